@@ -14,16 +14,13 @@ from pathlib import Path
 
 from harness.benches.client.judgement.outcome import CODES as CLIENT_CODES
 from harness.benches.recordings.run import USABLE
-from harness.checks.clients.rules import RULES as CLIENT_RULES
-from harness.checks.gateway import BY_ID as GATEWAY_RULES
 from harness.checks.gateway import STREAM_WORDS
-from harness.contract.rules import BY_ID
-from harness.contract.rules.searched import RULES as SEARCHED_RULES
 from harness.contract.schema.explain import keyword_word
 from harness.contract.tables.operations import OPERATIONS
 from harness.engine.proof import NOTICED, PROVED
 from harness.engine.search.rules import RULES, SEARCHED
 from harness.resources import folder
+from harness.rules import ROWS
 
 PACKAGE = Path(__file__).resolve().parent
 
@@ -50,8 +47,7 @@ _SCHEMA_RULES = ("request.schema", "stream.schema", "stream.error-shape")
 
 def all_codes() -> list[str]:
     """Every code, sorted: each rule, and each `rule/word` that a judge gives."""
-    rules = {*BY_ID, *GATEWAY_RULES, *(rule.id for rule in (*RULES, *SEARCHED_RULES))}
-    rules |= {*CLIENT_RULES, USABLE.id, NOTICED.id, PROVED.id, SEARCHED.id}
+    rules = {*ROWS, *(rule.id for rule in (*RULES, USABLE, NOTICED, PROVED, SEARCHED))}
     shapes = {*_SCHEMA_RULES, *(operation.rule for operation in OPERATIONS if operation.schema)}
     words = {f"{rule}/{keyword_word(keyword)}" for rule in shapes for keyword in _KEYWORDS}
     words |= {f"{rule}/null" for rule in shapes}

@@ -48,15 +48,15 @@ def _read(exchange: Exchange, contract: Contract | None) -> Reading:
 
 
 def _load_rules() -> Mapping[str, Rule]:
-    from harness.contract.rules import BY_ID
+    from harness.rules import BY_ID
 
     return BY_ID
 
 
 def _load_areas() -> Mapping[str, str]:
-    from harness.contract.rules.areas import AREAS
+    from harness.rules import SUBJECTS
 
-    return AREAS
+    return SUBJECTS
 
 
 def _new_file_judge(file: str, result: Verification, contract: Contract) -> FileJudge:
@@ -237,12 +237,12 @@ def _load_client_incidents() -> Mapping[str, ClientIncident]:
 def _load_client_model() -> ClientModel:
     from harness.checks.clients import requests, result_comparison
     from harness.checks.clients.modes import MODES
-    from harness.checks.clients.rules import RULES
     from harness.checks.clients.sets import SETS
     from harness.contract import is_settled
     from harness.emulator import Emulator
     from harness.emulator.prepared_run import prepare_run, stream_request
     from harness.kit.client_model import ClientModel, ClientWords, ScriptedService
+    from harness.rules import rows_of
 
     return ClientModel(
         words=ClientWords(
@@ -258,7 +258,7 @@ def _load_client_model() -> ClientModel:
         modes=MODES,
         sets=SETS,
         load_incidents=_load_client_incidents,
-        rules=RULES,
+        rules={row.rule.id: row.rule for row in rows_of("clients")},
         is_final=is_settled,
         quiet=frozenset({"completed", "requires_action", "requires_continuation"}),
         continues=requests.find_previous,

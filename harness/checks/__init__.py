@@ -18,10 +18,10 @@ from harness.kit.actions import (
     Wait,
     stop_exercise,
 )
-from harness.kit.check import Check, Exercise, Registry, exercise
+from harness.kit.check import Check, Exercise, exercise
 
 __all__ = [
-    "Check", "Exercise", "exercise", "Registry", "CAPABILITIES",
+    "Check", "Exercise", "exercise", "CAPABILITIES",
     "RequestBuilder",
     "Steps", "Send", "Open", "Read", "Finish", "Close", "Wait", "Together",
     "Listen", "Collect",

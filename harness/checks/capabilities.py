@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from harness.contract.rules import BY_ID
-from harness.kit.check import Registry
+from harness.rules import BY_ID
 
 PROFILES = ("core", "streaming", "background", "chaining", "tools", "agents", "resources")
 
@@ -158,8 +157,3 @@ RESTS_ON |= {
     check: (MIXED, *RESTS_ON.get(check, ()))
     for check in (*_READ_A_STREAM, "create.format-streamed", "cancel.stream-ends", "create.id-unique")
 }
-
-
-def new_registry() -> Registry:
-    """An empty registry for the checks of one area."""
-    return Registry(BY_ID, profiles=PROFILES, capabilities=CAPABILITIES)

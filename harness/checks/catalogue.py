@@ -1,114 +1,116 @@
-"""All checks, in the order in which they are shown.
+"""All checks, in the order in which they are shown: each row of a table of rules with the functions that it names.
 
-Layer 2. To register a new area module, add it to `_AREAS`.
+Layer 2. A name without a dot is a function of the area's module in `areas/`; with dots it is a path below
+`harness.checks`. A judge whose first parameter is `rule` gets the id of the row that names it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
+from importlib import import_module
+from typing import Any
 
-from harness.checks.areas.agents import (
-    agents,
-    environment_files,
-    environments,
-    research,
-    sandboxes,
-    saved_agents,
-    uploads,
+from harness.checks.capabilities import CAPABILITIES, PROFILES, PROOFS, RESTS_ON
+from harness.checks.refusals import judge_refusals
+from harness.checks.vocabulary.expect import (
+    expect_interaction,
+    expect_refusal,
+    expect_reply,
+    expect_settled,
+    expect_status,
 )
-from harness.checks.areas.lifecycle import (
-    answer_options,
-    background,
-    cancel,
-    chain,
-    chain_history,
-    create,
-    create_options,
-    delete,
-    final_statuses,
-    late_cancels,
-    long_decode,
-    retrieve,
-    usage,
-)
-from harness.checks.areas.resources import (
-    credentials,
-    decisions,
-    deliveries,
-    file_search,
-    files,
-    triggers,
-    voices,
-    webhooks,
-)
-from harness.checks.areas.service import auth, errors, http, robustness
-from harness.checks.areas.streams import (
-    concurrent_readers,
-    continuation,
-    cursors,
-    resume,
-    stored_streams,
-    stream,
-    stream_timing,
-)
-from harness.checks.areas.tool_use import search, tool_choice, tool_results, tool_search, tools
-from harness.checks.capabilities import PROOFS, RESTS_ON
-from harness.kit.check import Check
+from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
+from harness.contract.tables.refusals import REFUSALS
+from harness.kit.check import Check, Judge, judge_one, take
+from harness.outcome import Finding
+from harness.outcome.suggest import did_you_mean
+from harness.rules import AREAS, RuleRow, rows_of
 
-_AREAS = (
-    http,
-    auth,
-    errors,
-    create,
-    create_options,
-    answer_options,
-    usage,
-    retrieve,
-    delete,
-    stream,
-    stored_streams,
-    stream_timing,
-    resume,
-    cursors,
-    background,
-    concurrent_readers,
-    final_statuses,
-    long_decode,
-    cancel,
-    late_cancels,
-    chain,
-    chain_history,
-    tools,
-    tool_choice,
-    tool_results,
-    tool_search,
-    search,
-    continuation,
-    agents,
-    research,
-    saved_agents,
-    environments,
-    environment_files,
-    uploads,
-    sandboxes,
-    webhooks,
-    files,
-    file_search,
-    voices,
-    decisions,
-    deliveries,
-    credentials,
-    triggers,
-    robustness,
-)
+_SHARED: Mapping[str, Callable[..., Iterable[Finding]]] = {
+    function.__name__: function
+    for function in (expect_interaction, expect_refusal, expect_reply, expect_settled, expect_status)
+}
+"""Judges of a single response, whose name the row gives: `judge: {expect_status: twice, accepts: [409]}`."""
+
+_CLASSES: Mapping[object, Iterable[int]] = {"2xx": SUCCESS, "4xx": CLIENT_ERROR}
 
 
-def gather(areas: Iterable[Iterable[Check]]) -> tuple[Check, ...]:
-    """Collect the checks of all areas; raises ValueError if two share an id, or two exercises a name."""
+def build_check(row: RuleRow, home: str) -> Check:
+    """Return the check of a row, whose functions are in the module `home` unless their names have dots.
+
+    Raises ValueError for a name that is not there, and for an unknown profile or capability.
+    """
+    _refuse_unknown(row, "profile", [row.profile], PROFILES)
+    _refuse_unknown(row, "capability", row.requires, CAPABILITIES)
+    judge = _find_judge(row, home)
+    wants = tuple(inspect.signature(judge).parameters)
+    if row.about:
+        _refuse_unknown(row, "result in `about`", [row.about], wants)
+    return Check(
+        rule=row.rule,
+        title=row.title,
+        profile=row.profile,
+        exercise=find_function(row, row.exercise, home),
+        judge=judge,
+        requires=frozenset(row.requires),
+        accepts=row.accepts,
+        wants=wants,
+        about=row.about,
+        everywhere=row.everywhere,
+        rests_on=row.rests_on,
+    )
+
+
+def find_function(row: RuleRow, path: str, home: str) -> Any:
+    """Return what a row names. Raises ValueError if there is no such function."""
+    module, _, name = path.rpartition(".")
+    where = f"harness.checks.{module}" if module else home
+    found = getattr(import_module(where), name, None)
+    if found is None:
+        near = did_you_mean(name, vars(import_module(where)))
+        raise ValueError(
+            f"{row.area}.yaml: {row.rule.id}: {where} has no {name!r}{near}: write it, or name another"
+        )
+    return found
+
+
+def _find_judge(row: RuleRow, home: str) -> Judge:
+    if isinstance(row.judge, Mapping):
+        return _build_shared(row, dict(row.judge))
+    if row.judge == judge_refusals.__name__:
+        return take(partial(judge_refusals, row.rule.id), *REFUSALS[row.rule.id].creates)
+    judge: Judge = find_function(row, row.judge, home)
+    takes_rule = next(iter(inspect.signature(judge).parameters), "") == "rule"
+    return partial(judge, row.rule.id) if takes_rule else judge
+
+
+def _build_shared(row: RuleRow, words: dict[str, Any]) -> Judge:
+    name = next(word for word in words if word.startswith("expect_"))
+    _refuse_unknown(row, "judge", [name], _SHARED)
+    answer, judge = words.pop(name), _SHARED[name]
+    statuses = {word: _list_statuses(values) for word, values in words.items()}
+    return judge_one(answer, partial(judge, row.rule.id) if name == "expect_reply" else partial(judge, **statuses))
+
+
+def _list_statuses(values: Iterable[int | str]) -> frozenset[int]:
+    return frozenset(status for value in values for status in _CLASSES.get(value) or (int(value),))
+
+
+def _refuse_unknown(row: RuleRow, what: str, names: Iterable[str], known: Iterable[str]) -> None:
+    for name in names:
+        if name not in known:
+            near = did_you_mean(name, known)
+            raise ValueError(f"{row.area}.yaml: {row.rule.id}: there is no {what} {name!r}{near}")
+
+
+def gather(checks: Iterable[Check]) -> tuple[Check, ...]:
+    """Return all checks as they depend on each other. Raises ValueError if two exercises share a name."""
     found: dict[str, Check] = {}
     exercises: dict[str, object] = {}
-    for check in (check for area in areas for check in area):
+    for check in checks:
         if check.id in found:
             raise ValueError(f"two checks for the rule {check.id!r}: a rule has exactly one")
         if exercises.setdefault(check.exercise.name, check.exercise) is not check.exercise:
@@ -116,7 +118,7 @@ def gather(areas: Iterable[Iterable[Check]]) -> tuple[Check, ...]:
         found[check.id] = replace(
             check,
             proves=_PROVES.get(check.id, ""),
-            rests_on=RESTS_ON.get(check.id, ()),
+            rests_on=RESTS_ON.get(check.id, check.rests_on),
             blocks=frozenset(code for code in _BLOCKING if code.startswith(f"{check.id}/")),
         )
     return tuple(found.values())
@@ -126,4 +128,10 @@ _BLOCKING = {name for names in RESTS_ON.values() for name in names if "/" in nam
 _PROVES = {rule: capability for capability, rule in PROOFS.items()}
 
 
-CATALOGUE: tuple[Check, ...] = gather(area.CHECKS for area in _AREAS)
+def _build_all() -> Iterator[Check]:
+    for area in AREAS:
+        home = f"harness.checks.areas.{area}"
+        yield from (build_check(row, home) for row in rows_of(area) if row.judge)
+
+
+CATALOGUE: tuple[Check, ...] = gather(_build_all())

@@ -1,11 +1,11 @@
 """Exercises and judges of wrong creates, made from the rows of `contract/tables/refusals`.
 
-Layer 2. A row says what is sent and which statuses answer it; the area module says the rest of the check.
+Layer 2. That row says what is sent and which statuses answer it; the row of the rule says the rest of the check.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from harness.checks.vocabulary.expect import at, expect_reply
 from harness.checks.vocabulary.stored import HELLO
@@ -13,7 +13,6 @@ from harness.contract.judge.wording import format_value
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.refusals import REFUSALS, Changes, Own
 from harness.kit.actions import Exchanges, Send, Steps
-from harness.kit.check import Exercise, Registry, take
 from harness.outcome import Finding
 from harness.wire import Exchange
 
@@ -39,28 +38,8 @@ def _describe_changes(changes: Changes) -> str:
     return " and ".join([*own, *words])
 
 
-def check_refusal(
-    registry: Registry,
-    rule: str,
-    exercise: Exercise,
-    *,
-    title: str,
-    profile: str,
-    requires: Iterable[str] = (),
-    accepts: Iterable[str],
-) -> None:
-    """Register the check that judges the answers to a rule's creates by its row.
-
-    `accepts` says in words what the row says in statuses. Raises ValueError for a rule without a row.
-    """
-    if rule not in REFUSALS:
-        raise ValueError(f"{rule}: no row in harness.contract.tables.refusals: write the row first")
-    row = REFUSALS[rule]
-
-    def judge(**answers: Exchange) -> Iterator[Finding]:
-        for name, answer in answers.items():
-            yield from at(name, expect_reply(rule, answer, _describe_changes(row.creates[name])))
-
-    registry.check(rule, exercise, title=title, profile=profile, requires=requires, accepts=accepts)(
-        take(judge, *row.creates)
-    )
+def judge_refusals(rule: str, **answers: Exchange) -> Iterator[Finding]:
+    """Judge the answers to a rule's creates, by their names, by its row."""
+    creates = REFUSALS[rule].creates
+    for name, answer in answers.items():
+        yield from at(name, expect_reply(rule, answer, _describe_changes(creates[name])))

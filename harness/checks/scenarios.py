@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from harness.checks.areas.agents.agents import environment_of
-from harness.checks.areas.tool_use.tools import QUESTION, first_call, result_of
+from harness.checks.areas.agents import environment_of
+from harness.checks.areas.tools import QUESTION, first_call, result_of
 from harness.checks.vocabulary.background_runs import LONG, read_to_a_cursor, read_whole_stream
 from harness.checks.vocabulary.polling import need_id, poll_until_found, poll_until_settled
 from harness.checks.vocabulary.stored import UNKNOWN_ID

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from harness.contract.judge.answer import judge_response
-from harness.contract.rules.searched import RULES
 from harness.kit.search import SearchDocument, SearchModel, StateReading
+from harness.rules import rows_of
 from harness.strategies.client import state_fields
 from harness.strategies.client.call_names import name_call
 from harness.strategies.client.operations_table import list_kinds
@@ -41,7 +41,7 @@ def build_model(read_service: Callable[[Any], Any], rests_on: Mapping[str, tuple
     """The model; `read_service` returns all that decides what a reference service answers."""
     return SearchModel(
         rests_on=rests_on,
-        rules={rule.id: rule for rule in RULES},
+        rules={row.rule.id: row.rule for row in rows_of("search")},
         needed=_NEEDED,
         create="POST interactions",
         name_call=name_call,

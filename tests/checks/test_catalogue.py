@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections import defaultdict
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
-from pkgutil import walk_packages
 
 import pytest
 
 from harness.checks import CAPABILITIES, Check, Exercise, areas
-from harness.checks.catalogue import CATALOGUE, gather
+from harness.checks.catalogue import CATALOGUE, build_check, gather
 from harness.contract.judge import (
     body,
     event_kind,
@@ -24,10 +23,10 @@ from harness.contract.judge import (
     usage,
 )
 from harness.contract.judge.failures import bare_error, crash, errors
-from harness.contract.rules import BY_ID
 from harness.contract.tables import operations, stream_order
 from harness.emulator import Emulator, Settings
 from harness.outcome import Outcome
+from harness.rules import AREAS, BY_ID, ROWS
 from harness.transport import ServiceDriver
 from harness.wire import LogicalClock
 from tests.checks._play import BY_ID as CHECKS_BY_ID
@@ -54,6 +53,9 @@ OF_SEVERAL = {
 OF_THE_WHOLE = {"http.length", "http.json-valid", "err.status", "get.ok", "create.id-unique"}
 """Rules that an answer breaks as a whole, from which other findings follow (`judge/failures/roots.py`)."""
 
+IMPORTED = {"environment_of", "first_call", "result_of", "pack"}
+"""Functions of areas that other modules import: scenarios to record, and tests."""
+
 BY_EXERCISE: dict[str, list[Check]] = defaultdict(list)
 for _check in CATALOGUE:
     BY_EXERCISE[_check.exercise.name].append(_check)
@@ -63,8 +65,8 @@ def test_every_rule_has_its_check():
     """Every rule of the contract has a check, except the rules that only recordings can break."""
     lacking = BY_ID.keys() - OFFLINE - {check.id for check in CATALOGUE}
     assert not lacking, (
-        f"{', '.join(sorted(lacking))} has no check: register one in its module of harness/checks/areas (a new "
-        "module also in checks/catalogue.py), or list the rule in OFFLINE if only recordings can break it"
+        f"{', '.join(sorted(lacking))} has no check: name its exercise and its judge in its row of "
+        "harness/rules, or list the rule in OFFLINE if only recordings can break it"
     )
     idle = {check.id for check in CATALOGUE} & {*OFFLINE}
     assert not idle, f"{', '.join(sorted(idle))} has a check: take it off OFFLINE"
@@ -121,22 +123,54 @@ def reference() -> ServiceDriver:
     return ServiceDriver(Emulator(Settings(platform="any", keys=keys), clock=clock), clock)
 
 
-def test_two_checks_of_one_rule_are_refused():
-    """A second check for the same rule is refused."""
-    with pytest.raises(ValueError, match="create"):
-        gather([[CHECKS_BY_ID["create.ok"]], [CHECKS_BY_ID["create.ok"]]])
-
-
 def test_two_exercises_of_one_name_are_refused():
     """Two exercises of the same name are refused, because exercises are identified by name."""
     check = CHECKS_BY_ID["create.ok"]
     twin = replace(CHECKS_BY_ID["create.id"], exercise=Exercise(check.exercise.run, 1, 1))
     with pytest.raises(ValueError, match="a_stored_interaction"):
-        gather([[check, twin]])
+        gather([check, twin])
 
 
-def test_every_area_is_in_the_catalogue():
-    """The catalogue includes every module that registers checks."""
-    modules = [import_module(found.name) for found in walk_packages(areas.__path__, f"{areas.__name__}.")]
-    registered = [check for module in modules for check in getattr(module, "CHECKS", ())]
-    assert sorted(check.id for check in registered) == sorted(check.id for check in CATALOGUE)
+def test_two_checks_of_one_rule_are_refused():
+    """A second check for the same rule is refused."""
+    with pytest.raises(ValueError, match=r"create\.ok"):
+        gather([CHECKS_BY_ID["create.ok"], CHECKS_BY_ID["create.ok"]])
+
+
+@pytest.mark.parametrize(("changes", "says"), [
+    ({"judge": "lacks_nothin"}, r"areas\.resume has no 'lacks_nothin': did you mean 'lacks_n"),
+    ({"exercise": "vocabulary.streamed.streams"}, r"vocabulary\.streamed has no 'streams'"),
+    ({"judge": {"expect_luck": "first"}}, "there is no judge 'expect_luck'"),
+    ({"profile": "cores"}, "there is no profile 'cores': did you mean 'core'"),
+    ({"requires": ("magic",)}, "there is no capability 'magic'"),
+    ({"about": "nothing"}, "there is no result in `about` 'nothing'"),
+], ids=["judge", "exercise", "shared", "profile", "capability", "about"])  # fmt: skip
+def test_a_row_that_names_what_is_not_there_is_refused(changes, says):
+    """A row whose judge, exercise, profile, capability or result does not exist is named, with what was meant."""
+    with pytest.raises(ValueError, match=rf"resume\.yaml: resume\.no-gap: .*{says}"):
+        build_check(replace(ROWS["resume.no-gap"], **changes), "harness.checks.areas.resume")
+
+
+def test_every_function_of_an_area_has_a_row():
+    """A public function of an area's module that no row and no other function names is left over."""
+    for area in AREAS:
+        path = Path(areas.__path__[0], f"{area}.py")
+        tree = ast.parse(path.read_text("utf-8"))
+        functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name[0] != "_"}
+        used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} | IMPORTED
+        named = {
+            word.rpartition(".")[2]
+            for row in ROWS.values()
+            for word in (row.exercise, row.judge)
+            if isinstance(word, str)
+        }
+        assert not functions - used - named, f"{path.name}: {functions - used - named}"
+
+
+def test_the_areas_have_one_set_of_names():
+    """Each table of rules has a module of checks of its name, and no module lacks its table."""
+    modules = {path.stem for path in Path(areas.__path__[0]).glob("[a-z]*.py")}
+    assert modules == set(AREAS)
+    assert {path.stem.removeprefix("test_") for path in Path(__file__).parent.glob("areas/test_*.py")} == set(
+        AREAS
+    )

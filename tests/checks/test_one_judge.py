@@ -33,7 +33,7 @@ def decided_by_the_contract() -> set[str]:
 def asks_the_contract(function: Any, seen: set[Any]) -> bool:
     """Whether a function comes, through those that it calls, to a judgement of the contract."""
     for part in unwrap(function):
-        if part in seen or not inspect.isfunction(part):
+        if not inspect.isfunction(part) or part in seen:
             continue
         seen.add(part)
         home = part.__module__

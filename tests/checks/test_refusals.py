@@ -7,13 +7,11 @@ from typing import Any
 
 import pytest
 
-from harness.checks.capabilities import new_registry
 from harness.checks.catalogue import CATALOGUE
-from harness.checks.refusals import check_refusal, send_wrong_creates
+from harness.checks.refusals import send_wrong_creates
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.refusals import REFUSALS, InvalidCreates, Own
 from harness.kit.actions import Steps
-from harness.kit.check import Exercise
 from harness.outcome import Outcome
 from tests.checks._play import answer
 
@@ -83,12 +81,3 @@ def test_creates_are_sent_in_order_and_answered_by_name() -> None:
         {"input": [], "model": "m"},
     ]
     assert {action.timeout for action in actions} == {3.0}
-
-
-def test_a_rule_without_a_row_is_refused() -> None:
-    """A check of a refusal needs a row, and its error says so."""
-    nothing = Exercise(lambda t: iter(()), 0, 0)
-    with pytest.raises(
-        ValueError, match=r"create\.ok: no row in harness\.contract\.tables\.refusals: write the row"
-    ):
-        check_refusal(new_registry(), "create.ok", nothing, title="x", profile="core", accepts=["4xx"])

@@ -9,9 +9,9 @@ import pytest
 
 from harness.benches.recordings.verify import verify
 from harness.contract import Assembler, compare_steps, judge_interaction, load
-from harness.contract.rules import BY_ID
 from harness.interactions import INTERACTIONS
 from harness.outcome import Finding, Level, Observation, Verdict, verdict
+from harness.rules import BY_ID
 from tests.contract.corpus import FOLDER, ODDITIES, files, needs_corpus
 
 pytestmark = needs_corpus

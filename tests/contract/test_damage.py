@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from harness.contract import judge_interaction, load
-from harness.contract.rules import BY_ID
 from harness.outcome import Finding, Level
+from harness.rules import BY_ID
 from harness.wire import encode
 from tests.contract.corpus import files, needs_corpus
 from tests.contract.streams import DONE, WHOLE, Event, frames, judge, payload

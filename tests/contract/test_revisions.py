@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from harness.contract import CURRENT, load, load_from
-from harness.contract.rules import BY_ID
 from harness.contract.schema.schemas import load_schemas, schemas_in
+from harness.rules import BY_ID
 
 PACKAGE = Path(__file__).resolve().parents[2] / "harness"
 CHOOSERS = ("cli", "plugin", "suite", "pytest_plugin.py")

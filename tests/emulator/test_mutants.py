@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from harness.checks.areas.agents.uploads import pack
+from harness.checks.areas.environments import pack
 from harness.emulator import Emulator, Settings
 from harness.emulator.mutants import MUTANTS, hooks, parts
 from harness.emulator.mutants.changes import answer, put, skip, turn

@@ -5,11 +5,18 @@ from __future__ import annotations
 import pytest
 
 from harness.checks import Check, exercise, stop_exercise
-from harness.checks.capabilities import new_registry
+from harness.checks.capabilities import CAPABILITIES, PROFILES
+from harness.kit.check import Registry
 from harness.outcome import Because, Finding, HarnessFault, Observation, Outcome, Severity, Unmet, Where
+from harness.rules import BY_ID
 
 BROKEN = Finding("", "wrong")
 INFORMATION = Finding("", "odd", severity=Severity.INFORMATION)
+
+
+def new_registry() -> Registry:
+    """An empty registry for rules of the API."""
+    return Registry(BY_ID, profiles=PROFILES, capabilities=CAPABILITIES)
 
 
 @exercise(requests=0)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from harness.contract.rules import BY_ID, level_of
 from harness.outcome import Finding, Level, Where
 from harness.report.finding_text import finding_lines, place
+from harness.rules import BY_ID, level_of
 from harness.wire.mask import Mask
 
 SECRET = "a-secret-of-the-run"

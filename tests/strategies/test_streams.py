@@ -6,7 +6,7 @@ import pytest
 from hypothesis import strategies as st
 
 from harness.contract import StreamJudge, StreamReading, load
-from harness.contract.rules import BY_ID
+from harness.rules import BY_ID
 from harness.strategies import EventStream, event_streams
 from harness.strategies.rule_breaks import BREAKAGES
 from harness.strategies.streams import _legal

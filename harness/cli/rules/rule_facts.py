@@ -11,11 +11,8 @@ from typing import NamedTuple
 
 from harness.benches.recordings.run import USABLE
 from harness.checks.capabilities import CAPABILITIES
-from harness.checks.clients.rules import RULES as CLIENT_RULES
 from harness.checks.gateway.cures import cures_of
 from harness.cli.rules.every_check import load_every_check
-from harness.contract.rules import BY_ID
-from harness.contract.rules.searched import RULES as NEIGHBOUR_RULES
 from harness.engine.proof import NOTICED, PROVED
 from harness.engine.search.rules import RULES as SEARCH_RULES
 from harness.engine.search.rules import SEARCHED
@@ -23,10 +20,11 @@ from harness.kit.check import Check
 from harness.outcome import Rule, Subject
 from harness.outcome.words import format_count
 from harness.resources import folder
+from harness.rules import BY_ID, rows_of
 
 _WITHOUT_CHECK: dict[str, tuple[Rule, ...]] = {
-    "fuzz": (*SEARCH_RULES, *NEIGHBOUR_RULES, SEARCHED),
-    "torture": tuple(CLIENT_RULES.values()),
+    "fuzz": (*SEARCH_RULES, *(row.rule for row in rows_of("search")), SEARCHED),
+    "torture": tuple(row.rule for row in rows_of("clients")),
     "verify": (USABLE,),
     "mutants": (NOTICED, PROVED),
 }

@@ -10,11 +10,13 @@ from typing import Any
 
 from harness.contract.judge.stream_summary import StreamReading
 from harness.contract.judge.usage import has_to_count
-from harness.contract.rules import stream
 from harness.contract.tables.error_codes import STATUS_OF
 from harness.contract.tables.stream_order import DELTA, ERROR, START, STOP
+from harness.rules import rows_of
 
-_STREAM = frozenset({"create.status", "create.status-listed", *(rule.id for rule in stream.RULES)})
+_STREAM = frozenset(row.rule.id for row in rows_of("stream") if row.everywhere) | {
+    "create.status", "create.status-listed", "stream.evid-delta"
+}  # fmt: skip
 _FRAMING = frozenset(
     {"stream.framing", "stream.name-agrees", "stream.done", "stream.done-final", "stream.bare-error"}
 )

@@ -1,7 +1,7 @@
 """Admits create requests: parses them, checks them against schema and rules, resolves them to a `CreateRequest`.
 
 Layer 2. Where a rule is known, its message is better than the schema's: it says what came and what to do instead.
-Each method is one rule, with its source in the docstring (pages as in `harness/contract/rules`). Must not create
+Each method is one rule, with its source in the docstring (`rules/sources.yaml` has the pages). Must not create
 anything but an environment, and that as the last step.
 """
 

@@ -24,10 +24,10 @@ from harness.contract import (
 )
 from harness.contract.data.json_parse import loads
 from harness.contract.revision_names import find_revision
-from harness.contract.rules import BY_ID, level_of
 from harness.outcome import Finding, Level, Severity, UsageFault
 from harness.outcome.words import format_count
 from harness.report.finding_text import finding_lines
+from harness.rules import BY_ID, level_of
 from harness.wire import Exchange, encode
 from harness.wire.mask import Mask
 from harness.wire.message import EVENT_STREAM

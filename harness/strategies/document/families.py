@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from harness.contract.rules.searched import KEPT, SHAPE
 from harness.kit.search import Family
 
 _OWN_CHECKS: Mapping[str, str] = {
@@ -17,9 +16,9 @@ _OWN_CHECKS: Mapping[str, str] = {
 }
 
 _NEIGHBOUR_CHECKS: Mapping[str, str] = {
-    "use_after_free": KEPT,
-    "ensure_resource_availability": KEPT,
-    "response_schema_conformance": SHAPE,
+    "use_after_free": "fuzz.kept",
+    "ensure_resource_availability": "fuzz.kept",
+    "response_schema_conformance": "fuzz.shape",
 }
 
 WITH_KEYS: Mapping[str, str] = {"ignored_auth": "auth.wrong"}
@@ -33,7 +32,7 @@ ECHOED = frozenset({"steps.base64", "steps.annotation-range", "steps.result-matc
 
 SHAPES = frozenset(
     {
-        SHAPE, "agents.schema", "env.schema", "hook.schema", "cred.schema", "trigger.schema", "file.schema",
+        "fuzz.shape", "agents.schema", "env.schema", "hook.schema", "cred.schema", "trigger.schema", "file.schema",
         "filesearch.schema", "voice.schema", "decision.schema",
     }
 )  # fmt: skip

@@ -14,7 +14,6 @@ from harness.benches.client.judgement.case_judgement import judge_case
 from harness.benches.client.judgement.causes import judge_result
 from harness.benches.client.judgement.outcome import WHOLE, DropOutcome, outcome_of, run_of
 from harness.benches.client.process.client_commands import ClientResult
-from harness.checks.clients.rules import RULES
 from harness.contract.data.output import output_text
 from harness.engine.decide import Policy, decide
 from harness.engine.events import RunFinished
@@ -23,6 +22,7 @@ from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, Observation, UsageFault, Verdict
 from harness.plugin import cases_of
 from harness.resume import follow
+from harness.rules import ROWS
 from harness.transport import transport
 from tests.benches.client import clients
 from tests.benches.client.cases import cases_of_set, new_case, new_source
@@ -202,7 +202,7 @@ def test_statuses(status: str, told: str, outcome: DropOutcome, verdict: Verdict
         collected = clients.never_back(client, attempt.id)
     judged = judge_case(attempt, ClientResult(collected=collected, status=told), asked_for_ever=False)
     assert judged.outcome is outcome
-    rule = RULES[WHOLE if judged.finding is None else judged.finding.rule]
+    rule = ROWS[WHOLE if judged.finding is None else judged.finding.rule].rule
     observation = Observation.of([] if judged.finding is None else [judged.finding])
     assert decide(rule, observation, Policy()).verdict is verdict
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from harness.contract import load
-from harness.contract.rules import BY_ID
 from harness.contract.tables.operations import OPERATIONS, operation_of
+from harness.rules import BY_ID
 from harness.wire import Request
 
 VERTEX = "/v1beta1/projects/p/locations/l"

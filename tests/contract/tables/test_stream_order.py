@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from harness.contract.judge.stream_state import _GUARDS
-from harness.contract.rules import BY_ID
 from harness.contract.tables.stream_order import END, EVENTS, ORDER, OTHER, SENTINEL, STARTS, State, row_of
+from harness.rules import BY_ID
 
 DECIDED_AT_THE_END = {"is-over"}
 

@@ -191,11 +191,11 @@ def test_a_cell_opens_its_cases(browser: Any, tmp_path: Path) -> None:
 
 def tortured() -> PresentedRun:
     """A finished torture run of two cases: one is exact, one lost its end."""
-    from harness.checks.clients.rules import WHOLE
     from harness.engine.decide import Policy, decide
     from harness.engine.events import PhaseFinished, Planned
     from harness.engine.results import Reproduction
     from harness.outcome import Finding, Observation
+    from harness.rules import ROWS
 
     def case(number: int, outcome: str, *findings: Finding) -> Result:
         run = ClientRun(
@@ -204,7 +204,11 @@ def tortured() -> PresentedRun:
             moments=(WireMoment(at=0.1, request="GET /x", answer="200", fault="rst"),),
         )  # fmt: skip
         made = decide(
-            WHOLE, Observation.of(findings), Policy(), result_id=f"client[{number}]", show=lambda _: (run,)
+            ROWS["client.whole"].rule,
+            Observation.of(findings),
+            Policy(),
+            result_id=f"client[{number}]",
+            show=lambda _: (run,),
         )
         return replace(made, reproduction=Reproduction(command="harness torture -- x"))
 

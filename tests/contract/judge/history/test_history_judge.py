@@ -10,9 +10,9 @@ import pytest
 from harness.contract import load
 from harness.contract.judge.history.history_judge import DECIDES, HistoryJudge
 from harness.contract.judge.replies import REPLIES
-from harness.contract.rules import BY_ID
 from harness.contract.tables.refusals import REFUSALS
 from harness.outcome import Severity
+from harness.rules import BY_ID
 from harness.wire import Ending, How
 from tests.contract.exchanges import ROOT, exchange
 from tests.contract.histories import (

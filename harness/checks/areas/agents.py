@@ -1,0 +1,389 @@
+"""Checks of agents: runs of managed agents, their environments across turns, deep research, saved agents.
+
+Layer 2. Managed agents run in the background here, since they may take minutes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+from harness.checks.refusals import send_wrong_creates
+from harness.checks.vocabulary.agent_runs import NOBODY, find_model, find_stand_in
+from harness.checks.vocabulary.expect import (
+    among,
+    at,
+    expect_interaction,
+    expect_object,
+    expect_status,
+    finding,
+    interaction_in,
+    note,
+    object_in,
+    of_rule,
+)
+from harness.checks.vocabulary.lives import (
+    delete_and_look,
+    judge_left_run,
+    judge_life,
+    judge_shapes,
+    judge_values,
+)
+from harness.checks.vocabulary.pages import each_once, entries, pages
+from harness.checks.vocabulary.polling import (
+    expect_id,
+    id_of,
+    need_id,
+    poll_until_found,
+    poll_until_settled,
+    polls,
+    settled,
+    status_of,
+)
+from harness.checks.vocabulary.stored import HELLO
+from harness.contract import read
+from harness.contract.data.output import output_text
+from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
+from harness.contract.judge.wording import format_answer, format_value
+from harness.contract.requests import RequestBuilder
+from harness.contract.tables.refusals import RESEARCHER
+from harness.kit.actions import Exchanges, Part, Send, Steps, stop_exercise
+from harness.kit.check import exercise
+from harness.outcome import Finding, NotApplicable, Unmet
+from harness.wire import Exchange
+
+# --- exercises
+
+
+@exercise(requests=10, interactions=3)
+def an_agent_run(t: RequestBuilder) -> Steps:
+    """A managed agent's first turn, second turns without and with its environment, and a model's turn."""
+    turn = {"agent": t.agent, "input": HELLO, "environment": t.environment, "background": True}
+    created: Exchange = yield Send(t.create(turn))
+    seen: Exchanges = {"created": created, "of_nobody": []}
+    if find_model(created):
+        seen["of_nobody"] = [(yield Send(t.create({**turn, "agent": NOBODY})))]
+    found = id_of(created)
+    if not found:
+        return stop_exercise(seen, f"the agent's run has no id: {format_answer(created)}")
+    polled = yield from polls(t, found, whole=True)
+    seen["polled"] = polled
+    if not settled(polled[-1]) or status_of(polled[-1]) != "completed":
+        return stop_exercise(seen, f"the agent's run did not complete: {format_answer(polled[-1])}")
+    turn = {"agent": t.agent, "input": HELLO, "previous_interaction_id": found, "background": True}
+    seen["bare"] = yield Send(t.create(turn))
+    seen["chained"] = yield Send(t.create(turn, environment=environment_of(polled[-1]) or t.environment))
+    chained = id_of(seen["chained"])
+    seen["chained_polled"] = (yield from polls(t, chained, whole=True)) if chained else []
+    return {**seen, "mixed": (yield Send(t.create(input=HELLO, previous_interaction_id=found)))}
+
+
+@exercise(requests=1, interactions=1)
+def an_agent_in_model(t: RequestBuilder) -> Steps:
+    """A create with an agent's name in `model`."""
+    answer = yield Send(t.create(model=t.agent, input=HELLO, environment=t.environment, background=True))
+    return {"answer": answer}
+
+
+@exercise(requests=1, interactions=1)
+def an_agent_with_its_config(t: RequestBuilder) -> Steps:
+    """A managed agent with an agent_config of its own kind."""
+    if not t.agent.startswith("antigravity"):
+        raise Unmet(f"which agent_config {t.agent} takes is not known")
+    config = {"type": "antigravity", "max_total_tokens": 100_000}
+    body = {"agent": t.agent, "agent_config": config, "environment": t.environment}
+    return {"answer": (yield Send(t.create(body, input=HELLO, background=True)))}
+
+
+@exercise(requests=4, interactions=1)
+def an_agent_with_a_limit(t: RequestBuilder) -> Steps:
+    """A managed agent that may spend fewer tokens than any answer takes."""
+    if not t.agent.startswith("antigravity"):
+        raise Unmet(f"which agent_config {t.agent} takes is not known")
+    config = {"type": "antigravity", "max_total_tokens": 20}
+    body = {"agent": t.agent, "agent_config": config, "environment": t.environment, "background": True}
+    created: Exchange = yield Send(t.create(body, input="Write a poem of twenty lines into poem.txt."))
+    return {"created": created, "polled": (yield from poll_until_settled(t, need_id(created)))}
+
+
+@exercise(requests=3)
+def agents_that_cannot_run(t: RequestBuilder) -> Steps:
+    """An unknown agent, an unknown environment, and deep research in the foreground."""
+    refused = yield from send_wrong_creates(t, "agent.unknown", "agent.unknown-env")
+    return {**refused, **(yield from send_wrong_creates(t, "agent.dr-bg", timeout=30))}
+
+
+def environment_of(exchange: Exchange) -> str:
+    """Return the environment_id of an interaction, `""` if it has none."""
+    body = read(exchange).json
+    found = body.get("environment_id") if exchange.status in SUCCESS and isinstance(body, dict) else None
+    return found if isinstance(found, str) else ""
+
+
+# --- judges of runs
+
+
+def can_be_run(created: Exchange, of_nobody: list[Exchange]) -> Iterator[Finding]:
+    yield from at("created", expect_interaction(created))
+    yield from at("created", expect_id(created, "the run has no id"))
+    for control in of_nobody:
+        if model := find_stand_in(created, control):
+            message = f"the run is of the model {model!r}, and so is that of an agent that does not exist"
+            yield Finding.from_code("agent.field/model", message, "a run of the agent", "a run of a model").at(
+                exchange="created", pointer="$.model"
+            )
+
+
+def comes_to_an_end(polled: list[Exchange]) -> Iterator[Finding]:
+    last = f"polled[{len(polled) - 1}]"
+    yield from at(last, expect_interaction(polled[-1]))
+    if polled[-1].status in SUCCESS and not settled(polled[-1]):
+        late = finding("the run did not settle", expected="a settled status", actual=format_answer(polled[-1]))
+        yield late.at(exchange=last)
+
+
+def keeps_its_limit(polled: list[Exchange]) -> Iterator[Finding]:
+    if status_of(polled[-1]) != "incomplete":
+        ends = finding("the run ends otherwise", expected="incomplete", actual=format_answer(polled[-1]))
+        yield ends.at(exchange=f"polled[{len(polled) - 1}]")
+
+
+def tells_its_environment(created: Exchange, polled: list[Exchange]) -> Iterator[Finding]:
+    if not settled(polled[-1]):
+        raise Unmet("the run did not settle")
+    if not any(environment_of(answer) for answer in [created, *polled]):
+        yield finding("no environment_id", expected="a non-empty string", actual=format_answer(polled[-1]))
+
+
+def continues_in_it(created: Exchange, chained: Exchange) -> Iterator[Finding]:
+    yield from at("chained", expect_interaction(chained))
+    if chained.status in SUCCESS and id_of(chained) in ("", id_of(created)):
+        actual = id_of(chained) or "none"
+        shared = finding("the second turn has no id of its own", expected="a new id", actual=actual)
+        yield shared.at(exchange="chained")
+
+
+def stays_in_it(polled: list[Exchange], chained_polled: list[Exchange]) -> Iterator[Finding]:
+    if chained_polled:
+        yield from at(f"chained_polled[{len(chained_polled) - 1}]", expect_interaction(chained_polled[-1]))
+    first = environment_of(polled[-1])
+    second = environment_of(chained_polled[-1]) if chained_polled else ""
+    if not first or not second:
+        raise Unmet("one of the turns told no environment_id")
+    if first != second:
+        yield finding("the second turn ran elsewhere", expected=first, actual=second)
+
+
+def has_no_environment(parent: Exchange, before: Exchange) -> Iterator[Finding]:
+    for name, answer in (("parent", parent), ("before", before)):
+        if interaction_in(answer).get("environment_id"):
+            stray = finding(
+                "an environment_id that nobody asked for", expected="none", actual=environment_of(answer)
+            )
+            yield stray.at(exchange=name)
+
+
+# --- deep research that plans first: a turn that answers a plan, and one that carries it out
+
+QUESTION = "In which year was the first lighthouse with a Fresnel lens lit? Two sentences will do."
+
+
+@exercise(requests=8, interactions=2)
+def a_planned_research(t: RequestBuilder) -> Steps:
+    """A run that shall plan, and one that continues it and shall report."""
+    planned: Exchange = yield Send(t.create(_research(t, QUESTION, planning=True)))
+    seen: Exchanges = {"planned": planned, "plan": (yield from poll_until_settled(t, need_id(planned)))[-1]}
+    go_on = _research(t, "The plan is good. Go on.", planning=False)
+    seen["begun"] = yield Send(t.create(go_on, previous_interaction_id=id_of(planned)))
+    seen["report"] = seen["begun"]
+    if seen["begun"].status in SUCCESS:
+        seen["report"] = (yield from poll_until_settled(t, need_id(seen["begun"])))[-1]
+    return seen
+
+
+def _research(t: RequestBuilder, text: str, *, planning: bool) -> dict[str, Any]:
+    agent = t.agent if t.agent.startswith("deep-research") else RESEARCHER
+    config = {"type": "deep-research", "collaborative_planning": planning}
+    return {"agent": agent, "input": text, "agent_config": config, "background": True}
+
+
+def plans_and_reports(plan: Exchange, begun: Exchange, report: Exchange) -> Iterator[Finding]:
+    yield from at("plan", _completes(plan, "the plan"))
+    yield from at("begun", expect_interaction(begun))
+    if begun.status in SUCCESS:
+        yield from at("report", _completes(report, "the report"))
+
+
+def _completes(answer: Exchange, what: str) -> Iterator[Finding]:
+    status = status_of(answer)
+    if status in ("failed", "cancelled", "incomplete"):
+        raise Unmet(f"{what} was not made: {format_answer(answer)}")
+    if status != "completed":
+        yield finding(f"{what} does not complete", expected="completed", actual=format_answer(answer))
+    elif not output_text(interaction_in(answer)):
+        yield finding(f"{what} has no text", expected="a model_output with text", actual="none")
+
+
+# --- custom agents: create, read, list in pages, run, delete
+
+OWN = ("harness-check-one", "harness-check-two")
+"""Ids of the agents to create and delete; agents left over from an earlier, interrupted run are deleted first."""
+
+
+WITH_TOOLS = "harness-check-tools"
+INSTRUCTION = "Answer in one word."
+NOT_IMPLEMENTED = 501
+CHANGED = "Changed by interactions-harness."
+
+
+@exercise(requests=17, interactions=1)
+def agents_of_our_own(t: RequestBuilder) -> Steps:
+    """Create two agents; read, list, run and delete them; try ids that are taken, reserved or unknown."""
+    for name in OWN:
+        yield Send(t.request("DELETE", f"agents/{name}"))
+    seen: Exchanges = {"made": []}
+    for name in OWN:
+        seen["made"].append((yield Send(t.request("POST", "agents", _describe_agent(t, name)))))
+    if any(answer.status not in SUCCESS for answer in seen["made"]):
+        return stop_exercise(seen, f"not all agents could be made: {format_answer(seen['made'][-1])}")
+    seen["twice"] = yield Send(t.request("POST", "agents", _describe_agent(t, OWN[0])))
+    seen["reserved"] = yield Send(t.request("POST", "agents", _describe_agent(t, "gemini-harness-check")))
+    seen["unknown"] = yield Send(t.request("GET", f"agents/{NOBODY}"))
+    seen["fetched"] = yield Send(t.request("GET", f"agents/{OWN[0]}"))
+    change = {"description": CHANGED}
+    seen["patched"] = yield Send(
+        t.request("PATCH", f"agents/{OWN[0]}", change, query={"update_mask": "description"})
+    )
+    seen["listed"] = yield Send(t.request("GET", "agents", query={"page_size": 50}))
+    seen["paged"] = yield from pages(t, "agents", 1)
+    seen["ran"] = yield Send(t.create(agent=OWN[0], input=HELLO, environment=t.environment, background=True))
+    seen |= yield from delete_and_look(t, f"agents/{OWN[0]}")
+    ran = id_of(seen["ran"])
+    seen["left"] = (yield from poll_until_found(t, ran))[-1] if ran else None
+    yield Send(t.request("DELETE", f"agents/{OWN[1]}"))
+    return seen
+
+
+TOOLS: tuple[dict[str, Any], ...] = (
+    {"type": "code_execution"},
+    {"type": "google_search"},
+    {"type": "url_context"},
+    {"type": "mcp_server", "name": "harness", "url": "https://mcp.example.org/mcp"},
+    {
+        "type": "function",
+        "name": "harness_check",
+        "description": "Nothing.",
+        "parameters": {"type": "object"},
+    },
+)
+
+
+@exercise(requests=4)
+def an_agent_with_every_tool(t: RequestBuilder) -> Steps:
+    """Save an agent with a tool of each kind; if that is refused, one agent for each."""
+    seen: Exchanges = {"alone": []}
+    seen["together"], seen["shown"] = yield from _save_with(t, *TOOLS)
+    if seen["together"].status in CLIENT_ERROR:
+        for tool in TOOLS:
+            made, _ = yield from _save_with(t, tool)
+            seen["alone"].append(made)
+    return seen
+
+
+def _save_with(t: RequestBuilder, *tools: dict[str, Any]) -> Part[tuple[Exchange, Exchange]]:
+    """Save an agent with tools, read it and delete it → the answers to create and read."""
+    path = f"agents/{WITH_TOOLS}"
+    yield Send(t.request("DELETE", path))
+    made: Exchange = yield Send(
+        t.request("POST", "agents", {**_describe_agent(t, WITH_TOOLS), "tools": list(tools)})
+    )
+    shown: Exchange = yield Send(t.request("GET", path))
+    yield Send(t.request("DELETE", path))
+    return made, shown
+
+
+def _describe_agent(t: RequestBuilder, name: str) -> dict[str, Any]:
+    return {"id": name, "base_agent": t.agent, "system_instruction": INSTRUCTION}
+
+
+# --- judges
+
+
+def are_made(made: list[Exchange]) -> Iterator[Finding]:
+    for number, (name, answer) in enumerate(zip(OWN, made, strict=False)):
+        yield from at(f"made[{number}]", _is_made(name, answer))
+
+
+def _is_made(name: str, answer: Exchange) -> Iterator[Finding]:
+    yield from expect_object(answer)
+    if answer.status in SUCCESS and id_of(answer) != name:
+        yield finding("the agent has another id", expected=name, actual=id_of(answer) or "none")
+
+
+def can_be_managed(
+    made: list[Exchange], fetched: Exchange, deleted: Exchange, gone: Exchange
+) -> Iterator[Finding]:
+    yield from at("made[0]", expect_status(made[0], accepts=SUCCESS))
+    yield from judge_life("agents", {"id": OWN[0]}, fetched=fetched, deleted=deleted, gone=gone)
+
+
+def changes_one_field(patched: Exchange) -> Iterator[Finding]:
+    if patched.status in CLIENT_ERROR or patched.status == NOT_IMPLEMENTED:
+        raise NotApplicable(f"agents cannot be changed here: {format_answer(patched)}")
+    yield from expect_object(patched)
+    yield from judge_values(patched, {"description": CHANGED, "system_instruction": INSTRUCTION})
+
+
+def keeps_its_tools(together: Exchange, shown: Exchange, alone: list[Exchange]) -> Iterator[Finding]:
+    kinds = [str(tool["type"]) for tool in TOOLS]
+    if together.status in CLIENT_ERROR:
+        refused = [kind for kind, answer in zip(kinds, alone, strict=False) if answer.status in CLIENT_ERROR]
+        if len(refused) == len(alone):
+            raise NotApplicable(f"no agent with a tool can be saved here: {format_answer(together)}")
+        if refused:
+            yield finding("not every kind is taken", expected=", ".join(kinds), actual=f"no {', '.join(refused)}")
+        return
+    yield from at("together", expect_object(together))
+    tools = object_in(shown).get("tools")
+    if isinstance(tools, list) and tools:
+        kept = {tool.get("type") for tool in tools if isinstance(tool, dict)}
+        if lost := [kind for kind in kinds if kind not in kept]:
+            yield finding("a tool is not kept", expected=", ".join(lost), actual=format_value(tools)).at(
+                exchange="shown"
+            )
+
+
+def runs_a_saved_agent(ran: Exchange) -> Iterator[Finding]:
+    yield from expect_interaction(ran)
+    yield from expect_id(ran, "the run has no id")
+
+
+def leaves_its_runs(ran: Exchange, deleted: Exchange, left: Exchange | None) -> Iterator[Finding]:
+    yield from judge_left_run("agent", ran, deleted, left)
+
+
+def fits(made: list[Exchange], fetched: Exchange, listed: Exchange) -> Iterator[Finding]:
+    yield from among("made", made, partial(of_rule, "agents.schema"))
+    yield from judge_shapes("agents.schema", fetched=fetched, listed=listed)
+
+
+def lists_them(listed: Exchange) -> Iterator[Finding]:
+    yield from expect_status(listed, accepts=SUCCESS)
+    body = read(listed).json
+    if listed.status not in SUCCESS:
+        return
+    if not isinstance(body, dict):
+        yield finding("the list is no object", expected="an object with `agents`", actual=format_value(body))
+        return
+    if not isinstance(body.get("agents", []), list):
+        yield finding("`agents` is no array", expected="an array", actual=format_value(body.get("agents")))
+    names = [entry.get("id") for entry in entries(listed, "agents")]
+    for name in OWN:
+        if name not in names:
+            say = note if body.get("next_page_token") else finding
+            yield say("a new agent is not in the list", expected=name, actual=format_value(names))
+
+
+def pages_hold_each_once(paged: list[Exchange]) -> Iterator[Finding]:
+    yield from each_once(paged, "agents", OWN)

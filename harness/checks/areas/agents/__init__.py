@@ -1,1 +1,0 @@
-"""Checks of managed agents and their environments."""

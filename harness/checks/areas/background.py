@@ -1,0 +1,211 @@
+"""Checks of background runs: the immediate response to the create, and what polling shows until the end.
+
+Layer 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from harness.checks.vocabulary.background_runs import HELD_AFTER, LONG, LONGER, BackgroundRun, release_run, script
+from harness.checks.vocabulary.expect import at, expect_interaction, expect_reply, finding, interaction_in
+from harness.checks.vocabulary.polling import (
+    describe_end,
+    id_of,
+    open_stream,
+    poll_after_stream,
+    polls,
+    settled,
+    status_of,
+)
+from harness.checks.vocabulary.stored import HELLO
+from harness.checks.vocabulary.stream_events import completion
+from harness.contract import read
+from harness.contract.judge.agreement import (
+    judge_changes,
+    judge_end_status,
+    judge_end_stays,
+    judge_id,
+    judge_identity,
+    judge_result,
+    judge_updated,
+)
+from harness.contract.judge.replies import SUCCESS
+from harness.contract.judge.wording import format_answer
+from harness.contract.requests import RequestBuilder
+from harness.kit.actions import Exchanges, Finish, Part, Send, Steps, stop_exercise
+from harness.kit.check import exercise
+from harness.outcome import Finding, Unmet, Where
+from harness.wire import Exchange
+from harness.wire.message import segment
+
+_AT_ONCE = 1.0
+"""Seconds within which nobody minds that a create waits for its run."""
+
+_STREAM_LOOK = 5.0
+"""Seconds for the stream of a run that does not settle, which may never end."""
+
+HTTP_PATIENCE = 60.0
+"""Seconds after which plain HTTP calls are typically cut off."""
+
+
+# --- exercises
+
+
+@exercise(requests=6, interactions=1)
+def a_background_run(t: RequestBuilder) -> Steps:
+    """A background run, polled until it has settled and then read twice more.
+
+    If it does not settle, its stream is read: where that tells of an end, `outlived` is what GET shows after it.
+    """
+    seen: Exchanges = {"created": (yield Send(t.create(input=HELLO, background=True)))}
+    found = id_of(seen["created"])
+    if not found:
+        return stop_exercise(seen, f"the background create brought no id: {format_answer(seen['created'])}")
+    seen["polled"], seen["outlived"] = (yield from polls(t, found, whole=True)), None
+    if not settled(seen["polled"][-1]):
+        seen["outlived"] = yield from _ask_after_its_stream(t, found)
+        return stop_exercise(seen, f"the run did not settle within {t.wait:g} s")
+    return {**seen, "later": [(yield Send(t.get(found))), (yield Send(t.get(found)))]}
+
+
+def _ask_after_its_stream(t: RequestBuilder, found: str) -> Part[Exchange | None]:
+    """What GET shows long after the stream of a run was completed; None if it was not, or if GET knows of it."""
+    stream: Exchange = yield Finish((yield from open_stream(t, found, timeout=min(t.wait, _STREAM_LOOK))))
+    if (completion(read(stream).events) or {}).get("status") != "completed":
+        return None
+    last = (yield from poll_after_stream(t, found))[-1]
+    return None if settled(last) or not status_of(last) else last
+
+
+@exercise(requests=2, interactions=1)
+def a_run_that_lasts(t: RequestBuilder) -> Steps:
+    """A run that is held if the target can be scripted, else one of some seconds; and a POST to `{id}:cancel`.
+
+    If it is over when its create is answered, a `longer` one is begun.
+    """
+    held = yield from script(t, "lasts", hold={"after": HELD_AFTER})
+    created: Exchange = yield Send(t.create(input=f"{LONG} (lasts)", background=True))
+    found = id_of(created)
+    seen: Exchanges = {"created": created, "held": held, "longer": None}
+    if settled(created) and not held:
+        seen["longer"] = yield Send(t.create(input=LONGER, background=True))
+    if not found:
+        return stop_exercise(seen, f"the background create brought no id: {format_answer(created)}")
+    seen["colon"] = yield Send(t.request("POST", f"interactions/{segment(found)}:cancel"))
+    yield from release_run(t, BackgroundRun(found, created, held))
+    return seen
+
+
+# --- judges
+
+
+def answers_with_an_id(created: Exchange) -> Iterator[Finding]:
+    yield from expect_reply("bg.create", created)
+    if created.status not in SUCCESS:
+        return
+    yield from judge_id("bg.create", id_of(created))
+    status = status_of(created)
+    if not status:
+        yield finding("no status", expected="in_progress", actual=format_answer(created))
+
+
+def does_not_wait(created: Exchange, held: bool, longer: Exchange | None) -> Iterator[Finding]:
+    interaction_in(created)
+    if not settled(created):
+        return
+    if not held and (longer is None or not settled(longer)):
+        if longer is None or not status_of(longer):
+            raise Unmet("the run was over when its create was answered", race_lost=True)
+        return
+    name, last = ("longer", longer) if longer is not None else ("created", created)
+    seconds = f"{last.seconds:.1f} s"
+    waited = finding(
+        f"the create waits for the run: the answer took {seconds}, and the run is over"
+        if last.seconds >= _AT_ONCE
+        else f"`background` seems to be ignored: even a run with a long answer was over after {seconds}",
+        expected="in_progress",
+        actual=status_of(last),
+    )
+    yield waited.at(exchange=name)
+
+
+def answers_in_time(created: Exchange) -> Iterator[Finding]:
+    interaction_in(created)
+    if created.seconds >= HTTP_PATIENCE:
+        yield finding(
+            "the create took as long as the run", expected="well below 60 s", actual=f"{created.seconds:.1f} s"
+        )
+
+
+def comes_to_an_end(polled: list[Exchange]) -> Iterator[Finding]:
+    last, place = polled[-1], f"polled[{len(polled) - 1}]"
+    yield from at(place, expect_interaction(last))
+    if last.status in SUCCESS:
+        yield from at(place, judge_end_status(status_of(last)))
+
+
+def holds_its_output(polled: list[Exchange], outlived: Exchange | None) -> Iterator[Finding]:
+    if outlived is not None:
+        yield from at("outlived", _judge_outlived(outlived))
+        return
+    body = interaction_in(polled[-1])
+    if body.get("status") != "completed":
+        raise Unmet(f"the run {describe_end(body.get('status'))}, so there is no result of one that completed")
+    yield from at(f"polled[{len(polled) - 1}]", judge_result(body))
+
+
+def _judge_outlived(shown: Exchange) -> Iterator[Finding]:
+    """A run whose stream is completed is completed; `shown` is what GET says long after."""
+    age = shown.headers.get("age")
+    yield Finding.from_code(
+        "bg.result/outlived",
+        "GET shows a run as going on long after its stream was completed",
+        "completed",
+        f"{status_of(shown)}, from a cache (Age: {age})" if age else status_of(shown),
+        where=Where(pointer="$.status"),
+    )
+
+
+def shows_the_same_interaction(created: Exchange, polled: list[Exchange]) -> Iterator[Finding]:
+    interaction_in(polled[-1])
+    for number, answer in enumerate(polled):
+        if answer.status in SUCCESS:
+            yield from at(f"polled[{number}]", judge_identity("bg.same-id", id_of(created), id_of(answer)))
+
+
+def stays_settled(polled: list[Exchange], later: list[Exchange]) -> Iterator[Finding]:
+    interaction_in(polled[-1])
+    end = status_of(polled[-1])
+    for number, answer in enumerate(later):
+        place = f"later[{number}]"
+        yield from at(place, expect_interaction(answer))
+        if answer.status in SUCCESS:
+            yield from at(place, judge_end_stays(end, status_of(answer)))
+
+
+def moves_along(created: Exchange, polled: list[Exchange]) -> Iterator[Finding]:
+    yield from moves("bg.transition", [created, *polled])
+
+
+def sets_no_time_back(created: Exchange, polled: list[Exchange], later: list[Exchange]) -> Iterator[Finding]:
+    interaction_in(polled[-1])
+    yield from judge_updated(map(_read_body, [created, *polled, *later]))
+
+
+# --- what the judges share
+
+
+def _read_body(exchange: Exchange) -> dict[str, object]:
+    try:
+        return dict(interaction_in(exchange))
+    except Unmet:
+        return {}
+
+
+def moves(rule: str, history: Sequence[Exchange]) -> Iterator[Finding]:
+    """Yield a finding for every two consecutive statuses that the lifecycle does not allow."""
+    statuses = [status for status in map(status_of, history) if status]
+    if not statuses:
+        raise Unmet("no answer showed a status")
+    yield from judge_changes(statuses, rule)

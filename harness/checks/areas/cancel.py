@@ -1,0 +1,272 @@
+"""Checks of cancelling a run, in progress or too late.
+
+Layer 2. A run that finishes before the cancel arrives is a lost race: untestable, not a failure. A run that is
+seen in progress well after its cancel was accepted, and then ends otherwise, is none: that cancel did nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.checks.vocabulary.background_runs import LONG, LONGER, start_held_run
+from harness.checks.vocabulary.expect import (
+    at,
+    expect_interaction,
+    expect_reply,
+    finding,
+    interaction_in,
+    object_in,
+    of_rule,
+)
+from harness.checks.vocabulary.polling import (
+    id_of,
+    list_moments,
+    need_id,
+    open_stream,
+    poll_until_found,
+    poll_until_settled,
+    polls,
+    status_of,
+)
+from harness.checks.vocabulary.stored import HELLO, UNKNOWN_ID
+from harness.checks.vocabulary.stream_events import events_in, expect_stream
+from harness.contract.judge.agreement import (
+    judge_cancel_shows,
+    judge_cancelled,
+    judge_cancelled_end,
+    judge_identity,
+    judge_result_stays,
+    judge_stays,
+    judge_unchanged,
+)
+from harness.contract.judge.history.ends import judge_cancel_answer, judge_late_cancel
+from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
+from harness.contract.judge.wording import format_answer, format_ending
+from harness.contract.requests import RequestBuilder
+from harness.contract.tables.lifecycle import RUNNING, is_settled
+from harness.kit.actions import Close, Exchanges, Finish, Part, Read, Send, Steps, Wait, stop_exercise
+from harness.kit.check import exercise
+from harness.outcome import Finding, Unmet
+from harness.wire import By, Exchange, LiveStream
+from harness.wire.message import segment
+
+_A_MOMENT = 1.0
+"""Seconds after which a run that was not really cancelled would show another status."""
+
+TAKES_EFFECT = 2.0
+"""Seconds within which an accepted cancel takes effect; a run that still goes on then was not cancelled."""
+
+
+# --- exercises
+
+
+@exercise(requests=6, interactions=1)
+def a_cancelled_run(t: RequestBuilder) -> Steps:
+    """A run that is cancelled while a reader streams it, then polled, and cancelled once more.
+
+    If the run was over too soon to tell, all of it is tried again with a longer one.
+    """
+    seen: Exchanges = {}
+    for text in (LONG, LONGER):
+        try:
+            seen = yield from _cancel_and_poll(t, text)
+        except Unmet as unmet:
+            if text is LONGER or not unmet.race_lost:
+                raise
+            continue
+        if not _is_lost(seen):
+            break
+    reader, last = seen.pop("reader"), seen["polled"][-1]
+    if status_of(last) != "cancelled":
+        yield Close(reader)
+        return stop_exercise(seen, f"the run was never seen as cancelled: {format_answer(last)}")
+    seen["stream"] = yield Finish(reader)
+    found = id_of(seen["run"])
+    seen["again"] = yield Send(t.cancel(found))
+    yield Wait(_A_MOMENT)
+    seen["later"] = yield Send(t.get(found))
+    seen["latest"] = seen["later"]
+    if list(judge_result_stays(object_in(last), object_in(seen["later"]))):  # counts may come late, but not go on
+        yield Wait(_A_MOMENT)
+        seen["latest"] = yield Send(t.get(found))
+    return seen
+
+
+def _cancel_and_poll(t: RequestBuilder, text: str) -> Part[Exchanges]:
+    """Begin a run and cancel it as the official clients do: without a body, but labelled as JSON. Then poll it."""
+    run = yield from start_held_run(t, "cancel", text=text)
+    reader: LiveStream = yield from open_stream(t, run.id)
+    yield Read(reader, 1)
+    labelled = [("content-type", "application/json")]
+    request = t.request("POST", f"interactions/{segment(run.id)}/cancel", headers=labelled)
+    seen: Exchanges = {"run": run.created, "held": run.held, "cancelled": (yield Send(request)), "reader": reader}
+    seen["polled"] = yield from polls(t, run.id, patient=reader.status != 404, whole=True)
+    return seen
+
+
+def _is_lost(seen: Exchanges) -> bool:
+    """Whether the run was over before anything could be told from it."""
+    return not seen["held"] and bool(_explain_lost_race(seen["cancelled"], seen["polled"]))
+
+
+# --- judges of the cancel that comes in time
+
+
+def can_be_cancelled(run: Exchange, held: bool, cancelled: Exchange, polled: list[Exchange]) -> Iterator[Finding]:
+    if cancelled.status in CLIENT_ERROR and not held:
+        _excuse_a_lost_race(cancelled, polled)
+    yield from expect_reply("cancel.ok", cancelled)
+    if cancelled.status in SUCCESS:
+        if id_of(run) not in {id_of(answer) for answer in (cancelled, *polled)} - {""}:
+            raise Unmet("neither the cancel nor a GET shows the id that was asked for")
+        yield from judge_cancel_answer(cancelled, id_of(run))
+
+
+def answers_what_fits(cancelled: Exchange) -> Iterator[Finding]:
+    interaction_in(cancelled)
+    yield from of_rule("cancel.schema", cancelled)
+
+
+def is_seen(held: bool, cancelled: Exchange, polled: list[Exchange]) -> Iterator[Finding]:
+    last = status_of(polled[-1])
+    if last == "cancelled":
+        return
+    if not held:
+        _excuse_a_lost_race(cancelled, polled)
+    if cancelled.status not in SUCCESS:
+        raise Unmet(f"the cancel was refused: {format_answer(cancelled)}")
+    late = _find_last_running(polled)
+    if is_settled(last) and late is not None:
+        yield finding(
+            "the cancel was accepted, and the run went on",
+            expected="cancelled",
+            actual=f"in progress {late:.1f} s later, then {last}",
+        )
+    else:
+        yield from judge_cancelled(last)
+
+
+def answers_all(cancelled: Exchange, polled: list[Exchange]) -> Iterator[Finding]:
+    if status_of(polled[-1]) != "cancelled" or status_of(cancelled) != "cancelled":
+        raise Unmet("the cancel was not answered by a cancelled interaction")
+    yield from at("cancelled", judge_cancel_shows(interaction_in(cancelled), interaction_in(polled[-1])))
+
+
+def stays_cancelled(polled: list[Exchange], later: Exchange) -> Iterator[Finding]:
+    statuses = [status_of(answer) for answer in [*polled, later]]
+    if "cancelled" not in statuses:
+        raise Unmet("the run was never seen as cancelled")
+    yield from judge_stays(statuses)
+
+
+def costs_no_more(later: Exchange, latest: Exchange) -> Iterator[Finding]:
+    yield from at("latest", judge_result_stays(interaction_in(later), interaction_in(latest)))
+
+
+def can_be_read(run: Exchange, later: Exchange) -> Iterator[Finding]:
+    yield from expect_interaction(later)
+    if later.status in SUCCESS:
+        yield from judge_identity("cancel.get-after", id_of(run), id_of(later))
+
+
+def ends_open_streams(stream: Exchange) -> Iterator[Finding]:
+    yield from expect_stream(stream)
+    events = events_in(stream)
+    if stream.ending.by is By.LIMIT:
+        yield finding("the stream never ended", expected="an end after the cancel", actual=format_ending(stream))
+        return
+    yield from judge_cancelled_end(events)
+
+
+# --- what the judges share
+
+
+def _excuse_a_lost_race(cancelled: Exchange, polled: list[Exchange]) -> None:
+    """Raise `Unmet` if the run may have ended before the cancel arrived, or could take effect."""
+    lost = _explain_lost_race(cancelled, polled)
+    if lost:
+        raise Unmet(lost, race_lost=True)
+
+
+def _explain_lost_race(cancelled: Exchange, polled: list[Exchange]) -> str:
+    """How the run may have ended before the cancel arrived; "" if it cannot have.
+
+    It cannot if a refused cancel is followed by a poll that shows the run in progress, if the cancel is answered
+    by a cancelled interaction, or if the run is seen in progress long after an accepted cancel.
+    """
+    status = status_of(polled[-1])
+    if status not in ("completed", "requires_action", "incomplete", "failed"):
+        return ""
+    if cancelled.status in CLIENT_ERROR:
+        return "" if status_of(polled[0]) in RUNNING else f"the run ended as {status} before the cancel came"
+    if cancelled.status in SUCCESS:
+        told = status_of(cancelled) == "cancelled" or (_find_last_running(polled) or 0.0) >= TAKES_EFFECT
+        return "" if told else f"the cancel was accepted, and the run ended as {status} all the same"
+    return f"the run ended as {status} before the cancel came"
+
+
+def _find_last_running(polled: list[Exchange]) -> float | None:
+    """The seconds after the cancel at which a poll last showed the run in progress; None if none did."""
+    running = [moment for moment, answer in list_moments(polled) if status_of(answer) in RUNNING]
+    return running[-1] if running else None
+
+
+# --- cancels that come too late, or that name nothing
+
+# --- exercises
+
+
+@exercise(requests=10, interactions=2)
+def late_cancels(t: RequestBuilder) -> Steps:
+    """Cancels of a foreground interaction and a background run, both of them finished."""
+    front = yield Send(t.create(input=HELLO))
+    found = need_id(front)
+    seen: Exchanges = {"before": (yield from poll_until_found(t, found))[-1]}
+    seen["foreground"] = yield Send(t.cancel(found))
+    seen["after"] = yield Send(t.get(found))
+    back = id_of((yield Send(t.create(input=HELLO, background=True))))
+    if not back:
+        return stop_exercise(seen, "the target began no background run")
+    seen["settled_before"] = (yield from poll_until_settled(t, back))[-1]
+    seen["settled"] = yield Send(t.cancel(back))
+    return {**seen, "settled_after": (yield Send(t.get(back)))}
+
+
+@exercise(requests=1)
+def a_cancel_of_nothing(t: RequestBuilder) -> Steps:
+    """A cancel for an id that does not exist."""
+    return {"answer": (yield Send(t.cancel(UNKNOWN_ID)))}
+
+
+# --- judges
+
+
+def spares_the_foreground(foreground: Exchange) -> Iterator[Finding]:
+    yield from _refused_or_unchanged("cancel.foreground", foreground)
+
+
+def spares_the_finished(settled: Exchange) -> Iterator[Finding]:
+    yield from _refused_or_unchanged("cancel.settled", settled)
+
+
+def leaves_the_result(before: Exchange, after: Exchange) -> Iterator[Finding]:
+    yield from at("after", _expect_unchanged("cancel.keeps-result", before, after))
+
+
+def leaves_the_background_result(settled_before: Exchange, settled_after: Exchange) -> Iterator[Finding]:
+    rule = "cancel.keeps-background-result"
+    yield from at("settled_after", _expect_unchanged(rule, settled_before, settled_after))
+
+
+# --- what the judges share
+
+
+def _refused_or_unchanged(rule: str, answer: Exchange) -> Iterator[Finding]:
+    yield from expect_reply(rule, answer)
+    yield from judge_late_cancel(rule, answer)
+
+
+def _expect_unchanged(rule: str, before: Exchange, after: Exchange) -> Iterator[Finding]:
+    old = interaction_in(before)
+    yield from expect_interaction(after)
+    yield from judge_unchanged(rule, old, interaction_in(after))

@@ -1,0 +1,323 @@
+"""Checks of chains: turns that continue an earlier interaction, and what they know of it.
+
+Layer 2. A turn names the earlier one by previous_interaction_id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from harness.checks.vocabulary.background_runs import release_run, start_held_run
+from harness.checks.vocabulary.expect import (
+    at,
+    expect_interaction,
+    expect_reply,
+    expect_status,
+    finding,
+    interaction_in,
+    object_in,
+    require_answer,
+)
+from harness.checks.vocabulary.polling import (
+    describe_end,
+    expect_id,
+    id_of,
+    need_id,
+    poll_until_found,
+    poll_until_settled,
+    status_of,
+)
+from harness.checks.vocabulary.stored import HELLO, UNKNOWN_ID
+from harness.checks.vocabulary.stream_events import completion, events_in, expect_stream, is_stream
+from harness.contract.data.output import output_steps, output_text
+from harness.contract.judge.agreement import judge_echo, judge_own_id, judge_own_steps, judge_unchanged
+from harness.contract.judge.replies import SUCCESS
+from harness.contract.judge.wording import format_answer, format_value
+from harness.contract.requests import RequestBuilder
+from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
+from harness.kit.check import exercise
+from harness.outcome import Finding, Observation, Outcome, Unmet
+from harness.wire import Exchange
+
+# --- exercises
+
+
+@exercise(requests=12, interactions=7)
+def a_chain(t: RequestBuilder) -> Steps:
+    """A parent and two children with the same input as the parent, so that only the history differs.
+
+    The first child is read before and after the second one is made; it gets a child of its own. The turn of the
+    first child is told again without a parent, which is all that a target knows that has forgotten the parent; so
+    is the turn of the parent, to see whether what is told costs the same as what is remembered. One child of the
+    parent is streamed. The last create names one that does not exist: who takes that as well looks at no
+    parent at all.
+    """
+    parent: Exchange = yield Send(t.create(input=HELLO))
+    found = need_id(parent)
+    before = (yield from poll_until_found(t, found))[-1]
+    child = yield Send(t.create(input=HELLO, previous_interaction_id=found))
+    seen: Exchanges = {"parent": parent, "before": before, "child": child}
+    child_id = id_of(child)
+    seen["child_read"] = None
+    if child_id:  # if not even the parent was found, do not wait for the child
+        seen["child_read"] = (yield from poll_until_found(t, child_id, patient=before.status != 404))[-1]
+    seen["sibling"] = yield Send(t.create(input=HELLO, previous_interaction_id=found))
+    seen["child_again"] = (yield Send(t.get(child_id))) if child_id else None
+    seen["grandchild"] = (
+        (yield Send(t.create(input=HELLO, previous_interaction_id=child_id))) if child_id else None
+    )
+    seen["parent_retold"] = yield Send(t.create(input=_tell_again(parent), store=False))
+    seen["retold"] = (yield Send(t.create(input=_tell_again(child), store=False))) if child_id else None
+    seen["streamed"] = yield Send(t.create(input=HELLO, previous_interaction_id=found, stream=True))
+    seen["stray"] = yield Send(t.create(input=HELLO, previous_interaction_id=UNKNOWN_ID))
+    # Last, since an exercise that ends with a refusal looks like one that was not offered.
+    return {**seen, "after": (yield Send(t.get(found)))}
+
+
+@exercise(requests=6, interactions=2)
+def a_chain_to_a_running_run(t: RequestBuilder) -> Steps:
+    """A child of a run in progress, and another one once the run is finished."""
+    run = yield from start_held_run(t, "chain")
+    early: Exchange = yield Send(t.create(input=HELLO, previous_interaction_id=run.id))
+    look = (yield from poll_until_found(t, run.id))[-1]
+    yield from release_run(t, run)
+    seen: Exchanges = {"early": early, "look": look}
+    end = (yield from poll_until_settled(t, run.id))[-1]
+    if status_of(end) != "completed":
+        return stop_exercise(seen, f"the run to continue {describe_end(status_of(end))}, and did not complete")
+    return {**seen, "late": (yield Send(t.create(input=HELLO, previous_interaction_id=run.id)))}
+
+
+@exercise(requests=2, interactions=2)
+def a_stateless_turn(t: RequestBuilder) -> Steps:
+    """A turn that is not stored, and a second one that sends all of it back with a new question."""
+    first: Exchange = yield Send(t.create(input=HELLO, store=False))
+    seen: Exchanges = {"first": first}
+    steps = output_steps(interaction_in(first))
+    if not steps:
+        return stop_exercise(seen, "the first turn had no steps to send back")
+    turn = [_build_input(HELLO), *steps, _build_input("And once more.")]
+    return {**seen, "second": (yield Send(t.create(input=turn, store=False)))}
+
+
+def _tell_again(answer: Exchange) -> list[dict[str, Any]]:
+    """A turn whose question was `HELLO`, and the same question again; of the answer no more than its text."""
+    told = {"type": "model_output", "content": [{"type": "text", "text": output_text(object_in(answer))}]}
+    return [_build_input(HELLO), told, _build_input(HELLO)]
+
+
+def _build_input(text: str) -> dict[str, Any]:
+    return {"type": "user_input", "content": [{"type": "text", "text": text}]}
+
+
+# --- judges
+
+
+def can_be_continued(parent: Exchange, child: Exchange) -> Iterator[Finding]:
+    if status_of(parent) != "completed":
+        raise Unmet(f"the run to continue {describe_end(status_of(parent))}, and did not complete")
+    yield from expect_reply("chain.ok", child)
+    if child.status in SUCCESS:
+        yield from judge_own_id("chain.ok", id_of(child), id_of(parent))
+
+
+def is_stored(child: Exchange, child_read: Exchange | None) -> Iterator[Finding]:
+    body = interaction_in(child)
+    if child_read is None:
+        raise Unmet("the child has no id to read it under")
+    yield from at("child_read", expect_interaction(child_read))
+    if child_read.status not in SUCCESS:
+        return
+    if id_of(child_read) != id_of(child):
+        stray = finding("another interaction is read", expected=id_of(child), actual=id_of(child_read) or "no id")
+        yield stray.at(exchange="child_read")
+    if output_steps(body) and not output_steps(interaction_in(child_read)):
+        lost = finding("the child was stored without its output", expected="its output steps", actual="none")
+        yield lost.at(exchange="child_read", pointer="$.steps")
+
+
+def names_its_parent(parent: Exchange, child: Exchange, child_read: Exchange | None) -> Iterator[Finding]:
+    bodies = [interaction_in(child)]
+    if child_read is not None and child_read.status in SUCCESS:
+        bodies.append(interaction_in(child_read))
+    yield from judge_echo(id_of(parent), bodies)
+
+
+def answers_its_own_steps(parent: Exchange, child: Exchange) -> Iterator[Finding]:
+    yield from judge_own_steps(interaction_in(parent), interaction_in(child))
+
+
+def parent_stays(before: Exchange, after: Exchange, child: Exchange) -> Iterator[Finding]:
+    interaction_in(child)
+    old = interaction_in(before)
+    yield from at("after", expect_interaction(after))
+    new = interaction_in(after)
+    for name in ("status", "steps", "usage", "previous_interaction_id"):
+        if old.get(name) != new.get(name):
+            yield finding(
+                f"`{name}` of the parent changed",
+                expected=format_value(old.get(name)),
+                actual=format_value(new.get(name)),
+            ).at(exchange="after")
+
+
+def may_branch(child: Exchange, sibling: Exchange) -> Iterator[Finding]:
+    interaction_in(child)
+    yield from at("sibling", expect_status(sibling, accepts=SUCCESS))
+    if sibling.status in SUCCESS and id_of(sibling) in ("", id_of(child)):
+        shared = finding(
+            "the second child has no id of its own", expected="a new id", actual=id_of(sibling) or "none"
+        )
+        yield shared.at(exchange="sibling")
+
+
+def not_while_running(early: Exchange, look: Exchange) -> Iterator[Finding]:
+    if early.status in SUCCESS and status_of(look) != "in_progress":
+        raise Unmet("the run was not seen in progress after it was chained to", race_lost=True)
+    yield from expect_reply("chain.running", early, "the previous_interaction_id of a run in progress")
+
+
+def once_it_is_over(late: Exchange) -> Iterator[Finding]:
+    yield from expect_reply("chain.after-settled", late)
+    yield from expect_id(late)
+
+
+# --- what a continued turn knows of the turns before it
+
+
+def takes_effect(
+    parent: Exchange, child: Exchange, stray: Exchange, parent_retold: Exchange
+) -> Observation | list[Finding]:
+    interaction_in(child)
+    if stray.status not in SUCCESS:
+        require_answer(stray)
+        if not _is_forgotten(parent, child, parent_retold):
+            return []
+        reason = "a parent that does not exist is refused, but one that does changes nothing"
+        return Observation(Outcome.UNTESTABLE, reason=reason, cause="chain.history")
+    alone, chained = _tokens_read(parent), _tokens_read(child)
+    if chained > alone:
+        return []
+    message = "a parent changes nothing, and one that does not exist is taken, too"
+    return [finding(message, expected=f"more than {alone} input tokens", actual=f"{chained} input tokens")]
+
+
+def carries_history(
+    parent: Exchange, child: Exchange, stray: Exchange, parent_retold: Exchange
+) -> Observation | list[Finding]:
+    alone, chained = _tokens_read(parent), _tokens_read(child)
+    if chained > alone:
+        return []
+    if stray.status in SUCCESS:
+        reason = "any parent is taken, and none changes anything"
+        return Observation(Outcome.UNTESTABLE, reason=reason, cause="chain.takes-effect")
+    told = _tokens_told(parent_retold)
+    if told <= alone:
+        raise Unmet(
+            "a longer input costs no more input tokens, so the counts tell nothing of history",
+            remedy="with input tokens in `usage` that grow with the input",
+        )
+    message = "a chained turn costs no more input than the same input alone: its parent's turn was not read"
+    expected = f"more than {alone} input tokens; the parent's turn told again as input costs {told}"
+    return [finding(message, expected=expected, actual=str(chained))]
+
+
+def carries_whole_history(
+    parent: Exchange,
+    child: Exchange,
+    grandchild: Exchange | None,
+    retold: Exchange | None,
+    parent_retold: Exchange,
+) -> Iterator[Finding]:
+    alone, chained = _count_input(parent), _need_history(parent, child)
+    if grandchild is None or retold is None:
+        raise Unmet("the child has no id to continue")
+    longer = _count_input(grandchild)
+    without_first = _tokens_told(retold)
+    comparable = 0 < _tokens_told(parent_retold) <= chained  # some count the JSON that tells a turn, too
+    if longer <= chained:
+        expected = f"more than {chained} input tokens; the first turn has {alone}"
+        yield finding("a third turn carries no more than a second", expected=expected, actual=str(longer))
+    elif comparable and longer <= without_first:
+        expected = f"more than the {without_first} input tokens of the second and third turn without the first"
+        yield finding("a third turn does not carry the first", expected=expected, actual=str(longer))
+
+
+def streams_with_history(parent: Exchange, child: Exchange, streamed: Exchange) -> Iterator[Finding]:
+    alone, chained = _count_input(parent), _need_history(parent, child)
+    if streamed.status in SUCCESS and not is_stream(streamed):
+        raise Unmet("the streamed turn is no stream")
+    yield from expect_stream(streamed)
+    tokens = _read_tokens(completion(events_in(streamed)) or {})
+    if tokens is None:
+        raise Unmet("the stream ends without a count of input tokens")
+    if tokens <= alone:
+        expected = f"more than {alone} input tokens; the plain turn has {chained}"
+        yield finding("a streamed turn carries no history", expected=expected, actual=str(tokens))
+
+
+def keeps_siblings_apart(
+    parent: Exchange, child: Exchange, sibling: Exchange, child_read: Exchange | None, child_again: Exchange | None
+) -> Iterator[Finding]:
+    own, other = _count_input(child), _count_input(sibling)
+    if other - own >= max(1, _count_input(parent)):
+        leak = finding("the second child carries the first one's turn", expected=str(own), actual=str(other))
+        yield replace(leak, rule="chain.siblings-apart", code="chain.siblings-apart/history").at(
+            exchange="sibling", pointer="$.usage.total_input_tokens"
+        )
+    if child_read is None or child_again is None:
+        return
+    before = interaction_in(child_read)
+    yield from at("child_again", expect_interaction(child_again))
+    rule = "chain.siblings-apart"
+    yield from at("child_again", judge_unchanged(rule, before, interaction_in(child_again)))
+
+
+# --- what the judges share
+
+
+def _count_input(exchange: Exchange) -> int:
+    body: Mapping[str, Any] = interaction_in(exchange)
+    tokens = _read_tokens(body)
+    if tokens is None:
+        remedy = "with input tokens in `usage`"
+        raise Unmet(f"no count of input tokens: {format_answer(exchange)}", remedy=remedy)
+    if not output_steps(body):
+        raise Unmet("the turn has no output to be carried over")
+    return tokens
+
+
+def _read_tokens(body: Mapping[str, Any]) -> int | None:
+    """The count of input tokens in an interaction."""
+    usage = body.get("usage")
+    tokens = usage.get("total_input_tokens") if isinstance(usage, dict) else None
+    return tokens if isinstance(tokens, int) and not isinstance(tokens, bool) else None
+
+
+def _tokens_read(exchange: Exchange) -> int:
+    """The input tokens of a turn, and those from a cache, which some count apart."""
+    tokens = _count_input(exchange)
+    cached = interaction_in(exchange)["usage"].get("total_cached_tokens")
+    return tokens + (cached if isinstance(cached, int) else 0)
+
+
+def _is_forgotten(parent: Exchange, child: Exchange, retold: Exchange) -> bool:
+    """Whether the counts, which grow where the parent's turn is told again, do not grow with a parent."""
+    if any(_read_tokens(interaction_in(turn)) is None for turn in (parent, child)):
+        return False
+    return _tokens_read(child) <= _tokens_read(parent) < _tokens_told(retold)
+
+
+def _tokens_told(answer: Exchange) -> int:
+    """The input tokens of a conversation that was told again; 0 if it was refused or not counted."""
+    return (_read_tokens(interaction_in(answer)) or 0) if answer.status in SUCCESS else 0
+
+
+def _need_history(parent: Exchange, child: Exchange) -> int:
+    """The input tokens of a second turn. Raises `Unmet` if this target does not count the history."""
+    chained = _count_input(child)
+    if chained <= _count_input(parent):
+        raise Unmet("a second turn costs no more input than the first, so the counts tell nothing of history")
+    return chained

@@ -1,0 +1,152 @@
+"""Checks of requires_continuation: an answer that stops at a token limit and continues in a new interaction.
+
+Layer 2. Only a scriptable target can be made to pause; elsewhere a run that does not pause is untestable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from harness.checks.vocabulary.background_runs import read_whole_stream, script
+from harness.checks.vocabulary.expect import at, expect_interaction, finding, interaction_in
+from harness.checks.vocabulary.polling import id_of, need_id, status_of
+from harness.checks.vocabulary.stored import HELLO
+from harness.checks.vocabulary.stream_events import (
+    Event,
+    completion,
+    deltas,
+    events_in,
+    expect_stream,
+    inner,
+    kind,
+    of_kind,
+    stream_id,
+)
+from harness.contract.data.output import output_text
+from harness.contract.judge.replies import SUCCESS
+from harness.contract.judge.wording import format_answer, format_value
+from harness.contract.requests import RequestBuilder
+from harness.kit.actions import Exchanges, Send, Steps
+from harness.kit.check import exercise
+from harness.outcome import Finding, NotApplicable, Unmet
+from harness.wire import Exchange
+
+PAUSED = "requires_continuation"
+TOKEN = "aGFybmVzcy1ob3A="
+OTHER_TOKEN = "aGFybmVzcy1ob3AtMg=="
+NOBODYS = "bm8tc3VjaC10b2tlbg=="
+HOPS = "First comes the keel. Then come the ribs. Last comes the mast."
+
+
+@exercise(requests=6, interactions=5)
+def a_paused_answer(t: RequestBuilder) -> Steps:
+    """An answer that pauses, its continuation in both forms and with an unknown token; a stream that pauses."""
+    yield from script(t, "paused", status=PAUSED, continuation_token=TOKEN)
+    paused: Exchange = yield Send(t.create(input=f"{HELLO} (paused)"))
+    if not _paused(paused):
+        raise Unmet(
+            f"the answer did not pause, and nothing but the control API can make one: {format_answer(paused)}"
+        )
+    parent = need_id(paused)
+    seen: Exchanges = {"paused": paused}
+    token = _read_token(paused) or TOKEN
+    seen["next_hop"] = yield Send(t.create(continuation_token=token, previous_interaction_id=parent))
+    yield from script(t, "paused-again", status=PAUSED, continuation_token=OTHER_TOKEN)
+    original = {"input": f"{HELLO} (paused-again)", "store": False}
+    again: Exchange = yield Send(t.create(original))
+    second_hop = (
+        t.create(original, continuation_token=_read_token(again) or OTHER_TOKEN) if _paused(again) else None
+    )
+    seen["with_input"] = (yield Send(second_hop)) if second_hop is not None else None
+    seen["bad_token"] = yield Send(t.create(continuation_token=NOBODYS, previous_interaction_id=parent))
+    yield from script(t, "paused-stream", status=PAUSED, continuation_token=TOKEN)
+    return {
+        **seen,
+        "streamed": (yield from read_whole_stream(t.create(input=f"{HELLO} (paused-stream)", stream=True))),
+    }
+
+
+def has_a_token(paused: Exchange) -> Iterator[Finding]:
+    if not _read_token(paused):
+        token = interaction_in(paused).get("continuation_token")
+        yield finding(
+            "nothing to continue with", expected="a non-empty continuation_token", actual=format_value(token)
+        )
+
+
+def continues(paused: Exchange, next_hop: Exchange) -> Iterator[Finding]:
+    yield from at("next_hop", expect_interaction(next_hop))
+    if next_hop.status in SUCCESS and id_of(next_hop) in ("", id_of(paused)):
+        shared = finding(
+            "the next hop has no id of its own", expected="a new id", actual=id_of(next_hop) or "none"
+        )
+        yield shared.at(exchange="next_hop")
+
+
+def continues_unstored(with_input: Exchange | None) -> Iterator[Finding]:
+    if with_input is None:
+        raise Unmet("the answer that was not stored did not pause")
+    yield from expect_interaction(with_input)
+
+
+def says_so_in_streams(streamed: Exchange) -> Iterator[Finding]:
+    yield from expect_stream(streamed)
+    events = events_in(streamed)
+    end = completion(events)
+    if end is None:
+        yield finding("no interaction.completed", expected=f"one with {PAUSED}", actual="none")
+        return
+    if end.get("status") != PAUSED:
+        yield finding("the pause is not told", expected=PAUSED, actual=format_value(end.get("status")))
+    places: list[Any] = [end, *of_kind(events, "interaction.status_update")]
+    if not any(place.get("continuation_token") for place in places):
+        yield finding("no token in the stream", expected="a non-empty continuation_token", actual="none")
+
+
+@exercise(requests=2, interactions=2)
+def an_answer_with_checkpoints(t: RequestBuilder) -> Steps:
+    """A stream with tokens in its status updates, and the rest of it asked for with the first of them."""
+    marker = "checkpoints"
+    yield from script(t, marker, text=HOPS, hops=3, checkpoints=True)
+    whole: Exchange = yield from read_whole_stream(t.create(input=f"{HELLO} ({marker})", stream=True))
+    events = events_in(whole)
+    token, _ = _find_first_checkpoint(events)
+    rest = t.create(continuation_token=token, previous_interaction_id=stream_id(events))
+    return {"whole": whole, "rest": (yield Send(rest)) if token else None}
+
+
+def continues_from_there(whole: Exchange, rest: Exchange | None) -> Iterator[Finding]:
+    if rest is None:
+        raise NotApplicable("no status update of this stream has a continuation_token")
+    yield from at("rest", expect_interaction(rest))
+    if rest.status not in SUCCESS:
+        return
+    events = events_in(whole)
+    if id_of(rest) in ("", stream_id(events)):
+        actual = id_of(rest) or "none"
+        yield finding("the rest has no id of its own", expected="a new id", actual=actual).at(exchange="rest")
+    _, before = _find_first_checkpoint(events)
+    again = output_text(interaction_in(rest))
+    if before and again.startswith(before):
+        expected = f"no text that begins with {format_value(before)}"
+        yield finding("the answer begins again", expected=expected, actual=format_value(again)).at(exchange="rest")
+
+
+def _find_first_checkpoint(events: Sequence[Event]) -> tuple[str, str]:
+    """The first token in a status update, and the text that came before it."""
+    for index, event in enumerate(events):
+        token = event.get("continuation_token") if kind(event) == "interaction.status_update" else None
+        if isinstance(token, str) and token:
+            texts = (inner(delta, "delta").get("text") for delta in deltas(events[:index], "text"))
+            return token, "".join(text for text in texts if isinstance(text, str))
+    return "", ""
+
+
+def _paused(exchange: Exchange) -> bool:
+    return status_of(exchange) == PAUSED
+
+
+def _read_token(exchange: Exchange) -> str:
+    token = interaction_in(exchange).get("continuation_token")
+    return token if isinstance(token, str) else ""

@@ -1,0 +1,380 @@
+"""Checks of creating an interaction: forms of input, options and their contradictions, the response.
+
+Layer 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from unicodedata import normalize
+
+from harness.checks.refusals import send_wrong_creates
+from harness.checks.vocabulary.background_runs import read_whole_stream
+from harness.checks.vocabulary.expect import (
+    among,
+    at,
+    expect_interaction,
+    expect_offered,
+    expect_refusal,
+    expect_reply,
+    expect_status,
+    finding,
+    input_text,
+    interaction_in,
+    lenient_finding,
+    object_in,
+    of_rule,
+    require_answer,
+)
+from harness.checks.vocabulary.polling import id_of, poll_until_found
+from harness.checks.vocabulary.stored import HELLO, UNKNOWN_ID
+from harness.checks.vocabulary.stream_events import completion, events_in, expect_stream
+from harness.contract import read
+from harness.contract.data import json_parse
+from harness.contract.data.output import output_contents, output_steps, output_text, steps_of, steps_text
+from harness.contract.judge.agreement import judge_id, judge_new_id
+from harness.contract.judge.answer import judge_json_object
+from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
+from harness.contract.judge.status_words import judge_ends
+from harness.contract.judge.usage import count_output, has_counts
+from harness.contract.judge.wording import format_answer, format_value
+from harness.contract.requests import RequestBuilder
+from harness.kit.actions import Send, Steps
+from harness.kit.check import exercise
+from harness.outcome import Finding, Unmet
+from harness.wire import Exchange
+
+
+def creates(created: Exchange) -> Iterator[Finding]:
+    yield from expect_reply("create.ok", created)
+    body = read(created).json
+    if created.status in SUCCESS and not (isinstance(body, dict) and body):
+        yield finding("the answer is no JSON object", expected="an interaction", actual=format_answer(created))
+
+
+def has_a_status(creates: Sequence[Exchange]) -> Iterator[Finding]:
+    shown = [created for created in creates if object_in(created)] or [*creates[:1]]
+    statuses = [str(interaction_in(created).get("status")) for created in shown]
+    broken = [*among("creates", shown, partial(of_rule, "create.status"))]
+    yield from broken[:1] or judge_ends(statuses, read(shown[0]).contract.statuses)
+
+
+def is_a_listed_status(created: Exchange) -> Iterator[Finding]:
+    interaction_in(created)
+    for other in of_rule("create.status", created):
+        raise Unmet(other.message)
+    yield from of_rule("create.status-listed", created)
+
+
+def is_of_this_generation(created: Exchange) -> Iterator[Finding]:
+    interaction_in(created)
+    yield from of_rule("create.generation", created)
+
+
+def fits_the_schema(created: Exchange) -> Iterator[Finding]:
+    interaction_in(created)
+    yield from of_rule("create.schema", created)
+
+
+def has_an_id(created: Exchange) -> Iterator[Finding]:
+    yield from judge_id("create.id", interaction_in(created).get("id"))
+
+
+def has_its_own_id(first: Exchange, second: Exchange, third: Exchange) -> Iterator[Finding]:
+    given: list[object] = []
+    for name, answer in {"first": first, "second": second, "third": third}.items():
+        yield from at(name, expect_interaction(answer))
+        found = interaction_in(answer).get("id")
+        yield from at(name, judge_new_id(given, found))
+        given.append(found)
+
+
+def says_what_it_is(created: Exchange) -> Iterator[Finding]:
+    found = interaction_in(created).get("object")
+    if found != "interaction":
+        yield finding("another object", expected='"interaction"', actual=format_value(found)).at(
+            pointer="$.object"
+        )
+
+
+def has_times(created: Exchange) -> Iterator[Finding]:
+    body = interaction_in(created)
+    for name in ("created", "updated"):
+        if not body.get(name):
+            yield finding(f"no {name} time", expected="an ISO 8601 time").at(pointer=f"$.{name}")
+    yield from of_rule("create.times", created)
+
+
+def names_its_model(created: Exchange) -> Iterator[Finding]:
+    found = interaction_in(created).get("model")
+    if not found:  # another type breaks the schema
+        yield finding("no model", expected="a name", actual=format_value(found)).at(pointer="$.model")
+
+
+def shows_output_only(created: Exchange) -> Iterator[Finding]:
+    if any(step.get("type") == "user_input" for step in steps_of(interaction_in(created))):
+        yield finding("the caller's input is among the steps", expected="output steps only").at(pointer="$.steps")
+
+
+def has_output(created: Exchange) -> Iterator[Finding]:
+    body = interaction_in(created)
+    if body.get("status") != "completed":
+        raise Unmet(f"the answer is not completed but {format_value(body.get('status'))}")
+    kinds = [step.get("type") for step in steps_of(body)]
+    if "model_output" not in kinds:
+        yield finding("no model_output step", actual=format_value(kinds)).at(pointer="$.steps")
+
+
+def says_its_cost(created: Exchange) -> Iterator[Finding]:
+    body = interaction_in(created)
+    if body.get("status") in ("failed", "cancelled") or has_counts(body.get("usage")):
+        return
+    message = "no token count that the reference names" if body.get("usage") else "no usage"
+    actual = format_value(body.get("usage"))
+    yield finding(message, expected="an object with total_tokens", actual=actual).at(pointer="$.usage")
+
+
+@exercise(requests=6, interactions=5)
+def every_input_form(t: RequestBuilder) -> Steps:
+    """A create for each form of input; the first sets stream=false, and the bare string has no stream field."""
+    text = {"type": "text", "text": HELLO}
+    return {
+        "content": (yield Send(t.create(input=text, stream=False))),
+        "contents": (yield Send(t.create(input=[text]))),
+        "steps": (yield Send(t.create(input=[{"type": "user_input", "content": [text]}]))),
+        "silent": (yield Send(t.create(input=HELLO, stream=None))),
+        "bare_step": (yield Send(t.create(input=[{"type": "user_input", "content": HELLO}]))),
+        "turns": (yield Send(t.create(input=[{"role": "user", "content": [text]}]))),
+    }
+
+
+def bears_turns(turns: Exchange) -> Iterator[Finding]:
+    if turns.status in SUCCESS:
+        yield from expect_interaction(turns)
+    else:
+        yield from expect_refusal(turns, {400})
+
+
+def streams_only_when_asked(content: Exchange, silent: Exchange) -> Iterator[Finding]:
+    asked_for = (("silent", silent), ("content", content))
+    taken = [one for one in asked_for if require_answer(one[1]).status in SUCCESS]
+    if not taken:
+        raise Unmet(f"the create was refused: {format_answer(silent)}")
+    for name, answer in taken:
+        yield from at(name, judge_json_object(answer))
+
+
+# --- the fields of a create: contradictions that are refused, and options that take effect
+
+UNUSUAL_TEXT = "Say hi. Zażółć, 日本語, e\u0301, שלום, 👩\u200d👩\u200d👧, \U0001d11e, tab\t, line\n, \u2028 end."
+_MEGABYTE = 1_000_000
+
+
+@exercise(requests=6)
+def contradictory_creates(t: RequestBuilder) -> Steps:
+    """Creates that lack a field or contradict themselves; they are refused before a model runs."""
+    authors_and_input = ("create.model-xor-agent", "create.both", "create.input-missing")
+    return (yield from send_wrong_creates(t, *authors_and_input, "create.config-mismatch", "create.webhook-bg"))
+
+
+@exercise(requests=1)
+def an_agent_with_a_models_config(t: RequestBuilder) -> Steps:
+    """generation_config together with an agent; it is refused before the agent runs."""
+    return (yield from send_wrong_creates(t, "create.config-agent"))
+
+
+@exercise(requests=2, interactions=1)
+def labelled_creates(t: RequestBuilder) -> Steps:
+    """One create with valid labels, one with an invalid label key."""
+    return {
+        "labelled": (yield Send(t.create(input=HELLO, labels={"harness": "check-1", "empty": ""}))),
+        "mislabelled": (yield Send(t.create(input=HELLO, labels={"Not A Key!": "x"}))),
+    }
+
+
+def takes_labels(labelled: Exchange, mislabelled: Exchange) -> Iterator[Finding]:
+    if labelled.status != 400:
+        yield from at("labelled", expect_interaction(labelled))
+    yield from at("mislabelled", expect_status(mislabelled, accepts={400}))
+
+
+@exercise(requests=2, interactions=1)
+def an_unusual_text(t: RequestBuilder) -> Steps:
+    """Text in many scripts, created and read back; `got` is empty if there was no id to read."""
+    created: Exchange = yield Send(t.create(input=UNUSUAL_TEXT))
+    found = id_of(created)
+    return {"created": created, "got": (yield from poll_until_found(t, found))[-1:] if found else []}
+
+
+def keeps_text(created: Exchange, got: list[Exchange]) -> Iterator[Finding]:
+    yield from at("created", expect_interaction(created))
+    yield from among("got", got, _shows_the_text)
+
+
+def _shows_the_text(got: Exchange) -> Iterator[Finding]:
+    yield from expect_interaction(got)
+    kept = input_text(interaction_in(got))
+    if kept is None:
+        raise Unmet("the stored interaction does not show its input")
+    if kept != UNUSUAL_TEXT:
+        say = lenient_finding if _to_nfc(kept) == _to_nfc(UNUSUAL_TEXT) else finding
+        yield say("the text came back changed", expected=format_value(UNUSUAL_TEXT), actual=format_value(kept))
+
+
+def _to_nfc(text: str) -> str:
+    return normalize("NFC", text)
+
+
+@exercise(requests=1, front_end=True)
+def a_large_create(t: RequestBuilder) -> Steps:
+    """A megabyte of input with an unknown parent, so that it is refused before it costs a token."""
+    return {"large": (yield Send(t.create(input="hi " * (_MEGABYTE // 3), previous_interaction_id=UNKNOWN_ID)))}
+
+
+# --- what a create asks of its answer: a format, thoughts without summaries, a tier, a limit of tokens
+
+_FEW_TOKENS = 8
+
+JSON_FORMAT = {
+    "type": "text",
+    "mime_type": "application/json",
+    "schema": {"type": "object", "properties": {"word": {"type": "string"}}, "required": ["word"]},
+}
+TIERS = frozenset({"standard", "flex", "priority"})
+TIER_HEADER = "x-gemini-service-tier"
+
+
+@exercise(requests=1, interactions=1)
+def a_json_answer(t: RequestBuilder) -> Steps:
+    """A create that requests JSON by a small schema."""
+    return {"formatted": (yield Send(t.create(input="Any word.", response_format=JSON_FORMAT)))}
+
+
+def gives_json(formatted: Exchange) -> Iterator[Finding]:
+    yield from expect_offered(formatted)
+    body = interaction_in(formatted)
+    if body.get("status") != "completed":
+        raise Unmet(f"the answer is not completed but {format_value(body.get('status'))}")
+    text = output_text(body)
+    if not _is_json(text):
+        yield finding("the output text is no JSON", expected="JSON", actual=format_value(text)).at(
+            pointer="$.steps"
+        )
+
+
+@exercise(requests=1, interactions=1)
+def a_json_stream(t: RequestBuilder) -> Steps:
+    """The same, streamed."""
+    body = {"input": "Any word.", "response_format": JSON_FORMAT}
+    return {"streamed": (yield from read_whole_stream(t.create(body, stream=True)))}
+
+
+def streams_formats(streamed: Exchange) -> Iterator[Finding]:
+    if streamed.status in CLIENT_ERROR:
+        raise Unmet(f"formats are not streamed: {format_answer(streamed)}")
+    yield from expect_stream(streamed)
+    status = (completion(events_in(streamed)) or {}).get("status")
+    if status != "completed":
+        raise Unmet(f"the stream does not end as completed but {format_value(status)}")
+    text = steps_text(read(streamed).streamed_steps)
+    if not _is_json(text):
+        yield finding("the streamed text is no JSON", expected="JSON", actual=format_value(text))
+
+
+@exercise(requests=1, interactions=1)
+def an_answer_in_pixels(t: RequestBuilder) -> Steps:
+    """A create that requests an image."""
+    body = {"input": "Draw a red circle on white ground.", "response_format": {"type": "image"}}
+    return {"drawn": (yield Send(t.create(body)))}
+
+
+@exercise(requests=1, interactions=1)
+def an_answer_aloud(t: RequestBuilder) -> Steps:
+    """A create that requests speech."""
+    body = {"input": "Say cheerfully: good morning!", "response_format": {"type": "audio"}}
+    return {"spoken": (yield Send(t.create(body)))}
+
+
+_MEDIA = ["data or a uri, of any type of this kind", "a run that does not complete: untestable"]
+
+
+def draws(drawn: Exchange) -> Iterator[Finding]:
+    yield from _is_medium(drawn, "image")
+
+
+def speaks(spoken: Exchange) -> Iterator[Finding]:
+    yield from _is_medium(spoken, "audio")
+
+
+def _is_medium(answer: Exchange, kind: str) -> Iterator[Finding]:
+    """A completed answer must have a content of that kind, with something in it."""
+    yield from expect_interaction(answer)
+    if answer.status not in SUCCESS:
+        return
+    body = interaction_in(answer)
+    if body.get("status") != "completed":
+        raise Unmet(f"the answer is not completed but {format_value(body.get('status'))}")
+    found = output_contents(body)
+    if not any(one.get("type") == kind and (one.get("data") or one.get("uri")) for one in found):
+        actual = ", ".join(str(one.get("type")) for one in found) or "no content"
+        yield finding(f"no {kind} in the answer", expected=f"{kind} with data or uri", actual=actual)
+
+
+@exercise(requests=1, interactions=1)
+def a_thought_without_summary(t: RequestBuilder) -> Steps:
+    """A question to think about, with summaries of thoughts switched off."""
+    config = {"thinking_level": "low", "thinking_summaries": "none"}
+    return {"thought": (yield Send(t.create(input="What is 17 times 23?", generation_config=config)))}
+
+
+def summarises_nothing(thought: Exchange) -> Iterator[Finding]:
+    yield from expect_offered(thought)
+    thoughts = [step for step in output_steps(interaction_in(thought)) if step.get("type") == "thought"]
+    if not thoughts:
+        raise Unmet("the model shows no thought")
+    for step in thoughts:
+        if step.get("summary"):
+            actual = format_value(step["summary"])
+            yield finding("a thought has a summary that nobody asked for", expected="none", actual=actual)
+
+
+def shows_its_tier(created: Exchange) -> Iterator[Finding]:
+    tier = interaction_in(created).get("service_tier")
+    if not isinstance(tier, str) or not tier:
+        yield finding("the tier is not shown", expected="a word as service_tier", actual=format_value(tier))
+
+
+def names_the_tier(created: Exchange) -> Iterator[Finding]:
+    told = created.headers.get(TIER_HEADER)
+    if not told:
+        raise Unmet(f"there is no {TIER_HEADER}")
+    shown = interaction_in(created).get("service_tier", told)
+    if told not in TIERS or told != shown:
+        expected = f"one of {', '.join(sorted(TIERS))}" if told not in TIERS else f"{shown}, as the body says"
+        yield finding(f"{TIER_HEADER} says something else", expected=expected, actual=told)
+
+
+@exercise(requests=1, interactions=1)
+def a_tiny_limit(t: RequestBuilder) -> Steps:
+    """A create with a limit of a few output tokens."""
+    limit = {"max_output_tokens": _FEW_TOKENS}
+    return {"limited": (yield Send(t.create(input="Count from 1 to 100.", generation_config=limit)))}
+
+
+def bears_limits(limited: Exchange) -> Iterator[Finding]:
+    yield from expect_interaction(limited, tolerates={400})
+    if limited.status not in SUCCESS:
+        return
+    body = interaction_in(limited)
+    status, made = body.get("status"), count_output(body.get("usage"))
+    if status not in ("incomplete", "completed"):
+        wanted = "incomplete or completed"
+        yield finding("another status", expected=wanted, actual=format_value(status)).at(pointer="$.status")
+    elif status == "completed" and made > _FEW_TOKENS:
+        expected, actual = f"at most {_FEW_TOKENS} output tokens, or incomplete", f"{made}, completed"
+        yield Finding.from_code("create.max-tokens/ignored", "the limit changes nothing", expected, actual)
+
+
+def _is_json(text: str) -> bool:
+    return json_parse.loads(text.encode("utf-8", "replace")).fault in ("", "surrogate")

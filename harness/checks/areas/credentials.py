@@ -1,0 +1,108 @@
+"""Checks of stored credentials: they can be managed, and their secrets never come back.
+
+Layer 2. The secret is made up, and the host that it is for is reserved for examples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from harness.checks.vocabulary.expect import (
+    at,
+    expect_status,
+    finding,
+    require_answer,
+)
+from harness.checks.vocabulary.lives import delete_and_look, judge_life, judge_shapes, judge_values, read_and_list
+from harness.checks.vocabulary.polling import id_of
+from harness.contract.judge.replies import SUCCESS
+from harness.contract.judge.wording import format_answer
+from harness.contract.requests import RequestBuilder
+from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
+from harness.kit.check import exercise
+from harness.outcome import Finding, Unmet
+from harness.wire import Exchange
+
+OWN = "harness-check-credential"
+"""The id to create and delete; one left over from an interrupted run is deleted first."""
+
+SECRETS = ("harness-first-0b1c2d3e4f", "harness-second-5a6b7c8d9e")
+"""What no answer may hold: the secret of the create, and that of the change."""
+
+
+@exercise(requests=12)
+def a_credential_of_our_own(t: RequestBuilder) -> Steps:
+    """Create a credential; read, list, use, change and delete it; try what has to be refused."""
+    path = f"credentials/{OWN}"
+    yield Send(t.request("DELETE", path))
+    misspelt = {"type": "bearer_token", "token": SECRETS[0], "headerName": "X-Token"}
+    seen: Exchanges = {"misspelt": (yield Send(t.request("POST", "credentials", misspelt)))}
+    seen["unknown"] = yield Send(t.request("GET", "credentials/harness-no-such-credential"))
+    body: dict[str, Any] = {"id": OWN, "type": "bearer_token", "token": SECRETS[0]}
+    seen["made"] = yield Send(t.request("POST", "credentials", body))
+    if not id_of(seen["made"]):
+        return stop_exercise(seen, f"no credential could be made: {format_answer(seen['made'])}")
+    seen["twice"] = yield Send(t.request("POST", "credentials", body))
+    seen |= yield from read_and_list(t, path)
+    if "environments" in t.capabilities:
+        entry = {"domain": "api.example.com", "credential": OWN}
+        sandbox = {"network": {"allowlist": [entry]}}
+        seen["sandbox"] = yield Send(t.request("POST", "environments", sandbox))
+    else:
+        seen["sandbox"] = None
+    changed = {"type": "bearer_token", "token": SECRETS[1]}
+    seen["patched"] = yield Send(t.request("PATCH", path, changed))
+    seen["untyped"] = yield Send(t.request("PATCH", path, {"token": SECRETS[1]}))
+    return {**seen, **(yield from delete_and_look(t, path))}
+
+
+def can_be_managed(
+    made: Exchange, fetched: Exchange, listed: Exchange, patched: Exchange, deleted: Exchange, gone: Exchange
+) -> Iterator[Finding]:
+    shows = {"id": OWN}
+    yield from judge_life(
+        "credentials",
+        shows,
+        made=made,
+        fetched=fetched,
+        listed=listed,
+        patched=patched,
+        deleted=deleted,
+        gone=gone,
+    )
+    for name, answer in (("made", made), ("patched", patched)):
+        yield from at(name, judge_values(answer, shows))
+
+
+def fits(made: Exchange, fetched: Exchange, listed: Exchange, patched: Exchange) -> Iterator[Finding]:
+    yield from judge_shapes("cred.schema", made=made, fetched=fetched, listed=listed, patched=patched)
+
+
+def hides_its_secret(
+    misspelt: Exchange,
+    made: Exchange,
+    twice: Exchange,
+    fetched: Exchange,
+    listed: Exchange,
+    patched: Exchange,
+    untyped: Exchange,
+) -> Iterator[Finding]:
+    answers = {"made": made, "fetched": fetched, "listed": listed, "patched": patched}
+    refusals = {"misspelt": misspelt, "twice": twice, "untyped": untyped}
+    holding = [
+        name
+        for name, answer in (answers | refusals).items()
+        if any(secret.encode() in answer.body for secret in SECRETS)
+    ]
+    for name in holding:
+        yield finding("the answer holds the secret", expected="no secret", actual="the secret").at(exchange=name)
+    if not holding:
+        for answer in answers.values():
+            require_answer(answer)
+
+
+def may_be_used(sandbox: Exchange | None) -> Iterator[Finding]:
+    if sandbox is None:
+        raise Unmet("the target has no environments")
+    yield from expect_status(sandbox, accepts=SUCCESS)

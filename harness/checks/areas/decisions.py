@@ -1,0 +1,101 @@
+"""Checks of decisions: that the answers belong to the questions, and that their numbers agree.
+
+Layer 2. What is decided is the model's affair; only the form of the answers is judged.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from harness.checks.vocabulary.expect import at, expect_object, finding, interaction_in, of_rule
+from harness.contract.judge.wording import format_value
+from harness.contract.requests import RequestBuilder
+from harness.kit.actions import Send, Steps
+from harness.kit.check import exercise
+from harness.outcome import Finding, Unmet
+from harness.wire import Exchange
+
+MODEL = "gemini-decision-1"
+INPUT = "The parcel came two days late, but the lamp is lovely."
+QUESTIONS: dict[str, dict[str, Any]] = {
+    "late": {"type": "noul", "instructions": "Was the delivery late?"},
+    "topic": {
+        "type": "choice",
+        "instructions": "What is it about?",
+        "criteria": {"shop": "A purchase.", "travel": "A journey.", "food": "A meal."},
+    },
+    "mood": {
+        "type": "score",
+        "instructions": "Is the writer content?",
+        "criteria": ["angry", "mixed", "glad"],
+    },
+}
+TOLERANCE = 0.01
+"""Probabilities are shown with few decimals."""
+
+
+@exercise(requests=1)
+def a_decision(t: RequestBuilder) -> Steps:
+    """One question of every kind about one text."""
+    body = {"model": MODEL, "input": INPUT, "questions": QUESTIONS}
+    return {"decided": (yield Send(t.request("POST", "decisions", body)))}
+
+
+def are_answered(decided: Exchange) -> Iterator[Finding]:
+    yield from expect_object(decided)
+    given = {name: _kind_of(answer) for name, answer in _answers(decided).items()}
+    wanted = {name: question["type"] for name, question in QUESTIONS.items()}
+    if given != wanted:
+        yield finding("other answers", expected=format_value(wanted), actual=format_value(given))
+
+
+def agree(decided: Exchange) -> Iterator[Finding]:
+    for name, answer in _answers(decided).items():
+        for told, expected, actual in _list_numbers(answer):
+            if not (isinstance(actual, int | float) and math.isclose(actual, expected, abs_tol=TOLERANCE)):
+                yield finding(f"{told} of {name!r}", expected=f"{expected:.3f}", actual=format_value(actual))
+
+
+def fits(decided: Exchange) -> Iterator[Finding]:
+    yield from at("decided", of_rule("decision.schema", decided))
+
+
+def costs_no_output(decided: Exchange) -> Iterator[Finding]:
+    usage = interaction_in(decided).get("usage")
+    if not isinstance(usage, dict):
+        raise Unmet("the decision has no usage")
+    spent = usage.get("total_output_tokens", 0)
+    if spent not in (0, "0"):
+        yield finding("output tokens of a decision", expected="0", actual=format_value(spent))
+
+
+def _answers(decided: Exchange) -> Mapping[str, Any]:
+    body = interaction_in(decided)
+    feedback = body.get("prompt_feedback")
+    if "answers" not in body and isinstance(feedback, dict) and feedback.get("block_reason"):
+        raise Unmet(f"the input was blocked: {format_value(feedback)}")
+    answers = body.get("answers")
+    return answers if isinstance(answers, dict) else {}
+
+
+def _kind_of(answer: Any) -> Any:
+    return answer.get("type") if isinstance(answer, dict) else None
+
+
+def _list_numbers(answer: Any) -> Iterator[tuple[str, float, Any]]:
+    """Yield what must agree in an answer: its name, the number expected, and the number given."""
+    if _kind_of(answer) == "noul" and isinstance(answer.get("noul"), int | float):
+        yield "the confidence", max(answer["noul"], 1 - answer["noul"]), answer.get("confidence")
+    chances = answer.get("probabilities") if isinstance(answer, dict) else None
+    if not isinstance(chances, dict) or not all(isinstance(chance, int | float) for chance in chances.values()):
+        return
+    if not chances:
+        return
+    yield "the sum of probabilities", 1.0, sum(chances.values())
+    yield "the confidence", max(chances.values()), answer.get("confidence")
+    if _kind_of(answer) == "choice":
+        yield "the probability of the choice", max(chances.values()), chances.get(str(answer.get("choice")))
+    if _kind_of(answer) == "score" and all(level.isdecimal() for level in chances):
+        yield "the score", sum(int(level) * chance for level, chance in chances.items()), answer.get("score")

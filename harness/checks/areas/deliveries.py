@@ -1,0 +1,198 @@
+"""Checks of what a target delivers to webhooks, seen by a receiver of our own.
+
+Layer 2. The receiver is on this machine, so a target elsewhere leaves all of this untested. A run is polled to its
+end first: what is due afterwards is the delivery, not the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+from harness.checks.vocabulary.expect import among, at, finding, interaction_in
+from harness.checks.vocabulary.polling import id_of, polls, settled, status_of
+from harness.checks.vocabulary.stored import HELLO
+from harness.checks.vocabulary.streamed import FORCED, WEATHER
+from harness.contract import read
+from harness.contract.judge.deliveries import ID, SIGNATURE, find_signature_fault, find_token_fault, judge_envelope
+from harness.contract.judge.replies import SUCCESS
+from harness.contract.judge.wording import format_answer, format_value
+from harness.contract.requests import RequestBuilder
+from harness.kit.actions import Collect, Exchanges, Listen, Part, Send, Steps, stop_exercise
+from harness.kit.check import exercise
+from harness.outcome import Finding, Unmet
+from harness.wire import Exchange, Headers, Request
+from harness.wire.delivery import Arrival, Inbox
+from harness.wire.json_value import object_or_none
+from harness.wire.message import segment
+
+EVENT_OF_STATUS = {
+    "completed": "interaction.completed",
+    "requires_action": "interaction.requires_action",
+    "failed": "interaction.failed",
+}
+"""The event that reports a run, by the status in which it settled."""
+
+WITHIN = 10.0
+"""Seconds after the end of a run in which its delivery, and the first retry, have to come."""
+
+_STRANGERS = 5
+"""Deliveries about other runs that are passed over, at most so many times."""
+
+KEYS = "/.well-known/jwks.json"
+
+
+@exercise(requests=11, interactions=2)
+def deliveries_to_a_receiver(t: RequestBuilder) -> Steps:
+    """Let a background run be reported, refuse its first delivery, rotate the secret, let another run report."""
+    receiver: Inbox = yield Listen()
+    body = {"uri": receiver.uri, "subscribed_events": list(EVENT_OF_STATUS.values()), "name": "harness-receiver"}
+    made: Exchange = yield Send(t.request("POST", "webhooks", body))
+    seen: Exchanges = {"made": made}
+    found = id_of(made)
+    if not found:
+        return stop_exercise(seen, f"no webhook for a receiver on this machine: {format_answer(made)}")
+    path = f"webhooks/{segment(found)}"
+    receiver.refuse_first(ID)
+    yield from _run(t, seen, "run", {"input": HELLO})
+    if seen["run"] is None:
+        return stop_exercise(seen, "the background run did not settle")
+    seen["delivered"] = yield from _collect_for(receiver, seen["run"], 2)
+    receiver.refuse_first("")
+    seen["rotated"] = yield Send(t.request("POST", f"{path}:rotateSigningSecret", {}))
+    tool = {"tools": [WEATHER], **FORCED} if "functions" in t.capabilities else {}
+    yield from _run(t, seen, "later", {"input": "Weather in Paris?" if tool else HELLO, **tool})
+    seen["afterwards"] = (yield from _collect_for(receiver, seen["later"], 1)) if seen["later"] else []
+    yield Send(t.request("DELETE", path))
+    return seen
+
+
+@exercise(requests=5, interactions=1)
+def a_delivery_for_one_run(t: RequestBuilder) -> Steps:
+    """Name a receiver in the create of a background run, and fetch the published keys."""
+    receiver: Inbox = yield Listen()
+    seen: Exchanges = {}
+    yield from _run(t, seen, "run", {"input": HELLO, "webhook_config": {"uris": [receiver.uri]}})
+    if seen["run"] is None:
+        return stop_exercise(seen, "no background run with a webhook_config settled")
+    seen["delivered"] = yield from _collect_for(receiver, seen["run"], 1)
+    return {**seen, "keys": (yield Send(Request("GET", KEYS, Headers(t.headers))))}
+
+
+def _run(t: RequestBuilder, seen: Exchanges, name: str, fields: Exchanges) -> Part[None]:
+    """Start a background run and poll it until it has settled: `name` is the last answer, None if it has not."""
+    started: Exchange = yield Send(t.create(fields, background=True))
+    seen[f"{name}_started"] = started
+    looks = (yield from polls(t, id_of(started))) if id_of(started) else []
+    seen[name] = looks[-1] if looks and settled(looks[-1]) else None
+
+
+def _collect_for(receiver: Inbox, run: Exchange, count: int) -> Part[list[Arrival]]:
+    """Collect `count` deliveries about one run; others may come from whoever else uses the target."""
+    ours: list[Arrival] = []
+    for _ in range(_STRANGERS):
+        came: list[Arrival] = yield Collect(receiver, 1, WITHIN)
+        ours += [arrival for arrival in came if id_of(run).encode() in arrival.exchange.request.body]
+        if len(ours) >= count or not came:
+            break
+    return ours
+
+
+# --- judges
+
+
+def is_delivered(run: Exchange, delivered: list[Arrival]) -> Iterator[Finding]:
+    status = status_of(run)
+    if status not in EVENT_OF_STATUS:
+        raise Unmet(f"the run ended {status}, which no event reports")
+    if not delivered:
+        expected = f"a POST of {EVENT_OF_STATUS[status]}"
+        yield finding(f"nothing was delivered within {WITHIN:.0f} s", expected=expected, actual="nothing")
+
+
+def is_signed(made: Exchange, delivered: list[Arrival]) -> Iterator[Finding]:
+    yield from _expect_signed(_require_secret(made, "new_signing_secret"), "delivered", delivered)
+
+
+def signs_with_the_new_secret(rotated: Exchange, afterwards: list[Arrival]) -> Iterator[Finding]:
+    yield from _expect_signed(_require_secret(rotated, "secret"), "afterwards", afterwards)
+
+
+def _require_secret(answer: Exchange, name: str) -> str:
+    found = interaction_in(answer).get(name)
+    if not isinstance(found, str) or not found:
+        raise Unmet(f"{format_answer(answer)} brought no secret, so no signature can be verified")
+    return found
+
+
+def _expect_signed(secret: str, name: str, arrivals: list[Arrival]) -> Iterator[Finding]:
+    if not arrivals:
+        raise Unmet("nothing was delivered")
+    yield from among(name, _requests(arrivals), partial(_judge_signature, secret))
+
+
+def _judge_signature(secret: str, sent: Exchange) -> Iterator[Finding]:
+    request = sent.request
+    if fault := find_signature_fault([secret], request.headers, request.body):
+        yield finding(fault, expected="v1,<base64>", actual=request.headers.get(SIGNATURE)[:80] or "none")
+
+
+def is_an_envelope(run: Exchange, delivered: list[Arrival]) -> Iterator[Finding]:
+    if not delivered:
+        raise Unmet("nothing was delivered")
+    contract = read(run).contract
+    yield from among(
+        "delivered", _requests(delivered), lambda sent: iter(judge_envelope(sent.request, id_of(run), contract))
+    )
+
+
+def fits_the_status(
+    run: Exchange, delivered: list[Arrival], later: Exchange | None, afterwards: list[Arrival]
+) -> Iterator[Finding]:
+    if not delivered:
+        raise Unmet("nothing was delivered")
+    for name, answer, arrivals in (("delivered", run, delivered), ("afterwards", later, afterwards)):
+        expected = EVENT_OF_STATUS.get(status_of(answer)) if answer is not None else None
+        if expected is not None and arrivals:
+            yield from among(name, _requests(arrivals), partial(_other_event, expected))
+
+
+def _other_event(expected: str, sent: Exchange) -> Iterator[Finding]:
+    body = _read_sent(sent)
+    if body.get("type") != expected:
+        yield finding("the event is another", expected=expected, actual=format_value(body.get("type")))
+
+
+def is_made_again(delivered: list[Arrival]) -> Iterator[Finding]:
+    if not delivered:
+        raise Unmet("nothing was delivered")
+    first, *more = (arrival.exchange.request.headers.get(ID) for arrival in delivered)
+    if not more:
+        yield finding(f"no second attempt came within {WITHIN:.0f} s", expected="a POST", actual="nothing")
+    elif more[0] != first:
+        lost = finding("the second attempt has another webhook-id", expected=first, actual=more[0] or "none")
+        yield lost.at(exchange="delivered[1]")
+
+
+def carries_a_token(delivered: list[Arrival], keys: Exchange) -> Iterator[Finding]:
+    if not delivered:
+        raise Unmet("nothing was delivered to the URI in webhook_config")
+    if keys.status not in SUCCESS:
+        raise Unmet(f"the published keys cannot be read: {format_answer(keys)}")
+    request = delivered[0].exchange.request
+    if fault := find_token_fault(request.headers.get(SIGNATURE), read(keys).json):
+        yield from at(
+            "delivered[0]", [finding(fault, expected="a JWS with RS256", actual=_show_signature(request))]
+        )
+
+
+def _show_signature(request: Request) -> str:
+    return request.headers.get(SIGNATURE)[:40] or "none"
+
+
+def _requests(arrivals: Sequence[Arrival]) -> list[Exchange]:
+    return [arrival.exchange for arrival in arrivals]
+
+
+def _read_sent(sent: Exchange) -> Exchanges:
+    return object_or_none(sent.request.body) or {}

@@ -1,0 +1,211 @@
+"""Checks of background runs that begin or end unusually: queued, failed, truncated, decoded in several hops.
+
+Layer 2. Only a scriptable target can be made to queue or to fail a run; elsewhere it happens by chance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+from harness.checks.areas.background import moves
+from harness.checks.vocabulary.background_runs import read_whole_stream, require_script, script
+from harness.checks.vocabulary.expect import at, finding, interaction_in
+from harness.checks.vocabulary.polling import need_id, poll_until_settled, polls, settled, status_of
+from harness.checks.vocabulary.stored import HELLO
+from harness.checks.vocabulary.stream_events import (
+    completion,
+    events_in,
+    expect_stream,
+    is_stream,
+    of_kind,
+    stream_id,
+)
+from harness.contract import read
+from harness.contract.data.output import output_steps, output_text, steps_text
+from harness.contract.data.step_diff import common_length
+from harness.contract.judge.agreement import judge_identity
+from harness.contract.judge.replies import SUCCESS
+from harness.contract.judge.usage import count_output
+from harness.contract.judge.wording import format_answer, format_value
+from harness.contract.requests import RequestBuilder
+from harness.kit.actions import Exchanges, Send, Steps
+from harness.kit.check import exercise
+from harness.outcome import Finding, Unmet
+from harness.outcome.words import format_count
+from harness.wire import Exchange
+
+ERROR = {"code": "api_error", "message": "The run failed on purpose."}
+
+
+# --- exercises
+
+
+@exercise(requests=4, interactions=1)
+def a_queued_run(t: RequestBuilder) -> Steps:
+    """A run that is queued before it begins; on a target that cannot be scripted this happens by chance."""
+    queued = yield from script(t, "queued-run", queued=1, ticks=1)
+    created: Exchange = yield Send(t.create(input=f"{HELLO} (queued-run)", background=True))
+    found = need_id(created)
+    return {"queued": queued, "history": [created, *(yield from polls(t, found))]}
+
+
+@exercise(requests=5, interactions=1)
+def a_failed_run(t: RequestBuilder) -> Steps:
+    """A run that was scripted to fail, polled and replayed."""
+    yield from require_script(t, "failed-run", status="failed", errors=[ERROR])
+    created: Exchange = yield Send(t.create(input=f"{HELLO} (failed-run)", background=True))
+    found = need_id(created)
+    polled = yield from polls(t, found)
+    return {"failed": polled[-1], "failed_stream": (yield from read_whole_stream(t.get(found, stream=True)))}
+
+
+@exercise(requests=5, interactions=1)
+def a_run_cut_short(t: RequestBuilder) -> Steps:
+    """A run whose output is limited to one token, polled and replayed."""
+    yield from script(t, "short-run", status="incomplete", text="Hel")
+    body = {"input": f"{HELLO} (short-run)", "generation_config": {"max_output_tokens": 1}}
+    created: Exchange = yield Send(t.create(body, background=True))
+    found = need_id(created)
+    polled = yield from poll_until_settled(t, found)
+    return {"cut_short": polled[-1], "its_stream": (yield from read_whole_stream(t.get(found, stream=True)))}
+
+
+# --- judges
+
+
+def says_that_it_waits(queued: bool, history: list[Exchange]) -> Iterator[Finding]:
+    if all(status_of(answer) != "queued" for answer in history):
+        if not queued:
+            raise Unmet("no run was queued", race_lost=True)
+        yield finding("a queued run was never seen as one", expected="queued", actual=format_answer(history[0]))
+    yield from moves("bg.queued", history)
+    if not settled(history[-1]):
+        yield finding("a queued run never settled", expected="a settled status", actual=format_answer(history[-1]))
+
+
+def says_why(failed: Exchange) -> Iterator[Finding]:
+    body = interaction_in(failed)
+    in_steps = any(step.get("error") for step in output_steps(body))
+    if not body.get("errors") and not in_steps:
+        yield finding("a failed run without a reason", expected="errors, or the error of a step", actual="neither")
+
+
+def shows_failures(failed: Exchange, failed_stream: Exchange) -> Iterator[Finding]:
+    yield from _ends_as("failed", failed, failed_stream, "failed", "failed_stream")
+
+
+def shows_truncation(cut_short: Exchange, its_stream: Exchange) -> Iterator[Finding]:
+    if status_of(cut_short) != "incomplete" and _read_stream_status(its_stream) != "incomplete":
+        made = count_output(interaction_in(cut_short).get("usage"))
+        if made > 1:
+            raise Unmet(f"the limit of one output token was ignored: the run made {made} and is no shorter")
+        raise Unmet(f"one token was enough: {status_of(cut_short)!r}", race_lost=True)
+    yield from _ends_as("incomplete", cut_short, its_stream, "cut_short", "its_stream")
+
+
+# --- what the judges share
+
+
+def _read_stream_status(stream: Exchange) -> str:
+    if not is_stream(stream) or stream.truncated:
+        return ""
+    status = (completion(events_in(stream)) or {}).get("status")
+    return status if isinstance(status, str) else ""
+
+
+def _ends_as(status: str, got: Exchange, stream: Exchange, *names: str) -> Iterator[Finding]:
+    """Require `status` in the GET and in the stream; `names` are their names among the results."""
+    if status_of(got) != status:
+        yield finding("the status is another", expected=status, actual=format_answer(got)).at(exchange=names[0])
+    yield from at(names[1], expect_stream(stream))
+    events = events_in(stream)
+    reported = bool(of_kind(events, "error"))
+    if _read_stream_status(stream) != status and not (status == "failed" and reported):
+        actual = _read_stream_status(stream) or "no interaction.completed"
+        yield finding("the stream ends otherwise", expected=status, actual=actual).at(exchange=names[1])
+
+
+# --- long decoding: a background run whose answer is made in several hops
+
+TEXT = "The first hop ends within a sentence, the second goes on with it, and the third hop ends the answer."
+HOPS = 3
+BUDGET = 131_072
+"""Output tokens: two hops of the service."""
+
+INPUT = "Count from 1 to 40000 in English words, one number a line, and leave none out."
+_SHOWN = 40
+_ONE_OUTPUT = "the answer has one output, so it was not decoded in hops"
+
+
+@exercise(requests=5, interactions=1)
+def a_long_answer(t: RequestBuilder) -> Steps:
+    """A background run with several outputs, polled and streamed; `text` is its text if it was scripted.
+
+    Looks that came too early to find it are left out.
+    """
+    scripted = yield from script(t, "long-answer", text=TEXT, hops=HOPS)
+    config = {"max_output_tokens": BUDGET}
+    body = {"input": f"{INPUT} (long-answer)", "background": True, "generation_config": config}
+    found = need_id((yield Send(t.create(body))))
+    seen: Exchanges = {"asked": found, "text": TEXT if scripted else ""}
+    polled = yield from poll_until_settled(t, found)
+    seen["polled"] = [answer for answer in polled if answer.status in SUCCESS]
+    seen["streamed"] = yield from read_whole_stream(t.get(found, stream=True))
+    return seen
+
+
+def is_one_interaction(asked: str, polled: list[Exchange], streamed: Exchange) -> Iterator[Finding]:
+    wrong = [*_find_other_ids(asked, polled, streamed), *_find_lost_outputs(polled)]
+    stored = count_outputs(output_steps(interaction_in(polled[-1])))
+    told = count_outputs(_steps_of(streamed))
+    if told > stored:
+        expected, actual = format_count(told, "output"), format_count(stored, "output")
+        wrong.append(finding("GET shows fewer outputs than the stream", expected=expected, actual=actual))
+    if not wrong and stored < 2:
+        raise Unmet(_ONE_OUTPUT)
+    yield from wrong
+
+
+def _find_other_ids(asked: str, polled: list[Exchange], streamed: Exchange) -> Iterator[Finding]:
+    for number, answer in enumerate(polled):
+        yield from at(f"polled[{number}]", judge_identity("long.same-id", asked, interaction_in(answer).get("id")))
+    told = stream_id(read(streamed).events) if is_stream(streamed) else ""
+    if told:
+        yield from at("streamed", judge_identity("long.same-id", asked, told))
+
+
+def _find_lost_outputs(polled: list[Exchange]) -> Iterator[Finding]:
+    """The text that a look showed must begin the text of the next one."""
+    texts = [output_text(interaction_in(answer)) for answer in polled]
+    for number, (before, after) in enumerate(pairwise(texts), 1):
+        if not after.startswith(before):
+            message = "a look no longer shows an output that was there"
+            lost = finding(message, expected=format_value(before[:_SHOWN]), actual=format_value(after[:_SHOWN]))
+            yield lost.at(exchange=f"polled[{number}]")
+
+
+def joins(text: str, polled: list[Exchange], streamed: Exchange) -> Iterator[Finding]:
+    body = interaction_in(polled[-1])
+    told = _steps_of(streamed)
+    if count_outputs(output_steps(body)) < 2:
+        raise Unmet(_ONE_OUTPUT)
+    if not text and not told:
+        raise Unmet("nothing says what the outputs have to join to: there is no stream of the run")
+    stored = output_text(body)
+    for whole, whose in ((text, "that was scripted"), (steps_text(told), "of the stream")):
+        if whole and stored != whole:
+            place = common_length(stored, whole)
+            expected, actual = (format_value(one[max(0, place - 8) : place + _SHOWN]) for one in (whole, stored))
+            message = f"the outputs do not join to the text {whose}, from character {place}"
+            yield finding(message, expected=expected, actual=actual)
+
+
+def count_outputs(steps: Sequence[Mapping[str, Any]]) -> int:
+    """How many of the steps are outputs."""
+    return sum(step.get("type") == "model_output" for step in steps)
+
+
+def _steps_of(streamed: Exchange) -> list[dict[str, Any]]:
+    return list(read(streamed).streamed_steps) if is_stream(streamed) and not streamed.truncated else []

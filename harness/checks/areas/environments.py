@@ -1,0 +1,443 @@
+"""Checks of environments: their life, the files in them, uploads, and the sandboxes that agents run in.
+
+Layer 2.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from collections.abc import Iterator
+from typing import Any
+
+from harness.checks.areas.agents import environment_of
+from harness.checks.vocabulary.expect import (
+    at,
+    expect_interaction,
+    expect_object,
+    expect_refusal,
+    expect_status,
+    finding,
+    interaction_in,
+    note,
+    object_in,
+    of_rule,
+)
+from harness.checks.vocabulary.lives import delete_and_look, judge_life, read_and_list
+from harness.checks.vocabulary.pages import each_once, entries, pages
+from harness.checks.vocabulary.polling import expect_id, id_of, need_id, poll_until_settled
+from harness.checks.vocabulary.resumable import continue_by_range, continue_upload, start_headers
+from harness.checks.vocabulary.stored import HELLO
+from harness.contract.judge.replies import SUCCESS
+from harness.contract.judge.wording import format_answer, format_value
+from harness.contract.requests import RequestBuilder
+from harness.kit.actions import Exchanges, Part, Send, Steps, stop_exercise
+from harness.kit.check import exercise
+from harness.outcome import Finding, Unmet
+from harness.wire import Exchange, Request
+from harness.wire.message import segment
+
+COUNTS = ("file_count", "size_bytes")
+
+
+# --- exercises
+
+
+@exercise(requests=11)
+def environments_of_our_own(t: RequestBuilder) -> Steps:
+    """Create two environments; read, list, wrongly fork and delete them."""
+    seen: Exchanges = {"made": (yield Send(t.request("POST", "environments", {"sources": SOURCES})))}
+    one = id_of(seen["made"])
+    if not one:
+        return stop_exercise(seen, f"no environment could be made: {format_answer(seen['made'])}")
+    path = f"environments/{segment(one)}"
+    seen["second"] = yield Send(t.request("POST", "environments", {"network": "disabled"}))
+    two = id_of(seen["second"])
+    fork = {"from_environment": one, "sources": SOURCES}
+    seen["forked"] = yield Send(t.request("POST", "environments", fork))
+    seen["unknown"] = yield Send(t.request("GET", "environments/harness-no-such-environment"))
+    seen |= yield from read_and_list(t, path)
+    seen["paged"] = yield from pages(t, "environments", 1)
+    seen["expected"] = [found for found in (one, two) if found]
+    seen |= yield from delete_and_look(t, path)
+    if two:
+        yield Send(t.request("DELETE", f"environments/{segment(two)}"))
+    return seen
+
+
+# --- judges of environments
+
+
+def is_made(made: Exchange) -> Iterator[Finding]:
+    yield from _has_an_id(made)
+
+
+def is_made_without_network(second: Exchange) -> Iterator[Finding]:
+    yield from _has_an_id(second)
+
+
+def _has_an_id(made: Exchange) -> Iterator[Finding]:
+    yield from expect_object(made)
+    yield from expect_id(made)
+
+
+def can_be_managed(
+    made: Exchange, fetched: Exchange, listed: Exchange, deleted: Exchange, gone: Exchange
+) -> Iterator[Finding]:
+    shows = {"id": id_of(made)}
+    yield from judge_life(
+        "environments", shows, made=made, fetched=fetched, listed=listed, deleted=deleted, gone=gone
+    )
+
+
+def fits(made: Exchange, fetched: Exchange, listed: Exchange) -> Iterator[Finding]:
+    for name, answer in (("made", made), ("fetched", fetched), ("listed", listed)):
+        yield from at(name, of_rule("env.schema", answer))
+
+
+def says_its_status(made: Exchange, fetched: Exchange) -> Iterator[Finding]:
+    for name, answer in (("made", made), ("fetched", fetched)):
+        status = interaction_in(answer).get("status")
+        if status not in ("active", "expired"):
+            say = note if isinstance(status, str) and status else finding
+            odd = say("an unlisted status", expected="active or expired", actual=format_value(status))
+            yield odd.at(exchange=name)
+
+
+def counts_are_whole(fetched: Exchange) -> Iterator[Finding]:
+    body = interaction_in(fetched)
+    for name in COUNTS:
+        if name in body and not _is_count(body[name]):
+            yield finding(
+                f"`{name}` is no count", expected="an integer or digits", actual=format_value(body[name])
+            )
+
+
+def pages_hold_each_once(paged: list[Exchange], expected: list[str]) -> Iterator[Finding]:
+    yield from each_once(paged, "environments", expected)
+
+
+def _is_count(value: Any) -> bool:
+    if isinstance(value, str):
+        return value.isascii() and value.isdigit()
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+# --- the files of an environment: what is listed, what is downloaded, what a fork gets
+
+NOTE = "harness check\n"
+NOTE_PATH = "notes/harness.txt"
+SOURCES = [{"type": "inline", "target": NOTE_PATH, "content": NOTE}]
+
+
+@exercise(requests=10)
+def files_of_an_environment(t: RequestBuilder) -> Steps:
+    """Create an environment with one file; list and download it in every way, fork it, read what is missing."""
+    found = yield from open_environment(t, {"sources": SOURCES})
+    path = f"environments/{segment(found)}"
+    seen: Exchanges = {"listing": (yield Send(t.request("GET", f"{path}/files", query={"recursive": True})))}
+    seen["top"] = yield Send(t.request("GET", f"{path}/files"))
+    media = {"alt": "media"}
+    seen["content"] = yield Send(t.request("GET", f"{path}/files/{NOTE_PATH}", query=media))
+    seen["packed"] = yield Send(t.request("GET", f"{path}/files", query={**media, "recursive": True}))
+    seen["missing"] = yield Send(t.request("GET", f"{path}/files/harness-no-such-file"))
+    seen["forked"] = yield Send(t.request("POST", "environments", {"from_environment": found}))
+    fork = id_of(seen["forked"])
+    seen["copied"] = seen["forked"]
+    if fork:
+        copy = f"environments/{segment(fork)}"
+        seen["copied"] = yield Send(t.request("GET", f"{copy}/files/{NOTE_PATH}", query=media))
+        yield Send(t.request("DELETE", copy))
+    yield Send(t.request("DELETE", path))
+    return seen
+
+
+def lists_files(listing: Exchange) -> Iterator[Finding]:
+    yield from expect_object(listing)
+    paths = _paths_in(listing)
+    if not any(path.endswith(NOTE_PATH) for path in paths):
+        yield finding("the file of the environment is not listed", expected=NOTE_PATH, actual=format_value(paths))
+
+
+def downloads_files(content: Exchange) -> Iterator[Finding]:
+    yield from expect_bytes(content, NOTE.encode())
+
+
+def goes_down_when_asked(listing: Exchange, top: Exchange) -> Iterator[Finding]:
+    for name, answer, deep in (("listing", listing, True), ("top", top, False)):
+        yield from at(name, expect_object(answer))
+        if answer.status in SUCCESS and any(path.endswith(NOTE_PATH) for path in _paths_in(answer)) is not deep:
+            expected = f"{NOTE_PATH} among them" if deep else NOTE_PATH.partition("/")[0]
+            say = "the listing of everything lacks a file" if deep else "a listing of one directory goes deeper"
+            yield finding(say, expected=expected, actual=format_value(_paths_in(answer))).at(exchange=name)
+
+
+def packs_files(packed: Exchange) -> Iterator[Finding]:
+    yield from expect_status(packed, accepts=SUCCESS)
+    if packed.status not in SUCCESS:
+        return
+    files = _unpack(packed.body)
+    if files is None:
+        yield finding("the download is no tar archive", expected="a tar", actual=repr(packed.body[:40]))
+        return
+    kept = [data for name, data in files.items() if name.endswith(NOTE_PATH)]
+    if kept != [NOTE.encode()]:
+        actual = format_value(sorted(files)) if not kept else repr(kept[0][:80])
+        yield finding("the archive does not hold the file", expected=NOTE_PATH, actual=actual)
+
+
+def copies_files(forked: Exchange, copied: Exchange) -> Iterator[Finding]:
+    yield from at("forked", expect_object(forked))
+    if forked.status in SUCCESS:
+        yield from at("copied", expect_bytes(copied, NOTE.encode()))
+
+
+def open_environment(t: RequestBuilder, body: dict[str, Any]) -> Part[str]:
+    """Make an environment and return its id. Raises `Unmet`."""
+    made: Exchange = yield Send(t.request("POST", "environments", body))
+    found = id_of(made)
+    if not found:
+        raise Unmet(f"no environment could be made: {format_answer(made)}")
+    return found
+
+
+def expect_bytes(content: Exchange, data: bytes) -> Iterator[Finding]:
+    """A download must succeed and bring exactly these bytes."""
+    yield from expect_status(content, accepts=SUCCESS)
+    if content.status in SUCCESS and content.body != data:
+        yield finding("other bytes", expected=repr(data), actual=repr(content.body[:80]))
+
+
+def _paths_in(listing: Exchange) -> list[str]:
+    return [str(entry.get("path")).strip("/") for entry in entries(listing, "files")]
+
+
+def _unpack(data: bytes) -> dict[str, bytes] | None:
+    """Return the files in an uncompressed tar by name, or None if it is none."""
+    try:
+        with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as archive:
+            opened = ((member.name, archive.extractfile(member)) for member in archive if member.isfile())
+            return {name: file.read() for name, file in opened if file is not None}
+    except (tarfile.TarError, OSError, ValueError):
+        return None
+
+
+# --- writing files into an environment: by a plain PUT, in both resumable forms, and from an archive
+
+FIRST, SECOND = b"first\n", b"second, and longer\n"
+PATH, BELOW = "harness-upload.txt", "harness/new/upload.txt"
+RESUMED, COMMANDED = "harness-resumed.txt", "harness-by-command.txt"
+
+Headed = tuple[tuple[str, str], ...]
+X_UPLOAD: Headed = (("x-upload-content-type", "text/plain"), ("x-upload-content-length", str(len(SECOND))))
+X_GOOG: Headed = start_headers(SECOND, "text/plain")
+
+
+@exercise(requests=10)
+def uploads_to_an_environment(t: RequestBuilder) -> Steps:
+    """Write a file, again without and with `overwrite`, and one in directories that are not there; read each."""
+    path = f"environments/{segment((yield from open_environment(t, {})))}"
+    read = t.request("GET", f"{path}/files/{PATH}", query={"alt": "media"})
+    seen: Exchanges = {
+        "written": (yield Send(_upload(t, path, FIRST))),
+        "content": (yield Send(read)),
+        "again": (yield Send(_upload(t, path, SECOND))),
+        "kept": (yield Send(read)),
+        "replaced": (yield Send(_upload(t, path, SECOND, overwrite=True))),
+        "new_content": (yield Send(read)),
+        "written_below": (yield Send(_upload(t, path, FIRST, BELOW))),
+        "below": (yield Send(t.request("GET", f"{path}/files/{BELOW}", query={"alt": "media"}))),
+    }
+    yield Send(t.request("DELETE", path))
+    return seen
+
+
+def _upload(t: RequestBuilder, path: str, data: bytes, name: str = PATH, **query: bool) -> Request:
+    label = [("content-type", "text/plain")]
+    return t.request(
+        "PUT", f"{path}/files/{name}", data, query=query, headers=label, version=f"upload/{t.version}"
+    )
+
+
+def can_be_read(written: Exchange, content: Exchange) -> Iterator[Finding]:
+    yield from at("written", expect_object(written))
+    yield from at("content", expect_bytes(content, FIRST))
+
+
+def replaces_nothing(written: Exchange, again: Exchange, kept: Exchange) -> Iterator[Finding]:
+    _need_written(written)
+    yield from at("again", expect_refusal(again, {409}))
+    yield from at("kept", expect_bytes(kept, FIRST))
+
+
+def replaces_when_told(written: Exchange, replaced: Exchange, new_content: Exchange) -> Iterator[Finding]:
+    _need_written(written)
+    yield from at("replaced", expect_object(replaced))
+    yield from at("new_content", expect_bytes(new_content, SECOND))
+
+
+def makes_directories(written: Exchange, written_below: Exchange, below: Exchange) -> Iterator[Finding]:
+    _need_written(written)
+    yield from at("written_below", expect_object(written_below))
+    if written_below.status in SUCCESS:
+        yield from at("below", expect_bytes(below, FIRST))
+
+
+@exercise(requests=10)
+def larger_uploads_to_an_environment(t: RequestBuilder) -> Steps:
+    """Upload a file in each resumable form, and an archive to be unpacked; read what is there afterwards."""
+    path = f"environments/{segment((yield from open_environment(t, {})))}"
+    seen: Exchanges = {}
+    resumable = _upload_form(t, f"{path}/files/{RESUMED}", {"uploadType": "resumable"}, X_UPLOAD)
+    seen["started"] = seen["finished"] = yield Send(resumable)
+    if address := seen["started"].headers.get("location"):
+        seen["finished"] = yield Send(continue_by_range(t, address, SECOND))
+    seen["commanded"] = seen["sent"] = yield Send(_upload_form(t, f"{path}/files/{COMMANDED}", {}, X_GOOG))
+    if seen["commanded"].headers.get("x-goog-upload-url"):
+        seen["sent"] = yield Send(continue_upload(t, seen["commanded"], "upload, finalize", SECOND))
+    packed = t.request(
+        "PUT", f"{path}/files/unpacked", pack(BELOW, FIRST), query={"extract": True},
+        headers=[("content-type", "application/x-tar")], version=f"upload/{t.version}",
+    )  # fmt: skip
+    seen["extracted"] = yield Send(packed)
+    for name, place in (("resumed", RESUMED), ("by_command", COMMANDED), ("unpacked", f"unpacked/{BELOW}")):
+        seen[name] = yield Send(t.request("GET", f"{path}/files/{place}", query={"alt": "media"}))
+    yield Send(t.request("DELETE", path))
+    return seen
+
+
+def takes_ranges(started: Exchange, finished: Exchange, resumed: Exchange) -> Iterator[Finding]:
+    yield from _is_complete("location", started, finished, resumed, ("started", "finished", "resumed"))
+
+
+def takes_commands(commanded: Exchange, sent: Exchange, by_command: Exchange) -> Iterator[Finding]:
+    names = ("commanded", "sent", "by_command")
+    yield from _is_complete("x-goog-upload-url", commanded, sent, by_command, names)
+
+
+def unpacks(extracted: Exchange, unpacked: Exchange) -> Iterator[Finding]:
+    yield from at("extracted", expect_object(extracted))
+    if extracted.status in SUCCESS:
+        yield from at("unpacked", expect_bytes(unpacked, FIRST))
+
+
+def _is_complete(
+    header: str, started: Exchange, finished: Exchange, content: Exchange, names: tuple[str, str, str]
+) -> Iterator[Finding]:
+    yield from at(names[0], expect_status(started, accepts=SUCCESS))
+    if started.status not in SUCCESS:
+        return
+    if not started.headers.get(header):
+        yield finding("no address to upload to", expected=header, actual="none").at(exchange=names[0])
+        return
+    yield from at(names[1], expect_object(finished))
+    yield from at(names[2], expect_bytes(content, SECOND))
+
+
+def _upload_form(t: RequestBuilder, path: str, query: dict[str, str], headers: Headed) -> Request:
+    return t.request("PUT", path, query=query, headers=headers, version=f"upload/{t.version}")
+
+
+def pack(name: str, data: bytes) -> bytes:
+    """Return a tar archive of one file."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        member = tarfile.TarInfo(name)
+        member.size = len(data)
+        archive.addfile(member, io.BytesIO(data))
+    return buffer.getvalue()
+
+
+def _need_written(written: Exchange) -> None:
+    if written.status not in SUCCESS:
+        raise Unmet(f"nothing was uploaded before: {format_answer(written)}")
+
+
+# --- the sandboxes that runs of agents get: copies of a saved one, and one whose network is changed
+
+AGENT = "harness-check-based"
+"""Id of the agent to create and delete; one left over from an interrupted run is deleted first."""
+DOMAIN = "harness-check.example"
+RULES = {"allowlist": [{"domain": DOMAIN}]}
+
+
+@exercise(requests=17, interactions=2)
+def an_agent_with_a_base(t: RequestBuilder) -> Steps:
+    """Save an agent whose base is an environment with a file, run it twice, and read the file in each sandbox."""
+    yield Send(t.request("DELETE", f"agents/{AGENT}"))
+    base = yield from open_environment(t, {"sources": SOURCES})
+    saved = {"id": AGENT, "base_agent": t.agent, "base_environment": base}
+    made: Exchange = yield Send(t.request("POST", "agents", saved))
+    seen: Exchanges = {"base": base, "made": made, "ran": [], "copied": []}
+    for _ in range(2 if made.status in SUCCESS else 0):
+        run = yield Send(t.create(agent=AGENT, input=HELLO, environment=t.environment, background=True))
+        seen["ran"].append(run)
+        if run.status in SUCCESS:
+            seen["ran"][-1] = (yield from poll_until_settled(t, need_id(run)))[-1]
+    sandboxes = dict.fromkeys(filter(None, map(environment_of, seen["ran"])))
+    for found in sandboxes:
+        seen["copied"].append((yield Send(_read_note(t, found))))
+    yield Send(t.request("DELETE", f"agents/{AGENT}"))
+    for found in dict.fromkeys((base, *sandboxes)):
+        yield Send(t.request("DELETE", f"environments/{segment(found)}"))
+    return seen
+
+
+def gets_a_copy(base: str, made: Exchange, ran: list[Exchange], copied: list[Exchange]) -> Iterator[Finding]:
+    if made.status not in SUCCESS:
+        raise Unmet(f"no agent with a base could be made: {format_answer(made)}")
+    for number, answer in enumerate(ran):
+        yield from at(f"ran[{number}]", expect_interaction(answer))
+    told = [environment_of(answer) for answer in ran]
+    if not all(told):
+        raise Unmet("one of the runs told no environment_id")
+    if base in told:
+        yield finding("a run works in the base itself", expected="a sandbox of its own", actual=base)
+    elif len(set(told)) < len(told):
+        yield finding("two runs share a sandbox", expected="one for each", actual=told[0])
+    for number, answer in enumerate(copied):
+        yield from at(f"copied[{number}]", expect_bytes(answer, NOTE.encode()))
+
+
+@exercise(requests=9, interactions=1)
+def a_network_that_is_changed(t: RequestBuilder) -> Steps:
+    """An environment without network, a run that names it with rules of its own, and looks before and after."""
+    found = yield from open_environment(t, {"sources": SOURCES, "network": "disabled"})
+    path = f"environments/{segment(found)}"
+    seen: Exchanges = {"named": found, "before": (yield Send(t.request("GET", path)))}
+    where = {"type": "remote", "environment_id": found, "network": RULES}
+    ran: Exchange = yield Send(t.create(agent=t.agent, input=HELLO, environment=where, background=True))
+    seen["ran"] = (yield from poll_until_settled(t, need_id(ran)))[-1] if ran.status in SUCCESS else ran
+    seen["after"] = yield Send(t.request("GET", path))
+    seen["kept"] = yield Send(_read_note(t, found))
+    yield Send(t.request("DELETE", path))
+    return seen
+
+
+def replaces_rules(
+    named: str, before: Exchange, ran: Exchange, after: Exchange, kept: Exchange
+) -> Iterator[Finding]:
+    yield from at("ran", expect_interaction(ran))
+    if ran.status not in SUCCESS:
+        return
+    other = environment_of(ran)
+    if other and other != named:
+        yield finding("the run opened another sandbox", expected=named, actual=other).at(exchange="ran")
+        return
+    yield from at("kept", expect_bytes(kept, NOTE.encode()))
+    old, new = (object_in(answer).get("network") for answer in (before, after))
+    if not _forbids_all(old):
+        raise Unmet(f"the rules of the environment are not shown: network is {format_value(old)}")
+    if DOMAIN not in json.dumps(new):
+        yield finding("the rules are not the new ones", expected=DOMAIN, actual=format_value(new)).at(
+            exchange="after"
+        )
+
+
+def _forbids_all(network: Any) -> bool:
+    return network in ("disabled", {"allowlist": "disabled"}, {"allowlist": []})
+
+
+def _read_note(t: RequestBuilder, environment: str) -> Any:
+    return t.request("GET", f"environments/{segment(environment)}/files/{NOTE_PATH}", query={"alt": "media"})

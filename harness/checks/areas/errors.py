@@ -1,0 +1,146 @@
+"""Checks of refusals: that wrong requests are answered as client errors, and what the errors look like.
+
+Layer 2. Every request here is refused by a conforming target before a model runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from email.utils import parsedate_to_datetime
+from functools import partial
+
+from harness.checks.refusals import send_wrong_creates
+from harness.checks.vocabulary.expect import (
+    TOO_MANY,
+    among,
+    at,
+    expect_refusal,
+    expect_status,
+    finding,
+    of_rule,
+    require_answer,
+)
+from harness.checks.vocabulary.stored import UNKNOWN_ID, WRONG_KEY, all_of
+from harness.contract import read
+from harness.contract.judge.answer import judge_error_shape, judge_error_status, judge_leaks
+from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
+from harness.contract.judge.wording import format_answer
+from harness.contract.requests import KEY_HEADER, RequestBuilder
+from harness.kit.actions import Send, Steps
+from harness.kit.check import exercise
+from harness.outcome import Finding, Unmet
+from harness.wire import Exchange
+
+
+@exercise(requests=12, front_end=True)
+def refused_requests(t: RequestBuilder) -> Steps:
+    """Requests with one mistake each; `answers` are all answers, `errors` every 4xx or 5xx of the API.
+
+    Answers to a wrong key and to an unknown route are kept apart: a front end that checks keys, or whatever
+    answers for unknown paths, has an error shape of its own.
+    """
+    seen = {
+        "broken_json": (yield Send(t.request("POST", "interactions", b'{"model": "x", "input": '))),
+        "no_json": (yield Send(t.request("POST", "interactions", b"model=x&input=hi"))),
+        "array": (yield Send(t.request("POST", "interactions", [1]))),
+        **(yield from send_wrong_creates(t, "err.wrong-type", "err.unknown-field")),
+        **(yield from send_wrong_creates(t, "err.unknown-model", "err.bad-enum")),
+        "unknown_id": (yield Send(t.get(UNKNOWN_ID))),
+    }
+    unknown_route: Exchange = yield Send(t.request("GET", "harness-unknown-route"))
+    wrong_key: Exchange = yield Send(t.request("GET", f"interactions/{UNKNOWN_ID}", key=WRONG_KEY))
+    return {
+        **seen,
+        "unknown_route": unknown_route,
+        "wrong_key": wrong_key,
+        "answers": [*all_of(seen), unknown_route, wrong_key],
+        "errors": [answer for answer in all_of(seen) if (answer.status or 0) >= 400],
+    }
+
+
+def refuses_what_is_no_json(broken_json: Exchange, no_json: Exchange) -> Iterator[Finding]:
+    yield from at("broken_json", expect_refusal(broken_json, {400}))
+    yield from at("no_json", expect_refusal(no_json, {400}))
+
+
+def gives_errors_their_shape(errors: list[Exchange]) -> Iterator[Finding]:
+    yield from among("errors", errors, judge_error_shape)
+
+
+def gives_errors_their_status(answers: list[Exchange]) -> Iterator[Finding]:
+    yield from among("answers", answers, lambda answer: judge_error_status(require_answer(answer)))
+
+
+def survives_right_requests(answers: list[Exchange]) -> Iterator[Finding]:
+    yield from among("answers", answers, _judge_survival)
+
+
+def _judge_survival(answer: Exchange) -> Iterable[Finding]:
+    """The crash that an answer shows. Raises `Unmet` if there is neither a crash nor an answer."""
+    return read(answer).crash or read(require_answer(answer)).crash
+
+
+def has_codes(errors: list[Exchange]) -> Iterator[Finding]:
+    yield from among("errors", errors, partial(of_rule, "err.code-string"))
+
+
+def writes_codes_as_words(errors: list[Exchange]) -> Iterator[Finding]:
+    yield from among("errors", errors, partial(of_rule, "err.code-word"))
+
+
+def gives_codes_their_status(errors: list[Exchange]) -> Iterator[Finding]:
+    yield from among("errors", errors, partial(of_rule, "err.code-status"))
+
+
+def keeps_secrets(errors: list[Exchange], unknown_route: Exchange, wrong_key: Exchange) -> Iterator[Finding]:
+    yield from among("errors", errors, _leaks)
+    for name, answer in (("unknown_route", unknown_route), ("wrong_key", wrong_key)):
+        yield from at(name, _leaks(answer))
+
+
+def _leaks(answer: Exchange) -> Iterator[Finding]:
+    yield from judge_leaks(require_answer(answer), answer.request.headers.get(KEY_HEADER))
+
+
+@exercise(requests=1)
+def a_refused_stream(t: RequestBuilder) -> Steps:
+    """A streaming create whose input has the wrong type."""
+    return {"refused": (yield Send(t.create(input=7, stream=True)))}
+
+
+def reports_before_streaming(refused: Exchange) -> Iterator[Finding]:
+    told = require_answer(refused).status in SUCCESS and _told(refused)
+    if not told:
+        yield from expect_status(refused, accepts=CLIENT_ERROR)
+
+
+def _told(answer: Exchange) -> bool:
+    return any(event.get("event_type") == "error" for event in read(answer).events)
+
+
+@exercise(requests=1)
+def a_scripted_limit(t: RequestBuilder) -> Steps:
+    """A create that the target was scripted to refuse with 429."""
+    marker = "Say no to a crowd."
+    refuse = {"status": 429, "code": "rate_limit_exceeded", "message": "Too many requests."}
+    taken: Exchange = yield Send(
+        t.control("POST", "scripts", {"refuse": refuse, "match": {"input_contains": marker}})
+    )
+    if taken.status not in SUCCESS:
+        raise Unmet(f"the target takes no scripts: {format_answer(taken)}")
+    return {"limited": (yield Send(t.create(input=marker), sees=frozenset({TOO_MANY})))}
+
+
+def dates_retries(limited: Exchange) -> Iterator[Finding]:
+    if require_answer(limited).status != TOO_MANY:
+        raise Unmet(f"the script asked for 429 and brought {format_answer(limited)}")
+    found = limited.headers.get("retry-after").strip()
+    if found and not found.isdecimal() and not _is_http_date(found):
+        yield finding("Retry-After cannot be read", expected="seconds or an HTTP date", actual=found)
+
+
+def _is_http_date(text: str) -> bool:
+    try:
+        return parsedate_to_datetime(text) is not None
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return False

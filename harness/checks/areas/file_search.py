@@ -1,0 +1,216 @@
+"""Checks of file search stores: their life, how an upload or a file becomes a document, and that it is found.
+
+Layer 2. Creates three stores with one short text each, asks a model about two of them, and deletes all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.checks.vocabulary.expect import (
+    at,
+    expect_interaction,
+    expect_object,
+    expect_status,
+    finding,
+    object_in,
+)
+from harness.checks.vocabulary.lives import delete_and_look, judge_life, judge_shapes, read_and_list
+from harness.checks.vocabulary.polling import repeat
+from harness.checks.vocabulary.resumable import begin_upload, continue_upload
+from harness.contract.data.output import output_contents
+from harness.contract.judge.replies import SUCCESS
+from harness.contract.judge.wording import format_answer, format_value
+from harness.contract.requests import RequestBuilder
+from harness.kit.actions import Exchanges, Part, Send, Steps, stop_exercise
+from harness.kit.check import exercise
+from harness.outcome import Finding, Unmet
+from harness.wire import Exchange, Request
+from harness.wire.message import segment
+
+TEXT = b"The lighthouse of Harness Point was painted green in the year 1903.\n"
+QUESTION = "Search the files: in which year was the lighthouse of Harness Point painted, and in which colour?"
+FILE = {"file": {"displayName": "harness-check.txt", "mimeType": "text/plain"}}
+COLLECTION = "fileSearchStores"
+
+
+@exercise(requests=19)
+def a_file_search_store(t: RequestBuilder) -> Steps:
+    """Create a store, upload a text to it, wait for its document, and delete with and without `force`."""
+    made: Exchange = yield Send(t.request("POST", COLLECTION, {"displayName": "harness-check"}))
+    seen: Exchanges = {"made": made}
+    name = _name_of(made)
+    if not name.startswith(f"{COLLECTION}/"):
+        return stop_exercise(seen, f"no store could be made: {format_answer(made)}")
+    path = f"{COLLECTION}/{segment(name.partition('/')[2])}"
+    seen |= yield from read_and_list(t, path, pageSize=20)
+    body = {"displayName": "harness-check.txt"}
+    started: Exchange = yield Send(begin_upload(t, f"{path}:uploadToFileSearchStore", body, TEXT, "text/plain"))
+    seen |= {"started": started, "finished": started}
+    if started.status in SUCCESS and started.headers.get("x-goog-upload-url"):
+        seen["finished"] = yield Send(continue_upload(t, started, "upload, finalize", TEXT))
+        operation = _name_of(seen["finished"])
+        if operation:
+            looks = yield from repeat(t, t.request("GET", _escape(operation)), _is_done, within=t.wait)
+            seen["ended"] = looks[-1]
+            document = _document_of(looks[-1])
+            if document:
+                seen["document"] = yield Send(t.request("GET", _escape(document)))
+                seen["unforced"] = yield Send(t.request("DELETE", path))
+    seen |= yield from delete_and_look(t, path, force=True)
+    missing = [name for name in ("ended", "document", "unforced") if name not in seen]
+    return stop_exercise(seen, "the upload led to no document") if missing else seen
+
+
+def can_be_managed(
+    made: Exchange, fetched: Exchange, listed: Exchange, deleted: Exchange, gone: Exchange
+) -> Iterator[Finding]:
+    shows = {"name": _name_of(made)}
+    yield from judge_life(
+        COLLECTION,
+        shows,
+        made=made,
+        fetched=fetched,
+        listed=listed,
+        deleted=deleted,
+        gone=gone,
+        gone_as={403, 404},
+    )
+
+
+def is_uploaded(made: Exchange, started: Exchange, finished: Exchange) -> Iterator[Finding]:
+    yield from at("started", expect_status(started, accepts=SUCCESS))
+    if started.status not in SUCCESS:
+        return
+    yield from at("finished", expect_status(finished, accepts=SUCCESS))
+    if finished.status in SUCCESS and not _name_of(finished).startswith(f"{_name_of(made)}/"):
+        expected = f'{{"name": "{_name_of(made)}/…"}}'
+        yield finding("no operation", expected=expected, actual=format_answer(finished)).at(exchange="finished")
+
+
+def ends(ended: Exchange) -> Iterator[Finding]:
+    yield from expect_object(ended)
+    if ended.status in SUCCESS and not (_is_done(ended) and _document_of(ended)):
+        yield finding("not done", expected="done, and documentName", actual=format_value(object_in(ended)))
+
+
+def can_be_read(ended: Exchange, document: Exchange) -> Iterator[Finding]:
+    yield from _is_document(ended, document)
+
+
+def _is_document(ended: Exchange, document: Exchange) -> Iterator[Finding]:
+    yield from expect_object(document)
+    if document.status in SUCCESS and _name_of(document) != _document_of(ended):
+        yield finding("another document", expected=_document_of(ended), actual=_name_of(document) or "(none)")
+
+
+def fits(made: Exchange, listed: Exchange, ended: Exchange, document: Exchange) -> Iterator[Finding]:
+    yield from judge_shapes("filesearch.schema", made=made, listed=listed, ended=ended, document=document)
+
+
+@exercise(requests=34, interactions=2)
+def a_text_that_is_imported(t: RequestBuilder) -> Steps:
+    """Upload a text to one store, import it from a file into another, and ask a model for it in each."""
+    started: Exchange = yield Send(begin_upload(t, "files", FILE, TEXT, "text/plain"))
+    kept: Exchange = yield Send(continue_upload(t, started, "upload, finalize", TEXT))
+    file = _name_of_file(kept)
+    yield from repeat(t, t.request("GET", _escape(file)), _is_active, within=t.wait)
+    one, two = (yield from _make_store(t)), (yield from _make_store(t))
+    seen: Exchanges = {"store": two}
+    begun = begin_upload(t, f"{_escape(one)}:uploadToFileSearchStore", {}, TEXT, "text/plain")
+    uploaded: Exchange = yield Send(continue_upload(t, (yield Send(begun)), "upload, finalize", TEXT))
+    looked = yield from _wait_for(t, uploaded)
+    if looked is None or not _document_of(looked):
+        raise Unmet(f"an upload to a store led to no document: {format_answer(looked or uploaded)}")
+    seen["asked"] = yield Send(_ask(t, one))
+    seen["imported"] = yield Send(t.request("POST", f"{_escape(two)}:importFile", {"fileName": file}))
+    seen["ended"] = (yield from _wait_for(t, seen["imported"])) or seen["imported"]
+    document = _document_of(seen["ended"])
+    seen["document"] = (yield Send(t.request("GET", _escape(document)))) if document else None
+    seen["found"] = yield Send(_ask(t, two))
+    for path, query in ((file, {}), (one, {"force": True}), (two, {"force": True})):
+        yield Send(t.request("DELETE", _escape(path), query=query))
+    return seen
+
+
+def is_imported(store: str, imported: Exchange, ended: Exchange, document: Exchange | None) -> Iterator[Finding]:
+    yield from at("imported", expect_object(imported))
+    if imported.status not in SUCCESS:
+        return
+    if not _name_of(imported).startswith(f"{store}/"):
+        expected = f'{{"name": "{store}/…"}}'
+        yield finding("no operation", expected=expected, actual=format_answer(imported)).at(exchange="imported")
+    elif document is None:
+        actual = format_value(object_in(ended))
+        yield finding("not done", expected="done, and documentName", actual=actual).at(exchange="ended")
+    else:
+        yield from at("document", _is_document(ended, document))
+
+
+def is_found(asked: Exchange, document: Exchange | None, found: Exchange) -> Iterator[Finding]:
+    if document is None or document.status not in SUCCESS:
+        raise Unmet("the file that was imported became no document")
+    if not _cites(asked):
+        raise Unmet(f"the model cites nothing of a text that was uploaded: {format_answer(asked)}")
+    yield from at("found", expect_interaction(found))
+    if found.status in SUCCESS and not _cites(found):
+        yield finding("the imported text is not cited", expected="a file_citation", actual="none").at(
+            exchange="found"
+        )
+
+
+def _make_store(t: RequestBuilder) -> Part[str]:
+    """Make a store and return its name. Raises `Unmet`."""
+    made: Exchange = yield Send(t.request("POST", COLLECTION, {"displayName": "harness-check"}))
+    if not _name_of(made).startswith(f"{COLLECTION}/"):
+        raise Unmet(f"no store could be made: {format_answer(made)}")
+    return _name_of(made)
+
+
+def _wait_for(t: RequestBuilder, begun: Exchange) -> Part[Exchange | None]:
+    """Poll an operation until it is done → the last answer, None if there is no operation."""
+    operation = _name_of(begun)
+    if not operation:
+        return None
+    return (yield from repeat(t, t.request("GET", _escape(operation)), _is_done, within=t.wait))[-1]
+
+
+def _ask(t: RequestBuilder, store: str) -> Request:
+    return t.create(input=QUESTION, tools=[{"type": "file_search", "file_search_store_names": [store]}])
+
+
+def _cites(answer: Exchange) -> bool:
+    notes = [part.get("annotations") for part in output_contents(object_in(answer))]
+    found = [note for some in notes if isinstance(some, list) for note in some if isinstance(note, dict)]
+    return any(note.get("type") == "file_citation" for note in found)
+
+
+def _name_of_file(kept: Exchange) -> str:
+    file = object_in(kept).get("file")
+    name = file.get("name") if isinstance(file, dict) else None
+    if not isinstance(name, str) or not name:
+        raise Unmet(f"no file could be uploaded: {format_answer(kept)}")
+    return name
+
+
+def _is_active(answer: Exchange) -> bool:
+    return answer.status not in SUCCESS or object_in(answer).get("state") != "PROCESSING"
+
+
+def _name_of(answer: Exchange) -> str:
+    name = object_in(answer).get("name")
+    return name if isinstance(name, str) else ""
+
+
+def _document_of(operation: Exchange) -> str:
+    response = object_in(operation).get("response")
+    name = response.get("documentName") if isinstance(response, dict) else None
+    return name if isinstance(name, str) else ""
+
+
+def _is_done(answer: Exchange) -> bool:
+    return answer.status not in SUCCESS or object_in(answer).get("done") is True
+
+
+def _escape(name: str) -> str:
+    return "/".join(segment(part) for part in name.split("/"))

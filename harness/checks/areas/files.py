@@ -1,0 +1,120 @@
+"""Checks of uploaded files: the resumable upload of the SDKs, the life of a file, and its use in a create.
+
+Layer 2. Uploads one image of a pixel and deletes it. A target that serves no files is not asked.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+
+from harness.checks.vocabulary.expect import (
+    at,
+    expect_object,
+    expect_status,
+    finding,
+    object_in,
+)
+from harness.checks.vocabulary.lives import delete_and_look, judge_life, judge_shapes
+from harness.checks.vocabulary.polling import repeat
+from harness.checks.vocabulary.resumable import RECEIVED, STATUS, begin_upload, continue_upload
+from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
+from harness.contract.judge.wording import format_answer, format_value
+from harness.contract.requests import RequestBuilder
+from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
+from harness.kit.check import exercise
+from harness.outcome import Finding, Unmet
+from harness.wire import Exchange
+from harness.wire.message import segment
+
+PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
+)
+"""An image that every model which reads images can read."""
+TYPE = "image/png"
+METADATA = {"file": {"displayName": "harness-check", "mimeType": TYPE}}
+QUESTION = {"type": "text", "text": "What is in the image?"}
+
+
+@exercise(requests=9, interactions=1)
+def an_uploaded_file(t: RequestBuilder) -> Steps:
+    """Upload a file, read and list it, use it in a create, delete it, and look for it and use it again."""
+    started: Exchange = yield Send(begin_upload(t, "files", METADATA, PIXEL, TYPE))
+    seen: Exchanges = {"started": started}
+    if started.status not in SUCCESS or not started.headers.get("x-goog-upload-url"):
+        seen["finished"] = started
+        return stop_exercise(seen, f"no upload could be begun: {format_answer(started)}")
+    seen["queried"] = yield Send(continue_upload(t, started, "query"))
+    seen["finished"] = yield Send(continue_upload(t, started, "upload, finalize", PIXEL))
+    name = _name_of(seen["finished"])
+    if not name:
+        return stop_exercise(seen, f"the upload brought no file: {format_answer(seen['finished'])}")
+    path = f"files/{segment(name)}"
+    looks = yield from repeat(t, t.request("GET", path), _is_ready, within=t.wait)
+    seen["fetched"] = looks[-1]
+    seen["listed"] = yield Send(t.request("GET", "files", query={"pageSize": 100}))
+    content = {"type": "image", "uri": _file_in(seen["finished"]).get("uri"), "mime_type": TYPE}
+    seen["used"] = yield Send(t.create(input=[QUESTION, content]))
+    seen |= yield from delete_and_look(t, path)
+    return {**seen, "used_again": (yield Send(t.create(input=[QUESTION, content])))}
+
+
+def is_uploaded(started: Exchange, finished: Exchange) -> Iterator[Finding]:
+    yield from at("started", expect_status(started, accepts=SUCCESS))
+    if started.status in SUCCESS and not started.headers.get("x-goog-upload-url"):
+        yield finding("no address", expected="X-Goog-Upload-URL", actual="(none)").at(exchange="started")
+        return
+    if started.status not in SUCCESS:
+        return
+    yield from at("finished", expect_object(finished))
+    if finished.status in SUCCESS:
+        if finished.headers.get(STATUS).lower() != "final":
+            came = finished.headers.get(STATUS) or "(none)"
+            yield finding("the upload is not final", expected=f"{STATUS}: final", actual=came).at(
+                exchange="finished"
+            )
+        if not _name_of(finished):
+            lost = finding("no file", expected='{"file": {"name": …}}', actual=format_answer(finished))
+            yield lost.at(exchange="finished")
+
+
+def can_be_queried(queried: Exchange) -> Iterator[Finding]:
+    yield from expect_status(queried, accepts=SUCCESS)
+    if queried.status in SUCCESS:
+        came = (queried.headers.get(STATUS).lower(), queried.headers.get(RECEIVED))
+        if came != ("active", "0"):
+            yield finding("the query says something else", expected="active, 0 bytes", actual=format_value(came))
+
+
+def can_be_managed(
+    finished: Exchange, fetched: Exchange, listed: Exchange, deleted: Exchange, gone: Exchange
+) -> Iterator[Finding]:
+    shows = {"name": _file_in(finished).get("name"), "mimeType": TYPE, "sizeBytes": len(PIXEL)}
+    yield from judge_life(
+        "files", shows, fetched=fetched, listed=listed, deleted=deleted, gone=gone, gone_as={403, 404}
+    )
+
+
+def fits(finished: Exchange, fetched: Exchange, listed: Exchange) -> Iterator[Finding]:
+    yield from judge_shapes("file.schema", finished=finished, fetched=fetched, listed=listed)
+
+
+def is_missed(used: Exchange, deleted: Exchange, used_again: Exchange) -> Iterator[Finding]:
+    if used.status not in SUCCESS or deleted.status not in SUCCESS:
+        raise Unmet("the file could not be used or not be deleted, so its absence proves nothing")
+    yield from expect_status(used_again, accepts=CLIENT_ERROR)
+
+
+def _file_in(finished: Exchange) -> dict[str, object]:
+    file = object_in(finished).get("file")
+    return file if isinstance(file, dict) else {}
+
+
+def _name_of(finished: Exchange) -> str:
+    """Return the id in the name of the file, `""` if the answer has none."""
+    name = _file_in(finished).get("name")
+    return name.removeprefix("files/") if isinstance(name, str) else ""
+
+
+def _is_ready(answer: Exchange) -> bool:
+    return object_in(answer).get("state") != "PROCESSING"

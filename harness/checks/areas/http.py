@@ -1,0 +1,255 @@
+"""Checks of the HTTP layer and of keys: media types, lengths, versions, and what must not matter.
+
+Layer 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from harness.checks.vocabulary.expect import (
+    among,
+    at,
+    code_of,
+    expect_interaction,
+    expect_object,
+    expect_status,
+    finding,
+    interaction_in,
+    lenient_finding,
+    require_answer,
+)
+from harness.checks.vocabulary.polling import id_of, poll_until_answered, poll_until_found
+from harness.checks.vocabulary.routes import NEARLY, is_like_nowhere
+from harness.checks.vocabulary.stored import HELLO, WRONG_KEY
+from harness.contract import read
+from harness.contract.judge.answer import judge_json_type, judge_json_valid, judge_length, judge_stream_label
+from harness.contract.judge.failures.crash import FAILED
+from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
+from harness.contract.judge.wording import format_answer, format_request, format_value
+from harness.contract.requests import KEY_HEADER, RequestBuilder
+from harness.kit.actions import Exchanges, Part, Send, Steps, stop_exercise
+from harness.kit.check import exercise
+from harness.outcome import Finding, NotApplicable, Unmet
+from harness.wire import Exchange, Request
+from harness.wire.coding import coding_of
+from harness.wire.message import segment
+
+_OLD = "2026-05-07"
+"""The revision that had `outputs` instead of `steps`; removed in June 2026."""
+
+
+def labels_json(answers: list[Exchange]) -> Iterator[Finding]:
+    yield from _of_those_heard(answers, judge_json_type)
+
+
+def parses(answers: list[Exchange]) -> Iterator[Finding]:
+    yield from _of_those_heard(answers, judge_json_valid)
+
+
+def labels_stream(text: Exchange) -> Iterator[Finding]:
+    if require_answer(text).status not in SUCCESS:
+        raise Unmet(f"the streaming create was refused: {format_answer(text)}")
+    yield from judge_stream_label(text)
+
+
+def lengths_agree(answers: list[Exchange]) -> Iterator[Finding]:
+    yield from _of_those_heard(answers, judge_length)
+
+
+def stays(answers: list[Exchange]) -> Iterator[Finding]:
+    yield from _of_those_heard(answers, _judge_redirect)
+
+
+def _judge_redirect(answer: Exchange) -> Iterator[Finding]:
+    if answer.status in range(300, 400):
+        where = answer.headers.get("location") or "(no location)"
+        yield finding(f"{format_request(answer)} is sent elsewhere", actual=f"{answer.status} to {where}")
+
+
+def names_what_is_listed(answers: list[Exchange]) -> Iterator[Finding]:
+    yield from _of_those_heard(answers, lambda answer: read(answer).unlisted)
+
+
+def plain_unless_asked(answers: list[Exchange]) -> Iterator[Finding]:
+    yield from _of_those_heard(answers, _coded_unasked)
+
+
+def _coded_unasked(answer: Exchange) -> Iterator[Finding]:
+    wanted = answer.request.headers.get("accept-encoding").lower()
+    coding = coding_of(answer.headers)
+    if coding and coding not in wanted and "*" not in wanted:
+        yield finding(
+            f"{format_request(answer)} asked for no coding", expected="no content-encoding", actual=coding
+        )
+
+
+@exercise(requests=4, interactions=3)
+def other_revisions(t: RequestBuilder) -> Steps:
+    """Creates without, with an old and with an invalid Api-Revision header, and a read with the old one."""
+    plain: Exchange = yield Send(t.create(input=HELLO))
+    created: Exchange = yield Send(_with_revision(t.create(input=HELLO), _OLD))
+    seen: Exchanges = {
+        "plain": plain,
+        "created_old": created,
+        "created_odd": (yield Send(_with_revision(t.create(input=HELLO), "harness"))),
+        "read_old": None,
+    }
+    if t.keeps and (found := id_of(created)):
+        seen["read_old"] = (yield from poll_until_answered(t, _with_revision(t.get(found), _OLD)))[-1]
+    return seen
+
+
+def _with_revision(request: Request, revision: str) -> Request:
+    return replace(request, headers=request.headers.having("api-revision", revision))
+
+
+def ignores_revisions(
+    plain: Exchange, created_old: Exchange, created_odd: Exchange, read_old: Exchange | None
+) -> Iterator[Finding]:
+    if _has_another_shape(interaction_in(plain)):
+        raise Unmet("without the header the answer has no steps either")
+    yield from at("created_old", _of_this_generation(created_old))
+    yield from at("created_odd", _of_this_generation(created_odd, notes=frozenset({400})))
+    if read_old is not None:
+        yield from at("read_old", _of_this_generation(read_old))
+
+
+def _of_this_generation(answer: Exchange, *, notes: frozenset[int] = frozenset()) -> Iterator[Finding]:
+    yield from expect_interaction(answer, notes=notes)
+    body = read(answer).json
+    if answer.status in SUCCESS and isinstance(body, dict) and _has_another_shape(body):
+        yield finding(
+            "another shape under another Api-Revision", expected="steps", actual=format_value(sorted(body))
+        )
+
+
+def _has_another_shape(body: Mapping[str, Any]) -> bool:
+    bare = body.get("status") != "incomplete" and not isinstance(body.get("steps"), list)
+    return "outputs" in body or bare
+
+
+@exercise(requests=3)
+def both_versions(t: RequestBuilder) -> Steps:
+    """A create with neither model nor agent under each version, and to a path that is no route, to compare."""
+    body = {"input": HELLO}
+    return {
+        "own": t.version,
+        "nowhere": (yield Send(t.request("POST", NEARLY, body))),
+        "v1beta": (yield Send(t.request("POST", "interactions", body, version="v1beta"))),
+        "v1": (yield Send(t.request("POST", "interactions", body, version="v1"))),
+    }
+
+
+def has_v1beta(v1beta: Exchange, nowhere: Exchange, own: str) -> Iterator[Finding]:
+    if own != "v1beta" and v1beta.status in (404, 405):
+        raise Unmet(f"the version under test is {own}, and a proxy need not serve two")
+    yield from _route_exists(v1beta, nowhere)
+
+
+def has_v1(v1: Exchange, nowhere: Exchange) -> Iterator[Finding]:
+    yield from _route_exists(v1, nowhere)
+
+
+def _of_those_heard(answers: list[Exchange], judge: Callable[[Exchange], Iterable[Finding]]) -> Iterator[Finding]:
+    if all(answer.status is None for answer in answers):
+        raise Unmet("nothing was answered")
+    yield from among("answers", answers, judge)
+
+
+def _route_exists(answer: Exchange, nowhere: Exchange) -> Iterator[Finding]:
+    """A route is not missing because it streams, or refuses the body as not found in words of its own."""
+    if answer.status in (401, 403):
+        raise Unmet(f"the key was refused: {format_answer(answer)}")
+    if answer.succeeded and read(answer).is_stream:
+        return  # that nobody asked for a stream is another rule's
+    if answer.status in FAILED:
+        if is_like_nowhere(answer, nowhere):
+            raise Unmet(f"this and a path that is no route are answered alike: {format_answer(answer)}")
+        return  # a route that fails is one; that it fails is another rule's
+    if answer.status != 404 or is_like_nowhere(answer, nowhere):
+        yield from expect_object(answer, accepts={*SUCCESS, *CLIENT_ERROR} - {404, 405})
+
+
+# --- API keys: where a key is accepted, and what happens without one
+
+_REFUSED = frozenset({400, 401, 403})
+_NOT_THERE = frozenset({404, 405, 501})
+
+
+@exercise(requests=10, interactions=1, front_end=True)
+def one_interaction_many_keys(t: RequestBuilder) -> Steps:
+    """Create with the key; read, create and delete with wrong or no keys; read with the key again."""
+    yield from _need_a_key_of_our_own(t)
+    created: Exchange = yield Send(t.create(input=HELLO))
+    found = id_of(created)
+    if not found:
+        return stop_exercise({"created": created}, f"the create brought no id: {format_answer(created)}")
+    # Before it is readable, a 404 could be taken for a refusal, or for a deletion that nobody had the right to.
+    readable = (yield from poll_until_found(t, found))[-1]
+    path = f"interactions/{segment(found)}"
+    bearer = [("authorization", f"Bearer {t.key}")]
+    return {
+        "created": created,
+        "readable": readable,
+        "read_without": (yield Send(t.request("GET", path, key=""))),
+        "created_without": (yield Send(t.request("POST", "interactions", _hello(t), key=""))),
+        "deleted_without": (yield Send(t.request("DELETE", path, key=""))),
+        "read_wrong": (yield Send(t.request("GET", path, key=WRONG_KEY))),
+        "created_wrong": (yield Send(t.request("POST", "interactions", _hello(t), key=WRONG_KEY))),
+        "read_bearer": (yield Send(t.request("GET", path, key="", headers=bearer))),
+        "read_query": (yield Send(t.request("GET", path, key="", query={"key": t.key}))),
+        "read_again": (yield Send(t.request("GET", path))),
+    }
+
+
+def refuses_no_key(
+    readable: Exchange,
+    read_without: Exchange,
+    created_without: Exchange,
+    deleted_without: Exchange,
+    read_again: Exchange,
+) -> Iterator[Finding]:
+    yield from at("read_without", _expect_unauthenticated(read_without))
+    yield from at("created_without", _expect_unauthenticated(created_without))
+    if deleted_without.status in _NOT_THERE:
+        found = lenient_finding(
+            "there is no DELETE to protect", expected="401", actual=format_answer(deleted_without)
+        )
+        yield found.at(exchange="deleted_without")
+    else:
+        yield from at("deleted_without", _expect_unauthenticated(deleted_without))
+    if readable.status in SUCCESS and read_again.status == 404:
+        yield finding("the refused DELETE took effect", actual=format_answer(read_again)).at(exchange="read_again")
+
+
+def refuses_wrong_keys(read_wrong: Exchange, created_wrong: Exchange) -> Iterator[Finding]:
+    yield from at("read_wrong", expect_status(read_wrong, accepts=_REFUSED, tolerates=CLIENT_ERROR))
+    yield from at("created_wrong", expect_status(created_wrong, accepts=_REFUSED, tolerates=CLIENT_ERROR))
+
+
+def _expect_unauthenticated(answer: Exchange) -> Iterator[Finding]:
+    yield from expect_status(answer, accepts={401}, tolerates=_REFUSED)
+    if answer.status == 401 and code_of(answer) != "authentication":
+        yield lenient_finding(
+            "401 under another code", expected="code authentication", actual=format_answer(answer)
+        )
+
+
+def _need_a_key_of_our_own(t: RequestBuilder) -> Part[None]:
+    """Ask, if no key was given, whether the target has any: one that lets in anybody with any does without."""
+    if not t.key:
+        wrong: Exchange = yield Send(t.request("POST", "interactions", _hello(t), key=WRONG_KEY))
+        without: Exchange = yield Send(t.create(input=HELLO))
+        if wrong.succeeded and without.succeeded and "auth" not in t.capabilities:  # whoever declares it has some
+            raise NotApplicable("the target has no keys: it answers without one, and with a wrong one")
+        raise Unmet("no key was given, so none can be left out", remedy="with a key (--api-key, GEMINI_API_KEY)")
+    given = {name.lower() for name, _ in t.headers} & {KEY_HEADER, "authorization"}
+    if given:
+        raise Unmet(f"the extra header {given.pop()} carries a key with every call")
+
+
+def _hello(t: RequestBuilder) -> dict[str, str]:
+    return {"model": t.model, "input": HELLO}

@@ -1,1 +1,0 @@
-"""Checks of an interaction from its create to its deletion."""

@@ -1,0 +1,218 @@
+"""Checks of several readers of a run in progress, and of readers that disconnect and come back.
+
+Layer 2. This is what resume is for; `resume` checks many cuts of a finished run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from harness.checks.vocabulary.background_runs import (
+    HELD_AFTER,
+    LONG,
+    LONGER,
+    BackgroundRun,
+    read_to_a_cursor,
+    read_whole_stream,
+    release_run,
+    script,
+    start_held_run,
+)
+from harness.checks.vocabulary.expect import at, finding
+from harness.checks.vocabulary.polling import (
+    need_id,
+    open_stream,
+    poll_for,
+    poll_until_settled,
+    settled,
+    status_of,
+)
+from harness.checks.vocabulary.stream_diff import additions, is_fuller, leniencies, losses
+from harness.checks.vocabulary.stream_events import (
+    Event,
+    completion,
+    cursor,
+    events_in,
+    expect_stream,
+    is_stream,
+    last_cursor,
+    stream_id,
+)
+from harness.contract import read
+from harness.contract.data.event_diff import compare
+from harness.contract.data.run_events import is_of_the_run, shape_of
+from harness.contract.judge.wording import format_answer
+from harness.contract.requests import RequestBuilder
+from harness.kit.actions import Close, Exchanges, Finish, Open, Part, Read, Send, Steps, stop_exercise
+from harness.kit.check import exercise
+from harness.outcome import Finding, Unmet
+from harness.outcome.words import format_count
+from harness.wire import Exchange
+
+_READ_BEFORE_CUT = 5
+"""Events a reader receives before it disconnects; more if none of them carries a cursor."""
+
+_READ_BEFORE_EARLY_CUT = 3
+"""The same for a run of so few events that it would be over."""
+
+_ALONE = 0.25
+"""The part of the time of a run after which one that was left is compared with another."""
+
+
+@exercise(requests=7, interactions=1)
+def a_running_run_with_readers(t: RequestBuilder) -> Steps:
+    """Two readers of a run in progress, and a third that disconnects and comes back while the run goes on.
+
+    A run that is over before the third reader is back is tried again with a longer one, which is left earlier.
+    """
+    for text, count in ((LONG, _READ_BEFORE_CUT), (LONGER, _READ_BEFORE_EARLY_CUT)):
+        seen = yield from _leave_and_return(t, text, count)
+        over = completion(seen["had"]) is not None or (seen["live"] is not None and settled(seen["live"]))
+        if not over:
+            break
+    stayed = {name: seen[name] for name in ("readers", "replay")}
+    if over:
+        return stop_exercise(stayed, "the run was over before a reader that had left was back", race_lost=True)
+    if seen["token"] is None:
+        return stop_exercise(stayed, "no event before the cut had an event_id", race_lost=True)
+    return seen
+
+
+def _leave_and_return(t: RequestBuilder, text: str, count: int) -> Part[dict[str, Any]]:
+    """One run and its three readers, one of which leaves after `count` events; without a cursor it stays away."""
+    run = yield from start_held_run(t, "readers", text=text)
+    one = yield from open_stream(t, run.id)
+    yield Read(one, 1)
+    two = yield Open(t.get(run.id, stream=True))
+    yield Read(two, 1)
+    three = yield Open(t.get(run.id, stream=True))
+    had = yield from read_to_a_cursor(three, count, most=HELD_AFTER)
+    yield Close(three)
+    # One event comes while the third reader is away. With more, a short run would be over before it returns.
+    yield Read(one, min(len(had), HELD_AFTER - 1))
+    token = last_cursor(had)
+    back = live = None
+    if token is not None and completion(had) is None:
+        back = yield Open(t.get(run.id, stream=True, last_event_id=token))
+        live = yield Send(t.get(run.id))
+    yield from release_run(t, run)
+    readers = [(yield Finish(one)), (yield Finish(two))]
+    rest = (yield Finish(back)) if back is not None else None
+    replay = yield from read_whole_stream(t.get(run.id, stream=True))
+    return {"readers": readers, "had": had, "token": token, "live": live, "rest": rest, "replay": replay}
+
+
+@exercise(requests=6, interactions=1)
+def a_background_stream_left(t: RequestBuilder) -> Steps:
+    """A background run whose reader leaves the stream of its create, polls it to its end, and reads the rest.
+
+    A run that does not end as one should gets a twin: the same, but nobody leaves it. A run that is over before it
+    can be left is tried again with a longer one.
+    """
+    for text in (LONG, LONGER):
+        held = yield from script(t, "left", hold={"after": HELD_AFTER})
+        stream = yield Open(t.create(input=f"{text} (left)", background=True, stream=True))
+        had = yield from read_to_a_cursor(stream, _READ_BEFORE_CUT, most=HELD_AFTER)
+        left: Exchange = yield Close(stream)
+        if completion(had) is None:
+            break
+    found = stream_id(had)
+    if not is_stream(left) or not found:
+        raise Unmet(f"the create brought no stream with an id to leave: {format_answer(left)}")
+    if completion(had) is not None:
+        raise Unmet("the run was over before its stream could be left", race_lost=True)
+    yield from release_run(t, BackgroundRun(found, left, held))
+    seen: Exchanges = {"left": left, **(yield from _poll_beside_a_twin(t, found, f"{text} (twin)"))}
+    if not _ends_well(seen["polled"][-1]):
+        return stop_exercise(seen, f"the run did not go on: {format_answer(seen['polled'][-1])}")
+    token = last_cursor(had)
+    seen["replay"] = yield from read_whole_stream(t.get(found, stream=True))
+    if token is None:
+        return stop_exercise(seen, "no event of the create's stream had an event_id")
+    rest = yield from read_whole_stream(t.get(found, stream=True, last_event_id=token))
+    return {**seen, "had": had, "token": token, "rest": rest}
+
+
+def _poll_beside_a_twin(t: RequestBuilder, found: str, text: str) -> Part[Exchanges]:
+    """Poll a run; if that does not end well in a part of the time, until another run of the same text has settled.
+
+    The other began later, so a run that is not over then has stopped.
+    """
+    polled = yield from poll_for(t, found, t.waiting.of(t.wait * _ALONE))
+    if _ends_well(polled[-1]):
+        return {"polled": polled, "twin": None}
+    twin = need_id((yield Send(t.create(input=text, background=True))))
+    seen = yield from poll_until_settled(t, twin)
+    polled += yield from poll_for(t, found, t.gone_within)
+    return {"polled": polled, "twin": seen[-1]}
+
+
+def _ends_well(answer: Exchange) -> bool:
+    """Whether an answer shows a run that is over, and not because something stopped it."""
+    return settled(answer) and status_of(answer) not in ("failed", "cancelled")
+
+
+def serves_two_readers(readers: list[Exchange], replay: Exchange) -> Iterator[Finding]:
+    for number, reader in enumerate(readers):
+        yield from at(f"readers[{number}]", expect_stream(reader))
+    due = events_in(replay)
+    for number, reader in enumerate(readers):
+        if is_stream(reader):
+            rest = compare(due, -1, events_in(reader), read(reader).contract)
+            name, place = f"reader {number + 1}", f"readers[{number}]"
+            if is_fuller(events_in(reader), due):
+                raise Unmet(f"{name} holds events that the replay lacks, so nothing tells what was due")
+            yield from at(place, losses(name, due, rest))
+            yield from at(place, additions(name, events_in(reader), rest))
+
+
+_THE_REST = (
+    "exactly the rest",
+    "the event of the cursor once more, first: non-strict",
+    "the same result as a replay whose deltas are split differently: non-strict",
+)
+
+
+def takes_a_reader_back(had: list[Event], token: str, rest: Exchange, replay: Exchange) -> Iterator[Finding]:
+    due = events_in(replay)
+    cut = max(number for number, event in enumerate(had) if cursor(event) == token)
+    place = _place_of(had[: cut + 1], due)
+    if place is None:
+        place = next((number for number, event in enumerate(due) if cursor(event) == token), cut)
+    yield from at("rest", expect_stream(rest))
+    if not is_stream(rest):
+        return
+    found = compare(due, place, events_in(rest), read(rest).contract, had=had[: cut + 1])
+    if place >= len(due) and not found.resplit:
+        raise Unmet(
+            f"the replay holds {format_count(len(due), 'event')}, fewer than a reader of the running run had"
+        )
+    name = f"the stream after {token!r}"
+    yield from at("rest", losses(name, due, found))
+    yield from at("rest", additions(name, events_in(rest), found))
+    yield from at("rest", leniencies(name, found))
+
+
+def _place_of(had: list[Event], due: list[Event]) -> int | None:
+    """The number among the events due of the last that a reader had; None if it had others.
+
+    It does not follow from the cursor, which may be of another event in another stream.
+    """
+    mine = [shape_of(event) for event in had if is_of_the_run(event)]
+    theirs = [(number, shape_of(event)) for number, event in enumerate(due) if is_of_the_run(event)][: len(mine)]
+    return theirs[-1][0] if mine and [shape for _, shape in theirs] == mine else None
+
+
+def goes_on_alone(polled: list[Exchange], twin: Exchange | None) -> Iterator[Finding]:
+    last = polled[-1]
+    if _ends_well(last):
+        return
+    if twin is None or not _ends_well(twin):
+        raise Unmet(f"a run that nobody left ends as {status_of(twin) if twin else 'nothing'!r}, too")
+    lost = finding(
+        "the run was lost with the stream of its create",
+        expected=f"{status_of(twin)}, as one that nobody left",
+        actual=status_of(last) or format_answer(last),
+    )
+    yield lost.at(exchange=f"polled[{len(polled) - 1}]")

@@ -1,1 +1,0 @@
-"""Checks of the other resources: files, stores, voices, webhooks, triggers and more."""

@@ -1,0 +1,327 @@
+"""Checks of replay and resume on a finished run: after every cut the stream must continue exactly there.
+
+Layer 2. `vocabulary.stream_diff` makes the comparison; `readers` checks runs in progress. Without event ids only
+replay is testable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from harness.checks.vocabulary.background_runs import read_whole_stream
+from harness.checks.vocabulary.expect import at, expect_reply, expect_status, finding
+from harness.checks.vocabulary.polling import need_id, open_stream, poll_until_found
+from harness.checks.vocabulary.stored import HELLO, UNKNOWN_ID
+from harness.checks.vocabulary.stream_diff import additions, cuts, is_fuller, leniencies, losses
+from harness.checks.vocabulary.stream_events import (
+    Event,
+    completion,
+    cursor,
+    events_in,
+    expect_stream,
+    is_stream,
+    of_kind,
+    stream_id,
+)
+from harness.contract import PROTOCOL, read
+from harness.contract.data.event_diff import EventDiff, compare
+from harness.contract.data.run_events import is_of_the_run, is_same_event
+from harness.contract.judge.agreement import judge_identity
+from harness.contract.judge.answer import judge_stream_label
+from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
+from harness.contract.judge.wording import format_answer
+from harness.contract.requests import RequestBuilder
+from harness.kit.actions import Exchanges, Finish, Part, Send, Steps, stop_exercise
+from harness.kit.check import exercise
+from harness.outcome import Finding, Severity, Unmet
+from harness.outcome.words import format_count
+from harness.wire import Exchange, Request
+
+CUTS = 8
+"""The number of places to resume a finished run from; each costs one request and runs no model."""
+
+_OPENINGS = (b"event", b"data", b"id", b"retry", b":", b"\n", b"\r", b"\xef\xbb\xbf")
+"""How a stream of server-sent events can begin; clients silently skip lines with other field names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """A stream resumed after `cursor`, the cursor of event number `at` of the whole stream.
+
+    With `before`, the cursor was taken from a stream that was itself resumed: it is of event `at` of those, which
+    came after the event `origin` of the whole stream.
+    """
+
+    cursor: str
+    at: int
+    exchange: Exchange
+    before: tuple[Event, ...] = ()
+    origin: int = -1
+
+    @property
+    def name(self) -> str:
+        """The name of the exchange among the results of its exercise and in messages."""
+        return f"resume after event {self.at}" + (" of a resumed stream" if self.before else "")
+
+    def reference(self, whole: Sequence[Event]) -> Sequence[Event]:
+        """The events among which the cursor is number `at`."""
+        return self.before or whole
+
+
+_PART = 12
+"""Which part of the time of a request an answer gets that has nothing to wait for: its run is over."""
+
+# --- exercises
+
+
+@exercise(requests=8 + CUTS, interactions=1)
+def a_finished_run_resumed(t: RequestBuilder) -> Steps:
+    """A background run read to its end, replayed, and resumed after some of its events and after the last.
+
+    One of the resumed streams is resumed once more, with a cursor of its own, as after a second lost connection.
+    """
+    found = need_id((yield Send(t.create(input=HELLO, background=True))))
+    yield from poll_until_found(t, found)  # so that what answers by the path alone brings this again
+    first: Exchange = yield Finish((yield from open_stream(t, found)))
+    replay = yield from read_whole_stream(t.get(found, stream=True))
+    seen: Exchanges = {"asked_for": found, "first": first, "replay": replay}
+    seen["bad_cursor"] = yield from read_whole_stream(t.get(found, stream=True, last_event_id="no-such-cursor"))
+    events = next((events for events in map(_reference, (replay, first)) if cuts(events, CUTS)), [])
+    places = cuts(events, CUTS)
+    if not places:
+        return stop_exercise(seen, "no complete reading of the run's stream had an event with an event_id")
+    seen["events"] = events
+    seen["rests"] = yield from _resumes(t, found, events, places)
+    seen.update({resumed.name: resumed.exchange for resumed in seen["rests"]})
+    middle = places[len(places) // 2]
+    encoded = yield from read_whole_stream(_escape_cursor(t, found, cursor(events[middle]) or ""))
+    seen["encoded"] = Resumed(cursor(events[middle]) or "", middle, encoded)
+    final = cursor(events[-1])
+    if final is None:
+        return stop_exercise(seen, "the last event carries no event_id", race_lost=True)
+    ask = t.get(found, stream=True, last_event_id=final)
+    return {**seen, "last": (yield from read_whole_stream(ask, timeout=t.wait / _PART))}
+
+
+def _reference(reading: Exchange) -> list[Event]:
+    """Return a reading's events if it is complete, so that resumes can be compared with it, else none."""
+    events = events_in(reading) if is_stream(reading) and not reading.truncated else []
+    return events if completion(events) is not None else []
+
+
+def _resumes(t: RequestBuilder, found: str, events: Sequence[Event], places: Sequence[int]) -> Part[list[Resumed]]:
+    rests = []
+    for place in places:
+        token = cursor(events[place]) or ""
+        exchange = yield from read_whole_stream(t.get(found, stream=True, last_event_id=token))
+        rests.append(Resumed(token, place, exchange))
+    again = rests[len(rests) // 2]
+    before = tuple(events_in(again.exchange)) if is_stream(again.exchange) else ()
+    for place in cuts(before, 3)[1:2]:
+        token = cursor(before[place]) or ""
+        exchange = yield from read_whole_stream(t.get(found, stream=True, last_event_id=token))
+        rests.append(Resumed(token, place, exchange, before, again.at))
+    return rests
+
+
+def _escape_cursor(t: RequestBuilder, found: str, token: str) -> Request:
+    """Build the resume with every byte of the cursor percent-encoded, which is equivalent."""
+    plain = t.get(found, stream=True)
+    escaped = "".join(f"%{byte:02X}" for byte in token.encode("utf-8", "surrogatepass"))
+    return Request(plain.method, f"{plain.target}&last_event_id={escaped}", plain.headers, plain.body)
+
+
+# --- judges of finished runs
+
+
+def opens_a_stream(first: Exchange, replay: Exchange) -> Iterator[Finding]:
+    for name, reading in (("first", first), ("replay", replay)):
+        yield from at(name, expect_reply("resume.opens", reading))
+        if reading.status not in SUCCESS:
+            continue
+        yield from at(name, expect_stream(reading))
+        if is_stream(reading):
+            yield from at(name, judge_stream_label(reading))
+
+
+def is_the_one_asked_for(asked_for: str, first: Exchange, replay: Exchange) -> Iterator[Finding]:
+    told = {name: stream_id(events_in(reading)) for name, reading in (("first", first), ("replay", replay))}
+    if not any(told.values()):
+        raise Unmet("no event names its interaction")
+    for name, found in told.items():
+        if found:
+            yield from at(name, judge_identity("resume.same-id", asked_for, found))
+
+
+def begins_at_the_first_event(first: Exchange, replay: Exchange) -> Iterator[Finding]:
+    due = events_in(first)
+    yield from expect_stream(replay)
+    if not is_stream(replay):
+        return
+    name, came = "the replay", events_in(replay)
+    if is_fuller(came, due):
+        name, due, came = "the first reading, made while the run went on,", came, due
+    rest = _spare_the_end(compare(due, -1, came, read(replay).contract), due, replay)
+    yield from losses(name, due, rest)
+    yield from additions(name, came, rest)
+    yield from leniencies(name, rest)
+
+
+def lacks_nothing(events: list[Event], rests: list[Resumed], replay: Exchange) -> Iterator[Finding]:
+    for resumed in rests:
+        yield from at(resumed.name, expect_stream(resumed.exchange))
+        if is_stream(resumed.exchange):
+            whole = resumed.reference(events)
+            rest = _spare_the_end(_rest(events, resumed), whole, replay)
+            moved = _judge_cursor("resume.no-gap/ids", events, resumed) if rest.missing else None
+            yield from [moved] if moved else at(resumed.name, losses(resumed.name, whole, rest))
+
+
+def brings_nothing_twice(events: list[Event], rests: list[Resumed]) -> Iterator[Finding]:
+    for resumed in rests:
+        yield from at(resumed.name, expect_stream(resumed.exchange))
+        if is_stream(resumed.exchange):
+            rest = _rest(events, resumed)
+            moved = (
+                _judge_cursor("resume.exclusive/ids", events, resumed) if rest.extra or rest.reordered else None
+            )
+            wrong = additions(resumed.name, events_in(resumed.exchange), rest)
+            yield from [moved] if moved else at(resumed.name, wrong)
+            yield from at(resumed.name, leniencies(resumed.name, rest))
+
+
+def keeps_its_ids(events: list[Event], rests: list[Resumed], first: Exchange) -> Iterator[Finding]:
+    if is_stream(first):
+        yield from _moved_ids("the first reading", events, events_in(first))
+    for resumed in rests:
+        if is_stream(resumed.exchange) and _rest(events, resumed) == EventDiff():
+            due = resumed.reference(events)[resumed.at + 1 :]
+            yield from at(resumed.name, _moved_ids(resumed.name, due, events_in(resumed.exchange)))
+
+
+def still_completes(rests: list[Resumed]) -> Iterator[Finding]:
+    for resumed in rests:
+        if completion(events_in(resumed.exchange)) is None:
+            lost = finding(f"the {resumed.name} never completes", expected="interaction.completed", actual="none")
+            yield lost.at(exchange=resumed.name)
+
+
+def is_well_formed(rests: list[Resumed], replay: Exchange) -> Iterator[Finding]:
+    usual = {flaw.rule for flaw in read(replay).findings}
+    for resumed in rests:
+        if is_stream(resumed.exchange):
+            yield from at(resumed.name, _list_flaws(resumed.exchange, usual))
+
+
+# --- what the judges share
+
+
+def _rest(events: Sequence[Event], resumed: Resumed) -> EventDiff:
+    came, contract = events_in(resumed.exchange), read(resumed.exchange).contract
+    return compare(resumed.reference(events), resumed.at, came, contract)
+
+
+def _spare_the_end(rest: EventDiff, whole: Sequence[Event], replay: Exchange) -> EventDiff:
+    """The difference without the end of the run, if no stream of it tells that: `stream.terminal` says so."""
+    if all(flaw.rule != "stream.terminal" for flaw in read(replay).findings):
+        return rest
+    kept = tuple(number for number in rest.missing if not PROTOCOL.completes(whole[number]))
+    return replace(rest, missing=kept)
+
+
+def _judge_cursor(code: str, events: Sequence[Event], resumed: Resumed) -> Finding | None:
+    """The finding that a cursor from a resumed stream is not its event's id in the whole one; None if it is."""
+    number = resumed.origin + 1 + resumed.at
+    if (
+        not resumed.before
+        or number >= len(events)
+        or not is_same_event(events[number], resumed.before[resumed.at])
+    ):
+        return None
+    usual = cursor(events[number])
+    if usual == resumed.cursor:
+        return None
+    message = (
+        f"event {number} has the id {usual!r} in the whole stream and {resumed.cursor!r} in a resumed one, "
+        "so that whoever resumes after it again gets something else than the rest"
+    )
+    place = f"resume after event {resumed.origin}"
+    return Finding.from_code(code, message, repr(usual), repr(resumed.cursor)).at(exchange=place, event=resumed.at)
+
+
+def _list_flaws(stream: Exchange, usual: Container[str]) -> Iterator[Finding]:
+    if not stream.body.startswith(_OPENINGS):
+        yield finding("begins in the middle of a frame", expected="event: or data:", actual=repr(stream.body[:40]))
+    for flaw in read(stream).findings:
+        if flaw.severity is Severity.BROKEN and flaw.rule not in usual:
+            yield replace(flaw, rule="", message=f"{flaw.message} ({flaw.rule})")
+
+
+def _moved_ids(name: str, these: Sequence[Event], those: Sequence[Event]) -> Iterator[Finding]:
+    pairs = zip(filter(is_of_the_run, these), filter(is_of_the_run, those), strict=False)
+    for number, (one, other) in enumerate(pairs):
+        if is_same_event(one, other) and cursor(one) != cursor(other):
+            yield finding(
+                f"an event has another id in {name}", expected=repr(cursor(one)), actual=repr(cursor(other))
+            ).at(event=number)
+            return
+
+
+# --- unusual cursors: percent-encoded, of the final event, or unknown; and of streams of an unknown id
+
+
+@exercise(requests=1)
+def a_stream_of_nothing(t: RequestBuilder) -> Steps:
+    """GET with stream=true for an id that does not exist."""
+    return {"answer": (yield from read_whole_stream(t.get(UNKNOWN_ID, stream=True)))}
+
+
+def reads_an_encoded_cursor(rests: list[Resumed], encoded: Resumed) -> Iterator[Finding]:
+    plain = next(resumed for resumed in rests if resumed.at == encoded.at)
+    expected = events_in(plain.exchange)
+    yield from expect_stream(encoded.exchange)
+    contract = read(encoded.exchange).contract
+    if is_stream(encoded.exchange) and compare(expected, -1, events_in(encoded.exchange), contract) != EventDiff():
+        yield finding(
+            f"cursor {encoded.cursor!r} gives other events when it is percent-encoded",
+            expected=format_count(len(expected), "event"),
+            actual=format_count(len(events_in(encoded.exchange)), "event"),
+        )
+
+
+def ends_at_the_end(last: Exchange) -> Iterator[Finding]:
+    yield from expect_status(last, accepts={*SUCCESS, *CLIENT_ERROR})
+    if last.status in SUCCESS and last.hung:
+        code, silence = "resume.last/hangs", f"silence for {last.seconds:.1f} s"
+        yield Finding.from_code(code, "a resume at the final event never ends", "an end, or a refusal", silence)
+    if last.status not in SUCCESS or not last.body:
+        return
+    if not is_stream(last):
+        yield finding(
+            "something else than events came", expected="a stream or nothing", actual=format_answer(last)
+        )
+        return
+    events = [event for event in events_in(last) if is_of_the_run(event)]
+    if len(events) > len(of_kind(events, "interaction.completed")) or len(events) > 1:
+        yield finding(
+            "events came after the final one", expected="the completion at most", actual=f"{len(events)}"
+        )
+
+
+def answers_a_bad_cursor(first: Exchange, bad_cursor: Exchange) -> Iterator[Finding]:
+    yield from expect_status(bad_cursor, accepts={*SUCCESS, *CLIENT_ERROR})
+    if bad_cursor.status not in SUCCESS:
+        return
+    if not is_stream(bad_cursor):
+        yield finding(
+            "something else than events came", expected="a stream or a refusal", actual=format_answer(bad_cursor)
+        )
+        return
+    events = [event for event in events_in(bad_cursor) if is_of_the_run(event)]
+    if not of_kind(events, "error") and len(events) < len([e for e in events_in(first) if is_of_the_run(e)]):
+        yield finding(
+            "an unknown cursor brings a part of the stream and no error",
+            expected="a refusal, an error event, or everything",
+            actual=format_count(len(events), "event"),
+        )

@@ -1,0 +1,180 @@
+"""Checks of robustness: parallel creates, hostile bodies, odd methods and ids.
+
+Layer 2. Unusual requests need only be refused cleanly; only the parallel creates must run a model.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from harness.checks.refusals import send_wrong_creates
+from harness.checks.vocabulary.expect import (
+    OVERLOADED,
+    TOO_MANY,
+    among,
+    at,
+    expect_alive,
+    expect_interaction,
+    expect_status,
+    finding,
+    input_text,
+    interaction_in,
+    object_in,
+)
+from harness.checks.vocabulary.mixed_streams import judge_mixture
+from harness.checks.vocabulary.polling import id_of, poll_after_stream
+from harness.checks.vocabulary.stored import HELLO, UNKNOWN_ID
+from harness.checks.vocabulary.stream_events import adds_up, completion, events_in, is_stream, stream_id
+from harness.contract import read
+from harness.contract.judge.agreement import judge_streamed_text
+from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
+from harness.contract.judge.wording import format_value
+from harness.contract.requests import RequestBuilder
+from harness.kit.actions import Send, Steps, Together
+from harness.kit.check import exercise
+from harness.outcome import Finding, Unmet
+from harness.wire import Exchange
+
+PROMPTS = tuple(f"Say {word}." for word in ("one", "two", "three", "four", "five", "six", "seven", "eight"))
+_DEPTH = 10_000
+_LONG = 6_000
+"""Length of an id: the whole request target stays below the 8000 bytes that RFC 9110 asks servers to support."""
+
+_INJECTIONS = ("a%2Fb", "..%2F..", "%2e%2e", "a%3Fb=c", "a%00b", "a%0d%0ab", "%ff%fe")
+
+
+@exercise(requests=16, interactions=8)
+def parallel_creates(t: RequestBuilder) -> Steps:
+    """Eight creates at the same time, each with its own prompt, then a read of each that has an id."""
+    created = yield Together(tuple(t.create(input=prompt) for prompt in PROMPTS))
+    ids = [found for answer in created if (found := id_of(answer))]
+    return {"created": created, "got": (yield Together(tuple(t.get(found) for found in ids))) if ids else []}
+
+
+def keeps_creates_apart(created: list[Exchange], got: list[Exchange]) -> Iterator[Finding]:
+    if all(answer.status == TOO_MANY for answer in created):
+        raise Unmet("every one of the parallel creates was answered 429")
+    yield from among("created", created, _created_or_limited)
+    made = [(found, prompt) for prompt, answer in zip(PROMPTS, created, strict=False) if (found := id_of(answer))]
+    ids = [found for found, _ in made]
+    shared = [number for number, answer in enumerate(created) if ids.count(id_of(answer)) > 1]
+    if shared:
+        last = f"created[{shared[-1]}]"
+        yield finding("parallel creates share an id", actual=format_value(ids)).at(exchange=last)
+    for number, ((_, prompt), answer) in enumerate(zip(made, got, strict=False)):
+        yield from at(f"got[{number}]", _readable_or_not_yet(answer))
+        kept = input_text(interaction_in(answer)) if answer.status in SUCCESS else None
+        if kept is not None and kept != prompt:
+            words = {"expected": format_value(prompt), "actual": format_value(kept)}
+            yield finding("the input of another create", **words).at(exchange=f"got[{number}]")
+
+
+def _created_or_limited(answer: Exchange) -> Iterator[Finding]:
+    if answer.status != TOO_MANY:
+        yield from expect_interaction(answer, tolerates={OVERLOADED})
+
+
+def _readable_or_not_yet(answer: Exchange) -> Iterator[Finding]:
+    if answer.status != TOO_MANY:
+        yield from expect_status(answer, accepts=SUCCESS, tolerates={OVERLOADED}, notes=CLIENT_ERROR)
+
+
+@exercise(requests=10, interactions=5, alone=True)
+def parallel_streams(t: RequestBuilder) -> Steps:
+    """A stream alone, four at the same time, each with its own prompt, then a read of each that told its id."""
+    alone = yield Send(t.create(input=PROMPTS[4], stream=True))
+    streams = yield Together(tuple(t.create(input=prompt, stream=True) for prompt in PROMPTS[:4]))
+    told = {found: stream for stream in (*streams, alone) if (found := _told_id(stream))}
+    stored: list[Exchange] = []
+    for found in told:
+        stored += (yield from poll_after_stream(t, found))[-1:]
+    return {"alone": alone, "opened": streams, "streams": list(told.values()), "stored": stored}
+
+
+def _told_id(stream: Exchange) -> str:
+    return stream_id(events_in(stream)) if is_stream(stream) else ""
+
+
+def keeps_streams_apart(
+    alone: Exchange, opened: list[Exchange], streams: list[Exchange], stored: list[Exchange]
+) -> Iterator[Finding]:
+    mixed = list(judge_mixture("rob.concurrent-streams", opened, alone))
+    yield from mixed
+    if mixed:
+        return
+    texts = {
+        number: list(judge_streamed_text(read(stream).streamed_steps, object_in(answer)))
+        for number, (stream, answer) in enumerate(zip(streams, stored, strict=False))
+        if _is_comparable(stream, answer)
+    }
+    by_itself = next((texts.pop(number) for number in [*texts] if streams[number] is alone), [])
+    if len(texts) < 2:
+        raise Unmet("not even two of the streams were whole and can be read again")
+    if by_itself:
+        raise Unmet(f"of a stream alone, too, {by_itself[0].message}")
+    for number, different in texts.items():
+        for one in different:
+            words = ("rob.concurrent-streams/mixed", one.message, one.expected, one.actual)
+            yield Finding.from_code(*words, where=one.where).at(exchange=f"stored[{number}]")
+
+
+def _is_comparable(stream: Exchange, stored: Exchange) -> bool:
+    """Whether a stream came whole and completed, and can be read again."""
+    ended = completion(events_in(stream)) or {}
+    return adds_up(stream) and ended.get("status") == object_in(stored).get("status") == "completed"
+
+
+@exercise(requests=2, front_end=True)
+def a_deep_body(t: RequestBuilder) -> Steps:
+    """A create whose input is nested ten thousand levels deep, then an ordinary call."""
+    head = json.dumps({"model": t.model})[:-1].encode()
+    body = head + b', "input": ' + b"[" * _DEPTH + b"]" * _DEPTH + b"}"
+    return {
+        "deep": (yield Send(t.request("POST", "interactions", body))),
+        "after": (yield Send(t.get(UNKNOWN_ID), sees=frozenset({OVERLOADED}))),
+    }
+
+
+def bears_depth(deep: Exchange, after: Exchange) -> Iterator[Finding]:
+    yield from at("deep", expect_alive(deep, accepts=CLIENT_ERROR))
+    yield from at("after", expect_alive(after, accepts={*SUCCESS, *CLIENT_ERROR}))
+
+
+@exercise(requests=3, front_end=True)
+def odd_bodies(t: RequestBuilder) -> Steps:
+    """Bodies that are empty, not UTF-8, or labelled text/plain; the last has no input, so that no model runs."""
+    model = json.dumps({"model": t.model})[:-1].encode()
+    label = [("content-type", "text/plain")]
+    return {
+        "empty": (yield Send(t.request("POST", "interactions", headers=[("content-type", "application/json")]))),
+        "bad_utf8": (yield Send(t.request("POST", "interactions", model + b', "input": "\xff\xfe"}'))),
+        "plain": (yield Send(t.request("POST", "interactions", model + b"}", headers=label))),
+    }
+
+
+@exercise(requests=9, front_end=True)
+def odd_addresses(t: RequestBuilder) -> Steps:
+    """A method that no route has, ids that try to escape their path segment, and a very long id."""
+    injected = []
+    for odd in _INJECTIONS:
+        injected.append((yield Send(t.request("GET", f"interactions/{odd}"))))  # noqa: PERF401  it yields
+    return {
+        "put": (yield Send(t.request("PUT", "interactions", {"model": t.model, "input": HELLO}))),
+        "injected": injected,
+        "long": (yield Send(t.get("x" * _LONG))),
+    }
+
+
+def bears_ids(injected: list[Exchange]) -> Iterator[Finding]:
+    yield from among("injected", injected, _expect_refusal)
+
+
+def _expect_refusal(answer: Exchange) -> Iterator[Finding]:
+    yield from expect_status(answer, accepts=CLIENT_ERROR, tolerates=range(300, 400))
+
+
+@exercise(requests=1)
+def a_camel_case_create(t: RequestBuilder) -> Steps:
+    """A create that spells a known field in camelCase, as in another API."""
+    return (yield from send_wrong_creates(t, "rob.case"))

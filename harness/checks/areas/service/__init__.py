@@ -1,1 +1,0 @@
-"""Checks of every answer: HTTP, keys, errors, hard input."""

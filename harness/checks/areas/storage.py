@@ -1,0 +1,280 @@
+"""Checks of stored interactions: reading and deleting them, store=false, and isolation between projects.
+
+Layer 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from harness.checks.refusals import send_wrong_creates
+from harness.checks.vocabulary.background_runs import start_run
+from harness.checks.vocabulary.expect import (
+    at,
+    expect_interaction,
+    expect_offered,
+    expect_reply,
+    finding,
+    interaction_in,
+    note,
+    of_rule,
+)
+from harness.checks.vocabulary.polling import (
+    expect_still_gone,
+    id_of,
+    look_later,
+    need_id,
+    open_stream,
+    poll_until_found,
+    poll_until_gone,
+)
+from harness.checks.vocabulary.stored import HELLO, UNKNOWN_ID
+from harness.contract import read
+from harness.contract.data.output import steps_of
+from harness.contract.judge.agreement import judge_identity, judge_same, judge_same_output, judge_same_usage
+from harness.contract.judge.history.ends import judge_deleted
+from harness.contract.judge.replies import CLIENT_ERROR, FOREIGN_CHAIN, SUCCESS
+from harness.contract.judge.wording import format_answer, format_ending, format_request, format_value
+from harness.contract.requests import RequestBuilder
+from harness.contract.tables.lifecycle import is_settled
+from harness.kit.actions import Finish, Read, Send, Steps
+from harness.kit.check import exercise
+from harness.outcome import Finding, NotApplicable, Unmet
+from harness.wire import By, Exchange
+from harness.wire.message import segment
+
+
+def reads(created: Exchange, reads: list[Exchange]) -> Iterator[Finding]:
+    wanted = interaction_in(created).get("id")
+    last = f"reads[{len(reads) - 1}]"
+    yield from at(last, expect_reply("get.ok", reads[-1]))
+    if reads[-1].status not in SUCCESS:
+        return
+    body = read(reads[-1]).json
+    found = body.get("id") if isinstance(body, dict) else None
+    yield from at(last, judge_identity("get.ok", wanted, found))
+    if len(reads) > 1:
+        yield note(f"the interaction could be read only at the attempt number {len(reads)}").at(exchange=last)
+
+
+def reads_what_fits(got: Exchange) -> Iterator[Finding]:
+    interaction_in(got)
+    yield from of_rule("get.schema", got)
+
+
+def reads_the_same(got: Exchange, again: Exchange) -> Iterator[Finding]:
+    one = _settled_body(got)
+    yield from at("again", expect_interaction(again))
+    other = interaction_in(again)
+    yield from at("again", judge_same(one, other, ("status", "steps", "usage")))
+
+
+def reads_what_was_created(created: Exchange, got: Exchange) -> Iterator[Finding]:
+    one, other = _settled_body(created), interaction_in(got)
+    yield from at("got", judge_same_output("get.matches-post", one, other))
+
+
+def reads_the_same_cost(created: Exchange, got: Exchange) -> Iterator[Finding]:
+    one, other = _settled_body(created), interaction_in(got)
+    if not one.get("usage") or not other.get("usage"):
+        raise Unmet("one of the answers has no usage")
+    yield from at("got", judge_same_usage(one, other))
+
+
+def shows_the_input(got: Exchange) -> Iterator[Finding]:
+    steps = steps_of(interaction_in(got))
+    first = steps[0].get("type") if steps else None
+    if first != "user_input":
+        yield finding("the timeline begins elsewhere", expected="user_input", actual=format_value(first))
+
+
+def brings_the_input(with_input: Exchange) -> Iterator[Finding]:
+    yield from expect_interaction(with_input)
+    if with_input.status not in SUCCESS:
+        return
+    body = interaction_in(with_input)
+    if not body.get("input") and all(step.get("type") != "user_input" for step in steps_of(body)):
+        rule = "get.include-input"
+        yield Finding.from_code(f"{rule}/ignored", "include_input=true changes nothing", "the input", "none")
+
+
+def bears_a_stray_cursor(with_cursor: Exchange) -> Iterator[Finding]:
+    if with_cursor.status != 400:
+        yield from expect_interaction(with_cursor, tolerates=CLIENT_ERROR)
+
+
+@exercise(requests=1)
+def an_unknown_id_read(t: RequestBuilder) -> Steps:
+    """GET of an id that does not exist."""
+    return {"unknown": (yield Send(t.get(UNKNOWN_ID)))}
+
+
+@exercise(requests=1, interactions=1)
+def an_unstored_interaction(t: RequestBuilder) -> Steps:
+    """A create with store=false; if the answer has an id nevertheless, it is read and continued."""
+    created: Exchange = yield Send(t.create(input=HELLO, store=False))
+    found = id_of(created)
+    if not found:
+        return {"created": created, "got": [], "chained": []}
+    return {
+        "created": created,
+        "got": [(yield Send(t.get(found)))],
+        "chained": [(yield Send(t.create(input=HELLO, previous_interaction_id=found)))],
+    }
+
+
+def forgets(created: Exchange, got: list[Exchange]) -> Iterator[Finding]:
+    yield from at("created", expect_offered(created))
+    for answer in got:
+        yield from at("got[0]", expect_reply("store.false-get", answer))
+
+
+def continues_nothing(created: Exchange, chained: list[Exchange]) -> Iterator[Finding]:
+    interaction_in(created)
+    if not chained:
+        raise Unmet("the unstored interaction has no id to continue")
+    yield from at("chained[0]", expect_reply("store.false-chain", chained[0]))
+
+
+@exercise(requests=1)
+def a_background_run_unstored(t: RequestBuilder) -> Steps:
+    """background=true with store=false; it is refused before a model runs."""
+    return (yield from send_wrong_creates(t, "store.false-bg"))
+
+
+@exercise(requests=7, interactions=1)
+def one_interaction_two_projects(t: RequestBuilder) -> Steps:
+    """Create and read with one project's key; read, continue, cancel, delete with another's; read with the first.
+
+    The owner reads first, because a cache that forgets whose answer it keeps has nothing to give away before that.
+    """
+    created: Exchange = yield Send(t.create(input=HELLO))
+    found = need_id(created)
+    yield from poll_until_found(t, found)
+    path = f"interactions/{segment(found)}"
+    chain = {"model": t.model, "input": HELLO, "previous_interaction_id": found}
+    other = t.other_key
+    return {
+        "looked": (yield Send(t.request("GET", path, key=other))),
+        "chained": (yield Send(t.request("POST", "interactions", chain, key=other))),
+        "cancelled": (yield Send(t.request("POST", f"{path}/cancel", key=other))),
+        "deleted": (yield Send(t.request("DELETE", path, key=other))),
+        "own": (yield from poll_until_found(t, found))[-1],
+    }
+
+
+def keeps_apart(
+    looked: Exchange, chained: Exchange, cancelled: Exchange, deleted: Exchange, own: Exchange
+) -> Iterator[Finding]:
+    for name, answer in {"looked": looked, "cancelled": cancelled, "deleted": deleted}.items():
+        yield from at(name, expect_reply("store.isolation", answer))
+    yield from at("chained", expect_reply(FOREIGN_CHAIN, chained))
+    yield from at("own", expect_interaction(own))
+
+
+def _settled_body(answer: Exchange) -> Mapping[str, Any]:
+    body = interaction_in(answer)
+    if not is_settled(body.get("status")):
+        raise Unmet(f"{format_request(answer)} shows a run that has not settled")
+    return body
+
+
+# --- deleting: that it succeeds, that it is thorough, and that it affects nothing else
+
+
+def deletes(deleted: Exchange) -> Iterator[Finding]:
+    yield from expect_reply("del.ok", deleted)
+    yield from judge_deleted(deleted)
+
+
+def is_gone(deleted: Exchange, gone: list[Exchange], later: list[Exchange]) -> Iterator[Finding]:
+    _need_deleted(deleted)
+    yield from at(f"gone[{len(gone) - 1}]", expect_reply("del.gone", gone[-1]))
+    yield from expect_still_gone(gone, later)
+
+
+def is_gone_as_a_stream(deleted: Exchange, gone_stream: Exchange) -> Iterator[Finding]:
+    _need_deleted(deleted)
+    yield from at("gone_stream", expect_reply("del.gone-stream", gone_stream))
+
+
+def deletes_twice(deleted: Exchange, deleted_again: Exchange) -> Iterator[Finding]:
+    _need_deleted(deleted)
+    yield from at("deleted_again", expect_reply("del.twice", deleted_again))
+
+
+def cannot_be_continued(deleted: Exchange, chained: Exchange) -> Iterator[Finding]:
+    _need_deleted(deleted)
+    yield from at("chained", expect_reply("del.chain-after", chained))
+
+
+def takes_nothing_else(deleted: Exchange, second: Exchange, other: Exchange) -> Iterator[Finding]:
+    _need_deleted(deleted)
+    yield from at("other", expect_interaction(other))
+    if other.status in SUCCESS and id_of(other) != id_of(second):
+        another = finding("another interaction", expected=id_of(second), actual=id_of(other) or "no id")
+        yield another.at(exchange="other")
+
+
+@exercise(requests=1)
+def an_unknown_id_deleted(t: RequestBuilder) -> Steps:
+    """DELETE of an id that does not exist."""
+    return {"unknown": (yield Send(t.delete(UNKNOWN_ID)))}
+
+
+_READER_PART = 0.25
+"""Part of the time of a request that the reader of a deleted run gets, to tell silence from a pause."""
+
+_ENDS_AFTER = (0.6, 1.4)
+"""Pauses after which a deleted run is looked at again: its end may write it back."""
+
+
+@exercise(requests=5, interactions=1)
+def a_running_one_deleted(t: RequestBuilder) -> Steps:
+    """A background run, deleted while it is in progress, and looked at until it may have ended."""
+    found = need_id((yield from start_run(t)))
+    deleted: Exchange = yield Send(t.delete(found))
+    gone = yield from poll_until_gone(t, found)
+    return {"deleted": deleted, "gone": gone, "later": (yield from look_later(t, found, *_ENDS_AFTER))}
+
+
+def stops_or_refuses(deleted: Exchange, gone: list[Exchange], later: list[Exchange]) -> Iterator[Finding]:
+    yield from at("deleted", expect_reply("del.running", deleted))
+    if deleted.status in SUCCESS and gone[-1].status != 404:
+        last = f"gone[{len(gone) - 1}]"
+        yield finding("the deleted run is still there", expected="404", actual=format_answer(gone[-1])).at(
+            exchange=last
+        )
+    if deleted.status in SUCCESS:
+        yield from expect_still_gone(gone, later)
+
+
+@exercise(requests=3, interactions=1)
+def a_run_deleted_under_its_reader(t: RequestBuilder) -> Steps:
+    """A background run, deleted in progress while somebody streams it; the stream is read to its end."""
+    found = need_id((yield from start_run(t)))
+    reader = yield from open_stream(t, found, timeout=t.wait * _READER_PART)
+    yield Read(reader, 1)
+    deleted: Exchange = yield Send(t.delete(found))
+    return {"deleted": deleted, "stream": (yield Finish(reader))}
+
+
+def lets_its_readers_go(deleted: Exchange, stream: Exchange) -> Iterator[Finding]:
+    if deleted.status in CLIENT_ERROR:
+        raise NotApplicable(f"a run in progress cannot be deleted: {format_answer(deleted)}")
+    _need_deleted(deleted)
+    if not stream.succeeded:
+        raise Unmet(f"the run could not be streamed: {format_answer(stream)}")
+    if stream.hung and stream.silence < stream.seconds / 2:
+        raise Unmet("the stream went on until time was up, as that of a long run may")
+    if stream.ending.by is By.LIMIT:
+        actual = format_ending(stream)
+        yield finding("the stream never ended", expected="an end after the delete", actual=actual).at(
+            exchange="stream"
+        )
+
+
+def _need_deleted(answer: Exchange) -> None:
+    if answer.status not in SUCCESS:
+        raise Unmet(f"{format_request(answer)} deleted nothing: {format_answer(answer)}")

@@ -1,0 +1,299 @@
+"""Checks of streams: of each single one, of one beside what is stored, and of when its events arrive.
+
+Layer 2. `harness.contract` judges what a single stream must look like; here its rules are applied to every kind of
+stream that a target supports. Kinds that it refuses are left out; only the plain text stream is required.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from harness.checks.vocabulary.background_runs import LONG, read_whole_stream, require_script, script
+from harness.checks.vocabulary.expect import (
+    OVERLOADED,
+    at,
+    expect_alive,
+    expect_interaction,
+    expect_reply,
+    expect_status,
+    finding,
+    interaction_in,
+    of_rule,
+)
+from harness.checks.vocabulary.polling import poll_until_found, status_of
+from harness.checks.vocabulary.stored import HELLO
+from harness.checks.vocabulary.stream_events import (
+    Event,
+    adds_up,
+    arrival_of,
+    completion,
+    cursor,
+    decode_frames,
+    deltas,
+    events_in,
+    expect_stream,
+    is_stream,
+    is_whole,
+    last_cursor,
+    of_kind,
+    stream_id,
+)
+from harness.checks.vocabulary.streamed import Streams
+from harness.contract import read
+from harness.contract.judge.agreement import judge_streamed_end, judge_streamed_steps, judge_streamed_text
+from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
+from harness.contract.judge.wording import format_answer
+from harness.contract.requests import RequestBuilder
+from harness.contract.tables.lifecycle import RUNNING
+from harness.kit.actions import Close, Exchanges, Finish, Open, Part, Read, Send, Steps
+from harness.kit.check import exercise
+from harness.outcome import Finding, Unmet
+from harness.wire import Exchange, Headers, LiveStream, Request
+
+_COMPLETED = (lambda events: completion(events) is not None, "no stream held interaction.completed")
+_NEEDS: Mapping[str, tuple[Callable[[Sequence[Event]], object], str]] = {
+    "stream.args-join": (lambda events: deltas(events, "arguments_delta"), "no stream held an arguments_delta"),
+    "stream.sig-last": (lambda events: deltas(events, "thought_signature"), "no stream held a thought_signature"),
+    "stream.evid-unique": (lambda events: last_cursor(events) is not None, "no stream held an event_id"),
+    "stream.completed-status": _COMPLETED,
+    "stream.completed-usage": _COMPLETED,
+}
+"""What at least one stream must contain for a rule to be testable, and what is said if none does."""
+
+
+def keeps_in_every_stream(rule: str, text: Exchange, streams: Streams) -> Iterator[Finding]:
+    events_in(text)
+    for name, stream in streams.items():
+        yield from at(f"streams[{name}]", of_rule(rule, stream))
+    needed, lacking = _NEEDS.get(rule, (bool, "no stream held an event"))
+    if not any(needed(events_in(stream)) for stream in streams.values()):
+        raise Unmet(lacking)
+
+
+# --- streams beside something else: the create that asked for them, and what GET stores and streams again
+
+
+def opens(text: Exchange, tool: Exchange, thought: Exchange) -> Iterator[Finding]:
+    yield from at("text", expect_stream(text))
+    for name, answer in (("tool", tool), ("thought", thought)):
+        if answer.status not in CLIENT_ERROR:
+            yield from at(name, expect_stream(answer))
+
+
+def brings_the_stored_text(streams: Streams, stored: Mapping[str, Exchange]) -> Iterator[Finding]:
+    compared = 0
+    for name, body in _stored_bodies(streams, stored).items():
+        ended = completion(events_in(streams[name])) or {}
+        if adds_up(streams[name]) and ended.get("status") == body.get("status") == "completed":
+            compared += 1
+            yield from at(f"stored[{name}]", judge_streamed_text(read(streams[name]).streamed_steps, body))
+    if not compared:
+        raise Unmet("no whole stream of a completed interaction can be read again")
+
+
+def equals_what_is_stored(streams: Streams, stored: Mapping[str, Exchange]) -> Iterator[Finding]:
+    if not stored:
+        raise Unmet("no stream told the id of its interaction")
+    bodies = _stored_bodies(streams, stored)
+    for name, answer in stored.items():
+        place = f"stored[{name}]"
+        if name not in bodies:
+            yield from at(place, expect_interaction(answer))
+        elif adds_up(streams[name]) and completion(events_in(streams[name])) is not None:
+            yield from at(place, judge_streamed_steps(read(streams[name]).streamed_steps, bodies[name]))
+
+
+def ends_as_stored(streams: Streams, stored: Mapping[str, Exchange]) -> Iterator[Finding]:
+    compared = 0
+    for name, body in _stored_bodies(streams, stored).items():
+        end = completion(events_in(streams[name]))
+        if is_whole(streams[name]) and end is not None:
+            compared += 1
+            yield from at(f"stored[{name}]", judge_streamed_end(end, body))
+    if not compared:
+        raise Unmet("no whole stream can be read again")
+
+
+def _stored_bodies(streams: Streams, stored: Mapping[str, Exchange]) -> dict[str, Mapping[str, Any]]:
+    """The interactions that GET returned, by the kind of their streams."""
+    return {
+        name: interaction_in(answer)
+        for name, answer in stored.items()
+        if name in streams and not list(expect_interaction(answer))
+    }
+
+
+def streams_the_background(background: Exchange) -> Iterator[Finding]:
+    yield from expect_status(background, accepts=SUCCESS)
+    if background.status not in SUCCESS:
+        return
+    if not is_stream(background):
+        yield finding("no event stream", expected="text/event-stream", actual=format_answer(background))
+    elif not stream_id(events_in(background)):
+        yield finding("the stream never tells the id of its interaction", expected="an id in interaction.created")
+
+
+def deltas_have_cursors(background: Exchange) -> Iterator[Finding]:
+    events = events_in(background)
+    if not any(cursor(event) for event in events):
+        raise Unmet("no event of the background stream carries an event_id")
+    yield from of_rule("stream.evid-delta", background)
+
+
+def replays_the_foreground(text: Exchange, replay: Exchange | None) -> Iterator[Finding]:
+    events = events_in(text)
+    if replay is None:
+        raise Unmet("the stream told no id to ask for")
+    yield from expect_reply("resume.foreground", replay)
+    if replay.status not in SUCCESS:
+        return
+    if not is_stream(replay):
+        yield finding("stream=true brought no stream", expected="text/event-stream", actual=format_answer(replay))
+    elif completion(events) is not None and completion(events_in(replay)) is None:
+        yield finding("the replay ends early", expected="interaction.completed", actual="none")
+
+
+# --- Checks around streaming: another way to request it, errors within a stream, and readers that disconnect
+
+_LASTS = 1.0
+"""Seconds that a stream must take for anything to be said of when its events came."""
+
+_READS = 5
+"""How many times as long as a GET it must take: where everything is slow, the end is seen soon after the start."""
+
+_LATE = 0.8
+"""A first event that comes after this part of the whole time was held back."""
+
+_TRIES = 3
+"""How many streams must be held back: one may have been, where the machine had no time for its reader."""
+
+_SLOW_TICKS = 600
+"""How long a scripted slow run is queued."""
+
+
+@exercise(requests=1, interactions=1)
+def a_stream_with_an_error(t: RequestBuilder) -> Steps:
+    """A stream in which the target reports an error."""
+    error = {"after": 3, "code": "deadline_exceeded", "message": "The deadline passed.", "fatal": True}
+    yield from require_script(t, "stream-error", error_event=error)
+    stream = yield from read_whole_stream(t.create(input=f"{HELLO} (stream-error)", stream=True))
+    return {"failing": stream}
+
+
+@exercise(requests=3, interactions=2)
+def a_hang_up(t: RequestBuilder) -> Steps:
+    """A stream whose reader disconnects after two events, then another create and a GET of what was streamed."""
+    stream = yield Open(t.create(input=HELLO, stream=True))
+    yield Read(stream, 2)
+    left: Exchange = yield Close(stream)
+    if not is_stream(left):
+        raise Unmet(f"the create brought no stream to leave: {format_answer(left)}")
+    found = stream_id(events_in(left))
+    result: Exchanges = {"after": (yield Send(t.create(input=HELLO), sees=frozenset({OVERLOADED})))}
+    result["looked"] = (yield from poll_until_found(t, found))[-1] if found and t.keeps else None
+    return result
+
+
+@exercise(requests=3, interactions=1)
+def a_slow_stream(t: RequestBuilder) -> Steps:
+    """A long answer as a stream: its first event, a GET when that came, and the rest if the run was over by then.
+
+    A stream whose first event comes while the run goes on is not held back, so the rest of it is left. It runs in
+    the background unless that is refused. Compression is offered, as most clients do: it may hold events back.
+    What seems to be held back is asked for again.
+    """
+    seen: Exchanges = {}
+    for _ in range(_TRIES):
+        seen = yield from _watch_a_slow_stream(t)
+        if not _is_held_back(seen["slow"], seen["looked"]):
+            break
+    return seen
+
+
+def _watch_a_slow_stream(t: RequestBuilder) -> Part[Exchanges]:
+    yield from script(t, "slow-stream", queued=_SLOW_TICKS)
+    body = {"input": f"{LONG} (slow-stream)", "stream": True}
+    stream: LiveStream = yield Open(_offer_compression(t.create(body, background=True)))
+    if stream.status not in SUCCESS:
+        yield Finish(stream)
+        stream = yield Open(_offer_compression(t.create(body)))
+    found = stream_id(decode_frames((yield Read(stream, 1))))
+    looked: Exchange | None = (yield Send(t.get(found))) if found and t.keeps else None
+    if looked is None or status_of(looked) not in RUNNING:
+        return {"slow": (yield Finish(stream)), "looked": looked}
+    slow = yield Close(stream)
+    yield Send(t.cancel(found))
+    return {"slow": slow, "looked": looked}
+
+
+def _offer_compression(request: Request) -> Request:
+    return replace(request, headers=Headers((*request.headers, ("accept-encoding", "gzip, deflate"))))
+
+
+def arrives_bit_by_bit(slow: Exchange, looked: Exchange | None) -> Iterator[Finding]:
+    events_in(slow)
+    if looked is not None and status_of(looked) in RUNNING:
+        return
+    if not read(slow).frames:
+        raise Unmet("the stream held no event")
+    first, last = _time_first_and_last(slow)
+    if last < _least_to_tell(looked):
+        raise Unmet(f"the whole stream took {last:.2f} s, too little to tell", race_lost=True)
+    if _is_held_back(slow, looked):
+        coding = slow.headers.get("content-encoding")
+        by = f" by what compresses them ({coding})" if coding else ""
+        yield finding(
+            f"the events were held back until the run was over{by}",
+            expected="the first event well before the last",
+            actual=f"the first after {first:.2f} s, the last after {last:.2f} s",
+        )
+
+
+def _is_held_back(slow: Exchange, looked: Exchange | None) -> bool:
+    """Whether the first event came when all was over, of a run that lasted."""
+    if (looked is not None and status_of(looked) in RUNNING) or not read(slow).frames:
+        return False
+    first, last = _time_first_and_last(slow)
+    return last >= _least_to_tell(looked) and first >= _LATE * last
+
+
+def _time_first_and_last(slow: Exchange) -> tuple[float, float]:
+    """When the first and the last event came, in seconds after the request."""
+    frames = read(slow).frames
+    return arrival_of(slow, frames[0].end), arrival_of(slow, frames[-1].end)
+
+
+def _least_to_tell(looked: Exchange | None) -> float:
+    """How long a stream must take for anything to be said."""
+    return max(_LASTS, _READS * (looked.seconds if looked is not None else 0))
+
+
+@exercise(requests=1, interactions=1)
+def a_stream_asked_for_twice(t: RequestBuilder) -> Steps:
+    """A streaming create that also requests streaming in its query, as older clients do."""
+    body = {"model": t.model, "input": HELLO, "stream": True}
+    return {
+        "streamed": (yield from read_whole_stream(t.request("POST", "interactions", body, query={"alt": "sse"})))
+    }
+
+
+def bears_alt(streamed: Exchange) -> Iterator[Finding]:
+    yield from expect_stream(streamed)
+
+
+def reports_the_error(failing: Exchange) -> Iterator[Finding]:
+    yield from expect_stream(failing)
+    told = read(failing).stream
+    bare = told is not None and told.bare_error is not None
+    if not bare and not of_kind(events_in(failing), "error"):
+        yield finding("the failure is not reported in the stream", expected="an error event", actual="none")
+    yield from of_rule("stream.error-shape", failing)
+
+
+def survives_a_hang_up(after: Exchange, looked: Exchange | None) -> Iterator[Finding]:
+    hurt = list(at("after", expect_alive(after, accepts=SUCCESS)))
+    yield from hurt or at("after", expect_interaction(after))
+    if looked is not None:
+        yield from at("looked", expect_interaction(looked, tolerates=CLIENT_ERROR))

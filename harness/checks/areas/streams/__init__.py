@@ -1,1 +1,0 @@
-"""Checks of streams, their cursors and their resumption."""

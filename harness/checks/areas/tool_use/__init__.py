@@ -1,1 +1,0 @@
-"""Checks of functions, their results and searches."""

@@ -1,0 +1,445 @@
+"""Checks of function calls and built-in tools: which calls are made, and what their results may be.
+
+Layer 2. A model that is forced to call may still not do so; a missing call is untestable, not broken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from harness.checks.vocabulary.background_runs import script
+from harness.checks.vocabulary.expect import (
+    at,
+    expect_interaction,
+    expect_offered,
+    expect_settled,
+    finding,
+    interaction_in,
+    note,
+)
+from harness.checks.vocabulary.polling import id_of, poll_until_found, status_of
+from harness.checks.vocabulary.stored import HELLO
+from harness.checks.vocabulary.stream_events import completion, events_in, is_stream
+from harness.checks.vocabulary.streamed import FORCED, WEATHER
+from harness.contract import compare_steps, read
+from harness.contract.data.output import output_steps
+from harness.contract.judge.agreement import CUT_SHORT, judge_own_id, judge_waiting, pending_calls
+from harness.contract.judge.replies import SUCCESS
+from harness.contract.judge.wording import format_answer, format_value
+from harness.contract.requests import RequestBuilder
+from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
+from harness.kit.check import exercise
+from harness.outcome import Finding, Unmet
+from harness.outcome.words import format_count
+from harness.wire import Exchange
+
+QUESTION = "How is the weather in Paris?"
+ANSWERS: Mapping[str, Any] = {
+    "string": "Sunny, 20 degrees.",
+    "object": {"sky": "sunny", "degrees": 20},
+    "list": [{"type": "text", "text": "Sunny, 20 degrees."}],
+}
+"""One result in each form that the schema allows."""
+
+
+Call = Mapping[str, Any]
+
+
+def calls_in(exchange: Exchange) -> list[dict[str, Any]]:
+    """Return the pending function_call steps of an answer: those without a function_result in it."""
+    return pending_calls(output_steps(interaction_in(exchange)))
+
+
+def need_calls(exchange: Exchange) -> Sequence[Call]:
+    """Return the pending calls of an answer. Raises `Unmet` if there is none."""
+    calls = calls_in(exchange)
+    if not calls:
+        raise Unmet(f"the model called no function: {format_answer(exchange)}")
+    return calls
+
+
+def first_call(exchange: Exchange) -> Call:
+    """Return the first pending call with an id. Raises `Unmet` if there is none."""
+    calls = need_calls(exchange)
+    for call in calls:
+        if isinstance(call.get("id"), str) and call["id"]:
+            return call
+    name = format_value(calls[0].get("name"))
+    raise Unmet(f"the model called {name}, but the call has no id that a result could name")
+
+
+def result_of(call: Call, result: Any = ANSWERS["string"]) -> dict[str, Any]:
+    """Build the function_result step that answers a call."""
+    found: dict[str, Any] = {"type": "function_result", "call_id": call["id"], "result": result}
+    if isinstance(call.get("name"), str):
+        found["name"] = call["name"]
+    return found
+
+
+# --- exercises
+
+
+@exercise(requests=10, interactions=7)
+def a_tool_loop(t: RequestBuilder) -> Steps:
+    """A forced call, its result in every form, an error as its result, and results that match no call."""
+    asked: Exchange = yield Send(t.create(input=QUESTION, tools=[WEATHER], **FORCED))
+    seen: Exchanges = {"asked": asked}
+    parent = id_of(asked)
+    try:
+        call = first_call(asked)
+    except Unmet as unmet:
+        return stop_exercise(seen, unmet.reason)
+    if not parent:
+        return stop_exercise(seen, "the interaction with the call has no id to chain to")
+    forms: dict[str, Exchange] = {}
+    for name, value in ANSWERS.items():
+        body = {"input": [result_of(call, value)], "tools": [WEATHER]}
+        forms[name] = yield Send(t.create(body, previous_interaction_id=parent))
+    seen["forms"] = forms
+    failure = {**result_of(call, "There is no such place."), "is_error": True}
+    seen["failure"] = yield Send(t.create(input=[failure], tools=[WEATHER], previous_interaction_id=parent))
+    seen["bare"] = yield Send(t.create(input=[result_of(call)], previous_interaction_id=parent))
+    wrong = {**result_of(call), "call_id": "no-such-call"}
+    seen["wrong_id"] = yield Send(t.create(input=[wrong], tools=[WEATHER], previous_interaction_id=parent))
+    seen["orphan"] = yield Send(t.create(input=[result_of(call)], tools=[WEATHER]))
+    seen["fetched"] = (yield from poll_until_found(t, parent))[-1]
+    answered = id_of(forms["string"])
+    if not answered:
+        return stop_exercise(seen, "no turn with a result had an id to chain to")
+    return {**seen, "toolless": (yield Send(t.create(input=QUESTION, previous_interaction_id=answered)))}
+
+
+# --- judges
+
+
+def waits_for_the_result(asked: Exchange) -> Iterator[Finding]:
+    yield from expect_offered(asked)
+    need_calls(asked)
+    if status_of(asked) in CUT_SHORT:
+        raise Unmet(f"the run ended as {status_of(asked)}, so nobody waits for the result")
+    steps = output_steps(interaction_in(asked))
+    yield from judge_waiting("tool.requires-action", status_of(asked), steps)
+
+
+def has_its_fields(asked: Exchange) -> Iterator[Finding]:
+    for call in need_calls(asked):
+        for name in ("id", "name"):
+            if not isinstance(call.get(name), str) or not call[name]:
+                yield finding(f"a call without {name}", expected="a text", actual=format_value(call.get(name)))
+        if not isinstance(call.get("arguments"), dict):
+            yield finding(
+                "arguments are no object", expected="an object", actual=format_value(call.get("arguments"))
+            )
+
+
+def was_declared(asked: Exchange) -> Iterator[Finding]:
+    for call in need_calls(asked):
+        if call.get("name") != WEATHER["name"]:
+            yield finding(
+                "an undeclared function", expected=str(WEATHER["name"]), actual=format_value(call.get("name"))
+            )
+
+
+def fits_its_declaration(asked: Exchange) -> Iterator[Finding]:
+    for call in need_calls(asked):
+        arguments = call.get("arguments")
+        if isinstance(arguments, dict) and not isinstance(arguments.get("location"), str):
+            yield finding(
+                "a required argument is missing", expected="location: string", actual=format_value(arguments)
+            )
+
+
+def shows_the_call(asked: Exchange, fetched: Exchange) -> Iterator[Finding]:
+    yield from at("fetched", expect_interaction(fetched))
+    if status_of(fetched) != status_of(asked):
+        yield finding(
+            "another status", expected=status_of(asked), actual=status_of(fetched) or format_answer(fetched)
+        )
+    for difference in compare_steps(output_steps(interaction_in(asked)), output_steps(interaction_in(fetched))):
+        yield finding(f"the stored steps differ: {difference}")
+
+
+def inherits_no_tools(toolless: Exchange) -> Iterator[Finding]:
+    yield from expect_interaction(toolless)
+    if calls_in(toolless):
+        yield finding("a function was called that this turn did not declare", expected="no call", actual="one")
+
+
+def ends_streams_waiting(tool: Exchange) -> Iterator[Finding]:
+    if not _streamed_calls(tool):
+        raise Unmet("the streamed model called no function")
+    end = completion(events_in(tool))
+    if end is None:
+        yield finding("no interaction.completed", expected="one with requires_action", actual="none")
+    else:
+        yield from judge_waiting("tool.stream-status", end.get("status"), _streamed_calls(tool))
+
+
+def streamed_call_is_whole(tool: Exchange) -> Iterator[Finding]:
+    calls = _streamed_calls(tool)
+    if not calls:
+        raise Unmet("the streamed model called no function")
+    for call in calls:
+        lacking = [name for name in ("id", "name") if not isinstance(call.get(name), str) or not call[name]]
+        if lacking:
+            yield finding(f"a streamed call lacks {' and '.join(lacking)}", actual=format_value(call))
+        if not isinstance(call.get("arguments"), dict):
+            yield finding(
+                "the arguments do not join", expected="an object", actual=format_value(call.get("arguments"))
+            )
+
+
+def _streamed_calls(stream: Exchange) -> list[Call]:
+    return [step for step in read(stream).streamed_steps if step.get("type") == "function_call"]
+
+
+# --- tool_choice: which functions a model may call, must call or must not call
+
+TIME: Mapping[str, Any] = {**WEATHER, "name": "get_time", "description": "The time of day in one place."}
+
+
+@exercise(requests=1, interactions=1)
+def a_turn_without_calls(t: RequestBuilder) -> Steps:
+    """A function that is declared but forbidden by tool_choice."""
+    choice = {"tool_choice": "none"}
+    return {"answer": (yield Send(t.create(input=QUESTION, tools=[WEATHER], generation_config=choice)))}
+
+
+@exercise(requests=1, interactions=1)
+def a_call_among_allowed(t: RequestBuilder) -> Steps:
+    """Two declared functions, only one of them allowed, and a question that needs the other."""
+    choice = {"tool_choice": {"allowed_tools": {"mode": "any", "tools": [WEATHER["name"]]}}}
+    body = {"input": "What time is it in Paris?", "tools": [TIME, WEATHER]}
+    return {"answer": (yield Send(t.create(body, generation_config=choice)))}
+
+
+@exercise(requests=1, interactions=1)
+def a_needless_call(t: RequestBuilder) -> Steps:
+    """A forced call where the question needs none."""
+    return {"answer": (yield Send(t.create(input=HELLO, tools=[WEATHER], **FORCED)))}
+
+
+def is_forced(answer: Exchange) -> Iterator[Finding]:
+    yield from expect_offered(answer)
+    if status_of(answer) in CUT_SHORT:
+        raise Unmet(f"the run ended as {status_of(answer)}")
+    if not calls_in(answer):
+        yield finding("no function was called", expected="a function_call step", actual=format_answer(answer))
+
+
+def calls_nothing(answer: Exchange) -> Iterator[Finding]:
+    yield from expect_offered(answer)
+    if calls_in(answer):
+        yield finding("a function was called", expected="no call", actual=format_value(calls_in(answer)[0]))
+
+
+def calls_what_is_allowed(answer: Exchange) -> Iterator[Finding]:
+    yield from expect_offered(answer)
+    for call in need_calls(answer):
+        if call.get("name") != WEATHER["name"]:
+            yield finding("another function", expected=str(WEATHER["name"]), actual=format_value(call.get("name")))
+
+
+# --- results sent back for function calls: in every form, for several calls at once, without storing
+
+_TWO_CALLS = [
+    {"type": "function_call", "id": "call_paris", "name": "get_weather", "arguments": {"location": "Paris"}},
+    {"type": "function_call", "id": "call_rome", "name": "get_weather", "arguments": {"location": "Rome"}},
+]
+
+
+# --- exercises
+
+
+@exercise(requests=2, interactions=2)
+def parallel_calls(t: RequestBuilder) -> Steps:
+    """An answer with two calls, and a turn with both results."""
+    yield from script(t, "two-calls", steps=_TWO_CALLS, status="requires_action")
+    text = "How is the weather in Paris, and how in Rome? Ask for both at once. (two-calls)"
+    asked: Exchange = yield Send(t.create(input=text, tools=[WEATHER], **FORCED))
+    made = calls_in(asked)
+    calls = [call for call in made if isinstance(call.get("id"), str)]
+    if len(calls) < 2 <= len(made):
+        raise Unmet(f"of {len(made)} calls, {len(made) - len(calls)} have no id that a result could name")
+    if len(calls) < 2:
+        raise Unmet(f"the model made {format_count(len(calls), 'call')}, not several", race_lost=True)
+    results = [result_of(call) for call in calls]
+    parent = id_of(asked)
+    if not parent:
+        raise Unmet("the interaction with the calls has no id to chain to")
+    return {
+        "asked": asked,
+        "answered": (yield Send(t.create(input=results, tools=[WEATHER], previous_interaction_id=parent))),
+    }
+
+
+@exercise(requests=3, interactions=2)
+def a_stateless_loop(t: RequestBuilder) -> Steps:
+    """A tool loop that stores nothing and sends every step back, then does so again without the signatures."""
+    asked: Exchange = yield Send(t.create(input=QUESTION, tools=[WEATHER], store=False, **FORCED))
+    call = first_call(asked)
+    steps = output_steps(interaction_in(asked))
+    question = {"type": "user_input", "content": [{"type": "text", "text": QUESTION}]}
+    body = {"input": [question, *steps, result_of(call)], "tools": [WEATHER], "store": False}
+    seen: Exchanges = {"asked": asked, "answered": (yield Send(t.create(body)))}
+    bare = [{name: value for name, value in step.items() if name != "signature"} for step in steps]
+    signed = [step for step in steps if step.get("type") == "thought" and step.get("signature")]
+    if not signed:
+        return stop_exercise(seen, "no thought of the first turn had a signature to lose")
+    body = {**body, "input": [question, *bare, result_of(call)]}
+    return {**seen, "unsigned": (yield Send(t.create(body)))}
+
+
+# --- judges
+
+
+def takes_the_result(asked: Exchange, forms: Mapping[str, Exchange]) -> Iterator[Finding]:
+    yield from at("forms[string]", _accepted_result(asked, forms["string"]))
+
+
+def takes_every_form(asked: Exchange, forms: Mapping[str, Exchange]) -> Iterator[Finding]:
+    for name, answer in forms.items():
+        yield from at(f"forms[{name}]", _accepted_result(asked, answer))
+
+
+def is_final(forms: Mapping[str, Exchange]) -> Iterator[Finding]:
+    yield from at("forms[string]", expect_settled(forms["string"]))
+
+
+def takes_a_failure(asked: Exchange, failure: Exchange) -> Iterator[Finding]:
+    yield from at("failure", _accepted_result(asked, failure))
+
+
+def takes_them_together(asked: Exchange, answered: Exchange) -> Iterator[Finding]:
+    yield from at("answered", _accepted_result(asked, answered))
+
+
+def have_their_own_ids(asked: Exchange) -> Iterator[Finding]:
+    ids = [str(call.get("id")) for call in calls_in(asked)]
+    if len(set(ids)) < len(ids):
+        yield finding("two calls share an id", expected=format_count(len(ids), "id"), actual=", ".join(ids))
+
+
+def _accepted_result(asked: Exchange, answer: Exchange) -> Iterator[Finding]:
+    yield from expect_interaction(answer)
+    if answer.status not in SUCCESS:
+        return
+    yield from judge_own_id("", id_of(answer), id_of(asked))
+    if calls_in(answer):
+        yield note("the model called again")
+
+
+# --- tool search: a function whose loading is deferred, which the model must find before it calls it
+
+TOOLS = [{"type": "tool_search"}, {**WEATHER, "defer_loading": True, "short_description": "Weather."}]
+
+
+@exercise(requests=3, interactions=3)
+def a_tool_search(t: RequestBuilder) -> Steps:
+    """A question that needs a deferred function, streamed and not, and the result of the call that follows."""
+    asked: Exchange = yield Send(t.create(input=QUESTION, tools=TOOLS, **FORCED))
+    streamed: Exchange = yield Send(t.create(input=QUESTION, tools=TOOLS, stream=True, **FORCED))
+    seen: Exchanges = {"asked": asked, "streamed": streamed}
+    calls = [call for call in calls_in(asked) if isinstance(call.get("id"), str)] if asked.succeeded else []
+    if not calls or not id_of(asked):
+        return stop_exercise(seen, "the search led to no call with an id")
+    results = [result_of(call) for call in calls]
+    body = {"input": results, "tools": TOOLS, "previous_interaction_id": id_of(asked)}
+    return {**seen, "answered": (yield Send(t.create(body)))}
+
+
+def is_paired(asked: Exchange, streamed: Exchange) -> Iterator[Finding]:
+    yield from at("asked", expect_offered(asked))
+    for name, steps in _searches(asked, streamed).items():
+        yield from at(name, _find_unmatched(steps))
+
+
+def loads_what_is_declared(asked: Exchange, streamed: Exchange) -> Iterator[Finding]:
+    for name, steps in _searches(asked, streamed).items():
+        yield from at(name, _find_strangers(steps))
+
+
+def waits_for_nobody(asked: Exchange, streamed: Exchange, answered: Exchange) -> Iterator[Finding]:
+    _searches(asked, streamed)
+    if status_of(asked) == "requires_action" and not calls_in(asked):
+        yield finding("the search waits for the client", expected="a function call", actual="no call is pending")
+    yield from at("answered", expect_interaction(answered))
+
+
+# --- what the judges share
+
+
+def _searches(asked: Exchange, streamed: Exchange) -> dict[str, list[dict[str, Any]]]:
+    """Return the steps of both answers, by name. Raises `Unmet` if neither has a search."""
+    found = {"asked": output_steps(interaction_in(asked))}
+    if is_stream(streamed):
+        found["streamed"] = list(read(streamed).streamed_steps)
+    if not any(_of_type(steps, "tool_search_call", "tool_search_result") for steps in found.values()):
+        raise Unmet("the model did not search for tools")
+    return found
+
+
+def _of_type(steps: list[dict[str, Any]], *kinds: str) -> list[dict[str, Any]]:
+    return [step for step in steps if step.get("type") in kinds]
+
+
+def _find_unmatched(steps: list[dict[str, Any]]) -> Iterator[Finding]:
+    waiting: list[Any] = []
+    for step in _of_type(steps, "tool_search_call", "tool_search_result"):
+        if step["type"] == "tool_search_call":
+            waiting.append(step.get("id"))
+        elif step.get("call_id") in waiting:
+            waiting.remove(step.get("call_id"))
+        else:
+            actual = format_value(step.get("call_id"))
+            yield finding("a result names no search before it", expected=format_value(waiting), actual=actual)
+    for call_id in waiting:
+        yield finding("a search without a result", expected="a tool_search_result", actual=format_value(call_id))
+
+
+def _find_strangers(steps: list[dict[str, Any]]) -> Iterator[Finding]:
+    for step in _of_type(steps, "tool_search_result"):
+        result = step.get("result")
+        for loaded in result if isinstance(result, list) else ():
+            name = loaded.get("name") if isinstance(loaded, dict) else loaded
+            if name != WEATHER["name"]:
+                yield finding(
+                    "a function was loaded that the request does not declare",
+                    expected=str(WEATHER["name"]), actual=format_value(name),
+                )  # fmt: skip
+
+
+# --- tools that the server runs itself, using search, which every target with such tools has
+
+
+@exercise(requests=1, interactions=1)
+def a_search(t: RequestBuilder) -> Steps:
+    """A question that makes the model use the search tool."""
+    question = "Search the web: who won the latest chess world championship?"
+    return {"answer": (yield Send(t.create(input=question, tools=[{"type": "google_search"}])))}
+
+
+def searches_itself(answer: Exchange) -> Iterator[Finding]:
+    yield from expect_offered(answer)
+    if status_of(answer) == "requires_action":
+        yield finding("the search waits for the client", expected="a completed search", actual="requires_action")
+    for call in calls_in(answer):
+        name = format_value(call.get("name"))
+        yield finding("a function is called, and none was declared", expected="no function_call", actual=name)
+
+
+def search_has_both_halves(answer: Exchange) -> Iterator[Finding]:
+    steps = output_steps(interaction_in(answer))
+    calls = [step for step in steps if step.get("type") == "google_search_call"]
+    results = [step for step in steps if step.get("type") == "google_search_result"]
+    if not calls and not results:
+        raise Unmet("the model did not search")
+    ids = [call.get("id") for call in calls]
+    for result in results:
+        if result.get("call_id") not in ids:
+            yield finding(
+                "a result names no call", expected=format_value(ids), actual=format_value(result.get("call_id"))
+            )
+    if not results:
+        yield finding("a search without a result", expected="a google_search_result step", actual="none")

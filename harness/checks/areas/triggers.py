@@ -1,0 +1,149 @@
+"""Checks of triggers: schedules that create interactions, and the record of their runs.
+
+Layer 2. The schedule names a time of day, so a run by hand is the only one; the trigger is deleted in the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC
+from typing import Any
+
+from harness.checks.vocabulary.expect import (
+    at,
+    expect_object,
+    finding,
+)
+from harness.checks.vocabulary.lives import (
+    delete_and_look,
+    judge_left_run,
+    judge_life,
+    judge_shapes,
+    read_and_list,
+)
+from harness.checks.vocabulary.pages import entries
+from harness.checks.vocabulary.polling import id_of, poll_until_found, status_of
+from harness.checks.vocabulary.stored import HELLO
+from harness.contract import read
+from harness.contract.data.instants import read_instant
+from harness.contract.judge.replies import SUCCESS
+from harness.contract.judge.wording import format_answer, format_value
+from harness.contract.requests import RequestBuilder
+from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
+from harness.kit.check import exercise
+from harness.outcome import Finding, Unmet
+from harness.wire import Exchange
+from harness.wire.message import segment
+
+SCHEDULE = "30 9 * * 1-5"
+"""Half past nine on weekdays, in UTC."""
+
+
+@exercise(requests=13, interactions=0)
+def a_trigger_of_our_own(t: RequestBuilder) -> Steps:
+    """Create a trigger; read, list, pause, run, resume and delete it."""
+    body = _trigger(t)
+    seen: Exchanges = {"bad": (yield Send(t.request("POST", "triggers", {**body, "schedule": "every morning"})))}
+    seen["made"] = yield Send(t.request("POST", "triggers", body))
+    found = id_of(seen["made"])
+    if not found:
+        return stop_exercise(seen, f"no trigger could be made: {format_answer(seen['made'])}")
+    path = f"triggers/{segment(found)}"
+    seen |= yield from read_and_list(t, path)
+    seen["paused"] = yield Send(t.request("PATCH", path, {"status": "paused"}))
+    seen["ran"] = yield Send(t.request("POST", f"{path}/executions", {}))
+    seen["executions"] = yield Send(t.request("GET", f"{path}/executions"))
+    seen["resumed"] = yield Send(t.request("PATCH", path, {"status": "active"}))
+    seen["looked"] = yield Send(t.request("GET", path))
+    seen |= yield from delete_and_look(t, path)
+    run = _interaction_of(seen["ran"])
+    seen["left"] = (yield from poll_until_found(t, run))[-1] if run else None
+    if run:
+        yield Send(t.delete(run))
+    return seen
+
+
+def _trigger(t: RequestBuilder) -> dict[str, Any]:
+    interaction = {"agent": t.agent, "input": HELLO, **({"environment": t.environment} if t.environment else {})}
+    return {
+        "schedule": SCHEDULE,
+        "time_zone": "UTC",
+        "display_name": "harness-check",
+        "interaction": interaction,
+    }
+
+
+def _interaction_of(ran: Exchange) -> str:
+    body = read(ran).json
+    found = body.get("interaction_id") if ran.status in SUCCESS and isinstance(body, dict) else None
+    return found if isinstance(found, str) else ""
+
+
+def can_be_managed(
+    made: Exchange, fetched: Exchange, listed: Exchange, deleted: Exchange, gone: Exchange
+) -> Iterator[Finding]:
+    shows = {"id": id_of(made), "schedule": SCHEDULE, "time_zone": "UTC"}
+    yield from judge_life("triggers", shows, made=made, fetched=fetched, listed=listed, deleted=deleted, gone=gone)
+
+
+def fits(
+    made: Exchange, fetched: Exchange, listed: Exchange, paused: Exchange, ran: Exchange, executions: Exchange
+) -> Iterator[Finding]:
+    answers = {"made": made, "fetched": fetched, "listed": listed, "paused": paused, "ran": ran}
+    yield from judge_shapes("trigger.schema", **answers, executions=executions)
+
+
+def starts_active(made: Exchange) -> Iterator[Finding]:
+    yield from _expect_trigger(made, "active")
+
+
+def can_be_paused(paused: Exchange, resumed: Exchange, looked: Exchange) -> Iterator[Finding]:
+    yield from at("paused", _expect_trigger(paused, "paused"))
+    yield from at("resumed", _expect_trigger(resumed, "active"))
+    yield from at("looked", _expect_trigger(looked, "active"))
+
+
+def _expect_trigger(answer: Exchange, status: str) -> Iterator[Finding]:
+    yield from expect_object(answer)
+    if answer.status in SUCCESS and status_of(answer) != status:
+        yield finding("the status is another", expected=status, actual=status_of(answer) or "none")
+
+
+def runs_on_time(made: Exchange) -> Iterator[Finding]:
+    body = read(made).json
+    text = body.get("next_run_time") if isinstance(body, dict) else None
+    if text is None:
+        raise Unmet("the trigger has no next_run_time")
+    moment = read_instant(text)
+    if moment is None:
+        return  # trigger.schema reports what is no time
+    moment = moment.astimezone(UTC)
+    if (moment.hour, moment.minute, moment.second) != (9, 30, 0) or moment.weekday() > 4:
+        yield finding(
+            "the schedule names another time", expected=f"{SCHEDULE} in UTC", actual=f"{moment:%a %H:%M:%S}"
+        )
+
+
+def runs_when_paused(ran: Exchange) -> Iterator[Finding]:
+    yield from expect_object(ran)
+    if ran.status in SUCCESS and status_of(ran) == "skipped":
+        yield finding("the run was skipped", expected="a run", actual="skipped")
+
+
+def lists_its_runs(ran: Exchange, executions: Exchange) -> Iterator[Finding]:
+    if ran.status not in SUCCESS:
+        raise Unmet(f"the trigger was not run: {format_answer(ran)}")
+    yield from expect_object(executions)
+    if executions.status not in SUCCESS:
+        return
+    listed = entries(executions, "trigger_executions")
+    mine = next((entry for entry in listed if entry.get("id") == id_of(ran)), None)
+    if mine is None:
+        names = [entry.get("id") for entry in listed]
+        yield finding("the run is not in the list", expected=id_of(ran), actual=format_value(names))
+    elif not mine.get("interaction_id") and mine.get("status") in ("in_progress", "completed"):
+        yield finding("the run names no interaction", expected="interaction_id", actual=format_value(mine))
+
+
+def leaves_its_runs(ran: Exchange, deleted: Exchange, left: Exchange | None) -> Iterator[Finding]:
+    yield from judge_left_run("trigger", ran, deleted, left)

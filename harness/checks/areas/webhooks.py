@@ -1,0 +1,114 @@
+"""Checks of webhook resources; what is delivered to them is judged in `deliveries`.
+
+Layer 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.checks.vocabulary.expect import (
+    expect_object,
+    expect_status,
+    finding,
+    interaction_in,
+    note,
+)
+from harness.checks.vocabulary.lives import delete_and_look, judge_life, judge_shapes, judge_values, read_and_list
+from harness.checks.vocabulary.pages import entries
+from harness.checks.vocabulary.polling import expect_id, id_of
+from harness.contract import read
+from harness.contract.judge.replies import SUCCESS
+from harness.contract.judge.wording import format_answer
+from harness.contract.requests import RequestBuilder
+from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
+from harness.kit.check import exercise
+from harness.outcome import Finding, Unmet
+from harness.wire import Exchange
+from harness.wire.message import segment
+
+URI = "https://example.com/interactions-harness"
+"""A host that is reserved for examples, so that deliveries reach nobody."""
+
+EVENTS = ["interaction.completed", "interaction.failed"]
+SECRET = "new_signing_secret"
+
+
+@exercise(requests=10)
+def a_webhook_of_our_own(t: RequestBuilder) -> Steps:
+    """Create a webhook; read, list, rename and ping it, rotate its secret, and delete it."""
+    wrong = {"uri": URI, "subscribed_events": ["interaction.harness"]}
+    seen: Exchanges = {"wrong": (yield Send(t.request("POST", "webhooks", wrong)))}
+    seen["unknown"] = yield Send(t.request("GET", "webhooks/harness-no-such-webhook"))
+    body = {"uri": URI, "subscribed_events": EVENTS, "name": "harness-check"}
+    seen["made"] = yield Send(t.request("POST", "webhooks", body))
+    found = id_of(seen["made"])
+    if not found:
+        return stop_exercise(seen, f"no webhook could be made: {format_answer(seen['made'])}")
+    path = f"webhooks/{segment(found)}"
+    seen |= yield from read_and_list(t, path)
+    renamed = {"name": "harness-renamed"}
+    seen["patched"] = yield Send(t.request("PATCH", path, renamed, query={"update_mask": "name"}))
+    seen["pinged"] = yield Send(t.request("POST", f"{path}:ping", {}))
+    seen["rotated"] = yield Send(t.request("POST", f"{path}:rotateSigningSecret", {}))
+    return {**seen, **(yield from delete_and_look(t, path))}
+
+
+def is_made(made: Exchange) -> Iterator[Finding]:
+    yield from expect_object(made)
+    yield from expect_id(made)
+
+
+def can_be_managed(
+    made: Exchange, fetched: Exchange, listed: Exchange, deleted: Exchange, gone: Exchange
+) -> Iterator[Finding]:
+    shows = {"id": id_of(made), "uri": URI, "subscribed_events": EVENTS}
+    yield from judge_life("webhooks", shows, made=made, fetched=fetched, listed=listed, deleted=deleted, gone=gone)
+
+
+def fits(
+    made: Exchange, fetched: Exchange, listed: Exchange, patched: Exchange, rotated: Exchange
+) -> Iterator[Finding]:
+    answers = {"made": made, "fetched": fetched, "listed": listed, "patched": patched, "rotated": rotated}
+    yield from judge_shapes("hook.schema", **answers)
+
+
+def changes_one_field(patched: Exchange) -> Iterator[Finding]:
+    yield from expect_object(patched)
+    yield from judge_values(patched, {"name": "harness-renamed", "uri": URI, "subscribed_events": EVENTS})
+
+
+def shows_its_secret_once(
+    made: Exchange, fetched: Exchange, listed: Exchange, patched: Exchange
+) -> Iterator[Finding]:
+    if not _read_text(made, SECRET):
+        yield finding("the create shows no secret", expected=SECRET, actual="none").at(exchange="made")
+    for name, answer in (("fetched", fetched), ("patched", patched)):
+        if _read_text(answer, SECRET):
+            yield finding("the secret is shown again", expected="none", actual="a secret").at(exchange=name)
+    if listed.status in SUCCESS and any(entry.get(SECRET) for entry in entries(listed, "webhooks")):
+        yield finding("the secret is in the list", expected="none", actual="a secret").at(exchange="listed")
+
+
+def answers_a_ping(pinged: Exchange) -> Iterator[Finding]:
+    yield from expect_status(pinged, accepts=SUCCESS)
+    if pinged.status in SUCCESS and pinged.body and read(pinged).json != {}:
+        yield note("the answer is not empty", expected="{}", actual=format_answer(pinged))
+
+
+def replaces_its_secret(made: Exchange, rotated: Exchange) -> Iterator[Finding]:
+    yield from expect_status(rotated, accepts=SUCCESS)
+    if rotated.status not in SUCCESS:
+        return
+    if not _read_text(rotated, "secret"):
+        yield finding("no new secret", expected="a non-empty `secret`", actual="none")
+    elif _read_text(rotated, "secret") == _read_text(made, SECRET):
+        yield finding("the secret is the old one", expected="a new secret", actual="the old one")
+
+
+def _read_text(exchange: Exchange, name: str) -> str:
+    try:
+        found = interaction_in(exchange).get(name)
+    except Unmet:
+        return ""
+    return found if isinstance(found, str) else ""

@@ -1,0 +1,45 @@
+"""The rules: one row each in `<area>.yaml`. Layer 0; knows `outcome`, `resources` and `documents`.
+
+A row says what holds, what breaks if it does not, which document says so, and how a check judges it. It feeds the
+checks, their words, `harness explain`, `harness list`, the pages of rules and the codes of findings. The names in
+`exercise` and `judge` are looked up by `checks/catalogue.py`, so that a reader of the words imports no check.
+
+`areas.yaml` has the order of the areas, `sources.yaml` the documents; `schemas/rule.schema.json` says what a row
+may hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from harness.outcome import Level, Rule
+from harness.rules.row import RuleRow
+from harness.rules.tables import load_tables
+
+__all__ = ["AREAS", "BY_ID", "ROWS", "SUBJECTS", "RuleRow", "level_of", "rows_of"]
+
+_TABLES = load_tables()
+
+AREAS: tuple[str, ...] = _TABLES.areas
+"""The areas of the API's own rules, in the order in which they are listed."""
+
+SUBJECTS: Mapping[str, str] = _TABLES.subjects
+"""What reports call the subject of a rule, by the first part of its id."""
+
+ROWS: Mapping[str, RuleRow] = {row.rule.id: row for row in _TABLES.rows}
+"""Every row by the id of its rule: those of the areas, then those of gateways, clients and searches."""
+
+
+def rows_of(area: str) -> Iterator[RuleRow]:
+    """Yield the rows of one area, in the order of its file."""
+    return (row for row in ROWS.values() if row.area == area)
+
+
+BY_ID: Mapping[str, Rule] = {id_: row.rule for id_, row in ROWS.items() if row.area in AREAS}
+"""The rules of the API itself."""
+
+
+def level_of(rule_id: str) -> Level:
+    """Return the level of a rule; MUST for an unknown one, so that its findings are not overlooked."""
+    row = ROWS.get(rule_id)
+    return row.rule.level if row is not None and row.area in AREAS else Level.MUST

@@ -1,0 +1,187 @@
+"""Reads the tables of rules, and keeps what it read in `schemas/output/rules.json`. Layer 0.
+
+To parse and validate some hundred rows of YAML takes a tenth of a second, which no command should pay. So
+`make generated` writes all rows as one file of JSON, for other languages, too, with a digest of the tables that it
+was made from. A file with another digest, or none, is passed over, and the tables themselves are read: what is
+loaded is never out of date.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from harness.documents import load_yaml
+from harness.outcome.suggest import did_you_mean
+from harness.resources import folder
+from harness.rules.row import Record, RuleRow, read_record
+
+FOLDER = Path(__file__).parent
+BESIDE_THE_API = ("gateway", "clients", "search")
+"""The tables of rules that speak of others than a server of this API; `areas.yaml` does not name them."""
+
+_SCHEMAS = ("areas", "sources")
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """All that the tables hold."""
+
+    areas: tuple[str, ...]
+    subjects: Mapping[str, str]
+    rows: tuple[RuleRow, ...]
+
+
+def load_tables() -> Tables:
+    """Return the tables of the package, from the published file if it was made from them."""
+    texts = _read_texts(FOLDER)
+    value = _read_published(digest(texts)) or expand_tables(texts)
+    return Tables(tuple(value["areas"]), value["subjects"], tuple(map(read_record, value["rules"])))
+
+
+def published_path() -> Path:
+    """The file with all rows."""
+    return folder("schemas") / "output" / "rules.json"
+
+
+def publish_rules() -> str:
+    """The text of the published file: a line for each rule."""
+    texts = _read_texts(FOLDER)
+    value = expand_tables(texts)
+    head = {"tables": digest(texts), "areas": value["areas"], "subjects": value["subjects"]}
+    lines = [f"  {json.dumps(key)}: {json.dumps(part, ensure_ascii=False)}," for key, part in head.items()]
+    rules = [f"    {json.dumps(record, ensure_ascii=False)}" for record in value["rules"]]
+    return "\n".join(["{", *lines, '  "rules": [', ",\n".join(rules), "  ]", "}"]) + "\n"
+
+
+def digest(texts: Mapping[str, bytes]) -> str:
+    """What identifies these tables, and the way in which they are read."""
+    found = hashlib.sha256()
+    for name, text in sorted({**texts, "": Path(__file__).read_bytes()}.items()):
+        found.update(f"{name}:{len(text)}:".encode())
+        found.update(text)
+    return found.hexdigest()
+
+
+def expand_tables(texts: Mapping[str, bytes]) -> dict[str, Any]:
+    """Return areas, subjects and records of some tables.
+
+    Raises ValueError for a table that is wrong, with its file, its row and its line.
+    """
+    order = _parse("areas", texts["areas"])
+    sources = _parse("sources", texts["sources"])
+    records: dict[str, Record] = {}
+    for area in (*order["areas"], *BESIDE_THE_API):
+        if area not in texts:
+            raise ValueError(
+                f"areas.yaml names {area!r}, and there is no {area}.yaml: write it, or take the name off"
+            )
+        for record in expand_table(area, texts[area], sources):
+            if record["id"] in records:
+                other = f"{records[record['id']]['area']}.yaml"
+                raise _make_error(
+                    area, texts[area], [record["id"]], f"{other} has this rule, too: keep one of them"
+                )
+            records[record["id"]] = record
+    return {**order, "rules": list(records.values())}
+
+
+def expand_table(area: str, text: bytes, sources: Mapping[str, Any]) -> Iterator[Record]:
+    """Yield the record of each row of one table. Raises ValueError as `expand_tables` does."""
+    for rule_id, row in _parse(area, text).items():
+        try:
+            record = {"id": rule_id, "area": area, **row}
+            record["title"] = row.get("title") or _make_title(row)
+            record["source"] = _spell_out(row["source"], sources)
+            record["accepts"] = [str(words) for words in row.get("accepts", ())]
+            read_record(record)
+        except ValueError as wrong:
+            raise _make_error(area, text, [rule_id], str(wrong)) from None
+        yield record
+
+
+def load_sources() -> Mapping[str, Mapping[str, Any]]:
+    """The documents that rules may cite, by the key that rows use."""
+    found: Mapping[str, Mapping[str, Any]] = _parse("sources", _read_texts(FOLDER)["sources"])
+    return found
+
+
+def _make_title(row: Mapping[str, Any]) -> str:
+    """A title is the statement as a clause; a rule of gateways begins with a capital, as its reports do."""
+    words = str(row["statement"]).rstrip(".")
+    return words if "looks_at" in row else words[0].lower() + words[1:]
+
+
+def _spell_out(source: Mapping[str, str], sources: Mapping[str, Any]) -> dict[str, str]:
+    key, basis = source["page"], source["basis"]
+    if key not in sources:
+        raise ValueError(f"cites {key!r}, which sources.yaml does not have{did_you_mean(key, sources)}")
+    page = sources[key]
+    if basis not in page["says"]:
+        can = ", ".join(page["says"])
+        raise ValueError(
+            f"{page['title']!r} is cited as {basis!r}, and all it can say is {can}: cite another page"
+        )
+    url = source.get("url", page.get("url", ""))
+    return {"basis": basis, "page": page["title"], "section": source["section"], "url": url}
+
+
+def _read_texts(tables: Path) -> dict[str, bytes]:
+    return {path.stem: path.read_bytes() for path in sorted(tables.glob("*.yaml"))}
+
+
+def _read_published(made_from: str) -> dict[str, Any] | None:
+    try:
+        value: dict[str, Any] = json.loads(published_path().read_bytes())
+    except (OSError, ValueError):
+        return None
+    return value if value.get("tables") == made_from else None
+
+
+def _parse(name: str, text: bytes) -> dict[str, Any]:
+    """The value of one table, which fits its schema."""
+    import yaml
+
+    try:
+        value: dict[str, Any] = load_yaml(text)
+    except (yaml.YAMLError, ValueError) as wrong:
+        raise ValueError(f"{FOLDER / name}.yaml is no table of rules: {wrong}") from None
+    flaws = list(_validator(name if name in _SCHEMAS else "table").iter_errors(value))
+    if flaws:
+        flaw = min(
+            flaws, key=lambda flaw: "Additional properties" not in flaw.message
+        )  # a misspelt field says most
+        place = list(flaw.instance_path) or [key for key in value if f'"{key}"' in flaw.message]
+        raise _make_error(name, text, place, flaw.message)
+    return value
+
+
+@cache
+def _validator(definition: str) -> Any:
+    import jsonschema_rs
+
+    schema = json.loads((folder("schemas") / "rule.schema.json").read_bytes())
+    return jsonschema_rs.Draft202012Validator({**schema, "$ref": f"#/$defs/{definition}"})
+
+
+def _make_error(name: str, text: bytes, path: list[Any], message: str) -> ValueError:
+    """The error of a row, with the line of the innermost node on the way to what is wrong."""
+    import yaml
+
+    node: Any = yaml.compose(text, Loader=yaml.SafeLoader)
+    line = node.start_mark.line
+    for key in path:
+        pairs = node.value if isinstance(node, yaml.MappingNode) else ()
+        found = next((pair for pair in pairs if pair[0].value == key), None)
+        if found is None:
+            break
+        line, node = found[0].start_mark.line, found[1]
+    row = f"{path[0]}: " if path else ""
+    return ValueError(
+        f"{name}.yaml:{line + 1}: {row}{message} (schemas/rule.schema.json says what a row may hold)"
+    )

@@ -1,1 +1,0 @@
-"""Tests of checks of managed agents and their environments."""

@@ -1,1 +1,0 @@
-"""Tests of checks of an interaction from its create to its deletion."""

@@ -1,1 +1,0 @@
-"""Tests of checks of the other resources: files, stores, voices, webhooks, triggers and more."""

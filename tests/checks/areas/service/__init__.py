@@ -1,1 +1,0 @@
-"""Tests of checks of every answer: HTTP, keys, errors, hard input."""

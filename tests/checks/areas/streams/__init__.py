@@ -1,1 +1,0 @@
-"""Tests of checks of streams, their cursors and their resumption."""

@@ -1,0 +1,239 @@
+"""The judges of the checks on a create's answer and on the forms of input, on hand-made exchanges."""
+
+from __future__ import annotations
+
+from unicodedata import normalize
+
+from harness.checks.areas.create import UNUSUAL_TEXT
+from harness.checks.catalogue import CATALOGUE
+from tests.checks._play import answer, case, holding, interaction, refusal, stream_of
+from tests.checks._streams import streamed, text_events
+
+# --- a create's answer and on the forms of input, on hand-made exchanges
+
+OK = answer(body=interaction(), method="POST", target="/v1beta/interactions")
+REFUSED = refusal(400)
+DEAD = answer(None)
+
+
+def created(**fields):
+    """A create's answer with some fields replaced; `None` omits a field."""
+    return answer(body=interaction(**fields), method="POST", target="/v1beta/interactions")
+
+
+INPUT = {"type": "user_input", "content": [{"type": "text", "text": "Say hi."}]}
+UNKNOWN_STEP = {"type": "a_step_of_tomorrow", "shape": 7}
+
+CASES = [
+    case("create.ok", "met", "200", created=OK),
+    case("create.ok", "non_strict", "201", created=answer(201, interaction())),
+    case("create.ok", "not_met", "refused", created=REFUSED),
+    case("create.ok", "not_met", "dead", created=DEAD),
+    case("create.ok", "not_met", "a list", created=answer(body=[interaction()])),
+    case("create.ok", "not_met", "an empty object", created=answer(body={})),
+    case("create.ok", "not_met", "a page", created=answer(body=b"<html>", label="text/html")),
+    case("create.status", "met", "listed", creates=[OK]),
+    case("create.status", "met", "once of tomorrow", creates=[OK, created(status="dreaming"), OK]),
+    case("create.status", "met", "the others refused", creates=[OK, REFUSED, DEAD]),
+    case("create.status", "not_met", "always of tomorrow", creates=[created(status="dreaming")] * 3),
+    case("create.status", "not_met", "always of before", creates=[created(status="done")] * 3),
+    case("create.status", "not_met", "once in capitals", creates=[OK, created(status="COMPLETED"), OK]),
+    case("create.status-listed", "met", "listed", created=OK),
+    case("create.status-listed", "untestable", "refused", created=REFUSED),
+    case("create.status-listed", "untestable", "in capitals", created=created(status="COMPLETED")),
+    case("create.status-listed", "not_met", "of tomorrow", created=created(status="dreaming")),
+    case("create.status-listed", "not_met", "of before", created=created(status="done")),
+    case("create.generation", "met", "steps", created=OK),
+    case("create.generation", "met", "no output", created=created(steps=None)),
+    case("create.generation", "not_met", "outputs", created=created(steps=None, outputs=[])),
+    case("create.status", "not_met", "absent", creates=[created(status=None)]),
+    case("create.status", "not_met", "a number", creates=[OK, created(status=3)]),
+    case("create.status", "untestable", "refused", creates=[REFUSED, REFUSED]),
+    case("create.schema", "met", "fits", created=OK),
+    case("create.schema", "met", "unknown additions", created=created(steps=[UNKNOWN_STEP], mood="good")),
+    case("create.schema", "not_met", "a step of the wrong shape", created=created(
+        steps=[{"type": "model_output", "content": "Hi."}]
+    )),
+    case("create.schema", "not_met", "steps no list", created=created(steps={})),
+    case("create.final", "met", "requires_action", created=created(status="requires_action")),
+    case("create.final", "not_met", "in_progress", created=created(status="in_progress")),
+    case("create.id", "met", "any string", created=created(id="x")),
+    case("create.id", "not_met", "absent", created=created(id=None)),
+    case("create.id", "not_met", "empty", created=created(id="")),
+    case("create.id", "not_met", "a number", created=created(id=7)),
+    case("create.id-unique", "met", "two", first=OK, second=created(id="v1_two"), third=created(id="v1_3")),
+    case("create.id-unique", "not_met", "one", first=OK, second=OK, third=created(id="v1_3")),
+    case("create.id-unique", "not_met", "given again", first=OK, second=created(id="v1_two"), third=OK),
+    case("create.object", "met", "interaction", created=OK),
+    case("create.object", "not_met", "absent", created=created(object=None)),
+    case("create.object", "not_met", "another", created=created(object="response")),
+    case("create.times", "met", "with an offset", created=created(updated="2026-11-20T08:00:01.5+01:00")),
+    case("create.times", "not_met", "absent", created=created(created=None)),
+    case("create.times", "not_met", "backwards", created=created(updated="2026-11-19T07:00:00Z")),
+    case("create.times", "not_met", "seconds", created=created(created="1790000000")),
+    case("create.model-echo", "met", "an alias resolved", created=created(model="gemini-flash-latest-001")),
+    case("create.model-echo", "not_met", "absent", created=created(model=None)),
+    case("create.steps-output-only", "met", "output", created=OK),
+    case("create.steps-output-only", "not_met", "the input first", created=created(steps=[INPUT])),
+    case("create.completed-has-output", "met", "output", created=OK),
+    case("create.completed-has-output", "untestable", "cut", created=created(status="incomplete", steps=[])),
+    case("create.completed-has-output", "not_met", "none", created=created(steps=[])),
+    case("create.completed-has-output", "not_met", "no steps at all", created=created(steps=None)),
+    case("create.usage", "met", "there", created=OK),
+    case("create.usage", "met", "failed without", created=created(status="failed", usage=None)),
+    case("create.usage", "not_met", "absent", created=created(usage=None)),
+    case("create.usage", "not_met", "no count", created=created(usage={})),
+    case("create.usage", "not_met", "other names", created=created(usage={"totalTokens": 3})),
+    case("create.usage", "met", "a list, which is another rule's", created=created(usage=[{"total_tokens": 3}])),
+    case("create.input-content", "met", "taken", content=OK),
+    case("create.input-content", "not_met", "refused", content=REFUSED),
+    case("create.input-contents", "met", "taken", contents=OK),
+    case("create.input-contents", "not_met", "refused", contents=REFUSED),
+    case("create.input-steps", "met", "taken", steps=OK),
+    case("create.input-steps", "not_met", "refused", steps=REFUSED),
+    case("create.input-bare-step", "met", "taken", bare_step=OK),
+    case("create.input-bare-step", "not_met", "refused", bare_step=REFUSED),
+    case("create.input-bare-step", "not_met", "something else", bare_step=answer(body={})),
+    case("create.input-turns", "met", "taken", turns=OK),
+    case("create.input-turns", "met", "refused as old", turns=refusal(400)),
+    case("create.input-turns", "non_strict", "422", turns=refusal(422)),
+    case("create.input-turns", "not_met", "crash", turns=refusal(500)),
+    case("create.no-stream-json", "met", "JSON", content=OK, silent=OK),
+    case("create.no-stream-json", "met", "one form refused", content=REFUSED, silent=OK),
+    case("create.no-stream-json", "untestable", "refused", content=REFUSED, silent=REFUSED),
+    case("create.no-stream-json", "not_met", "false streams", content=stream_of(b"[DONE]"), silent=OK),
+    case("create.no-stream-json", "not_met", "absent streams", content=REFUSED, silent=stream_of(b"[DONE]")),
+]  # fmt: skip
+
+
+def test_a_refused_create_fails_only_where_success_was_promised():
+    """A refused create fails only create.ok; the checks of its body are untestable."""
+    of_creates = [c for c in CATALOGUE if c.rule.area == "create" and c.wants == ("created",)]
+    outcomes = {c.id: c.observe({"created": REFUSED}).outcome for c in of_creates}
+    assert outcomes.pop("create.ok") == "not_met"
+    assert set(outcomes.values()) == {"untestable"}
+
+
+# --- contradictory requests and on options, on hand-made exchanges
+
+BAD = refusal(400)
+PLAIN = answer(body=interaction())
+CRASH = refusal(500, "api_error")
+ASCII_ONLY = UNUSUAL_TEXT.encode("ascii", "replace").decode()
+
+
+CASES += [
+    case("create.model-xor-agent", "met", "400", neither=BAD),
+    case("create.model-xor-agent", "non_strict", "404", neither=refusal(404, "model_not_found")),
+    case("create.model-xor-agent", "not_met", "a default model", neither=PLAIN),
+    case("create.model-xor-agent", "not_met", "crash", neither=CRASH),
+    case("create.both", "met", "400", both=BAD),
+    case("create.both", "not_met", "one dropped", both=PLAIN),
+    case("create.input-missing", "met", "400", no_input=BAD, empty_input=BAD),
+    case("create.input-missing", "not_met", "nothing answered", no_input=PLAIN, empty_input=BAD),
+    case("create.input-missing", "not_met", "an empty list answered", no_input=BAD, empty_input=PLAIN),
+    case("create.config-mismatch", "met", "400", agent_config=BAD),
+    case("create.config-mismatch", "not_met", "dropped", agent_config=PLAIN),
+    case("create.webhook-bg", "met", "400", hook=BAD),
+    case("create.webhook-bg", "met", "accepted", hook=PLAIN),
+    case("create.webhook-bg", "not_met", "crash", hook=CRASH),
+    case("create.config-agent", "met", "400", refused=BAD),
+    case("create.config-agent", "not_met", "dropped", refused=PLAIN),
+    case("create.labels", "met", "by the rules", labelled=PLAIN, mislabelled=BAD),
+    case("create.labels", "met", "none taken", labelled=BAD, mislabelled=BAD),
+    case("create.labels", "not_met", "good ones crash it", labelled=refusal(500), mislabelled=BAD),
+    case("create.labels", "not_met", "bad ones accepted", labelled=PLAIN, mislabelled=PLAIN),
+    case("create.unicode", "met", "kept", created=PLAIN, got=[holding(UNUSUAL_TEXT)]),
+    case("create.unicode", "met", "kept, shown as input", created=PLAIN, got=[
+        answer(body=interaction(input=UNUSUAL_TEXT))
+    ]),
+    case("create.unicode", "non_strict", "composed", created=PLAIN, got=[holding(normalize("NFC", UNUSUAL_TEXT))]),
+    case("create.unicode", "untestable", "not shown", created=PLAIN, got=[PLAIN]),
+    case("create.unicode", "not_met", "question marks", created=PLAIN, got=[holding(ASCII_ONLY)]),
+    case("create.unicode", "not_met", "trimmed", created=PLAIN, got=[holding(UNUSUAL_TEXT.replace("\n", ""))]),
+    case("create.unicode", "untestable", "no id", created=PLAIN, got=[]),
+    case("create.unicode", "not_met", "refused", created=BAD, got=[]),
+    case("create.unicode", "not_met", "cannot be read", created=PLAIN, got=[CRASH]),
+    case("create.large", "met", "refused", large=answer(413)),
+    case("create.large", "met", "accepted", large=PLAIN),
+    case("create.large", "not_met", "crash", large=CRASH),
+    case("create.large", "not_met", "dead", large=DEAD),
+]  # fmt: skip
+
+
+# --- formats, summaries, tiers and limits, on hand-made exchanges
+
+FORMED = answer(body=interaction())
+TIER = "x-gemini-service-tier"
+
+
+def saying(text, **fields):
+    """An answer whose only output is `text`."""
+    steps = [{"type": "model_output", "content": [{"type": "text", "text": text}]}]
+    return answer(body=interaction(steps=steps, **fields))
+
+
+def making(kind, **fields):
+    """An answer whose output is a text and a medium."""
+    contents = [{"type": "text", "text": "Here:"}, {"type": kind, **fields}]
+    return answer(body=interaction(steps=[{"type": "model_output", "content": contents}]))
+
+
+def thinking(**fields):
+    """An answer with one thought."""
+    return answer(body=interaction(steps=[{"type": "thought", **fields}]))
+
+
+def tiered(header, **fields):
+    """An answer with a header that names a tier."""
+    return answer(body=interaction(**fields), headers={TIER: header})
+
+
+CASES += [
+    case("create.response-format", "met", "JSON", formatted=saying('{"word": "hi"}')),
+    case("create.response-format", "untestable", "incomplete", formatted=saying('{"wo', status="incomplete")),
+    case("create.response-format", "untestable", "refused", formatted=BAD),
+    case("create.response-format", "untestable", "overloaded", formatted=refusal(503)),
+    case("create.response-format", "not_met", "crash", formatted=CRASH),
+    case("create.response-format", "not_met", "prose", formatted=saying("Here is your JSON: {}")),
+    case("create.response-format", "not_met", "nothing", formatted=saying("")),
+    case("create.max-tokens", "met", "incomplete without steps", limited=answer(
+        body=interaction(status="incomplete", steps=None)
+    )),
+    case("create.max-tokens", "met", "completed", limited=FORMED),
+    case("create.max-tokens", "non_strict", "below the least", limited=BAD),
+    case("create.max-tokens", "not_met", "failed", limited=answer(body=interaction(status="failed"))),
+    case("create.max-tokens", "not_met", "crash", limited=CRASH),
+    case("create.format-image", "met", "as data", drawn=making("image", data="aGk=", mime_type="image/jpeg")),
+    case("create.format-image", "met", "as a file, beside a text", drawn=making("image", uri="https://f.example/1")),
+    case("create.format-image", "untestable", "blocked", drawn=answer(body=interaction(status="failed"))),
+    case("create.format-image", "not_met", "a text", drawn=saying("Imagine a circle.")),
+    case("create.format-image", "not_met", "nothing in it", drawn=making("image", data="")),
+    case("create.format-image", "not_met", "refused", drawn=BAD),
+    case("create.format-audio", "met", "as data", spoken=making("audio", data="aGk=", mime_type="audio/l16")),
+    case("create.format-audio", "not_met", "an image", spoken=making("image", data="aGk=")),
+    case("create.format-audio", "not_met", "no output", spoken=thinking(signature="c2ln")),
+    case("create.format-streamed", "met", "JSON", streamed=streamed(text_events('{"word": ', '"hi"}'))),
+    case("create.format-streamed", "not_met", "prose", streamed=streamed(text_events("Here: ", "{}"))),
+    case("create.format-streamed", "not_met", "fenced", streamed=streamed(text_events("```json\n", "{}"))),
+    case("create.format-streamed", "untestable", "cut", streamed=streamed(text_events("{", status="incomplete"))),
+    case("create.format-streamed", "untestable", "refused", streamed=BAD),
+    case("create.format-streamed", "not_met", "crash", streamed=CRASH),
+    case("create.format-streamed", "not_met", "no stream", streamed=FORMED),
+    case("create.no-summaries", "met", "a signature", thought=thinking(signature="c2ln")),
+    case("create.no-summaries", "met", "an empty one", thought=thinking(summary=[])),
+    case("create.no-summaries", "untestable", "no thought", thought=saying("391")),
+    case("create.no-summaries", "untestable", "refused", thought=BAD),
+    case("create.no-summaries", "not_met", "a summary", thought=thinking(summary=[{"type": "text", "text": "x"}])),
+    case("create.no-summaries", "not_met", "crash", thought=CRASH),
+    case("tier.echo", "met", "shown", created=answer(body=interaction(service_tier="standard"))),
+    case("tier.echo", "met", "a newer one", created=answer(body=interaction(service_tier="batch"))),
+    case("tier.echo", "untestable", "refused", created=BAD),
+    case("tier.echo", "not_met", "not shown", created=FORMED),
+    case("tier.echo", "not_met", "a number", created=answer(body=interaction(service_tier=1))),
+    case("tier.header", "met", "as in the body", created=tiered("flex", service_tier="flex")),
+    case("tier.header", "met", "in the header only", created=tiered("priority")),
+    case("tier.header", "untestable", "no header", created=FORMED),
+    case("tier.header", "not_met", "another", created=tiered("priority", service_tier="standard")),
+    case("tier.header", "not_met", "no tier", created=tiered("gold")),
+]  # fmt: skip

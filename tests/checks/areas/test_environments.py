@@ -1,0 +1,199 @@
+"""The judges of the checks on environments, on hand-made exchanges."""
+
+from __future__ import annotations
+
+from harness.checks.areas.environments import FIRST, NOTE, NOTE_PATH, RULES, SECOND, pack
+from tests.checks._play import answer, case, interaction, refusal
+
+# --- environments, on hand-made exchanges
+
+
+def place(found="env1", **fields):
+    """An environment."""
+    return answer(body={"id": found, "status": "active", "file_count": "1", "size_bytes": 14, **fields})
+
+
+def shapes(environment):
+    """Answers that all show the same environment."""
+    shown = answer(body=environment, target="/v1beta/environments/e")
+    listed = answer(body={"environments": [environment]}, target="/v1beta/environments?page_size=1000")
+    return {"made": shown, "fetched": shown, "listed": listed}
+
+
+def page(*names, token=None):
+    """One page of the list of environments."""
+    listed = {"environments": [{"id": name} for name in names]}
+    return answer(body={**listed, "next_page_token": token} if token else listed)
+
+
+ONE = place()
+EMPTY = answer(body={})
+MISSING = refusal(404, "not_found")
+BOTH = ["env1", "env2"]
+LIFE = {"made": ONE, "fetched": ONE, "listed": page("env1"), "deleted": EMPTY, "gone": MISSING}
+
+CASES = [
+    case("env.create", "met", "with its id", made=ONE),
+    case("env.create", "not_met", "no id", made=answer(body={"status": "active"})),
+    case("env.create", "not_met", "refused", made=refusal(403)),
+    case("env.create", "not_met", "a list", made=answer(body=[{"id": "env1"}])),
+    case("env.network", "met", "with its id", second=ONE),
+    case("env.network", "not_met", "refused", second=refusal(400)),
+    case("env.crud", "met", "a whole life", **LIFE),
+    case("env.crud", "met", "on a later page", **{**LIFE, "listed": page("other", token="p2")}),
+    case("env.crud", "not_met", "not listed", **{**LIFE, "listed": EMPTY}),
+    case("env.crud", "not_met", "another is read", **{**LIFE, "fetched": place("env2")}),
+    case("env.crud", "not_met", "still there", **{**LIFE, "gone": ONE}),
+    case("env.crud", "not_met", "a bare list", **{**LIFE, "listed": answer(body=[{"id": "env1"}])}),
+    case("env.schema", "met", "counts as digits", **shapes({"id": "e", "file_count": "1", "size_bytes": 14})),
+    case("env.schema", "not_met", "sources that are a word", **shapes({"id": "e", "sources": "none"})),
+    case("env.schema", "not_met", "no id", **shapes({"status": "active"})),
+    case("env.status", "met", "active", made=ONE, fetched=ONE),
+    case("env.status", "met", "expired", made=ONE, fetched=place(status="expired")),
+    case("env.status", "met", "unlisted", made=ONE, fetched=place(status="creating")),
+    case("env.status", "not_met", "a number", made=ONE, fetched=place(status=1)),
+    case("env.status", "not_met", "none", made=answer(body={"id": "env1"}), fetched=ONE),
+    case("env.fork", "met", "400", forked=refusal(400)),
+    case("env.fork", "non_strict", "422", forked=refusal(422)),
+    case("env.fork", "not_met", "accepted", forked=ONE),
+    case("env.int64", "met", "digits and numbers", fetched=ONE),
+    case("env.int64", "met", "absent", fetched=answer(body={"id": "env1"})),
+    case("env.int64", "not_met", "a fraction", fetched=place(size_bytes=1.5)),
+    case("env.int64", "not_met", "words", fetched=place(file_count="one")),
+    case("env.int64", "not_met", "below nothing", fetched=place(file_count=-1)),
+    case("env.int64", "not_met", "a truth", fetched=place(file_count=True)),
+    case("env.unknown", "met", "404", unknown=MISSING),
+    case("env.unknown", "not_met", "made up", unknown=ONE),
+    case("page.token", "met", "one each", paged=[page("env1", token="p2"), page("env2")], expected=BOTH),
+    case("page.token", "met", "older ones too", paged=[page("old", "env1", "env2")], expected=BOTH),
+    case("page.token", "not_met", "one twice", paged=[page("env1", token="p2"), page(*BOTH)], expected=BOTH),
+    case("page.token", "not_met", "one lost", paged=[page("env1")], expected=BOTH),
+    case("page.token", "not_met", "a bare list", paged=[answer(body=[{"id": "env1"}])], expected=BOTH),
+]  # fmt: skip
+
+
+# --- files of environments, on hand-made exchanges
+
+
+def files(*paths):
+    """A listing of files."""
+    return answer(body={"files": [{"name": path.rpartition("/")[2], "path": path} for path in paths]})
+
+
+FILLED = answer(body={"id": "env2"})
+DEEP, TOP = files("notes", NOTE_PATH), files("notes")
+BYTES = answer(body=NOTE.encode(), label="text/plain")
+
+
+def packed(name=NOTE_PATH, data=b"harness check\n"):
+    """A tar of one file."""
+    return answer(body=pack(name, data), label="application/x-tar")
+
+
+CASES += [
+    case("env.files", "met", "with its path", listing=files("notes", NOTE_PATH)),
+    case("env.files", "met", "with a leading slash", listing=files(f"/{NOTE_PATH}")),
+    case("env.files", "not_met", "not there", listing=files("notes")),
+    case("env.files", "not_met", "refused", listing=MISSING),
+    case("env.files", "not_met", "a bare list", listing=answer(body=[{"path": NOTE_PATH}])),
+    case("env.file-content", "met", "the bytes", content=answer(body=NOTE.encode(), label="text/plain")),
+    case("env.file-content", "not_met", "other bytes", content=answer(body=NOTE.strip().encode())),
+    case("env.file-content", "not_met", "its metadata", content=files(NOTE_PATH)),
+    case("env.file-missing", "met", "404", missing=MISSING),
+    case("env.file-missing", "not_met", "an empty list", missing=files()),
+    case("env.recursive", "met", "only when asked", listing=DEEP, top=TOP),
+    case("env.recursive", "met", "directories with a slash", listing=DEEP, top=files("/notes/")),
+    case("env.recursive", "not_met", "always", listing=DEEP, top=DEEP),
+    case("env.recursive", "not_met", "never", listing=TOP, top=TOP),
+    case("env.recursive", "not_met", "refused", listing=DEEP, top=refusal(500)),
+    case("env.tar", "met", "packed", packed=packed()),
+    case("env.tar", "met", "below a directory", packed=packed(f"./{NOTE_PATH}")),
+    case("env.tar", "not_met", "a listing", packed=DEEP),
+    case("env.tar", "not_met", "nothing in it", packed=packed("other.txt")),
+    case("env.tar", "not_met", "other bytes", packed=packed(data=b"other")),
+    case("env.tar", "not_met", "refused", packed=refusal(400)),
+    case("env.fork-files", "met", "copied", forked=FILLED, copied=BYTES),
+    case("env.fork-files", "not_met", "empty", forked=FILLED, copied=MISSING),
+    case("env.fork-files", "not_met", "refused", forked=refusal(400), copied=refusal(400)),
+]  # fmt: skip
+
+
+# --- uploads, on hand-made exchanges
+
+WRITTEN = answer(body={"files": [{"path": "harness/upload.txt"}]})
+TAKEN = refusal(409, "aborted")
+OLD, NEW = (answer(body=data, label="text/plain") for data in (FIRST, SECOND))
+LOCATED = answer(headers={"location": "/upload/v1beta/x?upload_id=1"})
+NAMED = answer(headers={"x-goog-upload-url": "/upload/v1beta/x?upload_id=1"})
+NOBODY = refusal(404, "not_found")
+
+CASES += [
+    case("env.upload", "met", "read again", written=WRITTEN, content=OLD),
+    case("env.upload", "not_met", "refused", written=NOBODY, content=NOBODY),
+    case("env.upload", "not_met", "lost", written=WRITTEN, content=NOBODY),
+    case("env.upload", "not_met", "other bytes", written=WRITTEN, content=NEW),
+    case("env.upload", "not_met", "a list", written=answer(body=[]), content=OLD),
+    case("env.upload-exists", "met", "409", written=WRITTEN, again=TAKEN, kept=OLD),
+    case("env.upload-exists", "non_strict", "400", written=WRITTEN, again=refusal(400), kept=OLD),
+    case("env.upload-exists", "untestable", "nothing was there", written=NOBODY, again=NOBODY, kept=NOBODY),
+    case("env.upload-exists", "not_met", "replaced", written=WRITTEN, again=WRITTEN, kept=NEW),
+    case("env.upload-exists", "not_met", "refused, and replaced", written=WRITTEN, again=TAKEN, kept=NEW),
+    case("env.upload-overwrite", "met", "replaced", written=WRITTEN, replaced=WRITTEN, new_content=NEW),
+    case("env.upload-overwrite", "not_met", "refused", written=WRITTEN, replaced=TAKEN, new_content=OLD),
+    case("env.upload-overwrite", "not_met", "ignored", written=WRITTEN, replaced=WRITTEN, new_content=OLD),
+    case("env.upload-creates-parents", "met", "made", written=WRITTEN, written_below=WRITTEN, below=OLD),
+    case("env.upload-creates-parents", "untestable", "no upload", written=NOBODY, written_below=OLD, below=OLD),
+    case("env.upload-creates-parents", "not_met", "refused", written=WRITTEN, written_below=NOBODY, below=NOBODY),
+    case("env.upload-creates-parents", "not_met", "lost", written=WRITTEN, written_below=WRITTEN, below=NOBODY),
+    case("env.upload-resumable", "met", "sent there", started=LOCATED, finished=WRITTEN, resumed=NEW),
+    case("env.upload-resumable", "not_met", "nowhere", started=WRITTEN, finished=WRITTEN, resumed=NEW),
+    case("env.upload-resumable", "not_met", "refused", started=NOBODY, finished=NOBODY, resumed=NOBODY),
+    case("env.upload-resumable", "not_met", "refused there", started=LOCATED, finished=NOBODY, resumed=NOBODY),
+    case("env.upload-resumable", "not_met", "other bytes", started=LOCATED, finished=WRITTEN, resumed=OLD),
+    case("env.upload-x-goog", "met", "sent there", commanded=NAMED, sent=WRITTEN, by_command=NEW),
+    case("env.upload-x-goog", "not_met", "nowhere", commanded=LOCATED, sent=LOCATED, by_command=NOBODY),
+    case("env.upload-x-goog", "not_met", "lost", commanded=NAMED, sent=WRITTEN, by_command=NOBODY),
+    case("env.upload-extract", "met", "unpacked", extracted=WRITTEN, unpacked=OLD),
+    case("env.upload-extract", "not_met", "kept as it is", extracted=WRITTEN, unpacked=NOBODY),
+    case("env.upload-extract", "not_met", "refused", extracted=refusal(400), unpacked=NOBODY),
+]
+
+
+# --- the sandboxes of runs, on hand-made exchanges
+
+MADE = answer(body={"id": "based"})
+FILE = answer(body=NOTE.encode(), label="text/plain")
+GONE = refusal(404, "not_found")
+
+
+def ran_in(environment):
+    """A run that tells its sandbox."""
+    return answer(body=interaction(environment_id=environment))
+
+
+def ruled(network):
+    """An environment with these rules."""
+    return answer(body={"id": "e1", "network": network})
+
+
+FORKS = {"base": "e0", "made": MADE, "ran": [ran_in("e1"), ran_in("e2")], "copied": [FILE, FILE]}
+CHANGED = {"named": "e1", "before": ruled("disabled"), "ran": ran_in("e1"), "after": ruled(RULES), "kept": FILE}
+
+CASES += [
+    case("agent.base-fork", "met", "two copies", **FORKS),
+    case("agent.base-fork", "untestable", "no agent", **{**FORKS, "made": refusal(403), "ran": [], "copied": []}),
+    case("agent.base-fork", "untestable", "no ids", **{**FORKS, "ran": [ran_in("e1"), ran_in(None)]}),
+    case("agent.base-fork", "not_met", "the base itself", **{**FORKS, "ran": [ran_in("e1"), ran_in("e0")]}),
+    case("agent.base-fork", "not_met", "shared", **{**FORKS, "ran": [ran_in("e1")] * 2, "copied": [FILE]}),
+    case("agent.base-fork", "not_met", "without the file", **{**FORKS, "copied": [FILE, GONE]}),
+    case("agent.base-fork", "not_met", "refused", **{**FORKS, "ran": [ran_in("e1"), GONE], "copied": [FILE]}),
+    case("env.update-network", "met", "replaced", **CHANGED),
+    case("env.update-network", "met", "shown in another form",
+         **{**CHANGED, "before": ruled({"allowlist": []}), "after": ruled(RULES["allowlist"])}),
+    case("env.update-network", "untestable", "not shown", **{**CHANGED, "before": ruled(None)}),
+    case("env.update-network", "not_met", "refused", **{**CHANGED, "ran": refusal(400)}),
+    case("env.update-network", "not_met", "as before", **{**CHANGED, "after": ruled("disabled")}),
+    case("env.update-network", "not_met", "open to all", **{**CHANGED, "after": ruled(None)}),
+    case("env.update-network", "not_met", "elsewhere", **{**CHANGED, "ran": ran_in("e2")}),
+    case("env.update-network", "not_met", "its file is gone", **{**CHANGED, "kept": GONE}),
+]  # fmt: skip

@@ -1,0 +1,171 @@
+"""The judges of the checks on HTTP itself, on hand-made exchanges."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.checks import RequestBuilder
+from harness.checks.areas.http import one_interaction_many_keys
+from harness.outcome import NotApplicable, Unmet
+from harness.wire import Chunked, Ending, How, Length
+from tests.checks._play import answer, case, interaction, judge, refusal
+
+# --- HTTP itself, on hand-made exchanges
+
+STORED = answer(body=interaction())
+DEAD = answer(None)
+WITH_CHARSET = answer(body={}, label="Application/JSON; charset=UTF-8")
+BAD = refusal(400)
+CRASH = refusal(500, "api_error")
+STREAM = answer(body=b'data: {"event_type": "x"}\n\n', label="text/event-stream")
+OUTPUTS = answer(body=interaction(steps=None, outputs=[{"type": "text", "text": "Hi."}]))
+
+NO_KEY = refusal(401, "authentication")
+NO_METHOD = answer(405, b"Method Not Allowed", label="text/plain")
+NOWHERE = refusal(404, "not_found")
+
+
+def revisions(old, odd, read):
+    """The answers to an old and to an odd revision, where those without the header are correct."""
+    return {"plain": STORED, "created_old": old, "created_odd": odd, "read_old": read}
+
+
+CASES = [
+    case("http.json-type", "met", "labelled", answers=[STORED]),
+    case("http.json-type", "met", "with a charset", answers=[WITH_CHARSET]),
+    case("http.json-type", "met", "no body, no label", answers=[answer(body=b"", label=None)]),
+    case("http.json-type", "not_met", "as text", answers=[STORED, answer(body={}, label="text/plain")]),
+    case("http.json-type", "not_met", "no label", answers=[answer(body={}, label=None)]),
+    case("http.json-type", "untestable", "nothing was sent", answers=[]),
+    case("http.json-valid", "met", "an empty body", answers=[answer(body=b"")]),
+    case("http.json-valid", "met", "text under its own label", answers=[answer(body=b"no", label="text/plain")]),
+    case("http.json-valid", "met", "too deep to be judged", answers=[answer(body=b"[" * 200_000)]),
+    case("http.json-valid", "non_strict", "half a pair", answers=[answer(body=rb'{"id": "\ud83d"}')]),
+    case("http.json-valid", "not_met", "cut", answers=[answer(body=b'{"id": "v1')]),
+    case("http.json-valid", "not_met", "Latin-1", answers=[answer(body=b'{"id": "\xe9"}')]),
+    case("http.json-valid", "not_met", "NaN", answers=[answer(body=b'{"n": NaN}')]),
+    case("http.ct-stream", "met", "labelled", text=answer(label="text/event-stream; charset=utf-8")),
+    case("http.ct-stream", "not_met", "as JSON", text=answer(body={})),
+    case("http.ct-stream", "untestable", "refused", text=refusal(400)),
+    case("http.ct-stream", "untestable", "dead", text=DEAD),
+    case("http.length", "met", "agrees", answers=[STORED, DEAD]),
+    case("http.length", "met", "a coding undone", answers=[
+        answer(body=b"{}", framing=Length(9), headers={"content-encoding": "gzip"})
+    ]),
+    case("http.length", "not_met", "short", answers=[answer(body=b"{}", framing=Length(9))]),
+    case("http.length", "not_met", "cut in a chunk", answers=[
+        answer(body=b"{}", framing=Chunked(), ending=Ending(how=How.FIN))
+    ]),
+    case("http.redirect", "met", "none", answers=[STORED, DEAD]),
+    case("http.redirect", "not_met", "elsewhere", answers=[answer(308, headers={"location": "/v1/x"})]),
+    case("http.unknown-query", "met", "ignored", odd_query=STORED),
+    case("http.unknown-query", "met", "refused", odd_query=refusal(400)),
+    case("http.unknown-query", "not_met", "breaks", odd_query=refusal(500)),
+    case("http.unknown-query", "not_met", "dead", odd_query=DEAD),
+    case("http.unlisted", "met", "as listed", answers=[STORED]),
+    case("http.unlisted", "not_met", "a step", answers=[STORED, answer(
+        body=interaction(steps=[{"type": "tool_call", "id": "t1", "signature": ""}])
+    )]),
+    case("http.unlisted", "not_met", "a field", answers=[answer(body={**interaction(), "mood": "fine"})]),
+    case("http.gzip", "met", "plain", answers=[answer(headers={"content-encoding": "identity"})]),
+    case("http.gzip", "met", "asked for", answers=[
+        answer(headers={"content-encoding": "gzip"}, request_headers={"accept-encoding": "br, GZIP;q=0.5"})
+    ]),
+    case("http.gzip", "not_met", "unasked", answers=[
+        answer(headers={"content-encoding": "gzip"}, request_headers={"accept-encoding": "identity"})
+    ]),
+    case("http.revision-ignored", "met", "the same", **revisions(STORED, BAD, STORED)),
+    case("http.revision-ignored", "met", "not stored", **revisions(STORED, STORED, None)),
+    case("http.revision-ignored", "not_met", "old refused", **revisions(BAD, STORED, None)),
+    case("http.revision-ignored", "not_met", "old shape", **revisions(OUTPUTS, STORED, None)),
+    case("http.revision-ignored", "not_met", "in GET", **revisions(STORED, STORED, OUTPUTS)),
+    case("http.revision-ignored", "untestable", "that shape anyway",
+         plain=OUTPUTS, created_old=OUTPUTS, created_odd=OUTPUTS, read_old=None),
+    case("http.revision-ignored", "not_met", "crash", **revisions(STORED, CRASH, STORED)),
+    case("http.v1beta", "met", "refused for its content", own="v1beta", v1beta=refusal(400), nowhere=NOWHERE),
+    case("http.v1beta", "met", "a default model", own="v1beta", v1beta=STORED, nowhere=NOWHERE),
+    case("http.v1beta", "untestable", "no key", own="v1beta", v1beta=NO_KEY, nowhere=NOWHERE),
+    case("http.v1beta", "not_met", "no route", own="v1beta", v1beta=NOWHERE, nowhere=NOWHERE),
+    case("http.v1beta", "untestable", "another version", own="v1", v1beta=NOWHERE, nowhere=NOWHERE),
+    case("http.v1beta", "met", "in its own words", own="v1beta", v1beta=refusal(404, "no_model"), nowhere=NOWHERE),
+    case("http.v1beta", "met", "a stream", own="v1beta", v1beta=STREAM, nowhere=NOWHERE),
+    case("http.v1", "met", "refused for its content", v1=refusal(400), nowhere=NOWHERE),
+    case("http.v1", "not_met", "no route", v1=NO_METHOD, nowhere=NOWHERE),
+    case("http.v1", "not_met", "dead", v1=DEAD, nowhere=NOWHERE),
+]  # fmt: skip
+
+
+def test_findings_name_the_answer_at_fault():
+    """If several answers were judged, a finding names the one that it is about."""
+    observation = judge("http.json-type", answers=[STORED, answer(body={}, label="text/html")])
+    assert [finding.where.exchange for finding in observation.findings] == ["answers[1]"]
+    assert observation.findings[0].rule == "http.json-type"
+
+
+# --- API keys, on hand-made exchanges
+
+
+def without(**changed):
+    """The answers to calls without a key: correct ones, except those that are replaced."""
+    plain = {"read_without": NO_KEY, "created_without": NO_KEY, "deleted_without": NO_KEY}
+    return {"readable": STORED, **plain, "read_again": STORED, **changed}
+
+
+GONE = refusal(404, "not_found")
+
+CASES += [
+    case("auth.missing", "met", "401", **without()),
+    case("auth.missing", "non_strict", "403", **without(read_without=refusal(403, "permission_denied"))),
+    case("auth.missing", "non_strict", "the front end's 401", **without(created_without=refusal(401, 401))),
+    case("auth.missing", "non_strict", "no DELETE at all", **without(deleted_without=refusal(405))),
+    case("auth.missing", "not_met", "readable", **without(read_without=STORED)),
+    case("auth.missing", "not_met", "creatable", **without(created_without=STORED)),
+    case("auth.missing", "not_met", "deletable", **without(deleted_without=answer(body={}))),
+    case("auth.missing", "not_met", "refused and done", **without(read_again=refusal(404, "not_found"))),
+    case("auth.missing", "met", "never readable", **without(readable=GONE, read_again=GONE)),
+    case("auth.missing", "not_met", "a server error", **without(read_without=refusal(500, "api_error"))),
+    case("auth.missing", "not_met", "dead", **without(read_without=DEAD)),
+    case("auth.wrong", "met", "401 and 400", read_wrong=NO_KEY, created_wrong=refusal(400)),
+    case("auth.wrong", "non_strict", "404", read_wrong=refusal(404, "not_found"), created_wrong=NO_KEY),
+    case("auth.wrong", "not_met", "any text is a key", read_wrong=STORED, created_wrong=NO_KEY),
+    case("auth.wrong", "not_met", "any text creates", read_wrong=NO_KEY, created_wrong=STORED),
+    case("auth.header", "met", "accepted", created=STORED),
+    case("auth.header", "not_met", "refused", created=NO_KEY),
+    case("auth.bearer", "met", "accepted", read_bearer=STORED),
+    case("auth.bearer", "not_met", "refused", read_bearer=NO_KEY),
+    case("auth.query", "met", "accepted", read_query=STORED),
+    case("auth.query", "not_met", "refused", read_query=NO_KEY),
+]
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        RequestBuilder(key="k", headers=(("Authorization", "Bearer x"),)),
+        RequestBuilder(key="k", headers=(("X-Goog-Api-Key", "k"),)),
+    ],
+    ids=["a bearer header", "a key header"],
+)
+def test_needs_a_key_that_can_be_left_out(target):
+    """If every call carries a key, leaving the key out proves nothing: the checks are untestable."""
+    with pytest.raises(Unmet):
+        next(one_interaction_many_keys.run(target))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "without", "declared", "raised"),
+    [
+        (STORED, STORED, (), NotApplicable),
+        (NO_KEY, STORED, (), Unmet),
+        (STORED, NO_KEY, (), Unmet),
+        (STORED, STORED, ("auth",), Unmet),
+    ],
+    ids=["no keys", "keys if given", "needs some", "declared"],
+)
+def test_without_a_key_it_is_asked_whether_there_are_any(wrong, without, declared, raised):
+    """A target that answers with a wrong key and with none has no keys, unless it is said to check them."""
+    steps = one_interaction_many_keys.run(RequestBuilder(capabilities=frozenset(declared)))
+    next(steps)
+    steps.send(wrong)
+    with pytest.raises(raised):
+        steps.send(without)

@@ -1,0 +1,82 @@
+"""The judges of the checks on unusual requests, on hand-made exchanges."""
+
+from __future__ import annotations
+
+from harness.checks.areas.robustness import PROMPTS
+from tests.checks._play import answer, case, holding, interaction, refusal
+from tests.checks._streams import streamed, text_events
+
+OK = answer(body=interaction())
+BAD = refusal(400)
+GONE = refusal(404, "not_found")
+CRASH = refusal(500, "api_error")
+DEAD = answer(None)
+LIMITED = refusal(429, "rate_limit_exceeded")
+
+
+MADE = [answer(body=interaction(id=f"v1_{number}")) for number in range(8)]
+KEPT = [holding(prompt) for prompt in PROMPTS]
+
+TEXTS = ("One.", "Two.", "Alone.")
+SAID, ALSO_SAID, ALONE = (streamed(text_events(text, found=f"v1_{text}")) for text in TEXTS)
+LEFT_OPEN, ALONE_OPEN = (
+    streamed([event for event in text_events(text, found=f"v1_{text}") if event["event_type"] != "step.stop"])
+    for text in ("One.", "Alone.")
+)
+STRAYED = streamed([*text_events("One.", found="v1_One.")[:-1], text_events("", found="v1_Two.")[-1]])
+KEEPS, ALSO_KEEPS, ALONE_KEEPS = (
+    answer(body=interaction(steps=[{"type": "model_output", "content": [{"type": "text", "text": text}]}]))
+    for text in TEXTS
+)
+
+CASES = [
+    case("rob.concurrent", "met", "apart", created=MADE, got=KEPT),
+    case("rob.concurrent", "met", "some limited", created=[LIMITED, *MADE[1:]], got=KEPT[1:]),
+    case("rob.concurrent", "met", "not stored", created=MADE, got=[GONE] * 8),
+    case("rob.concurrent", "non_strict", "one overloaded", created=[refusal(503), *MADE[1:]], got=KEPT[1:]),
+    case("rob.concurrent", "untestable", "all limited", created=[LIMITED] * 8, got=[]),
+    case("rob.concurrent", "not_met", "one id", created=[OK] * 8, got=[KEPT[0]] * 8),
+    case("rob.concurrent", "not_met", "swapped", created=MADE, got=[KEPT[1], KEPT[0], *KEPT[2:]]),
+    case("rob.concurrent", "not_met", "one crashed", created=[*MADE[:7], CRASH], got=KEPT[:7]),
+    *(
+        case(
+            "rob.concurrent-streams",
+            outcome,
+            name,
+            alone=alone,
+            opened=opened,
+            streams=[*opened, alone],
+            stored=[*stored, ALONE_KEEPS],
+        )
+        for outcome, name, opened, stored, alone in [
+            ("met", "apart", [SAID, ALSO_SAID], [KEEPS, ALSO_KEEPS], ALONE),
+            ("untestable", "one only", [SAID], [KEEPS], ALONE),
+            ("untestable", "one not stored", [SAID, ALSO_SAID], [KEEPS, GONE], ALONE),
+            ("not_met", "swapped", [SAID, ALSO_SAID], [ALSO_KEEPS, KEEPS], ALONE),
+            ("untestable", "other text alone, too", [SAID, ALSO_SAID], [ALSO_KEEPS, KEEPS], SAID),
+            ("not_met", "open only in parallel", [LEFT_OPEN, ALSO_SAID], [KEEPS, ALSO_KEEPS], ALONE),
+            ("met", "open alone, too", [LEFT_OPEN, ALSO_SAID], [KEEPS, ALSO_KEEPS], ALONE_OPEN),
+            ("not_met", "names another", [STRAYED, ALSO_SAID], [KEEPS, ALSO_KEEPS], ALONE_OPEN),
+        ]
+    ),
+    case("rob.deep-json", "met", "refused", deep=BAD, after=GONE),
+    case("rob.deep-json", "not_met", "crash", deep=CRASH, after=GONE),
+    case("rob.deep-json", "not_met", "down", deep=BAD, after=DEAD),
+    case("rob.empty-body", "met", "refused", empty=answer(411)),
+    case("rob.empty-body", "not_met", "crash", empty=CRASH),
+    case("rob.bad-utf8", "met", "refused", bad_utf8=BAD),
+    case("rob.bad-utf8", "not_met", "accepted", bad_utf8=OK),
+    case("rob.content-type", "met", "refused", plain=answer(415)),
+    case("rob.content-type", "not_met", "crash", plain=CRASH),
+    case("rob.method", "met", "405", put=answer(405)),
+    case("rob.method", "non_strict", "501", put=answer(501)),
+    case("rob.method", "not_met", "accepted", put=OK),
+    case("rob.id-injection", "met", "refused", injected=[GONE, BAD]),
+    case("rob.id-injection", "non_strict", "normalised", injected=[GONE, answer(301)]),
+    case("rob.id-injection", "not_met", "reached", injected=[GONE, OK]),
+    case("rob.id-injection", "not_met", "crash", injected=[CRASH]),
+    case("rob.long-id", "met", "414", long=answer(414)),
+    case("rob.long-id", "not_met", "crash", long=CRASH),
+    case("rob.case", "met", "400", camel=BAD),
+    case("rob.case", "not_met", "dropped", camel=OK),
+]

@@ -1,0 +1,152 @@
+"""The judges of the checks on reading, on `store=false` and on ownership, on hand-made exchanges."""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import replace
+
+from harness.wire import By, Ending, How
+from harness.wire.exchange import Arrivals
+from tests.checks._play import answer, case, interaction, refusal, stream_of
+
+# --- reading, on `store=false` and on ownership, on hand-made exchanges
+
+OK = answer(body=interaction())
+BAD = refusal(400)
+GONE = refusal(404, "not_found")
+HIDDEN = refusal(403, "permission_denied")
+CRASH = refusal(500, "api_error")
+DEAD = answer(None)
+INPUT = {"type": "user_input", "content": [{"type": "text", "text": "Say hi."}]}
+OTHER = answer(body=interaction(steps=[{"type": "model_output", "content": [{"type": "text", "text": "Ho."}]}]))
+TIMELINE = answer(body=interaction(steps=[INPUT, *interaction()["steps"]]))
+RUNNING = answer(body=interaction(status="in_progress"))
+
+
+def apart(**changed):
+    """The answers to another project's calls: correct ones, except those that are replaced."""
+    plain = {"looked": GONE, "chained": GONE, "cancelled": GONE, "deleted": GONE, "own": OK}
+    return {**plain, **changed}
+
+
+CASES = [
+    case("get.ok", "met", "at once", created=OK, reads=[OK]),
+    case("get.ok", "met", "after a brief 404", created=OK, reads=[GONE, GONE, OK]),
+    case("get.ok", "not_met", "never", created=OK, reads=[GONE, GONE]),
+    case("get.ok", "not_met", "another id", created=OK, reads=[answer(body=interaction(id="v1_two"))]),
+    case("get.ok", "not_met", "no object", created=OK, reads=[answer(body=[])]),
+    case("get.ok", "not_met", "dead", created=OK, reads=[DEAD]),
+    case("get.schema", "met", "with an unknown field", got=answer(body=interaction(new_field=[1]))),
+    case("get.schema", "untestable", "gone", got=GONE),
+    case("get.schema", "not_met", "labels that are a number", got=answer(body=interaction(labels=5))),
+    case("get.same", "met", "the same but for its times", got=OK, again=answer(
+        body=interaction(updated="2026-11-20T09:00:00Z")
+    )),
+    case("get.same", "untestable", "still running", got=RUNNING, again=OK),
+    case("get.same", "not_met", "another status", got=OK, again=answer(body=interaction(status="failed"))),
+    case("get.same", "not_met", "other steps", got=OK, again=OTHER),
+    case("get.same", "not_met", "other usage", got=OK, again=answer(body=interaction(usage={"total_tokens": 6}))),
+    case("get.matches-post", "met", "with the input", created=OK, got=TIMELINE),
+    case("get.matches-post", "met", "without", created=OK, got=OK),
+    case("get.matches-post", "untestable", "still running", created=RUNNING, got=OK),
+    case("get.matches-post", "not_met", "other output", created=OK, got=OTHER),
+    case("get.usage", "met", "the same", created=OK, got=OK),
+    case("get.usage", "untestable", "not in GET", created=OK, got=answer(body=interaction(usage=None))),
+    case("get.usage", "not_met", "other counts", created=OK, got=answer(
+        body=interaction(usage={"total_tokens": 6})
+    )),
+    case("get.user-input", "met", "first", got=TIMELINE),
+    case("get.user-input", "not_met", "absent", got=OK),
+    case("get.include-input", "met", "as a field", with_input=answer(body=interaction(input="Say hi."))),
+    case("get.include-input", "met", "as a step", with_input=TIMELINE),
+    case("get.include-input", "not_met", "ignored", with_input=OK),
+    case("get.include-input", "not_met", "refused", with_input=BAD),
+    case("get.stream-false", "met", "JSON", unstreamed=OK),
+    case("get.stream-false", "not_met", "a stream", unstreamed=stream_of(b"[DONE]")),
+    case("get.stream-false", "not_met", "refused", unstreamed=BAD),
+    case("get.cursor-no-stream", "met", "ignored", with_cursor=OK),
+    case("get.cursor-no-stream", "met", "refused", with_cursor=BAD),
+    case("get.cursor-no-stream", "not_met", "a stream", with_cursor=stream_of(b"[DONE]")),
+    case("get.cursor-no-stream", "not_met", "crash", with_cursor=CRASH),
+    case("get.unknown", "met", "404", unknown=GONE),
+    case("get.unknown", "met", "no id of ours", unknown=BAD),
+    case("get.unknown", "non_strict", "forbidden", unknown=HIDDEN),
+    case("get.unknown", "not_met", "made up", unknown=OK),
+    case("get.unknown", "not_met", "crash", unknown=CRASH),
+    case("store.false-get", "met", "no id", created=answer(body=interaction(id=None)), got=[]),
+    case("store.false-get", "met", "404", created=OK, got=[GONE]),
+    case("store.false-get", "non_strict", "400", created=OK, got=[BAD]),
+    case("store.false-get", "untestable", "refused", created=BAD, got=[]),
+    case("store.false-get", "not_met", "crash", created=CRASH, got=[]),
+    case("store.false-get", "not_met", "kept", created=OK, got=[OK]),
+    case("store.false-chain", "met", "404", created=OK, chained=[GONE]),
+    case("store.false-chain", "untestable", "no id", created=OK, chained=[]),
+    case("store.false-chain", "not_met", "continued", created=OK, chained=[OK]),
+    case("store.false-bg", "met", "400", refused=BAD),
+    case("store.false-bg", "not_met", "accepted", refused=OK),
+    case("store.isolation", "met", "404", **apart()),
+    case("store.isolation", "met", "403, and 400 to the chain", **apart(looked=HIDDEN, chained=BAD)),
+    case("store.isolation", "not_met", "readable", **apart(looked=OK)),
+    case("store.isolation", "not_met", "continuable", **apart(chained=OK)),
+    case("store.isolation", "not_met", "cancellable", **apart(cancelled=OK)),
+    case("store.isolation", "not_met", "deletable", **apart(deleted=answer(body={}))),
+    case("store.isolation", "not_met", "refused and deleted", **apart(own=GONE)),
+]  # fmt: skip
+
+
+# --- deleting, on hand-made exchanges
+
+DONE = answer(body={})
+ERROR = {"event_type": "error", "error": {"code": "not_found", "message": "No."}}
+CREATED = {"event_type": "interaction.created", "interaction": {"id": "v1_one", "status": "completed"}}
+
+REPLAYED = stream_of(CREATED)
+STALLED = replace(stream_of(CREATED), ending=Ending(by=By.LIMIT, how=How.STALL, detail="nothing came"))
+SILENT = replace(STALLED, ending=Ending(by=By.LIMIT, how=How.TIMEOUT), seconds=15.0)
+GOING_ON = replace(SILENT, arrivals=Arrivals(array("Q", [20, 20]), array("d", [0.1, 14.0]), 2))
+REPLAYED_AND_ENDED = stream_of(CREATED, ERROR)
+SECOND = answer(body=interaction(id="v1_two"))
+
+CASES += [
+    case("del.ok", "met", "an empty object", deleted=DONE),
+    case("del.ok", "met", "no body", deleted=answer(204, label=None)),
+    case("del.ok", "non_strict", "more than that", deleted=answer(body={"success": True, "id": "v1_one"})),
+    case("del.ok", "not_met", "refused", deleted=answer(405)),
+    case("del.ok", "not_met", "dead", deleted=DEAD),
+    case("del.gone", "met", "late", deleted=DONE, gone=[OK, GONE], later=[GONE, GONE]),
+    case("del.gone", "untestable", "not deleted", deleted=BAD, gone=[OK], later=[]),
+    case("del.gone", "not_met", "kept", deleted=DONE, gone=[OK, OK], later=[OK]),
+    case("del.gone", "not_met", "another refusal", deleted=DONE, gone=[BAD], later=[]),
+    case("del.gone", "not_met", "back again", deleted=DONE, gone=[GONE], later=[GONE, OK]),
+    case("del.gone-stream", "met", "404", deleted=DONE, gone_stream=GONE),
+    case("del.gone-stream", "met", "an error event", deleted=DONE, gone_stream=stream_of(ERROR, b"[DONE]")),
+    case("del.gone-stream", "non_strict", "410", deleted=DONE, gone_stream=answer(410)),
+    case("del.gone-stream", "not_met", "replayed", deleted=DONE, gone_stream=REPLAYED),
+    case("del.gone-stream", "not_met", "replayed, then an error", deleted=DONE, gone_stream=REPLAYED_AND_ENDED),
+    case("del.gone-stream", "not_met", "an empty stream", deleted=DONE, gone_stream=stream_of()),
+    case("del.twice", "met", "404", deleted=DONE, deleted_again=GONE),
+    case("del.twice", "met", "again", deleted=DONE, deleted_again=DONE),
+    case("del.twice", "not_met", "crash", deleted=DONE, deleted_again=CRASH),
+    case("del.chain-after", "met", "404", deleted=DONE, chained=GONE),
+    case("del.chain-after", "met", "400", deleted=DONE, chained=BAD),
+    case("del.chain-after", "not_met", "continued", deleted=DONE, chained=OK),
+    case("del.isolated", "met", "readable", deleted=DONE, second=OK, other=OK),
+    case("del.isolated", "untestable", "not deleted", deleted=CRASH, second=OK, other=OK),
+    case("del.isolated", "not_met", "gone too", deleted=DONE, second=OK, other=GONE),
+    case("del.isolated", "not_met", "another one", deleted=DONE, second=OK, other=SECOND),
+    case("del.unknown", "met", "404", unknown=GONE),
+    case("del.unknown", "met", "success", unknown=DONE),
+    case("del.unknown", "not_met", "crash", unknown=CRASH),
+    case("del.running", "met", "gone", deleted=DONE, gone=[OK, GONE], later=[GONE]),
+    case("del.running", "met", "refused", deleted=BAD, gone=[OK], later=[OK]),
+    case("del.running", "not_met", "still there", deleted=DONE, gone=[OK], later=[OK]),
+    case("del.running", "not_met", "written back", deleted=DONE, gone=[GONE], later=[OK]),
+    case("del.reader-ends", "met", "an error event", deleted=DONE, stream=stream_of(CREATED, ERROR)),
+    case("del.reader-ends", "met", "without a word", deleted=DONE, stream=REPLAYED),
+    case("del.reader-ends", "not_applicable", "not deleted", deleted=BAD, stream=REPLAYED),
+    case("del.reader-ends", "untestable", "not streamed", deleted=DONE, stream=GONE),
+    case("del.reader-ends", "not_met", "it hangs", deleted=DONE, stream=STALLED),
+    case("del.reader-ends", "not_met", "nothing comes any more", deleted=DONE, stream=SILENT),
+    case("del.reader-ends", "untestable", "it still goes on", deleted=DONE, stream=GOING_ON),
+    case("del.running", "not_met", "crash", deleted=CRASH, gone=[OK], later=[]),
+]

@@ -1,0 +1,172 @@
+"""The judges of the checks on streams, on hand-made streams. The tests of `contract` cover each stream rule."""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import replace
+
+import pytest
+
+from harness.checks.catalogue import CATALOGUE
+from harness.outcome import Outcome
+from harness.rules import BY_ID
+from harness.wire import Arrivals, Exchange
+from tests.checks._play import answer, case, interaction, judge, refusal, shows
+from tests.checks._streams import begun, call_events, event, numbered, streamed, text_events
+
+# --- streams, on hand-made streams. The tests of `contract` cover each stream rule
+
+GOOD = text_events("He", "llo")
+TEXT = streamed(GOOD)
+CALL = streamed(call_events('{"location":', '"Paris"}'))
+BACKGROUND = streamed(numbered(GOOD))
+STREAMS = {"text": TEXT, "tool": CALL, "background": BACKGROUND}
+JSON = answer(body=interaction())
+HELLO = answer(body=interaction(steps=[
+    {"type": "user_input", "content": [{"type": "text", "text": "Say hi."}]},
+    {"type": "thought", "signature": "c2ln"},
+    {"type": "model_output", "content": [{"type": "text", "text": "Hello"}]},
+]))  # fmt: skip
+REFUSED = refusal(400)
+DEAD = answer(None)
+
+
+def without(*types):
+    """The text stream without the events of these types."""
+    return streamed([one for one in GOOD if one["event_type"] not in types])
+
+
+CASES = [
+    case("stream.terminal", "met", "three kinds", text=TEXT, streams=STREAMS),
+    case("stream.terminal", "not_met", "one kind just ends", text=TEXT, streams={
+        **STREAMS, "tool": without("interaction.completed")
+    }),
+    case("stream.terminal", "untestable", "no stream at all", text=JSON, streams={}),
+    case("stream.args-join", "met", "joined", text=TEXT, streams=STREAMS),
+    case("stream.args-join", "not_met", "half an object", text=TEXT, streams={
+        "tool": streamed(call_events('{"location":'))
+    }),
+    case("stream.args-join", "untestable", "no call", text=TEXT, streams={"text": TEXT}),
+    case("stream.sig-last", "met", "last", text=TEXT, streams=STREAMS),
+    case("stream.sig-last", "untestable", "none", text=TEXT, streams={"tool": CALL}),
+    case("stream.evid-unique", "met", "all different", text=TEXT, streams=STREAMS),
+    case("stream.evid-unique", "not_met", "all alike", text=TEXT, streams={
+        "background": streamed([{**one, "event_id": "ev"} for one in GOOD])
+    }),
+    case("stream.evid-unique", "untestable", "none", text=TEXT, streams={"text": TEXT}),
+    case("stream.completed-usage", "untestable", "never completed", text=TEXT, streams={
+        "text": without("interaction.completed")
+    }),
+    case("stream.equals-get", "met", "the same", streams=STREAMS, stored={"text": HELLO}),
+    case("stream.equals-get", "met", "the text is not its matter", streams=STREAMS, stored={"text": JSON}),
+    case("stream.equals-get", "not_met", "another step", streams=STREAMS, stored={
+        "text": answer(body=interaction(steps=[]))
+    }),
+    case("stream.text", "met", "the same", streams=STREAMS, stored={"text": HELLO}),
+    case("stream.text", "untestable", "never stored", streams=STREAMS, stored={"text": refusal(404)}),
+    case("stream.text", "untestable", "failed", streams=STREAMS, stored={
+        "text": answer(body=interaction(status="failed", steps=[]))
+    }),
+    case("stream.text", "not_met", "another text", streams=STREAMS, stored={"text": JSON}),
+    case("stream.equals-get", "not_met", "never stored", streams=STREAMS, stored={"text": refusal(404)}),
+    case("stream.equals-get", "untestable", "no id", streams=STREAMS, stored={}),
+    case("stream.end-matches-get", "met", "the same", streams=STREAMS, stored={"text": HELLO}),
+    case("stream.end-matches-get", "untestable", "never stored", streams=STREAMS, stored={"text": refusal(404)}),
+    case("stream.end-matches-get", "not_met", "another status", streams=STREAMS, stored={
+        "text": answer(body=interaction(status="failed"))
+    }),
+    case("stream.end-matches-get", "not_met", "another cost", streams=STREAMS, stored={
+        "text": answer(body=interaction(usage={"total_tokens": 6}))
+    }),
+    case("stream.opens", "met", "all three", text=TEXT, tool=CALL, thought=TEXT),
+    case("stream.opens", "met", "no tools", text=TEXT, tool=REFUSED, thought=REFUSED),
+    case("stream.opens", "not_met", "JSON", text=JSON, tool=CALL, thought=TEXT),
+    case("stream.opens", "not_met", "refused", text=REFUSED, tool=CALL, thought=TEXT),
+    case("stream.opens", "not_met", "tools crash it", text=TEXT, tool=refusal(500), thought=TEXT),
+    case("stream.equals-get", "not_met", "no interaction", streams=STREAMS, stored={"text": answer(body=[])}),
+    case("stream.bg-and-stream", "met", "a stream", background=BACKGROUND),
+    case("stream.bg-and-stream", "not_met", "JSON", background=JSON),
+    case("stream.bg-and-stream", "not_met", "refused", background=REFUSED),
+    case("stream.bg-and-stream", "not_met", "no id", background=streamed(text_events("Hi", found=""))),
+    case("stream.bg-and-stream", "not_met", "dead", background=DEAD),
+    case("stream.evid-delta", "met", "on each", background=begun(GOOD)),
+    case("stream.evid-delta", "met", "on deltas only", background=begun(GOOD, only="step.delta")),
+    case("stream.evid-delta", "not_met", "elsewhere only", background=begun(GOOD, only="step.start")),
+    case("stream.evid-delta", "untestable", "none", background=TEXT),
+    case("resume.foreground", "met", "replayed", text=TEXT, replay=TEXT),
+    case("resume.foreground", "met", "refused", text=TEXT, replay=REFUSED),
+    case("resume.foreground", "not_met", "JSON", text=TEXT, replay=JSON),
+    case("resume.foreground", "not_met", "cut short", text=TEXT, replay=streamed(GOOD[:4])),
+    case("resume.foreground", "not_met", "crash", text=TEXT, replay=refusal(500)),
+    case("resume.foreground", "untestable", "no id", text=TEXT, replay=None),
+]  # fmt: skip
+
+
+def test_every_rule_of_a_stream_has_a_check():
+    """Every rule in the contract's `stream` area has a check, also rules added later."""
+    judged = {check.id for check in CATALOGUE}
+    assert {rule.id for rule in BY_ID.values() if rule.area == "stream"} <= judged
+
+
+@pytest.mark.parametrize(
+    ("rule", "broken"),
+    [
+        ("stream.first", GOOD[1:]),
+        ("stream.created-once", [GOOD[0], *GOOD]),
+        ("stream.start-before", [*GOOD[:2], *GOOD[3:]]),
+        ("stream.stop-once", [*GOOD[:4], *GOOD[5:]]),
+        ("stream.index-contiguous", [GOOD[0], *GOOD[5:]]),
+        ("stream.completed-last", [*GOOD, GOOD[1]]),
+        ("stream.event-type", [*GOOD[:3], {"index": 0}, *GOOD[3:]]),
+    ],
+)
+def test_findings_of_the_contract_arrive(rule, broken):
+    """A check reports what the contract finds in one of several streams, and names that stream."""
+    observation = judge(rule, text=TEXT, streams={**STREAMS, "replay": streamed(broken)})
+    assert observation.outcome is Outcome.NOT_MET
+    assert {finding.where.exchange for finding in observation.findings} == {"streams[replay]"}
+
+
+# --- asking for and receiving a stream, on hand-made exchanges
+
+SLOW = replace(JSON, seconds=0.5)
+RUNNING = shows("in_progress")
+ERROR = event("error", error={"code": "deadline_exceeded", "message": "Too late."})
+
+
+def came(*moments: float) -> Exchange:
+    """A stream whose body came in equal pieces, after so many seconds."""
+    stream = streamed(GOOD)
+    size = -(-stream.size // len(moments))
+    pieces = Arrivals(array("Q", [size] * len(moments)), array("d", moments), len(moments))
+    return replace(stream, arrivals=pieces, seconds=moments[-1], notes=dict(stream.notes))
+
+
+CASES += [
+    case("stream.incremental", "met", "in progress at the first event", slow=came(0.1), looked=RUNNING),
+    case("stream.incremental", "met", "one after the other", slow=came(0.1, 2.0), looked=None),
+    case("stream.incremental", "untestable", "over at once", slow=came(0.1, 0.11), looked=JSON),
+    case("stream.incremental", "untestable", "no stream", slow=JSON, looked=None),
+    case("stream.incremental", "untestable", "all is slow", slow=came(2.0, 2.1), looked=SLOW),
+    case("stream.incremental", "not_met", "all at the end", slow=came(2.0, 2.1), looked=JSON),
+    case("stream.incremental", "not_met", "in one piece", slow=came(2.0), looked=JSON),
+    case("stream.alt-sse", "met", "a stream", streamed=streamed(GOOD)),
+    case("stream.alt-sse", "not_met", "refused", streamed=refusal(400)),
+    case("stream.alt-sse", "not_met", "JSON", streamed=JSON),
+    case("stream.error-shape", "met", "reported", failing=streamed([*GOOD[:3], ERROR])),
+    case("stream.error-shape", "met", "no details", failing=streamed([*GOOD[:3], event("error")])),
+    case("stream.error-shape", "not_met", "no object", failing=streamed([
+        *GOOD[:3], event("error", error="late")
+    ])),
+    case("stream.error-shape", "not_met", "a number", failing=streamed([
+        *GOOD[:3], event("error", error={"code": 504, "message": "Too late."})
+    ])),
+    case("stream.error-shape", "not_met", "silence", failing=streamed(GOOD[:3])),
+    case("stream.hangup", "met", "both well", after=JSON, looked=JSON),
+    case("stream.hangup", "non_strict", "gone", after=JSON, looked=refusal(404)),
+    case("stream.hangup", "met", "no id", after=JSON, looked=None),
+    case("stream.hangup", "not_met", "the next call fails", after=refusal(500), looked=JSON),
+    case("stream.hangup", "not_met", "the next call is too much", after=refusal(503), looked=JSON),
+    case("stream.hangup", "not_met", "the server is gone", after=DEAD, looked=None),
+    case("stream.hangup", "not_met", "reading fails", after=JSON, looked=refusal(500)),
+]  # fmt: skip

@@ -1,0 +1,217 @@
+"""The judges of the checks on function calls, on hand-made exchanges."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.checks.areas.tools import first_call
+from harness.outcome import Unmet
+from tests.checks._play import answer, case, interaction, refusal
+from tests.checks._streams import CALL, call_events, streamed, text_events
+
+# --- function calls, on hand-made exchanges
+
+
+def calls(*steps, status="requires_action", **fields):
+    """An answer with these steps."""
+    return answer(body=interaction(status=status, steps=list(steps), **fields))
+
+
+ASKED = calls(CALL)
+TEXT = answer(body=interaction())
+RESULT = {"type": "function_result", "call_id": "call_1", "result": "x"}
+DONE_BY_THE_SERVER = calls(CALL, RESULT, status="completed")
+WHOLE = streamed(call_events('{"location":', '"Paris"}'))
+
+
+def bent(**fields):
+    """The function call with some fields replaced; `None` omits a field."""
+    return calls({name: value for name, value in {**CALL, **fields}.items() if value is not None})
+
+
+CASES = [
+    case("tool.requires-action", "met", "waits", asked=ASKED),
+    case("tool.requires-action", "untestable", "no call", asked=TEXT),
+    case("tool.requires-action", "untestable", "the server ran it", asked=DONE_BY_THE_SERVER),
+    case("tool.requires-action", "not_met", "completed", asked=calls(CALL, status="completed")),
+    case("tool.requires-action", "untestable", "cut short", asked=calls(CALL, status="incomplete")),
+    case("tool.requires-action", "untestable", "refused", asked=refusal(400)),
+    case("tool.requires-action", "not_met", "crash", asked=refusal(500)),
+    case("tool.call-fields", "met", "all there", asked=ASKED),
+    case("tool.call-fields", "met", "no arguments needed", asked=bent(arguments={})),
+    case("tool.call-fields", "not_met", "no id", asked=bent(id=None)),
+    case("tool.call-fields", "not_met", "an empty name", asked=bent(name="")),
+    case("tool.call-fields", "not_met", "arguments as text", asked=bent(arguments='{"location": "Paris"}')),
+    case("tool.declared", "met", "declared", asked=ASKED),
+    case("tool.declared", "not_met", "another", asked=bent(name="get_time")),
+    case("tool.args-fit", "met", "in its type", asked=ASKED),
+    case("tool.args-fit", "not_met", "missing", asked=bent(arguments={})),
+    case("tool.args-fit", "not_met", "another type", asked=bent(arguments={"location": 7})),
+    case("tool.get-same", "met", "the same", asked=ASKED, fetched=ASKED),
+    case("tool.get-same", "not_met", "completed", asked=ASKED, fetched=calls(CALL, status="completed")),
+    case("tool.get-same", "not_met", "no call", asked=ASKED, fetched=calls()),
+    case("tool.get-same", "not_met", "gone", asked=ASKED, fetched=refusal(404)),
+    case("tool.choice-none", "met", "text", answer=TEXT),
+    case("tool.choice-none", "untestable", "refused", answer=refusal(400)),
+    case("tool.choice-none", "not_met", "a call", answer=ASKED),
+    case("tool.choice-none", "not_met", "crash", answer=refusal(500)),
+    case("tool.choice-any", "met", "a call", answer=ASKED),
+    case("tool.choice-any", "met", "of another function", answer=bent(name="get_time")),
+    case("tool.choice-any", "untestable", "refused", answer=refusal(400)),
+    case("tool.choice-any", "untestable", "cut short", answer=calls(status="incomplete")),
+    case("tool.choice-any", "not_met", "prose", answer=TEXT),
+    case("tool.choice-any", "not_met", "crash", answer=refusal(500)),
+    case("tool.choice-allowed", "met", "the allowed one", answer=ASKED),
+    case("tool.choice-allowed", "untestable", "refused", answer=refusal(400)),
+    case("tool.choice-allowed", "untestable", "no call", answer=TEXT),
+    case("tool.choice-allowed", "not_met", "the other", answer=bent(name="get_time")),
+    case("chain.no-tools", "met", "text", toolless=TEXT),
+    case("chain.no-tools", "not_met", "a call", toolless=ASKED),
+    case("tool.stream-status", "met", "waits", tool=WHOLE),
+    case("tool.stream-status", "untestable", "no call", tool=streamed(text_events("Hi"))),
+    case("tool.stream-status", "not_met", "completed", tool=streamed(call_events("{}", status="completed"))),
+    case("tool.stream-status", "not_met", "just ends", tool=streamed(call_events("{}")[:-1])),
+    case("tool.stream-call", "met", "whole", tool=WHOLE),
+    case("tool.stream-call", "not_met", "half an object", tool=streamed(call_events('{"location":'))),
+    case("tool.stream-call", "not_met", "a list", tool=streamed(call_events("[1]"))),
+    case("tool.stream-call", "not_met", "no name", tool=streamed(call_events("{}", name=""))),
+]  # fmt: skip
+
+
+def test_a_call_without_an_id_is_not_taken_for_none():
+    """What cannot be answered for lack of an id is said to lack it, not to have never come."""
+    with pytest.raises(Unmet, match=r"called \"get_weather\", but the call has no id"):
+        first_call(bent(id=None))
+    with pytest.raises(Unmet, match="called no function"):
+        first_call(TEXT)
+
+
+# --- function results, on hand-made exchanges
+
+CALLED = answer(body=interaction(status="requires_action", steps=[CALL]))
+NEXT = answer(body=interaction(id="v1_two"))
+SAME = answer(body=interaction())
+AGAIN = answer(body=interaction(id="v1_two", status="requires_action", steps=[CALL]))
+TWO = answer(body=interaction(status="requires_action", steps=[CALL, {**CALL, "id": "call_2"}]))
+TWINS = answer(body=interaction(status="requires_action", steps=[CALL, CALL]))
+RUNNING = answer(body=interaction(id="v1_two", status="in_progress"))
+REFUSED = refusal(400)
+CRASH = refusal(500)
+
+
+def forms(**changed):
+    """The answers to a function result in each form: accepted, except those that are replaced."""
+    return {"string": NEXT, "object": NEXT, "list": NEXT, **changed}
+
+
+CASES += [
+    case("tool.result-ok", "met", "accepted", asked=CALLED, forms=forms()),
+    case("tool.result-ok", "met", "and called again", asked=CALLED, forms=forms(string=AGAIN)),
+    case("tool.result-ok", "met", "another form refused", asked=CALLED, forms=forms(object=REFUSED)),
+    case("tool.result-ok", "not_met", "refused", asked=CALLED, forms=forms(string=REFUSED)),
+    case("tool.result-ok", "not_met", "the same id", asked=CALLED, forms=forms(string=SAME)),
+    case("tool.result-ok", "met", "whatever its status", asked=CALLED, forms=forms(string=RUNNING)),
+    case("tool.result-ok", "not_met", "something else", asked=CALLED, forms=forms(string=answer(body={}))),
+    case("tool.result-final", "met", "settled", forms=forms()),
+    case("tool.result-final", "met", "another call", forms=forms(string=AGAIN)),
+    case("tool.result-final", "untestable", "refused", forms=forms(string=REFUSED)),
+    case("tool.result-final", "not_met", "still running", forms=forms(string=RUNNING)),
+    case("tool.result-error", "met", "accepted", asked=CALLED, failure=NEXT),
+    case("tool.result-error", "not_met", "refused", asked=CALLED, failure=REFUSED),
+    case("tool.result-forms", "met", "all", asked=CALLED, forms=forms()),
+    case("tool.result-forms", "not_met", "no object", asked=CALLED, forms=forms(object=REFUSED)),
+    case("tool.result-forms", "not_met", "no list", asked=CALLED, forms=forms(list=CRASH)),
+    case("tool.result-no-tools", "met", "accepted", bare=NEXT),
+    case("tool.result-no-tools", "not_met", "refused", bare=REFUSED),
+    case("tool.result-bad-id", "met", "400", wrong_id=REFUSED),
+    case("tool.result-bad-id", "not_met", "accepted", wrong_id=NEXT),
+    case("tool.result-bad-id", "non_strict", "404", wrong_id=refusal(404)),
+    case("tool.result-bad-id", "not_met", "crash", wrong_id=CRASH),
+    case("tool.result-orphan", "met", "400", orphan=REFUSED),
+    case("tool.result-orphan", "not_met", "accepted", orphan=NEXT),
+    case("tool.result-orphan", "not_met", "crash", orphan=CRASH),
+    case("tool.parallel", "met", "accepted", asked=TWO, answered=NEXT),
+    case("tool.parallel", "not_met", "refused", asked=TWO, answered=REFUSED),
+    case("tool.ids-unique", "met", "two", asked=TWO),
+    case("tool.ids-unique", "not_met", "one for both", asked=TWINS),
+    case("tool.stateless", "met", "accepted", answered=NEXT),
+    case("tool.stateless", "not_met", "refused", answered=REFUSED),
+    case("tool.signature-missing", "met", "400", unsigned=REFUSED),
+    case("tool.signature-missing", "not_met", "accepted", unsigned=NEXT),
+    case("tool.signature-missing", "not_met", "crash", unsigned=CRASH),
+]  # fmt: skip
+
+
+# --- tool search, on hand-made exchanges
+
+SEARCH = {"type": "tool_search_call", "id": "s1", "arguments": {"function_names": ["get_weather"]}}
+LOADED = {"type": "tool_search_result", "call_id": "s1", "result": [{"type": "function", "name": "get_weather"}]}
+OTHERS = [{"type": "function", "name": "other"}]
+
+
+def found(*steps, status="requires_action"):
+    """An answer with these steps."""
+    return answer(body=interaction(status=status, steps=list(steps)))
+
+
+PLAIN = streamed(text_events("Sunny."))
+FOUND = found(SEARCH, LOADED, CALL)
+ANSWER = answer(body=interaction())
+
+CASES += [
+    case("toolsearch.pair-matched", "met", "both halves", asked=FOUND, streamed=PLAIN),
+    case("toolsearch.pair-matched", "untestable", "no search", asked=found(CALL), streamed=PLAIN),
+    case("toolsearch.pair-matched", "untestable", "refused", asked=refusal(400), streamed=refusal(400)),
+    case("toolsearch.pair-matched", "not_met", "crash", asked=refusal(500), streamed=PLAIN),
+    case("toolsearch.pair-matched", "not_met", "no result", asked=found(SEARCH, CALL), streamed=PLAIN),
+    case("toolsearch.pair-matched", "not_met", "no search before", asked=found(LOADED, CALL), streamed=PLAIN),
+    case("toolsearch.pair-matched", "not_met", "twice", asked=found(SEARCH, LOADED, LOADED), streamed=PLAIN),
+    case("toolsearch.names-declared", "met", "as declared", asked=FOUND, streamed=PLAIN),
+    case(
+        "toolsearch.names-declared", "met", "none", streamed=PLAIN,
+        asked=found(SEARCH, {**LOADED, "result": []}),
+    ),
+    case(
+        "toolsearch.names-declared", "not_met", "another", streamed=PLAIN,
+        asked=found(SEARCH, {**LOADED, "result": OTHERS}),
+    ),
+    case("toolsearch.not-pending", "met", "only the call", asked=FOUND, streamed=PLAIN, answered=ANSWER),
+    case(
+        "toolsearch.not-pending", "not_met", "the search waits", streamed=PLAIN, answered=ANSWER,
+        asked=found(SEARCH, LOADED),
+    ),
+    case(
+        "toolsearch.not-pending", "not_met", "result refused", asked=FOUND, streamed=PLAIN, answered=refusal(400)
+    ),
+]  # fmt: skip
+
+
+# --- search steps, on hand-made exchanges
+
+
+def searched(*steps, status="completed"):
+    """An answer with these steps."""
+    return answer(body=interaction(status=status, steps=list(steps)))
+
+
+QUERY = {"type": "google_search_call", "id": "s1", "arguments": {"queries": ["x"]}}
+FOUND = {"type": "google_search_result", "call_id": "s1"}
+
+CASES += [
+    case("tool.search", "met", "both halves", answer=searched(QUERY, FOUND)),
+    case("tool.search", "met", "no search", answer=TEXT),
+    case("tool.search", "untestable", "refused", answer=refusal(400)),
+    case("tool.search", "not_met", "crash", answer=refusal(500)),
+    case("tool.search", "not_met", "something else", answer=answer(body=[])),
+    case("tool.search", "not_met", "left to the client", answer=searched(QUERY, status="requires_action")),
+    case("tool.search", "not_met", "a call of nothing declared", answer=searched(CALL)),
+    case("tool.search-shape", "met", "both halves", answer=searched(QUERY, FOUND)),
+    case("tool.search-shape", "untestable", "no search", answer=TEXT),
+    case("tool.search-shape", "not_met", "no result", answer=searched(QUERY)),
+    case(
+        "tool.search-shape",
+        "not_met",
+        "a stray result",
+        answer=searched(QUERY, {**FOUND, "call_id": "s2"}),
+    ),
+]

@@ -1,1 +1,0 @@
-"""Tests of checks of functions, their results and searches."""

@@ -1,0 +1,128 @@
+"""All rules are complete, cite a source and are known to the judges that name them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from harness import contract
+from harness.cli.rules.every_check import load_every_check
+from harness.outcome import Basis, Level, Rule
+from harness.rules import BY_ID, ROWS, SUBJECTS
+from harness.rules.tables import load_sources
+
+RULES = pytest.mark.parametrize("rule", BY_ID.values(), ids=BY_ID)
+
+
+@RULES
+def test_a_rule_is_complete(rule: Rule) -> None:
+    """Each rule has an id, a statement, what breaks without it, and a source."""
+    assert re.fullmatch(r"[a-z]+(\.[a-z0-9-]+)+", rule.id)
+    assert rule.statement.endswith(".")
+    assert rule.breaks.endswith((".", ".)"))
+    assert rule.source.page
+
+
+@RULES
+def test_a_rule_is_no_stricter_than_its_source(rule: Rule) -> None:
+    """A rule that was only observed or inferred is never a MUST."""
+    if rule.source.basis in (Basis.OBSERVED, Basis.INFERRED):
+        assert rule.level is not Level.MUST
+
+
+def test_every_document_is_cited_and_has_one_address() -> None:
+    """Each document of the table is cited by a rule, and no two have the same title or the same address."""
+    pages = load_sources().values()
+    assert {row.rule.source.page for row in ROWS.values()} == {page["title"] for page in pages}
+    assert len({page["title"] for page in pages}) == len(pages)
+    addresses = [page["url"] for page in pages if "url" in page]
+    assert len(addresses) == len(set(addresses))
+
+
+NAMED = {
+    "API errors": "a guide of the Gemini API that was read as a copy",
+    "Antigravity agent": "a guide of the Gemini API that was read as a copy",
+    "Credentials": "a guide of the Gemini API that was read as a copy",
+    "Decisions guide": "told by three who quote it",
+    "Managed agents quickstart": "a guide of the Gemini API that was read as a copy",
+    "Migrating to interactions": "instructions that Google ships for assistants",
+    "OpenAPI document, v1beta": "not public; read from a copy",
+    "Priority inference": "a guide of the Gemini API that was read as a copy",
+    "Public recordings of the service": "test suites and notebooks of several projects",
+    "Tool Retrieval, announcement of 19 November 2026": "an article on blog.google",
+}
+"""Documents without an address, and what they are."""
+
+
+def test_a_document_without_an_address_is_known() -> None:
+    """A rule cites a document with an address, or one that is listed here with what it is."""
+    assert {rule.source.page for rule in BY_ID.values() if not rule.source.url} == NAMED.keys()
+
+
+@RULES
+def test_a_rule_names_the_place_in_its_document(rule: Rule) -> None:
+    """Nobody has to read a whole document to find the words of a rule."""
+    assert len(rule.source.section) >= 2
+
+
+WEAKENED = {
+    "stream.evid-delta": Level.MAY,  # no background stream that was recorded keeps it
+    "err.code-word": Level.MAY,  # sentences and numbers were seen live
+    "err.code-string": Level.SHOULD,
+    "err.code-status": Level.SHOULD,  # one overload came under three codes
+    "agent.chain-needs-env": Level.SHOULD,  # the guide obliges the client; the refusal was only seen
+    "create.labels": Level.MAY,  # the Gemini API refuses good ones, too
+    "tool.result-name": Level.MAY,  # optional in the types, required live
+    "stream.sig-last": Level.MAY,  # empty signatures come between summaries
+    "stream.bare-error": Level.MAY,  # the service itself breaks it
+    "stream.completed-usage": Level.SHOULD,  # one stream ended without, and GET had it
+    "chain.echo": Level.MAY,  # never seen
+    "http.unlisted": Level.MAY,  # provision_sandbox, compaction and others were seen
+    "decision.zero-output": Level.MAY,
+    "file.resume": Level.MAY,
+}
+"""Rules that news of the service has weakened, the highest level they may have, and why."""
+
+
+@pytest.mark.parametrize(("rule", "highest"), WEAKENED.items(), ids=WEAKENED)
+def test_what_the_service_itself_breaks_is_no_promise(rule: str, highest: Level) -> None:
+    """A rule whose source is weakened by what the service was seen to do keeps its lower level."""
+    order = [Level.MAY, Level.SHOULD, Level.MUST]
+    assert order.index(BY_ID[rule].level) <= order.index(highest)
+
+
+LEFT_OUT = {
+    "think.summaries-auto": "a summary may be empty, so that none of a thought breaks nothing",
+    "tools.mixed": "the guide mixes built-in tools with functions; two of the models refuse it",
+    "agent.base-saved": "a saved agent as base_agent was seen twice; the later guide names one base only",
+    "image.png": "listed as a type of images, refused in four places",
+}
+"""Promises that some source makes and no rule repeats, and why."""
+
+
+def test_what_is_left_out_is_no_rule() -> None:
+    """A promise that was left out and became a rule leaves the list."""
+    assert not LEFT_OUT.keys() & BY_ID.keys()
+
+
+def test_every_rule_that_a_judge_names_exists() -> None:
+    """Every rule id in the source of the judges is the id of a rule."""
+    folder = Path(contract.__file__).parent
+    areas = {rule.area for rule in BY_ID.values()}
+    named = {
+        found
+        for path in folder.rglob("*.py")
+        for found in re.findall(r'"([a-z]+\.[a-z0-9-]+)"', path.read_text("utf-8"))
+        if found.partition(".")[0] in areas
+    }
+    assert len(named) > 40
+    assert named <= BY_ID.keys()
+
+
+def test_every_area_has_a_title() -> None:
+    """Reports head an area with words; no title is left over, and no two areas have the same."""
+    checked = {check.rule.area for check in load_every_check()}
+    assert set(SUBJECTS) == checked | {rule.area for rule in BY_ID.values()}
+    assert len(set(SUBJECTS.values())) == len(SUBJECTS)
