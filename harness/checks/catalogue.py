@@ -27,7 +27,8 @@ from harness.contract.tables.refusals import REFUSALS
 from harness.kit.check import Check, Judge, judge_one, take
 from harness.outcome import Finding
 from harness.outcome.suggest import did_you_mean
-from harness.rules import AREAS, RuleRow, rows_of
+from harness.rules import AREAS, rows_of
+from harness.rules.row import RuleRow
 
 _SHARED: Mapping[str, Callable[..., Iterable[Finding]]] = {
     function.__name__: function

@@ -16,8 +16,6 @@ from harness.outcome import Level, Rule
 from harness.rules.row import RuleRow
 from harness.rules.tables import load_tables
 
-__all__ = ["AREAS", "BY_ID", "ROWS", "SUBJECTS", "RuleRow", "level_of", "rows_of"]
-
 _TABLES = load_tables()
 
 AREAS: tuple[str, ...] = _TABLES.areas
