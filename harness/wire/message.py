@@ -7,7 +7,7 @@ clock on, but never reads it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, KeysView
+from collections.abc import Callable, Iterable, Iterator, KeysView, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Protocol, TypeAlias
@@ -258,6 +258,39 @@ class WholeBody:
     def close(self) -> None:
         """Leave nothing to pull."""
         self._step = 2
+
+
+class ReadyBody:
+    """A `Body` whose chunks are all there, each with its whole data; a carrier may take many of them at once."""
+
+    __slots__ = ("_at", "_chunks")
+
+    def __init__(self, chunks: Sequence[Chunk], start: int = 0) -> None:
+        self._chunks = chunks
+        self._at = start
+
+    def take(self, most: int) -> Sequence[Chunk]:
+        """The next chunks; none if only the ending is left."""
+        start = self._at
+        taken = self._chunks[start : start + most]
+        self._at = start + len(taken)
+        return taken
+
+    def __iter__(self) -> ReadyBody:
+        return self
+
+    def __next__(self) -> Piece:
+        at = self._at
+        self._at = at + 1
+        if at < len(self._chunks):
+            return self._chunks[at]
+        if at == len(self._chunks):
+            return COMPLETE
+        raise StopIteration
+
+    def close(self) -> None:
+        """Leave nothing to pull."""
+        self._chunks, self._at = (), 1
 
 
 class WrappedBody:

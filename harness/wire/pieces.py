@@ -6,14 +6,14 @@ handed over at once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Chunk:
-    """Bytes handed over together.
+    """Bytes handed over together. Must not be modified; `frozen=True` would double the time to make one.
 
     `declared` (with chunked framing only) is set when the chunk's header line promises more bytes than follow.
     The piece after such a chunk is an `Ending` at `At.IN_CHUNK`.
@@ -21,6 +21,8 @@ class Chunk:
 
     data: bytes
     declared: int | None = None
+    coded: bytes = field(default=b"", init=False, repr=False, compare=False)
+    """The bytes with their header line, as a server wrote them first: streams of one run share their chunks."""
 
 
 @dataclass(frozen=True, slots=True)

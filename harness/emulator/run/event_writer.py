@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -85,15 +85,16 @@ class EventWriter:
         update = self.status_update(run, "in_progress")
         return {"interaction_id": update.pop("interaction_id"), "continuation_token": token, **update}
 
-    def step(self, run: Interaction, index: int, step: Json) -> Iterator[Json]:
-        """Yield all events of one step."""
-        yield self.start(index, step)
+    def step(self, run: Interaction, index: int, step: Json) -> list[Json]:
+        """Return all events of one step."""
+        events = [self.start(index, step)]
         if run.script.says_output and step["type"] == "model_output":
-            yield from self.shared_deltas(run, index, step)
+            events += self.shared_deltas(run, index, step)
         else:
             for delta in self.deltas(run, step):
-                yield self.delta(index, delta)
-        yield self.stop(run, index)
+                events.append(self.delta(index, delta))
+        events.append(self.stop(run, index))
+        return events
 
     def shared_deltas(self, run: Interaction, index: int, step: Json) -> list[SharedEvent]:
         """Return the deltas of an output that the script fixes word for word, built once for all of its runs.

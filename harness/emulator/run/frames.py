@@ -50,15 +50,17 @@ class Frames:
         """Encode events until there are `count` frames."""
         chunks, events, writer = self._chunks, self._run.events, self._writer
         marked = self._run.event_ids != "none"
-        for index in range(len(chunks), min(count, len(events))):
-            payload = events[index]
+        for index, payload in enumerate(events[len(chunks) : count], len(chunks)):
             cursor = self._cursor(index, payload) if marked else None
             self.cursors.append(cursor)
             if cursor is not None:
-                payload = writer.with_id(payload, cursor)
-            chunks.append(
-                _share_frame(writer, payload) if type(payload) is SharedEvent else Chunk(writer.frame(payload))
-            )
+                chunks.append(Chunk(writer.frame(writer.with_id(payload, cursor))))
+            elif type(payload) is SharedEvent:
+                if payload.chunk is None:  # the first run that needs the frame encodes it
+                    payload.chunk = Chunk(writer.frame(payload))
+                chunks.append(payload.chunk)
+            else:
+                chunks.append(Chunk(writer.frame(payload)))
         if count > len(events):
             chunks.append(Chunk(writer.encode_done()))
 
@@ -67,10 +69,3 @@ class Frames:
         if payload["event_type"] == "error" and wanted is not None and not wanted.id:
             return None
         return self._writer.event_id(self._run, index, payload)
-
-
-def _share_frame(writer: EventWriter, payload: SharedEvent) -> Chunk:
-    """Return the frame of a shared event; the first run that needs it encodes it."""
-    if payload.chunk is None:
-        payload.chunk = Chunk(writer.frame(payload))
-    return payload.chunk

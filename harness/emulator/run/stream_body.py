@@ -9,12 +9,12 @@ own limit on pauses without data.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import chain, islice
+from itertools import chain
 from threading import RLock
 
 from harness.emulator.run.run import Run
-from harness.wire import COMPLETE, Body, Chunk, Clock, Pause, Piece, PieceBody
-from harness.wire.message import WrappedBody
+from harness.wire import COMPLETE, Body, Chunk, Clock, Pause, Piece
+from harness.wire.message import ReadyBody, WrappedBody
 
 LONGEST_PAUSE = 25
 """The longest pause of a reader of a held run, in ticks (in steps of `pace` if that is set)."""
@@ -115,8 +115,7 @@ class HeldBody(LiveBody):
 
 def replay(run: Run, position: int) -> Body:
     """Return a body over a settled run; its frames are final, so no lock is needed."""
-    chunks = run.frames.all()
-    return PieceBody(chain(islice(chunks, position, None) if position else chunks, (COMPLETE,)))
+    return ReadyBody(run.frames.all(), position)
 
 
 class Regrouped(WrappedBody):
