@@ -187,7 +187,7 @@ def test_a_misspelt_model_is_refused_as_live(api, name, meant):
 
 @pytest.mark.parametrize(
     "name",
-    ["gemini-5-neon", "gemini-4-ultra", "imagen-4.0-generate", "gemini-4-pro-exp-0827", "gemini-4-flash-002"],
+    ["gemini-5-neon", "gemini-4-ultra", "gemini-4-pro-exp-0827", "gemini-4-flash-002"],
 )
 def test_a_new_word_in_a_name_is_a_new_model(api, name):
     """Models come every month: a word that is not almost a known one is taken."""
@@ -237,13 +237,18 @@ def test_json_format_brings_fitting_json(api):
 
 
 @pytest.mark.parametrize(
-    ("kind", "magic"), [("image", b"\xff\xd8\xff"), ("audio", bytes(16)), ("video", b"\0\0\0")], ids=str
+    ("kind", "model", "magic"),
+    [
+        ("image", "gemini-3-pro-image", b"\xff\xd8\xff"),
+        ("audio", "gemini-3.1-flash-tts-preview", bytes(16)),
+        ("video", "gemini-omni-1.1-flash", b"\0\0\0"),
+    ],
 )
-def test_media_formats_bring_tiny_files(kind, magic):
+def test_media_formats_bring_tiny_files(kind, model, magic):
     """A medium in response_format or response_modalities gives a tiny valid file; sound has no header."""
     api = Api()
     for fields in ({"response_format": {"type": kind}}, {"response_modalities": [kind]}):
-        content = api.create(**fields).json["steps"][-1]["content"][0]
+        content = api.create(model=model, **fields).json["steps"][-1]["content"][0]
         assert content["type"] == kind
         assert base64.b64decode(content["data"], validate=True).startswith(magic)
 
@@ -263,6 +268,9 @@ def test_thinking_summaries_on_request(api):
     assert "summary" not in plain
     assert told["summary"][0]["type"] == "text"
 
+
+COUNTS = "gemini-3.8-flash"
+"""Recorded with the newest fields of usage."""
 
 SERVER_TOOLS = [
     ("google_search", "google_search"),
@@ -290,7 +298,7 @@ def test_server_tools_show_a_pair(api, tool, stem):
 @pytest.mark.parametrize("tool", ["google_search", "google_maps", "retrieval"])
 def test_grounding_is_counted_in_queries(api, tool):
     """Grounding tools are counted by their queries and cost no tool-use tokens, as in recordings."""
-    usage = api.create(tools=[{"type": tool}]).json["usage"]
+    usage = api.create(model=COUNTS, tools=[{"type": tool}]).json["usage"]
     searched = {"search_query_count": 1} if tool == "google_search" else {}
     assert usage["grounding_tool_count"] == [{"type": tool, "count": 1, **searched}]
     assert usage["total_tool_use_tokens"] == 0
@@ -303,7 +311,7 @@ def test_every_query_of_a_call_counts(api, arguments, count):
     """A search with two queries counts as two, as recorded; scripted arguments of any other form count as one."""
     call = {"type": "google_search_call", "id": "c", "arguments": arguments}
     api.emulator.reply(steps=[call, {"type": "google_search_result", "call_id": "c", "result": []}])
-    (counted,) = api.create().json["usage"]["grounding_tool_count"]
+    (counted,) = api.create(model=COUNTS).json["usage"]["grounding_tool_count"]
     assert counted == {"type": "google_search", "count": count, "search_query_count": count}
 
 
@@ -377,7 +385,7 @@ def test_declared_functions_are_called(api, prompt, choice, names):
 USAGE = {
     "plain": {},
     "search": {"tools": [{"type": "google_search"}]},
-    "image": {"response_format": {"type": "image"}},
+    "image": {"model": "gemini-3-pro-image", "response_format": {"type": "image"}},
     "instruction": {"system_instruction": "Be brief."},
     "call": {"tools": [FUNCTION]},
 }

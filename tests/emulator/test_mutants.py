@@ -81,7 +81,8 @@ class Tour:
             {"stream": True, "response_format": FORM},
             {"tools": [TOOL], "generation_config": {"tool_choice": "any"}},
             {"agent": AGENT, "agent_config": {"type": "antigravity", "max_total_tokens": 1}},
-            {"response_format": {"type": "image"}}, {"response_format": {"type": "audio"}},
+            {"model": "gemini-3-pro-image", "response_format": {"type": "image"}},
+            {"model": "gemini-3.8-flash-tts", "response_format": {"type": "audio"}},
         ):  # fmt: skip
             self.new(**fields)
         for given in ({"type": "text", "text": "x"}, [{"type": "text", "text": "x"}],

@@ -16,7 +16,6 @@ VERTEX = "gcp-"
 """How the names of the recordings of Vertex begin."""
 EXPLAINED = {
     r".*\.usage\.(raw_prompt_token|(non_grounding_)?model_invocation_token_counts(\[\])?)": "`raw_prompt_token`",
-    r".*\.search_query_count": "`search_query_count`",
     r".*\.thoughts_tokens_details(\[\])?": "counts thoughts",
     r"(interaction\.created|step\.stop)\.metadata": "`metadata`",
     r"order of events": "one `function_call`",

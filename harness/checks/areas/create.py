@@ -39,6 +39,7 @@ from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.status_words import judge_ends
 from harness.contract.judge.usage import count_output, has_counts
 from harness.contract.judge.wording import format_answer, format_value
+from harness.contract.models.profiles import find_profile, list_models
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Send, Steps
 from harness.kit.check import exercise
@@ -286,14 +287,23 @@ def streams_formats(streamed: Exchange) -> Iterator[Finding]:
 def an_answer_in_pixels(t: RequestBuilder) -> Steps:
     """A create that requests an image."""
     body = {"input": "Draw a red circle on white ground.", "response_format": {"type": "image"}}
-    return {"drawn": (yield Send(t.create(body)))}
+    return {"drawn": (yield Send(t.create(body, model=_choose_model(t.model, "image"))))}
 
 
 @exercise(requests=1, interactions=1)
 def an_answer_aloud(t: RequestBuilder) -> Steps:
     """A create that requests speech."""
     body = {"input": "Say cheerfully: good morning!", "response_format": {"type": "audio"}}
-    return {"spoken": (yield Send(t.create(body)))}
+    return {"spoken": (yield Send(t.create(body, model=_choose_model(t.model, "audio"))))}
+
+
+def _choose_model(model: str, kind: str) -> str:
+    """Return a model that makes this kind of output, unless the target's own one does or is not known."""
+    profile = find_profile(model)
+    if profile.standing or kind in profile.output:
+        return model
+    makers = (known for known in list_models() if kind == known.output[0] and not known.value("lifecycle"))
+    return next(makers).name
 
 
 _MEDIA = ["data or a uri, of any type of this kind", "a run that does not complete: untestable"]

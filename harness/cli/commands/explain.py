@@ -19,14 +19,22 @@ from harness.outcome import Rule
 
 
 def run(words: Sequence[str]) -> int:
-    """Run the command. The code of a finding (`rule/word`) explains its rule."""
+    """Run the command. The code of a finding (`rule/word`) explains its rule, `model NAME…` a model."""
     parser = Parser(
         "explain",
         "Explain checks and rules of gateways: rule, source, what breaks without it, what passes, what it costs.",
     )
-    parser.add_argument("ids", nargs="+", metavar="ID", help="id of a check or rule, glob, area, or code")
+    parser.add_argument(
+        "ids",
+        nargs="+",
+        metavar="ID",
+        help="id of a check or rule, glob, area, or code; or `model NAME…`: a model, or all",
+    )
     add_revision_argument(parser)
     arguments = parser.parse(words)
+    if arguments.ids[0] == "model":
+        say("\n\n".join(_describe_models(arguments.ids[1:])))
+        return 0
     contract = contract_of(arguments)
     ids = list(dict.fromkeys(name.partition("/")[0] for name in arguments.ids))
     own = [rule for rule in list_rules_without_check() if rule.id in ids]
@@ -34,6 +42,14 @@ def run(words: Sequence[str]) -> int:
     checks = _blocks(others, contract) if others else []
     say("\n\n".join(["\n".join(_write_lines(describe_rule(rule))) for rule in own] + checks))
     return 0
+
+
+def _describe_models(names: Sequence[str]) -> Iterator[str]:
+    from harness.contract.models.wording import describe_model, describe_models
+
+    yield from ("\n".join(describe_model(name)) for name in names)
+    if not names:
+        yield "\n".join(describe_models())
 
 
 def _blocks(ids: Sequence[str], contract: Contract) -> list[str]:

@@ -108,9 +108,12 @@ class ContinuationRules:
                 )
 
     def needs_thought(self, order: CreateRequest) -> bool:
-        """Whether a call must follow its thought: not with a stored parent, and not before Gemini 3."""
-        model = (order.model or "").removeprefix("models/")
-        return order.previous is None and model.startswith(("gemini-3", "gemini-4"))
+        """Whether a call must follow its thought: not with a stored parent, and not on every model."""
+        return (
+            order.previous is None
+            and order.agent is None
+            and order.profile.value("thought_before_call") == "required"
+        )
 
     def thought_signature(self, step: Json) -> None:
         """Check the signature of one thought."""

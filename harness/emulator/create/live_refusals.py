@@ -19,10 +19,6 @@ from harness.emulator.values.platform import Platform
 Json = dict[str, Any]
 
 _LATEST = re.compile(r"(models/)?gemini-[a-z-]+-latest")
-_GONE = re.compile(r"(models/)?(gemini-2\.0)\b")
-_SPEAKS = re.compile(r"-tts\b")
-_ELSEWHERE = re.compile(r"(models/)?veo-")
-_SEARCHES_ALONE = re.compile(r"(models/)?gemini-3\.(6-flash|5-flash-lite)")
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)s")
 _SHORTEST, _LONGEST = 3.0, 10.0
 """Seconds of a video."""
@@ -36,13 +32,13 @@ def judge(order: CreateRequest, platform: Platform, version: str) -> None:
         raise invalid(f"Unknown parameter '{name}'; {platform.refuses[name]}. {_ANY_VERSION}")
     if not platform.strict:
         return
-    model = str(body.get("model", ""))
-    _judge_model(model, body, version)
+    if version == "v1" and _LATEST.fullmatch(order.model or ""):  # README of google-genai 3
+        raise Refusal(404, "model_not_found", f"Model '{order.model}' not found: only /v1beta serves this name.")
     if "response_format" in body or "generation_config" in body:
         _judge_formats(body)
         _judge_transcription(body)
     if "tools" in body:
-        _judge_tools(model, order.tools)
+        _judge_tools(order)
     if body.get("service_tier") == "deferred":
         raise invalid(f"Invalid value at 'service_tier': this surface has no tier 'deferred'. {_ANY_VERSION}")
     if not isinstance(body.get("input"), str):
@@ -59,34 +55,13 @@ def _judge_input(order: CreateRequest) -> None:
             raise invalid("Missing text in content of type text.")
 
 
-def _judge_model(model: str, body: Json, version: str) -> None:
-    """The `latest` names are only on v1beta (README of google-genai 3); gemini-2.0 was shut down on 2026-06-01.
-
-    Veo is not served here (one witness).
-    """
-    if version == "v1" and _LATEST.fullmatch(model):
-        raise Refusal(404, "model_not_found", f"Model '{model}' not found: this name is served by /v1beta only.")
-    if _ELSEWHERE.match(model):
-        raise Refusal(404, "model_not_found", f"Model '{model}' not found: interactions do not serve this family.")
-    gone = _GONE.match(model)
-    if gone:
-        raise invalid(f"Model family {gone[2]} is not supported.")
-    config = body.get("generation_config")
-    if isinstance(config, dict) and _SPEAKS.search(model):
-        for name in ("thinking_level", "thinking_summaries"):
-            if name in config:
-                raise invalid(
-                    f"'{name}' is not supported by the model '{model}', which speaks and does not think."
-                )
-
-
-def _judge_tools(model: str, tools: list[Json]) -> None:
-    """Two models do not take a search beside functions (two issues of July); the field it asks for is unknown."""
-    kinds = {tool.get("type") for tool in tools}
-    if _SEARCHES_ALONE.fullmatch(model) and {"google_search", "function"} <= kinds:
+def _judge_tools(order: CreateRequest) -> None:
+    """Some models do not take a search beside functions (two issues of July); the field it asks for is unknown."""
+    kinds = {tool.get("type") for tool in order.tools}
+    if {"google_search", "function"} <= kinds and order.profile.value("search_with_functions") == "refused":
         raise invalid(
             "Please enable tool_config.include_server_side_tool_invocations to use Built-in tools with Function "
-            f"calling. (There is no such field here: '{model}' takes one of the two, others take both.)"
+            f"calling. (There is no such field here: '{order.model}' takes one of the two, others take both.)"
         )
 
 

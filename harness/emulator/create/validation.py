@@ -14,9 +14,10 @@ from typing import Any
 
 from harness.contract import Contract
 from harness.contract.data.input import as_steps, items, text_of
+from harness.contract.models.profiles import find_profile
 from harness.contract.schema.explain import SchemaProblem, json_type
 from harness.contract.schema.validator import Validator
-from harness.emulator.create import agent_limits, live_refusals
+from harness.emulator.create import agent_limits, live_refusals, model_limits
 from harness.emulator.create.continuation import ContinuationRules
 from harness.emulator.create.model_names import correct_model_name, is_model_name
 from harness.emulator.create.unknown_parts import SentSteps
@@ -159,6 +160,8 @@ class CreateValidator(ContinuationRules):
         )  # fmt: skip
         if agent is not None:
             self.agent_rules(order)
+        else:
+            model_limits.judge(order, self.settings)
         if "previous_interaction_id" in body:
             order.previous = self.parent(body["previous_interaction_id"], project)
         if "continuation_token" in body:
@@ -241,8 +244,8 @@ class CreateValidator(ContinuationRules):
                 raise not_found(f"There is no agent '{name}'.{self.agent_hint(name)}")
             return None, name
         name = body["model"]
-        known = self._known_models
-        meant = name if name in known else correct_model_name(name, known)
+        is_listed = not find_profile(name).standing
+        meant = name if is_listed else correct_model_name(name, self._known_models)
         takes_any = self.settings.models == "any"
         if self.is_model(name) and (takes_any or meant == name):
             return name, None

@@ -1,13 +1,13 @@
 """What media a model makes, and of which type: what was asked for, unless the model has a mind of its own.
 
-Layer 2. Sources: recordings and probes of third parties, named with each type; none of it is documented.
+Layer 2. Which model makes which sound is in the tables of models; none of it is documented.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
+from harness.contract.models.profiles import ModelProfile
 from harness.emulator.values import media
 
 SPEECH = "audio/l16; rate=24000; channels=1"
@@ -19,12 +19,8 @@ _USUAL: dict[str, tuple[str, Callable[[], str]]] = {
     "video": ("video/mp4", media.clip),
 }
 _BUILDERS: dict[str, Callable[[], str]] = {"image/png": media.picture, "audio/wav": media.sound}
-_SOUNDS = (
-    (re.compile(r"gemini-2\.5-.*-tts\b"), "audio/L16;codec=pcm;rate=24000"),  # two observers
-    (re.compile(r"gemini-3\.8-.*-tts\b"), "audio/wav"),  # an observer here, another one of generateContent
-)
-_STUBBORN = (("lyria", "audio/mpeg"),)
-"""Models that make one type whatever was asked for: Lyria makes MP3 (one observer)."""
+_STUBBORN = ("music",)
+"""Families that make one type whatever was asked for: Lyria makes MP3 (one observer)."""
 
 
 def makes_media(kind: str) -> bool:
@@ -32,16 +28,14 @@ def makes_media(kind: str) -> bool:
     return kind in _USUAL
 
 
-def choose_type(kind: str, asked: str | None, model: str) -> str:
+def choose_type(kind: str, asked: str | None, profile: ModelProfile) -> str:
     """Return the media type in which a model makes a kind of content, `asked` for or not."""
     if kind != "audio":
         return asked or _USUAL[kind][0]
-    for name, stubborn in _STUBBORN:
-        if name in model:
-            return stubborn
-    if asked is not None:
-        return SPEECH if asked == "audio/l16" else asked
-    return next((mime for pattern, mime in _SOUNDS if pattern.search(model)), SPEECH)
+    usual = str(profile.value("audio_type") or SPEECH)
+    if asked is None or profile.family in _STUBBORN:
+        return usual
+    return SPEECH if asked == "audio/l16" else asked
 
 
 def make_medium(kind: str, mime: str) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -25,7 +24,7 @@ from harness.emulator.values.ids import IdSequence
 from harness.emulator.values.sample_budget import MOST_CHARACTERS, MOST_STEPS
 from harness.emulator.values.samples import sample
 from harness.emulator.values.signatures import sign
-from harness.emulator.values.usage import THOUGHT_TOKENS, tokens_by_modality
+from harness.emulator.values.usage import count_thought, tokens_by_modality
 from harness.errors import SampleTooLarge
 from harness.outcome.words import shorten
 
@@ -40,14 +39,10 @@ _TOO_LARGE = (
     "Lower minLength, minItems and the numbers, let no required property lead back to its own schema, nest "
     "constants less deeply, or script the answer."
 )
-_SPECIAL_MODELS = (
-    ("-image", "image"), ("nano-banana", "image"), ("-tts", "audio"), ("lyria", "audio"), ("-omni-", "video"),
-)  # fmt: skip
 _LEAST_OUTPUT = 36
 """A smaller limit of tokens is spent before the first step."""
-_TRANSCRIBES = "-transcribe"
-_THOUGHTLESS = ("-tts", "lyria", _TRANSCRIBES)
-"""Parts of the names of models that answer without a thought (speech: recorded; the others are inferred)."""
+_TRANSCRIBES = "transcription"
+"""The family of models that write down what they hear."""
 
 
 @dataclass(slots=True)
@@ -128,7 +123,8 @@ class ReplyBuilder:
         """Return the pairs of server tools, a thought, then the client's calls or the output."""
         if not order.body.get("tools") and order.agent is None:
             return [*self.thoughts(order, script), self.output(order)]
-        steps = [step for tool in order.tools for step in self.server_work(order, tool)]
+        work = [step for tool in order.tools for step in self.server_work(order, tool)]
+        steps = [] if order.profile.searches_last else work
         steps += self.thoughts(order, script)
         if order.agent is not None:
             steps += self.agent_work(order)
@@ -139,11 +135,12 @@ class ReplyBuilder:
             calls = self.call_functions(order, [tool_search.make_client_function(search)])
         elif search is not None:
             steps += [*tool_search.load_steps(deferred, self._ids), *self.thoughts(order, script)]
-        return [*steps, *calls] if calls else [*steps, self.output(order)]
+        steps += calls or [self.output(order)]
+        return [*steps, *work] if order.profile.searches_last else steps
 
     def server_work(self, order: CreateRequest, tool: Json) -> list[Json]:
         """Return the call and the result of a server tool, unless the input brings its result back (recorded)."""
-        pair = tool_steps.server_pair(tool, order.text, self._ids)
+        pair = tool_steps.server_pair(tool, order.text, self._ids, signed=order.profile.signs_tools)
         known = {step.get("type") for step in order.given}
         brought = pair and (pair[-1]["type"] in known or (tool["type"] == "mcp_server" and "tool_call" in known))
         return [] if brought else pair
@@ -162,7 +159,8 @@ class ReplyBuilder:
 
     def thoughts(self, order: CreateRequest, script: Script) -> list[Json]:
         """Return one signed thought, with a summary if one was asked for; none if the script says so."""
-        if script.thought is False or (script.thought is None and _answers_thoughtless(order.model or "")):
+        kind = order.profile.thought
+        if script.thought is False or (script.thought is None and kind == "none"):
             return []
         if order.agent is not None and not order.platform.agents_think:
             return []
@@ -173,6 +171,8 @@ class ReplyBuilder:
             summary = "**Reading the request**\n\nI look at what was asked and choose a short answer.\n"
         if summary is not None:
             step["summary"] = [{"text": summary, "type": "text"}]
+        if script.thought is None and kind == "bare":
+            return [] if order.stream else [{"type": "thought"}]
         step["type"] = "thought"
         return [step]
 
@@ -208,7 +208,7 @@ class ReplyBuilder:
                 value = sample(wanted.get("schema") or {"type": "object"}, budget=order.budget)
                 return self.text_content(order, msgspec.json.encode(value).decode())
             return self.text_content(order, self.words(order))
-        mime = choose_type(kind, wanted.get("mime_type"), order.model or "")
+        mime = choose_type(kind, wanted.get("mime_type"), order.profile)
         content: Json = {"type": kind}
         if wanted.get("delivery") == "uri":
             content["uri"] = self.deliver(base64.b64decode(make_medium(kind, mime)), mime, order.project)
@@ -223,7 +223,7 @@ class ReplyBuilder:
         """Return a text, with the citation that a declared tool brings, or the times of a transcript's words."""
         content: Json = {"text": text}
         cited = tool_steps.annotation(order.tools, text, order.documents) if order.body.get("tools") else None
-        spoken = annotate_words(order.generation, text) if _TRANSCRIBES in (order.model or "") else []
+        spoken = annotate_words(order.generation, text) if order.profile.family == _TRANSCRIBES else []
         if cited is not None or spoken:
             content["annotations"] = spoken or [cited]
         content["type"] = "text"
@@ -251,7 +251,8 @@ class ReplyBuilder:
         thoughts = [step for step in steps if step["type"] == "thought"]
         if most < _LEAST_OUTPUT and thoughts:
             return [drop_signature(step) for step in thoughts if "summary" in step], True
-        left = most - THOUGHT_TOKENS * sum(step["type"] == "thought" for step in steps)
+        thought = count_thought(order.generation, order.profile)
+        left = most - thought * sum(step["type"] == "thought" for step in steps)
         kept: list[Json] = []
         for step in steps:
             cost = sum(tokens_by_modality([step]).values())
@@ -272,7 +273,10 @@ class ReplyBuilder:
 
 
 def _list_formats(order: CreateRequest) -> list[Json]:
-    """Return the output asked for, as response formats; empty for plain text."""
+    """Return the output asked for, as response formats; empty for plain text.
+
+    What the model cannot make is left out: `model_limits` has refused it where it was all that was asked for.
+    """
     body = order.body
     wanted = body.get("response_format")
     if wanted:
@@ -282,22 +286,14 @@ def _list_formats(order: CreateRequest) -> list[Json]:
     elif body.get("response_mime_type") == "application/json":
         formats = [{"type": "text", "mime_type": "application/json"}]
     else:
-        formats = _formats_of_model(order.model or "")
+        made = order.profile.output[0]
+        formats = [{"type": made}] if makes_media(made) else []
+    if order.platform.strict and order.agent is None and len(formats) > 1:
+        makes = order.profile.output
+        return [form for form in formats if form.get("type", "text") in makes]
     return formats
 
 
 def drop_signature(thought: Json) -> Json:
     """Return a thought that was cut before its signature."""
     return {name: value for name, value in thought.items() if name != "signature"}
-
-
-@lru_cache(maxsize=256)
-def _answers_thoughtless(model: str) -> bool:
-    """Whether a model answers without a thought."""
-    return any(part in model for part in _THOUGHTLESS)
-
-
-@lru_cache(maxsize=256)
-def _formats_of_model(model: str) -> list[Json]:
-    """Return the format of a model made for one medium; empty for other models."""
-    return [{"type": kind} for part, kind in _SPECIAL_MODELS if part in model][:1]

@@ -90,18 +90,22 @@ _PAIRS: dict[str, tuple[str, Callable[[Json, str], tuple[Json, Json]]]] = {
 }
 
 
-def server_pair(tool: Json, prompt: str, ids: IdSequence) -> list[Json]:
-    """Return the call step and the result step of one server tool; empty for an unknown tool."""
+def server_pair(tool: Json, prompt: str, ids: IdSequence, *, signed: bool = True) -> list[Json]:
+    """Return the call step and the result step of one server tool; empty for an unknown tool.
+
+    Steps without a signature leave it out of bodies, and show an empty one when they start in a stream (recorded).
+    """
     kind = str(tool.get("type"))
     if kind not in _PAIRS:
         return []
     stem, build = _PAIRS[kind]
     call, result = build(tool, prompt)
     call_id = ids.mcp_call() if kind == "mcp_server" else ids.call()
-    return [
-        {"id": call_id, **call, "type": f"{stem}_call", "signature": sign(ids.number())},
-        {"call_id": call_id, **result, "type": f"{stem}_result", "signature": sign(ids.number())},
+    steps = [
+        {"id": call_id, **call, "type": f"{stem}_call"},
+        {"call_id": call_id, **result, "type": f"{stem}_result"},
     ]
+    return [{**step, "signature": sign(ids.number())} for step in steps] if signed else steps
 
 
 def own_call(name: str, arguments: Json, result: Json, ids: IdSequence) -> list[Json]:

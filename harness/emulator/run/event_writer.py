@@ -30,6 +30,8 @@ DEFAULT_PIECES = 5
 KEPT_OUTPUTS = 64
 """The number of scripted outputs whose deltas are cached; beyond it the cache is emptied."""
 
+_OF_TOOLS = ("_call", "_result")
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -87,7 +89,10 @@ class EventWriter:
 
     def step(self, run: Interaction, index: int, step: Json) -> list[Json]:
         """Return all events of one step."""
-        events = [self.start(index, step)]
+        start = self.start(index, step)
+        if run.profile.starts_calls_signed and step["type"].endswith(_OF_TOOLS):
+            start["step"] = {**start["step"], "signature": step.get("signature", "")}
+        events = [start]
         if run.script.says_output and step["type"] == "model_output":
             events += self.shared_deltas(run, index, step)
         else:

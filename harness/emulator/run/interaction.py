@@ -15,7 +15,7 @@ from harness.emulator.script.scripts import Script
 from harness.emulator.values.create_request import CreateRequest
 from harness.emulator.values.settings import Settings
 from harness.emulator.values.timestamps import Timestamps
-from harness.emulator.values.usage import Meter, count_invocations
+from harness.emulator.values.usage import Meter, count_invocations, count_thought
 
 Json = dict[str, Any]
 
@@ -39,8 +39,9 @@ class Interaction(ABC):
     __slots__ = (
         "__weakref__",
         "_goal", "_lag", "_old_status", "_usage", "_world", "agent", "background", "bodies", "body", "checkpoints",
-        "context", "created", "environment_id", "errors", "given", "id", "model", "number", "platform", "project",
-        "script", "serial", "settled", "shown", "size", "steps", "stored", "token", "updated", "waiting",
+        "context", "created", "environment_id", "errors", "given", "id", "model", "number", "platform", "profile",
+        "project", "script", "serial", "settled", "shown", "size", "steps", "stored", "token", "updated",
+        "waiting",
     )  # fmt: skip
 
     def __init__(
@@ -62,7 +63,7 @@ class Interaction(ABC):
         self.model, self.agent = order.model, order.agent
         self.background, self.stored = order.background, order.store
         self.body, self.given = order.body, order.given
-        self.platform = order.platform
+        self.platform, self.profile = order.platform, order.profile
         self.environment_id = script.environment_id or order.environment_id
         self.steps = reply.steps
         self.errors = reply.errors
@@ -164,14 +165,22 @@ class Interaction(ABC):
     def usage_after(self, steps: int) -> Json:
         """Return the token counts after the first `steps` steps."""
         system = self.body.get("system_instruction") or ""
-        usage = self._world.meter.usage(self.given, self.steps[:steps], context=self.context, system=system)
+        fields = self.profile.usage
+        usage = self._world.meter.usage(
+            self.given,
+            self.steps[:steps],
+            context=self.context,
+            system=system,
+            fields=fields,
+            thought_tokens=count_thought(self.body.get("generation_config"), self.profile),
+        )
         if not self.platform.counts_nothing:
             made = [{"modality": "text", "tokens": usage["total_output_tokens"]}]
             usage = {name: value for name, value in usage.items() if name not in _ZEROS or value}
             usage.setdefault("output_tokens_by_modality", made)
         elif self.platform.counts_prompt and self.model is not None:
-            usage |= count_invocations(usage)
-            if "-transcribe" in self.model:
+            usage |= count_invocations(usage, fields)
+            if "no_output" in fields:
                 usage |= {"total_output_tokens": 0, "total_tokens": usage["total_input_tokens"]}
         return usage
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from harness.contract.data.output import count_transcript
+from harness.contract.models.profiles import ModelProfile, find_profile
 from harness.emulator.values.platform import GEMINI, Platform
 from harness.emulator.values.sample_budget import SampleBudget
 
@@ -35,7 +36,8 @@ class CreateRequest:
 
     `documents` are the titles of what its `file_search` finds, `platform` is the surface that the call came to,
     `budget` what all samples for this create may cost together, `size` how much memory the request takes,
-    `rest` the steps that are left of the answer whose checkpoint it continues.
+    `rest` the steps that are left of the answer whose checkpoint it continues, `answered_by` the model that
+    answers instead of one that is retired.
     """
 
     body: dict[str, Any]
@@ -54,6 +56,12 @@ class CreateRequest:
     budget: SampleBudget = field(default_factory=SampleBudget)
     size: int = 0
     rest: list[dict[str, Any]] = field(default_factory=list)
+    answered_by: str = ""
+
+    @property
+    def profile(self) -> ModelProfile:
+        """The table of the model or agent that answers."""
+        return find_profile(self.answered_by or self.model or self.agent or "")
 
     @property
     def is_further(self) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
+from datetime import date
 from itertools import islice
 from typing import Any
 
@@ -45,7 +46,11 @@ class Settings:
                      at the first event, as a gateway does that drops the parameter
     keys             key → project; None accepts any non-empty key, for the project `default`
     require_key      whether a call without a key is refused
-    models           `known` refuses names that belong to no family of models (404), `any` accepts all
+    models           `known` refuses names that belong to no family of models (404), and what a model does not take
+                     (`harness explain model`); `any` accepts all
+    lifecycle        the day, such as `2026-12-01`, on which the lives of models are played: for one that was
+                     retired by then its successor answers; without a successor it is refused. None: no model is
+                     ever retired
     files            `known` refuses creates that name a file or a file search store that is not there, `any` takes
                      them
     processing       seconds of the clock during which an uploaded video, or a document in a store, is not ready
@@ -74,6 +79,7 @@ class Settings:
     keys: Mapping[str, str] | None = None
     require_key: bool = True
     models: str = "known"
+    lifecycle: str | None = None
     files: str = "known"
     processing: float = 2.0
     ticks: int = 2
@@ -127,6 +133,11 @@ class Settings:
             isinstance(self.processing, int | float) and 0 <= self.processing < 1e9
         ):
             yield f"processing={self.processing!r} must be a number of seconds, 0 or more"
+        yield from self._find_wrong_optionals()
+
+    def _find_wrong_optionals(self) -> Iterator[str]:
+        if self.lifecycle is not None and not _is_day(self.lifecycle):
+            yield f"lifecycle={self.lifecycle!r} must be a day such as 2026-12-01, or null"
         if self.pace is not None and not (isinstance(self.pace, int | float) and self.pace > 0):
             yield f"pace={self.pace!r} must be a positive number of seconds, or null"
         if self.keys is not None and not _is_text_map(self.keys):
@@ -136,6 +147,8 @@ class Settings:
         """Return a copy with some values replaced. Raises UsageFault that names what is unknown or wrong."""
         names = {field.name for field in fields(self)}
         known = {name: value for name, value in values.items() if name in names}
+        if isinstance(known.get("lifecycle"), date):  # as YAML, and with it `--set`, reads a day
+            known["lifecycle"] = known["lifecycle"].isoformat()
         unknown = (name for name in values if name not in names)
         mistakes = [
             f"there is no setting {name!r}{did_you_mean(str(name), names, otherwise=_LISTED)}"
@@ -152,6 +165,13 @@ class Settings:
 
 def _is_count(value: object, least: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _is_day(value: object) -> bool:
+    try:
+        return isinstance(value, str) and date.fromisoformat(value).isoformat() == value
+    except ValueError:
+        return False
 
 
 def _is_text_map(value: object) -> bool:

@@ -8,11 +8,13 @@ count. Must not know runs.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import msgspec
 
 from harness.contract import Contract
+from harness.contract.models.profiles import ModelProfile
 
 Json = dict[str, Any]
 
@@ -21,18 +23,26 @@ _PER_MEDIA = {"audio": 64, "video": 290}
 """Tokens counted for a content without text; any other costs as much as an image."""
 _HOLDS_MEDIA = frozenset({"data", "uri", "name"})
 
+COUNTS_TOOLS, COUNTS_QUERIES, COSTS_TOOLS = "grounding_tool_count", "search_query_count", "tool_use_by_search"
+"""Names in the tables of models: uses of a grounding tool are counted, or cost tokens as those of other tools."""
 _SEARCH = "google_search"
 """The one tool whose uses recordings count twice, since October."""
 _FRAME = 21
 """What the service adds to a prompt before the model sees it."""
 
 THOUGHT_TOKENS = 24
-"""Tokens counted for each thought."""
+"""Tokens counted for each thought, except at the lowest level (`count_thought`)."""
 
 
 def count(text: str) -> int:
     """Return the tokens of a text: one per four characters, rounded up."""
     return (len(text) + 3) // 4
+
+
+def count_thought(generation: Mapping[str, Any] | None, profile: ModelProfile) -> int:
+    """Return the tokens of a thought: none at the level `minimal`, as one witness saw it live."""
+    level = (generation or {}).get("thinking_level") or profile.value("default_level")
+    return 0 if level == "minimal" else THOUGHT_TOKENS
 
 
 def tokens_by_modality(steps: list[Json]) -> dict[str, int]:
@@ -81,8 +91,20 @@ class Meter:
         tools = contract.grounding_tools
         self._grounding = {step.name: step.tool for step in contract.steps.values() if step.tool in tools}
 
-    def usage(self, given: list[Json], output: list[Json], *, context: int = 0, system: str = "") -> Json:
-        """Return the usage of a run with input `given`; `context` is the number of tokens of earlier turns."""
+    def usage(
+        self,
+        given: list[Json],
+        output: list[Json],
+        *,
+        context: int = 0,
+        system: str = "",
+        fields: Collection[str] = (COUNTS_TOOLS, COUNTS_QUERIES),
+        thought_tokens: int = THOUGHT_TOKENS,
+    ) -> Json:
+        """Return the usage of a run with input `given`; `context` is the number of tokens of earlier turns.
+
+        `fields` are those that the model has beyond the ones of every model.
+        """
         own = tokens_by_modality(given)
         if context or system:
             own["text"] = own.get("text", 0) + context + count(system)
@@ -93,15 +115,16 @@ class Meter:
         for step in output:
             kind = step.get("type", "")
             if kind == "thought":
-                thoughts += THOUGHT_TOKENS
-            elif kind in self._grounding:
+                thoughts += thought_tokens
+            elif kind in self._grounding and COSTS_TOOLS not in fields:
                 _count_queries(step, self._grounding[kind], queries)
             else:
                 _count_step(step, kind, used if is_server_tool(kind) else made)
         usage = self.assemble(own, made, thoughts, sum(used.values()))
-        if queries:
-            usage["grounding_tool_count"] = [
-                {"type": tool, "count": count, **({"search_query_count": count} if tool == _SEARCH else {})}
+        if queries and COUNTS_TOOLS in fields:
+            searched = COUNTS_QUERIES in fields
+            usage[COUNTS_TOOLS] = [
+                {"type": tool, "count": count, **({COUNTS_QUERIES: count} if tool == _SEARCH and searched else {})}
                 for tool, count in queries.items()
             ]
         return usage
@@ -129,8 +152,8 @@ class Meter:
         return taken + given + thoughts + tool
 
 
-def count_invocations(usage: Json) -> Json:
-    """Return the counters of the model's own work, which no type lists and recordings since August have.
+def count_invocations(usage: Json, fields: Collection[str]) -> Json:
+    """Return those counters of the model's own work that it has (`fields`); no type lists them.
 
     The prompt is the input and what a run adds to it (21 with one text, in recordings); one invocation is assumed.
     """
@@ -145,9 +168,9 @@ def count_invocations(usage: Json) -> Json:
         if tokens:
             details[name] = [{"modality": "text", "tokens": tokens}]
     counts: Json = {"raw_prompt_token": prompt, "model_invocation_token_counts": [details]}
-    if "grounding_tool_count" in usage:
+    if COUNTS_TOOLS in usage:
         counts["non_grounding_model_invocation_token_counts"] = [details]
-    return counts
+    return {name: value for name, value in counts.items() if name in fields}
 
 
 def _to_list(counts: dict[str, int]) -> list[Json]:

@@ -14,6 +14,7 @@ SIGNED = {"type": "thought", "signature": "c2ln"}
 RESULT = {"type": "function_result", "call_id": "c1", "result": "ok"}
 TOOL = {"type": "function", "name": "f"}
 VIDEO = {"type": "video"}
+FILMS, SPEAKS = "gemini-omni-1.1-flash", "gemini-3.1-flash-tts-preview"
 EMPTY = {"type": "text", "text": ""}
 SAID_NOTHING = {"type": "model_output", "content": [EMPTY]}
 
@@ -28,10 +29,13 @@ LIVE = {
     ),
     "empty piece": ({"text": [ASKED, SIGNED, CALL, {**RESULT, "name": "f", "result": [EMPTY]}]}, "Missing text"),
     "deferred": ({"service_tier": "deferred"}, "service_tier"),
-    "audio by uri": ({"response_format": {"type": "audio", "delivery": "uri"}}, "'delivery' is for video"),
+    "audio by uri": (
+        {"model": SPEAKS, "response_format": {"type": "audio", "delivery": "uri"}},
+        "'delivery' is for video",
+    ),
     "gone": ({"model": "gemini-2.0-flash"}, "Model family gemini-2.0 is not supported."),
     "thinking speech": (
-        {"model": "gemini-3.1-flash-tts-preview", "generation_config": {"thinking_level": "low"}},
+        {"model": SPEAKS, "generation_config": {"thinking_level": "low"}},
         "thinking_level",
     ),
     "search beside functions": (
@@ -39,11 +43,17 @@ LIVE = {
         "Please enable tool_config.include_server_side_tool_invocations",
     ),
     "a video that is not stored, by uri": (
-        {"model": "gemini-omni-flash-preview", "store": False, "response_format": {**VIDEO, "delivery": "uri"}},
+        {"model": FILMS, "store": False, "response_format": {**VIDEO, "delivery": "uri"}},
         "store=true is required when response format has video delivery set to URI",
     ),
-    "a duration without its unit": ({"response_format": {**VIDEO, "duration": "3"}}, "The duration '3' is none"),
-    "a duration too long": ({"response_format": {**VIDEO, "duration": "11s"}}, "from '3s' to '10s'"),
+    "a duration without its unit": (
+        {"model": FILMS, "response_format": {**VIDEO, "duration": "3"}},
+        "The duration '3' is none",
+    ),
+    "a duration too long": (
+        {"model": FILMS, "response_format": {**VIDEO, "duration": "11s"}},
+        "from '3s' to '10s'",
+    ),
     "speakers": ({"generation_config": {"speech_config": {"speakers": []}}}, "Expected an array, got object"),
 }
 GEMINI = {
@@ -81,8 +91,8 @@ def test_the_gemini_api_refuses(fields, words):
 @pytest.mark.parametrize("fields", [
     {"model": "gemini-3.5-flash", "tools": [{"type": "google_search"}, TOOL]},
     {"model": "gemini-3.6-flash", "tools": [TOOL]},
-    {"model": "gemini-omni-flash-preview", "response_format": {**VIDEO, "delivery": "uri", "duration": "3s"}},
-    {"response_format": {**VIDEO, "duration": "10s"}},
+    {"model": FILMS, "response_format": {**VIDEO, "delivery": "uri", "duration": "3s"}},
+    {"model": FILMS, "response_format": {**VIDEO, "duration": "10s"}},
 ], ids=str)  # fmt: skip
 def test_what_is_close_to_a_refusal_passes(fields):
     """Another model, one tool alone, a stored video and the limits of its duration are taken."""
@@ -91,7 +101,7 @@ def test_what_is_close_to_a_refusal_passes(fields):
 
 def test_veo_is_served_elsewhere():
     """The names of video models that interactions do not serve are not found; `any` takes them."""
-    assert ask("gemini", {"model": "veo-3.1-generate"}).error == (404, "model_not_found")
+    assert ask("gemini", {"model": "veo-3.1-generate"}).error == (404, "not_found")
     assert ask("any", {"model": "veo-3.1-generate"}).status == 200
 
 

@@ -22,7 +22,7 @@ L16, WAV = {"type": "audio", "mime_type": "audio/l16"}, {"type": "audio", "mime_
     ("gemini-2.5-flash-preview-tts", L16, SPEECH, b"\0\0"),
     ("lyria-3-clip-preview", None, "audio/mpeg", b""),
     ("lyria-3-clip-preview", WAV, "audio/mpeg", b""),
-    ("gemini-3.5-flash", {"type": "audio"}, SPEECH, b"\0\0"),
+    ("gemini-9-flash-tts", {"type": "audio"}, SPEECH, b"\0\0"),
 ])  # fmt: skip
 def test_sound_is_of_the_type_that_the_model_makes(model, asked, mime, start):
     """Speech is bare samples up to 3.1 and WAV from 3.8 on, unless another type is asked for; Lyria makes MP3."""

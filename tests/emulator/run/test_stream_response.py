@@ -40,7 +40,7 @@ def frame(name: str, payload: str) -> str:
 def test_stream_bytes_are_those_of_recordings(api):
     """A foreground stream matches the recordings in every byte: frames, order of events and fields, sentinel."""
     api.emulator.reply("Hi.", deltas=["H", "i."], thought=False)
-    answer = api.create("Say hi.", stream=True)
+    answer = api.create("Say hi.", model="gemini-3.8-flash", stream=True)
     found = answer.events[0]["interaction"]["id"]
     usage = (
         '{"total_tokens":3,"total_input_tokens":2,"input_tokens_by_modality":[{"modality":"text","tokens":2}],'
@@ -49,7 +49,7 @@ def test_stream_bytes_are_those_of_recordings(api):
         '"candidates_tokens_details":[{"modality":"text","tokens":1}]}]}'
     )
     times = '"created":"2026-06-09T00:00:00Z","updated":"2026-06-09T00:00:00Z","service_tier":"standard"'
-    about = '"object":"interaction","model":"gemini-3.5-flash"'
+    about = '"object":"interaction","model":"gemini-3.8-flash"'
     expected = [
         ("interaction.created", f'{{"interaction":{{"id":"{found}","status":"in_progress",{about}}}'),
         ("interaction.status_update", f'{{"interaction_id":"{found}","status":"in_progress"'),
@@ -78,7 +78,9 @@ STREAMS = {
     "mcp": ({}, {"tools": [{"type": "mcp_server", "name": "shop", "url": "https://example.org/mcp"}]}),
     "computer": ({}, {"tools": [{"type": "computer_use", "environment": "browser"}]}),
     "json": ({}, {"response_format": {"type": "text", "mime_type": "application/json", "schema": {}}}),
-    "media": ({}, {"response_modalities": ["text", "image", "audio", "video"]}),
+    "media": ({}, {"model": "gemini-3-pro-image", "response_modalities": ["text", "image"]}),
+    "video": ({}, {"model": "gemini-omni-1.2-flash"}),
+    "speech": ({}, {"model": "gemini-3.8-flash-tts"}),
     "incomplete": ({}, {"generation_config": {"max_output_tokens": 1}}),
     "unstored": ({}, {"store": False}),
     "agent": ({}, {"agent": AGENT, "environment": "remote"}),

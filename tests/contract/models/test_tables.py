@@ -1,0 +1,149 @@
+"""The tables of models: complete, and every cell names a source that exists."""
+
+from __future__ import annotations
+
+import json
+import re
+from itertools import chain
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from harness import resources
+from harness.contract import CURRENT, load
+from harness.contract.models.profiles import FOLDER, LEVELS, find_profile, list_models, list_sources
+from harness.contract.models.wording import describe_life, describe_model, list_cells, write_table
+from harness.documents import load_yaml
+from tests.contract.corpus import FOLDER as CORPUS
+from tests.contract.corpus import needs_corpus
+
+SCHEMA = json.loads((resources.folder("schemas") / "models.schema.json").read_text("utf-8"))
+CELLS = SCHEMA["$defs"]["cells"]["properties"]
+FILES = sorted(path for path in FOLDER.glob("*.yaml") if path.name not in ("common.yaml", "sources.yaml"))
+MODELS = {profile.name: profile for profile in list_models()}
+"""Every model by name."""
+
+
+def families():
+    """Every family of every file."""
+    return chain.from_iterable(load_yaml(path.read_text("utf-8")) for path in FILES)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_every_file_fits_the_schema(path):
+    """Families, models and cells are those that the schema describes."""
+    Draft202012Validator(SCHEMA).validate(load_yaml(path.read_text("utf-8")))
+
+
+def test_every_cell_has_a_value_for_any_model():
+    """The common table holds every cell, so that no profile lacks one, and fits the schema as a model's does."""
+    common = load_yaml((FOLDER / "common.yaml").read_text("utf-8"))["cells"]
+    assert common.keys() == CELLS.keys()
+    Draft202012Validator({**SCHEMA, "$ref": "#/$defs/cells", "type": "object", "items": True}).validate(common)
+
+
+def test_sources_are_all_there_and_all_used():
+    """A key behind a level is one of the sources, and each source carries a cell or is named in a note."""
+    cells = [cell for profile in MODELS.values() for cell in profile.cells.values()]
+    keys = {cell.key for cell in cells if cell.level in "GST"}
+    noted = set(re.findall(r"\([GST] (\w+)\)", " ".join(cell.note for cell in cells)))
+    assert keys | noted <= list_sources().keys()
+    assert list_sources().keys() == keys | noted
+    assert {cell.level for cell in cells} == LEVELS.keys()
+
+
+@needs_corpus
+def test_every_recording_exists():
+    """A recording that carries a cell, or that a note names, is in the corpus."""
+    cells = [cell for profile in MODELS.values() for cell in profile.cells.values()]
+    named = {cell.key for cell in cells if cell.level == "R"}
+    named |= set(re.findall(r"\(R ([\w.-]+)\)", " ".join(cell.note for cell in cells)))
+    assert named
+    assert {stem for stem in named if not list((CORPUS / "files").glob(f"{stem}.*"))} == set()
+
+
+def test_the_default_is_one_of_the_levels():
+    """A model that has a default level has that level."""
+    for profile in MODELS.values():
+        default = profile.value("default_level")
+        assert default is None or profile.levels is None or default in profile.levels, profile.name
+
+
+def test_a_successor_is_a_model_of_its_own():
+    """Whoever answers for a retired model is in the tables."""
+    lives = [profile.value("lifecycle") or {} for profile in MODELS.values()]
+    assert {life["then"] for life in lives if "then" in life} <= MODELS.keys()
+
+
+def test_every_name_of_the_schemas_is_in_the_tables():
+    """Each model and agent that the schemas list has a table."""
+    documents = (load(CURRENT).schemas.document(name) for name in ("model-name", "agent-name"))
+    assert set(chain.from_iterable(known["x-known-values"] for known in documents)) <= MODELS.keys()
+
+
+def test_a_name_belongs_to_its_own_family():
+    """Without its table a model would be taken for one of its family: the expressions are the right ones."""
+    wrong = []
+    for family in families():
+        for name in family["models"]:
+            found = find_profile(f"{name}-x")
+            if found.family != family["family"]:
+                wrong.append((name, found.family))
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("name", "family", "words"),
+    [
+        ("gemini-5-helium", "gemini-4", "the newest family, gemini-4"),
+        ("models/gemini-3.9-flash", "gemini-3", "the family gemini-3"),
+        ("gemini-9-flash-tts", "speech", "the family speech"),
+        ("gemini-4-neon", "gemini-4", ""),
+        ("models/gemini-4-neon", "gemini-4", ""),
+    ],
+)
+def test_an_unknown_name_takes_a_family(name, family, words):
+    """A name of no table takes its family's profile, or the newest family's, and says so."""
+    profile = find_profile(name)
+    assert profile.family == family
+    assert words in profile.standing
+    assert bool(profile.standing) is bool(words)
+
+
+def test_what_a_model_lacks_is_as_its_family():
+    """A cell says whether it is the model's own, its family's or any model's."""
+    cells = find_profile("gemini-4-neon").cells
+    assert (cells["levels"].origin, cells["thought"].origin) == ("", "as its family")
+    assert cells["image_type"].origin == "as any model"
+    assert cells["levels"].value == ["low", "medium", "high", "xhigh"]
+
+
+def test_sources_have_a_title_and_an_address():
+    """A source is a title and where it is, and nothing else."""
+    assert all(source.keys() == {"title", "url"} for source in list_sources().values())
+
+
+def test_the_page_shows_the_tables():
+    """docs/models.md ends with the table that is made of the data."""
+    page = (Path(__file__).resolve().parents[3] / "docs" / "models.md").read_text("utf-8")
+    assert page.endswith("\n\n" + write_table()), "run `python -m harness.contract.models`"
+
+
+def test_every_cell_is_explained():
+    """`describe_model` has a line for each cell, with its level, and spells out the sources that it names."""
+    lines = list(describe_model("gemini-4-neon"))
+    for label in list_cells().values():
+        assert any(line.startswith(f"  {label}: ") for line in lines), label
+    assert "  thinking levels: low, medium, high, xhigh [G GN]" in lines
+    assert any(line.startswith("  GN: Developer's guide to Gemini 4 Neon, ") for line in lines)
+    assert not any("no table lists" in line for line in lines)
+    assert any("no table lists" in line for line in describe_model("gemini-5-helium"))
+
+
+def test_a_life_is_one_sentence():
+    """A retired model names its successor; one that lives on has no sentence."""
+    told = describe_life(find_profile("gemini-2.5-flash"))
+    assert "2026-12-01" in told
+    assert "gemini-3.5-flash-lite" in told
+    assert describe_life(find_profile("gemini-4-neon")) == ""

@@ -1,0 +1,207 @@
+"""What a model refuses although others accept it, and what each model's answers look like."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.outcome import UsageFault
+from tests.emulator.client import Api
+
+ASKED = {"type": "user_input", "content": [{"type": "text", "text": "Hello"}]}
+SAID = {"type": "model_output", "content": [{"type": "text", "text": "Hi."}]}
+CALL = {"type": "function_call", "id": "c1", "name": "f", "arguments": {}}
+DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+
+
+def document(mime):
+    """A step with a document of this type."""
+    return [{"type": "user_input", "content": [{"type": "document", "data": "aGVsbG8=", "mime_type": mime}]}]
+
+
+@pytest.fixture
+def api():
+    """An emulator."""
+    return Api()
+
+
+@pytest.mark.parametrize(("model", "level", "allowed"), [
+    ("gemini-3.7-flash", "minimal", "medium, low, high"),
+    ("gemini-3.1-pro-preview", "minimal", "high, low, medium"),
+    ("gemini-3.8-flash", "xhigh", "medium, low, high"),
+    ("gemini-4-carbon", "xhigh", "medium, low, high"),
+    ("gemini-4-neon", "minimal", "high, low, medium, xhigh"),
+    ("gemini-3.5-flash", "xhigh", "medium, minimal, low, high"),
+])  # fmt: skip
+def test_a_level_that_a_model_lacks_is_refused(api, model, level, allowed):
+    """The message is the service's: it names the level, and those that the model has, the default first."""
+    answer = api.create(model=model, generation_config={"thinking_level": level})
+    assert answer.error == (400, "invalid_request")
+    assert answer.message == (
+        f"'{level}' is not a supported thinking level for this model. Allowed values are: {allowed}."
+    )
+
+
+@pytest.mark.parametrize(("model", "level"), [
+    ("gemini-4-neon", "xhigh"), ("gemini-4-hydrogen", "xhigh"), ("gemini-3.5-flash", "minimal"),
+    ("gemini-2.5-flash", "high"), ("gemini-5-helium", "high"),
+])  # fmt: skip
+def test_a_level_that_a_model_has_is_taken(api, model, level):
+    """Each model takes its own levels; one whose levels are unknown takes all."""
+    assert api.create(model=model, generation_config={"thinking_level": level}).status == 200
+
+
+def test_minimal_thinking_costs_nothing(api):
+    """At the lowest level a thought has no tokens; at a higher one it has some."""
+    for level, costs in (("minimal", False), ("low", True)):
+        usage = api.create(generation_config={"thinking_level": level}).json["usage"]
+        assert bool(usage["total_thought_tokens"]) is costs
+
+
+@pytest.mark.parametrize("model", ["gemini-2.5-flash", "gemini-3.8-flash", "gemini-4-neon"])
+def test_top_k_is_taken(api, model):
+    """No type lists `top_k`, and the service takes it; penalties are no parameters."""
+    assert api.create(model=model, generation_config={"top_k": 10}).status == 200
+    refused = api.create(model=model, generation_config={"presence_penalty": 1})
+    assert refused.message.startswith("Unknown parameter 'presence_penalty'")
+
+
+@pytest.mark.parametrize(("model", "status"), [
+    ("gemini-3.6-flash", 400), ("gemini-3.5-flash-lite", 400), ("gemini-3.8-flash", 400), ("gemini-4-carbon", 400),
+    ("gemini-3.5-flash", 200), ("gemini-2.5-flash", 200), ("gemini-3-flash-preview", 200),
+])  # fmt: skip
+@pytest.mark.parametrize("last", [SAID, CALL], ids=["output", "call"])
+def test_history_ends_on_the_users_turn(api, model, status, last):
+    """From 3.6 Flash and 3.5 Flash-Lite on a history must end with the user's turn; the message says with what."""
+    signed = {"type": "thought", "signature": "c2ln"}
+    answer = api.create([ASKED, signed, last], model=model)
+    assert answer.status == status
+    if status == 400:
+        assert answer.message.startswith("Requests ending with a model turn are not supported.")
+        assert "user_input" in answer.message
+    assert api.create([ASKED, signed, SAID, ASKED], model=model).status == 200
+
+
+@pytest.mark.parametrize("mime", [
+    "text/plain", "text/html", "text/css", "text/xml", "text/javascript", "text/markdown", "text/rtf", "text/csv",
+    "text/x-anything", "text/plain; charset=utf-8", "application/json", "application/pdf", DOCX,
+    "application/vnd.oasis.opendocument.text", "application/msword",
+])  # fmt: skip
+def test_documents_of_every_text_type_are_read(api, mime):
+    """Each text/* type, Office and OpenDocument are taken, in the input and in the result of a function."""
+    given = document(mime)
+    assert api.create(given).status == 200
+    part = given[0]["content"]
+    call = api.create(tools=[{"type": "function", "name": "f"}]).json
+    (pending,) = [step for step in call["steps"] if step["type"] == "function_call"]
+    result = {"type": "function_result", "name": "f", "call_id": pending["id"], "result": part}
+    assert api.create([result], previous_interaction_id=call["id"]).status == 200
+
+
+def test_another_document_is_refused_with_what_is_read(api):
+    """A type that no model reads is refused, in the input and in the result of a function."""
+    refused = api.create(document("application/zip"))
+    assert refused.error == (400, "invalid_request")
+    assert "application/zip" in refused.message
+    assert "application/pdf" in refused.message
+    call = api.create(tools=[{"type": "function", "name": "f"}]).json
+    (pending,) = [step for step in call["steps"] if step["type"] == "function_call"]
+    part = document("application/zip")[0]["content"]
+    result = {"type": "function_result", "name": "f", "call_id": pending["id"], "result": part}
+    assert api.create([result], previous_interaction_id=call["id"]).status == 400
+
+
+@pytest.mark.parametrize("fields", [
+    {"response_modalities": ["video"]}, {"response_modalities": ["image"]},
+    {"response_format": {"type": "video"}}, {"response_format": {"type": "audio"}},
+], ids=str)  # fmt: skip
+def test_a_text_model_makes_no_media(api, fields):
+    """A kind of output that the model does not make is refused, with what it makes; `any` makes everything."""
+    refused = api.create(model="gemini-3.7-flash", **fields)
+    assert refused.error == (400, "invalid_request")
+    assert "'gemini-3.7-flash' makes text, not " in refused.message
+    assert Api.with_settings(platform="any").create(model="gemini-3.7-flash", **fields).status == 200
+
+
+def test_an_image_beside_text_is_left_out(api):
+    """A model that makes text alone answers text where text and an image were asked for, as one witness saw."""
+    body = api.create(response_modalities=["text", "image"]).json
+    assert [content["type"] for content in body["steps"][-1]["content"]] == ["text"]
+
+
+@pytest.mark.parametrize(("model", "where"), [
+    ("gemini-embedding-2", "embedContent"), ("gemini-decision-1", "/v1beta/decisions"),
+    ("gemini-3.8-live", "Live"), ("imagen-4.0-generate-001", "predict"), ("gemini-3-pro-preview", "not found"),
+])  # fmt: skip
+def test_models_of_other_operations_are_refused(api, model, where):
+    """A model that does not run here is not found, and the refusal says where it runs."""
+    refused = api.create(model=model)
+    assert refused.error == (404, "not_found")
+    assert f"Model '{model}' not found." in refused.message
+    assert where in refused.message
+
+
+def test_more_output_than_a_model_can_write_is_refused(api):
+    """Gemini 4 refuses a limit above its window; its window itself asks for a long answer."""
+    for most, status in ((1_048_577, 400), (1_048_576, 200)):
+        answer = api.create(model="gemini-4-carbon", generation_config={"max_output_tokens": most})
+        assert answer.status == status
+
+
+@pytest.mark.parametrize("day", [None, "2026-11-30"])
+def test_no_model_retires_by_itself(day):
+    """Without the setting, and on a day before, a model answers as ever."""
+    api = Api.with_settings(lifecycle=day)
+    assert "raw_prompt_token" not in api.create(model="gemini-2.5-flash").json["usage"]
+    assert api.create(model="deep-research-preview-04-2026", background=True).status == 200
+
+
+def test_a_day_is_played():
+    """From its last day on the successor answers under the old name; a model without one is not found."""
+    api = Api.with_settings(lifecycle="2026-12-01")
+    body = api.create(model="gemini-2.5-pro").json
+    assert body["model"] == "gemini-2.5-pro"
+    assert "raw_prompt_token" in body["usage"]
+    refused = api.create(model="gemini-2.5-pro", generation_config={"thinking_level": "minimal"})
+    assert "not a supported thinking level" in refused.message
+    gone = api.create(model="gemini-3.1-flash-image")
+    assert gone.error == (404, "not_found")
+    assert "2026-10-29" in gone.message
+
+
+@pytest.mark.parametrize("value", ["tomorrow", 20261201, "2026-13-01", "20261201"])
+def test_a_day_is_a_date(api, value):
+    """The setting takes a day as written in a calendar; the fault says how."""
+    with pytest.raises(UsageFault, match=r"lifecycle=.* must be a day such as 2026-12-01"):
+        api.emulator.change(lifecycle=value)
+
+
+def test_a_search_of_25_flash_comes_last(api):
+    """Gemini 2.5 shows its search after the output, unsigned; it costs tokens and is not counted."""
+    fields = {"model": "gemini-2.5-flash", "tools": [{"type": "google_search"}]}
+    body = api.create(**fields).json
+    kinds = ["thought", "model_output", "google_search_call", "google_search_result"]
+    assert [step["type"] for step in body["steps"]] == kinds
+    assert all("signature" not in step for step in body["steps"][2:])
+    assert body["usage"]["total_tool_use_tokens"] > 0
+    assert "grounding_tool_count" not in body["usage"]
+    events = api.create(stream=True, **fields).events[:-1]
+    starts = [event["step"] for event in events if event["event_type"] == "step.start"]
+    assert [start.get("signature") for start in starts] == [None, None, "", ""]
+
+
+def test_a_call_of_25_flash_starts_with_an_empty_signature(api):
+    """Its stream shows `signature: ""` where a call begins; that of Gemini 3 does not."""
+    for model, shown in (("gemini-2.5-flash", ""), ("gemini-3.8-flash", None)):
+        events = api.create(model=model, stream=True, tools=[{"type": "function", "name": "f"}]).events[:-1]
+        starts = [event["step"] for event in events if event["event_type"] == "step.start"]
+        assert starts[-1]["type"] == "function_call"
+        assert starts[-1].get("signature") == shown
+
+
+def test_a_model_that_films_shows_its_thought_in_bodies_only(api):
+    """Omni's body has a thought with nothing but its type, its stream none."""
+    steps = api.create(model="gemini-omni-1.1-flash").json["steps"]
+    assert [list(step) for step in steps] == [["type"], ["content", "type"]]
+    events = api.create(model="gemini-omni-1.1-flash", stream=True).events[:-1]
+    starts = [event["step"]["type"] for event in events if event["event_type"] == "step.start"]
+    assert starts == ["model_output"]
