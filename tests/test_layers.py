@@ -95,7 +95,7 @@ WORDS = (
 _CHOOSE_IDS = (
     "benches/client/__init__.py", "benches/client/cases/case.py",
     "benches/client/cases/case_sets.py", "benches/client/cases/drop_cases.py",
-    "benches/client/cases/stream_source.py", "faults/kinds/case_kind.py",
+    "benches/client/cases/stream_source.py", "faults/kinds.py",
     "benches/client/judgement/case_results.py", "report/shards/torture_shards.py",
 )  # fmt: skip
 

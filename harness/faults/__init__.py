@@ -5,27 +5,38 @@
 body can be cut.
 """
 
-from harness.faults.enumerate import every_byte, every_event, structural
-from harness.faults.grammar import parse
+from harness.faults.grammar import parse, random_plan
 from harness.faults.plan import Connection, Fault, Plan, Scope, Seed
-from harness.faults.random import random_plan
 from harness.faults.service import FaultyService, Suffered, cut
-from harness.faults.values.answers import Compress, ErrorShape, Raw, Reshape, Status
-from harness.faults.values.cuts import Cut, Drop, Place, Spot
-from harness.faults.values.events import (
+from harness.faults.splitting import every_byte, every_event, structural
+from harness.faults.values import (
     BareError,
     Chunks,
+    Comment,
+    Compress,
     Crlf,
+    Cut,
+    Drop,
     ErrorEvent,
+    ErrorShape,
+    Garble,
+    Glue,
     Ids,
     Inclusive,
     Late,
+    Members,
+    Omit,
     Ping,
+    Place,
+    Raw,
     Replay,
+    Reshape,
     Silence,
+    Spot,
+    Status,
+    Trickle,
     Unknown,
 )
-from harness.faults.values.frames import Comment, Garble, Glue, Members, Omit, Trickle
 
 __all__ = [
     "cut", "FaultyService", "Suffered",

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from harness.faults.splitting import CR, LF
-from harness.faults.values.cuts import Cut, Drop, Place, Spot
+from harness.faults.values import Cut, Drop, Place, Spot
 from harness.wire import COMPLETE, At, Chunk, Decoder, Ending, How, Pause, Piece
 
 _LEAD_BYTE = re.compile(rb"[\xc2-\xf4]")

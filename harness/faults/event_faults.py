@@ -6,16 +6,155 @@ Layer 1. One subclass of `event_stage` for each fault; `replay` also keeps the e
 from __future__ import annotations
 
 import json
+import re
 from collections import deque
+from dataclasses import replace
 
-from harness.faults.cursor_codec import own_id
 from harness.faults.cut_faults import ending_of
-from harness.faults.event_stage import Completion, EventStage, Inserter
-from harness.faults.splitting import Event
-from harness.faults.values.cuts import Cut, Spot
-from harness.faults.values.events import BareError, ErrorEvent, Ids, Late, Ping, Replay, Silence, Unknown
-from harness.wire import COMPLETE, Chunk, Pause, Piece, StreamProtocol, encode
+from harness.faults.splitting import CR, Event, Splitter
+from harness.faults.values import (
+    BareError,
+    Chunks,
+    Comment,
+    Cut,
+    ErrorEvent,
+    Garble,
+    Glue,
+    Ids,
+    Late,
+    Members,
+    Omit,
+    Part,
+    Ping,
+    Replay,
+    Silence,
+    Spot,
+    Trickle,
+    Unknown,
+)
+from harness.wire import COMPLETE, At, Chunk, Ending, How, Pause, Piece, StreamProtocol, encode
 from harness.wire.json_value import encode_json
+
+# Stages that work on the events of a stream: the bases of the faults that change events.
+# Knows events and the `StreamProtocol` of their API; must not know services. Each event is forwarded as one
+# piece, as soon as it is complete.
+
+
+class EventStage:
+    """A stage that works on whole events; a subclass decides what is sent in place of each."""
+
+    def __init__(self) -> None:
+        self._splitter = Splitter()
+        self._missing = 0  # bytes that the last chunk declared but did not contain
+        self.fired = False
+
+    def begin(self) -> list[Piece]:
+        """Pieces to send before the first byte."""
+        return []
+
+    def event(self, event: Event) -> list[Piece]:
+        """Pieces to send in place of one event."""
+        raise NotImplementedError
+
+    def feed(self, piece: Piece) -> list[Piece]:
+        """Forward pauses, hold bytes until their event is complete, flush an incomplete event at the ending."""
+        if isinstance(piece, Pause):
+            return [piece]
+        if isinstance(piece, Ending):
+            return self._end(piece)
+        self._missing = 0 if piece.declared is None else piece.declared - len(piece.data)
+        out = self._change(self._splitter.feed(piece.data))
+        spilled = self._splitter.spill()
+        return [*out, Chunk(spilled)] if spilled else out
+
+    def _change(self, events: list[Event]) -> list[Piece]:
+        out: list[Piece] = []
+        for event in events:
+            out += self.event(event)
+            if out and isinstance(out[-1], Ending):
+                break
+        return out
+
+    def _end(self, ending: Ending) -> list[Piece]:
+        """Flush what is held, then end. The pieces were rebuilt from events, so a torn chunk is rebuilt too."""
+        events, rest = self._splitter.finish()
+        out = self._change(events)
+        if out and isinstance(out[-1], Ending):
+            return out
+        if self._missing > 0:
+            declared = len(rest) + self._missing
+            return [*out, Chunk(rest, declared), replace(ending, declared=declared, sent=len(rest))]
+        if ending.at is At.IN_CHUNK and (rest or out):
+            ending = replace(ending, at=At.IN_BODY, declared=None, sent=None)
+        return [*out, Chunk(rest), ending] if rest else [*out, ending]
+
+
+class Inserter(EventStage):
+    """Base of the stages that add something after `after` events (None: after each event)."""
+
+    def __init__(self, after: int | None) -> None:
+        super().__init__()
+        self._after = after
+        self._count = 0
+
+    def event(self, event: Event) -> list[Piece]:
+        """The event, followed by the addition if one is due."""
+        self._count += 1
+        if self._after is not None and self._count != self._after:
+            return [Chunk(event.raw)]
+        self.fired = True
+        return [Chunk(event.raw), Chunk(self.build_addition(event).replace(b"\n", event.newline))]
+
+    def build_addition(self, event: Event | None) -> bytes:
+        """The bytes to add after `event` (None: before the first one); their lines end in LF."""
+        raise NotImplementedError
+
+    def begin(self) -> list[Piece]:
+        """The addition of `after=0`."""
+        if self._after != 0:
+            return []
+        self.fired = True
+        return [Chunk(self.build_addition(None))]
+
+
+class Completion(EventStage):
+    """Base of the faults that wait for the event that completes the stream."""
+
+    def __init__(self, protocol: StreamProtocol) -> None:
+        super().__init__()
+        self._protocol = protocol
+
+    def event(self, event: Event) -> list[Piece]:
+        """Forward every event unchanged, except the completing one."""
+        payload = event.payload()
+        if payload is None or not self._protocol.completes(payload):
+            return [Chunk(event.raw)]
+        self.fired = True
+        return self.completing(event)
+
+    def completing(self, event: Event) -> list[Piece]:
+        """Pieces to send in place of the completing event."""
+        raise NotImplementedError
+
+
+# Cursors that this package makes up, and the real cursor that each of them stands for.
+# A made-up cursor contains the real one, so no state is kept and any server can be behind the faults.
+
+
+_MARK = "harness-fault."
+
+
+def own_id(cursor: str | None) -> str:
+    """A cursor for an event that is added after the one with `cursor` (None: before any)."""
+    return _MARK + (cursor or "")
+
+
+def real_id(cursor: str) -> str | None:
+    """The real cursor that a made-up one stands for, None for the start of the stream; a real one unchanged."""
+    while cursor.startswith(_MARK):
+        cursor = cursor.removeprefix(_MARK)
+    return cursor or None
+
 
 _PING = b": ping\n\n"
 _UNKNOWN_TYPE = "harness.unknown"
@@ -208,3 +347,263 @@ class CompletionCutter(Completion):
             return [Chunk(event.raw), self._ending]
         lead = event.raw[: event.lead]
         return [Chunk(lead), self._ending] if lead else [self._ending]
+
+
+# Applies the faults of single frames (`values.frames`).
+# Knows events and the `StreamProtocol` of their API; must not know services.
+
+
+_MEMBER = "harness_unknown"
+_RETRY = b"retry: 10"
+_COMMENT = b": a comment inside the frame"
+_HEARTBEAT = b": heartbeat"
+
+
+class Garbler(EventStage):
+    """`garble:K`."""
+
+    def __init__(self, fault: Garble) -> None:
+        super().__init__()
+        self._left = fault.after
+
+    def event(self, event: Event) -> list[Piece]:
+        """The event; the one that is due with the first half of its data only."""
+        self._left -= 1
+        if self._left != -1 or event.payload() is None:
+            return [Chunk(event.raw)]
+        self.fired = True
+        return [rewrite(event, event.frame.data[: len(event.frame.data) // 2])]
+
+
+class SentinelOmitter(EventStage):
+    """`no-done`."""
+
+    def __init__(self, protocol: StreamProtocol) -> None:
+        super().__init__()
+        self._sentinel = protocol.sentinel
+
+    def event(self, event: Event) -> list[Piece]:
+        """The event, unless it is the final frame."""
+        if event.frame.data != self._sentinel:
+            return [Chunk(event.raw)]
+        self.fired = True
+        return []
+
+
+class CompletionOmitter(Completion):
+    """`no-completion`."""
+
+    def completing(self, event: Event) -> list[Piece]:
+        """Nothing."""
+        return []
+
+
+class Gluer(EventStage):
+    """`glue`."""
+
+    def event(self, event: Event) -> list[Piece]:
+        """The same event in other words: its data first and without a space, among lines that mean nothing."""
+        self.fired = True
+        name = event.frame.event
+        lines = [_COMMENT, _RETRY, *(b"data:" + line for line in event.frame.data.split(b"\n"))]
+        lines += [] if name is None else [b"event:" + name]
+        return [Chunk(event.raw[: event.lead] + event.newline.join((*lines, b"", b"")))]
+
+
+class Adder(EventStage):
+    """`members`."""
+
+    def event(self, event: Event) -> list[Piece]:
+        """The event with one more member."""
+        payload = event.payload()
+        if payload is None:
+            return [Chunk(event.raw)]
+        self.fired = True
+        more = {**payload, _MEMBER: {"nested": [1, None, "text"]}}
+        return [rewrite(event, encode_json(more, compact=True))]
+
+
+class Commenter(EventStage):
+    """`comment:K`, `comment:all`: a heartbeat that a proxy puts into a frame that it did not write."""
+
+    def __init__(self, fault: Comment) -> None:
+        super().__init__()
+        self._after = fault.after
+        self._count = 0
+
+    def event(self, event: Event) -> list[Piece]:
+        """The event; the one that is due with a comment as its first line."""
+        self._count += 1
+        if self._after is not None and self._count != self._after + 1:
+            return [Chunk(event.raw)]
+        self.fired = True
+        return [Chunk(event.raw[: event.lead] + _HEARTBEAT + event.newline + event.block)]
+
+
+class NewlineOmitter(EventStage):
+    """`no-newline`: the last frame lacks the ends of its last lines.
+
+    Only a frame that can be the last one is held back: the sentinel and the completion.
+    """
+
+    def __init__(self, protocol: StreamProtocol) -> None:
+        super().__init__()
+        self._protocol = protocol
+        self._last = b""
+
+    def event(self, event: Event) -> list[Piece]:
+        """The event, unless it may be the last one."""
+        before = [Chunk(self._last)] if self._last else []
+        ends = event.frame.data == self._protocol.sentinel or self._protocol.completes(event.payload() or {})
+        self._last = event.raw if ends else b""
+        return [*before, *([] if ends else [Chunk(event.raw)])]
+
+    def feed(self, piece: Piece) -> list[Piece]:
+        """Before the ending comes what was held back, without its line ends."""
+        out = super().feed(piece)
+        if not (out and isinstance(out[-1], Ending) and self._last):
+            return out
+        self.fired = True
+        last, self._last = self._last.rstrip(b"\r\n"), b""
+        return [*out[:-1], Chunk(last), out[-1]]
+
+
+def rewrite(event: Event, data: bytes) -> Chunk:
+    """The frame of an event with other data."""
+    name = None if event.frame.event is None else event.frame.event.decode("utf-8", "replace")
+    return Chunk(event.raw[: event.lead] + encode(name, data, newline=event.newline))
+
+
+def frame_stage(fault: Garble | Omit | Glue | Members | Comment, protocol: StreamProtocol) -> EventStage:
+    """The stage that applies one of these faults."""
+    match fault:
+        case Garble():
+            return Garbler(fault)
+        case Comment():
+            return Commenter(fault)
+        case Omit(Part.SENTINEL):
+            return SentinelOmitter(protocol)
+        case Omit(Part.NEWLINE):
+            return NewlineOmitter(protocol)
+        case Omit():
+            return CompletionOmitter(protocol)
+        case Glue():
+            return Gluer()
+        case Members():
+            return Adder()
+
+
+# Changes that a reader of event streams must not notice: other line ends, and other boundaries between pieces.
+# Knows bytes and pieces only. Each byte is forwarded as soon as it arrives.
+
+
+_MOMENT = 0.001
+"""Seconds between two pieces of a trickle."""
+
+_LONG = 0.02
+"""The same inside a character or a CR LF, so that even a slow reader gets its halves one by one."""
+
+_INSIDE = frozenset(bytes([byte]) for byte in (10, *range(0x80, 0xC0)))
+"""The bytes that never begin anything."""
+
+_BARE_LF = re.compile(rb"(?<!\r)\n")
+
+
+class LineEnds:
+    """`crlf`: each LF that does not follow a CR becomes CR LF."""
+
+    def __init__(self) -> None:
+        self._after_cr = False
+        self.fired = False
+
+    def begin(self) -> list[Piece]:
+        """Nothing."""
+        return []
+
+    def feed(self, piece: Piece) -> list[Piece]:
+        """The piece with its line ends changed; a torn chunk lacks as many bytes as before."""
+        if not isinstance(piece, Chunk) or not piece.data:
+            return [piece]
+        data = piece.data
+        kept = b""
+        if self._after_cr and data.startswith(b"\n"):
+            kept, data = b"\n", data[1:]
+        self._after_cr = piece.data[-1] == CR
+        changed = kept + _BARE_LF.sub(b"\r\n", data)
+        self.fired = self.fired or changed != piece.data
+        grown = len(changed) - len(piece.data)
+        return [Chunk(changed, None if piece.declared is None else piece.declared + grown)]
+
+
+class Rechunker:
+    """`chunks:N`: pieces of N bytes; the last part of each original piece may be shorter."""
+
+    def __init__(self, fault: Chunks) -> None:
+        self._size = fault.size
+        self.fired = False
+
+    def begin(self) -> list[Piece]:
+        """Nothing."""
+        return []
+
+    def feed(self, piece: Piece) -> list[Piece]:
+        """The piece in parts; if it is a torn chunk, its last part is torn."""
+        if isinstance(piece, Pause | Ending):
+            return [piece]
+        data, size = piece.data, self._size
+        if len(data) <= size:
+            return [piece]
+        self.fired = True
+        parts: list[Piece] = [Chunk(data[at : at + size]) for at in range(0, len(data), size)]
+        if piece.declared is not None:
+            last = data[(len(data) - 1) // size * size :]
+            parts[-1] = Chunk(last, piece.declared - len(data) + len(last))
+        return parts
+
+
+class Dripper(Rechunker):
+    """`trickle:N`: the same, with a pause between two pieces."""
+
+    def __init__(self, fault: Trickle) -> None:
+        super().__init__(Chunks(fault.size))
+
+    def feed(self, piece: Piece) -> list[Piece]:
+        """The parts of the piece, and a pause after each; not after the last, which may be torn."""
+        parts = super().feed(piece)
+        if not isinstance(piece, Chunk):
+            return parts
+        slow: list[Piece] = []
+        for part in parts:
+            if slow and isinstance(part, Chunk):
+                slow.append(Pause(_LONG if part.data[:1] in _INSIDE else _MOMENT))
+            slow.append(part)
+        return slow
+
+
+class ShortPromise:
+    """Ends a body whose Content-Length promises `size` bytes before all of them are sent."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._sent = 0
+        self.fired = False
+
+    def begin(self) -> list[Piece]:
+        """Nothing."""
+        return []
+
+    def feed(self, piece: Piece) -> list[Piece]:
+        """The piece, cut so that at least one promised byte is never sent; a complete ending becomes a FIN."""
+        if isinstance(piece, Pause):
+            return [piece]
+        if isinstance(piece, Ending):
+            return [self._break_off() if piece.complete else piece]
+        data = piece.data[: self._size - 1 - self._sent]
+        self._sent += len(data)
+        whole = len(data) == len(piece.data)
+        return [Chunk(data)] if whole else [Chunk(data), self._break_off()]
+
+    def _break_off(self) -> Ending:
+        self.fired = True
+        detail = "fault plan: short-length, and the body was over before the place of the cut"
+        return Ending(how=How.FIN, declared=self._size, sent=self._sent, detail=detail)

@@ -11,6 +11,7 @@ allowed, `str` of a plan omits them, and `parse(str(plan)) == plan` for every pl
 
 from __future__ import annotations
 
+import random
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -19,23 +20,37 @@ from typing import NoReturn, TypeVar
 from urllib.parse import unquote
 
 from harness.faults.plan import Connection, Fault, Plan, Scope, Seed
-from harness.faults.random import draw
-from harness.faults.values.answers import Coding, Compress, Edit, ErrorShape, Raw, Reshape, Status
-from harness.faults.values.cuts import Cut, Drop, Place, Spot
-from harness.faults.values.events import (
+from harness.faults.values import (
     BareError,
     Chunks,
+    Coding,
+    Comment,
+    Compress,
     Crlf,
+    Cut,
+    Drop,
+    Edit,
     ErrorEvent,
+    ErrorShape,
+    Garble,
+    Glue,
     Ids,
     Inclusive,
     Late,
+    Members,
+    Omit,
+    Part,
     Ping,
+    Place,
+    Raw,
     Replay,
+    Reshape,
     Silence,
+    Spot,
+    Status,
+    Trickle,
     Unknown,
 )
-from harness.faults.values.frames import Comment, Garble, Glue, Members, Omit, Part, Trickle
 from harness.outcome import UsageFault
 from harness.outcome.suggest import did_you_mean
 
@@ -331,3 +346,94 @@ _EXAMPLES = {
     "times": "3", "retry-after": "2", "retry-after-ms": "250",
 }  # fmt: skip
 _NAMES = (*_SPOTS, "status", *_BARE, *_VALUED)
+
+
+# Plans drawn from a seed: the same seed draws the same plan, everywhere and for ever.
+# Knows how likely each fault is; must not know how faults are applied. Code that runs a drawn plan prints it:
+# its `str` is `random:SEED`, which the grammar parses.
+
+
+_BODY_SPOTS = (Spot.EVENT, Spot.EVENT, Spot.EVENT, Spot.BYTE, Spot.DATA, Spot.BLANK, Spot.UTF8, Spot.COMPLETION)
+_DRAWN_DROPS = (Drop.FIN, Drop.RST, Drop.END, Drop.STALL, Drop.BAD_CHUNK, Drop.SHORT_LENGTH)
+_HEAD_CUTS = (
+    Cut(Place(Spot.BEFORE_HEADERS), Drop.FIN),
+    Cut(Place(Spot.BEFORE_HEADERS), Drop.RST),
+    Cut(Place(Spot.HEADERS), Drop.FIN),
+)
+_STATUSES = (Status(408), Status(409), Status(429, 1), Status(429, None, 20), Status(500), Status(503, None, 20))
+_BYTES_AN_EVENT = 150
+
+
+def random_plan(seed: int, *, events: int = 12) -> Plan:
+    """Draw the plan of `seed` for streams of about `events` events."""
+    return draw(Seed(seed, events))
+
+
+def draw(seed: Seed, scope: Scope = Scope.STREAMS) -> Plan:
+    """Draw the plan that `seed` stands for: one to three connections with faults."""
+    source = random.Random(f"harness.faults 1 {seed.number} {seed.events}")  # a string seeds the same everywhere
+    connections = [_draw_connection(source, seed.events) for _ in range(source.randrange(1, 4))]
+    return Plan(tuple(connections), scope, seed)
+
+
+def _draw_connection(source: random.Random, events: int) -> Connection:
+    kind = source.random()
+    if kind < 0.15:
+        return Connection((source.choice(_STATUSES),))
+    faults = [_draw_noise(source, events) for _ in range(source.choice((0, 0, 0, 1, 1, 2)))]
+    if kind < 0.25:
+        faults.append(source.choice(_HEAD_CUTS))
+    elif kind < 0.95 or not faults:
+        faults.append(Cut(_place(source, events), source.choice(_DRAWN_DROPS)))
+    return Connection(tuple(faults))
+
+
+def _place(source: random.Random, events: int) -> Place:
+    spot = source.choice(_BODY_SPOTS)
+    if spot is Spot.COMPLETION:
+        return Place(spot)
+    if spot is Spot.BYTE:
+        return Place(spot, source.randrange(events * _BYTES_AN_EVENT))
+    inside = source.choice((0, source.randrange(1, _BYTES_AN_EVENT))) if spot is Spot.EVENT else 0
+    return Place(spot, source.randrange(events + 1), inside)
+
+
+def _draw_noise(source: random.Random, events: int) -> Fault:
+    after = source.randrange(1, events + 1)
+    return source.choice(
+        (
+            Replay(after),
+            Replay(after, source.randrange(1, min(after, 8) + 1)),
+            Ping(source.choice((None, after))),
+            Unknown(source.choice((None, after))),
+            ErrorEvent(after, source.choice((True, False))),
+            Ids(source.choice((None, 2, 3))),
+            Late(source.randrange(1, 5) * 250),
+            Inclusive(),
+            Crlf(),
+            Chunks(source.choice((1, 7, 64))),
+        )
+    )
+
+
+# The faults that break nothing, in words: a reader of event streams must not notice them.
+
+
+LEGAL_NOISE = {
+    "ping": "comment lines between events",
+    "unknown": "events of an unknown type",
+    "glue": "data first, no space after colons, a comment and a retry field in each frame",
+    "comment": "a comment line inside a frame",
+    "members": "a member that no reader knows in each event",
+    "crlf": "lines that end in CR LF",
+    "trickle": "pieces that come one by one",
+    "chunks": "pieces that split characters, names and line ends",
+}
+"""The words of the grammar, and what a client sees."""
+
+
+def spell_out(connection: str) -> str:
+    """The faults of a connection as a plan spells them, and in words what of them is legal noise."""
+    words = (fault.partition(":")[0] for fault in connection.split(","))
+    noise = "; ".join(LEGAL_NOISE[word] for word in dict.fromkeys(words) if word in LEGAL_NOISE)
+    return f"{connection} (legal: {noise})" if noise else connection

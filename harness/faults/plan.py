@@ -12,23 +12,31 @@ from enum import StrEnum
 from itertools import islice, repeat
 from typing import TypeAlias
 
-from harness.faults.values.answers import Compress, Raw, Reshape, Status
-from harness.faults.values.cuts import Cut
-from harness.faults.values.events import (
+from harness.faults.values import (
     BareError,
     Chunks,
+    Comment,
+    Compress,
     Crlf,
+    Cut,
     ErrorEvent,
+    Garble,
+    Glue,
     Ids,
     Inclusive,
     Late,
+    Members,
+    Omit,
     Ping,
+    Raw,
     Replay,
+    Reshape,
     Silence,
+    Status,
+    Trickle,
     Unknown,
+    require_range,
 )
-from harness.faults.values.frames import Comment, Garble, Glue, Members, Omit, Trickle
-from harness.faults.values.ranges import require_range
 
 
 class Scope(StrEnum):

@@ -11,19 +11,115 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from harness.faults.answer_faults import build_refusal
 from harness.faults.cut_faults import ending_of
+from harness.faults.event_faults import real_id
 from harness.faults.grammar import parse
 from harness.faults.plan import Fault, Plan, Scope, choose_scope
-from harness.faults.resume_requests import boundary_event, kind_of, scopes_of, with_real_cursor
-from harness.faults.transducer import FaultFilter, Transducer, framing_for, transducer
-from harness.faults.values.answers import Compress, Reshape, Status
-from harness.faults.values.cuts import HEAD_SPOTS, Cut, Spot
-from harness.faults.values.events import Chunks, Inclusive
-from harness.faults.values.frames import Trickle
-from harness.wire import Body, Headers, Piece, PieceBody, Request, Response, Service, StreamProtocol
+from harness.faults.splitting import Splitter
+from harness.faults.transducer import FaultFilter, Transducer, build_refusal, framing_for, transducer
+from harness.faults.values import HEAD_SPOTS, Chunks, Compress, Cut, Inclusive, Reshape, Spot, Status, Trickle
+from harness.outcome.words import format_count
+from harness.wire import (
+    Body,
+    Chunk,
+    Ending,
+    Headers,
+    Pause,
+    Piece,
+    PieceBody,
+    Request,
+    Response,
+    Service,
+    StreamProtocol,
+)
 from harness.wire.compression import accepts, compress
+from harness.wire.json_value import object_or_none
 from harness.wire.message import EVENT_STREAM, WrappedBody
+
+# What a request asks for, and the event with which an inclusive server would begin a resumed stream.
+# Knows requests through the `StreamProtocol`; must not know what a plan does.
+
+
+_MOST_PAUSES = 1000
+
+
+def kind_of(request: Request, protocol: StreamProtocol) -> Scope:
+    """`starts`, `resumes` or `calls`: whether the request asks for a stream, and whether that continues one.
+
+    If there is a body, the `stream` field of its JSON decides, the convention of every streaming API we know;
+    without a body, an `Accept` header that names event streams does.
+    """
+    if protocol.is_resume(request) is not None:
+        return Scope.RESUMES
+    if request.body:
+        return Scope.STARTS if _streams(request.body) else Scope.CALLS
+    return Scope.STARTS if EVENT_STREAM in request.headers.get("accept").lower() else Scope.CALLS
+
+
+def _streams(body: bytes) -> bool:
+    if b'"stream"' not in body:
+        return False
+    value = object_or_none(body)
+    return value is not None and value.get("stream") is True
+
+
+_OPERATIONS = {
+    "create": Scope.CREATES,
+    "get": Scope.GETS,
+    "cancel": Scope.CANCELS,
+    "delete": Scope.DELETES,
+}
+
+
+def scopes_of(request: Request, protocol: StreamProtocol) -> frozenset[Scope]:
+    """All scopes that a request is in; `gets` are those that do not stream."""
+    kind = kind_of(request, protocol)
+    found = {Scope.ALL, kind, Scope.CALLS if kind is Scope.CALLS else Scope.STREAMS}
+    operation = _OPERATIONS.get(protocol.operation(request))
+    if operation is not None and not (operation is Scope.GETS and kind is not Scope.CALLS):
+        found.add(operation)
+    return frozenset(found)
+
+
+def with_real_cursor(request: Request, protocol: StreamProtocol) -> Request:
+    """The request with the real cursor, if its own is one that a fault made up and the service cannot know."""
+    asked = protocol.is_resume(request)
+    if asked is None or asked[1] is None or real_id(asked[1]) == asked[1]:
+        return request
+    return protocol.resume(request, asked[0], real_id(asked[1]))
+
+
+def boundary_event(service: Service, request: Request, protocol: StreamProtocol) -> bytes:
+    """The event whose cursor `request` resumes after, found by replaying the stream from its start.
+
+    Empty if the request has no cursor or the replay does not contain that event.
+    """
+    asked = protocol.is_resume(request)
+    if asked is None or asked[1] is None:
+        return b""
+    response = service(protocol.resume(request, asked[0], None))
+    try:
+        return _find_event(asked[1], response, protocol)
+    finally:
+        response.body.close()
+
+
+def _find_event(cursor: str, response: Response, protocol: StreamProtocol) -> bytes:
+    splitter, pauses = Splitter(), 0
+    for piece in response.body:
+        if isinstance(piece, Chunk):
+            for event in splitter.feed(piece.data):
+                if protocol.cursor(event.payload() or {}) == cursor:
+                    return event.block
+        elif isinstance(piece, Ending):
+            return b""
+        elif isinstance(piece, Pause):
+            # Past events are replayed without pauses, so a run that only pauses has caught up with the present.
+            pauses += 1
+            if pauses > _MOST_PAUSES:
+                return b""
+    return b""
+
 
 _KEPT = 1000
 
@@ -231,3 +327,35 @@ def _may_compress(fault: Compress, request: Request, response: Response) -> bool
 def cut(service: Service, plan: Plan | str, protocol: StreamProtocol) -> FaultyService:
     """Wrap `service` so that it suffers from `plan`, a value or its spelling; raises `UsageFault` if invalid."""
     return FaultyService(service, parse(plan) if isinstance(plan, str) else plan, protocol)
+
+
+# What of a fault plan never happened, in words. A plan that nothing met makes a test green that has tested
+# nothing.
+
+
+_CALLED = {Scope.STARTS: "first stream", Scope.RESUMES: "resumed stream", Scope.ALL: "request"}
+"""What a connection of a scope is called, where its name without the `s` does not say it."""
+
+
+def find_unmet(faulty: FaultyService) -> str:
+    """Why a fault of a plan never took effect; "" if each did. Of a drawn plan, one fault is enough."""
+    return next(filter(None, (_find_unmet_of(faulty, part) for part in faulty.plan.parts)), "")
+
+
+def _find_unmet_of(faulty: FaultyService, plan: Plan) -> str:
+    """The same of one part of the plan."""
+    log = [suffered for suffered in faulty.log if suffered.scope is plan.scope]
+    if plan.seed is not None and any(suffered.fired for suffered in log):
+        return ""
+    called = _CALLED.get(plan.scope, plan.scope.removesuffix("s"))
+    first, came = 1, faulty.count_of(plan.scope)
+    for connection in plan.connections:
+        last = first + connection.times - 1 if connection.times is not None else came
+        met = [suffered for suffered in log if first <= suffered.number <= max(first, last)]
+        missing = [fault for fault in connection.faults if not any(fault in one.fired for one in met)]
+        if missing and not met:
+            return f"it is for {called} {first}, and {format_count(came, called)} came"
+        if missing:
+            return f"no {called} came as far as {missing[0]}"
+        first = last + 1
+    return ""

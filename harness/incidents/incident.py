@@ -17,7 +17,7 @@ from harness.emulator import Emulator
 from harness.emulator.script.scripts import Script, parse
 from harness.faults import Plan
 from harness.faults import parse as parse_plan
-from harness.faults.values.answers import spell_text
+from harness.faults.values import spell_text
 from harness.kit.client_model import ClientIncident
 
 MODEL = "gemini-3.5-flash"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 
-from harness.faults.values.cuts import Cut
+from harness.faults.values import Cut
 from harness.inspector.changes import Change
 from harness.inspector.seen_exchange import SeenExchange
 from harness.inspector.traffic import SeenTraffic

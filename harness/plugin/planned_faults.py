@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from harness.faults import FaultyService
-from harness.faults.unmet import find_unmet
+from harness.faults.service import find_unmet
 from harness.outcome import UsageFault
 from harness.outcome.suggest import did_you_mean
 from harness.wire import Headers, Response, StreamProtocol

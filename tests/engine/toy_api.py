@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from harness.faults.kinds.stream_kinds import FEW_RESETS
+from harness.faults.kinds import FEW_RESETS
 from harness.kit.actions import Send, Steps
 from harness.kit.api import Api, Greeting, Probes, Question
 from harness.kit.check import Registry, exercise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.contract import PROTOCOL
-from harness.faults.cursor_codec import own_id, real_id
+from harness.faults.event_faults import own_id, real_id
 from harness.wire import COMPLETE, At, Chunk, Chunked, Ending, How, Pause, encode
 from tests.faults.streams import (
     BODY,

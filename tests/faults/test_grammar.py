@@ -45,8 +45,7 @@ from harness.faults import (
     parse,
     random_plan,
 )
-from harness.faults.values.answers import Coding, Edit
-from harness.faults.values.frames import Part
+from harness.faults.values import Coding, Edit, Part
 from harness.outcome import UsageFault
 from tests.growth import TIMES, assert_linear
 

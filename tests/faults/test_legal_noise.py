@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.faults import parse
-from harness.faults.legal_noise import LEGAL_NOISE, spell_out
+from harness.faults.grammar import LEGAL_NOISE, spell_out
 
 PLANS = {
     "ping": "ping:all",

@@ -9,8 +9,8 @@ import pytest
 
 from harness.contract import PROTOCOL
 from harness.faults import cut
-from harness.faults.cursor_codec import own_id
-from harness.faults.resume_requests import kind_of
+from harness.faults.event_faults import own_id
+from harness.faults.service import kind_of
 from harness.outcome import UsageFault
 from harness.wire import COMPLETE, At, Chunk, Ending, Headers, How, Pause, PieceBody, Request, Response
 from tests.faults.streams import BODY, CREATE, EVENTS, POLL, STREAM, Live, after, cursors, read, resume

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from harness.faults import FaultyService, Plan, Scope, Suffered, cut, parse
-from harness.faults.unmet import find_unmet
+from harness.faults.service import find_unmet
 from harness.outcome import UsageFault
 from harness.wire import Request, Response, Service, StreamProtocol
 from harness.wire.control import CONTROL, split_path

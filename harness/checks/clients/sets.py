@@ -9,76 +9,75 @@ from collections.abc import Mapping
 
 from harness.checks.clients import kinds
 from harness.checks.clients.table import CANCELLING_TABLE, POLLING_TABLE, TABLE, TURNS_TABLE
+from harness.faults import kinds as fault_kinds
 from harness.faults.kinds import CaseKind
-from harness.faults.kinds import call_kinds as calls
-from harness.faults.kinds import stream_kinds as streams
 
 QUICK = (
-    streams.FEW_CLEAN_ENDS,
-    streams.FEW_RESETS,
-    streams.FEW_INSIDE,
-    streams.FEW_NO_IDS,
-    streams.FEW_INCLUSIVE,
-    streams.FEW_TWICE,
-    streams.NOISE,
-    streams.BROKEN.first(3),
-    streams.ERRORS.first(3),
+    fault_kinds.FEW_CLEAN_ENDS,
+    fault_kinds.FEW_RESETS,
+    fault_kinds.FEW_INSIDE,
+    fault_kinds.FEW_NO_IDS,
+    fault_kinds.FEW_INCLUSIVE,
+    fault_kinds.FEW_TWICE,
+    fault_kinds.NOISE,
+    fault_kinds.BROKEN.first(3),
+    fault_kinds.ERRORS.first(3),
     kinds.FEW_ENDS,
-    streams.STATUSES.first(3),
+    fault_kinds.STATUSES.first(3),
 )
 STANDARD = (
-    streams.CLEAN_END,
-    streams.RESET,
-    streams.NOISE,
-    streams.TWICE,
-    streams.INCLUSIVE,
-    streams.NO_IDS,
-    streams.FEW_IDS,
-    streams.BROKEN,
-    streams.ERRORS,
+    fault_kinds.CLEAN_END,
+    fault_kinds.RESET,
+    fault_kinds.NOISE,
+    fault_kinds.TWICE,
+    fault_kinds.INCLUSIVE,
+    fault_kinds.NO_IDS,
+    fault_kinds.FEW_IDS,
+    fault_kinds.BROKEN,
+    fault_kinds.ERRORS,
     kinds.ENDS,
     kinds.PARTS,
-    streams.FRAMING,
-    streams.HALVES,
-    streams.INSIDE,
-    streams.TORN,
-    streams.LATE,
-    streams.REPEATED,
-    streams.HEADS,
-    streams.STATUSES,
+    fault_kinds.FRAMING,
+    fault_kinds.HALVES,
+    fault_kinds.INSIDE,
+    fault_kinds.TORN,
+    fault_kinds.LATE,
+    fault_kinds.REPEATED,
+    fault_kinds.HEADS,
+    fault_kinds.STATUSES,
     kinds.CONTINUATIONS,
 )
 _REPLACED = {
-    streams.INSIDE: streams.ALL_OF_INSIDE,
-    streams.TORN: streams.ALL_OF_TORN,
-    streams.STATUSES: streams.MORE_STATUSES,
-    streams.LATE: streams.MORE_LATE,
+    fault_kinds.INSIDE: fault_kinds.ALL_OF_INSIDE,
+    fault_kinds.TORN: fault_kinds.ALL_OF_TORN,
+    fault_kinds.STATUSES: fault_kinds.MORE_STATUSES,
+    fault_kinds.LATE: fault_kinds.MORE_LATE,
 }
-THOROUGH = (*(_REPLACED.get(kind, kind) for kind in STANDARD), streams.PAIRS, streams.STALLS)
+THOROUGH = (*(_REPLACED.get(kind, kind) for kind in STANDARD), fault_kinds.PAIRS, fault_kinds.STALLS)
 
 POLLING = (
-    calls.LOST_POLLS,
-    calls.REFUSED_POLLS,
+    fault_kinds.LOST_POLLS,
+    fault_kinds.REFUSED_POLLS,
     kinds.SLOW_RUNS,
     kinds.FEW_ENDS,
-    calls.UNKNOWN_AT_FIRST,
+    fault_kinds.UNKNOWN_AT_FIRST,
     kinds.NEVER_SETTLES,
 )
 
 TURNS = (
-    streams.FEW_CLEAN_ENDS,
-    streams.FEW_RESETS,
-    streams.FEW_INSIDE,
-    calls.FURTHER_DROPS,
-    calls.LOST_ANSWERS,
-    calls.REFUSED_ANSWERS,
-    calls.DOUBLED_ANSWERS,
+    fault_kinds.FEW_CLEAN_ENDS,
+    fault_kinds.FEW_RESETS,
+    fault_kinds.FEW_INSIDE,
+    fault_kinds.FURTHER_DROPS,
+    fault_kinds.LOST_ANSWERS,
+    fault_kinds.REFUSED_ANSWERS,
+    fault_kinds.DOUBLED_ANSWERS,
 )
 CANCELLING = (
-    calls.DROPS_BEFORE_CANCEL,
-    calls.LOST_CANCELS,
-    calls.REFUSED_CANCELS,
-    calls.CANCELS_IN_DROPS,
+    fault_kinds.DROPS_BEFORE_CANCEL,
+    fault_kinds.LOST_CANCELS,
+    fault_kinds.REFUSED_CANCELS,
+    fault_kinds.CANCELS_IN_DROPS,
     kinds.SLOW_CANCELS,
 )
 
@@ -86,7 +85,7 @@ SETS: Mapping[str, tuple[CaseKind, ...]] = {
     "quick": QUICK,
     "standard": STANDARD,
     "thorough": THOROUGH,
-    "every-byte": (*THOROUGH, streams.BYTES),
+    "every-byte": (*THOROUGH, fault_kinds.BYTES),
     "polling": POLLING,
     "turns": TURNS,
     "cancelling": CANCELLING,

@@ -18,7 +18,7 @@ from harness.benches.client.cases.stream_source import StreamSource, events_in, 
 from harness.benches.client.judgement.attempt import ClientAttempt
 from harness.contract import Contract
 from harness.faults import Cut, Fault, Spot, Status, parse
-from harness.faults.values.cuts import HEAD_SPOTS
+from harness.faults.values import HEAD_SPOTS
 from harness.interactions import INTERACTIONS
 from harness.outcome import UsageFault
 from harness.outcome.suggest import did_you_mean

@@ -12,7 +12,7 @@ from itertools import groupby
 
 from harness.engine.evidence import gave_cursors, made_or_changed, referenced_ids, resumed_from
 from harness.engine.results import ClientRun, Evidence, KillRow, LoggedExchange, RecordedPlace
-from harness.faults.legal_noise import spell_out
+from harness.faults.grammar import spell_out
 from harness.kit.api import Api
 from harness.kit.relayed_exchange import RelayedExchange
 from harness.outcome.words import format_count

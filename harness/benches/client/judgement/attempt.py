@@ -34,7 +34,7 @@ from harness.faults import (
     Unknown,
     cut,
 )
-from harness.faults.values.frames import Part
+from harness.faults.values import Part
 from harness.kit.client_model import Defect
 
 _NOISE = (Chunks, Comment, Compress, Crlf, Glue, Members, Ping, Trickle, Unknown)

@@ -18,7 +18,7 @@ from harness.benches.client.judgement.timeline import describe_end, list_moments
 from harness.engine.decide import Policy, decide
 from harness.engine.results import ClientRun, Reproduction, Result
 from harness.faults import Cut, Scope, parse
-from harness.faults.values.cuts import Spot
+from harness.faults.values import Spot
 from harness.kit.api import Api
 from harness.outcome import Finding, Observation
 from harness.wire import Decoder

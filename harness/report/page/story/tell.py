@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.engine.results import ClientRun, Result
-from harness.faults.legal_noise import spell_out
+from harness.faults.grammar import spell_out
 from harness.kit.relayed_exchange import RelayedExchange
 from harness.outcome.words import format_count
 from harness.report.evidence.display import Display

@@ -1,0 +1,358 @@
+"""Kinds of cases for whoever reads a stream: each makes the fault plans for a stream of any shape. Layer 1."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import islice
+from typing import Any
+
+from harness.faults.splitting import every_byte, every_event, structural
+from harness.faults.values import Place
+from harness.wire import Decoder, StreamProtocol
+from harness.wire.json_value import object_or_none
+
+# A kind of cases: what goes wrong in them, and where in a stream.
+# A kind makes its fault plans for the shape of a stream; must not know who reads it.
+
+
+@dataclass(frozen=True)
+class StreamShape:
+    """What the places of a kind depend on: the bytes of a stream, and where its events are.
+
+    `further` is the shape of the stream of a further turn, None if there is no such turn.
+    """
+
+    body: bytes
+    protocol: StreamProtocol
+    further: StreamShape | None = None
+
+    @cached_property
+    def frames(self) -> int:
+        """How many frames it has, the final one included that is no JSON."""
+        return len(Decoder().feed(self.body))
+
+    @cached_property
+    def completion(self) -> int:
+        """How many frames precede the event that completes the stream."""
+        events = [object_or_none(frame.data) for frame in Decoder().feed(self.body)]
+        done = (n for n, event in enumerate(events) if event is not None and self.protocol.completes(event))
+        return next(done, len(events))
+
+    @cached_property
+    def landmarks(self) -> tuple[int, ...]:
+        """A few telling numbers of events: after the first, in the middle, before the completion."""
+        last = self.completion
+        return tuple(sorted({1, max(1, last // 2), max(1, last * 3 // 4), last}))
+
+    @property
+    def places(self) -> dict[str, int]:
+        """The numbers of events that a plan may name in braces, such as `event:{late},rst`."""
+        last = len(self.landmarks) - 1
+        middle, late = (self.landmarks[min(number, last)] for number in (1, 2))
+        named = {"middle": middle, "late": late, "last": self.completion}
+        return {**named, **{f"after_{name}": number + 1 for name, number in named.items()}}
+
+
+Plans = Callable[[StreamShape], Iterator[str]]
+"""Makes fault plans for a stream."""
+
+
+def at(*plans: str) -> Plans:
+    """These plans, at the places that they name (`StreamShape.places`)."""
+    return lambda shape: (plan.format(**shape.places) for plan in plans)
+
+
+def at_each(*plans: str) -> Plans:
+    """These plans at each landmark of the stream, `{n}`; `{after}` is the place after it."""
+    return lambda shape: (plan.format(n=n, after=n + 1) for n in shape.landmarks for plan in plans)
+
+
+def in_further(plans: Plans) -> Plans:
+    """These plans, at places of the stream of the further turn."""
+    return lambda shape: plans(shape.further or shape)
+
+
+def chain_plans(*parts: Plans) -> Plans:
+    """All plans of each part."""
+    return lambda shape: (plan for part in parts for plan in part(shape))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CaseKind:
+    """Cases that are alike: `plans` makes their fault plans.
+
+    Each plan is played with each of `event_ids` (none: those of the run), with the run's script and each of
+    `scripts` merged into it, and with `resume` and `further` unless they are None. If it is `hopeless`, all that a
+    client can do is to report a failure.
+    """
+
+    name: str
+    about: str
+    plans: Plans
+    event_ids: tuple[str, ...] = ()
+    resume: str | None = None
+    scripts: tuple[Mapping[str, Any], ...] = ({},)
+    further: Mapping[str, Any] | None = None
+    hopeless: bool = False
+
+    def only(self, plans: Plans) -> CaseKind:
+        """The same kind with other plans."""
+        return replace(self, plans=plans)
+
+    def first(self, many: int) -> CaseKind:
+        """The same kind with the first of its plans only."""
+        return replace(self, plans=lambda shape: islice(self.plans(shape), many))
+
+
+# The kinds of cases that any API with resumable streams has: what can happen to their connections and frames.
+# A kind that needs answers of a certain content belongs to its API.
+
+
+def _after_events(*endings: str) -> Plans:
+    return lambda shape: _cross(every_event(shape.body), endings)
+
+
+def _list_inside(*endings: str, each: int = 1) -> Plans:
+    """Places inside events. Inside the first event only one: nothing was received there, as before it."""
+
+    def plans(shape: StreamShape) -> Iterator[str]:
+        places = [place for place in structural(shape.body) if place.plus]
+        places = [place for n, place in enumerate(places) if place.at or n == 2]
+        return _cross(iter(places[::each]), endings)
+
+    return plans
+
+
+def _list_bytes(*endings: str) -> Plans:
+    return lambda shape: _cross(every_byte(shape.body), endings)
+
+
+def _cross(places: Iterator[Place], endings: tuple[str, ...]) -> Iterator[str]:
+    return (f"{place},{ending}" for place in places for ending in endings)
+
+
+def _plan_halves(shape: StreamShape) -> Iterator[str]:
+    for ending in ("end", "rst"):
+        yield from (f"{spot}:{n},{ending}" for n in range(1, shape.frames) for spot in ("data", "blank", "utf8"))
+
+
+def _plan_pairs(shape: StreamShape) -> Iterator[str]:
+    for first in range(2, shape.completion + 1):
+        yield from (f"event:{first},rst/event:{second},end" for second in range(1, shape.completion - first + 1))
+
+
+def _plan_repeated_events(shape: StreamShape) -> Iterator[str]:
+    yield from (f"dup:{n}" for n in range(1, shape.completion + 1))
+    last = shape.completion
+    yield from (f"replay:{last - 1}+{n}" for n in (2, 4) if n < last)
+    yield from (f"event:{n},rst/dup:1" for n in shape.landmarks[1:3])
+    yield from (f"dup:{n},event:{n + 1},end" for n in shape.landmarks[1:3])
+
+
+def _plan_broken_frames(shape: StreamShape) -> Iterator[str]:
+    yield "no-completion"
+    yield "no-completion,no-done"
+    yield from (f"garble:{n}" for n in range(2, shape.completion))
+
+
+HINTED = ("status:429,retry-after-ms:20", "status:503,retry-after-ms:20")
+"""Refusals that say when to ask again."""
+
+_HEADS = ("before-headers,rst", "before-headers,fin", "headers,rst", "headers,fin", "headers,bad-head")
+_STATUSES = (
+    *(f"event:{{late}},rst/{status}" for status in HINTED),
+    *HINTED,
+    "event:{late},rst/status:400,times:all",
+    *(f"event:{{late}},rst/status:{code}" for code in (500, 503, 429)),
+)
+_MORE_STATUSES = (
+    *_STATUSES,
+    *(f"event:{{middle}},end/status:{code}" for code in (408, 409, 502, 504)),
+    *(f"status:{code}" for code in (429, 500, 502, 503, 504)),
+    "event:{middle},end/status:429,retry-after:1",
+    "event:{middle},end/status:503,times:2",
+)
+
+CLEAN_END = CaseKind(
+    name="clean-end", about="the connection ends cleanly, after any event", plans=_after_events("end")
+)
+RESET = CaseKind(name="reset", about="the connection is reset, after any event", plans=_after_events("rst"))
+FRAMING = CaseKind(
+    name="framing",
+    about="the body breaks off against its framing, after any event",
+    plans=_after_events("fin", "short-length", "bad-chunk"),
+)
+INSIDE = CaseKind(
+    name="inside",
+    about="a clean end inside an event: in names, values, characters, line ends",
+    plans=_list_inside("end", each=2),
+)
+TORN = CaseKind(name="torn", about="a reset inside an event", plans=_list_inside("rst", each=4))
+HALVES = CaseKind(name="halves", about="a cut in `data:`, before a blank line, in a character", plans=_plan_halves)
+HEADS = CaseKind(
+    name="heads",
+    about="the connection dies before or in the headers, also on the resume",
+    plans=at(*(plan for cut in _HEADS for plan in (cut, f"event:{{middle}},rst/{cut}"))),
+)
+REPEATED = CaseKind(
+    name="repeated",
+    about="the resumed stream drops too",
+    plans=at(
+        "event:{middle},rst/event:2,rst",
+        "event:{middle},end/event:2,end/event:1,end",
+        "event:{middle}+20,rst/event:1+20,end/event:1,fin",
+        "event:3,rst,times:3",
+        "event:3,end,times:3",
+        "event:{last},end/event:0,end",
+        "event:{middle},rst/event:0,end",
+        "event:{last},rst/event:0,rst",
+    ),
+)
+NO_IDS = CaseKind(
+    name="no-ids",
+    about="no event has an id; the connection drops after any event",
+    plans=_after_events("end", "rst"),
+    event_ids=("none",),
+)
+FEW_IDS = CaseKind(
+    name="few-ids",
+    about="only some events have an id; the connection drops after any event",
+    plans=_after_events("end"),
+    event_ids=("sparse", "deltas"),
+)
+INCLUSIVE = CaseKind(
+    name="inclusive",
+    about="a resumed stream repeats the event of its cursor",
+    plans=_after_events("rst"),
+    resume="inclusive",
+)
+TWICE = CaseKind(
+    name="twice", about="events come twice, with the same id", plans=_plan_repeated_events, event_ids=("all",)
+)
+NOISE = CaseKind(
+    name="noise",
+    about="legal noise: comments, CR LF, split characters, unknown events and members, no [DONE]",
+    plans=at(
+        *("glue", "crlf", "trickle:5", "ping:all", "members", "unknown:all", "no-done", "chunks:1"),
+        "ping:all,glue,members,unknown:all,crlf,chunks:5",
+        "crlf,chunks:3,event:{middle},end",
+        "ping:all,event:{middle},rst/glue",
+        "unknown:all,event:{after_middle},rst/members,crlf",
+    ),
+)
+BROKEN = CaseKind(
+    name="broken", about="a frame with broken JSON, a stream without its completion", plans=_plan_broken_frames
+)
+ERRORS = CaseKind(
+    name="errors",
+    about="an error event, with an id that is no cursor, or bare JSON, then the end",
+    plans=at_each(
+        "error:{n},event:{after},end", "error:{n}+id,event:{after},rst", "error:{n}+id,event:{after},end",
+        "bare-error:{n}",
+    ),
+)  # fmt: skip
+STATUSES = CaseKind(
+    name="statuses",
+    about="429, 503, 500, 400 instead of a stream, with and without a hint",
+    plans=at(*_STATUSES),
+)
+LATE = CaseKind(name="late", about="the completion comes late", plans=at("late:0.2"))
+PAIRS = CaseKind(name="pairs", about="two drops, at every pair of events", plans=_plan_pairs)
+STALLS = CaseKind(
+    name="stalls",
+    about="the connection stays open and silent, also after the completion",
+    plans=at("event:{middle},stall", "event:{after_last},stall", "event:{middle}+20,stall"),
+)
+BYTES = CaseKind(name="bytes", about="a cut after every byte", plans=_list_bytes("end", "rst"))
+
+ALL_OF_INSIDE = INSIDE.only(_list_inside("end"))
+ALL_OF_TORN = TORN.only(_list_inside("rst", "fin"))
+MORE_STATUSES = STATUSES.only(at(*_MORE_STATUSES))
+MORE_LATE = LATE.only(at("late:0.2", "late:2", "late:4"))
+FEW_CLEAN_ENDS = CLEAN_END.only(at_each("event:{n},end"))
+FEW_RESETS = RESET.only(at_each("event:{n},rst"))
+FEW_INSIDE = INSIDE.only(at_each("event:{n}+40,end"))
+FEW_NO_IDS = NO_IDS.only(at_each("event:{n},rst"))
+FEW_INCLUSIVE = INCLUSIVE.only(at_each("event:{n},end"))
+FEW_TWICE = TWICE.only(at_each("dup:{n}"))
+
+
+# The kinds of cases for clients that poll, do several turns, or cancel: what can happen to their calls.
+
+
+_LOST_POLLS = (
+    "before-headers,rst", "headers,fin", "byte:0,end", "byte:60,end", "byte:60,rst", "byte:60,short-length",
+)  # fmt: skip
+
+_CANCELS_IN_DROPS = ("before-headers,rst", "headers,fin", HINTED[1])
+
+LOST_POLLS = CaseKind(
+    name="lost-polls",
+    about="the answer to a poll is lost, or breaks off in the middle",
+    plans=at(*(plan for cut in _LOST_POLLS for plan in (f"calls={cut}", f"calls=pass/{cut}"))),
+)
+REFUSED_POLLS = CaseKind(
+    name="refused-polls",
+    about="a poll is answered 429, 408 or 5xx, with and without a hint",
+    plans=at(
+        *(f"calls=pass/{status}" for status in HINTED),
+        *(f"calls=pass/status:{code}" for code in (500, 502, 503, 504, 429, 408)),
+        "calls=pass/status:503,times:2",
+    ),
+)
+UNKNOWN_AT_FIRST = CaseKind(
+    name="unknown-at-first",
+    about="the new interaction is not found (404) for a moment",
+    plans=at("calls=pass/status:404", "calls=pass/status:404,times:2"),
+)
+FURTHER_DROPS = CaseKind(
+    name="further-drops",
+    about="the stream of the further turn breaks off",
+    plans=in_further(
+        chain_plans(at_each("pass/event:{n},end", "pass/event:{n},rst"), at("pass/event:{middle}+40,end"))
+    ),
+)
+LOST_ANSWERS = CaseKind(
+    name="lost-answers",
+    about="the further turn took effect, and its answer is lost, or comes late",
+    plans=at(
+        *("pass/before-headers,rst", "pass/headers,rst", "pass/byte:0,end", "pass/event:0,rst", "pass/late:0.2"),
+        "event:{middle},rst/pass/before-headers,rst",
+    ),
+)
+REFUSED_ANSWERS = CaseKind(
+    name="refused-answers",
+    about="the further turn is refused: 429, 503, 500, 400",
+    plans=at(*(f"pass/{status}" for status in (*HINTED, "status:500", "status:400,times:all"))),
+)
+DOUBLED_ANSWERS = CaseKind(
+    name="doubled-answers",
+    about="events of either turn come twice, with the same id",
+    plans=chain_plans(at_each("dup:{n}"), in_further(at_each("pass/dup:{n}"))),
+    event_ids=("all",),
+)
+LOST_CANCELS = CaseKind(
+    name="lost-cancels",
+    about="the answer to the cancel is lost, or breaks off",
+    plans=at(*(f"calls={cut}" for cut in ("before-headers,rst", "headers,fin", "byte:0,end", "byte:40,rst"))),
+)
+REFUSED_CANCELS = CaseKind(
+    name="refused-cancels",
+    about="the cancel is answered 429, 503 or 500 first",
+    plans=at(*(f"calls={status}" for status in (*HINTED, "status:500", "status:503,times:2"))),
+)
+DROPS_BEFORE_CANCEL = CaseKind(
+    name="drops-before-cancel",
+    about="the stream breaks off before or while the client cancels",
+    plans=at(*(f"event:{n},{ending}" for n in (0, 2, 3, 5) for ending in ("end", "rst"))),
+)
+CANCELS_IN_DROPS = CaseKind(
+    name="cancels-in-drops",
+    about="the stream breaks off, and so does the answer to the cancel, or it is refused first",
+    plans=at(
+        *(f"streams=event:3,{ending}/cancels={cut}" for ending in ("end", "rst") for cut in _CANCELS_IN_DROPS),
+        "streams=before-headers,rst/cancels=before-headers,rst",
+    ),
+)
