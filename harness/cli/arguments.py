@@ -1,98 +1,205 @@
-"""Argument parsing for all commands: an argparse parser that reports mistakes as usage faults with suggestions.
+"""Turns command line, environment and `[tool.harness]` into the options of a command; argparse finds the words.
 
-Layer 7.
+Layer 7. Precedence: command line, environment, the file of the folder, default. argparse only splits the line.
+Every value passes the reader of its declaration, so a wrong one gets the same sentence whichever way it came,
+after the name of its source. Mistakes are usage faults with suggestions. Flags cannot be abbreviated; `-x` in
+`--capability -x` is a value.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import shutil
+import sys
 import textwrap
-from collections.abc import Callable, Sequence
-from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, NoReturn
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, NoReturn, TypeVar
 
-from harness.outcome import HarnessFault, Level, UsageFault
+from harness.cli.folder_trust import FolderFile, find_file, require_allowed
+from harness.cli.main import COMMANDS
+from harness.cli.options import FLAG, TALLY, Option, Options
+from harness.outcome import UsageFault
 from harness.outcome.suggest import did_you_mean
-from harness.wire.message import is_sendable
+from harness.wire.control_characters import escape_controls
 
-if TYPE_CHECKING:
-    from harness.contract import Contract
+O = TypeVar("O", bound=Options)  # noqa: E741 - the options of a command
 
 _UNKNOWN = re.compile(r"unrecognized arguments: (.*)", re.DOTALL)
 _WIDEST_HELP = 118
 """Longer lines are hard to read, however wide a terminal is."""
-
 _TAKES_A_SIGN = ("--capability",)
+_SECRETS = {"api-key": "GEMINI_API_KEY", "other-api-key": "OTHER_GEMINI_API_KEY"}
 
 
-_only_parsers: ContextVar[bool] = ContextVar("only_parsers", default=False)
+def read_options(cls: type[O], words: Sequence[str]) -> O:
+    """Read the options of a command, given the words after its name. Raises UsageFault.
+
+    A run that takes settings of a file names it on standard error.
+    """
+    declared = cls.list_options()
+    given = vars(build_parser(cls).parse_args(_join_signed(words)))
+    values: dict[str, Any] = {}
+    for name, item in declared.items():
+        if name in given:
+            values[name] = item.read(given[name], item.long_flag)
+        elif item.variable and os.environ.get(item.variable):
+            values[name] = item.read(os.environ[item.variable], item.variable)
+    if COMMANDS[cls.page.name].table is not None and (file := find_file()) is not None:
+        settings = {name: found for name, found in read_settings(cls, file).items() if name not in values}
+        sends_key = _sends_key(values)
+        for name, (value, place) in settings.items():
+            require_allowed(declared[name], value, file, place, sends_key=sends_key)
+            values[name] = value
+        if settings:
+            _name_file(file, [declared[name].key for name in settings])
+    options = cls(**values)
+    options.given = frozenset(given)
+    return options
 
 
-class _ParserBuilt(BaseException):
-    """The parser of a command, in place of its run. No fault: it must pass whatever a command catches."""
+def read_settings(cls: type[Options], file: FolderFile) -> dict[str, tuple[Any, str]]:
+    """What a file sets for a command, by the name of the option: the value, and where it stands.
 
-    def __init__(self, parser: Parser) -> None:
-        super().__init__(parser)
-        self.parser = parser
+    The command's own table takes precedence over what it shares with `[tool.harness]`.
+    """
+    tables = [entry.table for entry in COMMANDS.values() if entry.table]
+    table = COMMANDS[cls.page.name].table
+    found = {}
+    if any(key not in tables for key in file.table):
+        whole = cls if table == "" else load_options("check")
+        found = _read_table(whole, file.table, file, "", tables)
+    if not table:
+        return found
+    own = file.table.get(table, {})
+    if not isinstance(own, dict):
+        raise UsageFault(f"{file.path}: tool.harness.{table} must be a table")
+    shared = {name: value for name, value in found.items() if name.replace("_", "-") in cls.page.shares}
+    return shared | _read_table(cls, own, file, f".{table}", ())
 
 
-def parser_of(run: Callable[[Sequence[str]], int]) -> Parser:
-    """The parser of a command, given its `run`; nothing is parsed, and nothing runs."""
-    token = _only_parsers.set(True)
-    try:
-        run([])
-    except _ParserBuilt as built:
-        return built.parser
-    finally:
-        _only_parsers.reset(token)
-    raise HarnessFault(f"{run.__module__} runs without a parser")
+def load_options(command: str) -> type[Options]:
+    """The declaration of a command's options."""
+    from importlib import import_module
+
+    declared: type[Options] = import_module(COMMANDS[command].module).OPTIONS
+    return declared
+
+
+def _read_table(
+    cls: type[Options], table: Mapping[str, Any], file: FolderFile, section: str, tables: Collection[str]
+) -> dict[str, tuple[Any, str]]:
+    place = f"{file.path}: [tool.harness{section}]"
+    keys = {item.key: item for item in cls.list_options().values() if item.is_key}
+    values = {}
+    for key, value in table.items():
+        if key in tables and isinstance(value, dict):
+            continue  # another command's
+        if secret := _SECRETS.get(key.replace("_", "-")):
+            raise UsageFault(f"{place} {key}: a key does not belong in a file, set {secret} instead")
+        if key not in keys:
+            raise UsageFault(f"{place} has no key {key!r}{did_you_mean(key, [*keys, *tables])}")
+        item = keys[key]
+        values[item.name] = (item.read(value, f"{place} {key}", of_file=True), f"{place} {key}")
+    return values
+
+
+def _sends_key(values: Mapping[str, Any]) -> bool:
+    """Whether requests carry a credential that the user gave."""
+    from harness.wire.secrets.patterns import is_personal_header
+
+    personal = any(is_personal_header(name, value) for name, value in values.get("header") or ())
+    return bool(values.get("api_key") or values.get("other_api_key") or personal)
+
+
+def _name_file(file: FolderFile, keys: Sequence[str]) -> None:
+    trusted = ", trusted" if file.trusted else ""
+    sys.stderr.write(escape_controls(f"harness: {file.path} sets {', '.join(keys)}{trusted}") + "\n")
+
+
+def split_command(words: Sequence[str], name: str) -> tuple[list[str], list[str] | None]:
+    """The words before `--` and those after it, None without `--`. Raises UsageFault if nothing follows it."""
+    own = list(words)
+    if "--" not in own:
+        return own, None
+    place = own.index("--")
+    if not own[place + 1 :]:
+        raise UsageFault(f"harness {name}: nothing follows `--`: name the command to run")
+    return own[:place], own[place + 1 :]
+
+
+def build_parser(cls: type[Options]) -> Parser:
+    """The parser of a command, with a group for each kind of option that it declares."""
+    page = cls.page
+    parser = Parser(page.name, cls)
+    groups: dict[str, argparse._ActionsContainer] = {"": parser}
+    declared = cls.list_options()
+    unnamed = [item.group for item in declared.values() if item.group not in ("", *page.groups)]
+    for title in (*page.groups, *dict.fromkeys(unnamed)):
+        groups[title] = parser.add_argument_group(title)
+    for item in declared.values():
+        _add(groups[item.group], item)
+    if page.folded:
+        parser.fold([declared[name] for name in page.folded])
+    return parser
+
+
+def _add(group: argparse._ActionsContainer, item: Option) -> None:
+    flags = item.list_flags()
+    more: dict[str, Any] = {"help": item.help.replace("%", "%%"), "default": argparse.SUPPRESS}
+    if item.kind is FLAG:
+        more |= {"action": "store_const", "const": True}
+    elif item.kind is TALLY:
+        more |= {"action": "count"}
+    else:
+        more |= {"action": "append"} if item.repeats else {"nargs": item.nargs, "const": item.const}
+        if metavar := item.metavar or ("{" + ",".join(item.choices) + "}" if item.choices else ""):
+            more["metavar"] = metavar
+    if not flags:
+        more.pop("const", None)
+        group.add_argument(item.name, **more)
+    else:
+        group.add_argument(*flags, dest=item.name, **more)
 
 
 class Parser(argparse.ArgumentParser):
-    """Raises UsageFault instead of exiting. Flags cannot be abbreviated; `-x` in `--capability -x` is a value."""
+    """Raises UsageFault instead of exiting. The help begins with a sentence and two examples."""
 
-    def __init__(self, command: str, description: str, **options: Any) -> None:
+    def __init__(self, command: str, options: type[Options]) -> None:
         self._folded: Sequence[str] = ()
+        self._page = options.page
         super().__init__(
             prog=f"harness {command}",
-            description=description,
+            usage=f"harness {command} {options.page.usage or _write_usage(options)}",
+            epilog=options.page.notes,
             allow_abbrev=False,
             formatter_class=self._make_formatter,
-            **options,
         )
 
-    def fold(self, names: Sequence[str]) -> None:
+    def format_help(self) -> str:
+        """What the command does, how it is called, and its options."""
+        about = COMMANDS[self._page.name].help
+        lines = [f"{about[0].upper()}{about[1:]}.", "", "examples:"]
+        lines += [f"  {example}" for example in self._page.examples]
+        return "\n".join(lines) + "\n\n" + super().format_help()
+
+    def fold(self, items: Sequence[Option]) -> None:
         """Let `--help` only name these options, so that it fits a screen; `--help-all` explains all."""
-        flags = {action.dest: action.option_strings[-1] for action in self._actions if action.option_strings}
         about = "explain every option, and exit"
         self.add_argument("--help-all", nargs=0, action=_HelpOnAll, default=argparse.SUPPRESS, help=about)
         title = f"further options, which `{self.prog} --help-all` explains"
-        self._further = self.add_argument_group(title, ", ".join(flags[name] for name in names))
-        self._folded = (*names, "help", "help_all")
+        self._further = self.add_argument_group(title, ", ".join(item.long_flag for item in items))
+        self._folded = (*(item.name for item in items), "help", "help_all")
 
     def unfold(self) -> None:
         """Let the help explain every option."""
         self._folded, self._further.description = (), None
 
-    def parse(self, words: Sequence[str]) -> argparse.Namespace:
-        """Parse the words after the command's name."""
-        if _only_parsers.get():
-            raise _ParserBuilt(self)
-        return self.parse_args(_join_signed(words))
-
-    def refuse(self, arguments: argparse.Namespace, names: Sequence[str], why: str) -> None:
-        """Raise UsageFault for the first of these options that was given, because it would be ignored."""
-        flags = {action.dest: action.option_strings[-1] for action in self._actions if action.option_strings}
-        for name in names:
-            if getattr(arguments, name) != self.get_default(name):
-                raise UsageFault(f"{flags[name]} {why}")
-
     def error(self, message: str) -> NoReturn:
         unknown = _UNKNOWN.search(message)
         if unknown is None:
-            raise UsageFault(f"{message} (see `{self.prog} --help`)")
+            raise UsageFault(f"{message.removeprefix('argument ')} (see `{self.prog} --help`)")
         word = unknown[1].split()[0]
         flag = word.partition("=")[0]
         if not flag.startswith("-"):
@@ -110,6 +217,16 @@ class Parser(argparse.ArgumentParser):
             return f": write --target {word}"
         dashes = ": write `--` before a command to run" if "-- CMD" in (self.usage or "") else ""
         return f"{dashes} (see `{self.prog} --help`)"
+
+
+def _write_usage(options: type[Options]) -> str:
+    """The arguments after the name of a command, without its flags."""
+    shown = []
+    for item in options.list_options().values():
+        if not item.list_flags():
+            name = item.metavar or ("{" + ",".join(item.choices) + "}" if item.choices else item.name.upper())
+            shown.append({"?": f"[{name}]", "*": f"[{name} …]", "+": f"{name} …"}.get(item.nargs or "", name))
+    return " ".join(["[options]", *shown])
 
 
 class _HelpOnAll(argparse.Action):
@@ -150,115 +267,16 @@ class _HelpFormatter(argparse.HelpFormatter):
         return textwrap.wrap(" ".join(text.split()), width, break_on_hyphens=False)
 
 
-def _join_signed(words: Sequence[str]) -> list[str]:
+def _join_signed(words: Sequence[str]) -> Iterator[str]:
     """Join `--capability -x` into one word: argparse would take `-x` for a flag."""
-    joined: list[str] = []
+    pending = ""
     for word in words:
-        if joined and joined[-1] in _TAKES_A_SIGN and word.startswith("-"):
-            joined[-1] = f"{joined[-1]}={word}"
+        if pending:
+            yield from ((f"{pending}={word}",) if word.startswith("-") else (pending, word))
+            pending = ""
+        elif word in _TAKES_A_SIGN:
+            pending = word
         else:
-            joined.append(word)
-    return joined
-
-
-def positive_seconds(text: str) -> float:
-    """A number of seconds above zero."""
-    value = _number(text)
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} must be a positive number of seconds")
-    return value
-
-
-def positive_number(text: str) -> float:
-    """A number above zero."""
-    value = _number(text)
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} must be a number above 0")
-    return value
-
-
-def some_seconds(text: str) -> float:
-    """A number of seconds, zero allowed."""
-    value = _number(text)
-    if not 0 <= value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} must be a number of seconds, 0 or more")
-    return value
-
-
-def count(text: str) -> int:
-    """A whole number from 1."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number, 1 or more")
-    return int(text)
-
-
-def header(text: str) -> tuple[str, str]:
-    """`Name: value`."""
-    name, colon, value = text.partition(":")
-    if not colon or not is_sendable(name.strip(), value):
-        # The intended value may be a key, so the message does not repeat it.
-        what = f"what stands for {name.strip()!r}" if colon else "this"
-        raise argparse.ArgumentTypeError(f"{what} is no header: write it as 'Name: value'")
-    return name.strip(), value.strip()
-
-
-def add_header_argument(group: argparse._ArgumentGroup) -> None:
-    """Add the option for headers of the user's own."""
-    group.add_argument(
-        "-H",
-        "--header",
-        action="append",
-        type=header,
-        metavar="'N: V'",
-        help="header to send with every request (repeatable)",
-    )
-
-
-def add_plain_http_argument(group: argparse._ArgumentGroup) -> None:
-    """Add the option that lets a key cross the network in plain text."""
-    group.add_argument(
-        "--plain-http", action="store_true", help="send the key over plain HTTP to another machine, too"
-    )
-
-
-def add_revision_argument(parser: argparse._ActionsContainer) -> None:
-    """Add the option for the revision of the API; `contract_of` reads it."""
-    from harness.contract import CURRENT, REVISIONS
-
-    known = ", ".join(REVISIONS)
-    parser.add_argument(
-        "--revision",
-        metavar="DATE",
-        help=f"revision of the API, or the folder of one (default: {CURRENT}; known: {known})",
-    )
-
-
-def revision_of(arguments: argparse.Namespace) -> str:
-    """The revision that was named, or the current one; for a folder its path. Raises UsageFault."""
-    from harness.contract import CURRENT
-    from harness.contract.revision_names import find_revision
-
-    return find_revision(arguments.revision or CURRENT, "--revision")
-
-
-def contract_of(arguments: argparse.Namespace) -> Contract:
-    """The contract of the revision that was named. Raises UsageFault for an unknown one."""
-    from harness.contract import load
-
-    return load(revision_of(arguments))
-
-
-def level_named(text: str | None) -> Level:
-    """The weakest level to include; without `text`, every level is included. Raises UsageFault."""
-    levels = {level.lower(): level for level in Level}
-    word = (text or "may").lower()
-    if word not in levels:
-        raise UsageFault(f"unknown level {text!r}{did_you_mean(word, levels)}")
-    return levels[word]
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+            yield word
+    if pending:
+        yield pending

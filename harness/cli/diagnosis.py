@@ -198,18 +198,27 @@ def _diagnose_proxies() -> Iterator[Diagnosis]:
 
 
 def _diagnose_configuration() -> Iterator[Diagnosis]:
-    from harness.cli.configuration import read_configuration
+    from harness.cli.arguments import load_options, read_settings
+    from harness.cli.folder_trust import find_file
+    from harness.cli.main import COMMANDS
     from harness.outcome import UsageFault
 
     try:
-        values = read_configuration()
+        file = find_file()
+        if file is not None:
+            for name, entry in COMMANDS.items():
+                if entry.table is not None:
+                    read_settings(load_options(name), file)
     except UsageFault as fault:
         yield Diagnosis("configuration", Condition.PROBLEM, str(fault))
         return
-    names = ", ".join(sorted(name.replace("_", "-") for name in values))
-    yield Diagnosis(
-        "configuration", Condition.OK, f"[tool.harness] sets {names}" if names else "no [tool.harness]"
-    )
+    names = "" if file is None else ", ".join(sorted(file.table))
+    if file is None or not names:
+        yield Diagnosis("configuration", Condition.OK, "no [tool.harness]")
+        return
+    remedy = "" if file.trusted else "`harness trust` lets it decide what needs your word"
+    trusted = "trusted" if file.trusted else "not trusted"
+    yield Diagnosis("configuration", Condition.OK, f"{file.path} sets {names} ({trusted})", remedy)
 
 
 _QUESTIONS: dict[str, Callable[[], Iterator[Diagnosis]]] = {

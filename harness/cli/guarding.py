@@ -5,7 +5,6 @@ Layer 7. Must not know what is served.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import re
@@ -14,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness.cli.arguments import Parser
+from harness.cli.options import Options, Trust, ValueKind, option
 from harness.outcome import UsageFault
 from harness.wire import Request
 
@@ -28,27 +27,42 @@ _TOKEN_FORM = "use visible ASCII characters without spaces"
 _NAME = re.compile(r"[^\s/@*]+")
 
 
-def add_host_argument(parser: Parser) -> None:
-    """Add the option for the names that the server may be called by."""
-    parser.add_argument(
-        "--allow-host",
-        action="append",
-        type=_parse_host,
-        metavar="NAME",
-        help="name by which clients may call the server, besides addresses and local names (repeatable)",
-    )
+def _read_token(text: str) -> str:
+    if _TOKEN.fullmatch(text) is None:
+        raise ValueError(f"this is no token: {_TOKEN_FORM}")  # it is a secret, so it is not quoted
+    return text
 
 
-def add_guard_arguments(parser: Parser) -> None:
-    """The same, and the option for the token of control calls."""
-    add_host_argument(parser)
-    parser.add_argument(
-        "--control-token",
-        type=_parse_token,
-        metavar="TOKEN",
-        help="token that control calls must send as x-harness-token "
-        f"(default: none on this machine's own addresses; else ${TOKEN_VARIABLE}, or a random one)",
-    )
+def _read_host(text: str) -> str:
+    name = text.lower().removesuffix(".")
+    if _NAME.fullmatch(name) is None or (":" in name and name.count(":") < 2):
+        raise ValueError(f"{text!r} is no host: write its name alone, such as build7.example.com")
+    return name.strip("[]")
+
+
+_HOST_NAME = ValueKind("the name of a host", _read_host, metavar="NAME", is_place=True)
+_TOKEN_KIND = ValueKind("a token", _read_token, metavar="TOKEN")
+
+
+@dataclass(kw_only=True)
+class HostOptions(Options):
+    """The names that a server may be called by."""
+
+    allow_host: Sequence[str] | None = option(
+        "name by which clients may call the server, besides addresses and local names (repeatable)",
+        _HOST_NAME, repeats=True, trust=Trust.CALL,
+    )  # fmt: skip
+
+
+@dataclass(kw_only=True)
+class GuardOptions(HostOptions):
+    """The same, and the token of control calls."""
+
+    control_token: str | None = option(
+        "token that control calls must send as x-harness-token",
+        _TOKEN_KIND, trust=Trust.CALL,
+        shown=f"none on this machine's own addresses; else ${TOKEN_VARIABLE}, or a random one",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +88,21 @@ class Access:
         return {TOKEN_VARIABLE: self.token} if self.token else {}
 
 
-def access(arguments: argparse.Namespace, *, closed: bool = False) -> Access:
-    """The access that the arguments grant; `closed` keeps out pages of other origins altogether."""
+def access(
+    host: str, allow_host: Sequence[str] | None = None, token: str | None = None, *, closed: bool = False
+) -> Access:
+    """The access to a server at `host`; `closed` keeps out pages of other origins altogether.
+
+    Without a `token` of the user's, one is needed only beyond this machine.
+    """
     from harness.benches.server.page_guard import PageGuard
     from harness.interactions import INTERACTIONS
 
-    token = _token_for(arguments)
+    token = _choose_token(host) if token is None else token
     guard = PageGuard(
         INTERACTIONS.load_protocol(),
-        host=arguments.host,
-        allowed_hosts=arguments.allow_host or (),
+        host=host,
+        allowed_hosts=allow_host or (),
         token=token,
         closed=closed,
         reaches_out=registers_receiver,
@@ -118,32 +137,12 @@ def _holds(value: Any, name: str) -> bool:
     return False
 
 
-def page_access(host: str, allow_host: Sequence[str] | None = None) -> Access:
-    """The access to the page of a command whose server is not steered: a token only beyond this machine."""
-    return access(argparse.Namespace(host=host, allow_host=allow_host, control_token=None))
-
-
-def _token_for(arguments: argparse.Namespace) -> str:
+def _choose_token(host: str) -> str:
     from harness.wire.addresses import is_loopback
 
-    if arguments.control_token is not None:
-        return str(arguments.control_token)
-    if is_loopback(arguments.host):
+    if is_loopback(host):
         return ""
     given = os.environ.get(TOKEN_VARIABLE, "")
     if given and _TOKEN.fullmatch(given) is None:
         raise UsageFault(f"{TOKEN_VARIABLE} is no token: {_TOKEN_FORM}")
     return given or secrets.token_urlsafe(24)
-
-
-def _parse_token(text: str) -> str:
-    if _TOKEN.fullmatch(text) is None:
-        raise argparse.ArgumentTypeError(f"this is no token: {_TOKEN_FORM}")  # it is a secret, so it is not quoted
-    return text
-
-
-def _parse_host(text: str) -> str:
-    name = text.lower().removesuffix(".")
-    if _NAME.fullmatch(name) is None or (":" in name and name.count(":") < 2):
-        raise argparse.ArgumentTypeError(f"{text!r} is no host: write its name alone, such as build7.example.com")
-    return name.strip("[]")

@@ -5,7 +5,6 @@ Layer 7. Must not know what is served.
 
 from __future__ import annotations
 
-import argparse
 import datetime
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.cli.guarding import Access
 from harness.cli.masking import own_secrets
+from harness.cli.options import flag
 from harness.cli.output import say
 from harness.cli.serving import announce, serve_until_done
 
@@ -26,17 +26,25 @@ _FROM_HERE = {"//0.0.0.0:": "//127.0.0.1:", "//[::]:": "//[::1]:"}
 """Addresses that a server listens on and no browser calls, and what to call instead."""
 
 
-def add_open_argument(parser: argparse._ActionsContainer) -> None:
-    """Add the option that opens the page."""
-    parser.add_argument(
-        "--open",
-        action="store_true",
-        help="open the inspector, a page at the server's root that shows its traffic",
-    )
+def open_option(group: str = "") -> Any:
+    """Declare the option that opens the page."""
+    return flag("open the inspector, a page at the server's root that shows its traffic", group=group)
+
+
+class OpensPage(Protocol):
+    """Options that say whether to open the page."""
+
+    open: bool
+
+
+class ShowsPage(OpensPage, Protocol):
+    """The same, and how to announce the server."""
+
+    json: bool
 
 
 def new_inspector(
-    arguments: argparse.Namespace,
+    arguments: OpensPage,
     granted: Access,
     contract: Any,
     *,
@@ -100,7 +108,7 @@ def page_of(url: str, granted: Access) -> str:
     return f"{url}/#token={granted.token}" if granted.token else f"{url}/"
 
 
-def open_page(arguments: argparse.Namespace, page: str) -> None:
+def open_page(arguments: OpensPage, page: str) -> None:
     """Open the page in a browser if `--open` was given. A browser may take its time, so nobody waits for it."""
     if arguments.open:
         threading.Thread(target=_browse, args=(page,), name="harness-browser", daemon=True).start()
@@ -117,7 +125,7 @@ class HasUrl(Protocol):
 def serve_with_page(
     serving: AbstractContextManager[Any],
     server: HasUrl,
-    arguments: argparse.Namespace,
+    arguments: ShowsPage,
     granted: Access,
     command: Sequence[str] | None,
     *,

@@ -37,56 +37,74 @@ class Command(Protocol):
 
 
 class CommandEntry(NamedTuple):
-    """A command's module and its one-line help."""
+    """A command's module and its one-line help, the first sentence of its own help. `table`: its table in a file.
+
+    The table is below `[tool.harness]`, "" is that table itself, and None none.
+    """
 
     module: str
     help: str
+    table: str | None = None
 
 
-COMMANDS: dict[str, CommandEntry] = {
-    "check": CommandEntry("harness.cli.commands.check", "judge a server against the contract"),
-    "list": CommandEntry("harness.cli.commands.list", "list the catalogue of checks"),
-    "explain": CommandEntry(
-        "harness.cli.commands.explain", "explain checks: rule, source, what breaks, what passes"
-    ),
-    "smoke": CommandEntry(
-        "harness.cli.commands.smoke", "ask whether a server is up and authorised, and what it can do"
-    ),
-    "serve": CommandEntry("harness.cli.commands.serve", "serve the reference emulator, or one of its mutants"),
-    "incidents": CommandEntry(
-        "harness.cli.commands.incidents", "list what really went wrong for users of the API"
-    ),
-    "client": CommandEntry(
-        "harness.cli.commands.client", "print the module that steers `harness serve` from JavaScript tests"
-    ),
-    "torture": CommandEntry(
-        "harness.cli.commands.torture", "run a client once for every place where its connection can drop"
-    ),
-    "clients": CommandEntry(
-        "harness.cli.commands.clients", "show what known clients make of each fault, or list them"
-    ),
-    "gateway": CommandEntry("harness.cli.commands.gateway", "judge a gateway from both sides at once"),
-    "fuzz": CommandEntry(
-        "harness.cli.commands.fuzz", "search a server for requests and histories that break its promises"
-    ),
-    "mutants": CommandEntry(
-        "harness.cli.commands.mutants", "print the kill matrix: which check notices which mutant"
-    ),
-    "record": CommandEntry("harness.cli.commands.record", "record the traffic between clients and a server"),
-    "replay": CommandEntry("harness.cli.commands.replay", "serve a recording again, byte for byte"),
-    "proxy": CommandEntry(
-        "harness.cli.commands.proxy", "stand in front of any server and break connections as told"
-    ),
-    "compare": CommandEntry(
-        "harness.cli.commands.compare", "compare the reports of runs: targets, or one target then and now"
-    ),
-    "merge": CommandEntry("harness.cli.commands.merge", "put the shards of one run together again"),
-    "diff": CommandEntry("harness.cli.commands.diff", "compare two recordings: drift of shape, drift of content"),
-    "drift": CommandEntry("harness.cli.commands.drift", "compare the types of an official SDK with the schemas"),
-    "verify": CommandEntry("harness.cli.commands.verify", "judge recorded traffic offline"),
-    "completion": CommandEntry("harness.cli.commands.completion", "print the completion for bash, zsh or fish"),
-    "doctor": CommandEntry("harness.cli.commands.doctor", "say what is installed and what is in the way"),
+_HERE = "harness.cli.commands"
+
+GROUPS: dict[str, dict[str, CommandEntry]] = {
+    "a server": {
+        "check": CommandEntry(f"{_HERE}.check", "judge a server against the contract of the Interactions API", ""),
+        "smoke": CommandEntry(
+            f"{_HERE}.smoke", "report whether a server is up and which capabilities it has", "smoke"
+        ),
+        "fuzz": CommandEntry(
+            f"{_HERE}.fuzz", "search a server for requests and sequences that break a rule", "fuzz"
+        ),
+        "list": CommandEntry(f"{_HERE}.list", "list the catalog of checks"),
+        "explain": CommandEntry(f"{_HERE}.explain", "explain checks: rule, source, what breaks, what passes"),
+        "mutants": CommandEntry(f"{_HERE}.mutants", "print which check kills which mutant of the emulator"),
+    },
+    "a gateway or proxy": {
+        "gateway": CommandEntry(
+            f"{_HERE}.gateway", "judge a gateway as its client and as its upstream", "gateway"
+        ),
+    },
+    "a client": {
+        "torture": CommandEntry(
+            f"{_HERE}.torture", "run a client against injected stream faults, one case at a time", "torture"
+        ),
+        "clients": CommandEntry(f"{_HERE}.clients", "print how known clients handle each fault and incident"),
+        "incidents": CommandEntry(
+            f"{_HERE}.incidents", "list documented production failures that the emulator reproduces"
+        ),
+    },
+    "an application": {
+        "serve": CommandEntry(f"{_HERE}.serve", "serve the emulator, or one of its mutants"),
+        "proxy": CommandEntry(f"{_HERE}.proxy", "forward to any server and drop connections by a fault plan"),
+        "client": CommandEntry(
+            f"{_HERE}.client", "print the module that controls `harness serve` from JavaScript"
+        ),
+    },
+    "recordings": {
+        "record": CommandEntry(
+            f"{_HERE}.record", "record the traffic between clients and a server, byte for byte"
+        ),
+        "replay": CommandEntry(f"{_HERE}.replay", "serve a cassette, byte for byte"),
+        "verify": CommandEntry(f"{_HERE}.verify", "judge recorded traffic offline", "verify"),
+        "diff": CommandEntry(f"{_HERE}.diff", "compare two recordings: structural drift and content drift"),
+    },
+    "reports": {
+        "compare": CommandEntry(f"{_HERE}.compare", "compare reports: several targets, or one target over time"),
+        "merge": CommandEntry(f"{_HERE}.merge", "join the reports of the shards of one run"),
+    },
+    "set-up": {
+        "doctor": CommandEntry(f"{_HERE}.doctor", "report what is installed, and problems of this machine"),
+        "trust": CommandEntry(f"{_HERE}.trust", "let a file of a folder decide what needs your word"),
+        "drift": CommandEntry(f"{_HERE}.drift", "compare the types of an official SDK with the schemas"),
+        "completion": CommandEntry(f"{_HERE}.completion", "print the completion script for bash, zsh or fish"),
+    },
 }
+"""The commands by what a person has."""
+
+COMMANDS: dict[str, CommandEntry] = {name: entry for group in GROUPS.values() for name, entry in group.items()}
 
 _EXITS = (
     "exit codes: 0 conformant · 1 unexpected failure or stale baseline · 2 usage ·\n"
@@ -172,11 +190,15 @@ def _run(words: list[str]) -> int:
 
 
 def _write_usage() -> str:
-    rows = "\n".join(f"  {name:<10} {entry.help}" for name, entry in COMMANDS.items())
+    groups = (
+        f"{title}:\n" + "".join(f"  {name:<10} {entry.help}\n" for name, entry in commands.items())
+        for title, commands in GROUPS.items()
+    )
     return (
-        "usage: harness COMMAND …\n\nContract tests and a reference emulator for the Gemini Interactions API.\n\n"
-        f"commands:\n{rows}\n\n"
-        f"`harness COMMAND --help` explains one. Start with `harness check emulator`.\n{_EXITS}\n"
+        "Contract tests and a reference emulator for the Gemini Interactions API.\n\n"
+        "examples:\n  harness check emulator\n  harness serve -- pytest\n\n"
+        "usage: harness COMMAND …\n\n" + "\n".join(groups) + "\n"
+        f"`harness COMMAND --help` explains one.\n{_EXITS}\n"
     )
 
 

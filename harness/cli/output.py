@@ -5,7 +5,6 @@ Layer 7.
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 import time
@@ -21,6 +20,7 @@ from harness.report.json_report import dump
 from harness.wire.control_characters import escape_controls
 
 if TYPE_CHECKING:
+    from harness.cli.judging_options import OutputOptions
     from harness.engine.baseline import Baseline
     from harness.engine.events import RunEvent, RunFinished, TargetInfo
     from harness.engine.results import Result
@@ -75,7 +75,7 @@ class Listeners:
     """
 
     def __init__(
-        self, arguments: argparse.Namespace, presentation: Presentation, baseline: Baseline | None = None
+        self, arguments: OutputOptions, presentation: Presentation, baseline: Baseline | None = None
     ) -> None:
         from harness.interactions import INTERACTIONS
         from harness.report.presented_run import PresentedRun
@@ -181,26 +181,12 @@ class Listeners:
         return self.state.whole()[1]
 
 
-def add_output_arguments(group: argparse._ArgumentGroup, *, verbose: str) -> None:
-    """Add the options for what a run prints and writes; `verbose` says what -v adds."""
-    group.add_argument("--report", action="append", metavar="FORMAT=PATH", help=", ".join(FORMATS))
-    group.add_argument("--json", action="store_true", help="print the JSON report and nothing else")
-    group.add_argument("-v", "--verbose", action="count", default=0, help=f"{verbose}; -vv: the whole wire, too")
-    group.add_argument("--color", choices=("auto", "always", "never"), default="auto")
-    group.add_argument(
-        "--annotations",
-        choices=("auto", "always", "never"),
-        default="auto",
-        help="annotations and a job summary for GitHub Actions (auto: where GITHUB_ACTIONS=true)",
-    )
-
-
 def wants_annotations(choice: str) -> bool:
     """Whether to print annotations: `auto` means on a runner of GitHub Actions."""
     return choice == "always" or (choice == "auto" and os.environ.get("GITHUB_ACTIONS") == "true")
 
 
-def _choose_summary(arguments: argparse.Namespace, *, annotates: bool) -> list[str]:
+def _choose_summary(arguments: OutputOptions, *, annotates: bool) -> list[str]:
     """The report for the job summary, unless the user names that file."""
     path = os.environ.get(_STEP_SUMMARY, "")
     named = any(word.partition("=")[2] == path for word in arguments.report or ())

@@ -5,7 +5,6 @@ Layer 7. Must not know what is served.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import ssl
@@ -13,10 +12,12 @@ import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
 from typing import Any
 
-from harness.cli.arguments import Parser
 from harness.cli.child_command import ChildCommand
+from harness.cli.common_options import json_option
+from harness.cli.options import HOST, PATH, PORT, Options, Trust, option
 from harness.cli.output import say
 from harness.cli.signal_handling import ENDING, INTERRUPT, handle_signals
 from harness.documents import open_file
@@ -33,24 +34,26 @@ _FILES = 65_536
 _LOCAL = "127.0.0.1,localhost,::1"
 
 
-def add_listen_arguments(parser: Parser) -> None:
-    """Add the options for where to listen and how to announce it."""
-    parser.add_argument(
-        "--port",
-        type=port,
-        help=f"port to listen on; 0 picks a free one (default: {_PORT}, or a free one with CMD)",
+@dataclass(kw_only=True)
+class ListenOptions(Options):
+    """Where to listen, and how to announce it."""
+
+    port: int | None = option(
+        "port to listen on; 0 picks a free one", PORT, shown=f"{_PORT}, or a free one with CMD", trust=Trust.CALL
     )
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
-    parser.add_argument("--json", action="store_true", help="print machine-readable lines")
+    host: str = option("address to listen on", HOST, "127.0.0.1", trust=Trust.BIND)
+    json: bool = json_option("print machine-readable lines")
 
 
-def add_tls_arguments(parser: Parser) -> None:
-    """Add the options for https."""
-    parser.add_argument("--tls-cert", metavar="FILE", help="serve https with this PEM certificate chain")
-    parser.add_argument("--tls-key", metavar="FILE", help="private key, if it is in a separate file (PEM)")
+@dataclass(kw_only=True)
+class TlsOptions(Options):
+    """What https needs."""
+
+    tls_cert: str | None = option("serve https with this PEM certificate chain", PATH, trust=Trust.CALL)
+    tls_key: str | None = option("private key, if it is in a separate file (PEM)", PATH, trust=Trust.CALL)
 
 
-def tls_context(arguments: argparse.Namespace) -> ssl.SSLContext | None:
+def tls_context(arguments: TlsOptions) -> ssl.SSLContext | None:
     """The server's TLS context, None for plain http. Raises UsageFault for an invalid certificate or key file."""
     if arguments.tls_cert is None:
         if arguments.tls_key is not None:
@@ -67,29 +70,11 @@ def tls_context(arguments: argparse.Namespace) -> ssl.SSLContext | None:
     return context
 
 
-def port(text: str) -> int:
-    """Parse a port number; 0 is allowed."""
-    if not text.isdecimal() or int(text) > 65_535:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port: 0 to 65535")
-    return int(text)
-
-
-def port_to_take(arguments: argparse.Namespace, command: Sequence[str] | None) -> int:
+def port_to_take(arguments: ListenOptions, command: Sequence[str] | None) -> int:
     """The port to listen on: the one given, else the default, or a free one for a command."""
     if arguments.port is not None:
-        return int(arguments.port)
+        return arguments.port
     return _PORT if command is None else 0
-
-
-def split_command(words: Sequence[str], name: str) -> tuple[list[str], list[str] | None]:
-    """The words before `--` and those after it, None without `--`. Raises UsageFault if nothing follows it."""
-    own = list(words)
-    if "--" not in own:
-        return own, None
-    place = own.index("--")
-    if not own[place + 1 :]:
-        raise UsageFault(f"harness {name}: nothing follows `--`: name the command to run")
-    return own[:place], own[place + 1 :]
 
 
 def announce(url: str, text: str, *, as_json: bool, page: str = "", **facts: Any) -> None:

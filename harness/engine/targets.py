@@ -37,8 +37,7 @@ class TargetOptions:
 
     `api_version` overrides the version in the URL. `timeout` is in seconds and bounds one request as well as the
     settling of one background run. `ca_file` holds PEM certificates to trust in addition to the system's.
-    `revision` is the one to judge by, "" the one that is current. `named_by` is the file that names the target, ""
-    if the user does: a file does not choose who receives a key. With `plain_http`, a key is also sent over plain
+    `revision` is the one to judge by, "" the one that is current. With `plain_http`, a key is also sent over plain
     HTTP to another machine.
     """
 
@@ -51,7 +50,6 @@ class TargetOptions:
     timeout: float = 60.0
     ca_file: str | None = None
     revision: str = ""
-    named_by: str = ""
     plain_http: bool = False
 
 
@@ -169,13 +167,6 @@ def _refuse_misdirected_key(api: Api, root: str, options: TargetOptions) -> None
     host = (parts.hostname or "").rstrip(".")
     if is_loopback(host):
         return
-    is_live = any(host == name or host.endswith(f".{name}") for name in api.live_hosts)
-    if options.named_by and not is_live:
-        raise UsageFault(
-            f"{options.named_by} names {root} as the target, and a key is set ({api.key_variable}, "
-            f"{api.other_key_variable} or --api-key): a file does not choose who receives a key. Name the target "
-            "on the command line if you trust it, or unset the key"
-        )
     if parts.scheme == "http" and not options.plain_http:
         raise UsageFault(
             f"the key would cross the network in plain text to {root}: use https, unset the key "

@@ -146,7 +146,7 @@ def test_a_reply_from_the_cache_imports_no_command() -> None:
             [sys.executable, "-c", script, *words], capture_output=True, text=True, check=True, timeout=60
         )
         assert done.stdout == reply
-        assert {name.split(".")[1] for name in done.stderr.split()} <= {"cli", "outcome", "wire"}
+        assert {name.split(".")[1] for name in done.stderr.split()} <= {"cli", "errors", "outcome", "wire"}
 
 
 def test_reply_bears_any_words(harness: Harness) -> None:

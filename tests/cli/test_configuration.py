@@ -1,13 +1,19 @@
-"""Tests of `[tool.harness]`: the nearest pyproject.toml counts, and the command line overrides it."""
+"""Tests of `[tool.harness]`: the nearest pyproject.toml counts, and command line and environment override it."""
 
 from __future__ import annotations
 
-from argparse import Namespace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from harness.cli.configuration import KEYS, apply_section, fill_in, read_configuration
+from harness.cli.arguments import read_options, read_settings
+from harness.cli.commands.check import CheckArguments
+from harness.cli.commands.fuzz import FuzzArguments
+from harness.cli.commands.gateway import GatewayArguments
+from harness.cli.commands.torture import TortureArguments
+from harness.cli.commands.verify import VerifyArguments
+from harness.cli.folder_trust import find_file
 from harness.outcome import UsageFault
 
 
@@ -18,25 +24,60 @@ def write(folder: Path, text: str) -> Path:
     return folder
 
 
+def settings_in(folder: Path) -> dict[str, Any]:
+    """What the nearest file sets for `check`."""
+    file = find_file(folder)
+    assert file is not None
+    return {name: value for name, (value, _) in read_settings(CheckArguments, file).items()}
+
+
 def test_the_nearest_file_counts(tmp_path: Path) -> None:
     """The file is looked for upwards from the folder; the first one found counts, even without the table."""
     write(tmp_path, '[tool.harness]\nmodel = "outer"\n')
     (tmp_path / "a").mkdir()
-    assert read_configuration(tmp_path / "a") == {"model": "outer"}
-    assert read_configuration(write(tmp_path / "b", "[tool.other]\n")) == {}
+    assert settings_in(tmp_path / "a") == {"model": "outer"}
+    assert settings_in(write(tmp_path / "b", "[tool.other]\n")) == {}
 
 
 def test_every_key_has_its_argument_name(tmp_path: Path) -> None:
-    """Keys have dashes where arguments have underscores; a header is split into name and value."""
-    found = read_configuration(write(tmp_path, '[tool.harness]\nfail-fast = true\nheader = ["A: b"]\n'))
+    """Keys have dashes where options have underscores; a header is split into name and value."""
+    found = settings_in(write(tmp_path, '[tool.harness]\nfail-fast = true\nheader = ["A: b"]\n'))
     assert found == {"fail_fast": True, "header": [("A", "b")]}
 
 
-def test_what_was_said_is_kept() -> None:
-    """Only arguments that are None are filled in; an empty target counts as given."""
-    arguments = Namespace(target="", model=None, jobs=2)
-    fill_in(arguments, {"target": "http://h", "model": "m", "jobs": 8, "level": "must"})
-    assert vars(arguments) == {"target": "", "model": "m", "jobs": 2}
+def test_command_line_before_environment_before_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command line counts most, then a variable, then the file; the default comes last."""
+    monkeypatch.chdir(write(tmp_path, '[tool.harness]\ntarget = "http://127.0.0.1:1"\njobs = 8\nlevel = "must"\n'))
+    assert read_options(CheckArguments, []).target == "http://127.0.0.1:1"
+    monkeypatch.setenv("HARNESS_TARGET", "http://127.0.0.1:2")
+    assert read_options(CheckArguments, []).target == "http://127.0.0.1:2"
+    said = read_options(CheckArguments, ["", "--jobs", "2"])
+    assert (said.target, said.jobs, said.level, said.timeout) == ("", 2, "MUST", 60.0)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "flag", "word"),
+    [
+        ("timeout", "0", "--timeout", "0"),
+        ("rate", "-1", "--rate", "-1"),
+        ("jobs", "0", "--jobs", "0"),
+        ("level", '"high"', "--level", "high"),
+        ("color", '"red"', "--color", "red"),
+        ("wait", "nan", "--wait", "nan"),
+    ],
+)
+def test_a_wrong_value_gets_the_same_sentence_from_each_source(
+    key: str, value: str, flag: str, word: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Command line and file share one reader: only the name of the source differs."""
+    with pytest.raises(UsageFault) as said:
+        read_options(CheckArguments, [f"{flag}={word}"])
+    monkeypatch.chdir(write(tmp_path, f"[tool.harness]\n{key} = {value}\n"))
+    with pytest.raises(UsageFault) as written:
+        read_options(CheckArguments, [])
+    source, _, sentence = str(said.value).partition(": ")
+    assert source == flag
+    assert str(written.value) == f"{tmp_path / 'pyproject.toml'}: [tool.harness] {key}: {sentence}"
 
 
 @pytest.mark.parametrize(
@@ -45,28 +86,26 @@ def test_what_was_said_is_kept() -> None:
         "[tool.harness\n",
         "tool = {harness = 3}\n",
         '[tool.harness]\ncheck = "one"\n',
+        "[tool.harness]\ncheck = [1]\n",
+        "[tool.harness]\njobs = true\n",
+        "[tool.harness]\njobs = 1.5\n",
+        '[tool.harness]\ntimeout = "60"\n',
+        "[tool.harness]\nmodel = 3\n",
+        "[tool.harness]\nstrict = 1\n",
         f"a = {'9' * 5_000}\n",
         f"a = {'[' * 5_000}\n",
     ],
 )
 def test_wrong_files(text: str, tmp_path: Path) -> None:
-    """A file that cannot be parsed, or a value of the wrong type, is a usage error."""
-    with pytest.raises(UsageFault):
-        read_configuration(write(tmp_path, text))
+    """A file that cannot be parsed, or a value of the wrong type, is a usage error that names the file."""
+    with pytest.raises(UsageFault, match=r"pyproject\.toml"):
+        settings_in(write(tmp_path, text))
 
 
 def test_a_table_of_a_command_is_proposed(tmp_path: Path) -> None:
     """A table whose name is misspelt was meant for a command."""
     with pytest.raises(UsageFault, match="has no key 'gatway': did you mean 'gateway'"):
-        read_configuration(write(tmp_path, "[tool.harness.gatway]\npatience = 2\n"))
-
-
-def test_keys_are_flags_of_check() -> None:
-    """Every key allowed in the table is an argument of `harness check`."""
-    from harness.cli.commands.check import _parser
-
-    flags = set(vars(_parser().parse([])))
-    assert {key.replace("-", "_") for key in KEYS} <= flags
+        settings_in(write(tmp_path, "[tool.harness.gatway]\npatience = 2\n"))
 
 
 GATEWAY = """
@@ -86,12 +125,12 @@ timeout = 7
 """
 
 
-def test_a_command_with_a_table_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`gateway` takes what means the same to it and its own table; what is said on the command line counts."""
-    from harness.cli.commands.gateway import _parser
-
+def test_a_command_with_a_table_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`gateway` takes what means the same to it and its own table; standard error names the file."""
     monkeypatch.chdir(write(tmp_path, GATEWAY))
-    arguments = apply_section("gateway", _parser(), ["--timeout", "3", "--only", "gw.once"])
+    arguments = read_options(GatewayArguments, ["--timeout", "3", "--only", "gw.once"])
     assert (arguments.target, arguments.strict, arguments.header) == (
         "http://127.0.0.1:9",
         True,
@@ -99,15 +138,19 @@ def test_a_command_with_a_table_of_its_own(tmp_path: Path, monkeypatch: pytest.M
     )
     assert (arguments.baseline, arguments.patience, arguments.upstream_port) == ("of-gateway.yaml", 1.5, 9200)
     assert (arguments.timeout, arguments.only) == (3.0, ["gw.once"])
-    assert read_configuration()["baseline"] == "of-check.yaml"
+    told = capsys.readouterr().err
+    assert told == (
+        f"harness: {tmp_path / 'pyproject.toml'} sets target, strict, header, baseline, patience, upstream-port\n"
+    )
+    assert settings_in(tmp_path)["baseline"] == "of-check.yaml"
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
         ("patiense = 1", r"tool.harness.gateway\] has no key 'patiense'.*patience"),
-        ('patience = "1"', r"tool.harness.gateway\] patience = '1' must be a number"),
-        ("patience = -1", "patience = -1 must be a number, 0 or more"),
+        ('patience = "1"', r"tool.harness.gateway\] patience = '1' must be a positive number"),
+        ("patience = -1", r"tool.harness.gateway\] patience: '-1' must be a positive number of seconds"),
         ('api-key = "k"', "a key does not belong in a file"),
         ('api_key = "k"', "a key does not belong in a file"),
         ("json = true", "has no key 'json'"),
@@ -115,21 +158,19 @@ def test_a_command_with_a_table_of_its_own(tmp_path: Path, monkeypatch: pytest.M
 )
 def test_wrong_tables_of_a_command(text: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An unknown key, a wrong type, a secret and an option for one call are usage errors that name the table."""
-    from harness.cli.commands.gateway import _parser
-
     monkeypatch.chdir(write(tmp_path, f"[tool.harness.gateway]\n{text}\n"))
     with pytest.raises(UsageFault, match=said):
-        apply_section("gateway", _parser(), [])
+        read_options(GatewayArguments, [])
 
 
-def test_torture_and_verify_have_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`torture` and `verify` read theirs, with the kinds of their own flags."""
-    from harness.cli.commands import verify
-    from harness.cli.torture_options import build_parser
-
-    text = "[tool.harness]\nstrict = true\n[tool.harness.torture]\njobs = 2\nloop = true\n"
+def test_other_commands_have_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`torture`, `verify` and `fuzz` read theirs, with the kinds of their own flags."""
+    text = "[tool.harness]\nstrict = true\nexclude = ['bg.*']\n[tool.harness.torture]\njobs = 2\nloop = true\n"
+    text += '[tool.harness.fuzz]\nseed = 7\nprofile = "ci"\n'
     monkeypatch.chdir(write(tmp_path, text + '[tool.harness.verify]\nreport = ["junit=v.xml"]\n'))
-    tortured = apply_section("torture", build_parser(), [])
-    assert (tortured.jobs, tortured.loop, tortured.timeout) == (2, True, 30.0)
-    verified = apply_section("verify", verify._parser(), ["a.yaml"])
+    tortured = read_options(TortureArguments, [])
+    assert (tortured.jobs, tortured.loop, tortured.timeout, tortured.strict) == (2, True, 30.0, False)
+    verified = read_options(VerifyArguments, ["a.yaml"])
     assert (verified.strict, verified.report, verified.paths) == (True, ["junit=v.xml"], ["a.yaml"])
+    searched = read_options(FuzzArguments, ["emulator"])
+    assert (searched.seed, searched.profile, searched.strict, searched.exclude) == (7, "ci", True, None)

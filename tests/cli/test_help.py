@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli.arguments import Parser, parser_of
+from harness.cli.arguments import Parser, build_parser, load_options
 from harness.cli.commands import torture
-from harness.cli.main import COMMANDS
+from harness.cli.main import COMMANDS, GROUPS
 from tests.cli.conftest import Harness
 
 
@@ -56,7 +56,7 @@ def test_torture_is_explained_on_one_screen(harness: Harness, monkeypatch: pytes
     assert len(out.splitlines()) <= 40
     entries, _, named = out.partition("further options, which `harness torture --help-all` explains:\n")
     listed = named.partition("\n\n")[0].replace(",", " ").split()
-    options = {*names_of(parser_of(torture.run))} - {"--help", "--help-all"}
+    options = {*names_of(build_parser(torture.OPTIONS))} - {"--help", "--help-all"}
     assert explained(entries) | set(listed) == options
     assert not explained(entries) & set(listed)
     plain = {"--set", "--kinds", "--event-ids", "--resume", "--mode", "--loop", "--timeout", "--jobs"}
@@ -68,7 +68,7 @@ def test_help_all_explains_every_option(harness: Harness, monkeypatch: pytest.Mo
     monkeypatch.setenv("COLUMNS", "100")
     out = harness("torture", "--help-all").out
     assert "further options" not in out
-    options = names_of(parser_of(torture.run))
+    options = names_of(build_parser(torture.OPTIONS))
     assert explained(out) == {*options}
     words = " ".join(out.split())
     for action in options.values():
@@ -105,3 +105,37 @@ def test_names_of_options_are_not_broken(harness: Harness, monkeypatch: pytest.M
         for command in COMMANDS:
             lines = harness(command, "--help").out.splitlines()
             assert [line for line in lines if line.endswith("-") and "--" in line.split()[-1]] == []
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_begins_with_a_sentence_and_two_examples(
+    command: str, harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first line is the one of `harness --help`; two command lines follow, then the usage."""
+    monkeypatch.setenv("COLUMNS", "100")
+    sentence, empty, title, *rest = harness(command, "--help").out.splitlines()
+    assert (sentence[0].lower() + sentence[1:], empty, title) == (f"{COMMANDS[command].help}.", "", "examples:")
+    examples = rest[: rest.index("")]
+    assert sum(line.startswith("  ") and not line.startswith("    ") for line in examples) == 2
+    assert all(f"harness {command}" in example for example in load_options(command).page.examples)
+    assert rest[rest.index("") + 1].startswith(f"usage: harness {command} ")
+
+
+def test_the_commands_are_grouped_by_what_a_person_has(harness: Harness) -> None:
+    """`harness --help` lists each command once, under a server, a client, recordings and so on."""
+    lines = harness("--help").out.splitlines()
+    for title, commands in GROUPS.items():
+        start = lines.index(f"{title}:") + 1
+        assert [line.split()[0] for line in lines[start : start + len(commands)]] == list(commands)
+
+
+def test_a_default_stands_in_brackets(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The default of an option ends its entry, as `(default: 60)`, in one form everywhere."""
+    monkeypatch.setenv("COLUMNS", "118")
+    out = " ".join(harness("check", "--help").out.split())
+    for told in (
+        "interaction to finish (default: 60)",
+        "API key (default: $GEMINI_API_KEY)",
+        "parallel (default: 1)",
+    ):
+        assert told in out

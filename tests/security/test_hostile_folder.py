@@ -124,8 +124,9 @@ def test_a_target_of_the_folder_gets_no_key(
     monkeypatch.chdir(repository / inside)
     assert main([command]) == 2
     said = capsys.readouterr().err
-    assert f"{repository / 'pyproject.toml'} names https://keys.example as the target" in said
-    assert "Name the target on the command line" in said
+    file = repository / "pyproject.toml"
+    assert f"{file}: [tool.harness] target = 'https://keys.example' chooses who receives your key" in said
+    assert f"run `harness trust {file}`, or say https://keys.example on the command line" in said
     assert KEY not in said
 
 

@@ -28,13 +28,13 @@ export interface StartOptions extends LaunchOptions {
 /** Start `harness serve` on a free port. */
 export function start(options?: StartOptions): Promise<Harness>;
 
-export interface ReplayOptions extends LaunchOptions {
+export interface ReplayArguments extends LaunchOptions {
   /** strict: only what was recorded, in order; resume: also the rest of a stream from any event, after a drop. */
   mode?: "strict" | "resume";
 }
 
 /** Start `harness replay` of a recording on a free port: what was not recorded is an error that names the nearest. */
-export function replay(cassette: string, options?: ReplayOptions): Promise<Harness>;
+export function replay(cassette: string, options?: ReplayArguments): Promise<Harness>;
 
 /** Use a server that runs already. */
 export function connect(url: string, options?: { token?: string }): Promise<Harness>;

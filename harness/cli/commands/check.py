@@ -5,24 +5,29 @@ Layer 7.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from harness.cli.arguments import Parser, count, level_named
-from harness.cli.baseline_options import add_baseline_arguments, baseline_of, finish
-from harness.cli.output import Listeners, add_output_arguments, read_report_words, say, write_json
-from harness.cli.sharding import add_shard_arguments, read_seconds, shard_of
-from harness.cli.target_options import (
-    add_deadline_argument,
-    add_target_arguments,
-    add_traffic_arguments,
+from harness.cli.arguments import read_options
+from harness.cli.common_options import level_option, verbose_option
+from harness.cli.judging_options import (
+    BaselineOptions,
+    DeadlineOptions,
+    ShardOptions,
+    TargetArguments,
+    TrafficOptions,
+    baseline_of,
     deadline_of,
-    parse_with_configuration,
+    finish,
+    read_seconds,
     resolve,
     said_capabilities,
+    shard_of,
     traffic_policy,
+    wait_for,
 )
-from harness.cli.waiting import wait_for
+from harness.cli.options import COUNT, Page, Trust, flag, option
+from harness.cli.output import Listeners, read_report_words, say, write_json
 from harness.engine.capabilities import Capabilities, Capability, everything
 from harness.engine.events import Waiting
 from harness.engine.plan import Selection, make_plan
@@ -30,14 +35,60 @@ from harness.engine.probe import MOST_REQUESTS
 from harness.engine.run import RunOptions, check_target
 from harness.kit.api import Api
 from harness.kit.check import Check
-from harness.outcome import Exit, UsageFault
+from harness.outcome import Exit, Level, UsageFault
 from harness.outcome.words import format_count
 from harness.report.commands.presentation import Presentation
 
 
+@dataclass(kw_only=True)
+class CheckArguments(TargetArguments, TrafficOptions, DeadlineOptions, ShardOptions, BaselineOptions):
+    """The options of `harness check`; their keys in a file are those of `[tool.harness]`."""
+
+    check: Sequence[str] | None = option(
+        "run only matching checks (repeatable)",
+        flags=("-c", "--check"), repeats=True, metavar="GLOB", completes="check", group="selection",
+    )  # fmt: skip
+    exclude: Sequence[str] | None = option(
+        "leave out matching checks (repeatable)",
+        repeats=True,
+        metavar="GLOB",
+        completes="check",
+        group="selection",
+    )
+    level: Level = level_option("weakest level to judge", "selection")
+    profile: Sequence[str] | None = option(
+        "run only this profile (repeatable)", repeats=True, metavar="NAME", completes="profile", group="selection"
+    )
+    strict: bool = flag(
+        "also fail on broken SHOULD rules, and on MUST checks of an offered feature that were not tested",
+        group="verdicts",
+    )
+    jobs: int = option("exercises to run in parallel", COUNT, 1, flags=("-j", "--jobs"), group="run")
+    fail_fast: bool = flag("stop at the first failure", group="run")
+    dry_run: bool = flag("print what would be sent, and send nothing", trust=Trust.CALL, group="run")
+    verbose: int = verbose_option("list every selected check and explain warnings")
+
+    page = Page(
+        "check",
+        ("harness check emulator", "harness check https://gateway.example/v1beta --report html=report.html"),
+        groups=("target", "rate limits", "selection", "verdicts", "run", "output"),
+        notes="""\
+429 and 503 are waited out. If a MUST gets no answer in the end, the exit code is 4. Ctrl-C ends the run, deletes
+what it created, and writes the reports of what was judged; the exit code is then 130.
+
+Without --profile, the profile `core` runs, and every other profile whose capabilities the probe found.
+
+Defaults come from [tool.harness] in pyproject.toml. A live target is billed for what the checks create:
+--dry-run prints how much that is.""",
+    )
+
+
+OPTIONS = CheckArguments
+
+
 def run(words: Sequence[str]) -> int:
     """Run the command."""
-    arguments = parse_with_configuration(_parser(), list(words))
+    arguments = read_options(CheckArguments, words)
     target = resolve(arguments)
     catalogue = target.api.load_catalogue()
     said = said_capabilities(arguments)
@@ -56,9 +107,9 @@ def run(words: Sequence[str]) -> int:
         selection=selection,
         said=said,
         baseline=baseline,
-        strict=bool(arguments.strict),
-        fail_fast=bool(arguments.fail_fast),
-        jobs=arguments.jobs or 1,
+        strict=arguments.strict,
+        fail_fast=arguments.fail_fast,
+        jobs=arguments.jobs,
         deadline=deadline_of(arguments, target),
         shard=shard,
         shard_seconds=read_seconds(arguments.shard_times),
@@ -70,55 +121,12 @@ def run(words: Sequence[str]) -> int:
     return finish(arguments, baseline, finished)
 
 
-def _parser() -> Parser:
-    parser = Parser("check", "Judge a server against the contract of the Interactions API.", epilog=_EPILOG)
-    add_target_arguments(parser)
-    add_traffic_arguments(parser)
-    group = parser.add_argument_group("selection")
-    group.add_argument(
-        "-c", "--check", action="append", metavar="GLOB", help="run only matching checks (repeatable)"
-    )
-    group.add_argument("--exclude", action="append", metavar="GLOB", help="leave out matching checks (repeatable)")
-    group.add_argument(
-        "--level", metavar="LEVEL", help="weakest level to judge: must, should or may (default: may)"
-    )
-    group.add_argument("--profile", action="append", metavar="NAME", help="run only this profile (repeatable)")
-    group = parser.add_argument_group("verdicts")
-    group.add_argument(
-        "--strict",
-        action="store_true",
-        default=None,
-        help="broken SHOULDs fail, too, and so do MUSTs that stay untested though the target does not refuse them",
-    )
-    add_baseline_arguments(group)
-    group = parser.add_argument_group("run")
-    group.add_argument("-j", "--jobs", type=count, metavar="N", help="exercises to run in parallel (default: 1)")
-    add_deadline_argument(group)
-    group.add_argument("--fail-fast", action="store_true", default=None, help="stop at the first failure")
-    group.add_argument("--dry-run", action="store_true", help="print what would be sent, and send nothing")
-    add_shard_arguments(group)
-    add_output_arguments(
-        parser.add_argument_group("output"), verbose="list every selected check and explain warnings"
-    )
-    return parser
-
-
-_EPILOG = """\
-429 and 503 are waited out. If a MUST gets no answer in the end, the exit code is 4. Ctrl-C ends the run, deletes
-what it created, and writes the reports of what was judged; the exit code is then 130.
-
-Without --profile, the profile `core` runs, and every other profile whose capabilities the probe found.
-
-Defaults come from [tool.harness] in pyproject.toml. A live target is billed for what the checks create:
---dry-run prints how much that is."""
-
-
-def _read_selection(arguments: argparse.Namespace) -> Selection:
+def _read_selection(arguments: CheckArguments) -> Selection:
     profiles = [name.strip() for word in arguments.profile or () for name in word.split(",")]
     return Selection(
         checks=tuple(arguments.check or ()),
         exclude=tuple(arguments.exclude or ()),
-        level=level_named(arguments.level),
+        level=arguments.level,
         profiles=tuple(profiles),
     )
 

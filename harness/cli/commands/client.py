@@ -6,9 +6,11 @@ Layer 7. The modules are in `client_modules/`; docs/javascript.md teaches them.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from harness.cli.arguments import Parser
+from harness.cli.arguments import read_options
+from harness.cli.options import FOLDER, Options, Page, Trust, argument, flag, option
 from harness.cli.output import say
 from harness.outcome import UsageFault
 
@@ -16,17 +18,29 @@ _FOLDER = Path(__file__).parents[1] / "client_modules"
 MODULE, TYPES = "harness.mjs", "harness.d.mts"
 
 
+@dataclass(kw_only=True)
+class ClientArguments(Options):
+    """The options of `harness client`."""
+
+    language: str = argument("js: an ES module, for TypeScript, too", choices=("js",))
+    types: bool = flag("print its TypeScript declarations instead")
+    output: str | None = option(
+        f"write {MODULE} and {TYPES} into this folder", FOLDER, flags=("-o", "--output"), trust=Trust.CALL
+    )
+
+    page = Page("client", ("harness client js > harness.mjs", "harness client js --output tests/"))
+
+
+OPTIONS = ClientArguments
+
+
 def run(words: Sequence[str]) -> int:
     """Run the command."""
-    parser = Parser("client", "Print a module without dependencies that steers `harness serve` from tests.")
-    parser.add_argument("language", choices=("js",), help="js: an ES module, for TypeScript, too")
-    parser.add_argument("--types", action="store_true", help="print its TypeScript declarations instead")
-    parser.add_argument("-o", "--output", metavar="DIR", help=f"write {MODULE} and {TYPES} into this folder")
-    arguments = parser.parse(words)
+    arguments = read_options(ClientArguments, words)
     if arguments.output is None:
         say((_FOLDER / (TYPES if arguments.types else MODULE)).read_text("utf-8").rstrip("\n"))
         return 0
-    parser.refuse(arguments, ("types",), "is not needed with --output, which writes both files")
+    arguments.refuse(("types",), "is not needed with --output, which writes both files")
     folder = Path(arguments.output)
     for name in (MODULE, TYPES):
         try:

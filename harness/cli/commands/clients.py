@@ -5,14 +5,27 @@ Layer 7.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.cli.arguments import Parser, count, positive_seconds
+from harness.cli.arguments import read_options
+from harness.cli.common_options import json_option, report_option
 from harness.cli.masking import mask_text
+from harness.cli.options import (
+    COUNT,
+    FOLDER,
+    PATH,
+    POSITIVE_SECONDS,
+    PROGRAM,
+    Options,
+    Page,
+    Trust,
+    argument,
+    flag,
+    option,
+)
 from harness.cli.output import ReportFiles, say, write_json
 from harness.cli.tested_clients import STARTING, TIMEOUT, install_ready, new_client
 from harness.interactions import INTERACTIONS
@@ -30,10 +43,51 @@ _INTERRUPTED = "not played: the run was interrupted"
 _FORMATS = ("html", "json", "junit", "markdown")
 
 
+_PACKAGES = "their packages, which pip and npm install from the network, once"
+
+
+@dataclass(kw_only=True)
+class ClientsArguments(Options):
+    """The options of `harness clients`."""
+
+    names: Sequence[str] = argument(
+        "only these, instead of all, in the newest and last version",
+        PROGRAM, nargs="*", default=(), metavar="NAME[==VERSION]", trust=Trust.CALL, completes="client",
+    )  # fmt: skip
+    mode: str | None = option(
+        "only these modes, such as create,poll", metavar="LIST", shown="all that a client has; see --list"
+    )
+    rows: str | None = option("only these faults and incidents, such as reset,clean-end", metavar="LIST")
+    timeout: float = option("limit for each case", POSITIVE_SECONDS, TIMEOUT)
+    jobs: int = option("clients at the same time", COUNT, 2, flags=("-j", "--jobs"))
+    recorded: Sequence[str] | None = option(
+        "run nothing: take the table from --report json of earlier runs (repeatable)",
+        PATH, flags=("--from",), repeats=True, metavar="JSON", trust=Trust.CALL,
+    )  # fmt: skip
+    write: str | None = option(
+        "write clients.md there, and a page for each client below clients/",
+        FOLDER, metavar="FOLDER", trust=Trust.CALL, group="output",
+    )  # fmt: skip
+    report: Sequence[str] | None = report_option(_FORMATS, "output")
+    json: bool = json_option("print the table as JSON, the rest to standard error", "output")
+    list: bool = flag("list the clients and what is installed, run nothing", trust=Trust.CALL, group=_PACKAGES)
+    offline: bool = flag("install nothing: leave out what is not there", group=_PACKAGES)
+    remove: bool = flag("remove what was installed for these, or for all", trust=Trust.CALL, group=_PACKAGES)
+
+    page = Page(
+        "clients",
+        ("harness clients --list", "harness clients google-genai --rows reset,clean-end"),
+        groups=("output", _PACKAGES),
+        notes="exit codes: 0 whatever the clients do · 2 usage · 130 interrupted",
+    )
+
+
+OPTIONS = ClientsArguments
+
+
 def run(words: Sequence[str]) -> int:
     """Run the command. Exit code 0 whatever the clients do: the table states facts."""
-    parser = _parser()
-    arguments = parser.parse(words)
+    arguments = read_options(ClientsArguments, words)
     if arguments.list:
         return _list()
     if arguments.remove:
@@ -45,7 +99,7 @@ def run(words: Sequence[str]) -> int:
     if arguments.recorded:
         if arguments.names:
             raise UsageFault(f"{arguments.names[0]} chooses what to play, and --from plays nothing")
-        parser.refuse(arguments, ("mode", "rows"), "chooses what to play, and --from plays nothing")
+        arguments.refuse(("mode", "rows"), "chooses what to play, and --from plays nothing")
         columns = _read(arguments.recorded)
         files = ReportFiles(arguments.report or (), _FORMATS)
     else:
@@ -55,48 +109,6 @@ def run(words: Sequence[str]) -> int:
         columns, interrupted = _play(chosen, modes, rows, arguments)
     _write(columns, files, folder, arguments)
     return Exit.INTERRUPTED if interrupted else Exit.OK
-
-
-def _parser() -> Parser:
-    parser = Parser(
-        "clients",
-        "Play one case of each fault and incident to clients with a driver: the table of what they make of it.",
-        epilog="exit codes: 0 whatever the clients do · 2 usage · 130 interrupted",
-    )
-    parser.add_argument(
-        "names",
-        nargs="*",
-        metavar="NAME[==VERSION]",
-        help="only these (default: all, in the newest and last version)",
-    )
-    parser.add_argument(
-        "--mode",
-        metavar="LIST",
-        help="only these modes, such as create,poll (default: all that a client has; see --list)",
-    )
-    parser.add_argument("--rows", metavar="LIST", help="only these faults and incidents, such as reset,clean-end")
-    parser.add_argument(
-        "--timeout", type=positive_seconds, default=TIMEOUT, metavar="S", help=f"limit for each case ({TIMEOUT:g})"
-    )
-    parser.add_argument("-j", "--jobs", type=count, default=2, metavar="N", help="clients at the same time (2)")
-    parser.add_argument(
-        "--from",
-        dest="recorded",
-        action="append",
-        metavar="JSON",
-        help="play nothing: take the table from --report json of earlier runs (repeatable)",
-    )
-    group = parser.add_argument_group("output")
-    group.add_argument(
-        "--write", metavar="FOLDER", help="write clients.md there, and a page for each client below clients/"
-    )
-    group.add_argument("--report", action="append", metavar="FORMAT=PATH", help=", ".join(_FORMATS))
-    group.add_argument("--json", action="store_true", help="print the table as JSON, the rest to standard error")
-    group = parser.add_argument_group("their packages, which pip and npm install from the network, once")
-    group.add_argument("--list", action="store_true", help="list the clients and what is installed, run nothing")
-    group.add_argument("--offline", action="store_true", help="install nothing: leave out what is not there")
-    group.add_argument("--remove", action="store_true", help="remove what was installed for these, or for all")
-    return parser
 
 
 def _choose(names: Sequence[str]) -> list[ReadyClient]:
@@ -195,7 +207,7 @@ def _read(names: Sequence[str]) -> list[ClientColumn]:
 
 
 def _play(
-    clients: Sequence[ReadyClient], modes: Sequence[str], rows: Sequence[str], arguments: argparse.Namespace
+    clients: Sequence[ReadyClient], modes: Sequence[str], rows: Sequence[str], arguments: ClientsArguments
 ) -> tuple[list[ClientColumn], bool]:
     """The columns, each shown when it is known, and whether the run was interrupted before it had all of them."""
     from harness.benches.client.ready.survey import ClientColumn, list_modes, survey
@@ -238,7 +250,7 @@ def _mask_column(column: ClientColumn) -> ClientColumn:
 
 
 def _write(
-    columns: Sequence[ClientColumn], files: ReportFiles, folder: Path | None, arguments: argparse.Namespace
+    columns: Sequence[ClientColumn], files: ReportFiles, folder: Path | None, arguments: ClientsArguments
 ) -> None:
     from harness.report.client_table.compact_table import format_compact
     from harness.report.client_table.junit import render_junit

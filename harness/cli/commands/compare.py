@@ -8,10 +8,13 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from harness.cli.arguments import Parser
+from harness.cli.arguments import read_options
+from harness.cli.common_options import json_option, report_option
 from harness.cli.masking import mask_tree, show_text
+from harness.cli.options import PATH, Options, Page, Trust, argument, flag, option
 from harness.cli.output import ReportFiles, say, write_json
 from harness.outcome import Exit, UsageFault
 from harness.report.json_report import dump
@@ -20,34 +23,47 @@ from harness.report.side_by_side.run_file import RunFile, read_run
 from harness.report.terminal.screen import Screen
 
 _FORMATS = ("html", "markdown", "json")
-_EPILOG = """\
-Reports are written by --report json=FILE of check, gateway, torture, fuzz and mutants. If all are of one
-target, the first is what was, and the last is what is: new failures come first. Else they are targets side by
-side.
 
-exit codes: 0 no new failure, or different targets · 1 a failure is new · 2 usage · 3 nothing in common"""
+
+@dataclass(kw_only=True)
+class CompareArguments(Options):
+    """The options of `harness compare`."""
+
+    files: Sequence[str] = argument(
+        "JSON reports of one command, and what to call each",
+        PATH, nargs="+", metavar="[NAME=]REPORT", trust=Trust.CALL,
+    )  # fmt: skip
+    name: Sequence[str] | None = option(
+        "what to call a run, in their order (repeatable)", repeats=True, metavar="NAME"
+    )
+    same_target: bool = flag(
+        "these are runs of one server, at whatever addresses: list what is new, and fail if anything is"
+    )
+    report: Sequence[str] | None = report_option(_FORMATS)
+    json: bool = json_option()
+
+    page = Page(
+        "compare",
+        (
+            "harness compare before.json after.json",
+            "harness compare ours=a.json theirs=b.json --report html=both.html",
+        ),
+        notes="""\
+--report json=FILE of check, gateway, torture, fuzz and mutants writes the reports. For one target, the first
+report is the earlier run and the last is the later run; new failures come first. Reports of different targets
+stand side by side.
+
+exit codes: 0 no new failure, or different targets · 1 a failure is new · 2 usage · 3 nothing in common""",
+    )
+
+
+OPTIONS = CompareArguments
 
 
 def run(words: Sequence[str]) -> int:
     """Run the command."""
-    parser = Parser(
-        "compare", "Compare the JSON reports of runs: targets, or one target then and now.", epilog=_EPILOG
-    )
-    parser.add_argument(
-        "files", nargs="+", metavar="[NAME=]REPORT", help="JSON reports of one command, and what to call each"
-    )
-    parser.add_argument(
-        "--name", action="append", metavar="NAME", help="what to call a run, in their order (repeatable)"
-    )
-    parser.add_argument(
-        "--same-target",
-        action="store_true",
-        help="these are runs of one server, at whatever addresses: tell what is new, and fail if anything is",
-    )
-    parser.add_argument("--report", action="append", metavar="FORMAT=PATH", help=", ".join(_FORMATS))
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    arguments = parser.parse(words)
-    runs = _name_runs([_read_named(word) for word in arguments.files], arguments.name or [])
+    arguments = read_options(CompareArguments, words)
+    runs = _name_runs([_read_named(word) for word in arguments.files], list(arguments.name or ()))
     _require_comparable(runs)
     files = ReportFiles(arguments.report or (), _FORMATS)
     compared = compare_runs(runs, same_target=arguments.same_target)

@@ -6,29 +6,44 @@ Layer 7.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+from harness.cli.options import Options, Page, argument
 from harness.cli.shell_completion.completing import complete
 from harness.cli.shell_completion.kept_words import read_command
 
-_EPILOG = """\
+
+@dataclass(kw_only=True)
+class CompletionArguments(Options):
+    """The options of `harness completion`."""
+
+    shell: str = argument("the shell that reads it", choices=("bash", "zsh", "fish"))
+
+    page = Page(
+        "completion",
+        ('eval "$(harness completion bash)"', "harness completion fish | source"),
+        notes="""\
 Put the line of your shell into its start-up file:
 
   ~/.bashrc                    eval "$(harness completion bash)"
   ~/.zshrc, after compinit     eval "$(harness completion zsh)"
   ~/.config/fish/config.fish   harness completion fish | source
 
-Names of checks, mutants and incidents are completed, too."""
+Names of checks, mutants and incidents are completed, too.""",
+    )
+
+
+OPTIONS = CompletionArguments
 
 
 def run(words: Sequence[str]) -> int:
     """Run the command."""
     if words[1:2] == [_REPLY]:
         return _reply(words[0], words[2:])
-    from harness.cli.arguments import Parser
+    from harness.cli.arguments import read_options
 
-    parser = Parser("completion", "Print the completion for a shell.", epilog=_EPILOG)
-    parser.add_argument("shell", choices=tuple(_SCRIPTS), help="the shell that reads it")
-    print(_SCRIPTS[parser.parse(words).shell].replace("ASK", _REPLY).strip())
+    options = read_options(CompletionArguments, words)
+    print(_SCRIPTS[options.shell].replace("ASK", _REPLY).strip())
     return 0
 
 

@@ -6,11 +6,14 @@ Layer 7.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.cli.arguments import Parser
+from harness.cli.arguments import read_options
+from harness.cli.common_options import json_option, report_option
 from harness.cli.masking import mask_text, mask_tree, say_masked
+from harness.cli.options import PATH, Options, Page, Trust, argument, flag, option
 from harness.cli.output import ReportFiles, say, write_json
 from harness.outcome import Exit, UsageFault
 
@@ -24,26 +27,41 @@ _VERTEX = "/v1beta1/projects/any/locations/global/interactions"
 """Where the emulator gets requests that say nothing of where they went."""
 
 
+@dataclass(kw_only=True)
+class DiffArguments(Options):
+    """The options of `harness diff`."""
+
+    before: str = argument("older recording", PATH, metavar="A", trust=Trust.CALL)
+    after: str = argument("newer recording, or the word emulator", PATH, metavar="B", trust=Trust.CALL)
+    platform: str | None = option(
+        "the surface that the emulator imitates", choices=("gemini", "vertex", "any"), shown="gemini"
+    )
+    report: Sequence[str] | None = report_option(("html",))
+    json: bool = json_option()
+    quiet: bool = flag("do not show content drift")
+
+    page = Page(
+        "diff",
+        ("harness diff before.yaml after.yaml", "harness diff cassettes/ emulator"),
+        notes="""\
+A and B are two cassettes, or two folders of them.
+
+  Structure: fields, types, order of events, statuses, headers that matter.
+  Content: text, number of deltas, usage, ids, times.
+
+With the word emulator as B, the emulator gets the requests of A and answers them now. A may then also be a
+folder of pairs NAME.request.json and NAME.json or NAME.sse.
+
+exit codes: 0 the same structure · 1 structural drift · 2 usage · 3 nothing to compare""",
+    )
+
+
+OPTIONS = DiffArguments
+
+
 def run(words: Sequence[str]) -> int:
     """Run the command. Exit code: 0 no drift of shape, 1 drift of shape, 3 nothing to compare."""
-    parser = Parser(
-        "diff",
-        "Compare two cassettes, or two folders of them.\n\n"
-        "  Shape: fields, types, order of events, statuses, headers that matter.\n"
-        "  Content: text, number of deltas, usage, ids, times.\n\n"
-        "With the word emulator as B, the emulator is sent the requests of A and answers them now. A may then\n"
-        "also be a folder of pairs NAME.request.json and NAME.json or NAME.sse.",
-        epilog="exit codes: 0 the same shape · 1 drift of shape · 2 usage · 3 nothing to compare",
-    )
-    parser.add_argument("before", metavar="A", help="older recording")
-    parser.add_argument("after", metavar="B", help="newer recording, or the word emulator")
-    parser.add_argument(
-        "--platform", choices=("gemini", "vertex", "any"), help="the surface that the emulator imitates"
-    )
-    parser.add_argument("--report", action="append", metavar="html=PATH", help="write the comparison as a page")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--quiet", action="store_true", help="do not show drift of content")
-    arguments = parser.parse(words)
+    arguments = read_options(DiffArguments, words)
     before, after = Path(arguments.before), Path(arguments.after)
     embedded = arguments.after == _EMBEDDED and not after.exists()
     for path in (before, *(() if embedded else (after,))):

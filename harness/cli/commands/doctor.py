@@ -8,10 +8,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from harness.cli.arguments import Parser
+from harness.cli.arguments import read_options
+from harness.cli.common_options import color_option, json_option
 from harness.cli.diagnosis import Condition, Diagnosis, diagnose
 from harness.cli.masking import mask_text, show_text
+from harness.cli.options import Options, Page
 from harness.cli.output import say, write_json
 from harness.outcome import Exit
 from harness.outcome.words import format_count
@@ -20,12 +23,24 @@ from harness.report.terminal.screen import wants_colour
 _COLOUR = {Condition.OK: "32", Condition.NOTE: "33", Condition.PROBLEM: "31;1"}
 
 
+@dataclass(kw_only=True)
+class DoctorArguments(Options):
+    """The options of `harness doctor`."""
+
+    json: bool = json_option()
+    color: str = color_option()
+
+    page = Page(
+        "doctor", ("harness doctor", "harness doctor --json"), notes="exit codes: 0 no problem · 1 a problem"
+    )
+
+
+OPTIONS = DoctorArguments
+
+
 def run(words: Sequence[str]) -> int:
     """Run the command. Exit code: 0 if nothing is in the way, 1 if something is."""
-    parser = Parser("doctor", "Say what is installed, what this machine allows, and what is in the way.")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--color", choices=("auto", "always", "never"), default="auto")
-    arguments = parser.parse(words)
+    arguments = read_options(DoctorArguments, words)
     colour = wants_colour(sys.stdout, os.environ, arguments.color)
     found = []
     for item in diagnose():
@@ -40,7 +55,7 @@ def run(words: Sequence[str]) -> int:
         ]
         write_json({"problems": problems, "diagnoses": rows})
     else:
-        say(f"{format_count(problems, 'problem')}" if problems else "Nothing is in the way.")
+        say(f"{format_count(problems, 'problem')}" if problems else "No problems found.")
     return Exit.FAILED if problems else Exit.OK
 
 

@@ -5,16 +5,18 @@ Layer 7.
 
 from __future__ import annotations
 
-import argparse
 import difflib
 import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from harness.cli.arguments import Parser, add_revision_argument, contract_of
+from harness.cli.arguments import read_options
+from harness.cli.common_options import contract_of, json_option, report_option, revision_option
+from harness.cli.options import FOLDER, PATH, Options, Page, Trust, flag, option
 from harness.cli.output import ReportFiles, say, write_json
 from harness.outcome import Exit, UsageFault
 from harness.outcome.words import format_count
@@ -37,30 +39,41 @@ class _Wanted(NamedTuple):
     version: str
 
 
+@dataclass(kw_only=True)
+class DriftArguments(Options):
+    """The options of `harness drift`."""
+
+    sdk: str = option("what to compare with", PATH, PYTHON, metavar="SDK", trust=Trust.CALL)
+    revision: str | None = revision_option()
+    strict: bool = flag("explained differences are drift, too")
+    json: bool = json_option()
+    report: Sequence[str] | None = report_option(_FORMATS)
+    propose: str | None = option(
+        "write a revision that follows the SDK: only what differs", FOLDER, trust=Trust.CALL
+    )
+    propose_patch: str | None = option("write the same as a patch of the revision's files", PATH, trust=Trust.CALL)
+    verbose: bool = flag("list the explained differences, too", flags=("-v", "--verbose"), trust=Trust.CALL)
+
+    page = Page(
+        "drift",
+        ("harness drift", "harness drift --sdk @google/genai==latest --report html=drift.html"),
+        notes="""\
+It compares calls, fields, what is required, listed values and kinds. Nothing of the SDK is imported or run.
+
+SDK is google-genai or @google/genai, with ==VERSION or @VERSION (latest: the newest), or the folder of an unpacked
+one. google-genai alone is the installed one. What is not on this machine is downloaded with pip or npm into a
+temporary folder.
+
+exit codes: 0 no unexplained difference · 1 drift · 2 usage, or no network""",
+    )
+
+
+OPTIONS = DriftArguments
+
+
 def run(words: Sequence[str]) -> int:
     """Run the command. Exit code: 0 nothing unexplained, 1 drift."""
-    parser = Parser(
-        "drift",
-        "Compare the types of an official SDK with the schemas: calls, fields, what is required, listed values,\n"
-        "kinds. Nothing of the SDK is imported or run.\n\n"
-        "SDK is google-genai or @google/genai, with ==VERSION or @VERSION (latest: the newest), or the folder\n"
-        "of an unpacked one. google-genai alone is the installed one. What is not on this machine is downloaded\n"
-        "with pip or npm into a temporary folder.",
-        epilog="exit codes: 0 no unexplained difference · 1 drift · 2 usage, or no network",
-    )
-    parser.add_argument("--sdk", default=PYTHON, metavar="SDK", help=f"what to compare with (default: {PYTHON})")
-    add_revision_argument(parser)
-    parser.add_argument("--strict", action="store_true", help="explained differences are drift, too")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--report", action="append", metavar="FORMAT=PATH", help=", ".join(_FORMATS))
-    parser.add_argument(
-        "--propose", metavar="DIR", help="write a revision that follows the SDK: only what differs"
-    )
-    parser.add_argument(
-        "--propose-patch", metavar="FILE", help="write the same as a patch of the revision's files"
-    )
-    parser.add_argument("-v", "--verbose", action="store_true", help="list the explained differences, too")
-    arguments = parser.parse(words)
+    arguments = read_options(DriftArguments, words)
     _refuse_what_cannot_be_written(arguments)
     schemas = contract_of(arguments).schemas
     reports = ReportFiles(arguments.report or ())
@@ -96,7 +109,7 @@ def run(words: Sequence[str]) -> int:
     return Exit.FAILED if drift else Exit.OK
 
 
-def _refuse_what_cannot_be_written(arguments: argparse.Namespace) -> None:
+def _refuse_what_cannot_be_written(arguments: DriftArguments) -> None:
     for word in arguments.report or ():
         name = word.partition("=")[0]
         if name not in _FORMATS:

@@ -6,8 +6,11 @@ Layer 7.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from harness.cli.arguments import Parser, add_revision_argument, contract_of
+from harness.cli.arguments import read_options
+from harness.cli.common_options import contract_of, revision_option
+from harness.cli.options import Options, Page, argument
 from harness.cli.output import say
 from harness.cli.rules.every_check import load_every_check
 from harness.cli.rules.rule_facts import RuleFacts, describe_check, describe_rule, list_rules_without_check
@@ -18,20 +21,27 @@ from harness.interactions import INTERACTIONS
 from harness.outcome import Rule
 
 
-def run(words: Sequence[str]) -> int:
-    """Run the command. The code of a finding (`rule/word`) explains its rule, `model NAME…` a model."""
-    parser = Parser(
-        "explain",
-        "Explain checks and rules of gateways: rule, source, what breaks without it, what passes, what it costs.",
-    )
-    parser.add_argument(
-        "ids",
+@dataclass(kw_only=True)
+class ExplainArguments(Options):
+    """The options of `harness explain`."""
+
+    ids: Sequence[str] = argument(
+        "id of a check or rule, glob, area, or code; or `model NAME…`: a model, or all",
         nargs="+",
         metavar="ID",
-        help="id of a check or rule, glob, area, or code; or `model NAME…`: a model, or all",
+        completes="check",
     )
-    add_revision_argument(parser)
-    arguments = parser.parse(words)
+    revision: str | None = revision_option()
+
+    page = Page("explain", ("harness explain resume.no-gap", "harness explain 'cancel.*'"))
+
+
+OPTIONS = ExplainArguments
+
+
+def run(words: Sequence[str]) -> int:
+    """Run the command. The code of a finding (`rule/word`) explains its rule, `model NAME…` a model."""
+    arguments = read_options(ExplainArguments, words)
     if arguments.ids[0] == "model":
         say("\n\n".join(_describe_models(arguments.ids[1:])))
         return 0

@@ -5,24 +5,42 @@ Layer 7.
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.cli.arguments import Parser, count, level_named, positive_seconds
-from harness.cli.baseline_options import add_baseline_arguments, baseline_of, finish
-from harness.cli.output import Listeners, add_output_arguments
+from harness.cli.arguments import read_options
+from harness.cli.common_options import level_option
+from harness.cli.folder_trust import require_own
+from harness.cli.judging_options import (
+    BaselineOptions,
+    TargetArguments,
+    baseline_of,
+    finish,
+    resolve,
+    said_capabilities,
+    wait_for,
+)
+from harness.cli.options import (
+    COUNT,
+    FOLDER,
+    POSITIVE_SECONDS,
+    SEED,
+    URL,
+    Page,
+    Trust,
+    flag,
+    option,
+)
+from harness.cli.output import Listeners, say
 from harness.cli.reproducing import CurlRuns
-from harness.cli.target_options import add_target_arguments, parse_with_configuration, resolve, said_capabilities
-from harness.cli.waiting import wait_for
 from harness.engine.events import CheckFinished, RunEvent
 from harness.engine.results import Result
 from harness.engine.sharding.shards import parse_shard
 from harness.engine.targets import ResolvedTarget
-from harness.outcome import UsageFault
+from harness.outcome import Level, UsageFault
 from harness.outcome.suggest import did_you_mean
 
 if TYPE_CHECKING:
@@ -30,11 +48,77 @@ if TYPE_CHECKING:
 
 PROFILES = ("smoke", "ci", "nightly", "strict")
 _EXTRA = ("hypothesis", "schemathesis")
+_STORE = ".harness/fuzz"
+
+
+@dataclass(kw_only=True)
+class FuzzArguments(TargetArguments, BaselineOptions):
+    """The options of `harness fuzz`."""
+
+    engine: Sequence[str] | None = option(
+        "history, laws, schema or exhaustive (repeatable)",
+        flags=("-e", "--engine"), repeats=True, metavar="NAME", group="search",
+    )  # fmt: skip
+    exhaustive: int | None = option(
+        "try every history of up to N operations (emulator only)", COUNT, group="search"
+    )
+    profile: str = option(
+        "smoke, ci or nightly; append `,strict` for stricter rules",
+        default="smoke",
+        metavar="NAME",
+        group="search",
+    )
+    max_examples: int | None = option(
+        "number of histories, of laws, and of examples per operation", COUNT, group="search"
+    )
+    time: float | None = option(
+        "time budget for all engines together, in seconds; the run reports what it found by then",
+        POSITIVE_SECONDS, flags=("--deadline", "--time"), group="search",
+    )  # fmt: skip
+    seed: int = option("seed of the random generators", SEED, 0, group="search")
+    database: str | None = option(
+        "where Hypothesis keeps examples: DIR, redis://… or github:OWNER/REPO",
+        URL, metavar="WHERE", trust=Trust.NEVER, group="search",
+    )  # fmt: skip
+    level: Level = level_option("weakest level to judge", "verdicts")
+    strict: bool = flag("also fail on broken SHOULD rules", group="verdicts")
+    exclude: Sequence[str] | None = option(
+        "a rule or a code of findings to leave out (repeatable)",
+        repeats=True, metavar="CODE", completes="check", group="verdicts",
+    )  # fmt: skip
+    shard: str | None = option(
+        "search only part K of N; `harness merge` joins the reports", metavar="K/N", trust=Trust.CALL, group="run"
+    )
+    store: str | None = option(
+        "failures to replay first next time", FOLDER, trust=Trust.READ, shown=_STORE, group="output"
+    )
+    no_store: bool = flag("neither keep nor replay failures", group="output")
+    output: str | None = option(
+        "write each failure as a script, a test and a cassette",
+        FOLDER, flags=("-o", "--output"), trust=Trust.CALL, group="output",
+    )  # fmt: skip
+
+    page = Page(
+        "fuzz",
+        ("harness fuzz emulator --time 30", "harness fuzz http://127.0.0.1:8000 --profile ci --output failures"),
+        groups=("target", "search", "verdicts", "run", "output"),
+        notes="""\
+With --exhaustive and no --engine, only that engine runs. The profile `strict` adds rules that lenient services
+break (such as refusing unknown fields) and makes broken SHOULDs fail. A live target is billed for what the
+search creates.""",
+        shares=frozenset(
+            {"target", "api-version", "revision", "model", "agent", "header", "ca-file", "capability", "wait",
+             "timeout", "level", "strict", "baseline", "report"}
+        ),
+    )  # fmt: skip
+
+
+OPTIONS = FuzzArguments
 
 
 def run(words: Sequence[str]) -> int:
     """Run the command. Exit code: 0 no failure, 1 a promise is broken, 3 an engine proved nothing."""
-    arguments = parse_with_configuration(_parser(), list(words))
+    arguments = read_options(FuzzArguments, words)
     _need_the_extra()
     if arguments.shard and (arguments.baseline_update or arguments.baseline_prune):
         raise UsageFault("--shard sees only a part of the search: change the baseline with a whole one")
@@ -87,81 +171,6 @@ def _write(result: Result, target: ResolvedTarget, folder: Path) -> Sequence[Pat
     return write_all(result, target.info, display, folder)
 
 
-def _parser() -> Parser:
-    parser = Parser("fuzz", "Search a server for requests and histories that break its promises.", epilog=_EPILOG)
-    add_target_arguments(parser)
-    _add_search_arguments(parser)
-    group = parser.add_argument_group("verdicts")
-    group.add_argument(
-        "--level", metavar="LEVEL", help="weakest level to judge: must, should or may (default: may)"
-    )
-    group.add_argument("--strict", action="store_true", default=None, help="broken SHOULDs fail, too")
-    group.add_argument(
-        "--exclude", action="append", metavar="CODE", help="a rule or a code of findings to leave out (repeatable)"
-    )
-    add_baseline_arguments(group)
-    group = parser.add_argument_group("run")
-    group.add_argument("--shard", metavar="K/N", help="search only part K of N; `harness merge` joins the reports")
-    group = parser.add_argument_group("output")
-    group.add_argument(
-        "--store",
-        metavar="DIR",
-        default=".harness/fuzz",
-        help="failures to replay first next time (default: .harness/fuzz)",
-    )
-    group.add_argument("--no-store", action="store_true", help="neither keep nor replay failures")
-    group.add_argument(
-        "-o", "--output", metavar="DIR", help="write each failure as a script, a test and a cassette"
-    )
-    add_output_arguments(group, verbose="explain warnings")
-    return parser
-
-
-def _add_search_arguments(parser: Parser) -> None:
-    group = parser.add_argument_group("search")
-    group.add_argument(
-        "-e",
-        "--engine",
-        action="append",
-        metavar="NAME",
-        help="history, laws, schema or exhaustive (repeatable)",
-    )
-    group.add_argument(
-        "--exhaustive", type=count, metavar="N", help="try every history of up to N operations (emulator only)"
-    )
-    group.add_argument(
-        "--profile",
-        metavar="NAME",
-        default="smoke",
-        help="smoke (default), ci or nightly; append `,strict` for stricter rules",
-    )
-    group.add_argument(
-        "--max-examples",
-        type=count,
-        metavar="N",
-        help="number of histories, of laws, and of examples per operation",
-    )
-    group.add_argument(
-        "--time",
-        "--deadline",
-        type=positive_seconds,
-        metavar="S",
-        help="time budget for all engines together, in seconds; what was found by then is reported",
-    )
-    group.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="seed of the random generators (default: 0)"
-    )
-    group.add_argument(
-        "--database", metavar="WHERE", help="where Hypothesis keeps examples: DIR, redis://… or github:OWNER/REPO"
-    )
-
-
-_EPILOG = """\
-With --exhaustive and no --engine, only that engine runs. The profile `strict` adds rules that lenient services
-break (such as refusing unknown fields) and makes broken SHOULDs fail. A live target is billed for what the
-search creates."""
-
-
 def _need_the_extra() -> None:
     missing = [name for name in _EXTRA if importlib.util.find_spec(name) is None]
     if missing:
@@ -169,7 +178,7 @@ def _need_the_extra() -> None:
         raise UsageFault(f"{' and '.join(missing)} {verb} not installed: pip install 'interactions-harness[fuzz]'")
 
 
-def _read_options(arguments: argparse.Namespace) -> FuzzOptions:
+def _read_options(arguments: FuzzArguments) -> FuzzOptions:
     from harness.engine.search.budget import BUDGETS, open_database
     from harness.engine.search.run import FuzzOptions
 
@@ -177,7 +186,7 @@ def _read_options(arguments: argparse.Namespace) -> FuzzOptions:
     for name in profiles:
         if name not in PROFILES:
             raise UsageFault(f"unknown profile {name!r}{did_you_mean(name, PROFILES)}")
-    strict = bool(arguments.strict) or "strict" in profiles
+    strict = arguments.strict or "strict" in profiles
     sizes = [name for name in profiles if name != "strict"] or ["smoke"]
     if len(sizes) > 1:
         raise UsageFault(f"--profile {arguments.profile!r} names several sizes: keep one of {', '.join(sizes)}")
@@ -187,16 +196,31 @@ def _read_options(arguments: argparse.Namespace) -> FuzzOptions:
         depth=arguments.exhaustive or 3,
         seconds=arguments.time,
         seed=arguments.seed,
-        level=level_named(arguments.level),
+        level=arguments.level,
         strict=strict,
         said=said_capabilities(arguments),
         database=open_database(arguments.database),
         shard=parse_shard(arguments.shard) if arguments.shard else None,
-        store=None if arguments.no_store else Path(arguments.store),
+        store=_choose_store(arguments),
     )
 
 
-def _choose_engines(arguments: argparse.Namespace) -> tuple[str, ...]:
+def _choose_store(arguments: FuzzArguments) -> Path | None:
+    """The folder of stored failures, named if it has any: a folder that somebody else wrote may bring them."""
+    if arguments.no_store:
+        return None
+    store = Path(arguments.store or _STORE)
+    if arguments.store is None:
+        require_own(store, Path.cwd(), "remove the link, or name the folder with --store")
+    if store.is_dir() and any(store.rglob("*.json")):
+        say(
+            f"harness: {store} holds failures, which are replayed first (--no-store leaves them out)",
+            to_errors=True,
+        )
+    return store
+
+
+def _choose_engines(arguments: FuzzArguments) -> tuple[str, ...]:
     from harness.engine.search.run import ENGINES, EXHAUSTIVE, USUAL
 
     chosen = [name.strip() for word in arguments.engine or () for name in word.split(",")]

@@ -5,35 +5,45 @@ Layer 7.
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from harness.benches.server.reachability import wait_until_up
-from harness.cli.arguments import (
-    Parser,
-    add_header_argument,
-    add_plain_http_argument,
-    add_revision_argument,
-    contract_of,
-    positive_seconds,
-    revision_of,
-    some_seconds,
-)
-from harness.cli.baseline_options import add_baseline_arguments, baseline_of, finish
+from harness.cli.arguments import read_options, split_command
 from harness.cli.commands.serve import command_environment
-from harness.cli.configuration import apply_section
-from harness.cli.guarding import Access, page_access
-from harness.cli.inspecting import add_open_argument, new_inspector, open_page, page_of
+from harness.cli.common_options import (
+    api_key_option,
+    ca_file_option,
+    contract_of,
+    header_option,
+    plain_http_option,
+    revision_of,
+    revision_option,
+    verbose_option,
+)
+from harness.cli.guarding import Access, access
+from harness.cli.inspecting import new_inspector, open_option, open_page, page_of
+from harness.cli.judging_options import BaselineOptions, baseline_of, finish, wait_for
 from harness.cli.masking import hide, mask_text, say_masked
-from harness.cli.output import Listeners, add_output_arguments, say
-from harness.cli.serving import port, split_command
-from harness.cli.waiting import wait_for
+from harness.cli.options import (
+    HOST,
+    PORT,
+    POSITIVE_SECONDS,
+    SECONDS,
+    URL,
+    Page,
+    Trust,
+    argument,
+    flag,
+    option,
+)
+from harness.cli.output import Listeners, say
 from harness.engine.targets import (
     EMULATOR,
     ResolvedTarget,
@@ -64,13 +74,85 @@ _ONE_LOOK = 1.0
 _DYING = 0.5
 
 
+@dataclass(kw_only=True)
+class GatewayArguments(BaselineOptions):
+    """The options of `harness gateway`."""
+
+    target: str | None = argument(
+        "URL of the gateway, with or without an API version",
+        URL, nargs="?", variable="HARNESS_TARGET", trust=Trust.SEND,
+    )  # fmt: skip
+    api_version: str | None = option(
+        "API version to use instead of the URL's", metavar="V", shown="v1beta", group="gateway"
+    )
+    api_key: str | None = api_key_option("gateway", "key that the client sends")
+    header: Sequence[tuple[str, str]] | None = header_option("gateway")
+    revision: str | None = revision_option("gateway")
+    model: str | None = option("model to request, by the gateway's name for it", group="gateway")
+    agent: str | None = option("agent to request", group="gateway")
+    ca_file: str | None = ca_file_option("gateway")
+    plain_http: bool = plain_http_option("gateway")
+    upstream_port: int = option("port to listen on; 0 picks a free one", PORT, UPSTREAM_PORT, group="upstream")
+    upstream_host: str = option("address to listen on", HOST, "127.0.0.1", trust=Trust.BIND, group="upstream")
+    open: bool = open_option("upstream")
+    wait: float | None = option(
+        "wait up to S seconds for the gateway to come up", SECONDS, shown="0, or 120 with CMD", group="time"
+    )
+    timeout: float = option("limit for one request", POSITIVE_SECONDS, 30.0, group="time")
+    patience: float = option("limit for what should happen at once", POSITIVE_SECONDS, 5.0, group="time")
+    idle: float = option(
+        "how long a stream stands still while the others pass; 0 leaves that out", SECONDS, 11.0, group="time"
+    )
+    watch: float = option("how long to watch for requests that no client made", SECONDS, 10.0, group="time")
+    deadline: float | None = option(
+        "stop the run after S seconds, counted from the first exercise, and list the rules that were not tested",
+        SECONDS, shown="no limit", group="time",
+    )  # fmt: skip
+    only: Sequence[str] | None = option(
+        "judge only matching rules (repeatable)", repeats=True, metavar="GLOB", completes="check", group="verdicts"
+    )
+    strict: bool = flag("also fail on broken SHOULD rules", group="verdicts")
+    verbose: int = verbose_option("list every rule and explain warnings")
+
+    page = Page(
+        "gateway",
+        (
+            "harness gateway http://127.0.0.1:4000",
+            "harness gateway http://127.0.0.1:4000 \\\n    -- my-gateway --port 4000 --upstream http://127.0.0.1:9100",
+        ),
+        usage="URL [options] [-- CMD …]",
+        groups=("gateway", "upstream", "time", "verdicts", "output"),
+        notes=f"""\
+CMD starts the gateway: it finds its upstream in ${UPSTREAM_VARIABLE} (also $GOOGLE_GEMINI_BASE_URL), and is
+stopped at the end with all it started. Without CMD, first configure your gateway to use http://127.0.0.1:{UPSTREAM_PORT}.
+Nothing is billed: the upstream is the built-in emulator.""",
+        shares=frozenset(
+            {
+                "target",
+                "api-version",
+                "revision",
+                "model",
+                "agent",
+                "header",
+                "ca-file",
+                "strict",
+                "wait",
+                "timeout",
+            }
+        ),
+    )
+
+
+OPTIONS = GatewayArguments
+
+
 def run(words: Sequence[str]) -> int:
     """Run the command."""
     own, command = split_command(words, "gateway")
-    parser = _parser()
-    arguments = apply_section("gateway", parser, own)
+    arguments = read_options(GatewayArguments, own)
     target = _resolve(arguments)
-    from harness.benches.gateway import GatewayBench, GatewayOptions, Upstream, judge_gateway
+    from harness.benches.gateway import GatewayBench, Upstream, judge_gateway
+    from harness.benches.gateway import GatewayOptions as JudgingOptions
     from harness.benches.gateway.gateway_process import run_command
     from harness.benches.gateway.run import select_rules
     from harness.cassette import Target
@@ -82,12 +164,12 @@ def run(words: Sequence[str]) -> int:
     from harness.transport import ServerThread
 
     baseline = baseline_of(arguments, [check.id for check in CATALOGUE.checks])
-    options = GatewayOptions(
+    options = JudgingOptions(
         only=tuple(arguments.only or ()),
         strict=arguments.strict,
         baseline=baseline,
         gateway=target.info,
-        repeated=tuple(map(mask_text, _list_repeated(parser, arguments, command))),
+        repeated=tuple(map(mask_text, _list_repeated(arguments, command))),
     )
     select_rules(CATALOGUE, options.only)  # report an unknown rule before anything is started
     requests: Any = target.target  # of this API, as `_resolve` made it
@@ -95,7 +177,7 @@ def run(words: Sequence[str]) -> int:
     clock = LogicalClock()
     emulator = Emulator(Settings(**UPSTREAM_SETTINGS), clock=clock, contract=contract_of(arguments))
     upstream = Upstream(emulator, clock, client.is_primable)
-    granted = page_access(arguments.upstream_host)
+    granted = access(arguments.upstream_host)
     inspector = new_inspector(
         arguments,
         granted,
@@ -127,7 +209,7 @@ def run(words: Sequence[str]) -> int:
     return finish(arguments, baseline, finished)
 
 
-def _announce(arguments: argparse.Namespace, url: str, granted: Access) -> None:
+def _announce(arguments: GatewayArguments, url: str, granted: Access) -> None:
     """Say where the upstream is, before anybody waits for the gateway."""
     say(f"upstream: {url} (point your gateway's upstream there)", to_errors=arguments.json)
     if arguments.open:
@@ -136,11 +218,12 @@ def _announce(arguments: argparse.Namespace, url: str, granted: Access) -> None:
     sys.stdout.flush()
 
 
-def _list_repeated(parser: Parser, arguments: argparse.Namespace, command: Sequence[str] | None) -> Iterator[str]:
+def _list_repeated(arguments: GatewayArguments, command: Sequence[str] | None) -> Iterator[str]:
     """What a line has to repeat so that a rule comes out the same; the caller masks keys."""
+    declared = arguments.list_options()
     for name in _REPEATED:
         value = getattr(arguments, name)
-        if value is not None and value != parser.get_default(name):
+        if value is not None and value != declared[name].default:
             said = f"{value:g}" if isinstance(value, float) else str(value)
             yield from (f"--{name.replace('_', '-')}", said)
     for name, value in arguments.header or ():
@@ -151,109 +234,18 @@ def _list_repeated(parser: Parser, arguments: argparse.Namespace, command: Seque
         yield from ("--", *command)
 
 
-def _parser() -> Parser:
-    parser = Parser(
-        "gateway",
-        "Judge a gateway from both sides at once: the harness is its client and, as the emulator, its upstream.",
-        usage="harness gateway URL [options] [-- CMD …]",
-        epilog=_EPILOG,
-    )
-    parser.add_argument("target", nargs="?", help="URL of the gateway, with or without an API version")
-    group = parser.add_argument_group("gateway")
-    group.add_argument(
-        "--api-version", metavar="V", help="API version to use instead of the URL's (default: v1beta)"
-    )
-    group.add_argument(
-        "--api-key", metavar="KEY", help=f"key that the client sends (default: ${INTERACTIONS.key_variable})"
-    )
-    add_header_argument(group)
-    add_revision_argument(group)
-    group.add_argument("--model", help="model to ask for, by the gateway's name for it")
-    group.add_argument("--agent", help="agent to ask for")
-    group.add_argument("--ca-file", metavar="FILE", help="additional certificates to trust (PEM)")
-    add_plain_http_argument(group)
-    group = parser.add_argument_group("upstream")
-    group.add_argument(
-        "--upstream-port",
-        type=port,
-        default=UPSTREAM_PORT,
-        metavar="N",
-        help=f"port to listen on; 0 picks a free one (default: {UPSTREAM_PORT})",
-    )
-    group.add_argument(
-        "--upstream-host", default="127.0.0.1", metavar="HOST", help="address to listen on (default: 127.0.0.1)"
-    )
-    add_open_argument(group)
-    _add_time_arguments(parser)
-    group = parser.add_argument_group("verdicts and output")
-    group.add_argument("--only", action="append", metavar="GLOB", help="judge only matching rules (repeatable)")
-    group.add_argument("--strict", action="store_true", help="broken SHOULDs fail, too")
-    add_baseline_arguments(group)
-    add_output_arguments(group, verbose="list every rule and explain warnings")
-    return parser
-
-
-def _add_time_arguments(parser: Parser) -> None:
-    group = parser.add_argument_group("time")
-    group.add_argument(
-        "--wait",
-        type=some_seconds,
-        metavar="S",
-        help="wait up to S seconds for the gateway to come up (default: 0, or 120 with CMD)",
-    )
-    group.add_argument(
-        "--timeout", type=positive_seconds, default=30.0, metavar="S", help="limit for one request (default: 30)"
-    )
-    group.add_argument(
-        "--patience",
-        type=positive_seconds,
-        default=5.0,
-        metavar="S",
-        help="limit for what should happen at once (default: 5)",
-    )
-    group.add_argument(
-        "--idle",
-        type=some_seconds,
-        default=11.0,
-        metavar="S",
-        help="how long a stream stands still while the others pass; 0 leaves that out (default: 11)",
-    )
-    group.add_argument(
-        "--watch",
-        type=some_seconds,
-        default=10.0,
-        metavar="S",
-        help="how long to watch for requests that no client made (default: 10)",
-    )
-    group.add_argument(
-        "--deadline",
-        type=some_seconds,
-        metavar="S",
-        help="end the run after S seconds from the first trial, judge what passed, and say what was left "
-        "out (default: no limit)",
-    )
-
-
-_EPILOG = f"""\
-CMD starts the gateway: it finds its upstream in ${UPSTREAM_VARIABLE} (also $GOOGLE_GEMINI_BASE_URL), and is
-stopped at the end with all it started. Without CMD, first configure your gateway to use http://127.0.0.1:{UPSTREAM_PORT}.
-Nothing is billed: the upstream is the built-in emulator."""
-
-
-def _resolve(arguments: argparse.Namespace) -> ResolvedTarget:
+def _resolve(arguments: GatewayArguments) -> ResolvedTarget:
     if arguments.target == EMULATOR:
         raise UsageFault("the emulator is the upstream here: name the URL of the gateway in front of it")
-    key = os.environ.get(INTERACTIONS.key_variable, "") if arguments.api_key is None else arguments.api_key
     options = TargetOptions(
         api_version=arguments.api_version or "",
-        api_key=key.strip(),
+        api_key=(arguments.api_key or "").strip(),
         model=arguments.model or "",
         agent=arguments.agent or "",
         headers=tuple(arguments.header or ()),
         timeout=arguments.timeout,
         ca_file=arguments.ca_file,
         revision=revision_of(arguments),
-        named_by=getattr(arguments, "target_file", ""),
         plain_http=arguments.plain_http,
     )
     found = resolve_target(INTERACTIONS, arguments.target, options)

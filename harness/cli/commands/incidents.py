@@ -8,8 +8,11 @@ from __future__ import annotations
 import shutil
 import textwrap
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from harness.cli.arguments import Parser
+from harness.cli.arguments import read_options
+from harness.cli.common_options import json_option
+from harness.cli.options import Options, Page, argument
 from harness.cli.output import say, write_json
 from harness.incidents import Incident, find_incident, load_areas, load_incidents
 from harness.incidents.incident import WORDS
@@ -19,12 +22,22 @@ from harness.outcome.words import format_count
 _NARROW, _WIDE = 60, 120
 
 
+@dataclass(kw_only=True)
+class IncidentsArguments(Options):
+    """The options of `harness incidents`."""
+
+    names: Sequence[str] = argument("explain these", nargs="*", default=(), metavar="NAME", completes="incident")
+    json: bool = json_option("print all of it as JSON")
+
+    page = Page("incidents", ("harness incidents", "harness incidents resume-repeats"))
+
+
+OPTIONS = IncidentsArguments
+
+
 def run(words: Sequence[str]) -> int:
     """Run the command."""
-    parser = Parser("incidents", "List what really went wrong for users of the API; with a NAME, explain it.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="explain these")
-    parser.add_argument("--json", action="store_true", help="print all of it as JSON")
-    arguments = parser.parse(words)
+    arguments = read_options(IncidentsArguments, words)
     chosen = [find_incident(name) for name in arguments.names]
     if arguments.json:
         write_json([incident.to_dict() for incident in chosen or load_incidents().values()])

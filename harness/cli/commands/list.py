@@ -6,35 +6,48 @@ Layer 7.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from harness.checks.capabilities import PROFILES
-from harness.cli.arguments import Parser, add_revision_argument, contract_of, level_named
+from harness.cli.arguments import read_options
+from harness.cli.common_options import contract_of, json_option, level_option, revision_option
+from harness.cli.options import Options, Page, argument, option
 from harness.cli.output import say, write_json
 from harness.cli.rules.every_check import load_every_check
 from harness.engine.capabilities import everything
 from harness.engine.plan import Selection, make_plan
 from harness.interactions import INTERACTIONS
 from harness.kit.check import Check
-from harness.outcome import Subject
+from harness.outcome import Level, Subject
 from harness.outcome.words import format_count
+
+
+@dataclass(kw_only=True)
+class ListArguments(Options):
+    """The options of `harness list`."""
+
+    globs: Sequence[str] = argument(
+        "list only matching checks", nargs="*", default=(), metavar="GLOB", completes="check"
+    )
+    level: Level = level_option("weakest level to list")
+    profile: Sequence[str] | None = option(
+        f"list only this profile: {', '.join(PROFILES)}", repeats=True, metavar="NAME", completes="profile"
+    )
+    revision: str | None = revision_option()
+    json: bool = json_option("print full records as JSON")
+
+    page = Page("list", ("harness list 'resume.*'", "harness list --level must"))
+
+
+OPTIONS = ListArguments
 
 
 def run(words: Sequence[str]) -> int:
     """Run the command."""
-    parser = Parser("list", "List the catalogue: the checks, and the rules of `harness gateway`.")
-    parser.add_argument("globs", nargs="*", metavar="GLOB", help="list only matching checks")
-    parser.add_argument(
-        "--level", metavar="LEVEL", help="weakest level to list: must, should or may (default: may)"
-    )
-    parser.add_argument(
-        "--profile", action="append", metavar="NAME", help=f"list only this profile: {', '.join(PROFILES)}"
-    )
-    add_revision_argument(parser)
-    parser.add_argument("--json", action="store_true", help="print full records as JSON")
-    arguments = parser.parse(words)
+    arguments = read_options(ListArguments, words)
     selection = Selection(
         checks=tuple(arguments.globs),
-        level=level_named(arguments.level),
+        level=arguments.level,
         profiles=tuple(arguments.profile or ()),
     )
     plan = make_plan(

@@ -7,30 +7,39 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from harness.cli.arguments import Parser, add_revision_argument, count, revision_of
-from harness.cli.output import Listeners, add_output_arguments, say
-from harness.cli.sharding import add_shard_arguments, read_seconds, shard_of
+from harness.cli.arguments import read_options
+from harness.cli.common_options import revision_of, revision_option, verbose_option
+from harness.cli.judging_options import OutputOptions, ShardOptions, read_seconds, shard_of
+from harness.cli.options import COUNT, Page, argument, flag, option
+from harness.cli.output import Listeners, say
 from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, UsageFault
 from harness.outcome.suggest import did_you_mean
 
 
+@dataclass(kw_only=True)
+class MutantsArguments(ShardOptions, OutputOptions):
+    """The options of `harness mutants`."""
+
+    globs: Sequence[str] = argument(
+        "only matching mutants", nargs="*", default=(), metavar="GLOB", completes="mutant"
+    )
+    jobs: int = option("number of processes", COUNT, 2, flags=("-j", "--jobs"))
+    revision: str | None = revision_option()
+    list: bool = flag("list the mutants and their defects, run nothing")
+    verbose: int = verbose_option("name every check that kills a mutant")
+
+    page = Page("mutants", ("harness mutants 'resume-*'", "harness mutants --list"), groups=("run", "output"))
+
+
+OPTIONS = MutantsArguments
+
+
 def run(words: Sequence[str]) -> int:
     """Run the command. Exit code 0 if every mutant is noticed and, in a full run, every check notices one."""
-    parser = Parser(
-        "mutants",
-        "Run the catalogue against every mutant of the emulator and print which check notices which mutant.",
-    )
-    parser.add_argument("globs", nargs="*", metavar="GLOB", help="only matching mutants")
-    parser.add_argument(
-        "-j", "--jobs", type=count, default=2, metavar="N", help="number of processes (default: 2)"
-    )
-    add_revision_argument(parser)
-    add_shard_arguments(parser.add_argument_group("run"))
-    parser.add_argument("--list", action="store_true", help="list the mutants and their defects, run nothing")
-    add_output_arguments(parser.add_argument_group("output"), verbose="name every check that notices a mutant")
-    arguments = parser.parse(words)
+    arguments = read_options(MutantsArguments, words)
     mutants = INTERACTIONS.load_mutants()
     chosen = _select_names(arguments.globs, list(mutants))
     if arguments.list:

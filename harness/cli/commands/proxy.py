@@ -9,19 +9,17 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.benches.server.silent_requests import report_silent_requests
-from harness.cli.arguments import Parser
-from harness.cli.guarding import access, add_guard_arguments
-from harness.cli.inspecting import add_open_argument, new_inspector, serve_with_page
+from harness.cli.arguments import read_options, split_command
+from harness.cli.common_options import ca_file_option
+from harness.cli.guarding import GuardOptions, access
+from harness.cli.inspecting import new_inspector, open_option, serve_with_page
 from harness.cli.masking import hear, say_masked
-from harness.cli.serving import (
-    add_listen_arguments,
-    local_environment,
-    port_to_take,
-    split_command,
-)
+from harness.cli.options import URL, Page, Trust, option
+from harness.cli.serving import ListenOptions, local_environment, port_to_take
 from harness.interactions import INTERACTIONS
 from harness.kit.wrong_call import explain_redirect
 from harness.outcome import Exit, UsageFault
@@ -31,10 +29,33 @@ if TYPE_CHECKING:
     from harness.wire import Ending, Request, Response, Service
 
 
+@dataclass(kw_only=True)
+class ProxyArguments(ListenOptions, GuardOptions):
+    """The options of `harness proxy`."""
+
+    target: str | None = option("server to forward to: http[s]://host[:port]", URL, trust=Trust.SEND)
+    fault: str | None = option("fault plan, e.g. `event:5+60,rst` (docs/faults.md)", metavar="PLAN")
+    open: bool = open_option()
+    ca_file: str | None = ca_file_option()
+
+    page = Page(
+        "proxy",
+        (
+            "harness proxy --target http://127.0.0.1:8000 --fault event:5,rst",
+            "harness proxy --target https://gateway.example \\\n    --fault event:5,rst -- node client.mjs",
+        ),
+        usage="--target URL [--fault PLAN] [options] [-- CMD …]",
+        notes="exit codes: CMD's own if it failed, else 0 · 2 usage · 4 the target answered nothing",
+    )
+
+
+OPTIONS = ProxyArguments
+
+
 def run(words: Sequence[str]) -> int:
     """Run the command. The exit code is CMD's if CMD failed; else 0, or 4 if the target answered nothing."""
     own, command = split_command(words, "proxy")
-    arguments = _parser().parse(own)
+    arguments = read_options(ProxyArguments, own)
     if not arguments.target:
         raise UsageFault("name the server to stand in front of: --target http://127.0.0.1:8000")
     from harness.benches.record.recorder import target_class
@@ -47,18 +68,18 @@ def run(words: Sequence[str]) -> int:
     from harness.transport.tap.dial import refuse_itself
     from harness.wire.message import hearing
 
-    port = port_to_take(arguments, command)
-    refuse_itself(arguments.target, arguments.host, port)
-    upstream = UpstreamServer(arguments.target, ca_file=arguments.ca_file)
+    aim, port = arguments.target, port_to_take(arguments, command)
+    refuse_itself(aim, arguments.host, port)
+    upstream = UpstreamServer(aim, ca_file=arguments.ca_file)
     notes = _Notes()
     faulty = Faulty(notes.taken_of(upstream), PROTOCOL, plan=arguments.fault, control=upstream)
-    granted = access(arguments)
+    granted = access(arguments.host, arguments.allow_host, arguments.control_token)
     inspector = new_inspector(
         arguments,
         granted,
         INTERACTIONS.load_contract(""),
         command="proxy",
-        target=lambda: target_class(arguments.target, INTERACTIONS, ca_file=arguments.ca_file),
+        target=lambda: target_class(aim, INTERACTIONS, ca_file=arguments.ca_file),
         actions=Actions(drop=True, state=lambda: faulty.state),
         facts={"target": arguments.target},
     )
@@ -137,19 +158,3 @@ class _Notes:
             self._said.add(key or text)
         if not said:
             say_masked(f"harness proxy: {text}", to_errors=True)
-
-
-def _parser() -> Parser:
-    parser = Parser(
-        "proxy",
-        "Stand in front of any server and break its connections by a fault plan (docs/faults.md).",
-        usage="harness proxy --target URL [--fault PLAN] [options] [-- CMD …]",
-        epilog="exit codes: CMD's own if it failed, else 0 · 2 usage · 4 the target answered nothing",
-    )
-    parser.add_argument("--target", metavar="URL", help="server to forward to: http[s]://host[:port]")
-    parser.add_argument("--fault", metavar="PLAN", help="fault plan, e.g. `event:5+60,rst` (docs/faults.md)")
-    add_listen_arguments(parser)
-    add_guard_arguments(parser)
-    add_open_argument(parser)
-    parser.add_argument("--ca-file", metavar="FILE", help="additional certificates to trust (PEM)")
-    return parser

@@ -5,54 +5,76 @@ Layer 7.
 
 from __future__ import annotations
 
-import argparse
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.cli.arguments import Parser
-from harness.cli.commands.record_scenarios import SCENARIOS_ONLY, add_scenario_arguments, run_scenarios
-from harness.cli.guarding import add_host_argument, page_access
-from harness.cli.inspecting import add_open_argument, new_inspector, serve_with_page
+from harness.cli.arguments import read_options, split_command
+from harness.cli.commands.record_scenarios import SCENARIOS_ONLY, ScenarioOptions, run_scenarios
+from harness.cli.common_options import ca_file_option
+from harness.cli.guarding import HostOptions, access
+from harness.cli.inspecting import new_inspector, open_option, serve_with_page
 from harness.cli.masking import hear, mask_text, own_secrets, say_masked
+from harness.cli.options import MEBIBYTES, PATH, URL, Page, Trust, flag, option
 from harness.cli.output import say, write_json
-from harness.cli.serving import (
-    BASE_URL_VARIABLES,
-    add_listen_arguments,
-    local_environment,
-    port_to_take,
-    split_command,
-)
+from harness.cli.serving import BASE_URL_VARIABLES, ListenOptions, local_environment, port_to_take
 from harness.outcome import Exit, UsageFault
 from harness.outcome.words import format_count
 
 if TYPE_CHECKING:
     from harness.benches.record import Recorder, Summary
 
+_LIVE = "https://generativelanguage.googleapis.com"
 _TOLD = 100
 _SHOWN = 5
 """Most requests without an answer that are named: with a dead target they all look alike."""
 
 _ONLY_PLAYS = "an existing file is only replayed: --record-mode new_episodes adds to it, all records it anew"
 
-_EPILOG = """\
-scenarios: lifecycle, background, cancel, streaming, resume, chaining, tools, agent, errors; or all
-
-examples:
-  harness record --target https://generativelanguage.googleapis.com \\
-    --cassette chat.yaml -- python my_client.py
-  harness record --target https://generativelanguage.googleapis.com \\
-    --scenario all --yes --max-requests 120
-
-exit codes: CMD's own if it failed, else 0 recorded · 1 something is missing, drifted or breaks the contract ·
-2 usage · 3 nothing to record · 4 the target did not answer · 130 interrupted
-"""
-
 CLIENTS_ONLY = ("cassette", "port", "host", "allow_host", "open", "record_mode", "accept_encoding", "no_redaction")
 """Options that only apply when clients are recorded; those in `SCENARIOS_ONLY` only apply to scenarios."""
 
 MODES = ("none", "once", "new_episodes", "all")
+
+
+@dataclass(kw_only=True)
+class RecordArguments(ListenOptions, HostOptions, ScenarioOptions):
+    """The options of `harness record`."""
+
+    target: str | None = option("server to record: http[s]://host[:port]", URL, trust=Trust.SEND)
+    cassette: str | None = option("file to record to (.yaml)", PATH, trust=Trust.CALL)
+    open: bool = open_option()
+    record_mode: str = option("same modes as vcrpy", default="once", choices=MODES)
+    accept_encoding: str | None = option(
+        "replace the clients' Accept-Encoding, e.g. with `identity`", metavar="CODINGS"
+    )
+    ca_file: str | None = ca_file_option()
+    no_redaction: bool = flag("write secrets in the clear; never share such a file", trust=Trust.CALL)
+    max_body: int = option("do not record bodies larger than this", MEBIBYTES, 256)
+    max_cassette: int = option(
+        "stop recording when all bodies together exceed this, which is held in memory", MEBIBYTES, 512
+    )
+
+    page = Page(
+        "record",
+        (
+            f"harness record --target {_LIVE} \\\n    --cassette chat.yaml -- python my_client.py",
+            f"harness record --target {_LIVE} \\\n    --scenario all --yes --max-requests 120",
+        ),
+        usage="--target URL --cassette FILE [options] [-- CMD …]\n"
+        "       harness record --target URL --scenario NAME … [options]",
+        groups=("scenarios",),
+        notes="""\
+scenarios: lifecycle, background, cancel, streaming, resume, chaining, tools, agent, errors; or all
+
+exit codes: CMD's own if it failed, else 0 recorded · 1 something is missing, drifted or breaks the contract ·
+2 usage · 3 nothing to record · 4 the target did not answer · 130 interrupted""",
+    )
+
+
+OPTIONS = RecordArguments
 
 
 def run(words: Sequence[str]) -> int:
@@ -61,18 +83,17 @@ def run(words: Sequence[str]) -> int:
     Else 1 if something is missing, 4 if the target answered nothing, 3 if nothing passed, 0 otherwise.
     """
     own, command = split_command(words, "record")
-    parser = _parser()
-    arguments = parser.parse(own)
+    arguments = read_options(RecordArguments, own)
     if arguments.scenario:
         if command is not None:
             raise UsageFault("--scenario drives the target itself: leave the command after `--` out")
-        parser.refuse(arguments, CLIENTS_ONLY, "is for recording clients: leave it out with --scenario")
+        arguments.refuse(CLIENTS_ONLY, "is for recording clients: leave it out with --scenario")
         return run_scenarios(arguments)
-    parser.refuse(arguments, SCENARIOS_ONLY, "only counts with --scenario")
+    arguments.refuse(SCENARIOS_ONLY, "only counts with --scenario")
     from harness.benches.record import Recorder, target_class
     from harness.interactions import INTERACTIONS
 
-    granted = page_access(arguments.host, arguments.allow_host)
+    granted = access(arguments.host, arguments.allow_host)
     target = _require_target(arguments)
     inspector = new_inspector(
         arguments,
@@ -131,60 +152,13 @@ class _Telling:
             say_masked(f"harness record: {self._what}: {text}", to_errors=True)
 
 
-def _parser() -> Parser:
-    parser = Parser(
-        "record",
-        "Record the traffic between a server and clients in any language, byte for byte.",
-        usage="harness record --target URL --cassette FILE [options] [-- CMD …]\n"
-        "       harness record --target URL --scenario NAME … [options]",
-        epilog=_EPILOG,
-    )
-    parser.add_argument("--target", metavar="URL", help="server to record: http[s]://host[:port]")
-    parser.add_argument("--cassette", metavar="FILE", help="file to record to (.yaml)")
-    add_listen_arguments(parser)
-    add_host_argument(parser)
-    add_open_argument(parser)
-    parser.add_argument("--record-mode", choices=MODES, default="once", help="same modes as vcrpy (default: once)")
-    parser.add_argument(
-        "--accept-encoding",
-        metavar="CODINGS",
-        help="replace the clients' Accept-Encoding, e.g. with `identity`",
-    )
-    parser.add_argument("--ca-file", metavar="FILE", help="additional certificates to trust (PEM)")
-    parser.add_argument(
-        "--no-redaction", action="store_true", help="write secrets in the clear; never share such a file"
-    )
-    parser.add_argument(
-        "--max-body",
-        type=_parse_mebibytes,
-        default=256,
-        metavar="MIB",
-        help="do not record bodies larger than this (default: 256)",
-    )
-    parser.add_argument(
-        "--max-cassette",
-        type=_parse_mebibytes,
-        default=512,
-        metavar="MIB",
-        help="stop recording when all bodies together exceed this, which is held in memory (default: 512)",
-    )
-    add_scenario_arguments(parser)
-    return parser
-
-
-def _parse_mebibytes(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no size: a whole number of mebibytes, 1 or more")
-    return int(text)
-
-
-def _require_target(arguments: argparse.Namespace) -> str:
+def _require_target(arguments: RecordArguments) -> str:
     if not arguments.target:
-        raise UsageFault("name the server to record: --target https://generativelanguage.googleapis.com")
+        raise UsageFault(f"name the server to record: --target {_LIVE}")
     return str(arguments.target)
 
 
-def _require_cassette(arguments: argparse.Namespace) -> Path:
+def _require_cassette(arguments: RecordArguments) -> Path:
     if not arguments.cassette:
         raise UsageFault("name the file to record into: --cassette FILE")
     path = Path(arguments.cassette)
@@ -193,7 +167,7 @@ def _require_cassette(arguments: argparse.Namespace) -> Path:
     return path
 
 
-def _welcome(arguments: argparse.Namespace, recorder: Recorder) -> str:
+def _welcome(arguments: RecordArguments, recorder: Recorder) -> str:
     if recorder.only_plays:
         return f"playing {arguments.cassette} and nothing else ({_ONLY_PLAYS}); Ctrl-C ends it"
     return f"recording {arguments.target} into {arguments.cassette}; Ctrl-C ends it"

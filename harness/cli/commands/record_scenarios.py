@@ -5,15 +5,16 @@ Layer 7.
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.cli.arguments import Parser, add_header_argument, add_plain_http_argument, count, positive_seconds
+from harness.cli.common_options import api_key_option, header_option, plain_http_option
 from harness.cli.masking import hide
+from harness.cli.options import COUNT, FOLDER, POSITIVE_SECONDS, Options, Trust, flag, option
 from harness.cli.output import say, write_json
 from harness.cli.serving import DUMMY_KEY
 from harness.interactions import INTERACTIONS
@@ -37,30 +38,34 @@ _AMPLE = 10
 """Factor from the estimate to the budget of requests if no bound was given: long runs are polled often."""
 
 
-def add_scenario_arguments(parser: Parser) -> None:
-    """Add the options that only apply together with `--scenario`."""
-    group = parser.add_argument_group("scenarios")
-    group.add_argument(
-        "--scenario", nargs="+", metavar="NAME", help="run these scenarios (or all) instead of waiting for clients"
+@dataclass(kw_only=True)
+class ScenarioOptions(Options):
+    """The options that only apply together with `--scenario`."""
+
+    target: str | None
+    ca_file: str | None
+    json: bool
+    scenario: Sequence[str] | None = option(
+        "run these scenarios (or all) instead of waiting for clients", nargs="+", metavar="NAME", group="scenarios"
     )
-    group.add_argument(
-        "--cassettes", metavar="DIR", help="output folder (default: cassettes/live, /emulator or /other)"
+    cassettes: str | None = option(
+        "output folder", FOLDER, trust=Trust.CALL, shown="cassettes/live, /emulator or /other", group="scenarios"
     )
-    group.add_argument("--api-key", metavar="KEY", help="API key (default: $GEMINI_API_KEY)")
-    group.add_argument("--api-version", metavar="V", help="API version (default: v1beta)")
-    group.add_argument("--model", help="model to ask for")
-    group.add_argument("--agent", help="agent to ask for")
-    add_header_argument(group)
-    add_plain_http_argument(group)
-    group.add_argument(
-        "--timeout", type=positive_seconds, metavar="S", help="limit for one interaction to finish (default: 120)"
+    api_key: str | None = api_key_option("scenarios")
+    api_version: str | None = option("API version", metavar="V", shown="v1beta", group="scenarios")
+    model: str | None = option("model to request", group="scenarios")
+    agent: str | None = option("agent to request", group="scenarios")
+    header: Sequence[tuple[str, str]] | None = header_option("scenarios")
+    plain_http: bool = plain_http_option("scenarios")
+    timeout: float = option(
+        "limit for one interaction to finish", POSITIVE_SECONDS, DEFAULT_TIMEOUT, group="scenarios"
     )
-    group.add_argument("--yes", action="store_true", help="do not ask for confirmation; needs --max-requests")
-    group.add_argument("--max-requests", type=count, metavar="N", help="send at most N requests")
-    group.add_argument("--continue", dest="continued", action="store_true", help="resume an interrupted session")
+    yes: bool = flag("do not ask for confirmation; needs --max-requests", trust=Trust.CALL, group="scenarios")
+    max_requests: int | None = option("send at most N requests", COUNT, trust=Trust.CALL, group="scenarios")
+    continued: bool = flag("resume an interrupted session", flags=("--continue",), group="scenarios")
 
 
-def run_scenarios(arguments: argparse.Namespace) -> int:
+def run_scenarios(arguments: ScenarioOptions) -> int:
     """Run the command. Exit code: 0 recorded without drift; 1 drift of shape, findings, or something missing.
 
     3 the target supports none of the scenarios; 4 it could not be used from the first request on; 130 interrupted.
@@ -69,7 +74,7 @@ def run_scenarios(arguments: argparse.Namespace) -> int:
     from harness.checks.scenarios import select_scenarios
     from harness.report.recording_report import RecordingReport, session_record
 
-    scenarios = select_scenarios(list(arguments.scenario))
+    scenarios = select_scenarios(list(arguments.scenario or ()))
     session = RecordingSession(_resolve(arguments), Path(), arguments.max_requests or 0, ca_file=arguments.ca_file)
     if session.provenance.target == "emulator" and not session.target.info.secrets:
         arguments.api_key = DUMMY_KEY
@@ -109,7 +114,7 @@ def _exit(results: Sequence[Recorded]) -> Exit:
     return Exit.OK if there else Exit.NOTHING_RAN
 
 
-def _resolve(arguments: argparse.Namespace) -> ResolvedTarget:
+def _resolve(arguments: ScenarioOptions) -> ResolvedTarget:
     from harness.engine.targets import EMULATOR, TargetOptions, resolve_target
 
     if not arguments.target:
@@ -118,11 +123,11 @@ def _resolve(arguments: argparse.Namespace) -> ResolvedTarget:
         raise UsageFault("recordings are made over real sockets: start `harness serve` and name its URL")
     options = TargetOptions(
         api_version=arguments.api_version or "",
-        api_key=arguments.api_key or os.environ.get(INTERACTIONS.key_variable, ""),
+        api_key=arguments.api_key or "",
         model=arguments.model or "",
         agent=arguments.agent or "",
         headers=tuple(arguments.header or ()),
-        timeout=arguments.timeout or DEFAULT_TIMEOUT,
+        timeout=arguments.timeout,
         plain_http=arguments.plain_http or arguments.api_key == DUMMY_KEY,
     )
     found = resolve_target(INTERACTIONS, arguments.target, options)
@@ -130,7 +135,7 @@ def _resolve(arguments: argparse.Namespace) -> ResolvedTarget:
     return found
 
 
-def _confirm(arguments: argparse.Namespace, session: RecordingSession, scenarios: Sequence[Scenario]) -> None:
+def _confirm(arguments: ScenarioOptions, session: RecordingSession, scenarios: Sequence[Scenario]) -> None:
     """Print the cost and ask for confirmation; sets the session's budget. Raises UsageFault without a yes."""
     _need_key(session)
     ahead = session.waiting(scenarios)

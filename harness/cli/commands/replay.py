@@ -5,19 +5,20 @@ Layer 7.
 
 from __future__ import annotations
 
-import argparse
 import math
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness.cli.arguments import Parser
-from harness.cli.guarding import access, add_guard_arguments
-from harness.cli.inspecting import add_open_argument, new_inspector, serve_with_page
+from harness.cli.arguments import read_options, split_command
+from harness.cli.guarding import GuardOptions, access
+from harness.cli.inspecting import new_inspector, open_option, serve_with_page
 from harness.cli.masking import hear, mask_tree, say_masked
+from harness.cli.options import PATH, Page, Trust, ValueKind, argument, flag, option
 from harness.cli.output import say, write_json
-from harness.cli.serving import add_listen_arguments, port_to_take, split_command
+from harness.cli.serving import ListenOptions, port_to_take
 from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, UsageFault
 from harness.outcome.words import format_count, list_some
@@ -29,10 +30,59 @@ if TYPE_CHECKING:
 _SPEED = re.compile(r"(\d+(?:\.\d+)?)x?")
 
 
+def _read_speed(text: str) -> float:
+    """Parse the factor that recorded pauses are divided by."""
+    named = {"fast": math.inf, "as-recorded": 1.0}
+    if text in named:
+        return named[text]
+    match = _SPEED.fullmatch(text)
+    if match is None or float(match[1]) <= 0:
+        raise ValueError(f"{text!r} is no speed: write as-recorded, fast, or a factor such as 2x")
+    return float(match[1])
+
+
+_SPEED_KIND = ValueKind("as-recorded, fast, or a factor such as 2x", _read_speed, metavar="SPEED")
+
+
+@dataclass(kw_only=True)
+class ReplayArguments(ListenOptions, GuardOptions):
+    """The options of `harness replay`."""
+
+    cassette: str = argument("cassette to serve", PATH, trust=Trust.CALL)
+    mode: str = option(
+        "strict: only what was recorded, in order; resume: also the rest of a stream from any event",
+        default="strict", choices=("strict", "resume"),
+    )  # fmt: skip
+    speed: float = option("as-recorded, fast, or a factor such as 2x", _SPEED_KIND, math.inf, shown="fast")
+    fault: str | None = option("fault plan (docs/faults.md)", metavar="PLAN")
+    hang_ups: str = option(
+        "how to replay a stream that the recorded client left: go silent, or drop it as a server would",
+        default="stall", choices=("stall", "fin", "rst"),
+    )  # fmt: skip
+    cors: bool = flag("allow calls from web pages of any origin")
+    open: bool = open_option()
+    assign_ids: bool = flag("add stable ids to events that have none")
+    verbose: bool = flag(
+        "list the unused recordings even if a request was not recorded",
+        flags=("-v", "--verbose"), trust=Trust.CALL,
+    )  # fmt: skip
+
+    page = Page(
+        "replay",
+        ("harness replay chat.yaml -- pytest", "harness replay chat.yaml --mode resume --fault event:5,rst"),
+        usage="FILE [options] [-- CMD …]",
+        notes="Nothing reaches the network. An unrecorded request gets an error that names the nearest one.\n\n"
+        "exit codes: CMD's own if it failed, else 0 · 1 an unrecorded request · 2 usage · 3 no requests",
+    )
+
+
+OPTIONS = ReplayArguments
+
+
 def run(words: Sequence[str]) -> int:
     """Run the command. Exit code: CMD's if it failed; else 1 if a request was not recorded, 3 if none came."""
     own, command = split_command(words, "replay")
-    arguments = _parser().parse(own)
+    arguments = read_options(ReplayArguments, own)
     from harness.benches.recordings.synthetic_drops import with_server_endings
     from harness.benches.server.fault_control import Faulty
     from harness.cassette import Player, load
@@ -52,7 +102,7 @@ def run(words: Sequence[str]) -> int:
     )
     faulty = Faulty(player, PROTOCOL, plan=arguments.fault)
     contract = _choose_contract(cassette)
-    granted = access(arguments)
+    granted = access(arguments.host, arguments.allow_host, arguments.control_token)
     inspector = new_inspector(
         arguments,
         granted,
@@ -107,61 +157,10 @@ def _choose_contract(cassette: Cassette) -> Contract:
     return contract
 
 
-def _parser() -> Parser:
-    parser = Parser(
-        "replay",
-        "Serve a cassette. Nothing reaches the network; what was not recorded is an error that names the nearest.",
-        usage="harness replay FILE [options] [-- CMD …]",
-        epilog="exit codes: CMD's own if it failed, else 0 · 1 an unrecorded request · 2 usage · 3 no requests",
-    )
-    parser.add_argument("cassette", metavar="FILE", help="cassette to serve")
-    add_listen_arguments(parser)
-    add_guard_arguments(parser)
-    parser.add_argument(
-        "--mode",
-        choices=("strict", "resume"),
-        default="strict",
-        help="strict: only what was recorded, in order; resume: also the rest of a stream from any event "
-        "(default: strict)",
-    )
-    parser.add_argument(
-        "--speed", type=speed, default=math.inf, help="as-recorded, fast, or a factor such as 2x (default: fast)"
-    )
-    parser.add_argument("--fault", metavar="PLAN", help="fault plan (docs/faults.md)")
-    parser.add_argument(
-        "--hang-ups",
-        choices=("stall", "fin", "rst"),
-        default="stall",
-        help="how to replay a stream that the recorded client left: go silent, or drop it as a server would "
-        "(default: stall)",
-    )
-    parser.add_argument("--cors", action="store_true", help="allow calls from web pages of any origin")
-    add_open_argument(parser)
-    parser.add_argument("--assign-ids", action="store_true", help="add stable ids to events that have none")
-    parser.add_argument(
-        "-v",
-        "--verbose",
-        action="store_true",
-        help="list the unused recordings even if a request was not recorded",
-    )
-    return parser
-
-
 def _exit(player: Player) -> Exit:
     if player.misses:
         return Exit.FAILED
     return Exit.NOTHING_RAN if len(player.unused()) == len(player.recordings) else Exit.OK
-
-
-def speed(text: str) -> float:
-    """Parse the factor that recorded pauses are divided by."""
-    named = {"fast": math.inf, "as-recorded": 1.0}
-    if text in named:
-        return named[text]
-    match = _SPEED.fullmatch(text)
-    if match is None or float(match[1]) <= 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is no speed: write as-recorded, fast, or a factor such as 2x")
-    return float(match[1])
 
 
 def replay_record(path: str, player: Player) -> dict[str, Any]:

@@ -5,25 +5,26 @@ Layer 7.
 
 from __future__ import annotations
 
-import argparse
 import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness.cli.arguments import Parser, add_revision_argument, contract_of
-from harness.cli.guarding import Access, access, add_guard_arguments
-from harness.cli.inspecting import add_open_argument, new_inspector, serve_with_page
+from harness.cli.arguments import read_options, split_command
+from harness.cli.common_options import contract_of, revision_option
+from harness.cli.guarding import Access, GuardOptions, access
+from harness.cli.inspecting import new_inspector, open_option, serve_with_page
 from harness.cli.masking import hear, say_masked
+from harness.cli.options import PATH, Page, Trust, ValueKind, flag, option
 from harness.cli.serving import (
     DUMMY_KEY,
-    add_listen_arguments,
-    add_tls_arguments,
+    ListenOptions,
+    TlsOptions,
     local_environment,
     port_to_take,
-    split_command,
     tls_context,
 )
 from harness.interactions import INTERACTIONS
@@ -48,12 +49,69 @@ WITHHELD_VARIABLES = (
 )
 
 
+def _read_speed(text: str) -> float:
+    """Parse a factor such as `60x`."""
+    try:
+        factor = float(text.removesuffix("x"))
+    except ValueError:
+        factor = 0.0
+    if not 0 < factor < math.inf:
+        raise ValueError(f"{text!r} is no speed: write a factor such as 60x")
+    return factor
+
+
+_SPEED = ValueKind("a factor such as 60x", _read_speed, metavar="N")
+
+
+@dataclass(kw_only=True)
+class ServeArguments(ListenOptions, GuardOptions, TlsOptions):
+    """The options of `harness serve`."""
+
+    revision: str | None = revision_option()
+    mutant: str | None = option(
+        "serve this mutant instead (`harness mutants --list`)", metavar="ID", completes="mutant"
+    )
+    scenario: str | None = option("scripted responses (YAML, docs/emulator.md)", PATH, trust=Trust.READ)
+    key: Sequence[str] | None = option(
+        "accept only this key (repeatable), which belongs to a project",
+        repeats=True, metavar="KEY[=PROJECT]", trust=Trust.CALL, shown="any key; the project `default`",
+    )  # fmt: skip
+    event_ids: str | None = option(
+        "events that carry an event_id: all, deltas, sparse or none", metavar="WHICH", shown="all"
+    )
+    resume: str | None = option(
+        "where a resumed stream begins: exclusive (after the cursor) or inclusive",
+        metavar="HOW",
+        shown="exclusive",
+    )
+    set: Sequence[str] | None = option(
+        "any other setting (repeatable, docs/emulator.md)", repeats=True, metavar="NAME=VALUE"
+    )
+    speed: float = option("how much faster than the machine's its clock runs, such as 60x", _SPEED, 1.0)
+    fault: str | None = option("fault plan (docs/faults.md)", metavar="PLAN")
+    incident: str | None = option(
+        "behave as in this incident (`harness incidents` lists them)", metavar="NAME", completes="incident"
+    )
+    no_cors: bool = flag("refuse all calls from web pages of other origins")
+    open: bool = open_option()
+
+    page = Page(
+        "serve",
+        ("harness serve --open", "harness serve --fault event:5,rst -- pytest"),
+        usage="[options] [-- CMD …]",
+        notes="docs/control.md describes the control API below /__harness__/.\n\n"
+        "exit codes: CMD's own, else 0 (also when Ctrl-C or SIGTERM ends it) · 2 usage",
+    )
+
+
+OPTIONS = ServeArguments
+
+
 def run(words: Sequence[str]) -> int:
     """Run the command; with `-- CMD`, return CMD's exit code."""
     own, command = split_command(words, "serve")
-    parser = _parser()
-    arguments = parser.parse(own)
-    incident = _choose_incident(parser, arguments)
+    arguments = read_options(ServeArguments, own)
+    incident = _choose_incident(arguments)
     met = "" if incident is None else f"\n{incident.name}: {incident.how_to_meet}"
     emulator = _build_emulator(arguments)
     from harness.incidents.control import IncidentControl
@@ -61,7 +119,7 @@ def run(words: Sequence[str]) -> int:
     from harness.wire.control import is_for_service
     from harness.wire.message import hearing
 
-    granted = access(arguments, closed=arguments.no_cors)
+    granted = access(arguments.host, arguments.allow_host, arguments.control_token, closed=arguments.no_cors)
     service = _make_service(emulator, arguments)
     if incident is not None:
         incident.apply_to(emulator)
@@ -103,74 +161,19 @@ def _delivering(server: AbstractContextManager[Any], emulator: Emulator) -> Iter
         yield
 
 
-def _parser() -> Parser:
-    parser = Parser(
-        "serve",
-        "Serve the reference emulator. Control API: /__harness__/ (see docs/control.md).",
-        usage="harness serve [options] [-- CMD …]",
-        epilog="exit codes: CMD's own, else 0 (also when Ctrl-C or SIGTERM ends it) · 2 usage",
-    )
-    add_listen_arguments(parser)
-    add_guard_arguments(parser)
-    add_tls_arguments(parser)
-    add_revision_argument(parser)
-    parser.add_argument("--mutant", metavar="ID", help="serve this mutant instead (`harness mutants --list`)")
-    parser.add_argument("--scenario", metavar="FILE", help="scripted answers (YAML, docs/emulator.md)")
-    parser.add_argument(
-        "--key",
-        action="append",
-        metavar="KEY[=PROJECT]",
-        help="accept only this key (repeatable), which belongs to a project (default: `default`)",
-    )
-    parser.add_argument(
-        "--event-ids", metavar="WHICH", help="events that carry an event_id: all, deltas, sparse or none"
-    )
-    parser.add_argument(
-        "--resume", metavar="HOW", help="where a resumed stream begins: exclusive (after the cursor) or inclusive"
-    )
-    parser.add_argument(
-        "--set", action="append", metavar="NAME=VALUE", help="any other setting (repeatable, docs/emulator.md)"
-    )
-    parser.add_argument(
-        "--speed",
-        type=speed,
-        default=1.0,
-        metavar="N",
-        help="how much faster than the machine's its clock runs, such as 60x",
-    )
-    parser.add_argument("--fault", metavar="PLAN", help="fault plan (docs/faults.md)")
-    parser.add_argument(
-        "--incident", metavar="NAME", help="behave as in this incident (`harness incidents` lists them)"
-    )
-    parser.add_argument("--no-cors", action="store_true", help="refuse all calls from web pages of other origins")
-    add_open_argument(parser)
-    return parser
-
-
-def _choose_incident(parser: Parser, arguments: argparse.Namespace) -> Incident | None:
+def _choose_incident(arguments: ServeArguments) -> Incident | None:
     """The incident to play, whose plan becomes that of the server. Raises UsageFault."""
     if arguments.incident is None:
         return None
     from harness.incidents import find_incident
 
-    parser.refuse(arguments, ("fault", "scenario"), "and --incident both say what happens: give one of them")
+    arguments.refuse(("fault", "scenario"), "and --incident both say what happens: give one of them")
     incident = find_incident(arguments.incident)
     arguments.fault = None if incident.plan is None else str(incident.plan)
     return incident
 
 
-def speed(text: str) -> float:
-    """Parse a factor such as `60x`."""
-    try:
-        factor = float(text.removesuffix("x"))
-    except ValueError:
-        factor = 0.0
-    if not 0 < factor < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is no speed: write a factor such as 60x")
-    return factor
-
-
-def _make_service(emulator: Emulator, arguments: argparse.Namespace) -> Faulty:
+def _make_service(emulator: Emulator, arguments: ServeArguments) -> Faulty:
     """The emulator with the faults of the plan, and of plans that `POST /__harness__/faults` sets later."""
     from harness.benches.server.fault_control import Faulty
     from harness.contract.tables.protocol import PROTOCOL
@@ -178,9 +181,7 @@ def _make_service(emulator: Emulator, arguments: argparse.Namespace) -> Faulty:
     return Faulty(emulator, PROTOCOL, plan=arguments.fault, control=emulator)
 
 
-def _build_inspector(
-    arguments: argparse.Namespace, granted: Access, emulator: Emulator, service: Faulty
-) -> Inspector:
+def _build_inspector(arguments: ServeArguments, granted: Access, emulator: Emulator, service: Faulty) -> Inspector:
     from harness.cassette import Target
     from harness.inspector import Actions
     from harness.inspector.sessions import describe_sessions
@@ -198,7 +199,7 @@ def _build_inspector(
     )
 
 
-def _build_emulator(arguments: argparse.Namespace) -> Emulator:
+def _build_emulator(arguments: ServeArguments) -> Emulator:
     """Build the emulator on the machine's clock: `pace`, which may be set later, counts a client's real time."""
     from harness.emulator import Emulator, Settings
     from harness.transport import WallClock
@@ -220,7 +221,7 @@ def _mutant(name: str) -> Callable[..., Emulator]:
     return MUTANTS[name].build
 
 
-def _read_settings(arguments: argparse.Namespace) -> dict[str, Any]:
+def _read_settings(arguments: ServeArguments) -> dict[str, Any]:
     import yaml
 
     values: dict[str, Any] = {}
@@ -241,7 +242,7 @@ def _read_settings(arguments: argparse.Namespace) -> dict[str, Any]:
     return values
 
 
-def _read_keys(arguments: argparse.Namespace) -> dict[str, str]:
+def _read_keys(arguments: ServeArguments) -> dict[str, str]:
     """Project by key, in the order given."""
     pairs = (word.partition("=") for word in arguments.key or ())
     return {key: project or "default" for key, _, project in pairs}

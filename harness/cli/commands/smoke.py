@@ -7,20 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from functools import partial
 
 from harness.checks.capabilities import CAPABILITIES
-from harness.cli.arguments import Parser
-from harness.cli.output import say, write_json
-from harness.cli.target_options import (
-    add_target_arguments,
-    add_traffic_arguments,
-    parse_with_configuration,
+from harness.cli.arguments import read_options
+from harness.cli.common_options import json_option
+from harness.cli.judging_options import (
+    TargetArguments,
+    TrafficOptions,
     resolve,
     said_capabilities,
     traffic_policy,
+    wait_for,
 )
-from harness.cli.waiting import wait_for
+from harness.cli.options import Page, flag
+from harness.cli.output import say, write_json
 from harness.engine.probe import probe
 from harness.engine.traffic.retries import format_refusal
 from harness.engine.traffic.timeout_budget import TimeoutBudget
@@ -30,14 +32,30 @@ from harness.wire import Exchange
 from harness.wire.mask import Mask
 
 
+@dataclass(kw_only=True)
+class SmokeArguments(TargetArguments, TrafficOptions):
+    """The options of `harness smoke`."""
+
+    probe: bool = flag("probe every capability (creates interactions)")
+    json: bool = json_option()
+
+    page = Page(
+        "smoke",
+        ("harness smoke http://127.0.0.1:8000", "harness smoke https://gateway.example/v1beta --probe"),
+        groups=("target", "rate limits"),
+        shares=frozenset(
+            {"target", "api-version", "revision", "model", "agent", "header", "ca-file", "capability", "wait",
+             "timeout", "rate", "max-wait"}
+        ),
+    )  # fmt: skip
+
+
+OPTIONS = SmokeArguments
+
+
 def run(words: Sequence[str]) -> int:
     """Run the command. Exit code: 0 if the target answers an interaction, 4 if not, with what it answered."""
-    parser = Parser("smoke", "Ask whether a server is up and authorised, and what it can do.")
-    add_target_arguments(parser)
-    add_traffic_arguments(parser)
-    parser.add_argument("--probe", action="store_true", help="probe every capability (creates interactions)")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    arguments = parse_with_configuration(parser, list(words))
+    arguments = read_options(SmokeArguments, words)
     target = resolve(arguments)
     wait_for(target, arguments.wait)
     needed = frozenset(CAPABILITIES) if arguments.probe else frozenset()

@@ -5,21 +5,29 @@ Layer 7.
 
 from __future__ import annotations
 
-import argparse
 import os
 import shlex
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from harness.cli.baseline_options import baseline_of, finish
-from harness.cli.configuration import apply_section
+from harness.cli.arguments import read_options, split_command
+from harness.cli.common_options import contract_of, revision_option, verbose_option
+from harness.cli.judging_options import BaselineOptions, ShardOptions, baseline_of, finish, read_seconds, shard_of
 from harness.cli.masking import mask_text, own_secrets
+from harness.cli.options import (
+    COUNT,
+    PATH,
+    POSITIVE_SECONDS,
+    PROGRAM,
+    WHOLE,
+    Page,
+    Trust,
+    flag,
+    option,
+)
 from harness.cli.output import Listeners, read_report_words, say
-from harness.cli.serving import split_command
-from harness.cli.sharding import read_seconds, shard_of
 from harness.cli.tested_clients import STARTING, TIMEOUT, install_ready, new_client
-from harness.cli.torture_cases import cases_of_options, read_base
-from harness.cli.torture_options import build_parser
 from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, UsageFault
 from harness.outcome.suggest import did_you_mean
@@ -27,6 +35,104 @@ from harness.outcome.suggest import did_you_mean
 if TYPE_CHECKING:
     from harness.benches.client.cases.case import Case
     from harness.benches.client.ready import ReadyClient
+
+_NOTES = """\
+CMD reads a stream: GET $INTERACTIONS_BASE_URL/v1beta/interactions/$INTERACTION_ID?stream=true
+with any key as x-goog-api-key ($HARNESS_MODE names other modes). It prints
+the text that it ended up with, and nothing else, or writes {"text": …,
+"status": …} into the file $HARNESS_RESULT. If it gave up, it exits with a code
+other than 0. More: docs/torture.md
+
+exit codes: 0 no rule is broken · 1 one is · 2 usage, or CMD fails without a
+fault · 3 nothing ran · 4 stopped early · 130 interrupted"""
+
+_FOLDED = (
+    "cuts", "endings", "revision", "text", "script", "further", "scenario", "cassette", "dry_run", "fail_fast",
+    "report", "baseline", "baseline_update", "baseline_prune", "shard", "shard_times", "json", "verbose", "color",
+    "annotations",
+)  # fmt: skip
+"""What one can do without at first."""
+
+DEFAULT_ENDINGS = "rst,end"
+_PLAYED = "cases (--dry-run lists them)"
+_VERDICTS = "verdicts and reports"
+
+
+@dataclass(kw_only=True)
+class TortureArguments(ShardOptions, BaselineOptions):
+    """The options of `harness torture`."""
+
+    set: str | None = option(
+        "quick (50 cases), standard (440), thorough (800), every-byte, table, polling, turns, cancelling",
+        metavar="NAME", shown="that of the mode", group=_PLAYED,
+    )  # fmt: skip
+    incidents: str | None = option(
+        "instead: documented incidents, all or these", metavar="LIST", nargs="?", const="all", group=_PLAYED
+    )
+    kinds: str | None = option("only these kinds of the set", metavar="LIST", shown="all", group=_PLAYED)
+    cuts: Sequence[str] | None = option(
+        "instead: every-event, structural, every-byte, or a plan", repeats=True, metavar="WHERE", group=_PLAYED
+    )
+    endings: str | None = option(
+        "how connections end at --cuts", metavar="LIST", shown=DEFAULT_ENDINGS, group=_PLAYED
+    )
+    event_ids: str = option(
+        "events with an id: all, deltas, sparse, none", default="all", metavar="LIST", group=_PLAYED
+    )
+    resume: str = option(
+        "exclusive, or inclusive: repeats an event",
+        default="exclusive", choices=("exclusive", "inclusive"), metavar="HOW", group=_PLAYED,
+    )  # fmt: skip
+    revision: str | None = revision_option(_PLAYED)
+    text: str | None = option("the text of the response", shown="that of the mode", group=_PLAYED)
+    script: str | None = option("the whole response instead (docs/emulator.md)", metavar="JSON", group=_PLAYED)
+    further: str | None = option(
+        "the response in further turns", metavar="JSON", shown="that of the mode", group=_PLAYED
+    )
+    scenario: str | None = option("a file of scripted responses instead", PATH, trust=Trust.READ, group=_PLAYED)
+    cassette: str | None = option("a recorded stream instead", PATH, trust=Trust.READ, group=_PLAYED)
+    client: str | None = option(
+        "instead of CMD, one by name (`harness clients --list`)",
+        PROGRAM, trust=Trust.NEVER, completes="client", group="the client",
+    )  # fmt: skip
+    mode: str | None = option(
+        "follow, create, background, poll, chain, tools or cancel",
+        metavar="NAME",
+        shown="follow",
+        group="the client",
+    )
+    loop: bool = flag(
+        "start it once, to read tasks (docs/torture.md), instead of for each case", group="the client"
+    )
+    timeout: float = option("limit for each case, once started", POSITIVE_SECONDS, TIMEOUT, group="the client")
+    jobs: int | None = option(
+        "clients at a time", COUNT, flags=("-j", "--jobs"), shown="two for each processor", group="the client"
+    )
+    dry_run: bool = flag("list the cases and run nothing", trust=Trust.CALL, group=_VERDICTS)
+    strict: bool = flag("also fail on broken SHOULD rules", group=_VERDICTS)
+    enough: int | None = option(
+        "stop a kind after N equal failures", WHOLE, shown="5; baseline, shard: 0, never", group=_VERDICTS
+    )
+    fail_fast: bool = flag("stop at the first failure", group=_VERDICTS)
+    deadline: float | None = option(
+        "stop after S seconds; the run then exits with 1 or 4",
+        POSITIVE_SECONDS, shown="no limit", group=_VERDICTS,
+    )  # fmt: skip
+    verbose: int = verbose_option("name every case")
+
+    page = Page(
+        "torture",
+        ("harness torture -- node client.mjs", "harness torture --client google-genai --set quick"),
+        usage="[options] -- CMD … (or --client NAME[==VERSION])",
+        groups=(_PLAYED, "the client", _VERDICTS),
+        notes=_NOTES,
+        folded=_FOLDED,
+        regrouped={"verdicts": _VERDICTS, "run": _VERDICTS, "output": _VERDICTS},
+        shares=frozenset({"revision"}),
+    )
+
+
+OPTIONS = TortureArguments
 
 _NO_INCIDENTS = (
     "set", "kinds", "cuts", "endings", "text", "script", "scenario", "cassette", "event_ids", "resume", "further",
@@ -37,18 +143,17 @@ _NO_INCIDENTS = (
 def run(words: Sequence[str]) -> int:
     """Run the command."""
     own, command = split_command(words, "torture")
-    parser = build_parser()
-    arguments = apply_section("torture", parser, own)
+    arguments = read_options(TortureArguments, own)
     ready = _ready_client(arguments)
     if (command is None) == (ready is None):
         raise UsageFault("name the client to torture: harness torture [options] -- CMD …, or --client NAME")
     if arguments.incidents is not None:
-        parser.refuse(arguments, _NO_INCIDENTS, "names cases, and so does --incidents: give one of them")
+        arguments.refuse(_NO_INCIDENTS, "names cases, and so does --incidents: give one of them")
     _settle_mode(arguments, ready)
     if arguments.cuts or arguments.endings:
-        parser.refuse(arguments, ("set", "kinds"), "names cases, and so do --cuts and --endings: give one of them")
-    event_ids, base = read_base(arguments)
-    cases = cases_of_options(arguments, base, event_ids)
+        arguments.refuse(("set", "kinds"), "names cases, and so do --cuts and --endings: give one of them")
+    event_ids, base = _read_base(arguments)
+    cases = _list_cases(arguments, base, event_ids)
     if arguments.dry_run:
         read_report_words(arguments.report)
         return _dry_run(cases)
@@ -59,13 +164,13 @@ def run(words: Sequence[str]) -> int:
     return _play(cases, base, install_ready(ready), arguments, spec=ready.spec)
 
 
-def _ready_client(arguments: argparse.Namespace) -> ReadyClient | None:
+def _ready_client(arguments: TortureArguments) -> ReadyClient | None:
     from harness.benches.client.ready import find_ready
 
     return None if arguments.client is None else find_ready(arguments.client)
 
 
-def _settle_mode(arguments: argparse.Namespace, ready: ReadyClient | None) -> None:
+def _settle_mode(arguments: TortureArguments, ready: ReadyClient | None) -> None:
     """Find the mode, and the set that is usual for it. Raises UsageFault if the client has no such mode."""
     model = INTERACTIONS.load_client_model()
     if arguments.mode is None:
@@ -95,12 +200,13 @@ def _play(
     cases: Sequence[Case],
     base: Case,
     command: Sequence[str],
-    arguments: argparse.Namespace,
+    arguments: TortureArguments,
     *,
     spec: str | None = None,
 ) -> int:
     """Play the cases; `spec` is what names a client with a driver."""
-    from harness.benches.client.bench import ENOUGH, TortureOptions, torture
+    from harness.benches.client.bench import ENOUGH, torture
+    from harness.benches.client.bench import TortureOptions as BenchOptions
     from harness.benches.client.judgement.outcome import is_result_id, result_id
     from harness.engine.decide import Policy
     from harness.engine.events import TargetInfo
@@ -113,7 +219,7 @@ def _play(
     baseline = baseline_of(arguments, [result_id(case) for case in cases], is_known=is_result_id)
     listeners = Listeners(arguments, TorturePresentation(), baseline)
     shown = tuple(mask_text(word) for word in command)
-    options = TortureOptions(
+    options = BenchOptions(
         jobs=arguments.jobs or 2 * (os.cpu_count() or 1),
         seconds=arguments.timeout,
         enough=enough,
@@ -132,7 +238,7 @@ def _play(
     return finish(arguments, baseline, finished)
 
 
-def _refuse_beside_shard(arguments: argparse.Namespace) -> None:
+def _refuse_beside_shard(arguments: TortureArguments) -> None:
     """Raise UsageFault for what only a whole run can do."""
     for name, is_given in (
         ("--enough", bool(arguments.enough)),
@@ -146,7 +252,7 @@ def _refuse_beside_shard(arguments: argparse.Namespace) -> None:
             )
 
 
-def _options_to_repeat(arguments: argparse.Namespace, spec: str | None) -> Iterator[str]:
+def _options_to_repeat(arguments: TortureArguments, spec: str | None) -> Iterator[str]:
     """The options that a line has to repeat so that a case comes out the same."""
     if spec is not None:
         yield from ("--client", spec)
@@ -158,3 +264,90 @@ def _options_to_repeat(arguments: argparse.Namespace, spec: str | None) -> Itera
         yield from ("--timeout", f"{arguments.timeout:g}")
     if arguments.strict:
         yield "--strict"
+
+
+def _read_base(arguments: TortureArguments) -> tuple[list[str], Case]:
+    """The settings of event ids to play, and what all cases share."""
+    from harness.benches.client.cases.case import EVENT_IDS, Case
+
+    event_ids = _parse_list("--event-ids", arguments.event_ids, EVENT_IDS)
+    sources = ("text", "script", "scenario", "cassette")
+    given = [name for name in sources if getattr(arguments, name) is not None]
+    if len(given) > 1:
+        raise UsageFault(f"--{given[0]} and --{given[1]} both say what the stream is: give one of them")
+    if arguments.cassette is not None and event_ids != ["all"]:
+        raise UsageFault("--cassette brings its own event ids: leave --event-ids out")
+    script = _parse_script("--script", arguments.script)
+    if arguments.text is not None:
+        script = {"text": arguments.text}
+    further = _parse_script("--further", arguments.further)
+    base = Case(
+        plan="pass",
+        mode=INTERACTIONS.load_client_model().modes[arguments.mode or ""],
+        script=script,
+        further=further,
+        event_ids=event_ids[0],
+        resume=arguments.resume,
+        scenario=arguments.scenario,
+        cassette=arguments.cassette,
+        contract=contract_of(arguments),
+    )
+    return event_ids, base
+
+
+def _list_cases(arguments: TortureArguments, base: Case, event_ids: Sequence[str]) -> list[Case]:
+    """The cases of `--incidents`, of `--cuts`, or else of a set; `base` is what all of them share."""
+    from harness.benches.client.cases.case_sets import cases_of_set
+    from harness.benches.client.cases.incident_cases import cases_of_incidents
+
+    if arguments.incidents is not None:
+        named = arguments.incidents.split(",")
+        return cases_of_incidents(INTERACTIONS, base, [] if named == ["all"] else [word.strip() for word in named])
+    if arguments.cuts or arguments.endings:
+        return _asked_for(arguments, base, event_ids)
+    kinds = [word.strip() for word in (arguments.kinds or "").split(",") if word.strip()]
+    return cases_of_set(INTERACTIONS, arguments.set or "", base, event_ids=event_ids, only=kinds)
+
+
+def _parse_script(flag: str, text: str | None) -> dict[str, Any] | None:
+    """The script that an argument gives; None if it is not given. Raises UsageFault."""
+    from harness.emulator.script.scripts import parse
+    from harness.wire.json_value import object_or_none
+
+    if text is None:
+        return None
+    value = object_or_none(text.encode())
+    if value is None:
+        raise UsageFault(
+            f"{flag} {text!r} is no JSON object: write for example "
+            f"""{flag} '{{"text": "Hello.", "status": "failed"}}' (docs/emulator.md)"""
+        )
+    parse(value)
+    return value
+
+
+def _asked_for(arguments: TortureArguments, base: Case, event_ids: Sequence[str]) -> list[Case]:
+    """The cases of --cuts."""
+    from harness.benches.client.cases.drop_cases import ENUMERATIONS, cases_of
+    from harness.faults import Drop
+
+    endings = _parse_list("--endings", arguments.endings or DEFAULT_ENDINGS, [str(drop) for drop in Drop])
+    cases: list[Case] = []
+    for where in arguments.cuts or ["every-event"]:
+        cuts = where if where in ENUMERATIONS else [where]
+        try:
+            cases += cases_of(INTERACTIONS, base, cuts=cuts, endings=endings, event_ids=event_ids)
+        except UsageFault as wrong:
+            known = ", ".join(ENUMERATIONS)
+            raise UsageFault(f"--cuts {where!r} is neither one of {known} nor a plan\n{wrong}") from None
+    return list(dict.fromkeys(cases))
+
+
+def _parse_list(flag: str, text: str, known: Sequence[str]) -> list[str]:
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    for word in words:
+        if word not in known:
+            raise UsageFault(f"{flag}: {word!r} is none of {', '.join(known)}")
+    if not words:
+        raise UsageFault(f"{flag} names none of {', '.join(known)}")
+    return words

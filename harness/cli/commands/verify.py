@@ -5,57 +5,62 @@ Layer 7.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from harness.cli.arguments import Parser, add_revision_argument, contract_of
-from harness.cli.baseline_options import add_baseline_arguments, baseline_of, finish
-from harness.cli.configuration import apply_section
+from harness.cli.arguments import read_options
+from harness.cli.common_options import contract_of, revision_option, verbose_option
+from harness.cli.judging_options import BaselineOptions, baseline_of, finish
 from harness.cli.masking import mask_text, own_secrets, say_masked
-from harness.cli.output import Listeners, add_output_arguments, say, write_json
+from harness.cli.options import PATH, Page, Trust, argument, flag
+from harness.cli.output import Listeners, say, write_json
 from harness.outcome import Exit, UsageFault
 from harness.outcome.words import format_count
 
 
+@dataclass(kw_only=True)
+class VerifyArguments(BaselineOptions):
+    """The options of `harness verify`."""
+
+    paths: Sequence[str] = argument(
+        "file or folder of recordings", PATH, nargs="+", metavar="PATH", trust=Trust.CALL
+    )
+    secrets: bool = flag("only look for secrets (exit code 1 if there are any)")
+    empty_ok: bool = flag("exit with 0 if the paths hold no recording (for hooks that pass any changed file)")
+    revision: str | None = revision_option()
+    strict: bool = flag("also fail on broken SHOULD rules", group="verdicts")
+    verbose: int = verbose_option("list every rule that was looked at")
+
+    page = Page(
+        "verify",
+        ("harness verify cassettes/", "harness verify --secrets chat.yaml"),
+        groups=("verdicts", "output"),
+        notes="Recordings are cassettes (.yaml), .har, .sse, .events.jsonl and .json files.",
+        shares=frozenset({"revision", "strict"}),
+    )
+
+
+OPTIONS = VerifyArguments
+
+
 def run(words: Sequence[str]) -> int:
     """Run the command. Exit code: 0 clean, 1 a broken MUST or file (--strict: SHOULD, too), 3 nothing to judge."""
-    arguments = apply_section("verify", _parser(), words)
+    arguments = read_options(VerifyArguments, words)
     paths = [Path(path) for path in arguments.paths]
     for path in paths:
         if not path.exists():
             raise UsageFault(f"there is no file or folder {str(path)!r}")
     if arguments.secrets:
-        _parser().refuse(arguments, _JUDGING, "is for recordings that are judged: leave it or --secrets out")
+        arguments.refuse(_JUDGING, "is for recordings that are judged: leave it or --secrets out")
         return _look_for_secrets(paths, arguments)
     return _judge(paths, arguments)
-
-
-def _parser() -> Parser:
-    parser = Parser(
-        "verify", "Judge recorded traffic offline: cassettes (.yaml), .har, .sse, .events.jsonl, .json."
-    )
-    parser.add_argument("paths", nargs="+", metavar="PATH", help="file or folder of recordings")
-    parser.add_argument(
-        "--secrets", action="store_true", help="only look for secrets (exit code 1 if there are any)"
-    )
-    parser.add_argument(
-        "--empty-ok",
-        action="store_true",
-        help="exit code 0 where nothing is there to be judged (for hooks that are handed any file)",
-    )
-    add_revision_argument(parser)
-    group = parser.add_argument_group("verdicts")
-    group.add_argument("--strict", action="store_true", help="broken SHOULDs fail, too")
-    add_baseline_arguments(group)
-    add_output_arguments(parser.add_argument_group("output"), verbose="list every rule that was looked at")
-    return parser
 
 
 _JUDGING = ("strict", "baseline", "baseline_update", "baseline_prune", "report")
 
 
-def _judge(paths: Sequence[Path], arguments: argparse.Namespace) -> Exit:
+def _judge(paths: Sequence[Path], arguments: VerifyArguments) -> Exit:
     from harness.benches.recordings.run import USABLE, judge_recordings
     from harness.engine.decide import Policy
     from harness.engine.events import TargetInfo
@@ -80,7 +85,7 @@ def _judge(paths: Sequence[Path], arguments: argparse.Namespace) -> Exit:
     return Exit.OK if code is Exit.NOTHING_RAN and arguments.empty_ok else code
 
 
-def _look_for_secrets(paths: Sequence[Path], arguments: argparse.Namespace) -> Exit:
+def _look_for_secrets(paths: Sequence[Path], arguments: VerifyArguments) -> Exit:
     """Look for secrets, as a gate before recordings are shared. Exit code: 0 clean, 1 a hit, 3 no file."""
     from harness.benches.recordings.verify import secrets_in
     from harness.contract.tables.protocol import PROTOCOL

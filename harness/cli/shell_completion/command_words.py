@@ -1,47 +1,38 @@
-"""What a command takes: its options with their values, and what its arguments may be, read from its parser.
+"""What a command takes: its options with their values, and what its arguments may be, read from its declaration.
 
 Layer 7. Imports the command and, for names of checks and the like, what they are defined in: that takes seconds.
 """
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Iterator, Mapping
-from importlib import import_module
-from typing import cast
 
-from harness.cli.arguments import parser_of
-from harness.cli.main import COMMANDS, Command
+from harness.cli.arguments import load_options
+from harness.cli.options import FLAG, TALLY, Option
 from harness.cli.shell_completion.completing import Candidate, CommandWords, OptionWords
 from harness.interactions import INTERACTIONS
 
 
 def describe_command(name: str) -> CommandWords:
     """The words of one command."""
-    actions = parser_of(cast("Command", import_module(COMMANDS[name].module)).run)._actions
+    declared = load_options(name)
+    items = declared.list_options().values()
     options = {
-        word: OptionWords(
-            about="" if action.help is argparse.SUPPRESS else _take_first_words(action),
-            shown=action.help is not argparse.SUPPRESS,
-            takes=action.nargs != 0,
-            values=_list_values(name, action),
-        )
-        for action in actions
-        for word in reversed(action.option_strings)
+        word: OptionWords(item.about.partition(";")[0], True, item.kind not in (FLAG, TALLY), _list_values(item))
+        for item in items
+        for word in reversed(item.list_flags())
     }
-    arguments = [value for action in actions if not action.option_strings for value in _list_values(name, action)]
+    options["--help"] = OptionWords("show the options", True, False, [])
+    if declared.page.folded:
+        options["--help-all"] = OptionWords("explain every option", True, False, [])
+    arguments = [value for item in items if not item.list_flags() for value in _list_values(item)]
     return CommandWords(options, arguments)
 
 
-def _take_first_words(action: argparse.Action) -> str:
-    return " ".join((action.help or "").split()).partition(";")[0] % {"default": action.default}
-
-
-def _list_values(command: str, action: argparse.Action) -> list[Candidate]:
-    if action.choices is not None:
-        return [Candidate(str(choice)) for choice in action.choices]
-    listing = _LISTS.get(f"{command} {action.dest}") or _LISTS.get(action.dest)
-    return [] if listing is None else list(listing())
+def _list_values(item: Option) -> list[Candidate]:
+    if item.choices:
+        return [Candidate(choice) for choice in item.choices]
+    return list(_LISTS[item.completes]()) if item.completes else []
 
 
 def _list_checks() -> Iterator[Candidate]:
@@ -92,20 +83,13 @@ def _name_emulator() -> Iterator[Candidate]:
 
 _LISTS: Mapping[str, Callable[[], Iterator[Candidate]]] = {
     "check": _list_checks,
-    "exclude": _list_checks,
-    "only": _list_checks,
-    "explain ids": _list_checks,
-    "list globs": _list_checks,
-    "mutants globs": _list_mutants,
     "mutant": _list_mutants,
     "incident": _list_incidents,
-    "incidents names": _list_incidents,
     "client": _list_clients,
-    "clients names": _list_clients,
     "report": _list_formats,
     "revision": _list_revisions,
     "profile": _list_profiles,
     "capability": _list_capabilities,
-    **{f"{command} target": _name_emulator for command in ("check", "fuzz", "smoke")},
+    "target": _name_emulator,
 }
-"""The names that an option or an argument takes, by its name, after that of the command where others differ."""
+"""The names that an option or an argument may take, by its word for completion."""

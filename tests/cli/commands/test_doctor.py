@@ -37,7 +37,7 @@ def test_nothing_is_in_the_way_here(harness: Harness) -> None:
     code, found = examine(harness)
     assert code == 0
     assert {"python", "harness", "pytest", "loopback", "configuration"} <= found.keys()
-    assert harness("doctor").out.splitlines()[-1] == "Nothing is in the way."
+    assert harness("doctor").out.splitlines()[-1] == "No problems found."
 
 
 def test_a_key_is_named_and_not_shown(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.cli.arguments import read_options
 from harness.cli.commands import serve
 from harness.cli.commands.serve import command_environment
 from harness.cli.serving import BASE_URL_VARIABLES
@@ -118,7 +119,7 @@ def test_pace_is_of_real_time(words: list[str], monkeypatch: pytest.MonkeyPatch)
     """With a pace, a served run advances with real time and not with the number of polls."""
     now = [0.0]
     monkeypatch.setattr(wall_clock, "WallClock", partial(WallClock, source=lambda: now[0]))
-    client = Api(serve._build_emulator(serve._parser().parse([*words, "--set", "pace=0.05"])))
+    client = Api(serve._build_emulator(read_options(serve.ServeArguments, [*words, "--set", "pace=0.05"])))
     found = client.created(background=True)
     assert {client.status(found) for _ in range(500)} == {"in_progress"}
     now[0] = 10.0

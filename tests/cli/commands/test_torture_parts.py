@@ -12,7 +12,7 @@ import pytest
 
 from harness.benches.client.bench import TortureOptions, torture
 from harness.benches.client.process.client_commands import ClientResult, Task
-from harness.cli.sharding import read_seconds
+from harness.cli.judging_options import read_seconds
 from harness.interactions import INTERACTIONS
 from harness.outcome import Exit
 from harness.plugin import cases_of

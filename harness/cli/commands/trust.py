@@ -1,0 +1,112 @@
+"""`harness trust [PATH…]`: the user's word for a file of a folder, which then decides what needs that word.
+
+Layer 7.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.cli.arguments import load_options, read_options, read_settings
+from harness.cli.folder_trust import FILE, FolderFile, change_trusted, find_file, read_folder_file, read_trusted
+from harness.cli.main import COMMANDS
+from harness.cli.options import PATH, Options, Page, Trust, argument, flag
+from harness.cli.output import say
+from harness.outcome import Exit, UsageFault
+
+
+@dataclass(kw_only=True)
+class TrustArguments(Options):
+    """The options of `harness trust`."""
+
+    paths: Sequence[str] = argument(
+        f"a {FILE}, or a folder that has one, instead of the nearest file",
+        PATH, nargs="*", default=(), metavar="PATH", trust=Trust.CALL,
+    )  # fmt: skip
+    list: bool = flag("list the trusted files", trust=Trust.CALL)
+    remove: bool = flag("no longer trust these files", trust=Trust.CALL)
+
+    page = Page(
+        "trust",
+        ("harness trust", "harness trust --list"),
+        notes=f"""\
+A {FILE} that came with a folder may say how things are judged. Without your word it may not choose who receives a
+key, read or write outside its folder, overwrite other files than reports, name a client to install, or let other
+machines connect. Read the file first: the command prints what it sets.
+
+Trust holds for the path and the content: after a change the file is not trusted. It is kept in
+$XDG_STATE_HOME/harness/trusted.json (~/.local/state without the variable). $HARNESS_TRUST names folders that are
+trusted whatever they hold, for CI. docs/security.md has the whole boundary.
+
+exit codes: 0 done · 1 --list: a trusted file has changed or is gone · 2 usage""",
+    )
+
+
+OPTIONS = TrustArguments
+
+
+def run(words: Sequence[str]) -> int:
+    """Run the command."""
+    options = read_options(TrustArguments, words)
+    if options.list:
+        options.refuse(("remove",), "and --list are two commands: give one of them")
+        return _list()
+    if options.remove:
+        return _remove([_name_file(Path(path)) for path in options.paths] or [_find_nearest().path])
+    files = [read_folder_file(_name_file(Path(path))) for path in options.paths] or [_find_nearest()]
+    for file in files:
+        settings = _list_settings(file)
+        change_trusted(add=[file])
+        say(f"trusted: {file.path.resolve()}")
+        for line in settings or ["it has no [tool.harness]"]:
+            say(f"  {line}")
+    return Exit.OK
+
+
+def _list() -> Exit:
+    stale = 0
+    for path, digest in read_trusted().items():
+        try:
+            state = "" if read_folder_file(Path(path)).digest == digest else " (changed since: not trusted)"
+        except UsageFault:
+            state = " (cannot be read)"
+        stale += bool(state)
+        say(f"{path}{state}")
+    return Exit.FAILED if stale else Exit.OK
+
+
+def _remove(paths: Sequence[Path]) -> Exit:
+    known = read_trusted()
+    for path in paths:
+        if str(path.resolve()) not in known:
+            raise UsageFault(f"{path} is not trusted: `harness trust --list` shows the files that are")
+    change_trusted(remove=paths)
+    for path in paths:
+        say(f"no longer trusted: {path.resolve()}")
+    return Exit.OK
+
+
+def _name_file(path: Path) -> Path:
+    return path / FILE if path.is_dir() else path
+
+
+def _find_nearest() -> FolderFile:
+    file = find_file()
+    if file is None:
+        raise UsageFault(f"there is no {FILE} in this folder or its parents: name one, `harness trust PATH`")
+    return file
+
+
+def _list_settings(file: FolderFile) -> list[str]:
+    """Each setting of the file as `key = value`. Raises UsageFault for a file that no command would take."""
+    lines: dict[str, None] = {}
+    for name, entry in COMMANDS.items():
+        if entry.table is not None:
+            cls = load_options(name)
+            declared = cls.list_options()
+            for option, (value, place) in read_settings(cls, file).items():
+                key = place.partition(": ")[2]
+                lines[f"{key} = {'…' if declared[option].key == 'header' else value!r}"] = None
+    return list(lines)

@@ -1,0 +1,107 @@
+"""The options that several commands share one by one.
+
+Layer 7. Imports nothing that runs: `harness list` and completion need it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any, Protocol
+
+from harness.cli.options import (
+    HEADER,
+    LEVEL,
+    PATH,
+    REPORT,
+    REVISION,
+    TALLY,
+    Trust,
+    flag,
+    option,
+)
+from harness.contract import CURRENT, REVISIONS
+from harness.interactions import INTERACTIONS
+from harness.outcome import Level
+
+if TYPE_CHECKING:
+    from harness.contract import Contract
+
+
+def revision_option(group: str = "") -> Any:
+    """Declare the revision of the API; `revision_of` and `contract_of` read it."""
+    about = f"revision of the API, or the folder of one; known: {', '.join(REVISIONS)}"
+    return option(about, REVISION, shown=CURRENT, completes="revision", group=group, trust=Trust.READ)
+
+
+class HasRevision(Protocol):
+    """Options with the revision of the API."""
+
+    revision: str | None
+
+
+def revision_of(options: HasRevision) -> str:
+    """The revision that was named, or the current one; for a folder its path. Raises UsageFault."""
+    from harness.contract.revision_names import find_revision
+
+    return find_revision(options.revision or CURRENT, "--revision")
+
+
+def contract_of(options: HasRevision) -> Contract:
+    """The contract of the revision that was named. Raises UsageFault for an unknown one."""
+    from harness.contract import load
+
+    return load(revision_of(options))
+
+
+def header_option(group: str) -> Any:
+    """Declare headers of the user's own."""
+    return option(
+        "header to send with every request (repeatable)",
+        HEADER,
+        flags=("-H", "--header"),
+        repeats=True,
+        group=group,
+    )
+
+
+def ca_file_option(group: str = "") -> Any:
+    """Declare certificates to trust: who has one of these can read the traffic."""
+    return option("additional certificates to trust (PEM)", PATH, trust=Trust.SEND, group=group)
+
+
+def api_key_option(group: str, about: str = "API key") -> Any:
+    """Declare the key that requests carry."""
+    return option(about, metavar="KEY", variable=INTERACTIONS.key_variable, trust=Trust.CALL, group=group)
+
+
+def plain_http_option(group: str) -> Any:
+    """Declare that a key may cross the network in plain text."""
+    return flag("send the key over plain HTTP to another machine, too", trust=Trust.CALL, group=group)
+
+
+def level_option(about: str, group: str = "") -> Any:
+    """Declare the weakest level to include."""
+    return option(f"{about}: must, should or may", LEVEL, Level.MAY, shown="may", group=group)
+
+
+def json_option(about: str = "print one JSON object", group: str = "") -> Any:
+    """Declare machine-readable output."""
+    return flag(about, trust=Trust.CALL, group=group)
+
+
+def report_option(formats: Collection[str], group: str = "") -> Any:
+    """Declare report files."""
+    about = f"write a report (repeatable): {', '.join(formats)}"
+    return option(about, REPORT, repeats=True, trust=Trust.WRITE, completes="report", group=group)
+
+
+def color_option(group: str = "") -> Any:
+    """Declare whether the output has colors."""
+    return option("color the output", default="auto", choices=("auto", "always", "never"), group=group)
+
+
+def verbose_option(adds: str, group: str = "output") -> Any:
+    """Declare how much is printed, with the words for what the first -v adds."""
+    return option(
+        f"{adds}; -vv: the whole wire, too", TALLY, 0, flags=("-v", "--verbose"), trust=Trust.CALL, group=group
+    )

@@ -1,0 +1,222 @@
+"""The one place that reads `[tool.harness]` and limits what a file of a folder may decide.
+
+Layer 7. People run `harness` in folders that they did not write, with a key in the environment. A file there may
+say how things are judged. It needs the user's word to choose who receives a key, what is read or written
+elsewhere, which program runs, and who can connect. The word is an option, an environment variable, or `harness
+trust`, which keeps path and digest of the file outside the folder: a changed file has no trust. What each option
+needs is declared with it (`options.Trust`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shlex
+import tempfile
+import tomllib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from harness.cli.options import HEADER, PATH, REPORT, Option, Trust
+from harness.documents import list_files, open_file, read_file
+from harness.outcome import UsageFault
+from harness.wire.addresses import is_loopback
+
+FILE = "pyproject.toml"
+TRUST_VARIABLE = "HARNESS_TRUST"
+"""Folders and files that the user trusts for this environment, whatever they hold; separated as in `PATH`."""
+
+_ROUTING = frozenset({"host", "forwarded", "x-forwarded-host"})
+"""Headers by which a server or a proxy chooses where a request goes."""
+_START = 4_096
+"""How many bytes of a file show whether it is a report."""
+
+
+@dataclass(frozen=True)
+class FolderFile:
+    """A file that a folder brings, read once: what is judged, trusted and used are the same bytes."""
+
+    path: Path
+    data: bytes
+
+    @property
+    def digest(self) -> str:
+        """What trust is bound to beside the path."""
+        return f"sha256:{hashlib.sha256(self.data).hexdigest()}"
+
+    @cached_property
+    def trusted(self) -> bool:
+        """Whether the user gave their word for the file as it is."""
+        return _is_named(self.path) or read_trusted().get(_identify(self.path)) == self.digest
+
+    @cached_property
+    def table(self) -> dict[str, Any]:
+        """The table `[tool.harness]`. Raises UsageFault."""
+        try:
+            whole = tomllib.loads(self.data.decode("utf-8"))
+        except (ValueError, RecursionError) as wrong:
+            raise UsageFault(f"{self.path} cannot be read: {wrong}") from None
+        tool = whole.get("tool")
+        table = tool.get("harness", {}) if isinstance(tool, dict) else {}
+        if not isinstance(table, dict):
+            raise UsageFault(f"{self.path}: tool.harness must be a table")
+        return table
+
+    def explain_word(self, instead: str) -> str:
+        """What to do to have a setting taken."""
+        why = " (it has changed since you trusted it)" if _identify(self.path) in read_trusted() else ""
+        return f"if you have read the file and agree, run `harness trust {self.path}`{why}, or {instead}"
+
+
+def find_file(folder: Path | None = None) -> FolderFile | None:
+    """The nearest file of the folder (default: the current one) and its parents. Raises UsageFault."""
+    here = folder or Path.cwd()
+    path = next((path for path in (place / FILE for place in (here, *here.parents)) if path.is_file()), None)
+    return None if path is None else read_folder_file(path)
+
+
+def read_folder_file(path: Path) -> FolderFile:
+    """A file that may be trusted. Raises UsageFault if it cannot be read."""
+    try:
+        return FolderFile(path, read_file(path))
+    except OSError as wrong:
+        raise UsageFault(f"{path} cannot be read: {wrong.strerror}") from None
+
+
+def require_allowed(option: Option, value: Any, file: FolderFile, place: str, *, sends_key: bool) -> None:
+    """Raise UsageFault for a value of an untrusted file that needs the user's word.
+
+    `place` names table and key. `sends_key`: requests carry a key that the user gave.
+    """
+    if file.trusted:
+        return
+    for one in value if isinstance(value, list) else [value]:
+        why = _find_objection(option, one, file.path.parent, sends_key=sends_key)
+        if why:
+            shown = f"{one[0]}: …" if option.kind is HEADER else str(one)
+            said = " ".join((*option.list_flags()[-1:], shlex.quote(shown)))
+            raise UsageFault(f"{place} = {shown!r} {why}; {file.explain_word(f'say {said} on the command line')}")
+
+
+def require_own(path: Path, folder: Path, said: str) -> None:
+    """Raise UsageFault if a path that nobody named, because it is usual in a folder, leads out of the folder."""
+    if why := _find_way_out(path, folder):
+        raise UsageFault(f"{path} {why}: {said}")
+
+
+def _find_objection(option: Option, value: Any, folder: Path, *, sends_key: bool) -> str:
+    """Why a folder may not decide this; "" if it may."""
+    trust = option.allowed
+    if option.kind is HEADER:
+        chooses = sends_key and value[0].lower() in _ROUTING
+        return "chooses where requests with your key go" if chooses else ""
+    if trust is Trust.NEVER:
+        return "decides what only you may decide"
+    if trust is Trust.BIND:
+        return "" if is_loopback(value) else "lets other machines connect"
+    if trust is Trust.SEND and option.kind is not PATH:
+        return "chooses who receives your key" if sends_key and not _is_safe_target(value) else ""
+    if trust in (Trust.READ, Trust.WRITE, Trust.SEND):
+        path = Path(value.partition("=")[2] if option.kind is REPORT else value)
+        if why := _find_way_out(path, folder):
+            return why
+        if trust is Trust.SEND:
+            return "decides who can read the requests with your key" if sends_key else ""
+        return _find_foreign_report(value, path) if trust is Trust.WRITE else ""
+    return ""
+
+
+def _find_way_out(path: Path, folder: Path) -> str:
+    """How a path, or a file below it, leaves a folder or enters its `.git`; "" if it does not."""
+    inside = Path(os.path.realpath(folder))
+    below = list_files(path) if path.is_dir() else []
+    for one in (path, *below):
+        real = Path(os.path.realpath(one))
+        if not real.is_relative_to(inside):
+            return f"leads to {str(real)!r}, out of its own folder"
+        if ".git" in real.relative_to(inside).parts:
+            return f"leads to {str(real)!r}, into the repository's own data"
+    return ""
+
+
+def _find_foreign_report(word: str, path: Path) -> str:
+    """Why a file must not be overwritten; "" if there is none, or if it is an earlier report."""
+    from harness.report.formats import FORMATS
+
+    name = word.partition("=")[0]
+    if name not in FORMATS or not os.path.lexists(path) or path.is_dir():
+        return ""  # the report is refused where it is read
+    try:
+        with open_file(path) as old:
+            start = old.read(_START)
+    except OSError as wrong:
+        return f"names a file that cannot be read ({wrong.strerror})"
+    if start and FORMATS[name].mark.match(start) is None:
+        return f"would overwrite {str(path)!r}, which is no {name} report of harness"
+    return ""
+
+
+def _is_safe_target(text: str) -> bool:
+    """Whether a key may go there although a folder says so: this machine, and the live service."""
+    from harness.engine.targets import EMULATOR
+    from harness.interactions import INTERACTIONS
+
+    if text.strip() == EMULATOR:
+        return True
+    try:
+        host = (urlsplit(text.strip()).hostname or "").rstrip(".")
+    except ValueError:
+        return True  # no URL: the resolver refuses it
+    live = any(host == name or host.endswith(f".{name}") for name in INTERACTIONS.live_hosts)
+    return is_loopback(host) or live
+
+
+def read_trusted() -> dict[str, str]:
+    """The digest of each trusted file by its path; a store that cannot be read trusts nothing."""
+    try:
+        value = json.loads(_find_store().read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    files = value.get("files") if isinstance(value, dict) else None
+    return {str(path): str(digest) for path, digest in files.items()} if isinstance(files, dict) else {}
+
+
+def change_trusted(add: Collection[FolderFile] = (), remove: Collection[Path] = ()) -> None:
+    """Trust files as they are now, and no longer trust others. Raises UsageFault."""
+    kept = read_trusted() | {_identify(file.path): file.digest for file in add}
+    for path in remove:
+        kept.pop(_identify(path), None)
+    _write_store(kept)
+
+
+def _write_store(files: Mapping[str, str]) -> None:
+    store = _find_store()
+    try:
+        store.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle, written = tempfile.mkstemp(dir=store.parent, prefix=".trusted-")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump({"files": dict(sorted(files.items()))}, file, indent=1)
+        Path(written).replace(store)
+    except OSError as wrong:
+        raise UsageFault(
+            f"{store} cannot be written: {wrong.strerror}; set XDG_STATE_HOME to another folder"
+        ) from None
+
+
+def _find_store() -> Path:
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state", "harness", "trusted.json")
+
+
+def _identify(path: Path) -> str:
+    return os.path.realpath(path)
+
+
+def _is_named(path: Path) -> bool:
+    """Whether the environment names the file or its folder."""
+    named = [os.path.realpath(word) for word in os.environ.get(TRUST_VARIABLE, "").split(os.pathsep) if word]
+    return bool({_identify(path), str(Path(_identify(path)).parent)} & set(named))

@@ -1,0 +1,301 @@
+"""The groups of options of the commands that judge, and what each group turns into.
+
+Layer 7.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from harness.benches.server.reachability import wait_until_up
+from harness.cli.common_options import (
+    api_key_option,
+    ca_file_option,
+    color_option,
+    header_option,
+    json_option,
+    plain_http_option,
+    report_option,
+    revision_of,
+    revision_option,
+    verbose_option,
+)
+from harness.cli.masking import hide, mask_text
+from harness.cli.options import (
+    PATH,
+    POSITIVE_NUMBER,
+    POSITIVE_SECONDS,
+    SECONDS,
+    URL,
+    Options,
+    Trust,
+    argument,
+    flag,
+    option,
+)
+from harness.cli.output import require_writable, say
+from harness.engine.baseline import Baseline, read_baseline
+from harness.engine.capabilities import Capability, parse_capabilities
+from harness.engine.decide import exit_with
+from harness.engine.events import RunFinished
+from harness.engine.sharding.shards import Shard, parse_shard
+from harness.engine.targets import ResolvedTarget, TargetOptions, resolve_target
+from harness.engine.traffic.retries import MAX_TOTAL_WAIT, ReportWait
+from harness.engine.traffic.traffic_policy import TrafficPolicy
+from harness.interactions import INTERACTIONS
+from harness.outcome import Exit, UsageFault
+from harness.report.formats import FORMATS
+from harness.report.side_by_side.run_file import read_run
+from harness.report.terminal.screen import Heartbeat
+from harness.wire.addresses import is_loopback
+
+DEFAULT_TIMEOUT = 60.0
+LOCAL_DEADLINE = 90.0
+"""Seconds that a run against this machine may take by default; a run against others has no limit."""
+_WAITING_EVERY = 5.0
+"""Seconds between two lines."""
+
+
+@dataclass(kw_only=True)
+class TargetArguments(Options):
+    """The target, and how to talk to it."""
+
+    target: str | None = argument(
+        "root URL, with or without an API version, or `emulator`",
+        URL, nargs="?", metavar="TARGET", variable="HARNESS_TARGET", trust=Trust.SEND, completes="target",
+    )  # fmt: skip
+    api_version: str | None = option(
+        "API version to use instead of the URL's", metavar="V", shown="v1beta", group="target"
+    )
+    api_key: str | None = api_key_option("target")
+    other_api_key: str | None = option(
+        "key of ANOTHER project, for store.isolation: a second one of the same project fails it",
+        metavar="KEY", variable=INTERACTIONS.other_key_variable, trust=Trust.CALL, group="target",
+    )  # fmt: skip
+    revision: str | None = revision_option("target")
+    model: str | None = option("model to request", group="target")
+    agent: str | None = option("agent to request", group="target")
+    header: Sequence[tuple[str, str]] | None = header_option("target")
+    ca_file: str | None = ca_file_option("target")
+    plain_http: bool = plain_http_option("target")
+    capability: Sequence[str] | None = option(
+        "declare or deny a capability (repeatable)",
+        repeats=True, metavar="+X|-Y", completes="capability", group="target",
+    )  # fmt: skip
+    wait: float | None = option("wait up to S seconds for the target to come up", SECONDS, group="target")
+    timeout: float = option(
+        "limit for one request, and for one interaction to finish",
+        POSITIVE_SECONDS,
+        DEFAULT_TIMEOUT,
+        group="target",
+    )
+
+
+def resolve(options: TargetArguments) -> ResolvedTarget:
+    """Resolve the target that the options name. Raises UsageFault."""
+    found = resolve_target(
+        INTERACTIONS,
+        options.target,
+        TargetOptions(
+            api_version=options.api_version or "",
+            api_key=_choose_key(options, "api_key", INTERACTIONS.key_variable),
+            other_api_key=_choose_key(options, "other_api_key", INTERACTIONS.other_key_variable),
+            model=options.model or "",
+            agent=options.agent or "",
+            headers=tuple(options.header or ()),
+            timeout=options.timeout,
+            ca_file=options.ca_file,
+            revision=revision_of(options),
+            plain_http=options.plain_http,
+        ),
+    )
+    hide(found.info.secrets)
+    return found
+
+
+def _choose_key(options: Options, name: str, variable: str) -> str:
+    key = (getattr(options, name) or "").strip()
+    if not (key.isascii() and key.isprintable()):
+        source = options.list_options()[name].long_flag if name in options.given else variable
+        raise UsageFault(f"the key ({source}) holds characters no header can carry")
+    return key
+
+
+def said_capabilities(options: TargetArguments) -> tuple[Capability, ...]:
+    """The capabilities that the user declared or denied."""
+    return tuple(parse_capabilities(options.capability or (), INTERACTIONS.load_capabilities()))
+
+
+def wait_for(target: ResolvedTarget, seconds: float | None, *, every: float = _WAITING_EVERY) -> None:
+    """Return once the target answers anything. Raises TargetFault if it does not within `seconds`.
+
+    It says on standard error that it waits, as long as it does. Without seconds nothing is sent.
+    """
+    if not seconds:
+        return
+    waiting = f"waiting up to {seconds:g} s for an answer of {target.info.url}"
+    heartbeat = Heartbeat(lambda: say(waiting, to_errors=True), seconds=every)
+    try:
+        wait_until_up(target, seconds)
+    finally:
+        heartbeat.stop()
+
+
+@dataclass(kw_only=True)
+class TrafficOptions(Options):
+    """How fast to send requests, and how long to wait out a 429 or 503."""
+
+    rate: float | None = option("send at most N requests per second", POSITIVE_NUMBER, group="rate limits")
+    max_wait: float = option(
+        "wait out 429 and 503 for at most S seconds in total", SECONDS, MAX_TOTAL_WAIT, group="rate limits"
+    )
+
+
+def traffic_policy(options: TrafficOptions, report_wait: ReportWait | None = None) -> TrafficPolicy:
+    """The policy that the options name; `report_wait` is called for each wait."""
+    return TrafficPolicy(rate=options.rate, max_wait=options.max_wait, report_wait=report_wait)
+
+
+@dataclass(kw_only=True)
+class DeadlineOptions(Options):
+    """How long the whole run may take."""
+
+    deadline: float | None = option(
+        "stop the run after S seconds and list the checks that were not tested; 0 = no limit",
+        SECONDS, shown=f"{LOCAL_DEADLINE:.0f} on this machine, else none", group="run",
+    )  # fmt: skip
+
+
+def deadline_of(options: DeadlineOptions, target: ResolvedTarget) -> float | None:
+    """The seconds that the whole run may take, None for no limit."""
+    if options.deadline is not None:
+        return options.deadline or None
+    host = urlsplit(target.info.url).hostname or ""
+    return LOCAL_DEADLINE if host and is_loopback(host) else None
+
+
+@dataclass(kw_only=True)
+class ShardOptions(Options):
+    """The part of a run that this machine does."""
+
+    shard: str | None = option(
+        "run only part K of N; `harness merge` joins their reports", metavar="K/N", group="run"
+    )
+    shard_times: str | None = option(
+        "JSON report of an earlier run, to make the parts take equally long", PATH, trust=Trust.READ, group="run"
+    )
+
+
+def shard_of(options: ShardOptions) -> Shard | None:
+    """The part to run; None for the whole. Raises UsageFault if it is none, or for times without a shard."""
+    if options.shard_times and not options.shard:
+        raise UsageFault("--shard-times says how to divide a run: it needs --shard K/N")
+    return parse_shard(options.shard) if options.shard else None
+
+
+def read_seconds(name: str | None) -> Mapping[str, float]:
+    """What each result took in an earlier run, by id; nothing without a file. Raises UsageFault."""
+    if not name:
+        return {}
+    return {entry.id: entry.seconds for entry in read_run(Path(name)).entries.values()}
+
+
+@dataclass(kw_only=True)
+class OutputOptions(Options):
+    """What a run prints and writes."""
+
+    report: Sequence[str] | None = report_option(FORMATS, "output")
+    json: bool = json_option("print the JSON report and nothing else", "output")
+    verbose: int = verbose_option("explain warnings")
+    color: str = color_option("output")
+    annotations: str = option(
+        "annotations and a job summary for GitHub Actions; auto: where GITHUB_ACTIONS=true",
+        default="auto", choices=("auto", "always", "never"), group="output",
+    )  # fmt: skip
+
+
+@dataclass(kw_only=True)
+class BaselineOptions(OutputOptions):
+    """The same for a command that judges, and the file of known failures."""
+
+    baseline: str | None = option("file of known, explained failures", PATH, trust=Trust.READ, group="verdicts")
+    baseline_update: bool = flag("add new failures to the baseline file", trust=Trust.CALL, group="verdicts")
+    baseline_prune: bool = flag("remove stale entries from the baseline file", trust=Trust.CALL, group="verdicts")
+
+
+def baseline_of(
+    options: BaselineOptions, known: Collection[str], *, is_known: Callable[[str], bool] = lambda _: False
+) -> Baseline:
+    """The baseline that the options name, empty if none or still to be made. Raises UsageFault."""
+    if not options.baseline:
+        if options.baseline_update or options.baseline_prune:
+            raise UsageFault("--baseline-update and --baseline-prune need --baseline FILE: which file to change")
+        return Baseline()
+    path = Path(options.baseline)
+    if options.baseline_update or options.baseline_prune:
+        require_writable(path, "--baseline")
+    if options.baseline_update:
+        _refuse_shortened(options)
+    if options.baseline_update and not path.exists():
+        return Baseline()
+    return read_baseline(path, known, is_known=is_known)
+
+
+def _refuse_shortened(options: BaselineOptions) -> None:
+    """Raise UsageFault for options with which a run leaves out what it would find."""
+    for name in ("fail_fast", "enough"):
+        if getattr(options, name, None):
+            option = f"--{name.replace('_', '-')}"
+            raise UsageFault(
+                f"--baseline-update needs the whole run, and {option} ends it early: leave one of them out"
+            )
+
+
+def finish(options: BaselineOptions, old: Baseline, finished: RunFinished, *, vacuous: bool = False) -> Exit:
+    """The exit code of a finished run; if the baseline is to be rewritten, the one it has under the new one.
+
+    A run that was not whole rewrites nothing: the file would say of what nobody saw that it is in order. Of one
+    that was interrupted, standard error says so, too: its output may be a file.
+    """
+    if finished.exit is Exit.INTERRUPTED:
+        say("harness: interrupted", to_errors=True)
+    if not (options.baseline_update or options.baseline_prune):
+        return finished.exit
+    if gap := _find_gap(finished):
+        say(
+            f"baseline {options.baseline}: left as it was, because the run was not whole: {mask_text(gap)}",
+            to_errors=options.json,
+        )
+        return finished.exit
+    new = old.with_failures(finished.results, date.today().isoformat()) if options.baseline_update else old
+    new = new.without_stale(finished.results) if options.baseline_prune else new
+    added, gone = len(new.entries.keys() - old.entries.keys()), len(old.entries.keys() - new.entries.keys())
+    try:
+        Path(options.baseline or "").write_text(new.text(), encoding="utf-8")
+    except OSError as wrong:
+        raise UsageFault(f"the baseline {options.baseline} cannot be written: {wrong.strerror}") from None
+    code = exit_with(finished.results, new, vacuous=vacuous)
+    changed = f"baseline {options.baseline}: {added} added, {gone} removed"
+    conforms = "conformant" if code == Exit.OK else "still not conformant"
+    say(f"{changed}; with it, this run is {conforms}", to_errors=options.json)
+    return code
+
+
+def _find_gap(finished: RunFinished) -> str:
+    """Why a run does not say all that it would say of its target; `""` if it does."""
+    if finished.holes:
+        return finished.holes[0]
+    if finished.halted:
+        return finished.halted
+    return _NOT_WHOLE.get(finished.exit, "")
+
+
+_NOT_WHOLE = {
+    Exit.NOTHING_RAN: "nothing was judged",
+    Exit.HARNESS_ERROR: "the harness itself erred",
+    Exit.INTERRUPTED: "it was interrupted",
+}

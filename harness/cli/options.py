@@ -1,0 +1,351 @@
+"""What the commands take: each option is declared once, as a field of the dataclass of its command.
+
+Layer 7. The command line, the environment, `[tool.harness]`, completion, the tables of the documentation and the
+JSON Schema for editors all come from these fields. `arguments` turns them into values. A value passes the same
+reader whichever way it comes in.
+
+Every option says what a file of a folder may decide with it (`Trust`). `harness.cli.folder_trust` enforces that.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, ClassVar, Self
+
+from harness.outcome import Level, UsageFault
+from harness.outcome.suggest import did_you_mean
+from harness.wire.message import is_sendable
+
+
+class Trust(StrEnum):
+    """What a file of the current or a parent folder may do with an option."""
+
+    JUDGE = "decide it"
+    """It says how things are judged, and reaches nothing outside."""
+    READ = "name a path in its own folder"
+    WRITE = "name a path in its own folder; an existing file must be a report of harness"
+    SEND = "decide it, but a key goes there only with the user's word"
+    BIND = "decide it for loopback addresses; others need the user's word"
+    NEVER = "decide it only with the user's word"
+    """It names a program, or what decides who can read the traffic."""
+    CALL = "not decide it"
+    """It is for one call, or a secret, and no key of a file at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class ValueKind:
+    """The values that an option takes: how a text is read, and what a file holds instead of a text.
+
+    `read` raises ValueError with a sentence that repeats the value. `is_place`: a value names a file, a program, a
+    server or an interface, so its option must say what a folder may do with it.
+    """
+
+    words: str
+    read: Callable[[str], Any]
+    schema: Mapping[str, Any] = dataclasses.field(default_factory=lambda: {"type": "string"})
+    metavar: str = ""
+    is_place: bool = False
+
+
+def _read_number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a number") from None
+
+
+def _read_above_zero(words: str) -> Callable[[str], float]:
+    def read(text: str) -> float:
+        value = _read_number(text)
+        if not 0 < value < math.inf:
+            raise ValueError(f"{text!r} must be {words}")
+        return value
+
+    return read
+
+
+def _read_seconds(text: str) -> float:
+    value = _read_number(text)
+    if not 0 <= value < math.inf:
+        raise ValueError(f"{text!r} must be a number of seconds, 0 or more")
+    return value
+
+
+def _read_whole(lowest: int, words: str) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not text.isdecimal() or int(text) < lowest:
+            raise ValueError(f"{text!r} must be {words}")
+        return int(text)
+
+    return read
+
+
+def _read_seed(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(f"{text!r} must be a whole number") from None
+
+
+def _read_port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65_535:
+        raise ValueError(f"{text!r} is no port: 0 to 65535")
+    return int(text)
+
+
+def _read_header(text: str) -> tuple[str, str]:
+    name, colon, value = text.partition(":")
+    if not colon or not is_sendable(name.strip(), value):
+        # The intended value may be a key, so the message does not repeat it.
+        what = f"what stands for {name.strip()!r}" if colon else "this"
+        raise ValueError(f"{what} is no header: write it as 'Name: value'")
+    return name.strip(), value.strip()
+
+
+def _read_level(text: str) -> Level:
+    levels = {level.lower(): level for level in Level}
+    if text.lower() not in levels:
+        raise ValueError(f"unknown level {text!r}{did_you_mean(text, levels)}")
+    return levels[text.lower()]
+
+
+TEXT = ValueKind("a string", str)
+LEVEL = ValueKind(
+    "must, should or may", _read_level, {"type": "string", "enum": ["must", "should", "may"]}, "LEVEL"
+)
+FLAG = ValueKind("true or false", str, {"type": "boolean"})
+TALLY = ValueKind("a number of repetitions", str, {"type": "integer"})
+"""A flag that counts how often it is given."""
+COUNT = ValueKind(
+    "a whole number, 1 or more",
+    _read_whole(1, "a whole number, 1 or more"),
+    {"type": "integer", "minimum": 1},
+    "N",
+)
+WHOLE = ValueKind(
+    "a whole number, 0 or more",
+    _read_whole(0, "a whole number, 0 or more"),
+    {"type": "integer", "minimum": 0},
+    "N",
+)
+SEED = ValueKind("a whole number", _read_seed, {"type": "integer"}, "N")
+MEBIBYTES = ValueKind(
+    "a whole number of mebibytes, 1 or more",
+    _read_whole(1, "a whole number of mebibytes, 1 or more"),
+    {"type": "integer", "minimum": 1},
+    "MIB",
+)
+SECONDS = ValueKind("a number of seconds, 0 or more", _read_seconds, {"type": "number", "minimum": 0}, "S")
+POSITIVE_SECONDS = ValueKind(
+    "a positive number of seconds",
+    _read_above_zero("a positive number of seconds"),
+    {"type": "number", "exclusiveMinimum": 0},
+    "S",
+)
+POSITIVE_NUMBER = ValueKind(
+    "a number above 0", _read_above_zero("a number above 0"), {"type": "number", "exclusiveMinimum": 0}, "N"
+)
+PORT = ValueKind("a port, 0 to 65535", _read_port, {"type": "integer", "minimum": 0, "maximum": 65_535}, "N")
+HEADER = ValueKind("a header, 'Name: value'", _read_header, metavar="'N: V'")
+PATH = ValueKind("the path of a file", str, metavar="FILE", is_place=True)
+REVISION = ValueKind("a revision, or the folder of one", str, metavar="DATE", is_place=True)
+FOLDER = ValueKind("the path of a folder", str, metavar="DIR", is_place=True)
+REPORT = ValueKind("FORMAT=PATH", str, metavar="FORMAT=PATH", is_place=True)
+URL = ValueKind("a URL", str, metavar="URL", is_place=True)
+HOST = ValueKind("the address of an interface", str, metavar="HOST", is_place=True)
+PROGRAM = ValueKind("the name of a program", str, metavar="NAME", is_place=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One declared option or argument."""
+
+    about: str
+    """One phrase without a period; the default is added."""
+    kind: ValueKind
+    default: Any
+    flags: tuple[str, ...] | None
+    """None: `--` and the field's name. Empty: an argument without a flag."""
+    nargs: str | None
+    const: Any
+    """The value of an option that is given without one."""
+    repeats: bool
+    metavar: str
+    choices: tuple[str, ...]
+    variable: str
+    """The environment variable that holds the value."""
+    trust: Trust | None
+    group: str
+    shown: str
+    """The default in words, where it is no single value."""
+    completes: str
+    """What completion offers: a key of `command_words.LISTS`."""
+    name: str = ""
+
+    @property
+    def long_flag(self) -> str:
+        """The name that messages use."""
+        flags = self.list_flags()
+        return flags[-1] if flags else self.metavar or self.name
+
+    @property
+    def key(self) -> str:
+        """The key in a file."""
+        flags = self.list_flags()
+        return flags[-1].removeprefix("--") if flags else self.name.replace("_", "-")
+
+    @property
+    def is_key(self) -> bool:
+        """Whether a file may have this key."""
+        return self.allowed is not Trust.CALL
+
+    @property
+    def allowed(self) -> Trust:
+        """What a file may do with it. Only an option whose kind is no place may leave this open."""
+        if self.trust is None:
+            assert not self.kind.is_place, f"{self.name} names a place, and says nothing of trust"
+            return Trust.JUDGE
+        return self.trust
+
+    def list_flags(self) -> tuple[str, ...]:
+        """Its flags, the long one last."""
+        return (f"--{self.name.replace('_', '-')}",) if self.flags is None else self.flags
+
+    @property
+    def default_text(self) -> str:
+        """The default as help and documentation show it, "" if there is none to show."""
+        if self.shown:
+            return self.shown
+        if self.variable:
+            return f"${self.variable}"
+        if self.kind in (FLAG, TALLY) or self.default is None or self.default == ():
+            return ""
+        return f"{self.default:g}" if isinstance(self.default, float) else str(self.default)
+
+    @property
+    def help(self) -> str:
+        """The phrase with the default."""
+        return f"{self.about} (default: {self.default_text})" if self.default_text else self.about
+
+    def read(self, value: Any, source: str, *, of_file: bool = False) -> Any:
+        """Read a value, or each of several. Raises UsageFault that names the source."""
+        if self.repeats or self.nargs in ("*", "+"):
+            if of_file and not (isinstance(value, list) and all(isinstance(item, str) for item in value)):
+                raise UsageFault(f"{source}{self._repeat(value)} must be a list of strings")
+            return [self._read_one(item, source) for item in value]
+        if of_file:
+            self._require_type(value, source)
+            if self.kind is not FLAG:
+                return self._read_one(str(value), source)
+        return value if self.kind in (FLAG, TALLY) else self._read_one(value, source)
+
+    def _read_one(self, text: str, source: str) -> Any:
+        if self.choices and text not in self.choices:
+            raise UsageFault(f"{source}: {text!r} is none of {', '.join(self.choices)}")
+        try:
+            return self.kind.read(text)
+        except ValueError as wrong:
+            raise UsageFault(f"{source}: {wrong}") from None
+
+    def _require_type(self, value: Any, source: str) -> None:
+        kinds: dict[str, Any] = {"string": str, "boolean": bool, "integer": int, "number": (int, float)}
+        wanted = self.kind.schema["type"]
+        if not isinstance(value, kinds[wanted]) or (isinstance(value, bool) and wanted != "boolean"):
+            raise UsageFault(f"{source}{self._repeat(value)} must be {self.kind.words}")
+
+    def _repeat(self, value: Any) -> str:
+        return "" if self.kind is HEADER else f" = {value!r}"  # a header may hold a key
+
+
+def option(
+    about: str,
+    kind: ValueKind = TEXT,
+    default: Any = None,
+    *,
+    flags: tuple[str, ...] | None = None,
+    nargs: str | None = None,
+    const: Any = None,
+    repeats: bool = False,
+    metavar: str = "",
+    choices: Sequence[str] = (),
+    variable: str = "",
+    trust: Trust | None = None,
+    group: str = "",
+    shown: str = "",
+    completes: str = "",
+) -> Any:
+    """Declare an option: the value of a field in an `Options` class."""
+    declared = Option(
+        about, kind, default, flags, nargs, const, repeats, metavar or kind.metavar, tuple(choices), variable,
+        trust, group, shown, completes,
+    )  # fmt: skip
+    return dataclasses.field(default=default, metadata={"option": declared})
+
+
+def flag(about: str, **more: Any) -> Any:
+    """Declare an option without a value, which is false unless it is given."""
+    return option(about, FLAG, False, **more)
+
+
+def argument(about: str, kind: ValueKind = TEXT, **more: Any) -> Any:
+    """Declare an argument that has no flag."""
+    return option(about, kind, flags=(), **more)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What the help of a command has beside its options.
+
+    `folded` names the options that only `--help-all` explains. `regrouped` gives groups other titles. `shares` are
+    the keys that it takes from `[tool.harness]` beside its own table, because they mean the same to it.
+    """
+
+    name: str
+    examples: tuple[str, str]
+    usage: str = ""
+    groups: tuple[str, ...] = ()
+    notes: str = ""
+    folded: tuple[str, ...] = ()
+    regrouped: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    shares: frozenset[str] = frozenset()
+
+
+@dataclass(kw_only=True)
+class Options:
+    """The values of a command's options. Its subclasses declare them, and `page` says what the help adds."""
+
+    page: ClassVar[Page]
+
+    def __post_init__(self) -> None:
+        self.given: frozenset[str] = frozenset()
+        """The options that the command line has."""
+
+    @classmethod
+    def list_options(cls) -> dict[str, Option]:
+        """The options by name: those of the command itself, then those of each group that it has."""
+        found: dict[str, Option] = {}
+        fields = {field.name: field for field in dataclasses.fields(cls)}
+        for base in cls.__mro__:
+            for name in inspect.get_annotations(base):
+                if name in fields and name not in found:
+                    item: Option = fields[name].metadata["option"]
+                    group = cls.page.regrouped.get(item.group, item.group)
+                    found[name] = dataclasses.replace(item, name=name, group=group)
+        return found
+
+    @classmethod
+    def with_values(cls, **values: Any) -> Self:
+        """The options with these values, as if no other were given."""
+        return cls(**values)
+
+    def refuse(self, names: Sequence[str], why: str) -> None:
+        """Raise UsageFault for the first of these options that was given, because it would be ignored."""
+        declared = self.list_options()
+        for name in names:
+            if name in self.given and getattr(self, name) != declared[name].default:
+                raise UsageFault(f"{declared[name].long_flag} {why}")
