@@ -31,30 +31,33 @@ settings.load_profile("tests")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--peers` runs the heavy tests against third-party servers, `--slow` those that take seconds each."""
+    """`--slow` adds slow tests to a run of everything, `--thorough` all of ours, `--peers` third-party servers."""
     parser.addoption(
         "--peers", action="store_true", help="also run tests that install and judge third-party servers"
     )
     parser.addoption("--slow", action="store_true", help="also run tests that take seconds each")
+    parser.addoption("--thorough", action="store_true", help="also run slow tests, and more cases of each kind")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Heavy tests are opt-in; slow ones are left out of a run of everything, and only there."""
+    """Heavy tests are opt-in; slow and thorough ones are left out of a run of everything, and only there."""
     if not config.getoption("--peers"):
         skip = pytest.mark.skip(reason="installs third-party servers; run `make peers`")
         for item in items:
             if "peers" in item.keywords:
                 item.add_marker(skip)
     everything = [ROOT / path for path in config.getini("testpaths")]
-    if (
-        [ROOT / path for path in config.args] != everything
-        or config.getoption("--slow")
-        or "slow" in config.getoption("markexpr")
-    ):
+    if [ROOT / path for path in config.args] != everything or config.getoption("--thorough"):
         return
-    slow = [item for item in items if "slow" in item.keywords]
-    config.hook.pytest_deselected(items=slow)
-    items[:] = [item for item in items if "slow" not in item.keywords]
+    chosen = config.getoption("markexpr")
+    unwanted = {"slow", "thorough"}
+    if config.getoption("--slow") or "slow" in chosen:
+        unwanted = {"thorough"}
+    if "thorough" in chosen:
+        unwanted = set()
+    left_out = [item for item in items if not unwanted.isdisjoint(item.keywords)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if unwanted.isdisjoint(item.keywords)]
 
 
 def pytest_collection_finish() -> None:

@@ -26,7 +26,7 @@ BYTES = 10_000
 DELTAS = {"all": 46, "sparse": 56}
 """The number of deltas that make a stream of that size."""
 PARTS = 8
-"""Tests into which the cuts at every byte are divided: one for a quick run, the others are slow."""
+"""Tests into which the cuts at every byte are divided: one for a quick run, the others for `make test-all`."""
 TEXT = "Déjà vu in 東京 🦊, told in pieces that belong together. "
 HEADERS = Headers((("x-goog-api-key", "key"), ("content-type", "application/json")))
 CREATE = Request(
@@ -112,7 +112,9 @@ def sweep(carried: Carrier, recording: Recording, places: Iterable[Place], drop:
             assert oracle.is_whole(at, driver.send(request)), place
 
 
-@pytest.mark.parametrize("part", [0, *(pytest.param(part, marks=pytest.mark.slow) for part in range(1, PARTS))])
+@pytest.mark.parametrize(
+    "part", [0, *(pytest.param(part, marks=pytest.mark.thorough) for part in range(1, PARTS))]
+)
 @pytest.mark.parametrize("drop", [Drop.FIN, Drop.RST])
 @pytest.mark.slow
 def test_every_byte(drop: Drop, part: int) -> None:

@@ -54,7 +54,7 @@ HOSTILE = {
 }
 ODD_FIELDS = {f"{name} {odd!r}": answer(body={**interaction(), name: odd}) for name in FIELDS for odd in ODD}
 SOME_ODD_FIELDS = {f"{FIELDS[number % len(FIELDS)]} {odd!r}" for number, odd in enumerate(ODD)}
-"""Each field and each value; all pairs are slow where each exercise is played."""
+"""Each field and each value; all pairs are for `make test-all`."""
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
@@ -99,22 +99,22 @@ def test_most_judges_are_fed():
     assert len(CHECKS) > 0.75 * len(CATALOGUE)
 
 
+EVERYTHING = [
+    *HOSTILE,
+    *(name if name in SOME_ODD_FIELDS else pytest.param(name, marks=pytest.mark.thorough) for name in ODD_FIELDS),
+]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("exchange", [*HOSTILE.values(), *ODD_FIELDS.values()], ids=[*HOSTILE, *ODD_FIELDS])
-def test_judges_bear_anything(exchange):
+@pytest.mark.parametrize("name", EVERYTHING)
+def test_judges_bear_anything(name):
     """Each judge returns an observation for every hostile exchange, and its findings can be encoded."""
     for check, kinds in CHECKS:
-        for finding in feed(check, kinds, exchange).findings:
+        for finding in feed(check, kinds, {**HOSTILE, **ODD_FIELDS}[name]).findings:
             (finding.message + finding.expected + finding.actual).encode()
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        *HOSTILE,
-        *(n if n in SOME_ODD_FIELDS else pytest.param(n, marks=pytest.mark.slow) for n in ODD_FIELDS),
-    ],
-)
+@pytest.mark.parametrize("name", EVERYTHING)
 def test_exercises_bear_anything(name):
     """Against every hostile service, each exercise ends with `Unmet` or with a result that can be judged."""
     target = replace(TARGET, wait=3.0, capabilities=frozenset(CAPABILITIES))

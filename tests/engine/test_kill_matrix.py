@@ -2,8 +2,8 @@
 
 It is split by area, so that it can be spread over processes: by the area of the mutants, and by the area of the
 checks. Where one killer is enough, the one that is known is asked first (`killers.json`); without it, a search
-plays the checks of one area after the other and stops at the first. The whole matrix, where each row is wanted, is
-slow.
+plays the checks of one area after the other and stops at the first. The whole matrix, which also shows that no
+judge raises on what other mutants answer, is for `make test-all`.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def test_every_check_notices_a_mutant(area: str) -> None:
     )
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize("area", MUTANTS_BY_AREA)
 def test_the_whole_catalogue_notices_every_mutant(area: str) -> None:
     """No mutant gets away from the whole catalogue, and no exercise or judge raises, whatever a mutant answers."""

@@ -191,7 +191,7 @@ KILLS = int(os.environ.get("HARNESS_KILLS", "10"))
 """Set `HARNESS_KILLS=100` for the number of kills with which this claim was first tested."""
 
 
-@pytest.mark.parametrize("round_", [0, 1, *(pytest.param(n, marks=pytest.mark.slow) for n in range(2, KILLS))])
+@pytest.mark.parametrize("round_", [0, 1, *(pytest.param(n, marks=pytest.mark.thorough) for n in range(2, KILLS))])
 @pytest.mark.slow
 def test_a_killed_recorder_loses_nothing_that_was_finished(round_: int, tmp_path: Path) -> None:
     """After `kill -9` under load, the file loads and has every answer that a client had received completely."""

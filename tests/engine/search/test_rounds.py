@@ -122,7 +122,14 @@ def test_time_that_ends_before_the_shrinking_keeps_what_was_found(monkeypatch: p
 
 @pytest.mark.parametrize(
     "name",
-    ["delete-keeps", "cancel-settled", "cancelled-stream-goes-on", "resume-skips-one", "chain-background-refused"],
+    [
+        "delete-keeps",
+        "resume-skips-one",
+        *(
+            pytest.param(name, marks=pytest.mark.thorough)
+            for name in ("cancel-settled", "cancelled-stream-goes-on", "chain-background-refused")
+        ),
+    ],
 )
 def test_no_shorter_history_is_known(name: str) -> None:
     """A search shrinks a failure to as few steps as the exhaustive search needs for it."""
