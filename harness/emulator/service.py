@@ -27,7 +27,7 @@ from harness.emulator.script.scripts import Script, parse
 from harness.emulator.sessions import Sessions
 from harness.emulator.values.call import Call, Refusal, decode_json, json_response, not_found
 from harness.emulator.values.settings import Settings
-from harness.wire import Clock, LogicalClock, Request, Response
+from harness.wire import Clock, Headers, LogicalClock, Request, Response
 from harness.wire.compression import accepts, compress
 
 JWKS_PATH = (".well-known", "jwks.json")
@@ -53,6 +53,7 @@ class Emulator:
         self._seed = seed
         self._lock = RLock()
         self._offset: float | None = None
+        self._is_now = False
         self.sessions = Sessions(self._new_engine, settings if settings is not None else Settings(), self._lock)
         self._default = self.sessions.default
         self._control = Control(self.sessions)
@@ -71,7 +72,11 @@ class Emulator:
             except Refusal as refusal:
                 response = self.refuse(refusal, request, where)
                 refusal.with_traceback(None)  # where it was raised again, it is in a cycle with the request's body
-            return self.encode(response, request, where)
+            response = self.encode(response, request, where)
+            if self._is_now:
+                date = self._default.timestamps.http_date()
+                response.headers = Headers((*response.headers.items(), ("date", date)))
+            return response
 
     def dispatch(self, request: Request, where: Route) -> Response:
         """Pass a routed request to the part that handles it. Raises Refusal."""
@@ -136,21 +141,29 @@ class Emulator:
         """Return the capabilities that the settings of the default session allow."""
         return self.sessions.capabilities()
 
-    def set_time(self, now: float) -> None:
+    def set_time(self, now: float, *, everywhere: bool = False) -> None:
         """Sign deliveries with real time: `now` is the present moment in unix seconds.
 
-        Receivers refuse a signature that is minutes old, and the emulator's own time starts on a fixed day.
+        Receivers refuse a signature that is minutes old, and the emulator's own time starts on a fixed day. With
+        `everywhere` that time goes into every field, too (`created`, `expirationTime`, the body of a webhook), and
+        responses have a `Date`: clients of `harness serve` compare them with their own clock.
         """
         with self._lock:
             self._offset = now - self.clock.now
+            self._is_now = everywhere
             for engine in self.sessions.engines():
-                engine.timestamps.offset = self._offset
+                self._set_timestamps(engine)
+
+    def _set_timestamps(self, engine: Engine) -> None:
+        if self._offset is not None:
+            engine.timestamps.offset = self._offset
+            if self._is_now:
+                engine.timestamps.start = self._offset
 
     def _new_engine(self, number: int, settings: Settings) -> Engine:
         seed = self._seed * 1_000_003 + number
         engine = self.engine_type(settings, self.clock, seed, self._lock, self.contract)
-        if self._offset is not None:
-            engine.timestamps.offset = self._offset
+        self._set_timestamps(engine)
         return engine
 
     # For fixtures: methods of the default session

@@ -124,7 +124,7 @@ def run(words: Sequence[str]) -> int:
     if incident is not None:
         incident.apply_to(emulator)
     inspector = _build_inspector(arguments, granted, emulator, service)
-    emulator.set_time(time.time())
+    emulator.set_time(time.time(), everywhere=True)
     server = ServerThread(
         hearing(inspector.around(granted.guard.around(IncidentControl(service))), hear),
         host=arguments.host,

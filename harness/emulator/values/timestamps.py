@@ -1,11 +1,12 @@
-"""Timestamps of the service: logical seconds since a fixed day, as RFC 3339 in UTC.
+"""Timestamps of the service: logical seconds since a fixed day, or since now, as RFC 3339 in UTC.
 
 Layer 2. Knows the calendar; must not ask the operating system for the time.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from email.utils import formatdate
 
 from harness.wire import Clock
 
@@ -16,14 +17,14 @@ DAY_ONE = datetime(2026, 6, 9, tzinfo=UTC)
 class Timestamps:
     """Gives the current time as text; caches the text of the current second, which every create needs."""
 
-    __slots__ = ("_clock", "_second", "_text", "offset")
+    __slots__ = ("_clock", "_second", "_text", "offset", "start")
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._second = -1
         self._text = ""
-        self.offset = DAY_ONE.timestamp()
-        """Added to the clock, whose seconds start anywhere, for the time that a signature names."""
+        self.start = self.offset = DAY_ONE.timestamp()
+        """Added to the clock, whose seconds start anywhere: `start` for fields, `offset` for signatures."""
 
     def read_unix(self) -> int:
         """Return the time that a signature names, in unix seconds."""
@@ -31,12 +32,16 @@ class Timestamps:
 
     def read_clock(self, moment: datetime) -> float:
         """Return the seconds of the clock at a moment of logical time."""
-        return (moment - DAY_ONE).total_seconds()
+        return moment.timestamp() - self.start
 
     def now(self) -> str:
         """Return the time as `2026-06-09T00:00:00Z`, in whole seconds as the service writes it."""
-        second = int(self._clock.now)
+        second = int(self.start + self._clock.now)
         if second != self._second:
             self._second = second
-            self._text = (DAY_ONE + timedelta(seconds=second)).strftime("%Y-%m-%dT%H:%M:%SZ")
+            self._text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         return self._text
+
+    def http_date(self) -> str:
+        """Return the time as the header `Date` has it."""
+        return formatdate(int(self.start + self._clock.now), usegmt=True)

@@ -154,3 +154,17 @@ def test_a_taken_port(harness: Harness) -> None:
         done = harness("serve", "--port", str(taken.getsockname()[1]), "--", sys.executable, "-c", "")
     assert done.code == 2
     assert "another" in done.err
+
+
+def test_the_server_says_the_time_of_the_machine(harness: Harness) -> None:
+    """`created` and `Date` of a server are within a minute of the clock of its client; a fixture's are not."""
+    code = (
+        "import datetime as d, email.utils as e, json, os, urllib.request as u; "
+        "r = u.Request(os.environ['INTERACTIONS_BASE_URL'] + '/v1beta/interactions', method='POST', "
+        'data=b\'{"model": "gemini-3.5-flash", "input": "hi"}\', '
+        "headers={'x-goog-api-key': os.environ['GEMINI_API_KEY'], 'content-type': 'application/json'}); "
+        "a = u.urlopen(r); now = d.datetime.now(d.timezone.utc); "
+        "told = [d.datetime.fromisoformat(json.load(a)['created']), e.parsedate_to_datetime(a.headers['Date'])]; "
+        "raise SystemExit(0 if all(abs(now - t) < d.timedelta(minutes=1) for t in told) else 1)"
+    )
+    assert harness("serve", "--port", "0", "--", sys.executable, "-c", code).code == 0
