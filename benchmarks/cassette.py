@@ -28,7 +28,7 @@ from typing import Any
 import yaml
 
 from harness.cassette import Journal, Player, Recording, Redactor, load, save
-from harness.cassette.format.framing import pieces_of
+from harness.cassette.framing import pieces_of
 from harness.contract import PROTOCOL
 from harness.wire import Chunked, Headers, Request, encode
 

@@ -20,12 +20,11 @@ if TYPE_CHECKING:
     from harness.contract.judge.history.history_judge import HistoryJudge
     from harness.contract.requests import RequestBuilder
     from harness.emulator import Emulator, Settings
-    from harness.kit.api import Probes
+    from harness.kit.api import Probes, Verification
     from harness.kit.check import Check
     from harness.kit.client_model import ClientIncident, ClientModel
     from harness.kit.mutant import Mutant
     from harness.kit.search import SearchModel
-    from harness.kit.verification import Verification
     from harness.outcome import Finding, Rule
 
 

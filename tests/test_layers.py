@@ -100,10 +100,10 @@ _CHOOSE_IDS = (
 )  # fmt: skip
 
 AGREED: dict[str, tuple[str, str]] = {
-    "cassette/format/file.py": ("interactions", "a key of vcrpy's format"),
-    "cassette/record/journal.py": ("interactions", "a key of vcrpy's format"),
-    "cassette/format/layout.py": ("interactions", "a key of vcrpy's format"),
-    "cassette/redaction/scan.py": ("interactions", "a key of vcrpy's format"),
+    "cassette/file.py": ("interactions", "a key of vcrpy's format"),
+    "cassette/journal.py": ("interactions", "a key of vcrpy's format"),
+    "cassette/layout.py": ("interactions", "a key of vcrpy's format"),
+    "cassette/scan.py": ("interactions", "a key of vcrpy's format"),
     "engine/search/openapi/scenario_collector.py": ("interactions", "what schemathesis calls its exchanges"),
     "engine/plan.py": ("interactions", "the cost of an exercise, which reports print under that name"),
     "benches/recordings/verify.py": ("interactions", "a key of vcrpy's format"),

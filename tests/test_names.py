@@ -37,7 +37,7 @@ VERBS = _words("breed embed exceed feed heed need proceed seed shed speed succee
 """Verbs that end in -ed."""
 
 PARTICIPLES: dict[str, str] = {
-    "cassette.replay.player": "Player.unused",
+    "cassette.player": "Player.unused",
     "transport.server.wall_clock": "WallClock.reached",
     "wire.clock": "Clock.reached LogicalClock.reached",
 }

@@ -18,8 +18,7 @@ from harness.checks.vocabulary.stream_events import last_cursor, stream_id
 from harness.checks.vocabulary.streamed import FORCED, WEATHER
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Close, Open, Send, Steps
-from harness.kit.check import exercise
-from harness.kit.scenario import Scenario
+from harness.kit.check import Scenario, exercise
 from harness.outcome import UsageFault
 from harness.outcome.suggest import did_you_mean
 from harness.wire import Exchange, LiveStream

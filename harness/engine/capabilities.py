@@ -9,7 +9,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from harness.kit.lack import Lack
+from harness.kit.api import Lack
 from harness.outcome import UsageFault
 from harness.outcome.suggest import did_you_mean
 

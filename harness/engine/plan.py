@@ -11,9 +11,8 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from harness.engine.capabilities import Capabilities, Capability
-from harness.kit.api import TWO_KEYS
+from harness.kit.api import TWO_KEYS, Lack
 from harness.kit.check import Check, Exercise
-from harness.kit.lack import Lack
 from harness.outcome import Because, Level, Observation, Outcome, UsageFault
 from harness.outcome.suggest import did_you_mean
 

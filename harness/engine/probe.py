@@ -17,8 +17,7 @@ from harness.engine.cleanup import CreatedResources
 from harness.engine.traffic.perform import ActionRunner, drive
 from harness.engine.traffic.retries import missing_answer
 from harness.kit.actions import Part, Send
-from harness.kit.api import SCRIPTABLE, TWO_KEYS, Api, ApiRequests, Question
-from harness.kit.lack import Lack
+from harness.kit.api import SCRIPTABLE, TWO_KEYS, Api, ApiRequests, Lack, Question
 from harness.wire import Driver, Exchange, Request
 from harness.wire.json_value import object_or_none
 

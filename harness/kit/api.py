@@ -9,17 +9,82 @@ it is.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from enum import StrEnum
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from harness.kit.check import Check
 from harness.kit.client_model import ClientModel
 from harness.kit.mutant import Mutant
 from harness.kit.search import SearchModel
-from harness.kit.verification import Answer, Verification
 from harness.outcome import Finding, Judgement, Rule
 from harness.wire import Clock, Exchange, Headers, Request, Response, StreamProtocol
+
+# Why a target does not have a capability. Layer 1, a value that probes say and plans read.
+
+
+class Lack(StrEnum):
+    """A reason; the first ones take precedence over the later ones."""
+
+    DENIED = "denied"
+    """The user said so."""
+
+    REFUSED = "refused"
+    """The target refuses it (4xx, 501), or plainly has nothing of the kind: not offered, which is its right."""
+
+    NOT_DONE = "accepted_not_done"
+    """The target accepted what asks for it (2xx), and did something else."""
+
+    UNASKED = "unasked"
+    """There was no time to ask."""
+
+    UNDECLARED = "undeclared"
+    """Nothing was asked: it cannot be found out that way."""
+
+    UNSEEN = "unseen"
+    """It was asked for, and neither refused nor seen."""
+
+
+# What the judgement of recorded files collects. Layer 1, values.
+# Must not know which API was recorded.
+
+
+ANSWERS = (".json", ".sse", ".events.jsonl")
+"""Suffixes of the files that hold the response to a request, beside the file of that request."""
+
+
+class UnjudgedEntry(NamedTuple):
+    """A file that is not judged, or an entry of it; `entry` is empty if it is the file."""
+
+    file: str
+    entry: str
+    reason: str
+
+
+class Answer(NamedTuple):
+    """A file that holds the response, beside the file of the request."""
+
+    data: bytes
+    is_json: bool
+
+
+@dataclass(slots=True)
+class Verification:
+    """What was judged, what was not, and what was found.
+
+    `entries` counts what was judged: exchanges, and files with a single stream, body or request. `judged` counts
+    what they contained, `rules` how often each rule was looked at. An exchange may contain two, such as a request
+    and a stream, or none, such as a delete without a body.
+    """
+
+    entries: int = 0
+    judged: dict[str, int] = field(default_factory=lambda: {"streams": 0, "bodies": 0, "requests": 0})
+    rules: Counter[str] = field(default_factory=Counter)
+    left_out: list[UnjudgedEntry] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
 
 SCRIPTABLE, TWO_KEYS = "script", "two-keys"
 """The capabilities that the engine itself settles: a control API was found, a second key was given."""

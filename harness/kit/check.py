@@ -9,7 +9,7 @@ import fnmatch
 import inspect
 from collections.abc import Callable, Container, Generator, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from harness.kit.actions import STOPPED, Steps
 from harness.outcome import (
@@ -261,3 +261,11 @@ class Registry:
             return judge
 
         return register
+
+
+class Scenario(NamedTuple):
+    """A cassette of a library: what it shows, and how it is made."""
+
+    name: str
+    shows: str
+    exercise: Exercise

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from harness.cassette import Cassette, CassetteFile, Player, Target, load
-from harness.cassette.replay.player import MODES
+from harness.cassette.player import MODES
 from harness.kit.api import Api
 from harness.outcome import UsageFault
 from harness.plugin.environment_variables import LIVE_HOST, PLACEHOLDER_KEY, own_key

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from harness.benches.client.cases.stream_source import events_in
 from harness.cassette import CassetteFile, Recording
-from harness.cassette.replay.player import MISS_CODE, MISS_STATUS, answer_from
+from harness.cassette.player import MISS_CODE, MISS_STATUS, answer_from
 from harness.kit.api import Api
 from harness.plugin.environment_variables import PLACEHOLDER_KEY
 from harness.transport.proxy.upstream import UpstreamServer

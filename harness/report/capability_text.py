@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from harness.engine.capabilities import Capabilities, Capability
-from harness.kit.lack import Lack
+from harness.kit.api import Lack
 from harness.report.commands.presentation import Paint
 
 _OFFERED, _NOT_DONE = "offered", "accepted and not done"

@@ -12,7 +12,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from harness.cassette import Provenance, Recording, Target, Unit
-from harness.cassette.format.framing import pieces_of
+from harness.cassette.framing import pieces_of
 from harness.wire import COMPLETE, At, By, Chunked, Ending, Headers, How, Length, Request, UntilClose, encode
 
 URL = "/v1beta/interactions"

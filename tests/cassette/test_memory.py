@@ -16,15 +16,12 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.cassette import CassetteError, CassetteFile, Recording, load
-from harness.cassette.format import byte_edits, yaml_scalars
-from harness.cassette.format.byte_edits import TextEdit, text_of, to_byte_edits, windows_of
-from harness.cassette.format.framing import ByteEdit, apply, pieces_of
-from harness.cassette.redaction.placeholders import PlaceholderTable
-from harness.cassette.redaction.redactor import Redactor
-from harness.cassette.redaction.text_secrets import TextReader
-from harness.cassette.replay import matching
-from harness.cassette.replay.matching import Canon
+from harness.cassette import CassetteError, CassetteFile, Recording, framing, layout, load, matching
+from harness.cassette.body_secrets import TextReader
+from harness.cassette.framing import ByteEdit, TextEdit, apply, pieces_of, text_of, to_byte_edits, windows_of
+from harness.cassette.matching import Canon
+from harness.cassette.placeholders import PlaceholderTable
+from harness.cassette.redactor import Redactor
 from harness.contract import PROTOCOL
 from harness.wire import Headers, Request
 
@@ -112,7 +109,7 @@ TEXTS = [
 @pytest.mark.parametrize("extra", [-1, 0, 1, 70_000])
 def test_long_texts_are_written_as_ever(text: str, extra: int) -> None:
     """A long text body is written exactly as plain PyYAML would write it."""
-    body = (text * yaml_scalars._LONG).encode()[: yaml_scalars._LONG + extra].decode("utf-8", "ignore").encode()
+    body = (text * layout._LONG).encode()[: layout._LONG + extra].decode("utf-8", "ignore").encode()
     assert written(body) == yaml.dump({"string": body.decode()}, Dumper=yaml.CDumper).encode()
 
 
@@ -126,12 +123,12 @@ def test_long_binaries_are_written_as_ever(size: int) -> None:
 def written(body: bytes) -> bytes:
     """The YAML of a body, written through a scalar if it is long enough."""
     response: dict[str, Any] = {"body": {"string": body}}
-    yaml_scalars.lighten([], [response])
+    layout.lighten([], [response])
     if isinstance(response["body"]["string"], bytes):
         with contextlib.suppress(UnicodeDecodeError):
             response["body"]["string"] = body.decode()  # what vcrpy does
     file = io.BytesIO()
-    yaml.dump(response["body"], file, Dumper=yaml_scalars.dumper(), encoding="utf-8")
+    yaml.dump(response["body"], file, Dumper=layout.dumper(), encoding="utf-8")
     return file.getvalue()
 
 
@@ -139,7 +136,7 @@ def written(body: bytes) -> bytes:
 def test_windows(data: bytes) -> None:
     """Decoding a body window by window gives the same text as at once, even if a window cuts a character."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(byte_edits, "WINDOW", 3)
+        patch.setattr(framing, "WINDOW", 3)
         assert "".join(windows_of(data)) == text_of(data)
 
 
@@ -149,7 +146,7 @@ def test_places_in_any_order(data: bytes, draw: st.DataObject) -> None:
     text = text_of(data)
     spots = draw.draw(st.lists(st.integers(0, len(text)), max_size=6))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(byte_edits, "WINDOW", 3)
+        patch.setattr(framing, "WINDOW", 3)
         found = list(to_byte_edits(5, text, [TextEdit(at, at, "é", "kind") for at in spots]))
     starts = [5 + len(text[:at].encode("utf-8", "surrogateescape")) for at in spots]
     assert [item.edit for item in found] == [ByteEdit(start, start, "é".encode()) for start in starts]

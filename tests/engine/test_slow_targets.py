@@ -13,7 +13,7 @@ from harness.engine.events import Probed, RunFinished
 from harness.engine.ledger import Ledger
 from harness.engine.run import RunOptions, check_target
 from harness.engine.traffic import deadline
-from harness.kit.lack import Lack
+from harness.kit.api import Lack
 from harness.outcome import Because, Verdict
 from harness.wire import Request, Response, Service
 from tests.engine import toys

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.kit.relayed_exchange import RelayedExchange
+from harness.kit.relay import RelayedExchange
 from harness.report.evidence.evidence_text import relayed_lines
 from harness.wire import (
     COMPLETE,

@@ -26,11 +26,11 @@ from harness.kit.relay import (
     Relay,
     RelayAside,
     RelayClient,
+    RelayedExchange,
     RelayOpen,
     RelayTogether,
     Release,
 )
-from harness.kit.relayed_exchange import RelayedExchange
 from harness.outcome import HarnessFault
 from harness.wire import Driver, Exchange, Frame, LiveStream
 

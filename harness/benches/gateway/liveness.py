@@ -18,8 +18,7 @@ from harness.engine.execute import error
 from harness.engine.traffic.deadline import TimeUp
 from harness.engine.workers import INTERRUPTED, format_time_up
 from harness.kit.check import Check, Exercise
-from harness.kit.relay import RelayAside
-from harness.kit.relayed_exchange import RelayedExchange
+from harness.kit.relay import RelayAside, RelayedExchange
 from harness.outcome import Because, NotApplicable, NotWanted, Observation, Outcome, Unmet
 from harness.outcome.words import format_count
 

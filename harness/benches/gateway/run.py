@@ -20,8 +20,7 @@ from harness.engine.events import CheckFinished, Planned, RunEvent, RunFinished,
 from harness.engine.results import Reproduction, Result
 from harness.engine.workers import INTERRUPTED
 from harness.kit.check import Check
-from harness.kit.relay import RelayCatalogue
-from harness.kit.relayed_exchange import RelayedExchange
+from harness.kit.relay import RelayCatalogue, RelayedExchange
 from harness.kit.wrong_call import explain_wrong_call
 from harness.outcome import Exit, TargetFault, UsageFault
 from harness.outcome.suggest import did_you_mean

@@ -18,7 +18,7 @@ from harness.engine.execute import PlayedExercise, play
 from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.request_budget import BUDGET_SPENT
 from harness.engine.traffic.retries import LATER, format_refusal
-from harness.kit.scenario import Scenario
+from harness.kit.check import Scenario
 from harness.kit.wrong_call import explain_wrong_call
 from harness.outcome import Outcome
 from harness.outcome.words import format_count

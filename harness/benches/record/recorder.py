@@ -22,8 +22,8 @@ from types import TracebackType
 from typing import Any, Protocol
 
 from harness.cassette import CassetteError, CassetteFile, Player, Provenance, Recording, Target, Unit, load
-from harness.cassette.record.cassette_writer import MOST_BYTES
-from harness.cassette.replay.player import answer_from
+from harness.cassette.player import answer_from
+from harness.cassette.writer import MOST_BYTES
 from harness.kit.api import Api
 from harness.kit.wrong_call import explain_wrong_url
 from harness.outcome import UsageFault

@@ -26,15 +26,15 @@ from harness.benches.record.recorder import Recorder, Summary, make_folder, prov
 from harness.benches.recordings.diff import Drifts, diff_recordings
 from harness.benches.recordings.verify import verify
 from harness.cassette import Provenance, Target, load
-from harness.cassette.format.layout import replace_file
-from harness.cassette.record.journal import lock
+from harness.cassette.journal import lock
+from harness.cassette.layout import replace_file
 from harness.engine.cleanup import CreatedResources
 from harness.engine.execute import PlayedExercise, play
 from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.governed_driver import GovernedDriver
 from harness.engine.traffic.request_budget import RequestBudget
 from harness.engine.traffic.retries import Retries, format_refusal
-from harness.kit.scenario import Scenario
+from harness.kit.check import Scenario
 from harness.outcome import Finding, Severity, UsageFault
 from harness.outcome.words import format_count
 from harness.transport import UrlDriver

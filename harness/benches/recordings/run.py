@@ -22,8 +22,7 @@ from harness.engine.events import (
     TargetInfo,
 )
 from harness.engine.results import RecordedPlace, Result
-from harness.kit.api import Api, ApiContract
-from harness.kit.verification import Verification
+from harness.kit.api import Api, ApiContract, Verification
 from harness.outcome import Basis, Finding, Level, Observation, Rule, Source, Where
 
 USABLE = Rule(

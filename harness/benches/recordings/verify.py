@@ -17,13 +17,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.cassette import CassetteError, Hit, Recording, scan_file
-from harness.cassette.foreign.har import decode_body, name_entry
-from harness.cassette.format.document import parse_all
-from harness.cassette.format.layout import Layout
+from harness.cassette.document import parse_all
+from harness.cassette.har import decode_body, name_entry
+from harness.cassette.layout import Layout
 from harness.documents import list_files, read_file
 from harness.errors import Unreadable
-from harness.kit.api import Api, ApiContract
-from harness.kit.verification import ANSWERS, Answer, Verification
+from harness.kit.api import ANSWERS, Answer, Api, ApiContract, Verification
 from harness.wire import Arrivals, Exchange, StreamProtocol
 
 _SUFFIXES = (".yaml", ".yml")

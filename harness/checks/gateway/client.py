@@ -13,8 +13,17 @@ from urllib.parse import unquote
 from harness.checks.gateway.operation import OperationName, operation_of
 from harness.contract import read
 from harness.contract.requests import RequestBuilder
-from harness.kit.relay import Answer, Kinship, Prime, QueueScript, Relay, RelayAside, RelayOpen, RelayTogether
-from harness.kit.relayed_exchange import RelayedExchange
+from harness.kit.relay import (
+    Answer,
+    Kinship,
+    Prime,
+    QueueScript,
+    Relay,
+    RelayAside,
+    RelayedExchange,
+    RelayOpen,
+    RelayTogether,
+)
 from harness.wire import Headers, Request
 
 Part: TypeAlias = Generator[Any, Any, Any]

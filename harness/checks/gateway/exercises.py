@@ -41,8 +41,7 @@ from harness.checks.gateway.upstream_scripts import (
 from harness.contract import PROTOCOL, read
 from harness.kit.actions import Close, Finish, Read
 from harness.kit.check import Exercise, relay_exercise
-from harness.kit.relay import CollectStrays, CountCalls, NoteArrivals, Release
-from harness.kit.relayed_exchange import RelayedExchange
+from harness.kit.relay import CollectStrays, CountCalls, NoteArrivals, RelayedExchange, Release
 from harness.outcome import NotApplicable, NotWanted, Unmet
 from harness.wire import Exchange
 

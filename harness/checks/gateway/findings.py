@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 from harness.checks.gateway.cures import CURES
-from harness.kit.relayed_exchange import RelayedExchange
+from harness.kit.relay import RelayedExchange
 from harness.outcome import Finding, Severity, Unmet, Where
 from harness.outcome.words import shorten
 from harness.wire import Exchange, Request

@@ -37,7 +37,7 @@ from harness.checks.gateway.upstream_scripts import BARE_ERRORS
 from harness.contract import PROTOCOL, judge_error, read
 from harness.contract.data.json_parse import loads
 from harness.contract.judge.failures.errors import error_of
-from harness.kit.relayed_exchange import RelayedExchange
+from harness.kit.relay import RelayedExchange
 from harness.outcome import Finding, NotApplicable, Severity, Unmet
 from harness.outcome.words import format_count
 from harness.wire import By, Exchange, How, UntilClose

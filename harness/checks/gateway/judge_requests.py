@@ -26,7 +26,7 @@ from harness.contract import read
 from harness.contract.data.input import as_steps
 from harness.contract.data.json_parse import loads
 from harness.contract.tables.lifecycle import RUNNING
-from harness.kit.relayed_exchange import RelayedExchange
+from harness.kit.relay import RelayedExchange
 from harness.outcome import Finding, Severity
 from harness.outcome.words import format_count
 from harness.wire import Exchange

@@ -31,7 +31,7 @@ from harness.checks.gateway.stream_queries import (
     weighs,
 )
 from harness.checks.gateway.upstream_answers import UNKNOWN_FIELD, UNKNOWN_TYPE
-from harness.kit.relayed_exchange import RelayedExchange
+from harness.kit.relay import RelayedExchange
 from harness.outcome import Finding, Unmet
 from harness.outcome.words import format_count
 from harness.wire import By

@@ -19,7 +19,7 @@ from harness.checks.gateway.relay_diff import (
 )
 from harness.contract import PROTOCOL, Contract, compare_steps, read
 from harness.contract.data.assembly import assemble_steps
-from harness.kit.relayed_exchange import RelayedExchange
+from harness.kit.relay import RelayedExchange
 from harness.outcome import Finding, Severity, Unmet
 from harness.outcome.words import format_count
 from harness.wire import By, Exchange, Frame

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Part
-from harness.kit.lack import Lack
+from harness.kit.api import Lack
 from harness.wire import Exchange, Request
 
 

@@ -21,8 +21,7 @@ from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Close, Part, Read
-from harness.kit.api import Question
-from harness.kit.lack import Lack
+from harness.kit.api import Lack, Question
 from harness.outcome.words import format_count
 from harness.wire import Exchange, Request
 from harness.wire.message import EVENT_STREAM, segment

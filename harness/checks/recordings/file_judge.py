@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from harness.cassette.foreign.har import exchanges_in
+from harness.cassette.har import exchanges_in
 from harness.contract.contract import Contract
 from harness.contract.data import json_parse
 from harness.contract.judge.body import is_legacy, judge_reviewed
@@ -30,7 +30,7 @@ from harness.contract.judge.unlisted import UNLISTED, judge_unlisted, judge_unli
 from harness.contract.tables.operations import INTERACTION
 from harness.contract.tables.protocol import COLLECTION
 from harness.errors import Unreadable
-from harness.kit.verification import Answer, UnjudgedEntry, Verification
+from harness.kit.api import Answer, UnjudgedEntry, Verification
 from harness.outcome import Finding
 from harness.wire import Ending, Exchange, Frame
 

@@ -25,7 +25,7 @@ from harness.report.terminal.screen import wants_colour
 if TYPE_CHECKING:
     from harness.benches.record.session import Recorded, RecordingSession
     from harness.engine.targets import ResolvedTarget
-    from harness.kit.scenario import Scenario
+    from harness.kit.check import Scenario
 
 DEFAULT_TIMEOUT = 120.0
 

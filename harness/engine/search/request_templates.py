@@ -16,7 +16,7 @@ from typing import Any
 from harness.engine.search.failure import Bug, Failure
 from harness.engine.search.search_target import SearchTarget
 from harness.kit.api import Api
-from harness.kit.simpler_values import simpler_values
+from harness.kit.search import simpler_values
 from harness.wire import Exchange, Headers, Request
 from harness.wire.given_values import GivenValue, find_given, given_values, replace_given
 from harness.wire.json_value import encode_json

@@ -14,8 +14,8 @@ from harness.engine.search.answer import is_accusation, judge_exchange
 from harness.engine.search.defect import SeenDefect
 from harness.engine.traffic.interrupts import hold_interrupts
 from harness.engine.traffic.lag import Lag
+from harness.kit.actions import pauses_within
 from harness.kit.api import Api, ApiRequests
-from harness.kit.backoff import pauses_within
 from harness.kit.search import Step, TrailEntry
 from harness.outcome import Finding, Judgement
 from harness.wire import Driver, Exchange, LiveStream, Request

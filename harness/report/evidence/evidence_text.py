@@ -14,7 +14,7 @@ from harness.engine.evidence import gave_cursors, made_or_changed, referenced_id
 from harness.engine.results import ClientRun, Evidence, KillRow, LoggedExchange, RecordedPlace
 from harness.faults.grammar import spell_out
 from harness.kit.api import Api
-from harness.kit.relayed_exchange import RelayedExchange
+from harness.kit.relay import RelayedExchange
 from harness.outcome.words import format_count
 from harness.report.evidence.curl import curl, curl_lines
 from harness.report.evidence.display import Display

@@ -6,10 +6,9 @@ Layer 6. Finds them in the way recordings are redacted. Secrets in one piece are
 from __future__ import annotations
 
 from harness.cassette import CassetteError
-from harness.cassette.format.byte_edits import TextEdit
-from harness.cassette.format.framing import apply
-from harness.cassette.redaction.body_secrets import BodySecretFinder
-from harness.cassette.redaction.placeholders import PlaceholderTable
+from harness.cassette.body_secrets import BodySecretFinder
+from harness.cassette.framing import TextEdit, apply
+from harness.cassette.placeholders import PlaceholderTable
 from harness.wire import StreamProtocol
 from harness.wire.mask import HIDDEN, Mask
 from harness.wire.secrets.patterns import PRIVATE_URL

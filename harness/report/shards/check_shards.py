@@ -15,9 +15,8 @@ from harness.engine.results import LoggedExchange, Result
 from harness.engine.sharding.merging import CheckShardReport, merge_shards
 from harness.engine.traffic.retries import Waited
 from harness.engine.traffic.timeout_budget import TimeoutLosses
-from harness.kit.api import Api
+from harness.kit.api import Api, Lack
 from harness.kit.check import Check
-from harness.kit.lack import Lack
 from harness.outcome import Because, Exit, Finding, Observation, Outcome, Severity, UsageFault, Where
 from harness.report.commands.presentation import Presentation
 from harness.report.shards.check_part import OBSERVED_TEXTS

@@ -10,7 +10,7 @@ from itertools import islice
 from harness.contract.judge.answer import is_refusal, is_success
 from harness.contract.judge.history.history_state import Intent
 from harness.contract.judge.history.interaction_model import InteractionModel
-from harness.kit.backoff import pauses
+from harness.kit.actions import pauses
 from harness.strategies.client.create_modes import NO_CURSOR, UNKNOWN_ID
 from harness.strategies.client.search_client import SearchClient
 from harness.strategies.operations import ClientCommand

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TypeAlias
 
-from harness.kit.simpler_values import simpler_values, weigh
+from harness.kit.search import simpler_values, weigh
 from harness.strategies.operations import KINDS, ON_READERS, ClientCommand
 
 _LOOKS = ("poll", "settle", "replay")

@@ -13,7 +13,7 @@ from harness.contract.requests import RequestBuilder
 from harness.emulator import Emulator, Settings
 from harness.engine.events import CheckFinished
 from harness.engine.results import Result
-from harness.kit.relayed_exchange import RelayedExchange
+from harness.kit.relay import RelayedExchange
 from harness.outcome import Outcome
 from harness.transport import Limits, ServiceDriver
 from harness.wire import LogicalClock, Service

@@ -16,7 +16,7 @@ from harness.contract import PROTOCOL
 from harness.engine.baseline import Baseline, Entry
 from harness.engine.events import ExerciseStarted, RunFinished
 from harness.kit.check import Check
-from harness.kit.relayed_exchange import RelayedExchange
+from harness.kit.relay import RelayedExchange
 from harness.outcome import Exit, Outcome, TargetFault, UsageFault, Verdict
 from harness.wire import At, Body, By, Chunk, Ending, Headers, How, Pause, Piece, PieceBody, Request, Response
 from harness.wire.message import EVENT_STREAM

@@ -14,7 +14,7 @@ from harness.checks.gateway.exercises import EXERCISES
 from harness.checks.gateway.mutants import Gateway
 from harness.engine.baseline import Baseline, Entry
 from harness.engine.events import ExerciseStarted, RunFinished, RunStopped
-from harness.kit.relayed_exchange import RelayedExchange
+from harness.kit.relay import RelayedExchange
 from harness.outcome import Exit, Verdict
 from harness.wire import At, By, Chunk, Ending, Headers, How, Pause, PieceBody, Request, Response, UntilClose
 from tests.benches.gateway.inprocess import bench_through, judged, noticing

@@ -11,7 +11,7 @@ import pytest
 
 from harness.benches.recordings.diff import Drifts, diff_paths, diff_recordings
 from harness.cassette import CassetteError, Recording, save
-from harness.cassette.format.framing import pieces_of
+from harness.cassette.framing import pieces_of
 from harness.contract import PROTOCOL
 from harness.wire import COMPLETE, By, Chunked, Ending, Headers, How, Request, encode
 

@@ -23,7 +23,7 @@ from harness.cassette import (
     load,
     save,
 )
-from harness.cassette.format.layout import Layout
+from harness.cassette.layout import Layout
 from harness.contract import PROTOCOL
 from harness.outcome import HarnessFault
 from harness.wire import Request

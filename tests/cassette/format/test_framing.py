@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from harness.cassette import pack, unpack
-from harness.cassette.format.framing import after, by_event, pieces_of
+from harness.cassette.framing import after, by_event, pieces_of
 from harness.wire import encode
 
 PAIRS = st.lists(st.tuples(st.integers(0, 10**12), st.integers(0, 10**14)), max_size=8)

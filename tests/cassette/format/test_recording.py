@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 
 from harness.cassette import CassetteError, Player, Recording
-from harness.cassette.format.framing import pieces_of
+from harness.cassette.framing import pieces_of
 from harness.contract import PROTOCOL
 from harness.emulator import Emulator
 from harness.transport import ServiceDriver

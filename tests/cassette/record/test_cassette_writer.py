@@ -14,14 +14,13 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 import pytest
-
-from harness.cassette import CassetteError, CassetteFile, Pieces, Provenance, Recording, Target, load, save
-from harness.cassette.format import layout
-from harness.cassette.format.framing import pieces_of
 from harness.cassette.record import cassette_writer
-from harness.cassette.redaction.redactor import Redactor
-from harness.cassette.redaction.scan import scan
-from harness.cassette.replay.matching import Canon
+
+from harness.cassette import CassetteError, CassetteFile, Pieces, Provenance, Recording, Target, layout, load, save
+from harness.cassette.framing import pieces_of
+from harness.cassette.matching import Canon
+from harness.cassette.redactor import Redactor
+from harness.cassette.scan import scan
 from harness.contract import PROTOCOL
 from harness.wire import Ending, Headers, How, Request, UntilClose
 from tests.cassette.samples import (

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.cassette import CassetteError, CassetteFile, Journal, Recording, load
-from harness.cassette.record.journal import alone, lock
+from harness.cassette.journal import alone, lock
 from harness.contract import PROTOCOL
 from tests.cassette.samples import (
     DROPPED,
@@ -107,7 +107,7 @@ RECORDER = """
 import itertools, sys
 from dataclasses import replace
 from harness.cassette import CassetteFile
-from harness.cassette.record.journal import alone, lock
+from harness.cassette.journal import alone, lock
 from harness.contract import PROTOCOL
 from tests.cassette.samples import DROPPED
 
@@ -184,7 +184,7 @@ def test_a_lock_on_a_deleted_file_keeps_nobody_off(tmp_path: Path, monkeypatch: 
             Path(file.name).unlink()
         lock(file, path)
 
-    monkeypatch.setattr("harness.cassette.record.journal.lock", late)
+    monkeypatch.setattr("harness.cassette.journal.lock", late)
     path = tmp_path / "a.yaml"
     with alone(path), pytest.raises(CassetteError, match="another recorder"), alone(path):
         pass

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.cassette.redaction.placeholders import PlaceholderTable, apply_changes
+from harness.cassette.placeholders import PlaceholderTable, apply_changes
 from harness.wire.secrets import hints, known_texts
 from harness.wire.secrets.known_texts import KnownTexts
 from tests.cli.canary import KEY, spell

@@ -18,9 +18,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.cassette import CassetteError, Recording, Redactor, load, save, scan
-from harness.cassette.format.framing import ByteEdit, apply, follow, pieces_of
-from harness.cassette.redaction import text_secrets
+from harness.cassette import CassetteError, Recording, Redactor, body_secrets, load, save, scan
+from harness.cassette.framing import ByteEdit, apply, follow, pieces_of
 from harness.contract import PROTOCOL
 from harness.wire import At, Chunked, Decoder, Ending, Headers, How, Length, Request, encode
 from tests.cassette.samples import SSE, URL, answered, event, frames, get, post, recordings, streamed, text_delta
@@ -571,6 +570,6 @@ def test_the_search_of_the_whole_misses_nothing(value: Any, ascii_only: bool, cu
     for short in (0, sys.maxsize):
         redactor = Redactor(PROTOCOL, secrets=["kq/known+secret-0123"])
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(text_secrets, "_SHORT", short)
+            patch.setattr(body_secrets, "_SHORT", short)
             results.append((redactor.redact(recording).body, redactor.report))
     assert results[0] == results[1]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.cassette import CassetteError, Journal, Recording, Redactor, save, scan, scan_file
-from harness.cassette.format.framing import pieces_of
+from harness.cassette.framing import pieces_of
 from harness.contract import PROTOCOL
 from harness.wire import Headers, Request
 from tests.cassette.samples import URL, answered, frames, get, post, streamed

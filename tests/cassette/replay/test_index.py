@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.cassette import Recording
-from harness.cassette.replay import index
-from harness.cassette.replay.index import Index
-from harness.cassette.replay.matching import Canon
+from harness.cassette import Recording, matching
+from harness.cassette.matching import Canon, Index
 from harness.contract import PROTOCOL
 from harness.wire import Request
 from tests.cassette.samples import URL, answered, get, post
@@ -42,8 +40,8 @@ def test_in_order() -> None:
 def test_a_look_up_compares_what_may_match(others: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """A request is compared only with recordings of the same shape, however many others there are."""
     compared: list[object] = []
-    really = index.difference
-    monkeypatch.setattr(index, "difference", lambda *given: compared.append(given) or really(*given))
+    really = matching.difference
+    monkeypatch.setattr(matching, "difference", lambda *given: compared.append(given) or really(*given))
     known = indexed(*(answered(chained(f"{number}", "old"), {}) for number in range(others)))
     assert known.match(CANON.of(chained("5", "old"))) == 5
     assert compared == []

@@ -15,7 +15,7 @@ import pytest
 from harness.engine.events import RunFinished, TargetInfo
 from harness.engine.results import ClientRun, Result, WireMoment
 from harness.interactions import INTERACTIONS
-from harness.kit.relayed_exchange import RelayedExchange
+from harness.kit.relay import RelayedExchange
 from harness.outcome import Exit, Verdict
 from harness.report.commands.torture import TorturePresentation
 from harness.report.html_report import MOST_ROWS, render

@@ -6,7 +6,7 @@ Layer 5.
 from __future__ import annotations
 
 from harness.cassette import Player, load
-from harness.cassette.replay.resumable_streams import streams_of
+from harness.cassette.player import streams_of
 from harness.outcome import UsageFault
 from harness.wire import StreamProtocol
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from harness.engine.results import ClientRun, Result
 from harness.faults.grammar import spell_out
-from harness.kit.relayed_exchange import RelayedExchange
+from harness.kit.relay import RelayedExchange
 from harness.outcome.words import format_count
 from harness.report.evidence.display import Display
 from harness.report.page.story.exchanges import MOST_EXCHANGES, tell_exchanges

@@ -11,11 +11,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl, quote, unquote, unquote_plus
 
-from harness.cassette.format.byte_edits import Found, bytes_of, text_of
-from harness.cassette.format.framing import ByteEdit, apply, follow
-from harness.cassette.format.recording import Recording
-from harness.cassette.redaction.body_secrets import BodySecretFinder
-from harness.cassette.redaction.placeholders import PlaceholderTable, apply_changes
+from harness.cassette.body_secrets import BodySecretFinder
+from harness.cassette.framing import ByteEdit, Found, apply, bytes_of, follow, text_of
+from harness.cassette.placeholders import PlaceholderTable, apply_changes
+from harness.cassette.recording import Recording
 from harness.errors import CassetteError
 from harness.wire import Headers, Request, StreamProtocol
 from harness.wire.coding import CODINGS, coding_of, decode_pieces

@@ -11,7 +11,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from harness.cassette.format.byte_edits import TextEdit
+from harness.cassette.framing import TextEdit
 from harness.wire.secrets.cut_texts import CutTexts, count_left_at_end, lower_ascii
 from harness.wire.secrets.forms import cores, find_escapes, is_escaped, spellings, unescape
 from harness.wire.secrets.hints import find_hints, hints

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from harness.cassette.format.document import parse
-from harness.cassette.format.entry import as_entry
-from harness.cassette.format.layout import AtomicFile, Layout
-from harness.cassette.format.provenance import KEY, Provenance
-from harness.cassette.format.recording import Recording
+from harness.cassette.document import parse
+from harness.cassette.entry import as_entry
+from harness.cassette.layout import AtomicFile, Layout
+from harness.cassette.recording import KEY, Provenance, Recording
 from harness.documents import open_file
 from harness.errors import CassetteError
 

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.cassette.format.document import parse_all
-from harness.cassette.format.entry import from_entry
-from harness.cassette.format.framing import apply
-from harness.cassette.format.recording import Recording
-from harness.cassette.redaction.body_secrets import begins_a_stream
-from harness.cassette.redaction.redactor import Redactor
+from harness.cassette.body_secrets import begins_a_stream
+from harness.cassette.document import parse_all
+from harness.cassette.entry import from_entry
+from harness.cassette.framing import apply
+from harness.cassette.recording import Recording
+from harness.cassette.redactor import Redactor
 from harness.documents import read_file
 from harness.errors import CassetteError
 from harness.wire import StreamProtocol

@@ -18,10 +18,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
-from harness.cassette.format.byte_edits import WINDOW, is_text, windows_of
-from harness.cassette.format.entry import as_entry
-from harness.cassette.format.layout import replace_file
-from harness.cassette.format.recording import Recording
+from harness.cassette.entry import as_entry
+from harness.cassette.framing import WINDOW, is_text, windows_of
+from harness.cassette.layout import replace_file
+from harness.cassette.recording import Recording
 from harness.errors import CassetteError
 
 _NOT_PLAIN = re.compile(r"[^\x20-\x7e]")

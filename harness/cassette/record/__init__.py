@@ -1,1 +1,0 @@
-"""Writes what is being recorded, so that a crash loses nothing. Layer 1."""

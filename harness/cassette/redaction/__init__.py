@@ -1,1 +1,0 @@
-"""Removes secrets before anything is written, and finds those that were left. Layer 1."""

@@ -1,1 +1,0 @@
-"""Answers requests from what was recorded. Layer 1."""
