@@ -12,9 +12,20 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from concurrent.futures import ProcessPoolExecutor
+
+DEVNULL, PIPE, STDOUT = subprocess.DEVNULL, subprocess.PIPE, subprocess.STDOUT
+TimeoutExpired = subprocess.TimeoutExpired
+
+Child = subprocess.Popen[bytes]
+"""A program that was started."""
 
 PYTHON: tuple[str, ...] = (sys.executable, "-I")
 """Our Python, which then imports nothing from the current folder, from PYTHONPATH, or from the user's packages."""
@@ -23,7 +34,8 @@ _PASSED = frozenset({
     "PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "WINDIR",
     "COMSPEC", "PATHEXT", "USERPROFILE", "APPDATA", "LOCALAPPDATA", "PROGRAMDATA", "SSL_CERT_FILE", "SSL_CERT_DIR",
     "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY",
-    "NO_PROXY", "LD_LIBRARY_PATH", "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "DBUS_SESSION_BUS_ADDRESS",
+    "NO_PROXY", "LD_LIBRARY_PATH", "BROWSER", "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY",
+    "DBUS_SESSION_BUS_ADDRESS",
 })  # fmt: skip
 """Variables that a tool may need to start, to find its caches, and to reach the network."""
 
@@ -55,34 +67,82 @@ def _absolute_path(environment: Mapping[str, str]) -> str:
 
 
 def run_tool(
-    command: Sequence[str], folder: Path, *, seconds: float | None = None
+    command: Sequence[str],
+    folder: Path | None = None,
+    *,
+    seconds: float | None = None,
+    captures: bool = True,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a tool to its end in `folder`, which is ours. `find_program` gives the absolute path of the program.
+    """Run a tool to its end in `folder`, which is ours, or else in an empty one. Its program is an absolute path.
 
-    Raises OSError if it cannot be run, and TimeoutError after `seconds`.
+    Raises OSError if it cannot be run, and TimeoutError after `seconds`. Without `captures` its output is dropped,
+    so that nobody waits for what it leaves running.
     """
-    _require_absolute(command[0])
+    if not Path(command[0]).is_absolute():
+        raise ValueError(f"{command[0]!r} is no absolute path: another file could take its place")
+    if folder is None:
+        with tempfile.TemporaryDirectory(prefix="harness-") as empty:
+            return run_tool(command, Path(empty), seconds=seconds, captures=captures)
+    to = PIPE if captures else DEVNULL
     try:
         return subprocess.run(
             command,
             cwd=folder,
             env=tool_environment(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdin=DEVNULL,
+            stdout=to,
+            stderr=to,
             text=True,
             errors="replace",
             timeout=seconds,
             check=False,
         )
-    except subprocess.TimeoutExpired:
+    except TimeoutExpired:
         raise TimeoutError(f"{command[0]} had not ended after {seconds:g} s") from None
 
 
-def _require_absolute(program: str) -> None:
-    if not Path(program).is_absolute():
-        raise ValueError(f"{program!r} is no absolute path: another file could take its place")
-
-
-def start(command: Sequence[str], environment: Mapping[str, str], **options: Any) -> subprocess.Popen[bytes]:
+def start(command: Sequence[str], environment: Mapping[str, str], **options: Any) -> Child:
     """Start a command of the user's with this environment; `options` are those of Popen. Raises OSError."""
     return subprocess.Popen(command, env=dict(environment), **options)
+
+
+def open_browser(address: str) -> bool:
+    """Show an address in the user's browser; return whether there is one.
+
+    A process of its own looks for it, because what it starts inherits its environment. The address is seen by all
+    users of this machine: it must hold no secret.
+    """
+    code = "import sys, webbrowser; sys.exit(not webbrowser.open(sys.argv[1]))"
+    return run_tool([*PYTHON, "-c", code, address], captures=False).returncode == 0
+
+
+@contextmanager
+def worker_pool(
+    workers: int, begin: Callable[..., object], arguments: tuple[Any, ...]
+) -> Iterator[ProcessPoolExecutor]:
+    """Processes that run our own functions; each calls `begin` first. If the block raises, they are killed.
+
+    They are spawned, not forked: a fork in a process with threads may deadlock. A spawned Python would import
+    `multiprocessing` from the current folder, unless PYTHONSAFEPATH says no.
+    """
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
+    before = os.environ.get("PYTHONSAFEPATH")
+    os.environ["PYTHONSAFEPATH"] = "1"
+    others = multiprocessing.active_children()
+    try:
+        with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), begin, arguments) as pool:
+            try:
+                yield pool
+            except BaseException:
+                for child in multiprocessing.active_children():
+                    if child not in others:
+                        child.kill()
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+    finally:
+        if before is None:
+            del os.environ["PYTHONSAFEPATH"]
+        else:
+            os.environ["PYTHONSAFEPATH"] = before

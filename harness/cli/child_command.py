@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
+from harness.child_processes import Child, start
 from harness.cli.signal_handling import INTERRUPT
 from harness.outcome import UsageFault
 
@@ -29,7 +29,7 @@ class ChildCommand:
 
     def __init__(self) -> None:
         self._alone = not _on_a_terminal()
-        self._child: subprocess.Popen[bytes] | None = None
+        self._child: Child | None = None
         self._told: list[int] = []
         self._last: threading.Timer | None = None
 
@@ -41,7 +41,7 @@ class ChildCommand:
         if self._told:
             return 128 + self._told[0]
         try:
-            child = subprocess.Popen(command, env=environment, process_group=0 if self._alone else None)
+            child = start(command, environment, process_group=0 if self._alone else None)
         except OSError as wrong:
             raise UsageFault(f"cannot run {command[0]!r}: {wrong.strerror}") from None
         self._child = child
@@ -88,7 +88,7 @@ class ChildCommand:
                 os.kill(child.pid, number)
 
 
-def _signal_group(child: subprocess.Popen[bytes], number: int) -> None:
+def _signal_group(child: Child, number: int) -> None:
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, number)
 

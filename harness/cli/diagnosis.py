@@ -9,9 +9,7 @@ from __future__ import annotations
 import os
 import platform
 import re
-import shutil
 import socket
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -20,6 +18,7 @@ from enum import StrEnum
 from importlib import metadata
 
 from harness import __version__
+from harness.child_processes import find_program, run_tool
 
 DISTRIBUTION = "interactions-harness"
 _OLDEST_PYTHON = (3, 11)
@@ -135,12 +134,16 @@ def _diagnose_sdks() -> Iterator[Diagnosis]:
             version,
             "harness drift --sdk google-genai says what it knows differently",
         )
-    node = shutil.which("node")
+    node = find_program("node")
     if node is None:
         yield Diagnosis("node", Condition.NOTE, "not on PATH", "only clients in JavaScript need it")
     else:
-        said = subprocess.run([node, "--version"], capture_output=True, text=True, timeout=10, check=False)
-        yield Diagnosis("node", Condition.OK, said.stdout.strip() or said.stderr.strip())
+        try:
+            said = run_tool([node, "--version"], seconds=10)
+        except (OSError, TimeoutError) as wrong:
+            yield Diagnosis("node", Condition.NOTE, f"{node} does not run: {wrong}", "only JavaScript needs it")
+        else:
+            yield Diagnosis("node", Condition.OK, said.stdout.strip() or said.stderr.strip())
 
 
 def _diagnose_pytest() -> Iterator[Diagnosis]:

@@ -5,12 +5,18 @@ Layer 7. Must not know what is served.
 
 from __future__ import annotations
 
+import atexit
 import datetime
+import html
+import shutil
+import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from harness.child_processes import open_browser
 from harness.cli.guarding import Access
 from harness.cli.masking import own_secrets
 from harness.cli.options import flag
@@ -151,11 +157,18 @@ def serve_with_page(
 
 
 def _browse(page: str) -> None:
-    import webbrowser
-
-    try:
-        shown = webbrowser.open(page)
-    except webbrowser.Error:
-        shown = False
-    if not shown:
-        say(f"no browser was found: open {page.partition('#')[0]}", to_errors=True)
+    """Show the page; one with a token through a file of ours, because all users see the arguments of a process."""
+    address, has_token, _ = page.partition("#")
+    if has_token:
+        folder = tempfile.mkdtemp(prefix="harness-")  # only this user may look into it
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        door = Path(folder, "inspector.html")
+        link = html.escape(page)
+        door.write_text(
+            f'<!doctype html><meta name="referrer" content="no-referrer"><title>harness</title>'
+            f'<meta http-equiv="refresh" content="0; url={link}"><a href="{link}">inspector</a>\n',
+            encoding="utf-8",
+        )
+        page = door.as_uri()
+    if not open_browser(page):
+        say(f"no browser was found: open {address}", to_errors=True)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeAlias
 
+from harness.child_processes import worker_pool
 from harness.engine.audit import Audit
 from harness.engine.capabilities import everything
 from harness.engine.cleanup import CreatedResources
@@ -214,25 +215,14 @@ class _Worker:
 def _play_in_processes(
     api: Api, names: Sequence[str], revision: str, workers: int
 ) -> Generator[PlayedReference | PlayedMutant, None, None]:
-    import multiprocessing
-    from concurrent.futures import ProcessPoolExecutor, as_completed
+    from concurrent.futures import as_completed
 
-    # Spawned, not forked: a fork in a process with threads may deadlock.
-    context = multiprocessing.get_context("spawn")
-    others = multiprocessing.active_children()
-    with ProcessPoolExecutor(workers, context, _begin_worker, (api, revision)) as pool:
-        try:
-            reference = pool.submit(_unmet_in_worker)
-            rows = [pool.submit(_play_in_worker, name) for name in names]
-            yield PlayedReference(reference.result())
-            for future in as_completed(rows):
-                yield future.result()
-        except BaseException:
-            for child in multiprocessing.active_children():
-                if child not in others:
-                    child.kill()
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    with worker_pool(workers, _begin_worker, (api, revision)) as pool:
+        reference = pool.submit(_unmet_in_worker)
+        rows = [pool.submit(_play_in_worker, name) for name in names]
+        yield PlayedReference(reference.result())
+        for future in as_completed(rows):
+            yield future.result()
 
 
 _worker: _Worker | None = None

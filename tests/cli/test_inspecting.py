@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import socket
 import sys
-import webbrowser
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 
+from harness.cli import inspecting
 from harness.emulator import Emulator
 from harness.transport import ServerThread
 from tests.cli.conftest import Harness
@@ -130,7 +130,7 @@ def test_beyond_this_machine_the_address_carries_a_token() -> None:
 def test_open_opens_the_page(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     """`--open` opens the address of the page, also with a command, which is not kept waiting."""
     opened: list[str] = []
-    monkeypatch.setattr(webbrowser, "open", lambda page: opened.append(page) or True)
+    monkeypatch.setattr(inspecting, "open_browser", lambda page: opened.append(page) or True)
     program = "import os; assert os.environ['INTERACTIONS_BASE_URL']"
     assert harness("serve", "--open", "--", sys.executable, "-c", program).code == 0
     assert [page.rpartition(":")[0] for page in opened] == ["http://127.0.0.1"]
@@ -139,7 +139,7 @@ def test_open_opens_the_page(harness: Harness, monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.slow
 def test_without_a_browser_the_address_is_said(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where no browser can be started, the address is printed."""
-    monkeypatch.setattr(webbrowser, "open", lambda page: False)
+    monkeypatch.setattr(inspecting, "open_browser", lambda page: False)
     program = "import time; time.sleep(0.2)"
     done = harness("serve", "--open", "--", sys.executable, "-c", program)
     assert "no browser was found: open http://127.0.0.1:" in done.err
@@ -167,7 +167,7 @@ def test_the_upstream_of_a_gateway_has_the_page(
                     told.append(change["target"])
         return True
 
-    monkeypatch.setattr(webbrowser, "open", look)
+    monkeypatch.setattr(inspecting, "open_browser", look)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     wait = f"while [ ! -e {watched} ]; do sleep 0.05; done"

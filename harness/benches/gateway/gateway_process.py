@@ -8,12 +8,12 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import IO
 
+from harness.child_processes import DEVNULL, STDOUT, Child, TimeoutExpired, start
 from harness.engine.traffic.interrupts import hold_all
 from harness.outcome import UsageFault
 
@@ -26,7 +26,7 @@ _WORDS = 2_000
 class Started:
     """A command that was started; its output is kept in a file."""
 
-    def __init__(self, child: subprocess.Popen[bytes], output: IO[bytes], name: str) -> None:
+    def __init__(self, child: Child, output: IO[bytes], name: str) -> None:
         self._child = child
         self._output = output
         self._name = name
@@ -42,7 +42,7 @@ class Started:
         """Wait at most `within` seconds; return how it ended, or `""` if it still runs."""
         try:
             code = self._child.wait(within)
-        except subprocess.TimeoutExpired:
+        except TimeoutExpired:
             return ""
         how = f"exit code {code}" if code >= 0 else f"signal {-code}"
         return f"the gateway, {self._name!r}, has ended ({how})"
@@ -57,7 +57,7 @@ class Started:
 def run_command(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[Started]:
     """Run a command in its own process group until the block ends. Raises UsageFault if it cannot be run."""
     with tempfile.TemporaryFile() as output:
-        child: subprocess.Popen[bytes] | None = None
+        child: Child | None = None
         try:
             with hold_all():
                 child = _start(command, environment, output)
@@ -67,29 +67,22 @@ def run_command(command: Sequence[str], environment: Mapping[str, str]) -> Itera
                 _end(child)
 
 
-def _start(command: Sequence[str], environment: Mapping[str, str], output: IO[bytes]) -> subprocess.Popen[bytes]:
+def _start(command: Sequence[str], environment: Mapping[str, str], output: IO[bytes]) -> Child:
     try:
-        return subprocess.Popen(
-            command,
-            env=dict(environment),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        return start(command, environment, stdin=DEVNULL, stdout=output, stderr=STDOUT, start_new_session=True)
     except OSError as wrong:
         raise UsageFault(f"cannot run {command[0]!r}: {wrong.strerror}") from None
 
 
-def _end(child: subprocess.Popen[bytes]) -> None:
+def _end(child: Child) -> None:
     """Ask the whole group to end, then kill it; ending only a shell would leave its gateway running."""
     _signal(child, signal.SIGTERM)
-    with contextlib.suppress(subprocess.TimeoutExpired):
+    with contextlib.suppress(TimeoutExpired):
         child.wait(PATIENCE)
     _signal(child, signal.SIGKILL)
     child.wait()
 
 
-def _signal(child: subprocess.Popen[bytes], number: int) -> None:
+def _signal(child: Child, number: int) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, number)

@@ -9,13 +9,12 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
-import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from harness.child_processes import DEVNULL, PIPE, STDOUT, TimeoutExpired, find_program, start, tool_environment
 from harness.wire import COMPLETE, At, By, Ending, Exchange, ExchangeBuilder, Headers, How, Length, Request
 from harness.wire.pieces import Chunk
 
@@ -33,7 +32,7 @@ _TOOLS = ("sh", "curl", "awk", "grep", "sed", "cut", "sleep", "cat")
 
 def is_runnable() -> bool:
     """Whether this machine has a shell, curl and the filters that the commands use."""
-    return all(map(shutil.which, _TOOLS))
+    return all(map(find_program, _TOOLS))
 
 
 def run_commands(
@@ -50,7 +49,7 @@ def run_commands(
     """
     with TemporaryDirectory(prefix="harness-") as name:
         folder = Path(name)
-        parts, in_time = _run_script(commands, {**os.environ, **secrets}, seconds, folder)
+        parts, in_time = _run_script(commands, {**tool_environment(), **secrets}, seconds, folder)
         last = max(parts, default=0)
         files = {number: file for number in parts if (file := folder / name_file(number)).is_file()}
         answers = [
@@ -71,19 +70,21 @@ def _run_script(
 ) -> tuple[dict[int, bytes], bool]:
     """What each command printed, by its number, and whether the last one came to its end in time."""
     script = "\n".join(f"printf '\\n{_MARK} {number}\\n'\n{line}" for number, line in enumerate(commands))
-    with subprocess.Popen(
-        ["sh", "-c", script],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        env=environment,
+    shell_program = find_program("sh")
+    assert shell_program is not None  # `is_runnable` was asked
+    with start(
+        [shell_program, "-c", script],
+        environment,
+        stdin=DEVNULL,
+        stdout=PIPE,
+        stderr=STDOUT,
         cwd=folder,
         start_new_session=True,
     ) as shell:
         in_time = True
         try:
             printed, _ = shell.communicate(timeout=seconds)
-        except subprocess.TimeoutExpired:
+        except TimeoutExpired:
             in_time = False
             os.killpg(shell.pid, 9)
             printed, _ = shell.communicate()

@@ -10,10 +10,10 @@ import contextlib
 import os
 import selectors
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 
+from harness.child_processes import DEVNULL, PIPE, Child, TimeoutExpired, start
 from harness.engine.traffic.interrupts import hold_all
 from harness.outcome import UsageFault
 
@@ -34,16 +34,16 @@ class Process:
     """
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], *, asked: bool = False) -> None:
-        child: subprocess.Popen[bytes] | None = None
+        child: Child | None = None
         try:
             with hold_all():
-                self._child = child = subprocess.Popen(
+                self._child = child = start(
                     command,
-                    env=dict(environment),
+                    environment,
                     bufsize=0,
-                    stdin=subprocess.PIPE if asked else subprocess.DEVNULL,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.PIPE,
+                    stdin=PIPE if asked else DEVNULL,
+                    stdout=PIPE,
+                    stderr=PIPE,
                     start_new_session=True,
                 )
         except OSError as wrong:
@@ -94,7 +94,7 @@ class Process:
 
     def wait(self, until: float) -> int | None:
         """Its exit code; None if it has not ended in time."""
-        with contextlib.suppress(subprocess.TimeoutExpired):
+        with contextlib.suppress(TimeoutExpired):
             return self._child.wait(max(0.0, until - time.monotonic()))
         return None
 

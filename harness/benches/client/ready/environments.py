@@ -10,7 +10,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.benches.client.ready.ready_clients import Language, ReadyClient
+from harness.child_processes import PYTHON, find_program, run_tool
 from harness.outcome import UsageFault
 from harness.resources import folder
 
@@ -120,12 +120,12 @@ def _copy_drivers(home: Path) -> Path:
 
 
 def _build_npm_commands(client: ReadyClient) -> list[list[str]]:
-    return [[_find("npm", client), "install", *_NPM_OPTIONS, *client.packages]]
+    return [[_find("npm", client), "install", "--ignore-scripts", *_NPM_OPTIONS, *client.packages]]
 
 
 def _build_pip_commands(python: str, home: Path, client: ReadyClient) -> list[list[str]]:
-    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    return [[sys.executable, "-m", "venv", "--clear", str(home / "venv")], [*pip, *client.packages]]
+    pip = [python, "-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    return [[*PYTHON, "-m", "venv", "--clear", str(home / "venv")], [*pip, *client.packages]]
 
 
 def _install_once(
@@ -139,7 +139,7 @@ def _install_once(
         if client.language is Language.NODE:
             (home / "package.json").write_text('{"private": true, "type": "module"}', "utf-8")
         for command in commands:
-            ran = subprocess.run(command, cwd=home, capture_output=True, text=True, errors="replace", check=False)
+            ran = run_tool(command, home)
             if ran.returncode:
                 said = (ran.stderr or ran.stdout).strip().splitlines()[-_LAST_LINES:]
                 what = "\n".join(f"  {line[:300]}" for line in said)
@@ -161,7 +161,7 @@ def _lock(home: Path) -> Iterator[None]:
 
 
 def _find(program: str, client: ReadyClient) -> str:
-    found = shutil.which(program)
+    found = find_program(program)
     if found is None:
         raise UsageFault(f"{client.name} needs {program} on PATH")
     return found

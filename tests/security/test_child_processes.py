@@ -1,0 +1,166 @@
+"""Child processes: one module starts them, and what it starts finds no key and runs nothing of the folder."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness import child_processes
+from harness.cli import inspecting
+from tests.security.test_hostile_folder import KEY, plant
+
+PACKAGE = Path(child_processes.__file__).parent
+DOOR = PACKAGE / "child_processes.py"
+MODULES = frozenset({"subprocess", "multiprocessing", "webbrowser", "pty", "_posixsubprocess", "pdb", "popen2"})
+CALLS = ("system", "popen", "posix_spawn", "posix_spawnp", "fork", "forkpty", "startfile")
+PREFIXES = ("exec", "spawn")
+ANYWHERE = frozenset(
+    {"ProcessPoolExecutor", "create_subprocess_exec", "create_subprocess_shell", "subprocess_exec"}
+)
+
+
+def starts_of(source: str) -> Iterator[str]:
+    """What in a module starts a process, or imports what does."""
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Import(names=names):
+                yield from (name.name for name in names if name.name.partition(".")[0] in MODULES)
+            case ast.ImportFrom(module=str(module), names=names, level=0):
+                root = module.partition(".")[0]
+                found = {name.name for name in names}
+                yield from (root for _ in range(root in MODULES))
+                yield from sorted(found & ANYWHERE)
+                yield from sorted(name for name in found if root in ("os", "posix") and is_start(name))
+            case ast.Attribute(value=ast.Name(id="os"), attr=name) if is_start(name):
+                yield f"os.{name}"
+            case ast.Attribute(attr=name) | ast.Name(id=name) if name in ANYWHERE:
+                yield name
+            case ast.Call(func=ast.Name(id="__import__")):
+                yield "__import__"
+
+
+def is_start(name: str) -> bool:
+    """Whether a function of `os` starts a process."""
+    return name in CALLS or name.startswith(PREFIXES)
+
+
+def test_one_module_starts_processes() -> None:
+    """No other module of the package imports or calls anything that starts a process."""
+    wrong = [
+        f"{path.relative_to(PACKAGE)}: {what}"
+        for path in sorted(PACKAGE.rglob("*.py"))
+        if path != DOOR
+        for what in starts_of(path.read_text("utf-8"))
+    ]
+    assert not wrong, "\n".join(wrong)
+    assert set(starts_of(DOOR.read_text("utf-8"))) >= {"subprocess", "multiprocessing", "ProcessPoolExecutor"}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import subprocess",
+        "import multiprocessing.pool",
+        "from subprocess import run",
+        "from os import execvp",
+        "import os\nos.system('x')",
+        "import os\nos.spawnv(0, 'x', [])",
+        "from concurrent.futures import ProcessPoolExecutor",
+        "import asyncio\nasyncio.create_subprocess_exec('x')",
+        "loop.subprocess_exec(x)",
+        "import webbrowser",
+        "__import__('pty')",
+    ],
+)
+def test_each_way_to_start_a_process_is_seen(source: str) -> None:
+    """The test above would notice each of these."""
+    assert list(starts_of(source))
+
+
+@pytest.fixture
+def hostile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A hostile current folder; what it runs leaves a file beside it."""
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    plant(folder, tmp_path / "ran")
+    (folder / "multiprocessing").mkdir()
+    shutil.copy(folder / "json.py", folder / "multiprocessing" / "__init__.py")
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("GEMINI_API_KEY", KEY)
+    monkeypatch.setenv("PYTHONPATH", ".")
+    return folder
+
+
+def test_a_tool_has_no_key_and_another_folder(hostile: Path) -> None:
+    """Our own Python gets no key, does not run in the current folder, and imports nothing from there."""
+    code = "import json, os, sys; print(json.dumps([os.getcwd(), sys.path, dict(os.environ)]))"
+    done = child_processes.run_tool([*child_processes.PYTHON, "-c", code])
+    here, path, environment = json.loads(done.stdout)
+    assert not Path(here).is_relative_to(hostile)
+    assert not Path(here).exists()
+    assert not {"", ".", str(hostile)} & set(path)
+    assert KEY not in json.dumps(environment)
+    assert not (hostile.parent / "ran").exists()
+
+
+def test_a_tool_has_an_absolute_path() -> None:
+    """A program that is only a name is refused: the current folder may hold one of that name."""
+    with pytest.raises(ValueError, match="'npm' is no absolute path"):
+        child_processes.run_tool(["npm", "--version"])
+
+
+def test_a_program_of_the_folder_is_not_found(hostile: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Relative entries of PATH lead to no program, and no tool gets them."""
+    (hostile / "npm").write_text("#!/bin/sh\n", encoding="utf-8")
+    (hostile / "npm").chmod(0o755)
+    monkeypatch.setenv("PATH", os.pathsep.join(("", ".", str(hostile / "no"))))
+    assert child_processes.find_program("npm") is None
+    assert child_processes.tool_environment()["PATH"] == str(hostile / "no")
+
+
+def test_a_worker_imports_nothing_of_the_folder(hostile: Path) -> None:
+    """A worker of `mutants` does not import `multiprocessing` from the current folder."""
+    code = (
+        "from harness import child_processes\n"
+        "if __name__ == '__main__':\n"
+        "    with child_processes.worker_pool(1, abs, (1,)) as pool:\n"
+        "        print(pool.submit(abs, -7).result())\n"
+    )
+    program = hostile.parent / "program.py"
+    program.write_text(code, encoding="utf-8")
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(
+        [sys.executable, str(program)], env=environment, cwd=hostile, capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "7\n", done.stderr
+    assert not (hostile.parent / "ran").exists(), (hostile.parent / "ran").read_text("utf-8")
+
+
+def test_a_browser_sees_no_key_and_no_token(hostile: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The arguments and the environment of a browser, which other users may read, hold neither token nor key."""
+    heard = hostile.parent / "heard.json"
+    program = hostile.parent / "browser"
+    program.write_text(
+        f"#!{sys.executable} -I\nimport json, os, pathlib, sys\n"
+        f"pathlib.Path({str(heard)!r}).write_text(json.dumps([sys.argv, dict(os.environ)]))\n",
+        encoding="utf-8",
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("BROWSER", f"{program} %s")
+    monkeypatch.setattr(tempfile, "tempdir", str(hostile.parent))
+    inspecting._browse("http://127.0.0.1:8/#token=t0ken")
+    (_, page), environment = json.loads(heard.read_text("utf-8"))
+    assert "t0ken" not in page
+    assert KEY not in json.dumps(environment)
+    door = Path(page.removeprefix("file://"))
+    assert "http://127.0.0.1:8/#token=t0ken" in door.read_text("utf-8")
+    assert door.parent.stat().st_mode & 0o077 == 0
