@@ -14,11 +14,11 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 import pytest
-from harness.cassette.record import cassette_writer
 
 from harness.cassette import CassetteError, CassetteFile, Pieces, Provenance, Recording, Target, layout, load, save
 from harness.cassette.framing import pieces_of
 from harness.cassette.matching import Canon
+from harness.cassette.record import cassette_writer
 from harness.cassette.redactor import Redactor
 from harness.cassette.scan import scan
 from harness.contract import PROTOCOL
