@@ -34,11 +34,6 @@ from tests.checks._play import TARGET, play
 
 CLAIMS_A_LEVEL = re.compile(r"\b(must|shall|should|ought)\b", re.IGNORECASE)
 
-UNTESTABLE = {
-    "store.false-chain": "the reference gives what it does not store no id to continue",
-}
-"""Checks that cannot be tested on the reference emulator, and why that is right."""
-
 OFFLINE = {
     "tool.result-name": "speaks of a client's recorded requests, which no target answers for",
     "request.schema": "speaks of a client's recorded requests, which no target answers for",
@@ -111,9 +106,7 @@ def test_reference_keeps_every_rule(name):
     assert played.unmet is None
     assert (played.requests, played.interactions) == (exercise.requests, exercise.interactions)
     observed = {check.id: check.observe(played.exchanges) for check in BY_EXERCISE[name]}
-    wrong = {i: o for i, o in observed.items() if o.outcome is not Outcome.MET and i not in UNTESTABLE}
-    assert wrong == {}
-    assert all(o.outcome is Outcome.UNTESTABLE for i, o in observed.items() if i in UNTESTABLE)
+    assert {i: o for i, o in observed.items() if o.outcome is not Outcome.MET} == {}
 
 
 def reference() -> ServiceDriver:
