@@ -47,15 +47,17 @@ def _read(exchange: Exchange, contract: Contract | None) -> Reading:
 
 
 def _load_rules() -> Mapping[str, Rule]:
+    from harness.extend import load_extensions
     from harness.rules import BY_ID
 
-    return BY_ID
+    return {**BY_ID, **{check.id: check.rule for one in load_extensions() for check in one.checks}}
 
 
 def _load_areas() -> Mapping[str, str]:
+    from harness.extend import load_extensions
     from harness.rules import SUBJECTS
 
-    return SUBJECTS
+    return {**SUBJECTS, **{one.name: one.title for one in load_extensions()}}
 
 
 def _new_file_judge(file: str, result: Verification, contract: Contract) -> FileJudge:
@@ -183,8 +185,9 @@ def _load_probes() -> Probes:
 
 def _load_catalogue() -> tuple[Check, ...]:
     from harness.checks.catalogue import CATALOGUE
+    from harness.extend import load_extensions
 
-    return CATALOGUE
+    return (*CATALOGUE, *(check for one in load_extensions() for check in one.checks))
 
 
 @cache
@@ -215,8 +218,9 @@ def _new_service(contract: Contract, mutant: str) -> Emulator:
 
 def _load_mutants() -> Mapping[str, Mutant[Any]]:
     from harness.emulator.mutants import MUTANTS
+    from harness.extend import load_extensions
 
-    return MUTANTS
+    return {**MUTANTS, **{mutant.id: mutant for one in load_extensions() for mutant in one.mutants}}
 
 
 def _new_client_service(*, contract: Contract | None, clock: Clock | None, seed: int) -> Emulator:
@@ -240,6 +244,7 @@ def _load_client_model() -> ClientModel:
     from harness.contract import is_settled
     from harness.emulator import Emulator
     from harness.emulator.prepared_run import prepare_run, stream_request
+    from harness.extend import load_extensions
     from harness.kit.client_model import ClientModel, ClientWords, ScriptedService
     from harness.rules import rows_of
 
@@ -255,7 +260,7 @@ def _load_client_model() -> ClientModel:
             new=_new_client_service, prepare=prepare_run, release=Emulator.release, stream_request=stream_request
         ),
         modes=MODES,
-        sets=SETS,
+        sets={**SETS, **{one.name: tuple(one.kinds) for one in load_extensions() if one.kinds}},
         load_incidents=_load_client_incidents,
         rules={row.rule.id: row.rule for row in rows_of("clients")},
         is_final=is_settled,

@@ -1,0 +1,214 @@
+"""What a user adds in a module of their own: rules with their checks, mutants, and faults for clients.
+
+Layer 3. `docs/extending.md` has an example. A module makes one `Extension`; it is named by `HARNESS_EXTENSION` or
+by the entry point `harness.extensions` of an installed package. What it adds stands beside what is built in: in
+`harness list`, `explain`, `check`, `mutants` and `torture`, and in every report.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache, partial
+from importlib import import_module, metadata
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from harness.checks.capabilities import CAPABILITIES, PROFILES
+from harness.checks.catalogue import CATALOGUE, build_check
+from harness.checks.vocabulary.expect import expect_interaction, expect_refusal, expect_status, finding, note
+from harness.contract.requests import RequestBuilder
+from harness.emulator.mutants import MUTANTS, hooks
+from harness.emulator.mutants.parts import Defect
+from harness.emulator.mutants.rows import EmulatorMutant, row
+from harness.errors import UsageFault
+from harness.faults.kinds import CaseKind, at
+from harness.kit.actions import Close, Finish, Open, Read, Send, Steps, Wait
+from harness.kit.check import Check, Judge, Registry, exercise
+from harness.kit.mutant import table
+from harness.outcome import Basis, Finding
+from harness.rules import SUBJECTS
+from harness.rules.row import read_record
+from harness.rules.tables import expand_table, load_sources
+from harness.wire import Exchange
+
+__all__ = [
+    "Extension",
+    "exercise", "RequestBuilder", "Exchange", "Steps", "Send", "Open", "Read", "Finish", "Close", "Wait",
+    "finding", "note", "expect_status", "expect_refusal", "expect_interaction", "Finding",
+    "hooks",
+]  # fmt: skip
+
+GROUP = "harness.extensions"
+"""The group of entry points whose modules are loaded."""
+
+VARIABLE = "HARNESS_EXTENSION"
+"""Names modules or files, separated by commas; child processes load them, too."""
+
+_NAME = re.compile(r"[a-z]+")
+_ANYTHING = [str(basis) for basis in Basis if basis is not Basis.COMPARED]
+
+
+class Extension:
+    """Rules, checks, mutants and faults under one name, which begins the id of each of its rules.
+
+    `title` heads its rules in reports.
+    """
+
+    def __init__(self, name: str, *, title: str = "") -> None:
+        if not _NAME.fullmatch(name) or name in SUBJECTS:
+            taken = "the built-in rules have that name" if name in SUBJECTS else "a name is lower-case letters"
+            raise UsageFault(f"an extension cannot be called {name!r}: {taken}: choose another, such as 'acme'")
+        self.name = name
+        self.title = title or name
+        self.checks: list[Check] = []
+        self.mutants: list[EmulatorMutant] = []
+        self.kinds: list[CaseKind] = []
+
+    def check(
+        self,
+        rule_id: str,
+        exercise: Any,
+        *,
+        breaks: str,
+        source: str,
+        statement: str = "",
+        url: str = "",
+        level: str = "SHOULD",
+        title: str = "",
+        requires: Iterable[str] = (),
+        accepts: Iterable[str] = (),
+        profile: str = "core",
+    ) -> Callable[[Judge], Judge]:
+        """Register the decorated judge, and the rule that it judges in the responses of an exercise.
+
+        The judge's parameters name results of the exercise; it yields a `finding` for each deviation. Its
+        docstring is the `statement` if that is not given. `source` is where the rule is written: the document and,
+        after a comma, the place in it. Raises UsageFault for a rule that cannot be registered.
+        """
+        page, _, section = source.partition(", ")
+        record = {
+            "id": rule_id, "area": self.name, "level": level, "breaks": breaks, "profile": profile,
+            "requires": list(requires), "accepts": list(accepts) or ["what the statement says"],
+            "source": {"basis": Basis.DOCUMENTED, "page": page, "section": section, "url": url},
+        }  # fmt: skip
+
+        def register(judge: Judge) -> Judge:
+            said = statement or (judge.__doc__ or "").strip().partition("\n")[0]
+            with self._explaining(rule_id):
+                if not said:
+                    raise ValueError("no statement: write what holds as the docstring of the judge")
+                self._register({**record, "statement": said, "title": title or said.rstrip(".")}, exercise, judge)
+            return judge
+
+        return register
+
+    def table(self, path: str | Path, module: str) -> None:
+        """Register every row of a table of rules, as `harness/rules` has them.
+
+        `exercise` and `judge` are functions of `module`, the caller's `__name__`, and `page` is the title of a
+        document. Raises UsageFault for a table that is wrong, with the line.
+        """
+        file = Path(path)
+
+        with self._explaining(str(file)):
+            for record in expand_table(file.stem, file.read_bytes(), _AnyPage(load_sources())):
+                self._require_own(record["id"])
+                self.checks.append(build_check(read_record(record), module))
+
+    def mutant(self, mutant_id: str, summary: str, *defects: Defect) -> None:
+        """Add a defective emulator, which a check has to fail on: an id, what is wrong, and the defects.
+
+        `hooks` has what makes a defect, such as `hooks.response("POST interactions", change)`.
+        """
+        with self._explaining(mutant_id):
+            self.mutants += table(self.name, row(mutant_id, summary, *defects))
+
+    def fault(self, name: str, about: str, *plans: str) -> None:
+        """Add cases for clients: one for each fault plan, in a set of `harness torture` with this one's name."""
+        self.kinds.append(CaseKind(name=f"{self.name}-{name}", about=about, plans=at(*plans)))
+
+    def _register(self, record: Mapping[str, Any], exercise: Any, judge: Judge) -> None:
+        self._require_own(record["id"])
+        entry = read_record(record)
+        registry = Registry({entry.rule.id: entry.rule}, profiles=PROFILES, capabilities=CAPABILITIES)
+        words: dict[str, Any] = {"title": entry.title, "profile": entry.profile, "accepts": entry.accepts}
+        registry.check(entry.rule.id, exercise, requires=entry.requires, **words)(judge)
+        self.checks += registry.checks
+
+    def _require_own(self, rule_id: str) -> None:
+        if rule_id.partition(".")[0] != self.name or not re.fullmatch(r"[a-z]+\.[a-z0-9-]+", rule_id):
+            raise ValueError(f"the id of a rule begins with the name of its extension: {self.name}.some-words")
+
+    @contextmanager
+    def _explaining(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except (ValueError, OSError) as wrong:
+            raise UsageFault(f"the extension {self.name!r}: {what}: {wrong}") from wrong
+
+
+class _AnyPage(dict[str, Any]):
+    """The documents that rows may cite by key, and every other by its title."""
+
+    def __missing__(self, title: str) -> dict[str, Any]:
+        return {"title": title, "says": _ANYTHING}
+
+    def __contains__(self, title: object) -> bool:
+        return True
+
+
+@cache
+def load_extensions() -> tuple[Extension, ...]:
+    """Every extension: of installed packages, then those that `VARIABLE` names.
+
+    Raises UsageFault for one that cannot be loaded or is no extension, and for names that are taken.
+    """
+    named = [part.strip() for part in os.environ.get(VARIABLE, "").split(",") if part.strip()]
+    loads = [(f"the entry point {one.name!r}", one.load) for one in metadata.entry_points(group=GROUP)]
+    loads += [(repr(name), partial(_import, name)) for name in dict.fromkeys(named)]
+    found = tuple(dict.fromkeys(one for name, load in loads for one in _load(name, load)))
+    _refuse_doubles("extension", [one.name for one in found])
+    _refuse_doubles("rule", [check.id for check in (*CATALOGUE, *(c for one in found for c in one.checks))])
+    _refuse_doubles("mutant", [*MUTANTS, *(mutant.id for one in found for mutant in one.mutants)])
+    return found
+
+
+def _load(name: str, load: Callable[[], Any]) -> list[Extension]:
+    try:
+        module = load()
+    except UsageFault:
+        raise
+    except Exception as wrong:
+        raise UsageFault(f"the extension {name} cannot be loaded: {type(wrong).__name__}: {wrong}") from wrong
+    found = [module] if isinstance(module, Extension) else vars(module).values()
+    extensions = [value for value in found if isinstance(value, Extension)]
+    if not extensions:
+        raise UsageFault(f"{name} makes no extension: write `acme = Extension('acme')` in it (docs/extending.md)")
+    return extensions
+
+
+def _import(name: str) -> ModuleType:
+    if not name.endswith(".py"):
+        return import_module(name)
+    path = Path(name)
+    spec = spec_from_file_location(f"harness_extension_{path.stem}", path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise FileNotFoundError(f"there is no file {name!r}: name a file that ends in .py, or a module")
+    module = module_from_spec(spec)
+    sys.modules[spec.name] = module  # so that the rows of its table find its functions
+    spec.loader.exec_module(module)
+    return module
+
+
+def _refuse_doubles(what: str, names: Iterable[str]) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise UsageFault(f"two have the {what} {name!r}: rename one")
+        seen.add(name)

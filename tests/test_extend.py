@@ -1,0 +1,143 @@
+"""A user's module adds rules, checks, mutants and faults: the example of `docs/extending.md`, as written."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from harness.cli import main
+from harness.errors import UsageFault
+from harness.extend import VARIABLE, Extension, load_extensions
+from harness.interactions import INTERACTIONS
+
+PAGE = Path(__file__).resolve().parents[1].joinpath("docs", "extending.md").read_text("utf-8")
+EXAMPLE, TABLE_CALL = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+(TABLE,) = re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+
+Extend = Callable[[str], None]
+
+
+@pytest.fixture
+def extend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Extend]:
+    """Loads the extension with this source for one test."""
+
+    def load(source: str) -> None:
+        (tmp_path / "acme.py").write_text(source, encoding="utf-8")
+        monkeypatch.setenv(VARIABLE, str(tmp_path / "acme.py"))
+        load_extensions.cache_clear()
+
+    monkeypatch.chdir(tmp_path)
+    yield load
+    monkeypatch.undo()
+    load_extensions.cache_clear()
+
+
+def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
+    """The exit code of a command and what it printed."""
+    code = main(list(words))
+    shown = capsys.readouterr()
+    return code, shown.out + shown.err
+
+
+def test_the_example_has_few_lines() -> None:
+    """A rule with its check, a mutant and a fault take 15 lines."""
+    assert len([line for line in EXAMPLE.splitlines() if line.strip()]) <= 15
+
+
+def test_the_example_stands_beside_what_is_built_in(extend: Extend, capsys: pytest.CaptureFixture[str]) -> None:
+    """What it adds is listed, explained and judged, its mutant is known, and its cases are a set."""
+    extend(EXAMPLE)
+    code, listed = run(capsys, "list", "acme.*")
+    assert (code, listed.splitlines()[-1]) == (0, "1 check")
+    assert "Acme handbook, 3 (documented)" in run(capsys, "explain", "acme.id")[1]
+    assert run(capsys, "check", "emulator", "-c", "acme.*")[0] == 0
+    assert [kind.name for kind in INTERACTIONS.load_client_model.__wrapped__().sets["acme"]] == ["acme-proxy"]
+    assert INTERACTIONS.load_mutants()["acme-no-id"].area == "acme"
+    assert INTERACTIONS.load_areas()["acme"] == "Rules of Acme"
+    assert INTERACTIONS.load_rules()["acme.id"].level == "SHOULD"
+
+
+def test_a_table_of_rules_is_read(extend: Extend, capsys: pytest.CaptureFixture[str]) -> None:
+    """The rows of the page's table are checks, judged by functions of the module or by shared judges."""
+    judge = "\ndef is_short(created):\n    if len(created.body) > 2000:\n        yield finding('long')\n"
+    shared = TABLE.replace("acme.terse", "acme.ok").replace("is_short", "{expect_status: created, accepts: [200]}")
+    Path("acme.yaml").write_text(TABLE + shared, encoding="utf-8")
+    extend(f"from pathlib import Path\n{EXAMPLE}{judge}{TABLE_CALL}")
+    code, shown = run(capsys, "check", "emulator", "-c", "acme.*", "--level", "may")
+    assert code == 0
+    assert "judged 3 of 354" in shown
+    assert [check.id for check in INTERACTIONS.load_catalogue()[-3:]] == [
+        "acme.id",
+        "acme.terse",
+        "acme.ok",
+    ]
+
+
+def test_a_wrong_row_is_named_with_its_line(extend: Extend, capsys: pytest.CaptureFixture[str]) -> None:
+    """A mistake in a table of an extension is reported with file and line, and ends the command."""
+    Path("acme.yaml").write_text(TABLE.replace("MAY", "WILL"), encoding="utf-8")
+    extend(f"from pathlib import Path\n{EXAMPLE}{TABLE_CALL}")
+    code, shown = run(capsys, "list")
+    assert code == 2
+    assert "acme.yaml:2: acme.terse: " in shown
+
+
+IMPORT = "from harness.extend import Extension\n"
+
+
+@pytest.mark.parametrize(("source", "says"), [
+    ("import nowhere", "cannot be loaded: ModuleNotFoundError: No module named 'nowhere'"),
+    ("x = 1", "makes no extension: write `acme = Extension('acme')` in it"),
+    (IMPORT + "a = Extension('get')", "cannot be called 'get': the built-in rules have that name"),
+    (IMPORT + "a = Extension('a b')", "a name is lower-case letters"),
+    (IMPORT + "a, b = Extension('acme'), Extension('acme')", "two have the extension 'acme': rename one"),
+    (EXAMPLE.replace("acme.id", "get.ok"), "the id of a rule begins with the name of its extension"),
+    (EXAMPLE.replace('"""A', '"A"; """A').replace('"A"', "0"), "no statement: write what holds"),
+    (EXAMPLE + "acme.checks *= 2", "two have the rule 'acme.id': rename one"),
+    (EXAMPLE.replace("acme-no-id", "cancel-noop"), "two have the mutant 'cancel-noop': rename one"),
+    (EXAMPLE.replace("breaks=", 'level="WILL", breaks='), "'WILL' is not a valid Level"),
+    (EXAMPLE.replace("breaks=", 'profile="cores", breaks='), "unknown profile 'cores'"),
+], ids=["import", "none", "taken", "name", "twice", "id", "bare", "rule", "mutant", "level", "group"])  # fmt: skip
+def test_what_is_wrong_is_said(extend: Extend, capsys: pytest.CaptureFixture[str], source: str, says: str) -> None:
+    """An extension that cannot be used ends the command with exit code 2 and the reason."""
+    extend(source)
+    code, shown = run(capsys, "list")
+    assert code == 2
+    assert says in shown
+
+
+def test_a_file_that_is_not_there_is_named(extend: Extend, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that is no file and no module is refused."""
+    monkeypatch.setenv(VARIABLE, "elsewhere.py")
+    load_extensions.cache_clear()
+    with pytest.raises(UsageFault, match=r"there is no file 'elsewhere\.py'"):
+        load_extensions()
+
+
+def test_the_entry_point_of_a_package_is_loaded(extend: Extend, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The group `harness.extensions` names modules, or extensions in them."""
+    installed = Extension("installed")
+    point = metadata.EntryPoint("acme", "tests.test_extend:nothing", "harness.extensions")
+    monkeypatch.setattr(metadata.EntryPoint, "load", lambda self: installed)
+    monkeypatch.setattr(metadata, "entry_points", lambda group: [point] if group == "harness.extensions" else [])
+    load_extensions.cache_clear()
+    assert load_extensions() == (installed,)
+
+
+@pytest.mark.slow
+def test_other_processes_load_it_too(tmp_path: Path) -> None:
+    """The processes of a kill matrix know the mutants of an extension, and its check kills them."""
+    (tmp_path / "acme.py").write_text(EXAMPLE + EXAMPLE.splitlines()[-2].replace("no-id", "no-id2"))
+    command = [sys.executable, "-m", "harness", "mutants", "acme-*", "-j", "2", "-v"]
+    environment = {**os.environ, VARIABLE: str(tmp_path / "acme.py")}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "acme-no-id2" in done.stdout
+    assert done.stdout.count("acme.id") == 2
