@@ -1,29 +1,65 @@
 """What the Interactions API promises (shape, order, lifecycle and rules), and the judges that check a target.
 
 Layer 1, sans-IO. The emulator, the checks and the runner take their vocabulary from here.
+
+Names are imported on first use, so that an emulator does not pay for the judges.
 """
 
-from harness.contract.contract import CURRENT, Contract, load, load_from
-from harness.contract.data.assembly import Assembler
-from harness.contract.data.step_diff import Difference, compare_steps
-from harness.contract.judge.body import judge_interaction, judge_steps
-from harness.contract.judge.failures.errors import judge_error
-from harness.contract.judge.history.recorded import judge_history
-from harness.contract.judge.reading import Reading, read
-from harness.contract.judge.stream import StreamJudge
-from harness.contract.judge.stream_summary import StreamReading
-from harness.contract.judge.usage import judge_usage
-from harness.contract.schema.schemas import REVISIONS
-from harness.contract.tables.lifecycle import (
-    RUNNING,
-    SETTLED,
-    STATUSES,
-    TERMINAL,
-    WAITING,
-    is_settled,
-    may_follow,
-)
-from harness.contract.tables.protocol import PROTOCOL
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from harness.contract.contract import CURRENT, Contract, load, load_from
+    from harness.contract.data.assembly import Assembler
+    from harness.contract.data.step_diff import Difference, compare_steps
+    from harness.contract.judge.body import judge_interaction, judge_steps
+    from harness.contract.judge.failures.errors import judge_error
+    from harness.contract.judge.history.recorded import judge_history
+    from harness.contract.judge.reading import Reading, read
+    from harness.contract.judge.stream import StreamJudge
+    from harness.contract.judge.stream_summary import StreamReading
+    from harness.contract.judge.usage import judge_usage
+    from harness.contract.schema.schemas import REVISIONS
+    from harness.contract.tables.lifecycle import (
+        RUNNING,
+        SETTLED,
+        STATUSES,
+        TERMINAL,
+        WAITING,
+        is_settled,
+        may_follow,
+    )
+    from harness.contract.tables.protocol import PROTOCOL
+
+_HOMES = {
+    "CURRENT": "contract",
+    "Contract": "contract",
+    "load": "contract",
+    "load_from": "contract",
+    "Assembler": "data.assembly",
+    "Difference": "data.step_diff",
+    "compare_steps": "data.step_diff",
+    "judge_interaction": "judge.body",
+    "judge_steps": "judge.body",
+    "judge_error": "judge.failures.errors",
+    "judge_history": "judge.history.recorded",
+    "Reading": "judge.reading",
+    "read": "judge.reading",
+    "StreamJudge": "judge.stream",
+    "StreamReading": "judge.stream_summary",
+    "judge_usage": "judge.usage",
+    "REVISIONS": "schema.schemas",
+    "RUNNING": "tables.lifecycle",
+    "SETTLED": "tables.lifecycle",
+    "STATUSES": "tables.lifecycle",
+    "TERMINAL": "tables.lifecycle",
+    "WAITING": "tables.lifecycle",
+    "is_settled": "tables.lifecycle",
+    "may_follow": "tables.lifecycle",
+    "PROTOCOL": "tables.protocol",
+}
 
 __all__ = [
     "StreamJudge", "StreamReading", "Reading", "read",
@@ -34,3 +70,9 @@ __all__ = [
     "PROTOCOL",
     "Contract", "load", "load_from", "REVISIONS", "CURRENT",
 ]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

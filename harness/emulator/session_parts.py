@@ -29,7 +29,6 @@ from harness.emulator.values.settings import Settings
 from harness.emulator.values.timestamps import Timestamps
 from harness.emulator.values.usage import Meter
 from harness.wire import Clock
-from harness.wire.mask import Mask
 from harness.wire.request_log import RequestLog
 
 
@@ -56,8 +55,8 @@ class SessionParts:
         self.ids = self.ids_type(seed)
         self.timestamps = Timestamps(clock)
         self.scripts = ScriptQueue(settings.max_queued, settings.max_queued_bytes)
-        mask = Mask(fields=contract.protocol.secret_fields)
-        self.log = RequestLog(settings.max_requests, mask, most_bytes=settings.max_request_bytes)
+        fields = contract.protocol.secret_fields
+        self.log = RequestLog(settings.max_requests, fields, most_bytes=settings.max_request_bytes)
         self._build(settings)
 
     def _build(self, settings: Settings) -> None:

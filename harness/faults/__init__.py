@@ -3,40 +3,90 @@
 `cut(service, plan, protocol)` wraps a service so that it suffers from a plan; `parse` parses a plan and
 `random_plan` draws one from a seed; `every_event`, `structural` and `every_byte` list the places where a recorded
 body can be cut.
+
+Names are imported on first use, so that a service without a plan does not pay for the grammar.
 """
 
-from harness.faults.grammar import parse, random_plan
-from harness.faults.plan import Connection, Fault, Plan, Scope, Seed
-from harness.faults.service import FaultyService, Suffered, cut
-from harness.faults.splitting import every_byte, every_event, structural
-from harness.faults.values import (
-    BareError,
-    Chunks,
-    Comment,
-    Compress,
-    Crlf,
-    Cut,
-    Drop,
-    ErrorEvent,
-    ErrorShape,
-    Garble,
-    Glue,
-    Ids,
-    Inclusive,
-    Late,
-    Members,
-    Omit,
-    Ping,
-    Place,
-    Raw,
-    Replay,
-    Reshape,
-    Silence,
-    Spot,
-    Status,
-    Trickle,
-    Unknown,
-)
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from harness.faults.grammar import parse, random_plan
+    from harness.faults.plan import Connection, Fault, Plan, Scope, Seed
+    from harness.faults.service import FaultyService, Suffered, cut
+    from harness.faults.splitting import every_byte, every_event, structural
+    from harness.faults.values import (
+        BareError,
+        Chunks,
+        Comment,
+        Compress,
+        Crlf,
+        Cut,
+        Drop,
+        ErrorEvent,
+        ErrorShape,
+        Garble,
+        Glue,
+        Ids,
+        Inclusive,
+        Late,
+        Members,
+        Omit,
+        Ping,
+        Place,
+        Raw,
+        Replay,
+        Reshape,
+        Silence,
+        Spot,
+        Status,
+        Trickle,
+        Unknown,
+    )
+
+_HOMES = {
+    "parse": "grammar",
+    "random_plan": "grammar",
+    "Connection": "plan",
+    "Fault": "plan",
+    "Plan": "plan",
+    "Scope": "plan",
+    "Seed": "plan",
+    "FaultyService": "service",
+    "Suffered": "service",
+    "cut": "service",
+    "every_byte": "splitting",
+    "every_event": "splitting",
+    "structural": "splitting",
+    "BareError": "values",
+    "Chunks": "values",
+    "Comment": "values",
+    "Compress": "values",
+    "Crlf": "values",
+    "Cut": "values",
+    "Drop": "values",
+    "ErrorEvent": "values",
+    "ErrorShape": "values",
+    "Garble": "values",
+    "Glue": "values",
+    "Ids": "values",
+    "Inclusive": "values",
+    "Late": "values",
+    "Members": "values",
+    "Omit": "values",
+    "Ping": "values",
+    "Place": "values",
+    "Raw": "values",
+    "Replay": "values",
+    "Reshape": "values",
+    "Silence": "values",
+    "Spot": "values",
+    "Status": "values",
+    "Trickle": "values",
+    "Unknown": "values",
+}
 
 __all__ = [
     "cut", "FaultyService", "Suffered",
@@ -47,3 +97,9 @@ __all__ = [
     "every_event", "structural", "every_byte",
     "random_plan",
 ]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -13,14 +13,16 @@ from collections import Counter
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
-from harness.kit.check import Check
 from harness.kit.client_model import ClientModel
 from harness.kit.mutant import Mutant
 from harness.kit.search import SearchModel
 from harness.outcome import Finding, Judgement, Rule
 from harness.wire import Clock, Exchange, Headers, Request, Response, StreamProtocol
+
+if TYPE_CHECKING:
+    from harness.kit.check import Check
 
 # Why a target does not have a capability. Layer 1, a value that probes say and plans read.
 

@@ -14,7 +14,6 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from harness.benches.client.judgement.received_responses import ReceivedResponse, watch
-from harness.faults import FaultyService, Plan, cut
 from harness.kit.api import Api
 from harness.outcome import UsageFault
 from harness.outcome.words import format_count
@@ -26,10 +25,10 @@ from harness.plugin.session_server import SessionServer, Tenant
 from harness.plugin.traffic_log import TrafficLog, name_call
 from harness.transport import ServiceDriver
 from harness.wire import Clock, Request, Response, Service, UntilClose
-from harness.wire.mask import Mask
 from harness.wire.request_log import RequestLog
 
 if TYPE_CHECKING:
+    from harness.faults import FaultyService, Plan
     from harness.transport import Transport
 
 Kind: TypeAlias = Literal["any", "create", "get", "stream", "cancel", "delete"]
@@ -68,7 +67,7 @@ class ObservedService:
         """Whether the test read `requests`."""
         self._count = 0
         self._log = RequestLog(
-            self.limit, Mask(fields=self._protocol.secret_fields), body=sys.maxsize
+            self.limit, self._protocol.secret_fields, body=sys.maxsize
         )  # whole bodies, because tests assert on them
         self._made: deque[MadeBy] = deque(maxlen=self.limit)
         self._planned = PlannedFaults()
@@ -190,6 +189,8 @@ class ObservedService:
 
         If a part of the plan never takes effect, the test fails, unless the plan is `optional`.
         """
+        from harness.faults import cut
+
         self.service = faulty = cut(self._whole, plan, self._protocol)
         self._planned.add_drop(faulty, optional=optional, origin=self.find_origin())
         return faulty
@@ -278,7 +279,7 @@ class ObservedService:
     def in_use(self) -> AbstractContextManager[None]:
         """Answer the requests of clients that were built for the live service, while the block runs."""
         hosts = self._session.environment.live_hosts if self._session is not None else ()
-        return redirect(self.transport, hosts)
+        return redirect(lambda: self.transport, hosts)
 
 
 class MadeBy:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from harness.faults import FaultyService
-from harness.faults.service import find_unmet
 from harness.outcome import UsageFault
 from harness.outcome.suggest import did_you_mean
 from harness.wire import Headers, Response, StreamProtocol
+
+if TYPE_CHECKING:
+    from harness.faults import FaultyService
 
 KINDS = ("any", "create", "get", "stream", "cancel", "delete")
 _TRANSIENT = frozenset({408, 409, 429})
@@ -94,6 +96,8 @@ class PlannedFaults:
 
     def find_unmet(self) -> Iterator[str]:
         """Each plan that never took effect, in a phrase that says why."""
+        from harness.faults.service import find_unmet
+
         for planned in self._refusals:
             if not (planned.met or planned.optional):
                 what = "no request" if planned.on == "any" else f"no {planned.on}"

@@ -6,12 +6,16 @@ Layer 0. A `Mask` knows where the secrets are; must not know what a request mean
 from __future__ import annotations
 
 from collections import deque
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from harness.wire.mask import Mask
 from harness.wire.message import Request
+
+if TYPE_CHECKING:
+    from harness.wire.mask import Mask
+    from harness.wire.secrets.patterns import SecretFields
 
 KEPT_BODY = 64 * 1024
 """Bytes kept of each body; in a longer JSON body the long texts are cut, so that it can still be decoded."""
@@ -28,12 +32,26 @@ class RequestLog:
     Together they have at most about `most_bytes`; the latest is kept in any case.
     """
 
-    def __init__(self, most: int, mask: Mask, *, body: int = KEPT_BODY, most_bytes: int = KEPT_BYTES) -> None:
-        self._mask = mask
+    def __init__(
+        self,
+        most: int,
+        fields: SecretFields | None = None,
+        *,
+        body: int = KEPT_BODY,
+        most_bytes: int = KEPT_BYTES,
+    ) -> None:
+        """`fields` are the JSON members that hold a secret."""
+        self._fields = fields
         self._most_body = body
         self._most, self._most_bytes = most, most_bytes
         self._bytes = 0
         self._kept: deque[tuple[Request, int]] = deque()
+
+    @cached_property
+    def _mask(self) -> Mask:
+        from harness.wire.mask import Mask  # late: most logs are never read
+
+        return Mask(fields=self._fields)
 
     def add(self, request: Request) -> None:
         """Add one request; a long body is shortened, so that memory stays bounded."""

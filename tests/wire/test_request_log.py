@@ -8,13 +8,12 @@ import msgspec
 import pytest
 
 from harness.wire import Headers, Request
-from harness.wire.mask import Mask
 from harness.wire.request_log import KEPT_BODY, RequestLog
 
 
 def log_of(body: object) -> RequestLog:
     """A log that received one request with this body."""
-    log = RequestLog(10, Mask())
+    log = RequestLog(10)
     log.add(Request("POST", "/v1beta/interactions", Headers(), json.dumps(body).encode()))
     return log
 

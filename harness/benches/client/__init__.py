@@ -3,18 +3,49 @@
 Layer 5. A `Case` says what happens to a stream, a `StreamSource` serves it, a `ClientAttempt` is one client's
 attempt to read it. Under `torture` the client is a command in any language, which runs once for each case. What
 the API is, its `ClientModel` says.
+
+Names are imported on first use, so that a fixture does not pay for the bench.
 """
 
-from harness.benches.client.bench import TortureOptions, torture
-from harness.benches.client.cases.case import EVENT_IDS, Case
-from harness.benches.client.cases.drop_cases import cases_of
-from harness.benches.client.cases.stream_source import StreamSource, whole_stream
-from harness.benches.client.judgement.attempt import ClientAttempt
-from harness.benches.client.judgement.outcome import DropOutcome, outcome_of
-from harness.benches.client.process.client_commands import Client, ClientResult, CommandClient, LoopClient
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from harness.benches.client.bench import TortureOptions, torture
+    from harness.benches.client.cases.case import EVENT_IDS, Case
+    from harness.benches.client.cases.drop_cases import cases_of
+    from harness.benches.client.cases.stream_source import StreamSource, whole_stream
+    from harness.benches.client.judgement.attempt import ClientAttempt
+    from harness.benches.client.judgement.outcome import DropOutcome, outcome_of
+    from harness.benches.client.process.client_commands import Client, ClientResult, CommandClient, LoopClient
+
+_HOMES = {
+    "TortureOptions": "bench",
+    "torture": "bench",
+    "EVENT_IDS": "cases.case",
+    "Case": "cases.case",
+    "cases_of": "cases.drop_cases",
+    "StreamSource": "cases.stream_source",
+    "whole_stream": "cases.stream_source",
+    "ClientAttempt": "judgement.attempt",
+    "DropOutcome": "judgement.outcome",
+    "outcome_of": "judgement.outcome",
+    "Client": "process.client_commands",
+    "ClientResult": "process.client_commands",
+    "CommandClient": "process.client_commands",
+    "LoopClient": "process.client_commands",
+}
 
 __all__ = [
     "Case", "cases_of", "whole_stream", "EVENT_IDS", "StreamSource", "ClientAttempt",
     "torture", "TortureOptions", "DropOutcome", "outcome_of",
     "Client", "CommandClient", "LoopClient", "ClientResult",
 ]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

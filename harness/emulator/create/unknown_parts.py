@@ -7,12 +7,14 @@ the schemas decide that.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Any
 
 import msgspec
 
 from harness.contract import Contract
 from harness.contract.data.input import without_unpublished
+from harness.contract.schema.validator import Validator
 
 Json = dict[str, Any]
 
@@ -23,9 +25,14 @@ class SentSteps:
     """The steps that the emulator sent and the schemas do not list: scripts may contain any."""
 
     def __init__(self, contract: Contract, most: int) -> None:
-        self._validator = contract.schemas.validator("step", closed=True)
+        self._contract = contract
         self._most = most
         self._sent: dict[bytes, None] = {}
+
+    @cached_property
+    def _validator(self) -> Validator:
+        """Compiled when a script first has steps: most tests have none."""
+        return self._contract.schemas.validator("step", closed=True)
 
     def remember(self, steps: Iterable[Json]) -> None:
         """Remember those of the steps that a strict create would refuse; the oldest are forgotten first."""

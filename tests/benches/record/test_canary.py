@@ -181,7 +181,7 @@ def test_a_redacted_cassette_passes_the_gate(tmp_path: Path, monkeypatch: pytest
 
 def test_the_log_of_requests_shows_no_canary() -> None:
     """The emulator's log of the requests it received does not show the secrets in them."""
-    log = RequestLog(100, Mask(fields=PROTOCOL.secret_fields))
+    log = RequestLog(100, PROTOCOL.secret_fields)
     for request in requests():
         log.add(request)
     shown = json.dumps(log.to_dicts())

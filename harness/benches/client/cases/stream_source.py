@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from harness.benches.client.cases.case import Case
 from harness.kit.api import Api
 from harness.kit.client_model import ClockedService
 from harness.wire import Chunk, Clock, Decoder, Pause, Piece, Response, Service
 from harness.wire.json_value import object_or_none
+
+if TYPE_CHECKING:
+    from harness.benches.client.cases.case import Case
 
 
 class StreamSource:

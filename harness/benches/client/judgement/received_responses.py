@@ -8,16 +8,18 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.benches.client.cases.stream_source import events_in
-from harness.faults import FaultyService, Suffered
 from harness.kit.api import Api
 from harness.outcome.words import format_count
 from harness.wire import At, Body, Chunk, Ending, Piece, Request, Response
 from harness.wire.coding import CODINGS, DECODED_BYTES, Inflater, coding_of
 from harness.wire.json_value import object_or_none
 from harness.wire.message import EVENT_STREAM, WrappedBody
+
+if TYPE_CHECKING:
+    from harness.faults import FaultyService, Suffered
 
 
 class ReceivedResponse:
