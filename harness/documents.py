@@ -87,7 +87,8 @@ def read_file(path: str | Path) -> bytes:
 def list_files(folder: str | Path, *, hidden: bool = True) -> list[Path]:
     """The regular files below a folder, in order. Raises OSError for a folder that cannot be listed.
 
-    With `hidden=False`, files and folders whose names begin with a dot are left out.
+    With `hidden=False`, files and folders whose names begin with a dot are left out. A link that leads out of the
+    folder raises OSError: whoever wrote the folder does not choose which other files are read.
     """
 
     def refuse(wrong: OSError) -> None:
@@ -97,7 +98,14 @@ def list_files(folder: str | Path, *, hidden: bool = True) -> list[Path]:
     for inside, folders, names in os.walk(folder, onerror=refuse):
         folders[:] = [name for name in folders if hidden or not name.startswith(".")]
         found += [Path(inside, name) for name in names if hidden or not name.startswith(".")]
-    return sorted(path for path in found if path.is_file())
+    files = sorted(path for path in found if path.is_file())
+    root = os.path.realpath(folder)
+    for path in files:
+        if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(root):
+            raise OSError(
+                errno.EPERM, "it is a link that leads out of the folder: name the file itself", str(path)
+            )
+    return files
 
 
 def load_yaml(source: IO[bytes] | bytes | str, loader: type[Any] | None = None) -> Any:

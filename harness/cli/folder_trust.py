@@ -23,7 +23,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from harness.cli.options import HEADER, PATH, REPORT, Option, Trust
-from harness.documents import list_files, open_file, read_file
+from harness.documents import open_file, read_file
 from harness.outcome import UsageFault
 from harness.wire.addresses import is_loopback
 
@@ -134,8 +134,7 @@ def _find_objection(option: Option, value: Any, folder: Path, *, sends_key: bool
 def _find_way_out(path: Path, folder: Path) -> str:
     """How a path, or a file below it, leaves a folder or enters its `.git`; "" if it does not."""
     inside = Path(os.path.realpath(folder))
-    below = list_files(path) if path.is_dir() else []
-    for one in (path, *below):
+    for one in (path, *path.rglob("*")) if path.is_dir() else (path,):
         real = Path(os.path.realpath(one))
         if not real.is_relative_to(inside):
             return f"leads to {str(real)!r}, out of its own folder"

@@ -89,6 +89,11 @@ def _is_kept(name: str, value: str, api: Api) -> bool:
     return name.lower() not in {*_LEFT_OUT, api.key_header} and not is_personal_header(name, value)
 
 
+def _is_for_harness(name: str) -> bool:
+    """Whether a header is the harness's to send, whatever is stored."""
+    return name.lower() in _LEFT_OUT or is_secret_header(name)
+
+
 def resend(place: SearchTarget, requests: Sequence[Template], engine: str) -> list[Failure]:
     """Send the requests in order; return the first failure of each kind that their answers show."""
     found: dict[str, Bug] = {}
@@ -142,12 +147,14 @@ def _simplify_body(body: bytes) -> Iterator[bytes]:
 def _fill_in(template: Template, answers: Sequence[Exchange], place: SearchTarget) -> Request:
     """The request of a template, for the answers that came so far; what none of them gives stays as it is."""
     target, key_header = place.requests, place.resolved.api.key_header
-    stored = [(str(name), str(value)) for name, value in template.headers if not is_secret_header(str(name))]
+    headers = ((str(name), str(value)) for name, value in template.headers)
+    # The file may be a stranger's: it adds no key, and no `Host` that another server answers to.
+    stored = [(name, value) for name, value in headers if not _is_for_harness(name)]
     own = [(n, v) for n, v in target.headers if is_personal_header(n, v) and n.lower() != key_header]
-    headers = Headers([*own, *stored])
+    sent = Headers([*own, *stored])
     if template.keyed and target.key:
-        headers = headers.having(key_header, target.key)
-    request = Request(template.method, template.target, headers, base64.b64decode(template.body))
+        sent = sent.having(key_header, target.key)
+    request = Request(template.method, template.target, sent, base64.b64decode(template.body))
     for match in dict.fromkeys(match.groups() for match in _HOLE.finditer(template.text)):
         answer, name, number = int(match[0]), match[1], int(match[2])
         value = find_given(answers[answer].body, name, number) if answer < len(answers) else None

@@ -1,0 +1,301 @@
+"""What a file of a folder may decide without the user's word, for every option, and how the word is given."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.cli.arguments import load_options, read_options
+from harness.cli.folder_trust import find_file
+from harness.cli.main import COMMANDS, main
+from harness.cli.options import PATH, REPORT, Option, Options, Trust
+from harness.outcome import UsageFault
+
+KEY = "AIza" + "s3cr3t-k3y" * 3
+_ASIDE = {Trust.JUDGE, Trust.CALL}
+_PLACE = re.compile(
+    r"\b(files?|folder|path|URL|address|certificates?|directory|install|interface|JSON reports?)\b(?! of ours)"
+)
+_METAVARS = {"FILE", "DIR", "FOLDER", "PATH", "URL", "HOST", "WHERE", "CMD", "REPORT"}
+
+
+NO_PLACES = {
+    "api-version": "a part of a path on the target",
+    "empty-ok": "a flag",
+    "cuts": "a fault plan",
+    "offline": "a flag that installs less",
+}
+"""Options that only read like a place, and what they are."""
+
+
+@pytest.fixture(autouse=True)
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of a stranger that is the current one; a key, and a state folder of the user's own."""
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("GEMINI_API_KEY", KEY)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    for name in ("HARNESS_TRUST", "HARNESS_TARGET", "OTHER_GEMINI_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    return folder
+
+
+def list_all() -> Iterator[tuple[str, type[Options], Option]]:
+    """Each option of each command."""
+    for command in COMMANDS:
+        cls = load_options(command)
+        for item in cls.list_options().values():
+            yield command, cls, item
+
+
+def write_table(folder: Path, command: str, line: str) -> Path:
+    """Write a pyproject.toml whose table of the command has this line."""
+    table = COMMANDS[command].table
+    file = folder / "pyproject.toml"
+    file.write_text(f"[tool.harness{f'.{table}' if table else ''}]\n{line}\n", encoding="utf-8")
+    return file
+
+
+def spell(item: Option, value: str) -> str:
+    """The line of a file that gives an option this value."""
+    text = json.dumps(value)
+    return f"{item.key} = [{text}]" if item.repeats else f"{item.key} = {text}"
+
+
+def wish(item: Option) -> str:
+    """What a hostile file would like to decide."""
+    if item.kind is REPORT:
+        return "json=../victim.json"
+    if item.kind is PATH or item.allowed in (Trust.READ, Trust.WRITE):
+        return "../victim"
+    return {Trust.SEND: "https://keys.example", Trust.BIND: "0.0.0.0", Trust.NEVER: "evil"}[item.allowed]
+
+
+GUARDED = [
+    pytest.param(command, cls, item, id=f"{command}-{item.key}")
+    for command, cls, item in list_all()
+    if COMMANDS[command].table is not None and item.allowed not in _ASIDE
+]
+
+
+@pytest.mark.parametrize(("command", "cls", "item"), [(c, k, i) for c, k, i in list_all() if i.kind.is_place])
+def test_a_place_says_what_a_folder_may_do(command: str, cls: type[Options], item: Option) -> None:
+    """An option that names a file, a program, a server or an interface declares its trust."""
+    assert item.trust is not None
+    assert item.trust is not Trust.JUDGE
+
+
+def test_what_reads_like_a_place_is_declared_as_one() -> None:
+    """An option whose help or placeholder names a file, a URL or an interface has the kind of a place."""
+    undeclared = {
+        f"{command} {item.key}: {item.about}"
+        for command, _, item in list_all()
+        if not item.kind.is_place
+        and item.key not in NO_PLACES
+        and item.allowed is not Trust.CALL
+        and (item.metavar in _METAVARS or _PLACE.search(item.about))
+    }
+    assert undeclared == set()
+
+
+@pytest.mark.parametrize(("command", "cls", "item"), GUARDED)
+def test_a_folder_needs_the_users_word(
+    command: str, cls: type[Options], item: Option, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What reaches out of the folder is refused, with what to write instead; each word lets it pass."""
+    file = write_table(repository, command, spell(item, wish(item)))
+    words = ["x"] if any(one.nargs == "+" for one in cls.list_options().values()) else []
+    with pytest.raises(UsageFault) as refused:
+        read_options(cls, words)
+    told = str(refused.value)
+    assert told.startswith(f"{file}: [tool.harness")
+    assert f"{item.key} = '{wish(item)}'" in told
+    assert f"run `harness trust {file}`, or say " in told
+    assert KEY not in told
+    with monkeypatch.context() as named:
+        named.setenv("HARNESS_TRUST", os.pathsep.join(("/nowhere", str(repository))))
+        read_options(cls, words)
+    assert main(["trust"]) == 0
+    read_options(cls, words)
+    file.write_text(file.read_text("utf-8") + "# one more line\n", encoding="utf-8")
+    with pytest.raises(UsageFault, match=r"it has changed since you trusted it"):
+        read_options(cls, words)
+
+
+def test_what_is_said_is_taken(repository: Path) -> None:
+    """An option on the command line or a variable is the user's word: the file is not asked."""
+    write_table(repository, "check", 'target = "https://keys.example"\nreport = ["json=../victim.json"]')
+    said = read_options(load_options("check"), ["https://mine.example", "--report", "json=../victim.json"])
+    assert vars(said)["target"] == "https://mine.example"
+    assert vars(said)["report"] == ["json=../victim.json"]
+
+
+def test_a_variable_is_the_users_word(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`HARNESS_TARGET` names the target before the file does."""
+    write_table(repository, "check", 'target = "https://keys.example"')
+    monkeypatch.setenv("HARNESS_TARGET", "https://mine.example")
+    assert vars(read_options(load_options("check"), []))["target"] == "https://mine.example"
+
+
+def test_without_a_key_a_folder_names_its_target(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no request carries a key, the folder may name any target; a header of the user's is a key, too."""
+    write_table(repository, "check", 'target = "https://service.example"\nca-file = "own.pem"')
+    monkeypatch.delenv("GEMINI_API_KEY")
+    assert vars(read_options(load_options("check"), []))["target"] == "https://service.example"
+    with pytest.raises(UsageFault, match="chooses who receives your key"):
+        read_options(load_options("check"), ["-H", "Authorization: Bearer abcdefghijklmnop"])
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "https://googleapis.com.evil.example",
+        "https://evilgoogleapis.com",
+        "https://127.0.0.1.evil.example",
+        "https://localhost.evil.example",
+        "https://127.0.0.1@evil.example",
+        "//evil.example",
+    ],
+)
+def test_a_host_that_only_looks_safe_gets_no_key(target: str, repository: Path) -> None:
+    """A name that begins or ends like a trusted one is another host."""
+    write_table(repository, "check", f'target = "{target}"')
+    assert main(["check"]) == 2
+
+
+@pytest.mark.parametrize("name", ["Host", "X-Forwarded-Host", "forwarded"])
+def test_a_header_of_the_folder_routes_no_key(name: str, repository: Path) -> None:
+    """A header by which a proxy chooses the server needs the user's word; others do not."""
+    write_table(repository, "check", f'header = ["{name}: keys.example", "X-Team: a"]')
+    with pytest.raises(UsageFault, match=f"'{name}: …' chooses where requests with your key go"):
+        read_options(load_options("check"), ["https://mine.example"])
+    write_table(repository, "check", 'header = ["X-Team: a"]')
+    assert vars(read_options(load_options("check"), []))["header"] == [("X-Team", "a")]
+
+
+@pytest.mark.parametrize("where", ["link.yaml", "linked/secret.yaml", "/etc/passwd", "a/../../secret.yaml"])
+def test_a_baseline_is_read_in_its_folder_only(where: str, repository: Path) -> None:
+    """Links, `..` and absolute paths lead out of the folder, whatever stands there."""
+    secret = repository.parent / "secret.yaml"
+    secret.write_text("k: s3cr3t", encoding="utf-8")
+    (repository / "link.yaml").symlink_to(secret)
+    (repository / "linked").symlink_to(repository.parent)
+    (repository / "a").mkdir()
+    write_table(repository, "check", f'baseline = "{where}"')
+    with pytest.raises(UsageFault, match="out of its own folder"):
+        read_options(load_options("check"), [])
+
+
+def test_a_revision_of_the_folder_holds_no_link_out(repository: Path) -> None:
+    """A folder of schemas is searched for links: one that leads out would be read."""
+    (repository / "2027-01-01").mkdir()
+    (repository / "2027-01-01" / "revision.json").symlink_to("/etc/passwd")
+    write_table(repository, "verify", 'revision = "2027-01-01"')
+    with pytest.raises(UsageFault, match="leads to '/etc/passwd', out of its own folder"):
+        read_options(load_options("verify"), ["x"])
+
+
+def test_a_file_of_a_parent_decides_for_its_own_folder(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file of a parent is found through a linked folder, too, and is limited to where it really is."""
+    inner, link = repository / "a" / "b", repository.parent / "link"
+    inner.mkdir(parents=True)
+    link.symlink_to(inner)
+    write_table(repository, "check", 'baseline = "../../known.yaml"\ntarget = "https://keys.example"')
+    monkeypatch.chdir(link)
+    file = find_file()
+    assert file is not None
+    assert file.path == repository / "pyproject.toml"
+    with pytest.raises(UsageFault, match="chooses who receives your key"):
+        read_options(load_options("check"), [])
+    write_table(repository, "check", 'baseline = "../../known.yaml"')
+    assert vars(read_options(load_options("check"), []))["baseline"] == "../../known.yaml"
+    write_table(repository, "check", 'baseline = "../../../known.yaml"')
+    with pytest.raises(UsageFault, match="out of its own folder"):
+        read_options(load_options("check"), [])
+
+
+def test_what_is_judged_is_what_is_trusted(repository: Path) -> None:
+    """The file is read once: text that is put in its place meanwhile is neither trusted nor used."""
+    write_table(repository, "check", 'model = "a"')
+    file = find_file()
+    assert file is not None
+    write_table(repository, "check", 'model = "b"')
+    assert file.table == {"model": "a"}
+
+
+def test_a_bomb_is_no_configuration(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A baseline that stands for gigabytes is refused before it is built, with the file's name."""
+    levels = "\n".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12))
+    (repository / "known.yaml").write_text(f"a0: &a0 lol\n{levels}\n", encoding="utf-8")
+    write_table(repository, "check", 'baseline = "known.yaml"')
+    assert main(["check", "emulator", "-c", "get.unknown"]) == 2
+    told = capsys.readouterr().err
+    assert "known.yaml" in told
+    assert "its aliases make" in told
+
+
+def test_trust_lists_what_a_file_sets(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`harness trust` shows each setting, keeps the word for its owner alone, and takes it back."""
+    file = write_table(repository, "torture", 'client = "openai"')
+    assert main(["trust"]) == 0
+    assert capsys.readouterr().out == f"trusted: {file}\n  [tool.harness.torture] client = 'openai'\n"
+    store = repository.parent / "state" / "harness" / "trusted.json"
+    assert stat.S_IMODE(store.stat().st_mode) == 0o600
+    assert main(["trust", "--list"]) == 0
+    assert capsys.readouterr().out == f"{file}\n"
+    file.write_text("", encoding="utf-8")
+    assert main(["trust", "--list"]) == 1
+    assert main(["trust", "--remove", str(repository)]) == 0
+    assert main(["trust", "--remove"]) == 2
+    assert "pyproject.toml is not trusted" in capsys.readouterr().err
+
+
+def test_a_planted_store_trusts_nothing(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that is damaged trusts no file, and a folder brings no store of its own."""
+    file = write_table(repository, "check", 'baseline = "../known.yaml"')
+    digest = find_file()
+    assert digest is not None
+    for planted in (repository / ".harness", repository / ".local" / "state" / "harness"):
+        planted.mkdir(parents=True)
+        (planted / "trusted.json").write_text(json.dumps({"files": {str(file): digest.digest}}), encoding="utf-8")
+    store = repository.parent / "state" / "harness" / "trusted.json"
+    store.parent.mkdir(parents=True)
+    for damaged in ("", "[]", '{"files": []}', '{"files": {"x": 1}}', "[" * 100_000):
+        store.write_text(damaged, encoding="utf-8")
+        with pytest.raises(UsageFault, match="out of its own folder"):
+            read_options(load_options("check"), [])
+
+
+def test_a_link_in_a_folder_of_recordings_reads_nothing_else(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A folder that the user names is read, and no file that a link in it leads to."""
+    secret = repository.parent / "secret.yaml"
+    secret.write_text("s3cr3t: [", encoding="utf-8")
+    (repository / "cassettes").mkdir()
+    (repository / "cassettes" / "a.yaml").symlink_to(secret)
+    for words in (
+        ["verify", "cassettes"],
+        ["verify", "--secrets", "cassettes"],
+        ["diff", "cassettes", "emulator"],
+    ):
+        assert main(words) == 2
+        told = capsys.readouterr()
+        assert "it is a link that leads out of the folder" in told.err
+        assert "s3cr3t" not in told.out + told.err
+
+
+def test_planted_failures_stay_in_the_folder(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A `.harness` that leads elsewhere is refused: `fuzz` would write and remove files there."""
+    pytest.importorskip("schemathesis")
+    (repository.parent / "elsewhere" / "fuzz").mkdir(parents=True)
+    (repository / ".harness").symlink_to(repository.parent / "elsewhere")
+    assert main(["fuzz", "emulator", "--max-examples", "1"]) == 2
+    assert "out of its own folder" in capsys.readouterr().err
