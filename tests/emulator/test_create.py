@@ -181,7 +181,7 @@ def test_a_misspelt_model_is_refused_as_live(api, name, meant):
     """A slip inside the name of a known family is no new model: the service has none of that name."""
     answer = api.create(model=name)
     assert answer.error == (404, "model_not_found")
-    assert f"did you mean '{meant}'?" in answer.json["error"]["message"]
+    assert f"Did you mean '{meant}'?" in answer.json["error"]["message"]
     assert Api.with_settings(models="any").create(model=name).status == 200
 
 
@@ -269,6 +269,8 @@ def test_thinking_summaries_on_request(api):
     assert told["summary"][0]["type"] == "text"
 
 
+ANYWHERE = Api.with_settings(platform="any")
+"""A client of a surface that takes `retrieval`, which the Gemini API refuses."""
 COUNTS = "gemini-3.8-flash"
 """Recorded with the newest fields of usage."""
 
@@ -286,6 +288,8 @@ SERVER_TOOLS = [
 @pytest.mark.parametrize(("tool", "stem"), SERVER_TOOLS)
 def test_server_tools_show_a_pair(api, tool, stem):
     """Each server tool gives a call and a result with the id of that call, and the run completes."""
+    if tool == "retrieval":
+        api = ANYWHERE
     body = api.create(tools=[{"type": tool}]).json
     call, result = body["steps"][:2]
     assert (call["type"], result["type"]) == (f"{stem}_call", f"{stem}_result")
@@ -298,6 +302,8 @@ def test_server_tools_show_a_pair(api, tool, stem):
 @pytest.mark.parametrize("tool", ["google_search", "google_maps", "retrieval"])
 def test_grounding_is_counted_in_queries(api, tool):
     """Grounding tools are counted by their queries and cost no tool-use tokens, as in recordings."""
+    if tool == "retrieval":
+        api = ANYWHERE
     usage = api.create(model=COUNTS, tools=[{"type": tool}]).json["usage"]
     searched = {"search_query_count": 1} if tool == "google_search" else {}
     assert usage["grounding_tool_count"] == [{"type": tool, "count": 1, **searched}]

@@ -20,7 +20,6 @@ EXPLAINED = {
     r"(interaction\.created|step\.stop)\.metadata": "`metadata`",
     r"order of events": "one `function_call`",
     r"body\.steps\[mcp_server_tool_result\]\.result\.structured_content\.results\[\].*": "MCP server",
-    r"body\.steps\[thought\]\.signature": "has no signature",
 }
 """Places that may differ, and words of the row of the page that says why."""
 

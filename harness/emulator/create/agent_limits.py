@@ -60,7 +60,8 @@ MANAGED = AgentLimits(
 
 RESEARCH = AgentLimits(
     config="deep-research",
-    tools=frozenset({"computer_use", "function", "google_maps", "retrieval"}),
+    # retrieval: Google's notebook for Vertex uses it; the Gemini API refuses it for everybody
+    tools=frozenset({"computer_use", "function", "google_maps"}),
     # system_instruction: a third party's observation; environment: inferred, because it has none
     fields=frozenset({"system_instruction", "environment"}),
     contents=frozenset({"text", "image", "document"}),
@@ -107,6 +108,9 @@ def _list_faults(order: CreateRequest, limits: AgentLimits, media: Container[str
 
 def _judge_config(config: Json | None, limits: AgentLimits) -> Iterator[str]:
     kind = (config or {}).get("type")
+    if config is not None and kind not in (*_CONFIGS, "dynamic"):
+        kinds = "antigravity, code-mender, deep-research or dynamic"
+        yield f"takes an agent_config of the type {kinds}, not '{kind}'."
     if kind in _CONFIGS and kind != limits.config:
         yield f"has an agent_config of the type '{limits.config}', not '{kind}'."
 

@@ -35,7 +35,7 @@ def judge(order: CreateRequest, platform: Platform, version: str) -> None:
     if version == "v1" and _LATEST.fullmatch(order.model or ""):  # README of google-genai 3
         raise Refusal(404, "model_not_found", f"Model '{order.model}' not found: only /v1beta serves this name.")
     if "response_format" in body or "generation_config" in body:
-        _judge_formats(body)
+        _judge_formats(order)
         _judge_transcription(body)
     if "tools" in body:
         _judge_tools(order)
@@ -46,7 +46,19 @@ def judge(order: CreateRequest, platform: Platform, version: str) -> None:
 
 
 def _judge_input(order: CreateRequest) -> None:
-    """A result needs its name (four witnesses and all recordings), a text its words (five witnesses)."""
+    """A result needs its name (four witnesses and all recordings), a text its words (five witnesses).
+
+    A turn without content is empty, and a content outside of a step has no `processing` (a witness each).
+    """
+    given = order.body.get("input")
+    for number, item in enumerate(given if isinstance(given, list) else ()):
+        if item.get("type") == "user_input" and item.get("content") == []:
+            raise invalid(f"Request has empty input. ('input[{number}].content' holds nothing.)")
+        if item.get("type") == "video" and "processing" in item:
+            raise invalid(
+                f"Unknown parameter 'processing' at 'input[{number}]'. "
+                '(A content of a step may have it: {"type": "user_input", "content": […]}.)'
+            )
     for result in results(order.given):
         if not result.get("name"):
             raise invalid("Missing name in content of type function_result.")
@@ -56,8 +68,20 @@ def _judge_input(order: CreateRequest) -> None:
 
 
 def _judge_tools(order: CreateRequest) -> None:
-    """Some models do not take a search beside functions (two issues of July); the field it asks for is unknown."""
+    """Some tools exclude each other, or exist elsewhere (tests of genai-rs against the service, July and August).
+
+    Some models do not take a search beside functions (two issues of July); the field it asks for is unknown.
+    """
     kinds = {tool.get("type") for tool in order.tools}
+    for kind in sorted(order.platform.refuses_tools & kinds):
+        raise invalid(f"Invalid value at 'tools': this surface has no tool '{kind}'. {_ANY_VERSION}")
+    for kind in sorted({"google_search", "url_context"} & kinds):
+        if "file_search" in kinds:
+            raise invalid(
+                f"Invalid value at 'tools': file_search cannot be combined with {kind}. Send one of them."
+            )
+    if any("enable_bigquery_tool" in tool for tool in order.tools):
+        raise invalid(f"Unknown parameter 'enable_bigquery_tool' at 'tools'. {_ANY_VERSION}")
     if {"google_search", "function"} <= kinds and order.profile.value("search_with_functions") == "refused":
         raise invalid(
             "Please enable tool_config.include_server_side_tool_invocations to use Built-in tools with Function "
@@ -65,13 +89,16 @@ def _judge_tools(order: CreateRequest) -> None:
         )
 
 
-def _judge_formats(body: Json) -> None:
+def _judge_formats(order: CreateRequest) -> None:
     """Only video is delivered by uri, and stored; it lasts some seconds; speakers are a list (a witness each)."""
+    body = order.body
     wanted = body.get("response_format")
     for item in wanted if isinstance(wanted, list) else [wanted]:
         if not isinstance(item, dict):
             continue
         kind = item.get("type")
+        if "gcs_uri" in item and order.platform.refuses_tools:
+            raise invalid(f"Unknown parameter 'gcs_uri' at 'response_format'. {_ANY_VERSION}")
         if kind in ("image", "audio") and item.get("delivery") is not None:
             raise invalid(f"Invalid input at 'response_format': 'delivery' is for video, not for {kind}.")
         if kind == "video":

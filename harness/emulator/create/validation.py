@@ -21,7 +21,7 @@ from harness.emulator.create import agent_limits, live_refusals, model_limits
 from harness.emulator.create.continuation import ContinuationRules
 from harness.emulator.create.model_names import correct_model_name, is_model_name
 from harness.emulator.create.unknown_parts import SentSteps
-from harness.emulator.create.windows import judge_windows
+from harness.emulator.create.windows import find_place, judge_windows
 from harness.emulator.http import hints
 from harness.emulator.resources import Resources
 from harness.emulator.run.run import Run
@@ -172,7 +172,7 @@ class CreateValidator(ContinuationRules):
             self.signatures(order)
         self.references(order)
         live_refusals.judge(order, platform, version)
-        if order.previous is not None or "environment" in body:
+        if order.previous is not None or "environment" in order.body:
             self.environment(order)
         return order
 
@@ -183,7 +183,9 @@ class CreateValidator(ContinuationRules):
                 "Both 'model' and 'agent' were sent: an interaction is run by exactly one, leave out the other."
             )
         if "model" not in body and "agent" not in body:
-            raise invalid("Neither 'model' nor 'agent' was sent: name the one that shall answer.")
+            raise invalid(
+                "Provide a 'agent', or 'model' parameter. (Neither was sent: name the one that shall answer.)"
+            )
 
     def configs(self, body: Json) -> None:
         """generation_config and cached_content require a model, agent_config an agent (reference)."""
@@ -207,19 +209,22 @@ class CreateValidator(ContinuationRules):
                     "'input' is missing: send a string, a content, a list of contents or a list of steps."
                 )
         elif given in ("", [], None):
-            raise invalid("'input' is empty: there is nothing to answer.")
+            raise invalid("Request has empty input. ('input' has to hold something to answer.)")
         elif isinstance(given, list) and any(
             isinstance(item, dict) and "role" in item and "type" not in item for item in given
         ):
             raise invalid(
-                "The legacy form of 'input' (turns with 'role') is no longer supported: "
-                'send steps, {"type": "user_input", "content": […]}.'
+                "When using the steps-based API version, use step_list input format instead of turn_list. "
+                '(Turns with a \'role\' are the legacy form: send steps, {"type": "user_input", "content": […]}.)'
             )
 
     def storage(self, body: Json) -> None:
         """store=false rules out background (overview, retention)."""
         if body.get("store") is False and body.get("background") is True:
-            raise invalid("'background' needs a stored interaction, but 'store' is false: leave out one of them.")
+            raise invalid(
+                "store=true is required for background interactions. "
+                "('background' was sent with 'store': false: leave out one of them.)"
+            )
 
     def webhook(self, body: Json) -> None:
         """webhook_config requires background (webhook guide's sample; third-party probes)."""
@@ -253,11 +258,11 @@ class CreateValidator(ContinuationRules):
             return None, name
         if takes_any:
             return name, None
-        hint = f": did you mean '{meant}'?" if self.is_model(meant) else "; names look like 'gemini-3.5-flash'."
+        hint = f" Did you mean '{meant}'?" if self.is_model(meant) else " Names look like 'gemini-3.5-flash'."
         raise Refusal(
             404,
             "model_not_found",
-            f"There is no model '{name}'{hint} (The emulator's setting models=any takes every name.)",
+            f"Model '{name}' not found.{hint} (The emulator's setting models=any takes every name.)",
         )
 
     def agent_hint(self, name: str) -> str:
@@ -280,12 +285,16 @@ class CreateValidator(ContinuationRules):
         """Deep research runs only in the background (guide); `agent_limits` judges what else agents refuse."""
         if (order.agent or "").startswith("deep-research") and not order.background:
             raise invalid(
-                f"The agent '{order.agent}' takes minutes: send 'background': true and poll, or stream it."
+                "Agents are required to use background=true. "
+                f"('{order.agent}' takes minutes: send 'background': true and poll, or stream it.)"
             )
         if order.platform.agents_wait and not order.background:
             raise invalid("Agent interactions must set background to true.")
         if order.platform.agents_wait and self.needs_environment(order) and "environment" not in order.body:
-            raise invalid("Environment configuration is required for Interaction with this Agent.")
+            saved = self._resources.agent(order.agent or "", order.project) or {}
+            if "base_environment" not in saved:
+                raise invalid("Environment configuration is required for Interaction with this Agent.")
+            order.body = {**order.body, "environment": "remote"}  # a run in it forks that of the agent
         agent_limits.judge(order, self.contract.steps_table.media)
 
     def media(self, order: CreateRequest) -> None:
@@ -294,7 +303,7 @@ class CreateValidator(ContinuationRules):
         for item in items(order.given):
             told = media.fault(item) if item.get("type") in self.contract.steps_table.media else None
             if told is not None:
-                raise invalid(f"Invalid content in 'input': {told}.")
+                raise invalid(told.format(place=find_place(order.body.get("input"), item)))
 
     def references(self, order: CreateRequest) -> None:
         """Files must have been uploaded and be active, and stores must exist (recorded for files)."""

@@ -24,6 +24,20 @@ def judge_windows(given: Any) -> None:
             raise invalid(f"Invalid input at '{place}'. {fault}")
 
 
+def find_place(given: Any, wanted: Mapping[str, Any]) -> str:
+    """Return where in `input` a content is, `input` if it was not found there as it came."""
+    inputs = given if isinstance(given, list) else [given]
+    for number, item in enumerate(inputs):
+        place = f"input[{number}]" if isinstance(given, list) else "input"
+        if item is wanted:
+            return place
+        content = item.get("content") if isinstance(item, dict) else None
+        for at, part in enumerate(content if isinstance(content, list) else ()):
+            if part is wanted:
+                return f"{place}.content[{at}]"
+    return "input"
+
+
 def _find_processing(value: Any, place: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
     if isinstance(value, list):
         for number, item in enumerate(value):

@@ -242,15 +242,16 @@ class ReplyBuilder:
     def within_limit(self, order: CreateRequest, steps: list[Json]) -> tuple[list[Json], bool]:
         """Return the steps that fit in `max_output_tokens`, and whether it cut any; thoughts count too.
 
-        A limit that thinking uses up leaves no step at all, or the unsigned summary of the thought if one was
-        asked for: so do recordings with 32 tokens.
+        A limit that thinking uses up leaves no step at all, or the summary of the thought if one was asked for: so
+        do recordings with 32 tokens.
         """
         most = order.generation.get("max_output_tokens")
         if most is None:
             return steps, False
         thoughts = [step for step in steps if step["type"] == "thought"]
         if most < _LEAST_OUTPUT and thoughts:
-            return [drop_signature(step) for step in thoughts if "summary" in step], True
+            # its signature is empty in the body, and missing in the stream: so do two recordings
+            return [{**step, "signature": ""} for step in thoughts if "summary" in step], True
         thought = count_thought(order.generation, order.profile)
         left = most - thought * sum(step["type"] == "thought" for step in steps)
         kept: list[Json] = []
@@ -292,8 +293,3 @@ def _list_formats(order: CreateRequest) -> list[Json]:
         makes = order.profile.output
         return [form for form in formats if form.get("type", "text") in makes]
     return formats
-
-
-def drop_signature(thought: Json) -> Json:
-    """Return a thought that was cut before its signature."""
-    return {name: value for name, value in thought.items() if name != "signature"}

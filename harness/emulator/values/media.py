@@ -18,15 +18,21 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/_-]*={0,2}")
 
 
 def fault(content: Mapping[str, Any]) -> str | None:
-    """Return what is wrong with a content that holds media, or None.
+    """Return what is wrong with a content that holds media, or None; `{place}` in it stands for where that is.
 
     Source: the schema's byte format of `data`; that one of data and uri is required is inferred.
     """
     data = content.get("data")
     if data is None and not content.get("uri") and not content.get("name"):
-        return f"the {content['type']} has neither 'data' nor 'uri': send its bytes as base64, or where they are"
+        return (
+            f"Invalid content in 'input': the {content['type']} has neither 'data' nor 'uri': "
+            "send its bytes as base64, or where they are."
+        )
     if data is not None and not is_base64(data):
-        return f"'data' of the {content['type']} is no base64: encode its bytes, without a data: prefix"
+        return (
+            "The value is invalid for '{place}.data'. Expected string, corrupt base64 "
+            f"('data' of the {content['type']} is no base64: encode its bytes, without a data: prefix.)"
+        )
     return None
 
 

@@ -19,6 +19,7 @@ class Platform:
     event_ids        which events of a background run carry an id when the setting `event_ids` is `auto`
     echoes           the fields of a create that the interaction repeats
     refuses          fields of a create that it refuses although the schema lists them, with what to do instead
+    refuses_tools    types of tools that it refuses although the schema lists them
     strict           whether it refuses what live probes saw refused although no document says so
     names_author     whether the runs of agents name their agent
     early_sandbox    whether interaction.created names the environment; else interaction.completed does
@@ -34,6 +35,7 @@ class Platform:
     echoes: tuple[str, ...]
     spelled_ids: bool = True
     refuses: Mapping[str, str] = field(default_factory=dict)
+    refuses_tools: frozenset[str] = frozenset()
     strict: bool = True
     names_author: bool = True
     early_sandbox: bool = True
@@ -47,15 +49,18 @@ class Platform:
 
 _ALONE = "this surface has no such field: leave it out"
 
+_VERTEX = "it is not available on the Gemini API, but Vertex has it: leave it out"
+
 GEMINI = Platform(
     event_ids="some",
     echoes=("webhook_config", "agent_config"),
     refuses={
-        "labels": _ALONE,
-        "safety_settings": _ALONE,
+        "labels": _VERTEX,
+        "safety_settings": _VERTEX,
         "cached_content": _ALONE,
         "response_mime_type": "use 'response_format' with its 'mime_type'",
     },
+    refuses_tools=frozenset({"retrieval"}),
     counts_prompt=True,
     screens_keys=True,
 )

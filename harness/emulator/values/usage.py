@@ -168,7 +168,8 @@ def count_invocations(usage: Json, fields: Collection[str]) -> Json:
         if tokens:
             details[name] = [{"modality": "text", "tokens": tokens}]
     counts: Json = {"raw_prompt_token": prompt, "model_invocation_token_counts": [details]}
-    if COUNTS_TOOLS in usage:
+    seen = {entry["modality"] for entry in usage["input_tokens_by_modality"]}
+    if COUNTS_TOOLS in usage or "video" in seen:
         counts["non_grounding_model_invocation_token_counts"] = [details]
     return {name: value for name, value in counts.items() if name in fields}
 

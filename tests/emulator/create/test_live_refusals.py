@@ -54,9 +54,27 @@ LIVE = {
         {"model": FILMS, "response_format": {**VIDEO, "duration": "11s"}},
         "from '3s' to '10s'",
     ),
+    "files and the web": (
+        {"tools": [{"type": "file_search"}, {"type": "google_search"}]},
+        "file_search cannot be combined with google_search",
+    ),
+    "files and pages": (
+        {"tools": [{"type": "url_context"}, {"type": "file_search"}]},
+        "file_search cannot be combined with url_context",
+    ),
+    "empty turn": ({"text": [{"type": "user_input", "content": []}]}, "Request has empty input."),
+    "processing outside a step": (
+        {"text": [{**VIDEO, "data": "AAAA", "mime_type": "video/mp4", "processing": "static"}]},
+        "Unknown parameter 'processing' at 'input[0]'",
+    ),
     "speakers": ({"generation_config": {"speech_config": {"speakers": []}}}, "Expected an array, got object"),
 }
 GEMINI = {
+    "retrieval": ({"tools": [{"type": "retrieval"}]}, "no tool 'retrieval'"),
+    "gcs": (
+        {"model": FILMS, "response_format": {**VIDEO, "gcs_uri": "gs://a/b"}},
+        "'gcs_uri' at 'response_format'",
+    ),
     "labels": ({"labels": {"team": "a"}}, "labels"),
     "safety": ({"safety_settings": [{"type": "harassment", "threshold": "off"}]}, "safety_settings"),
     "mime": ({"response_mime_type": "application/json"}, "use 'response_format'"),
@@ -97,6 +115,33 @@ def test_the_gemini_api_refuses(fields, words):
 def test_what_is_close_to_a_refusal_passes(fields):
     """Another model, one tool alone, a stored video and the limits of its duration are taken."""
     assert ask("gemini", fields).status == 200
+
+
+@pytest.mark.parametrize("agent", [AGENT, "deep-research-preview-04-2026"])
+def test_the_types_of_agent_configs_are_named(agent):
+    """An agent_config of an unknown type is refused with those that there are (one witness)."""
+    answer = ask("gemini", {"agent": agent, "background": True, "agent_config": {"type": "bogus"}})
+    assert answer.error == (400, "invalid_request")
+    assert "antigravity, code-mender, deep-research or dynamic, not 'bogus'" in answer.message
+
+
+def test_deep_research_retrieves_on_vertex():
+    """Google's notebook for Vertex gives deep research a retrieval tool."""
+    fields = {"agent": "deep-research-preview-04-2026", "background": True, "tools": [{"type": "retrieval"}]}
+    assert ask("vertex", fields).status == 200
+    assert ask("gemini", fields).status == 400
+
+
+def test_a_saved_agent_brings_its_environment_on_vertex():
+    """On Vertex an agent that was saved with an environment needs none in the request; another one does."""
+    api = Api.with_settings(platform="vertex")
+    for name, fields in (("own", {"base_environment": {"type": "remote"}}), ("bare", {})):
+        made = api.call("POST", "agents", {"id": name, "base_agent": AGENT, **fields})
+        assert made.status == 200, made.data
+    created = api.create(agent="own", background=True)
+    assert created.status == 200
+    assert created.json["environment_id"]
+    assert "Environment configuration is required" in api.create(agent="bare", background=True).message
 
 
 def test_veo_is_served_elsewhere():

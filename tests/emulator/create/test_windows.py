@@ -37,7 +37,7 @@ def content(part):
 @pytest.mark.parametrize("part", GOOD, ids=str)
 def test_a_part_that_can_be_is_read(part):
     """Offsets that grow, pages and sheets from 1 on, and parts without an end are taken."""
-    assert Api().create([content(part)]).status == 200
+    assert Api().create([{"type": "user_input", "content": [content(part)]}]).status == 200
 
 
 @pytest.mark.parametrize("platform", ["gemini", "vertex", "any"])
