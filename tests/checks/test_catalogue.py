@@ -25,6 +25,7 @@ from harness.contract.judge import (
 from harness.contract.judge.failures import bare_error, crash, errors
 from harness.contract.tables import operations, stream_order
 from harness.emulator import Emulator, Settings
+from harness.emulator.mutants import MUTANTS
 from harness.outcome import Outcome
 from harness.rules import AREAS, BY_ID, ROWS
 from harness.transport import ServiceDriver
@@ -50,6 +51,9 @@ OF_THE_WHOLE = {"http.length", "http.json-valid", "err.status", "get.ok", "creat
 
 IMPORTED = {"environment_of", "first_call", "result_of", "pack"}
 """Functions of areas that other modules import: scenarios to record, and tests."""
+
+AUDITED = {"stream.bare-error": "its mutants show in the exercises of other checks alone"}
+"""Checks that notice no mutant in their own exercise, and why."""
 
 BY_EXERCISE: dict[str, list[Check]] = defaultdict(list)
 for _check in CATALOGUE:
@@ -161,9 +165,15 @@ def test_every_function_of_an_area_has_a_row():
 
 
 def test_the_areas_have_one_set_of_names():
-    """Each table of rules has a module of checks of its name, and no module lacks its table."""
-    modules = {path.stem for path in Path(areas.__path__[0]).glob("[a-z]*.py")}
-    assert modules == set(AREAS)
-    assert {path.stem.removeprefix("test_") for path in Path(__file__).parent.glob("areas/test_*.py")} == set(
-        AREAS
-    )
+    """Each table of rules has a module of checks, one of tests and one of mutants, all of its name."""
+    tests = Path(__file__).parent / "areas"
+    assert {path.stem for path in Path(areas.__path__[0]).glob("[a-z]*.py")} == set(AREAS)
+    assert {path.stem.removeprefix("test_") for path in tests.glob("test_*.py")} == set(AREAS)
+    assert list(dict.fromkeys(mutant.area for mutant in MUTANTS.values())) == list(AREAS)
+
+
+def test_every_check_names_a_mutant():
+    """The row of each check names a defect of the emulator that the check notices."""
+    checks = {check.id for check in CATALOGUE} - {*AUDITED}
+    wrong = {check: ROWS[check].mutant for check in checks if ROWS[check].mutant not in MUTANTS}
+    assert not wrong, f"write `mutant:` in these rows; `python -m tests.engine.killers` knows which: {wrong}"

@@ -1,6 +1,7 @@
 """Which check is known to notice which mutant, so that the proof asks that one first: `killers.json`.
 
-`python -m tests.engine.killers` computes the whole matrix and writes the file again. A pair that is missing or no
+The row of a rule names a `mutant` that its check notices. `python -m tests.engine.killers` computes the whole
+matrix, writes the file again, and prints the rows whose mutant is another. A pair that is missing or no
 longer true costs time and nothing else: the proof then searches as it would without the file.
 """
 
@@ -17,6 +18,7 @@ from harness.emulator.mutants import MUTANTS
 from harness.engine.kill_matrix import Bench, kill_matrix
 from harness.interactions import INTERACTIONS, embedded_settings
 from harness.kit.check import Check
+from harness.rules import ROWS
 
 FILE = Path(__file__).with_name("killers.json")
 CHECKS = {check.id: check for check in INTERACTIONS.load_catalogue()}
@@ -45,12 +47,11 @@ def load_killers() -> dict[str, str]:
 @cache
 def load_victims() -> dict[str, str]:
     """A mutant that a check is known to notice, in its own exercise alone, by check."""
-    known: dict[str, str] = json.loads(FILE.read_text(encoding="utf-8"))["checks"]
-    return {check: mutant for check, mutant in known.items() if mutant in MUTANTS and check in CHECKS}
+    return {check: ROWS[check].mutant for check in CHECKS if ROWS[check].mutant in MUTANTS}
 
 
 def main() -> None:
-    """Write the file: for each mutant the check that notices fewest others, for each check likewise."""
+    """Write the file: for each mutant the check that notices fewest others; print what rows should say."""
     matrix = kill_matrix(INTERACTIONS)
     alone = {
         mutant: [killer for killer in killers if find_killers([CHECKS[killer]], mutant)]
@@ -58,15 +59,14 @@ def main() -> None:
     }
     kills = Counter(killer for killers in alone.values() for killer in killers)
     mutants = {mutant: min(killers, key=lambda one: kills[one]) for mutant, killers in alone.items() if killers}
-    checks: dict[str, str] = {}
-    for mutant, killers in sorted(alone.items(), key=lambda row: len(row[1])):
-        for killer in killers:
-            checks.setdefault(killer, mutant)
-    text = json.dumps({"mutants": mutants, "checks": dict(sorted(checks.items()))}, indent=1)
+    text = json.dumps({"mutants": mutants}, indent=1)
     FILE.write_text(text + "\n", encoding="utf-8")
-    sys.stdout.write(
-        f"{FILE.name}: {len(mutants)} of {len(MUTANTS)} mutants, {len(checks)} of {len(CHECKS)} checks\n"
-    )
+    sys.stdout.write(f"{FILE.name}: {len(mutants)} of {len(MUTANTS)} mutants\n")
+    for check in CHECKS:
+        victims = [mutant for mutant, killers in alone.items() if check in killers]
+        if victims and ROWS[check].mutant not in victims:
+            best = min(victims, key=lambda one: len(alone[one]))
+            sys.stdout.write(f"{ROWS[check].area}.yaml: {check}: write `mutant: {best}`\n")
 
 
 if __name__ == "__main__":

@@ -67,8 +67,8 @@ def test_every_check_notices_a_mutant(area: str) -> None:
             break
         unproved -= set(find_killers(CHECKS_BY_AREA[area], mutant.id))
     assert not unproved, (
-        f"no mutant breaks {', '.join(sorted(unproved))}: add a row that does to a module of "
-        f"harness/emulator/mutants{', beside such as ' * bool(victims)}{', '.join(victims)}"
+        f"no mutant breaks {', '.join(sorted(unproved))}: add a row that does to the module "
+        f"of their area in harness/emulator/mutants{', beside such as ' * bool(victims)}{', '.join(victims)}"
     )
 
 

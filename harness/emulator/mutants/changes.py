@@ -238,3 +238,13 @@ def rename_events(body: Body, run: Run, prefix: bytes) -> Body:
     """Put a prefix before the event ids of a run's stream."""
     field, tag = b'"event_id":"', run.tag.encode()
     return replace_text(body, field + tag, field + prefix + tag)
+
+
+def each_item(name: str, change: Callable[..., Any]) -> Callable[[Json, object], None]:
+    """Change every item of a list in a page."""
+
+    def edit(page: Json, _: object) -> None:
+        for item in page.get(name, ()):
+            change(item)
+
+    return edit

@@ -12,15 +12,17 @@ from harness.emulator.mutants.changes import (
     crash,
     drop,
     edit_json,
+    html,
     inside,
     is_unknown,
     not_found,
+    put,
     refuse,
     skip,
     turn,
     when,
 )
-from harness.emulator.mutants.hooks import request, response, status
+from harness.emulator.mutants.hooks import error, event, request, response, status
 from harness.emulator.mutants.parts import before, instead, part
 from harness.emulator.mutants.rows import row
 from harness.emulator.run.run import Run
@@ -190,4 +192,11 @@ MUTANTS = table(
         instead(Engine.stop, _cancel_and_forget)),
     row("cancel-late-deletes", "A cancel of a settled run is refused but deletes the interaction.",
         before(Engine.require_cancellable, when(_is_late, lambda engine, run: engine.store.forget(run)))),
+    row("shape-cancel", "The labels in the response to a cancel are a number.",
+        response("POST interactions/*/cancel", put(labels=5))),
+    row("shape-cancelled-event", "The closing event of a cancelled run has a number as its creation time.",
+        event("interaction.completed", inside("interaction", when(
+            lambda interaction: interaction["status"] == "cancelled", put(created=4))))),
+    row("shape-cancel-refusal", "A cancel that comes too late is refused with an HTML page.",
+        error("* interactions/*/cancel", lambda refusal, _: html(refusal.status))),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Mutants: environments and their files."""
+"""Mutants: environments, their files and uploads."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from harness.emulator.mutants.changes import (
     answer,
     crash,
     drop,
+    drop_header,
+    each_item,
     is_missing,
     lose_first,
     put,
@@ -25,10 +27,10 @@ from harness.emulator.mutants.changes import (
     without_query,
 )
 from harness.emulator.mutants.hooks import error, request, response
-from harness.emulator.mutants.lives import life_rows, unknown_rows
 from harness.emulator.mutants.parts import Change, Defect, after, around
-from harness.emulator.mutants.rows import row
+from harness.emulator.mutants.rows import life_rows, row, unknown_rows
 from harness.emulator.resources import Resources
+from harness.emulator.service import Emulator
 from harness.emulator.values.call import Call
 from harness.kit.mutant import table
 from harness.wire import Response
@@ -92,6 +94,15 @@ def _open_base(inner: Change, resources: Resources, config: Any, project: str, *
     return inner(base if isinstance(base, str) and config == "remote" else config, project)
 
 
+def _misses_directory(call: Call, engine: Engine) -> bool:
+    """Whether a file is sent below a directory of an environment that holds none of that name."""
+    _, _, environment, _, *directories = call.segments[:-1]
+    if not directories or "extract" in call.query:
+        return False
+    files = engine.resources._environments.open(environment, call.project).tree
+    return files.node("/".join(directories)) is None
+
+
 MUTANTS = table(
     "environments",
     *life_rows("environments", "environments", "environments"),
@@ -144,4 +155,24 @@ MUTANTS = table(
         error("GET environments/*/files/**", when(is_missing, answer({"files": []})))),
     row("files-missing-crashes", "A read of a file that does not exist is answered with 500.",
         error("GET environments/*/files/**", when(is_missing, crash))),
+    row("upload-crashes", "An upload is answered with 500.",
+        request("* upload/**", crash)),
+    row("upload-lost", "An upload is answered with 200 but nothing is written.",
+        request("* upload/**", answer({"files": []}))),
+    row("upload-needs-directories", "An upload to a directory that is not there is refused.",
+        request("* upload/environments/**", when(_misses_directory, refuse("There is no such directory.", 404)))),
+    row("upload-archive-kept", "An archive is stored as one file, although it should be unpacked.",
+        request("* upload/**", lambda call, _: without_query(call, "extract"))),
+    row("upload-without-location", "A resumable upload is begun and nobody is told where to send the bytes.",
+        after(Emulator.perform, drop_header("location"))),
+    row("upload-without-url", "An upload by commands is begun and nobody is told where to send the bytes.",
+        after(Emulator.perform, drop_header("x-goog-upload-url"))),
+    row("upload-replaces-unasked", "An upload replaces a file without overwrite=true.",
+        request("* upload/**", lambda call, _: replace(call, query={**call.query, "overwrite": "true"}))),
+    row("upload-never-replaces", "An upload with overwrite=true is refused if the file exists.",
+        request("* upload/**", lambda call, _: without_query(call, "overwrite"))),
+    row("shape-environment", "A read shows the sources of an environment as a string.",
+        response("GET environments/*", put(sources="none"))),
+    row("shape-files", "The type of a file in a listing is a number.",
+        response("GET environments/*/files", each_item("files", put(type=1)))),
 )  # fmt: skip

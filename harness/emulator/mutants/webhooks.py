@@ -10,14 +10,14 @@ from harness.emulator.mutants.changes import (
     crash,
     drop,
     edit_json,
+    put,
     read_json,
     refuse,
     when,
 )
 from harness.emulator.mutants.hooks import error, request, response
-from harness.emulator.mutants.lives import life_rows, unknown_rows
 from harness.emulator.mutants.parts import part
-from harness.emulator.mutants.rows import row
+from harness.emulator.mutants.rows import life_rows, row, unknown_rows
 from harness.emulator.resources import Resources
 from harness.emulator.values.call import Call, Refusal, json_response
 from harness.kit.mutant import table
@@ -79,4 +79,6 @@ MUTANTS = table(
         part(_RotationKeepsSecret)),
     row("webhooks-rotate-empty", "A rotation does not return the new secret.",
         response("POST webhooks/*:rotateSigningSecret", lambda value, _: {})),
+    row("shape-webhook", "A read shows the state of a webhook as a number.",
+        response("GET webhooks/*", put(state=1))),
 )  # fmt: skip

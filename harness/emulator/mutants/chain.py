@@ -6,8 +6,8 @@ from typing import Any
 
 from harness.emulator.create.validation import CreateValidator
 from harness.emulator.engine import Engine
-from harness.emulator.mutants.changes import Json, crash, drop, inside, put, refuse, skip, turn, when
-from harness.emulator.mutants.hooks import admit, body, create, event, response, run
+from harness.emulator.mutants.changes import Json, crash, drop, html, refuse, skip, when
+from harness.emulator.mutants.hooks import admit, body, create, error, response, run
 from harness.emulator.mutants.parts import before, instead, part
 from harness.emulator.mutants.rows import row
 from harness.emulator.run.run import Run
@@ -59,21 +59,6 @@ def _inherit_tools(order: CreateRequest, engine: Engine) -> None:
         order.body = {"tools": order.previous.body["tools"], **order.body}
 
 
-def _is_checkpoint(validator: CreateValidator, order: CreateRequest) -> bool:
-    issued = validator.tokens.get(order.body["continuation_token"])
-    return issued is not None and bool(issued.rest)
-
-
-def _answer_again(run: Run, order: CreateRequest, engine: Engine) -> None:
-    if order.previous is not None and order.rest:
-        run.steps = [*order.previous.steps]
-
-
-def _name_as_parent(body: Json, call: Call) -> None:
-    if "previous_interaction_id" in body and b"continuation_token" in call.request.body:
-        body["id"] = body["previous_interaction_id"]
-
-
 class _Siblings(Engine):
     """Remembers the last child of each parent."""
 
@@ -120,6 +105,11 @@ class _OneChildOnly(CreateValidator):
         return run
 
 
+def _name_model_in_object(body: Json, call: Call) -> None:
+    if body.get("previous_interaction_id"):
+        body["model"] = {"name": body.get("model")}
+
+
 MUTANTS = table(
     "chain",
     row("chain-refused", "No interaction can be continued.",
@@ -160,36 +150,16 @@ MUTANTS = table(
             lambda validator, parent_id, project: validator._find(parent_id, project) is None, crash))),
     row("tools-inherited", "The tools of a parent are inherited.",
         create(_inherit_tools)),
-    row("continuation-token-missing", "An interaction that requires continuation has no continuation token.",
-        body(drop("continuation_token"))),
-    row("continuation-token-empty", "An interaction that requires continuation has an empty continuation token.",
-        body(when(lambda body, _: "continuation_token" in body, put(continuation_token="")))),
-    row("continuation-needs-input",
-        "A continuation token alone is not enough to continue: `input` is required as well.",
-        admit("needs_input", when(lambda body: "input" not in body, refuse("'input' is missing.")))),
-    row("continuation-same-id", "A continuation has the id of the interaction that it continues.",
-        response("POST interactions", _name_as_parent)),
-    row("continuation-token-unchecked", "Any continuation token continues any interaction.",
-        admit("continuation", skip)),
-    row("continuation-stream-without-token",
-        "The stream of an interaction that requires continuation lacks the continuation token.",
-        event("interaction.completed", inside("interaction", drop("continuation_token")))),
-    row("continuation-stream-completed",
-        "The stream of an interaction that requires continuation reports it as completed.",
-        event("interaction.completed", inside("interaction", inside(
-            "status", turn(requires_continuation="completed"))))),
-    row("checkpoint-refused", "The continuation token of a status update is refused.",
-        before(CreateValidator.continuation, when(_is_checkpoint, refuse("'continuation_token' is not valid.")))),
-    row("checkpoint-restarts", "The continuation token of a status update begins the answer again.",
-        run(_answer_again)),
     row("chained-not-stored", "A chained interaction has an id but is not stored.",
         run(_forget_chained)),
     row("stateless-turn-refused", "The output steps of an earlier turn are refused as input.",
         admit("signatures", when(
             lambda order: any(step.get("type") == "model_output" for step in order.given),
             refuse("Input takes no step of type 'model_output'.")))),
-    row("continuation-needs-parent", "A continuation token without a stored parent is refused.",
-        admit("continuation", when(
-            lambda order: order.previous is None,
-            refuse("'continuation_token' needs 'previous_interaction_id'.")))),
+    row("shape-child", "The model of a chained interaction is an object.",
+        response("POST interactions", _name_model_in_object)),
+    row("shape-chain-refusal",
+        "A create that continues an interaction is refused with an HTML page instead of an error object.",
+        error("POST interactions", lambda refusal, call: (
+            html(refusal.status) if b'"previous_interaction_id"' in call.request.body else None))),
 )  # fmt: skip

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from harness.emulator.mutants.changes import Json, each, put, without
-from harness.emulator.mutants.hooks import output, steps, usage
-from harness.emulator.mutants.parts import after, instead
+from harness.emulator.mutants.hooks import output, response, steps, usage
+from harness.emulator.mutants.parts import Change, after, instead
 from harness.emulator.mutants.rows import row
 from harness.emulator.reply.replies import ReplyBuilder
 from harness.emulator.run.interaction_body import Bodies
+from harness.emulator.values.call import Call
 from harness.emulator.values.create_request import CreateRequest
 from harness.emulator.values.usage import Meter
 from harness.kit.mutant import table
@@ -50,6 +51,17 @@ def _begin_at_the_end(content: Json, *context: object) -> None:
         citation["start_index"] = citation["end_index"]
 
 
+def _each_step(kind: str, change: Change) -> Change:
+    """Change the steps of one type in an interaction."""
+
+    def edit(body: Json, call: Call) -> None:
+        for step in body.get("steps", ()):
+            if step["type"] == kind:
+                change(step)
+
+    return edit
+
+
 MUTANTS = table(
     "content",
     row("usage-negative", "The count of cached tokens is -1.",
@@ -88,4 +100,8 @@ MUTANTS = table(
         after(ReplyBuilder.text_content, _begin_at_the_end)),
     row("thoughts-as-text", "A thought's summary is a string, not a list of contents.",
         output(each("thought", put(summary="I think.")))),
+    row("shape-search", "The arguments of a search call are a string.",
+        response("POST interactions", _each_step("google_search_call", put(arguments='{"queries": []}')))),
+    row("shape-step-unlisted", "A search call is shown as a step of an undocumented type.",
+        response("POST interactions", _each_step("google_search_call", put(type="tool_call")))),
 )  # fmt: skip

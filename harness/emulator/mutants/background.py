@@ -14,12 +14,11 @@ from harness.emulator.mutants.changes import (
     not_found,
     put,
     refuse,
-    skip,
     turn,
     when,
 )
-from harness.emulator.mutants.hooks import body, create, request, response, status, steps
-from harness.emulator.mutants.parts import after, before, part
+from harness.emulator.mutants.hooks import create, request, response, status, steps
+from harness.emulator.mutants.parts import after, part
 from harness.emulator.mutants.rows import row
 from harness.emulator.run.interaction_body import Bodies
 from harness.emulator.run.run import Run
@@ -87,17 +86,6 @@ class _PollRegresses(Engine):
         return edit_json(response, put(status="in_progress")) if self.polls[run.id] % 2 == 0 else response
 
 
-class _FailedStreamedCompleted(Run):
-    @property
-    def status(self) -> str:
-        status = super().status
-        return "completed" if status == "failed" and self.settled else status
-
-    @property
-    def visible_status(self) -> str:
-        return super().status if not self._lag else super().visible_status
-
-
 class _SettlesWithoutOutputFirst(Bodies):
     def __init__(self) -> None:
         self.seen: set[str] = set()
@@ -129,8 +117,6 @@ MUTANTS = table(
         response("POST interactions", when(lambda body, _: body.get("status") == "in_progress", drop("id")))),
     row("background-slow", "The response to a background create takes more than a minute.",
         after(Engine.answer, _drip)),
-    row("never-settles", "Background runs stay in progress forever.",
-        before(Run.poll, skip)),
     row("result-missing", "A completed background run has no output.",
         steps(lambda steps, run, timeline: list(run.given) if run.background else steps)),
     row("polls-name-another", "Every poll shows a different id.",
@@ -143,20 +129,10 @@ MUTANTS = table(
         status(turn(in_progress="running"))),
     row("updated-goes-back", "The time of the last update goes back from poll to poll.",
         part(_UpdatedGoesBack)),
-    row("queued-forever", "A queued run stays queued.",
-        before(Run.poll, when(lambda run: run.waiting, skip))),
-    row("queue-hidden", "A queued run is shown as completed, without output.",
-        status(turn(queued="completed"))),
-    row("failed-silently", "A failed run has no errors that say why.",
-        body(drop("errors"))),
-    row("failed-shown-completed", "Polls show a failed run as completed.",
-        status(turn(failed="completed"))),
-    row("failed-streamed-completed", "The stream of a failed run reports it as completed.",
-        part(_FailedStreamedCompleted)),
-    row("cut-short-shown-completed", "A run whose output was cut by a limit is shown as completed.",
-        status(turn(incomplete="completed"))),
     row("settles-without-output-first", "The first poll after a run has completed shows no output.",
         part(_SettlesWithoutOutputFirst)),
     row("background-404-after-create", "A background run is not found until it has settled.",
         request("GET interactions/*", _hide_until_settled)),
+    row("shape-background", "The steps of a run that has just started are a string.",
+        response("POST interactions", when(lambda body, _: body["status"] == "in_progress", put(steps="none")))),
 )  # fmt: skip

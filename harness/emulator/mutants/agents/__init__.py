@@ -1,1 +1,0 @@
-"""Mutants of managed agents and their environments."""

@@ -1,0 +1,60 @@
+"""Mutants: answers that pause with a continuation token."""
+
+from __future__ import annotations
+
+from harness.emulator.create.validation import CreateValidator
+from harness.emulator.engine import Engine
+from harness.emulator.mutants.changes import Json, drop, inside, put, refuse, skip, turn, when
+from harness.emulator.mutants.hooks import admit, body, event, response, run
+from harness.emulator.mutants.parts import before
+from harness.emulator.mutants.rows import row
+from harness.emulator.run.run import Run
+from harness.emulator.values.call import Call
+from harness.emulator.values.create_request import CreateRequest
+from harness.kit.mutant import table
+
+
+def _is_checkpoint(validator: CreateValidator, order: CreateRequest) -> bool:
+    issued = validator.tokens.get(order.body["continuation_token"])
+    return issued is not None and bool(issued.rest)
+
+
+def _answer_again(run: Run, order: CreateRequest, engine: Engine) -> None:
+    if order.previous is not None and order.rest:
+        run.steps = [*order.previous.steps]
+
+
+def _name_as_parent(body: Json, call: Call) -> None:
+    if "previous_interaction_id" in body and b"continuation_token" in call.request.body:
+        body["id"] = body["previous_interaction_id"]
+
+
+MUTANTS = table(
+    "continuation",
+    row("continuation-token-missing", "An interaction that requires continuation has no continuation token.",
+        body(drop("continuation_token"))),
+    row("continuation-token-empty", "An interaction that requires continuation has an empty continuation token.",
+        body(when(lambda body, _: "continuation_token" in body, put(continuation_token="")))),
+    row("continuation-needs-input",
+        "A continuation token alone is not enough to continue: `input` is required as well.",
+        admit("needs_input", when(lambda body: "input" not in body, refuse("'input' is missing.")))),
+    row("continuation-same-id", "A continuation has the id of the interaction that it continues.",
+        response("POST interactions", _name_as_parent)),
+    row("continuation-token-unchecked", "Any continuation token continues any interaction.",
+        admit("continuation", skip)),
+    row("continuation-stream-without-token",
+        "The stream of an interaction that requires continuation lacks the continuation token.",
+        event("interaction.completed", inside("interaction", drop("continuation_token")))),
+    row("continuation-stream-completed",
+        "The stream of an interaction that requires continuation reports it as completed.",
+        event("interaction.completed", inside("interaction", inside(
+            "status", turn(requires_continuation="completed"))))),
+    row("checkpoint-refused", "The continuation token of a status update is refused.",
+        before(CreateValidator.continuation, when(_is_checkpoint, refuse("'continuation_token' is not valid.")))),
+    row("checkpoint-restarts", "The continuation token of a status update begins the answer again.",
+        run(_answer_again)),
+    row("continuation-needs-parent", "A continuation token without a stored parent is refused.",
+        admit("continuation", when(
+            lambda order: order.previous is None,
+            refuse("'continuation_token' needs 'previous_interaction_id'.")))),
+)  # fmt: skip

@@ -1,0 +1,50 @@
+"""Mutants: decisions."""
+
+from __future__ import annotations
+
+from harness.emulator.mutants.changes import (
+    Json,
+)
+from harness.emulator.mutants.hooks import response
+from harness.emulator.mutants.rows import row
+from harness.emulator.values.call import Call
+from harness.kit.mutant import table
+
+
+def _with_first_answer_only(value: Json, call: Call) -> None:
+    value["answers"] = dict(list(value["answers"].items())[:1])
+
+
+def _overconfident(value: Json, call: Call) -> None:
+    for given in value["answers"].values():
+        given["confidence"] = 1.0
+
+
+def _in_percent(value: Json, call: Call) -> None:
+    for given in value["answers"].values():
+        for name in given.get("probabilities", {}):
+            given["probabilities"][name] /= 2
+
+
+def _without_types(value: Json, call: Call) -> None:
+    for given in value["answers"].values():
+        del given["type"]
+
+
+def _with_output_tokens(value: Json, call: Call) -> None:
+    value["usage"]["total_output_tokens"] = 7
+
+
+MUTANTS = table(
+    "decisions",
+    row("decision-partial", "A decision answers only the first question.",
+        response("POST decisions", _with_first_answer_only)),
+    row("decision-overconfident", "Every answer of a decision is certain.",
+        response("POST decisions", _overconfident)),
+    row("decision-halved", "The probabilities of a decision add up to a half.",
+        response("POST decisions", _in_percent)),
+    row("decision-without-answers-type", "The answers of a decision do not say of what kind they are.",
+        response("POST decisions", _without_types)),
+    row("decision-counts-output", "A decision counts output tokens.",
+        response("POST decisions", _with_output_tokens)),
+)  # fmt: skip

@@ -1,0 +1,52 @@
+"""Mutants: file search stores."""
+
+from __future__ import annotations
+
+from harness.emulator.engine import Engine
+from harness.emulator.mutants.changes import (
+    drop,
+    not_found,
+    put,
+)
+from harness.emulator.mutants.hooks import request, response
+from harness.emulator.mutants.parts import after
+from harness.emulator.mutants.rows import life_rows, row
+from harness.emulator.resources import Resources
+from harness.emulator.values.call import Call
+from harness.emulator.values.create_request import CreateRequest
+from harness.kit.mutant import table
+
+
+def _lose_imported(result: None, resources: Resources, order: CreateRequest) -> None:
+    kept = [store for _, _, store in resources._stores._kept.everywhere()]
+    made = [one for store in kept for one in store.operations.items()]
+    imported = [document.fields["displayName"] for name, document in made if not name.startswith("upload/")]
+    if order.documents is not None:
+        order.documents = [title for title in order.documents if title not in imported]
+
+
+def _force(call: Call, engine: Engine) -> Call:
+    call.query = {**call.query, "force": "true"}
+    return call
+
+
+MUTANTS = table(
+    "file_search",
+    *life_rows("store", "fileSearchStores", "file search stores"),
+    row("store-count-as-text", "A file search store counts its documents in words.",
+        response("* fileSearchStores/**", put(activeDocumentsCount="one"))),
+    row("store-operation-never-ends", "The operation of an upload to a store never ends.",
+        response("GET fileSearchStores/*/upload/operations/*", drop("done", "response"))),
+    row("store-upload-forgotten", "An upload to a store is answered with an empty object.",
+        response("POST upload/fileSearchStores/*:uploadToFileSearchStore", lambda value, call: {})),
+    row("store-import-forgotten", "An import into a store is answered with an empty object.",
+        response("POST fileSearchStores/*:importFile", lambda value, call: {})),
+    row("store-import-never-ends", "The operation of an import into a store never ends.",
+        response("GET fileSearchStores/*/operations/*", drop("done", "response"))),
+    row("store-import-not-searched", "What was imported into a store is kept and never found.",
+        after(Resources.refer, _lose_imported)),
+    row("store-document-lost", "An upload to a store names a document that is not there.",
+        request("GET fileSearchStores/*/documents/*", not_found)),
+    row("store-delete-forces", "A store that holds documents is deleted without force.",
+        request("DELETE fileSearchStores/*", _force)),
+)  # fmt: skip

@@ -1,0 +1,78 @@
+"""Mutants: uploaded files."""
+
+from __future__ import annotations
+
+from harness.contract.data.input import items
+from harness.contract.requests import KEY_HEADER
+from harness.emulator.engine import Engine
+from harness.emulator.http.routing import Route
+from harness.emulator.mutants.changes import (
+    crash,
+    put,
+    refuse,
+    skip,
+    when,
+)
+from harness.emulator.mutants.hooks import admit, arrival, request, response
+from harness.emulator.mutants.parts import Change, Defect, after
+from harness.emulator.mutants.rows import life_rows, row
+from harness.emulator.service import Emulator
+from harness.emulator.values.call import Call, Refusal
+from harness.emulator.values.create_request import CreateRequest
+from harness.kit.mutant import table
+from harness.wire import Request, Response
+
+
+def _change_upload(change: Change) -> Defect:
+    """Change the headers of every answer to an upload of files."""
+
+    def edit(response: Response | None, _: Emulator, engine: Engine, call: Call) -> Response | None:
+        if response is not None and call.segments == ("upload", "files"):
+            change(response, call)
+        return response
+
+    return after(Emulator.perform, edit)
+
+
+def _without_address(response: Response, call: Call) -> None:
+    response.headers = response.headers.without("x-goog-upload-url")
+
+
+def _never_final(response: Response, call: Call) -> None:
+    if response.headers.get("x-goog-upload-status") == "final":
+        response.headers = response.headers.having("x-goog-upload-status", "active")
+
+
+def _without_size(response: Response, call: Call) -> None:
+    response.headers = response.headers.without("x-goog-upload-size-received")
+
+
+def _names_a_file(order: CreateRequest) -> bool:
+    return any("/files/" in str(part.get("uri", "")) for part in items(order.given))
+
+
+def _ask_for_key(request: Request, where: Route) -> None:
+    if "upload_id" in where.query and KEY_HEADER not in request.headers:
+        raise Refusal(401, "authentication", "The call carries no API key.")
+
+
+MUTANTS = table(
+    "files",
+    *life_rows("file", "files", "files"),
+    row("file-upload-crashes", "An upload of a file is answered with 500.",
+        request("* upload/files", crash)),
+    row("file-upload-no-address", "The first answer to an upload names no address.",
+        _change_upload(_without_address)),
+    row("file-upload-never-final", "The last answer to an upload says that it is still active.",
+        _change_upload(_never_final)),
+    row("file-upload-needs-a-key", "The address of an upload asks for a key.",
+        arrival(_ask_for_key)),
+    row("file-query-silent", "A query of an upload does not say how much has arrived.",
+        _change_upload(_without_size)),
+    row("file-size-as-text", "The size of a file has a unit.",
+        response("GET files/*", put(sizeBytes="67 B"))),
+    row("file-refused-in-create", "A create that names a file is refused.",
+        admit("references", when(_names_a_file, refuse("Cannot fetch content from the provided URL.")))),
+    row("file-gone-in-create", "A create that names a deleted file is accepted.",
+        admit("references", skip)),
+)  # fmt: skip

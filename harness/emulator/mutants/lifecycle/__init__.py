@@ -1,1 +1,0 @@
-"""Mutants of an interaction from its create to its deletion."""

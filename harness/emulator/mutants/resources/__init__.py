@@ -1,1 +1,0 @@
-"""Mutants of the other resources: files, stores, voices, webhooks, triggers and more."""

@@ -1,1 +1,0 @@
-"""Mutants of every answer: HTTP, keys, errors, hard input."""

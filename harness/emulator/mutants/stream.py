@@ -1,0 +1,358 @@
+"""Mutants: the events of a stream, its steps and its end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from harness.emulator.engine import Engine
+from harness.emulator.mutants.changes import (
+    Json,
+    assign,
+    drop,
+    each_step,
+    inside,
+    put,
+    refuse,
+    skip,
+    turn,
+    when,
+    without,
+)
+from harness.emulator.mutants.hooks import create, deltas, event, events, frame, payload, request, stream
+from harness.emulator.mutants.parts import Change, after, before, instead, part
+from harness.emulator.mutants.rows import row
+from harness.emulator.run.event_writer import EventWriter
+from harness.emulator.run.run import Run
+from harness.emulator.values.call import Call, Refusal
+from harness.emulator.values.create_request import CreateRequest
+from harness.kit.mutant import table
+from harness.wire import Body, Chunk, Chunked, Ending, How, Pause, Piece, PieceBody, Response, encode
+from harness.wire.message import WrappedBody
+
+_HIGH, _LOW = "\ue000", "\ue001"
+"""Placeholders from the private use area for surrogate halves, which cannot be encoded."""
+
+
+def _write_frame(name: bytes, data: bytes) -> bytes:
+    return b"event: %b\ndata: %b\n\n" % (name, data)
+
+
+def _split_character(pieces: list[str], text: str) -> list[str]:
+    index = next((i for i, character in enumerate(text) if ord(character) > 0xFFFF), None)
+    return pieces if index is None else [text[:index] + _HIGH, _LOW + text[index + 1 :]]
+
+
+def _write_halves(frame: bytes, *context: object) -> bytes:
+    return frame.replace(_HIGH.encode(), b"\\ud83e").replace(_LOW.encode(), b"\\udd8a")
+
+
+def _write_index_as_text(payload: Json) -> None:
+    if payload["event_type"] == "step.delta":
+        payload["index"] = str(payload["index"])
+
+
+def _move_text_to_content(payload: Json) -> None:
+    delta = payload.get("delta", {})
+    if delta.get("type") == "text":
+        payload["delta"] = {"content": delta["text"], "type": "text"}
+
+
+def _number_event_id(payload: Json) -> None:
+    if "event_id" in payload:
+        payload["event_id"] = len(payload)
+
+
+def _id_of_event_before(writer: EventWriter, run: Run, index: int, payload: Json) -> str | None:
+    return EventWriter.event_id(writer, run, index // 2 * 2, payload)
+
+
+def _no_id_on_deltas(writer: EventWriter, run: Run, index: int, payload: Json) -> str | None:
+    return None if payload["event_type"] == "step.delta" else EventWriter.event_id(writer, run, index, payload)
+
+
+class _HangUpBreaks(Engine):
+    broken = False
+
+    def answer(self, opened: tuple[Run, CreateRequest]) -> Response:
+        response = super().answer(opened)
+        if opened[1].stream:
+            response.body = _Tripwire(response.body, self)
+        return response
+
+    def handle(self, call: Call) -> Response | None:
+        if self.broken:
+            raise Refusal(503, "service_unavailable", "Broken.")
+        return super().handle(call)
+
+
+class _HangUpDeletes(_HangUpBreaks):
+    def handle(self, call: Call) -> Response | None:
+        if self.broken:
+            self.broken = False
+            self.store.clear()
+        return super().handle(call)
+
+
+class _Tripwire(WrappedBody):
+    """Tells the engine if the reader hangs up before the end."""
+
+    def __init__(self, body: Body, engine: _HangUpBreaks) -> None:
+        super().__init__(body)
+        self._engine = engine
+        self._ended = False
+
+    def __next__(self) -> Piece:
+        piece = next(self._inner)
+        self._ended = isinstance(piece, Ending)
+        return piece
+
+    def close(self) -> None:
+        self._engine.broken = self._engine.broken or not self._ended
+        super().close()
+
+
+class _Hoard(WrappedBody):
+    """Keeps all chunks until the body ends."""
+
+    def __init__(self, body: Body) -> None:
+        super().__init__(body)
+        self._held = bytearray()
+        self._last: Piece | None = None
+
+    def __next__(self) -> Piece:
+        if self._last is not None:
+            return self._last
+        while isinstance(piece := next(self._inner), Chunk):
+            self._held += piece.data
+        if isinstance(piece, Pause):
+            return piece
+        self._last = piece
+        return Chunk(bytes(self._held))
+
+
+def _without_end(pieces: Iterable[Piece]) -> Iterator[Piece]:
+    for piece in pieces:
+        yield Ending(how=How.STALL) if isinstance(piece, Ending) and piece.complete else piece
+
+
+def _hoard_if_compressible(response: Response, engine: Engine, call: Call) -> None:
+    if isinstance(response.framing, Chunked) and "gzip" in call.request.headers.get("accept-encoding"):
+        response.body = _Hoard(response.body)
+
+
+def _each_index(change: Change) -> Change:
+    """Change the index of every event that has one."""
+    return lambda events, run: [
+        {**event, "index": change(event["index"])} if "index" in event else event for event in events
+    ]
+
+
+def _put_delta_before_start(events: list[Json]) -> list[Json]:
+    return [events[1], events[0], *events[2:]] if len(events) > 2 else events
+
+
+def _put_delta_after_stop(events: list[Json]) -> list[Json]:
+    return [*events[:-2], events[-1], events[-2]] if len(events) > 2 else events
+
+
+def _interleave(events: list[Json], run: Run) -> list[Json]:
+    for place in range(len(events) - 1):
+        here, after = events[place], events[place + 1]
+        if here["event_type"] == "step.stop" and after["event_type"] == "step.start":
+            return [*events[:place], after, here, *events[place + 2 :]]
+    return events
+
+
+def _rename_text_delta(payload: Json) -> None:
+    delta = payload.get("delta")
+    if delta is not None and delta["type"] == "text":
+        payload["delta"] = {**delta, "type": "text_delta"}
+
+
+def _cut_arguments(deltas: list[Json], step: Json) -> list[Json]:
+    return deltas[:-1] if len(deltas) > 1 else [{"arguments": "{", "type": "arguments_delta"}]
+
+
+def _repeat_arguments(deltas: list[Json], step: Json) -> list[Json]:
+    whole = "".join(delta["arguments"] for delta in deltas)
+    return [deltas[0], {"arguments": whole, "type": "arguments_delta"}]
+
+
+def _leave_out_thoughts(writer: EventWriter, run: Run) -> list[Json]:
+    shown = [step for step in run.steps if step["type"] != "thought"]
+    steps = (event for index, step in enumerate(shown) for event in writer.step(run, index, step))
+    return [*writer.opening(run), *steps]
+
+
+def _show_own_usage(stop: Json, writer: EventWriter, run: Run, index: int) -> Json:
+    before = run.usage_after(index)["total_tokens"] if index else 0
+    return {**stop, "usage": {"total_tokens": run.usage_after(index + 1)["total_tokens"] - before}}
+
+
+def _shell_of_text(writer: EventWriter, step: Json) -> Json:
+    return {"type": "model_output"} if step["type"] == "function_call" else EventWriter.shell(writer, step)
+
+
+_ANOTHER_OUTPUT = {"content": [{"text": "Something else.", "type": "text"}], "type": "model_output"}
+
+
+def _make_completed(run: Run) -> Json:
+    interaction = {"id": run.public_id, "status": "completed", "usage": run.usage}
+    return {"interaction": interaction, "event_type": "interaction.completed"}
+
+
+MUTANTS = table(
+    "stream",
+    row("frames-run-together", "Frames are not separated by a blank line.",
+        frame(lambda name, data: _write_frame(name, data)[:-1])),
+    row("frames-ndjson", "The stream is newline-delimited JSON, not server-sent events.",
+        frame(lambda name, data: data + b"\n")),
+    row("frames-latin1", "Streams are encoded in Latin-1.",
+        frame(lambda name, data: _write_frame(name, data).decode().encode("latin-1", "replace"))),
+    row("event-name-wrong", "Every frame is named `message`.",
+        frame(lambda name, data: _write_frame(b"message", data))),
+    row("payload-not-json", "The payload of step.stop is broken JSON.",
+        frame(lambda name, data: _write_frame(name, data[:-1] if name == b"step.stop" else data))),
+    row("payload-list", "Every payload is a list of one event.",
+        frame(lambda name, data: _write_frame(name, b"[" + data + b"]"))),
+    row("characters-split",
+        "The surrogate halves of a character beyond the basic multilingual plane are split between two deltas.",
+        deltas("text", _split_character),
+        after(EventWriter.frame, _write_halves)),
+    row("event-type-missing", "The event step.stop has no event_type.",
+        frame(lambda name, data: _write_frame(name, data.replace(b',"event_type":"step.stop"', b"")))),
+    row("index-string", "The index of a delta is a string.",
+        payload(_write_index_as_text)),
+    row("delta-text-missing", "Text deltas have their text in `content`.",
+        payload(_move_text_to_content)),
+    row("created-missing", "Streams begin with the status update, not with interaction.created.",
+        events(lambda events, _: events[1:])),
+    row("created-second", "interaction.created comes second.",
+        events(lambda events, _: [events[1], events[0], *events[2:]])),
+    row("created-twice", "interaction.created is sent twice.",
+        events(lambda events, _: [*events[:2], events[0], *events[2:]])),
+    row("created-completed", "interaction.created says that the interaction is completed.",
+        event("interaction.created", inside("interaction", put(status="completed")))),
+    row("created-without-id", "interaction.created has no id.",
+        event("interaction.created", inside("interaction", drop("id")))),
+    row("id-changes", "The status update names another interaction.",
+        event("interaction.status_update", put(interaction_id="v1_other"))),
+    row("event-id-repeats", "Every second event has the same id as the one before it.",
+        instead(EventWriter.event_id, _id_of_event_before)),
+    row("event-ids-missing-on-deltas", "The deltas of a background stream have no event_id; other events do.",
+        instead(EventWriter.event_id, _no_id_on_deltas)),
+    row("event-ids-numbers", "Event ids are numbers.",
+        payload(_number_event_id)),
+    row("stream-buffered", "Streams are held back until the run is over, and arrive in one piece.",
+        stream(lambda body, run, position: _Hoard(body))),
+    row("stream-buffered-if-compressible", "Streams are held back from clients that accept compression.",
+        after(Engine.create, _hoard_if_compressible)),
+    row("stream-stays-open", "After [DONE] the connection stays open, and nothing comes any more.",
+        stream(lambda body, run, position: PieceBody(_without_end(body), body.close))),
+    row("background-stream-json", "background together with stream is answered with JSON.",
+        create(assign(stream=lambda order, _: order.stream and not order.background))),
+    row("background-stream-refused", "background together with stream is refused.",
+        create(when(
+            lambda order, _: order.stream and order.background,
+            refuse("'stream' and 'background' exclude each other.")))),
+    row("hang-up-breaks", "After a reader has hung up, every call is answered with 503.",
+        part(_HangUpBreaks)),
+    row("hang-up-deletes", "When a reader hangs up, the interaction is deleted.",
+        part(_HangUpDeletes)),
+    row("stream-unstored", "Interactions created with a stream are not stored although their events name an id.",
+        before(Engine.remember, when(lambda engine, run: run.body.get("stream") is True, skip))),
+    row("status-update-unknown", "The first status update lacks its status.",
+        event("interaction.status_update", drop("status"))),
+    row("alt-sse-refused", "alt=sse is refused as an unknown parameter.",
+        request("POST interactions", when(
+            lambda call, _: "alt" in call.query, refuse("Unknown query parameter 'alt'.")))),
+    row("stream-drops-stop", "The last step has no step.stop.",
+        events(lambda events, _: events[:-1])),
+    row("stop-twice", "Each step has two step.stop events.",
+        events(each_step(lambda events: [*events, events[-1]]))),
+    row("start-missing", "Steps have no step.start.",
+        events(each_step(lambda events: events[1:]))),
+    row("delta-before-start", "The first delta of a step comes before its start.",
+        events(each_step(_put_delta_before_start))),
+    row("delta-after-stop", "The last delta of a step comes after its stop.",
+        events(each_step(_put_delta_after_stop))),
+    row("index-from-one", "Step indices count from 1.",
+        events(_each_index(lambda index: index + 1))),
+    row("index-gap", "Step indices skip every second number.",
+        events(_each_index(lambda index: index * 2))),
+    row("index-always-zero", "Every step has the index 0.",
+        events(_each_index(lambda index: 0))),
+    row("steps-interleaved", "A step starts before the one before it has stopped.",
+        events(_interleave)),
+    row("delta-type-unknown", "Text deltas have the undocumented type `text_delta`.",
+        payload(_rename_text_delta)),
+    row("delta-misfit", "Thoughts get text deltas.",
+        deltas("thought", lambda deltas, _: [{"text": "I think.", "type": "text"}, *deltas])),
+    row("arguments-cut", "The last fragment of a call's arguments is never sent.",
+        deltas("arguments", _cut_arguments)),
+    row("arguments-repeated",
+        "Each fragment of a call's arguments repeats all earlier ones, as if deltas were cumulative.",
+        deltas("arguments", _repeat_arguments)),
+    row("arguments-object", "The arguments of a call are streamed as an object, not as text.",
+        deltas("arguments", lambda _, step: [{"arguments": step["arguments"], "type": "arguments_delta"}])),
+    row("signature-first", "The signature of a thought comes before its summary.",
+        deltas("thought", lambda deltas, _: deltas[::-1])),
+    row("signature-dropped", "Streams leave out the signatures of thoughts.",
+        deltas("thought", lambda deltas, _: deltas[:-1])),
+    row("text-dropped", "One text delta of several is lost.",
+        deltas("text", lambda pieces, _: [*pieces[:1], *pieces[2:]] if len(pieces) > 2 else pieces)),
+    row("text-doubled", "One text delta is sent twice.",
+        deltas("text", lambda pieces, _: [pieces[0], *pieces])),
+    row("text-cumulative", "Each text delta holds all the text so far.",
+        deltas("text", lambda pieces, _: ["".join(pieces[: count + 1]) for count in range(len(pieces))])),
+    row("text-reordered", "Two text deltas are swapped.",
+        deltas("text", lambda pieces, _: [*pieces[:-2], *pieces[:-3:-1]])),
+    row("thoughts-not-streamed",
+        "Streams leave out thoughts, and the indices of the other steps have no gap.",
+        instead(EventWriter.sequence, _leave_out_thoughts)),
+    row("stop-usage-of-step", "The usage of a step.stop counts its own step, not the run so far.",
+        after(EventWriter.stop, _show_own_usage)),
+    row("call-streamed-as-text", "Streams show a function call as text.",
+        instead(EventWriter.shell, _shell_of_text),
+        deltas("arguments", lambda _, step: [{"text": f"{step['name']}()", "type": "text"}])),
+    row("call-streamed-without-name", "The step.start of a function call lacks the function's name.",
+        after(EventWriter.shell, lambda shell, *_: without(shell, "name"))),
+    row("completed-id-changes", "interaction.completed names another interaction.",
+        event("interaction.completed", inside("interaction", put(id="v1_other")))),
+    row("completed-not-last", "interaction.completed comes before the last step.",
+        events(lambda events, run: [*events[:-1], _make_completed(run), events[-1]])),
+    row("completed-twice", "interaction.completed is sent twice.",
+        events(lambda events, run: [*events, _make_completed(run)])),
+    row("completed-missing", "Streams end without interaction.completed.",
+        before(Run._close, skip)),
+    row("completed-legacy-name", "The last event has the name it had before May 2026, interaction.complete.",
+        frame(lambda name, data: encode(
+            name.decode().replace("completed", "complete"), data.replace(b".completed\"", b".complete\"")))),
+    row("completed-malformed", "interaction.completed has neither an id nor a status.",
+        event("interaction.completed", inside("interaction", drop("id", "status")))),
+    row("completed-otherwise", "interaction.completed reports a completed interaction as incomplete.",
+        event("interaction.completed", inside("interaction", inside("status", turn(completed="incomplete"))))),
+    row("completed-still-running", "interaction.completed reports the interaction as in progress.",
+        event("interaction.completed", inside("interaction", put(status="in_progress")))),
+    row("completed-without-usage", "interaction.completed has no usage.",
+        event("interaction.completed", inside("interaction", drop("usage")))),
+    row("completed-with-steps-wrong",
+        "interaction.completed contains steps that differ from those of the deltas.",
+        event("interaction.completed", inside("interaction", put(steps=[_ANOTHER_OUTPUT])))),
+    row("text-lost", "The last text delta of each output is lost.",
+        deltas("text", lambda pieces, text: pieces[:-1] if len(pieces) > 1 else pieces)),
+    row("done-missing", "Streams end without [DONE].",
+        instead(EventWriter.encode_done, lambda writer: b"")),
+    row("done-not-final", "An event follows [DONE].",
+        instead(EventWriter.encode_done, lambda writer: (
+            EventWriter.encode_done(writer) + writer.frame({"index": 0, "event_type": "step.stop"})))),
+    row("error-bare", "A failure is reported in bare JSON, outside the framing of the stream.",
+        frame(lambda name, data: data + b"\n\n" if name == b"error" else encode(name.decode(), data)),
+        instead(EventWriter.encode_done, lambda writer: b"")),
+    row("error-event-string", "The error of an error event is a string.",
+        instead(EventWriter.error, lambda writer, code, message: (
+            {"error": message or "broken", "event_type": "error"}))),
+    row("error-event-code-number", "The code of an error event is a number.",
+        instead(EventWriter.error, lambda writer, code, message: (
+            {"error": {"message": message or "broken", "code": 500}, "event_type": "error"}))),
+)  # fmt: skip

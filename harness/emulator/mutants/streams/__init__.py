@@ -1,1 +1,0 @@
-"""Mutants of streams, their cursors and their resumption."""

@@ -1,1 +1,0 @@
-"""Mutants of functions, their results and searches."""

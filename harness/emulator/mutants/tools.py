@@ -1,0 +1,176 @@
+"""Mutants: function calls, their results, tool choice, tool search."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.contract.data.input import results
+from harness.emulator.create.validation import CreateValidator
+from harness.emulator.engine import Engine
+from harness.emulator.mutants.changes import (
+    Json,
+    crash,
+    each,
+    edit_json,
+    inside,
+    put,
+    refuse,
+    skip,
+    turn,
+    when,
+    without,
+)
+from harness.emulator.mutants.hooks import admit, deltas, error, event, output, response, status, steps
+from harness.emulator.mutants.parts import Change, after, before, instead
+from harness.emulator.mutants.rows import row
+from harness.emulator.reply.replies import ReplyBuilder
+from harness.emulator.run.event_writer import EventWriter
+from harness.emulator.run.run import Run
+from harness.emulator.values.create_request import CreateRequest
+from harness.kit.mutant import table
+from harness.wire import Response
+
+
+def _hide_calls_in_reads(steps: list[Json], run: Run, timeline: bool) -> list[Json]:
+    return [step for step in steps if step["type"] != "function_call"] if timeline else steps
+
+
+def _rename_calls_in_reads(steps: list[Json], run: Run, timeline: bool) -> list[Json]:
+    return each("function_call", put(id="call_0"))(steps) if timeline else steps
+
+
+def _ignore_choice(replies: ReplyBuilder, order: CreateRequest, script: object) -> None:
+    order.body = {**order.body, "generation_config": without(order.generation, "tool_choice")}
+
+
+def _force_nothing(replies: ReplyBuilder, order: CreateRequest, script: object) -> None:
+    words = {word for tool in order.tools for word in str(tool.get("name", "")).split("_")}
+    if order.generation.get("tool_choice") == "any" and not any(word in order.text for word in words):
+        order.body = {**order.body, "generation_config": {"tool_choice": "none"}}
+
+
+def _ignore_allowed(replies: ReplyBuilder, order: CreateRequest, script: object) -> None:
+    if isinstance(order.generation.get("tool_choice"), dict):
+        order.body = {**order.body, "generation_config": {"tool_choice": "any"}}
+
+
+def _search_by_function(steps: list[Json], order: CreateRequest) -> list[Json]:
+    shown = [step for step in steps if step["type"] != "google_search_result"]
+    return each("google_search_call", _as_function)(shown)
+
+
+def _as_function(step: Json) -> Json:
+    return {"id": step["id"], "name": "google_search", "arguments": step["arguments"], "type": "function_call"}
+
+
+def _any_result(test: Change) -> Change:
+    """Return the test whether any result that a create sends passes `test`."""
+    return lambda order: any(test(result) for result in results(order.given))
+
+
+def _any_thought(order: CreateRequest) -> bool:
+    return any(step.get("type") == "thought" for step in order.given)
+
+
+def _crash_without_signature(validator: CreateValidator, step: Json) -> None:
+    if not step.get("signature"):
+        crash()
+
+
+def _show_as(status: str) -> Change:
+    """Give another status to the interaction that answers a result."""
+
+    def edit(response: Response, engine: Engine, opened: tuple[Run, CreateRequest]) -> Any:
+        return edit_json(response, put(status=status)) if results(opened[1].given) else None
+
+    return edit
+
+
+def _without_results(steps: list[Json], order: CreateRequest) -> list[Json]:
+    return [step for step in steps if step["type"] != "tool_search_result"]
+
+
+def _owes_a_search(order: CreateRequest) -> bool:
+    parent = order.previous.steps if order.previous is not None else []
+    return any(step["type"] == "tool_search_call" for step in parent)
+
+
+MUTANTS = table(
+    "tools",
+    row("call-completed", "An interaction with a pending call is shown as completed.",
+        status(turn(requires_action="completed"))),
+    row("call-without-id", "A function call has no id.",
+        steps(each("function_call", lambda step: without(step, "id")))),
+    row("call-arguments-string", "The arguments of a function call are a string of JSON, as in other APIs.",
+        steps(each("function_call", put(arguments='{"city":"Paris"}')))),
+    row("call-undeclared", "A function is called that was not declared.",
+        output(each("function_call", put(name="something_else")))),
+    row("call-arguments-misfit", "The arguments of a call do not match the function's declaration.",
+        output(each("function_call", put(arguments={"unexpected": 1})))),
+    row("call-not-stored", "A read does not show the pending call.",
+        steps(_hide_calls_in_reads)),
+    row("call-renamed-when-stored", "A read shows the pending call with a different id.",
+        steps(_rename_calls_in_reads)),
+    row("choice-none-ignored", "A function is called although tool_choice is none.",
+        before(ReplyBuilder.default_steps, _ignore_choice)),
+    row("call-ids-same", "All calls of an interaction have the same id.",
+        output(each("function_call", put(id="call_1")))),
+    row("call-streamed-completed", "A stream with a pending call ends as completed.",
+        event("interaction.completed", inside("interaction", inside(
+            "status", turn(requires_action="completed"))))),
+    row("call-streamed-without-arguments", "A streamed call has no arguments.",
+        deltas("arguments", lambda deltas, step: []),
+        after(EventWriter.shell, lambda shell, *_: without(shell, "arguments"))),
+    row("choice-any-ignored", "tool_choice any is taken for auto: a question that needs no function gets no call.",
+        before(ReplyBuilder.default_steps, _force_nothing)),
+    row("choice-allowed-ignored", "Functions are called that tool_choice does not allow.",
+        before(ReplyBuilder.default_steps, _ignore_allowed)),
+    row("search-as-function", "A search is returned to the client as a function call.",
+        output(_search_by_function)),
+    row("result-refused", "Function results are refused.",
+        admit("function_results", when(
+            lambda order: results(order.given), refuse("'function_result' is not supported.")))),
+    row("result-string-refused", "A result must be an object; strings are refused.",
+        admit("function_results", when(
+            _any_result(lambda result: isinstance(result.get("result"), str)),
+            refuse("'result' must be an object.")))),
+    row("result-list-crashes", "A result that is a list of contents is answered with 500.",
+        admit("function_results", when(
+            _any_result(lambda result: isinstance(result.get("result"), list)), crash))),
+    row("result-needs-tools", "A result is refused unless the tools are declared again.",
+        admit("function_results", when(
+            lambda order: results(order.given) and not order.tools, refuse("'tools' is missing.")))),
+    row("result-orphan-accepted", "A result is accepted without any call before it.",
+        admit("function_results", when(lambda order: order.previous is None, skip))),
+    row("result-bad-id-crashes", "A result that belongs to no call is answered with 500.",
+        error("POST interactions", when(lambda refusal, _: "function_result" in refusal.message, crash))),
+    row("parallel-results-refused", "Only one result is accepted at a time.",
+        admit("function_results", when(
+            lambda order: len(results(order.given)) > 1, refuse("Send one function_result.")))),
+    row("stateless-refused", "Steps that are sent back are refused: a tool loop needs a stored parent.",
+        admit("signatures", when(_any_thought, refuse("Unknown step type 'thought'.")))),
+    row("signature-unchecked", "A thought is accepted as input without its signature.",
+        admit("signatures", skip)),
+    row("signature-missing-crashes", "A thought as input without its signature is answered with 500.",
+        instead(CreateValidator.thought_signature, _crash_without_signature)),
+    row("result-id-unchecked", "A result is accepted whatever call it names.",
+        admit("function_results", when(lambda order: order.previous is not None, skip))),
+    row("result-error-refused", "A result that reports an error is refused.",
+        admit("function_results", when(
+            _any_result(lambda result: result.get("is_error")), refuse("The tool failed.")))),
+    row("result-answer-running", "The answer to a result is in progress, as if it ran in the background.",
+        after(Engine.answer, _show_as("in_progress"))),
+    row("result-answer-queued", "The answer to a result is queued.",
+        after(Engine.answer, _show_as("queued"))),
+    row("tool-search-unanswered", "A search for tools is shown without its result.",
+        output(_without_results)),
+    row("tool-search-mismatched", "The result of a search for tools names another call.",
+        output(each("tool_search_result", put(call_id="call_0")))),
+    row("tool-search-loads-others", "A search for tools loads a function that the request does not declare.",
+        output(each("tool_search_result", put(result=[{"type": "function", "name": "delete_everything"}])))),
+    row("tool-search-pending", "The client is asked for the result of a search that the service executed.",
+        admit("function_results", when(_owes_a_search, refuse("The tool_search_call got no result.")))),
+    row("shape-requires-action", "The service tier of an interaction that requires action is a list.",
+        response("POST interactions", when(
+            lambda body, _: body["status"] == "requires_action", put(service_tier=[])))),
+)  # fmt: skip
