@@ -1,8 +1,8 @@
 """What a user adds in a module of their own: rules with their checks, mutants, and faults for clients.
 
-Layer 3. `docs/extending.md` has an example. A module makes one `Extension`; it is named by `HARNESS_EXTENSION` or
-by the entry point `harness.extensions` of an installed package. What it adds stands beside what is built in: in
-`harness list`, `explain`, `check`, `mutants` and `torture`, and in every report.
+Layer 3. `docs/extending.md` has an example. A module makes one `Extension`; it is named by `--extension`, by
+`HARNESS_EXTENSION`, or by the entry point `harness.extensions` of an installed package. What it adds stands beside
+what is built in: in `harness list`, `explain`, `check`, `mutants` and `torture`, and in every report.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from harness.emulator.mutants.rows import EmulatorMutant, row
 from harness.errors import UsageFault
 from harness.faults.kinds import CaseKind, at
 from harness.kit.actions import Close, Finish, Open, Read, Send, Steps, Wait
+from harness.kit.api import EXTENSION_GROUP, EXTENSION_VARIABLE
 from harness.kit.check import Check, Judge, Registry, exercise
 from harness.kit.mutant import table
 from harness.outcome import Basis, Finding
@@ -43,12 +44,6 @@ __all__ = [
     "finding", "note", "expect_status", "expect_refusal", "expect_interaction", "Finding",
     "hooks",
 ]  # fmt: skip
-
-GROUP = "harness.extensions"
-"""The group of entry points whose modules are loaded."""
-
-VARIABLE = "HARNESS_EXTENSION"
-"""Names modules or files, separated by commas; child processes load them, too."""
 
 _NAME = re.compile(r"[a-z]+")
 _ANYTHING = [str(basis) for basis in Basis if basis is not Basis.COMPARED]
@@ -165,12 +160,12 @@ class _AnyPage(dict[str, Any]):
 
 @cache
 def load_extensions() -> tuple[Extension, ...]:
-    """Every extension: of installed packages, then those that `VARIABLE` names.
+    """Every extension: of installed packages, then those that `EXTENSION_VARIABLE` names.
 
     Raises UsageFault for one that cannot be loaded or is no extension, and for names that are taken.
     """
-    named = [part.strip() for part in os.environ.get(VARIABLE, "").split(",") if part.strip()]
-    loads = [(f"the entry point {one.name!r}", one.load) for one in metadata.entry_points(group=GROUP)]
+    named = [part.strip() for part in os.environ.get(EXTENSION_VARIABLE, "").split(",") if part.strip()]
+    loads = [(f"the entry point {one.name!r}", one.load) for one in metadata.entry_points(group=EXTENSION_GROUP)]
     loads += [(repr(name), partial(_import, name)) for name in dict.fromkeys(named)]
     found = tuple(dict.fromkeys(one for name, load in loads for one in _load(name, load)))
     _refuse_doubles("extension", [one.name for one in found])

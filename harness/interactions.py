@@ -6,11 +6,12 @@ together. Importing it costs nothing: each function imports what it needs when i
 
 from __future__ import annotations
 
+import os
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from harness.kit.api import OTHER_KEY, PRIMARY_KEY, Api, CountsEnds, RunOrder
+from harness.kit.api import EXTENSION_GROUP, EXTENSION_VARIABLE, OTHER_KEY, PRIMARY_KEY, Api, CountsEnds, RunOrder
 from harness.wire import Clock, Exchange, Headers, Request, StreamProtocol
 from harness.wire.message import segment
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from harness.contract.judge.history.history_judge import HistoryJudge
     from harness.contract.requests import RequestBuilder
     from harness.emulator import Emulator, Settings
+    from harness.extend import Extension
     from harness.kit.api import Probes, Verification
     from harness.kit.check import Check
     from harness.kit.client_model import ClientIncident, ClientModel
@@ -46,18 +48,27 @@ def _read(exchange: Exchange, contract: Contract | None) -> Reading:
     return read(exchange, contract)
 
 
-def _load_rules() -> Mapping[str, Rule]:
+def _load_extensions() -> tuple[Extension, ...]:
+    """The extensions of the user. What they are made of is heavy, so it is imported only if one is named."""
+    from importlib import metadata
+
+    if not os.environ.get(EXTENSION_VARIABLE) and not metadata.entry_points(group=EXTENSION_GROUP):
+        return ()
     from harness.extend import load_extensions
+
+    return load_extensions()
+
+
+def _load_rules() -> Mapping[str, Rule]:
     from harness.rules import BY_ID
 
-    return {**BY_ID, **{check.id: check.rule for one in load_extensions() for check in one.checks}}
+    return {**BY_ID, **{check.id: check.rule for one in _load_extensions() for check in one.checks}}
 
 
 def _load_areas() -> Mapping[str, str]:
-    from harness.extend import load_extensions
     from harness.rules import SUBJECTS
 
-    return {**SUBJECTS, **{one.name: one.title for one in load_extensions()}}
+    return {**SUBJECTS, **{one.name: one.title for one in _load_extensions()}}
 
 
 def _new_file_judge(file: str, result: Verification, contract: Contract) -> FileJudge:
@@ -185,9 +196,8 @@ def _load_probes() -> Probes:
 
 def _load_catalogue() -> tuple[Check, ...]:
     from harness.checks.catalogue import CATALOGUE
-    from harness.extend import load_extensions
 
-    return (*CATALOGUE, *(check for one in load_extensions() for check in one.checks))
+    return (*CATALOGUE, *(check for one in _load_extensions() for check in one.checks))
 
 
 @cache
@@ -218,9 +228,8 @@ def _new_service(contract: Contract, mutant: str) -> Emulator:
 
 def _load_mutants() -> Mapping[str, Mutant[Any]]:
     from harness.emulator.mutants import MUTANTS
-    from harness.extend import load_extensions
 
-    return {**MUTANTS, **{mutant.id: mutant for one in load_extensions() for mutant in one.mutants}}
+    return {**MUTANTS, **{mutant.id: mutant for one in _load_extensions() for mutant in one.mutants}}
 
 
 def _new_client_service(*, contract: Contract | None, clock: Clock | None, seed: int) -> Emulator:
@@ -244,7 +253,6 @@ def _load_client_model() -> ClientModel:
     from harness.contract import is_settled
     from harness.emulator import Emulator
     from harness.emulator.prepared_run import prepare_run, stream_request
-    from harness.extend import load_extensions
     from harness.kit.client_model import ClientModel, ClientWords, ScriptedService
     from harness.rules import rows_of
 
@@ -260,7 +268,7 @@ def _load_client_model() -> ClientModel:
             new=_new_client_service, prepare=prepare_run, release=Emulator.release, stream_request=stream_request
         ),
         modes=MODES,
-        sets={**SETS, **{one.name: tuple(one.kinds) for one in load_extensions() if one.kinds}},
+        sets={**SETS, **{one.name: tuple(one.kinds) for one in _load_extensions() if one.kinds}},
         load_incidents=_load_client_incidents,
         rules={row.rule.id: row.rule for row in rows_of("clients")},
         is_final=is_settled,

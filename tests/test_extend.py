@@ -14,8 +14,9 @@ import pytest
 
 from harness.cli import main
 from harness.errors import UsageFault
-from harness.extend import VARIABLE, Extension, load_extensions
+from harness.extend import Extension, load_extensions
 from harness.interactions import INTERACTIONS
+from harness.kit.api import EXTENSION_VARIABLE
 
 PAGE = Path(__file__).resolve().parents[1].joinpath("docs", "extending.md").read_text("utf-8")
 EXAMPLE, TABLE_CALL = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
@@ -30,7 +31,7 @@ def extend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Extend]:
 
     def load(source: str) -> None:
         (tmp_path / "acme.py").write_text(source, encoding="utf-8")
-        monkeypatch.setenv(VARIABLE, str(tmp_path / "acme.py"))
+        monkeypatch.setenv(EXTENSION_VARIABLE, str(tmp_path / "acme.py"))
         load_extensions.cache_clear()
 
     monkeypatch.chdir(tmp_path)
@@ -115,10 +116,28 @@ def test_what_is_wrong_is_said(extend: Extend, capsys: pytest.CaptureFixture[str
 
 def test_a_file_that_is_not_there_is_named(extend: Extend, monkeypatch: pytest.MonkeyPatch) -> None:
     """A name that is no file and no module is refused."""
-    monkeypatch.setenv(VARIABLE, "elsewhere.py")
+    monkeypatch.setenv(EXTENSION_VARIABLE, "elsewhere.py")
     load_extensions.cache_clear()
     with pytest.raises(UsageFault, match=r"there is no file 'elsewhere\.py'"):
         load_extensions()
+
+
+def test_an_option_and_a_trusted_file_name_it(
+    extend: Extend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`--extension` names it; a pyproject.toml does so once the user trusts that."""
+    extend(EXAMPLE)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    for words in (["list", "acme.*", "--extension", "acme.py"], ["check", "emulator", "-c", "acme.id"]):
+        monkeypatch.setenv(EXTENSION_VARIABLE, "")
+        load_extensions.cache_clear()
+        if words[0] == "check":
+            (tmp_path / "pyproject.toml").write_text('[tool.harness]\nextension = ["acme.py"]\n', encoding="utf-8")
+            code, shown = run(capsys, *words)
+            assert (code, "decides what only you may decide" in shown) == (2, True)
+            assert main(["trust"]) == 0
+        code, shown = run(capsys, *words)
+        assert (code, "acme.id" in shown or "1 check" in shown) == (0, True)
 
 
 def test_the_entry_point_of_a_package_is_loaded(extend: Extend, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,7 +155,7 @@ def test_other_processes_load_it_too(tmp_path: Path) -> None:
     """The processes of a kill matrix know the mutants of an extension, and its check kills them."""
     (tmp_path / "acme.py").write_text(EXAMPLE + EXAMPLE.splitlines()[-2].replace("no-id", "no-id2"))
     command = [sys.executable, "-m", "harness", "mutants", "acme-*", "-j", "2", "-v"]
-    environment = {**os.environ, VARIABLE: str(tmp_path / "acme.py")}
+    environment = {**os.environ, EXTENSION_VARIABLE: str(tmp_path / "acme.py")}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert "acme-no-id2" in done.stdout

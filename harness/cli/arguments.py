@@ -20,6 +20,7 @@ from typing import Any, NoReturn, TypeVar
 from harness.cli.folder_trust import FolderFile, find_file, require_allowed
 from harness.cli.main import COMMANDS
 from harness.cli.options import FLAG, TALLY, Option, Options
+from harness.kit.api import EXTENSION_VARIABLE
 from harness.outcome import UsageFault
 from harness.outcome.suggest import did_you_mean
 from harness.wire.control_characters import escape_controls
@@ -45,7 +46,8 @@ def read_options(cls: type[O], words: Sequence[str]) -> O:
         if name in given:
             values[name] = item.read(given[name], item.long_flag)
         elif item.variable and os.environ.get(item.variable):
-            values[name] = item.read(os.environ[item.variable], item.variable)
+            said: Any = os.environ[item.variable]
+            values[name] = item.read(said.split(",") if item.repeats else said, item.variable)
     if COMMANDS[cls.page.name].table is not None and (file := find_file()) is not None:
         settings = {name: found for name, found in read_settings(cls, file).items() if name not in values}
         sends_key = _sends_key(values)
@@ -54,6 +56,8 @@ def read_options(cls: type[O], words: Sequence[str]) -> O:
             values[name] = value
         if settings:
             _name_file(file, [declared[name].key for name in settings])
+    if values.get("extension"):
+        os.environ[EXTENSION_VARIABLE] = ",".join(values["extension"])  # what loads the catalog reads it there
     options = cls(**values)
     options.given = frozenset(given)
     return options

@@ -5,22 +5,26 @@ Layer 7. Imports nothing that runs: `harness list` and completion need it.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.cli.options import (
     HEADER,
     LEVEL,
+    MODULE,
     PATH,
     REPORT,
     REVISION,
     TALLY,
+    Options,
     Trust,
     flag,
     option,
 )
 from harness.contract import CURRENT, REVISIONS
 from harness.interactions import INTERACTIONS
+from harness.kit.api import EXTENSION_VARIABLE
 from harness.outcome import Level
 
 if TYPE_CHECKING:
@@ -82,6 +86,16 @@ def plain_http_option(group: str) -> Any:
 def level_option(about: str, group: str = "") -> Any:
     """Declare the weakest level to include."""
     return option(f"{about}: must, should or may", LEVEL, Level.MAY, shown="may", group=group)
+
+
+@dataclass(kw_only=True)
+class ExtensionOptions(Options):
+    """The modules of the user that add to the catalog; `read_options` makes them known."""
+
+    extension: Sequence[str] | None = option(
+        "module or file of yours that adds rules, checks, mutants and faults (repeatable)",
+        MODULE, repeats=True, variable=EXTENSION_VARIABLE, trust=Trust.NEVER,
+    )  # fmt: skip
 
 
 def json_option(about: str = "print one JSON object", group: str = "") -> Any:

@@ -158,6 +158,7 @@ FOLDER = ValueKind("the path of a folder", str, metavar="DIR", is_place=True)
 REPORT = ValueKind("FORMAT=PATH", str, metavar="FORMAT=PATH", is_place=True)
 URL = ValueKind("a URL", str, metavar="URL", is_place=True)
 HOST = ValueKind("the address of an interface", str, metavar="HOST", is_place=True)
+MODULE = ValueKind("a module, or a file that ends in .py", str, metavar="MODULE", is_place=True)
 PROGRAM = ValueKind("the name of a program", str, metavar="NAME", is_place=True)
 
 

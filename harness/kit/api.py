@@ -91,6 +91,9 @@ class Verification:
 SCRIPTABLE, TWO_KEYS = "script", "two-keys"
 """The capabilities that the engine itself settles: a control API was found, a second key was given."""
 
+EXTENSION_VARIABLE, EXTENSION_GROUP = "HARNESS_EXTENSION", "harness.extensions"
+"""What names the modules of users: a variable, with commas between several, and a group of entry points."""
+
 PRIMARY_KEY, OTHER_KEY = "harness-primary-key", "harness-other-key"
 """The keys that a reference service in this process accepts, of two projects."""
 

@@ -111,6 +111,7 @@ def test_a_folder_needs_the_users_word(
 ) -> None:
     """What reaches out of the folder is refused, with what to write instead; each word lets it pass."""
     file = write_table(repository, command, spell(item, wish(item)))
+    monkeypatch.setenv("HARNESS_EXTENSION", "")  # a command that takes one sets it for its children
     words = ["x"] if any(one.nargs == "+" for one in cls.list_options().values()) else []
     with pytest.raises(UsageFault) as refused:
         read_options(cls, words)
@@ -122,8 +123,10 @@ def test_a_folder_needs_the_users_word(
     with monkeypatch.context() as named:
         named.setenv("HARNESS_TRUST", os.pathsep.join(("/nowhere", str(repository))))
         read_options(cls, words)
+    monkeypatch.setenv("HARNESS_EXTENSION", "")
     assert main(["trust"]) == 0
     read_options(cls, words)
+    monkeypatch.setenv("HARNESS_EXTENSION", "")
     file.write_text(file.read_text("utf-8") + "# one more line\n", encoding="utf-8")
     with pytest.raises(UsageFault, match=r"it has changed since you trusted it"):
         read_options(cls, words)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.cli.arguments import read_options
-from harness.cli.common_options import level_option, verbose_option
+from harness.cli.common_options import ExtensionOptions, level_option, verbose_option
 from harness.cli.judging_options import (
     BaselineOptions,
     DeadlineOptions,
@@ -41,7 +41,9 @@ from harness.report.commands.presentation import Presentation
 
 
 @dataclass(kw_only=True)
-class CheckArguments(TargetArguments, TrafficOptions, DeadlineOptions, ShardOptions, BaselineOptions):
+class CheckArguments(
+    TargetArguments, TrafficOptions, ExtensionOptions, DeadlineOptions, ShardOptions, BaselineOptions
+):
     """The options of `harness check`; their keys in a file are those of `[tool.harness]`."""
 
     check: Sequence[str] | None = option(

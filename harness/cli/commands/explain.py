@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.cli.arguments import read_options
-from harness.cli.common_options import contract_of, revision_option
-from harness.cli.options import Options, Page, argument
+from harness.cli.common_options import ExtensionOptions, contract_of, revision_option
+from harness.cli.options import Page, argument
 from harness.cli.output import say
 from harness.cli.rules.every_check import load_every_check
 from harness.cli.rules.rule_facts import RuleFacts, describe_check, describe_rule, list_rules_without_check
@@ -22,7 +22,7 @@ from harness.outcome import Rule
 
 
 @dataclass(kw_only=True)
-class ExplainArguments(Options):
+class ExplainArguments(ExtensionOptions):
     """The options of `harness explain`."""
 
     ids: Sequence[str] = argument(

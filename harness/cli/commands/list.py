@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from harness.checks.capabilities import PROFILES
 from harness.cli.arguments import read_options
-from harness.cli.common_options import contract_of, json_option, level_option, revision_option
-from harness.cli.options import Options, Page, argument, option
+from harness.cli.common_options import ExtensionOptions, contract_of, json_option, level_option, revision_option
+from harness.cli.options import Page, argument, option
 from harness.cli.output import say, write_json
 from harness.cli.rules.every_check import load_every_check
 from harness.engine.capabilities import everything
@@ -23,7 +23,7 @@ from harness.outcome.words import format_count
 
 
 @dataclass(kw_only=True)
-class ListArguments(Options):
+class ListArguments(ExtensionOptions):
     """The options of `harness list`."""
 
     globs: Sequence[str] = argument(

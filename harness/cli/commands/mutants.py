@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.cli.arguments import read_options
-from harness.cli.common_options import revision_of, revision_option, verbose_option
+from harness.cli.common_options import ExtensionOptions, revision_of, revision_option, verbose_option
 from harness.cli.judging_options import OutputOptions, ShardOptions, read_seconds, shard_of
 from harness.cli.options import COUNT, Page, argument, flag, option
 from harness.cli.output import Listeners, say
@@ -20,7 +20,7 @@ from harness.outcome.suggest import did_you_mean
 
 
 @dataclass(kw_only=True)
-class MutantsArguments(ShardOptions, OutputOptions):
+class MutantsArguments(ExtensionOptions, ShardOptions, OutputOptions):
     """The options of `harness mutants`."""
 
     globs: Sequence[str] = argument(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.arguments import read_options, split_command
-from harness.cli.common_options import contract_of, revision_option, verbose_option
+from harness.cli.common_options import ExtensionOptions, contract_of, revision_option, verbose_option
 from harness.cli.judging_options import BaselineOptions, ShardOptions, baseline_of, finish, read_seconds, shard_of
 from harness.cli.masking import mask_text, own_secrets
 from harness.cli.options import (
@@ -48,8 +48,8 @@ fault · 3 nothing ran · 4 stopped early · 130 interrupted"""
 
 _FOLDED = (
     "cuts", "endings", "revision", "text", "script", "further", "scenario", "cassette", "dry_run", "fail_fast",
-    "report", "baseline", "baseline_update", "baseline_prune", "shard", "shard_times", "json", "verbose", "color",
-    "annotations",
+    "extension", "report", "baseline", "baseline_update", "baseline_prune", "shard", "shard_times", "json",
+    "verbose", "color", "annotations",
 )  # fmt: skip
 """What one can do without at first."""
 
@@ -59,7 +59,7 @@ _VERDICTS = "verdicts and reports"
 
 
 @dataclass(kw_only=True)
-class TortureArguments(ShardOptions, BaselineOptions):
+class TortureArguments(ExtensionOptions, ShardOptions, BaselineOptions):
     """The options of `harness torture`."""
 
     set: str | None = option(
@@ -127,7 +127,7 @@ class TortureArguments(ShardOptions, BaselineOptions):
         groups=(_PLAYED, "the client", _VERDICTS),
         notes=_NOTES,
         folded=_FOLDED,
-        regrouped={"verdicts": _VERDICTS, "run": _VERDICTS, "output": _VERDICTS},
+        regrouped={"": _PLAYED, "verdicts": _VERDICTS, "run": _VERDICTS, "output": _VERDICTS},
         shares=frozenset({"revision"}),
     )
 
