@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from harness.engine.execute import PlayedExercise
 from harness.engine.results import Evidence
-from harness.engine.traffic.autopsy import Death
+from harness.engine.traffic.outages import Death
 from harness.kit.api import Api
 from harness.kit.check import Check, Exercise
 from harness.outcome import Because, Finding, Observation, Outcome, Severity

@@ -6,11 +6,12 @@ Must not know what is decided of what they saw.
 
 from __future__ import annotations
 
+import json
 import queue
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -20,15 +21,47 @@ from harness.engine.cleanup import CreatedResources
 from harness.engine.events import ExerciseStarted, RunEvent
 from harness.engine.execute import PlayedExercise, play
 from harness.engine.plan import Group, PlannedCheck
-from harness.engine.sessions import session_of
 from harness.engine.targets import ResolvedTarget
-from harness.engine.traffic.autopsy import find_deaths
 from harness.engine.traffic.deadline import Timer, TimeUp
-from harness.engine.traffic.given_ids import GivenIds
-from harness.engine.traffic.outages import Outages
+from harness.engine.traffic.outages import Outages, find_deaths
+from harness.engine.traffic.perform import GivenIds
 from harness.kit.api import SCRIPTABLE, CountsEnds
-from harness.outcome import Observation, Outcome
+from harness.outcome import Observation, Outcome, TargetFault
 from harness.wire import Driver, Exchange
+
+# Isolated sessions of a scriptable target, so that exercises that run at the same time share no scripts.
+# Knows `POST` and `DELETE /__harness__/sessions`, and nothing else of the control API.
+
+
+@contextmanager
+def session_of(target: ResolvedTarget) -> Iterator[Driver]:
+    """A driver to a fresh session of the target; the session is deleted afterwards.
+
+    Raises TargetFault if the target announced a control API and gives no session.
+    """
+    owner = target.connect()
+    try:
+        prefix = _open(target, owner)
+        driver = target.connect(session=prefix)
+        try:
+            yield driver
+        finally:
+            driver.close()
+            owner.send(target.target.control("DELETE", f"sessions/{prefix.rpartition('/')[2]}"))
+    finally:
+        owner.close()
+
+
+def _open(target: ResolvedTarget, owner: Driver) -> str:
+    exchange = owner.send(target.target.control("POST", "sessions", {}))
+    try:
+        prefix = json.loads(exchange.body)["base_url_path"]
+    except (ValueError, KeyError, TypeError):
+        prefix = None
+    if not isinstance(prefix, str) or not prefix.startswith("/"):
+        raise TargetFault(f"the target has a control API but gave no session (status {exchange.status}): use -j 1")
+    return prefix.rstrip("/")
+
 
 Said = TypeVar("Said")
 

@@ -4,7 +4,14 @@
 YAML files in `library/`, which the site shows below `docs/incidents.md`.
 """
 
-from harness.incidents.incident import SPEED, Encounter, Incident
-from harness.incidents.library_files import IncidentArea, find_incident, load_areas, load_incidents
+from harness.incidents.incident import (
+    SPEED,
+    Encounter,
+    Incident,
+    IncidentArea,
+    find_incident,
+    load_areas,
+    load_incidents,
+)
 
 __all__ = ["Incident", "Encounter", "SPEED", "IncidentArea", "load_incidents", "load_areas", "find_incident"]

@@ -10,8 +10,7 @@ import re
 from typing import Any
 
 from harness.contract import PROTOCOL
-from harness.incidents.incident import Incident
-from harness.incidents.library_files import find_incident, load_incidents
+from harness.incidents.incident import Incident, find_incident, load_incidents
 from harness.outcome import UsageFault
 from harness.wire import Chunk, Headers, Request, Response, Service
 

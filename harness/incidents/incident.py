@@ -7,18 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from functools import cached_property
+from functools import cache, cached_property
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from harness.contract.data.output import steps_text
+from harness.documents import load_yaml, read_file
 from harness.emulator import Emulator
 from harness.emulator.script.scripts import Script, parse
 from harness.faults import Plan
 from harness.faults import parse as parse_plan
 from harness.faults.values import spell_text
 from harness.kit.client_model import ClientIncident
+from harness.outcome import UsageFault
+from harness.outcome.suggest import did_you_mean
 
 MODEL = "gemini-3.5-flash"
 
@@ -189,3 +193,41 @@ class Incident(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         if isinstance(value, dict):
             return {key: self._fill(item) for key, item in value.items()}
         return value
+
+
+# Reads the files in `library/`: one for each area, with its incidents in order.
+
+
+_FOLDER = Path(__file__).parent / "library"
+
+
+class IncidentArea(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Incidents of a kind."""
+
+    title: str
+    incidents: list[Incident]
+
+
+@cache
+def load_areas() -> tuple[IncidentArea, ...]:
+    """All areas, most painful first."""
+    return tuple(msgspec.convert(_read(path), IncidentArea) for path in sorted(_FOLDER.glob("*.yaml")))
+
+
+@cache
+def load_incidents() -> dict[str, Incident]:
+    """All incidents by name, in the order of their files."""
+    return {incident.name: incident for area in load_areas() for incident in area.incidents}
+
+
+def find_incident(name: str) -> Incident:
+    """The incident with this name. Raises UsageFault, with a suggestion."""
+    known = load_incidents()
+    if name not in known:
+        hint = did_you_mean(name, known, otherwise=": `harness incidents` lists them")
+        raise UsageFault(f"no incident is named {name!r}{hint}")
+    return known[name]
+
+
+def _read(path: Path) -> Any:
+    return load_yaml(read_file(path))

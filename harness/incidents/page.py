@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.incidents.incident import WORDS, Incident
-from harness.incidents.library_files import load_areas
+from harness.incidents.incident import WORDS, Incident, load_areas
 
 _WIDTH = 120
 

@@ -9,27 +9,28 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.resources import files
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
+from harness.benches.record.recorder import recording_of
+from harness.benches.server.fault_control import Faulty
 from harness.benches.server.page_guard import PageGuard
-from harness.cassette import CassetteError, Provenance
+from harness.cassette import CassetteError, Provenance, Recording, Redactor, save
 from harness.faults.service import FaultyBody
-from harness.inspector.changes import Change
 from harness.inspector.evidence import Evidence
-from harness.inspector.feed import Feed
-from harness.inspector.judging import TrafficJudge
-from harness.inspector.saving import write_cassette
-from harness.inspector.seen_exchange import SeenExchange
+from harness.inspector.feed import Feed, TrafficJudge
+from harness.inspector.seen_exchange import Change, SeenExchange
 from harness.inspector.traffic import SeenTraffic
 from harness.kit.api import Api, ApiContract
 from harness.look.assets import read_script, read_tokens
 from harness.outcome import UsageFault
 from harness.transport import WallClock
-from harness.wire import Chunked, Headers, Request, Response, Service
+from harness.wire import Chunked, Exchange, Headers, Request, Response, Service, StreamProtocol
 from harness.wire.control import CONTROL, is_control
 from harness.wire.mask import Mask
 from harness.wire.message import EVENT_STREAM
@@ -278,3 +279,54 @@ def _as_json(value: Any) -> Response:
     return Response.json(
         200, json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"), (("cache-control", "no-store"),)
     )
+
+
+# What was seen as a cassette: the finished exchanges, without their secrets.
+# Recordings are redacted as any recorder's are; must not know who asks.
+
+
+def write_cassette(
+    exchanges: Iterable[Exchange],
+    protocol: StreamProtocol,
+    provenance: Provenance,
+    *,
+    origin: str,
+    secrets: Iterable[str] = (),
+) -> bytes:
+    """The text of the cassette. Raises CassetteError if there is nothing to keep, or no vcrpy."""
+    redactor = Redactor(protocol, secrets=secrets)
+    recordings: list[Recording] = []
+    for exchange in exchanges:
+        if not exchange.truncated:
+            recordings.append(recording_of(exchange, origin))
+            redactor.learn(recordings[-1].decode())
+    if not recordings:
+        raise CassetteError("no exchange has ended yet that could be saved")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "seen.yaml"
+        save(path, [redactor.redact(recording) for recording in recordings], provenance)
+        return path.read_bytes()
+
+
+# What is in force in each session of a server: its fault plan, its queue, its held runs.
+
+
+_MOST_SESSIONS = 50
+
+
+class ServedSessions(Protocol):
+    """A service with sessions: what is in force in the default one, and in each other one by name."""
+
+    @property
+    def state(self) -> dict[str, Any]: ...
+    @property
+    def session_states(self) -> Mapping[str, dict[str, Any]]: ...
+
+
+def describe_sessions(faulty: Faulty, service: ServedSessions) -> Change:
+    """The state of the default session; `sessions` has that of the newest others, by name."""
+    newest = list(service.session_states.items())[-_MOST_SESSIONS:]
+    sessions = {
+        name: {**faulty.describe_state(f"/__harness__/sessions/{name}"), **state} for name, state in newest
+    }
+    return {**faulty.state, **service.state, "sessions": sessions}

@@ -11,31 +11,153 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from heapq import heapify, heappop, heapreplace
+from typing import Any, NamedTuple
 
-from harness.inspector.backlog import Backlog, Note
-from harness.inspector.changes import (
+from harness.inspector.seen_exchange import (
     Change,
     Listener,
+    SeenExchange,
     describe_all,
     describe_end,
     describe_event,
     describe_head,
     describe_request,
 )
-from harness.inspector.seen_exchange import SeenExchange
-from harness.inspector.seen_runs import SeenRuns
 from harness.kit.api import Api
-from harness.wire import (
-    Chunk,
-    Ending,
-    Frame,
-    Framing,
-    Headers,
-    Request,
-)
+from harness.wire import Chunk, Ending, Frame, Framing, Headers, Request
 from harness.wire.json_value import object_or_none
+
+# What the answers that passed said about the runs of the API: their statuses, and which run continues which.
+# Must not know bytes or events: it is handed what was decoded. Callers hold the lock of the `SeenTraffic`.
+
+
+_MOST_STATUSES = 20
+
+
+class SeenRuns:
+    """The last runs that were named, at most `most`."""
+
+    def __init__(self, api: Api, most: int) -> None:
+        self._api = api
+        self._most = most
+        self._runs: dict[str, Change] = {}
+
+    def follow(self, seen: SeenExchange, value: Mapping[str, Any], moment: float) -> Change | None:
+        """Keep what an answer or an event says about its run; return the run if that is new."""
+        status = self._api.read_status(value)
+        if status is None or seen.status is None or seen.status >= 400:
+            return None
+        seen.run = status[0] or seen.run
+        if not seen.run:
+            return None
+        run = self._find(seen)
+        if seen.order is not None and "words" not in run:
+            order = seen.order
+            run |= {"parent": order.parent, "background": order.background, "words": order.words}
+        statuses = run["statuses"]
+        if statuses and statuses[-1][0] == status[1]:
+            return None
+        statuses.append([status[1], moment])
+        del statuses[:-_MOST_STATUSES]
+        return _copy(run)
+
+    def describe_all(self) -> Iterator[Change]:
+        """All runs, for a page that comes late."""
+        return (_copy(run) for run in self._runs.values())
+
+    def clear(self) -> None:
+        """Forget all runs."""
+        self._runs.clear()
+
+    def _find(self, seen: SeenExchange) -> Change:
+        run = self._runs.get(seen.run)
+        if run is None:
+            run = self._runs[seen.run] = {"is": "run", "id": seen.run, "n": seen.number, "statuses": []}
+            if len(self._runs) > self._most:
+                del self._runs[next(iter(self._runs))]
+        return run
+
+
+def _copy(run: Change) -> Change:
+    return {**run, "statuses": list(run["statuses"])}
+
+
+# What passed and was not taken apart yet: the threads that serve only note it, and a page that looks reads it.
+# Bounded, so that a flood of events cannot fill the memory. Each answer keeps its own notes, which go with it
+# when it is forgotten. Callers hold the lock of the `SeenTraffic`.
+
+
+MOST_NOTES, MOST_NOTE_BYTES = 20_000, 16 * 1024 * 1024
+
+
+class Note(NamedTuple):
+    """A chunk or the ending of an answer, and when it went out."""
+
+    seen: SeenExchange
+    what: Chunk | Ending
+    moment: float
+
+
+class Backlog:
+    """The answers with notes that nobody has read."""
+
+    def __init__(self) -> None:
+        self._behind: dict[int, SeenExchange] = {}
+        self._notes = self._size = 0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether more is kept than should be."""
+        return self._notes > MOST_NOTES or self._size > MOST_NOTE_BYTES
+
+    @property
+    def oldest(self) -> SeenExchange:
+        """The answer that waits longest."""
+        return next(iter(self._behind.values()))
+
+    def add(self, seen: SeenExchange, what: Chunk | Ending, moment: float) -> None:
+        """Keep a note."""
+        unread = seen.unread
+        if not unread:
+            self._behind[seen.number] = seen
+        unread += (moment, what)
+        self._notes += 1
+        if isinstance(what, Chunk):
+            self._size += len(what.data)
+
+    def take(self, seen: SeenExchange) -> Note:
+        """The next note of an answer."""
+        moment, what = seen.unread.popleft(), seen.unread.popleft()
+        self._notes -= 1
+        if isinstance(what, Chunk):
+            self._size -= len(what.data)
+        if not seen.unread:
+            del self._behind[seen.number]
+        return Note(seen, what, moment)
+
+    def drop(self, seen: SeenExchange) -> None:
+        """Forget the notes of an answer."""
+        if self._behind.pop(seen.number, None) is not None:
+            self._notes -= len(seen.unread) // 2
+            self._size -= sum(len(what.data) for what in seen.unread if isinstance(what, Chunk))
+            seen.unread.clear()
+
+    def take_in_order(self) -> Iterator[Note]:
+        """Take all notes, the oldest first; in between, answers may be dropped."""
+        waiting = [(seen.unread[0], number) for number, seen in self._behind.items()]
+        heapify(waiting)
+        while waiting:
+            seen = self._behind.get(waiting[0][1])
+            if seen is None:
+                heappop(waiting)
+                continue
+            note = self.take(seen)
+            if seen.unread:
+                heapreplace(waiting, (seen.unread[0], seen.number))
+            yield note
+
 
 MOST_REQUESTS, MOST_EVENTS, MOST_BYTES = 1000, 20_000, 64 * 1024 * 1024
 """Bounds of what is kept; the oldest exchanges go first."""

@@ -11,10 +11,9 @@ except ImportError as missing:  # pragma: no cover - a base installation
         "harness.strategies needs Hypothesis, which is in an extra: pip install 'interactions-harness[fuzz]'"
     ) from missing
 
-from harness.strategies.framing import cuts, splits, wire_framings
 from harness.strategies.messages import create_requests, interactions, steps
 from harness.strategies.operations import ClientCommand, histories
-from harness.strategies.stream import EventStream
+from harness.strategies.stream import EventStream, cuts, splits, wire_framings
 from harness.strategies.streams import event_streams
 
 __all__ = [

@@ -12,8 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from harness.contract.schema.openness import Schema
-from harness.strategies.from_schema import ROOTS, definitions, pointer_of
-from harness.strategies.revision import contract_or_current
+from harness.strategies.from_schema import ROOTS, contract_or_current, definitions, pointer_of
 
 Place = tuple[str, str]
 """A part of the schemas, and what to see there: `+field` (present), `-field` (absent), or a branch."""

@@ -8,8 +8,10 @@ field or branch is taken more often the more there is below it, so that deeply n
 
 from __future__ import annotations
 
+import base64
 from bisect import bisect
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import accumulate
 from math import isqrt
@@ -18,9 +20,62 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from harness.contract import Contract
+from harness.contract import CURRENT, Contract, load
 from harness.contract.schema.openness import Schema, close
-from harness.strategies import values
+
+
+def contract_or_current(contract: Contract | None) -> Contract:
+    """`contract`, or that of the current revision: strategies are public, and most tests mean the API of today."""
+    return contract if contract is not None else load(CURRENT)
+
+
+# The leaves: texts, identifiers, base64, times, and small JSON values.
+# Kept small on purpose: the shape of a message breaks an implementation far more often than its length.
+
+
+SMALL = st.integers(0, 1000)
+
+NUMBERS = st.one_of(st.integers(0, 100), st.floats(0, 1, allow_nan=False, width=32))
+
+TEXTS = st.one_of(
+    st.text(max_size=12),
+    st.sampled_from(
+        ("Say hi.", "déjà vu", "東京 🦊", "a\nb", "\u2028", '"quoted"', "\\", "data: x\n\n", "[DONE]")
+    ),
+)
+"""Any text, including strings that often break parsers."""
+
+WORDS = st.sampled_from(("a", "b", "lookup", "get_weather", "city", "x1"))
+
+IDS = st.integers(0, 2**24).map(lambda number: f"v1_{number:x}")
+"""Identifiers that look like those of services; clients must treat them as opaque."""
+
+BASE64 = st.binary(max_size=9).map(lambda data: base64.b64encode(data).decode("ascii"))
+
+_DAY_ONE = datetime(2026, 6, 9, tzinfo=UTC)
+
+
+def moment(seconds: int) -> str:
+    """The time `seconds` after the first day of today's API, in the service's format."""
+    return (_DAY_ONE + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+MOMENTS = st.integers(0, 10**7).map(moment)
+
+_SCALARS: SearchStrategy[Any] = st.one_of(TEXTS, SMALL, st.booleans(), st.none())
+
+OBJECTS: SearchStrategy[dict[str, Any]] = st.dictionaries(
+    WORDS, st.one_of(_SCALARS, st.lists(_SCALARS, max_size=2)), max_size=2
+)
+"""Free JSON objects: arguments, results, schemas, metadata."""
+
+_LABEL_FIRST, _LABEL_REST = "abcxyzéß", "abcxyz019_-é"
+
+LABEL_NAMES = st.builds(
+    str.__add__, st.sampled_from(_LABEL_FIRST), st.text(alphabet=_LABEL_REST, max_size=5)
+)  # as the published rule allows: a letter, then lower-case letters, digits, _ and -
+LABEL_VALUES = st.text(alphabet=_LABEL_REST, max_size=6)
+
 
 Strategy = SearchStrategy[Any]
 
@@ -31,18 +86,18 @@ ROOTS = ("interaction", "event", "requests/create-interaction")
 """The messages whose parts are generated."""
 
 _BY_NAME: dict[str, Strategy] = {
-    "signature": values.BASE64,
-    "data": values.BASE64,
-    "id": values.IDS,
-    "call_id": values.IDS,
+    "signature": BASE64,
+    "data": BASE64,
+    "id": IDS,
+    "call_id": IDS,
     "start_offset": st.sampled_from(("0s", "1.5s")),
     "end_offset": st.sampled_from(("2s", "30s")),
 }
 """Strategies for strings whose field name says more than their type."""
 
 _LEAVES: dict[str, Strategy] = {
-    "integer": values.SMALL,
-    "number": values.NUMBERS,
+    "integer": SMALL,
+    "number": NUMBERS,
     "boolean": st.booleans(),
     "null": st.none(),
 }
@@ -94,18 +149,18 @@ class Shapes:
 
     def _draw_text(self, schema: Schema, name: str) -> Strategy:
         if "pattern" in schema:
-            return values.MOMENTS  # times are the only listed strings with a pattern
+            return MOMENTS  # times are the only listed strings with a pattern
         if "not" in schema:
-            return values.SMALL.map(str)  # digits of a 64-bit count
-        return _BY_NAME.get(name, values.TEXTS)
+            return SMALL.map(str)  # digits of a 64-bit count
+        return _BY_NAME.get(name, TEXTS)
 
     def _draw_object(self, schema: Schema) -> Strategy:
         properties = schema.get("properties")
         if not properties:
             others = schema.get("additionalProperties")
             if isinstance(others, dict):
-                return st.dictionaries(values.WORDS, self.of(others), max_size=2)
-            return values.OBJECTS
+                return st.dictionaries(WORDS, self.of(others), max_size=2)
+            return OBJECTS
         return self.members(properties, frozenset(schema.get("required", ())))
 
     def members(

@@ -6,7 +6,9 @@ text, totals add up, and the fields of a create satisfy the rules between them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import copy
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -14,14 +16,199 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from harness.contract import Contract
-from harness.contract.schema.openness import Schema
+from harness.contract.schema.openness import Schema, close
 from harness.contract.tables.lifecycle import RUNNING
-from harness.strategies import values
-from harness.strategies.from_schema import Shapes, definitions, objects, weighted_choice
-from harness.strategies.invalid_values import damaged_values
-from harness.strategies.revision import contract_or_current
+from harness.strategies.from_schema import (
+    BASE64,
+    IDS,
+    LABEL_NAMES,
+    LABEL_VALUES,
+    SMALL,
+    TEXTS,
+    Shapes,
+    contract_or_current,
+    definitions,
+    merge_reference,
+    moment,
+    objects,
+    weighted_choice,
+)
+
+# Breaks a legal value in one place, so that its schema is certain to reject it.
+# Walks value and schema together to know what each place accepts. A member gets a JSON type that no branch of
+# its schema allows, a required member is dropped, or a closed object gets an unknown member. Places where an
+# open schema would tolerate the change are left alone.
+
 
 Json = dict[str, Any]
+Path = tuple[str | int, ...]
+
+STRANGER = "harness_unknown_field"
+_TYPES: dict[type, str] = {
+    str: "string",
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+    dict: "object",
+    list: "array",
+}
+_OTHERS: dict[str, tuple[Any, ...]] = {
+    "null": (None,),
+    "boolean": (True,),
+    "string": ("wrong",),
+    "integer": (7,),
+    "number": (0.5,),
+    "array": ([], [1]),
+    "object": ({}, {"a": 1}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaPosition:
+    """A member of an object or list, with the wrong values it may get and whether it may be dropped."""
+
+    path: Path
+    wrong: tuple[Any, ...]
+    droppable: bool
+
+
+class Damage:
+    """Finds the places in values of one schema. `closed`: the schema also rejects what it does not list."""
+
+    def __init__(self, contract: Contract, name: str, *, closed: bool) -> None:
+        bundle = contract.schemas.bundle(name)
+        self._root = close(bundle) if closed else bundle
+        self._closed = closed
+
+    def places(self, value: Json) -> list[SchemaPosition]:
+        """Every place in `value` where a change is certain to be rejected."""
+        return [*self._find_here(self._root, value, ()), *self._walk(self._root, value, ())]
+
+    def _find_here(self, schema: Schema, value: Json, path: Path) -> Iterator[SchemaPosition]:
+        if self._closed and self._closes(schema):
+            yield SchemaPosition((*path, STRANGER), (1, "a"), droppable=False)
+
+    def _closes(self, schema: Schema) -> bool:
+        return self.whole(schema).get("additionalProperties") is False
+
+    def _walk(self, schema: Schema, value: Any, path: Path) -> Iterator[SchemaPosition]:
+        schema = self.branch(schema, value)
+        if isinstance(value, dict):
+            required = set(schema.get("required", ()))
+            for name, member in value.items():
+                part = schema.get("properties", {}).get(name)
+                if part is not None and not schema.get("x-unknown"):
+                    inside = (*path, name)
+                    if "const" not in part or not path:  # deeper, another branch may accept another constant
+                        yield SchemaPosition(
+                            inside, self._list_wrong(part), name in required and "const" not in part
+                        )
+                    yield from self._walk(part, member, inside)
+                    if isinstance(member, dict):
+                        yield from self._find_here(self.branch(part, member), member, inside)
+        elif isinstance(value, list) and isinstance(schema.get("items"), dict):
+            for index, member in enumerate(value):
+                yield from self._walk(schema["items"], member, (*path, index))
+
+    def _list_wrong(self, schema: Schema) -> tuple[Any, ...]:
+        taken = self.types(schema)
+        if not taken:
+            return ()
+        if "number" in taken:
+            taken = taken | {"integer"}
+        return tuple(value for kind, found in _OTHERS.items() if kind not in taken for value in found)
+
+    def types(self, schema: Schema) -> frozenset[str]:
+        """The JSON types that a schema may accept; empty if it does not restrict them."""
+        schema = self.whole(schema)
+        for union in ("oneOf", "anyOf"):
+            if union in schema:
+                found = [self.types(branch) for branch in schema[union]]
+                return frozenset().union(*found) if all(found) else frozenset()
+        if "const" in schema:
+            return frozenset({_TYPES[type(schema["const"])]})
+        return frozenset({schema["type"]}) if "type" in schema else frozenset()
+
+    def branch(self, schema: Schema, value: Any) -> Schema:
+        """The branch of a union that describes `value`, by JSON type and discriminator."""
+        schema = self.whole(schema)
+        for union in ("oneOf", "anyOf"):
+            if union in schema:
+                fitting = (self.branch(part, value) for part in schema[union] if self._tells(part, value))
+                return next(fitting, {})
+        return schema
+
+    def _tells(self, schema: Schema, value: Any) -> bool:
+        schema = self.whole(schema)
+        if any(union in schema for union in ("oneOf", "anyOf")):
+            return any(self._tells(part, value) for part in schema.get("oneOf") or schema["anyOf"])
+        kinds = self.types(schema)
+        if kinds and _TYPES.get(type(value)) not in kinds:
+            return False
+        if not isinstance(value, dict):
+            return True
+        properties = schema.get("properties", {})
+        for name in ("type", "event_type"):
+            wanted = properties.get(name, {}).get("const")
+            if (
+                wanted is not None
+                and value.get(name, wanted if name not in schema.get("required", ()) else None) != wanted
+            ):
+                return False
+        return not schema.get("x-unknown")
+
+    def whole(self, schema: Schema) -> Schema:
+        """A schema with its reference resolved."""
+        return merge_reference(schema, self._root["$defs"])
+
+
+@cache
+def _damage(contract: Contract, name: str, closed: bool) -> Damage:
+    return Damage(contract, name, closed=closed)
+
+
+def damaged_values(
+    legal: SearchStrategy[Json], contract: Contract, name: str, *, closed: bool = False
+) -> SearchStrategy[Json]:
+    """Values of `legal`, each broken in one place."""
+
+    @st.composite
+    def damage(draw: st.DrawFn) -> Json:
+        value = draw(legal)
+        acts = [act for place in _damage(contract, name, closed).places(value) for act in _list_acts(place)]
+        if not acts:  # only the value as a whole can be broken
+            return draw(st.sampled_from(([], "wrong", 7, None)))
+        return draw(st.sampled_from(acts))(copy.deepcopy(value))
+
+    return damage()
+
+
+def _list_acts(place: SchemaPosition) -> list[Callable[[Json], Json]]:
+    acts: list[Callable[[Json], Json]] = [_replace_by(place.path, wrong) for wrong in place.wrong]
+    return [*acts, _drop_at(place.path)] if place.droppable else acts
+
+
+def _replace_by(path: Path, wrong: Any) -> Callable[[Json], Json]:
+    def act(value: Json) -> Json:
+        _find_holder(value, path)[path[-1]] = wrong
+        return value
+
+    return act
+
+
+def _drop_at(path: Path) -> Callable[[Json], Json]:
+    def act(value: Json) -> Json:
+        del _find_holder(value, path)[path[-1]]
+        return value
+
+    return act
+
+
+def _find_holder(value: Any, path: Path) -> Any:
+    for key in path[:-1]:
+        value = value[key]
+    return value
+
 
 MODEL = "gemini-3.5-flash"
 AGENT = "antigravity-preview-09-2026"
@@ -83,7 +270,7 @@ def shapes(contract: Contract) -> Shapes:
         {
             "usage": usages(contract),
             "contents.text": _draw_text(contract),
-            "labels": st.dictionaries(values.LABEL_NAMES, values.LABEL_VALUES, max_size=2),
+            "labels": st.dictionaries(LABEL_NAMES, LABEL_VALUES, max_size=2),
             "input": st.deferred(lambda: _draw_inputs(contract)),
             "model-name": st.sampled_from((MODEL, "gemini-2.5-flash", "gemini-3.5-flash-lite")),
             "agent-name": st.sampled_from((AGENT, RESEARCH)),
@@ -97,7 +284,7 @@ def shapes(contract: Contract) -> Shapes:
 @st.composite
 def usages(draw: st.DrawFn, contract: Contract) -> Json:
     """Token counts that add up, split by modality or not."""
-    asked, made, thought, used = (draw(values.SMALL) for _ in range(4))
+    asked, made, thought, used = (draw(SMALL) for _ in range(4))
     totals = {
         "total_input_tokens": asked,
         "total_output_tokens": made,
@@ -121,16 +308,16 @@ def usages(draw: st.DrawFn, contract: Contract) -> Json:
 @cache
 def _draw_token_counts(contract: Contract) -> SearchStrategy[Json]:
     """Counts that need not add up: uses of tools, and whatever else the revision counts."""
-    uses = objects({"type": st.sampled_from(contract.grounding_tools), "count": values.SMALL})
+    uses = objects({"type": st.sampled_from(contract.grounding_tools), "count": SMALL})
     counters = shapes(contract).schema("usage")["properties"]
     others = [name for name, part in counters.items() if part.get("type") == "integer" and name not in _ADDED_UP]
-    return objects({**dict.fromkeys(others, values.SMALL), "grounding_tool_count": st.lists(uses, max_size=2)})
+    return objects({**dict.fromkeys(others, SMALL), "grounding_tool_count": st.lists(uses, max_size=2)})
 
 
 @st.composite
 def _draw_text(draw: st.DrawFn, contract: Contract) -> Json:
     """A text content whose citations lie inside it."""
-    text = draw(values.TEXTS)
+    text = draw(TEXTS)
     content: Json = {"type": "text", "text": text}
     size = len(text.encode())
     if draw(st.booleans()):
@@ -206,17 +393,20 @@ def _draw_interaction(draw: st.DrawFn, contract: Contract) -> Json:
     status = draw(st.sampled_from(sorted(contract.statuses)))
     value: Json = {"status": status, **draw(_free_of_interactions(contract))}
     if draw(st.integers(0, 7)):  # an interaction that is not stored has no id
-        value["id"] = draw(values.IDS)
+        value["id"] = draw(IDS)
     value.update(draw(_author(contract)))
     if draw(st.booleans()):
         begun = draw(st.integers(0, 10**6))
-        value |= {"created": values.moment(begun), "updated": values.moment(begun + draw(values.SMALL))}
+        value |= {
+            "created": moment(begun),
+            "updated": moment(begun + draw(SMALL)),
+        }
     if draw(st.booleans()):
         value["steps"] = [*draw(_draw_opening(contract)), *draw(timelines(contract))]
     if status not in RUNNING and draw(st.booleans()):
         value["usage"] = draw(usages(contract))
     if status == "requires_continuation":
-        value["continuation_token"] = draw(values.BASE64)
+        value["continuation_token"] = draw(BASE64)
     return value
 
 
@@ -237,7 +427,7 @@ def _draw_inputs(contract: Contract) -> SearchStrategy[Any]:
     kinds = [pointer_to(content.schema) for content in contract.contents.values()]
     contents = weighted_choice([(_weigh(contract, kind), shapes(contract).at(kind)) for kind in kinds])
     steps = st.builds(lambda first, rest: [*first, *rest], _draw_asking(contract), timelines(contract, most=2))
-    texts = values.TEXTS.map(lambda text: text or "Say hi.")
+    texts = TEXTS.map(lambda text: text or "Say hi.")
     return weighted_choice(
         [(1, texts), (1, contents), (1, st.lists(contents, min_size=1, max_size=2)), (3, steps)]
     )
@@ -277,9 +467,9 @@ def _create_request(draw: st.DrawFn, contract: Contract) -> Json:
         body.pop("store", None)
     body.update(draw(_draw_settings(contract, body)))
     if draw(st.booleans()):
-        body["previous_interaction_id"] = draw(values.IDS)
+        body["previous_interaction_id"] = draw(IDS)
     if draw(st.integers(0, 9)) == 9:
-        body["continuation_token"] = draw(values.BASE64)
+        body["continuation_token"] = draw(BASE64)
         body = body if draw(st.booleans()) else {name: v for name, v in body.items() if name != "input"}
     return body
 

@@ -5,22 +5,57 @@ Layer 2.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from harness.contract.judge.answer import judge_response
+from harness.contract.tables.operations import operation_of
 from harness.kit.search import SearchDocument, SearchModel, StateReading
 from harness.rules import rows_of
-from harness.strategies.client import state_fields
-from harness.strategies.client.call_names import name_call
-from harness.strategies.client.operations_table import list_kinds
-from harness.strategies.client.player import HistoryPlayer
-from harness.strategies.client.simpler_histories import simplify, weigh_history
-from harness.strategies.client.step_strategies import draw_steps
-from harness.strategies.client.stream_laws import draw_laws
-from harness.strategies.document import families
-from harness.strategies.document.tailored_document import write_document
+from harness.strategies.client import HistoryPlayer, list_kinds
+from harness.strategies.document import ECHOED, INTERACTIONS, NEIGHBOURS, SHAPES, STRICT, WITH_KEYS, write_document
+from harness.strategies.histories import draw_laws, draw_steps, simplify, weigh_history
 from harness.strategies.operations import ClientCommand
+from harness.wire import Request
+
+IGNORED = frozenset({
+    "clock", "_clock", "lock", "_lock", "log", "timestamps", "ids", "settings", "_settings", "resources",
+    "_resources", "number", "created", "updated", "serial", "_kept", "_world", "replies", "meter", "recorder",
+    "_began", "_limits", "_started", "wake", "_paced", "moves", "_mark", "_iterator",
+    "contract", "_contract", "_validator", "_order", "_writer",
+})  # fmt: skip
+"""Fields that hold times, locks, logs, generators of ids, the contract, and parts without state of their own."""
+
+IDS = re.compile(r"v1_[\w-]{40,}|[0-9a-f]{16}")
+OPAQUE = frozenset({"signature"})
+
+
+# The call that a request makes, as findings name it.
+
+
+_UPLOAD = "upload"
+"""What the paths of uploads begin with."""
+
+_WORD = re.compile(r"[A-Za-z][A-Za-z_.:]{0,39}")
+
+
+def name_call(request: Request) -> str:
+    """The call that a request makes, without its ids: `GET interactions/{id}`.
+
+    Of other resources only the collection and what is done there are named; everything else may be random.
+    """
+    operation = operation_of(request)
+    if operation is not None:
+        return operation.call
+    segments = [segment for segment in request.segments if segment]
+    _version, *path = segments[1:] if segments[:1] == [_UPLOAD] else segments or [""]
+    named = [
+        segment if place in (0, 2) and _WORD.fullmatch(segment) else "{id}" if place < 3 else "{path}"
+        for place, segment in enumerate(path[:4])
+    ]
+    return " ".join(filter(None, (request.method, "/".join(named))))
+
 
 _NEEDED = frozenset(
     {"store", "stream", "background", "background-slow", "functions", "search", "event-ids", "two-keys", "auth"}
@@ -28,12 +63,12 @@ _NEEDED = frozenset(
 
 _DOCUMENT = SearchDocument(
     write=write_document,
-    families=(families.INTERACTIONS, *families.NEIGHBOURS),
+    families=(INTERACTIONS, *NEIGHBOURS),
     refused="err.shape",
-    echoed=families.ECHOED,
-    shapes=families.SHAPES,
-    with_keys=families.WITH_KEYS,
-    strict=families.STRICT,
+    echoed=ECHOED,
+    shapes=SHAPES,
+    with_keys=WITH_KEYS,
+    strict=STRICT,
 )
 
 
@@ -55,9 +90,9 @@ def build_model(read_service: Callable[[Any], Any], rests_on: Mapping[str, tuple
         draw_laws=draw_laws,
         state=StateReading(
             read=read_service,
-            ignored=state_fields.IGNORED,
-            ids=state_fields.IDS,
-            opaque=state_fields.OPAQUE,
+            ignored=IGNORED,
+            ids=IDS,
+            opaque=OPAQUE,
         ),
         document=_DOCUMENT,
     )

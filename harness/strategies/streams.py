@@ -7,6 +7,8 @@ but without it. The stream judge judges what this module generates, and the test
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -16,14 +18,241 @@ from hypothesis.strategies import SearchStrategy
 from harness.contract import Contract
 from harness.contract.tables.lifecycle import CANCELLED, FAILED
 from harness.contract.tables.steps import DeltaEffect, Shown, StepType
-from harness.strategies import values
-from harness.strategies.from_schema import objects
+from harness.strategies.from_schema import BASE64, IDS, OBJECTS, TEXTS, contract_or_current, objects
 from harness.strategies.messages import pointer_to, shapes, usages
-from harness.strategies.revision import contract_or_current
-from harness.strategies.rule_breaks import BREAKAGES
-from harness.strategies.stream import EventStream
+from harness.strategies.stream import DONE, EventStream
+
+# One way to break each rule about the order and shape of a stream.
+# Each function takes the events of a legal stream (creation, a first step of two text deltas with index 0, a
+# completion) and returns events that break the rule it is registered for; they may break others as well.
+
 
 Json = dict[str, Any]
+Events = list[Any]
+Change = Callable[[st.DrawFn, Events], Events]
+
+
+@dataclass(frozen=True, slots=True)
+class Breakage:
+    """A way to break one rule. `cursors`: it applies only to streams whose deltas carry an event_id."""
+
+    rule: str
+    change: Change
+    cursors: bool = False
+
+    def apply(self, draw: st.DrawFn, stream: EventStream) -> EventStream:
+        """Return the broken stream."""
+        events = self.change(draw, [dict(event) for event in stream.events if not isinstance(event, bytes)])
+        return stream.having(*events, breaks=self.rule, done=self.rule != "stream.done")
+
+
+BREAKAGES: dict[str, Breakage] = {}
+
+
+def _breaks(rule: str, *, cursors: bool = False) -> Callable[[Change], Change]:
+    def register(change: Change) -> Change:
+        BREAKAGES[rule] = Breakage(rule, change, cursors)
+        return change
+
+    return register
+
+
+def _find_event(events: Events, kind: str) -> int:
+    return next(i for i, event in enumerate(events) if event["event_type"] == kind)
+
+
+def _copy_as_stranger(event: Json) -> Json:
+    """A copy without an event_id, so that no cursor is repeated."""
+    return {name: value for name, value in event.items() if name != "event_id"}
+
+
+@_breaks("stream.first")
+def _no_creation(draw: st.DrawFn, events: Events) -> Events:
+    return events[1:]
+
+
+@_breaks("stream.created-once")
+def _created_again(draw: st.DrawFn, events: Events) -> Events:
+    at = draw(st.integers(1, len(events) - 1))
+    return [*events[:at], _copy_as_stranger(events[0]), *events[at:]]
+
+
+@_breaks("stream.created-status")
+def _created_settled(draw: st.DrawFn, events: Events) -> Events:
+    events[0]["interaction"] = {**events[0]["interaction"], "status": "completed"}
+    return events
+
+
+@_breaks("stream.id-constant")
+def _change_id(draw: st.DrawFn, events: Events) -> Events:
+    events[0]["interaction"] = {**events[0]["interaction"], "id": "v1_one"}
+    events[-1]["interaction"] = {**events[-1]["interaction"], "id": "v1_other"}
+    return events
+
+
+@_breaks("stream.start-before")
+def _not_started(draw: st.DrawFn, events: Events) -> Events:
+    del events[_find_event(events, "step.start")]
+    return events
+
+
+@_breaks("stream.stop-once")
+def _stop_twice_or_never(draw: st.DrawFn, events: Events) -> Events:
+    at = _find_event(events, "step.stop")
+    return [*events[:at], *events[at + 1 :]] if draw(st.booleans()) else [
+        *events[: at + 1], _copy_as_stranger(events[at]), *events[at + 1 :]
+    ]  # fmt: skip
+
+
+@_breaks("stream.index-contiguous")
+def _index_left_out(draw: st.DrawFn, events: Events) -> Events:
+    gap = draw(st.integers(1, 3))
+    return [{**event, "index": event["index"] + gap} if "index" in event else event for event in events]
+
+
+@_breaks("stream.index-reuse")
+def _index_again(draw: st.DrawFn, events: Events) -> Events:
+    start, stop = _find_event(events, "step.start"), _find_event(events, "step.stop")
+    again = [_copy_as_stranger(event) for event in events[start : stop + 1]]
+    return [*events[: stop + 1], *again, *events[stop + 1 :]]
+
+
+@_breaks("stream.no-interleave")
+def _interleave(draw: st.DrawFn, events: Events) -> Events:
+    stop = _find_event(events, "step.stop")
+    steps = [event["index"] for event in events if "index" in event]
+    other = {"index": max(steps) + 1, "step": {"type": "thought"}, "event_type": "step.start"}
+    return [*events[:stop], other, *events[stop:]]
+
+
+@_breaks("stream.stop-usage")
+def _usage_of_each_step(draw: st.DrawFn, events: Events) -> Events:
+    stop = _find_event(events, "step.stop")
+    start, most = _find_event(events, "step.start"), draw(st.integers(1, 1000))
+    number = max(event["index"] for event in events if "index" in event) + 1
+    other = [{**event, "index": number} for event in (events[start], events[stop])]
+    other[1] = {**other[1], "usage": {"total_tokens": draw(st.integers(0, most - 1))}}
+    events[stop] = {**events[stop], "usage": {"total_tokens": most}}
+    last = max(place for place, event in enumerate(events) if event["event_type"] == "step.stop")
+    return [*events[: last + 1], *other, *events[last + 1 :]]
+
+
+@_breaks("stream.delta-fits")
+def _insert_misfit(draw: st.DrawFn, events: Events) -> Events:
+    wrong: Json = draw(
+        st.sampled_from(
+            ({"type": "thought_signature", "signature": "c2ln"}, {"type": "arguments_delta", "arguments": "{}"})
+        )
+    )
+    events[_find_event(events, "step.delta")]["delta"] = wrong
+    return events
+
+
+@_breaks("stream.args-join")
+def _cut_arguments(draw: st.DrawFn, events: Events) -> Events:
+    start = _find_event(events, "step.start")
+    events[start]["step"] = {"type": "function_call", "id": "c1", "name": "f", "arguments": {}}
+    for at, text in ((start + 1, '{"a":'), (start + 2, "1")):
+        events[at]["delta"] = {"type": "arguments_delta", "arguments": text}
+    return events
+
+
+@_breaks("stream.sig-last")
+def _signed_early(draw: st.DrawFn, events: Events) -> Events:
+    start = _find_event(events, "step.start")
+    events[start]["step"] = {"type": "thought"}
+    events[start + 1]["delta"] = {"type": "thought_signature", "signature": "c2ln"}
+    events[start + 2]["delta"] = {"type": "thought_summary", "content": {"type": "text", "text": "late"}}
+    return events
+
+
+@_breaks("stream.completed-last")
+def _goes_on(draw: st.DrawFn, events: Events) -> Events:
+    late = _copy_as_stranger(draw(st.sampled_from(events)))
+    return [*events, late]
+
+
+@_breaks("stream.terminal")
+def _never_over(draw: st.DrawFn, events: Events) -> Events:
+    return events[:-1]
+
+
+@_breaks("stream.completed-status")
+def _still_running(draw: st.DrawFn, events: Events) -> Events:
+    status = draw(st.sampled_from(("in_progress", "queued")))
+    events[-1]["interaction"] = {**events[-1]["interaction"], "status": status}
+    return events
+
+
+@_breaks("stream.completed-usage")
+def _no_usage(draw: st.DrawFn, events: Events) -> Events:
+    events[-1]["interaction"] = {k: v for k, v in events[-1]["interaction"].items() if k != "usage"}
+    return events
+
+
+@_breaks("stream.completed-no-steps")
+def _repeat_steps(draw: st.DrawFn, events: Events) -> Events:
+    steps = [{"type": "model_output", "content": [{"type": "text", "text": "one two"}]}]
+    events[-1]["interaction"] = {**events[-1]["interaction"], "steps": steps}
+    return events
+
+
+@_breaks("stream.done")
+def _no_sentinel(draw: st.DrawFn, events: Events) -> Events:
+    return events
+
+
+@_breaks("stream.done-final")
+def _after_the_sentinel(draw: st.DrawFn, events: Events) -> Events:
+    return [*events, DONE, _copy_as_stranger(draw(st.sampled_from(events)))]
+
+
+@_breaks("stream.evid-unique", cursors=True)
+def _cursor_again(draw: st.DrawFn, events: Events) -> Events:
+    first = _find_event(events, "step.delta")
+    events[first + 1]["event_id"] = events[first]["event_id"]
+    return events
+
+
+@_breaks("stream.evid-delta", cursors=True)
+def _cursor_missing(draw: st.DrawFn, events: Events) -> Events:
+    at = _find_event(events, "step.delta")
+    events[at] = _copy_as_stranger(events[at])
+    return events
+
+
+@_breaks("stream.json")
+def _not_json(draw: st.DrawFn, events: Events) -> Events:
+    at = draw(st.integers(1, len(events) - 1))
+    return [*events[:at], draw(st.sampled_from((b"{", b"[]", b'{"a":}', b"\xf0\x9f nonsense"[2:]))), *events[at:]]
+
+
+@_breaks("stream.event-type")
+def _drop_type(draw: st.DrawFn, events: Events) -> Events:
+    at = draw(st.integers(1, len(events) - 2))
+    del events[at]["event_type"]
+    return events
+
+
+@_breaks("stream.schema")
+def _misshapen(draw: st.DrawFn, events: Events) -> Events:
+    at, name, wrong = draw(
+        st.sampled_from((("step.delta", "index", "0"), ("step.delta", "delta", "text"), ("step.start", "step", []),
+                         ("interaction.created", "interaction", None), ("step.stop", "index", None)))
+    )  # fmt: skip
+    event = events[_find_event(events, at)]
+    if wrong is None:
+        del event[name]
+    else:
+        event[name] = wrong
+    return events
+
+
+@_breaks("stream.error-shape")
+def _write_error_in_words(draw: st.DrawFn, events: Events) -> Events:
+    error = draw(st.sampled_from(("too late", {"code": 504, "message": "too late"}, {"message": ["too late"]})))
+    return [*events[:-1], {"error": error, "event_type": "error"}, events[-1]]
+
 
 POLICIES = ("none", "all", "deltas", "sparse")
 """Which events carry an event_id."""
@@ -58,7 +287,7 @@ def _legal(
     draw: st.DrawFn, contract: Contract, background: bool, *, least: int = 0, plain: bool = False, most: int = 3
 ) -> EventStream:
     """A legal stream. `plain`: it ends with interaction.completed, and its first step has two text deltas."""
-    identity = draw(st.one_of(values.IDS, st.just(""))) if not background else draw(values.IDS)
+    identity = draw(st.one_of(IDS, st.just(""))) if not background else draw(IDS)
     events = [*_draw_opening(draw, contract, identity, background)]
     streamed = sorted(step.name for step in contract.steps.values() if step.streamed)
     kinds = draw(st.lists(st.sampled_from(streamed), min_size=least, max_size=most))
@@ -84,7 +313,7 @@ def _draw_opening(draw: st.DrawFn, contract: Contract, identity: str, background
     update = {"interaction_id": identity, "status": "in_progress", "event_type": "interaction.status_update"}
     if not draw(st.booleans()):
         return [created]
-    extras = {"usage": usages(contract), "continuation_token": values.BASE64}
+    extras = {"usage": usages(contract), "continuation_token": BASE64}
     return [created, {**update, **draw(objects(extras))}]
 
 
@@ -101,7 +330,7 @@ def _draw_ending(draw: st.DrawFn, contract: Contract, identity: str, plain: bool
     if status not in (FAILED, CANCELLED) or draw(st.booleans()):
         interaction["usage"] = draw(usages(contract))
     if status == "requires_continuation":
-        interaction["continuation_token"] = draw(values.BASE64)
+        interaction["continuation_token"] = draw(BASE64)
     if not plain:
         interaction.update(draw(_draw_particulars(contract)))
     return {"interaction": interaction, "event_type": "interaction.completed"}
@@ -118,7 +347,7 @@ def _draw_particulars(contract: Contract) -> SearchStrategy[Json]:
 @cache
 def _draw_errors() -> SearchStrategy[Json]:
     words = st.sampled_from(("deadline_exceeded", "api_error"))
-    whole = st.fixed_dictionaries({"code": words, "message": values.TEXTS})
+    whole = st.fixed_dictionaries({"code": words, "message": TEXTS})
     part = st.sampled_from(("code", "message"))  # an empty error would not end the stream
     return st.one_of(whole, st.builds(lambda error, name: {name: error[name]}, whole, part))
 
@@ -199,7 +428,7 @@ def _draw_delta(contract: Contract, name: str) -> SearchStrategy[Json]:
 @st.composite
 def _argument_parts(draw: st.DrawFn) -> list[str]:
     """The text of a JSON object, split anywhere."""
-    text = json.dumps(draw(values.OBJECTS), ensure_ascii=False)
+    text = json.dumps(draw(OBJECTS), ensure_ascii=False)
     places = sorted(draw(st.sets(st.integers(0, len(text)), max_size=2)))
     return [text[a:b] for a, b in zip([0, *places], [*places, len(text)], strict=True)]
 

@@ -289,7 +289,7 @@ def wait_for(path: Path) -> None:
 
 ALL_CHILDREN = """
 import sys
-import harness.engine.proof as proof
+import harness.engine.kill_matrix as proof
 
 play_mutants = proof.play_mutants
 

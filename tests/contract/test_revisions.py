@@ -23,7 +23,7 @@ DOORS = {
     "contract/contract.py": "defines it",
     "contract/requests.py": "default of a target that is described by hand",
     "emulator/service.py": "default of the public constructor",
-    "strategies/revision.py": "default of the public strategies",
+    "strategies/from_schema.py": "default of the public strategies",
     "resume/state_machine.py": "`follow` reads whatever the service of today sends",
     "interactions.py": "what an engine that names no revision gets",
 }

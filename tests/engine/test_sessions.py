@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.engine.sessions import session_of
 from harness.engine.targets import TargetOptions, resolve_target
+from harness.engine.workers import session_of
 from harness.interactions import INTERACTIONS
 from harness.outcome import TargetFault
 from harness.transport import ServerThread

@@ -17,7 +17,7 @@ from harness.benches.client.judgement.outcome import DropOutcome, outcome_of
 from harness.benches.client.process.client_commands import Task
 from harness.cassette import Player, Provenance, Recording, load, save
 from harness.engine.events import CheckFinished, RunFinished
-from harness.engine.proof import ProofOptions, prove
+from harness.engine.kill_matrix import ProofOptions, prove
 from harness.engine.run import RunOptions, check_target
 from harness.engine.search.budget import Budget
 from harness.engine.search.run import EXHAUSTIVE, HISTORY, LAWS, SCHEMA, FuzzOptions, fuzz

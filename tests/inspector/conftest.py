@@ -15,8 +15,7 @@ from harness.contract import CURRENT, PROTOCOL, load
 from harness.emulator import Emulator
 from harness.emulator.mutants import MUTANTS
 from harness.inspector import Actions, Inspector
-from harness.inspector.inspector import ROOT
-from harness.inspector.sessions import describe_sessions
+from harness.inspector.inspector import ROOT, describe_sessions
 from harness.interactions import INTERACTIONS
 from harness.transport import ServiceDriver
 from harness.wire import Body, Chunk, Exchange, Headers, Pause, Request

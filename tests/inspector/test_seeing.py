@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
-from harness.inspector.changes import Listener
+from harness.inspector.seen_exchange import Listener
 from harness.inspector.traffic import SeenTraffic
 from harness.interactions import INTERACTIONS
 from harness.wire import COMPLETE, Chunk, Chunked, Headers, Pause, Request
@@ -207,7 +207,7 @@ def test_whoever_serves_only_takes_notes() -> None:
 
 def test_a_flood_of_events_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """If nobody looks for long, the oldest answers are forgotten unread, and the newest is read as it goes out."""
-    monkeypatch.setattr("harness.inspector.backlog.MOST_NOTES", 30)
+    monkeypatch.setattr("harness.inspector.traffic.MOST_NOTES", 30)
     traffic = SeenTraffic(INTERACTIONS)
     listener = traffic.listen()
     for _ in range(10):
@@ -215,7 +215,7 @@ def test_a_flood_of_events_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [change["n"] for change in listener.take() or () if change["is"] == "dropped"] == list(range(1, 8))
     _pass(traffic, 100)
     assert len(traffic.all()[-1].events) == 100
-    monkeypatch.setattr("harness.inspector.backlog.MOST_BYTES", 1000)
+    monkeypatch.setattr("harness.inspector.traffic.MOST_NOTE_BYTES", 1000)
     _pass(traffic, 3, b"data: " + b"x" * 600 + b"\n\n")
     assert len(traffic.all()[-1].events) == 3
 

@@ -10,7 +10,7 @@ import pytest
 from harness.contract import CURRENT, Contract, load
 from harness.emulator import Emulator, Settings
 from harness.outcome import Exit
-from harness.suite.judging import select_checks
+from harness.suite.test_catalogue import select_checks
 from harness.transport import ServerThread
 from harness.wire import Chunk, Request, Response
 from harness.wire.json_value import object_or_none

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.engine.events import PhaseFinished, RunFinished, RunStarted, TargetInfo
-from harness.engine.search.answer_counts import ACCEPTED, REFUSED
+from harness.engine.search.failure import ACCEPTED, REFUSED
 from harness.interactions import INTERACTIONS
 from harness.outcome import Exit
 from harness.report.commands.fuzz import FuzzPresentation

@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 from harness.contract import StreamJudge, StreamReading, load
 from harness.rules import BY_ID
 from harness.strategies import EventStream, event_streams
-from harness.strategies.rule_breaks import BREAKAGES
-from harness.strategies.streams import _legal
+from harness.strategies.streams import BREAKAGES, _legal
 from tests.strategies.drawing import draws, least
 
 

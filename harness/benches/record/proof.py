@@ -16,8 +16,8 @@ from harness.cassette import Player, Recording
 from harness.engine.cleanup import CreatedResources
 from harness.engine.execute import PlayedExercise, play
 from harness.engine.targets import ResolvedTarget
-from harness.engine.traffic.request_budget import BUDGET_SPENT
 from harness.engine.traffic.retries import LATER, format_refusal
+from harness.engine.traffic.traffic_policy import BUDGET_SPENT
 from harness.kit.check import Scenario
 from harness.kit.wrong_call import explain_wrong_call
 from harness.outcome import Outcome

@@ -32,8 +32,8 @@ from harness.engine.cleanup import CreatedResources
 from harness.engine.execute import PlayedExercise, play
 from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.governed_driver import GovernedDriver
-from harness.engine.traffic.request_budget import RequestBudget
 from harness.engine.traffic.retries import Retries, format_refusal
+from harness.engine.traffic.traffic_policy import RequestBudget
 from harness.kit.check import Scenario
 from harness.outcome import Finding, Severity, UsageFault
 from harness.outcome.words import format_count

@@ -46,7 +46,7 @@ def run(words: Sequence[str]) -> int:
         for name in chosen:
             say(f"{name}: {mutants[name].summary}")
         return Exit.OK
-    from harness.engine.proof import ProofOptions, prove
+    from harness.engine.kill_matrix import ProofOptions, prove
     from harness.report.commands.mutants import MutantsPresentation
 
     options = ProofOptions(

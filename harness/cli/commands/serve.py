@@ -184,7 +184,7 @@ def _make_service(emulator: Emulator, arguments: ServeArguments) -> Faulty:
 def _build_inspector(arguments: ServeArguments, granted: Access, emulator: Emulator, service: Faulty) -> Inspector:
     from harness.cassette import Target
     from harness.inspector import Actions
-    from harness.inspector.sessions import describe_sessions
+    from harness.inspector.inspector import describe_sessions
 
     return new_inspector(
         arguments,

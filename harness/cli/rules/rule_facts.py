@@ -13,7 +13,7 @@ from harness.benches.recordings.run import USABLE
 from harness.checks.capabilities import CAPABILITIES
 from harness.checks.gateway.cures import cures_of
 from harness.cli.rules.every_check import load_every_check
-from harness.engine.proof import NOTICED, PROVED
+from harness.engine.kill_matrix import NOTICED, PROVED
 from harness.engine.search.rules import RULES as SEARCH_RULES
 from harness.engine.search.rules import SEARCHED
 from harness.kit.check import Check

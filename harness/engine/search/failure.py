@@ -5,19 +5,83 @@ Layer 4.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from harness.engine.decide import Policy, decide
 from harness.engine.events import PhaseFinished
 from harness.engine.results import LoggedExchange, Replays, Reproduction, Result
-from harness.engine.search.answer_counts import AnswerCounts
-from harness.engine.search.defect import SeenDefect, mark_strict
-from harness.engine.search.rules import ANSWERED, SEARCHED, rule_of
+from harness.engine.search.rules import ANSWERED, RANK, SEARCHED, SeenDefect, mark_strict, rule_of
 from harness.kit.api import Api
 from harness.kit.search import History, TrailEntry
 from harness.outcome import Because, Finding, Observation, Outcome, Severity
 from harness.wire import Exchange
+from harness.wire.message import BUSY
+
+# Counts how each call was answered, so that a search can say what it never saw succeed.
+# The names of the kinds are printed.
+
+
+ACCEPTED, REFUSED, LATER, FAILED, UNANSWERED = "accepted", "refused", "told to come later", "failed", "unanswered"
+
+
+class AnswerCounts:
+    """How each call was answered."""
+
+    def __init__(self) -> None:
+        self.by_call: dict[str, Counter[str]] = {}
+
+    @classmethod
+    def of(cls, parts: Iterable[AnswerCounts]) -> AnswerCounts:
+        """The counts of several searches together."""
+        whole = cls()
+        for part in parts:
+            for call, kinds in part.by_call.items():
+                whole.by_call.setdefault(call, Counter()).update(kinds)
+        return whole
+
+    @classmethod
+    def read(cls, calls: Mapping[str, Mapping[str, int]]) -> AnswerCounts:
+        """Counts as `by_call` has them, from plain data. Raises ValueError or TypeError if they are none."""
+        counts = cls()
+        for call, kinds in calls.items():
+            counts.by_call[str(call)] = Counter({str(kind): int(number) for kind, number in kinds.items()})
+        return counts
+
+    def add(self, call: str, status: int | None) -> None:
+        """Count one answer with this status; None: none came."""
+        self.by_call.setdefault(call, Counter())[_classify(status)] += 1
+
+    @property
+    def requests(self) -> int:
+        """How many there were."""
+        return sum(self.totals.values())
+
+    @property
+    def totals(self) -> Counter[str]:
+        """The kinds of answers to all calls."""
+        return sum(self.by_call.values(), Counter())
+
+    @property
+    def accepted(self) -> list[str]:
+        """The calls that got a 2xx at least once."""
+        return sorted(call for call, kinds in self.by_call.items() if kinds[ACCEPTED])
+
+    @property
+    def never_accepted(self) -> list[str]:
+        """The calls that never got one."""
+        return sorted(call for call, kinds in self.by_call.items() if not kinds[ACCEPTED])
+
+
+def _classify(status: int | None) -> str:
+    if status is None:
+        return UNANSWERED
+    if status in BUSY:
+        return LATER
+    if 200 <= status < 300:
+        return ACCEPTED
+    return REFUSED if status < 500 or status == 501 else FAILED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,3 +212,56 @@ class EngineRun:
             seconds=self.seconds,
             phase=self.engine,
         )
+
+
+# Folds failures under the failure that made them unavoidable, so that one defect is told once.
+
+
+def fold(run: EngineRun, earlier: Sequence[Failure], api: Api) -> EngineRun:
+    """The run with its consequences under their causes; if an earlier engine found the cause, a note says so."""
+    roots: list[Failure] = []
+    folded: list[tuple[Failure, Failure]] = []
+    notes: list[str] = []
+    for failure in run.failures:
+        cause = _find_cause(failure, (*run.failures, *earlier), api)
+        if cause is None:
+            roots.append(failure)
+        elif cause in run.failures:
+            folded.append((failure, cause))
+        else:
+            notes.append(f"{failure.key} is a consequence of {cause.finding.stable_code}, which was found before")
+    caused = {
+        root.key: (*root.consequences, *(failure.key for failure, cause in folded if cause.key == root.key))
+        for root in roots
+    }
+    return replace(
+        run,
+        failures=tuple(replace(root, consequences=tuple(dict.fromkeys(caused[root.key]))) for root in roots),
+        notes=(*run.notes, *notes),
+    )
+
+
+def _find_cause(failure: Failure, others: Sequence[Failure], api: Api) -> Failure | None:
+    """The failure that this one follows from, itself no consequence; None if there is none."""
+    direct = next((other for other in others if other is not failure and _causes(other, failure, api)), None)
+    if direct is None:
+        return None
+    rest = [other for other in others if other is not failure]
+    return _find_cause(direct, rest, api) or direct
+
+
+def _causes(cause: Failure, failure: Failure, api: Api) -> bool:
+    """Whether one follows from the other; two that follow from each other are two failures."""
+    return _follows(failure, cause, api) and not _follows(cause, failure, api)
+
+
+def _follows(failure: Failure, cause: Failure, api: Api) -> bool:
+    named = failure.finding.cause == cause.finding.stable_code and cause.defect.call == failure.defect.call
+    rests = cause.rule in api.load_search().rests_on.get(failure.rule, ())
+    return (named or rests) and _is_as_bad(cause, failure, api)
+
+
+def _is_as_bad(cause: Failure, failure: Failure, api: Api) -> bool:
+    if cause.finding.severity is not Severity.BROKEN or cause.replays.lost or cause.is_suspicion:
+        return False
+    return RANK[rule_of(cause.rule, api).level] >= RANK[rule_of(failure.rule, api).level]

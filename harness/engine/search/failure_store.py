@@ -18,8 +18,8 @@ from typing import Any
 from harness.documents import read_file
 from harness.engine.results import Replays
 from harness.engine.search.failure import EngineRun, Failure
-from harness.engine.search.request_templates import Template, resend, templates
 from harness.engine.search.search_target import SearchTarget, play
+from harness.engine.search.shrink import Template, resend, templates
 from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.deadline import Timer, TimeUp
 from harness.kit.api import Api

@@ -7,22 +7,154 @@ memory in which Hypothesis keeps all it has drawn. Defects are shrunk once the s
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from harness.engine.search.answer_counts import ACCEPTED, LATER
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+
 from harness.engine.search.budget import Budget, hypothesis_settings
-from harness.engine.search.example_sharing import SharedHistories
-from harness.engine.search.failure import EngineRun, Failure
-from harness.engine.search.search_target import SearchTarget
+from harness.engine.search.failure import ACCEPTED, LATER, AnswerCounts, Bug, EngineRun, Failure
+from harness.engine.search.rules import SeenDefect
+from harness.engine.search.search_target import SearchTarget, World
 from harness.engine.search.shrink import minimal, shortest
-from harness.engine.search.tally import Tally
 from harness.engine.traffic.deadline import Timer, TimeUp
-from harness.kit.search import Step
+from harness.kit.search import History, SearchModel, Step
 
 if TYPE_CHECKING:
     from hypothesis.database import ExampleDatabase
+
+
+# Counts what a search played over all its histories, and keeps the smallest history for each defect.
+# Shared by the engines that Hypothesis drives. Hypothesis only chooses: it never learns of a defect, so it
+# neither stops at one nor spends its examples on shrinking it.
+
+
+class Tally:
+    """Counts and bugs; `over` tells whether time is up, `muted` is the keys of what is known already.
+
+    `wrong` counts the requests that were wrong on purpose.
+    """
+
+    def __init__(self, place: SearchTarget, over: Callable[[], bool], muted: frozenset[str] = frozenset()) -> None:
+        self.histories = 0
+        self.played: Counter[str] = Counter()
+        self.answers = AnswerCounts()
+        self.wrong = 0
+        self.bugs: dict[str, Bug] = {}
+        self.seen: Counter[str] = Counter()
+        self._place = place
+        self._weigh = place.model.weigh
+        self._over = over
+        self._muted = muted
+
+    def play(self, world: World, step: Step) -> None:
+        """Play one step, and note what it shows. Raises `TimeUp`."""
+        if self._over():
+            raise TimeUp
+        before = len(world.played)
+        found = world.play(step)
+        if len(world.played) > before:
+            self.played[step.label] += 1
+        for defect in found:
+            if self._place.judged(defect):
+                self._note(defect, world)
+
+    def _note(self, defect: SeenDefect, world: World) -> None:
+        key = defect.key
+        self.seen[key] += 1
+        kept = self.bugs.get(key)
+        if not self.is_muted(key) and (
+            kept is None or self._weigh(tuple(world.played)) < self._weigh(kept.history)
+        ):
+            self.bugs[key] = Bug(defect, tuple(world.played), tuple(world.sent))
+
+    def is_muted(self, key: str) -> bool:
+        """Whether a defect is known already."""
+        return key in self._muted
+
+    def add_history(self, world: World) -> None:
+        """Add the counts of a finished history."""
+        self.histories += 1
+        self.wrong += sum(sent.wrong for sent in world.sent)
+        for exchange in world.trail:
+            self.answers.add(self._place.model.name_call(exchange.request), exchange.status)
+        self._place.report_progress(
+            {"histories": self.histories, "requests": self.answers.requests}, findings=len(self.bugs)
+        )
+
+
+# The state machine: Hypothesis chooses what a client does next, the world judges the responses.
+# The machine has one rule for each strategy of the API's steps, so that Hypothesis can leave whole kinds out of
+# a history (swarm testing). A step that does not apply does nothing, so what is drawn never depends on the
+# target's responses: one that responds differently the next time does not confuse the search.
+
+
+class Histories(RuleBasedStateMachine):
+    """The base of the machines that `machine` makes, which set the place and the tally."""
+
+    place: SearchTarget
+    tally: Tally
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = self.place.open()
+
+    def do(self, step: Step) -> None:
+        """Play one step."""
+        self.tally.play(self.world, step)
+
+    def teardown(self) -> None:
+        """End the history."""
+        self.tally.add_history(self.world)
+        self.place.finish(self.world)
+
+
+def machine(place: SearchTarget, tally: Tally) -> type[Histories]:
+    """Build the machine for one place."""
+    body: dict[str, Any] = {"place": place, "tally": tally, "__doc__": "Histories."}
+    for name, steps in place.model.draw_steps(place.able).items():
+        body[name] = (initialize if name == "first" else rule)(step=steps)(_new_rule())
+    return type("Machine", (Histories,), body)
+
+
+def _new_rule() -> Callable[[Histories, Step], None]:
+    """Return a new function each time: Hypothesis sets attributes on those it decorates."""
+
+    def play(self: Histories, step: Step) -> None:
+        self.do(step)
+
+    return play
+
+
+# Failing histories in an example database of Hypothesis, through which processes and machines share them.
+# A history is stored as plain data, so it stays valid when what Hypothesis draws from changes.
+
+
+class SharedHistories:
+    """The failing histories of one engine in `database`; none are kept without one."""
+
+    def __init__(self, database: ExampleDatabase | None, engine: str, model: SearchModel) -> None:
+        self._database = database
+        self._model = model
+        self._key = f"harness fuzz {engine}".encode()
+
+    def read(self) -> Iterator[list[Step]]:
+        """What anybody has stored; what is no history of ours is skipped."""
+        for value in sorted(self._database.fetch(self._key)) if self._database is not None else ():
+            try:
+                yield [self._model.read_step(record) for record in json.loads(value)]
+            except (ValueError, TypeError):
+                continue
+
+    def keep(self, histories: Iterable[History]) -> None:
+        """Store these."""
+        for history in histories if self._database is not None else ():
+            record = [step.record() for step in history]
+            self._database.save(self._key, json.dumps(record, ensure_ascii=False).encode())  # type: ignore[union-attr]
+
 
 HISTORY, LAWS = "history", "laws"
 
@@ -55,7 +187,7 @@ def search(
         from hypothesis import seed as seeded
         from hypothesis.stateful import run_state_machine_as_test
 
-        from harness.engine.search.state_machine import machine
+        from harness.engine.search.rounds import machine
 
         factory: Any = seeded(seed)(machine(place, tally))
         run_state_machine_as_test(factory, settings=hypothesis_settings(examples, steps=budget.steps))

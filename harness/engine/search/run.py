@@ -26,15 +26,13 @@ from harness.engine.events import (
 )
 from harness.engine.probe import probe
 from harness.engine.results import Result
-from harness.engine.search.budget import Budget
-from harness.engine.search.consequences import fold
+from harness.engine.search.budget import ELSEWHERE, Budget, digest_rules, seed_of, split_budget
 from harness.engine.search.exhaustive import ENGINE as EXHAUSTIVE
 from harness.engine.search.exhaustive import every
-from harness.engine.search.failure import EngineRun, Failure
+from harness.engine.search.failure import EngineRun, Failure, fold
 from harness.engine.search.failure_store import Store
 from harness.engine.search.openapi import ENGINE as SCHEMA
 from harness.engine.search.openapi import document
-from harness.engine.search.parts import ELSEWHERE, digest_rules, seed_of, split_budget
 from harness.engine.search.rounds import HISTORY, LAWS, laws, search
 from harness.engine.search.search_target import SearchTarget
 from harness.engine.sharding.shards import Shard, ShardPart

@@ -5,16 +5,65 @@ Layer 4. Puts the policies of one run together; all its drivers share them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from harness.engine.traffic.deadline import Deadline
-from harness.engine.traffic.governed_driver import DriverPolicy, GovernedDriver
+from harness.engine.traffic.governed_driver import Attempt, DriverPolicy, GovernedDriver
 from harness.engine.traffic.outages import Outages
-from harness.engine.traffic.pacing import Pacing
 from harness.engine.traffic.retries import MAX_TOTAL_WAIT, ReportWait, Retries
 from harness.engine.traffic.timeout_budget import TimeoutBudget
+from harness.outcome import Unmet
 from harness.wire import Driver
+
+# Keeps to a rate: so many requests per second, over all drivers of a run.
+# Knows when the next request may be sent; must not know what is sent or what comes back.
+
+
+class Pacing(DriverPolicy):
+    """Shared by all drivers of a run. `rate` is in requests per second; `clock` is in seconds and monotonic."""
+
+    def __init__(self, rate: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._gap = 1.0 / rate
+        self._clock = clock
+        self._next = 0.0
+        self._lock = threading.Lock()
+
+    def before(self, attempts: Sequence[Attempt]) -> float:
+        """Reserve turns for requests that are sent at once; return the seconds until the last turn comes."""
+        return self.reserve(len(attempts))
+
+    def reserve(self, requests: int = 1) -> float:
+        """Reserve so many turns (at least one); return the seconds until the last of them comes."""
+        turns = max(requests, 1)
+        with self._lock:
+            now = self._clock()
+            moment = max(now, self._next) + (turns - 1) * self._gap
+            self._next = moment + turns * self._gap
+            return moment - now
+
+
+# A budget of requests: counts what is sent, repetitions included, and stops at its limit.
+
+
+BUDGET_SPENT = "the budget of requests is spent: --max-requests allows no more"
+
+
+class RequestBudget(DriverPolicy):
+    """At most `limit` requests; `sent` is how many there were."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self.sent = 0
+
+    def before(self, attempts: Sequence[Attempt]) -> float:
+        """Count the requests. Raises Unmet(BUDGET_SPENT) instead of sending more than the limit."""
+        if self.sent + len(attempts) > self._limit:
+            raise Unmet(BUDGET_SPENT)
+        self.sent += len(attempts)
+        return 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.engine.baseline import Baseline
 from harness.engine.results import Reproduction, Result
-from harness.engine.search.answer_counts import REFUSED
+from harness.engine.search.failure import REFUSED
 from harness.engine.search.rules import SEARCHED
 from harness.outcome import Level, Verdict
 from harness.outcome.words import format_count, list_some

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness.engine.proof import NOTICED, PROVED, REFERENCE, UNPROVED
+from harness.engine.kill_matrix import NOTICED, PROVED, REFERENCE, UNPROVED
 from harness.engine.results import KillRow, Result
 from harness.look.assets import mark_of
 from harness.outcome import Exit

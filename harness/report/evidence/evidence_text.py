@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from harness.engine.evidence import gave_cursors, made_or_changed, referenced_ids, resumed_from
+from harness.engine.execute import gave_cursors, made_or_changed, referenced_ids, resumed_from
 from harness.engine.results import ClientRun, Evidence, KillRow, LoggedExchange, RecordedPlace
 from harness.faults.grammar import spell_out
 from harness.kit.api import Api

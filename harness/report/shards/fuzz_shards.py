@@ -9,11 +9,9 @@ from harness.engine.baseline import Baseline
 from harness.engine.decide import Policy
 from harness.engine.events import CheckFinished, Planned, RunEvent, RunStarted
 from harness.engine.results import LoggedExchange, Replays, Result
-from harness.engine.search.answer_counts import AnswerCounts
-from harness.engine.search.consequences import fold
-from harness.engine.search.defect import SeenDefect
-from harness.engine.search.failure import EngineRun, Failure
-from harness.engine.search.parts import digest_rules, merge_runs
+from harness.engine.search.budget import digest_rules, merge_runs
+from harness.engine.search.failure import AnswerCounts, EngineRun, Failure, fold
+from harness.engine.search.rules import SeenDefect
 from harness.engine.search.run import finish_search, tell_run
 from harness.engine.sharding.shards import ShardReport, require_one_run
 from harness.kit.api import Api

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from harness.engine.kill_matrix import PlayedMutant, PlayedReference, load_checks, to_matrix
-from harness.engine.proof import tell_matrix
+from harness.engine.kill_matrix import PlayedMutant, PlayedReference, load_checks, tell_matrix, to_matrix
 from harness.engine.sharding.shards import ShardReport, require_catalogue, require_one_run
 from harness.kit.api import Api
 from harness.outcome import Exit, UsageFault

@@ -15,10 +15,20 @@ from urllib.parse import quote, unquote
 
 import pytest
 
-from harness.cassette import CassetteError, CassetteFile, Pieces, Provenance, Recording, Target, layout, load, save
+from harness.cassette import (
+    CassetteError,
+    CassetteFile,
+    Pieces,
+    Provenance,
+    Recording,
+    Target,
+    layout,
+    load,
+    save,
+    writer,
+)
 from harness.cassette.framing import pieces_of
 from harness.cassette.matching import Canon
-from harness.cassette.record import cassette_writer
 from harness.cassette.redactor import Redactor
 from harness.cassette.scan import scan
 from harness.contract import PROTOCOL
@@ -285,7 +295,7 @@ def test_a_session_that_learns_with_each_request_does_not_search_everything_each
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Searching again costs at most a multiple of what was recorded, and the end of the session misses nothing."""
-    monkeypatch.setattr(cassette_writer, "_FREE", 0)
+    monkeypatch.setattr(writer, "_FREE", 0)
     searched: list[Recording] = []
     redact = Redactor.redact
     monkeypatch.setattr(Redactor, "redact", lambda self, one: searched.append(one) or redact(self, one))

@@ -35,9 +35,9 @@ def chosen(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     def load_two(api: Api, revision: str) -> list[Check]:
         return [check for check in api.load_catalogue() if check.id in ("http.json-type", "http.json-valid")]
 
-    for module in ("harness.engine.proof", "harness.report.shards.mutant_shards"):
+    for module in ("harness.engine.kill_matrix", "harness.report.shards.mutant_shards"):
         monkeypatch.setattr(f"{module}.load_checks", load_two)
-    monkeypatch.setattr("harness.engine.proof.play_mutants", play)
+    monkeypatch.setattr("harness.engine.kill_matrix.play_mutants", play)
     return asked
 
 

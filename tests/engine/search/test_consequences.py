@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from harness.engine.decide import Policy
-from harness.engine.search.consequences import fold
-from harness.engine.search.failure import EngineRun, Failure
+from harness.engine.search.failure import EngineRun, Failure, fold
 from harness.engine.search.search_target import play
 from harness.interactions import INTERACTIONS
 from harness.outcome import Severity

@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from harness.engine.search.answer_counts import AnswerCounts
-from harness.engine.search.exhaustive import _require_service, every
+from harness.engine.search.exhaustive import StateDigest, _require_service, digest_state, every
+from harness.engine.search.failure import AnswerCounts
 from harness.engine.search.search_target import SearchTarget
-from harness.engine.search.state_digest import StateDigest, digest_state
 from harness.engine.sharding.shards import Shard
 from harness.engine.targets import TargetOptions, resolve_target
 from harness.interactions import INTERACTIONS

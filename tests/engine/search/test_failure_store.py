@@ -9,8 +9,8 @@ from pathlib import Path
 
 from harness.engine.search.failure import Failure
 from harness.engine.search.failure_store import Store
-from harness.engine.search.request_templates import resend, templates
 from harness.engine.search.search_target import play
+from harness.engine.search.shrink import resend, templates
 from harness.engine.targets import TargetOptions, resolve_target
 from harness.interactions import INTERACTIONS
 from harness.wire import Headers, Request

@@ -21,15 +21,15 @@ from harness.emulator import Emulator
 from harness.engine.search.budget import Budget
 from harness.engine.search.failure import EngineRun
 from harness.engine.search.openapi import document, engine
+from harness.engine.search.openapi.engine import find_families, read_links
 from harness.engine.search.openapi.scenario_collector import ScenarioCollector
-from harness.engine.search.openapi.served_families import find_families, read_links
 from harness.engine.search.search_target import SearchTarget
 from harness.engine.targets import TargetOptions, embed_emulator
 from harness.engine.traffic import deadline
 from harness.engine.traffic.deadline import Timer
 from harness.interactions import INTERACTIONS, embedded_settings
 from harness.kit.search import Family
-from harness.strategies.document.tailored_document import write_document
+from harness.strategies.document import write_document
 from harness.wire import Headers, Request, Response
 from tests.engine.search.places import mutant, reference
 

@@ -13,11 +13,18 @@ import pytest
 from harness import resources
 from harness.cli import main
 from harness.emulator.mutants import MUTANTS
-from harness.engine.search.budget import BUDGETS, Budget
-from harness.engine.search.defect import SeenDefect
+from harness.engine.search.budget import (
+    BUDGETS,
+    ELSEWHERE,
+    Budget,
+    merge_runs,
+    seed_of,
+    split_budget,
+    split_families,
+)
 from harness.engine.search.exhaustive import every
 from harness.engine.search.failure import EngineRun, Failure
-from harness.engine.search.parts import ELSEWHERE, merge_runs, seed_of, split_budget, split_families
+from harness.engine.search.rules import SeenDefect
 from harness.engine.search.search_target import SearchTarget
 from harness.engine.sharding.shards import Shard
 from harness.engine.targets import TargetOptions, embed_emulator

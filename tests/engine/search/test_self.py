@@ -19,7 +19,7 @@ from harness.contract.judge.history.history_judge import HistoryJudge
 from harness.contract.judge.history.history_state import Intent
 from harness.contract.tables.protocol import PROTOCOL
 from harness.emulator import Emulator, Settings
-from harness.engine.search.answer import judge_exchange
+from harness.engine.search.search_target import judge_exchange
 from harness.faults import parse as parse_faults
 from harness.interactions import INTERACTIONS
 from harness.outcome import UsageFault

@@ -12,7 +12,7 @@ from harness.emulator import Emulator
 from harness.engine.search.search_target import SearchTarget, play
 from harness.engine.targets import TargetOptions, embed_emulator
 from harness.interactions import INTERACTIONS, embedded_settings
-from harness.strategies.client.create_modes import UNKNOWN_ID
+from harness.strategies.client import UNKNOWN_ID
 from harness.wire import Request, Response
 from tests.engine.search.places import history, mutant, reference
 

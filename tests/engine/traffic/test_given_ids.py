@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from harness.cli import main
-from harness.engine.traffic.given_ids import GivenIds
+from harness.engine.traffic.perform import GivenIds
 from harness.interactions import INTERACTIONS
 from harness.wire import Exchange
 from tests.checks._play import answer, interaction

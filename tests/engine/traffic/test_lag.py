@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.engine.traffic.lag import FACTOR, LEAST, MOST_IN_VAIN, Lag
+from harness.engine.traffic.patience import LAG_FACTOR, LEAST, MOST_IN_VAIN, Lag
 
 
 def test_looks_in_vain_make_it_impatient() -> None:
@@ -12,7 +12,7 @@ def test_looks_in_vain_make_it_impatient() -> None:
     for _ in range(MOST_IN_VAIN):
         assert lag.shorten(5.0) == 5.0
         lag.note(5.0, found=False)
-    assert lag.shorten(5.0) == FACTOR * 0.5
+    assert lag.shorten(5.0) == LAG_FACTOR * 0.5
 
 
 def test_a_target_without_lag_is_hardly_waited_for() -> None:

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from harness.engine.traffic.governed_driver import GovernedDriver
-from harness.engine.traffic.pacing import Pacing
+from harness.engine.traffic.traffic_policy import Pacing
 from harness.transport import ServiceDriver
 from harness.wire import Exchange, LogicalClock, Request
 from tests.engine.toys import ToyService

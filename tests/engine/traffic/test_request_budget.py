@@ -7,8 +7,8 @@ import math
 import pytest
 
 from harness.engine.traffic.governed_driver import GovernedDriver
-from harness.engine.traffic.request_budget import RequestBudget
 from harness.engine.traffic.retries import Retries, format_refusal
+from harness.engine.traffic.traffic_policy import RequestBudget
 from harness.outcome import Unmet
 from harness.transport import ServiceDriver
 from tests.engine.traffic.test_retries import ASK, TOLD, Refusing

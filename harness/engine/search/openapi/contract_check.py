@@ -6,19 +6,22 @@ Layer 4. The tool keeps checks and hooks in global registries. Ours are register
 
 from __future__ import annotations
 
+import io
 import json
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from http.client import HTTPResponse
 from typing import Any
+from urllib.parse import urlsplit
 
-from harness.engine.search.answer import judge_exchange
-from harness.engine.search.defect import SeenDefect
-from harness.engine.search.openapi.exchanges import exchange_of
-from harness.engine.search.openapi.timed_heads import timing_heads
-from harness.engine.search.search_target import SearchTarget
+from harness.engine.search.rules import SeenDefect
+from harness.engine.search.search_target import SearchTarget, judge_exchange
 from harness.engine.traffic.deadline import MIN_TIMEOUT, Timer
+from harness.wire import COMPLETE, At, By, Ending, Exchange, ExchangeBuilder, Headers, How, Length, Request
 from harness.wire.message import EVENT_STREAM
+from harness.wire.pieces import Chunk
 
 OURS = "harness_contract"
 
@@ -142,3 +145,101 @@ def _make_failure(defect: SeenDefect, case: Any) -> AssertionError:
     failure.defect = defect
     assert isinstance(failure, AssertionError)
     return failure
+
+
+# Converts exchanges of the `requests` library into our own.
+
+
+_THE_TOOLS = frozenset({"user-agent", "accept", "accept-encoding", "connection", "x-schemathesis-testcaseid"})
+"""Header fields that the library and the tool add, on which no response depends."""
+
+
+def exchange_of(request: Any, response: Any, root: str) -> Exchange:
+    """The exchange of one call, its URL without `root`. A stream that was cut short was ended by us."""
+    recorder = ExchangeBuilder(request_of(request, root))
+    headers = Headers((name, value) for name, values in response.headers.items() for value in values)
+    content = response.content or b""
+    recorder.head(response.status_code, headers, Length(len(content)))
+    recorder.chunk(Chunk(content), response.elapsed)
+    ending = Ending(by=By.CLIENT, how=How.FIN) if response.stream_cut_short else COMPLETE
+    return recorder.finish(ending, response.elapsed)
+
+
+def build_unanswered(request: Any, root: str) -> Exchange:
+    """The exchange of a call that got no response."""
+    recorder = ExchangeBuilder(request_of(request, root))
+    return recorder.finish(Ending(by=By.SERVER, how=How.FIN, at=At.BEFORE_HEADERS), 0.0)
+
+
+def request_of(request: Any, root: str) -> Request:
+    """The request, with its target relative to `root`."""
+    headers = Headers(
+        (str(name), _decode(value)) for name, value in request.headers.items() if name.lower() not in _THE_TOOLS
+    )
+    body = request.body or b""
+    data = body.encode() if isinstance(body, str) else bytes(body)
+    return Request(str(request.method), target_of(str(request.url), root), headers, data)
+
+
+def target_of(url: str, root: str) -> str:
+    """Path and query as sent, relative to `root`."""
+    parts = urlsplit(url)
+    path = parts.path.removeprefix(urlsplit(root).path.rstrip("/")) if root else parts.path
+    return path + (f"?{parts.query}" if parts.query else "")
+
+
+def _decode(value: Any) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+
+
+# Bounds the head of an answer as a whole for the tool, whose `requests` bounds only the wait for each byte of
+# it.
+
+
+@contextmanager
+def timing_heads() -> Iterator[None]:
+    """Within this context, a head that urllib3 reads takes no longer than its timeout in all."""
+    from urllib3.connection import HTTPConnection
+
+    usual = HTTPConnection.response_class
+    HTTPConnection.response_class = _TimedResponse
+    try:
+        yield
+    finally:
+        HTTPConnection.response_class = usual
+
+
+class _TimedResponse(HTTPResponse):
+    """Raises `TimeoutError` as the socket does, when the head has not ended within the socket's timeout."""
+
+    def __init__(self, sock: socket.socket, *args: Any, **named: Any) -> None:
+        super().__init__(sock, *args, **named)
+        self.fp.close()
+        self._source = _TimedReader(sock)
+        self.fp = io.BufferedReader(self._source)
+
+    def begin(self) -> None:
+        super().begin()
+        self._source.timer = None
+
+
+class _TimedReader(io.RawIOBase):
+    """What a socket receives, until the time is up; without a timer, for as long as it takes."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        super().__init__()
+        self._bytes = sock.makefile("rb", buffering=0)
+        self.timer: Timer | None = Timer(sock.gettimeout())
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        if self.timer is not None and self.timer.over():
+            raise TimeoutError("the head never ended")
+        return self._bytes.readinto(buffer)
+
+    def close(self) -> None:
+        if not self.closed:
+            self._bytes.close()
+        super().close()

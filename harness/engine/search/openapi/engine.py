@@ -5,27 +5,27 @@ Layer 4.
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness.engine.search.answer_counts import AnswerCounts
-from harness.engine.search.budget import Budget
-from harness.engine.search.failure import EngineRun, Failure
+from harness.engine.search.budget import ELSEWHERE, Budget, split_families
+from harness.engine.search.failure import AnswerCounts, EngineRun, Failure
 from harness.engine.search.openapi.contract_check import MOST_SECONDS, OURS, judging
 from harness.engine.search.openapi.scenario_collector import ENGINE, ScenarioCollector
-from harness.engine.search.openapi.served_families import find_families, read_links
-from harness.engine.search.parts import ELSEWHERE, split_families
 from harness.engine.search.search_target import SearchTarget
 from harness.engine.search.shrink import minimal
 from harness.engine.sharding.shards import Shard
-from harness.engine.traffic.deadline import Timer
-from harness.kit.search import Family
+from harness.engine.traffic.deadline import Timer, TimeUp
+from harness.kit.search import Family, SearchDocument
 from harness.outcome import HarnessFault
+from harness.wire import Exchange, Request
+from harness.wire.json_value import object_or_none
 
 MORE_ROUNDS = 4
 """Further rounds of the stateful phase, with other seeds, as long as some link was never applied."""
@@ -245,3 +245,55 @@ def _serve(place: SearchTarget) -> Iterator[str]:
     with ServerThread(driver.service, clock=driver.clock) as server:
         yield server.url
     driver.close()
+
+
+# Which resources of the document a target serves, and the links that the document declares for them.
+# Each resource is searched on its own. In one state machine for all of them, the tool would begin only with
+# those creates that look most likely to succeed, and never reach the operations that depend on the others.
+
+
+LOOK_SECONDS = 5.0
+"""Timeout for the request that asks whether a resource is served."""
+
+_WRONG = frozenset({200, 400, 422})
+"""Statuses with which a route that exists answers a create without any field."""
+
+
+def find_families(place: SearchTarget, document: SearchDocument, wanted: Sequence[Family]) -> tuple[Family, ...]:
+    """Of those wanted: the first of the document, and all others that are served and not denied by the user."""
+    first = document.families[0]
+    found = [first] if first in wanted else []
+    with place.world() as world, suppress(TimeUp):
+        for family in wanted:
+            if family != first and family.capability not in place.denied:
+                answer = world.driver.send(_look(place, family), timeout=LOOK_SECONDS)
+                found += [family] if _is_served(answer, family) else []
+    return tuple(found)
+
+
+def _look(place: SearchTarget, family: Family) -> Request:
+    """A list; where nothing is kept, a create that is wrong."""
+    if family.keeps:
+        return place.requests.request("GET", family.collection)
+    return place.requests.request("POST", family.collection, {})
+
+
+def _is_served(answer: Exchange, family: Family) -> bool:
+    value = object_or_none(answer.body)
+    if not family.keeps:
+        return answer.status in _WRONG and value is not None
+    return answer.status == 200 and value is not None and "error" not in value
+
+
+def read_links(path: Path, family: Family) -> dict[str, set[str]]:
+    """The declared links, such as `POST /things: get`, by the operation that they start from."""
+    found: dict[str, set[str]] = {}
+    for route, item in json.loads(path.read_bytes())["paths"].items():
+        if not (route == f"/{family.collection}" or route.startswith(f"/{family.collection}/")):
+            continue
+        for method, operation in item.items():
+            if isinstance(operation, dict) and "responses" in operation:
+                label = f"{method.upper()} {route}"
+                links = operation["responses"].get("200", {}).get("links", {})
+                found[label] = {f"{label}: {name}" for name in links}
+    return found

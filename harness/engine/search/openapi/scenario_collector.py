@@ -12,11 +12,9 @@ from typing import Any
 
 from harness.engine.cleanup import CreatedResources
 from harness.engine.results import Replays
-from harness.engine.search.answer_counts import AnswerCounts
-from harness.engine.search.defect import SeenDefect
-from harness.engine.search.failure import Failure
-from harness.engine.search.openapi.exchanges import build_unanswered, exchange_of, target_of
-from harness.engine.search.rules import ANSWERED
+from harness.engine.search.failure import AnswerCounts, Failure
+from harness.engine.search.openapi.contract_check import build_unanswered, exchange_of, target_of
+from harness.engine.search.rules import ANSWERED, SeenDefect
 from harness.engine.search.search_target import SearchTarget
 from harness.kit.search import Family, SearchDocument
 from harness.outcome import Finding
