@@ -21,6 +21,7 @@ from harness.engine.kill_matrix import NOTICED, PROVED
 from harness.engine.search.rules import RULES, SEARCHED
 from harness.resources import folder
 from harness.rules import ROWS
+from harness.written_files import write_file
 
 PACKAGE = Path(__file__).resolve().parent
 
@@ -83,7 +84,7 @@ def write() -> None:
     codes, retired = read_published() if _find_path().exists() else ([], [])
     old = sorted({*codes, *retired} - set(current))
     text = json.dumps({"codes": current, "retired": old}, indent=2)
-    _find_path().write_text(f"{text}\n", encoding="utf-8")
+    write_file(_find_path(), f"{text}\n")
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from harness import resources
 from harness.contract.schema.published_files import published_files
 from harness.contract.schema.schemas import REVISIONS, load_schemas
 from harness.rules.tables import publish_rules, published_path
+from harness.written_files import write_file
 
 
 def generate_files() -> dict[Path, str]:
@@ -34,7 +35,7 @@ def write_files() -> list[Path]:
     stale = [path for path, text in texts.items() if not path.is_file() or path.read_text("utf-8") != text]
     for path in stale:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(texts[path], encoding="utf-8")
+        write_file(path, texts[path])
     return stale
 
 

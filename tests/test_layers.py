@@ -23,6 +23,7 @@ LAYERS: dict[str, int] = {
     "resources": 0,
     "documents": 0,
     "child_processes": 0,
+    "written_files": 0,
     "look": 0,
     "rules": 0,
     "contract": 1,

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from harness.child_processes import PYTHON, find_program, run_tool
 from harness.outcome import UsageFault
+from harness.written_files import write_file
 
 PATIENCE = 120.0
 """Seconds that a download may take."""
@@ -62,7 +63,7 @@ def download_npm(name: str, version: str, folder: Path) -> Package:
     if npm is None:
         raise UsageFault(f"npm is not installed, which downloads {name}: unpack the package and name its folder")
     wanted = f"{name}@{version}"
-    (folder / "package.json").write_text("{}", encoding="utf-8")  # or npm looks for a project in the folders above
+    write_file(folder / "package.json", "{}")  # or npm looks for a project in the folders above
     command = [npm, "pack", "--ignore-scripts", "--silent", "--pack-destination", str(folder)]
     _run([*command, "--", wanted], wanted, folder)
     archive = next(iter(sorted(folder.glob("*.tgz"))), None)

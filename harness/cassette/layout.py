@@ -10,13 +10,13 @@ import base64
 import hashlib
 import io
 import os
-import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import IO, Any, Protocol
 
+from harness import written_files
 from harness.cassette.document import line_of, parse
 from harness.cassette.entry import KEY, REQUEST_KEYS, from_entry
 from harness.cassette.framing import is_text
@@ -173,29 +173,16 @@ def _reduce_to_essence(request: Any, response: Mapping[str, Any]) -> tuple[Any, 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file that replaces `path` when the block ends, and is deleted if the block raises.
-
-    Every reader sees either the old file or the new one, whatever happens meanwhile. A symbolic link is kept, and
-    the file it points to is replaced. Permissions are those of the old file, or the default under the umask.
-    """
-    path = Path(os.path.realpath(path))
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    """Open a file that replaces the cassette at `path` when the block ends. Raises CassetteError."""
+    is_open = False
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
-    except OSError as wrong:
-        raise CassetteError(f"{path} cannot be written: {wrong.strerror}") from None
-    try:
-        with os.fdopen(handle, "w+b") as file:
+        with written_files.replacing(path) as file:
+            is_open = True
             yield file
-            file.flush()
-            os.fsync(file.fileno())
-        if path.exists():
-            beside.chmod(path.stat().st_mode & 0o777)
-        beside.replace(path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
+    except OSError as wrong:
+        if is_open:
+            raise
+        raise CassetteError(f"{os.path.realpath(path)} cannot be written: {wrong.strerror}") from None
 
 
 def replace_file(path: Path, data: bytes | Iterable[bytes]) -> None:

@@ -13,7 +13,6 @@ import hashlib
 import json
 import os
 import shlex
-import tempfile
 import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from harness.cli.options import HEADER, PATH, REPORT, Option, Trust
 from harness.documents import open_file, read_file
 from harness.outcome import UsageFault
 from harness.wire.addresses import is_loopback
+from harness.written_files import write_file
 
 FILE = "pyproject.toml"
 TRUST_VARIABLE = "HARNESS_TRUST"
@@ -197,10 +197,7 @@ def _write_store(files: Mapping[str, str]) -> None:
     store = _find_store()
     try:
         store.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle, written = tempfile.mkstemp(dir=store.parent, prefix=".trusted-")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump({"files": dict(sorted(files.items()))}, file, indent=1)
-        Path(written).replace(store)
+        write_file(store, json.dumps({"files": dict(sorted(files.items()))}, indent=1))
     except OSError as wrong:
         raise UsageFault(
             f"{store} cannot be written: {wrong.strerror}; set XDG_STATE_HOME to another folder"

@@ -22,6 +22,7 @@ from harness.cli.masking import own_secrets
 from harness.cli.options import flag
 from harness.cli.output import say
 from harness.cli.serving import announce, serve_until_done
+from harness.written_files import write_file
 
 if TYPE_CHECKING:
     from harness.cassette import Provenance, Target
@@ -164,10 +165,10 @@ def _browse(page: str) -> None:
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
         door = Path(folder, "inspector.html")
         link = html.escape(page)
-        door.write_text(
+        write_file(
+            door,
             f'<!doctype html><meta name="referrer" content="no-referrer"><title>harness</title>'
             f'<meta http-equiv="refresh" content="0; url={link}"><a href="{link}">inspector</a>\n',
-            encoding="utf-8",
         )
         page = door.as_uri()
     if not open_browser(page):

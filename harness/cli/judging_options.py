@@ -52,6 +52,7 @@ from harness.report.formats import FORMATS
 from harness.report.side_by_side.run_file import read_run
 from harness.report.terminal.screen import Heartbeat
 from harness.wire.addresses import is_loopback
+from harness.written_files import write_file
 
 DEFAULT_TIMEOUT = 60.0
 LOCAL_DEADLINE = 90.0
@@ -275,9 +276,10 @@ def finish(options: BaselineOptions, old: Baseline, finished: RunFinished, *, va
     new = new.without_stale(finished.results) if options.baseline_prune else new
     added, gone = len(new.entries.keys() - old.entries.keys()), len(old.entries.keys() - new.entries.keys())
     try:
-        Path(options.baseline or "").write_text(new.text(), encoding="utf-8")
+        write_file(Path(options.baseline or ""), new.text())
     except OSError as wrong:
-        raise UsageFault(f"the baseline {options.baseline} cannot be written: {wrong.strerror}") from None
+        say(f"harness: the baseline {options.baseline} cannot be written: {wrong.strerror}", to_errors=True)
+        return finished.exit
     code = exit_with(finished.results, new, vacuous=vacuous)
     changed = f"baseline {options.baseline}: {added} added, {gone} removed"
     conforms = "conformant" if code == Exit.OK else "still not conformant"

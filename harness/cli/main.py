@@ -20,6 +20,7 @@ from typing import NamedTuple, Protocol, cast
 from harness import __version__
 from harness.cli.masking import begin, show_text
 from harness.cli.name_clash import shadow_note
+from harness.cli.printing import guarded_output
 from harness.cli.signal_handling import told_like_interrupted
 from harness.outcome import Exit, HarnessFault, TargetFault, UsageFault
 from harness.outcome.suggest import did_you_mean
@@ -118,6 +119,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     begin()
     _prepare_streams()
+    with guarded_output():
+        return _run_to_an_exit_code(words)
+
+
+def _run_to_an_exit_code(words: list[str]) -> int:
     try:
         code = _run(words)
         sys.stdout.flush()

@@ -15,6 +15,7 @@ from harness.cli.arguments import load_options
 from harness.cli.main import COMMANDS
 from harness.cli.options import Option, Options, Trust
 from harness.resources import folder
+from harness.written_files import write_file
 
 SCHEMA = "output/configuration.schema.json"
 PAGE = "docs/configuration.md"
@@ -106,4 +107,4 @@ def list_files(root: Path) -> Iterator[tuple[Path, str]]:
 
 if __name__ == "__main__":
     for path, text in list_files(Path(__file__).parents[2]):
-        path.write_text(text, "utf-8")
+        write_file(path, text)

@@ -13,11 +13,13 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.cli.printing import GuardedStream
 from harness.outcome import Exit, TargetFault, UsageFault
 from harness.outcome.suggest import did_you_mean
 from harness.report.formats import FORMATS
 from harness.report.json_report import dump
 from harness.wire.control_characters import escape_controls
+from harness.written_files import append_file, write_file
 
 if TYPE_CHECKING:
     from harness.cli.judging_options import OutputOptions
@@ -38,6 +40,15 @@ def say(text: str, *, to_errors: bool = False) -> None:
     (sys.stderr if to_errors else sys.stdout).write(escape_controls(text) + "\n")
 
 
+def say_command(line: str, *, to_errors: bool = False) -> None:
+    """Print a line that a runner of a CI system is to obey; every other line is kept from being one."""
+    stream = sys.stderr if to_errors else sys.stdout
+    if isinstance(stream, GuardedStream):
+        stream.write_command(escape_controls(line))
+    else:
+        stream.write(escape_controls(line) + "\n")
+
+
 def write_json(value: Any) -> None:
     """Print machine-readable output."""
     sys.stdout.write(dump(value))
@@ -46,31 +57,32 @@ def write_json(value: Any) -> None:
 class ReportFiles:
     """The report files of the `FORMAT=PATH` arguments, which are checked before the run.
 
-    A report of an earlier run is removed at once: if this run ended early, it would look like its result. The job
-    summary of GitHub Actions is appended to, because it holds the output of other steps.
+    A report of an earlier run stays until the new one takes its place. The job summary of GitHub Actions is
+    appended to, because it holds the output of other steps.
     """
 
     def __init__(self, words: Iterable[str], formats: Collection[str] = FORMATS) -> None:
         self._files = read_report_words(words, formats)
-        for _, path in self._files:
-            if path.is_file() and not _is_step_summary(path):
-                _remove(path)
 
     def write(self, render: Callable[[str], str]) -> None:
-        """Write every report of a finished run; `render` returns the text for a format."""
+        """Write every report of a finished run; `render` returns the text for a format.
+
+        One that cannot be written is told, and changes nothing else: what was judged stays as it was judged.
+        """
         for name, path in self._files:
             text = render(name)
             try:
-                with path.open("a" if _is_step_summary(path) else "w", encoding="utf-8", errors="replace") as file:
-                    file.write(text)
+                (append_file if _is_step_summary(path) else write_file)(path, text)
             except OSError as wrong:
-                raise UsageFault(f"--report: {str(path)!r} cannot be written: {wrong.strerror}") from None
+                old = "; the file there is of an earlier run" if path.is_file() else ""
+                why = f"{str(path)!r} cannot be written: {wrong.strerror}{old}"
+                say(f"harness: the {name} report is missing: {why}", to_errors=True)
 
 
 class Listeners:
     """Those who hear of a run: its state, the terminal unless standard output is for JSON, and the report files.
 
-    Make it once the arguments are known to be right: an older report is removed then (`ReportFiles`). An entry of
+    An entry of
     the `baseline` that names no check is told at the end of the run.
     """
 
@@ -177,7 +189,7 @@ class Listeners:
             from harness.report.annotations import list_annotations
 
             for line in list_annotations(self.state):
-                say(line, to_errors=self._json)
+                say_command(line, to_errors=self._json)
         return self.state.whole()[1]
 
 
@@ -241,14 +253,6 @@ def _refuse_other_suffix(name: str, path: Path) -> None:
         what = "JSON for an endpoint badge of shields.io" if name == "badge" else name
         right = path.with_suffix(own[0])
         raise UsageFault(f"--report: {name} writes {what}, and {str(path)!r} says otherwise: write {name}={right}")
-
-
-def _remove(path: Path) -> None:
-    """Remove a report, or empty it where files can only be written: in a folder of others, on a mount."""
-    try:
-        path.unlink()
-    except OSError:
-        path.write_bytes(b"")
 
 
 def _is_step_summary(path: Path) -> bool:

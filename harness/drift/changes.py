@@ -24,6 +24,7 @@ from harness.drift.schema_types import read_schemas
 from harness.drift.type_model import TypeModel
 from harness.drift.typescript_sdk import read_typescript_sdk
 from harness.drift.wording import describe_in_code, group_by_place, shorten
+from harness.written_files import write_file
 
 FILE = Path(__file__).with_name("changes.json")
 
@@ -88,7 +89,7 @@ def _add(name: str, old: str, old_folder: str, new: str, new_folder: str, releas
     changes = list_changes(read(Path(old_folder), old), read(Path(new_folder), new), ours)
     kept = [each for each in read_changes() if (each["sdk"], each["from"], each["to"]) != (name, old, new)]
     told = {"sdk": name, "from": old, "to": new, "released": released, "changes": changes}
-    FILE.write_text(format_json([*kept, told]), encoding="utf-8")
+    write_file(FILE, format_json([*kept, told]))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from typing import Any
 
 from harness.contract.requests import RequestBuilder
 from harness.kit.search import Family
+from harness.written_files import write_file
 
 # The resources of the document, and which checks of the tool count for each.
 
@@ -101,7 +102,7 @@ def write_document(target: RequestBuilder) -> Iterator[Path]:
 def _rewrite(path: Path, change: Callable[[Json], None]) -> None:
     document = json.loads(path.read_bytes())
     change(document)
-    path.write_text(json.dumps(document), encoding="utf-8")
+    write_file(path, json.dumps(document))
 
 
 def _narrow(narrow: Callable[[Json, RequestBuilder], None], target: RequestBuilder, document: Json) -> None:

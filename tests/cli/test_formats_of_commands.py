@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import re
 import xml.etree.ElementTree as ET
@@ -16,7 +15,6 @@ import pytest
 
 from harness.checks.gateway.mutants import MUTANTS as GATEWAY_MUTANTS
 from harness.cli import main
-from harness.cli.output import ReportFiles
 from harness.emulator.mutants import MUTANTS
 from harness.engine.targets import EMULATOR
 from harness.finding_codes import read_published
@@ -222,19 +220,6 @@ def test_a_dry_run_refuses_what_the_run_would_refuse(
     assert old.read_text("utf-8") == "old"
     assert main([*words, "--report", f"json={tmp_path}/nowhere/r.json", *client]) == 2
     assert "there is no folder" in capsys.readouterr().err
-
-
-def test_a_report_that_cannot_be_removed_is_emptied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As where a container has a single file mounted, or the folder is another user's; it may be written."""
-    old = tmp_path / "old.html"
-    old.write_text("old", "utf-8")
-
-    def refuse(path: Path) -> None:
-        raise OSError(errno.EBUSY, "Device or resource busy", str(path))
-
-    monkeypatch.setattr(Path, "unlink", refuse)
-    ReportFiles([f"html={old}"])
-    assert old.read_bytes() == b""
 
 
 @pytest.mark.parametrize("name", ["report", "report.txt", "REPORT.HTML"])

@@ -13,6 +13,7 @@ from harness.cli.arguments import read_options
 from harness.cli.options import FOLDER, Options, Page, Trust, argument, flag, option
 from harness.cli.output import say
 from harness.outcome import UsageFault
+from harness.written_files import write_file
 
 _FOLDER = Path(__file__).parents[1] / "client_modules"
 MODULE, TYPES = "harness.mjs", "harness.d.mts"
@@ -45,7 +46,7 @@ def run(words: Sequence[str]) -> int:
     for name in (MODULE, TYPES):
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_text((_FOLDER / name).read_text("utf-8"), encoding="utf-8")
+            write_file(folder / name, (_FOLDER / name).read_text("utf-8"))
         except OSError as wrong:
             raise UsageFault(f"{folder / name} cannot be written: {wrong.strerror}") from None
         say(str(folder / name))

@@ -33,6 +33,7 @@ from harness.outcome import Exit, UsageFault
 from harness.outcome.suggest import did_you_mean
 from harness.outcome.words import format_count
 from harness.report.json_report import dump
+from harness.written_files import write_file
 
 if TYPE_CHECKING:
     from harness.benches.client.process.client_commands import Client
@@ -271,5 +272,5 @@ def _write(
     if folder is not None:
         (folder / "clients").mkdir(exist_ok=True)
         for name, text in {**write_pages(columns), TABLE_FILE: format_compact(make_record(columns))}.items():
-            (folder / name).write_text(text, "utf-8")
+            write_file(folder / name, text)
         say(f"written to {folder / 'clients.md'}", to_errors=arguments.json)

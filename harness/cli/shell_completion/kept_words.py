@@ -15,6 +15,7 @@ from typing import TypeAlias
 
 from harness import __version__
 from harness.cli.shell_completion.completing import Candidate, CommandWords, OptionWords
+from harness.written_files import write_file
 
 _PACKAGE = Path(__file__).parents[2]
 
@@ -30,10 +31,7 @@ def read_command(name: str) -> CommandWords:
 
     found = describe_command(name)
     with contextlib.suppress(OSError):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        written = file.with_suffix(f".{os.getpid()}")
-        written.write_text(json.dumps((stamp, found), ensure_ascii=False), "utf-8")
-        written.replace(file)
+        write_file(file, json.dumps((stamp, found), ensure_ascii=False))
     return found
 
 

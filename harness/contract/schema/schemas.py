@@ -24,6 +24,7 @@ from harness.contract.schema.unions import MARKS, UNIONS, Mixture, Union, list_m
 from harness.contract.schema.validator import Validator
 from harness.documents import read_file
 from harness.outcome.suggest import did_you_mean, nearest
+from harness.written_files import write_file
 
 REVISIONS: tuple[str, ...] = ("2026-05-20",)
 
@@ -111,10 +112,10 @@ class Schemas:
         (folder / "strict").mkdir(exist_ok=True)
         for name in self.names():
             document = {key: part for key, part in self.document(name).items() if key != "$id"}
-            (folder / f"{name}.json").write_text(json.dumps(document), encoding="utf-8")
+            write_file(folder / f"{name}.json", json.dumps(document))
             if name.startswith("requests/"):
                 strict = folder / f"{name.replace('requests/', 'strict/')}.json"
-                strict.write_text(json.dumps(close(self.bundle(name))), encoding="utf-8")
+                write_file(strict, json.dumps(close(self.bundle(name))))
 
     def bundle(self, name: str) -> Schema:
         """The schema as one self-contained document; shared, so do not change it."""

@@ -17,6 +17,7 @@ from harness.contract.schema.openness import Schema
 from harness.contract.schema.published_files import identify
 from harness.contract.schema.schemas import REVISIONS, load_schemas
 from harness.contract.schema.unions import UNIONS, Union
+from harness.written_files import write_file
 
 COMMAND = "python -m harness.contract.schema.source_files"
 _HEAD = ("$comment", "$schema", "$id", "description", "examples")
@@ -48,4 +49,4 @@ def source_files(revision: str) -> dict[Path, str]:
 if __name__ == "__main__":
     for each in REVISIONS:
         for source, text in source_files(each).items():
-            source.write_text(text, encoding="utf-8")
+            write_file(source, text)

@@ -25,6 +25,7 @@ from harness.engine.traffic.deadline import Timer, TimeUp
 from harness.kit.api import Api
 from harness.outcome import UsageFault
 from harness.wire.mask import Mask
+from harness.written_files import write_file
 
 ENGINE = "stored"
 
@@ -51,7 +52,7 @@ class Store:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             text = self._mask.hide_known(json.dumps(record, indent=1, ensure_ascii=False))
-            path.write_text(text + "\n", encoding="utf-8")
+            write_file(path, text + "\n")
         except OSError as wrong:
             raise UsageFault(f"the failure cannot be stored in {str(self.folder)!r}: {wrong.strerror}") from None
         return path

@@ -15,6 +15,7 @@ from harness.report.evidence.curl import curl_lines
 from harness.report.evidence.display import Display
 from harness.wire import Exchange
 from harness.wire.mask import Mask
+from harness.written_files import write_file
 
 _SHOWN = 8
 
@@ -91,7 +92,7 @@ def write_all(result: Result, target: TargetInfo, display: Display, folder: Path
     ):
         if text:
             path = folder / (f"test_{stem}{suffix}" if suffix == ".py" else f"{stem}{suffix}")
-            path.write_text(text, encoding="utf-8")
+            write_file(path, text)
             written.append(path)
     if not why_no_cassette(result):
         path = folder / f"{stem}.yaml"

@@ -20,6 +20,7 @@ from harness.benches.client.ready.ready_clients import Language, ReadyClient
 from harness.child_processes import PYTHON, find_program, run_tool
 from harness.outcome import UsageFault
 from harness.resources import folder
+from harness.written_files import replace_file, write_file
 
 PLACE = "HARNESS_CLIENTS"
 """The environment variable that names the folder of the environments."""
@@ -115,7 +116,7 @@ def _copy_drivers(home: Path) -> Path:
         text = source.read_bytes()
         if not target.is_file() or target.read_bytes() != text:
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(text)
+            replace_file(target, text)
     return programs
 
 
@@ -137,14 +138,14 @@ def _install_once(
             return
         tell(f"installing {' '.join(wanted)} from the network into {home}, once")
         if client.language is Language.NODE:
-            (home / "package.json").write_text('{"private": true, "type": "module"}', "utf-8")
+            write_file(home / "package.json", '{"private": true, "type": "module"}')
         for command in commands:
             ran = run_tool(command, home)
             if ran.returncode:
                 said = (ran.stderr or ran.stdout).strip().splitlines()[-_LAST_LINES:]
                 what = "\n".join(f"  {line[:300]}" for line in said)
                 raise UsageFault(f"{client.name}: {' '.join(wanted)} cannot be installed:\n{what}")
-        (home / _DONE).write_text(json.dumps(wanted), "utf-8")
+        write_file(home / _DONE, json.dumps(wanted))
 
 
 @contextmanager

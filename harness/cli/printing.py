@@ -1,0 +1,97 @@
+"""The one door through which a command prints: what a terminal or a CI runner would obey is made visible.
+
+Layer 7. What a target, a client or a file says is masked and escaped where it is put into a sentence. This is the
+last line behind that: whoever wrote a text, and however it is printed, standard output and standard error get no
+control sequence but colors and the erased line of our own, and a runner of a CI system gets no command.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, TextIO, cast
+
+_OBEYED = re.compile(
+    r"(?P<ours>\x1b\[[0-9;]*m|\r\x1b\[2K|\r\n)"
+    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]"
+)
+"""Control characters, C1 among them, what begins a sequence, and what changes the direction of text."""
+
+_LINE_COMMAND = re.compile(r"(\s*):(?=:)")
+_CUT_LINE_COMMAND = re.compile(r"(\s*):(?=:|\Z)")
+"""`::` at the start of a line, and what may become one with the next text."""
+
+
+class GuardedStream:
+    """A text stream that shows what would be obeyed as `\\uXXXX`, which means the same inside a string of JSON.
+
+    With `in_ci`, a line that begins a workflow command is shown, too; only `write_command` writes one.
+    """
+
+    def __init__(self, out: TextIO, *, in_ci: bool) -> None:
+        self._out = out
+        self._in_ci = in_ci
+        self._is_blank = True  # whether the current line holds nothing but spaces
+        self._end = ""  # its last two characters
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._out, name)
+
+    def write(self, text: str) -> int:
+        """Write a text."""
+        shown = _OBEYED.sub(_show, text)
+        if self._in_ci:
+            shown = self._show_commands(shown)
+        self._out.write(shown)
+        return len(text)
+
+    def writelines(self, texts: Iterable[str]) -> None:
+        """Write several texts."""
+        for text in texts:
+            self.write(text)
+
+    def write_command(self, line: str) -> None:
+        """Write a line of ours that a runner is to obey."""
+        self._out.write(_OBEYED.sub(_show, line.replace("\n", " ")).replace("##[", "##" + _escape("[")) + "\n")
+        self._is_blank, self._end = True, ""
+
+    def _show_commands(self, text: str) -> str:
+        """Break what begins a workflow command of a runner: `::` at the start of a line, and `##[` anywhere."""
+        shown = []
+        lines = text.split("\n")
+        for number, line in enumerate(lines):
+            if number:
+                self._is_blank, self._end = True, ""
+            if self._is_blank:
+                pattern = _LINE_COMMAND if number < len(lines) - 1 else _CUT_LINE_COMMAND
+                if begun := pattern.match(line):
+                    line = begun[1] + _escape(":") + line[begun.end() :]
+            before = len(self._end)
+            whole = (self._end + line).replace("##[", "##" + _escape("["))
+            shown.append(whole[before:])
+            self._is_blank = self._is_blank and not line.strip()
+            self._end = whole[-2:]
+        return "\n".join(shown)
+
+
+def _show(found: re.Match[str]) -> str:
+    return found[0] if found["ours"] else "".join(map(_escape, found[0]))
+
+
+def _escape(character: str) -> str:
+    return f"\\u{ord(character):04x}"
+
+
+@contextmanager
+def guarded_output() -> Iterator[None]:
+    """While this lasts, all that this process prints goes through the door."""
+    old = sys.stdout, sys.stderr
+    in_ci = any(os.environ.get(name, "").lower() == "true" for name in ("GITHUB_ACTIONS", "TF_BUILD"))
+    sys.stdout, sys.stderr = (cast("TextIO", GuardedStream(stream, in_ci=in_ci)) for stream in old)
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = old

@@ -1,0 +1,132 @@
+"""What is printed: no terminal and no runner of a CI system obeys it, whoever wrote it."""
+
+from __future__ import annotations
+
+import ast
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.cli import printing
+from harness.cli.main import main
+from harness.cli.printing import GuardedStream
+
+PACKAGE = Path(printing.__file__).parents[1]
+BYPASSES = frozenset({"__stdout__", "__stderr__"})
+
+
+def bypasses_of(source: str) -> Iterator[str]:
+    """What in a module reaches the terminal beside the door."""
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Attribute(value=ast.Name(id="sys"), attr=name) if name in BYPASSES:
+                yield name
+            case ast.Attribute(
+                value=ast.Attribute(value=ast.Name(id="sys"), attr="stdout" | "stderr"), attr="buffer"
+            ):
+                yield "buffer"
+            case ast.Attribute(value=ast.Name(id="os"), attr="write" | "writev"):
+                yield "os.write"
+            case ast.Constant(value="/dev/stdout" | "/dev/stderr" | "CON"):
+                yield "a device"
+            case ast.Assign(targets=[ast.Attribute(value=ast.Name(id="sys"), attr="stdout" | "stderr")]):
+                yield "another stream"
+
+
+def test_nothing_is_printed_beside_the_door() -> None:
+    """Every module of the package writes to sys.stdout and sys.stderr alone, which `main` guards."""
+    found = {
+        path.relative_to(PACKAGE).as_posix(): list(bypasses_of(path.read_text("utf-8")))
+        for path in PACKAGE.rglob("*.py")
+    }
+    assert {name: ways for name, ways in found.items() if ways} == {}
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["sys.__stdout__.write('x')", "sys.stdout.buffer.write(b'x')", "os.write(1, b'x')", "sys.stdout = x"],
+)
+def test_each_way_past_the_door_is_seen(source: str) -> None:
+    """The test above would notice each of these."""
+    assert list(bypasses_of(source))
+
+
+def shown(*texts: str, in_ci: bool = False) -> str:
+    """What comes out of the door."""
+    out = io.StringIO()
+    stream = GuardedStream(out, in_ci=in_ci)
+    for text in texts:
+        stream.write(text)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\x1b]0;title\x07", "\x1b[2J", "\x1b[1;1H", "\x9b2J", "\x9d0;x\x9c", "\x07", "\x08", "\x7f", "a\rb",
+        "\x0b", "\x0c", "\u202e", "\u2066", "\u200f", "\u061c", "\u2028", "\x1bP", "\x1b[31", "\x85", "\x00",
+    ],
+)  # fmt: skip
+def test_what_a_terminal_obeys_is_shown(text: str) -> None:
+    """Control characters of both sets, sequences, and what turns the direction of text are escaped."""
+    came = shown(f"before{text}after")
+    assert came.isprintable()
+    assert came.startswith(("before\\u", "beforea\\u000d"))
+
+
+def test_colors_and_texts_stay() -> None:
+    """Our colors, the erased line, tabs, lines and texts of all languages are printed as they are."""
+    text = "\x1b[31;1mred\x1b[0m\tß 漢字 שלום 👩‍👧\n\r\x1b[2Kdone\r\n"
+    assert shown(text) == text
+
+
+@pytest.mark.parametrize(
+    ("texts", "came"),
+    [
+        (("::error::x\n",), "\\u003a:error::x\n"),
+        (("a\n  \t::set-output name=x::y\n",), "a\n  \t\\u003a:set-output name=x::y\n"),
+        (("\u3000::x\n",), "\u3000\\u003a:x\n"),
+        ((":", ":x\n"), "\\u003a:x\n"),
+        (("  ", "::x\n"), "  \\u003a:x\n"),
+        (("a\n", "", "::x"), "a\n\\u003a:x"),
+        (("a ##[error]x",), "a ##\\u005berror]x"),
+        (("#", "#[x]"), "##\\u005bx]"),
+        (("##", "[x]"), "##\\u005bx]"),
+        (("a::b\n", "std::vector\n"), "a::b\nstd::vector\n"),
+        (("a", "::b\n"), "a::b\n"),
+        (("# #[x] ##x\n",), "# #[x] ##x\n"),
+    ],
+)
+def test_no_line_is_a_command_of_a_runner(texts: tuple[str, ...], came: str) -> None:
+    """On CI a line does not begin a workflow command, however its pieces come; elsewhere it stays as it is."""
+    assert shown(*texts, in_ci=True) == came
+    assert shown(*texts) == "".join(texts)
+
+
+def test_a_recording_gives_a_runner_no_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of a run over hostile files, a runner reads only the annotations that are ours."""
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
+    monkeypatch.chdir(tmp_path)
+    hostile = Path("::set-env name=PATH::evil\n##[command]x")
+    hostile.mkdir()
+    text = "::add-mask::x\\n::error::hi\x1b]0;x\x07 ##[x]"
+    (hostile / "a.sse").write_text(
+        f'event: ::stop-commands::x\ndata: {{"event_type": "{text}"}}\n\n', encoding="utf-8"
+    )
+    main(["verify", str(hostile), "-vv"])
+    main(["verify", "::error::no such file"])
+    main(["::error::no such command"])
+    came = capsys.readouterr()
+    lines = (came.out + came.err).splitlines()
+    commands = [line for line in lines if line.lstrip().startswith("::") or "##[" in line]
+    assert commands, "annotations are printed"
+    assert all(
+        line.startswith(("::error file=", "::error title=", "::warning ", "::notice ")) for line in commands
+    )
+    assert not any("##[" in line or "\x1b]" in line for line in lines)
+    assert any("no such command" in line for line in lines)

@@ -1,0 +1,173 @@
+"""Files: each is written beside the old one, and one that cannot be written changes nothing."""
+
+from __future__ import annotations
+
+import ast
+import errno
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness import written_files
+from harness.cli.main import main
+from harness.outcome import Exit
+
+PACKAGE = Path(written_files.__file__).parent
+ALLOWED = {
+    "written_files.py": "the door",
+    "documents.py": "it reads",
+    "cassette/journal.py": "a journal: each entry is on disk before its exchange goes on, and its lock",
+    "benches/record/session.py": "a lock",
+    "benches/client/ready/environments.py": "a lock",
+    "cli/main.py": "the null device in place of a stream that is closed",
+    "cli/child_command.py": "the terminal, to see whether there is one",
+    "contract/schema/schemas.py": "a copy of a revision in a temporary folder",
+}
+WRITES = frozenset({"write_text", "write_bytes", "mkstemp", "NamedTemporaryFile", "copyfile", "copytree"})
+
+
+def writes_of(source: str) -> Iterator[str]:
+    """What in a module opens a file to be written, or writes one."""
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call):
+            continue
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        given = [*node.args, *(word.value for word in node.keywords if word.arg == "mode")]
+        modes = [item.value for item in given if isinstance(item, ast.Constant) and isinstance(item.value, str)]
+        if any(word.arg == "fileobj" for word in node.keywords):
+            continue  # an archive in memory
+        if name in WRITES:
+            yield name
+        elif name == "open" and any(len(mode) <= 3 and set(mode) & set("wax+") for mode in modes):
+            yield "open"
+        elif name == "open" and ast.unparse(node.func) == "os.open":
+            yield "os.open"
+
+
+def test_one_module_writes_files() -> None:
+    """No other module of the package opens a file to be written, but those that have a reason."""
+    found = {
+        path.relative_to(PACKAGE).as_posix(): list(writes_of(path.read_text("utf-8")))
+        for path in sorted(PACKAGE.rglob("*.py"))
+    }
+    writing = {name for name, ways in found.items() if ways}
+    assert writing - ALLOWED.keys() == set()
+    assert ALLOWED.keys() - writing == set(), "take them off the list"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "path.write_text('x')", "path.write_bytes(b'')", "open('x', 'w')", "path.open('ab')",
+        "open('x', mode='r+')",
+        "path.open(mode='x')", "tempfile.mkstemp()", "os.open('x', 1)", "shutil.copyfile(a, b)",
+    ],
+)  # fmt: skip
+def test_each_way_to_write_is_seen(source: str) -> None:
+    """The test above would notice each of these."""
+    assert list(writes_of(source))
+
+
+CHECK = ("check", "emulator", "-c", "get.unknown")
+
+
+def test_a_report_has_the_mode_of_the_old_one(tmp_path: Path) -> None:
+    """A report that others may not read stays so, and a link stays a link to it."""
+    old = tmp_path / "old.json"
+    old.write_text("{}", encoding="utf-8")
+    old.chmod(0o600)
+    link = tmp_path / "link.json"
+    link.symlink_to(old)
+    assert main((*CHECK, "--report", f"json={link}")) == Exit.OK
+    assert link.is_symlink()
+    assert stat.S_IMODE(old.stat().st_mode) == 0o600
+    assert old.read_text("utf-8").startswith('{\n  "harness"')
+    assert {path.name for path in tmp_path.iterdir()} == {"old.json", "link.json"}
+
+
+def fail(number: int, name: str) -> object:
+    """A function of a file that fails as the system would."""
+
+    def fails(*_: object, **__: object) -> int:
+        raise OSError(number, os.strerror(number), name)
+
+    return fails
+
+
+@pytest.mark.parametrize(("where", "code"), [("emulator", Exit.OK), ("http://127.0.0.1:1", Exit.UNREACHABLE)])
+def test_a_full_disk_keeps_the_old_report_and_the_exit_code(
+    where: str, code: Exit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """If the disk is full, the old report stays, the missing one is named, and the exit code is the run's."""
+    old = tmp_path / "old.json"
+    old.write_text("old", encoding="utf-8")
+    monkeypatch.setattr(os, "fsync", fail(errno.ENOSPC, ""))
+    words = ("--report", f"json={old}", "--report", f"junit={tmp_path / 'new.xml'}")
+    assert main(("check", where, "-c", "get.unknown", *words)) == code
+    assert old.read_text("utf-8") == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["old.json"]
+    said = capsys.readouterr().err
+    assert (
+        f"the json report is missing: '{old}' cannot be written: No space left on device; the file there is"
+        in said
+    )
+    assert f"the junit report is missing: '{tmp_path / 'new.xml'}' cannot be written: No space left" in said
+
+
+def test_a_baseline_that_cannot_be_written_changes_no_exit_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The exit code says what the run judged, and the old baseline stays."""
+    baseline = tmp_path / "baseline.yaml"
+    baseline.write_text("[]\n", encoding="utf-8")
+    monkeypatch.setattr(os, "fsync", fail(errno.ENOSPC, ""))
+    assert main((*CHECK, "--baseline", str(baseline), "--baseline-update")) == Exit.OK
+    assert baseline.read_text("utf-8") == "[]\n"
+    assert "the baseline" in capsys.readouterr().err
+
+
+def test_a_file_in_a_folder_that_takes_no_other_is_written_in_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a container has a single file mounted, or the folder is another user's; it may be written."""
+    old = tmp_path / "old.html"
+    old.write_text("old" * 99, encoding="utf-8")
+    monkeypatch.setattr(Path, "replace", fail(errno.EBUSY, str(old)))
+    written_files.write_file(old, "new")
+    assert old.read_text("utf-8") == "new"
+    assert [path.name for path in tmp_path.iterdir()] == ["old.html"]
+
+
+def test_a_file_that_cannot_be_written_in_place_is_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If the disk fills while a file is written over, its old content is put back."""
+    old = tmp_path / "old.html"
+    old.write_text("the old text", encoding="utf-8")
+    monkeypatch.setattr(Path, "replace", fail(errno.EBUSY, str(old)))
+    write_all, texts = written_files._write_all, []
+
+    def write_part(file: object, data: bytes) -> None:
+        texts.append(data)
+        write_all(file, data[:3] if len(texts) == 1 else data)  # type: ignore[arg-type]
+        if len(texts) == 1:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(written_files, "_write_all", write_part)
+    with pytest.raises(OSError, match="No space left"):
+        written_files.write_file(old, "a new text that is longer")
+    assert old.read_text("utf-8") == "the old text"
+
+
+@pytest.mark.skipif(not Path("/dev/stdout").exists() or shutil.which("cat") is None, reason="needs /dev/stdout")
+def test_a_device_is_written_to() -> None:
+    """A report may go to a pipe."""
+    code = "import pathlib, harness.written_files as w; w.write_file(pathlib.Path('/dev/stdout'), 'x')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "x"
