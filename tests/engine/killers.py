@@ -1,7 +1,8 @@
-"""Which check is known to notice which mutant, so that the proof asks that one first: `killers.json`.
+"""Which check is known to notice which mutant, so that the proof asks that one first.
 
-The row of a rule names a `mutant` that its check notices. `python -m tests.engine.killers` computes the whole
-matrix, writes the file again, and prints the rows whose mutant is another. A pair that is missing or no
+The row of a rule names a mutant for its check; `killers.json` has a check for each mutant that no row names.
+`python -m tests.engine.killers` computes the whole matrix, writes the file again, and prints the rows whose mutant
+should be another. A pair that is missing or no
 longer true costs time and nothing else: the proof then searches as it would without the file.
 """
 
@@ -37,34 +38,33 @@ def find_killers(checks: Iterable[Check], mutant: str) -> tuple[str, ...]:
     return played.killers
 
 
+VICTIMS = {row.rule.id: row.mutant for row in ROWS.values() if row.mutant}
+"""The mutant that a check notices in its own exercise alone, by check, as its row says."""
+
+
 @cache
 def load_killers() -> dict[str, str]:
-    """A check that is known to notice a mutant, in its own exercise alone, by mutant."""
-    known: dict[str, str] = json.loads(FILE.read_text(encoding="utf-8"))["mutants"]
+    """A check that is known to notice a mutant, in its own exercise alone or in those of all, by mutant."""
+    known: dict[str, str] = json.loads(FILE.read_text(encoding="utf-8"))
+    known |= {mutant: check for check, mutant in VICTIMS.items()}
     return {mutant: check for mutant, check in known.items() if mutant in MUTANTS and check in CHECKS}
 
 
-@cache
-def load_victims() -> dict[str, str]:
-    """A mutant that a check is known to notice, in its own exercise alone, by check."""
-    return {check: ROWS[check].mutant for check in CHECKS if ROWS[check].mutant in MUTANTS}
-
-
 def main() -> None:
-    """Write the file: for each mutant the check that notices fewest others; print what rows should say."""
+    """Write the file: for each mutant that no row names, the check that notices fewest others."""
     matrix = kill_matrix(INTERACTIONS)
     alone = {
-        mutant: [killer for killer in killers if find_killers([CHECKS[killer]], mutant)]
+        mutant: [killer for killer in killers if find_killers([CHECKS[killer]], mutant)] or list(killers)
         for mutant, killers in matrix.kills.items()
     }
     kills = Counter(killer for killers in alone.values() for killer in killers)
-    mutants = {mutant: min(killers, key=lambda one: kills[one]) for mutant, killers in alone.items() if killers}
-    text = json.dumps({"mutants": mutants}, indent=1)
-    FILE.write_text(text + "\n", encoding="utf-8")
-    sys.stdout.write(f"{FILE.name}: {len(mutants)} of {len(MUTANTS)} mutants\n")
+    known = {mutant: min(killers, key=lambda one: kills[one]) for mutant, killers in alone.items() if killers}
+    others = {mutant: check for mutant, check in known.items() if mutant not in VICTIMS.values()}
+    FILE.write_text(json.dumps(others, indent=1) + "\n", encoding="utf-8")
+    sys.stdout.write(f"{FILE.name}: {len(others)} of {len(MUTANTS)} mutants, rows name the others\n")
     for check in CHECKS:
         victims = [mutant for mutant, killers in alone.items() if check in killers]
-        if victims and ROWS[check].mutant not in victims:
+        if victims and VICTIMS.get(check) not in victims:
             best = min(victims, key=lambda one: len(alone[one]))
             sys.stdout.write(f"{ROWS[check].area}.yaml: {check}: write `mutant: {best}`\n")
 
