@@ -16,7 +16,7 @@ from harness.engine.decide import FAILED, blocked_by, left_untested, with_cause,
 from harness.engine.results import LoggedExchange, Result
 from harness.kit.api import Api
 from harness.kit.check import Check
-from harness.outcome import Finding, Level, Observation, Outcome, Severity, Standing
+from harness.outcome import Finding, Level, Observation, Outcome, Severity
 from harness.wire import Exchange
 
 
@@ -59,7 +59,7 @@ def resolve(check: Check, observation: Observation, roots: Sequence[Result]) -> 
         return left_untested(broken, reason) if _only_warns(check, broken) else blocked_by(broken, reason)
     if observation.outcome is not Outcome.BLOCKED:
         return replace(observation, cause="") if observation.cause else observation
-    judged = any(root.standing is Standing.JUDGED for root in roots)
+    judged = any(root.judged for root in roots)
     doubt = f"but not when {observation.cause} asked" if judged else f"and {observation.cause} was not judged"
     return Observation.untestable(f"{observation.reason} when it was asked what it offers, {doubt}")
 

@@ -23,12 +23,10 @@ from harness.outcome import (
     Outcome,
     Rule,
     Source,
-    Standing,
     Verdict,
     exit_code,
     is_untested,
     not_judged,
-    standing_of,
     verdict,
 )
 
@@ -80,7 +78,6 @@ def decide(
         verdict=decided,
         evidence=show(decided),
         excuse=policy.baseline.reason(name),
-        standing=standing_of(observation),
         unjudged=not_judged(observation, level, baselined=baselined),
         untested=is_untested(observation, rule.level) and not baselined,
         **details,
@@ -130,7 +127,6 @@ def _decide_forgotten(entry: Entry) -> Result:
         observation=Observation(Outcome.EXCLUDED, reason=entry.unknown, because=Because.LEFT_OUT),
         verdict=Verdict.STALE,
         excuse=entry.reason,
-        standing=Standing.NOT_ASKED,
     )
 
 
@@ -145,7 +141,7 @@ def left_untested(root: Result, reason: str) -> Observation:
     finding = root.observation.findings[0]
     why = f"{finding.stable_code} stands in the way ({finding.message})"
     said = f"{why}: {reason}" if reason else why
-    remedy = f"once {root.id} holds, which is a {root.rule.level} and only warns"
+    remedy = f"once {root.id} passes, which is a {root.rule.level} and only warns"
     observation = Observation.untestable(said, Because.BLOCKED, remedy=remedy)
     return replace(observation, cause=finding.stable_code)
 
@@ -163,7 +159,6 @@ def with_cause(result: Result, root: Result) -> Result:
         result,
         observation=observation,
         verdict=verdict(observation, result.rule.level, result.rule.source.basis),
-        standing=Standing.BLOCKED,
         unjudged=False,
         untested=False,
     )

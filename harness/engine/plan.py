@@ -228,6 +228,7 @@ def _to_observation(first: Capability, names: Sequence[str], proofs: Mapping[str
             because=_why_not_judged(first),
             instead="not run" if unasked else "",
             remedy=first.remedy,
+            needs=first.name if first.lack is Lack.UNDECLARED else "",
         )
     root = proofs.get(first.owing_to or first.name, "")
     reason = f"{first.name} was accepted and not done: {first.note}"

@@ -14,7 +14,19 @@ from typing import TypeAlias
 from harness.faults import parse
 from harness.kit.relay import RelayedExchange
 from harness.kit.search import History
-from harness.outcome import Observation, Outcome, Rule, Standing, Verdict, Where
+from harness.outcome import (
+    Accounted,
+    Observation,
+    Outcome,
+    Reason,
+    Rule,
+    Verdict,
+    Where,
+    account,
+    find_reason,
+    is_judged,
+    word_reason,
+)
 from harness.wire import Exchange
 
 
@@ -143,12 +155,12 @@ class Reproduction:
 class Result:
     """The verdict on one rule, seen in one place; `id` names both, `title` says it in a few words.
 
-    `evidence` is empty if the verdict needs no explanation. `excuse` is the reason in the baseline. `standing` is
-    its row in the ledger of the run. `unjudged`: no answer came that could be judged, so a run with this result is
-    not green. `untested`: a MUST that nobody looked at, though the target does not refuse it. `root`: if the rule
-    is broken, something was accepted and not done. `phase` is the part of the run that found it. `accepts` lists
-    in words what would have passed. What was played for several results is shared among their `seconds`, so that
-    these add up. `named` has what findings call each piece of the evidence, `""` for none.
+    `evidence` is empty if the verdict needs no explanation. `excuse` is the reason in the baseline. `unjudged`:
+    no answer came that could be judged, so a run with this result is not green. `untested`: a MUST that nobody
+    looked at, though the target does not refuse it. `root`: if the rule is broken, something was accepted and not
+    done. `phase` is the part of the run that found it. `accepts` lists in words what would have passed. What was
+    played for several results is shared among their `seconds`, so that these add up. `named` has what findings
+    call each piece of the evidence, `""` for none.
     """
 
     id: str
@@ -159,7 +171,6 @@ class Result:
     seconds: float = 0.0
     evidence: tuple[Evidence, ...] = ()
     excuse: str = ""
-    standing: Standing = Standing.JUDGED
     unjudged: bool = False
     untested: bool = False
     root: bool = False
@@ -168,6 +179,26 @@ class Result:
     accepts: tuple[str, ...] = ()
     profile: str = ""
     named: tuple[str, ...] = ()
+
+    @property
+    def outcome(self) -> Accounted:
+        """The word for it in every report."""
+        return account(self.verdict, self.observation)
+
+    @property
+    def judged(self) -> bool:
+        """Whether its rule was compared with a response."""
+        return is_judged(self.observation)
+
+    @property
+    def reason(self) -> Reason | None:
+        """Why it was not tested; None if its outcome is another one."""
+        return find_reason(self.observation) if self.outcome is Accounted.NOT_TESTED else None
+
+    @property
+    def reason_words(self) -> str:
+        """The same as people read it, `""` for None."""
+        return "" if (reason := self.reason) is None else word_reason(reason, self.observation)
 
     @property
     def not_done(self) -> bool:

@@ -19,35 +19,29 @@ class Mark:
     colour: str
 
 
-VERDICTS = {
+WORDS = {
+    "failed": Mark("fail", "fail"),
+    "warned": Mark("warn", "warn"),
+    "passed": Mark("pass", "pass"),
+    "not_tested": Mark("void", "void"),
+    "not_offered": Mark("refused", "none"),
+    "excluded": Mark("dash", "none"),
     "fail": Mark("fail", "fail"),
-    "stale": Mark("fail", "fail"),
-    "wrong": Mark("fail", "fail"),
-    "warn": Mark("warn", "warn"),
-    "xfail": Mark("flag", "warn"),
-    "gave-up": Mark("flag", "warn"),
-    "info": Mark("info", "info"),
     "pass": Mark("pass", "pass"),
+    "info": Mark("info", "info"),
+    "wrong": Mark("fail", "fail"),
+    "gave-up": Mark("flag", "warn"),
     "exact": Mark("pass", "pass"),
-    "error": Mark("void", "void"),
-    "erred": Mark("void", "void"),
     "no_answer": Mark("void", "void"),
     "hung": Mark("hung", "void"),
-    "blocked": Mark("open", "none"),
-    "untestable": Mark("open", "none"),
-    "untested": Mark("open", "none"),
-    "not_applicable": Mark("open", "none"),
     "refused": Mark("refused", "none"),
-    "excluded": Mark("dash", "none"),
-    "not_run": Mark("dash", "none"),
-    "not_asked": Mark("dash", "none"),
 }
-"""Shape and colour of the words that a page uses for verdicts, standings and outcomes."""
+"""Shape and color of the words that a page uses for outcomes."""
 
 
 def mark_of(word: str) -> Mark:
     """The mark of a word; a dash for a word that has none."""
-    return VERDICTS.get(word, Mark("dash", "none"))
+    return WORDS.get(word, Mark("dash", "none"))
 
 
 def read_style(*names: str) -> str:

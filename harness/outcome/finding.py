@@ -145,7 +145,7 @@ class Observation:
 
     `because` is the kind of reason if nothing was judged. `instead` is what came in place of an answer ("429", "no
     answer"). `cause` is the code of the finding that made the outcome unavoidable. `remedy` says what would make
-    the rule testable.
+    the rule testable, and `needs` names the capability that only the user can declare.
     """
 
     outcome: Outcome
@@ -155,6 +155,7 @@ class Observation:
     instead: str = ""
     cause: str = ""
     remedy: str = ""
+    needs: str = ""
 
     @classmethod
     def of(cls, findings: Iterable[Finding]) -> Observation:

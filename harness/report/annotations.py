@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.engine.results import RecordedPlace, Result
-from harness.outcome import Verdict
+from harness.outcome import Accounted, Reason, Verdict
 from harness.outcome.words import format_count
 from harness.report.causes import describe
 from harness.report.presented_run import PresentedRun
@@ -16,16 +16,16 @@ from harness.wire.control_characters import escape_controls
 
 _SHOWN = 10
 
-_LEVELS = {
-    "error": frozenset({Verdict.FAIL, Verdict.ERROR}),
-    "warning": frozenset({Verdict.WARN, Verdict.STALE}),
-}
-
 
 def list_annotations(state: PresentedRun) -> Iterator[str]:
-    """One workflow command a line: failures, warnings, and the sentence that concludes the run."""
-    for level, verdicts in _LEVELS.items():
-        results = [result for result in state.most_urgent_first if result.verdict in verdicts]
+    """One workflow command a line: failures, warnings, and the verdict of the run."""
+    levels: dict[str, list[Result]] = {"error": [], "warning": []}
+    for result in state.most_urgent_first:
+        if result.outcome is Accounted.FAILED or result.reason is Reason.HARNESS_ERROR:
+            levels["error"].append(result)
+        elif result.outcome is Accounted.WARNED and result.verdict is not Verdict.XFAIL:
+            levels["warning"].append(result)
+    for level, results in levels.items():
         shown = results if len(results) <= _SHOWN else results[: _SHOWN - 1]
         for result in shown:
             yield _annotate(result, level, state)
@@ -34,7 +34,7 @@ def list_annotations(state: PresentedRun) -> Iterator[str]:
             title = f"{format_count(len(results) - len(shown), 'more ' + state.presentation.noun)}"
             yield _format_command(level, state.mask.text(names), title=title)
     title = state.presentation.subject.format(api=state.api.title)
-    yield _format_command("notice", state.mask.text(str(state.presentation.headline(state))), title=title)
+    yield _format_command("notice", state.mask.text(str(state.presentation.verdict(state))), title=title)
 
 
 def _annotate(result: Result, level: str, state: PresentedRun) -> str:

@@ -11,14 +11,14 @@ from harness.engine.capabilities import Capabilities, Capability
 from harness.kit.api import Lack
 from harness.report.commands.presentation import Paint
 
-_OFFERED, _NOT_DONE = "offered", "accepted and not done"
+_OFFERED, _NOT_DONE = "offered", "accepted but not fulfilled"
 _LACKS = {
     Lack.NOT_DONE: _NOT_DONE,
     Lack.REFUSED: "not offered",
-    Lack.UNSEEN: "asked for and not seen",
-    Lack.DENIED: "denied by you",
-    Lack.UNASKED: "not asked, for want of time",
-    Lack.UNDECLARED: "not asked, because only --capability can tell",
+    Lack.UNSEEN: "not tested (requested, but not observed)",
+    Lack.DENIED: "excluded",
+    Lack.UNASKED: "not tested (time limit reached)",
+    Lack.UNDECLARED: "not tested (needs `--capability` or `--other-api-key`)",
 }
 _COLOURS = {_OFFERED: "32", _NOT_DONE: "31"}
 

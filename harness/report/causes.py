@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.engine.results import Result
-from harness.outcome import Finding, Level, Outcome, Severity, Standing, Verdict
+from harness.outcome import Finding, Level, Outcome, Reason, Severity, Verdict
 from harness.outcome.words import format_count, shorten
 from harness.report.finding_text import summarize
 from harness.report.run_state import RunState, urgency_of
@@ -75,7 +75,7 @@ def find_causes(state: RunState) -> list[Cause]:
     for result in state.most_urgent_first:
         if result.verdict in FAILING:
             failing[key_of(result)].append(result)
-        elif result.standing is Standing.BLOCKED or result.verdict is Verdict.WARN:
+        elif result.reason is Reason.BLOCKED or result.verdict is Verdict.WARN:
             affected[key_of(result)].append(result)
     causes = [_to_cause(key, results, affected[key], state) for key, results in failing.items()]
     return sorted(causes, key=lambda cause: (*urgency_of(cause.results[0])[:-1], -cause.weight))

@@ -9,19 +9,18 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from harness.engine.ledger import Ledger
+from harness.engine.events import RunFinished
 from harness.engine.results import Result
 from harness.look.assets import Mark, mark_of
-from harness.outcome import Exit
+from harness.outcome import Accounted, Exit
 from harness.outcome.words import format_count, shorten
+from harness.report.accounting import Accounting
 from harness.report.causes import Cause, find_causes
-from harness.report.commands.presentation import LeftOut
-from harness.report.ledger_text import Headline
-from harness.report.page.areas import Area, list_areas, shown_verdict
+from harness.report.page.areas import Area, list_areas
 from harness.report.page.detail import detail
 from harness.report.page.fragments import FragmentNames
+from harness.report.page.outcome_rows import count_for_bar, list_outcomes
 from harness.report.page.rendering import link_of, render_template
-from harness.report.page.standing_rows import VerdictCount, count_for_bar, list_standings
 from harness.report.presented_run import PresentedRun
 
 MOST_DETAILED = 50
@@ -35,9 +34,6 @@ _FOLDED = 600
 
 _MOST_OF_A_CAUSE = 12
 _NAMED = 40
-
-_FILTERS = (("", "All"), ("fail", "Failed"), ("warn info xfail", "Warned"), ("pass", "Passed"))
-_UNJUDGED = "refused no_answer not_asked blocked untestable not_applicable excluded not_run"
 
 _MARKS = {
     Exit.OK: Mark("pass", "pass"),
@@ -59,24 +55,23 @@ def render(state: PresentedRun) -> str:
     noun = presentation.noun
     place = state.mask.text(target.url or target.name)
     subject = presentation.subject.format(api=state.api.title)
-    word, mark = describe_state(state)
-    left_out = list(presentation.left_out(state))
-    first, rest = _split(presentation.headline(state), state)
+    accounting, verdict = presentation.accounting(state), presentation.verdict(state)
     return render_template(
         "run",
         title=f"{subject}: {place}",
         command=presentation.command,
-        headline=first,
-        lead=[line for line in (state.halted_text, _lead(causes, presentation.unaware), rest) if line],
-        state_word=word,
-        state_mark=mark,
+        headline=state.mask.text(verdict.sentence),
+        lead=[line for line in (state.halted_text, _lead(causes, presentation.unaware)) if line],
+        state_word=verdict.word,
+        state_mark=_mark_state(finished, accounting),
         facts=[("Target", place), *((_to_sentence(w), state.mask.text(v)) for w, v in presentation.facts(state))],
         started=state.started,
         seconds=finished.seconds,
         exit=int(finished.exit),
-        tallies=[*count_for_bar(finished.results), *map(_count_left_out, left_out)],
-        standings=list(list_standings(state)),
-        total=len(finished.results) + sum(item.number for item in left_out),
+        totals=presentation.write_totals(state, lambda _, text: text),
+        tallies=count_for_bar(accounting.counts),
+        outcomes=list(list_outcomes(state)),
+        total=accounting.total,
         shown=len(finished.results),
         noun=noun,
         names=names,
@@ -91,8 +86,11 @@ def render(state: PresentedRun) -> str:
             {"title": s.title, "lines": s.lines, "folded": s.folded, "fragment": names.name(s.title)}
             for s in presentation.sections(state)
         ],
-        catalogue_word="Catalogue" if noun in ("check", "rule") else "Results",
-        filters=[*_FILTERS, (_UNJUDGED, "Not judged")],
+        catalogue_word="Catalog" if noun == "check" else "Results",
+        filters=[
+            ("", "All"),
+            *((str(one), one.word.capitalize()) for one in Accounted if accounting.counts.get(one)),
+        ],
         areas=areas,
         folded=len(finished.results) >= _FOLDED,
         compact=compact,
@@ -100,26 +98,12 @@ def render(state: PresentedRun) -> str:
     )  # fmt: skip
 
 
-def _count_left_out(item: LeftOut) -> VerdictCount:
-    return VerdictCount(word=item.words, number=item.number, mark=mark_of("not_asked"), hatched=True)
-
-
-def describe_state(state: PresentedRun) -> tuple[str, Mark]:
-    """The state of a run in a word or two; a green run with holes is not green."""
-    _, finished = state.whole()
-    good, bad = state.presentation.states
-    if finished.exit is Exit.OK:
-        ledger = Ledger.of(finished.results)
-        holes = len(ledger.judged_musts) < len(ledger.wanted_musts)
-        return (f"{good}, as far as it was judged", Mark("open", "none")) if holes else (good, _MARKS[Exit.OK])
-    words = {
-        Exit.FAILED: bad,
-        Exit.NOTHING_RAN: "nothing ran",
-        Exit.UNREACHABLE: "not judged",
-        Exit.HARNESS_ERROR: "the harness erred",
-        Exit.INTERRUPTED: "interrupted",
-    }
-    return words.get(finished.exit, str(finished.exit)), _MARKS.get(finished.exit, _VOID)
+def _mark_state(finished: RunFinished, accounting: Accounting) -> Mark:
+    """The mark of the verdict; a run that passed without testing every MUST check has another one."""
+    passed = accounting.musts.get(Accounted.PASSED, 0)
+    if finished.exit is Exit.OK and passed < sum(accounting.musts.values()):
+        return Mark("open", "none")
+    return _MARKS.get(finished.exit, _VOID)
 
 
 _WORD = re.compile(r"[a-z]+[ ,]")
@@ -128,17 +112,6 @@ _WORD = re.compile(r"[a-z]+[ ,]")
 def _to_sentence(text: str) -> str:
     """The text with a capital, unless it begins with a name that is spelled so."""
     return text[0].upper() + text[1:] if _WORD.match(text + " ") else text
-
-
-def _split(headline: Headline, state: PresentedRun) -> tuple[str, str]:
-    """How much is broken, for the heading, and the rest, for below it. Where no MUST is broken it stays whole:
-    a heading that says that all is well also says what was not judged.
-    """
-    _, finished = state.whole()
-    if finished.halted or not headline.more or not Ledger.of(finished.results).broken_musts:
-        return str(headline), ""
-    rest = "; ".join(headline.more)
-    return f"{headline.first}.", f"{rest[0].upper()}{rest[1:]}."
 
 
 def _lead(causes: list[Cause], unaware: str) -> str:
@@ -179,8 +152,8 @@ def _show_cause(
                 "id": state.mask.text(result.id),
                 "title": state.mask.text(result.title),
                 "fragment": names.name(result.id),
-                "word": shown_verdict(result)[0],
-                "mark": mark_of(shown_verdict(result)[1]),
+                "word": result.outcome.word,
+                "mark": mark_of(str(result.outcome)),
             }
             for result in cause.affected[:_NAMED]
         ],
@@ -194,7 +167,7 @@ def _with_links(area: Area) -> Area:
 def _list_passing(areas: list[Area]) -> Any:
     for number, area in enumerate(areas):
         for row in area.rows:
-            if row.filter == "pass" and not row.detailed:
+            if row.filter == Accounted.PASSED and not row.detailed:
                 yield {
                     "area": number,
                     "id": row.id,

@@ -1,7 +1,7 @@
 """JUnit reports, readable by the usual CI systems.
 
-Layer 6. FAIL and STALE are failures. ERROR and a MUST that had no answer are errors. What did not run or is
-excused is skipped.
+Layer 6. A failed check is a failure; a harness error and a MUST check without a response are errors. A check that
+is in the baseline, not tested, not offered or excluded is skipped, with its outcome and reason.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from harness.engine.results import Result
-from harness.outcome import Standing, Verdict
+from harness.outcome import Accounted, Reason, Verdict
 from harness.report.presented_run import PresentedRun
 
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -28,23 +28,15 @@ class Tag(StrEnum):
     SKIPPED = "skipped"
 
 
-_TAGS = {
-    Verdict.FAIL: Tag.FAILURE,
-    Verdict.STALE: Tag.FAILURE,
-    Verdict.ERROR: Tag.ERROR,
-    Verdict.XFAIL: Tag.SKIPPED,
-    Verdict.UNTESTABLE: Tag.SKIPPED,
-    Verdict.NOT_APPLICABLE: Tag.SKIPPED,
-    Verdict.EXCLUDED: Tag.SKIPPED,
-    Verdict.NOT_RUN: Tag.SKIPPED,
-    Verdict.BLOCKED: Tag.SKIPPED,
-}
-"""The verdicts that do not count as passed."""
-
-
-def tag_of(verdict: Verdict) -> Tag:
-    """The result of a case with this verdict."""
-    return _TAGS.get(verdict, Tag.PASSED)
+def tag_of(result: Result) -> Tag:
+    """The result of a case."""
+    if result.outcome is Accounted.FAILED:
+        return Tag.FAILURE
+    if result.unjudged or result.reason is Reason.HARNESS_ERROR:
+        return Tag.ERROR
+    if result.verdict is Verdict.XFAIL or result.outcome not in (Accounted.WARNED, Accounted.PASSED):
+        return Tag.SKIPPED
+    return Tag.PASSED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,9 +57,14 @@ class JUnitCase:
 
 def render(state: PresentedRun) -> str:
     """The report of a finished run as XML text: a case for each result, suites in the order of their first."""
-    headline = state.mask.text(str(state.presentation.headline(state)))
-    ledger = [state.mask.text(line) for line in state.presentation.ledger(state)]
-    told = {"headline": headline, "ledger": "\n".join(ledger)}
+    presentation = state.presentation
+    accounting = presentation.accounting(state)
+    lines = [accounting.write_reasons(), *presentation.details(state), *presentation.notes(state)]
+    told = {
+        "verdict": state.mask.text(str(presentation.verdict(state))),
+        "totals": presentation.write_totals(state, lambda _, text: text),
+        "details": "\n".join(state.mask.text(line) for line in lines if line),
+    }
     cases = [_build_case(result, state) for result in state.results] or list(_list_unheard(state))
     cases += _list_holes(state)
     return write_document(cases, state.api.name, told)
@@ -76,14 +73,14 @@ def render(state: PresentedRun) -> str:
 def _list_unheard(state: PresentedRun) -> Iterator[JUnitCase]:
     """An error in place of all cases, if the run ended before it had any: a file without cases looks green."""
     if message := state.halted_text:
-        yield JUnitCase(suite="target", name="answers", tag=Tag.ERROR, kind="unreachable", message=message)
+        yield JUnitCase(suite="target", name="answers", tag=Tag.ERROR, kind="incomplete", message=message)
 
 
 def _list_holes(state: PresentedRun) -> Iterator[JUnitCase]:
     """An error for whatever kept the run from judging: a file of passes looks green."""
     for hole in state.whole()[1].holes:
         message = state.mask.text(hole)
-        yield JUnitCase(suite="target", name="answers", tag=Tag.ERROR, kind="not judged", message=message)
+        yield JUnitCase(suite="target", name="answers", tag=Tag.ERROR, kind="incomplete", message=message)
 
 
 def write_document(cases: Iterable[JUnitCase], api: str, properties: Mapping[str, str]) -> str:
@@ -104,7 +101,7 @@ def write_document(cases: Iterable[JUnitCase], api: str, properties: Mapping[str
 
 
 def _add_properties(suite: ET.Element, values: Mapping[str, str]) -> None:
-    """The ledger of the whole run, on its first suite: the format has no other place for it."""
+    """The accounting of the whole run, on its first suite: the format has no other place for it."""
     properties = ET.SubElement(suite, "properties")
     for name, value in values.items():
         ET.SubElement(properties, "property", name=f"harness.{name}", value=_clean(value))
@@ -143,17 +140,19 @@ def _build_case(result: Result, state: PresentedRun) -> JUnitCase:
     verdict, presentation = result.verdict, state.presentation
     findings = result.observation.findings
     plain = findings[0].message if findings else result.observation.reason.strip().rpartition("\n")[2]
-    if result.standing is Standing.BLOCKED:
-        plain = f"by {result.observation.cause}: {plain}"
     if state.stopped is not None and result.unjudged:
         plain += f": {state.stopped.reason}"
-    tag = Tag.ERROR if result.unjudged else tag_of(verdict)
+    tag, kind = tag_of(result), presentation.kind(result)
+    if result.reason is not None:
+        kind = f"{kind}: {result.reason_words}"
+    elif result.verdict is Verdict.XFAIL:
+        kind = f"{kind}: in the baseline"
     told = tag in (Tag.FAILURE, Tag.ERROR) or (tag is Tag.PASSED and verdict is not Verdict.PASS)
     return JUnitCase(
         suite=presentation.suite(result),
         name=state.mask.text(presentation.case(result)),
         tag=tag,
-        kind=presentation.kind(result),
+        kind=kind,
         message=state.mask.text(result.excuse or plain),
         text=presentation.explain(result, state, verbose=True) if told else "",
         seconds=result.seconds,

@@ -9,36 +9,37 @@ import re
 from collections.abc import Sequence
 
 from harness.engine.results import Result
-from harness.outcome import Verdict
-from harness.outcome.words import format_count
+from harness.outcome import Accounted, Verdict
 from harness.report.presented_run import PresentedRun
 
-_TOLD = (Verdict.FAIL, Verdict.ERROR, Verdict.STALE, Verdict.WARN, Verdict.XFAIL, Verdict.UNTESTABLE)
+_SHOWN = (Accounted.FAILED, Accounted.WARNED, Accounted.NOT_TESTED)
 _OPEN = frozenset({Verdict.FAIL, Verdict.ERROR})
 
 
 def render(state: PresentedRun) -> str:
     """The report of a finished run."""
-    target, finished = state.whole()
+    target, _ = state.whole()
     presentation = state.presentation
     place = state.mask.text(target.url or target.name)
     facts = [f"{word} `{_write_cell(state.mask.text(value))}`" for word, value in presentation.facts(state)]
-    about = ", ".join([*facts, format_count(len(finished.results), presentation.noun)])
+    accounting = presentation.accounting(state)
     subject = presentation.subject.format(api=state.api.title)
     lines = [
-        f"## {subject}: {_write_cell(place)} — {finished.exit.name.lower().replace('_', ' ')}",
+        f"## {subject}: {_write_cell(place)}",
         "",
-        f"**{_write_cell(str(presentation.headline(state)))}**",
+        f"**{_write_cell(state.mask.text(str(presentation.verdict(state))))}**",
         "",
         *([_write_cell(halted), ""] if (halted := state.halted_text) else []),
-        f"{about}.",
+        *([f"{', '.join(facts)}.", ""] if facts else []),
+        presentation.write_totals(state, lambda _, text: text),
         "",
-        f"| verdict | {presentation.noun}s |",
+        f"| outcome | {accounting.noun}s |",
         "| --- | ---: |",
     ]
-    lines += [f"| {v.replace('_', ' ')} | {n} |" for v, n in finished.counts.items() if n]
-    if ledger := [state.mask.text(line) for line in presentation.ledger(state)]:
-        lines += ["", *fence("\n".join(ledger))]
+    lines += [f"| {outcome.word} | {n} |" for outcome in Accounted if (n := accounting.counts.get(outcome, 0))]
+    below = [accounting.write_reasons(), *presentation.details(state), *presentation.notes(state)]
+    if told := [state.mask.text(line) for line in below if line]:
+        lines += ["", *fence("\n".join(told))]
     for section in presentation.sections(state):
         lines += ["", f"### {section.title}"]
         if section.lines:
@@ -46,10 +47,10 @@ def render(state: PresentedRun) -> str:
         for group in section.folded:
             lines += ["", f"<details><summary>{_write_html(group.summary)}</summary>"]
             lines += ["", *fence("\n".join(group.lines)), "", "</details>"]
-    for verdict in _TOLD:
-        results = [result for result in state.most_urgent_first if result.verdict is verdict]
+    for outcome in _SHOWN:
+        results = [result for result in state.most_urgent_first if result.outcome is outcome]
         if results:
-            lines += ["", f"### {verdict.replace('_', ' ').capitalize()}", ""]
+            lines += ["", f"### {outcome.word.capitalize()}", ""]
             lines += [line for result in results for line in _write_entry(result, state)]
     return "\n".join(lines) + "\n"
 

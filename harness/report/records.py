@@ -13,10 +13,10 @@ from harness.engine.capabilities import Capabilities
 from harness.engine.events import RunFinished, TargetInfo
 from harness.engine.results import Result
 from harness.kit.check import Check
-from harness.outcome import Finding, Observation, Rule, Standing, Where, standing_of
+from harness.outcome import Finding, Rule, Verdict, Where
+from harness.report.accounting import Accounting, RunVerdict, accounting_record
 from harness.report.evidence.display import Display
 from harness.report.evidence.evidence_text import logs
-from harness.report.ledger_text import ledger_record
 from harness.report.page.story.tell import tell_story
 
 
@@ -81,18 +81,17 @@ def result_record(result: Result, display: Display) -> dict[str, Any]:
         "id": result.id,
         "area": rule.area,
         "level": str(rule.level),
-        "verdict": str(result.verdict),
-        "standing": str(result.standing),
+        **outcome_record(result),
         "title": result.title,
         "silent": rule.silent,
         "profile": result.profile,
         "requirement": rule.statement,
         "source": source_record(rule),
-        "reason": mask.text(result.observation.reason),
+        "details": mask.text(result.observation.reason),
         "seconds": round(result.seconds, 6),
         "findings": [mask.tree(finding_record(finding)) for finding in result.observation.findings],
     }
-    record |= unanswered_record(result.observation)
+    record |= unanswered_record(result)
     if result.observation.cause:
         record["cause"] = result.observation.cause
     if result.excuse:
@@ -109,19 +108,21 @@ def result_record(result: Result, display: Display) -> dict[str, Any]:
     return record
 
 
-def unanswered_record(observation: Observation) -> dict[str, str]:
-    """Why nothing was said, what came instead of an answer, and what would help; empty if something was said."""
-    if standing_of(observation) in (Standing.JUDGED, Standing.ERRED):
+def outcome_record(result: Result) -> dict[str, Any]:
+    """The outcome of a result; of one that was not tested the reason, and of an entry of the baseline its part."""
+    reason = {} if result.reason is None else {"reason": str(result.reason)}
+    stale = {"stale": True} if result.verdict is Verdict.STALE else {}
+    return {"outcome": str(result.outcome), **reason, **stale}
+
+
+def unanswered_record(result: Result) -> dict[str, str]:
+    """What came instead of a response, and what would make a check testable; empty if it was judged."""
+    observation = result.observation
+    if result.judged:
         return {}
     instead = {"unanswered": observation.instead} if observation.instead else {}
     remedy = {"remedy": observation.remedy} if observation.remedy else {}
-    return {"because": str(observation.because), **instead, **remedy}
-
-
-def summary_record(finished: RunFinished) -> dict[str, int]:
-    """`total` and the number of each verdict, in snake case; the numbers add up to the total."""
-    buckets = {str(verdict): number for verdict, number in finished.counts.items()}
-    return {"total": len(finished.results), **buckets}
+    return {**instead, **remedy}
 
 
 def target_record(target: TargetInfo) -> dict[str, str]:
@@ -154,6 +155,8 @@ def run_record(
     capabilities: Capabilities,
     finished: RunFinished,
     display: Display,
+    accounting: Accounting,
+    verdict: RunVerdict,
     *,
     started: str = "",
     causes: Sequence[Mapping[str, Any]] = (),
@@ -164,9 +167,8 @@ def run_record(
         "harness": __version__,
         "target": mask.tree(target_record(target)),
         "capabilities": mask.tree(capability_records(capabilities)),
-        "summary": summary_record(finished),
         "exit": int(finished.exit),
-        "ledger": mask.tree(ledger_record(finished)),
+        "accounting": mask.tree(accounting_record(finished, accounting, verdict)),
         "started": started,
         "seconds": round(finished.seconds, 3),
         "causes": list(causes),

@@ -75,4 +75,4 @@ def test_who_waits_in_vain_has_reports(harness: Harness, tmp_path: Path) -> None
         done = harness("check", url, "--wait", "0.2", "--report", f"json={tmp_path / 'r.json'}")
     assert done.code == Exit.UNREACHABLE
     report = json.loads((tmp_path / "r.json").read_text("utf-8"))
-    assert report["ledger"]["halted"] in done.err
+    assert report["accounting"]["halted"] in done.err

@@ -106,7 +106,7 @@ def test_a_gateway_is_judged_under_a_progress_line() -> None:
     code, drawn = on_a_terminal(*words, "--", *proxy, "--port", str(port))
     assert code == 0, drawn
     assert "[22/22] waiting for requests that nobody makes" in drawn
-    assert f"{GREEN}28 pass" in drawn
+    assert f"{GREEN}28 passed" in drawn
 
 
 @pytest.mark.slow

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 
 from harness.engine.causes import link
 from harness.engine.events import CheckFinished, RunFinished
-from harness.engine.ledger import Ledger
 from harness.engine.run import RunOptions, check_target
 from harness.interactions import INTERACTIONS
 from harness.outcome import Finding, Unmet, Verdict, Where
@@ -118,7 +117,7 @@ def test_what_several_rules_find_at_one_place_is_one_reason() -> None:
         "get.another-type/type",
         "get.another-word/missing",
     ]
-    assert Ledger.of(last.results).reasons == 4
+    assert " (4 causes: " in str(state.presentation.verdict(state))
     root, same, *_ = last.results
     assert "a consequence of create.shape/type" in explain(same, state)
     assert link(last.results, {}, INTERACTIONS) == last.results, "a merge of shards links once more"

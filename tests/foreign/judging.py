@@ -6,6 +6,7 @@ import json
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from harness.cli import main
 from tests.foreign.server import ForeignService, serving
@@ -42,8 +43,17 @@ def check_at(url: str, *globs: str, words: tuple[str, ...] = ()) -> Report:
         document = json.loads(path.read_text())
     report = Report(code)
     for entry in document["checks"]:
-        if entry["verdict"] != "excluded":
-            report.verdicts[entry["id"]] = entry["verdict"]
+        if entry["outcome"] != "excluded":
+            report.verdicts[entry["id"]] = word_of(entry)
             report.codes[entry["id"]] = [found["code"] for found in entry["findings"]]
             report.messages[entry["id"]] = [found["message"] for found in entry["findings"]]
     return report
+
+
+def word_of(entry: dict[str, Any]) -> str:
+    """Return what a report says of a check, in a word that the rows of these tests use."""
+    outcome, reason = entry["outcome"], entry.get("reason", "")
+    if outcome == "not_tested":
+        return {"blocked": "blocked", "harness_error": "error"}.get(reason, "untestable")
+    words = {"failed": "fail", "warned": "warn", "not_offered": "not_applicable", "excluded": "excluded"}
+    return words.get(outcome) or ("info" if entry["findings"] else "pass")

@@ -22,7 +22,7 @@ def broken_rules(text: str) -> Any:
 
 
 def _failure(failure: dict[str, Any]) -> str:
-    return f"{failure['verdict']} {failure['rule']}{' (known)' if failure['known'] else ''}"
+    return f"{failure['outcome']} {failure['rule']}{' (known)' if failure['known'] else ''}"
 
 
 def verdicts(text: str) -> Any:
@@ -32,7 +32,7 @@ def verdicts(text: str) -> Any:
         "exit": record["exit"],
         "rules": {
             rule["id"]: [
-                rule["verdict"],
+                rule["outcome"],
                 *sorted({_NUMBER.sub("<n>", each["message"]) for each in rule["findings"]}),
             ]
             for rule in record["rules"]

@@ -159,7 +159,7 @@ def test_an_item_without_its_folder_is_skipped(tmp_path: Path, monkeypatch: pyte
 
 def test_the_broken_rules_of_a_search() -> None:
     """Of a search only the broken rules are kept, with verdicts, without examples."""
-    failures = [{"verdict": "fail", "rule": name, "known": name == "b"} for name in ("b", "a", "a")]
+    failures = [{"outcome": "failed", "rule": name, "known": name == "b"} for name in ("b", "a", "a")]
     record = {"exit": 1, "engines": [{"vacuous": ["no create"]}], "failures": failures}
     kept = {"exit": 1, "vacuous": ["no create"], "failures": ["fail a", "fail b (known)"]}
     assert broken_rules(json.dumps(record)) == kept
@@ -168,8 +168,8 @@ def test_the_broken_rules_of_a_search() -> None:
 def test_the_verdicts_of_a_gateway() -> None:
     """Of a gateway whose defect is a race, verdicts and messages are kept, without numbers and evidence."""
     findings = [{"message": f"{count} events came late", "actual": count} for count in (3, 5)]
-    record = {"exit": 1, "rules": [{"id": "gw.live", "verdict": "fail", "findings": findings, "passages": [1]}]}
-    assert verdicts(json.dumps(record)) == {"exit": 1, "rules": {"gw.live": ["fail", "<n> events came late"]}}
+    record = {"exit": 1, "rules": [{"id": "gw.live", "outcome": "failed", "findings": findings, "passages": [1]}]}
+    assert verdicts(json.dumps(record)) == {"exit": 1, "rules": {"gw.live": ["failed", "<n> events came late"]}}
 
 
 def test_items_have_names_of_their_own() -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import harness.look
-from harness.look.assets import VERDICTS, content_hash, mark_of, read_icons, read_script, read_style
-from harness.outcome import Standing, Verdict
+from harness.look.assets import WORDS, content_hash, mark_of, read_icons, read_script, read_style
+from harness.outcome import Accounted
 
 FOLDER = Path(harness.look.__file__).parent
 _PAIR = re.compile(r"--([\w-]+): light-dark\((#\w{6}), (#\w{6})\)")
@@ -41,12 +41,11 @@ def test_text_has_the_contrast_of_wcag_aa(scheme: int) -> None:
     assert min(_contrast(colours["edge"], colours[ground]) for ground in grounds) >= 3
 
 
-def test_every_verdict_and_standing_has_a_shape_and_a_colour() -> None:
-    """No verdict is shown by its colour alone: each has a shape that is drawn and a colour that is defined."""
-    words = {str(verdict) for verdict in Verdict} | {str(s) for s in Standing if s is not Standing.JUDGED}
-    assert words <= set(VERDICTS)
+def test_every_outcome_has_a_shape_and_a_color() -> None:
+    """No outcome is shown by its colour alone: each has a shape that is drawn and a colour that is defined."""
+    assert {str(outcome) for outcome in Accounted} <= set(WORDS)
     shapes, style = read_icons(), read_style()
-    for mark in (*VERDICTS.values(), mark_of("a word of nobody")):
+    for mark in (*WORDS.values(), mark_of("a word of nobody")):
         assert f'id="i-{mark.shape}"' in shapes
         assert f".v-{mark.colour} " in style
 

@@ -13,11 +13,9 @@ from harness.outcome import (
     Observation,
     Outcome,
     Severity,
-    Standing,
     Verdict,
     exit_code,
     not_judged,
-    standing_of,
     verdict,
 )
 
@@ -101,28 +99,6 @@ def test_strict_fails_a_must_that_nobody_looked_at(
     observation = Observation(outcome, because=because)
     assert verdict(observation, level, DOCUMENTED, strict=True) is expected
     assert verdict(observation, level, DOCUMENTED) is not Verdict.FAIL
-
-
-@pytest.mark.parametrize(
-    ("observation", "standing"),
-    [
-        (Observation.of([]), Standing.JUDGED),
-        (NOT_MET, Standing.JUDGED),
-        (Observation.untestable("no"), Standing.UNTESTED),
-        (Observation.untestable("no", Because.RACE_LOST), Standing.UNTESTED),
-        (Observation.untestable("no", Because.NO_ANSWER), Standing.NO_ANSWER),
-        (Observation(Outcome.NOT_RUN, because=Because.OUR_LIMIT), Standing.NO_ANSWER),
-        (Observation(Outcome.NOT_APPLICABLE, because=Because.REFUSED), Standing.REFUSED),
-        (Observation(Outcome.NOT_APPLICABLE, because=Because.LEFT_OUT), Standing.NOT_ASKED),
-        (Observation(Outcome.EXCLUDED), Standing.NOT_ASKED),
-        (Observation(Outcome.BLOCKED), Standing.BLOCKED),
-        (Observation.untestable("a warning stands in the way", Because.BLOCKED), Standing.UNTESTED),
-        (Observation(Outcome.ERROR), Standing.ERRED),
-    ],
-)
-def test_every_observation_stands_in_one_row(observation: Observation, standing: Standing) -> None:
-    """What was refused, blocked, unanswered, untested and not asked for are told apart."""
-    assert standing_of(observation) is standing
 
 
 UNANSWERED = Observation.untestable("it was refused for now", Because.NO_ANSWER, "429")

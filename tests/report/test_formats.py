@@ -13,7 +13,7 @@ import pytest
 from harness.engine import workers
 from harness.engine.execute import play
 from harness.interactions import INTERACTIONS
-from harness.outcome import Verdict
+from harness.outcome import Accounted
 from harness.report.formats import FORMATS, render
 from harness.report.presented_run import PresentedRun
 from harness.resources import folder
@@ -54,11 +54,12 @@ def test_json_fits_its_schema_and_adds_up(story: PresentedRun) -> None:
     report = json.loads(render("json", story))
     schema = json.loads((folder("schemas") / "output" / "check.schema.json").read_text(encoding="utf-8"))
     jsonschema.validate(report, schema)
-    summary = dict(report["summary"])
-    assert summary.pop("total") == sum(summary.values()) == len(CATALOGUE)
-    assert set(summary) == {str(verdict) for verdict in Verdict}
-    assert Counter(check["verdict"] for check in report["checks"]) == Counter(
-        {verdict: number for verdict, number in summary.items() if number}
+    totals = dict(report["accounting"]["totals"])
+    assert totals.pop("in_baseline") == 0
+    assert totals.pop("total") == sum(totals.values()) == len(CATALOGUE)
+    assert set(totals) == {str(outcome) for outcome in Accounted}
+    assert Counter(check["outcome"] for check in report["checks"]) == Counter(
+        {outcome: number for outcome, number in totals.items() if number}
     )
 
 
@@ -99,14 +100,14 @@ def test_markdown_fences_hold(story: PresentedRun) -> None:
     fences = [line for line in lines if set(line.removesuffix("text")) == {"`"}]
     assert len(fences) % 2 == 0
     assert max(len(fence) for fence in fences) >= 5
-    assert "| fail | 2 |" in lines
+    assert "| failed | 3 |" in lines
 
 
 @pytest.mark.parametrize(
     ("service", "colour", "message"),
     [
-        (toys.ToyService(), "lightgrey", "2 of 5 judged MUSTs broken"),
-        (toys.ToyService(forgets=True), "lightgrey", "all 2 judged MUSTs hold"),
+        (toys.ToyService(), "lightgrey", "3 of 7 MUST failed"),
+        (toys.ToyService(forgets=True), "lightgrey", "1 of 7 MUST failed"),
     ],
 )
 def test_badge_is_never_green_by_mistake(service: toys.ToyService, colour: str, message: str) -> None:

@@ -15,9 +15,9 @@ from harness.report.presented_run import PresentedRun
 @pytest.mark.parametrize(
     ("answers", "said"),
     [
-        ({REFUSED: 7}, "Nothing is broken in 7 judged answers, all of them refusals; schema proved too little."),
-        ({REFUSED: 7, ACCEPTED: 1}, "Nothing is broken in 8 judged answers; schema proved too little."),
-        ({}, "No answer was judged; schema proved too little."),
+        ({REFUSED: 7}, "no rule broken in 7 responses, all of them refusals; schema proved too little."),
+        ({REFUSED: 7, ACCEPTED: 1}, "no rule broken in 8 responses; schema proved too little."),
+        ({}, "no response was judged; schema proved too little."),
     ],
 )
 def test_refusals_alone_are_named(answers: dict[str, int], said: str) -> None:
@@ -27,4 +27,4 @@ def test_refusals_alone_are_named(answers: dict[str, int], said: str) -> None:
     state.handle(RunStarted(TargetInfo(name="t")))
     state.handle(PhaseFinished(name="schema", vacuous=("little",), answers=answers))
     state.handle(RunFinished((), 0.0, Exit.NOTHING_RAN))
-    assert str(presentation.headline(state)) == said
+    assert str(presentation.verdict(state)) == f"NOTHING RAN: {said}"

@@ -17,5 +17,5 @@ def test_it_looks_as_agreed(name: str) -> None:
 def test_the_list_fits_the_terminal(name: str) -> None:
     """No line of the list of failures is wider than the terminal."""
     lines = (FOLDER / name).read_text("utf-8").splitlines()
-    at = lines.index("what failed, the worst first:")
+    at = lines.index("failures, the worst first:")
     assert max(len(line) for line in lines[at : at + 4]) < 80

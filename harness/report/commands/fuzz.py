@@ -14,19 +14,19 @@ from harness.engine.baseline import Baseline
 from harness.engine.results import Reproduction, Result
 from harness.engine.search.failure import REFUSED
 from harness.engine.search.rules import SEARCHED
-from harness.outcome import Level, Verdict
+from harness.outcome import Accounted, Level, Verdict
 from harness.outcome.words import format_count, list_some
+from harness.report.accounting import RunVerdict, accounting_record, conclude, count_stale
 from harness.report.commands.presentation import EXPLAINED, Paint, Presentation, Section
 from harness.report.evidence.reproduction import commands, pytest_module, why_no_cassette
 from harness.report.explanation import replay_words, reproduction_lines
-from harness.report.ledger_text import Headline, make_headline, say_early
-from harness.report.records import code_record, target_record
+from harness.report.records import code_record, outcome_record, target_record
 from harness.report.shards.fuzz_part import fuzz_part_record
 from harness.wire.control_characters import escape_controls
 from harness.wire.mask import Mask
 
 if TYPE_CHECKING:
-    from harness.engine.events import PhaseFinished, Planned, RunFinished
+    from harness.engine.events import PhaseFinished, Planned
     from harness.report.run_state import RunState
 
 
@@ -43,11 +43,9 @@ class FuzzPresentation(Presentation):
     subject = "{api}, fuzzed"
     badge = "fuzzing"
     command = "fuzz"
-    states = ("nothing found", "broken")
     noun = "result"
     live = False
     lists_causes = True
-    conclusions = {}
 
     def __init__(self, seed: int = 0, *, excluded: Sequence[str] = (), baseline: Baseline | None = None) -> None:
         self._seed = seed
@@ -56,28 +54,25 @@ class FuzzPresentation(Presentation):
         self.written: dict[int, Sequence[Path]] = {}
         self.ran: dict[int, str] = {}
 
-    def headline(self, state: RunState) -> Headline:
+    def verdict(self, state: RunState) -> RunVerdict:
+        """How many rules are broken in how many responses."""
         found = failures(state.results)
-        broken = [result for result in found if result.verdict in (Verdict.FAIL, Verdict.ERROR)]
         kinds = sum((Counter(phase.answers) for phase in state.phases), Counter())
-        answers = kinds.total()
+        responses = kinds.total()
         empty = [phase.name for phase in state.phases if phase.vacuous]
         holes = f"{', '.join(empty)} proved too little" if empty else ""
         finished = state.whole()[1]
-        early = say_early(finished)
-        if not answers:
-            return make_headline(finished, early, "no answer was judged", holes)
-        if broken:
-            musts = sum(result.rule.level is Level.MUST for result in broken)
-            said = f"{format_count(len(broken), 'promise')} {'is' if len(broken) == 1 else 'are'} broken"
-            said += f", {musts} of them a MUST" if 0 < musts < len(broken) else ""
-        else:
-            said = "no promise that fails a run is broken" if found else "nothing is broken"
-        refused = ", all of them refusals" if answers > 1 and kinds[REFUSED] == answers else ""
-        searched = f"{said} in {format_count(answers, 'judged answer')}{refused}"
-        return make_headline(finished, early, searched, holes)
+        stale = count_stale(finished.results)
+        if not responses:
+            return conclude(finished, "no response was judged", holes, stale)
+        failed = _count_rules(found, Accounted.FAILED)
+        warned = _count_rules(found, Accounted.WARNED)
+        refused = ", all of them refusals" if responses > 1 and kinds[REFUSED] == responses else ""
+        where = f"in {responses:,} {'response' if responses == 1 else 'responses'}{refused}"
+        said = f"{failed or 'no rule'} broken {where}"
+        return conclude(finished, said, f"{warned} broken, which only warns" if warned else "", holes, stale)
 
-    def ledger(self, state: RunState) -> Iterator[str]:
+    def details(self, state: RunState) -> Iterator[str]:
         return iter(())
 
     def record(self, state: RunState) -> dict[str, Any]:
@@ -87,6 +82,7 @@ class FuzzPresentation(Presentation):
                 "target": target_record(target),
                 "seed": self._seed,
                 "exit": int(finished.exit),
+                "accounting": accounting_record(finished, self.accounting(state), self.verdict(state)),
                 "engines": [_record_engine(phase) for phase in state.phases],
                 "failures": [
                     _record_failure(result, state, self.ran.get(id(result), ""))
@@ -121,7 +117,7 @@ class FuzzPresentation(Presentation):
         return result.title if result.rule is SEARCHED else f"{result.rule.id}: {result.rule.statement}"
 
     def kind(self, result: Result) -> str:
-        return "vacuous" if result.rule is SEARCHED and result.unjudged else str(result.verdict)
+        return "vacuous" if result.rule is SEARCHED and result.unjudged else super().kind(result)
 
     def opening(self, state: RunState) -> Iterator[str]:
         return iter(())
@@ -157,35 +153,31 @@ class FuzzPresentation(Presentation):
             if not any(entry.id == name and entry.finding in ("", code) for name, code in found)
         )
 
-    def totals(self, state: RunState, paint: Paint) -> str | None:
+    def notes(self, state: RunState) -> Iterator[str]:
+        """What was looked at and what was not, so that no reader takes no finding for more than it is."""
         found = failures(state.results)
-        counts = Counter(result.verdict for result in found)
-        words = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
         flaky = sum(bool(result.reproduction and result.reproduction.replays.flaky) for result in found)
-        details = "; ".join(filter(None, (words, f"{flaky} flaky" if flaky else "")))
-        said = format_count(len(found), "finding") + (f" ({details})" if details else "")
-        return f"\n{said}, seed {self._seed}"
-
-    def conclusion(self, state: RunState) -> str:
-        """What was looked at and what was not, so that nobody takes no finding for more than it is."""
+        yield f"{format_count(len(found), 'finding')}{f', {flaky} flaky' if flaky else ''}, seed {self._seed}"
         answers = sum((Counter(phase.answers) for phase in state.phases), Counter())
         kinds = ", ".join(f"{number} {word}" for word, number in answers.items() if number)
-        parts = [f"judged {sum(answers.values())} answers: {kinds}" if kinds else "judged no answer"]
+        yield f"judged {sum(answers.values())} responses: {kinds}" if kinds else "judged no response"
         never = sorted({call for phase in state.phases for call in phase.never_accepted} - _find_accepted(state))
         if never:
-            parts.append(f"never accepted: {escape_controls(list_some(never, _NEVER_SHOWN, hint='--json'))}")
-        empty = [phase.name for phase in state.phases if phase.vacuous]
-        if empty:
-            parts.append(f"{', '.join(empty)} proved too little (see VACUOUS)")
-        return "; ".join(parts)
-
-    def not_judged(self, finished: RunFinished) -> Iterator[str]:
-        return iter(())
+            yield f"never accepted: {escape_controls(list_some(never, _NEVER_SHOWN, hint='--json'))}"
 
 
 def failures(results: Sequence[Result]) -> list[Result]:
     """The results that are no engine's own, worst first as the run has them."""
     return [result for result in results if result.rule is not SEARCHED]
+
+
+def _count_rules(found: Sequence[Result], outcome: Accounted) -> str:
+    """`1 MUST rule and 2 SHOULD rules`: how many rules of each level these results with an outcome break."""
+    broken: dict[Level, set[str]] = {level: set() for level in Level}
+    for result in found:
+        if result.outcome is outcome and result.verdict is not Verdict.STALE:
+            broken[result.rule.level].add(result.rule.id)
+    return " and ".join(format_count(len(ids), f"{level} rule") for level, ids in broken.items() if ids)
 
 
 def _find_accepted(state: RunState) -> set[str]:
@@ -209,7 +201,7 @@ def failure_lines(result: Result, state: RunState, *, ran: str = "", verbose: bo
     known = " (known)" if reproduction.known else ""
     call = f"{reproduction.call}: " if reproduction.call else ""
     message = _mask_text(finding.message, state.mask)
-    yield f"{result.verdict.upper()} {finding.stable_code} [{rule.level}]{known} {call}{message}"
+    yield f"{result.outcome.word.upper()} {finding.stable_code} [{rule.level}]{known} {call}{message}"
     if result.verdict is Verdict.XFAIL:
         yield f"  baseline: {_mask_text(result.excuse, state.mask)}"
     yield from (f"  {line}" for line in reproduction_lines(reproduction, state.mask))
@@ -248,7 +240,7 @@ def _record_failure(result: Result, state: RunState, ran: str) -> dict[str, Any]
         **code_record(finding),
         "level": str(result.rule.level),
         "severity": str(finding.severity),
-        "verdict": str(result.verdict),
+        **outcome_record(result),
         "engine": result.phase,
         "known": reproduction.known,
         "shrunk": reproduction.shrunk,

@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 from harness import __version__
 from harness.engine.results import Evidence, Result
-from harness.outcome import Exit, Verdict
+from harness.outcome import Accounted
 from harness.outcome.words import format_count
-from harness.report.commands.presentation import ERRED, Presentation, Section
+from harness.report.accounting import accounting_record
+from harness.report.commands.presentation import Presentation, Section
 from harness.report.evidence.evidence_text import logs
-from harness.report.ledger_text import ledger_record
 from harness.report.page.story.tell import tell_story
-from harness.report.records import finding_record, source_record, target_record, unanswered_record
+from harness.report.records import finding_record, outcome_record, source_record, target_record, unanswered_record
 
 if TYPE_CHECKING:
-    from harness.engine.events import Planned, RunFinished
+    from harness.engine.events import Planned
     from harness.report.run_state import RunState
 
-_QUIET = frozenset({Verdict.PASS, Verdict.NOT_APPLICABLE})
+_QUIET = frozenset({Accounted.PASSED, Accounted.NOT_OFFERED})
 _WAITING = {
     "idle": "waiting for a stream that stands still",
     "watch": "waiting for requests that nobody makes",
@@ -38,15 +38,7 @@ class GatewayPresentation(Presentation):
     subject = "Gateway"
     badge = "gateway"
     command = "gateway"
-    states = ("faithful", "not faithful")
-    noun = "rule"
-    conclusions = {
-        Exit.UNREACHABLE: (
-            "nobody knows whether the gateway passes on what it is given: not every rule had an answer"
-        ),
-        Exit.NOTHING_RAN: "nothing ran: no selected rule could be judged, so this says nothing of the gateway",
-        Exit.HARNESS_ERROR: ERRED,
-    }
+    noun = "check"
 
     def __init__(self, upstream: str = "") -> None:
         self._upstream = upstream
@@ -60,11 +52,12 @@ class GatewayPresentation(Presentation):
             "gateway": state.mask.tree(target_record(target)),
             "upstream": self._upstream,
             "exit": int(finished.exit),
-            "ledger": state.mask.tree(ledger_record(finished)),
+            "accounting": state.mask.tree(
+                accounting_record(finished, self.accounting(state), self.verdict(state))
+            ),
             "started": state.started_text,
             "seconds": round(finished.seconds, 3),
             "causes": [state.mask.tree(cause.record()) for cause in find_causes(state)],
-            "counts": {str(verdict): number for verdict, number in finished.counts.items()},
             "stopped": _record_stop(state),
             "not_judged": [result.id for result in finished.unjudged],
             "rules": [_record_result(result, state) for result in finished.results],
@@ -86,13 +79,13 @@ class GatewayPresentation(Presentation):
         yield f"gateway: {state.mask.show(place)}"
 
     def format_plan(self, planned: Planned) -> Iterator[str]:
-        yield f"{format_count(planned.checks, 'rule')}, {format_count(planned.exercises, 'trial')}"
+        yield f"{format_count(planned.checks, 'check')}, {format_count(planned.exercises, 'trial')}"
 
     def progress(self, name: str, *, again: bool) -> str:
         return _WAITING.get(name, name) if again else super().progress(name, again=again)
 
     def is_quiet(self, result: Result, state: RunState) -> bool:
-        return result.verdict in _QUIET
+        return result.outcome in _QUIET and not result.observation.findings
 
     def brief(self, result: Result, state: RunState, *, verbose: bool) -> tuple[str, Sequence[str]]:
         reason = result.excuse or result.observation.reason
@@ -106,10 +99,6 @@ class GatewayPresentation(Presentation):
         if len(findings) > most:
             lines.append(f"             … and {len(findings) - most} more (-v)")
         return "", lines
-
-    def not_judged(self, finished: RunFinished) -> Iterator[str]:
-        named = ", ".join(result.id for result in finished.unjudged)
-        yield f"not judged: {format_count(len(finished.unjudged), 'rule')} had no answer ({named})"
 
 
 def _record_stop(state: RunState) -> dict[str, Any] | None:
@@ -129,13 +118,13 @@ def _record_result(result: Result, state: RunState) -> dict[str, Any]:
     return {
         "id": rule.id,
         "level": str(rule.level),
-        "verdict": str(result.verdict),
+        **outcome_record(result),
         "statement": rule.statement,
         "silent": rule.silent,
         "breaks": rule.breaks,
         "source": source_record(rule),
-        "reason": mask.text(observation.reason),
-        **unanswered_record(observation),
+        "details": mask.text(observation.reason),
+        **unanswered_record(result),
         "baseline": mask.text(result.excuse),
         "findings": [mask.tree(finding_record(finding)) for finding in observation.findings],
         "passages": _record_passages(result.evidence, state),

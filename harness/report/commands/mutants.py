@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 from harness.engine.kill_matrix import NOTICED, PROVED, REFERENCE, UNPROVED
 from harness.engine.results import KillRow, Result
 from harness.look.assets import mark_of
-from harness.outcome import Exit
-from harness.outcome.words import format_count
+from harness.outcome import Accounted, Reason
+from harness.outcome.words import format_count, list_some
+from harness.report.accounting import LeftOut, RunVerdict, accounting_record, conclude
 from harness.report.commands.presentation import Paint, Presentation, Section
-from harness.report.ledger_text import Headline, make_headline
 from harness.report.page.matrix import MatrixCell, MatrixColumn, MatrixRow, OutcomeMatrix
 
 if TYPE_CHECKING:
@@ -29,37 +29,49 @@ class MutantsPresentation(Presentation):
     """The words of `harness mutants`."""
 
     subject = "Mutants"
-    badge = "mutants noticed"
+    badge = "mutants killed"
     command = "mutants"
-    states = ("every mutant is noticed", "not every mutant is noticed")
     noun = "result"
     live = False
-    conclusions: dict[Exit, str] = {}
 
-    def headline(self, state: RunState) -> Headline:
+    def verdict(self, state: RunState) -> RunVerdict:
+        """The sum of the mutants."""
         rows, finished = rows_of(state), state.whole()[1]
         killed = sum(bool(row.killers) for row in rows)
         erred = sum(bool(row.errors) for row in rows)
-        unproved = sum(result.rule is PROVED for result in state.results)
-        if finished.exit is Exit.INTERRUPTED:
-            tried = f"{len(rows)} of {format_count(state.planned.checks, 'mutant')} were tried"
-            return make_headline(finished, f"interrupted: {tried}, and {killed} of them are noticed")
-        said = f"all {len(rows)} mutants are" if killed == len(rows) else f"{killed} of {len(rows)} mutants are"
-        idle = "check notices" if unproved == 1 else "checks notice"
+        survivors = [row.mutant for row in rows if not row.killers and not row.errors]
+        unproved = [result.title for result in state.results if result.rule is PROVED]
         checks = format_count(_find_phase(state, REFERENCE).counts["checks"], "check")
-        return make_headline(
+        left = state.planned.checks - len(rows)
+        if left > 0:
+            said = f"{killed} of {len(rows) + left} mutants killed by {checks}"
+        elif killed == len(rows) and rows:
+            said = (
+                f"all {len(rows)} mutants killed by {checks}"
+                if len(rows) > 1
+                else f"the only mutant killed by {checks}"
+            )
+        else:
+            which = f" ({list_some(survivors, 3)})" if survivors else ""
+            said = f"{len(survivors)} of {format_count(len(rows), 'mutant')} survived{which}"
+            said += f"; {killed} killed by {checks}"
+        return conclude(
             finished,
-            f"{said} noticed by {checks}",
-            f"{unproved} {idle} none" if unproved else "",
-            f"{erred} could not be judged" if erred else "",
+            said,
+            f"{format_count(len(unproved), 'check kills', 'checks kill')} no mutant ({list_some(unproved, 3)})"
+            if unproved
+            else "",
+            f"{erred} not tested (harness error)" if erred else "",
+            f"{left} not tested (not reached)" if left > 0 else "",
         )
+
+    def left_out(self, state: RunState) -> Iterator[LeftOut]:
+        if (left := state.planned.checks - len(rows_of(state))) > 0:
+            yield LeftOut(left, Accounted.NOT_TESTED, "the run was interrupted", Reason.NOT_REACHED)
 
     def matrices(self, state: RunState) -> Iterator[OutcomeMatrix]:
         if rows := rows_of(state):
             yield kill_matrix(rows, {name: mutant.area for name, mutant in state.api.load_mutants().items()})
-
-    def ledger(self, state: RunState) -> Iterator[str]:
-        return iter(())
 
     def record(self, state: RunState) -> dict[str, Any]:
         from harness.report.shards.shard_record import part_record
@@ -68,6 +80,9 @@ class MutantsPresentation(Presentation):
         rows = rows_of(state)
         survivors = [row.mutant for row in rows if not row.killers]
         return {
+            "accounting": state.mask.tree(
+                accounting_record(finished, self.accounting(state), self.verdict(state))
+            ),
             "mutants": len(rows),
             "killed": len(rows) - len(survivors),
             "survivors": survivors,
@@ -107,15 +122,17 @@ class MutantsPresentation(Presentation):
         yield from (f"not met by the reference: {note}" for note in _find_phase(state, REFERENCE).notes)
         unproved = [result.title for result in state.results if result.rule is PROVED]
         if unproved:
-            yield f"checks that notice no mutant: {', '.join(unproved)}"
+            yield f"checks that kill no mutant: {', '.join(unproved)}"
 
-    def totals(self, state: RunState, paint: Paint) -> str | None:
+    def write_totals(self, state: RunState, paint: Paint) -> str:
         rows = rows_of(state)
         killed = sum(bool(row.killers) for row in rows)
-        checks = _find_phase(state, REFERENCE).counts["checks"]
-        cut = state.whole()[1].exit is Exit.INTERRUPTED
-        tried = f"interrupted after {len(rows)} of {state.planned.checks} mutants; " if cut else ""
-        return f"{tried}{killed} of {len(rows)} mutants noticed by {format_count(checks, 'check')}"
+        erred = sum(bool(row.errors) and not row.killers for row in rows)
+        left = max(0, state.planned.checks - len(rows))
+        counted = {"killed": killed, "survived": len(rows) - killed - erred, "not tested": erred + left}
+        said = ", ".join(f"{number} {word}" for word, number in counted.items() if number)
+        total = format_count(len(rows) + left, "mutant")
+        return f"{total} in {state.whole()[1].seconds:.1f} s: {said or 'none tested'}."
 
 
 def rows_of(state: RunState) -> list[KillRow]:
@@ -132,7 +149,7 @@ def matrix_lines(state: RunState, paint: Paint = lambda _, text: text, *, whole:
     rows = rows_of(state)
     width = max((len(row.mutant) for row in rows), default=0)
     for row in rows:
-        text = ", ".join(row.killers) if row.killers else paint("31;1", "SURVIVES")
+        text = ", ".join(row.killers) if row.killers else paint("31;1", "SURVIVED")
         long = len(", ".join(row.killers)) > _WIDTH and not whole
         yield f"{row.mutant:<{width}}  {f'{text[:_WIDTH]}… ({len(row.killers)} checks)' if long else text}"
 
@@ -149,9 +166,9 @@ def kill_matrix(rows: Sequence[KillRow], areas: Mapping[str, str]) -> OutcomeMat
     columns = list(dict.fromkeys(_cut_area(check) for row in rows for check in row.killers))
     return OutcomeMatrix(
         key="kills",
-        title="Which checks notice which mutants",
+        title="Which checks kill which mutants",
         about="Rows are areas of mutants, columns are areas of checks. Each figure: mutants of the row that a "
-        "check of the column notices. Open a cell for their names.",
+        "check of the column kills. Open a cell for their names.",
         corner="Mutants",
         columns=tuple(MatrixColumn(name=name) for name in columns),
         rows=tuple(
@@ -172,7 +189,7 @@ def _cut_area(check: str) -> str:
 
 def _count_killed(rows: Sequence[KillRow]) -> str:
     survivors = [row.mutant for row in rows if not row.killers]
-    return format_count(len(rows), "mutant") + (f"; unnoticed: {', '.join(survivors)}" if survivors else "")
+    return format_count(len(rows), "mutant") + (f"; survived: {', '.join(survivors)}" if survivors else "")
 
 
 def _kill_cell(rows: Sequence[KillRow], column: str) -> MatrixCell | None:
@@ -182,8 +199,8 @@ def _kill_cell(rows: Sequence[KillRow], column: str) -> MatrixCell | None:
         return None
     return MatrixCell(
         text=str(len(noticed)),
-        words=f"noticed by checks of {column}",
+        words=f"killed by checks of {column}",
         mark=mark_of("pass" if len(noticed) == len(rows) else "info"),
-        title=f"{len(noticed)} of {format_count(len(rows), 'mutant')} noticed by checks of {column}",
+        title=f"{len(noticed)} of {format_count(len(rows), 'mutant')} killed by checks of {column}",
         wire=tuple(f"{mutant}: {', '.join(checks)}" for mutant, checks in noticed.items()),
     )

@@ -12,27 +12,34 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from harness.engine.results import Result
-from harness.outcome import Exit, Level, Verdict
+from harness.outcome import Accounted, Exit, Reason, Verdict
 from harness.outcome.words import format_count
+from harness.report.accounting import Accounting, LeftOut, RunVerdict, account_for, conclude_checks, detail_lines
 from harness.report.causes import describe, describe_stale, find_causes
 from harness.report.explanation import explain
-from harness.report.ledger_text import Headline, headline, ledger_lines
 from harness.report.records import run_record
 
 if TYPE_CHECKING:
-    from harness.engine.events import PhaseFinished, Planned, RunFinished
+    from harness.engine.events import PhaseFinished, Planned
     from harness.report.page.matrix import OutcomeMatrix
     from harness.report.run_state import RunState
 
 EXPLAINED = frozenset({Verdict.FAIL, Verdict.ERROR})
 """Verdicts that a terminal explains at once; the others are one line each, or explained with -v."""
 
-ERRED = "the harness itself erred: the ERROR blocks above are bugs of ours, please report them"
+ERRED = "note: a harness error is a bug of the harness; report it with its block above"
 
-_SLOWER = "--rate N asks no faster than N times a second, --max-wait S waits longer"
+_SLOWER = "help: `--rate N` sends at most N requests a second, `--max-wait S` waits longer"
 
-_ONE_LINE = frozenset({Verdict.WARN, Verdict.STALE, Verdict.XFAIL})
-
+COLORS = {
+    Accounted.FAILED: "31;1",
+    Accounted.WARNED: "33",
+    Accounted.PASSED: "32",
+    Accounted.NOT_TESTED: "35",
+    Accounted.NOT_OFFERED: "2",
+    Accounted.EXCLUDED: "2",
+}
+"""The color of each outcome on a terminal (an SGR code)."""
 
 Paint: TypeAlias = Callable[[str, str], str]
 """Returns a text in a colour, or unchanged where there is none."""
@@ -55,54 +62,50 @@ class Section:
     folded: tuple[FoldedLines, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class LeftOut:
-    """How many things have no result, in words what they are, and why."""
-
-    number: int
-    words: str
-    reason: str
-
-
 class Presentation:
     """The words of one command; stateless, so that every format can ask in any order.
 
     `subject` heads a page, `badge` labels a badge; in both, `{api}` is the title of the API. `noun` is what
-    one result is, `command` the command that made it. `states` says in a word that all is well, and that it is
-    not. `unaware`: who does not notice a silent breach. `live`: a terminal shows the results as they come;
-    otherwise `closing` shows them. `lists_causes`: it lists the causes of failures at the end.
+    one result is, `command` the command that made it. `unaware`: who does not notice a silent breach. `live`: a
+    terminal shows the results as they come; otherwise `closing` shows them. `lists_causes`: it lists the causes of
+    failures at the end.
     """
 
     subject = "{api}"
     badge = "{api}"
     command = "check"
     noun = "check"
-    states = ("conformant", "not conformant")
     unaware = "a client"
     live = True
     lists_causes = False
-    conclusions: dict[Exit, str] = {
-        Exit.NOTHING_RAN: "nothing ran: no selected check looked at the target, so this says nothing of it",
-        Exit.HARNESS_ERROR: ERRED,
-        Exit.INTERRUPTED: "interrupted: the exit code is 130, whatever was found until then",
-    }
 
     # for every format
 
-    def headline(self, state: RunState) -> Headline:
-        """The sentence that a reader takes from a finished run: the last line of every format."""
-        return headline(state.whole()[1])
+    def accounting(self, state: RunState) -> Accounting:
+        """How many results have which outcome."""
+        return account_for(state.results, self.noun, self.left_out(state))
 
-    def ledger(self, state: RunState) -> Iterator[str]:
-        """What was judged, and where everything else stands."""
-        return ledger_lines(state.whole()[1])
+    def verdict(self, state: RunState) -> RunVerdict:
+        """The last line of every format."""
+        return conclude_checks(state.whole()[1], self.accounting(state))
+
+    def details(self, state: RunState) -> Iterator[str]:
+        """What a reader of the numbers has to know, too: the MUST checks that were not tested, and why."""
+        return detail_lines(state.results)
 
     def record(self, state: RunState) -> dict[str, Any]:
         """The whole run as the command's schema in `schemas/output` describes it, secrets hidden."""
         target, finished = state.whole()
         causes = [state.mask.tree(cause.record()) for cause in find_causes(state)]
         record = run_record(
-            target, state.capabilities, finished, state.display, started=state.started_text, causes=causes
+            target,
+            state.capabilities,
+            finished,
+            state.display,
+            self.accounting(state),
+            self.verdict(state),
+            started=state.started_text,
+            causes=causes,
         )
         if finished.part is not None:
             from harness.report.shards.check_part import check_part_record
@@ -121,7 +124,7 @@ class Presentation:
         return iter(())
 
     def left_out(self, state: RunState) -> Iterator[LeftOut]:
-        """What was part of the run and has no result."""
+        """What was part of the run and has no result; it counts in the totals."""
         return iter(())
 
     def matrices(self, state: RunState) -> Iterator[OutcomeMatrix]:
@@ -137,8 +140,8 @@ class Presentation:
         return f"{result.id}: {result.title}"
 
     def kind(self, result: Result) -> str:
-        """The result in one word, as JUnit shows it."""
-        return str(result.verdict)
+        """The result in a word, as JUnit shows it."""
+        return result.outcome.word
 
     # for a terminal
 
@@ -152,7 +155,7 @@ class Presentation:
     def format_plan(self, planned: Planned) -> Iterator[str]:
         """How much there is to do."""
         what = f"{format_count(planned.checks, self.noun)}, {format_count(planned.exercises, 'exercise')}"
-        yield f"catalogue: {what} to run{f' in shard {planned.shard}' if planned.shard else ''}"
+        yield f"catalog: {what} to run{f' in shard {planned.shard}' if planned.shard else ''}"
 
     def progress(self, name: str, *, again: bool) -> str:
         """The exercise that runs now; `again`: it was begun earlier and comes to its end."""
@@ -164,7 +167,7 @@ class Presentation:
 
     def is_quiet(self, result: Result, state: RunState) -> bool:
         """Whether a result is told only with -v."""
-        return result.verdict not in _ONE_LINE
+        return result.outcome is not Accounted.WARNED and result.verdict is not Verdict.STALE
 
     def brief(self, result: Result, state: RunState, *, verbose: bool) -> tuple[str, Sequence[str]]:
         """A result that needs no explaining: what follows its headline, and further lines."""
@@ -187,19 +190,23 @@ class Presentation:
         """What stands above the totals."""
         return iter(())
 
-    def totals(self, state: RunState, paint: Paint) -> str | None:
-        """The sentence that counts the results, in place of the usual one."""
-        return None
+    def write_totals(self, state: RunState, paint: Paint) -> str:
+        """The line of totals."""
 
-    def not_judged(self, finished: RunFinished) -> Iterator[str]:
-        """What a reader has to know of results that say nothing."""
-        causes = Counter(result.observation.instead for result in finished.unjudged)
-        listed = ", ".join(f"{cause}: {number}" for cause, number in causes.most_common())
-        advice = f"; {_SLOWER}" if causes.keys() & {"429", "503"} else ""
-        musts = all(result.rule.level is Level.MUST for result in finished.unjudged)
-        which = f"{len(finished.unjudged)} MUST" if musts else format_count(len(finished.unjudged), self.noun)
-        yield f"not judged: {which} had no answer ({listed}){advice}"
+        def paint_outcome(outcome: Accounted, text: str) -> str:
+            return paint(COLORS[outcome], text)
 
-    def conclusion(self, state: RunState) -> str:
-        """What the exit code means, if the headline does not say it."""
-        return self.conclusions.get(state.whole()[1].exit, "")
+        return self.accounting(state).write_totals(state.whole()[1].seconds, paint_outcome)
+
+    def notes(self, state: RunState) -> Iterator[str]:
+        """What a reader has to know of checks without a response, and of errors of the harness."""
+        finished = state.whole()[1]
+        silent = [result for result in finished.unjudged if result.reason is Reason.NO_RESPONSE]
+        if silent:
+            causes = Counter(result.observation.instead for result in silent)
+            listed = ", ".join(f"{cause}: {number}" for cause, number in causes.most_common())
+            yield f"no response: {format_count(len(silent), self.noun)} ({listed})"
+            if causes.keys() & {"429", "503"}:
+                yield _SLOWER
+        if finished.exit is Exit.HARNESS_ERROR:
+            yield ERRED

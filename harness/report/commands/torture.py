@@ -1,4 +1,4 @@
-"""A torture run in words: the headline, the totals, and the run as plain data.
+"""A torture run in words: the verdict, the totals, and the run as plain data.
 
 Layer 6.
 """
@@ -6,15 +6,23 @@ Layer 6.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from harness.benches.client.judgement.outcome import DropOutcome, is_case, list_cases, outcome_of, run_of
 from harness.engine.results import ClientRun, Result
-from harness.outcome import Exit, Severity, Verdict
-from harness.outcome.words import format_count
-from harness.report.causes import describe_stale
-from harness.report.commands.presentation import LeftOut, Paint, Presentation, Section
+from harness.outcome import Accounted, Exit, Reason
+from harness.outcome.words import format_count, list_some
+from harness.report.accounting import (
+    LeftOut,
+    RunVerdict,
+    accounting_record,
+    conclude,
+    count_stale,
+    list_counts,
+)
+from harness.report.causes import describe_stale, key_of
+from harness.report.commands.presentation import COLORS, Paint, Presentation, Section
 from harness.report.commands.torture_lines import (
     group_lines,
     groups,
@@ -23,17 +31,13 @@ from harness.report.commands.torture_lines import (
     unharmed_lines,
 )
 from harness.report.commands.torture_matrix import fault_matrix
-from harness.report.commands.torture_outcomes import SIGNS, list_untried
-from harness.report.ledger_text import Headline, count_stale, make_headline, say_early
-from harness.report.records import code_record
+from harness.report.commands.torture_outcomes import list_untried
+from harness.report.records import code_record, outcome_record
 
 if TYPE_CHECKING:
     from harness.engine.events import PhaseFinished, Planned
     from harness.report.page.matrix import OutcomeMatrix
     from harness.report.run_state import RunState
-
-_UNHARMED = "no fault befell the client in any case"
-_BEST = (DropOutcome.EXACT, DropOutcome.RECOVERED)
 
 
 class TorturePresentation(Presentation):
@@ -42,56 +46,58 @@ class TorturePresentation(Presentation):
     subject = "Client"
     badge = "drops survived"
     command = "torture"
-    states = ("survives", "does not survive")
     unaware = "the user"
     noun = "case"
     live = False
     lists_causes = True
-    conclusions = {
-        Exit.OK: "the client survives every case that was tried",
-        Exit.FAILED: "the client does not survive every case",
-        Exit.NOTHING_RAN: "nothing ran: no case was played, so this says nothing of the client",
-        Exit.UNREACHABLE: "not every case was played, so this says nothing of the others",
-    }
 
-    def headline(self, state: RunState) -> Headline:
+    def verdict(self, state: RunState) -> RunVerdict:
+        """The sum of the cases."""
         _, finished = state.whole()
-        outcomes = Counter(map(outcome_of, list_cases(finished.results)))
         played = list_cases(finished.results)
-        planned = max(state.planned.checks, len(played))
-        right = sum(outcomes[best] for best in _BEST)
+        accounting = self.accounting(state)
+        stale = count_stale(finished.results)
+        counts, total = dict(accounting.counts), accounting.total
+        counts[Accounted.FAILED] = counts.get(Accounted.FAILED, 0) - (len(finished.results) - len(played))
+        total -= len(finished.results) - len(played)
         if finished.exit is Exit.NOTHING_RAN and played:
-            return make_headline(finished, _UNHARMED, count_stale(finished))
-        if right == planned and right:
-            where = "the only case" if planned == 1 else f"all {planned} cases"
-            return make_headline(finished, f"the client ends right in {where}", count_stale(finished))
-        left = planned - len(played)
-        untold = sum(map(_tells_no_status, played))
-        told = [
-            _describe_silent(played),
-            _conjugate(untold, "reports", "report", "a run that did not complete as a success (a warning)"),
-            _conjugate(outcomes[DropOutcome.REPORTED], "ends", "end", "with an error"),
-            _conjugate(outcomes[DropOutcome.CRASHED], "crashes", "crash"),
-            _conjugate(outcomes[DropOutcome.HUNG], "never ends", "never end"),
-            _conjugate(outcomes[DropOutcome.COULD_NOT], "leaves", "leave", "it no way"),
-            _conjugate(left, "was", "were", "not tried"),
-            count_stale(finished),
-        ]
-        said = f"the client ends right in {right} of {planned} cases"
-        return make_headline(finished, say_early(finished), said, ", ".join(filter(None, told)))
+            return conclude(finished, f"no fault took effect in any of {format_count(total, 'case')}", stale)
+        if not played:
+            return conclude(finished, f"no case of {total} was run", stale)
+        baselined = sum(accounting.baselined.values())
+        passed, failed = counts.get(Accounted.PASSED, 0), counts[Accounted.FAILED]
+        if passed == total:
+            said = [f"all {total} cases passed" if total > 1 else "the only case passed"]
+        elif failed:
+            causes = list(dict.fromkeys(key_of(r) for r in played if r.outcome is Accounted.FAILED))
+            why = f"{format_count(len(causes), 'cause')}: {list_some(causes, 3)}"
+            said = [
+                f"{failed} of {format_count(total, 'case')} failed ({why})",
+                list_counts(counts, baselined, without=Accounted.FAILED),
+            ]
+        else:
+            others = list_counts(counts, baselined, without=Accounted.PASSED)
+            said = ["no case failed", f"{passed} of {total} passed, {others}"]
+        helpless = all(outcome_of(result) is DropOutcome.COULD_NOT for result in played)
+        return conclude(finished, *said, "no case left the client a way to the result" if helpless else "", stale)
+
+    def details(self, state: RunState) -> Iterator[str]:
+        return iter(())
 
     def left_out(self, state: RunState) -> Iterator[LeftOut]:
         skipped = sum(item["cases"] for item in list_untried(state))
         if skipped:
-            yield LeftOut(skipped, "not tried", "after equal failures of their kind; --enough 0 tries them")
+            yield LeftOut(
+                skipped, Accounted.EXCLUDED, "after equal failures of their kind; `--enough 0` runs them"
+            )
         if left := state.planned.checks - len(list_cases(state.results)) - skipped:
-            yield LeftOut(left, "not run", "the run ended early")
+            if state.whole()[1].halted:
+                yield LeftOut(left, Accounted.NOT_TESTED, "the run ended early", Reason.NOT_REACHED)
+            else:
+                yield LeftOut(left, Accounted.EXCLUDED, "after the first failure (`--fail-fast`)")
 
     def matrices(self, state: RunState) -> Iterator[OutcomeMatrix]:
         yield fault_matrix(state)
-
-    def ledger(self, state: RunState) -> Iterator[str]:
-        return iter(())
 
     def record(self, state: RunState) -> dict[str, Any]:
         from harness.report.shards.shard_record import part_record
@@ -105,6 +111,7 @@ class TorturePresentation(Presentation):
                 "text": _choose_first_phase(state).notes[0],
                 "events": _choose_first_phase(state).counts["events"],
                 "exit": int(finished.exit),
+                "accounting": accounting_record(finished, self.accounting(state), self.verdict(state)),
                 "seconds": round(finished.seconds, 3),
                 "counts": {str(outcome): counts[outcome] for outcome in DropOutcome},
                 "untried": list_untried(state),
@@ -137,7 +144,8 @@ class TorturePresentation(Presentation):
         return result.title
 
     def kind(self, result: Result) -> str:
-        return str(outcome_of(result)) if is_case(result) else super().kind(result)
+        word = super().kind(result)
+        return f"{word}: {outcome_of(result)}" if is_case(result) else word
 
     def opening(self, state: RunState) -> Iterator[str]:
         return iter(())
@@ -159,7 +167,7 @@ class TorturePresentation(Presentation):
         if not is_case(result):
             return f"{self.kind(result).upper()} {result.id}: {describe_stale(result)}"
         outcome = outcome_of(result)
-        word = paint(SIGNS[outcome][1], f"{outcome.upper():<7}")
+        word = paint(COLORS[result.outcome], f"{result.outcome.word.upper():<11} {outcome}")
         problem = "".join(f": {state.mask.show(f.message)}" for f in result.observation.findings)
         return f"{word} {result.title} ({result.seconds:.2f} s){problem}"
 
@@ -168,50 +176,19 @@ class TorturePresentation(Presentation):
         yield from strip_lines(state.results, _choose_first_phase(state).counts["events"], paint)
         for group in groups(state.results):
             headline, *rest = group_lines(group, state, verbose=verbose)
-            yield from ("", paint(SIGNS[outcome_of(group[0])][1], headline), *rest)
+            yield from ("", paint(COLORS[group[0].outcome], headline), *rest)
         yield from (f"\n{line}" for line in unharmed_lines(state.results))
 
-    def conclusion(self, state: RunState) -> str:
-        _, finished = state.whole()
-        said = super().conclusion(state)
-        outcomes = Counter(map(outcome_of, list_cases(finished.results)))
-        stale = count_stale(finished)
-        if finished.exit is Exit.NOTHING_RAN and outcomes:
-            said = f"nothing can be said: {_UNHARMED}"
-        elif stale and finished.exit is Exit.FAILED and not finished.counts[Verdict.FAIL]:
-            said = f"the client breaks nothing, but {stale}: --baseline-prune takes out what excuses nothing"
-        elif finished.exit is Exit.OK and finished.counts[Verdict.WARN]:
-            weak = format_count(finished.counts[Verdict.WARN], "case")
-            said = f"the client breaks no promise, but is weak in {weak} (warnings; --strict fails on them)"
-        elif finished.exit is Exit.OK and outcomes and not sum(outcomes[best] for best in _BEST):
-            said = "nothing can be said: no case left the client a way to the result"
-        elif finished.exit is Exit.OK and finished.counts[Verdict.XFAIL]:
-            said += ", or is excused"
-        return said
-
-    def totals(self, state: RunState, paint: Paint) -> str | None:
-        _, finished = state.whole()
-        counts = Counter(map(outcome_of, list_cases(finished.results)))
-        words = [paint(SIGNS[o][1], f"{counts[o]} {o}") for o in DropOutcome if counts[o]]
-        skipped = sum(item["cases"] for item in list_untried(state))
-        words += [f"{skipped} not tried after equal failures (--enough 0 tries them)"] if skipped else []
-        left = state.planned.checks - len(list_cases(finished.results)) - skipped
-        words += [f"{left} not run"] if left else []
-        excused = finished.counts[Verdict.XFAIL]
-        words += [f"{excused} excused by the baseline"] if excused else []
-        stale = count_stale(finished)
-        words += [f"{stale} (--baseline-prune)"] if stale else []
-        return f"\n{format_count(state.planned.checks, 'case')}: {', '.join(words)} in {finished.seconds:.1f} s"
-
-
-def _conjugate(number: int, one: str, more: str, *rest: str) -> str:
-    """What so many cases do, by the verb for one or for more; "" if none does."""
-    return " ".join((str(number), one if number == 1 else more, *rest)) if number else ""
-
-
-def _tells_no_status(result: Result) -> bool:
-    """Whether all that is wrong is that a run that failed is reported without its status."""
-    return any(finding.severity is Severity.NON_STRICT for finding in result.observation.findings)
+    def notes(self, state: RunState) -> Iterator[str]:
+        """The detail words of the cases, and what the options left out."""
+        cases = list_cases(state.results)
+        counts = Counter(map(outcome_of, cases))
+        if cases:
+            yield f"outcomes: {', '.join(f'{counts[one]} {one}' for one in DropOutcome if counts[one])}"
+        if skipped := sum(item["cases"] for item in list_untried(state)):
+            yield f"excluded: {format_count(skipped, 'case')} after equal failures (`--enough 0` runs them)"
+        if count_stale(state.results):
+            yield "help: `--baseline-prune` removes stale entries from the baseline"
 
 
 def _choose_first_phase(state: RunState) -> PhaseFinished:
@@ -219,16 +196,6 @@ def _choose_first_phase(state: RunState) -> PhaseFinished:
     from harness.engine.events import PhaseFinished
 
     return state.phases[0] if state.phases else PhaseFinished(name="", counts={"events": 0}, notes=("",))
-
-
-def _describe_silent(results: Sequence[Result]) -> str:
-    """How many cases break a promise and tell nobody, and what is wrong in them; "" if none does."""
-    silent = [outcome_of(result) for result in results if not _tells_no_status(result)]
-    counts = Counter(outcome for outcome in silent if SIGNS[outcome][0].isupper())
-    if not counts:
-        return ""
-    which = ", ".join(f"{counts[outcome]} {outcome}" for outcome in DropOutcome if counts[outcome])
-    return _conjugate(counts.total(), "breaks", "break", f"a MUST without a word ({which})")
 
 
 def _record_case(result: Result) -> dict[str, Any]:
@@ -240,8 +207,8 @@ def _record_case(result: Result) -> dict[str, Any]:
         "row": run.row,
         **({} if run.event is None else {"event": run.event}),
         **({"kind": run.kind} if run.kind else {}),
-        "outcome": str(outcome_of(result)),
-        "verdict": str(result.verdict),
+        **outcome_record(result),
+        "detail": str(outcome_of(result)),
         **{name: value for finding in findings for name, value in code_record(finding).items()},
         **({"severity": str(findings[0].severity)} if findings else {}),
         **({"baseline": result.excuse} if result.excuse else {}),

@@ -62,11 +62,11 @@ def strip_lines(results: Sequence[Result], events: int, paint: Paint = lambda _,
 
 
 def unharmed_lines(results: Sequence[Result]) -> Iterator[str]:
-    """Names the cases in which nothing befell the client, whatever was planned."""
+    """Names the cases in which no planned fault took effect."""
     unharmed = [result for result in list_cases(results) if run_of(result).unharmed]
     if unharmed:
         cases = format_count(len(unharmed), "case")
-        yield f"no fault befell the client in {cases}, so nothing was shown there: {_name_some(unharmed)}"
+        yield f"no fault took effect in {cases}, which therefore proves nothing: {_name_some(unharmed)}"
 
 
 def _name_some(results: Sequence[Result]) -> str:
@@ -80,7 +80,8 @@ def group_lines(group: Sequence[Result], state: RunState, *, verbose: bool = Fal
     problems = list(dict.fromkeys(describe_problem(result, state) for result in group))
     times, rule = format_count(len(group), "case"), first.rule
     weight = f"a warning of {rule.id}" if first.verdict is Verdict.WARN else f"{rule.level} {rule.id}"
-    yield f"{outcome_of(first).upper()} ({times}, {weight}) at {run.name} the client {problems[0]}"
+    word = f"{first.outcome.word.upper()} {outcome_of(first)}"
+    yield f"{word} ({times}, {weight}) at {run.name} the client {problems[0]}"
     if first.excuse:
         yield f"  baseline: {state.mask.text(first.excuse)}"
     if len(group) > 1:

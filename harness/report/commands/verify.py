@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.benches.recordings.run import REVISION, USABLE
 from harness.engine.results import RecordedPlace, Result
-from harness.outcome import Finding
+from harness.outcome import Finding, Observation, Verdict, account
 from harness.outcome.words import format_count
+from harness.report.accounting import accounting_record
 from harness.report.commands.presentation import FoldedLines, Paint, Presentation, Section
 from harness.report.evidence.evidence_text import place_line
 from harness.report.finding_text import compared_lines
@@ -40,15 +41,10 @@ class VerifyPresentation(Presentation):
     subject = "Recordings"
     badge = "recordings"
     command = "verify"
-    states = ("conformant", "not conformant")
-    noun = "rule"
     live = False
-    conclusions = {}
-
-    def ledger(self, state: RunState) -> Iterator[str]:
-        return iter(())
 
     def record(self, state: RunState) -> dict[str, Any]:
+        finished = state.whole()[1]
         left_out = [
             {"file": place.file, **({"entry": place.entry} if place.entry else {}), "reason": reason}
             for reason, places in _list_left_out(state).items()
@@ -58,12 +54,13 @@ class VerifyPresentation(Presentation):
             {
                 "entries": {"judged": _sum(state, "entries"), "left_out": len(left_out)},
                 "judged": {kind: _sum(state, kind) for kind in _KINDS},
-                "rules": {result.id: str(result.verdict) for result in state.results if result.rule is not USABLE},
+                "accounting": accounting_record(finished, self.accounting(state), self.verdict(state)),
+                "rules": {result.id: str(result.outcome) for result in state.results if result.rule is not USABLE},
                 "left_out": left_out,
                 "revisions": _by_revision(state),
                 "unusable": [{"file": file, "reason": reason} for file, reason in _list_unusable(state)],
                 "findings": [_record_finding(result, finding) for result, _, finding in list_findings(state)],
-                **({"halted": halted} if (halted := state.whole()[1].halted) else {}),
+                **({"halted": finished.halted} if finished.halted else {}),
             }
         )
         return record
@@ -87,11 +84,11 @@ class VerifyPresentation(Presentation):
         yield from (state.mask.show(f"{phase.name}: {note}") for note in phase.notes)
 
     def format_result(self, result: Result, state: RunState, paint: Paint) -> str:
-        return f"{result.verdict.upper():<10} {result.id} [{result.rule.level}] {result.title}"
+        return f"{result.outcome.word.upper():<11} {result.id} [{result.rule.level}] {result.title}"
 
     def closing(self, state: RunState, paint: Paint, *, verbose: bool) -> Iterator[str]:
         for result, place, finding in list_findings(state):
-            kind = f"{place.verdict.upper()} {finding.rule} [{result.rule.level}]"
+            kind = f"{_word_of(place, finding).upper()} {finding.rule} [{result.rule.level}]"
             yield f"{place_line(place, state.mask)}: {kind} {state.mask.show(finding.message)}"
             yield from (f"  {line}" for line in compared_lines(finding, state.mask))
         for group in _fold_left_out(state):
@@ -107,7 +104,10 @@ class VerifyPresentation(Presentation):
         for file, reason in _list_unusable(state):
             yield state.mask.show(f"broken: {file}: {reason}")
 
-    def totals(self, state: RunState, paint: Paint) -> str | None:
+        yield self._describe_judged(state)
+
+    def _describe_judged(self, state: RunState) -> str:
+        """How much was read, and how much of it was judged."""
         entries = _sum(state, "entries")
         left_out = sum(map(len, _list_left_out(state).values()))
         bodies = format_count(_sum(state, "bodies"), "body", "bodies")
@@ -117,6 +117,11 @@ class VerifyPresentation(Presentation):
             f"{format_count(entries + left_out, 'entry', 'entries')}; left out {left_out}; "
             f"{format_count(len(list_findings(state)), 'finding')}"
         )
+
+
+def _word_of(place: RecordedPlace, finding: Finding) -> str:
+    """The outcome of one finding by itself; information breaks nothing and is a note."""
+    return "note" if place.verdict is Verdict.INFO else account(place.verdict, Observation.of([finding])).word
 
 
 def list_findings(state: RunState) -> list[tuple[Result, RecordedPlace, Finding]]:

@@ -5,18 +5,18 @@ Layer 6.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 
 from harness.engine.results import Result
 from harness.look.assets import Mark, mark_of
-from harness.outcome import Standing, Verdict
+from harness.outcome import Accounted, Verdict
 from harness.report.causes import FAILING, describe
 from harness.report.page.fragments import FragmentNames
-from harness.report.page.standing_rows import VerdictCount, count_for_bar
+from harness.report.page.outcome_rows import OutcomeCount, count_for_bar
 from harness.report.presented_run import PresentedRun
 
-_OPEN = frozenset({*FAILING, Verdict.WARN, Verdict.INFO})
+_OPEN = frozenset({Accounted.FAILED, Accounted.WARNED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,15 +45,15 @@ class Area:
     name: str
     title: str
     fragment: str
-    bar: list[VerdictCount]
+    bar: list[OutcomeCount]
     rows: list[ResultRow]
     failed: int
     is_open: bool
 
     @property
-    def judged(self) -> int:
-        """How many of its results were judged."""
-        return sum(part.number for part in self.bar if not part.hatched)
+    def passed(self) -> int:
+        """How many of its results passed."""
+        return sum(part.number for part in self.bar if part.word == Accounted.PASSED.word)
 
 
 def list_areas(state: PresentedRun, names: FragmentNames, detailed: frozenset[str]) -> list[Area]:
@@ -67,10 +67,11 @@ def list_areas(state: PresentedRun, names: FragmentNames, detailed: frozenset[st
             name=name,
             title=titles.get(name, ""),
             fragment=names.name(f"area-{name}"),
-            bar=count_for_bar(results),
+            bar=count_for_bar(Counter(result.outcome for result in results)),
             rows=[_to_row(result, state, names, detailed) for result in results],
-            failed=sum(result.verdict in FAILING for result in results),
-            is_open=len(members) == 1 or any(result.verdict in _OPEN for result in results),
+            failed=sum(result.outcome is Accounted.FAILED for result in results),
+            is_open=len(members) == 1
+            or any(result.outcome in _OPEN or result.verdict in FAILING for result in results),
         )
         for name, results in members.items()
     ]
@@ -78,7 +79,6 @@ def list_areas(state: PresentedRun, names: FragmentNames, detailed: frozenset[st
 
 def _to_row(result: Result, state: PresentedRun, names: FragmentNames, detailed: frozenset[str]) -> ResultRow:
     rule = result.rule
-    word, kind = shown_verdict(result)
     said = "" if result.verdict is Verdict.PASS else describe(result, state)
     title = state.mask.text(result.title)
     return ResultRow(
@@ -86,21 +86,13 @@ def _to_row(result: Result, state: PresentedRun, names: FragmentNames, detailed:
         fragment=names.name(result.id),
         title=title,
         level=str(rule.level),
-        word=word,
-        filter="fail" if result.verdict in FAILING else kind,
-        mark=mark_of(kind),
+        word=result.outcome.word,
+        filter=str(result.outcome),
+        mark=mark_of(str(result.outcome)),
         detailed=result.id in detailed,
         requirement="" if rule.statement.rstrip(".") == title else rule.statement,
         source=str(rule.source),
         url=rule.source.url,
         breaks=rule.breaks,
-        said="" if said == result.title else said,
+        said=": ".join(part for part in (result.reason_words, "" if said == result.title else said) if part),
     )
-
-
-def shown_verdict(result: Result) -> tuple[str, str]:
-    """The word for a result, and the name of its mark: what was refused or not asked is told apart."""
-    standing = result.standing
-    if standing in (Standing.REFUSED, Standing.NO_ANSWER, Standing.NOT_ASKED, Standing.BLOCKED):
-        return str(standing).replace("_", " "), str(standing)
-    return str(result.verdict).replace("_", " "), str(result.verdict)

@@ -16,7 +16,6 @@ from harness.report.evidence.evidence_text import Log, logs, place_line
 from harness.report.evidence.stream_events import number_in_whole
 from harness.report.explanation import replay_words, reproduction_lines
 from harness.report.finding_text import place
-from harness.report.page.areas import shown_verdict
 from harness.report.page.comparison import MarkedText, compare_texts
 from harness.report.page.event_list import EventList, list_events
 from harness.report.page.fragments import FragmentNames
@@ -76,7 +75,6 @@ class Detail:
 def detail(result: Result, state: PresentedRun, names: FragmentNames) -> Detail:
     """A result in full; secrets hidden."""
     rule, observation, display = result.rule, result.observation, state.display
-    word, kind = shown_verdict(result)
     shown = order_findings(result, state)[:_MOST_FINDINGS]
     places = [place_line(item, state.mask) for item in result.evidence if isinstance(item, RecordedPlace)]
     others = [item for item in result.evidence if not isinstance(item, RecordedPlace)]
@@ -92,8 +90,8 @@ def detail(result: Result, state: PresentedRun, names: FragmentNames) -> Detail:
         fragment=names.name(result.id),
         title=state.mask.text(result.title),
         level=str(rule.level),
-        word=word,
-        mark=mark_of(kind),
+        word=result.reason_words or result.outcome.word,
+        mark=mark_of(str(result.outcome)),
         requirement=rule.statement,
         source=str(rule.source),
         url=rule.source.url,

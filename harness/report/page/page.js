@@ -26,12 +26,12 @@
     const row = element("details", "row");
     const summary = element("summary");
     const verdict = element("span", "verdict v-pass");
-    verdict.append(icon("pass"), "pass");
+    verdict.append(icon("pass"), "passed");
     summary.append(verdict, element("code", "", item.id), element("span", "title", item.id.includes(item.title) ? "" : item.title), element("span", "tag", item.level));
     const more = element("div", "more");
     for (const text of [item.requirement, `Source: ${item.source}`]) if (text) more.append(element("p", "", text));
     row.id = item.fragment;
-    row.dataset.kind = "pass";
+    row.dataset.kind = "passed";
     row.dataset.level = item.level;
     row.append(summary, more);
     one(`.area[data-area="${item.area}"] .rows`).append(row);
@@ -87,7 +87,7 @@
     }
     let drawn = 0;
     for (const item of passing) {
-      item.kind = "pass";
+      item.kind = "passed";
       item.text ??= `${item.id} ${item.title} ${item.requirement} ${item.source}`.toLowerCase();
       const hit = hits(item);
       found += hit;

@@ -13,7 +13,7 @@ from harness.report.records import finding_record
 from harness.report.shards.shard_record import part_record
 from harness.wire import Exchange
 
-OBSERVED_TEXTS = ("reason", "instead", "cause", "remedy")
+OBSERVED_TEXTS = ("reason", "instead", "cause", "remedy", "needs")
 """The texts of an observation, by their names in it and in the record."""
 
 

@@ -153,7 +153,7 @@ def _finish(results: tuple[Result, ...], records: Sequence[Mapping[str, Any]]) -
     """The end of the whole run; times, waits and losses add up."""
     interrupted = any(record["exit"] == Exit.INTERRUPTED for record in records)
     waited = [record["waited"] for record in records]
-    holes = tuple(dict.fromkeys(str(hole) for record in records for hole in record["ledger"].get("holes", ())))
+    holes = tuple(dict.fromkeys(str(hole) for record in records for hole in record["accounting"]["holes"]))
     cut = [record["cut"] for record in records]
     return RunFinished(
         results,
@@ -168,6 +168,6 @@ def _finish(results: tuple[Result, ...], records: Sequence[Mapping[str, Any]]) -
             sum(int(one["unsent"]) for one in cut),
             "the reports of the shards name it",
         ),
-        next((str(record["ledger"]["halted"]) for record in records if record["ledger"]["halted"]), ""),
+        next((str(record["accounting"]["halted"]) for record in records if record["accounting"]["halted"]), ""),
         holes=holes,
     )

@@ -79,7 +79,7 @@ def _read_run(case: Mapping[str, Any], numbers: Mapping[str, int]) -> ClientRun:
         settings={name: str(case[name]) for name in ("plan", "event_ids", "resume")},
         row=str(case["row"]),
         kind=str(case.get("kind", "")),
-        outcome=str(case["outcome"]),
+        outcome=str(case["detail"]),
         event=case.get("event"),
         moments=tuple(
             WireMoment(

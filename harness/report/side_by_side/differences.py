@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from harness.outcome import FIRST_WORDS, Exit
 from harness.outcome.words import format_count
 from harness.report.side_by_side.run_file import RunEntry, RunFile
 
@@ -32,7 +33,7 @@ class ComparedRow:
     @property
     def differs(self) -> bool:
         """Whether those runs that looked at it do not all say the same."""
-        return len({entry.word for entry in self.entries if entry is not None and entry.asked}) > 1
+        return len({entry.outcome for entry in self.entries if entry is not None and entry.asked}) > 1
 
     @property
     def agrees(self) -> bool:
@@ -44,8 +45,8 @@ class ComparedRow:
     @property
     def judged_alike(self) -> bool:
         """Whether nothing is broken, and the runs that judged it say the same."""
-        judged = [entry for entry in self.entries if entry is not None and entry.standing == "judged"]
-        return not self.broken and len({entry.word for entry in judged}) < 2
+        judged = [entry for entry in self.entries if entry is not None and entry.judged]
+        return not self.broken and len({entry.outcome for entry in judged}) < 2
 
     @property
     def broken(self) -> int:
@@ -81,28 +82,27 @@ class ComparedRuns:
         return [row for row in self.rows if not (row.broken or row.differs or row.agrees)]
 
     @property
-    def headline(self) -> str:
-        """The sentence that a reader takes from the comparison."""
+    def verdict(self) -> str:
+        """The last line of the comparison; of several targets it is no verdict, because none is the later one."""
         if self.same_target:
             new, fixed = len(self.list_changes("new")), len(self.list_changes("fixed"))
             still, changed = len(self.list_changes("still")), len(self.list_changes("changed"))
-            others = [
-                f"{still} still {'fails' if still == 1 else 'fail'}" if still else "",
+            parts = [
+                format_count(new, "new failure") if new else "no new failure",
+                f"{fixed} fixed" if fixed else "",
+                f"{still} still failed" if still else "",
                 f"{changed} changed otherwise" if changed else "",
             ]
-            rest = "".join(f"; {part}" for part in others if part)
-            if not new and not fixed:
-                return f"No failure is new and none is fixed{rest}."
-            return f"{format_count(new, 'failure')} {'is' if new == 1 else 'are'} new, {fixed} fixed{rest}."
+            return f"{FIRST_WORDS[Exit.FAILED if new else Exit.OK]}: {', '.join(filter(None, parts))}."
         broken = sum(bool(row.broken) for row in self.rows)
         where = format_count(len(self.runs), "target")
         asked = sum(any(entry and entry.asked for entry in row.entries) for row in self.rows)
-        said = f"{broken} of {format_count(asked, 'result')} fail on at least one of {where}"
+        said = f"{broken} of {format_count(asked, 'check')} failed on at least one of {where}"
         if not broken:
             differ = format_count(len(self.telling), "result differs", "results differ")
-            said = f"Nothing fails on any of {where}; {differ}"
+            said = f"No check failed on any of {where}; {differ}"
         hidden = len(self.unjudged)
-        left = f"; {format_count(hidden, 'result was', 'results were')} not judged on each" if hidden else ""
+        left = f"; {format_count(hidden, 'check was', 'checks were')} not tested on each" if hidden else ""
         return f"{said}{left}."
 
 
@@ -137,9 +137,9 @@ def _change(before: RunEntry | None, after: RunEntry | None, last: RunFile) -> s
         return "still" if was else "new"
     if was:
         gone_is_fine = after is None and not last.lists_all
-        judged = after is not None and after.standing == "judged"
+        judged = after is not None and after.judged
         return "fixed" if judged or gone_is_fine else "changed"
-    seen = {entry.word for entry in (before, after) if entry is not None and entry.asked}
+    seen = {entry.outcome for entry in (before, after) if entry is not None and entry.asked}
     return "changed" if len(seen) > 1 else ""
 
 
@@ -147,23 +147,22 @@ def list_lines(compared: ComparedRuns) -> Iterator[str]:
     """The comparison for a terminal: the runs, then a line for each row that tells something."""
     for number, run in enumerate(compared.runs):
         target = "" if run.target == run.name else f" ({run.target})"
-        yield f"{number + 1}  {run.name}{target}: {run.started} {run.headline}".rstrip(" :")
+        yield f"{number + 1}  {run.name}{target}: {run.started} {run.verdict}".rstrip(" :")
     yield ""
     for row in compared.telling:
         told = row.told
-        words = " → ".join(entry.word if entry else "absent" for entry in row.entries)
+        words = " → ".join(entry.outcome.word if entry else "absent" for entry in row.entries)
         if not compared.same_target:
-            words = " | ".join(entry.word if entry else "absent" for entry in row.entries)
+            words = " | ".join(entry.outcome.word if entry else "absent" for entry in row.entries)
         label = (row.change or "differs").upper() if compared.same_target else ""
         said = f": {' '.join(told.said.split())}" if told.said and told.broken else ""
         level = f" [{told.level}]" if told.level else ""
         yield f"{label:<8}{row.id}{level} {words}{said}".strip()
     same, hidden = len(compared.agreeing), len(compared.unjudged)
-    say, are = ("says", "is") if same == 1 else ("say", "are")
-    yield f"{format_count(same, 'result')} {say} the same everywhere and {are} not broken"
+    yield f"{format_count(same, 'check has', 'checks have')} the same outcome everywhere and did not fail"
     if hidden:
-        yield f"{format_count(hidden, 'result was', 'results were')} not judged in each run: nothing is said of it"
+        yield f"{format_count(hidden, 'check was', 'checks were')} not tested in each run"
     if not compared.same_target:
         yield "the runs are of several targets, so nothing is called new or fixed, and the exit code is 0"
         yield "(--same-target, if it is one server at several addresses)"
-    yield compared.headline
+    yield compared.verdict

@@ -9,17 +9,17 @@ from collections.abc import Callable
 from typing import Any
 
 from harness.look.assets import Mark, mark_of
+from harness.outcome import Accounted
 from harness.outcome.words import shorten
 from harness.report.page.fragments import FragmentNames
+from harness.report.page.outcome_rows import count_for_bar
 from harness.report.page.rendering import render_template
-from harness.report.page.standing_rows import VerdictCount
 from harness.report.side_by_side.differences import ComparedRow, ComparedRuns
 from harness.report.side_by_side.run_file import RunEntry, RunFile
 
 _SAID = 300
 _MOST_ROWS = 2_000
-_ABSENT = ("absent", mark_of("not_asked"))
-_JUDGED = frozenset({"pass", "fail", "warn", "info", "xfail", "stale", "error"})
+_ABSENT = ("absent", mark_of("excluded"))
 
 
 def render_page(compared: ComparedRuns, mask: Callable[[str], str]) -> str:
@@ -34,7 +34,7 @@ def render_page(compared: ComparedRuns, mask: Callable[[str], str]) -> str:
         "compare",
         title=mask(f"Comparison: {', '.join(run.name for run in compared.runs)}"),
         command="compare",
-        headline=compared.headline,
+        headline=compared.verdict,
         state_word=word if broken else f"no {word}",
         state_mark=mark_of("fail" if broken else "pass"),
         runs=[_show_run(run, mask) for run in compared.runs],
@@ -58,17 +58,9 @@ def _show_run(run: RunFile, mask: Callable[[str], str]) -> dict[str, Any]:
         "name": mask(run.name),
         "target": mask(run.target),
         "started": run.started,
-        "headline": mask(run.headline),
-        "counts": [
-            VerdictCount(
-                word=word.replace("_", " "), number=number, mark=mark_of(word), hatched=word not in _JUDGED
-            )
-            for word, number in sorted(run.counts.items(), key=lambda item: _ORDER.get(item[0], 99))
-        ],
+        "verdict": mask(run.verdict),
+        "counts": count_for_bar(run.counts),
     }
-
-
-_ORDER = {word: place for place, word in enumerate(("pass", "fail", "error", "stale", "warn", "xfail", "info"))}
 
 
 def _show_row(
@@ -89,16 +81,16 @@ def _show_row(
 def _show_cell(entry: RunEntry | None, mask: Callable[[str], str]) -> dict[str, str | Mark]:
     if entry is None:
         return {"word": _ABSENT[0], "mark": _ABSENT[1], "said": ""}
-    said = "" if entry.verdict == "pass" else shorten(" ".join(mask(entry.said).split()), _SAID)
-    return {"word": entry.word.replace("_", " "), "mark": mark_of(entry.word), "said": said}
+    said = "" if entry.outcome is Accounted.PASSED else shorten(" ".join(mask(entry.said).split()), _SAID)
+    return {"word": entry.outcome.word, "mark": mark_of(str(entry.outcome)), "said": said}
 
 
 def render_markdown(compared: ComparedRuns, mask: Callable[[str], str]) -> str:
     """The comparison as Markdown, for a comment or a job summary."""
     heads = " | ".join(_write_cell(run.name) for run in compared.runs)
-    lines = ["## Comparison", "", f"**{_write_cell(compared.headline)}**", ""]
+    lines = ["## Comparison", "", f"**{_write_cell(compared.verdict)}**", ""]
     lines += [
-        f"- {_write_cell(run.name)}: {_write_cell(run.headline)} {_write_cell(run.started)}".rstrip()
+        f"- {_write_cell(run.name)}: {_write_cell(run.verdict)} {_write_cell(run.started)}".rstrip()
         for run in compared.runs
     ]
     if compared.telling:
@@ -106,7 +98,7 @@ def render_markdown(compared: ComparedRuns, mask: Callable[[str], str]) -> str:
         lines += ["", f"| {change}result | level | {heads} |"]
         lines += [f"| {'--- | ' if change else ''}--- | --- |{' --- |' * len(compared.runs)}"]
     for row in compared.telling[:_MOST_ROWS]:
-        words = " | ".join((entry.word if entry else "absent").replace("_", " ") for entry in row.entries)
+        words = " | ".join(entry.outcome.word if entry else "absent" for entry in row.entries)
         change = f"{row.change} | " if compared.same_target else ""
         lines.append(f"| {change}`{_write_cell(row.id)}` | {row.told.level} | {words} |")
     return mask("\n".join(lines)) + "\n"
@@ -120,7 +112,7 @@ def _write_cell(text: str) -> str:
 def compare_record(compared: ComparedRuns) -> dict[str, Any]:
     """The comparison as plain data; the caller hides secrets."""
     return {
-        "headline": compared.headline,
+        "verdict": compared.verdict,
         "same_target": compared.same_target,
         "runs": [
             {
@@ -129,9 +121,9 @@ def compare_record(compared: ComparedRuns) -> dict[str, Any]:
                 "command": run.kind,
                 "target": run.target,
                 "started": run.started,
-                "headline": run.headline,
+                "verdict": run.verdict,
                 "exit": run.exit,
-                "counts": dict(run.counts),
+                "counts": {str(outcome): number for outcome, number in run.counts.items()},
             }
             for run in compared.runs
         ],
@@ -140,11 +132,11 @@ def compare_record(compared: ComparedRuns) -> dict[str, Any]:
                 "id": row.id,
                 "level": row.told.level,
                 "change": row.change,
-                "verdicts": [entry.word if entry else "absent" for entry in row.entries],
+                "outcomes": [str(entry.outcome) if entry else "absent" for entry in row.entries],
                 "said": [entry.said if entry else "" for entry in row.entries],
             }
             for row in compared.telling
         ],
         "same": len(compared.agreeing),
-        "not_judged": len(compared.unjudged),
+        "not_tested": len(compared.unjudged),
     }

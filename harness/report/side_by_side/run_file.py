@@ -15,23 +15,23 @@ from typing import Any
 
 from harness.benches.client.judgement.outcome import result_id
 from harness.documents import open_file
-from harness.outcome import UsageFault
+from harness.outcome import Accounted, Reason, UsageFault
 from harness.report.finding_text import summarize
 
 _MOST_BYTES = 200_000_000
 """Largest report that is read."""
 
-BROKEN = frozenset({"fail", "error", "stale"})
-"""Verdicts that a reader has to do something about."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunEntry:
-    """One result of a run, by its id; `said` is what its first finding says, or why nothing was judged."""
+    """One result of a run, by its id; `said` is what its first finding says, or why it was not judged.
+
+    `reason` says why it was not tested.
+    """
 
     id: str
-    verdict: str
-    standing: str = "judged"
+    outcome: Accounted
+    reason: str = ""
     title: str = ""
     level: str = ""
     area: str = ""
@@ -40,24 +40,24 @@ class RunEntry:
     seconds: float = 0.0
 
     @property
-    def word(self) -> str:
-        """What stands for it in a table: what was not judged is told apart by its standing."""
-        return self.verdict if self.standing in ("judged", "erred", "untested") else self.standing
+    def asked(self) -> bool:
+        """Whether the run was to test it; an excluded check says nothing, and differs from nothing."""
+        return self.outcome is not Accounted.EXCLUDED
 
     @property
-    def asked(self) -> bool:
-        """Whether the run was to find it out; if not, it says nothing, and differs from nothing."""
-        return self.standing != "not_asked"
+    def judged(self) -> bool:
+        """Whether its rule was compared with a response."""
+        return self.outcome in (Accounted.FAILED, Accounted.WARNED, Accounted.PASSED)
 
     @property
     def tells(self) -> bool:
-        """Whether it says anything of the target: a refusal does, what was not judged does not."""
-        return self.standing in ("judged", "refused", "erred")
+        """Whether it says anything of the target: a feature that is not offered does."""
+        return self.judged or self.outcome is Accounted.NOT_OFFERED
 
     @property
     def broken(self) -> bool:
-        """Whether somebody has to do something about it."""
-        return self.verdict in BROKEN
+        """Whether a reader has to do something about it."""
+        return self.outcome is Accounted.FAILED or self.reason == Reason.HARNESS_ERROR
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,16 +71,16 @@ class RunFile:
     path: str
     kind: str
     target: str
-    headline: str
+    verdict: str
     started: str = ""
     exit: int = 0
     entries: Mapping[str, RunEntry] = field(default_factory=dict)
     lists_all: bool = True
 
     @property
-    def counts(self) -> Counter[str]:
-        """How many results there are of each word."""
-        return Counter(entry.word for entry in self.entries.values())
+    def counts(self) -> Counter[Accounted]:
+        """How many results there are of each outcome."""
+        return Counter(entry.outcome for entry in self.entries.values())
 
     def with_name(self, name: str) -> RunFile:
         """The same run under another name."""
@@ -122,6 +122,11 @@ def kind_of(record: Mapping[str, Any], path: Path) -> str:
 
 def _to_run(record: dict[str, Any], path: Path) -> RunFile:
     kind = kind_of(record, path)
+    if not isinstance(record.get("accounting"), dict):
+        raise UsageFault(
+            f"{str(path)!r} has no accounting: another version of harness wrote it. Run `harness {kind}` again "
+            "with --report json=FILE"
+        )
     try:
         entries = _by_id(_READERS[kind](record))
         target = _read_target(record, path)
@@ -130,7 +135,7 @@ def _to_run(record: dict[str, Any], path: Path) -> RunFile:
             path=str(path),
             kind=kind,
             target=target,
-            headline=str(record.get("ledger", {}).get("headline", "")),
+            verdict=str(record["accounting"]["verdict"]),
             started=str(record.get("started", "")),
             exit=int(record.get("exit", 0)),
             entries=entries,
@@ -172,12 +177,12 @@ def _read_checks(record: Mapping[str, Any]) -> Iterator[RunEntry]:
         name = str(item["id"])
         yield RunEntry(
             id=name,
-            verdict=str(item["verdict"]),
-            standing=str(item.get("standing", "judged")),
+            outcome=Accounted(item["outcome"]),
+            reason=str(item.get("reason", "")),
             title=str(item.get("title") or item.get("statement", "")),
             level=str(item["level"]),
             area=str(item.get("area") or name.partition(".")[0]),
-            said=_summarize(findings[0]) if findings else str(item["reason"]),
+            said=_summarize(findings[0]) if findings else str(item["details"]),
             silent=bool(item.get("silent", False)),
             seconds=float(item.get("seconds", 0)),
         )
@@ -187,8 +192,8 @@ def _read_cases(record: Mapping[str, Any]) -> Iterator[RunEntry]:
     for item in record["cases"]:
         yield RunEntry(
             id=result_id(item["case"]),
-            verdict=str(item["verdict"]),
-            title=str(item["outcome"]),
+            outcome=Accounted(item["outcome"]),
+            title=str(item["detail"]),
             level="",
             area=str(item.get("kind", "")),
             said=str(item["problem"]),
@@ -200,7 +205,7 @@ def _read_failures(record: Mapping[str, Any]) -> Iterator[RunEntry]:
     for item in record["failures"]:
         yield RunEntry(
             id=f"{item['code']} {item['call']}".strip(),
-            verdict=str(item["verdict"]),
+            outcome=Accounted(item["outcome"]),
             level=str(item["level"]),
             area=str(item["rule"]).partition(".")[0],
             said=str(item["message"]),
@@ -211,12 +216,19 @@ def _read_mutants(record: Mapping[str, Any]) -> Iterator[RunEntry]:
     for mutant, killers in record["matrix"].items():
         yield RunEntry(
             id=str(mutant),
-            verdict="pass" if killers else "fail",
-            title=f"noticed by {len(killers)}" if killers else "survives",
+            outcome=_outcome_of_mutant(killers, record["errors"].get(mutant)),
+            reason=str(Reason.HARNESS_ERROR) if record["errors"].get(mutant) else "",
+            title=f"killed by {len(killers)}" if killers else "survived",
             level="MUST",
-            said="" if killers else "no check notices it",
+            said="" if killers else "no check kills it",
             seconds=float(record.get("seconds", {}).get(mutant, 0)),
         )
+
+
+def _outcome_of_mutant(killers: object, errors: object) -> Accounted:
+    if errors:
+        return Accounted.NOT_TESTED
+    return Accounted.PASSED if killers else Accounted.FAILED
 
 
 _KINDS = {

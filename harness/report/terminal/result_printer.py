@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from harness.engine.results import Result
-from harness.outcome import Because, Level, Outcome, Verdict
-from harness.report.commands.presentation import EXPLAINED
+from harness.outcome import Accounted, Because, Level, Outcome, Verdict
+from harness.report.commands.presentation import COLORS, EXPLAINED
 from harness.report.presented_run import PresentedRun
 from harness.report.terminal.screen import Screen
 
@@ -17,16 +17,6 @@ _PROSE = re.compile(
 
 _ARGUED = frozenset({Verdict.FAIL, Verdict.WARN, Verdict.XFAIL})
 """Verdicts that -v explains."""
-
-COLOUR = {
-    Verdict.PASS: "32",
-    Verdict.FAIL: "31;1",
-    Verdict.ERROR: "35;1",
-    Verdict.WARN: "33",
-    Verdict.STALE: "31",
-    Verdict.XFAIL: "33",
-    Verdict.INFO: "36",
-}
 
 
 class ResultPrinter:
@@ -59,14 +49,14 @@ class ResultPrinter:
 
     def _is_told(self, result: Result) -> bool:
         if self._verbose:
-            return result.verdict is not Verdict.EXCLUDED
+            return result.outcome is not Accounted.EXCLUDED
         ours = result.observation.because is Because.OUR_LIMIT
         told_at_the_end = ours or (self._state.stopped is not None and result.unjudged)
         return not told_at_the_end and not self._presentation.is_quiet(result, self._state)
 
     def _write_headline(self, result: Result) -> str:
-        word = result.verdict.upper().replace("_", " ")
-        label = self._screen.paint(COLOUR.get(result.verdict, "2"), f"{word:<10}")
+        label = self._screen.paint(COLORS[result.outcome], f"{result.outcome.word.upper():<11}")
         lenient = result.rule.level is Level.MUST and result.observation.outcome is Outcome.NON_STRICT
-        level = f"{result.rule.level}, kept in a lenient reading" if lenient else str(result.rule.level)
-        return f"{label} {result.id} [{level}] {result.title}"
+        level = f"{result.rule.level}, met in a lenient reading" if lenient else str(result.rule.level)
+        error = " (harness error)" if result.verdict is Verdict.ERROR else ""
+        return f"{label} {result.id} [{level}] {result.title}{error}"

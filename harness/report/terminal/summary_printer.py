@@ -11,12 +11,13 @@ from harness.engine.events import RunFinished
 from harness.engine.results import Result
 from harness.engine.traffic.retries import Waited
 from harness.engine.traffic.timeout_budget import TimeoutLosses
-from harness.outcome import Level, Verdict
-from harness.outcome.words import format_count, list_some, shorten
+from harness.outcome import Level, Reason, Verdict
+from harness.outcome.words import format_count, shorten
 from harness.report.causes import describe, find_causes
+from harness.report.commands.presentation import COLORS
 from harness.report.evidence.curl import curl
 from harness.report.presented_run import PresentedRun
-from harness.report.terminal.result_printer import COLOUR, ResultPrinter
+from harness.report.terminal.result_printer import ResultPrinter
 from harness.report.terminal.screen import Screen, count_seen
 from harness.wire.control_characters import escape_controls
 
@@ -26,10 +27,7 @@ _LEFT_SHOWN = 5
 _LOST_SHOWN = 3
 """Most requests that are printed which a target got last."""
 
-_UNTESTED_SHOWN = 6
-"""Most untested SHOULDs that are named without -v."""
-
-_SILENT = " (* no client can notice it)"
+_SILENT = " (* no client can detect it)"
 
 _LISTED = 60
 """Most failures that are listed at the end."""
@@ -51,7 +49,8 @@ class SummaryPrinter:
         self._screen.lines(self._presentation.closing(self._state, self._screen.paint, verbose=self._verbose))
         self._list_failures()
         self._list_holes(finished)
-        self._screen.lines(self._write_totals(finished))
+        self._screen.line("")
+        self._screen.line(self._presentation.write_totals(self._state, self._screen.paint))
         if finished.waited.times:
             self._screen.line(_describe_wait(finished.waited))
         for path in finished.leftovers[:_LEFT_SHOWN]:
@@ -60,20 +59,16 @@ class SummaryPrinter:
             self._screen.line(f"left behind, too: {more} more, which the JSON report names")
         if finished.cut.hurried or finished.cut.unsent:
             self._screen.line(self._state.mask.text(_describe_cut(finished.cut)))
-        if finished.unjudged:
-            self._screen.lines(self._presentation.not_judged(finished))
-        if self._presentation.live and not self._verbose:
-            self._screen.lines(_say_what_v_adds(finished))
-        if excluded := finished.counts[Verdict.EXCLUDED]:
-            self._screen.line(
-                f"{format_count(excluded, 'check was', 'checks were')} excluded, of which nothing is said"
-            )
         if finished.halted:
             self._screen.line(f"the run ended early: {self._mask_text(finished.halted)}")
-        self._screen.lines(self._mask_text(line) for line in self._presentation.ledger(self._state))
-        if conclusion := self._presentation.conclusion(self._state):
-            self._screen.line(conclusion)
-        self._screen.line(str(self._presentation.headline(self._state)))
+        presentation, state = self._presentation, self._state
+        if reasons := presentation.accounting(state).write_reasons(hint=not self._verbose):
+            self._screen.line(self._mask_text(reasons))
+        self._screen.lines(map(self._mask_text, presentation.details(state)))
+        self._screen.lines(map(self._mask_text, presentation.notes(state)))
+        if presentation.live and not self._verbose:
+            self._screen.lines(_name_what_v_adds(finished))
+        self._screen.line(self._mask_text(str(presentation.verdict(state))))
 
     def _mask_text(self, text: str) -> str:
         return self._state.mask.show(text)
@@ -104,13 +99,14 @@ class SummaryPrinter:
         if len(lines) > 1 or unnamed:
             self._screen.line("")
             starred = any(map(_is_silent, failed)) and self._presentation.live
-            self._screen.line(f"what failed, the worst first{_SILENT if starred else ''}:")
+            self._screen.line(f"failures, the worst first{_SILENT if starred else ''}:")
             self._screen.lines(self._fit(line) for line in lines[:_LISTED])
         if len(lines) > _LISTED:
             self._screen.line(f"  … and {len(lines) - _LISTED} more, which the reports name")
 
     def _write_one_line(self, result: Result) -> str:
-        word = self._screen.paint(COLOUR.get(result.verdict, "2"), f"{result.verdict:<5}")
+        error = result.reason is Reason.HARNESS_ERROR
+        word = self._screen.paint(COLORS[result.outcome], f"{'error' if error else result.outcome.word:<6}")
         level = "" if result.rule.level is Level.MUST else f" [{result.rule.level}]"
         return f"  {word} {result.id}{'*' if _is_silent(result) else ''}{level}: {describe(result, self._state)}"
 
@@ -120,31 +116,12 @@ class SummaryPrinter:
         unseen = len(line) - count_seen(line)
         return line if columns is None else shorten(line, columns - 1 + unseen)
 
-    def _write_totals(self, finished: RunFinished) -> Iterator[str]:
-        said = self._presentation.totals(self._state, self._screen.paint)
-        if said is not None:
-            yield said
-            return
-        yield ""
-        counts = [(verdict, number) for verdict, number in finished.counts.items() if number]
-        words = [self._screen.paint(COLOUR.get(v, "2"), f"{n} {v.replace('_', ' ')}") for v, n in counts]
-        judged = format_count(len(finished.results), self._presentation.noun)
-        yield f"{judged}: {', '.join(words)} in {finished.seconds:.1f} s"
 
-
-def _say_what_v_adds(finished: RunFinished) -> Iterator[str]:
+def _name_what_v_adds(finished: RunFinished) -> Iterator[str]:
     counts = finished.counts
     brief = ["warning"] * bool(counts[Verdict.WARN]) + ["failure"] * (counts[Verdict.FAIL] > 1)
-    more = [f"explains each {' and '.join(brief)}"] * bool(brief)
-    if untested := [result.id for result in finished.results if _is_untested_wish(result)]:
-        more.append(f"says why these were not tested: {list_some(untested, _UNTESTED_SHOWN)}")
-    if more:
-        yield f"-v {' and '.join(more)}"
-
-
-def _is_untested_wish(result: Result) -> bool:
-    """Whether it is an untested SHOULD or MAY; the untested MUSTs have lines of their own."""
-    return result.verdict is Verdict.UNTESTABLE and result.rule.level is not Level.MUST
+    if brief:
+        yield f"-v explains each {' and '.join(brief)}"
 
 
 def _is_silent(result: Result) -> bool:
@@ -167,6 +144,6 @@ def _describe_cut(cut: TimeoutLosses) -> str:
     hurried = f"{cut.hurried} got less time" if cut.hurried else ""
     return (
         f"{format_count(cut.answers, 'answer')} did not end in time (the first: {cut.first}), so "
-        f"{' and '.join(filter(None, (hurried, unsent)))}: what these were for is not judged (-v names it); "
-        "if the target is only slow, raise --timeout"
+        f"{' and '.join(filter(None, (hurried, unsent)))}: the checks that need these were not tested "
+        "(-v names them); help: if the target is only slow, raise `--timeout`"
     )

@@ -30,7 +30,7 @@ def test_what_is_no_gateway_gets_a_sentence(name: str, tmp_path: Path, capsys: p
     assert "Traceback" not in said
     report = json.loads(path.read_text("utf-8"))
     assert report["exit"] == code
-    assert " ".join(report["ledger"]["halted"].split()) in " ".join(said.split())
+    assert " ".join(report["accounting"]["halted"].split()) in " ".join(said.split())
 
 
 class Turns(Faithful):

@@ -10,7 +10,7 @@ from harness.benches.gateway import GatewayOptions, judge_gateway
 from harness.checks.gateway import CATALOGUE
 from harness.checks.gateway.mutants import MUTANTS, Gateway
 from harness.engine.events import RunFinished
-from harness.outcome import Exit, Standing
+from harness.outcome import Accounted, Exit
 from harness.wire import Body, Pause, Piece, PieceBody, Request
 from tests.benches.gateway.inprocess import bench_through, judged, noticing
 
@@ -56,5 +56,5 @@ def test_without_it_nothing_is_said_of_the_rule() -> None:
         assert finished.exit is Exit.OK
         counts[idle] = len(bench.upstream.calls)
     (left,) = [result for result in finished.results if result.id == "gw.idle"]
-    assert (left.standing, left.observation.reason) == (Standing.NOT_ASKED, "left out by --idle 0")
+    assert (left.outcome, left.observation.reason) == (Accounted.EXCLUDED, "left out by --idle 0")
     assert counts[11.0] == counts[0.0] + 1

@@ -55,7 +55,7 @@ def test_torture_of_a_client_by_name(harness: Harness) -> None:
     """It is played the table in its first mode, and the line that repeats a case has its name, and works."""
     done = harness("torture", "--client", "curl", *TWO)
     assert (done.code, done.err) == (1, "")
-    assert "SILENT-LOSS (1 case, MUST client.whole) at event:9,end" in done.out
+    assert "FAILED silent-loss (1 case, MUST client.whole) at event:9,end" in done.out
     line = re.search(r"this one alone:  harness (.*)", done.out)
     assert line is not None
     assert line[1].endswith("--mode create --client curl")

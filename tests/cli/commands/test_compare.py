@@ -17,12 +17,13 @@ from tests.report.page.page_reader import PageReader, find_faults
 Write = Callable[..., str]
 
 
-def check(name: str, verdict: str, said: str = "", *, level: str = "MUST", silent: bool = False) -> dict[str, Any]:
+def check(name: str, outcome: str, said: str = "", *, level: str = "MUST", silent: bool = False) -> dict[str, Any]:
     """One check as a report has it."""
-    findings = [{"message": said}] if verdict in ("fail", "warn") else []
+    findings = [{"message": said}] if outcome in ("failed", "warned") else []
     return {
-        "id": name, "verdict": verdict, "standing": "judged", "title": f"{name} holds", "level": level,
-        "area": name.partition(".")[0], "findings": findings, "reason": "" if findings else said, "silent": silent,
+        "id": name, "outcome": outcome, "title": f"{name} passes", "level": level,
+        "area": name.partition(".")[0], "findings": findings, "details": "" if findings else said,
+        "silent": silent,
     }  # fmt: skip
 
 
@@ -35,7 +36,7 @@ def write(tmp_path: Path) -> Write:
         record = {
             "checks": list(checks),
             "target": {"url": url},
-            "ledger": {"headline": f"{name} said."},
+            "accounting": {"verdict": f"FAILED: {name}."},
             "exit": 1,
         }
         path.write_text(json.dumps(record), "utf-8")
@@ -47,65 +48,65 @@ def write(tmp_path: Path) -> Write:
 def test_one_target_then_and_now(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
     """New failures come first, the silent ones before the others; a new one fails the command."""
     before = write(
-        "a.json", check("x.one", "pass"), check("x.two", "fail", "was so"), check("x.three", "fail", "ever")
+        "a.json", check("x.one", "passed"), check("x.two", "failed", "was so"), check("x.three", "failed", "ever")
     )
     after = write(
-        "b.json", check("x.one", "fail", "loud"), check("x.two", "pass"), check("x.three", "fail", "ever"),
-        check("x.four", "fail", "unheard", silent=True),
+        "b.json", check("x.one", "failed", "loud"), check("x.two", "passed"), check("x.three", "failed", "ever"),
+        check("x.four", "failed", "unheard", silent=True),
     )  # fmt: skip
     assert main(["compare", before, after]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert lines[3:] == [
-        "NEW     x.four [MUST] absent → fail: unheard",
-        "NEW     x.one [MUST] pass → fail: loud",
-        "STILL   x.three [MUST] fail → fail: ever",
-        "FIXED   x.two [MUST] fail → pass: was so",
-        "0 results say the same everywhere and are not broken",
-        "2 failures are new, 1 fixed; 1 still fails.",
+        "NEW     x.four [MUST] absent → failed: unheard",
+        "NEW     x.one [MUST] passed → failed: loud",
+        "STILL   x.three [MUST] failed → failed: ever",
+        "FIXED   x.two [MUST] failed → passed: was so",
+        "0 checks have the same outcome everywhere and did not fail",
+        "FAILED: 2 new failures, 1 fixed, 1 still failed.",
     ]
     assert main(["compare", after, after]) == 0
 
 
 def test_targets_side_by_side(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
     """Different targets are compared without a before and an after, and do not fail the command."""
-    one = write("a.json", check("x.one", "pass"), check("x.two", "pass"))
-    other = write("b.json", check("x.one", "pass"), check("x.two", "fail", "no"), url="http://other")
+    one = write("a.json", check("x.one", "passed"), check("x.two", "passed"))
+    other = write("b.json", check("x.one", "passed"), check("x.two", "failed", "no"), url="http://other")
     assert main(["compare", one, other]) == 0
     out = capsys.readouterr().out
-    assert "x.two [MUST] pass | fail: no" in out
-    assert out.splitlines()[-1] == "1 of 2 results fail on at least one of 2 targets."
+    assert "x.two [MUST] passed | failed: no" in out
+    assert out.splitlines()[-1] == "1 of 2 checks failed on at least one of 2 targets."
 
 
 def test_what_is_no_longer_judged_is_not_fixed(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
     """A failure that later had no answer, or is absent, is not called fixed."""
-    silent = check("x.one", "untestable", "no answer") | {"standing": "no_answer"}
-    before = write("a.json", check("x.one", "fail", "no"), check("x.two", "fail", "no"))
+    silent = check("x.one", "not_tested", "no answer") | {"reason": "no_response"}
+    before = write("a.json", check("x.one", "failed", "no"), check("x.two", "failed", "no"))
     assert main(["compare", before, write("b.json", silent)]) == 0
     out = capsys.readouterr().out
-    assert "CHANGED x.one [MUST] fail → no_answer" in out
-    assert "CHANGED x.two [MUST] fail → absent" in out
-    assert out.splitlines()[-1] == "No failure is new and none is fixed; 2 changed otherwise."
+    assert "CHANGED x.one [MUST] failed → not tested" in out
+    assert "CHANGED x.two [MUST] failed → absent" in out
+    assert out.splitlines()[-1] == "PASSED: no new failure, 2 changed otherwise."
 
 
 def left_out(name: str) -> dict[str, Any]:
     """A check that the user left out."""
-    return check(name, "excluded", "left out") | {"standing": "not_asked"}
+    return check(name, "excluded", "left out")
 
 
 def test_what_was_not_asked_does_not_agree(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
     """What a run did not look at says nothing: it neither agrees nor differs, and is counted apart."""
-    untested = check("x.four", "untestable", "no second key") | {"standing": "untested"}
-    one = write("a.json", check("x.one", "pass"), check("x.two", "pass"), left_out("x.three"), untested)
+    untested = check("x.four", "not_tested", "no second key") | {"reason": "feature_not_observed"}
+    one = write("a.json", check("x.one", "passed"), check("x.two", "passed"), left_out("x.three"), untested)
     other = write(
-        "b.json", check("x.one", "pass"), left_out("x.two"), left_out("x.three"), untested, url="http://o"
+        "b.json", check("x.one", "passed"), left_out("x.two"), left_out("x.three"), untested, url="http://o"
     )
     assert main(["compare", one, other]) == 0
     out = capsys.readouterr().out
-    assert "1 result says the same everywhere and is not broken" in out
+    assert "1 check has the same outcome everywhere and did not fail" in out
     assert "x.two" not in out
     assert (
         out.splitlines()[-1]
-        == "Nothing fails on any of 2 targets; 0 results differ; 3 results were not judged on each."
+        == "No check failed on any of 2 targets; 0 results differ; 3 checks were not tested on each."
     )
     assert main(["compare", one, write("c.json", left_out("x.one"))]) == 3, "nothing in common was looked at"
     assert "no result in common" in capsys.readouterr().err
@@ -113,27 +114,30 @@ def test_what_was_not_asked_does_not_agree(write: Write, capsys: pytest.CaptureF
 
 def test_one_server_at_several_addresses(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
     """With --same-target a server whose port changes is one target, so that a new failure fails the command."""
-    before = write("a.json", check("x.one", "pass"), url="http://127.0.0.1:1")
-    after = write("b.json", check("x.one", "fail", "no"), url="http://127.0.0.1:2")
+    before = write("a.json", check("x.one", "passed"), url="http://127.0.0.1:1")
+    after = write("b.json", check("x.one", "failed", "no"), url="http://127.0.0.1:2")
     assert main(["compare", before, after]) == 0
     assert "--same-target" in capsys.readouterr().out
     assert main(["compare", before, after, "--same-target"]) == 1
-    assert "NEW     x.one [MUST] pass → fail: no" in capsys.readouterr().out
+    assert "NEW     x.one [MUST] passed → failed: no" in capsys.readouterr().out
 
 
 def test_a_refusal_is_an_answer(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
     """Two targets that refuse the same agree; one that refuses what the other does differs."""
-    refused = [check(name, "not_applicable", "refused") | {"standing": "refused"} for name in ("x.one", "x.two")]
-    one, other = write("a.json", *refused), write("b.json", refused[0], check("x.two", "pass"), url="http://o")
+    refused = [check(name, "not_offered", "refused") for name in ("x.one", "x.two")]
+    one, other = write("a.json", *refused), write("b.json", refused[0], check("x.two", "passed"), url="http://o")
     main(["compare", one, other])
     out = capsys.readouterr().out
-    assert "x.two [MUST] refused | pass" in out
-    assert "1 result says the same everywhere" in out
+    assert "x.two [MUST] not offered | passed" in out
+    assert "1 check has the same outcome everywhere" in out
 
 
 def test_runs_are_called_by_their_files(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
     """A run is called by its file, or as `NAME=FILE` says; two files of one name by their paths."""
-    one, other = write("a.json", check("x.one", "pass")), write("b.json", check("x.one", "pass"), url="http://o")
+    one, other = (
+        write("a.json", check("x.one", "passed")),
+        write("b.json", check("x.one", "passed"), url="http://o"),
+    )
     main(["compare", f"mine={one}", other])
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("1  mine (http://h): ")
@@ -145,10 +149,10 @@ def test_runs_are_called_by_their_files(write: Write, capsys: pytest.CaptureFixt
 
 
 def test_the_page_and_the_data(write: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The page is sound and shows each verdict; the JSON fits its schema; text of a target stays text."""
+    """The page is sound and shows each outcome; the JSON fits its schema; text of a target stays text."""
     files = [
-        write("a.json", check("x.one", "pass"), check("x.two", "warn", "<b>&")),
-        write("b.json", check("x.one", "fail", "</script><b>bold"), check("x.two", "pass"), url="http://o"),
+        write("a.json", check("x.one", "passed"), check("x.two", "warned", "<b>&")),
+        write("b.json", check("x.one", "failed", "</script><b>bold"), check("x.two", "passed"), url="http://o"),
     ]
     page, markdown = tmp_path / "c.html", tmp_path / "c.md"
     names = ["--name", "first", "--name", "second"]
@@ -159,21 +163,23 @@ def test_the_page_and_the_data(write: Write, tmp_path: Path, capsys: pytest.Capt
     assert find_faults(text) == []
     assert "</script><b>bold" in PageReader.read(text).text
     assert {"x.one", "x.two"} <= set(PageReader.read(text).ids)
-    assert "| `x.one` | MUST | pass | fail |" in markdown.read_text("utf-8")
+    assert "| `x.one` | MUST | passed | failed |" in markdown.read_text("utf-8")
 
 
 def test_what_only_some_targets_offer_is_folded(write: Write, tmp_path: Path) -> None:
     """The page begins with what is broken or judged otherwise; what a target refuses stands in a fold below."""
-    refused = check("x.two", "not_applicable", "refused") | {"standing": "refused"}
+    refused = check("x.two", "not_offered", "refused")
     files = [
-        write("a.json", check("x.one", "pass"), check("x.two", "pass"), check("x.three", "pass")),
-        write("b.json", check("x.one", "fail", "no"), refused, check("x.three", "warn", "odd"), url="http://o"),
+        write("a.json", check("x.one", "passed"), check("x.two", "passed"), check("x.three", "passed")),
+        write(
+            "b.json", check("x.one", "failed", "no"), refused, check("x.three", "warned", "odd"), url="http://o"
+        ),
     ]
     page = tmp_path / "c.html"
     main(["compare", *files, "--report", f"html={page}"])
     text = page.read_text("utf-8")
     assert find_faults(text) == []
-    assert "1 broken nowhere" in text
+    assert "1 failed nowhere" in text
     assert (
         text.index('id="x.one"')
         < text.index('id="x.three"')
@@ -188,8 +194,12 @@ def test_what_only_some_targets_offer_is_folded(write: Write, tmp_path: Path) ->
         ("", "is no JSON"),
         ("[]", "holds no object"),
         ('{"a": 1}', "is no report of a run"),
-        ('{"checks": [{"id": "x"}]}', "is no whole report of `harness check` (KeyError: 'findings')"),
-        ('{"matrix": {"m": []}}', "are of different commands"),
+        ('{"checks": []}', "another version of harness wrote it. Run `harness check` again"),
+        (
+            '{"checks": [{"id": "x"}], "accounting": {}}',
+            "is no whole report of `harness check` (KeyError: 'findings')",
+        ),
+        ('{"matrix": {"m": []}, "errors": {}, "accounting": {"verdict": ""}}', "are of different commands"),
     ],
 )
 def test_what_cannot_be_compared(
@@ -198,13 +208,13 @@ def test_what_cannot_be_compared(
     """A file that is no report, or of another command, is refused with what it is."""
     odd = tmp_path / "odd.json"
     odd.write_text(data, "utf-8")
-    assert main(["compare", write("a.json", check("x.one", "pass")), str(odd)]) == 2
+    assert main(["compare", write("a.json", check("x.one", "passed")), str(odd)]) == 2
     assert complaint in capsys.readouterr().err
 
 
 def test_one_report_is_not_compared(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
     """One report alone is a mistake of usage; two without a common result compare nothing."""
-    one, other = write("a.json", check("x.one", "pass")), write("b.json", check("x.two", "pass"))
+    one, other = write("a.json", check("x.one", "passed")), write("b.json", check("x.two", "passed"))
     assert main(["compare", one]) == 2
     assert "name two or more" in capsys.readouterr().err
     assert main(["compare", one, other]) == 3

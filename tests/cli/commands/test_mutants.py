@@ -124,14 +124,14 @@ def test_the_whole_judges_the_checks(harness: Harness, chosen: list[list[str]], 
     assert (record["exit"], record["checks_without_killer"]) == (0, [])
     done = harness("merge", *parts)
     assert done.code == 1
-    assert f"All {len(MUTANTS)} mutants are noticed by 2 checks; 1 check notices none." in done.out
-    assert "checks that notice no mutant: http.json-valid" in done.out
+    assert f"FAILED: all {len(MUTANTS)} mutants killed by 2 checks; 1 check kills no mutant (" in done.out
+    assert "checks that kill no mutant: http.json-valid" in done.out
 
 
 def test_a_shard_says_so(harness: Harness, chosen: list[list[str]]) -> None:
     """The last line of a shard never reads like that of the run."""
     done = harness("mutants", *SOME, "--shard", "2/2")
-    assert done.out.splitlines()[-1] == "Shard 2 of 2 by itself: all 2 mutants are noticed by 2 checks."
+    assert done.out.splitlines()[-1] == "PASSED: shard 2 of 2: all 2 mutants killed by 2 checks."
 
 
 def test_shards_take_equally_long(harness: Harness, chosen: list[list[str]], tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_an_interrupted_shard_is_no_whole(harness: Harness, chosen: list[list[st
     _spoil(parts, _interrupt)
     done = harness("merge", *parts)
     assert done.code == 130
-    assert f"Interrupted: 4 of {len(SOME)} mutants were tried" in done.out
+    assert f"INTERRUPTED: 4 of {len(SOME)} mutants killed by 2 checks; 1 not tested (not reached)." in done.out
 
 
 def _spoil(parts: list[str], spoil: Callable[[list[dict[str, Any]]], None]) -> None:

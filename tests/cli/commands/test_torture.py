@@ -28,8 +28,8 @@ def test_a_client_that_survives(harness: Harness) -> None:
     """A client that survives exits with 0 and is reported case by case, with a conclusion."""
     done = harness("torture", "--cuts", "event:3,rst", "--cuts", "event:8,end", "--", *program(ONE_SHOT))
     assert done.code == 0, done.err
-    assert "2 cases: 2 recovered" in done.out
-    assert "the client survives every case that was tried" in done.out
+    assert "outcomes: 2 recovered" in done.out
+    assert done.out.splitlines()[-1] == "PASSED: all 2 cases passed."
 
 
 @pytest.mark.parametrize(("mode", "told"), [("create", True), ("follow", False)])
@@ -46,7 +46,10 @@ def test_a_client_that_does_not(harness: Harness) -> None:
     """Each kind of failure is shown once, with reason, wire, standard error and a command that repeats it."""
     done = harness("torture", "--cuts", "event:9,rst", "--cuts", "event:8,rst", "--", *program(BAD))
     assert done.code == 1
-    assert "DUPLICATED (2 cases, MUST client.once) at event:9,rst the client has the text from event" in done.out
+    assert (
+        "FAILED duplicated (2 cases, MUST client.once) at event:9,rst the client has the text from event"
+        in done.out
+    )
     assert "twice: it asked for the stream from the start again" in done.out
     assert re.search(r"-> GET /v1beta/interactions/\S+stream=true\n.*<- 200, 9 events, .*rst in body\n", done.out)
     assert "!! event:9,rst" in done.out
@@ -75,7 +78,7 @@ def test_the_reproduction_reproduces(harness: Harness) -> None:
     assert in_report[1] == line[1]
     again = harness(*shlex.split(line[1]))
     assert again.code == 1
-    assert "1 case: 1 duplicated" in again.out
+    assert "outcomes: 1 duplicated" in again.out
     rows = [[row for row in out.splitlines() if " <- " in row] for out in (again.out, done.out)]
     assert rows[0] == rows[1][: len(rows[0])]
 
@@ -99,7 +102,7 @@ def test_reports(harness: Harness) -> None:
     assert (done.code, suite.get("name"), suite.get("tests")) == (1, "torture.rst", "2")
     cases = {case.get("name"): case for case in suite}
     (failure,) = cases["event:9,rst"]
-    assert (failure.tag, failure.get("type")) == ("failure", "duplicated")
+    assert (failure.tag, failure.get("type")) == ("failure", "failed: duplicated")
     assert "twice" in failure.get("message", "")
     assert "harness torture --cuts event:9,rst -- " in (failure.text or "")
     assert json.loads(Path("x.json").read_text("utf-8"))["exit"] == 1
@@ -112,8 +115,8 @@ def test_giving_up_is_a_warning(harness: Harness) -> None:
     source = ONE_SHOT.replace("range(5)", "range(1)")
     words = ("--cuts", "event:3,rst", "--", *program(source))
     done = harness("torture", *words)
-    assert (done.code, "1 reported" in done.out) == (0, True)
-    assert "the client breaks no promise, but is weak in 1 case (warnings; --strict fails on them)" in done.out
+    assert (done.code, "outcomes: 1 reported" in done.out) == (0, True)
+    assert done.out.splitlines()[-1] == "PASSED: no case failed; 0 of 1 passed, 1 warned."
     assert harness("torture", "--strict", *words).code == 1
 
 
@@ -122,8 +125,8 @@ def test_fail_fast(harness: Harness) -> None:
     """With --fail-fast, the first failure ends the run, and the cases not run are counted."""
     done = harness("torture", "--fail-fast", "-j", "1", "--endings", "rst", "--", *program(BAD))
     assert done.code == 1
-    assert " 1 duplicated, " in done.out
-    assert " not run in " in done.out
+    assert re.search(r"^outcomes: .*1 duplicated$", done.out, re.MULTILINE)
+    assert re.search(r": 1 failed, 7 passed, 7 excluded\.", done.out)
 
 
 def test_dry_run(harness: Harness) -> None:

@@ -41,7 +41,7 @@ def read(name: str) -> dict[str, Any]:
 def compare(record: dict[str, Any]) -> list[Any]:
     """What two reports of the same cases have in common: all but times and what the client wrote on errors."""
     names = (
-        *("case", "outcome", "verdict", "code", "severity", "baseline", "problem", "kind", "row", "event"),
+        *("case", "outcome", "detail", "code", "severity", "baseline", "problem", "kind", "row", "event"),
         "command",
     )
     cases = [{name: case.get(name) for name in names} for case in record["cases"]]
@@ -50,14 +50,14 @@ def compare(record: dict[str, Any]) -> list[Any]:
 
 @pytest.mark.slow
 def test_shards_add_up_to_the_run(harness: Harness) -> None:
-    """Two shards, merged, are one run: results, their order, exit code, headline and reports."""
+    """Two shards, merged, are one run: results, their order, exit code, verdict and reports."""
     words = ("torture", "--loop", *CUTS, "--enough", "0")
     whole = harness(*words, "--report", "json=whole.json", "--", *program(BAD))
     ran = []
     for number in (1, 2):
         part = ("--shard", f"{number}/2", "--report", f"json={number}.json")
         done = harness(*words[:-2], *part, "--", *program(BAD))
-        assert f"hard {number} of 2 by itself" in done.out
+        assert f": shard {number} of 2: " in done.out
         ran.append({case["case"] for case in read(f"{number}.json")["cases"]})
     assert not ran[0] & ran[1]
     assert {len(one) for one in ran} == {4, 5}
@@ -65,9 +65,9 @@ def test_shards_add_up_to_the_run(harness: Harness) -> None:
     assert (merged.code, whole.code) == (1, 1), merged.err
     assert compare(read("merged.json")) == compare(read("whole.json"))
     assert read_seconds("whole.json").keys() == {f"client[{case['case']}]" for case in read("whole.json")["cases"]}
-    last = [line for line in whole.out.splitlines() if "The client ends right in" in line]
+    last = [line for line in whole.out.splitlines() if line.startswith("FAILED: ")]
     assert last
-    assert last[0] in merged.out
+    assert last[-1] == merged.out.splitlines()[-1]
     assert "duplicated" in Path("merged.xml").read_text("utf-8")
 
 
@@ -134,17 +134,17 @@ def test_time_is_up() -> None:
     assert [case["case"] for case in record["cases"]] == ["event:3,end"]
     assert "its 5 s were up (--deadline), and 1 case had not been played" in record["halted"]
     assert (
-        str(state.presentation.headline(state))
-        == "The run ended early; the client ends right in 1 of 2 cases; 1 was not tried."
+        str(state.presentation.verdict(state))
+        == "INCOMPLETE: the run ended early; no case failed; 1 of 2 passed, 1 not tested."
     )
 
 
 @pytest.mark.slow
 def test_a_status_that_is_not_told_is_no_broken_promise(harness: Harness) -> None:
-    """The headline says what is wrong: an untold status is a warning, a doubled text breaks a MUST."""
+    """The verdict says what is wrong: an untold status is a warning, a doubled text breaks a MUST."""
     words = ("--cuts", "pass", "--script", '{"text": "All of it.", "status": "failed"}')
     done = harness("torture", "--loop", *words, "--", *program(LOOP))
     assert done.code == 0
-    assert "1 reports a run that did not complete as a success (a warning)" in done.out
+    assert "PASSED: no case failed; 0 of 1 passed, 1 warned." in done.out
     done = harness("torture", "--loop", "--cuts", "event:9,rst", "--", *program(BAD))
-    assert "1 breaks a MUST without a word (1 duplicated)" in done.out
+    assert "FAILED: 1 of 1 case failed (1 cause: client.once/duplicated)." in done.out

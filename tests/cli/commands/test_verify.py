@@ -39,13 +39,14 @@ def recording(events: list[dict[str, Any]]) -> str:
 
 
 def test_a_clean_recording(harness: Harness) -> None:
-    """A correct recording exits with 0; the last two lines count what was judged, and say what holds."""
+    """A correct recording exits with 0; the last lines count what was judged, and the checks."""
     Path("clean.sse").write_text(recording(EVENTS), encoding="utf-8")
     done = harness("verify", "clean.sse")
     assert done.code == 0, done.out
-    *_, counts, verdict = done.out.splitlines()
+    counts, _, totals, verdict = done.out.splitlines()[-4:]
     assert counts.startswith("judged 1 stream, 0 bodies, 0 requests")
-    assert re.fullmatch(r"All \d+ MUSTs hold\.", verdict)
+    assert re.fullmatch(r"\d+ checks in \d+\.\d s: \d+ passed\.", totals)
+    assert re.fullmatch(r"PASSED: all \d+ MUST checks passed\.", verdict)
 
 
 def test_the_totals_add_up(harness: Harness) -> None:
@@ -54,7 +55,7 @@ def test_the_totals_add_up(harness: Harness) -> None:
     done = harness("verify", str(path))
     assert "left out: 1 × no answer came: rst by the server, before headers" in done.out
     assert f"\n  {path}: entry " in done.out
-    assert "in 1 of 2 entries; left out 1; 0 findings" in done.out.splitlines()[-2]
+    assert "in 1 of 2 entries; left out 1; 0 findings" in done.out.splitlines()[-4]
     report = json.loads(harness("verify", str(path), "--json").out)
     assert report["entries"] == {"judged": 1, "left_out": len(report["left_out"])}
 

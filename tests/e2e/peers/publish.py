@@ -19,7 +19,7 @@ from tests.e2e.peers.judging import Judged, judge, judge_gateway, new_upstream
 from tests.e2e.peers.known import Cause, curl, unexplained
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "implementations.md"
-BUCKETS = ("pass", "fail", "warn", "info", "blocked", "untestable", "not_applicable")
+BUCKETS = ("passed", "failed", "warned", "not_tested", "not_offered")
 HEAD = f"""# Third-party servers and the contract
 
 Which promises of the Interactions API do other implementations keep? `harness check` {__version__} judged them on
@@ -56,7 +56,7 @@ def main() -> None:
             served, relayed, lines = judge_one(implementation, folder)
             rows.append(overview(implementation, served, relayed))
             if implementation is CONTROL:
-                found = [*served.noticed(), *(relayed.noticed("info") if relayed else ())]
+                found = [*served.noticed(), *(relayed.noticed("noted") if relayed else ())]
                 assert not found, f"the set-up itself has findings: {found}"
             else:
                 details.append(section(implementation, served, relayed, lines))
@@ -64,7 +64,7 @@ def main() -> None:
         "Implementation",
         "Version",
         *(b.replace("_", " ") for b in BUCKETS),
-        "gateway rules: pass, fail, warn",
+        "gateway rules: passed, failed, warned",
     )
     table = [f"| {' | '.join(titles)} |\n", "|---" * len(titles), "|\n", *rows]
     text = "".join([HEAD.format(today=datetime.date.today().isoformat()), *table, *details])
@@ -100,7 +100,9 @@ def run_curl(url: str, upstream: str, cause: Cause) -> list[str]:
 def overview(implementation: Implementation, served: Judged, relayed: Judged | None) -> str:
     """One line of the table."""
     counts = [str(served.counts[bucket]) for bucket in BUCKETS]
-    both = ", ".join(str(relayed.counts[verdict]) for verdict in ("pass", "fail", "warn")) if relayed else "–"
+    both = (
+        ", ".join(str(relayed.counts[verdict]) for verdict in ("passed", "failed", "warned")) if relayed else "–"
+    )
     return f"| {implementation.name} | {implementation.version or '–'} | {' | '.join(counts)} | {both} |\n"
 
 
@@ -130,7 +132,7 @@ def section(
 
 def describe(cause: Cause, both: tuple[Judged, ...], lines: list[str]) -> Iterator[str]:
     """A cause as an item of a list: what it is, who reports it, what was seen, and the lines that show it."""
-    found = [(judged, name) for judged in both for name in judged.noticed("info") if cause.covers(name)]
+    found = [(judged, name) for judged in both for name in judged.noticed("noted") if cause.covers(name)]
     names = ", ".join(f"`{name}`" for _, name in found) or "no check of its own"
     text = f"**{cause.what}**" + (f" ({cause.source})" if cause.source else "") + f".\n   Reported by {names}.\n"
     if found:

@@ -29,13 +29,13 @@ def judged(implementation: Implementation) -> tuple[Judged, ...]:
 
 def test_the_set_up_is_clean() -> None:
     """A transparent proxy in the place of the gateway has no finding, not even information."""
-    assert [name for report in judged(CONTROL) for name in report.noticed("info")] == []
+    assert [name for report in judged(CONTROL) for name in report.noticed("noted")] == []
 
 
 @pytest.mark.parametrize("implementation", ALL, ids=str)
 def test_each_cause_is_found(implementation: Implementation) -> None:
     """Each root cause is reported by a check or rule, and its curl lines show it."""
-    found = [name for report in judged(implementation) for name in report.noticed("info", "not_applicable")]
+    found = [name for report in judged(implementation) for name in report.noticed("noted", "not_offered")]
     missing = [cause.what for cause in implementation.causes if not any(cause.covers(name) for name in found)]
     assert missing == []
 

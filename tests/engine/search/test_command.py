@@ -85,7 +85,7 @@ def test_a_broken_server_exits_1_and_is_described_by_the_schema(
     jsonschema.Draft202012Validator(schema).validate(record)
     assert code == record["exit"] == Exit.FAILED
     found = {failure["rule"]: failure for failure in record["failures"]}  # type: ignore[attr-defined]
-    assert found["del.gone"]["verdict"] == "fail"
+    assert found["del.gone"]["outcome"] == "failed"
     assert PRIMARY_KEY not in json.dumps(record)
     assert {path.suffix for path in (tmp_path / "out").iterdir()} == {".sh", ".py", ".yaml"}
     stored = list((tmp_path / ".harness" / "fuzz").glob("*/del.gone*.json"))
@@ -105,7 +105,7 @@ def test_a_warning_fails_nobody_unless_strict(capsys: pytest.CaptureFixture[str]
     assert fuzz_mutant("done-missing", capsys, *words)[0] == Exit.OK
     code, record = fuzz_mutant("done-missing", capsys, *words, "--profile", "smoke,strict")
     assert code == Exit.FAILED
-    failures = [failure for failure in record["failures"] if failure["verdict"] == "fail"]  # type: ignore[attr-defined]
+    failures = [failure for failure in record["failures"] if failure["outcome"] == "failed"]  # type: ignore[attr-defined]
     assert {failure["rule"] for failure in failures} == {"stream.done"}
 
 

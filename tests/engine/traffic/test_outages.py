@@ -16,7 +16,7 @@ from harness.engine.plan import Selection
 from harness.engine.run import RunOptions, check_target
 from harness.engine.traffic.outages import Outages
 from harness.outcome import Because, Exit, Verdict
-from harness.report.ledger_text import headline
+from harness.report.accounting import account_for, conclude_checks
 from harness.wire import At, By, Ending, Exchange, ExchangeBuilder, How, Request, Response, Service
 from tests.engine import toys
 
@@ -148,7 +148,7 @@ def test_who_never_comes_back_is_told_first_with_what_it_got_last() -> None:
     told = r"the target was gone from \d+\.\d s on: the last request it got was POST /v1beta/interactions "
     assert re.fullmatch(told + r"with a body of 20,0\d\d bytes that is nested 10,001 deep", hole)
     assert [lost.status for lost in finished.lost] == [None]
-    assert str(headline(finished)).startswith(f"T{hole[1:]}; ")
+    assert str(conclude_checks(finished, account_for(finished.results, "check"))).startswith(f"T{hole[1:]}; ")
 
 
 def test_what_was_sent_to_a_dying_target_is_no_suspect() -> None:

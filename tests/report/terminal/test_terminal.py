@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Sequence
 
 import pytest
@@ -56,7 +57,7 @@ def watched(
     "line",
     [
         "target: http://toy.invalid (API version v1beta), model m",
-        "FAIL       get.odd [MUST] toy get.odd",
+        "FAILED      get.odd [MUST] toy get.odd",
         "  requirement (MUST): get.odd holds",
         "  source: Toy manual, Chapter 1 (documented) https://toy.invalid/manual",
         "  what breaks: toys break",
@@ -66,7 +67,7 @@ def watched(
         "  < 200",
         "  reproduce:",
         '  curl -sS -N -i -X GET http://toy.invalid/v1beta/interactions/"${ID0}" \\',
-        "WARN       get.should [SHOULD] toy get.should: it is completed",
+        "WARNED      get.should [SHOULD] toy get.should: it is completed",
     ],
 )
 def test_lines(line: str) -> None:
@@ -82,30 +83,34 @@ def test_an_error_shows_our_traceback() -> None:
 def test_totals_name_every_bucket_that_is_not_empty() -> None:
     """The last lines count all checks by verdict and say what the result means."""
     lines = watched().splitlines()
-    assert lines[-6].startswith("8 checks: 3 pass, 2 fail, 1 warn, 1 untestable, 1 error in ")
-    assert lines[-5] == "-v explains each warning and failure"
-    assert lines[-4] == "judged 6 of 8, 1 untested, 1 failed by the harness itself"
-    assert lines[-3].startswith("untested MUST rob.unmet: the target has no x; testable ")
-    assert lines[-2].startswith("the harness itself erred")
-    assert lines[-1].startswith("2 of 5 judged MUSTs are broken, for 2 reasons; 2 not judged: ")
+    assert re.fullmatch(r"8 checks in \d+\.\d s: 2 failed, 1 warned, 3 passed, 2 not tested\.", lines[-7])
+    assert lines[-6] == (
+        "not tested: 1 feature not observed: rob.unmet; 1 harness error: rob.raises (-v gives details)."
+    )
+    assert lines[-5] == "1 MUST check was not tested (rob.unmet): the target has no x"
+    assert lines[-4].startswith("  help: ")
+    assert lines[-3].startswith("note: a harness error is a bug of the harness")
+    assert lines[-2] == "-v explains each warning and failure"
+    assert lines[-1] == (
+        "HARNESS ERROR: 1 check ended with a harness error; 2 of 7 MUST checks failed "
+        "(2 causes: get.odd, get.hostile); 3 passed, 2 not tested."
+    )
     assert "-v explains" not in watched(verbose=True)
 
 
 def test_what_was_not_tested_is_named_with_v() -> None:
     """A check that could not be tested has a line with -v; otherwise the ledger counts it, and names a MUST."""
-    line = "UNTESTABLE rob.unmet [MUST] toy rob.unmet: the target has no x"
+    line = "NOT TESTED  rob.unmet [MUST] toy rob.unmet: the target has no x"
     assert line not in watched()
     assert line in watched(verbose=True)
 
 
 def test_untested_shoulds_are_named_in_one_line() -> None:
-    """Without -v, the SHOULDs that could not be tested are named, as many as fit a line; MUSTs have their own."""
+    """Without -v, the checks that could not be tested are named in one line, as many as fit it."""
     wishes = [toys.check(f"rob.wish-{n}", toys.unmet, toys.nothing, level=Level.SHOULD) for n in range(8)]
-    lines = watched(catalogue=[*CATALOGUE, *wishes]).splitlines()
-    ids = ", ".join(wish.id for wish in wishes[:6])
-    assert (
-        lines[-5] == f"-v explains each warning and failure and says why these were not tested: {ids} and 2 more"
-    )
+    text = watched(catalogue=[*CATALOGUE, *wishes])
+    ids = ", ".join(["rob.unmet", *(wish.id for wish in wishes[:5])])
+    assert f"\nnot tested: 9 feature not observed: {ids} and 3 more; 1 harness error: " in text
 
 
 def test_plain_text_without_a_terminal() -> None:
@@ -144,13 +149,13 @@ def test_waits_are_announced(terminal: bool) -> None:
 def test_what_had_no_answer_is_told_at_the_end() -> None:
     """MUST checks without an answer are counted with their reason and what to do about it."""
     text = watched(Busy())
-    assert "not judged: 1 MUST had no answer (429: 1); --rate N asks no faster" in text
-    assert "\nnot judged:" not in watched()
+    assert "\nno response: 1 check (429: 1)\nhelp: `--rate N` sends at most N requests" in text
+    assert "\nno response:" not in watched()
 
 
 def test_verbose_names_every_check() -> None:
     """With -v, passed checks are listed too."""
-    assert "PASS       create.ok [MUST] toy create.ok" in watched(verbose=True)
+    assert "PASSED      create.ok [MUST] toy create.ok" in watched(verbose=True)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,341 @@
+"""The accounting of a run: how many checks have which outcome, why some were not tested, and the verdict.
+
+Layer 6. The same words and numbers for every command and every surface: a surface prints these lines and counts
+nothing itself. Every result has one outcome (`outcome/accounting.py`), so the numbers add up to the total.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.engine.events import RunFinished
+from harness.engine.results import Result
+from harness.outcome import FIRST_WORDS, Accounted, Exit, Level, Reason, Verdict
+from harness.outcome.words import format_count, list_some, shorten
+from harness.report.causes import key_of
+from harness.report.run_state import urgency_of
+
+_REASON_SHOWN = 160
+_NAMED = 6
+"""Most checks or causes that a line names."""
+
+Paint = Callable[[Accounted, str], str]
+"""Returns a text in the color of an outcome, or unchanged."""
+
+
+def leave_unpainted(_: Accounted, text: str) -> str:
+    """Return the text as it is, for a surface without colors."""
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A number of things that were part of the run and have no result, with their outcome and why.
+
+    `reason` is one of the closed list if they were not tested; `help` is the next step.
+    """
+
+    number: int
+    outcome: Accounted
+    why: str
+    reason: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NotTested:
+    """Checks that were not tested for one reason; `number` counts those without an id, too."""
+
+    reason: Reason
+    words: str
+    ids: tuple[str, ...]
+    number: int
+
+    def __str__(self) -> str:
+        names = "" if self.reason is Reason.BLOCKED or not self.ids else f": {list_some(self.ids, _NAMED)}"
+        return f"{self.number} {self.words}{names}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accounting:
+    """How many of each outcome there are: of all results, and of those with each level.
+
+    `baselined` are the warned ones that the baseline excuses, by level; `not_tested` groups those by reason.
+    """
+
+    noun: str
+    counts: Mapping[Accounted, int]
+    levels: Mapping[Level, Mapping[Accounted, int]]
+    baselined: Mapping[Level, int]
+    not_tested: tuple[NotTested, ...]
+
+    @property
+    def total(self) -> int:
+        """The number of all results, with those that were left out."""
+        return sum(self.counts.values())
+
+    @property
+    def musts(self) -> Mapping[Accounted, int]:
+        """The numbers of the MUST checks."""
+        return self.levels[Level.MUST]
+
+    def list_counts(self, paint: Paint = leave_unpainted) -> str:
+        """`1 failed, 340 passed`: the numbers that are not zero."""
+        return list_counts(self.counts, sum(self.baselined.values()), paint)
+
+    def write_totals(self, seconds: float, paint: Paint = leave_unpainted) -> str:
+        """The line of totals."""
+        counted = f": {said}" if (said := self.list_counts(paint)) else ""
+        return f"{format_count(self.total, self.noun)} in {seconds:.1f} s{counted}."
+
+    def write_reasons(self, *, hint: bool = False) -> str:
+        """The line of the reasons why checks were not tested; `""` if all were. `hint`: names the option -v."""
+        if not self.not_tested:
+            return ""
+        return f"not tested: {'; '.join(map(str, self.not_tested))}{' (-v gives details)' if hint else ''}."
+
+    def record(self) -> dict[str, Any]:
+        """The same as plain data."""
+        return {
+            "totals": _record_counts(self.counts, sum(self.baselined.values())),
+            **{level.lower(): _record_counts(self.levels[level], self.baselined[level]) for level in Level},
+            "not_tested": [
+                {
+                    "reason": str(group.reason),
+                    "words": group.words,
+                    "number": group.number,
+                    "checks": list(group.ids),
+                }
+                for group in self.not_tested
+            ],
+        }
+
+
+def list_counts(
+    counts: Mapping[Accounted, int],
+    baselined: int = 0,
+    paint: Paint = leave_unpainted,
+    *,
+    without: Accounted | None = None,
+) -> str:
+    """The numbers that are not zero, in the order of the outcomes, but for one that is named already."""
+    said = []
+    for outcome in Accounted:
+        if outcome is not without and (number := counts.get(outcome, 0)):
+            known = f" ({baselined} in the baseline)" if outcome is Accounted.WARNED and baselined else ""
+            said.append(paint(outcome, f"{number} {outcome.word}") + known)
+    return ", ".join(said)
+
+
+def _record_counts(counts: Mapping[Accounted, int], baselined: int) -> dict[str, int]:
+    numbers = {str(outcome): counts.get(outcome, 0) for outcome in Accounted}
+    return {"total": sum(numbers.values()), **numbers, "in_baseline": baselined}
+
+
+def account_for(results: Iterable[Result], noun: str, left_out: Iterable[LeftOut] = ()) -> Accounting:
+    """Return the accounting of these results, and of what was left out."""
+    counts: Counter[Accounted] = Counter()
+    levels: dict[Level, Counter[Accounted]] = {level: Counter() for level in Level}
+    baselined: Counter[Level] = Counter()
+    ids: dict[tuple[Reason, str], list[str]] = defaultdict(list)
+    others: Counter[tuple[Reason, str]] = Counter()
+    for result in results:
+        outcome, level = result.outcome, result.rule.level
+        counts[outcome] += 1
+        levels[level][outcome] += 1
+        baselined[level] += result.verdict is Verdict.XFAIL
+        if (reason := result.reason) is not None:
+            ids[reason, result.reason_words].append(result.id)
+    for item in left_out:
+        counts[item.outcome] += item.number
+        if item.reason is not None:
+            others[item.reason, str(item.reason).replace("_", " ")] += item.number
+    order = list(Reason)
+    keys = sorted({**ids, **others}, key=lambda key: (order.index(key[0]), -len(ids[key])))
+    return Accounting(
+        noun=noun,
+        counts=counts,
+        levels=levels,
+        baselined=baselined,
+        not_tested=tuple(
+            NotTested(reason, words, tuple(ids[reason, words]), len(ids[reason, words]) + others[reason, words])
+            for reason, words in keys
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class RunVerdict:
+    """The last line of every surface: a word that the exit code decides, and what it rests on."""
+
+    word: str
+    clauses: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.word}: {'; '.join(self.clauses)}."
+
+    @property
+    def sentence(self) -> str:
+        """The line without its first word, for a heading that shows the word beside it."""
+        said = "; ".join(self.clauses)
+        return f"{said[:1].upper()}{said[1:]}."
+
+
+def conclude(finished: RunFinished, *clauses: str) -> RunVerdict:
+    """Return the verdict of these clauses, of which some may be empty.
+
+    What kept a run from its end comes first, unless the run failed: a failure is certain. A shard says that it is
+    one, because a shard never speaks for the run.
+    """
+    said = [clause for clause in clauses if clause]
+    early = [hole.rstrip(".") for hole in finished.holes]
+    early += ["the run ended early"] if finished.halted and finished.exit is not Exit.INTERRUPTED else []
+    said = [*said, *early] if finished.exit is Exit.FAILED else [*early, *said]
+    if finished.part is not None:
+        said = [f"shard {finished.part.shard.number} of {finished.part.shard.of}: {said[0]}", *said[1:]]
+    return RunVerdict(FIRST_WORDS[finished.exit], tuple(said))
+
+
+def conclude_checks(finished: RunFinished, accounting: Accounting) -> RunVerdict:
+    """Return the verdict of a run of checks: the sum of its MUST checks, and what else decides the exit code."""
+    first: list[str] = []
+    if finished.exit is Exit.NOTHING_RAN:
+        first.append(f"no {accounting.noun} judged the target")
+    if erred := sum(result.reason is Reason.HARNESS_ERROR for result in finished.results):
+        first.append(f"{format_count(erred, accounting.noun)} ended with a harness error")
+    if unjudged := finished.unjudged:
+        whys = Counter(result.reason_words for result in unjudged)
+        listed = ", ".join(f"{number} {why}" for why, number in whys.items())
+        first.append(f"{format_count(len(unjudged), accounting.noun)} could not be tested ({listed})")
+    others = list(list_other_failures(finished))
+    sum_of_musts = _sum_musts(finished, accounting)
+    if finished.exit is Exit.FAILED and accounting.musts.get(Accounted.FAILED, 0):
+        return conclude(finished, *sum_of_musts, *others, *first)
+    return conclude(finished, *first, *others, *sum_of_musts)
+
+
+def _sum_musts(finished: RunFinished, accounting: Accounting) -> Iterator[str]:
+    """The sum of the MUST checks; its numbers add up to their total."""
+    musts = accounting.musts
+    total, passed = sum(musts.values()), musts.get(Accounted.PASSED, 0)
+    checks = f"MUST {accounting.noun}s"
+    if not total:
+        yield f"the run has no MUST {accounting.noun}"
+        return
+    if passed == total:
+        yield f"all {total} {checks} passed" if total > 1 else f"the only MUST {accounting.noun} passed"
+        return
+    failed = musts.get(Accounted.FAILED, 0)
+    baselined = accounting.baselined[Level.MUST]
+    if failed:
+        yield f"{failed} of {total} {checks} failed ({_explain_failures(finished)})"
+        if said := list_counts(musts, baselined, without=Accounted.FAILED):
+            yield said
+        return
+    yield f"no MUST {accounting.noun} failed"
+    said = list_counts(musts, baselined, without=Accounted.PASSED)
+    yield f"{passed} of {total} passed, {said}"
+
+
+def _explain_failures(finished: RunFinished) -> str:
+    """Why MUST checks failed: their causes by name, entries of the baseline, and --strict."""
+    failed = [r for r in finished.results if r.outcome is Accounted.FAILED and r.rule.level is Level.MUST]
+    stale = sum(result.verdict is Verdict.STALE for result in failed)
+    untested = sum(result.untested and result.verdict is Verdict.FAIL for result in failed)
+    broken = [r for r in failed if r.verdict is not Verdict.STALE and not r.untested]
+    parts = []
+    if causes := list(dict.fromkeys(key_of(result) for result in sorted(broken, key=urgency_of))):
+        parts.append(f"{format_count(len(causes), 'cause')}: {list_some(causes, 3)}")
+    if stale:
+        parts.append(format_count(stale, "stale baseline entry", "stale baseline entries"))
+    if untested:
+        parts.append(f"{untested} not tested, --strict")
+    return "; ".join(parts)
+
+
+def list_other_failures(finished: RunFinished) -> Iterator[str]:
+    """What made the run fail besides MUST checks."""
+    others = [r for r in finished.results if r.outcome is Accounted.FAILED and r.rule.level is not Level.MUST]
+    if strict := sum(result.verdict is Verdict.FAIL for result in others):
+        yield f"{format_count(strict, 'SHOULD check')} failed (--strict)"
+    if stale := sum(result.verdict is Verdict.STALE for result in others):
+        yield f"{format_count(stale, 'baseline entry is', 'baseline entries are')} stale"
+
+
+def count_stale(results: Iterable[Result]) -> str:
+    """How many entries of the baseline excuse nothing any more, which fails a run; `""` if none."""
+    stale = sum(result.verdict is Verdict.STALE for result in results)
+    return f"{format_count(stale, 'baseline entry is', 'baseline entries are')} stale" if stale else ""
+
+
+def detail_lines(results: Sequence[Result]) -> Iterator[str]:
+    """What the target accepted but did not fulfill, and each MUST check that was not tested, with a next step."""
+    for code, blocked in list_not_fulfilled(results):
+        what = f" (blocks {format_count(blocked, 'check')})" if blocked else ""
+        yield f"accepted but not fulfilled: {code}{what}"
+    alike: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for result in list_open_musts(results):
+        observation = result.observation
+        reason = shorten(" ".join((observation.reason or observation.instead).split()), _REASON_SHOWN)
+        alike[reason, remedy_of(result)].append(result.id)
+    for (reason, remedy), ids in alike.items():
+        which = "MUST check was" if len(ids) == 1 else "MUST checks were"
+        yield f"{len(ids)} {which} not tested ({list_some(ids, _NAMED)}): {reason}"
+        yield f"  help: {remedy}"
+
+
+def list_not_fulfilled(results: Sequence[Result]) -> Iterator[tuple[str, int]]:
+    """The finding of each thing that the target accepted without fulfilling it, and how many checks it blocks."""
+    blocked = Counter(result.observation.cause for result in results if result.reason is Reason.BLOCKED)
+    for result in results:
+        if result.not_done:
+            codes = {finding.stable_code for finding in result.observation.findings}
+            yield result.observation.findings[0].stable_code, sum(blocked[code] for code in codes)
+
+
+_EXPLAINED = frozenset({Reason.BLOCKED, Reason.HARNESS_ERROR})
+
+
+def list_open_musts(results: Iterable[Result]) -> list[Result]:
+    """Every MUST check that was not tested and that no other finding explains."""
+    return [
+        result
+        for result in results
+        if result.rule.level is Level.MUST
+        and (result.untested or (result.reason is not None and result.reason not in _EXPLAINED))
+    ]
+
+
+def remedy_of(result: Result) -> str:
+    """What would make a check testable."""
+    if result.observation.remedy:
+        return f"test it {result.observation.remedy}"
+    return _REMEDIES.get(result.reason, _OTHERWISE) if result.reason is not None else _OTHERWISE
+
+
+_OTHERWISE = "fix the missing feature named above, then run again"
+_REMEDIES = {
+    Reason.TOO_EARLY: "run again, or choose a slower model with `--model`",
+    Reason.NO_RESPONSE: "run again when the target responds; if it is only slow, raise `--timeout`",
+    Reason.TIME_LIMIT: "give the run more time with `--deadline` or `--timeout`",
+    Reason.NOT_REACHED: "run again, so that the run reaches it",
+}
+
+
+def accounting_record(finished: RunFinished, accounting: Accounting, verdict: RunVerdict) -> dict[str, Any]:
+    """The accounting of a run as plain data, the same member in the JSON report of every command."""
+    return {
+        "verdict": str(verdict),
+        **accounting.record(),
+        "accepted_not_fulfilled": [
+            {"code": code, "blocks": blocked} for code, blocked in list_not_fulfilled(finished.results)
+        ],
+        "musts_not_tested": [
+            {"id": result.id, "details": result.observation.reason, "help": remedy_of(result)}
+            for result in list_open_musts(finished.results)
+        ],
+        "halted": finished.halted,
+        "holes": list(finished.holes),
+    }

@@ -1,0 +1,177 @@
+"""The numbers of a run are the same on every surface, and they add up."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import xml.etree.ElementTree as ET
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.cli import main
+from harness.engine.baseline import Baseline
+from harness.engine.decide import Policy, decide, exit_of
+from harness.engine.events import RunFinished
+from harness.outcome import (
+    FIRST_WORDS,
+    Accounted,
+    Basis,
+    Because,
+    Exit,
+    Level,
+    Observation,
+    Outcome,
+    Rule,
+    Source,
+    Verdict,
+)
+from harness.outcome.finding import Finding
+from harness.report.accounting import account_for, conclude_checks
+from harness.report.annotations import list_annotations
+from harness.report.formats import render
+from harness.report.presented_run import PresentedRun
+from harness.report.terminal.terminal_report import TerminalReport
+from tests.engine import toys
+from tests.report.page.page_reader import PageReader
+from tests.report.story import heard, told
+
+_COUNT = re.compile(r"(\d+) (failed|warned|passed|not tested|not offered|excluded)")
+
+
+@pytest.fixture(scope="module")
+def story() -> PresentedRun:
+    """One finished run with most outcomes."""
+    return told()
+
+
+def count_results(state: PresentedRun) -> Counter[str]:
+    """The outcomes of the results, counted without the module under test."""
+    return Counter(result.outcome.word for result in state.results)
+
+
+def read_counts(line: str) -> Counter[str]:
+    """The numbers of a line by their words."""
+    return Counter({word: int(number) for number, word in _COUNT.findall(line)})
+
+
+def print_terminal(state: PresentedRun) -> list[str]:
+    """The lines of the terminal for the same run."""
+    out = io.StringIO()
+    report = TerminalReport(out, state)
+    for event in heard(toys.ToyService()):
+        report.handle(event)
+    return out.getvalue().splitlines()
+
+
+def test_every_surface_has_the_same_numbers(story: PresentedRun, tmp_path: Path) -> None:
+    """Terminal, JSON, Markdown, HTML, JUnit, annotations, badge and compare report one run alike."""
+    expected = count_results(story)
+    assert len(expected) > 3, "the run has most outcomes"
+    verdict = str(story.presentation.verdict(story))
+    lines = print_terminal(story)
+    [totals] = [line for line in lines if re.match(r"\d+ checks in ", line)]
+    assert read_counts(totals) == expected
+    assert lines[-1] == verdict
+
+    report = json.loads(render("json", story))
+    words = {word.replace("_", " "): number for word, number in report["accounting"]["totals"].items()}
+    assert {word: words[word] for word in expected} == dict(expected)
+    assert words["total"] == expected.total()
+    assert report["accounting"]["verdict"] == verdict
+
+    markdown = render("markdown", story)
+    rows = re.findall(r"^\| ([a-z ]+) \| (\d+) \|$", markdown, re.MULTILINE)
+    assert {word: int(number) for word, number in rows} == dict(expected)
+    assert f"**{verdict}**" in markdown
+
+    page = PageReader.read(render("html", story)).text
+    [shown] = re.findall(r"8 checks in \d+\.\d s: ([^.]*)\.", page)
+    assert read_counts(shown) == expected
+    assert verdict.partition(": ")[0] in page
+    assert story.presentation.verdict(story).sentence in page
+
+    root = ET.fromstring(render("junit", story))
+    assert int(root.attrib["failures"]) == expected["failed"]
+    skipped = Counter(item.attrib["message"].partition(":")[0] for item in root.iter("skipped"))
+    errors = Counter(item.attrib["type"].partition(":")[0] for item in root.iter("error"))
+    assert (skipped + errors)["not tested"] == expected["not tested"]
+    assert int(root.attrib["tests"]) == expected.total()
+    properties = {item.attrib["name"]: item.attrib["value"] for item in root.iter("property")}
+    assert properties["harness.verdict"] == verdict
+    assert read_counts(properties["harness.totals"]) == expected
+
+    annotations = list(list_annotations(story))
+    errors_shown = sum(line.startswith("::error") for line in annotations)
+    assert errors_shown == expected["failed"] + len(root.findall(".//error"))
+    assert sum(line.startswith("::warning") for line in annotations) == expected["warned"]
+    assert annotations[-1].endswith(f"::{verdict}")
+
+    musts = Counter(result.outcome for result in story.results if result.rule.level is Level.MUST)
+    badge = json.loads(render("badge", story))
+    assert badge["message"] == f"{musts[Accounted.FAILED]} of {musts.total()} MUST failed"
+
+    file, compared = tmp_path / "run.json", tmp_path / "compared.json"
+    file.write_text(render("json", story), encoding="utf-8")
+    assert main(["compare", str(file), str(file), "--report", f"json={compared}"]) == Exit.OK
+    run = json.loads(compared.read_text(encoding="utf-8"))["runs"][0]
+    assert {word.replace("_", " "): number for word, number in run["counts"].items()} == dict(expected)
+    assert run["verdict"] == verdict
+
+
+OBSERVATIONS = st.builds(
+    lambda outcome, because, cause: Observation(
+        outcome,
+        (Finding("a.x", "wrong"),) if outcome in (Outcome.NOT_MET, Outcome.NON_STRICT) else (),
+        because=because,
+        cause=cause,
+    ),
+    st.sampled_from(Outcome),
+    st.sampled_from(Because),
+    st.sampled_from(["", "a.x", "a.y/z"]),
+)
+
+
+@given(st.lists(st.tuples(st.sampled_from(Level), OBSERVATIONS), max_size=12), st.booleans())
+def test_the_numbers_add_up(seen: list[tuple[Level, Observation]], strict: bool) -> None:
+    """Totals, levels and the verdict are sums of the same outcomes, whatever was observed."""
+    results = tuple(
+        decide(
+            Rule(
+                id=f"a.r{number}",
+                level=level,
+                statement="It is so.",
+                breaks="It breaks.",
+                source=Source(Basis.DOCUMENTED, "Manual"),
+            ),
+            observation,
+            Policy(strict=strict, baseline=Baseline()),
+        )
+        for number, (level, observation) in enumerate(seen)
+    )
+    accounting = account_for(results, "check")
+    assert accounting.total == len(results) == read_counts(accounting.write_totals(0.0)).total()
+    assert sum(sum(counts.values()) for counts in accounting.levels.values()) == len(results)
+    not_tested = [result for result in results if result.outcome is Accounted.NOT_TESTED]
+    assert sorted(name for group in accounting.not_tested for name in group.ids) == sorted(
+        r.id for r in not_tested
+    )
+    assert all(group.number == len(group.ids) for group in accounting.not_tested)
+
+    code = exit_of(results)
+    verdict = str(conclude_checks(RunFinished(results, 0.0, code), accounting))
+    assert verdict.startswith(f"{FIRST_WORDS[code]}: ")
+    musts = sum(accounting.musts.values())
+    passed = accounting.musts.get(Accounted.PASSED, 0)
+    if musts and passed < musts:
+        said = re.sub(r" \([^)]*\)", "", verdict)
+        words = rf"(\d+) of {musts} (?:MUST checks? failed(?:; ([^;.]*))?|passed, ([^;.]*))"
+        number, others, rest = re.search(words, said).groups(default="")  # type: ignore[union-attr]
+        assert int(number) + read_counts(others + rest).total() == musts
+    assert (Verdict.FAIL in {result.verdict for result in results}) == bool(
+        accounting.counts.get(Accounted.FAILED)
+    )
