@@ -126,7 +126,7 @@ class ContinuationRules:
     def remember_token(self, run: Run) -> None:
         """Remember the tokens of a run, which may not be stored; the oldest are forgotten first."""
         if run.token is not None:
-            self.tokens[run.token] = IssuedToken(run.project, [])
+            self.tokens[run.token] = IssuedToken(run.project, run.rest)
         for at, token in run.checkpoints.items():
             self.tokens[token] = IssuedToken(run.project, run.steps[at + 1 :])
         while len(self.tokens) > self._most_tokens:

@@ -13,6 +13,7 @@ from typing import Any
 from harness.emulator.script.scripts import Script
 from harness.emulator.values.ids import IdSequence
 from harness.emulator.values.text_split import pieces
+from harness.emulator.values.usage import CHARACTERS
 
 Json = dict[str, Any]
 
@@ -24,6 +25,30 @@ def reshape(steps: list[Json], script: Script) -> list[Json]:
     if script.hops > 1:
         steps = [hop for step in steps for hop in _split(step, script.hops)]
     return steps
+
+
+def end_segment(steps: list[Json], limit: int, *, background: bool) -> tuple[list[Json], list[Json]]:
+    """Return the steps that fit in a segment of `limit` tokens of output, and those that are left for later.
+
+    In the background nothing is left: each segment becomes an output of its own (guide on long decoding).
+    """
+    done: list[Json] = []
+    for at, step in enumerate(steps):
+        content = step.get("content") or [{}]
+        text = content[0].get("text")
+        if step["type"] != "model_output" or not isinstance(text, str) or len(text) <= limit * CHARACTERS:
+            done.append(step)
+            continue
+        size = limit * CHARACTERS
+        hops = [_say(text[start : start + size]) for start in range(0, len(text), size)]
+        if not background:
+            return [*done, hops[0]], [_say(text[size:]), *steps[at + 1 :]]
+        done += hops
+    return done, []
+
+
+def _say(text: str) -> Json:
+    return {"content": [{"text": text, "type": "text"}], "type": "model_output"}
 
 
 def issue_checkpoints(steps: list[Json], script: Script, ids: IdSequence) -> dict[int, str]:

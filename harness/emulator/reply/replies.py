@@ -41,19 +41,25 @@ _TOO_LARGE = (
 )
 _LEAST_OUTPUT = 36
 """A smaller limit of tokens is spent before the first step."""
+_LONGEST_RESULT = 400
+"""Characters of the results of functions that the default text repeats."""
 _TRANSCRIBES = "transcription"
 """The family of models that write down what they hear."""
 
 
 @dataclass(slots=True)
 class Reply:
-    """The result of a run, unless it is cancelled; `checkpoints` has the tokens that follow its steps."""
+    """The result of a run, unless it is cancelled.
+
+    `checkpoints` has the tokens that follow its steps, `rest` the steps that its own token leads to.
+    """
 
     steps: list[Json]
     status: str
     errors: list[Json] = field(default_factory=list)
     token: str | None = None
     checkpoints: dict[int, str] = field(default_factory=dict)
+    rest: list[Json] = field(default_factory=list)
 
 
 class ReplyBuilder:
@@ -72,7 +78,11 @@ class ReplyBuilder:
             raise invalid(_TOO_LARGE) from None
         if script.hops > 1 or script.mcp_steps == "tool_call":
             steps = forms.reshape(steps, script)
-        status = script.status or self.status(steps, script, cut)
+        rest: list[Json] = []
+        limit = order.profile.segment(streamed=order.stream or order.background)
+        if limit is not None and order.agent is None and script.status is None and script.hops == 1:
+            steps, rest = forms.end_segment(steps, limit, background=order.background)
+        status = script.status or ("requires_continuation" if rest else self.status(steps, script, cut))
         if status == "requires_action" and not pending_calls(steps):
             steps.append({"id": self._ids.call(), "name": "lookup", "arguments": {}, "type": "function_call"})
         errors = script.errors
@@ -82,7 +92,7 @@ class ReplyBuilder:
         if status == "requires_continuation" and token is None:
             token = forms.make_token(self._ids)
         checkpoints = forms.issue_checkpoints(steps, script, self._ids) if script.checkpoints else {}
-        return Reply(steps, status, errors, token, checkpoints)
+        return Reply(steps, status, errors, token, checkpoints, rest)
 
     def steps(self, order: CreateRequest, script: Script) -> tuple[list[Json], bool]:
         """Return the output steps, and whether a token limit was exceeded."""
@@ -232,7 +242,9 @@ class ReplyBuilder:
     def words(self, order: CreateRequest) -> str:
         """Return the default text: short, derived from the input, with characters of every UTF-8 length."""
         prompt = order.text
-        return f"This answers “{shorten(prompt, 80)}”: déjà vu, 東京, 🦊; {len(prompt)} characters were read."
+        told = f"This answers “{shorten(prompt, 80)}”: déjà vu, 東京, 🦊; {len(prompt)} characters were read."
+        found = [read_result(result) for result in results(order.given)]
+        return f"{told} The result: {shorten('; '.join(found), _LONGEST_RESULT)}" if found else told
 
     def over_budget(self, order: CreateRequest, steps: list[Json]) -> bool:
         """Whether an agent used more than `max_total_tokens`; that limit is best effort, so all steps are kept."""
@@ -271,6 +283,16 @@ class ReplyBuilder:
         if tokens <= 0 or not isinstance(text, str):
             return None
         return {"content": [{"text": text[: tokens * 4], "type": "text"}], "type": "model_output"}
+
+
+def read_result(result: Json) -> str:
+    """Return what a function answered as words: its texts, or its value as JSON."""
+    value = result.get("result")
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and all(isinstance(part, dict) and "type" in part for part in value):
+        return " ".join(str(part["text"]) for part in value if part.get("type") == "text")
+    return msgspec.json.encode(value).decode()
 
 
 def _list_formats(order: CreateRequest) -> list[Json]:

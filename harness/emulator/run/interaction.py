@@ -40,7 +40,7 @@ class Interaction(ABC):
         "__weakref__",
         "_goal", "_lag", "_old_status", "_usage", "_world", "agent", "background", "bodies", "body", "checkpoints",
         "context", "created", "environment_id", "errors", "given", "id", "model", "number", "platform", "profile",
-        "project", "script", "serial", "settled", "shown", "size", "steps", "stored", "token", "updated",
+        "project", "rest", "script", "serial", "settled", "shown", "size", "steps", "stored", "token", "updated",
         "waiting",
     )  # fmt: skip
 
@@ -68,7 +68,7 @@ class Interaction(ABC):
         self.steps = reply.steps
         self.errors = reply.errors
         self.token = reply.token
-        self.checkpoints = reply.checkpoints
+        self.checkpoints, self.rest = reply.checkpoints, reply.rest
         self.size = order.size
         self.context = 0
         if order.previous is not None and not script.without_context:

@@ -87,12 +87,18 @@ class Run(Interaction):
             self.shown = min(self._hold, len(self.events))
 
     @property
+    def lasts(self) -> float | None:
+        """Seconds of the clock that the run takes, if its script or the settings say so."""
+        return self._world.settings.lasts if self.script.lasts is None and self.background else self.script.lasts
+
+    @property
     def pace(self) -> float | None:
         """Seconds of the clock between two moves of this run; None: polls and readers move it."""
-        if self.script.lasts is None:
+        lasts = self.lasts
+        if lasts is None:
             return self._world.settings.pace
         moves = -(-(len(self.events) - 1) // self._stride)
-        return self.script.lasts / max(1, moves)
+        return lasts / max(1, moves)
 
     @property
     def _stride(self) -> int:
@@ -116,8 +122,9 @@ class Run(Interaction):
 
     def poll(self) -> None:
         """Move to the next visible state, because a client has polled."""
-        if self.script.lasts is not None and not self.settled:
-            self._let_pass(self.script.lasts / max(1, self._polls))
+        lasts = self.lasts
+        if lasts is not None and not self.settled:
+            self._let_pass(lasts / max(1, self._polls))
         self.keep_pace()
         if self._lag:
             self._lag -= 1

@@ -55,6 +55,8 @@ class Settings:
                      them
     processing       seconds of the clock during which an uploaded video, or a document in a store, is not ready
     ticks            number of polls that show a background run in progress before it settles
+    lasts            seconds of the clock that every background run takes, unless its script says so; None: they
+                     settle after some polls
     chunking         `event` one chunk per event, `ready` all that is ready in one chunk, or a chunk size in bytes
     stream_refusals  how a streaming create is refused: `http` an HTTP error, `event` a stream with one error event
     pace             seconds of the clock between two events of a background run; None: only polls and finished
@@ -83,6 +85,7 @@ class Settings:
     files: str = "known"
     processing: float = 2.0
     ticks: int = 2
+    lasts: float | None = None
     chunking: str | int = "event"
     stream_refusals: str = "http"
     pace: float | None = None
@@ -138,8 +141,10 @@ class Settings:
     def _find_wrong_optionals(self) -> Iterator[str]:
         if self.lifecycle is not None and not _is_day(self.lifecycle):
             yield f"lifecycle={self.lifecycle!r} must be a day such as 2026-12-01, or null"
-        if self.pace is not None and not (isinstance(self.pace, int | float) and self.pace > 0):
-            yield f"pace={self.pace!r} must be a positive number of seconds, or null"
+        for name in ("pace", "lasts"):
+            seconds = getattr(self, name)
+            if seconds is not None and not (isinstance(seconds, int | float) and seconds > 0):
+                yield f"{name}={seconds!r} must be a positive number of seconds, or null"
         if self.keys is not None and not _is_text_map(self.keys):
             yield "keys must map each key to its project's name, or be null to take any key"
 

@@ -34,9 +34,13 @@ THOUGHT_TOKENS = 24
 """Tokens counted for each thought, except at the lowest level (`count_thought`)."""
 
 
+CHARACTERS = 4
+"""So many characters of a text are one token."""
+
+
 def count(text: str) -> int:
-    """Return the tokens of a text: one per four characters, rounded up."""
-    return (len(text) + 3) // 4
+    """Return the tokens of a text, rounded up."""
+    return (len(text) + CHARACTERS - 1) // CHARACTERS
 
 
 def count_thought(generation: Mapping[str, Any] | None, profile: ModelProfile) -> int:
