@@ -77,7 +77,9 @@ class ServeArguments(ListenOptions, GuardOptions, TlsOptions):
         repeats=True, metavar="KEY[=PROJECT]", trust=Trust.CALL, shown="any key; the project `default`",
     )  # fmt: skip
     event_ids: str | None = option(
-        "events that carry an event_id: all, deltas, sparse or none", metavar="WHICH", shown="all"
+        "events that carry an event_id: every (as the streaming guide says), deltas, some, sparse or none",
+        metavar="WHICH",
+        shown="auto: as recorded, on few events or none",
     )
     resume: str | None = option(
         "where a resumed stream begins: exclusive (after the cursor) or inclusive",

@@ -47,7 +47,8 @@ def published_files(schemas: Schemas) -> dict[str, str]:
 
 
 def _close(schemas: Schemas, name: str) -> str:
-    closed = {"$comment": _NOTE, **close(schemas.bundle(name))}
+    identity = f"{BASE}/{schemas.revision}/{name.replace('requests/', 'strict/')}.json"
+    closed = {**close(schemas.bundle(name)), "$comment": _NOTE, "$id": identity}
     return json.dumps(closed, indent=1, ensure_ascii=False) + "\n"
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from harness.contract import Contract
 from harness.contract.data.input import items
@@ -22,6 +22,7 @@ from harness.emulator.resources.environments.configuration import EnvironmentCon
 from harness.emulator.resources.environments.environments import Environments
 from harness.emulator.resources.environments.file_uploads import EnvironmentUploads
 from harness.emulator.resources.environments.files import Files
+from harness.emulator.resources.models import handle_models
 from harness.emulator.resources.schema_reader import SchemaReader
 from harness.emulator.resources.storage import references
 from harness.emulator.resources.storage.search_stores import SearchStores
@@ -37,6 +38,9 @@ from harness.emulator.values.settings import Settings
 from harness.wire import Response
 
 Handler = Callable[[Call], Response]
+
+
+_Answer = TypeVar("_Answer", Response, "Response | None")
 
 
 class Resources:
@@ -102,13 +106,15 @@ class Resources:
                 return self._files.handle(call)
             case ("files", _) if (snapshot := self._files.snapshot(call)) is not None:
                 return snapshot
+            case ("models", *_) if not call.vertex:
+                return self._refuse_in_rpc_shape(lambda: handle_models(call))
             case (first, *_) if first in self._storage:
                 return self._refuse_in_rpc_shape(lambda: self._storage[call.segments[0]](call))
             case (first, *_) if first in self._handlers:
                 return self._allowance.handle(call, self._handlers[first])
         return None
 
-    def _refuse_in_rpc_shape(self, answer: Callable[[], Response]) -> Response:
+    def _refuse_in_rpc_shape(self, answer: Callable[[], _Answer]) -> _Answer:
         """Return the answer; a refusal gets the shape that files and stores have."""
         try:
             return answer()

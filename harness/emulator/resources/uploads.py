@@ -1,4 +1,6 @@
-"""The upload protocols: one plain request, or one of two resumable forms. What is stored where is the receiver's.
+"""The upload protocols: one plain, raw or multipart request, or one of two resumable forms.
+
+What is stored where is the receiver's.
 
 Layer 2. Knows the protocols; must not know what becomes of the bytes. The resumable forms differ only in syntax:
 `uploadType=resumable` uses Content-Range and 308, the X-Goog-Upload headers use an offset and a command. The URL
@@ -10,8 +12,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+import msgspec
 
 from harness.emulator.resources.collection import Stamps
 from harness.emulator.resources.refusals import no_operation, over_quota
@@ -77,6 +81,10 @@ class Uploads:
             return self._continue(call.request, upload_id)
         if call.request.method != method:
             raise no_operation(call, method)
+        sent = _unpack(call)
+        if sent is not None:
+            described, data = sent
+            return json_response(_store(receive(described), data))
         receiver = receive(call)
         headers = call.request.headers
         if call.query.get("uploadType") == "resumable":
@@ -192,6 +200,38 @@ class Uploads:
         if held + len(data) > largest or everything + len(data) > most:
             raise over_quota(f"An upload may hold {largest} bytes here, all unfinished ones {most}.")
         pending.received += data
+
+
+def _unpack(call: Call) -> tuple[Call, bytes] | None:
+    """Return the first request of an upload without its bytes, and those, if one request brings both.
+
+    The raw protocol sends bare bytes, the multipart one a JSON part before them (seen for file search stores).
+    """
+    headers = call.request.headers
+    protocol = headers.get("x-goog-upload-protocol").lower() or call.query.get("uploadType")
+    if protocol == "raw":
+        name = call.query.get("displayName") or call.query.get("display_name")
+        about = msgspec.json.encode({"displayName": name}) if name and call.segments[1] != "files" else b""
+        return _describe(call, about, headers.get("content-type")), call.request.body
+    if protocol != "multipart":
+        return None
+    boundary = re.search(r'boundary="?([^";,\s]+)', headers.get("content-type"))
+    parts = call.request.body.split(b"--" + boundary[1].encode()) if boundary is not None else []
+    if len(parts) != 4:  # before the first boundary, two parts, after the last one
+        raise invalid(
+            "A multipart upload has two parts, JSON and then the bytes, and a boundary in its Content-Type."
+        )
+    (_, _, about), (fields, _, data) = (part.partition(b"\r\n\r\n") for part in parts[1:3])
+    declared = re.search(rb"(?im)^content-type: *([^\r\n]+)", fields)
+    media_type = declared[1].decode("latin-1") if declared is not None else ""
+    return _describe(call, about.strip(), media_type), data.removesuffix(b"\r\n")
+
+
+def _describe(call: Call, about: bytes, media_type: str) -> Call:
+    headers = call.request.headers.having("x-goog-upload-protocol", "raw")
+    if media_type:
+        headers = headers.having("x-goog-upload-header-content-type", media_type)
+    return replace(call, request=replace(call.request, headers=headers, body=about))
 
 
 def declared_type(call: Call) -> str:

@@ -17,7 +17,7 @@ from harness.outcome.suggest import did_you_mean
 CHOICES: dict[str, tuple[str, ...]] = {
     "platform": ("gemini", "vertex", "any"),
     "unknown": ("refuse", "accept"),
-    "event_ids": ("auto", "all", "deltas", "some", "sparse", "none"),
+    "event_ids": ("auto", "all", "every", "deltas", "some", "sparse", "none"),
     "resume": ("exclusive", "inclusive", "start"),
     "models": ("known", "any"),
     "files": ("known", "any"),
@@ -41,7 +41,8 @@ class Settings:
                      what either takes and shows what any document promises (`values/platform.py`)
     unknown          whether a request may hold what the schemas do not list: `refuse`, as live, or `accept`
     event_ids        which events carry an id; `auto`, as observed: none of a foreground run, and of a background
-                     run what the platform does: `some` (every other delta) or `none`; `any`: all
+                     run what the platform does: `some` (every other delta) or `none`; `any`: all. The streaming
+                     guide says that each event has one: `every`, or `all`
     resume           where `last_event_id=X` starts: `exclusive` after the event X, `inclusive` with it, `start`
                      at the first event, as a gateway does that drops the parameter
     keys             key → project; None accepts any non-empty key, for the project `default`

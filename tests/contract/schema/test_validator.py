@@ -294,8 +294,8 @@ TOLERATED = [
     ),
     (
         "interaction",
-        said(type="text", text="a", annotations=[{"type": "in_context_file_citation"}]),
-        ("$.steps[0].content[0].annotations[0].type", "annotation", "in_context_file_citation"),
+        said(type="text", text="a", annotations=[{"type": "page_citation"}]),
+        ("$.steps[0].content[0].annotations[0].type", "annotation", "page_citation"),
     ),
     (
         "interaction",

@@ -12,7 +12,7 @@ from tests.emulator.resources.api import NOON, Api
 
 
 @pytest.mark.parametrize(
-    "target", ["/v1beta/interactions", "/v1beta/interactions/x", "/v1beta/models", "/v1beta", "/"]
+    "target", ["/v1beta/interactions", "/v1beta/interactions/x", "/v1beta/tunedModels", "/v1beta", "/"]
 )
 def test_other_paths_are_left_alone(target: str) -> None:
     """For any other path, the resources return None, so that the emulator goes on looking."""

@@ -64,7 +64,7 @@ class EnvironmentConfigReader:
         return self._read_object(given, project)
 
     def _read_object(self, given: dict[str, Any], project: str) -> EnvironmentConfig:
-        origin = given.get("environment_id") or given.get("from_environment") or ""
+        origin = given.get("environment_id") or given.get("env_id") or given.get("from_environment") or ""
         self._check_env(given.get("env", {}), project)
         network = given.get("network")
         self._check_network(network, project)
