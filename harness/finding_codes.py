@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness.benches.client.judgement.outcome import CODES as CLIENT_CODES
-from harness.benches.recordings.run import USABLE
+from harness.benches.recordings.verify import USABLE
 from harness.checks.gateway import STREAM_WORDS
 from harness.contract.schema.explain import keyword_word
 from harness.contract.tables.operations import OPERATIONS

@@ -152,7 +152,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Fail a test that passed although a plan of its own was never met, or a request was not recorded."""
     result = yield
     if (services := item.stash.get(SERVICES, None)) is not None:
-        from harness.plugin.final_checks import check_services
+        from harness.plugin.after_test import check_services
 
         check_services(services)
     return result
@@ -189,12 +189,12 @@ def pytest_runtest_makereport(
     Warn about a test that passes without checking the expected outcome.
     """
     if call.excinfo is not None and call.excinfo.type.__module__.startswith("harness."):
-        from harness.plugin.traceback_trim import reword
+        from harness.plugin.after_test import reword
 
         reword(call)
     report = yield
     if report.when == "call" and SERVICES in item.stash:
-        from harness.plugin.final_checks import CALL_PASSED
+        from harness.plugin.after_test import CALL_PASSED
 
         item.stash[CALL_PASSED] = report.passed
     if report.failed and (told := item.stash.get(TOLD, None)) is not None and (text := told()):
@@ -204,7 +204,7 @@ def pytest_runtest_makereport(
 
         explain_missing_fixture(report, call.excinfo.value, _FIXTURES)
     if (promises := item.stash.get(PROMISES, None)) is not None:
-        from harness.plugin.unused_result import follow
+        from harness.plugin.after_test import follow
 
         follow(item, report, promises)
     if report.when == "teardown":
@@ -237,7 +237,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     reports = [report for group in terminalreporter.stats.values() for report in group]
     if not any(getattr(report, "user_properties", ()) for report in reports):
         return
-    from harness.plugin.terminal_summary import sections
+    from harness.plugin.after_test import sections
 
     for title, lines in sections(reports):
         terminalreporter.section(title)

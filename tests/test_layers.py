@@ -96,9 +96,7 @@ WORDS = (
 """Words that only this API uses, in names and in constants."""
 
 _CHOOSE_IDS = (
-    "benches/client/__init__.py", "benches/client/cases/case.py",
-    "benches/client/cases/case_sets.py", "benches/client/cases/drop_cases.py",
-    "benches/client/cases/stream_source.py", "faults/kinds.py",
+    "benches/client/__init__.py", "benches/client/cases.py", "benches/client/case_sets.py", "faults/kinds.py",
     "benches/client/judgement/case_results.py", "report/shards/torture_shards.py",
 )  # fmt: skip
 

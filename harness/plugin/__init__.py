@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from harness.plugin.observed_service import ObservedService
     from harness.plugin.sent_requests import OtherCall, SentRequest, SentRequests
     from harness.plugin.session_server import SessionServer, Tenant
-    from harness.plugin.virtual_time.sleep_skipping import Sleeps, no_sleep
+    from harness.plugin.virtual_time import Sleeps, no_sleep
 
 _HOMES = {
     "Chain": "interactions.chain",
@@ -50,9 +50,9 @@ _HOMES = {
     "ObservedService": "observed_service",
     "SessionServer": "session_server",
     "Tenant": "session_server",
-    "Sleeps": "virtual_time.sleep_skipping",
-    "no_sleep": "virtual_time.sleep_skipping",
-    "UncheckedResultWarning": "unused_result",
+    "Sleeps": "virtual_time",
+    "no_sleep": "virtual_time",
+    "UncheckedResultWarning": "after_test",
 }
 
 __all__ = [

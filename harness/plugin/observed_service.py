@@ -5,31 +5,36 @@ Layer 7. `ObservedService` wraps any service: the emulator of a test, or the pla
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from _pytest.outcomes import Failed  # raised by `pytest.fail`; its public alias is not a type
 
 from harness.benches.client.judgement.received_responses import ReceivedResponse, watch
 from harness.kit.api import Api
 from harness.outcome import UsageFault
+from harness.outcome.suggest import did_you_mean
 from harness.outcome.words import format_count
-from harness.plugin.planned_faults import PlannedFaults, refusal
-from harness.plugin.redirection import redirect
-from harness.plugin.request_limit import RequestLimit
-from harness.plugin.sent_requests import SentRequest, SentRequests, call_of
+from harness.plugin.sent_requests import SentRequest, SentRequests, TrafficLog, call_of, name_call
 from harness.plugin.session_server import SessionServer, Tenant
-from harness.plugin.traffic_log import TrafficLog, name_call
 from harness.transport import ServiceDriver
-from harness.wire import Clock, Request, Response, Service, UntilClose
+from harness.wire import Clock, Headers, Request, Response, Service, StreamProtocol, UntilClose
 from harness.wire.request_log import RequestLog
 
 if TYPE_CHECKING:
     from harness.faults import FaultyService, Plan
     from harness.transport import Transport
+
 
 Kind: TypeAlias = Literal["any", "create", "get", "stream", "cancel", "delete"]
 """The kinds of requests that `fail` can refuse."""
@@ -299,3 +304,179 @@ class MadeBy:
         if self.received is None or self.received.status < 400:
             return ""
         return f"{self.received.status}: {self.received.error}".rstrip(": ")
+
+
+# What a test has planned to go wrong: refused requests and fault plans, and which of them never took effect.
+# A plan that nothing met makes a test green that has tested nothing, so it fails the test at its end.
+
+
+KINDS = ("any", "create", "get", "stream", "cancel", "delete")
+_TRANSIENT = frozenset({408, 409, 429})
+
+
+@dataclass(slots=True)
+class PlannedRefusal:
+    """Requests of a kind that are refused; `left` is how many more, 0 for all."""
+
+    status: int
+    on: str
+    left: int
+    optional: bool
+    head: Headers
+    body: bytes
+    met: bool = False
+    origin: str = ""
+
+    def answer(self) -> Response:
+        """The refusal, which counts as met."""
+        self.met = True
+        return Response.whole(self.status, self.head, self.body)
+
+    def __str__(self) -> str:
+        return f"fail({self.status}, on={self.on!r})" if self.on != "any" else f"fail({self.status})"
+
+
+def refusal(
+    status: int,
+    *,
+    on: str,
+    times: int,
+    code: str,
+    message: str,
+    headers: Mapping[str, str] | None,
+    optional: bool,
+    protocol: StreamProtocol,
+) -> PlannedRefusal:
+    """Plan refusals. Raises UsageFault for a kind or a status that cannot be."""
+    if on not in KINDS:
+        raise UsageFault(f"on={on!r} is no kind of request{did_you_mean(on, KINDS)}")
+    if not 400 <= status <= 599:
+        raise UsageFault(f"status={status} is no failure: use 400 to 599")
+    if times < 0:
+        raise UsageFault(f"times={times} must not be negative: 0 refuses all")
+    fields = {"content-type": "application/json"}
+    if headers is None and (status in _TRANSIENT or status >= 500):
+        fields["retry-after-ms"] = "1"
+    head = Headers({**fields, **(headers or {})}.items())
+    return PlannedRefusal(status, on, times, optional, head, protocol.error_body(status, code, message))
+
+
+class PlannedFaults:
+    """The refusals and fault plans of one test."""
+
+    def __init__(self) -> None:
+        self._refusals: list[PlannedRefusal] = []
+        self._used_up: set[int] = set()
+        self._drops: list[tuple[FaultyService, str]] = []
+
+    def add_refusal(self, planned: PlannedRefusal) -> None:
+        """Refuse the next requests of a kind."""
+        self._refusals.append(planned)
+
+    def add_drop(self, faulty: FaultyService, *, optional: bool, origin: str) -> None:
+        """Note a service that suffers from a fault plan; `origin` says whose plan it is."""
+        if not optional:
+            self._drops.append((faulty, origin))
+
+    def refuse(self, call: str) -> Response | None:
+        """The refusal of a call; None if it is not to be refused."""
+        for planned in self._refusals:
+            if id(planned) not in self._used_up and (planned.on == "any" or call.startswith(planned.on)):
+                if planned.left == 1:
+                    self._used_up.add(id(planned))
+                planned.left = max(0, planned.left - 1)
+                return planned.answer()
+        return None
+
+    def find_unmet(self) -> Iterator[str]:
+        """Each plan that never took effect, in a phrase that says why."""
+        from harness.faults.service import find_unmet
+
+        for planned in self._refusals:
+            if not (planned.met or planned.optional):
+                what = "no request" if planned.on == "any" else f"no {planned.on}"
+                yield f"{planned}{planned.origin} was never met: {what} came after it"
+        for faulty, origin in self._drops:
+            if why := find_unmet(faulty):
+                yield f"drop({str(faulty.plan)!r}){origin} never took effect: {why}"
+
+
+# Requests for the live service, answered by the test's own while a fixture is in use.
+# A client that was built before the test, at import time or in `conftest.py`, knows only the live URL. Its
+# transport is one of httpx or httpx2, whose classes are patched for as long as the test runs, and nothing else.
+
+
+_LIBRARIES = ("httpx", "httpx2")
+_METHODS = (("HTTPTransport", "handle_request"), ("AsyncHTTPTransport", "handle_async_request"))
+
+
+@contextmanager
+def redirect(transport: Callable[[], Any], hosts: Collection[str]) -> Iterator[None]:
+    """Answer requests for `hosts` (`name`, or `name:port`) with `transport()`, whichever client sends them.
+
+    A library that nobody has imported yet is not imported for this, which would take longer than all the rest: it
+    is patched when it is imported.
+    """
+    patched: list[tuple[Any, str, Any]] = []
+
+    def patch(library: ModuleType) -> None:
+        for kind, method in _METHODS:
+            owner = getattr(library, kind)
+            original = getattr(owner, method)
+            setattr(owner, method, _redirecting(original, getattr(transport(), method), frozenset(hosts)))
+            patched.append((owner, method, original))
+
+    later = _Later(patch)
+    if hosts:
+        for library in filter(None, map(sys.modules.get, _LIBRARIES)):
+            patch(library)
+        sys.meta_path.insert(0, later)
+    try:
+        yield
+    finally:
+        if later in sys.meta_path:
+            sys.meta_path.remove(later)
+        for owner, method, original in reversed(patched):
+            setattr(owner, method, original)
+
+
+class _Later(MetaPathFinder):
+    """Patches each library right after it is imported."""
+
+    def __init__(self, patch: Callable[[ModuleType], None]) -> None:
+        self._patch = patch
+        self._looking = False
+
+    def find_spec(self, name: str, path: Any = None, target: ModuleType | None = None) -> ModuleSpec | None:
+        """The spec that the other finders return, with a loader that patches, too."""
+        if name not in _LIBRARIES or self._looking:
+            return None
+        self._looking = True
+        try:
+            spec = importlib.util.find_spec(name)
+        finally:
+            self._looking = False
+        if spec is None or spec.loader is None:
+            return None
+        execute = spec.loader.exec_module
+
+        def execute_and_patch(module: ModuleType) -> None:
+            execute(module)
+            self._patch(module)
+
+        spec.loader.exec_module = execute_and_patch  # type: ignore[method-assign]
+        return spec
+
+
+def _redirecting(original: Callable[..., Any], ours: Callable[[Any], Any], hosts: Collection[str]) -> Any:
+    def handle(self: Any, request: Any) -> Any:
+        """Send a request, or a coroutine that sends it: both methods take a request and return what they made."""
+        url = request.url
+        asked = {url.host, f"{url.host}:{url.port}"}
+        return original(self, request) if asked.isdisjoint(hosts) else ours(request)
+
+    return handle
+
+
+class RequestLimit(Failed):
+    """The code under test exceeded the bound on requests."""

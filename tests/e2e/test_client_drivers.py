@@ -11,7 +11,7 @@ import pytest
 
 from harness.benches.client.ready import find_ready
 from harness.benches.client.ready.ready_clients import Language
-from harness.benches.client.ready.table_rows import TABLES
+from harness.benches.client.ready.survey import TABLES
 
 pytestmark = [pytest.mark.slow, pytest.mark.e2e]
 

@@ -8,7 +8,7 @@ import pytest
 
 from harness.emulator import Emulator
 from harness.interactions import INTERACTIONS
-from harness.plugin.traffic_log import TrafficLog
+from harness.plugin.sent_requests import TrafficLog
 from harness.wire import Headers, Request, Response
 from tests.plugin.toys import run
 

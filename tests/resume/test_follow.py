@@ -11,7 +11,7 @@ import httpx
 import httpx2
 import pytest
 
-from harness.benches.client.cases.stream_source import events_in
+from harness.benches.client.cases import events_in
 from harness.contract import PROTOCOL
 from harness.emulator import Emulator, Settings
 from harness.faults import cut, every_byte, every_event, structural

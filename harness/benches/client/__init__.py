@@ -14,9 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from harness.benches.client.bench import TortureOptions, torture
-    from harness.benches.client.cases.case import EVENT_IDS, Case
-    from harness.benches.client.cases.drop_cases import cases_of
-    from harness.benches.client.cases.stream_source import StreamSource, whole_stream
+    from harness.benches.client.cases import EVENT_IDS, Case, StreamSource, cases_of, whole_stream
     from harness.benches.client.judgement.attempt import ClientAttempt
     from harness.benches.client.judgement.outcome import DropOutcome, outcome_of
     from harness.benches.client.process.client_commands import Client, ClientResult, CommandClient, LoopClient
@@ -24,11 +22,11 @@ if TYPE_CHECKING:
 _HOMES = {
     "TortureOptions": "bench",
     "torture": "bench",
-    "EVENT_IDS": "cases.case",
-    "Case": "cases.case",
-    "cases_of": "cases.drop_cases",
-    "StreamSource": "cases.stream_source",
-    "whole_stream": "cases.stream_source",
+    "EVENT_IDS": "cases",
+    "Case": "cases",
+    "cases_of": "cases",
+    "StreamSource": "cases",
+    "whole_stream": "cases",
     "ClientAttempt": "judgement.attempt",
     "DropOutcome": "judgement.outcome",
     "outcome_of": "judgement.outcome",

@@ -11,13 +11,10 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from harness.benches.client.case_server import CaseServer
-from harness.benches.client.case_workers import CaseQueue, CaseWorkers, PlayedCase, play_case
-from harness.benches.client.cases.case import Case
-from harness.benches.client.cases.stream_source import events_in
+from harness.benches.client.case_workers import CaseQueue, CaseServer, CaseWorkers, PlayedCase, play_case
+from harness.benches.client.cases import Case, events_in
 from harness.benches.client.judgement.attempt import ClientAttempt
-from harness.benches.client.judgement.case_judgement import judge_case
-from harness.benches.client.judgement.case_results import CaseResults
+from harness.benches.client.judgement.case_results import CaseResults, judge_case
 from harness.benches.client.judgement.outcome import result_id
 from harness.benches.client.process.client_commands import Client
 from harness.engine.decide import Policy, exit_of_cases

@@ -4,8 +4,7 @@ Layer 5. `upstream` and `bench` are the two sides. `liveness` plays the exercise
 what passed. Knows no API: catalogue, client and reference service are passed in.
 """
 
-from harness.benches.gateway.bench import GatewayBench
+from harness.benches.gateway.bench import GatewayBench, Upstream
 from harness.benches.gateway.run import GatewayOptions, judge_gateway
-from harness.benches.gateway.upstream import Upstream
 
 __all__ = ["judge_gateway", "GatewayOptions", "GatewayBench", "Upstream"]

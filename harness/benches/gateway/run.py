@@ -8,23 +8,44 @@ from __future__ import annotations
 import fnmatch
 import shlex
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from harness.benches.gateway.bench import GatewayBench
-from harness.benches.gateway.liveness import ExerciseRunner, parts_of
 from harness.engine.baseline import Baseline
 from harness.engine.causes import find_roots, resolve
 from harness.engine.decide import Policy, decide, exit_of
-from harness.engine.events import CheckFinished, Planned, RunEvent, RunFinished, RunStarted, TargetInfo
+from harness.engine.events import (
+    CheckFinished,
+    ExerciseStarted,
+    Planned,
+    RunEvent,
+    RunFinished,
+    RunStarted,
+    RunStopped,
+    TargetInfo,
+)
+from harness.engine.execute import error
 from harness.engine.results import Reproduction, Result
-from harness.engine.workers import INTERRUPTED
-from harness.kit.check import Check
-from harness.kit.relay import RelayCatalogue, RelayedExchange
+from harness.engine.traffic.deadline import TimeUp
+from harness.engine.workers import INTERRUPTED, format_time_up
+from harness.kit.check import Check, Exercise
+from harness.kit.relay import RelayAside, RelayCatalogue, RelayedExchange
 from harness.kit.wrong_call import explain_wrong_call
-from harness.outcome import Exit, TargetFault, UsageFault
+from harness.outcome import (
+    Because,
+    Exit,
+    NotApplicable,
+    NotWanted,
+    Observation,
+    Outcome,
+    TargetFault,
+    Unmet,
+    UsageFault,
+)
 from harness.outcome.suggest import did_you_mean
-from harness.outcome.words import shorten
+from harness.outcome.words import format_count, shorten
 from harness.wire import Exchange, How
 
 _SHOWN = 200
@@ -124,4 +145,200 @@ def _judge_rule(
         show=lambda _: tuple(made[name] for name in named),
         reproduction=Reproduction(command=shlex.join(alone)),
         accepts=check.accepts,
+    )
+
+
+# Plays the exercises of a run, and notices when the gateway has stopped answering.
+# A gateway that stops answering costs the whole timeout for each remaining request, and none of these says
+# anything about a rule. So after a few exchanges without an answer, the gateway is sent a plain request, which
+# it answered before. If it answers that, the run goes on, and what it left unanswered is held against it. If it
+# does not, the run stops, and only what came before is judged. Must not know what is right.
+
+
+SILENT = 3
+"""Number of exchanges in a row without an answer after which a plain request checks that the gateway is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Silence:
+    """The number of the first exchange without an answer, and the exercises that were finished before it."""
+
+    start: int
+    finished: frozenset[str]
+
+
+class _Running:
+    """An exercise that has begun, and the result of its last action, which it has not seen yet."""
+
+    def __init__(self, exercise: Exercise, client: Any) -> None:
+        self.name = exercise.name
+        self.steps: Generator[Any, Any, Any] = exercise.run(client)
+        self.answer: Any = None
+
+
+class ExerciseRunner:
+    """Plays exercises; keeps what passed, by name, and why an exercise or the whole run stopped early.
+
+    `stopped`: the gateway did not answer any more. `halted`: time was up, or somebody interrupted, `""` if not.
+    """
+
+    def __init__(self, bench: GatewayBench) -> None:
+        self._bench = bench
+        self._names: tuple[str, ...] = ()
+        self._finished: set[str] = set()
+        self._stops: dict[str, Observation] = {}
+        self._silence: _Silence | None = None
+        self._trail: list[RelayedExchange] = []
+        self._unfinished: tuple[str, ...] = ()
+        self.stopped: RunStopped | None = None
+        self.halted = ""
+
+    @property
+    def results(self) -> dict[str, RelayedExchange]:
+        """What passed so far, by name, in order."""
+        return {relayed.name: relayed for relayed in self._trail}
+
+    def play(self, exercises: Sequence[Exercise]) -> Iterator[ExerciseStarted | RunStopped]:
+        """Play them; those that span the others begin first and end last. It ends early where time is up."""
+        self._names = tuple(exercise.name for exercise in exercises)
+        try:
+            yield from self._play(exercises)
+        except TimeUp as up:
+            self._halt(format_time_up(up))
+        except KeyboardInterrupt:
+            self._halt(INTERRUPTED)
+
+    def _play(self, exercises: Sequence[Exercise]) -> Iterator[ExerciseStarted | RunStopped]:
+        spanning = [_Running(exercise, self._bench.client) for exercise in exercises if exercise.spans]
+        for running in spanning:
+            yield ExerciseStarted(running.name)
+            self._advance(running)
+        for exercise in exercises:
+            if not exercise.spans and self.stopped is None:
+                yield ExerciseStarted(exercise.name)
+                self._exhaust(_Running(exercise, self._bench.client))
+        if self._silence is not None:  # too few to ask until now: did the gateway skip these, or stop answering?
+            self._ask(self._silence)
+        if self.stopped is not None:
+            yield self.stopped
+            return
+        for running in spanning:
+            yield ExerciseStarted(running.name)
+            self._exhaust(running)
+
+    def _halt(self, why: str) -> None:
+        self.halted = why
+        self._unfinished = tuple(name for name in self._names if name not in self._finished)
+
+    def _exhaust(self, running: _Running) -> None:
+        while self.stopped is None and self._advance(running):
+            pass
+
+    def _advance(self, running: _Running) -> bool:
+        """Perform the actions of an exercise until one brings exchanges, now or later; False once it has ended."""
+        try:
+            while True:
+                action = running.steps.send(running.answer)
+                running.answer = self._bench.perform(action)
+                if self._keep(running.answer) or isinstance(action, RelayAside):
+                    return True
+        except StopIteration:
+            pass
+        except NotApplicable as missing:
+            self._stops[running.name] = Observation(
+                Outcome.NOT_APPLICABLE, reason=str(missing), because=Because.REFUSED
+            )
+        except NotWanted as left:
+            self._stops[running.name] = Observation(Outcome.EXCLUDED, reason=str(left), because=Because.LEFT_OUT)
+        except Unmet as unmet:
+            self._stops[running.name] = Observation.untestable(unmet.reason, remedy=unmet.remedy)
+        except Exception:
+            self._stops[running.name] = error(f"the exercise {running.name} raised")
+        self._finished.add(running.name)
+        return False
+
+    def _keep(self, result: Any) -> bool:
+        """Keep the exchanges of a result; return whether there were any."""
+        exchanges = result if isinstance(result, list) else [result]
+        relayed = [each for each in exchanges if isinstance(each, RelayedExchange)]
+        for each in relayed:
+            self._trail.append(each)
+            self._hear(each)
+        return bool(relayed)
+
+    def _hear(self, relayed: RelayedExchange) -> None:
+        if relayed.answered:
+            self._silence = None
+            return
+        if self._silence is None:
+            self._silence = _Silence(len(self._trail) - 1, frozenset(self._finished))
+        if len(self._trail) - self._silence.start >= SILENT:
+            self._ask(self._silence)
+
+    def _ask(self, silence: _Silence) -> None:
+        """See whether the gateway still answers; if not, stop and drop the exchanges that it could not answer."""
+        self._silence = None
+        if self._bench.send(self._bench.client.greet("alive.create")).answered:
+            return
+        silent = self._trail[silence.start :]
+        del self._trail[silence.start :]
+        self._finished = set(silence.finished)
+        self._stops = {name: stop for name, stop in self._stops.items() if name in silence.finished}
+        self._unfinished = tuple(name for name in self._names if name not in silence.finished)
+        self.stopped = RunStopped(
+            reason=_why(silent, len(self._unfinished), len(self._names), self._bench.find_end()),
+            unfinished=self._unfinished,
+            silent=len(silent),
+            evidence=silent[0],
+        )
+
+    def observe(self, check: Check) -> Observation:
+        """The observation of a check, or why it has none."""
+        results = self.results
+        said = self._judge(check, results)
+        if said.outcome in (Outcome.NOT_MET, Outcome.ERROR):
+            return said
+        if self._is_untried(check, results):
+            return Observation.untestable("not tried", Because.NOT_TRIED, "not tried")
+        silent = not all(relayed.answered for relayed in check.select(results))
+        if said.outcome is Outcome.UNTESTABLE and silent:
+            return Observation.untestable(said.reason, Because.NO_ANSWER, "no answer", said.remedy)
+        return said
+
+    def _judge(self, check: Check, results: dict[str, RelayedExchange]) -> Observation:
+        needed = [exercise.name for exercise in parts_of(check)]
+        stop = next((self._stops[name] for name in sorted(needed) if name in self._stops), None)
+        if stop is not None and (stop.outcome is Outcome.ERROR or not check.select(results)):
+            return stop
+        try:
+            said = check.observe(results)
+        except Exception:
+            return error(f"the judge of {check.id} raised")
+        return stop if stop is not None and said.outcome is Outcome.UNTESTABLE else said
+
+    def _is_untried(self, check: Check, results: dict[str, RelayedExchange]) -> bool:
+        """Whether an exchange that the check wants was not made because the run stopped."""
+        wanted = [glob for glob in check.globs if glob.partition(".")[0] in self._unfinished]
+        return any("*" in glob or glob not in results for glob in wanted)
+
+
+def parts_of(check: Check) -> tuple[Exercise, ...]:
+    """The exercises that a check needs, each of which runs once."""
+    return check.exercise.parts or (check.exercise,)
+
+
+def _why(silent: Sequence[RelayedExchange], unfinished: int, exercises: int, ended: str) -> str:
+    """Why a run stopped early, and what to do about it; `ended`: how the gateway's process did, if it did."""
+    exchange = silent[0].client
+    came = "no answer" if exchange.status is None else f"an answer ({exchange.status}) without an end"
+    if exchange.complete:
+        came = f"a failure of the gateway's own ({exchange.status})"
+    also = f", nor had the next {len(silent) - 1}" if len(silent) > 1 else ""
+    left = f"{unfinished} of {format_count(exercises, 'trial')} not made, or not to the end"
+    if ended:
+        return f"{ended}: the passage {silent[0].name} was its last ({exchange.ending.words}); {left}"
+    return (
+        f"the passage {silent[0].name} had {came} ({exchange.ending.words}){also}, nor had a plain create, "
+        f"which the gateway had answered before; {left}. See what the gateway logged then; if it is only slow, "
+        "allow more with --timeout"
     )

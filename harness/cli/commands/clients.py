@@ -122,7 +122,7 @@ def _choose(names: Sequence[str]) -> list[ReadyClient]:
 
 def _choose_clients(names: Sequence[str], modes: Sequence[str], rows: Sequence[str]) -> list[ReadyClient]:
     """Those of the clients that meet one of the rows in one of the modes. Raises UsageFault if none does."""
-    from harness.benches.client.ready.table_rows import rows_of
+    from harness.benches.client.ready.survey import rows_of
 
     able = [client for client in _choose(names) if set(client.modes) & set(modes)]
     if not able:
@@ -138,13 +138,13 @@ def _choose_clients(names: Sequence[str], modes: Sequence[str], rows: Sequence[s
 
 
 def _choose_modes(text: str | None) -> list[str]:
-    from harness.benches.client.ready.table_rows import TABLES
+    from harness.benches.client.ready.survey import TABLES
 
     return _parse_list("--mode", text, list(TABLES)) or list(TABLES)
 
 
 def _choose_rows(text: str | None) -> list[str]:
-    from harness.benches.client.ready.table_rows import list_row_names
+    from harness.benches.client.ready.survey import list_row_names
 
     return _parse_list("--rows", text, list_row_names(INTERACTIONS)) if text else []
 

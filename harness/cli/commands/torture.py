@@ -33,7 +33,7 @@ from harness.outcome import Exit, UsageFault
 from harness.outcome.suggest import did_you_mean
 
 if TYPE_CHECKING:
-    from harness.benches.client.cases.case import Case
+    from harness.benches.client.cases import Case
     from harness.benches.client.ready import ReadyClient
 
 _NOTES = """\
@@ -268,7 +268,7 @@ def _options_to_repeat(arguments: TortureArguments, spec: str | None) -> Iterato
 
 def _read_base(arguments: TortureArguments) -> tuple[list[str], Case]:
     """The settings of event ids to play, and what all cases share."""
-    from harness.benches.client.cases.case import EVENT_IDS, Case
+    from harness.benches.client.cases import EVENT_IDS, Case
 
     event_ids = _parse_list("--event-ids", arguments.event_ids, EVENT_IDS)
     sources = ("text", "script", "scenario", "cassette")
@@ -297,8 +297,7 @@ def _read_base(arguments: TortureArguments) -> tuple[list[str], Case]:
 
 def _list_cases(arguments: TortureArguments, base: Case, event_ids: Sequence[str]) -> list[Case]:
     """The cases of `--incidents`, of `--cuts`, or else of a set; `base` is what all of them share."""
-    from harness.benches.client.cases.case_sets import cases_of_set
-    from harness.benches.client.cases.incident_cases import cases_of_incidents
+    from harness.benches.client.case_sets import cases_of_incidents, cases_of_set
 
     if arguments.incidents is not None:
         named = arguments.incidents.split(",")
@@ -328,7 +327,7 @@ def _parse_script(flag: str, text: str | None) -> dict[str, Any] | None:
 
 def _asked_for(arguments: TortureArguments, base: Case, event_ids: Sequence[str]) -> list[Case]:
     """The cases of --cuts."""
-    from harness.benches.client.cases.drop_cases import ENUMERATIONS, cases_of
+    from harness.benches.client.cases import ENUMERATIONS, cases_of
     from harness.faults import Drop
 
     endings = _parse_list("--endings", arguments.endings or DEFAULT_ENDINGS, [str(drop) for drop in Drop])

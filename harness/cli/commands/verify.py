@@ -61,7 +61,7 @@ _JUDGING = ("strict", "baseline", "baseline_update", "baseline_prune", "report")
 
 
 def _judge(paths: Sequence[Path], arguments: VerifyArguments) -> Exit:
-    from harness.benches.recordings.run import USABLE, judge_recordings
+    from harness.benches.recordings.verify import USABLE, judge_recordings
     from harness.engine.decide import Policy
     from harness.engine.events import TargetInfo
     from harness.interactions import INTERACTIONS

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from harness.benches.recordings.run import USABLE
+from harness.benches.recordings.verify import USABLE
 from harness.checks.capabilities import CAPABILITIES
 from harness.checks.gateway.cures import cures_of
 from harness.cli.rules.every_check import load_every_check

@@ -12,9 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from harness.benches.client.cases import drop_cases
-from harness.benches.client.cases.case import Case
-from harness.benches.client.cases.stream_source import StreamSource, events_in, whole_stream
+from harness.benches.client import cases
+from harness.benches.client.cases import Case, StreamSource, events_in, whole_stream
 from harness.benches.client.judgement.attempt import ClientAttempt
 from harness.contract import Contract
 from harness.faults import Cut, Fault, Spot, Status, parse
@@ -23,9 +22,8 @@ from harness.interactions import INTERACTIONS
 from harness.outcome import UsageFault
 from harness.outcome.suggest import did_you_mean
 from harness.outcome.words import format_count
-from harness.plugin.interactions.checked_result import CheckedResult
-from harness.plugin.interactions.emulator import InteractionsEmulator
-from harness.plugin.virtual_time.sleep_skipping import Sleeps
+from harness.plugin.interactions.emulator import CheckedResult, InteractionsEmulator
+from harness.plugin.virtual_time import Sleeps
 from harness.wire import Decoder
 
 MOST_REQUESTS = 60
@@ -92,13 +90,13 @@ def cases_of(
     UsageFault for an unknown enumeration or an invalid plan, CassetteError for an unreadable cassette.
     """
     base = replace(_PLAIN, script=script, cassette=cassette, contract=contract, resume=resume)
-    return drop_cases.cases_of(
+    return cases.cases_of(
         INTERACTIONS, base, cuts=_read_cuts(cuts), first=first, endings=endings, event_ids=event_ids, seed=seed
     )
 
 
 def _read_cuts(cuts: str | Sequence[str]) -> str | Sequence[str]:
-    known = (*drop_cases.ENUMERATIONS, "outage")
+    known = (*cases.ENUMERATIONS, "outage")
     if isinstance(cuts, str) and cuts not in known:
         raise UsageFault(
             f"cuts={cuts!r} is none of {', '.join(known)}, nor a list of fault plans"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from harness.plugin.interactions.lifecycle import Lifecycle
     from harness.plugin.interactions.webhooks import WebhooksFixture
     from harness.plugin.observed_service import ObservedService
-    from harness.plugin.virtual_time.sleep_skipping import Sleeps
+    from harness.plugin.virtual_time import Sleeps
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def interactions_emulator(request: pytest.FixtureRequest) -> Iterator[Interactio
 
 
 def _open_shared(request: pytest.FixtureRequest) -> Iterator[InteractionsEmulator]:
-    from harness.plugin.final_checks import check_services
+    from harness.plugin.after_test import check_services
     from harness.plugin.interactions.emulator import InteractionsEmulator
 
     emulator = InteractionsEmulator(seed=request.config.getoption("--interactions-seed"))
@@ -104,7 +104,7 @@ def interactions_async_client(request: pytest.FixtureRequest) -> Iterator[Any]:
 @pytest.fixture
 def interactions_no_sleep() -> Iterator[Sleeps]:
     """Skips and counts the sleeps of the code under test."""
-    from harness.plugin.virtual_time.sleep_skipping import no_sleep
+    from harness.plugin.virtual_time import no_sleep
 
     with no_sleep() as sleeps:
         yield sleeps

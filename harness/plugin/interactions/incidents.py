@@ -10,8 +10,7 @@ from typing import Any
 from harness.checks.clients.result_forms import status_of, text_in
 from harness.incidents import SPEED, Incident, find_incident
 from harness.outcome import UsageFault
-from harness.plugin.interactions.checked_result import CheckedResult
-from harness.plugin.interactions.emulator import InteractionsEmulator
+from harness.plugin.interactions.emulator import CheckedResult, InteractionsEmulator
 from harness.wire import LogicalClock
 
 _MARKER = "interactions_incident"

@@ -13,9 +13,8 @@ import pytest
 from harness.plugin.environment_variables import EnvironmentVariables
 
 if TYPE_CHECKING:
-    from harness.plugin.final_checks import Complaining
+    from harness.plugin.after_test import Complaining, Promise
     from harness.plugin.session_server import SessionServer
-    from harness.plugin.unused_result import Promise
 
 ENVIRONMENT = pytest.StashKey[EnvironmentVariables]()
 SESSION = pytest.StashKey["SessionServer"]()

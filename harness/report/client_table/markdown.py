@@ -9,8 +9,7 @@ import html
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from harness.benches.client.ready.survey import Cell, ClientColumn
-from harness.benches.client.ready.table_rows import TableRow
+from harness.benches.client.ready.survey import Cell, ClientColumn, TableRow
 from harness.outcome.words import format_count
 from harness.report.client_table.table import (
     ModeTable,

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from harness.benches.client.judgement.outcome import DropOutcome
-from harness.benches.client.ready.survey import Cell, ClientColumn
-from harness.benches.client.ready.table_rows import TableRow
+from harness.benches.client.ready.survey import Cell, ClientColumn, TableRow
 from harness.look.assets import Mark, mark_of
 from harness.report.client_table.table import (
     MEANINGS,

@@ -9,8 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from harness.benches.client.judgement.outcome import DropOutcome
-from harness.benches.client.ready.survey import Cell, ClientColumn
-from harness.benches.client.ready.table_rows import TableRow
+from harness.benches.client.ready.survey import Cell, ClientColumn, TableRow
 from harness.report.client_table.markdown import draw_finding, draw_table, draw_word
 from harness.report.client_table.table import (
     MEANINGS,

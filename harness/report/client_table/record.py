@@ -10,8 +10,7 @@ from typing import Any
 
 from harness.benches.client.judgement.outcome import DropOutcome
 from harness.benches.client.ready.ready_clients import READY, find_ready
-from harness.benches.client.ready.survey import Cell, ClientColumn
-from harness.benches.client.ready.table_rows import TABLES, TableRow
+from harness.benches.client.ready.survey import TABLES, Cell, ClientColumn, TableRow
 from harness.outcome import UsageFault
 from harness.report.client_table.compact_table import expand
 from harness.report.client_table.table import name_column

@@ -10,8 +10,7 @@ from dataclasses import dataclass, replace
 
 from harness.benches.client.judgement.outcome import DropOutcome
 from harness.benches.client.ready.ready_clients import ReadyClient
-from harness.benches.client.ready.survey import Cell, ClientColumn
-from harness.benches.client.ready.table_rows import TableRow
+from harness.benches.client.ready.survey import Cell, ClientColumn, TableRow
 from harness.outcome.words import format_count
 
 MEANINGS = {

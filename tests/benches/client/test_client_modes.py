@@ -13,8 +13,8 @@ import jsonschema
 import pytest
 
 from harness.benches.client.bench import TortureOptions, torture
-from harness.benches.client.cases.case import Case
-from harness.benches.client.cases.incident_cases import cases_of_incidents
+from harness.benches.client.case_sets import cases_of_incidents
+from harness.benches.client.cases import Case
 from harness.benches.client.judgement.outcome import DropOutcome, outcome_of, run_of
 from harness.benches.client.process.client_commands import ClientResult, LoopClient, Task
 from harness.checks.clients.modes import MODES

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from harness.benches.client.bench import TortureOptions, torture
-from harness.benches.client.cases.case import Case
+from harness.benches.client.cases import Case
 from harness.benches.client.judgement.outcome import outcome_of, run_of
 from harness.benches.client.process.client_commands import LoopClient
 from harness.checks.clients.sets import SETS

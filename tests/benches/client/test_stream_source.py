@@ -10,8 +10,7 @@ from urllib.parse import quote
 import pytest
 
 from harness import resources
-from harness.benches.client.cases.case import Case
-from harness.benches.client.cases.stream_source import StreamSource, events_in, whole_stream
+from harness.benches.client.cases import Case, StreamSource, events_in, whole_stream
 from harness.cassette import Recording, save
 from harness.contract import PROTOCOL
 from harness.emulator import Emulator

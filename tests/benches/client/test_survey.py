@@ -12,8 +12,7 @@ import pytest
 from harness.benches.client.process.client_commands import ClientResult, LoopClient
 from harness.benches.client.ready import READY, find_ready
 from harness.benches.client.ready.ready_clients import Language
-from harness.benches.client.ready.survey import ClientColumn, scrub, survey
-from harness.benches.client.ready.table_rows import TABLES, rows_of
+from harness.benches.client.ready.survey import TABLES, ClientColumn, rows_of, scrub, survey
 from harness.interactions import INTERACTIONS
 from harness.outcome import UsageFault
 from harness.report.client_table.page import render_page

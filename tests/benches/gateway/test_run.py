@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from harness.benches.gateway import GatewayOptions, judge_gateway
-from harness.benches.gateway.liveness import parts_of
+from harness.benches.gateway.run import parts_of
 from harness.checks.gateway import CATALOGUE, CHECKS
 from harness.checks.gateway.exercises import EXERCISES
 from harness.checks.gateway.mutants import MUTANTS, Gateway

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pytest
 
 from harness.benches.gateway import GatewayOptions, judge_gateway
-from harness.benches.gateway.liveness import SILENT
+from harness.benches.gateway.run import SILENT
 from harness.checks.gateway import CATALOGUE, CHECKS
 from harness.checks.gateway.exercises import EXERCISES
 from harness.checks.gateway.mutants import Gateway

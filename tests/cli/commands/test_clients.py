@@ -19,7 +19,7 @@ import pytest
 
 from harness.benches.client.ready import environments
 from harness.benches.client.ready.ready_clients import READY, find_ready
-from harness.benches.client.ready.table_rows import TABLES
+from harness.benches.client.ready.survey import TABLES
 from harness.outcome import Exit, UsageFault
 from harness.report.client_table.compact_table import expand, format_compact
 from harness.resources import folder

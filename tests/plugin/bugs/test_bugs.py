@@ -9,13 +9,12 @@ from typing import Any
 import httpx
 import pytest
 
-from harness.benches.client.cases.case import Case
+from harness.benches.client.cases import Case
 from harness.checks.clients.modes import TEXT
 from harness.outcome import UsageFault
 from harness.plugin import ROUTES, Chain, DroppedStream, InteractionsEmulator, Lifecycle, cases_of, no_sleep
 from harness.plugin.interactions.chain import AGENT
-from harness.plugin.observed_service import ObservedService
-from harness.plugin.request_limit import RequestLimit
+from harness.plugin.observed_service import ObservedService, RequestLimit
 from tests.benches.client.cases import new_case
 from tests.plugin.bugs import clients
 

@@ -6,17 +6,13 @@ Layer 5. A client is whatever sends requests to `service`: code under test in th
 from __future__ import annotations
 
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
-from harness.benches.client.cases.case import Case
-from harness.benches.client.cases.stream_source import StreamSource
-from harness.benches.client.judgement.causes import (
-    describe_double_create,
-    judge_context,
-    judge_knowledge,
-    judge_result,
-)
+from harness.benches.client.cases import Case, StreamSource
 from harness.benches.client.judgement.received_responses import ReceivedResponse, WatchedService, merge_equal_lines
 from harness.faults import (
     Chunks,
@@ -35,7 +31,176 @@ from harness.faults import (
     cut,
 )
 from harness.faults.values import Part
-from harness.kit.client_model import Defect
+from harness.kit.api import Api
+from harness.kit.client_model import (
+    DOUBLE_CREATE,
+    HOLE,
+    LOSS,
+    LOST_CONTEXT,
+    TWICE,
+    UNFINISHED,
+    UNUSABLE,
+    Defect,
+    Event,
+)
+from harness.wire import Request
+
+# Judges a client by what went over the wire, and says from it why a result is wrong.
+
+
+Received = Sequence[ReceivedResponse]
+
+
+def judge_result(
+    api: Api, whole: Sequence[Event], collected: Any, received: Received, contract: Any
+) -> Defect | None:
+    """What a client that reports success did wrong; None if nothing.
+
+    `whole` holds the events of the undisturbed stream, `collected` is what the client ended up with.
+    """
+    if again := describe_double_create(api, received):
+        return Defect(DOUBLE_CREATE, again)
+    wrong = api.load_client_model().compare(whole, collected, contract)
+    if wrong is not None:
+        why = _Causes(api, whole, received).explain(wrong.word)
+        return Defect(wrong.word, f"{wrong.text}: {why}") if why else wrong
+    return judge_knowledge(api, received)
+
+
+def judge_knowledge(api: Api, received: Received) -> Defect | None:
+    """The defect of a client that reports a result, right or not, and cannot know that it is whole."""
+    if any(one.completes for one in received):
+        return None
+    words = api.load_client_model().words
+    return Defect(
+        UNFINISHED,
+        f"took the end of a connection for the end of the {words.run}: neither {words.completion} nor a GET with "
+        "a final status ever reached it",
+    )
+
+
+def describe_double_create(api: Api, received: Received) -> str:
+    """Say that a second run was made in place of the first; a further turn, or going on with a run, is none."""
+    words = api.load_client_model().words
+    made = [one for one in received if one.is_create and not one.goes_on and one.status < 400]
+    turns = Counter(one.continues for one in made)
+    given = _was_given_one(received)
+    times = max(turns.values(), default=0) + (given and turns[None] > 0)
+    if times < 2:
+        return ""
+    if given and turns[None] < 2:
+        return (
+            f"had begun to read an {words.run} by its id, then posted a create: a second {words.run} runs and is "
+            "billed; resume the first by its id"
+        )
+    again = [one for one in made if turns[one.continues] > 1]
+    known = given or any(one.find_created_id() for one in again[:-1])
+    lost = f"the first answer told no id, so say that it was lost ({words.keeps_id})"
+    advice = "resume the first by its id" if known else lost
+    return f"posted the create {times} times: a second {words.run} runs and is billed; {advice}"
+
+
+def judge_context(api: Api, received: Received) -> Defect | None:
+    """The defect of a client whose last turn says something new, but not what it goes on from."""
+    made = [one for one in received if one.is_create and not one.goes_on and one.status < 400]
+    if len(made) < 2 or made[-1].continues is not None or made[-1].input == made[0].input:
+        return None
+    run = api.load_client_model().words.run
+    return Defect(
+        LOST_CONTEXT,
+        f"sent its further turn without the first one: it names no previous {run} and brings no answer along, so "
+        "the model knows nothing of it",
+    )
+
+
+def _was_given_one(received: Received) -> bool:
+    """Whether the client read, before its first create, a run that it had not made."""
+    return bool(received) and received[0].request.method == "GET" and received[0].status < 400
+
+
+class _Causes:
+    """What a client did with its streams; `whole` are the events that it had to end up with."""
+
+    def __init__(self, api: Api, whole: Sequence[Event], received: Received) -> None:
+        self._model = api.load_client_model()
+        self._protocol = api.load_protocol()
+        self._whole = whole
+        self._received = received
+        self._streams = [one for one in received if one.is_stream or one.resumes]
+
+    def explain(self, word: str) -> str:
+        """Why the result has the defect `word`, with `it` as the subject; "" if nothing more is to say."""
+        if word == UNUSABLE:
+            return ""
+        errors = {
+            c
+            for one in self._streams
+            for e in one.events()
+            if self._protocol.is_error(e)
+            for c in self._list_cursors([e])
+        }
+        known = set(self._list_cursors(self._whole))
+        for after in (one.asked_after for one in self._streams if one.asked_after is not None):
+            if after in errors:
+                return f"it resumed after {after!r}, the id of an error event, which is no cursor"
+            if after not in known:
+                return f"it resumed after {after!r}, which is the id of no event"
+        if not any(one.completes for one in self._received):
+            return self._explain_unfinished()
+        return self._explain_doubled() if word == TWICE else self._explain_lost(word)
+
+    def _explain_unfinished(self) -> str:
+        if not self._streams:
+            return "it never asked for the stream" if self._received else "it sent no request at all"
+        last = self._received[-1]
+        if last.status >= 400:
+            return f"what it asked for last was refused ({last.status}: {last.error})"
+        if len(self._streams) < 2:
+            return "it did not come back after the drop"
+        if all(one.asked_after is None for one in self._streams):
+            return "it gave up before the end"
+        return f"it stopped asking before the {self._model.words.run} had ended"
+
+    def _explain_doubled(self) -> str:
+        for before, after in pairwise(self._streams):
+            events = after.events()
+            if after.is_create:
+                return "it posted another create, and kept what it had already"
+            if after.asked_after is None:
+                misplaced = self._describe_misplaced_cursor(after.request, before)
+                return misplaced or "it asked for the stream from the start again, and kept what it had already"
+            if events and self._protocol.cursor(events[0]) == after.asked_after:
+                return "the resumed stream began with the event of its cursor (inclusive), and it kept both"
+            cursors = self._list_cursors(before.events())
+            if cursors and after.asked_after in cursors and after.asked_after != cursors[-1]:
+                return f"it resumed after {after.asked_after!r}, though {cursors[-1]!r} had arrived"
+        ids = [cursor for one in self._streams for cursor in self._list_cursors(one.events())]
+        if len(ids) != len(set(ids)):
+            return "an event that came twice with one id was not recognised"
+        if len(self._streams) == 1:
+            return "it had been delivered once, so it was doubled on the client's side"
+        return "events after the cursor came again when it resumed, and it kept both"
+
+    def _explain_lost(self, word: str) -> str:
+        delivered = {self._model.mark(event) for one in self._streams for event in one.events()}
+        if delivered >= {mark for event in self._whole if (mark := self._model.mark(event)) is not None}:
+            return "it had been delivered, so it was dropped on the client's side" if word in (LOSS, HOLE) else ""
+        return "it went on behind events that never reached it"
+
+    def _describe_misplaced_cursor(self, request: Request, before: ReceivedResponse) -> str:
+        """The problem if a cursor was sent in the wrong place; "" if not."""
+        cursors = self._list_cursors(before.events())
+        right = f"which is not read: the parameter is {self._model.words.cursor}"
+        if request.headers.get("last-event-id") in cursors:
+            return f"it sent its cursor in the header Last-Event-ID, {right}"
+        for name, value in parse_qsl(urlsplit(request.target).query):
+            if value in cursors:
+                return f"it sent its cursor as {name!r}, {right}"
+        return ""
+
+    def _list_cursors(self, events: Sequence[Event]) -> list[str]:
+        return [cursor for event in events if (cursor := self._protocol.cursor(event)) is not None]
+
 
 _NOISE = (Chunks, Comment, Compress, Crlf, Glue, Members, Ping, Trickle, Unknown)
 """The faults that a reader must not notice."""

@@ -8,20 +8,37 @@ from __future__ import annotations
 import threading
 from bisect import bisect_right
 from dataclasses import replace
+from typing import NamedTuple
 
-from harness.benches.client.case_workers import PlayedCase
-from harness.benches.client.cases.case import Case
-from harness.benches.client.cases.stream_source import whole_stream
-from harness.benches.client.judgement.case_judgement import judge_case
-from harness.benches.client.judgement.outcome import WHOLE, result_id
-from harness.benches.client.judgement.timeline import describe_end, list_moments
+from harness.benches.client.case_workers import PlayedCase, limit_requests
+from harness.benches.client.cases import Case, whole_stream
+from harness.benches.client.judgement.attempt import ClientAttempt, judge_knowledge
+from harness.benches.client.judgement.outcome import (
+    CONTEXT,
+    CREATES_ONCE,
+    ENDS,
+    ONCE,
+    OUTCOMES,
+    READS,
+    RECOVERS,
+    STANDS,
+    STATUS,
+    WHOLE,
+    DropOutcome,
+    result_id,
+)
+from harness.benches.client.judgement.received_responses import ReceivedResponse
+from harness.benches.client.process.client_commands import ClientResult
 from harness.engine.decide import Policy, decide
-from harness.engine.results import ClientRun, Reproduction, Result
+from harness.engine.results import ClientRun, Reproduction, Result, WireMoment
 from harness.faults import Cut, Scope, parse
 from harness.faults.values import Spot
 from harness.kit.api import Api
-from harness.outcome import Finding, Observation
-from harness.wire import Decoder
+from harness.kit.client_model import DOUBLE_CREATE, TWICE, UNFINISHED
+from harness.outcome import Finding, Observation, Severity
+from harness.outcome.words import format_count, shorten
+from harness.wire import Decoder, How
+from harness.wire.json_value import object_or_none
 
 
 def decide_run(
@@ -114,3 +131,163 @@ class _Places:
                 frames = Decoder().feed(whole_stream(self._api, case))
                 self._ends[key] = [frame.end for frame in frames]
             return self._ends[key]
+
+
+# Judges a case: what the client did wrong, if anything, and in a word how it came out.
+# `causes` judges results; here is decided what a client that reports a failure, a status or nothing at all did.
+
+
+class CaseVerdict(NamedTuple):
+    """How a client came out; `finding` is what it did wrong, a phrase with the client as its subject."""
+
+    outcome: DropOutcome
+    finding: Finding | None = None
+
+
+def judge_case(
+    attempt: ClientAttempt, ended: ClientResult, *, asked_for_ever: bool, usual: int | None = None
+) -> CaseVerdict:
+    """How the client came out of a case that has ended; `usual` is how often it asks when nothing happens."""
+    if asked_for_ever:
+        most = limit_requests(attempt.case)
+        return _blame(ENDS, "requests", f"sent more than {most} requests for one stream and was stopped")
+    if ended.stopped:
+        return _blame(ENDS, "output" if ended.flooded else "time", f"{ended.stopped} and was stopped")
+    if ended.error:
+        return _judge_failure(attempt, ended)
+    model = attempt.api.load_client_model()
+    if ended.status and not model.is_final(ended.status):
+        if attempt.case.hopeless:
+            return CaseVerdict(DropOutcome.COULD_NOT)
+        return _blame(RECOVERS, "reported", f"ended with a status that is not final: {ended.status}")
+    judged = _judge_success(attempt, ended)
+    if judged.finding is None and attempt.only_noise and usual is not None and len(attempt.received) > usual:
+        more = format_count(len(attempt.received) - usual, "more request")
+        return _blame(READS, "asked-again", f"needed {more}, though the stream was whole and legal")
+    return judged
+
+
+def _judge_failure(attempt: ClientAttempt, ended: ClientResult) -> CaseVerdict:
+    if ended.crashed:
+        return _blame(STANDS, "crashed", f"crashed: {ended.error}")
+    if attempt.could_not:
+        return CaseVerdict(DropOutcome.COULD_NOT)
+    if attempt.knows_end and attempt.status not in attempt.api.load_client_model().quiet:
+        return _pass_attempt(attempt)
+    return _blame(RECOVERS, "reported", f"gave up: {ended.error}")
+
+
+def _judge_success(attempt: ClientAttempt, ended: ClientResult) -> CaseVerdict:
+    if (forgot := attempt.find_lost_context()) is not None:
+        return _blame(CONTEXT, forgot.word, forgot.text)
+    if attempt.missed_turn and not attempt.created_again:
+        return _blame(WHOLE, UNFINISHED, "reports success, though its further turn never got an answer")
+    if _says_little(attempt, ended) and not attempt.created_again:
+        defect = judge_knowledge(attempt.api, attempt.received)
+    else:
+        defect = attempt.find_defect(attempt.text if ended.collected is None else ended.collected)
+    if defect is not None:
+        rule = {TWICE: ONCE, DOUBLE_CREATE: CREATES_ONCE}.get(defect.word, WHOLE)
+        return _blame(rule, defect.word, defect.text)
+    status, words = attempt.status, attempt.api.load_client_model().words
+    if ended.status and status and ended.status != status:
+        return _blame(STATUS, "wrong-status", f"reports the status {ended.status}: the {words.run} is {status}")
+    if not ended.status and status and status not in attempt.api.load_client_model().quiet:
+        said = f"reports success without a status: the {words.run} is {status}"
+        return _blame(STATUS, "untold", said, Severity.NON_STRICT)
+    return _pass_attempt(attempt)
+
+
+def _says_little(attempt: ClientAttempt, ended: ClientResult) -> bool:
+    """Whether there is nothing to compare: only a status was reported, or a run without text was read as text."""
+    return ended.collected is None or (ended.collected == "" and not attempt.text)
+
+
+def _pass_attempt(attempt: ClientAttempt) -> CaseVerdict:
+    return CaseVerdict(DropOutcome.RECOVERED if attempt.came_back else DropOutcome.EXACT)
+
+
+def _blame(rule: str, word: str, message: str, severity: Severity = Severity.BROKEN) -> CaseVerdict:
+    code = f"{rule}/{word}"
+    return CaseVerdict(OUTCOMES[code], Finding(rule, message, code=code, severity=severity))
+
+
+# What happened in a case, request by request: who sent what when, and where the faults hit.
+# Makes data of what was observed; reports draw it.
+
+
+_TARGET_SHOWN, _TEXT_SHOWN = 110, 60
+
+
+def list_moments(attempt: ClientAttempt) -> tuple[WireMoment, ...]:
+    """A moment for each request, with the seconds since the attempt began."""
+    return tuple(
+        WireMoment(
+            at=max(0.0, one.at - attempt.begun),
+            request=_describe_request(one),
+            answer=_describe_answer(one, attempt),
+            fault=_describe_faults(one),
+        )
+        for one in attempt.received
+    )
+
+
+def describe_end(ended: ClientResult) -> str:
+    """What the client made of it, as it said itself."""
+    if ended.stopped:
+        return f"{ended.stopped}, and was stopped"
+    if ended.error:
+        return f"reports a failure: {ended.error}"
+    status = f", status {ended.status}" if ended.status else ""
+    match ended.collected:
+        case str() as text:
+            return f"reports {format_count(len(text), 'character')}{status}: {_shorten(text)}"
+        case list() as events:
+            return f"reports {format_count(len(events), 'event')}{status}"
+        case {"steps": [*steps]}:
+            return f"reports {format_count(len(steps), 'step')}{status}"
+    return f"reports the status {ended.status}" if ended.status else "reports nothing"
+
+
+def _describe_request(one: ReceivedResponse) -> str:
+    target = shorten(one.request.target, _TARGET_SHOWN)
+    body = object_or_none(one.request.body)
+    if body is None:
+        return f"{one.request.method} {target}"
+    flags = [name for name in ("stream", "background") if body.get(name) is True]
+    flags += ["a further turn"] if one.continues else []
+    return f"{one.request.method} {target}" + (f" ({', '.join(flags)})" if flags else "")
+
+
+def _describe_answer(one: ReceivedResponse, attempt: ClientAttempt) -> str:
+    if one.headless:
+        return "nothing"
+    if not one.is_stream:
+        return f"{one.status}{_describe_json(one)}"
+    events = one.events()
+    text = attempt.text_of(events)
+    parts = [f"{one.status}, {format_count(len(events), 'event')}"]
+    parts += [f"text {_shorten(text)}"] if text else []
+    parts += ["completed"] if one.completes else []
+    if one.ending is None:
+        parts.append("the client hung up")
+    elif one.ending.how is not How.COMPLETE:
+        parts.append(one.ending.words)
+    elif not one.completes:
+        parts.append("a clean end without completion")
+    return ", ".join(parts)
+
+
+def _describe_json(one: ReceivedResponse) -> str:
+    if one.error:
+        return f": {one.error}"
+    status = one.read_json().get("status")
+    return f", status {status}" if isinstance(status, str) else ""
+
+
+def _describe_faults(one: ReceivedResponse) -> str:
+    return "" if one.suffered is None else ", ".join(map(str, one.suffered.fired))
+
+
+def _shorten(text: str) -> str:
+    return repr(shorten(text, _TEXT_SHOWN))

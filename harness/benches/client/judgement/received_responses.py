@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from harness.benches.client.cases.stream_source import events_in
+from harness.benches.client.cases import events_in
 from harness.kit.api import Api
 from harness.outcome.words import format_count
 from harness.wire import At, Body, Chunk, Ending, Piece, Request, Response

@@ -1,0 +1,285 @@
+"""One stream that is known in advance, and the faults applied to it. Layer 5, a value."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from harness.cassette import Player, load
+from harness.cassette.player import streams_of
+from harness.faults import Cut, Place, Spot, every_byte, every_event, parse, structural
+from harness.kit.api import Api
+from harness.kit.client_model import ClientMode, ClockedService
+from harness.outcome import UsageFault
+from harness.wire import Chunk, Clock, Decoder, Pause, Piece, Response, Service, StreamProtocol
+from harness.wire.json_value import object_or_none
+
+EVENT_IDS = ("all", "deltas", "sparse", "none")
+_UNMARKED = frozenset({"text", "times"})
+"""Keys of a script that all cases of a run share, so that no case is named by them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """What a client is asked to do, and the faults that it meets: `plan` is in the grammar of docs/faults.md.
+
+    `script` is what the service answers, and `further` what it answers to creates that continue another run;
+    None: what the mode says. A `scenario` file takes the place of both. `refusal` is the answer to creates
+    that name a previous run, and `settings` are further ones of the service; only incidents have them.
+    `contract` is the one by which the stream is served and read; None: the current one, or what the cassette
+    states. `kind` names the part of a set that the case belongs to, "" for one that somebody asked for. If it
+    is `hopeless`, all that a client can do is to report a failure; only its kind or its incident says so.
+    `incident` names one that the case plays; `speed` is how much faster than the machine's its clock runs.
+    """
+
+    plan: str
+    mode: ClientMode = field(hash=False)
+    event_ids: str = "all"
+    resume: str = "exclusive"
+    script: Mapping[str, Any] | None = field(default=None, hash=False)
+    further: Mapping[str, Any] | None = field(default=None, hash=False)
+    refusal: Mapping[str, Any] | None = field(default=None, hash=False)
+    scenario: str | None = None
+    cassette: str | None = None
+    contract: Any = None
+    settings: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    kind: str = field(default="", compare=False)
+    hopeless: bool = False
+    incident: str = ""
+    speed: float = 1.0
+
+    @property
+    def answer(self) -> Mapping[str, Any]:
+        """What the service answers."""
+        return self.mode.script if self.script is None else self.script
+
+    @property
+    def further_answer(self) -> Mapping[str, Any] | None:
+        """What it answers to creates that continue another run; None: the same."""
+        return self.mode.further if self.further is None else self.further
+
+    def __str__(self) -> str:
+        if self.incident:
+            return self.incident
+        marks = [self.plan]
+        if self.event_ids != "all":
+            marks.append(f"ids={self.event_ids}")
+        if self.resume != "exclusive":
+            marks.append(self.resume)
+        for key, value in self.answer.items():
+            if key not in _UNMARKED and self.mode.script.get(key) != value:
+                marks.append(f"{key}={_show(value)}")
+        return "-".join(marks)
+
+    @property
+    def row(self) -> str:
+        """The label that all cases with the same ending and event ids share."""
+        faults = parse(self.plan).connections[-1].faults
+        last = faults[-1] if faults else "pass"
+        marks = [str(last.drop) if isinstance(last, Cut) else str(last)]
+        if self.event_ids != "all":
+            marks.append(f"ids={self.event_ids}")
+        return " ".join(marks)
+
+    def command_line(self, client: Sequence[str], options: Sequence[str] = ()) -> str:
+        """A command line that runs only this case; `client` is its own command, unless `options` name it."""
+        mode = [] if self.mode.usual else ["--mode", self.mode.name]
+        if self.incident:
+            words = ["--incidents", self.incident, *mode]
+        elif self.hopeless:
+            words = ["--set", self.mode.usual_set, "--kinds", self.kind, *mode]
+        else:
+            words = ["--cuts", self.plan, *mode, *self._list_stream_options()]
+        return shlex.join(["harness", "torture", *words, *options, *(["--", *client] if client else [])])
+
+    def _list_stream_options(self) -> list[str]:
+        """The options that say what is streamed."""
+        words = []
+        if self.cassette is not None:
+            words += ["--cassette", self.cassette]
+        if self.event_ids != "all":
+            words += ["--event-ids", self.event_ids]
+        if self.resume != "exclusive":
+            words += ["--resume", self.resume]
+        if self.scenario is not None:
+            words += ["--scenario", self.scenario]
+        elif self.answer == self.mode.script:
+            pass
+        elif self.answer.keys() == {"text"}:
+            words += ["--text", self.answer["text"]]
+        else:
+            words += ["--script", json.dumps(dict(self.answer), ensure_ascii=False)]
+        if self.further is not None and self.further != self.mode.further:
+            words += ["--further", json.dumps(dict(self.further), ensure_ascii=False)]
+        return words
+
+
+def _show(value: object) -> str:
+    """A value of a script in a name: short, and without anything that a shell or a file of names would mind."""
+    if isinstance(value, str | int | bool):
+        return str(value)
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:6]
+
+
+# Takes a whole stream from a cassette, which can then be cut anywhere and resumed from any event.
+
+
+def stated_revision(path: str) -> str:
+    """The revision of the API that a cassette says it was recorded from; "" if it says nothing."""
+    provenance = load(path).provenance
+    return provenance.revision if provenance is not None else ""
+
+
+def recorded_stream(path: str, protocol: StreamProtocol) -> tuple[Player, str]:
+    """A player of the first whole stream in a cassette, and the id of its run. Raises UsageFault without one.
+
+    If the stream was recorded in parts, the player has the whole: only the faults of a case drop it.
+    """
+    recordings = [recording.decode() for recording in load(path).recordings]
+    for found, stream in streams_of(recordings, protocol).items():
+        if stream.whole:
+            others = [recording for recording in recordings if not recording.events]
+            return Player([stream.recording, *others], protocol, mode="resume"), found
+    raise UsageFault(f"{path} holds no whole stream of a stored interaction: record one that was not dropped")
+
+
+# The source of a stream that will drop: a run of the reference service, or a recording.
+# Knows how to begin a run and read it whole; must not know plans or clients.
+
+
+class StreamSource:
+    """The service and the run `id` for all cases that differ only in their plans; takes a fresh `service`."""
+
+    def __init__(self, api: Api, service: ClockedService, case: Case) -> None:
+        self.api = api
+        self._scripted = api.load_client_model().service
+        self._key = _build_key(case)
+        self._whole: dict[str, list[dict[str, Any]]] = {}
+        self.contract = service.contract
+        self.service: Service
+        self._clock: Clock | None = None
+        self._release: Callable[[], object] = lambda: None
+        if case.cassette is not None:
+            self._play(case.cassette)
+            return
+        self.service, self._clock = service, service.clock
+        self._release = lambda: self._scripted.release(service)  # a run that is held and never cancelled must end
+        self.id = self._scripted.prepare(
+            service,
+            script=case.answer,
+            further=case.further_answer,
+            refusal=case.refusal,
+            scenario=case.scenario,
+            settings={"event_ids": case.event_ids, "resume": case.resume, **case.settings},
+        )
+
+    def _play(self, cassette: str) -> None:
+        from harness.benches.client.cases import recorded_stream, stated_revision  # slow to import
+
+        self.service, self.id = recorded_stream(cassette, self.api.load_protocol())
+        self.contract = self.api.load_stated_contract(stated_revision(cassette), self.contract)
+
+    def serves(self, case: Case) -> bool:
+        """Whether it can serve this case as well."""
+        return self._key == _build_key(case)
+
+    def whole_of(self, run_id: str) -> list[dict[str, Any]]:
+        """The events of the undisturbed stream; reading them runs it to its end."""
+        if run_id not in self._whole:
+            self._whole[run_id] = events_in(self.stream(run_id))
+        return self._whole[run_id]
+
+    def stream(self, run_id: str) -> bytes:
+        """The bytes of a run's stream, without any faults."""
+        self._release()
+        response = self.service(self._scripted.stream_request(run_id))
+        try:
+            return b"".join(piece.data for piece in self._pass_pauses(response) if isinstance(piece, Chunk))
+        finally:
+            response.body.close()
+
+    def _pass_pauses(self, response: Response) -> Iterator[Piece]:
+        """The pieces of a body; its pauses are over at once, by the clock of the service."""
+        for piece in response.body:
+            if isinstance(piece, Pause) and self._clock is not None:
+                self._clock.reached(self._clock.now + piece.seconds)
+            yield piece
+
+
+def _build_key(case: Case) -> tuple[str | None, ...]:
+    """What two cases must have in common to share a source."""
+    further = case.further_answer
+    scripts = json.dumps([case.answer, further, case.refusal, case.settings], sort_keys=True, default=dict)
+    return case.event_ids, case.resume, case.cassette, case.scenario, scripts
+
+
+def events_in(data: bytes) -> list[dict[str, Any]]:
+    """The decoded events in the bytes of a stream; frames that hold no JSON object are left out."""
+    return [event for frame in Decoder().feed(data) if (event := object_or_none(frame.data)) is not None]
+
+
+def whole_stream(api: Api, case: Case, seed: int = 0) -> bytes:
+    """The bytes of a case's stream, without any faults."""
+    service = api.load_client_model().service.new(contract=case.contract, clock=None, seed=seed)
+    source = StreamSource(api, service, case)
+    return source.stream(source.id)
+
+
+# The cases of a stream that is known in advance: one for each cut, ending, and setting of event ids.
+
+
+ENUMERATIONS = {"every-event": every_event, "structural": structural, "every-byte": every_byte}
+
+
+def cases_of(
+    api: Api,
+    base: Case,
+    *,
+    cuts: str | Sequence[str] = "every-event",
+    first: int = 0,
+    endings: str | Sequence[str] = ("rst", "end"),
+    event_ids: str | Sequence[str] = "all",
+    seed: int = 0,
+) -> list[Case]:
+    """A case for each cut, ending and setting of event ids; `cuts` names an enumeration or lists whole plans.
+
+    `base` has what all cases share. An enumeration leaves out cuts before event `first`: code that creates its
+    stream needs the first event. Raises UsageFault for an unknown enumeration or an invalid plan, CassetteError
+    for an unreadable cassette.
+    """
+    settings = (event_ids,) if isinstance(event_ids, str) else tuple(event_ids)
+    ways = (endings,) if isinstance(endings, str) else tuple(endings)
+    return [
+        case
+        for ids in settings
+        for case in _build_cases(
+            api, replace(base, event_ids=ids), cuts=cuts, first=first, endings=ways, seed=seed
+        )
+    ]
+
+
+def _build_cases(
+    api: Api, base: Case, *, cuts: str | Sequence[str], first: int, endings: Sequence[str], seed: int
+) -> Iterator[Case]:
+    if not isinstance(cuts, str):
+        for plan in cuts:
+            yield replace(base, plan=str(parse(plan)))
+        return
+    if cuts not in ENUMERATIONS:
+        raise UsageFault(f"cuts={cuts!r} is none of {', '.join(ENUMERATIONS)}; or give a list of fault plans")
+    for place in _find_places(cuts, whole_stream(api, base, seed), first):
+        for ending in endings:
+            yield replace(base, plan=str(parse(f"{place},{ending}")))
+
+
+def _find_places(cuts: str, whole: bytes, first: int) -> Iterator[Place]:
+    ends = [0, *(frame.end for frame in Decoder().feed(whole))]
+    if not 0 <= first < len(ends):
+        raise UsageFault(f"first={first!r}: the stream has the events 0 to {len(ends) - 2}")
+    for place in ENUMERATIONS[cuts](whole):
+        if place.at is not None and place.at >= (ends[first] if place.spot is Spot.BYTE else first):
+            yield place

@@ -1,0 +1,122 @@
+"""What happens after a test: its final checks, the warning for an unchecked result, its traceback, the summary.
+
+Layer 7. Knows neither fixtures nor the API: whoever has something to complain about stands in a list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from types import TracebackType
+from typing import Any, Protocol
+
+import pytest
+
+from harness.errors import UncheckedResultWarning
+from harness.outcome import UsageFault
+
+# Fail a test whose own code has passed, for what its fixtures know: a plan never met, a request not recorded.
+# Decided when the test function has returned, so that such a test counts once, as failed.
+
+
+CALL_PASSED = pytest.StashKey[bool]()
+"""Whether the test function passed; set when it is over."""
+
+
+class Complaining(Protocol):
+    """A fixture's service that may have something against a test that passed."""
+
+    def find_complaints(self) -> Iterator[str]:
+        """What makes the test fail, in sentences."""
+
+
+def check_services(services: Iterable[Complaining]) -> None:
+    """Fail the test for all that its services complain about."""
+    complaints = [complaint for service in services for complaint in service.find_complaints()]
+    if complaints:
+        pytest.fail("\n".join(dict.fromkeys(complaints)), pytrace=False)
+
+
+# Warn about tests that pass whatever the code under test does: they never asked the fixture for the outcome.
+# Decided at the end of the teardown, after the test's own fixtures have had a chance to check as well. A test
+# that checks in its own way says so with `note_checked()`.
+
+
+_PASSED = pytest.StashKey[bool]()
+_ADVICE = {
+    "interactions_dropped_stream": (
+        "passed without checking what its client received, so it would also pass if events were lost or repeated: "
+        "call interactions_dropped_stream.assert_seen_once(result), or compare with its .text or .events"
+    ),
+    "interactions_lifecycle": (
+        "passed without checking what its code ended with, so it would also pass with a wrong status: call "
+        "interactions_lifecycle.assert_outcome(result), or compare with its .expected_status"
+    ),
+}
+
+
+class Promise(Protocol):
+    """A fixture that knows the expected outcome, and whether the test has asked for it."""
+
+    @property
+    def was_asked(self) -> bool:
+        """Whether the test asserted, read what is expected, looked at the requests, or said that it checks."""
+
+
+def follow(item: pytest.Item, report: pytest.TestReport, promises: Mapping[str, Promise]) -> None:
+    """Note a phase of a test; after the last one, warn, or fail the test if warnings are errors."""
+    if report.when == "call":
+        item.stash[_PASSED] = report.passed and not hasattr(report, "wasxfail")
+    if report.when != "teardown" or not report.passed or not item.stash.get(_PASSED, False):
+        return
+    for name, promise in promises.items():
+        if promise.was_asked:
+            continue
+        try:
+            item.warn(UncheckedResultWarning(_write_message(item, name)))
+        except UncheckedResultWarning as raised:  # raising it while a report is made would end the session
+            report.outcome = "failed"
+            report.longrepr = str(raised)
+
+
+def _write_message(item: pytest.Item, name: str) -> str:
+    """The warning's text, the same for all parameters of a test, so that the summary of a run has it once."""
+    test = item.nodeid.removesuffix(item.name) + getattr(item, "originalname", item.name)
+    return f"{test} {_ADVICE[name]}. If the test checks in its own way, say so: {name}.note_checked()"
+
+
+# Remove our own frames from reports of wrong calls: the author needs only the message and the line of the test.
+
+
+def reword(call: pytest.CallInfo[Any]) -> None:
+    """Remove our frames from a UsageFault that a test, or one of our fixtures, raised for a wrong call."""
+    excinfo = call.excinfo
+    if excinfo is None or not isinstance(excinfo.value, UsageFault):
+        return
+    if call.when == "setup":
+        said = pytest.fail.Exception(str(excinfo.value), pytrace=False).with_traceback(excinfo.value.__traceback__)
+        call.excinfo = pytest.ExceptionInfo.from_exception(said)
+        return
+    _cut(excinfo.tb)
+
+
+def _cut(trace: TracebackType | None) -> None:
+    """Cut a traceback after the last frame that is not ours."""
+    last = None
+    while trace is not None:
+        if str(trace.tb_frame.f_globals.get("__name__", "")).partition(".")[0] != "harness":
+            last = trace
+        trace = trace.tb_next
+    if last is not None:
+        last.tb_next = None
+
+
+TITLES = {"interactions_cassette": "interactions cassettes", "interactions_remark": "interactions warnings"}
+
+
+def sections(reports: Iterable[Any]) -> Iterator[tuple[str, str]]:
+    """(title, lines) for each kind of remark found in the reports."""
+    properties = [pair for report in reports for pair in getattr(report, "user_properties", ())]
+    for name, title in TITLES.items():
+        remarks = dict.fromkeys(str(value) for found, value in properties if found == name)
+        if remarks:
+            yield title, "\n".join(remarks)

@@ -1,0 +1,543 @@
+"""A clock that skipped sleeps move, and who does not see it: pytest and its helpers, child processes, our server.
+
+Layer 7. A loop with a deadline ends as it would in production, only sooner. Sleeps that run side by side in one
+event loop end in the order of their deadlines, and timers of asyncio that are due before a sleep ends come first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures.thread
+import datetime
+import heapq
+import inspect
+import math
+import queue
+import sys
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from math import inf
+from types import FrameType
+from typing import Any
+
+from harness.outcome.words import format_count
+from harness.plugin.service_clocks import begin_sleep
+
+SERVER_THREAD = "harness-server"
+
+_TOOLS = ("_pytest", "pytest", "pluggy", "xdist", "execnet", "hypothesis", "faulthandler", "pytest_timeout")
+CHILDREN = frozenset({"subprocess", "multiprocessing"})
+"""Modules that wait for other processes, which cannot be hurried."""
+
+_EXEMPT = frozenset({*_TOOLS, *CHILDREN})
+_OWN = ("harness.plugin.", "harness.transport.", "harness.benches.")
+_PASSING = frozenset({
+    "threading", "queue", "concurrent.futures._base", "concurrent.futures.thread",
+    *(f"{__package__}.{name}" for name in ("virtual_clock", "clock_readings", "thread_waits", "sleep_skipping")),
+})  # fmt: skip
+"""Modules that wait, or ask for the time, on behalf of others."""
+
+_MOMENT = 0.02
+"""Real seconds in which other tasks may finish before a timer fires early: an answer of our server needs one."""
+
+_TURNS = 5
+"""Turns of the loop in which a timer may cancel the sleeper: its callback, the waiting task, the cancellation.
+
+In as many, a task that has just woken goes on before the next one wakes.
+"""
+
+
+_DIGITS = 1
+"""A timer that was set just before a sleep began is due a trifle earlier: services see whole tenths."""
+
+
+class VirtualClock:
+    """The machine's clocks, ahead by the seconds of all skipped sleeps."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+        self._reached = 0.0
+        self.over = False
+        """Whether the block has ended; a function that somebody keeps then shows the machine's time."""
+        self._real = time.monotonic
+        self._lock = threading.Lock()
+        self._numbers = count()
+        self._sleeping: dict[int, list[tuple[float, int]]] = {}
+
+    def seen_ahead(self) -> float:
+        """By how many seconds the time is ahead for the module that asks for it."""
+        return 0.0 if self.over or is_exempt(find_caller()) else self.ahead
+
+    def shift_method(self, original: Callable[[Any], float]) -> Callable[[Any], float]:
+        """The method of an event loop that tells its time, ahead like the other clocks."""
+
+        def read(loop: Any) -> float:
+            return original(loop) + (0.0 if self.over or _is_server() else self.ahead)
+
+        return read
+
+    def now(self) -> float:
+        """The monotonic time that the code under test sees."""
+        return self._real() + self.ahead
+
+    def reach(self, moment: float) -> None:
+        """Move on to a moment, unless it has passed."""
+        with self._lock:
+            self.ahead += max(0.0, moment - self.now())
+            self._reached = max(self._reached, moment)
+
+    def measure_sleep(self, begin: float) -> float:
+        """The seconds by which other sleeps and timers have moved the clock since `begin`."""
+        return max(0.0, round(self._reached - begin, _DIGITS))
+
+    async def sleep(self, seconds: float, pause: Callable[[float], Awaitable[Any]]) -> None:
+        """Sleep in an event loop without waiting; `pause` is the loop's own sleep.
+
+        Other tasks run in between, and those that sleep too wake in order.
+        """
+        begin, pass_time = self.now(), begin_sleep()
+        me = (begin + seconds, next(self._numbers))
+        here = self._sleeping.setdefault(threading.get_ident(), [])
+        heapq.heappush(here, me)
+        try:
+            turns = 0
+            while turns < _TURNS:
+                await pause(0)
+                turns = turns + 1 if here[0] == me else 0
+            await self._run_timers(me[0], len(here), pause, lambda due: pass_time(round(due - begin, _DIGITS)))
+            self.reach(me[0])
+            pass_time(seconds)
+        finally:
+            here.remove(me)
+            heapq.heapify(here)
+
+    async def _run_timers(
+        self,
+        wake: float,
+        sleepers: int,
+        pause: Callable[[float], Awaitable[Any]],
+        note: Callable[[float], None],
+    ) -> None:
+        """Move to each timer of the running asyncio loop that is due before `wake`, note it, and let it run."""
+        while (due := _find_timer(self.now(), wake)) is not None:
+            if len(asyncio.all_tasks()) > sleepers:
+                await pause(_MOMENT)
+            if _find_timer(self.now(), wake) == due:
+                self.reach(due)
+                note(due)
+                for _ in range(_TURNS):
+                    await pause(0)
+
+
+def _find_timer(now: float, wake: float) -> float | None:
+    """The moment of the earliest timer after `now` and before `wake`; None if there is none, or no way to know."""
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:  # trio
+        return None
+    handles = list(getattr(loop, "_scheduled", ()))
+    moments = [handle.when() for handle in handles if not handle.cancelled()]
+    return min((moment for moment in moments if now < moment < wake), default=None)
+
+
+def is_exempt(module: str) -> bool:
+    """Whether a module sees the machine's time: pytest, its helpers, or our own server."""
+    return module.partition(".")[0] in _EXEMPT or module.startswith(_OWN) or _is_server()
+
+
+def find_caller(frame: FrameType | None = None, *, outermost: bool = False) -> str:
+    """The module that waits or asks for the time; with `outermost`, that of a thread's first function."""
+    found = ""
+    frame = frame or sys._getframe(1)
+    while frame is not None and (outermost or not found):
+        module = str(frame.f_globals.get("__name__", ""))
+        found = found if module in _PASSING else module
+        frame = frame.f_back
+    return found
+
+
+def _is_server() -> bool:
+    return threading.current_thread().name == SERVER_THREAD
+
+
+# What tells the time, made to tell a virtual clock's: functions of `time`, and the class `datetime.datetime`.
+# Values are the library's own; only the name `datetime.datetime` means another class for a while, which passes
+# for the real one in tests of types, as a key, and in models of pydantic.
+
+
+_COUNTS = ("monotonic", "time", "perf_counter", "monotonic_ns", "time_ns", "perf_counter_ns")
+_PARTS = ("gmtime", "localtime", "ctime")
+
+NAMES = (*_COUNTS, *_PARTS, "strftime", "_time", "datetime")
+"""The names under which modules have them; `threading` has `monotonic` as `_time`, `queue` as `time`."""
+
+_REAL = datetime.datetime
+
+
+def shifted_readings(clock: VirtualClock) -> Iterator[tuple[Any, Any]]:
+    """(original, replacement) for each function and class that tells the time; `date.today` asks one of them."""
+    machine = time.time
+
+    def now() -> float:
+        return machine() + clock.seen_ahead()
+
+    for name in _COUNTS:
+        original = getattr(time, name)
+        yield original, _shift_count(clock, original, 10**9 if name.endswith("_ns") else 1)
+    for name in _PARTS:
+        original = getattr(time, name)
+        yield original, _shift_parts(now, original)
+    yield time.strftime, _shift_format(now, time.strftime, time.localtime)
+    yield datetime.datetime, _shift_datetime(now)
+
+
+def _shift_count(clock: VirtualClock, original: Callable[[], Any], unit: int) -> Callable[[], Any]:
+    kind = type(original())
+
+    def read() -> Any:
+        return original() + kind(clock.seen_ahead() * unit)
+
+    return read
+
+
+def _shift_parts(now: Callable[[], float], original: Callable[..., Any]) -> Callable[..., Any]:
+    def read(seconds: float | None = None, /) -> Any:
+        return original(now() if seconds is None else seconds)
+
+    return read
+
+
+def _shift_format(
+    now: Callable[[], float], original: Callable[..., str], split: Callable[[float], Any]
+) -> Callable[..., str]:
+    def strftime(form: str, *parts: Any) -> str:
+        return original(form, *(parts or [split(now())]))
+
+    return strftime
+
+
+class _Alike(type):
+    """Makes a class pass for `datetime.datetime`; classes derived from it are as any other."""
+
+    def __instancecheck__(cls, value: object) -> bool:
+        return isinstance(value, _REAL) if cls.__base__ is _REAL else super().__instancecheck__(value)
+
+    def __subclasscheck__(cls, other: type) -> bool:
+        return issubclass(other, _REAL) if cls.__base__ is _REAL else super().__subclasscheck__(other)
+
+    def __eq__(cls, other: object) -> bool:
+        return cls is other or (cls.__base__ is _REAL and other is _REAL)
+
+    def __hash__(cls) -> int:
+        return hash(_REAL) if cls.__base__ is _REAL else super().__hash__()
+
+
+def _shift_datetime(now: Callable[[], float]) -> type:
+    told = now  # the class has a `now` of its own
+
+    class Shifted(_REAL, metaclass=_Alike):
+        def __new__(cls, *fields: Any, **named: Any) -> Any:
+            return _REAL.__new__(_REAL if cls is Shifted else cls, *fields, **named)
+
+        @classmethod
+        def now(cls, tz: datetime.tzinfo | None = None) -> Any:
+            return cls.fromtimestamp(told(), tz)
+
+        @classmethod
+        def utcnow(cls) -> Any:
+            return cls.fromtimestamp(told(), datetime.UTC).replace(tzinfo=None)
+
+        @classmethod
+        def __get_pydantic_core_schema__(cls, source: Any, handler: Callable[[Any], Any]) -> Any:
+            return handler(_REAL)
+
+    for name in ("__name__", "__qualname__", "__module__", "__doc__"):
+        setattr(Shifted, name, getattr(_REAL, name))
+    return Shifted
+
+
+# Waits of threads on a virtual clock: `time.sleep`, and `threading.Condition.wait` with all that is made of it.
+# `Event.wait(5)` or `queue.get(timeout=5)` is a sleep that another thread may end. So it is over at once if no
+# other thread is left that could: all of them wait, too, and for longer. While one runs, it waits as ever, but
+# not beyond its deadline on the virtual clock. Sleeps and waits side by side end in the order of their
+# deadlines.
+
+
+_wait = threading.Condition.wait
+_real = time.monotonic
+
+_SLICE = 0.005
+"""Real seconds after which a wait looks at the clock again."""
+
+_TRIFLE = 0.05
+"""Seconds that a caller may have counted off a wait before it began; services are told the whole of it."""
+
+_PATIENCE = 0.5
+"""Real seconds that a sleep gives another thread to come to its next wait; without that, it would be behind."""
+
+_IDLE = frozenset(
+    getattr(owner, name).__code__
+    for owner, name in (
+        (threading.Condition, "wait"),
+        (threading.Thread, "join"),
+        (threading.Thread, "_wait_for_tstate_lock"),  # until Python 3.12
+        (concurrent.futures.thread, "_worker"),
+    )
+    if hasattr(owner, name)
+)
+"""Functions in which a thread does nothing, unless they call another one."""
+
+_SPLITTING = frozenset(
+    function.__code__ for function in (queue.Queue.get, queue.Queue.put, threading.Condition.wait_for)
+)
+"""Functions that wait for what is left of their own `timeout`, again and again."""
+
+
+@dataclass(eq=False, slots=True)
+class _Wait:
+    """A wait that has not ended; `condition` is what may end it early."""
+
+    deadline: float
+    number: int
+    condition: Any = None
+
+
+class ThreadWaits:
+    """The waits of the code under test; `record` is called with the seconds of each that nothing ended early."""
+
+    def __init__(self, clock: VirtualClock, record: Callable[[float], object]) -> None:
+        self._clock = clock
+        self._record = record
+        self._changed = threading.Condition()
+        self._waits: dict[int, _Wait] = {}
+        self._numbers = count()
+        self._older = frozenset(sys._current_frames())
+        self._running_since: dict[int, float] = {}
+
+    def sleep(self, seconds: float) -> None:
+        """Let the seconds pass; threads that wait for less come first."""
+        me, pass_time = _Wait(self._clock.now() + seconds, next(self._numbers)), begin_sleep()
+        with self._changed, self._begin(me):
+            while self._clock.now() < me.deadline:
+                if self._comes_first(me) and not self._is_anyone_on_the_way():
+                    self._clock.reach(me.deadline)
+                else:
+                    _wait(self._changed, _SLICE)
+            pass_time(seconds)
+        self._record(seconds)
+
+    def replacement(self) -> Callable[..., bool]:
+        """The method `threading.Condition.wait` for as long as the clock is used."""
+
+        def wait(condition: threading.Condition, timeout: float | None = None) -> bool:
+            if timeout is not None and (timeout <= 0 or self._clock.over or is_exempt(find_caller())):
+                return _wait(condition, timeout)
+            end, pass_time = inf if timeout is None else self._clock.now() + timeout, begin_sleep()
+            with self._begin(me := _Wait(end, next(self._numbers), condition)):
+                if timeout is None:
+                    return _wait(condition)
+                while self._clock.now() < end:
+                    if self._is_due(me):
+                        self._clock.reach(end)
+                    if _wait(condition, max(0, min(_SLICE, end - self._clock.now()))):
+                        return True
+                whole = _find_whole(sys._getframe(1), timeout)
+                pass_time(min(whole, timeout + _TRIFLE))
+            self._record(whole)
+            return False
+
+        return wait
+
+    @contextmanager
+    def _begin(self, wait: _Wait) -> Iterator[None]:
+        me = threading.get_ident()
+        with self._changed:
+            self._waits[me] = wait
+            self._running_since.pop(me, None)
+            self._changed.notify_all()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._waits.pop(me, None)  # gone if a signal's handler has waited in between
+                self._running_since[me] = _real()
+                self._changed.notify_all()
+
+    def _is_due(self, me: _Wait) -> bool:
+        """Whether nobody could end a wait any more before its deadline."""
+        with self._changed:
+            return not self._clock.over and self._comes_first(me) and not any(self._find_running())
+
+    def _comes_first(self, me: _Wait) -> bool:
+        """Whether all others that wait still do so, and for longer."""
+        others = [wait for wait in self._waits.values() if wait is not me]
+        return all(
+            (me.deadline, me.number) < (wait.deadline, wait.number) and not _is_woken(wait, others)
+            for wait in others
+        )
+
+    def _find_running(self) -> Iterator[int]:
+        """The other threads that neither wait nor belong to pytest, its helpers or us."""
+        named = {thread.ident: thread for thread in threading.enumerate()}
+        for ident, frame in sys._current_frames().items():
+            if ident == threading.get_ident() or ident in self._waits or frame.f_code in _IDLE:
+                continue
+            if not _is_exempt_thread(named.get(ident), frame):
+                yield ident
+
+    def _is_anyone_on_the_way(self) -> bool:
+        """Whether a thread that is new, or has waited before, may soon wait for less than this one."""
+        now = _real()
+        for ident in self._find_running():
+            is_ours = ident not in self._older or ident in self._running_since
+            if is_ours and now - self._running_since.setdefault(ident, now) < _PATIENCE:
+                return True
+        return False
+
+
+def _find_whole(caller: FrameType, timeout: float) -> float:
+    """The seconds that the user gave, of which `caller` may have counted some off before it waited."""
+    return float(caller.f_locals["timeout"]) if caller.f_code in _SPLITTING else timeout
+
+
+def _is_woken(wait: _Wait, others: list[_Wait]) -> bool:
+    """Whether someone has ended a wait whose thread has not come to run yet."""
+    if wait.condition is None:
+        return False
+    return sum(other.condition is wait.condition for other in others) > len(wait.condition._waiters)
+
+
+def _is_exempt_thread(thread: threading.Thread | None, frame: FrameType) -> bool:
+    if thread is threading.main_thread():
+        return False
+    timed = getattr(getattr(thread, "function", None), "__module__", "")  # of a threading.Timer
+    begun = find_caller(frame, outermost=True) or str(timed)
+    return getattr(thread, "name", "") == SERVER_THREAD or is_exempt(begun)
+
+
+# Skip and count sleeps: `time.sleep`, `asyncio.sleep`, `anyio.sleep` and `trio.sleep`; the clock moves instead.
+# A loop that polls every five seconds then runs at once, and the test can still see how long it would have
+# slept. Modules that imported the functions by name are patched too. Our server thread still sleeps.
+
+
+_PLACES = ("time", "asyncio", "asyncio.tasks", "anyio", "anyio._core._eventloop", "trio", "trio._timeouts")
+_ASYNC_HOMES = ("asyncio", "anyio", "trio")
+_NAMES = frozenset({"sleep", *NAMES})
+
+
+class Sleeps(list[float]):
+    """The seconds of each skipped sleep, in the order of their ends; of one cut short, those that it slept."""
+
+    @property
+    def total(self) -> float:
+        """The seconds that the code under test would have slept, added up; side by side, more than have passed."""
+        return sum(self)
+
+    def assert_total(self, *, at_most: float = float("inf"), at_least: float = 0.0) -> None:
+        """Assert that the total of the skipped sleeps, in seconds, is within these bounds."""
+        __tracebackhide__ = True
+        if not at_least <= self.total <= at_most:
+            shown = ", ".join(f"{seconds:g}" for seconds in self[:12]) + (" …" if len(self) > 12 else "")
+            raise AssertionError(
+                f"the code under test slept {self.total:g} s in {format_count(len(self), 'sleep')} "
+                f"({shown or 'none'}); "
+                f"expected at {f'most {at_most:g}' if self.total > at_most else f'least {at_least:g}'} s"
+            )
+
+
+@contextmanager
+def no_sleep() -> Iterator[Sleeps]:
+    """Skip sleeps until the block ends; yield the record of them. Clocks move by what was skipped."""
+    sleeps, clock = Sleeps(), VirtualClock()
+    waits = ThreadWaits(clock, sleeps.append)
+    replacements = {**dict(shifted_readings(clock)), **_skipping_functions(sleeps, clock, waits)}
+    methods: list[tuple[Any, str, Any]] = [(threading.Condition, "wait", waits.replacement())]
+    if (uvloop := sys.modules.get("uvloop")) is not None:
+        methods.append((uvloop.Loop, "time", clock.shift_method(uvloop.Loop.time)))
+    originals = [(owner, name, getattr(owner, name)) for owner, name, _ in methods]
+    _replace(replacements, spares=is_exempt)
+    for owner, name, method in methods:
+        setattr(owner, name, method)
+    try:
+        yield sleeps
+    finally:
+        clock.over = True
+        for owner, name, method in originals:
+            setattr(owner, name, method)
+        _replace({new: original for original, new in replacements.items()})  # also in modules imported meanwhile
+
+
+def _skipping_functions(sleeps: Sleeps, clock: VirtualClock, waits: ThreadWaits) -> dict[Any, Any]:
+    """The functions that sleep, and those that do not."""
+    found: dict[Any, Any] = {}
+    for home in _PLACES:
+        original = getattr(sys.modules.get(home), "sleep", None)
+        if original is not None and original not in found:
+            asynchronous = home.partition(".")[0] in _ASYNC_HOMES
+            found[original] = (
+                _skipping_async(original, sleeps, clock) if asynchronous else _skipping(original, clock, waits)
+            )
+    return found
+
+
+def _replace(replacements: Mapping[Any, Any], spares: Callable[[str], bool] = lambda module: False) -> None:
+    """Replace functions and classes in each module that has one by its own name; sleeps even in those `spares`."""
+    for module in list(sys.modules.values()):
+        names = getattr(module, "__dict__", {})
+        for name in names.keys() & _NAMES:
+            try:
+                replacement = replacements.get(names[name])
+            except TypeError:  # an unhashable object of that name
+                continue
+            if replacement is not None and (name == "sleep" or not spares(str(names.get("__name__")))):
+                setattr(module, name, replacement)
+
+
+def _skipping(
+    original: Callable[[float], None], clock: VirtualClock, waits: ThreadWaits
+) -> Callable[[float], None]:
+    def sleep(seconds: float, /) -> None:
+        if clock.over or _is_real(seconds) or find_caller().partition(".")[0] in CHILDREN:
+            return original(seconds)
+        if seconds > 0:
+            waits.sleep(seconds)
+        return original(0 if seconds >= 0 else seconds)
+
+    return sleep
+
+
+def _skipping_async(original: Callable[..., Any], sleeps: Sleeps, clock: VirtualClock) -> Callable[..., Any]:
+    signature = inspect.signature(original)
+    named = next(iter(signature.parameters))  # asyncio and anyio call it `delay`, trio `seconds`
+
+    async def sleep(*args: Any, **kwargs: Any) -> Any:
+        given = signature.bind(*args, **kwargs).arguments
+        seconds = given[named]
+        if not (clock.over or _is_real(seconds)) and seconds > 0:
+            await _sleep_and_record(seconds, original, sleeps, clock)
+            return given.get("result")  # at once: who sleeps for longer must not be before the code that goes on
+        return await original(**given)
+
+    return sleep
+
+
+async def _sleep_and_record(
+    seconds: float, original: Callable[..., Any], sleeps: Sleeps, clock: VirtualClock
+) -> None:
+    begin = clock.now()
+    try:
+        await clock.sleep(seconds, original)
+    except BaseException:  # cancelled, as by a timeout
+        if slept := min(seconds, clock.measure_sleep(begin)):
+            sleeps.append(slept)
+        raise
+    sleeps.append(seconds)
+
+
+def _is_real(seconds: float) -> bool:
+    """Whether a sleep must not be skipped: our own server's, or an infinite one (`anyio.sleep_forever`)."""
+    return seconds == math.inf or threading.current_thread().name == SERVER_THREAD
