@@ -18,7 +18,7 @@ from harness.outcome import UsageFault
 from harness.wire import Request
 
 if TYPE_CHECKING:
-    from harness.benches.server.page_guard import PageGuard
+    from harness.benches.server.page_guard import PageGuard, Pages
 
 TOKEN_VARIABLE = "HARNESS_CONTROL_TOKEN"
 
@@ -89,13 +89,13 @@ class Access:
 
 
 def access(
-    host: str, allow_host: Sequence[str] | None = None, token: str | None = None, *, closed: bool = False
+    host: str, allow_host: Sequence[str] | None = None, token: str | None = None, *, pages: Pages | None = None
 ) -> Access:
-    """The access to a server at `host`; `closed` keeps out pages of other origins altogether.
+    """The access to a server at `host`; `pages` of other origins may call what is served, by default any.
 
     Without a `token` of the user's, one is needed only beyond this machine.
     """
-    from harness.benches.server.page_guard import PageGuard
+    from harness.benches.server.page_guard import PageGuard, Pages
     from harness.interactions import INTERACTIONS
 
     token = _choose_token(host) if token is None else token
@@ -104,7 +104,7 @@ def access(
         host=host,
         allowed_hosts=allow_host or (),
         token=token,
-        closed=closed,
+        pages=Pages.ANY if pages is None else pages,
         reaches_out=registers_receiver,
     )
     return Access(guard, token)

@@ -287,7 +287,7 @@ def test_no_cors_keeps_pages_out(start: Start) -> None:
 
 def test_pages_may_call_the_api_of_a_session(start: Start) -> None:
     """Below a session only the control API is closed to pages."""
-    server = start("serve")
+    server = start("serve", "--cors")
     path = json.loads(server.ask("POST", "/__harness__/sessions").text)["base_url_path"]
     answer = server.ask("POST", f"{path}/v1beta/interactions", {"origin": EVIL, **KEYED}, CREATE)
     assert answer.status == 200
@@ -304,7 +304,7 @@ def test_pages_may_call_the_api_of_a_session(start: Start) -> None:
 )
 def test_a_page_cannot_have_the_server_call_others(path: str, body: bytes, start: Start) -> None:
     """A page may not name an address of this machine that the server would then deliver to; a program may."""
-    server = start("serve")
+    server = start("serve", "--cors")
     answer = server.ask("POST", path, {"origin": EVIL, **KEYED, **JSON}, body)
     assert answer.status == 403
     assert "register receivers from a program" in answer.message

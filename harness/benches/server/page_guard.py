@@ -12,6 +12,7 @@ from __future__ import annotations
 import hmac
 import re
 from collections.abc import Callable, Iterable
+from enum import StrEnum
 from functools import lru_cache
 
 from harness.outcome.words import shorten
@@ -30,12 +31,23 @@ _OF_PAGES = frozenset({"origin", "sec-fetch-site"})
 
 _SHOWN = 100
 
+_FOR_LOCAL_PAGES = "open to pages of this machine alone (such as http://localhost:3000): start it with --cors"
+
+
+class Pages(StrEnum):
+    """The pages of other origins that may call what is served."""
+
+    ANY = "any"
+    LOCAL = "local"
+    """Those that this machine serves, such as the page that a developer works on."""
+    NONE = "none"
+
 
 class PageGuard:
     """Refuses what a web page of another origin may not ask.
 
     `host` is the address that the server listens on, `allowed_hosts` are further names it may be called by. With a
-    `token`, control calls need it. `closed` refuses pages of other origins everywhere, not only for control calls.
+    `token`, control calls need it. `pages` may call the service; none of another origin may send a control call.
     `reaches_out` names the calls that let the server send requests of its own, which pages may not make either.
     Refusals have the form that `protocol` gives to errors.
     """
@@ -47,14 +59,14 @@ class PageGuard:
         host: str = "127.0.0.1",
         allowed_hosts: Iterable[str] = (),
         token: str = "",
-        closed: bool = False,
+        pages: Pages = Pages.ANY,
         reaches_out: Callable[[Request], bool] | None = None,
     ) -> None:
         self._protocol = protocol
         self._reaches_out = reaches_out
         self._own = frozenset(name.lower() for name in (host, *allowed_hosts) if name)
         self._token = token.encode()
-        self._closed = closed
+        self._pages = pages
         self._is_ours = lru_cache(maxsize=256)(self._know_name)
 
     @property
@@ -77,10 +89,9 @@ class PageGuard:
         if (CONTROL in target or "%" in target) and is_control(request):
             return self.refusal_of_control(request)
         refusal = self._refuse_host(request, strict=False)
-        if refusal is None and self._closed:
-            refusal = self._refuse_page(
-                request, "started with --no-cors: leave that out to let pages call the API"
-            )
+        if refusal is None and self._pages is not Pages.ANY and not self._may_call(request):
+            why = "started with --no-cors: leave that out" if self._pages is Pages.NONE else _FOR_LOCAL_PAGES
+            refusal = self._refuse_page(request, f"{why} to let pages call the API")
         if refusal is None and self._reaches_out is not None and not request.headers.names.isdisjoint(_OF_PAGES):
             refusal = self._refuse_page(
                 request, "one that would deliver to that address: register receivers from a program"
@@ -123,6 +134,15 @@ class PageGuard:
         name = _name_in(authority)
         return name in self._own or (is_loopback(name) if strict else _is_no_public_name(name))
 
+    def _may_call(self, request: Request) -> bool:
+        """Whether a page of this machine asks, or a browser that shows the answer to its user alone."""
+        if self._pages is Pages.NONE:
+            return False
+        if request.headers.get("origin"):
+            return is_of_local_page(request)
+        is_link = request.method == "GET" and request.headers.get("sec-fetch-mode") == "navigate"
+        return is_link or request.headers.get("sec-fetch-site") == "same-site"
+
     def _refuse_token(self, request: Request) -> Response | None:
         sent = request.headers.get(TOKEN_HEADER).encode("utf-8", "surrogateescape")
         if not self._token or hmac.compare_digest(sent, self._token):
@@ -162,6 +182,18 @@ class PageGuard:
 
     def _refuse(self, status: int, code: str, message: str) -> Response:
         return Response.json(status, self._protocol.error_body(status, code, message))
+
+
+def is_of_local_page(request: Request) -> bool:
+    """Whether the Origin of a request is a page that this machine serves: localhost or a loopback address."""
+    origins = request.headers.all("origin")
+    return bool(origins) and all(map(_is_local_origin, origins))
+
+
+def _is_local_origin(origin: str) -> bool:
+    scheme, _, authority = origin.partition("://")
+    name = _name_in(authority)
+    return scheme.lower() in ("http", "https") and (is_loopback(name) or name.endswith(".localhost"))
 
 
 def _is_own_origin(origin: str, host: str) -> bool:

@@ -94,7 +94,13 @@ class ServeArguments(ListenOptions, GuardOptions, TlsOptions):
     incident: str | None = option(
         "behave as in this incident (`harness incidents` lists them)", metavar="NAME", completes="incident"
     )
+    cors: bool = flag(
+        "let web pages of any origin call the API and read what is stored (default: of this machine)"
+    )
     no_cors: bool = flag("refuse all calls from web pages of other origins")
+    deliver_webhooks: bool = flag(
+        "deliver webhooks to this machine although --host lets other machines call the server", trust=Trust.CALL
+    )
     open: bool = open_option()
 
     page = Page(
@@ -116,12 +122,17 @@ def run(words: Sequence[str]) -> int:
     incident = _choose_incident(arguments)
     met = "" if incident is None else f"\n{incident.name}: {incident.how_to_meet}"
     emulator = _build_emulator(arguments)
+    from harness.benches.server.page_guard import Pages, is_of_local_page
     from harness.incidents.control import IncidentControl
     from harness.transport import ServerThread
+    from harness.wire.addresses import is_loopback
     from harness.wire.control import is_for_service
     from harness.wire.message import hearing
 
-    granted = access(arguments.host, arguments.allow_host, arguments.control_token, closed=arguments.no_cors)
+    if arguments.cors and arguments.no_cors:
+        raise UsageFault("--cors lets pages of any origin call, and --no-cors none: leave one of them out")
+    pages = Pages.NONE if arguments.no_cors else Pages.ANY if arguments.cors else Pages.LOCAL
+    granted = access(arguments.host, arguments.allow_host, arguments.control_token, pages=pages)
     service = _make_service(emulator, arguments)
     if incident is not None:
         incident.apply_to(emulator)
@@ -134,13 +145,13 @@ def run(words: Sequence[str]) -> int:
         clock=emulator.clock,
         tls=tls_context(arguments),
         cors=() if arguments.no_cors else PAGE_FIELDS,
-        cors_for=is_for_service,
+        cors_for=lambda request: is_for_service(request) and (arguments.cors or is_of_local_page(request)),
     )
     keys = "send one of the given keys" if emulator.settings.keys else "send any key"
 
     given = list(_read_keys(arguments))
     code = serve_with_page(
-        _delivering(server, emulator),
+        _delivering(server, emulator, is_allowed=is_loopback(arguments.host) or arguments.deliver_webhooks),
         server,
         arguments,
         granted,
@@ -155,11 +166,11 @@ def run(words: Sequence[str]) -> int:
 
 
 @contextmanager
-def _delivering(server: AbstractContextManager[Any], emulator: Emulator) -> Iterator[None]:
-    """Serve, and deliver webhooks to receivers on this machine meanwhile."""
+def _delivering(server: AbstractContextManager[Any], emulator: Emulator, *, is_allowed: bool) -> Iterator[None]:
+    """Serve, and deliver webhooks to receivers on this machine meanwhile, if it `is_allowed`."""
     from harness.transport.server.courier import Courier
 
-    with server, Courier(emulator.outbox):
+    with server, Courier(emulator.outbox, is_allowed=is_allowed):
         yield
 
 

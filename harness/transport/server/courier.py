@@ -19,6 +19,10 @@ INTERVAL = 0.1
 """Seconds between two looks."""
 
 ELSEWHERE = "its host is not this machine, and nothing is ever sent to another one"
+FROM_OUTSIDE = (
+    "other machines can call this server, and what they name must not be called from here: start it with "
+    "--deliver-webhooks if they may"
+)
 _THREADS = 8
 
 
@@ -33,10 +37,14 @@ def post(delivery: Delivery) -> int | None:
 
 
 class Courier:
-    """`with Courier(outbox):` delivers until the block ends."""
+    """`with Courier(outbox):` delivers until the block ends. Unless it `is_allowed`, every delivery is dropped.
 
-    def __init__(self, outbox: Outbox) -> None:
+    A receiver on this machine trusts what comes from this machine, and whoever can register it may be elsewhere.
+    """
+
+    def __init__(self, outbox: Outbox, *, is_allowed: bool = True) -> None:
         self._outbox = outbox
+        self._is_allowed = is_allowed
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -58,7 +66,9 @@ class Courier:
             while not self._over.wait(INTERVAL):
                 self._outbox.attend()
                 for delivery in self._outbox.take_due():
-                    if is_on_this_machine(delivery.uri):
+                    if not self._is_allowed:
+                        self._outbox.drop(delivery, FROM_OUTSIDE)
+                    elif is_on_this_machine(delivery.uri):
                         threads.submit(self._deliver, delivery)
                     else:
                         self._outbox.drop(delivery, ELSEWHERE)

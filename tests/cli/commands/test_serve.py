@@ -126,9 +126,9 @@ def test_pace_is_of_real_time(words: list[str], monkeypatch: pytest.MonkeyPatch)
     assert client.status(found) == "completed"
 
 
-@pytest.mark.parametrize(("words", "origins"), [([], ["*"]), (["--no-cors"], [])], ids=["open", "closed"])
+@pytest.mark.parametrize(("words", "origins"), [(["--cors"], ["*"]), ([], []), (["--no-cors"], [])])
 def test_web_pages(words: list[str], origins: list[str], harness: Harness) -> None:
-    """By default pages of any origin may call the server and read answers and refusals; --no-cors forbids it."""
+    """With --cors pages of any origin may call the server and read answers and refusals; else not."""
     code = """
 import http.client, os, sys
 host = os.environ["INTERACTIONS_BASE_URL"].removeprefix("http://")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from harness.transport.server.courier import ELSEWHERE, Courier
+from harness.transport.server.courier import ELSEWHERE, FROM_OUTSIDE, Courier
 from harness.transport.server.socket_receiver import SocketReceiver
 from harness.wire import Headers, Request
 from harness.wire.delivery import Delivery, NoReply, is_on_this_machine
@@ -58,6 +58,16 @@ def test_nothing_is_sent_to_another_machine() -> None:
     with Courier(outbox):
         assert outbox.over.wait(10.0)
     assert (outbox.dropped, outbox.statuses) == ([ELSEWHERE], [])
+
+
+def test_a_server_for_other_machines_delivers_nothing_to_this_one() -> None:
+    """Whoever may call the server from outside cannot have it call a receiver on this machine."""
+    receiver = SocketReceiver()
+    outbox = Outbox(receiver.uri)
+    with Courier(outbox, is_allowed=False):
+        assert outbox.over.wait(10.0)
+    receiver.close()
+    assert (outbox.dropped, outbox.statuses) == ([FROM_OUTSIDE], [])
 
 
 def test_this_machine_is_known_by_its_names() -> None:

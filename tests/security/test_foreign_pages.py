@@ -1,0 +1,94 @@
+"""Web pages that a developer visits while a server runs: what they may read of it, and what they may not."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from harness.benches.server.page_guard import PageGuard, Pages
+from harness.cli import main
+from harness.contract import PROTOCOL
+from harness.transport.server import courier
+from harness.wire import Headers, Request, Response
+
+API = "/v1beta/interactions"
+LOCAL = (
+    "http://localhost:3000",
+    "http://127.0.0.1:5173",
+    "https://app.localhost",
+    "http://[::1]:8080",
+    "HTTP://LOCALHOST",
+)
+FOREIGN = (
+    "https://evil.example", "null", "file://", "http://localhost.evil.example", "http://evil.example:3000",
+    "http://127.0.0.1.evil.example", "http://10.0.0.2:3000", "chrome-extension://abc", "http://evil@localhost:1",
+    "localhost", "http://notlocalhost", "http://",
+)  # fmt: skip
+
+
+def ask(pages: Pages, method: str = "GET", **fields: str) -> int:
+    """The status of a call of the API with these fields, `sec_fetch_site` for `Sec-Fetch-Site`."""
+    named = [("host", "127.0.0.1:8000"), *((name.replace("_", "-"), value) for name, value in fields.items())]
+    guard = PageGuard(PROTOCOL, pages=pages)
+    return guard.around(lambda _: Response.json(200, {}))(Request(method, API, Headers(named))).status
+
+
+@pytest.mark.parametrize("origin", LOCAL)
+def test_a_page_of_this_machine_may_call(origin: str) -> None:
+    """What a developer serves on this machine calls the API, whatever its port; --no-cors refuses it, too."""
+    assert ask(Pages.LOCAL, "POST", origin=origin, sec_fetch_site="cross-site") == 200
+    assert ask(Pages.NONE, "POST", origin=origin, sec_fetch_site="cross-site") == 403
+
+
+@pytest.mark.parametrize("origin", FOREIGN)
+def test_a_page_of_another_origin_may_not_call(origin: str) -> None:
+    """No page of another origin calls the API by default; --cors lets all of them call."""
+    assert ask(Pages.LOCAL, "POST", origin=origin) == 403
+    assert ask(Pages.LOCAL, "GET", origin=origin) == 403
+    assert ask(Pages.ANY, "POST", origin=origin) == 200
+
+
+def test_a_request_without_an_origin_shows_a_page_nothing() -> None:
+    """A page cannot load an image or a script of ours; what the user opens is answered, and any program."""
+    assert ask(Pages.LOCAL, sec_fetch_site="cross-site", sec_fetch_mode="no-cors") == 403
+    assert ask(Pages.LOCAL, "POST", sec_fetch_site="cross-site", sec_fetch_mode="navigate") == 403
+    assert ask(Pages.LOCAL, sec_fetch_site="cross-site", sec_fetch_mode="navigate") == 200
+    assert ask(Pages.LOCAL, sec_fetch_site="same-site") == 200
+    assert ask(Pages.LOCAL) == 200
+
+
+def test_several_origins_are_all_looked_at() -> None:
+    """A second Origin does not hide behind the first."""
+    guard = PageGuard(PROTOCOL, pages=Pages.LOCAL)
+    named = [("host", "127.0.0.1"), ("origin", LOCAL[0]), ("origin", FOREIGN[0])]
+    refusal = guard.refusal(Request("GET", API, Headers(named)))
+    assert refusal is not None
+
+
+def test_the_two_options_exclude_each_other(capsys: pytest.CaptureFixture[str]) -> None:
+    """One cannot open and close the API at once."""
+    assert main(["serve", "--cors", "--no-cors"]) == 2
+    assert "leave one of them out" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "is_allowed"),
+    [
+        ([], True),
+        (["--host", "localhost"], True),
+        (["--host", "0.0.0.0"], False),
+        (["--host", "::"], False),
+        (["--host", "0.0.0.0", "--deliver-webhooks"], True),
+    ],
+)
+def test_a_server_beyond_this_machine_delivers_no_webhook(
+    words: list[str], is_allowed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`serve` delivers to this machine only if no other one can register the receiver, or if the user says so."""
+    told: list[bool] = []
+    monkeypatch.setattr(courier.Courier, "__init__", lambda _, __, *, is_allowed: told.append(is_allowed))
+    monkeypatch.setattr(courier.Courier, "__enter__", lambda self: self)
+    monkeypatch.setattr(courier.Courier, "__exit__", lambda *_: None)
+    main(["serve", "--port", "0", *words, "--", sys.executable, "-c", ""])
+    assert told == [is_allowed]
