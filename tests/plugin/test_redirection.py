@@ -168,3 +168,20 @@ def test_switched_off(pytester: pytest.Pytester) -> None:
         """,
     )
     run(pytester, process=True).assert_outcomes(passed=1)
+
+
+def test_a_library_that_a_test_imports(pytester: pytest.Pytester) -> None:
+    """httpx is not imported for a fixture; where a test imports it later, its clients reach the emulator, too."""
+    pytester.makepyfile("""
+        import sys
+
+        def test_late(interactions_emulator):
+            assert "httpx" not in sys.modules
+            import httpx
+
+            url = "https://generativelanguage.googleapis.com/v1beta/interactions"
+            body = {"model": "gemini-3.5-flash", "input": "Hi"}
+            answer = httpx.post(url, json=body, headers={"x-goog-api-key": "mine"})
+            assert answer.json()["status"] == "completed"
+    """)
+    run(pytester, process=True).assert_outcomes(passed=1)

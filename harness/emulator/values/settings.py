@@ -84,7 +84,7 @@ class Settings:
     models: str = "known"
     lifecycle: str | None = None
     files: str = "known"
-    processing: float = 2.0
+    processing: float = 0.3
     ticks: int = 2
     lasts: float | None = None
     chunking: str | int = "event"

@@ -103,6 +103,7 @@ def test_a_name_that_two_uploads_want_goes_to_the_first(api: Api) -> None:
 
 def test_a_video_is_processed_for_a_while(api: Api) -> None:
     """A video is PROCESSING until the seconds of the setting have passed; other files are ACTIVE at once."""
+    api.resources.settings = api.settings.with_values({"processing": 2})
     api.now = "2026-09-21T12:00:00Z"
     assert upload(api, mimeType="video/mp4", name="files/clip")["state"] == "PROCESSING"
     api.now = "2026-09-21T12:00:01Z"
