@@ -197,6 +197,7 @@ def _write_store(files: Mapping[str, str]) -> None:
     store = _find_store()
     try:
         store.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        store.touch(mode=0o600)  # which it keeps: nobody else may add their word
         write_file(store, json.dumps({"files": dict(sorted(files.items()))}, indent=1))
     except OSError as wrong:
         raise UsageFault(

@@ -19,7 +19,6 @@ from typing import NamedTuple, Protocol, cast
 
 from harness import __version__
 from harness.cli.masking import begin, show_text
-from harness.cli.name_clash import shadow_note
 from harness.cli.printing import guarded_output
 from harness.cli.signal_handling import told_like_interrupted
 from harness.outcome import Exit, HarnessFault, TargetFault, UsageFault
@@ -193,6 +192,21 @@ def _run(words: list[str]) -> int:
     with told_like_interrupted():  # SIGTERM, too, must unwind: what was created is deleted
         command = cast("Command", import_module(COMMANDS[name].module))
         return command.run(words[1:])
+
+
+def shadow_note(folder: Path | None = None) -> str:
+    """A warning about `harness.py` or `harness/` in `folder` (default: the current one); `""` if there is none."""
+    # If theirs comes first on the path, none of our code runs and nothing can warn them: so warn while ours does.
+    here = folder or Path.cwd()
+    ours = Path(__file__).resolve().parents[1]
+    for theirs in (here / "harness.py", here / "harness" / "__init__.py"):
+        if theirs.is_file() and ours not in theirs.resolve().parents:
+            return (
+                f"this folder has a module named `harness` of its own ({theirs.relative_to(here)}), which hides "
+                "this package wherever Python looks here first (`python -m harness`, `python -m pytest`): use the "
+                "commands `interactions-harness` and `pytest`, or rename that module"
+            )
+    return ""
 
 
 def _write_usage() -> str:

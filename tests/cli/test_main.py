@@ -15,8 +15,7 @@ import pytest
 
 from harness import __version__
 from harness.cli import commands
-from harness.cli.main import BROKEN_PIPE, COMMANDS, main
-from harness.cli.name_clash import shadow_note
+from harness.cli.main import BROKEN_PIPE, COMMANDS, main, shadow_note
 from harness.outcome import Exit, HarnessFault, TargetFault, UsageFault
 from harness.transport import ServerThread
 from harness.wire import Request, Response

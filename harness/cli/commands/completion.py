@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from harness.cli.completion_words import complete, read_command
 from harness.cli.options import Options, Page, argument
-from harness.cli.shell_completion.completing import complete
-from harness.cli.shell_completion.kept_words import read_command
 
 
 @dataclass(kw_only=True)

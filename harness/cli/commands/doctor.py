@@ -1,24 +1,61 @@
-"""`harness doctor`: what is installed, what this machine allows, and what is in the way.
+"""`harness doctor`: what is installed, what this machine allows, and which problems there are.
 
-Layer 7.
+Layer 7. Sends nothing beyond loopback and shows no value that could be a secret. Each question answers with a
+`Diagnosis`; an exception in one must not hide the others, so `diagnose` turns it into a problem.
 """
 
 from __future__ import annotations
 
 import os
+import platform
+import re
+import socket
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
+from importlib import metadata
 
-from harness.cli.arguments import read_options
+from harness import __version__
+from harness.child_processes import find_program, run_tool
+from harness.cli.arguments import load_options, read_options, read_settings
 from harness.cli.common_options import color_option, json_option
-from harness.cli.diagnosis import Condition, Diagnosis, diagnose
+from harness.cli.folder_trust import find_file
+from harness.cli.main import COMMANDS, shadow_note
 from harness.cli.masking import mask_text, show_text
 from harness.cli.options import Options, Page
 from harness.cli.output import say, write_json
+from harness.errors import UsageFault
 from harness.outcome import Exit
 from harness.outcome.words import format_count
 from harness.report.terminal.screen import wants_colour
+
+DISTRIBUTION = "interactions-harness"
+_OLDEST_PYTHON = (3, 11)
+_REQUIREMENT = re.compile(r"(?P<name>[A-Za-z0-9._-]+)[^;]*(?:;(?P<marker>.*))?")
+_EXTRA = re.compile(r"""extra\s*==\s*['"](?P<extra>[\w-]+)['"]""")
+_KEYS = ("GEMINI_API_KEY", "GOOGLE_API_KEY", "OTHER_GEMINI_API_KEY")
+_PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY")
+
+
+class Condition(StrEnum):
+    """How bad it is: all right, worth knowing, or in the way."""
+
+    OK = "ok"
+    NOTE = "note"
+    PROBLEM = "problem"
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """One line: what was looked at, what is there, and what to do about it, if anything."""
+
+    about: str
+    state: Condition
+    found: str
+    remedy: str = ""
+
 
 _COLOUR = {Condition.OK: "32", Condition.NOTE: "33", Condition.PROBLEM: "31;1"}
 
@@ -64,3 +101,188 @@ def _format(item: Diagnosis, *, colour: bool) -> str:
     word = f"\x1b[{_COLOUR[item.state]}m{word}\x1b[0m" if colour else word
     line = f"{word} {item.about:<15} {show_text(item.found)}"
     return f"{line}\n{'':<25}→ {show_text(item.remedy)}" if item.remedy else line
+
+
+def diagnose() -> Iterator[Diagnosis]:
+    """Ask every question."""
+    for about, ask in _QUESTIONS.items():
+        try:
+            yield from ask()
+        except Exception as error:
+            yield Diagnosis(about, Condition.PROBLEM, f"looking at it failed: {type(error).__name__}: {error}")
+
+
+def _diagnose_python() -> Iterator[Diagnosis]:
+    found = f"{platform.python_implementation()} {platform.python_version()} ({sys.executable})"
+    if sys.version_info[:2] < _OLDEST_PYTHON:
+        needed = ".".join(map(str, _OLDEST_PYTHON))
+        yield Diagnosis("python", Condition.PROBLEM, found, f"use Python {needed} or newer")
+    else:
+        yield Diagnosis("python", Condition.OK, found)
+
+
+def _diagnose_harness() -> Iterator[Diagnosis]:
+    from harness.contract import CURRENT, REVISIONS
+
+    known = ", ".join(REVISIONS)
+    yield Diagnosis("harness", Condition.OK, f"{__version__}; revisions of the API: {known} (current: {CURRENT})")
+    if note := shadow_note():
+        yield Diagnosis("harness", Condition.PROBLEM, note)
+
+
+def _diagnose_extras() -> Iterator[Diagnosis]:
+    try:
+        requirements = metadata.requires(DISTRIBUTION) or []
+    except metadata.PackageNotFoundError:
+        yield Diagnosis(
+            "packages", Condition.NOTE, "run from a folder, not installed", f"pip install {DISTRIBUTION}"
+        )
+        return
+    for extra, names in _by_extra(requirements).items():
+        versions = {name: _find_version(name) for name in names}
+        missing = [name for name, version in versions.items() if version is None]
+        found = ", ".join(f"{name} {version}" for name, version in versions.items() if version is not None)
+        about = f"extra {extra}" if extra else "packages"
+        if not missing:
+            yield Diagnosis(about, Condition.OK, found)
+        elif extra:
+            remedy = f"pip install '{DISTRIBUTION}[{extra}]', if you want it"
+            yield Diagnosis(about, Condition.NOTE, f"not installed: {', '.join(missing)}", remedy)
+        else:
+            yield Diagnosis(
+                about, Condition.PROBLEM, f"missing: {', '.join(missing)}", f"pip install {DISTRIBUTION}"
+            )
+
+
+def _by_extra(requirements: list[str]) -> dict[str, list[str]]:
+    """Names of required packages by extra, `""` for the base; what the markers exclude here is left out."""
+    named: dict[str, list[str]] = {"": []}
+    for text in requirements:
+        match = _REQUIREMENT.match(text)
+        if match is None:
+            continue
+        marker = match["marker"] or ""
+        extra = _EXTRA.search(marker)
+        if (extra is not None and extra["extra"] == "dev") or (
+            "platform_system" in marker and platform.system() == "Windows"
+        ):
+            continue
+        named.setdefault(extra["extra"] if extra else "", []).append(match["name"])
+    return named
+
+
+def _find_version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _diagnose_sdks() -> Iterator[Diagnosis]:
+    version = _find_version("google-genai")
+    if version is None:
+        yield Diagnosis("google-genai", Condition.NOTE, "not installed", "pip install google-genai, if you use it")
+    else:
+        yield Diagnosis(
+            "google-genai",
+            Condition.OK,
+            version,
+            "harness drift --sdk google-genai says what it knows differently",
+        )
+    node = find_program("node")
+    if node is None:
+        yield Diagnosis("node", Condition.NOTE, "not on PATH", "only clients in JavaScript need it")
+    else:
+        try:
+            said = run_tool([node, "--version"], seconds=10)
+        except (OSError, TimeoutError) as wrong:
+            yield Diagnosis("node", Condition.NOTE, f"{node} does not run: {wrong}", "only JavaScript needs it")
+        else:
+            yield Diagnosis("node", Condition.OK, said.stdout.strip() or said.stderr.strip())
+
+
+def _diagnose_pytest() -> Iterator[Diagnosis]:
+    version = _find_version("pytest")
+    if version is None:
+        yield Diagnosis("pytest", Condition.NOTE, "not installed", "pip install pytest, for the fixtures")
+        return
+    plugins = {entry.name: entry.value for entry in metadata.entry_points(group="pytest11")}
+    ours = plugins.get("interactions", "")
+    if not ours:
+        yield Diagnosis(
+            "pytest", Condition.NOTE, f"{version}; the plugin is not registered", "pip install the package"
+        )
+    elif os.environ.get("PYTEST_DISABLE_PLUGIN_AUTOLOAD"):
+        remedy = f"-p {ours}, or unset PYTEST_DISABLE_PLUGIN_AUTOLOAD"
+        yield Diagnosis("pytest", Condition.NOTE, f"{version}; plugins are not loaded by themselves", remedy)
+    else:
+        yield Diagnosis("pytest", Condition.OK, f"{version}, with the plugin {ours}")
+
+
+def _diagnose_loopback() -> Iterator[Diagnosis]:
+    for name, family, host in (("IPv4", socket.AF_INET, "127.0.0.1"), ("IPv6", socket.AF_INET6, "::1")):
+        try:
+            with socket.create_server((host, 0), family=family) as server:
+                port = server.getsockname()[1]
+                with socket.create_connection((host, port), timeout=5):
+                    yield Diagnosis("loopback", Condition.OK, f"{name}: a server can be started and reached")
+        except OSError as error:
+            state = Condition.PROBLEM if family is socket.AF_INET else Condition.NOTE
+            remedy = "serve, replay, record, proxy and gateway need it" if state is Condition.PROBLEM else ""
+            yield Diagnosis("loopback", state, f"{name}: {error.strerror or error}", remedy)
+
+
+def _diagnose_files() -> Iterator[Diagnosis]:
+    try:
+        with tempfile.TemporaryFile():
+            yield Diagnosis("temporary files", Condition.OK, tempfile.gettempdir())
+    except OSError as error:
+        yield Diagnosis("temporary files", Condition.PROBLEM, f"{error.strerror or error}", "set TMPDIR")
+
+
+def _diagnose_keys() -> Iterator[Diagnosis]:
+    present = [name for name in _KEYS if os.environ.get(name)]
+    if present:
+        yield Diagnosis("keys", Condition.OK, f"set: {', '.join(present)} (not shown, not tried)")
+    else:
+        yield Diagnosis("keys", Condition.NOTE, "none is set", "only a live service needs one: GEMINI_API_KEY")
+
+
+def _diagnose_proxies() -> Iterator[Diagnosis]:
+    names = [name for name in (*_PROXIES, *map(str.lower, _PROXIES)) if os.environ.get(name)]
+    if names:
+        remedy = "https targets are reached through it; loopback is not"
+        yield Diagnosis("proxy", Condition.NOTE, f"set: {', '.join(names)}", remedy)
+
+
+def _diagnose_configuration() -> Iterator[Diagnosis]:
+    try:
+        file = find_file()
+        if file is not None:
+            for name, entry in COMMANDS.items():
+                if entry.table is not None:
+                    read_settings(load_options(name), file)
+    except UsageFault as fault:
+        yield Diagnosis("configuration", Condition.PROBLEM, str(fault))
+        return
+    names = "" if file is None else ", ".join(sorted(file.table))
+    if file is None or not names:
+        yield Diagnosis("configuration", Condition.OK, "no [tool.harness]")
+        return
+    remedy = "" if file.trusted else "`harness trust` lets it decide what needs your word"
+    trusted = "trusted" if file.trusted else "not trusted"
+    yield Diagnosis("configuration", Condition.OK, f"{file.path} sets {names} ({trusted})", remedy)
+
+
+_QUESTIONS: dict[str, Callable[[], Iterator[Diagnosis]]] = {
+    "python": _diagnose_python,
+    "harness": _diagnose_harness,
+    "packages": _diagnose_extras,
+    "SDKs": _diagnose_sdks,
+    "pytest": _diagnose_pytest,
+    "loopback": _diagnose_loopback,
+    "temporary files": _diagnose_files,
+    "keys": _diagnose_keys,
+    "proxy": _diagnose_proxies,
+    "configuration": _diagnose_configuration,
+}

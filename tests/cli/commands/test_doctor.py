@@ -11,7 +11,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from harness.cli import diagnosis
+from harness.cli.commands import doctor
 from harness.resources import folder
 from tests.cli.conftest import Harness
 
@@ -88,7 +88,7 @@ def test_a_question_that_fails_hides_no_other(harness: Harness, monkeypatch: pyt
     def fail() -> None:
         raise RuntimeError("no idea")
 
-    monkeypatch.setitem(diagnosis._QUESTIONS, "SDKs", fail)  # type: ignore[arg-type]
+    monkeypatch.setitem(doctor._QUESTIONS, "SDKs", fail)  # type: ignore[arg-type]
     code, found = examine(harness)
     assert code == 1
     assert found["SDKs"][0]["found"] == "looking at it failed: RuntimeError: no idea"

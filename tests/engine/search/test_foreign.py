@@ -18,7 +18,7 @@ import pytest
 
 from harness import resources
 from harness.cli import main
-from harness.cli.reproducing import SAME
+from harness.cli.commands.fuzz import SAME
 from harness.emulator import Emulator
 from harness.engine.search import exhaustive, run, shrink
 from harness.outcome import Exit
@@ -207,7 +207,7 @@ def interrupt_first_call(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
     [
         "harness.engine.search.shrink:_Shrinking._replay",
         "harness.engine.search.run:document",
-        "harness.cli.reproducing:CurlRuns.run",
+        "harness.cli.commands.fuzz:CurlRuns.run",
     ],
 )
 def test_wherever_an_interrupt_comes_there_is_a_report(

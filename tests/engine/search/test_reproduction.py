@@ -14,8 +14,8 @@ import pytest
 
 from harness.cassette import load
 from harness.checks.capabilities import CAPABILITIES
-from harness.cli import reproducing
-from harness.cli.reproducing import SAME, CurlRuns
+from harness.cli.commands import fuzz
+from harness.cli.commands.fuzz import SAME, CurlRuns
 from harness.engine.decide import Policy
 from harness.engine.events import TargetInfo
 from harness.engine.search.failure import Failure
@@ -156,10 +156,10 @@ def test_the_lines_of_a_failure_get_the_time_that_is_left(
         now[0] += seconds
         return [unanswered(request) for request in requests]
 
-    monkeypatch.setattr(reproducing, "is_runnable", lambda: True)
-    monkeypatch.setattr(reproducing, "run_commands", hang)
+    monkeypatch.setattr(fuzz, "is_runnable", lambda: True)
+    monkeypatch.setattr(fuzz, "run_commands", hang)
     monkeypatch.setattr(deadline, "time", SimpleNamespace(perf_counter=lambda: now[0]))
-    runs = reproducing.CurlRuns(mutant("delete-keeps").resolved, 10.0)
+    runs = fuzz.CurlRuns(mutant("delete-keeps").resolved, 10.0)
     result = failure.decide(Policy(), INTERACTIONS)
     assert runs.run(result) == "not run to the end, as time was up"
     assert runs.run(result) == "not run, as time was up"

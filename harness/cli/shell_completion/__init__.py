@@ -1,1 +1,0 @@
-"""What a shell is told when TAB is pressed: found out once, kept, and read in milliseconds."""
