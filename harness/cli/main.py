@@ -21,7 +21,7 @@ from harness import __version__
 from harness.cli.masking import begin, show_text
 from harness.cli.printing import guarded_output
 from harness.cli.signal_handling import told_like_interrupted
-from harness.outcome import Exit, HarnessFault, TargetFault, UsageFault
+from harness.outcome import FIRST_WORDS, Exit, HarnessFault, TargetFault, UsageFault
 from harness.outcome.suggest import did_you_mean
 
 BROKEN_PIPE = 141
@@ -132,7 +132,8 @@ def _run_to_an_exit_code(words: list[str]) -> int:
     except UsageFault as fault:
         return _say(f"harness: {show_text(str(fault))}", Exit.USAGE)
     except TargetFault as fault:
-        return _say(f"harness: {show_text(str(fault))}", Exit.UNREACHABLE)
+        _say(f"harness: {show_text(str(fault))}", Exit.UNREACHABLE)
+        return _say(f"{FIRST_WORDS[Exit.UNREACHABLE]}: the target was not tested.", Exit.UNREACHABLE)
     except KeyboardInterrupt:
         return _say("harness: interrupted", Exit.INTERRUPTED)
     except BrokenPipeError:

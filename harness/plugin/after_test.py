@@ -5,6 +5,7 @@ Layer 7. Knows neither fixtures nor the API: whoever has something to complain a
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Any, Protocol
@@ -110,13 +111,32 @@ def _cut(trace: TracebackType | None) -> None:
         last.tb_next = None
 
 
+COUNTED = "interactions_counted"
+"""The property of a test item of the suite: what is counted of its result, as JSON."""
+
 TITLES = {"interactions_cassette": "interactions cassettes", "interactions_remark": "interactions warnings"}
 
 
 def sections(reports: Iterable[Any]) -> Iterator[tuple[str, str]]:
     """(title, lines) for each kind of remark found in the reports."""
+    reports = list(reports)
     properties = [pair for report in reports for pair in getattr(report, "user_properties", ())]
     for name, title in TITLES.items():
         remarks = dict.fromkeys(str(value) for found, value in properties if found == name)
         if remarks:
             yield title, "\n".join(remarks)
+    if counted := {str(value) for found, value in properties if found == COUNTED}:
+        seconds = sum(getattr(report, "duration", 0.0) for report in reports)
+        yield "interactions checks", "\n".join(_account(counted, seconds))
+
+
+def _account(counted: Iterable[str], seconds: float) -> Iterator[str]:
+    """The lines that every surface has: totals, reasons, verdict."""
+    from harness.report.accounting import CountedResult, account_counted, conclude_counted
+
+    results = sorted((CountedResult.read(json.loads(item)) for item in counted), key=lambda one: one.id)
+    accounting = account_counted(results, "check")
+    yield accounting.write_totals(seconds)
+    if reasons := accounting.write_reasons():
+        yield reasons
+    yield str(conclude_counted(results, accounting))

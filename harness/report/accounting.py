@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness.engine.events import RunFinished
 from harness.engine.results import Result
-from harness.outcome import FIRST_WORDS, Accounted, Exit, Level, Reason, Verdict
+from harness.outcome import FIRST_WORDS, Accounted, Exit, Level, Reason, Verdict, exit_code
 from harness.outcome.words import format_count, list_some, shorten
 from harness.report.causes import key_of
 from harness.report.run_state import urgency_of
@@ -134,20 +134,66 @@ def _record_counts(counts: Mapping[Accounted, int], baselined: int) -> dict[str,
     return {"total": sum(numbers.values()), **numbers, "in_baseline": baselined}
 
 
+class CountedResult(NamedTuple):
+    """All that the accounting needs of a result; it crosses processes as plain data.
+
+    `cause` is the code of the finding that explains a failure.
+    """
+
+    id: str
+    level: Level
+    verdict: Verdict
+    outcome: Accounted
+    reason: Reason | None
+    words: str
+    cause: str
+    unjudged: bool
+    untested: bool
+
+    @classmethod
+    def of(cls, result: Result) -> CountedResult:
+        """Return what is counted of a result."""
+        return cls(
+            result.id,
+            result.rule.level,
+            result.verdict,
+            result.outcome,
+            result.reason,
+            result.reason_words,
+            key_of(result),
+            result.unjudged,
+            result.untested,
+        )
+
+    @classmethod
+    def read(cls, item: Sequence[Any]) -> CountedResult:
+        """Return the result that was written as a list."""
+        name, level, verdict, outcome, reason, words, cause, unjudged, untested = item
+        known = None if reason is None else Reason(reason)
+        return cls(
+            name, Level(level), Verdict(verdict), Accounted(outcome), known, words, cause, unjudged, untested
+        )
+
+
 def account_for(results: Iterable[Result], noun: str, left_out: Iterable[LeftOut] = ()) -> Accounting:
     """Return the accounting of these results, and of what was left out."""
+    return account_counted(map(CountedResult.of, results), noun, left_out)
+
+
+def account_counted(results: Iterable[CountedResult], noun: str, left_out: Iterable[LeftOut] = ()) -> Accounting:
+    """Return the accounting of what is counted of some results, and of what was left out."""
     counts: Counter[Accounted] = Counter()
     levels: dict[Level, Counter[Accounted]] = {level: Counter() for level in Level}
     baselined: Counter[Level] = Counter()
     ids: dict[tuple[Reason, str], list[str]] = defaultdict(list)
     others: Counter[tuple[Reason, str]] = Counter()
     for result in results:
-        outcome, level = result.outcome, result.rule.level
+        outcome, level = result.outcome, result.level
         counts[outcome] += 1
         levels[level][outcome] += 1
         baselined[level] += result.verdict is Verdict.XFAIL
-        if (reason := result.reason) is not None:
-            ids[reason, result.reason_words].append(result.id)
+        if result.reason is not None:
+            ids[result.reason, result.words].append(result.id)
     for item in left_out:
         counts[item.outcome] += item.number
         if item.reason is not None:
@@ -183,6 +229,12 @@ class RunVerdict:
         return f"{said[:1].upper()}{said[1:]}."
 
 
+def conclude_counted(results: Sequence[CountedResult], accounting: Accounting) -> RunVerdict:
+    """Return the verdict of checks that no run of this process decided, such as those of the pytest suite."""
+    code = exit_code((result.verdict for result in results), unjudged=any(result.unjudged for result in results))
+    return RunVerdict(FIRST_WORDS[code], tuple(_list_clauses(results, accounting, code)))
+
+
 def conclude(finished: RunFinished, *clauses: str) -> RunVerdict:
     """Return the verdict of these clauses, of which some may be empty.
 
@@ -200,23 +252,29 @@ def conclude(finished: RunFinished, *clauses: str) -> RunVerdict:
 
 def conclude_checks(finished: RunFinished, accounting: Accounting) -> RunVerdict:
     """Return the verdict of a run of checks: the sum of its MUST checks, and what else decides the exit code."""
+    counted = [CountedResult.of(result) for result in sorted(finished.results, key=urgency_of)]
+    return conclude(finished, *_list_clauses(counted, accounting, finished.exit))
+
+
+def _list_clauses(results: Sequence[CountedResult], accounting: Accounting, code: Exit) -> list[str]:
+    """What the exit code rests on: a failure first, else what kept the run from judging."""
     first: list[str] = []
-    if finished.exit is Exit.NOTHING_RAN:
+    if code is Exit.NOTHING_RAN:
         first.append(f"no {accounting.noun} judged the target")
-    if erred := sum(result.reason is Reason.HARNESS_ERROR for result in finished.results):
+    if erred := sum(result.reason is Reason.HARNESS_ERROR for result in results):
         first.append(f"{format_count(erred, accounting.noun)} ended with a harness error")
-    if unjudged := finished.unjudged:
-        whys = Counter(result.reason_words for result in unjudged)
+    if unjudged := [result for result in results if result.unjudged]:
+        whys = Counter(result.words for result in unjudged)
         listed = ", ".join(f"{number} {why}" for why, number in whys.items())
         first.append(f"{format_count(len(unjudged), accounting.noun)} could not be tested ({listed})")
-    others = list(list_other_failures(finished))
-    sum_of_musts = _sum_musts(finished, accounting)
-    if finished.exit is Exit.FAILED and accounting.musts.get(Accounted.FAILED, 0):
-        return conclude(finished, *sum_of_musts, *others, *first)
-    return conclude(finished, *first, *others, *sum_of_musts)
+    others = list(list_other_failures(results))
+    sum_of_musts = _sum_musts(results, accounting)
+    if code is Exit.FAILED and accounting.musts.get(Accounted.FAILED, 0):
+        return [*sum_of_musts, *others, *first]
+    return [*first, *others, *sum_of_musts]
 
 
-def _sum_musts(finished: RunFinished, accounting: Accounting) -> Iterator[str]:
+def _sum_musts(results: Sequence[CountedResult], accounting: Accounting) -> Iterator[str]:
     """The sum of the MUST checks; its numbers add up to their total."""
     musts = accounting.musts
     total, passed = sum(musts.values()), musts.get(Accounted.PASSED, 0)
@@ -230,7 +288,7 @@ def _sum_musts(finished: RunFinished, accounting: Accounting) -> Iterator[str]:
     failed = musts.get(Accounted.FAILED, 0)
     baselined = accounting.baselined[Level.MUST]
     if failed:
-        yield f"{failed} of {total} {checks} failed ({_explain_failures(finished)})"
+        yield f"{failed} of {total} {checks} failed ({_explain_failures(results)})"
         if said := list_counts(musts, baselined, without=Accounted.FAILED):
             yield said
         return
@@ -239,14 +297,14 @@ def _sum_musts(finished: RunFinished, accounting: Accounting) -> Iterator[str]:
     yield f"{passed} of {total} passed, {said}"
 
 
-def _explain_failures(finished: RunFinished) -> str:
+def _explain_failures(results: Sequence[CountedResult]) -> str:
     """Why MUST checks failed: their causes by name, entries of the baseline, and --strict."""
-    failed = [r for r in finished.results if r.outcome is Accounted.FAILED and r.rule.level is Level.MUST]
+    failed = [r for r in results if r.outcome is Accounted.FAILED and r.level is Level.MUST]
     stale = sum(result.verdict is Verdict.STALE for result in failed)
     untested = sum(result.untested and result.verdict is Verdict.FAIL for result in failed)
     broken = [r for r in failed if r.verdict is not Verdict.STALE and not r.untested]
     parts = []
-    if causes := list(dict.fromkeys(key_of(result) for result in sorted(broken, key=urgency_of))):
+    if causes := list(dict.fromkeys(result.cause for result in broken)):
         parts.append(f"{format_count(len(causes), 'cause')}: {list_some(causes, 3)}")
     if stale:
         parts.append(format_count(stale, "stale baseline entry", "stale baseline entries"))
@@ -255,9 +313,9 @@ def _explain_failures(finished: RunFinished) -> str:
     return "; ".join(parts)
 
 
-def list_other_failures(finished: RunFinished) -> Iterator[str]:
+def list_other_failures(results: Iterable[CountedResult]) -> Iterator[str]:
     """What made the run fail besides MUST checks."""
-    others = [r for r in finished.results if r.outcome is Accounted.FAILED and r.rule.level is not Level.MUST]
+    others = [r for r in results if r.outcome is Accounted.FAILED and r.level is not Level.MUST]
     if strict := sum(result.verdict is Verdict.FAIL for result in others):
         yield f"{format_count(strict, 'SHOULD check')} failed (--strict)"
     if stale := sum(result.verdict is Verdict.STALE for result in others):

@@ -6,7 +6,7 @@ Layer 6.
 from __future__ import annotations
 
 from harness.outcome import FIRST_WORDS, Accounted, Exit
-from harness.report.accounting import list_other_failures
+from harness.report.accounting import CountedResult, list_other_failures
 from harness.report.json_report import dump
 from harness.report.presented_run import PresentedRun
 
@@ -29,7 +29,7 @@ def render(state: PresentedRun) -> str:
     elif failed:
         message = f"{failed} of {total} MUST failed"
     else:
-        others = list_other_failures(finished) if finished.exit is Exit.FAILED else ()
+        others = list_other_failures(map(CountedResult.of, finished.results))
         message = "; ".join((f"{passed} of {total} MUST passed", *others))
     label = state.presentation.badge.format(api=state.api.title.lower())
     return dump({"schemaVersion": 1, "label": label, "message": message, "color": color})

@@ -7,6 +7,7 @@ that apply to every response share one too; their worker runs whatever exercises
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
@@ -26,7 +27,9 @@ from harness.engine.run import RunOptions, check_target
 from harness.engine.targets import TargetOptions, resolve_target
 from harness.interactions import INTERACTIONS
 from harness.kit.check import Check
-from harness.outcome import Exit, HarnessFault, Level, TargetFault, UsageFault, Verdict
+from harness.outcome import Accounted, Exit, HarnessFault, Level, TargetFault, UsageFault, Verdict
+from harness.plugin.after_test import COUNTED
+from harness.report.accounting import CountedResult
 from harness.report.explanation import explain
 from harness.report.run_state import RunState
 
@@ -114,9 +117,7 @@ class Judge:
         return self._wanted if self._wanted in left else left[0]
 
 
-_SKIPPED = frozenset(
-    {Verdict.UNTESTABLE, Verdict.NOT_APPLICABLE, Verdict.EXCLUDED, Verdict.NOT_RUN, Verdict.BLOCKED}
-)
+_SKIPPED = frozenset({Accounted.NOT_TESTED, Accounted.NOT_OFFERED, Accounted.EXCLUDED})
 _REMARKS = "interactions_remark"
 
 
@@ -198,11 +199,13 @@ def test_conforms(
         result = interactions_judge.result(check)
     except (TargetFault, UsageFault) as fault:
         _leave(fault, interactions_judge.mask_text)
+    record_property(COUNTED, json.dumps(CountedResult.of(result)))
     told, reason = result.verdict, interactions_judge.mask_text(result.observation.reason)
+    said = ": ".join(filter(None, (result.outcome.word, result.reason_words, reason)))
     if result.unjudged:
-        pytest.fail(f"not judged, because there was no answer: {reason}", pytrace=False)
-    if told in _SKIPPED:
-        pytest.skip(reason or str(told))
+        pytest.fail(said, pytrace=False)
+    if result.outcome in _SKIPPED and told is not Verdict.ERROR:
+        pytest.skip(said)
     if told is Verdict.WARN:
         messages = "; ".join(finding.message for finding in result.observation.findings[:1])
         record_property(_REMARKS, f"{check.id}: {interactions_judge.mask_text(messages)}")

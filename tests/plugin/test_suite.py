@@ -68,6 +68,13 @@ def test_all_answers_of_the_run_count(pytester: pytest.Pytester) -> None:
             failed.append(result.parseoutcomes().get("failed", 0))
     assert failed == [0, 0, 1]
     result.stdout.fnmatch_lines(["FAILED*get.schema*"])
+    result.stdout.fnmatch_lines(
+        [
+            "*interactions checks*",
+            "2 checks in * s: 1 failed, 1 passed.",
+            "FAILED: 1 of 2 MUST checks failed (1 cause: *",
+        ]
+    )
     assert asked[2] < asked[0] + asked[1], "probed once for both"
 
 
@@ -105,7 +112,7 @@ def test_a_defect_fails_and_a_baseline_excuses_it(pytester: pytest.Pytester, bro
     """A broken rule is a failed item with its source and a curl line; in the baseline it becomes xfail."""
     selection = (*SUITE, "--interactions-url", broken, "--interactions-level", "must", "-k", "err.")
     failed = run(pytester, *selection)
-    names = [line.split("[")[1].split("]")[0] for line in failed.outlines if line.startswith("FAILED")]
+    names = [line.split("[")[1].split("]")[0] for line in failed.outlines if line.startswith("FAILED ")]
     assert names
     failed.stdout.fnmatch_lines(["*requirement (MUST)*", "*source:*", "*curl*"])
     path = pytester.path / "baseline.yaml"

@@ -29,7 +29,7 @@ from harness.cli.options import (
 from harness.cli.output import ReportFiles, say, write_json
 from harness.cli.tested_clients import STARTING, TIMEOUT, install_ready, new_client
 from harness.interactions import INTERACTIONS
-from harness.outcome import Exit, UsageFault
+from harness.outcome import FIRST_WORDS, Exit, UsageFault
 from harness.outcome.suggest import did_you_mean
 from harness.outcome.words import format_count
 from harness.report.json_report import dump
@@ -109,7 +109,20 @@ def run(words: Sequence[str]) -> int:
         files = ReportFiles(arguments.report or (), _FORMATS)
         columns, interrupted = _play(chosen, modes, rows, arguments)
     _write(columns, files, folder, arguments)
-    return Exit.INTERRUPTED if interrupted else Exit.OK
+    code = Exit.INTERRUPTED if interrupted else Exit.OK
+    say(_conclude(columns, code), to_errors=arguments.json)
+    return code
+
+
+def _conclude(columns: Sequence[ClientColumn], code: Exit) -> str:
+    """The last line: the table states facts, so it passes whatever the clients do, and counts what they did."""
+    from harness.report.client_table.table import is_silent
+
+    cells = [cell for column in columns for cell in column.cells]
+    failed = sum(map(is_silent, cells))
+    tested = len({(column.client.name, column.client.version) for column in columns if column.cells})
+    of = f"{format_count(len(cells), 'case')} of {format_count(tested, 'client')}"
+    return f"{FIRST_WORDS[code]}: the table has {of}; in {failed} the client failed silently."
 
 
 def _choose(names: Sequence[str]) -> list[ReadyClient]:

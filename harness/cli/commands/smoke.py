@@ -26,7 +26,7 @@ from harness.cli.output import say, write_json
 from harness.engine.probe import probe
 from harness.engine.traffic.retries import format_refusal
 from harness.engine.traffic.timeout_budget import TimeoutBudget
-from harness.outcome import Exit
+from harness.outcome import FIRST_WORDS, Exit
 from harness.report.records import capability_records, target_record
 from harness.wire import Exchange
 from harness.wire.mask import Mask
@@ -82,6 +82,7 @@ def run(words: Sequence[str]) -> int:
             say(f"note: {mask.text(note)}")
         for record in records:
             say(f"  {'+' if record['present'] else '-'}{record['name']:<16} {record['how']}: {record['note']}")
+        say(f"{FIRST_WORDS[Exit.OK]}: the target returned an interaction.")
     return Exit.OK
 
 
