@@ -1,8 +1,9 @@
 """Hooks of MkDocs: pages that are made of what is elsewhere, so that no second copy can be wrong.
 
-The start page is the README, one page for contributors is harness/README.md, and there is a page for each rule, a
-drawing for each fault, a page for each client that was tried, and the signatures of the public API. The tables of
-`clients.md`, the incidents of `incidents.md` and the changes of `api-changes.md` follow what is written there.
+The start page is the README, the pages for contributors are CONTRIBUTING.md and harness/README.md, and there is a
+page for each rule, a drawing for each fault, a page for each client that was tried, and the public signatures. The
+tables of `clients.md`, the incidents of `incidents.md` and the changes of `api-changes.md` follow what is written
+there.
 """
 
 from __future__ import annotations
@@ -33,7 +34,12 @@ from harness.report.client_table.record import read_columns  # noqa: E402
 
 _LINK = re.compile(r"\[(?P<text>[^\]]*)\]\((?P<target>(?!https?:|#|mailto:)[^)\s]+)\)")
 _WIDE_TABLE = re.compile(r"^\|(?:[^|\n]*\|){9}", re.MULTILINE)
-_HOMES = {"README.md": "index.md", "harness/README.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
+_HOMES = {
+    "README.md": "index.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "harness/README.md": "architecture.md",
+    "CHANGELOG.md": "changelog.md",
+}
 
 
 def on_files(files: Files, config: Any) -> Files:
