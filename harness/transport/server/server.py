@@ -10,7 +10,7 @@ import socket
 import ssl
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from harness.outcome import HarnessFault
 from harness.transport.http1.limits import ServerLimits
@@ -21,8 +21,8 @@ from harness.transport.server.server_thread import InThread
 from harness.wire import Clock, LogicalClock, Request, Service
 
 
-class Server:
-    """Serves `service` from the running event loop between `start()` and `stop()`, or as `async with`.
+class _Endpoint:
+    """What `Server` and `ServerThread` share: the signature, the address, and how to listen and to hang up.
 
     `port=0` takes a free port. A bound `sock` replaces `host` and `port`, and the server owns it from then on.
     `clock` is the clock that pauses move (the service's own). `tls` makes it https. `cors` names request fields,
@@ -66,14 +66,14 @@ class Server:
         """The URL for clients, without a trailing slash."""
         return url_of("https" if self._tls else "http", self._host, self._port)
 
-    async def start(self) -> None:
-        """Listen; raises `UsageFault` if the address cannot be used."""
+    async def __aenter__(self) -> Self:
         options: dict[str, Any] = {"ssl": self._tls, "sock": self._sock}
         if self._tls is not None:
             options["ssl_handshake_timeout"] = self._hub.limits.request_seconds
         self._listener = await listen(self._new_connection, self._host, self._port, **options)
         self._port = port_of(self._listener)
         self._sweeper = asyncio.get_running_loop().create_task(self._sweep())
+        return self
 
     def _new_connection(self) -> ServerConnection:
         return ServerConnection(self._hub)
@@ -87,8 +87,12 @@ class Server:
             for connection in tuple(self._hub.connections):
                 connection.sweep(loop.time())
 
-    async def stop(self) -> None:
-        """Stop listening, hang up on every client, and wait until every body is closed."""
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None = None,
+        error: BaseException | None = None,
+        trace: TracebackType | None = None,
+    ) -> None:
         if self._listener is None or self._sweeper is None:
             return
         self._listener.close()
@@ -104,72 +108,38 @@ class Server:
             await asyncio.sleep(0)
         self._listener = self._sweeper = None
 
-    async def __aenter__(self) -> Server:
-        await self.start()
-        return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.stop()
+class Server(_Endpoint):
+    """Serves `service` from the running event loop between `start()` and `stop()`, or as `async with`."""
+
+    async def start(self) -> None:
+        """Listen; raises `UsageFault` if the address cannot be used."""
+        await self.__aenter__()
+
+    async def stop(self) -> None:
+        """Stop listening, hang up on every client, and wait until every body is closed."""
+        await self.__aexit__()
 
 
-class ServerThread:
-    """A `Server` with an event loop and a thread of its own: `with ServerThread(service) as server: server.url`.
+class ServerThread(_Endpoint):
+    """Serves it from an event loop and a thread of its own: `with ServerThread(service) as server: server.url`.
 
-    It listens once entered, and on exit leaves no thread, task or socket behind. Takes the arguments of `Server`.
+    It listens once entered, and on exit leaves no thread, task or socket behind.
     """
 
-    def __init__(
-        self,
-        service: Service,
-        *,
-        host: str = "127.0.0.1",
-        port: int = 0,
-        sock: socket.socket | None = None,
-        clock: Clock | None = None,
-        tls: ssl.SSLContext | None = None,
-        cors: Sequence[str] = (),
-        cors_for: Callable[[Request], bool] | None = None,
-        limits: ServerLimits | None = None,
-    ) -> None:
-        self._server = Server(
-            service,
-            host=host,
-            port=port,
-            sock=sock,
-            clock=clock,
-            tls=tls,
-            cors=cors,
-            cors_for=cors_for,
-            limits=limits,
-        )
-        self._running = InThread(self._server)
-
-    @property
-    def url(self) -> str:
-        """The URL for clients, without a trailing slash."""
-        return self._server.url
-
-    @property
-    def port(self) -> int:
-        """The port it listens on."""
-        return self._server.port
-
-    @property
-    def errors(self) -> list[HarnessFault]:
-        """The faults of the service and its bodies, the first hundred."""
-        return self._server.errors
+    _running: InThread[ServerThread] | None = None
 
     def start(self) -> None:
         """Start the thread and wait until the port listens; raises what `Server.start` raises."""
+        self._running = InThread(self)
         self._running.start()
 
     def stop(self) -> None:
         """Hang up, stop the loop, join the thread; safe to call again."""
-        self._running.stop()
+        if self._running is not None:
+            self._running.stop()
 
-    def __enter__(self) -> ServerThread:
+    def __enter__(self) -> Self:
         self.start()
         return self
 
