@@ -48,7 +48,7 @@ def _read(exchange: Exchange, contract: Contract | None) -> Reading:
     return read(exchange, contract)
 
 
-def _load_extensions() -> tuple[Extension, ...]:
+def load_named_extensions() -> tuple[Extension, ...]:
     """The extensions of the user. What they are made of is heavy, so it is imported only if one is named."""
     from importlib import metadata
 
@@ -62,13 +62,13 @@ def _load_extensions() -> tuple[Extension, ...]:
 def _load_rules() -> Mapping[str, Rule]:
     from harness.rules import BY_ID
 
-    return {**BY_ID, **{check.id: check.rule for one in _load_extensions() for check in one.checks}}
+    return {**BY_ID, **{check.id: check.rule for one in load_named_extensions() for check in one.checks}}
 
 
 def _load_areas() -> Mapping[str, str]:
     from harness.rules import SUBJECTS
 
-    return {**SUBJECTS, **{one.name: one.title for one in _load_extensions()}}
+    return {**SUBJECTS, **{one.name: one.title for one in load_named_extensions()}}
 
 
 def _new_file_judge(file: str, result: Verification, contract: Contract) -> FileJudge:
@@ -197,7 +197,7 @@ def _load_probes() -> Probes:
 def _load_catalogue() -> tuple[Check, ...]:
     from harness.checks.catalogue import CATALOGUE
 
-    return (*CATALOGUE, *(check for one in _load_extensions() for check in one.checks))
+    return (*CATALOGUE, *(check for one in load_named_extensions() for check in one.checks))
 
 
 @cache
@@ -229,7 +229,7 @@ def _new_service(contract: Contract, mutant: str) -> Emulator:
 def _load_mutants() -> Mapping[str, Mutant[Any]]:
     from harness.emulator.mutants import MUTANTS
 
-    return {**MUTANTS, **{mutant.id: mutant for one in _load_extensions() for mutant in one.mutants}}
+    return {**MUTANTS, **{mutant.id: mutant for one in load_named_extensions() for mutant in one.mutants}}
 
 
 def _new_client_service(*, contract: Contract | None, clock: Clock | None, seed: int) -> Emulator:
@@ -268,7 +268,7 @@ def _load_client_model() -> ClientModel:
             new=_new_client_service, prepare=prepare_run, release=Emulator.release, stream_request=stream_request
         ),
         modes=MODES,
-        sets={**SETS, **{one.name: tuple(one.kinds) for one in _load_extensions() if one.kinds}},
+        sets={**SETS, **{one.name: tuple(one.kinds) for one in load_named_extensions() if one.kinds}},
         load_incidents=_load_client_incidents,
         rules={row.rule.id: row.rule for row in rows_of("clients")},
         is_final=is_settled,

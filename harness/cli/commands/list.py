@@ -13,7 +13,7 @@ from harness.cli.arguments import read_options
 from harness.cli.common_options import ExtensionOptions, contract_of, json_option, level_option, revision_option
 from harness.cli.options import Page, argument, option
 from harness.cli.output import say, write_json
-from harness.cli.rules.every_check import load_every_check
+from harness.cli.rules.every_check import list_every_check, load_every_check
 from harness.engine.capabilities import everything
 from harness.engine.plan import Selection, make_plan
 from harness.interactions import INTERACTIONS
@@ -51,7 +51,7 @@ def run(words: Sequence[str]) -> int:
         profiles=tuple(arguments.profile or ()),
     )
     plan = make_plan(
-        load_every_check(),
+        load_every_check() if arguments.json else list_every_check(),  # what an exercise costs is in JSON alone
         selection,
         everything(INTERACTIONS.load_capabilities()),
         INTERACTIONS.load_profiles(),
