@@ -66,14 +66,13 @@ class _Endpoint:
         """The URL for clients, without a trailing slash."""
         return url_of("https" if self._tls else "http", self._host, self._port)
 
-    async def __aenter__(self) -> Self:
+    async def _listen(self) -> None:
         options: dict[str, Any] = {"ssl": self._tls, "sock": self._sock}
         if self._tls is not None:
             options["ssl_handshake_timeout"] = self._hub.limits.request_seconds
         self._listener = await listen(self._new_connection, self._host, self._port, **options)
         self._port = port_of(self._listener)
         self._sweeper = asyncio.get_running_loop().create_task(self._sweep())
-        return self
 
     def _new_connection(self) -> ServerConnection:
         return ServerConnection(self._hub)
@@ -87,12 +86,7 @@ class _Endpoint:
             for connection in tuple(self._hub.connections):
                 connection.sweep(loop.time())
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None = None,
-        error: BaseException | None = None,
-        trace: TracebackType | None = None,
-    ) -> None:
+    async def _hang_up(self) -> None:
         if self._listener is None or self._sweeper is None:
             return
         self._listener.close()
@@ -114,11 +108,35 @@ class Server(_Endpoint):
 
     async def start(self) -> None:
         """Listen; raises `UsageFault` if the address cannot be used."""
-        await self.__aenter__()
+        await self._listen()
 
     async def stop(self) -> None:
         """Stop listening, hang up on every client, and wait until every body is closed."""
-        await self.__aexit__()
+        await self._hang_up()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+
+class _Listening:
+    """`async with` for an endpoint whose own `start` and `stop` block."""
+
+    def __init__(self, endpoint: _Endpoint) -> None:
+        self._endpoint = endpoint
+
+    async def __aenter__(self) -> None:
+        await self._endpoint._listen()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._endpoint._hang_up()
 
 
 class ServerThread(_Endpoint):
@@ -127,11 +145,11 @@ class ServerThread(_Endpoint):
     It listens once entered, and on exit leaves no thread, task or socket behind.
     """
 
-    _running: InThread[ServerThread] | None = None
+    _running: InThread[_Listening] | None = None
 
     def start(self) -> None:
         """Start the thread and wait until the port listens; raises what `Server.start` raises."""
-        self._running = InThread(self)
+        self._running = InThread(_Listening(self))
         self._running.start()
 
     def stop(self) -> None:
