@@ -154,6 +154,13 @@ class Emulator:
             for engine in self.sessions.engines():
                 self._set_timestamps(engine)
 
+    @property
+    def notes(self) -> list[str]:
+        """What is to be known of models that were named: each retirement once."""
+        with self._lock:
+            told = (note for engine in self.sessions.engines() for note in engine.validator.notes.values() if note)
+            return list(dict.fromkeys(told))
+
     def _set_timestamps(self, engine: Engine) -> None:
         if self._offset is not None:
             engine.timestamps.offset = self._offset

@@ -162,6 +162,8 @@ def run(words: Sequence[str]) -> int:
     )
     for line in service.story():
         say_masked(line, to_errors=arguments.json)
+    for note in emulator.notes:  # stdout is CMD's
+        say_masked(f"note: {note}", to_errors=True)
     return code
 
 

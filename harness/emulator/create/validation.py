@@ -15,6 +15,7 @@ from typing import Any
 from harness.contract import Contract
 from harness.contract.data.input import as_steps, items, text_of
 from harness.contract.models.profiles import find_profile
+from harness.contract.models.wording import describe_life
 from harness.contract.schema.explain import SchemaProblem, json_type
 from harness.contract.schema.validator import Validator
 from harness.emulator.create import agent_limits, live_refusals, model_limits
@@ -43,6 +44,8 @@ UNLISTED_TOOLS = ("filesystem", "bash", "manage_task", "schedule")
 """Types of tools that no SDK declares, but that the service itself or third-party probes named."""
 
 _CREATE = "requests/create-interaction"
+_MOST_NOTES = 1_000
+"""So many names are looked at for notes: callers choose them."""
 
 _LABEL_RULE = (
     "Keys and values have at most 63 characters: lower-case letters of any script, digits, '_' and '-'; "
@@ -62,6 +65,8 @@ class CreateValidator(ContinuationRules):
     ) -> None:
         super().__init__(find, settings.max_runs)
         self.contract = contract
+        self.notes: dict[str, str] = {}
+        """What is to be known of the life of each model that was named, "" for most."""
         self.sent = SentSteps(contract, settings.max_runs)
         self.settings = settings
         self._resources = resources
@@ -151,6 +156,8 @@ class CreateValidator(ContinuationRules):
         """Return the order, with everything it refers to looked up."""
         self.between_fields(body)
         model, agent = self.author(body, project)
+        if (name := model or agent or "") not in self.notes and len(self.notes) < _MOST_NOTES:
+            self.notes[name] = describe_life(find_profile(name))
         words = body.get("input")
         given = as_steps(words, self.contract.contents)
         order = CreateRequest(

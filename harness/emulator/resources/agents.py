@@ -34,11 +34,16 @@ class Agents:
     """Saved agents per project; `configs` validates their base environment and the credentials they name."""
 
     def __init__(
-        self, reader: SchemaReader, configs: EnvironmentConfigReader, platform: Callable[[], str]
+        self,
+        reader: SchemaReader,
+        configs: EnvironmentConfigReader,
+        platform: Callable[[], str],
+        now: Callable[[], str],
     ) -> None:
         self._reader = reader
         self._configs = configs
         self._platform = platform
+        self._now = now
         self._agents: Collection[dict[str, Any]] = Collection("agent")
 
     def find(self, agent_id: str, project: str) -> dict[str, Any] | None:
@@ -57,17 +62,22 @@ class Agents:
             case "DELETE", (agent_id,):
                 self._agents.remove(call.project, agent_id)
                 return json_response({})
-            case "PATCH", (agent_id,) if call.vertex or self._platform() != "gemini":
+            case "PATCH", (agent_id,) if self._is_vertex(call) or self._platform() == "any":
                 return json_response(self._update(self._agents.get(call.project, agent_id), call))
         raise no_operation(call, "create, list, get and delete, and on Vertex PATCH")
+
+    def _is_vertex(self, call: Call) -> bool:
+        return self._platform() == "vertex" or (call.vertex and self._platform() != "any")
 
     def _update(self, agent: dict[str, Any], call: Call) -> dict[str, Any]:
         changes = self._reader.read(_SCHEMA, call.body)
         if "id" in changes:
             raise invalid("Invalid value at 'id': the id of an agent cannot change, leave it out.")
         changed = agent | select_by_mask(changes, call.query.get("update_mask"), self._reader.names(_SCHEMA))
-        self._judge(changed, call.project)
+        self._judge(changed, call)
         agent.update(changed)
+        if "updated" in agent:
+            agent["updated"] = self._now()
         return agent
 
     def _create(self, call: Call) -> dict[str, Any]:
@@ -79,17 +89,30 @@ class Agents:
         for prefix in RESERVED_PREFIXES:
             if agent_id.lower().startswith(prefix):
                 raise invalid(f"The agent id {agent_id!r} begins with the reserved {prefix!r}: choose another.")
-        self._judge(agent, call.project)
+        self._judge(agent, call)
+        if self._is_vertex(call):  # recorded
+            place = re.search("projects/[^/]+/locations/[^/]+", call.request.path)
+            parent = place[0] if place is not None else f"projects/{call.project}/locations/global"
+            now = self._now()
+            agent = {
+                "name": f"{parent}/agents/{agent_id}",
+                "created": now,
+                "updated": now,
+                **agent,
+                "object": "agent",
+            }
         self._agents.add(call.project, agent_id, agent)
         return agent
 
-    def _judge(self, agent: dict[str, Any], project: str) -> None:
+    def _judge(self, agent: dict[str, Any], call: Call) -> None:
+        project = call.project
         self._check_base(agent["base_agent"], project)
         limit = agent.get("agent_config", {}).get("max_total_tokens", 1)
         if int(limit) < 1:
             raise invalid(f"Invalid value at 'agent_config.max_total_tokens': {limit} must be positive.")
         for index, tool in enumerate(agent.get("tools", ())):
-            self._check_tool(f"tools[{index}]", tool, project)
+            if tool.get("type") != "filesystem" or not self._is_vertex(call):  # recorded, and in no type
+                self._check_tool(f"tools[{index}]", tool, project)
         if "base_environment" in agent:
             self._configs.read(agent["base_environment"], project, "base_environment")
 

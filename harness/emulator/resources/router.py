@@ -57,7 +57,7 @@ class Resources:
         reader = SchemaReader(contract, lambda: self.settings)
         self._credentials = Credentials(reader, stamps)
         configs = EnvironmentConfigReader(reader, self._credentials.has)
-        self._agents = Agents(reader, configs, lambda: self.settings.platform)
+        self._agents = Agents(reader, configs, lambda: self.settings.platform, stamps.now)
         self._environments = Environments(stamps, configs)
         self._files = Files(self._environments)
         self._uploads = Uploads(stamps)

@@ -168,3 +168,18 @@ def test_the_server_says_the_time_of_the_machine(harness: Harness) -> None:
         "raise SystemExit(0 if all(abs(now - t) < d.timedelta(minutes=1) for t in told) else 1)"
     )
     assert harness("serve", "--port", "0", "--", sys.executable, "-c", code).code == 0
+
+
+def test_a_retirement_is_named_when_the_server_ends(harness: Harness) -> None:
+    """A retired model that a request named is told once, on stderr; `--set lifecycle` takes a day."""
+    code = (
+        "import os, urllib.request as u; "
+        "[u.urlopen(u.Request(os.environ['INTERACTIONS_BASE_URL'] + '/v1beta/interactions', method='POST', "
+        'data=b\'{"model": "gemini-2.5-pro", "input": "hi"}\', '
+        "headers={'x-goog-api-key': os.environ['GEMINI_API_KEY'], 'content-type': 'application/json'})) "
+        "for _ in range(2)]"
+    )
+    done = harness("serve", "--port", "0", "--set", "lifecycle=2026-12-01", "--", sys.executable, "-c", code)
+    assert done.code == 0
+    assert done.err.count("note: gemini-2.5-pro has the retirement date 2026-12-01.") == 1
+    assert harness("serve", "--port", "0", "--set", "lifecycle=never", "--", sys.executable, "-c", "").code == 2

@@ -205,3 +205,16 @@ def test_a_model_that_films_shows_its_thought_in_bodies_only(api):
     events = api.create(model="gemini-omni-1.1-flash", stream=True).events[:-1]
     starts = [event["step"]["type"] for event in events if event["event_type"] == "step.start"]
     assert starts == ["model_output"]
+
+
+def test_a_retirement_is_noted_once():
+    """A model or agent with a date of retirement is named once, however often it answers; others are not."""
+    api = Api()
+    for _ in range(2):
+        api.create(model="gemini-2.5-flash")
+        api.create(model="gemini-4-neon")
+    api.create(agent="antigravity-preview-05-2026", environment="remote")
+    assert [note.partition(" ")[0] for note in api.emulator.notes] == [
+        "gemini-2.5-flash", "antigravity-preview-05-2026",
+    ]  # fmt: skip
+    assert "2026-12-01" in api.emulator.notes[0]
