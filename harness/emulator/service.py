@@ -30,6 +30,8 @@ from harness.emulator.values.settings import Settings
 from harness.wire import Clock, Headers, LogicalClock, Request, Response
 from harness.wire.compression import accepts, compress
 
+_MOST_DATED = 64
+
 JWKS_PATH = (".well-known", "jwks.json")
 """Where the public keys are that verify dynamic webhooks; served without a key, as the live service does."""
 
@@ -56,6 +58,8 @@ class Emulator:
         self._is_now = False
         self.sessions = Sessions(self._new_engine, settings if settings is not None else Settings(), self._lock)
         self._default = self.sessions.default
+        self._date = ""
+        self._dated: dict[int, tuple[Headers, Headers]] = {}
         self._control = Control(self.sessions)
         self.outbox = EmulatorOutbox(self.sessions.engines, self._lock)
 
@@ -75,8 +79,20 @@ class Emulator:
             response = self.encode(response, request, where)
             if self._is_now:
                 date = self._default.timestamps.http_date()
-                response.headers = Headers((*response.headers.items(), ("date", date)))
+                response.headers = self._add_date(response.headers, date)
             return response
+
+    def _add_date(self, headers: Headers, date: str) -> Headers:
+        """The headers with the time. Most responses share theirs, so each is made once a second."""
+        if date != self._date:
+            self._date = date
+            self._dated.clear()
+        kept = self._dated.get(id(headers))
+        if kept is None or kept[0] is not headers:
+            if len(self._dated) >= _MOST_DATED:
+                self._dated.clear()
+            kept = self._dated[id(headers)] = headers, Headers((*headers.items(), ("date", date)))
+        return kept[1]
 
     def dispatch(self, request: Request, where: Route) -> Response:
         """Pass a routed request to the part that handles it. Raises Refusal."""

@@ -89,10 +89,12 @@ class PageGuard:
         if (CONTROL in target or "%" in target) and is_control(request):
             return self.refusal_of_control(request)
         refusal = self._refuse_host(request, strict=False)
-        if refusal is None and self._pages is not Pages.ANY and not self._may_call(request):
+        if refusal is not None or request.headers.names.isdisjoint(_OF_PAGES):  # hot: programs send neither
+            return refusal
+        if self._pages is not Pages.ANY and not self._may_call(request):
             why = "started with --no-cors: leave that out" if self._pages is Pages.NONE else _FOR_LOCAL_PAGES
             refusal = self._refuse_page(request, f"{why} to let pages call the API")
-        if refusal is None and self._reaches_out is not None and not request.headers.names.isdisjoint(_OF_PAGES):
+        if refusal is None and self._reaches_out is not None:
             refusal = self._refuse_page(
                 request, "one that would deliver to that address: register receivers from a program"
             )

@@ -27,25 +27,28 @@ def judge(order: CreateRequest, settings: Settings) -> None:
     """Raise Refusal for the first thing that the model of `order` does not accept on this surface."""
     if settings.models == "any":
         return
-    _judge_life(order, settings.lifecycle)
+    if settings.lifecycle is not None:
+        _judge_life(order, settings.lifecycle)
     if not order.platform.strict:
         return
     profile = order.profile
     _judge_name(profile)
-    _judge_settings(order.generation, profile, newer=settings.unknown == "accept")
-    _judge_output(order.body, profile)
+    if generation := order.body.get("generation_config"):
+        _judge_settings(generation, profile, newer=settings.unknown == "accept")
+    if "response_format" in order.body or "response_modalities" in order.body:
+        _judge_output(order.body, profile)
     if order.given and not isinstance(order.body.get("input"), str):
         _judge_history(order, profile)
         _judge_documents(order.given, profile)
 
 
-def _judge_life(order: CreateRequest, day: str | None) -> None:
+def _judge_life(order: CreateRequest, day: str) -> None:
     """Let the successor of a retired model answer, or refuse it where it has none (release notes).
 
     Only on the day that the setting `lifecycle` names: without it no test changes with the date.
     """
     life = order.profile.value("lifecycle")
-    if day is None or life is None or life.get("retired", "9999") > day:
+    if life is None or life.get("retired", "9999") > day:
         return
     if "then" not in life:
         raise Refusal(404, "not_found", f"Model '{order.model}' not found. It was retired on {life['retired']}.")

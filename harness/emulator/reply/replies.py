@@ -243,6 +243,8 @@ class ReplyBuilder:
         """Return the default text: short, derived from the input, with characters of every UTF-8 length."""
         prompt = order.text
         told = f"This answers “{shorten(prompt, 80)}”: déjà vu, 東京, 🦊; {len(prompt)} characters were read."
+        if isinstance(order.body.get("input"), str):
+            return told
         found = [read_result(result) for result in results(order.given)]
         return f"{told} The result: {shorten('; '.join(found), _LONGEST_RESULT)}" if found else told
 

@@ -17,12 +17,14 @@ DAY_ONE = datetime(2026, 6, 9, tzinfo=UTC)
 class Timestamps:
     """Gives the current time as text; caches the text of the current second, which every create needs."""
 
-    __slots__ = ("_clock", "_second", "_text", "offset", "start")
+    __slots__ = ("_clock", "_date", "_dated", "_second", "_text", "offset", "start")
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._second = -1
         self._text = ""
+        self._dated = -1
+        self._date = ""
         self.start = self.offset = DAY_ONE.timestamp()
         """Added to the clock, whose seconds start anywhere: `start` for fields, `offset` for signatures."""
 
@@ -44,4 +46,8 @@ class Timestamps:
 
     def http_date(self) -> str:
         """Return the time as the header `Date` has it."""
-        return formatdate(int(self.start + self._clock.now), usegmt=True)
+        second = int(self.start + self._clock.now)
+        if second != self._dated:
+            self._dated = second
+            self._date = formatdate(second, usegmt=True)
+        return self._date
