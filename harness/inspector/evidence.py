@@ -6,6 +6,7 @@ Layer 6. Everything returned is masked.
 from __future__ import annotations
 
 import pprint
+import shlex
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -125,7 +126,7 @@ class Evidence:
         request = self._mask.text(f"{seen.request.method} {seen.request.raw_path}")
         lines = [
             "def test_what_was_seen(interactions_emulator, interactions_client):",
-            f'    """The answer that was seen to {request}."""'.replace("\\", "/"),
+            f"    {_write_docstring(f'The answer that was seen to {request}.')}",
             *_assign("interactions_emulator.script(", script, ")"),
         ]
         if _format_plan(seen):
@@ -145,13 +146,19 @@ class Evidence:
 
         text: str = yaml.safe_dump({"replies": [script]}, sort_keys=False, allow_unicode=True, width=_WIDTH)
         if planned := _format_plan(seen):
-            text += f"# harness serve --scenario FILE --fault '{planned}'\n"
+            text += f"# harness serve --scenario FILE --fault {shlex.quote(planned)}\n"
         return text
 
 
 def _format_plan(seen: SeenExchange) -> str:
     """What a fault plan did to the answer, as a plan."""
-    return ",".join(str(fault) for fault in seen.suffered.fired) if seen.suffered is not None else ""
+    plan = ",".join(str(fault) for fault in seen.suffered.fired) if seen.suffered is not None else ""
+    return " ".join(plan.split())  # it stands in a comment
+
+
+def _write_docstring(text: str) -> str:
+    """A docstring, as a person writes it unless the text would end it: a client chooses the path."""
+    return repr(text) if set(text) & {'"', "\\"} or not text.isprintable() else f'"""{text}"""'
 
 
 def _assign(before: str, value: Any, after: str) -> list[str]:

@@ -7,6 +7,7 @@ short list; `diff_shape` defines what shape is.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
@@ -19,6 +20,7 @@ from harness.documents import list_files
 from harness.outcome.words import shorten_with_length
 from harness.wire import Decoder, StreamProtocol
 from harness.wire.json_value import json_or_none
+from harness.wire.mask import HIDDEN
 
 # Separates the shape of a recorded answer from its content, which may differ between two correct runs.
 
@@ -184,6 +186,7 @@ def _decode(data: bytes) -> Any:
 
 _SUFFIXES = (".yaml", ".yml")
 _SHOWN = 100
+_MEMBER_END = re.compile(r"[.\[\] ]+")
 
 Key = tuple[str, str, tuple[str, ...], str]
 
@@ -264,7 +267,7 @@ def _pair(
     drifts.compared += 1
     for drift in _compare_shapes(shape_of(before, protocol), shape_of(after, protocol)):
         drifts.shape.setdefault(drift, []).append(label)
-    for drift in _find_content_drifts(content_of(before, protocol), content_of(after, protocol)):
+    for drift in _find_content_drifts(content_of(before, protocol), content_of(after, protocol), protocol):
         drifts.content.setdefault(drift, []).append(label)
 
 
@@ -299,10 +302,13 @@ def _cut_to_first_difference(old: list[str], new: list[str]) -> tuple[str, str]:
     return tuple(", ".join(order[start : at + 2]) or "no event" for order in (old, new))  # type: ignore[return-value]
 
 
-def _find_content_drifts(before: Content, after: Content) -> Iterator[Drift]:
+def _find_content_drifts(before: Content, after: Content, protocol: StreamProtocol) -> Iterator[Drift]:
+    """Where the content differs; the value of a member that holds a secret is not shown."""
     for place in dict.fromkeys((*before.lines, *after.lines)):
         old, new = before.lines.get(place), after.lines.get(place)
         if old is not None and new is not None and old != new:
+            if protocol.secret_fields.covers(_MEMBER_END.split(place)):
+                old = new = HIDDEN
             yield Drift(place, shorten_with_length(old, _SHOWN), shorten_with_length(new, _SHOWN))
 
 

@@ -129,7 +129,9 @@ def curl(request: Request, display: Display) -> str:
     """One command, on several lines joined by backslashes."""
     root, mask = display.root, display.mask
     pipe, data = _write_data(request, mask)
-    parts = [f"{pipe}curl -sS -N -i -X {request.method} {shlex.quote(mask.text(root + request.target))}"]
+    parts = [
+        f"{pipe}curl -sS -N -i -X {shlex.quote(request.method)} {shlex.quote(mask.text(root + request.target))}"
+    ]
     parts += [
         f"-H {_write_header(name, value, display)}"
         for name, value in request.headers.items()

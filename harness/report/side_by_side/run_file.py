@@ -7,6 +7,7 @@ type than its schema says makes the whole file unreadable, and the message says 
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,11 @@ from harness.benches.client.judgement.outcome import result_id
 from harness.documents import open_file
 from harness.outcome import Accounted, Reason, UsageFault
 from harness.report.finding_text import summarize
+
+_AMOUNTS = frozenset({"seconds", "answers", "times", "hurried", "unsent", "weight", "of"})
+_LARGEST = 10**12
+_SHOWN = 20
+"""Members that count something, the largest number in them, and how many digits of another are shown."""
 
 _MOST_BYTES = 200_000_000
 """Largest report that is read."""
@@ -107,7 +113,28 @@ def read_record(path: Path) -> dict[str, Any]:
         raise UsageFault(f"{str(path)!r} is no JSON ({wrong}): write a report with --report json=FILE") from None
     if not isinstance(record, dict):
         raise UsageFault(f"{str(path)!r} holds no object: write a report with --report json=FILE")
+    if odd := _find_odd_number(record):
+        raise UsageFault(f"{str(path)!r} holds {odd}, which no run has: write a report with --report json=FILE")
     return record
+
+
+def _find_odd_number(record: Any) -> str:
+    """A number that no report of ours holds, and its member; "" if there is none.
+
+    It would pass for a result: a sum with NaN is NaN, and no comparison with it is true.
+    """
+    left: list[tuple[str, Any]] = [("", record)]
+    while left:
+        name, value = left.pop()
+        if isinstance(value, dict):
+            left.extend((str(key), item) for key, item in value.items())
+        elif isinstance(value, list):
+            left.extend((name, item) for item in value)
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            is_finite = isinstance(value, int) or math.isfinite(value)
+            if not is_finite or (name in _AMOUNTS and not 0 <= value <= _LARGEST):
+                return f"{name} = {value:.3g}" if isinstance(value, float) else f"{name} = {str(value)[:_SHOWN]}"
+    return ""
 
 
 def kind_of(record: Mapping[str, Any], path: Path) -> str:
