@@ -273,7 +273,7 @@ def _read_bytes(value: object, *place: str) -> bytes:
     raise FieldError(f"{'.'.join(place)} is {kind}: a body is text or !!binary", *place)
 
 
-# Convert endings and framings to and from the plain mappings in a cassette. Layer 1, pure.
+# Convert endings and framings to and from the plain mappings in a cassette.
 # A reader that knows only `how` can still tell whether the body was complete. Default values are omitted.
 
 

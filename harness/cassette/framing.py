@@ -187,7 +187,7 @@ def follow(pieces: Pieces, edits: Sequence[ByteEdit]) -> Pieces:
     return Pieces(sizes, pieces.waits)
 
 
-# Convert changes of a text to edits of the bytes it was decoded from. Layer 1, pure.
+# Convert changes of a text to edits of the bytes it was decoded from.
 # Bytes that are not valid UTF-8 survive decoding and encoding unchanged.
 
 

@@ -241,7 +241,7 @@ def _list_pieces(exchange: Exchange) -> tuple[Pieces, bool]:
     return pieces_of([*known, (rest, 0)] if rest > 0 else known), rest <= 0
 
 
-# Where a cassette comes from: what recorded it, from what, when, of which API. Layer 1, pure.
+# Where a cassette comes from: what recorded it, from what, when, of which API.
 # It is stored in the file's top-level `metadata`, the only key besides the entries that vcrpy knows.
 
 

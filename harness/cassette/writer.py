@@ -305,7 +305,7 @@ def _put_aside(part: Path) -> Path | None:
     return part.replace(aside)
 
 
-# Decide what a cassette keeps after its requests were recorded again. Layer 1, pure.
+# Decide what a cassette keeps after its requests were recorded again.
 # A new answer replaces an old one. A failure replaces no answer: a dead target proves nothing about the API.
 
 

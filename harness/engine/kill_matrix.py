@@ -282,7 +282,6 @@ def _group_by_exercise(catalogue: Sequence[Check]) -> list[Group]:
 
 
 # A run over mutants: is each one noticed, and can each check fail? Its events, as those of every run.
-# What is played is in `kill_matrix`.
 
 
 NOTICED = Rule(

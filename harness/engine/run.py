@@ -1,4 +1,4 @@
-"""One run: probe, plan, play each exercise once, judge, and emit everything as events.
+"""One run: probe, plan, play each exercise once, judge, decide, and emit everything as events.
 
 Layer 4. Knows the order of things; must not know how anything is printed. A run that is told to end (Ctrl-C) or
 whose time is up stops at once, deletes what it created, and still accounts for every check.

@@ -1,4 +1,4 @@
-"""Plays the groups of a plan, one after the other or in several threads, and deletes what they created.
+"""Plays the groups of a plan, in turn or in several threads and sessions, and deletes what they created.
 
 Layer 4. Each worker has a driver and a ledger of its own. However a run ends, its workers end too, and clean up.
 Must not know what is decided of what they saw.

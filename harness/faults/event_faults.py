@@ -1,6 +1,6 @@
 """Faults that change the events of a stream, not its bytes: events are repeated, added, delayed, lose their ids.
 
-Layer 1. One subclass of `event_stage` for each fault; `replay` also keeps the events it may repeat.
+Layer 1. One subclass of `EventStage` for each fault; `replay` also keeps the events it may repeat.
 """
 
 from __future__ import annotations
@@ -349,7 +349,7 @@ class CompletionCutter(Completion):
         return [Chunk(lead), self._ending] if lead else [self._ending]
 
 
-# Applies the faults of single frames (`values.frames`).
+# Applies the faults of single frames (see `values`).
 # Knows events and the `StreamProtocol` of their API; must not know services.
 
 

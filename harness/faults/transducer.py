@@ -62,7 +62,7 @@ from harness.faults.values import (
 from harness.wire import COMPLETE, At, Chunk, Chunked, Ending, Framing, Length, Pause, Piece, StreamProtocol
 from harness.wire.json_value import encode_json
 
-# Applies the faults of whole answers (`values.answers`): raw text, changed members, the body of a refusal.
+# Applies the faults of whole answers (see `values`): raw text, changed members, the body of a refusal.
 # Knows events and JSON bodies; must not know services. The content coding is `harness.wire`'s.
 
 

@@ -68,7 +68,7 @@ Steps: TypeAlias = Generator[Action, Any, Exchanges]
 """The type of an exercise's generator; call helpers that yield actions with `yield from`."""
 
 
-# How long to pause between two looks at the same thing. Layer 1, pure.
+# How long to pause between two looks at the same thing.
 
 
 _FIRST, _GROWTH, _LONGEST = 0.02, 1.6, 5.0

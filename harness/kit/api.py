@@ -24,7 +24,7 @@ from harness.wire import Clock, Exchange, Headers, Request, Response, StreamProt
 if TYPE_CHECKING:
     from harness.kit.check import Check
 
-# Why a target does not have a capability. Layer 1, a value that probes say and plans read.
+# Why a target does not have a capability.
 
 
 class Lack(StrEnum):
@@ -49,7 +49,7 @@ class Lack(StrEnum):
     """It was asked for, and neither refused nor seen."""
 
 
-# What the judgement of recorded files collects. Layer 1, values.
+# What the judgement of recorded files collects.
 # Must not know which API was recorded.
 
 

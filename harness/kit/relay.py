@@ -155,7 +155,7 @@ class RelayCatalogue:
     exercises: tuple[Exercise, ...]
 
 
-# One request through an intermediary, seen from both of its ends. Layer 1, values.
+# One request through an intermediary, seen from both of its ends.
 # Must not know which API passes through, how a request is sent, or what is right.
 
 

@@ -1,4 +1,4 @@
-"""The cases of a set: each kind's plans for the shape of the stream that it is played on.
+"""The cases of a set, which are each kind's plans for the shape of a stream, and the cases of incidents.
 
 Layer 5.
 """

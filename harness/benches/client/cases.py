@@ -1,4 +1,4 @@
-"""One stream that is known in advance, and the faults applied to it. Layer 5, a value."""
+"""Cases: a stream that is known in advance, where it comes from, and the faults applied to it. Layer 5."""
 
 from __future__ import annotations
 

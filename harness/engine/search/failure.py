@@ -1,4 +1,4 @@
-"""What a search found before anyone decides: failures with their smallest history, and a record of each engine.
+"""The failures of a search before anyone decides: counts of answers, smallest histories, and what explains which.
 
 Layer 4.
 """

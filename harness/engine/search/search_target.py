@@ -1,4 +1,4 @@
-"""Where a search plays: fresh worlds on one target, cleaned up afterwards.
+"""Where a search plays: fresh worlds on one target, judged answer by answer and cleaned up afterwards.
 
 Layer 4. Knows how to obtain a driver; must not know what an operation does.
 """

@@ -1,4 +1,4 @@
-"""How a run behaves towards its target: how fast it sends, and how long it waits when it is told to retry later.
+"""How a run behaves towards its target: its rate, its budget of requests, and how long it waits to retry.
 
 Layer 4. Puts the policies of one run together; all its drivers share them.
 """

@@ -134,7 +134,7 @@ class _Places:
 
 
 # Judges a case: what the client did wrong, if anything, and in a word how it came out.
-# `causes` judges results; here is decided what a client that reports a failure, a status or nothing at all did.
+# `attempt` judges results; here is decided what a client that reports a failure, a status or nothing at all did.
 
 
 class CaseVerdict(NamedTuple):
