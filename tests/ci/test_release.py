@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import io
 import re
+import subprocess
 import tarfile
 import tomllib
 import zipfile
@@ -104,3 +105,21 @@ def test_the_workflow_runs_the_pipeline_with_least_rights() -> None:
     assert {step["run"] for step in steps if "run" in step} == {".ci/run", "make release"}
     named = [line.rpartition(" ")[2] for line in PROJECT["classifiers"] if re.search(r"Python :: 3\.\d+$", line)]
     assert WORKFLOW["jobs"]["pipeline"]["strategy"]["matrix"]["python"] == named
+
+
+def test_the_pipeline_names_files_that_are_there() -> None:
+    """Each path of tests in `.ci/run` exists, and each `make` target that it or the workflow calls."""
+    script = (ROOT / ".ci" / "run").read_text("utf-8")
+    done = subprocess.run(
+        ["bash", "-c", f"printf '%s\\n' {' '.join(re.findall(r'tests/[A-Za-z0-9_/{},.]+', script))}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    paths = done.stdout.split()
+    assert len(paths) > 10
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    called = set(re.findall(r"^ *make ([a-z-]+)$", script, re.MULTILINE)) | {"release", "bench-peers", "test-all"}
+    assert called >= {"check", "lint", "docs", "test", "test-slow"}
+    assert [name for name in called if not re.search(rf"^{name}:", makefile, re.MULTILINE)] == []
