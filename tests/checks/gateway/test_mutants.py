@@ -36,8 +36,8 @@ def test_each_rule_has_a_mutant() -> None:
     """Each rule has a mutant that breaks it."""
     unproved = set(BY_ID) - {mutant.area for mutant in MUTANTS.values()}
     assert not unproved, (
-        f"no mutant breaks {', '.join(sorted(unproved))}: add a class that does to "
-        "harness/checks/gateway/mutants/, registered with the name of the rule"
+        f"no mutant breaks {', '.join(sorted(unproved))}: add a row that does to "
+        "harness/checks/gateway/mutants/, with the name of the rule"
     )
     assert {mutant.area for mutant in MUTANTS.values()} <= set(BY_ID)
 

@@ -7,6 +7,6 @@ from harness.checks.gateway.mutants import answers, bodies, requests, streams
 from harness.checks.gateway.mutants.mutant import Gateway
 from harness.kit.mutant import collect
 
-MUTANTS = collect(*(tuple(area.mutants) for area in (requests.AREA, answers.AREA, streams.AREA, bodies.AREA)))
+MUTANTS = collect(requests.MUTANTS, answers.MUTANTS, streams.MUTANTS, bodies.MUTANTS)
 
 __all__ = ["MUTANTS", "Gateway"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from harness.checks.gateway.mutants.mutant import EditedBody, FrameEdit, Gateway, MutantTable
+from harness.checks.gateway.mutants.mutant import EditedBody, FrameEdit, Gateway, row
 from harness.wire import (
     COMPLETE,
     Body,
@@ -26,11 +26,9 @@ from harness.wire import (
 from harness.wire.compression import CodedBody, accepts
 from harness.wire.message import WrappedBody
 
-AREA = MutantTable()
 _DROPPED_RUN = 3
 
 
-@AREA.mutant("utf8.chunks", "utf8")
 class DecodesChunks(Gateway):
     """Each chunk is decoded as text on its own."""
 
@@ -46,7 +44,6 @@ class _Mapped(WrappedBody):
         return Chunk(piece.data.decode("utf-8", "replace").encode()) if isinstance(piece, Chunk) else piece
 
 
-@AREA.mutant("live.lossy", "events")
 class LosesWhenPaced(Gateway):
     """An event is lost if the stream paused before it; a stream that comes at once is whole."""
 
@@ -74,7 +71,6 @@ class _Lossy(WrappedBody):
         return piece
 
 
-@AREA.mutant("live.compressed", "live")
 class Hoards(Gateway):
     """Streams are compressed for clients that take gzip, and come out when they have ended."""
 
@@ -95,7 +91,6 @@ class _Hoarding(CodedBody):
         return Chunk(self._coder.compress(piece.data))
 
 
-@AREA.mutant("coding.unnamed", "coding")
 class ForgetsCoding(Gateway):
     """Compressed answers are passed on as they are, without their Content-Encoding."""
 
@@ -104,7 +99,6 @@ class ForgetsCoding(Gateway):
         return super().relay_response(request, response)
 
 
-@AREA.mutant("coding.invented", "coding")
 class InventsCoding(Gateway):
     """Clients that take gzip are told that they get it, and get plain text."""
 
@@ -117,7 +111,6 @@ class InventsCoding(Gateway):
         return super().relay_response(request, response)
 
 
-@AREA.mutant("close.completed", "truncated")
 class AnnouncesClosedBodies(Gateway):
     """A body that ends with its connection is passed on as complete, also if the connection was reset."""
 
@@ -136,7 +129,6 @@ class _Forgiving(WrappedBody):
         return COMPLETE if isinstance(piece, Ending) else piece
 
 
-@AREA.mutant("hang-up.ignored", "hang-up")
 class HoldsOn(Gateway):
     """A stream that the client left is kept open."""
 
@@ -169,7 +161,6 @@ class _Counted(Gateway):
         return _Listed(body, self.open)
 
 
-@AREA.mutant("crowd.refused", "crowd")
 class HasFewConnections(_Counted):
     """The fifth stream at the same time is answered 502."""
 
@@ -179,7 +170,6 @@ class HasFewConnections(_Counted):
         return super().__call__(request)
 
 
-@AREA.mutant("crowd.cut", "crowd")
 class CutsTheFifth(_Counted):
     """The fifth stream at the same time breaks off after its first event."""
 
@@ -216,7 +206,6 @@ class _Cut(WrappedBody):
         return next(self._inner) if self._pieces == 1 else Ending(By.SERVER, How.RST)
 
 
-@AREA.mutant("two.mixed", "isolated")
 class Mixes(Gateway):
     """Streams that are open at the same time get each other's events."""
 
@@ -251,3 +240,23 @@ class _Mixed(WrappedBody):
         if self._inner in self._everybody:
             self._everybody.remove(self._inner)
         super().close()
+
+
+MUTANTS = (
+    row("utf8.chunks", "utf8", "Each chunk is decoded as text on its own.", DecodesChunks),
+    row("live.lossy", "events",
+        "An event is lost if the stream paused before it; a stream that comes at once is whole.", LosesWhenPaced),
+    row("live.compressed", "live",
+        "Streams are compressed for clients that take gzip, and come out when they have ended.", Hoards),
+    row("coding.unnamed", "coding",
+        "Compressed answers are passed on as they are, without their Content-Encoding.", ForgetsCoding),
+    row("coding.invented", "coding",
+        "Clients that take gzip are told that they get it, and get plain text.", InventsCoding),
+    row("close.completed", "truncated",
+        "A body that ends with its connection is passed on as complete, also if the connection was reset.",
+        AnnouncesClosedBodies),
+    row("hang-up.ignored", "hang-up", "A stream that the client left is kept open.", HoldsOn),
+    row("crowd.refused", "crowd", "The fifth stream at the same time is answered 502.", HasFewConnections),
+    row("crowd.cut", "crowd", "The fifth stream at the same time breaks off after its first event.", CutsTheFifth),
+    row("two.mixed", "isolated", "Streams that are open at the same time get each other's events.", Mixes),
+)  # fmt: skip

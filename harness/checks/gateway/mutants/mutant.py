@@ -1,7 +1,7 @@
 """Defines gateways that run in this process, and how defective ones are declared.
 
-Layer 2. A gateway is a service around its upstream. The faithful one passes everything on; a mutant overrides one
-method. Streams are edited frame by frame as they pass, so pauses and hang-ups still go through.
+Layer 2. A gateway is a service around its upstream. The faithful one passes everything on; a mutant changes one
+thing. Streams are edited frame by frame as they pass, so pauses and hang-ups still go through.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ import json
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any, TypeAlias, TypeVar
+from functools import partial
+from typing import Any, TypeAlias
 
+from harness.checks.gateway.operation import OperationName, operation_of
 from harness.kit.mutant import Mutant, table
 from harness.wire import (
     Body,
@@ -105,33 +107,108 @@ class EditedBody(WrappedBody):
 GatewayBuild: TypeAlias = Callable[[Service], Service]
 """Puts a gateway in front of a service."""
 
-Kind = TypeVar("Kind", type[Gateway], type[FrameEdit])
+Answer: TypeAlias = Callable[[Request], Response | None]
+RequestChange: TypeAlias = Callable[[Request], Request]
+ResponseChange: TypeAlias = Callable[[Request, Response], Response]
+FrameChange: TypeAlias = Callable[[Frame, int, Request], bytes]
 
 
-class MutantTable:
-    """Collects the mutants of one module."""
+class DefectiveGateway(Gateway):
+    """A gateway with a defect in what it answers itself, in requests, in responses or in streams."""
 
-    def __init__(self) -> None:
-        self.mutants: list[Mutant[GatewayBuild]] = []
+    def __init__(
+        self,
+        upstream: Service,
+        *,
+        answer: Answer = lambda request: None,
+        request: RequestChange = lambda request: request,
+        response: ResponseChange = lambda request, response: response,
+        edit: type[FrameEdit] | None = None,
+    ) -> None:
+        super().__init__(upstream)
+        self._answer, self._request, self._response, self._edit = answer, request, response, edit
 
-    def mutant(self, name: str, rule: str) -> Callable[[Kind], Kind]:
-        """Register a gateway, or an edit of every stream, made for a rule; its docstring becomes the summary."""
+    def __call__(self, request: Request) -> Response:
+        answered = self._answer(request)
+        return answered if answered is not None else super().__call__(request)
 
-        def register(kind: Kind) -> Kind:
-            build = kind if issubclass(kind, Gateway) else _editing(kind)
-            row: Mutant[GatewayBuild] = Mutant(name, (kind.__doc__ or "").strip(), build)
-            self.mutants += table(f"gw.{rule}", row)
-            return kind
+    def relay_request(self, request: Request) -> Request:
+        return self._request(request)
 
-        return register
+    def relay_response(self, request: Request, response: Response) -> Response:
+        return super().relay_response(request, self._response(request, response))
+
+    def relay_stream(self, request: Request, body: Body) -> Body:
+        return body if self._edit is None else EditedBody(body, self._edit(request))
 
 
-def _editing(edit: type[FrameEdit]) -> type[Gateway]:
-    class Editing(Gateway):
-        def relay_stream(self, request: Request, body: Body) -> Body:
-            return EditedBody(body, edit(request))
+def row(name: str, rule: str, summary: str, build: GatewayBuild) -> Mutant[GatewayBuild]:
+    """Return a mutant that is made for a rule: what a client or an upstream would notice, and the defect."""
+    return table(f"gw.{rule}", Mutant(name, summary, build))[0]
 
-    return Editing
+
+def answer_itself(answer: Answer) -> GatewayBuild:
+    """Answer in place of the upstream wherever `answer` returns a response."""
+    return partial(DefectiveGateway, answer=answer)
+
+
+def change_request(change: RequestChange) -> GatewayBuild:
+    """Change every request."""
+    return partial(DefectiveGateway, request=change)
+
+
+def change_create(change: Callable[[Json], Json]) -> GatewayBuild:
+    """Change the body of every create."""
+
+    def edit(request: Request) -> Request:
+        if operation_of(request) is not OperationName.CREATE:
+            return request
+        return with_body(request, change(parse_body(request)))
+
+    return change_request(edit)
+
+
+def change_response(change: ResponseChange) -> GatewayBuild:
+    """Change every response, before its stream is passed on."""
+    return partial(DefectiveGateway, response=change)
+
+
+def change_answer(change: Callable[[Json], Json], *, errors: bool = False) -> GatewayBuild:
+    """Change the JSON objects of responses: of errors if `errors` is set, else of all others."""
+    return change_response(
+        lambda _, response: change_json(response, change) if (response.status >= 400) is errors else response
+    )
+
+
+def edit_streams(edit: type[FrameEdit]) -> GatewayBuild:
+    """Edit every stream: for defects that remember something."""
+    return partial(DefectiveGateway, edit=edit)
+
+
+def change_frames(change: FrameChange) -> GatewayBuild:
+    """Send other bytes for the frames of every stream; `change` gets the frame, its number and the request."""
+
+    class ChangedFrames(FrameEdit):
+        def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
+            data = change(frame, number, self.request)
+            return (data,) if data else ()
+
+    return edit_streams(ChangedFrames)
+
+
+def drop_frames(test: Callable[[Frame], object]) -> GatewayBuild:
+    """Leave out the frames that pass a test."""
+    return change_frames(lambda frame, *_: b"" if test(frame) else encode_frame(frame))
+
+
+def change_events(change: Callable[[Json], Json]) -> GatewayBuild:
+    """Change the payload of every event."""
+
+    def edit(frame: Frame, *_: object) -> bytes:
+        event = event_of(frame)
+        return encode_frame(frame) if event is None else with_payload(frame, change(event))
+
+    return change_frames(edit)
 
 
 # Surgery

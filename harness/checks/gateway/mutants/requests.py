@@ -8,152 +8,42 @@ from itertools import chain
 from harness.checks.gateway.mutants.mutant import (
     Gateway,
     Json,
-    MutantTable,
+    answer_itself,
+    change_create,
     change_json,
+    change_request,
     parse_body,
     read_body,
-    with_body,
+    row,
 )
 from harness.checks.gateway.operation import OperationName, operation_of
 from harness.wire import At, Ending, Headers, PieceBody, Request, Response, Service
 
-AREA = MutantTable()
+
+def _without(body: Json, name: str) -> Json:
+    return {key: value for key, value in body.items() if key != name}
 
 
-class Drops(Gateway):
-    """Changes the body of creates."""
+def _drop_seed(body: Json) -> Json:
+    config = body.get("generation_config")
+    return {**body, "generation_config": _without(config, "seed")} if isinstance(config, dict) else body
 
-    def relay_request(self, request: Request) -> Request:
-        if operation_of(request) is not OperationName.CREATE:
-            return request
-        return with_body(request, self.change_body(parse_body(request)))
 
-    def change_body(self, body: Json) -> Json:
-        """The fields that go upstream."""
+def _clamp(body: Json) -> Json:
+    config = body.get("generation_config")
+    return {**body, "generation_config": {**config, "max_output_tokens": 64}} if config else body
+
+
+def _keep_text(body: Json) -> Json:
+    given = body.get("input")
+    if not isinstance(given, list):
         return body
+    steps = [{**step, "content": [part for part in step["content"] if part["type"] == "text"]} for step in given]
+    return {**body, "input": steps}
 
 
-@AREA.mutant("route.colon", "route")
-class CancelsByColon(Gateway):
-    """Cancel is sent upstream as `:cancel`, which is not a route."""
-
-    def relay_request(self, request: Request) -> Request:
-        return replace(request, target=request.target.replace("/cancel", ":cancel"))
-
-
-@AREA.mutant("route.no-get", "route")
-class OffersNoGet(Gateway):
-    """The gateway itself refuses GET."""
-
-    def __call__(self, request: Request) -> Response:
-        if request.method == "GET":
-            return Response.json(404, b'{"detail":"Not Found"}')
-        return super().__call__(request)
-
-
-@AREA.mutant("route.delete-kept", "route")
-class KeepsDeleted(Gateway):
-    """A deletion is answered but not passed on."""
-
-    def __call__(self, request: Request) -> Response:
-        return Response.json(200, b"{}") if request.method == "DELETE" else super().__call__(request)
-
-
-@AREA.mutant("query.stream", "query")
-class DropsStream(Gateway):
-    """A get loses its query, so it never streams."""
-
-    def relay_request(self, request: Request) -> Request:
-        return replace(request, target=request.raw_path) if request.method == "GET" else request
-
-
-@AREA.mutant("query.cursor", "query")
-class DropsCursor(Gateway):
-    """A resume loses its cursor, so the stream starts over."""
-
-    def relay_request(self, request: Request) -> Request:
-        return replace(request, target=request.target.partition("&last_event_id")[0])
-
-
-@AREA.mutant("body.tier", "body-fields")
-class DropsTier(Drops):
-    """A documented field is dropped."""
-
-    def change_body(self, body: Json) -> Json:
-        return {name: value for name, value in body.items() if name != "service_tier"}
-
-
-@AREA.mutant("body.nested", "body-fields")
-class DropsSeed(Drops):
-    """A field inside `generation_config` is dropped."""
-
-    def change_body(self, body: Json) -> Json:
-        config = body.get("generation_config")
-        if not isinstance(config, dict):
-            return body
-        return {**body, "generation_config": {k: v for k, v in config.items() if k != "seed"}}
-
-
-@AREA.mutant("body.clamped", "body-fields")
-class Clamps(Drops):
-    """A number is replaced by the gateway's own."""
-
-    def change_body(self, body: Json) -> Json:
-        config = body.get("generation_config")
-        return {**body, "generation_config": {**config, "max_output_tokens": 64}} if config else body
-
-
-@AREA.mutant("body.text-only", "body-fields")
-class KeepsTextOnly(Drops):
-    """Only the text parts of an input are passed on."""
-
-    def change_body(self, body: Json) -> Json:
-        given = body.get("input")
-        if not isinstance(given, list):
-            return body
-        steps = [
-            {**step, "content": [part for part in step["content"] if part["type"] == "text"]} for step in given
-        ]
-        return {**body, "input": steps}
-
-
-@AREA.mutant("body.unstored", "body-fields")
-class Stores(Drops):
-    """`store` is dropped, so an interaction that was not to be stored is stored."""
-
-    def change_body(self, body: Json) -> Json:
-        return {name: value for name, value in body.items() if name != "store"}
-
-
-@AREA.mutant("body.swallowed", "body-fields")
-class AnswersItself(Gateway):
-    """A create with a continuation token is answered but not passed on."""
-
-    def __call__(self, request: Request) -> Response:
-        if "continuation_token" in parse_body(request):
-            return Response.json(200, b'{"id":"v1_none","status":"completed"}')
-        return super().__call__(request)
-
-
-@AREA.mutant("body.strangers", "unknown-field")
-class DropsStrangers(Drops):
-    """A field that the gateway does not know is dropped."""
-
-    def change_body(self, body: Json) -> Json:
-        return {name: value for name, value in body.items() if not name.startswith("harness_")}
-
-
-@AREA.mutant("body.labels", "additions")
-class AddsLabels(Drops):
-    """A label of the gateway's own is added."""
-
-    def change_body(self, body: Json) -> Json:
-        return {**body, "labels": {"gateway": "1", **body.get("labels", {})}}
-
-
-@AREA.mutant("once.lost", "once")
 class RepeatsLost(Gateway):
-    """A create whose answer is lost is sent again."""
+    """Sends a create whose answer is lost again."""
 
     def __call__(self, request: Request) -> Response:
         response = self.upstream(request)
@@ -166,9 +56,8 @@ class RepeatsLost(Gateway):
         return response
 
 
-@AREA.mutant("once.refused", "once")
 class RepeatsRefused(Gateway):
-    """A create that is refused with 503 is sent again."""
+    """Sends a create that is refused with 503 again."""
 
     def __call__(self, request: Request) -> Response:
         response = self.upstream(request)
@@ -178,9 +67,8 @@ class RepeatsRefused(Gateway):
         return self.upstream(request)
 
 
-@AREA.mutant("body.stale", "body")
 class RepeatsPolls(Gateway):
-    """What a GET brought is the answer to every later GET of the same."""
+    """Keeps what a GET brought."""
 
     def __init__(self, upstream: Service) -> None:
         super().__init__(upstream)
@@ -198,9 +86,8 @@ class RepeatsPolls(Gateway):
         return Response.whole(200, headers, data)
 
 
-@AREA.mutant("else.polls", "nothing-else")
 class Polls(Gateway):
-    """The gateway itself polls background runs."""
+    """Looks at each background run itself."""
 
     def relay_response(self, request: Request, response: Response) -> Response:
         if parse_body(request).get("background") is not True:
@@ -213,11 +100,51 @@ class Polls(Gateway):
         return body
 
 
-@AREA.mutant("else.models", "nothing-else")
 class ListsModels(Gateway):
-    """The gateway lists the models before each create."""
+    """Lists the models before each create."""
 
     def relay_request(self, request: Request) -> Request:
         if operation_of(request) is OperationName.CREATE:
             read_body(self.upstream(Request("GET", "/v1beta/models", request.headers)))
         return request
+
+
+MUTANTS = (
+    row("route.colon", "route", "Cancel is sent upstream as `:cancel`, which is not a route.",
+        change_request(lambda request: replace(request, target=request.target.replace("/cancel", ":cancel")))),
+    row("route.no-get", "route", "The gateway itself refuses GET.",
+        answer_itself(lambda request: (
+            Response.json(404, b'{"detail":"Not Found"}') if request.method == "GET" else None))),
+    row("route.delete-kept", "route", "A deletion is answered but not passed on.",
+        answer_itself(lambda request: Response.json(200, b"{}") if request.method == "DELETE" else None)),
+    row("query.stream", "query", "A get loses its query, so it never streams.",
+        change_request(lambda request: (
+            replace(request, target=request.raw_path) if request.method == "GET" else request))),
+    row("query.cursor", "query", "A resume loses its cursor, so the stream starts over.",
+        change_request(lambda request: replace(request, target=request.target.partition("&last_event_id")[0]))),
+    row("body.tier", "body-fields", "A documented field is dropped.",
+        change_create(lambda body: _without(body, "service_tier"))),
+    row("body.nested", "body-fields", "A field inside `generation_config` is dropped.",
+        change_create(_drop_seed)),
+    row("body.clamped", "body-fields", "A number is replaced by the gateway's own.",
+        change_create(_clamp)),
+    row("body.text-only", "body-fields", "Only the text parts of an input are passed on.",
+        change_create(_keep_text)),
+    row("body.unstored", "body-fields",
+        "`store` is dropped, so an interaction that was not to be stored is stored.",
+        change_create(lambda body: _without(body, "store"))),
+    row("body.swallowed", "body-fields", "A create with a continuation token is answered but not passed on.",
+        answer_itself(lambda request: (
+            Response.json(200, b'{"id":"v1_none","status":"completed"}')
+            if "continuation_token" in parse_body(request) else None))),
+    row("body.strangers", "unknown-field", "A field that the gateway does not know is dropped.",
+        change_create(lambda body: {
+            name: value for name, value in body.items() if not name.startswith("harness_")})),
+    row("body.labels", "additions", "A label of the gateway's own is added.",
+        change_create(lambda body: {**body, "labels": {"gateway": "1", **body.get("labels", {})}})),
+    row("once.lost", "once", "A create whose answer is lost is sent again.", RepeatsLost),
+    row("once.refused", "once", "A create that is refused with 503 is sent again.", RepeatsRefused),
+    row("body.stale", "body", "What a GET brought is the answer to every later GET of the same.", RepeatsPolls),
+    row("else.polls", "nothing-else", "The gateway itself polls background runs.", Polls),
+    row("else.models", "nothing-else", "The gateway lists the models before each create.", ListsModels),
+)  # fmt: skip
