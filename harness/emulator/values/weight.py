@@ -13,8 +13,8 @@ import msgspec
 _PER_VALUE, _PER_OBJECT = 64, 240
 """Bytes that one value or one list, and one object, take besides their own texts."""
 
-_COPIES = 5
-"""An answer is kept as values, as events, as frames, as frames with their chunk lines, and as bodies."""
+_COPIES = 4
+"""An answer is kept as values, as events, as frames and as bodies."""
 
 
 def weigh_json(data: bytes) -> int:

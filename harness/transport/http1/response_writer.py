@@ -46,11 +46,17 @@ _TAKEN = 16
 """How many chunks are taken at once from a body that has them all: so many may exceed a batch."""
 
 
+_KEPT_CODED = 2048
+"""The largest chunk whose coded form is kept: a larger one takes no longer to code, but memory."""
+
+
 def _code(chunk: Chunk) -> bytes:
     """A chunk with its header line, kept for the next reader; nothing for an empty one: it would be the last."""
-    if chunk.data:
-        chunk.coded = b"%x\r\n%b\r\n" % (len(chunk.data), chunk.data)
-    return chunk.coded
+    size = len(chunk.data)
+    coded = b"%x\r\n%b\r\n" % (size, chunk.data) if size else b""
+    if size <= _KEPT_CODED:
+        chunk.coded = coded
+    return coded
 
 
 class After(Enum):
