@@ -49,8 +49,8 @@ from harness.engine.traffic.traffic_policy import TrafficPolicy
 from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, UsageFault
 from harness.report.formats import FORMATS
+from harness.report.screen import Heartbeat
 from harness.report.side_by_side.run_file import read_run
-from harness.report.terminal.screen import Heartbeat
 from harness.wire.addresses import is_loopback
 from harness.written_files import write_file
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from harness.engine.events import RunEvent, RunFinished, TargetInfo
     from harness.engine.results import Result
     from harness.report.commands.presentation import Presentation
-    from harness.report.terminal.terminal_report import TerminalReport
+    from harness.report.terminal_report import TerminalReport
 
 _STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
 
@@ -90,9 +90,9 @@ class Listeners:
         self, arguments: OutputOptions, presentation: Presentation, baseline: Baseline | None = None
     ) -> None:
         from harness.interactions import INTERACTIONS
-        from harness.report.presented_run import PresentedRun
-        from harness.report.terminal.screen import wants_colour
-        from harness.report.terminal.terminal_report import TerminalReport
+        from harness.report.commands.presentation import PresentedRun
+        from harness.report.screen import wants_colour
+        from harness.report.terminal_report import TerminalReport
 
         self.state = PresentedRun(INTERACTIONS, presentation=presentation)
         self.screen: TerminalReport | None = None

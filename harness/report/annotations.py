@@ -11,7 +11,7 @@ from harness.engine.results import RecordedPlace, Result
 from harness.outcome import Accounted, Reason, Verdict
 from harness.outcome.words import format_count
 from harness.report.causes import describe
-from harness.report.presented_run import PresentedRun
+from harness.report.commands.presentation import PresentedRun
 from harness.wire.control_characters import escape_controls
 
 _SHOWN = 10
@@ -34,7 +34,7 @@ def list_annotations(state: PresentedRun) -> Iterator[str]:
             title = f"{format_count(len(results) - len(shown), 'more ' + state.presentation.noun)}"
             yield _format_command(level, state.mask.text(names), title=title)
     title = state.presentation.subject.format(api=state.api.title)
-    yield _format_command("notice", state.mask.text(str(state.presentation.verdict(state))), title=title)
+    yield _format_command("notice", state.verdict_text, title=title)
 
 
 def _annotate(result: Result, level: str, state: PresentedRun) -> str:

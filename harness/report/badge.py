@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from harness.outcome import FIRST_WORDS, Accounted, Exit
 from harness.report.accounting import CountedResult, list_other_failures
+from harness.report.commands.presentation import PresentedRun
 from harness.report.json_report import dump
-from harness.report.presented_run import PresentedRun
 
 _COLORS = {Exit.OK: "brightgreen", Exit.FAILED: "red"}
 _HOLES = "green"
@@ -18,7 +18,7 @@ _HOLES = "green"
 def render(state: PresentedRun) -> str:
     """The badge as JSON; grey if nothing ran or the harness erred, because that says nothing about the target."""
     _, finished = state.whole()
-    musts = state.presentation.accounting(state).musts
+    musts = state.accounting.musts
     total, passed = sum(musts.values()), musts.get(Accounted.PASSED, 0)
     failed = musts.get(Accounted.FAILED, 0)
     color = _COLORS.get(finished.exit, "lightgrey")

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Sequence
 
 from harness.engine.results import Replays, Reproduction, Result
 from harness.outcome import Finding, Outcome, Rule
-from harness.outcome.words import format_count
+from harness.outcome.words import format_count, shorten
 from harness.report.causes import order_findings
-from harness.report.event_text import event_lines
+from harness.report.evidence.display import Display
 from harness.report.evidence.evidence_text import shown_lines
-from harness.report.evidence.stream_events import number_in_whole
+from harness.report.evidence.stream_events import EventRow, list_events, number_in_whole
 from harness.report.finding_text import finding_lines
 from harness.report.run_state import RunState
 from harness.wire.mask import Mask
@@ -107,3 +107,29 @@ def replay_words(replays: Replays) -> str:
     if replays.played:
         return f"{'flaky: ' if replays.flaky else ''}reproduced {replays.shown} of {replays.played}"
     return f"not played again: {replays.why_not or 'it was not tried'}"
+
+
+_SAID = 31
+"""Most characters of what an event says: with its number and kind it fits 80 columns."""
+
+
+def event_lines(result: Result, display: Display) -> Iterator[str]:
+    """An arrow at the event that a finding names, its neighbours, and counts of the others; or no line."""
+    listed = list_events(result, display)
+    if listed is None:
+        return
+    yield f"events{' ' if listed.about.startswith('of ') else ', '}{listed.about}:"
+    for fold in listed.folds:
+        if fold.summary:
+            yield f"          … {fold.summary}"
+        else:
+            yield from map(_format, fold.rows)
+
+
+def _format(row: EventRow) -> str:
+    if row.kind == "cut":
+        return f"          -- {row.name} --"
+    arrow = "->" if row.accused else "  "
+    number = "" if row.number is None else row.number
+    said = "MISSING" if row.kind == "missing" else shorten(row.summary, _SAID)
+    return f"  {arrow} {number:>4}  {row.name:<29} {said}".rstrip()

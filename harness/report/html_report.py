@@ -6,22 +6,26 @@ Layer 6. The verdict first, then what is broken by cause, then the whole catalog
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.engine.events import RunFinished
-from harness.engine.results import Result
+from harness.engine.results import RecordedPlace, Result
 from harness.look.assets import Mark, mark_of
-from harness.outcome import Accounted, Exit
+from harness.outcome import Accounted, Exit, Finding, Level, Reason, Verdict
 from harness.outcome.words import format_count, shorten
-from harness.report.accounting import Accounting
-from harness.report.causes import Cause, find_causes
-from harness.report.page.areas import Area, list_areas
-from harness.report.page.detail import detail
-from harness.report.page.fragments import FragmentNames
-from harness.report.page.outcome_rows import count_for_bar, list_outcomes
-from harness.report.page.rendering import link_of, render_template
-from harness.report.presented_run import PresentedRun
+from harness.report.accounting import Accounting, list_not_fulfilled, remedy_of
+from harness.report.causes import FAILING, Cause, describe, order_findings
+from harness.report.commands.presentation import PresentedRun
+from harness.report.evidence.evidence_text import Log, logs, place_line
+from harness.report.evidence.stream_events import EventList, list_events, number_in_whole
+from harness.report.explanation import replay_words, reproduction_lines
+from harness.report.finding_text import place
+from harness.report.page.rendering import FragmentNames, MarkedText, compare_texts, link_of, render_template
+from harness.report.page.story.story import Story
+from harness.report.page.story.tell import tell_story
 
 MOST_DETAILED = 50
 """Failures that are shown with their evidence; the others are named, and the JSON report has theirs."""
@@ -47,7 +51,7 @@ def render(state: PresentedRun) -> str:
     target, finished = state.whole()
     presentation = state.presentation
     names = FragmentNames()
-    causes = find_causes(state)
+    causes = state.causes
     shown = _choose_detailed(causes)
     detailed = frozenset(result.id for result in shown)
     areas = [_with_links(area) for area in list_areas(state, names, detailed)]
@@ -55,7 +59,7 @@ def render(state: PresentedRun) -> str:
     noun = presentation.noun
     place = state.mask.text(target.url or target.name)
     subject = presentation.subject.format(api=state.api.title)
-    accounting, verdict = presentation.accounting(state), presentation.verdict(state)
+    accounting, verdict = state.accounting, state.verdict
     return render_template(
         "run",
         title=f"{subject}: {place}",
@@ -68,7 +72,7 @@ def render(state: PresentedRun) -> str:
         started=state.started,
         seconds=finished.seconds,
         exit=int(finished.exit),
-        totals=presentation.write_totals(state, lambda _, text: text),
+        totals=state.totals,
         tallies=count_for_bar(accounting.counts),
         outcomes=list(list_outcomes(state)),
         total=accounting.total,
@@ -177,3 +181,307 @@ def _list_passing(areas: list[Area]) -> Any:
                     "requirement": row.requirement,
                     "source": row.source,
                 }
+
+
+_REASON = 140
+_MOST_IDS = 60
+
+JUDGED = (Accounted.FAILED, Accounted.WARNED, Accounted.PASSED)
+"""The outcomes of checks whose rule was compared with a response."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutcomeCount:
+    """How many there are of something, with the word and the mark of it."""
+
+    word: str
+    number: int
+    mark: Mark
+    hatched: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Results with one outcome for one reason."""
+
+    ids: tuple[str, ...]
+    more: int
+    reason: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutcomeRow:
+    """One row: its number and words; `part` rows are counted in another row."""
+
+    number: int
+    words: str
+    about: str
+    mark: Mark | None
+    groups: tuple[Group, ...] = ()
+    part: bool = False
+
+
+def list_outcomes(state: PresentedRun) -> Iterator[OutcomeRow]:
+    """The rows that are not empty; those that are no part add up to the total."""
+    accounting = state.accounting
+    for outcome in Accounted:
+        number = accounting.counts.get(outcome, 0)
+        if not number:
+            continue
+        results = [result for result in state.results if result.outcome is outcome]
+        groups = tuple(_by_level(accounting.levels, outcome) if outcome in JUDGED else _by_reason(results, state))
+        left_out = [item for item in state.presentation.left_out(state) if item.outcome is outcome]
+        groups += tuple(
+            Group(ids=(), more=0, reason=f"{item.number} {_show(item.why, state)}") for item in left_out
+        )
+        about = groups[0].reason if len(groups) == 1 else format_count(len(groups), "reason")
+        yield OutcomeRow(
+            number=number,
+            words=outcome.word,
+            about=", ".join(group.reason for group in groups) if outcome in JUDGED else about,
+            mark=mark_of(str(outcome)),
+            groups=groups,
+        )
+    if not_done := list(list_not_fulfilled(state.results)):
+        groups = tuple(
+            Group(ids=(), more=0, reason=f"{code} (blocks {format_count(blocked, 'check')})")
+            for code, blocked in not_done
+        )
+        yield OutcomeRow(
+            number=len(not_done),
+            words="accepted but not fulfilled",
+            about="2xx without the effect",
+            mark=None,
+            groups=groups,
+            part=True,
+        )
+
+
+def count_for_bar(counts: Mapping[Accounted, int]) -> list[OutcomeCount]:
+    """The parts of a bar: what was not judged is hatched."""
+    return [
+        OutcomeCount(word=outcome.word, number=number, mark=mark_of(str(outcome)), hatched=outcome not in JUDGED)
+        for outcome in Accounted
+        if (number := counts.get(outcome, 0))
+    ]
+
+
+def _by_level(levels: Mapping[Level, Mapping[Accounted, int]], outcome: Accounted) -> Iterator[Group]:
+    for level in Level:
+        if number := levels[level].get(outcome, 0):
+            yield Group(ids=(), more=0, reason=f"{number} {level}")
+
+
+def _by_reason(results: Sequence[Result], state: PresentedRun) -> Iterator[Group]:
+    alike: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for result in results:
+        observation = result.observation
+        details = observation.reason or result.excuse or observation.instead
+        if result.reason is Reason.HARNESS_ERROR:  # the last line of a traceback says what happened
+            details = details.strip().rpartition("\n")[2]
+        if result.reason is Reason.BLOCKED:  # the finding that blocks it explains it
+            details = ""
+        said = ": ".join(filter(None, (result.reason_words, details)))
+        helped = result.reason is not None and result.reason not in (Reason.BLOCKED, Reason.HARNESS_ERROR)
+        alike[_show(said, state), remedy_of(result) if helped else ""].append(result.id)
+    for (reason, remedy), ids in sorted(alike.items(), key=lambda item: -len(item[1])):
+        yield Group(
+            ids=tuple(ids[:_MOST_IDS]),
+            more=max(0, len(ids) - _MOST_IDS),
+            reason=reason,
+            remedy=_show(remedy, state),
+        )
+
+
+def _show(text: str, state: PresentedRun) -> str:
+    return shorten(" ".join(state.mask.show(text).split()), _REASON)
+
+
+_OPEN = frozenset({Accounted.FAILED, Accounted.WARNED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultRow:
+    """One result in the catalogue. `detailed`: its evidence stands above, where `fragment` leads."""
+
+    id: str
+    fragment: str
+    title: str
+    level: str
+    word: str
+    filter: str
+    mark: Mark
+    detailed: bool
+    requirement: str
+    source: str
+    url: str
+    breaks: str
+    said: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Area:
+    """A part of the catalogue; open if there is something to see in it. `title` is "" if `name` says enough."""
+
+    name: str
+    title: str
+    fragment: str
+    bar: list[OutcomeCount]
+    rows: list[ResultRow]
+    failed: int
+    is_open: bool
+
+    @property
+    def passed(self) -> int:
+        """How many of its results passed."""
+        return sum(part.number for part in self.bar if part.word == Accounted.PASSED.word)
+
+
+def list_areas(state: PresentedRun, names: FragmentNames, detailed: frozenset[str]) -> list[Area]:
+    """The areas in the order of the catalogue; `detailed` are the ids of the results that are shown in full."""
+    members: dict[str, list[Result]] = defaultdict(list)
+    for result in state.results:
+        members[state.presentation.suite(result)].append(result)
+    titles = state.api.load_areas()
+    return [
+        Area(
+            name=name,
+            title=titles.get(name, ""),
+            fragment=names.name(f"area-{name}"),
+            bar=count_for_bar(Counter(result.outcome for result in results)),
+            rows=[_to_row(result, state, names, detailed) for result in results],
+            failed=sum(result.outcome is Accounted.FAILED for result in results),
+            is_open=len(members) == 1
+            or any(result.outcome in _OPEN or result.verdict in FAILING for result in results),
+        )
+        for name, results in members.items()
+    ]
+
+
+def _to_row(result: Result, state: PresentedRun, names: FragmentNames, detailed: frozenset[str]) -> ResultRow:
+    rule = result.rule
+    said = "" if result.verdict is Verdict.PASS else describe(result, state)
+    title = state.mask.text(result.title)
+    return ResultRow(
+        id=state.mask.text(result.id),
+        fragment=names.name(result.id),
+        title=title,
+        level=str(rule.level),
+        word=result.outcome.word,
+        filter=str(result.outcome),
+        mark=mark_of(str(result.outcome)),
+        detailed=result.id in detailed,
+        requirement="" if rule.statement.rstrip(".") == title else rule.statement,
+        source=str(rule.source),
+        url=rule.source.url,
+        breaks=rule.breaks,
+        said=": ".join(part for part in (result.reason_words, "" if said == result.title else said) if part),
+    )
+
+
+WIRE_SHOWN = 8_192
+"""Most characters of a body that the page has; the JSON report is named for the rest."""
+
+_MOST_FINDINGS = 5
+_MOST_COMMANDS = 12
+_MOST_LOGS = 12
+_MOST_PLACES = 40
+_TEXT = 2_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownFinding:
+    """One finding: what is wrong and where, both sides in parts, and a cure if one is known."""
+
+    message: str
+    where: str
+    expected: tuple[MarkedText, ...]
+    actual: tuple[MarkedText, ...]
+    cure: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detail:
+    """What a failure opens to."""
+
+    id: str
+    fragment: str
+    title: str
+    level: str
+    word: str
+    mark: Mark
+    requirement: str
+    source: str
+    url: str
+    breaks: str
+    accepted: tuple[str, ...]
+    findings: tuple[ShownFinding, ...]
+    more_findings: str
+    reason: str
+    story: Story | None
+    events: EventList | None
+    script: str
+    notes: tuple[str, ...]
+    places: tuple[str, ...]
+    more_places: str
+    logs: tuple[Log, ...]
+    left_out: str
+
+
+def detail(result: Result, state: PresentedRun, names: FragmentNames) -> Detail:
+    """A result in full; secrets hidden."""
+    rule, observation, display = result.rule, result.observation, state.display
+    shown = order_findings(result, state)[:_MOST_FINDINGS]
+    places = [place_line(item, state.mask) for item in result.evidence if isinstance(item, RecordedPlace)]
+    others = [item for item in result.evidence if not isinstance(item, RecordedPlace)]
+    found = logs(others, display, shown=WIRE_SHOWN)
+    commands = [log.command for log in found if log.command]
+    notes = []
+    if result.reproduction is not None:
+        notes += list(reproduction_lines(result.reproduction, state.mask, noun=state.presentation.noun))
+        if result.reproduction.replays.played:
+            notes.append(replay_words(result.reproduction.replays))
+    return Detail(
+        id=state.mask.text(result.id),
+        fragment=names.name(result.id),
+        title=state.mask.text(result.title),
+        level=str(rule.level),
+        word=result.reason_words or result.outcome.word,
+        mark=mark_of(str(result.outcome)),
+        requirement=rule.statement,
+        source=str(rule.source),
+        url=rule.source.url,
+        breaks=rule.breaks,
+        accepted=result.accepts,
+        findings=tuple(_show_detail(number_in_whole(finding, result, display), state) for finding in shown),
+        more_findings=_say_more(len(observation.findings) - len(shown), "more finding"),
+        reason=_clean(observation.reason, state),
+        story=tell_story(result, display),
+        events=list_events(result, display),
+        script="\n\n".join(commands[:_MOST_COMMANDS]),
+        notes=tuple(notes),
+        places=tuple(places[:_MOST_PLACES]),
+        more_places=_say_more(len(places) - _MOST_PLACES, "more place"),
+        logs=tuple(found[:_MOST_LOGS]),
+        left_out=_say_more(len(found) - _MOST_LOGS, "more exchange"),
+    )
+
+
+def _say_more(number: int, noun: str) -> str:
+    return f"{format_count(number, noun)}: the JSON report has all" if number > 0 else ""
+
+
+def _show_detail(finding: Finding, state: PresentedRun) -> ShownFinding:
+    expected, actual = compare_texts(_clean(finding.expected, state), _clean(finding.actual, state))
+    return ShownFinding(
+        message=_clean(finding.message, state),
+        where=_clean(place(finding.where), state),
+        expected=expected,
+        actual=actual,
+        cure=finding.cure,
+    )
+
+
+def _clean(text: str, state: PresentedRun) -> str:
+    return shorten(state.mask.show(text).strip(), _TEXT)

@@ -9,7 +9,7 @@ import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from harness.report.presented_run import PresentedRun
+    from harness.report.commands.presentation import PresentedRun
 
 
 def render(state: PresentedRun) -> str:

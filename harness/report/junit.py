@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from harness.engine.results import Result
 from harness.outcome import Accounted, Reason, Verdict
-from harness.report.presented_run import PresentedRun
+from harness.report.commands.presentation import PresentedRun
 
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -57,14 +57,7 @@ class JUnitCase:
 
 def render(state: PresentedRun) -> str:
     """The report of a finished run as XML text: a case for each result, suites in the order of their first."""
-    presentation = state.presentation
-    accounting = presentation.accounting(state)
-    lines = [accounting.write_reasons(), *presentation.details(state), *presentation.notes(state)]
-    told = {
-        "verdict": state.mask.text(str(presentation.verdict(state))),
-        "totals": presentation.write_totals(state, lambda _, text: text),
-        "details": "\n".join(state.mask.text(line) for line in lines if line),
-    }
+    told = {"verdict": state.verdict_text, "totals": state.totals, "details": "\n".join(state.list_notes())}
     cases = [_build_case(result, state) for result in state.results] or list(_list_unheard(state))
     cases += _list_holes(state)
     return write_document(cases, state.api.name, told)

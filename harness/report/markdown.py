@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from harness.engine.results import Result
 from harness.outcome import Accounted, Verdict
-from harness.report.presented_run import PresentedRun
+from harness.report.commands.presentation import PresentedRun
 
 _SHOWN = (Accounted.FAILED, Accounted.WARNED, Accounted.NOT_TESTED)
 _OPEN = frozenset({Verdict.FAIL, Verdict.ERROR})
@@ -22,23 +22,22 @@ def render(state: PresentedRun) -> str:
     presentation = state.presentation
     place = state.mask.text(target.url or target.name)
     facts = [f"{word} `{_write_cell(state.mask.text(value))}`" for word, value in presentation.facts(state)]
-    accounting = presentation.accounting(state)
+    accounting = state.accounting
     subject = presentation.subject.format(api=state.api.title)
     lines = [
         f"## {subject}: {_write_cell(place)}",
         "",
-        f"**{_write_cell(state.mask.text(str(presentation.verdict(state))))}**",
+        f"**{_write_cell(state.verdict_text)}**",
         "",
         *([_write_cell(halted), ""] if (halted := state.halted_text) else []),
         *([f"{', '.join(facts)}.", ""] if facts else []),
-        presentation.write_totals(state, lambda _, text: text),
+        state.totals,
         "",
         f"| outcome | {accounting.noun}s |",
         "| --- | ---: |",
     ]
     lines += [f"| {outcome.word} | {n} |" for outcome in Accounted if (n := accounting.counts.get(outcome, 0))]
-    below = [accounting.write_reasons(), *presentation.details(state), *presentation.notes(state)]
-    if told := [state.mask.text(line) for line in below if line]:
+    if told := list(state.list_notes()):
         lines += ["", *fence("\n".join(told))]
     for section in presentation.sections(state):
         lines += ["", f"### {section.title}"]

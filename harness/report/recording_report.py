@@ -13,7 +13,7 @@ from harness.benches.record.proof import ScenarioState
 from harness.benches.record.session import NOT_BEGUN, Begun, Event, Recorded, RecordingSession, Waits
 from harness.outcome.words import format_count
 from harness.report.diff_text import drift_record, shape_line
-from harness.report.terminal.screen import Screen
+from harness.report.screen import Screen
 from harness.wire.mask import Mask
 
 _COLOUR = {

@@ -1,7 +1,7 @@
 """The state of a run, collected from its events; it is complete once the run has finished.
 
 Layer 6. The formats that can only be written after the end (JSON, JUnit, HTML, Markdown, badge) are functions of
-a finished run. How a command words it is not in here: see `presented_run`.
+a finished run. How a command words it is not in here: see `PresentedRun`.
 """
 
 from __future__ import annotations

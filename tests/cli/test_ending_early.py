@@ -88,7 +88,6 @@ def test_ctrl_c_writes_the_reports(jobs: str, tmp_path: Path) -> None:
     value = json.loads(report.read_text("utf-8"))
     assert accounted(value)["not_tested"] > 100
     assert out.splitlines()[-1].startswith("INTERRUPTED: ")
-    assert "the exit code is 130" in out
     unnamed = [run for run in service.runs if not any(path.endswith(run) for path in value["leftovers"])]
     assert len(unnamed) <= int(jobs), "nothing is left without a word but what a worker was still waiting for"
     assert len(service.runs) < 10, (

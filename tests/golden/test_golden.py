@@ -161,7 +161,7 @@ def test_the_broken_rules_of_a_search() -> None:
     """Of a search only the broken rules are kept, with verdicts, without examples."""
     failures = [{"outcome": "failed", "rule": name, "known": name == "b"} for name in ("b", "a", "a")]
     record = {"exit": 1, "engines": [{"vacuous": ["no create"]}], "failures": failures}
-    kept = {"exit": 1, "vacuous": ["no create"], "failures": ["fail a", "fail b (known)"]}
+    kept = {"exit": 1, "vacuous": ["no create"], "failures": ["failed a", "failed b (known)"]}
     assert broken_rules(json.dumps(record)) == kept
 
 

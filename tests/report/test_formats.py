@@ -14,8 +14,8 @@ from harness.engine import workers
 from harness.engine.execute import play
 from harness.interactions import INTERACTIONS
 from harness.outcome import Accounted
+from harness.report.commands.presentation import PresentedRun
 from harness.report.formats import FORMATS, render
-from harness.report.presented_run import PresentedRun
 from harness.resources import folder
 from tests.engine import toys
 from tests.report.page.page_reader import PageReader, find_faults

@@ -6,7 +6,7 @@ from harness.engine.decide import Policy, decide
 from harness.engine.results import ClientRun, Reproduction, Result
 from harness.interactions import INTERACTIONS
 from harness.outcome import Finding, Observation
-from harness.report.commands.torture_lines import group_lines, strip_lines
+from harness.report.commands.torture import group_lines, strip_lines
 from harness.report.run_state import RunState
 from harness.rules import ROWS
 from tests.benches.client.cases import new_case

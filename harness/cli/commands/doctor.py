@@ -29,7 +29,7 @@ from harness.cli.output import say, write_json
 from harness.errors import UsageFault
 from harness.outcome import Exit
 from harness.outcome.words import format_count
-from harness.report.terminal.screen import wants_colour
+from harness.report.screen import wants_colour
 
 DISTRIBUTION = "interactions-harness"
 _OLDEST_PYTHON = (3, 11)

@@ -20,7 +20,7 @@ from harness.cli.serving import DUMMY_KEY
 from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, UsageFault
 from harness.outcome.words import format_count
-from harness.report.terminal.screen import wants_colour
+from harness.report.screen import wants_colour
 
 if TYPE_CHECKING:
     from harness.benches.record.session import Recorded, RecordingSession

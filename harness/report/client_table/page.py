@@ -20,7 +20,7 @@ from harness.report.client_table.table import (
     list_tables,
     name_column,
 )
-from harness.report.commands.torture_outcomes import OUTCOME_MARKS
+from harness.report.commands.torture import OUTCOME_MARKS
 from harness.report.page.matrix import MatrixCell, MatrixColumn, MatrixRow, OutcomeMatrix
 from harness.report.page.rendering import render_template
 

@@ -8,21 +8,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from harness.engine.results import Result
 from harness.outcome import Accounted, Exit, Reason, Verdict
 from harness.outcome.words import format_count
 from harness.report.accounting import Accounting, LeftOut, RunVerdict, account_for, conclude_checks, detail_lines
-from harness.report.causes import describe, describe_stale, find_causes
+from harness.report.causes import Cause, describe, describe_stale, find_causes
 from harness.report.explanation import explain
 from harness.report.records import run_record
+from harness.report.run_state import RunState
 
 if TYPE_CHECKING:
     from harness.engine.events import PhaseFinished, Planned
     from harness.report.page.matrix import OutcomeMatrix
-    from harness.report.run_state import RunState
 
 EXPLAINED = frozenset({Verdict.FAIL, Verdict.ERROR})
 """Verdicts that a terminal explains at once; the others are one line each, or explained with -v."""
@@ -210,3 +210,49 @@ class Presentation:
                 yield _SLOWER
         if finished.exit is Exit.HARNESS_ERROR:
             yield ERRED
+
+
+@dataclass(slots=True)
+class PresentedRun(RunState):
+    """A run as every format presents it: a format writes these values and chooses nothing.
+
+    The words are those of the command that made the run; a format must not know which command it is.
+    """
+
+    presentation: Presentation = field(default_factory=Presentation, kw_only=True)
+
+    @property
+    def accounting(self) -> Accounting:
+        """How many results have which outcome."""
+        return self.presentation.accounting(self)
+
+    @property
+    def verdict(self) -> RunVerdict:
+        """The last line; its text may hold a secret of the target."""
+        return self.presentation.verdict(self)
+
+    @property
+    def verdict_text(self) -> str:
+        """The same without secrets."""
+        return self.mask.show(str(self.verdict))
+
+    @property
+    def totals(self) -> str:
+        """The line of totals."""
+        return self.write_totals(lambda _, text: text)
+
+    def write_totals(self, paint: Paint) -> str:
+        """The line of totals, in color."""
+        return self.presentation.write_totals(self, paint)
+
+    @property
+    def causes(self) -> list[Cause]:
+        """The causes of all failures, the worst first."""
+        return find_causes(self)
+
+    def list_notes(self, *, hint: bool = False) -> Iterator[str]:
+        """The lines between the totals and the verdict, without secrets; `hint` names the option -v."""
+        lines = [self.accounting.write_reasons(hint=hint), *self.presentation.details(self)]
+        for line in (*lines, *self.presentation.notes(self)):
+            if line:
+                yield self.mask.show(line)

@@ -5,13 +5,14 @@ Layer 6.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.benches.client.judgement.outcome import DropOutcome, is_case, list_cases, outcome_of, run_of
 from harness.engine.results import ClientRun, Result
-from harness.outcome import Accounted, Exit, Reason
+from harness.look.assets import Mark, mark_of
+from harness.outcome import Accounted, Exit, Reason, Verdict
 from harness.outcome.words import format_count, list_some
 from harness.report.accounting import (
     LeftOut,
@@ -23,15 +24,8 @@ from harness.report.accounting import (
 )
 from harness.report.causes import describe_stale, key_of
 from harness.report.commands.presentation import COLORS, Paint, Presentation, Section
-from harness.report.commands.torture_lines import (
-    group_lines,
-    groups,
-    kind_lines,
-    strip_lines,
-    unharmed_lines,
-)
-from harness.report.commands.torture_matrix import fault_matrix
-from harness.report.commands.torture_outcomes import list_untried
+from harness.report.evidence.evidence_text import client_lines
+from harness.report.page.matrix import MatrixCell, MatrixColumn, MatrixRow, OutcomeMatrix, StripCase
 from harness.report.records import code_record, outcome_record
 
 if TYPE_CHECKING:
@@ -233,3 +227,194 @@ def _record_timeline(run: ClientRun) -> dict[str, Any]:
         for one in run.moments
     ]
     return {"requests": requests, "end": run.end}
+
+
+SIGNS = {
+    DropOutcome.EXACT: (".", "32"),
+    DropOutcome.RECOVERED: ("r", "32"),
+    DropOutcome.COULD_NOT: ("n", "32"),
+    DropOutcome.REPORTED: ("e", "33"),
+    DropOutcome.CRASHED: ("c", "33"),
+    DropOutcome.HUNG: ("t", "35;1"),
+    DropOutcome.WRONG_STATUS: ("S", "31;1"),
+    DropOutcome.HOLE: ("H", "31;1"),
+    DropOutcome.DUPLICATED: ("D", "31;1"),
+    DropOutcome.SILENT_LOSS: ("L", "31;1"),
+    DropOutcome.LOST_CONTEXT: ("F", "31;1"),
+    DropOutcome.DOUBLE_CREATE: ("C", "31;1"),
+}
+"""The sign and the colour of each outcome: capitals are broken promises."""
+
+RANK = {outcome: rank for rank, outcome in enumerate(DropOutcome)}
+"""How bad an outcome is: the worst last."""
+
+OUTCOME_MARKS = {
+    **{outcome: mark_of("wrong") for outcome in DropOutcome},
+    DropOutcome.EXACT: mark_of("exact"),
+    DropOutcome.RECOVERED: mark_of("exact"),
+    DropOutcome.COULD_NOT: mark_of("refused"),
+    DropOutcome.REPORTED: mark_of("gave-up"),
+    DropOutcome.CRASHED: mark_of("gave-up"),
+    DropOutcome.HUNG: mark_of("hung"),
+}
+"""The shape and the colour of each outcome in a page."""
+
+
+def in_order(results: Sequence[Result]) -> list[Result]:
+    """The results in the order of their cases."""
+    return sorted(list_cases(results), key=lambda result: run_of(result).number)
+
+
+def describe_problem(result: Result, state: RunState) -> str:
+    """What is wrong in one case, secrets hidden."""
+    return "; ".join(state.mask.show(finding.message) for finding in result.observation.findings)
+
+
+def list_untried(state: RunState) -> list[dict[str, Any]]:
+    """The kinds of cases that were given up, and how many cases of each were left out."""
+    return [
+        {"kind": kind, "cases": cases}
+        for phase in state.phases[1:]
+        for kind, cases in phase.counts.items()
+        if cases
+    ]
+
+
+_COLUMNS: tuple[tuple[str, Mark], ...] = (
+    ("right", mark_of("exact")),
+    ("wrong without a word", mark_of("wrong")),
+    ("gave up, honestly", mark_of("gave-up")),
+    ("hung", mark_of("hung")),
+    ("had no way", mark_of("refused")),
+)
+"""What can come of a case, and its mark."""
+
+
+def fault_matrix(state: RunState) -> OutcomeMatrix:
+    """A row for each kind of fault: how many cases came out how; a cell opens its cases."""
+    kinds: dict[str, list[Result]] = defaultdict(list)
+    for result in in_order(state.results):
+        kinds[run_of(result).kind or "asked for"].append(result)
+    skipped = {item["kind"]: item["cases"] for item in list_untried(state)}
+    return OutcomeMatrix(
+        key="faults",
+        title="The client and each fault",
+        about="Cases by what came of them. Open a cell for its cases, the first problem, and the command.",
+        corner="Fault",
+        columns=tuple(MatrixColumn(name=name) for name, _ in _COLUMNS),
+        rows=tuple(
+            MatrixRow(
+                name=kind,
+                about=f"{format_count(len(results), 'case')}"
+                + (f", {skipped[kind]} not tried" if kind in skipped else ""),
+                cells=tuple(outcome_cell(kind, results, mark, state) for _, mark in _COLUMNS),
+            )
+            for kind, results in kinds.items()
+        ),
+    )
+
+
+def outcome_cell(kind: str, results: Sequence[Result], mark: Mark, state: RunState) -> MatrixCell | None:
+    """Those of the cases of a kind that came out alike; None if none did."""
+    alike = [result for result in results if OUTCOME_MARKS[outcome_of(result)] == mark]
+    if not alike:
+        return None
+    first = max(alike, key=lambda result: RANK[outcome_of(result)])
+    bad = bool(first.observation.findings)
+    outcomes = Counter(map(outcome_of, alike))
+    listed = ", ".join(f"{outcomes[outcome]} {outcome}" for outcome in DropOutcome if outcomes[outcome])
+    return MatrixCell(
+        text=f"{len(alike)}/{len(results)}",
+        words=f"{kind}: {listed}",
+        mark=mark,
+        title=f"{kind}: {listed}. Each mark is a case, in the order of the stream.",
+        cases=tuple(
+            StripCase(sign=SIGNS[outcome_of(result)][0], words=f"{result.title}: {outcome_of(result)}", mark=mark)
+            for result in alike
+        ),
+        lines=(f"At {first.title} the client {describe_problem(first, state)}",) if bad else (),
+        wire=tuple(client_lines(run_of(first), state.mask, verbose=False)) if bad else (),
+        command=state.mask.show(first.reproduction.command) if bad and first.reproduction else "",
+    )
+
+
+_NAMED = 6
+"""Most cases of a group that are named."""
+_ALSO = 3
+"""Most sentences of a group besides that of its first case."""
+
+
+def kind_lines(state: RunState, paint: Paint = lambda _, text: text) -> Iterator[str]:
+    """A line for each kind of cases, if there are kinds: how they came out, and how many were left out."""
+    skipped = {item["kind"]: item["cases"] for item in list_untried(state)}
+    kinds: dict[str, Counter[DropOutcome]] = defaultdict(Counter)
+    for result in in_order(state.results):
+        kinds[run_of(result).kind][outcome_of(result)] += 1
+    if not any(kinds):
+        return
+    width = max(map(len, kinds))
+    for kind, outcomes in kinds.items():
+        words = [paint(SIGNS[o][1], f"{outcomes[o]} {o}") for o in DropOutcome if outcomes[o]]
+        left = [f"{skipped[kind]} not tried"] if kind in skipped else []
+        yield f"  {kind or 'asked for':<{width}}  {', '.join([*words, *left])}"
+    yield ""
+
+
+def strip_lines(results: Sequence[Result], events: int, paint: Paint = lambda _, text: text) -> Iterator[str]:
+    """A line for each kind of ending, with a sign for each event: the worst outcome of the cuts there."""
+    strips: dict[str, dict[int, DropOutcome]] = defaultdict(dict)
+    for result in in_order(results):
+        run = run_of(result)
+        if run.event is not None:
+            row, event = strips[run.row], min(run.event, events)
+            row[event] = max(row.get(event, DropOutcome.EXACT), outcome_of(result), key=RANK.__getitem__)
+    if not strips:
+        return
+    width = max(map(len, strips))
+    for name, row in strips.items():
+        signs = (paint(SIGNS[row[n]][1], SIGNS[row[n]][0]) if n in row else " " for n in range(events + 1))
+        yield f"  {name:<{width}}  {''.join(signs)}"
+    shown = {outcome for row in strips.values() for outcome in row.values()}
+    legend = ", ".join(f"{SIGNS[outcome][0]} {outcome}" for outcome in DropOutcome if outcome in shown)
+    yield f"  each column is an event of the stream, cut before or inside it: {legend}"
+
+
+def unharmed_lines(results: Sequence[Result]) -> Iterator[str]:
+    """Names the cases in which no planned fault took effect."""
+    unharmed = [result for result in list_cases(results) if run_of(result).unharmed]
+    if unharmed:
+        cases = format_count(len(unharmed), "case")
+        yield f"no fault took effect in {cases}, which therefore proves nothing: {_name_some(unharmed)}"
+
+
+def _name_some(results: Sequence[Result]) -> str:
+    named = ", ".join(result.title for result in results[:_NAMED])
+    return f"{named}{', …' if len(results) > _NAMED else ''}"
+
+
+def group_lines(group: Sequence[Result], state: RunState, *, verbose: bool = False) -> Iterator[str]:
+    """One kind of failure: how often it occurred, its first case in full, and a command that runs only that."""
+    first, run = group[0], run_of(group[0])
+    problems = list(dict.fromkeys(describe_problem(result, state) for result in group))
+    times, rule = format_count(len(group), "case"), first.rule
+    weight = f"a warning of {rule.id}" if first.verdict is Verdict.WARN else f"{rule.level} {rule.id}"
+    word = f"{first.outcome.word.upper()} {outcome_of(first)}"
+    yield f"{word} ({times}, {weight}) at {run.name} the client {problems[0]}"
+    if first.excuse:
+        yield f"  baseline: {state.mask.text(first.excuse)}"
+    if len(group) > 1:
+        yield f"  cases: {_name_some(group)}"
+    if verbose:
+        yield from (f"  also: {problem}" for problem in problems[1 : 1 + _ALSO])
+    yield from (f"  {line}" for line in client_lines(run, state.mask, verbose=verbose))
+    if first.reproduction is not None:
+        yield f"  this one alone:  {state.mask.show(first.reproduction.command)}"
+
+
+def groups(results: Sequence[Result]) -> list[list[Result]]:
+    """Group the failures by code; the worst and most frequent come first."""
+    found: dict[str, list[Result]] = defaultdict(list)
+    for result in in_order(results):
+        for finding in result.observation.findings:
+            found[finding.stable_code].append(result)
+    return sorted(found.values(), key=lambda group: (-RANK[outcome_of(group[0])], -len(group)))

@@ -9,9 +9,7 @@ from harness.benches.recordings.diff import Drift, Drifts
 from harness.look.assets import mark_of
 from harness.outcome.words import format_count
 from harness.report.diff_text import drift_totals
-from harness.report.page.comparison import compare_texts
-from harness.report.page.fragments import FragmentNames
-from harness.report.page.rendering import render_template
+from harness.report.page.rendering import FragmentNames, compare_texts, render_template
 
 _MOST = 500
 _NAMED = 40

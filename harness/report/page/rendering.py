@@ -7,6 +7,8 @@ that nothing else can run even if something were not escaped.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from difflib import SequenceMatcher
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -75,3 +77,69 @@ def format_breakable(name: str) -> Markup:
 def link_of(url: str) -> str:
     """The URL if it may be a link: one that leads into the web, and nothing that a browser would run."""
     return url if _WEB.match(url) else ""
+
+
+_SPACE = re.compile(r"\s+")
+
+
+class FragmentNames:
+    """Gives each text a fragment that no other text of the page has, and always the same one."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+        self._used: set[str] = set()
+
+    def name(self, text: str) -> str:
+        """The fragment of a text: the text itself without white space, if that is free."""
+        if text not in self._names:
+            plain = _SPACE.sub("-", text.strip()) or "part"
+            name, number = plain, 2
+            while name in self._used:
+                name, number = f"{plain}-{number}", number + 1
+            self._used.add(name)
+            self._names[text] = name
+        return self._names[text]
+
+
+_WORD = re.compile(r"\w+|\s+|[^\w\s]")
+_MOST = 4_000
+"""Most characters that are compared: more takes long, and nobody reads it."""
+
+_ALIKE = 0.25
+"""Below this share of common text, without spaces at its ends, the two are marked as a whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class MarkedText:
+    """A piece of text, and whether it differs from the other side."""
+
+    text: str
+    differs: bool
+
+
+def compare_texts(expected: str, actual: str) -> tuple[tuple[MarkedText, ...], tuple[MarkedText, ...]]:
+    """Both texts in parts, in their order."""
+    if not expected or not actual or max(len(expected), len(actual)) > _MOST:
+        return _mark_whole(expected), _mark_whole(actual)
+    before, after = _WORD.findall(expected), _WORD.findall(actual)
+    matcher = SequenceMatcher(None, before, after, autojunk=False)
+    blocks = matcher.get_matching_blocks()
+    common = sum(len("".join(before[block.a : block.a + block.size]).strip()) for block in blocks)
+    if common < _ALIKE * max(len(expected), len(actual)):
+        return _mark_whole(expected), _mark_whole(actual)
+    left: list[MarkedText] = []
+    right: list[MarkedText] = []
+    for tag, i, j, m, n in matcher.get_opcodes():
+        same = tag == "equal"
+        _add(left, "".join(before[i:j]), differs=not same)
+        _add(right, "".join(after[m:n]), differs=not same)
+    return tuple(left), tuple(right)
+
+
+def _mark_whole(text: str) -> tuple[MarkedText, ...]:
+    return (MarkedText(text, True),) if text else ()
+
+
+def _add(parts: list[MarkedText], text: str, *, differs: bool) -> None:
+    if text:
+        parts.append(MarkedText(text, differs))

@@ -11,9 +11,8 @@ from typing import Any
 from harness.look.assets import Mark, mark_of
 from harness.outcome import Accounted
 from harness.outcome.words import shorten
-from harness.report.page.fragments import FragmentNames
-from harness.report.page.outcome_rows import count_for_bar
-from harness.report.page.rendering import render_template
+from harness.report.html_report import count_for_bar
+from harness.report.page.rendering import FragmentNames, render_template
 from harness.report.side_by_side.differences import ComparedRow, ComparedRuns
 from harness.report.side_by_side.run_file import RunEntry, RunFile
 

@@ -15,7 +15,7 @@ from harness.cli import main
 from harness.contract import PROTOCOL
 from harness.interactions import INTERACTIONS
 from harness.report.evidence.display import EMBEDDED_ROOT, Display
-from harness.report.evidence.exchange_text import body_lines
+from harness.report.evidence.evidence_text import body_lines
 from harness.transport import ServerThread, UrlDriver
 from harness.wire import COMPLETE, Chunk, Chunked, Headers, PieceBody, Request, Response, encode
 from harness.wire.mask import Mask

@@ -148,7 +148,9 @@ def test_who_never_comes_back_is_told_first_with_what_it_got_last() -> None:
     told = r"the target was gone from \d+\.\d s on: the last request it got was POST /v1beta/interactions "
     assert re.fullmatch(told + r"with a body of 20,0\d\d bytes that is nested 10,001 deep", hole)
     assert [lost.status for lost in finished.lost] == [None]
-    assert str(conclude_checks(finished, account_for(finished.results, "check"))).startswith(f"T{hole[1:]}; ")
+    assert str(conclude_checks(finished, account_for(finished.results, "check"))).startswith(
+        f"INCOMPLETE: {hole}; "
+    )
 
 
 def test_what_was_sent_to_a_dying_target_is_no_suspect() -> None:

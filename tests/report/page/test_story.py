@@ -8,12 +8,10 @@ from harness.engine.decide import Policy, decide
 from harness.engine.results import ClientRun, Result, WireMoment
 from harness.interactions import INTERACTIONS
 from harness.outcome import Basis, Finding, Level, Observation, Rule, Source
-from harness.report.event_text import event_lines
 from harness.report.evidence.display import Display
-from harness.report.evidence.stream_events import number_in_whole
-from harness.report.page.comparison import compare_texts
-from harness.report.page.event_list import list_events
-from harness.report.page.fragments import FragmentNames
+from harness.report.evidence.stream_events import list_events, number_in_whole
+from harness.report.explanation import event_lines
+from harness.report.page.rendering import FragmentNames, compare_texts
 from harness.report.page.story.story import StoryStep
 from harness.report.page.story.tell import tell_story
 from harness.wire import At, By, Chunk, Ending, Exchange, ExchangeBuilder, Headers, How, Request, UntilClose

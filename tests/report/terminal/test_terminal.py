@@ -14,9 +14,9 @@ from harness.engine.traffic.traffic_policy import TrafficPolicy
 from harness.interactions import INTERACTIONS
 from harness.kit.check import Check
 from harness.outcome import Level
-from harness.report.presented_run import PresentedRun
-from harness.report.terminal.screen import wants_colour
-from harness.report.terminal.terminal_report import TerminalReport
+from harness.report.commands.presentation import PresentedRun
+from harness.report.screen import wants_colour
+from harness.report.terminal_report import TerminalReport
 from harness.wire import Request, Response
 from tests.engine import toys
 from tests.report.story import CATALOGUE

@@ -6,7 +6,7 @@ from urllib.parse import unquote
 
 from harness.outcome.words import shorten
 from harness.report.evidence.display import Display
-from harness.report.evidence.exchange_text import begin_body
+from harness.report.evidence.evidence_text import begin_body
 from harness.report.evidence.stream_events import read_events
 from harness.report.page.story.story import StoryStep
 from harness.wire import By, Ending, Exchange, How, Request

@@ -1,0 +1,389 @@
+"""The report that a person watches: what was probed, a progress line, a block for each failure, the totals.
+
+Layer 6. The same for every command; what it says is worded by the `Presentation`. Drawing on the terminal is left
+to `screen`.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import TextIO
+
+from harness.engine.capabilities import Capabilities, Capability
+from harness.engine.events import (
+    CheckFinished,
+    ExerciseStarted,
+    PhaseFinished,
+    Planned,
+    Probed,
+    Progressed,
+    RunEvent,
+    RunFinished,
+    RunStarted,
+    RunStopped,
+    Waiting,
+)
+from harness.engine.results import Result
+from harness.engine.traffic.retries import Waited, format_refusal
+from harness.engine.traffic.timeout_budget import TimeoutLosses
+from harness.kit.api import Lack
+from harness.outcome import Accounted, Because, Level, Outcome, Reason, Verdict
+from harness.outcome.words import format_count, shorten
+from harness.report.causes import FAILING, describe
+from harness.report.commands.presentation import COLORS, EXPLAINED, Paint, PresentedRun
+from harness.report.evidence.curl import curl
+from harness.report.evidence.evidence_text import count_evidence, logs
+from harness.report.screen import Heartbeat, Screen, count_seen, format_seconds
+from harness.wire import Exchange
+from harness.wire.control_characters import escape_controls
+
+_SURE_AFTER = 3
+"""Exercises after which the time left can be told."""
+
+
+class TerminalReport:
+    """Writes during the run. With `verbose` it explains each failure and warning and names every result.
+
+    With 2, each explanation has all exchanges in full. It is never silent for long (`screen.PAUSE`).
+    """
+
+    def __init__(
+        self,
+        out: TextIO,
+        state: PresentedRun,
+        *,
+        colour: bool = False,
+        verbose: int = 0,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._screen = Screen(out, colour=colour, now=now)
+        self._now = now
+        self._since = now()
+        self._heartbeat: Heartbeat | None = None
+        self._state = state
+        self._presentation = state.presentation
+        self._verbose = bool(verbose)
+        self._results = ResultPrinter(self._screen, state, verbose)
+        self._summary = SummaryPrinter(self._screen, state, self._results, verbose=self._verbose)
+        self._exercises = 0
+        self._begun = self._failed = 0
+        self._names: set[str] = set()
+        self._waits = 0
+        self._lock = threading.Lock()
+
+    def handle(self, event: RunEvent) -> None:
+        """React to one event; the state must have handled it already, except for `Waiting`."""
+        with self._lock:
+            self._handle(event)
+
+    def close(self) -> None:
+        """Say nothing more by itself; a run that finishes does this, too."""
+        if self._heartbeat is not None:
+            self._heartbeat.stop()
+
+    def _beat(self) -> None:
+        with self._lock:
+            self._screen.break_silence()
+
+    def _handle(self, event: RunEvent) -> None:  # noqa: C901 - one case an event: the match is the table
+        match event:
+            case RunStarted():
+                self._heartbeat = Heartbeat(self._beat)
+                self._screen.lines(self._presentation.opening(self._state))
+            case Probed(capabilities, requests, notes):
+                self._tell_capabilities(capabilities, requests)
+                self._screen.lines(f"note: {self._mask_text(note)}" for note in notes)
+            case Planned(_, exercises):
+                self._exercises = exercises
+                self._since = self._now()
+                self._screen.lines(self._presentation.format_plan(event))
+            case ExerciseStarted(name):
+                self._show_progress(name)
+            case Waiting(seconds, refusal):
+                self._tell_wait(seconds, refusal)
+            case Progressed():
+                self._screen.draw(_format_progress(event))
+            case CheckFinished(result):
+                self._count_result(result)
+            case PhaseFinished():
+                self._screen.lines(self._presentation.phase(event, self._state))
+            case RunStopped():
+                self._print_stop(event)
+            case RunFinished():
+                self.close()
+                self._summary.print_end(event)
+
+    def _mask_text(self, text: str) -> str:
+        return self._state.mask.show(text)
+
+    def _show_progress(self, name: str) -> None:
+        self._begun += 1
+        said = self._presentation.progress(name, again=name in self._names)
+        self._names.add(name)
+        done = min(self._begun, self._exercises)
+        self._screen.draw(f"[{done}/{self._exercises}] {said}{self._describe_progress(done - 1, self._exercises)}")
+
+    def _describe_progress(self, done: int, total: int) -> str:
+        """What failed so far, and about how long the rest takes."""
+        failed = f", {self._failed} failed" if self._failed else ""
+        if done < _SURE_AFTER or total <= done:
+            return failed
+        left = (self._now() - self._since) / done * (total - done)
+        return f"{failed}, about {format_seconds(left)} left" if left >= 1 else failed
+
+    def _tell_wait(self, seconds: float, refusal: Exchange) -> None:
+        if not self._waits:
+            first = self._mask_text(format_refusal(refusal))
+            self._screen.line(f"the target asks us to wait: {first}; what it refuses for now is asked again")
+        self._waits += 1
+        where = f"[{self._begun}/{self._exercises}] " if self._exercises else ""
+        self._screen.draw(f"{where}waits {seconds:.1f} s ({refusal.status})")
+
+    def _tell_capabilities(self, capabilities: Capabilities, requests: int) -> None:
+        asked = f"{format_count(requests, 'request')} to find out"
+        self._screen.line(f"capabilities ({asked}{'' if self._verbose else '; -v shows the answers'}):")
+        paint = self._screen.paint
+        self._screen.lines(
+            list_each(capabilities, paint, self._mask_text) if self._verbose else sum_up(capabilities, paint)
+        )
+
+    def _print_stop(self, stopped: RunStopped) -> None:
+        self._screen.line(f"stopped early: {self._mask_text(stopped.reason)}")
+        for log in logs([stopped.evidence], self._state.display):
+            self._screen.line(f"  {count_evidence([stopped.evidence]).partition(' ')[2]} {log.name}:".rstrip())
+            for line in log.lines:
+                self._screen.line(f"    {line}", whole=True)
+
+    def _count_result(self, result: Result) -> None:
+        if self._presentation.live:
+            self._failed += result.verdict in FAILING
+            self._results.print_brief(result)
+        else:
+            self._begun += bool(self._state.planned.checks)
+            self._failed += result.verdict is Verdict.FAIL
+            line = (
+                self._presentation.format_result(result, self._state, self._screen.paint) if self._verbose else ""
+            )
+            self._screen.lines([line] if line else [])
+            if 0 < self._begun <= (total := self._state.planned.checks):
+                so_far = self._describe_progress(self._begun, total)
+                self._screen.draw(f"[{self._begun}/{total}] {self._mask_text(result.id)}{so_far}")
+
+
+def _format_progress(progress: Progressed) -> str:
+    counts = ", ".join(f"{number} {word}" for word, number in progress.counts.items())
+    return f"{progress.name}: {counts}, {format_count(progress.findings, 'finding')}, {progress.seconds:.0f} s"
+
+
+_PROSE = re.compile(
+    r"\s*(requirement|source|what breaks|accepted|finding|expected|actual|cure|baseline|a cons|blocked)"
+)
+"""How the lines of an explanation begin that are no evidence: what is to be copied must not be wrapped."""
+
+_ARGUED = frozenset({Verdict.FAIL, Verdict.WARN, Verdict.XFAIL})
+"""Verdicts that -v explains."""
+
+
+class ResultPrinter:
+    """Prints results as they come. With `verbose` it explains each failure and warning; with 2, in full."""
+
+    def __init__(self, screen: Screen, state: PresentedRun, verbose: int) -> None:
+        self._screen = screen
+        self._state = state
+        self._presentation = state.presentation
+        self._verbose = bool(verbose)
+        self._whole = verbose > 1
+
+    def print_brief(self, result: Result) -> None:
+        """Print a result of the run that goes on: what is wrong at once, the rest as far as it is wanted."""
+        verdict = result.verdict
+        if verdict is Verdict.ERROR or (self._verbose and verdict in _ARGUED):
+            self.explain(result)
+        elif verdict in EXPLAINED or self._is_told(result):
+            tail, more = self._presentation.brief(result, self._state, verbose=self._verbose)
+            self._screen.line(self._write_headline(result) + tail)
+            self._screen.lines(more)
+
+    def explain(self, result: Result) -> None:
+        """Print a result with all that explains it."""
+        self._screen.line("")
+        self._screen.line(self._write_headline(result))
+        text = self._presentation.explain(result, self._state, verbose=self._verbose, whole=self._whole)
+        for line in text.split("\n"):
+            self._screen.line(f"  {line}" if line else "", whole=not _PROSE.match(line))
+
+    def _is_told(self, result: Result) -> bool:
+        if self._verbose:
+            return result.outcome is not Accounted.EXCLUDED
+        ours = result.observation.because is Because.OUR_LIMIT
+        told_at_the_end = ours or (self._state.stopped is not None and result.unjudged)
+        return not told_at_the_end and not self._presentation.is_quiet(result, self._state)
+
+    def _write_headline(self, result: Result) -> str:
+        label = self._screen.paint(COLORS[result.outcome], f"{result.outcome.word.upper():<11}")
+        lenient = result.rule.level is Level.MUST and result.observation.outcome is Outcome.NON_STRICT
+        level = f"{result.rule.level}, met in a lenient reading" if lenient else str(result.rule.level)
+        error = " (harness error)" if result.verdict is Verdict.ERROR else ""
+        return f"{label} {result.id} [{level}] {result.title}{error}"
+
+
+_LEFT_SHOWN = 5
+"""Most things left behind that are named one by one."""
+
+_LOST_SHOWN = 3
+"""Most requests that are printed which a target got last."""
+
+_SILENT = " (* no client can detect it)"
+
+_LISTED = 60
+"""Most failures that are listed at the end."""
+
+
+class SummaryPrinter:
+    """Prints the end of a run. `verbose`: the failures were explained as they came."""
+
+    def __init__(self, screen: Screen, state: PresentedRun, results: ResultPrinter, *, verbose: bool) -> None:
+        self._screen = screen
+        self._state = state
+        self._presentation = state.presentation
+        self._results = results
+        self._verbose = verbose
+
+    def print_end(self, finished: RunFinished) -> None:
+        """Print what a finished run comes to."""
+        self._screen.erase()
+        self._screen.lines(self._presentation.closing(self._state, self._screen.paint, verbose=self._verbose))
+        self._list_failures()
+        self._list_holes(finished)
+        self._screen.line("")
+        self._screen.line(self._state.write_totals(self._screen.paint))
+        if finished.waited.times:
+            self._screen.line(_describe_wait(finished.waited))
+        for path in finished.leftovers[:_LEFT_SHOWN]:
+            self._screen.line(f"left behind (its deletion failed): {self._mask_text(path)}")
+        if (more := len(finished.leftovers) - _LEFT_SHOWN) > 0:
+            self._screen.line(f"left behind, too: {more} more, which the JSON report names")
+        if finished.cut.hurried or finished.cut.unsent:
+            self._screen.line(self._state.mask.text(_describe_cut(finished.cut)))
+        if finished.halted:
+            self._screen.line(f"the run ended early: {self._mask_text(finished.halted)}")
+        self._screen.lines(self._state.list_notes(hint=not self._verbose))
+        if self._presentation.live and not self._verbose:
+            self._screen.lines(_name_what_v_adds(finished))
+        self._screen.line(self._state.verdict_text)
+
+    def _mask_text(self, text: str) -> str:
+        return self._state.mask.show(text)
+
+    def _list_holes(self, finished: RunFinished) -> None:
+        """What kept the run from judging, and how to send again what a target got last before it was gone."""
+        if finished.holes:
+            self._screen.line("")
+        self._screen.lines(self._mask_text(hole) for hole in finished.holes)
+        for lost in finished.lost[:_LOST_SHOWN]:
+            command = curl(lost.request, self._state.display)
+            for line in escape_controls(command).split("\n"):
+                self._screen.line(f"  {line}", whole=True)
+
+    def _list_failures(self) -> None:
+        """The worst failure in full, and a line for each: the worst first."""
+        causes = self._state.causes
+        failed = [result for cause in causes for result in cause.results]
+        if self._presentation.live:
+            if (worst := _worst_of(failed)) is not None and not self._verbose:
+                self._screen.lines(["", "the worst failure:"] if len(failed) > 1 else [])
+                self._results.explain(worst)
+            lines = [self._write_one_line(result) for result in failed]
+        else:
+            listed = [cause for cause in causes if self._presentation.lists_causes or cause.is_stale]
+            lines = [f"  {cause.key} ({cause.counts}): {cause.title}" for cause in listed]
+        unnamed = not self._presentation.live and any(cause.is_stale for cause in causes)
+        if len(lines) > 1 or unnamed:
+            self._screen.line("")
+            starred = any(map(_is_silent, failed)) and self._presentation.live
+            self._screen.line(f"failures, the worst first{_SILENT if starred else ''}:")
+            self._screen.lines(self._fit(line) for line in lines[:_LISTED])
+        if len(lines) > _LISTED:
+            self._screen.line(f"  … and {len(lines) - _LISTED} more, which the reports name")
+
+    def _write_one_line(self, result: Result) -> str:
+        error = result.reason is Reason.HARNESS_ERROR
+        word = self._screen.paint(COLORS[result.outcome], f"{'error' if error else result.outcome.word:<6}")
+        level = "" if result.rule.level is Level.MUST else f" [{result.rule.level}]"
+        return f"  {word} {result.id}{'*' if _is_silent(result) else ''}{level}: {describe(result, self._state)}"
+
+    def _fit(self, line: str) -> str:
+        """A line that the terminal does not wrap; in a log it is left whole."""
+        columns = self._screen.columns
+        unseen = len(line) - count_seen(line)
+        return line if columns is None else shorten(line, columns - 1 + unseen)
+
+
+def _name_what_v_adds(finished: RunFinished) -> Iterator[str]:
+    counts = finished.counts
+    brief = ["warning"] * bool(counts[Verdict.WARN]) + ["failure"] * (counts[Verdict.FAIL] > 1)
+    if brief:
+        yield f"-v explains each {' and '.join(brief)}"
+
+
+def _is_silent(result: Result) -> bool:
+    """Whether it is a failure that a client cannot notice."""
+    return result.rule.silent and result.verdict is Verdict.FAIL
+
+
+def _worst_of(failed: Sequence[Result]) -> Result | None:
+    """The worst failure of the target; errors of our own were explained when they came."""
+    return next((result for result in failed if result.verdict is Verdict.FAIL), None)
+
+
+def _describe_wait(waited: Waited) -> str:
+    return f"waited {waited.seconds:.1f} s in {waited.times} pauses that the target asked for"
+
+
+def _describe_cut(cut: TimeoutLosses) -> str:
+    """What was not asked, or got too little time, because answers did not end; and what to do about it."""
+    unsent = f"{format_count(cut.unsent, 'request was', 'requests were')} not sent" if cut.unsent else ""
+    hurried = f"{cut.hurried} got less time" if cut.hurried else ""
+    return (
+        f"{format_count(cut.answers, 'answer')} did not end in time (the first: {cut.first}), so "
+        f"{' and '.join(filter(None, (hurried, unsent)))}: the checks that need these were not tested "
+        "(-v names them); help: if the target is only slow, raise `--timeout`"
+    )
+
+
+_OFFERED, _NOT_DONE = "offered", "accepted but not fulfilled"
+_LACKS = {
+    Lack.NOT_DONE: _NOT_DONE,
+    Lack.REFUSED: "not offered",
+    Lack.UNSEEN: "not tested (requested, but not observed)",
+    Lack.DENIED: "excluded",
+    Lack.UNASKED: "not tested (time limit reached)",
+    Lack.UNDECLARED: "not tested (needs `--capability` or `--other-api-key`)",
+}
+_COLOURS = {_OFFERED: "32", _NOT_DONE: "31"}
+
+
+def sum_up(capabilities: Capabilities, paint: Paint) -> Iterator[str]:
+    """A line for what is offered, and one for each reason why others are not."""
+    rows: dict[str, list[str]] = {words: [] for words in (_OFFERED, *_LACKS.values())}
+    for item in capabilities:
+        rows[_words_of(item)].append(item.name)
+    for words, names in rows.items():
+        if names:
+            yield f"  {paint(_COLOURS.get(words, '2'), f'{words}:')} {', '.join(names)}"
+
+
+def list_each(capabilities: Capabilities, paint: Paint, clean: Callable[[str], str]) -> Iterator[str]:
+    """A line for each: whether it is offered, how that is known, and what was seen, which `clean` makes safe."""
+    for item in capabilities:
+        missing = paint("31", "!") if item.lack is Lack.NOT_DONE else "-"
+        sign = paint("32", "+") if item.present else missing
+        note = f" ({' '.join(item.note.split())})" if item.note else ""
+        yield f"  {sign}{item.name:<16} {item.how}{clean(note)}"
+
+
+def _words_of(item: Capability) -> str:
+    return _OFFERED if item.present else _LACKS[item.lack]
