@@ -138,7 +138,7 @@ def _find_way_out(path: Path, folder: Path) -> str:
         real = Path(os.path.realpath(one))
         if not real.is_relative_to(inside):
             return f"leads to {str(real)!r}, out of its own folder"
-        if ".git" in real.relative_to(inside).parts:
+        if ".git" in (part.casefold() for part in real.relative_to(inside).parts):  # disks may fold case
             return f"leads to {str(real)!r}, into the repository's own data"
     return ""
 

@@ -69,7 +69,9 @@ def listening() -> Iterator[tuple[str, list[tuple[str, str]]]]:
 CHECK = ("check", "emulator", "-c", "get.unknown")
 
 
-@pytest.mark.parametrize("where", ["../victim", "link", "folder/victim", ".git/hooks/post-checkout"])
+@pytest.mark.parametrize(
+    "where", ["../victim", "link", "folder/victim", ".git/hooks/post-checkout", ".GIT/new.md"]
+)
 def test_a_report_stays_in_its_folder(where: str, repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A report that a file of the folder names is not written outside, through a link, or among git's files."""
     victim = repository.parent / "victim"
@@ -77,10 +79,12 @@ def test_a_report_stays_in_its_folder(where: str, repository: Path, capsys: pyte
     (repository / "link").symlink_to(victim)
     (repository / "folder").symlink_to(repository.parent)
     (repository / ".git" / "hooks").mkdir(parents=True)
+    (repository / ".GIT").mkdir(exist_ok=True)
     configure(repository, f'model = "; rm -rf /"\nreport = ["markdown={where}"]')
     assert main(CHECK) == 2
     assert victim.read_text("utf-8") == "mine"
     assert not (repository / ".git" / "hooks" / "post-checkout").exists()
+    assert not (repository / ".GIT" / "new.md").exists()
     said = capsys.readouterr().err
     assert str(repository / "pyproject.toml") in said
     assert f"say --report markdown={where} on the command line" in said
