@@ -185,8 +185,8 @@ def test_a_server_that_streams_one_at_a_time_mixes_nothing() -> None:
     [
         (
             ForgetsParents(),
-            "untestable",
-            "untested MUST chain.takes-effect: chain.history stands in the way",
+            "blocked",
+            "1 MUST check was not tested (chain.takes-effect): chain.history stands in the way",
         ),
         (CountsNoHistory(), "pass", ""),
         (ForgetsCounting(), "pass", ""),
@@ -211,9 +211,11 @@ def test_a_must_that_only_a_warning_blocks_is_untested_and_fails_under_strict(
     assert check(ForgetsParents(), "chain.*").exit == 0
     said = capsys.readouterr().out
     assert re.search(
-        r"^untested MUST chain\.takes-effect: .*; testable once chain\.history holds", said, re.MULTILINE
+        r"^1 MUST check was not tested \(chain\.takes-effect\): .*\n  help: test it once chain\.history passes",
+        said,
+        re.MULTILINE,
     )
-    assert "1 not judged: untested; " in said.splitlines()[-1]
+    assert ", 1 not tested, " in said.splitlines()[-1]
     strict = check(ForgetsParents(), "chain.*", words=("--strict",))
     assert strict.exit == 1
     assert strict.verdicts["chain.history"] == "fail"

@@ -93,7 +93,7 @@ def test_a_server_that_is_gone_for_good_is_not_green(capsys: pytest.CaptureFixtu
         report = check_at(url, "rob.*,err.no-crash,get.ok")
     assert (report.exit, report.verdicts["err.no-crash"]) == (4, "untestable")
     lines = capsys.readouterr().out.splitlines()
-    assert lines[-1].startswith("The target was gone from ")
+    assert lines[-1].startswith("INCOMPLETE: the target was gone from ")
     assert "the last request it got was POST /v1beta/interactions with a body of 20,0" in lines[-1]
     told = next(number for number, line in enumerate(lines) if line.startswith("the target was gone from"))
     assert "curl -sS" in lines[told + 1]

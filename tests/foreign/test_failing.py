@@ -52,7 +52,10 @@ class FailsAtTimes(FailsAll):
 
 @pytest.mark.parametrize(
     ("service", "said"),
-    [(FailsAll(), "No run completed: "), (FailsInBackground(), "No background run completed: ")],
+    [
+        (FailsAll(), "INCOMPLETE: no run completed: "),
+        (FailsInBackground(), "INCOMPLETE: no background run completed: "),
+    ],
 )
 def test_who_only_fails_is_not_judged(
     service: ForeignService, said: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
@@ -66,7 +69,7 @@ def test_who_only_fails_is_not_judged(
     assert last.startswith(said)
     assert "(--model)" in last
     badge = json.loads(formats["badge"].read_text(encoding="utf-8"))
-    assert (badge["message"], badge["color"]) == ("not judged", "lightgrey")
+    assert (badge["message"], badge["color"]) == ("incomplete", "lightgrey")
     assert said in formats["markdown"].read_text(encoding="utf-8")
     assert 'errors="0"' not in formats["junit"].read_text(encoding="utf-8").splitlines()[1]
 
