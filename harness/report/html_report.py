@@ -24,8 +24,7 @@ from harness.report.evidence.stream_events import EventList, list_events, number
 from harness.report.explanation import replay_words, reproduction_lines
 from harness.report.finding_text import place
 from harness.report.page.rendering import FragmentNames, MarkedText, compare_texts, link_of, render_template
-from harness.report.page.story.story import Story
-from harness.report.page.story.tell import tell_story
+from harness.report.story import Story, tell_story
 
 MOST_DETAILED = 50
 """Failures that are shown with their evidence; the others are named, and the JSON report has theirs."""

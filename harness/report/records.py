@@ -17,7 +17,7 @@ from harness.outcome import Finding, Rule, Verdict, Where
 from harness.report.accounting import Accounting, RunVerdict, accounting_record
 from harness.report.evidence.display import Display
 from harness.report.evidence.evidence_text import logs
-from harness.report.page.story.tell import tell_story
+from harness.report.story import tell_story
 
 
 def check_record(check: Check) -> dict[str, Any]:

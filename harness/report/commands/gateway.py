@@ -15,8 +15,8 @@ from harness.outcome.words import format_count
 from harness.report.accounting import accounting_record
 from harness.report.commands.presentation import Presentation, Section
 from harness.report.evidence.evidence_text import logs
-from harness.report.page.story.tell import tell_story
 from harness.report.records import finding_record, outcome_record, source_record, target_record, unanswered_record
+from harness.report.story import tell_story
 
 if TYPE_CHECKING:
     from harness.engine.events import Planned

@@ -12,8 +12,7 @@ from harness.report.evidence.display import Display
 from harness.report.evidence.stream_events import list_events, number_in_whole
 from harness.report.explanation import event_lines
 from harness.report.page.rendering import FragmentNames, compare_texts
-from harness.report.page.story.story import StoryStep
-from harness.report.page.story.tell import tell_story
+from harness.report.story import StoryStep, tell_story
 from harness.wire import At, By, Chunk, Ending, Exchange, ExchangeBuilder, Headers, How, Request, UntilClose
 from harness.wire.mask import Mask
 

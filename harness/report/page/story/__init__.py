@@ -1,1 +1,0 @@
-"""The story of a result: what happened on the wire, told as the steps of a sequence diagram. Layer 6."""

@@ -1,0 +1,407 @@
+"""What happened on the wire, as the steps of a sequence diagram: messages, chunks, pauses, breaks.
+
+Layer 6, values. A story is drawn as an ordered list and printed into the JSON report, so every step is plain text.
+Secrets are hidden. Times are milliseconds since the first request, where they are known.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
+from typing import Any
+from urllib.parse import unquote
+
+from harness.engine.results import ClientRun, Result
+from harness.faults.grammar import spell_out
+from harness.kit.relay import RelayedExchange
+from harness.outcome import Finding
+from harness.outcome.words import format_count, shorten
+from harness.report.evidence.display import Display
+from harness.report.evidence.evidence_text import begin_body
+from harness.report.evidence.stream_events import StreamEvent, lost_by, number_events, read_events
+from harness.wire import By, Ending, Exchange, How, Request
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoryStep:
+    """One line of the diagram.
+
+    `kind`: `request` and `answer` are arrows, `missing` is an answer that never came, `pause` and `break` are
+    bands. `lane`: `front` is between the client and what is judged, `back` behind a gateway. `quoted` is of the
+    wire: a path, or the beginning of a body. `cells` are the events of one chunk. `at` is in milliseconds, None
+    if it is not known. `hot`: a finding speaks of it.
+    """
+
+    kind: str
+    text: str
+    at: int | None = None
+    lane: str = "front"
+    quoted: str = ""
+    detail: str = ""
+    cells: tuple[str, ...] = ()
+    hot: bool = False
+
+    def record(self) -> dict[str, Any]:
+        """The step as plain data, without what it does not have."""
+        values = {name: value for name, value in asdict(self).items() if value not in ("", None, (), False)}
+        return {**values, **({"cells": list(self.cells)} if self.cells else {})}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """The steps of a result and the names of the lanes, two or three; `about` counts in a few words."""
+
+    lanes: tuple[str, ...]
+    about: str
+    steps: tuple[StoryStep, ...]
+
+    def record(self) -> dict[str, Any]:
+        """The story as plain data."""
+        return {"lanes": list(self.lanes), "about": self.about, "steps": [step.record() for step in self.steps]}
+
+
+_MOST_CHUNKS = 9
+"""Chunks of an answer that are drawn one by one; of more, the first, the last, and those around the fault."""
+
+_AT_ONCE = 0.005
+"""Seconds within which chunks come at once."""
+
+
+@dataclass(slots=True)
+class Burst:
+    """Events that came at once, in one or several chunks; `at` is in seconds since the request."""
+
+    at: float
+    chunks: int
+    events: list[StreamEvent]
+
+
+def draw_burst(
+    burst: Burst, began: float | None, accused: set[int], label: str, status: str, number: int
+) -> StoryStep:
+    """The arrow of a burst; the first one of a stream (`number` 0) carries the `status`."""
+    cells = tuple(f"{event.number} {event.name}" for event in burst.events[:MOST_CELLS])
+    more = len(burst.events) - MOST_CELLS
+    one_chunk = "one chunk" if burst.chunks == 1 and len(burst.events) > 1 else ""
+    several = f"{burst.chunks} chunks" if burst.chunks > 1 else ""
+    return StoryStep(
+        kind="answer",
+        text=status if not number else "",
+        at=None if began is None else round(1000 * (began + burst.at)),
+        cells=cells,
+        detail=", ".join(filter(None, (f"{more} more" if more > 0 else "", one_chunk, several, label))),
+        hot=any(event.number in accused for event in burst.events),
+    )
+
+
+def group_by_chunk(exchange: Exchange, events: Sequence[StreamEvent]) -> list[Burst]:
+    """The events by the moment at which the piece came that completed them; what comes at once together."""
+    bursts: list[Burst] = []
+    sizes, moments = exchange.arrivals.sizes, exchange.arrivals.moments
+    piece, received = -1, 0
+    for event in events:
+        before = piece
+        while received < event.end and piece + 1 < len(sizes):
+            piece += 1
+            received += sizes[piece]
+        moment = moments[piece] if 0 <= piece < len(moments) else 0.0
+        if bursts and moment - bursts[-1].at < _AT_ONCE:
+            bursts[-1].events.append(event)
+            bursts[-1].chunks += piece != before
+        else:
+            bursts.append(Burst(moment, 1, [event]))
+    return bursts
+
+
+def choose_bursts(chunks: Sequence[Burst], accused: set[int]) -> set[int]:
+    """The numbers of the bursts that are drawn."""
+    if len(chunks) <= _MOST_CHUNKS:
+        return set(range(len(chunks)))
+    keep = {0, 1, 2, len(chunks) - 2, len(chunks) - 1}
+    for number, burst in enumerate(chunks):
+        if len(keep) < 2 * _MOST_CHUNKS and any(event.number in accused for event in burst.events):
+            keep.update(range(max(0, number - 1), min(len(chunks), number + 2)))
+    return keep
+
+
+def fold_bursts(skipped: Sequence[Burst]) -> StoryStep:
+    """One line in place of bursts that are not drawn: how many, and of what."""
+    kinds = Counter(event.name for burst in skipped for event in burst.events)
+    listed = ", ".join(f"{name} ×{number}" if number > 1 else name for name, number in kinds.most_common(4))
+    return StoryStep(
+        kind="pause", text=f"{format_count(sum(burst.chunks for burst in skipped), 'chunk')}: {listed}"
+    )
+
+
+MOST_CELLS = 12
+"""Most events of one chunk that are named."""
+
+_PATH = 64
+"""Most characters of a path."""
+
+_DETAIL = 90
+"""Most characters of what a body says."""
+
+
+def request_step(
+    request: Request, began: float | None, display: Display, *, lane: str = "front", hot: bool = False
+) -> StoryStep:
+    """The arrow of a request, `began` seconds after the first one."""
+    return StoryStep(
+        kind="request",
+        text=request.method,
+        at=None if began is None else round(1000 * began),
+        lane=lane,
+        quoted=shorten_path(display.mask.show(request.target)),
+        detail=say_body(request.body, request, display),
+        hot=hot,
+    )
+
+
+def shorten_path(target: str) -> str:
+    """The path without what all requests begin with; the whole one is in the text below."""
+    path, question, query = target.partition("?")
+    parts = path.split("/")
+    short = "…/" + "/".join(shorten(part, 18) for part in parts[2:]) if len(parts) > 3 or parts[2:] else path
+    return shorten(f"{short}{question}{unquote(query, errors='replace')}", _PATH)
+
+
+def say_body(body: bytes, request: Request, display: Display) -> str:
+    """The beginning of a body, in one line."""
+    return begin_body(body, display.mask, _DETAIL, request)
+
+
+def say_answer(exchange: Exchange, display: Display) -> str:
+    """The beginning of an answer, in one line."""
+    return say_body(exchange.body, exchange.request, display)
+
+
+def format_ending(ending: Ending) -> str:
+    """Who ended an answer, and how, in plain words."""
+    if ending.by is By.CLIENT:
+        return "the client hangs up"
+    where = ending.at.replace("_", " ")
+    if ending.by is By.LIMIT:
+        return f"nothing more came in time ({where})" if ending.how is How.TIMEOUT else f"our limit ({where})"
+    words = {
+        How.COMPLETE: "complete",
+        How.FIN: "the connection is closed",
+        How.RST: "the connection is reset",
+        How.REFUSED: "the connection is refused",
+        How.TLS: "TLS fails",
+        How.BAD_HTTP: "no valid HTTP",
+    }
+    return f"{words.get(ending.how, str(ending.how))} {where}"
+
+
+def format_span(seconds: float) -> str:
+    """A time between two moments."""
+    return f"{seconds:.1f} s" if seconds >= 1 else f"{round(1000 * seconds)} ms"
+
+
+def answer_step(exchange: Exchange, lane: str, display: Display, *, hot: bool = False) -> StoryStep:
+    """The arrow of an answer whose moment is not known; a break if none came."""
+    if exchange.status is None:
+        return StoryStep(kind="break", text=f"no answer: {format_ending(exchange.ending)}", lane=lane, hot=hot)
+    broken = "" if exchange.ending.complete else f"; {format_ending(exchange.ending)}"
+    if exchange.is_stream:
+        events = read_events(exchange, display)
+        cells = tuple(f"{event.number} {event.name}" for event in events[:MOST_CELLS])
+        more = f"{len(events) - MOST_CELLS} more" if len(events) > MOST_CELLS else ""
+        return StoryStep(
+            kind="answer",
+            text=str(exchange.status),
+            lane=lane,
+            hot=hot,
+            cells=cells,
+            detail=f"{more}{broken}".strip("; "),
+        )
+    said = say_answer(exchange, display)
+    return StoryStep(
+        kind="answer", text=str(exchange.status), lane=lane, quoted=said, hot=hot, detail=broken.strip("; ")
+    )
+
+
+PAUSE = 0.1
+"""Seconds without a byte that are worth a line."""
+
+MOST_EXCHANGES = 24
+
+
+def tell_exchanges(
+    exchanges: Sequence[Exchange], named: dict[int, str], findings: Sequence[Finding], display: Display
+) -> Story:
+    """The story of `exchanges`; `named` has what findings call each, by its identity."""
+    timed = all(e.began is not None for e in exchanges)
+    shown = (sorted(exchanges, key=_find_start) if timed else list(exchanges))[:MOST_EXCHANGES]
+    first = _find_start(shown[0]) if timed else 0.0
+    parallel = timed and _overlap([e for e in shown if e.is_stream])
+    moments: list[_Moment] = []
+    streams = 0
+    for number, exchange in enumerate(shown):
+        streams += exchange.is_stream
+        name = named.get(id(exchange), "")
+        about = [each for each in findings if _names(each, name, last=exchange is exchanges[-1])]
+        label = f"stream {streams}" if parallel and exchange.is_stream else ""
+        events = number_events(exchange, shown[:number], about, display) if exchange.is_stream else []
+        began = _find_start(exchange) - first if timed else None
+        moments += _tell_exchange(exchange, began, events, about, display, label)
+    steps = list(_with_pauses(sorted(moments, key=lambda moment: moment.at) if timed else moments))
+    left_out = len(exchanges) - len(shown)
+    if left_out:
+        steps.append(StoryStep(kind="pause", text=f"{format_count(left_out, 'more exchange')}, below as text"))
+    took = f", {format_span(max(m.at for m in moments))}" if timed else ""
+    return Story(
+        lanes=("client", "target"), about=format_count(len(exchanges), "request") + took, steps=tuple(steps)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Moment:
+    """A step, and when it was: seconds since the first request, or since its own if nothing else is known."""
+
+    at: float
+    step: StoryStep
+
+
+def _find_start(exchange: Exchange) -> float:
+    return exchange.began or 0.0
+
+
+def _overlap(streams: Sequence[Exchange]) -> bool:
+    """Whether one of the streams begins while another one flows."""
+    return any(_find_start(later) < _find_start(one) + one.seconds for one, later in pairwise(streams))
+
+
+def _with_pauses(moments: Sequence[_Moment]) -> Iterator[StoryStep]:
+    """The steps, with a band wherever nothing was sent for a while."""
+    before: float | None = None
+    for moment in moments:
+        if before is not None and moment.at - before > PAUSE:
+            yield StoryStep(kind="pause", text=format_span(moment.at - before))
+        before = moment.at
+        yield moment.step
+
+
+def _names(finding: Finding, name: str, *, last: bool) -> bool:
+    """Whether a finding speaks of what has this name; if it names an event and no exchange, of the last one."""
+    if not finding.where.exchange:
+        return last and finding.where.event is not None
+    return finding.where.exchange == name
+
+
+def _tell_exchange(
+    exchange: Exchange,
+    began: float | None,
+    events: Sequence[StreamEvent],
+    findings: Sequence[Finding],
+    display: Display,
+    label: str,
+) -> Iterator[_Moment]:
+    hot = bool(findings)
+    start = began or 0.0
+    end = start + exchange.seconds
+    timed = None if began is None else round(1000 * end)
+    request = request_step(exchange.request, began, display, hot=hot and exchange.status is None)
+    yield _Moment(start, replace(request, detail=f"{label} {request.detail}".strip()))
+    if exchange.status is None:
+        ending = f"no answer: {format_ending(exchange.ending)}"
+        yield _Moment(end, StoryStep(kind="break", text=ending, at=timed, hot=hot))
+        return
+    if exchange.is_stream:
+        yield from _tell_stream(exchange, began, events, findings, display, label)
+    else:
+        said = say_answer(exchange, display)
+        yield _Moment(end, StoryStep(kind="answer", text=str(exchange.status), quoted=said, at=timed, hot=hot))
+    if not exchange.ending.complete:
+        text = f"{label}: {format_ending(exchange.ending)}" if label else format_ending(exchange.ending)
+        yield _Moment(end, StoryStep(kind="break", text=text, at=timed))
+
+
+def _tell_stream(
+    exchange: Exchange,
+    began: float | None,
+    events: Sequence[StreamEvent],
+    findings: Sequence[Finding],
+    display: Display,
+    label: str,
+) -> Iterator[_Moment]:
+    start = began or 0.0
+    chunks = group_by_chunk(exchange, events)
+    first = chunks[0].at if chunks else exchange.seconds
+    lost = lost_by(findings)
+    for finding in lost:
+        text = f"{display.mask.show(finding.expected)}, event {finding.where.event}, never comes"
+        yield _Moment(start + first, StoryStep(kind="missing", text=text, hot=True))
+    if not chunks:
+        empty = StoryStep(kind="answer", text=str(exchange.status), detail="a stream without an event", hot=True)
+        yield _Moment(start + first, empty)
+        return
+    places = [f.where.event for f in findings if f.where.event is not None and not lost]
+    accused = {events[place].number for place in places if place < len(events)}
+    keep = choose_bursts(chunks, accused)
+    skipped: list[Burst] = []
+    for number, burst in enumerate(chunks):
+        if number not in keep:
+            skipped.append(burst)
+            continue
+        if skipped:
+            yield _Moment(start + skipped[-1].at, fold_bursts(skipped))
+            skipped = []
+        yield _Moment(start + burst.at, draw_burst(burst, began, accused, label, str(exchange.status), number))
+
+
+def tell_story(result: Result, display: Display) -> Story | None:
+    """What happened, as the evidence of a result shows it; None if nothing was sent."""
+    exchanges = [item for item in result.evidence if isinstance(item, Exchange)]
+    relayed = [item for item in result.evidence if isinstance(item, RelayedExchange)]
+    runs = [item for item in result.evidence if isinstance(item, ClientRun)]
+    if exchanges:
+        names = result.named or ("",) * len(result.evidence)
+        named = {id(item): name for item, name in zip(result.evidence, names, strict=True)}
+        return tell_exchanges(exchanges, named, result.observation.findings, display)
+    if relayed:
+        return _tell_relayed(relayed, {finding.where.exchange for finding in result.observation.findings}, display)
+    return _tell_run(runs[0], display) if runs else None
+
+
+def _tell_relayed(relayed: Sequence[RelayedExchange], accused: set[str], display: Display) -> Story:
+    chosen = [item for item in relayed if item.name in accused] or list(relayed)
+    steps: list[StoryStep] = []
+    for item in chosen[:3]:
+        steps.append(request_step(item.client.request, None, display))
+        behind = (*item.upstream, *item.misrouted)
+        for number, exchange in enumerate(behind):
+            steps.append(request_step(exchange.request, None, display, lane="back", hot=number > 0))
+            steps.append(answer_step(exchange, "back", display))
+        if not behind:
+            steps.append(StoryStep(kind="missing", text="nothing arrives upstream", lane="back", hot=True))
+        steps.append(answer_step(item.client, "front", display, hot=item.name in accused))
+    left = len(chosen) - 3
+    if left > 0:
+        steps.append(StoryStep(kind="pause", text=f"{format_count(left, 'more passage')}, below as text"))
+    return Story(
+        lanes=("client", "gateway", "upstream"),
+        about=format_count(len(relayed), "passage"),
+        steps=tuple(steps),
+    )
+
+
+def _tell_run(run: ClientRun, display: Display) -> Story:
+    def show(text: str) -> str:
+        return display.mask.show(text)
+
+    steps: list[StoryStep] = []
+    for moment in run.moments[:MOST_EXCHANGES]:
+        method, _, rest = show(moment.request).partition(" ")
+        path, *remarks = rest.split(" ", 1)
+        at, remark = round(1000 * moment.at), "".join(remarks)
+        steps.append(StoryStep(kind="request", text=method, quoted=shorten_path(path), detail=remark, at=at))
+        steps.append(StoryStep(kind="answer", text=show(moment.answer)))
+        if moment.fault:
+            steps.append(StoryStep(kind="break", text=show(spell_out(moment.fault)), hot=True))
+    if run.end:
+        steps.append(StoryStep(kind="pause", text=f"the client {show(run.end)}"))
+    return Story(lanes=("client", "server"), about=format_count(len(run.moments), "request"), steps=tuple(steps))
