@@ -35,10 +35,7 @@ CHILDREN = frozenset({"subprocess", "multiprocessing"})
 
 _EXEMPT = frozenset({*_TOOLS, *CHILDREN})
 _OWN = ("harness.plugin.", "harness.transport.", "harness.benches.")
-_PASSING = frozenset({
-    "threading", "queue", "concurrent.futures._base", "concurrent.futures.thread",
-    *(f"{__package__}.{name}" for name in ("virtual_clock", "clock_readings", "thread_waits", "sleep_skipping")),
-})  # fmt: skip
+_PASSING = frozenset({"threading", "queue", "concurrent.futures._base", "concurrent.futures.thread", __name__})
 """Modules that wait, or ask for the time, on behalf of others."""
 
 _MOMENT = 0.02

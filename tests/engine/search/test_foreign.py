@@ -22,7 +22,7 @@ from harness.cli.commands.fuzz import SAME
 from harness.emulator import Emulator
 from harness.engine.search import exhaustive, run, shrink
 from harness.outcome import Exit
-from harness.report.terminal import screen
+from harness.report import screen
 from harness.transport import ServerThread
 from harness.wire import Request, Response
 from tests.engine.search import foreign_servers as foreign
