@@ -21,11 +21,11 @@ FURTHER = ("chain", "tools", "cancel")
 
 
 def torture(*words: str) -> dict[str, str]:
-    """The outcome of each kind of cases."""
+    """Return the detail word of each kind of cases."""
     command = [sys.executable, "-m", "harness", "torture", "--json", *words]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.stdout, done.stderr
-    return {case["kind"]: case["outcome"] for case in json.loads(done.stdout)["cases"]}
+    return {case["kind"]: case["detail"] for case in json.loads(done.stdout)["cases"]}
 
 
 @pytest.mark.parametrize("mode", FURTHER)
@@ -38,4 +38,4 @@ def test_ours_are_right_in_every_further_mode(name: str, mode: str) -> None:
         pytest.importorskip("google.genai", reason="pip install -e '.[sdk]'")
     found = torture("--client", name, "--mode", mode, "--set", TABLES[mode])
     assert len(found) > 8
-    assert {kind: outcome for kind, outcome in found.items() if outcome not in RIGHT} == {}
+    assert {kind: detail for kind, detail in found.items() if detail not in RIGHT} == {}

@@ -44,7 +44,7 @@ class Safe:
     lines: str
     mode: str
     kinds: str = MOST
-    outcomes: frozenset[str] = frozenset(RIGHT)
+    details: frozenset[str] = frozenset(RIGHT)
 
     def __str__(self) -> str:
         return f"{self.client} {self.mode}"
@@ -57,19 +57,19 @@ SAFE = (
     Safe(client="documented-loop", lines="safe_loop.py", mode="follow", kinds=SLOW),
     Safe(client="google-genai-async", lines="safe_genai_async.py", mode="background"),
     Safe(client="@google/genai", lines="safe_genai.mjs", mode="background"),
-    Safe(client="litellm", lines="safe_litellm.py", mode="poll", kinds=POLLS, outcomes=frozenset(HONEST)),
+    Safe(client="litellm", lines="safe_litellm.py", mode="poll", kinds=POLLS, details=frozenset(HONEST)),
     Safe(client="google-adk", lines="safe_adk.py", mode="create"),
     Safe(client="any-llm", lines="safe_any_llm.py", mode="create"),
-    Safe(client="ai-sdk", lines="safe_ai_sdk.mjs", mode="create", outcomes=frozenset(HONEST)),
-    Safe(client="tanstack-ai", lines="safe_tanstack.mjs", mode="create", outcomes=frozenset(HONEST)),
-    Safe(client="curl", lines="safe_curl.sh", mode="poll", kinds=POLLS, outcomes=frozenset(HONEST)),
+    Safe(client="ai-sdk", lines="safe_ai_sdk.mjs", mode="create", details=frozenset(HONEST)),
+    Safe(client="tanstack-ai", lines="safe_tanstack.mjs", mode="create", details=frozenset(HONEST)),
+    Safe(client="curl", lines="safe_curl.sh", mode="poll", kinds=POLLS, details=frozenset(HONEST)),
 )
 IN_THIS_PYTHON = {"safe_genai.py", "safe_loop.py"}
 """These need google-genai alone, which the other tests have, too."""
 
 
 def played(safe: Safe, command: Sequence[str], cwd: Path) -> dict[str, str]:
-    """The outcome of each fault."""
+    """Return the detail word of each fault."""
     name = "polling-table" if safe.mode == "poll" else "table"
     words = ["--set", name, "--mode", safe.mode, "--kinds", safe.kinds, "--timeout", "90"]
     loop = ["--loop"] if find_ready(safe.client).loops else []
@@ -77,7 +77,7 @@ def played(safe: Safe, command: Sequence[str], cwd: Path) -> dict[str, str]:
     done = subprocess.run([*torture, *command], cwd=cwd, capture_output=True, text=True, timeout=580, check=False)
     assert done.stdout, done.stderr
     cases: list[dict[str, Any]] = json.loads(done.stdout)["cases"]
-    return {case["kind"]: case["outcome"] for case in cases}
+    return {case["kind"]: case["detail"] for case in cases}
 
 
 def write_programs(place: Path, safe: Safe) -> Path:
@@ -109,7 +109,7 @@ def test_the_lines_make_it_safe(tmp_path: Path, safe: Safe) -> None:
         place = Path(driver).parent.parent / "safe"  # Node looks for packages above a program
     found = played(safe, [*start, str(write_programs(place, safe))], place)
     assert set(found) == set(safe.kinds.split(","))
-    assert {kind: outcome for kind, outcome in found.items() if outcome not in safe.outcomes} == {}
+    assert {kind: detail for kind, detail in found.items() if detail not in safe.details} == {}
 
 
 def test_each_client_of_the_table_has_its_lines() -> None:

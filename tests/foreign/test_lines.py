@@ -37,8 +37,8 @@ def test_a_line_names_what_a_wrong_create_held(capsys: pytest.CaptureFixture[str
 
 
 def test_a_must_that_only_warns_says_why(capsys: pytest.CaptureFixture[str]) -> None:
-    """A `WARN` of a MUST looks like a mistake unless the line says that a lenient reading keeps it."""
+    """A `WARNED` MUST looks like a mistake unless the line says that a lenient reading keeps it."""
     report = check(RefusesAsOthersDo(), "err.wrong-type")
     assert (report.exit, report.faults) == (0, {"err.wrong-type": "warn"})
     lines = capsys.readouterr().out.splitlines()
-    assert any(line.startswith("WARN       err.wrong-type [MUST, kept in a lenient reading] ") for line in lines)
+    assert any(line.startswith("WARNED      err.wrong-type [MUST, met in a lenient reading] ") for line in lines)

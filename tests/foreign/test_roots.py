@@ -249,7 +249,7 @@ def test_one_defect_of_a_schema_is_one_reason(
     report = check(kind(), *MOST, "bg.*", "rob.concurrent*")
     streamed = ("stream.schema",) if kind is NumbersModels else ()
     assert report.faults == dict.fromkeys(("create.schema", "get.schema", "cancel.schema", *streamed), "fail")
-    assert "for 1 reason" in capsys.readouterr().out
+    assert "(1 cause: create.schema/type)" in capsys.readouterr().out
 
 
 def test_what_is_not_seen_for_a_wrong_type_is_blocked_and_not_refused() -> None:
@@ -370,10 +370,10 @@ def test_what_follows_from_a_defect_is_no_reason_of_its_own(
     broken: dict[str, str],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """The last line counts one reason, and what only repeats it is blocked."""
+    """The last line counts one cause, and what only repeats it is blocked."""
     report = check(kind(), *globs)
     assert report.faults == broken
-    assert "for 1 reason" in capsys.readouterr().out
+    assert f"(1 cause: {next(iter(broken))})" in capsys.readouterr().out
 
 
 class TwoDefects(TrimsTheStored):

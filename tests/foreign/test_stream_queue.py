@@ -77,7 +77,7 @@ def test_mixed_streams_are_the_one_reason(jobs: int, capsys: pytest.CaptureFixtu
     report = check(SharesOneQueue(), *GLOBS, words=("-j", str(jobs)))
     assert (report.exit, report.faults) == (1, {"rob.concurrent-streams": "fail"})
     assert set(report.codes["rob.concurrent-streams"]) == {"rob.concurrent-streams/mixed"}
-    assert "for 1 reason" in capsys.readouterr().out
+    assert "(1 cause: rob.concurrent-streams/mixed)" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("jobs", [1, 8])
