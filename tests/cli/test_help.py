@@ -95,7 +95,7 @@ def test_the_help_of_torture_is_enough_to_begin(
     client.write_text(f"printf '{form}' \"$({asked} | {text})\" > {result}\n", "utf-8")
     done = harness("torture", "--cuts", "pass", "--", "sh", str(client))
     assert (done.code, done.err) == (0, "")
-    assert "1 case: 1 exact" in done.out
+    assert "outcomes: 1 exact\nPASSED: the only case passed.\n" in done.out
 
 
 def test_names_of_options_are_not_broken(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,9 +42,11 @@ class SettingFields(TypedDict, total=False):
     keys: Mapping[str, str] | None
     require_key: bool
     models: Literal["known", "any"]
+    lifecycle: str | None
     files: Literal["known", "any"]
     processing: float
     ticks: int
+    lasts: float | None
     chunking: str | int
     stream_refusals: Literal["http", "event"]
     pace: float | None

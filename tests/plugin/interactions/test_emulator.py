@@ -129,11 +129,11 @@ def test_a_client_of_vertex_is_told(client: httpx.Client) -> None:
 
 def test_matching(emulator: InteractionsEmulator, client: httpx.Client) -> None:
     """An answer is for creates with a model, a text or a tool, whichever comes first."""
-    emulator.reply("tool", match={"tool": "lookup"}).reply("pro", match={"model": "gemini-3-pro-preview"})
+    emulator.reply("tool", match={"tool": "lookup"}).reply("pro", match={"model": "gemini-3.1-pro-preview"})
     emulator.reply("rain", match={"input_contains": "weather"})
     assert text_of(create(client, "The weather?")) == "rain"
     assert text_of(create(client, tools=[{"type": "function", "name": "lookup"}])) == "tool"
-    assert text_of(create(client, model="gemini-3-pro-preview")) == "pro"
+    assert text_of(create(client, model="gemini-3.1-pro-preview")) == "pro"
 
 
 @pytest.mark.parametrize(
