@@ -245,8 +245,12 @@ def _load_client_incidents() -> Mapping[str, ClientIncident]:
     return {name: incident.to_client_incident() for name, incident in load_incidents().items()}
 
 
-@cache
 def _load_client_model() -> ClientModel:
+    return _build_client_model(load_named_extensions())
+
+
+@cache
+def _build_client_model(extensions: tuple[Extension, ...]) -> ClientModel:
     from harness.checks.clients import requests, result_comparison
     from harness.checks.clients.modes import MODES
     from harness.checks.clients.sets import SETS
@@ -268,7 +272,7 @@ def _load_client_model() -> ClientModel:
             new=_new_client_service, prepare=prepare_run, release=Emulator.release, stream_request=stream_request
         ),
         modes=MODES,
-        sets={**SETS, **{one.name: tuple(one.kinds) for one in load_named_extensions() if one.kinds}},
+        sets={**SETS, **{one.name: tuple(one.kinds) for one in extensions if one.kinds}},
         load_incidents=_load_client_incidents,
         rules={row.rule.id: row.rule for row in rows_of("clients")},
         is_final=is_settled,

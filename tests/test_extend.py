@@ -59,7 +59,7 @@ def test_the_example_stands_beside_what_is_built_in(extend: Extend, capsys: pyte
     assert (code, listed.splitlines()[-1]) == (0, "1 check")
     assert "Acme handbook, 3 (documented)" in run(capsys, "explain", "acme.id")[1]
     assert run(capsys, "check", "emulator", "-c", "acme.*")[0] == 0
-    assert [kind.name for kind in INTERACTIONS.load_client_model.__wrapped__().sets["acme"]] == ["acme-proxy"]
+    assert [kind.name for kind in INTERACTIONS.load_client_model().sets["acme"]] == ["acme-proxy"]
     assert INTERACTIONS.load_mutants()["acme-no-id"].area == "acme"
     assert INTERACTIONS.load_areas()["acme"] == "Rules of Acme"
     assert INTERACTIONS.load_rules()["acme.id"].level == "SHOULD"

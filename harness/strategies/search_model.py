@@ -15,7 +15,7 @@ from harness.kit.search import SearchDocument, SearchModel, StateReading
 from harness.rules import rows_of
 from harness.strategies.client import HistoryPlayer, list_kinds
 from harness.strategies.document import ECHOED, INTERACTIONS, NEIGHBOURS, SHAPES, STRICT, WITH_KEYS, write_document
-from harness.strategies.histories import draw_laws, draw_steps, simplify, weigh_history
+from harness.strategies.history_steps import draw_laws, draw_steps, simplify, weigh_history
 from harness.strategies.operations import ClientCommand
 from harness.wire import Request
 

@@ -76,7 +76,7 @@ def test_secrets_are_known_by_variable() -> None:
         other_api_key="k2",
         headers=(("Authorization", "Bearer tok"), ("Api-Revision", "2026-05-20"), ("X-Corp-Token", "abc")),
     )
-    assert resolve_target(INTERACTIONS, "http://h", options).info.secrets == {
+    assert resolve_target(INTERACTIONS, "https://h", options).info.secrets == {
         "GEMINI_API_KEY": "k1",
         "OTHER_GEMINI_API_KEY": "k2",
         "AUTHORIZATION": "tok",

@@ -34,7 +34,7 @@ FILE = {"file": {"displayName": "harness-check.txt", "mimeType": "text/plain"}}
 COLLECTION = "fileSearchStores"
 
 
-@exercise(requests=19)
+@exercise(requests=18)
 def a_file_search_store(t: RequestBuilder) -> Steps:
     """Create a store, upload a text to it, wait for its document, and delete with and without `force`."""
     made: Exchange = yield Send(t.request("POST", COLLECTION, {"displayName": "harness-check"}))
@@ -108,7 +108,7 @@ def fits(made: Exchange, listed: Exchange, ended: Exchange, document: Exchange) 
     yield from judge_shapes("filesearch.schema", made=made, listed=listed, ended=ended, document=document)
 
 
-@exercise(requests=34, interactions=2)
+@exercise(requests=31, interactions=2)
 def a_text_that_is_imported(t: RequestBuilder) -> Steps:
     """Upload a text to one store, import it from a file into another, and ask a model for it in each."""
     started: Exchange = yield Send(begin_upload(t, "files", FILE, TEXT, "text/plain"))

@@ -60,7 +60,7 @@ def test_torture_of_a_client_by_name(harness: Harness) -> None:
     assert line is not None
     assert line[1].endswith("--mode create --client curl")
     again = harness(*shlex.split(line[1]))
-    assert "1 case: 1 silent-loss" in again.out
+    assert "1 failed.\noutcomes: 1 silent-loss\n" in again.out
 
 
 @needs_curl
@@ -177,11 +177,11 @@ def test_an_installation_that_fails(home: Path, monkeypatch: pytest.MonkeyPatch)
     """What the installer said is shown, and nothing counts as installed."""
     calls: list[list[str]] = []
 
-    def refuse(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+    def refuse(command: list[str], _: Path) -> subprocess.CompletedProcess[str]:
         calls.append(command)
         return subprocess.CompletedProcess(command, 1, "", "ERROR: no version 9.9.9 of it")
 
-    monkeypatch.setattr(environments.subprocess, "run", refuse)
+    monkeypatch.setattr(environments, "run_tool", refuse)
     told: list[str] = []
     with pytest.raises(
         UsageFault, match=r"google-genai==9\.9\.9 cannot be installed:\n  ERROR: no version 9\.9\.9"
@@ -198,12 +198,12 @@ def test_an_environment_is_made_once(home: Path, monkeypatch: pytest.MonkeyPatch
     """Each version has a place of its own and is installed once; two languages share no place."""
     calls: list[list[str]] = []
 
-    def install(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+    def install(command: list[str], _: Path) -> subprocess.CompletedProcess[str]:
         calls.append(command)
         return subprocess.CompletedProcess(command, 0, "", "")
 
-    monkeypatch.setattr(environments.subprocess, "run", install)
-    monkeypatch.setattr(environments.shutil, "which", lambda name: f"/bin/{name}")
+    monkeypatch.setattr(environments, "run_tool", install)
+    monkeypatch.setattr(environments, "find_program", lambda name: f"/bin/{name}")
     for spec in ("@google/genai==3.1.0", "@google/genai==3.1.0", "google-genai==3.1.0", "@google/genai==2.32.0"):
         start, *_, driver = environments.install(find_ready(spec))
         assert Path(driver).is_file()
@@ -232,7 +232,7 @@ def test_offline_installs_nothing(harness: Harness, monkeypatch: pytest.MonkeyPa
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("something was installed")
 
-    monkeypatch.setattr(environments.subprocess, "run", refuse)
+    monkeypatch.setattr(environments, "run_tool", refuse)
     done = harness("clients", "litellm", "--offline", "--mode", "poll")
     assert (done.code, done.err) == (0, "")
     assert (
@@ -243,9 +243,7 @@ def test_offline_installs_nothing(harness: Harness, monkeypatch: pytest.MonkeyPa
 def test_an_installation_is_announced(harness: Harness, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is missing is counted before anything is installed; clients with the same packages count once."""
     put_environment(home, "litellm")
-    monkeypatch.setattr(
-        environments.subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], 1, "", "no")
-    )
+    monkeypatch.setattr(environments, "run_tool", lambda *_: subprocess.CompletedProcess([], 1, "", "no"))
     done = harness("clients", "google-genai", "google-genai-async", "litellm==1.0", "--mode", "poll")
     first, second, *_ = done.err.splitlines()
     assert first.startswith(f"harness: pip and npm install 2 environments from the network below {home}, once")
@@ -377,7 +375,8 @@ def test_the_page_is_written(harness: Harness, tmp_path: Path) -> None:
     jsonschema.validate(record, SCHEMA)
     again = [word for name in FORMATS for word in ("--report", f"{name}={tmp_path / name}-again")]
     done = harness("clients", "--from", str(data), *again)
-    assert (done.code, done.out, done.err) == (0, "", "")
+    verdict = "PASSED: the table has 2 cases of 1 client; in 1 the client failed silently.\n"
+    assert (done.code, done.out, done.err) == (0, verdict, "")
     for name in FORMATS:
         assert (tmp_path / f"{name}-again").read_text("utf-8") == (tmp_path / name).read_text("utf-8")
     assert [cell["outcome"] for cell in record["clients"][0]["cells"]] == ["exact", "silent-loss"]
