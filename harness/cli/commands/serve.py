@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.arguments import read_options, split_command
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from harness.emulator import Emulator
     from harness.incidents import Incident
     from harness.inspector import Inspector
+    from harness.wire import Request, Response, Service
 
 PAGE_FIELDS = ("content-type", "authorization", "x-goog-api-key", "x-goog-api-client", "x-goog-user-project")
 """Headers that pages of other origins may send; the live service omits api-revision, too (third-party source)."""
@@ -139,7 +141,7 @@ def run(words: Sequence[str]) -> int:
     inspector = _build_inspector(arguments, granted, emulator, service)
     emulator.set_time(time.time(), everywhere=True)
     server = ServerThread(
-        hearing(inspector.around(granted.guard.around(IncidentControl(service))), hear),
+        _noting(emulator, hearing(inspector.around(granted.guard.around(IncidentControl(service))), hear)),
         host=arguments.host,
         port=port_to_take(arguments, command),
         clock=emulator.clock,
@@ -162,9 +164,27 @@ def run(words: Sequence[str]) -> int:
     )
     for line in service.story():
         say_masked(line, to_errors=arguments.json)
-    for note in emulator.notes:  # stdout is CMD's
-        say_masked(f"note: {note}", to_errors=True)
     return code
+
+
+def _noting(emulator: Emulator, service: Service) -> Service:
+    """Return the service; it prints each new note of the emulator before CMD gets the response.
+
+    The last line of the output then stays CMD's: its verdict, if CMD judges.
+    """
+    printed, lock = set[str](), Lock()
+
+    def serve(request: Request) -> Response:
+        response = service(request)
+        if request.method == "POST":
+            with lock:
+                for note in emulator.notes:
+                    if note not in printed:
+                        printed.add(note)
+                        say_masked(f"note: {note}", to_errors=True)  # stdout is CMD's
+        return response
+
+    return serve
 
 
 @contextmanager

@@ -170,16 +170,25 @@ def test_the_server_says_the_time_of_the_machine(harness: Harness) -> None:
     assert harness("serve", "--port", "0", "--", sys.executable, "-c", code).code == 0
 
 
-def test_a_retirement_is_named_when_the_server_ends(harness: Harness) -> None:
-    """A retired model that a request named is told once, on stderr; `--set lifecycle` takes a day."""
+def test_a_retirement_is_named_once_before_the_response(harness: Harness) -> None:
+    """A retired model that a request named is noted once, before the last line of the command."""
     code = (
         "import os, urllib.request as u; "
         "[u.urlopen(u.Request(os.environ['INTERACTIONS_BASE_URL'] + '/v1beta/interactions', method='POST', "
         'data=b\'{"model": "gemini-2.5-pro", "input": "hi"}\', '
         "headers={'x-goog-api-key': os.environ['GEMINI_API_KEY'], 'content-type': 'application/json'})) "
-        "for _ in range(2)]"
+        "for _ in range(2)]; print('the verdict')"
     )
-    done = harness("serve", "--port", "0", "--set", "lifecycle=2026-12-01", "--", sys.executable, "-c", code)
-    assert done.code == 0
-    assert done.err.count("note: gemini-2.5-pro has the retirement date 2026-12-01.") == 1
+    words = ["serve", "--port", "0", "--set", "lifecycle=2026-12-01", "--", sys.executable, "-c", code]
+    done = subprocess.run(
+        [sys.executable, "-m", "harness", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    note, verdict = done.stdout.splitlines()
+    assert note.startswith("note: gemini-2.5-pro has the retirement date 2026-12-01.")
+    assert verdict == "the verdict"
     assert harness("serve", "--port", "0", "--set", "lifecycle=never", "--", sys.executable, "-c", "").code == 2
