@@ -8,7 +8,7 @@ waits.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from threading import RLock
@@ -56,6 +56,7 @@ class Emulator:
         self._lock = RLock()
         self._offset: float | None = None
         self._is_now = False
+        self._on_note: Callable[[str], object] | None = None
         self.sessions = Sessions(self._new_engine, settings if settings is not None else Settings(), self._lock)
         self._default = self.sessions.default
         self._date = ""
@@ -177,6 +178,13 @@ class Emulator:
             told = (note for engine in self.sessions.engines() for note in engine.validator.notes.values() if note)
             return list(dict.fromkeys(told))
 
+    def set_on_note(self, on_note: Callable[[str], object]) -> None:
+        """Call a function with each new note of a session, before the response that the note belongs to."""
+        with self._lock:
+            self._on_note = on_note
+            for engine in self.sessions.engines():
+                engine.set_on_note(on_note)
+
     def _set_timestamps(self, engine: Engine) -> None:
         if self._offset is not None:
             engine.timestamps.offset = self._offset
@@ -187,6 +195,8 @@ class Emulator:
         seed = self._seed * 1_000_003 + number
         engine = self.engine_type(settings, self.clock, seed, self._lock, self.contract)
         self._set_timestamps(engine)
+        if self._on_note is not None:
+            engine.set_on_note(self._on_note)
         return engine
 
     # For fixtures: methods of the default session

@@ -6,6 +6,7 @@ the operations, which `engine` adds; the caller holds the lock.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from threading import RLock
 from typing import Any
 
@@ -57,6 +58,7 @@ class SessionParts:
         self.scripts = ScriptQueue(settings.max_queued, settings.max_queued_bytes)
         fields = contract.protocol.secret_fields
         self.log = RequestLog(settings.max_requests, fields, most_bytes=settings.max_request_bytes)
+        self._on_note: Callable[[str], object] | None = None
         self._build(settings)
 
     def _build(self, settings: Settings) -> None:
@@ -78,7 +80,12 @@ class SessionParts:
         self.replies = self.replies_type(self.ids, self.resources.deliver)
         self.resources.triggers.look_up = self.look_up
         self.validator = self.validator_type(settings, self.resources, self.find, self.contract)
+        self.validator.on_note = self._on_note
         self.streams = self.streams_type(self, self.lock)
+
+    def set_on_note(self, on_note: Callable[[str], object]) -> None:
+        """Call a function with each new note on a model; a reset keeps it."""
+        self._on_note = self.validator.on_note = on_note
 
     def watch(self) -> OrderWatch | None:
         """Return a watch over the events of a run; a mutant, which may break the order, has none."""

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.arguments import read_options, split_command
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
     from harness.emulator import Emulator
     from harness.incidents import Incident
     from harness.inspector import Inspector
-    from harness.wire import Request, Response, Service
 
 PAGE_FIELDS = ("content-type", "authorization", "x-goog-api-key", "x-goog-api-client", "x-goog-user-project")
 """Headers that pages of other origins may send; the live service omits api-revision, too (third-party source)."""
@@ -140,8 +138,9 @@ def run(words: Sequence[str]) -> int:
         incident.apply_to(emulator)
     inspector = _build_inspector(arguments, granted, emulator, service)
     emulator.set_time(time.time(), everywhere=True)
+    _print_notes(emulator)
     server = ServerThread(
-        _noting(emulator, hearing(inspector.around(granted.guard.around(IncidentControl(service))), hear)),
+        hearing(inspector.around(granted.guard.around(IncidentControl(service))), hear),
         host=arguments.host,
         port=port_to_take(arguments, command),
         clock=emulator.clock,
@@ -167,24 +166,16 @@ def run(words: Sequence[str]) -> int:
     return code
 
 
-def _noting(emulator: Emulator, service: Service) -> Service:
-    """Return the service; it prints each new note of the emulator before CMD gets the response.
+def _print_notes(emulator: Emulator) -> None:
+    """Print each note of the emulator once, before CMD gets the response: the last line is CMD's, its verdict."""
+    printed = set[str]()
 
-    The last line of the output then stays CMD's: its verdict, if CMD judges.
-    """
-    printed, lock = set[str](), Lock()
+    def print_once(note: str) -> None:
+        if note not in printed:
+            printed.add(note)
+            say_masked(f"note: {note}", to_errors=True)  # stdout is CMD's
 
-    def serve(request: Request) -> Response:
-        response = service(request)
-        if request.method == "POST":
-            with lock:
-                for note in emulator.notes:
-                    if note not in printed:
-                        printed.add(note)
-                        say_masked(f"note: {note}", to_errors=True)  # stdout is CMD's
-        return response
-
-    return serve
+    emulator.set_on_note(print_once)
 
 
 @contextmanager

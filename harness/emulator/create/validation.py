@@ -67,6 +67,8 @@ class CreateValidator(ContinuationRules):
         self.contract = contract
         self.notes: dict[str, str] = {}
         """What is to be known of the life of each model that was named, "" for most."""
+        self.on_note: Callable[[str], object] | None = None
+        """Called with each new note, before the response."""
         self.sent = SentSteps(contract, settings.max_runs)
         self.settings = settings
         self._resources = resources
@@ -157,7 +159,9 @@ class CreateValidator(ContinuationRules):
         self.between_fields(body)
         model, agent = self.author(body, project)
         if (name := model or agent or "") not in self.notes and len(self.notes) < _MOST_NOTES:
-            self.notes[name] = describe_life(find_profile(name))
+            note = self.notes[name] = describe_life(find_profile(name))
+            if note and self.on_note is not None:
+                self.on_note(note)
         words = body.get("input")
         given = as_steps(words, self.contract.contents)
         order = CreateRequest(

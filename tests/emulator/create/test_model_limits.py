@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from harness.emulator.values.platform import find_platform
 from harness.outcome import UsageFault
 from tests.emulator.client import Api
 
@@ -218,3 +219,18 @@ def test_a_retirement_is_noted_once():
         "gemini-2.5-flash", "antigravity-preview-05-2026",
     ]  # fmt: skip
     assert "2026-12-01" in api.emulator.notes[0]
+
+
+def test_a_note_is_passed_on_from_every_session():
+    """From the default session, from one that is opened later, and after a reset."""
+    api, notes = Api(), []
+    api.emulator.set_on_note(notes.append)
+    api.create(model="gemini-2.5-flash")
+    api.create(model="gemini-2.5-flash")
+    assert len(notes) == 1
+    later = api.emulator.sessions.find(api.emulator.sessions.open())
+    later.reset()
+    later.validator.resolve(
+        {"model": "gemini-2.5-flash", "input": "hi"}, "default", find_platform("gemini", vertex=False)
+    )
+    assert notes == [notes[0]] * 2
