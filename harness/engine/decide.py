@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 from harness.engine.baseline import Baseline, Entry
 from harness.engine.events import CheckFinished, RunEvent, RunFinished
@@ -171,7 +171,17 @@ def with_weight(result: Result, more: int) -> Result:
     return replace(result, observation=replace(result.observation, findings=findings))
 
 
-def exit_of(results: Sequence[Result], *, vacuous: bool = False, unjudged: bool = False) -> Exit:
+class Decided(Protocol):
+    """The part of a decided result that the exit code rests on."""
+
+    @property
+    def verdict(self) -> Verdict: ...
+
+    @property
+    def unjudged(self) -> bool: ...
+
+
+def exit_of(results: Sequence[Decided], *, vacuous: bool = False, unjudged: bool = False) -> Exit:
     """The exit code of a run with these results; `vacuous`: a part of the run proved nothing.
 
     `unjudged`: something kept the run from judging that stands in no result.

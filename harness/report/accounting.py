@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from harness.engine.decide import exit_of
 from harness.engine.events import RunFinished
 from harness.engine.results import Result
-from harness.outcome import FIRST_WORDS, Accounted, Exit, Level, Reason, Verdict, exit_code
+from harness.outcome import FIRST_WORDS, Accounted, Exit, Level, Reason, Verdict
 from harness.outcome.words import format_count, list_some, shorten
 from harness.report.causes import key_of
 from harness.report.run_state import urgency_of
@@ -231,7 +232,7 @@ class RunVerdict:
 
 def conclude_counted(results: Sequence[CountedResult], accounting: Accounting) -> RunVerdict:
     """Return the verdict of checks that no run of this process decided, such as those of the pytest suite."""
-    code = exit_code((result.verdict for result in results), unjudged=any(result.unjudged for result in results))
+    code = exit_of(results)
     return RunVerdict(FIRST_WORDS[code], tuple(_list_clauses(results, accounting, code)))
 
 

@@ -22,8 +22,8 @@ from harness.wire import Request
 IGNORED = frozenset({
     "clock", "_clock", "lock", "_lock", "log", "timestamps", "ids", "settings", "_settings", "resources",
     "_resources", "number", "created", "updated", "serial", "_kept", "_world", "replies", "meter", "recorder",
-    "_began", "_limits", "_started", "wake", "_paced", "moves", "_mark", "_iterator",
-    "contract", "_contract", "_validator", "_order", "_writer",
+    "_began", "_limits", "_started", "wake", "_paced", "moves", "_mark",
+    "contract", "_contract", "_validators", "_order", "_writer",
 })  # fmt: skip
 """Fields that hold times, locks, logs, generators of ids, the contract, and parts without state of their own."""
 

@@ -114,7 +114,7 @@ def test_the_reports_of_all_parts_are_merged(tmp_path: Path, capsys: pytest.Capt
     with ServerThread(emulator, clock=emulator.clock) as server:
         paths = [fuzz_shard(shard, server.url, tmp_path) for shard in shards(2)]
     parts: list[dict[str, Any]] = [json.loads(Path(path).read_bytes()) for path in paths]
-    assert "Shard 1 of 2 by itself: " in capsys.readouterr().out
+    assert "FAILED: shard 1 of 2: 1 MUST rule broken in " in capsys.readouterr().out
     code = main(["merge", *paths, "--json"])
     merged = json.loads(capsys.readouterr().out)
     schema = json.loads((resources.folder("schemas") / "output" / "fuzz.schema.json").read_bytes())
