@@ -1,4 +1,4 @@
-"""The one door through which another program is started: which file runs, where, and with which environment.
+"""Starts every other program: which file runs, in which folder, and with which environment.
 
 Layer 0. People run the harness inside folders that they did not write, with a key in their environment. So a
 tool that we run ourselves (`run_tool`: pip, npm, node) has an absolute path and a folder of ours, and gets no

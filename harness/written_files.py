@@ -1,4 +1,4 @@
-"""The one door through which a file is written: beside the old one, and then in its place.
+"""Writes every file: beside the old one, and then in its place.
 
 Layer 0. Every reader sees either the old file or the new one, whatever happens meanwhile: a full disk, a kill, a
 folder that may not be written. Must not know what a file means.

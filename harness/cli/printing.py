@@ -1,8 +1,8 @@
-"""The one door through which a command prints: what a terminal or a CI runner would obey is made visible.
+"""Prints all output of a command, with everything visible that a terminal or a CI runner would obey.
 
 Layer 7. What a target, a client or a file says is masked and escaped where it is put into a sentence. This is the
-last line behind that: whoever wrote a text, and however it is printed, standard output and standard error get no
-control sequence but colors and the erased line of our own, and a runner of a CI system gets no command.
+last line behind that: whatever a text contains, standard output and standard error get no control sequence
+except our own colors and erased line, and the runner of a CI system gets no command.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def _escape(character: str) -> str:
 
 @contextmanager
 def guarded_output() -> Iterator[None]:
-    """While this lasts, all that this process prints goes through the door."""
+    """Guard standard output and standard error of this process while the block runs."""
     old = sys.stdout, sys.stderr
     in_ci = any(os.environ.get(name, "").lower() == "true" for name in ("GITHUB_ACTIONS", "TF_BUILD"))
     sys.stdout, sys.stderr = (cast("TextIO", GuardedStream(stream, in_ci=in_ci)) for stream in old)

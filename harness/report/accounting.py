@@ -319,11 +319,11 @@ def list_other_failures(results: Iterable[CountedResult]) -> Iterator[str]:
     others = [r for r in results if r.outcome is Accounted.FAILED and r.level is not Level.MUST]
     if strict := sum(result.verdict is Verdict.FAIL for result in others):
         yield f"{format_count(strict, 'SHOULD check')} failed (--strict)"
-    if stale := sum(result.verdict is Verdict.STALE for result in others):
-        yield f"{format_count(stale, 'baseline entry is', 'baseline entries are')} stale"
+    if said := count_stale(others):
+        yield said
 
 
-def count_stale(results: Iterable[Result]) -> str:
+def count_stale(results: Iterable[Result | CountedResult]) -> str:
     """How many entries of the baseline excuse nothing any more, which fails a run; `""` if none."""
     stale = sum(result.verdict is Verdict.STALE for result in results)
     return f"{format_count(stale, 'baseline entry is', 'baseline entries are')} stale" if stale else ""

@@ -306,9 +306,6 @@ def _choose_model(model: str, kind: str) -> str:
     return next(makers).name
 
 
-_MEDIA = ["data or a uri, of any type of this kind", "a run that does not complete: untestable"]
-
-
 def draws(drawn: Exchange) -> Iterator[Finding]:
     yield from _is_medium(drawn, "image")
 

@@ -167,13 +167,6 @@ def serves_two_readers(readers: list[Exchange], replay: Exchange) -> Iterator[Fi
             yield from at(place, additions(name, events_in(reader), rest))
 
 
-_THE_REST = (
-    "exactly the rest",
-    "the event of the cursor once more, first: non-strict",
-    "the same result as a replay whose deltas are split differently: non-strict",
-)
-
-
 def takes_a_reader_back(had: list[Event], token: str, rest: Exchange, replay: Exchange) -> Iterator[Finding]:
     due = events_in(replay)
     cut = max(number for number, event in enumerate(had) if cursor(event) == token)

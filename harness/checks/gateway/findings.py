@@ -6,18 +6,14 @@ Layer 2, pure.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from harness.checks.gateway.cures import CURES
 from harness.kit.relay import RelayedExchange
 from harness.outcome import Finding, Severity, Unmet, Where
 from harness.outcome.words import shorten
 from harness.wire import Exchange, Request
-
-RelayJudge: TypeAlias = Callable[[Sequence[RelayedExchange]], Iterable[Finding]]
-"""Exchanges in the order they were made → what is wrong. Raises Unmet if they show nothing either way, and
-NotApplicable if there is nothing that could be wrong."""
 
 SHOWN = 200
 """The number of characters of a value that a finding shows."""
