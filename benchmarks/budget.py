@@ -62,6 +62,14 @@ class Counter:
         finally:
             sys.setprofile(None)
 
+    def settle(self) -> None:
+        """Wait until nothing is called any more, also where other processes keep the counted one from running."""
+        quiet = 0
+        while quiet < 3:
+            calls = self.calls
+            time.sleep(0.002)
+            quiet = quiet + 1 if self.calls == calls else 0
+
     def of(self, work: Callable[[], object], times: int = 30) -> Counts:
         """The counts of what happens elsewhere meanwhile: the least of several, for a thread may look around."""
         seen = []
@@ -199,7 +207,7 @@ def count_proxied() -> Counts:
 
     threading.Thread(target=accept, daemon=True).start()
 
-    def read(sock: socket.socket, many: int) -> None:
+    def read(counter: Counter, sock: socket.socket, many: int) -> None:
         nonlocal chunks
         chunks = many
         sock.sendall(b"GET /v1beta/interactions/x?stream=true HTTP/1.1\r\nhost: localhost\r\n\r\n")
@@ -208,13 +216,13 @@ def count_proxied() -> Counts:
             received += sock.recv(65536)
             while seen < received.count(b"data: {}"):
                 seen += 1
-                time.sleep(0.002)  # what follows a chunk inside the proxy belongs to it
+                counter.settle()  # what follows a chunk inside the proxy belongs to it
                 arrived.release()
 
     def drive(counter: Counter, port: int) -> Counts:
         with socket.create_connection(("127.0.0.1", port)) as sock:
-            read(sock, 1)
-            few, many = (counter.of(lambda count=count: read(sock, count), 6) for count in (10, 60))  # type: ignore[misc]
+            read(counter, sock, 1)
+            few, many = (counter.of(lambda count=count: read(counter, sock, count), 6) for count in (10, 60))  # type: ignore[misc]
             return {name: round((many[name] - few[name]) / 50) for name in few}
 
     target = f"http://127.0.0.1:{upstream.getsockname()[1]}"

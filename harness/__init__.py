@@ -1,6 +1,6 @@
 """Contract tests, a reference emulator and record/replay for the Gemini Interactions API.
 
-The package is layered; `harness/README.md` draws the layers and says where to add what.
+The package is layered; `harness/README.md` draws the layers and names the place of each kind of addition.
 Importing this module is cheap on purpose: everything heavy is imported where it is used.
 """
 

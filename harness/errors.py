@@ -1,4 +1,4 @@
-"""The errors of the package, in one tree. The type says whose fault it is: the caller's, the target's, or ours.
+"""The errors of the package, in one tree. The type names the cause: the caller, the target, or the harness.
 
 HarnessError
 ├── UsageFault            the caller's
@@ -20,14 +20,15 @@ HarnessError
 │   │   └── Refused
 │   └── NoConnection      in `harness.transport.client.dial`, as it holds the ending of the exchange
 ├── HarnessFault          ours
-└── NothingToJudge        nobody's: it stops one exercise or one judge
+└── NothingToJudge        no fault: it stops one exercise or one judge
     ├── NotApplicable
     ├── NotWanted
     └── Unmet
 
-Beside the tree stand `UncheckedResultWarning`, a warning; `TimeUp` (`harness.engine.traffic.deadline`), which ends
-a run and must pass every `except Exception`; and `Refusal` with `RpcRefusal` (`harness.emulator.values.call`),
-which are responses of the emulator on their way out. An exception that never leaves its module is private there.
+Beside the tree stand two warnings, `UncheckedResultWarning` and `BlockingCallWarning`; `TimeUp`
+(`harness.engine.traffic.deadline`), which ends a run and must pass every `except Exception`; and `Refusal` with
+`RpcRefusal` (`harness.emulator.values.call`), which are responses of the emulator on their way out. An exception
+that never leaves its module is private there.
 
 Below all layers: imports nothing of the package. A defect of a target is normally a finding and is not raised.
 """
@@ -37,6 +38,7 @@ from __future__ import annotations
 __all__ = [
     "HarnessError", "UsageFault", "TargetFault", "HarnessFault",
     "CassetteError", "OutsideConnection", "ScriptFault", "GaveUp", "Refused", "UncheckedResultWarning",
+    "BlockingCallWarning",
 ]  # fmt: skip
 
 
@@ -47,12 +49,12 @@ class HarnessError(Exception):
 class UsageFault(HarnessError):
     """Raised when a call, an option or a file cannot be used.
 
-    The message says what was given, why it is wrong and what to do.
+    The message has the input, why it is wrong, and what to do.
     """
 
 
 class CassetteError(UsageFault):
-    """Raised when a cassette cannot be read, written or recorded; the message says which one, where and why."""
+    """Raised when a cassette cannot be read, written or recorded; the message has file, place and reason."""
 
 
 class FieldError(UsageFault, ValueError):
@@ -155,7 +157,7 @@ class Refused(GaveUp):
 
 
 class HarnessFault(HarnessError):
-    """Raised when the harness itself failed; this says nothing about the target."""
+    """Raised when the harness itself failed; this proves nothing about the target."""
 
 
 class NothingToJudge(HarnessError):
@@ -171,9 +173,9 @@ class NotWanted(NothingToJudge):
 
 
 class Unmet(NothingToJudge):
-    """Raised when the target does not meet a prerequisite, so the check is untestable.
+    """Raised when the target does not meet a prerequisite, so the check is not tested.
 
-    `race_lost` means that no rule was broken: the run merely finished before the check could act. `remedy` says
+    `race_lost` means that no rule was broken: the run merely finished before the check could act. `remedy` is
     what would make the check testable ("with a key").
     """
 
@@ -188,3 +190,9 @@ class UncheckedResultWarning(UserWarning):
     """Issued when a test passed without checking its result against what its fixture expects."""
 
     __module__ = "harness.plugin"  # the module from which warning filters import it
+
+
+class BlockingCallWarning(UserWarning):
+    """Issued when code under test blocks the event loop that it runs in."""
+
+    __module__ = "harness.plugin"

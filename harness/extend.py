@@ -89,7 +89,7 @@ class Extension:
         page, _, section = source.partition(", ")
         record = {
             "id": rule_id, "area": self.name, "level": level, "breaks": breaks, "profile": profile,
-            "requires": list(requires), "accepts": list(accepts) or ["what the statement says"],
+            "requires": list(requires), "accepts": list(accepts) or ["as in the statement"],
             "source": {"basis": Basis.DOCUMENTED, "page": page, "section": section, "url": url},
         }  # fmt: skip
 

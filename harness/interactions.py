@@ -1,4 +1,4 @@
-"""`INTERACTIONS`: the value that tells the engine, the benches and the reports about this API.
+"""`INTERACTIONS`: the value that describes this API to the engine, the benches and the reports.
 
 Layer 4. The only module below the commands that names the contract, the checks, the emulator and the strategies
 together. Importing it costs nothing: each function imports what it needs when it is called.
@@ -7,6 +7,7 @@ together. Importing it costs nothing: each function imports what it needs when i
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from harness.contract import Contract, Reading
     from harness.contract.judge.history.history_judge import HistoryJudge
     from harness.contract.requests import RequestBuilder
+    from harness.defects.generation import DefectModel
     from harness.emulator import Emulator, Settings
     from harness.extend import Extension
     from harness.kit.api import Probes, Verification
@@ -50,13 +52,19 @@ def _read(exchange: Exchange, contract: Contract | None) -> Reading:
 
 def load_named_extensions() -> tuple[Extension, ...]:
     """The extensions of the user. What they are made of is heavy, so it is imported only if one is named."""
-    from importlib import metadata
-
-    if not os.environ.get(EXTENSION_VARIABLE) and not metadata.entry_points(group=EXTENSION_GROUP):
+    if not os.environ.get(EXTENSION_VARIABLE) and not _has_entry_points(tuple(sys.path)):
         return ()
     from harness.extend import load_extensions
 
     return load_extensions()
+
+
+@cache
+def _has_entry_points(path: tuple[str, ...]) -> bool:
+    """Whether an installed package brings an extension. A look reads the metadata of all packages: 14 ms each."""
+    from importlib import metadata
+
+    return bool(metadata.entry_points(group=EXTENSION_GROUP))
 
 
 def _load_rules() -> Mapping[str, Rule]:
@@ -88,6 +96,12 @@ def _read_order(request: Request) -> RunOrder | None:
 
     found = summarise_create(request)
     return None if found is None else RunOrder(*found)
+
+
+def _judge_trail(trail: Sequence[Exchange], contract: Contract) -> Iterator[tuple[Exchange, Finding]]:
+    from harness.contract.judge.history.recorded import judge_trail
+
+    return judge_trail(trail, contract)
 
 
 def _judge_roots(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[Finding]:
@@ -265,7 +279,7 @@ def _build_client_model(extensions: tuple[Extension, ...]) -> ClientModel:
             run="interaction",
             completion="interaction.completed",
             cursor="last_event_id",
-            keeps_id="created with background=true and without stream, it tells its id at once",
+            keeps_id="created with background=true and without stream, it returns its id at once",
             base_url="INTERACTIONS_BASE_URL",
         ),
         service=ScriptedService(
@@ -289,6 +303,12 @@ def _build_client_model(extensions: tuple[Extension, ...]) -> ClientModel:
     )
 
 
+def _load_defects() -> DefectModel:
+    from harness.defects import MODEL
+
+    return MODEL
+
+
 __all__ = ["INTERACTIONS"]
 
 _COLLECTIONS = frozenset(
@@ -304,7 +324,13 @@ INTERACTIONS = Api(
     collection="interactions",
     collections=_COLLECTIONS,
     reference_fields=("previous_interaction_id", "environment", "agent"),
-    live_hosts=("googleapis.com",),
+    live_hosts=(
+        "generativelanguage.googleapis.com",
+        "*-generativelanguage.googleapis.com",
+        "aiplatform.googleapis.com",
+        "*-aiplatform.googleapis.com",
+        "aiplatform.*.rep.googleapis.com",
+    ),
     key_header="x-goog-api-key",
     key_variable="GEMINI_API_KEY",
     other_key_variable="OTHER_GEMINI_API_KEY",
@@ -320,6 +346,7 @@ INTERACTIONS = Api(
     load_areas=_load_areas,
     new_file_judge=_new_file_judge,
     new_history_judge=_new_history_judge,
+    judge_trail=_judge_trail,
     new_end_counter=_new_end_counter,
     read_order=_read_order,
     read_subject=_read_subject,
@@ -339,4 +366,5 @@ INTERACTIONS = Api(
     new_service=_new_service,
     load_mutants=_load_mutants,
     load_client_model=_load_client_model,
+    load_defects=_load_defects,
 )

@@ -23,11 +23,14 @@ from harness.plugin.interactions.fixtures import (  # noqa: F401 - pytest finds 
     interactions_lifecycle,
     interactions_module_emulator,
     interactions_no_sleep,
+    interactions_schedule,
     interactions_session_emulator,
+    interactions_torture,
     interactions_webhooks,
 )
 from harness.plugin.interactions.stashes import (
     CASSETTE,
+    DRAWN,
     ENVIRONMENT,
     PROMISES,
     SERVICES,
@@ -42,19 +45,22 @@ _MISTAKES = pytest.StashKey[dict[str, str]]()
 _OURS = frozenset({
     "interactions_emulator", "interactions_client", "interactions_async_client", "interactions_lifecycle",
     "interactions_chain", "interactions_dropped_stream", "interactions_incident", "interactions_module_emulator",
-    "interactions_session_emulator", "interactions_webhooks", CASSETTE,
+    "interactions_session_emulator", "interactions_torture", "interactions_webhooks", CASSETTE,
 })  # fmt: skip
 _IN_TEST = "_interactions_shared"
-_FIXTURES = _OURS | {"interactions_no_sleep", *SHARED}
+_FIXTURES = _OURS | {"interactions_no_sleep", "interactions_schedule", *SHARED}
 
-_PARAMETRIZED = frozenset({"interactions_lifecycle", "interactions_dropped_stream", "interactions_incident"})
+_PARAMETRIZED = frozenset({
+    "interactions_lifecycle", "interactions_dropped_stream", "interactions_incident", "interactions_schedule",
+})  # fmt: skip
 
 _MARKERS = (
     "interactions_emulator(**settings): settings of the test's emulator, such as event_ids='sparse'",
     "interactions_lifecycle(*routes): the routes to take; 'all' for every one",
     "interactions_dropped_stream(cuts, first, endings, script, cassette, event_ids, resume, mode): where it drops",
     "interactions_incident(*names): the incidents to play, of those that `harness incidents` lists",
-    "interactions_cassette(path, record_mode, mode, upstream): the recording that interactions_cassette plays",
+    "interactions_schedule(seeds, seed): how many orders of tasks to try, or the seed of one",
+    "interactions_cassette(path, record_mode, mode, upstream, allow_unused): the recording to play",
 )
 
 
@@ -197,8 +203,10 @@ def pytest_runtest_makereport(
         from harness.plugin.after_test import CALL_PASSED
 
         item.stash[CALL_PASSED] = report.passed
-    if report.failed and (told := item.stash.get(TOLD, None)) is not None and (text := told()):
-        report.sections.append(("interactions", text))
+    if report.failed:
+        found = (item.stash.get(key, None) for key in (DRAWN, TOLD))
+        if text := "\n".join(filter(None, (tell() for tell in found if tell is not None))):
+            report.sections.append(("interactions", text))
     if call.excinfo is not None and call.excinfo.errisinstance(pytest.FixtureLookupError):
         from harness.plugin.names import explain_missing_fixture
 
@@ -216,6 +224,8 @@ def _release(item: pytest.Item) -> None:
     """Let go of the test's services: pytest keeps every item until the session ends."""
     if TOLD in item.stash:
         del item.stash[TOLD]
+    if DRAWN in item.stash:
+        del item.stash[DRAWN]
     if PROMISES in item.stash:
         del item.stash[PROMISES]
     if SERVICES in item.stash:

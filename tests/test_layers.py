@@ -33,6 +33,7 @@ LAYERS: dict[str, int] = {
     "drift": 2,
     "emulator": 2,
     "checks": 2,
+    "defects": 2,
     "strategies": 2,
     "extend": 3,
     "incidents": 3,
@@ -45,11 +46,11 @@ LAYERS: dict[str, int] = {
     "finding_codes": 6,
     "report": 6,
     "inspector": 6,
-    "cli": 7,
     "plugin": 7,
+    "cli": 8,
     "pytest_plugin": 8,
     "suite": 8,
-    "__main__": 8,
+    "__main__": 9,
 }
 """Layer of each package; a package imports only itself and packages of lower layers."""
 
@@ -67,6 +68,7 @@ API_PACKAGES = frozenset(
         "rules",
         "contract",
         "checks",
+        "defects",
         "emulator",
         "extend",
         "strategies",

@@ -1,9 +1,9 @@
 """Hooks of MkDocs: pages that are made of what is elsewhere, so that no second copy can be wrong.
 
 The start page is the README, the pages for contributors are CONTRIBUTING.md and harness/README.md, and there is a
-page for each rule, a drawing for each fault, a page for each client that was tried, and the public signatures. The
-tables of `clients.md`, the incidents of `incidents.md` and the changes of `api-changes.md` follow what is written
-there.
+page for each rule, one of the sentences that rules judge, the matrix of rules and modes, a drawing for each fault,
+and the public signatures. The counts and the map of `clients.md`, the incidents of `incidents.md` and the changes
+of `api-changes.md` follow what is written there.
 """
 
 from __future__ import annotations
@@ -25,12 +25,18 @@ sys.path.insert(0, str(Path(__file__).parent))
 from drawings import drawings_page  # noqa: E402
 
 # The project itself, wherever it is.
+from harness.benches.client.ready.survey import ClientColumn  # noqa: E402
+from harness.cli.rules.mutation_page import mutation_page  # noqa: E402
 from harness.cli.rules.rule_pages import rule_index, rule_pages  # noqa: E402
+from harness.cli.rules.sentences import ledger_page  # noqa: E402
 from harness.drift.changes import format_changes, read_changes  # noqa: E402
+from harness.engine.mode_matrix import observe_matrix  # noqa: E402
 from harness.incidents.page import format_library  # noqa: E402
 from harness.interactions import INTERACTIONS  # noqa: E402
-from harness.report.client_table.pages import TABLE_FILE, write_pages  # noqa: E402
+from harness.report.client_table.page import render_maps  # noqa: E402
+from harness.report.client_table.pages import MAP_FILE, TABLE_FILE, write_glance, write_pages  # noqa: E402
 from harness.report.client_table.record import read_columns  # noqa: E402
+from harness.report.mode_matrix import matrix_page  # noqa: E402
 
 _LINK = re.compile(r"\[(?P<text>[^\]]*)\]\((?P<target>(?!https?:|#|mailto:)[^)\s]+)\)")
 _WIDE_TABLE = re.compile(r"^\|(?:[^|\n]*\|){9}", re.MULTILINE)
@@ -56,11 +62,35 @@ def on_page_markdown(markdown: str, page: Any, **rest: Any) -> str:
     """
     if page.file.src_uri in _COMPLETED:
         markdown = f"{markdown.rstrip()}\n\n{_COMPLETED[page.file.src_uri]()}"
+    page.meta["search"] = {"boost": _weigh(page.file.src_uri)}
     if _WIDE_TABLE.search(markdown):
         page.meta["hide"] = ["toc"]
     if page.file.generated_by is not None:
         return markdown
     return _move_links(markdown, (ROOT / "docs" / page.file.src_uri).parent, Path(page.file.src_uri).parent)
+
+
+_GUIDES = frozenset({"index.md", "resume.md", "pytest.md", "check.md", "torture.md", "gateway.md", "recording.md"})
+
+
+def _weigh(page: str) -> float:
+    """How high the search lists a page: guides first, then reference, and generated pages of single rules last."""
+    if page in _GUIDES or page.startswith("tutorials/"):
+        return 4
+    return 0.2 if page.startswith("rules/") or page in ("sentences.md", "changelog.md", "reference.md") else 1
+
+
+_MAP = "<!-- the map of clients -->"
+
+
+def on_page_content(html: str, page: Any, **rest: Any) -> str:
+    """Keep a place for the map of clients below the counts."""
+    return html + _MAP if page.file.src_uri == "clients.md" else html
+
+
+def on_post_page(output: str, page: Any, **rest: Any) -> str:
+    """Put the map there when the search has read the page; no style of the site reaches its shadow tree."""
+    return output.replace(_MAP, render_maps(_read_clients())) if page.file.src_uri == "clients.md" else output
 
 
 def _generate() -> Iterator[tuple[str, str]]:
@@ -69,22 +99,25 @@ def _generate() -> Iterator[tuple[str, str]]:
         yield page, _move_links(text, (ROOT / source).parent, Path())
     yield "rules/index.md", rule_index()
     yield from ((f"rules/{name}.md", text) for name, text in rule_pages())
-    yield from ((name, text) for name, text in _draw_clients().items() if name != "clients.md")
+    yield "sentences.md", ledger_page()
+    yield MAP_FILE, write_pages(_read_clients())[MAP_FILE]
+    yield "matrix.md", matrix_page(observe_matrix(INTERACTIONS, ""))
     yield "fault-drawings.md", drawings_page(ROOT / "docs" / "faults.md")
     yield "reference.md", _reference()
 
 
 @cache
-def _draw_clients() -> dict[str, str]:
-    """The pages of the table of clients, by path."""
+def _read_clients() -> list[ClientColumn]:
+    """The table of clients."""
     modes = {name: mode.about for name, mode in INTERACTIONS.load_client_model().modes.items()}
-    return dict(write_pages(read_columns([ROOT / "docs" / TABLE_FILE], modes)))
+    return read_columns([ROOT / "docs" / TABLE_FILE], modes)
 
 
 _COMPLETED: dict[str, Callable[[], str]] = {
-    "clients.md": lambda: _draw_clients()["clients.md"].partition("\n\n| Word |")[2].join(("| Word |", "")),
+    "clients.md": lambda: write_glance(_read_clients()),
     "incidents.md": format_library,
     "api-changes.md": lambda: format_changes(read_changes()),
+    "mutation.md": mutation_page,
 }
 """What follows on a page after what is written there."""
 

@@ -199,7 +199,7 @@ class Heard {
       this.#assemble(event);
       this.onEvent(event);
     } else if (this.row[this.at] !== mark) {
-      throw new OnlyPolls("the service tells the interaction differently than before");
+      throw new OnlyPolls("the service returns the interaction differently than before");
     }
     this.at += 1;
     if (event.event_id !== undefined) this.places.set(event.event_id, this.at);

@@ -20,7 +20,7 @@ from harness.wire.coding import CODINGS, coding_of, decode_pieces, is_coded
 
 Document = Mapping[str, Any]
 
-_UNANSWERED = Ending(By.SERVER, How.FIN, At.BEFORE_HEADERS, detail="no answer, by its status 0")
+_UNANSWERED = Ending(By.SERVER, How.FIN, At.BEFORE_HEADERS, detail="no response, by its status 0")
 
 
 def exchanges_in(documents: list[Any]) -> list[tuple[str, Exchange | Unreadable]] | None:

@@ -10,6 +10,7 @@ import base64
 import hashlib
 import io
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -55,14 +56,12 @@ class Layout:
 
     def dump(self, cassette_dict: Mapping[str, Any], file: IO[bytes]) -> None:
         """Write the version, the metadata, then the entries, with header fields in their original order."""
-        import yaml
-
         parts: list[dict[str, Any]] = [{"version": cassette_dict["version"]}]
         if self.metadata:
             parts.append({"metadata": self.metadata})
         parts.append({"interactions": cassette_dict["interactions"]})
         for part in parts:
-            yaml.dump(part, file, Dumper=dumper(), sort_keys=False, encoding="utf-8")
+            dump(part, file)
 
     def provenance(self) -> Provenance | None:
         """The provenance in `metadata`, None if there is none. Raises CassetteError if it is wrong."""
@@ -259,18 +258,44 @@ class Scalar:
         self.style = style
 
 
-@cache
-def dumper() -> Any:
-    """PyYAML's dumper; it supports `Scalar` if it is the one built on libyaml."""
+def dump(part: Mapping[str, Any], file: IO[bytes]) -> None:
+    """Write a mapping as YAML for people who compare versions: no folded lines, no escaped letters."""
     import yaml
 
-    if not hasattr(yaml, "CDumper"):
-        return yaml.Dumper
+    yaml.dump(part, file, Dumper=dumper(), sort_keys=False, encoding="utf-8", allow_unicode=True, width=_NEVER)
 
-    class Dumper(yaml.CDumper):
+
+_NEVER = 2**31 - 1
+"""The width at which a line is folded."""
+
+_NO_LITERAL = re.compile("[\r\x85\u2028\u2029\ufeff]")
+"""Characters that a reader of YAML takes for a line end, or skips: a string with one of them is escaped."""
+
+
+_NO_LITERAL_BYTES = re.compile(b"\r|\xc2\x85|\xe2\x80[\xa8\xa9]|\xef\xbb\xbf")
+"""The same in UTF-8."""
+
+
+def _choose_style(text: str) -> str | None:
+    """`|` for lines, which are then written as they are, such as the events of a stream; None leaves it open."""
+    if _NO_LITERAL.search(text):
+        return '"'
+    return "|" if "\n" in text else None
+
+
+@cache
+def dumper() -> Any:
+    """PyYAML's dumper for text that people compare; it supports `Scalar` if it is the one built on libyaml."""
+    import yaml
+
+    class Dumper(getattr(yaml, "CDumper", yaml.Dumper)):  # type: ignore[misc]
         """Private to this module, because representers are registered per class."""
 
-    Dumper.add_representer(Scalar, lambda _, one: yaml.ScalarNode(one.tag, one.value, style=one.style))
+    Dumper.add_representer(
+        str, lambda made, text: made.represent_scalar("tag:yaml.org,2002:str", text, style=_choose_style(text))
+    )
+    if hasattr(yaml, "CDumper"):
+        Dumper.add_representer(Scalar, lambda _, one: yaml.ScalarNode(one.tag, one.value, style=one.style))
     return Dumper
 
 
@@ -299,7 +324,8 @@ def _choose_scalar(data: bytes) -> bytes | Scalar:
     if len(data) < _LONG or Scalar not in known.yaml_representers:
         return data
     if is_text(data):
-        return data if chr(data[0]) in known.yaml_implicit_resolvers else Scalar("str", data, None)
+        style = '"' if _NO_LITERAL_BYTES.search(data) else "|" if b"\n" in data else None
+        return data if chr(data[0]) in known.yaml_implicit_resolvers else Scalar("str", data, style)
     text = io.BytesIO()
     for at in range(0, len(data), _LINES):
         text.write(base64.encodebytes(data[at : at + _LINES]))

@@ -105,12 +105,12 @@ class Player:
         return answer_from(recording, request, scale=self._scale)
 
     def unused(self) -> list[tuple[int, Recording]]:
-        """The recordings that have answered no request, with their positions in the cassette."""
+        """The recordings without a request, with their positions in the cassette."""
         with self._lock:
             return [(n, recording) for n, recording in enumerate(self.recordings) if not self._index.is_played(n)]
 
     def approximate(self) -> list[tuple[int, Recording]]:
-        """The played recordings, with positions, whose boundaries and times are a guess (edited, for example)."""
+        """The replayed recordings, with positions, whose boundaries and times are a guess (if edited)."""
         with self._lock:
             return [
                 (n, recording)
@@ -119,7 +119,7 @@ class Player:
             ]
 
     def elsewhere(self) -> list[tuple[int, str]]:
-        """The played recordings, with positions, that send their client to another server, and the root of it."""
+        """The replayed recordings, with positions, that send their client to another server, and its root."""
         with self._lock:
             return [
                 (n, root)
@@ -129,9 +129,9 @@ class Player:
             ]
 
     def in_bodies(self) -> dict[str, int]:
-        """The addresses of the recorded server in bodies that were played, with the position that is first to.
+        """The addresses of the recorded server in replayed bodies, with the position that is first to.
 
-        Bodies are played as recorded: a client that follows such an address leaves the replay.
+        Bodies are replayed as recorded: a client that follows such an address leaves the replay.
         """
         first: dict[str, int] = {}
         with self._lock:
@@ -175,7 +175,7 @@ class Player:
         same = self._index.times(asked)
         if same:
             times = format_count(len(same), "time")
-            return Miss(request, f"{what} was recorded {times}, and each was played already", same[0])
+            return Miss(request, f"{what} was recorded {times}, and each was already replayed", same[0])
         number, first = self._index.nearest(asked)
         return Miss(
             request, f"{what}; the nearest is recording {number + 1}, which differs in {first}", number, first

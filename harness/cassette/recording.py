@@ -252,7 +252,7 @@ _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 class Target(StrEnum):
-    """What kind of target answered; a recording of an emulator proves nothing about the live service."""
+    """The kind of a target; a recording of an emulator proves nothing about the live service."""
 
     LIVE = "live"
     EMULATOR = "emulator"

@@ -30,7 +30,7 @@ _MESSAGES = frozenset({"request", "response", "when", "then"})
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """Something that looks like a secret; `place` says where in the file, `shown` its first characters."""
+    """Something that looks like a secret; `place` is its place in the file, `shown` its first characters."""
 
     kind: str
     place: str

@@ -126,8 +126,7 @@ class CassetteFile:
                     if not self._loaded:  # what was written while recording is a cassette, and takes no more room
                         self._part.replace(self.path)
                         self.remarks.append(
-                            f"{self.path} has the layout of a part file; it cannot be written anew: "
-                            f"{wrong.strerror}"
+                            f"{self.path} has the layout of a part file; it cannot be rewritten: {wrong.strerror}"
                         )
                         return
                     raise CassetteError(
@@ -357,6 +356,6 @@ def _weigh(recordings: Sequence[Recording], numbers: Sequence[int]) -> tuple[int
 def _explain_not_taken(failure: Recording) -> str:
     request, ending = failure.request, failure.ending
     return (
-        f"{request.method} {request.raw_path} was not answered ({ending.detail or ending.how}): what was recorded "
+        f"{request.method} {request.raw_path} had no response ({ending.detail or ending.how}): what was recorded "
         "of it before stays"
     )

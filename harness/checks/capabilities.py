@@ -7,18 +7,18 @@ from harness.rules import BY_ID
 PROFILES = ("core", "streaming", "background", "chaining", "tools", "agents", "resources")
 
 CAPABILITIES: dict[str, str] = {
-    "v1": "serves /v1 beside its default version",
+    "v1": "serves /v1 in addition to its default version",
     "auth": "checks API keys",
-    "two-keys": "is tested with a second key, of another project",
-    "store": "keeps interactions and serves GET",
-    "delete": "deletes what it keeps",
+    "two-keys": "is tested with a key of another project",
+    "store": "stores interactions and serves GET",
+    "delete": "deletes stored interactions",
     "chain": "continues interactions through previous_interaction_id",
     "stream": "streams events",
     "background": "runs in the background",
     "cancel": "cancels background runs",
-    "resume": "streams what it keeps through GET",
-    "background-slow": "background runs last long enough to act on them",
-    "event-ids": "gives the events of its background streams an event_id",
+    "resume": "streams stored interactions through GET",
+    "background-slow": "has background runs that last long enough to cancel or resume",
+    "event-ids": "sends an event_id with the events of background streams",
     "functions": "calls a declared function when forced to",
     "thoughts": "emits thought steps",
     "search": "runs the google_search tool",
@@ -28,12 +28,12 @@ CAPABILITIES: dict[str, str] = {
     "webhooks": "lets this key create webhooks",
     "credentials": "lets this key store credentials",
     "triggers": "lets this key create triggers",
-    "files": "takes uploads of files",
-    "file-search-stores": "keeps file search stores",
+    "files": "accepts uploads of files",
+    "file-search-stores": "offers file search stores",
     "voices": "keeps voices",
     "decisions": "answers questions by probabilities",
     "continuation": "pauses with requires_continuation",
-    "long-decode": "decodes long answers in several hops",
+    "long-decode": "decodes long responses in several parts",
     "image-answers": "answers images",
     "audio-answers": "answers speech",
     "deep-research": "runs deep research",
@@ -57,12 +57,12 @@ REMEDIES: dict[str, str] = {
     "two-keys": "with the key of another project (--other-api-key, OTHER_GEMINI_API_KEY)",
     "agents-crud": "with --capability +agents-crud, if this key may create agents",
     "continuation": "with --capability +continuation, on a test target whose plain creates pause",
-    "long-decode": "with --capability +long-decode and a model that does (--model), which costs 65,536 tokens",
-    "image-answers": "with --capability +image-answers and a model that makes images (--model)",
-    "audio-answers": "with --capability +audio-answers and a model that speaks (--model)",
+    "long-decode": "with --capability +long-decode and a suitable model (--model); it costs 65,536 tokens",
+    "image-answers": "with --capability +image-answers and a model that generates images (--model)",
+    "audio-answers": "with --capability +audio-answers and a model that generates speech (--model)",
     "deep-research": "with --capability +deep-research and --timeout 3600, for two runs of many minutes",
     "background-slow": "with a model whose background runs last some seconds (--model)",
-    "functions": "with a model that calls a function when told to (--model)",
+    "functions": "with a model that calls functions (--model)",
     "search": "with a model that can search (--model)",
     "thoughts": "with a model that shows its thoughts (--model)",
     "event-ids": "with an event_id on the events of background streams",
@@ -143,6 +143,7 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
 _READ_A_STATUS = """
     create.status-listed create.completed-has-output create.response-format usage.counted stream.text
     del.running bg.at-once bg.result bg.no-regress bg.queued bg.failed-diag bg.failed-visible
+    bg.failed-streamed
     bg.incomplete-visible long.same-id resume.two-readers resume.live cancel.ok cancel.schema cancel.state
     cancel.shows-output cancel.stays cancel.result-stays cancel.get-after cancel.stream-ends cancel.twice
     cancel.settled cancel.keeps-background-result chain.ok chain.running chain.after-settled

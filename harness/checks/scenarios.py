@@ -8,8 +8,10 @@ afterwards, without being recorded.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from harness.checks.areas.agents import environment_of
+from harness.checks.areas.inputs import MEDIA
 from harness.checks.areas.tools import QUESTION, first_call, result_of
 from harness.checks.vocabulary.background_runs import LONG, read_to_a_cursor, read_whole_stream
 from harness.checks.vocabulary.polling import need_id, poll_until_found, poll_until_settled
@@ -128,6 +130,51 @@ def _play_errors(t: RequestBuilder) -> Steps:
     }
 
 
+@exercise(requests=9, interactions=2)
+def _play_waiting(t: RequestBuilder) -> Steps:
+    """A background run that calls a function: polled, streamed, and given the result."""
+    created: Exchange = yield Send(t.create(input=QUESTION, tools=[WEATHER], background=True, **FORCED))
+    found = need_id(created)
+    polled = yield from poll_until_settled(t, found)
+    streamed = yield from read_whole_stream(t.get(found, stream=True))
+    turn = {"input": [result_of(first_call(polled[-1]))], "tools": [WEATHER], "previous_interaction_id": found}
+    return {"created": created, "polled": polled, "streamed": streamed, "answered": (yield Send(t.create(turn)))}
+
+
+@exercise(requests=8, interactions=3)
+def _play_limits(t: RequestBuilder) -> Steps:
+    """What models accept and refuse: levels, a history that ends on their turn, other operations."""
+    said = [{"type": "user_input", "content": [_SAY_HI]}, {"type": "model_output", "content": [_SAY_HI]}]
+    note = {"type": "document", "mime_type": "text/plain", "data": "SGVsbG8="}
+    minimal = {"thinking_level": "minimal"}
+    bodies: dict[str, dict[str, Any]] = {
+        "level": {"model": _NEWER, "input": "Say hi.", "generation_config": minimal},
+        "level of Gemini 4": {"model": "gemini-4-hydrogen", "input": "Say hi.", "generation_config": minimal},
+        "model's turn last": {"model": _NEWER, "input": said},
+        "top_k": {"model": _NEWER, "input": "Say hi.", "generation_config": {"top_k": 10}},
+        "plain text": {"model": _NEWER, "input": [_SAY_HI, note]},
+        "video of a text model": {"model": _NEWER, "input": "Say hi.", "response_format": {"type": "video"}},
+        "model of embeddings": {"model": "gemini-embedding-2", "input": "Say hi."},
+        "retired model": {"model": "gemini-3.7-flash", "input": "Say hi."},
+    }
+    answers: dict[str, Exchange] = {}
+    for name, body in bodies.items():
+        answers[name] = yield Send(t.create(body))
+    return dict(answers)
+
+
+@exercise(requests=2, interactions=1)
+def _play_inputs(t: RequestBuilder) -> Steps:
+    """One create with a text, an image, audio, a video and a document, and a GET of it."""
+    created: Exchange = yield Send(t.create(input=[{"type": "user_input", "content": [_SAY_HI, *MEDIA.values()]}]))
+    return {"created": created, "read": (yield from poll_until_found(t, need_id(created)))}
+
+
+_SAY_HI = {"type": "text", "text": "Say hi."}
+_NEWER = "gemini-3.8-flash"
+"""A model whose guide was read, and which has each of the limits."""
+
+
 SCENARIOS: Mapping[str, Scenario] = {
     name: Scenario(name, (found.run.__doc__ or "").strip(), found)
     for name, found in {
@@ -140,6 +187,9 @@ SCENARIOS: Mapping[str, Scenario] = {
         "tools": _play_tools,
         "agent": _play_agent,
         "errors": _play_errors,
+        "waiting": _play_waiting,
+        "limits": _play_limits,
+        "inputs": _play_inputs,
     }.items()
 }
 """The scenarios by name, which is also the name of the cassette."""

@@ -1,6 +1,6 @@
 """Turns command line, environment and `[tool.harness]` into the options of a command; argparse finds the words.
 
-Layer 7. Precedence: command line, environment, the file of the folder, default. argparse only splits the line.
+Layer 8. Precedence: command line, environment, the file of the folder, default. argparse only splits the line.
 Every value passes the reader of its declaration, so a wrong one gets the same sentence whichever way it came,
 after the name of its source. Mistakes are usage faults with suggestions. Flags cannot be abbreviated; `-x` in
 `--capability -x` is a value.
@@ -100,8 +100,13 @@ def _read_table(
     for key, value in table.items():
         if key in tables and isinstance(value, dict):
             continue  # another command's
+        if key == "check" and isinstance(value, dict):
+            raise UsageFault(
+                f"{file.path}: [tool.harness.check] is no table: write the options of `harness check` "
+                "into [tool.harness] itself; its key `check` lists the checks to run"
+            )
         if secret := _SECRETS.get(key.replace("_", "-")):
-            raise UsageFault(f"{place} {key}: a key does not belong in a file, set {secret} instead")
+            raise UsageFault(f"{place} {key}: a file must not contain a key: set {secret} instead")
         if key not in keys:
             raise UsageFault(f"{place} has no key {key!r}{did_you_mean(key, [*keys, *tables])}")
         item = keys[key]
@@ -207,7 +212,7 @@ class Parser(argparse.ArgumentParser):
         word = unknown[1].split()[0]
         flag = word.partition("=")[0]
         if not flag.startswith("-"):
-            raise UsageFault(f"there is one argument too many, {word!r}{self._advise(word)}")
+            raise UsageFault(f"one argument too many: {word!r}{self._advise(word)}")
         known = [option for option in self._option_string_actions if option.startswith("--")]
         hint = did_you_mean(flag, known, otherwise=f" (see `{self.prog} --help`)")
         raise UsageFault(f"unknown flag {flag!r}{hint}")

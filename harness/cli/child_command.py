@@ -1,6 +1,6 @@
 """Runs a command beside the server it uses: it gets the signals that end us, and never outlives us.
 
-Layer 7. Knows processes; must not know what is served.
+Layer 8. Knows processes; must not know what is served.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The options that several commands share one by one.
 
-Layer 7. Imports nothing that runs: `harness list` and completion need it.
+Layer 8. Imports nothing that runs: `harness list` and completion need it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 def revision_option(group: str = "") -> Any:
     """Declare the revision of the API; `revision_of` and `contract_of` read it."""
-    about = f"revision of the API, or the folder of one; known: {', '.join(REVISIONS)}"
+    about = f"revision of the API, or a folder with one; known: {', '.join(REVISIONS)}"
     return option(about, REVISION, shown=CURRENT, completes="revision", group=group, trust=Trust.READ)
 
 
@@ -80,7 +80,7 @@ def api_key_option(group: str, about: str = "API key") -> Any:
 
 def plain_http_option(group: str) -> Any:
     """Declare that a key may cross the network in plain text."""
-    return flag("send the key over plain HTTP to another machine, too", trust=Trust.CALL, group=group)
+    return flag("also send the key over plain HTTP to other machines", trust=Trust.CALL, group=group)
 
 
 def level_option(about: str, group: str = "") -> Any:
@@ -93,7 +93,7 @@ class ExtensionOptions(Options):
     """The modules of the user that add to the catalog; `read_options` makes them known."""
 
     extension: Sequence[str] | None = option(
-        "module or file of yours that adds rules, checks, mutants and faults (repeatable)",
+        "module or file that adds rules, checks, mutants and faults (repeatable)",
         MODULE, repeats=True, variable=EXTENSION_VARIABLE, trust=Trust.NEVER,
     )  # fmt: skip
 
@@ -117,5 +117,10 @@ def color_option(group: str = "") -> Any:
 def verbose_option(adds: str, group: str = "output") -> Any:
     """Declare how much is printed, with the words for what the first -v adds."""
     return option(
-        f"{adds}; -vv: the whole wire, too", TALLY, 0, flags=("-v", "--verbose"), trust=Trust.CALL, group=group
+        f"{adds}; -vv: also print every exchange",
+        TALLY,
+        0,
+        flags=("-v", "--verbose"),
+        trust=Trust.CALL,
+        group=group,
     )

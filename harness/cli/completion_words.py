@@ -1,6 +1,6 @@
 """What may stand where the cursor is: commands, options, and the values that an option or an argument takes.
 
-Layer 7. A shell asks at each press of TAB, so this imports next to nothing. Finding out what a command takes costs
+Layer 8. A shell asks at each press of TAB, so this imports next to nothing. Finding out what a command takes costs
 seconds, so it is kept in the user's cache folder: such a file counts only for the code that wrote it, and where it
 cannot be written all is found out again. Must not know any shell.
 """
@@ -190,7 +190,7 @@ def _list_capabilities() -> Iterator[Candidate]:
 
 
 def _name_emulator() -> Iterator[Candidate]:
-    yield Candidate("emulator", "the reference emulator, in this process")
+    yield Candidate("emulator", "the built-in emulator, in this process")
 
 
 def _api() -> Api:

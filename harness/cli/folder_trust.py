@@ -1,6 +1,6 @@
 """The one place that reads `[tool.harness]` and limits what a file of a folder may decide.
 
-Layer 7. People run `harness` in folders that they did not write, with a key in the environment. A file there may
+Layer 8. People run `harness` in folders that they did not write, with a key in the environment. A file there may
 say how things are judged. It needs the user's word to choose who receives a key, what is read or written
 elsewhere, which program runs, and who can connect. The word is an option, an environment variable, or `harness
 trust`, which keeps path and digest of the file outside the folder: a changed file has no trust. What each option
@@ -70,7 +70,7 @@ class FolderFile:
     def explain_word(self, instead: str) -> str:
         """What to do to have a setting taken."""
         why = " (it has changed since you trusted it)" if _identify(self.path) in read_trusted() else ""
-        return f"if you have read the file and agree, run `harness trust {self.path}`{why}, or {instead}"
+        return f"read the file; to allow its settings, run `harness trust {self.path}`{why}, or {instead}"
 
 
 def find_file(folder: Path | None = None) -> FolderFile | None:
@@ -116,7 +116,7 @@ def _find_objection(option: Option, value: Any, folder: Path, *, sends_key: bool
         chooses = sends_key and value[0].lower() in _ROUTING
         return "chooses where requests with your key go" if chooses else ""
     if trust is Trust.NEVER:
-        return "decides what only you may decide"
+        return "changes a setting that needs your consent"
     if trust is Trust.BIND:
         return "" if is_loopback(value) else "lets other machines connect"
     if trust is Trust.SEND and option.kind is not PATH:
@@ -156,7 +156,7 @@ def _find_foreign_report(word: str, path: Path) -> str:
     except OSError as wrong:
         return f"names a file that cannot be read ({wrong.strerror})"
     if start and FORMATS[name].mark.match(start) is None:
-        return f"would overwrite {str(path)!r}, which is no {name} report of harness"
+        return f"would overwrite {str(path)!r}, which is not a {name} report of harness"
     return ""
 
 
@@ -171,8 +171,7 @@ def _is_safe_target(text: str) -> bool:
         host = (urlsplit(text.strip()).hostname or "").rstrip(".")
     except ValueError:
         return True  # no URL: the resolver refuses it
-    live = any(host == name or host.endswith(f".{name}") for name in INTERACTIONS.live_hosts)
-    return is_loopback(host) or live
+    return is_loopback(host) or INTERACTIONS.is_live_host(host)
 
 
 def read_trusted() -> dict[str, str]:

@@ -1,6 +1,6 @@
 """The options that say who may call a server, and who may steer it; shared by `serve`, `replay` and `proxy`.
 
-Layer 7. Must not know what is served.
+Layer 8. Must not know what is served.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ _NAME = re.compile(r"[^\s/@*]+")
 
 def _read_token(text: str) -> str:
     if _TOKEN.fullmatch(text) is None:
-        raise ValueError(f"this is no token: {_TOKEN_FORM}")  # it is a secret, so it is not quoted
+        raise ValueError(f"not a token: {_TOKEN_FORM}")  # it is a secret, so it is not quoted
     return text
 
 
 def _read_host(text: str) -> str:
     name = text.lower().removesuffix(".")
     if _NAME.fullmatch(name) is None or (":" in name and name.count(":") < 2):
-        raise ValueError(f"{text!r} is no host: write its name alone, such as build7.example.com")
+        raise ValueError(f"{text!r} is not a host: write its name alone, such as build7.example.com")
     return name.strip("[]")
 
 
@@ -49,7 +49,7 @@ class HostOptions(Options):
     """The names that a server may be called by."""
 
     allow_host: Sequence[str] | None = option(
-        "name by which clients may call the server, besides addresses and local names (repeatable)",
+        "additional host name under which clients may call the server (repeatable)",
         _HOST_NAME, repeats=True, trust=Trust.CALL,
     )  # fmt: skip
 
@@ -59,7 +59,7 @@ class GuardOptions(HostOptions):
     """The same, and the token of control calls."""
 
     control_token: str | None = option(
-        "token that control calls must send as x-harness-token",
+        "token that control requests must send as `x-harness-token`",
         _TOKEN_KIND, trust=Trust.CALL,
         shown=f"none on this machine's own addresses; else ${TOKEN_VARIABLE}, or a random one",
     )  # fmt: skip
@@ -144,5 +144,5 @@ def _choose_token(host: str) -> str:
         return ""
     given = os.environ.get(TOKEN_VARIABLE, "")
     if given and _TOKEN.fullmatch(given) is None:
-        raise UsageFault(f"{TOKEN_VARIABLE} is no token: {_TOKEN_FORM}")
+        raise UsageFault(f"{TOKEN_VARIABLE} is not a token: {_TOKEN_FORM}")
     return given or secrets.token_urlsafe(24)

@@ -1,6 +1,6 @@
 """The page at the root of a server: the option `--open`, the words that name it, and the inspector of a command.
 
-Layer 7. Must not know what is served.
+Layer 8. Must not know what is served.
 """
 
 from __future__ import annotations
@@ -172,4 +172,4 @@ def _browse(page: str) -> None:
         )
         page = door.as_uri()
     if not open_browser(page):
-        say(f"no browser was found: open {address}", to_errors=True)
+        say(f"no browser found: open {address}", to_errors=True)

@@ -1,6 +1,6 @@
 """The groups of options of the commands that judge, and what each group turns into.
 
-Layer 7.
+Layer 8.
 """
 
 from __future__ import annotations
@@ -70,11 +70,11 @@ class TargetArguments(Options):
         URL, nargs="?", metavar="TARGET", variable="HARNESS_TARGET", trust=Trust.SEND, completes="target",
     )  # fmt: skip
     api_version: str | None = option(
-        "API version to use instead of the URL's", metavar="V", shown="v1beta", group="target"
+        "API version, instead of the version in the URL", metavar="V", shown="v1beta", group="target"
     )
     api_key: str | None = api_key_option("target")
     other_api_key: str | None = option(
-        "key of ANOTHER project, for store.isolation: a second one of the same project fails it",
+        "key of another project, for `store.isolation` (a key of the same project gets its warning)",
         metavar="KEY", variable=INTERACTIONS.other_key_variable, trust=Trust.CALL, group="target",
     )  # fmt: skip
     revision: str | None = revision_option("target")
@@ -87,9 +87,11 @@ class TargetArguments(Options):
         "declare or deny a capability (repeatable)",
         repeats=True, metavar="+X|-Y", completes="capability", group="target",
     )  # fmt: skip
-    wait: float | None = option("wait up to S seconds for the target to come up", SECONDS, group="target")
+    wait: float | None = option(
+        "wait up to S seconds until the target accepts connections", SECONDS, group="target"
+    )
     timeout: float = option(
-        "limit for one request, and for one interaction to finish",
+        "limit in seconds for one request, and for one interaction to settle",
         POSITIVE_SECONDS,
         DEFAULT_TIMEOUT,
         group="target",
@@ -122,7 +124,7 @@ def _choose_key(options: Options, name: str, variable: str) -> str:
     key = (getattr(options, name) or "").strip()
     if not (key.isascii() and key.isprintable()):
         source = options.list_options()[name].long_flag if name in options.given else variable
-        raise UsageFault(f"the key ({source}) holds characters no header can carry")
+        raise UsageFault(f"the key ({source}) contains characters that a header cannot contain")
     return key
 
 
@@ -138,7 +140,7 @@ def wait_for(target: ResolvedTarget, seconds: float | None, *, every: float = _W
     """
     if not seconds:
         return
-    waiting = f"waiting up to {seconds:g} s for an answer of {target.info.url}"
+    waiting = f"waiting up to {seconds:g} s for a response of {target.info.url}"
     heartbeat = Heartbeat(lambda: say(waiting, to_errors=True), seconds=every)
     try:
         wait_until_up(target, seconds)
@@ -152,7 +154,7 @@ class TrafficOptions(Options):
 
     rate: float | None = option("send at most N requests per second", POSITIVE_NUMBER, group="rate limits")
     max_wait: float = option(
-        "wait out 429 and 503 for at most S seconds in total", SECONDS, MAX_TOTAL_WAIT, group="rate limits"
+        "wait at most S seconds in total after 429 and 503", SECONDS, MAX_TOTAL_WAIT, group="rate limits"
     )
 
 
@@ -187,14 +189,14 @@ class ShardOptions(Options):
         "run only part K of N; `harness merge` joins their reports", metavar="K/N", group="run"
     )
     shard_times: str | None = option(
-        "JSON report of an earlier run, to make the parts take equally long", PATH, trust=Trust.READ, group="run"
+        "JSON report of an earlier run, to balance the duration of the parts", PATH, trust=Trust.READ, group="run"
     )
 
 
 def shard_of(options: ShardOptions) -> Shard | None:
     """The part to run; None for the whole. Raises UsageFault if it is none, or for times without a shard."""
     if options.shard_times and not options.shard:
-        raise UsageFault("--shard-times says how to divide a run: it needs --shard K/N")
+        raise UsageFault("--shard-times needs --shard K/N")
     return parse_shard(options.shard) if options.shard else None
 
 
@@ -223,9 +225,11 @@ class OutputOptions(Options):
 class BaselineOptions(OutputOptions):
     """The same for a command that judges, and the file of known failures."""
 
-    baseline: str | None = option("file of known, explained failures", PATH, trust=Trust.READ, group="verdicts")
-    baseline_update: bool = flag("add new failures to the baseline file", trust=Trust.CALL, group="verdicts")
-    baseline_prune: bool = flag("remove stale entries from the baseline file", trust=Trust.CALL, group="verdicts")
+    baseline: str | None = option(
+        "file of known failures, each with a reason", PATH, trust=Trust.READ, group="verdicts"
+    )
+    baseline_update: bool = flag("add new failures to the baseline", trust=Trust.CALL, group="verdicts")
+    baseline_prune: bool = flag("remove stale entries from the baseline", trust=Trust.CALL, group="verdicts")
 
 
 def baseline_of(
@@ -234,7 +238,7 @@ def baseline_of(
     """The baseline that the options name, empty if none or still to be made. Raises UsageFault."""
     if not options.baseline:
         if options.baseline_update or options.baseline_prune:
-            raise UsageFault("--baseline-update and --baseline-prune need --baseline FILE: which file to change")
+            raise UsageFault("--baseline-update and --baseline-prune need --baseline FILE")
         return Baseline()
     path = Path(options.baseline)
     if options.baseline_update or options.baseline_prune:
@@ -252,7 +256,7 @@ def _refuse_shortened(options: BaselineOptions) -> None:
         if getattr(options, name, None):
             option = f"--{name.replace('_', '-')}"
             raise UsageFault(
-                f"--baseline-update needs the whole run, and {option} ends it early: leave one of them out"
+                f"--baseline-update needs a complete run, but {option} ends it early: remove one of them"
             )
 
 
@@ -268,7 +272,7 @@ def finish(options: BaselineOptions, old: Baseline, finished: RunFinished, *, va
         return finished.exit
     if gap := _find_gap(finished):
         say(
-            f"baseline {options.baseline}: left as it was, because the run was not whole: {mask_text(gap)}",
+            f"baseline {options.baseline}: unchanged, because the run was incomplete: {mask_text(gap)}",
             to_errors=options.json,
         )
         return finished.exit
@@ -297,7 +301,7 @@ def _find_gap(finished: RunFinished) -> str:
 
 
 _NOT_WHOLE = {
-    Exit.NOTHING_RAN: "nothing was judged",
-    Exit.HARNESS_ERROR: "the harness itself erred",
+    Exit.NOTHING_RAN: "no check ran",
+    Exit.HARNESS_ERROR: "harness error",
     Exit.INTERRUPTED: "it was interrupted",
 }

@@ -1,6 +1,6 @@
 """Finds the command, runs it, and turns whatever happens into an exit code and a readable line.
 
-Layer 7. The only place that catches faults of every kind. Usage and target problems never show a stack trace;
+Layer 8. The only place that catches faults of every kind. Usage and target problems never show a stack trace;
 unexpected exceptions, which are bugs of ours, do. Commands are imported when they are called, so that
 `harness --help` stays fast.
 """
@@ -93,11 +93,14 @@ GROUPS: dict[str, dict[str, CommandEntry]] = {
     },
     "reports": {
         "compare": CommandEntry(f"{_HERE}.compare", "compare reports: several targets, or one target over time"),
+        "inspect": CommandEntry(
+            f"{_HERE}.inspect", "show the requests of a report or a cassette in the inspector"
+        ),
         "merge": CommandEntry(f"{_HERE}.merge", "join the reports of the shards of one run"),
     },
     "set-up": {
         "doctor": CommandEntry(f"{_HERE}.doctor", "report what is installed, and problems of this machine"),
-        "trust": CommandEntry(f"{_HERE}.trust", "let a file of a folder decide what needs your word"),
+        "trust": CommandEntry(f"{_HERE}.trust", "trust a configuration file with settings that need your consent"),
         "drift": CommandEntry(f"{_HERE}.drift", "compare the types of an official SDK with the schemas"),
         "completion": CommandEntry(f"{_HERE}.completion", "print the completion script for bash, zsh or fish"),
     },
@@ -108,8 +111,8 @@ COMMANDS: dict[str, CommandEntry] = {name: entry for group in GROUPS.values() fo
 
 _EXITS = (
     "exit codes: 0 conformant · 1 unexpected failure or stale baseline · 2 usage ·\n"
-    "3 nothing ran · 4 target unreachable, unauthorised, or a MUST got no answer ·\n"
-    "5 bug in the harness · 130 interrupted (Ctrl-C, SIGTERM)"
+    "3 nothing ran · 4 target unreachable, key rejected, or no response to a MUST ·\n"
+    "5 error in the harness · 130 interrupted (Ctrl-C, SIGTERM)"
 )
 
 
@@ -139,7 +142,7 @@ def _run_to_an_exit_code(words: list[str]) -> int:
     except BrokenPipeError:
         return _silence_pipe()
     except HarnessFault as fault:
-        return _say(f"harness: a fault of the harness itself: {show_text(str(fault))}", Exit.HARNESS_ERROR)
+        return _say(f"harness: error of the harness: {show_text(str(fault))}", Exit.HARNESS_ERROR)
     except Exception as wrong:
         return _say_unexpected(wrong)
 
@@ -158,7 +161,7 @@ def _say_unexpected(wrong: Exception) -> int:
     """Report a full disk or an unusable file in a line, and anything else as a bug with its traceback."""
     if isinstance(wrong, OSError) and wrong.errno in _FULL:
         _silence_pipe()
-        return _say(f"harness: what it says cannot be written: {wrong.strerror}", Exit.USAGE)
+        return _say(f"harness: cannot write its output: {wrong.strerror}", Exit.USAGE)
     if isinstance(wrong, OSError) and wrong.errno in _OF_FILES and wrong.filename is not None:
         file = show_text(repr(os.fsdecode(wrong.filename)))
         return _say(f"harness: {file} cannot be used: {wrong.strerror}", Exit.USAGE)
@@ -166,7 +169,7 @@ def _say_unexpected(wrong: Exception) -> int:
 
     sys.stderr.write(show_text("".join(traceback.format_exception(wrong))))
     return _say(
-        f"harness: this is a bug of the harness {__version__}, please report it with the lines above",
+        f"harness: this is a defect of harness {__version__}; please report it with the lines above",
         Exit.HARNESS_ERROR,
     )
 

@@ -1,6 +1,6 @@
 """Writes what editors and readers get of the options: a JSON Schema of `[tool.harness]`, and tables of its keys.
 
-Layer 7. `python -m harness.cli.option_tables` writes both into a checkout; a test compares them.
+Layer 8. `python -m harness.cli.option_tables` writes both into a checkout; a test compares them.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def _write_table(name: str, cls: type[Options]) -> Iterator[str]:
     if cls.page.shares:
         keys = ", ".join(f"`{key}`" for key in sorted(cls.page.shares))
         yield f"It also takes from `[tool.harness]`: {keys}.\n"
-    yield "| Key | Value | Meaning | Without your word |\n|---|---|---|---|"
+    yield "| Key | Value | Meaning | Without consent |\n|---|---|---|---|"
     for item in _list_keys(cls):
         if name and item.key in cls.page.shares and item.name in _check_options():
             continue

@@ -1,6 +1,6 @@
 """What the commands take: each option is declared once, as a field of the dataclass of its command.
 
-Layer 7. The command line, the environment, `[tool.harness]`, completion, the tables of the documentation and the
+Layer 8. The command line, the environment, `[tool.harness]`, completion, the tables of the documentation and the
 JSON Schema for editors all come from these fields. `arguments` turns them into values. A value passes the same
 reader whichever way it comes in.
 
@@ -94,7 +94,7 @@ def _read_seed(text: str) -> int:
 
 def _read_port(text: str) -> int:
     if not text.isdecimal() or int(text) > 65_535:
-        raise ValueError(f"{text!r} is no port: 0 to 65535")
+        raise ValueError(f"{text!r} is not a port: 0 to 65535")
     return int(text)
 
 
@@ -102,8 +102,8 @@ def _read_header(text: str) -> tuple[str, str]:
     name, colon, value = text.partition(":")
     if not colon or not is_sendable(name.strip(), value):
         # The intended value may be a key, so the message does not repeat it.
-        what = f"what stands for {name.strip()!r}" if colon else "this"
-        raise ValueError(f"{what} is no header: write it as 'Name: value'")
+        what = f"the value of {name.strip()!r}" if colon else "this"
+        raise ValueError(f"{what} is not a header: write it as 'Name: value'")
     return name.strip(), value.strip()
 
 
@@ -209,7 +209,7 @@ class Option:
     def allowed(self) -> Trust:
         """What a file may do with it. Only an option whose kind is no place may leave this open."""
         if self.trust is None:
-            assert not self.kind.is_place, f"{self.name} names a place, and says nothing of trust"
+            assert not self.kind.is_place, f"{self.name} names a place, but has no trust"
             return Trust.JUDGE
         return self.trust
 

@@ -1,6 +1,6 @@
 """Writes the output of the commands: to standard output, and to the files that `--report` names.
 
-Layer 7.
+Layer 8.
 """
 
 from __future__ import annotations
@@ -79,6 +79,15 @@ class ReportFiles:
                 say(f"harness: the {name} report is missing: {why}", to_errors=True)
 
 
+def _revision_of(arguments: Any, presentation: Presentation) -> str:
+    """The revision of the API that a run is about; "" for a command that has none, or takes each recording's."""
+    from harness.cli.common_options import revision_of
+
+    if not hasattr(arguments, "revision") or presentation.command == "verify":
+        return ""
+    return revision_of(arguments)
+
+
 class Listeners:
     """Those who hear of a run: its state, the terminal unless standard output is for JSON, and the report files.
 
@@ -94,7 +103,9 @@ class Listeners:
         from harness.report.screen import wants_colour
         from harness.report.terminal_report import TerminalReport
 
-        self.state = PresentedRun(INTERACTIONS, presentation=presentation)
+        self.state = PresentedRun(
+            INTERACTIONS, presentation=presentation, revision=_revision_of(arguments, presentation)
+        )
         self.screen: TerminalReport | None = None
         self._baseline = baseline
         self._begun = time.monotonic()
@@ -222,7 +233,7 @@ def require_writable(path: Path, option: str) -> None:
     if not path.parent.is_dir():
         raise UsageFault(f"{option}: there is no folder {str(path.parent)!r} to write {path.name!r} to")
     if path.is_dir():
-        raise UsageFault(f"{option}: {str(path)!r} is a folder, name a file in it")
+        raise UsageFault(f"{option}: {str(path)!r} is a folder: name a file in it")
     try:
         path.stat()
     except FileNotFoundError:
@@ -230,7 +241,7 @@ def require_writable(path: Path, option: str) -> None:
     except OSError as wrong:  # such as a link to itself
         raise UsageFault(f"{option}: {str(path)!r} cannot be written: {wrong.strerror}") from None
     if not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise UsageFault(f"{option}: {str(path)!r} cannot be written: you may not write there")
+        raise UsageFault(f"{option}: {str(path)!r} cannot be written: no permission")
 
 
 def _parse_report(word: str, formats: Collection[str]) -> tuple[str, Path]:
@@ -238,7 +249,7 @@ def _parse_report(word: str, formats: Collection[str]) -> tuple[str, Path]:
     if name not in formats:
         raise UsageFault(f"--report: unknown format {name!r}{did_you_mean(name, formats)} (write FORMAT=PATH)")
     if not equals or not path:
-        raise UsageFault(f"--report {word!r} names no file: write {name}=PATH")
+        raise UsageFault(f"--report {word!r} has no path: write {name}=PATH")
     return name, Path(path)
 
 
@@ -252,7 +263,9 @@ def _refuse_other_suffix(name: str, path: Path) -> None:
     if path.suffix.lower() in _OTHERS.difference(own):
         what = "JSON for an endpoint badge of shields.io" if name == "badge" else name
         right = path.with_suffix(own[0])
-        raise UsageFault(f"--report: {name} writes {what}, and {str(path)!r} says otherwise: write {name}={right}")
+        raise UsageFault(
+            f"--report: {name} writes {what}, but {str(path)!r} has another suffix: write {name}={right}"
+        )
 
 
 def _is_step_summary(path: Path) -> bool:

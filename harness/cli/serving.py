@@ -1,6 +1,6 @@
 """Shared by the commands that listen on a port: the address, the announcement, and how long they serve.
 
-Layer 7. Must not know what is served.
+Layer 8. Must not know what is served.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class TlsOptions(Options):
     """What https needs."""
 
     tls_cert: str | None = option("serve https with this PEM certificate chain", PATH, trust=Trust.CALL)
-    tls_key: str | None = option("private key, if it is in a separate file (PEM)", PATH, trust=Trust.CALL)
+    tls_key: str | None = option("private key, if in a separate file (PEM)", PATH, trust=Trust.CALL)
 
 
 def tls_context(arguments: TlsOptions) -> ssl.SSLContext | None:

@@ -1,4 +1,4 @@
-"""What the Interactions API promises (shape, order, lifecycle and rules), and the judges that check a target.
+"""The contract of the Interactions API (shape, order, lifecycle and rules), and the judges that check a target.
 
 Layer 1, sans-IO. The emulator, the checks and the runner take their vocabulary from here.
 

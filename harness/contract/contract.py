@@ -36,7 +36,7 @@ class EventType:
 
 
 class Contract:
-    """What one revision promises. Obtain it from `load`, which builds each once."""
+    """The contract of one revision. Obtain it from `load`, which builds each once."""
 
     order: Mapping[State, Mapping[str, Row]] = stream_order.ORDER
     protocol: StreamProtocol = PROTOCOL

@@ -23,15 +23,15 @@ def find_revision(name: str, option: str) -> str:
         near = nearest(name, REVISIONS, most=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         known = ", ".join(REVISIONS)
-        raise UsageFault(f"{option}: there is no revision {name!r} of the API: known are {known}{hint}")
+        raise UsageFault(f"{option}: unknown revision {name!r} of the API; known are {known}{hint}")
     folder = Path(name).resolve()
     check_revision_name(folder, option)
     try:
         load(str(folder))
     except LookupError as error:
-        raise UsageFault(f"{option}: {name!r} is a folder, but none of a revision: {error.args[0]}") from None
+        raise UsageFault(f"{option}: {name!r} is not the folder of a revision: {error.args[0]}") from None
     except ValueError as error:
-        raise UsageFault(f"{option}: nothing can be judged by {name!r}: {error}") from None
+        raise UsageFault(f"{option}: the revision {name!r} cannot be used: {error}") from None
     return str(folder)
 
 
@@ -39,7 +39,7 @@ def check_revision_name(folder: Path, option: str) -> None:
     """A revision is a day, because rules hold from one revision to another. Raises UsageFault naming `option`."""
     if not _is_day(folder.name):
         example = "name the folder like a revision, such as 2026-12-01"
-        raise UsageFault(f"{option}: {folder.name!r} is no day: {example}")
+        raise UsageFault(f"{option}: {folder.name!r} is not a date: {example}")
 
 
 def _is_day(name: str) -> bool:

@@ -25,7 +25,7 @@ _NOT_PLAIN = frozenset({"agent", "tools", "previous_interaction_id", "continuati
 LOOKS = 8
 """Whoever looks so often waits for the end of a run: the looks come less and less often."""
 
-_MORE_TIME = "give it more time (--timeout), or find out why it never ends"
+_MORE_TIME = "give it more time (--timeout), or find out why it never settles"
 _CURE = "check the model and its quota, or name another model (--model)"
 
 

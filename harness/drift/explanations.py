@@ -49,7 +49,7 @@ class Explained:
 
     @property
     def unexplained(self) -> list[TypeDifference]:
-        """The differences that nobody has explained."""
+        """The differences without an explanation."""
         return [difference for difference, explanation in self.differences if explanation is None]
 
 

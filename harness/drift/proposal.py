@@ -8,6 +8,7 @@ not know where the files are written to.
 from __future__ import annotations
 
 import copy
+import json
 import posixpath
 import re
 from collections.abc import Iterable, Mapping
@@ -21,6 +22,7 @@ from harness.contract.schema.unions import UNIONS
 from harness.drift.comparison import DifferenceKind, TypeDifference, pair_records
 from harness.drift.schema_types import OPENAPI
 from harness.drift.type_model import ANY, FieldType, OperationType, Origin, Record, TypeModel, ValueType
+from harness.drift.wording import describe
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _FOLDERS = {"input": "steps", "step": "steps", "step-shell": "steps", "delta": "deltas"}
@@ -48,6 +50,28 @@ def propose(
         settled = author.settle(difference)
         (author.proposal.settled if settled else author.proposal.left).append(difference)
     return author.proposal
+
+
+def propose_sentences(ledger: str, settled: Iterable[TypeDifference], sdk: str) -> str:
+    """Return the ledger of types with a line, as yet without a rule, for each thing that is new in `sdk`."""
+    lines: dict[str, str] = {}
+    for each in settled:
+        slug = re.sub(r"[^a-z0-9]+", "-", f"{each.where} {each.name}".lower()).strip("-")
+        if each.kind in _NEW and f"\n    {slug}: " not in ledger:
+            says, because = f"{describe(each)[: _LONGEST - 1]}.", f"New in {sdk}; no check judges it yet."
+            words = (f"section: {json.dumps(each.where)}", f"says: {json.dumps(says[:1].upper() + says[1:])}")
+            lines[slug] = f"    {slug}: {{{', '.join(words)}, not_judged: open, because: {json.dumps(because)}}}\n"
+    return _SDK.sub(lambda found: found[0] + "".join(lines.values()), ledger, count=1)
+
+
+_NEW = (
+    DifferenceKind.OPERATION_NEW,
+    DifferenceKind.PARAMETER_NEW,
+    DifferenceKind.FIELD_NEW,
+    DifferenceKind.VALUE_NEW,
+    DifferenceKind.MEMBER_NEW,
+)
+_SDK = re.compile(r"(?m)^sdk:\n  read: .*\n  sentences:\n")
 
 
 class _Author:

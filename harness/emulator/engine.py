@@ -24,9 +24,9 @@ from harness.emulator.values.ids import interaction_id
 from harness.emulator.values.platform import PLATFORMS, find_platform
 from harness.emulator.values.settings import Settings
 from harness.emulator.values.weight import weigh_answer
-from harness.wire import Chunked, Headers, PieceBody, Response
+from harness.wire import Chunked, Headers, Length, PieceBody, Response
 from harness.wire.json_value import object_or_none
-from harness.wire.message import JSON_HEADERS
+from harness.wire.message import JSON_HEADERS, WholeBody
 from harness.wire.pieces import COMPLETE, Chunk
 
 _FLAGS = {"true": True, "false": False, "1": True, "0": False, "": False}
@@ -37,7 +37,7 @@ class Engine(SessionParts):
 
     def _build(self, settings: Settings) -> None:
         super()._build(settings)
-        self.resources.triggers.run = self.run_trigger
+        self.resources.run = self.run_trigger
 
     def handle(self, call: Call) -> Response | None:
         """Answer a call on interactions; return None for any other path. Raises Refusal."""
@@ -84,7 +84,8 @@ class Engine(SessionParts):
     def create(self, call: Call) -> Response:
         """POST /interactions."""
         try:
-            surface = find_platform(self.settings.platform, vertex=call.vertex)
+            name = self.settings.platform
+            surface = find_platform(name, vertex=True) if call.vertex else PLATFORMS[name]
             opened = self.open(self.validator.admit(call.request.body, call.project, surface, call.version))
             response = self.answer(opened)
         except Refusal as refusal:
@@ -113,7 +114,8 @@ class Engine(SessionParts):
             self.validator.sent.remember(run.steps)
         if order.agent is not None and order.environment_id is not None:
             self.resources.keep_written(order.environment_id, order.project, run.steps)
-        self.steering.note_begun(run)
+        if not run.settled:
+            self.steering.note_begun(run)
         return run
 
     def interaction_id(self, number: int) -> str:
@@ -228,7 +230,7 @@ class Engine(SessionParts):
 
     def json(self, data: bytes) -> Response:
         """200 with a JSON body."""
-        return Response.json(200, data)
+        return Response(200, JSON_HEADERS, Length(len(data)), WholeBody(data))
 
     def read_flag(self, query: Any, name: str) -> bool:
         """Read a boolean query parameter, False by default. Raises Refusal 400 for any other value."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from email.utils import formatdate
 from pathlib import Path
 from threading import RLock
 from typing import Any
@@ -59,6 +60,7 @@ class Emulator:
         self._on_note: Callable[[str], object] | None = None
         self.sessions = Sessions(self._new_engine, settings if settings is not None else Settings(), self._lock)
         self._default = self.sessions.default
+        self._second = -1
         self._date = ""
         self._dated: dict[int, tuple[Headers, Headers]] = {}
         self._control = Control(self.sessions)
@@ -79,20 +81,21 @@ class Emulator:
                 refusal.with_traceback(None)  # where it was raised again, it is in a cycle with the request's body
             response = self.encode(response, request, where)
             if self._is_now:
-                date = self._default.timestamps.http_date()
-                response.headers = self._add_date(response.headers, date)
+                response.headers = self._add_date(response.headers)
             return response
 
-    def _add_date(self, headers: Headers, date: str) -> Headers:
+    def _add_date(self, headers: Headers) -> Headers:
         """The headers with the time. Most responses share theirs, so each is made once a second."""
-        if date != self._date:
-            self._date = date
+        second = int(self._default.timestamps.start + self.clock.now)
+        if second != self._second:
+            self._second = second
+            self._date = formatdate(second, usegmt=True)
             self._dated.clear()
         kept = self._dated.get(id(headers))
         if kept is None or kept[0] is not headers:
             if len(self._dated) >= _MOST_DATED:
                 self._dated.clear()
-            kept = self._dated[id(headers)] = headers, Headers((*headers.items(), ("date", date)))
+            kept = self._dated[id(headers)] = headers, Headers((*headers.items(), ("date", self._date)))
         return kept[1]
 
     def dispatch(self, request: Request, where: Route) -> Response:

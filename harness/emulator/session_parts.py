@@ -74,11 +74,11 @@ class SessionParts:
         self.deliveries = self.deliveries_type(
             self.clock,
             Stamps(self.ids.make_id, self.timestamps.now),
-            self.resources.webhooks,
+            self.resources.find_webhooks,
             self.timestamps.read_unix,
         )
         self.replies = self.replies_type(self.ids, self.resources.deliver)
-        self.resources.triggers.look_up = self.look_up
+        self.resources.look_up = self.look_up
         self.validator = self.validator_type(settings, self.resources, self.find, self.contract)
         self.validator.on_note = self._on_note
         self.streams = self.streams_type(self, self.lock)
@@ -92,7 +92,7 @@ class SessionParts:
         return OrderWatch(self.contract.order)
 
     def note_settled(self, run: Run) -> None:
-        """Tell webhooks that a run has come to its end."""
+        """Tell webhooks that a background run has come to its end."""
         self.deliveries.note_settled(run)
 
     def change(self, settings: Settings) -> None:
@@ -124,12 +124,12 @@ class SessionParts:
 
     def attend(self) -> bool:
         """Start runs that triggers owe, and move those that webhooks wait for; whether one is still running."""
-        self.resources.triggers.attend()
+        self.resources.attend()
         return self.deliveries.attend()
 
     @property
     def next_due(self) -> float | None:
         """When the next delivery or scheduled run is due, in seconds of the clock."""
-        due = self.resources.triggers.next_due
+        due = self.resources.next_due
         moments = [self.deliveries.next_due, self.timestamps.read_clock(due) if due is not None else None]
         return min((moment for moment in moments if moment is not None), default=None)

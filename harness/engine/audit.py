@@ -8,15 +8,15 @@ they find under the one check of that rule. Must not know how anything is printe
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from harness.engine.execute import PlayedExercise
+from harness.engine.execute import PlayedExercise, list_ids
 from harness.engine.results import Evidence
 from harness.engine.traffic.outages import Death
-from harness.kit.api import Api
+from harness.kit.api import Api, ApiContract
 from harness.kit.check import Check, Exercise
-from harness.outcome import Because, Finding, Observation, Outcome, Severity
+from harness.outcome import Because, Finding, Level, Observation, Outcome, Severity
 from harness.wire import Exchange
 
 MOST = 3
@@ -26,6 +26,11 @@ MOST_SUBJECTS = 20
 """The same for what is told by its subject, which needs no evidence."""
 
 _SETTLED = frozenset({Outcome.NOT_MET, Outcome.ERROR})
+
+_NOT_FOUND = 404
+
+_LEVELS = (Level.MAY, Level.SHOULD, Level.MUST)
+"""From the least binding to the most."""
 
 _PROXY = frozenset({405, 408, 411, 413, 414, 429, 431, 501, 502, 503, 504})
 """Refusals that may come from a proxy or a framework in front of the API, with an error shape of its own."""
@@ -102,6 +107,9 @@ class Audit:
     api: Api
     _doubted: dict[str, str] = field(default_factory=dict)
     _found: dict[str, dict[tuple[str, ...], _Sighted]] = field(default_factory=dict)
+    _compared: set[str] = field(default_factory=set)
+    _answered: set[tuple[tuple[str, ...], str]] = field(default_factory=set)
+    _withheld: list[tuple[Exchange, PlayedExercise, Exercise]] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
@@ -109,16 +117,31 @@ class Audit:
         """An audit by those of the checks that apply everywhere."""
         return cls(frozenset(check.id for check in checks if check.everywhere), api)
 
-    def note(self, exercise: Exercise, played: PlayedExercise) -> None:
-        """Judge all exchanges of one exercise."""
+    def note(
+        self,
+        exercise: Exercise,
+        played: PlayedExercise,
+        contract: ApiContract,
+        said: Iterable[tuple[Check, Observation]] = (),
+    ) -> None:
+        """Judge all exchanges of one exercise, each alone and all of them together.
+
+        `said` is what the checks of the exercise saw: what they tell of an id is not told again.
+        """
         if exercise.front_end:
             return
         if played.outage:
             self._doubt_target(played)
             return
         for exchange in played.trail:
-            if self._is_the_apis(exchange):
+            if self._is_the_apis(exchange) and not self._follows_from_another(exchange, played):
                 self._judge(exchange, played, exercise)
+        for exchange, withheld, where in self._list_answered(played, exercise):
+            self._judge(exchange, withheld, where)
+        for exchange, finding in self._judge_together(played, contract, said):
+            kind = finding.kind(self.api.read(exchange, None).call)
+            self._add(kind, _Sighted(finding, exchange, played, exercise.name))
+            self._compared.add(finding.rule)
         for again in played.repeated:
             if again.finding.rule in self.rules:
                 kind = again.finding.kind(self.api.read(again.exchange, None).call)
@@ -139,11 +162,16 @@ class Audit:
                 kind = finding.kind(self.api.read(death.first, None).call)
                 self._add(kind, _Sighted(finding, death.first, None, "", story=death.story))
 
-    def observe(self, check: Check, own: Observation) -> Observation:
-        """The observation of a check after the whole run; `own` itself if the other answers add nothing."""
-        said = add_sightings(own, self.list_sightings(check.id))
+    def observe(self, check: Check, own: Observation, *, explained: bool = False) -> Observation:
+        """The observation of a check after the whole run; `own` itself if the other answers add nothing.
+
+        `explained`: a check that rests on this one is broken, and its exercise saw nothing of this one. What
+        answers contradict each other in is then told by that check, which knows how it came about.
+        """
+        withheld = explained and own.outcome is Outcome.MET and check.id in self._compared
+        said = own if withheld else add_sightings(own, self.list_sightings(check.id))
         if said.outcome is Outcome.MET and check.id in self._doubted:
-            return Observation.untestable(self._doubted[check.id], Because.NO_ANSWER, "no answer")
+            return Observation.untestable(self._doubted[check.id], Because.NO_ANSWER, "no response")
         return said
 
     def list_sightings(self, rule: str) -> list[AuditedDefect]:
@@ -200,7 +228,73 @@ class Audit:
             if alike < most_of(seen.finding):
                 of_rule[kind] = seen
 
+    def _judge_together(
+        self, played: PlayedExercise, contract: ApiContract, said: Iterable[tuple[Check, Observation]]
+    ) -> Iterator[tuple[Exchange, Finding]]:
+        """What the exchanges contradict each other in, and which one shows it.
+
+        It is told only if nothing that is as binding is told of the same id: one fact is told once. An id that
+        others were given, too, names nothing.
+        """
+        trusted = [seen for seen in played.trail if not played.shared.keys() & list_ids(seen, self.api)]
+        found = [pair for pair in self.api.judge_trail(trusted, contract) if pair[1].rule in self.rules]
+        if not found:
+            return
+        told: dict[str, int] = {}
+        for finding, ids in (
+            *(one for check, observation in said for one in played.list_accused_ids(check, observation)),
+            *self._list_damaged_ids(trusted),
+        ):
+            for identity in ids:
+                told[identity] = max(told.get(identity, -1), self._weigh(finding))
+        for exchange, finding in found:
+            known = max((told.get(identity, -1) for identity in list_ids(exchange, self.api)), default=-1)
+            if self._weigh(finding) > known and not any(played.find_roots(exchange)):
+                yield exchange, finding
+
+    def _follows_from_another(self, exchange: Exchange, played: PlayedExercise) -> bool:
+        """Whether this is the rest of a stream, and something is wrong with the answers that hold all of it."""
+        if not self.api.read(exchange, None).is_resumed:
+            return False
+        whole = [seen for seen in played.trail if not self.api.read(seen, None).is_resumed]
+        damaged = {name for finding, ids in self._list_damaged_ids(whole) for name in ids}
+        return bool(damaged & list_ids(exchange, self.api))
+
+    def _list_damaged_ids(self, trusted: Sequence[Exchange]) -> Iterator[tuple[Finding, set[str]]]:
+        """What is wrong with each answer alone, with the ids that it is about: nothing can be compared with it."""
+        for exchange in trusted:
+            for finding in self.api.read(exchange, None).findings:
+                if finding.rule in self.rules and finding.severity is not Severity.INFORMATION:
+                    yield finding, list_ids(exchange, self.api)
+
+    def _weigh(self, finding: Finding) -> int:
+        """How binding a finding is: the level of its rule, and then whether it breaks it."""
+        rule = self.api.load_rules().get(finding.rule)
+        level = _LEVELS.index(rule.level) if rule is not None else 0
+        return 2 * level + (finding.severity is Severity.BROKEN)
+
+    def _list_answered(
+        self, played: PlayedExercise, exercise: Exercise
+    ) -> list[tuple[Exchange, PlayedExercise, Exercise]]:
+        """The 404s that are the API's own, as their calls were answered otherwise, be it before or now.
+
+        A call that never was is not offered: its 404 may be that of a front end, or of a framework.
+        """
+        with self._lock:
+            for exchange in played.trail:
+                if exchange.status is not None and exchange.status not in {*_PROXY, _NOT_FOUND}:
+                    self._answered.add(self._name_route(exchange))
+                elif exchange.status == _NOT_FOUND and self.api.read(exchange, None).call:
+                    self._withheld.append((exchange, played, exercise))
+            ready = [one for one in self._withheld if self._name_route(one[0]) in self._answered]
+            self._withheld = [one for one in self._withheld if self._name_route(one[0]) not in self._answered]
+        return ready
+
+    def _name_route(self, exchange: Exchange) -> tuple[tuple[str, ...], str]:
+        """What precedes the call in the path, such as the version, and the call: other paths may end like it."""
+        call, segments = self.api.read(exchange, None).call, exchange.request.segments
+        return segments[: -len(call.split("/"))], call
+
     def _is_the_apis(self, exchange: Exchange) -> bool:
-        """Whether it is the API's own answer to one of its calls; resumed streams are left to their own check."""
-        reading = self.api.read(exchange, None)
-        return bool(reading.call) and exchange.status not in _PROXY and not reading.is_resumed
+        """Whether it is for certain the API's own answer to one of its calls."""
+        return bool(self.api.read(exchange, None).call) and exchange.status not in {*_PROXY, _NOT_FOUND}

@@ -161,7 +161,7 @@ def _read_entry(item: Any, path: Path, known: Collection[str], is_known: Callabl
             raise UsageFault(f"{path}: {item['id']}: unknown key {key!r}{did_you_mean(str(key), _KEYS)}")
     unknown = ""
     if item["id"] not in known and not is_known(item["id"]):
-        unknown = f"no check is named {item['id']!r}{did_you_mean(item['id'], known)}"
+        unknown = f"no check has the id {item['id']!r}{did_you_mean(item['id'], known)}"
     reason, since, finding = (str(item.get(key) or "") for key in ("reason", "since", "finding"))
     if finding and finding not in (codes := _codes_of(finding.partition("/")[0])) and codes:
         raise UsageFault(

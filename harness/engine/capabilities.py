@@ -103,7 +103,7 @@ def parse_capabilities(words: Iterable[str], known: Mapping[str, str]) -> list[C
             name,
             present,
             CapabilityOrigin.DECLARED if present else CapabilityOrigin.DENIED,
-            "said by the user",
+            "declared by the user",
             Lack.DENIED,
         )
     return list(said.values())
@@ -114,7 +114,7 @@ _WEIGHT = {lack: weight for weight, lack in enumerate(Lack)}
 
 def _build_unasked(name: str) -> Capability:
     """What is known of a capability that nobody asked for."""
-    return Capability(name, False, CapabilityOrigin.PROBED, "nothing was asked", Lack.UNSEEN)
+    return Capability(name, False, CapabilityOrigin.PROBED, "not probed", Lack.UNSEEN)
 
 
 def everything(known: Iterable[str], *, but: Container[str] = ()) -> Capabilities:

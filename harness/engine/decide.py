@@ -41,6 +41,8 @@ class Policy:
     """What the user said about verdicts: whether broken SHOULDs fail, and what is excused."""
 
     strict: bool = False
+    required: frozenset[str] = frozenset()
+    """The ids of SHOULD rules that fail a run as with `strict`: no standard demands them, but every user does."""
     baseline: Baseline = field(default_factory=Baseline)
 
 
@@ -66,7 +68,7 @@ def decide(
         rule.level,
         rule.source.basis,
         declared=declared,
-        strict=policy.strict,
+        strict=policy.strict or rule.id in policy.required,
         baselined=baselined,
     )
     level = Level.MUST if observation.because in _AT_ANY_LEVEL else rule.level
@@ -87,7 +89,7 @@ def decide(
 def decide_finding(finding: Finding, rule: Rule, policy: Policy) -> Verdict:
     """The verdict of one finding by itself: information that breaks nothing is INFO."""
     alone = Observation.of([finding])
-    decided = verdict(alone, rule.level, rule.source.basis, strict=policy.strict)
+    decided = verdict(alone, rule.level, rule.source.basis, strict=policy.strict or rule.id in policy.required)
     if decided is Verdict.FAIL and policy.baseline.covers(rule.id, alone):
         return Verdict.XFAIL
     return Verdict.INFO if decided is Verdict.PASS else decided
@@ -116,8 +118,8 @@ def _decide_forgotten(entry: Entry) -> Result:
     rule = Rule(
         id=entry.id,
         level=Level.MAY,
-        statement="An entry of the baseline excuses a check that there is.",
-        breaks="An entry with a typo excuses nothing, and nobody notices.",
+        statement="An entry of the baseline names a known check.",
+        breaks="An entry with a typo silently has no effect.",
         source=_THE_BASELINE,
     )
     return Result(
@@ -139,7 +141,7 @@ def blocked_by(root: Result, reason: str) -> Observation:
 def left_untested(root: Result, reason: str) -> Observation:
     """The observation of a MUST that a finding stands in the way of which alone does not fail a run."""
     finding = root.observation.findings[0]
-    why = f"{finding.stable_code} stands in the way ({finding.message})"
+    why = f"{finding.stable_code} blocks this check ({finding.message})"
     said = f"{why}: {reason}" if reason else why
     remedy = f"once {root.id} passes, which is a {root.rule.level} and only warns"
     observation = Observation.untestable(said, Because.BLOCKED, remedy=remedy)

@@ -38,6 +38,11 @@ def referenced_ids(exchange: Exchange, api: Api) -> Iterator[str]:
     yield from (value for name in api.reference_fields if isinstance(value := body.get(name), str))
 
 
+def list_ids(exchange: Exchange, api: Api) -> set[str]:
+    """The ids that an exchange is about: those that its request refers to, and the one that it was given."""
+    return {*referenced_ids(exchange, api), api.read_new_id(exchange)} - {""}
+
+
 def made_or_changed(exchange: Exchange, needed: Set[str], api: Api) -> bool:
     """Whether an exchange created or changed a resource with one of the `needed` ids."""
     if exchange.request.method == "GET" or not exchange.succeeded:
@@ -92,7 +97,7 @@ class PlayedExercise:
         """The observation of one check of this exercise; never raises."""
         observation = self.failure or self._judge(check)
         if self.outage and self._is_doubtful(check, observation):
-            return Observation.untestable(self.outage, Because.NO_ANSWER, "no answer")
+            return Observation.untestable(self.outage, Because.NO_ANSWER, "no response")
         if observation.outcome is Outcome.MET:
             return self._doubt_silence(check, observation)
         if observation.outcome is not Outcome.UNTESTABLE or observation.because is Because.RACE_LOST:
@@ -107,7 +112,7 @@ class PlayedExercise:
     def _is_doubtful(self, check: Check, observation: Observation) -> bool:
         """Whether an outage may be why this was observed: all but a pass by whole answers."""
         if observation.outcome is Outcome.MET:
-            return any(map(missing_answer, self._list_looked(check)))
+            return any(map(missing_answer, self.list_looked(check)))
         return observation.outcome in _DOUBTFUL and bool(self.trail)
 
     def _judge(self, check: Check) -> Observation:
@@ -118,13 +123,13 @@ class PlayedExercise:
 
     def _doubt_silence(self, check: Check, observation: Observation) -> Observation:
         """The observation, unless something that the judge looked at had no end: a time-out is not an answer."""
-        looked = self._list_looked(check) or list(self.trail)
+        looked = self.list_looked(check) or list(self.trail)
         hung = next((exchange for exchange in looked if exchange.hung), None)
         if hung is None:
             return observation
         what = "the rest of an answer" if hung.status is not None else "an answer"
-        reason = f"{self.api.format_request(hung)} was waited for in vain, {hung.seconds:.1f} s for {what}"
-        return Observation.untestable(reason, Because.NO_ANSWER, "no answer")
+        reason = f"{self.api.format_request(hung)} returned no response, {hung.seconds:.1f} s for {what}"
+        return Observation.untestable(reason, Because.NO_ANSWER, "no response")
 
     def excuse_what_is_not_offered(self, observation: Observation) -> Observation:
         """The observation, unless all that it accuses are answers saying that this is not implemented."""
@@ -134,7 +139,7 @@ class PlayedExercise:
         accused = [self._list_accused(finding) for finding in broken]
         if not all(found and all(e.status == _NOT_IMPLEMENTED for e in found) for found in accused):
             return observation
-        reason = f"{self.api.format_request(accused[0][0])} was answered {_NOT_IMPLEMENTED}: not implemented"
+        reason = f"{self.api.format_request(accused[0][0])} returned {_NOT_IMPLEMENTED}: not implemented"
         return Observation.untestable(reason, Because.REFUSED)
 
     def blame_roots(self, check: Check, observation: Observation) -> Observation:
@@ -160,6 +165,13 @@ class PlayedExercise:
         ]
         return replace(observation, findings=findings, cause=broken[0] if broken and all(broken) else "")
 
+    def list_accused_ids(self, check: Check, observation: Observation) -> Iterator[tuple[Finding, frozenset[str]]]:
+        """Each finding of a check that says that something is wrong, with the ids that it is about."""
+        for finding in observation.findings:
+            if finding.severity is not Severity.INFORMATION:
+                accused = self._list_accused(finding) or self.list_looked(check)
+                yield finding, frozenset(name for seen in accused for name in list_ids(seen, self.api))
+
     def _blame(self, check: Check, finding: Finding) -> Finding | None:
         """The root of the answers that a finding accuses; None if one has none, or if it is the finding itself."""
         roots = [next(self._explain(check, exchange), None) for exchange in self._list_accused(finding)]
@@ -171,7 +183,7 @@ class PlayedExercise:
 
         What an answer shows by itself, of whatever run, no other run explains.
         """
-        alone = check.everywhere or self._list_looked(check) == [exchange]
+        alone = check.everywhere or self.list_looked(check) == [exchange]
         if self.shared and not (alone and exchange.request.method == "POST") and not self.outage:
             used = (*referenced_ids(exchange, self.api), self.api.read_new_id(exchange))
             yield from (self.shared[identity] for identity in used if identity in self.shared)
@@ -190,8 +202,8 @@ class PlayedExercise:
         """The exchanges that a finding is about."""
         return _exchanges_at(self.results or {}, finding.where.exchange)
 
-    def _list_looked(self, check: Check) -> list[Exchange]:
-        """The exchanges that the judge of a check gets."""
+    def list_looked(self, check: Check) -> list[Exchange]:
+        """Return the exchanges that the judge of a check gets."""
         results = self.results or {}
         return [exchange for name in check.wants for exchange in _exchanges_at(results, name)]
 
@@ -201,7 +213,7 @@ class PlayedExercise:
 
     def _list_seen(self, check: Check) -> Sequence[Exchange]:
         """The exchanges that the judge wants, or the whole trail if the exercise stopped before them."""
-        looked = self._list_looked(check)
+        looked = self.list_looked(check)
         stopped = not looked or any(name not in (self.results or {}) for name in check.wants)
         return self.trail if stopped else looked
 
@@ -329,5 +341,5 @@ def play(
 
 def _require_names(value: Any) -> Exchanges:
     if not isinstance(value, dict):
-        raise HarnessFault(f"an exercise must return its exchanges by name, it returned {type(value).__name__}")
+        raise HarnessFault(f"an exercise must return its exchanges by name; it returned {type(value).__name__}")
     return value

@@ -107,7 +107,8 @@ class Bench:
     ) -> None:
         self._api = api
         self._revision = revision
-        self._groups = _group_by_exercise(catalogue)
+        self._contract = api.load_contract(revision)
+        self._groups = group_by_exercise(catalogue)
         self._checks = tuple(catalogue)
         self._fingerprints: dict[str, Fingerprint] = {}
         self._own: dict[str, Observation] = {}
@@ -115,9 +116,10 @@ class Bench:
         audit = Audit.of(self._checks, self._api)
         for exercise, checks in self._groups:
             played = self._play(exercise, build)
-            audit.note(exercise, played)
+            own = [(check, played.observe(check)) for check in checks]
+            audit.note(exercise, played, self._contract, own)
             self._fingerprints[exercise.name] = _fingerprint(played)
-            self._own.update((check.id, played.observe(check)) for check in checks)
+            self._own.update((check.id, observation) for check, observation in own)
         said = {check.id: audit.observe(check, self._own[check.id]) for check in self._checks}
         self._outcomes = {check_id: observation.outcome for check_id, observation in said.items()}
         self.unmet = {
@@ -134,8 +136,9 @@ class Bench:
         for exercise, checks in self._groups:
             played = self._play(exercise, build)
             if _fingerprint(played) != self._fingerprints[exercise.name]:
-                audit.note(exercise, played)
-                own.update((check.id, played.observe(check)) for check in checks)
+                observed = [(check, played.observe(check)) for check in checks]
+                audit.note(exercise, played, self._contract, observed)
+                own.update((check.id, observation) for check, observation in observed)
         killers: list[str] = []
         errors: list[str] = []
         for check in self._checks:
@@ -274,7 +277,8 @@ def _to_fingerprint(exchange: Exchange) -> Fingerprint:
     )
 
 
-def _group_by_exercise(catalogue: Sequence[Check]) -> list[Group]:
+def group_by_exercise(catalogue: Sequence[Check]) -> list[Group]:
+    """Return the checks of a catalog by the exercise they share."""
     grouped: dict[str, list[Check]] = {}
     for check in catalogue:
         grouped.setdefault(check.exercise.name, []).append(check)
@@ -287,18 +291,39 @@ def _group_by_exercise(catalogue: Sequence[Check]) -> list[Group]:
 NOTICED = Rule(
     id="proof.noticed",
     level=Level.MUST,
-    statement="A defect of the service is noticed by a check.",
-    breaks="A server with this defect is called conformant.",
+    statement="Some check kills each mutant.",
+    breaks="The harness reports a server with this defect as conformant.",
     source=Source(Basis.GENERIC, "Mutants", "Every mutant is killed"),
 )
 PROVED = Rule(
     id="proof.proved",
     level=Level.MUST,
-    statement="A check notices a defect.",
-    breaks="Nobody knows whether the check can fail at all.",
+    statement="Each check kills a mutant.",
+    breaks="The check may be unable to fail.",
     source=Source(Basis.GENERIC, "Mutants", "Every check kills"),
 )
-REFERENCE, UNPROVED = "reference", "checks that notice no mutant"
+GENERATED = Rule(
+    id="proof.generated",
+    level=Level.SHOULD,
+    statement="A check reports each generated defect that a client sees.",
+    breaks="A server with this defect passes all checks.",
+    source=Source(Basis.GENERIC, "Mutants", "The mutation score"),
+)
+ODD = Rule(
+    id="proof.odd",
+    level=Level.MUST,
+    statement="No check fails because a legal server writes the same in another way.",
+    breaks="A conformant server is reported as broken.",
+    source=Source(Basis.GENERIC, "Mutants", "Legal oddities"),
+)
+SCORED = Rule(
+    id="proof.score",
+    level=Level.MUST,
+    statement="The mutation score reaches its floor.",
+    breaks="The catalog proves less than it did.",
+    source=Source(Basis.GENERIC, "Mutants", "The mutation score"),
+)
+REFERENCE, UNPROVED = "reference", "checks that kill no mutant"
 """The phases of a run; their notes are what the reference does not meet and why, and ids of checks."""
 
 MUTANTS = TargetInfo(name="the emulator")
@@ -397,7 +422,7 @@ def _conclude(
 def _judge_mutant(played: PlayedMutant, summary: str) -> Result:
     """The result of one mutant."""
     mutant, killers, errors = played.mutant, played.killers, played.errors
-    survives = [] if killers else [Finding(NOTICED.id, "no check notices it", "a check that fails", "none")]
+    survives = [] if killers else [Finding(NOTICED.id, "no check kills it", "a check that fails", "none")]
     observation = Observation.of(survives)
     if errors:
         observation = Observation(Outcome.ERROR, reason="\n".join(errors))
@@ -414,5 +439,5 @@ def _judge_mutant(played: PlayedMutant, summary: str) -> Result:
 
 
 def _report_unproved(check: str) -> Result:
-    finding = Finding(PROVED.id, "no mutant makes it fail", "a mutant that it notices", "none")
+    finding = Finding(PROVED.id, "no mutant makes it fail", "a mutant that it kills", "none")
     return decide(PROVED, Observation.of([finding]), Policy(), result_id=f"{PROVED.id}[{check}]", title=check)

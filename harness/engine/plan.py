@@ -164,7 +164,7 @@ def _matching(catalogue: Iterable[Check], patterns: Iterable[str]) -> frozenset[
         hits = {check_id for check_id in ids if matches(check_id, pattern)}
         if not hits:
             hint = did_you_mean(pattern, [*ids, *{check_id.partition(".")[0] for check_id in ids}])
-            raise UsageFault(f"no check is named {pattern!r}{hint or ': `harness list` shows all ids'}")
+            raise UsageFault(f"no check has the id {pattern!r}{hint or ': `harness list` shows all ids'}")
         found |= hits
     return frozenset(found)
 
@@ -181,11 +181,11 @@ def _explain_exclusion(
     if check.id in excluded:
         reason = "excluded by --exclude"
     elif wanted is not None and check.id not in wanted:
-        reason = "not among the checks asked for"
+        reason = "not among the selected checks"
     elif check.rule.level not in _LEVELS[selection.level]:
         reason = f"below --level {selection.level.lower()}"
     elif selection.profiles and check.profile not in selection.profiles:
-        reason = "of a profile that was not asked for"
+        reason = "of a profile that is not selected"
     else:
         return None
     return Observation(Outcome.EXCLUDED, reason=reason, because=Because.LEFT_OUT)
@@ -231,7 +231,7 @@ def _to_observation(first: Capability, names: Sequence[str], proofs: Mapping[str
             needs=first.name if first.lack is Lack.UNDECLARED else "",
         )
     root = proofs.get(first.owing_to or first.name, "")
-    reason = f"{first.name} was accepted and not done: {first.note}"
+    reason = f"{first.name} is accepted but not fulfilled: {first.note}"
     if not root:
-        return Observation.untestable(f"{reason}; no check of this run judges that")
+        return Observation.untestable(f"{reason}; no check of this run judges it")
     return Observation(Outcome.BLOCKED, reason=reason, because=Because.BLOCKED, cause=root)

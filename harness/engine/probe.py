@@ -98,7 +98,7 @@ class Prober:
             self.ledger.clean(self.driver)
         for name in self._probes.undiscoverable:
             if self._open(name):
-                why = "cannot be found by asking: declare it with --capability"
+                why = "cannot be probed: declare it with --capability"
                 self.settle(name, False, why, Lack.UNDECLARED)
         return Probing(
             capabilities=self.found.in_order(self._api.load_capabilities()),
@@ -120,7 +120,7 @@ class Prober:
             question.ask(self)
             return
         for name in names:
-            note = f"there was no time to ask about {name}, because answers take long"
+            note = f"the probe of {name} was skipped, because responses are slow"
             self.found.settle(Capability(name, False, CapabilityOrigin.PROBED, note, Lack.UNASKED))
 
     def _send(self, request: Request) -> Exchange:
@@ -137,7 +137,7 @@ class Prober:
             return True
         for name in names:
             answer = self._api.format_answer(exchange)
-            note = f"its question brought {answer}: taken as present, the checks have to say"
+            note = f"its probe returned {answer}: assumed to be offered"
             self.found.settle(Capability(name, True, CapabilityOrigin.ASSUMED, note))
         return False
 
@@ -177,8 +177,10 @@ class Prober:
         if exchange.status != 200 or value.get("harness") != "emulator" or not isinstance(announced, list):
             self.settle(SCRIPTABLE, False, "no control API under /__harness__/")
             return
-        self.found.settle(Capability(SCRIPTABLE, True, CapabilityOrigin.ANNOUNCED, "it has the control API"))
+        self.found.settle(
+            Capability(SCRIPTABLE, True, CapabilityOrigin.ANNOUNCED, "the target has the control API")
+        )
         for name in self.needed - {SCRIPTABLE, TWO_KEYS}:
             self.found.settle(
-                Capability(name, name in announced, CapabilityOrigin.ANNOUNCED, "said by its control API")
+                Capability(name, name in announced, CapabilityOrigin.ANNOUNCED, "reported by its control API")
             )

@@ -34,13 +34,18 @@ from harness.wire import Exchange
 class WireMoment:
     """One request of a client and its answer, in words; `at` is in seconds since the case began.
 
-    `fault` names what was done to the answer, "" if nothing was.
+    `fault` names what was done to the answer, "" if nothing was. Of a stream, `columns` has the places of its
+    events in the whole stream, in the order in which they came (None if the answer is no stream), `start` is the
+    first place that the request wants, and `broke` says how it ended before its end, "" if it did not.
     """
 
     at: float
     request: str
     answer: str
     fault: str = ""
+    columns: tuple[int, ...] | None = None
+    start: int = 0
+    broke: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +93,19 @@ class KillRow:
     mutant: str
     killers: tuple[str, ...]
     errors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DefectRow(KillRow):
+    """One generated defect: where it is, what came of it, and the entry that excuses it, "" if none does.
+
+    `level` is the highest one among the rules that report it, "" if none does.
+    """
+
+    place: Mapping[str, str] = field(default_factory=dict)
+    outcome: str = ""
+    excuse: str = ""
+    level: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ whose time is up stops at once, deletes what it created, and still accounts for 
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -18,7 +19,8 @@ from harness.engine.causes import find_roots, link, resolve
 from harness.engine.cleanup import CreatedResources
 from harness.engine.decide import Policy, decide, exit_of
 from harness.engine.events import CheckFinished, Planned, Probed, RunEvent, RunFinished, RunStarted
-from harness.engine.plan import RunPlan, Selection, make_plan, needed_capabilities
+from harness.engine.execute import PlayedExercise
+from harness.engine.plan import PlannedCheck, RunPlan, Selection, make_plan, needed_capabilities
 from harness.engine.probe import Probing, probe
 from harness.engine.results import Result
 from harness.engine.sharding.shards import ELSEWHERE, Shard, ShardPart, digest_catalogue, split_plan
@@ -27,13 +29,21 @@ from harness.engine.traffic.deadline import Deadline, Timer, TimeUp
 from harness.engine.traffic.outages import Departure, Outages
 from harness.engine.traffic.timeout_budget import TimeoutBudget, TimeoutLosses
 from harness.engine.traffic.traffic_policy import TrafficPolicy
-from harness.engine.workers import INTERRUPTED, Judged, Workers, format_time_up
+from harness.engine.workers import INTERRUPTED, Judged, Workers, count_jobs, format_time_up
 from harness.kit.api import SCRIPTABLE, Api
-from harness.kit.check import Check
+from harness.kit.check import Check, Exercise
 from harness.outcome import Because, Exit, Observation, Outcome, Verdict
 from harness.outcome.body_words import describe_body
 from harness.outcome.words import format_count
 from harness.wire import Exchange
+
+
+def the_probe(_: object) -> Generator[object, object, None]:
+    """Name the exchanges of the probe in reports; `probe` sends them."""
+    yield None
+
+
+_PROBE = Exercise(the_probe, requests=0, interactions=0)
 
 _TO_ASK = 0.2
 """The share of a run's time in which the target may be asked what it can do; the rest is for judging."""
@@ -43,6 +53,7 @@ _TO_ASK = 0.2
 class RunOptions:
     """How to run what is selected; `jobs` exercises run at the same time, each worker with its own driver.
 
+    None is as many as overlap the waiting on a target that gives each worker a session, and one on any other.
     With one job, `choose` picks the next exercise by name from those that are left; without it they run in the
     catalogue's order. `deadline` is the limit for the whole run in seconds, None for no limit. With
     `shard`, only that part is played; `shard_seconds` are what an earlier run took, by id.
@@ -53,12 +64,20 @@ class RunOptions:
     baseline: Baseline = field(default_factory=Baseline)
     strict: bool = False
     fail_fast: bool = False
-    jobs: int = 1
+    jobs: int | None = None
     deadline: float | None = None
     choose: Callable[[Sequence[str]], str] | None = None
     traffic: TrafficPolicy = field(default_factory=TrafficPolicy)
     shard: Shard | None = None
     shard_seconds: Mapping[str, float] = field(default_factory=dict)
+
+
+def _count_jobs(target: ResolvedTarget) -> tuple[int, str]:
+    """How many jobs there are if nobody says how many, and why the run ended meanwhile, `""` if it did not."""
+    try:
+        return count_jobs(target), ""
+    except (TimeUp, KeyboardInterrupt) as end:
+        return 1, format_time_up(end) if isinstance(end, TimeUp) else INTERRUPTED
 
 
 def check_target(
@@ -95,18 +114,24 @@ def check_target(
         plan = split_plan(plan, options.shard, options.shard_seconds)
     yield Planned(len(plan.checks), len(plan.groups), str(options.shard or ""))
     is_scriptable = not halted and SCRIPTABLE in found.capabilities  # who was interrupted has not asked
-    sessions = options.jobs > 1 and is_scriptable and not target.throwaway
+    jobs = options.jobs or 1
+    if options.jobs is None and is_scriptable and not (target.throwaway or options.fail_fast or options.choose):
+        jobs, halted = _count_jobs(governed)
+    sessions = jobs > 1 and is_scriptable and not target.throwaway
     policy = Policy(strict=options.strict, baseline=options.baseline)
     audit = Audit.of(plan.running, target.api)
     ends = target.api.new_end_counter()
     for exchange in found.trail:
         ends.note(exchange)
+    if not halted:  # what a probe receives is judged like all else
+        probed = PlayedExercise(None, None, found.trail, 0.0, target.api)
+        audit.note(_PROBE, probed, target.target.contract)
     workers = Workers(governed.able(found.capabilities, found.says), timer, audit, ends, sessions, outages)
     if halted:
         workers.halt(halted)
         workers.clean(ledger)
     conductor = Conductor(workers, plan, policy, fail_fast=options.fail_fast)
-    with closing(conductor.play(options.jobs, options.choose)) as playing:
+    with closing(conductor.play(jobs, options.choose)) as playing:
         yield from _until_interrupted(playing, lambda: workers.halt(INTERRUPTED))
     workers.find_deaths()
     yield from conductor.conclude()
@@ -128,7 +153,7 @@ def _describe_departure(gone: Departure, api: Api) -> str:
     last, more = gone.suspects[0], len(gone.suspects) - 1
     request = f"{api.format_request(last)} {describe_body(last.request.body)}".rstrip()
     others = f", while {format_count(more, 'other request was', 'other requests were')} under way" if more else ""
-    return f"the target was gone from {gone.seconds:.1f} s on: the last request it got was {request}{others}"
+    return f"the target stopped responding at {gone.seconds:.1f} s; its last request was {request}{others}"
 
 
 def _begin_part(options: RunOptions, catalogue: Sequence[Check], revision: str) -> ShardPart | None:
@@ -207,11 +232,16 @@ class Conductor:
     _held: list[Judged] = field(default_factory=list)
     _roots: Mapping[str, tuple[str, ...]] = field(init=False)
     _blocking: frozenset[str] = field(init=False)
+    _resting: dict[str, list[str]] = field(init=False)
     _sharers: Mapping[str, int] = field(init=False)
 
     def __post_init__(self) -> None:
         self._roots = self.plan.roots
         self._blocking = self.plan.blocking
+        self._resting = defaultdict(list)
+        for planned in self.plan.checks:
+            for root in planned.check.rested_on:
+                self._resting[root].append(planned.check.id)
         self._sharers = {exercise.name: len(members) for exercise, members in self.plan.groups}
 
     def play(
@@ -231,7 +261,8 @@ class Conductor:
         held, self._held = self._held, []
         for judged in held:
             if judged.planned.check.everywhere:
-                said = self.workers.audit.observe(judged.planned.check, judged.observation)
+                explained = any(map(self._is_broken, self._resting.get(judged.planned.check.id, ())))
+                said = self.workers.audit.observe(judged.planned.check, judged.observation, explained=explained)
                 audited = said is not judged.observation
                 if said.outcome is Outcome.UNTESTABLE:  # other shards cannot know what is doubted here
                     self._said[judged.planned.check.id] = said
@@ -253,7 +284,19 @@ class Conductor:
                 yield self._finish(self._resolve(judged))
         for planned in self.plan.checks:
             if planned.check.id not in self._results:
-                yield self._finish(Judged(planned, self._not_run()))
+                yield self._finish(self._judge_unreached(planned))
+
+    def _judge_unreached(self, planned: PlannedCheck) -> Judged:
+        """A check whose exercise was not played: it reports what other exchanges showed under its rule."""
+        if planned.skip is None and planned.check.everywhere:
+            said = self.workers.audit.observe(planned.check, Observation(Outcome.MET))
+            if said.outcome in (Outcome.NOT_MET, Outcome.NON_STRICT):
+                return Judged(planned, said, audited=True)
+        return Judged(planned, self._not_run())
+
+    def _is_broken(self, rule: str) -> bool:
+        """Whether the exercise of a check found its rule broken."""
+        return rule in self._said and self._said[rule].outcome is Outcome.NOT_MET
 
     def link_results(self) -> tuple[Result, ...]:
         """All results in the order of the catalogue, linked."""

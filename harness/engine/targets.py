@@ -169,7 +169,7 @@ def _refuse_misdirected_key(api: Api, root: str, options: TargetOptions) -> None
         return
     if parts.scheme == "http" and not options.plain_http:
         raise UsageFault(
-            f"the key would cross the network in plain text to {root}: use https, unset the key "
+            f"the key would be sent in plain text to {root}: use https, unset the key "
             f"({api.key_variable}, {api.other_key_variable} or --api-key), or say --plain-http if the network is "
             "yours"
         )
@@ -210,17 +210,19 @@ def _check_url(text: str, api: Api) -> str:
     try:
         parts = urlsplit(text)
     except ValueError as wrong:  # an invalid address in brackets
-        raise UsageFault(f"{text!r} is no URL ({wrong}): write it like http://127.0.0.1:8000") from None
+        raise UsageFault(f"{text!r} is not a URL ({wrong}): write it like http://127.0.0.1:8000") from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
         address = f": write it like http://127.0.0.1:8000 or https://host/{api.default_version}"
         hint = did_you_mean(text, (EMULATOR,), otherwise=address)
         raise UsageFault(f"{text!r} is neither a URL nor `emulator`{hint}")
     if parts.query or parts.fragment:
-        raise UsageFault(f"{text!r} has a query or a fragment: give the API's root only (keys go in --api-key)")
+        raise UsageFault(
+            f"{text!r} has a query or a fragment: give only the root of the API (keys belong in --api-key)"
+        )
     if parts.username or parts.password:
-        raise UsageFault("the URL holds a user name or password: use -H 'Authorization: …' instead")
+        raise UsageFault("the URL contains a user name or password: use -H 'Authorization: …' instead")
     try:
-        fault = "nothing listens on 0" if parts.port == 0 else ""
+        fault = "port 0 cannot accept connections" if parts.port == 0 else ""
     except ValueError as error:
         fault = str(error)
     if fault:

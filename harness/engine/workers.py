@@ -28,6 +28,7 @@ from harness.engine.traffic.perform import GivenIds
 from harness.kit.api import SCRIPTABLE, CountsEnds
 from harness.outcome import Observation, Outcome, TargetFault
 from harness.wire import Driver, Exchange
+from harness.wire.json_value import object_or_none
 
 # Isolated sessions of a scriptable target, so that exercises that run at the same time share no scripts.
 # Knows `POST` and `DELETE /__harness__/sessions`, and nothing else of the control API.
@@ -59,8 +60,33 @@ def _open(target: ResolvedTarget, owner: Driver) -> str:
     except (ValueError, KeyError, TypeError):
         prefix = None
     if not isinstance(prefix, str) or not prefix.startswith("/"):
-        raise TargetFault(f"the target has a control API but gave no session (status {exchange.status}): use -j 1")
+        raise TargetFault(
+            f"the target has a control API but created no session (status {exchange.status}): use -j 1"
+        )
     return prefix.rstrip("/")
+
+
+_JOBS = 8
+"""Workers where nobody says how many: more hardly shorten a run, whose longest exercise waits for two seconds."""
+
+
+def count_jobs(target: ResolvedTarget) -> int:
+    """How many workers a target that takes scripts is played with, if nobody says how many.
+
+    One if it has a script or a fault plan for the requests of this run, which its sessions would not have; one if
+    it gives no session.
+    """
+    with closing(target.connect()) as driver:
+        for path, name in (("scripts", "queued"), ("faults", "plan")):
+            exchange = driver.send(target.target.control("GET", path))
+            about = object_or_none(exchange.body)
+            if exchange.status != 404 and (about is None or about.get(name)):
+                return 1
+    try:
+        with session_of(target):
+            return _JOBS
+    except TargetFault:
+        return 1
 
 
 Said = TypeVar("Said")
@@ -136,7 +162,7 @@ class Workers:
         if self.outages is None or not self.outages.departures:
             return
         suspects = [suspect for departure in self.outages.departures for suspect in departure.suspects]
-        self.audit.note_departures(suspects, "the target went away during the run, and nobody knows why")
+        self.audit.note_departures(suspects, "the target stopped responding during the run (cause unknown)")
         if self.halted:
             return
         ledger = CreatedResources(self.target.api)
@@ -237,13 +263,13 @@ class Workers:
         )
         if played.outage:
             given.forget()
-        self.audit.note(exercise, played)
+        said = [(planned.check, played.observe(planned.check)) for planned in members]
+        self.audit.note(exercise, played, target.target.contract, said)
         for exchange in played.trail:
             self.ends.note(exchange)
         # Whoever has the control API announces what it does.
         promised = SCRIPTABLE in target.target.capabilities
-        for planned in members:
-            observation = played.observe(planned.check)
+        for planned, (_, observation) in zip(members, said, strict=True):
             if not promised and not planned.declared:
                 observation = played.excuse_what_is_not_offered(observation)
             observation = played.blame_roots(planned.check, observation)
@@ -278,7 +304,7 @@ def take_until_done(
 
 def format_time_up(up: TimeUp) -> str:
     """Why the run ended: its time, and what it was waiting for."""
-    return f"its time was up (--deadline){f'; {up}' if str(up) else ''}"
+    return f"the time limit was reached (--deadline){f'; {up}' if str(up) else ''}"
 
 
 def _join(threads: Sequence[threading.Thread], seconds: float | None) -> bool:

@@ -195,7 +195,7 @@ class _Parser:
         if not words:
             others = ", ".join(_DROPS)
             self._fail(
-                place, f"this says where, not how it ends: write for example {place.text},rst (or {others})"
+                place, f"this names the place, not the ending: write for example {place.text},rst (or {others})"
             )
         word = words.popleft()
         if word.text not in _DROPS:
@@ -208,7 +208,7 @@ class _Parser:
         while words and words[0].name in _OF_STATUS:
             said = words.popleft()
             if said.name in more:
-                self._fail(said, f"{said.name} is said twice")
+                self._fail(said, f"{said.name} appears twice")
             more[said.name] = said
         waits = {name: self._number(more[name], more[name].value) for name in _RETRIES if name in more}
         told = more["retry-info"].value or "" if "retry-info" in more else None
@@ -284,7 +284,7 @@ class _Parser:
 
     def _reject_misplaced(self, word: _Word) -> NoReturn:
         if word.text in _DROPS:
-            self._fail(word, f"this says how, not where: write for example event:5,{word.text}")
+            self._fail(word, f"this names the ending, not the place: write for example event:5,{word.text}")
         if word.name in _OF_STATUS:
             self._fail(word, f"{word.name} belongs to a status: write for example status:429,{word.text}")
         if word.name == "times":

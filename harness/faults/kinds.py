@@ -181,7 +181,7 @@ CLEAN_END = CaseKind(
 RESET = CaseKind(name="reset", about="the connection is reset, after any event", plans=_after_events("rst"))
 FRAMING = CaseKind(
     name="framing",
-    about="the body breaks off against its framing, after any event",
+    about="the body ends before its framing does, after any event",
     plans=_after_events("fin", "short-length", "bad-chunk"),
 )
 INSIDE = CaseKind(
@@ -190,10 +190,12 @@ INSIDE = CaseKind(
     plans=_list_inside("end", each=2),
 )
 TORN = CaseKind(name="torn", about="a reset inside an event", plans=_list_inside("rst", each=4))
-HALVES = CaseKind(name="halves", about="a cut in `data:`, before a blank line, in a character", plans=_plan_halves)
+HALVES = CaseKind(
+    name="halves", about="a drop in `data:`, before a blank line, in a character", plans=_plan_halves
+)
 HEADS = CaseKind(
     name="heads",
-    about="the connection dies before or in the headers, also on the resume",
+    about="the connection drops before or in the headers, also on the resume",
     plans=at(*(plan for cut in _HEADS for plan in (cut, f"event:{{middle}},rst/{cut}"))),
 )
 REPEATED = CaseKind(
@@ -222,6 +224,12 @@ FEW_IDS = CaseKind(
     plans=_after_events("end"),
     event_ids=("sparse", "deltas"),
 )
+ODD_IDS = CaseKind(
+    name="odd-ids",
+    about="ids contain +, / and =; the connection drops after any event",
+    plans=_after_events("rst"),
+    event_ids=("odd",),
+)
 INCLUSIVE = CaseKind(
     name="inclusive",
     about="a resumed stream repeats the event of its cursor",
@@ -229,7 +237,7 @@ INCLUSIVE = CaseKind(
     resume="inclusive",
 )
 TWICE = CaseKind(
-    name="twice", about="events come twice, with the same id", plans=_plan_repeated_events, event_ids=("all",)
+    name="twice", about="events arrive twice, with the same id", plans=_plan_repeated_events, event_ids=("all",)
 )
 NOISE = CaseKind(
     name="noise",
@@ -247,7 +255,7 @@ BROKEN = CaseKind(
 )
 ERRORS = CaseKind(
     name="errors",
-    about="an error event, with an id that is no cursor, or bare JSON, then the end",
+    about="an error event, with an id that is not a cursor, or bare JSON, then the end",
     plans=at_each(
         "error:{n},event:{after},end", "error:{n}+id,event:{after},rst", "error:{n}+id,event:{after},end",
         "bare-error:{n}",
@@ -255,17 +263,26 @@ ERRORS = CaseKind(
 )  # fmt: skip
 STATUSES = CaseKind(
     name="statuses",
-    about="429, 503, 500, 400 instead of a stream, with and without a hint",
+    about="429, 503, 500, 400 instead of a stream, with and without `Retry-After`",
     plans=at(*_STATUSES),
 )
-LATE = CaseKind(name="late", about="the completion comes late", plans=at("late:0.2"))
+OUTAGES = CaseKind(
+    name="outages",
+    about="the service is away for several connections, with and without Retry-After",
+    plans=at(
+        "before-headers,rst,times:3", "event:{middle},rst/before-headers,fin,times:3",
+        "event:{middle},end/event:0,end,times:3", "event:{middle},rst/status:503,times:3",
+        "event:{middle},rst/status:503,retry-after:2,times:3", "status:429,retry-after:30",
+    ),
+)  # fmt: skip
+LATE = CaseKind(name="late", about="the completion arrives late", plans=at("late:0.2"))
 PAIRS = CaseKind(name="pairs", about="two drops, at every pair of events", plans=_plan_pairs)
 STALLS = CaseKind(
     name="stalls",
     about="the connection stays open and silent, also after the completion",
     plans=at("event:{middle},stall", "event:{after_last},stall", "event:{middle}+20,stall"),
 )
-BYTES = CaseKind(name="bytes", about="a cut after every byte", plans=_list_bytes("end", "rst"))
+BYTES = CaseKind(name="bytes", about="a drop after every byte", plans=_list_bytes("end", "rst"))
 
 ALL_OF_INSIDE = INSIDE.only(_list_inside("end"))
 ALL_OF_TORN = TORN.only(_list_inside("rst", "fin"))
@@ -290,12 +307,12 @@ _CANCELS_IN_DROPS = ("before-headers,rst", "headers,fin", HINTED[1])
 
 LOST_POLLS = CaseKind(
     name="lost-polls",
-    about="the answer to a poll is lost, or breaks off in the middle",
+    about="the response to a poll is lost or truncated",
     plans=at(*(plan for cut in _LOST_POLLS for plan in (f"calls={cut}", f"calls=pass/{cut}"))),
 )
 REFUSED_POLLS = CaseKind(
     name="refused-polls",
-    about="a poll is answered 429, 408 or 5xx, with and without a hint",
+    about="a poll returns 429, 408 or 5xx, with and without `Retry-After`",
     plans=at(
         *(f"calls=pass/{status}" for status in HINTED),
         *(f"calls=pass/status:{code}" for code in (500, 502, 503, 504, 429, 408)),
@@ -309,14 +326,14 @@ UNKNOWN_AT_FIRST = CaseKind(
 )
 FURTHER_DROPS = CaseKind(
     name="further-drops",
-    about="the stream of the further turn breaks off",
+    about="the stream of the further turn is dropped",
     plans=in_further(
         chain_plans(at_each("pass/event:{n},end", "pass/event:{n},rst"), at("pass/event:{middle}+40,end"))
     ),
 )
 LOST_ANSWERS = CaseKind(
     name="lost-answers",
-    about="the further turn took effect, and its answer is lost, or comes late",
+    about="the further turn took effect, but its response is lost or late",
     plans=at(
         *("pass/before-headers,rst", "pass/headers,rst", "pass/byte:0,end", "pass/event:0,rst", "pass/late:0.2"),
         "event:{middle},rst/pass/before-headers,rst",
@@ -324,33 +341,33 @@ LOST_ANSWERS = CaseKind(
 )
 REFUSED_ANSWERS = CaseKind(
     name="refused-answers",
-    about="the further turn is refused: 429, 503, 500, 400",
+    about="the further turn is rejected: 429, 503, 500, 400",
     plans=at(*(f"pass/{status}" for status in (*HINTED, "status:500", "status:400,times:all"))),
 )
 DOUBLED_ANSWERS = CaseKind(
     name="doubled-answers",
-    about="events of either turn come twice, with the same id",
+    about="events of either turn arrive twice, with the same id",
     plans=chain_plans(at_each("dup:{n}"), in_further(at_each("pass/dup:{n}"))),
     event_ids=("all",),
 )
 LOST_CANCELS = CaseKind(
     name="lost-cancels",
-    about="the answer to the cancel is lost, or breaks off",
+    about="the response to the cancel is lost or truncated",
     plans=at(*(f"calls={cut}" for cut in ("before-headers,rst", "headers,fin", "byte:0,end", "byte:40,rst"))),
 )
 REFUSED_CANCELS = CaseKind(
     name="refused-cancels",
-    about="the cancel is answered 429, 503 or 500 first",
+    about="the cancel first returns 429, 503 or 500",
     plans=at(*(f"calls={status}" for status in (*HINTED, "status:500", "status:503,times:2"))),
 )
 DROPS_BEFORE_CANCEL = CaseKind(
     name="drops-before-cancel",
-    about="the stream breaks off before or while the client cancels",
+    about="the stream is dropped before or during the cancel",
     plans=at(*(f"event:{n},{ending}" for n in (0, 2, 3, 5) for ending in ("end", "rst"))),
 )
 CANCELS_IN_DROPS = CaseKind(
     name="cancels-in-drops",
-    about="the stream breaks off, and so does the answer to the cancel, or it is refused first",
+    about="the stream is dropped, and the response to the cancel is truncated or first rejected",
     plans=at(
         *(f"streams=event:3,{ending}/cancels={cut}" for ending in ("end", "rst") for cut in _CANCELS_IN_DROPS),
         "streams=before-headers,rst/cancels=before-headers,rst",

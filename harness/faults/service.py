@@ -337,9 +337,13 @@ _CALLED = {Scope.STARTS: "first stream", Scope.RESUMES: "resumed stream", Scope.
 """What a connection of a scope is called, where its name without the `s` does not say it."""
 
 
-def find_unmet(faulty: FaultyService) -> str:
-    """Why a fault of a plan never took effect; "" if each did. Of a drawn plan, one fault is enough."""
-    return next(filter(None, (_find_unmet_of(faulty, part) for part in faulty.plan.parts)), "")
+def find_unmet(faulty: FaultyService, excused: Collection[str] = ()) -> str:
+    """Why a fault of a plan never took effect; "" if each did. Of a drawn plan, one fault is enough.
+
+    Parts of the plan for `excused` scopes may stay without effect.
+    """
+    parts = (part for part in faulty.plan.parts if part.scope not in excused)
+    return next(filter(None, (_find_unmet_of(faulty, part) for part in parts)), "")
 
 
 def _find_unmet_of(faulty: FaultyService, plan: Plan) -> str:

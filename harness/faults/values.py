@@ -91,7 +91,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """The connection ends at `place`, in the way that `drop` names."""
+    """The connection ends at `place`, with the ending that `drop` names."""
 
     place: Place
     drop: Drop
@@ -361,7 +361,7 @@ class ErrorShape(StrEnum):
 class Status:
     """An error response in place of the real one; the service never receives the request.
 
-    `retry_info` is a wait in seconds that only the body tells, as text with up to nine decimals; `body` is a body
+    `retry_info` is a wait in seconds in the body alone, as text with up to nine decimals; `body` is a body
     of one's own in place of `shape`.
     """
 

@@ -72,10 +72,10 @@ _WITH_TOOLS = {Encounter.BACKGROUND_STREAM: ("follow",), Encounter.TURNS: ("tool
 class Incident(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, dict=True):
     """An incident as its file has it.
 
-    `wire` is what was sent, `mistake` what clients made of it, `client` what a good client does. `related` ones
+    `wire` is the traffic, `mistake` the error of clients, `client` what a correct client does. `related` ones
     happened with another API, and clients of this one can make the same mistake. `follow` is what a client that
-    does all it can ends up with: `survives` (the whole text), `reports` (an error), or the status of the run; None
-    if no single run can show it. `unplayed` says why `harness torture` plays it to no client. In `fault` and
+    does all it can: `survives` (the whole text), `reports` (an error), or the status of the run; None
+    if no single run can show it. `unplayed` is the reason why `harness torture` never uses it. In `fault` and
     `replies`, `$name` stands for one of `texts`.
     """
 

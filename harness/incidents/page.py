@@ -48,8 +48,8 @@ def _write_section(incident: Incident) -> Iterator[str]:
 def format_modes(incident: Incident) -> str:
     """The modes in which a client meets an incident, or why there are none, in a line."""
     if incident.unplayed:
-        return f"Not played by `harness torture`: {incident.unplayed}"
-    return f"Played by `harness torture --incidents` in the modes {', '.join(incident.modes)}."
+        return f"Not run by `harness torture`: {incident.unplayed}"
+    return f"Run by `harness torture --incidents` in the modes {', '.join(incident.modes)}."
 
 
 def format_origin(incident: Incident) -> str:

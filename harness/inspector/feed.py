@@ -51,9 +51,15 @@ class TrafficJudge:
         """Judge the exchanges that have ended since, for about so many seconds."""
         end = time.monotonic() + seconds
         while time.monotonic() < end and (seen := self._traffic.take_ended()) is not None:
-            found = self.judge(seen)
-            if found:
-                self._traffic.keep_findings(seen, tuple(map(self._describe, found[:_MOST_FINDINGS])))
+            found: dict[int, tuple[SeenExchange, list[Change]]] = {}
+            for finding in self.judge(seen)[:_MOST_FINDINGS]:
+                guilty = self._traffic.find_guilty(seen, finding)
+                told = self.describe(finding)
+                if guilty is not seen:  # `event` counts in the stream that shows it
+                    told |= {"shown_by": seen.number, "event": guilty.find_event(finding.where.event)}
+                found.setdefault(guilty.number, (guilty, []))[1].append(told)
+            for guilty, findings in found.values():
+                self._traffic.keep_findings(guilty, tuple(findings))
 
     def judge(self, seen: SeenExchange) -> list[Finding]:
         """What is wrong with an exchange that has ended."""
@@ -76,7 +82,8 @@ class TrafficJudge:
         """Forget the history, because the target has forgotten it."""
         self._begin()
 
-    def _describe(self, finding: Finding) -> Change:
+    def describe(self, finding: Finding) -> Change:
+        """A finding as a page is told of it."""
         rule = self._rules.get(finding.rule)
         described: Change = {
             "rule": finding.rule,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.resources import files
@@ -27,10 +27,10 @@ from harness.inspector.feed import Feed, TrafficJudge
 from harness.inspector.seen_exchange import Change, SeenExchange
 from harness.inspector.traffic import SeenTraffic
 from harness.kit.api import Api, ApiContract
-from harness.look.assets import read_script, read_tokens
-from harness.outcome import UsageFault
+from harness.look.assets import read_script, read_sheet, read_tokens
+from harness.outcome import Finding, UsageFault
 from harness.transport import WallClock
-from harness.wire import Chunked, Exchange, Headers, Request, Response, Service, StreamProtocol
+from harness.wire import Chunk, Chunked, Exchange, Headers, Request, Response, Service, StreamProtocol
 from harness.wire.control import CONTROL, is_control
 from harness.wire.mask import Mask
 from harness.wire.message import EVENT_STREAM
@@ -54,8 +54,12 @@ _TYPES = {
     "css": "text/css; charset=utf-8",
     "js": "text/javascript; charset=utf-8",
 }
-_SHARED: dict[str, Callable[[], str]] = {"tokens.css": read_tokens, "theme.js": partial(read_script, "theme")}
-_FORMS = ("curl", "pytest", "scenario")
+_SHARED: dict[str, Callable[[], str]] = {
+    "tokens.css": read_tokens,
+    "picture.css": partial(read_sheet, "picture"),
+    "theme.js": partial(read_script, "theme"),
+}
+_FORMS = ("curl", "fetch", "pytest", "scenario")
 _NUMBER = re.compile("[0-9]{1,18}")
 """The number of an exchange or an event; what is longer is none, and would not be read in reasonable time."""
 
@@ -117,6 +121,18 @@ class Inspector:
         self.traffic = SeenTraffic(api, ahead=ahead)
         self._judge = TrafficJudge(api, contract, self.traffic, sees_all=sees_all)
         self._evidence = Evidence(self.traffic, self._mask, api, contract, to_curl)
+
+    def show(self, exchanges: Iterable[tuple[Exchange, Sequence[Finding]]]) -> None:
+        """Show exchanges of the past as if they passed now, each with what is known to be wrong with it."""
+        for exchange, findings in exchanges:
+            seen = self._begin(exchange.request)
+            if exchange.status is not None:
+                seen.note_head(exchange.status, exchange.headers, exchange.framing)
+                seen.note_chunk(Chunk(exchange.body))
+            seen.note_end(exchange.ending)
+            self.traffic.catch_up()
+            if findings:
+                self.traffic.keep_findings(seen, tuple(map(self._judge.describe, findings)))
 
     def claims(self, request: Request) -> bool:
         """Whether a request is not for the target: it is for the page, or came by a name that a page may own."""
@@ -210,6 +226,8 @@ class Inspector:
         with self.traffic.lock:
             if len(rest) == 1:
                 return _as_json(self._evidence.exchange(seen))
+            if rest[1] == "raw":
+                return _as_json(self._evidence.raw(seen))
             if rest[1].isdecimal():
                 return self._send_event(seen, int(rest[1]))
             copied = self._evidence.copy(seen, rest[1], self._find_root(request))
@@ -271,7 +289,7 @@ def _names_exchange(parts: list[str]) -> bool:
     return (
         len(parts) in (1, 2)
         and _NUMBER.fullmatch(parts[0]) is not None
-        and (_NUMBER.fullmatch(last) is not None or last in _FORMS)
+        and (_NUMBER.fullmatch(last) is not None or last in (*_FORMS, "raw"))
     )
 
 

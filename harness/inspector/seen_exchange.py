@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from harness.faults.service import Suffered
@@ -30,6 +30,7 @@ from harness.wire import (
 from harness.wire.coding import CODINGS, Inflater, coding_of
 from harness.wire.message import EVENT_STREAM
 from harness.wire.pieces import At
+from harness.wire.stream_picture import Columns, EventKeys, ReadEvent, find_look
 
 
 class Keeper(Protocol):
@@ -43,7 +44,10 @@ class Keeper(Protocol):
 
 
 class SeenEvent(NamedTuple):
-    """One event of a stream: its kind, its span in the body, when it came, and the cursor it carries."""
+    """One event of a stream: its kind, its span in the body, when it came, and the cursor it carries.
+
+    `read` tells it from other events of its stream; `column` is its place in the whole stream.
+    """
 
     name: str
     look: str
@@ -51,6 +55,8 @@ class SeenEvent(NamedTuple):
     end: int
     moment: float
     cursor: str | None
+    read: ReadEvent
+    column: int
 
 
 class SeenExchange:
@@ -68,7 +74,8 @@ class SeenExchange:
         self.run = ""
         self.cursor: str | None = None
         self.after: int | None = None
-        self.column = 0
+        self.column = self.next_column = 0
+        self.columns, self.keys = Columns(), EventKeys()
         self.status: int | None = None
         self.is_stream = False
         self.events: list[SeenEvent] = []
@@ -97,8 +104,13 @@ class SeenExchange:
 
     def find_column_after(self, cursor: str) -> int | None:
         """The column after the event with this cursor; None if there was no such event."""
-        at = next((at for at, event in enumerate(self.events) if event.cursor == cursor), None)
-        return None if at is None else self.column + at + 1
+        return next((event.column + 1 for event in self.events if event.cursor == cursor), None)
+
+    def find_event(self, column: int | None) -> int | None:
+        """The number of the event in a column, or of the first one after it; None if there is none."""
+        if column is None:
+            return None
+        return next((number for number, event in enumerate(self.events) if event.column >= column), None)
 
     def take_head(self, status: int, headers: Headers, framing: Framing) -> None:
         """Record the head of the answer."""
@@ -124,17 +136,30 @@ class SeenExchange:
         self, frame: Frame, value: Mapping[str, Any] | None, protocol: StreamProtocol, moment: float
     ) -> None:
         """Record an event of the stream; `value` is None if it is not JSON."""
+        is_first = not (self.events or self.column or self.cursor)
+        look = find_look(value, frame.data, protocol, is_first=is_first)
         if value is None:
-            is_end = frame.data == protocol.sentinel
-            name, look, cursor = ("end of stream", "done", None) if is_end else ("not JSON", "odd", None)
+            name, cursor = ("end of stream" if look == "done" else "not JSON"), None
         else:
             name, cursor = protocol.name_event(value), protocol.cursor(value)
-            is_edge = protocol.completes(value) or not (self.events or self.column or self.cursor)
-            is_error = protocol.is_error(value)
-            look = "error" if is_error else "edge" if is_edge else "step"
-            if look == "step" and protocol.is_fragment(value):
-                look = "delta"
-        self.events.append(SeenEvent(name, look, frame.start, frame.end, moment, cursor))
+        if not self.events:
+            self.keys.cursor = self.cursor or ""
+        read = ReadEvent(key=self.keys.make(cursor or "", frame.data), cursor=cursor or "")
+        column = self.columns.find(read, self.next_column)
+        self.next_column = max(self.next_column, column + 1)
+        self.events.append(SeenEvent(name, look, frame.start, frame.end, moment, cursor, read, column))
+
+    def place_again(self, columns: Columns) -> bool:
+        """Find the columns of all events again, when more is known of the stream; whether any has changed."""
+        before = [event.column for event in self.events]
+        self.columns = columns
+        start = columns.follow(self.cursor) if self.cursor is not None else 0
+        self.column = self.next_column = self.column if start is None else start
+        for number, event in enumerate(self.events):
+            column = columns.find(event.read, self.next_column)
+            self.events[number] = event._replace(column=column)
+            self.next_column = max(self.next_column, column + 1)
+        return before != [event.column for event in self.events]
 
     def _inflate(self, inflater: Inflater, data: bytes) -> bytes:
         """The decoded bytes; what cannot be decoded, or is more than is kept, is left out."""
@@ -208,8 +233,24 @@ def describe_event(seen: SeenExchange, number: int) -> Change:
     event = seen.events[number]
     return {
         "is": "event", "n": seen.number, "e": number, "name": event.name, "look": event.look,
-        "size": event.end - event.start, "at": event.moment, "cursor": event.cursor or "",
+        "size": event.end - event.start, "at": event.moment, "cursor": event.cursor or "", "c": event.column,
     }  # fmt: skip
+
+
+def describe_columns(seen: SeenExchange) -> Change:
+    """The events of a stream have other places in the whole than was known before."""
+    return {"is": "columns", "n": seen.number, "column": seen.column, "columns": [e.column for e in seen.events]}
+
+
+def place_streams(streams: Sequence[SeenExchange]) -> Iterator[SeenExchange]:
+    """Place the events of all streams of one run again; return those that changed.
+
+    A stream from its beginning says what the whole is, so that a resume before it can turn out to lack an event.
+    """
+    columns = Columns()
+    for seen in sorted(streams, key=lambda one: (one.cursor is not None, one.number)):
+        if seen.place_again(columns):
+            yield seen
 
 
 def describe_end(seen: SeenExchange) -> Change:
@@ -249,6 +290,6 @@ def _name_ending(ending: Ending) -> str:
     if ending.complete:
         return "complete"
     if ending.by is By.CLIENT:
-        return "the client hung up"
+        return "the client disconnected"
     where = "" if ending.at is At.IN_BODY else f" {ending.at.replace('_', ' ')}"
     return f"{ending.how}{where}"

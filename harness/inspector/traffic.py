@@ -20,12 +20,15 @@ from harness.inspector.seen_exchange import (
     Listener,
     SeenExchange,
     describe_all,
+    describe_columns,
     describe_end,
     describe_event,
     describe_head,
     describe_request,
+    place_streams,
 )
 from harness.kit.api import Api
+from harness.outcome import Finding
 from harness.wire import Chunk, Ending, Frame, Framing, Headers, Request
 from harness.wire.json_value import object_or_none
 
@@ -59,6 +62,8 @@ class SeenRuns:
         statuses = run["statuses"]
         if statuses and statuses[-1][0] == status[1]:
             return None
+        if seen.is_stream and any(known == status[1] for known, _ in statuses):
+            return None  # a stream that is read again begins with what was long ago
         statuses.append([status[1], moment])
         del statuses[:-_MOST_STATUSES]
         return _copy(run)
@@ -251,6 +256,7 @@ class SeenTraffic:
             column = earlier.find_column_after(seen.cursor) if earlier.run == seen.run else None
             if column is not None:
                 seen.after, seen.column = earlier.number, column
+                seen.columns, seen.next_column = earlier.columns, column
                 return
 
     def note_head(self, seen: SeenExchange, status: int, headers: Headers, framing: Framing) -> None:
@@ -325,6 +331,11 @@ class SeenTraffic:
             seen.error = self._api.format_answer(seen.exchange).removeprefix(f"{seen.status} ")
         self._ended.append(seen)
         self.tell(describe_end(seen))
+        if seen.is_stream and seen.cursor is None and seen.run:
+            streams = [one for one in self._kept.values() if one.is_stream and one.run == seen.run]
+            if len(streams) > 1:
+                for changed in place_streams(streams):
+                    self.tell(describe_columns(changed))
 
     def _follow(self, seen: SeenExchange, value: Mapping[str, Any], moment: float) -> None:
         change = self._runs.follow(seen, value, moment)
@@ -390,7 +401,26 @@ class SeenTraffic:
         return None
 
     def keep_findings(self, seen: SeenExchange, findings: tuple[Change, ...]) -> None:
-        """Keep what is wrong with an exchange, and tell it."""
+        """Keep what is wrong with an exchange, beside what was known to be, and tell it."""
         with self.lock:
-            seen.findings = findings
-            self.tell({"is": "findings", "n": seen.number, "findings": list(findings)})
+            seen.findings += findings
+            self.tell({"is": "findings", "n": seen.number, "findings": list(seen.findings)})
+
+    def find_guilty(self, seen: SeenExchange, finding: Finding) -> SeenExchange:
+        """The exchange that a finding about several is about: often an earlier one, which a later one shows.
+
+        What only a comparison of streams shows is wrong with the resume, not with the stream or the result that it
+        is compared with.
+        """
+        if not finding.rule.startswith(("stream.", "resume.")) or seen.cursor is not None:
+            return seen
+        with self.lock:
+            streams = [
+                one
+                for one in self._kept.values()
+                if one.is_stream and one.run == seen.run and one.number < seen.number and seen.run
+            ]
+        resumed = [one for one in streams if one.cursor is not None]
+        if seen.is_stream and not finding.rule.startswith("resume."):
+            return seen
+        return next(reversed(resumed or ([] if seen.is_stream else streams)), seen)

@@ -40,7 +40,7 @@ class Finish:
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """Hang up an open stream → `Exchange`."""
+    """Close an open stream → `Exchange`."""
 
     stream: LiveStream
 

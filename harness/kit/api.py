@@ -9,20 +9,21 @@ it is.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
-from harness.kit.client_model import ClientModel
-from harness.kit.mutant import Mutant
-from harness.kit.search import SearchModel
 from harness.outcome import Finding, Judgement, Rule
 from harness.wire import Clock, Exchange, Headers, Request, Response, StreamProtocol
 
 if TYPE_CHECKING:
     from harness.kit.check import Check
+    from harness.kit.client_model import ClientModel
+    from harness.kit.mutant import Mutant
+    from harness.kit.search import SearchModel
 
 # Why a target does not have a capability.
 
@@ -121,6 +122,10 @@ class ApiReading(Protocol):
     @property
     def findings(self) -> tuple[Finding, ...]:
         """What is wrong with this answer alone."""
+
+    @property
+    def judged(self) -> frozenset[str]:
+        """The rules that `findings` was decided by."""
 
     @property
     def crash(self) -> tuple[Finding, ...]:
@@ -303,7 +308,10 @@ class Api:
     reference_fields: tuple[str, ...]
     """Fields of a create that refer to what another create made."""
     live_hosts: tuple[str, ...]
-    """Names of the live service; a host below one of them belongs to it, too."""
+    """Host names of the live service; `*` stands for a part of one label.
+
+    They name the service itself, not the domain: other services of its operator hand requests to their customers.
+    """
     key_header: str
     """The header that carries a key, in lower case."""
     key_variable: str
@@ -340,6 +348,11 @@ class Api:
     """The judge of a file with this name, by a contract."""
     new_history_judge: Callable[[Any, bool], JudgesHistory]
     """The judge of all exchanges with one target, by a contract; it is told whether it gets all of them."""
+    judge_trail: Callable[[Sequence[Exchange], Any], Iterable[tuple[Exchange, Finding]]]
+    """What several exchanges of one caller contradict each other in, by a contract, and which one shows it.
+
+    They come in the order in which they ended. Each finding is of a rule whose check applies everywhere.
+    """
     new_end_counter: Callable[[], CountsEnds]
     """What finds out that no run of a target ever came to a result: it then has shown nothing of them."""
     read_order: Callable[[Request], RunOrder | None]
@@ -377,6 +390,14 @@ class Api:
     """The services with one defect each, by id."""
     load_client_model: Callable[[], ClientModel]
     """What judging clients of this API takes."""
+    load_defects: Callable[[], Any] | None = None
+    """What generates defects from traffic, and puts one between a client and a service; None if nothing does."""
+
+    def is_live_host(self, host: str) -> bool:
+        """Whether this host is the live service."""
+        return any(
+            re.fullmatch(re.escape(name).replace(r"\*", "[a-z0-9-]+"), host.lower()) for name in self.live_hosts
+        )
 
     def keys_in(self, environment: Mapping[str, str]) -> dict[str, str]:
         """The keys in an environment, by their variables."""

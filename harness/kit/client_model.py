@@ -112,7 +112,7 @@ class ClientWords:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientIncident:
-    """What already happened to others, as a case for clients in `modes`; what is None is as in the mode.
+    """Documented incidents, as a case for clients in `modes`; what is None is as in the mode.
 
     `settings` are those of the service. `refusal` is its answer to a create that names a previous run. If it is
     `hopeless`, all that a client can do is to report it. `speed` is how much faster its clock runs than
@@ -141,7 +141,7 @@ class ClientModel:
     sets: Mapping[str, tuple[Any, ...]]
     """The `faults.kinds.CaseKind`s of each set, in the order in which they are played."""
     load_incidents: Callable[[], Mapping[str, ClientIncident]]
-    """What already happened to others, by name."""
+    """Documented incidents, by name."""
     rules: Mapping[str, Rule]
     """What is asked of a client, by the ids of `benches.client.judgement.outcome`."""
 

@@ -34,8 +34,8 @@ def table(area: str, *rows: Mutant[Build]) -> tuple[Mutant[Build], ...]:
             raise ValueError(f"a mutant of {area!r} has no id: give it a short name such as 'status-missing'")
         if not row.summary.endswith("."):
             raise ValueError(
-                f"the mutant {row.id!r} has the summary {row.summary!r}: say in one sentence, with a full stop, "
-                "what is wrong with it"
+                f"the mutant {row.id!r} has the summary {row.summary!r}: describe its defect in one sentence "
+                "with a period"
             )
     return tuple(replace(row, area=area) for row in rows)
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from harness.outcome import Finding, Judgement, Rule
+from harness.outcome import Finding, Judgement, Rule, Severity
 from harness.wire import Exchange, LiveStream, Request
 
 if TYPE_CHECKING:
@@ -168,8 +168,8 @@ class SearchDocument:
     `write` puts a copy that fits a target into a temporary folder. The first of the `families` is always
     searched, the others if they are served. `refused` is the rule on the body of a refusal. `echoed` are rules
     on what a read shows of the caller's own input, judged only on creates; `shapes` are not judged once a wrong
-    create was accepted. `with_keys` are further checks for targets that check keys, `strict` those that lenient
-    services fail.
+    create was accepted. `with_keys` are further checks for targets that check keys; `weigh_wrong_key` says how bad
+    a status is that answers a wrong key, None if it is right. `strict` are checks that lenient services fail.
     """
 
     write: Callable[[Any], AbstractContextManager[Path]]
@@ -178,6 +178,7 @@ class SearchDocument:
     echoed: frozenset[str] = frozenset()
     shapes: frozenset[str] = frozenset()
     with_keys: Mapping[str, str] = field(default_factory=dict)
+    weigh_wrong_key: Callable[[int], Severity | None] = lambda status: Severity.BROKEN
     strict: Mapping[str, str] = field(default_factory=dict)
 
 

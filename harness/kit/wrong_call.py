@@ -16,14 +16,14 @@ _TLS_WANTED = re.compile(rb"(?i)plain HTTP request was sent to HTTPS|HTTP reques
 def explain_wrong_call(answer: Exchange) -> str:
     """What to write instead, if an answer tells; else ""."""
     if answer.status in _REFUSALS and _wants_bearer(answer):
-        return "it wants a bearer token, which no key is: -H 'Authorization: Bearer …'"
+        return "it requires a bearer token, not a key: -H 'Authorization: Bearer …'"
     return explain_wrong_url(answer)
 
 
 def explain_wrong_url(answer: Exchange) -> str:
     """The same for the URL alone, if clients bring their own headers."""
     if answer.status == 400 and _TLS_WANTED.search(answer.body):
-        return "it speaks TLS: write https://"
+        return "it requires TLS: write https://"
     return explain_redirect(answer.status, answer.headers, answer.request.raw_path)
 
 
@@ -37,10 +37,10 @@ def explain_redirect(status: int | None, headers: Headers, path: str) -> str:
         return ""
     root = location.removesuffix(path)
     if root not in ("", location):
-        return f"it redirects to {root}, name that URL"
+        return f"it redirects to {root}: name that URL"
     if urlsplit(location).path == f"{path}/":
-        return f"it redirects to {location}, a slash more: clients ask for {path}, let it answer that"
-    return f"it redirects to {location}: is that a login, or is the URL not the root of the API?"
+        return f"it redirects to {location} (trailing slash): clients request {path}, so serve that path"
+    return f"it redirects to {location}: is this a login page, or is the URL not the root of the API?"
 
 
 def _wants_bearer(answer: Exchange) -> bool:

@@ -54,6 +54,11 @@ def read_tokens() -> str:
     return _read("tokens.css")
 
 
+def read_sheet(name: str) -> str:
+    """One style sheet alone, for a page with parts of its own."""
+    return _read(f"{name}.css")
+
+
 def read_script(*names: str) -> str:
     """The named scripts in this order: `read_script("theme", "copy")`."""
     return "\n".join(_read(f"{name}.js") for name in names)

@@ -1,6 +1,6 @@
 /* Buttons with the class "copy" copy the text of the <pre> beside them. */
 document.addEventListener("click", async (event) => {
-  const button = event.target.closest("button.copy");
+  const button = event.composedPath()[0].closest?.("button.copy");
   if (!button) return;
   const text = button.parentElement.querySelector("pre").textContent;
   let done = true;

@@ -1,4 +1,4 @@
-"""Levels, findings, observations, verdicts: what is said about a target, as data. Layer 0."""
+"""Levels, findings, observations, verdicts: the results of a target, as data. Layer 0."""
 
 from harness.errors import HarnessFault, NotApplicable, NotWanted, TargetFault, Unmet, UsageFault
 from harness.outcome.accounting import FIRST_WORDS, Accounted, Reason, account, find_reason, is_judged, word_reason

@@ -44,10 +44,10 @@ class Severity(StrEnum):
 class Finding:
     """One thing that a judge noticed; `rule` is the id of the rule it concerns.
 
-    `code` tells several defects of one rule apart (`stream.equals-get/text`); "" stands for the rule itself.
+    `code` separates several defects of one rule (`stream.equals-get/text`); "" stands for the rule itself.
     `cause` is the code of the finding that made this one unavoidable. `weight` counts the answers that show it
-    and the findings it caused. `cure` says what is known to mend it. None of the three changes a verdict. A
-    finding with a `subject` is about that, wherever it is met: it is told once, with a count.
+    and the findings it caused. `cure` is a known fix. None of the three changes a verdict. A
+    finding with a `subject` is about that, wherever it is met: it is reported once, with a count.
     """
 
     rule: str
@@ -83,7 +83,7 @@ class Finding:
         """The finding as that of `times` answers."""
         if times == 1:
             return self
-        message = f"{self.message}, in this answer and {times - 1} more"
+        message = f"{self.message}, in this response and {times - 1} more"
         return replace(self, message=message, weight=self.weight - 1 + times)
 
     def at(self, **place: object) -> Finding:
@@ -109,7 +109,7 @@ class Outcome(StrEnum):
 
 
 class Because(StrEnum):
-    """Why nothing can be said of a rule."""
+    """Why a rule was not judged."""
 
     LACKING = "lacking"
     """The target has not shown what the rule needs; a promise is broken if it was declared."""
@@ -144,7 +144,7 @@ class Observation:
     """The result of one check: an outcome and its findings, or a reason if there are none.
 
     `because` is the kind of reason if nothing was judged. `instead` is what came in place of an answer ("429", "no
-    answer"). `cause` is the code of the finding that made the outcome unavoidable. `remedy` says what would make
+    answer"). `cause` is the code of the finding that made the outcome unavoidable. `remedy` is what would make
     the rule testable, and `needs` names the capability that only the user can declare.
     """
 
@@ -172,7 +172,7 @@ class Observation:
     def untestable(
         cls, reason: str, because: Because = Because.LACKING, instead: str = "", remedy: str = ""
     ) -> Observation:
-        """The observation that there is nothing to judge; `reason` says what was missing."""
+        """The observation that there is nothing to judge; `reason` names what was missing."""
         return cls(Outcome.UNTESTABLE, reason=reason, because=because, instead=instead, remedy=remedy)
 
     @classmethod

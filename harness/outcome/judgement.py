@@ -30,6 +30,6 @@ class Judgement:
         return bool(added)
 
     def add(self, other: Judgement) -> None:
-        """Add another judgement to this one."""
+        """Add the results of another one to this one."""
         self.findings += other.findings
         self.judged.update(other.judged)

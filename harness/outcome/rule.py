@@ -80,9 +80,9 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One promise of a contract.
+    """One rule of a contract.
 
-    `statement` says what holds, `breaks` what happens to a user if it does not. `since` and `until` are
+    `statement` is the requirement, `breaks` its effect on users if it is broken. `since` and `until` are
     revisions of the API; `until` is the first one without the rule. `silent`: a client cannot notice that it is
     broken, because what it gets looks whole and right.
     """

@@ -28,7 +28,7 @@ from harness.outcome.rule import Basis, Level
 
 
 class Verdict(StrEnum):
-    """The final result of one check. The counts of all verdicts in a summary add up to the catalogue."""
+    """The final result of one check. The counts of all verdicts in a summary add up to the catalog."""
 
     PASS = "pass"
     FAIL = "fail"
@@ -115,7 +115,7 @@ def _decide_without_baseline(
 
 
 def is_untested(observation: Observation, level: Level) -> bool:
-    """Whether this is a MUST that nobody looked at, though the target does not refuse what it needs."""
+    """Whether this is a MUST that was not tested, though the target does not reject what it needs."""
     skipped = observation.outcome in (Outcome.UNTESTABLE, Outcome.NOT_APPLICABLE)
     return level is Level.MUST and skipped and observation.because in _UNTESTED
 
@@ -135,7 +135,7 @@ def not_judged(observation: Observation, level: Level, *, baselined: bool = Fals
 
 
 def exit_code(verdicts: Iterable[Verdict], *, unjudged: bool = False) -> Exit:
-    """The exit code of a finished run; a run in which no check ran against the target is never green.
+    """The exit code of a finished run; a run in which no check ran against the target never passes.
 
     `unjudged`: the target left a MUST unanswered. Failures take precedence over that, because they are certain.
     """

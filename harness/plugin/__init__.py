@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from harness.errors import OutsideConnection, UncheckedResultWarning
+    from harness.errors import BlockingCallWarning, OutsideConnection, UncheckedResultWarning
     from harness.plugin.cassette_fixture import CassetteFixture
     from harness.plugin.environment_variables import EnvironmentVariables
     from harness.plugin.interactions.assert_conforms import assert_conforms
@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from harness.plugin.interactions.emulator import InteractionsEmulator
     from harness.plugin.interactions.lifecycle import Lifecycle
     from harness.plugin.interactions.lifecycle_routes import ROUTES
+    from harness.plugin.interactions.torture import Torture, TortureReport
     from harness.plugin.interactions.webhooks import WebhookDelivery, WebhooksFixture
     from harness.plugin.network_guard import loopback_only
     from harness.plugin.observed_service import ObservedService
+    from harness.plugin.schedule import TaskSchedule
     from harness.plugin.sent_requests import OtherCall, SentRequest, SentRequests
     from harness.plugin.session_server import SessionServer, Tenant
     from harness.plugin.virtual_time import Sleeps, no_sleep
@@ -40,9 +42,12 @@ _HOMES = {
     "loopback_only": "network_guard",
     "Lifecycle": "interactions.lifecycle",
     "ROUTES": "interactions.lifecycle_routes",
+    "Torture": "interactions.torture",
+    "TortureReport": "interactions.torture",
     "WebhooksFixture": "interactions.webhooks",
     "WebhookDelivery": "interactions.webhooks",
     "CassetteFixture": "cassette_fixture",
+    "TaskSchedule": "schedule",
     "OtherCall": "sent_requests",
     "SentRequest": "sent_requests",
     "SentRequests": "sent_requests",
@@ -53,6 +58,7 @@ _HOMES = {
     "Sleeps": "virtual_time",
     "no_sleep": "virtual_time",
     "UncheckedResultWarning": "after_test",
+    "BlockingCallWarning": "blocking_calls",
 }
 
 __all__ = [
@@ -61,9 +67,10 @@ __all__ = [
     "client", "async_client",
     "Lifecycle", "ROUTES", "Chain", "ChainTurn",
     "DroppedStream", "cases_of", "CassetteFixture",
-    "WebhooksFixture", "WebhookDelivery",
+    "WebhooksFixture", "WebhookDelivery", "Torture", "TortureReport",
     "assert_conforms",
-    "no_sleep", "Sleeps", "loopback_only", "OutsideConnection", "UncheckedResultWarning",
+    "TaskSchedule", "no_sleep", "Sleeps", "loopback_only", "OutsideConnection", "UncheckedResultWarning",
+    "BlockingCallWarning",
 ]  # fmt: skip
 
 

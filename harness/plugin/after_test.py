@@ -48,6 +48,9 @@ _ADVICE = {
         "passed without checking what its client received, so it would also pass if events were lost or repeated: "
         "call interactions_dropped_stream.assert_seen_once(result), or compare with its .text or .events"
     ),
+    "interactions_torture": (
+        "passed without calling interactions_torture, so no fault was tried: call interactions_torture(function)"
+    ),
     "interactions_lifecycle": (
         "passed without checking what its code ended with, so it would also pass with a wrong status: call "
         "interactions_lifecycle.assert_outcome(result), or compare with its .expected_status"

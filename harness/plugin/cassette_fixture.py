@@ -21,11 +21,11 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 
-from harness.benches.client.cases import events_in
 from harness.cassette import Cassette, CassetteFile, Player, Recording, Target, load
 from harness.cassette.player import MISS_CODE, MISS_STATUS, MODES, answer_from
 from harness.kit.api import Api
 from harness.outcome import UsageFault
+from harness.outcome.words import format_count
 from harness.plugin.after_test import CALL_PASSED, check_services
 from harness.plugin.environment_variables import LIVE_HOST, PLACEHOLDER_KEY, own_key
 from harness.plugin.observed_service import ObservedService
@@ -53,6 +53,7 @@ from harness.wire import (  # fmt: skip
 from harness.wire.addresses import readdress, stand_in_url
 from harness.wire.message import EVENT_STREAM, WrappedBody
 from harness.wire.secrets.forms import secrets_in_header
+from harness.wire.sse import events_in
 
 LIVE = f"https://{LIVE_HOST}"
 PROPERTY = "interactions_cassette"
@@ -65,11 +66,11 @@ HOW_TO_RECORD = (
 )
 
 _MODES = ("none", "once", "new_episodes", "all", "rewrite")
-_OPTIONS = ("path", "record_mode", "mode", "upstream")
+_OPTIONS = ("path", "record_mode", "mode", "upstream", "allow_unused")
 
 
 class CassetteFixture(ObservedService):
-    """A recording that stands in for the API. After the test, `remarks` says what the user should look at."""
+    """A recording that stands in for the API. After the test, `remarks` lists what the user should look at."""
 
     def __init__(
         self, wanted: Wanted, service: Service, *, waits: bool = False, misses: Sequence[object] = ()
@@ -80,6 +81,9 @@ class CassetteFixture(ObservedService):
         self.misses = misses
         """The requests that were not recorded, as they come."""
         self.remarks: list[str] = []
+        self.count_played: Callable[[], tuple[int, int]] | None = None
+        """How many of how many recorded answers were played; None while recording."""
+        self._allows_unused = wanted.allow_unused
         self.passed = True
         """Whether the test passed; if it did not, what it recorded does not replace an older recording."""
         self._complained = False
@@ -90,6 +94,17 @@ class CassetteFixture(ObservedService):
         if self.misses and not self._complained:
             self._complained = True
             yield f"{self.path}: {self.misses[0]}\n{HOW_TO_RECORD}"
+        if self.count_played is None or self._complained or self._allows_unused:
+            return
+        played, recorded = self.count_played()
+        if recorded and not played:
+            self._complained = True
+            yield (
+                f"{self.path}: the test replayed none of its {format_count(recorded, 'recorded answer')}, so it "
+                "has tested nothing with them: does the code under test send its requests through httpx, or to "
+                "interactions_cassette.base_url? If that is meant, mark it "
+                "interactions_cassette(allow_unused=True)"
+            )
 
     def format_context(self) -> str:
         """What to report if this test fails: the requests and answers, and how to record what is missing."""
@@ -106,6 +121,7 @@ class Wanted:
     record_mode: str = "none"
     mode: str = "resume"
     upstream: str = LIVE
+    allow_unused: bool = False
     dropped_headers: frozenset[str] = frozenset()
     dropped_parameters: frozenset[str] = frozenset()
     max_age: float | None = None
@@ -143,6 +159,7 @@ def wanted_by(request: pytest.FixtureRequest, api: Api) -> Wanted:
         record_mode=str(mode),
         mode=options.pop("mode", "resume"),
         upstream=options.pop("upstream", None) or _live_url(),
+        allow_unused=bool(options.pop("allow_unused", False)),
         dropped_headers=_names(config.get("filter_headers")),
         dropped_parameters=_names(config.get("filter_query_parameters")),
         max_age=request.config.getoption("--interactions-max-age"),
@@ -198,12 +215,13 @@ def _playing(wanted: Wanted) -> Iterator[CassetteFixture]:
     cassette = load(wanted.path)
     player = Player(cassette.recordings, wanted.api.load_protocol(), mode=wanted.mode)
     fixture = CassetteFixture(wanted, player, misses=player.misses)
+    fixture.count_played = lambda: (len(player.recordings) - len(player.unused()), len(player.recordings))
     yield fixture
     unused = player.unused()
     if unused and not player.misses:
         shown = ", ".join(f"{recording.request.method} {recording.request.target}" for _, recording in unused[:3])
         fixture.remarks.append(
-            f"{wanted.path.name}: {len(unused)} of {len(player.recordings)} not played: {shown}"
+            f"{wanted.path.name}: {len(unused)} of {len(player.recordings)} not replayed: {shown}"
         )
     for number, address in player.elsewhere():
         fixture.remarks.append(

@@ -27,7 +27,7 @@ _BEFORE = "INTERACTIONS_HARNESS_BEFORE"
 class EnvironmentVariables:
     """Takes over the variables with `install`, restores them with `uninstall`, and switches with `route`.
 
-    `early` says that they are ours in between tests too, for what is imported then.
+    `early`: they belong to the plugin between tests, too, for what is imported then.
     """
 
     def __init__(self, variables: Sequence[str] = BASE_URL_VARIABLES, *, early: bool = False) -> None:

@@ -18,7 +18,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from harness.errors import OutsideConnection
+from harness.plugin.blocking_calls import note_blocking
 from harness.plugin.environment_variables import BASE_URL_VARIABLES
+
+_CONNECTING = (
+    "a connection of a synchronous client",
+    "Use an async client, or `await asyncio.to_thread(…)`.",
+)
 
 Patch = tuple[Any, str, Any]
 """Owner of an attribute, its name, and its new value."""
@@ -138,6 +144,8 @@ def _connecting(original: Callable[..., Any], watch: _Watch) -> Any:
     def connect(self: socket.socket, address: Any, *rest: Any) -> Any:
         if isinstance(address, tuple) and address:
             watch.check(*address[:2])
+            if self.gettimeout() != 0:  # asyncio and trio connect without blocking
+                note_blocking(*_CONNECTING)
         return original(self, address, *rest)
 
     return connect

@@ -18,22 +18,29 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from _pytest.outcomes import Failed  # raised by `pytest.fail`; its public alias is not a type
-
 from harness.benches.client.judgement.received_responses import ReceivedResponse, watch
 from harness.kit.api import Api
 from harness.outcome import UsageFault
 from harness.outcome.suggest import did_you_mean
 from harness.outcome.words import format_count
+from harness.plugin.blocking_calls import note_blocking
 from harness.plugin.sent_requests import SentRequest, SentRequests, TrafficLog, call_of, name_call
 from harness.plugin.session_server import SessionServer, Tenant
+from harness.plugin.virtual_time import pass_silence
 from harness.transport import ServiceDriver
 from harness.wire import Clock, Headers, Request, Response, Service, StreamProtocol, UntilClose
 from harness.wire.request_log import RequestLog
 
 if TYPE_CHECKING:
+    from _pytest.outcomes import Failed
+
     from harness.faults import FaultyService, Plan
     from harness.transport import Transport
+else:
+    try:
+        from _pytest.outcomes import Failed  # raised by `pytest.fail`; its public alias is not a type
+    except ImportError:  # `harness serve` judges tests in other languages where no pytest is installed
+        Failed = BaseException
 
 
 Kind: TypeAlias = Literal["any", "create", "get", "stream", "cancel", "delete"]
@@ -43,6 +50,8 @@ ALLOWED = (
     "If that is meant, say optional=True there, or mark the test interactions_emulator(assert_all_used=False)"
 )
 """How to allow what was planned and never happened."""
+
+_USE_ASYNC = "Use the async client (`client.aio`, `httpx.AsyncClient`), or `await asyncio.to_thread(…)`."
 
 MOST_REQUESTS = 1000
 """Maximum requests of one test before it is stopped: a client that loops for ever must not hang the session."""
@@ -71,6 +80,7 @@ class ObservedService:
         self.was_looked_at = False
         """Whether the test read `requests`."""
         self._count = 0
+        self._begun = clock.now
         self._log = RequestLog(
             self.limit, self._protocol.secret_fields, body=sys.maxsize
         )  # whole bodies, because tests assert on them
@@ -78,6 +88,8 @@ class ObservedService:
         self._planned = PlannedFaults()
         self.assert_all_used = True
         """Whether a refusal or a fault plan that never took effect makes the test fail."""
+        self.allowed = ALLOWED
+        """How to allow what was planned and never happened."""
         self.shared_as = ""
         """The fixture, if several tests share it: complaints name it, and the test that planned what failed."""
         self._lock = threading.Lock()
@@ -127,7 +139,8 @@ class ObservedService:
             calls = map(call_of, self._log.to_dicts()[-3:])
             self.runaway = (
                 f"the code under test sent more than {format_count(self.limit, 'request')} in this test and "
-                f"seems to go on for ever; the last ones: {', '.join(calls)}"
+                f"seems to go on for ever; {self.clock.now - self._begun:.0f} s of virtual time went by; "
+                f"the last ones: {', '.join(calls)}"
             )
             for more in (self.explain(), self.explain_waiting()):
                 self.runaway += f"; {more}" if more else ""
@@ -210,7 +223,7 @@ class ObservedService:
             yield self.runaway
         elif self.assert_all_used:
             with self._lock:
-                yield from (f"{unmet}. {ALLOWED}" for unmet in self._planned.find_unmet())
+                yield from (f"{unmet}. {self.allowed}" for unmet in self._planned.find_unmet())
 
     def find_origin(self) -> str:
         """Who plans something: the fixture and the test that is running; "" if only one test can have done it."""
@@ -229,6 +242,7 @@ class ObservedService:
             self._log.clear()
             self._made.clear()
             self._count = 0
+            self._begun = self.clock.now
             self.story = TrafficLog(self._api)
 
     def note_refusal(self, message: str) -> None:
@@ -254,7 +268,12 @@ class ObservedService:
         """A transport for clients of `httpx` and `httpx2`, sync and async; no socket, no waiting."""
         from harness.transport import transport
 
-        return transport(self._answer_without_socket, self.clock)
+        return transport(
+            self._answer_without_socket,
+            self.clock,
+            wait=pass_silence,
+            before_sync=lambda: note_blocking("a request of a synchronous client", _USE_ASYNC),
+        )
 
     def _answer_without_socket(self, request: Request) -> Response:
         """Answer a client that may have `base_url`, too, whose path only the socket needs."""
@@ -350,6 +369,10 @@ def refusal(
     """Plan refusals. Raises UsageFault for a kind or a status that cannot be."""
     if on not in KINDS:
         raise UsageFault(f"on={on!r} is no kind of request{did_you_mean(on, KINDS)}")
+    given: object = status  # from a test, which no type checker need have read
+    if not isinstance(given, int) or isinstance(given, bool):
+        number = f": write fail({int(given)})" if isinstance(given, str) and given.isdecimal() else ""
+        raise UsageFault(f"status={given!r} is no whole number from 400 to 599{number}")
     if not 400 <= status <= 599:
         raise UsageFault(f"status={status} is no failure: use 400 to 599")
     if times < 0:

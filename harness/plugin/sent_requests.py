@@ -47,7 +47,7 @@ class SentRequest:
 
     `body` is decoded if it is JSON, text otherwise, None if there was none. `interaction` is what a create has
     made, as it is now; None if it made none, or if it is gone. `refusal` is the status and the error that a create
-    was answered with; "" if it was accepted.
+    got; "" if it was accepted.
     """
 
     method: str
@@ -218,7 +218,7 @@ def _shorten_texts(value: Any) -> Any:
 
 
 # The requests and answers of a test in a few lines, for the report of a failing test.
-# Keeps only the status and ending of an answer, and the body of an error, which says what was wrong.
+# Keeps only the status and ending of an answer, and the body of an error, which reports what was wrong.
 
 
 _SHOWN_CALLS = 15

@@ -28,7 +28,7 @@ _NO_TEST = (
     "this is the server of interactions-harness in pytest, and no test that uses one of its fixtures is running: "
     "request `interactions_emulator` in this test, or remove `interactions_early` from the pytest configuration"
 )
-_OVER = "this URL belonged to a test that is over: build the client anew in each test"
+_OVER = "this URL belonged to a finished test: build a new client in each test"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,9 @@
 """A clock that skipped sleeps move, and who does not see it: pytest and its helpers, child processes, our server.
 
 Layer 7. A loop with a deadline ends as it would in production, only sooner. Sleeps that run side by side in one
-event loop end in the order of their deadlines, and timers of asyncio that are due before a sleep ends come first.
+event loop end in the order of their deadlines, and timers of asyncio and deadlines of trio that are due before a
+sleep ends come first. The silence of a service in this process passes in the same way, for the event loop that
+reads, whether sleeps are skipped or not.
 """
 
 from __future__ import annotations
@@ -17,14 +19,17 @@ import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from math import inf
+from pathlib import Path
 from types import FrameType
 from typing import Any
+from weakref import WeakKeyDictionary, WeakSet
 
 from harness.outcome.words import format_count
+from harness.plugin.blocking_calls import note_blocking
 from harness.plugin.service_clocks import begin_sleep
 
 SERVER_THREAD = "harness-server"
@@ -55,9 +60,11 @@ _DIGITS = 1
 class VirtualClock:
     """The machine's clocks, ahead by the seconds of all skipped sleeps."""
 
-    def __init__(self) -> None:
+    def __init__(self, moved: Callable[[float], object] = lambda seconds: None) -> None:
+        """`moved` is called with the seconds of each move."""
         self.ahead = 0.0
         self._reached = 0.0
+        self._moved = moved
         self.over = False
         """Whether the block has ended; a function that somebody keeps then shows the machine's time."""
         self._real = time.monotonic
@@ -84,8 +91,10 @@ class VirtualClock:
     def reach(self, moment: float) -> None:
         """Move on to a moment, unless it has passed."""
         with self._lock:
-            self.ahead += max(0.0, moment - self.now())
+            step = max(0.0, moment - self.now())
+            self.ahead += step
             self._reached = max(self._reached, moment)
+            self._moved(step)
 
     def measure_sleep(self, begin: float) -> float:
         """The seconds by which other sleeps and timers have moved the clock since `begin`."""
@@ -100,6 +109,8 @@ class VirtualClock:
         me = (begin + seconds, next(self._numbers))
         here = self._sleeping.setdefault(threading.get_ident(), [])
         heapq.heappush(here, me)
+        task = _find_task()
+        ASLEEP.add(task)
         try:
             turns = 0
             while turns < _TURNS:
@@ -109,6 +120,7 @@ class VirtualClock:
             self.reach(me[0])
             pass_time(seconds)
         finally:
+            ASLEEP.discard(task)
             here.remove(me)
             heapq.heapify(here)
 
@@ -119,9 +131,9 @@ class VirtualClock:
         pause: Callable[[float], Awaitable[Any]],
         note: Callable[[float], None],
     ) -> None:
-        """Move to each timer of the running asyncio loop that is due before `wake`, note it, and let it run."""
+        """Move to each timer of the running loop that is due before `wake`, note it, and let it run."""
         while (due := _find_timer(self.now(), wake)) is not None:
-            if len(asyncio.all_tasks()) > sleepers:
+            if asyncio._get_running_loop() is not None and len(asyncio.all_tasks()) > sleepers:
                 await pause(_MOMENT)
             if _find_timer(self.now(), wake) == due:
                 self.reach(due)
@@ -132,13 +144,69 @@ class VirtualClock:
 
 def _find_timer(now: float, wake: float) -> float | None:
     """The moment of the earliest timer after `now` and before `wake`; None if there is none, or no way to know."""
-    try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError:  # trio
-        return None
+    loop = asyncio._get_running_loop()
+    if loop is None:
+        left = sys.modules["trio"].lowlevel.current_statistics().seconds_to_next_deadline
+        return now + left if 0 < left < wake - now else None
     handles = list(getattr(loop, "_scheduled", ()))
     moments = [handle.when() for handle in handles if not handle.cancelled()]
     return min((moment for moment in moments if now < moment < wake), default=None)
+
+
+def _find_task() -> Any:
+    """The task that runs."""
+    if asyncio._get_running_loop() is not None:
+        return asyncio.current_task()
+    return sys.modules["trio"].lowlevel.current_task()
+
+
+ASLEEP: WeakSet[Any] = WeakSet()
+"""The tasks in a sleep of a virtual clock; they ask again and again whether all others are waiting."""
+
+_open: list[VirtualClock] = []
+"""The clocks of the blocks in which sleeps are skipped, the latest last."""
+
+_loop_clocks: WeakKeyDictionary[Any, VirtualClock] = WeakKeyDictionary()
+"""For each event loop in which a service was silent while no sleep was skipped: what tells its time since."""
+
+_pause = asyncio.sleep
+
+
+async def pass_silence(seconds: float) -> None:
+    """Suspend the running task while a service in this process is silent for so many seconds.
+
+    Other tasks run meanwhile, and timers that are due before are not late. The loop's clock moves instead of
+    waiting; where sleeps are skipped, all clocks do.
+    """
+    if (loop := asyncio._get_running_loop()) is None:
+        trio = sys.modules["trio"]
+        await (_open[-1] if _open else _trio_clock(trio.lowlevel.current_clock())).sleep(seconds, _checkpoint_trio)
+    else:
+        await (_open[-1] if _open else _asyncio_clock(loop)).sleep(seconds, _pause)
+
+
+async def _checkpoint_trio(seconds: float) -> None:
+    await sys.modules["trio"].lowlevel.checkpoint()
+
+
+def _trio_clock(told: Any) -> VirtualClock:
+    if told not in _loop_clocks:
+
+        def move(seconds: float) -> None:
+            if hasattr(told, "offset"):  # trio's own clock, which is frozen
+                object.__setattr__(told, "offset", told.offset + seconds)
+
+        _loop_clocks[told] = VirtualClock(move)
+    return _loop_clocks[told]
+
+
+def _asyncio_clock(loop: Any) -> VirtualClock:
+    if loop not in _loop_clocks:
+        clock, tell = VirtualClock(), loop.time
+        with suppress(AttributeError):  # uvloop's time cannot be moved for one loop, nor its timers be seen
+            loop.time = lambda: tell() + clock.ahead
+        _loop_clocks[loop] = clock
+    return _loop_clocks[loop]
 
 
 def is_exempt(module: str) -> bool:
@@ -274,7 +342,18 @@ _TRIFLE = 0.05
 """Seconds that a caller may have counted off a wait before it began; services are told the whole of it."""
 
 _PATIENCE = 0.5
-"""Real seconds that a sleep gives another thread to come to its next wait; without that, it would be behind."""
+"""Seconds that a sleep gives another thread to come to its next wait; without that, it would be behind.
+
+Those in which the thread works, or is kept from it by other processes, do not count, where the system tells them.
+"""
+
+_WORK = 2.0
+"""Seconds for which a thread may work meanwhile; one that never waits is not waited for."""
+
+_WAITING = (
+    "a wait of a thread, such as `Event.wait`, `queue.get` or `future.result`,",
+    "Wait with `asyncio`'s own (`await asyncio.wait_for(event.wait(), …)`), or in `asyncio.to_thread`.",
+)
 
 _IDLE = frozenset(
     getattr(owner, name).__code__
@@ -303,6 +382,15 @@ class _Wait:
     condition: Any = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Spent:
+    """Seconds: the machine's clock, those for which a thread has worked, and those it was ready to work."""
+
+    real: float
+    working: float
+    ready: float
+
+
 class ThreadWaits:
     """The waits of the code under test; `record` is called with the seconds of each that nothing ended early."""
 
@@ -313,7 +401,7 @@ class ThreadWaits:
         self._waits: dict[int, _Wait] = {}
         self._numbers = count()
         self._older = frozenset(sys._current_frames())
-        self._running_since: dict[int, float] = {}
+        self._running_since: dict[int, _Spent] = {}
 
     def sleep(self, seconds: float) -> None:
         """Let the seconds pass; threads that wait for less come first."""
@@ -335,6 +423,8 @@ class ThreadWaits:
                 return _wait(condition, timeout)
             end, pass_time = inf if timeout is None else self._clock.now() + timeout, begin_sleep()
             with self._begin(me := _Wait(end, next(self._numbers), condition)):
+                if not _begins_thread(sys._getframe(1)):
+                    note_blocking(*_WAITING)
                 if timeout is None:
                     return _wait(condition)
                 while self._clock.now() < end:
@@ -361,7 +451,7 @@ class ThreadWaits:
         finally:
             with self._changed:
                 self._waits.pop(me, None)  # gone if a signal's handler has waited in between
-                self._running_since[me] = _real()
+                self._running_since[me] = _measure(threading.get_native_id())
                 self._changed.notify_all()
 
     def _is_due(self, me: _Wait) -> bool:
@@ -388,17 +478,39 @@ class ThreadWaits:
 
     def _is_anyone_on_the_way(self) -> bool:
         """Whether a thread that is new, or has waited before, may soon wait for less than this one."""
-        now = _real()
+        native = {thread.ident: thread.native_id for thread in threading.enumerate()}
         for ident in self._find_running():
-            is_ours = ident not in self._older or ident in self._running_since
-            if is_ours and now - self._running_since.setdefault(ident, now) < _PATIENCE:
+            if ident in self._older and ident not in self._running_since:
+                continue
+            now = _measure(native.get(ident))
+            since = self._running_since.setdefault(ident, now)
+            worked, ready = now.working - since.working, now.ready - since.ready
+            if worked < _WORK and now.real - since.real - worked - ready < _PATIENCE:
                 return True
         return False
+
+
+def _measure(native_id: int | None) -> _Spent:
+    """What a thread has spent so far; a file of Linux tells it, elsewhere only real time counts."""
+    try:
+        working, ready, _ = Path(f"/proc/self/task/{native_id}/schedstat").read_text("ascii").split()
+    except (OSError, ValueError):
+        return _Spent(_real(), 0.0, 0.0)
+    return _Spent(_real(), int(working) / 1e9, int(ready) / 1e9)
 
 
 def _find_whole(caller: FrameType, timeout: float) -> float:
     """The seconds that the user gave, of which `caller` may have counted some off before it waited."""
     return float(caller.f_locals["timeout"]) if caller.f_code in _SPLITTING else timeout
+
+
+def _begins_thread(frame: FrameType | None) -> bool:
+    """Whether it is a thread's beginning that is waited for, which takes no time."""
+    while frame is not None and frame.f_globals.get("__name__") == "threading":
+        if frame.f_code is threading.Thread.start.__code__:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _is_woken(wait: _Wait, others: list[_Wait]) -> bool:
@@ -459,9 +571,11 @@ def no_sleep() -> Iterator[Sleeps]:
     _replace(replacements, spares=is_exempt)
     for owner, name, method in methods:
         setattr(owner, name, method)
+    _open.append(clock)
     try:
         yield sleeps
     finally:
+        _open.remove(clock)
         clock.over = True
         for owner, name, method in originals:
             setattr(owner, name, method)
@@ -501,6 +615,8 @@ def _skipping(
         if clock.over or _is_real(seconds) or find_caller().partition(".")[0] in CHILDREN:
             return original(seconds)
         if seconds > 0:
+            instead = f"Write `await asyncio.sleep({seconds:g})`."
+            note_blocking(f"`time.sleep({seconds:g})`", instead, always=True)
             waits.sleep(seconds)
         return original(0 if seconds >= 0 else seconds)
 

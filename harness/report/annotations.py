@@ -33,8 +33,7 @@ def list_annotations(state: PresentedRun) -> Iterator[str]:
             names = ", ".join(result.id for result in results[len(shown) :])
             title = f"{format_count(len(results) - len(shown), 'more ' + state.presentation.noun)}"
             yield _format_command(level, state.mask.text(names), title=title)
-    title = state.presentation.subject.format(api=state.api.title)
-    yield _format_command("notice", state.verdict_text, title=title)
+    yield _format_command("notice", state.verdict_text, title=state.subject)
 
 
 def _annotate(result: Result, level: str, state: PresentedRun) -> str:

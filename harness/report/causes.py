@@ -47,14 +47,14 @@ class Cause:
 
     @property
     def counts(self) -> str:
-        """What is broken, in a few words."""
+        """How many rules of each level are broken, and in how many cases if a rule is broken in several."""
         if self.is_stale:
             return "stale entry"
-        musts = sum(result.rule.level is Level.MUST for result in self.results)
-        others = len(self.results) - musts
-        parts = [format_count(musts, "MUST")] if musts else []
-        parts += [format_count(others, "other") if musts else format_count(others, "result")] if others else []
-        return f"{', '.join(parts)} broken"
+        rules = {result.rule.id: result.rule.level for result in self.results}
+        numbers = [(list(rules.values()).count(level), level) for level in Level]
+        parts = [format_count(number, f"{level} rule") for number, level in numbers if number]
+        cases = f" in {len(self.results)} cases" if len(self.results) > len(rules) else ""
+        return f"{' and '.join(parts)} broken{cases}"
 
     def record(self) -> dict[str, Any]:
         """The cause as plain data; results by their ids."""
@@ -137,9 +137,9 @@ def _to_cause(key: str, results: Sequence[Result], affected: Sequence[Result], s
 def describe_stale(result: Result) -> str:
     """Why a baseline's entry excuses nothing any more."""
     if result.observation.outcome is Outcome.EXCLUDED:
-        return f"{result.observation.reason}; take it out of the baseline"
-    now = "it only warns now" if result.observation.findings else "it passes now"
-    return f"{now}; take it out of the baseline"
+        return f"{result.observation.reason}; remove it from the baseline"
+    now = "it now only warns" if result.observation.findings else "it passes now"
+    return f"{now}; remove it from the baseline"
 
 
 def describe(result: Result, state: RunState) -> str:

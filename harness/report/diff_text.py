@@ -25,7 +25,7 @@ def drift_lines(drifts: Drifts, *, content: bool = True) -> Iterator[str]:
 
 
 def shape_line(drift: Drift) -> str:
-    """A drift of shape, without the exchanges that show it."""
+    """A structural drift, without the exchanges that show it."""
     return f"SHAPE    {drift}"
 
 
@@ -36,7 +36,7 @@ def _join_names(labels: Sequence[str]) -> str:
 def drift_totals(drifts: Drifts) -> str:
     """The number of drifts of each kind."""
     shape, content = len(drifts.shape), len(drifts.content)
-    return f"compared {format_count(drifts.compared, 'exchange')}; drifts: {shape} of shape, {content} of content"
+    return f"compared {format_count(drifts.compared, 'exchange')}; drifts: {shape} structural, {content} content"
 
 
 def drift_record(drifts: Drifts) -> dict[str, Any]:

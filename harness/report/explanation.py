@@ -17,6 +17,7 @@ from harness.report.evidence.stream_events import EventRow, list_events, number_
 from harness.report.finding_text import finding_lines
 from harness.report.run_state import RunState
 from harness.wire.mask import Mask
+from harness.wire.stream_picture import CellKind, picture_lines
 
 _MOST_FINDINGS, _FEW_FINDINGS = 5, 2
 """Most findings that are shown, in full and otherwise: many are often one defect at many places."""
@@ -34,7 +35,7 @@ def _write_lines(result: Result, state: RunState, noun: str, verbose: bool, whol
     observation = result.observation
     if observation.cause:
         word = "blocked by" if observation.outcome is Outcome.BLOCKED else "a consequence of"
-        yield f"{word} {observation.cause}, which is explained there"
+        yield f"{word} {observation.cause}, which has its own explanation"
     yield from rule_lines(result.rule, title=result.title)
     if observation.outcome in (Outcome.NOT_MET, Outcome.NON_STRICT) and result.accepts:
         yield f"accepted: {'; or '.join(result.accepts)}"
@@ -106,7 +107,7 @@ def replay_words(replays: Replays) -> str:
         return f"flaky: did not reproduce, 0 of {replays.played}"
     if replays.played:
         return f"{'flaky: ' if replays.flaky else ''}reproduced {replays.shown} of {replays.played}"
-    return f"not played again: {replays.why_not or 'it was not tried'}"
+    return f"not run again: {replays.why_not or 'not attempted'}"
 
 
 _SAID = 31
@@ -114,15 +115,14 @@ _SAID = 31
 
 
 def event_lines(result: Result, display: Display) -> Iterator[str]:
-    """An arrow at the event that a finding names, its neighbours, and counts of the others; or no line."""
+    """The picture of the streams, then the event that a finding names with its neighbors; or no line."""
     listed = list_events(result, display)
-    if listed is None:
+    if listed is None or not (listed.folds or listed.picture.kinds & {CellKind.MISSING, CellKind.TWICE}):
         return
-    yield f"events{' ' if listed.about.startswith('of ') else ', '}{listed.about}:"
+    yield f"events{f' {listed.about}' if listed.about else ''}:"
+    yield from (f"  {line}" for line in picture_lines(listed.picture))
     for fold in listed.folds:
-        if fold.summary:
-            yield f"          … {fold.summary}"
-        else:
+        if not fold.summary:
             yield from map(_format, fold.rows)
 
 

@@ -18,7 +18,7 @@ def finding_lines(finding: Finding, mask: Mask) -> Iterator[str]:
     yield _put_on_one_line(mask.text(finding.message) + (f" ({mask.text(where)})" if where else ""))
     yield from compared_lines(finding, mask)
     if finding.cure:
-        yield _put_on_one_line(f"  known cure: {finding.cure}")
+        yield _put_on_one_line(f"  known fix: {finding.cure}")
 
 
 def summarize(message: str, pointer: str | None) -> str:

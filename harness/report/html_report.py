@@ -11,12 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from harness.engine.events import RunFinished
 from harness.engine.results import RecordedPlace, Result
 from harness.look.assets import Mark, mark_of
 from harness.outcome import Accounted, Exit, Finding, Level, Reason, Verdict
 from harness.outcome.words import format_count, shorten
-from harness.report.accounting import Accounting, list_not_fulfilled, remedy_of
+from harness.report.accounting import list_not_fulfilled, remedy_of
 from harness.report.causes import FAILING, Cause, describe, order_findings
 from harness.report.commands.presentation import PresentedRun
 from harness.report.evidence.evidence_text import Log, logs, place_line
@@ -47,41 +46,39 @@ _VOID = Mark("void", "void")
 
 def render(state: PresentedRun) -> str:
     """The report of a finished run as one page."""
-    target, finished = state.whole()
+    _, finished = state.whole()
     presentation = state.presentation
     names = FragmentNames()
     causes = state.causes
     shown = _choose_detailed(causes)
     detailed = frozenset(result.id for result in shown)
     areas = [_with_links(area) for area in list_areas(state, names, detailed)]
-    compact = len(finished.results) >= MOST_ROWS
-    noun = presentation.noun
-    place = state.mask.text(target.url or target.name)
-    subject = presentation.subject.format(api=state.api.title)
-    accounting, verdict = state.accounting, state.verdict
+    listed = sum(len(area.rows) for area in areas)
+    compact = listed >= MOST_ROWS
+    tallies = state.tallies
     return render_template(
         "run",
-        title=f"{subject}: {place}",
+        title=f"{state.subject}: {state.place}",
         command=presentation.command,
-        headline=state.mask.text(verdict.sentence),
-        lead=[line for line in (state.halted_text, _lead(causes, presentation.unaware)) if line],
-        state_word=verdict.word,
-        state_mark=_mark_state(finished, accounting),
-        facts=[("Target", place), *((_to_sentence(w), state.mask.text(v)) for w, v in presentation.facts(state))],
+        headline=state.mask.text(state.verdict.sentence),
+        lead=[line for line in (state.halted_text, state.lead) if line],
+        state_word=state.verdict.word,
+        state_mark=_mark_state(state),
+        facts=[("Target", state.place), *((_to_sentence(word), value) for word, value in state.facts)],
         started=state.started,
         seconds=finished.seconds,
         exit=int(finished.exit),
         totals=state.totals,
-        tallies=count_for_bar(accounting.counts),
+        tallies=[_to_part(tally.word, tally.number, tally.outcome) for tally in tallies],
         outcomes=list(list_outcomes(state)),
-        total=accounting.total,
-        shown=len(finished.results),
-        noun=noun,
+        total=sum(tally.number for tally in tallies),
+        shown=listed,
+        noun=state.noun,
         names=names,
         causes=[_show_cause(cause, state, names, detailed) for cause in causes],
         broken_about=(
             f"{format_count(sum(len(c.results) for c in causes), 'failure')}, grouped by cause. "
-            f"What {presentation.unaware} cannot notice comes first, then what most answers show."
+            f"Failures that {presentation.unaware} cannot detect come first, then the most frequent ones."
         ),
         unaware=presentation.unaware,
         matrices=list(presentation.matrices(state)),
@@ -89,24 +86,32 @@ def render(state: PresentedRun) -> str:
             {"title": s.title, "lines": s.lines, "folded": s.folded, "fragment": names.name(s.title)}
             for s in presentation.sections(state)
         ],
-        catalogue_word="Catalog" if noun == "check" else "Results",
+        catalogue_word="Catalog" if presentation.noun == "check" else "Results",
         filters=[
             ("", "All"),
-            *((str(one), one.word.capitalize()) for one in Accounted if accounting.counts.get(one)),
+            *(
+                (str(one), one.word.capitalize())
+                for one in _LISTED
+                if any(row.filter == one for area in areas for row in area.rows)
+            ),
         ],
         areas=areas,
-        folded=len(finished.results) >= _FOLDED,
+        folded=listed >= _FOLDED,
         compact=compact,
         passing=list(_list_passing(areas)) if compact else [],
-    )  # fmt: skip
+    )
 
 
-def _mark_state(finished: RunFinished, accounting: Accounting) -> Mark:
+_LISTED = tuple(outcome for outcome in Accounted if outcome is not Accounted.EXCLUDED)
+"""The outcomes that have rows: what the options left out is counted, and the JSON report names it."""
+
+
+def _mark_state(state: PresentedRun) -> Mark:
     """The mark of the verdict; a run that passed without testing every MUST check has another one."""
-    passed = accounting.musts.get(Accounted.PASSED, 0)
-    if finished.exit is Exit.OK and passed < sum(accounting.musts.values()):
+    exit_ = state.whole()[1].exit
+    if exit_ is Exit.OK and not state.is_whole:
         return Mark("open", "none")
-    return _MARKS.get(finished.exit, _VOID)
+    return _MARKS.get(exit_, _VOID)
 
 
 _WORD = re.compile(r"[a-z]+[ ,]")
@@ -115,15 +120,6 @@ _WORD = re.compile(r"[a-z]+[ ,]")
 def _to_sentence(text: str) -> str:
     """The text with a capital, unless it begins with a name that is spelled so."""
     return text[0].upper() + text[1:] if _WORD.match(text + " ") else text
-
-
-def _lead(causes: list[Cause], unaware: str) -> str:
-    """What to know at once beside the headline: the worst cause."""
-    if not causes:
-        return ""
-    worst = causes[0]
-    how = f"The worst is invisible to {unaware}" if worst.silent else "The worst"
-    return f"{how}: {worst.title}."
 
 
 def _choose_detailed(causes: list[Cause]) -> list[Result]:
@@ -259,11 +255,11 @@ def list_outcomes(state: PresentedRun) -> Iterator[OutcomeRow]:
 
 def count_for_bar(counts: Mapping[Accounted, int]) -> list[OutcomeCount]:
     """The parts of a bar: what was not judged is hatched."""
-    return [
-        OutcomeCount(word=outcome.word, number=number, mark=mark_of(str(outcome)), hatched=outcome not in JUDGED)
-        for outcome in Accounted
-        if (number := counts.get(outcome, 0))
-    ]
+    return [_to_part(outcome.word, number, outcome) for outcome in Accounted if (number := counts.get(outcome, 0))]
+
+
+def _to_part(word: str, number: int, outcome: Accounted) -> OutcomeCount:
+    return OutcomeCount(word=word, number=number, mark=mark_of(str(outcome)), hatched=outcome not in JUDGED)
 
 
 def _by_level(levels: Mapping[Level, Mapping[Accounted, int]], outcome: Accounted) -> Iterator[Group]:
@@ -285,10 +281,11 @@ def _by_reason(results: Sequence[Result], state: PresentedRun) -> Iterator[Group
         helped = result.reason is not None and result.reason not in (Reason.BLOCKED, Reason.HARNESS_ERROR)
         alike[_show(said, state), remedy_of(result) if helped else ""].append(result.id)
     for (reason, remedy), ids in sorted(alike.items(), key=lambda item: -len(item[1])):
+        listed = _MOST_IDS if results[0].outcome in _LISTED else 0
         yield Group(
-            ids=tuple(ids[:_MOST_IDS]),
-            more=max(0, len(ids) - _MOST_IDS),
-            reason=reason,
+            ids=tuple(ids[:listed]),
+            more=max(0, len(ids) - listed) if listed else 0,
+            reason=reason if listed else f"{len(ids)} {reason}",
             remedy=_show(remedy, state),
         )
 
@@ -341,7 +338,8 @@ def list_areas(state: PresentedRun, names: FragmentNames, detailed: frozenset[st
     """The areas in the order of the catalogue; `detailed` are the ids of the results that are shown in full."""
     members: dict[str, list[Result]] = defaultdict(list)
     for result in state.results:
-        members[state.presentation.suite(result)].append(result)
+        if result.outcome in _LISTED:
+            members[state.presentation.suite(result)].append(result)
     titles = state.api.load_areas()
     return [
         Area(
@@ -441,6 +439,11 @@ def detail(result: Result, state: PresentedRun, names: FragmentNames) -> Detail:
         notes += list(reproduction_lines(result.reproduction, state.mask, noun=state.presentation.noun))
         if result.reproduction.replays.played:
             notes.append(replay_words(result.reproduction.replays))
+    if commands and state.presentation.command == "check":
+        notes.append(
+            f"`harness inspect REPORT.json --check {result.id}` opens these requests in the inspector "
+            "(`--report json=REPORT.json` writes the file)"
+        )
     return Detail(
         id=state.mask.text(result.id),
         fragment=names.name(result.id),

@@ -18,14 +18,10 @@ _OPEN = frozenset({Verdict.FAIL, Verdict.ERROR})
 
 def render(state: PresentedRun) -> str:
     """The report of a finished run."""
-    target, _ = state.whole()
     presentation = state.presentation
-    place = state.mask.text(target.url or target.name)
-    facts = [f"{word} `{_write_cell(state.mask.text(value))}`" for word, value in presentation.facts(state)]
-    accounting = state.accounting
-    subject = presentation.subject.format(api=state.api.title)
+    facts = [f"{word} `{_write_cell(value)}`" for word, value in state.facts]
     lines = [
-        f"## {subject}: {_write_cell(place)}",
+        f"## {state.subject}: {_write_cell(state.place)}",
         "",
         f"**{_write_cell(state.verdict_text)}**",
         "",
@@ -33,10 +29,10 @@ def render(state: PresentedRun) -> str:
         *([f"{', '.join(facts)}.", ""] if facts else []),
         state.totals,
         "",
-        f"| outcome | {accounting.noun}s |",
+        f"| outcome | {state.noun}s |",
         "| --- | ---: |",
     ]
-    lines += [f"| {outcome.word} | {n} |" for outcome in Accounted if (n := accounting.counts.get(outcome, 0))]
+    lines += [f"| {tally.word} | {tally.number} |" for tally in state.tallies]
     if told := list(state.list_notes()):
         lines += ["", *fence("\n".join(told))]
     for section in presentation.sections(state):

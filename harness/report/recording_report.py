@@ -41,7 +41,7 @@ class RecordingReport:
             case Begun(name, number, of):
                 self._screen.draw(f"[{number}/{of}] {name} …")
             case Waits(seconds, asked):
-                self._write_line(f"waiting {seconds:g} s, as the target asks: {asked}")
+                self._write_line(f"waiting {seconds:g} s, as the target requests: {asked}")
 
     def result(self, result: Recorded) -> None:
         """Report the result of a scenario. What an earlier one showed, too, is counted but not shown again."""
@@ -85,7 +85,7 @@ def _write_details(result: Recorded) -> str:
         parts.append(format_count(len(result.findings), "finding"))
     if result.drifts is not None:
         shape = len(result.drifts.shape)
-        parts.append(f"{format_count(shape, 'drift') if shape else 'no drift'} of shape")
+        parts.append(format_count(shape, "structural drift") if shape else "no structural drift")
     elif result.had_predecessor and result.state is not ScenarioState.SKIPPED:
         parts.append("the older recording stays")
     return "".join(f", {part}" for part in parts)

@@ -16,8 +16,9 @@ from harness.kit.check import Check
 from harness.outcome import Finding, Rule, Verdict, Where
 from harness.report.accounting import Accounting, RunVerdict, accounting_record
 from harness.report.evidence.display import Display
-from harness.report.evidence.evidence_text import logs
+from harness.report.evidence.evidence_text import body_text, logs
 from harness.report.story import tell_story
+from harness.wire import Exchange
 
 
 def check_record(check: Check) -> dict[str, Any]:
@@ -105,7 +106,34 @@ def result_record(result: Result, display: Display) -> dict[str, Any]:
         ]
         if (story := tell_story(result, display)) is not None:
             record["story"] = story.record()
+        if result.observation.findings:
+            pairs = [(name, item) for name, item in zip(names, result.evidence, strict=True)]
+            wire = [wire_record(name, item, display) for name, item in pairs if isinstance(item, Exchange)]
+            record |= {"wire": wire[:_MOST_WIRE]} if wire else {}
     return record
+
+
+_MOST_WIRE, _MOST_BODY = 24, 65_536
+"""Most exchanges of a failure, and most characters of a body, that the report has for `harness inspect`."""
+
+
+def wire_record(name: str, exchange: Exchange, display: Display) -> dict[str, Any]:
+    """An exchange as it went over the wire, secrets hidden; `cut` if a body is longer than what is here."""
+    request, mask = exchange.request, display.mask
+    body, answer = (body_text(data, request, display) for data in (request.body, exchange.body))
+    ending = exchange.ending
+    return {
+        "name": mask.text(name),
+        "method": request.method,
+        "target": mask.text(request.target),
+        "request_headers": [[mask.text(key), mask.header(key, value)] for key, value in request.headers.items()],
+        "request_body": body[:_MOST_BODY],
+        "status": exchange.status,
+        "headers": [[mask.text(key), mask.header(key, value)] for key, value in exchange.headers.items()],
+        "body": answer[:_MOST_BODY],
+        "ending": [str(ending.by), str(ending.how), str(ending.at)],
+        "cut": max(len(body), len(answer)) > _MOST_BODY,
+    }
 
 
 def outcome_record(result: Result) -> dict[str, Any]:

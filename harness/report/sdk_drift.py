@@ -116,7 +116,7 @@ def drift_page(older: TypeModel, newer: TypeModel, explained: Explained) -> str:
 
 def _write_headline(unexplained: int, found: int) -> str:
     if unexplained:
-        return f"{format_count(unexplained, 'difference')} that nobody has explained."
+        return f"{format_count(unexplained, 'difference')} without an explanation."
     if found:
         return f"{format_count(found, 'difference')}, all explained."
     return "No difference."

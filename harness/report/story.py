@@ -22,6 +22,7 @@ from harness.report.evidence.display import Display
 from harness.report.evidence.evidence_text import begin_body
 from harness.report.evidence.stream_events import StreamEvent, lost_by, number_events, read_events
 from harness.wire import By, Ending, Exchange, How, Request
+from harness.wire.stream_picture import spell_columns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +31,8 @@ class StoryStep:
 
     `kind`: `request` and `answer` are arrows, `missing` is an answer that never came, `pause` and `break` are
     bands. `lane`: `front` is between the client and what is judged, `back` behind a gateway. `quoted` is of the
-    wire: a path, or the beginning of a body. `cells` are the events of one chunk. `at` is in milliseconds, None
-    if it is not known. `hot`: a finding speaks of it.
+    wire: a path, or the beginning of a body. `events` are the places of the events of one chunk in the whole
+    stream. `at` is in milliseconds, None if it is not known. `hot`: a finding speaks of it.
     """
 
     kind: str
@@ -40,13 +41,12 @@ class StoryStep:
     lane: str = "front"
     quoted: str = ""
     detail: str = ""
-    cells: tuple[str, ...] = ()
+    events: str = ""
     hot: bool = False
 
     def record(self) -> dict[str, Any]:
         """The step as plain data, without what it does not have."""
-        values = {name: value for name, value in asdict(self).items() if value not in ("", None, (), False)}
-        return {**values, **({"cells": list(self.cells)} if self.cells else {})}
+        return {name: value for name, value in asdict(self).items() if value not in ("", None, False)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,18 +82,23 @@ def draw_burst(
     burst: Burst, began: float | None, accused: set[int], label: str, status: str, number: int
 ) -> StoryStep:
     """The arrow of a burst; the first one of a stream (`number` 0) carries the `status`."""
-    cells = tuple(f"{event.number} {event.name}" for event in burst.events[:MOST_CELLS])
-    more = len(burst.events) - MOST_CELLS
     one_chunk = "one chunk" if burst.chunks == 1 and len(burst.events) > 1 else ""
     several = f"{burst.chunks} chunks" if burst.chunks > 1 else ""
     return StoryStep(
         kind="answer",
         text=status if not number else "",
         at=None if began is None else round(1000 * (began + burst.at)),
-        cells=cells,
-        detail=", ".join(filter(None, (f"{more} more" if more > 0 else "", one_chunk, several, label))),
+        events=say_events(burst.events),
+        detail=", ".join(filter(None, (one_chunk, several, label))),
         hot=any(event.number in accused for event in burst.events),
     )
+
+
+def say_events(events: Sequence[StreamEvent]) -> str:
+    """The places of events in the whole stream; the picture of the stream shows each of them."""
+    if len(events) == 1:
+        return f"event {events[0].number} {events[0].name}"
+    return f"events {spell_columns(event.number for event in events)}" if events else ""
 
 
 def group_by_chunk(exchange: Exchange, events: Sequence[StreamEvent]) -> list[Burst]:
@@ -134,9 +139,6 @@ def fold_bursts(skipped: Sequence[Burst]) -> StoryStep:
         kind="pause", text=f"{format_count(sum(burst.chunks for burst in skipped), 'chunk')}: {listed}"
     )
 
-
-MOST_CELLS = 12
-"""Most events of one chunk that are named."""
 
 _PATH = 64
 """Most characters of a path."""
@@ -181,7 +183,7 @@ def say_answer(exchange: Exchange, display: Display) -> str:
 def format_ending(ending: Ending) -> str:
     """Who ended an answer, and how, in plain words."""
     if ending.by is By.CLIENT:
-        return "the client hangs up"
+        return "the client disconnects"
     where = ending.at.replace("_", " ")
     if ending.by is By.LIMIT:
         return f"nothing more came in time ({where})" if ending.how is How.TIMEOUT else f"our limit ({where})"
@@ -204,19 +206,16 @@ def format_span(seconds: float) -> str:
 def answer_step(exchange: Exchange, lane: str, display: Display, *, hot: bool = False) -> StoryStep:
     """The arrow of an answer whose moment is not known; a break if none came."""
     if exchange.status is None:
-        return StoryStep(kind="break", text=f"no answer: {format_ending(exchange.ending)}", lane=lane, hot=hot)
+        return StoryStep(kind="break", text=f"no response: {format_ending(exchange.ending)}", lane=lane, hot=hot)
     broken = "" if exchange.ending.complete else f"; {format_ending(exchange.ending)}"
     if exchange.is_stream:
-        events = read_events(exchange, display)
-        cells = tuple(f"{event.number} {event.name}" for event in events[:MOST_CELLS])
-        more = f"{len(events) - MOST_CELLS} more" if len(events) > MOST_CELLS else ""
         return StoryStep(
             kind="answer",
             text=str(exchange.status),
             lane=lane,
             hot=hot,
-            cells=cells,
-            detail=f"{more}{broken}".strip("; "),
+            events=say_events(read_events(exchange, display)),
+            detail=broken.strip("; "),
         )
     said = say_answer(exchange, display)
     return StoryStep(
@@ -307,7 +306,7 @@ def _tell_exchange(
     request = request_step(exchange.request, began, display, hot=hot and exchange.status is None)
     yield _Moment(start, replace(request, detail=f"{label} {request.detail}".strip()))
     if exchange.status is None:
-        ending = f"no answer: {format_ending(exchange.ending)}"
+        ending = f"no response: {format_ending(exchange.ending)}"
         yield _Moment(end, StoryStep(kind="break", text=ending, at=timed, hot=hot))
         return
     if exchange.is_stream:

@@ -137,7 +137,7 @@ class TerminalReport:
     def _tell_wait(self, seconds: float, refusal: Exchange) -> None:
         if not self._waits:
             first = self._mask_text(format_refusal(refusal))
-            self._screen.line(f"the target asks us to wait: {first}; what it refuses for now is asked again")
+            self._screen.line(f"the target requests a pause: {first}; harness retries the rejected requests")
         self._waits += 1
         where = f"[{self._begun}/{self._exercises}] " if self._exercises else ""
         self._screen.draw(f"{where}waits {seconds:.1f} s ({refusal.status})")
@@ -340,7 +340,7 @@ def _worst_of(failed: Sequence[Result]) -> Result | None:
 
 
 def _describe_wait(waited: Waited) -> str:
-    return f"waited {waited.seconds:.1f} s in {waited.times} pauses that the target asked for"
+    return f"waited {waited.seconds:.1f} s in {waited.times} pauses that the target requested"
 
 
 def _describe_cut(cut: TimeoutLosses) -> str:

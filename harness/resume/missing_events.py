@@ -58,7 +58,7 @@ def _write_step(index: int, step: Mapping[str, Any]) -> Iterator[Event]:
 def _rest(index: int, seen: Mapping[str, Any], step: Mapping[str, Any], *, is_open: bool) -> Iterator[Event]:
     had, whole = text_of(seen.get("content")), text_of(step.get("content"))
     if not whole.startswith(had) if is_open else whole != had:
-        raise Contradiction(f"step {index} has another text now than the stream told")
+        raise Contradiction(f"step {index} has another text than in the stream")
     if not is_open:
         return
     if len(whole) > len(had):
@@ -91,4 +91,4 @@ def _rest_of_arguments(index: int, seen: Mapping[str, Any], step: Mapping[str, A
         whole = json.dumps(step.get("arguments"), ensure_ascii=False, separators=separators)
         if whole.startswith(begun) and not (had and not begun):
             return {"arguments": whole[len(begun) :], "type": "arguments_delta"}
-    raise Contradiction(f"step {index} has other arguments now than the stream told")
+    raise Contradiction(f"step {index} has other arguments than in the stream")

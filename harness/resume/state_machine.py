@@ -104,7 +104,7 @@ class ResumeOutcome(StrEnum):
     """How a request ended, or what it told on the way."""
 
     NAMED = "an event named the interaction that the create made"
-    DIVERGED = "a stream told the interaction differently than before"
+    DIVERGED = "a stream differs from an earlier stream"
     COMPLETED = "a stream completed, or a poll showed a terminal status"
     PENDING = "a poll showed another status"
     NEWS = "a stream broke off after new events"
@@ -112,7 +112,7 @@ class ResumeOutcome(StrEnum):
     EXHAUSTED = "a request brought nothing new, for the last time that the limits allow"
     UNSTREAMED = "the service does not stream the interaction, or refuses to"
     UNPLACED = "the service refuses our cursor"
-    LOST = "a create broke off before it told an id"
+    LOST = "a create was dropped before its id arrived"
     HOPELESS = "the service refuses for good"
 
 
@@ -307,7 +307,7 @@ class ResumeMachine:
             raise Refused(str(drop), status=drop.status, interaction_id=self.interaction_id)
         if outcome is ResumeOutcome.LOST:
             raise GaveUp(
-                f"the create broke off before it told an id ({drop}): it may exist and be billed, so it is not "
+                f"the create was dropped before its id arrived ({drop}): it may exist and be billed, so it is not "
                 "sent again, and without an id (store=false has none) nothing can be resumed. With "
                 "background=true and without streaming the create answers at once"
             )
@@ -356,7 +356,7 @@ class ResumeMachine:
         try:
             new = self.progress.take(event)
         except Diverged:
-            self._broken = "the service tells the interaction differently than before"
+            self._broken = "the service returns the interaction differently than before"
         if self.state is ResumeState.CREATE and self.interaction_id is not None:
             self._change(ResumeOutcome.NAMED)
         if self._broken:

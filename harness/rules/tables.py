@@ -73,8 +73,8 @@ def expand_tables(texts: Mapping[str, bytes]) -> dict[str, Any]:
 
     Raises ValueError for a table that is wrong, with its file, its row and its line.
     """
-    order = _parse("areas", texts["areas"])
-    sources = _parse("sources", texts["sources"])
+    order = parse_table("areas", texts["areas"])
+    sources = parse_table("sources", texts["sources"])
     records: dict[str, Record] = {}
     for area in (*order["areas"], *BESIDE_THE_API):
         if area not in texts:
@@ -84,7 +84,7 @@ def expand_tables(texts: Mapping[str, bytes]) -> dict[str, Any]:
         for record in expand_table(area, texts[area], sources):
             if record["id"] in records:
                 other = f"{records[record['id']]['area']}.yaml"
-                raise _make_error(
+                raise make_table_error(
                     area, texts[area], [record["id"]], f"{other} has this rule, too: keep one of them"
                 )
             records[record["id"]] = record
@@ -93,7 +93,7 @@ def expand_tables(texts: Mapping[str, bytes]) -> dict[str, Any]:
 
 def expand_table(area: str, text: bytes, sources: Mapping[str, Any]) -> Iterator[Record]:
     """Yield the record of each row of one table. Raises ValueError as `expand_tables` does."""
-    for rule_id, row in _parse(area, text).items():
+    for rule_id, row in parse_table(area, text).items():
         try:
             record = {"id": rule_id, "area": area, **row}
             record["title"] = row.get("title") or _make_title(row)
@@ -101,13 +101,13 @@ def expand_table(area: str, text: bytes, sources: Mapping[str, Any]) -> Iterator
             record["accepts"] = [str(words) for words in row.get("accepts", ())]
             read_record(record)
         except ValueError as wrong:
-            raise _make_error(area, text, [rule_id], str(wrong)) from None
+            raise make_table_error(area, text, [rule_id], str(wrong)) from None
         yield record
 
 
 def load_sources() -> Mapping[str, Mapping[str, Any]]:
     """The documents that rules may cite, by the key that rows use."""
-    found: Mapping[str, Mapping[str, Any]] = _parse("sources", _read_texts(FOLDER)["sources"])
+    found: Mapping[str, Mapping[str, Any]] = parse_table("sources", _read_texts(FOLDER)["sources"])
     return found
 
 
@@ -143,21 +143,22 @@ def _read_published(made_from: str) -> dict[str, Any] | None:
     return value if value.get("tables") == made_from else None
 
 
-def _parse(name: str, text: bytes) -> dict[str, Any]:
-    """The value of one table, which fits its schema."""
+def parse_table(name: str, text: bytes, definition: str = "") -> dict[str, Any]:
+    """The value of one table, which fits the definition of that name in its schema."""
     import yaml
 
     try:
         value: dict[str, Any] = load_yaml(text)
     except (yaml.YAMLError, ValueError) as wrong:
         raise ValueError(f"{FOLDER / name}.yaml is no table of rules: {wrong}") from None
-    flaws = list(_validator(name if name in _SCHEMAS else "table").iter_errors(value))
+    known = definition or (name if name in _SCHEMAS else "table")
+    flaws = list(_validator(known).iter_errors(value))
     if flaws:
         flaw = min(
             flaws, key=lambda flaw: "Additional properties" not in flaw.message
         )  # a misspelt field says most
         place = list(flaw.instance_path) or [key for key in value if f'"{key}"' in flaw.message]
-        raise _make_error(name, text, place, flaw.message)
+        raise make_table_error(name, text, place, flaw.message)
     return value
 
 
@@ -169,7 +170,7 @@ def _validator(definition: str) -> Any:
     return jsonschema_rs.Draft202012Validator({**schema, "$ref": f"#/$defs/{definition}"})
 
 
-def _make_error(name: str, text: bytes, path: list[Any], message: str) -> ValueError:
+def make_table_error(name: str, text: bytes, path: list[Any], message: str) -> ValueError:
     """The error of a row, with the line of the innermost node on the way to what is wrong."""
     import yaml
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from harness.contract.judge.answer import judge_response
+from harness.contract.judge.replies import KEY_REFUSED
 from harness.contract.tables.operations import operation_of
 from harness.kit.search import SearchDocument, SearchModel, StateReading
 from harness.rules import rows_of
@@ -22,10 +23,10 @@ from harness.wire import Request
 IGNORED = frozenset({
     "clock", "_clock", "lock", "_lock", "log", "timestamps", "ids", "settings", "_settings", "resources",
     "_resources", "number", "created", "updated", "serial", "_kept", "_world", "replies", "meter", "recorder",
-    "_began", "_limits", "_started", "wake", "_paced", "moves", "_mark",
+    "_began", "seen_until", "_limits", "_started", "wake", "_paced", "moves", "_mark", "_callers",
     "contract", "_contract", "_validators", "_order", "_writer",
 })  # fmt: skip
-"""Fields that hold times, locks, logs, generators of ids, the contract, and parts without state of their own."""
+"""Fields that hold times, locks, logs, caches, generators of ids, the contract, and parts without own state."""
 
 IDS = re.compile(r"v1_[\w-]{40,}|[0-9a-f]{16}")
 OPAQUE = frozenset({"signature"})
@@ -68,6 +69,7 @@ _DOCUMENT = SearchDocument(
     echoed=ECHOED,
     shapes=SHAPES,
     with_keys=WITH_KEYS,
+    weigh_wrong_key=KEY_REFUSED.severity,
     strict=STRICT,
 )
 

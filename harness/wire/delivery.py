@@ -142,7 +142,7 @@ class Mailbox:
 
 def _record(request: Request, answer: Answer) -> Exchange:
     """The delivery as an exchange, in which the target is the client."""
-    dead = Ending(By.SERVER, How.FIN, At.BEFORE_HEADERS, detail="the receiver hung up, as it was told")
+    dead = Ending(By.SERVER, How.FIN, At.BEFORE_HEADERS, detail="the receiver disconnected, as configured")
     return Exchange(
         request=request,
         status=None if answer is NoReply.HANG_UP else answer if isinstance(answer, int) else 200,

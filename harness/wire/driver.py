@@ -40,7 +40,7 @@ class LiveStream(Protocol):
         """Read to the end and return the record."""
 
     def close(self) -> Exchange:
-        """Hang up and return the record; its ending is by the client unless the body had ended."""
+        """Disconnect and return the record; its ending is by the client unless the body had ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ class Driver(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Release connections and threads; hang up open streams."""
+        """Release connections and threads; close open streams."""
 
     def send(
         self, request: Request, *, timeout: float | None = None, sees: frozenset[int] = frozenset()

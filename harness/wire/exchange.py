@@ -36,8 +36,8 @@ class Exchange:
 
     `status` is None when no complete response head arrived. `body` is the body after transfer decoding, at most
     `KEPT_BYTES` of it; `size` and `sha256` describe all of it. `reason` is the phrase of the status line, "" if
-    there is no phrase or no line. `excuse` says why the exchange proves nothing about the target, "" if it does.
-    `began` is when the request was sent, in seconds on the clock of whoever sent it, None if that is not known:
+    there is no phrase or no line. `excuse` is why the exchange proves nothing about the target, "" if it does.
+    `began` is when the request was sent, in seconds on the clock of its sender, None if that is not known:
     only the difference of two means something. `notes` is not part of the record: readers keep there, under their
     own name, what they computed from it.
     """

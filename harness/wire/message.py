@@ -43,12 +43,14 @@ def is_sendable(name: str, value: str) -> bool:
 class Headers:
     """Immutable header fields, in wire order; names compare without case, values keep their spelling."""
 
-    __slots__ = ("_index", "_items", "_size")
+    __slots__ = ("_hash", "_index", "_items", "known_size")
 
     def __init__(self, items: Iterable[tuple[str, str]] = ()) -> None:
         self._items = tuple(items)
         self._index: dict[str, list[str]] | None = None
-        self._size = -1
+        self._hash = 0
+        self.known_size = 0
+        """`size` once somebody asked for it, else 0."""
 
     def _by_name(self) -> dict[str, list[str]]:
         if self._index is None:
@@ -93,9 +95,9 @@ class Headers:
     @property
     def size(self) -> int:
         """The characters of all names and values."""
-        if self._size < 0:
-            self._size = sum(len(name) + len(value) for name, value in self._items)
-        return self._size
+        if not self.known_size:
+            self.known_size = sum(len(name) + len(value) for name, value in self._items)
+        return self.known_size
 
     def media_type(self) -> str:
         """The media type of Content-Type in lower case, without parameters; `""` when absent."""
@@ -115,7 +117,9 @@ class Headers:
         return isinstance(other, Headers) and self._items == other._items
 
     def __hash__(self) -> int:
-        return hash(self._items)
+        if not self._hash:
+            self._hash = hash(self._items)
+        return self._hash
 
     def __repr__(self) -> str:
         return f"Headers({list(self._items)!r})"
@@ -195,7 +199,7 @@ class Body(Protocol):
     """Pieces of a response, pulled one at a time; the last one is always an `Ending`.
 
     `close` is idempotent, may be called before the first piece, and is called exactly once by every carrier: it
-    is how a service learns that nobody listens any more. A body that raises is a fault of the harness.
+    is how a service learns that its client has disconnected. A body that raises is a fault of the harness.
     """
 
     def __iter__(self) -> Iterator[Piece]: ...
@@ -343,19 +347,9 @@ class Response:
 
     @classmethod
     def dead(cls, ending: Ending) -> Response:
-        """A connection that dies before or inside the headers; status and headers are what would have come."""
+        """A connection that drops before or inside the headers; status and headers are what would have come."""
         return cls(200, Headers(), UntilClose(), PieceBody((ending,)))
 
 
 Service: TypeAlias = Callable[[Request], Response]
 """Takes a request, returns a response, does no IO: the emulator, a player, a mutant, a faulty wrapper."""
-
-
-def hearing(service: Service, hear: Callable[[Request], object]) -> Service:
-    """The service; `hear` is called with each request before it is answered."""
-
-    def serve(request: Request) -> Response:
-        hear(request)
-        return service(request)
-
-    return serve

@@ -64,7 +64,7 @@ class ObservedBody(WrappedBody):
         super().close()
         if not self._ended:
             self._open()
-            left = Ending(by=By.CLIENT, how=How.FIN, detail="hung up")
+            left = Ending(by=By.CLIENT, how=How.FIN, detail="disconnected")
             self._end(COMPLETE if self._is_whole() else left)
 
     def _is_whole(self) -> bool:

@@ -15,7 +15,7 @@ from typing import TypeAlias
 class Chunk:
     """Bytes handed over together. Must not be modified; `frozen=True` would double the time to make one.
 
-    `declared` (with chunked framing only) is set when the chunk's header line promises more bytes than follow.
+    `declared` (with chunked framing only) is set when the chunk's header line announces more bytes than follow.
     The piece after such a chunk is an `Ending` at `At.IN_CHUNK`.
     """
 

@@ -58,7 +58,8 @@ class RequestLog:
         if len(request.body) > self._most_body:
             short = _shorten_body(request.body, self._most_body, self._mask)
             request = Request(request.method, request.target, request.headers, short)
-        size = len(request.body) + len(request.target) + request.headers.size
+        headers = request.headers
+        size = len(request.body) + len(request.target) + (headers.known_size or headers.size)
         self._kept.append((request, size))
         self._bytes += size
         while len(self._kept) > self._most or (self._bytes > self._most_bytes and len(self._kept) > 1):

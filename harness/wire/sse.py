@@ -16,8 +16,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from harness.wire.frame import CutFrame, Frame, StrayBlock
+from harness.wire.json_value import object_or_none
 
 MAX_EVENT = 16 * 1024 * 1024
 """Most bytes of a block; a larger one is dropped and counted instead of dispatched."""
@@ -236,3 +238,8 @@ def encode(
 def encode_frame(frame: Frame) -> bytes:
     """Encode a frame that was read, in the usual form and without its id."""
     return encode(frame.event.decode() if frame.event is not None else None, frame.data)
+
+
+def events_in(data: bytes) -> list[dict[str, Any]]:
+    """The decoded events in the bytes of a stream; frames that hold no JSON object are left out."""
+    return [event for frame in Decoder().feed(data) if (event := object_or_none(frame.data)) is not None]

@@ -109,7 +109,7 @@ def _act(driver: Driver, action: Any, played: Played) -> Any:
             return judged(stream.close())
         case Wait() | Listen() | Collect():
             return driver.perform(action)
-    raise TypeError(f"an exercise yielded {action!r}, which is no action")
+    raise TypeError(f"an exercise yielded {action!r}, which is not an action")
 
 
 def answer(

@@ -46,19 +46,19 @@ def numbered(events: list[Event], *, only: str = "", name: str = "") -> list[Eve
 
 
 def streamed(events: list[Event]) -> Exchange:
-    """The events as the answer to a create or a replay, with the sentinel."""
+    """The events as the response to a create or a replay, with the sentinel."""
     return stream_of(*events, DONE)
 
 
-def begun(events: list[Event], *, only: str = "") -> Exchange:
-    """The events, with ids as `numbered` gives them, as the answer to a create in the background."""
+def begun(events: list[Event], *, only: str = "", name: str = "") -> Exchange:
+    """The events, with ids as `numbered` gives them, as the response to a create in the background."""
     sent = {"background": True, "stream": True}
-    body = stream_of(*numbered(events, only=only), DONE).body
+    body = stream_of(*numbered(events, only=only, name=name), DONE).body
     return answer(body=body, label=SSE, method="POST", target="/v1beta/interactions", sent=sent)
 
 
 def resumed(events: list[Event]) -> Exchange:
-    """The events as the answer to a resume, with the sentinel."""
+    """The events as the response to a resume, with the sentinel."""
     body = stream_of(*events, DONE).body
     return answer(body=body, label=SSE, target="/v1beta/interactions/v1_one?stream=true&last_event_id=x")
 

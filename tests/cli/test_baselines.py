@@ -109,7 +109,7 @@ def test_an_entry_that_names_no_check_is_stale(harness: Harness, name: str) -> N
     reports = ["--report", "json=report.json", "--report", "junit=report.xml", "--report", "html=report.html"]
     done = harness(*words[:own], "-v", "--baseline", FILE, *reports, *words[own:])
     assert done.code == 1
-    told = f"no check is named '{typo}'"
+    told = f"no check has the id '{typo}'"
     assert told in done.out
     assert "stale" in done.out.splitlines()[-1]
     texts = {kind: html.unescape(Path(f"report.{kind}").read_text("utf-8")) for kind in ("json", "xml", "html")}
@@ -175,7 +175,7 @@ def test_a_run_that_was_not_whole_leaves_the_baseline_as_it_was(harness: Harness
         done = harness(*words)
     assert Path(FILE).read_text("utf-8") == text
     assert done.code not in (0, 2)
-    told = f"baseline {FILE}: left as it was, because the run was not whole: its time was up (--deadline)"
+    told = f"baseline {FILE}: unchanged, because the run was incomplete: the time limit was reached (--deadline)"
     assert done.out.splitlines()[-1].startswith(told)
 
 
@@ -185,7 +185,8 @@ def test_a_target_that_goes_away_leaves_no_baseline(harness: Harness) -> None:
         done = harness("check", url, "--baseline", FILE, "--baseline-update")
     assert done.code == 4
     assert not Path(FILE).exists()
-    assert "left as it was, because the run was not whole: the target was gone" in done.out.splitlines()[-1]
+    told = "unchanged, because the run was incomplete: the target stopped responding at "
+    assert told in done.out.splitlines()[-1]
 
 
 class LeavesSoon(Handler):
@@ -207,7 +208,10 @@ def test_who_ends_a_run_early_cannot_update_a_baseline(harness: Harness, words: 
     command, *rest = words.split()
     done = harness(command, "--baseline", FILE, "--baseline-update", *rest)
     assert (done.code, done.out, Path(FILE).exists()) == (2, "", False)
-    assert "--baseline-update needs the whole run" in done.err
+    early = next(word for word in rest if word.startswith("--"))
+    assert done.err == (
+        f"harness: --baseline-update needs a complete run, but {early} ends it early: remove one of them\n"
+    )
 
 
 def test_a_merge_tells_an_entry_that_names_no_check(harness: Harness) -> None:

@@ -88,7 +88,7 @@ def test_unknown_ids(command: str, harness: Harness) -> None:
 @pytest.mark.parametrize(
     ("defect", "code", "told"),
     [
-        ({}, 0, "answers interactions"),
+        ({}, 0, "returns interactions"),
         ({"page": True}, 4, "200 <html>It works!</html>"),
         ({"refuse": 401}, 4, "401 authentication: no: pass --api-key or set"),
         ({"refuse": 400}, 4, "400 authentication: no"),
@@ -108,7 +108,7 @@ def test_a_key_that_is_refused_is_not_asked_for_again(harness: Harness, toy: Toy
     """If a key was sent and refused, the message says that it is not accepted and does not ask for one."""
     toy[0].refuse = 401
     done = harness("smoke", toy[1], "--api-key", "k")
-    assert (done.code, "the key that was sent is not accepted" in done.err) == (4, True)
+    assert (done.code, "the target does not accept the key" in done.err) == (4, True)
 
 
 def test_smoke_json(harness: Harness, toy: Toy) -> None:

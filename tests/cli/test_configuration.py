@@ -15,6 +15,7 @@ from harness.cli.commands.torture import TortureArguments
 from harness.cli.commands.verify import VerifyArguments
 from harness.cli.folder_trust import find_file
 from harness.outcome import UsageFault
+from tests.cli.conftest import Harness
 
 
 def write(folder: Path, text: str) -> Path:
@@ -151,8 +152,8 @@ def test_a_command_with_a_table_of_its_own(
         ("patiense = 1", r"tool.harness.gateway\] has no key 'patiense'.*patience"),
         ('patience = "1"', r"tool.harness.gateway\] patience = '1' must be a positive number"),
         ("patience = -1", r"tool.harness.gateway\] patience: '-1' must be a positive number of seconds"),
-        ('api-key = "k"', "a key does not belong in a file"),
-        ('api_key = "k"', "a key does not belong in a file"),
+        ('api-key = "k"', "a file must not contain a key: set GEMINI_API_KEY instead"),
+        ('api_key = "k"', "a file must not contain a key: set GEMINI_API_KEY instead"),
         ("json = true", "has no key 'json'"),
     ],
 )
@@ -174,3 +175,10 @@ def test_other_commands_have_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert (verified.strict, verified.report, verified.paths) == (True, ["junit=v.xml"], ["a.yaml"])
     searched = read_options(FuzzArguments, ["emulator"])
     assert (searched.seed, searched.profile, searched.strict, searched.exclude) == (7, "ci", True, None)
+
+
+def test_a_table_for_check_is_explained(harness: Harness) -> None:
+    """`check` in `[tool.harness]` lists checks; options of `harness check` stand in `[tool.harness]` itself."""
+    Path("pyproject.toml").write_text("[tool.harness.check]\nstrict = true\n", encoding="utf-8")
+    done = harness("check", "emulator")
+    assert (done.code, "[tool.harness.check] is no table" in done.err) == (2, True)

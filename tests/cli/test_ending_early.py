@@ -53,7 +53,7 @@ def test_a_run_that_settles_never_ends_at_the_deadline(harness: Harness, tmp_pat
     report = json.loads((tmp_path / "r.json").read_text("utf-8"))
     assert report["seconds"] < 30
     assert accounted(report)["not_tested"] > 5
-    assert "the run ended early: its time was up (--deadline)" in done.out
+    assert "the run ended early: the time limit was reached (--deadline)" in done.out
     assert "MUST checks were not tested (" in done.out
     assert done.out.splitlines()[-1].startswith("INCOMPLETE: the run ended early; ")
     properties = {item.get("name"): item.get("value") for item in ET.parse(tmp_path / "r.xml").iter("property")}
@@ -106,7 +106,7 @@ def test_ctrl_c_leaves_the_baseline_as_it_was(tmp_path: Path) -> None:
             process.send_signal(signal.SIGINT)
             out, _ = process.communicate(timeout=60)
     assert (process.returncode, baseline.exists()) == (Exit.INTERRUPTED, False)
-    assert "left as it was, because the run was not whole: it was interrupted" in out.splitlines()[-1]
+    assert "unchanged, because the run was incomplete: it was interrupted" in out.splitlines()[-1]
 
 
 class HalfAnswers(Service):

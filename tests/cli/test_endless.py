@@ -78,4 +78,4 @@ def test_the_whole_catalogue_costs_a_handful_of_requests(
 def test_what_was_not_asked_is_named_where_that_is_wanted(harness: Harness, target: tuple[Endless, str]) -> None:
     """With -v, each check says that its requests were not sent."""
     done = harness("check", target[1], "--timeout", "0.1", "-v", "-c", "create.*", "-c", "chain.*", "-c", "err.*")
-    assert "not sent: 8 answers in a row had not ended in time" in done.out
+    assert "not sent: 8 responses in a row did not end in time" in done.out

@@ -142,7 +142,7 @@ def test_without_a_browser_the_address_is_said(harness: Harness, monkeypatch: py
     monkeypatch.setattr(inspecting, "open_browser", lambda page: False)
     program = "import time; time.sleep(0.2)"
     done = harness("serve", "--open", "--", sys.executable, "-c", program)
-    assert "no browser was found: open http://127.0.0.1:" in done.err
+    assert "no browser found: open http://127.0.0.1:" in done.err
 
 
 @pytest.mark.slow

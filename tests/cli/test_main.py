@@ -217,7 +217,7 @@ def test_a_full_disk_is_told_in_a_line(command: str, tmp_path: Path) -> None:
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE)
     assert done.returncode == 2
-    assert done.stderr == b"harness: what it says cannot be written: No space left on device\n"
+    assert done.stderr == b"harness: cannot write its output: No space left on device\n"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the shell is that of POSIX")

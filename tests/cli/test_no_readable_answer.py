@@ -48,7 +48,7 @@ TARGETS: dict[str, Callable[[], AbstractContextManager[str]]] = {
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_reports_are_there(harness: Harness, tmp_path: Path, command: str, target: str) -> None:
-    """Each format is written, and says that nothing was judged and why."""
+    """Each format is written, and says that no check ran and why."""
     reports = [word for name, file in FORMATS.items() for word in ("--report", f"{name}={tmp_path / file}")]
     with TARGETS[target]() as url:
         done = harness(command, url, *COMMANDS[command], *reports)

@@ -105,7 +105,7 @@ def test_a_gateway_is_judged_under_a_progress_line() -> None:
     words = ("gateway", f"http://127.0.0.1:{port}", "--upstream-port", str(upstream), *times)
     code, drawn = on_a_terminal(*words, "--", *proxy, "--port", str(port))
     assert code == 0, drawn
-    assert "[22/22] waiting for requests that nobody makes" in drawn
+    assert "[22/22] watching for requests that no client sent" in drawn
     assert f"{GREEN}28 passed" in drawn
 
 

@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_schema_and_tables_follow_from_the_options(name: str) -> None:
     """The schema for editors and the tables of the page are those of `python -m harness.cli.option_tables`."""
     path, text = next((path, text) for path, text in list_files(ROOT) if path.name == name)
-    assert path.read_text("utf-8") == text
+    assert path.read_text("utf-8") == text, "run `python -m harness.cli.option_tables`, which rewrites the files"
 
 
 def fits(text: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -117,7 +118,7 @@ def test_a_replay_says_which_answers_are_a_guess(emulator: str, harness: Harness
     save("a.yaml", [replace(recording, approximate=True)])
     done = harness("replay", "a.yaml", "--port", "0", "--", *ask("hi"))
     assert done.code == 0
-    assert "approximate: recording 1, POST /v1beta/interactions: edited, or recorded without pieces" in done.out
+    assert "approximate: recording 1, POST /v1beta/interactions: edited, or recorded without chunks" in done.out
     done = harness("replay", "a.yaml", "--port", "0", "--json", "--", *ask("hi"))
     assert valid("replay", last_object(done.out))["approximate"] == [1]
 
@@ -129,15 +130,15 @@ def test_a_dead_target_replaces_no_recording(emulator: str, harness: Harness) ->
     save("a.yaml", [recording], Provenance(recorder="mine", target=Target.OTHER))
     words = ("record", "--target", "http://127.0.0.1:9", "--cassette", "a.yaml", "--record-mode", "all")
     done = harness(*words, "--port", "0", "--", *ask("hi"))
-    assert "nothing was recorded: the target answered no request, and a.yaml is as it was" in done.out
+    assert "nothing was recorded: the target responded to no request, and a.yaml is unchanged" in done.out
     assert load("a.yaml").recordings == (recording,)
 
 
 @pytest.mark.parametrize(
     ("program", "said"),
     [
-        ("pass", "no request came: a.yaml was not written (does the client use INTERACTIONS_BASE_URL?)"),
-        ("raise SystemExit(7)", "no request came: a.yaml was not written (the command ended with status 7)"),
+        ("pass", "no request arrived: a.yaml was not written (does the client use INTERACTIONS_BASE_URL?)"),
+        ("raise SystemExit(7)", "no request arrived: a.yaml was not written (the command ended with status 7)"),
     ],
 )
 def test_without_a_request_the_summary_says_why(emulator: str, harness: Harness, program: str, said: str) -> None:
@@ -193,11 +194,11 @@ def test_faults_can_be_set_while_a_server_runs(emulator: str) -> None:
 
 
 def test_diff_tells_shape_from_content(emulator: str, harness: Harness) -> None:
-    """Recording a client twice gives no drift of shape; a missing field is drift of shape and exits with 1."""
+    """Recording a client twice gives no structural drift; a missing field is structural drift and exits with 1."""
     for name in ("a.yaml", "b.yaml"):
         harness("record", "--target", emulator, "--cassette", name, "--port", "0", "--", *ask("hi"))
     done = harness("diff", "a.yaml", "b.yaml")
-    assert (done.code, "drifts: 0 of shape" in done.out) == (0, True)
+    assert (done.code, "drifts: 0 structural" in done.out) == (0, True)
     text = Path("b.yaml").read_text("utf-8")
     Path("c.yaml").write_text(text.replace(r"\"service_tier\":\"standard\",", ""), "utf-8")
     done = harness("diff", "a.yaml", "c.yaml", "--json")
@@ -210,30 +211,39 @@ def test_diff_tells_shape_from_content(emulator: str, harness: Harness) -> None:
     [
         (["record", "--cassette", "a.yaml"], "--target"),
         (["record", "--target", "http://h", "--cassette", "a.txt"], "name it a.yaml"),
-        (["record", "--target", "http://h", "--cassette", "a.yaml", "--continue"], "--continue only counts with"),
-        (["record", "--target", "http://h", "--cassette", "a.yaml", "--max-requests", "3"], "--max-requests only"),
+        (
+            ["record", "--target", "http://h", "--cassette", "a.yaml", "--continue"],
+            "--continue has an effect only with",
+        ),
+        (
+            ["record", "--target", "http://h", "--cassette", "a.yaml", "--max-requests", "3"],
+            "--max-requests has an effect only",
+        ),
         (
             ["record", "--target", "http://h", "--scenario", "all", "--no-redaction"],
-            "--no-redaction is for recording",
+            "--no-redaction is for recorded",
         ),
         (["record", "--target", "http://h", "--scenario", "all", "--cassette", "a.yaml"], "--cassette is for"),
         (["record", "--target", "http://h", "--scenario", "al"], "no scenario is named 'al'"),
         (["record", "--target", "http://127.0.0.1:1", "--scenario", "all", "--yes"], "--max-requests"),
-        (["record", "--target", "https://x.googleapis.com", "--scenario", "all"], "wants a key"),
-        (["record", "--target", "http://127.0.0.1:1", "--scenario", "all", "--", "true"], "leave the command"),
+        (
+            ["record", "--target", "https://generativelanguage.googleapis.com", "--scenario", "all"],
+            "requires a key",
+        ),
+        (["record", "--target", "http://127.0.0.1:1", "--scenario", "all", "--", "true"], "remove the command"),
         (["record", "--target", "http://127.0.0.1:1"], "--cassette"),
         (["record", "--target", "http://h/v1beta", "--cassette", "a.yaml"], "names more than a server"),
         (["record", "--target", "http://h", "--cassette", "a.yaml", "--record-mode", "some"], "new_episodes"),
         (["record", "--target", "https://h", "--cassette", "a.yaml", "--ca-file", "none.pem"], "none.pem"),
         (["replay", "none.yaml"], "does not exist"),
-        (["replay", "none.yaml", "--speed", "slow"], "is no speed"),
+        (["replay", "none.yaml", "--speed", "slow"], "is not a speed"),
         (["proxy", "--fault", "event:1,fin"], "--target"),
         (["proxy", "--target", "http://127.0.0.1:1", "--fault", "event:1,fim"], "fin"),
         (["serve", "--fault", "nonsense"], "nonsense"),
         (["diff", "none.yaml", "none.yaml"], "none.yaml"),
         (["record", "--target", "http://[::1", "--cassette", "a.yaml"], "is not a URL"),
         (["proxy", "--target", "http://[::1"], "is not a URL"),
-        (["check", "http://[::1"], "is no URL"),
+        (["check", "http://[::1"], "is not a URL"),
         (["record", "--target", "http://localhost:8000", "--cassette", "a.yaml"], "would ask itself"),
         (["proxy", "--target", "http://127.0.0.1:8001", "--port", "8001"], "would ask itself"),
     ],
@@ -270,9 +280,9 @@ def test_a_target_that_is_not_there_is_told(harness: Harness) -> None:
     words = ("record", "--target", "http://127.0.0.1:1", "--cassette", "a.yaml", "--port", "0")
     done = harness(*words, "--", sys.executable, "-c", look)
     assert done.code == 4
-    assert "no answer: GET /x: 127.0.0.1:1: Connection refused" in done.out
-    assert done.err == "harness record: no answer: GET /x: 127.0.0.1:1: Connection refused\n", "at once, too"
-    assert "nothing was recorded: the target answered no request, and a.yaml is as it was" in done.out
+    assert "no response: GET /x: 127.0.0.1:1: Connection refused" in done.out
+    assert done.err == "harness record: no response: GET /x: 127.0.0.1:1: Connection refused\n", "at once, too"
+    assert "nothing was recorded: the target responded to no request, and a.yaml is unchanged" in done.out
     assert list(Path().iterdir()) == [], "the next session records, instead of replaying that nobody was there"
     done = harness(*words, "--record-mode", "all", "--json", "--", sys.executable, "-c", look)
     assert len(valid("record", last_object(done.out))["unanswered"]) == 1
@@ -325,8 +335,8 @@ def test_a_proxy_in_front_of_nothing_says_so(harness: Harness) -> None:
     look += "\n  try: u.urlopen(os.environ['INTERACTIONS_BASE_URL'] + '/x')\n  except OSError: pass"
     words = ("proxy", "--target", "http://127.0.0.1:1", "--port", "0")
     done = harness(*words, "--", sys.executable, "-c", look)
-    assert done.err == "harness proxy: no answer to GET /x: 127.0.0.1:1: Connection refused\n"
-    assert (done.code, done.out) == (4, "no answer to 3 of 3 requests: 127.0.0.1:1: Connection refused\n")
+    assert done.err == "harness proxy: no response to GET /x: 127.0.0.1:1: Connection refused\n"
+    assert (done.code, done.out) == (4, "no response to 3 of 3 requests: 127.0.0.1:1: Connection refused\n")
     done = harness(*words, "--fault", "all=before-headers,fin,times:all", "--", sys.executable, "-c", look)
     assert (done.err, "before-headers,fin" in done.out) == ("", True), "what the plan does is its story's to tell"
 
@@ -413,6 +423,17 @@ def test_the_help_names_every_scenario(harness: Harness) -> None:
     assert done.code == 0
     listed = " ".join(done.out.split()).rpartition("scenarios: ")[2].partition("; or all")[0]
     assert listed.split(", ") == list(SCENARIOS)
+
+
+def test_what_a_live_recording_settles_is_named_before(emulator: str, harness: Harness) -> None:
+    """The cost, and the sentences that a live recording settles, are printed before anything is sent."""
+    words = ("record", "--scenario", "limits", "inputs", "--api-key", "k", "--target")
+    done = harness(*words, "https://generativelanguage.googleapis.com")
+    assert done.code == 2
+    assert "settles" in done.out
+    assert {"gemini-4-hydrogen.levels", "reference.input-kinds"} <= set(re.findall(r"[a-z0-9.-]+", done.out))
+    assert "2 scenarios: about 10 requests, 4 interactions" in done.out
+    assert "settles" not in harness(*words, emulator, "--plain-http").out
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no file has such a name there")

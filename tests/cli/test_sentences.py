@@ -64,15 +64,15 @@ COMMANDS = {
 @pytest.mark.parametrize(
     ("service", "sentence"),
     [
-        (redirects, "308: it redirects to https://other.example, name that URL"),
+        (redirects, "308: it redirects to https://other.example: name that URL"),
         (
             redirects_to("https://other.example/deep{path}"),
-            "it redirects to https://other.example/deep, name that",
+            "it redirects to https://other.example/deep: name that",
         ),
-        (redirects_to("/login?then=here"), "it redirects to /login?then=here: is that a login"),
-        (redirects_to("{path}/"), "/interactions/, a slash more: clients ask for /v1beta/interactions"),
-        (wants_bearer, "it wants a bearer token, which no key is: -H 'Authorization: Bearer …'"),
-        (expects_tls, "it speaks TLS: write https://"),
+        (redirects_to("/login?then=here"), "it redirects to /login?then=here: is this a login"),
+        (redirects_to("{path}/"), "/interactions/ (trailing slash): clients request /v1beta/interactions"),
+        (wants_bearer, "it requires a bearer token, not a key: -H 'Authorization: Bearer …'"),
+        (expects_tls, "it requires TLS: write https://"),
     ],
     ids=["elsewhere", "deeper", "login", "slash", "bearer", "TLS"],
 )
@@ -88,10 +88,10 @@ def test_every_command_says_what_to_write(harness: Harness, command: str, servic
 @pytest.mark.parametrize(
     ("service", "words", "sentence"),
     [
-        (wants_bearer, ("-H", "Authorization: Bearer wrong-token"), "the key that was sent is not accepted"),
-        (takes_either, (), "the key that was sent is not accepted"),
-        (created_elsewhere, (), "the target answers no interactions"),
-        (redirects_to(""), (), "the target answers no interactions"),
+        (wants_bearer, ("-H", "Authorization: Bearer wrong-token"), "the target does not accept the key"),
+        (takes_either, (), "the target does not accept the key"),
+        (created_elsewhere, (), "the target returns no interactions"),
+        (redirects_to(""), (), "the target returns no interactions"),
     ],
 )
 def test_the_sentence_only_where_it_helps(
@@ -118,7 +118,7 @@ def test_what_passes_a_tap(harness: Harness, words: list[str]) -> None:
     """A client is redirected away from what stands in front of the target: that is said, and said once."""
     with ServerThread(redirects) as server:
         done = harness(*words, "--target", server.url, "--", sys.executable, "-c", PROGRAM)
-    said = "the target answered 308: it redirects to https://other.example, name that URL"
+    said = "the target returned 308: it redirects to https://other.example: name that URL"
     assert (done.code, (done.out + done.err).count(said)) == (0, 1), done.out + done.err
 
 

@@ -33,7 +33,7 @@ def test_it_says_that_it_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("harness.cli.judging_options.say", hear)
     wait_for(toys.toy_target(Silent(said)), 60.0, every=0.001)
-    assert lines[0] == ("waiting up to 60 s for an answer of http://toy.invalid", True)
+    assert lines[0] == ("waiting up to 60 s for a response of http://toy.invalid", True)
 
 
 def test_a_target_that_is_up_is_not_waited_for(capsys: pytest.CaptureFixture[str]) -> None:

@@ -350,11 +350,11 @@ u.urlopen(u.Request(url, headers={"x-harness-token": os.environ["HARNESS_CONTROL
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--control-token", "two words"], "no token"),
-        (["--control-token", ""], "no token"),
-        (["--allow-host", "http://x"], "no host"),
-        (["--allow-host", "x:8000"], "no host"),
-        (["--allow-host", "*"], "no host"),
+        (["--control-token", "two words"], "--control-token: not a token: use visible ASCII characters"),
+        (["--control-token", ""], "--control-token: not a token: use visible ASCII characters"),
+        (["--allow-host", "http://x"], "--allow-host: 'http://x' is not a host"),
+        (["--allow-host", "x:8000"], "--allow-host: 'x:8000' is not a host"),
+        (["--allow-host", "*"], "--allow-host: '*' is not a host"),
     ],
 )
 def test_usage(words: list[str], told: str, harness: Harness) -> None:

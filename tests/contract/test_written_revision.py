@@ -161,9 +161,9 @@ def shipped_steps(shipped: Any) -> set[str]:
 @pytest.mark.parametrize(
     ("files", "day", "said"),
     [
-        ({"labels": "{"}, "2027-01-01", "nothing can be judged by"),
-        ({"revision": {"base": 5}}, "2027-01-01", "is a folder, but none of a revision"),
-        ({}, "2027-13-45", "'2027-13-45' is no day"),
+        ({"labels": "{"}, "2027-01-01", "cannot be used"),
+        ({"revision": {"base": 5}}, "2027-01-01", "is not the folder of a revision"),
+        ({}, "2027-13-45", "'2027-13-45' is not a date"),
     ],
 )
 def test_a_command_ends_with_what_is_wrong(

@@ -34,6 +34,16 @@ def test_each_rule_has_a_page_and_a_row() -> None:
     }
 
 
+def test_each_rule_has_an_example_of_right_and_wrong() -> None:
+    """The page of a rule shows what meets it, and a defect that breaks it, which a mutant has if there is one."""
+    pages = dict(rule_pages())
+    for page in pages.values():
+        example = page.partition("\n## Example\n")[2].partition("\n## Findings\n")[0]
+        assert re.findall(r"^- \*\*(\w+)\*\*: \S+", example, re.MULTILINE) == ["Right", "Wrong"]
+    assert "(`harness serve --mutant resume-ids-renumbered`)" in pages["resume.no-gap"]
+    assert "- **Wrong**: One delta is dropped." in pages["gw.events"]
+
+
 def test_each_code_is_a_fragment_of_the_page_of_its_rule() -> None:
     """A report can link to any finding by its code."""
     pages = dict(rule_pages())
@@ -66,9 +76,12 @@ def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
     assert [url for url in loaded if "canonical" not in url] == []
     generated = {
         "clients.html": "at-a-glance",
-        "clients/litellm.html": "clean-end-create-11062",
+        "clients/map.html": "map",
         "incidents.html": "stream-cut-at-600s",
         "api-changes.html": "google-genai-330-to-340-2026-11-16",
     }
     for name, heading in generated.items():
         assert f'id="{heading}"' in (tmp_path / "site" / name).read_text("utf-8"), name
+    assert '<button type="button" class="outcome' in (tmp_path / "site" / "clients.html").read_text("utf-8")
+    words = json.loads((tmp_path / "site" / "search" / "search_index.json").read_text("utf-8"))["docs"]
+    assert sum(len(one["text"].split()) for one in words if one["location"].startswith("clients.html")) < 1_500

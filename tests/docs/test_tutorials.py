@@ -1,6 +1,7 @@
 """README and tutorials are followed to the letter in an empty folder: their files, commands, and what these print.
 
-A line `…` stands for any lines, and `…` within a line for any characters. `pip install` is not run.
+A line `…` stands for any lines, and `…` within a line for any characters. `pip install` and `npm install` are not
+run: the page for JavaScript finds the package packed and installed.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+
+from tests.e2e.packed import install_packed
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted((ROOT / "docs" / "tutorials").glob("*.md"))
@@ -84,13 +87,15 @@ def test_a_page_holds(page: Path, tmp_path: Path, shell: dict[str, str]) -> None
     if page is README:
         app = next(block for block in read_blocks(PAGES[0]) if block.title)
         (tmp_path / app.title).write_text(app.text, encoding="utf-8")
+    if page.stem == "javascript":
+        install_packed(tmp_path, with_others=False)
     ran = 0
     for block in read_blocks(page):
         if block.title:
             (tmp_path / block.title).write_text(block.text, encoding="utf-8")
         elif block.kind == "console":
             for command, lines in split_commands(block.text):
-                if command.startswith("pip install"):
+                if command.startswith(("pip install", "npm install")):
                     continue
                 done = subprocess.run(
                     ["sh", "-c", command],
@@ -109,4 +114,4 @@ def test_a_page_holds(page: Path, tmp_path: Path, shell: dict[str, str]) -> None
 
 def test_the_pages_are_there() -> None:
     """One for each kind of user."""
-    assert [page.stem for page in PAGES] == ["application", "client", "implementation", "recordings"]
+    assert [page.stem for page in PAGES] == ["application", "client", "implementation", "javascript", "recordings"]

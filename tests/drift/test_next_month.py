@@ -19,6 +19,7 @@ from harness.contract import CURRENT, Contract, StreamJudge, load, load_from
 from harness.contract.data.assembly import assemble_steps
 from harness.contract.judge.body import judge_interaction
 from harness.emulator import Emulator, ScriptFault
+from harness.rules.tables import FOLDER
 from harness.wire import Headers, Request
 from harness.wire.pieces import Chunk
 from tests.drift.planting import NEXT_MONTH, plant
@@ -71,7 +72,7 @@ def newer(folder: Path) -> Contract:
 
 
 def create(contract: Contract, body: Json, script: Json | None = None) -> tuple[int, bytes]:
-    """Status and body of the answer to a create."""
+    """Status and body of the response to a create."""
     emulator = Emulator(contract=contract).script(script or {})
     content = json.dumps({"model": "gemini-3.5-flash", **body}).encode()
     response = emulator(Request("POST", "/v1beta/interactions", Headers((("x-goog-api-key", "any"),)), content))
@@ -101,6 +102,7 @@ def test_the_patch_is_the_same_change(sdk: Path, newer: Contract, tmp_path: Path
     patch = tmp_path / "newer.patch"
     assert main(["drift", "--sdk", str(sdk), "--propose-patch", str(patch)]) == 1
     shutil.copytree(resources.folder("schemas"), tmp_path / "schemas")
+    shutil.copytree(FOLDER / "sentences", tmp_path / "harness" / "rules" / "sentences")
     subprocess.run(["git", "apply", str(patch)], cwd=tmp_path, check=True)
     patched = load_from(tmp_path / "schemas" / CURRENT)
     assert patched.schemas.names() == newer.schemas.names()

@@ -22,6 +22,8 @@ from harness.drift.python_sdk import read_python_sdk
 from harness.drift.schema_types import read_schemas
 from harness.drift.type_model import TypeModel
 from harness.outcome import UsageFault
+from harness.rules.ledger import read_ledger
+from harness.rules.tables import FOLDER
 from tests.drift.planting import ALSO, DIFFERENCES, plant
 from tests.report.page.page_reader import PageReader, find_faults
 
@@ -116,7 +118,7 @@ def test_a_command_reports_drift(package, capsys, tmp_path):
     assert "conveniences that the SDK computes" in report.read_text("utf-8")
     assert find_faults(page.read_text("utf-8")) == []
     shown = PageReader.read(page.read_text("utf-8")).text
-    assert f"{len(record['unexplained'])} differences that nobody has explained" in shown
+    assert f"{len(record['unexplained'])} unexplained differences" in shown
     assert "new field depth (integer, required)" in shown
     assert "conveniences that the SDK computes" in shown
 
@@ -194,12 +196,17 @@ def test_a_proposed_patch_applies(package, tmp_path):
     patch = tmp_path / "drift.patch"
     assert main(["drift", "--sdk", str(package), "--propose-patch", str(patch)]) == 1
     shutil.copytree(resources.folder("schemas"), tmp_path / "schemas")
+    shutil.copytree(FOLDER / "sentences", tmp_path / "harness" / "rules" / "sentences")
     done = subprocess.run(
         ["git", "apply", "-v", str(patch)], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     changed = json.loads((tmp_path / "schemas" / load().revision / "tools" / "file-search.json").read_bytes())
     assert changed["properties"]["depth"]["type"] == "integer"
+    added = (tmp_path / "harness" / "rules" / "sentences" / "types.yaml").read_bytes()
+    lines = {line.id: line for line in read_ledger({"sentences/types": added})}
+    assert lines["sdk.tools-file-search-depth"].words == "New field depth (integer, required)."
+    assert {lines["sdk.tools-file-search-depth"].reason, lines["sdk.tool-dowsing"].reason} == {"open"}
     removed = [line for line in patch.read_text("utf-8").splitlines() if line.startswith("-") and line[1:2] != "-"]
     assert len(removed) < 40
 

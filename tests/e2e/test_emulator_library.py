@@ -39,7 +39,7 @@ ENDINGS = {
 @pytest.mark.slow
 @pytest.mark.parametrize("name", LIBRARY)
 def test_recording_it_again_finds_no_drift(name: str, tmp_path: Path) -> None:
-    """Recording the cassette again with today's emulator gives no drift of shape and the same content."""
+    """Recording the cassette again with today's emulator gives no structural drift and the same content."""
     again = record(name, tmp_path)
     drifts = diff_paths(SHIPPED / f"{name}.yaml", again, PROTOCOL)
     assert drifts.compared

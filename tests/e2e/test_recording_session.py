@@ -143,9 +143,12 @@ def test_a_month_of_recordings(certificate: Certificate, maintainer: Maintainer)
         served.suffer(QUOTA)
         stopped = maintainer.record(served.url)
         assert stopped.code == 1
-        assert "the quota is exhausted: POST /v1beta/interactions was answered 429" in stopped.out
-        assert "4 of 9 scenarios recorded" in stopped.out
-        assert "missing: resume, chaining, tools, agent, errors; the same command with --continue" in stopped.out
+        assert "the quota is exhausted: POST /v1beta/interactions returned 429" in stopped.out
+        assert "4 of 12 scenarios recorded" in stopped.out
+        assert (
+            "missing: resume, chaining, tools, agent, errors, waiting, limits, inputs; "
+            "the same command with --continue" in stopped.out
+        )
         between = maintainer.cassettes()
         assert {name for name in WHOLE if between[name] != before[name]} == {
             "lifecycle.yaml", "background.yaml", "cancel.yaml", "streaming.yaml",
@@ -160,8 +163,8 @@ def test_a_month_of_recordings(certificate: Certificate, maintainer: Maintainer)
     with service(certificate, "--mutant", "usage-openai") as changed:
         drifted = maintainer.record(changed.url)
     assert drifted.code == 1
-    assert drifted.out.count("SHAPE    body.usage.prompt_tokens: new, integer") == 1
-    assert drifted.out.count("SHAPE    body.usage.total_input_tokens: gone, was integer") == 1
+    assert drifted.out.count("SHAPE    body.usage.prompt_tokens: added, integer") == 1
+    assert drifted.out.count("SHAPE    body.usage.total_input_tokens: removed, was integer") == 1
     assert b"prompt_tokens" in maintainer.cassettes()["lifecycle.yaml"]
 
 
@@ -171,7 +174,7 @@ def test_a_short_wait_is_waited_out(certificate: Certificate, maintainer: Mainta
         served.suffer("all=pass,times:1/status:429,retry-after-ms:20,times:2")
         done = maintainer.record(served.url, "--json")
     assert done.code == 0
-    assert done.err.count("waiting 0.02 s, as the target asks: GET /v1beta/interactions/") == 2
+    assert done.err.count("waiting 0.02 s, as the target requests: GET /v1beta/interactions/") == 2
     schema = json.loads((folder("schemas") / "output" / "record-scenarios.schema.json").read_text("utf-8"))
     jsonschema.validate(told := json.loads(done.out), schema)
     assert {scenario["state"] for scenario in told["scenarios"]} == {"recorded"}

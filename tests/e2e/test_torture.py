@@ -78,7 +78,7 @@ def test_shell(tmp_path: Path) -> None:
     needs("curl")
     code, result = torture(tmp_path, "--cuts", "event:8,end", "--", "sh", "client.sh")
     assert (code, result["counts"]["silent-loss"]) == (1, 1)
-    assert "it did not come back after the drop" in result["cases"][0]["problem"]
+    assert "it did not resume after the drop" in result["cases"][0]["problem"]
 
 
 SMALL = PAGE.parent / "clients" / "examples"

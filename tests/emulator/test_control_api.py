@@ -159,7 +159,7 @@ def test_sessions_are_bounded():
 
 
 def test_requests_are_remembered_without_secrets(api):
-    """The log masks headers, query values and known fields that hold secrets; the rest is as it was sent."""
+    """The log masks headers, query values and known fields that hold secrets; the rest is as sent."""
     api.call(
         "POST", "interactions?key=query-secret&x=1", {"model": MODEL, "input": "Hi"}, authorization="Bearer b"
     )

@@ -39,8 +39,12 @@ def test_every_setting_is_described(name):
 
 
 def test_every_control_path_is_described():
-    """docs/control.md has a row for each request of the control API, and no others."""
-    described = {row.replace("/__harness__/", "") for row in first_cells("control.md")}
+    """docs/control.md has a row for each request of the control API, and no others.
+
+    Its table of the calls of a judged session has names in the first column, no requests.
+    """
+    rows = [row for row in first_cells("control.md") if row.partition(" ")[0].isupper()]
+    described = {row.replace("/__harness__/", "") for row in rows}
     paths = {f"{method} {path}" for method, path in Control(Emulator())._paths}
     served = {
         "GET faults",

@@ -43,7 +43,9 @@ def test_a_part_of_nothing_is_refused():
         parts.part(type("Odd", (), {}))
     with pytest.raises(ValueError, match="is no method of a part of the emulator"):
         parts.before(Headers.get, skip)
-    with pytest.raises(ValueError, match="'a' has the summary '': say in one sentence"):
+    with pytest.raises(
+        ValueError, match="the mutant 'a' has the summary '': describe its defect in one sentence with a period"
+    ):
         table("x", row("a", "", hooks.status(turn(queued="completed"))))
 
 

@@ -101,7 +101,7 @@ def test_a_repeated_defect_is_told_once_and_counted() -> None:
     """The same defect in many answers is one finding with a count."""
     result = run(reading("a"), reading("b", count=5), reading("c", count=2), service=spoiling("b", "c"))
     (finding,) = result.observation.findings
-    assert finding.message.endswith("in this answer and 6 more")
+    assert finding.message.endswith("in this response and 6 more")
 
 
 def test_without_defects_nothing_is_added() -> None:

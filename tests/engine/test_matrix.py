@@ -65,7 +65,7 @@ def test_our_own_errors_are_told() -> None:
 
 
 def test_survivors_and_unproved_checks() -> None:
-    """Mutants that no check notices, and checks that notice no mutant, can be read from the matrix."""
+    """Mutants that no check notices, and checks that kill no mutant, can be read from the matrix."""
     matrix = Matrix({"m1": ("a",), "m2": ()}, ("a", "b"), {}, {})
     assert matrix.survivors == ("m2",)
     assert matrix.without_killer == ("b",)

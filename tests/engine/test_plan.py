@@ -63,7 +63,7 @@ def test_named_checks_still_need_capabilities() -> None:
         ({"checks": ("get.okk",)}, "'get.ok'"),
         ({"exclude": ("strem",)}, "'stream'"),
         ({"profiles": ("streming",)}, "'streaming'"),
-        ({"checks": ("zzz",)}, "no check is named 'zzz'"),
+        ({"checks": ("zzz",)}, "no check has the id 'zzz'"),
     ],
 )
 def test_unknown_names_are_usage_faults(said: dict[str, Any], hint: str) -> None:

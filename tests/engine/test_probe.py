@@ -120,7 +120,7 @@ def test_a_second_key_is_a_declaration() -> None:
     assert "two-keys" in probed(ToyService(), target=RequestBuilder(other_key="k2")).capabilities
 
 
-@pytest.mark.parametrize(("status", "word"), [(401, "--api-key"), (403, "may not"), (429, "quota")])
+@pytest.mark.parametrize(("status", "word"), [(401, "--api-key"), (403, "no permission"), (429, "quota")])
 def test_refused_altogether(status: int, word: str) -> None:
     """If a target refuses a plain create, it is not judged."""
     with pytest.raises(TargetFault, match=word):
@@ -172,9 +172,9 @@ NEEDS_UNSTORED: Rule = lambda _, body: bool(body) and body.get("store") is not F
     ("service", "says", "note"),
     [
         (ToyService(), {}, ""),
-        (ToyService(unasked=True), {"stream": False}, "creates say stream=false"),
-        (refusing(ToyService(), NEEDS_STREAM), {}, "only answers creates with stream=true"),
-        (refusing(ToyService(), NEEDS_UNSTORED), {"store": False}, "creates say that"),
+        (ToyService(unasked=True), {"stream": False}, "all creates send stream=false"),
+        (refusing(ToyService(), NEEDS_STREAM), {}, "accepts only creates with stream=true"),
+        (refusing(ToyService(), NEEDS_UNSTORED), {"store": False}, "checks that need storage are not tested"),
         (
             refusing(ToyService(), lambda r, b: NEEDS_STREAM(r, b) or NEEDS_UNSTORED(r, b)),
             {"store": False},
@@ -220,7 +220,7 @@ def test_background_without_retrieval_is_told_once() -> None:
     """Background runs that cannot be read do not count as a capability, and a single note says so."""
     found = probed(ToyService(forgets=True))
     assert not present(found.capabilities) & {"background", "background-slow", "event-ids"}
-    assert [note for note in found.notes if "nobody can read" in note] == list(found.notes)
+    assert [note for note in found.notes if "GET does not find them" in note] == list(found.notes)
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
@@ -250,7 +250,7 @@ def test_events_under_another_label_are_streamed() -> None:
     found = probed(ToyService(mislabels=True)).capabilities
     assert (item := found.get("stream")) is not None
     assert item.present
-    assert item.note == "stream=true answered 200 application/json, and events"
+    assert item.note == "stream=true returned 200 application/json, and events"
 
 
 def test_not_implemented_is_a_no() -> None:

@@ -176,7 +176,7 @@ def test_a_refusal_for_now_is_waited_out() -> None:
     ("service", "cause"), [(Refusing(1000), "429"), (Refusing(1000, 503), "503"), (Refusing(1000, 500), "500")]
 )
 def test_a_must_without_an_answer_is_not_judged(service: Refusing, cause: str) -> None:
-    """If a MUST check got no answer, the run is not green, whatever else passed, and the reason is kept."""
+    """If a MUST check got no response, the run is not green, whatever else passed, and the reason is kept."""
     _, finished = run((toys.STREAM, READS), service)
     assert verdicts(finished) == {"stream.any": Verdict.PASS, "get.read": Verdict.UNTESTABLE}
     assert [(r.id, r.observation.instead) for r in finished.unjudged] == [("get.read", cause)]
@@ -184,7 +184,7 @@ def test_a_must_without_an_answer_is_not_judged(service: Refusing, cause: str) -
 
 
 def test_a_baseline_excuses_what_is_not_answered() -> None:
-    """A baseline entry excuses a check that got no answer."""
+    """A baseline entry excuses a check that got no response."""
     _, finished = run(
         (toys.STREAM, READS), Refusing(1000, 500), baseline=Baseline([Entry("get.read", "known", "")])
     )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import pytest
 
 from harness.engine.targets import TargetOptions, resolve_target
-from harness.engine.workers import session_of
+from harness.engine.workers import count_jobs, session_of
 from harness.interactions import INTERACTIONS
 from harness.outcome import TargetFault
 from harness.transport import ServerThread
@@ -32,3 +34,34 @@ def test_a_target_without_sessions() -> None:
     """If a control API offers no sessions, the error suggests `-j 1`."""
     with pytest.raises(TargetFault, match="use -j 1"), session_of(toys.toy_target(toys.ToyService(announces=[]))):
         pytest.fail("there is no session to be in")
+
+
+@pytest.mark.parametrize(
+    ("set_up", "several"),
+    [
+        (None, True),
+        (("faults", {"plan": "event:5,rst"}), False),
+        (("scripts", {"text": "This one."}), False),
+    ],
+    ids=["nothing", "a fault plan", "a script"],
+)
+def test_workers_overlap_their_waits_where_nothing_is_set_up(
+    set_up: tuple[str, dict[str, str]] | None, several: bool
+) -> None:
+    """A plan or a script is for the requests of this run, and other sessions would not have it."""
+    from harness.benches.server.fault_control import Faulty
+    from harness.contract import PROTOCOL
+    from harness.emulator import Emulator
+
+    emulator = Emulator()
+    with ServerThread(Faulty(emulator, PROTOCOL, control=emulator), clock=emulator.clock) as server:
+        target = resolve_target(INTERACTIONS, server.url, TargetOptions(api_key="k"))
+        if set_up is not None:
+            with closing(target.connect()) as driver:
+                assert driver.send(target.target.control("POST", *set_up)).status == 200
+        assert (count_jobs(target) > 1) is several
+
+
+def test_one_worker_where_there_are_no_sessions() -> None:
+    """A control API of somebody else may have scripts and no sessions: then the exercises run in turn."""
+    assert count_jobs(toys.toy_target(toys.ToyService(announces=[]))) == 1

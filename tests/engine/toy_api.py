@@ -368,6 +368,7 @@ NOTES = Api(
     load_areas=lambda: {"note": "Notes"},
     new_file_judge=_no_file_judge,
     new_history_judge=_no_history_judge,
+    judge_trail=lambda trail, contract: (),
     read_order=lambda request: None,
     read_subject=lambda request: "",
     read_status=lambda value: None,

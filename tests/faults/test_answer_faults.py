@@ -33,7 +33,7 @@ DELETE = Request("DELETE", "/v1beta/interactions/int_1")
 
 
 def refusal(plan: str, request: Request = POLL) -> tuple[int, str, bytes]:
-    """Status, media type and body of the answer to a request under a plan."""
+    """Status, media type and body of the response to a request under a plan."""
     response = cut(Live(), plan, PROTOCOL)(request)
     return response.status, response.headers.media_type(), read(response)[0]
 

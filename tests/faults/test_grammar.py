@@ -184,7 +184,7 @@ WRONG = {
     "status": (1, "write for example status:429"),
     "ping:1,status:429": (1, "it stands alone"),
     "retry-after:3": (1, "write for example status:429,retry-after:3"),
-    "status:429,retry-after:1,retry-after:2": (26, "said twice"),
+    "status:429,retry-after:1,retry-after:2": (26, "appears twice"),
     "resume=pass": (1, "did you mean 'resumes'"),
     "times:3": (1, "times of what"),
     "pass,times:0": (6, "leave it out"),

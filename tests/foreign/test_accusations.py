@@ -119,7 +119,7 @@ def test_a_crash_has_a_rule_of_its_own() -> None:
     """A request that is right and is answered 500 breaks a MUST, which names the request."""
     report = check(Crashes(), "err.no-crash", "bg.create", words=("--capability", "+background"))
     assert report.verdicts["err.no-crash"] == "fail"
-    assert report.messages["err.no-crash"] == ["POST interactions makes the server fail"]
+    assert report.messages["err.no-crash"] == ["POST interactions causes a server error"]
 
 
 @pytest.mark.slow

@@ -95,7 +95,7 @@ def test_a_cancel_that_does_nothing_is_a_failure() -> None:
     """A run that is in progress seconds after an accepted cancel and then completes was not cancelled."""
     faults, report = found(Swallows())
     assert faults == {"cancel.state": "fail"}
-    assert report.messages["cancel.state"] == ["the cancel was accepted, and the run went on"]
+    assert report.messages["cancel.state"] == ["the cancel was accepted, but the run continued"]
     assert report.exit == 1
 
 

@@ -186,7 +186,7 @@ def test_a_server_that_streams_one_at_a_time_mixes_nothing() -> None:
         (
             ForgetsParents(),
             "blocked",
-            "1 MUST check was not tested (chain.takes-effect): chain.history stands in the way",
+            "1 MUST check was not tested (chain.takes-effect): chain.history blocks this check",
         ),
         (CountsNoHistory(), "pass", ""),
         (ForgetsCounting(), "pass", ""),

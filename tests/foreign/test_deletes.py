@@ -42,7 +42,7 @@ def test_a_reader_that_is_forgotten_is_found() -> None:
     report = check(service, "del.*", words=("--timeout", "4"))
     service.released.set()
     assert report.faults == {"del.reader-ends": "warn"}
-    assert report.messages["del.reader-ends"] == ["the stream never ended"]
+    assert report.messages["del.reader-ends"] == ["the stream did not end"]
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ def test_a_request_that_ends_the_server_is_a_crash(capsys: pytest.CaptureFixture
     assert report.codes["err.no-crash"] == ["err.no-crash/died"]
     assert report.exit == 1
     said = capsys.readouterr().out
-    assert "nested 10,001 deep ends the server" in said
+    assert "nested 10,001 deep stops the server" in said
     assert "printf '%10000s' '' | tr ' ' '['" in said
 
 
@@ -93,9 +93,9 @@ def test_a_server_that_is_gone_for_good_is_not_green(capsys: pytest.CaptureFixtu
         report = check_at(url, "rob.*,err.no-crash,get.ok")
     assert (report.exit, report.verdicts["err.no-crash"]) == (4, "untestable")
     lines = capsys.readouterr().out.splitlines()
-    assert lines[-1].startswith("INCOMPLETE: the target was gone from ")
-    assert "the last request it got was POST /v1beta/interactions with a body of 20,0" in lines[-1]
-    told = next(number for number, line in enumerate(lines) if line.startswith("the target was gone from"))
+    assert lines[-1].startswith("INCOMPLETE: the target stopped responding at ")
+    assert "; its last request was POST /v1beta/interactions with a body of 20,0" in lines[-1]
+    told = next(number for number, line in enumerate(lines) if line.startswith("the target stopped responding at"))
     assert "curl -sS" in lines[told + 1]
 
 

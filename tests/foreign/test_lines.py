@@ -33,7 +33,7 @@ def test_a_line_names_what_a_wrong_create_held(capsys: pytest.CaptureFixture[str
     """The reader need not look at the evidence to know which field it was."""
     assert check(TripsOverTools(), "err.wrong-type").faults == {"err.wrong-type": "fail"}
     said = capsys.readouterr().out
-    assert 'POST /v1beta/interactions with tools "none" was answered 500, not 400' in said
+    assert 'POST /v1beta/interactions with tools "none" returned 500; expected 400' in said
 
 
 def test_a_must_that_only_warns_says_why(capsys: pytest.CaptureFixture[str]) -> None:

@@ -110,7 +110,7 @@ def test_tools_of_saved_agents(service: type[Keeping], verdict: str) -> None:
     [(Keeping, "pass"), (RefusesChanges, "not_applicable"), (IgnoresChanges, "info"), (ReplacesAll, "info")],
 )
 def test_a_change_touches_what_it_names(service: type[Keeping], verdict: str) -> None:
-    """The description is new, the instruction is as it was; agents that cannot be changed are no fault."""
+    """The description is new, the instruction is unchanged; agents that cannot be changed are no fault."""
     report = check(service(), "agents.*", words=("--capability", "+agents-crud"))
     assert report.verdicts["agents.patch"] == verdict
     assert report.faults == {}

@@ -39,7 +39,7 @@ class CachesByPath(ForeignService):
 
 
 class KeepsTheFirstLook(ForeignService):
-    """For ever, a GET without a query is answered from a cache, which says so."""
+    """For ever, a GET without a query is answered from a cache, which reports so."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -27,7 +27,8 @@ def test_what_is_new_is_told_once_with_a_count() -> None:
     report = check(Newer(), "http.unlisted", "create.*", "get.*", "stream.opens", "stream.schema")
     assert report.faults == {}
     assert report.verdicts["http.unlisted"] == "info"
-    told = sorted(message.partition(", in this answer and ")[::2] for message in report.messages["http.unlisted"])
+    messages = report.messages["http.unlisted"]
+    told = sorted(message.partition(", in this response and ")[::2] for message in messages)
     assert [what for what, _ in told] == [
         "the event `interaction.yawned` is in no published schema",
         "the field `mood` is in no published schema",

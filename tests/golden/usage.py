@@ -96,7 +96,7 @@ record --target http://h --scenario all --no-redaction
 record --target http://h --scenario all --cassette a.yaml
 record --target http://h --scenario al
 record --target http://127.0.0.1:1 --scenario all --yes
-record --target https://x.googleapis.com --scenario all
+record --target https://generativelanguage.googleapis.com --scenario all
 record --target http://127.0.0.1:1 --scenario all -- true
 record --target http://127.0.0.1:1
 record --target http://h/v1beta --cassette a.yaml

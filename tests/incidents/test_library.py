@@ -68,7 +68,7 @@ def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(f"  {name} " in listed for name in load_incidents())
     assert main(["incidents", "stale-chain-id"]) == 0
     explained = capsys.readouterr().out
-    assert "a good client" in explained
+    assert "a correct client" in explained
     assert "harness serve --incident stale-chain-id" in explained
     assert main(["incidents", "--json"]) == 0
     assert {one["name"] for one in json.loads(capsys.readouterr().out)} == set(load_incidents())
@@ -125,7 +125,8 @@ def test_incidents_as_cases(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["torture", "--incidents", "--mode", "create", "--dry-run", "--", "true"]) == 0
     assert "id-not-on-deltas" in capsys.readouterr().out.splitlines()
     assert main(["torture", "--incidents", "id-not-on-deltas", "--", "true"]) == 2
-    assert "play it with --mode create" in capsys.readouterr().err
+    told = "it does not apply to a client in the mode follow; run it with --mode create\n"
+    assert capsys.readouterr().err == f"harness: --incidents id-not-on-deltas: {told}"
     for mode, name in {
         "create": "legacy-schema-switched-off",
         "background": "environment-still-being-made",

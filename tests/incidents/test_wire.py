@@ -255,7 +255,7 @@ def proxy_page(played: Played) -> None:
 
 
 def socket_open(played: Played) -> None:
-    """The final event, then neither [DONE] nor an end."""
+    """The final event, then neither [DONE] nor the end of the connection."""
     made = played.meet()
     assert types_of(made)[-1] == COMPLETED
     assert b"[DONE]" not in made.body

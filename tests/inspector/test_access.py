@@ -15,7 +15,9 @@ from tests.inspector.conftest import Bench
 
 HTML = ("accept", "text/html,application/xhtml+xml")
 PAGE = files("harness.inspector").joinpath("page")
-FILES = sorted({*(file.name for file in PAGE.iterdir() if "." in file.name), "tokens.css", "theme.js"})
+FILES = sorted(
+    {*(file.name for file in PAGE.iterdir() if "." in file.name), "tokens.css", "picture.css", "theme.js"}
+)
 
 
 def ask(bench: Bench, target: str, *fields: tuple[str, str], method: str = "GET") -> tuple[int, str, Headers]:

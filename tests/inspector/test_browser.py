@@ -19,7 +19,7 @@ from harness.transport import ServerThread
 from tests.chromium import NEEDS_CHROMIUM, open_chromium
 from tests.inspector.conftest import Bench
 
-pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
+playwright_api = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
 axe_package = pytest.importorskip("axe_playwright_python", reason="the browser tests need axe-playwright-python")
 
 AXE = (Path(axe_package.__file__).parent / "axe.min.js").read_text("utf-8")
@@ -76,6 +76,10 @@ class Window:
     def wait_for_text(self, selector: str, text: str) -> None:
         """Wait until an element shows a text."""
         self.page.locator(selector, has_text=text).first.wait_for(timeout=10_000)
+
+    def wait_for_count(self, selector: str, count: int) -> None:
+        """Wait until so many elements match: the page draws some time after the client was answered."""
+        playwright_api.expect(self.page.locator(selector)).to_have_count(count, timeout=10_000)
 
     def find_violations(self) -> list[str]:
         """What axe-core finds wrong with the page as it is."""
@@ -136,10 +140,10 @@ def test_a_dropped_stream_and_its_resume(window: Window) -> None:
     rest, held = window.read(f"{name}?stream=true&last_event_id={events[-1]['event_id']}")
     assert held
     window.wait_for_text(".request.resumed", "events")
+    window.wait_for_count(".resumed .cell:not(.had):not(.next)", len(rest) + 1)  # and [DONE]
     columns = "rows => rows.map(row => row.querySelectorAll('.cell.had').length)"
     assert window.page.eval_on_selector_all(".request.streams", columns) == [0, 8]
     cells = window.page.locator(".resumed .cell:not(.had):not(.next)")
-    assert cells.count() == len(rest) + 1  # and [DONE]
     assert str(cells.first.get_attribute("title")).startswith("8 "), "numbered as in the whole stream"
     cells.first.click()
     window.wait_for_text(".detail .title", "8 step.delta(text)")
@@ -149,7 +153,7 @@ def test_a_dropped_stream_and_its_resume(window: Window) -> None:
     )
     assert abs(cut["x"] - first["x"]) < 12
     window.wait_for_text(".life", "completed")
-    assert window.page.locator(".armed").count() == 0
+    window.wait_for_count(".armed", 0)
     assert "1" in window.text("#run-count")
 
 
@@ -187,7 +191,7 @@ def test_answers_are_queued_failed_and_reset(window: Window) -> None:
     window.page.click("#reset")
     window.page.get_by_role("dialog").get_by_role("button", name="Reset").click()
     window.wait("#hello")
-    assert window.page.locator(".request").count() == 0
+    window.wait_for_count(".request", 0)
     window.create()
     window.wait(".request")
 
@@ -301,7 +305,7 @@ def test_a_chain_is_a_tree_and_polls_are_one_row(window: Window) -> None:
         for _ in range(60):
             client.get(f"{window.url}/v1beta/interactions/{first}")
     window.wait_for_text(".request", "× 60")
-    assert window.page.locator(".request").count() == 3
+    window.wait_for_count(".request", 3)
 
 
 def test_a_poll_with_a_finding_leaves_the_row_of_the_others(open_window: Callable[..., Window]) -> None:
@@ -313,7 +317,7 @@ def test_a_poll_with_a_finding_leaves_the_row_of_the_others(open_window: Callabl
         for _ in range(8):
             client.get(f"{window.url}/v1beta/interactions/{first}")
     window.wait(".request:nth-child(9) .wrong")
-    assert window.page.locator(".request .wrong").count() == 8
+    window.wait_for_count(".request .wrong", 8)
     assert "×" not in window.text("#rows")
     numbers = window.page.eval_on_selector_all(".request", "rows => rows.map((row) => row.dataset.n)")
     assert numbers == [str(number) for number in range(1, 10)]
@@ -329,6 +333,55 @@ def test_a_finding_is_shown_at_its_event(open_window: Callable[..., Window]) -> 
     window.wait_for_text(".finding", "stream.start-before/never (MUST)")
     assert str(window.page.get_attribute(".finding a", "href")).startswith("https://")
     assert window.find_violations() == []
+
+
+def test_a_missing_event_is_drawn_and_opens_what_should_have_come(open_window: Callable[..., Window]) -> None:
+    """The event that a resume skipped is a dashed cell; its details are of the response that has it."""
+    window = open_window("resume-skips-one")
+    window.wait("#live:not(.waiting)")
+    name = window.create(background=True)["id"]
+    httpx.post(f"{window.url}/__harness__/faults", headers=KEYED, json={"plan": "event:8,rst"})
+    events, _ = window.read(f"{name}?stream=true")
+    cursor = next(event["event_id"] for event in reversed(events) if event.get("event_id"))
+    window.read(f"{name}?stream=true&last_event_id={cursor}")
+    assert window.page.locator(".cell.missing:not(.legend .cell)").count() == 0
+    window.read(f"{name}?stream=true")
+    cell = window.page.locator(".resumed .cell.missing.bad")
+    cell.wait_for(timeout=10_000)
+    assert cell.get_attribute("title") == "8 never came"
+    window.wait_for_count(".request .wrong", 1)
+    window.wait_for_count(".resumed .wrong", 1)
+    cell.click()
+    window.wait_for_text(".detail .title", "8 step.delta")
+    window.wait_for_text(".detail h3", "What should have come")
+    assert window.find_violations() == []
+
+
+def test_requests_are_searched_and_filtered(window: Window) -> None:
+    """Words and kinds narrow the list, the slash key leads there, and clearing brings all back."""
+    window.create(input="One.")
+    window.create(stream=True)
+    window.wait_for_text(".end", "14 events")
+    window.wait_for_count(".request:visible", 2)
+    window.page.keyboard.press("/")
+    window.page.keyboard.type("one.")
+    window.wait_for_text("#matches", "1 shown")
+    window.wait_for_count(".request:visible", 1)
+    window.page.fill("#query", "")
+    window.page.select_option("#kind", "stream")
+    window.wait_for_text("#matches", "1 shown")
+    window.page.select_option("#kind", "")
+    window.wait_for_count(".request:visible", 2)
+
+
+def test_a_notice_covers_nothing(window: Window) -> None:
+    """It has a line of its own, which is there before it and does not move what is below."""
+    place = "document.querySelector('.panes').getBoundingClientRect().top"
+    before = window.page.evaluate(place)
+    window.page.click("#hold")
+    window.wait_for_text("#toast", "Background runs are held")
+    box = window.page.locator("#toast").bounding_box()
+    assert window.page.evaluate(place) == before >= box["y"] + box["height"]
 
 
 def test_what_came_over_the_wire_is_text(window: Window) -> None:
@@ -395,7 +448,7 @@ def test_a_lost_connection_comes_back(window: Window) -> None:
     window.server.close()
     window.wait_for_text("#live", "connection lost")
     assert window.page.is_disabled("#drop")
-    assert window.page.locator(".request").count() == 1
+    window.wait_for_count(".request", 1)
     window.server.enter_context(ServerThread(window.bench.service, port=port, clock=window.bench.emulator.clock))
     window.create(input="Missed.")
     window.wait("#live:not(.waiting)")

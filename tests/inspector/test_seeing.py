@@ -104,7 +104,37 @@ def test_what_several_answers_show_is_found(new_bench: Callable[..., Bench]) -> 
     cursor = quote(page.all("event")[-1]["cursor"], safe="")
     bench.send("GET", f"/v1beta/interactions/{name}?stream=true&last_event_id={cursor}")
     bench.send("GET", f"/v1beta/interactions/{name}")
-    assert [finding["rule"] for told in page.all("findings") for finding in told["findings"]] == ["stream.text"]
+    (told,) = page.all("findings")
+    (finding,) = told["findings"]
+    assert (finding["rule"], told["n"], finding["shown_by"]) == ("stream.text", 3, 4)
+
+
+def test_a_missing_event_has_its_place_when_the_stream_is_read_again(new_bench: Callable[..., Bench]) -> None:
+    """A whole stream that comes later moves the events of the resume, and the finding stands at the resume."""
+    bench = new_bench("resume-skips-one")
+    page = bench.open()
+    name = json.loads(bench.create(background=True).body)["id"]
+    bench.control("POST", "faults", {"plan": "event:8,rst"})
+    bench.send("GET", f"/v1beta/interactions/{name}?stream=true")
+    cursor = quote(page.all("event")[-1]["cursor"], safe="")
+    bench.send("GET", f"/v1beta/interactions/{name}?stream=true&last_event_id={cursor}")
+    assert [event["c"] for event in page.all("event") if event["n"] == 3][:2] == [8, 9], "nobody knows better"
+    bench.send("GET", f"/v1beta/interactions/{name}?stream=true")
+    (moved,) = page.all("columns")
+    assert (moved["n"], moved["columns"]) == (3, [9, 10, 11, 12, 13])
+    (told,) = page.all("findings")
+    assert (told["n"], told["findings"][0]["event"], told["findings"][0]["shown_by"]) == (3, 0, 4)
+    late = bench.open()
+    assert [event["c"] for event in late.all("event") if event["n"] == 3] == moved["columns"]
+
+
+def test_a_status_does_not_go_back_because_a_stream_is_read_again(bench: Bench) -> None:
+    """A replayed stream begins with in_progress, and the run stays completed."""
+    page = bench.open()
+    name = json.loads(bench.create(background=True).body)["id"]
+    for _ in range(2):
+        bench.send("GET", f"/v1beta/interactions/{name}?stream=true")
+    assert [status for status, _ in page.all("run")[-1]["statuses"]] == ["in_progress", "completed"]
 
 
 def test_a_refused_client_is_no_finding(bench: Bench) -> None:

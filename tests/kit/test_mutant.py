@@ -29,8 +29,11 @@ def test_mutants_are_collected_in_order() -> None:
 
 @pytest.mark.parametrize(("bad", "message"), [
     (mutant(""), "a mutant of 'area' has no id: give it a short name such as 'status-missing'"),
-    (mutant("a", ""), "the mutant 'a' has the summary '': say in one sentence, with a full stop, what is wrong"),
-    (mutant("a", "Wrong"), "the mutant 'a' has the summary 'Wrong': say in one sentence, with a full stop"),
+    (mutant("a", ""), "the mutant 'a' has the summary '': describe its defect in one sentence with a period"),
+    (
+        mutant("a", "Wrong"),
+        "the mutant 'a' has the summary 'Wrong': describe its defect in one sentence with a period",
+    ),
 ])  # fmt: skip
 def test_a_mutant_that_is_not_described_is_refused(bad: Mutant[type[list[int]]], message: str) -> None:
     """A row without an id or a sentence on what is wrong raises ValueError and says what to do."""

@@ -150,7 +150,13 @@ def test_unused_and_stale(pytester: pytest.Pytester, live: Emulator) -> None:
     )
     result = run(pytester, "--interactions-max-age", "30")
     result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["*interactions cassettes*", "*not played*", "*recorded 2020-01-01*"])
+    result.stdout.fnmatch_lines(
+        [
+            "*interactions cassettes*",
+            "*test_it.yaml: 1 of 2 not replayed: GET /v1beta/interactions/*",
+            "*recorded 2020-01-01*",
+        ]
+    )
 
 
 def test_filters_of_vcr_config(pytester: pytest.Pytester, live: Emulator) -> None:
@@ -234,3 +240,29 @@ def test_names_with_dots(pytester: pytest.Pytester, live: Emulator, name: str) -
     toy(pytester, f"{name!r}, record_mode='once'")
     run(pytester).assert_outcomes(passed=1)
     assert (pytester.path / "cassettes" / "test_app" / "gemini-3.5-flash.yaml").is_file()
+
+
+UNUSED = """
+import pytest
+
+@pytest.mark.interactions_cassette("old.yaml"OPTIONS)
+def test_it(interactions_cassette):
+    assert interactions_cassette.path.exists()
+"""
+
+
+@pytest.mark.parametrize(("options", "outcome"), [("", "failed"), (", allow_unused=True", "passed")])
+def test_a_recording_of_which_nothing_is_played(pytester: pytest.Pytester, options: str, outcome: str) -> None:
+    """The test has tested nothing with it, so it fails, unless that is meant."""
+    emulator = Emulator()
+    fields = Headers([("x-goog-api-key", "k"), ("content-type", "application/json")])
+    body = b'{"input": "Hi", "model": "gemini-3.5-flash"}'
+    exchange = ServiceDriver(emulator, emulator.clock).send(Request("POST", "/v1beta/interactions", fields, body))
+    path = pytester.path / "cassettes" / "test_app" / "old.yaml"
+    path.parent.mkdir(parents=True)
+    save(path, [Recording.of(exchange)])
+    pytester.makepyfile(test_app=UNUSED.replace("OPTIONS", options))
+    result = run(pytester)
+    assert result.parseoutcomes() == {outcome: 1}
+    said = "the test replayed none of its 1 recorded answer" in result.stdout.str()
+    assert said is (outcome == "failed")

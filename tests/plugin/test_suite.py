@@ -130,7 +130,7 @@ def test_an_entry_that_names_no_check_is_stale(pytester: pytest.Pytester) -> Non
     stale = run(pytester, *selection, "--interactions-baseline", str(path))
     assert (stale.parseoutcomes()["failed"], stale.ret) == (1, 1)
     assert stale.parseoutcomes()["passed"] > 0
-    stale.stdout.fnmatch_lines(["*entry is stale: no check is named 'create.stattus'*create.status*"])
+    stale.stdout.fnmatch_lines(["*entry is stale: no check has the id 'create.stattus'*create.status*"])
 
 
 def test_without_a_target(pytester: pytest.Pytester) -> None:

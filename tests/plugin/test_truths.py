@@ -108,7 +108,7 @@ def test_it(interactions_dropped_stream, client):
 """,
     )
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*had begun to read an interaction by its id, then posted a create*"])
+    result.stdout.fnmatch_lines(["*the client read an interaction by its id, then sent a create*"])
 
 
 UNMET = {

@@ -11,9 +11,14 @@ import jsonschema
 import pytest
 
 from harness.engine import workers
+from harness.engine.decide import Policy, decide
+from harness.engine.events import PhaseFinished, Planned, RunFinished, TargetInfo
 from harness.engine.execute import play
+from harness.engine.kill_matrix import NOTICED, REFERENCE, UNPROVED
+from harness.engine.results import KillRow
 from harness.interactions import INTERACTIONS
-from harness.outcome import Accounted
+from harness.outcome import Accounted, Exit, Finding, Observation, Outcome
+from harness.report.commands.mutants import MutantsPresentation
 from harness.report.commands.presentation import PresentedRun
 from harness.report.formats import FORMATS, render
 from harness.resources import folder
@@ -115,3 +120,59 @@ def test_badge_is_never_green_by_mistake(service: toys.ToyService, colour: str, 
     badge = json.loads(render("badge", told(service)))
     assert (badge["color"], badge["message"]) == (colour, message)
     assert badge["schemaVersion"] == 1
+
+
+def mutant_run() -> PresentedRun:
+    """A finished run of three mutants: two are killed, one survives."""
+    state = PresentedRun(INTERACTIONS, presentation=MutantsPresentation(), revision="2026-05-20")
+    state.target = TargetInfo(name="mutants")
+    state.planned = Planned(3, 0)
+    state.phases = [
+        PhaseFinished(name=REFERENCE, counts={"checks": 9}, notes=()),
+        PhaseFinished(name=UNPROVED, counts={}, notes=()),
+    ]
+    rows = [KillRow("a", ("get.ok",)), KillRow("b", ("get.ok", "get.odd")), KillRow("c", ())]
+    results = tuple(
+        decide(
+            NOTICED,
+            Observation.of([] if row.killers else [Finding(NOTICED.id, "no check reports it")]),
+            Policy(),
+            result_id=row.mutant,
+            show=lambda _, row=row: (row,),
+        )
+        for row in rows
+    )
+    state.finished = RunFinished(results, 1.0, Exit.FAILED)
+    return state
+
+
+def test_a_run_of_mutants_counts_mutants_everywhere() -> None:
+    """Totals, badge, Markdown and page have one noun and one set of words."""
+    state = mutant_run()
+    assert state.totals == "3 mutants in 1.0 s: 1 survived, 2 killed."
+    badge = json.loads(render("badge", state))
+    assert (badge["label"], badge["message"]) == ("mutants", "1 of 3 mutants survived")
+    markdown = render("markdown", state)
+    assert "| outcome | mutants |" in markdown
+    assert "| survived | 1 |\n| killed | 2 |" in markdown
+    page = render("html", state)
+    assert 'aria-label="All 3 mutants: 1 survived, 2 killed"' in page
+    assert "<dt>API revision</dt><dd>2026-05-20</dd>" in page
+
+
+def test_a_page_of_one_check_does_not_carry_the_others() -> None:
+    """What the options left out is counted, and has neither a row nor a link; the JSON report has all."""
+    state = told()
+    _, finished = state.whole()
+    one = next(result for result in finished.results if result.outcome is Accounted.PASSED)
+    left_out = tuple(
+        decide(
+            one.rule, Observation(Outcome.EXCLUDED, reason="not asked for"), Policy(), result_id=f"left.out-{n}"
+        )
+        for n in range(350)
+    )
+    state.finished = replace(finished, results=(one, *left_out))
+    page = render("html", state)
+    assert "left.out-" not in page
+    assert '<span class="n">350</span>' in page
+    assert render("json", state).count("left.out-") >= 350

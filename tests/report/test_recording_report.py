@@ -47,14 +47,14 @@ def session() -> RecordingSession:
 
 def test_a_drift_is_shown_once_however_many_scenarios_show_it() -> None:
     """A drift seen in several scenarios is shown once, while each scenario states how many it has."""
-    finding = Finding("usage.types", "a token count is no count")
+    finding = Finding("usage.types", "a token count is not a non-negative integer")
     news = Recorded("a", ScenarioState.RECORDED, exchanges=3, findings=(finding, finding), drifts=RENAMED)
     said = reported(news, Recorded("b", ScenarioState.RECORDED, exchanges=1, findings=(finding,), drifts=RENAMED))
     assert said.splitlines() == [
-        "a: recorded, 3 exchanges, 2 findings, 1 drift of shape",
-        "  usage.types a token count is no count",
+        "a: recorded, 3 exchanges, 2 findings, 1 structural drift",
+        "  usage.types a token count is not a non-negative integer",
         f"  SHAPE    {next(iter(RENAMED.shape))}",
-        "b: recorded, 1 exchange, 1 finding, 1 drift of shape",
+        "b: recorded, 1 exchange, 1 finding, 1 structural drift",
     ]
 
 
@@ -62,7 +62,7 @@ def test_a_drift_is_shown_once_however_many_scenarios_show_it() -> None:
     ("result", "line"),
     [
         (Recorded("a", ScenarioState.RECORDED, exchanges=4), "recorded, 4 exchanges"),
-        (Recorded("a", ScenarioState.RECORDED, drifts=Drifts(2)), "recorded, no drift of shape"),
+        (Recorded("a", ScenarioState.RECORDED, drifts=Drifts(2)), "recorded, no structural drift"),
         (
             Recorded("a", ScenarioState.FAILED, "it broke", had_predecessor=True),
             "failed, it broke, the older recording stays",
@@ -94,8 +94,8 @@ def test_progress_and_colour_only_on_a_terminal(monkeypatch: pytest.MonkeyPatch)
 def test_a_wait_is_told() -> None:
     """A wait is announced before it begins, with its length and its reason."""
     out = io.StringIO()
-    RecordingReport(out, Mask()).hear(Waits(12.5, "GET /x was answered 429"))
-    assert out.getvalue() == "waiting 12.5 s, as the target asks: GET /x was answered 429\n"
+    RecordingReport(out, Mask()).hear(Waits(12.5, "GET /x returned 429"))
+    assert out.getvalue() == "waiting 12.5 s, as the target requests: GET /x returned 429\n"
 
 
 def test_the_end_says_how_to_go_on(session: RecordingSession) -> None:

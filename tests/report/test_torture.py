@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from harness.engine.decide import Policy, decide
-from harness.engine.results import ClientRun, Reproduction, Result
+from harness.engine.events import PhaseFinished, RunFinished, TargetInfo
+from harness.engine.results import ClientRun, Reproduction, Result, WireMoment
 from harness.interactions import INTERACTIONS
-from harness.outcome import Finding, Observation
-from harness.report.commands.torture import group_lines, strip_lines
+from harness.outcome import Exit, Finding, Observation
+from harness.report.causes import find_causes
+from harness.report.commands.torture import drop_map, group_lines, map_lines
 from harness.report.run_state import RunState
 from harness.rules import ROWS
+from harness.wire.stream_picture import picture_lines
 from tests.benches.client.cases import new_case
 
 RECOVERS = ROWS["client.recovers"].rule
@@ -26,10 +29,21 @@ Node.js v20.20.2
 """
 
 
-def ended(number: int, plan: str, words: str = "") -> Result:
+def ended(
+    number: int, plan: str, words: str = "", *, moments: tuple[WireMoment, ...] = (), event: int = 0
+) -> Result:
     """A case in which the client gave up."""
     case = new_case(plan=plan)
-    run = ClientRun(number=number, name=plan, settings={}, row=case.row, outcome="reported", event=0, stderr=words)
+    run = ClientRun(
+        number=number,
+        name=plan,
+        settings={},
+        row=case.row,
+        outcome="reported",
+        event=event,
+        stderr=words,
+        moments=moments,
+    )
     return decide(
         RECOVERS,
         Observation.of([Finding(RECOVERS.id, "gave up", code=f"{RECOVERS.id}/reported")]),
@@ -39,10 +53,55 @@ def ended(number: int, plan: str, words: str = "") -> Result:
     )
 
 
-def test_strips_are_in_the_order_of_the_cases() -> None:
-    """Strips are in the order of the cases, whichever case ended first."""
-    lines = list(strip_lines([ended(1, "event:0,end"), ended(0, "event:0,rst")], 1))
-    assert [line.split()[0] for line in lines[:2]] == ["rst", "end"]
+def test_a_cause_counts_rules_and_then_cases() -> None:
+    """One rule that several cases break is one rule; a case more changes only the number of cases."""
+
+    whole = ROWS["client.whole"].rule
+    lost = Observation.of([Finding(whole.id, "lost a word")])
+    cases = [decide(whole, lost, Policy(), result_id=f"client.whole[{number}]") for number in range(3)]
+    counts = [[cause.counts for cause in find_causes(run_of_cases(*cases[:most]))] for most in (1, 3)]
+    assert counts == [["1 MUST rule broken"], ["1 MUST rule broken in 3 cases"]]
+
+
+def test_the_map_of_drops_is_in_the_order_of_the_cases() -> None:
+    """Rows are in the order of the cases, whichever case ended first; the legend has the words of the signs."""
+    drops = drop_map(run_of_cases(ended(1, "event:0,end"), ended(0, "event:0,rst")))
+    assert drops is not None
+    assert [row.name for row in drops.rows] == ["rst", "end"]
+    lines = list(map_lines(drops))
+    assert [line.split() for line in lines[:2]] == [["rst", "e"], ["end", "e"]]
+    assert lines[2].endswith(": e reported")
+
+
+def test_a_cell_of_the_map_has_the_picture_of_its_worst_case() -> None:
+    """What the client received stands in the columns of the whole stream; what never came is drawn."""
+    moments = (
+        WireMoment(at=0.0, request="GET /x", answer="200", fault="rst", columns=(0, 1, 2), broke="rst in body"),
+        WireMoment(at=0.1, request="GET /x", answer="200", columns=(2, 4), start=3),
+    )
+    drops = drop_map(run_of_cases(ended(0, "event:3,rst", moments=moments), events=6))
+    assert drops is not None
+    (cell,) = [cell for row in drops.rows for cell in row.cells if cell is not None]
+    assert cell.picture is not None
+    assert list(picture_lines(cell.picture))[:2] == ["request 1  ooox", "request 2  ..2_o_"]
+    assert cell.command
+
+
+def test_a_long_stream_has_a_map_of_forty_columns() -> None:
+    """Several events share a column, and a case stands in the column of its event."""
+    drops = drop_map(run_of_cases(ended(0, "event:399,rst", event=399), events=400))
+    assert drops is not None
+    assert len(drops.columns) <= 40
+    assert [n for n, cell in enumerate(drops.rows[0].cells) if cell is not None] == [len(drops.columns) - 1]
+
+
+def run_of_cases(*results: Result, events: int = 1) -> RunState:
+    """A finished run with these cases."""
+    state = RunState(INTERACTIONS)
+    state.target = TargetInfo(name="client")
+    state.phases = [PhaseFinished(name="plain", counts={"events": events}, notes=("text",))]
+    state.finished = RunFinished(results, 1.0, Exit.FAILED)
+    return state
 
 
 def test_the_error_is_shown_that_a_dump_follows() -> None:

@@ -30,6 +30,7 @@ NO_PLACES = {
     "empty-ok": "a flag",
     "cuts": "a fault plan",
     "offline": "a flag that installs less",
+    "same-target": "a flag",
 }
 """Options that only read like a place, and what they are."""
 
@@ -161,6 +162,9 @@ def test_without_a_key_a_folder_names_its_target(repository: Path, monkeypatch: 
     [
         "https://googleapis.com.evil.example",
         "https://evilgoogleapis.com",
+        "https://storage.googleapis.com/bucket-of-a-stranger",
+        "https://a.generativelanguage.googleapis.com",
+        "https://aiplatform.googleapis.com.evil.example",
         "https://127.0.0.1.evil.example",
         "https://localhost.evil.example",
         "https://127.0.0.1@evil.example",

@@ -140,7 +140,7 @@ def test_a_key_crosses_no_network_in_plain_text(
 ) -> None:
     """A key is not sent over plain HTTP to another machine, even if the user names it."""
     assert main(["check", url]) == 2
-    assert f"the key would cross the network in plain text to {url}" in capsys.readouterr().err
+    assert f"the key would be sent in plain text to {url}" in capsys.readouterr().err
 
 
 def test_a_target_on_this_machine_gets_the_key(repository: Path) -> None:

@@ -6,13 +6,13 @@ Layer 5.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.benches.client.case_workers import CaseQueue, CaseServer, CaseWorkers, PlayedCase, play_case
-from harness.benches.client.cases import Case, events_in
+from harness.benches.client.cases import Case
 from harness.benches.client.judgement.attempt import ClientAttempt
 from harness.benches.client.judgement.case_results import CaseResults, judge_case
 from harness.benches.client.judgement.outcome import result_id
@@ -33,6 +33,7 @@ from harness.engine.traffic.deadline import Timer
 from harness.kit.api import Api
 from harness.outcome import Severity, UsageFault, Verdict
 from harness.outcome.words import format_count, shorten
+from harness.wire.sse import events_in
 
 UNDISTURBED = "without a drop"
 """The phase in which the client reads the stream without a fault."""
@@ -52,10 +53,11 @@ class TortureOptions:
     """How to play the cases, and how strictly to judge them.
 
     `jobs` clients play at a time, each case bounded by `seconds` and what the client takes without a fault. After
-    `enough` equal failures of one kind its other cases are left out; 0 leaves none out. `undisturbed` is played
-    first (None: the first case without its plan). A reproduction runs `command` with the options `repeated`.
+    `enough` equal failures of one kind its other cases are left out; 0 leaves none out. `undisturbed` is run
+    first (None: the first case without its plan). A reproduction runs `command` with the options `repeated`. A
+    finding whose rule or code is `allowed` only warns.
 
-    After `deadline` seconds the run ends with what it has. With `shard`, only that part of the cases is played;
+    After `deadline` seconds the run ends with what it has. With `shard`, only that part of the cases is run;
     `shard_seconds` are what an earlier run took, by the ids of results.
     """
 
@@ -70,6 +72,7 @@ class TortureOptions:
     policy: Policy = field(default_factory=Policy)
     command: tuple[str, ...] = ("CMD",)
     repeated: tuple[str, ...] = ()
+    allowed: Collection[str] = ()
     client: TargetInfo = field(default_factory=lambda: TargetInfo(name="client"))
 
 
@@ -78,7 +81,7 @@ def torture(
 ) -> Generator[RunEvent, None, None]:
     """Play `cases`, at least one.
 
-    Results come in the order in which the cases end. The stream without a fault is played first; raises UsageFault
+    Results come in the order in which the cases end. The stream without a fault is run first; raises UsageFault
     if the client cannot read even that. Closing the generator stops the clients.
     """
     options = options or TortureOptions()
@@ -107,6 +110,7 @@ def torture(
         command=options.command,
         repeated=options.repeated,
         usual=len(undisturbed.attempt.received),
+        allowed=options.allowed,
     )
     with closing(iter(workers)) as ended:
         for played in ended:
@@ -129,7 +133,7 @@ def torture(
 
 def format_halt(seconds: float, left: int) -> str:
     """Why a run ended before it was through."""
-    return f"its {seconds:g} s were up (--deadline), and {format_count(left, 'case')} had not been played"
+    return f"its {seconds:g} s were up (--deadline), and {format_count(left, 'case')} had not been run"
 
 
 def _choose_cases(cases: Sequence[Case], options: TortureOptions) -> list[tuple[int, Case]]:
@@ -168,7 +172,7 @@ def _run_undisturbed(
         client.close()
     finding = judge_case(played.attempt, played.ended, asked_for_ever=played.asked_for_ever).finding
     if finding is not None and finding.severity is Severity.BROKEN:
-        raise UsageFault(_cannot_read(played, finding.message))
+        raise UsageFault(describe_unreadable(played, finding.message))
     return played
 
 
@@ -176,7 +180,7 @@ def _describe_undisturbed(played: PlayedCase) -> PhaseFinished:
     """The first note is the text that the client has to end up with."""
     drop, ended = played.attempt, played.ended
     counts = {"events": len(drop.events), "characters": len(drop.text)}
-    stray = (f"this line on its standard output is no answer: {line}" for line in ended.stray)
+    stray = (f"this line on its standard output is not a result: {line}" for line in ended.stray)
     notes = (drop.text, *_list_not_done(drop), *stray)
     return PhaseFinished(name=UNDISTURBED, seconds=ended.seconds, counts=counts, notes=notes)
 
@@ -184,24 +188,25 @@ def _describe_undisturbed(played: PlayedCase) -> PhaseFinished:
 def _list_not_done(drop: ClientAttempt) -> Iterator[str]:
     """What the mode asks for and the client did not do, so that nothing can befall it."""
     if drop.case.mode.creates and not any(one.is_create for one in drop.received):
-        yield f"mode {drop.case.mode.name} asks for a create, and the client sent none: none is put to the test"
+        yield f"mode {drop.case.mode.name} needs a create, but the client sent none"
 
 
-def _cannot_read(played: PlayedCase, problem: str) -> str:
+def describe_unreadable(played: PlayedCase, problem: str) -> str:
+    """Why nothing can be said of a client that fails without any fault."""
     drop, ended = played.attempt, played.ended
     refused = [one for one in drop.received if one.status >= 400]
     wire = drop.wire() or [f"nothing: does it use {drop.api.load_client_model().words.base_url}?"]
     lines = [
-        f"already without any drop the client {problem}; so nothing can be said of drops",
+        f"already without any fault the client {problem}; so the fault cases prove nothing",
         *(
-            f"  it was refused:     {one.request.method} {one.request.raw_path}: {one.status}, {one.error}"
+            f"  rejected:           {one.request.method} {one.request.raw_path}: {one.status}, {one.error}"
             for one in refused[:1]
         ),
-        f"  it has to end with: {drop.text!r}",
-        f"  it ended with:      {_start(ended.collected)}",
+        f"  expected result:    {drop.text!r}",
+        f"  actual result:      {_start(ended.collected)}",
         *(f"  on the wire:        {line}" for line in wire),
         *(f"  {line}" for line in _quote_frame(drop)),
-        *(f"  no answer:          {line}" for line in ended.stray),
+        *(f"  no result:          {line}" for line in ended.stray),
         *(f"  standard error:     {line}" for line in ended.words.splitlines()[-5:]),
     ]
     return "\n".join(lines)

@@ -16,9 +16,11 @@ from harness.kit.api import Api
 from harness.kit.client_model import ClientMode, ClockedService
 from harness.outcome import UsageFault
 from harness.wire import Chunk, Clock, Decoder, Pause, Piece, Response, Service, StreamProtocol
-from harness.wire.json_value import object_or_none
+from harness.wire.sse import events_in
 
-EVENT_IDS = ("all", "deltas", "sparse", "none")
+EVENT_IDS = ("all", "deltas", "sparse", "none", "odd")
+_ODD_IDS: Mapping[str, Any] = {"event_ids": "all", "platform": "any"}
+"""Settings of a service whose ids contain `+`, `/` and `=`, as those of other platforms do."""
 _UNMARKED = frozenset({"text", "times"})
 """Keys of a script that all cases of a run share, so that no case is named by them."""
 
@@ -28,11 +30,11 @@ class Case:
     """What a client is asked to do, and the faults that it meets: `plan` is in the grammar of docs/faults.md.
 
     `script` is what the service answers, and `further` what it answers to creates that continue another run;
-    None: what the mode says. A `scenario` file takes the place of both. `refusal` is the answer to creates
+    None: that of the mode. A `scenario` file takes the place of both. `refusal` is the answer to creates
     that name a previous run, and `settings` are further ones of the service; only incidents have them.
     `contract` is the one by which the stream is served and read; None: the current one, or what the cassette
-    states. `kind` names the part of a set that the case belongs to, "" for one that somebody asked for. If it
-    is `hopeless`, all that a client can do is to report a failure; only its kind or its incident says so.
+    states. `kind` names the part of a set that the case belongs to, "" for a requested one. If it
+    is `hopeless`, all that a client can do is to report a failure; only its kind or its incident states this.
     `incident` names one that the case plays; `speed` is how much faster than the machine's its clock runs.
     """
 
@@ -144,7 +146,9 @@ def recorded_stream(path: str, protocol: StreamProtocol) -> tuple[Player, str]:
         if stream.whole:
             others = [recording for recording in recordings if not recording.events]
             return Player([stream.recording, *others], protocol, mode="resume"), found
-    raise UsageFault(f"{path} holds no whole stream of a stored interaction: record one that was not dropped")
+    raise UsageFault(
+        f"{path} contains no complete stream of a stored interaction: record one that was not dropped"
+    )
 
 
 # The source of a stream that will drop: a run of the reference service, or a recording.
@@ -174,7 +178,11 @@ class StreamSource:
             further=case.further_answer,
             refusal=case.refusal,
             scenario=case.scenario,
-            settings={"event_ids": case.event_ids, "resume": case.resume, **case.settings},
+            settings={
+                **(_ODD_IDS if case.event_ids == "odd" else {"event_ids": case.event_ids}),
+                "resume": case.resume,
+                **case.settings,
+            },
         )
 
     def _play(self, cassette: str) -> None:
@@ -215,11 +223,6 @@ def _build_key(case: Case) -> tuple[str | None, ...]:
     further = case.further_answer
     scripts = json.dumps([case.answer, further, case.refusal, case.settings], sort_keys=True, default=dict)
     return case.event_ids, case.resume, case.cassette, case.scenario, scripts
-
-
-def events_in(data: bytes) -> list[dict[str, Any]]:
-    """The decoded events in the bytes of a stream; frames that hold no JSON object are left out."""
-    return [event for frame in Decoder().feed(data) if (event := object_or_none(frame.data)) is not None]
 
 
 def whole_stream(api: Api, case: Case, seed: int = 0) -> bytes:

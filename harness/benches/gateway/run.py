@@ -95,7 +95,7 @@ def select_rules(catalogue: RelayCatalogue, only: Sequence[str]) -> list[Check]:
     names = [check.id for check in catalogue.checks]
     for glob in only:
         if not fnmatch.filter(names, glob):
-            raise UsageFault(f"no rule is named {glob!r}{did_you_mean(glob, names)}")
+            raise UsageFault(f"no rule has the id {glob!r}{did_you_mean(glob, names)}")
     wanted = {name for glob in only for name in fnmatch.filter(names, glob)}
     return [check for check in catalogue.checks if not only or check.id in wanted]
 
@@ -107,23 +107,23 @@ def reach(bench: GatewayBench) -> None:
     if status is None:
         ending = relayed.client.ending
         why = ending.detail if ending.how is not How.REFUSED else ""
-        raise TargetFault(f"the gateway gave {_describe_answer(relayed.client)}: {why or 'is it running?'}")
+        raise TargetFault(f"the gateway returned {_describe_answer(relayed.client)}: {why or 'is it running?'}")
     if relayed.upstream or relayed.misrouted:
         return
     if why := explain_wrong_call(relayed.client):
-        raise TargetFault(f"the gateway answered {_describe_answer(relayed.client)}: {why}")
+        raise TargetFault(f"the gateway returned {_describe_answer(relayed.client)}: {why}")
     if status in (401, 403):
-        raise TargetFault(f"the gateway refuses the key: {_describe_answer(relayed.client)} (--api-key KEY)")
+        raise TargetFault(f"the gateway rejects the key: {_describe_answer(relayed.client)} (--api-key KEY)")
     raise TargetFault(
-        f"a create was answered, but nothing arrived upstream: {_describe_answer(relayed.client)}\n"
-        "is the gateway configured to ask the upstream that was printed?"
+        f"a create returned a response, but no request arrived upstream: {_describe_answer(relayed.client)}\n"
+        "is the gateway configured to use the printed upstream?"
     )
 
 
 def _describe_answer(exchange: Exchange) -> str:
     """Status and the beginning of the body, in one line."""
     if exchange.status is None:
-        return f"no answer ({exchange.ending.words})"
+        return f"no response ({exchange.ending.words})"
     body = exchange.body[:_SHOWN].decode("utf-8", "replace")
     return shorten(" ".join((str(exchange.status), *body.split())), _SHOWN)
 
@@ -302,7 +302,7 @@ class ExerciseRunner:
             return Observation.untestable("not tried", Because.NOT_TRIED, "not tried")
         silent = not all(relayed.answered for relayed in check.select(results))
         if said.outcome is Outcome.UNTESTABLE and silent:
-            return Observation.untestable(said.reason, Because.NO_ANSWER, "no answer", said.remedy)
+            return Observation.untestable(said.reason, Because.NO_ANSWER, "no response", said.remedy)
         return said
 
     def _judge(self, check: Check, results: dict[str, RelayedExchange]) -> Observation:
@@ -330,15 +330,15 @@ def parts_of(check: Check) -> tuple[Exercise, ...]:
 def _why(silent: Sequence[RelayedExchange], unfinished: int, exercises: int, ended: str) -> str:
     """Why a run stopped early, and what to do about it; `ended`: how the gateway's process did, if it did."""
     exchange = silent[0].client
-    came = "no answer" if exchange.status is None else f"an answer ({exchange.status}) without an end"
+    came = "no response" if exchange.status is None else f"a response ({exchange.status}) without an end"
     if exchange.complete:
-        came = f"a failure of the gateway's own ({exchange.status})"
+        came = f"a failure of the gateway ({exchange.status})"
     also = f", nor had the next {len(silent) - 1}" if len(silent) > 1 else ""
-    left = f"{unfinished} of {format_count(exercises, 'trial')} not made, or not to the end"
+    left = f"{unfinished} of {format_count(exercises, 'trial')} not run, or not completed"
     if ended:
-        return f"{ended}: the passage {silent[0].name} was its last ({exchange.ending.words}); {left}"
+        return f"{ended}: the exchange {silent[0].name} was its last ({exchange.ending.words}); {left}"
     return (
-        f"the passage {silent[0].name} had {came} ({exchange.ending.words}){also}, nor had a plain create, "
-        f"which the gateway had answered before; {left}. See what the gateway logged then; if it is only slow, "
-        "allow more with --timeout"
+        f"the exchange {silent[0].name} had {came} ({exchange.ending.words}){also}, nor had a plain create, "
+        f"which the gateway accepted before; {left}. Read the log of the gateway; if it is only slow, "
+        "raise --timeout"
     )

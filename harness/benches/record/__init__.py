@@ -1,6 +1,6 @@
 """Makes recordings: a recorder between any client and a target, and sessions that record a library of scenarios.
 
-Layer 5. Clients talk to `recorder`. A `session` plays `scenarios` through its own `driver`, and `proof` says
+Layer 5. Clients talk to `recorder`. A `session` runs `scenarios` through its own `driver`, and `proof` decides
 whether the result may be kept.
 """
 

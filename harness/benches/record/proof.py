@@ -66,7 +66,7 @@ def problem_of(played: PlayedExercise, summary: Summary, *, reached: bool) -> Re
             return problem
     if summary.unanswered:  # though the driver asked again on a fresh connection
         return RecordingProblem(
-            ScenarioState.FAILED, f"a connection to the target broke: {_explain_loss(summary)}"
+            ScenarioState.FAILED, f"a connection to the target was dropped: {_explain_loss(summary)}"
         )
     if summary.unrecorded:
         return RecordingProblem(ScenarioState.UNFAITHFUL, summary.unrecorded[0])
@@ -90,7 +90,7 @@ def _problem_with(exchange: Exchange) -> RecordingProblem | None:
     if not exchange.complete and exchange.ending.by is not By.CLIENT:
         request, how = exchange.request, exchange.ending.words
         return RecordingProblem(
-            ScenarioState.FAILED, f"the answer to {request.method} {request.raw_path} broke off: {how}"
+            ScenarioState.FAILED, f"the response to {request.method} {request.raw_path} was truncated: {how}"
         )
     return None
 
@@ -106,7 +106,7 @@ def _explain_refusal(first: Exchange, summary: Summary) -> str:
 
 def _explain_loss(summary: Summary) -> str:
     """Why there was no answer, as the recorder saw it: it is nearer to the target than the driver."""
-    return summary.unanswered[0] if summary.unanswered else "the recorder hung up"
+    return summary.unanswered[0] if summary.unanswered else "the recorder disconnected"
 
 
 def may_be_recorded(exchange: Exchange) -> bool:
@@ -125,7 +125,7 @@ def replay_difference(
     finally:
         driver.close()
     if player.misses:
-        return f"its replay lacks an answer: {player.misses[0]}"
+        return f"its replay lacks a response: {player.misses[0]}"
     if len(again) != len(seen):
         return f"its replay takes {format_count(len(again), 'exchange')} instead of {len(seen)}"
     for number, (before, after) in enumerate(zip(seen, again, strict=True), 1):
@@ -164,5 +164,5 @@ def refused_since(drifts: Drifts) -> str:
     """The request that the older recording has an answer to and that is refused now; "" if there is none."""
     for drift, labels in drifts.shape.items():
         if drift.place == "status" and drift.before < _REFUSALS <= drift.after:
-            return f"{labels[0]} was answered {drift.before} and is now refused with {drift.after}"
+            return f"{labels[0]} returned {drift.before} and is now rejected with {drift.after}"
     return ""

@@ -40,7 +40,6 @@ from harness.transport.tap.exchange_tracker import STOPPED
 from harness.transport.tap.tap import WAITED_BYTES, Tap
 from harness.wire import By, Chunked, Exchange, Request, Response, Service
 from harness.wire.addresses import find_in_body
-from harness.wire.message import hearing
 from harness.wire.observed_body import AnswerObserver
 
 _SMALL_BYTES = 256 * 1024
@@ -56,8 +55,8 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 class Summary:
     """The result of a recorder's run.
 
-    `replaced` counts redacted secrets by kind. `unrecorded` says what is missing and why. `unanswered` names
-    requests that the target did not answer; they are recorded too, unless it answered none at all: these are
+    `replaced` counts redacted secrets by kind. `unrecorded` lists what is missing and why. `unanswered` names
+    requests without a response; they are recorded too, unless none had a response: these are
     `discarded`, because a file of them would be replayed the next time. `stopped` names requests whose answers
     were still coming at the end.
     """
@@ -95,11 +94,11 @@ class Window(OwnPage, Protocol):
 class Recorder:
     """A context manager; `url` is for the clients, `summary` is complete after the exit.
 
-    `mode` is vcrpy's: `all` records anew, `once` records if there is no file and otherwise only plays, `none` only
+    `mode` is vcrpy's: `all` records again, `once` records if there is no file else only replays, `none` only
     plays, `new_episodes` plays what is there and records the rest. With `all`, or if there is no file yet, clients
     are connected directly to the tap. Exchanges that are not `wanted` pass unrecorded. So do bodies of more than
     `most` bytes, what would make all bodies exceed `most_in_all`, and what cannot be recorded; `warn` is called
-    with these at once, and `hear` with each request before anything is said of it. `no_answer` is called with the
+    with these at once, and `hear` with each request before any message about it. `no_answer` is called with the
     requests that the target does not answer. `secrets` are values to hide that are known from the start. `window`
     sees what passes and has a page of its own. The summary names what cannot be written. Raises CassetteError and
     UsageFault.
@@ -168,9 +167,8 @@ class Recorder:
                 stack.callback(writer.shutdown)
             if not self._adds:
                 self._player = Player(load(self._path).recordings, self._protocol)
-                player = hearing(self._player, self._hear)
-                player = player if window is None else _behind(window, player)
-                self.url = stack.enter_context(ServerThread(player, **self._address)).url
+                player = self._player if window is None else _behind(window, self._player)
+                self.url = stack.enter_context(ServerThread(player, **self._address, hear=self._hear)).url
             elif front:
                 service = self._play_known_or_ask(UpstreamServer(self._listen(stack, {})))
                 if window is not None:
@@ -254,7 +252,7 @@ class Recorder:
             self.summary.unanswered.append(describe_unanswered(exchange))
             self._no_answer(self.summary.unanswered[-1])
         elif wrong := explain_wrong_url(exchange):
-            remark = f"the target answered {exchange.status}: {wrong}"
+            remark = f"the target returned {exchange.status}: {wrong}"
             self.summary.remarks += [remark] if remark not in self.summary.remarks else []
         elif exchange.ending.detail == STOPPED:
             self.summary.stopped.append(_describe(exchange.request))
@@ -286,7 +284,7 @@ def make_folder(folder: Path) -> None:
     except OSError as wrong:
         raise UsageFault(f"no cassette can be written to {folder}: {wrong.strerror}") from None
     if not os.access(folder, os.W_OK):
-        raise UsageFault(f"no cassette can be written to {folder}: it is not ours to write to")
+        raise UsageFault(f"no cassette can be written to {folder}: no permission to write there")
 
 
 def describe_unanswered(exchange: Exchange) -> str:
@@ -323,7 +321,7 @@ def provenance_of(
 def target_class(target: str, api: Api, *, ca_file: str | None = None) -> Target:
     """Whether `target` is the live service, the emulator or another. Only a server on this machine is asked."""
     host = Origin.parse(target).host
-    if any(host == name or host.endswith(f".{name}") for name in api.live_hosts):
+    if api.is_live_host(host):
         return Target.LIVE
     if host not in _LOOPBACK:
         return Target.OTHER

@@ -224,7 +224,7 @@ class RecordingSession:
         drifts = diff_recordings(before, recordings, self.target.api.load_protocol())
         result = replace(result, findings=findings, drifts=drifts)
         if refused := refused_since(drifts):
-            reason = f"{refused}: the older recording stays (delete {path} if that is how it is to be)"
+            reason = f"{refused}: the older recording stays (delete {path} to replace it)"
             return replace(result, state=ScenarioState.REFUSED, reason=reason)
         return result
 
@@ -268,7 +268,7 @@ def refuse_foreign(path: Path, target: Target) -> None:
     for name, kind in (("live", Target.LIVE), ("emulator", Target.EMULATOR)):
         if path.parent.name == name and path.parent.parent.name == "cassettes" and kind is not target:
             raise UsageFault(
-                f"{path.parent} holds recordings of the {name}, this target is {target}: use --cassettes"
+                f"{path.parent} contains recordings of the {name}, but this target is {target}: use --cassettes"
             )
     provenance = load(path).provenance if path.is_file() else None
     if provenance is not None and provenance.target is not target:

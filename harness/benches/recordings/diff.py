@@ -201,9 +201,9 @@ class Drift:
 
     def __str__(self) -> str:
         if self.before == ABSENT:
-            return f"{self.place}: new, {self.after}"
+            return f"{self.place}: added, {self.after}"
         if self.after == ABSENT:
-            return f"{self.place}: gone, was {self.before}"
+            return f"{self.place}: removed, was {self.before}"
         return f"{self.place}: {self.before} → {self.after}"
 
 

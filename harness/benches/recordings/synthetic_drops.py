@@ -11,7 +11,7 @@ from dataclasses import replace
 from harness.cassette import Recording
 from harness.wire import By, How
 
-SYNTHETIC = "synthetic: the client hung up here when this was recorded"
+SYNTHETIC = "synthetic: the client disconnected here when this was recorded"
 
 
 def with_server_endings(recordings: Iterable[Recording], how: str) -> list[Recording]:

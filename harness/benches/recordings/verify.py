@@ -220,9 +220,9 @@ def files_in(paths: Iterable[Path]) -> Iterator[Path]:
 USABLE = Rule(
     id="recording.usable",
     level=Level.MUST,
-    statement="A file is what its name and its first lines claim.",
-    breaks="No player can load it, and nothing says that it proves nothing.",
-    source=Source(Basis.GENERIC, "Recordings", "What `harness verify` reads"),
+    statement="The content of a file matches its name and its first lines.",
+    breaks="No player can load the file, and it silently proves nothing.",
+    source=Source(Basis.GENERIC, "Recordings", "The files of `harness verify`"),
 )
 """What a run says of a file that it cannot use; the id of its result names the file."""
 
@@ -272,8 +272,11 @@ def _by_revision(part: Verified) -> dict[str, int]:
 def _write_facts(facts: CassetteFacts) -> list[str]:
     unknown = facts.unknown_revision
     return [
-        *([f"it states revision {unknown}, which is not known here"] if unknown else []),
-        *(f"entry {number} was edited, or recorded without pieces: they are a guess" for number in facts.edited),
+        *([f"it names the unknown revision {unknown}"] if unknown else []),
+        *(
+            f"entry {number} was edited, or recorded without chunks: the chunks are a guess"
+            for number in facts.edited
+        ),
         *(f"{times} × {ending}, as recorded" for ending, times in facts.endings),
     ]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -20,7 +20,7 @@ from harness.wire.control import CONTROL, split_path
 
 _FAULTS = f"/{CONTROL}/faults"
 _HOW = (
-    'Write {"plan": "event:5+60,rst"} (docs/faults.md); "renewed", if you give it, is a list of '
+    'Write {"plan": "event:5+60,rst"} (docs/faults.md); the optional "renewed" is a list of '
     f"{', '.join(Scope)} (docs/control.md)."
 )
 _ROOM = 64
@@ -47,6 +47,8 @@ class Faulty:
         self._service = service
         self._protocol = protocol
         self._control = control
+        self.front: Service = self.route
+        """Gets first what may name a session or the control API."""
         self._lock = threading.Lock()
         self._faulty: dict[str, FaultyService] = {}
         self._room = _ROOM
@@ -75,6 +77,11 @@ class Faulty:
         faulty = self._faulty.get(session)
         return "" if faulty is None else str(faulty.plan)
 
+    def find_unmet(self, session: str = "", *, excused: Collection[str] = ()) -> str:
+        """Why a fault of the plan never took effect; "" if each did. Those for `excused` scopes do not count."""
+        faulty = self._faulty.get(session)
+        return "" if faulty is None else find_unmet(faulty, excused)
+
     @property
     def state(self) -> dict[str, Any]:
         """The server's plan, how many connections it has counted, and how many it is for (None: no end)."""
@@ -97,6 +104,10 @@ class Faulty:
         target = request.target
         if CONTROL not in target and "%" not in target:  # hot: it names neither a session nor the control API
             return (self._faulty.get("") or self._service)(request)
+        return self.front(request)
+
+    def route(self, request: Request) -> Response:
+        """The same for a request that may name a session or the control API."""
         name, segments = split_path(request)
         session = "" if name is None else _find_session(name)
         if segments[:1] != (CONTROL,):

@@ -33,7 +33,7 @@ def wait_until_up(target: ResolvedTarget, seconds: float) -> None:
                 return
             if time.monotonic() + _PAUSE > deadline:
                 raise TargetFault(
-                    f"{target.info.url} gave no answer within {seconds:g} seconds ({exchange.ending.how})"
+                    f"{target.info.url} returned no response within {seconds:g} seconds ({exchange.ending.how})"
                 )
             driver.wait(_PAUSE)
     finally:

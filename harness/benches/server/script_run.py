@@ -60,7 +60,7 @@ def run_commands(
         return answers
     unread = {*files, last}
     return [
-        answer.with_excuse("time was up") if number in unread and not answer.hung else answer
+        answer.with_excuse("time limit reached") if number in unread and not answer.hung else answer
         for number, answer in enumerate(answers)
     ]
 

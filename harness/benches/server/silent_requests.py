@@ -20,7 +20,7 @@ class Died(Protocol):
 
 
 def report_silent_requests(service: Service, told: Died) -> Service:
-    """The same service; calls `told` for each answer that ends before its headers, unless the client hung up."""
+    """The same service; calls `told` for each response that ends before its headers, unless the client left."""
 
     def watch(request: Request) -> Response:
         response = service(request)

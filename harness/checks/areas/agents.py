@@ -90,7 +90,7 @@ def an_agent_in_model(t: RequestBuilder) -> Steps:
 def an_agent_with_its_config(t: RequestBuilder) -> Steps:
     """A managed agent with an agent_config of its own kind."""
     if not t.agent.startswith("antigravity"):
-        raise Unmet(f"which agent_config {t.agent} takes is not known")
+        raise Unmet(f"the type of agent_config for {t.agent} is unknown")
     config = {"type": "antigravity", "max_total_tokens": 100_000}
     body = {"agent": t.agent, "agent_config": config, "environment": t.environment}
     return {"answer": (yield Send(t.create(body, input=HELLO, background=True)))}
@@ -100,7 +100,7 @@ def an_agent_with_its_config(t: RequestBuilder) -> Steps:
 def an_agent_with_a_limit(t: RequestBuilder) -> Steps:
     """A managed agent that may spend fewer tokens than any answer takes."""
     if not t.agent.startswith("antigravity"):
-        raise Unmet(f"which agent_config {t.agent} takes is not known")
+        raise Unmet(f"the type of agent_config for {t.agent} is unknown")
     config = {"type": "antigravity", "max_total_tokens": 20}
     body = {"agent": t.agent, "agent_config": config, "environment": t.environment, "background": True}
     created: Exchange = yield Send(t.create(body, input="Write a poem of twenty lines into poem.txt."))
@@ -129,7 +129,7 @@ def can_be_run(created: Exchange, of_nobody: list[Exchange]) -> Iterator[Finding
     yield from at("created", expect_id(created, "the run has no id"))
     for control in of_nobody:
         if model := find_stand_in(created, control):
-            message = f"the run is of the model {model!r}, and so is that of an agent that does not exist"
+            message = f"the model {model!r} ran, as it does for an agent that does not exist"
             yield Finding.from_code("agent.field/model", message, "a run of the agent", "a run of a model").at(
                 exchange="created", pointer="$.model"
             )
@@ -145,7 +145,7 @@ def comes_to_an_end(polled: list[Exchange]) -> Iterator[Finding]:
 
 def keeps_its_limit(polled: list[Exchange]) -> Iterator[Finding]:
     if status_of(polled[-1]) != "incomplete":
-        ends = finding("the run ends otherwise", expected="incomplete", actual=format_answer(polled[-1]))
+        ends = finding("the run has an unexpected status", expected="incomplete", actual=format_answer(polled[-1]))
         yield ends.at(exchange=f"polled[{len(polled) - 1}]")
 
 
@@ -170,16 +170,18 @@ def stays_in_it(polled: list[Exchange], chained_polled: list[Exchange]) -> Itera
     first = environment_of(polled[-1])
     second = environment_of(chained_polled[-1]) if chained_polled else ""
     if not first or not second:
-        raise Unmet("one of the turns told no environment_id")
+        raise Unmet("one of the turns returned no environment_id")
     if first != second:
-        yield finding("the second turn ran elsewhere", expected=first, actual=second)
+        yield finding("the second turn ran in another environment", expected=first, actual=second)
 
 
 def has_no_environment(parent: Exchange, before: Exchange) -> Iterator[Finding]:
     for name, answer in (("parent", parent), ("before", before)):
         if interaction_in(answer).get("environment_id"):
             stray = finding(
-                "an environment_id that nobody asked for", expected="none", actual=environment_of(answer)
+                "an environment_id without an environment in the request",
+                expected="none",
+                actual=environment_of(answer),
             )
             yield stray.at(exchange=name)
 
@@ -218,7 +220,7 @@ def plans_and_reports(plan: Exchange, begun: Exchange, report: Exchange) -> Iter
 def _completes(answer: Exchange, what: str) -> Iterator[Finding]:
     status = status_of(answer)
     if status in ("failed", "cancelled", "incomplete"):
-        raise Unmet(f"{what} was not made: {format_answer(answer)}")
+        raise Unmet(f"{what} was not created: {format_answer(answer)}")
     if status != "completed":
         yield finding(f"{what} does not complete", expected="completed", actual=format_answer(answer))
     elif not output_text(interaction_in(answer)):
@@ -246,7 +248,7 @@ def agents_of_our_own(t: RequestBuilder) -> Steps:
     for name in OWN:
         seen["made"].append((yield Send(t.request("POST", "agents", _describe_agent(t, name)))))
     if any(answer.status not in SUCCESS for answer in seen["made"]):
-        return stop_exercise(seen, f"not all agents could be made: {format_answer(seen['made'][-1])}")
+        return stop_exercise(seen, f"the target did not create all agents: {format_answer(seen['made'][-1])}")
     seen["twice"] = yield Send(t.request("POST", "agents", _describe_agent(t, OWN[0])))
     seen["reserved"] = yield Send(t.request("POST", "agents", _describe_agent(t, "gemini-harness-check")))
     seen["unknown"] = yield Send(t.request("GET", f"agents/{NOBODY}"))
@@ -330,7 +332,7 @@ def can_be_managed(
 
 def changes_one_field(patched: Exchange) -> Iterator[Finding]:
     if patched.status in CLIENT_ERROR or patched.status == NOT_IMPLEMENTED:
-        raise NotApplicable(f"agents cannot be changed here: {format_answer(patched)}")
+        raise NotApplicable(f"the target does not offer PATCH of agents: {format_answer(patched)}")
     yield from expect_object(patched)
     yield from judge_values(patched, {"description": CHANGED, "system_instruction": INSTRUCTION})
 
@@ -340,16 +342,18 @@ def keeps_its_tools(together: Exchange, shown: Exchange, alone: list[Exchange]) 
     if together.status in CLIENT_ERROR:
         refused = [kind for kind, answer in zip(kinds, alone, strict=False) if answer.status in CLIENT_ERROR]
         if len(refused) == len(alone):
-            raise NotApplicable(f"no agent with a tool can be saved here: {format_answer(together)}")
+            raise NotApplicable(f"the target saves no agent with a tool: {format_answer(together)}")
         if refused:
-            yield finding("not every kind is taken", expected=", ".join(kinds), actual=f"no {', '.join(refused)}")
+            yield finding(
+                "not every kind of tool is accepted", expected=", ".join(kinds), actual=f"no {', '.join(refused)}"
+            )
         return
     yield from at("together", expect_object(together))
     tools = object_in(shown).get("tools")
     if isinstance(tools, list) and tools:
         kept = {tool.get("type") for tool in tools if isinstance(tool, dict)}
         if lost := [kind for kind in kinds if kind not in kept]:
-            yield finding("a tool is not kept", expected=", ".join(lost), actual=format_value(tools)).at(
+            yield finding("the saved agent lacks a tool", expected=", ".join(lost), actual=format_value(tools)).at(
                 exchange="shown"
             )
 
@@ -374,15 +378,15 @@ def lists_them(listed: Exchange) -> Iterator[Finding]:
     if listed.status not in SUCCESS:
         return
     if not isinstance(body, dict):
-        yield finding("the list is no object", expected="an object with `agents`", actual=format_value(body))
+        yield finding("the list is not an object", expected="an object with `agents`", actual=format_value(body))
         return
     if not isinstance(body.get("agents", []), list):
-        yield finding("`agents` is no array", expected="an array", actual=format_value(body.get("agents")))
+        yield finding("`agents` is not an array", expected="an array", actual=format_value(body.get("agents")))
     names = [entry.get("id") for entry in entries(listed, "agents")]
     for name in OWN:
         if name not in names:
             say = note if body.get("next_page_token") else finding
-            yield say("a new agent is not in the list", expected=name, actual=format_value(names))
+            yield say("the list lacks a new agent", expected=name, actual=format_value(names))
 
 
 def pages_hold_each_once(paged: list[Exchange]) -> Iterator[Finding]:

@@ -6,33 +6,52 @@ Layer 2.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
-from harness.checks.vocabulary.background_runs import HELD_AFTER, LONG, LONGER, BackgroundRun, release_run, script
+from harness.checks.areas.tools import QUESTION, first_call, need_calls, result_of
+from harness.checks.vocabulary.background_runs import (
+    HELD_AFTER,
+    LONG,
+    LONGER,
+    BackgroundRun,
+    read_whole_stream,
+    release_run,
+    script,
+)
 from harness.checks.vocabulary.expect import at, expect_interaction, expect_reply, finding, interaction_in
 from harness.checks.vocabulary.polling import (
     describe_end,
     id_of,
+    need_id,
     open_stream,
     poll_after_stream,
+    poll_until_settled,
     polls,
     settled,
     status_of,
 )
 from harness.checks.vocabulary.stored import HELLO
-from harness.checks.vocabulary.stream_events import completion
+from harness.checks.vocabulary.stream_events import completion, events_in, is_stream
+from harness.checks.vocabulary.streamed import FORCED, WEATHER
 from harness.contract import read
+from harness.contract.data.output import output_steps
 from harness.contract.judge.agreement import (
+    CUT_SHORT,
     judge_changes,
     judge_end_status,
     judge_end_stays,
+    judge_growth,
     judge_id,
     judge_identity,
     judge_result,
     judge_updated,
+    judge_waiting,
+    pending_calls,
 )
 from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer
 from harness.contract.requests import RequestBuilder
+from harness.contract.tables.lifecycle import RUNNING
 from harness.kit.actions import Exchanges, Finish, Part, Send, Steps, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet, Where
@@ -61,7 +80,7 @@ def a_background_run(t: RequestBuilder) -> Steps:
     seen: Exchanges = {"created": (yield Send(t.create(input=HELLO, background=True)))}
     found = id_of(seen["created"])
     if not found:
-        return stop_exercise(seen, f"the background create brought no id: {format_answer(seen['created'])}")
+        return stop_exercise(seen, f"the background create returned no id: {format_answer(seen['created'])}")
     seen["polled"], seen["outlived"] = (yield from polls(t, found, whole=True)), None
     if not settled(seen["polled"][-1]):
         seen["outlived"] = yield from _ask_after_its_stream(t, found)
@@ -91,10 +110,29 @@ def a_run_that_lasts(t: RequestBuilder) -> Steps:
     if settled(created) and not held:
         seen["longer"] = yield Send(t.create(input=LONGER, background=True))
     if not found:
-        return stop_exercise(seen, f"the background create brought no id: {format_answer(created)}")
+        return stop_exercise(seen, f"the background create returned no id: {format_answer(created)}")
     seen["colon"] = yield Send(t.request("POST", f"interactions/{segment(found)}:cancel"))
     yield from release_run(t, BackgroundRun(found, created, held))
     return seen
+
+
+@exercise(requests=7, interactions=3)
+def a_background_call(t: RequestBuilder) -> Steps:
+    """A background run that calls a function: polled, replayed, streamed from its create, and given its result."""
+    body = {"input": QUESTION, "tools": [WEATHER], "background": True, **FORCED}
+    created: Exchange = yield Send(t.create(body))
+    found = need_id(created)
+    polled = yield from poll_until_settled(t, found)
+    seen: Exchanges = {"called": polled[-1]}
+    replayed = yield from read_whole_stream(t.get(found, stream=True))
+    streamed = yield from read_whole_stream(t.create(body, stream=True))
+    seen["call_streams"] = {"GET": replayed, "POST": streamed}
+    try:
+        result = result_of(first_call(polled[-1]))
+    except Unmet as unmet:
+        return stop_exercise(seen, unmet.reason)
+    turn = {"input": [result], "tools": [WEATHER], "previous_interaction_id": found}
+    return {**seen, "answered": (yield Send(t.create(turn)))}
 
 
 # --- judges
@@ -116,14 +154,14 @@ def does_not_wait(created: Exchange, held: bool, longer: Exchange | None) -> Ite
         return
     if not held and (longer is None or not settled(longer)):
         if longer is None or not status_of(longer):
-            raise Unmet("the run was over when its create was answered", race_lost=True)
+            raise Unmet("the run settled before its create returned", race_lost=True)
         return
     name, last = ("longer", longer) if longer is not None else ("created", created)
     seconds = f"{last.seconds:.1f} s"
     waited = finding(
-        f"the create waits for the run: the answer took {seconds}, and the run is over"
+        f"the create waits for the run: it returned after {seconds} with a settled run"
         if last.seconds >= _AT_ONCE
-        else f"`background` seems to be ignored: even a run with a long answer was over after {seconds}",
+        else f"`background` seems to be ignored: even a run with a long response settled after {seconds}",
         expected="in_progress",
         actual=status_of(last),
     )
@@ -160,7 +198,7 @@ def _judge_outlived(shown: Exchange) -> Iterator[Finding]:
     age = shown.headers.get("age")
     yield Finding.from_code(
         "bg.result/outlived",
-        "GET shows a run as going on long after its stream was completed",
+        "GET shows a run in progress long after its stream completed",
         "completed",
         f"{status_of(shown)}, from a cache (Age: {age})" if age else status_of(shown),
         where=Where(pointer="$.status"),
@@ -182,6 +220,18 @@ def stays_settled(polled: list[Exchange], later: list[Exchange]) -> Iterator[Fin
         yield from at(place, expect_interaction(answer))
         if answer.status in SUCCESS:
             yield from at(place, judge_end_stays(end, status_of(answer)))
+
+
+def takes_nothing_back(polled: list[Exchange]) -> Iterator[Finding]:
+    pairs = [
+        (number, _read_body(before), _read_body(after))
+        for number, (before, after) in enumerate(pairwise(polled), 1)
+        if status_of(before) in RUNNING and status_of(after) not in ("", *CUT_SHORT)
+    ]
+    if not any(output_steps(before) for _, before, _ in pairs):
+        raise Unmet("no poll showed output of the run in progress")
+    for number, before, after in pairs:
+        yield from at(f"polled[{number}]", judge_growth(before, after))
 
 
 def moves_along(created: Exchange, polled: list[Exchange]) -> Iterator[Finding]:
@@ -207,5 +257,28 @@ def moves(rule: str, history: Sequence[Exchange]) -> Iterator[Finding]:
     """Yield a finding for every two consecutive statuses that the lifecycle does not allow."""
     statuses = [status for status in map(status_of, history) if status]
     if not statuses:
-        raise Unmet("no answer showed a status")
+        raise Unmet("no response contained a status")
     yield from judge_changes(statuses, rule)
+
+
+# --- a function call in the background
+
+
+def waits_when_polled(called: Exchange) -> Iterator[Finding]:
+    calls = need_calls(called)
+    if status_of(called) in CUT_SHORT:
+        raise Unmet(f"the run ended as {status_of(called)}, so it waits for no result")
+    yield from judge_waiting("bg.requires-action", status_of(called), calls)
+
+
+def waits_when_streamed(call_streams: dict[str, Exchange]) -> Iterator[Finding]:
+    waiting = 0
+    for name, stream in call_streams.items():
+        steps = read(stream).streamed_steps if is_stream(stream) else []
+        end = completion(events_in(stream)) if is_stream(stream) else None
+        if end is not None and pending_calls(steps):
+            waiting += 1
+            found = judge_waiting("bg.requires-action-streamed", end.get("status"), steps)
+            yield from at(f"call_streams[{name}]", found)
+    if not waiting:
+        raise Unmet("no stream of a background run that ended in order has a pending call")

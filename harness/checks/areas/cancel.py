@@ -79,7 +79,7 @@ def a_cancelled_run(t: RequestBuilder) -> Steps:
     reader, last = seen.pop("reader"), seen["polled"][-1]
     if status_of(last) != "cancelled":
         yield Close(reader)
-        return stop_exercise(seen, f"the run was never seen as cancelled: {format_answer(last)}")
+        return stop_exercise(seen, f"no response showed the run as `cancelled`: {format_answer(last)}")
     seen["stream"] = yield Finish(reader)
     found = id_of(seen["run"])
     seen["again"] = yield Send(t.cancel(found))
@@ -118,7 +118,7 @@ def can_be_cancelled(run: Exchange, held: bool, cancelled: Exchange, polled: lis
     yield from expect_reply("cancel.ok", cancelled)
     if cancelled.status in SUCCESS:
         if id_of(run) not in {id_of(answer) for answer in (cancelled, *polled)} - {""}:
-            raise Unmet("neither the cancel nor a GET shows the id that was asked for")
+            raise Unmet("neither the cancel nor a GET returned the requested id")
         yield from judge_cancel_answer(cancelled, id_of(run))
 
 
@@ -134,11 +134,11 @@ def is_seen(held: bool, cancelled: Exchange, polled: list[Exchange]) -> Iterator
     if not held:
         _excuse_a_lost_race(cancelled, polled)
     if cancelled.status not in SUCCESS:
-        raise Unmet(f"the cancel was refused: {format_answer(cancelled)}")
+        raise Unmet(f"the cancel was rejected: {format_answer(cancelled)}")
     late = _find_last_running(polled)
     if is_settled(last) and late is not None:
         yield finding(
-            "the cancel was accepted, and the run went on",
+            "the cancel was accepted, but the run continued",
             expected="cancelled",
             actual=f"in progress {late:.1f} s later, then {last}",
         )
@@ -148,14 +148,14 @@ def is_seen(held: bool, cancelled: Exchange, polled: list[Exchange]) -> Iterator
 
 def answers_all(cancelled: Exchange, polled: list[Exchange]) -> Iterator[Finding]:
     if status_of(polled[-1]) != "cancelled" or status_of(cancelled) != "cancelled":
-        raise Unmet("the cancel was not answered by a cancelled interaction")
+        raise Unmet("the cancel did not return a canceled interaction")
     yield from at("cancelled", judge_cancel_shows(interaction_in(cancelled), interaction_in(polled[-1])))
 
 
 def stays_cancelled(polled: list[Exchange], later: Exchange) -> Iterator[Finding]:
     statuses = [status_of(answer) for answer in [*polled, later]]
     if "cancelled" not in statuses:
-        raise Unmet("the run was never seen as cancelled")
+        raise Unmet("no response showed the run as `cancelled`")
     yield from judge_stays(statuses)
 
 
@@ -173,7 +173,7 @@ def ends_open_streams(stream: Exchange) -> Iterator[Finding]:
     yield from expect_stream(stream)
     events = events_in(stream)
     if stream.ending.by is By.LIMIT:
-        yield finding("the stream never ended", expected="an end after the cancel", actual=format_ending(stream))
+        yield finding("the stream did not end", expected="an end after the cancel", actual=format_ending(stream))
         return
     yield from judge_cancelled_end(events)
 
@@ -197,12 +197,14 @@ def _explain_lost_race(cancelled: Exchange, polled: list[Exchange]) -> str:
     status = status_of(polled[-1])
     if status not in ("completed", "requires_action", "incomplete", "failed"):
         return ""
+    if status == "failed" and cancelled.status in SUCCESS:  # whoever called it off sees a fault that was none
+        return ""
     if cancelled.status in CLIENT_ERROR:
-        return "" if status_of(polled[0]) in RUNNING else f"the run ended as {status} before the cancel came"
+        return "" if status_of(polled[0]) in RUNNING else f"the run ended as {status} before the cancel"
     if cancelled.status in SUCCESS:
         told = status_of(cancelled) == "cancelled" or (_find_last_running(polled) or 0.0) >= TAKES_EFFECT
-        return "" if told else f"the cancel was accepted, and the run ended as {status} all the same"
-    return f"the run ended as {status} before the cancel came"
+        return "" if told else f"the cancel was accepted, but the run ended as {status}"
+    return f"the run ended as {status} before the cancel"
 
 
 def _find_last_running(polled: list[Exchange]) -> float | None:
@@ -226,7 +228,7 @@ def late_cancels(t: RequestBuilder) -> Steps:
     seen["after"] = yield Send(t.get(found))
     back = id_of((yield Send(t.create(input=HELLO, background=True))))
     if not back:
-        return stop_exercise(seen, "the target began no background run")
+        return stop_exercise(seen, "the target started no background run")
     seen["settled_before"] = (yield from poll_until_settled(t, back))[-1]
     seen["settled"] = yield Send(t.cancel(back))
     return {**seen, "settled_after": (yield Send(t.get(back)))}

@@ -126,15 +126,19 @@ def can_be_continued(parent: Exchange, child: Exchange) -> Iterator[Finding]:
 def is_stored(child: Exchange, child_read: Exchange | None) -> Iterator[Finding]:
     body = interaction_in(child)
     if child_read is None:
-        raise Unmet("the child has no id to read it under")
+        raise Unmet("the chained interaction has no id")
     yield from at("child_read", expect_interaction(child_read))
     if child_read.status not in SUCCESS:
         return
     if id_of(child_read) != id_of(child):
-        stray = finding("another interaction is read", expected=id_of(child), actual=id_of(child_read) or "no id")
+        stray = finding(
+            "GET returned another interaction", expected=id_of(child), actual=id_of(child_read) or "no id"
+        )
         yield stray.at(exchange="child_read")
     if output_steps(body) and not output_steps(interaction_in(child_read)):
-        lost = finding("the child was stored without its output", expected="its output steps", actual="none")
+        lost = finding(
+            "the chained interaction was stored without its output", expected="its output steps", actual="none"
+        )
         yield lost.at(exchange="child_read", pointer="$.steps")
 
 
@@ -175,7 +179,7 @@ def may_branch(child: Exchange, sibling: Exchange) -> Iterator[Finding]:
 
 def not_while_running(early: Exchange, look: Exchange) -> Iterator[Finding]:
     if early.status in SUCCESS and status_of(look) != "in_progress":
-        raise Unmet("the run was not seen in progress after it was chained to", race_lost=True)
+        raise Unmet("no response showed the run in progress after the chained create", race_lost=True)
     yield from expect_reply("chain.running", early, "the previous_interaction_id of a run in progress")
 
 
@@ -195,12 +199,12 @@ def takes_effect(
         require_answer(stray)
         if not _is_forgotten(parent, child, parent_retold):
             return []
-        reason = "a parent that does not exist is refused, but one that does changes nothing"
+        reason = "an unknown parent is rejected, but a known parent has no effect"
         return Observation(Outcome.UNTESTABLE, reason=reason, cause="chain.history")
     alone, chained = _tokens_read(parent), _tokens_read(child)
     if chained > alone:
         return []
-    message = "a parent changes nothing, and one that does not exist is taken, too"
+    message = "a parent has no effect, and an unknown parent is accepted"
     return [finding(message, expected=f"more than {alone} input tokens", actual=f"{chained} input tokens")]
 
 
@@ -211,16 +215,16 @@ def carries_history(
     if chained > alone:
         return []
     if stray.status in SUCCESS:
-        reason = "any parent is taken, and none changes anything"
+        reason = "every parent is accepted, and none has an effect"
         return Observation(Outcome.UNTESTABLE, reason=reason, cause="chain.takes-effect")
     told = _tokens_told(parent_retold)
     if told <= alone:
         raise Unmet(
-            "a longer input costs no more input tokens, so the counts tell nothing of history",
+            "a longer input costs no more input tokens, so the counts do not show the history",
             remedy="with input tokens in `usage` that grow with the input",
         )
-    message = "a chained turn costs no more input than the same input alone: its parent's turn was not read"
-    expected = f"more than {alone} input tokens; the parent's turn told again as input costs {told}"
+    message = "a chained turn costs no more input tokens than the same input alone"
+    expected = f"more than {alone} input tokens; the turn of the parent as input costs {told}"
     return [finding(message, expected=expected, actual=str(chained))]
 
 
@@ -239,23 +243,23 @@ def carries_whole_history(
     comparable = 0 < _tokens_told(parent_retold) <= chained  # some count the JSON that tells a turn, too
     if longer <= chained:
         expected = f"more than {chained} input tokens; the first turn has {alone}"
-        yield finding("a third turn carries no more than a second", expected=expected, actual=str(longer))
+        yield finding("a third turn has no more input tokens than a second", expected=expected, actual=str(longer))
     elif comparable and longer <= without_first:
         expected = f"more than the {without_first} input tokens of the second and third turn without the first"
-        yield finding("a third turn does not carry the first", expected=expected, actual=str(longer))
+        yield finding("a third turn does not include the first", expected=expected, actual=str(longer))
 
 
 def streams_with_history(parent: Exchange, child: Exchange, streamed: Exchange) -> Iterator[Finding]:
     alone, chained = _count_input(parent), _need_history(parent, child)
     if streamed.status in SUCCESS and not is_stream(streamed):
-        raise Unmet("the streamed turn is no stream")
+        raise Unmet("the streamed turn returned no stream")
     yield from expect_stream(streamed)
     tokens = _read_tokens(completion(events_in(streamed)) or {})
     if tokens is None:
         raise Unmet("the stream ends without a count of input tokens")
     if tokens <= alone:
         expected = f"more than {alone} input tokens; the plain turn has {chained}"
-        yield finding("a streamed turn carries no history", expected=expected, actual=str(tokens))
+        yield finding("a streamed turn does not include the history", expected=expected, actual=str(tokens))
 
 
 def keeps_siblings_apart(
@@ -263,7 +267,9 @@ def keeps_siblings_apart(
 ) -> Iterator[Finding]:
     own, other = _count_input(child), _count_input(sibling)
     if other - own >= max(1, _count_input(parent)):
-        leak = finding("the second child carries the first one's turn", expected=str(own), actual=str(other))
+        leak = finding(
+            "the second continuation includes the turn of the first", expected=str(own), actual=str(other)
+        )
         yield replace(leak, rule="chain.siblings-apart", code="chain.siblings-apart/history").at(
             exchange="sibling", pointer="$.usage.total_input_tokens"
         )
@@ -285,7 +291,7 @@ def _count_input(exchange: Exchange) -> int:
         remedy = "with input tokens in `usage`"
         raise Unmet(f"no count of input tokens: {format_answer(exchange)}", remedy=remedy)
     if not output_steps(body):
-        raise Unmet("the turn has no output to be carried over")
+        raise Unmet("the turn has no output to continue")
     return tokens
 
 
@@ -319,5 +325,5 @@ def _need_history(parent: Exchange, child: Exchange) -> int:
     """The input tokens of a second turn. Raises `Unmet` if this target does not count the history."""
     chained = _count_input(child)
     if chained <= _count_input(parent):
-        raise Unmet("a second turn costs no more input than the first, so the counts tell nothing of history")
+        raise Unmet("a second turn costs no more input than the first, so the counts do not show the history")
     return chained

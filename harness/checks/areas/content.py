@@ -28,7 +28,7 @@ def adds_up(created: Exchange) -> Iterator[Finding]:
 def counts_something(created: Exchange) -> Iterator[Finding]:
     _need_usage(created)
     if not has_to_count(interaction_in(created)):
-        raise Unmet("the answer is not completed, or has no text or no total")
+        raise Unmet("the response is not completed, or has no text or no total")
     yield from of_rule("usage.counted", created)
 
 
@@ -46,25 +46,25 @@ def types_steps(created: Exchange, got: Exchange) -> Iterator[Finding]:
 def encodes_data(created: Exchange) -> Iterator[Finding]:
     steps = output_steps(interaction_in(created))
     if not any(_holds(step, ("signature", "data")) for step in steps):
-        raise Unmet("the answer holds neither data nor a signature")
+        raise Unmet("the response contains neither data nor a signature")
     yield from of_rule("steps.base64", created)
 
 
 def answers_earlier_calls(answer: Exchange) -> Iterator[Finding]:
     if not any("call_id" in step for step in output_steps(interaction_in(answer))):
-        raise Unmet("the answer holds no result step")
+        raise Unmet("the response contains no result step")
     yield from of_rule("steps.result-match", answer)
 
 
 def annotates_within_the_text(answer: Exchange) -> Iterator[Finding]:
     if not any(_holds(step, ("annotations",)) for step in output_steps(interaction_in(answer))):
-        raise Unmet("the answer holds no annotation")
+        raise Unmet("the response contains no annotation")
     yield from of_rule("steps.annotation-range", answer)
 
 
 def _need_usage(answer: Exchange) -> None:
     if not isinstance(interaction_in(answer).get("usage"), dict):
-        raise Unmet("the answer holds no usage")
+        raise Unmet("the response contains no usage")
 
 
 def _holds(value: Any, names: tuple[str, ...]) -> bool:

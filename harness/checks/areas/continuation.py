@@ -46,7 +46,7 @@ def a_paused_answer(t: RequestBuilder) -> Steps:
     paused: Exchange = yield Send(t.create(input=f"{HELLO} (paused)"))
     if not _paused(paused):
         raise Unmet(
-            f"the answer did not pause, and nothing but the control API can make one: {format_answer(paused)}"
+            f"the response did not pause, and only the control API can cause a pause: {format_answer(paused)}"
         )
     parent = need_id(paused)
     seen: Exchanges = {"paused": paused}
@@ -86,7 +86,7 @@ def continues(paused: Exchange, next_hop: Exchange) -> Iterator[Finding]:
 
 def continues_unstored(with_input: Exchange | None) -> Iterator[Finding]:
     if with_input is None:
-        raise Unmet("the answer that was not stored did not pause")
+        raise Unmet("the response without storage did not pause")
     yield from expect_interaction(with_input)
 
 
@@ -98,7 +98,9 @@ def says_so_in_streams(streamed: Exchange) -> Iterator[Finding]:
         yield finding("no interaction.completed", expected=f"one with {PAUSED}", actual="none")
         return
     if end.get("status") != PAUSED:
-        yield finding("the pause is not told", expected=PAUSED, actual=format_value(end.get("status")))
+        yield finding(
+            "the stream does not report the pause", expected=PAUSED, actual=format_value(end.get("status"))
+        )
     places: list[Any] = [end, *of_kind(events, "interaction.status_update")]
     if not any(place.get("continuation_token") for place in places):
         yield finding("no token in the stream", expected="a non-empty continuation_token", actual="none")
@@ -125,12 +127,16 @@ def continues_from_there(whole: Exchange, rest: Exchange | None) -> Iterator[Fin
     events = events_in(whole)
     if id_of(rest) in ("", stream_id(events)):
         actual = id_of(rest) or "none"
-        yield finding("the rest has no id of its own", expected="a new id", actual=actual).at(exchange="rest")
+        yield finding("the continuation has no id of its own", expected="a new id", actual=actual).at(
+            exchange="rest"
+        )
     _, before = _find_first_checkpoint(events)
     again = output_text(interaction_in(rest))
     if before and again.startswith(before):
         expected = f"no text that begins with {format_value(before)}"
-        yield finding("the answer begins again", expected=expected, actual=format_value(again)).at(exchange="rest")
+        yield finding("the response starts again", expected=expected, actual=format_value(again)).at(
+            exchange="rest"
+        )
 
 
 def _find_first_checkpoint(events: Sequence[Event]) -> tuple[str, str]:

@@ -33,7 +33,7 @@ from harness.checks.vocabulary.stream_events import completion, events_in, expec
 from harness.contract import read
 from harness.contract.data import json_parse
 from harness.contract.data.output import output_contents, output_steps, output_text, steps_of, steps_text
-from harness.contract.judge.agreement import judge_id, judge_new_id
+from harness.contract.judge.agreement import judge_id, judge_new_id, judge_result
 from harness.contract.judge.answer import judge_json_object
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.status_words import judge_ends
@@ -51,7 +51,9 @@ def creates(created: Exchange) -> Iterator[Finding]:
     yield from expect_reply("create.ok", created)
     body = read(created).json
     if created.status in SUCCESS and not (isinstance(body, dict) and body):
-        yield finding("the answer is no JSON object", expected="an interaction", actual=format_answer(created))
+        yield finding(
+            "the response is not a JSON object", expected="an interaction", actual=format_answer(created)
+        )
 
 
 def has_a_status(creates: Sequence[Exchange]) -> Iterator[Finding]:
@@ -121,10 +123,8 @@ def shows_output_only(created: Exchange) -> Iterator[Finding]:
 def has_output(created: Exchange) -> Iterator[Finding]:
     body = interaction_in(created)
     if body.get("status") != "completed":
-        raise Unmet(f"the answer is not completed but {format_value(body.get('status'))}")
-    kinds = [step.get("type") for step in steps_of(body)]
-    if "model_output" not in kinds:
-        yield finding("no model_output step", actual=format_value(kinds)).at(pointer="$.steps")
+        raise Unmet(f"the response is not completed but {format_value(body.get('status'))}")
+    yield from judge_result(body, "create.completed-has-output")
 
 
 def says_its_cost(created: Exchange) -> Iterator[Finding]:
@@ -161,7 +161,7 @@ def streams_only_when_asked(content: Exchange, silent: Exchange) -> Iterator[Fin
     asked_for = (("silent", silent), ("content", content))
     taken = [one for one in asked_for if require_answer(one[1]).status in SUCCESS]
     if not taken:
-        raise Unmet(f"the create was refused: {format_answer(silent)}")
+        raise Unmet(f"the create was rejected: {format_answer(silent)}")
     for name, answer in taken:
         yield from at(name, judge_json_object(answer))
 
@@ -220,7 +220,11 @@ def _shows_the_text(got: Exchange) -> Iterator[Finding]:
         raise Unmet("the stored interaction does not show its input")
     if kept != UNUSUAL_TEXT:
         say = lenient_finding if _to_nfc(kept) == _to_nfc(UNUSUAL_TEXT) else finding
-        yield say("the text came back changed", expected=format_value(UNUSUAL_TEXT), actual=format_value(kept))
+        yield say(
+            "the stored text differs from the input",
+            expected=format_value(UNUSUAL_TEXT),
+            actual=format_value(kept),
+        )
 
 
 def _to_nfc(text: str) -> str:
@@ -256,10 +260,10 @@ def gives_json(formatted: Exchange) -> Iterator[Finding]:
     yield from expect_offered(formatted)
     body = interaction_in(formatted)
     if body.get("status") != "completed":
-        raise Unmet(f"the answer is not completed but {format_value(body.get('status'))}")
+        raise Unmet(f"the response is not completed but {format_value(body.get('status'))}")
     text = output_text(body)
     if not _is_json(text):
-        yield finding("the output text is no JSON", expected="JSON", actual=format_value(text)).at(
+        yield finding("the output text is not JSON", expected="JSON", actual=format_value(text)).at(
             pointer="$.steps"
         )
 
@@ -273,14 +277,14 @@ def a_json_stream(t: RequestBuilder) -> Steps:
 
 def streams_formats(streamed: Exchange) -> Iterator[Finding]:
     if streamed.status in CLIENT_ERROR:
-        raise Unmet(f"formats are not streamed: {format_answer(streamed)}")
+        raise Unmet(f"the target does not stream formats: {format_answer(streamed)}")
     yield from expect_stream(streamed)
     status = (completion(events_in(streamed)) or {}).get("status")
     if status != "completed":
         raise Unmet(f"the stream does not end as completed but {format_value(status)}")
     text = steps_text(read(streamed).streamed_steps)
     if not _is_json(text):
-        yield finding("the streamed text is no JSON", expected="JSON", actual=format_value(text))
+        yield finding("the streamed text is not JSON", expected="JSON", actual=format_value(text))
 
 
 @exercise(requests=1, interactions=1)
@@ -321,11 +325,11 @@ def _is_medium(answer: Exchange, kind: str) -> Iterator[Finding]:
         return
     body = interaction_in(answer)
     if body.get("status") != "completed":
-        raise Unmet(f"the answer is not completed but {format_value(body.get('status'))}")
+        raise Unmet(f"the response is not completed but {format_value(body.get('status'))}")
     found = output_contents(body)
     if not any(one.get("type") == kind and (one.get("data") or one.get("uri")) for one in found):
         actual = ", ".join(str(one.get("type")) for one in found) or "no content"
-        yield finding(f"no {kind} in the answer", expected=f"{kind} with data or uri", actual=actual)
+        yield finding(f"the response contains no {kind}", expected=f"{kind} with data or uri", actual=actual)
 
 
 @exercise(requests=1, interactions=1)
@@ -343,7 +347,9 @@ def summarises_nothing(thought: Exchange) -> Iterator[Finding]:
     for step in thoughts:
         if step.get("summary"):
             actual = format_value(step["summary"])
-            yield finding("a thought has a summary that nobody asked for", expected="none", actual=actual)
+            yield finding(
+                "a thought has a summary, although `thinking_summaries` is `none`", expected="none", actual=actual
+            )
 
 
 def shows_its_tier(created: Exchange) -> Iterator[Finding]:
@@ -358,8 +364,8 @@ def names_the_tier(created: Exchange) -> Iterator[Finding]:
         raise Unmet(f"there is no {TIER_HEADER}")
     shown = interaction_in(created).get("service_tier", told)
     if told not in TIERS or told != shown:
-        expected = f"one of {', '.join(sorted(TIERS))}" if told not in TIERS else f"{shown}, as the body says"
-        yield finding(f"{TIER_HEADER} says something else", expected=expected, actual=told)
+        expected = f"one of {', '.join(sorted(TIERS))}" if told not in TIERS else f"{shown}, as in the body"
+        yield finding(f"{TIER_HEADER} names another tier", expected=expected, actual=told)
 
 
 @exercise(requests=1, interactions=1)
@@ -380,7 +386,7 @@ def bears_limits(limited: Exchange) -> Iterator[Finding]:
         yield finding("another status", expected=wanted, actual=format_value(status)).at(pointer="$.status")
     elif status == "completed" and made > _FEW_TOKENS:
         expected, actual = f"at most {_FEW_TOKENS} output tokens, or incomplete", f"{made}, completed"
-        yield Finding.from_code("create.max-tokens/ignored", "the limit changes nothing", expected, actual)
+        yield Finding.from_code("create.max-tokens/ignored", "the limit has no effect", expected, actual)
 
 
 def _is_json(text: str) -> bool:

@@ -42,7 +42,7 @@ def a_credential_of_our_own(t: RequestBuilder) -> Steps:
     body: dict[str, Any] = {"id": OWN, "type": "bearer_token", "token": SECRETS[0]}
     seen["made"] = yield Send(t.request("POST", "credentials", body))
     if not id_of(seen["made"]):
-        return stop_exercise(seen, f"no credential could be made: {format_answer(seen['made'])}")
+        return stop_exercise(seen, f"the target created no credential: {format_answer(seen['made'])}")
     seen["twice"] = yield Send(t.request("POST", "credentials", body))
     seen |= yield from read_and_list(t, path)
     if "environments" in t.capabilities:
@@ -96,7 +96,9 @@ def hides_its_secret(
         if any(secret.encode() in answer.body for secret in SECRETS)
     ]
     for name in holding:
-        yield finding("the answer holds the secret", expected="no secret", actual="the secret").at(exchange=name)
+        yield finding("the response contains the secret", expected="no secret", actual="the secret").at(
+            exchange=name
+        )
     if not holding:
         for answer in answers.values():
             require_answer(answer)

@@ -51,7 +51,9 @@ def deliveries_to_a_receiver(t: RequestBuilder) -> Steps:
     seen: Exchanges = {"made": made}
     found = id_of(made)
     if not found:
-        return stop_exercise(seen, f"no webhook for a receiver on this machine: {format_answer(made)}")
+        return stop_exercise(
+            seen, f"the target created no webhook for a receiver on this machine: {format_answer(made)}"
+        )
     path = f"webhooks/{segment(found)}"
     receiver.refuse_first(ID)
     yield from _run(t, seen, "run", {"input": HELLO})
@@ -107,7 +109,7 @@ def is_delivered(run: Exchange, delivered: list[Arrival]) -> Iterator[Finding]:
         raise Unmet(f"the run ended {status}, which no event reports")
     if not delivered:
         expected = f"a POST of {EVENT_OF_STATUS[status]}"
-        yield finding(f"nothing was delivered within {WITHIN:.0f} s", expected=expected, actual="nothing")
+        yield finding(f"no delivery arrived within {WITHIN:.0f} s", expected=expected, actual="nothing")
 
 
 def is_signed(made: Exchange, delivered: list[Arrival]) -> Iterator[Finding]:
@@ -121,13 +123,13 @@ def signs_with_the_new_secret(rotated: Exchange, afterwards: list[Arrival]) -> I
 def _require_secret(answer: Exchange, name: str) -> str:
     found = interaction_in(answer).get(name)
     if not isinstance(found, str) or not found:
-        raise Unmet(f"{format_answer(answer)} brought no secret, so no signature can be verified")
+        raise Unmet(f"{format_answer(answer)} returned no secret, so no signature can be verified")
     return found
 
 
 def _expect_signed(secret: str, name: str, arrivals: list[Arrival]) -> Iterator[Finding]:
     if not arrivals:
-        raise Unmet("nothing was delivered")
+        raise Unmet("no delivery arrived")
     yield from among(name, _requests(arrivals), partial(_judge_signature, secret))
 
 
@@ -139,7 +141,7 @@ def _judge_signature(secret: str, sent: Exchange) -> Iterator[Finding]:
 
 def is_an_envelope(run: Exchange, delivered: list[Arrival]) -> Iterator[Finding]:
     if not delivered:
-        raise Unmet("nothing was delivered")
+        raise Unmet("no delivery arrived")
     contract = read(run).contract
     yield from among(
         "delivered", _requests(delivered), lambda sent: iter(judge_envelope(sent.request, id_of(run), contract))
@@ -150,7 +152,7 @@ def fits_the_status(
     run: Exchange, delivered: list[Arrival], later: Exchange | None, afterwards: list[Arrival]
 ) -> Iterator[Finding]:
     if not delivered:
-        raise Unmet("nothing was delivered")
+        raise Unmet("no delivery arrived")
     for name, answer, arrivals in (("delivered", run, delivered), ("afterwards", later, afterwards)):
         expected = EVENT_OF_STATUS.get(status_of(answer)) if answer is not None else None
         if expected is not None and arrivals:
@@ -160,15 +162,17 @@ def fits_the_status(
 def _other_event(expected: str, sent: Exchange) -> Iterator[Finding]:
     body = _read_sent(sent)
     if body.get("type") != expected:
-        yield finding("the event is another", expected=expected, actual=format_value(body.get("type")))
+        yield finding(
+            "the event does not match the status", expected=expected, actual=format_value(body.get("type"))
+        )
 
 
 def is_made_again(delivered: list[Arrival]) -> Iterator[Finding]:
     if not delivered:
-        raise Unmet("nothing was delivered")
+        raise Unmet("no delivery arrived")
     first, *more = (arrival.exchange.request.headers.get(ID) for arrival in delivered)
     if not more:
-        yield finding(f"no second attempt came within {WITHIN:.0f} s", expected="a POST", actual="nothing")
+        yield finding(f"no second attempt arrived within {WITHIN:.0f} s", expected="a POST", actual="nothing")
     elif more[0] != first:
         lost = finding("the second attempt has another webhook-id", expected=first, actual=more[0] or "none")
         yield lost.at(exchange="delivered[1]")
@@ -176,7 +180,7 @@ def is_made_again(delivered: list[Arrival]) -> Iterator[Finding]:
 
 def carries_a_token(delivered: list[Arrival], keys: Exchange) -> Iterator[Finding]:
     if not delivered:
-        raise Unmet("nothing was delivered to the URI in webhook_config")
+        raise Unmet("no delivery arrived at the URI in webhook_config")
     if keys.status not in SUCCESS:
         raise Unmet(f"the published keys cannot be read: {format_answer(keys)}")
     request = delivered[0].exchange.request

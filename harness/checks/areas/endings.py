@@ -79,7 +79,9 @@ def says_that_it_waits(queued: bool, history: list[Exchange]) -> Iterator[Findin
     if all(status_of(answer) != "queued" for answer in history):
         if not queued:
             raise Unmet("no run was queued", race_lost=True)
-        yield finding("a queued run was never seen as one", expected="queued", actual=format_answer(history[0]))
+        yield finding(
+            "no response showed the run as `queued`", expected="queued", actual=format_answer(history[0])
+        )
     yield from moves("bg.queued", history)
     if not settled(history[-1]):
         yield finding("a queued run never settled", expected="a settled status", actual=format_answer(history[-1]))
@@ -92,17 +94,22 @@ def says_why(failed: Exchange) -> Iterator[Finding]:
         yield finding("a failed run without a reason", expected="errors, or the error of a step", actual="neither")
 
 
-def shows_failures(failed: Exchange, failed_stream: Exchange) -> Iterator[Finding]:
-    yield from _ends_as("failed", failed, failed_stream, "failed", "failed_stream")
+def shows_failures(failed: Exchange) -> Iterator[Finding]:
+    yield from _shows("failed", failed, "failed")
+
+
+def streams_failures(failed_stream: Exchange) -> Iterator[Finding]:
+    yield from _streams("failed", failed_stream, "failed_stream")
 
 
 def shows_truncation(cut_short: Exchange, its_stream: Exchange) -> Iterator[Finding]:
     if status_of(cut_short) != "incomplete" and _read_stream_status(its_stream) != "incomplete":
         made = count_output(interaction_in(cut_short).get("usage"))
         if made > 1:
-            raise Unmet(f"the limit of one output token was ignored: the run made {made} and is no shorter")
-        raise Unmet(f"one token was enough: {status_of(cut_short)!r}", race_lost=True)
-    yield from _ends_as("incomplete", cut_short, its_stream, "cut_short", "its_stream")
+            raise Unmet(f"the limit of one output token was ignored: the run returned {made} and is not truncated")
+        raise Unmet(f"one token was sufficient: {status_of(cut_short)!r}", race_lost=True)
+    yield from _shows("incomplete", cut_short, "cut_short")
+    yield from _streams("incomplete", its_stream, "its_stream")
 
 
 # --- what the judges share
@@ -115,16 +122,19 @@ def _read_stream_status(stream: Exchange) -> str:
     return status if isinstance(status, str) else ""
 
 
-def _ends_as(status: str, got: Exchange, stream: Exchange, *names: str) -> Iterator[Finding]:
-    """Require `status` in the GET and in the stream; `names` are their names among the results."""
+def _shows(status: str, got: Exchange, name: str) -> Iterator[Finding]:
+    """Require `status` in a GET, which is the result `name`."""
     if status_of(got) != status:
-        yield finding("the status is another", expected=status, actual=format_answer(got)).at(exchange=names[0])
-    yield from at(names[1], expect_stream(stream))
-    events = events_in(stream)
-    reported = bool(of_kind(events, "error"))
+        yield finding("GET shows another status", expected=status, actual=format_answer(got)).at(exchange=name)
+
+
+def _streams(status: str, stream: Exchange, name: str) -> Iterator[Finding]:
+    """Require `status` at the end of a stream, which is the result `name`."""
+    yield from at(name, expect_stream(stream))
+    reported = bool(of_kind(events_in(stream), "error"))
     if _read_stream_status(stream) != status and not (status == "failed" and reported):
         actual = _read_stream_status(stream) or "no interaction.completed"
-        yield finding("the stream ends otherwise", expected=status, actual=actual).at(exchange=names[1])
+        yield finding("the stream ends with another status", expected=status, actual=actual).at(exchange=name)
 
 
 # --- long decoding: a background run whose answer is made in several hops
@@ -136,7 +146,7 @@ BUDGET = 131_072
 
 INPUT = "Count from 1 to 40000 in English words, one number a line, and leave none out."
 _SHOWN = 40
-_ONE_OUTPUT = "the answer has one output, so it was not decoded in hops"
+_ONE_OUTPUT = "the response has one output, so it was not decoded in parts"
 
 
 @exercise(requests=5, interactions=1)
@@ -181,7 +191,7 @@ def _find_lost_outputs(polled: list[Exchange]) -> Iterator[Finding]:
     texts = [output_text(interaction_in(answer)) for answer in polled]
     for number, (before, after) in enumerate(pairwise(texts), 1):
         if not after.startswith(before):
-            message = "a look no longer shows an output that was there"
+            message = "a later GET lacks an earlier output"
             lost = finding(message, expected=format_value(before[:_SHOWN]), actual=format_value(after[:_SHOWN]))
             yield lost.at(exchange=f"polled[{number}]")
 
@@ -192,7 +202,7 @@ def joins(text: str, polled: list[Exchange], streamed: Exchange) -> Iterator[Fin
     if count_outputs(output_steps(body)) < 2:
         raise Unmet(_ONE_OUTPUT)
     if not text and not told:
-        raise Unmet("nothing says what the outputs have to join to: there is no stream of the run")
+        raise Unmet("the run has no stream to compare the joined outputs with")
     stored = output_text(body)
     for whole, whose in ((text, "that was scripted"), (steps_text(told), "of the stream")):
         if whole and stored != whole:

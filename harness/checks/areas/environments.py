@@ -50,7 +50,7 @@ def environments_of_our_own(t: RequestBuilder) -> Steps:
     seen: Exchanges = {"made": (yield Send(t.request("POST", "environments", {"sources": SOURCES})))}
     one = id_of(seen["made"])
     if not one:
-        return stop_exercise(seen, f"no environment could be made: {format_answer(seen['made'])}")
+        return stop_exercise(seen, f"the target created no environment: {format_answer(seen['made'])}")
     path = f"environments/{segment(one)}"
     seen["second"] = yield Send(t.request("POST", "environments", {"network": "disabled"}))
     two = id_of(seen["second"])
@@ -110,7 +110,7 @@ def counts_are_whole(fetched: Exchange) -> Iterator[Finding]:
     for name in COUNTS:
         if name in body and not _is_count(body[name]):
             yield finding(
-                f"`{name}` is no count", expected="an integer or digits", actual=format_value(body[name])
+                f"`{name}` is not a count", expected="an integer or digits", actual=format_value(body[name])
             )
 
 
@@ -169,7 +169,11 @@ def goes_down_when_asked(listing: Exchange, top: Exchange) -> Iterator[Finding]:
         yield from at(name, expect_object(answer))
         if answer.status in SUCCESS and any(path.endswith(NOTE_PATH) for path in _paths_in(answer)) is not deep:
             expected = f"{NOTE_PATH} among them" if deep else NOTE_PATH.partition("/")[0]
-            say = "the listing of everything lacks a file" if deep else "a listing of one directory goes deeper"
+            say = (
+                "the recursive list lacks a file"
+                if deep
+                else "the list of one directory includes its subdirectories"
+            )
             yield finding(say, expected=expected, actual=format_value(_paths_in(answer))).at(exchange=name)
 
 
@@ -179,12 +183,12 @@ def packs_files(packed: Exchange) -> Iterator[Finding]:
         return
     files = _unpack(packed.body)
     if files is None:
-        yield finding("the download is no tar archive", expected="a tar", actual=repr(packed.body[:40]))
+        yield finding("the download is not a tar archive", expected="a tar", actual=repr(packed.body[:40]))
         return
     kept = [data for name, data in files.items() if name.endswith(NOTE_PATH)]
     if kept != [NOTE.encode()]:
         actual = format_value(sorted(files)) if not kept else repr(kept[0][:80])
-        yield finding("the archive does not hold the file", expected=NOTE_PATH, actual=actual)
+        yield finding("the archive does not contain the file", expected=NOTE_PATH, actual=actual)
 
 
 def copies_files(forked: Exchange, copied: Exchange) -> Iterator[Finding]:
@@ -198,7 +202,7 @@ def open_environment(t: RequestBuilder, body: dict[str, Any]) -> Part[str]:
     made: Exchange = yield Send(t.request("POST", "environments", body))
     found = id_of(made)
     if not found:
-        raise Unmet(f"no environment could be made: {format_answer(made)}")
+        raise Unmet(f"the target created no environment: {format_answer(made)}")
     return found
 
 
@@ -329,7 +333,7 @@ def _is_complete(
     if started.status not in SUCCESS:
         return
     if not started.headers.get(header):
-        yield finding("no address to upload to", expected=header, actual="none").at(exchange=names[0])
+        yield finding("the target returned no upload URL", expected=header, actual="none").at(exchange=names[0])
         return
     yield from at(names[1], expect_object(finished))
     yield from at(names[2], expect_bytes(content, SECOND))
@@ -351,7 +355,7 @@ def pack(name: str, data: bytes) -> bytes:
 
 def _need_written(written: Exchange) -> None:
     if written.status not in SUCCESS:
-        raise Unmet(f"nothing was uploaded before: {format_answer(written)}")
+        raise Unmet(f"the earlier upload failed: {format_answer(written)}")
 
 
 # --- the sandboxes that runs of agents get: copies of a saved one, and one whose network is changed
@@ -386,16 +390,16 @@ def an_agent_with_a_base(t: RequestBuilder) -> Steps:
 
 def gets_a_copy(base: str, made: Exchange, ran: list[Exchange], copied: list[Exchange]) -> Iterator[Finding]:
     if made.status not in SUCCESS:
-        raise Unmet(f"no agent with a base could be made: {format_answer(made)}")
+        raise Unmet(f"the target created no agent with a base environment: {format_answer(made)}")
     for number, answer in enumerate(ran):
         yield from at(f"ran[{number}]", expect_interaction(answer))
     told = [environment_of(answer) for answer in ran]
     if not all(told):
-        raise Unmet("one of the runs told no environment_id")
+        raise Unmet("one of the runs returned no environment_id")
     if base in told:
-        yield finding("a run works in the base itself", expected="a sandbox of its own", actual=base)
+        yield finding("a run works in the base environment itself", expected="a sandbox of its own", actual=base)
     elif len(set(told)) < len(told):
-        yield finding("two runs share a sandbox", expected="one for each", actual=told[0])
+        yield finding("two runs share an environment", expected="one for each", actual=told[0])
     for number, answer in enumerate(copied):
         yield from at(f"copied[{number}]", expect_bytes(answer, NOTE.encode()))
 
@@ -423,12 +427,12 @@ def replaces_rules(
         return
     other = environment_of(ran)
     if other and other != named:
-        yield finding("the run opened another sandbox", expected=named, actual=other).at(exchange="ran")
+        yield finding("the run opened another environment", expected=named, actual=other).at(exchange="ran")
         return
     yield from at("kept", expect_bytes(kept, NOTE.encode()))
     old, new = (object_in(answer).get("network") for answer in (before, after))
     if not _forbids_all(old):
-        raise Unmet(f"the rules of the environment are not shown: network is {format_value(old)}")
+        raise Unmet(f"the environment does not show its rules: network is {format_value(old)}")
     if DOMAIN not in json.dumps(new):
         yield finding("the rules are not the new ones", expected=DOMAIN, actual=format_value(new)).at(
             exchange="after"

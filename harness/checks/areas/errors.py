@@ -127,13 +127,13 @@ def a_scripted_limit(t: RequestBuilder) -> Steps:
         t.control("POST", "scripts", {"refuse": refuse, "match": {"input_contains": marker}})
     )
     if taken.status not in SUCCESS:
-        raise Unmet(f"the target takes no scripts: {format_answer(taken)}")
+        raise Unmet(f"the target accepts no scripts: {format_answer(taken)}")
     return {"limited": (yield Send(t.create(input=marker), sees=frozenset({TOO_MANY})))}
 
 
 def dates_retries(limited: Exchange) -> Iterator[Finding]:
     if require_answer(limited).status != TOO_MANY:
-        raise Unmet(f"the script asked for 429 and brought {format_answer(limited)}")
+        raise Unmet(f"the script requested 429, and the target returned {format_answer(limited)}")
     found = limited.headers.get("retry-after").strip()
     if found and not found.isdecimal() and not _is_http_date(found):
         yield finding("Retry-After cannot be read", expected="seconds or an HTTP date", actual=found)

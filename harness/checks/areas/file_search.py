@@ -41,7 +41,7 @@ def a_file_search_store(t: RequestBuilder) -> Steps:
     seen: Exchanges = {"made": made}
     name = _name_of(made)
     if not name.startswith(f"{COLLECTION}/"):
-        return stop_exercise(seen, f"no store could be made: {format_answer(made)}")
+        return stop_exercise(seen, f"the target created no store: {format_answer(made)}")
     path = f"{COLLECTION}/{segment(name.partition('/')[2])}"
     seen |= yield from read_and_list(t, path, pageSize=20)
     body = {"displayName": "harness-check.txt"}
@@ -59,7 +59,7 @@ def a_file_search_store(t: RequestBuilder) -> Steps:
                 seen["unforced"] = yield Send(t.request("DELETE", path))
     seen |= yield from delete_and_look(t, path, force=True)
     missing = [name for name in ("ended", "document", "unforced") if name not in seen]
-    return stop_exercise(seen, "the upload led to no document") if missing else seen
+    return stop_exercise(seen, "the upload created no document") if missing else seen
 
 
 def can_be_managed(
@@ -121,7 +121,7 @@ def a_text_that_is_imported(t: RequestBuilder) -> Steps:
     uploaded: Exchange = yield Send(continue_upload(t, (yield Send(begun)), "upload, finalize", TEXT))
     looked = yield from _wait_for(t, uploaded)
     if looked is None or not _document_of(looked):
-        raise Unmet(f"an upload to a store led to no document: {format_answer(looked or uploaded)}")
+        raise Unmet(f"the upload to a store created no document: {format_answer(looked or uploaded)}")
     seen["asked"] = yield Send(_ask(t, one))
     seen["imported"] = yield Send(t.request("POST", f"{_escape(two)}:importFile", {"fileName": file}))
     seen["ended"] = (yield from _wait_for(t, seen["imported"])) or seen["imported"]
@@ -149,12 +149,12 @@ def is_imported(store: str, imported: Exchange, ended: Exchange, document: Excha
 
 def is_found(asked: Exchange, document: Exchange | None, found: Exchange) -> Iterator[Finding]:
     if document is None or document.status not in SUCCESS:
-        raise Unmet("the file that was imported became no document")
+        raise Unmet("the imported file became no document")
     if not _cites(asked):
-        raise Unmet(f"the model cites nothing of a text that was uploaded: {format_answer(asked)}")
+        raise Unmet(f"the model does not cite the uploaded text: {format_answer(asked)}")
     yield from at("found", expect_interaction(found))
     if found.status in SUCCESS and not _cites(found):
-        yield finding("the imported text is not cited", expected="a file_citation", actual="none").at(
+        yield finding("the model does not cite the imported text", expected="a file_citation", actual="none").at(
             exchange="found"
         )
 
@@ -163,7 +163,7 @@ def _make_store(t: RequestBuilder) -> Part[str]:
     """Make a store and return its name. Raises `Unmet`."""
     made: Exchange = yield Send(t.request("POST", COLLECTION, {"displayName": "harness-check"}))
     if not _name_of(made).startswith(f"{COLLECTION}/"):
-        raise Unmet(f"no store could be made: {format_answer(made)}")
+        raise Unmet(f"the target created no store: {format_answer(made)}")
     return _name_of(made)
 
 
@@ -189,7 +189,7 @@ def _name_of_file(kept: Exchange) -> str:
     file = object_in(kept).get("file")
     name = file.get("name") if isinstance(file, dict) else None
     if not isinstance(name, str) or not name:
-        raise Unmet(f"no file could be uploaded: {format_answer(kept)}")
+        raise Unmet(f"the target accepted no upload of a file: {format_answer(kept)}")
     return name
 
 

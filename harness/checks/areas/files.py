@@ -43,12 +43,12 @@ def an_uploaded_file(t: RequestBuilder) -> Steps:
     seen: Exchanges = {"started": started}
     if started.status not in SUCCESS or not started.headers.get("x-goog-upload-url"):
         seen["finished"] = started
-        return stop_exercise(seen, f"no upload could be begun: {format_answer(started)}")
+        return stop_exercise(seen, f"the target started no upload: {format_answer(started)}")
     seen["queried"] = yield Send(continue_upload(t, started, "query"))
     seen["finished"] = yield Send(continue_upload(t, started, "upload, finalize", PIXEL))
     name = _name_of(seen["finished"])
     if not name:
-        return stop_exercise(seen, f"the upload brought no file: {format_answer(seen['finished'])}")
+        return stop_exercise(seen, f"the upload returned no file: {format_answer(seen['finished'])}")
     path = f"files/{segment(name)}"
     looks = yield from repeat(t, t.request("GET", path), _is_ready, within=t.wait)
     seen["fetched"] = looks[-1]
@@ -83,7 +83,9 @@ def can_be_queried(queried: Exchange) -> Iterator[Finding]:
     if queried.status in SUCCESS:
         came = (queried.headers.get(STATUS).lower(), queried.headers.get(RECEIVED))
         if came != ("active", "0"):
-            yield finding("the query says something else", expected="active, 0 bytes", actual=format_value(came))
+            yield finding(
+                "the query returned another state", expected="active, 0 bytes", actual=format_value(came)
+            )
 
 
 def can_be_managed(
@@ -101,7 +103,7 @@ def fits(finished: Exchange, fetched: Exchange, listed: Exchange) -> Iterator[Fi
 
 def is_missed(used: Exchange, deleted: Exchange, used_again: Exchange) -> Iterator[Finding]:
     if used.status not in SUCCESS or deleted.status not in SUCCESS:
-        raise Unmet("the file could not be used or not be deleted, so its absence proves nothing")
+        raise Unmet("the target did not use or not delete the file, so its absence proves nothing")
     yield from expect_status(used_again, accepts=CLIENT_ERROR)
 
 

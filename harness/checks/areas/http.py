@@ -27,7 +27,7 @@ from harness.checks.vocabulary.stored import HELLO, WRONG_KEY
 from harness.contract import read
 from harness.contract.judge.answer import judge_json_type, judge_json_valid, judge_length, judge_stream_label
 from harness.contract.judge.failures.crash import FAILED
-from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
+from harness.contract.judge.replies import CLIENT_ERROR, KEY_REFUSED, SUCCESS
 from harness.contract.judge.wording import format_answer, format_request, format_value
 from harness.contract.requests import KEY_HEADER, RequestBuilder
 from harness.kit.actions import Exchanges, Part, Send, Steps, stop_exercise
@@ -51,7 +51,7 @@ def parses(answers: list[Exchange]) -> Iterator[Finding]:
 
 def labels_stream(text: Exchange) -> Iterator[Finding]:
     if require_answer(text).status not in SUCCESS:
-        raise Unmet(f"the streaming create was refused: {format_answer(text)}")
+        raise Unmet(f"the streaming create was rejected: {format_answer(text)}")
     yield from judge_stream_label(text)
 
 
@@ -66,7 +66,7 @@ def stays(answers: list[Exchange]) -> Iterator[Finding]:
 def _judge_redirect(answer: Exchange) -> Iterator[Finding]:
     if answer.status in range(300, 400):
         where = answer.headers.get("location") or "(no location)"
-        yield finding(f"{format_request(answer)} is sent elsewhere", actual=f"{answer.status} to {where}")
+        yield finding(f"{format_request(answer)} was redirected", actual=f"{answer.status} to {where}")
 
 
 def names_what_is_listed(answers: list[Exchange]) -> Iterator[Finding]:
@@ -82,7 +82,7 @@ def _coded_unasked(answer: Exchange) -> Iterator[Finding]:
     coding = coding_of(answer.headers)
     if coding and coding not in wanted and "*" not in wanted:
         yield finding(
-            f"{format_request(answer)} asked for no coding", expected="no content-encoding", actual=coding
+            f"{format_request(answer)} requested no coding", expected="no content-encoding", actual=coding
         )
 
 
@@ -110,7 +110,7 @@ def ignores_revisions(
     plain: Exchange, created_old: Exchange, created_odd: Exchange, read_old: Exchange | None
 ) -> Iterator[Finding]:
     if _has_another_shape(interaction_in(plain)):
-        raise Unmet("without the header the answer has no steps either")
+        raise Unmet("the response has no steps without the header either")
     yield from at("created_old", _of_this_generation(created_old))
     yield from at("created_odd", _of_this_generation(created_odd, notes=frozenset({400})))
     if read_old is not None:
@@ -145,7 +145,7 @@ def both_versions(t: RequestBuilder) -> Steps:
 
 def has_v1beta(v1beta: Exchange, nowhere: Exchange, own: str) -> Iterator[Finding]:
     if own != "v1beta" and v1beta.status in (404, 405):
-        raise Unmet(f"the version under test is {own}, and a proxy need not serve two")
+        raise Unmet(f"the tested version is {own}, and a proxy may serve only one")
     yield from _route_exists(v1beta, nowhere)
 
 
@@ -155,19 +155,19 @@ def has_v1(v1: Exchange, nowhere: Exchange) -> Iterator[Finding]:
 
 def _of_those_heard(answers: list[Exchange], judge: Callable[[Exchange], Iterable[Finding]]) -> Iterator[Finding]:
     if all(answer.status is None for answer in answers):
-        raise Unmet("nothing was answered")
+        raise Unmet("the target returned no response")
     yield from among("answers", answers, judge)
 
 
 def _route_exists(answer: Exchange, nowhere: Exchange) -> Iterator[Finding]:
     """A route is not missing because it streams, or refuses the body as not found in words of its own."""
     if answer.status in (401, 403):
-        raise Unmet(f"the key was refused: {format_answer(answer)}")
+        raise Unmet(f"the key was rejected: {format_answer(answer)}")
     if answer.succeeded and read(answer).is_stream:
         return  # that nobody asked for a stream is another rule's
     if answer.status in FAILED:
         if is_like_nowhere(answer, nowhere):
-            raise Unmet(f"this and a path that is no route are answered alike: {format_answer(answer)}")
+            raise Unmet(f"this path and an unknown path return the same response: {format_answer(answer)}")
         return  # a route that fails is one; that it fails is another rule's
     if answer.status != 404 or is_like_nowhere(answer, nowhere):
         yield from expect_object(answer, accepts={*SUCCESS, *CLIENT_ERROR} - {404, 405})
@@ -186,7 +186,7 @@ def one_interaction_many_keys(t: RequestBuilder) -> Steps:
     created: Exchange = yield Send(t.create(input=HELLO))
     found = id_of(created)
     if not found:
-        return stop_exercise({"created": created}, f"the create brought no id: {format_answer(created)}")
+        return stop_exercise({"created": created}, f"the create returned no id: {format_answer(created)}")
     # Before it is readable, a 404 could be taken for a refusal, or for a deletion that nobody had the right to.
     readable = (yield from poll_until_found(t, found))[-1]
     path = f"interactions/{segment(found)}"
@@ -216,25 +216,28 @@ def refuses_no_key(
     yield from at("created_without", _expect_unauthenticated(created_without))
     if deleted_without.status in _NOT_THERE:
         found = lenient_finding(
-            "there is no DELETE to protect", expected="401", actual=format_answer(deleted_without)
+            "the target offers no DELETE", expected="401", actual=format_answer(deleted_without)
         )
         yield found.at(exchange="deleted_without")
     else:
         yield from at("deleted_without", _expect_unauthenticated(deleted_without))
     if readable.status in SUCCESS and read_again.status == 404:
-        yield finding("the refused DELETE took effect", actual=format_answer(read_again)).at(exchange="read_again")
+        yield finding("the rejected DELETE took effect", actual=format_answer(read_again)).at(
+            exchange="read_again"
+        )
 
 
 def refuses_wrong_keys(read_wrong: Exchange, created_wrong: Exchange) -> Iterator[Finding]:
-    yield from at("read_wrong", expect_status(read_wrong, accepts=_REFUSED, tolerates=CLIENT_ERROR))
-    yield from at("created_wrong", expect_status(created_wrong, accepts=_REFUSED, tolerates=CLIENT_ERROR))
+    accepts, tolerates = KEY_REFUSED.accepts, KEY_REFUSED.tolerates
+    yield from at("read_wrong", expect_status(read_wrong, accepts=accepts, tolerates=tolerates))
+    yield from at("created_wrong", expect_status(created_wrong, accepts=accepts, tolerates=tolerates))
 
 
 def _expect_unauthenticated(answer: Exchange) -> Iterator[Finding]:
     yield from expect_status(answer, accepts={401}, tolerates=_REFUSED)
     if answer.status == 401 and code_of(answer) != "authentication":
         yield lenient_finding(
-            "401 under another code", expected="code authentication", actual=format_answer(answer)
+            "401 with another code", expected="code authentication", actual=format_answer(answer)
         )
 
 
@@ -244,11 +247,15 @@ def _need_a_key_of_our_own(t: RequestBuilder) -> Part[None]:
         wrong: Exchange = yield Send(t.request("POST", "interactions", _hello(t), key=WRONG_KEY))
         without: Exchange = yield Send(t.create(input=HELLO))
         if wrong.succeeded and without.succeeded and "auth" not in t.capabilities:  # whoever declares it has some
-            raise NotApplicable("the target has no keys: it answers without one, and with a wrong one")
-        raise Unmet("no key was given, so none can be left out", remedy="with a key (--api-key, GEMINI_API_KEY)")
+            raise NotApplicable(
+                "the target checks no keys: it accepts requests without a key and with a wrong key"
+            )
+        raise Unmet(
+            "no key was given, so the check cannot omit it", remedy="with a key (--api-key, GEMINI_API_KEY)"
+        )
     given = {name.lower() for name, _ in t.headers} & {KEY_HEADER, "authorization"}
     if given:
-        raise Unmet(f"the extra header {given.pop()} carries a key with every call")
+        raise Unmet(f"the extra header {given.pop()} sends a key with every request")
 
 
 def _hello(t: RequestBuilder) -> dict[str, str]:

@@ -73,9 +73,9 @@ def a_running_run_with_readers(t: RequestBuilder) -> Steps:
             break
     stayed = {name: seen[name] for name in ("readers", "replay")}
     if over:
-        return stop_exercise(stayed, "the run was over before a reader that had left was back", race_lost=True)
+        return stop_exercise(stayed, "the run settled before the disconnected reader resumed", race_lost=True)
     if seen["token"] is None:
-        return stop_exercise(stayed, "no event before the cut had an event_id", race_lost=True)
+        return stop_exercise(stayed, "no event before the drop had an event_id", race_lost=True)
     return seen
 
 
@@ -119,13 +119,13 @@ def a_background_stream_left(t: RequestBuilder) -> Steps:
             break
     found = stream_id(had)
     if not is_stream(left) or not found:
-        raise Unmet(f"the create brought no stream with an id to leave: {format_answer(left)}")
+        raise Unmet(f"the create returned no stream with an id: {format_answer(left)}")
     if completion(had) is not None:
-        raise Unmet("the run was over before its stream could be left", race_lost=True)
+        raise Unmet("the run settled before the client could disconnect", race_lost=True)
     yield from release_run(t, BackgroundRun(found, left, held))
     seen: Exchanges = {"left": left, **(yield from _poll_beside_a_twin(t, found, f"{text} (twin)"))}
     if not _ends_well(seen["polled"][-1]):
-        return stop_exercise(seen, f"the run did not go on: {format_answer(seen['polled'][-1])}")
+        return stop_exercise(seen, f"the run did not continue: {format_answer(seen['polled'][-1])}")
     token = last_cursor(had)
     seen["replay"] = yield from read_whole_stream(t.get(found, stream=True))
     if token is None:
@@ -162,7 +162,7 @@ def serves_two_readers(readers: list[Exchange], replay: Exchange) -> Iterator[Fi
             rest = compare(due, -1, events_in(reader), read(reader).contract)
             name, place = f"reader {number + 1}", f"readers[{number}]"
             if is_fuller(events_in(reader), due):
-                raise Unmet(f"{name} holds events that the replay lacks, so nothing tells what was due")
+                raise Unmet(f"{name} contains events that the replay lacks, so the expected events are unknown")
             yield from at(place, losses(name, due, rest))
             yield from at(place, additions(name, events_in(reader), rest))
 
@@ -179,7 +179,7 @@ def takes_a_reader_back(had: list[Event], token: str, rest: Exchange, replay: Ex
     found = compare(due, place, events_in(rest), read(rest).contract, had=had[: cut + 1])
     if place >= len(due) and not found.resplit:
         raise Unmet(
-            f"the replay holds {format_count(len(due), 'event')}, fewer than a reader of the running run had"
+            f"the replay holds {format_count(len(due), 'event')}, fewer than a reader received during the run"
         )
     name = f"the stream after {token!r}"
     yield from at("rest", losses(name, due, found))
@@ -202,10 +202,10 @@ def goes_on_alone(polled: list[Exchange], twin: Exchange | None) -> Iterator[Fin
     if _ends_well(last):
         return
     if twin is None or not _ends_well(twin):
-        raise Unmet(f"a run that nobody left ends as {status_of(twin) if twin else 'nothing'!r}, too")
+        raise Unmet(f"an undisturbed run also ends as {status_of(twin) if twin else 'nothing'!r}, too")
     lost = finding(
         "the run was lost with the stream of its create",
-        expected=f"{status_of(twin)}, as one that nobody left",
+        expected=f"{status_of(twin)}, as an undisturbed run",
         actual=status_of(last) or format_answer(last),
     )
     yield lost.at(exchange=f"polled[{len(polled) - 1}]")

@@ -90,7 +90,7 @@ def a_finished_run_resumed(t: RequestBuilder) -> Steps:
     events = next((events for events in map(_reference, (replay, first)) if cuts(events, CUTS)), [])
     places = cuts(events, CUTS)
     if not places:
-        return stop_exercise(seen, "no complete reading of the run's stream had an event with an event_id")
+        return stop_exercise(seen, "no complete stream of the run had an event with an event_id")
     seen["events"] = events
     seen["rests"] = yield from _resumes(t, found, events, places)
     seen.update({resumed.name: resumed.exchange for resumed in seen["rests"]})
@@ -99,7 +99,7 @@ def a_finished_run_resumed(t: RequestBuilder) -> Steps:
     seen["encoded"] = Resumed(cursor(events[middle]) or "", middle, encoded)
     final = cursor(events[-1])
     if final is None:
-        return stop_exercise(seen, "the last event carries no event_id", race_lost=True)
+        return stop_exercise(seen, "the last event has no event_id", race_lost=True)
     ask = t.get(found, stream=True, last_event_id=final)
     return {**seen, "last": (yield from read_whole_stream(ask, timeout=t.wait / _PART))}
 
@@ -161,7 +161,7 @@ def begins_at_the_first_event(first: Exchange, replay: Exchange) -> Iterator[Fin
         return
     name, came = "the replay", events_in(replay)
     if is_fuller(came, due):
-        name, due, came = "the first reading, made while the run went on,", came, due
+        name, due, came = "the first stream, read during the run,", came, due
     rest = _spare_the_end(compare(due, -1, came, read(replay).contract), due, replay)
     yield from losses(name, due, rest)
     yield from additions(name, came, rest)
@@ -203,7 +203,9 @@ def keeps_its_ids(events: list[Event], rests: list[Resumed], first: Exchange) ->
 def still_completes(rests: list[Resumed]) -> Iterator[Finding]:
     for resumed in rests:
         if completion(events_in(resumed.exchange)) is None:
-            lost = finding(f"the {resumed.name} never completes", expected="interaction.completed", actual="none")
+            lost = finding(
+                f"the {resumed.name} does not complete", expected="interaction.completed", actual="none"
+            )
             yield lost.at(exchange=resumed.name)
 
 
@@ -244,7 +246,7 @@ def _judge_cursor(code: str, events: Sequence[Event], resumed: Resumed) -> Findi
         return None
     message = (
         f"event {number} has the id {usual!r} in the whole stream and {resumed.cursor!r} in a resumed one, "
-        "so that whoever resumes after it again gets something else than the rest"
+        "so that a second resume returns other events than the rest"
     )
     place = f"resume after event {resumed.origin}"
     return Finding.from_code(code, message, repr(usual), repr(resumed.cursor)).at(exchange=place, event=resumed.at)
@@ -263,7 +265,7 @@ def _moved_ids(name: str, these: Sequence[Event], those: Sequence[Event]) -> Ite
     for number, (one, other) in enumerate(pairs):
         if is_same_event(one, other) and cursor(one) != cursor(other):
             yield finding(
-                f"an event has another id in {name}", expected=repr(cursor(one)), actual=repr(cursor(other))
+                f"an event has another event_id in {name}", expected=repr(cursor(one)), actual=repr(cursor(other))
             ).at(event=number)
             return
 
@@ -284,7 +286,7 @@ def reads_an_encoded_cursor(rests: list[Resumed], encoded: Resumed) -> Iterator[
     contract = read(encoded.exchange).contract
     if is_stream(encoded.exchange) and compare(expected, -1, events_in(encoded.exchange), contract) != EventDiff():
         yield finding(
-            f"cursor {encoded.cursor!r} gives other events when it is percent-encoded",
+            f"cursor {encoded.cursor!r} returns other events when it is percent-encoded",
             expected=format_count(len(expected), "event"),
             actual=format_count(len(events_in(encoded.exchange)), "event"),
         )
@@ -294,18 +296,18 @@ def ends_at_the_end(last: Exchange) -> Iterator[Finding]:
     yield from expect_status(last, accepts={*SUCCESS, *CLIENT_ERROR})
     if last.status in SUCCESS and last.hung:
         code, silence = "resume.last/hangs", f"silence for {last.seconds:.1f} s"
-        yield Finding.from_code(code, "a resume at the final event never ends", "an end, or a refusal", silence)
+        yield Finding.from_code(code, "a resume at the final event does not end", "an end, or a refusal", silence)
     if last.status not in SUCCESS or not last.body:
         return
     if not is_stream(last):
         yield finding(
-            "something else than events came", expected="a stream or nothing", actual=format_answer(last)
+            "the response contains no events", expected="a stream or nothing", actual=format_answer(last)
         )
         return
     events = [event for event in events_in(last) if is_of_the_run(event)]
     if len(events) > len(of_kind(events, "interaction.completed")) or len(events) > 1:
         yield finding(
-            "events came after the final one", expected="the completion at most", actual=f"{len(events)}"
+            "events arrived after the final event", expected="the completion at most", actual=f"{len(events)}"
         )
 
 
@@ -315,13 +317,13 @@ def answers_a_bad_cursor(first: Exchange, bad_cursor: Exchange) -> Iterator[Find
         return
     if not is_stream(bad_cursor):
         yield finding(
-            "something else than events came", expected="a stream or a refusal", actual=format_answer(bad_cursor)
+            "the response contains no events", expected="a stream or a refusal", actual=format_answer(bad_cursor)
         )
         return
     events = [event for event in events_in(bad_cursor) if is_of_the_run(event)]
     if not of_kind(events, "error") and len(events) < len([e for e in events_in(first) if is_of_the_run(e)]):
         yield finding(
-            "an unknown cursor brings a part of the stream and no error",
+            "an unknown cursor returns a part of the stream and no error",
             expected="a refusal, an error event, or everything",
             actual=format_count(len(events), "event"),
         )

@@ -54,7 +54,7 @@ def parallel_creates(t: RequestBuilder) -> Steps:
 
 def keeps_creates_apart(created: list[Exchange], got: list[Exchange]) -> Iterator[Finding]:
     if all(answer.status == TOO_MANY for answer in created):
-        raise Unmet("every one of the parallel creates was answered 429")
+        raise Unmet("every parallel create returned 429")
     yield from among("created", created, _created_or_limited)
     made = [(found, prompt) for prompt, answer in zip(PROMPTS, created, strict=False) if (found := id_of(answer))]
     ids = [found for found, _ in made]
@@ -110,7 +110,7 @@ def keeps_streams_apart(
     }
     by_itself = next((texts.pop(number) for number in [*texts] if streams[number] is alone), [])
     if len(texts) < 2:
-        raise Unmet("not even two of the streams were whole and can be read again")
+        raise Unmet("fewer than two streams were complete and readable again")
     if by_itself:
         raise Unmet(f"of a stream alone, too, {by_itself[0].message}")
     for number, different in texts.items():

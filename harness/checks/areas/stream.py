@@ -52,11 +52,17 @@ from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange, Headers, LiveStream, Request
 
-_COMPLETED = (lambda events: completion(events) is not None, "no stream held interaction.completed")
+_COMPLETED = (lambda events: completion(events) is not None, "no stream contained interaction.completed")
 _NEEDS: Mapping[str, tuple[Callable[[Sequence[Event]], object], str]] = {
-    "stream.args-join": (lambda events: deltas(events, "arguments_delta"), "no stream held an arguments_delta"),
-    "stream.sig-last": (lambda events: deltas(events, "thought_signature"), "no stream held a thought_signature"),
-    "stream.evid-unique": (lambda events: last_cursor(events) is not None, "no stream held an event_id"),
+    "stream.args-join": (
+        lambda events: deltas(events, "arguments_delta"),
+        "no stream contained an arguments_delta",
+    ),
+    "stream.sig-last": (
+        lambda events: deltas(events, "thought_signature"),
+        "no stream contained a thought_signature",
+    ),
+    "stream.evid-unique": (lambda events: last_cursor(events) is not None, "no stream contained an event_id"),
     "stream.completed-status": _COMPLETED,
     "stream.completed-usage": _COMPLETED,
 }
@@ -67,7 +73,7 @@ def keeps_in_every_stream(rule: str, text: Exchange, streams: Streams) -> Iterat
     events_in(text)
     for name, stream in streams.items():
         yield from at(f"streams[{name}]", of_rule(rule, stream))
-    needed, lacking = _NEEDS.get(rule, (bool, "no stream held an event"))
+    needed, lacking = _NEEDS.get(rule, (bool, "no stream contained an event"))
     if not any(needed(events_in(stream)) for stream in streams.values()):
         raise Unmet(lacking)
 
@@ -90,12 +96,12 @@ def brings_the_stored_text(streams: Streams, stored: Mapping[str, Exchange]) -> 
             compared += 1
             yield from at(f"stored[{name}]", judge_streamed_text(read(streams[name]).streamed_steps, body))
     if not compared:
-        raise Unmet("no whole stream of a completed interaction can be read again")
+        raise Unmet("no complete stream of a completed interaction is readable again")
 
 
 def equals_what_is_stored(streams: Streams, stored: Mapping[str, Exchange]) -> Iterator[Finding]:
     if not stored:
-        raise Unmet("no stream told the id of its interaction")
+        raise Unmet("no stream contained the id of its interaction")
     bodies = _stored_bodies(streams, stored)
     for name, answer in stored.items():
         place = f"stored[{name}]"
@@ -113,7 +119,7 @@ def ends_as_stored(streams: Streams, stored: Mapping[str, Exchange]) -> Iterator
             compared += 1
             yield from at(f"stored[{name}]", judge_streamed_end(end, body))
     if not compared:
-        raise Unmet("no whole stream can be read again")
+        raise Unmet("no complete stream is readable again")
 
 
 def _stored_bodies(streams: Streams, stored: Mapping[str, Exchange]) -> dict[str, Mapping[str, Any]]:
@@ -130,27 +136,31 @@ def streams_the_background(background: Exchange) -> Iterator[Finding]:
     if background.status not in SUCCESS:
         return
     if not is_stream(background):
-        yield finding("no event stream", expected="text/event-stream", actual=format_answer(background))
+        yield finding(
+            "the response is not an event stream", expected="text/event-stream", actual=format_answer(background)
+        )
     elif not stream_id(events_in(background)):
-        yield finding("the stream never tells the id of its interaction", expected="an id in interaction.created")
+        yield finding(
+            "the stream does not contain the id of its interaction", expected="an id in interaction.created"
+        )
 
 
 def deltas_have_cursors(background: Exchange) -> Iterator[Finding]:
     events = events_in(background)
     if not any(cursor(event) for event in events):
-        raise Unmet("no event of the background stream carries an event_id")
+        raise Unmet("no event of the background stream has an event_id")
     yield from of_rule("stream.evid-delta", background)
 
 
 def replays_the_foreground(text: Exchange, replay: Exchange | None) -> Iterator[Finding]:
     events = events_in(text)
     if replay is None:
-        raise Unmet("the stream told no id to ask for")
+        raise Unmet("the stream contained no id to request")
     yield from expect_reply("resume.foreground", replay)
     if replay.status not in SUCCESS:
         return
     if not is_stream(replay):
-        yield finding("stream=true brought no stream", expected="text/event-stream", actual=format_answer(replay))
+        yield finding("stream=true returned no stream", expected="text/event-stream", actual=format_answer(replay))
     elif completion(events) is not None and completion(events_in(replay)) is None:
         yield finding("the replay ends early", expected="interaction.completed", actual="none")
 
@@ -189,7 +199,7 @@ def a_hang_up(t: RequestBuilder) -> Steps:
     yield Read(stream, 2)
     left: Exchange = yield Close(stream)
     if not is_stream(left):
-        raise Unmet(f"the create brought no stream to leave: {format_answer(left)}")
+        raise Unmet(f"the create returned no stream: {format_answer(left)}")
     found = stream_id(events_in(left))
     result: Exchanges = {"after": (yield Send(t.create(input=HELLO), sees=frozenset({OVERLOADED})))}
     result["looked"] = (yield from poll_until_found(t, found))[-1] if found and t.keeps else None
@@ -237,15 +247,15 @@ def arrives_bit_by_bit(slow: Exchange, looked: Exchange | None) -> Iterator[Find
     if looked is not None and status_of(looked) in RUNNING:
         return
     if not read(slow).frames:
-        raise Unmet("the stream held no event")
+        raise Unmet("the stream contained no event")
     first, last = _time_first_and_last(slow)
     if last < _least_to_tell(looked):
-        raise Unmet(f"the whole stream took {last:.2f} s, too little to tell", race_lost=True)
+        raise Unmet(f"the whole stream took {last:.2f} s, too short to judge", race_lost=True)
     if _is_held_back(slow, looked):
         coding = slow.headers.get("content-encoding")
-        by = f" by what compresses them ({coding})" if coding else ""
+        by = f" by the compression ({coding})" if coding else ""
         yield finding(
-            f"the events were held back until the run was over{by}",
+            f"the events were buffered until the run settled{by}",
             expected="the first event well before the last",
             actual=f"the first after {first:.2f} s, the last after {last:.2f} s",
         )

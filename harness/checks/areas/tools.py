@@ -66,7 +66,7 @@ def first_call(exchange: Exchange) -> Call:
         if isinstance(call.get("id"), str) and call["id"]:
             return call
     name = format_value(calls[0].get("name"))
-    raise Unmet(f"the model called {name}, but the call has no id that a result could name")
+    raise Unmet(f"the model called {name}, but the call has no id")
 
 
 def result_of(call: Call, result: Any = ANSWERS["string"]) -> dict[str, Any]:
@@ -91,7 +91,7 @@ def a_tool_loop(t: RequestBuilder) -> Steps:
     except Unmet as unmet:
         return stop_exercise(seen, unmet.reason)
     if not parent:
-        return stop_exercise(seen, "the interaction with the call has no id to chain to")
+        return stop_exercise(seen, "the interaction with the call has no id")
     forms: dict[str, Exchange] = {}
     for name, value in ANSWERS.items():
         body = {"input": [result_of(call, value)], "tools": [WEATHER]}
@@ -106,18 +106,28 @@ def a_tool_loop(t: RequestBuilder) -> Steps:
     seen["fetched"] = (yield from poll_until_found(t, parent))[-1]
     answered = id_of(forms["string"])
     if not answered:
-        return stop_exercise(seen, "no turn with a result had an id to chain to")
+        return stop_exercise(seen, "no turn with a result had an id")
     return {**seen, "toolless": (yield Send(t.create(input=QUESTION, previous_interaction_id=answered)))}
 
 
+@exercise(requests=1, interactions=1)
+def mixed_tools(t: RequestBuilder) -> Steps:
+    """A create that declares a built-in tool and a function."""
+    return {"mixed": (yield Send(t.create(input=HELLO, tools=[{"type": "google_search"}, WEATHER])))}
+
+
 # --- judges
+
+
+def takes_mixed_tools(mixed: Exchange) -> Iterator[Finding]:
+    yield from expect_interaction(mixed, notes={400})
 
 
 def waits_for_the_result(asked: Exchange) -> Iterator[Finding]:
     yield from expect_offered(asked)
     need_calls(asked)
     if status_of(asked) in CUT_SHORT:
-        raise Unmet(f"the run ended as {status_of(asked)}, so nobody waits for the result")
+        raise Unmet(f"the run ended as {status_of(asked)}, so no call waits for the result")
     steps = output_steps(interaction_in(asked))
     yield from judge_waiting("tool.requires-action", status_of(asked), steps)
 
@@ -129,7 +139,7 @@ def has_its_fields(asked: Exchange) -> Iterator[Finding]:
                 yield finding(f"a call without {name}", expected="a text", actual=format_value(call.get(name)))
         if not isinstance(call.get("arguments"), dict):
             yield finding(
-                "arguments are no object", expected="an object", actual=format_value(call.get("arguments"))
+                "the arguments are not an object", expected="an object", actual=format_value(call.get("arguments"))
             )
 
 
@@ -163,7 +173,9 @@ def shows_the_call(asked: Exchange, fetched: Exchange) -> Iterator[Finding]:
 def inherits_no_tools(toolless: Exchange) -> Iterator[Finding]:
     yield from expect_interaction(toolless)
     if calls_in(toolless):
-        yield finding("a function was called that this turn did not declare", expected="no call", actual="one")
+        yield finding(
+            "the model called a function that this turn did not declare", expected="no call", actual="one"
+        )
 
 
 def ends_streams_waiting(tool: Exchange) -> Iterator[Finding]:
@@ -261,13 +273,13 @@ def parallel_calls(t: RequestBuilder) -> Steps:
     made = calls_in(asked)
     calls = [call for call in made if isinstance(call.get("id"), str)]
     if len(calls) < 2 <= len(made):
-        raise Unmet(f"of {len(made)} calls, {len(made) - len(calls)} have no id that a result could name")
+        raise Unmet(f"of {len(made)} calls, {len(made) - len(calls)} have no id")
     if len(calls) < 2:
         raise Unmet(f"the model made {format_count(len(calls), 'call')}, not several", race_lost=True)
     results = [result_of(call) for call in calls]
     parent = id_of(asked)
     if not parent:
-        raise Unmet("the interaction with the calls has no id to chain to")
+        raise Unmet("the interaction with the calls has no id")
     return {
         "asked": asked,
         "answered": (yield Send(t.create(input=results, tools=[WEATHER], previous_interaction_id=parent))),
@@ -286,7 +298,7 @@ def a_stateless_loop(t: RequestBuilder) -> Steps:
     bare = [{name: value for name, value in step.items() if name != "signature"} for step in steps]
     signed = [step for step in steps if step.get("type") == "thought" and step.get("signature")]
     if not signed:
-        return stop_exercise(seen, "no thought of the first turn had a signature to lose")
+        return stop_exercise(seen, "no thought of the first turn had a signature")
     body = {**body, "input": [question, *bare, result_of(call)]}
     return {**seen, "unsigned": (yield Send(t.create(body)))}
 
@@ -343,7 +355,7 @@ def a_tool_search(t: RequestBuilder) -> Steps:
     seen: Exchanges = {"asked": asked, "streamed": streamed}
     calls = [call for call in calls_in(asked) if isinstance(call.get("id"), str)] if asked.succeeded else []
     if not calls or not id_of(asked):
-        return stop_exercise(seen, "the search led to no call with an id")
+        return stop_exercise(seen, "the search returned no call with an id")
     results = [result_of(call) for call in calls]
     body = {"input": results, "tools": TOOLS, "previous_interaction_id": id_of(asked)}
     return {**seen, "answered": (yield Send(t.create(body)))}
@@ -393,7 +405,7 @@ def _find_unmatched(steps: list[dict[str, Any]]) -> Iterator[Finding]:
             waiting.remove(step.get("call_id"))
         else:
             actual = format_value(step.get("call_id"))
-            yield finding("a result names no search before it", expected=format_value(waiting), actual=actual)
+            yield finding("a result names no earlier search", expected=format_value(waiting), actual=actual)
     for call_id in waiting:
         yield finding("a search without a result", expected="a tool_search_result", actual=format_value(call_id))
 
@@ -405,7 +417,7 @@ def _find_strangers(steps: list[dict[str, Any]]) -> Iterator[Finding]:
             name = loaded.get("name") if isinstance(loaded, dict) else loaded
             if name != WEATHER["name"]:
                 yield finding(
-                    "a function was loaded that the request does not declare",
+                    "the search loaded a function that the request does not declare",
                     expected=str(WEATHER["name"]), actual=format_value(name),
                 )  # fmt: skip
 
@@ -426,7 +438,9 @@ def searches_itself(answer: Exchange) -> Iterator[Finding]:
         yield finding("the search waits for the client", expected="a completed search", actual="requires_action")
     for call in calls_in(answer):
         name = format_value(call.get("name"))
-        yield finding("a function is called, and none was declared", expected="no function_call", actual=name)
+        yield finding(
+            "the model called a function, although none was declared", expected="no function_call", actual=name
+        )
 
 
 def search_has_both_halves(answer: Exchange) -> Iterator[Finding]:

@@ -47,7 +47,7 @@ def a_trigger_of_our_own(t: RequestBuilder) -> Steps:
     seen["made"] = yield Send(t.request("POST", "triggers", body))
     found = id_of(seen["made"])
     if not found:
-        return stop_exercise(seen, f"no trigger could be made: {format_answer(seen['made'])}")
+        return stop_exercise(seen, f"the target created no trigger: {format_answer(seen['made'])}")
     path = f"triggers/{segment(found)}"
     seen |= yield from read_and_list(t, path)
     seen["paused"] = yield Send(t.request("PATCH", path, {"status": "paused"}))
@@ -106,7 +106,7 @@ def can_be_paused(paused: Exchange, resumed: Exchange, looked: Exchange) -> Iter
 def _expect_trigger(answer: Exchange, status: str) -> Iterator[Finding]:
     yield from expect_object(answer)
     if answer.status in SUCCESS and status_of(answer) != status:
-        yield finding("the status is another", expected=status, actual=status_of(answer) or "none")
+        yield finding("GET shows another status", expected=status, actual=status_of(answer) or "none")
 
 
 def runs_on_time(made: Exchange) -> Iterator[Finding]:
@@ -140,7 +140,7 @@ def lists_its_runs(ran: Exchange, executions: Exchange) -> Iterator[Finding]:
     mine = next((entry for entry in listed if entry.get("id") == id_of(ran)), None)
     if mine is None:
         names = [entry.get("id") for entry in listed]
-        yield finding("the run is not in the list", expected=id_of(ran), actual=format_value(names))
+        yield finding("the list lacks the run", expected=id_of(ran), actual=format_value(names))
     elif not mine.get("interaction_id") and mine.get("status") in ("in_progress", "completed"):
         yield finding("the run names no interaction", expected="interaction_id", actual=format_value(mine))
 

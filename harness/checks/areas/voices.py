@@ -30,7 +30,7 @@ def a_prompted_voice(t: RequestBuilder) -> Steps:
         yield Send(t.request("DELETE", f"voices/{segment(stray)}"))
     found = id_of(seen["made"])
     if not found:
-        return stop_exercise(seen, f"no voice could be made: {format_answer(seen['made'])}")
+        return stop_exercise(seen, f"the target created no voice: {format_answer(seen['made'])}")
     path = f"voices/{segment(found)}"
     seen |= yield from read_and_list(t, path)
     return {**seen, **(yield from delete_and_look(t, path))}

@@ -44,7 +44,7 @@ def a_webhook_of_our_own(t: RequestBuilder) -> Steps:
     seen["made"] = yield Send(t.request("POST", "webhooks", body))
     found = id_of(seen["made"])
     if not found:
-        return stop_exercise(seen, f"no webhook could be made: {format_answer(seen['made'])}")
+        return stop_exercise(seen, f"the target created no webhook: {format_answer(seen['made'])}")
     path = f"webhooks/{segment(found)}"
     seen |= yield from read_and_list(t, path)
     renamed = {"name": "harness-renamed"}
@@ -82,18 +82,20 @@ def shows_its_secret_once(
     made: Exchange, fetched: Exchange, listed: Exchange, patched: Exchange
 ) -> Iterator[Finding]:
     if not _read_text(made, SECRET):
-        yield finding("the create shows no secret", expected=SECRET, actual="none").at(exchange="made")
+        yield finding("the create returned no secret", expected=SECRET, actual="none").at(exchange="made")
     for name, answer in (("fetched", fetched), ("patched", patched)):
         if _read_text(answer, SECRET):
-            yield finding("the secret is shown again", expected="none", actual="a secret").at(exchange=name)
+            yield finding("a later response contains the secret", expected="none", actual="a secret").at(
+                exchange=name
+            )
     if listed.status in SUCCESS and any(entry.get(SECRET) for entry in entries(listed, "webhooks")):
-        yield finding("the secret is in the list", expected="none", actual="a secret").at(exchange="listed")
+        yield finding("the list contains the secret", expected="none", actual="a secret").at(exchange="listed")
 
 
 def answers_a_ping(pinged: Exchange) -> Iterator[Finding]:
     yield from expect_status(pinged, accepts=SUCCESS)
     if pinged.status in SUCCESS and pinged.body and read(pinged).json != {}:
-        yield note("the answer is not empty", expected="{}", actual=format_answer(pinged))
+        yield note("the response is not empty", expected="{}", actual=format_answer(pinged))
 
 
 def replaces_its_secret(made: Exchange, rotated: Exchange) -> Iterator[Finding]:

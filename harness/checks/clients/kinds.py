@@ -55,6 +55,12 @@ CONTINUATIONS = CaseKind(
     ),
     **CONTINUES,
 )
+STATUS_UPDATES = CaseKind(
+    name="status-updates",
+    about="further status updates arrive in the middle of the stream; with a drop",
+    plans=at(*_ONE_DROP),
+    scripts=({"hops": 3, "checkpoints": True},),
+)
 SLOW_RUNS = CaseKind(
     name="slow-runs",
     about="the run is queued for a while, or takes many polls",
@@ -69,7 +75,7 @@ SLOW_CANCELS = CaseKind(
 )
 NEVER_SETTLES = CaseKind(
     name="never-settles",
-    about="the run is in progress for ever: all that a client can do is to give up in time, and to say so",
+    about="the run stays in progress forever: the client must stop in time and report it",
     plans=at("pass"),
     scripts=({"hold": {"after": 2}},),
     hopeless=True,

@@ -48,14 +48,14 @@ _ALL = (
     ),
     ClientMode(
         name="poll",
-        about="create an interaction in the background, and ask with GET until it has ended",
+        about="create an interaction in the background, and poll with GET until it settles",
         usual_set="polling",
         script=_SAYS,
         creates=True,
     ),
     ClientMode(
         name="chain",
-        about="create an interaction, read it, then one with previous_interaction_id, which is the result",
+        about="create an interaction, read it, then create one with previous_interaction_id, which is the result",
         usual_set="turns",
         script={"text": "The first turn is over."},
         further=_SAYS,
@@ -64,8 +64,8 @@ _ALL = (
     ),
     ClientMode(
         name="tools",
-        about="create an interaction with the function `look`, answer its call with a function_result; the result "
-        "is that of this second turn",
+        about="create an interaction with the function `look`, and return a function_result for its call; this "
+        "second turn is the result",
         usual_set="turns",
         script=_CALLS,
         further=_SAYS,

@@ -53,7 +53,9 @@ _REPLACED = {
     fault_kinds.STATUSES: fault_kinds.MORE_STATUSES,
     fault_kinds.LATE: fault_kinds.MORE_LATE,
 }
-THOROUGH = (*(_REPLACED.get(kind, kind) for kind in STANDARD), fault_kinds.PAIRS, fault_kinds.STALLS)
+_FURTHER = (fault_kinds.ODD_IDS, kinds.STATUS_UPDATES, fault_kinds.OUTAGES, fault_kinds.STALLS)
+APPLICATION = (*STANDARD, *_FURTHER)
+THOROUGH = (*(_REPLACED.get(kind, kind) for kind in STANDARD), fault_kinds.PAIRS, *_FURTHER)
 
 POLLING = (
     fault_kinds.LOST_POLLS,
@@ -84,6 +86,7 @@ CANCELLING = (
 SETS: Mapping[str, tuple[CaseKind, ...]] = {
     "quick": QUICK,
     "standard": STANDARD,
+    "application": APPLICATION,
     "thorough": THOROUGH,
     "every-byte": (*THOROUGH, fault_kinds.BYTES),
     "polling": POLLING,

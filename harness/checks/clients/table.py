@@ -77,8 +77,8 @@ POLLING_TABLE = (
     _define_case("404-at-first", "the new interaction is not found for a moment", "calls=pass/status:404"),
     _define_case("lost-poll", "the answer to a poll is lost", "calls=pass/before-headers,rst"),
     _define_case("half-poll", "the answer to a poll breaks off, with a clean end", "calls=pass/byte:60,end"),
-    _define_case("poll-503", "a poll is answered 503", "calls=pass/status:503"),
-    _define_case("poll-429", "a poll is answered 429, with a hint", "calls=pass/status:429,retry-after-ms:20"),
+    _define_case("poll-503", "a poll returns 503", "calls=pass/status:503"),
+    _define_case("poll-429", "a poll returns 429 with `Retry-After`", "calls=pass/status:429,retry-after-ms:20"),
     *_ENDS,
 )
 """The rows for clients that poll."""

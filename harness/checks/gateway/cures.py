@@ -12,12 +12,12 @@ _LONGER_WAIT = (
 )
 _NODE_TELLS_THE_REQUEST = (
     "a gateway on Node: a body that only the end of its connection delimits ends with `end` and `complete`, even "
-    "after a reset; only the `error` event of the request to the upstream tells it, so destroy the client's "
-    "socket there"
+    "after a reset; only the `error` event of the request to the upstream reports it, so destroy the "
+    "socket of the client there"
 )
 CURES: dict[str, str] = {
-    "gw.truncated/clean-end": _NODE_TELLS_THE_REQUEST,
-    "gw.truncated/clean-json": _NODE_TELLS_THE_REQUEST,
+    "gw.truncated/clean-end-close": _NODE_TELLS_THE_REQUEST,
+    "gw.truncated/clean-json-close": _NODE_TELLS_THE_REQUEST,
     "gw.idle/cut": _LONGER_WAIT,
     "gw.idle/clean-end": _LONGER_WAIT,
     "gw.idle/no-stream": _LONGER_WAIT,

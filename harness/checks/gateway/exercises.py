@@ -60,14 +60,14 @@ _LIVE_READ = 4
 def idle(client: GatewayClient) -> Actions:
     """A stream that stands still after its first events, while all other exercises run."""
     if not client.idle:
-        raise NotWanted("left out by --idle 0")
+        raise NotWanted("excluded by --idle 0")
     silence = StandStill(_HELD_AFTER, client.idle)
     limit = client.idle + _LIVE_READ * client.patience
     in_flight = yield from client.create_aside(
         "idle.stream", stream=True, script=SCRIPT, answer=silence, timeout=limit
     )
     if not silence.begun:
-        raise Unmet("no stream upstream could be made to stand still")
+        raise Unmet("no upstream stream became idle")
     yield Finish(in_flight)
 
 
@@ -261,7 +261,7 @@ def busy(client: GatewayClient) -> Actions:
     whole = yield client.get("busy.whole", found, stream=True)
     cursor = last_cursor(whole.client)
     if cursor is None:
-        raise Unmet("no event came with an id to resume from")
+        raise Unmet("no event with an id arrived to resume from")
     meeting = Meeting(_CROWD + 1, client.patience)
     beside = []
     for number in range(_CROWD):
@@ -308,10 +308,10 @@ def last_cursor(exchange: Exchange) -> str | None:
 def id_of(create: RelayedExchange) -> str:
     """The id that the client was given. Raises NotApplicable if the gateway refused, Unmet if there is none."""
     if create.not_offered:
-        raise NotApplicable(f"the gateway refuses such a create itself ({create.client.status})")
+        raise NotApplicable(f"the gateway itself rejects such a create ({create.client.status})")
     found = read(create.client).id
     if found is None:
-        raise Unmet(f"the create gave the client no id to go on with ({create.client.status})")
+        raise Unmet(f"the create returned no id to the client ({create.client.status})")
     return found
 
 
@@ -319,7 +319,7 @@ def running_id_of(create: RelayedExchange) -> str:
     """The id of a background run. Raises Unmet if none is running upstream."""
     found = id_of(create)
     if create.answer is None or read(create.answer).status not in ("in_progress", "queued"):
-        raise Unmet("no background run came to be upstream")
+        raise Unmet("no background run started upstream")
     return found
 
 

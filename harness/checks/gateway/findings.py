@@ -69,6 +69,6 @@ def request_line(request: Request) -> str:
 def answer_line(exchange: Exchange) -> str:
     """Status and the beginning of the body, in one line."""
     if exchange.status is None:
-        return f"no answer ({exchange.ending.words})"
+        return f"no response ({exchange.ending.words})"
     body = exchange.body[: 2 * SHOWN].decode("utf-8", "replace")
     return shorten(" ".join((str(exchange.status), *body.split())), SHOWN)

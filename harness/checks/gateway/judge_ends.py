@@ -5,7 +5,7 @@ Layer 2, pure.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from harness.checks.gateway.cures import CURES
@@ -40,7 +40,7 @@ from harness.contract.judge.failures.errors import error_of
 from harness.kit.relay import RelayedExchange
 from harness.outcome import Finding, NotApplicable, Severity, Unmet
 from harness.outcome.words import format_count
-from harness.wire import By, Exchange, How, UntilClose
+from harness.wire import By, Chunked, Exchange, Framing, How, Length, UntilClose
 
 _GZIP = b"\x1f\x8b"
 _UNREACHABLE = frozenset({502, 503, 504})
@@ -59,7 +59,7 @@ def live(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
 
 
 def _blame_coding(finding: Finding) -> Finding:
-    message = f"for a client that takes gzip, {finding.message}"
+    message = f"for a client that accepts gzip, {finding.message}"
     code = "gw.live/compressed"
     return replace(finding, code=code, message=message, cure=CURES[code])
 
@@ -67,15 +67,15 @@ def _blame_coding(finding: Finding) -> Finding:
 def judge_coding(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """What Content-Encoding says of an answer is true."""
     reached = told_by(
-        exchanges, lambda one: succeeded(one.answer) and succeeded(one.client), "no answer came through"
+        exchanges, lambda one: succeeded(one.answer) and succeeded(one.client), "no response reached the client"
     )
     for relayed in reached:
         client = relayed.client
         if _is_miscoded(client):
             named = client.headers.get("content-encoding") or "none"
-            message = f"an answer that is not in the coding that its Content-Encoding names ({named})"
-            actual = client.ending.detail or "a body that begins as gzip"
-            yield notice("gw.coding", relayed, message, "a body in the coding that is named", actual)
+            message = f"a response is not in the coding that its Content-Encoding names ({named})"
+            actual = client.ending.detail or "a body that starts as gzip"
+            yield notice("gw.coding", relayed, message, "a body in the named coding", actual)
 
 
 def _is_miscoded(client: Exchange) -> bool:
@@ -90,10 +90,10 @@ def _judge_pace(relayed: RelayedExchange) -> Iterator[Finding]:
     if not tells(relayed) or arrivals is None:
         raise Unmet(NO_STREAM)
     if held_back(relayed):
-        yield _report_buffer(relayed, "nothing arrived in time, and the upstream went on sending")
+        yield _report_buffer(relayed, "nothing arrived in time, although the upstream continued to send")
         return
     if not arrived(relayed):
-        raise Unmet("no stream came through")
+        raise Unmet("no stream reached the client")
     in_turn = [(one, other) for one, other in difference(relayed).kept if other.number < len(arrivals)]
     paced = [(one, other) for one, other in in_turn if one.number < ONE_BY_ONE - 1]  # none waits after the last
     late = [one for one, other in paced if arrivals[other.number] > max(AT_ONCE, one.number + 1)]
@@ -101,7 +101,7 @@ def _judge_pace(relayed: RelayedExchange) -> Iterator[Finding]:
         sent = arrivals[0] if arrivals else "everything"
         yield _report_buffer(relayed, f"nothing arrived before the upstream had sent {sent}")
     elif late:
-        message = f"{len(late)} of {len(paced)} events arrived after the upstream had gone on"
+        message = f"{len(late)} of {len(paced)} events arrived after the upstream had sent the next one"
         yield notice(
             "gw.live/behind", relayed, message, "each event as it is sent", str(late[0]), event=late[0].number
         )
@@ -116,9 +116,9 @@ def idle(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     relayed = find_relayed(exchanges, "idle.stream", NO_STREAM)
     others = [other for other in exchanges if other is not relayed and tells(other)]
     if not tells(relayed) or not others or not all(completes(other.client) for other in others):
-        raise Unmet("not even a stream that never stands still arrives to its end")
+        raise Unmet("not even a stream without pauses arrives complete")
     if len(relayed.upstream) > 1:
-        message = "the create was sent again when its stream stood still"
+        message = "the gateway repeated the create when its stream was idle"
         yield notice("gw.idle/repeated", relayed, message, "1 create upstream", str(len(relayed.upstream)))
     if not completes(relayed.client):
         yield _cut_short(relayed)
@@ -131,33 +131,48 @@ def _cut_short(relayed: RelayedExchange) -> Finding:
     client, answer = relayed.client, relayed.answer
     assert answer is not None
     if client.ending.by is By.LIMIT and answer.ending.by is not By.CLIENT:
-        raise Unmet(f"the stream that stood still had not ended in time ({client.ending.words})")
+        raise Unmet(f"the idle stream did not end in time ({client.ending.words})")
     if client.status is not None and not arrived(relayed):
         return no_stream("gw.idle", relayed)
     events = format_count(len(frames_of(client)), "event")
     actual = f"{events}, then {client.ending.words}, after {client.seconds:.1f} s"
     if client.ending.complete and not tells_error(client):
-        message = "a stream that stood still upstream was ended as if it were complete"
+        message = "an idle stream ended as if it were complete"
         return notice("gw.idle/clean-end", relayed, message, "the rest of the stream", actual)
-    message = "a stream that stood still upstream was broken off"
+    message = "an idle stream was dropped"
     return notice("gw.idle/cut", relayed, message, "the rest of the stream", actual)
+
+
+_CLEAN_ENDS: Mapping[type[Framing], tuple[str, str]] = {
+    Chunked: ("gw.truncated/clean-end-chunked", "gw.truncated/clean-json-chunked"),
+    Length: ("gw.truncated/clean-end-length", "gw.truncated/clean-json-length"),
+    UntilClose: ("gw.truncated/clean-end-close", "gw.truncated/clean-json-close"),
+}
+"""The codes for a stream and for JSON, by the framing upstream: a baseline excuses one kind of ending only."""
 
 
 def judge_truncation(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """An answer that broke off upstream did not look complete to the client."""
-    for relayed in told_by(exchanges, _breaks_off, "nothing that breaks off came from upstream"):
+    for relayed in told_by(exchanges, _breaks_off, "the upstream sent no truncated response"):
         client, answer = relayed.client, relayed.answer
         assert answer is not None
         if not succeeded(client) or tells_error(client):
             continue
         how = answer.ending.how if _is_loud(answer) else "in order, nothing completed"
-        cut = f"an answer that ends after {answer.size} bytes ({how})"
+        cut = f"a response that ends after {answer.size} bytes ({how})"
         if (made_up := _made_up_end(answer, client)) is not None:
-            message = "the gateway made up the end of a stream that broke off"
+            message = "the gateway invented the end of a truncated stream"
             yield notice("gw.truncated/made-up", relayed, message, cut, made_up)
         elif _is_loud(answer) and client.ending.complete:
-            code = "gw.truncated/clean-end" if read(answer).is_stream else "gw.truncated/clean-json"
-            yield notice(code, relayed, f"{cut} arrived as a complete one", "a drop", answer_line(client))
+            stream, json = _CLEAN_ENDS[type(answer.framing)]
+            code, message = stream if read(answer).is_stream else json, f"{cut} arrived as complete"
+            severity = Severity.BROKEN
+            if isinstance(answer.framing, UntilClose):
+                # RFC 9112, section 8: without a length and chunks, the end of a connection is the end of the body.
+                # A reset tells more than that, but not every proxy can pass it on.
+                severity = Severity.NON_STRICT
+                message += "; its body had neither a length nor chunks"
+            yield notice(code, relayed, message, "a drop", answer_line(client), severity=severity)
 
 
 def judge_bare_error(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
@@ -170,10 +185,8 @@ def judge_bare_error(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
         text = next((text for text in BARE_ERRORS.values() if text in answer.body), b"")
         _, message = error_of(loads(text).value) or ("", "")
         if message and message.encode() not in client.body:
-            told = "an error that the upstream wrote into the stream outside of any event was dropped"
-            yield notice(
-                "gw.bare-error", relayed, told, message, "a stream that ends in order, without a word of it"
-            )
+            told = "the gateway dropped an error that the upstream wrote outside of events"
+            yield notice("gw.bare-error", relayed, told, message, "a stream that ends normally, without the error")
 
 
 def judge_own_errors(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
@@ -183,7 +196,7 @@ def judge_own_errors(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """
     own = [relayed for relayed in exchanges if _is_own_error(relayed)]
     if not own:
-        raise NotApplicable("the gateway answered no error of its own")
+        raise NotApplicable("the gateway returned no error of its own")
     seen: dict[str, list[Finding]] = {}
     for relayed in own:
         for finding in _judge_own_error(relayed):
@@ -202,11 +215,11 @@ def _judge_own_error(relayed: RelayedExchange) -> Iterator[Finding]:
     client = relayed.client
     if read(client).json_fault:
         if client.status not in _UNREACHABLE:
-            message, expected = "an error of the gateway's own is no JSON", '{"error": {"code", "message"}}'
+            message, expected = "an error of the gateway is not JSON", '{"error": {"code", "message"}}'
             yield notice("gw.own-error/no-json", relayed, message, expected, answer_line(client))
         return
     for wrong in judge_error(read(client).json, client.status):
-        message = f"in an error of the gateway's own, {wrong.message}"
+        message = f"in an error of the gateway, {wrong.message}"
         severity = wrong.severity
         yield notice(
             "gw.own-error/shape", relayed, message, wrong.expected, answer_line(client), severity=severity
@@ -242,7 +255,7 @@ def error_event(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """
     told = [relayed for relayed in exchanges if tells_error(relayed.client)]
     if not told:
-        raise NotApplicable("the gateway told no error in a stream")
+        raise NotApplicable("the gateway sent no error in a stream")
     seen: set[str] = set()
     for relayed in told:
         for finding in _find_wrong_errors(relayed):
@@ -256,7 +269,7 @@ def _find_wrong_errors(relayed: RelayedExchange) -> Iterator[Finding]:
         if "error" not in event:
             continue
         if not PROTOCOL.is_error(event):
-            message = "an error in a stream is no error event"
+            message = "an error in a stream is not an error event"
             expected, actual = '"event_type": "error"', format_value(event)
             yield notice("gw.error-event/type", relayed, message, expected, actual, event=number)
         for wrong in judge_error(event, None):
@@ -266,14 +279,14 @@ def _find_wrong_errors(relayed: RelayedExchange) -> Iterator[Finding]:
 
 def resume_through(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """The events before a drop, followed by those after its cursor, make the whole stream."""
-    first = find_relayed(exchanges, "resume.first", "no background run could be streamed")
+    first = find_relayed(exchanges, "resume.first", "no background run was streamed")
     if first.not_offered:
         raise NotApplicable("the gateway does not offer get")
     if not arrived(first):
         yield no_stream("gw.resume-through", first)
         return
-    rest = find_relayed(exchanges, "resume.rest", "no event came with an id to resume from")
-    whole = find_relayed(exchanges, "resume.whole", "the whole stream did not come")
+    rest = find_relayed(exchanges, "resume.rest", "no event with an id arrived to resume from")
+    whole = find_relayed(exchanges, "resume.whole", "the complete stream did not arrive")
     if not arrived(rest):
         yield no_stream("gw.resume-through", rest)
         return
@@ -281,7 +294,7 @@ def resume_through(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     after = frames_of(rest.client)
     found = compare_streams(frames_of(whole.client), [*before, *after])
     if [told.number for told in found.doubled] == [len(before)]:
-        message = "the event of the cursor came again"
+        message = "the event of the cursor arrived again"
         actual = str(found.doubled.pop())
         mild = Severity.NON_STRICT
         yield notice("gw.resume-through/inclusive", rest, message, "the event after it", actual, severity=mild)
@@ -289,11 +302,11 @@ def resume_through(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
 
 
 def hang_up(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
-    """The upstream noticed that the client hung up."""
+    """The upstream noticed that the client disconnected."""
     relayed = find_relayed(exchanges, "hang_up.stream", NO_STREAM)
     if not tells(relayed):
         raise Unmet(NO_STREAM)
     assert relayed.answer is not None
     if relayed.answer.ending.by is not By.CLIENT:
-        message = "the client left, and the gateway went on reading"
-        yield notice("gw.hang-up", relayed, message, "a hang-up", "the stream is still being read upstream")
+        message = "the client disconnected, but the gateway continued to read"
+        yield notice("gw.hang-up", relayed, message, "a hang-up", "the gateway still reads the stream")

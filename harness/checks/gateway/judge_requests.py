@@ -46,16 +46,16 @@ def route(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
         if relayed.misrouted:
             arrived = request_line(relayed.misrouted[0].request)
             sent = request_line(relayed.client.request)
-            yield notice("gw.route/elsewhere", relayed, f"{operation} arrived as something else", sent, arrived)
+            yield notice("gw.route/elsewhere", relayed, f"{operation} arrived as another operation", sent, arrived)
         elif relayed.not_offered:
             message = f"the gateway does not offer {operation}: nothing arrived upstream"
             actual = answer_line(relayed.client)
             yield notice("gw.route/not-offered", relayed, message, "", actual, severity=Severity.NON_STRICT)
         elif succeeded(relayed.client) and operation is OperationName.GET:
-            message = "the gateway answered get out of a store of its own"
+            message = "the gateway returned the GET from its own storage"
             yield notice("gw.route/own-store", relayed, message, severity=Severity.NON_STRICT)
         else:
-            did = "answered" if status is not None else "gave no answer to"
+            did = "answered" if status is not None else "gave no response to"
             message = f"the gateway {did} {operation}, and nothing arrived upstream"
             yield notice("gw.route/nowhere", relayed, message, "the request upstream", answer_line(relayed.client))
 
@@ -79,7 +79,7 @@ def query(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
                 message = f"the query parameter {name} did not arrive"
                 alone = "gw.query" if name == _INPUT else "gw.query/stream"
                 if in_crowd:
-                    message += " beside six streams under way"
+                    message += " during six open streams"
                 code = "gw.query/crowd" if in_crowd else alone
                 yield notice(code, relayed, message, f"{name}={value}", request_line(behind))
 
@@ -90,20 +90,23 @@ def body_fields(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     for relayed in exchanges:
         if relayed.answer is None and succeeded(relayed.client):
             yield notice(
-                "gw.body-fields/nowhere", relayed, "a create was answered, and none arrived", "a create upstream"
+                "gw.body-fields/nowhere",
+                relayed,
+                "a create returned a response, but no create arrived",
+                "a create upstream",
             )
         elif relayed.client.status is None and not (relayed.upstream or relayed.misrouted):
-            message = "a create was neither sent on nor refused"
-            expected, actual = "a create upstream, or a refusal", answer_line(relayed.client)
+            message = "a create was neither forwarded nor rejected"
+            expected, actual = "a create upstream, or a rejection", answer_line(relayed.client)
             yield notice("gw.body-fields/no-answer", relayed, message, expected, actual)
         for change in request_changes(relayed):
             top = change.pointer.split(".")[1].split("[")[0]
             if change.kind is Kind.ADDED or top in seen or _is_default(change):
                 continue
             seen.add(top)
-            message = f"the field {change.pointer.removeprefix('$.')} of a create was {change.kind} on its way"
+            message = f"the field {change.pointer.removeprefix('$.')} of a create was {change.kind}"
             got = format_value(change.after) if change.kind is Kind.CHANGED else "no such field upstream"
-            actual = f"{got}; the client was told {relayed.client.status or 'nothing'}"
+            actual = f"{got}; the client received {relayed.client.status or 'nothing'}"
             code = "gw.body-fields/lost" if change.kind is Kind.LOST else "gw.body-fields/changed"
             yield notice(code, relayed, message, format_value(change.before), actual, pointer=change.pointer)
 
@@ -140,8 +143,8 @@ def unknown_field(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     relayed = find_relayed(exchanges, "stranger.create", "no create was sent")
     lost = [change for change in request_changes(relayed) if change.pointer == f"$.{STRANGER}"]
     if lost and succeeded(relayed.client):
-        message = "a field that the gateway does not know was dropped without a word"
-        expected = f"{STRANGER} upstream, or a refusal"
+        message = "the gateway silently dropped an unknown field"
+        expected = f"{STRANGER} upstream, or a rejection"
         actual = answer_line(relayed.client)
         yield notice("gw.unknown-field", relayed, message, expected, actual, pointer=f"$.{STRANGER}")
 
@@ -155,7 +158,7 @@ def once(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
         refused = all((e.status or 0) >= 400 for e in relayed.upstream[:-1])
         first = answer_line(relayed.upstream[0])
         if refused:
-            message = f"a create that the upstream refused was sent {times} times"
+            message = f"a create that the upstream rejected was sent {times} times"
             yield notice(
                 "gw.once/refused", relayed, message, "1 create upstream", first, severity=Severity.NON_STRICT
             )
@@ -166,17 +169,17 @@ def once(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
 
 
 def nothing_else(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
-    """No request arrived upstream that no client made.
+    """No request arrived upstream that no client sent.
 
     Each kind of request is reported once, as a lenient finding if it is no operation of this API.
     """
-    relayed = find_relayed(exchanges, "watch.strays", "the background run to watch could not be created")
+    relayed = find_relayed(exchanges, "watch.strays", "the background run to watch was not created")
     kinds: dict[tuple[str, OperationName], list[str]] = {}
     for exchange in relayed.upstream:
         kind = exchange.request.method, operation_of(exchange.request)
         kinds.setdefault(kind, []).append(request_line(exchange.request))
     for (_, operation), lines in kinds.items():
-        message = f"{format_count(len(lines), 'request')} arrived upstream that no client made"
+        message = f"{format_count(len(lines), 'request')} arrived upstream that no client sent"
         severity = Severity.NON_STRICT if operation is OperationName.OTHER else Severity.BROKEN
         code = "gw.nothing-else/foreign" if operation is OperationName.OTHER else "gw.nothing-else/own-request"
         yield notice(code, relayed, message, "nothing", ", ".join(dict.fromkeys(lines)), severity=severity)
@@ -184,20 +187,20 @@ def nothing_else(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
 
 def status(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """The client got the status that the upstream sent."""
-    told = told_by(exchanges, lambda one: _read_status(one.answer) is not None, "the upstream gave no status")
+    told = told_by(exchanges, lambda one: _read_status(one.answer) is not None, "the upstream returned no status")
     for relayed in told:
         gave, came = _read_status(relayed.answer), relayed.client.status
         if gave != came:
             mild = gave is not None and gave >= 500 and came is not None and came >= 500
             severity = Severity.NON_STRICT if mild else Severity.BROKEN
-            message = f"the upstream's {gave} arrived as {came or 'no answer'}"
+            message = f"the upstream's {gave} arrived as {came or 'no response'}"
             code = "gw.status/other-5xx" if mild else "gw.status/changed"
             yield notice(code, relayed, message, str(gave), answer_line(relayed.client), severity=severity)
 
 
 def error_body(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """The code and message of an error arrived; more text around the message is fine."""
-    for relayed in told_by(exchanges, _is_error, "the upstream gave no error"):
+    for relayed in told_by(exchanges, _is_error, "the upstream returned no error"):
         assert relayed.answer is not None
         said, came = read(relayed.answer).error, read(relayed.client).error
         assert said is not None
@@ -211,7 +214,7 @@ def error_body(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
 
 def retry_after(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """The Retry-After of a refusal arrived."""
-    told = told_by(exchanges, lambda one: bool(_retry_after(one.answer)), "the upstream named no time to retry")
+    told = told_by(exchanges, lambda one: bool(_retry_after(one.answer)), "the upstream sent no Retry-After")
     for relayed in told:
         gave, came = _retry_after(relayed.answer), _retry_after(relayed.client)
         if gave != came:
@@ -226,13 +229,13 @@ def body(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """
     for relayed in exchanges:
         if not relayed.upstream and read(relayed.client).status in RUNNING:
-            message = "a poll was answered out of the gateway's own store, where the run goes on for ever"
-            expected, actual = "what the upstream shows: the run is over", answer_line(relayed.client)
+            message = "a poll returned a stored response of the gateway, in which the run never settles"
+            expected, actual = "the settled run of the upstream", answer_line(relayed.client)
             yield notice("gw.body/stale", relayed, message, expected, actual)
     broken: dict[tuple[str, str], list[tuple[Change, RelayedExchange]]] = {}
-    for relayed in told_by(exchanges, tells_json, "no JSON came from upstream"):
+    for relayed in told_by(exchanges, tells_json, "the upstream returned no JSON"):
         if succeeded(relayed.client) and read(relayed.client).json_fault:
-            message = "the JSON of an answer did not arrive"
+            message = "the JSON of a response did not arrive"
             yield notice("gw.body/no-json", relayed, message, "JSON", answer_line(relayed.client))
         for change in answer_changes(relayed):
             if change.kind is not Kind.ADDED:
@@ -243,7 +246,7 @@ def body(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
 
 def _changed_field(found: list[tuple[Change, RelayedExchange]]) -> Finding:
     change, relayed = found[0]
-    message = f"the field {change.pointer.removeprefix('$.')} of an answer was {change.kind}"
+    message = f"the field {change.pointer.removeprefix('$.')} of a response was {change.kind}"
     if len(found) > 1:
         message += f", in {format_count(len(found), 'answer')}"
     code = "gw.body/lost" if change.kind is Kind.LOST else "gw.body/changed"
@@ -254,7 +257,7 @@ def _changed_field(found: list[tuple[Change, RelayedExchange]]) -> Finding:
 
 def media_type(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """The media type of an answer arrived; another JSON type is as good as application/json."""
-    told = told_by(exchanges, lambda one: bool(_read_media_type(one.answer)), "the upstream named no media type")
+    told = told_by(exchanges, lambda one: bool(_read_media_type(one.answer)), "the upstream sent no Content-Type")
     for relayed in told:
         if not (succeeded(relayed.client) and relayed.client.body):
             continue
@@ -262,7 +265,7 @@ def media_type(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
         if gave != came and not (gave.endswith("json") and came.endswith("json")):
             what = "a stream" if gave == EVENT_STREAM else "an answer"
             code = "gw.media-type/stream" if gave == EVENT_STREAM else "gw.media-type/json"
-            message = f"the media type of {what} was changed"
+            message = f"the gateway changed the Content-Type of {what}"
             yield notice(code, relayed, message, gave, came or "no Content-Type")
 
 

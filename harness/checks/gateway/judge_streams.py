@@ -69,7 +69,9 @@ def _kind_of(shown: str) -> str:
 
 def event_ids(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """Events that had an id still have one; a different id is fine as long as it is unique."""
-    for relayed in told_by(exchanges, lambda one: tells(one) and arrived(one), "no stream with ids came through"):
+    for relayed in told_by(
+        exchanges, lambda one: tells(one) and arrived(one), "no stream with ids reached the client"
+    ):
         kept = [(one, other) for one, other in difference(relayed).kept if one.cursor is not None]
         lost = [one for one, other in kept if other.cursor is None]
         if lost:
@@ -78,13 +80,13 @@ def event_ids(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
             yield notice("gw.event-ids/lost", relayed, message, first.cursor or "", "no id", event=first.number)
         given = [other.cursor for _, other in kept if other.cursor is not None]
         if len(set(given)) < len(given):
-            message = "several events have one event_id"
+            message = "several events have the same event_id"
             yield notice("gw.event-ids/shared", relayed, message, "an id each", str(given[-1]))
 
 
 def event_names(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """Events kept their `event:` lines."""
-    for relayed in told_by(exchanges, lambda one: tells(one) and arrived(one), "no stream came through"):
+    for relayed in told_by(exchanges, lambda one: tells(one) and arrived(one), "no stream reached the client"):
         found = difference(relayed)
         pairs = [(one, other) for one, other in found.kept if one.frame.event is not None]
         wrong = [(one, other) for one, other in pairs if one.frame.event != other.frame.event]
@@ -100,24 +102,24 @@ def _name(told: RelayedEvent) -> str:
 
 def unknown_event(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """An event of an unknown type was passed on."""
-    for relayed in told_by(exchanges, lambda one: tells(one) and arrived(one), "no stream came through"):
+    for relayed in told_by(exchanges, lambda one: tells(one) and arrived(one), "no stream reached the client"):
         for told in difference(relayed).lost:
             if told.value is not None and told.value.get("event_type") == UNKNOWN_TYPE:
-                message = "an event of a type that the gateway does not know was dropped"
+                message = "the gateway dropped an event of an unknown type"
                 yield notice("gw.unknown-event", relayed, message, str(told), "no such event", event=told.number)
 
 
 def unknown_event_field(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """An unknown field of an event was passed on."""
     place = f"$.{UNKNOWN_FIELD}"
-    for relayed in told_by(exchanges, lambda one: tells(one) and arrived(one), "no stream came through"):
+    for relayed in told_by(exchanges, lambda one: tells(one) and arrived(one), "no stream reached the client"):
         poorer = [
             one
             for one, other in difference(relayed).changed
             if any(change.pointer.startswith(place) for change in changes(one.value, other.value, None))
         ]
         if poorer:
-            message = f"{format_count(len(poorer), 'event')} lost a field that the gateway does not know"
+            message = f"{format_count(len(poorer), 'event')} lost an unknown field"
             at: dict[str, Any] = {"pointer": place, "event": poorer[0].number}
             yield notice("gw.unknown-event-field", relayed, message, UNKNOWN_FIELD, "no such field", **at)
 
@@ -129,7 +131,7 @@ def broken_frame(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
         raise Unmet(NO_STREAM)
     skipped = [told for told in difference(relayed).lost if told.value is None and weighs(told)]
     if skipped and completes(relayed.client) and not tells_error(relayed.client):
-        message = "an event that the gateway could not read was skipped, and the stream says it is complete"
+        message = "the gateway skipped an event that it could not parse, and the stream looks complete"
         told = skipped[0]
         yield notice("gw.broken-frame", relayed, message, str(told), "interaction.completed", event=told.number)
 
@@ -139,7 +141,7 @@ def utf8(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     whole = find_relayed(exchanges, "stream.create", NO_STREAM)
     relayed = find_relayed(exchanges, "stream.bytes", NO_STREAM)
     if not tells(relayed) or not arrived(whole) or touched(difference(whole)):
-        raise Unmet("not even whole chunks arrive as they were")
+        raise Unmet("not even whole chunks arrive unchanged")
     if is_unfinished(relayed):
         raise lacks_time(relayed)
     if not arrived(relayed):
@@ -150,15 +152,17 @@ def utf8(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
 
 def judge_isolation(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """Two streams at the same time did not mix."""
-    both = list(told_by(exchanges, lambda one: tells(one) and arrived(one), "no two streams came through"))
+    both = list(
+        told_by(exchanges, lambda one: tells(one) and arrived(one), "fewer than two streams reached the client")
+    )
     for relayed, other in zip(both, reversed(both), strict=True):
         if relayed is other:
-            raise Unmet("only one of two streams came through")
+            raise Unmet("only one of two streams reached the client")
         word = other.name.rpartition(".")[2].encode()
         strange = [frame for frame in frames_of(relayed.client) if word in frame.data]
         if strange:
             actual = strange[0].data.decode("utf-8", "replace")
-            message = f"events of another stream came ({len(strange)})"
+            message = f"events of another stream arrived ({len(strange)})"
             yield notice("gw.isolated", relayed, message, "", actual)
 
 
@@ -168,15 +172,15 @@ _TOO_MANY = frozenset({429, 503})
 
 def judge_crowd(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """Of several streams at the same time, each came through to its end, or was refused for a limit."""
-    through = list(told_by(exchanges, arrived, "none of the streams at the same time came through"))
+    through = list(told_by(exchanges, arrived, "none of the parallel streams reached the client"))
     number = format_count(len(exchanges), "stream")
     for relayed in exchanges:
         client = relayed.client
         if relayed not in through and client.status not in _TOO_MANY:
-            message = f"one of {number} at the same time was not opened, and others were"
+            message = f"one of {number} parallel streams was not opened"
             yield notice("gw.crowd/refused", relayed, message, "the stream, or 429", answer_line(client))
         elif relayed in through and _was_cut_on_the_way(relayed):
-            message = f"one of {number} at the same time was cut, and its upstream did not break off"
+            message = f"one of {number} parallel streams was truncated, but not upstream"
             yield notice("gw.crowd/cut", relayed, message, "the whole stream", client.ending.words)
 
 
@@ -202,7 +206,7 @@ def additions(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
 
 def _find_additions(relayed: RelayedExchange) -> Iterator[tuple[str, Change]]:
     places = [("a create", request_changes(relayed))]
-    places.append((f"the answer to a {operation_of(relayed.client.request)}", answer_changes(relayed)))
+    places.append((f"the response to a {operation_of(relayed.client.request)}", answer_changes(relayed)))
     if tells(relayed) and arrived(relayed):
         for one, other in difference(relayed).kept:
             places.append(("an event", list(changes(one.value, other.value, None))))

@@ -75,7 +75,7 @@ def is_unfinished(relayed: RelayedExchange) -> bool:
 def lacks_time(relayed: RelayedExchange) -> Unmet:
     """Why nothing can be said of an unfinished stream."""
     return Unmet(
-        f"{relayed.name} was still coming when our time was up, after {relayed.client.seconds:.1f} s",
+        f"{relayed.name} had not ended at the time limit, after {relayed.client.seconds:.1f} s",
         remedy="with more time (--timeout)",
     )
 
@@ -115,8 +115,8 @@ def differences(rule: str, relayed: RelayedExchange, found: StreamDifference) ->
     for word, what, wanted, some in (
         ("lost", "did not arrive", "", found.lost),
         ("twice", "came twice", "once", found.doubled),
-        ("moved", "came out of turn", "the upstream's order", found.moved),
-        ("invented", "came that nobody upstream sent", "nothing", found.invented),
+        ("moved", "arrived out of order", "the order of the upstream", found.moved),
+        ("invented", "arrived that the upstream did not send", "nothing", found.invented),
     ):
         for severity, those in _by_severity(some, mild):
             message = f"{format_count(len(those), 'event')} {what}"

@@ -21,9 +21,9 @@ GREETING = "Say hi."
 
 _REFUSALS = {
     401: "pass --api-key or set GEMINI_API_KEY",
-    402: "it wants a payment before it answers",
-    403: "this key may not use it",
-    429: "it limits the rate or the quota of this key, longer than was waited: try again later, with --rate N",
+    402: "it requires a payment",
+    403: "this key has no permission for it",
+    429: "it limits the rate or the quota of this key beyond the wait of the run: try again later with --rate N",
 }
 _MARKS = frozenset({"id", "status", "steps"})
 
@@ -43,24 +43,25 @@ FORMS = (
     Form({}),
     Form(
         {"stream": True},
-        "it only answers creates with stream=true: what asks without fails, --profile streaming judges streams",
+        "it accepts only creates with stream=true: checks without a stream fail, "
+        "and --profile streaming judges only streams",
     ),
     Form(
         {"store": False},
-        "it only answers creates with store=false, so creates say that: nothing is judged that has to be stored",
+        "it accepts only creates with store=false: checks that need storage are not tested",
         {"store": False},
     ),
     Form(
         {"store": False, "stream": True},
-        "it only answers creates with store=false and stream=true: creates say store=false, what asks for no "
-        "stream fails, --profile streaming judges streams",
+        "it accepts only creates with store=false and stream=true: checks without a stream fail, "
+        "and --profile streaming judges only streams",
         {"store": False},
     ),
 )
 
 _UNASKED = Form(
     {"stream": False},
-    "it streams when a create leaves `stream` out, so creates say stream=false",
+    "it streams if a create omits `stream`, so all creates send stream=false",
     {"stream": False},
 )
 
@@ -78,7 +79,7 @@ class Handshake:
         """What a reader of the verdicts needs to know."""
         if self.form.told:
             yield self.form.told + (
-                f" (a plain create was answered {format_answer(self.refused)})" if self.refused else ""
+                f" (a plain create returned {format_answer(self.refused)})" if self.refused else ""
             )
 
 
@@ -96,7 +97,7 @@ def shake_hands(target: RequestBuilder, send: Send, *, insist: bool = False) -> 
             return Handshake(form, answer, first)
     if insist and _refused_in_words(first):
         return Handshake(
-            Form({}, "no create brought an interaction, and what was claimed is judged"), first, first
+            Form({}, "no create returned an interaction; the declared capabilities are judged"), first, first
         )
     raise TargetFault(_nothing_there(target, first))
 
@@ -110,12 +111,12 @@ def _shake_hands_unasked(target: RequestBuilder, send: Send, streamed: Exchange)
 def _answer(target: RequestBuilder, send: Send, form: Form) -> Exchange:
     answer = send(target.create(form.fields, input=GREETING))
     if answer.status is None:
-        raise TargetFault(f"the target gave no answer ({format_ending(answer)})")
+        raise TargetFault(f"the target returned no response ({format_ending(answer)})")
     why = explain_wrong_call(answer)
     if not why and answer.status == 401 and target.key:
-        why = "the key that was sent is not accepted (--api-key, GEMINI_API_KEY)"
+        why = "the target does not accept the key (--api-key, GEMINI_API_KEY)"
     if why := why or _REFUSALS.get(answer.status, ""):
-        raise TargetFault(f"a create was answered {format_answer(answer).rstrip('.')}: {why}")
+        raise TargetFault(f"a create returned {format_answer(answer).rstrip('.')}: {why}")
     return answer
 
 
@@ -132,7 +133,7 @@ def _refused_in_words(answer: Exchange) -> bool:
 
 def _nothing_there(target: RequestBuilder, plain: Exchange) -> str:
     return (
-        f"the target answers no interactions: POST {plain.request.raw_path} with a plain create was answered "
-        f"{format_answer(plain)!r}, and stream=true and store=false help nothing. Is this the API's root (with "
-        f"/{target.version} after it: --api-version), and does it know the model {target.model!r} (--model)?"
+        f"the target returns no interactions: POST {plain.request.raw_path} with a plain create returned "
+        f"{format_answer(plain)!r}. Requests with stream=true and with store=false also failed. Is this "
+        f"the root of the API (--api-version {target.version}), and has it the model {target.model!r} (--model)?"
     )

@@ -37,7 +37,12 @@ _UNSUPPORTED = frozenset({400, 405, 422, 501})
 
 def _probe_thoughts(ask: Probe) -> None:
     seen = "thought" in _step_types(ask.greeting)
-    ask.settle("thoughts", seen, "a thought step came" if seen else "no thought step came", Lack.UNSEEN)
+    ask.settle(
+        "thoughts",
+        seen,
+        "the response contained a thought step" if seen else "the response contained no thought step",
+        Lack.UNSEEN,
+    )
 
 
 def _probe_storage(ask: Probe) -> None:
@@ -45,11 +50,11 @@ def _probe_storage(ask: Probe) -> None:
     if not found:
         wrong = next(judge_output_types(ask.greeting), None)
         lack = Lack.REFUSED if wrong is None else Lack.NOT_DONE
-        told = "" if wrong is None else f" that can be asked for: at {wrong.where.pointer} it {wrong.message}"
-        ask.settle("store", False, f"the create answered no id{told}", lack)
+        told = "" if wrong is None else f" that can be requested: at {wrong.where.pointer} it {wrong.message}"
+        ask.settle("store", False, f"the create returned no id{told}", lack)
         return
     looks = ask.perform(poll_until_found(ask.target, found))
-    note = f"GET of a new interaction answered {looks[-1].status}"
+    note = f"GET of a new interaction returned {looks[-1].status}"
     if len(looks) > 1:
         note += f" after {len(looks)} looks"
     if not ask.heard(looks[-1], "store"):
@@ -57,9 +62,9 @@ def _probe_storage(ask: Probe) -> None:
     if looks[-1].status in SUCCESS:
         ask.settle("store", True, note)
     elif looks[-1].status in NO_ROUTE:
-        ask.settle("store", False, f"{note}: there is no GET")
+        ask.settle("store", False, f"{note}: the target offers no GET")
     elif ask.perform(is_no_route(ask.target, looks[-1])) and read(looks[-1]).error is None:
-        ask.settle("store", False, f"{note}, as any path that is no route: there is no GET")
+        ask.settle("store", False, f"{note}, as for any unknown path: the target offers no GET")
     else:
         ask.settle("store", False, f"{note}, which the create had given an id", Lack.NOT_DONE)
 
@@ -71,7 +76,7 @@ def _probe_deletion(ask: Probe) -> None:
     answer = ask.ask(ask.target.delete(read(ask.greeting).id or ""), "delete")
     if answer is not None:
         none = ask.perform(is_no_route(ask.target, answer))
-        ask.settle("delete", not none, f"DELETE answered {answer.status}")
+        ask.settle("delete", not none, f"DELETE returned {answer.status}")
 
 
 def _probe_chaining(ask: Probe) -> None:
@@ -101,17 +106,17 @@ def _probe_authentication(ask: Probe) -> None:
     if answer is not None:
         # A 400 means a refused key only if the id exists.
         refused = answer.status in (401, 403) or (answer.status == 400 and bool(found))
-        ask.settle("auth", refused, f"a wrong key got {answer.status}")
+        ask.settle("auth", refused, f"a wrong key returned {answer.status}")
 
 
 def _probe_version_one(ask: Probe) -> None:
     if ask.target.version == "v1":
-        ask.settle("v1", False, "v1 is the version under test already")
+        ask.settle("v1", False, "v1 is already the tested version")
         return
     answer = ask.ask(ask.target.request("POST", "interactions", {}, version="v1"), "v1")
     if answer is not None:
         served = answer.status not in NO_ROUTE and not ask.perform(is_no_route(ask.target, answer))
-        ask.settle("v1", served, f"POST /v1/interactions without fields answered {answer.status}")
+        ask.settle("v1", served, f"POST /v1/interactions without fields returned {answer.status}")
 
 
 def _probe_streaming(ask: Probe) -> None:
@@ -122,7 +127,7 @@ def _probe_streaming(ask: Probe) -> None:
         streams = answer.status == 200 and read(answer).is_stream
         brought = f"{kind}, and events" if streams and kind != EVENT_STREAM else kind
         lack = Lack.NOT_DONE if answer.status in SUCCESS else Lack.REFUSED
-        ask.settle("stream", streams, f"stream=true answered {answer.status} {brought}", lack)
+        ask.settle("stream", streams, f"stream=true returned {answer.status} {brought}", lack)
 
 
 _OF_BACKGROUND = ("background-slow", "event-ids", "resume", "cancel")
@@ -137,13 +142,13 @@ def _probe_background(ask: Probe) -> None:
     store = ask.why_lacking("store")
     if runs and store is not None:
         ask.notes.append(
-            f"background=true begins runs ({status}) whose result nobody can read, because GET finds nothing: "
-            "background runs are not judged"
+            f"background=true starts runs ({status}), but GET does not find them: "
+            "checks of background runs are not tested"
         )
-        ask.settle("background", False, "runs begin, and GET finds none of them", store, owing_to="store")
+        ask.settle("background", False, "runs start, and GET finds none of them", store, owing_to="store")
     else:
         lack = Lack.NOT_DONE if answer.status in SUCCESS else Lack.REFUSED
-        ask.settle("background", runs, f"background=true answered {status or format_answer(answer)}", lack)
+        ask.settle("background", runs, f"background=true returned {status or format_answer(answer)}", lack)
     if not _inherits(ask, "background", *_OF_BACKGROUND):
         _look_at_a_run(ask, found)
 
@@ -152,7 +157,7 @@ def _look_at_a_run(ask: Probe, found: str) -> None:
     """See whether a background run that has just begun still runs, stream it, and cancel it."""
     look = ask.perform(poll_until_found(ask.target, found))[-1]
     over = status_of(look) not in (*_UNSETTLED, "")
-    ask.settle("background-slow", not over, f"{'over' if over else 'still running'} when looked at", Lack.UNSEEN)
+    ask.settle("background-slow", not over, f"{'over' if over else 'still running'} at the first GET", Lack.UNSEEN)
     if not _inherits(ask, "stream", "resume", "event-ids"):
         stream = ask.perform(_read_first_events(ask.target, found))
         events = read(stream).events
@@ -161,15 +166,15 @@ def _look_at_a_run(ask: Probe, found: str) -> None:
     answer = ask.ask(ask.target.cancel(found), "cancel")
     if answer is not None:
         none = ask.perform(is_no_route(ask.target, answer))
-        ask.settle("cancel", not none, f"cancel answered {answer.status}")
+        ask.settle("cancel", not none, f"cancel returned {answer.status}")
 
 
 def _settle_resume(ask: Probe, stream: Exchange, events: list[dict[str, Any]]) -> None:
     lack = Lack.NOT_DONE if stream.status in SUCCESS else Lack.REFUSED
     kind = stream.headers.media_type() or "without a type"
-    ask.settle("resume", bool(events), f"GET with stream=true answered {stream.status} {kind}", lack)
+    ask.settle("resume", bool(events), f"GET with stream=true returned {stream.status} {kind}", lack)
     carried = any(isinstance(event.get("event_id"), str) for event in events)
-    ask.settle("event-ids", carried, f"{format_count(len(events), 'event')} of a background stream looked at")
+    ask.settle("event-ids", carried, f"{format_count(len(events), 'event')} of a background stream read")
 
 
 def _read_first_events(t: RequestBuilder, found: str) -> Part[Exchange]:
@@ -200,7 +205,11 @@ def _settle_by_step(ask: Probe, request: Request, name: str, kind: str) -> None:
     answer = ask.ask(request, name)
     if answer is not None:
         came = kind in _step_types(answer)
-        note = f"a {kind} step came" if came else f"no {kind} step came{_describe_refusal(answer)}"
+        note = (
+            f"the response contained a {kind} step"
+            if came
+            else f"the response contained no {kind} step{_describe_refusal(answer)}"
+        )
         ask.settle(name, came, note, Lack.UNSEEN if answer.status in SUCCESS else Lack.REFUSED)
 
 
@@ -230,7 +239,7 @@ def _probe_agents(ask: Probe) -> None:
         if control is None:
             return
         if model := find_stand_in(answer, control):
-            note = f"agent {agent!r} was run by the model {model!r}, as an agent that does not exist is"
+            note = f"the model {model!r} ran agent {agent!r}, as it runs an agent that does not exist"
             ask.settle("agents", False, note, Lack.NOT_DONE)
             return
     background = "background" not in without
@@ -249,7 +258,7 @@ def _probe_decisions(ask: Probe) -> None:
     answer = ask.ask(ask.target.request("POST", "decisions", {}), "decisions")
     if answer is not None:
         served = answer.status not in (*NO_ROUTE, 501) and not ask.perform(is_no_route(ask.target, answer))
-        ask.settle("decisions", served, f"POST decisions without questions answered {answer.status}")
+        ask.settle("decisions", served, f"POST decisions without questions returned {answer.status}")
 
 
 def _ask_for_list(name: str, collection: str = "") -> Question:

@@ -34,7 +34,7 @@ from harness.kit.api import Answer, UnjudgedEntry, Verification
 from harness.outcome import Finding
 from harness.wire import Ending, Exchange, Frame
 
-LEGACY = "of the `outputs` generation, which the service removed in June 2026"
+LEGACY = "of the `outputs` format, which the service removed in June 2026"
 _LEGACY_EVENTS = frozenset(
     {"interaction.start", "interaction.complete", "content.start", "content.delta", "content.stop"}
 )
@@ -62,7 +62,7 @@ class FileJudge:
         elif self._file.endswith((".json", ".har")):
             self._judge_json(json_in(data))
         else:
-            self.leave_out("not a kind of file that holds recorded traffic")
+            self.leave_out("not a kind of file that contains recorded traffic")
 
     def leave_out(self, reason: str, entry: str = "") -> None:
         """Note that the file, or an entry of it, is not judged, and why."""
@@ -127,7 +127,7 @@ class FileJudge:
         """Judge the documents of a YAML file that is not a cassette."""
         exchanges = exchanges_in(documents)
         if exchanges is None:
-            self.leave_out("YAML, but no cassette")
+            self.leave_out("YAML, but not a cassette")
         else:
             self.exchanges(exchanges)
 
@@ -170,7 +170,7 @@ def _why_no_request(answer: Answer) -> str:
     """Why the request of this response is not judged: it is of the old generation; "" if it is judged."""
     value = json_parse.loads(answer.data).value if answer.is_json else None
     if is_legacy(value) or any(f'"{kind}"'.encode() in answer.data for kind in _LEGACY_EVENTS):
-        return f"the request of an answer {LEGACY}"
+        return f"the request of a response {LEGACY}"
     return ""
 
 
@@ -195,11 +195,11 @@ def _why_not(exchange: Exchange) -> str:
     """Why a recorded exchange is not judged; "" if it is."""
     request, reading = exchange.request, read(exchange)
     if reading.operation is None and COLLECTION not in request.segments:
-        return f"{request.method} {request.raw_path} is no call of the Interactions API"
+        return f"{request.method} {request.raw_path} is not a request of the Interactions API"
     if exchange.status is None:
-        return f"no answer came: {_describe_ending(exchange.ending)}"
+        return f"no response arrived: {_describe_ending(exchange.ending)}"
     if reading.stream is None and not exchange.complete and not _shows_its_request(exchange):
-        return f"the answer broke off: {_describe_ending(exchange.ending)}"
+        return f"the response is truncated: {_describe_ending(exchange.ending)}"
     if reading.stream is not None and _is_legacy_stream(reading.stream):
         return f"a stream {LEGACY}"
     return f"a body {LEGACY}" if is_legacy(reading.json) else ""

@@ -54,7 +54,7 @@ def script(t: RequestBuilder, marker: str, **keys: Any) -> Part[bool]:
 def require_script(t: RequestBuilder, marker: str, **keys: Any) -> Part[None]:
     """Like `script`, for exercises that depend on it: raises `Unmet` if the target does not accept scripts."""
     if not (yield from script(t, marker, **keys)):
-        raise Unmet("the target takes no scripts through /__harness__/")
+        raise Unmet("the target accepts no scripts through /__harness__/")
 
 
 def start_run(t: RequestBuilder, text: str = LONG, **fields: Any) -> Part[Exchange]:
@@ -65,7 +65,7 @@ def start_run(t: RequestBuilder, text: str = LONG, **fields: Any) -> Part[Exchan
     answer: Exchange = yield Send(t.create(input=text, background=True, **fields))
     need_id(answer)
     if settled(answer):
-        raise Unmet("the background run was over when its create was answered", race_lost=True)
+        raise Unmet("the background run settled before its create returned", race_lost=True)
     return answer
 
 

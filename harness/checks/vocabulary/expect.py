@@ -77,10 +77,10 @@ def expect_reply(rule: str, exchange: Exchange, sent: str = "") -> Iterator[Find
 
 def _expect(exchange: Exchange, reply: ExpectedStatuses, code: str = "", sent: str = "") -> Iterator[Finding]:
     if exchange.status == TOO_MANY:
-        raise Unmet(f"{format_request(exchange)} was answered {TOO_MANY}: the target limits our rate")
+        raise Unmet(f"{format_request(exchange)} returned {TOO_MANY}: the target limits the request rate")
     unheard = exchange.status == OVERLOADED and reply.severity(OVERLOADED) is Severity.BROKEN
     if unheard and read(exchange).error is not None:
-        raise Unmet(f"{format_request(exchange)} was answered {OVERLOADED}: the target is overloaded")
+        raise Unmet(f"{format_request(exchange)} returned {OVERLOADED}: the target is overloaded")
     yield from reply.judge(exchange, code, sent)
 
 
@@ -88,7 +88,7 @@ def expect_alive(exchange: Exchange, *, accepts: Container[int]) -> Iterator[Fin
     """Like `expect_status`, for a target that must have survived something: here a 503 breaks the rule."""
     if exchange.status == OVERLOADED:
         yield finding(
-            f"{format_request(exchange)} finds nobody",
+            f"{format_request(exchange)} found no server",
             expected=format_statuses(accepts),
             actual=format_answer(exchange),
         )
@@ -115,7 +115,7 @@ def expect_object(
     if not isinstance(body, dict) or (wanted and not any(mark in body for mark in wanted)):
         lacks = f"an object with {' or '.join(sorted(wanted))}" if wanted else "a JSON object"
         yield finding(
-            f"{format_request(exchange)} brought something else", expected=lacks, actual=format_answer(exchange)
+            f"{format_request(exchange)} returned another value", expected=lacks, actual=format_answer(exchange)
         )
 
 
@@ -133,7 +133,7 @@ def expect_offered(exchange: Exchange) -> Iterator[Finding]:
     broken.
     """
     if exchange.status in CLIENT_ERROR:
-        raise Unmet(f"{format_request(exchange)} was refused: {format_answer(exchange)}")
+        raise Unmet(f"{format_request(exchange)} was rejected: {format_answer(exchange)}")
     yield from expect_interaction(exchange)
 
 
@@ -147,7 +147,7 @@ def interaction_in(exchange: Exchange) -> Mapping[str, Any]:
     require_answer(exchange)
     body = read(exchange).json
     if exchange.status not in SUCCESS or not isinstance(body, dict):
-        raise Unmet(f"{format_request(exchange)} brought no interaction: {format_answer(exchange)}")
+        raise Unmet(f"{format_request(exchange)} returned no interaction: {format_answer(exchange)}")
     return body
 
 
@@ -160,7 +160,7 @@ def object_in(exchange: Exchange) -> Mapping[str, Any]:
 def require_answer(exchange: Exchange) -> Exchange:
     """Return the exchange if a response head arrived, else raise `Unmet`."""
     if exchange.status is None:
-        raise Unmet(f"no answer to {format_request(exchange)}: {format_ending(exchange)}")
+        raise Unmet(f"no response to {format_request(exchange)}: {format_ending(exchange)}")
     return exchange
 
 
@@ -186,7 +186,7 @@ def among(
     Raises `Unmet` for an empty list, since a check that looked at nothing must not pass.
     """
     if not answers:
-        raise Unmet(f"there are no {name} to look at")
+        raise Unmet(f"the run has no {name}")
     for number, answer in enumerate(answers):
         yield from at(f"{name}[{number}]", judge(answer))
 

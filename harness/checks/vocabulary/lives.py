@@ -72,7 +72,7 @@ def judge_left_run(resource: str, ran: Exchange, deleted: Exchange, left: Exchan
     if deleted.status not in SUCCESS:
         raise Unmet(f"the {resource} was not deleted: {format_answer(deleted)}")
     if left is None:
-        raise Unmet(f"the {resource} made no interaction that could be read: {format_answer(ran)}")
+        raise Unmet(f"the {resource} created no readable interaction: {format_answer(ran)}")
     yield from at("left", expect_interaction(left))
 
 
@@ -82,7 +82,7 @@ def judge_values(answer: Exchange, expected: Mapping[str, Any]) -> Iterator[Find
     for name, value in expected.items() if shown else ():
         if not _is_alike(shown.get(name), value):
             actual = format_value(shown.get(name))
-            yield finding(f"`{name}` is another", expected=format_value(value), actual=actual)
+            yield finding(f"`{name}` differs", expected=format_value(value), actual=actual)
 
 
 def judge_shapes(rule: str, **answers: Exchange) -> Iterator[Finding]:
@@ -99,7 +99,7 @@ def _judge_listed(listed: Exchange, collection: str, name: str, expected: Any) -
         return
     names = [entry.get(name) for entry in entries(listed, collection)]
     if expected not in names:
-        yield finding("it is not in the list", expected=format_value(expected), actual=format_value(names[:5]))
+        yield finding("the list lacks it", expected=format_value(expected), actual=format_value(names[:5]))
 
 
 def _is_alike(found: object, expected: object) -> bool:

@@ -35,8 +35,8 @@ def _tell_mixture(rule: str, own: str, foreign: str, disorder: Sequence[Finding]
     what = f"events of {foreign}" if foreign else disorder[0].message
     return Finding.from_code(
         f"{rule}/mixed",
-        "a stream has events of another one that was open at the same time",
-        f"the events of {own or 'one interaction'}, in the order of a stream alone",
+        "a stream contains events of a parallel stream",
+        f"the events of {own or 'one interaction'}, in the order of a single stream",
         what,
     )
 

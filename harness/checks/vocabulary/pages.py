@@ -66,10 +66,12 @@ def each_once(listed: Sequence[Exchange], field: str, expected: Sequence[str]) -
     seen = ids(listed, field)
     twice = sorted({one for one in seen if seen.count(one) > 1})
     if twice:
-        yield finding("entries come more than once", expected="each once", actual=", ".join(twice[:5]))
+        yield finding(
+            "the pages contain entries more than once", expected="each once", actual=", ".join(twice[:5])
+        )
     if next_token(listed[-1]):
         raise Unmet(f"the list has more than {MOST} pages")
     lost = [one for one in expected if one not in seen]
     if lost:
         others = format_count(len(seen), "other")
-        yield finding("entries do not come at all", expected=", ".join(lost[:5]), actual=others)
+        yield finding("the pages lack entries", expected=", ".join(lost[:5]), actual=others)

@@ -34,7 +34,7 @@ def need_id(exchange: Exchange) -> str:
     """Return the id in a successful answer. Raises `Unmet` if there is none."""
     found = id_of(exchange)
     if not found:
-        raise Unmet(f"{format_request(exchange)} brought no id: {format_answer(exchange)}")
+        raise Unmet(f"{format_request(exchange)} returned no id: {format_answer(exchange)}")
     return found
 
 
@@ -53,7 +53,7 @@ def status_of(exchange: Exchange) -> str:
 
 def describe_end(status: object) -> str:
     """How a run came to its end, or that it did not: `ended as 'failed'`, `was still 'queued' when last seen`."""
-    return f"ended as {status!r}" if is_settled(status) else f"was still {status!r} when last seen"
+    return f"ended as {status!r}" if is_settled(status) else f"was still {status!r} at the last GET"
 
 
 def settled(exchange: Exchange) -> bool:
@@ -74,7 +74,7 @@ def polls(
     seen = yield from repeat(t, t.get(interaction_id), _is_over, within=within if patient else 0.0)
     if patient and status_of(seen[-1]) and not settled(seen[-1]):
         if within < t.wait:
-            raise Unmet(f"the run had not settled after {within:.3g} s; an earlier one had not in {t.wait:g} s")
+            raise Unmet(f"the run had not settled after {within:.3g} s; nor had an earlier one in {t.wait:g} s")
         t.waiting.in_vain = True
     return seen
 
@@ -84,7 +84,7 @@ def poll_until_settled(t: RequestBuilder, interaction_id: str) -> Part[list[Exch
     seen = yield from polls(t, interaction_id)
     if not settled(seen[-1]):
         raise Unmet(
-            f"the run never settled: {format_count(len(seen), 'look')}, the last {format_answer(seen[-1])}"
+            f"the run did not settle: {format_count(len(seen), 'GET')}, the last {format_answer(seen[-1])}"
         )
     return seen
 
@@ -142,7 +142,7 @@ def expect_still_gone(gone: Sequence[Exchange], later: Sequence[Exchange]) -> It
     back = next((number for number, answer in enumerate(later) if answer.status in SUCCESS), None)
     if gone[-1].status == 404 and back is not None:
         actual = format_answer(later[back])
-        again = finding("what was deleted and gone is there again", expected="404", actual=actual)
+        again = finding("a deleted interaction appeared again", expected="404", actual=actual)
         yield again.at(exchange=f"later[{back}]")
 
 

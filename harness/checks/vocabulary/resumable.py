@@ -41,7 +41,7 @@ def continue_upload(t: RequestBuilder, started: Exchange, command: str, data: by
     """
     address = started.headers.get("x-goog-upload-url") if started.status in SUCCESS else ""
     if not address:
-        raise Unmet(f"no address to upload to: {format_answer(started)}")
+        raise Unmet(f"the target returned no upload URL: {format_answer(started)}")
     return _send_there(t, "POST", address, data, ("x-goog-upload-command", command), ("x-goog-upload-offset", "0"))
 
 

@@ -36,7 +36,7 @@ def a_stored_interaction(t: RequestBuilder) -> Steps:
     seen: Exchanges = {"created": (yield Send(t.create(input=HELLO)))}
     found = id_of(seen["created"])
     if not found:
-        reason = f"{format_request(seen['created'])} brought no id: {format_answer(seen['created'])}"
+        reason = f"{format_request(seen['created'])} returned no id: {format_answer(seen['created'])}"
         return stop_exercise({**seen, "answers": all_of(seen)}, reason)
     seen["reads"] = yield from poll_until_found(t, found)
     seen["again"] = yield Send(t.get(found))
@@ -60,7 +60,7 @@ def several_interactions(t: RequestBuilder) -> Steps:
     seen["creates"] = [seen["first"], seen["second"]]
     one, other = id_of(seen["first"]), id_of(seen["second"])
     if not one or not other:
-        return stop_exercise(seen, "a create brought no id, so there is nothing to delete or read")
+        return stop_exercise(seen, "a create returned no id to delete or read")
     seen["deleted"] = yield Send(t.delete(one))
     seen["third"] = yield Send(t.create(input=HELLO))
     seen["creates"].append(seen["third"])

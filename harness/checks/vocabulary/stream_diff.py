@@ -56,7 +56,7 @@ def additions(name: str, came: Sequence[Event], diff: EventDiff) -> Iterator[Fin
             actual=str(came[first].get("event_type")),
         ).at(event=first)
     elif diff.reordered:
-        yield finding(f"{name} has the right events in another order")
+        yield finding(f"{name} contains the right events in another order")
 
 
 def leniencies(name: str, diff: EventDiff) -> Iterator[Finding]:

@@ -30,9 +30,11 @@ def events_in(exchange: Exchange) -> list[Event]:
     """Return the decoded events. Raises `Unmet` if the answer is not a stream or was too long to be kept."""
     require_answer(exchange)
     if not is_stream(exchange):
-        raise Unmet(f"{format_request(exchange)} brought no stream: {format_answer(exchange)}")
+        raise Unmet(f"{format_request(exchange)} returned no stream: {format_answer(exchange)}")
     if exchange.truncated:
-        raise Unmet(f"{format_request(exchange)} brought {exchange.size} bytes, more than is kept to compare")
+        raise Unmet(
+            f"{format_request(exchange)} returned {exchange.size} bytes, more than the limit for a comparison"
+        )
     return read(exchange).events
 
 
@@ -41,13 +43,13 @@ def expect_stream(exchange: Exchange) -> Iterator[Finding]:
     yield from expect_status(exchange, accepts=SUCCESS)
     if exchange.status in SUCCESS and not is_stream(exchange):
         yield finding(
-            f"{format_request(exchange)} brought no stream",
+            f"{format_request(exchange)} returned no stream",
             expected="text/event-stream",
             actual=format_answer(exchange),
         )
     elif exchange.status in SUCCESS and not is_whole(exchange):
         yield note(
-            f"{format_request(exchange)} was cut", expected="a complete body", actual=format_ending(exchange)
+            f"{format_request(exchange)} was truncated", expected="a complete body", actual=format_ending(exchange)
         )
 
 

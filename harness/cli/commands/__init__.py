@@ -1,1 +1,1 @@
-"""One module for each command. Layer 7."""
+"""One module for each command. Layer 8."""

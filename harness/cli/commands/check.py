@@ -1,6 +1,6 @@
 """`harness check TARGET`: judge a server against the contract.
 
-Layer 7.
+Layer 8.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class CheckArguments(
         flags=("-c", "--check"), repeats=True, metavar="GLOB", completes="check", group="selection",
     )  # fmt: skip
     exclude: Sequence[str] | None = option(
-        "leave out matching checks (repeatable)",
+        "exclude matching checks (repeatable)",
         repeats=True,
         metavar="GLOB",
         completes="check",
@@ -65,9 +65,15 @@ class CheckArguments(
         "also fail on broken SHOULD rules, and on MUST checks of an offered feature that were not tested",
         group="verdicts",
     )
-    jobs: int = option("exercises to run in parallel", COUNT, 1, flags=("-j", "--jobs"), group="run")
+    jobs: int | None = option(
+        "exercises to run in parallel",
+        COUNT,
+        flags=("-j", "--jobs"),
+        group="run",
+        shown="8 on a target with sessions (docs/control.md), else 1",
+    )
     fail_fast: bool = flag("stop at the first failure", group="run")
-    dry_run: bool = flag("print what would be sent, and send nothing", trust=Trust.CALL, group="run")
+    dry_run: bool = flag("print the planned requests, and send nothing", trust=Trust.CALL, group="run")
     verbose: int = verbose_option("list every selected check and explain warnings")
 
     page = Page(
@@ -75,13 +81,13 @@ class CheckArguments(
         ("harness check emulator", "harness check https://gateway.example/v1beta --report html=report.html"),
         groups=("target", "rate limits", "selection", "verdicts", "run", "output"),
         notes="""\
-429 and 503 are waited out. If a MUST gets no answer in the end, the exit code is 4. Ctrl-C ends the run, deletes
-what it created, and writes the reports of what was judged; the exit code is then 130.
+The run waits after 429 and 503. If a MUST check gets no response, the exit code is 4. After Ctrl-C the run deletes
+its interactions and writes its reports; the exit code is 130.
 
 Without --profile, the profile `core` runs, and every other profile whose capabilities the probe found.
 
-Defaults come from [tool.harness] in pyproject.toml. A live target is billed for what the checks create:
---dry-run prints how much that is.""",
+Defaults come from [tool.harness] in pyproject.toml. A live target bills the interactions of the checks: --dry-run
+prints their number.""",
     )
 
 
@@ -97,7 +103,7 @@ def run(words: Sequence[str]) -> int:
     baseline = baseline_of(arguments, [check.id for check in catalogue])
     shard = shard_of(arguments)
     if shard is not None and (arguments.baseline_update or arguments.baseline_prune):
-        raise UsageFault("--shard sees only a part of the run: change the baseline with a whole one")
+        raise UsageFault("--shard covers only a part of the run: change the baseline with a complete run")
     selection = _read_selection(arguments)
     profiles = target.api.load_profiles()
     make_plan(catalogue, selection, Capabilities(said), profiles)  # report an unknown id before anything is sent
@@ -155,7 +161,7 @@ def _dry_run(
         say(
             f"{format_count(len(selected), 'check')} in {format_count(len(plan.groups), 'exercise')}: at most "
             f"{format_count(requests, 'request')}, which create {format_count(interactions, 'interaction')}; "
-            f"besides, at most {MOST_REQUESTS} requests to probe, and one deletion for each thing created. "
+            f"in addition at most {MOST_REQUESTS} requests to probe, and one DELETE for each created resource. "
             "Nothing was sent."
         )
     return Exit.OK if selected else Exit.NOTHING_RAN

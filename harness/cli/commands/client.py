@@ -1,6 +1,6 @@
-"""`harness client js`: print the client of the control API for tests in JavaScript and TypeScript.
+"""`harness client js`: the npm package for tests in JavaScript and TypeScript, as this installation has it.
 
-Layer 7. The modules are in `client_modules/`; docs/javascript.md teaches them.
+Layer 8. The package is in `javascript/`; docs/javascript.md teaches it.
 """
 
 from __future__ import annotations
@@ -13,23 +13,28 @@ from harness.cli.arguments import read_options
 from harness.cli.options import FOLDER, Options, Page, Trust, argument, flag, option
 from harness.cli.output import say
 from harness.outcome import UsageFault
+from harness.resources import folder
 from harness.written_files import write_file
 
-_FOLDER = Path(__file__).parents[1] / "client_modules"
-MODULE, TYPES = "harness.mjs", "harness.d.mts"
+MODULE, TYPES = "index.js", "index.d.ts"
 
 
 @dataclass(kw_only=True)
 class ClientArguments(Options):
     """The options of `harness client`."""
 
-    language: str = argument("js: an ES module, for TypeScript, too", choices=("js",))
+    language: str = argument("js: an npm package, with types for TypeScript", choices=("js",))
     types: bool = flag("print its TypeScript declarations instead")
     output: str | None = option(
-        f"write {MODULE} and {TYPES} into this folder", FOLDER, flags=("-o", "--output"), trust=Trust.CALL
+        "write the package into this folder; `npm install FOLDER` installs it",
+        FOLDER,
+        flags=("-o", "--output"),
+        trust=Trust.CALL,
     )
 
-    page = Page("client", ("harness client js > harness.mjs", "harness client js --output tests/"))
+    page = Page(
+        "client", ("harness client js --output vendor/interactions-harness", "harness client js > harness.mjs")
+    )
 
 
 OPTIONS = ClientArguments
@@ -38,16 +43,24 @@ OPTIONS = ClientArguments
 def run(words: Sequence[str]) -> int:
     """Run the command."""
     arguments = read_options(ClientArguments, words)
+    package = folder("javascript")
     if arguments.output is None:
-        say((_FOLDER / (TYPES if arguments.types else MODULE)).read_text("utf-8").rstrip("\n"))
+        say((package / (TYPES if arguments.types else MODULE)).read_text("utf-8").rstrip("\n"))
         return 0
-    arguments.refuse(("types",), "is not needed with --output, which writes both files")
-    folder = Path(arguments.output)
-    for name in (MODULE, TYPES):
+    arguments.refuse(("types",), "is not needed with --output, which writes them, too")
+    target = Path(arguments.output)
+    for source in list_files(package):
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            write_file(folder / name, (_FOLDER / name).read_text("utf-8"))
+            target.mkdir(parents=True, exist_ok=True)
+            write_file(target / source.name, source.read_text("utf-8"))
         except OSError as wrong:
-            raise UsageFault(f"{folder / name} cannot be written: {wrong.strerror}") from None
-        say(str(folder / name))
+            raise UsageFault(f"{target / source.name} cannot be written: {wrong.strerror}") from None
+        say(str(target / source.name))
     return 0
+
+
+def list_files(package: Path) -> list[Path]:
+    """The files of the package, as `npm pack` takes them."""
+    return sorted(
+        path for path in package.iterdir() if path.suffix in (".js", ".ts") or path.name == "package.json"
+    )

@@ -1,6 +1,6 @@
 """`harness clients`: the clients that have a driver, and the table of what each makes of each fault.
 
-Layer 7.
+Layer 8.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ if TYPE_CHECKING:
     from harness.benches.client.ready import ReadyClient
     from harness.benches.client.ready.survey import ClientColumn
 
-_INTERRUPTED = "not played: the run was interrupted"
+_INTERRUPTED = "not run: the run was interrupted"
 _FORMATS = ("html", "json", "junit", "markdown")
 
 
-_PACKAGES = "their packages, which pip and npm install from the network, once"
+_PACKAGES = "packages of the clients (pip and npm install them once)"
 
 
 @dataclass(kw_only=True)
@@ -52,7 +52,7 @@ class ClientsArguments(Options):
     """The options of `harness clients`."""
 
     names: Sequence[str] = argument(
-        "only these, instead of all, in the newest and last version",
+        "names of clients (default: all)",
         PROGRAM, nargs="*", default=(), metavar="NAME[==VERSION]", trust=Trust.CALL, completes="client",
     )  # fmt: skip
     mode: str | None = option(
@@ -60,26 +60,28 @@ class ClientsArguments(Options):
     )
     rows: str | None = option("only these faults and incidents, such as reset,clean-end", metavar="LIST")
     timeout: float = option("limit for each case", POSITIVE_SECONDS, TIMEOUT)
-    jobs: int = option("clients at the same time", COUNT, 2, flags=("-j", "--jobs"))
+    jobs: int = option("parallel clients", COUNT, 2, flags=("-j", "--jobs"))
     recorded: Sequence[str] | None = option(
-        "run nothing: take the table from --report json of earlier runs (repeatable)",
+        "run nothing: print the table of earlier `--report json` files (repeatable)",
         PATH, flags=("--from",), repeats=True, metavar="JSON", trust=Trust.CALL,
     )  # fmt: skip
     write: str | None = option(
-        "write clients.md there, and a page for each client below clients/",
+        "write clients.md, clients/map.html and clients/table.json there",
         FOLDER, metavar="FOLDER", trust=Trust.CALL, group="output",
     )  # fmt: skip
     report: Sequence[str] | None = report_option(_FORMATS, "output")
-    json: bool = json_option("print the table as JSON, the rest to standard error", "output")
+    json: bool = json_option("print the table as JSON, and other output to standard error", "output")
     list: bool = flag("list the clients and what is installed, run nothing", trust=Trust.CALL, group=_PACKAGES)
-    offline: bool = flag("install nothing: leave out what is not there", group=_PACKAGES)
-    remove: bool = flag("remove what was installed for these, or for all", trust=Trust.CALL, group=_PACKAGES)
+    offline: bool = flag("install nothing, and exclude clients that are not installed", group=_PACKAGES)
+    remove: bool = flag(
+        "remove the installed packages of these clients, or of all", trust=Trust.CALL, group=_PACKAGES
+    )
 
     page = Page(
         "clients",
         ("harness clients --list", "harness clients google-genai --rows reset,clean-end"),
         groups=("output", _PACKAGES),
-        notes="exit codes: 0 whatever the clients do · 2 usage · 130 interrupted",
+        notes="exit codes: 0 finished, with any outcome · 2 usage · 130 interrupted",
     )
 
 
@@ -95,12 +97,12 @@ def run(words: Sequence[str]) -> int:
         return _remove(_choose(arguments.names))
     folder = Path(arguments.write) if arguments.write else None
     if folder is not None and not folder.is_dir():
-        raise UsageFault(f"--write: there is no folder {arguments.write!r}")
+        raise UsageFault(f"--write: no folder {arguments.write!r}")
     interrupted = False
     if arguments.recorded:
         if arguments.names:
-            raise UsageFault(f"{arguments.names[0]} chooses what to play, and --from plays nothing")
-        arguments.refuse(("mode", "rows"), "chooses what to play, and --from plays nothing")
+            raise UsageFault(f"{arguments.names[0]} selects cases, but --from runs none")
+        arguments.refuse(("mode", "rows"), "selects cases, but --from runs none")
         columns = _read(arguments.recorded)
         files = ReportFiles(arguments.report or (), _FORMATS)
     else:
@@ -146,7 +148,7 @@ def _choose_clients(names: Sequence[str], modes: Sequence[str], rows: Sequence[s
         if any(rows_of(INTERACTIONS, mode, rows) for mode in modes if mode in client.modes)
     ]
     if not chosen:
-        raise UsageFault(f"none of these clients meets {', '.join(rows)} in the mode {', '.join(modes)}")
+        raise UsageFault(f"no case of {', '.join(rows)} applies to these clients in the mode {', '.join(modes)}")
     return chosen
 
 
@@ -191,7 +193,7 @@ def _remove(clients: Sequence[ReadyClient]) -> int:
     for one in removed:
         say(f"removed {one.home} ({_format_size(one.size)})")
     if not removed:
-        say(f"nothing of these is installed below {environments_folder()}")
+        say(f"none of these clients is installed below {environments_folder()}")
     return Exit.OK
 
 
@@ -207,7 +209,7 @@ def _announce(clients: Sequence[ReadyClient]) -> None:
     if missing:
         say(
             f"harness: pip and npm install {format_count(len(missing), 'environment')} from the network below "
-            f"{environments_folder()}, once; --offline leaves them out, `harness clients --remove` removes them",
+            f"{environments_folder()}, once; --offline excludes them, `harness clients --remove` removes them",
             to_errors=True,
         )
 
@@ -249,7 +251,7 @@ def _play(
             ClientColumn(client=client, mode=mode, problem=_INTERRUPTED)
             for client, mode in planned[len(columns) :]
         ]
-        say("harness: interrupted: the table has only what was played until then", to_errors=True)
+        say("harness: interrupted: the table contains only the cases that were run", to_errors=True)
         return columns, True
     return columns, False
 

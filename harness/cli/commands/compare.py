@@ -1,6 +1,6 @@
 """`harness compare A.json B.json …`: runs side by side, or one target then and now. Sends nothing.
 
-Layer 7.
+Layer 8.
 """
 
 from __future__ import annotations
@@ -30,15 +30,13 @@ class CompareArguments(Options):
     """The options of `harness compare`."""
 
     files: Sequence[str] = argument(
-        "JSON reports of one command, and what to call each",
+        "JSON reports of one command, each with an optional name",
         PATH, nargs="+", metavar="[NAME=]REPORT", trust=Trust.CALL,
     )  # fmt: skip
     name: Sequence[str] | None = option(
-        "what to call a run, in their order (repeatable)", repeats=True, metavar="NAME"
+        "name of a run, in the order of the reports (repeatable)", repeats=True, metavar="NAME"
     )
-    same_target: bool = flag(
-        "these are runs of one server, at whatever addresses: list what is new, and fail if anything is"
-    )
+    same_target: bool = flag("treat the reports as runs of one server at any address, and fail on new failures")
     report: Sequence[str] | None = report_option(_FORMATS)
     json: bool = json_option()
 
@@ -49,7 +47,7 @@ class CompareArguments(Options):
             "harness compare ours=a.json theirs=b.json --report html=both.html",
         ),
         notes="""\
---report json=FILE of check, gateway, torture, fuzz and mutants writes the reports. For one target, the first
+check, gateway, torture, fuzz and mutants write the reports with --report json=FILE. For one target, the first
 report is the earlier run and the last is the later run; new failures come first. Reports of different targets
 stand side by side.
 
@@ -94,7 +92,7 @@ def _read_named(word: str) -> RunFile:
     if not equals or Path(word).exists():
         return read_run(Path(word))
     if not name:
-        raise UsageFault(f"{word!r} gives a run no name: write NAME={path}")
+        raise UsageFault(f"{word!r} has no name: write NAME={path}")
     return read_run(Path(path)).with_name(name)
 
 
@@ -111,7 +109,7 @@ def _name_runs(runs: list[RunFile], names: list[str]) -> list[RunFile]:
 
 def _require_comparable(runs: list[RunFile]) -> None:
     if len(runs) < 2:
-        raise UsageFault("one report cannot be compared: name two or more")
+        raise UsageFault("a comparison needs two or more reports")
     kinds = {run.kind: run.path for run in runs}
     if len(kinds) > 1:
         told = ", ".join(f"{path!r} is of `harness {kind}`" for kind, path in kinds.items())

@@ -1,6 +1,6 @@
 """`harness completion SHELL`: the completion of commands, options and names for a shell.
 
-Layer 7.
+Layer 8.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from harness.cli.options import Options, Page, argument
 class CompletionArguments(Options):
     """The options of `harness completion`."""
 
-    shell: str = argument("the shell that reads it", choices=("bash", "zsh", "fish"))
+    shell: str = argument("shell that reads the script", choices=("bash", "zsh", "fish"))
 
     page = Page(
         "completion",
         ('eval "$(harness completion bash)"', "harness completion fish | source"),
         notes="""\
-Put the line of your shell into its start-up file:
+Add the line of your shell to its start-up file:
 
   ~/.bashrc                    eval "$(harness completion bash)"
   ~/.zshrc, after compinit     eval "$(harness completion zsh)"
   ~/.config/fish/config.fish   harness completion fish | source
 
-Names of checks, mutants and incidents are completed, too.""",
+The script also completes the names of checks, mutants and incidents.""",
     )
 
 

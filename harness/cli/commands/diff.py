@@ -1,6 +1,6 @@
-"""`harness diff A B`: what changed between two recordings. Drift of shape fails; drift of content only informs.
+"""`harness diff A B`: what changed between two recordings. Structural drift fails; content drift only informs.
 
-Layer 7.
+Layer 8.
 """
 
 from __future__ import annotations
@@ -32,13 +32,17 @@ class DiffArguments(Options):
     """The options of `harness diff`."""
 
     before: str = argument("older recording", PATH, metavar="A", trust=Trust.CALL)
-    after: str = argument("newer recording, or the word emulator", PATH, metavar="B", trust=Trust.CALL)
+    after: str | None = argument(
+        "newer recording, or the word emulator", PATH, metavar="B", nargs="?", trust=Trust.CALL
+    )
     platform: str | None = option(
-        "the surface that the emulator imitates", choices=("gemini", "vertex", "any"), shown="gemini"
+        "API surface that the emulator imitates", choices=("gemini", "vertex", "any"), shown="gemini"
     )
     report: Sequence[str] | None = report_option(("html",))
     json: bool = json_option()
     quiet: bool = flag("do not show content drift")
+    textconv: bool = flag("print the cassette A as text, for `git diff`")
+    stable: bool = flag("with --textconv, name ids and times that change with each recording by their order")
 
     page = Page(
         "diff",
@@ -49,7 +53,9 @@ A and B are two cassettes, or two folders of them.
   Structure: fields, types, order of events, statuses, headers that matter.
   Content: text, number of deltas, usage, ids, times.
 
-With the word emulator as B, the emulator gets the requests of A and answers them now. A may then also be a
+With --textconv, git shows the changes of a cassette (docs/cassettes.md).
+
+With the word emulator as B, the emulator receives the requests of A. A may then also be a
 folder of pairs NAME.request.json and NAME.json or NAME.sse.
 
 exit codes: 0 the same structure · 1 structural drift · 2 usage · 3 nothing to compare""",
@@ -60,15 +66,22 @@ OPTIONS = DiffArguments
 
 
 def run(words: Sequence[str]) -> int:
-    """Run the command. Exit code: 0 no drift of shape, 1 drift of shape, 3 nothing to compare."""
+    """Run the command. Exit code: 0 no structural drift, 1 structural drift, 3 nothing to compare."""
     arguments = read_options(DiffArguments, words)
-    before, after = Path(arguments.before), Path(arguments.after)
-    embedded = arguments.after == _EMBEDDED and not after.exists()
+    if arguments.textconv:
+        return _print_as_text(arguments)
+    if arguments.stable:
+        raise UsageFault("--stable needs --textconv")
+    if arguments.after is None:
+        raise UsageFault("name the newer recording, too: harness diff A B")
+    newer = arguments.after
+    before, after = Path(arguments.before), Path(newer)
+    embedded = newer == _EMBEDDED and not after.exists()
     for path in (before, *(() if embedded else (after,))):
         if not path.exists():
-            raise UsageFault(f"there is no file or folder {str(path)!r}")
+            raise UsageFault(f"no file or folder {str(path)!r}")
     if arguments.platform and not embedded:
-        raise UsageFault("--platform says what the emulator imitates: give the word emulator as B")
+        raise UsageFault("--platform selects what the emulator imitates: write the word emulator as B")
     from harness.benches.recordings.diff import diff_paths
     from harness.contract.tables.protocol import PROTOCOL
     from harness.report.diff_text import drift_lines, drift_record, drift_totals
@@ -76,15 +89,40 @@ def run(words: Sequence[str]) -> int:
 
     files = ReportFiles(arguments.report or (), ("html",))
     drifts = _answer_again(before, arguments.platform) if embedded else diff_paths(before, after, PROTOCOL)
-    files.write(lambda _: render_drifts(drifts, before=arguments.before, after=arguments.after, mask=mask_text))
+    files.write(lambda _: render_drifts(drifts, before=arguments.before, after=newer, mask=mask_text))
     if arguments.json:
-        write_json({"before": arguments.before, "after": arguments.after, **mask_tree(drift_record(drifts))})
+        write_json({"before": arguments.before, "after": newer, **mask_tree(drift_record(drifts))})
     else:
         for line in (*drift_lines(drifts, content=not arguments.quiet), drift_totals(drifts)):
             say_masked(line)
     if drifts.shape:
         return Exit.FAILED
     return Exit.OK if drifts.compared else Exit.NOTHING_RAN
+
+
+def _print_as_text(arguments: DiffArguments) -> int:
+    """Print one cassette; a file that is none is printed as it is, since git wants the text of any version."""
+    if arguments.after is not None:
+        raise UsageFault(f"--textconv prints one cassette: leave {arguments.after!r} out")
+    from harness.cassette import CassetteError, load
+    from harness.contract.tables.protocol import PROTOCOL
+    from harness.documents import open_file
+    from harness.report.readable_recording import describe_cassette
+
+    path = Path(arguments.before)
+    try:
+        recordings = load(path).recordings
+    except CassetteError as wrong:
+        if not path.is_file():
+            raise UsageFault(str(wrong)) from None
+        say_masked(f"# no cassette: {wrong}", to_errors=True)
+        with open_file(path) as file:
+            for data in file:
+                say_masked(data.decode("utf-8", "replace").rstrip("\r\n"))
+        return Exit.OK
+    for line in describe_cassette(recordings, PROTOCOL, stable=arguments.stable):
+        say_masked(line)
+    return Exit.OK
 
 
 def _answer_again(path: Path, platform: str | None) -> Drifts:
@@ -101,7 +139,7 @@ def _answer_again(path: Path, platform: str | None) -> Drifts:
     old = [session for session in sessions if any(map(_is_legacy, session))]
     if old:
         left = f"left out {format_count(len(old), 'session')}"
-        say(f"{left} of the generation that the service removed in June 2026", to_errors=True)
+        say(f"{left} of the format that the service removed in June 2026", to_errors=True)
     for session in (session for session in sessions if session not in old):
         emulator = Emulator(Settings(platform=platform or "gemini", require_key=False))
         answers = send_again(session, ServiceDriver(emulator, emulator.clock), PROTOCOL)

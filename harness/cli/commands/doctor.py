@@ -1,6 +1,6 @@
 """`harness doctor`: what is installed, what this machine allows, and which problems there are.
 
-Layer 7. Sends nothing beyond loopback and shows no value that could be a secret. Each question answers with a
+Layer 8. Sends nothing beyond loopback and shows no value that could be a secret. Each question answers with a
 `Diagnosis`; an exception in one must not hide the others, so `diagnose` turns it into a problem.
 """
 
@@ -109,7 +109,7 @@ def diagnose() -> Iterator[Diagnosis]:
         try:
             yield from ask()
         except Exception as error:
-            yield Diagnosis(about, Condition.PROBLEM, f"looking at it failed: {type(error).__name__}: {error}")
+            yield Diagnosis(about, Condition.PROBLEM, f"the test failed: {type(error).__name__}: {error}")
 
 
 def _diagnose_python() -> Iterator[Diagnosis]:
@@ -187,7 +187,7 @@ def _diagnose_sdks() -> Iterator[Diagnosis]:
             "google-genai",
             Condition.OK,
             version,
-            "harness drift --sdk google-genai says what it knows differently",
+            "harness drift --sdk google-genai lists the differences",
         )
     node = find_program("node")
     if node is None:
@@ -251,7 +251,7 @@ def _diagnose_keys() -> Iterator[Diagnosis]:
 def _diagnose_proxies() -> Iterator[Diagnosis]:
     names = [name for name in (*_PROXIES, *map(str.lower, _PROXIES)) if os.environ.get(name)]
     if names:
-        remedy = "https targets are reached through it; loopback is not"
+        remedy = "harness reaches https targets through it, but not loopback"
         yield Diagnosis("proxy", Condition.NOTE, f"set: {', '.join(names)}", remedy)
 
 
@@ -269,7 +269,7 @@ def _diagnose_configuration() -> Iterator[Diagnosis]:
     if file is None or not names:
         yield Diagnosis("configuration", Condition.OK, "no [tool.harness]")
         return
-    remedy = "" if file.trusted else "`harness trust` lets it decide what needs your word"
+    remedy = "" if file.trusted else "`harness trust` allows the settings that need your consent"
     trusted = "trusted" if file.trusted else "not trusted"
     yield Diagnosis("configuration", Condition.OK, f"{file.path} sets {names} ({trusted})", remedy)
 

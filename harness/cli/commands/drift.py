@@ -1,6 +1,6 @@
 """`harness drift`: how the types of an official SDK differ from the schemas of a revision.
 
-Layer 7.
+Layer 8.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from harness.written_files import write_file
 
 if TYPE_CHECKING:
     from harness.benches.packages import Package
+    from harness.contract import Contract
     from harness.contract.schema.schemas import Schemas
     from harness.drift.explanations import Explained
     from harness.drift.proposal import Proposal
@@ -44,28 +45,30 @@ class _Wanted(NamedTuple):
 class DriftArguments(Options):
     """The options of `harness drift`."""
 
-    sdk: str = option("what to compare with", PATH, PYTHON, metavar="SDK", trust=Trust.CALL)
+    sdk: str = option("SDK to compare with", PATH, PYTHON, metavar="SDK", trust=Trust.CALL)
     revision: str | None = revision_option()
-    strict: bool = flag("explained differences are drift, too")
+    strict: bool = flag("treat explained differences as drift")
     json: bool = json_option()
     report: Sequence[str] | None = report_option(_FORMATS)
     propose: str | None = option(
-        "write a revision that follows the SDK: only what differs", FOLDER, trust=Trust.CALL
+        "write a revision that follows the SDK (only the differing files)", FOLDER, trust=Trust.CALL
     )
     propose_patch: str | None = option("write the same as a patch of the revision's files", PATH, trust=Trust.CALL)
-    verbose: bool = flag("list the explained differences, too", flags=("-v", "--verbose"), trust=Trust.CALL)
+    requests: bool = flag(
+        "also send a create for each field, value and kind that the SDK declares to the emulator", trust=Trust.CALL
+    )
+    verbose: bool = flag("also list the explained differences", flags=("-v", "--verbose"), trust=Trust.CALL)
 
     page = Page(
         "drift",
         ("harness drift", "harness drift --sdk @google/genai==latest --report html=drift.html"),
         notes="""\
-It compares calls, fields, what is required, listed values and kinds. Nothing of the SDK is imported or run.
+It compares calls, fields, required fields, listed values and kinds. It neither imports nor runs the SDK.
 
 SDK is google-genai or @google/genai, with ==VERSION or @VERSION (latest: the newest), or the folder of an unpacked
-one. google-genai alone is the installed one. What is not on this machine is downloaded with pip or npm into a
-temporary folder.
+SDK. google-genai without a version is the installed one. pip or npm downloads a missing SDK to a temporary folder.
 
-exit codes: 0 no unexplained difference · 1 drift · 2 usage, or no network""",
+exit codes: 0 no unexplained difference · 1 drift, or a rejected request · 2 usage, or no network""",
     )
 
 
@@ -106,8 +109,20 @@ def run(words: Sequence[str]) -> int:
         say(drift_totals(older, newer, explained))
     if arguments.propose or arguments.propose_patch:
         _write_proposal(arguments.propose, arguments.propose_patch, schemas, older, newer, explained, package)
+    if arguments.requests and _send_requests(newer, contract_of(arguments), to_errors=arguments.json):
+        return Exit.FAILED
     drift = explained.differences if arguments.strict else explained.unexplained
     return Exit.FAILED if drift else Exit.OK
+
+
+def _send_requests(model: TypeModel, contract: Contract, *, to_errors: bool) -> bool:
+    """Report which drawn requests the emulator refuses; return whether something is to be mended."""
+    from harness.cli.drawn_requests import send_drawn
+
+    taken = send_drawn(model, contract)
+    for line in taken.lines():
+        say(line, to_errors=to_errors)
+    return taken.failed
 
 
 def _refuse_what_cannot_be_written(arguments: DriftArguments) -> None:
@@ -120,7 +135,7 @@ def _refuse_what_cannot_be_written(arguments: DriftArguments) -> None:
 
         check_revision_name(Path(arguments.propose), "--propose")
         if Path(arguments.propose).exists():
-            raise UsageFault(f"--propose: {arguments.propose!r} is there already: name a new folder")
+            raise UsageFault(f"--propose: {arguments.propose!r} exists: name a new folder")
 
 
 def _obtain(word: str, folder: Path) -> Package:
@@ -148,7 +163,7 @@ def _split(word: str) -> _Wanted:
                 raise UsageFault(f"--sdk {word!r} names no version: write {name}==VERSION or {name}@latest")
             return _Wanted(name, version)
     raise UsageFault(
-        f"--sdk {word!r} is no folder and no SDK that is known: write {PYTHON}, {PYTHON}==VERSION, {TYPESCRIPT}, "
+        f"--sdk {word!r} is neither a folder nor a known SDK: write {PYTHON}, {PYTHON}==VERSION, {TYPESCRIPT}, "
         f"{TYPESCRIPT}@VERSION, or the folder of an unpacked one"
     )
 
@@ -190,7 +205,7 @@ def _write_proposal(
     if folder:
         _write_revision(Path(folder), proposal, schemas.revision, f"{package.name} {package.version}")
     if patch:
-        _write_text(Path(patch), _format_patch(proposal, schemas))
+        _write_text(Path(patch), _format_patch(proposal, schemas, f"{package.name} {package.version}"))
     settled = format_count(len(proposal.settled), "difference")
     where = " and ".join(name for name in (folder, patch) if name)
     say(f"proposed in {where}: {settled}, in {format_count(len(proposal.documents), 'file')}", to_errors=True)
@@ -210,12 +225,21 @@ def _write_revision(folder: Path, proposal: Proposal, base: str, source: str) ->
         _write_text(folder / name, format_json(document))
 
 
-def _format_patch(proposal: Proposal, schemas: Schemas) -> str:
-    """A patch of the shipped files, as `git apply` takes it in the folder that holds `schemas`."""
+def _format_patch(proposal: Proposal, schemas: Schemas, sdk: str) -> str:
+    """A patch of the schemas and of the ledger of sentences, as `git apply` takes it at the root of a checkout."""
     from harness.contract.schema.json_text import format_json
-    from harness.drift.proposal import name_files
+    from harness.drift.proposal import name_files, propose_sentences
+    from harness.rules.tables import FOLDER as RULES
 
-    lines: list[str] = []
+    ledger = (RULES / "sentences" / "types.yaml").read_text("utf-8")
+    lines = [
+        *difflib.unified_diff(
+            ledger.splitlines(keepends=True),
+            propose_sentences(ledger, proposal.settled, sdk).splitlines(keepends=True),
+            "a/harness/rules/sentences/types.yaml",
+            "b/harness/rules/sentences/types.yaml",
+        )
+    ]
     for name, document in name_files(proposal.documents, schemas.revision).items():
         path = f"schemas/{schemas.revision}/{name}"
         there = schemas.path(name)

@@ -1,6 +1,6 @@
 """`harness explain ID…`: everything that is known about a check.
 
-Layer 7.
+Layer 8.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """`harness fuzz TARGET`: search a server for requests and histories that break its promises.
 
-Layer 7.
+Layer 8.
 """
 
 from __future__ import annotations
@@ -85,13 +85,13 @@ class FuzzArguments(TargetArguments, BaselineOptions):
     )  # fmt: skip
     seed: int = option("seed of the random generators", SEED, 0, group="search")
     database: str | None = option(
-        "where Hypothesis keeps examples: DIR, redis://… or github:OWNER/REPO",
+        "database of Hypothesis examples: DIR, redis://… or github:OWNER/REPO",
         URL, metavar="WHERE", trust=Trust.NEVER, group="search",
     )  # fmt: skip
     level: Level = level_option("weakest level to judge", "verdicts")
     strict: bool = flag("also fail on broken SHOULD rules", group="verdicts")
     exclude: Sequence[str] | None = option(
-        "a rule or a code of findings to leave out (repeatable)",
+        "rule or finding code to exclude (repeatable)",
         repeats=True, metavar="CODE", completes="check", group="verdicts",
     )  # fmt: skip
     shard: str | None = option(
@@ -102,7 +102,7 @@ class FuzzArguments(TargetArguments, BaselineOptions):
     )
     no_store: bool = flag("neither keep nor replay failures", group="output")
     output: str | None = option(
-        "write each failure as a script, a test and a cassette",
+        "folder for a script, a test and a cassette of each failure",
         FOLDER, flags=("-o", "--output"), trust=Trust.CALL, group="output",
     )  # fmt: skip
 
@@ -112,8 +112,8 @@ class FuzzArguments(TargetArguments, BaselineOptions):
         groups=("target", "search", "verdicts", "run", "output"),
         notes="""\
 With --exhaustive and no --engine, only that engine runs. The profile `strict` adds rules that lenient services
-break (such as refusing unknown fields) and makes broken SHOULDs fail. A live target is billed for what the
-search creates.""",
+break (such as the rejection of unknown fields) and also fails on broken SHOULD rules. A live target bills the
+interactions of the search.""",
         shares=frozenset(
             {"target", "api-version", "revision", "model", "agent", "header", "ca-file", "capability", "wait",
              "timeout", "level", "strict", "baseline", "report"}
@@ -222,7 +222,7 @@ def _choose_store(arguments: FuzzArguments) -> Path | None:
         require_own(store, Path.cwd(), "remove the link, or name the folder with --store")
     if store.is_dir() and any(store.rglob("*.json")):
         say(
-            f"harness: {store} holds failures, which are replayed first (--no-store leaves them out)",
+            f"harness: {store} contains failures, which are replayed first (--no-store excludes them)",
             to_errors=True,
         )
     return store
@@ -240,7 +240,7 @@ def _choose_engines(arguments: FuzzArguments) -> tuple[str, ...]:
     return tuple(name for name in ENGINES if name in chosen) or USUAL
 
 
-SAME = "run, with the same answers"
+SAME = "run, with the same responses"
 
 _LEAST_SECONDS = 2.0
 """What the lines of one failure get, however little time is left."""
@@ -261,7 +261,7 @@ class CurlRuns:
         if not is_runnable():
             return "not run, as curl is not installed"
         if self._timer.over():
-            return "not run, as time was up"
+            return "not run (time limit reached)"
         with self._serve() as root:
             lines = curl_lines(trail, Display(self._target.api, root, Mask(self._target.info.secrets)))
             requests = [exchange.request for exchange in trail]
@@ -270,7 +270,7 @@ class CurlRuns:
             self._clean(answers)
         accused = next((number for number, exchange in enumerate(trail) if exchange.hung), -1)
         if answers[accused].excuse or (answers[accused].status is None and self._timer.over()):
-            return "not run to the end, as time was up"
+            return "not run to the end (time limit reached)"
         return _compare(trail[accused], answers[accused])
 
     @contextmanager
@@ -303,8 +303,8 @@ def _compare(seen: Exchange, again: Exchange) -> str:
     if is_alike(seen, again):
         return SAME
     if seen.hung and not again.hung:
-        return "run, but the answer that never ended did so"
-    one, other = (exchange.status or "no answer" for exchange in (seen, again))
+        return "run, but the response that never ended did end"
+    one, other = (exchange.status or "no response" for exchange in (seen, again))
     if one == other:
-        return f"run, but the last answer ({one}) has another form"
-    return f"run, but the last answer was {other} instead of {one}"
+        return f"run, but the last response ({one}) has another form"
+    return f"run, but the last response was {other} instead of {one}"

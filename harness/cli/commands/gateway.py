@@ -1,6 +1,6 @@
 """`harness gateway URL`: judge a gateway from both sides at once, with the emulator as its upstream.
 
-Layer 7.
+Layer 8.
 """
 
 from __future__ import annotations
@@ -83,12 +83,12 @@ class GatewayArguments(BaselineOptions):
         URL, nargs="?", variable="HARNESS_TARGET", trust=Trust.SEND,
     )  # fmt: skip
     api_version: str | None = option(
-        "API version to use instead of the URL's", metavar="V", shown="v1beta", group="gateway"
+        "API version, instead of the version in the URL", metavar="V", shown="v1beta", group="gateway"
     )
     api_key: str | None = api_key_option("gateway", "key that the client sends")
     header: Sequence[tuple[str, str]] | None = header_option("gateway")
     revision: str | None = revision_option("gateway")
-    model: str | None = option("model to request, by the gateway's name for it", group="gateway")
+    model: str | None = option("model to request, by its name in the gateway", group="gateway")
     agent: str | None = option("agent to request", group="gateway")
     ca_file: str | None = ca_file_option("gateway")
     plain_http: bool = plain_http_option("gateway")
@@ -96,14 +96,17 @@ class GatewayArguments(BaselineOptions):
     upstream_host: str = option("address to listen on", HOST, "127.0.0.1", trust=Trust.BIND, group="upstream")
     open: bool = open_option("upstream")
     wait: float | None = option(
-        "wait up to S seconds for the gateway to come up", SECONDS, shown="0, or 120 with CMD", group="time"
+        "wait up to S seconds until the gateway accepts connections",
+        SECONDS,
+        shown="0, or 120 with CMD",
+        group="time",
     )
     timeout: float = option("limit for one request", POSITIVE_SECONDS, 30.0, group="time")
-    patience: float = option("limit for what should happen at once", POSITIVE_SECONDS, 5.0, group="time")
+    patience: float = option("limit in seconds for immediate effects", POSITIVE_SECONDS, 5.0, group="time")
     idle: float = option(
-        "how long a stream stands still while the others pass; 0 leaves that out", SECONDS, 11.0, group="time"
+        "duration of the pause in an idle stream; 0 = no idle stream", SECONDS, 11.0, group="time"
     )
-    watch: float = option("how long to watch for requests that no client made", SECONDS, 10.0, group="time")
+    watch: float = option("duration of the watch for requests that no client sent", SECONDS, 10.0, group="time")
     deadline: float | None = option(
         "stop the run after S seconds, counted from the first exercise, and list the rules that were not tested",
         SECONDS, shown="no limit", group="time",
@@ -123,9 +126,9 @@ class GatewayArguments(BaselineOptions):
         usage="URL [options] [-- CMD …]",
         groups=("gateway", "upstream", "time", "verdicts", "output"),
         notes=f"""\
-CMD starts the gateway: it finds its upstream in ${UPSTREAM_VARIABLE} (also $GOOGLE_GEMINI_BASE_URL), and is
-stopped at the end with all it started. Without CMD, first configure your gateway to use http://127.0.0.1:{UPSTREAM_PORT}.
-Nothing is billed: the upstream is the built-in emulator.""",
+CMD starts the gateway, which finds its upstream in ${UPSTREAM_VARIABLE} (also $GOOGLE_GEMINI_BASE_URL). At the end
+the run stops CMD and its child processes. Without CMD, first configure your gateway to use
+http://127.0.0.1:{UPSTREAM_PORT}. The run costs nothing: the upstream is the built-in emulator.""",
         shares=frozenset(
             {
                 "target",
@@ -236,7 +239,7 @@ def _list_repeated(arguments: GatewayArguments, command: Sequence[str] | None) -
 
 def _resolve(arguments: GatewayArguments) -> ResolvedTarget:
     if arguments.target == EMULATOR:
-        raise UsageFault("the emulator is the upstream here: name the URL of the gateway in front of it")
+        raise UsageFault("the emulator is the upstream here: name the URL of the gateway")
     options = TargetOptions(
         api_version=arguments.api_version or "",
         api_key=(arguments.api_key or "").strip(),
@@ -272,4 +275,4 @@ def _wait(target: ResolvedTarget, seconds: float | None, process: Started | None
             break
         except TargetFault as fault:
             if time.monotonic() > until:
-                raise TargetFault(f"{fault}\nit said: {process.words or 'nothing'}") from None
+                raise TargetFault(f"{fault}\nits output: {process.words or 'nothing'}") from None

@@ -1,6 +1,6 @@
 """`harness incidents [NAME…]`: what really went wrong for users of the API, and how to play it.
 
-Layer 7.
+Layer 8.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class IncidentsArguments(Options):
     """The options of `harness incidents`."""
 
     names: Sequence[str] = argument("explain these", nargs="*", default=(), metavar="NAME", completes="incident")
-    json: bool = json_option("print all of it as JSON")
+    json: bool = json_option("print the list as JSON")
 
     page = Page("incidents", ("harness incidents", "harness incidents resume-repeats"))
 
@@ -64,8 +64,8 @@ def _explain(incident: Incident, width: int) -> Iterator[str]:
     for label, text in (
         ("on the wire", incident.wire),
         ("what goes wrong", incident.mistake),
-        ("a good client", incident.client),
-        ("to meet it", WORDS[incident.meet]),
+        ("a correct client", incident.client),
+        ("to reproduce it", WORDS[incident.meet]),
         ("outcome", incident.follow or "no single run can show it"),
     ):
         yield from _wrap(f"  {label:<17}", text, width)

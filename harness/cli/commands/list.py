@@ -1,6 +1,6 @@
-"""`harness list [GLOB…]`: the catalogue.
+"""`harness list [GLOB…]`: the catalogue, or the sentences that it judges.
 
-Layer 7.
+Layer 8.
 """
 
 from __future__ import annotations
@@ -10,8 +10,15 @@ from dataclasses import dataclass
 
 from harness.checks.capabilities import PROFILES
 from harness.cli.arguments import read_options
-from harness.cli.common_options import ExtensionOptions, contract_of, json_option, level_option, revision_option
-from harness.cli.options import Page, argument, option
+from harness.cli.common_options import (
+    ExtensionOptions,
+    contract_of,
+    json_option,
+    level_option,
+    revision_of,
+    revision_option,
+)
+from harness.cli.options import Page, Trust, argument, flag, option
 from harness.cli.output import say, write_json
 from harness.cli.rules.every_check import list_every_check, load_every_check
 from harness.engine.capabilities import everything
@@ -34,9 +41,17 @@ class ListArguments(ExtensionOptions):
         f"list only this profile: {', '.join(PROFILES)}", repeats=True, metavar="NAME", completes="profile"
     )
     revision: str | None = revision_option()
+    sentences: bool = flag(
+        "list the sentences of the documents, with the rules that judge each (GLOB: an id of either)",
+        trust=Trust.CALL,
+    )
+    matrix: bool = flag(
+        "play every exercise against the emulator; show the modes and moments in which each rule is judged",
+        trust=Trust.CALL,
+    )
     json: bool = json_option("print full records as JSON")
 
-    page = Page("list", ("harness list 'resume.*'", "harness list --level must"))
+    page = Page("list", ("harness list 'resume.*'", "harness list --sentences 'resume.*'"))
 
 
 OPTIONS = ListArguments
@@ -45,6 +60,9 @@ OPTIONS = ListArguments
 def run(words: Sequence[str]) -> int:
     """Run the command."""
     arguments = read_options(ListArguments, words)
+    if arguments.sentences:
+        _print_sentences(arguments)
+        return 0
     selection = Selection(
         checks=tuple(arguments.globs),
         level=arguments.level,
@@ -56,6 +74,9 @@ def run(words: Sequence[str]) -> int:
         everything(INTERACTIONS.load_capabilities()),
         INTERACTIONS.load_profiles(),
     )
+    if arguments.matrix:
+        _print_matrix(arguments)
+        return 0
     contract = contract_of(arguments)
     checks = [item.check for item in plan.checks if item.skip is None and contract.holds(item.check.rule)]
     if arguments.json:
@@ -65,6 +86,29 @@ def run(words: Sequence[str]) -> int:
     else:
         _print(checks)
     return 0
+
+
+def _print_sentences(arguments: ListArguments) -> None:
+    from harness.cli.rules.sentences import choose_sentences, sentence_lines, sentence_record
+
+    chosen = choose_sentences(arguments.globs)
+    if arguments.json:
+        write_json([sentence_record(sentence) for sentence in chosen])
+    else:
+        for line in sentence_lines(chosen):
+            say(line)
+
+
+def _print_matrix(arguments: ListArguments) -> None:
+    from harness.engine.mode_matrix import observe_matrix
+    from harness.report.mode_matrix import matrix_lines, matrix_records
+
+    matrix = observe_matrix(INTERACTIONS, revision_of(arguments), arguments.globs)
+    if arguments.json:
+        write_json(matrix_records(matrix))
+    else:
+        for line in matrix_lines(matrix):
+            say(line)
 
 
 def _print(checks: Sequence[Check]) -> None:

@@ -1,6 +1,6 @@
 """`harness merge A.json B.json …`: the shards of one run put together again. Sends nothing.
 
-Layer 7.
+Layer 8.
 """
 
 from __future__ import annotations
@@ -26,9 +26,7 @@ class MergeArguments(OutputOptions):
     files: Sequence[str] = argument(
         "JSON reports of all shards of one run", PATH, nargs="+", metavar="REPORT", trust=Trust.CALL
     )
-    same_target: bool = flag(
-        "the shards judged the same server at several addresses, such as a copy on each machine"
-    )
+    same_target: bool = flag("treat the targets of the shards as one server at several addresses")
     verbose: int = verbose_option("explain every failure and warning")
 
     page = Page(
@@ -36,10 +34,10 @@ class MergeArguments(OutputOptions):
         ("harness merge shard-*.json", "harness merge shard-*.json --report html=report.html"),
         groups=("output",),
         notes="""\
-The reports are written by --shard K/N --report json=FILE of one command, one
+The options --shard K/N --report json=FILE of one command write the reports, one
 for each K from 1 to N, with the same target, options and version. Verdicts,
-exit code and headline are those of one run. Of an exchange, the merged reports
-have the text and the curl line; the diagrams are in the reports of the shards.""",
+exit code and headline are those of one run. The merged reports contain the text
+and the curl line of each exchange; the reports of the shards contain the diagrams.""",
     )
 
 

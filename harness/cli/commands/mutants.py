@@ -1,6 +1,6 @@
 """`harness mutants`: the kill matrix, the proof that each check can fail.
 
-Layer 7.
+Layer 8.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from harness.cli.arguments import read_options
 from harness.cli.common_options import ExtensionOptions, revision_of, revision_option, verbose_option
 from harness.cli.judging_options import OutputOptions, ShardOptions, read_seconds, shard_of
-from harness.cli.options import COUNT, Page, argument, flag, option
+from harness.cli.options import COUNT, SEED, WHOLE, Page, argument, flag, option
 from harness.cli.output import Listeners, say
 from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, UsageFault
@@ -29,6 +29,9 @@ class MutantsArguments(ExtensionOptions, ShardOptions, OutputOptions):
     jobs: int = option("number of processes", COUNT, 2, flags=("-j", "--jobs"))
     revision: str | None = revision_option()
     list: bool = flag("list the mutants and their defects, run nothing")
+    generated: bool = flag("play defects that are generated from the traffic of one clean run")
+    sample: int = option("number of generated defects to draw, 0 for all", WHOLE, 300)
+    seed: int = option("seed of the sample", SEED, 1)
     verbose: int = verbose_option("name every check that kills a mutant")
 
     page = Page("mutants", ("harness mutants 'resume-*'", "harness mutants --list"), groups=("run", "output"))
@@ -40,6 +43,8 @@ OPTIONS = MutantsArguments
 def run(words: Sequence[str]) -> int:
     """Run the command. Exit code 0 if every mutant is noticed and, in a full run, every check notices one."""
     arguments = read_options(MutantsArguments, words)
+    if arguments.generated:
+        return _run_generated(arguments)
     mutants = INTERACTIONS.load_mutants()
     chosen = _select_names(arguments.globs, list(mutants))
     if arguments.list:
@@ -60,12 +65,31 @@ def run(words: Sequence[str]) -> int:
     return Listeners(arguments, MutantsPresentation()).follow(prove(INTERACTIONS, options)).exit
 
 
+def _run_generated(arguments: MutantsArguments) -> int:
+    from harness.engine.mutation_score import ScoreOptions, list_defects, score_defects
+    from harness.report.commands.mutation_score import ScorePresentation
+
+    options = ScoreOptions(
+        number=arguments.sample,
+        seed=arguments.seed,
+        globs=tuple(arguments.globs),
+        jobs=arguments.jobs,
+        revision=revision_of(arguments),
+        shard=shard_of(arguments),
+    )
+    if arguments.list:
+        for name in list_defects(INTERACTIONS, options):
+            say(name)
+        return Exit.OK
+    return Listeners(arguments, ScorePresentation()).follow(score_defects(INTERACTIONS, options)).exit
+
+
 def _select_names(globs: Sequence[str], names: list[str]) -> list[str]:
     chosen: dict[str, None] = {}
     for glob in globs:
         hits = fnmatch.filter(names, glob)
         if not hits:
             hint = did_you_mean(glob, names, otherwise=": `harness mutants --list` shows all")
-            raise UsageFault(f"no mutant is named {glob!r}{hint}")
+            raise UsageFault(f"no mutant has the id {glob!r}{hint}")
         chosen.update(dict.fromkeys(hits))
     return list(chosen) if globs else names

@@ -1,6 +1,6 @@
 """`harness proxy --target URL --fault PLAN`: forward to any server and drop connections by a fault plan.
 
-Layer 7.
+Layer 8.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class ProxyArguments(ListenOptions, GuardOptions):
             "harness proxy --target https://gateway.example \\\n    --fault event:5,rst -- node client.mjs",
         ),
         usage="--target URL [--fault PLAN] [options] [-- CMD …]",
-        notes="exit codes: CMD's own if it failed, else 0 · 2 usage · 4 the target answered nothing",
+        notes="exit codes: that of CMD if it failed, else 0 · 2 usage · 4 no response from the target",
     )
 
 
@@ -57,7 +57,7 @@ def run(words: Sequence[str]) -> int:
     own, command = split_command(words, "proxy")
     arguments = read_options(ProxyArguments, own)
     if not arguments.target:
-        raise UsageFault("name the server to stand in front of: --target http://127.0.0.1:8000")
+        raise UsageFault("name the server to forward to: --target http://127.0.0.1:8000")
     from harness.benches.record.recorder import target_class
     from harness.benches.server.fault_control import Faulty
     from harness.contract.tables.protocol import PROTOCOL
@@ -66,7 +66,6 @@ def run(words: Sequence[str]) -> int:
     from harness.transport.proxy.upstream import UpstreamServer
     from harness.transport.server.server_thread import InThread
     from harness.transport.tap.dial import refuse_itself
-    from harness.wire.message import hearing
 
     aim, port = arguments.target, port_to_take(arguments, command)
     refuse_itself(aim, arguments.host, port)
@@ -84,13 +83,14 @@ def run(words: Sequence[str]) -> int:
         facts={"target": arguments.target},
     )
     server = WaitingServer(
-        hearing(inspector.around(granted.guard.around(faulty)), hear),
+        inspector.around(granted.guard.around(faulty)),
+        hear=hear,
         host=arguments.host,
         port=port,
         waits=lambda request: not is_for_page(request),
     )
     faults = faulty.plan() or "none yet (POST /__harness__/faults)"
-    welcome = f"in front of {arguments.target}, faults: {faults}{granted.note}"
+    welcome = f"forwarding to {arguments.target}, faults: {faults}{granted.note}"
 
     code = serve_with_page(
         InThread(server),
@@ -126,11 +126,9 @@ class _Notes:
                 self._asked += 1
             answer = upstream(request)
             for place in find_elsewhere(answer.status, answer.headers, stand_in_url(request)):
-                self._say_once(
-                    f"the answer names another address ({place}): what the client sends there does not pass here"
-                )
+                self._say_once(f"the response names another address ({place}): requests to it bypass the proxy")
             if wrong := explain_redirect(answer.status, answer.headers, request.raw_path):
-                self._say_once(f"the target answered {answer.status}: {wrong}")
+                self._say_once(f"the target returned {answer.status}: {wrong}")
             return answer
 
         return report_silent_requests(count, self)
@@ -144,13 +142,13 @@ class _Notes:
     def totals(self) -> Iterator[str]:
         """How many requests the target did not answer, and why."""
         for reason, times in self._reasons.items():
-            yield f"no answer to {times} of {self._asked} requests: {reason}"
+            yield f"no response to {times} of {self._asked} requests: {reason}"
 
     def __call__(self, request: Request, ending: Ending) -> None:
         reason = ending.detail or ending.words
         with self._lock:
             self._reasons[reason] += 1
-        self._say_once(f"no answer to {request.method} {request.raw_path}: {reason}", key=reason)
+        self._say_once(f"no response to {request.method} {request.raw_path}: {reason}", key=reason)
 
     def _say_once(self, text: str, *, key: str = "") -> None:
         with self._lock:

@@ -1,6 +1,6 @@
 """`harness record`: record what passes through a tap in front of a server; with `-- CMD`, while CMD runs.
 
-Layer 7.
+Layer 8.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _TOLD = 100
 _SHOWN = 5
 """Most requests without an answer that are named: with a dead target they all look alike."""
 
-_ONLY_PLAYS = "an existing file is only replayed: --record-mode new_episodes adds to it, all records it anew"
+_ONLY_PLAYS = "an existing file is only replayed: --record-mode new_episodes adds to it, all records it again"
 
 CLIENTS_ONLY = ("cassette", "port", "host", "allow_host", "open", "record_mode", "accept_encoding", "no_redaction")
 """Options that only apply when clients are recorded; those in `SCENARIOS_ONLY` only apply to scenarios."""
@@ -51,10 +51,10 @@ class RecordArguments(ListenOptions, HostOptions, ScenarioOptions):
         "replace the clients' Accept-Encoding, e.g. with `identity`", metavar="CODINGS"
     )
     ca_file: str | None = ca_file_option()
-    no_redaction: bool = flag("write secrets in the clear; never share such a file", trust=Trust.CALL)
+    no_redaction: bool = flag("write secrets in plain text; never share such a file", trust=Trust.CALL)
     max_body: int = option("do not record bodies larger than this", MEBIBYTES, 256)
     max_cassette: int = option(
-        "stop recording when all bodies together exceed this, which is held in memory", MEBIBYTES, 512
+        "stop recording when all bodies together exceed this (kept in memory)", MEBIBYTES, 512
     )
 
     page = Page(
@@ -67,10 +67,11 @@ class RecordArguments(ListenOptions, HostOptions, ScenarioOptions):
         "       harness record --target URL --scenario NAME … [options]",
         groups=("scenarios",),
         notes="""\
-scenarios: lifecycle, background, cancel, streaming, resume, chaining, tools, agent, errors; or all
+scenarios: lifecycle, background, cancel, streaming, resume, chaining, tools, agent, errors, waiting, limits,
+inputs; or all
 
-exit codes: CMD's own if it failed, else 0 recorded · 1 something is missing, drifted or breaks the contract ·
-2 usage · 3 nothing to record · 4 the target did not answer · 130 interrupted""",
+exit codes: that of CMD if it failed, else 0 recorded · 1 incomplete, drift, or a rule is broken ·
+2 usage · 3 nothing to record · 4 no response from the target · 130 interrupted""",
     )
 
 
@@ -86,10 +87,10 @@ def run(words: Sequence[str]) -> int:
     arguments = read_options(RecordArguments, own)
     if arguments.scenario:
         if command is not None:
-            raise UsageFault("--scenario drives the target itself: leave the command after `--` out")
-        arguments.refuse(CLIENTS_ONLY, "is for recording clients: leave it out with --scenario")
+            raise UsageFault("--scenario sends its own requests: remove the command after `--`")
+        arguments.refuse(CLIENTS_ONLY, "is for recorded clients: remove it with --scenario")
         return run_scenarios(arguments)
-    arguments.refuse(SCENARIOS_ONLY, "only counts with --scenario")
+    arguments.refuse(SCENARIOS_ONLY, "has an effect only with --scenario")
     from harness.benches.record import Recorder, target_class
     from harness.interactions import INTERACTIONS
 
@@ -117,7 +118,7 @@ def run(words: Sequence[str]) -> int:
         most_in_all=arguments.max_cassette << 20,
         secrets=own_secrets().values(),
         warn=_Telling("not recorded"),
-        no_answer=_Telling("no answer"),
+        no_answer=_Telling("no response"),
         window=inspector,
         hear=hear,
     )
@@ -169,7 +170,7 @@ def _require_cassette(arguments: RecordArguments) -> Path:
 
 def _welcome(arguments: RecordArguments, recorder: Recorder) -> str:
     if recorder.only_plays:
-        return f"playing {arguments.cassette} and nothing else ({_ONLY_PLAYS}); Ctrl-C ends it"
+        return f"replaying {arguments.cassette} only ({_ONLY_PLAYS}); Ctrl-C ends it"
     return f"recording {arguments.target} into {arguments.cassette}; Ctrl-C ends it"
 
 
@@ -207,12 +208,12 @@ def _print(summary: Summary, status: int) -> None:
     """Print what was recorded; `status` is that of the command that was run, 0 if none was."""
     _print_counts(summary, status)
     for what in summary.stopped:
-        say_masked(f"recorded as far as it came when the recorder was stopped: {what}")
+        say_masked(f"recorded until the recorder was stopped: {what}")
     if summary.replaced and not summary.discarded:
         kinds = ", ".join(f"{kind} ({number})" for kind, number in sorted(summary.replaced.items()))
         say(f"replaced {format_count(sum(summary.replaced.values()), 'secret')}: {kinds}")
     remarks = [
-        *(f"no answer: {what}" for what in list(dict.fromkeys(summary.unanswered))[:_SHOWN]),
+        *(f"no response: {what}" for what in list(dict.fromkeys(summary.unanswered))[:_SHOWN]),
         *(f"not recorded: {reason}" for reason in summary.unrecorded),
         *summary.remarks,
         *(f"miss: {miss}" for miss in summary.misses),
@@ -222,7 +223,7 @@ def _print(summary: Summary, status: int) -> None:
     if summary.misses or (summary.mode == "once" and summary.played and not summary.recorded):
         say(f"nothing was recorded: {_ONLY_PLAYS}")
     if summary.discarded:
-        say(f"nothing was recorded: the target answered no request, and {summary.cassette} is as it was")
+        say(f"nothing was recorded: the target responded to no request, and {summary.cassette} is unchanged")
 
 
 def _print_counts(summary: Summary, status: int) -> None:
@@ -233,12 +234,12 @@ def _print_counts(summary: Summary, status: int) -> None:
         exchanges = format_count(summary.recorded, "exchange")
         say(f"recorded {exchanges} to {summary.cassette}, replayed {summary.played} from it")
     elif not summary.discarded:
-        state = "is as it was" if Path(summary.cassette).exists() else "was not written"
+        state = "is unchanged" if Path(summary.cassette).exists() else "was not written"
         ended = (
             f"the command ended with status {status}"
             if status
             else f"does the client use {BASE_URL_VARIABLES[0]}?"
         )
-        say(f"no request came: {summary.cassette} {state} ({ended})")
+        say(f"no request arrived: {summary.cassette} {state} ({ended})")
     if summary.hung_up:
-        say(f"{summary.hung_up} of them ended because the client hung up")
+        say(f"{summary.hung_up} of them ended because the client disconnected")

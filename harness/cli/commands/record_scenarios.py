@@ -1,6 +1,6 @@
 """`harness record --scenario NAME…`: the harness itself runs scenarios and keeps the recordings.
 
-Layer 7.
+Layer 8.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class ScenarioOptions(Options):
     header: Sequence[tuple[str, str]] | None = header_option("scenarios")
     plain_http: bool = plain_http_option("scenarios")
     timeout: float = option(
-        "limit for one interaction to finish", POSITIVE_SECONDS, DEFAULT_TIMEOUT, group="scenarios"
+        "limit in seconds for one interaction to settle", POSITIVE_SECONDS, DEFAULT_TIMEOUT, group="scenarios"
     )
     yes: bool = flag("do not ask for confirmation; needs --max-requests", trust=Trust.CALL, group="scenarios")
     max_requests: int | None = option("send at most N requests", COUNT, trust=Trust.CALL, group="scenarios")
@@ -66,7 +66,7 @@ class ScenarioOptions(Options):
 
 
 def run_scenarios(arguments: ScenarioOptions) -> int:
-    """Run the command. Exit code: 0 recorded without drift; 1 drift of shape, findings, or something missing.
+    """Run the command. Exit code: 0 recorded without drift; 1 structural drift, findings, or something missing.
 
     3 the target supports none of the scenarios; 4 it could not be used from the first request on; 130 interrupted.
     """
@@ -120,7 +120,7 @@ def _resolve(arguments: ScenarioOptions) -> ResolvedTarget:
     if not arguments.target:
         raise UsageFault("name the server to record: --target https://generativelanguage.googleapis.com")
     if arguments.target == EMULATOR:
-        raise UsageFault("recordings are made over real sockets: start `harness serve` and name its URL")
+        raise UsageFault("recordings need real sockets: start `harness serve` and name its URL")
     options = TargetOptions(
         api_version=arguments.api_version or "",
         api_key=arguments.api_key or "",
@@ -142,25 +142,40 @@ def _confirm(arguments: ScenarioOptions, session: RecordingSession, scenarios: S
     estimate = sum(scenario.exercise.requests for scenario in ahead)
     creates = sum(scenario.exercise.interactions for scenario in ahead)
     session.budget = session.budget or estimate * _AMPLE
+    settled = _list_settled(session, ahead)
     for scenario in ahead:
         say(f"  {scenario.name:<10} {scenario.shows}", to_errors=arguments.json)
+        if settled.get(scenario.name):
+            say(f"  {'':<10} settles {', '.join(settled[scenario.name])}", to_errors=arguments.json)
     what = format_count(len(ahead), "scenario") if ahead else "nothing is left to record"
     cost = f"{what}: about {format_count(estimate, 'request')}, {format_count(creates, 'interaction')}"
     cost += f", at most {format_count(session.budget, 'request')}"
     say(f"{cost}; target {session.target.info.url} ({session.provenance.target})", to_errors=arguments.json)
     if not session.target.info.secrets:
-        say("no key is sent: GEMINI_API_KEY is not set, and no --api-key was named", to_errors=arguments.json)
+        say("no key is sent: GEMINI_API_KEY is not set and --api-key is missing", to_errors=arguments.json)
     if session.budget < estimate:
-        say("that is less than it takes: the session will stop half way", to_errors=arguments.json)
+        say("this limit is too low: the session will stop early", to_errors=arguments.json)
     if arguments.yes:
         if not arguments.max_requests:
-            raise UsageFault(f"--yes needs a bound: --max-requests {session.budget} would be ample")
+            raise UsageFault(f"--yes needs a bound: --max-requests {session.budget} is sufficient")
         return
     if not sys.stdin.isatty():
-        raise UsageFault("nobody is there to confirm: say --yes --max-requests N for an unattended run")
-    say("Go on? [y/N]", to_errors=True)
+        raise UsageFault("no terminal to confirm on: use --yes --max-requests N for an unattended run")
+    say("Continue? [y/N]", to_errors=True)
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise UsageFault("not confirmed: nothing was sent")
+
+
+def _list_settled(session: RecordingSession, scenarios: Sequence[Scenario]) -> dict[str, list[str]]:
+    """The sentences of the documents that a recording settles, by scenario: only the live service can."""
+    if session.provenance.target != "live":
+        return {}
+    from harness.rules.ledger import load_ledger
+
+    return {
+        scenario.name: [line.id for line in load_ledger() if scenario.name in line.scenarios]
+        for scenario in scenarios
+    }
 
 
 def _need_key(session: RecordingSession) -> None:
@@ -168,5 +183,5 @@ def _need_key(session: RecordingSession) -> None:
     target = session.target
     if session.provenance.target == "live" and not target.info.secrets:
         raise UsageFault(
-            f"the live service wants a key: set {INTERACTIONS.key_variable}, or name one with --api-key"
+            f"the live service requires a key: set {INTERACTIONS.key_variable}, or name one with --api-key"
         )

@@ -1,6 +1,6 @@
 """`harness replay FILE`: serve a cassette on a port, byte for byte, with faults on request.
 
-Layer 7.
+Layer 8.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def _read_speed(text: str) -> float:
         return named[text]
     match = _SPEED.fullmatch(text)
     if match is None or float(match[1]) <= 0:
-        raise ValueError(f"{text!r} is no speed: write as-recorded, fast, or a factor such as 2x")
+        raise ValueError(f"{text!r} is not a speed: write as-recorded, fast, or a factor such as 2x")
     return float(match[1])
 
 
@@ -56,7 +56,7 @@ class ReplayArguments(ListenOptions, GuardOptions):
     speed: float = option("as-recorded, fast, or a factor such as 2x", _SPEED_KIND, math.inf, shown="fast")
     fault: str | None = option("fault plan (docs/faults.md)", metavar="PLAN")
     hang_ups: str = option(
-        "how to replay a stream that the recorded client left: go silent, or drop it as a server would",
+        "how to replay a stream after which the recorded client disconnected: stay silent, or drop it",
         default="stall", choices=("stall", "fin", "rst"),
     )  # fmt: skip
     cors: bool = flag("allow calls from web pages of any origin")
@@ -71,8 +71,8 @@ class ReplayArguments(ListenOptions, GuardOptions):
         "replay",
         ("harness replay chat.yaml -- pytest", "harness replay chat.yaml --mode resume --fault event:5,rst"),
         usage="FILE [options] [-- CMD …]",
-        notes="Nothing reaches the network. An unrecorded request gets an error that names the nearest one.\n\n"
-        "exit codes: CMD's own if it failed, else 0 · 1 an unrecorded request · 2 usage · 3 no requests",
+        notes="No request reaches the network. An unrecorded request returns an error.\n\n"
+        "exit codes: that of CMD if it failed, else 0 · 1 an unrecorded request · 2 usage · 3 no requests",
     )
 
 
@@ -91,11 +91,10 @@ def run(words: Sequence[str]) -> int:
     from harness.inspector import Actions
     from harness.transport import ServerThread
     from harness.wire.control import is_for_service
-    from harness.wire.message import hearing
 
     cassette = load(arguments.cassette)
     if not cassette.recordings:
-        raise UsageFault(f"{arguments.cassette} holds no recordings: there is nothing to replay")
+        raise UsageFault(f"{arguments.cassette} contains no recordings to replay")
     recordings = with_server_endings(cassette.recordings, arguments.hang_ups)
     player = Player(
         recordings, PROTOCOL, mode=arguments.mode, speed=arguments.speed, assign_ids=arguments.assign_ids
@@ -110,10 +109,11 @@ def run(words: Sequence[str]) -> int:
         command="replay",
         target=None,
         actions=Actions(drop=True, state=lambda: faulty.state),
-        facts={"words": f"It plays what was recorded in {arguments.cassette}: run the client that was recorded."},
+        facts={"words": f"It replays {arguments.cassette}: run the recorded client."},
     )
     server = ServerThread(
-        hearing(inspector.around(granted.guard.around(faulty)), hear),
+        inspector.around(granted.guard.around(faulty)),
+        hear=hear,
         host=arguments.host,
         port=port_to_take(arguments, command),
         cors=PAGE_FIELDS if arguments.cors else (),
@@ -150,8 +150,8 @@ def _choose_contract(cassette: Cassette) -> Contract:
     contract: Contract = INTERACTIONS.load_stated_contract(stated, INTERACTIONS.load_contract(CURRENT))
     if stated and stated != contract.revision:
         say_masked(
-            f"note: the cassette states revision {stated}, which is not known here: "
-            f"its streams are looked at by {contract.revision}, and played as they are",
+            f"note: the cassette states revision {stated}, which is unknown: "
+            f"its streams are read by {contract.revision}, and replayed unchanged",
             to_errors=True,
         )
     return contract
@@ -188,9 +188,7 @@ def _print(player: Player, *, verbose: bool) -> None:
         say_masked(f"miss: {miss}")
     for number, recording in player.approximate():
         request = f"{recording.request.method} {recording.request.target}"
-        say_masked(
-            f"approximate: recording {number + 1}, {request}: edited, or recorded without pieces; they are a guess"
-        )
+        say_masked(f"approximate: recording {number + 1}, {request}: edited, or recorded without chunks (guessed)")
     for number, address in player.elsewhere():
         say_masked(
             f"elsewhere: recording {number + 1} names another address ({address}): what the client sends "
@@ -200,7 +198,7 @@ def _print(player: Player, *, verbose: bool) -> None:
         number, named = next(iter(addresses.values())), list_some(list(addresses), 1, hint="--json lists them")
         say_masked(
             f"in a body: recording {number + 1} names the recorded server ({named}): bodies are "
-            "played as recorded, so a client that follows such an address leaves the replay"
+            "replayed unchanged, so a client that follows that address leaves the replay"
         )
     unused = player.unused()
     for number, recording in unused if verbose or not player.misses else ():

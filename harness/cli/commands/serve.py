@@ -1,6 +1,6 @@
 """`harness serve`: serve the reference emulator, or one of its mutants, on a port; with `-- CMD`, while CMD runs.
 
-Layer 7.
+Layer 8.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.arguments import read_options, split_command
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from harness.emulator import Emulator
     from harness.incidents import Incident
     from harness.inspector import Inspector
+    from harness.wire import Request, Response, Service
 
 PAGE_FIELDS = ("content-type", "authorization", "x-goog-api-key", "x-goog-api-client", "x-goog-user-project")
 """Headers that pages of other origins may send; the live service omits api-revision, too (third-party source)."""
@@ -56,7 +57,7 @@ def _read_speed(text: str) -> float:
     except ValueError:
         factor = 0.0
     if not 0 < factor < math.inf:
-        raise ValueError(f"{text!r} is no speed: write a factor such as 60x")
+        raise ValueError(f"{text!r} is not a speed: write a factor such as 60x")
     return factor
 
 
@@ -77,7 +78,7 @@ class ServeArguments(ListenOptions, GuardOptions, TlsOptions):
         repeats=True, metavar="KEY[=PROJECT]", trust=Trust.CALL, shown="any key; the project `default`",
     )  # fmt: skip
     event_ids: str | None = option(
-        "events that carry an event_id: every (as the streaming guide says), deltas, some, sparse or none",
+        "events that carry an event_id: every (as in the streaming guide), deltas, some, sparse or none",
         metavar="WHICH",
         shown="auto: as recorded, on few events or none",
     )
@@ -89,15 +90,13 @@ class ServeArguments(ListenOptions, GuardOptions, TlsOptions):
     set: Sequence[str] | None = option(
         "any other setting (repeatable, docs/emulator.md)", repeats=True, metavar="NAME=VALUE"
     )
-    speed: float = option("how much faster than the machine's its clock runs, such as 60x", _SPEED, 1.0)
+    speed: float = option("speed of its clock, as a factor of real time, such as 60x", _SPEED, 1.0)
     fault: str | None = option("fault plan (docs/faults.md)", metavar="PLAN")
     incident: str | None = option(
         "behave as in this incident (`harness incidents` lists them)", metavar="NAME", completes="incident"
     )
-    cors: bool = flag(
-        "let web pages of any origin call the API and read what is stored (default: of this machine)"
-    )
-    no_cors: bool = flag("refuse all calls from web pages of other origins")
+    cors: bool = flag("let web pages of any origin call the API and read stored data (default: of this machine)")
+    no_cors: bool = flag("reject all requests from web pages of other origins")
     deliver_webhooks: bool = flag(
         "deliver webhooks to this machine although --host lets other machines call the server", trust=Trust.CALL
     )
@@ -108,7 +107,7 @@ class ServeArguments(ListenOptions, GuardOptions, TlsOptions):
         ("harness serve --open", "harness serve --fault event:5,rst -- pytest"),
         usage="[options] [-- CMD …]",
         notes="docs/control.md describes the control API below /__harness__/.\n\n"
-        "exit codes: CMD's own, else 0 (also when Ctrl-C or SIGTERM ends it) · 2 usage",
+        "exit codes: that of CMD, else 0 (also after Ctrl-C or SIGTERM) · 2 usage",
     )
 
 
@@ -123,11 +122,9 @@ def run(words: Sequence[str]) -> int:
     met = "" if incident is None else f"\n{incident.name}: {incident.how_to_meet}"
     emulator = _build_emulator(arguments)
     from harness.benches.server.page_guard import Pages, is_of_local_page
-    from harness.incidents.control import IncidentControl
     from harness.transport import ServerThread
     from harness.wire.addresses import is_loopback
     from harness.wire.control import is_for_service
-    from harness.wire.message import hearing
 
     if arguments.cors and arguments.no_cors:
         raise UsageFault("--cors lets pages of any origin call, and --no-cors none: leave one of them out")
@@ -140,7 +137,8 @@ def run(words: Sequence[str]) -> int:
     emulator.set_time(time.time(), everywhere=True)
     _print_notes(emulator)
     server = ServerThread(
-        hearing(inspector.around(granted.guard.around(IncidentControl(service))), hear),
+        inspector.around(granted.guard.around(service)),
+        hear=hear,
         host=arguments.host,
         port=port_to_take(arguments, command),
         clock=emulator.clock,
@@ -193,7 +191,7 @@ def _choose_incident(arguments: ServeArguments) -> Incident | None:
         return None
     from harness.incidents import find_incident
 
-    arguments.refuse(("fault", "scenario"), "and --incident both say what happens: give one of them")
+    arguments.refuse(("fault", "scenario"), "and --incident exclude each other: use one of them")
     incident = find_incident(arguments.incident)
     arguments.fault = None if incident.plan is None else str(incident.plan)
     return incident
@@ -204,7 +202,26 @@ def _make_service(emulator: Emulator, arguments: ServeArguments) -> Faulty:
     from harness.benches.server.fault_control import Faulty
     from harness.contract.tables.protocol import PROTOCOL
 
-    return Faulty(emulator, PROTOCOL, plan=arguments.fault, control=emulator)
+    service = Faulty(emulator, PROTOCOL, plan=arguments.fault, control=emulator)
+    service.front = _add_judged_sessions(emulator, service)
+    return service
+
+
+def _add_judged_sessions(emulator: Emulator, service: Faulty) -> Service:
+    """The whole control API; what judges is imported when somebody opens the first session with a judge."""
+    from harness.incidents.control import IncidentControl
+
+    plain = IncidentControl(service.route)
+    judged: list[Service] = []
+
+    def answer(request: Request) -> Response:
+        if not judged and b'"judged"' in request.body:
+            from harness.plugin.interactions.judged_sessions import JudgedSessions
+
+            judged.append(JudgedSessions(plain, lambda: asdict(emulator.settings)))
+        return judged[0](request) if judged else plain(request)
+
+    return answer
 
 
 def _build_inspector(arguments: ServeArguments, granted: Access, emulator: Emulator, service: Faulty) -> Inspector:
@@ -243,7 +260,7 @@ def _mutant(name: str) -> Callable[..., Emulator]:
 
     if name not in MUTANTS:
         hint = did_you_mean(name, MUTANTS, otherwise=": `harness mutants --list` shows all")
-        raise UsageFault(f"no mutant is named {name!r}{hint}")
+        raise UsageFault(f"no mutant has the id {name!r}{hint}")
     return MUTANTS[name].build
 
 

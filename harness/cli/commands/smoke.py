@@ -1,6 +1,6 @@
 """`harness smoke TARGET`: one plain create, to tell a dead or refusing target from a failing one.
 
-Layer 7.
+Layer 8.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def run(words: Sequence[str]) -> int:
         )
     else:
         place = target.info.url or "the embedded emulator"
-        say(f"{mask.text(place)} (API version {target.info.version}) answers interactions")
+        say(f"{mask.text(place)} (API version {target.info.version}) returns interactions")
         for note in found.notes:
             say(f"note: {mask.text(note)}")
         for record in records:
@@ -87,4 +87,4 @@ def run(words: Sequence[str]) -> int:
 
 
 def _say_wait(mask: Mask, seconds: float, refusal: Exchange) -> None:
-    say(mask.text(f"{format_refusal(refusal)}: asked again in {seconds:.1f} s"))
+    say(mask.text(f"{format_refusal(refusal)}: retried in {seconds:.1f} s"))

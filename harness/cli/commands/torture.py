@@ -1,6 +1,6 @@
 """`harness torture -- CMD`: run a client in any language through a set of cases, each with its own faults.
 
-Layer 7.
+Layer 8.
 """
 
 from __future__ import annotations
@@ -39,17 +39,17 @@ if TYPE_CHECKING:
 _NOTES = """\
 CMD reads a stream: GET $INTERACTIONS_BASE_URL/v1beta/interactions/$INTERACTION_ID?stream=true
 with any key as x-goog-api-key ($HARNESS_MODE names other modes). It prints
-the text that it ended up with, and nothing else, or writes {"text": …,
-"status": …} into the file $HARNESS_RESULT. If it gave up, it exits with a code
-other than 0. More: docs/torture.md
+the resulting text and nothing else, or writes {"text": …, "status": …} into the
+file $HARNESS_RESULT. If it gave up, it exits with a code other than 0.
+More: docs/torture.md
 
-exit codes: 0 no rule is broken · 1 one is · 2 usage, or CMD fails without a
+exit codes: 0 no rule is broken · 1 a rule is broken · 2 usage, or CMD fails without a
 fault · 3 nothing ran · 4 stopped early · 130 interrupted"""
 
 _FOLDED = (
-    "cuts", "endings", "revision", "text", "script", "further", "scenario", "cassette", "dry_run", "fail_fast",
-    "extension", "report", "baseline", "baseline_update", "baseline_prune", "shard", "shard_times", "json",
-    "verbose", "color", "annotations",
+    "allow", "cuts", "endings", "revision", "text", "script", "further", "scenario", "cassette", "dry_run",
+    "fail_fast", "extension", "report", "baseline", "baseline_update", "baseline_prune", "shard", "shard_times",
+    "json", "verbose", "color", "annotations",
 )  # fmt: skip
 """What one can do without at first."""
 
@@ -63,24 +63,28 @@ class TortureArguments(ExtensionOptions, ShardOptions, BaselineOptions):
     """The options of `harness torture`."""
 
     set: str | None = option(
-        "quick (50 cases), standard (440), thorough (800), every-byte, table, polling, turns, cancelling",
+        "quick (50 cases), standard (445), application (470), thorough (840), every-byte, table, polling, turns, "
+        "cancelling",
         metavar="NAME", shown="that of the mode", group=_PLAYED,
     )  # fmt: skip
     incidents: str | None = option(
-        "instead: documented incidents, all or these", metavar="LIST", nargs="?", const="all", group=_PLAYED
+        "documented incidents instead: all, or these", metavar="LIST", nargs="?", const="all", group=_PLAYED
     )
     kinds: str | None = option("only these kinds of the set", metavar="LIST", shown="all", group=_PLAYED)
     cuts: Sequence[str] | None = option(
-        "instead: every-event, structural, every-byte, or a plan", repeats=True, metavar="WHERE", group=_PLAYED
+        "drops instead: every-event, structural, every-byte, or a plan",
+        repeats=True,
+        metavar="WHERE",
+        group=_PLAYED,
     )
     endings: str | None = option(
-        "how connections end at --cuts", metavar="LIST", shown=DEFAULT_ENDINGS, group=_PLAYED
+        "endings of the connection at --cuts", metavar="LIST", shown=DEFAULT_ENDINGS, group=_PLAYED
     )
     event_ids: str = option(
-        "events with an id: all, deltas, sparse, none", default="all", metavar="LIST", group=_PLAYED
+        "events with an id: all, deltas, sparse, none, or odd ids", default="all", metavar="LIST", group=_PLAYED
     )
     resume: str = option(
-        "exclusive, or inclusive: repeats an event",
+        "exclusive, or inclusive (repeats an event)",
         default="exclusive", choices=("exclusive", "inclusive"), metavar="HOW", group=_PLAYED,
     )  # fmt: skip
     revision: str | None = revision_option(_PLAYED)
@@ -92,7 +96,7 @@ class TortureArguments(ExtensionOptions, ShardOptions, BaselineOptions):
     scenario: str | None = option("a file of scripted responses instead", PATH, trust=Trust.READ, group=_PLAYED)
     cassette: str | None = option("a recorded stream instead", PATH, trust=Trust.READ, group=_PLAYED)
     client: str | None = option(
-        "instead of CMD, one by name (`harness clients --list`)",
+        "a known client instead of CMD (`harness clients --list`)",
         PROGRAM, trust=Trust.NEVER, completes="client", group="the client",
     )  # fmt: skip
     mode: str | None = option(
@@ -101,15 +105,19 @@ class TortureArguments(ExtensionOptions, ShardOptions, BaselineOptions):
         shown="follow",
         group="the client",
     )
-    loop: bool = flag(
-        "start it once, to read tasks (docs/torture.md), instead of for each case", group="the client"
+    loop: bool = flag("start the client once and send it tasks (docs/torture.md)", group="the client")
+    timeout: float = option(
+        "limit in seconds for each started case", POSITIVE_SECONDS, TIMEOUT, group="the client"
     )
-    timeout: float = option("limit for each case, once started", POSITIVE_SECONDS, TIMEOUT, group="the client")
     jobs: int | None = option(
-        "clients at a time", COUNT, flags=("-j", "--jobs"), shown="two for each processor", group="the client"
+        "parallel clients", COUNT, flags=("-j", "--jobs"), shown="two for each processor", group="the client"
     )
     dry_run: bool = flag("list the cases and run nothing", trust=Trust.CALL, group=_VERDICTS)
     strict: bool = flag("also fail on broken SHOULD rules", group=_VERDICTS)
+    allow: Sequence[str] = option(
+        "only warn about this rule or finding, such as client.ends; may be repeated",
+        metavar="RULE", repeats=True, default=(), group=_VERDICTS,
+    )  # fmt: skip
     enough: int | None = option(
         "stop a kind after N equal failures", WHOLE, shown="5; baseline, shard: 0, never", group=_VERDICTS
     )
@@ -148,10 +156,10 @@ def run(words: Sequence[str]) -> int:
     if (command is None) == (ready is None):
         raise UsageFault("name the client to torture: harness torture [options] -- CMD …, or --client NAME")
     if arguments.incidents is not None:
-        arguments.refuse(_NO_INCIDENTS, "names cases, and so does --incidents: give one of them")
+        arguments.refuse(_NO_INCIDENTS, "and --incidents both select cases: use one of them")
     _settle_mode(arguments, ready)
     if arguments.cuts or arguments.endings:
-        arguments.refuse(("set", "kinds"), "names cases, and so do --cuts and --endings: give one of them")
+        arguments.refuse(("set", "kinds"), "and --cuts or --endings both select cases: use one of them")
     event_ids, base = _read_base(arguments)
     cases = _list_cases(arguments, base, event_ids)
     if arguments.dry_run:
@@ -231,11 +239,24 @@ def _play(
         policy=Policy(strict=arguments.strict, baseline=baseline),
         command=shown if spec is None else (),
         repeated=tuple(_options_to_repeat(arguments, spec)),
+        allowed=_read_allowed(arguments),
         client=TargetInfo(name=shlex.join(shown) if spec is None else spec, secrets=own_secrets()),
     )
     new = new_client(command, loop=arguments.loop, starting=0.0 if spec is None else STARTING)
     finished = listeners.follow(torture(INTERACTIONS, cases, new, options))
     return finish(arguments, baseline, finished)
+
+
+def _read_allowed(arguments: TortureArguments) -> frozenset[str]:
+    """The rules and findings that only warn. Raises UsageFault for a name that no rule of clients has."""
+    from harness.benches.client.judgement.outcome import CODES
+
+    rules = sorted({code.partition("/")[0] for code in CODES})
+    for name in arguments.allow:
+        if name not in (*rules, *CODES):
+            hint = did_you_mean(name, (*rules, *CODES))
+            raise UsageFault(f"--allow {name!r} names no rule of clients{hint}; the rules are {', '.join(rules)}")
+    return frozenset(arguments.allow)
 
 
 def _refuse_beside_shard(arguments: TortureArguments) -> None:
@@ -248,7 +269,7 @@ def _refuse_beside_shard(arguments: TortureArguments) -> None:
     ):
         if is_given:
             raise UsageFault(
-                f"{name} needs the whole run, and --shard sees only a part of it: leave one of them out"
+                f"{name} needs the complete run, but --shard covers only a part of it: remove one of them"
             )
 
 
@@ -264,6 +285,8 @@ def _options_to_repeat(arguments: TortureArguments, spec: str | None) -> Iterato
         yield from ("--timeout", f"{arguments.timeout:g}")
     if arguments.strict:
         yield "--strict"
+    for name in arguments.allow:
+        yield from ("--allow", name)
 
 
 def _read_base(arguments: TortureArguments) -> tuple[list[str], Case]:
@@ -274,9 +297,9 @@ def _read_base(arguments: TortureArguments) -> tuple[list[str], Case]:
     sources = ("text", "script", "scenario", "cassette")
     given = [name for name in sources if getattr(arguments, name) is not None]
     if len(given) > 1:
-        raise UsageFault(f"--{given[0]} and --{given[1]} both say what the stream is: give one of them")
+        raise UsageFault(f"--{given[0]} and --{given[1]} both define the stream: use one of them")
     if arguments.cassette is not None and event_ids != ["all"]:
-        raise UsageFault("--cassette brings its own event ids: leave --event-ids out")
+        raise UsageFault("--cassette has its own event ids: remove --event-ids")
     script = _parse_script("--script", arguments.script)
     if arguments.text is not None:
         script = {"text": arguments.text}
@@ -318,7 +341,7 @@ def _parse_script(flag: str, text: str | None) -> dict[str, Any] | None:
     value = object_or_none(text.encode())
     if value is None:
         raise UsageFault(
-            f"{flag} {text!r} is no JSON object: write for example "
+            f"{flag} {text!r} is not a JSON object: write for example "
             f"""{flag} '{{"text": "Hello.", "status": "failed"}}' (docs/emulator.md)"""
         )
     parse(value)

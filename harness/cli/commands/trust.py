@@ -1,6 +1,6 @@
 """`harness trust [PATH…]`: the user's word for a file of a folder, which then decides what needs that word.
 
-Layer 7.
+Layer 8.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ class TrustArguments(Options):
         "trust",
         ("harness trust", "harness trust --list"),
         notes=f"""\
-A {FILE} that came with a folder may say how things are judged. Without your word it may not choose who receives a
-key, read or write outside its folder, overwrite other files than reports, name a client to install, or let other
-machines connect. Read the file first: the command prints what it sets.
+A {FILE} of a folder may always set how results are judged. It needs your consent to choose the receiver of a
+key, to read or write outside its folder, to overwrite files other than reports, to name a client to install, or to
+let other machines connect. Read the file first: the command prints its settings.
 
-Trust holds for the path and the content: after a change the file is not trusted. It is kept in
-$XDG_STATE_HOME/harness/trusted.json (~/.local/state without the variable). $HARNESS_TRUST names folders that are
-trusted whatever they hold, for CI. docs/security.md has the whole boundary.
+Trust covers the path and the content: a changed file is not trusted. The list of trusted files is
+$XDG_STATE_HOME/harness/trusted.json (~/.local/state without the variable). In CI, $HARNESS_TRUST names folders
+that are trusted with any content. docs/security.md describes the whole boundary.
 
 exit codes: 0 done · 1 --list: a trusted file has changed or is gone · 2 usage""",
     )
@@ -60,7 +60,7 @@ def run(words: Sequence[str]) -> int:
         settings = _list_settings(file)
         change_trusted(add=[file])
         say(f"trusted: {file.path.resolve()}")
-        for line in settings or ["it has no [tool.harness]"]:
+        for line in settings or ["no [tool.harness] in the file"]:
             say(f"  {line}")
     return Exit.OK
 

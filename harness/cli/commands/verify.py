@@ -1,6 +1,6 @@
 """`harness verify PATH…`: judge recorded traffic offline; nothing is sent.
 
-Layer 7.
+Layer 8.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ class VerifyArguments(BaselineOptions):
     paths: Sequence[str] = argument(
         "file or folder of recordings", PATH, nargs="+", metavar="PATH", trust=Trust.CALL
     )
-    secrets: bool = flag("only look for secrets (exit code 1 if there are any)")
+    secrets: bool = flag("only search for secrets (exit code 1 if any is found)")
     empty_ok: bool = flag("exit with 0 if the paths hold no recording (for hooks that pass any changed file)")
     revision: str | None = revision_option()
     strict: bool = flag("also fail on broken SHOULD rules", group="verdicts")
-    verbose: int = verbose_option("list every rule that was looked at")
+    verbose: int = verbose_option("list every judged rule")
 
     page = Page(
         "verify",
@@ -50,9 +50,9 @@ def run(words: Sequence[str]) -> int:
     paths = [Path(path) for path in arguments.paths]
     for path in paths:
         if not path.exists():
-            raise UsageFault(f"there is no file or folder {str(path)!r}")
+            raise UsageFault(f"no file or folder {str(path)!r}")
     if arguments.secrets:
-        arguments.refuse(_JUDGING, "is for recordings that are judged: leave it or --secrets out")
+        arguments.refuse(_JUDGING, "applies to judged recordings: remove it or --secrets")
         return _look_for_secrets(paths, arguments)
     return _judge(paths, arguments)
 
@@ -97,7 +97,7 @@ def _look_for_secrets(paths: Sequence[Path], arguments: VerifyArguments) -> Exit
     else:
         for file, hit in secrets:
             say_masked(f"{file}: {hit.kind} at {hit.place} {hit.shown}".rstrip())
-        say(f"looked into {format_count(scanned, 'file')}: {format_count(len(secrets), 'possible secret')}")
+        say(f"searched {format_count(scanned, 'file')}: {format_count(len(secrets), 'possible secret')}")
     if not scanned and not arguments.empty_ok:
         return Exit.NOTHING_RAN
     return Exit.FAILED if secrets else Exit.OK

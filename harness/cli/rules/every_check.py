@@ -1,6 +1,6 @@
 """Every rule that a command can judge by its exercises: the catalogue of servers and that of gateways.
 
-Layer 7.
+Layer 8.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def list_every_check() -> tuple[Check, ...]:
 
 
 def _refuse_to_run(*_: Any, **__: Any) -> Any:
-    raise HarnessFault("a check that was only listed is run: take it from `load_every_check`")
+    raise HarnessFault("a listed check cannot run: take it from `load_every_check`")
 
 
 _UNBOUND = Exercise(_refuse_to_run, 0, 0)

@@ -1,6 +1,6 @@
 """What is known of each rule, as labelled facts: `harness explain` prints them, the site has a page of them.
 
-Layer 7.
+Layer 8.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from harness.benches.recordings.verify import USABLE
 from harness.checks.capabilities import CAPABILITIES
 from harness.checks.gateway.cures import cures_of
 from harness.cli.rules.every_check import load_every_check
-from harness.engine.kill_matrix import NOTICED, PROVED
+from harness.engine.kill_matrix import GENERATED, NOTICED, ODD, PROVED, SCORED
 from harness.engine.search.rules import RULES as SEARCH_RULES
 from harness.engine.search.rules import SEARCHED
 from harness.kit.check import Check
@@ -21,12 +21,13 @@ from harness.outcome import Rule, Subject
 from harness.outcome.words import format_count
 from harness.resources import folder
 from harness.rules import BY_ID, rows_of
+from harness.rules.ledger import sentences_of
 
 _WITHOUT_CHECK: dict[str, tuple[Rule, ...]] = {
     "fuzz": (*SEARCH_RULES, *(row.rule for row in rows_of("search")), SEARCHED),
     "torture": tuple(row.rule for row in rows_of("clients")),
     "verify": (USABLE,),
-    "mutants": (NOTICED, PROVED),
+    "mutants": (NOTICED, PROVED, GENERATED, ODD, SCORED),
 }
 """Rules that no check judges, by the command that does; those of requests are judged by `verify` alone."""
 
@@ -91,6 +92,8 @@ def list_codes(rule: Rule) -> list[str]:
 def _facts_of_rule(rule: Rule) -> Iterator[Fact]:
     yield Fact(f"requirement ({rule.level})", rule.statement)
     yield Fact("source", str(rule.source), rule.source.url)
+    for sentence in sentences_of(rule.id):
+        yield Fact("sentence", f"{sentence.words} ({sentence.page}, {sentence.section}; read on {sentence.read})")
     yield Fact("what breaks", rule.breaks)
 
 
@@ -98,13 +101,13 @@ def _facts_of_check(check: Check) -> Iterator[Fact]:
     rule = check.rule
     yield from _facts_of_rule(rule)
     if rule.silent:
-        yield Fact("silent", "a client cannot notice that it is broken: what it gets looks whole and right")
+        yield Fact("silent", "clients cannot detect this failure: the response looks complete and valid")
     for cure in cures_of(check.id):
         yield Fact("known cure", cure)
     for outcome in check.accepts:
         yield Fact("passes", outcome)
     if check.everywhere:
-        yield Fact("looks at", "every answer of a run, whichever exercise brings it")
+        yield Fact("looks at", "every response of a run, in all exercises")
     yield Fact("profile", str(check.profile))
     for name in sorted(check.requires):
         yield Fact("needs", f"{name} (a target that {CAPABILITIES[name]})")

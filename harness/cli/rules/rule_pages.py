@@ -1,6 +1,6 @@
-"""A page in Markdown for each rule, and the index of them: what `harness explain` says, for the site.
+"""A page in Markdown for each rule, and the index of them: the facts of `harness explain`, for the site.
 
-Layer 7. The codes of a rule's findings are fragments of its page.
+Layer 8. The codes of a rule's findings are fragments of its page.
 """
 
 from __future__ import annotations
@@ -8,8 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 
+from harness.checks.gateway.mutants import MUTANTS as GATEWAYS
 from harness.cli.rules.rule_facts import Fact, RuleFacts, describe_everything, list_codes
+from harness.emulator.mutants import MUTANTS as EMULATORS
 from harness.interactions import INTERACTIONS
+from harness.outcome import Rule
+from harness.rules import ROWS
 
 _SHOWN_AS_CODE = frozenset({"run it alone"})
 
@@ -19,7 +23,7 @@ def rule_index() -> str:
     lines = [
         "# Rules",
         "",
-        "Every promise that is judged, with its level. `harness explain ID` prints the same; a finding",
+        "Every rule that a check judges, with its level. `harness explain ID` prints the same; a finding",
         "is named by its code, which stays the same from version to version.",
     ]
     titles = INTERACTIONS.load_areas()
@@ -31,7 +35,7 @@ def rule_index() -> str:
                 "",
                 f"### {titles.get(area, area)} (`{area}`)",
                 "",
-                "| Rule | Level | What is promised |",
+                "| Rule | Level | Statement |",
                 "|---|---|---|",
             ]
             lines += [
@@ -52,11 +56,24 @@ def _page(facts: RuleFacts) -> str:
     lines += [f"{_write_text(facts.heading[0].upper() + facts.heading[1:])}.", ""]
     for fact in facts.facts[1:]:  # the requirement stands above
         lines.append(f"- **{fact.label}**: {_write_value(fact)}")
-    lines += ["", "## Findings", ""]
+    lines += ["", "## Example", "", *_write_example(rule), "", "## Findings", ""]
     for code in list_codes(rule):
         lines.append(f"- `{code}`{{ #{code.removeprefix(rule.id).strip('/') or 'finding'} }}")
     lines += ["", "A baseline excuses one of them by its code, or the rule by its id. [All rules](index.md)"]
     return "\n".join(lines) + "\n"
+
+
+def _write_example(rule: Rule) -> Iterator[str]:
+    """What meets the rule, and a defect that breaks it: of a mutant, if the rule has one."""
+    row = ROWS.get(rule.id)
+    accepted = row.accepts[0] if row is not None and row.accepts else rule.statement
+    yield f"- **Right**: {_write_text(accepted)}"
+    if row is not None and row.mutant:
+        defect = f"{_write_text(EMULATORS[row.mutant].summary)} (`harness serve --mutant {row.mutant}`)"
+    else:
+        gateways = (mutant.summary for mutant in GATEWAYS.values() if mutant.area == rule.id)
+        defect = _write_text(next(gateways, rule.breaks))
+    yield f"- **Wrong**: {defect}"
 
 
 def _write_value(fact: Fact) -> str:

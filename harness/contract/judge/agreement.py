@@ -6,6 +6,7 @@ Must not know in which order answers came, nor who else uses the target; the cal
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -14,7 +15,7 @@ from harness.contract.data.instants import read_instant
 from harness.contract.data.output import output_of, output_steps, steps_of, steps_text, without_text
 from harness.contract.data.step_diff import common_length, compare_steps
 from harness.contract.judge.wording import format_value
-from harness.contract.tables.lifecycle import SETTLED, STATUSES, is_settled, may_follow
+from harness.contract.tables.lifecycle import SETTLED, STATUSES, WAITING, is_settled, may_follow
 from harness.contract.tables.protocol import COMPLETED_EVENT, ERROR_EVENT
 from harness.outcome import Finding, Severity, Where
 from harness.outcome.words import format_count, shorten
@@ -35,7 +36,7 @@ def judge_identity(rule: str, asked: object, shown: object) -> Iterator[Finding]
         word, actual = ("other", format_value(shown)) if shown else ("missing", "no id")
         yield Finding.from_code(
             f"{rule}/{word}",
-            "another interaction is shown",
+            "the response shows another interaction",
             format_value(asked),
             actual,
             where=Where(pointer="$.id"),
@@ -52,7 +53,7 @@ def judge_own_id(rule: str, own: str, other: str) -> Iterator[Finding]:
 def judge_new_id(given: Container[object], identity: object) -> Iterator[Finding]:
     """An id must not have been given before."""
     if identity in given:
-        message = "an id was given before"
+        message = "the id belongs to an earlier create"
         place = Where(pointer="$.id")
         yield Finding("create.id-unique", message, "a new id", format_value(identity), place)
 
@@ -73,7 +74,11 @@ def judge_end_stays(end: str, status: str, rule: str = "bg.no-regress") -> Itera
     """The status at which a run has settled must stay."""
     if status != end:
         message = f"{status or 'no status'} follows {end}"
-        yield Finding.from_code(f"{rule}/left-end", message, f"no status but {end}", status or "none")
+        lenient = end in WAITING and status in SETTLED  # a client goes on with another interaction, not with this
+        severity = Severity.NON_STRICT if lenient else Severity.BROKEN
+        yield Finding.from_code(
+            f"{rule}/left-end", message, f"no status except {end}", status or "none", severity=severity
+        )
 
 
 def judge_changes(statuses: Iterable[str], rule: str = "") -> Iterator[Finding]:
@@ -95,7 +100,7 @@ def judge_settled(rule: str, body: Body) -> Iterator[Finding]:
     """A foreground create is answered when its run is over."""
     status = body.get("status")
     if isinstance(status, str) and not is_settled(status):
-        yield Finding(rule, "the run is not over", "a settled status", status, Where(pointer="$.status"))
+        yield Finding(rule, "the run has not settled", "a settled status", status, Where(pointer="$.status"))
 
 
 def judge_end_status(status: str) -> Iterator[Finding]:
@@ -108,18 +113,23 @@ def judge_end_status(status: str) -> Iterator[Finding]:
 def judge_cancelled(status: str) -> Iterator[Finding]:
     """A run that was cancelled must show it."""
     if status != "cancelled":
-        yield Finding("cancel.state", "a run was cancelled and is not", "cancelled", status or "no status")
+        yield Finding(
+            "cancel.state",
+            "a canceled run does not have the status `cancelled`",
+            "cancelled",
+            status or "no status",
+        )
 
 
 def judge_cancel_shows(answer: Body, shown: Body) -> Iterator[Finding]:
     """A cancel that is answered by a cancelled interaction must not leave out what GET then shows of it."""
     if output_steps(shown) and not output_steps(answer):
-        message, actual = "the answer to the cancel has no output, and GET has", "none"
+        message, actual = "the response to the cancel lacks the output that GET returns", "none"
         expected = format_count(len(output_steps(shown)), "step")
         place = Where(pointer="$.steps")
         yield Finding.from_code("cancel.shows-output/steps", message, expected, actual, where=place)
     if shown.get("usage") and not answer.get("usage"):
-        message, place = "the answer to the cancel has no usage, and GET has", Where(pointer="$.usage")
+        message, place = "the response to the cancel lacks the usage that GET returns", Where(pointer="$.usage")
         expected, actual = format_value(shown["usage"]), format_value(answer.get("usage"))
         yield Finding.from_code("cancel.shows-output/usage", message, expected, actual, where=place)
 
@@ -129,7 +139,9 @@ def judge_stays(statuses: Sequence[str]) -> Iterator[Finding]:
     first = statuses.index("cancelled") if "cancelled" in statuses else len(statuses)
     for status in statuses[first:]:
         if status and status != "cancelled":
-            yield Finding("cancel.stays", "a cancelled run did not stay cancelled", "cancelled", status)
+            yield Finding(
+                "cancel.stays", "a canceled run did not keep the status `cancelled`", "cancelled", status
+            )
 
 
 def judge_result_stays(before: Body, after: Body) -> Iterator[Finding]:
@@ -137,7 +149,7 @@ def judge_result_stays(before: Body, after: Body) -> Iterator[Finding]:
     for name in ("steps", "usage"):
         one, other = before.get(name), after.get(name)
         if one != other:
-            message, place = f"`{name}` of a cancelled run went on changing", Where(pointer=f"$.{name}")
+            message, place = f"`{name}` of a canceled run changed", Where(pointer=f"$.{name}")
             expected, actual = format_value(one), format_value(other)
             yield Finding.from_code(f"cancel.result-stays/{name}", message, expected, actual, where=place)
 
@@ -149,7 +161,51 @@ def judge_updated(bodies: Iterable[Body]) -> Iterator[Finding]:
     for (before, earlier), (after, later) in pairwise(known):
         if later < earlier:
             place = Where(pointer="$.updated")
-            yield Finding("bg.updated", "`updated` went back", f"{before} or later", after, place)
+            yield Finding("bg.updated", "`updated` decreased", f"{before} or later", after, place)
+
+
+CONSTANT = ("object", "agent", "previous_interaction_id", "created")
+"""What an interaction is, whatever happens to it: each view that shows one of these shows the same."""
+
+
+def judge_constant(known: Body, shown: Body) -> Iterator[Finding]:
+    """What identifies an interaction must be the same in every view that shows it."""
+    for name in CONSTANT:
+        one, other = known.get(name), shown.get(name)
+        if isinstance(one, str) and isinstance(other, str) and one and other and not _is_same_value(one, other):
+            message, place = f"`{name}` of an interaction changed", Where(pointer=f"$.{name}")
+            yield Finding.from_code(
+                f"get.constant/{name}", message, format_value(one), format_value(other), where=place
+            )
+
+
+def _is_same_value(one: str, other: str) -> bool:
+    """Whether two texts are equal, or name one moment as exactly as the coarser of the two says it."""
+    earlier, later = read_instant(one), read_instant(other)
+    if one == other or earlier is None or later is None:
+        return one == other
+    digits = min(len(found[1]) if (found := _FRACTION.search(text)) else 0 for text in (one, other))
+    return abs((later - earlier).total_seconds()) < 10.0 ** -min(digits, 6)
+
+
+_FRACTION = re.compile(r"[.,](\d+)")
+
+
+def judge_growth(before: Body, after: Body) -> Iterator[Finding]:
+    """What a run in progress has shown of its output must not be taken back."""
+    shown, later = output_steps(before), output_steps(after)
+    text, grown = steps_text(shown), steps_text(later)
+    if len(grown) < len(text):
+        message, place = "the text of a run in progress got shorter", Where(pointer="$.steps")
+        expected, actual = f"{len(text)} characters or more", format_count(len(grown), "character")
+        yield Finding.from_code("bg.grows/text", message, expected, actual, where=place)
+        return
+    for number, step in enumerate(shown[:-1]):  # the last one may still grow
+        if later[number : number + 1] != [step]:
+            message, place = "a step changed that another one follows", Where(pointer=f"$.steps[{number}]")
+            actual = format_value(later[number]) if number < len(later) else "nothing"
+            yield Finding.from_code("bg.grows/step", message, format_value(step), actual, where=place)
+            return
 
 
 # --- content
@@ -178,7 +234,7 @@ def judge_same_output(code: str, before: Body, after: Body) -> Iterator[Finding]
             else (format_value(one), format_value(other))
         )
         place = Where(pointer="$.steps")
-        yield Finding.from_code(code, f"the output is another{at}", expected, actual, where=place)
+        yield Finding.from_code(code, f"the output differs{at}", expected, actual, where=place)
 
 
 def judge_unchanged(rule: str, before: Body, after: Body) -> Iterator[Finding]:
@@ -196,7 +252,7 @@ def judge_streamed_text(streamed: Sequence[Body], body: Body, rule: str = "strea
     shown, stored = steps_text(output_of(streamed)), steps_text(output_steps(body))
     if shown != stored:
         at = common_length(shown, stored)
-        message = f"the text of the stream is not the stored text, from character {at}"
+        message = f"the text of the stream differs from the stored text, from character {at}"
         place = Where(pointer="$.steps")
         yield Finding(rule, message, _quote(stored, at), _quote(shown, at), place)
 
@@ -227,7 +283,7 @@ def judge_same_usage(created: Body, shown: Body) -> Iterator[Finding]:
     """The token counts that GET shows must be those that the create brought, where both bring some."""
     if created.get("usage") and shown.get("usage") and created["usage"] != shown["usage"]:
         expected, actual = format_value(created["usage"]), format_value(shown["usage"])
-        message, place = "GET shows other token counts than POST", Where(pointer="$.usage")
+        message, place = "GET and POST return different token counts", Where(pointer="$.usage")
         yield Finding("get.usage", message, expected, actual, place)
 
 
@@ -235,13 +291,13 @@ def _quote(text: str, at: int) -> str:
     return format_value(shorten(text[max(0, at - 8) : at + 60], 60)) if text[at:] else "the end of the text"
 
 
-def judge_result(body: Body) -> Iterator[Finding]:
-    """A completed background run must hold output; output of other kinds than text is a lenient reading."""
+def judge_result(body: Body, rule: str = "bg.result") -> Iterator[Finding]:
+    """A completed run must hold output; output of other kinds than text is a lenient reading."""
     kinds = [step.get("type") for step in output_steps(body)]
     if "model_output" not in kinds:
         severity = Severity.NON_STRICT if set(kinds) - {"thought"} else Severity.BROKEN
-        message, place = "a completed run without output", Where(pointer="$.steps")
-        yield Finding("bg.result", message, "a model_output step", format_value(kinds), place, severity)
+        message, place = "a completed run has no output", Where(pointer="$.steps")
+        yield Finding(rule, message, "a model_output step", format_value(kinds), place, severity)
 
 
 def judge_cancelled_end(events: Events) -> Iterator[Finding]:
@@ -250,12 +306,12 @@ def judge_cancelled_end(events: Events) -> Iterator[Finding]:
         return
     ends = [event.get("interaction") for event in events if event.get("event_type") == COMPLETED_EVENT]
     if not ends:
-        message = "the stream ends without a word"
+        message = "the stream ends without a final event"
         yield Finding.from_code("cancel.stream-ends/silent", message, "interaction.completed", "none")
         return
     status = ends[-1].get("status") if isinstance(ends[-1], dict) else None
     if status != "cancelled":
-        message = "the stream of a cancelled run ends otherwise"
+        message = "the stream of a canceled run ends with another event"
         yield Finding.from_code("cancel.stream-ends/otherwise", message, "cancelled", format_value(status))
 
 
@@ -281,15 +337,15 @@ def judge_echo(parent: str, children: Iterable[Body]) -> Iterator[Finding]:
     """One of the views of a child must name its parent."""
     named = [child.get("previous_interaction_id") for child in children]
     if parent not in named:
-        yield Finding("chain.echo", "the parent is not named", parent, format_value(named))
+        yield Finding("chain.echo", "the response does not name the parent", parent, format_value(named))
 
 
 def judge_own_steps(parent: Body, child: Body) -> Iterator[Finding]:
     """The answer that creates a child must neither repeat the steps of its parent nor begin with input."""
     inherited, own = output_steps(parent), steps_of(child)
     if inherited and len(own) > len(inherited) and own[: len(inherited)] == inherited:
-        message, actual = "the answer begins with the parent's steps", format_count(len(own), "step")
+        message, actual = "the response begins with the steps of the parent", format_count(len(own), "step")
         yield Finding.from_code("chain.own-steps/repeated", message, "new output only", actual)
     if own and own[0].get("type") == "user_input":
-        message = "the answer begins with input"
+        message = "the response begins with input"
         yield Finding.from_code("chain.own-steps/input", message, "output steps", "user_input")

@@ -91,7 +91,7 @@ def judge_json_type(exchange: Exchange) -> Iterator[Finding]:
         return
     if exchange.body[:64].lstrip()[:1] in (b"{", b"[") and exchange.headers.media_type() != "application/json":
         label = exchange.headers.get("content-type") or "(none)"
-        message = f"the JSON that answers {format_request(exchange)} has another label"
+        message = f"the JSON response to {format_request(exchange)} has another Content-Type"
         yield Finding("http.json-type", message, "content-type: application/json", label)
 
 
@@ -109,12 +109,12 @@ def judge_json_valid(exchange: Exchange) -> Iterator[Finding]:
         return
     fault = read(exchange).json_fault
     if fault == "depth":
-        message, severity = "JSON nested too deep to be judged", Severity.INFORMATION
+        message, severity = "the JSON is nested too deep to judge", Severity.INFORMATION
     elif fault == "surrogate":
-        message = f"half of a surrogate pair in what answers {format_request(exchange)}"
+        message = f"half of a surrogate pair in the response to {format_request(exchange)}"
         severity = Severity.NON_STRICT
     else:
-        message = f"what answers {format_request(exchange)} does not parse ({fault})"
+        message = f"the response to {format_request(exchange)} does not parse ({fault})"
         severity = Severity.BROKEN
     if fault:
         yield Finding("http.json-valid", message, "JSON", format_answer(exchange), severity=severity)
@@ -123,17 +123,17 @@ def judge_json_valid(exchange: Exchange) -> Iterator[Finding]:
 def judge_error_status(exchange: Exchange) -> Iterator[Finding]:
     """An error must come with the status of one."""
     if says_error(exchange):
-        message = f"an error is answered {exchange.status}, a status of success"
+        message = f"an error has the success status {exchange.status}"
         yield Finding("err.status", message, "4xx or 5xx", format_answer(exchange))
     elif exchange.status in FAILED and (meant := find_refusal(read(exchange).json)) is not None:
-        message = f"a refusal is answered {exchange.status}, as if the server had failed"
+        message = f"a rejection has status {exchange.status}, as if the server had failed"
         yield Finding.from_code("err.status/refusal", message, str(meant), format_answer(exchange))
 
 
 def judge_json_object(exchange: Exchange) -> Iterator[Finding]:
     """A create that asks for no stream must be answered with one JSON object."""
     if not isinstance(read(exchange).json, dict):
-        message = "no JSON object, without stream=true"
+        message = "no JSON object without stream=true"
         yield Finding("create.no-stream-json", message, "an interaction", format_answer(exchange))
 
 
@@ -141,17 +141,19 @@ def judge_stream_label(exchange: Exchange) -> Iterator[Finding]:
     """A stream must be labelled as a stream of events."""
     if exchange.headers.media_type() != EVENT_STREAM:
         label = exchange.headers.get("content-type") or "(none)"
-        yield Finding("http.ct-stream", "a stream under another label", f"content-type: {EVENT_STREAM}", label)
+        yield Finding(
+            "http.ct-stream", "a stream with another Content-Type", f"content-type: {EVENT_STREAM}", label
+        )
 
 
 def judge_length(exchange: Exchange) -> Iterator[Finding]:
     """The body must be as long as its framing says."""
     promised = exchange.framing.size if isinstance(exchange.framing, Length) else None
     if exchange.status is not None and exchange.ending.by is By.SERVER and exchange.ending.how in _CUT:
-        message = f"the answer to {format_request(exchange)} ends before its framing says so"
+        message = f"the response to {format_request(exchange)} ends before its framing does"
         yield Finding("http.length", message, "a whole body", format_ending(exchange))
     elif promised is not None and exchange.complete and (more := exchange.ending.sent or 0) > promised:
-        message = f"more bytes than the Content-Length says answer {format_request(exchange)}"
+        message = f"the response to {format_request(exchange)} has more bytes than its Content-Length"
         yield Finding("http.length", message, f"{promised} bytes", f"at least {more} bytes")
     elif (
         exchange.complete
@@ -159,7 +161,7 @@ def judge_length(exchange: Exchange) -> Iterator[Finding]:
         and not coding_of(exchange.headers)
         and promised != exchange.size
     ):
-        message = f"Content-Length and body disagree in the answer to {format_request(exchange)}"
+        message = f"Content-Length and body of the response to {format_request(exchange)} disagree"
         yield Finding("http.length", message, f"{promised} bytes", f"{exchange.size} bytes")
 
 
@@ -167,7 +169,7 @@ def judge_error_shape(exchange: Exchange) -> Iterator[Finding]:
     """The body of an error must be JSON and hold an error object."""
     reading = read(exchange)
     if reading.json is None:
-        message = f"the error that answers {format_request(exchange)} is no JSON"
+        message = f"the error response to {format_request(exchange)} is not JSON"
         came = format_answer(exchange) if exchange.body else f"{exchange.status} and an empty body"
         yield Finding("err.shape", message, '{"error": {"code", "message"}}', came)
     else:
@@ -177,8 +179,10 @@ def judge_error_shape(exchange: Exchange) -> Iterator[Finding]:
 def judge_leaks(exchange: Exchange, key: str) -> Iterator[Finding]:
     """An error must show neither the caller's key nor a stack trace."""
     if len(key) >= LEAKABLE and key.encode() in exchange.body:
-        yield Finding("err.no-leak", f"the error that answers {format_request(exchange)} repeats the caller's key")
+        yield Finding(
+            "err.no-leak", f"the error response to {format_request(exchange)} contains the key of the caller"
+        )
     trace = TRACE.search(exchange.body)
     if trace:
-        message = f"the error that answers {format_request(exchange)} shows a stack trace"
+        message = f"the error response to {format_request(exchange)} contains a stack trace"
         yield Finding("err.no-leak", message, "no trace", trace.group().decode("utf-8", "replace").strip())

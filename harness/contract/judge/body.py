@@ -55,7 +55,7 @@ def judge_reviewed(review: Review, contract: Contract, *, rule: str = "create.sc
     status = value.get("status") if isinstance(value, Mapping) else None
     if not isinstance(status, str) or not status:
         actual = "none" if status is None else repr(status)[:40]
-        message = "status is no string" if status not in (None, "") else "there is no status"
+        message = "the status is not a string" if status not in (None, "") else "the status is missing"
         findings.append(_build_finding("create.status", message, "a string", actual, "$.status"))
     else:
         findings += judge_status_word(status, contract.statuses)
@@ -125,13 +125,13 @@ def _judge_times(value: Mapping[str, Any]) -> list[Finding]:
             moments[name] = read_instant(value[name])
             if moments[name] is None:
                 actual = repr(value[name])[:40]
-                message = f"{name} is no ISO 8601 time with a zone"
+                message = f"{name} is not an ISO 8601 time with a zone"
                 findings.append(
                     _build_finding("create.times/form", message, "YYYY-MM-DDThh:mm:ssZ", actual, f"$.{name}")
                 )
     created, updated = moments.get("created"), moments.get("updated")
     if created is not None and updated is not None and updated < created:
-        message = "updated is before created"
+        message = "updated is earlier than created"
         findings.append(_build_finding("create.times/order", message, f">= {created}", str(updated), "$.updated"))
     return findings
 
@@ -224,7 +224,7 @@ def _judge_pairs(steps: list[Any], told: int) -> Iterator[Finding]:
         server_result = kind.endswith("_result") and kind != "function_result"
         known = not isinstance(call, str) or call in calls or _PLACEHOLDER.search(call)
         if server_result and not known and index >= told:
-            message = f"a {kind} answers no earlier call"
+            message = f"a {kind} names no earlier call"
             expected = ", ".join(islice(calls, 4)) or "a call step before it"
             yield _build_finding("steps.result-match", message, expected, str(call), f"$.steps[{index}].call_id")
 

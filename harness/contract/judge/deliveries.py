@@ -31,19 +31,19 @@ def find_signature_fault(secrets: Iterable[str], headers: Headers, body: bytes) 
     """What is wrong with a delivery that one of `secrets` should have signed, "" if a signature is right."""
     for name in (ID, TIMESTAMP, SIGNATURE):
         if not headers.get(name):
-            return f"there is no header {name}"
+            return f"the header {name} is missing"
     if not headers.get(TIMESTAMP).isdecimal():
         return f"{TIMESTAMP} is not in unix seconds"
     entries = [entry.partition(",") for entry in headers.get(SIGNATURE).split()]
     given = [value for version, _, value in entries if version == VERSION]
     if not given:
-        return f"{SIGNATURE} holds no entry `{VERSION},…`"
+        return f"{SIGNATURE} contains no entry `{VERSION},…`"
     signed = f"{headers.get(ID)}.{headers.get(TIMESTAMP)}.".encode() + body
     for secret in secrets:
         right = compute_signature(secret, signed)
         if any(hmac.compare_digest(right, value.encode()) for value in given):
             return ""
-    return "no signature is that of the webhook's secret"
+    return "no signature matches the secret of the webhook"
 
 
 def compute_signature(secret: str, signed: bytes) -> bytes:
@@ -51,7 +51,7 @@ def compute_signature(secret: str, signed: bytes) -> bytes:
     try:
         key = base64.b64decode(secret.removeprefix(SECRET_PREFIX), validate=True)
     except (binascii.Error, ValueError):
-        raise Unmet("the signing secret is no base64 after whsec_, so no key is known") from None
+        raise Unmet("the signing secret is not base64 after whsec_, so the key is unknown") from None
     return base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest())
 
 
@@ -63,11 +63,11 @@ def find_token_fault(token: str, jwks: Any) -> str:
     import jwt
 
     if not token:
-        return "there is no header Webhook-Signature"
+        return "the header Webhook-Signature is missing"
     try:
         header = jwt.get_unverified_header(token)
     except jwt.PyJWTError:
-        return "the token is no compact JWS"
+        return "the token is not a compact JWS"
     if header.get("alg") != "RS256":
         return f"the token is signed with {header.get('alg')}, not with RS256"
     keys = jwks.get("keys") if isinstance(jwks, Mapping) else None
@@ -86,7 +86,7 @@ def judge_envelope(request: Request, interaction_id: str, contract: Contract) ->
     """Findings about the body of a delivery that concerns an interaction."""
     parsed = json_parse.loads(request.body)
     if parsed.fault:
-        return [Finding.from_code("hook.envelope/json", "the body is no JSON", "a JSON object", parsed.fault)]
+        return [Finding.from_code("hook.envelope/json", "the body is not JSON", "a JSON object", parsed.fault)]
     value = parsed.value
     found = [
         problem.finding("hook.envelope") for problem in contract.schemas.validator(ENVELOPE).review(value).problems
@@ -95,7 +95,7 @@ def judge_envelope(request: Request, interaction_id: str, contract: Contract) ->
         return found
     if value["data"]["id"] != interaction_id:
         said = str(value["data"]["id"])[:80]
-        found.append(Finding.from_code("hook.envelope/id", "data.id is another id", interaction_id, said))
+        found.append(Finding.from_code("hook.envelope/id", "data.id is a different id", interaction_id, said))
     if value["version"] != VERSION:
         said = str(value["version"])[:40]
         found.append(Finding.from_code("hook.envelope/version", "another version", VERSION, said))

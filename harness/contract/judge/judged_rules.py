@@ -14,7 +14,9 @@ from harness.contract.tables.error_codes import STATUS_OF
 from harness.contract.tables.stream_order import DELTA, ERROR, START, STOP
 from harness.rules import rows_of
 
-_STREAM = frozenset(row.rule.id for row in rows_of("stream") if row.everywhere) | {
+_WITH_OTHERS = frozenset({"stream.text", "stream.equals-get", "stream.end-matches-get"})
+"""Rules of streams that a stream alone cannot break."""
+_STREAM = frozenset(row.rule.id for row in rows_of("stream") if row.everywhere) - _WITH_OTHERS | {
     "create.status", "create.status-listed", "stream.evid-delta"
 }  # fmt: skip
 _FRAMING = frozenset(

@@ -78,7 +78,7 @@ class OpenSteps:
         if self.mid_step and index not in self._started:
             self.begin(index, None)
         elif what == "stop" and index in self._started:
-            self._report("stream.stop-once/again", f"step {index} is stopped again", "one step.stop", "another")
+            self._report("stream.stop-once/again", f"step {index} stops twice", "one step.stop", "another")
         else:
             stopped = index in self._started
             state = "has stopped" if stopped else "was never started"
@@ -88,7 +88,7 @@ class OpenSteps:
     def _index_next(self, event: dict[str, Any]) -> None:
         index = event["index"]
         if index in self._started:
-            self._report("stream.index-reuse", f"index {index} is started again", str(self._expected), index)
+            self._report("stream.index-reuse", f"index {index} starts twice", str(self._expected), index)
         elif self._expected is not None and index != self._expected:
             self._report("stream.index-contiguous", f"a step starts at index {index}", str(self._expected), index)
 
@@ -109,7 +109,7 @@ class OpenSteps:
             message = f"{kind} is the name before May 2026 of {renamed.DELTAS[kind]}"
             self._report("stream.legacy-names/delta", message, renamed.DELTAS[kind], kind)
         else:
-            self._report("stream.delta-known", "the delta's type is not listed", "a listed type", kind)
+            self._report("stream.delta-known", "the type of the delta is not listed", "a listed type", kind)
         return False
 
     def _delta_fits(self, event: dict[str, Any]) -> bool:
@@ -168,7 +168,7 @@ class OpenSteps:
             return
         self.stop_usages += 1
         if total < self._spent:
-            message = f"the usage falls at the end of step {event['index']}"
+            message = f"the usage decreases at the end of step {event['index']}"
             self._report("stream.stop-usage", message, f"{self._spent} tokens or more", f"{total} tokens")
         self._spent = max(self._spent, total)
 

@@ -41,12 +41,12 @@ class Reading:
 
     @property
     def contract(self) -> Contract:
-        """The contract to judge by. Raises HarnessFault if nobody has said which."""
+        """The contract to judge by. Raises HarnessFault if there is none."""
         if self._contract is None:
             request = self.exchange.request
             raise HarnessFault(
-                f"{request.method} {request.target} is judged, but nobody said by which revision: "
-                "whoever receives an exchange calls read(exchange, contract)"
+                f"{request.method} {request.target} has no revision to judge it by: "
+                "call read(exchange, contract) on every exchange"
             )
         return self._contract
 
@@ -217,7 +217,7 @@ class Reading:
 
     def _report_no_json(self, operation: Operation) -> Finding:
         shown = self.exchange.body[:80].decode("utf-8", "replace") or "an empty body"
-        return Finding(operation.rule, f"the answer to {operation.call} is no JSON", operation.schema, shown)
+        return Finding(operation.rule, f"the response to {operation.call} is not JSON", operation.schema, shown)
 
 
 def read(exchange: Exchange, contract: Contract | None = None) -> Reading:

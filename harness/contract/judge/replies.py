@@ -53,9 +53,9 @@ class ExpectedStatuses:
         expected = format_statuses(self.accepts)
         request = f"{format_request(exchange)} with {sent}" if sent else format_request(exchange)
         if exchange.status is None:
-            message, actual = f"no answer to {request}", format_ending(exchange)
+            message, actual = f"no response to {request}", format_ending(exchange)
         else:
-            message = f"{request} was answered {exchange.status}, not {expected}"
+            message = f"{request} returned {exchange.status}; expected {expected}"
             actual = format_answer(exchange)
         rule, _, word = code.partition("/")
         yield Finding(rule, message, expected, actual, severity=severity, code=code if word else "")
@@ -130,6 +130,10 @@ REPLIES: Mapping[str, ExpectedStatuses] = {
     "tool.result-orphan": ExpectedStatuses(CLIENT_ERROR, in_stream=has_only_errors),
 }
 """By rule; `FOREIGN_CHAIN` is the second row of a rule whose two kinds of request have different refusals."""
+
+
+KEY_REFUSED = ExpectedStatuses({400, 401, 403}, CLIENT_ERROR)
+"""The row of `auth.wrong`. No history shows it, because what another key sees is another story."""
 
 
 def judge_reply(rule: str, exchange: Exchange) -> Iterator[Finding]:

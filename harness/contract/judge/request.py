@@ -25,14 +25,14 @@ def judge_create_request(body: bytes, contract: Contract, *, refused: bool) -> l
     if not refused:
         return found
     return [
-        replace(one, message=f"the create was refused: {one.message}", severity=Severity.INFORMATION)
+        replace(one, message=f"the create was rejected: {one.message}", severity=Severity.INFORMATION)
         for one in found
     ]
 
 
 def _report_no_json(body: bytes) -> Finding:
     shown = body[:80].decode("utf-8", "replace") or "an empty body"
-    return Finding.from_code("request.schema/json", "the body of the request is no JSON", "a JSON object", shown)
+    return Finding.from_code("request.schema/json", "the body of the request is not JSON", "a JSON object", shown)
 
 
 def list_judged_in_request(body: bytes) -> frozenset[str]:

@@ -26,11 +26,11 @@ def judge_status_word(status: str, listed: Collection[str]) -> Iterator[Finding]
     word, place = shorten(status, _SHOWN), Where(pointer="$.status")
     meant = next((known for known in listed if _spell_alike(known) == _spell_alike(status)), "")
     if meant:
-        message = f"the status {word!r} is {meant!r} in another spelling"
+        message = f"the status {word!r} is a misspelling of {meant!r}"
         yield Finding.from_code("create.status/spelling", message, meant, word, where=place)
         return
     if status in renamed.STATUSES:
-        message = f"the status {word!r} is of the time before May 2026"
+        message = f"the status {word!r} is a name from before May 2026"
         expected = renamed.STATUSES[status]
         yield Finding.from_code("create.status-listed/renamed", message, expected, word, where=place)
         return
@@ -45,7 +45,7 @@ def judge_ends(statuses: Sequence[str], listed: Collection[str]) -> Iterator[Fin
         words = ", ".join(repr(shorten(status, _SHOWN)) for status in dict.fromkeys(statuses))
         yield Finding.from_code(
             "create.status/unknown-end",
-            f"of {len(statuses)} plain runs none ends in a status that clients know",
+            f"none of {len(statuses)} plain runs ends with a status that clients know",
             "completed",
             words,
             where=Where(pointer="$.status"),

@@ -121,7 +121,7 @@ class StreamJudge:
                 self._ledger.add(finding)
         deltas = self._kinds[DELTA]
         if self._background and self._cursors.summary().count and deltas.resumable < deltas.count:
-            message = "deltas of a background stream lack event_id"
+            message = "deltas of a background stream lack an event_id"
             self._note("stream.evid-delta", message, f"{deltas.count} event ids", str(deltas.resumable))
         counts = self._counts()
         return StreamReading(
@@ -200,7 +200,7 @@ class StreamJudge:
         kind = event.get("event_type") if isinstance(event, dict) else None
         if not isinstance(event, dict):
             self._note(
-                "stream.json/object", "the data is no object", "a JSON object or [DONE]", _show(frame), frame
+                "stream.json/object", "the data is not an object", "a JSON object or [DONE]", _show(frame), frame
             )
         elif not isinstance(kind, str):
             self._note("stream.event-type", "the event has no string event_type", "a string", _show(frame), frame)
@@ -248,7 +248,12 @@ class StreamJudge:
             self._note("stream.name-agrees", "the event: field is not the event_type", kind, name, frame)
 
     def _note_repeated_cursor(self, frame: Frame, cursor: str) -> None:
-        self._note("stream.evid-unique", "an event_id comes again", "a new event_id", cursor[:_SHOWN], frame)
+        if not self._ledger.counted("stream.evid-unique"):
+            # Nobody has to resume a foreground stream.
+            severity = Severity.BROKEN if self._background or self._start != "fresh" else Severity.NON_STRICT
+            message, actual = "an event_id is repeated", cursor[:_SHOWN]
+            found = Finding("stream.evid-unique", message, "a new event_id", actual, severity=severity)
+            self._place(found, frame)
 
     def _note_after_done(self, frame: Frame) -> None:
         rule = row_of(State.CLOSED, OTHER).breaks
@@ -265,7 +270,9 @@ class StreamJudge:
         if self._done_at is not None:
             finding = replace(finding, severity=Severity.NON_STRICT)
         else:
-            finding = replace(finding, actual="neither [DONE] nor an end", code="stream.closes/hangs")
+            finding = replace(
+                finding, actual="neither [DONE] nor the end of the connection", code="stream.closes/hangs"
+            )
         self._place(finding, None)
         return True
 
@@ -278,7 +285,7 @@ class StreamJudge:
         self._collect(None)
         in_order = state.completed is not None or not state.failed
         if self._framed and events and self._done_at is None and in_order and ended:
-            self._note("stream.done", "the stream ends without its sentinel", "[DONE]", "the end of the body")
+            self._note("stream.done", "the stream ends without [DONE]", "[DONE]", "the end of the body")
 
     def _note_unfinished(self, frame: Frame) -> None:
         """Note that the last block lacks its blank line, so that a conforming client never sees it."""

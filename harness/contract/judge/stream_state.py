@@ -141,7 +141,7 @@ class StreamState:
         else:
             self._report(
                 "stream.terminal",
-                "the stream ended in order, but nothing says that the interaction is over",
+                "the stream ended without a final event",
                 "interaction.completed or an error event",
                 "the end of the body",
             )
@@ -202,11 +202,13 @@ class StreamState:
         if not self.interaction_id:
             self.interaction_id = identity
         elif identity and identity != self.interaction_id:
-            self._report("stream.id-constant", "the interaction changes its id", self.interaction_id, identity)
+            self._report(
+                "stream.id-constant", "the events name different interactions", self.interaction_id, identity
+            )
 
     def _check_created_once(self, event: dict[str, Any]) -> None:
         if self._creations > 1:
-            self._report("stream.created-once", "interaction.created comes again", "one", self._creations)
+            self._report("stream.created-once", "interaction.created is sent twice", "one", self._creations)
 
     def _check_created_status(self, event: dict[str, Any]) -> None:
         status = event["interaction"]["status"]
@@ -223,7 +225,7 @@ class StreamState:
         interaction = event["interaction"]
         status = interaction["status"]
         if status in lifecycle.RUNNING:
-            message = "the completed interaction still runs"
+            message = "the completed interaction is still in progress"
             self._report("stream.completed-status", message, "a settled status", status)
         elif "usage" not in interaction and not _is_broken_off(event):
             self._report("stream.completed-usage", "interaction.completed has no usage", "usage", "absent")

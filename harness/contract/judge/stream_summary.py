@@ -21,7 +21,7 @@ class StreamReading:
     `created` and `completed` are the interactions in those events, `errors` the `error` values of error events.
     `bare_error` is the error body that ended the stream outside its framing; `errors` holds it too.
     `suppressed` counts, by rule, findings beyond those kept. `unknowns` pairs the number of an event with
-    something in it that the schemas do not name. `whole` says that the body ended in order; if it did not, nothing
+    something in it that the schemas do not name. `whole` means that the body ended in order; if not, nothing
     is claimed about its end. `unjudged` names what was not judged because of a limit. `framed`: the framing was
     recorded. `background`: the run was created in the background. `arguments` and `signatures` say whether deltas
     brought some, and `stop_usages` how many step.stop events had token counts.

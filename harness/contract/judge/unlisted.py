@@ -36,7 +36,7 @@ def judge_unlisted(parts: Iterable[tuple[int | None, UnknownPart]], revision: st
         yield Finding(
             "http.unlisted",
             f"the {part.kind} `{part.name[:_SHOWN]}` is in no published schema",
-            f"what revision {revision} names",
+            f"a name of revision {revision}",
             part.name[:_SHOWN],
             Where(event=event, pointer=part.pointer),
             subject=subject,

@@ -21,10 +21,16 @@ _SUMMED = ("total_input_tokens", "total_output_tokens", "total_thought_tokens")
 def judge_usage(usage: Any, pointer: str = "$.usage") -> list[Finding]:
     """Findings about a usage value; fields that are absent or not listed are not judged."""
     if not isinstance(usage, Mapping):
-        return [_build_finding("usage.types/object", "usage is no object", "an object", json_type(usage), pointer)]
+        return [
+            _build_finding("usage.types/object", "usage is not an object", "an object", json_type(usage), pointer)
+        ]
     wrong = [
         _build_finding(
-            "usage.types/count", "a token count is no count", "an integer >= 0", repr(count)[:40], place
+            "usage.types/count",
+            "a token count is not a non-negative integer",
+            "an integer >= 0",
+            repr(count)[:40],
+            place,
         )
         for place, count in _find_miscounts(usage, pointer)
     ]
@@ -35,7 +41,7 @@ def judge_counted(interaction: Mapping[str, Any]) -> list[Finding]:
     """The finding that nothing was counted for an answer that has text."""
     if not has_to_count(interaction) or any(count != 0 for _, count in _counts(interaction["usage"], "$.usage")):
         return []
-    message = "no token was counted for an answer that has text"
+    message = "a response with text counts no token"
     return [_build_finding("usage.counted", message, "at least one token", "0 in every count", "$.usage")]
 
 

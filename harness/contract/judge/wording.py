@@ -34,7 +34,7 @@ def format_answer(exchange: Exchange) -> str:
     if error is not None:
         return f"{exchange.status} {_clip(': '.join(str(part) for part in error if part), 120)}"
     if exchange.body.startswith(_GZIP) and "content-encoding" not in exchange.headers:
-        return f"{exchange.status} a body compressed with gzip, which no Content-Encoding says"
+        return f"{exchange.status} a gzip body without Content-Encoding"
     said = exchange.body[:400].decode("utf-8", "replace") + ("" if exchange.complete else "…")
     return f"{exchange.status} {_clip(said, 80)}".rstrip()
 

@@ -109,10 +109,23 @@ class ModelProfile:
         """Whether `step.start` of a function call shows an empty signature."""
         return bool(self.value("function_call_start") == "with an empty signature")
 
-    def segment(self, *, streamed: bool) -> int | None:
-        """Return after how many output tokens an answer in the foreground breaks off; None if it does not."""
-        segment = self.value("segment")
-        return None if segment is None else int(segment["streamed" if streamed else "whole"])
+    @cached_property
+    def served_elsewhere(self) -> Mapping[str, Any] | None:
+        """How a create with this model is refused: status, code and message; None if it runs here."""
+        served = self.value("interactions")
+        return served if isinstance(served, dict) else None
+
+    @cached_property
+    def default_level(self) -> str | None:
+        """The thinking level of a request that names none."""
+        level: str | None = self.value("default_level")
+        return level
+
+    @cached_property
+    def segment(self) -> Mapping[str, int] | None:
+        """After how many output tokens an answer breaks off, `streamed` and `whole`; None if it does not."""
+        segment: Mapping[str, int] | None = self.value("segment")
+        return segment
 
 
 @lru_cache(maxsize=1024)  # callers choose the names
@@ -127,10 +140,10 @@ def find_profile(name: str) -> ModelProfile:
     families = [family for file in _FILES for family in _load_families(file)]
     for family in families:
         if re.match(family["named"], bare):
-            standing = f"no table lists '{bare}': it is taken for a model of the family {family['family']}"
+            standing = f"no table lists '{bare}': it is treated as a model of the family {family['family']}"
             return _build_profile(bare, family, {}, standing)
     newest = next(family for family in families if family["family"] == _NEWEST)
-    standing = f"no table lists '{bare}': it is taken for a model of the newest family, {_NEWEST}"
+    standing = f"no table lists '{bare}': it is treated as a model of the newest family, {_NEWEST}"
     return _build_profile(bare, newest, {}, standing)
 
 

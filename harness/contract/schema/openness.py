@@ -140,7 +140,7 @@ def _resolve(root: Schema, ref: str) -> Any:
 
 
 class _Picker:
-    """Finds the branches of unions; a value like one before is not tried against each branch again."""
+    """Finds the branches of unions; a value like one before is not tested against each branch again."""
 
     def __init__(self, root: Schema) -> None:
         self.root = root

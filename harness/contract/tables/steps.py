@@ -128,7 +128,11 @@ class StepTable:
 
     def deltas_of(self, step: str) -> tuple[DeltaType, ...]:
         """The deltas that stream a step, in the order of its mark; none for an unknown step."""
-        return tuple(self.deltas[name] for name in self.steps[step].deltas) if step in self.steps else ()
+        return self._deltas_of.get(step, ())
+
+    @cached_property
+    def _deltas_of(self) -> Mapping[str, tuple[DeltaType, ...]]:
+        return {name: tuple(self.deltas[delta] for delta in step.deltas) for name, step in self.steps.items()}
 
     def streams(self, step: str) -> frozenset[str]:
         """The types of the deltas that stream a step; none for an unknown step."""
@@ -221,7 +225,7 @@ def _step(schema: str, document: dict[str, Any]) -> StepType:
 
 def _read_delta(schema: str, document: dict[str, Any]) -> DeltaType:
     if GROWS not in document:
-        raise ValueError(f"{schema}.json has no {GROWS}, which says how the delta changes its step: write it")
+        raise ValueError(f"{schema}.json has no {GROWS}, which describes how the delta changes its step: write it")
     try:
         grows = Growth.of_mark(document[GROWS])
     except ValueError as error:

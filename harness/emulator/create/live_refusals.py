@@ -90,7 +90,10 @@ def _judge_tools(order: CreateRequest) -> None:
 
 
 def _judge_formats(order: CreateRequest) -> None:
-    """Only video is delivered by uri, and stored; it lasts some seconds; speakers are a list (a witness each)."""
+    """Only video is delivered by uri, and stored; it lasts some seconds; speakers are a list (a witness each).
+
+    Speech of 2.5 has a type of its own (tests of genai-rs, July).
+    """
     body = order.body
     wanted = body.get("response_format")
     for item in wanted if isinstance(wanted, list) else [wanted]:
@@ -101,6 +104,11 @@ def _judge_formats(order: CreateRequest) -> None:
             raise invalid(f"Unknown parameter 'gcs_uri' at 'response_format'. {_ANY_VERSION}")
         if kind in ("image", "audio") and item.get("delivery") is not None:
             raise invalid(f"Invalid input at 'response_format': 'delivery' is for video, not for {kind}.")
+        if kind == "audio" and "mime_type" in item and (order.model or "").startswith("gemini-2.5-"):
+            raise invalid(
+                f"Invalid input at 'response_format': '{order.model}' takes no 'mime_type' for audio. "
+                "Leave it out."
+            )
         if kind == "video":
             _judge_video(item, body)
     config = body.get("generation_config")

@@ -6,11 +6,11 @@ ends with what to write instead. Must not know any model by its name.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from harness.contract.data.input import items
-from harness.contract.models.profiles import ModelProfile
+from harness.contract.models.profiles import ModelProfile, find_profile
 from harness.emulator.reply.media_types import makes_media
 from harness.emulator.values.call import Refusal, invalid
 from harness.emulator.values.create_request import CreateRequest
@@ -29,12 +29,17 @@ def judge(order: CreateRequest, settings: Settings) -> None:
         return
     if settings.lifecycle is not None:
         _judge_life(order, settings.lifecycle)
+    profile = order.profile
+    generation = order.body.get("generation_config") or {}
+    if order.platform.strict:
+        if profile.served_elsewhere is not None:
+            raise _refuse_name(profile, profile.served_elsewhere)
+        if generation:
+            _judge_settings(generation, profile)
+    if generation and profile.levels:
+        _judge_level(generation, profile.levels, profile, newer=settings.unknown == "accept")
     if not order.platform.strict:
         return
-    profile = order.profile
-    _judge_name(profile)
-    if generation := order.body.get("generation_config"):
-        _judge_settings(generation, profile, newer=settings.unknown == "accept")
     if "response_format" in order.body or "response_modalities" in order.body:
         _judge_output(order.body, profile)
     if order.given and not isinstance(order.body.get("input"), str):
@@ -52,34 +57,36 @@ def _judge_life(order: CreateRequest, day: str) -> None:
         return
     if "then" not in life:
         raise Refusal(404, "not_found", f"Model '{order.model}' not found. It was retired on {life['retired']}.")
-    order.answered_by = life["then"]
+    order.profile = find_profile(life["then"])
     _judge_life(order, day)
 
 
-def _judge_name(profile: ModelProfile) -> None:
+def _refuse_name(profile: ModelProfile, refused: Mapping[str, Any]) -> Refusal:
     """Models of other operations, and those that were shut down, do not run here."""
-    served = profile.value("interactions")
-    if isinstance(served, dict):
-        instead = profile.value("instead")
-        where = f" Use {instead.format(name=profile.name)} for it." if instead else ""
-        raise Refusal(served["status"], served["code"], served["message"].format(name=profile.name) + where)
+    instead = profile.value("instead")
+    where = f" Use {instead.format(name=profile.name)} for it." if instead else ""
+    return Refusal(refused["status"], refused["code"], refused["message"].format(name=profile.name) + where)
 
 
-def _judge_settings(generation: Json, profile: ModelProfile, *, newer: bool) -> None:
+def _judge_level(generation: Json, levels: tuple[str, ...], profile: ModelProfile, *, newer: bool) -> None:
     """A level must be one of the model's own (wording: seen on 3.7-flash and 3.1-pro-preview).
 
-    `newer` levels are those that no table knows.
+    Every platform has this limit. `newer` levels are those that no table knows.
     """
-    level, levels = generation.get("thinking_level"), profile.levels
-    for name in profile.value("refused") or ():
-        if name in generation:
-            raise invalid(f"'{name}' is not supported by the model '{profile.name}': leave it out.")
-    if level is not None and levels is not None and level not in levels and not (newer and level not in _LEVELS):
+    level = generation.get("thinking_level")
+    if level is not None and level not in levels and not (newer and level not in _LEVELS):
         # the default comes first in both messages that were seen
         listed = sorted(levels, key=lambda known: known != profile.value("default_level"))
         raise invalid(
             f"'{level}' is not a supported thinking level for this model. Allowed values are: {', '.join(listed)}."
         )
+
+
+def _judge_settings(generation: Json, profile: ModelProfile) -> None:
+    """Refuse a setting that the model does not have, and more output than it writes."""
+    for name in profile.value("refused") or ():
+        if name in generation:
+            raise invalid(f"'{name}' is not supported by the model '{profile.name}': leave it out.")
     most, wanted = profile.value("largest_output"), generation.get("max_output_tokens")
     if wanted is not None and most is not None and profile.value("long_decode") and wanted > most:
         raise invalid(

@@ -9,17 +9,13 @@ import re
 from collections.abc import Collection
 from itertools import takewhile
 
-_FAMILIES = re.compile(
+MODEL_NAME = re.compile(
     r"(models/)?((gemini|gemma|lyria|nano-banana|veo|imagen)[a-z-]*-\d[\w.-]*"
     r"|gemini-[a-z-]+-latest|gemini-(omni|robotics)[\w.-]+|nano-banana-pro-preview)"
 )
+"""The name of a model of a known family; any version is one."""
 _SHORT = 3
 """Words of fewer letters are too short to tell a slip from another word."""
-
-
-def is_model_name(name: str) -> bool:
-    """Whether the name belongs to a family of models; any version does."""
-    return _FAMILIES.fullmatch(name) is not None
 
 
 def correct_model_name(name: str, known: Collection[str]) -> str:

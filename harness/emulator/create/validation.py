@@ -20,7 +20,7 @@ from harness.contract.schema.explain import SchemaProblem, json_type
 from harness.contract.schema.validator import Validator
 from harness.emulator.create import agent_limits, live_refusals, model_limits
 from harness.emulator.create.continuation import ContinuationRules
-from harness.emulator.create.model_names import correct_model_name, is_model_name
+from harness.emulator.create.model_names import MODEL_NAME, correct_model_name
 from harness.emulator.create.unknown_parts import SentSteps
 from harness.emulator.create.windows import find_place, judge_windows
 from harness.emulator.http import hints
@@ -146,7 +146,8 @@ class CreateValidator(ContinuationRules):
             self.one_author(body)
         if "agent" in body or "agent_config" in body:
             self.configs(body)
-        self.needs_input(body)
+        if not (isinstance(given := body.get("input"), str) and given):
+            self.needs_input(body)
         if "store" in body:
             self.storage(body)
         if "webhook_config" in body:
@@ -163,11 +164,15 @@ class CreateValidator(ContinuationRules):
             if note and self.on_note is not None:
                 self.on_note(note)
         words = body.get("input")
-        given = as_steps(words, self.contract.contents)
+        if isinstance(words, str):
+            given, text = [{"type": "user_input", "content": [{"type": "text", "text": words}]}], words
+        else:
+            given = as_steps(words, self.contract.contents)
+            text = text_of(given)
         order = CreateRequest(
-            body, project, model, agent, given, words if isinstance(words, str) else text_of(given),
+            body, project, model, agent, given, text,
             body.get("stream") is True, body.get("store") is not False, body.get("background") is True,
-            platform=platform,
+            find_profile(model or agent or ""), platform=platform,
         )  # fmt: skip
         if agent is not None:
             self.agent_rules(order)
@@ -181,7 +186,8 @@ class CreateValidator(ContinuationRules):
             self.media(order)
             self.function_results(order)
             self.signatures(order)
-        self.references(order)
+        if "tools" in body or not isinstance(words, str):
+            self.references(order)
         live_refusals.judge(order, platform, version)
         if order.previous is not None or "environment" in order.body:
             self.environment(order)
@@ -212,8 +218,6 @@ class CreateValidator(ContinuationRules):
     def needs_input(self, body: Json) -> None:
         """Input is required, unless there is a continuation token (reference; SDK)."""
         given = body.get("input")
-        if given and isinstance(given, str):
-            return
         if "input" not in body:
             if "continuation_token" not in body:
                 raise invalid(
@@ -286,7 +290,7 @@ class CreateValidator(ContinuationRules):
 
     def is_model(self, name: str) -> bool:
         """Whether the name belongs to a family of models."""
-        return is_model_name(name)
+        return MODEL_NAME.fullmatch(name) is not None
 
     def is_agent(self, name: str, project: str) -> bool:
         """Whether the name is a built-in agent or one saved in this project."""

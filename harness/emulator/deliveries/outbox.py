@@ -8,19 +8,21 @@ could be delivered to for 24 hours is disabled; only background runs are reporte
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from weakref import WeakValueDictionary
 
 from harness.emulator.deliveries import signing
 from harness.emulator.deliveries.envelope import EVENT_OF_STATUS, build_envelope
 from harness.emulator.resources.collection import Stamps
-from harness.emulator.resources.webhooks import Webhook, Webhooks
 from harness.emulator.run.run import Run
 from harness.wire import Clock, Headers, Request
 from harness.wire.delivery import Delivery
+
+if TYPE_CHECKING:
+    from harness.emulator.resources.webhooks import Webhook
 
 FIRST_DELAY = 1.0
 GIVE_UP = 86_400.0
@@ -55,11 +57,17 @@ class Deliveries:
     `read_unix` returns the time that signatures name; `given_up` tells why deliveries were dropped.
     """
 
-    def __init__(self, clock: Clock, stamps: Stamps, webhooks: Webhooks, read_unix: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        stamps: Stamps,
+        find_webhooks: Callable[[str, str | None], Iterable[Webhook]],
+        read_unix: Callable[[], int],
+    ) -> None:
         self._clock = clock
         self._read_unix = read_unix
         self._stamps = stamps
-        self._webhooks = webhooks
+        self._find_webhooks = find_webhooks
         self._jobs: list[Job] = []
         self._runs: WeakValueDictionary[str, Run] = WeakValueDictionary()  # the store bounds how many there are
         self.given_up: list[str] = []
@@ -100,7 +108,7 @@ class Deliveries:
         if uris:
             yield from ((uri, None) for uri in uris)
         else:
-            for webhook in self._webhooks.find_enabled(run.project, event):
+            for webhook in self._find_webhooks(run.project, event):
                 yield webhook.fields["uri"], webhook
 
     def attend(self) -> bool:

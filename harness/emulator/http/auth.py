@@ -11,10 +11,13 @@ from collections.abc import Mapping
 from harness.emulator.values.call import Refusal, RpcRefusal
 from harness.emulator.values.platform import PLATFORMS
 from harness.emulator.values.settings import Settings
-from harness.wire import Request
+from harness.wire import Headers, Request
 
 KEY_HEADER = "x-goog-api-key"
 AUTHENTICATION = "authentication"
+
+_MOST_KNOWN = 64
+"""Fields of requests whose project is remembered; settings that change make a new `Auth`."""
 
 
 class Auth:
@@ -22,12 +25,21 @@ class Auth:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._callers: dict[int, tuple[Headers, Mapping[str, str], str]] = {}
 
     def project(self, request: Request, query: Mapping[str, str]) -> str:
         """Return the caller's project. Raises Refusal 401 for an unknown key, or for a missing one if required."""
+        # Hot: the requests of a connection share their fields, and those of one target its query.
+        known = self._callers.get(id(request.headers))
+        if known is not None and known[0] is request.headers and known[1] is query:
+            return known[2]
         key = self.key(request, query)
         if key:
-            return self.owner(key)
+            project = self.owner(key)
+            if len(self._callers) >= _MOST_KNOWN:
+                self._callers.clear()
+            self._callers[id(request.headers)] = request.headers, query, project
+            return project
         if self._settings.require_key:
             raise Refusal(
                 401,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from harness.contract.data.input import results
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.changes import (
     Json,
@@ -17,9 +18,10 @@ from harness.emulator.mutants.changes import (
     turn,
     when,
 )
-from harness.emulator.mutants.hooks import create, request, response, status, steps
+from harness.emulator.mutants.hooks import body, create, request, response, status, steps
 from harness.emulator.mutants.parts import after, part
 from harness.emulator.mutants.rows import row
+from harness.emulator.run.event_writer import EventWriter
 from harness.emulator.run.interaction_body import Bodies
 from harness.emulator.run.run import Run
 from harness.emulator.values.call import Call
@@ -72,6 +74,13 @@ class _UpdatedGoesBack(_CountsPolls):
         body["updated"] = f"2026-06-10T00:00:{59 - self.polls % 60:02}Z"
 
 
+def _show_a_draft(body: Json, run: Run) -> None:
+    """Show text in a poll of a run in progress that its result does not have."""
+    if run.background and body["status"] == "in_progress" and "steps" in body:
+        draft = {"type": "model_output", "content": [{"type": "text", "text": "a first draft " * 1000}]}
+        body["steps"] = [*body["steps"], draft]
+
+
 class _PollRegresses(Engine):
     def __init__(self, *args: Any) -> None:
         self.polls: Counter[str] = Counter()
@@ -105,10 +114,23 @@ class _SettlesWithoutOutputFirst(Bodies):
         return data
 
 
+def _complete_calls(event: Json, writer: EventWriter, run: Run, *rest: object) -> Json | None:
+    told = event["interaction"]
+    if not run.background or told["status"] != "requires_action":
+        return None
+    return {**event, "interaction": {**told, "status": "completed"}}
+
+
+def _continues_a_background_call(order: CreateRequest, _: Engine) -> bool:
+    return (
+        order.previous is not None and order.previous.body.get("background") is True and bool(results(order.given))
+    )
+
+
 MUTANTS = table(
     "background",
     row("background-ignored",
-        "`background` is ignored: the create is answered when the run has finished, as in the foreground.",
+        "`background` is ignored: the create returns when the run has finished, as in the foreground.",
         create(assign(background=False))),
     row("background-refused", "`background` is refused.",
         create(when(
@@ -125,10 +147,18 @@ MUTANTS = table(
         part(_PollRegresses)),
     row("transition-impossible", "Polls after the create show a run in progress as queued.",
         status(when(lambda status, run: run.background and run.shown > 2, turn(in_progress="queued")))),
+    row("background-call-completed", "Reads show a background run with a pending call as completed.",
+        status(when(lambda status, run: run.background, turn(requires_action="completed")))),
+    row("background-call-streamed-completed", "Streams of a background run with a pending call end as completed.",
+        after(EventWriter.build_completed, _complete_calls)),
+    row("background-result-refused", "The result of a function call is refused if a background run made the call.",
+        create(when(_continues_a_background_call, refuse("The previous interaction ran in the background.")))),
     row("status-unknown", "A run in progress has the status `running`.",
         status(turn(in_progress="running"))),
     row("updated-goes-back", "The time of the last update goes back from poll to poll.",
         part(_UpdatedGoesBack)),
+    row("output-taken-back", "A run in progress shows a long draft, which its result does not have.",
+        body(_show_a_draft)),
     row("settles-without-output-first", "The first poll after a run has completed shows no output.",
         part(_SettlesWithoutOutputFirst)),
     row("background-404-after-create", "A background run is not found until it has settled.",

@@ -138,14 +138,14 @@ MUTANTS = table(
         part(_OneChildOnly)),
     row("chain-running-allowed", "A run in progress can be continued.",
         admit("parent_settled", skip)),
-    row("chain-running-crashes", "Continuing a run in progress is answered with 500.",
+    row("chain-running-crashes", "Continuing a run in progress returns 500.",
         admit("parent_settled", when(lambda run: not run.settled, crash))),
     row("chain-background-refused", "A background run cannot be continued, even when it has settled.",
         admit("parent_settled", when(
             lambda run: run.background, refuse("It ran in the background.", 400, "failed_precondition")))),
     row("chain-unknown-allowed", "A parent that does not exist is ignored.",
         before(CreateValidator.resolve, _drop_unknown_parent)),
-    row("chain-unknown-crashes", "A create with a parent that does not exist is answered with 500.",
+    row("chain-unknown-crashes", "A create with a parent that does not exist returns 500.",
         before(CreateValidator.parent, when(
             lambda validator, parent_id, project: validator._find(parent_id, project) is None, crash))),
     row("tools-inherited", "The tools of a parent are inherited.",

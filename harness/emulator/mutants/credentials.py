@@ -52,9 +52,9 @@ MUTANTS = table(
         error("POST credentials", _accept_refused(409))),
     row("credentials-any-field", "Any field of a credential is accepted.",
         error("POST credentials", _accept_refused(400))),
-    row("credentials-unknown-200", "A read of a credential that does not exist is answered with 200.",
+    row("credentials-unknown-200", "A read of a credential that does not exist returns 200.",
         error("GET credentials/*", when(is_missing, answer({"id": "x"})))),
-    row("credentials-unknown-crashes", "A read of a credential that does not exist is answered with 500.",
+    row("credentials-unknown-crashes", "A read of a credential that does not exist returns 500.",
         error("GET credentials/*", when(is_missing, crash))),
     row("credentials-not-usable", "No allowlist may name a credential.",
         request("POST environments", lambda call, _: (

@@ -99,7 +99,7 @@ def _misses_directory(call: Call, engine: Engine) -> bool:
     _, _, environment, _, *directories = call.segments[:-1]
     if not directories or "extract" in call.query:
         return False
-    files = engine.resources._environments.open(environment, call.project).tree
+    files = engine.resources.environments.open(environment, call.project).tree
     return files.node("/".join(directories)) is None
 
 
@@ -135,7 +135,7 @@ MUTANTS = table(
         around(Resources.create_environment, lambda inner, _, config, project, **who: inner(config, project))),
     row("files-always-below", "A listing always shows everything below a directory.",
         request("GET environments/*/files/**", lambda call, _: _with_depth(call, "true"))),
-    row("files-never-below", "A listing shows one directory, whatever `recursive` says.",
+    row("files-never-below", "A listing shows one directory, for any value of `recursive`.",
         request("GET environments/*/files/**", lambda call, _: _with_depth(call, "false"))),
     row("environments-page-repeats", "Every page of environments is the first one.",
         request("GET environments", lambda call, _: without_query(call, "page_token"))),
@@ -151,21 +151,21 @@ MUTANTS = table(
         after(Resources.handle, _change_line_ends)),
     row("files-download-json", "alt=media is ignored: a download returns the metadata of the file.",
         request("GET environments/*/files/**", lambda call, _: without_query(call, "alt"))),
-    row("files-missing-200", "A read of a file that does not exist is answered with an empty list of files.",
+    row("files-missing-200", "A read of a file that does not exist returns an empty list of files.",
         error("GET environments/*/files/**", when(is_missing, answer({"files": []})))),
-    row("files-missing-crashes", "A read of a file that does not exist is answered with 500.",
+    row("files-missing-crashes", "A read of a file that does not exist returns 500.",
         error("GET environments/*/files/**", when(is_missing, crash))),
-    row("upload-crashes", "An upload is answered with 500.",
+    row("upload-crashes", "An upload returns 500.",
         request("* upload/**", crash)),
-    row("upload-lost", "An upload is answered with 200 but nothing is written.",
+    row("upload-lost", "An upload returns 200 but nothing is written.",
         request("* upload/**", answer({"files": []}))),
     row("upload-needs-directories", "An upload to a directory that is not there is refused.",
         request("* upload/environments/**", when(_misses_directory, refuse("There is no such directory.", 404)))),
     row("upload-archive-kept", "An archive is stored as one file, although it should be unpacked.",
         request("* upload/**", lambda call, _: without_query(call, "extract"))),
-    row("upload-without-location", "A resumable upload is begun and nobody is told where to send the bytes.",
+    row("upload-without-location", "A resumable upload starts without an upload URL.",
         after(Emulator.perform, drop_header("location"))),
-    row("upload-without-url", "An upload by commands is begun and nobody is told where to send the bytes.",
+    row("upload-without-url", "An upload by commands starts without an upload URL.",
         after(Emulator.perform, drop_header("x-goog-upload-url"))),
     row("upload-replaces-unasked", "An upload replaces a file without overwrite=true.",
         request("* upload/**", lambda call, _: replace(call, query={**call.query, "overwrite": "true"}))),

@@ -18,7 +18,7 @@ from harness.kit.mutant import table
 
 
 def _lose_imported(result: None, resources: Resources, order: CreateRequest) -> None:
-    kept = [store for _, _, store in resources._stores._kept.everywhere()]
+    kept = [store for _, _, store in resources.stores._kept.everywhere()]
     made = [one for store in kept for one in store.operations.items()]
     imported = [document.fields["displayName"] for name, document in made if not name.startswith("upload/")]
     if order.documents is not None:
@@ -37,9 +37,9 @@ MUTANTS = table(
         response("* fileSearchStores/**", put(activeDocumentsCount="one"))),
     row("store-operation-never-ends", "The operation of an upload to a store never ends.",
         response("GET fileSearchStores/*/upload/operations/*", drop("done", "response"))),
-    row("store-upload-forgotten", "An upload to a store is answered with an empty object.",
+    row("store-upload-forgotten", "An upload to a store returns an empty object.",
         response("POST upload/fileSearchStores/*:uploadToFileSearchStore", lambda value, call: {})),
-    row("store-import-forgotten", "An import into a store is answered with an empty object.",
+    row("store-import-forgotten", "An import into a store returns an empty object.",
         response("POST fileSearchStores/*:importFile", lambda value, call: {})),
     row("store-import-never-ends", "The operation of an import into a store never ends.",
         response("GET fileSearchStores/*/operations/*", drop("done", "response"))),

@@ -59,11 +59,11 @@ def _ask_for_key(request: Request, where: Route) -> None:
 MUTANTS = table(
     "files",
     *life_rows("file", "files", "files"),
-    row("file-upload-crashes", "An upload of a file is answered with 500.",
+    row("file-upload-crashes", "An upload of a file returns 500.",
         request("* upload/files", crash)),
     row("file-upload-no-address", "The first answer to an upload names no address.",
         _change_upload(_without_address)),
-    row("file-upload-never-final", "The last answer to an upload says that it is still active.",
+    row("file-upload-never-final", "The last response to an upload has the status active.",
         _change_upload(_never_final)),
     row("file-upload-needs-a-key", "The address of an upload asks for a key.",
         arrival(_ask_for_key)),

@@ -131,7 +131,7 @@ def _rename_events(response: Response, engine: Engine, opened: tuple[Run, Create
 
 MUTANTS = table(
     "readers",
-    row("left-create-cancels", "A background run is cancelled when the client that streams its create hangs up.",
+    row("left-create-cancels", "A background run is cancelled when the client of its stream disconnects.",
         after(Engine.answer, when(_streams_create, _cancel_with_stream))),
     row("create-stream-own-ids", "The stream of a background create has event ids that no GET understands.",
         after(Engine.answer, when(_streams_create, _rename_events))),

@@ -38,7 +38,7 @@ def life_rows(prefix: str, collection: str, many: str) -> tuple[EmulatorMutant, 
             request(f"GET {collection}/*", not_found)),
         row(f"{prefix}-list-empty", f"The list of {many} is always empty.",
             request(f"GET {collection}", answer({}))),
-        row(f"{prefix}-delete-keeps", f"A delete of {many} is answered with 200 but they are kept.",
+        row(f"{prefix}-delete-keeps", f"A delete of {many} returns 200 but they are kept.",
             request(f"DELETE {collection}/*", answer({}))),
     )  # fmt: skip
 
@@ -46,8 +46,8 @@ def life_rows(prefix: str, collection: str, many: str) -> tuple[EmulatorMutant, 
 def unknown_rows(prefix: str, collection: str, many: str) -> tuple[EmulatorMutant, ...]:
     """The mutants that do not refuse a read of `many` that do not exist."""
     return (
-        row(f"{prefix}-unknown-200", f"A read of unknown {many} is answered with 200.",
+        row(f"{prefix}-unknown-200", f"A read of unknown {many} returns 200.",
             error(f"GET {collection}/*", when(is_missing, answer({})))),
-        row(f"{prefix}-unknown-crashes", f"A read of unknown {many} is answered with 500.",
+        row(f"{prefix}-unknown-crashes", f"A read of unknown {many} returns 500.",
             error(f"GET {collection}/*", when(is_missing, crash))),
     )  # fmt: skip

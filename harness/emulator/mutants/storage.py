@@ -68,6 +68,15 @@ class _ReadsDiffer(Bodies):
         return {**usage, "total_tokens": usage["total_tokens"] + self._reads}
 
 
+class _CreatedMoves(Bodies):
+    _views = 0
+
+    def interaction(self, run: Run, *, timeline: bool, include_input: bool = False) -> Json:
+        body = super().interaction(run, timeline=timeline, include_input=include_input)
+        self._views += 1
+        return {**body, "created": f"2026-06-08T00:00:{self._views % 60:02}Z"}
+
+
 class _CachesReads(Engine):
     _cached: frozenset[str] = frozenset()
 
@@ -210,6 +219,8 @@ MUTANTS = table(
         request("GET interactions/*", not_found)),
     row("reads-another", "A read returns the newest interaction, whatever id was requested.",
         request("GET interactions/*", _read_newest)),
+    row("created-moves", "`created` is another second in every response.",
+        part(_CreatedMoves)),
     row("reads-differ", "The token counts of a settled interaction grow with every read.",
         part(_ReadsDiffer)),
     row("stored-output-cut", "A stored interaction lacks the last step of its output.",
@@ -218,7 +229,7 @@ MUTANTS = table(
         steps(lambda steps, run, timeline: steps[::-1] if timeline else steps)),
     row("stored-without-input", "The timeline that a read shows lacks the user's input.",
         steps(lambda steps, run, timeline: run.finished_steps())),
-    row("include-input-refused", "include_input is answered with 400.",
+    row("include-input-refused", "include_input returns 400.",
         request("GET interactions/*", when(
             lambda call, _: "include_input" in call.query,
             refuse("Unknown parameter 'include_input'.", 400, "parameter_unknown")))),
@@ -226,14 +237,14 @@ MUTANTS = table(
         steps(lambda steps, run, timeline: run.finished_steps()),
         body(drop("input"))),
     row("stream-parameter-truthy",
-        "A read with any value of `stream` is answered with a stream, `false` included.",
+        "A read with any value of `stream` returns a stream, `false` included.",
         instead(Engine.read_flag, lambda engine, query, name: (
             name in query if name == "stream" else Engine.read_flag(engine, query, name)))),
-    row("cursor-without-stream-crashes", "A cursor without stream=true is answered with 500.",
+    row("cursor-without-stream-crashes", "A cursor without stream=true returns 500.",
         request("GET interactions/*", when(_has_cursor_alone, crash))),
-    row("unknown-read-200", "A read of an unknown id is answered with 200 and an empty object.",
+    row("unknown-read-200", "A read of an unknown id returns 200 and an empty object.",
         request("GET interactions/*", when(_is_poll_of_unknown, answer({})))),
-    row("unknown-read-crashes", "A read of an unknown id is answered with 500.",
+    row("unknown-read-crashes", "A read of an unknown id returns 500.",
         before(Engine.require_run, when(
             lambda engine, interaction_id, project: engine.find(interaction_id, project) is None, crash))),
     row("store-false-stored", "Interactions created with `store: false` are stored anyway.",
@@ -251,7 +262,7 @@ MUTANTS = table(
         part(_ReadsChangeStatus)),
     row("delete-refused", "Every delete is refused.",
         request("DELETE interactions/*", refuse("DELETE is not implemented.", 501, "unimplemented"))),
-    row("delete-keeps", "A delete is answered with 200 but deletes nothing.",
+    row("delete-keeps", "A delete returns 200 but deletes nothing.",
         request("DELETE interactions/*", when(lambda *context: not is_unknown(*context), answer({})))),
     row("deleted-streams-on", "A deleted interaction can still be streamed.",
         part(_DeletedStreamsOn)),
@@ -264,19 +275,19 @@ MUTANTS = table(
         part(_DeletedRunWrittenBack)),
     row("deleted-reader-hangs", "A stream that is open while its run is deleted never ends.",
         part(_DeletedReaderHangs)),
-    row("deleted-shown", "A read of a deleted interaction is answered with 200 and the status `deleted`.",
+    row("deleted-shown", "A read of a deleted interaction returns 200 and the status `deleted`.",
         part(_DeletedShown)),
-    row("delete-twice-crashes", "A second delete is answered with 500.",
+    row("delete-twice-crashes", "A second delete returns 500.",
         part(_DeleteTwiceCrashes)),
     row("delete-takes-all", "A delete removes all interactions.",
         after(Engine.delete, lambda response, engine, *_: engine.store.clear())),
-    row("delete-unknown-crashes", "A delete of an unknown id is answered with 500.",
+    row("delete-unknown-crashes", "A delete of an unknown id returns 500.",
         request("DELETE interactions/*", when(is_unknown, crash))),
-    row("delete-unknown-403", "A delete of an unknown id is answered with 403.",
+    row("delete-unknown-403", "A delete of an unknown id returns 403.",
         request("DELETE interactions/*", when(is_unknown, refuse("Not yours.", 403, "permission_denied")))),
-    row("delete-running-crashes", "A delete of a run in progress is answered with 500.",
+    row("delete-running-crashes", "A delete of a run in progress returns 500.",
         request("DELETE interactions/*", when(_is_running, crash))),
-    row("delete-running-ignored", "A delete of a run in progress is answered with 200 but the run is kept.",
+    row("delete-running-ignored", "A delete of a run in progress returns 200 but the run is kept.",
         request("DELETE interactions/*", when(_is_running, answer({})))),
     row("id-reused-after-delete", "The id of a deleted interaction is given to the next one.",
         part(_IdReusedAfterDelete)),

@@ -20,7 +20,7 @@ from harness.emulator.mutants.changes import (
     when,
     without,
 )
-from harness.emulator.mutants.hooks import admit, deltas, error, event, output, response, status, steps
+from harness.emulator.mutants.hooks import admit, create, deltas, error, event, output, response, status, steps
 from harness.emulator.mutants.parts import Change, after, before, instead
 from harness.emulator.mutants.rows import row
 from harness.emulator.reply.replies import ReplyBuilder
@@ -103,6 +103,8 @@ MUTANTS = table(
         steps(each("function_call", lambda step: without(step, "id")))),
     row("call-arguments-string", "The arguments of a function call are a string of JSON, as in other APIs.",
         steps(each("function_call", put(arguments='{"city":"Paris"}')))),
+    row("mixed-tools-crash", "A create that declares a built-in tool and a function returns 500.",
+        create(when(lambda order, _: len({tool.get("type") == "function" for tool in order.tools}) == 2, crash))),
     row("call-undeclared", "A function is called that was not declared.",
         output(each("function_call", put(name="something_else")))),
     row("call-arguments-misfit", "The arguments of a call do not match the function's declaration.",
@@ -134,7 +136,7 @@ MUTANTS = table(
         admit("function_results", when(
             _any_result(lambda result: isinstance(result.get("result"), str)),
             refuse("'result' must be an object.")))),
-    row("result-list-crashes", "A result that is a list of contents is answered with 500.",
+    row("result-list-crashes", "A result that is a list of contents returns 500.",
         admit("function_results", when(
             _any_result(lambda result: isinstance(result.get("result"), list)), crash))),
     row("result-needs-tools", "A result is refused unless the tools are declared again.",
@@ -142,7 +144,7 @@ MUTANTS = table(
             lambda order: results(order.given) and not order.tools, refuse("'tools' is missing.")))),
     row("result-orphan-accepted", "A result is accepted without any call before it.",
         admit("function_results", when(lambda order: order.previous is None, skip))),
-    row("result-bad-id-crashes", "A result that belongs to no call is answered with 500.",
+    row("result-bad-id-crashes", "A result that belongs to no call returns 500.",
         error("POST interactions", when(lambda refusal, _: "function_result" in refusal.message, crash))),
     row("parallel-results-refused", "Only one result is accepted at a time.",
         admit("function_results", when(
@@ -151,7 +153,7 @@ MUTANTS = table(
         admit("signatures", when(_any_thought, refuse("Unknown step type 'thought'.")))),
     row("signature-unchecked", "A thought is accepted as input without its signature.",
         admit("signatures", skip)),
-    row("signature-missing-crashes", "A thought as input without its signature is answered with 500.",
+    row("signature-missing-crashes", "A thought as input without its signature returns 500.",
         instead(CreateValidator.thought_signature, _crash_without_signature)),
     row("result-id-unchecked", "A result is accepted whatever call it names.",
         admit("function_results", when(lambda order: order.previous is not None, skip))),
@@ -168,7 +170,7 @@ MUTANTS = table(
         output(each("tool_search_result", put(call_id="call_0")))),
     row("tool-search-loads-others", "A search for tools loads a function that the request does not declare.",
         output(each("tool_search_result", put(result=[{"type": "function", "name": "delete_everything"}])))),
-    row("tool-search-pending", "The client is asked for the result of a search that the service executed.",
+    row("tool-search-pending", "The client must return the result of a search that the service executed.",
         admit("function_results", when(_owes_a_search, refuse("The tool_search_call got no result.")))),
     row("shape-requires-action", "The service tier of an interaction that requires action is a list.",
         response("POST interactions", when(

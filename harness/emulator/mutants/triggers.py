@@ -43,9 +43,9 @@ MUTANTS = table(
         response("POST triggers", drop("schedule"))),
     row("triggers-start-paused", "A new trigger is paused.",
         response("POST triggers", put(status="paused"))),
-    row("triggers-next-run-off", "The next run is told in another zone than the schedule's, as if in UTC.",
+    row("triggers-next-run-off", "The next run is given in another zone than that of the schedule, as if in UTC.",
         response("POST triggers", inside("next_run_time", lambda text, *_: text.replace("T09:30", "T01:30")))),
-    row("triggers-pause-ignored", "A pause of a trigger is answered with 200 but changes nothing.",
+    row("triggers-pause-ignored", "A pause of a trigger returns 200 but changes nothing.",
         request("PATCH triggers/*", lambda call, engine: (
             json_response(engine.resources.triggers._view(
                 engine.resources.triggers._kept.get(call.project, call.segments[1])))))),
@@ -62,6 +62,6 @@ MUTANTS = table(
         request("DELETE triggers/*", _delete_runs)),
     row("triggers-any-schedule", "Any text is accepted as a schedule.",
         error("POST triggers", _accept_any_schedule)),
-    row("triggers-any-schedule-crashes", "A schedule that is none is answered with 500.",
+    row("triggers-any-schedule-crashes", "A schedule that is none returns 500.",
         error("POST triggers", lambda refusal, call: crash() if refusal.status == 400 else None)),
 )  # fmt: skip

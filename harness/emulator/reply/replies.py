@@ -79,8 +79,9 @@ class ReplyBuilder:
         if script.hops > 1 or script.mcp_steps == "tool_call":
             steps = forms.reshape(steps, script)
         rest: list[Json] = []
-        limit = order.profile.segment(streamed=order.stream or order.background)
-        if limit is not None and order.agent is None and script.status is None and script.hops == 1:
+        segment = order.profile.segment
+        if segment is not None and order.agent is None and script.status is None and script.hops == 1:
+            limit = int(segment["streamed" if order.stream or order.background else "whole"])
             steps, rest = forms.end_segment(steps, limit, background=order.background)
         status = script.status or ("requires_continuation" if rest else self.status(steps, script, cut))
         if status == "requires_action" and not pending_calls(steps):
@@ -176,8 +177,8 @@ class ReplyBuilder:
             return []
         step: Json = {"signature": sign(self._ids.number())}
         summary = script.thought if isinstance(script.thought, str) else None
-        config = order.body.get("agent_config") or order.generation
-        if summary is None and config.get("thinking_summaries") == "auto":
+        config = order.body.get("agent_config") or order.body.get("generation_config")
+        if summary is None and config and config.get("thinking_summaries") == "auto":
             summary = "**Reading the request**\n\nI look at what was asked and choose a short answer.\n"
         if summary is not None:
             step["summary"] = [{"text": summary, "type": "text"}]
@@ -242,7 +243,8 @@ class ReplyBuilder:
     def words(self, order: CreateRequest) -> str:
         """Return the default text: short, derived from the input, with characters of every UTF-8 length."""
         prompt = order.text
-        told = f"This answers “{shorten(prompt, 80)}”: déjà vu, 東京, 🦊; {len(prompt)} characters were read."
+        asked = prompt if len(prompt) <= 80 else shorten(prompt, 80)
+        told = f"This answers “{asked}”: déjà vu, 東京, 🦊; {len(prompt)} characters were read."
         if isinstance(order.body.get("input"), str):
             return told
         found = [read_result(result) for result in results(order.given)]
@@ -259,7 +261,8 @@ class ReplyBuilder:
         A limit that thinking uses up leaves no step at all, or the summary of the thought if one was asked for: so
         do recordings with 32 tokens.
         """
-        most = order.generation.get("max_output_tokens")
+        generation = order.body.get("generation_config")
+        most = generation.get("max_output_tokens") if generation else None
         if most is None:
             return steps, False
         thoughts = [step for step in steps if step["type"] == "thought"]
@@ -312,6 +315,8 @@ def _list_formats(order: CreateRequest) -> list[Json]:
         formats = [{"type": "text", "mime_type": "application/json"}]
     else:
         made = order.profile.output[0]
+        if made == "text":  # hot
+            return []
         formats = [{"type": made}] if makes_media(made) else []
     if order.platform.strict and order.agent is None and len(formats) > 1:
         makes = order.profile.output

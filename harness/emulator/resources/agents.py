@@ -13,10 +13,9 @@ from typing import Any
 from harness.emulator.resources.collection import Collection
 from harness.emulator.resources.environments.configuration import EnvironmentConfigReader
 from harness.emulator.resources.paging import listing
-from harness.emulator.resources.refusals import no_operation, usable_id
+from harness.emulator.resources.refusals import usable_id
 from harness.emulator.resources.schema_reader import SchemaReader, select_by_mask
-from harness.emulator.values.call import Call, invalid, json_response
-from harness.wire import Response
+from harness.emulator.values.call import Call, invalid
 
 BASE_AGENTS = re.compile(r"antigravity-(preview-)?\d\d-\d{4}")
 """Names of the agents to build on, by family, whatever their date."""
@@ -50,26 +49,27 @@ class Agents:
         """The agent as saved, or None."""
         return self._agents.find(project, agent_id)
 
-    def handle(self, call: Call) -> Response:
-        """Create, list, get, delete; on Vertex, PATCH (Google's notebook on managed agents)."""
-        match call.request.method, call.segments[1:]:
-            case "POST", ():
-                return json_response(self._create(call))
-            case "GET", ():
-                return json_response(listing("agents", *self._agents.page(call.project, call.query)))
-            case "GET", (agent_id,):
-                return json_response(self._agents.get(call.project, agent_id))
-            case "DELETE", (agent_id,):
-                self._agents.remove(call.project, agent_id)
-                return json_response({})
-            case "PATCH", (agent_id,) if self._is_vertex(call) or self._platform() == "any":
-                return json_response(self._update(self._agents.get(call.project, agent_id), call))
-        raise no_operation(call, "create, list, get and delete, and on Vertex PATCH")
+    def list_all(self, call: Call) -> dict[str, Any]:
+        """GET agents."""
+        return listing("agents", *self._agents.page(call.project, call.query))
+
+    def get(self, call: Call, agent_id: str) -> dict[str, Any]:
+        """GET agents/{id}."""
+        return self._agents.get(call.project, agent_id)
+
+    def delete(self, call: Call, agent_id: str) -> dict[str, Any]:
+        """DELETE agents/{id}."""
+        self._agents.remove(call.project, agent_id)
+        return {}
 
     def _is_vertex(self, call: Call) -> bool:
         return self._platform() == "vertex" or (call.vertex and self._platform() != "any")
 
-    def _update(self, agent: dict[str, Any], call: Call) -> dict[str, Any]:
+    def update(self, call: Call, agent_id: str) -> Any:
+        """PATCH agents/{id}, which only Vertex has (Google's notebook on managed agents)."""
+        if not self._is_vertex(call) and self._platform() != "any":
+            return NotImplemented
+        agent = self._agents.get(call.project, agent_id)
         changes = self._reader.read(_SCHEMA, call.body)
         if "id" in changes:
             raise invalid("Invalid value at 'id': the id of an agent cannot change, leave it out.")
@@ -80,7 +80,8 @@ class Agents:
             agent["updated"] = self._now()
         return agent
 
-    def _create(self, call: Call) -> dict[str, Any]:
+    def create(self, call: Call) -> dict[str, Any]:
+        """POST agents."""
         agent = self._reader.read(_SCHEMA, call.body)
         for name in ("id", "base_agent"):  # required by the guide, although by no schema
             if not agent.get(name):

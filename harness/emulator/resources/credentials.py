@@ -14,10 +14,9 @@ from urllib.parse import urlsplit
 
 from harness.emulator.resources.collection import Collection, Stamps
 from harness.emulator.resources.paging import listing
-from harness.emulator.resources.refusals import no_operation, usable_id
+from harness.emulator.resources.refusals import usable_id
 from harness.emulator.resources.schema_reader import SchemaReader, select_by_mask
-from harness.emulator.values.call import Call, invalid, json_response
-from harness.wire import Response
+from harness.emulator.values.call import Call, invalid
 
 _CREATE, _UPDATE = "requests/create-credential", "requests/update-credential"
 
@@ -55,24 +54,22 @@ class Credentials:
         """Whether the credential exists, so that an allowlist, a variable or a tool may name it."""
         return self._kept.find(project, credential_id) is not None
 
-    def handle(self, call: Call) -> Response:
-        """Create, list, get, patch, delete."""
-        match call.request.method, call.segments[1:]:
-            case "POST", ():
-                return json_response(self._create(call).view())
-            case "GET", ():
-                found, token = self._kept.page(call.project, call.query)
-                return json_response(listing("credentials", [item.view() for item in found], token))
-            case "GET", (credential_id,):
-                return json_response(self._kept.get(call.project, credential_id).view())
-            case "PATCH", (credential_id,):
-                return json_response(self._update(self._kept.get(call.project, credential_id), call).view())
-            case "DELETE", (credential_id,):
-                self._kept.remove(call.project, credential_id)
-                return json_response({})
-        raise no_operation(call, "create, list, get, PATCH and delete")
+    def list_all(self, call: Call) -> dict[str, Any]:
+        """GET credentials."""
+        found, token = self._kept.page(call.project, call.query)
+        return listing("credentials", [item.view() for item in found], token)
 
-    def _create(self, call: Call) -> Credential:
+    def get(self, call: Call, credential_id: str) -> dict[str, Any]:
+        """GET credentials/{id}."""
+        return self._kept.get(call.project, credential_id).view()
+
+    def delete(self, call: Call, credential_id: str) -> dict[str, Any]:
+        """DELETE credentials/{id}."""
+        self._kept.remove(call.project, credential_id)
+        return {}
+
+    def create(self, call: Call) -> dict[str, Any]:
+        """POST credentials."""
         given = self._reader.read(_CREATE, call.body)
         wished = given.pop("id", "")
         _exchange_token(given)
@@ -80,9 +77,11 @@ class Credentials:
         now = self._stamps.now()
         credential = Credential(usable_id(wished, "the credential") if wished else made, given, now, now)
         self._kept.add(call.project, credential.id, credential)
-        return credential
+        return credential.view()
 
-    def _update(self, credential: Credential, call: Call) -> Credential:
+    def update(self, call: Call, credential_id: str) -> dict[str, Any]:
+        """PATCH credentials/{id}."""
+        credential = self._kept.get(call.project, credential_id)
         changes = self._reader.read(_UPDATE, call.body)
         kind, was = changes["type"], credential.fields["type"]
         if kind != was:
@@ -92,7 +91,7 @@ class Credentials:
         _exchange_token(fields)
         credential.fields = fields
         credential.updated = self._stamps.now()
-        return credential
+        return credential.view()
 
 
 def _exchange_token(fields: dict[str, Any]) -> None:

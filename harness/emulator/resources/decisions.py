@@ -13,12 +13,10 @@ from typing import Any
 import msgspec
 
 from harness.contract.data.input import as_steps
-from harness.emulator.resources.refusals import no_operation
 from harness.emulator.resources.schema_reader import SchemaReader
 from harness.emulator.values import media
-from harness.emulator.values.call import Call, Refusal, invalid, json_response
+from harness.emulator.values.call import Call, Refusal, invalid
 from harness.emulator.values.usage import tokens_by_modality
-from harness.wire import Response
 
 Json = dict[str, Any]
 
@@ -34,10 +32,8 @@ class Decisions:
         self._reader = reader
         self._contract = reader.contract
 
-    def handle(self, call: Call) -> Response:
-        """Create."""
-        if call.request.method != "POST" or call.segments[1:]:
-            raise no_operation(call, "POST on /decisions")
+    def create(self, call: Call) -> Json:
+        """POST decisions."""
         body = self._reader.read("requests/create-decision", call.body)
         if MODELS.fullmatch(body["model"]) is None:
             message = f"There is no model '{body['model']}' for decisions; names look like 'gemini-decision-1'."
@@ -48,7 +44,7 @@ class Decisions:
             if told is not None:
                 raise invalid(f"Invalid content in 'input': {told}.")
         answers = {name: _answer(question, body["input"]) for name, question in body["questions"].items()}
-        return json_response({"answers": answers, "usage": _count_usage(given, body["questions"])})
+        return {"answers": answers, "usage": _count_usage(given, body["questions"])}
 
 
 def _answer(question: Json, about: Any) -> Json:

@@ -14,32 +14,35 @@ from harness.contract.models.profiles import ModelProfile, find_profile, list_mo
 from harness.emulator.resources.paging import page
 from harness.emulator.resources.refusals import no_operation
 from harness.emulator.resources.storage.json_names import in_camel_case, list_in_camel_case
-from harness.emulator.values.call import Call, Refusal, invalid, json_response
-from harness.emulator.values.usage import count as count_tokens
-from harness.wire import Response
+from harness.emulator.values.call import Call, Refusal, invalid
+from harness.emulator.values.usage import count
 
 Json = dict[str, Any]
 
-_COUNTS = ":countTokens"
+
+def list_all(call: Call) -> Json:
+    """GET models."""
+    entries = [(profile.name, _describe(profile)) for profile in list_models() if profile.family != "agents"]
+    found, token = page(sorted(entries, key=lambda entry: entry[0]), call.query, "models")
+    return list_in_camel_case("models", found, token)
 
 
-def handle_models(call: Call) -> Response | None:
-    """List, get, `:countTokens`; None for what other APIs do with models. Raises `Refusal`."""
-    match call.request.method, call.segments[1:]:
-        case "GET", ():
-            entries = [
-                (profile.name, _describe(profile)) for profile in list_models() if profile.family != "agents"
-            ]
-            found, token = page(sorted(entries, key=lambda entry: entry[0]), call.query, "models")
-            return json_response(list_in_camel_case("models", found, token))
-        case "GET", (name,):
-            return json_response(_describe(_open(name)))
-        case "POST", (name,) if name.endswith(_COUNTS):
-            _open(name.removesuffix(_COUNTS))
-            return json_response(_count(in_camel_case(call.body)))
-        case _, (name,) if ":" not in name:
-            raise no_operation(call, f"list, get and {_COUNTS}")
-    return None
+def get(call: Call, name: str) -> Json:
+    """GET models/{name}."""
+    return _describe(_open(name))
+
+
+def count_tokens(call: Call, name: str) -> Json:
+    """POST models/{name}:countTokens."""
+    _open(name)
+    return _count(in_camel_case(call.body))
+
+
+def refuse(call: Call, name: str) -> Any:
+    """Any other operation on a model: those with a verb are other APIs'."""
+    if ":" in name:
+        return NotImplemented
+    raise no_operation(call, "list, get and :countTokens")
 
 
 def _open(name: str) -> ModelProfile:
@@ -70,7 +73,7 @@ def _count(body: Any) -> Json:
     contents = asked.get("contents") if isinstance(asked, dict) else None
     if not isinstance(contents, list) or not contents:
         raise invalid('\'contents\' is missing: send [{"parts": [{"text": …}]}].')
-    total = sum(map(count_tokens, _list_texts([contents, asked.get("systemInstruction")])))
+    total = sum(map(count, _list_texts([contents, asked.get("systemInstruction")])))
     return {"totalTokens": total, "promptTokensDetails": [{"modality": "TEXT", "tokenCount": total}]}
 
 

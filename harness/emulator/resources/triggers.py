@@ -11,17 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from harness.emulator.resources.collection import MOST_ITEMS, Collection, Stamps
+from harness.emulator.resources.cron import Schedule, parse
 from harness.emulator.resources.paging import listing, page
-from harness.emulator.resources.refusals import no_operation
 from harness.emulator.resources.schema_reader import SchemaReader
-from harness.emulator.values.call import Call, Refusal, invalid, json_response
-from harness.wire import Response
-
-if TYPE_CHECKING:
-    from harness.emulator.resources.cron import Schedule
+from harness.emulator.values.call import Call, Refusal, invalid
 
 Run: TypeAlias = Callable[[dict[str, Any], str], Mapping[str, Any]]
 """Creates an interaction from a body and a project, and returns it as a response would; may raise `Refusal`."""
@@ -64,48 +60,48 @@ class Triggers:
         self._kept: Collection[Trigger] = Collection("trigger")
         self._started = 0
 
-    def handle(self, call: Call) -> Response:
-        """Create, list, get, patch, delete; start a run, and list the runs."""
-        match call.request.method, call.segments[1:]:
-            case "POST", ():
-                return json_response(self._view(self._create(call)))
-            case "GET", ():
-                found, token = self._kept.page(call.project, call.query)
-                for trigger in found:
-                    self._follow(trigger, call.project)
-                return json_response(listing("triggers", [self._view(item) for item in found], token))
-            case "GET", (trigger_id,):
-                return json_response(self._view(self._open(call.project, trigger_id)))
-            case "PATCH", (trigger_id,):
-                return json_response(self._view(self._update(self._open(call.project, trigger_id), call)))
-            case "DELETE", (trigger_id,):
-                self._kept.remove(call.project, trigger_id)
-                return json_response({})
-            case "POST", (trigger_id, "executions"):
-                return json_response(self._execute(self._open(call.project, trigger_id), call.project))
-            case "GET", (trigger_id, "executions"):
-                runs = self._open(call.project, trigger_id).executions.values()
-                return json_response(listing("trigger_executions", *page(runs, call.query, f"runs {trigger_id}")))
-        raise no_operation(call, "create, list, get, PATCH, delete, and executions")
+    def list_all(self, call: Call) -> dict[str, Any]:
+        """GET triggers."""
+        found, token = self._kept.page(call.project, call.query)
+        for trigger in found:
+            self._follow(trigger, call.project)
+        return listing("triggers", [self._view(item) for item in found], token)
 
-    def _create(self, call: Call) -> Trigger:
+    def get(self, call: Call, trigger_id: str) -> dict[str, Any]:
+        """GET triggers/{id}."""
+        return self._view(self._open(call.project, trigger_id))
+
+    def delete(self, call: Call, trigger_id: str) -> dict[str, Any]:
+        """DELETE triggers/{id}."""
+        self._kept.remove(call.project, trigger_id)
+        return {}
+
+    def execute(self, call: Call, trigger_id: str) -> dict[str, Any]:
+        """POST triggers/{id}/executions."""
+        return self._execute(self._open(call.project, trigger_id), call.project)
+
+    def list_executions(self, call: Call, trigger_id: str) -> dict[str, Any]:
+        """GET triggers/{id}/executions."""
+        runs = self._open(call.project, trigger_id).executions.values()
+        return listing("trigger_executions", *page(runs, call.query, f"runs {trigger_id}"))
+
+    def create(self, call: Call) -> dict[str, Any]:
+        """POST triggers."""
         given = self._reader.read("requests/create-trigger", call.body)
         for name in _DEFAULTS:
             if given.get(name, 1) < 1:
                 raise invalid(f"Invalid value at '{name}': {given[name]} must be positive.")
-        from harness.emulator.resources.cron import (
-            parse,  # late: it brings the zones, and few tests have a trigger
-        )
-
         schedule = parse(given["schedule"], given["time_zone"])
         now = self._stamps.now()
         fields = {"id": self._stamps.ids("trigger"), "status": "active", **_DEFAULTS, **given}
         fields |= {"consecutive_failure_count": 0, "create_time": now, "update_time": now}
         trigger = Trigger(fields, schedule, datetime.fromisoformat(now))
         self._kept.add(call.project, fields["id"], trigger)
-        return trigger
+        return self._view(trigger)
 
-    def _update(self, trigger: Trigger, call: Call) -> Trigger:
+    def update(self, call: Call, trigger_id: str) -> dict[str, Any]:
+        """PATCH triggers/{id}."""
+        trigger = self._open(call.project, trigger_id)
         changes = self._reader.read("requests/update-trigger", call.body)
         now = self._stamps.now()
         if changes.get("status", trigger.fields["status"]) != trigger.fields["status"]:
@@ -115,7 +111,7 @@ class Triggers:
             else:
                 trigger.fields["last_pause_time"] = now
         trigger.fields |= {**changes, "update_time": now}
-        return trigger
+        return self._view(trigger)
 
     def _open(self, project: str, trigger_id: str) -> Trigger:
         trigger = self._kept.get(project, trigger_id)

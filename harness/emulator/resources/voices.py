@@ -13,12 +13,11 @@ from urllib.parse import parse_qsl
 from harness.emulator.resources.collection import Collection, Stamps
 from harness.emulator.resources.instants import has_come, later
 from harness.emulator.resources.paging import listing, page
-from harness.emulator.resources.prebuilt_voices import PREBUILT
-from harness.emulator.resources.refusals import no_operation, over_quota
+from harness.emulator.resources.refusals import over_quota
 from harness.emulator.resources.schema_reader import SchemaReader
 from harness.emulator.values import media
-from harness.emulator.values.call import Call, invalid, json_response, not_found
-from harness.wire import Request, Response
+from harness.emulator.values.call import Call, invalid, not_found
+from harness.wire import Request
 
 Json = dict[str, Any]
 
@@ -35,6 +34,18 @@ _DESCRIBES = ("accent", "context", "description", "display_name", "gender", "lan
               "pitch", "region_code")  # fmt: skip
 
 
+PREBUILT = {
+    "Zephyr": "Bright", "Puck": "Upbeat", "Charon": "Informative", "Kore": "Firm", "Fenrir": "Excitable",
+    "Leda": "Youthful", "Orus": "Firm", "Aoede": "Breezy", "Callirrhoe": "Easy-going", "Autonoe": "Bright",
+    "Enceladus": "Breathy", "Iapetus": "Clear", "Umbriel": "Easy-going", "Algieba": "Smooth", "Despina": "Smooth",
+    "Erinome": "Clear", "Algenib": "Gravelly", "Rasalgethi": "Informative", "Laomedeia": "Upbeat",
+    "Achernar": "Soft", "Alnilam": "Firm", "Schedar": "Even", "Gacrux": "Mature", "Pulcherrima": "Forward",
+    "Achird": "Friendly", "Zubenelgenubi": "Casual", "Vindemiatrix": "Gentle", "Sadachbia": "Lively",
+    "Sadaltager": "Knowledgeable", "Sulafat": "Warm",
+}  # fmt: skip
+"""The voices that every project has, with their characters, as the speech guide lists them."""
+
+
 class Voices:
     """Voices per project."""
 
@@ -46,24 +57,17 @@ class Voices:
         # the newest come first, and a page token holds a place, so the newest have the lowest
         self._places = {name: place for place, name in enumerate(PREBUILT)}
 
-    def handle(self, call: Call) -> Response:
-        """Create, list, get, delete."""
+    def delete(self, call: Call, voice_id: str) -> Json:
+        """DELETE voices/{id}."""
         self._drop_expired()
-        match call.request.method, call.segments[1:]:
-            case "POST", ():
-                return json_response(self._create(call))
-            case "GET", ():
-                return json_response(self._list(call))
-            case "GET", (voice_id,):
-                return json_response(self._get(voice_id, call.project))
-            case "DELETE", (voice_id,):
-                if voice_id in self._prebuilt:
-                    raise invalid(f"The voice {voice_id!r} is prebuilt: only custom voices can be deleted.")
-                self._kept.remove(call.project, voice_id)
-                return json_response({})
-        raise no_operation(call, "create, list, get and delete")
+        if voice_id in self._prebuilt:
+            raise invalid(f"The voice {voice_id!r} is prebuilt: only custom voices can be deleted.")
+        self._kept.remove(call.project, voice_id)
+        return {}
 
-    def _create(self, call: Call) -> Json:
+    def create(self, call: Call) -> Json:
+        """POST voices."""
+        self._drop_expired()
         body = self._reader.read("requests/create-voice", call.body)
         voice, store = body["voice"], body.get("store") is True
         kind = voice["type"]
@@ -108,17 +112,24 @@ class Voices:
 
     def _use(self, voice_id: str, project: str) -> None:
         """Begin the year of a voice anew, as its use as a base does. Raises `Refusal` 404."""
-        voice = self._get(voice_id, project)
+        voice = self._find(voice_id, project)
         if "expire_time" in voice:
             voice["expire_time"] = later(self._stamps.now(), days=DAYS_KEPT)
 
-    def _get(self, voice_id: str, project: str) -> Json:
+    def get(self, call: Call, voice_id: str) -> Json:
+        """GET voices/{id}."""
+        self._drop_expired()
+        return self._find(voice_id, call.project)
+
+    def _find(self, voice_id: str, project: str) -> Json:
         found = self._kept.find(project, voice_id) or self._prebuilt.get(voice_id)
         if found is None:
             raise not_found(f"There is no voice {voice_id[:100]!r} in this project.")
         return found
 
-    def _list(self, call: Call) -> Json:
+    def list_all(self, call: Call) -> Json:
+        """GET voices."""
+        self._drop_expired()
         wanted = _read_filters(call.request)
         own = [voice for project, _, voice in self._kept.everywhere() if project == call.project]
         everything = [*reversed(own), *self._prebuilt.values()]

@@ -18,8 +18,7 @@ from harness.emulator.resources.collection import Collection, Stamps
 from harness.emulator.resources.paging import listing
 from harness.emulator.resources.refusals import no_operation
 from harness.emulator.resources.schema_reader import SchemaReader, select_by_mask
-from harness.emulator.values.call import Call, invalid, json_response
-from harness.wire import Response
+from harness.emulator.values.call import Call, invalid
 
 SECRET_PREFIX = "whsec_"
 
@@ -77,24 +76,19 @@ class Webhooks:
         self._stamps = stamps
         self._kept: Collection[Webhook] = Collection("webhook")
 
-    def handle(self, call: Call) -> Response:
-        """Create, list, get, patch, delete, `:ping` and `:rotateSigningSecret`."""
-        match call.request.method, call.segments[1:]:
-            case "POST", ():
-                return json_response(self._create(call))
-            case "GET", ():
-                found, token = self._kept.page(call.project, call.query)
-                return json_response(listing("webhooks", [self._view(item) for item in found], token))
-            case "POST", (name,) if ":" in name:
-                return json_response(self._act(call, *name.rsplit(":", 1)))
-            case "GET", (webhook_id,):
-                return json_response(self._view(self._kept.get(call.project, webhook_id)))
-            case "PATCH", (webhook_id,):
-                return json_response(self._update(self._kept.get(call.project, webhook_id), call))
-            case "DELETE", (webhook_id,):
-                self._kept.remove(call.project, webhook_id)
-                return json_response({})
-        raise no_operation(call, "create, list, get, PATCH, delete, :ping and :rotateSigningSecret")
+    def list_all(self, call: Call) -> dict[str, Any]:
+        """GET webhooks."""
+        found, token = self._kept.page(call.project, call.query)
+        return listing("webhooks", [self._view(item) for item in found], token)
+
+    def get(self, call: Call, webhook_id: str) -> dict[str, Any]:
+        """GET webhooks/{id}."""
+        return self._view(self._kept.get(call.project, webhook_id))
+
+    def delete(self, call: Call, webhook_id: str) -> dict[str, Any]:
+        """DELETE webhooks/{id}."""
+        self._kept.remove(call.project, webhook_id)
+        return {}
 
     def find_enabled(self, project: str, event: str | None) -> Iterator[Webhook]:
         """The enabled webhooks of a project that subscribe to an event; None: to any event of interactions."""
@@ -107,7 +101,8 @@ class Webhooks:
     def _view(self, hook: Webhook) -> dict[str, Any]:
         return hook.view(self._stamps.now())
 
-    def _create(self, call: Call) -> dict[str, Any]:
+    def create(self, call: Call) -> dict[str, Any]:
+        """POST webhooks."""
         fields = self._read(call.body)
         now = self._stamps.now()
         secret = self._new_secret()
@@ -115,7 +110,9 @@ class Webhooks:
         self._kept.add(call.project, hook.id, hook)
         return {**self._view(hook), "new_signing_secret": secret.text}
 
-    def _update(self, hook: Webhook, call: Call) -> dict[str, Any]:
+    def update(self, call: Call, webhook_id: str) -> dict[str, Any]:
+        """PATCH webhooks/{id}."""
+        hook = self._kept.get(call.project, webhook_id)
         changes = self._reader.read(_UPDATE, call.body)
         changes = select_by_mask(changes, call.query.get("update_mask"), self._reader.names(_UPDATE))
         state = changes.pop("state", hook.fields["state"])
@@ -136,14 +133,24 @@ class Webhooks:
             raise invalid(f"Invalid value at 'uri': {fields['uri']!r} is no absolute http or https URL.")
         return fields
 
-    def _act(self, call: Call, webhook_id: str, verb: str) -> dict[str, Any]:
+    def ping(self, call: Call, webhook_id: str) -> dict[str, Any]:
+        """POST webhooks/{id}:ping."""
+        self._kept.get(call.project, webhook_id)
+        self._reader.read("empty", {} if call.body is None else call.body)
+        return {}
+
+    def rotate(self, call: Call, webhook_id: str) -> dict[str, Any]:
+        """POST webhooks/{id}:rotateSigningSecret."""
         hook = self._kept.get(call.project, webhook_id)
         body = {} if call.body is None else call.body
-        if verb == "ping":
-            self._reader.read("empty", body)
-            return {}
-        if verb == "rotateSigningSecret":
-            return {"secret": self._rotate(hook, self._reader.read("requests/rotate-signing-secret", body))}
+        return {"secret": self._rotate(hook, self._reader.read("requests/rotate-signing-secret", body))}
+
+    def refuse_verb(self, call: Call, name: str) -> Any:
+        """POST webhooks/{id}:{any other verb}."""
+        webhook_id, colon, _ = name.rpartition(":")
+        if not colon:
+            return NotImplemented
+        self._kept.get(call.project, webhook_id)
         raise no_operation(call, ":ping and :rotateSigningSecret")
 
     def _rotate(self, hook: Webhook, how: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -36,13 +36,30 @@ _encode = msgspec.json.Encoder().encode
 
 
 class SharedEvent(Json):
-    """An event that several runs share, with its encoded frame. Must not be modified."""
+    """An event that several runs share. Must not be modified; the first of its deltas knows them all."""
 
-    __slots__ = ("chunk",)
+    __slots__ = ("deltas",)
 
     def __init__(self, payload: Json) -> None:
         super().__init__(payload)
-        self.chunk: Chunk | None = None
+        self.deltas: SharedDeltas | None = None
+
+
+class SharedDeltas(list[SharedEvent]):
+    """All deltas of one output that several runs share, and their frames once a run without event ids had them."""
+
+    def __init__(self, deltas: Iterable[SharedEvent]) -> None:
+        super().__init__(deltas)
+        self.chunks: list[Chunk] = []
+        if self:
+            self[0].deltas = self
+
+    @classmethod
+    def at(cls, events: list[Json], index: int) -> SharedDeltas | None:
+        """The deltas that stand whole and in order at this place among events, if their first is there."""
+        first = events[index]
+        deltas = first.deltas if type(first) is SharedEvent else None
+        return deltas if deltas is not None and events[index : index + len(deltas)] == deltas else None
 
 
 class EventWriter:
@@ -50,7 +67,7 @@ class EventWriter:
 
     def __init__(self, contract: Contract) -> None:
         self._contract = contract
-        self._told: dict[tuple[int, int], tuple[Script, Json, list[SharedEvent]]] = {}
+        self._told: dict[tuple[int, int], tuple[Script, Json, SharedDeltas]] = {}
 
     def sequence(self, run: Interaction) -> list[Json]:
         """Return all payloads before the closing one."""
@@ -101,7 +118,7 @@ class EventWriter:
         events.append(self.stop(run, index))
         return events
 
-    def shared_deltas(self, run: Interaction, index: int, step: Json) -> list[SharedEvent]:
+    def shared_deltas(self, run: Interaction, index: int, step: Json) -> SharedDeltas:
         """Return the deltas of an output that the script fixes word for word, built once for all of its runs.
 
         The cache is keyed by the identity of the script, so it keeps the script alive as long as its deltas.
@@ -111,7 +128,8 @@ class EventWriter:
         if kept is None or kept[1] != step:
             if len(self._told) >= KEPT_OUTPUTS:
                 self._told.clear()
-            kept = run.script, step, [SharedEvent(self.delta(index, delta)) for delta in self.deltas(run, step)]
+            made = (SharedEvent(self.delta(index, delta)) for delta in self.deltas(run, step))
+            kept = run.script, step, SharedDeltas(made)
             self._told[key] = kept
         return kept[2]
 
@@ -160,7 +178,7 @@ class EventWriter:
         Fields that no schema lists are in it, too, unless a delta carries the whole step.
         """
         kind = self._steps.steps.get(step["type"])
-        if kind is None or not kind.streamed:
+        if kind is None or not kind.deltas:
             return step  # other types arrive whole (third-party observation)
         shell: Json = {}
         for name, shown in kind.in_start.items():
@@ -168,13 +186,19 @@ class EventWriter:
                 shell[name] = step[name] if shown is Shown.WHOLE else type(step[name])()
             elif name in kind.required and shown is Shown.EMPTY:
                 shell[name] = {}
-        merged = any(delta.grows.how is DeltaEffect.MERGE for delta in self._steps.deltas_of(step["type"]))
-        unknown = {} if merged else {name: step[name] for name in step if name not in kind.fields}
-        return {**shell, **unknown, "type": kind.name}
+        unlisted = step.keys() - kind.fields
+        if unlisted and all(way is not DeltaEffect.MERGE for way in self._ways(step["type"])):
+            shell |= {name: step[name] for name in step if name in unlisted}
+        shell["type"] = kind.name
+        return shell
+
+    def _ways(self, kind: str) -> frozenset[DeltaEffect]:
+        """The ways in which the deltas of a type of step grow it."""
+        return frozenset(delta.grows.how for delta in self._steps.deltas_of(kind))
 
     def deltas(self, run: Interaction, step: Json) -> list[Json]:
         """Return the deltas that complete the shell to the step."""
-        ways = frozenset(delta.grows.how for delta in self._steps.deltas_of(step["type"]))
+        ways = self._ways(step["type"])
         if not ways:
             return []
         write = _WRITERS.get(ways)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 from weakref import proxy
 
-from harness.emulator.run.event_writer import EventWriter, SharedEvent
+from harness.emulator.run.event_writer import EventWriter, SharedDeltas
 from harness.emulator.run.interaction import Interaction
 from harness.wire import Chunk
 
@@ -49,18 +49,19 @@ class Frames:
     def _encode(self, count: int) -> None:
         """Encode events until there are `count` frames."""
         chunks, events, writer = self._chunks, self._run.events, self._writer
-        marked = self._run.event_ids != "none"
-        for index, payload in enumerate(events[len(chunks) : count], len(chunks)):
+        marked, last = self._run.event_ids != "none", min(count, len(events))
+        while len(chunks) < last:
+            index = len(chunks)
+            payload = events[index]
+            if not marked and (deltas := SharedDeltas.at(events, index)) is not None:
+                if not deltas.chunks:  # the first run that needs the frames encodes them
+                    deltas.chunks = [Chunk(writer.frame(delta)) for delta in deltas]
+                self.cursors += [None] * len(deltas)
+                chunks += deltas.chunks
+                continue
             cursor = self._cursor(index, payload) if marked else None
             self.cursors.append(cursor)
-            if cursor is not None:
-                chunks.append(Chunk(writer.frame(writer.with_id(payload, cursor))))
-            elif type(payload) is SharedEvent:
-                if payload.chunk is None:  # the first run that needs the frame encodes it
-                    payload.chunk = Chunk(writer.frame(payload))
-                chunks.append(payload.chunk)
-            else:
-                chunks.append(Chunk(writer.frame(payload)))
+            chunks.append(Chunk(writer.frame(payload if cursor is None else writer.with_id(payload, cursor))))
         if count > len(events):
             chunks.append(Chunk(writer.encode_done()))
 

@@ -33,15 +33,16 @@ class InteractionContext(Protocol):
 class Interaction(ABC):
     """What is seen of one interaction.
 
-    `steps` are its output steps, `shown` is the number of events that have happened, `serial` the store's number.
+    `steps` are its output steps, `service_tier` the tier that served the request, `shown` is the number of events
+    that have happened, `serial` the store's number.
     """
 
     __slots__ = (
         "__weakref__",
         "_goal", "_lag", "_old_status", "_usage", "_world", "agent", "background", "bodies", "body", "checkpoints",
         "context", "created", "environment_id", "errors", "given", "id", "model", "number", "platform", "profile",
-        "project", "rest", "script", "serial", "settled", "shown", "size", "steps", "stored", "token", "updated",
-        "waiting",
+        "project", "rest", "script", "serial", "service_tier", "settled", "shown", "size", "steps", "stored",
+        "token", "updated", "waiting",
     )  # fmt: skip
 
     def __init__(
@@ -63,6 +64,7 @@ class Interaction(ABC):
         self.model, self.agent = order.model, order.agent
         self.background, self.stored = order.background, order.store
         self.body, self.given = order.body, order.given
+        self.service_tier: str = order.body.get("service_tier") or "standard"
         self.platform, self.profile = order.platform, order.profile
         self.environment_id = script.environment_id or order.environment_id
         self.steps = reply.steps
@@ -148,11 +150,6 @@ class Interaction(ABC):
     def concluded(self) -> bool:
         """Whether it has settled and polls may see it."""
         return self.settled and (not self._lag or self._old_status == self._goal)
-
-    @property
-    def service_tier(self) -> str:
-        """The tier that served the request."""
-        return self.body.get("service_tier") or "standard"
 
     @property
     def usage(self) -> Json:

@@ -70,7 +70,7 @@ class Bodies:
 
     def steps(self, run: Run, *, timeline: bool) -> list[Json]:
         """Return the finished output steps, with the input before them if the whole timeline is asked for."""
-        done = run.finished_steps()
+        done = run.steps if run.settled else run.finished_steps()
         if not timeline:
             return done
         made = [{"type": "provision_sandbox"}] if run.platform.provisions and run.environment_id else []

@@ -8,10 +8,11 @@ purpose.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from harness.contract.tables.stream_order import COMPLETED, CREATED, DELTA, START, STOP, Row, State
+from harness.emulator.run.event_writer import SharedDeltas
 from harness.outcome import HarnessFault
 
 Json = dict[str, Any]
@@ -30,9 +31,12 @@ class OrderWatch:
         decided = [guard for guard in row.guards if guard in _GUARDS]
         self._deltas_stay = row.next is State.IN_STEP and not row.breaks and decided == ["delta-index"]
 
-    def see(self, events: Iterable[Json]) -> None:
+    def see(self, events: list[Json]) -> None:
         """Advance by these events. Raises HarnessFault for one that may not come now."""
-        for event in events:
+        at = 0
+        while at < len(events):
+            event = events[at]
+            at += 1
             kind = event["event_type"]
             # Hot: nearly all events are deltas of the open step, which by the table change nothing.
             if (
@@ -41,6 +45,8 @@ class OrderWatch:
                 and self._deltas_stay
                 and event["index"] == self._open
             ):
+                if (deltas := SharedDeltas.at(events, at - 1)) is not None:  # all are of one step
+                    at += len(deltas) - 1
                 continue
             self._advance(kind, event)
 

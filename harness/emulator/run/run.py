@@ -42,7 +42,7 @@ class RunContext(InteractionContext, Protocol):
         """Return a watch over the events of a run, if they are to be watched."""
 
     def note_settled(self, run: Run) -> None:
-        """Note that a run has just come to its end."""
+        """Note that a background run has just come to its end."""
 
 
 class Run(Interaction):
@@ -63,10 +63,6 @@ class Run(Interaction):
         self._order: OrderWatch | None = None
         self._frames: Frames | None = None
         self.interruption: int | None = None
-        self._start()
-
-    def _start(self) -> None:
-        script, world = self.script, self._world
         self._queue = script.queued
         self._polls = world.settings.ticks if script.ticks is None else script.ticks
         self._hold = script.held_after if script.hold else None
@@ -217,7 +213,8 @@ class Run(Interaction):
         self._usage = None
         if self._events is not None:
             self._close(self._events)
-        self._world.note_settled(self)
+        if self.background:
+            self._world.note_settled(self)
 
     # Events and frames
 

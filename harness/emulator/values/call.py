@@ -13,6 +13,8 @@ import msgspec
 
 from harness.wire import Headers, Request, Response
 
+_decode = msgspec.json.Decoder().decode
+
 ERROR_HEADERS = Headers((("content-type", "application/json; charset=UTF-8"),))
 
 
@@ -102,7 +104,7 @@ def not_found(message: str) -> Refusal:
 def decode_json(data: bytes) -> Any:
     """Decode a JSON body. Raises Refusal 400 (errors page: invalid_request)."""
     try:
-        return msgspec.json.decode(data)
+        return _decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError) as fault:
         raise invalid(f"The body is not valid JSON: {fault}.") from None
     except RecursionError:

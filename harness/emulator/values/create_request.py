@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from harness.contract.data.output import count_transcript
-from harness.contract.models.profiles import ModelProfile, find_profile
+from harness.contract.models.profiles import ModelProfile
 from harness.emulator.values.platform import GEMINI, Platform
 from harness.emulator.values.sample_budget import SampleBudget
 
@@ -35,9 +35,9 @@ class CreateRequest:
     """`given` is the input as steps, `text` the text in it; `agent` is also set if `model` held its name.
 
     `documents` are the titles of what its `file_search` finds, `platform` is the surface that the call came to,
-    `budget` what all samples for this create may cost together, `size` how much memory the request takes,
-    `rest` the steps that are left of the answer whose checkpoint it continues, `answered_by` the model that
-    answers instead of one that is retired.
+    `profile` the table of the model or agent that answers, `size` how much memory the request takes,
+    `rest` the steps that are left of the answer whose checkpoint it continues, `spent` the `budget` once one was
+    needed.
     """
 
     body: dict[str, Any]
@@ -49,19 +49,21 @@ class CreateRequest:
     stream: bool
     store: bool
     background: bool
+    profile: ModelProfile
     previous: ParentRun | None = None
     environment_id: str | None = None
     documents: list[str] | None = None
     platform: Platform = GEMINI
-    budget: SampleBudget = field(default_factory=SampleBudget)
     size: int = 0
     rest: list[dict[str, Any]] = field(default_factory=list)
-    answered_by: str = ""
+    spent: SampleBudget | None = None
 
     @property
-    def profile(self) -> ModelProfile:
-        """The table of the model or agent that answers."""
-        return find_profile(self.answered_by or self.model or self.agent or "")
+    def budget(self) -> SampleBudget:
+        """What all samples for this create may cost together."""
+        if self.spent is None:
+            self.spent = SampleBudget()
+        return self.spent
 
     @property
     def is_further(self) -> bool:

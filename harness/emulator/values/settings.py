@@ -38,25 +38,25 @@ class Settings:
     """The settings of one emulator, or of one session of it.
 
     platform         the surface that is imitated where the two differ: `gemini`, `vertex`, or `any`, which takes
-                     what either takes and shows what any document promises (`values/platform.py`)
+                     what either accepts and returns the fields of every document (`values/platform.py`)
     unknown          whether a request may hold what the schemas do not list: `refuse`, as live, or `accept`
     event_ids        which events carry an id; `auto`, as observed: none of a foreground run, and of a background
                      run what the platform does: `some` (every other delta) or `none`; `any`: all. The streaming
-                     guide says that each event has one: `every`, or `all`
+                     guide gives each event one: `every`, or `all`
     resume           where `last_event_id=X` starts: `exclusive` after the event X, `inclusive` with it, `start`
                      at the first event, as a gateway does that drops the parameter
     keys             key → project; None accepts any non-empty key, for the project `default`
     require_key      whether a call without a key is refused
     models           `known` refuses names that belong to no family of models (404), and what a model does not take
                      (`harness explain model`); `any` accepts all
-    lifecycle        the day, such as `2026-12-01`, on which the lives of models are played: for one that was
+    lifecycle        the day, such as `2026-12-01`, of the lifecycle of models: for one that was
                      retired by then its successor answers; without a successor it is refused. None: no model is
                      ever retired
     files            `known` refuses creates that name a file or a file search store that is not there, `any` takes
                      them
     processing       seconds of the clock during which an uploaded video, or a document in a store, is not ready
     ticks            number of polls that show a background run in progress before it settles
-    lasts            seconds of the clock that every background run takes, unless its script says so; None: they
+    lasts            seconds of the clock that a background run takes, unless its script has its own; None: they
                      settle after some polls
     chunking         `event` one chunk per event, `ready` all that is ready in one chunk, or a chunk size in bytes
     stream_refusals  how a streaming create is refused: `http` an HTTP error, `event` a stream with one error event

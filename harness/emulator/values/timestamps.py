@@ -6,7 +6,6 @@ Layer 2. Knows the calendar; must not ask the operating system for the time.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from email.utils import formatdate
 
 from harness.wire import Clock
 
@@ -17,14 +16,12 @@ DAY_ONE = datetime(2026, 6, 9, tzinfo=UTC)
 class Timestamps:
     """Gives the current time as text; caches the text of the current second, which every create needs."""
 
-    __slots__ = ("_clock", "_date", "_dated", "_second", "_text", "offset", "start")
+    __slots__ = ("_clock", "_second", "_text", "offset", "start")
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._second = -1
         self._text = ""
-        self._dated = -1
-        self._date = ""
         self.start = self.offset = DAY_ONE.timestamp()
         """Added to the clock, whose seconds start anywhere: `start` for fields, `offset` for signatures."""
 
@@ -43,11 +40,3 @@ class Timestamps:
             self._second = second
             self._text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         return self._text
-
-    def http_date(self) -> str:
-        """Return the time as the header `Date` has it."""
-        second = int(self.start + self._clock.now)
-        if second != self._dated:
-            self._dated = second
-            self._date = formatdate(second, usegmt=True)
-        return self._date

@@ -45,7 +45,7 @@ def count(text: str) -> int:
 
 def count_thought(generation: Mapping[str, Any] | None, profile: ModelProfile) -> int:
     """Return the tokens of a thought: none at the level `minimal`, as one witness saw it live."""
-    level = (generation or {}).get("thinking_level") or profile.value("default_level")
+    level = (generation and generation.get("thinking_level")) or profile.default_level
     return 0 if level == "minimal" else THOUGHT_TOKENS
 
 
@@ -83,11 +83,6 @@ def _count_queries(step: Json, tool: str, queries: dict[str, int]) -> None:
         queries[tool] = queries.get(tool, 0) + (len(asked) if isinstance(asked, list) else 1)
 
 
-def is_server_tool(kind: str) -> bool:
-    """Whether steps of this type belong to a tool that the service executes itself."""
-    return kind.endswith(("_call", "_result")) and not kind.startswith("function_")
-
-
 class Meter:
     """Computes the usage of a run; mutants override single methods."""
 
@@ -123,7 +118,8 @@ class Meter:
             elif kind in self._grounding and COSTS_TOOLS not in fields:
                 _count_queries(step, self._grounding[kind], queries)
             else:
-                _count_step(step, kind, used if is_server_tool(kind) else made)
+                of_server = kind.endswith(("_call", "_result")) and not kind.startswith("function_")
+                _count_step(step, kind, used if of_server else made)
         usage = self.assemble(own, made, thoughts, sum(used.values()))
         if queries and COUNTS_TOOLS in fields:
             searched = COUNTS_QUERIES in fields
@@ -161,21 +157,23 @@ def count_invocations(usage: Json, fields: Collection[str]) -> Json:
 
     The prompt is the input and what a run adds to it (21 with one text, in recordings); one invocation is assumed.
     """
+    # Hot, and therefore without comprehensions: before Python 3.12 each is a call.
+    counts: Json = {}
     prompt = int(usage["total_input_tokens"]) + _FRAME
-    parts = {
-        "prompt_tokens_details": prompt,
-        "candidates_tokens_details": usage["total_output_tokens"],
-        "thoughts_tokens_details": usage["total_thought_tokens"],
-    }
-    details = {}
-    for name, tokens in parts.items():
-        if tokens:
-            details[name] = [{"modality": "text", "tokens": tokens}]
-    counts: Json = {"raw_prompt_token": prompt, "model_invocation_token_counts": [details]}
-    seen = {entry["modality"] for entry in usage["input_tokens_by_modality"]}
-    if COUNTS_TOOLS in usage or "video" in seen:
-        counts["non_grounding_model_invocation_token_counts"] = [details]
-    return {name: value for name, value in counts.items() if name in fields}
+    if "raw_prompt_token" in fields:
+        counts["raw_prompt_token"] = prompt
+    details = {"prompt_tokens_details": [{"modality": "text", "tokens": prompt}]}
+    if made := usage["total_output_tokens"]:
+        details["candidates_tokens_details"] = [{"modality": "text", "tokens": made}]
+    if thoughts := usage["total_thought_tokens"]:
+        details["thoughts_tokens_details"] = [{"modality": "text", "tokens": thoughts}]
+    if "model_invocation_token_counts" in fields:
+        counts["model_invocation_token_counts"] = [details]
+    if "non_grounding_model_invocation_token_counts" in fields:
+        given = usage["input_tokens_by_modality"]
+        if COUNTS_TOOLS in usage or any(entry["modality"] == "video" for entry in given):
+            counts["non_grounding_model_invocation_token_counts"] = [details]
+    return counts
 
 
 def _to_list(counts: dict[str, int]) -> list[Json]:

@@ -108,7 +108,7 @@ def _open_redis(url: str) -> Any:
     try:
         client.ping()
     except redis.exceptions.RedisError as wrong:
-        raise UsageFault(f"--database {url!r}: no Redis answers there ({wrong})") from None
+        raise UsageFault(f"--database {url!r}: no Redis server responds ({wrong})") from None
     return RedisExampleDatabase(client)
 
 
@@ -118,7 +118,7 @@ def _open_redis(url: str) -> Any:
 SEEDS = 1_000_000
 """The distance between the seeds of two shards: more than one search ever uses."""
 
-ELSEWHERE = "nothing of this engine is in this part"
+ELSEWHERE = "this part contains no work of this engine"
 
 _COMBINED: Mapping[str, Callable[[int, int], int]] = {"depth": min, "kinds of operation": max}
 """The counts of engines that do not add up."""

@@ -160,11 +160,11 @@ def every(
     """
     if not place.resolved.throwaway:
         raise UsageFault(
-            "--exhaustive needs a service in this process, such as `emulator`: a URL cannot be rewound"
+            "--exhaustive needs a service in this process, such as `emulator`: a remote server cannot be reset"
         )
     reading = place.model.state
     if reading is None:
-        return EngineRun(engine=ENGINE, seconds=0.0, vacuous=("states of this API cannot be compared",))
+        return EngineRun(engine=ENGINE, seconds=0.0, vacuous=("the states of this API cannot be compared",))
     search = _Search(place, reading, Timer(seconds))
     reached = 0
     try:
@@ -178,7 +178,7 @@ def every(
             reached += 1
     except KeyboardInterrupt:
         search.timer.stop()
-    why = "it was interrupted" if search.timer.stopped else "time was up"
+    why = "it was interrupted" if search.timer.stopped else "the time limit was reached"
     notes = () if reached == depth else (f"{why}: depth {reached} of {depth} is complete",)
     return EngineRun(
         engine=ENGINE,
@@ -190,7 +190,7 @@ def every(
             "plays": search.plays,
         },
         failures=tuple(bug.failure(ENGINE, search.sightings[key]) for key, bug in search.bugs.items()),
-        vacuous=() if search.plays else ("nothing was played",),
+        vacuous=() if search.plays else ("nothing was run",),
         notes=notes,
         answers=search.answers,
         stopped=search.timer.stopped,

@@ -23,7 +23,7 @@ from harness.wire.message import BUSY
 # The names of the kinds are printed.
 
 
-ACCEPTED, REFUSED, LATER, FAILED, UNANSWERED = "accepted", "refused", "told to come later", "failed", "unanswered"
+ACCEPTED, REFUSED, LATER, FAILED, UNANSWERED = "accepted", "refused", "rejected for now", "failed", "unanswered"
 
 
 class AnswerCounts:

@@ -68,21 +68,21 @@ class Store:
                 record = json.loads(read_file(path))
                 found = list(_play_again(place, record))
             except TimeUp:
-                notes.append("time was up before all of them were played")
+                notes.append("the time limit was reached before all of them were run")
                 break
             except KeyboardInterrupt:
                 place.timer.stop()
-                notes.append("the search was interrupted before all of them were played")
+                notes.append("the search was interrupted before all of them were run")
                 break
             except (ValueError, KeyError, TypeError) as wrong:
-                notes.append(f"{path.name} is no stored failure ({wrong}): remove it")
+                notes.append(f"{path.name} is not a stored failure ({wrong}): remove it")
                 continue
             played += 1
             key = self._mask.text(record["key"])
             kept = next((failure for failure in found if self._mask.text(failure.key) == key), None)
             if kept is None:
                 path.unlink()
-                notes.append(f"{record['key']} does not fail any more: {path.name} was removed")
+                notes.append(f"{record['key']} no longer fails: {path.name} was removed")
             else:
                 failures.append(kept)
         counts = {"played": played, "still failing": len(failures)}

@@ -159,7 +159,7 @@ class SharedHistories:
 HISTORY, LAWS = "history", "laws"
 
 LEAST_ACCEPTED = 0.2
-"""If a smaller share of the requests that were not wrong on purpose succeeded, the search proves nothing."""
+"""If a smaller share of the valid requests succeeded, the search proves nothing."""
 
 RESERVED = 0.3
 """The share of a limited time that is kept for shrinking, once something was found."""
@@ -313,14 +313,14 @@ def _counts(tally: Tally) -> dict[str, int]:
 
 def _list_suspicions(failures: Iterable[Failure]) -> Iterator[str]:
     if any(failure.is_suspicion for failure in failures):
-        yield "a call seemed to hang, and there was no time to wait for it again"
+        yield "a request seemed to hang, and no time was left for a second attempt"
 
 
 def _list_vacuity(engine: str, place: SearchTarget, tally: Tally) -> Iterator[str]:
     """Reasons why the search proves nothing; none if it does."""
     if engine == LAWS and not tally.played:
         if place.timer.left <= 0:
-            yield "time was up before a law was played: give the search more with --time"
+            yield "the time limit was reached before a law was run: give the search more time with --time"
             return
         yield "the target does not stream, so no law applies: leave the engine out with -e history,schema"
         return
@@ -329,15 +329,15 @@ def _list_vacuity(engine: str, place: SearchTarget, tally: Tally) -> Iterator[st
         yield "no request was sent"
         return
     meant = requests - tally.wrong
-    busy = f" ({totals[LATER]} were told to come back later)" if totals[LATER] else ""
+    busy = f" ({totals[LATER]} were rejected for now)" if totals[LATER] else ""
     if place.model.create in tally.answers.never_accepted:
         yield f"no create succeeded{busy}"
     elif totals[ACCEPTED] < LEAST_ACCEPTED * meant or 2 * totals[LATER] > requests:
-        yield f"only {totals[ACCEPTED]} of {meant} requests that were not wrong on purpose succeeded{busy}"
+        yield f"only {totals[ACCEPTED]} of {meant} valid requests succeeded{busy}"
     if engine == HISTORY and tally.histories >= _ENOUGH:
         missing = _list_never_played(place, tally)
         if missing:
-            yield f"never played: {', '.join(missing)}"
+            yield f"never run: {', '.join(missing)}"
 
 
 def _list_never_played(place: SearchTarget, tally: Tally) -> list[str]:

@@ -18,15 +18,15 @@ RULES: tuple[Rule, ...] = (
     Rule(
         id=ANSWERED,
         level=Level.MUST,
-        statement="Each request is answered, and each answer comes to an end.",
-        breaks="A client waits until its own timeout, and cannot tell a slow service from a dead one.",
+        statement="The server responds to each request, and each response ends.",
+        breaks="A client waits until its own timeout, and cannot distinguish a slow service from a stopped one.",
         source=Source(Basis.GENERIC, "RFC 9110", "3.4 Messages"),
     ),
     Rule(
         id=NO_CRASH,
         level=Level.MUST,
-        statement="No request makes the service itself fail (a 5xx other than 501, 503 and 504).",
-        breaks="A request that only this client sends brings down what others use, and retrying makes it worse.",
+        statement="No request causes a server error (a 5xx other than 501, 503 and 504).",
+        breaks="A request of one client can stop the service for others, and retries make it worse.",
         source=Source(Basis.GENERIC, "RFC 9110", "15.6 Server Error 5xx"),
     ),
 )
@@ -34,8 +34,8 @@ RULES: tuple[Rule, ...] = (
 SEARCHED = Rule(
     id="fuzz.searched",
     level=Level.MUST,
-    statement="An engine plays enough to prove something.",
-    breaks="A search of refusals alone looks like a search without findings.",
+    statement="An engine sends enough requests to prove something.",
+    breaks="A search with only rejected requests looks like a search without findings.",
     source=Source(Basis.GENERIC, "Fuzzing", "Vacuity"),
 )
 """What a run says of each of its engines; no finding is about it."""

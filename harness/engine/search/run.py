@@ -201,7 +201,7 @@ def _run_whole_engine(
     engine: str, place: SearchTarget, options: FuzzOptions, seconds: float | None, known: frozenset[str]
 ) -> EngineRun:
     if seconds is not None and seconds <= 0:
-        return EngineRun(engine=engine, seconds=0.0, vacuous=("time was up before it began",))
+        return EngineRun(engine=engine, seconds=0.0, vacuous=("the time limit was reached before it began",))
     shard, budget = options.shard, options.budget.with_limits(None, seconds)
     budget = budget if shard is None else split_budget(budget, shard)
     seed = seed_of(options.seed, shard)
@@ -258,7 +258,7 @@ def _probe(driver: Driver, resolved: ResolvedTarget, options: FuzzOptions, timer
         bounded = GovernedDriver(driver, [Deadline(timer, resolved.target.wait)], owned=False)
         found = probe(resolved.api, bounded, resolved.target, options.said, resolved.api.load_search().needed)
     except TimeUp:
-        raise TargetFault(f"the target did not answer the first questions within {options.seconds:g} s") from None
+        raise TargetFault(f"the target did not respond to the first probes within {options.seconds:g} s") from None
     return resolved.able(found.capabilities, found.says)
 
 

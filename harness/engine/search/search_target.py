@@ -40,12 +40,12 @@ def judge_exchange(exchange: Exchange, key: str, model: SearchModel) -> Iterator
     how = f"{ending.how} {ending.detail}".strip()
     if exchange.status is None:
         late = f" within {exchange.seconds:.1f} s" if exchange.hung else ""
-        yield Finding(ANSWERED, f"no answer came{late}", "a response", how)
+        yield Finding(ANSWERED, f"no response arrived{late}", "a response", how)
         return
     if ending.how in _STUCK or ending.by is By.LIMIT:
-        yield Finding(ANSWERED, "the answer never ended", "an end", how)
+        yield Finding(ANSWERED, "the response did not end", "an end", how)
     if exchange.status >= 500 and exchange.status not in BUSY | {501}:
-        yield Finding(NO_CRASH, "the service failed", "an answer below 500", str(exchange.status))
+        yield Finding(NO_CRASH, "the service failed", "a response below 500", str(exchange.status))
     yield from filter(is_accusation, model.judge_answer(exchange, key))
 
 
@@ -155,7 +155,11 @@ class World:
         self._api.read(exchange, self.target.contract)
         self.leave(exchange, sent or self.begin())
         self.hung |= exchange.hung
-        self._note(judge_exchange(exchange, self.target.key, self._model), exchange.request)
+        found = list(judge_exchange(exchange, self.target.key, self._model))
+        errors = exchange.status is not None and exchange.status >= 400
+        for finding in found:  # one handler answers all errors
+            shared = errors and finding.rule not in (ANSWERED, NO_CRASH)
+            self._note([finding], None if shared else exchange.request)
         return exchange
 
     def leave(self, exchange: Exchange, sent: TrailEntry) -> None:
@@ -171,8 +175,8 @@ class World:
         """Wait before the next request."""
         self.driver.wait(seconds)
 
-    def _note(self, findings: Iterable[Finding], request: Request) -> None:
-        call = self._model.name_call(request)
+    def _note(self, findings: Iterable[Finding], request: Request | None) -> None:
+        call = "" if request is None else self._model.name_call(request)
         self.found += (SeenDefect(finding, call) for finding in findings)
 
     def _pauses(self, within: float) -> Iterator[float]:
@@ -278,7 +282,7 @@ class SearchTarget:
         """Notes for the user on what was left behind."""
         if not self.litter:
             return ()
-        return (f"{len(self.litter)} created and perhaps not deleted, such as {self.litter[0]}",)
+        return (f"{len(self.litter)} created and possibly not deleted, such as {self.litter[0]}",)
 
     def judged(self, defect: SeenDefect) -> bool:
         """Whether a defect counts: its rule has the requested level or a higher one, and nobody excluded it."""

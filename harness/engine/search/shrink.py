@@ -186,7 +186,7 @@ NEAR, FAR = 400, 40
 TRIES = 3
 """How often a failure that does not return at once is tried."""
 
-STOPPED, LATE = "the search was interrupted", "time was up"
+STOPPED, LATE = "the search was interrupted", "the time limit was reached"
 
 
 def minimal(

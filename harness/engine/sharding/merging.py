@@ -48,7 +48,7 @@ def merge_shards(
     missing = [check.id for check in catalogue if check.id not in homes]
     if missing:
         raise UsageFault(
-            f"no report says anything of {', '.join(missing[:3])} ({len(missing)} in all): {DIVIDED_OTHERWISE}"
+            f"no report contains {', '.join(missing[:3])} ({len(missing)} in all): {DIVIDED_OTHERWISE}"
         )
     merge = _Merge(reports, [(check, homes[check.id]) for check in catalogue])
     results = merge.decide_all()
@@ -64,8 +64,8 @@ def _require_one_view(reports: Sequence[CheckShardReport]) -> None:
         differs = [name for name in {**first, **seen} if first.get(name) != seen.get(name)]
         if differs:
             raise UsageFault(
-                f"{reports[0].name!r} and {report.name!r} saw a different target ({', '.join(sorted(differs))}): "
-                "run both shards again, or say what it can do with --capabilities"
+                f"{reports[0].name!r} and {report.name!r} name different targets ({', '.join(sorted(differs))}): "
+                "run both shards again, or declare the capabilities with --capability"
             )
 
 

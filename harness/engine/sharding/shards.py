@@ -138,19 +138,19 @@ def split_plan(plan: RunPlan, shard: Shard, seconds: Mapping[str, float]) -> Run
 
 
 def require_one_run(reports: Sequence[ShardReport], *, same_target: bool = False) -> None:
-    """Raise UsageFault unless these are all shards of one run, each once, and nothing was played twice.
+    """Raise UsageFault unless these are all shards of one run, each once, and nothing was run twice.
 
     `same_target`: the user says that what they judged is the same, whatever its name and URL were.
     """
     if not reports:
-        raise UsageFault("there is no report to merge: name those of all shards")
+        raise UsageFault("no report to merge: name the reports of all shards")
     first = reports[0]
     addresses = ("name", "url") if same_target else ()
     for told, same in (
         ("with another version of harness", lambda one: one.part.version),
         ("of another target", lambda one: sorted((k, v) for k, v in one.target.items() if k not in addresses)),
         ("of another revision of the API", lambda one: one.part.revision),
-        ("with another catalogue of checks", lambda one: one.part.catalogue),
+        ("with another catalog of checks", lambda one: one.part.catalogue),
         ("with another number of shards", lambda one: one.part.shard.of),
         ("of another selection", lambda one: (one.part.selection, one.part.whole)),
         ("with another --strict", lambda one: one.part.strict),
@@ -190,15 +190,13 @@ def _require_each_once(reports: Sequence[ShardReport]) -> None:
             ran[name] = report.name
     lost = [name for name in reports[0].part.whole if name not in ran]
     if lost:
-        raise UsageFault(
-            f"no report says anything of {', '.join(lost[:3])} ({len(lost)} in all): {DIVIDED_OTHERWISE}"
-        )
+        raise UsageFault(f"no report contains {', '.join(lost[:3])} ({len(lost)} in all): {DIVIDED_OTHERWISE}")
 
 
 def require_catalogue(report: ShardReport, catalogue: Iterable[Check]) -> None:
     """Raise UsageFault if a shard ran with other rules than these."""
     if digest_catalogue(catalogue) != report.part.catalogue:
         raise UsageFault(
-            f"{report.name!r} was written with another catalogue of checks: merge with the version that ran "
+            f"{report.name!r} was written with another catalog of checks: merge with the version that ran "
             f"the shards ({report.part.version})"
         )

@@ -89,7 +89,7 @@ class Deadline(DriverPolicy):
     def after(self, attempt: Attempt, exchange: Exchange) -> Exchange:
         """Return the exchange, unless it was our own end of time that cut it off."""
         if exchange.ending.by is By.LIMIT and self._timer.left <= MIN_TIMEOUT:
-            raise TimeUp(f"time was up when {_describe_wait(exchange)}", exchange.seconds, exchange)
+            raise TimeUp(f"the time limit was reached when {_describe_wait(exchange)}", exchange.seconds, exchange)
         return exchange
 
     def bound_wait(self, seconds: float) -> float:
@@ -110,7 +110,7 @@ def _describe_wait(exchange: Exchange) -> str:
     asked = "&".join(f"{name}={value}" for name, value in request.query if name in _TOLD)
     what = f"{what}?{asked}" if asked else what
     if exchange.status is None:
-        return f"{what} had gone unanswered for {seconds}"
+        return f"{what} had no response for {seconds}"
     frames = len(Decoder().feed(exchange.body))
     came = format_count(frames, "event") if frames else format_count(len(exchange.body), "byte")
-    return f"the answer to {what} had not ended for {seconds}: {exchange.status} and {came} came"
+    return f"the response to {what} had not ended after {seconds}: {exchange.status} and {came} came"

@@ -65,7 +65,7 @@ class Outages(DriverPolicy):
             if is_nobody(exchange):
                 self.seen += 1
                 self._note_departure()
-                return exchange.with_excuse(f"nobody listened at the target: {exchange.ending.detail}")
+                return exchange.with_excuse(f"connection refused by the target: {exchange.ending.detail}")
             if is_cut(exchange) and exchange.request is not self._control:
                 self._cut.append(exchange)
             elif exchange.status is not None and exchange.status not in _NOBODY:
@@ -83,10 +83,10 @@ class Outages(DriverPolicy):
             return ""
         self.await_return(driver)
         if lost is None:
-            return "the target was gone for a while"
+            return "the target was down for some time"
         call, ending = f"{lost.request.method} {lost.request.raw_path}", lost.ending
-        what = "not sent" if is_nobody(lost) else "not answered" if lost.status is None else "answered in part"
-        return f"the target was gone: {call} was {what} ({ending.detail or ending.words})"
+        what = "not sent" if is_nobody(lost) else "no response" if lost.status is None else "truncated"
+        return f"the target stopped responding: {call} was {what} ({ending.detail or ending.words})"
 
     def await_return(self, driver: Driver) -> bool:
         """Whether the target is there; one that is gone is looked for a few times, and then no more."""

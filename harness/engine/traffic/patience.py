@@ -81,7 +81,7 @@ class Patience(DriverPolicy):
         for attempt in attempts:
             call = self._call_of(attempt.request)
             if self.given_up(call):
-                attempt.withheld = f"not sent: {call} hung {MOST} times and was never answered"
+                attempt.withheld = f"not sent: {call} hung {MOST} times without a response"
             else:
                 seconds = self.timeout(call)
                 attempt.timeout = seconds if attempt.timeout is None else min(seconds, attempt.timeout)
@@ -91,7 +91,11 @@ class Patience(DriverPolicy):
         """Learn from an exchange; excuse one that hung after less time than a first one gets."""
         call = self._call_of(exchange.request)
         hurried = self.note(call, exchange.seconds, hung=exchange.hung)
-        return exchange.with_excuse("such a call had hung before, so it got less time") if hurried else exchange
+        return (
+            exchange.with_excuse("an earlier request of this kind hung, so it had less time")
+            if hurried
+            else exchange
+        )
 
     def note(self, call: str, seconds: float, *, hung: bool) -> bool:
         """Learn how long an answer took, or that it hung; return whether it got too little time to say so."""

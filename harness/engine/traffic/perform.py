@@ -116,7 +116,7 @@ def drive(steps: Part[T], hand: ActionRunner) -> T:
             answer = hand.perform(action)
     finally:
         steps.close()
-    raise HarnessFault(f"an exercise asked for more than {MAX_ACTIONS} actions: it never ends")
+    raise HarnessFault(f"an exercise requested more than {MAX_ACTIONS} actions")
 
 
 class ActionRunner:
@@ -170,7 +170,7 @@ class ActionRunner:
         """Raise Unmet if our own haste cut an answer short: then nothing may be held against the target."""
         for exchange in exchanges:
             if exchange.excuse:
-                raise Unmet(f"{self._api.format_request(exchange)} had no answer: {exchange.excuse}")
+                raise Unmet(f"{self._api.format_request(exchange)} had no response: {exchange.excuse}")
 
     def _perform(self, action: Action) -> Any:
         match action:
@@ -208,7 +208,7 @@ class ActionRunner:
                     return self._finish(stream, stream.finish())
             case Close(stream):
                 return self._finish(stream, stream.close())
-        raise HarnessFault(f"an exercise yielded {action!r}, which is no action")
+        raise HarnessFault(f"an exercise yielded {action!r}, which is not an action")
 
     def _collect(self, action: Collect) -> list[Arrival]:
         """Wait for deliveries. They are evidence like any exchange, but nothing in them was created by us."""

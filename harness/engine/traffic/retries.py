@@ -122,7 +122,7 @@ def missing_answer(exchange: Exchange) -> str:
         return ""
     status, ending = exchange.status, exchange.ending
     if ending.by is not By.CLIENT and not exchange.complete:
-        return "no answer" if status is None else "an answer cut short"
+        return "no response" if status is None else "a truncated response"
     if status == _LIMITED or (status is not None and status >= 500 and status != _NOT_IMPLEMENTED):
         return str(status)
     return ""
@@ -147,4 +147,4 @@ def format_refusal(exchange: Exchange) -> str:
     """A refusal in a few words: the request, and the status and code of the answer."""
     code = error_code(exchange)
     answer = f"{exchange.status} ({code})" if code else f"{exchange.status}"
-    return f"{exchange.request.method} {exchange.request.raw_path} was answered {answer}"
+    return f"{exchange.request.method} {exchange.request.raw_path} returned {answer}"

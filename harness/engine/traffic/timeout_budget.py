@@ -104,7 +104,7 @@ class TimeoutBudget(DriverPolicy):
             longest = max(alike.length, self._any.length)
             if (alike.length if request.method == "DELETE" else longest) >= MAX_CUT:
                 self.losses = replace(self.losses, unsent=self.losses.unsent + 1)
-                attempt.withheld = f"not sent: {MAX_CUT} answers in a row had not ended in time"
+                attempt.withheld = f"not sent: {MAX_CUT} responses in a row did not end in time"
                 return
             shortened = longest >= FULL_TIMEOUTS and (timeout is None or timeout > self._less)
             less = shortened and not attempt.parallel
@@ -125,7 +125,7 @@ class TimeoutBudget(DriverPolicy):
 
     def _add(self, exchange: Exchange, *, less: bool) -> Exchange:
         if less and exchange.ending.how is How.TIMEOUT:
-            why = f"after {FULL_TIMEOUTS} in a row that did not end it got only {self._less:g} s"
+            why = f"after {FULL_TIMEOUTS} responses in a row that did not end, its limit was {self._less:g} s"
             exchange = exchange.with_excuse(why)
         first = f"{exchange.request.method} {exchange.request.raw_path}, after {exchange.seconds:.1f} s"
         self.losses = replace(

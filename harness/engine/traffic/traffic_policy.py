@@ -48,7 +48,7 @@ class Pacing(DriverPolicy):
 # A budget of requests: counts what is sent, repetitions included, and stops at its limit.
 
 
-BUDGET_SPENT = "the budget of requests is spent: --max-requests allows no more"
+BUDGET_SPENT = "the budget of requests (--max-requests) is used up"
 
 
 class RequestBudget(DriverPolicy):

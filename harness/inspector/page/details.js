@@ -20,6 +20,7 @@ export class Details {
     this.recount = this.redrawRun = null;
     this.abort?.abort();
     this.abort = new AbortController();
+    if (number !== null && number.missing !== undefined) return this.showMissing(seen, number.missing);
     return number === null ? this.showExchange(seen) : this.showEvent(seen, number);
   }
 
@@ -45,7 +46,7 @@ export class Details {
       this.runControls(seen),
       ...seen.findings.map((finding) => this.finding(seen, finding)),
       make("div", { class: "buttons" }, make("span", { class: "quiet" }, "Copy as"),
-        ["curl", "pytest", "scenario"].map((form) => this.copier(seen, form))),
+        ["curl", "fetch", "pytest", "scenario"].map((form) => this.copier(seen, form))),
     ];
     return this.fill(head, `exchanges/${seen.n}`, ({ request, answer }) => [
       make("div", {}, make("h3", {}, "Request"), headers(request.headers)),
@@ -54,6 +55,41 @@ export class Details {
         seen.stream && this.counter(seen, answer.size)),
       answer && answer.body !== null && json(answer.body),
       answer && answer.cut && make("p", { class: "quiet" }, `the beginning of ${bytes(answer.size)}`),
+      answer && this.raw(seen),
+    ]);
+  }
+
+  // The response as it came; asked for when it is opened.
+  raw(seen) {
+    const box = make("details", { class: "raw", ontoggle: async () => {
+      if (!box.open || box.children.length > 1) return;
+      try {
+        const { text, cut } = await ask(`exchanges/${seen.n}/raw`);
+        box.append(make("pre", { tabindex: "0" }, text), cut ? make("p", { class: "quiet" }, "the beginning of it") : "");
+      } catch (problem) {
+        box.append(make("p", { class: "quiet" }, problem instanceof Refused ? problem.message : "The server does not answer."));
+      }
+    } }, make("summary", {}, seen.stream ? "Raw frames" : "Raw response"));
+    return box;
+  }
+
+  // An event that this stream skipped, as another response has it.
+  showMissing(seen, column) {
+    const other = this.model.findElsewhere(seen, column);
+    const head = [
+      make("div", {}, make("h3", { class: "title" }, other ? `${column} ${other.seen.events[other.number].name}` : `Event ${column}`),
+        make("p", { class: "quiet" }, `never came in ${seen.method} ${seen.target}`)),
+      make("div", { class: "buttons" }, make("button", { type: "button", class: "button small", onclick: () => this.actions.pick(seen, null) }, "Request"),
+        other && make("button", { type: "button", class: "button small", onclick: () => this.actions.pick(other.seen, other.number) }, `Where it came: request ${other.seen.n}`)),
+      ...seen.findings.map((finding) => this.finding(seen, finding)),
+      make("dl", {}, make("dt", {}, "arrived"), make("dd", {}, "never"), make("dt", {}, "size"), make("dd", {}, bytes(0))),
+    ];
+    if (!other) {
+      this.box.replaceChildren(...head, make("p", { class: "quiet" }, "No other response has it, so its content is not known."));
+      return null;
+    }
+    return this.fill(head, `exchanges/${other.seen.n}/${other.number}`, ({ text, value }) => [
+      make("div", {}, make("h3", {}, "What should have come"), json(value ?? text)),
     ]);
   }
 
@@ -95,7 +131,7 @@ export class Details {
 
   showEvent(seen, number) {
     const event = seen.events[number];
-    const inWhole = seen.column + number;
+    const inWhole = event.c;
     const before = number ? seen.events[number - 1] : null;
     const step = (by) => make("button", {
       type: "button", class: "button small", disabled: !seen.events[number + by], onclick: () => this.actions.pick(seen, number + by),
@@ -115,6 +151,7 @@ export class Details {
     ];
     return this.fill(head, `exchanges/${seen.n}/${number}`, ({ text, value }) => [
       make("div", {}, make("h3", {}, "Data"), json(value ?? text)),
+      make("details", { class: "raw" }, make("summary", {}, `Raw frame, ${bytes(event.size)}`), make("pre", { tabindex: "0" }, text)),
       make("div", { class: "buttons" },
         this.model.hello.drop && make("button", { type: "button", class: "button small", onclick: () => this.actions.dropAt(inWhole + 1) },
           `Drop the next stream after ${inWhole}`),
@@ -131,7 +168,8 @@ export class Details {
       compared && make("dl", {}, make("dt", {}, "expected"), make("dd", {}, finding.expected || "–"),
         make("dt", {}, "actual"), make("dd", {}, finding.actual || "–")),
       finding.breaks && make("span", { class: "breaks" }, finding.breaks),
-      finding.event !== shown && seen.events[finding.event] && make("button", { type: "button", class: "button small", onclick: () => this.actions.pick(seen, finding.event) }, `Event ${seen.column + finding.event}`),
+      finding.event !== shown && seen.events[finding.event] && make("button", { type: "button", class: "button small", onclick: () => this.actions.pick(seen, finding.event) }, `Event ${seen.events[finding.event].c}`),
+      finding.shown_by && this.model.exchanges.has(finding.shown_by) && make("button", { type: "button", class: "button small", onclick: () => this.actions.pick(this.model.exchanges.get(finding.shown_by), null) }, `Shown by request ${finding.shown_by}`),
       source(finding));
   }
 

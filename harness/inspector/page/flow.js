@@ -1,11 +1,12 @@
-// A stream as a row of cells. A column is a number in the whole stream, so a resume begins under the cut.
+// A stream as a row of cells. A column is a number in the whole stream, so a resume begins under the cut; an event
+// that the stream skipped is a dashed cell in its column, and one that came again stands in a second line.
 import { make } from "./dom.js";
 import { plural, seconds } from "./words.js";
 
 const WIDTHS = [20, 14, 9, 5, 2];
 const LONG_PAUSE = 0.6;
 const MOST_MARKS = 4;
-const RANK = ["done", "delta", "step", "edge", "odd", "error", "bad"];
+const RANK = ["done", "delta", "step", "edge", "odd", "error", "twice", "missing", "bad"];
 const gapOf = (width) => (width < 5 ? 1 : 2);
 
 // The width of a row of cells, the same for all; measured once, because measuring makes the browser lay out the page.
@@ -74,6 +75,9 @@ export class Flow {
     this.cells.replaceChildren();
     this.marks = this.marks.filter((mark) => mark.kind); // pauses are found again
     this.byColumn = new Map();
+    this.gaps = new Map();
+    this.came = new Set();
+    this.next = this.seen.column;
     this.drawn = 0;
     this.waiting = this.cutCell = null;
     for (let column = 0; column < this.columnOf(this.seen.column); column += 1) this.place("had", column, "received before");
@@ -83,7 +87,7 @@ export class Flow {
 
   // An event as it is called: by its number in the whole stream, and its kind.
   nameOf(number) {
-    return `${this.seen.column + number} ${this.seen.events[number].name}`;
+    return `${this.seen.events[number].c} ${this.seen.events[number].name}`;
   }
 
   place(look, column, title) {
@@ -96,18 +100,23 @@ export class Flow {
   // Draws what has come since.
   update(fresh = true) {
     const { seen } = this;
-    this.scale.grow(seen.column + seen.events.length + (seen.ended ? 0 : 1));
     if (!this.byColumn) this.draw();
+    this.scale.grow(this.end() + (seen.ended ? 0 : 1));
     for (; this.drawn < seen.events.length; this.drawn += 1) this.drawEvent(this.drawn, fresh);
     this.waiting?.remove();
     this.waiting = null;
-    const after = this.columnOf(seen.column + seen.events.length);
+    const after = this.columnOf(this.next);
     if (!seen.ended) {
       this.waiting = this.byColumn.has(after) ? null : this.place("next", after, "waiting for the next event");
     } else if (this.isCut() && !this.cutCell) {
       this.cutCell = this.place("cut", this.byColumn.has(after) ? after + 1 : after, seen.ended.words);
     }
     this.element.setAttribute("aria-valuemax", Math.max(0, seen.events.length - 1));
+  }
+
+  // The column after its last event.
+  end() {
+    return this.seen.events.reduce((last, event) => Math.max(last, event.c + 1), this.seen.column);
   }
 
   isCut() {
@@ -117,16 +126,28 @@ export class Flow {
 
   drawEvent(number, fresh) {
     const event = this.seen.events[number];
-    const column = this.columnOf(this.seen.column + number);
-    const look = this.findingAt(number) ? "bad" : event.look;
+    const column = this.columnOf(event.c);
+    const again = this.came.has(event.c) || event.c < this.seen.column;
+    const look = this.findingAt(number) ? "bad" : again ? "twice" : event.look;
+    for (; this.next < event.c; this.next += 1) this.drawGap(this.next);
+    this.next = Math.max(this.next, event.c + 1);
+    this.came.add(event.c);
+    if (this.gaps.has(event.c)) {
+      this.gaps.get(event.c).remove();
+      this.gaps.delete(event.c);
+    }
     const old = this.byColumn.get(column);
-    if (old) {
+    if (again && this.scale.each === 1) {
+      const cell = this.place(look, column, `${this.nameOf(number)}: came again`);
+      if (old) cell.style.gridRow = 2;
+      if (!old) this.byColumn.set(column, { cell, look, first: number, last: number });
+    } else if (old) {
       old.last = number;
       if (RANK.indexOf(look) > RANK.indexOf(old.look)) {
         old.look = look;
         old.cell.className = `cell ${look}`;
       }
-      old.cell.title = `events ${this.seen.column + old.first} to ${this.seen.column + number}`;
+      old.cell.title = `events ${this.seen.events[old.first].c} to ${event.c}`;
     } else {
       const cell = this.place(look, column, this.nameOf(number));
       if (fresh) cell.classList.add("new");
@@ -134,12 +155,21 @@ export class Flow {
     }
     const before = number ? this.seen.events[number - 1] : null;
     if (before && event.at - before.at >= LONG_PAUSE && this.marks.length < MOST_MARKS) {
-      this.mark(this.seen.column + number, `${seconds(event.at - before.at)} s`, "");
+      this.mark(event.c, `${seconds(event.at - before.at)} s`, "");
     }
   }
 
+  // An event that this stream skipped.
+  drawGap(column) {
+    if (this.byColumn.has(this.columnOf(column))) return;
+    const found = this.seen.findings.some((finding) => finding.event !== null && this.seen.events[finding.event]?.c === column + 1);
+    const cell = this.place(found ? "missing bad" : "missing", this.columnOf(column), `${column} never came`);
+    cell.dataset.missing = column;
+    this.gaps.set(column, cell);
+  }
+
   findingAt(number) {
-    return this.seen.findings.find((finding) => finding.event === number);
+    return this.seen.findings.find((finding) => finding.event === number && !(finding.shown_by && this.seen.events[number]?.c > 0 && this.gaps.has(this.seen.events[number].c - 1)));
   }
 
   // Findings and the ending are known only at the end.
@@ -148,12 +178,16 @@ export class Flow {
     this.marks = [];
     if (seen.ended && this.isCut()) {
       const how = seen.ended.complete ? seen.ended.planned.split(",").at(-1) : seen.ended.words;
-      this.marks.push({ column: seen.column + seen.events.length, text: `${how} after ${plural(seen.events.length, "event")}`, kind: "cut" });
+      this.marks.push({ column: this.end(), text: `${how} after ${plural(seen.events.length, "event")}`, kind: "cut" });
     }
     for (const finding of seen.findings.slice(0, MOST_MARKS)) {
-      if (finding.event !== null) this.marks.push({ column: seen.column + finding.event, text: `${seen.column + finding.event} ${finding.rule}`, kind: "bad" });
+      const event = finding.event === null ? null : seen.events[finding.event];
+      if (event) this.marks.push({ column: event.c, text: `${event.c} ${finding.rule}`, kind: "bad" });
+      else if (seen.stream) this.marks.push({ column: seen.column, text: finding.rule, kind: "bad" });
     }
     this.draw();
+    const gaps = [...this.gaps.keys()];
+    if (gaps.length) this.mark(gaps[0], `${gaps.length > 1 ? plural(gaps.length, "event") : gaps[0]} never came`, "bad");
   }
 
   mark(column, text, kind) {
@@ -176,7 +210,7 @@ export class Flow {
     this.chosenCell?.classList.remove("on");
     this.chosenCell = null;
     if (number === null) return;
-    this.chosenCell = this.byColumn?.get(this.columnOf(this.seen.column + number))?.cell || null;
+    this.chosenCell = this.byColumn?.get(this.columnOf(this.seen.events[number].c))?.cell || null;
     this.chosenCell?.classList.add("on");
     this.element.setAttribute("aria-valuenow", number);
     this.element.setAttribute("aria-valuetext", this.nameOf(number));
@@ -186,6 +220,11 @@ export class Flow {
   onClick(event) {
     const cell = event.target.closest(".cell");
     if (!cell) return;
+    if (cell.dataset.missing) {
+      event.stopPropagation();
+      this.pick(this.seen, { missing: Number(cell.dataset.missing) });
+      return;
+    }
     for (const place of this.byColumn.values()) {
       if (place.cell === cell) {
         event.stopPropagation();

@@ -86,6 +86,7 @@ function schedule() {
   requestAnimationFrame(() => {
     drawing = false;
     timeline.refresh();
+    if (find("query").value.trim() || find("kind").value) filter();
     details.recount?.();
     details.redrawRun?.();
     timeline.toEnd();
@@ -117,7 +118,7 @@ function ready() {
   filling = timeline.filling = false;
   timeline.drawAll();
   const old = selected.seen && model.exchanges.get(selected.seen.n);
-  const event = old && selected.event !== null && old.events[selected.event] ? selected.event : null;
+  const event = old && Number.isInteger(selected.event) && old.events[selected.event] ? selected.event : null;
   chains.draw();
   if (old) pick(old, event);
   else pick(timeline.following ? [...model.exchanges.values()].at(-1) || null : null, null);
@@ -170,6 +171,24 @@ function welcome() {
   find("hello-commands").replaceChildren(...commands.map(([title, text]) => make("li", {}, make("h4", {}, title),
     make("div", { class: "code" }, make("button", { type: "button", class: "button small", onclick: (event) => copy(text, event.currentTarget) }, "Copy"), make("pre", {}, text)))));
 }
+
+// The filter
+
+function filter() {
+  const words = find("query").value;
+  const kind = find("kind").value;
+  const shown = timeline.filter(words, kind);
+  find("matches").textContent = words.trim() || kind ? `${shown} shown` : "";
+}
+
+find("filter").oninput = filter;
+find("filter").onsubmit = (event) => event.preventDefault();
+addEventListener("keydown", (event) => {
+  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.("input, textarea, select, dialog")) return;
+  event.preventDefault();
+  show("timeline");
+  find("query").focus();
+});
 
 // The head, and the views of a narrow screen
 

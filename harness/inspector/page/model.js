@@ -61,12 +61,24 @@ export class Model {
     } else if (change.is === "event") {
       seen.events.push(change);
       this.events += 1;
+    } else if (change.is === "columns") {
+      seen.column = change.column;
+      change.columns.forEach((column, number) => { seen.events[number].c = column; });
     } else if (change.is === "end") {
       seen.ended = change;
     } else if (change.is === "findings") {
       this.findings += change.findings.length - seen.findings.length;
       seen.findings = change.findings;
     }
+  }
+
+  // Another response of the same run that has the event which a stream lacks; null if none has.
+  findElsewhere(seen, column) {
+    for (const other of this.exchanges.values()) {
+      const number = other !== seen && seen.run && other.run === seen.run ? other.events.findIndex((event) => event.c === column) : -1;
+      if (number >= 0) return { seen: other, number };
+    }
+    return null;
   }
 
   // The session that a run belongs to, "" for the server's own; its requests say it.

@@ -1,7 +1,7 @@
 // The requests, oldest first. New rows come only at the end, or under the stream that they resume.
 import { find, make } from "./dom.js";
 import { Flow, Scale, setRoom } from "./flow.js";
-import { plural, seconds, shortTarget, spaced } from "./words.js";
+import { bytes, plural, seconds, shortTarget, spaced, took } from "./words.js";
 
 function isOdd(seen) {
   return seen.findings.length > 0 || (seen.ended !== null && !seen.ended.complete);
@@ -32,6 +32,7 @@ export class Timeline {
   clear() {
     this.rows = new Map();
     this.last = null;
+    this.wanted = { words: [], kind: "" };
     this.creates = new Map();
     this.list.replaceChildren();
   }
@@ -134,6 +135,7 @@ export class Timeline {
     }
     if (change.is === "head") this.answered(row);
     else if (change.is === "event") row.stale = true;
+    else if (change.is === "columns") row.flow?.finish();
     else if (change.is === "end" || change.is === "findings") this.ended(row);
   }
 
@@ -172,6 +174,7 @@ export class Timeline {
     if (seen.findings.length) parts.push(make("span", { class: "wrong" }, plural(seen.findings.length, "finding")));
     const count = seen.events.length + (seen.ended?.more || 0);
     if (seen.stream) parts.push(plural(count, "event"));
+    if (seen.ended && seen.status !== null) parts.push(bytes(seen.ended.size), took(seen.ended.seconds));
     if (seen.ended && !seen.stream && !seen.ended.complete) parts.push(seen.ended.words);
     else if (seen.ended && row.flow?.isCut()) parts.push("cut");
     row.end.replaceChildren(...parts.flatMap((part, at) => (at ? [", ", part] : [part])));
@@ -217,7 +220,24 @@ export class Timeline {
     this.chosen = row || null;
     if (!row) return;
     row.element.setAttribute("aria-current", "true");
-    row.flow?.choose(event);
+    row.flow?.choose(Number.isInteger(event) ? event : null);
+  }
+
+  // Shows only the requests that have all words, and are of the kind.
+  filter(words, kind) {
+    this.wanted = { words: words.toLowerCase().split(/\s+/).filter(Boolean), kind };
+    let shown = 0;
+    for (const row of new Set(this.rows.values())) shown += this.apply(row);
+    return shown;
+  }
+
+  apply(row) {
+    const { words, kind } = this.wanted;
+    const { seen } = row;
+    const kinds = { found: seen.findings.length > 0, error: seen.status >= 400 || (seen.ended !== null && !seen.ended.complete), stream: seen.stream };
+    const text = () => `${seen.method} ${seen.target} ${seen.words} ${seen.status} ${seen.run} ${seen.events.map((event) => event.name).join(" ")}`.toLowerCase();
+    row.element.hidden = Boolean(kind && !kinds[kind]) || (words.length > 0 && !words.every((word) => text().includes(word)));
+    return row.element.hidden ? 0 : 1;
   }
 
   reveal(seen) {

@@ -3,6 +3,8 @@ export const plural = (count, noun) => `${count.toLocaleString("en")} ${noun}${c
 
 export const seconds = (value) => (value < 100 ? value.toFixed(1) : Math.round(value).toString());
 
+export const took = (value) => (value < 1 ? `${Math.round(1000 * value)} ms` : `${value.toFixed(1)} s`);
+
 export function bytes(size) {
   if (size < 10_000) return plural(size, "byte");
   return size < 10_000_000 ? `${Math.round(size / 1000).toLocaleString("en")} kB` : `${Math.round(size / 1_000_000)} MB`;

@@ -40,7 +40,7 @@ def assert_conforms(
 ) -> None:
     """Assert that nothing in `value` breaks a rule of at least this `level` (MUST, SHOULD, MAY).
 
-    `background=True` says that a stream belongs to a background run, whose deltas should carry cursors. `revision`
+    `background=True` marks the stream of a background run, whose deltas should have cursors. `revision`
     is the one of the API that the value must keep to, or the path of its folder.
     """
     __tracebackhide__ = True
@@ -83,7 +83,7 @@ def _judge_response(response: Any, background: bool, contract: Contract) -> list
     read_body = loads(data)
     if read_body.value is None and read_body.fault:
         shown = data[:80].decode("utf-8", "replace")
-        return [Finding("err.shape" if refused else "create.schema", "the body is no JSON", "JSON", shown)]
+        return [Finding("err.shape" if refused else "create.schema", "the body is not JSON", "JSON", shown)]
     return (
         judge_error(read_body.value, response.status_code)
         if refused

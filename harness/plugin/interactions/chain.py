@@ -26,7 +26,7 @@ AGENT = "antigravity-preview-09-2026"
 
 @dataclass(slots=True)
 class ChainTurn:
-    """One turn: what was sent, what was answered, and the turn that it follows."""
+    """One turn: its request, its response, and the turn that it follows."""
 
     id: str
     input: str
@@ -48,7 +48,7 @@ class ChainTurn:
 
     @property
     def history(self) -> list[str]:
-        """Everything said so far, inputs and outputs alternating."""
+        """The conversation so far, inputs and outputs alternating."""
         before = self.parent.history if self.parent is not None else []
         return [*before, self.input, self.text]
 
@@ -85,7 +85,7 @@ class Chain:
         running: bool = False,
         deleted: bool = False,
     ) -> ChainTurn:
-        """Add one turn, answered with `text`.
+        """Add one turn with the response `text`.
 
         `after` is the turn to follow, by default the last; `agent` uses an agent with an environment;
         `function_call` ends the turn with a function call that needs a result; `running` leaves the turn in
@@ -227,7 +227,7 @@ def _not_replayed(step: Any, sent: Sequence[Mapping[str, Any]]) -> str:
     wanted = plain(step)
     same = [item for item in sent if item.get("type") == wanted.get("type")]
     if not same:
-        return f"left out a {wanted.get('type')} step: everything that was answered has to be sent back"
+        return f"left out a {wanted.get('type')} step: send back every step of the response"
     signature = wanted.get("signature")
     if signature and all(item.get("signature") != signature for item in same):
         return f"forgot the signature of a {wanted.get('type')} step: without it the turn is refused"

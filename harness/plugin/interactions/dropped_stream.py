@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.benches.client import cases
-from harness.benches.client.cases import Case, StreamSource, events_in, whole_stream
+from harness.benches.client.cases import Case, StreamSource, whole_stream
 from harness.benches.client.judgement.attempt import ClientAttempt
 from harness.contract import Contract
 from harness.faults import Cut, Fault, Spot, Status, parse
@@ -25,6 +25,7 @@ from harness.outcome.words import format_count
 from harness.plugin.interactions.emulator import CheckedResult, InteractionsEmulator
 from harness.plugin.virtual_time import Sleeps
 from harness.wire import Decoder
+from harness.wire.sse import events_in
 
 MOST_REQUESTS = 60
 """Maximum requests for one dropped stream; a client that resumes sensibly needs three."""
@@ -276,7 +277,7 @@ class DroppedStream(CheckedResult):
         return "\n".join(lines)
 
     def format_context(self) -> str:
-        """What helps if the test fails at this cut, unless one of our assertions has already said it."""
+        """The context of a failure at this cut, unless an assertion of the fixture already contains it."""
         unsaid = self._drop is not None and not self._judged
         cut_at = [f"dropped at {self.case}", self._describe_circumstances()] if unsaid else []
         return "\n".join([*cut_at, *self.emulator.story.refusals()])

@@ -23,7 +23,7 @@ from harness.outcome import UsageFault
 from harness.outcome.words import format_count, shorten
 from harness.plugin.environment_variables import PLACEHOLDER_KEY, EnvironmentVariables
 from harness.plugin.interactions.clients import AsyncClientContext, async_client, client
-from harness.plugin.observed_service import ALLOWED, ObservedService
+from harness.plugin.observed_service import ObservedService
 from harness.plugin.service_clocks import moved_by_sleeps
 from harness.plugin.session_server import SessionServer
 from harness.wire import Headers, LogicalClock, Request
@@ -168,7 +168,7 @@ class InteractionsEmulator(ObservedService):
         yield from dict.fromkeys(self._mishaps)
         if unused := [one for one in self._answers if self.assert_all_used and not one[0].taken]:
             creates = sum(call.startswith("create") for call in self.list_requests().calls)
-            came = f"{format_count(creates, 'create')} came, and none took it. {ALLOWED}"
+            came = f"{format_count(creates, 'create')} came, and none took it. {self.allowed}"
             yield from (f"{_describe(answer)}{origin} was never used: {came}" for answer, origin in unused)
 
     def explain_waiting(self) -> str:
@@ -371,8 +371,8 @@ def read_recorded(path: Path, contract: Contract) -> Json:
 
     Raises UsageFault if no interaction in it has ended.
     """
-    from harness.benches.client.cases import events_in
     from harness.cassette import load  # reads YAML, which most tests do not need
+    from harness.wire.sse import events_in
 
     for recording in load(path).recordings:
         body = recording.decode().body

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from harness.plugin.interactions.stashes import CASSETTE, PROMISES, SERVICES, SHARED, TOLD, find_session
+from harness.plugin.interactions.stashes import (
+    CASSETTE,
+    DRAWN,
+    PROMISES,
+    SERVICES,
+    SHARED,
+    TOLD,
+    find_session,
+)
 
 if TYPE_CHECKING:
     from harness.plugin.cassette_fixture import CassetteFixture
@@ -20,8 +28,10 @@ if TYPE_CHECKING:
     from harness.plugin.interactions.emulator import InteractionsEmulator
     from harness.plugin.interactions.incidents import PlayedIncident
     from harness.plugin.interactions.lifecycle import Lifecycle
+    from harness.plugin.interactions.torture import Torture
     from harness.plugin.interactions.webhooks import WebhooksFixture
     from harness.plugin.observed_service import ObservedService
+    from harness.plugin.schedule import TaskSchedule
     from harness.plugin.virtual_time import Sleeps
 
 
@@ -111,6 +121,19 @@ def interactions_no_sleep() -> Iterator[Sleeps]:
 
 
 @pytest.fixture
+def interactions_schedule(request: pytest.FixtureRequest, interactions_no_sleep: Sleeps) -> Iterator[TaskSchedule]:
+    """Draws the order in which tasks go on, by the seed of the test; sleeps are skipped."""
+    from harness.plugin.interactions.parametrize import parameter_of
+    from harness.plugin.schedule import TaskSchedule
+
+    schedule = TaskSchedule(parameter_of(request).number, request.node.nodeid)
+    request.node.stash[DRAWN] = schedule.format_context
+    request.node.stash.setdefault(SERVICES, []).append(schedule)
+    with schedule.draw():
+        yield schedule
+
+
+@pytest.fixture
 def interactions_incident(
     request: pytest.FixtureRequest, interactions_emulator: InteractionsEmulator
 ) -> PlayedIncident:
@@ -166,6 +189,17 @@ def interactions_dropped_stream(
     request.node.stash[TOLD] = stream.format_context
     request.node.stash.setdefault(PROMISES, {})["interactions_dropped_stream"] = stream
     return stream
+
+
+@pytest.fixture
+def interactions_torture(request: pytest.FixtureRequest, interactions_emulator: InteractionsEmulator) -> Torture:
+    """Puts a function through every class of fault."""
+    from harness.plugin.interactions.torture import Torture
+
+    torture = Torture(interactions_emulator)
+    request.node.stash.setdefault(PROMISES, {})["interactions_torture"] = torture
+    del request.node.stash[TOLD]  # its message has what went over the wire, case by case
+    return torture
 
 
 @pytest.fixture

@@ -84,7 +84,7 @@ class Lifecycle(CheckedResult):
     def assert_outcome(self, result: Any, *, raised: Reports | Mapping[str, Reports] | None = None) -> None:
         """Assert that the code under test ended correctly, given its status, interaction, text or exception.
 
-        `raised` says by which exception the application reports that an interaction did not complete: a class,
+        `raised` is the exception by which the application reports that an interaction did not complete: a class,
         several, or a class for each status. An exception with a `status` is compared by that. A mapping
         names every status that is to be reported so; the 404 of a deletion stays right unless it names `deleted`.
         """
@@ -167,7 +167,7 @@ class Lifecycle(CheckedResult):
             return f"{named}, but the test expects {' or '.join(names) or 'none'} for {expected!r}"
         status = status_of(error)
         if status in STATUSES and status != expected:
-            return f"{named}, which says {status!r} instead of {expected!r}"
+            return f"{named}, which reports {status!r} instead of {expected!r}"
         return ""
 
     def _not_gone(self, result: Any) -> str:

@@ -21,9 +21,10 @@ _FIXTURES = {
     "interactions_lifecycle": ("interactions_lifecycle",),
     "interactions_dropped_stream": ("interactions_dropped_stream",),
     "interactions_incident": ("interactions_incident",),
+    "interactions_schedule": ("interactions_schedule",),
     _EMULATOR: (
         _EMULATOR, "interactions_client", "interactions_async_client", "interactions_lifecycle",
-        "interactions_chain", "interactions_dropped_stream", "interactions_incident",
+        "interactions_chain", "interactions_dropped_stream", "interactions_incident", "interactions_torture",
     ),
 }  # fmt: skip
 """The fixtures that read a marker; without one of them, the marker has no effect."""
@@ -40,7 +41,7 @@ def parametrize(metafunc: pytest.Metafunc, fixtures: Collection[str]) -> str:
         *_find_unread_arguments(metafunc),
         *_find_wrong_values(metafunc),
     ]
-    for step in (_add_routes, _add_cuts, _add_incidents):
+    for step in (_add_routes, _add_cuts, _add_incidents, _add_seeds):
         try:
             step(metafunc)
         except UsageFault as fault:
@@ -119,6 +120,14 @@ def _add_incidents(metafunc: pytest.Metafunc) -> None:
         from harness.plugin.interactions.incidents import names_of
 
         metafunc.parametrize("interactions_incident", names_of(metafunc.definition), indirect=True)
+
+
+def _add_seeds(metafunc: pytest.Metafunc) -> None:
+    if "interactions_schedule" in metafunc.fixturenames:
+        from harness.plugin.schedule import seeds_of
+
+        seeds = seeds_of(metafunc.definition, metafunc.config.getoption("--interactions-seed"))
+        metafunc.parametrize("interactions_schedule", seeds, indirect=True, ids=str)
 
 
 def _add_cuts(metafunc: pytest.Metafunc) -> None:

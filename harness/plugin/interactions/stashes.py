@@ -22,6 +22,9 @@ SESSION = pytest.StashKey["SessionServer"]()
 TOLD = pytest.StashKey[Callable[[], str]]()
 """What a failing test's report tells of its service."""
 
+DRAWN = pytest.StashKey[Callable[[], str]]()
+"""How to repeat the order of tasks in which a test failed."""
+
 PROMISES = pytest.StashKey[dict[str, "Promise"]]()
 """The fixtures whose outcome a test has to check."""
 

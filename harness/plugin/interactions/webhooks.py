@@ -62,7 +62,7 @@ class WebhookDelivery:
 
     @property
     def data(self) -> dict[str, Any]:
-        """What the event says."""
+        """The data of the event."""
         data = self.envelope.get("data")
         return data if isinstance(data, dict) else {}
 
@@ -234,7 +234,7 @@ class WebhooksFixture:
         status = receive(dict(right.headers), right.body)
         if status is not None and not _is_accepted(status):
             question = f"is the receiver's secret {self.secret!r}?"
-            raise AssertionError(f"a right delivery was answered {status}: {question}")
+            raise AssertionError(f"a correct delivery returned {status}: {question}")
         accepted = [
             wrong
             for wrong, forged in self.forge(self.sign()).items()

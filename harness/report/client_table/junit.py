@@ -23,7 +23,7 @@ def _list_cases(column: ClientColumn) -> Iterator[JUnitCase]:
     if column.problem:
         message = column.problem.splitlines()[0]
         yield JUnitCase(
-            suite=suite, name="the client", tag=Tag.ERROR, kind="not tried", message=message, text=column.problem
+            suite=suite, name="the client", tag=Tag.ERROR, kind="not tested", message=message, text=column.problem
         )
     yield from (_make_case(suite, cell) for cell in column.cells)
 

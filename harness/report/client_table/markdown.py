@@ -65,14 +65,14 @@ def draw_finding(cell: Cell) -> str:
 
 
 def _draw_tables(columns: Sequence[ClientColumn]) -> Iterator[str]:
-    yield f"## Clients, and what happens to them\n\n**{format_headline(columns)}**\n"
+    yield f"## Known clients and network failures\n\n**{format_headline(columns)}**\n"
     for incidents in (False, True):
         for table in list_tables(columns, incidents=incidents):
             yield f"\n### {table.title}{': incidents' if incidents else ''}\n\n"
             yield from draw_table(table, lambda row: row.about, lambda _, cell: draw_word(cell))
     yield "\n"
     yield from (
-        f"Not tried: {name_column(one)}: {one.problem.splitlines()[0]}\n\n" for one in columns if one.problem
+        f"Not tested: {name_column(one)}: {one.problem.splitlines()[0]}\n\n" for one in columns if one.problem
     )
 
 

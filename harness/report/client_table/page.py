@@ -1,50 +1,69 @@
-"""The table of clients as one page: a matrix for each mode, whose cells open what went over the wire.
+"""The table of clients as maps: clients and modes, faults and modes; a cell opens what went over the wire.
 
-Layer 6.
+Layer 6. One page for itself, or a part of another one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from harness.benches.client.judgement.outcome import DropOutcome
 from harness.benches.client.ready.survey import Cell, ClientColumn, TableRow
 from harness.look.assets import Mark, mark_of
+from harness.outcome.words import format_count
 from harness.report.client_table.table import (
     MEANINGS,
-    ModeTable,
-    TableColumn,
+    MODES,
+    count_cells,
     format_headline,
     group_by_client,
     list_packages,
-    list_tables,
     name_column,
 )
-from harness.report.commands.torture import OUTCOME_MARKS
-from harness.report.page.matrix import MatrixCell, MatrixColumn, MatrixRow, OutcomeMatrix
-from harness.report.page.rendering import render_template
+from harness.report.commands.torture import OUTCOME_MARKS, RANK, SIGNS
+from harness.report.page.matrix import (
+    MatrixCell,
+    MatrixColumn,
+    MatrixEntry,
+    MatrixRow,
+    OutcomeMatrix,
+    StripCase,
+)
+from harness.report.page.rendering import render_part, render_template
 
 
 def render_page(columns: Sequence[ClientColumn]) -> str:
     """The table as one HTML file."""
     return render_template(
         "clients",
-        title="Clients, and what happens to them",
+        title="Known clients and network failures",
         command="clients",
         headline=format_headline(columns),
-        state_word="played on loopback, against the reference emulator",
+        state_word="run on loopback, against the emulator",
         state_mark=mark_of("info"),
         meanings=list(_explain(columns)),
-        matrices=[
-            *(_draw(table, key=table.mode) for table in list_tables(columns, incidents=False)),
-            *(
-                _draw(table, key=f"incidents-{table.mode}", part="What already happened to others: ")
-                for table in list_tables(columns, incidents=True)
-            ),
-        ],
+        **_draw_maps(columns),
         clients=[_describe(own) for own in group_by_client(columns).values()],
         problems=[(name_column(one), one.problem) for one in columns if one.problem],
     )
+
+
+def render_maps(columns: Sequence[ClientColumn]) -> str:
+    """The maps alone, to stand in another page."""
+    return render_part("clients_part", **_draw_maps(columns))
+
+
+def _draw_maps(columns: Sequence[ClientColumn]) -> dict[str, Any]:
+    """The maps, and the lines that their drawers name by number."""
+    sayings: dict[str, int] = {}
+    modes = [mode for mode in MODES if any(one.mode == mode and one.cells for one in columns)]
+    matrices = [
+        _map_clients(columns, modes, lambda text: sayings.setdefault(text, len(sayings))),
+        *(found for part in (False, True) if (found := _map_faults(columns, modes, incidents=part)) is not None),
+    ]
+    return {"matrices": matrices, "said": list(sayings)}
 
 
 def _explain(columns: Sequence[ClientColumn]) -> Iterator[tuple[str, Mark, str]]:
@@ -53,36 +72,131 @@ def _explain(columns: Sequence[ClientColumn]) -> Iterator[tuple[str, Mark, str]]
     yield from ((str(o), OUTCOME_MARKS[o], MEANINGS[o]) for o in DropOutcome if o in words)
 
 
-def _draw(table: ModeTable, *, key: str, part: str = "") -> OutcomeMatrix:
-    return OutcomeMatrix(
-        key=key,
-        title=f"{part}{table.title.lower()}" if part else table.title,
-        about=table.about,
-        corner="Incident" if part else "Fault",
-        columns=tuple(MatrixColumn(name=f"{one.client.name} {one.versions}".strip()) for one in table.columns),
-        rows=tuple(
-            MatrixRow(
-                name=row.about,
-                about=row.name,
-                cells=tuple(_draw_cell(row, column, column.cells[number]) for column in table.columns),
+def _map_clients(
+    columns: Sequence[ClientColumn], modes: Sequence[str], number: Callable[[str], int]
+) -> OutcomeMatrix:
+    """A row for each client in each version; versions with the same cells share one."""
+    rows = []
+    for own in group_by_client(columns).values():
+        versions: dict[tuple[tuple[str, str, str], ...], list[str]] = defaultdict(list)
+        for version in dict.fromkeys(one.client.version for one in own):
+            alike = tuple(
+                (one.mode, cell.row.name, cell.word)
+                for one in own
+                if one.client.version == version
+                for cell in one.cells
             )
-            for number, row in enumerate(table.rows)
+            versions[alike].append(version)
+        for alike, names in versions.items():
+            if not alike:
+                continue
+            by_mode = {one.mode: one for one in own if one.client.version == names[0] and one.cells}
+            rows.append(
+                MatrixRow(
+                    name=own[0].client.name,
+                    about=", ".join(filter(None, names)),
+                    cells=tuple(_draw_client(by_mode[m], number) if m in by_mode else None for m in modes),
+                )
+            )
+    return OutcomeMatrix(
+        key="map",
+        title="Clients and modes",
+        about="Each figure: faults and incidents that the client passed, of those that were injected in this "
+        "mode. The mark shows the worst outcome.",
+        corner="Client",
+        columns=tuple(MatrixColumn(name=mode) for mode in modes),
+        rows=tuple(rows),
+    )
+
+
+def _outcome_of(cell: Cell) -> DropOutcome:
+    """The worse one of both runs."""
+    return max((DropOutcome(word) for word in cell.word.split(" or ")), key=RANK.__getitem__)
+
+
+def _draw_client(column: ClientColumn, number: Callable[[str], int]) -> MatrixCell:
+    cells = column.cells
+    right, reported, hung, silent = count_cells([column])
+    counts = {"passed": right, "reported": reported, "hung": hung, "failed silently": silent}
+    said = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+    wrong = sorted((cell for cell in cells if cell.sentence), key=lambda one: -RANK[_outcome_of(one)])
+    return MatrixCell(
+        text=f"{right}/{len(cells)}",
+        words=f"{column.mode}: {right} of {len(cells)} passed",
+        mark=_worst(cells),
+        title=f"{name_column(column)}: {said}. The program had to {column.about}.",
+        cases=tuple(
+            StripCase(
+                sign=SIGNS[_outcome_of(cell)][0],
+                words=f"{cell.row.name}: {cell.word}",
+                mark=OUTCOME_MARKS[_outcome_of(cell)],
+            )
+            for cell in cells
+        ),
+        entries=tuple(
+            MatrixEntry(
+                word=cell.word,
+                mark=OUTCOME_MARKS[_outcome_of(cell)],
+                title=cell.row.about,
+                rule=f"{cell.level} {cell.rule}",
+                said=tuple(map(number, (cell.sentence, *cell.timeline))),
+                command=cell.command,
+            )
+            for cell in wrong
         ),
     )
 
 
-def _draw_cell(row: TableRow, column: TableColumn, cell: Cell) -> MatrixCell:
-    mark = OUTCOME_MARKS[DropOutcome(cell.outcome)]
-    if not cell.sentence:
-        return MatrixCell(text=cell.word, words=MEANINGS[DropOutcome(cell.outcome)], mark=mark)
+def _worst(cells: Sequence[Cell]) -> Mark:
+    """The mark of the worst outcome; what passed in another way than exactly has the mark of what passed."""
+    if not any(cell.sentence for cell in cells):
+        return mark_of("exact")
+    return OUTCOME_MARKS[max(map(_outcome_of, (cell for cell in cells if cell.sentence)), key=RANK.__getitem__)]
+
+
+def _map_faults(columns: Sequence[ClientColumn], modes: Sequence[str], *, incidents: bool) -> OutcomeMatrix | None:
+    """A row for each fault or incident: how many clients pass it, in their newest versions."""
+    rows: dict[str, TableRow] = {}
+    tried: dict[tuple[str, str], list[tuple[ClientColumn, Cell]]] = defaultdict(list)
+    for own in group_by_client(columns).values():
+        for column in own:
+            if column.client.version == own[0].client.version:
+                for cell in column.cells:
+                    if cell.row.is_incident == incidents:
+                        rows.setdefault(cell.row.name, cell.row)
+                        tried[cell.row.name, column.mode].append((column, cell))
+    if not rows:
+        return None
+    return OutcomeMatrix(
+        key="incidents" if incidents else "faults",
+        title="Incidents and modes" if incidents else "Faults and modes",
+        about="Each figure: clients that pass it, of those that met it in this mode, in their newest versions.",
+        corner="Incident" if incidents else "Fault",
+        columns=tuple(MatrixColumn(name=mode) for mode in modes),
+        rows=tuple(
+            MatrixRow(
+                name=row.about.rstrip("."),
+                about=name,
+                cells=tuple(
+                    _draw_fault(row, mode, tried[name, mode]) if (name, mode) in tried else None for mode in modes
+                ),
+            )
+            for name, row in rows.items()
+        ),
+    )
+
+
+def _draw_fault(row: TableRow, mode: str, met: Sequence[tuple[ClientColumn, Cell]]) -> MatrixCell:
+    passed = sum(not cell.sentence for _, cell in met)
+    by_word: dict[str, list[str]] = defaultdict(list)
+    for column, cell in sorted(met, key=lambda one: -RANK[_outcome_of(one[1])]):
+        by_word[cell.word].append(str(column.client))
     return MatrixCell(
-        text=cell.word,
-        words=MEANINGS[DropOutcome(cell.outcome)],
-        mark=mark,
-        title=f"{name_column(column.first)}: {row.about}",
-        lines=(f"{cell.word} ({cell.level} {cell.rule}): the client {cell.sentence}.",),
-        wire=cell.timeline,
-        command=cell.command,
+        text=f"{passed}/{len(met)}",
+        words=f"{mode}: {passed} of {format_count(len(met), 'client')} passed",
+        mark=_worst([cell for _, cell in met]),
+        title=f"{row.about.rstrip('.')}, {mode}: {passed} of {format_count(len(met), 'client')} passed.",
+        lines=tuple(f"{word}: {', '.join(names)}" for word, names in by_word.items()),
     )
 
 

@@ -74,7 +74,7 @@ def read_columns(paths: Sequence[Path], modes: Mapping[str, str]) -> list[Client
             columns = [_read_column(value, about, modes) for value in record["clients"]]
         except (KeyError, IndexError, TypeError, ValueError, AttributeError) as wrong:
             raise UsageFault(
-                f"{str(path)!r} is no table of clients ({wrong!r}): "
+                f"{str(path)!r} is not a table of clients ({wrong!r}): "
                 "write one with `harness clients --report json=FILE`"
             ) from None
         for one in columns:
@@ -95,8 +95,8 @@ def _check_rows(columns: Sequence[ClientColumn]) -> None:
             more, fewer = (one, other) if set(rows) - set(others) else (other, one)
             missing = min(set(rows) ^ set(others), default="its rows in the same order")
             raise UsageFault(
-                f"{name_column(fewer)} was not played {missing}, as {name_column(more)} was: one table needs the "
-                "same rows of all, so play it again"
+                f"{name_column(fewer)} did not run {missing}, which {name_column(more)} ran: one table needs "
+                "the same rows of all clients, so run it again"
             )
 
 
@@ -143,7 +143,7 @@ def column_lines(column: ClientColumn) -> Iterator[str]:
     """A column for a terminal: the outcomes, the worst ones first, with the rows that led to them."""
     yield f"{column.client}, {column.mode}"
     if column.problem:
-        yield f"  cannot be tried: {column.problem}"
+        yield f"  cannot be tested: {column.problem}"
     order = {str(outcome): number for number, outcome in enumerate(DropOutcome)}
     words = sorted({cell.word for cell in column.cells}, key=lambda word: -order.get(word, len(order)))
     width = max(map(len, words), default=0)

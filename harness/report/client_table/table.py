@@ -15,17 +15,17 @@ from harness.outcome.words import format_count
 
 MEANINGS = {
     DropOutcome.EXACT: "the whole result, once",
-    DropOutcome.RECOVERED: "the same, after it had come back by itself",
+    DropOutcome.RECOVERED: "the same, after it resumed by itself",
     DropOutcome.COULD_NOT: "it reports a failure, and nothing better was possible",
     DropOutcome.REPORTED: "it reports a failure: the caller has to recover",
-    DropOutcome.CRASHED: "the process died",
+    DropOutcome.CRASHED: "the process stopped",
     DropOutcome.HUNG: "it had to be stopped",
-    DropOutcome.WRONG_STATUS: "it reports success, and cannot know that, or reports another status",
+    DropOutcome.WRONG_STATUS: "it reports success without evidence, or reports another status",
     DropOutcome.HOLE: "it reports success, and text is missing in the middle",
     DropOutcome.DUPLICATED: "it reports success, and has text twice",
     DropOutcome.SILENT_LOSS: "it reports success, and the end is missing",
     DropOutcome.LOST_CONTEXT: "it reports success for a turn that it sent without the one before",
-    DropOutcome.DOUBLE_CREATE: "it created a second interaction without a word",
+    DropOutcome.DOUBLE_CREATE: "it silently created a second interaction",
 }
 SILENT = frozenset(
     {
@@ -39,7 +39,7 @@ SILENT = frozenset(
 )
 """The outcomes that nobody is told of."""
 
-_TITLES = {
+MODES = {
     "create": "Clients that create with a stream",
     "background": "Clients that create in the background and stream",
     "follow": "Clients that stream a given interaction",
@@ -48,6 +48,7 @@ _TITLES = {
     "tools": "Clients that answer a function call",
     "cancel": "Clients that cancel",
 }
+"""The modes in the order of the tables, and the titles of those."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,14 +78,14 @@ class ModeTable:
 
 def list_tables(columns: Sequence[ClientColumn], *, incidents: bool) -> Iterator[ModeTable]:
     """A table for each mode that somebody was tried in: of faults, or of incidents."""
-    for mode, title in _TITLES.items():
+    for mode, title in MODES.items():
         tried = [one for one in columns if one.mode == mode and _cells_of(one, incidents)]
         merged = tuple(_merge_versions(tried, incidents))
         if merged:
             yield ModeTable(
                 mode=mode,
                 title=title,
-                about=f"The program was asked to {merged[0].first.about}.",
+                about=f"The program must {merged[0].first.about}.",
                 rows=tuple(cell.row for cell in merged[0].cells),
                 columns=merged,
             )
@@ -117,7 +118,7 @@ def is_silent(cell: Cell) -> bool:
 
 
 def count_cells(columns: Sequence[ClientColumn]) -> tuple[int, int, int, int]:
-    """How many cells are right, tell their caller, had to be stopped, and are wrong without a word."""
+    """How many cells are right, tell their caller, had to be stopped, and fail silently."""
     cells = [cell for column in columns for cell in column.cells]
     silent = sum(map(is_silent, cells))
     stopped = sum(not is_silent(cell) and DropOutcome.HUNG in cell.word.split(" or ") for cell in cells)
@@ -126,14 +127,14 @@ def count_cells(columns: Sequence[ClientColumn]) -> tuple[int, int, int, int]:
 
 
 def format_headline(columns: Sequence[ClientColumn]) -> str:
-    """How many clients are wrong without a word in some cell."""
+    """The number of clients with a silent failure in some cell."""
     tried = group_by_client([column for column in columns if column.cells])
     if not tried:
-        return "No client could be tried."
+        return "No client was tested."
     wrong = sum(any(is_silent(cell) for one in own for cell in one.cells) for own in tried.values())
     if not wrong:
-        return f"None of {format_count(len(tried), 'client')} said that all was well when it was not."
-    return f"{wrong} of {format_count(len(tried), 'client')} said at least once that all was well when it was not."
+        return f"None of {format_count(len(tried), 'client')} reported a false success."
+    return f"{wrong} of {format_count(len(tried), 'client')} reported a false success at least once."
 
 
 def find_shown(column: ClientColumn, cell: Cell, columns: Sequence[ClientColumn]) -> ClientColumn:

@@ -140,9 +140,9 @@ class FuzzPresentation(Presentation):
         if self._excluded or unseen:
             yield ""
         if self._excluded:
-            yield f"excluded, so nothing is said of it: {', '.join(self._excluded)}"
+            yield f"excluded: {', '.join(self._excluded)}"
         if unseen:
-            yield f"in the baseline, but not found by this search (mended?): {', '.join(unseen)}"
+            yield f"in the baseline, but not found by this search (fixed?): {', '.join(unseen)}"
 
     def list_unseen(self, results: Sequence[Result]) -> list[str]:
         """The entries of the baseline that excuse nothing in this run."""

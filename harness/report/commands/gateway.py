@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 _QUIET = frozenset({Accounted.PASSED, Accounted.NOT_OFFERED})
 _WAITING = {
-    "idle": "waiting for a stream that stands still",
-    "watch": "waiting for requests that nobody makes",
+    "idle": "waiting for an idle stream",
+    "watch": "watching for requests that no client sent",
 }
 """What a trial that spans the others does at its end."""
 _MOST = 3
@@ -67,7 +67,7 @@ class GatewayPresentation(Presentation):
         if state.stopped is not None:
             (log,) = logs([state.stopped.evidence], state.display)
             reason = state.mask.show(state.stopped.reason)
-            yield Section("Stopped early", (reason, f"passage {log.name}:", *log.lines))
+            yield Section("Stopped early", (reason, f"exchange {log.name}:", *log.lines))
 
     def suite(self, result: Result) -> str:
         return "gateway"
@@ -94,7 +94,7 @@ class GatewayPresentation(Presentation):
         most = len(findings) if verbose else _MOST
         for finding in findings[:most]:
             words.append(f"{finding.message}{f': {finding.actual}' if finding.actual else ''}")
-            words += [f"known cure: {finding.cure}"] if finding.cure else []
+            words += [f"known fix: {finding.cure}"] if finding.cure else []
         lines = [f"             {state.mask.show(' '.join(text.split()))}" for text in dict.fromkeys(words)]
         if len(findings) > most:
             lines.append(f"             … and {len(findings) - most} more (-v)")

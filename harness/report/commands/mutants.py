@@ -15,7 +15,7 @@ from harness.look.assets import mark_of
 from harness.outcome import Accounted, Reason
 from harness.outcome.words import format_count, list_some
 from harness.report.accounting import LeftOut, RunVerdict, accounting_record, conclude
-from harness.report.commands.presentation import Paint, Presentation, Section
+from harness.report.commands.presentation import CountedWord, Paint, Presentation, Section
 from harness.report.page.matrix import MatrixCell, MatrixColumn, MatrixRow, OutcomeMatrix
 
 if TYPE_CHECKING:
@@ -29,9 +29,10 @@ class MutantsPresentation(Presentation):
     """The words of `harness mutants`."""
 
     subject = "Mutants"
-    badge = "mutants killed"
+    badge = "mutants"
     command = "mutants"
     noun = "result"
+    counted = "mutant"
     live = False
 
     def verdict(self, state: RunState) -> RunVerdict:
@@ -124,14 +125,29 @@ class MutantsPresentation(Presentation):
         if unproved:
             yield f"checks that kill no mutant: {', '.join(unproved)}"
 
-    def write_totals(self, state: RunState, paint: Paint) -> str:
+    def tallies(self, state: RunState) -> Iterator[CountedWord]:
         rows = rows_of(state)
         killed = sum(bool(row.killers) for row in rows)
         erred = sum(bool(row.errors) and not row.killers for row in rows)
-        left = max(0, state.planned.checks - len(rows))
-        counted = {"killed": killed, "survived": len(rows) - killed - erred, "not tested": erred + left}
-        said = ", ".join(f"{number} {word}" for word, number in counted.items() if number)
-        total = format_count(len(rows) + left, "mutant")
+        untested = erred + max(0, state.planned.checks - len(rows))
+        counted = (
+            CountedWord("survived", len(rows) - killed - erred, Accounted.FAILED),
+            CountedWord("killed", killed, Accounted.PASSED),
+            CountedWord("not tested", untested, Accounted.NOT_TESTED),
+        )
+        yield from (tally for tally in counted if tally.number)
+
+    def score(self, state: RunState) -> str:
+        counted = {tally.outcome: tally.number for tally in self.tallies(state)}
+        word, number = "killed", counted.get(Accounted.PASSED, 0)
+        if survived := counted.get(Accounted.FAILED, 0):
+            word, number = "survived", survived
+        return f"{number} of {format_count(sum(counted.values()), 'mutant')} {word}"
+
+    def write_totals(self, state: RunState, paint: Paint) -> str:
+        tallies = list(self.tallies(state))
+        said = ", ".join(f"{tally.number} {tally.word}" for tally in tallies)
+        total = format_count(sum(tally.number for tally in tallies), "mutant")
         return f"{total} in {state.whole()[1].seconds:.1f} s: {said or 'none tested'}."
 
 

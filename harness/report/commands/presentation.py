@@ -12,9 +12,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from harness.engine.results import Result
-from harness.outcome import Accounted, Exit, Reason, Verdict
+from harness.outcome import FIRST_WORDS, Accounted, Exit, Reason, Verdict
 from harness.outcome.words import format_count
-from harness.report.accounting import Accounting, LeftOut, RunVerdict, account_for, conclude_checks, detail_lines
+from harness.report.accounting import (
+    Accounting,
+    CountedResult,
+    LeftOut,
+    RunVerdict,
+    account_for,
+    conclude_checks,
+    detail_lines,
+    list_other_failures,
+)
 from harness.report.causes import Cause, describe, describe_stale, find_causes
 from harness.report.explanation import explain
 from harness.report.records import run_record
@@ -27,7 +36,7 @@ if TYPE_CHECKING:
 EXPLAINED = frozenset({Verdict.FAIL, Verdict.ERROR})
 """Verdicts that a terminal explains at once; the others are one line each, or explained with -v."""
 
-ERRED = "note: a harness error is a bug of the harness; report it with its block above"
+ERRED = "note: a harness error is a defect of the harness; report it with its block above"
 
 _SLOWER = "help: `--rate N` sends at most N requests a second, `--max-wait S` waits longer"
 
@@ -40,6 +49,16 @@ COLORS = {
     Accounted.EXCLUDED: "2",
 }
 """The color of each outcome on a terminal (an SGR code)."""
+
+
+@dataclass(frozen=True, slots=True)
+class CountedWord:
+    """How many there are of something; `outcome` gives the mark of its `word`."""
+
+    word: str
+    number: int
+    outcome: Accounted
+
 
 Paint: TypeAlias = Callable[[str, str], str]
 """Returns a text in a colour, or unchanged where there is none."""
@@ -66,15 +85,16 @@ class Presentation:
     """The words of one command; stateless, so that every format can ask in any order.
 
     `subject` heads a page, `badge` labels a badge; in both, `{api}` is the title of the API. `noun` is what
-    one result is, `command` the command that made it. `unaware`: who does not notice a silent breach. `live`: a
-    terminal shows the results as they come; otherwise `closing` shows them. `lists_causes`: it lists the causes of
-    failures at the end.
+    one result is, `counted` what `tallies` count if that is something else, `command` the command that made it.
+    `unaware`: who does not notice a silent breach. `live`: a terminal shows the results as they come; otherwise
+    `closing` shows them. `lists_causes`: it lists the causes of failures at the end.
     """
 
     subject = "{api}"
     badge = "{api}"
     command = "check"
     noun = "check"
+    counted = ""
     unaware = "a client"
     live = True
     lists_causes = False
@@ -112,6 +132,22 @@ class Presentation:
 
             record["shard"] = state.mask.tree(check_part_record(finished.part, finished.results, state.api))
         return record
+
+    def score(self, state: RunState) -> str:
+        """How many MUST checks failed or passed, of how many: the message of a badge."""
+        musts = self.accounting(state).musts
+        total, failed = sum(musts.values()), musts.get(Accounted.FAILED, 0)
+        if failed:
+            return f"{failed} of {total} MUST failed"
+        others = list_other_failures(map(CountedResult.of, state.results))
+        return "; ".join((f"{musts.get(Accounted.PASSED, 0)} of {total} MUST passed", *others))
+
+    def tallies(self, state: RunState) -> Iterator[CountedWord]:
+        """What every format counts: outcomes that occur, with their words."""
+        counts = self.accounting(state).counts
+        yield from (
+            CountedWord(outcome.word, counts[outcome], outcome) for outcome in Accounted if counts.get(outcome, 0)
+        )
 
     def facts(self, state: RunState) -> list[tuple[str, str]]:
         """What a page says of the target below its heading, as word and value."""
@@ -220,6 +256,63 @@ class PresentedRun(RunState):
     """
 
     presentation: Presentation = field(default_factory=Presentation, kw_only=True)
+    revision: str = field(default="", kw_only=True)
+    """The revision of the API that the run was about; `""` if each recording names its own."""
+
+    @property
+    def subject(self) -> str:
+        """What heads a page."""
+        return self.presentation.subject.format(api=self.api.title)
+
+    @property
+    def badge_label(self) -> str:
+        """What labels a badge."""
+        return self.presentation.badge.format(api=self.api.title.lower())
+
+    @property
+    def place(self) -> str:
+        """Where the target is, without secrets."""
+        target, _ = self.whole()
+        return self.mask.text(target.url or target.name)
+
+    @property
+    def facts(self) -> list[tuple[str, str]]:
+        """What a page says of the run below its heading, as word and value, without secrets."""
+        revision = [("API revision", self.revision)] if self.revision else []
+        return [(word, self.mask.text(value)) for word, value in [*self.presentation.facts(self), *revision]]
+
+    @property
+    def noun(self) -> str:
+        """What the tallies count, in the singular."""
+        return self.presentation.counted or self.presentation.noun
+
+    @property
+    def tallies(self) -> list[CountedWord]:
+        """What every format counts, with its words."""
+        return list(self.presentation.tallies(self))
+
+    @property
+    def score(self) -> str:
+        """The sum of the run in a few words; what a run that judged nothing reached is no sum."""
+        finished = self.whole()[1]
+        if finished.exit in (Exit.NOTHING_RAN, Exit.UNREACHABLE):
+            return FIRST_WORDS[finished.exit].lower()
+        return self.presentation.score(self)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every MUST check passed: a run that passed may have left some untested."""
+        musts = self.accounting.musts
+        return musts.get(Accounted.PASSED, 0) == sum(musts.values())
+
+    @property
+    def lead(self) -> str:
+        """What to know at once beside the headline: the worst cause; `""` without one."""
+        causes = self.causes
+        if not causes:
+            return ""
+        silent = f" is invisible to {self.presentation.unaware}" if causes[0].silent else ""
+        return f"The worst{silent}: {causes[0].title}."
 
     @property
     def accounting(self) -> Accounting:

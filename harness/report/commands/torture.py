@@ -6,7 +6,7 @@ Layer 6.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.benches.client.judgement.outcome import DropOutcome, is_case, list_cases, outcome_of, run_of
@@ -25,8 +25,10 @@ from harness.report.accounting import (
 from harness.report.causes import describe_stale, key_of
 from harness.report.commands.presentation import COLORS, Paint, Presentation, Section
 from harness.report.evidence.evidence_text import client_lines
+from harness.report.evidence.stream_events import read_run
 from harness.report.page.matrix import MatrixCell, MatrixColumn, MatrixRow, OutcomeMatrix, StripCase
 from harness.report.records import code_record, outcome_record
+from harness.wire.stream_picture import CellKind, StreamPicture, draw_picture, picture_lines, spell_columns
 
 if TYPE_CHECKING:
     from harness.engine.events import PhaseFinished, Planned
@@ -38,7 +40,7 @@ class TorturePresentation(Presentation):
     """The words of `harness torture`."""
 
     subject = "Client"
-    badge = "drops survived"
+    badge = "torture"
     command = "torture"
     unaware = "the user"
     noun = "case"
@@ -75,6 +77,14 @@ class TorturePresentation(Presentation):
         helpless = all(outcome_of(result) is DropOutcome.COULD_NOT for result in played)
         return conclude(finished, *said, "no case left the client a way to the result" if helpless else "", stale)
 
+    def score(self, state: RunState) -> str:
+        cases = list_cases(state.results)
+        failed = sum(result.outcome is Accounted.FAILED for result in cases)
+        passed = sum(result.outcome is Accounted.PASSED for result in cases)
+        if failed:
+            return f"{failed} of {format_count(len(cases), 'case')} failed"
+        return f"{passed} of {format_count(len(cases), 'case')} passed"
+
     def details(self, state: RunState) -> Iterator[str]:
         return iter(())
 
@@ -92,6 +102,8 @@ class TorturePresentation(Presentation):
 
     def matrices(self, state: RunState) -> Iterator[OutcomeMatrix]:
         yield fault_matrix(state)
+        if (drops := drop_map(state)) is not None:
+            yield drops
 
     def record(self, state: RunState) -> dict[str, Any]:
         from harness.report.shards.shard_record import part_record
@@ -124,9 +136,6 @@ class TorturePresentation(Presentation):
         kinds = tuple(kind_lines(state))
         if kinds:
             yield Section("Kinds of cases", kinds)
-        lines = tuple(strip_lines(state.results, _choose_first_phase(state).counts["events"]))
-        if lines:
-            yield Section("The stream, drop by drop", lines)
 
     def suite(self, result: Result) -> str:
         if not is_case(result):
@@ -167,7 +176,8 @@ class TorturePresentation(Presentation):
 
     def closing(self, state: RunState, paint: Paint, *, verbose: bool) -> Iterator[str]:
         yield from kind_lines(state, paint)
-        yield from strip_lines(state.results, _choose_first_phase(state).counts["events"], paint)
+        if (drops := drop_map(state)) is not None:
+            yield from map_lines(drops, paint)
         for group in groups(state.results):
             headline, *rest = group_lines(group, state, verbose=verbose)
             yield from ("", paint(COLORS[group[0].outcome], headline), *rest)
@@ -223,6 +233,9 @@ def _record_timeline(run: ClientRun) -> dict[str, Any]:
             "request": one.request,
             "answer": one.answer,
             **({"fault": one.fault} if one.fault else {}),
+            **({} if one.columns is None else {"events": spell_columns(one.columns)}),
+            **({"start": one.start} if one.start else {}),
+            **({"broke": one.broke} if one.broke else {}),
         }
         for one in run.moments
     ]
@@ -282,8 +295,8 @@ def list_untried(state: RunState) -> list[dict[str, Any]]:
 
 _COLUMNS: tuple[tuple[str, Mark], ...] = (
     ("right", mark_of("exact")),
-    ("wrong without a word", mark_of("wrong")),
-    ("gave up, honestly", mark_of("gave-up")),
+    ("silent failure", mark_of("wrong")),
+    ("reported a failure", mark_of("gave-up")),
     ("hung", mark_of("hung")),
     ("had no way", mark_of("refused")),
 )
@@ -294,19 +307,19 @@ def fault_matrix(state: RunState) -> OutcomeMatrix:
     """A row for each kind of fault: how many cases came out how; a cell opens its cases."""
     kinds: dict[str, list[Result]] = defaultdict(list)
     for result in in_order(state.results):
-        kinds[run_of(result).kind or "asked for"].append(result)
+        kinds[run_of(result).kind or "requested"].append(result)
     skipped = {item["kind"]: item["cases"] for item in list_untried(state)}
     return OutcomeMatrix(
         key="faults",
         title="The client and each fault",
-        about="Cases by what came of them. Open a cell for its cases, the first problem, and the command.",
+        about="Cases by outcome. Open a cell for its cases, the first problem, and the command.",
         corner="Fault",
         columns=tuple(MatrixColumn(name=name) for name, _ in _COLUMNS),
         rows=tuple(
             MatrixRow(
                 name=kind,
                 about=f"{format_count(len(results), 'case')}"
-                + (f", {skipped[kind]} not tried" if kind in skipped else ""),
+                + (f", {skipped[kind]} not tested" if kind in skipped else ""),
                 cells=tuple(outcome_cell(kind, results, mark, state) for _, mark in _COLUMNS),
             )
             for kind, results in kinds.items()
@@ -334,6 +347,7 @@ def outcome_cell(kind: str, results: Sequence[Result], mark: Mark, state: RunSta
         ),
         lines=(f"At {first.title} the client {describe_problem(first, state)}",) if bad else (),
         wire=tuple(client_lines(run_of(first), state.mask, verbose=False)) if bad else (),
+        picture=picture_of(first, state) if bad else None,
         command=state.mask.show(first.reproduction.command) if bad and first.reproduction else "",
     )
 
@@ -355,28 +369,84 @@ def kind_lines(state: RunState, paint: Paint = lambda _, text: text) -> Iterator
     width = max(map(len, kinds))
     for kind, outcomes in kinds.items():
         words = [paint(SIGNS[o][1], f"{outcomes[o]} {o}") for o in DropOutcome if outcomes[o]]
-        left = [f"{skipped[kind]} not tried"] if kind in skipped else []
-        yield f"  {kind or 'asked for':<{width}}  {', '.join([*words, *left])}"
+        left = [f"{skipped[kind]} not tested"] if kind in skipped else []
+        yield f"  {kind or 'requested':<{width}}  {', '.join([*words, *left])}"
     yield ""
 
 
-def strip_lines(results: Sequence[Result], events: int, paint: Paint = lambda _, text: text) -> Iterator[str]:
-    """A line for each kind of ending, with a sign for each event: the worst outcome of the cuts there."""
-    strips: dict[str, dict[int, DropOutcome]] = defaultdict(dict)
-    for result in in_order(results):
+_MOST_PLACES = 40
+"""Most columns of the map of drops; of a longer stream several events share one."""
+
+
+def drop_map(state: RunState) -> OutcomeMatrix | None:
+    """A row for each kind of ending, a column for each event: the worst outcome of the cuts there."""
+    rows: dict[str, dict[int, list[Result]]] = defaultdict(lambda: defaultdict(list))
+    events = _choose_first_phase(state).counts["events"]
+    each = -(-(events + 1) // _MOST_PLACES)
+    for result in in_order(state.results):
         run = run_of(result)
         if run.event is not None:
-            row, event = strips[run.row], min(run.event, events)
-            row[event] = max(row.get(event, DropOutcome.EXACT), outcome_of(result), key=RANK.__getitem__)
-    if not strips:
-        return
-    width = max(map(len, strips))
-    for name, row in strips.items():
-        signs = (paint(SIGNS[row[n]][1], SIGNS[row[n]][0]) if n in row else " " for n in range(events + 1))
-        yield f"  {name:<{width}}  {''.join(signs)}"
-    shown = {outcome for row in strips.values() for outcome in row.values()}
-    legend = ", ".join(f"{SIGNS[outcome][0]} {outcome}" for outcome in DropOutcome if outcome in shown)
-    yield f"  each column is an event of the stream, cut before or inside it: {legend}"
+            rows[run.row][min(run.event, events) // each].append(result)
+    if not rows:
+        return None
+    return OutcomeMatrix(
+        key="drops",
+        title="The stream, event by event",
+        about=f"A column is {'an event' if each == 1 else f'{each} events'} of the stream, a row a way to cut it "
+        f"there: {_list_signs(rows)}. Open a cell for its cases and for what the client received.",
+        corner="Cut",
+        columns=tuple(MatrixColumn(name=str(number * each)) for number in range(-(-(events + 1) // each))),
+        rows=tuple(
+            MatrixRow(
+                name=row,
+                about=format_count(sum(map(len, cuts.values())), "case"),
+                cells=tuple(
+                    _drop_cell(row, number * each, cuts[number], state) if number in cuts else None
+                    for number in range(-(-(events + 1) // each))
+                ),
+            )
+            for row, cuts in rows.items()
+        ),
+        narrow=True,
+    )
+
+
+def _list_signs(rows: Mapping[str, Mapping[int, Sequence[Result]]]) -> str:
+    """The signs of the outcomes that occur, with their words."""
+    found = {outcome_of(one) for cuts in rows.values() for results in cuts.values() for one in results}
+    return ", ".join(f"{sign} {outcome}" for outcome, (sign, _) in SIGNS.items() if outcome in found)
+
+
+def _drop_cell(row: str, event: int, results: Sequence[Result], state: RunState) -> MatrixCell:
+    worst = max(results, key=lambda result: RANK[outcome_of(result)])
+    outcome = outcome_of(worst)
+    bad = bool(worst.observation.findings)
+    return MatrixCell(
+        text=SIGNS[outcome][0],
+        words=f"cut at event {event}: {outcome}",
+        mark=OUTCOME_MARKS[outcome],
+        title=f"{row}, cut at event {event}: {', '.join(f'{one.title}: {outcome_of(one)}' for one in results)}",
+        lines=(f"At {worst.title} the client {describe_problem(worst, state)}",) if bad else (),
+        wire=tuple(client_lines(run_of(worst), state.mask, verbose=False)),
+        picture=picture_of(worst, state),
+        command=state.mask.show(worst.reproduction.command) if worst.reproduction else "",
+    )
+
+
+def picture_of(result: Result, state: RunState) -> StreamPicture | None:
+    """What the client received in a case, in the columns of the whole stream; None if it received no stream."""
+    readings = list(read_run(run_of(result), state.display))
+    return draw_picture(readings, total=_choose_first_phase(state).counts["events"]) if readings else None
+
+
+def map_lines(drops: OutcomeMatrix, paint: Paint = lambda _, text: text) -> Iterator[str]:
+    """The map of drops for a terminal: a line for each kind of ending, with a sign for each column."""
+    colors = dict(SIGNS.values())
+    width = max(len(row.name) for row in drops.rows)
+    for row in drops.rows:
+        signs = (" " if cell is None else paint(colors[cell.text], cell.text) for cell in row.cells)
+        yield f"  {row.name:<{width}}  {''.join(signs)}".rstrip()
+    yield f"  a{drops.about.partition('. Open')[0][1:]}"
 
 
 def unharmed_lines(results: Sequence[Result]) -> Iterator[str]:
@@ -384,7 +454,7 @@ def unharmed_lines(results: Sequence[Result]) -> Iterator[str]:
     unharmed = [result for result in list_cases(results) if run_of(result).unharmed]
     if unharmed:
         cases = format_count(len(unharmed), "case")
-        yield f"no fault took effect in {cases}, which therefore proves nothing: {_name_some(unharmed)}"
+        yield f"no fault took effect in {cases}, so they prove nothing: {_name_some(unharmed)}"
 
 
 def _name_some(results: Sequence[Result]) -> str:
@@ -407,6 +477,9 @@ def group_lines(group: Sequence[Result], state: RunState, *, verbose: bool = Fal
     if verbose:
         yield from (f"  also: {problem}" for problem in problems[1 : 1 + _ALSO])
     yield from (f"  {line}" for line in client_lines(run, state.mask, verbose=verbose))
+    if (picture := picture_of(first, state)) is not None and picture.kinds != {CellKind.CAME}:
+        yield "  received:"
+        yield from (f"    {line}" for line in picture_lines(picture, most=56))
     if first.reproduction is not None:
         yield f"  this one alone:  {state.mask.show(first.reproduction.command)}"
 

@@ -41,7 +41,7 @@ def exchange_lines(exchange: Exchange, display: Display, *, shown: int = SHOWN) 
     lines += [f"> {line}" for line in _list_headers(request.headers, mask)]
     lines += [f"> {line}" for line in body_lines(request.body, request, display, shown)]
     if exchange.status is None:
-        lines.append("< no answer")
+        lines.append("< no response")
     else:
         lines.append(f"< {exchange.status}")
         lines += [f"< {line}" for line in _list_headers(exchange.headers, mask)]
@@ -293,9 +293,9 @@ def _pick_first(exchanges: Sequence[Exchange], api: Api) -> tuple[Sequence[Excha
 def _format_relayed(relayed: Sequence[RelayedExchange], display: Display, *, verbose: bool) -> Iterator[str]:
     most = RELAYED_IN_FULL if verbose else ONE_LINE
     for item in relayed if verbose else relayed[:_MOST_RELAYED]:
-        yield f"passage {item.name}:"
+        yield f"exchange {item.name}:"
         yield from (f"  {line}" for line in relayed_lines(item, display.mask, most))
-    yield "the client's request again (the upstream's part is the harness's):"
+    yield "the request of the client (the harness is the upstream):"
     yield from (f"  {line}" for line in curl(relayed[0].client.request, display).split("\n"))
 
 
@@ -319,7 +319,7 @@ def _request(request: Request, mask: Mask, shown: int) -> str:
 
 def _answer(exchange: Exchange, mask: Mask, shown: int) -> str:
     if exchange.status is None:
-        return f"no answer, {ending_line(exchange, mask)}"
+        return f"no response, {ending_line(exchange, mask)}"
     end = "" if exchange.ending.complete else f", {ending_line(exchange, mask)}"
     if exchange.is_stream:
         events = Decoder().feed(exchange.body)
@@ -334,7 +334,7 @@ def client_lines(run: ClientRun, mask: Mask, *, verbose: bool) -> Iterator[str]:
     for line in _draw_timeline(run):
         yield f"  {mask.show(line)}"
     for line in run.stray:
-        yield f"on standard output, and no answer: {mask.show(line)}"
+        yield f"on standard output, not a result: {mask.show(line)}"
     words = run.stderr.splitlines()
     if words:
         yield "standard error ends with:"
@@ -372,5 +372,5 @@ def place_line(item: RecordedPlace, mask: Mask) -> str:
 
 def kill_lines(row: KillRow) -> Iterator[str]:
     """Which checks notice a mutant, and what went wrong on our side."""
-    yield f"noticed by: {', '.join(row.killers) or 'no check'}"
+    yield f"killed by: {', '.join(row.killers) or 'no check'}"
     yield from (f"error: {error}" for error in row.errors)

@@ -58,7 +58,7 @@ HISTORY = [
 
 
 def test_{name}():
-    """Nothing of {result.rule.id} is broken by: {" > ".join(map(str, history))}."""
+    """No request breaks {result.rule.id}: {" > ".join(map(str, history))}."""
     options = TargetOptions(api_version={target.version!r}, api_key=os.environ.get("{api.key_variable}", ""))
     target = resolve_target({value}, os.environ.get("HARNESS_TARGET", {(target.url or target.name)!r}), options)
     assert {_build_key(result)!r} not in replay(target, HISTORY)
@@ -110,7 +110,7 @@ def why_no_cassette(result: Result) -> str:
     trail = trail_of(result)
     if not trail:
         return "no request is known"
-    return "" if trail[-1].status is not None else "it holds answers, and the last request got none"
+    return "" if trail[-1].status is not None else "it contains responses, and the last request got none"
 
 
 def _write_comment(text: str, mask: Mask) -> str:

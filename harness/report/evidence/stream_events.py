@@ -1,23 +1,33 @@
-"""The events of a stream as text, with their place in it; secrets are hidden.
+"""The events of a stream as text, with their place in it, and the picture of it; secrets are hidden.
 
-Layer 6.
+Layer 6. `harness/wire/stream_picture.py` gives the events their columns.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from harness.engine.results import Result
+from harness.engine.results import ClientRun, Result
+from harness.kit.relay import RelayedExchange
 from harness.outcome import Finding
 from harness.outcome.words import format_count, shorten
 from harness.report.evidence.display import Display
 from harness.report.evidence.evidence_text import body_text
-from harness.wire import Decoder, Exchange
+from harness.wire import By, Decoder, Exchange
 from harness.wire.control_characters import escape_controls
 from harness.wire.json_value import json_or_none, object_or_none
+from harness.wire.stream_picture import (
+    Columns,
+    EventKeys,
+    ReadEvent,
+    ReadStream,
+    StreamPicture,
+    draw_picture,
+    find_look,
+)
 
 NEVER = "nothing"
 """What a finding says in place of an event that did not come."""
@@ -31,7 +41,8 @@ _JSON = 4_000
 class StreamEvent:
     """One event: its number in its stream (from 0), the byte after its last one, its kind, and what it says.
 
-    `summary` is its payload in a line, `payload` the whole, indented; `size` is in bytes. `cursor` is its id.
+    `summary` is its payload in a line, `payload` the whole, indented; `size` is in bytes. `cursor` is its id,
+    masked; `read` is what a picture needs of it.
     """
 
     number: int
@@ -40,6 +51,7 @@ class StreamEvent:
     summary: str
     payload: str
     size: int
+    read: ReadEvent
     cursor: str = ""
 
 
@@ -50,11 +62,22 @@ def read_events(exchange: Exchange, display: Display) -> list[StreamEvent]:
     if len(masked) != len(frames):  # what cannot be shown without a secret is not shown
         masked = [frame._replace(data=b"***") for frame in frames]
     protocol = display.api.load_protocol()
+    resumed = protocol.is_resume(exchange.request)
+    begins = resumed is None or not resumed[1]
+    keys = EventKeys(cursor=(resumed[1] or "") if resumed else "")
     events = []
     for number, (frame, shown) in enumerate(zip(frames, masked, strict=True)):
         value = json_or_none(shown.data)
         text = shown.data.decode("utf-8", "replace")
         name = protocol.name_event(value) if isinstance(value, dict) else escape_controls(shorten(text, 24))
+        raw = object_or_none(frame.data)
+        cursor = (protocol.cursor(raw) if raw is not None else None) or ""
+        read = ReadEvent(
+            key=keys.make(cursor, frame.data),
+            cursor=cursor,
+            name=escape_controls(name or "no kind"),
+            look=find_look(raw, frame.data, protocol, is_first=begins and not number),
+        )
         payload = json.dumps(value, ensure_ascii=False, indent=2) if isinstance(value, dict) else text
         events.append(
             StreamEvent(
@@ -65,6 +88,7 @@ def read_events(exchange: Exchange, display: Display) -> list[StreamEvent]:
                 payload=escape_controls(shorten(payload, _JSON)),
                 size=frame.end - frame.start,
                 cursor=escape_controls(protocol.cursor(value) or "") if isinstance(value, dict) else "",
+                read=read,
             )
         )
     return events
@@ -92,13 +116,15 @@ def number_events(
     begun = _find_begun(exchange, earlier, display)
     if begun is None:
         return events
-    lost = sorted({finding.where.event or 0 for finding in lost_by(findings)})
-    numbered, number = [], begun[1]
+    lost = frozenset(finding.where.event or 0 for finding in lost_by(findings))
+    columns, numbered, at = Columns(), [], 0
+    for event in read_events(begun[0], display):
+        at = max(at, columns.find(event.read, at) + 1)
+    at = begun[1]
     for event in events:
-        while number in lost:
-            number += 1
-        numbered.append(replace(event, number=number))
-        number += 1
+        column = columns.find(event.read, at, lost)
+        numbered.append(replace(event, number=column))
+        at = max(at, column + 1)
     return numbered
 
 
@@ -173,34 +199,116 @@ class EventFold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventList:
-    """The events that a finding speaks of, and how the list came about."""
+    """The picture of the streams of a result, and the events around the one that a finding names, if one does."""
 
     about: str
-    folds: tuple[EventFold, ...]
+    picture: StreamPicture
+    folds: tuple[EventFold, ...] = ()
 
 
 def list_events(result: Result, display: Display) -> EventList | None:
-    """The list for the first finding that names an event; None if none does."""
+    """The streams that the first finding with an event is about, else all of a result; None if it has none."""
     for finding in result.observation.findings:
         if (found := find_stream(finding, result)) is not None:
-            return _list(number_in_whole(finding, result, display), *found, display)
-    return None
+            return _list(number_in_whole(finding, result, display), *found, result, display)
+    readings = list(_list_readings(result, display))
+    return EventList(about="", picture=draw_picture(readings)) if readings else None
 
 
-def _list(finding: Finding, exchange: Exchange, earlier: Sequence[Exchange], display: Display) -> EventList:
+_MOST_ROWS = 8
+"""Most connections of a picture."""
+
+
+def _list_readings(result: Result, display: Display) -> Iterator[ReadStream]:
+    """The streams of a result, if all of them belong to one."""
+    names = dict(zip(map(id, result.evidence), result.named, strict=False))
+    exchanges = [
+        (names.get(id(item), ""), item)
+        for item in result.evidence
+        if isinstance(item, Exchange) and item.is_stream
+    ]
+    relayed = [item for item in result.evidence if isinstance(item, RelayedExchange) and item.client.is_stream]
+    runs = [item for item in result.evidence if isinstance(item, ClientRun)]
+    if runs:
+        yield from read_run(runs[0], display)
+    elif relayed:
+        sent = [exchange for exchange in relayed[0].upstream if exchange.is_stream]
+        yield from (_read(exchange, "sent upstream", display) for exchange in sent[:_MOST_ROWS])
+        yield _read(relayed[0].client, "received", display)
+    elif len(exchanges) <= _MOST_ROWS and _are_of_one_stream([item for _, item in exchanges], display):
+        yield from (_read(exchange, name, display) for name, exchange in exchanges)
+
+
+def _are_of_one_stream(exchanges: Sequence[Exchange], display: Display) -> bool:
+    """Whether one resource was streamed in all of these; what one answer says of itself counts, not its path."""
+    protocol = display.api.load_protocol()
+    found = set()
+    for exchange in exchanges:
+        named = protocol.is_resume(exchange.request)
+        values = (object_or_none(frame.data) for frame in Decoder().feed(exchange.body))
+        found.add(named[0] if named else next((i for v in values if v and (i := protocol.stream_id(v))), ""))
+    return len(found) == 1
+
+
+def read_run(run: ClientRun, display: Display) -> Iterator[ReadStream]:
+    """The streams of a client under test."""
+    for number, moment in enumerate(run.moments):
+        if moment.columns is not None:
+            yield ReadStream(
+                name=f"request {number + 1}",
+                columns=moment.columns,
+                start=moment.start,
+                end=display.mask.show(moment.broke),
+            )
+
+
+def _read(exchange: Exchange, name: str, display: Display, findings: Sequence[Finding] = ()) -> ReadStream:
+    """A stream as a picture shows it."""
+    resumed = display.api.load_protocol().is_resume(exchange.request)
+    after = (resumed[1] or "") if resumed else ""
+    if not name:
+        name = "resume" if after else "stream"
+    ending = exchange.ending
+    return ReadStream(
+        name=escape_controls(display.mask.show(name)),
+        events=[event.read for event in read_events(exchange, display)],
+        after=after,
+        lost=frozenset(finding.where.event or 0 for finding in lost_by(findings)),
+        accused=frozenset(f.where.event for f in findings if f.where.event is not None),
+        end="" if ending.complete else "the client left" if ending.by is By.CLIENT else ending.words,
+        left=ending.by is By.CLIENT and not ending.complete,
+    )
+
+
+def _list(
+    finding: Finding, exchange: Exchange, earlier: Sequence[Exchange], result: Result, display: Display
+) -> EventList:
+    findings = result.observation.findings
     before = events_before(exchange, earlier, display)
     events = number_events(exchange, earlier, [finding], display)
     if _is_about_ids(finding, events):
         events, before = _show_ids(events), None if before is None else _show_ids(before)
     rows = _build_rows(events)
-    if before is None:
-        return EventList(
-            about=f"of {finding.where.exchange or 'the last exchange'}", folds=_fold(_accuse(rows, finding))
-        )
-    after = before[-1].number
-    cut = EventRow(kind="cut", name=f"a new connection: the client resumes after event {after}")
+    name = finding.where.exchange or "the last exchange"
+    begun = _find_begun(exchange, earlier, display)
+    if before is None or begun is None:
+        picture = draw_picture([_read(exchange, name, display, [finding])])
+        return EventList(about=f"of {name}", picture=picture, folds=_fold(_accuse(rows, finding)))
+    cut = EventRow(kind="cut", name=f"a new connection: the client resumes after event {before[-1].number}")
     folds = _fold(_accuse([*_build_rows(before), cut, *rows], finding))
-    return EventList(about="both connections in one list, numbered as in the whole stream", folds=folds)
+    readings = [_read(begun[0], "", display)]
+    ordered = [item for item in result.evidence if isinstance(item, Exchange)]
+    for other in [item for item in ordered if item.is_stream and item is not begun[0]][:_MOST_ROWS]:
+        of_this = [each for each in findings if _find_exchange(each, result) is other]
+        if of_this or other is exchange:
+            numbered = [number_in_whole(each, result, display) for each in of_this] or [finding]
+            readings.append(_read(other, numbered[0].where.exchange or "the last exchange", display, numbered))
+    return EventList(about="numbered as in the whole stream", picture=draw_picture(readings), folds=folds)
+
+
+def _find_exchange(finding: Finding, result: Result) -> Exchange | None:
+    found = find_stream(finding, result)
+    return None if found is None else found[0]
 
 
 def _is_about_ids(finding: Finding, events: Sequence[StreamEvent]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from harness.benches.recordings.diff import Drift, Drifts
+from harness.benches.recordings.diff import ABSENT, Drift, Drifts
 from harness.look.assets import mark_of
 from harness.outcome.words import format_count
 from harness.report.diff_text import drift_totals
@@ -14,8 +14,8 @@ from harness.report.page.rendering import FragmentNames, compare_texts, render_t
 _MOST = 500
 _NAMED = 40
 
-_SHAPE = "Fields, types, order of events, statuses, headers that matter: what breaks clients."
-_CONTENT = "Text, number of deltas, usage, ids, times: what may differ from run to run."
+_SHAPE = "Fields, types, order of events, statuses, headers that matter: differences that break clients."
+_CONTENT = "Text, number of deltas, usage, ids, times: differences that are normal from run to run."
 
 
 def render_drifts(drifts: Drifts, *, before: str, after: str, mask: Callable[[str], str]) -> str:
@@ -23,19 +23,22 @@ def render_drifts(drifts: Drifts, *, before: str, after: str, mask: Callable[[st
     names = FragmentNames()
     shape, content = len(drifts.shape), len(drifts.content)
     if not drifts.compared:
-        word, mark, headline = "nothing compared", mark_of("no_answer"), "The recordings have nothing in common."
+        word, mark, headline = (
+            "nothing compared",
+            mark_of("no_answer"),
+            "The recordings have no exchange in common.",
+        )
     elif shape:
         verb = "differs" if shape == 1 else "differ"
-        word, mark = "drift of shape", mark_of("fail")
-        headline = (
-            f"{format_count(shape, 'part')} of the shape {verb}, in {format_count(drifts.compared, 'exchange')}."
-        )
+        word, mark = "structural drift", mark_of("fail")
+        compared = format_count(drifts.compared, "exchange")
+        headline = f"{format_count(shape, 'part')} of the structure {verb}, in {compared}."
     else:
-        word, mark = "the same shape", mark_of("pass")
-        headline = f"{format_count(drifts.compared, 'exchange')} have the same shape."
+        word, mark = "the same structure", mark_of("pass")
+        headline = f"{format_count(drifts.compared, 'exchange')} have the same structure."
     parts = [
-        _part("Drift of shape", _SHAPE, drifts.shape, names, mask),
-        _part("Drift of content", _CONTENT, drifts.content, names, mask),
+        _part("Structural drift", _SHAPE, drifts.shape, names, mask),
+        _part("Content drift", _CONTENT, drifts.content, names, mask),
     ]
     return render_template(
         "drift",
@@ -73,6 +76,8 @@ def _build_row(
     return {
         "place": mask(drift.place),
         "fragment": names.name(f"{drift.place} {drift.before} {drift.after}"),
+        "added": drift.before == ABSENT,
+        "kind": "added" if drift.before == ABSENT else "removed" if drift.after == ABSENT else "changed",
         "before": expected,
         "after": actual,
         "seen": exchanges[0] if len(exchanges) == 1 else "",

@@ -6,6 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.look.assets import Mark
+from harness.wire.stream_picture import StreamPicture
+
+_BRIEF = 4
+"""Most characters of the name of a narrow column that lies."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,11 +22,27 @@ class StripCase:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MatrixEntry:
+    """One thing that a drawer tells: its `word` and `title`, folded over the lines and a `command`.
+
+    `said` are numbers of lines that the page has once: the first is a sentence, the others are of the wire.
+    """
+
+    word: str
+    mark: Mark
+    title: str
+    rule: str
+    said: tuple[int, ...]
+    command: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MatrixCell:
     """What stands in a cell and in its drawer.
 
     `text` is short (`13/15`), `words` says it for whoever sees no shape (`13 of 15 cases wrong`). The drawer shows
-    `title`, the `cases`, `lines` of prose, the `wire` and a `command` to copy; without a `title` there is none.
+    `title`, the `cases`, `lines` of prose, the `picture` of a stream, the `wire` and a `command` to copy; without
+    a `title` there is none.
     """
 
     text: str
@@ -31,8 +51,10 @@ class MatrixCell:
     title: str = ""
     cases: tuple[StripCase, ...] = ()
     lines: tuple[str, ...] = ()
+    picture: StreamPicture | None = None
     wire: tuple[str, ...] = ()
     command: str = ""
+    entries: tuple[MatrixEntry, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +96,11 @@ class OutcomeMatrix:
                     f"row {row.name!r} of matrix {self.key!r} has {len(row.cells)} cells for {len(self.columns)} "
                     "columns: give one for each, None where there is nothing to say"
                 )
+
+    @property
+    def brief(self) -> bool:
+        """Whether the names of its columns are so short that they need not stand upright."""
+        return self.narrow and all(len(column.name) <= _BRIEF for column in self.columns)
 
     @property
     def groups(self) -> list[tuple[str, int]]:

@@ -45,22 +45,29 @@ def render_template(name: str, *, title: str, command: str, **values: Any) -> st
     """The page that the named template makes of the values; `command` is the one that made the results."""
     head = read_script("theme")
     body = "\n".join((read_script("copy", "matrix"), (_FOLDER / "page.js").read_text("utf-8")))
-    text = (
-        _build_environment()
-        .get_template(f"{name}.html.jinja")
-        .render(
-            title=title,
-            command=command,
-            version=__version__,
-            style="\n".join((read_style("matrix"), (_FOLDER / "page.css").read_text("utf-8"))),
-            icons=read_icons(),
-            head_script=head,
-            head_hash=content_hash(head),
-            body_script=body,
-            body_hash=content_hash(body),
-            **values,
-        )
+    return _render(
+        name,
+        title=title,
+        command=command,
+        version=__version__,
+        style="\n".join((read_style("matrix", "picture"), (_FOLDER / "page.css").read_text("utf-8"))),
+        icons=read_icons(),
+        head_script=head,
+        head_hash=content_hash(head),
+        body_script=body,
+        body_hash=content_hash(body),
+        **values,
     )
+
+
+def render_part(name: str, **values: Any) -> str:
+    """A part of somebody else's page: a shadow tree, so that neither has the other's styles."""
+    style = read_style("matrix", "picture").replace(":root", ":host").replace("body {", ".part {")
+    return _render(name, style=style, icons=read_icons(), script=read_script("copy", "matrix"), **values)
+
+
+def _render(name: str, **values: Any) -> str:
+    text = _build_environment().get_template(f"{name}.html.jinja").render(**values)
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
 
 

@@ -12,7 +12,6 @@ from harness.engine.results import LoggedExchange, Replays, Result
 from harness.engine.search.budget import digest_rules, merge_runs
 from harness.engine.search.failure import AnswerCounts, EngineRun, Failure, fold
 from harness.engine.search.rules import SeenDefect
-from harness.engine.search.run import finish_search, tell_run
 from harness.engine.sharding.shards import ShardReport, require_one_run
 from harness.kit.api import Api
 from harness.outcome import Finding, Severity, UsageFault, Where
@@ -70,6 +69,9 @@ def _require_the_extra(api: Api) -> None:
 
 
 def _tell(started: RunStarted, runs: Sequence[EngineRun], policy: Policy, api: Api) -> Iterator[RunEvent]:
+    # This module imports hypothesis, an extra: `merge` must join the reports of other commands without it.
+    from harness.engine.search.run import finish_search, tell_run
+
     yield started
     yield Planned(0, len(runs))
     results: list[Result] = []

@@ -18,6 +18,7 @@ from harness.outcome import Finding, Severity
 from harness.report.commands.torture import TorturePresentation
 from harness.report.shards.merged_run import MergedRun
 from harness.report.shards.shard_record import read_part, unreadable
+from harness.wire.stream_picture import read_columns
 
 
 def merge_torture(records: Mapping[str, Mapping[str, Any]], api: Api, *, same_target: bool) -> MergedRun:
@@ -87,6 +88,9 @@ def _read_run(case: Mapping[str, Any], numbers: Mapping[str, int]) -> ClientRun:
                 request=str(one["request"]),
                 answer=str(one["answer"]),
                 fault=str(one.get("fault", "")),
+                columns=read_columns(str(one["events"])) if "events" in one else None,
+                start=int(one.get("start", 0)),
+                broke=str(one.get("broke", "")),
             )
             for one in timeline["requests"]
         ),

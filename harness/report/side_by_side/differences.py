@@ -9,15 +9,28 @@ from harness.outcome import FIRST_WORDS, Exit
 from harness.outcome.words import format_count
 from harness.report.side_by_side.run_file import RunEntry, RunFile
 
+_TREND = 3
+"""From so many runs on there is a trend."""
+
 _LEVELS = {"MUST": 0, "SHOULD": 1, "MAY": 2}
+
+
+CHANGES = {
+    "new": "new failure",
+    "still": "still failed",
+    "fixed": "fixed",
+    "changed": "changed",
+    "added": "added",
+    "removed": "removed",
+}
+"""What can become of a result between two runs of one target, the most urgent first, with the words for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparedRow:
     """One result in all runs, in their order; None where a run does not have it.
 
-    `change` says what became of it between the first and the last run: `new`, `fixed`, `still` broken, `changed`,
-    or `""` if nothing did.
+    `change` says what became of it between the first and the last run, one of `CHANGES`; `""` if nothing did.
     """
 
     id: str
@@ -69,7 +82,7 @@ class ComparedRuns:
     @property
     def telling(self) -> list[ComparedRow]:
         """The rows that are broken somewhere, or that are not the same everywhere."""
-        return [row for row in self.rows if row.broken or row.differs]
+        return [row for row in self.rows if row.broken or row.differs or (self.same_target and row.change)]
 
     @property
     def agreeing(self) -> list[ComparedRow]:
@@ -79,20 +92,26 @@ class ComparedRuns:
     @property
     def unjudged(self) -> list[ComparedRow]:
         """The rows of which not every run says something, so that nobody knows whether they differ."""
-        return [row for row in self.rows if not (row.broken or row.differs or row.agrees)]
+        told = {row.id for row in self.telling}
+        return [row for row in self.rows if not (row.id in told or row.agrees)]
+
+    @property
+    def trend(self) -> str:
+        """How many results failed in each of several runs of one target; `""` for two, of which the rows tell."""
+        if not self.same_target or len(self.runs) < _TREND:
+            return ""
+        failed = (sum(entry.broken for entry in run.entries.values()) for run in self.runs)
+        return f"failed: {' → '.join(map(str, failed))}"
 
     @property
     def verdict(self) -> str:
         """The last line of the comparison; of several targets it is no verdict, because none is the later one."""
         if self.same_target:
-            new, fixed = len(self.list_changes("new")), len(self.list_changes("fixed"))
-            still, changed = len(self.list_changes("still")), len(self.list_changes("changed"))
-            parts = [
-                format_count(new, "new failure") if new else "no new failure",
-                f"{fixed} fixed" if fixed else "",
-                f"{still} still failed" if still else "",
-                f"{changed} changed otherwise" if changed else "",
-            ]
+            new = len(self.list_changes("new"))
+            parts = [format_count(new, "new failure") if new else "no new failure"]
+            for change in ("fixed", "still", "changed", "added", "removed"):
+                number = len(self.list_changes(change))
+                parts.append(f"{number} {CHANGES[change]}" if number else "")
             return f"{FIRST_WORDS[Exit.FAILED if new else Exit.OK]}: {', '.join(filter(None, parts))}."
         broken = sum(bool(row.broken) for row in self.rows)
         where = format_count(len(self.runs), "target")
@@ -121,24 +140,29 @@ def compare_runs(runs: Sequence[RunFile], *, same_target: bool = False) -> Compa
 
 def _rate_urgency(row: ComparedRow, same: bool) -> tuple[int, int, bool, int]:
     """New failures first if the target is the same; then by level, silent ones first, those that fail most."""
-    news = {"new": 0, "still": 1, "fixed": 2, "changed": 3, "": 4}[row.change] if same else -bool(row.broken)
+    news = [*CHANGES, ""].index(row.change) if same else -bool(row.broken)
     told = row.told
     return news, _LEVELS.get(told.level, 3), not told.silent, -row.broken
 
 
 def _to_row(name: str, runs: Sequence[RunFile]) -> ComparedRow:
     entries = tuple(run.entries.get(name) for run in runs)
-    return ComparedRow(id=name, entries=entries, change=_change(entries[0], entries[-1], runs[-1]))
+    return ComparedRow(id=name, entries=entries, change=_change(entries[0], entries[-1], runs))
 
 
-def _change(before: RunEntry | None, after: RunEntry | None, last: RunFile) -> str:
+def _change(before: RunEntry | None, after: RunEntry | None, runs: Sequence[RunFile]) -> str:
     was, now = before is not None and before.broken, after is not None and after.broken
     if now:
         return "still" if was else "new"
     if was:
-        gone_is_fine = after is None and not last.lists_all
+        gone_is_fine = after is None and not runs[-1].lists_all
         judged = after is not None and after.judged
         return "fixed" if judged or gone_is_fine else "changed"
+    if before is None or after is None:
+        there = after if before is None else before
+        if there is None or not there.asked or not all(run.lists_all for run in runs):
+            return ""
+        return "added" if before is None else "removed"
     seen = {entry.outcome for entry in (before, after) if entry is not None and entry.asked}
     return "changed" if len(seen) > 1 else ""
 
@@ -158,6 +182,8 @@ def list_lines(compared: ComparedRuns) -> Iterator[str]:
         said = f": {' '.join(told.said.split())}" if told.said and told.broken else ""
         level = f" [{told.level}]" if told.level else ""
         yield f"{label:<8}{row.id}{level} {words}{said}".strip()
+    if compared.trend:
+        yield compared.trend
     same, hidden = len(compared.agreeing), len(compared.unjudged)
     yield f"{format_count(same, 'check has', 'checks have')} the same outcome everywhere and did not fail"
     if hidden:

@@ -13,10 +13,11 @@ from harness.outcome import Accounted
 from harness.outcome.words import shorten
 from harness.report.html_report import count_for_bar
 from harness.report.page.rendering import FragmentNames, render_template
-from harness.report.side_by_side.differences import ComparedRow, ComparedRuns
+from harness.report.side_by_side.differences import CHANGES, ComparedRow, ComparedRuns
 from harness.report.side_by_side.run_file import RunEntry, RunFile
 
 _SAID = 300
+_SIDE = 2_000
 _MOST_ROWS = 2_000
 _ABSENT = ("absent", mark_of("excluded"))
 
@@ -49,6 +50,7 @@ def render_page(compared: ComparedRuns, mask: Callable[[str], str]) -> str:
         same=[mask(row.id) for row in compared.agreeing],
         unjudged=[mask(row.id) for row in compared.unjudged],
         same_target=compared.same_target,
+        trend=compared.trend,
     )
 
 
@@ -73,15 +75,22 @@ def _show_row(
         "level": told.level,
         "silent": told.silent and bool(row.broken),
         "change": row.change if same_target else "",
+        "change_words": CHANGES.get(row.change, "") if same_target else "",
         "cells": [_show_cell(entry, mask) for entry in row.entries],
     }
 
 
 def _show_cell(entry: RunEntry | None, mask: Callable[[str], str]) -> dict[str, str | Mark]:
     if entry is None:
-        return {"word": _ABSENT[0], "mark": _ABSENT[1], "said": ""}
+        return {"word": _ABSENT[0], "mark": _ABSENT[1], "said": "", "expected": "", "actual": ""}
     said = "" if entry.outcome is Accounted.PASSED else shorten(" ".join(mask(entry.said).split()), _SAID)
-    return {"word": entry.outcome.word, "mark": mark_of(str(entry.outcome)), "said": said}
+    return {
+        "word": entry.outcome.word,
+        "mark": mark_of(str(entry.outcome)),
+        "said": said,
+        "expected": shorten(mask(entry.expected), _SIDE),
+        "actual": shorten(mask(entry.actual), _SIDE),
+    }
 
 
 def render_markdown(compared: ComparedRuns, mask: Callable[[str], str]) -> str:
@@ -92,13 +101,15 @@ def render_markdown(compared: ComparedRuns, mask: Callable[[str], str]) -> str:
         f"- {_write_cell(run.name)}: {_write_cell(run.verdict)} {_write_cell(run.started)}".rstrip()
         for run in compared.runs
     ]
+    if compared.trend:
+        lines += ["", compared.trend]
     if compared.telling:
         change = "change | " if compared.same_target else ""
         lines += ["", f"| {change}result | level | {heads} |"]
         lines += [f"| {'--- | ' if change else ''}--- | --- |{' --- |' * len(compared.runs)}"]
     for row in compared.telling[:_MOST_ROWS]:
         words = " | ".join(entry.outcome.word if entry else "absent" for entry in row.entries)
-        change = f"{row.change} | " if compared.same_target else ""
+        change = f"{CHANGES.get(row.change, '')} | " if compared.same_target else ""
         lines.append(f"| {change}`{_write_cell(row.id)}` | {row.told.level} | {words} |")
     return mask("\n".join(lines)) + "\n"
 
@@ -113,6 +124,7 @@ def compare_record(compared: ComparedRuns) -> dict[str, Any]:
     return {
         "verdict": compared.verdict,
         "same_target": compared.same_target,
+        **({"trend": compared.trend} if compared.trend else {}),
         "runs": [
             {
                 "name": run.name,

@@ -32,7 +32,7 @@ _MOST_BYTES = 200_000_000
 class RunEntry:
     """One result of a run, by its id; `said` is what its first finding says, or why it was not judged.
 
-    `reason` says why it was not tested.
+    `reason` says why it was not tested; `expected` and `actual` are of that finding.
     """
 
     id: str
@@ -42,6 +42,8 @@ class RunEntry:
     level: str = ""
     area: str = ""
     said: str = ""
+    expected: str = ""
+    actual: str = ""
     silent: bool = False
     seconds: float = 0.0
 
@@ -210,6 +212,8 @@ def _read_checks(record: Mapping[str, Any]) -> Iterator[RunEntry]:
             level=str(item["level"]),
             area=str(item.get("area") or name.partition(".")[0]),
             said=_summarize(findings[0]) if findings else str(item["details"]),
+            expected=str(findings[0].get("expected", "")) if findings else "",
+            actual=str(findings[0].get("actual", "")) if findings else "",
             silent=bool(item.get("silent", False)),
             seconds=float(item.get("seconds", 0)),
         )

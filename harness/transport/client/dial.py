@@ -188,7 +188,7 @@ def tls_failure(origin: Origin, error: ssl.SSLError) -> NoConnection:
         if error.verify_code not in _WRONG_HOST:
             problem += " (a certificate of one's own is trusted with --ca-file)"
     elif problem == "WRONG_VERSION_NUMBER":
-        problem = "what it answered is no TLS: write http:// if it speaks plain HTTP"
+        problem = "its response is not TLS: write http:// if it uses plain HTTP"
     return NoConnection(By.SERVER, How.TLS, f"TLS with {origin.host}: {problem}")
 
 

@@ -55,7 +55,7 @@ class UrlDriver(Driver):
 
     Request targets are appended to the path of `url`. `headers` are added to every request that lacks them;
     `ca_file` names certificates to trust besides the system's; `environment=False` ignores HTTPS_PROXY. `ends`
-    knows with which event streams say that they are over: after it nobody waits long for their end.
+    knows the final event of a stream: after it the driver does not wait long for the end.
     Raises `UsageFault` for an invalid URL; nothing a target does raises.
     """
 
@@ -151,7 +151,7 @@ class UrlDriver(Driver):
                 sock.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Hang up open streams and close kept connections."""
+        """Close open streams and kept connections."""
         with self._lock:
             readings, self._open = self._open, []
         for reading in readings:

@@ -6,6 +6,7 @@ Clients that keep a connection alive repeat their head byte for byte, so parsed 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from harness.errors import BadHead, BadRequest
@@ -21,19 +22,27 @@ _TLS_HANDSHAKE = 0x16
 
 
 class Incoming(NamedTuple):
-    """A whole request, and its head with what it says about the connection."""
+    """A whole request, and its head with what it says about the connection.
+
+    `opened` says whether pages of any origin may send a request with this head.
+    """
 
     request: Request
     head: RequestHead
+    opened: bool = False
 
 
 class HeadCache:
-    """Parsed heads by their bytes, shared by the connections of a server; cleared when it is full."""
+    """Parsed heads by their bytes, shared by the connections of a server; cleared when it is full.
 
-    __slots__ = ("heads",)
+    `opens` says of a request without its body whether pages of any origin may send it.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_opens", "heads")
+
+    def __init__(self, opens: Callable[[Request], bool] | None = None) -> None:
         self.heads: dict[bytes, Incoming] = {}
+        self._opens = opens
 
     def read(self, raw: bytes) -> Incoming:
         """The parsed head as a request without a body; raises `BadRequest`."""
@@ -44,7 +53,8 @@ class HeadCache:
             except BadHead as bad:
                 raise BadRequest(400, str(bad)) from None
             _require_host(head)
-            known = Incoming(Request(head.method, head.target, head.headers), head)
+            request = Request(head.method, head.target, head.headers)
+            known = Incoming(request, head, self._opens is not None and self._opens(request))
             if len(raw) <= _CACHED_HEAD_BYTES:
                 if len(self.heads) >= _CACHED_HEADS:
                     self.heads.clear()
@@ -100,12 +110,12 @@ class RequestReader:
         known = self._cache.heads.get(data[:end])
         if known is None or self._incoming is not None or self._buffer:
             return None
-        request, head = known
+        request, head, opened = known
         if head.length != len(data) - end or head.length > self._limits.body_bytes:
             return None
         if not head.length:
             return known
-        return Incoming(Request(request.method, request.target, request.headers, data[end:]), head)
+        return Incoming(Request(request.method, request.target, request.headers, data[end:]), head, opened)
 
     def feed(self, data: bytes) -> None:
         """Buffer bytes that arrived."""
@@ -122,7 +132,7 @@ class RequestReader:
             if body is None:
                 return None
             request = incoming.request
-            incoming = Incoming(Request(request.method, request.target, request.headers, body), incoming.head)
+            incoming = incoming._replace(request=Request(request.method, request.target, request.headers, body))
             self._expecting = False
         self._incoming = None
         return incoming

@@ -39,11 +39,12 @@ from harness.wire.message import ReadyBody, WholeBody
 BATCH_BYTES = 64 * 1024
 """A batch ends once it holds this many bytes, so a long body neither fills memory nor starves other streams."""
 
+_BODILESS = frozenset({204, 304})
 _GARBAGE = b"%%% not HTTP %%%\r\n"
 
 
-_TAKEN = 16
-"""How many chunks are taken at once from a body that has them all: so many may exceed a batch."""
+_TAKEN, _MOST_TAKEN = 16, 256
+"""How many chunks are taken at once from a body that has them all: small ones may exceed a batch."""
 
 
 _KEPT_CODED = 2048
@@ -80,10 +81,9 @@ def write_at_once(
     Nearly every response but a stream is such a one; the bytes are those that a `ResponseWriter` gives.
     """
     body, framing, status = response.body, response.framing, response.status
-    if type(body) is not WholeBody or type(framing) is not Length or not has_body(method, status):
+    if type(body) is not WholeBody or type(framing) is not Length:
         return None
-    data = body.take()
-    if data is None:
+    if method == "HEAD" or status < 200 or status in _BODILESS or (data := body.take()) is None:
         return None
     if framing.size != len(data):
         response.body = PieceBody((Chunk(data), COMPLETE))
@@ -182,10 +182,13 @@ class ResponseWriter:
         plain_chunks = isinstance(self._framing, Chunked)
         if plain_chunks and type(body) is ReadyBody and self._unfinished is None:
             # The hottest path of all, a stream that is read again: its chunks were coded by the first reader.
-            while size < BATCH_BYTES and (chunks := body.take(_TAKEN)):
+            most = _TAKEN
+            while size < BATCH_BYTES and (chunks := body.take(most)):
                 coded = [chunk.coded or _code(chunk) for chunk in chunks]
                 out += coded
                 size += sum(map(len, coded))
+                # Chunks of one stream are alike: by the size of these, so many more fill the batch.
+                most = min(max((BATCH_BYTES - size) * len(out) // (size or 1), _TAKEN), _MOST_TAKEN)
         while self.after is None and size < BATCH_BYTES:
             piece = next(body)
             if plain_chunks and type(piece) is Chunk and piece.declared is None and self._unfinished is None:

@@ -3,6 +3,9 @@
 Layer 3. Knows the transport interface and the exceptions of these libraries; `seen` decides what a client would
 see. Factories build the classes, because the base classes belong to a library that is named only at the call. Time
 is logical: a pause moves the clock and counts against the read timeout of the request, if it has one.
+
+The async transport suspends its task wherever a socket would: before the request is sent, before the head, before
+each piece of the body, and for as long as the service is silent. So timeouts, cancellation and other tasks work.
 """
 
 from __future__ import annotations
@@ -10,9 +13,10 @@ from __future__ import annotations
 import importlib
 import math
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import replace
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeAlias
 
 from harness.transport.http1.heads import field_bytes
 from harness.transport.http1.limits import Limits
@@ -28,6 +32,16 @@ _ERRORS = {
     How.TLS: "ConnectError",
 }
 """What the libraries raise over a socket for each kind of ending; over TLS they see a reset differently."""
+
+Wait: TypeAlias = Callable[[float], Awaitable[None]]
+"""Suspends the task that reads while the service is silent for so many seconds of logical time."""
+
+
+async def wait_one_turn(seconds: float) -> None:
+    """Let the other tasks of the event loop take a turn; the loop's own clock does not move."""
+    from anyio.lowlevel import checkpoint  # both libraries depend on it
+
+    await checkpoint()
 
 
 def sync_transport(
@@ -60,6 +74,7 @@ def sync_transport(
     class SyncTransport(library.BaseTransport):  # type: ignore[misc, name-defined]
         def handle_request(self, request: Any) -> Any:
             reading = _Reading(library, service, request_of(request, request.read()), time_, bounds, request)
+            reading.awake()
             return library.Response(
                 reading.status, headers=reading.fields, stream=SyncBody(reading), extensions=reading.extensions
             )
@@ -73,8 +88,9 @@ def async_transport(
     *,
     module: ModuleType | str = "httpx",
     limits: Limits | None = None,
+    wait: Wait = wait_one_turn,
 ) -> Any:
-    """An `AsyncBaseTransport` of `module` that answers from `service`; other tasks run during a pause."""
+    """An `AsyncBaseTransport` of `module` that answers from `service`; other tasks run wherever a socket waits."""
     library = library_of(module)
     time_, bounds = clock or LogicalClock(), limits or Limits()
 
@@ -83,15 +99,11 @@ def async_transport(
             self._reading = reading
 
         async def __aiter__(self) -> AsyncIterator[bytes]:
-            from anyio.lowlevel import checkpoint  # both libraries depend on it
-
             reading = self._reading
             while (data := reading.next()) is not None:
+                await reading.suspend(wait)
                 if data:
                     yield data
-                else:
-                    await checkpoint()
-                    reading.awake()
 
         async def aclose(self) -> None:
             self._reading.close()
@@ -99,7 +111,13 @@ def async_transport(
     class AsyncTransport(library.AsyncBaseTransport):  # type: ignore[misc, name-defined]
         async def handle_async_request(self, request: Any) -> Any:
             wire = request_of(request, await request.aread())
+            await wait_one_turn(0)  # who is cancelled here has sent nothing
             reading = _Reading(library, service, wire, time_, bounds, request)
+            try:
+                await reading.suspend(wait)
+            except BaseException:  # cancelled, perhaps: the service has the request, and nobody reads the response
+                reading.close()
+                raise
             return library.Response(
                 reading.status, headers=reading.fields, stream=AsyncBody(reading), extensions=reading.extensions
             )
@@ -124,6 +142,7 @@ class _Reading:
     def __init__(
         self, library: Any, service: Service, request: Request, clock: Clock, limits: Limits, theirs: Any
     ) -> None:
+        """If the connection ends before the body, `awake` raises; otherwise it may be called all the same."""
         self._library = library
         self._request = theirs
         self._clock = clock
@@ -134,16 +153,18 @@ class _Reading:
         self._idle = 0.0
         self._pauses = 0
         self._wake: float | None = None
+        self._failure: Exception | None = None
         self._seen = ResponseView(service, request)
         if self._seen.dead is not None:
             self._seen.close()
-            raise self._to_exception(self._seen.dead)
+            self._fail(self._seen.dead)
+            return
         self.status = self._seen.status
         self.fields = [(name.encode("ascii"), field_bytes(value)) for name, value in self._seen.headers]
         self.extensions = {"http_version": b"HTTP/1.1"}
 
     def next(self) -> bytes | None:
-        """The next bytes; `b""` at a pause (then call `awake`), None at the end. Raises at any other ending."""
+        """The next bytes, None at the end; `b""` at a pause or a wrong ending: then wait, and call `awake`."""
         while True:
             piece = self._seen.pull()
             if isinstance(piece, Chunk):
@@ -157,7 +178,8 @@ class _Reading:
             elif piece.complete:
                 return None
             else:
-                raise self._to_exception(piece)
+                self._fail(piece)
+                return b""
 
     def _count_pause(self) -> None:
         self._pauses += 1
@@ -167,24 +189,42 @@ class _Reading:
     def _pause(self, seconds: float) -> None:
         self._count_pause()
         if seconds > self._patience - self._idle:
-            raise self._to_exception(Ending(how=How.STALL))
+            self._fail(Ending(how=How.STALL))
+            return
         self._idle += seconds
         self._wake = self._clock.now + seconds
 
     def awake(self) -> None:
-        """End the pause: move the clock to its end."""
+        """End the pause: move the clock to its end, and raise what the client sees of the ending after it."""
         if self._wake is not None:
             self._clock.reached(self._wake)
             self._wake = None
+        if self._failure is not None:
+            raise self._failure
 
-    def _to_exception(self, ending: Ending) -> Exception:
-        """The client's exception for an ending; a stall first moves the clock by the rest of the read timeout.
+    async def suspend(self, wait: Wait) -> None:
+        """Do the same when `wait` has let the silence pass, or after one turn of the loop if there is none."""
+        if self._wake is None:
+            await wait_one_turn(0)
+        else:
+            await wait(max(0.0, self._wake - self._clock.now))
+        self.awake()
+
+    def _fail(self, ending: Ending) -> None:
+        """Let the client see an ending; a stall first takes the rest of the read timeout.
 
         A client without one would wait for ever, which no test can.
         """
-        if ending.how is How.STALL:
-            self._clock.reached(self._clock.now + max(0.0, self._most_silence - self._idle))
-        return self._build_error(ending)
+        if ending.how is not How.STALL:
+            self._failure = self._build_error(ending)
+            return
+        left = max(0.0, self._most_silence - self._idle)
+        self._wake = self._clock.now + left
+        whose = "" if self._patience == self._most_silence else "; the client has no read timeout"
+        silence = f"nothing came for {self._most_silence:g} s of virtual time{whose}"
+        self._failure = self._build_error(
+            replace(ending, detail="; ".join(filter(None, (ending.detail, silence))))
+        )
 
     def _build_error(self, ending: Ending) -> Exception:
         name = _ERRORS.get(ending.how, "ReadError")

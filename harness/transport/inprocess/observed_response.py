@@ -127,6 +127,14 @@ def call(service: Service, request: Request) -> Response:
     except HarnessFault:
         raise
     except Exception as error:
-        raise HarnessFault(
-            f"the service raised {type(error).__name__} on {request.method} {request.raw_path}: {error}"
-        ) from error
+        raise service_fault(request, error) from error
+
+
+def service_fault(request: Request, error: Exception) -> HarnessFault:
+    """What to raise for an exception that a service raised on a request."""
+    if isinstance(error, HarnessFault):
+        return error
+    kind = type(error).__name__
+    fault = HarnessFault(f"the service raised {kind} on {request.method} {request.raw_path}: {error}")
+    fault.__cause__ = error
+    return fault

@@ -263,7 +263,7 @@ class ServiceDriver(Driver):
         return self._post.listen()
 
     def close(self) -> None:
-        """Hang up the streams that are still open."""
+        """Close the streams that are still open."""
         for reading in self._open:
             reading.stop(By.CLIENT, How.FIN, "")
         self._open = []

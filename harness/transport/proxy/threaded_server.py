@@ -87,8 +87,7 @@ class _WaitingConnection(ServerConnection):
         self._work(self._serve_one(incoming))
 
     async def _serve_one(self, incoming: Incoming) -> After:
-        request, head = incoming
-        opened = self._hub.opens(request)
+        request, head, opened = incoming
         response = await self._ask(request, opened)
         self._body = response.body
         own = list_own_fields(head, opened)

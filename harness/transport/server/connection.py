@@ -19,7 +19,7 @@ from harness.transport.http1.limits import ServerLimits
 from harness.transport.http1.observed_ending import body_fault
 from harness.transport.http1.request_reader import HeadCache, Incoming, RequestReader
 from harness.transport.http1.response_writer import After, ResponseWriter, write_at_once
-from harness.transport.inprocess.observed_response import call
+from harness.transport.inprocess.observed_response import service_fault
 from harness.transport.server.reset import reset_after, reset_now
 from harness.wire import Body, Clock, Headers, Request, Response, Service
 
@@ -32,7 +32,7 @@ _METHODS = "GET, POST, DELETE, PATCH, PUT, OPTIONS"
 
 
 class Hub:
-    """What the connections of one server share."""
+    """What the connections of one server share; `hear` is called with each request before the service."""
 
     def __init__(
         self,
@@ -42,13 +42,14 @@ class Hub:
         *,
         cors: Sequence[str] = (),
         cors_for: Callable[[Request], bool] | None = None,
+        hear: Callable[[Request], object] | None = None,
     ) -> None:
         self.service = service
+        self._hear = hear
         self.clock = clock
         self.limits = limits
         self.cors = cors
-        self.cors_for = cors_for
-        self.heads = HeadCache()
+        self.heads = HeadCache((cors_for or _opens_all) if cors else None)
         self.connections: set[ServerConnection] = set()
         self.errors: list[HarnessFault] = []
 
@@ -60,22 +61,25 @@ class Hub:
     def answer(self, request: Request, opened: bool) -> Response:
         """The service's response. If the service raises, the fault is ours and the client gets a 500.
 
-        `opened` is `opens(request)`.
+        `opened`: pages of any origin may send this request.
         """
         if opened and request.method == "OPTIONS" and "access-control-request-method" in request.headers:
             return _answer_preflight(self.cors)
         try:
-            response = call(self.service, request)
-        except HarnessFault as fault:
+            if self._hear is not None:
+                self._hear(request)
+            response = self.service(request)
+        except Exception as error:
+            fault = service_fault(request, error)
             self.note(fault)
             return _build_error(500, f"harness: {fault}")
         if opened and "access-control-allow-origin" in response.headers:  # from a recording or another server
             response.headers = response.headers.without(*_OPENING)
         return response
 
-    def opens(self, request: Request) -> bool:
-        """Whether pages of any origin may send this request."""
-        return bool(self.cors) and (self.cors_for is None or self.cors_for(request))
+
+def _opens_all(request: Request) -> bool:
+    return True
 
 
 def list_own_fields(head: RequestHead, opened: bool) -> bytes:
@@ -187,10 +191,9 @@ class ServerConnection(asyncio.Protocol):
 
     def _answer(self, incoming: Incoming) -> None:
         self._in_request = False
-        request, head = incoming
-        opened = self._hub.opens(request)
+        request, head, opened = incoming
         response = self._hub.answer(request, opened)
-        extra = list_own_fields(head, opened)
+        extra = list_own_fields(head, opened) if opened or head.http10 else b""
         try:
             written = write_at_once(response, head.method, keep=head.keep, extra=extra)
         except HarnessFault as fault:

@@ -26,8 +26,9 @@ class _Endpoint:
 
     `port=0` takes a free port. A bound `sock` replaces `host` and `port`, and the server owns it from then on.
     `clock` is the clock that pauses move (the service's own). `tls` makes it https. `cors` names request fields,
-    and lets web pages of any origin send requests with them; `cors_for` says which requests, by default all.
-    Faults of our own are kept in `errors`.
+    and lets web pages of any origin send requests with them; `cors_for` says which requests, by default all, and
+    sees each head once, without a body. `hear` is called with each request before it is answered. Faults of
+    our own are kept in `errors`.
     """
 
     def __init__(
@@ -41,9 +42,12 @@ class _Endpoint:
         tls: ssl.SSLContext | None = None,
         cors: Sequence[str] = (),
         cors_for: Callable[[Request], bool] | None = None,
+        hear: Callable[[Request], object] | None = None,
         limits: ServerLimits | None = None,
     ) -> None:
-        self._hub = Hub(service, clock or LogicalClock(), limits or ServerLimits(), cors=cors, cors_for=cors_for)
+        self._hub = Hub(
+            service, clock or LogicalClock(), limits or ServerLimits(), cors=cors, cors_for=cors_for, hear=hear
+        )
         self._host: str = host if sock is None else sock.getsockname()[0]
         self._port: int = port if sock is None else sock.getsockname()[1]
         self._sock = sock
@@ -111,7 +115,7 @@ class Server(_Endpoint):
         await self._listen()
 
     async def stop(self) -> None:
-        """Stop listening, hang up on every client, and wait until every body is closed."""
+        """Stop listening, disconnect every client, and wait until every body is closed."""
         await self._hang_up()
 
     async def __aenter__(self) -> Self:
@@ -153,7 +157,7 @@ class ServerThread(_Endpoint):
         self._running.start()
 
     def stop(self) -> None:
-        """Hang up, stop the loop, join the thread; safe to call again."""
+        """Disconnect, stop the loop, join the thread; safe to call again."""
         if self._running is not None:
             self._running.stop()
 

@@ -47,7 +47,7 @@ class Tap:
     `target` is `http[s]://host[:port]`. `encoding` replaces the clients' Accept-Encoding, None leaves it alone;
     `ca_file` names certificates to trust in addition to the system's. Bodies of more than `most` bytes are
     forwarded but not recorded. `observe` returns the observer of the answer to a request, while it passes;
-    `hear` is called with each request before anything is said of it. What `page` claims is answered by it and goes
+    `hear` is called with each request before any message about it. Requests for `page` get its response and go
     no further. `errors` lists failures to keep a record, `unrecorded` the
     reasons why forwarded bytes are in no record; `warn` is called with each when it happens.
     """
@@ -137,7 +137,7 @@ class Tap:
             )
 
     async def stop(self) -> None:
-        """Stop listening. Waits up to a second for open requests to be answered, then aborts open connections."""
+        """Stop listening. Waits up to a second for open requests, then aborts their connections."""
         if self._listener is None:
             return
         self._listener.close()

@@ -13,7 +13,7 @@ from harness.benches.client.judgement.outcome import DropOutcome, outcome_of, ru
 from harness.engine.events import CheckFinished, PhaseFinished, Planned, RunEvent, RunFinished
 from harness.engine.results import Result
 from harness.interactions import INTERACTIONS
-from harness.outcome import UsageFault
+from harness.outcome import Exit, UsageFault, Verdict
 from harness.plugin import cases_of
 from tests.benches.client import clients
 from tests.benches.client.clients import InProcess, Reads
@@ -55,17 +55,17 @@ def test_the_helper_survives(reads: Reads) -> None:
 @pytest.mark.parametrize(
     ("reads", "plan", "outcome", "said"),
     [
-        (clients.never_back, "event:8,end", DropOutcome.SILENT_LOSS, "it did not come back after the drop"),
+        (clients.never_back, "event:8,end", DropOutcome.SILENT_LOSS, "it did not resume after the drop"),
         (clients.never_back, "event:8,rst", DropOutcome.SILENT_LOSS, "lost the text of event"),
         (
             clients.never_back,
             "completion,end",
             DropOutcome.WRONG_STATUS,
-            "took the end of a connection for the end",
+            "accepted the end of a connection as the end",
         ),
         (clients.honest, "event:8,rst", DropOutcome.REPORTED, "gave up: ReadError"),
         (clients.honest, "event:8,end", DropOutcome.REPORTED, "gave up: EOFError"),
-        (clients.doubles, "event:8,rst", DropOutcome.DUPLICATED, "it asked for the stream from the start again"),
+        (clients.doubles, "event:8,rst", DropOutcome.DUPLICATED, "it requested the stream from the start again"),
         (clients.for_ever, "event:8,end,times:all", DropOutcome.HUNG, "more than 60 requests"),
         (clients.good, "event:8,end", DropOutcome.RECOVERED, ""),
         (clients.good, "ping:all,crlf", DropOutcome.EXACT, ""),
@@ -89,7 +89,7 @@ def test_a_stall_ends_in_time() -> None:
 
 def test_a_client_that_cannot_read_at_all() -> None:
     """If a client cannot read the stream without a drop, the run stops instead of blaming drops."""
-    with pytest.raises(UsageFault, match="already without any drop the client has another text") as refused:
+    with pytest.raises(UsageFault, match="already without any fault the client has another text") as refused:
         list(torture(INTERACTIONS, cases_of(), lambda: InProcess(lambda client, interaction: "nothing")))
     assert "it sent no request at all" in str(refused.value)
     assert "INTERACTIONS_BASE_URL" in str(refused.value)
@@ -102,7 +102,7 @@ def test_a_client_that_reads_the_wrong_thing_is_shown_a_frame() -> None:
         client.get(f"/v1beta/interactions/{interaction}?stream=true").read()
         return ""
 
-    with pytest.raises(UsageFault, match="already without any drop the client lost the text") as refused:
+    with pytest.raises(UsageFault, match="already without any fault the client lost the text") as refused:
         list(torture(INTERACTIONS, cases_of(), lambda: InProcess(reads_nothing)))
     shown = str(refused.value).partition("  a frame with text:  ")[2].splitlines()
     frame = {name: value for name, _, value in (line.strip().partition(": ") for line in shown)}
@@ -149,3 +149,41 @@ def test_what_a_worker_raises_is_raised() -> None:
 
     with pytest.raises(UsageFault, match="wrote no JSON"):
         list(torture(INTERACTIONS, cases_of(), lambda: Odd(strange)))  # type: ignore[arg-type,return-value]
+
+
+def refuses_comments(client: httpx.Client, interaction: str) -> str:
+    """Reads the stream, and gives up on a line that is no field it knows."""
+    with client.stream("GET", f"/v1beta/interactions/{interaction}?stream=true") as answer:
+        lines = list(answer.iter_lines())
+    if any(line.startswith(":") for line in lines):
+        raise ValueError("a line that begins with a colon")
+    return clients.good(client, interaction)
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+@pytest.mark.parametrize(
+    ("reads", "plan", "code"),
+    [
+        (refuses_comments, "ping:all", "client.reads/gave-up"),
+        (clients.for_ever, "event:8,end,times:all", "client.ends/requests"),
+    ],
+    ids=["legal bytes", "without end"],
+)
+def test_some_clients_are_not_certified(reads: Reads, plan: str, code: str, allowed: bool) -> None:
+    """A client that gives up on legal bytes, or comes to no end, fails the run, unless the user allows it."""
+    rule = code.partition("/")[0]
+    options = TortureOptions(allowed={rule} if allowed else ())
+    *_, finished = torture(INTERACTIONS, cases_of(cuts=[plan]), lambda: InProcess(reads), options)
+    assert isinstance(finished, RunFinished)
+    (result,) = finished.results
+    assert [finding.code for finding in result.observation.findings] == [code]
+    assert result.verdict is (Verdict.WARN if allowed else Verdict.FAIL)
+    assert finished.exit is (Exit.OK if allowed else Exit.FAILED)
+
+
+def test_a_read_that_is_slow_or_full_of_comments_is_right() -> None:
+    """The resume helper reads every legal form of a stream."""
+    for plan in ("ping:all", "unknown:all", "members", "crlf", "chunks:1", "glue"):
+        *_, finished = torture(INTERACTIONS, cases_of(cuts=[plan]), lambda: InProcess(clients.good))
+        assert isinstance(finished, RunFinished)
+        assert finished.exit is Exit.OK, plan

@@ -14,17 +14,21 @@ from harness.checks.clients.sets import SETS
 from harness.outcome import UsageFault
 from tests.benches.client.cases import cases_of_set, new_case
 
-PAGE = (Path(__file__).resolve().parents[3] / "docs" / "torture.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).resolve().parents[3] / "docs"
+PAGE = (DOCS / "torture.md").read_text(encoding="utf-8")
+REFERENCE = (DOCS / "torture-reference.md").read_text(encoding="utf-8")
 TABLE_SETS = set(TABLES.values())
 KINDS = {kind.name: kind for name in SETS if name not in TABLE_SETS for kind in SETS[name]}
 
 
 def test_the_page_lists_all_kinds() -> None:
     """Each kind is on the page, in the words of the code, and each set by its name."""
-    sets, _, kinds = PAGE.partition("## Sets")[2].partition("## Options")[0].partition("| Kind |")
+    sets, _, kinds = REFERENCE.partition("## Sets")[2].partition("## Options")[0].partition("| Kind |")
     rows = dict(re.findall(r"^\| `([a-z-]+)` \| (.*) \|$", kinds, re.MULTILINE))
     wrong = sorted({*rows.items()} ^ {(kind.name, kind.about) for kind in KINDS.values()})
-    assert not wrong, f"the rows of kinds in docs/torture.md and the kinds differ in these, mend one: {wrong}"
+    assert not wrong, (
+        f"the rows of kinds in docs/torture-reference.md and the kinds differ in these, mend one: {wrong}"
+    )
     assert re.findall(r"^\| `([a-z][a-z-]+)`", sets, re.MULTILINE) == list(SETS)
 
 

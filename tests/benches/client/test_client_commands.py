@@ -106,7 +106,10 @@ if task["case"] == "event:3,rst":
 print('{"text": "fine"}')
 """)
     died = client.read(TASK, 20)
-    assert (died.error, died.words) == ("the command ended (exit code 1) before it answered", "died of it")
+    assert (died.error, died.words) == (
+        "the command ended (exit code 1) before it returned a result",
+        "died of it",
+    )
     assert client.read(Task("", "", "other", ""), 20).collected == "fine"
     client.close()
 
@@ -115,7 +118,7 @@ def test_one_that_does_not_read_its_task() -> None:
     """If a client ended before it could read its next task, that is its failure, not an error of ours."""
     client = talking("""import os; input(); os.close(0); print('{"text": "one"}', flush=True)""")
     assert client.read(TASK, 20).collected == "one"
-    assert client.read(TASK, 20).error == "the command ended (exit code 0) before it answered"
+    assert client.read(TASK, 20).error == "the command ended (exit code 0) before it returned a result"
     client.close()
 
 
@@ -149,7 +152,10 @@ def test_a_second_answer_without_a_case_is_not_that_of_the_next(tmp_path: Path) 
         until(done.exists)
         client.read(Task("", "", "next", ""), 20)
 
-    with contextlib.closing(client), pytest.raises(UsageFault, match=r"'event:3,rst' had been answered: repeat"):
+    with (
+        contextlib.closing(client),
+        pytest.raises(UsageFault, match=r"the result of the case 'event:3,rst': repeat"),
+    ):
         read_two()
 
 
@@ -181,7 +187,7 @@ def test_only_stray_lines() -> None:
 )
 def test_a_malformed_answer(line: str) -> None:
     """A malformed answer is a usage fault that quotes it and says what is expected."""
-    with pytest.raises(UsageFault, match="the command answered") as refused:
+    with pytest.raises(UsageFault, match="the command returned") as refused:
         ends(talking(f"input(); print({line!r})"))
     assert line in str(refused.value)
 
@@ -210,7 +216,7 @@ task = {"result": os.environ.get("HARNESS_RESULT")} if "HARNESS_RESULT" in os.en
 open(task["result"], "w").write("all of it")
 print(json.dumps({"case": task.get("case")}))
 """
-    with pytest.raises(UsageFault, match="the result file holds 'all of it': write one JSON object"):
+    with pytest.raises(UsageFault, match="the result file contains 'all of it': write one JSON object"):
         ends(new(source))
 
 

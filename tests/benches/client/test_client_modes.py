@@ -279,7 +279,7 @@ def test_advice_for_a_lost_further_turn() -> None:
     """The id of the first turn is none to resume the further one by, of which nothing was told."""
     (result,) = play(posts_the_answer_again, [base_of("tools", "calls=before-headers,rst")])
     (finding,) = result.observation.findings
-    assert "the first answer told no id, so say that it was lost" in finding.message
+    assert "the first response had no id, so report that it was lost" in finding.message
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def test_a_drop_in_a_recording_does_not_happen_again(tmp_path: Path) -> None:
 
 def test_a_recording_without_a_stream() -> None:
     """A recording without a whole stream is refused by name, and the error says what to do."""
-    with pytest.raises(UsageFault, match=r"lifecycle\.yaml holds no whole stream.*record one"):
+    with pytest.raises(UsageFault, match=r"lifecycle\.yaml contains no complete stream.*record one"):
         kinds("lifecycle")
 
 

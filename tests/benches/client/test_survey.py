@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 from dataclasses import replace
 
@@ -90,21 +91,30 @@ def test_the_same_behaviour_gives_the_same_pages(naive: list[ClientColumn]) -> N
     assert render_page(again) == render_page(naive)
 
 
-def anchors_of(page: str) -> set[str]:
-    """What can be linked to on a page of a client."""
-    headings = re.findall(r"^## (.*)$", page, re.MULTILINE)
-    return {heading.replace(", ", "-").replace(".", "") for heading in headings}
+def read_map(page: str) -> tuple[list[str], list[str]]:
+    """The cells of the map of clients, and the lines that its drawers name by number."""
+    found = re.search(r'<section class="matrix-part" id="map">(.*?)</section>', page, re.DOTALL)
+    assert found is not None
+    said = re.search(r'<script type="application/json" id="said">(.*?)</script>', page, re.DOTALL)
+    assert said is not None
+    return re.findall(r'data-drawer="map-[^"]+">.*?</svg> ([^<]+)<', found[1], re.DOTALL), json.loads(said[1])
 
 
 @pytest.mark.slow
-def test_every_link_of_the_table_leads_to_its_finding(pages: dict[str, str]) -> None:
-    """Each cell with a finding links to an anchor that exists; a client without findings has no page."""
-    links = re.findall(r"\]\((clients/[a-z-]+\.md)#([a-z0-9-]+)\)", pages["clients.md"])
-    assert len(links) > 10
-    for page, anchor in links:
-        assert anchor in anchors_of(pages[page])
-    assert set(pages) == {"clients.md", "clients/curl.md"}
-    assert "| [**silent-loss**](clients/curl.md#clean-end-follow) | recovered |" in pages["clients.md"]
+def test_a_cell_of_the_map_counts_and_its_drawer_has_the_wire(
+    naive: list[ClientColumn], pages: dict[str, str]
+) -> None:
+    """n of m as the cells of the table have it; each finding is in the drawer with its lines and its command."""
+    cells, said = read_map(pages["clients/map.html"])
+    right = sum(not cell.sentence for cell in naive[0].cells)
+    assert cells == [f"{right}/{len(ROWS)}", f"{len(ROWS)}/{len(ROWS)}"]
+    drawer = pages["clients/map.html"].split('<template id="map-0-0">')[1].split("</template>")[0]
+    places = re.findall(r'data-said="([\d ]*)"', drawer)
+    drawn = [tuple(said[int(n)] for n in place.split()) for place in places]
+    findings = [cell for cell in naive[0].cells if cell.sentence]
+    told = [(cell.sentence,) for cell in findings]
+    assert sorted(drawn) == sorted([*told, *(cell.timeline for cell in findings)])
+    assert [cell.command in html.unescape(drawer) for cell in findings] == [True] * len(findings)
 
 
 @pytest.mark.slow
@@ -116,46 +126,35 @@ def test_silent_findings_are_counted_apart(naive: list[ClientColumn], pages: dic
         for word in words
     )
     reported, right = words.count("reported") + words.count("crashed"), sum(not c.sentence for c in naive[0].cells)
-    line = f"| curl | {right} | {reported} | {words.count('hung')} | {silent} |"
+    line = f"| curl | {right} of {len(ROWS)} | {reported} | {words.count('hung')} | {silent} |"
     assert line in pages["clients.md"]
     assert silent > 3
     assert right + reported + words.count("hung") + silent == len(ROWS)
-    assert f"| good | {len(ROWS)} | 0 | 0 | 0 |" in pages["clients.md"]
+    assert f"| good | {len(ROWS)} of {len(ROWS)} | 0 | 0 | 0 |" in pages["clients.md"]
 
 
 @pytest.mark.slow
-def test_versions_that_came_out_alike_share_a_column(naive: list[ClientColumn]) -> None:
-    """The newest version is shown beside the last one only where they differ."""
+def test_versions_that_came_out_alike_share_a_row(naive: list[ClientColumn]) -> None:
+    """The newest version has a row beside the last one only where they differ."""
     old = replace(naive[0], client=replace(naive[0].client, package="curl", version="1.0"))
     new = replace(naive[0], client=replace(naive[0].client, package="curl", version="2.0"))
-    assert "| Fault | curl 2.0, 1.0 |" in write_pages([new, old])["clients.md"]
-    better = replace(new, cells=tuple(replace(cell, outcome="exact", again="") for cell in new.cells))
-    assert "| Fault | curl 2.0 | curl 1.0 |" in write_pages([better, old])["clients.md"]
-
-
-def test_what_two_versions_share_is_shown_once_and_linked_from_both(naive: list[ClientColumn]) -> None:
-    """Versions that differ in one row have columns of their own, whose equal cells lead to the same place."""
-    new = replace(naive[0], client=replace(naive[0].client, package="curl", version="2.0"))
-    better = replace(naive[0].cells[2], outcome="exact", again="", sentence="")
-    old = replace(
-        naive[0],
-        client=replace(naive[0].client, package="curl", version="1.0"),
-        cells=(*naive[0].cells[:2], better, *naive[0].cells[3:]),
-    )
-    pages = write_pages([new, old])
-    links = re.findall(r"\]\(clients/curl\.md#([a-z0-9-]+)\)", pages["clients.md"])
-    assert set(links) == anchors_of(pages["clients/curl.md"])
-    assert links.count("clean-end-follow-20") == 2
+    assert len(read_map(write_pages([new, old])["clients/map.html"])[0]) == 1
+    better = replace(new, cells=tuple(replace(cell, outcome="exact", again="", sentence="") for cell in new.cells))
+    cells, _ = read_map(write_pages([better, old])["clients/map.html"])
+    assert cells[0] == f"{len(ROWS)}/{len(ROWS)}" != cells[1]
 
 
 @pytest.mark.slow
-def test_incidents_are_a_part_of_their_own(pages: dict[str, str]) -> None:
-    """Their rows follow the faults under a heading of their own, and lead to what is known of them."""
-    faults, others = pages["clients.md"].split("## What already happened to others")
+def test_faults_and_incidents_have_maps_of_their_own(pages: dict[str, str]) -> None:
+    """A cell counts the clients that pass a fault; incidents are apart from faults."""
+    faults, incidents = (
+        pages["clients/map.html"].split(f'<section class="matrix-part" id="{key}">')[1].split("</section>")[0]
+        for key in ("faults", "incidents")
+    )
     for name in INCIDENTS:
-        assert f"](incidents.md#{name}) |" in others
-        assert name not in faults
-    assert "| [**wrong-status**](clients/curl.md#clean-end-mistaken-for-end-follow) | recovered |" in others
+        assert f"<small>{name}</small>" in incidents
+        assert f"<small>{name}</small>" not in faults
+    assert "silent-loss: curl" in faults
 
 
 @pytest.mark.parametrize("mode", TABLES)
@@ -175,18 +174,6 @@ def test_an_incident_is_repeated_in_its_mode() -> None:
     played = {row.name: case for row, case in rows_of(INTERACTIONS, "poll")}
     line = played["failed-polled-forever"].command_line([], ["--client", "litellm"])
     assert line == "harness torture --incidents failed-polled-forever --mode poll --client litellm"
-
-
-@pytest.mark.slow
-def test_the_page_has_what_the_table_has(naive: list[ClientColumn]) -> None:
-    """Each finding of the page opens what went over the wire and the command that repeats it."""
-    page = render_page([*naive, *columns_of(correct, "good")])
-    findings = [cell for cell in naive[0].cells if cell.sentence]
-    assert page.count('<button type="button" class="outcome') == len(findings)
-    for cell in findings:
-        assert cell.command in html.unescape(page)
-    assert "1 of 2 clients said at least once that all was well when it was not." in page
-    assert page.index("<h2>Clients that stream") < page.index("<h2>What already happened to others")
 
 
 def test_runs_that_differ_are_told(naive: list[ClientColumn]) -> None:
@@ -240,9 +227,9 @@ def test_a_client_that_cannot_be_tried_is_named() -> None:
     (absent,) = survey(INTERACTIONS, [client], refuse)  # type: ignore[arg-type]
     (broken,) = columns_of(gives_up)
     assert "cannot be installed" in absent.problem
-    assert "already without any drop" in broken.problem
+    assert "already without any fault" in broken.problem
     page = write_pages([absent, broken])["clients.md"]
-    assert "## What could not be tried" in page
+    assert "## Not tested" in page
     assert page.count("- curl, follow: ") == 2
 
 

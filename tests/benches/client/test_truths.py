@@ -67,9 +67,9 @@ def test_a_client_whose_own_request_is_refused() -> None:
         answer.raise_for_status()
         return "all"
 
-    with pytest.raises(UsageFault, match="already without any drop the client gave up") as refused:
+    with pytest.raises(UsageFault, match="already without any fault the client gave up") as refused:
         play(wrong, "before-headers,rst")
-    assert "it was refused:     POST /v1beta/interactions: 400, " in str(refused.value)
+    assert "rejected:           POST /v1beta/interactions: 400, " in str(refused.value)
     assert "inputs" in str(refused.value)
 
 
@@ -130,7 +130,7 @@ def test_a_double_create() -> None:
     before = play(posts(2), "before-headers,rst")
     assert outcome_of(before) is DropOutcome.DOUBLE_CREATE
     assert before.verdict is Verdict.FAIL
-    assert "the first answer told no id, so say that it was lost" in say(before)
+    assert "the first response had no id, so report that it was lost" in say(before)
     after = play(posts(2), "event:4,rst")
     assert outcome_of(after) is DropOutcome.DOUBLE_CREATE
     assert "resume the first by its id" in say(after)
@@ -157,7 +157,7 @@ def test_an_own_create_after_a_drop() -> None:
 
     result = play(reads, "event:4,rst")
     assert outcome_of(result) is DropOutcome.DOUBLE_CREATE
-    assert "had begun to read an interaction by its id, then posted a create" in say(result)
+    assert "read an interaction by its id, then sent a create" in say(result)
 
 
 def test_a_second_turn_is_no_double_create() -> None:
@@ -178,7 +178,7 @@ def test_a_second_turn_is_no_double_create() -> None:
         return chain
 
     assert outcome_of(play(reads(1), "event:4,rst")) is DropOutcome.RECOVERED
-    with pytest.raises(UsageFault, match="posted the create 2 times"):
+    with pytest.raises(UsageFault, match="sent the create 2 times"):
         play(reads(2), "event:4,rst")
 
 

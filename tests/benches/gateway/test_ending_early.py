@@ -43,7 +43,7 @@ def test_at_the_deadline_what_passed_is_judged() -> None:
     """Rules whose exchanges were made are judged, the others are not tried, and the run is not green."""
     timer = Timer(None)
     finished = ended(After(12, timer.end), timer)
-    assert finished.halted.startswith("its time was up (--deadline)")
+    assert finished.halted.startswith("the time limit was reached (--deadline)")
     assert finished.exit is Exit.UNREACHABLE
     verdicts = {result.verdict for result in finished.results}
     assert {Verdict.PASS, Verdict.UNTESTABLE} <= verdicts

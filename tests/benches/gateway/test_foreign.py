@@ -20,8 +20,10 @@ from harness.checks.gateway import CATALOGUE, GatewayClient
 from harness.cli.commands.gateway import UPSTREAM_SETTINGS
 from harness.emulator import Emulator, Settings
 from harness.engine.events import CheckFinished
+from harness.engine.results import Result
 from harness.engine.targets import TargetOptions, resolve_target
 from harness.interactions import INTERACTIONS
+from harness.outcome import Verdict
 from harness.transport import ServerThread
 from harness.wire import LogicalClock
 from tests.benches.gateway.foreign_gateway import HOP, Faithful, serving
@@ -59,6 +61,18 @@ class EndsInOrder(Faithful):
 
     def break_off(self) -> None:
         self.finish_body()
+
+
+class EndsWithItsConnection(Faithful):
+    """A body that only the end of its connection delimits is ended in order, also after a reset."""
+
+    def chunks(self, answer: http.client.HTTPResponse) -> Iterator[bytes]:
+        delimited = answer.chunked or answer.length is not None
+        try:
+            yield from super().chunks(answer)
+        except OSError:
+            if delimited:
+                raise
 
 
 class LosesPaced(Faithful):
@@ -107,7 +121,7 @@ class SwallowsErrors(Faithful):
 
 
 class KeepsPolls(Faithful):
-    """What a GET brought is the answer to every later GET of the same."""
+    """The response to a GET is returned for every later GET of the same URL."""
 
     def relay(self) -> None:
         if self.command != "GET" or "stream=true" in self.path:
@@ -391,8 +405,8 @@ class WorksInTurn(Crowded):
 ODD = [Faithful, OtherZone, SmallChunks, KeepsAlive, Compresses, TakesNoCoding, LimitsTheFifth, WorksInTurn]
 
 
-def findings_of(kind: type[Faithful]) -> dict[str, str]:
-    """The first code of each rule that has findings, in order, and the words of all of them."""
+def results_of(kind: type[Faithful]) -> list[Result]:
+    """The results of all rules for this gateway."""
     clock = LogicalClock()
     emulator = Emulator(Settings(**UPSTREAM_SETTINGS), clock=clock)
     upstream: Upstream = Upstream(emulator, clock, GatewayClient.is_primable)
@@ -402,9 +416,15 @@ def findings_of(kind: type[Faithful]) -> dict[str, str]:
         with closing(target.connect()) as driver:
             bench = GatewayBench(driver, upstream, client, watch=0.0)
             events = list(judge_gateway(bench, CATALOGUE, GatewayOptions()))
-    results = [event.result for event in events if isinstance(event, CheckFinished)]
+    return [event.result for event in events if isinstance(event, CheckFinished)]
+
+
+def findings_of(kind: type[Faithful]) -> dict[str, str]:
+    """The first code of each rule that has findings, in order, and the words of it."""
     return {
-        finding.stable_code: finding.message for result in results for finding in result.observation.findings[:1]
+        finding.stable_code: finding.message
+        for result in results_of(kind)
+        for finding in result.observation.findings[:1]
     }
 
 
@@ -416,11 +436,19 @@ def test_what_loses_nothing_has_no_finding(kind: type[Faithful]) -> None:
     assert findings_of(kind) == {}
 
 
+def test_the_end_of_a_connection_promises_no_more() -> None:
+    """A drop that HTTP does not have to tell from an end is a warning, with a code of its own."""
+    found = [result for result in results_of(EndsWithItsConnection) if result.observation.findings]
+    assert [(result.observation.findings[0].stable_code, result.verdict) for result in found] == [
+        ("gw.truncated/clean-end-close", Verdict.WARN)
+    ]
+
+
 @pytest.mark.parametrize(
     ("kind", "codes"),
     [
         (Completes, {"gw.events/changed", "gw.body/changed"}),
-        (EndsInOrder, {"gw.truncated/clean-end"}),
+        (EndsInOrder, {"gw.truncated/clean-end-chunked"}),
         (LosesPaced, {"gw.events/lost", "gw.resume-through/lost"}),
         (ReadsFieldsOnly, {"gw.bare-error"}),
         (Buffers, {"gw.live/buffered"}),

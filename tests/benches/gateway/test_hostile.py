@@ -57,7 +57,7 @@ class Turns(Faithful):
 def test_a_gateway_that_goes_bad_is_never_green(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What no longer relays is not called a refusal: the run fails, or says that nothing was judged."""
+    """What no longer relays is not called a refusal: the run fails, or says that no check ran."""
     path = tmp_path / "report.json"
     kind = type("Turned", (Turns,), {"hostile": name, "asked": 0, "over": threading.Event()})
     port = free_port()

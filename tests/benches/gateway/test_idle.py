@@ -56,5 +56,5 @@ def test_without_it_nothing_is_said_of_the_rule() -> None:
         assert finished.exit is Exit.OK
         counts[idle] = len(bench.upstream.calls)
     (left,) = [result for result in finished.results if result.id == "gw.idle"]
-    assert (left.outcome, left.observation.reason) == (Accounted.EXCLUDED, "left out by --idle 0")
+    assert (left.outcome, left.observation.reason) == (Accounted.EXCLUDED, "excluded by --idle 0")
     assert counts[11.0] == counts[0.0] + 1

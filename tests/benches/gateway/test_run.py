@@ -115,7 +115,7 @@ def test_what_still_came_when_our_time_was_up_is_not_lost(gateway: type[Gateway]
     assert noticing(results) == set()
     observed = results[rule].observation
     assert observed.outcome is Outcome.UNTESTABLE
-    assert "was still coming when our time was up" in observed.reason
+    assert "had not ended at the time limit" in observed.reason
     assert observed.remedy == "with more time (--timeout)"
 
 
@@ -123,9 +123,9 @@ def test_who_neither_answers_nor_asks_is_told() -> None:
     """A request that is neither forwarded nor answered is a finding, because it was not refused either."""
     results = judged(HangsUp)
     assert noticing(results) == {"gw.route", "gw.body-fields"}
-    assert "gave no answer to delete, and nothing arrived" in words(results["gw.route"])
+    assert "gave no response to delete, and nothing arrived" in words(results["gw.route"])
     assert (
-        "neither sent on nor refused | a create upstream, or a refusal | no answer (rst before headers)"
+        "neither forwarded nor rejected | a create upstream, or a rejection | no response (rst before headers)"
         in words(results["gw.body-fields"])
     )
 
@@ -135,9 +135,9 @@ def test_who_neither_answers_nor_asks_is_told() -> None:
     [
         (Untrusted, "tls before headers.: not trusted: why"),
         (Down, "is it running"),
-        (answering(401), "refuses the key"),
-        (answering(502), "nothing arrived upstream"),
-        (answering(200), "nothing arrived upstream"),
+        (answering(401), "rejects the key"),
+        (answering(502), "no request arrived upstream"),
+        (answering(200), "no request arrived upstream"),
     ],
     ids=["untrusted", "down", "key", "misconfigured", "cache"],
 )

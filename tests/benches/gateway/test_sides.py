@@ -29,7 +29,7 @@ def test_both_sides_of_a_create() -> None:
 
 
 def test_a_hang_up_is_written_down() -> None:
-    """If the client hangs up, the upstream's record ends where the client did, with the part sent until then."""
+    """If the client disconnects, the record of the upstream ends where the client did."""
     in_flight = Sides().open("x.stream", script=SCRIPT)
     in_flight.read(2)
     passage = in_flight.close()

@@ -108,4 +108,4 @@ def _send(sock: socket.socket, data: bytes) -> None:
         sock.sendall(data)
         sock.shutdown(socket.SHUT_WR)
     except OSError:
-        pass  # the recorder hung up first
+        pass  # the recorder disconnected first

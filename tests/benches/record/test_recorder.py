@@ -173,8 +173,10 @@ def test_what_cannot_be_recorded_is_said(tmp_path: Path) -> None:
 
 def test_the_live_service_is_known_by_its_name() -> None:
     """The live service is recognized by its exact host name, without sending a request."""
-    assert target_class("https://generativelanguage.googleapis.com", INTERACTIONS) is Target.LIVE
-    assert target_class("https://googleapis.com.example.org", INTERACTIONS) is Target.OTHER
+    for live in ("generativelanguage", "aiplatform", "us-central1-aiplatform", "aiplatform.eu.rep"):
+        assert target_class(f"https://{live}.googleapis.com", INTERACTIONS) is Target.LIVE
+    for other in ("googleapis.com.example.org", "storage.googleapis.com", "a.aiplatform.googleapis.com"):
+        assert target_class(f"https://{other}", INTERACTIONS) is Target.OTHER
 
 
 LOADED = """

@@ -1,4 +1,4 @@
-"""Which differences are drift of shape and which are drift of content; one change is one line."""
+"""Which differences are structural drift and which are content drift; one change is one line."""
 
 from __future__ import annotations
 
@@ -69,8 +69,8 @@ def diff(before: Recording, after: Recording) -> Drifts:
 
 PLAIN = interaction()
 SHAPE = {
-    "a field is gone": (interaction(usage=None), "body.usage: gone, was object"),
-    "a field is new": (interaction(role="model"), "body.role: new, 'model'"),
+    "a field is gone": (interaction(usage=None), "body.usage: removed, was object"),
+    "a field is new": (interaction(role="model"), "body.role: added, 'model'"),
     "a type changed": (interaction(usage={"total_tokens": "3"}), "body.usage.total_tokens: integer → string"),
     "a whole number has a fraction": (
         interaction(usage={"total_tokens": 3.5}),
@@ -79,7 +79,7 @@ SHAPE = {
     "another status": (interaction(status="done"), "body.status: 'completed' → 'done'"),
     "another kind of step": (
         interaction(steps=[{"type": "model_text", "content": []}]),
-        "body.steps[model_output]: gone, was object",
+        "body.steps[model_output]: removed, was object",
     ),
     "another HTTP status": (answered(PLAIN.body, JSON, status=201), "status: 200 → 201"),
     "another content type": (answered(PLAIN.body, "text/plain"), f"header content-type: {JSON} → text/plain"),
@@ -152,9 +152,9 @@ def test_the_last_frame_is_part_of_the_shape(before: bytes, after: bytes, told: 
 
 
 def test_events_without_ids_are_drift_of_shape() -> None:
-    """Event ids that are missing now are drift of shape."""
+    """Event ids that are missing now are structural drift."""
     drifts = diff(stream(CREATED, delta("a", event_id="e1"), DONE), stream(CREATED, delta("a"), DONE))
-    assert [str(drift) for drift in drifts.shape] == ["step.delta(text).event_id: gone, was string"]
+    assert [str(drift) for drift in drifts.shape] == ["step.delta(text).event_id: removed, was string"]
 
 
 def test_a_stream_that_was_cut_is_compared_as_far_as_it_goes() -> None:
@@ -179,11 +179,11 @@ def test_polls_are_one_however_many_there_were() -> None:
 
 
 def test_an_exchange_that_is_missing_is_drift_of_shape() -> None:
-    """An exchange that only one of the sessions has is drift of shape."""
+    """An exchange that only one of the sessions has is structural drift."""
     delete = answered(b"{}", JSON, request=Request("DELETE", "/v1beta/interactions/x"))
     drifts = diff_recordings([PLAIN, delete], [PLAIN], PROTOCOL)
     assert {str(d): labels for d, labels in drifts.shape.items()} == {
-        "exchange: gone, was recorded": ["DELETE /v1beta/interactions/x"]
+        "exchange: removed, was recorded": ["DELETE /v1beta/interactions/x"]
     }
 
 
@@ -202,7 +202,7 @@ def test_one_change_in_many_exchanges_is_one_line() -> None:
 
 
 def test_folders_are_compared_by_the_names_in_them(tmp_path: Path) -> None:
-    """A cassette that only one folder has is drift of shape; comparing a folder with a file is refused."""
+    """A cassette that only one folder has is structural drift; comparing a folder with a file is refused."""
     for folder, names in {"a": ("x.yaml", "y.yaml"), "b": ("x.yaml",)}.items():
         for name in names:
             save(tmp_path / folder / name, [PLAIN])

@@ -59,7 +59,7 @@ def test_the_command_prints_what_differs(tool_loop: Path, capsys: pytest.Capture
     """A field that the recorded answer lacks is named, and the exit code says that there was one."""
     assert main(["diff", str(tool_loop), "emulator", "--quiet"]) == Exit.FAILED
     printed = capsys.readouterr().out
-    assert "body.usage: new, object" in printed
+    assert "body.usage: added, object" in printed
     assert "compared 2 exchanges" in printed
 
 

@@ -203,7 +203,7 @@ FILES: dict[str, tuple[str, bytes, tuple[int, int, int], set[str]]] = {
         (0, 2, 1),
         {"create.schema", "cancel.schema"},
     ),
-    "a DELETE answered with nothing": ("a.yaml", cassette({**DELETED_CASE, "body": b""}), (0, 0, 0), set()),
+    "a DELETE returned with nothing": ("a.yaml", cassette({**DELETED_CASE, "body": b""}), (0, 0, 0), set()),
     "dropped before the body": (
         "a.yaml",
         cassette({**JSON_CASE, "body": b""}, response={"x-stream": extension(b"", {"how": "rst"})}),
@@ -249,11 +249,11 @@ LEFT_OUT: dict[str, tuple[str, bytes, str]] = {
     "other calls": (
         "a.har",
         har(case("GET", "https://host/v1beta/models", None, 200, "", b"")),
-        "no call of the Inter",
+        "not a request of the Inter",
     ),
     "other json": ("a.json", b'{"name":"package"}', "neither an interaction"),
-    "other yaml": ("a.yaml", b"a: 1\n", "no cassette"),
-    "empty yaml": ("a.yaml", b"", "no cassette"),
+    "other yaml": ("a.yaml", b"a: 1\n", "not a cassette"),
+    "empty yaml": ("a.yaml", b"", "not a cassette"),
     "empty cassette": ("a.yaml", b"version: 1\ninteractions: []\n", "without an entry"),
     "no answer": (
         "a.yaml",
@@ -263,7 +263,7 @@ LEFT_OUT: dict[str, tuple[str, bytes, str]] = {
                 "x-stream": extension(b"", {"how": "stall", "by": "client", "at": "in_headers", "detail": "late"})
             },
         ),
-        "entry 1, POST /v1beta/interactions: no answer came: stall by the client, in headers (late)",
+        "entry 1, POST /v1beta/interactions: no response arrived: stall by the client, in headers (late)",
     ),
     "half an answer": (
         "a.yaml",
@@ -271,7 +271,7 @@ LEFT_OUT: dict[str, tuple[str, bytes, str]] = {
             case("GET", f"{URI}/v1_x", None, 200, "application/json", b'{"id"'),
             response={"x-stream": extension(b'{"id"', {"how": "fin", "at": "in_chunk", "declared": 9, "sent": 5})},
         ),
-        "the answer broke off: fin by the server, in chunk",
+        "the response is truncated: fin by the server, in chunk",
     ),
     "a whole value that broke off": (
         "a.yaml",
@@ -281,10 +281,10 @@ LEFT_OUT: dict[str, tuple[str, bytes, str]] = {
                 "x-stream": extension(b"{}", {"how": "fin", "declared": 9, "sent": 2}, framing="length", length=9)
             },
         ),
-        "the answer broke off: fin by the server, in body",
+        "the response is truncated: fin by the server, in body",
     ),
     "no answer, as browsers note it": ("a.har", har(UNANSWERED_CASE), "fin by the server, before headers"),
-    "no answer, as HAR has it": ("a.har", har({**UNANSWERED_CASE, "status": -1}), "no answer came"),
+    "no answer, as HAR has it": ("a.har", har({**UNANSWERED_CASE, "status": -1}), "no response arrived"),
     "a coding": (
         "a.yaml",
         cassette({**JSON_CASE, "body": b"\x8b\xff\x03"}, headers={"content-encoding": ["br"]}),
@@ -317,7 +317,7 @@ def test_the_totals_add_up(tmp_path: Path, name: str, data: bytes) -> None:
     result = verify([path], load(), INTERACTIONS).traffic
     assert (result.entries, len(result.left_out)) == (4, 1)
     _, entry, reason = result.left_out[0]
-    assert (entry, reason.partition(":")[0]) == ("entry 2, POST /v1beta/interactions", "no answer came")
+    assert (entry, reason.partition(":")[0]) == ("entry 2, POST /v1beta/interactions", "no response arrived")
 
 
 def test_a_strange_entry_hides_no_other(tmp_path: Path) -> None:
@@ -408,7 +408,7 @@ def test_a_request_that_was_refused_is_judged_and_accuses_nobody(tmp_path: Path)
     result = verify([tmp_path / "a.request.json"], load(), INTERACTIONS).traffic
     assert result.judged["requests"] == 1
     assert [finding.severity for finding in result.findings] == [Severity.INFORMATION]
-    assert result.findings[0].message.startswith('the create was refused: "surprise"')
+    assert result.findings[0].message.startswith('the create was rejected: "surprise"')
 
 
 def test_a_result_without_a_name_is_information(tmp_path: Path) -> None:
@@ -515,4 +515,4 @@ def test_what_no_schema_names_is_told_once(tmp_path: Path, capsys: pytest.Captur
     assert main(["verify", str(tmp_path), "--json"]) == 0
     found = [one for one in json.loads(capsys.readouterr().out)["findings"] if one["rule"] == "http.unlisted"]
     assert [(one["subject"], one["weight"]) for one in found] == [("step daydream", 4)]
-    assert found[0]["message"].endswith("in this answer and 3 more")
+    assert found[0]["message"].endswith("in this response and 3 more")

@@ -81,7 +81,7 @@ def test_an_answer_that_nobody_waited_for_proves_nothing() -> None:
         with half_an_answer() as url:
             lines = [f"curl -sS -N -i {url} --max-time 60{kept}"]
             (one,) = run_commands(lines, [Request("GET", "/")], {}, 1.0, "answer{}.txt".format)
-        assert (one.status, one.hung, one.excuse) == (200, False, "time was up")
+        assert (one.status, one.hung, one.excuse) == (200, False, "time limit reached")
 
 
 @pytest.mark.parametrize(

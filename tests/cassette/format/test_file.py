@@ -13,13 +13,16 @@ from typing import IO, Any
 import httpx
 import pytest
 import vcr
+import yaml
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from harness.cassette import (
     CassetteError,
     CassetteFile,
     Recording,
     Unit,
+    layout,
     load,
     save,
 )
@@ -320,3 +323,31 @@ def test_permissions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path.chmod(0o640)
     save(path, [HELLO])
     assert path.stat().st_mode & 0o777 == 0o640
+
+
+SPECIAL = [*" \t\n\r\x85\u2028\u2029\ufeff\x00\x7fé東🦊", *":#-'\"{}|>"]
+ODD = st.text(st.sampled_from(["a", *SPECIAL]), max_size=14)
+
+
+@pytest.mark.parametrize("built_on_libyaml", [True, False])
+@given(st.dictionaries(st.sampled_from("abc"), ODD))
+def test_every_text_reads_back(built_on_libyaml: bool, texts: dict[str, str]) -> None:
+    """Text is written for people, and reads back character for character, whatever it is made of."""
+    with pytest.MonkeyPatch.context() as patch:
+        if not built_on_libyaml:
+            patch.delattr(yaml, "CDumper")
+        layout.dumper.cache_clear()
+        file = io.BytesIO()
+        layout.dump(texts, file)
+    layout.dumper.cache_clear()
+    assert yaml.load(file.getvalue(), Loader=yaml.SafeLoader) == texts
+
+
+def test_a_recorded_stream_is_readable(tmp_path: Path) -> None:
+    """A stream stands in the file line by line, with the characters that it has."""
+    body = 'event: step.delta\ndata: {"text":"déjà 東京"}\n\ndata: [DONE]\n\n'
+    save(tmp_path / "a.yaml", [streamed(post({}), [body.encode()])])
+    lines = [line.strip() for line in (tmp_path / "a.yaml").read_text("utf-8").splitlines()]
+    start = lines.index("event: step.delta")
+    assert lines[start : start + 4] == ["event: step.delta", 'data: {"text":"déjà 東京"}', "", "data: [DONE]"]
+    assert load(tmp_path / "a.yaml").recordings[0].body == body.encode()

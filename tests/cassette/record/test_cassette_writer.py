@@ -118,8 +118,8 @@ REFUSED = replace(
 DENIED = answered(HELLO.request, {"error": {"code": "denied"}}, 401)
 ANEW = (  # recordings before, new ones, recordings after, whether a copy is kept, what is reported
     ([HELLO, DROPPED], [HELLO], [DROPPED, HELLO], False, ""),
-    ([HELLO, DROPPED], [REFUSED], [HELLO, DROPPED], False, "was not answered (refused)"),
-    ([HELLO], [REFUSED, HELLO], [HELLO], False, "was not answered (refused)"),
+    ([HELLO, DROPPED], [REFUSED], [HELLO, DROPPED], False, "had no response (refused)"),
+    ([HELLO], [REFUSED, HELLO], [HELLO], False, "had no response (refused)"),
     ([REFUSED], [REFUSED], [REFUSED], False, ""),
     ([HELLO, DROPPED], [DENIED], [DROPPED, DENIED], True, "a.before-1.yaml"),
     ([HELLO, HELLO], [HELLO], [HELLO], True, "a.before-1.yaml"),
@@ -335,7 +335,7 @@ def test_a_full_disk_loses_what_it_names_and_nothing_else(tmp_path: Path) -> Non
     part = tmp_path / "a.part.yaml"
     for said, number in ((refused, 2), (refused_again, 6)):
         assert said == f"GET /v1beta/interactions/{number} cannot be written to {part}: File too large"
-    assert "it cannot be written anew: File too large" in remark
+    assert "it cannot be rewritten: File too large" in remark
     assert f"{tmp_path / 'a.yaml'} cannot be written: File too large" in ending
     assert f"is in {part}" in ending
     for name, numbers in (("a.yaml", (0, 1, 3)), ("a.part.yaml", (4, 5, 7))):

@@ -38,7 +38,7 @@ def test_in_order() -> None:
 
 @pytest.mark.parametrize("others", [10, 200])
 def test_a_look_up_compares_what_may_match(others: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A request is compared only with recordings of the same shape, however many others there are."""
+    """A request is compared only with recordings of the same structure, however many others there are."""
     compared: list[object] = []
     really = matching.difference
     monkeypatch.setattr(matching, "difference", lambda *given: compared.append(given) or really(*given))

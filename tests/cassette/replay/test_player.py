@@ -100,7 +100,7 @@ def test_same_request_in_order() -> None:
     assert statuses == ["in_progress", "completed", "failed"]
     assert play.unused() == []
     assert play(get(f"{URL}/v1_a")).status == 400
-    assert "recorded 2 times, and each was played" in str(play.misses[0])
+    assert "was recorded 2 times, and each was already replayed" in str(play.misses[0])
 
 
 SAME = (  # requests that are the same as CREATE

@@ -8,9 +8,13 @@ import pytest
 
 from harness.outcome import Because
 from tests.checks._play import answer, case, interaction, judge, refusal, shows
+from tests.checks._streams import CALL, call_events, streamed, text_events
 
 DONE = shows("completed")
 RUNNING = shows("in_progress", steps=None)
+SIGNED = {"type": "thought", "signature": "c2ln"}
+SOME = shows("in_progress", steps=[SIGNED, {"type": "model_output", "content": [{"type": "text", "text": "H"}]}])
+MORE = shows("in_progress", steps=[SIGNED, {"type": "model_output", "content": [{"type": "text", "text": "Hi"}]}])
 QUEUED = shows("queued", steps=None)
 REFUSED = refusal(400)
 CRASH = refusal(500)
@@ -62,6 +66,11 @@ CASES = [
     case("bg.no-regress", "met", "stays", polled=[DONE], later=[DONE, DONE]),
     case("bg.no-regress", "not_met", "runs again", polled=[DONE], later=[RUNNING, DONE]),
     case("bg.no-regress", "not_met", "gone", polled=[DONE], later=[DONE, refusal(404)]),
+    case("bg.grows", "met", "more of it", polled=[SOME, MORE, DONE]),
+    case("bg.grows", "met", "a run that failed shows none", polled=[SOME, MORE, shows("failed", steps=[])]),
+    case("bg.grows", "untestable", "nothing while it runs", polled=[RUNNING, RUNNING, DONE]),
+    case("bg.grows", "not_met", "less of it", polled=[MORE, SOME, DONE]),
+    case("bg.grows", "not_met", "less at the end", polled=[MORE, shows("completed", steps=[SIGNED])]),
     case("bg.transition", "met", "straight", created=QUEUED, polled=[RUNNING, RUNNING, DONE]),
     case("bg.transition", "met", "skipped", created=QUEUED, polled=[DONE]),
     case("bg.transition", "met", "unknown", created=RUNNING, polled=[shows("paused"), DONE]),
@@ -80,6 +89,25 @@ CASES = [
     case("bg.updated", "not_met", "back after the end", created=RUNNING, polled=[DONE],
          later=[at("2026-11-20T07:00:00Z")]),
 ]  # fmt: skip
+
+WAITS = streamed(call_events('{"location": "Paris"}'))
+ENDS = streamed(call_events('{"location": "Paris"}', status="completed"))
+SPEAKS = streamed(text_events("Sunny."))
+
+CASES += [
+    case("bg.requires-action", "met", "waits", called=shows("requires_action", steps=[CALL])),
+    case("bg.requires-action", "untestable", "no call", called=DONE),
+    case("bg.requires-action", "untestable", "cut short", called=shows("incomplete", steps=[CALL])),
+    case("bg.requires-action", "not_met", "completed", called=shows("completed", steps=[CALL])),
+    case("bg.requires-action", "not_met", "still running", called=shows("in_progress", steps=[CALL])),
+    case("bg.requires-action-streamed", "met", "in both", call_streams={"GET": WAITS, "POST": WAITS}),
+    case("bg.requires-action-streamed", "met", "one is refused", call_streams={"GET": REFUSED, "POST": WAITS}),
+    case("bg.requires-action-streamed", "untestable", "no call", call_streams={"GET": SPEAKS, "POST": SPEAKS}),
+    case("bg.requires-action-streamed", "not_met", "not in GET", call_streams={"GET": ENDS, "POST": WAITS}),
+    case("bg.requires-action-streamed", "not_met", "not in POST", call_streams={"GET": WAITS, "POST": ENDS}),
+    case("bg.result-ok", "met", "taken", answered=DONE),
+    case("bg.result-ok", "not_met", "refused", answered=REFUSED),
+]
 
 
 @pytest.mark.parametrize(("seconds", "told"), [(0.1, "seems to be ignored"), (8.0, "waits for the run")])

@@ -129,4 +129,4 @@ def test_an_accepted_cancel_is_not_said_to_have_come_too_late():
     """If a run ends normally after an accepted cancel, the reason does not claim that the cancel came too late."""
     seen = judge("cancel.state", held=False, cancelled=RUNNING, polled=[RUNNING, DONE])
     assert seen.because is Because.RACE_LOST
-    assert seen.reason == "the cancel was accepted, and the run ended as completed all the same"
+    assert seen.reason == "the cancel was accepted, but the run ended as completed"

@@ -33,10 +33,11 @@ CASES = [
         {"type": "model_output", "error": {"code": 13, "message": "No."}}
     ])),
     case("bg.failed-diag", "not_met", "neither", failed=shows("failed")),
-    case("bg.failed-visible", "met", "in both", failed=FAILED, failed_stream=FAILED_STREAM),
-    case("bg.failed-visible", "met", "as an error event", failed=FAILED, failed_stream=ERROR_STREAM),
-    case("bg.failed-visible", "not_met", "not in GET", failed=DONE, failed_stream=FAILED_STREAM),
-    case("bg.failed-visible", "not_met", "not in the stream", failed=FAILED, failed_stream=COMPLETED_STREAM),
+    case("bg.failed-visible", "met", "as its status", failed=FAILED),
+    case("bg.failed-visible", "not_met", "completed", failed=DONE),
+    case("bg.failed-streamed", "met", "as its status", failed_stream=FAILED_STREAM),
+    case("bg.failed-streamed", "met", "as an error event", failed_stream=ERROR_STREAM),
+    case("bg.failed-streamed", "not_met", "completed", failed_stream=COMPLETED_STREAM),
     case("bg.incomplete-visible", "met", "in both", cut_short=SHORT, its_stream=SHORT_STREAM),
     case("bg.incomplete-visible", "untestable", "in neither", cut_short=DONE, its_stream=COMPLETED_STREAM),
     case("bg.incomplete-visible", "not_met", "not in GET", cut_short=DONE, its_stream=SHORT_STREAM),
@@ -60,7 +61,7 @@ def test_an_ignored_limit_is_no_luck():
     """A run that made more than the one token it was allowed has not merely been terse."""
     observed = judge("bg.incomplete-visible", cut_short=DONE, its_stream=COMPLETED_STREAM)
     assert observed.because is Because.LACKING
-    assert "was ignored: the run made 3" in observed.reason
+    assert "was ignored: the run returned 3" in observed.reason
 
 
 # --- long answers, on hand-made exchanges

@@ -67,7 +67,7 @@ CASES = [
     case("err.code-word", "not_met", "upper case", errors=[refusal(429, "RESOURCE_EXHAUSTED")]),
     case("err.status", "met", "the API's", answers=[BAD, OK]),
     case("err.status", "met", "a failed resource", answers=[answer(body={"name": "op/1", "error": OPAQUE})]),
-    case("err.status", "untestable", "no answer", answers=[DEAD]),
+    case("err.status", "untestable", "no response", answers=[DEAD]),
     case("err.status", "met", "a failure", answers=[refusal(500, "api_error"), refusal(503, "not_found")]),
     case("err.status", "met", "a failure with a word of its own", answers=[refusal(500, "oh_no")]),
     case("err.status", "not_met", "a refusal under 500", answers=[refusal(500, "invalid_request")]),

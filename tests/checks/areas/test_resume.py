@@ -94,7 +94,7 @@ def test_a_cut_is_noted_beside_what_it_lost():
     half = stream_of(*EVENTS[4:6])
     cut = answer(200, half.body, label="text/event-stream", ending=Ending(By.SERVER, How.FIN))
     found = judge("resume.no-gap", replay=FIRST, events=EVENTS, rests=[Resumed("ev3", 3, cut)]).findings
-    assert any("was cut" in finding.message for finding in found)
+    assert any("was truncated" in finding.message for finding in found)
 
 
 # --- unusual cursors, on hand-made exchanges

@@ -51,7 +51,10 @@ CASES = [
     case("stream.sig-last", "untestable", "none", text=TEXT, streams={"tool": CALL}),
     case("stream.evid-unique", "met", "all different", text=TEXT, streams=STREAMS),
     case("stream.evid-unique", "not_met", "all alike", text=TEXT, streams={
-        "background": streamed([{**one, "event_id": "ev"} for one in GOOD])
+        "background": begun(GOOD, name="ev")
+    }),
+    case("stream.evid-unique", "non_strict", "all alike in the foreground", text=TEXT, streams={
+        "text": streamed(numbered(GOOD, name="ev"))
     }),
     case("stream.evid-unique", "untestable", "none", text=TEXT, streams={"text": TEXT}),
     case("stream.completed-usage", "untestable", "never completed", text=TEXT, streams={

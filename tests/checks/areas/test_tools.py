@@ -215,3 +215,10 @@ CASES += [
         answer=searched(QUERY, {**FOUND, "call_id": "s2"}),
     ),
 ]
+
+CASES += [
+    case("tool.mixed", "met", "taken", mixed=TEXT),
+    case("tool.mixed", "met", "taken, and called", mixed=ASKED),
+    case("tool.mixed", "not_met", "crash", mixed=refusal(500)),
+    case("tool.mixed", "not_met", "something else", mixed=answer(body=[])),
+]

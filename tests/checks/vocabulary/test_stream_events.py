@@ -30,8 +30,8 @@ def test_events_of_a_stream():
     [
         (answer(body=interaction()), "no stream"),
         (refusal(400), "no stream"),
-        (answer(None), "no answer"),
-        (replace(streamed(GOOD), truncated=True), "more than is kept"),
+        (answer(None), "no response"),
+        (replace(streamed(GOOD), truncated=True), "more than the limit"),
     ],
 )
 def test_what_is_no_stream_has_no_events(exchange, why):

@@ -72,18 +72,18 @@ def test_version_option_overrides_the_url(harness: Harness, toy: Toy) -> None:
         (["check", DEAD, "--timeout", "0"], 2, "positive number of seconds"),
         (["check", DEAD, "-j", "0"], 2, "1 or more"),
         (["check", DEAD, "-H", "nonsense"], 2, "Name: value"),
-        (["check", DEAD, "extra"], 2, "one argument too many, 'extra' (see"),
-        (["proxy", DEAD], 2, f"one argument too many, {DEAD!r}: write --target {DEAD}"),
-        (["serve", "npm", "test"], 2, "one argument too many, 'npm': write `--` before a command"),
+        (["check", DEAD, "extra"], 2, "one argument too many: 'extra' (see"),
+        (["proxy", DEAD], 2, f"one argument too many: {DEAD!r}: write --target {DEAD}"),
+        (["serve", "npm", "test"], 2, "one argument too many: 'npm': write `--` before a command"),
         (
             ["serve", "--scenario", "none.yaml"],
             2,
             "the scenario none.yaml cannot be read: No such file or directory\n",
         ),
         (["torture", "--set", "wide", "--", "true"], 2, "no set is named 'wide': known are quick"),
-        (["torture", "--client", "foo"], 2, "no client is named 'foo': known are google-genai,"),
+        (["torture", "--client", "foo"], 2, "no client has the name 'foo': known are google-genai,"),
         (["check", DEAD], 4, "refused"),
-        (["check", DEAD, "--wait", "0.1"], 4, "no answer within 0.1 seconds"),
+        (["check", DEAD, "--wait", "0.1"], 4, "no response within 0.1 seconds"),
         (["chekc", DEAD], 2, "did you mean 'check'"),
         (["--chek"], 2, "unknown flag"),
         ([], 2, ""),
@@ -112,16 +112,16 @@ def test_what_is_not_this_api_is_told_in_one_sentence(
 ) -> None:
     """HTML, 404 or 500 for every request is reported in one line that says what to do, not as many failures.
 
-    The exception is a 404 in this API's form when a capability was declared: then what was claimed is judged.
+    The exception is a 404 in this API's form when a capability was declared: then they are judged.
     """
     for name, value in defect.items():
         setattr(toy[0], name, value)
     done = harness("check", toy[1], *words)
     if words and defect.get("refuse") == 404:
-        assert "what was claimed is judged" in done.out, "404 in this API's words may mean the model"
+        assert "the declared capabilities are judged" in done.out, "404 in this API's words may mean the model"
         return
     assert done.code == 4
-    assert "the target answers no interactions" in done.err
+    assert "the target returns no interactions" in done.err
     assert "--api-version" in done.err
     _, verdict = done.err.splitlines()
     assert verdict == "INCOMPLETE: the target was not tested."
@@ -165,8 +165,8 @@ def test_a_rate_limit_that_is_waited_out_changes_nothing(harness: Harness) -> No
         done = harness("check", server.url)
     assert done.code == 0
     assert "\nPASSED: all 3 MUST checks passed.\n" in done.out
-    assert done.out.count("the target asks us to wait") == 1
-    assert "pauses that the target asked for" in done.out
+    assert done.out.count("the target requests a pause") == 1
+    assert "pauses that the target requested" in done.out
     assert service.stored == {}, "deletions were asked again as well"
 
 

@@ -1,14 +1,17 @@
-"""`harness client js` prints and writes the module for JavaScript; its types name what the emulator has."""
+"""`harness client js` prints and writes the package for JavaScript; its types name what the emulator has."""
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 
+from harness import __version__
 from harness.cli.main import main
 from harness.emulator import Script
+from harness.plugin.interactions.lifecycle_routes import COMMON, ROUTES
 
 
 def printed(capsys: pytest.CaptureFixture[str], *words: str) -> str:
@@ -20,7 +23,8 @@ def printed(capsys: pytest.CaptureFixture[str], *words: str) -> str:
 def test_it_prints_the_module(capsys: pytest.CaptureFixture[str]) -> None:
     """The module has no dependencies: what it imports is part of Node."""
     module = printed(capsys)
-    assert set(re.findall(r'import\("([^"]+)"\)', module)) == {"node:child_process"}
+    imported = set(re.findall(r'import\("([^"]+)"\)', module))
+    assert imported == {"node:child_process", "node:diagnostics_channel", "node:fs", "node:path"}
     assert not re.search(r"^import ", module, re.MULTILINE)
 
 
@@ -30,11 +34,27 @@ def test_every_key_of_a_script_is_declared(capsys: pytest.CaptureFixture[str]) -
     assert set(re.findall(r"^  (\w+)\?:", declared, re.MULTILINE)) == set(Script.__struct_fields__)
 
 
-def test_it_writes_both_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`-o` makes the folder and writes the module and its types."""
+def test_it_writes_the_package(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`-o` makes the folder and writes the whole package, whose version is that of the harness."""
     told = printed(capsys, "-o", str(tmp_path / "new"))
-    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["harness.d.mts", "harness.mjs"]
-    assert told.count("\n") == 2
+    written = {path.name for path in (tmp_path / "new").iterdir()}
+    assert {"package.json", "index.js", "index.d.ts", "vitest.js", "node-test.js", "bin.js"} <= written
+    assert told.count("\n") == len(written)
+    package = json.loads((tmp_path / "new" / "package.json").read_text("utf-8"))
+    assert package["version"] == __version__
+    named = json.dumps(package["exports"]) + json.dumps(package["bin"])
+    assert set(re.findall(r"[\w-]+(?:\.d)?\.[jt]s\b", named)) <= written
+    assert "dependencies" not in package
+
+
+def test_the_routes_are_those_of_the_fixture(capsys: pytest.CaptureFixture[str]) -> None:
+    """The module names each route, and those that every client should survive."""
+    module = printed(capsys)
+    common, every = (
+        re.findall(r'"(\w+)"', module.split(f"export const {name} = ")[1].split(";")[0])
+        for name in ("COMMON_ROUTES", "ROUTES")
+    )
+    assert (tuple(common), set(every)) == (COMMON, set(ROUTES))
 
 
 def test_a_folder_that_cannot_be(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

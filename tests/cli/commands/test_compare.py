@@ -67,6 +67,35 @@ def test_one_target_then_and_now(write: Write, capsys: pytest.CaptureFixture[str
     assert main(["compare", after, after]) == 0
 
 
+def test_an_addition_is_no_failure(write: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A result that only the later run has is added, one that only the earlier has is removed; neither fails."""
+    before = write("a.json", check("x.one", "passed"), check("x.gone", "passed"))
+    after = write("b.json", check("x.one", "passed"), check("x.more", "passed"))
+    page = tmp_path / "c.html"
+    assert main(["compare", before, after, "--report", f"html={page}"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[3:5] == ["ADDED   x.more [MUST] absent → passed", "REMOVED x.gone [MUST] passed → absent"]
+    assert lines[-1] == "PASSED: no new failure, 1 added, 1 removed."
+    assert '<span class="chip">added</span>' in page.read_text("utf-8")
+
+
+def test_several_runs_have_a_trend(write: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Three runs of one target tell how many results failed in each; a row opens to what each found."""
+    runs = [
+        write("a.json", check("x.one", "failed", "was so"), check("x.two", "failed", "ever")),
+        write("b.json", check("x.one", "failed", "was so"), check("x.two", "passed")),
+        write("c.json", check("x.one", "passed"), check("x.two", "passed")),
+    ]
+    page = tmp_path / "c.html"
+    assert main(["compare", *runs, "--report", f"html={page}"]) == 0
+    assert "failed: 2 → 1 → 0" in capsys.readouterr().out.splitlines()
+    text = page.read_text("utf-8")
+    assert "failed: 2 → 1 → 0" in text
+    assert 'data-drawer="of-x.one"' in text
+    assert "was so" in text.split('<template id="of-x.one">')[1].split("</template>")[0]
+    assert find_faults(text) == []
+
+
 def test_targets_side_by_side(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
     """Different targets are compared without a before and an after, and do not fail the command."""
     one = write("a.json", check("x.one", "passed"), check("x.two", "passed"))
@@ -85,7 +114,7 @@ def test_what_is_no_longer_judged_is_not_fixed(write: Write, capsys: pytest.Capt
     out = capsys.readouterr().out
     assert "CHANGED x.one [MUST] failed → not tested" in out
     assert "CHANGED x.two [MUST] failed → absent" in out
-    assert out.splitlines()[-1] == "PASSED: no new failure, 2 changed otherwise."
+    assert out.splitlines()[-1] == "PASSED: no new failure, 2 changed."
 
 
 def left_out(name: str) -> dict[str, Any]:
@@ -145,7 +174,7 @@ def test_runs_are_called_by_their_files(write: Write, capsys: pytest.CaptureFixt
     main(["compare", one, one])
     assert f"1  {one} (http://h): " in capsys.readouterr().out
     assert main(["compare", f"={one}", other]) == 2
-    assert "gives a run no name" in capsys.readouterr().err
+    assert "has no name" in capsys.readouterr().err
 
 
 def test_the_page_and_the_data(write: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -216,5 +245,5 @@ def test_one_report_is_not_compared(write: Write, capsys: pytest.CaptureFixture[
     """One report alone is a mistake of usage; two without a common result compare nothing."""
     one, other = write("a.json", check("x.one", "passed")), write("b.json", check("x.two", "passed"))
     assert main(["compare", one]) == 2
-    assert "name two or more" in capsys.readouterr().err
+    assert "a comparison needs two or more reports" in capsys.readouterr().err
     assert main(["compare", one, other]) == 3

@@ -91,7 +91,7 @@ def test_a_question_that_fails_hides_no_other(harness: Harness, monkeypatch: pyt
     monkeypatch.setitem(doctor._QUESTIONS, "SDKs", fail)  # type: ignore[arg-type]
     code, found = examine(harness)
     assert code == 1
-    assert found["SDKs"][0]["found"] == "looking at it failed: RuntimeError: no idea"
+    assert found["SDKs"][0]["found"] == "the test failed: RuntimeError: no idea"
     assert "configuration" in found
 
 

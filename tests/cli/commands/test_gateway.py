@@ -85,10 +85,10 @@ def test_the_projects_own_proxy_has_no_finding(harness: Harness, port: int) -> N
 @pytest.mark.parametrize(
     ("mutant", "said"),
     [
-        ("broken.skipped", "an event that the gateway could not read was skipped"),
+        ("broken.skipped", "the gateway skipped an event that it could not parse, and the stream looks complete"),
         ("once.lost", "one create became 2 upstream"),
-        ("route.colon", "cancel arrived as something else"),
-        ("cut.done", "the gateway made up the end of a stream that broke off"),
+        ("route.colon", "cancel arrived as another operation"),
+        ("cut.done", "the gateway invented the end of a truncated stream"),
     ],
 )
 def test_a_gateway_that_does_not(harness: Harness, port: int, mutant: str, said: str) -> None:
@@ -213,8 +213,8 @@ def test_a_gateway_that_dies_on_the_way(harness: Harness, port: int) -> None:
     done = harness(*leaving(port, deed, "--only", "gw.route", "--only", "gw.status"))
     assert done.code == 4, done.out + done.err
     [why] = [line for line in done.out.splitlines() if line.startswith("stopped early: ")]
-    assert "has ended (exit code 9): the passage plain.delete was its last (" in why
-    assert why.endswith("before headers); 3 of 3 trials not made, or not to the end")
+    assert "has ended (exit code 9): the exchange plain.delete was its last (" in why
+    assert why.endswith("before headers); 3 of 3 trials not run, or not completed")
     assert "2 not reached: gw.route, gw.status" in done.out
     assert "has ended (exit code 9)\nout of memory" in done.err
 
@@ -251,7 +251,7 @@ def test_a_gateway_that_is_not_there(harness: Harness, port: int) -> None:
     [
         ([], "no target was given"),
         (["emulator"], "the emulator is the upstream here"),
-        (["http://127.0.0.1:1", "--only", "gw.nothing"], "no rule is named 'gw.nothing'"),
+        (["http://127.0.0.1:1", "--only", "gw.nothing"], "no rule has the id 'gw.nothing'"),
         (["http://127.0.0.1:1", "--"], "nothing follows `--`"),
         (["http://127.0.0.1:1", "--baseline", "missing.yaml"], "no baseline at missing.yaml"),
         (

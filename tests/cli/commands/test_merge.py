@@ -171,15 +171,15 @@ def _empty(records: list[Record]) -> None:
         (_drop, "shard 3 of 3 is missing"),
         (_double, "are both shard 2"),
         (_change("of", 4), "with another number of shards"),
-        (_change("catalogue", "0"), "with another catalogue of checks"),
+        (_change("catalogue", "0"), "with another catalog of checks"),
         (_change("revision", "2020-01-01"), "of another revision of the API"),
         (_change("strict", True), "with another --strict"),
         (_change("selection", "x"), "of another selection"),
         (_change("observations", []), "is no whole report of a shard"),
         (_retarget, "of another target"),
-        (_forget, "saw a different target"),
+        (_forget, "name different targets ("),
         (_unshard, "is no report of a shard"),
-        (_empty, "no report says anything of"),
+        (_empty, "no report contains"),
     ],
 )
 def test_what_is_not_one_run_is_refused(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,8 @@ def chosen(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     def load_two(api: Api, revision: str) -> list[Check]:
         return [check for check in api.load_catalogue() if check.id in ("http.json-type", "http.json-valid")]
 
-    for module in ("harness.engine.kill_matrix", "harness.report.shards.mutant_shards"):
+    # The second takes the function from the first when it is imported: that has to be the real one.
+    for module in ("harness.report.shards.mutant_shards", "harness.engine.kill_matrix"):
         monkeypatch.setattr(f"{module}.load_checks", load_two)
     monkeypatch.setattr("harness.engine.kill_matrix.play_mutants", play)
     return asked
@@ -56,7 +58,7 @@ def test_an_unknown_mutant_says_where_all_are(harness: Harness) -> None:
     """A name that is like no other is refused with the command that lists them."""
     done = harness("mutants", "nonsense")
     assert done.code == Exit.USAGE
-    assert done.err == "harness: no mutant is named 'nonsense': `harness mutants --list` shows all\n"
+    assert done.err == "harness: no mutant has the id 'nonsense': `harness mutants --list` shows all\n"
 
 
 def test_some_mutants(harness: Harness, chosen: list[list[str]]) -> None:
@@ -115,7 +117,7 @@ def test_shards_make_the_run(harness: Harness, tmp_path: Path) -> None:
 
 
 def test_the_whole_judges_the_checks(harness: Harness, chosen: list[list[str]], tmp_path: Path) -> None:
-    """A shard says nothing of checks that notice no mutant; the merge of all mutants does, and fails."""
+    """A shard says nothing of checks that kill no mutant; the merge of all mutants does, and fails."""
     parts = _play_shards(harness, tmp_path, 2)
     assert sorted(map(len, chosen)) == [len(MUTANTS) // 2, len(MUTANTS) - len(MUTANTS) // 2]
     record = json.loads(Path(parts[0]).read_text("utf-8"))
@@ -154,7 +156,7 @@ def _interrupt(records: list[dict[str, Any]]) -> None:
 
 
 def test_an_interrupted_shard_is_no_whole(harness: Harness, chosen: list[list[str]], tmp_path: Path) -> None:
-    """What a shard did not come to is missing in the merge, which says so and is not green."""
+    """What a shard did not come to is missing in the merge, which reports so and is not green."""
     parts = _play_shards(harness, tmp_path, 2, *SOME)
     _spoil(parts, _interrupt)
     done = harness("merge", *parts)
@@ -201,10 +203,10 @@ def _other_command(records: list[dict[str, Any]]) -> None:
     ("spoil", "said"),
     [
         (_other_reference, "do not agree on what the unchanged emulator meets (http.json-type)"),
-        (_other_catalogue, "was written with another catalogue of checks"),
+        (_other_catalogue, "was written with another catalog of checks"),
         (_other_mutants, "of another selection"),
         (_unknown_mutant, "is no whole report of a shard (KeyError: 'no-such')"),
-        (_lost_mutant, "no report says anything of"),
+        (_lost_mutant, "no report contains"),
         (_other_command, "the reports are of different commands"),
     ],
 )
@@ -221,3 +223,43 @@ def test_what_is_not_one_run_is_refused(
     done = harness("merge", *parts)
     assert done.code == 2
     assert said in done.err
+
+
+def test_the_command_prints_a_score_and_writes_every_outcome(harness: Harness, tmp_path: Path) -> None:
+    """A small sample ends with the shares, and the JSON names each defect."""
+    report = tmp_path / "score.json"
+    ended = harness(
+        "mutants", "--generated", "--sample", "6", "--seed", "5", "-j", "1", "--report", f"json={report}"
+    )
+    assert ended.code == 0, ended.out
+    assert "generated defects found" in ended.out.splitlines()[-1]
+    value = json.loads(report.read_text("utf-8"))
+    schema = json.loads((folder("schemas") / "output/mutation-score.schema.json").read_text("utf-8"))
+    jsonschema.validate(value, schema)
+    assert value["score"]["shown"] + len(value["not_shown"]) == 6
+    assert all(defect["when"] for defect in value["defects"])
+
+
+def test_a_defect_that_no_response_shows_is_counted(harness: Harness) -> None:
+    """The totals are a sentence also if no defect of the run was shown."""
+    name = "replaced status 200 to 204 | DELETE interactions/{id} | plain | after the end | at random"
+    ended = harness("mutants", "--generated", name, "-j", "1")
+    assert ended.code == 3, ended.out
+    assert ended.out.splitlines()[-1].startswith("NOTHING RAN: ")
+    assert re.fullmatch(r"1 defect in \d+\.\d s: 1 not shown\.", ended.out.splitlines()[-2])
+
+
+def test_a_pattern_that_matches_no_defect_is_refused(harness: Harness) -> None:
+    """The error names the pattern and the command that lists names."""
+    ended = harness("mutants", "--generated", "nothing-of-the-kind")
+    assert ended.code == 2
+    assert "'nothing-of-the-kind'" in ended.err or "nothing-of-the-kind" in ended.err
+    assert "--generated --list" in ended.err
+
+
+def test_a_legal_oddity_alone_is_no_score(harness: Harness) -> None:
+    """A run whose only defect was not shown proves nothing, although an oddity was played."""
+    ended = harness("mutants", "--generated", "--sample", "1", "--seed", "1", "-j", "1")
+    assert ended.code == 3, ended.out
+    last = ended.out.splitlines()[-1]
+    assert last == "NOTHING RAN: no generated defect changed what a client received."

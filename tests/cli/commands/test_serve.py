@@ -79,8 +79,8 @@ def test_keys_of_the_server_are_the_commands() -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--port", "x"], "is no port"),
-        (["--port", "70000"], "is no port"),
+        (["--port", "x"], "is not a port"),
+        (["--port", "70000"], "is not a port"),
         (["--resume", "sideways"], "exclusive"),
         (["--tls-key", "key.pem"], "--tls-cert"),
         (["--tls-cert", "none.pem"], "none.pem"),

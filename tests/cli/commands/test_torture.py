@@ -38,7 +38,7 @@ def test_a_client_that_does_something_else_is_told(harness: Harness, mode: str, 
     """A client that follows the given run, though it is to create one, is green only for what it did."""
     done = harness("torture", "--mode", mode, "--cuts", "event:3,rst", "--", *program(ONE_SHOT))
     assert done.code == 0, done.err
-    assert ("asks for a create, and the client sent none" in done.out) is told
+    assert ("mode create needs a create, but the client sent none" in done.out) is told
 
 
 @pytest.mark.slow
@@ -50,7 +50,7 @@ def test_a_client_that_does_not(harness: Harness) -> None:
         "FAILED duplicated (2 cases, MUST client.once) at event:9,rst the client has the text from event"
         in done.out
     )
-    assert "twice: it asked for the stream from the start again" in done.out
+    assert "twice: it requested the stream from the start again, and kept its earlier output" in done.out
     assert re.search(r"-> GET /v1beta/interactions/\S+stream=true\n.*<- 200, 9 events, .*rst in body\n", done.out)
     assert "!! event:9,rst" in done.out
     assert "=> the client reports" in done.out
@@ -143,19 +143,22 @@ def test_dry_run(harness: Harness) -> None:
         ((), "name the client to torture"),
         (("--",), "nothing follows `--`"),
         (("--cuts", "everywhere", "--", "x"), "neither one of every-event, structural, every-byte nor a plan"),
-        (("--cuts", "event:3", "--", "x"), "this says where, not how it ends"),
+        (("--cuts", "event:3", "--", "x"), "this names the place, not the ending"),
         (("--endings", "rst,bang", "--", "x"), "--endings: 'bang' is none of fin, rst"),
         (("--endings", ",", "--", "x"), "--endings names none of"),
         (("--event-ids", "some", "--", "x"), "--event-ids: 'some' is none of all, deltas"),
         (("--cassette", "no.yaml", "--", "x"), "no.yaml"),
         (("--set", "standart", "--", "x"), "did you mean 'standard'"),
         (("--kinds", "resets", "--", "x"), "did you mean 'reset'"),
-        (("--set", "quick", "--cuts", "event:3,rst", "--", "x"), "--set names cases, and so do --cuts"),
-        (("--script", "{", "--", "x"), "is no JSON object"),
+        (
+            ("--set", "quick", "--cuts", "event:3,rst", "--", "x"),
+            "--set and --cuts or --endings both select cases",
+        ),
+        (("--script", "{", "--", "x"), "is not a JSON object"),
         (("--script", '{"txt": "a"}', "--", "x"), "a script has no key 'txt'"),
         (("--scenario", "no.yaml", "--", "x"), "no.yaml"),
         (("--enough", "-1", "--", "x"), "--enough"),
-        (("--cassette", "no.yaml", "--text", "t", "--", "x"), "--text and --cassette both say what the stream is"),
+        (("--cassette", "no.yaml", "--text", "t", "--", "x"), "--text and --cassette both define the stream"),
         (("--", "/no/such/command"), "cannot run '/no/such/command'"),
     ],
 )

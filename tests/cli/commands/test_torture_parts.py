@@ -94,10 +94,10 @@ def test_shards_of_different_runs_are_refused(harness: Harness) -> None:
     "words", [("--enough", "3"), ("--fail-fast",), ("--baseline-update", "--baseline", "b.json")]
 )
 def test_what_a_shard_cannot_do(harness: Harness, words: tuple[str, ...]) -> None:
-    """What needs the whole run is refused beside --shard, and the error names it."""
+    """What needs the complete run is refused beside --shard, and the error names it."""
     done = harness("torture", "--cuts", "event:3,rst", "--shard", "1/2", *words, "--", "x")
     assert done.code == 2
-    assert f"{words[0]} needs the whole run" in done.err
+    assert f"{words[0]} needs the complete run" in done.err
 
 
 class WaitsAtResets(InProcess):
@@ -132,7 +132,7 @@ def test_time_is_up() -> None:
     jsonschema.validate(record, SCHEMA)
     assert record["exit"] == Exit.UNREACHABLE
     assert [case["case"] for case in record["cases"]] == ["event:3,end"]
-    assert "its 5 s were up (--deadline), and 1 case had not been played" in record["halted"]
+    assert "its 5 s were up (--deadline), and 1 case had not been run" in record["halted"]
     assert (
         str(state.presentation.verdict(state))
         == "INCOMPLETE: the run ended early; no case failed; 1 of 2 passed, 1 not tested."

@@ -53,7 +53,7 @@ def test_the_totals_add_up(harness: Harness) -> None:
     """Each entry of a cassette is judged or listed as left out; an unanswered one with who ended it, and where."""
     path = folder("cassettes") / "emulator" / "dropped-before-headers.yaml"
     done = harness("verify", str(path))
-    assert "left out: 1 × no answer came: rst by the server, before headers" in done.out
+    assert "left out: 1 × no response arrived: rst by the server, before headers" in done.out
     assert f"\n  {path}: entry " in done.out
     assert "in 1 of 2 entries; left out 1; 0 findings" in done.out.splitlines()[-4]
     report = json.loads(harness("verify", str(path), "--json").out)
@@ -94,9 +94,9 @@ def test_what_is_left_out_stands_below_its_reason(harness: Harness, tmp_path: Pa
     Path("kept/old.json").write_text('{"outputs":[]}', encoding="utf-8")
     reports = [word for name in ("html", "markdown") for word in ("--report", f"{name}=out.{name}")]
     lines = harness("verify", "kept", *reports).out.splitlines()
-    start = lines.index("left out: 7 × not a kind of file that holds recorded traffic")
+    start = lines.index("left out: 7 × not a kind of file that contains recorded traffic")
     assert lines[start + 1 : start + 6] == [*(f"  kept/{n}.txt" for n in range(4)), "  and 3 more (-v lists them)"]
-    assert lines[start + 6].startswith("left out: 1 × a body of the `outputs` generation")
+    assert lines[start + 6].startswith("left out: 1 × a body of the `outputs` format")
     assert "  kept/6.txt" in harness("verify", "kept", "-v").out.splitlines()
     for name in ("html", "markdown"):
         text = Path(f"out.{name}").read_text(encoding="utf-8")

@@ -122,7 +122,7 @@ def test_judge_interaction(body: Any, rules: set[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "message"), [({"id": "x"}, "there is no status"), ({"status": 3}, "status is no string")]
+    ("body", "message"), [({"id": "x"}, "the status is missing"), ({"status": 3}, "the status is not a string")]
 )
 def test_a_missing_status_is_called_missing(body: Any, message: str) -> None:
     """A body without a status is not told that its status has another type."""

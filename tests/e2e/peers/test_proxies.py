@@ -66,8 +66,8 @@ def proxy(folder: Path, program: str, upstream: str, setting: str) -> Iterator[s
         ("nginx", "", {"gw.live/buffered"}),
         ("nginx", "proxy_buffering off;", set()),
         ("nginx", 'proxy_buffering off; proxy_http_version 1.1; proxy_set_header Connection "";', set()),
-        ("haproxy", "", {"gw.hang-up", "gw.truncated/clean-end"}),
-        ("haproxy", "option abortonclose", {"gw.truncated/clean-end"}),
+        ("haproxy", "", {"gw.hang-up", "gw.truncated/clean-end-close"}),
+        ("haproxy", "option abortonclose", {"gw.truncated/clean-end-close"}),
     ],
 )
 def test_a_proxy_and_its_settings(tmp_path: Path, program: str, setting: str, codes: set[str]) -> None:

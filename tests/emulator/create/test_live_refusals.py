@@ -67,6 +67,10 @@ LIVE = {
         {"text": [{**VIDEO, "data": "AAAA", "mime_type": "video/mp4", "processing": "static"}]},
         "Unknown parameter 'processing' at 'input[0]'",
     ),
+    "a type of speech on 2.5": (
+        {"model": "gemini-2.5-flash-preview-tts", "response_format": {"type": "audio", "mime_type": "audio/wav"}},
+        "takes no 'mime_type' for audio",
+    ),
     "speakers": ({"generation_config": {"speech_config": {"speakers": []}}}, "Expected an array, got object"),
 }
 GEMINI = {

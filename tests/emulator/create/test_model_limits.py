@@ -83,6 +83,17 @@ def test_history_ends_on_the_users_turn(api, model, status, last):
 
 
 @pytest.mark.parametrize("mime", [
+    "audio/x-aac", "audio/mp4", "audio/mpga", "audio/pcm", "video/quicktime", "video/mpegs",
+])  # fmt: skip
+def test_media_types_of_a_model_page_are_read(api, mime):
+    """What the page of a model lists is taken, also where the types of the SDK do not."""
+    content = {"type": mime.partition("/")[0], "mime_type": mime, "data": "eA=="}
+    assert api.create([content]).status == 200
+    wrong = api.create([{**content, "mime_type": "audio/x-wav"}])
+    assert wrong.error == (400, "invalid_request")  # one project's uploads met this refusal
+
+
+@pytest.mark.parametrize("mime", [
     "text/plain", "text/html", "text/css", "text/xml", "text/javascript", "text/markdown", "text/rtf", "text/csv",
     "text/x-anything", "text/plain; charset=utf-8", "application/json", "application/pdf", DOCX,
     "application/vnd.oasis.opendocument.text", "application/msword",

@@ -19,7 +19,6 @@ L16, WAV = {"type": "audio", "mime_type": "audio/l16"}, {"type": "audio", "mime_
     ("gemini-3.8-flash-lite-tts", {"type": "audio"}, "audio/wav", b"RIFF"),
     ("gemini-3.8-flash-lite-tts", L16, SPEECH, b"\0\0"),
     ("gemini-2.5-flash-preview-tts", None, "audio/L16;codec=pcm;rate=24000", b"\0\0"),
-    ("gemini-2.5-flash-preview-tts", L16, SPEECH, b"\0\0"),
     ("lyria-3-clip-preview", None, "audio/mpeg", b""),
     ("lyria-3-clip-preview", WAV, "audio/mpeg", b""),
     ("gemini-9-flash-tts", {"type": "audio"}, SPEECH, b"\0\0"),

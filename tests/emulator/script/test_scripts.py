@@ -8,6 +8,7 @@ from dataclasses import fields as fields_of
 import pytest
 
 from harness import resources
+from harness.contract.models.profiles import find_profile
 from harness.emulator import Emulator, Script, ScriptFault, Settings
 from harness.emulator.script.scenario_file import read
 from harness.emulator.script.script_queue import ScriptQueue
@@ -97,7 +98,10 @@ def test_schema_names_every_key_and_setting():
 def order(*, model=None, agent=None, text="", tools=(), given=()):
     """An admitted create with these properties."""
     body = {"tools": list(tools)}
-    return CreateRequest(body, "default", model, agent, [*given], text, stream=False, store=True, background=False)
+    return CreateRequest(
+        body, "default", model, agent, [*given], text, stream=False, store=True, background=False,
+        profile=find_profile(model or agent or ""),
+    )  # fmt: skip
 
 
 def test_queue_gives_the_first_that_fits():

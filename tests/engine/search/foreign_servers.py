@@ -253,7 +253,7 @@ class Handler(AnsweringHandler):
 
 
 class DrippingHead(Handler):
-    """The head of the answer to a cancel never ends."""
+    """The head of the response to a cancel never ends."""
 
     def reply(self, status: int, value: Any, headers: Json | None = None) -> None:
         if not self.path.endswith("/cancel"):
@@ -267,7 +267,7 @@ class DrippingHead(Handler):
 
 
 class DrippingBody(Handler):
-    """The body of the answer to a cancel never ends."""
+    """The body of the response to a cancel never ends."""
 
     def reply(self, status: int, value: Any, headers: Json | None = None) -> None:
         if not self.path.endswith("/cancel"):

@@ -56,15 +56,17 @@ def always(make: Callable[[], Response]) -> Service:
 
 CASES: dict[str, tuple[Service, Exit, set[str], str]] = {
     "crashes": (always(lambda: refusal(500, "internal")), Exit.UNREACHABLE, set(), "500 internal"),
-    "hangs up": (always(lambda: dead(How.FIN)), Exit.UNREACHABLE, set(), "gave no answer"),
+    "hangs up": (always(lambda: dead(How.FIN)), Exit.UNREACHABLE, set(), "the target returned no response"),
     "hangs": (always(lambda: dead(How.STALL)), Exit.UNREACHABLE, set(), "within 4 s"),
     "wants a key": (always(lambda: refusal(401, "unauthenticated")), Exit.UNREACHABLE, set(), "--api-key"),
     "crashes at last": (then(lambda: refusal(500, "internal")), Exit.FAILED, {"fuzz.no-5xx"}, "failed"),
     "shows a page at last": (
         then(lambda: answer(500, b"<html>oops</html>", "text/html")), Exit.FAILED,
-        {"fuzz.no-5xx", "err.shape"}, "no JSON",
+        {"fuzz.no-5xx", "err.shape"}, "is not JSON",
     ),
-    "is busy at last": (then(lambda: refusal(429, "quota_exceeded")), Exit.NOTHING_RAN, set(), "come back later"),
+    "is busy at last": (
+        then(lambda: refusal(429, "quota_exceeded")), Exit.NOTHING_RAN, set(), "were rejected for now",
+    ),
     "hangs at last": (then(lambda: dead(How.STALL)), Exit.NOTHING_RAN, {"fuzz.answered"}, "answer"),
 }  # fmt: skip
 

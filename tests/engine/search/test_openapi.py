@@ -152,15 +152,15 @@ def heard(family: Family = DOCUMENT.families[0]) -> ScenarioCollector:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"calls": 0}, "no call was made"),
+        ({"calls": 0}, "no request was sent"),
         ({"reached": set()}, "never reached"),
         ({"roots": set()}, "does not begin with POST /interactions"),
         ({"links": {}}, "links never applied"),
-        ({"successes": 0}, "only 0 of 100 calls succeeded"),
-        ({"successes": 0, "busy": 90}, "(90 were told to come back later)"),
+        ({"successes": 0}, "only 0 of 100 requests succeeded"),
+        ({"successes": 0, "busy": 90}, "(90 were rejected for now)"),
         (
             {"successes": 9, "refusals": Counter({"400 no_tools": 70, "404 x": 20})},
-            "90 calls that it allows were refused, most often with '400 no_tools'",
+            "it rejected 90 valid requests, most often with '400 no_tools'",
         ),
     ],
 )
@@ -297,8 +297,8 @@ def test_a_time_too_short_to_prove_anything_says_so(monkeypatch: pytest.MonkeyPa
     """A search that ran out of time says so in its first note, and names in one line what it never came to."""
     monkeypatch.setattr(engine, "_execute", lambda *arguments: None)
     done = searched(reference(), monkeypatch, "interactions", "agents", "files", seconds=0.001)
-    assert done.notes[0].startswith("time was up after 0 s")
-    assert done.vacuous == ("/interactions: no call was made", "no time was left for agents, files")
+    assert done.notes[0].startswith("the time limit was reached after 0 s")
+    assert done.vacuous == ("/interactions: no request was sent", "no time was left for agents, files")
 
 
 @pytest.mark.parametrize(("left", "share"), [(120.0, 30.0), (10.0, engine.LEAST_SECONDS), (4.0, 4.0)])

@@ -79,7 +79,7 @@ def test_nothing_holds_the_key(failure: Failure, tmp_path: Path) -> None:
 
 
 def test_no_cassette_pretends_to_show_a_hang(failure: Failure) -> None:
-    """A trail whose last request got no answer is not written as a cassette, which could not contain it."""
+    """A trail whose last request got no response is not written as a cassette, which could not contain it."""
     unanswered = replace(failure.trail[-1], status=None)
     hung = replace(failure, trail=(*failure.trail[:-1], unanswered)).decide(Policy(), INTERACTIONS)
     assert "the last request got none" in why_no_cassette(hung)
@@ -112,7 +112,7 @@ def test_what_is_still_open_when_the_next_request_is_sent(between: str) -> None:
         assert CurlRuns(target, None).run(result) == SAME
         service.delete = lambda run: {}  # type: ignore[method-assign]
         service.lasts = 0.2
-        assert CurlRuns(target, None).run(result) == "run, but the answer that never ended did so"
+        assert CurlRuns(target, None).run(result) == "run, but the response that never ended did end"
         service.released.set()
 
 
@@ -161,8 +161,8 @@ def test_the_lines_of_a_failure_get_the_time_that_is_left(
     monkeypatch.setattr(deadline, "time", SimpleNamespace(perf_counter=lambda: now[0]))
     runs = fuzz.CurlRuns(mutant("delete-keeps").resolved, 10.0)
     result = failure.decide(Policy(), INTERACTIONS)
-    assert runs.run(result) == "not run to the end, as time was up"
-    assert runs.run(result) == "not run, as time was up"
+    assert runs.run(result) == "not run to the end (time limit reached)"
+    assert runs.run(result) == "not run (time limit reached)"
     assert given == [10.0]
 
 

@@ -60,7 +60,7 @@ def test_a_law_finds_what_is_lost_after_a_drop() -> None:
 def test_laws_without_time_accuse_nobody() -> None:
     """If time is up before a law was played, the search says so, and not that the target does not stream."""
     (why,) = laws(reference(), replace(SMALL, seconds=1e-9)).vacuous
-    assert "time was up" in why
+    assert "the time limit was reached" in why
     assert "--time" in why
 
 
@@ -116,7 +116,10 @@ def test_time_that_ends_before_the_shrinking_keeps_what_was_found(monkeypatch: p
     (bug,) = tallies[0].bugs.values()
     (failure,) = done.failures
     assert failure.history == bug.history
-    assert (failure.unshrunk, failure.replays.why_not) == ("time was up", "time was up")
+    assert (failure.unshrunk, failure.replays.why_not) == (
+        "the time limit was reached",
+        "the time limit was reached",
+    )
 
 
 @pytest.mark.parametrize(

@@ -140,7 +140,7 @@ def test_what_our_clock_cut_off_is_not_handed_on(act: str) -> None:
     inner = FakeDriver(FakeTimer(7.0), CUT, takes=7.0)
     driver = bounded(inner)
     with pytest.raises(
-        TimeUp, match=r"answer to GET /v1beta/interactions/v1_a had not ended for 7\.0 s: 200 and 0 bytes came"
+        TimeUp, match=r"response to GET /v1beta/interactions/v1_a had not ended after 7\.0 s: 200 and 0 bytes came"
     ):
         ACTS[act](driver)
 
@@ -148,15 +148,15 @@ def test_what_our_clock_cut_off_is_not_handed_on(act: str) -> None:
 @pytest.mark.parametrize(
     ("target", "status", "body", "told"),
     [
-        ("/v1beta/x?key=secret", None, b"", "GET /v1beta/x had gone unanswered for 7.0 s"),
-        ("/v1beta/x?stream=true", None, b"", "GET /v1beta/x?stream=true had gone unanswered for 7.0 s"),
+        ("/v1beta/x?key=secret", None, b"", "GET /v1beta/x had no response for 7.0 s"),
+        ("/v1beta/x?stream=true", None, b"", "GET /v1beta/x?stream=true had no response for 7.0 s"),
         (
             "/v1beta/x?key=secret&stream=true",
             200,
             b"data: 1\n\ndata: 2\n\n",
-            "the answer to GET /v1beta/x?stream=true had not ended for 7.0 s: 200 and 2 events came",
+            "the response to GET /v1beta/x?stream=true had not ended after 7.0 s: 200 and 2 events came",
         ),
-        ("/v1beta/x", 200, b"{", "the answer to GET /v1beta/x had not ended for 7.0 s: 200 and 1 byte came"),
+        ("/v1beta/x", 200, b"{", "the response to GET /v1beta/x had not ended after 7.0 s: 200 and 1 byte came"),
     ],
 )
 def test_the_end_of_the_time_says_what_had_come(target: str, status: int | None, body: bytes, told: str) -> None:
@@ -168,7 +168,7 @@ def test_the_end_of_the_time_says_what_had_come(target: str, status: int | None,
     policy = Deadline(FakeTimer(0.0), 60.0)
     with pytest.raises(TimeUp) as up:
         policy.after(Attempt(REQUEST), recorder.finish(CUT, 7.0))
-    assert str(up.value) == f"time was up when {told}"
+    assert str(up.value) == f"the time limit was reached when {told}"
 
 
 def test_what_the_target_let_hang_is_handed_on() -> None:

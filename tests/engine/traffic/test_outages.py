@@ -145,7 +145,7 @@ def test_who_never_comes_back_is_told_first_with_what_it_got_last() -> None:
     finished = run(Mortal(0, 10_000, poison=DEEP), 1, "rob.deep-json", "get.ok")
     assert finished.exit is Exit.UNREACHABLE
     (hole,) = finished.holes
-    told = r"the target was gone from \d+\.\d s on: the last request it got was POST /v1beta/interactions "
+    told = r"the target stopped responding at \d+\.\d s; its last request was POST /v1beta/interactions "
     assert re.fullmatch(told + r"with a body of 20,0\d\d bytes that is nested 10,001 deep", hole)
     assert [lost.status for lost in finished.lost] == [None]
     assert str(conclude_checks(finished, account_for(finished.results, "check"))).startswith(

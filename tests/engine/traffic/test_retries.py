@@ -14,7 +14,7 @@ WAITS = 6
 """How often one request is repeated at most, if the target limits its callers."""
 
 ASK = Request("GET", "/v1beta/interactions/x")
-TOLD = "GET /v1beta/interactions/x was answered 429 (too_many_requests)"
+TOLD = "GET /v1beta/interactions/x returned 429 (too_many_requests)"
 
 
 class Refusing:
@@ -133,7 +133,7 @@ def test_who_wants_to_see_a_refusal_sees_it() -> None:
 def test_a_code_that_is_no_word_is_not_repeated() -> None:
     """An error code that is not a plain word, but perhaps a key, is not printed."""
     exchange = ServiceDriver(Refusing(1, code="AIzaSy not a code")).send(ASK)
-    assert format_refusal(exchange) == "GET /v1beta/interactions/x was answered 429"
+    assert format_refusal(exchange) == "GET /v1beta/interactions/x returned 429"
 
 
 def exchange(status: int | None, ending: Ending) -> Exchange:
@@ -155,9 +155,9 @@ CUT = Ending(By.SERVER, How.RST, At.IN_BODY)
         (501, COMPLETE, ""),
         (429, COMPLETE, "429"),
         (500, COMPLETE, "500"),
-        (None, Ending(By.SERVER, How.REFUSED, At.BEFORE_HEADERS), "no answer"),
-        (None, Ending(By.LIMIT, How.TIMEOUT, At.BEFORE_HEADERS), "no answer"),
-        (200, CUT, "an answer cut short"),
+        (None, Ending(By.SERVER, How.REFUSED, At.BEFORE_HEADERS), "no response"),
+        (None, Ending(By.LIMIT, How.TIMEOUT, At.BEFORE_HEADERS), "no response"),
+        (200, CUT, "a truncated response"),
         (200, Ending(By.CLIENT, How.RST, At.IN_BODY), ""),
         (503, Ending(By.CLIENT, How.RST, At.IN_BODY), "503"),
     ],

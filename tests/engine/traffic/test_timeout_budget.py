@@ -308,7 +308,7 @@ def test_a_hurried_exercise_ends_at_once_and_owes_its_deletions() -> None:
     asked = len(run.service.asked)
     played = play(INTERACTIONS, goes_on, RequestBuilder(), run.driver, ledger)
     assert played.failure is not None
-    assert "got only 10 s" in played.failure.reason
+    assert "its limit was 10 s" in played.failure.reason
     assert len(run.service.asked) == asked + 1
     assert len(played.trail) == 1
 

@@ -98,21 +98,21 @@ BUGS = [
         "        except Exception:\n            pass\n        time.sleep(min",
         "        except Exception:\n            return ''.join(text)\n        time.sleep(min",
         "test_stream_dropped",
-        "it did not come back after the drop",
+        "it did not resume after the drop",
     ),
     SeededBug(
         "a clean end is a completion",
         "        except Exception:\n            pass\n        time.sleep(min",
         "            return ''.join(text)\n        except Exception:\n            pass\n        time.sleep(min",
         "test_stream_dropped",
-        "it did not come back after the drop",
+        "it did not resume after the drop",
     ),
     SeededBug(
         "no cursor, and all is kept",
         '{"last_event_id": cursor} if cursor else {}\n        del text[sure:]',
         "{}\n        seen.clear()",
         "test_stream_dropped",
-        "it asked for the stream from the start again, and kept what it had already",
+        "it requested the stream from the start again, and kept its earlier output",
     ),
     SeededBug(
         "the repeated event is kept",
@@ -144,7 +144,7 @@ BUGS = [
         "        except Exception:\n            interaction_id, cursor = start_job(client, 'Again.'), None\n"
         "            sure = seen.clear() or 0\n        time.sleep(min",
         "test_stream_dropped",
-        "had begun to read an interaction by its id, then posted a create",
+        "the client read an interaction by its id, then sent a create: a second interaction runs and costs money",
     ),
     SeededBug(
         "only the first call is answered",

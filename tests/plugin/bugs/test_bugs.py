@@ -48,14 +48,18 @@ def test_the_good_client_passes_every_cut(resume: str) -> None:
 
 POISON = new_case("pass", script={"text": TEXT, "error_event": {"after": 7, "id": True}})
 STREAMING: list[tuple[Streaming, Case, str]] = [
-    (clients.ignores_the_drop, new_case("event:7,rst"), "did not come back after the drop"),
-    (clients.takes_a_clean_end_for_completion, new_case("event:8,end"), "did not come back after the drop"),
+    (clients.ignores_the_drop, new_case("event:7,rst"), "did not resume after the drop"),
+    (clients.takes_a_clean_end_for_completion, new_case("event:8,end"), "did not resume after the drop"),
     (
         clients.takes_a_clean_end_for_completion,
         new_case("completion,end"),
         "neither interaction.completed nor a GET",
     ),
-    (clients.resumes_from_the_last_seen_event, new_case("event:8,rst", event_ids="sparse"), "id of no event"),
+    (
+        clients.resumes_from_the_last_seen_event,
+        new_case("event:8,rst", event_ids="sparse"),
+        "not the id of an event",
+    ),
     (
         clients.forgets_the_cursor_without_an_id,
         new_case("event:8,rst", event_ids="sparse"),
@@ -70,28 +74,28 @@ STREAMING: list[tuple[Streaming, Case, str]] = [
     (
         clients.doubles_on_inclusive_resume,
         new_case("dup:7"),
-        "came twice with one id was not recognised",
+        "did not recognize an event that arrived twice",
     ),
     (clients.doubles_without_ids, new_case("event:8,rst"), "twice.*from the start again"),
     (clients.poisons_its_cursor, POISON, "the id of an error event"),
     (clients.documented, POISON, "the id of an error event"),
     (clients.documented, new_case("event:8,rst", resume="inclusive"), "twice"),
-    (clients.loses_the_last_delta, new_case("event:8,rst"), "dropped on the client's side"),
+    (clients.loses_the_last_delta, new_case("event:8,rst"), "so the client dropped it"),
     (clients.skips_broken_events, new_case("event:7+60,end"), "lost the text"),
     (
         clients.sends_its_cursor_in_a_header,
         new_case("event:8,rst"),
-        "in the header Last-Event-ID, which is not read",
+        "in the header Last-Event-ID, which has no effect",
     ),
-    (clients.misnames_its_cursor, new_case("event:8,rst"), "its cursor as 'lastEventId', which is not read"),
+    (clients.misnames_its_cursor, new_case("event:8,rst"), "its cursor as 'lastEventId', which has no effect"),
     (
         clients.resumes_without_streaming,
         new_case("event:8,rst"),
-        r"was refused \(400: 'last_event_id' is only",
+        r"was rejected \(400: 'last_event_id' is only",
     ),
     (clients.asks_nothing, new_case("event:8,rst"), "sent no request at all"),
-    (clients.only_polls_once, new_case("event:8,rst"), "never asked for the stream"),
-    (clients.posts_create_again, new_case("event:7,rst"), "posted the create 2 times"),
+    (clients.only_polls_once, new_case("event:8,rst"), "never requested the stream"),
+    (clients.posts_create_again, new_case("event:7,rst"), "sent the create 2 times"),
 ]
 
 

@@ -68,7 +68,9 @@ def test_a_broken_stream(client: httpx.Client) -> None:
 @pytest.mark.parametrize(("status", "rule"), [(200, "create.schema"), (502, "err.shape")])
 def test_a_body_that_is_no_json(status: int, rule: str) -> None:
     """It is said so, with what came, and not what is missing in it."""
-    with pytest.raises(AssertionError, match=rf"1 finding against(?s:.*){rule}: the body is no JSON(?s:.*)<html>"):
+    with pytest.raises(
+        AssertionError, match=rf"1 finding against(?s:.*){rule}: the body is not JSON(?s:.*)<html>"
+    ):
         assert_conforms(httpx.Response(status, text="<html>Sorry.</html>"))
 
 

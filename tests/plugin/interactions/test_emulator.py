@@ -238,3 +238,13 @@ def test_the_typed_keys_are_the_real_ones() -> None:
     assert set(SettingFields.__annotations__) == {field.name for field in dataclasses.fields(Settings)} - {
         "max_requests"
     }
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [("503", r"status='503' is no whole number from 400 to 599: write fail\(503\)"), (True, "status=True is no")],
+)
+def test_a_status_that_is_no_number(status: Any, words: str) -> None:
+    """The message says what to write."""
+    with pytest.raises(UsageFault, match=words):
+        InteractionsEmulator().fail(status)

@@ -123,5 +123,5 @@ def test_careless_receivers_are_named(hooks: WebhooksFixture) -> None:
 
     with pytest.raises(AssertionError, match=r"accepted: ten minutes old, ten minutes ahead$"):
         hooks.assert_guarded(careless)
-    with pytest.raises(AssertionError, match=r"a right delivery was answered 401"):
+    with pytest.raises(AssertionError, match=r"a correct delivery returned 401"):
         hooks.assert_guarded(lambda headers, body: 401)

@@ -193,6 +193,26 @@ def test_threads_wait_side_by_side(pause: Callable[[float], object]) -> None:
         assert sleeps.total in (60 + 55, 60 + 60)
 
 
+def test_a_thread_that_works_is_not_left_behind() -> None:
+    """A thread whose work between two waits takes longer than a sleep is patient has done all of it."""
+    done: list[float] = []
+
+    def work() -> None:
+        for _ in range(3):
+            time.sleep(1000)
+            until = time.thread_time() + 0.7
+            while time.thread_time() < until:
+                hashlib.pbkdf2_hmac("sha256", b"a", b"b", 1000)
+            done.append(until)
+
+    with no_sleep():
+        worker = threading.Thread(target=work)
+        worker.start()
+        time.sleep(10_000)
+        assert len(done) == 3
+        worker.join()
+
+
 def test_sleeps_of_threads_do_not_add_up() -> None:
     """Four threads that sleep a minute each, side by side, sleep a minute."""
     together = threading.Barrier(4)

@@ -176,8 +176,9 @@ def test_a_cell_opens_its_cases(browser: Any, tmp_path: Path) -> None:
     path = tmp_path / "torture.html"
     path.write_text(render(tortured()), "utf-8")
     opened = open_page(browser, path, width=1280)
-    cells = opened.page.locator("button[data-drawer]")
+    cells = opened.page.locator("#drops button[data-drawer]")
     cells.first.click()
+    assert opened.page.locator("tr.drawer .picture .cell.missing").count() == 1
     assert opened.page.locator("tr.drawer").count() == 1
     assert opened.violations() == []
     cells.last.click()
@@ -201,7 +202,7 @@ def tortured() -> PresentedRun:
         run = ClientRun(
             number=number, name=f"event:{number}", settings={"plan": "x"}, row="reset", kind="reset",
             outcome=outcome, event=number, end="ended",
-            moments=(WireMoment(at=0.1, request="GET /x", answer="200", fault="rst"),),
+            moments=(WireMoment(at=0.1, request="GET /x", answer="200", columns=(0, 1), broke="rst in body"),),
         )  # fmt: skip
         made = decide(
             ROWS["client.whole"].rule,

@@ -89,7 +89,7 @@ def test_totals_name_every_bucket_that_is_not_empty() -> None:
     )
     assert lines[-5] == "1 MUST check was not tested (rob.unmet): the target has no x"
     assert lines[-4].startswith("  help: ")
-    assert lines[-3].startswith("note: a harness error is a bug of the harness")
+    assert lines[-3].startswith("note: a harness error is a defect of the harness")
     assert lines[-2] == "-v explains each warning and failure"
     assert lines[-1] == (
         "HARNESS ERROR: 1 check ended with a harness error; 2 of 7 MUST checks failed "
@@ -140,10 +140,10 @@ class Busy(toys.ToyService):
 def test_waits_are_announced(terminal: bool) -> None:
     """The first wait gets a line, each one is shown in a terminal's progress, and the end sums them up."""
     text = " ".join(watched(Busy(), terminal=terminal).split())  # a terminal folds long lines
-    assert text.count("the target asks us to wait: ") == 1
-    assert "was answered 429 (rate_limit_exceeded)" in text
+    assert text.count("the target requests a pause: ") == 1
+    assert "returned 429 (rate_limit_exceeded)" in text
     assert ("waits 2.0 s (429)" in text) is terminal
-    assert "pauses that the target asked for" in text
+    assert "pauses that the target requested" in text
 
 
 def test_what_had_no_answer_is_told_at_the_end() -> None:

@@ -281,7 +281,7 @@ class Endless:
 
 
 def test_a_client_that_does_not_read_stops_the_body(serve: Serve) -> None:
-    """A body is pulled no further than the buffers hold, and closed when the client hangs up."""
+    """A body is pulled no further than the buffers hold, and closed when the client disconnects."""
     service = Endless()
     server = serve(service)
     with connected(server.port) as sock:

@@ -74,8 +74,8 @@ def judge_knowledge(api: Api, received: Received) -> Defect | None:
     words = api.load_client_model().words
     return Defect(
         UNFINISHED,
-        f"took the end of a connection for the end of the {words.run}: neither {words.completion} nor a GET with "
-        "a final status ever reached it",
+        f"accepted the end of a connection as the end of the {words.run}: it received neither {words.completion} "
+        "nor a GET with a terminal status",
     )
 
 
@@ -90,14 +90,14 @@ def describe_double_create(api: Api, received: Received) -> str:
         return ""
     if given and turns[None] < 2:
         return (
-            f"had begun to read an {words.run} by its id, then posted a create: a second {words.run} runs and is "
-            "billed; resume the first by its id"
+            f"read an {words.run} by its id, then sent a create: a second {words.run} runs and costs money; "
+            "resume the first by its id"
         )
     again = [one for one in made if turns[one.continues] > 1]
     known = given or any(one.find_created_id() for one in again[:-1])
-    lost = f"the first answer told no id, so say that it was lost ({words.keeps_id})"
+    lost = f"the first response had no id, so report that it was lost ({words.keeps_id})"
     advice = "resume the first by its id" if known else lost
-    return f"posted the create {times} times: a second {words.run} runs and is billed; {advice}"
+    return f"sent the create {times} times: a second {words.run} runs and costs money; {advice}"
 
 
 def judge_context(api: Api, received: Received) -> Defect | None:
@@ -108,8 +108,7 @@ def judge_context(api: Api, received: Received) -> Defect | None:
     run = api.load_client_model().words.run
     return Defect(
         LOST_CONTEXT,
-        f"sent its further turn without the first one: it names no previous {run} and brings no answer along, so "
-        "the model knows nothing of it",
+        f"sent its further turn without the first one: it names no previous {run} and includes no earlier steps",
     )
 
 
@@ -142,33 +141,33 @@ class _Causes:
         known = set(self._list_cursors(self._whole))
         for after in (one.asked_after for one in self._streams if one.asked_after is not None):
             if after in errors:
-                return f"it resumed after {after!r}, the id of an error event, which is no cursor"
+                return f"it resumed after {after!r}, the id of an error event, which is not a cursor"
             if after not in known:
-                return f"it resumed after {after!r}, which is the id of no event"
+                return f"it resumed after {after!r}, which is not the id of an event"
         if not any(one.completes for one in self._received):
             return self._explain_unfinished()
         return self._explain_doubled() if word == TWICE else self._explain_lost(word)
 
     def _explain_unfinished(self) -> str:
         if not self._streams:
-            return "it never asked for the stream" if self._received else "it sent no request at all"
+            return "it never requested the stream" if self._received else "it sent no request at all"
         last = self._received[-1]
         if last.status >= 400:
-            return f"what it asked for last was refused ({last.status}: {last.error})"
+            return f"its last request was rejected ({last.status}: {last.error})"
         if len(self._streams) < 2:
-            return "it did not come back after the drop"
+            return "it did not resume after the drop"
         if all(one.asked_after is None for one in self._streams):
             return "it gave up before the end"
-        return f"it stopped asking before the {self._model.words.run} had ended"
+        return f"it stopped polling before the {self._model.words.run} had settled"
 
     def _explain_doubled(self) -> str:
         for before, after in pairwise(self._streams):
             events = after.events()
             if after.is_create:
-                return "it posted another create, and kept what it had already"
+                return "it sent another create, and kept its earlier output"
             if after.asked_after is None:
                 misplaced = self._describe_misplaced_cursor(after.request, before)
-                return misplaced or "it asked for the stream from the start again, and kept what it had already"
+                return misplaced or "it requested the stream from the start again, and kept its earlier output"
             if events and self._protocol.cursor(events[0]) == after.asked_after:
                 return "the resumed stream began with the event of its cursor (inclusive), and it kept both"
             cursors = self._list_cursors(before.events())
@@ -176,21 +175,21 @@ class _Causes:
                 return f"it resumed after {after.asked_after!r}, though {cursors[-1]!r} had arrived"
         ids = [cursor for one in self._streams for cursor in self._list_cursors(one.events())]
         if len(ids) != len(set(ids)):
-            return "an event that came twice with one id was not recognised"
+            return "it did not recognize an event that arrived twice with one id"
         if len(self._streams) == 1:
-            return "it had been delivered once, so it was doubled on the client's side"
-        return "events after the cursor came again when it resumed, and it kept both"
+            return "the server sent it once, so the client duplicated it"
+        return "events after the cursor arrived again after its resume, and it kept both"
 
     def _explain_lost(self, word: str) -> str:
         delivered = {self._model.mark(event) for one in self._streams for event in one.events()}
         if delivered >= {mark for event in self._whole if (mark := self._model.mark(event)) is not None}:
-            return "it had been delivered, so it was dropped on the client's side" if word in (LOSS, HOLE) else ""
-        return "it went on behind events that never reached it"
+            return "the server sent it, so the client dropped it" if word in (LOSS, HOLE) else ""
+        return "it continued after events that it never received"
 
     def _describe_misplaced_cursor(self, request: Request, before: ReceivedResponse) -> str:
         """The problem if a cursor was sent in the wrong place; "" if not."""
         cursors = self._list_cursors(before.events())
-        right = f"which is not read: the parameter is {self._model.words.cursor}"
+        right = f"which has no effect: the parameter is {self._model.words.cursor}"
         if request.headers.get("last-event-id") in cursors:
             return f"it sent its cursor in the header Last-Event-ID, {right}"
         for name, value in parse_qsl(urlsplit(request.target).query):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_right
+from collections.abc import Collection
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -21,6 +22,7 @@ from harness.benches.client.judgement.outcome import (
     OUTCOMES,
     READS,
     RECOVERS,
+    REQUIRED,
     STANDS,
     STATUS,
     WHOLE,
@@ -34,11 +36,12 @@ from harness.engine.results import ClientRun, Reproduction, Result, WireMoment
 from harness.faults import Cut, Scope, parse
 from harness.faults.values import Spot
 from harness.kit.api import Api
-from harness.kit.client_model import DOUBLE_CREATE, TWICE, UNFINISHED
+from harness.kit.client_model import DOUBLE_CREATE, TWICE, UNFINISHED, Event
 from harness.outcome import Finding, Observation, Severity
 from harness.outcome.words import format_count, shorten
 from harness.wire import Decoder, How
 from harness.wire.json_value import object_or_none
+from harness.wire.stream_picture import Columns, ReadEvent
 
 
 def decide_run(
@@ -48,7 +51,7 @@ def decide_run(
     return decide(
         api.load_client_model().rules[WHOLE if finding is None else finding.rule],
         Observation.of([] if finding is None else [finding]),
-        policy,
+        replace(policy, required=REQUIRED),
         result_id=result_id(run.name),
         title=run.name,
         show=lambda _: (run,),
@@ -60,7 +63,7 @@ def decide_run(
 class CaseResults:
     """The results of the cases of one run; `usual` is how often the client asks when nothing happens.
 
-    A reproduction runs `command` with the options `repeated`.
+    A reproduction runs `command` with the options `repeated`. Findings of a rule or code in `allowed` only warn.
     """
 
     def __init__(
@@ -71,12 +74,14 @@ class CaseResults:
         command: tuple[str, ...],
         repeated: tuple[str, ...],
         usual: int,
+        allowed: Collection[str] = (),
     ) -> None:
         self._api = api
         self._policy = policy
         self._command = command
         self._repeated = repeated
         self._usual = usual
+        self._allowed = allowed
         self._places = _Places(api)
 
     def decide(self, played: PlayedCase) -> Result:
@@ -97,7 +102,10 @@ class CaseResults:
             stray=ended.stray,
         )
         line = case.command_line(self._command, self._repeated)
-        return decide_run(self._api, run, verdict.finding, self._policy, seconds=ended.seconds, command=line)
+        finding = verdict.finding
+        if finding is not None and not {finding.rule, finding.code}.isdisjoint(self._allowed):
+            finding = replace(finding, message=f"{finding.message} (allowed)", severity=Severity.NON_STRICT)
+        return decide_run(self._api, run, finding, self._policy, seconds=ended.seconds, command=line)
 
 
 _STREAMED = (Scope.ALL, Scope.STREAMS, Scope.STARTS, Scope.RESUMES)
@@ -159,15 +167,19 @@ def judge_case(
     if ended.status and not model.is_final(ended.status):
         if attempt.case.hopeless:
             return CaseVerdict(DropOutcome.COULD_NOT)
-        return _blame(RECOVERS, "reported", f"ended with a status that is not final: {ended.status}")
+        return _blame(RECOVERS, "reported", f"ended with a status that is not terminal: {ended.status}")
     judged = _judge_success(attempt, ended)
     if judged.finding is None and attempt.only_noise and usual is not None and len(attempt.received) > usual:
         more = format_count(len(attempt.received) - usual, "more request")
-        return _blame(READS, "asked-again", f"needed {more}, though the stream was whole and legal")
+        said = f"needed {more}, although the stream was complete and legal"
+        return _blame(READS, "asked-again", said, Severity.NON_STRICT)
     return judged
 
 
 def _judge_failure(attempt: ClientAttempt, ended: ClientResult) -> CaseVerdict:
+    if attempt.only_noise and attempt.status in attempt.api.load_client_model().quiet:
+        word, verb = ("crashed", "crashed on") if ended.crashed else ("gave-up", "gave up on")
+        return _blame(READS, word, f"{verb} a stream that was whole and legal: {ended.error}")
     if ended.crashed:
         return _blame(STANDS, "crashed", f"crashed: {ended.error}")
     if attempt.could_not:
@@ -181,7 +193,7 @@ def _judge_success(attempt: ClientAttempt, ended: ClientResult) -> CaseVerdict:
     if (forgot := attempt.find_lost_context()) is not None:
         return _blame(CONTEXT, forgot.word, forgot.text)
     if attempt.missed_turn and not attempt.created_again:
-        return _blame(WHOLE, UNFINISHED, "reports success, though its further turn never got an answer")
+        return _blame(WHOLE, UNFINISHED, "reports success, although its further turn got no response")
     if _says_little(attempt, ended) and not attempt.created_again:
         defect = judge_knowledge(attempt.api, attempt.received)
     else:
@@ -220,16 +232,45 @@ _TARGET_SHOWN, _TEXT_SHOWN = 110, 60
 
 
 def list_moments(attempt: ClientAttempt) -> tuple[WireMoment, ...]:
-    """A moment for each request, with the seconds since the attempt began."""
-    return tuple(
-        WireMoment(
-            at=max(0.0, one.at - attempt.begun),
-            request=_describe_request(one),
-            answer=_describe_answer(one, attempt),
-            fault=_describe_faults(one),
-        )
-        for one in attempt.received
+    """A moment for each request: the seconds since the attempt began, and the places of the events that came."""
+    columns = Columns()
+    for number, event in enumerate(attempt.events):
+        columns.find(_to_read_event(event, attempt), number)
+    return tuple(_to_moment(one, attempt, columns) for one in attempt.received)
+
+
+def _to_moment(one: ReceivedResponse, attempt: ClientAttempt, columns: Columns) -> WireMoment:
+    start = columns.follow(one.asked_after) if one.asked_after else 0
+    found: list[int] | None = None
+    at = start or 0
+    if one.is_stream:
+        found = []
+        for event in one.events():
+            found.append(columns.find(_to_read_event(event, attempt), at))
+            at = max(at, found[-1] + 1)
+    return WireMoment(
+        at=max(0.0, one.at - attempt.begun),
+        request=_describe_request(one),
+        answer=_describe_answer(one, attempt),
+        fault=_describe_faults(one),
+        columns=None if found is None else tuple(found),
+        start=start or 0,
+        broke=_describe_break(one) if one.is_stream else "",
     )
+
+
+def _to_read_event(event: Event, attempt: ClientAttempt) -> ReadEvent:
+    cursor = attempt.api.load_protocol().cursor(event) or ""
+    return ReadEvent(key=cursor, cursor=cursor)
+
+
+def _describe_break(one: ReceivedResponse) -> str:
+    """How a stream ended before its end; "" if it did not."""
+    if one.ending is None:
+        return "the client left"
+    if one.ending.how is not How.COMPLETE:
+        return one.ending.words
+    return "" if one.completes else "a clean end"
 
 
 def describe_end(ended: ClientResult) -> str:
@@ -270,7 +311,7 @@ def _describe_answer(one: ReceivedResponse, attempt: ClientAttempt) -> str:
     parts += [f"text {_shorten(text)}"] if text else []
     parts += ["completed"] if one.completes else []
     if one.ending is None:
-        parts.append("the client hung up")
+        parts.append("the client disconnected")
     elif one.ending.how is not How.COMPLETE:
         parts.append(one.ending.words)
     elif not one.completes:

@@ -56,6 +56,9 @@ CONTEXT = "client.context"
 RECOVERS, READS, ENDS, STANDS = "client.recovers", "client.reads", "client.ends", "client.stands"
 """The ids of the rules that a `ClientModel` has for every API."""
 
+REQUIRED = frozenset({ENDS})
+"""SHOULD rules that fail a run all the same: a client that hangs is not certified. `--allow` makes them warn."""
+
 OUTCOMES: dict[str, DropOutcome] = {
     f"{WHOLE}/silent-loss": DropOutcome.SILENT_LOSS,
     f"{WHOLE}/hole": DropOutcome.HOLE,
@@ -69,6 +72,8 @@ OUTCOMES: dict[str, DropOutcome] = {
     f"{STATUS}/untold": DropOutcome.WRONG_STATUS,
     f"{RECOVERS}/reported": DropOutcome.REPORTED,
     f"{READS}/asked-again": DropOutcome.RECOVERED,
+    f"{READS}/gave-up": DropOutcome.REPORTED,
+    f"{READS}/crashed": DropOutcome.CRASHED,
     f"{ENDS}/time": DropOutcome.HUNG,
     f"{ENDS}/requests": DropOutcome.HUNG,
     f"{ENDS}/output": DropOutcome.HUNG,

@@ -10,13 +10,13 @@ from collections.abc import Iterable
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from harness.benches.client.cases import events_in
 from harness.kit.api import Api
 from harness.outcome.words import format_count
 from harness.wire import At, Body, Chunk, Ending, Piece, Request, Response
 from harness.wire.coding import CODINGS, DECODED_BYTES, Inflater, coding_of
 from harness.wire.json_value import object_or_none
 from harness.wire.message import EVENT_STREAM, WrappedBody
+from harness.wire.sse import events_in
 
 if TYPE_CHECKING:
     from harness.faults import FaultyService, Suffered
@@ -38,6 +38,8 @@ class ReceivedResponse:
         self.data = bytearray()
         self._read: tuple[int, list[dict[str, Any]]] = (0, [])
         self.ending: Ending | None = None
+        self.closed = False
+        """Whether the client has closed it, or a fault has ended it."""
 
     def take(self, data: bytes) -> None:
         """Note bytes that were delivered; they are kept without their content coding."""
@@ -68,6 +70,11 @@ class ReceivedResponse:
         """Whether it is a stream without a completion; one that the client left, undisturbed, is none."""
         disturbed = self.suffered is not None and bool(self.suffered.fired)
         return self.is_stream and not self.completes and (disturbed or self.ending is not None)
+
+    @property
+    def left_open(self) -> bool:
+        """Whether the client stopped reading a stream in the middle, and never closed the response."""
+        return self.is_stream and not self.closed and self.ending is None and not self.completes
 
     @property
     def continues(self) -> str | None:
@@ -126,7 +133,7 @@ class ReceivedResponse:
         what = f"{self.request.method}{' stream' if self.is_stream else ''}{after}"
         if not self.is_stream:
             return f"{what} → {self.status}" + (f": {self.error}" if self.error else "")
-        how = "hung up by the client" if self.ending is None else self.ending.how.value
+        how = "disconnected by the client" if self.ending is None else self.ending.how.value
         return f"{what} → {format_count(len(self.events()), 'event')}, {how}"
 
 
@@ -170,6 +177,11 @@ class _WatchedBody(WrappedBody):
         elif isinstance(piece, Ending):
             self._received.ending = piece
         return piece
+
+    def close(self) -> None:
+        """Note that nobody reads any more."""
+        self._received.closed = True
+        super().close()
 
 
 def merge_equal_lines(lines: Iterable[str]) -> list[str]:

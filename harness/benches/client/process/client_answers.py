@@ -43,7 +43,7 @@ def parse_line(line: bytes, case: str, file: Path | None = None) -> dict[str, An
         stored = None if file is None else read_file(file)
         if stored is None:
             raise UsageFault(
-                f"the command answered {_show(line)}: an answer has one of text, events, steps, status and error, "
+                f"the command returned {_show(line)}: a result has one of text, events, steps, status and error, "
                 "or the file that the task names in `result` has"
             )
         return stored
@@ -56,8 +56,8 @@ def refuse_second(line: bytes, case: str) -> None:
     if value is not None and "case" not in value and value.keys() & set(_MARKS):
         before = shorten(case, _SHOWN)
         raise UsageFault(
-            f"the command answered {_show(line)} when the case {before!r} had been answered: repeat the `case` of "
-            "the task in every answer, so that a late or second one is not taken for that of the next case"
+            f"the command returned {_show(line)} after the result of the case {before!r}: repeat the `case` of "
+            "the task in every result, so that a late result is not attributed to the next case"
         )
 
 
@@ -70,7 +70,7 @@ def read_file(file: Path) -> dict[str, Any] | None:
         return None
     value = object_or_none(data)
     if value is None:
-        raise UsageFault(f"the result file holds {_show(data)}: write one JSON object, such as {_EXAMPLE}")
+        raise UsageFault(f"the result file contains {_show(data)}: write one JSON object, such as {_EXAMPLE}")
     return _check(value, data)
 
 
@@ -80,12 +80,12 @@ def _check(value: dict[str, Any], data: bytes) -> dict[str, Any]:
     for name, (kind, example) in RESULTS.items():
         if name in value and value[name] is not None and not isinstance(value[name], kind):
             raise UsageFault(
-                f'the command answered {_show(data)}: "{name}" is {type(value[name]).__name__}, write '
+                f'the command returned {_show(data)}: "{name}" is {type(value[name]).__name__}, write '
                 f'{{"{name}": {example}}} (logs go to standard error)'
             )
     if all(value.get(name) is None for name in RESULTS):
         raise UsageFault(
-            f"the command answered {_show(data)}: an answer has one of text, events, steps, status and error, "
+            f"the command returned {_show(data)}: a result has one of text, events, steps, status and error, "
             f"such as {_EXAMPLE}"
         )
     return value

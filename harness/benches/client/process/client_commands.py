@@ -23,7 +23,7 @@ class ClientResult:
     """What came of a task. `collected` is a text, a list of events or `{"steps": …}`, None if it returned none.
 
     `status` is the one that it reported, "" if none. `error` is its own report of a failure, "" if none; `crashed`
-    if nobody reported it: the process died. `stopped` is why it was stopped, "" if it was not; `flooded` if that
+    if none was reported: the process stopped. `stopped` is why it was stopped, "" if it was not; `flooded` if that
     was for its output. `words` is the end of its standard error, `stray` what stood on its standard output besides
     the answer.
     """
@@ -183,7 +183,7 @@ class LoopClient:
         words = self._drop()
         if code is None:
             return ClientResult(stopped=why, flooded=flooded, words=words, stray=stray.lines)
-        error = f"the command ended ({how(code)}) before it answered"
+        error = f"the command ended ({how(code)}) before it returned a result"
         return ClientResult(error=error, crashed=True, words=words, stray=stray.lines)
 
     def stop(self) -> None:
@@ -244,7 +244,7 @@ def _apply_answer(answer: Mapping[str, Any], ended: ClientResult) -> ClientResul
 def _read_error(answer: Mapping[str, Any]) -> str:
     """The failure that an answer reports, "" if none; an error of `null` is none."""
     error = answer.get("error")
-    return "" if error is None else str(error) or "an error without words"
+    return "" if error is None else str(error) or "an error without a message"
 
 
 def _read_text(data: bytearray) -> str:

@@ -65,7 +65,7 @@ class ReadyClient:
 
 _SDK_MODES = ("create", "background", "follow", "poll", "chain", "tools", "cancel")
 _OUR_MODES = ("follow", "background", "create", "chain", "tools", "cancel")
-_RETRIES = "It sends a request again after 408, 409, 429 and 5xx by itself."
+_RETRIES = "It retries a request after 408, 409, 429 and 5xx by itself."
 
 _GOOGLE_GENAI = ReadyClient(
     name="google-genai",
@@ -199,7 +199,7 @@ def find_ready(spec: str) -> ReadyClient:
     parts = _SPEC.fullmatch(spec)
     name = parts["name"] if parts else spec
     if parts is None or name not in by_name:
-        raise UsageFault(f"no client is named {spec!r}{did_you_mean(name, by_name)}")
+        raise UsageFault(f"no client has the name {spec!r}{did_you_mean(name, by_name)}")
     client = by_name[name]
     if parts["version"] is None:
         return client

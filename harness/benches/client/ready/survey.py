@@ -21,7 +21,7 @@ from harness.engine.events import CheckFinished
 from harness.engine.results import ClientRun, Result, WireMoment
 from harness.kit.api import Api
 from harness.kit.client_model import ClientIncident
-from harness.outcome import UsageFault
+from harness.outcome import Level, Severity, UsageFault
 
 NewClient = Callable[[], Client]
 
@@ -254,12 +254,14 @@ def _play(api: Api, cases: Sequence[Case], make: NewClient, options: TortureOpti
 
 def _build_cell(row: TableRow, result: Result, again: Result | None) -> Cell:
     finding = next(iter(result.observation.findings), None)
+    # A finding that only warns weighs what a broken SHOULD weighs, whatever the level of its rule.
+    level = result.rule.level if finding and finding.severity is Severity.BROKEN else Level.SHOULD
     return Cell(
         row=row,
         outcome=str(outcome_of(result)),
         again="" if again is None else str(outcome_of(again)),
         rule=finding.rule if finding else "",
-        level=str(result.rule.level) if finding else "",
+        level=str(level) if finding else "",
         sentence=scrub(finding.message) if finding else "",
         timeline=tuple(map(scrub, _draw(run_of(result)))) if finding else (),
         command=result.reproduction.command if finding and result.reproduction else "",
@@ -286,8 +288,8 @@ def _draw(run: ClientRun) -> Iterator[str]:
 def _describe_answer(moment: WireMoment, run: ClientRun) -> str:
     """The answer; but how much was sent to a reader that left, perhaps unnoticed, is a matter of chance."""
     gave_up = run.outcome in (DropOutcome.REPORTED, DropOutcome.COULD_NOT) and "garble" in moment.fault
-    if gave_up or "the client hung up" in moment.answer:
-        return f"{moment.answer[:3]}, a stream that the client left"
+    if gave_up or "the client disconnected" in moment.answer:
+        return f"{moment.answer[:3]}, a stream from which the client disconnected"
     return moment.answer
 
 

@@ -76,12 +76,12 @@ MUTANTS = (
         change_answer(lambda body: {
             "error": {**body["error"], "message": "The provider returned an error."}}, errors=True)),
     row("error.page", "error-body", "An error arrives as an HTML page.", change_response(_show_page)),
-    row("error.foreign", "own-error", "What the gateway itself refuses is told in the shape of another API.",
+    row("error.foreign", "own-error", "The gateway returns its own errors in the shape of another API.",
         answer_itself(lambda request: (
             Response.json(400, b'{"detail":[{"msg":"Extra inputs are not permitted"}]}')
             if b'"continuation_token"' in request.body else None))),
     row("error.crash", "own-error",
-        "A create with an agent makes the gateway answer with the page of a crash.",
+        "A create with an agent makes the gateway return the page of a crash.",
         answer_itself(lambda request: (
             _make_page(500, "text/plain", b"Internal Server Error")
             if b'"agent_config"' in request.body else None))),
@@ -89,19 +89,19 @@ MUTANTS = (
     row("media-type.stream", "media-type", "A stream arrives as text/plain.",
         _label("text/event-stream", "text/plain")),
     row("media-type.json", "media-type", "JSON arrives as text/html.", _label("application/json", "text/html")),
-    row("answer.usage", "body", "Answers lose their token usage.",
+    row("answer.usage", "body", "Responses lose their token usage.",
         change_answer(lambda body: {name: value for name, value in body.items() if name != "usage"})),
     row("answer.created", "body", "The creation time is replaced by the gateway's own.",
         change_answer(lambda body: {**body, "created": "2001-01-01T00:00:00Z"} if "created" in body else body)),
-    row("answer.better", "body", "A run that is in progress is told as one that completed.",
+    row("answer.better", "body", "A run in progress is returned as completed.",
         change_answer(lambda body: (
             {**body, "status": "completed"} if body.get("status") == "in_progress" else body))),
-    row("answer.last-step", "body", "Only the last step of an answer is passed on.",
+    row("answer.last-step", "body", "Only the last step of a response is forwarded.",
         change_answer(lambda body: {**body, "steps": body["steps"][-1:]} if "steps" in body else body)),
-    row("answer.two-ids", "body", "The answer to a get has a different id.", change_response(_rename_read)),
-    row("answer.nulls", "additions", "A field of an older revision is added to answers.",
+    row("answer.two-ids", "body", "The response to a GET has a different id.", change_response(_rename_read)),
+    row("answer.nulls", "additions", "A field of an older revision is added to responses.",
         change_answer(lambda body: {**body, "outputs": None})),
     row("answer.cut-json", "truncated",
-        "A body that breaks off is passed on as complete, with the length that it has.",
+        "A truncated body is forwarded as complete, with its shorter length.",
         change_response(_complete_cut)),
 )  # fmt: skip

@@ -45,7 +45,7 @@ class _Mapped(WrappedBody):
 
 
 class LosesWhenPaced(Gateway):
-    """An event is lost if the stream paused before it; a stream that comes at once is whole."""
+    """An event is lost if the stream paused before it; a stream without pauses is complete."""
 
     def relay_stream(self, request: Request, body: Body) -> Body:
         return _Lossy(body)
@@ -72,7 +72,7 @@ class _Lossy(WrappedBody):
 
 
 class Hoards(Gateway):
-    """Streams are compressed for clients that take gzip, and come out when they have ended."""
+    """Streams are compressed for clients that accept gzip, and arrive only after their end."""
 
     def relay_stream(self, request: Request, body: Body) -> Body:
         return _Hoarding(body, "gzip") if accepts(request.headers.get("accept-encoding"), "gzip") else body
@@ -92,7 +92,7 @@ class _Hoarding(CodedBody):
 
 
 class ForgetsCoding(Gateway):
-    """Compressed answers are passed on as they are, without their Content-Encoding."""
+    """Compressed responses are forwarded without their Content-Encoding."""
 
     def relay_response(self, request: Request, response: Response) -> Response:
         response.headers = response.headers.without("content-encoding")
@@ -100,7 +100,7 @@ class ForgetsCoding(Gateway):
 
 
 class InventsCoding(Gateway):
-    """Clients that take gzip are told that they get it, and get plain text."""
+    """Clients that accept gzip get plain text with a gzip Content-Encoding."""
 
     def relay_request(self, request: Request) -> Request:
         return replace(request, headers=request.headers.without("accept-encoding"))
@@ -112,7 +112,7 @@ class InventsCoding(Gateway):
 
 
 class AnnouncesClosedBodies(Gateway):
-    """A body that ends with its connection is passed on as complete, also if the connection was reset."""
+    """A body that ends with its connection is forwarded as complete, even after a reset."""
 
     def relay_response(self, request: Request, response: Response) -> Response:
         if isinstance(response.framing, UntilClose):
@@ -130,7 +130,7 @@ class _Forgiving(WrappedBody):
 
 
 class HoldsOn(Gateway):
-    """A stream that the client left is kept open."""
+    """A stream stays open upstream after its client disconnects."""
 
     def __init__(self, upstream: Service) -> None:
         super().__init__(upstream)
@@ -162,7 +162,7 @@ class _Counted(Gateway):
 
 
 class HasFewConnections(_Counted):
-    """The fifth stream at the same time is answered 502."""
+    """The fifth parallel stream returns 502."""
 
     def __call__(self, request: Request) -> Response:
         if len(self.open) >= self.most:
@@ -171,7 +171,7 @@ class HasFewConnections(_Counted):
 
 
 class CutsTheFifth(_Counted):
-    """The fifth stream at the same time breaks off after its first event."""
+    """The fifth parallel stream is dropped after its first event."""
 
     def relay_stream(self, request: Request, body: Body) -> Body:
         crowded = len(self.open) >= self.most
@@ -207,7 +207,7 @@ class _Cut(WrappedBody):
 
 
 class Mixes(Gateway):
-    """Streams that are open at the same time get each other's events."""
+    """Parallel streams get each other's events."""
 
     def __init__(self, upstream: Service) -> None:
         super().__init__(upstream)
@@ -245,18 +245,18 @@ class _Mixed(WrappedBody):
 MUTANTS = (
     row("utf8.chunks", "utf8", "Each chunk is decoded as text on its own.", DecodesChunks),
     row("live.lossy", "events",
-        "An event is lost if the stream paused before it; a stream that comes at once is whole.", LosesWhenPaced),
+        "An event is lost if the stream paused before it; a stream without pauses is complete.", LosesWhenPaced),
     row("live.compressed", "live",
-        "Streams are compressed for clients that take gzip, and come out when they have ended.", Hoards),
+        "Streams are compressed for clients that accept gzip, and arrive only after their end.", Hoards),
     row("coding.unnamed", "coding",
-        "Compressed answers are passed on as they are, without their Content-Encoding.", ForgetsCoding),
+        "Compressed responses are forwarded without their Content-Encoding.", ForgetsCoding),
     row("coding.invented", "coding",
-        "Clients that take gzip are told that they get it, and get plain text.", InventsCoding),
+        "Clients that accept gzip get plain text with a gzip Content-Encoding.", InventsCoding),
     row("close.completed", "truncated",
-        "A body that ends with its connection is passed on as complete, also if the connection was reset.",
+        "A body that ends with its connection is forwarded as complete, even after a reset.",
         AnnouncesClosedBodies),
-    row("hang-up.ignored", "hang-up", "A stream that the client left is kept open.", HoldsOn),
-    row("crowd.refused", "crowd", "The fifth stream at the same time is answered 502.", HasFewConnections),
-    row("crowd.cut", "crowd", "The fifth stream at the same time breaks off after its first event.", CutsTheFifth),
-    row("two.mixed", "isolated", "Streams that are open at the same time get each other's events.", Mixes),
+    row("hang-up.ignored", "hang-up", "A stream stays open upstream after its client disconnects.", HoldsOn),
+    row("crowd.refused", "crowd", "The fifth parallel stream returns 502.", HasFewConnections),
+    row("crowd.cut", "crowd", "The fifth parallel stream is dropped after its first event.", CutsTheFifth),
+    row("two.mixed", "isolated", "Parallel streams get each other's events.", Mixes),
 )  # fmt: skip

@@ -112,12 +112,12 @@ class ListsModels(Gateway):
 MUTANTS = (
     row("route.colon", "route", "Cancel is sent upstream as `:cancel`, which is not a route.",
         change_request(lambda request: replace(request, target=request.target.replace("/cancel", ":cancel")))),
-    row("route.no-get", "route", "The gateway itself refuses GET.",
+    row("route.no-get", "route", "The gateway itself rejects GET.",
         answer_itself(lambda request: (
             Response.json(404, b'{"detail":"Not Found"}') if request.method == "GET" else None))),
-    row("route.delete-kept", "route", "A deletion is answered but not passed on.",
+    row("route.delete-kept", "route", "A DELETE returns a response but is not forwarded.",
         answer_itself(lambda request: Response.json(200, b"{}") if request.method == "DELETE" else None)),
-    row("query.stream", "query", "A get loses its query, so it never streams.",
+    row("query.stream", "query", "A GET loses its query, so it never streams.",
         change_request(lambda request: (
             replace(request, target=request.raw_path) if request.method == "GET" else request))),
     row("query.cursor", "query", "A resume loses its cursor, so the stream starts over.",
@@ -128,12 +128,12 @@ MUTANTS = (
         change_create(_drop_seed)),
     row("body.clamped", "body-fields", "A number is replaced by the gateway's own.",
         change_create(_clamp)),
-    row("body.text-only", "body-fields", "Only the text parts of an input are passed on.",
+    row("body.text-only", "body-fields", "Only the text parts of an input are forwarded.",
         change_create(_keep_text)),
     row("body.unstored", "body-fields",
-        "`store` is dropped, so an interaction that was not to be stored is stored.",
+        "`store` is dropped, so the upstream stores an interaction that the client asked it not to store.",
         change_create(lambda body: _without(body, "store"))),
-    row("body.swallowed", "body-fields", "A create with a continuation token is answered but not passed on.",
+    row("body.swallowed", "body-fields", "A create with a continuation token is not forwarded.",
         answer_itself(lambda request: (
             Response.json(200, b'{"id":"v1_none","status":"completed"}')
             if "continuation_token" in parse_body(request) else None))),
@@ -142,9 +142,9 @@ MUTANTS = (
             name: value for name, value in body.items() if not name.startswith("harness_")})),
     row("body.labels", "additions", "A label of the gateway's own is added.",
         change_create(lambda body: {**body, "labels": {"gateway": "1", **body.get("labels", {})}})),
-    row("once.lost", "once", "A create whose answer is lost is sent again.", RepeatsLost),
-    row("once.refused", "once", "A create that is refused with 503 is sent again.", RepeatsRefused),
-    row("body.stale", "body", "What a GET brought is the answer to every later GET of the same.", RepeatsPolls),
+    row("once.lost", "once", "A create whose response is lost is sent again.", RepeatsLost),
+    row("once.refused", "once", "A create that returns 503 is sent again.", RepeatsRefused),
+    row("body.stale", "body", "The first response to a GET is returned for all later ones.", RepeatsPolls),
     row("else.polls", "nothing-else", "The gateway itself polls background runs.", Polls),
     row("else.models", "nothing-else", "The gateway lists the models before each create.", ListsModels),
 )  # fmt: skip

@@ -29,13 +29,13 @@ def judge_crash(exchange: Exchange, operation: Operation | None, contract: Contr
     failed = exchange.status in FAILED and find_refusal(loads(exchange.body).value) is None
     if operation is None or not (failed or _is_cut(exchange)) or not _fits(exchange, operation, contract):
         return
-    expected = "2xx, or 4xx if it is refused"
+    expected = "2xx, or 4xx if it is rejected"
     if failed:
         said = shorten(exchange.body[:400].decode("utf-8", "replace"), _SHOWN)
         actual = f"{exchange.status} {said}".rstrip()
-        yield Finding("err.no-crash", f"{operation.call} makes the server fail", expected, actual)
+        yield Finding("err.no-crash", f"{operation.call} causes a server error", expected, actual)
     else:
-        message = f"{operation.call} makes the server hang up"
+        message = f"{operation.call} makes the server disconnect"
         yield Finding.from_code("err.no-crash/cut", message, expected, exchange.ending.words)
 
 
@@ -46,9 +46,9 @@ def judge_death(exchange: Exchange, call: str) -> Iterator[Finding]:
     shape = describe_body(request.body)
     yield Finding.from_code(
         "err.no-crash/died",
-        f"{what}{f' {shape}' if shape else ''} ends the server, each time that it is sent",
-        "an answer, 4xx if it is refused, and a server that goes on",
-        exchange.ending.words if exchange.status is None else f"{exchange.status}, and then nobody listens",
+        f"{what}{f' {shape}' if shape else ''} stops the server each time that it is sent",
+        "a response, 4xx if it is rejected, and a server that continues",
+        exchange.ending.words if exchange.status is None else f"{exchange.status}, and then connection refused",
     )
 
 

@@ -68,7 +68,10 @@ def judge_error(value: Any, status: int | None, *, rpc: bool = False) -> list[Fi
         kinds = ", ".join(f"{name}: {json_type(error[name]) if name in error else 'absent'}" for name in wrong)
         return [
             _report_shape(
-                "err.shape/types", "code and message of an error are strings", "string code, string message", kinds
+                "err.shape/types",
+                "code and message of an error must be strings",
+                "string code, string message",
+                kinds,
             )
         ]
     return _judge_code(error["code"], status)
@@ -83,7 +86,7 @@ def _judge_code(code: str, status: int | None) -> list[Finding]:
     documented = STATUS_OF.get(code)
     if status is None or documented in (None, status) or _has_no_word(status, documented):
         return []
-    message = f"the code {code} comes with another HTTP status"
+    message = f"the code {code} has another HTTP status"
     return [Finding("err.code-status", message, str(documented), str(status), place)]
 
 

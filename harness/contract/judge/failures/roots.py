@@ -67,8 +67,8 @@ def _judge_loss(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[Find
     proven = all(map(_is_plain_get, (known, exchange)))
     yield Finding.from_code(
         "get.ok/lost",
-        f"{format_request(exchange)} does not find what was there before",
-        f"{found}, as answered to {format_request(known)}",
+        f"{format_request(exchange)} does not find an existing interaction",
+        f"{found}, as {format_request(known)} returned",
         format_answer(exchange),
         severity=Severity.BROKEN if proven else Severity.INFORMATION,
     )

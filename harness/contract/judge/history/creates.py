@@ -14,7 +14,7 @@ from harness.contract.judge import agreement
 from harness.contract.judge.answer import is_success, judge_json_object, judge_stream_label
 from harness.contract.judge.history.history_state import HistoryState, Intent
 from harness.contract.judge.history.interaction_model import InteractionModel
-from harness.contract.judge.history.looks import open_reading
+from harness.contract.judge.history.looks import judge_constant, open_reading
 from harness.contract.judge.history.timeline import take_events
 from harness.contract.judge.reading import read
 from harness.contract.judge.replies import CLIENT_ERROR, FOREIGN_CHAIN
@@ -55,7 +55,7 @@ def _judge_status(state: HistoryState, exchange: Exchange, request: Json, parent
         parent.suspicion = rule
     elif rule and not state.decide_reply(rule, exchange) and exchange.succeeded and not _opened(exchange, rule):
         actual = format_answer(exchange)
-        state.decide(rule, [Finding(rule, "a create that is right was refused", "an interaction", actual)])
+        state.decide(rule, [Finding(rule, "a valid create was rejected", "an interaction", actual)])
 
 
 def _rule_of(request: Json, parent: InteractionModel | None) -> str:
@@ -117,15 +117,19 @@ def _learn(
         return known
     model = state.learn(InteractionModel(identity, request.get("background") is True, parent=parent))
     model.stored = state.stores and request.get("store") is not False
+    model.status = reading.status or ""
     if reading.stream is None:
-        model.status = reading.status or ""
-        model.updated = (reading.interaction or {}).get("updated")
+        body = reading.interaction or {}
+        model.updated = body.get("updated")
+        judge_constant(state, model, body)
         _learn_output(model, reading.interaction)
-    elif state.sole_client:
-        model.status = reading.status or ""
-        _learn_stream(state, model, reading.events)
     else:
+        model.told = True
         state.decide("bg.transition", agreement.judge_changes(reading.stream.statuses))
+        for event in reading.events:
+            if isinstance(shown := event.get("interaction"), dict):
+                judge_constant(state, model, shown)
+        _learn_stream(state, model, reading.events)
     return model
 
 
@@ -133,6 +137,7 @@ def _learn_output(model: InteractionModel, body: Json | None) -> None:
     if body is not None and model.status not in RUNNING:
         steps = body.get("steps")
         model.steps, model.source = (steps if isinstance(steps, list) else []), "get.matches-post"
+        model.usage = body.get("usage")
 
 
 def _learn_stream(state: HistoryState, model: InteractionModel, events: list[Json]) -> None:
@@ -157,6 +162,10 @@ def _judge_accepted(state: HistoryState, exchange: Exchange, request: Json, mode
         _judge_child(state, model, model.parent, body)
     if body is not None and not model.background:
         state.decide("create.final", agreement.judge_settled("create.final", body))
+    whole = body is not None or model.timeline.whole
+    if whole and model.status == "completed" and request.keys() <= _PROMISED and not _brings_results(request):
+        rule = "create.completed-has-output"
+        state.decide(rule, agreement.judge_result({"steps": model.steps or []}, rule))
     if model.settled and agreement.pending_calls(model.steps or ()):
         rule = "tool.requires-action" if body is not None else "tool.stream-status"
         state.decide(rule, agreement.judge_waiting(rule, model.status, model.steps or ()))

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.contract.judge.agreement import judge_cancelled
+from harness.contract.judge.agreement import judge_cancelled, judge_identity
 from harness.contract.judge.answer import is_refusal, is_success
 from harness.contract.judge.history.history_state import HistoryState
 from harness.contract.judge.history.interaction_model import InteractionModel
+from harness.contract.judge.history.looks import judge_constant
 from harness.contract.judge.reading import read
 from harness.contract.judge.replies import judge_reply
 from harness.contract.judge.wording import format_answer, format_value
@@ -33,6 +34,16 @@ def judge_cancel(state: HistoryState, model: InteractionModel, exchange: Exchang
         _judge_late(state, model, exchange)
 
 
+def judge_cancel_look(state: HistoryState, model: InteractionModel, exchange: Exchange) -> None:
+    """Judge what the answer to a cancel shows, where others may have acted, too."""
+    body = read(exchange).interaction
+    if body is None or state.decide("bg.same-id", judge_identity("bg.same-id", model.id, body.get("id"))):
+        return
+    judge_constant(state, model, body)
+    if model.settled:
+        _judge_kept(state, model, exchange)
+
+
 def _judge_in_time(state: HistoryState, model: InteractionModel, exchange: Exchange) -> None:
     """Judge the cancel of a run that was in progress at the last look: it is cancelled, or had just ended."""
     if not is_success(exchange):
@@ -43,6 +54,7 @@ def _judge_in_time(state: HistoryState, model: InteractionModel, exchange: Excha
         return
     status = read(exchange).status
     state.decide("cancel.ok", judge_cancel_answer(exchange, model.id))
+    judge_constant(state, model, read(exchange).interaction or {})
     if status is None:
         model.cancelled = True
         return
@@ -59,16 +71,16 @@ def judge_cancel_answer(exchange: Exchange, identity: str) -> Iterator[Finding]:
     reading = read(exchange)
     if reading.status is None:
         actual = format_answer(exchange)
-        message = "the answer is no interaction"
+        message = "the response is not an interaction"
         yield Finding.from_code("cancel.ok/no-interaction", message, "an object with a status", actual)
     elif reading.id not in (None, identity):
         yield Finding.from_code(
-            "cancel.ok/another", "the answer is another interaction", identity, str(reading.id)
+            "cancel.ok/another", "the response is another interaction", identity, str(reading.id)
         )
 
 
 def _report_refusal(exchange: Exchange) -> Finding:
-    message = "a running run cannot be cancelled"
+    message = "a run in progress cannot be canceled"
     return Finding.from_code("cancel.ok/refused", message, "2xx", format_answer(exchange))
 
 
@@ -79,17 +91,23 @@ def _judge_late(state: HistoryState, model: InteractionModel, exchange: Exchange
         rule = "cancel.settled" if model.background else "cancel.foreground"
         state.decide(rule, [*judge_reply(rule, exchange), *judge_late_cancel(rule, exchange)])
     if is_success(exchange) and status is not None:
-        rule = "cancel.keeps-background-result" if model.background else "cancel.keeps-result"
-        message = "a cancel changed what was over"
-        changed = Finding(rule, message, format_value(model.status), format_value(status))
-        state.decide(rule, [changed] if status != model.status else [])
+        _judge_kept(state, model, exchange)
+
+
+def _judge_kept(state: HistoryState, model: InteractionModel, exchange: Exchange) -> None:
+    """Judge the status that a cancel shows of what was over before."""
+    status = read(exchange).status
+    rule = "cancel.keeps-background-result" if model.background else "cancel.keeps-result"
+    message = "a cancel changed a settled run"
+    changed = Finding(rule, message, format_value(model.status), format_value(status))
+    state.decide(rule, [changed] if status != model.status else [])
 
 
 def judge_late_cancel(rule: str, exchange: Exchange) -> Iterator[Finding]:
     """The answer to a cancel that comes too late must not say that it succeeded."""
     status, actual = read(exchange).status, format_answer(exchange)
     if status == "cancelled":
-        yield Finding(rule, "a run that was over is answered as cancelled", "a refusal", actual)
+        yield Finding(rule, "a cancel returned a settled run as `cancelled`", "a refusal", actual)
     elif exchange.succeeded and status is None:
         message, severity = "accepted without an interaction", Severity.INFORMATION
         yield Finding(rule, message, "a refusal", actual, severity=severity)
@@ -114,5 +132,5 @@ def judge_delete(state: HistoryState, model: InteractionModel, exchange: Exchang
 def judge_deleted(exchange: Exchange) -> Iterator[Finding]:
     """The answer to a delete need not say anything."""
     if exchange.succeeded and exchange.body.strip() and read(exchange).json != {}:
-        message, actual = "the answer says more than it has to", format_answer(exchange)
+        message, actual = "the response has more fields than necessary", format_answer(exchange)
         yield Finding("del.ok", message, "{} or no body", actual, severity=Severity.NON_STRICT)

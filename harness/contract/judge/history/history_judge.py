@@ -15,8 +15,8 @@ from typing import Any
 from harness.contract.contract import Contract
 from harness.contract.judge.answer import is_no_answer, is_success, says_error
 from harness.contract.judge.history.creates import judge_create
-from harness.contract.judge.history.ends import judge_cancel, judge_delete
-from harness.contract.judge.history.history_state import HistoryState, Intent
+from harness.contract.judge.history.ends import judge_cancel, judge_cancel_look, judge_delete
+from harness.contract.judge.history.history_state import PLAIN, HistoryState, Intent
 from harness.contract.judge.history.interaction_model import InteractionModel
 from harness.contract.judge.history.looks import (
     judge_end,
@@ -39,12 +39,15 @@ DECIDES = frozenset(
         "http.ct-stream",
         "create.ok",
         "create.final",
+        "create.completed-has-output",
         "create.id",
         "create.id-unique",
         "create.no-stream-json",
         "get.ok",
         "get.same",
         "get.matches-post",
+        "get.usage",
+        "get.constant",
         "get.unknown",
         "store.false-get",
         "store.false-chain",
@@ -58,6 +61,7 @@ DECIDES = frozenset(
         "del.chain-after",
         "stream.text",
         "stream.equals-get",
+        "stream.end-matches-get",
         "resume.opens",
         "resume.same-id",
         "resume.replay",
@@ -74,6 +78,7 @@ DECIDES = frozenset(
         "bg.no-regress",
         "bg.transition",
         "bg.updated",
+        "bg.grows",
         "cancel.ok",
         "cancel.state",
         "cancel.stays",
@@ -100,9 +105,6 @@ DECIDES = frozenset(
 )
 """The rules of histories: this judge decides them, and no other does. `Intent.refused_by` names some of them."""
 
-PLAIN = Intent()
-"""A request that means no more than it says."""
-
 
 class HistoryJudge:
     """Judges a history; see the module. `stores=False`: the target keeps nothing that a GET could find."""
@@ -125,7 +127,9 @@ class HistoryJudge:
         """Judge the next exchange by all that came before it."""
         judgement = self._begin()
         read(exchange, self._state.contract)
-        if is_no_answer(exchange) or says_error(exchange):  # a defect in itself, which says nothing of the history
+        if is_no_answer(exchange) or says_error(
+            exchange
+        ):  # a defect in itself, which reports nothing of the history
             return judgement
         operation = operation_of(exchange.request)
         if operation is not None:
@@ -182,13 +186,18 @@ class HistoryJudge:
         model = self._find(exchange, call)
         if model is None:
             return
-        if call == "GET interactions/{id}":
-            judge = judge_look if is_resume(exchange.request) is None else judge_stream_look
-            judge(self._state, model, exchange, intent)
+        if call == "GET interactions/{id}" and is_resume(exchange.request) is not None:
+            judge_stream_look(self._state, model, exchange, intent)
+        elif exchange.began is not None and exchange.began < model.seen_until:
+            return  # it was asked before another answer came, and may show what was before
+        elif call == "GET interactions/{id}":
+            judge_look(self._state, model, exchange, intent)
         elif self._state.sole_client and call == "DELETE interactions/{id}":
             judge_delete(self._state, model, exchange)
-        elif self._state.sole_client:
-            judge_cancel(self._state, model, exchange)
+        elif call == "POST interactions/{id}/cancel":
+            (judge_cancel if self._state.sole_client else judge_cancel_look)(self._state, model, exchange)
+        if exchange.began is not None and is_resume(exchange.request) is None:
+            model.seen_until = exchange.began + exchange.seconds - _ROUNDING
 
     def _judge_foreign(self, exchange: Exchange) -> None:
         segments = exchange.request.segments
@@ -205,5 +214,8 @@ class HistoryJudge:
             model = self._state.learn(InteractionModel(identity))
         return model
 
+
+_ROUNDING = 1e-6
+"""Seconds by which the sum of two readings of a clock may exceed the next one."""
 
 _ABOUT_ONE = frozenset({"GET interactions/{id}", "DELETE interactions/{id}", "POST interactions/{id}/cancel"})

@@ -33,6 +33,10 @@ class Intent:
     awaited: bool = False
 
 
+PLAIN = Intent()
+"""A request that means no more than it says."""
+
+
 @dataclass(slots=True)
 class HistoryState:
     """All that one history has shown, judged by `contract`.

@@ -26,6 +26,10 @@ class InteractionModel:
     accepted while it ran; `in_time`: for certain, so that no race explains another end. `read_on`: a stream of it
     was read since the last look, which may have advanced the run. `echoed`: some answer named its parent.
 
+    `constant` holds what each view of it must show the same, as first seen. `growing` is what the last look at the
+    run in progress showed. `shown_cancelled`: a look showed it as cancelled, not only the answer to the cancel.
+    `told`: only a stream said the status. `seen_until` is when the last whole look ended, on the caller's clock.
+
     `suspicion` is the rule that is broken if the next look shows that it is still running: a request was answered
     as if it had settled.
     """
@@ -47,6 +51,11 @@ class InteractionModel:
     read_on: bool = False
     echoed: bool = False
     suspicion: str = ""
+    constant: Json = field(default_factory=dict)
+    growing: Json | None = None
+    shown_cancelled: bool = False
+    told: bool = False
+    seen_until: float = float("-inf")
     timeline: Timeline = field(default_factory=Timeline)
 
     @property
@@ -74,11 +83,6 @@ class InteractionModel:
     def forget(self) -> None:
         """Mark it as deleted, and forget all that was known of it."""
         self.gone, self.status, self.steps, self.usage, self.source = True, "", None, None, ""
-        self.updated = None
-        self.cancelled, self.in_time, self.read_on, self.suspicion, self.timeline = (
-            False,
-            False,
-            False,
-            "",
-            Timeline(),
-        )
+        self.updated = self.growing = None
+        self.cancelled = self.in_time = self.read_on = self.shown_cancelled = self.told = False
+        self.suspicion, self.timeline, self.constant = "", Timeline(), {}

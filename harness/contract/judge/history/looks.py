@@ -8,15 +8,16 @@ from __future__ import annotations
 from typing import Any
 
 from harness.contract.data.assembly import assemble_steps
+from harness.contract.data.output import output_steps
 from harness.contract.judge import agreement
 from harness.contract.judge.answer import is_refusal, is_success
-from harness.contract.judge.history.history_state import HistoryState, Intent
+from harness.contract.judge.history.history_state import PLAIN, HistoryState, Intent
 from harness.contract.judge.history.interaction_model import InteractionModel
 from harness.contract.judge.history.timeline import PartialReading, judge_short, take_events
 from harness.contract.judge.reading import read
 from harness.contract.judge.wording import format_answer
-from harness.contract.tables.lifecycle import SETTLED, is_settled
-from harness.contract.tables.protocol import is_resume
+from harness.contract.tables.lifecycle import RUNNING, SETTLED, is_settled
+from harness.contract.tables.protocol import PROTOCOL, is_resume
 from harness.outcome import Finding
 from harness.wire import Exchange
 
@@ -40,16 +41,31 @@ def judge_look(state: HistoryState, model: InteractionModel, exchange: Exchange,
         return
     if state.decide("bg.same-id", agreement.judge_identity("bg.same-id", model.id, body.get("id"))):
         return
-    if state.sole_client:
-        judge_time(state, model, body)
+    judge_constant(state, model, body)
+    judge_time(state, model, body)
     before = model.status
-    judge_status(state, model, read(exchange).status or "", awaited=intent.awaited)
+    judge_status(state, model, read(exchange).status or "", intent)
+    _judge_growth(state, model, body)
     if state.sole_client and model.background:
         _judge_awaited(state, model, intent)
     if state.sole_client and model.parent is not None and not model.echoed:
         model.echoed = not state.decide("chain.echo", agreement.judge_echo(model.parent.id, [body]))
     if model.settled:
         _judge_output(state, model, before, body, _wants_input(exchange))
+
+
+def judge_constant(state: HistoryState, model: InteractionModel, body: dict[str, Any]) -> None:
+    """Judge what identifies an interaction: each view must show the same, and the first one says what."""
+    if any(name in body and name in model.constant for name in agreement.CONSTANT):
+        state.decide("get.constant", agreement.judge_constant(model.constant, body))
+    model.constant = {name: body[name] for name in agreement.CONSTANT if body.get(name)} | model.constant
+
+
+def _judge_growth(state: HistoryState, model: InteractionModel, body: dict[str, Any]) -> None:
+    """Judge the output of a run in progress by what an earlier look at it showed."""
+    before, model.growing = model.growing, body if model.running else None
+    if before is not None and output_steps(before) and model.status not in agreement.CUT_SHORT:
+        state.decide("bg.grows", agreement.judge_growth(before, body))
 
 
 def judge_time(state: HistoryState, model: InteractionModel, body: dict[str, Any]) -> None:
@@ -59,11 +75,19 @@ def judge_time(state: HistoryState, model: InteractionModel, body: dict[str, Any
         state.decide("bg.updated", agreement.judge_updated([{"updated": before}, body]))
 
 
-def judge_status(state: HistoryState, model: InteractionModel, status: str, *, awaited: bool = False) -> None:
-    """Judge a status that was shown: it must be able to follow the last one and reflect a cancel."""
-    before, model.status, model.read_on = model.status, status, False
+def judge_status(
+    state: HistoryState, model: InteractionModel, status: str, intent: Intent, *, told: bool = False
+) -> None:
+    """Judge a status that was shown: it must be able to follow the last one and reflect a cancel.
+
+    `told`: by a stream. A look may show for a moment what was before the end that only a stream has told.
+    """
+    before, model.read_on = model.status, False
+    if model.told and model.settled and status in RUNNING and not state.deterministic:
+        return
+    model.status, model.told = status, told
     if model.cancelled:
-        _judge_cancelled(state, model, before, awaited=awaited)
+        _judge_cancelled(state, model, before, intent)
     elif before and status:
         state.decide(agreement.rule_of_change(before), agreement.judge_changes((before, status)))
     suspicion, model.suspicion = model.suspicion, ""
@@ -73,7 +97,7 @@ def judge_status(state: HistoryState, model: InteractionModel, status: str, *, a
 
 _SUSPICIONS = {
     "chain.running": "a run in progress was continued",
-    "cancel.ok": "a cancel was refused, and the run goes on",
+    "cancel.ok": "a cancel was rejected, and the run continues",
 }
 
 
@@ -81,7 +105,7 @@ def _judge_found(state: HistoryState, model: InteractionModel, exchange: Exchang
     rule = "cancel.get-after" if model.status == "cancelled" else "get.ok"
     if not state.decide_reply(rule, exchange) and read(exchange).interaction is None:
         actual = format_answer(exchange)
-        state.decide(rule, [Finding(rule, "a look brought no interaction", "the interaction", actual)])
+        state.decide(rule, [Finding(rule, "a GET returned no interaction", "the interaction", actual)])
 
 
 def _judge_awaited(state: HistoryState, model: InteractionModel, intent: Intent) -> None:
@@ -91,17 +115,18 @@ def _judge_awaited(state: HistoryState, model: InteractionModel, intent: Intent)
         state.decide("bg.settles", agreement.judge_end_status(model.status))
 
 
-def _judge_cancelled(state: HistoryState, model: InteractionModel, before: str, *, awaited: bool) -> None:
+def _judge_cancelled(state: HistoryState, model: InteractionModel, before: str, intent: Intent) -> None:
     status = model.status
-    if before == "cancelled":
+    was_shown, model.shown_cancelled = model.shown_cancelled, model.shown_cancelled or status == "cancelled"
+    if before == "cancelled" and (was_shown or state.deterministic or status not in RUNNING):
         state.decide("cancel.stays", agreement.judge_stays((before, status)))
     elif status == "cancelled":
         state.decide("cancel.state")
-    elif is_settled(status) and not model.in_time:
+    elif is_settled(status) and status != "failed" and not model.in_time:
         model.cancelled = False
     else:
         model.looks_since_cancel += 1
-        late = awaited or (model.in_time and model.looks_since_cancel > GRACE)
+        late = intent.awaited or (intent.final and model.in_time and model.looks_since_cancel > GRACE)
         if late or is_settled(status):
             state.decide("cancel.state", agreement.judge_cancelled(status))
 
@@ -123,6 +148,8 @@ def _judge_output(
 
 
 def _compare_output(state: HistoryState, model: InteractionModel, body: dict[str, Any], with_input: bool) -> None:
+    if model.status == "cancelled" and not state.deterministic:  # what it has cost may be counted a moment later
+        return
     if not model.source:
         if model.timeline.whole:
             _compare_with_stream(state, model, body)
@@ -132,18 +159,27 @@ def _compare_output(state: HistoryState, model: InteractionModel, body: dict[str
     shown = {"steps": steps if isinstance(steps, list) else None, "usage": body.get("usage")}
     if model.source == "get.same" and model.with_input == with_input:
         state.decide("get.same", agreement.judge_same(known, shown, known))
+    elif model.source == "get.same":
+        state.decide("get.same", agreement.judge_same({"usage": model.usage}, shown, ("usage",)))
+        state.decide("get.same", agreement.judge_same_output("get.same", known, body))
     elif model.source == "stream.equals-get":
         _compare_with_stream(state, model, body)
     else:
         state.decide(model.source, agreement.judge_same_output(model.source, known, body))
+        state.decide("get.usage", agreement.judge_same_usage(known, body))
 
 
 def _compare_with_stream(state: HistoryState, model: InteractionModel, body: dict[str, Any]) -> None:
     """Compare what the whole stream of an interaction adds up to with what GET shows."""
+    if model.status in agreement.CUT_SHORT and not state.deterministic:  # a stream that was cut short shows less
+        return
     streamed = assemble_steps(model.timeline.events, state.contract)
     if model.status == "completed":
         state.decide("stream.text", agreement.judge_streamed_text(streamed, body))
     state.decide("stream.equals-get", agreement.judge_streamed_steps(streamed, body))
+    ends = [event.get("interaction") for event in model.timeline.events if PROTOCOL.completes(event)]
+    if ends and isinstance(ends[-1], dict):
+        state.decide("stream.end-matches-get", agreement.judge_streamed_end(ends[-1], body))
 
 
 def _wants_input(exchange: Exchange) -> bool:
@@ -162,13 +198,12 @@ def open_reading(model: InteractionModel, cursor: str | None) -> PartialReading:
 def judge_stream_look(state: HistoryState, model: InteractionModel, exchange: Exchange, intent: Intent) -> None:
     """Judge a GET with stream=true that was read as far as the exchange holds."""
     cursor = (is_resume(exchange.request) or ("", None))[1]
-    if not state.sole_client:
-        _judge_named(state, model, exchange)
-    elif not model.there:
-        if state.stores and intent.final:
+    if not model.there:
+        if state.sole_client and state.stores and intent.final:
             state.decide_reply("del.gone-stream" if model.gone else "store.false-get", exchange)
     elif read(exchange).stream is None or not is_success(exchange):
-        judge_unopened(state, model, exchange, cursor, intent)
+        if state.sole_client:
+            judge_unopened(state, model, exchange, cursor, intent)
     else:
         reading = open_reading(model, cursor)
         judge_part(state, model, reading, read(exchange).events)
@@ -191,6 +226,9 @@ def judge_end(state: HistoryState, model: InteractionModel, reading: PartialRead
         return
     state.decide(_rule_of_opening(model, reading.after))
     _judge_named(state, model, exchange)
+    for event in read(exchange).events:
+        if isinstance(shown := event.get("interaction"), dict):
+            judge_constant(state, model, shown)
     over = stream.completed is not None or (stream.whole and not reading.resumed)
     if over and model.cancelled and (model.in_time or model.status == "cancelled"):
         ends_otherwise = state.decide("cancel.stream-ends", agreement.judge_cancelled_end(read(exchange).events))
@@ -210,14 +248,14 @@ def judge_end(state: HistoryState, model: InteractionModel, reading: PartialRead
 def judge_unopened(
     state: HistoryState, model: InteractionModel, exchange: Exchange, cursor: str | None, intent: Intent
 ) -> None:
-    """Judge a GET with stream=true that opened no stream of an interaction that is there."""
+    """Judge a GET with stream=true that opened no stream of an existing interaction."""
     if not intent.final or (cursor is not None and model.timeline.position_after(cursor) is None):
         return
     rule = _rule_of_opening(model, cursor)
     refused = model.background or not is_refusal(exchange)
     if not state.decide_reply(rule, exchange) and refused:
         actual = format_answer(exchange)
-        state.decide(rule, [Finding(rule, "no stream of an interaction that is there", "an event stream", actual)])
+        state.decide(rule, [Finding(rule, "no stream of an existing interaction", "an event stream", actual)])
 
 
 def _rule_of_opening(model: InteractionModel, cursor: str | None) -> str:
@@ -233,6 +271,6 @@ def _judge_named(state: HistoryState, model: InteractionModel, exchange: Exchang
 
 
 def _judge_completed(state: HistoryState, model: InteractionModel, status: str) -> None:
-    judge_status(state, model, status)
+    judge_status(state, model, status, PLAIN, told=True)
     if model.timeline.whole and model.steps is not None and model.source != "stream.equals-get":
-        _compare_with_stream(state, model, {"steps": model.steps})
+        _compare_with_stream(state, model, {"steps": model.steps, "usage": model.usage})

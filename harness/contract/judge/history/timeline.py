@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from harness.contract.data.event_diff import Start, find_start, is_split_otherwise
 from harness.contract.data.run_events import Event, is_of_the_run, is_same_event
-from harness.contract.tables.protocol import PROTOCOL
+from harness.contract.tables.protocol import ERROR_EVENT, PROTOCOL
 from harness.outcome import Finding, Judgement, Severity
 from harness.outcome.words import shorten
 
@@ -85,10 +85,10 @@ def judge_short(timeline: Timeline, reading: PartialReading) -> Judgement:
     The finding names the first missing event by its number in the whole stream, and nothing came in its place.
     """
     judgement = Judgement()
-    if reading.position is not None and reading.position < len(timeline.events):
+    if reading.position is not None and not all(map(_is_passing, timeline.events[reading.position :])):
         rule = _choose_rule(timeline, reading, reading.position)
         missing = PROTOCOL.name_event(timeline.events[reading.position])
-        message = f"a reading ended before event {reading.position} of the stream"
+        message = f"a stream ended before event {reading.position} of the complete stream"
         judgement.decide(rule, [Finding(rule, message, missing, "nothing").at(event=reading.position)])
         reading.position = None
     return judgement
@@ -116,6 +116,11 @@ def _take(timeline: Timeline, reading: PartialReading, number: int, event: Event
     position = reading.position
     if position is None:
         return False
+    if position == len(timeline.events) - 1 and _is_passing(timeline.events[position]) and not _is_passing(event):
+        timeline.events.pop()  # the error ended a connection, and the run went on
+    elif position < len(timeline.events) and _is_passing(event) and not _is_passing(timeline.events[position]):
+        reading.position = None
+        return False
     reading.position = position + 1
     if position == len(timeline.events):
         timeline.events.append(event)
@@ -128,6 +133,8 @@ def _take(timeline: Timeline, reading: PartialReading, number: int, event: Event
         judgement.judged[rule] += 1
         found = list(_judge_cursor(expected, event))
         differs = judgement.decide("resume.ids-stable", [finding.at(event=number) for finding in found])
+        if not PROTOCOL.cursor(expected):
+            timeline.events[position] = event  # a stream may lack ids; the next one is compared with these
     else:
         difference = _report_difference(reading, rule, position, expected, event)
         differs = judgement.decide(rule, [difference.at(event=number)])
@@ -136,21 +143,28 @@ def _take(timeline: Timeline, reading: PartialReading, number: int, event: Event
     return not differs
 
 
+def _is_passing(event: Event) -> bool:
+    """Whether this is an error without a cursor: it may end one connection, or the run."""
+    return event.get("event_type") == ERROR_EVENT and not PROTOCOL.cursor(event)
+
+
 def _judge_beginning(before: Sequence[Event], event: Event) -> Iterator[Finding]:
     """A resumed reading must not begin with an event at or before its cursor."""
     start = find_start(before, event)
     if start is Start.AFTER:
         return
     once = start is Start.REPEATED
-    message = "a resumed stream repeats the event of its cursor" if once else "a resumed stream begins too early"
+    message = (
+        "a resumed stream repeats the event of its cursor" if once else "a resumed stream starts before its cursor"
+    )
     severity = Severity.NON_STRICT if once else Severity.BROKEN
     yield Finding("resume.exclusive", message, "what follows the cursor", _format(event), severity=severity)
 
 
 def _judge_cursor(expected: Event, event: Event) -> Iterator[Finding]:
     one, other = PROTOCOL.cursor(expected), PROTOCOL.cursor(event)
-    if one != other:
-        message = "an event has another event_id when it is read again"
+    if one and one != other:
+        message = "an event has another event_id in a later stream"
         yield Finding("resume.ids-stable", message, str(one), str(other))
 
 
@@ -159,13 +173,13 @@ def _report_difference(
 ) -> Finding:
     one, other = _format(expected), _format(event)
     if is_split_otherwise(event, expected):
-        message = f"event {position} of the stream is cut otherwise than in an earlier reading"
+        message = f"event {position} is split differently than in an earlier stream"
         lenient = "resume.exclusive" if reading.resumed else "resume.replay"
         return Finding(lenient, message, one, other, severity=Severity.NON_STRICT)
     if rule == "resume.no-gap":
-        message = f"event {position} of the stream is not the same in a resumed reading and in another"
+        message = f"event {position} differs between a resumed stream and another"
     else:
-        message = f"event {position} of the stream differs from an earlier reading"
+        message = f"event {position} differs from an earlier stream"
     return Finding(rule, message, one, other)
 
 

@@ -18,10 +18,9 @@ from harness.emulator.resources.collection import Collection, Stamps
 from harness.emulator.resources.environments.configuration import EnvironmentConfig, EnvironmentConfigReader
 from harness.emulator.resources.environments.file_tree import Tree, clean
 from harness.emulator.resources.paging import listing
-from harness.emulator.resources.refusals import no_operation, over_quota
-from harness.emulator.values.call import Call, Refusal, json_response
+from harness.emulator.resources.refusals import over_quota
+from harness.emulator.values.call import Call, Refusal
 from harness.emulator.values.weight import weigh_json
-from harness.wire import Response
 
 STORED_BYTES = 128 * 2**20
 """Bytes of files, one shared by forks once for each, and of long network rules that all environments may hold."""
@@ -72,21 +71,23 @@ class Environments:
         self._configs = configs
         self._kept: Collection[Environment] = Collection("environment", evicts=True)
 
-    def handle(self, call: Call) -> Response:
-        """Create, list, get, delete."""
-        match call.request.method, call.segments[1:]:
-            case "POST", ():
-                wanted = self._configs.read_create(call.body, call.project)
-                return json_response(self._make(wanted, call.project).view())
-            case "GET", ():
-                found, token = self._kept.page(call.project, call.query)
-                return json_response(listing("environments", [item.view() for item in found], token))
-            case "GET", (environment_id,):
-                return json_response(self._kept.get(call.project, environment_id).view())
-            case "DELETE", (environment_id,):
-                self._kept.remove(call.project, environment_id)
-                return json_response({})
-        raise no_operation(call, "create, list, get, delete and files")
+    def create(self, call: Call) -> dict[str, Any]:
+        """POST environments."""
+        return self._make(self._configs.read_create(call.body, call.project), call.project).view()
+
+    def list_all(self, call: Call) -> dict[str, Any]:
+        """GET environments."""
+        found, token = self._kept.page(call.project, call.query)
+        return listing("environments", [item.view() for item in found], token)
+
+    def get(self, call: Call, environment_id: str) -> dict[str, Any]:
+        """GET environments/{id}."""
+        return self._kept.get(call.project, environment_id).view()
+
+    def delete(self, call: Call, environment_id: str) -> dict[str, Any]:
+        """DELETE environments/{id}."""
+        self._kept.remove(call.project, environment_id)
+        return {}
 
     def open(self, environment_id: str, project: str) -> Environment:
         """Return the environment and set its last access to now. Raises `Refusal` 404."""

@@ -1,34 +1,55 @@
-"""Reading an environment's files: metadata, listings, downloads, and a tar of the whole environment.
+"""An environment's files: metadata, listings, downloads, uploads, and tar archives in both directions.
 
-Layer 2. Knows the read half of the files API; the write half is in `uploads`.
+Layer 2. Knows paths, archives and conflicts; the upload protocols are in `uploads`. Archives are untrusted: links,
+devices and paths with `..` are refused, and unpacking stops at the limit, so that a gzip bomb does no harm.
 """
 
 from __future__ import annotations
 
+import io
+import tarfile
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from harness.emulator.resources.environments import archive
+from harness.emulator.resources import uploads
 from harness.emulator.resources.environments.environments import Environment, Environments
 from harness.emulator.resources.environments.file_tree import File, Node, clean
 from harness.emulator.resources.paging import listing, page
-from harness.emulator.resources.refusals import flag, no_operation
-from harness.emulator.values.call import Call, json_response, not_found
+from harness.emulator.resources.refusals import flag, no_operation, over_quota
+from harness.emulator.resources.uploads import Receiver, declared_type
+from harness.emulator.values.call import Call, invalid, not_found
 from harness.wire import Headers, Response
 
-_SNAPSHOT_PREFIX, _SNAPSHOT_VERB = "environment-", ":download"
+_GZIP = b"\x1f\x8b"
+_GZIP_WINDOW = 16 + zlib.MAX_WBITS
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where and how to store an upload, as given in its first request."""
+
+    environment: str
+    project: str
+    path: str
+    media_type: str
+    overwrite: bool
+    extract: bool
 
 
 class Files:
-    """GET below `environments/{id}/files`, and the older download of a whole environment."""
+    """What is below `environments/{id}/files`, and the older download of a whole environment."""
 
     def __init__(self, environments: Environments) -> None:
         self._environments = environments
 
-    def handle(self, call: Call) -> Response:
-        """Answer with a file's metadata or a directory's children; with `alt=media`, the file's bytes or a tar."""
+    def get(self, call: Call, environment_id: str) -> Any:
+        """GET environments/{id}/files/…: metadata of a file, children of a directory; bytes with `alt=media`."""
         if call.request.method != "GET":
             raise no_operation(call, "GET here; uploads are PUT below /upload/{version}/")
-        environment = self._environments.open(call.segments[1], call.project)
+        environment = self._environments.open(environment_id, call.project)
         # whether or not a client encodes the slashes of a path, it means the same file
         path = clean("/".join(call.segments[3:]))
         node = environment.tree.node(path)
@@ -38,31 +59,59 @@ class Files:
         if call.query.get("alt") == "media":
             return _answer_media(environment, path, node, recursive)
         if isinstance(node, File):
-            return json_response({"files": [entry(path, node)]})
+            return {"files": [_show(path, node)]}
         listed = environment.tree.below(path, recursive=recursive)
         scope = f"files {environment.id} {path} {recursive}"
         chosen, token = page([(name, (name, item)) for name, item in listed], call.query, scope)
-        return json_response(listing("files", [entry(name, item) for name, item in chosen], token))
+        return listing("files", [_show(name, item) for name, item in chosen], token)
 
-    def snapshot(self, call: Call) -> Response | None:
-        """`files/environment-{id}:download`, a tar of everything; None for any other path below `files`."""
-        name = call.segments[1] if len(call.segments) == 2 else ""
-        if not (name.startswith(_SNAPSHOT_PREFIX) and name.endswith(_SNAPSHOT_VERB)):
-            return None
+    def pack(self, call: Call, environment_id: str) -> Response:
+        """GET files/environment-{id}:download, a tar of everything."""
         if call.request.method != "GET":
             raise no_operation(call, "GET")
-        environment_id = name.removeprefix(_SNAPSHOT_PREFIX).removesuffix(_SNAPSHOT_VERB)
         environment = self._environments.open(environment_id, call.project)
         return _pack_tar(environment.tree.below("", recursive=True), "")
 
+    def receive(self, call: Call) -> Receiver:
+        """PUT upload/environments/{id}/files/…: what takes the bytes that come. Raises `Refusal` 400 or 404."""
+        to = _choose_destination(call)
+        self._environments.open(to.environment, to.project)
+        return Receiver(lambda data: self._store(to, data), uploads.UPLOAD_BYTES)
 
-def entry(path: str, node: Node, *, times: bool = True) -> dict[str, Any]:
+    def _store(self, to: Destination, data: bytes) -> dict[str, Any]:
+        environment = self._environments.open(to.environment, to.project)
+        if to.extract:
+            below = f"{to.path}/" if to.path else ""
+            files, directories = _unpack(data, uploads.UPLOAD_BYTES)
+            paths = self._environments.write(
+                environment,
+                {below + name: content for name, content in files.items()},
+                overwrite=to.overwrite,
+                directories=tuple(below + name for name in directories),
+            )
+        else:
+            paths = self._environments.write(
+                environment, {to.path: data}, media_type=to.media_type, overwrite=to.overwrite
+            )
+        written = ((path, environment.tree.node(path)) for path in paths)
+        return {"files": [_show(path, node, times=False) for path, node in written if node]}
+
+
+def _choose_destination(call: Call) -> Destination:
+    extract = flag(call, "extract")
+    path = clean("/".join(call.segments[4:]))
+    if not path and not extract:
+        raise invalid("An upload needs the path of a file: …/files/{path}; only extract=true can name the root.")
+    return Destination(call.segments[2], call.project, path, declared_type(call), flag(call, "overwrite"), extract)
+
+
+def _show(path: str, node: Node, *, times: bool = True) -> dict[str, Any]:
     """One file or directory as the API lists it; responses to uploads have no times."""
-    entry: dict[str, Any] = {"name": path.rpartition("/")[2], "path": path}
+    shown: dict[str, Any] = {"name": path.rpartition("/")[2], "path": path}
     if not isinstance(node, File):
-        return {**entry, "type": "DIRECTORY", **({"created": node.created} if times else {})}
-    entry |= {"type": "FILE", "size_bytes": str(len(node.data)), "mime_type": node.media_type}
-    return {**entry, "created": node.created, "modified": node.modified} if times else entry
+        return {**shown, "type": "DIRECTORY", **({"created": node.created} if times else {})}
+    shown |= {"type": "FILE", "size_bytes": str(len(node.data)), "mime_type": node.media_type}
+    return {**shown, "created": node.created, "modified": node.modified} if times else shown
 
 
 def _answer_media(environment: Environment, path: str, node: Node, recursive: bool) -> Response:
@@ -76,5 +125,63 @@ def _answer_media(environment: Environment, path: str, node: Node, recursive: bo
 def _pack_tar(entries: list[tuple[str, Node]], start: str) -> Response:
     """Pack entries; names inside the archive are relative to the requested directory (inferred)."""
     skip = len(start) + 1 if start else 0
-    data = archive.pack((name[skip:], node) for name, node in entries)
+    data = _pack((name[skip:], node) for name, node in entries)
     return Response.whole(200, Headers((("content-type", "application/x-tar"),)), data)
+
+
+def _pack(entries: Iterable[tuple[str, Node]]) -> bytes:
+    """Pack relative names and nodes into an uncompressed POSIX tar; the same entries give the same bytes."""
+    target = io.BytesIO()
+    with tarfile.open(fileobj=target, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for name, node in entries:
+            member = tarfile.TarInfo(name)
+            if isinstance(node, File):
+                member.size = len(node.data)
+                member.mtime = int(datetime.fromisoformat(node.modified).timestamp())
+                archive.addfile(member, io.BytesIO(node.data))
+            else:
+                member.type, member.mode = tarfile.DIRTYPE, 0o755
+                member.mtime = int(datetime.fromisoformat(node.created).timestamp())
+                archive.addfile(member)
+    return target.getvalue()
+
+
+def _unpack(data: bytes, limit: int) -> tuple[dict[str, bytes], list[str]]:
+    """Files and directories of a `.tar` or `.tar.gz`, by clean path; a later member replaces an earlier one.
+
+    Raises `Refusal` 400 for anything but a valid archive of plain files and directories, 429 when gzip data
+    inflates to more than twice `limit` bytes.
+    """
+    raw = _inflate(data, limit) if data.startswith(_GZIP) else data
+    files: dict[str, bytes] = {}
+    directories: list[str] = []
+    try:
+        with tarfile.open(fileobj=io.BytesIO(raw), mode="r:") as archive:
+            for member in archive:
+                path = clean(member.name)
+                if member.isdir():
+                    directories.append(path)
+                    continue
+                # isreg() is true of sparse members too, whose stated size costs the sender nothing
+                plain = member.type in (tarfile.REGTYPE, tarfile.AREGTYPE) and not member.issparse()
+                content = archive.extractfile(member) if plain else None
+                if content is None or not path:
+                    raise invalid(f"The archive member {member.name!r} is neither a plain file nor a directory.")
+                files[path] = content.read()
+    except (tarfile.TarError, EOFError, ValueError, OverflowError) as problem:
+        raise invalid(f"extract=true needs a .tar or .tar.gz body, and this one is not: {problem}.") from None
+    return files, [path for path in directories if path]
+
+
+def _inflate(data: bytes, limit: int) -> bytes:
+    # the headers of many small files can make a tar much larger than its contents: twice the limit leaves room
+    inflater = zlib.decompressobj(_GZIP_WINDOW)
+    try:
+        raw = inflater.decompress(data, 2 * limit)
+    except zlib.error as problem:
+        raise invalid(f"The body begins as gzip and is not: {problem}.") from None
+    if inflater.unconsumed_tail:
+        raise over_quota(f"The archive unpacks to more than {2 * limit} bytes.")
+    if not inflater.eof:
+        raise invalid("The gzip archive ends too early.")
+    return raw

@@ -7,32 +7,36 @@ taken as they are. The refusals are those recorded for files; that interactions 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
-from harness.emulator.resources.storage.search_stores import SearchStores
-from harness.emulator.resources.storage.uploaded_files import UploadedFiles
 from harness.emulator.values.call import Refusal
+
+if TYPE_CHECKING:
+    from harness.emulator.resources.storage.search_stores import SearchStores
+    from harness.emulator.resources.storage.uploaded_files import UploadedFiles
 
 _ADDRESS = re.compile(r"(?:https?://[^/]+/(?:upload/)?v1(?:beta)?/)?(files/[^/:?#]+)")
 _HINT = " (The emulator's setting files=any takes every name.)"
 
 
-def judge_contents(contents: Iterable[dict[str, Any]], files: UploadedFiles, project: str) -> None:
+def judge_contents(contents: Iterable[dict[str, Any]], files: Callable[[], UploadedFiles], project: str) -> None:
     """Raise `Refusal` 403 or 400 for the first content whose uri names a file that is not there or not ready."""
     for content in contents:
         match = _ADDRESS.fullmatch(uri) if isinstance(uri := content.get("uri"), str) else None
         if match is not None:
-            _explain(lambda name=match[1]: files.open_active(name, project))
+            _explain(lambda name=match[1]: files().open_active(name, project))
 
 
-def judge_stores(tools: Iterable[dict[str, Any]], stores: SearchStores, project: str) -> list[str] | None:
+def judge_stores(
+    tools: Iterable[dict[str, Any]], stores: Callable[[], SearchStores], project: str
+) -> list[str] | None:
     """Return the titles of the documents in the stores that the tools name, None if they name none.
 
     Raises `Refusal` 403 for an unknown store.
     """
     names = [name for tool in tools if tool.get("type") == "file_search" for name in _names(tool)]
-    return _explain(lambda: stores.titles(names, project)) if names else None
+    return _explain(lambda: stores().titles(names, project)) if names else None
 
 
 def _names(tool: dict[str, Any]) -> list[str]:

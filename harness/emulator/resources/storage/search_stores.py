@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness.emulator.resources.allowance import Shelf
 from harness.emulator.resources.collection import Collection, Stamps
 from harness.emulator.resources.environments.file_tree import guess
 from harness.emulator.resources.instants import has_come, later
@@ -19,10 +20,9 @@ from harness.emulator.resources.paging import page
 from harness.emulator.resources.refusals import flag, no_operation
 from harness.emulator.resources.schema_reader import SchemaReader
 from harness.emulator.resources.storage.json_names import in_camel_case, list_in_camel_case
-from harness.emulator.resources.storage.shelf import Shelf
 from harness.emulator.resources.storage.uploaded_files import UploadedFiles
 from harness.emulator.resources.uploads import GRANULARITY, Receiver, declared_type, is_resumable
-from harness.emulator.values.call import Call, Refusal, decode_json, invalid, json_response, not_found
+from harness.emulator.values.call import Call, Refusal, decode_json, invalid, not_found
 from harness.emulator.values.settings import Settings
 from harness.wire import Headers, Response
 
@@ -87,30 +87,20 @@ class SearchStores:
         self._kept: Collection[SearchStore] = Collection("file search store")
         self._count = 0
 
-    def handle(self, call: Call) -> Response:
-        """Create, list, get, delete; `:importFile`, operations, documents and media."""
+    def list_all(self, call: Call) -> dict[str, Any]:
+        """GET fileSearchStores."""
         now = self._stamps.now()
-        match call.request.method, call.segments[1:]:
-            case "POST", ():
-                return json_response(self._create(call).view(now))
-            case "GET", ():
-                found, token = self._kept.page(call.project, call.query, default=10, largest=_LARGEST_PAGE)
-                views = [store.view(now) for store in found]
-                return json_response(list_in_camel_case("fileSearchStores", views, token))
-            case "POST", (name,) if name.endswith(":importFile"):
-                return json_response(
-                    self._import_file(self.open(name.removesuffix(":importFile"), call.project), call)
-                )
-            case "GET", (name,):
-                return json_response(self.open(name, call.project).view(now))
-            case "DELETE", (name,):
-                self._delete(self.open(name, call.project), call)
-                return json_response({})
-            case method, (name, *rest):
-                answer = self._handle_below(self.open(name, call.project), method, tuple(rest), call)
-                if answer is not None:
-                    return answer
-        raise no_operation(call, "create, list, get, delete, :importFile, operations and documents")
+        found, token = self._kept.page(call.project, call.query, default=10, largest=_LARGEST_PAGE)
+        return list_in_camel_case("fileSearchStores", [store.view(now) for store in found], token)
+
+    def get(self, call: Call, name: str) -> dict[str, Any]:
+        """GET fileSearchStores/{name}."""
+        return self.open(name, call.project).view(self._stamps.now())
+
+    def refuse(self, call: Call, name: str) -> Any:
+        """Any other operation below fileSearchStores/{name}: a store that is missing comes first."""
+        self.open(name, call.project)
+        return NotImplemented
 
     def find_processing(self) -> Iterator[str]:
         """The names of the documents that are not ready yet."""
@@ -160,7 +150,8 @@ class SearchStores:
         found = [document for name in names for _, document in self.open(name, project).documents.values()]
         return [str(document.fields["displayName"]) for document in found if has_come(document.ready, now)]
 
-    def _create(self, call: Call) -> SearchStore:
+    def create(self, call: Call) -> dict[str, Any]:
+        """POST fileSearchStores."""
         body = in_camel_case({} if call.body is None else call.body)
         given = self._reader.read("requests/create-file-search-store", body)
         title = given.get("displayName", "")
@@ -174,16 +165,21 @@ class SearchStores:
         }
         store = SearchStore(fields)
         self._kept.add(call.project, store_id, store)
-        return store
+        return store.view(now)
 
-    def _delete(self, store: SearchStore, call: Call) -> None:
+    def delete(self, call: Call, name: str) -> dict[str, Any]:
+        """DELETE fileSearchStores/{name}."""
+        store = self.open(name, call.project)
         if store.documents and not flag(call, "force"):
             raise invalid("Cannot delete non-empty FileSearchStore", "failed_precondition")
         for _, document in store.documents.values():
             self._shelf.give_back(len(document.data))
         self._kept.remove(call.project, store.name.partition("/")[2])
+        return {}
 
-    def _import_file(self, store: SearchStore, call: Call) -> dict[str, Any]:
+    def import_file(self, call: Call, name: str) -> dict[str, Any]:
+        """POST fileSearchStores/{name}:importFile."""
+        store = self.open(name, call.project)
         given = self._reader.read("requests/import-file", in_camel_case(call.body))
         file = self._files.open_active(given["fileName"], call.project)
         data = file.data or b""
@@ -225,34 +221,43 @@ class SearchStores:
             shown |= {"done": True, "response": {"parent": store.name, "documentName": document.fields["name"]}}
         return shown
 
-    def _handle_below(self, store: SearchStore, method: str, rest: tuple[str, ...], call: Call) -> Response | None:
-        now = self._stamps.now()
-        match method, rest:
-            case "GET", ("operations", _) | ("upload", "operations", _):
-                return json_response(self._show_operation(store, "/".join(rest)))
-            case "GET", ("documents",):
-                entries = store.documents.values()
-                scope = f"documents {store.name}"
-                found, token = page(entries, call.query, scope, default=10, largest=_LARGEST_PAGE)
-                return json_response(list_in_camel_case("documents", [one.view(now) for one in found], token))
-            case "GET", ("documents", name):
-                return json_response(_find_document(store, name).view(now))
-            case "DELETE", ("documents", name):
-                self._delete_document(store, name, call)
-                return json_response({})
-            case "GET", ("media", name) if call.query.get("alt") == "media":
-                document = _find_document(store, name)
-                label = (("content-type", str(document.fields["mimeType"])),)
-                return Response.whole(200, Headers(label), document.data)
-        return None
+    def get_operation(self, call: Call, name: str, operation: str) -> dict[str, Any]:
+        """GET fileSearchStores/{name}/operations/{operation}."""
+        return self._show_operation(self.open(name, call.project), f"operations/{operation}")
 
-    def _delete_document(self, store: SearchStore, name: str, call: Call) -> None:
+    def get_upload(self, call: Call, name: str, operation: str) -> dict[str, Any]:
+        """GET fileSearchStores/{name}/upload/operations/{operation}."""
+        return self._show_operation(self.open(name, call.project), f"upload/operations/{operation}")
+
+    def list_documents(self, call: Call, name: str) -> dict[str, Any]:
+        """GET fileSearchStores/{name}/documents."""
+        store, now = self.open(name, call.project), self._stamps.now()
+        scope = f"documents {store.name}"
+        found, token = page(store.documents.values(), call.query, scope, default=10, largest=_LARGEST_PAGE)
+        return list_in_camel_case("documents", [one.view(now) for one in found], token)
+
+    def get_document(self, call: Call, name: str, document: str) -> dict[str, Any]:
+        """GET fileSearchStores/{name}/documents/{document}."""
+        return _find_document(self.open(name, call.project), document).view(self._stamps.now())
+
+    def get_media(self, call: Call, name: str, document: str) -> Any:
+        """GET fileSearchStores/{name}/media/{document}?alt=media."""
+        store = self.open(name, call.project)
+        if call.query.get("alt") != "media":
+            return NotImplemented
+        found = _find_document(store, document)
+        return Response.whole(200, Headers((("content-type", str(found.fields["mimeType"])),)), found.data)
+
+    def delete_document(self, call: Call, store_name: str, name: str) -> dict[str, Any]:
+        """DELETE fileSearchStores/{name}/documents/{document}."""
+        store = self.open(store_name, call.project)
         document = _find_document(store, name)
         if has_come(document.ready, self._stamps.now()) and not flag(call, "force"):
             raise invalid("Cannot delete non-empty Document", "failed_precondition")
         self._shelf.give_back(len(document.data))
         del store.documents[name]
         store.fields["updateTime"] = self._stamps.now()
+        return {}
 
 
 def _find_document(store: SearchStore, name: str) -> Document:

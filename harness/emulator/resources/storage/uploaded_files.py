@@ -13,15 +13,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from harness.emulator.resources.allowance import Shelf
 from harness.emulator.resources.collection import Collection, Stamps
 from harness.emulator.resources.environments.file_tree import guess
 from harness.emulator.resources.instants import has_come, later
-from harness.emulator.resources.refusals import no_operation
 from harness.emulator.resources.schema_reader import SchemaReader
 from harness.emulator.resources.storage.json_names import in_camel_case, list_in_camel_case
-from harness.emulator.resources.storage.shelf import Shelf
 from harness.emulator.resources.uploads import GRANULARITY, Receiver, declared_type, is_resumable
-from harness.emulator.values.call import Call, Refusal, decode_json, invalid, json_response
+from harness.emulator.values.call import Call, Refusal, decode_json, invalid
 from harness.emulator.values.settings import Settings
 from harness.wire import Headers, Response
 
@@ -66,25 +65,22 @@ class UploadedFiles:
         self._settings = settings
         self._kept: Collection[UploadedFile] = Collection("file")
 
-    def handle(self, call: Call) -> Response:
-        """Get, list, download, delete; `files:register`."""
+    def list_all(self, call: Call) -> dict[str, Any]:
+        """GET files."""
         self._drop_expired()
         now = self._stamps.now()
-        match call.request.method, call.segments:
-            case "GET", ("files",):
-                found, token = self._page(call)
-                return json_response(list_in_camel_case("files", [file.view(now) for file in found], token))
-            case "POST", ("files:register",):
-                return json_response({"files": self._register(call, now)})
-            case "GET", ("files", name) if name.endswith(":download"):
-                return self._download(self.open(name.removesuffix(":download"), call.project), call)
-            case "GET", ("files", name):
-                return json_response(self.open(name, call.project).view(now))
-            case "DELETE", ("files", name):
-                self.open(name, call.project)
-                self._remove(call.project, name)
-                return json_response({})
-        raise no_operation(call, "get, list, :download and delete; an upload is POST /upload/{version}/files")
+        found, token = self._kept.page(call.project, call.query, default=10, largest=100)
+        return list_in_camel_case("files", [file.view(now) for file in found], token)
+
+    def get(self, call: Call, name: str) -> dict[str, Any]:
+        """GET files/{name}."""
+        return self.open(name, call.project).view(self._stamps.now())
+
+    def delete(self, call: Call, name: str) -> dict[str, Any]:
+        """DELETE files/{name}."""
+        self.open(name, call.project)
+        self._remove(call.project, name)
+        return {}
 
     def find_processing(self) -> Iterator[str]:
         """The names of the files that are not ready yet."""
@@ -209,8 +205,9 @@ class UploadedFiles:
         self._kept.add(project, file_id, file)
         return file.view(now)
 
-    def _register(self, call: Call, now: str) -> list[dict[str, Any]]:
-        """Register objects of Cloud Storage, which are not read: their bytes are elsewhere."""
+    def register(self, call: Call) -> dict[str, Any]:
+        """POST files:register: objects of Cloud Storage, which are not read: their bytes are elsewhere."""
+        self._drop_expired()
         uris = self._reader.read("requests/register-files", call.body)["uris"]
         for uri in uris:
             if not re.fullmatch(r"gs://[^/]+/.+", uri):
@@ -218,9 +215,12 @@ class UploadedFiles:
             if len(uri) > _LONGEST_URI:
                 came = f"{len(uri)} characters at 'uris': Cloud Storage has no longer one than {_LONGEST_URI}"
                 raise invalid(f"The uri {uri[:60]!r}… has {came}.")
-        return [self._keep(call.project, "", "", guess(uri), None, _name_object(uri)) for uri in uris]
+        kept = [self._keep(call.project, "", "", guess(uri), None, _name_object(uri)) for uri in uris]
+        return {"files": kept}
 
-    def _download(self, file: UploadedFile, call: Call) -> Response:
+    def download(self, call: Call, name: str) -> Response:
+        """GET files/{name}:download."""
+        file = self.open(name, call.project)
         if call.query.get("alt") != "media":
             raise invalid("A download needs alt=media.")
         if file.data is None or "downloadUri" not in file.fields:
@@ -230,9 +230,6 @@ class UploadedFiles:
                 "failed_precondition",
             )
         return Response.whole(200, Headers((("content-type", file.media_type),)), file.data)
-
-    def _page(self, call: Call) -> tuple[list[UploadedFile], str]:
-        return self._kept.page(call.project, call.query, default=10, largest=100)
 
     def _remove(self, project: str, file_id: str) -> None:
         self.shelf.give_back(len(self._kept.remove(project, file_id).data or b""))

@@ -78,7 +78,7 @@ def _read_in_time(seconds: float, timer: Timer, response: Any, **_: Any) -> None
         while piece := response.raw.read1(_PIECE, decode_content=True):
             pieces.append(piece)
             if timer.over():
-                raise ReadTimeoutError(response.raw, response.url, "the answer never ended")
+                raise ReadTimeoutError(response.raw, response.url, "the response did not end")
     except HTTPError as wrong:
         response.close()
         raise _to_requests_error(wrong, seconds, response.request) from None
@@ -91,7 +91,7 @@ def _to_requests_error(wrong: Exception, seconds: float, request: Any) -> Except
     from urllib3 import exceptions
 
     if isinstance(wrong, exceptions.ReadTimeoutError):
-        told = exceptions.HTTPError(f"the answer never ended (read timeout={seconds})")
+        told = exceptions.HTTPError(f"the response did not end (read timeout={seconds})")
         return requests.ReadTimeout(told, request=request)
     kinds: dict[type[Exception], type[requests.RequestException]] = {
         exceptions.ProtocolError: requests.exceptions.ChunkedEncodingError,
@@ -236,7 +236,7 @@ class _TimedReader(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int | None:
         if self.timer is not None and self.timer.over():
-            raise TimeoutError("the head never ended")
+            raise TimeoutError("the response head did not end")
         return self._bytes.readinto(buffer)
 
     def close(self) -> None:

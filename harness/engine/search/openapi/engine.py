@@ -34,7 +34,7 @@ MAX_EVENTS = 5000
 LEAST_SECONDS = 6.0
 """What a resource gets at least before the next one has its turn: with less, following links proves nothing."""
 
-TOO_SHORT = "time was up after {:.0f} s, which is too short: give it more with --time"
+TOO_SHORT = "the time limit was reached after {:.0f} s, which is too short: give it more with --time"
 
 
 def document(
@@ -197,7 +197,7 @@ def _notes(
         if _proves(hearing):
             yield from hearing.notes()
         else:
-            yield f"no create below /{hearing.family.collection} was accepted: only refusals were seen there"
+            yield f"no create below /{hearing.family.collection} was accepted; all were rejected"
 
 
 def _configure(

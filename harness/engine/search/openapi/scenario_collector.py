@@ -17,7 +17,7 @@ from harness.engine.search.openapi.contract_check import build_unanswered, excha
 from harness.engine.search.rules import ANSWERED, SeenDefect
 from harness.engine.search.search_target import SearchTarget
 from harness.kit.search import Family, SearchDocument
-from harness.outcome import Finding
+from harness.outcome import Finding, Severity
 from harness.outcome.words import shorten
 from harness.wire import Exchange, Request
 from harness.wire.message import BUSY
@@ -129,13 +129,25 @@ class ScenarioCollector:
                 rule = self._document.refused
             if rule is None or (name == "ensure_resource_availability" and not _reads(recorder, case_id)):
                 return
+            severity: Severity | None = Severity.BROKEN
+            if name in self._document.with_keys:  # the tool accepts fewer statuses than the rule
+                severity = self._weigh_wrong_key(recorder, failure)
+            if severity is None:
+                return
             lines = [line.strip() for line in str(failure.message).splitlines() if line.strip()]
-            finding = Finding(rule, f"{failure.title}: {lines[0] if lines else ''}".strip(": "))
+            message = f"{failure.title}: {lines[0] if lines else ''}".strip(": ")
+            finding = Finding(rule, message, severity=severity)
             defect = SeenDefect(finding, self._call(recorder.interactions[case_id].request))
         if defect.rule in self._document.shapes and (self.lenient or not all(map(_was_meant, chain))):
             return
         order = [*(case.id for case in chain if case.id != case_id), case_id]
         self._keep(defect, tuple(_list_exchanges(recorder, order, self._root)), why_not="" if ours else TOOLS_OWN)
+
+    def _weigh_wrong_key(self, recorder: Any, failure: Any) -> Severity | None:
+        """How bad the answer to a call with a wrong key is, by the rule's own row."""
+        probe = recorder.interactions.get(failure.case_id)
+        answer = None if probe is None else probe.response
+        return Severity.BROKEN if answer is None else self._document.weigh_wrong_key(answer.status_code)
 
     def _keep(self, defect: SeenDefect, trail: tuple[Exchange, ...], *, why_not: str = "") -> None:
         """Count a failure, and keep the one of each kind that has the fewest requests."""
@@ -169,7 +181,7 @@ class ScenarioCollector:
         patience = self._place.patience
         if late and patience is not None and patience.note(call, patience.timeout(call), hung=True):
             return
-        finding = Finding(ANSWERED, "a call got no answer", "an answer", _describe_error(event))
+        finding = Finding(ANSWERED, "a request got no response", "an answer", _describe_error(event))
         self._keep(SeenDefect(finding, call), trail)
 
     # --- what it proves
@@ -191,7 +203,7 @@ class ScenarioCollector:
     def vacuity(self) -> Iterator[str]:
         """Reasons why the run proves nothing; none if it does."""
         if not self.calls:
-            yield "no call was made"
+            yield "no request was sent"
             return
         if missing := sorted(self.declared.keys() - self.reached):
             yield f"never reached: {', '.join(missing)}"
@@ -201,8 +213,8 @@ class ScenarioCollector:
             every = len(missing) == sum(map(len, self.declared.values()))
             yield f"links never applied: {f'all {len(missing)}' if every else ', '.join(missing)}"
         if self.successes < LEAST_SUCCESS * self.meant or not self.meant:
-            busy = f" ({self.busy} were told to come back later)" if self.busy else ""
-            yield f"only {self.successes} of {self.meant} calls succeeded{busy}{self._explain_refusals()}"
+            busy = f" ({self.busy} were rejected for now)" if self.busy else ""
+            yield f"only {self.successes} of {self.meant} requests succeeded{busy}{self._explain_refusals()}"
 
     def _explain_refusals(self) -> str:
         """What refused calls mean, and what to do; `""` if none was."""
@@ -211,8 +223,8 @@ class ScenarioCollector:
         number = self.refusals.total()
         said = shorten(self.refusals.most_common(1)[0][0], _SAID)
         return (
-            f". The document allows more than this target takes: {number} calls that it allows were refused, "
-            f"most often with {said!r}. That proves little; `-e history` and `-e laws` send what it takes"
+            f". The document allows more than this target accepts: it rejected {number} valid requests, "
+            f"most often with {said!r}. Use `-e history` and `-e laws` instead"
         )
 
     def notes(self) -> Iterator[str]:
@@ -222,7 +234,7 @@ class ScenarioCollector:
         for told in dict.fromkeys(self._tool_errors):
             yield f"schemathesis gave up something below /{self.family.collection}: {told}"
         if self.mute > 1:
-            yield f"{self.mute} calls below /{self.family.collection} got no answer"
+            yield f"{self.mute} calls below /{self.family.collection} got no response"
 
 
 def _was_meant(case: Any) -> bool:

@@ -101,7 +101,7 @@ class Heard:
         return json.dumps([event.get(name) for name in ("event_type", "index", "step", "delta")], sort_keys=True)
 
     def polled(self, interaction):
-        """Take the answer to a GET."""
+        """Take the response to a GET."""
         if interaction["status"] in SETTLED:
             self.final = interaction
             steps = [step for step in interaction["steps"] if step["type"] == "model_output"]

@@ -83,6 +83,9 @@ RULES: dict[str, Row] = {
     "create.ok": Row([made(http=400)], [made()], [made(http=503)]),
     "bg.create": Row([begun(identity="")], [begun()], [begun(identity="")], SHARED),
     "create.final": Row([made("in_progress")], [made()], [begun()]),
+    "create.completed-has-output": Row(
+        [made(steps=[])], [made()], [made(steps=[], sent={"input": "hi", "generation_config": {}})]
+    ),
     "create.id": Row([made(identity="")], [made()], [UNSTORED]),
     "create.id-unique": Row([made(), delete(), made()], [made(), made(identity="b")], [made(identity="")]),
     "create.no-stream-json": Row(
@@ -111,6 +114,16 @@ RULES: dict[str, Row] = {
         [made(), look(steps=OTHER)],
         [made(), look(steps=[{"type": "user_input", "content": []}, *TEXT])],
         [begun(steps=TEXT), look(steps=OTHER)],
+    ),
+    "get.usage": Row(
+        [made(usage={"total_tokens": 1}), look(usage={"total_tokens": 2})],
+        [made(usage={"total_tokens": 1}), look(usage={"total_tokens": 1})],
+        [begun(), look(usage={"total_tokens": 2})],
+    ),
+    "get.constant": Row(
+        [made(created="2026-11-20T10:00:01Z"), look(created="2026-11-20T10:00:02Z")],
+        [made(created="2026-11-20T10:00:01Z"), look(created="2026-11-20T11:00:01.75+01:00")],
+        [made(created="2026-11-20T10:00:01Z"), look()],
     ),
     "get.unknown": nobody("get.unknown", 404),
     "store.false-get": Row([UNSTORED, look()], [UNSTORED, look(http=404)], [UNSTORED, later(look(), final=False)]),
@@ -162,6 +175,11 @@ RULES: dict[str, Row] = {
         [begun(), look(), look("in_progress")], [begun(), look(), look()], [begun(), look("in_progress")]
     ),
     "bg.transition": Row([begun(), look("queued")], [begun(), look()], [begun()]),
+    "bg.grows": Row(
+        [begun(), look("in_progress", steps=TEXT), look("in_progress", steps=[])],
+        [begun(), look("in_progress", steps=TEXT), look(steps=[*TEXT, *OTHER])],
+        [begun(), look("in_progress", steps=TEXT), look("failed", steps=[])],
+    ),
     # chains and tools
     "chain.ok": Row([made(), child(400)], [made(), child()], [made("failed"), child(400)]),
     "chain.echo": Row(
@@ -205,6 +223,11 @@ RULES: dict[str, Row] = {
         [streamed(), look()],
         [streamed(EVENTS[:3], background=True), look(steps=OTHER)],
         SHARED,
+    ),
+    "stream.end-matches-get": Row(
+        [streamed([*EVENTS[:-1], completed("a", usage={"total_tokens": 1})]), look(usage={"total_tokens": 2})],
+        [streamed(), look()],
+        [streamed(EVENTS[:3], background=True), look(usage={"total_tokens": 2})],
     ),
     "resume.opens": Row(
         [begun(), stream(http=404)], [begun(), stream()], [begun(), later(stream(http=404), final=False)]
@@ -286,7 +309,9 @@ def test_other_clients_excuse_what_they_may_have_done(rule: str) -> None:
 
 BY_BODIES = frozenset(
     {"bg.same-id", "resume.same-id", "create.id-unique", "bg.no-regress", "bg.transition", "get.same",
-     "get.matches-post"}
+     "get.matches-post", "get.usage", "get.constant", "bg.grows", "bg.updated", "cancel.keeps-result",
+     "cancel.keeps-background-result", "stream.text", "stream.equals-get", "stream.end-matches-get",
+     "resume.replay", "resume.no-gap", "resume.exclusive", "resume.ids-stable"}
 )  # fmt: skip
 """The rules that a recording can break, as its bodies contradict each other whoever else was there."""
 

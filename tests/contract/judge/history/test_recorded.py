@@ -9,7 +9,7 @@ import pytest
 from harness.contract import judge_history, load
 from harness.wire import Exchange
 from tests.contract.exchanges import ROOT, exchange
-from tests.contract.streams import WHOLE, completed, created, frames, update
+from tests.contract.streams import WHOLE, completed, created, delta, error, frames, start, stop, update
 
 TEXT = [{"type": "model_output", "content": [{"type": "text", "text": "hi"}]}]
 OTHER = [{"type": "model_output", "content": [{"type": "text", "text": "ho"}]}]
@@ -33,6 +33,21 @@ def cancelled(status: str = "cancelled") -> Exchange:
 def streamed(*events: dict[str, Any]) -> Exchange:
     """A create with a streamed response."""
     return exchange(label="text/event-stream", body=frames(events))
+
+
+REST = [{**delta(0), "event_id": "e2"}, {**stop(0), "event_id": "e3"}, completed("a")]
+
+
+def broken_off() -> Exchange:
+    """A background create whose stream ends with an error."""
+    begun = [created("a"), {**start(0), "event_id": "e1"}, error()]
+    return exchange(sent={"background": True, "stream": True}, label="text/event-stream", body=frames(begun))
+
+
+def resumed(*events: dict[str, Any]) -> Exchange:
+    """A GET of what follows the first event."""
+    target = f"{ROOT}/a?stream=true&last_event_id=e1"
+    return exchange("GET", target, label="text/event-stream", body=frames(events))
 
 
 HISTORIES: dict[str, tuple[list[Exchange], list[str]]] = {
@@ -66,6 +81,8 @@ HISTORIES: dict[str, tuple[list[Exchange], list[str]]] = {
         [made("completed", steps=TEXT), look("completed", steps=OTHER)],
         ["get.matches-post"],
     ),
+    "an error ends a connection, and the run goes on": ([broken_off(), resumed(*REST)], []),
+    "an event is lost after an error": ([broken_off(), resumed(*REST), resumed(*REST[1:])], ["resume.no-gap"]),
     "no answers": ([exchange(status=None), exchange(status=500, body=b"x")], []),
 }
 

@@ -1,0 +1,200 @@
+"""Checks of what a create may hold besides text: media, all kinds at once, and levels of thinking.
+
+Layer 2. The media are the smallest valid files of their kinds. A model that does not read one refuses it, which
+breaks no rule; to take one and to lose it does.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import struct
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from harness.checks.vocabulary.expect import at, expect_interaction, expect_offered, finding, interaction_in
+from harness.checks.vocabulary.polling import id_of, poll_until_found
+from harness.contract import read
+from harness.contract.data.output import steps_of
+from harness.contract.judge.replies import SUCCESS
+from harness.contract.judge.wording import format_answer, format_value
+from harness.contract.models.profiles import find_profile
+from harness.contract.requests import RequestBuilder
+from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
+from harness.kit.check import exercise
+from harness.outcome import Finding, Unmet
+from harness.wire import Exchange
+
+
+def _write_wav() -> bytes:
+    sound = bytes(16)
+    form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, 8000, 16000, 2, 16)
+    body = b"WAVE" + form + struct.pack("<4sI", b"data", len(sound)) + sound
+    return struct.pack("<4sI", b"RIFF", len(body)) + body
+
+
+def _write_mp4() -> bytes:
+    """A film of no length: the type of the file, and a movie without tracks."""
+    header = struct.pack(">IIIII", 0, 0, 0, 1000, 0) + struct.pack(">IH", 0x10000, 0x100) + bytes(10)
+    header += struct.pack(">9I", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000) + bytes(24) + struct.pack(">I", 1)
+    kind = b"isom" + struct.pack(">I", 512) + b"isomiso2mp41"
+    return _box(b"ftyp", kind) + _box(b"moov", _box(b"mvhd", header))
+
+
+def _box(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I4s", len(data) + 8, name) + data
+
+
+def _write_pdf() -> bytes:
+    """One empty page, with the table of where its objects are."""
+    objects = (
+        b"<</Type/Catalog/Pages 2 0 R>>",
+        b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 99 99]>>",
+    )
+    text, places = b"%PDF-1.4\n", []
+    for number, value in enumerate(objects, 1):
+        places.append(len(text))
+        text += b"%d 0 obj%sendobj\n" % (number, value)
+    table = b"xref\n0 4\n0000000000 65535 f \n" + b"".join(b"%010d 00000 n \n" % place for place in places)
+    return text + table + b"trailer<</Size 4/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n" % len(text)
+
+
+_PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+
+MEDIA: Mapping[str, Mapping[str, str]] = {
+    kind: {"type": kind, "mime_type": mime, "data": data}
+    for kind, mime, data in (
+        ("image", "image/png", _PIXEL),
+        ("audio", "audio/wav", base64.b64encode(_write_wav()).decode()),
+        ("video", "video/mp4", base64.b64encode(_write_mp4()).decode()),
+        ("document", "application/pdf", base64.b64encode(_write_pdf()).decode()),
+    )
+}
+"""A content of each kind besides text."""
+
+ALL = "all"
+"""The name of the create with every kind."""
+
+QUESTION = {"type": "text", "text": "Reply with one word: what kind of file is this?"}
+
+Taken = Mapping[str, Exchange]
+
+
+# --- exercises
+
+
+@exercise(requests=10, interactions=5)
+def inputs_of_every_kind(t: RequestBuilder) -> Steps:
+    """A create with a text and each kind of file, one with all of them, and a GET of each."""
+    taken: dict[str, Exchange] = {}
+    kept: dict[str, Exchange] = {}
+    for name, contents in _list_inputs().items():
+        given = [{"type": "user_input", "content": contents}]
+        taken[name] = yield Send(t.create(input=given))
+        if taken[name].status in SUCCESS and id_of(taken[name]):
+            kept[name] = (yield from poll_until_found(t, id_of(taken[name])))[-1]
+    return {"taken": taken, "kept": kept}
+
+
+def _list_inputs() -> dict[str, list[Mapping[str, str]]]:
+    single = {kind: [QUESTION, content] for kind, content in MEDIA.items()}
+    return {**single, ALL: [QUESTION, *MEDIA.values()]}
+
+
+@exercise(requests=2, interactions=1)
+def levels_of_the_model(t: RequestBuilder) -> Steps:
+    """A create with a thinking level that a guide gives the model, and one with a level that it does not have."""
+    profile = find_profile(t.model)
+    if profile.standing or not profile.levels or profile.cells["levels"].level not in _STATED:
+        return stop_exercise({}, f"no guide that was read lists the thinking levels of '{t.model}'")
+    lacking = [level for level in ("minimal", "xhigh") if level not in profile.levels]
+    if not lacking:
+        return stop_exercise({}, f"the model '{t.model}' has every thinking level")
+    seen: Exchanges = {
+        "listed": (yield Send(_ask_with(t, thinking_level=profile.levels[0]))),
+        "lacking": (yield Send(_ask_with(t, thinking_level=lacking[0]))),
+        "warm": None,
+    }
+    if not id_of(seen["listed"]):  # a target that takes no settings at all lacks no level
+        seen["warm"] = yield Send(_ask_with(t, temperature=0.5))
+    return seen
+
+
+def _ask_with(t: RequestBuilder, **settings: Any) -> Any:
+    return t.create(input="Say hi.", generation_config=settings)
+
+
+_STATED = ("G", "R")
+"""The levels of facts that a guide or a recording of the service shows."""
+
+
+# --- judges
+
+
+def keeps_an_image(taken: Taken, kept: Taken) -> Iterator[Finding]:
+    yield from _keeps("image", taken, kept)
+
+
+def keeps_a_sound(taken: Taken, kept: Taken) -> Iterator[Finding]:
+    yield from _keeps("audio", taken, kept)
+
+
+def keeps_a_video(taken: Taken, kept: Taken) -> Iterator[Finding]:
+    yield from _keeps("video", taken, kept)
+
+
+def keeps_a_document(taken: Taken, kept: Taken) -> Iterator[Finding]:
+    yield from _keeps("document", taken, kept)
+
+
+def keeps_all_kinds(taken: Taken, kept: Taken) -> Iterator[Finding]:
+    yield from _keeps(ALL, taken, kept)
+
+
+def takes_a_listed_level(listed: Exchange, warm: Exchange | None) -> Iterator[Finding]:
+    if warm is not None and not id_of(warm):
+        raise Unmet(f"a create with generation_config was refused: {format_answer(warm)}")
+    yield from expect_interaction(listed)
+
+
+def _keeps(name: str, taken: Taken, kept: Taken) -> Iterator[Finding]:
+    """A create that was accepted, and whose stored input shows files, shows each that was sent, in its place."""
+    yield from at(f"taken[{name}]", expect_offered(taken[name]))
+    stored = kept.get(name)
+    shown = _input_of(stored) if stored is not None and stored.status in SUCCESS else []
+    if not shown:
+        return
+    sent = _list_inputs()[name]
+    kinds, wanted = [content.get("type") for content in shown], [content["type"] for content in sent]
+    if kinds != wanted:
+        yield finding(
+            "the stored input holds other kinds of content",
+            expected=format_value(wanted),
+            actual=format_value(kinds),
+        ).at(exchange=f"kept[{name}]")
+        return
+    for content, original in zip(shown, sent, strict=True):
+        if "data" in content and _decode(content["data"]) != _decode(original.get("data")):
+            message = f"the stored {original['type']} has other bytes"
+            yield finding(message, expected="those that were sent", actual="others").at(exchange=f"kept[{name}]")
+
+
+def _input_of(stored: Exchange) -> list[Mapping[str, Any]]:
+    """The contents of the user's input that a GET shows; none if it does not begin with it."""
+    if not isinstance(read(stored).json, dict):
+        return []
+    first = next(iter(steps_of(interaction_in(stored))), {})
+    contents = first.get("content") if first.get("type") == "user_input" else None
+    return [part for part in contents if isinstance(part, dict)] if isinstance(contents, list) else []
+
+
+def _decode(data: object) -> bytes | None:
+    """The bytes of base64 in either alphabet; None for what is not."""
+    if not isinstance(data, str):
+        return None
+    text = data.replace("-", "+").replace("_", "/").rstrip("=")
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except binascii.Error:
+        return None

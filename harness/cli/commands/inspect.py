@@ -1,0 +1,160 @@
+"""`harness inspect FILE`: the inspector with what a report or a cassette has, in place of live traffic.
+
+Layer 8. Nothing is sent to anybody.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.cli.arguments import read_options
+from harness.cli.common_options import contract_of, revision_option
+from harness.cli.guarding import GuardOptions, access
+from harness.cli.inspecting import new_inspector, open_option, serve_with_page
+from harness.cli.options import PATH, Page, Trust, argument, option
+from harness.cli.serving import ListenOptions, port_to_take
+from harness.outcome import Finding, Severity, UsageFault
+from harness.outcome.words import format_count
+
+if TYPE_CHECKING:
+    from harness.wire import Exchange, Request, Response
+
+
+@dataclass(kw_only=True)
+class InspectArguments(ListenOptions, GuardOptions):
+    """The options of `harness inspect`."""
+
+    file: str = argument("JSON report of `harness check`, or a cassette", PATH, trust=Trust.CALL)
+    check: Sequence[str] | None = option(
+        "only the failures of this check (repeatable)", metavar="ID", repeats=True
+    )
+    revision: str | None = revision_option()
+    open: bool = open_option()
+
+    page = Page(
+        "inspect",
+        ("harness inspect report.json --check resume.no-gap", "harness inspect session.yaml --open"),
+        notes="A report has the requests of its failures; the inspector saves a session as a cassette.\n\n"
+        "exit codes: 0 · 2 usage",
+    )
+
+
+OPTIONS = InspectArguments
+
+
+def run(words: Sequence[str]) -> int:
+    """Run the command."""
+    arguments = read_options(InspectArguments, words)
+    from harness.cli.commands.serve import command_environment
+    from harness.contract import PROTOCOL
+    from harness.transport import ServerThread
+    from harness.wire import Response
+
+    path = Path(arguments.file)
+    is_report = path.suffix == ".json"
+    exchanges = list(_read_report(path, arguments.check or ()) if is_report else _read_cassette(path))
+    contract = contract_of(arguments)
+    granted = access(arguments.host, arguments.allow_host, arguments.control_token)
+    inspector = new_inspector(
+        arguments, granted, contract, command="inspect", target=None,
+        facts={"words": f"These are requests of {path}; nothing is sent.", "target": str(path)},
+    )  # fmt: skip
+    inspector.traffic.is_open = True
+    inspector.show(exchanges)
+
+    def refuse(request: Request) -> Response:
+        message = f"harness inspect shows {path.name} and serves nothing else: run harness replay for that."
+        return Response.json(404, PROTOCOL.error_body(404, "not_found", message))
+
+    server = ServerThread(
+        inspector.around(granted.guard.around(refuse)),
+        host=arguments.host,
+        port=port_to_take(arguments, None),
+    )
+    return serve_with_page(
+        server,
+        server,
+        arguments,
+        granted,
+        None,
+        welcome=lambda: f"showing {format_count(len(exchanges), 'request')} of {path}{granted.note}",
+        environment=lambda url: command_environment(url, os.environ) | granted.environment,
+        facts=granted.facts,
+    )
+
+
+def _read_cassette(path: Path) -> Iterator[tuple[Exchange, Sequence[Finding]]]:
+    from harness.cassette import load
+
+    cassette = load(path)
+    if not cassette.recordings:
+        raise UsageFault(f"{path} holds no recordings: there is nothing to inspect")
+    yield from ((recording.exchange(), ()) for recording in cassette.recordings)
+
+
+def _read_report(path: Path, wanted: Sequence[str]) -> Iterator[tuple[Exchange, Sequence[Finding]]]:
+    """The exchanges of the failures in a report, each with the findings about it."""
+    from harness.report.side_by_side.run_file import kind_of, read_record
+
+    record = read_record(path)
+    kind = kind_of(record, path)
+    try:
+        failures = [item for item in record.get("checks", ()) if item.get("wire")]
+        chosen = [item for item in failures if not wanted or item["id"] in wanted]
+        found = [pair for item in chosen for pair in _read_failure(item)]
+    except (KeyError, TypeError, ValueError, AttributeError) as wrong:
+        raise UsageFault(
+            f"{str(path)!r} is no whole report of `harness {kind}` ({type(wrong).__name__}: {wrong}): "
+            "write it again with --report json=FILE"
+        ) from None
+    if not found:
+        ids = ", ".join(item["id"] for item in failures) or "none"
+        of = f" of {', '.join(wanted)}" if wanted else ""
+        raise UsageFault(
+            f"{str(path)!r}, a report of `harness {kind}`, has no failure with requests{of} (checks with "
+            f"requests: {ids}): name another check, or write a report with `harness check --report json=FILE`"
+        )
+    yield from found
+
+
+def _read_failure(item: Mapping[str, Any]) -> Iterator[tuple[Exchange, Sequence[Finding]]]:
+    wire = item["wire"]
+    named = {one["name"] for one in wire if one["name"]}
+    for number, one in enumerate(wire):
+        is_last = number == len(wire) - 1
+        about = [
+            finding
+            for finding in item["findings"]
+            if (place := finding.get("where", {}).get("exchange", "")) == one["name"] != ""
+            or (is_last and place not in named)
+        ]
+        yield _read_exchange(one), [_read_finding(finding) for finding in about]
+
+
+def _read_finding(record: Mapping[str, Any]) -> Finding:
+    return Finding(
+        str(record["rule"]),
+        str(record["message"]),
+        str(record.get("expected", "")),
+        str(record.get("actual", "")),
+        code=str(record["code"]),
+        severity=Severity(record["severity"]),
+    )
+
+
+def _read_exchange(record: Mapping[str, Any]) -> Exchange:
+    from harness.wire import At, By, Chunk, Ending, ExchangeBuilder, Headers, How, Request, UntilClose
+
+    headers = Headers([(str(name), str(value)) for name, value in record["request_headers"]])
+    request = Request(str(record["method"]), str(record["target"]), headers, str(record["request_body"]).encode())
+    builder = ExchangeBuilder(request)
+    if record["status"] is not None:
+        given = Headers([(str(name), str(value)) for name, value in record["headers"]])
+        builder.head(int(record["status"]), given, UntilClose())
+        builder.chunk(Chunk(str(record["body"]).encode()), 0.0)
+    by, how, at = record["ending"]
+    return builder.finish(Ending(by=By(by), how=How(how), at=At(at)), 0.0)

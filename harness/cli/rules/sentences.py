@@ -1,0 +1,124 @@
+"""The ledger of sentences as lines, as records, and as a page of the site. Layer 7."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
+from itertools import groupby
+from typing import Any
+
+from harness.outcome import UsageFault
+from harness.outcome.words import format_count
+from harness.rules.ledger import Sentence, load_ledger
+
+REASONS = {
+    "client": "it obliges the client, and no response shows whether it was kept",
+    "sdk": "it is behavior of an SDK",
+    "hidden": "no field of a response shows it",
+    "model": "the model decides whether it happens",
+    "account": "it needs an account, a quota or a cost that a run does not have",
+    "time": "it takes hours or days",
+    "contradicted": "the service, or another document, contradicts it",
+    "unsettled": "its form or wording is not known; a recording of the service would settle it",
+    "open": "no check was written yet",
+}
+"""Why a sentence is not judged, by the word in its line."""
+
+
+def choose_sentences(globs: Sequence[str]) -> list[Sentence]:
+    """The sentences whose id, or one of whose rules, matches; all without globs. Raises UsageFault for none."""
+    chosen = [
+        sentence
+        for sentence in load_ledger()
+        if not globs or any(fnmatchcase(name, glob) for glob in globs for name in (sentence.id, *sentence.rules))
+    ]
+    if not chosen:
+        raise UsageFault(
+            f"no sentence, and no rule of one, matches {' '.join(globs)}: `harness list --sentences` prints all"
+        )
+    return chosen
+
+
+def sentence_record(sentence: Sentence) -> dict[str, Any]:
+    """One sentence as JSON has it; `schemas/output/sentences.schema.json` is the schema."""
+    judged = {"rules": list(sentence.rules), "mutants": list(sentence.mutants)}
+    return {
+        "id": sentence.id,
+        "says": sentence.words,
+        "page": sentence.page,
+        "section": sentence.section,
+        "url": sentence.url,
+        "read": sentence.read,
+        **(judged if sentence.rules else {"not_judged": sentence.reason, "because": sentence.because}),
+        "emulated": sentence.is_emulated,
+        **({"test": sentence.test} if sentence.test else {}),
+        **({"settled_by": list(sentence.scenarios)} if sentence.scenarios else {}),
+    }
+
+
+def sentence_lines(sentences: Sequence[Sentence]) -> Iterator[str]:
+    """A line for each sentence, and the counts."""
+    width = max(len(sentence.id) for sentence in sentences)
+    for sentence in sentences:
+        yield f"{sentence.id:<{width}}  {sentence.words}  {_judged_by(sentence)}"
+    yield count_sentences(sentences)
+
+
+def count_sentences(sentences: Sequence[Sentence]) -> str:
+    """How many sentences of how many documents there are, and how many are judged and emulated."""
+    judged = [sentence for sentence in sentences if sentence.rules]
+    rules = {rule for sentence in judged for rule in sentence.rules}
+    reasons = Counter(sentence.reason for sentence in sentences if sentence.reason)
+    left = ", ".join(f"{reasons[word]} {word}" for word in REASONS if reasons[word])
+    return (
+        f"{format_count(len(sentences), 'sentence')} of "
+        f"{format_count(len({sentence.page for sentence in sentences}), 'document')}: "
+        f"{len(judged)} judged by {format_count(len(rules), 'rule')}, {len(sentences) - len(judged)} not judged"
+        f"{f' ({left})' if left else ''}; the emulator shows {sum(s.is_emulated for s in sentences)}"
+    )
+
+
+def ledger_page() -> str:
+    """The page of the site: a table for each document."""
+    sentences = load_ledger()
+    lines = [
+        "# Sentences of the documents",
+        "",
+        "Each checkable sentence of the documents that describe the API, in short and in words of this project,",
+        "with the rules that judge it, or the reason why none does. `harness list --sentences` prints the same.",
+        "",
+        f"{count_sentences(sentences)}.",
+        "",
+        "| Not judged | Because |",
+        "|---|---|",
+        *(f"| {word} | {about} |" for word, about in REASONS.items()),
+    ]
+    for page, group in groupby(sentences, key=lambda sentence: sentence.page):
+        of_page = list(group)
+        url = of_page[0].url
+        lines += ["", f"## {page}", "", f"Read on {of_page[0].read}{f': <{url}>' if url else ''}.", ""]
+        lines += ["| Section | Sentence | Judged by |", "|---|---|---|"]
+        lines += [
+            f"| {_write_cell(sentence.section)} | {_write_cell(sentence.words)} | {_link_rules(sentence)} |"
+            for sentence in of_page
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _judged_by(sentence: Sentence) -> str:
+    return f"[{', '.join(sentence.rules)}]" if sentence.rules else f"(not judged, {sentence.reason})"
+
+
+def _link_rules(sentence: Sentence) -> str:
+    if not sentence.rules:
+        return f"not judged ({sentence.reason}): {_write_cell(sentence.because)}"
+    return ", ".join(f"[{rule}](rules/{rule}.md)" for rule in sentence.rules)
+
+
+def _write_cell(text: str) -> str:
+    """Text as a cell of a table shows it: backticks stay, other marks are escaped."""
+    parts = text.split("`")
+    for place in range(0, len(parts), 2):
+        parts[place] = "".join(f"\\{char}" if char in "\\*_[]<>#|{}" else char for char in parts[place])
+    return "`".join(parts)

@@ -1,0 +1,216 @@
+"""Draws defects from the traffic of one clean run, and legal oddities in the same way.
+
+Layer 2, pure. Every member, event, status, request field and route that passed is a place for each operator that
+changes it. Must not know which checks exist.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from harness.contract.tables.lifecycle import STATUSES
+from harness.defects import edits
+from harness.defects.oddities import ODDITIES
+from harness.defects.scenes import ELSEWHERE, MODES, MOMENTS, Scene, explain_cell
+from harness.defects.survivors import Excuse, find_excuse, load_floors
+from harness.defects.wire_defect import (
+    BODY,
+    EVENT,
+    EVERY,
+    ODDITY,
+    REQUEST,
+    ROUTE,
+    STATUS,
+    STREAM,
+    WHENS,
+    WireDefect,
+)
+from harness.defects.wrapped_service import CleanExchange, DefectRun, subject_of
+from harness.wire.json_value import object_or_none
+
+_HTTP = (200, 201, 204, 302, 400, 401, 403, 404, 409, 429, 500, 503)
+_MOST_VALUES = 2
+_IN_BODIES = ("dropped", "emptied", "retyped", "stale", "of a neighbor")
+_IN_STREAMS = ("lost", "doubled", "swapped", "merged", "late", "renamed")
+_IN_REQUESTS = ("ignored", "refused", "cut")
+_IN_ROUTES = ("of a moment ago", "of another id", "of another key")
+
+
+@dataclass(frozen=True, slots=True)
+class DefectModel:
+    """What the engine asks for: how traffic is seen, which defects it allows, and what excuses a survivor."""
+
+    def new_run(self, defect: WireDefect | None, key_header: str, keys: tuple[str, str]) -> DefectRun:
+        """Return one run of checks against a defect, or a clean run."""
+        return DefectRun(defect, key_header, keys)
+
+    modes: tuple[str, ...] = MODES
+    moments: tuple[str, ...] = MOMENTS
+
+    def explain_cell(self, mode: str, moment: str, calls: frozenset[tuple[str, bool]]) -> str:
+        """Return why a rule that is judged on these calls is not judged in a cell: one word, or `open`."""
+        return explain_cell(mode, moment, calls)
+
+    @property
+    def floors(self) -> Mapping[str, float]:
+        """The least shares in percent, by name: `found` and `red`."""
+        return load_floors()
+
+    def generate(self, traffic: Iterable[CleanExchange]) -> list[WireDefect]:
+        """Return every defect that the traffic allows, in a stable order, each once for each time to act."""
+        listed = list(traffic)
+        of_scene: dict[Scene, list[CleanExchange]] = defaultdict(list)
+        for seen in listed:
+            of_scene[seen.scene].append(seen)
+        once = [
+            defect for defect in dict.fromkeys(_generate(listed)) if _acts(defect, of_scene[defect.scene], listed)
+        ]
+        return [replace(defect, when=when, seed=number) for number, defect in enumerate(once) for when in WHENS]
+
+    def generate_oddities(self) -> list[WireDefect]:
+        """Return every oddity, for all exchanges and for each mode."""
+        return [
+            WireDefect(ODDITY, name, Scene("", mode, ""), when=when, seed=number)
+            for number, name in enumerate(ODDITIES)
+            for mode in ("", *MODES, ELSEWHERE)
+            for when in (WHENS if ODDITIES[name].at_any_time else (EVERY,))
+        ]
+
+    def touches(self, defect: WireDefect, scene: Scene) -> bool:
+        """Whether a defect could act on an exchange of this scene."""
+        return defect.scene.mode in ("", scene.mode) if defect.part == ODDITY else defect.scene == scene
+
+    def draw(self, defects: Sequence[WireDefect], number: int, seed: int) -> list[WireDefect]:
+        """Return a sample that takes from each mode and each operator alike, in the order of `defects`."""
+        return draw(defects, number, seed)
+
+    def find_excuse(self, defect: WireDefect) -> Excuse | None:
+        """Return the entry that says why a defect is legal, or cannot be seen."""
+        return find_excuse(defect)
+
+
+MODEL = DefectModel()
+
+
+def draw(defects: Sequence[WireDefect], number: int, seed: int) -> list[WireDefect]:
+    """Return a sample that takes from each mode and each operator alike, in the order of `defects`."""
+    drawing = random.Random(seed)
+    groups: dict[tuple[str, str, str], list[WireDefect]] = defaultdict(list)
+    for defect in defects:
+        groups[defect.scene.mode, defect.part, defect.operator].append(defect)
+    for group in groups.values():
+        drawing.shuffle(group)
+    chosen: set[WireDefect] = set()
+    waiting = list(groups.values())
+    while waiting and len(chosen) < number:
+        for group in waiting:
+            if len(chosen) < number:
+                chosen.add(group.pop())
+        waiting = [group for group in waiting if group]
+    return [defect for defect in defects if defect in chosen]
+
+
+def _generate(traffic: list[CleanExchange]) -> Iterator[WireDefect]:
+    known = _collect_values(traffic)
+    for seen in traffic:
+        if not seen.scene.call:
+            continue
+        yield from _generate_statuses(seen)
+        yield from _generate_requests(seen)
+        if seen.frames is not None:
+            yield from _generate_stream(seen.scene, seen.frames, known)
+        elif isinstance(seen.value, dict):
+            for path, value in edits.list_paths(seen.value):
+                yield from _change_member(BODY, seen.scene, path, value, known)
+
+
+def _acts(defect: WireDefect, traffic: list[CleanExchange], whole: list[CleanExchange]) -> bool:
+    """Whether a defect that needs an earlier exchange finds one: a run is the clean one until the defect acts."""
+    if defect.operator in ("stale", "of a neighbor"):
+        run = DefectRun(defect, "", ("", ""))
+        kind, _, path = defect.field.rpartition(": ")
+        for seen in traffic:
+            for value in _values_of(seen, kind):
+                if run.edit_value(tuple(path.split(".")), value, subject_of(seen, value)) is not None:
+                    return True
+        return False
+    if defect.operator == "of a moment ago":
+        known: dict[tuple[str, str], Any] = {}
+        for seen in whole:
+            key = (seen.request.method, seen.request.target)
+            if seen.scene == defect.scene and key in known and known[key] != seen.value:
+                return True
+            known[key] = seen.value
+        return False
+    if defect.part == STREAM and defect.operator in ("swapped", "late"):
+        return defect.field != "[DONE]"
+    return True
+
+
+def _values_of(seen: CleanExchange, kind: str) -> Iterator[Any]:
+    if seen.frames is None:
+        yield seen.value
+    else:
+        yield from (payload for payload in map(edits.payload_of, seen.frames) if edits.type_of(payload) == kind)
+
+
+def _change_member(
+    part: str, scene: Scene, path: edits.Path, value: Any, known: Mapping[str, list[Any]], kind: str = ""
+) -> Iterator[WireDefect]:
+    name = f"{kind}: {edits.format_path(path)}" if kind else edits.format_path(path)
+    for operator in _IN_BODIES:
+        yield WireDefect(part, operator, scene, name)
+    others = [other for other in known.get(path[-1], ()) if other != value and type(other) is type(value)]
+    if path[-1] == "status" and value in STATUSES:
+        others = sorted(STATUSES - {value})
+    elif isinstance(value, bool):
+        others = [not value]
+    elif isinstance(value, int):
+        others = [value + 1]
+    most = len(others) if path[-1] == "status" else _MOST_VALUES
+    for other in others[:most]:
+        yield WireDefect(part, "replaced", scene, name, json.dumps(other))
+
+
+def _generate_stream(scene: Scene, frames: list[bytes], known: Mapping[str, list[Any]]) -> Iterator[WireDefect]:
+    for block in frames:
+        payload = edits.payload_of(block)
+        kind = edits.type_of(payload) if payload is not None else "[DONE]"
+        for operator in _IN_STREAMS:
+            yield WireDefect(STREAM, operator, scene, kind)
+        for path, value in edits.list_paths(payload):
+            yield from _change_member(EVENT, scene, path, value, known, kind)
+
+
+def _generate_statuses(seen: CleanExchange) -> Iterator[WireDefect]:
+    for other in _HTTP:
+        if other != seen.status:
+            yield WireDefect(STATUS, "replaced", seen.scene, str(seen.status), str(other))
+
+
+def _generate_requests(seen: CleanExchange) -> Iterator[WireDefect]:
+    names = [f"?{name}" for name, _ in seen.request.query]
+    names += [edits.format_path(path) for path, _ in edits.list_paths(object_or_none(seen.request.body))]
+    for name in names:
+        for operator in _IN_REQUESTS:
+            yield WireDefect(REQUEST, operator, seen.scene, name)
+    for operator in _IN_ROUTES:
+        if seen.frames is None or operator != "of a moment ago":
+            yield WireDefect(ROUTE, operator, seen.scene)
+
+
+def _collect_values(traffic: list[CleanExchange]) -> dict[str, list[Any]]:
+    """The scalars that each member had anywhere, by its name."""
+    known: dict[str, dict[str, Any]] = defaultdict(dict)
+    for seen in traffic:
+        values = [seen.value] if seen.frames is None else map(edits.payload_of, seen.frames)
+        for value in values:
+            for path, member in edits.list_paths(value):
+                if isinstance(member, str | int | float) and len(known[path[-1]]) <= _MOST_VALUES:
+                    known[path[-1]][json.dumps(member)] = member
+    return {name: list(found.values()) for name, found in known.items()}

@@ -1,0 +1,140 @@
+"""Where an exchange belongs: the call, the mode of its interaction, and the moment in its life.
+
+Layer 2. A `SceneTracker` knows only what passes on the wire. Must not know what is right or wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from harness.contract.runs import named_interaction, status_of
+from harness.contract.tables.lifecycle import RUNNING
+from harness.contract.tables.operations import operation_of
+from harness.wire import Request
+from harness.wire.json_value import object_or_none
+
+PLAIN, STREAMED, BACKGROUND, BACKGROUND_STREAMED, RESUMED, CHAINED = MODES = (
+    "plain", "streamed", "background", "background streamed", "resumed", "chained",
+)  # fmt: skip
+"""The ways in which a client gets an interaction."""
+
+ELSEWHERE = "other resource"
+"""The mode of an exchange that is not about an interaction."""
+
+AT_ONCE, RUNS, ENDED, DELETED, SECOND_KEY, TOGETHER = MOMENTS = (
+    "at once", "while running", "after the end", "after delete", "second key", "two at a time",
+)  # fmt: skip
+"""The moments at which a client looks."""
+
+
+class Scene(NamedTuple):
+    """The place of one exchange; `call` is empty if the request is for no operation of the API."""
+
+    call: str
+    mode: str
+    moment: str
+
+
+class SceneTracker:
+    """Follows the traffic of one run of checks; `open_bodies` counts the responses that are still being read."""
+
+    def __init__(self, key_header: str, other_key: str) -> None:
+        self._key_header = key_header
+        self._other_key = other_key
+        self._modes: dict[str, str] = {}
+        self._settled: set[str] = set()
+        self._deleted: set[str] = set()
+        self.open_bodies = 0
+
+    def find_scene(self, request: Request) -> Scene:
+        """Return the scene of a request, before it is answered."""
+        operation = operation_of(request)
+        call = operation.call if operation is not None else ""
+        if not call.partition(" ")[2].startswith("interactions"):
+            return Scene(call, ELSEWHERE, self._find_moment(request, AT_ONCE))
+        if call == "POST interactions":
+            return Scene(call, mode_of(object_or_none(request.body) or {}), self._find_moment(request, AT_ONCE))
+        name = named_interaction(request)
+        mode = RESUMED if request.parameter("stream") == "true" else self._modes.get(name, PLAIN)
+        if name in self._deleted:
+            return Scene(call, mode, DELETED)
+        runs = name in self._modes and name not in self._settled
+        return Scene(call, mode, self._find_moment(request, RUNS if runs else ENDED))
+
+    def _find_moment(self, request: Request, otherwise: str) -> str:
+        if request.headers.get(self._key_header) == self._other_key:
+            return SECOND_KEY
+        return TOGETHER if self.open_bodies else otherwise
+
+    def note_body(self, scene: Scene, request: Request, status: int, value: Any) -> Scene:
+        """Learn from a JSON response, and return the scene that it shows: a look at a run may find it settled."""
+        if not isinstance(value, Mapping) or scene.mode == ELSEWHERE or not 200 <= status < 300:
+            return scene
+        if scene.call.startswith("DELETE"):
+            self._deleted.add(named_interaction(request))
+        self.note_value(scene, value)
+        said = status_of(value)
+        if said is not None and scene.call.startswith("GET") and scene.moment in (RUNS, ENDED):
+            return scene._replace(moment=RUNS if said[1] in RUNNING else ENDED)
+        return scene
+
+    def note_value(self, scene: Scene, value: Mapping[str, Any]) -> None:
+        """Learn from an interaction or an event: its id, and whether it is settled."""
+        said = status_of(value)
+        if said is None or not said[0]:
+            return
+        name, status = said
+        if scene.call == "POST interactions":
+            self._modes.setdefault(name, scene.mode)
+        if status not in RUNNING:
+            self._settled.add(name)
+
+
+def mode_of(create: Mapping[str, Any]) -> str:
+    """Return the mode that the body of a create asks for."""
+    streams, background = create.get("stream") is True, create.get("background") is True
+    if create.get("previous_interaction_id"):
+        return CHAINED
+    if background:
+        return BACKGROUND_STREAMED if streams else BACKGROUND
+    return STREAMED if streams else PLAIN
+
+
+_CREATE = "POST interactions"
+
+
+def explain_cell(mode: str, moment: str, calls: frozenset[tuple[str, bool]]) -> str:
+    """Return in one word why a rule cannot be judged in a cell, or `open` if it could be.
+
+    `calls` are those that the rule is judged on elsewhere, each with whether its response is a stream.
+    """
+    own = {(call, streams) for call, streams in calls if call.partition(" ")[2].startswith("interactions")}
+    if not own:
+        return "unseen" if not calls else "resource"
+    if (mode, moment) in _IMPOSSIBLE:
+        return _IMPOSSIBLE[mode, moment]
+    creates = {streams for call, streams in own if call == _CREATE}
+    looks = {(call, streams) for call, streams in own if call != _CREATE}
+    if moment == AT_ONCE:
+        return _explain_create(mode, creates)
+    if mode == RESUMED:
+        return "open" if ("GET interactions/{id}", True) in looks else "call"
+    if moment in (RUNS, ENDED, DELETED):
+        return "open" if any(not streams for _, streams in looks) else "call"
+    fits = any(not streams for _, streams in looks) or _explain_create(mode, creates) == "open"
+    return "open" if fits else "call"
+
+
+def _explain_create(mode: str, creates: set[bool]) -> str:
+    if not creates:
+        return "call"
+    streams = mode in (STREAMED, BACKGROUND_STREAMED, CHAINED)
+    return "open" if streams or False in creates else "form"  # what holds of a body may hold of a stream, too
+
+
+_IMPOSSIBLE = {
+    (PLAIN, RUNS): "blocking",  # its id is known only when it has ended
+    (RESUMED, AT_ONCE): "create",  # only a create is answered at once
+}
+"""Cells that no exchange can be in, and why."""

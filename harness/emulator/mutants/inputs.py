@@ -1,0 +1,55 @@
+"""Mutants: media in the input of a create, and levels of thinking."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from harness.emulator.mutants.changes import Json, assign, crash, refuse, when, without
+from harness.emulator.mutants.hooks import admit, create
+from harness.emulator.mutants.rows import row
+from harness.emulator.values.create_request import CreateRequest
+from harness.kit.mutant import table
+
+
+def _with_contents(order: CreateRequest, change: Callable[[list[Json]], list[Json]]) -> list[Json]:
+    """Return the input of a create with the contents of the user's steps changed."""
+    return [
+        {**step, "content": change(step["content"])} if isinstance(step.get("content"), list) else step
+        for step in order.given
+    ]
+
+
+def _kinds_of(order: CreateRequest) -> set[object]:
+    return {part.get("type") for step in order.given for part in step.get("content", ()) if isinstance(part, dict)}
+
+
+def _drop_level(body: Json) -> None:
+    if isinstance(body.get("generation_config"), dict):
+        body["generation_config"] = without(body["generation_config"], "thinking_level")
+
+
+MUTANTS = table(
+    "inputs",
+    row("input-image-dropped", "An image in the input is dropped.",
+        create(assign(given=lambda order, _: _with_contents(
+            order, lambda parts: [part for part in parts if part.get("type") != "image"])))),
+    row("input-audio-crashes", "A create with audio in its input returns 500.",
+        create(when(lambda order, _: "audio" in _kinds_of(order), crash))),
+    row("input-video-as-document", "A video in the input is stored as a document.",
+        create(assign(given=lambda order, _: _with_contents(
+            order, lambda parts: [{**part, "type": "document"} if part.get("type") == "video" else part
+                                  for part in parts])))),
+    row("input-document-emptied", "A document in the input is stored without its bytes.",
+        create(assign(given=lambda order, _: _with_contents(
+            order, lambda parts: [{**part, "data": ""} if part.get("type") == "document" else part
+                                  for part in parts])))),
+    row("input-kinds-sorted", "The contents of an input are stored by kind, not as they were sent.",
+        create(assign(given=lambda order, _: _with_contents(
+            order, lambda parts: sorted(parts, key=lambda part: str(part.get("type"))))))),
+    row("levels-refused", "No thinking level is accepted.",
+        admit("between_fields", when(
+            lambda body: "thinking_level" in (body.get("generation_config") or {}),
+            refuse("'thinking_level' is not supported.")))),
+    row("levels-ignored", "A thinking level that a model lacks is accepted.",
+        admit("shape", _drop_level)),
+)  # fmt: skip

@@ -1,0 +1,401 @@
+"""The mutation score: `check` against a service behind a proxy that has one generated defect, run by run.
+
+Layer 4. A clean run gives the traffic that defects are generated from, and the verdicts without a defect. Each
+defect gets a run of its own, with all probes. That run plays the exercises whose exchanges the defect touches, and
+stops at the first failure: the other exercises get the bytes of the clean run. Must not know which API it is:
+`Api.load_defects` does.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import signal
+import time
+from collections import Counter
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from harness.child_processes import worker_pool
+from harness.engine.decide import Policy, decide, exit_of
+from harness.engine.events import (
+    CheckFinished,
+    ExerciseStarted,
+    PhaseFinished,
+    Planned,
+    RunEvent,
+    RunFinished,
+    RunStarted,
+    TargetInfo,
+)
+from harness.engine.kill_matrix import GENERATED, ODD, SCORED, load_checks
+from harness.engine.results import DefectRow, Result
+from harness.engine.run import RunOptions, check_target
+from harness.engine.sharding.shards import Shard
+from harness.engine.targets import TargetOptions, embed_emulator
+from harness.kit.api import OTHER_KEY, PRIMARY_KEY, Api, EmbeddedService
+from harness.outcome import (
+    Exit,
+    Finding,
+    HarnessFault,
+    Level,
+    Observation,
+    Outcome,
+    TargetFault,
+    UsageFault,
+    Verdict,
+)
+
+DEFECTS = "defects"
+"""The phase of a run; its notes are the defects that no client could see."""
+
+HANDSHAKE = "handshake"
+"""The killer of a defect with which no check could begin."""
+
+
+_LEAST = 100
+"""Defects that a score needs to be compared with its floors: of fewer, chance decides."""
+
+
+class DefectOutcome(StrEnum):
+    """What came of one defect."""
+
+    FAILED = "failed"
+    """The run ended with an exit code other than 0."""
+
+    WARNED = "warned"
+    """Only warnings show it."""
+
+    SURVIVED = "survived"
+    """Nothing shows it."""
+
+    NOT_SHOWN = "not shown"
+    """No byte that the client got was another one: it does not count."""
+
+    ERROR = "harness error"
+
+
+@dataclass(frozen=True, slots=True)
+class PlayedDefect:
+    """One defect and what `check` made of it; `killers` are the checks that failed, or else those that warned."""
+
+    defect: Any
+    outcome: DefectOutcome
+    killers: tuple[str, ...] = ()
+    errors: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+
+class DefectBench:
+    """The clean run, and what plays defects beside it."""
+
+    def __init__(self, api: Api, revision: str) -> None:
+        if api.load_defects is None:
+            raise UsageFault(f"no defects can be generated for {api.title}: its Api value has no `load_defects`")
+        self.model = api.load_defects()
+        self._api = api
+        self._revision = revision
+        self._contract = api.load_contract(revision)
+        self.checks = load_checks(api, revision)
+        self._costs = {check.exercise.name: check.exercise.requests for check in self.checks}
+        run = self.model.new_run(None, api.key_header, (PRIMARY_KEY, OTHER_KEY))
+        run.seen = []
+        marks: list[tuple[str, int]] = []
+        self.clean: dict[str, Verdict] = {}
+        for event in self._check(run, ()):  # all of it
+            if isinstance(event, ExerciseStarted):
+                marks.append((event.name, len(run.seen)))
+            elif isinstance(event, RunFinished):
+                self.clean = {result.id: result.verdict for result in event.results}
+                if event.exit is not Exit.OK:
+                    raise HarnessFault("the clean run failed, so the defects prove nothing: run `check emulator`")
+        self.seen = run.seen
+        ends = [start for _, start in marks[1:]] + [len(run.seen)]
+        self._exercises: dict[Any, dict[str, None]] = {}
+        for (name, start), end in zip(marks, ends, strict=True):
+            for seen in run.seen[start:end]:
+                self._exercises.setdefault(seen.scene, {})[name] = None
+        self._logs: dict[tuple[str, ...], Any] = {}
+
+    def play(self, defect: Any) -> PlayedDefect:
+        """Run `check` against one defect."""
+        begun = time.perf_counter()
+        order = self._order(defect)
+        run = self.model.new_run(defect, self._api.key_header, (PRIMARY_KEY, OTHER_KEY))
+        finished: RunFinished | None = None
+        fault = ""
+        try:
+            finished = self._finish(self._check(run, order), set(order))
+        except TargetFault:
+            pass
+        except HarnessFault as raised:
+            fault = str(raised)
+        outcome, killers, errors = self._judge(run, order, finished, fault)
+        return PlayedDefect(defect, outcome, killers, errors, time.perf_counter() - begun)
+
+    def _finish(self, events: Generator[RunEvent, None, None], touched: Set[str]) -> RunFinished | None:
+        """Play the exercises that the defect touches; the others get the bytes of the clean run."""
+        finished = None
+        for event in events:
+            if isinstance(event, RunFinished):
+                finished = event
+            elif isinstance(event, ExerciseStarted) and event.name not in touched:
+                for last in _interrupt(events):
+                    finished = last if isinstance(last, RunFinished) else finished
+        return finished
+
+    def _judge(
+        self, run: Any, order: tuple[str, ...], finished: RunFinished | None, fault: str
+    ) -> tuple[DefectOutcome, tuple[str, ...], tuple[str, ...]]:
+        """What came of a defect, the checks that killed it, and harness errors."""
+        if fault:
+            return DefectOutcome.ERROR, (), (fault,)
+        if not run.shown and not (run.hit and run.differs_from(self._log(order))):
+            return DefectOutcome.NOT_SHOWN, (), ()
+        if finished is None:
+            return DefectOutcome.FAILED, (HANDSHAKE,), ()
+        other = [result for result in finished.results if self.clean.get(result.id) != result.verdict]
+        if errors := [result for result in other if result.verdict is Verdict.ERROR]:
+            return DefectOutcome.ERROR, (), tuple(f"{one.id}: {one.observation.reason}" for one in errors)
+        if failed := tuple(result.id for result in other if result.verdict is Verdict.FAIL):
+            return DefectOutcome.FAILED, failed, ()
+        if unjudged := tuple(result.id for result in finished.unjudged if result.verdict is not Verdict.NOT_RUN):
+            return DefectOutcome.FAILED, unjudged, ()
+        if finished.holes and finished.exit is not Exit.OK:
+            return DefectOutcome.FAILED, finished.holes, ()
+        warned = tuple(result.id for result in other if result.verdict is Verdict.WARN)
+        return DefectOutcome.WARNED if warned else DefectOutcome.SURVIVED, warned, ()
+
+    def _order(self, defect: Any) -> tuple[str, ...]:
+        """The exercises that the defect touches, those with few requests first."""
+        names: dict[str, None] = {}
+        for scene, exercises in self._exercises.items():
+            if self.model.touches(defect, scene):
+                names.update(exercises)
+        return tuple(sorted(names, key=lambda name: self._costs[name]))
+
+    def _log(self, order: tuple[str, ...]) -> Any:
+        """What the client got in a clean run that took the exercises in this order."""
+        if order not in self._logs:
+            run = self.model.new_run(None, self._api.key_header, (PRIMARY_KEY, OTHER_KEY))
+            self._finish(self._check(run, order), set(order))
+            self._logs[order] = run
+        return self._logs[order]
+
+    def _check(self, run: Any, order: tuple[str, ...]) -> Generator[RunEvent, None, None]:
+        def build() -> EmbeddedService:
+            wrapped: EmbeddedService = run.wrap(self._api.new_service(self._contract, ""))
+            return wrapped
+
+        def choose(names: Sequence[str]) -> str:
+            left = set(names)
+            return next((name for name in order if name in left), names[0])
+
+        target = embed_emulator(self._api, TargetOptions(revision=self._revision), build)
+        options = RunOptions(fail_fast=True, choose=choose if order else None)
+        yield from check_target(target, self.checks, options)
+
+
+def _interrupt(events: Generator[RunEvent, None, None]) -> Iterator[RunEvent]:
+    """End a run now; it still accounts for every check."""
+    with suppress(StopIteration):
+        yield events.throw(KeyboardInterrupt)
+    yield from events
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """The outcomes of some defects that showed themselves; `excused` survived for a listed reason.
+
+    `should` are those that only break rules of level SHOULD.
+    """
+
+    failed: int = 0
+    warned: int = 0
+    should: int = 0
+    excused: int = 0
+    survived: int = 0
+
+    @property
+    def shown(self) -> int:
+        """All of them."""
+        return self.failed + self.warned + self.excused + self.survived
+
+    @property
+    def found(self) -> float:
+        """The share that a check reports, in percent, of those without an excuse."""
+        return _percent(self.failed + self.warned, self.shown - self.excused)
+
+    @property
+    def red(self) -> float:
+        """The share that ends a run with another exit code than 0, of those that break a MUST."""
+        return _percent(self.failed, self.shown - self.excused - self.should)
+
+
+def _percent(part: int, whole: int) -> float:
+    return 100 * part / whole if whole else 100.0
+
+
+def sum_up(rows: Iterable[DefectRow]) -> Score:
+    """Return the score of some defects."""
+    counts = Counter(
+        "excused" if row.outcome == DefectOutcome.SURVIVED and row.excuse else str(row.outcome) for row in rows
+    )
+    should = sum(row.outcome == DefectOutcome.WARNED and row.level != Level.MUST for row in rows)
+    return Score(counts["failed"], counts["warned"], should, counts["excused"], counts["survived"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreOptions:
+    """How many defects to draw (0: all) by which seed, which `globs` their names must match, and how to play them.
+
+    A sample of as many oddities as a tenth of the defects is played with them.
+    """
+
+    number: int = 300
+    seed: int = 1
+    globs: tuple[str, ...] = ()
+    jobs: int = 1
+    revision: str = ""
+    shard: Shard | None = None
+
+
+def score_defects(api: Api, options: ScoreOptions) -> Generator[RunEvent, None, None]:
+    """Generate defects, play a sample or all, and judge whether the score reaches its floor."""
+    begun = time.perf_counter()
+    yield RunStarted(TargetInfo(name="the emulator behind a proxy"))
+    bench = DefectBench(api, options.revision)
+    chosen, whole = _choose(bench, options)
+    yield Planned(len(chosen), 0, str(options.shard or ""))
+    rules = {rule.id: rule.level for rule in (check.rule for check in bench.checks)}
+    results: list[Result] = []
+    unseen: list[str] = []
+    interrupted = False
+    try:
+        with closing(_play_all(api, bench, chosen, options)) as played:
+            for one in played:
+                if one.outcome is DefectOutcome.NOT_SHOWN:
+                    unseen.append(one.defect.id)
+                    continue
+                result = _judge_defect(bench.model, one, rules)
+                results.append(result)
+                yield CheckFinished(result)
+    except KeyboardInterrupt:
+        interrupted = True
+    order = {defect.id: number for number, defect in enumerate(chosen)}
+    results.sort(key=lambda result: order[_row_of(result).mutant])
+    rows = [row for row in map(_row_of, results) if row.place["part"] != "oddity"]
+    score = sum_up(rows)
+    if not options.globs and options.shard is None and not interrupted and score.shown >= _LEAST:
+        results.append(_judge_score(score, bench.model.floors))
+    counts = {"generated": whole, "checks": len(bench.checks), "seed": options.seed}
+    yield PhaseFinished(name=DEFECTS, counts=counts, notes=tuple(sorted(unseen)))
+    code = Exit.INTERRUPTED if interrupted else exit_of(results)
+    if code is Exit.OK and unseen and not rows:
+        code = Exit.NOTHING_RAN  # legal oddities alone prove nothing about defects
+    yield RunFinished(tuple(results), time.perf_counter() - begun, code)
+
+
+def _choose(bench: DefectBench, options: ScoreOptions) -> tuple[list[Any], int]:
+    """The defects and oddities of this run, and how many could be generated."""
+    defects, odd = bench.model.generate(bench.seen), bench.model.generate_oddities()
+    if options.globs:
+        defects, odd = (
+            [one for one in some if any(fnmatch.fnmatchcase(one.id, glob) for glob in options.globs)]
+            for some in (defects, odd)
+        )
+        if not defects and not odd:
+            raise UsageFault(
+                f"no generated defect matches {', '.join(options.globs)}: `harness mutants --generated --list` "
+                "shows a sample of their names"
+            )
+    whole = len(defects) + len(odd)
+    if options.number:
+        defects = bench.model.draw(defects, options.number, options.seed)
+        odd = bench.model.draw(odd, max(1, options.number // 10), options.seed)
+    chosen = [*defects, *odd]
+    if options.shard is not None:
+        chosen = chosen[options.shard.number - 1 :: options.shard.of]
+    return chosen, whole
+
+
+def list_defects(api: Api, options: ScoreOptions) -> list[str]:
+    """Return the names of the defects that a run with these options plays."""
+    return [defect.id for defect in _choose(DefectBench(api, options.revision), options)[0]]
+
+
+def _row_of(result: Result) -> DefectRow:
+    row = result.evidence[0]
+    assert isinstance(row, DefectRow)
+    return row
+
+
+def _judge_defect(model: Any, played: PlayedDefect, rules: Mapping[str, Level]) -> Result:
+    """The result of one defect or oddity."""
+    defect, outcome = played.defect, played.outcome
+    place = defect.to_record()
+    is_odd = place["part"] == "oddity"
+    rule = ODD if is_odd else GENERATED
+    found = None if is_odd else model.find_excuse(defect)
+    levels = [rules.get(killer, Level.MUST) for killer in played.killers]
+    level = Level.MUST if Level.MUST in levels else Level.SHOULD
+    excuse = found.name if found is not None else ""
+    row = DefectRow(defect.id, played.killers, played.errors, place, str(outcome), excuse, level if levels else "")
+    said: list[Finding] = []
+    if is_odd and outcome is DefectOutcome.FAILED:
+        said = [Finding(rule.id, f"it fails {', '.join(played.killers)}", "no finding", str(outcome))]
+    elif not is_odd and outcome is DefectOutcome.SURVIVED and not excuse:
+        said = [Finding(rule.id, "no check reports it", "a finding", "none")]
+    observation = Observation.of(said)
+    if outcome is DefectOutcome.ERROR:
+        observation = Observation(Outcome.ERROR, reason="\n".join(played.errors))
+    return decide(
+        rule,
+        observation,
+        Policy(),
+        result_id=f"{rule.id}[{defect.id}]",
+        title=defect.id,
+        show=lambda _: (row,),
+        seconds=played.seconds,
+    )
+
+
+def _judge_score(score: Score, floors: Mapping[str, float]) -> Result:
+    reached = {"found": score.found, "red": score.red}
+    said = [
+        Finding(SCORED.id, f"the share {name} is below its floor", f"{floor:.1f} %", f"{reached[name]:.1f} %")
+        for name, floor in floors.items()
+        if reached[name] < floor
+    ]
+    return decide(SCORED, Observation.of(said), Policy(), title="the mutation score reaches its floor")
+
+
+def _play_all(
+    api: Api, bench: DefectBench, chosen: Sequence[Any], options: ScoreOptions
+) -> Generator[PlayedDefect, None, None]:
+    """Play defects over processes; whatever ends it early ends the processes at once."""
+    from concurrent.futures import as_completed
+
+    if min(options.jobs, len(chosen)) <= 1:
+        yield from map(bench.play, chosen)
+        return
+    with worker_pool(min(options.jobs, len(chosen)), _begin_worker, (api, options.revision)) as pool:
+        for future in as_completed([pool.submit(_play_in_worker, defect) for defect in chosen]):
+            yield future.result()
+
+
+_bench: DefectBench | None = None
+"""The bench of this process, if it is a worker."""
+
+
+def _begin_worker(api: Api, revision: str) -> None:
+    global _bench
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the first one ends the others
+    _bench = DefectBench(api, revision)
+
+
+def _play_in_worker(defect: Any) -> PlayedDefect:
+    assert _bench is not None
+    return _bench.play(defect)

@@ -1,0 +1,106 @@
+"""Notes calls that block an event loop: a sleep, a wait or a request of a synchronous client in a coroutine.
+
+Layer 7. While such a call runs, no other task of the loop does, and no timeout fires. A call of the test function
+itself is not noted: it prepares or checks something. Neither is a call in a fixture. A warning can be an error, so
+it needs more than a note: it spares other functions of a test's file and, except for sleeps, calls that kept no
+task waiting.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+import sys
+import sysconfig
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from harness.errors import BlockingCallWarning
+
+_LIBRARIES = tuple({*(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib"))})
+_OURS = str(Path(__file__).parents[1])
+_LOOPS = ("asyncio.events", "asyncio.runners", "asyncio.base_events", "trio._core._run")
+_COROUTINE = inspect.CO_COROUTINE | inspect.CO_ITERABLE_COROUTINE | inspect.CO_ASYNC_GENERATOR
+
+_listeners: list[dict[str, None]] = []
+"""Who collects notes, the latest last; without one, a note is a warning."""
+
+
+@contextmanager
+def collected_calls() -> Iterator[dict[str, None]]:
+    """Collect what blocks a loop while the block runs, in sentences, instead of warning of it."""
+    found: dict[str, None] = {}
+    _listeners.append(found)
+    try:
+        yield found
+    finally:
+        _listeners.remove(found)
+
+
+def note_blocking(what: str, instead: str, *, always: bool = False) -> None:
+    """Note a call that blocks the event loop it is made in; `instead` is what to write in its place.
+
+    A warning is issued only if another task was ready to go on, or `always`.
+    """
+    if not _is_loop_running() or (frame := _find_user_frame()) is None:
+        return
+    code = frame.f_code
+    place = f"{Path(code.co_filename).name}:{frame.f_lineno}, in `{code.co_name}`"
+    message = (
+        f"{what} blocks the event loop ({place}): no other task runs meanwhile, and no timeout fires. {instead}"
+    )
+    if _listeners:
+        _listeners[-1][message] = None
+    elif not _is_test_file(code.co_filename) and (always or _is_task_ready()):
+        warnings.warn_explicit(message, BlockingCallWarning, code.co_filename, frame.f_lineno)
+
+
+def _is_loop_running() -> bool:
+    if asyncio._get_running_loop() is not None:
+        return True
+    trio = sys.modules.get("trio")
+    return trio is not None and bool(trio.lowlevel.in_trio_run())
+
+
+def _is_task_ready() -> bool:
+    """Whether another task of the running loop could go on now."""
+    if asyncio._get_running_loop() is None:
+        return bool(sys.modules["trio"].lowlevel.current_statistics().tasks_runnable)
+    waiting = [getattr(task, "_fut_waiter", None) for task in asyncio.all_tasks() - {asyncio.current_task()}]
+    return any(future is None or future.done() for future in waiting)
+
+
+def _is_test_file(filename: str) -> bool:
+    """Whether a file is that of the test that runs, or a conftest.py."""
+    test = os.environ.get("PYTEST_CURRENT_TEST", "").partition("::")[0]
+    return Path(filename).name in (Path(test).name, "conftest.py")
+
+
+def is_user_file(filename: str) -> bool:
+    """Whether a file belongs to the application or its tests, not to a library or to us."""
+    return not filename.startswith((*_LIBRARIES, _OURS, "<"))
+
+
+def _find_user_frame() -> FrameType | None:
+    """The innermost frame of the application that the loop has called; None for none, or for the test function.
+
+    A loop can run in this thread without having called anything: Playwright's sync API keeps it in a greenlet.
+    """
+    test, _, phase = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" ")
+    if phase not in ("", "(call)"):
+        return None
+    found: FrameType | None = None
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None and frame.f_globals.get("__name__") not in _LOOPS:
+        if found is None and is_user_file(frame.f_code.co_filename):
+            found = frame
+        if found is not None and frame.f_code.co_flags & _COROUTINE:
+            break
+        frame = frame.f_back
+    if frame is None or found is None or found.f_code.co_name == test.rpartition("::")[2].partition("[")[0]:
+        return None
+    return found

@@ -1,0 +1,306 @@
+"""The cases of a torture that runs in another language: enumerated, served and judged here, one path for each.
+
+Layer 7. The cases, the judge and its words are those of `harness torture` and of the dropped streams in pytest;
+here is only the conversation with whoever runs the reader.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from harness.benches.client.case_sets import cases_of_set
+from harness.benches.client.case_workers import limit_requests
+from harness.benches.client.cases import Case, StreamSource, cases_of
+from harness.benches.client.judgement.attempt import ClientAttempt
+from harness.benches.client.judgement.case_results import judge_case
+from harness.benches.client.process.client_commands import ClientResult
+from harness.checks.clients.result_forms import events_of, status_of, text_in
+from harness.contract import STATUSES
+from harness.faults import kinds as fault_kinds
+from harness.kit.api import Api
+from harness.outcome import UsageFault
+from harness.outcome.suggest import did_you_mean
+from harness.outcome.words import format_count
+from harness.plugin.interactions.dropped_stream import OUTAGES
+from harness.wire import LogicalClock, Request, Response
+
+_PREFIX = re.compile(r"/case(\d+)(?=/|$)")
+_TICK = 0.0002
+_SPEED = 20.0
+"""How much faster than the machine's the clock of a case runs: a runner of tests ends what takes many seconds."""
+_SHOWN_LINES = 8
+_DIFFERENT = re.compile(rf"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|\d+|\b(?:{'|'.join(STATUSES)})\b")
+_THOUGHT = {"thought": "This summary of a thought is no output."}
+_NEVER_ENDS = "after-completion,stall"
+"""The plan of a case that is added to sets of streams: who reads on hangs, and who does not cancel leaks."""
+LEFT_OPEN = "client.closes/left-open"
+"""The code of a finding that only a runner beside the client can make: responses that it never closed."""
+
+
+@dataclass(slots=True)
+class _Played:
+    """A case that was begun: the attempt, how many requests came, and since when it runs."""
+
+    number: int
+    attempt: ClientAttempt
+    clock: LogicalClock
+    begun: float
+    count: int = 0
+
+    @property
+    def most(self) -> int:
+        return limit_requests(self.attempt.case)
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """A case that failed: why, in a sentence, with the code of the finding."""
+
+    number: int
+    case: Case
+    code: str
+    problem: str
+    wire: tuple[str, ...]
+
+
+class JudgedCases:
+    """The cases of one session. `plan` enumerates them, `begin` and `end` play one, `sum_up` tells the reasons."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self._cases: list[Case] = []
+        self._played: dict[int, _Played] = {}
+        self._numbers = iter(range(1, 1_000_000_000))
+        self._failures: list[_Failure] = []
+        self._judged = 0
+        self._allow: tuple[str, ...] = ()
+        self._one_by_one = False
+        self._usual: int | None = None
+
+    def plan(
+        self,
+        *,
+        cuts: str | Sequence[str] | None,
+        set_name: str | None,
+        mode: str | None,
+        kinds: Sequence[str],
+        endings: Sequence[str] | None,
+        first: int | None,
+        script: Mapping[str, Any] | None,
+        further: Mapping[str, Any] | None,
+        event_ids: str | Sequence[str],
+        resume: str,
+        allow: Sequence[str],
+        one_by_one: bool,
+    ) -> dict[str, Any]:
+        """Enumerate the cases: `cuts` of a stream, else those of a set. The first one has no fault."""
+        model = self._api.load_client_model()
+        if mode is not None and mode not in model.modes:
+            raise UsageFault(f"mode={mode!r} is no mode{did_you_mean(mode, model.modes)}")
+        chosen = model.usual_mode if mode is None else model.modes[mode]
+        if not chosen.turns and chosen.script.keys() == {
+            "text"
+        }:  # a summary of a thought must not get into the text
+            chosen = replace(chosen, script={**_THOUGHT, **chosen.script})
+        base = Case(plan="pass", mode=chosen, script=script, further=further, resume=resume)
+        ids = (event_ids,) if isinstance(event_ids, str) else tuple(event_ids)
+        if cuts is not None and set_name is not None:
+            raise UsageFault("give either cuts or a set: cuts enumerates places of a stream, a set names kinds")
+        if cuts is not None:
+            plans = OUTAGES if cuts == "outage" else cuts
+            found = cases_of(
+                self._api, base, cuts=plans, first=first or 0, endings=endings or ("rst", "end"), event_ids=ids
+            )
+        else:
+            if first is not None or endings is not None:
+                raise UsageFault("first and endings are options of cuts, and a set has its own: give cuts, too")
+            found = cases_of_set(self._api, set_name or chosen.usual_set, base, event_ids=ids, only=kinds)
+            if not kinds and any(case.kind == fault_kinds.NOISE.name for case in found):
+                found.append(replace(base, plan=_NEVER_ENDS, event_ids=ids[0], kind="never-ends"))
+        self._cases = [replace(base, plan="pass", event_ids=ids[0]), *found]
+        self._failures, self._judged, self._allow, self._usual = [], 0, tuple(allow), None
+        self._one_by_one = one_by_one
+        told = [{"case": str(case), "kind": case.kind} for case in self._cases[1:]]
+        return {"mode": chosen.name, "cases": told}
+
+    def begin(self, number: int) -> dict[str, Any]:
+        """Begin the case of a number; 0 is the one without a fault."""
+        if not 0 <= number < len(self._cases):
+            raise UsageFault(f"number={number!r} is no case: there are 0 to {len(self._cases) - 1}")
+        case = self._cases[number]
+        clock = LogicalClock(tick_seconds=_TICK, speed=_SPEED * case.speed)
+        service = self._api.load_client_model().service.new(contract=case.contract, clock=clock, seed=0)
+        attempt = ClientAttempt(StreamSource(self._api, service, case), case)
+        place = next(self._numbers)
+        self._played[place] = _Played(number, attempt, clock, time.monotonic())
+        told = {
+            "place": place,
+            "path": f"/case{place}",
+            "id": attempt.id,
+            "case": str(case),
+            "mode": case.mode.name,
+        }
+        return {**told, "plan": case.plan}
+
+    def answer(self, request: Request) -> Response | None:
+        """Answer a request of a case's client; None if it is for the session itself."""
+        found = _PREFIX.match(request.target)
+        if found is None:
+            return None
+        played = self._played.get(int(found[1]))
+        if played is None:
+            return self._refuse("This case is over.")
+        played.count += 1
+        if played.count > played.most:
+            return self._refuse(f"More than {played.most} requests for one stream.")
+        target = request.target[found.end() :] or "/"
+        response = played.attempt.service(Request(request.method, target, request.headers, request.body))
+        response.clock = played.clock
+        return response
+
+    def end(
+        self, place: int, *, result: Any, error: Mapping[str, Any] | None, stopped: str, left_open: int
+    ) -> dict[str, Any]:
+        """Judge what the client of a case that was begun ended with; `place` is what `begin` told."""
+        played = self._played.get(place)
+        if played is None:
+            raise UsageFault(f"number={place!r} is not a running case: pass the `place` that begin_case returned")
+        attempt = played.attempt
+        ended = _read_result(result, error, stopped, time.monotonic() - played.begun)
+        runaway = played.count > played.most
+        quiet = attempt.case is self._cases[0]
+        verdict = judge_case(attempt, ended, asked_for_ever=runaway, usual=None if quiet else self._usual)
+        code, problem = (verdict.finding.code, verdict.finding.message) if verdict.finding else ("", "")
+        if not problem and left_open:
+            code = LEFT_OPEN
+            problem = (
+                f"left {format_count(left_open, 'response')} open that it had stopped reading: cancel the body, "
+                "or abort the request; else the connection is never given back"
+            )
+        del self._played[place]
+        if quiet:
+            self._usual = len(attempt.received)
+        else:
+            self._judged += 1
+        allowed = any(code == one or code.startswith(f"{one}/") for one in self._allow)
+        wire = attempt.wire()[:_SHOWN_LINES]
+        if problem and not allowed and not quiet:
+            self._failures.append(_Failure(played.number, attempt.case, code, problem, tuple(wire)))
+        return {
+            "outcome": str(verdict.outcome),
+            "code": code,
+            "problem": "" if allowed else _write_problem(attempt.case, problem, wire),
+            "expected": attempt.text,
+        }
+
+    def find_complaints(self) -> Iterator[str]:
+        """What makes a test fail that passed: cases that were enumerated and never judged."""
+        if self._one_by_one and len(self._cases) > 1 and not self._judged:
+            yield (
+                "the test passed without checking what its client received, so it would also pass if events were "
+                "lost or repeated: call assert_seen_once(result) on each cut"
+            )
+
+    def sum_up(self) -> dict[str, Any]:
+        """The failures by reason, and the whole as text; each reason has one case and the line that repeats it."""
+        reasons: dict[tuple[str, str], list[_Failure]] = {}
+        for failure in sorted(self._failures, key=lambda one: one.number):  # they ended in any order
+            reasons.setdefault((failure.code, _find_reason(failure.problem)), []).append(failure)
+        counted = (
+            f"{len(self._failures)} of {format_count(self._judged, 'case')} failed for "
+            f"{format_count(len(reasons), 'reason')}"
+        )
+        ordered = sorted(reasons.values(), key=len, reverse=True)
+        lines = [f"{counted}:" if reasons else f"{format_count(self._judged, 'case')} passed"]
+        for number, failures in enumerate(ordered, 1):
+            one = failures[0]
+            found = f"{format_count(len(failures), 'case')}, {one.code}"
+            lines += [
+                f"  {number}. the client {one.problem.rstrip('.')} ({found})",
+                f"     one of them, {one.case}:",
+                *(f"       {line}" for line in one.wire or ("it sent no request",)),
+                f"     this one again:  torture(session, reader, {_write_options(one.case)})",
+            ]
+        if reasons:
+            codes = json.dumps(sorted({code for code, _ in reasons}))
+            lines.append(
+                f"  If one of them is meant, allow it by its code: torture(session, reader, {{ allow: {codes} }})"
+            )
+        return {
+            "cases": self._judged,
+            "failed": len(self._failures),
+            "reasons": [
+                {
+                    "code": failures[0].code,
+                    "problem": failures[0].problem,
+                    "cases": [str(failure.case) for failure in failures],
+                    "options": json.loads(_write_options(failures[0].case)),
+                }
+                for failures in ordered
+            ],
+            "text": "\n".join(lines),
+        }  # fmt: skip
+
+    def _refuse(self, message: str) -> Response:
+        return Response.json(400, self._api.load_protocol().error_body(400, "invalid_request", message))
+
+
+def _read_result(result: Any, error: Mapping[str, Any] | None, stopped: str, seconds: float) -> ClientResult:
+    """What a reader returned, as the judge takes it: a text, events, steps, or an object with one of them."""
+    if stopped:
+        return ClientResult(stopped=stopped, seconds=seconds)
+    if error is not None:
+        return ClientResult(error=f"{error.get('name', 'Error')}: {error.get('message', '')}", seconds=seconds)
+    if isinstance(result, Mapping) and "text" in result and "steps" not in result:
+        return ClientResult(collected=result["text"], status=str(result.get("status") or ""), seconds=seconds)
+    if isinstance(result, Mapping) and isinstance(result.get("events"), list):
+        return ClientResult(collected=result["events"], status=str(result.get("status") or ""), seconds=seconds)
+    if isinstance(result, Mapping) and isinstance(result.get("steps"), list):
+        status = str(result.get("status") or "")
+        return ClientResult(collected={"steps": result["steps"]}, status=status, seconds=seconds)
+    if isinstance(result, Mapping) and set(result) == {"status"}:
+        return ClientResult(status=str(status_of(result) or ""), seconds=seconds)
+    if isinstance(result, str) or events_of(result) is not None or text_in(result) is not None:
+        return ClientResult(collected=result, seconds=seconds)
+    if isinstance(result, list) and all(isinstance(piece, str) for piece in result):
+        return ClientResult(collected="".join(result), seconds=seconds)
+    raise UsageFault(
+        f"the reader returned {json.dumps(result)[:200]}: return the text, the events, the interaction, or an "
+        "object with one of text, events and steps and with the status, or throw what went wrong"
+    )
+
+
+def _write_problem(case: Case, problem: str, wire: Sequence[str]) -> str:
+    if not problem:
+        return ""
+    where = "with nothing wrong" if case.plan == "pass" else f"dropped at {case}"
+    lines = [f"{where}, the client {problem.rstrip('.')}.", "  on the wire:"]
+    lines += [f"    {line}" for line in wire or ("nothing",)]
+    return "\n".join([*lines, f"  this one again:  session.cuts({_write_options(case)})"])
+
+
+def _write_options(case: Case) -> str:
+    """The options that select only this case, as JSON, which JavaScript reads, too."""
+    mode = {} if case.mode.usual else {"mode": case.mode.name}
+    if case.hopeless:  # only its kind says that a failure is all that a client can report
+        return json.dumps({"set": case.mode.usual_set, "kinds": [case.kind], **mode})
+    options: dict[str, Any] = {"cuts": [case.plan], **mode}
+    if case.event_ids != "all":
+        options["eventIds"] = case.event_ids
+    if case.resume != "exclusive":
+        options["resume"] = case.resume
+    if case.script is not None:
+        options["script"] = dict(case.script)
+    if case.further is not None:
+        options["further"] = dict(case.further)
+    return json.dumps(options, ensure_ascii=False)
+
+
+def _find_reason(problem: str) -> str:
+    """A problem without what differs from case to case: numbers, quoted pieces, and statuses."""
+    return _DIFFERENT.sub("…", problem)

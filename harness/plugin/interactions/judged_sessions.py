@@ -1,0 +1,491 @@
+"""Sessions with a judge: the fixtures' emulator, assertions and words for tests in other languages.
+
+Layer 7. `POST /__harness__/sessions {"judged": true}` opens one. Below its `/__harness__/judge/` a test in another
+language calls what a test in Python calls on a fixture; docs/control.md lists the calls. A judged session has a
+clock of its own, which only requests, finished pauses and `POST …/judge/time` move. Needs no pytest.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from itertools import count
+from threading import RLock
+from typing import Any, get_type_hints
+from urllib.parse import unquote
+
+import msgspec
+
+from harness.benches.server.fault_control import Faulty
+from harness.contract import PROTOCOL
+from harness.contract.data.assembly import assemble_steps
+from harness.incidents.control import IncidentControl
+from harness.interactions import INTERACTIONS
+from harness.outcome import UsageFault
+from harness.outcome.suggest import did_you_mean
+from harness.outcome.words import format_count
+from harness.plugin.interactions.chain import Chain, ChainTurn
+from harness.plugin.interactions.emulator import InteractionsEmulator
+from harness.plugin.interactions.judged_cases import JudgedCases
+from harness.plugin.interactions.lifecycle import Lifecycle
+from harness.wire import Request, Response
+from harness.wire.addresses import readdress, stand_in_url
+from harness.wire.control import CONTROL, split_path
+from harness.wire.json_value import object_or_none
+
+_SESSIONS = f"/{CONTROL}/sessions"
+
+
+class JudgedSessions:
+    """A `Service` around a server with a control API: it opens, serves and ends the judged sessions.
+
+    `read_settings` returns the settings that a session begins with.
+    """
+
+    def __init__(
+        self, service: Callable[[Request], Response], read_settings: Callable[[], Mapping[str, Any]]
+    ) -> None:
+        self._service = service
+        self._read_settings = read_settings
+        self._lock = RLock()
+        self._sessions: dict[str, JudgedSession] = {}
+        self._numbers = count(1)
+
+    def __call__(self, request: Request) -> Response:
+        """Answer what is for a judged session, and pass on any other request."""
+        target = request.target
+        if CONTROL not in target and "%" not in target:  # hot: it names neither a session nor the control API
+            return self._service(request)
+        name, _ = split_path(request)
+        with self._lock:
+            session = self._sessions.get(name or "")
+        if session is not None:
+            return _close_after(session.answer(_strip(request, 3), stand_in_url(request), f"{_SESSIONS}/{name}"))
+        segments = [unquote(part) for part in request.raw_path.split("/") if part]
+        if segments[:2] == [CONTROL, "sessions"]:
+            if request.method == "POST" and len(segments) == 2:
+                body = object_or_none(request.body) or {}
+                return _close_after(self._open(body)) if "judged" in body else self._service(request)
+            if request.method == "DELETE" and len(segments) == 3:
+                with self._lock:
+                    ended = self._sessions.pop(segments[2], None)
+                return self._service(request) if ended is None else _close_after(_answer({}))
+        return self._service(request)
+
+    def _open(self, body: Mapping[str, Any]) -> Response:
+        try:
+            options = _read(_open_options, body)
+            if options.pop("judged") is not True:
+                raise UsageFault('write {"judged": true}, or leave it out for a session without a judge')
+            settings = {**self._read_settings(), **options.pop("settings")}
+            settings.pop("max_requests", None)  # here it bounds the requests of a test, and is an option
+            session = JudgedSession(settings=settings, **options)
+        except UsageFault as wrong:
+            return _refuse(400, "invalid_request", str(wrong))
+        with self._lock:
+            name = f"j{next(self._numbers)}"
+            self._sessions[name] = session
+            most = session.emulator.settings.max_sessions
+            while len(self._sessions) > most:
+                del self._sessions[next(iter(self._sessions))]
+        return _answer({"id": name, "base_url_path": f"{_SESSIONS}/{name}"}, 201)
+
+
+def _open_options(
+    *,
+    judged: bool,
+    settings: dict[str, Any] | None = None,
+    max_requests: int | None = None,
+    assert_all_used: bool = True,
+    speed: float = 1.0,
+) -> dict[str, Any]:
+    """The options of a new session, by name."""
+    if speed <= 0:
+        raise UsageFault(f"speed={speed!r} must be positive: 60 plays a minute of pauses in a second")
+    return {
+        "judged": judged,
+        "settings": settings or {},
+        "max_requests": max_requests,
+        "assert_all_used": assert_all_used,
+        "speed": speed,
+    }
+
+
+class JudgedSession(InteractionsEmulator):
+    """The emulator of one test in another language. Each method of `SessionJudge` is a control call."""
+
+    def __init__(self, *, settings: Mapping[str, Any], speed: float, **options: Any) -> None:
+        super().__init__(**options, **settings)
+        self.allowed = (
+            "If that is meant, say { optional: true } there, or open the session with { assertAllUsed: false }"
+        )
+        self._played = ""
+        self.excused: tuple[str, ...] = ()
+        self._time.speed = speed
+        self.faulty = Faulty(self.emulator, PROTOCOL, control=self.emulator)
+        self.service = self.faulty
+        self.control = IncidentControl(self.faulty)
+        self.cases = JudgedCases(INTERACTIONS)
+        self.judge = SessionJudge(self)
+
+    def answer(self, request: Request, root: str, prefix: str) -> Response:
+        """Answer a request whose target begins below the session; `root` and `prefix` are what was above."""
+        target = request.target
+        if target.startswith(f"/{CONTROL}/judge"):
+            return self.judge.answer(request)
+        if target.startswith(f"/{CONTROL}"):
+            response = self.control(request)
+            if request.method == "POST" and target.startswith(f"/{CONTROL}/incidents"):
+                self._played = self.faulty.plan()  # few clients meet all that an incident plans
+            self._forget_taken_back(request.method, target.removeprefix(f"/{CONTROL}/"))
+            return response
+        response = self.cases.answer(request) or self.over_socket(request)
+        response.headers = readdress(response.headers, root, root + prefix)
+        response.clock = response.clock or self._time
+        return response
+
+    def _forget_taken_back(self, method: str, path: str) -> None:
+        """Expect nothing more of answers that a control call has taken out of the queue."""
+        if (method, path) == ("POST", "reset"):
+            self.forget()
+            self._answers.clear()
+        elif method == "DELETE" and path in ("scripts", "scripts/refusals", "scripts/answers"):
+            kept = {"scripts": None, "scripts/refusals": False, "scripts/answers": True}[path]
+            self._answers = [one for one in self._answers if (one[0].script.refuse is not None) is kept]
+
+    def find_complaints(self) -> Iterator[str]:
+        """What makes a test fail whose own code has passed: what it planned and never happened."""
+        yield from super().find_complaints()
+        plan, why = self.faulty.plan(), self.faulty.find_unmet(excused=self.excused)
+        if self.assert_all_used and why and plan != self._played and not self.runaway:
+            yield f"the plan {plan!r} never took effect: {why}. {self.allowed}"
+
+    def explain_waiting(self) -> str:
+        """What a loop that never ends may wait for: whatever only the clock moves on."""
+        if not (waiting := self.emulator.waiting):
+            return ""
+        return (
+            f"{', '.join(waiting[:3])} waits for time, of which a request takes {self._time.tick_seconds:g} s: "
+            "run the code under test in session.elapse(), which lets the time pass at once, or call passTime()"
+        )
+
+    def find_answered_steps(self) -> list[Any]:
+        """The steps that the create before the last one was answered with, stored or not. Raises UsageFault."""
+        answers = [one.received for one in self._made if one.received is not None and one.received.status < 400]
+        if len(answers) < 2:
+            raise UsageFault(
+                f"{format_count(len(answers), 'create')} of the code under test got an answer: there is none "
+                "whose steps a later create could send back"
+            )
+        before = answers[-2]
+        if before.is_stream:
+            return assemble_steps(before.events(), self.emulator.contract)
+        return list(before.read_json().get("steps", ()))
+
+    def pass_time(self, seconds: float) -> float:
+        """Let time pass as if the code under test had slept; return the seconds since the session began."""
+        if not 0 <= seconds < float("inf"):
+            raise UsageFault(f"seconds={seconds!r} must be a number from 0 on: time never goes back")
+        self._time.skip_to(self._time.now + seconds)
+        return self._time.now
+
+
+class SessionJudge:
+    """The calls below `/__harness__/judge/`: each public method is one; its keywords are members of the body.
+
+    An assertion answers `{"problem": …}`: a sentence, or "" if there is none.
+    """
+
+    def __init__(self, session: JudgedSession) -> None:
+        self._session = session
+        self._chain = Chain(session)
+        self._route: Lifecycle | None = None
+
+    def answer(self, request: Request) -> Response:
+        """Answer a call: GET tells how the test stands, POST asks for a judgement."""
+        name = request.raw_path.removeprefix(f"/{CONTROL}/judge").strip("/")
+        if not name and request.method == "GET":
+            return _answer(self._describe())
+        call = None if name.startswith("_") or name == "answer" else getattr(self, name.replace("-", "_"), None)
+        if call is None:
+            hint = did_you_mean(name, CALLS, otherwise=f": it takes {', '.join(CALLS)}")
+            return _refuse(404, "not_found", f"The judge has no call {name[:100]!r}{hint}")
+        if request.method != "POST":
+            return _refuse(405, "method_not_allowed", f"{request.method}: use POST here.")
+        try:
+            body = json.loads(request.body or b"{}")
+            return _answer(_read(call, body))
+        except AssertionError as problem:
+            return _answer({"problem": str(problem)})
+        except UsageFault as wrong:
+            return _refuse(400, "invalid_request", str(wrong))
+        except (ValueError, RecursionError):
+            return _refuse(400, "invalid_request", "The body is no JSON: write an object, such as {}.")
+
+    def _describe(self) -> dict[str, Any]:
+        """What a test that passed has against it, and what to show of one that failed."""
+        session = self._session
+        complaints = list(session.find_complaints())
+        if self._route is not None and not self._route.was_asked:
+            complaints.append(
+                "the test passed without checking what its code ended with, so it would also pass with a wrong "
+                "status: call assert_outcome(result)"
+            )
+        complaints += session.cases.find_complaints()
+        return {"complaints": complaints, "context": session.format_context().splitlines()}
+
+    def reply(
+        self, *, script: dict[str, Any] | list[dict[str, Any]], optional: bool = False, unchecked: bool = False
+    ) -> dict[str, Any]:
+        """Queue the answer to the next create, or several."""
+        for one in [script] if isinstance(script, dict) else script:
+            self._session.script(one, optional=optional, unchecked=unchecked)
+        return {"queued": len(self._session.emulator.engine().scripts)}
+
+    def excuse(self, *, scopes: list[str]) -> dict[str, Any]:
+        """Let the parts of the fault plan for these scopes stay without effect."""
+        self._session.excused = tuple(scopes)
+        return {}
+
+    def time(self, *, seconds: float) -> dict[str, Any]:
+        """Let time pass for the emulator; `runaway` says so if the code under test asks for ever."""
+        return {"now": self._session.pass_time(seconds), "runaway": self._session.runaway}
+
+    def assert_calls(self, *, expected: list[str]) -> dict[str, str]:
+        """Judge which calls were made, in order."""
+        self._session.requests.assert_calls(*expected)  # type: ignore[arg-type]
+        return _NO_PROBLEM
+
+    def assert_created(self, *, expected: list[dict[str, Any]]) -> dict[str, str]:
+        """Judge the creates by some of their fields."""
+        self._session.requests.assert_created(*expected)
+        return _NO_PROBLEM
+
+    def assert_count(
+        self, *, call: str, exactly: int | None = None, at_most: int | None = None, at_least: int = 0
+    ) -> dict[str, str]:
+        """Judge how many calls of a kind were made."""
+        self._session.requests.assert_count(call, exactly=exactly, at_most=at_most, at_least=at_least)  # type: ignore[arg-type]
+        return _NO_PROBLEM
+
+    def turn(
+        self,
+        *,
+        text: str | None = None,
+        after: str | None = None,
+        agent: bool = False,
+        function_call: bool = False,
+        running: bool = False,
+        deleted: bool = False,
+    ) -> dict[str, Any]:
+        """Add an earlier turn of a conversation."""
+        turn = self._chain.turn(
+            text,
+            after=None if after is None else self._find_turn(after),
+            agent=agent,
+            function_call=function_call,
+            running=running,
+            deleted=deleted,
+        )
+        return {
+            "id": turn.id,
+            "input": turn.input,
+            "text": turn.text,
+            "environment_id": turn.environment_id,
+            "calls": turn.calls,
+            "steps": turn.created.get("steps", []),
+        }
+
+    def assert_continued(self, *, after: str | None = None, new_environment: bool = False) -> dict[str, str]:
+        """Judge whether the last create continues a turn: `after`, else the last one that was made before it."""
+        self._chain.assert_continued(self._find_turn(after), new_environment=new_environment)
+        return _NO_PROBLEM
+
+    def assert_replayed(self, *, steps: list[Any] | None = None, id: str | None = None) -> dict[str, str]:  # noqa: A002
+        """Judge whether the last create sends back `steps`, those of `id`, or those of the answer before."""
+        if steps is not None and id is not None:
+            raise UsageFault("give either steps, or the id of the interaction whose steps have to come back")
+        if id is not None:
+            steps = self._look(id)["steps"]
+        self._chain.assert_replayed(self._session.find_answered_steps() if steps is None else steps)
+        return _NO_PROBLEM
+
+    def assert_history(self, *, id: str, expected: list[str]) -> dict[str, str]:  # noqa: A002
+        """Judge the texts of a conversation."""
+        self._chain.assert_history(id, *expected)
+        return _NO_PROBLEM
+
+    def look(self, *, id: str) -> dict[str, Any]:  # noqa: A002
+        """An interaction as it is now, without moving it on as a poll would."""
+        return {"interaction": self._session.look(id)}
+
+    def route(self, *, name: str) -> dict[str, Any]:
+        """Begin an interaction that takes a route (docs/pytest.md#interactions_lifecycle)."""
+        from harness.plugin.interactions.lifecycle_routes import ROUTES
+
+        if name not in ROUTES:
+            raise UsageFault(f"no route is named {name!r}{did_you_mean(name, ROUTES)}")
+        self._route = route = Lifecycle(self._session, name)
+        return {"id": route.id, "story": route.story, "tools": route.tools}
+
+    def assert_outcome(
+        self, *, result: Any = None, error: dict[str, Any] | None = None, raised: Any = None
+    ) -> dict[str, str]:
+        """Judge what code ended with on a route: `result`, or the `error` that it threw."""
+        if self._route is None:
+            raise UsageFault("there is no route to judge: begin one first, with the call route")
+        classes: dict[str, type[Exception]] = {}
+        ended = result if error is None else _build_error(error, classes)
+        self._route.assert_outcome(ended, raised=_find_classes(raised, classes))
+        return _NO_PROBLEM
+
+    def plan_cases(
+        self,
+        *,
+        cuts: str | list[str] | None = None,
+        set: str | None = None,  # noqa: A002 - the word of `harness torture`
+        mode: str | None = None,
+        kinds: list[str] | None = None,
+        endings: list[str] | None = None,
+        first: int | None = None,
+        script: dict[str, Any] | None = None,
+        further: dict[str, Any] | None = None,
+        event_ids: str | list[str] = "all",
+        resume: str = "exclusive",
+        allow: list[str] | None = None,
+        judged_one_by_one: bool = False,
+    ) -> dict[str, Any]:
+        """Enumerate the cases of a torture; those of before are forgotten."""
+        return self._session.cases.plan(
+            cuts=cuts, set_name=set, mode=mode, kinds=kinds or (), endings=endings, first=first, script=script,
+            further=further, event_ids=event_ids, resume=resume, allow=allow or (), one_by_one=judged_one_by_one,
+        )  # fmt: skip
+
+    def begin_case(self, *, number: int) -> dict[str, Any]:
+        """Begin a case; its client uses the session's URL with `path` behind it."""
+        return self._session.cases.begin(number)
+
+    def end_case(
+        self,
+        *,
+        number: int,
+        result: Any = None,
+        error: dict[str, Any] | None = None,
+        stopped: str = "",
+        left_open: int = 0,
+    ) -> dict[str, Any]:
+        """Judge what a client ended a case with."""
+        return self._session.cases.end(number, result=result, error=error, stopped=stopped, left_open=left_open)
+
+    def sum_up(self) -> dict[str, Any]:
+        """Count the cases that have ended, and tell each reason for a failure once."""
+        return self._session.cases.sum_up()
+
+    def _find_turn(self, wanted: str | None) -> ChainTurn | None:
+        """The turn with this id, which the code under test may have made; the last one without an id."""
+        if wanted is None:
+            if self._chain.links:
+                return None
+            made = [sent.interaction for sent in self._session.list_requests() if sent.call.startswith("create")]
+            before = made[-2] if len(made) > 1 else None
+            if before is None:
+                raise UsageFault(
+                    "there is no turn to go on from: let the code under test create two interactions, or build "
+                    "the first with the call turn"
+                )
+            return _build_turn(before)
+        known = next((link for link in self._chain.links if link.id == wanted), None)
+        return known or _build_turn(self._look(wanted))
+
+    def _look(self, interaction_id: str) -> Mapping[str, Any]:
+        found = self._session.look(interaction_id)
+        if found is None:
+            raise UsageFault(
+                f"there is no interaction {interaction_id!r}: was it deleted, or made in another session?"
+            )
+        return found
+
+
+CALLS = tuple(name for name in vars(SessionJudge) if not name.startswith("_") and name != "answer")
+"""The calls of a judge."""
+
+_NO_PROBLEM = {"problem": ""}
+
+
+def _build_turn(interaction: Mapping[str, Any]) -> ChainTurn:
+    return ChainTurn(str(interaction["id"]), "", "", None, dict(interaction))
+
+
+def _build_error(told: Mapping[str, Any], classes: dict[str, type[Exception]]) -> Exception:
+    """An exception that looks like the one that was thrown elsewhere; `kinds` are its classes, the root first."""
+    kind: type[Exception] = Exception
+    for name in told.get("kinds") or [told.get("name", "Error")]:
+        kind = classes[name] = type(str(name), (kind,), {})
+    error = kind(str(told.get("message", "")))
+    for name in ("status", "status_code"):
+        if told.get(name) is not None:
+            setattr(error, name, told[name])
+    return error
+
+
+def _find_classes(raised: Any, classes: Mapping[str, type[Exception]]) -> Any:
+    """The classes of these names, alone, in a list or by status; a class that was not thrown matches nothing."""
+    if raised is None:
+        return None
+    if isinstance(raised, str):
+        return classes.get(raised) or type(raised, (Exception,), {})
+    if isinstance(raised, list):
+        return tuple(_find_classes(name, classes) for name in raised)
+    if isinstance(raised, dict):
+        return {status: _find_classes(name, classes) for status, name in raised.items()}
+    raise UsageFault(f"raised={raised!r}: write the name of a class, several, or one for each status")
+
+
+@cache
+def _body_type(call: Callable[..., Any]) -> type[msgspec.Struct]:
+    """The type of a call's body: its keywords, and nothing else."""
+    hints = get_type_hints(call)
+    fields = [
+        (name, hints[name]) if one.default is one.empty else (name, hints[name], one.default)
+        for name, one in inspect.signature(call).parameters.items()
+        if name != "self"
+    ]
+    return msgspec.defstruct(call.__name__, fields, kw_only=True, forbid_unknown_fields=True)
+
+
+def _read(call: Callable[..., Any], body: Any) -> Any:
+    """Call with the members of a body. Raises UsageFault for one that is unknown, missing or of another type."""
+    function = getattr(call, "__func__", call)
+    try:
+        read = msgspec.convert(body, _body_type(function))
+    except msgspec.ValidationError as wrong:
+        takes = ", ".join(_body_type(function).__struct_fields__)
+        name = function.__name__.strip("_")
+        raise UsageFault(f"{name}: {wrong}. It takes an object with {takes or 'no members'}") from None
+    return call(**{name: getattr(read, name) for name in read.__struct_fields__})
+
+
+def _strip(request: Request, segments: int) -> Request:
+    """The request with so many segments of its path taken off its beginning."""
+    parts = request.target.split("/", segments + 1)
+    return Request(request.method, "/" + "".join(parts[segments + 1 :]), request.headers, request.body)
+
+
+def _close_after(response: Response) -> Response:
+    """Close the connection after a response: a client that keeps it sets timers, which fake timers would mix up.
+
+    Node's `fetch` sets one when a response ends, and clears it at the next request. If fake timers come between
+    the two, it is never cleared, and it fires into a later test.
+    """
+    response.headers = response.headers.having("connection", "close")
+    return response
+
+
+def _answer(value: Any, status: int = 200) -> Response:
+    return Response.json(status, json.dumps(value, ensure_ascii=False, default=str).encode())
+
+
+def _refuse(status: int, code: str, message: str) -> Response:
+    return Response.json(status, PROTOCOL.error_body(status, code, message))

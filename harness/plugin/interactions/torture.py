@@ -1,0 +1,361 @@
+"""Every class of fault for code under test: what `harness torture` does to a command, done to a function.
+
+Layer 7. Knows functions and assertion messages; the cases and the judgement of a client are those of
+`harness.benches.client`. A case has a fresh service behind the clients of the test's emulator, and no time passes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeAlias
+
+from harness.benches.client.bench import ENOUGH, describe_unreadable
+from harness.benches.client.case_sets import cases_of_set
+from harness.benches.client.case_workers import CaseQueue, PlayedCase, limit_requests
+from harness.benches.client.cases import Case, StreamSource
+from harness.benches.client.judgement.attempt import ClientAttempt
+from harness.benches.client.judgement.case_results import judge_case
+from harness.benches.client.judgement.outcome import CODES
+from harness.benches.client.process.client_commands import ClientResult
+from harness.checks.clients.result_forms import plain, status_of
+from harness.interactions import INTERACTIONS
+from harness.kit.client_model import ClientMode
+from harness.outcome import Severity, UsageFault
+from harness.outcome.suggest import did_you_mean
+from harness.outcome.words import format_count, shorten
+from harness.plugin.interactions.clients import async_client, client
+from harness.plugin.interactions.emulator import InteractionsEmulator
+from harness.plugin.observed_service import RequestLimit
+from harness.plugin.virtual_time import no_sleep
+
+NAME = "interactions_torture"
+"""The fixture."""
+
+Mode: TypeAlias = Literal["follow", "create", "background", "poll", "chain", "tools", "cancel"]
+
+LEAK = "leaves-open"
+"""The reason of a case in which a response was neither read to its end nor closed."""
+
+_ERROR_SHOWN = 200
+_WIRE_SHOWN = 8
+
+_STEPS: Sequence[Mapping[str, Any]] = (
+    {
+        "type": "thought",
+        "summary": [{"type": "text", "text": "Zuerst überlegen, dann antworten."}],
+        "signature": "c2lnbmVk",
+    },
+    {"type": "model_output", "content": [{"type": "text", "text": "Déjà vu in 東京: "}]},
+    {"type": "model_output", "content": [{"type": "text", "text": "two steps and a 🦊."}]},
+)
+"""The default answer: a thought with a summary, two steps with text, characters outside of ASCII."""
+
+_CALLS: Sequence[Mapping[str, Any]] = (
+    {"type": "thought", "signature": "VGhlIGNhbGwgaXMgbWluZS4="},
+    {"type": "function_call", "id": "call_1", "name": "look", "arguments": {"place": "behind the door"}},
+    {"type": "function_call", "id": "call_2", "name": "look", "arguments": {"place": "under the 机"}},
+)
+"""The first answer in the mode `tools`: two calls in parallel."""
+
+
+class Torture:
+    """Call it with the function to test; it raises AssertionError with each reason why cases failed."""
+
+    def __init__(self, emulator: InteractionsEmulator) -> None:
+        self.emulator = emulator
+        self._model = INTERACTIONS.load_client_model()
+        self._asked = False
+
+    @property
+    def was_asked(self) -> bool:
+        """Whether the test called it."""
+        return self._asked
+
+    def __call__(
+        self,
+        function: Callable[..., Any],
+        *,
+        mode: Mode = "follow",
+        cases: str = "",
+        kinds: Sequence[str] = (),
+        case: str = "",
+        script: Mapping[str, Any] | None = None,
+        allow: Collection[str] = (),
+        enough: int = ENOUGH,
+    ) -> TortureReport:
+        """Put `function` through a set of cases, or the one named `case`, and fail if it does not survive them.
+
+        It gets a client, and in the modes `follow` and `cancel` the id of the interaction. It returns the text,
+        the events or the interaction; an exception means that it gave up. An async function gets the async client.
+        `cases` names the set and `kinds` some of its kinds (docs/torture.md), `script` is what the model answers,
+        `allow` names rules or codes that are no failures here. After `enough` equal failures the other cases of
+        their kind are left out; 0 leaves none out.
+        """
+        __tracebackhide__ = True
+        self._asked = True
+        report = self.play(
+            function, mode=mode, cases=cases, kinds=kinds, case=case, script=script, allow=allow, enough=enough
+        )
+        if report.reasons:
+            raise AssertionError(str(report))
+        return report
+
+    def play(
+        self,
+        function: Callable[..., Any],
+        *,
+        mode: Mode = "follow",
+        cases: str = "",
+        kinds: Sequence[str] = (),
+        case: str = "",
+        script: Mapping[str, Any] | None = None,
+        allow: Collection[str] = (),
+        enough: int = ENOUGH,
+    ) -> TortureReport:
+        """Do the same and return what came out, whatever it is. Raises UsageFault for wrong arguments."""
+        if not callable(function):
+            raise UsageFault(f"{NAME}({function!r}) takes the function to test: one that takes a client")
+        if mode not in self._model.modes:
+            raise UsageFault(f"mode={mode!r} is no mode{did_you_mean(mode, self._model.modes)}")
+        self._check_allowed(allow)
+        named, scripted = self._choose_mode(mode, script)
+        found = self._choose_cases(named, scripted, cases or _usual_set(named), kinds, case)
+        call = _Caller(function, self.emulator, takes_id=not named.creates)
+        lines = _Repeat(getattr(function, "__name__", "function"), mode, cases, script)
+        report = TortureReport(
+            len(found), {one.name: one.about for one in self._model.sets[cases or _usual_set(named)]}
+        )
+        queue = CaseQueue(list(enumerate(found)), enough)
+        with no_sleep(), call.open_client():
+            quiet = self._play_undisturbed(Case(plan="pass", mode=scripted), call)
+            while (task := queue.take()) is not None:
+                played = self._play(*task, call)
+                for code, message in self._judge(played, len(quiet.attempt.received)):
+                    if code in allow or code.partition("/")[0] in allow:
+                        report.allowed += 1
+                        continue
+                    queue.note_failure(played.case.kind, code)
+                    report.note(code, message, played, lines.line_of(played.case))
+                report.played += 1
+        report.left_out = dict(queue.skipped)
+        return report
+
+    def _check_allowed(self, allow: Collection[str]) -> None:
+        if isinstance(allow, str):
+            raise UsageFault(f"allow={allow!r} must be a list: allow=[{allow!r}]")
+        known = {*CODES, *self._model.rules, LEAK}
+        for word in allow:
+            if word not in known:
+                raise UsageFault(f"allow: {word!r} is neither a rule nor a code{did_you_mean(word, known)}")
+
+    def _choose_mode(self, name: str, script: Mapping[str, Any] | None) -> tuple[ClientMode, ClientMode]:
+        """The mode as it is, and the mode with the answer of this run."""
+        mode = self._model.modes[name]
+        if name == "cancel":
+            return mode, mode if script is None else replace(mode, script={**script, "hold": {"after": 5}})
+        answer = {"steps": [*_STEPS], "deltas": 2} if script is None else dict(script)
+        if not mode.turns:
+            return mode, replace(mode, script=answer)
+        first = {"steps": [*_CALLS]} if name == "tools" else mode.script
+        return mode, replace(mode, script=first, further=answer)
+
+    def _choose_cases(
+        self, named: ClientMode, scripted: ClientMode, chosen: str, kinds: Sequence[str], only: str
+    ) -> list[Case]:
+        """The cases of a set. Kinds with answers of their own keep the mode's usual text beside them."""
+        if isinstance(kinds, str):
+            raise UsageFault(f"kinds={kinds!r} must be a list: kinds=[{kinds!r}]")
+        bases = [Case(plan="pass", mode=scripted), Case(plan="pass", mode=named)]
+        first, second = (cases_of_set(INTERACTIONS, chosen, base, only=kinds) for base in bases)
+        own = {kind.name for kind in self._model.sets[chosen] if kind.scripts != ({},) or kind.further is not None}
+        found = [*(one for one in first if one.kind not in own), *(one for one in second if one.kind in own)]
+        if not only:
+            return found
+        if alone := [one for one in found if str(one) == only]:
+            return alone[:1]
+        raise UsageFault(
+            f"case={only!r} is no case of the set {chosen!r}{did_you_mean(only, [str(one) for one in found])}"
+        )
+
+    def _play_undisturbed(self, quiet: Case, call: _Caller) -> PlayedCase:
+        """Let the function do its work once without a fault. Raises AssertionError if it cannot."""
+        __tracebackhide__ = True
+        played = self._play(0, quiet, call)
+        for _, message in self._judge(played, None):
+            raise AssertionError(describe_unreadable(played, message))
+        return played
+
+    def _play(self, number: int, case: Case, call: _Caller) -> PlayedCase:
+        service = self._model.service.new(contract=case.contract, clock=self.emulator.clock, seed=0)
+        attempt = ClientAttempt(StreamSource(INTERACTIONS, service, case), case)
+        self.emulator.service = attempt.service
+        self.emulator.forget()
+        self.emulator.runaway = ""
+        self.emulator.limit = limit_requests(case)
+        begun = time.monotonic()
+        try:
+            ended = call(attempt.id)
+        except RequestLimit:
+            ended = ClientResult()
+        asked_for_ever = bool(self.emulator.runaway)
+        self.emulator.runaway = ""
+        return PlayedCase(number, case, attempt, replace(ended, seconds=time.monotonic() - begun), asked_for_ever)
+
+    def _judge(self, played: PlayedCase, usual: int | None) -> Iterator[tuple[str, str]]:
+        """(code, message) of what the function did wrong in a case, with it as the subject of the message."""
+        attempt, ended = played.attempt, played.ended
+        finding = judge_case(attempt, ended, asked_for_ever=played.asked_for_ever, usual=usual).finding
+        if finding is not None and finding.severity is Severity.BROKEN:
+            yield finding.stable_code, finding.message
+        if any(one.left_open for one in attempt.received):
+            yield (
+                LEAK,
+                "left a response open: it neither read it to its end nor closed it, which keeps a connection",
+            )
+
+
+def _usual_set(mode: ClientMode) -> str:
+    """The set of a mode: as no time passes here, the one with the kinds in which clients wait."""
+    return "application" if mode.usual_set == "standard" else mode.usual_set
+
+
+class _Caller:
+    """Calls the function with what it takes, in an event loop if it is async."""
+
+    def __init__(self, function: Callable[..., Any], emulator: InteractionsEmulator, *, takes_id: bool) -> None:
+        self._function = function
+        self._emulator = emulator
+        self._takes_id = takes_id
+        target = function if inspect.isroutine(function) else getattr(function, "__call__", function)  # noqa: B004
+        self._asynchronous = inspect.iscoroutinefunction(target)
+        self._client: Any = None
+        if self._asynchronous and asyncio._get_running_loop() is not None:
+            raise UsageFault(
+                f"{NAME} runs an async function in a loop of its own for each case: call it in a plain "
+                "`def test_…`"
+            )
+        given = ("client", "interaction_id") if takes_id else ("client",)
+        try:
+            inspect.signature(function).bind(*given)
+        except TypeError as error:
+            raise UsageFault(f"{NAME}: the function is called as function({', '.join(given)}): {error}") from None
+        except ValueError:  # a function of C has no signature
+            return
+
+    @contextmanager
+    def open_client(self) -> Iterator[None]:
+        """Open the client that all cases share."""
+        opened: AbstractContextManager[Any] = (
+            async_client(self._emulator) if self._asynchronous else client(self._emulator)
+        )
+        with opened as self._client:
+            yield
+
+    def __call__(self, interaction: str) -> ClientResult:
+        """What came of a case."""
+        given = (self._client, interaction) if self._takes_id else (self._client,)
+        try:
+            found = asyncio.run(self._function(*given)) if self._asynchronous else self._function(*given)
+        except Exception as error:
+            return ClientResult(error=shorten(f"{type(error).__name__}: {error}", _ERROR_SHOWN))
+        if inspect.isgenerator(found) or inspect.isasyncgen(found):
+            raise UsageFault(
+                f"{NAME}: the function returned a generator: return the text, the events or the interaction"
+            )
+        value = plain(found)
+        status = (status_of(value) or "") if isinstance(value, Mapping) else ""
+        return ClientResult(collected=found, status=status)
+
+
+@dataclass(frozen=True, slots=True)
+class _Repeat:
+    """Writes the line that repeats one case."""
+
+    function: str
+    mode: str
+    cases: str
+    script: Mapping[str, Any] | None
+
+    def line_of(self, case: Case) -> str:
+        words = [self.function]
+        words += [f"mode={self.mode!r}"] if self.mode != "follow" else []
+        words += [f"cases={self.cases!r}"] if self.cases else []
+        words += ["script=…"] if self.script is not None else []
+        return f"{NAME}({', '.join([*words, f'case={str(case)!r}'])})"
+
+
+@dataclass(slots=True)
+class TortureReason:
+    """Why cases failed: one of them, and how many more there are."""
+
+    code: str
+    message: str
+    case: Case
+    wire: tuple[str, ...]
+    line: str
+    number: int = 0
+
+
+class TortureReport:
+    """What came out: `reasons` why cases failed, `played` of `planned` cases, `left_out` by kind."""
+
+    def __init__(self, planned: int, kinds: Mapping[str, str]) -> None:
+        self.planned = planned
+        self.played = 0
+        self.allowed = 0
+        self.left_out: Mapping[str, int] = {}
+        self._kinds = kinds
+        self._reasons: dict[tuple[str, str], TortureReason] = {}
+        self._failed: set[int] = set()
+
+    @property
+    def reasons(self) -> list[TortureReason]:
+        """Why cases failed, what affected most of them first."""
+        return sorted(self._reasons.values(), key=lambda reason: -reason.number)
+
+    @property
+    def failed(self) -> int:
+        """How many cases failed."""
+        return len(self._failed)
+
+    def note(self, code: str, message: str, played: PlayedCase, line: str) -> None:
+        """Note what went wrong in a case."""
+        self._failed.add(played.number)
+        wire = tuple(played.attempt.wire() or ["nothing"])
+        new = TortureReason(code, message, played.case, wire, line)
+        self._reasons.setdefault((code, _generalize(message)), new).number += 1
+
+    def __str__(self) -> str:
+        if not self.reasons:
+            return f"all {format_count(self.played, 'case')} passed"
+        many = format_count(len(self.reasons), "reason")
+        head = f"{self.failed} of {format_count(self.played, 'case')} failed for {many}"
+        lines = [head + (f" ({self.allowed} allowed)" if self.allowed else "")]
+        for number, reason in enumerate(self.reasons, 1):
+            lines += [
+                "",
+                f"{number}. {reason.code}, {format_count(reason.number, 'case')}: the client {reason.message}",
+            ]
+            about = self._kinds.get(reason.case.kind, "")
+            lines.append(f"   such as {reason.case}" + (f" ({reason.case.kind}: {about})" if about else ""))
+            lines += [f"     {line}" for line in reason.wire[:_WIRE_SHOWN]]
+            lines += [f"     … {len(reason.wire) - _WIRE_SHOWN} more"] if len(reason.wire) > _WIRE_SHOWN else []
+            lines.append(f"   this one alone:  {reason.line}")
+        if self.left_out:
+            count = Counter(self.left_out)
+            kinds = ", ".join(f"{many} of {kind}" for kind, many in count.items())
+            lines += ["", f"not run, after {ENOUGH} equal failures of their kind: {kinds} (enough=0 plays all)"]
+        return "\n".join(lines)
+
+
+def _generalize(message: str) -> str:
+    """What a message has in common with those of other cases: its explanation, without places and texts."""
+    why = message.rpartition(": ")[2] if message.startswith(("lost", "has")) else message
+    return re.sub(r"'[^']*'|\"[^\"]*\"|\d+", "…", why)

@@ -1,0 +1,238 @@
+"""A seeded scheduler: which of the tasks that are ready goes on is drawn, as the network draws it in production.
+
+Layer 7. Races then show up, and the seed repeats them. Only the steps of tasks are drawn; callbacks of the loop
+keep their order, and a task that sleeps goes on when no other can. The results of threads arrive in the order of
+their calls: otherwise a seed would repeat nothing where a library uses `to_thread`, as google-genai does. Calls
+that block the loop and tasks that are left behind fail the test.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from weakref import WeakKeyDictionary, WeakSet
+
+from harness.outcome import UsageFault
+from harness.outcome.suggest import did_you_mean
+from harness.plugin.blocking_calls import collected_calls, is_user_file
+from harness.plugin.virtual_time import ASLEEP
+
+NAME = "interactions_schedule"
+"""The fixture, and the marker that configures it."""
+
+SEEDS = 10
+"""How many seeds a test is run with if its marker names none."""
+
+
+_PATIENCE = 1.0
+"""Real seconds that the result of a thread is waited for; one that takes longer arrives when it does."""
+
+_real = time.monotonic
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleSeed:
+    """The parameter of one test."""
+
+    number: int
+
+    def __str__(self) -> str:
+        return f"seed={self.number}"
+
+
+def seeds_of(definition: Any, first: int = 0) -> list[ScheduleSeed]:
+    """The seeds that a test's marker asks for. Raises UsageFault for wrong options."""
+    marker = definition.get_closest_marker(NAME)
+    options = dict(marker.kwargs) if marker is not None else {}
+    if marker is not None and marker.args:
+        raise UsageFault(f"{NAME} takes its options by name: seeds=20, or seed=17 for this one alone")
+    for name, value in options.items():
+        if name not in ("seed", "seeds"):
+            raise UsageFault(f"{NAME} has no option {name!r}{did_you_mean(name, ('seed', 'seeds'))}")
+        if not isinstance(value, int) or isinstance(value, bool) or value < (1 if name == "seeds" else 0):
+            what = "how many seeds to try, at least 1" if name == "seeds" else "a seed, at least 0"
+            raise UsageFault(f"{NAME}({name}={value!r}): it takes a whole number: {what}")
+    if len(options) == 2:
+        raise UsageFault(f"{NAME} takes seeds=20, or seed=17 for this one alone, not both")
+    if "seed" in options:
+        return [ScheduleSeed(options["seed"])]
+    return [ScheduleSeed(first + number) for number in range(options.get("seeds", SEEDS))]
+
+
+class TaskSchedule:
+    """Draws the order of tasks within `with schedule.draw():`; `seed` repeats it."""
+
+    def __init__(self, seed: int = 0, nodeid: str = "") -> None:
+        self.seed = seed
+        self._nodeid = nodeid
+        self._random = _CountingRandom(seed)
+        self._loops: WeakSet[Any] = WeakSet()
+        self._tasks: WeakKeyDictionary[asyncio.Task[Any], int] = WeakKeyDictionary()
+        self._jobs: list[_Job] = []
+        self._left: dict[str, None] = {}
+        self._blocking: dict[str, None] = {}
+
+    @property
+    def rounds(self) -> int:
+        """How often tasks were drawn so far."""
+        return self._random.draws
+
+    @contextmanager
+    def draw(self) -> Iterator[TaskSchedule]:
+        """Draw the order of tasks in every loop of asyncio and trio, while the block runs."""
+        run_once = asyncio.BaseEventLoop._run_once  # type: ignore[attr-defined]
+        run_in_executor = asyncio.BaseEventLoop.run_in_executor
+        cancel_all = asyncio.runners._cancel_all_tasks  # type: ignore[attr-defined]
+
+        def run_drawn_once(loop: Any) -> None:
+            self._loops.add(loop)
+            self._jobs = [job for job in self._jobs if not job.deliver(loop)]
+            held = self._choose(loop._ready)
+            try:
+                run_once(loop)
+            finally:
+                loop._ready.extendleft(reversed(held))
+
+        def run_job(loop: Any, executor: Any, function: Callable[..., Any], *args: Any) -> Any:
+            self._jobs.append(job := _Job(loop, lambda: function(*args)))
+            run_in_executor(loop, executor, job.run)
+            return job.future
+
+        def cancel_noted(loop: Any) -> None:
+            self._note_left(loop)
+            cancel_all(loop)
+
+        asyncio.BaseEventLoop._run_once = run_drawn_once  # type: ignore[attr-defined]
+        asyncio.BaseEventLoop.run_in_executor = run_job  # type: ignore[assignment]
+        asyncio.runners._cancel_all_tasks = cancel_noted  # type: ignore[attr-defined]
+        try:
+            with collected_calls() as self._blocking, self._drawn_in_trio():
+                yield self
+        finally:
+            asyncio.BaseEventLoop._run_once = run_once  # type: ignore[attr-defined]
+            asyncio.BaseEventLoop.run_in_executor = run_in_executor  # type: ignore[method-assign]
+            asyncio.runners._cancel_all_tasks = cancel_all  # type: ignore[attr-defined]
+
+    @contextmanager
+    def _drawn_in_trio(self) -> Iterator[None]:
+        """Give trio our seed: it draws by itself, but from a seed that nobody knows."""
+        core = getattr(getattr(sys.modules.get("trio"), "_core", None), "_run", None)
+        if core is None:
+            yield
+            return
+        before = core._r, core._ALLOW_DETERMINISTIC_SCHEDULING
+        core._r, core._ALLOW_DETERMINISTIC_SCHEDULING = self._random, True
+        try:
+            yield
+        finally:
+            core._r, core._ALLOW_DETERMINISTIC_SCHEDULING = before
+
+    def _choose(self, ready: deque[Any]) -> list[Any]:
+        """Choose which of the ready tasks take a step, and in which order; return the handles of the others."""
+        steps = [handle for handle in ready if _task_of(handle) is not None]
+        for handle in steps:
+            self._tasks.setdefault(_task_of(handle), len(self._tasks))  # type: ignore[arg-type]
+        if len(steps) < 2:
+            self._random.draws += len(steps)
+            return []
+        awake = [handle for handle in steps if _task_of(handle) not in ASLEEP] or steps
+        awake.sort(key=lambda handle: self._tasks[_task_of(handle)])  # type: ignore[index]
+        chosen = self._random.sample(awake, self._random.randint(1, len(awake)))
+        in_turn = iter(chosen)
+        order = [one if _task_of(one) is None else next(in_turn, None) for one in ready]
+        ready.clear()
+        ready.extend(one for one in order if one is not None)
+        return [handle for handle in steps if handle not in chosen]
+
+    def _note_left(self, loop: Any) -> None:
+        for task in asyncio.all_tasks(loop):
+            code = getattr(task.get_coro(), "cr_code", None)
+            if code is not None and is_user_file(code.co_filename):
+                place = f"{Path(code.co_filename).name}:{code.co_firstlineno}"
+                self._left[f"the task `{code.co_name}` ({place})"] = None
+
+    def find_complaints(self) -> Iterator[str]:
+        """What makes a test fail that has passed: what blocks, what is left behind, and that nothing was drawn."""
+        for loop in self._loops:
+            if not loop.is_closed():
+                self._note_left(loop)
+        yield from self._blocking
+        for left in self._left:
+            yield (
+                f"{left} still ran when the test had ended: no other task awaits it. Cancel it and await it, or "
+                "start it in an `asyncio.TaskGroup`"
+            )
+        if not self.rounds:
+            yield (
+                f"{NAME} drew nothing: no task ran in an event loop of asyncio or trio. Run the code under test "
+                "in a coroutine (`async def test_…`, `asyncio.run`); uvloop's order cannot be drawn"
+            )
+
+    def format_context(self) -> str:
+        """How to repeat the order in which a test failed."""
+        lines = [f"tasks were drawn with seed {self.seed}", f"  this one again:  pytest '{self._nodeid}'"]
+        return "\n".join(lines) if self._nodeid else lines[0]
+
+
+@dataclass(eq=False)
+class _Job:
+    """A call in a thread, whose result a task awaits."""
+
+    loop: Any
+    function: Callable[[], Any]
+    future: asyncio.Future[Any] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.future = self.loop.create_future()
+        self._done = threading.Event()
+        self._until = _real() + _PATIENCE
+        self._result: Any = None
+        self._error: BaseException | None = None
+
+    def run(self) -> None:
+        """Call the function, in the thread."""
+        try:
+            self._result = self.function()
+        except BaseException as error:
+            self._error = error
+        self._done.set()
+        with suppress(RuntimeError):  # the loop is closed: nobody awaits the result
+            self.loop.call_soon_threadsafe(lambda: None)
+
+    def deliver(self, loop: Any) -> bool:
+        """Give the result to the task that awaits it, in its own loop; return whether nothing is left to do."""
+        if loop is not self.loop:
+            return bool(self.loop.is_closed())
+        if not self._done.wait(max(0.0, self._until - _real())):
+            return False
+        if not self.future.done():
+            if self._error is None:
+                self.future.set_result(self._result)
+            else:
+                self.future.set_exception(self._error)
+        return True
+
+
+class _CountingRandom(random.Random):
+    """Counts what was drawn from it."""
+
+    draws = 0
+
+    def random(self) -> float:
+        self.draws += 1
+        return super().random()
+
+
+def _task_of(handle: Any) -> asyncio.Task[Any] | None:
+    """The task whose step a handle of a loop is; None for any other callback."""
+    owner = getattr(handle._callback, "__self__", None)
+    return owner if isinstance(owner, asyncio.Task) else None

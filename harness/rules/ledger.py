@@ -1,0 +1,99 @@
+"""The ledger of sentences: what documents say, one line each, and the rules that judge it. Layer 0.
+
+`sentences/*.yaml` has the lines, by document. A sentence names its rules; what a rule is based on follows from
+that (`sentences_of`). The mutant that proves a judge stands in the row of its rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from harness.outcome.suggest import did_you_mean
+from harness.rules import ROWS
+from harness.rules.tables import FOLDER, load_sources, make_table_error, parse_table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sentence:
+    """One line. `reason` and `because` say why no rule judges it; `test` is a test of the emulator.
+
+    A recording of the service, made by one of the `scenarios`, would settle it.
+    """
+
+    id: str
+    page: str
+    section: str
+    url: str
+    read: str
+    words: str
+    rules: tuple[str, ...] = ()
+    reason: str = ""
+    because: str = ""
+    test: str = ""
+    scenarios: tuple[str, ...] = ()
+
+    @property
+    def mutants(self) -> tuple[str, ...]:
+        """The defects that the checks of its rules are known to notice."""
+        return tuple(dict.fromkeys(ROWS[rule].mutant for rule in self.rules if ROWS[rule].mutant))
+
+    @property
+    def is_emulated(self) -> bool:
+        """Whether the emulator behaves so: a rule that is judged on it, or a test, shows it."""
+        return bool(self.test) or any(ROWS[rule].judge for rule in self.rules)
+
+
+@cache
+def load_ledger() -> tuple[Sentence, ...]:
+    """Return all sentences. Raises ValueError for a line that is wrong, with its file and line."""
+    texts = {f"sentences/{path.stem}": path.read_bytes() for path in sorted((FOLDER / "sentences").glob("*.yaml"))}
+    return tuple(read_ledger(texts))
+
+
+def read_ledger(texts: Mapping[str, bytes]) -> Iterator[Sentence]:
+    """Yield the sentences of some files. Raises ValueError as `load_ledger` does."""
+    sources = load_sources()
+    seen: dict[str, str] = {}
+    for name, text in texts.items():
+        for source, document in parse_table(name, text, "ledger").items():
+            if source in seen:
+                raise make_table_error(
+                    name, text, [source], f"{seen[source]}.yaml has this document, too: keep one of them"
+                )
+            if source not in sources:
+                raise make_table_error(
+                    name, text, [source], f"sources.yaml has no {source!r}{did_you_mean(source, sources)}"
+                )
+            seen[source] = name
+            for word, line in document["sentences"].items():
+                try:
+                    yield _read_sentence(f"{source}.{word}", sources[source], document["read"], line)
+                except ValueError as wrong:
+                    raise make_table_error(name, text, [source, "sentences", word], f"{word}: {wrong}") from None
+
+
+def sentences_of(rule: str) -> tuple[Sentence, ...]:
+    """The sentences that a rule judges."""
+    return tuple(sentence for sentence in load_ledger() if rule in sentence.rules)
+
+
+def _read_sentence(sentence: str, page: Mapping[str, Any], read: str, line: Mapping[str, Any]) -> Sentence:
+    for rule in line.get("rules", ()):
+        if rule not in ROWS:
+            raise ValueError(f"names {rule!r}, which is no rule{did_you_mean(rule, ROWS)}")
+    return Sentence(
+        id=sentence,
+        page=page["title"],
+        section=line["section"],
+        url=page.get("url", ""),
+        read=read,
+        words=line["says"],
+        rules=tuple(line.get("rules", ())),
+        reason=line.get("not_judged", ""),
+        because=line.get("because", ""),
+        test=line.get("test", ""),
+        scenarios=tuple(line.get("scenario", ())),
+    )

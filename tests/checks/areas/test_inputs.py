@@ -1,0 +1,66 @@
+"""The judges of media in the input and of thinking levels, on hand-made exchanges."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.checks.areas.inputs import ALL, MEDIA, QUESTION
+from tests.checks._play import answer, case, interaction, refusal
+
+MADE = answer(body=interaction())
+CONTENTS = {**{kind: [QUESTION, content] for kind, content in MEDIA.items()}, ALL: [QUESTION, *MEDIA.values()]}
+ROWS = {
+    "create.input-image": "image",
+    "create.input-audio": "audio",
+    "create.input-video": "video",
+    "create.input-document": "document",
+    "create.input-kinds": ALL,
+}
+
+
+def shows(*contents: Any) -> Any:
+    """A stored interaction whose input holds these contents."""
+    return answer(body=interaction(steps=[{"type": "user_input", "content": list(contents)}]))
+
+
+def without_bytes(content: Any) -> Any:
+    """A content as a server shows it that gives no bytes."""
+    return {name: value for name, value in content.items() if name != "data"}
+
+
+def in_other_letters(content: Any) -> Any:
+    """The same bytes in the alphabet of URLs, without padding."""
+    data = content.get("data", "").replace("+", "-").replace("/", "_").rstrip("=")
+    return {**content, "data": data} if "data" in content else content
+
+
+CASES = [
+    row
+    for rule, name in ROWS.items()
+    for row in (
+        case(rule, "met", "kept", taken={name: MADE}, kept={name: shows(*CONTENTS[name])}),
+        case(rule, "met", "without bytes", taken={name: MADE},
+             kept={name: shows(*map(without_bytes, CONTENTS[name]))}),
+        case(rule, "met", "other base64", taken={name: MADE},
+             kept={name: shows(*map(in_other_letters, CONTENTS[name]))}),
+        case(rule, "met", "no input shown", taken={name: MADE}, kept={name: MADE}),
+        case(rule, "met", "not kept", taken={name: MADE}, kept={}),
+        case(rule, "untestable", "refused", taken={name: refusal(400)}, kept={}),
+        case(rule, "not_met", "crash", taken={name: refusal(500)}, kept={}),
+        case(rule, "not_met", "dropped", taken={name: MADE}, kept={name: shows(QUESTION)}),
+        case(rule, "not_met", "bytes lost", taken={name: MADE},
+             kept={name: shows(QUESTION, *({**part, "data": ""} for part in CONTENTS[name][1:]))}),
+        case(rule, "not_met", "no base64", taken={name: MADE},
+             kept={name: shows(QUESTION, *({**part, "data": "?"} for part in CONTENTS[name][1:]))}),
+        case(rule, "not_met", "another order", taken={name: MADE}, kept={name: shows(*reversed(CONTENTS[name]))}),
+    )
+]  # fmt: skip
+
+CASES += [
+    case("create.level-listed", "met", "taken", listed=MADE, warm=None),
+    case("create.level-listed", "not_met", "refused, and a temperature is taken", listed=refusal(400), warm=MADE),
+    case("create.level-listed", "untestable", "no settings at all", listed=refusal(400), warm=refusal(400)),
+    case("create.level-refused", "met", "400", lacking=refusal(400)),
+    case("create.level-refused", "not_met", "taken", lacking=MADE),
+    case("create.level-refused", "not_met", "crash", lacking=refusal(500)),
+]

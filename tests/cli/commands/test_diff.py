@@ -1,0 +1,93 @@
+"""`harness diff --textconv`: what git shows of a cassette that was recorded again."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.cassette import save
+from tests.cassette.samples import DROPPED, answered, frames, post, streamed
+from tests.cli.conftest import Harness
+
+ASK = post({"model": "m", "input": "東京?"}, x_goog_api_key="AIzaSyD-0123456789abcdefghijklmnopqrstu")
+
+
+def record(path: Path, resource: str, *texts: str) -> Path:
+    """A cassette of one stream that broke off, and of one answer."""
+    parts = frames(resource, texts=texts)[:-2]
+    asked = answered(ASK, {"id": resource, "created": f"2026-01-01T00:00:0{len(texts)}Z", "status": "completed"})
+    save(path, [streamed(ASK, parts, DROPPED.ending), asked])
+    return path
+
+
+def test_an_event_is_a_line(tmp_path: Path, harness: Harness) -> None:
+    """Bodies are indented, an event is a line, characters are real, and the key is hidden."""
+    path = record(tmp_path / "a.yaml", "v1_a", "東", "京")
+    out = harness("diff", "--textconv", str(path)).out
+    lines = out.splitlines()
+    assert lines[0] == "1. POST /v1beta/interactions"
+    assert '       "input": "東京?"' in lines
+    (line,) = (line for line in lines if '"京"' in line)
+    assert line.startswith('     event: step.delta  data: {"index": 0, "delta": {"text": "京", "type": "text"}, ')
+    assert f"   ends: {DROPPED.ending.words}" in out
+    assert "AIzaSyD" not in out
+
+
+def test_stable_values_hide_what_every_recording_changes(tmp_path: Path, harness: Harness) -> None:
+    """Ids and times have names; what the model said is still compared."""
+    first = harness("diff", "--textconv", "--stable", str(record(tmp_path / "a.yaml", "v1_a", "x"))).out
+    second = harness("diff", "--textconv", "--stable", str(record(tmp_path / "b.yaml", "v1_b", "x"))).out
+    other = harness("diff", "--textconv", "--stable", str(record(tmp_path / "c.yaml", "v1_a", "y"))).out
+    assert first == second != other
+    assert '"created": "<time>"' in first
+
+
+def test_a_file_that_is_no_cassette_is_shown_as_it_is(tmp_path: Path, harness: Harness) -> None:
+    """git asks for any version of a file, also for one that was broken."""
+    (tmp_path / "a.yaml").write_text("version: 1\nbroken: [\n", encoding="utf-8")
+    done = harness("diff", "--textconv", str(tmp_path / "a.yaml"))
+    assert (done.code, done.out) == (0, "version: 1\nbroken: [\n")
+    assert "no cassette" in done.err
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["a.yaml"], "name the newer recording, too"),
+        (["a.yaml", "b.yaml", "--stable"], "--stable needs --textconv"),
+        (["--textconv", "a.yaml", "b.yaml"], "--textconv prints one cassette"),
+        (["--textconv", "missing.yaml"], "missing.yaml does not exist"),
+    ],
+)
+def test_wrong_use_is_explained(words: list[str], told: str, harness: Harness) -> None:
+    """Options that contradict each other are a usage error."""
+    done = harness("diff", *words)
+    assert (done.code, told in done.err) == (2, True)
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+def test_git_shows_what_changed(tmp_path: Path) -> None:
+    """The two lines of docs/cassettes.md make `git diff` show one changed event as one changed line."""
+
+    def git(*words: str) -> str:
+        done = subprocess.run(
+            ["git", "-c", "user.name=a", "-c", "user.email=a@b.c", *words],
+            cwd=tmp_path, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        return done.stdout
+
+    git("init", "-q")
+    program = shlex.join([sys.executable, "-m", "harness", "diff", "--textconv", "--stable"])
+    git("config", "diff.cassette.textconv", program)
+    (tmp_path / ".gitattributes").write_text("*.yaml diff=cassette\n", encoding="utf-8")
+    record(tmp_path / "a.yaml", "v1_a", "one", "two")
+    git("add", ".")
+    git("commit", "-qm", "Record")
+    record(tmp_path / "a.yaml", "v1_b", "one", "2")
+    changed = [line for line in git("diff", "a.yaml").splitlines() if line.startswith(("-  ", "+  "))]
+    assert [('"two"' in line, '"2"' in line) for line in changed] == [(True, False), (False, True)]

@@ -1,0 +1,164 @@
+"""The words that are out: no page, no help, no rule, no sentence of the output and no public docstring has one.
+
+Identifiers in backticks, code blocks and addresses may have them. A word that is missing here is one that also has
+a plain use, such as "refused" in "connection refused".
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.rules import ROWS, SUBJECTS
+
+ROOT = Path(__file__).resolve().parents[2]
+USE_INSTEAD = {
+    "nobody": "no client, no check",
+    "whoever": "the client that",
+    "anew": "again",
+    "told|tells": "reports",
+    "said|says": "reports, states",
+    "accuses?|accused": "report",
+    "befell|befall": "affected",
+    "made of it|ends up with": "result",
+    "in the way": "problem",
+    "promises?": "rule",
+    "judged MUSTs": "MUST checks",
+    "untestable|untested": "not tested",
+    "not applicable": "not offered",
+    "answered": "returned",
+    "asked for": "requested",
+    "played": "run",
+    "for want of": "because … is missing",
+    "blames?|blamed": "names",
+    "without a word": "silently",
+    "hang up|hangs up|hung up": "disconnect",
+    "dies": "stops",
+    "catalogue": "catalog",
+    "unauthorised|authorised": "authorized",
+    "labelled": "labeled",
+    "colours?": "color",
+    "behaviour": "behavior",
+    "judgement": "judgment",
+}
+"""The words, and what to write in their place."""
+
+PAGES = sorted(
+    [*ROOT.glob("docs/**/*.md"), *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md"))]
+)
+PRINTING = (
+    "emulator/mutants",
+    "benches",
+    "checks",
+    "cli",
+    "contract",
+    "engine",
+    "kit",
+    "outcome",
+    "plugin",
+    "report",
+)
+"""The packages whose sentences people read."""
+PROMPTS = {"Search the files: in which year was the lighthouse of Harness Point painted, and in which colour?"}
+"""What is sent to a model."""
+
+_OUT = re.compile(rf"(?<![\w-])({'|'.join(USE_INSTEAD)})(?![\w-])", re.IGNORECASE)
+_NO_PROSE = re.compile(r"```.*?```|~~~.*?~~~|`[^`\n]*`|\]\([^)]*\)|https?://\S+", re.DOTALL)
+
+
+def find_words(text: str) -> list[str]:
+    """The words of the list in a text, outside of code and addresses."""
+    return [match[0] for match in _OUT.finditer(_NO_PROSE.sub(" ", text))]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Nobody said so.", ["Nobody", "said"]),
+        ("Write `told` or [told](told.md).", ["told"]),
+        ("```\nnobody\n```\nA foretold, well-said thing.", []),
+    ],
+)
+def test_the_search_finds_whole_words_outside_of_code(text: str, found: list[str]) -> None:
+    """A word counts wherever prose has it, also at the beginning of a sentence."""
+    assert find_words(text) == found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_page_has_none(page: Path) -> None:
+    """No page of the documentation has a word of the list."""
+    text = _NO_PROSE.sub(lambda code: re.sub(r"[^\n]", " ", code[0]), page.read_text("utf-8"))
+    assert [f"{n}: {words}" for n, line in enumerate(text.splitlines(), 1) if (words := find_words(line))] == []
+
+
+@pytest.mark.parametrize("rule", ROWS)
+def test_a_rule_has_none(rule: str) -> None:
+    """No sentence of a rule has a word of the list, and its title has at most 70 characters."""
+    row = ROWS[rule]
+    assert find_words(" ".join([row.title, row.rule.statement, row.rule.breaks, *row.accepts])) == []
+    assert len(row.title) <= 70
+
+
+def test_no_two_rules_have_the_same_title() -> None:
+    """A title says which rule is broken, and so do the titles of areas."""
+    titles = [row.title.lower() for row in ROWS.values()]
+    assert sorted({title for title in titles if titles.count(title) > 1}) == []
+    assert find_words(" ".join(SUBJECTS.values())) == []
+
+
+@pytest.mark.parametrize("package", PRINTING)
+def test_a_printed_sentence_has_none(package: str) -> None:
+    """No string with several words has a word of the list, be it a finding, a help text, an error or a hint."""
+    paths = sorted((ROOT / "harness" / package).rglob("*.py"))
+    assert paths
+    found = [
+        f"{path.relative_to(ROOT)}:{line}: {words}"
+        for path in paths
+        for line, text in _strings(ast.parse(path.read_bytes()))
+        if text not in PROMPTS and (words := find_words(text))
+    ]
+    assert found == []
+
+
+def _strings(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """The strings of several words, with their lines; docstrings are not among them."""
+    bodies = (node.body for node in ast.walk(tree) if isinstance(getattr(node, "body", None), list))
+    docs = {id(one.value) for body in bodies for one in body if isinstance(one, ast.Expr)}
+    for node in ast.walk(tree):
+        value = node.value if isinstance(node, ast.Constant) and id(node) not in docs else None
+        if isinstance(value, str) and " " in value.strip():
+            yield node.lineno, value
+
+
+MODULES = re.findall(r"^## (harness[\w.]*)$", (ROOT / "docs" / "api.md").read_text("utf-8"), re.MULTILINE)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_public_docstring_has_none(module: str) -> None:
+    """No docstring that the site shows has a word of the list."""
+    found = {name: words for name, text in _docstrings(module) if (words := find_words(text))}
+    assert found == {}
+
+
+def _docstrings(module: str) -> Iterator[tuple[str, str]]:
+    value = importlib.import_module(module)
+    yield module, value.__doc__ or ""
+    for name in getattr(value, "__all__", ()):
+        member = getattr(value, name)
+        if getattr(member, "__module__", "").startswith("harness.") and callable(member):
+            yield name, inspect.getdoc(member) or ""
+            yield from ((f"{name}.{part}", text) for part, text in _parts(member))
+
+
+def _parts(member: Any) -> Iterator[tuple[str, str]]:
+    for name, part in vars(member).items() if inspect.isclass(member) else ():
+        inner = getattr(part, "fget", None) or getattr(part, "__func__", part)
+        if not name.startswith("_") and inspect.isfunction(inner):
+            yield name, inspect.getdoc(inner) or ""

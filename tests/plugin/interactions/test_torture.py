@@ -1,0 +1,189 @@
+"""`interactions_torture`: a function meets the cases of `harness torture`, and each reason is told once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from harness.outcome import UsageFault
+from harness.plugin import InteractionsEmulator, Torture
+from harness.resume import follow, follow_async
+from tests.plugin.toys import run
+
+pytest.importorskip("google.genai")
+
+MODEL = "gemini-3.5-flash"
+LOOK = {"type": "function", "name": "look", "description": "Look.", "parameters": {"type": "object"}}
+
+
+@pytest.fixture
+def torture() -> Torture:
+    """The fixture's value, without a session."""
+    return Torture(InteractionsEmulator(seed=0))
+
+
+def read(client: Any, interaction: str) -> str:
+    """A right reader."""
+    stream = follow(client, interaction)
+    for _ in stream:
+        pass
+    return stream.text
+
+
+async def read_async(client: Any, interaction: str) -> str:
+    """The same, async."""
+    stream = follow_async(client, interaction)
+    async for _ in stream:
+        pass
+    return stream.text
+
+
+def list_text(events: Any) -> Iterator[str]:
+    """The pieces of text in events."""
+    for event in events:
+        if event.event_type == "step.delta" and event.delta.type == "text":
+            yield event.delta.text
+
+
+def stop_early(client: Any, interaction: str) -> str:
+    """A reader that takes the end of a connection for the end of the answer."""
+    text = ""
+    try:
+        for piece in list_text(client.interactions.get(interaction, stream=True)):
+            text += piece
+    except Exception:
+        return text
+    return text
+
+
+_kept: list[Any] = []
+
+
+def leave_open(client: Any, interaction: str) -> str:
+    """A right reader, which first opens another stream and never reads it."""
+    _kept.append(client.interactions.get(interaction, stream=True))
+    return read(client, interaction)
+
+
+def work(client: Any, most: int = 9) -> Any:
+    """A loop of tools; `most` is how many of the calls in one answer it answers."""
+    found = client.interactions.create(model=MODEL, input="Look.", tools=[LOOK])
+    while found.status == "requires_action":
+        calls = [step for step in found.steps if step.type == "function_call"][:most]
+        results = [
+            {"type": "function_result", "call_id": call.id, "name": call.name, "result": "A cat."}
+            for call in calls
+        ]
+        found = client.interactions.create(
+            model=MODEL, input=results, tools=[LOOK], previous_interaction_id=found.id
+        )
+    return found
+
+
+@pytest.mark.parametrize("function", [read, read_async])
+@pytest.mark.parametrize("kind", ["noise", "odd-ids", "status-updates", "outages", "errors", "stalls", "no-ids"])
+def test_a_right_reader_survives(torture: Torture, function: Any, kind: str) -> None:
+    """Sync or async, no case of any of these kinds is a failure, and each of them was played."""
+    report = torture(function, kinds=[kind])
+    assert report.played == report.planned > 2
+    assert str(report) == f"all {report.played} cases passed"
+
+
+def test_each_reason_is_told_once(torture: Torture) -> None:
+    """Many cases, few reasons, each with a case, what went over the wire, and the line that repeats it."""
+    with pytest.raises(AssertionError) as raised:
+        torture(stop_early, kinds=["clean-end", "reset"], enough=0)
+    told = str(raised.value)
+    head = re.match(r"(\d+) of (\d+) cases failed for (\d) reasons?\n", told)
+    assert head is not None
+    assert int(head[1]) > 20
+    assert int(head[3]) <= 3
+    assert "it did not resume after the drop" in told
+    assert "GET stream → " in told
+    (line, *_) = re.findall(r"this one alone:  interactions_torture\(stop_early, case='(.*)'\)", told)
+    alone = torture.play(stop_early, case=line)
+    assert (alone.played, alone.failed) == (1, 1)
+
+
+def test_after_equal_failures_a_kind_is_left_out(torture: Torture) -> None:
+    """The report says how many cases were not played, and how to play them."""
+    report = torture.play(stop_early, kinds=["clean-end"], enough=2)
+    assert report.left_out["clean-end"] == report.planned - report.played > 0
+    assert "(enough=0 plays all)" in str(report)
+
+
+def test_what_is_allowed_is_no_failure(torture: Torture) -> None:
+    """A code or a rule can be allowed."""
+    report = torture(stop_early, kinds=["halves"], allow=["client.whole"])
+    assert report.allowed > 0
+
+
+def test_a_response_that_is_left_open(torture: Torture) -> None:
+    """It is a reason of its own, also without any fault."""
+    with pytest.raises(AssertionError, match="left a response open"):
+        torture(leave_open, kinds=["noise"])
+
+
+def test_parallel_calls(torture: Torture) -> None:
+    """In the mode `tools` the model makes two calls; to answer one of them is not enough."""
+    assert torture(work, mode="tools", kinds=["refused-answers"], allow=["client.recovers"]).played > 3
+    said = r"^already without any fault the client gave up: BadRequestError: .*call_2 got no function_result"
+    with pytest.raises(AssertionError, match=said):
+        torture(lambda client: work(client, 1), mode="tools")
+
+
+def test_a_poll_without_end(torture: Torture) -> None:
+    """A loop that never stops asking is stopped, and told as that."""
+
+    def poll(client: Any) -> Any:
+        found = client.interactions.create(model=MODEL, input="Go.", background=True)
+        while True:
+            found = client.interactions.get(found.id)
+            if found.status == "completed":
+                return found
+
+    with pytest.raises(AssertionError, match=r"client\.ends/requests, .* sent more than 60 requests"):
+        torture(poll, mode="poll", kinds=["ends"], enough=1)
+
+
+@pytest.mark.parametrize(
+    ("function", "options", "words"),
+    [
+        (read, {"mode": "folow"}, "did you mean 'follow'"),
+        (read, {"kinds": ["nois"]}, "did you mean 'noise'"),
+        (read, {"kinds": "noise"}, "must be a list"),
+        (read, {"allow": ["client.hole"]}, "neither a rule nor a code"),
+        (read, {"allow": "client.whole"}, "must be a list"),
+        (read, {"case": "event:999,rst"}, "is no case of the set 'application'"),
+        (read, {"mode": "poll"}, r"called as function\(client\): missing"),
+        (lambda: "", {}, r"called as function\(client, interaction_id\): too many"),
+        (3, {}, "takes the function to test"),
+        (lambda client, name: list_text([]), {}, "returned a generator"),
+    ],
+)
+def test_a_wrong_call(torture: Torture, function: Any, options: dict[str, Any], words: str) -> None:
+    """The message says what came and what it takes."""
+    with pytest.raises(UsageFault, match=words):
+        torture(function, **options)
+
+
+def test_an_async_function_needs_a_plain_test(torture: Torture) -> None:
+    """It runs its own loops, so it cannot be called in one."""
+    import asyncio
+
+    async def main() -> None:
+        torture(read_async)
+
+    with pytest.raises(UsageFault, match="call it in a plain `def test_…`"):
+        asyncio.run(main())
+
+
+def test_a_test_that_never_calls_it(pytester: pytest.Pytester) -> None:
+    """It has tried nothing, which is a warning like that of the other fixtures."""
+    pytester.makepyfile("def test_x(interactions_torture): pass")
+    result = run(pytester)
+    assert result.ret != 0
+    assert "passed without calling interactions_torture" in result.stdout.str()
