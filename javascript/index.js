@@ -456,24 +456,28 @@ export class Session extends Controls {
         [`already ${first}`, ...rest.slice(0, -1), `  it has to end with: ${undisturbed.expected}`].join("\n"),
       );
     }
-    const failures = new Map();
+    const failures = new Map(); // of a kind and a code
+    const givenUp = new Set();
     let skipped = 0;
     let next = 1;
     const work = async () => {
       while (next <= cases.length) {
         const number = next++;
         const { kind } = cases[number - 1];
-        if (enough > 0 && (failures.get(kind) ?? 0) >= enough) {
+        if (givenUp.has(kind)) {
           skipped += 1;
           continue;
         }
-        const { problem } = await this.#play(read, number, seconds);
-        if (problem && kind) failures.set(kind, (failures.get(kind) ?? 0) + 1);
+        const { problem, code } = await this.#play(read, number, seconds);
+        if (!problem || !kind) continue;
+        const equal = (failures.get(`${kind} ${code}`) ?? 0) + 1;
+        failures.set(`${kind} ${code}`, equal);
+        if (enough > 0 && equal >= enough) givenUp.add(kind);
       }
     };
     await Promise.all(Array.from({ length: Math.max(1, Math.min(jobs, cases.length)) }, work));
     const summary = await this.#judge("sum_up", {});
-    const left = skipped ? `\n  ${skipped} more cases were not played after ${enough} failures of their kind (enough: 0 plays all)` : "";
+    const left = skipped ? `\n  ${skipped} more cases were not played after ${enough} equal failures of their kind (enough: 0 plays all)` : "";
     if (summary.failed > 0) throw new HarnessAssertionError(speak(summary.text) + left, { summary });
     return summary;
   }

@@ -215,7 +215,7 @@ def _play(
     """Play the cases; `spec` is what names a client with a driver."""
     from harness.benches.client.bench import ENOUGH, torture
     from harness.benches.client.bench import TortureOptions as BenchOptions
-    from harness.benches.client.judgement.outcome import is_result_id, result_id
+    from harness.benches.client.judgement.outcome import is_result_id, read_allowed, result_id
     from harness.engine.decide import Policy
     from harness.engine.events import TargetInfo
     from harness.report.commands.torture import TorturePresentation
@@ -239,24 +239,12 @@ def _play(
         policy=Policy(strict=arguments.strict, baseline=baseline),
         command=shown if spec is None else (),
         repeated=tuple(_options_to_repeat(arguments, spec)),
-        allowed=_read_allowed(arguments),
+        allowed=read_allowed(arguments.allow, "--allow"),
         client=TargetInfo(name=shlex.join(shown) if spec is None else spec, secrets=own_secrets()),
     )
     new = new_client(command, loop=arguments.loop, starting=0.0 if spec is None else STARTING)
     finished = listeners.follow(torture(INTERACTIONS, cases, new, options))
     return finish(arguments, baseline, finished)
-
-
-def _read_allowed(arguments: TortureArguments) -> frozenset[str]:
-    """The rules and findings that only warn. Raises UsageFault for a name that no rule of clients has."""
-    from harness.benches.client.judgement.outcome import CODES
-
-    rules = sorted({code.partition("/")[0] for code in CODES})
-    for name in arguments.allow:
-        if name not in (*rules, *CODES):
-            hint = did_you_mean(name, (*rules, *CODES))
-            raise UsageFault(f"--allow {name!r} names no rule of clients{hint}; the rules are {', '.join(rules)}")
-    return frozenset(arguments.allow)
 
 
 def _refuse_beside_shard(arguments: TortureArguments) -> None:

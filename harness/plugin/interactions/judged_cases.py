@@ -17,15 +17,14 @@ from harness.benches.client.case_sets import cases_of_set
 from harness.benches.client.case_workers import limit_requests
 from harness.benches.client.cases import Case, StreamSource, cases_of
 from harness.benches.client.judgement.attempt import ClientAttempt
-from harness.benches.client.judgement.case_results import judge_case
+from harness.benches.client.judgement.outcome import read_allowed
+from harness.benches.client.judgement.reasons import FailureReasons, judge_played
 from harness.benches.client.process.client_commands import ClientResult
 from harness.checks.clients.result_forms import events_of, status_of, text_in
-from harness.contract import STATUSES
 from harness.faults import kinds as fault_kinds
 from harness.kit.api import Api
 from harness.outcome import UsageFault
 from harness.outcome.suggest import did_you_mean
-from harness.outcome.words import format_count
 from harness.plugin.interactions.dropped_stream import OUTAGES
 from harness.wire import LogicalClock, Request, Response
 
@@ -34,12 +33,12 @@ _TICK = 0.0002
 _SPEED = 20.0
 """How much faster than the machine's the clock of a case runs: a runner of tests ends what takes many seconds."""
 _SHOWN_LINES = 8
-_DIFFERENT = re.compile(rf"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|\d+|\b(?:{'|'.join(STATUSES)})\b")
+_RESULTS = ("steps", "text", "events")
+"""Where an object of a reader has its result, the most telling first."""
 _THOUGHT = {"thought": "This summary of a thought is no output."}
+"""Added to a script that only has a text: the summary must not get into the text of the client."""
 _NEVER_ENDS = "after-completion,stall"
 """The plan of a case that is added to sets of streams: who reads on hangs, and who does not cancel leaks."""
-LEFT_OPEN = "client.closes/left-open"
-"""The code of a finding that only a runner beside the client can make: responses that it never closed."""
 
 
 @dataclass(slots=True)
@@ -57,17 +56,6 @@ class _Played:
         return limit_requests(self.attempt.case)
 
 
-@dataclass(frozen=True, slots=True)
-class _Failure:
-    """A case that failed: why, in a sentence, with the code of the finding."""
-
-    number: int
-    case: Case
-    code: str
-    problem: str
-    wire: tuple[str, ...]
-
-
 class JudgedCases:
     """The cases of one session. `plan` enumerates them, `begin` and `end` play one, `sum_up` tells the reasons."""
 
@@ -76,9 +64,7 @@ class JudgedCases:
         self._cases: list[Case] = []
         self._played: dict[int, _Played] = {}
         self._numbers = iter(range(1, 1_000_000_000))
-        self._failures: list[_Failure] = []
-        self._judged = 0
-        self._allow: tuple[str, ...] = ()
+        self._judged = FailureReasons()
         self._one_by_one = False
         self._usual: int | None = None
 
@@ -103,9 +89,7 @@ class JudgedCases:
         if mode is not None and mode not in model.modes:
             raise UsageFault(f"mode={mode!r} is no mode{did_you_mean(mode, model.modes)}")
         chosen = model.usual_mode if mode is None else model.modes[mode]
-        if not chosen.turns and chosen.script.keys() == {
-            "text"
-        }:  # a summary of a thought must not get into the text
+        if not chosen.turns and chosen.script.keys() == {"text"}:
             chosen = replace(chosen, script={**_THOUGHT, **chosen.script})
         base = Case(plan="pass", mode=chosen, script=script, further=further, resume=resume)
         ids = (event_ids,) if isinstance(event_ids, str) else tuple(event_ids)
@@ -123,7 +107,7 @@ class JudgedCases:
             if not kinds and any(case.kind == fault_kinds.NOISE.name for case in found):
                 found.append(replace(base, plan=_NEVER_ENDS, event_ids=ids[0], kind="never-ends"))
         self._cases = [replace(base, plan="pass", event_ids=ids[0]), *found]
-        self._failures, self._judged, self._allow, self._usual = [], 0, tuple(allow), None
+        self._judged, self._usual = FailureReasons(read_allowed(allow)), None
         self._one_by_one = one_by_one
         told = [{"case": str(case), "kind": case.kind} for case in self._cases[1:]]
         return {"mode": chosen.name, "cases": told}
@@ -171,36 +155,30 @@ class JudgedCases:
         if played is None:
             raise UsageFault(f"number={place!r} is not a running case: pass the `place` that begin_case returned")
         attempt = played.attempt
-        ended = _read_result(result, error, stopped, time.monotonic() - played.begun)
-        runaway = played.count > played.most
         quiet = attempt.case is self._cases[0]
-        verdict = judge_case(attempt, ended, asked_for_ever=runaway, usual=None if quiet else self._usual)
-        code, problem = (verdict.finding.code, verdict.finding.message) if verdict.finding else ("", "")
-        if not problem and left_open:
-            code = LEFT_OPEN
-            problem = (
-                f"left {format_count(left_open, 'response')} open that it had stopped reading: cancel the body, "
-                "or abort the request; else the connection is never given back"
-            )
+        judged = judge_played(
+            played.number,
+            attempt,
+            _read_result(result, error, stopped, time.monotonic() - played.begun),
+            asked_for_ever=played.count > played.most,
+            usual=None if quiet else self._usual,
+            left_open=left_open,
+        )
         del self._played[place]
         if quiet:
             self._usual = len(attempt.received)
-        else:
-            self._judged += 1
-        allowed = any(code == one or code.startswith(f"{one}/") for one in self._allow)
-        wire = attempt.wire()[:_SHOWN_LINES]
-        if problem and not allowed and not quiet:
-            self._failures.append(_Failure(played.number, attempt.case, code, problem, tuple(wire)))
+        failures = judged.failures if quiet else self._judged.note(judged)
+        first = next(iter(failures or judged.failures), None)
         return {
-            "outcome": str(verdict.outcome),
-            "code": code,
-            "problem": "" if allowed else _write_problem(attempt.case, problem, wire),
+            "outcome": str(judged.outcome),
+            "code": first.code if first else "",
+            "problem": _write_problem(attempt.case, failures[0].message, judged.wire) if failures else "",
             "expected": attempt.text,
         }
 
     def find_complaints(self) -> Iterator[str]:
         """What makes a test fail that passed: cases that were enumerated and never judged."""
-        if self._one_by_one and len(self._cases) > 1 and not self._judged:
+        if self._one_by_one and len(self._cases) > 1 and not self._judged.played:
             yield (
                 "the test passed without checking what its client received, so it would also pass if events were "
                 "lost or repeated: call assert_seen_once(result) on each cut"
@@ -208,43 +186,29 @@ class JudgedCases:
 
     def sum_up(self) -> dict[str, Any]:
         """The failures by reason, and the whole as text; each reason has one case and the line that repeats it."""
-        reasons: dict[tuple[str, str], list[_Failure]] = {}
-        for failure in sorted(self._failures, key=lambda one: one.number):  # they ended in any order
-            reasons.setdefault((failure.code, _find_reason(failure.problem)), []).append(failure)
-        counted = (
-            f"{len(self._failures)} of {format_count(self._judged, 'case')} failed for "
-            f"{format_count(len(reasons), 'reason')}"
-        )
-        ordered = sorted(reasons.values(), key=len, reverse=True)
-        lines = [f"{counted}:" if reasons else f"{format_count(self._judged, 'case')} passed"]
-        for number, failures in enumerate(ordered, 1):
-            one = failures[0]
-            found = f"{format_count(len(failures), 'case')}, {one.code}"
-            lines += [
-                f"  {number}. the client {one.problem.rstrip('.')} ({found})",
-                f"     one of them, {one.case}:",
-                *(f"       {line}" for line in one.wire or ("it sent no request",)),
-                f"     this one again:  torture(session, reader, {_write_options(one.case)})",
-            ]
+        reasons = self._judged.reasons
+        about = {kind.name: kind.about for kinds in self._api.load_client_model().sets.values() for kind in kinds}
+        lines = [*self._judged.describe(_write_repeat, about, {}, 0)]
         if reasons:
-            codes = json.dumps(sorted({code for code, _ in reasons}))
-            lines.append(
-                f"  If one of them is meant, allow it by its code: torture(session, reader, {{ allow: {codes} }})"
-            )
+            codes = json.dumps(sorted({reason.code for reason in reasons}))
+            lines += [
+                "",
+                f"If one of them is meant, allow it by its code: torture(session, reader, {{ allow: {codes} }})",
+            ]
         return {
-            "cases": self._judged,
-            "failed": len(self._failures),
+            "cases": self._judged.played,
+            "failed": self._judged.failed,
             "reasons": [
                 {
-                    "code": failures[0].code,
-                    "problem": failures[0].problem,
-                    "cases": [str(failure.case) for failure in failures],
-                    "options": json.loads(_write_options(failures[0].case)),
+                    "code": reason.code,
+                    "problem": reason.message,
+                    "cases": reason.cases,
+                    "options": json.loads(_write_options(reason.case)),
                 }
-                for failures in ordered
+                for reason in reasons
             ],
             "text": "\n".join(lines),
-        }  # fmt: skip
+        }
 
     def _refuse(self, message: str) -> Response:
         return Response.json(400, self._api.load_protocol().error_body(400, "invalid_request", message))
@@ -256,15 +220,14 @@ def _read_result(result: Any, error: Mapping[str, Any] | None, stopped: str, sec
         return ClientResult(stopped=stopped, seconds=seconds)
     if error is not None:
         return ClientResult(error=f"{error.get('name', 'Error')}: {error.get('message', '')}", seconds=seconds)
-    if isinstance(result, Mapping) and "text" in result and "steps" not in result:
-        return ClientResult(collected=result["text"], status=str(result.get("status") or ""), seconds=seconds)
-    if isinstance(result, Mapping) and isinstance(result.get("events"), list):
-        return ClientResult(collected=result["events"], status=str(result.get("status") or ""), seconds=seconds)
-    if isinstance(result, Mapping) and isinstance(result.get("steps"), list):
-        status = str(result.get("status") or "")
-        return ClientResult(collected={"steps": result["steps"]}, status=status, seconds=seconds)
-    if isinstance(result, Mapping) and set(result) == {"status"}:
-        return ClientResult(status=str(status_of(result) or ""), seconds=seconds)
+    if isinstance(result, Mapping):
+        status = str(status_of(result) or "")
+        for collected in _RESULTS:
+            if isinstance(result.get(collected), list) or (collected == "text" and "text" in result):
+                held = {"steps": result["steps"]} if collected == "steps" else result[collected]
+                return ClientResult(collected=held, status=status, seconds=seconds)
+        if result.keys() == {"status"}:
+            return ClientResult(status=status, seconds=seconds)
     if isinstance(result, str) or events_of(result) is not None or text_in(result) is not None:
         return ClientResult(collected=result, seconds=seconds)
     if isinstance(result, list) and all(isinstance(piece, str) for piece in result):
@@ -280,8 +243,12 @@ def _write_problem(case: Case, problem: str, wire: Sequence[str]) -> str:
         return ""
     where = "with nothing wrong" if case.plan == "pass" else f"dropped at {case}"
     lines = [f"{where}, the client {problem.rstrip('.')}.", "  on the wire:"]
-    lines += [f"    {line}" for line in wire or ("nothing",)]
+    lines += [f"    {line}" for line in wire[:_SHOWN_LINES] or ("nothing",)]
     return "\n".join([*lines, f"  this one again:  session.cuts({_write_options(case)})"])
+
+
+def _write_repeat(case: Case) -> str:
+    return f"torture(session, reader, {_write_options(case)})"
 
 
 def _write_options(case: Case) -> str:
@@ -299,8 +266,3 @@ def _write_options(case: Case) -> str:
     if case.further is not None:
         options["further"] = dict(case.further)
     return json.dumps(options, ensure_ascii=False)
-
-
-def _find_reason(problem: str) -> str:
-    """A problem without what differs from case to case: numbers, quoted pieces, and statuses."""
-    return _DIFFERENT.sub("…", problem)

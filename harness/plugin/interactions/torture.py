@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import re
 import time
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from typing import Any, Literal, TypeAlias
 
 from harness.benches.client.bench import ENOUGH, describe_unreadable
@@ -21,15 +20,15 @@ from harness.benches.client.case_sets import cases_of_set
 from harness.benches.client.case_workers import CaseQueue, PlayedCase, limit_requests
 from harness.benches.client.cases import Case, StreamSource
 from harness.benches.client.judgement.attempt import ClientAttempt
-from harness.benches.client.judgement.case_results import judge_case
-from harness.benches.client.judgement.outcome import CODES
+from harness.benches.client.judgement.outcome import read_allowed
+from harness.benches.client.judgement.reasons import FailureReasons, JudgedCase, judge_played
 from harness.benches.client.process.client_commands import ClientResult
-from harness.checks.clients.result_forms import plain, status_of
+from harness.checks.clients.result_forms import events_of, plain, status_of
 from harness.interactions import INTERACTIONS
 from harness.kit.client_model import ClientMode
-from harness.outcome import Severity, UsageFault
+from harness.outcome import UsageFault
 from harness.outcome.suggest import did_you_mean
-from harness.outcome.words import format_count, shorten
+from harness.outcome.words import shorten
 from harness.plugin.interactions.clients import async_client, client
 from harness.plugin.interactions.emulator import InteractionsEmulator
 from harness.plugin.observed_service import RequestLimit
@@ -40,11 +39,7 @@ NAME = "interactions_torture"
 
 Mode: TypeAlias = Literal["follow", "create", "background", "poll", "chain", "tools", "cancel"]
 
-LEAK = "leaves-open"
-"""The reason of a case in which a response was neither read to its end nor closed."""
-
 _ERROR_SHOWN = 200
-_WIRE_SHOWN = 8
 
 _STEPS: Sequence[Mapping[str, Any]] = (
     {
@@ -124,36 +119,21 @@ class Torture:
             raise UsageFault(f"{NAME}({function!r}) takes the function to test: one that takes a client")
         if mode not in self._model.modes:
             raise UsageFault(f"mode={mode!r} is no mode{did_you_mean(mode, self._model.modes)}")
-        self._check_allowed(allow)
         named, scripted = self._choose_mode(mode, script)
-        found = self._choose_cases(named, scripted, cases or _usual_set(named), kinds, case)
+        chosen = cases or _usual_set(named)
+        found = self._choose_cases(named, scripted, chosen, kinds, case)
         call = _Caller(function, self.emulator, takes_id=not named.creates)
-        lines = _Repeat(getattr(function, "__name__", "function"), mode, cases, script)
-        report = TortureReport(
-            len(found), {one.name: one.about for one in self._model.sets[cases or _usual_set(named)]}
-        )
+        judged = FailureReasons(read_allowed(allow))
         queue = CaseQueue(list(enumerate(found)), enough)
         with no_sleep(), call.open_client():
             quiet = self._play_undisturbed(Case(plan="pass", mode=scripted), call)
             while (task := queue.take()) is not None:
                 played = self._play(*task, call)
-                for code, message in self._judge(played, len(quiet.attempt.received)):
-                    if code in allow or code.partition("/")[0] in allow:
-                        report.allowed += 1
-                        continue
-                    queue.note_failure(played.case.kind, code)
-                    report.note(code, message, played, lines.line_of(played.case))
-                report.played += 1
-        report.left_out = dict(queue.skipped)
-        return report
-
-    def _check_allowed(self, allow: Collection[str]) -> None:
-        if isinstance(allow, str):
-            raise UsageFault(f"allow={allow!r} must be a list: allow=[{allow!r}]")
-        known = {*CODES, *self._model.rules, LEAK}
-        for word in allow:
-            if word not in known:
-                raise UsageFault(f"allow: {word!r} is neither a rule nor a code{did_you_mean(word, known)}")
+                for failure in judged.note(_judge(played, len(quiet.attempt.received))):
+                    queue.note_failure(played.case.kind, failure.code)
+        repeat = partial(_write_repeat, getattr(function, "__name__", "function"), mode, cases, script)
+        kinds_told = {kind.name: kind.about for kind in self._model.sets[chosen]}
+        return TortureReport(len(found), judged, dict(queue.skipped), repeat, kinds_told, enough)
 
     def _choose_mode(self, name: str, script: Mapping[str, Any] | None) -> tuple[ClientMode, ClientMode]:
         """The mode as it is, and the mode with the answer of this run."""
@@ -188,8 +168,8 @@ class Torture:
         """Let the function do its work once without a fault. Raises AssertionError if it cannot."""
         __tracebackhide__ = True
         played = self._play(0, quiet, call)
-        for _, message in self._judge(played, None):
-            raise AssertionError(describe_unreadable(played, message))
+        for failure in _judge(played, None).failures:
+            raise AssertionError(describe_unreadable(played, failure.message))
         return played
 
     def _play(self, number: int, case: Case, call: _Caller) -> PlayedCase:
@@ -208,17 +188,18 @@ class Torture:
         self.emulator.runaway = ""
         return PlayedCase(number, case, attempt, replace(ended, seconds=time.monotonic() - begun), asked_for_ever)
 
-    def _judge(self, played: PlayedCase, usual: int | None) -> Iterator[tuple[str, str]]:
-        """(code, message) of what the function did wrong in a case, with it as the subject of the message."""
-        attempt, ended = played.attempt, played.ended
-        finding = judge_case(attempt, ended, asked_for_ever=played.asked_for_ever, usual=usual).finding
-        if finding is not None and finding.severity is Severity.BROKEN:
-            yield finding.stable_code, finding.message
-        if any(one.left_open for one in attempt.received):
-            yield (
-                LEAK,
-                "left a response open: it neither read it to its end nor closed it, which keeps a connection",
-            )
+
+def _judge(played: PlayedCase, usual: int | None) -> JudgedCase:
+    """What the function did wrong in a case; `usual` is how often it asks without a fault."""
+    left_open = sum(one.left_open for one in played.attempt.received)
+    return judge_played(
+        played.number,
+        played.attempt,
+        played.ended,
+        asked_for_ever=played.asked_for_ever,
+        usual=usual,
+        left_open=left_open,
+    )
 
 
 def _usual_set(mode: ClientMode) -> str:
@@ -271,91 +252,35 @@ class _Caller:
             )
         value = plain(found)
         status = (status_of(value) or "") if isinstance(value, Mapping) else ""
-        return ClientResult(collected=found, status=status)
+        return ClientResult(collected=events_of(found) or found, status=status)
 
 
-@dataclass(frozen=True, slots=True)
-class _Repeat:
-    """Writes the line that repeats one case."""
-
-    function: str
-    mode: str
-    cases: str
-    script: Mapping[str, Any] | None
-
-    def line_of(self, case: Case) -> str:
-        words = [self.function]
-        words += [f"mode={self.mode!r}"] if self.mode != "follow" else []
-        words += [f"cases={self.cases!r}"] if self.cases else []
-        words += ["script=…"] if self.script is not None else []
-        return f"{NAME}({', '.join([*words, f'case={str(case)!r}'])})"
-
-
-@dataclass(slots=True)
-class TortureReason:
-    """Why cases failed: one of them, and how many more there are."""
-
-    code: str
-    message: str
-    case: Case
-    wire: tuple[str, ...]
-    line: str
-    number: int = 0
+def _write_repeat(function: str, mode: str, cases: str, script: Mapping[str, Any] | None, case: Case) -> str:
+    """The line that repeats one case."""
+    words = [function]
+    words += [f"mode={mode!r}"] if mode != "follow" else []
+    words += [f"cases={cases!r}"] if cases else []
+    words += ["script=…"] if script is not None else []
+    return f"{NAME}({', '.join([*words, f'case={str(case)!r}'])})"
 
 
 class TortureReport:
     """What came out: `reasons` why cases failed, `played` of `planned` cases, `left_out` by kind."""
 
-    def __init__(self, planned: int, kinds: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        planned: int,
+        judged: FailureReasons,
+        left_out: Mapping[str, int],
+        repeat: Callable[[Case], str],
+        kinds: Mapping[str, str],
+        enough: int,
+    ) -> None:
         self.planned = planned
-        self.played = 0
-        self.allowed = 0
-        self.left_out: Mapping[str, int] = {}
-        self._kinds = kinds
-        self._reasons: dict[tuple[str, str], TortureReason] = {}
-        self._failed: set[int] = set()
-
-    @property
-    def reasons(self) -> list[TortureReason]:
-        """Why cases failed, what affected most of them first."""
-        return sorted(self._reasons.values(), key=lambda reason: -reason.number)
-
-    @property
-    def failed(self) -> int:
-        """How many cases failed."""
-        return len(self._failed)
-
-    def note(self, code: str, message: str, played: PlayedCase, line: str) -> None:
-        """Note what went wrong in a case."""
-        self._failed.add(played.number)
-        wire = tuple(played.attempt.wire() or ["nothing"])
-        new = TortureReason(code, message, played.case, wire, line)
-        self._reasons.setdefault((code, _generalize(message)), new).number += 1
+        self.played, self.failed, self.allowed = judged.played, judged.failed, judged.allowed
+        self.reasons = judged.reasons
+        self.left_out = left_out
+        self._lines = tuple(judged.describe(repeat, kinds, left_out, enough))
 
     def __str__(self) -> str:
-        if not self.reasons:
-            return f"all {format_count(self.played, 'case')} passed"
-        many = format_count(len(self.reasons), "reason")
-        head = f"{self.failed} of {format_count(self.played, 'case')} failed for {many}"
-        lines = [head + (f" ({self.allowed} allowed)" if self.allowed else "")]
-        for number, reason in enumerate(self.reasons, 1):
-            lines += [
-                "",
-                f"{number}. {reason.code}, {format_count(reason.number, 'case')}: the client {reason.message}",
-            ]
-            about = self._kinds.get(reason.case.kind, "")
-            lines.append(f"   such as {reason.case}" + (f" ({reason.case.kind}: {about})" if about else ""))
-            lines += [f"     {line}" for line in reason.wire[:_WIRE_SHOWN]]
-            lines += [f"     … {len(reason.wire) - _WIRE_SHOWN} more"] if len(reason.wire) > _WIRE_SHOWN else []
-            lines.append(f"   this one alone:  {reason.line}")
-        if self.left_out:
-            count = Counter(self.left_out)
-            kinds = ", ".join(f"{many} of {kind}" for kind, many in count.items())
-            lines += ["", f"not run, after {ENOUGH} equal failures of their kind: {kinds} (enough=0 plays all)"]
-        return "\n".join(lines)
-
-
-def _generalize(message: str) -> str:
-    """What a message has in common with those of other cases: its explanation, without places and texts."""
-    why = message.rpartition(": ")[2] if message.startswith(("lost", "has")) else message
-    return re.sub(r"'[^']*'|\"[^\"]*\"|\d+", "…", why)
+        return "\n".join(self._lines)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from harness.benches.client.judgement.outcome import LEFT_OPEN
 from harness.benches.server.fault_control import Faulty
 from harness.benches.server.page_guard import PageGuard
 from harness.contract import PROTOCOL
@@ -17,11 +18,11 @@ from harness.emulator import Emulator, Settings
 from harness.incidents.control import IncidentControl
 from harness.plugin.interactions.chain import Chain
 from harness.plugin.interactions.emulator import InteractionsEmulator
-from harness.plugin.interactions.judged_cases import LEFT_OPEN
 from harness.plugin.interactions.judged_sessions import CALLS, JudgedSessions
 from harness.plugin.interactions.lifecycle_routes import ROUTES
 from harness.transport import ServiceDriver
 from harness.wire import Headers, LogicalClock, Request, Service
+from harness.wire.sse import events_in
 
 KEY = ("x-goog-api-key", "any")
 JSON = ("content-type", "application/json")
@@ -144,6 +145,7 @@ def test_a_wrong_option_is_refused(server: Api, options: Any, told: str) -> None
         ("plan_cases", {"cuts": "every-even"}, 400, "every-event"),
         ("plan_cases", {"set": "quick", "first": 1}, 400, "options of cuts"),
         ("plan_cases", {"mode": "polls"}, 400, "did you mean 'poll'?"),
+        ("plan_cases", {"allow": ["client.hole"]}, 400, "The rules are client.closes, client.context"),
         ("begin_case", {"number": 1}, 400, "number=1 is no case"),
         ("end_case", {"number": 1}, 400, "number=1 is not a running case"),
     ],
@@ -332,9 +334,9 @@ def test_a_reader_that_never_comes_back(session: Api) -> None:
     assert (summary["cases"], summary["failed"]) == (len(planned), len(planned) - 2)
     assert len(summary["reasons"]) == 2, summary["text"]
     told = summary["text"].splitlines()
-    assert told[0] == f"{len(planned) - 2} of {len(planned)} cases failed for {len(summary['reasons'])} reasons:"
-    assert "it did not resume after the drop" in told[1]
-    assert '     this one again:  torture(session, reader, {"cuts": ["event:0,end"]})' in told
+    assert told[0] == f"{len(planned) - 2} of {len(planned)} cases failed for {len(summary['reasons'])} reasons"
+    assert "it did not resume after the drop" in told[2]
+    assert '   this one alone:  torture(session, reader, {"cuts": ["event:0,end"]})' in told
     assert sum(len(reason["cases"]) for reason in summary["reasons"]) == len(planned) - 2
 
 
@@ -381,6 +383,30 @@ def test_other_ends_of_a_case(session: Api) -> None:
     session.judge("plan_cases", cuts=["event:2,rst"], allow=["client.recovers"])
     assert play(session, error=lost)["problem"] == ""
     assert session.ask("POST", "/__harness__/judge/end_case", {"number": 1, "result": None})[0] == 400
+
+
+def test_a_lenient_finding_is_no_failure(session: Api) -> None:
+    """A text cannot report that its run failed, which no test fails for."""
+    session.judge("plan_cases", cuts=["pass"], script={"text": "Half.", "status": "failed"})
+    told = play(session)
+    assert (told["problem"], told["outcome"]) == ("", "wrong-status")
+    assert session.judge("sum_up")["failed"] == 0
+
+
+@pytest.mark.parametrize(("status", "outcome"), [("failed", "exact"), ("completed", "wrong-status")])
+def test_events_report_their_status(session: Api, status: str, outcome: str) -> None:
+    """A list of events reports the status of its completion."""
+    session.judge("plan_cases", cuts=["pass"], script={"text": "Half.", "status": "failed"})
+    begun = session.judge("begin_case", number=1)
+    asked = f"{session.path}{begun['path']}/v1beta/interactions/{begun['id']}?stream=true"
+    response = ServiceDriver(session.service, LogicalClock()).send(Request("GET", asked, Headers([KEY])))
+    *events, last = events_in(response.body)
+    reported = [*events, {**last, "interaction": {**last["interaction"], "status": status}}]
+    ended = session.judge("end_case", number=begun["place"], result=reported)
+    assert ended["outcome"] == outcome
+    assert ("reports the status `completed`: the interaction is `failed`" in ended["problem"]) is (
+        status == "completed"
+    )
 
 
 def test_a_result_that_nobody_can_read_is_refused(session: Api) -> None:

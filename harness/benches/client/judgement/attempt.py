@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -249,7 +249,12 @@ class ClientAttempt:
     @property
     def status(self) -> str:
         """The status in which the run ended."""
-        last = next((event for event in reversed(self.events) if self._protocol.completes(event)), None)
+        return self.find_status(self.events)
+
+    def find_status(self, collected: object) -> str:
+        """The status in the completion of a list of events; "" for any other value, and without a completion."""
+        events = collected if isinstance(collected, list) else []
+        last = next((e for e in reversed(events) if isinstance(e, Mapping) and self._protocol.completes(e)), None)
         told = None if last is None else self.api.read_status(last)
         return told[1] if told is not None else ""
 

@@ -27,6 +27,7 @@ from harness.benches.client.judgement.outcome import (
     STATUS,
     WHOLE,
     DropOutcome,
+    is_allowed,
     result_id,
 )
 from harness.benches.client.judgement.received_responses import ReceivedResponse
@@ -103,7 +104,7 @@ class CaseResults:
         )
         line = case.command_line(self._command, self._repeated)
         finding = verdict.finding
-        if finding is not None and not {finding.rule, finding.code}.isdisjoint(self._allowed):
+        if finding is not None and is_allowed(finding.stable_code, self._allowed):
             finding = replace(finding, message=f"{finding.message} (allowed)", severity=Severity.NON_STRICT)
         return decide_run(self._api, run, finding, self._policy, seconds=ended.seconds, command=line)
 
@@ -167,7 +168,7 @@ def judge_case(
     if ended.status and not model.is_final(ended.status):
         if attempt.case.hopeless:
             return CaseVerdict(DropOutcome.COULD_NOT)
-        return _blame(RECOVERS, "reported", f"ended with a status that is not terminal: {ended.status}")
+        return _blame(RECOVERS, "reported", f"ended with a status that is not terminal: `{ended.status}`")
     judged = _judge_success(attempt, ended)
     if judged.finding is None and attempt.only_noise and usual is not None and len(attempt.received) > usual:
         more = format_count(len(attempt.received) - usual, "more request")
@@ -202,10 +203,12 @@ def _judge_success(attempt: ClientAttempt, ended: ClientResult) -> CaseVerdict:
         rule = {TWICE: ONCE, DOUBLE_CREATE: CREATES_ONCE}.get(defect.word, WHOLE)
         return _blame(rule, defect.word, defect.text)
     status, words = attempt.status, attempt.api.load_client_model().words
-    if ended.status and status and ended.status != status:
-        return _blame(STATUS, "wrong-status", f"reports the status {ended.status}: the {words.run} is {status}")
-    if not ended.status and status and status not in attempt.api.load_client_model().quiet:
-        said = f"reports success without a status: the {words.run} is {status}"
+    reported = ended.status or attempt.find_status(ended.collected)
+    if reported and status and reported != status:
+        said = f"reports the status `{reported}`: the {words.run} is `{status}`"
+        return _blame(STATUS, "wrong-status", said)
+    if not reported and status and status not in attempt.api.load_client_model().quiet:
+        said = f"reports success without a status: the {words.run} is `{status}`"
         return _blame(STATUS, "untold", said, Severity.NON_STRICT)
     return _pass_attempt(attempt)
 

@@ -5,10 +5,12 @@ Layer 5, values only.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from enum import StrEnum
 
 from harness.engine.results import ClientRun, Result
+from harness.outcome import UsageFault
+from harness.outcome.suggest import did_you_mean
 
 
 class DropOutcome(StrEnum):
@@ -54,7 +56,11 @@ class DropOutcome(StrEnum):
 WHOLE, ONCE, CREATES_ONCE, STATUS = "client.whole", "client.once", "client.creates-once", "client.status"
 CONTEXT = "client.context"
 RECOVERS, READS, ENDS, STANDS = "client.recovers", "client.reads", "client.ends", "client.stands"
+CLOSES = "client.closes"
 """The ids of the rules that a `ClientModel` has for every API."""
+
+LEFT_OPEN = f"{CLOSES}/left-open"
+"""The code of a response that was neither read to its end nor closed; only a test beside the client sees it."""
 
 REQUIRED = frozenset({ENDS})
 """SHOULD rules that fail a run all the same: a client that hangs is not certified. `--allow` makes them warn."""
@@ -78,11 +84,33 @@ OUTCOMES: dict[str, DropOutcome] = {
     f"{ENDS}/requests": DropOutcome.HUNG,
     f"{ENDS}/output": DropOutcome.HUNG,
     f"{STANDS}/crashed": DropOutcome.CRASHED,
+    LEFT_OPEN: DropOutcome.EXACT,
 }
 """The outcome for each code of a finding."""
 
 CODES = tuple(OUTCOMES)
 """The codes of all findings about a client."""
+
+
+def is_allowed(code: str, allowed: Collection[str]) -> bool:
+    """Whether a finding with this code is no failure, because the code or its rule is `allowed`."""
+    return code in allowed or code.partition("/")[0] in allowed
+
+
+def read_allowed(words: Collection[str], option: str = "allow") -> frozenset[str]:
+    """The rules and codes that are no failures. Raises UsageFault for any other word, and lists the rules."""
+    if isinstance(words, str):
+        raise UsageFault(f"{option}={words!r} must be a list: {option}=[{words!r}]")
+    rules = sorted({code.partition("/")[0] for code in CODES})
+    for word in words:
+        if word not in (*rules, *CODES):
+            hint = did_you_mean(word, (*rules, *CODES), otherwise=".")
+            raise UsageFault(
+                f"{option}: {word!r} is neither a rule nor a code of clients{hint} "
+                f"The rules are {', '.join(rules)}."
+            )
+    return frozenset(words)
+
 
 AREA = "client"
 """What a case is named by: a case of this area is `client[event:5,rst]` in a baseline."""

@@ -1,0 +1,149 @@
+"""Why the cases of a torture failed: each reason once, with one case and the line that repeats it.
+
+Layer 5. The fixtures of pytest and the sessions of other languages judge, count and write with it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from harness.benches.client.cases import Case
+from harness.benches.client.judgement.attempt import ClientAttempt
+from harness.benches.client.judgement.case_results import judge_case
+from harness.benches.client.judgement.outcome import LEFT_OPEN, DropOutcome, is_allowed
+from harness.benches.client.process.client_commands import ClientResult
+from harness.outcome import Severity
+from harness.outcome.words import format_count
+
+_WIRE_SHOWN = 8
+_DIFFERENT = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|`[^`]*`|\d+")
+"""What differs between two messages of one reason: quoted pieces and numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class CaseFailure:
+    """What a client did wrong in a case: the code of the finding, and its message with the client as subject."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedCase:
+    """A case that has ended: how it came out, what is wrong, and what went over the wire."""
+
+    number: int
+    case: Case
+    outcome: DropOutcome
+    failures: tuple[CaseFailure, ...]
+    wire: tuple[str, ...]
+
+
+def judge_played(
+    number: int,
+    attempt: ClientAttempt,
+    ended: ClientResult,
+    *,
+    asked_for_ever: bool,
+    usual: int | None,
+    left_open: int,
+) -> JudgedCase:
+    """Judge a case for a test: every broken rule is a failure, what is only not strict is none.
+
+    `usual` is the number of requests without a fault; None in the case without a fault itself. `left_open` is the
+    number of responses that the client stopped reading and never closed.
+    """
+    verdict = judge_case(attempt, ended, asked_for_ever=asked_for_ever, usual=usual)
+    failures = []
+    if (finding := verdict.finding) is not None and finding.severity is Severity.BROKEN:
+        failures.append(CaseFailure(finding.stable_code, finding.message))
+    if left_open:
+        failures.append(
+            CaseFailure(
+                LEFT_OPEN,
+                f"left {format_count(left_open, 'response')} open that it had stopped reading: close the "
+                "response, or cancel its body; otherwise its connection is never given back",
+            )
+        )
+    return JudgedCase(number, attempt.case, verdict.outcome, tuple(failures), tuple(attempt.wire()))
+
+
+@dataclass(slots=True)
+class FailureReason:
+    """Why cases failed: the first of them, and the names of all."""
+
+    code: str
+    message: str
+    case: Case
+    wire: tuple[str, ...]
+    cases: list[str] = field(default_factory=list)
+
+
+class FailureReasons:
+    """Counts judged cases, and groups their failures; `allowed` rules and codes are none."""
+
+    def __init__(self, allowed: Collection[str] = ()) -> None:
+        self._allowed = allowed
+        self._judged: list[JudgedCase] = []
+        self.allowed = 0
+
+    def note(self, judged: JudgedCase) -> tuple[CaseFailure, ...]:
+        """Count a case; return those of its failures that are not allowed."""
+        left = tuple(one for one in judged.failures if not is_allowed(one.code, self._allowed))
+        self.allowed += len(judged.failures) - len(left)
+        self._judged.append(JudgedCase(judged.number, judged.case, judged.outcome, left, judged.wire))
+        return left
+
+    @property
+    def played(self) -> int:
+        """The number of cases that have ended."""
+        return len(self._judged)
+
+    @property
+    def failed(self) -> int:
+        """The number of cases that failed."""
+        return sum(bool(one.failures) for one in self._judged)
+
+    @property
+    def reasons(self) -> list[FailureReason]:
+        """Why cases failed, what affected most of them first."""
+        found: dict[tuple[str, str], FailureReason] = {}
+        for judged in sorted(self._judged, key=lambda one: one.number):  # they may end in any order
+            for failure in judged.failures:
+                new = FailureReason(failure.code, failure.message, judged.case, judged.wire)
+                found.setdefault((failure.code, _generalize(failure.message)), new).cases.append(str(judged.case))
+        return sorted(found.values(), key=lambda reason: -len(reason.cases))
+
+    def describe(
+        self, repeat: Callable[[Case], str], kinds: Mapping[str, str], left_out: Mapping[str, int], enough: int
+    ) -> Iterator[str]:
+        """The lines of a report: `repeat` writes how to play one case again, `kinds` say what each kind is."""
+        reasons = self.reasons
+        if not reasons:
+            yield f"all {format_count(self.played, 'case')} passed"
+            return
+        head = f"{self.failed} of {format_count(self.played, 'case')} failed for "
+        yield head + format_count(len(reasons), "reason") + (f" ({self.allowed} allowed)" if self.allowed else "")
+        for number, reason in enumerate(reasons, 1):
+            about = kinds.get(reason.case.kind, "")
+            yield ""
+            many = format_count(len(reason.cases), "case")
+            yield f"{number}. {reason.code}, {many}: the client {reason.message}"
+            yield f"   such as {reason.case}" + (f" ({reason.case.kind}: {about})" if about else "")
+            yield from (f"     {line}" for line in reason.wire[:_WIRE_SHOWN] or ("nothing was requested",))
+            if len(reason.wire) > _WIRE_SHOWN:
+                yield f"     … {len(reason.wire) - _WIRE_SHOWN} more"
+            yield f"   this one alone:  {repeat(reason.case)}"
+        if left_out:
+            count = ", ".join(f"{many} of {kind}" for kind, many in Counter(left_out).items())
+            yield ""
+            yield f"not run, after {enough} equal failures of their kind: {count} (0 for `enough` runs all)"
+
+
+def _generalize(message: str) -> str:
+    """What a message has in common with those of other cases: its explanation, without places and texts."""
+    why = message.rpartition(": ")[2] if message.startswith(("lost", "has")) else message
+    return _DIFFERENT.sub("…", why)
