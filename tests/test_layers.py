@@ -110,7 +110,7 @@ AGREED: dict[str, tuple[str, str]] = {
     "engine/search/openapi/scenario_collector.py": ("interactions", "what schemathesis calls its exchanges"),
     "engine/plan.py": ("interactions", "the cost of an exercise, which reports print under that name"),
     "benches/recordings/verify.py": ("interactions", "a key of vcrpy's format"),
-    "report/records.py": ("interactions", "the cost of an exercise, which reports print under that name"),
+    "report/json_report.py": ("interactions", "the cost of an exercise, which reports print under that name"),
     "kit/check.py": ("interactions", "the cost of an exercise, which reports print under that name"),
     "benches/client/ready/ready_clients.py": ("google gemini interactions", "names of packages and their calls"),
     **dict.fromkeys(_CHOOSE_IDS, ("event_id", "the setting that says which events of a stream carry an id")),

@@ -26,16 +26,24 @@ from drawings import drawings_page  # noqa: E402
 
 # The project itself, wherever it is.
 from harness.benches.client.ready.survey import ClientColumn  # noqa: E402
-from harness.cli.rules.mutation_page import mutation_page  # noqa: E402
-from harness.cli.rules.rule_pages import rule_index, rule_pages  # noqa: E402
+from harness.cli.rules.rule_pages import (  # noqa: E402
+    mutation_page,
+    rule_index,
+    rule_pages,
+)
 from harness.cli.rules.sentences import ledger_page  # noqa: E402
 from harness.drift.changes import format_changes, read_changes  # noqa: E402
 from harness.engine.mode_matrix import observe_matrix  # noqa: E402
 from harness.incidents.page import format_library  # noqa: E402
 from harness.interactions import INTERACTIONS  # noqa: E402
-from harness.report.client_table.page import render_maps  # noqa: E402
-from harness.report.client_table.pages import MAP_FILE, TABLE_FILE, write_glance, write_pages  # noqa: E402
-from harness.report.client_table.record import read_columns  # noqa: E402
+from harness.report.client_table.page import (  # noqa: E402
+    MAP_FILE,
+    TABLE_FILE,
+    render_maps,
+    write_glance,
+    write_pages,
+)
+from harness.report.client_table.table import read_columns  # noqa: E402
 from harness.report.mode_matrix import matrix_page  # noqa: E402
 
 _LINK = re.compile(r"\[(?P<text>[^\]]*)\]\((?P<target>(?!https?:|#|mailto:)[^)\s]+)\)")

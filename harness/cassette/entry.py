@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from harness.cassette.framing import Pieces, by_event, pack, pieces_of, unpack
 from harness.cassette.recording import UNKNOWN_ORIGIN, Recording, Unit
 from harness.errors import FieldError
-from harness.outcome.suggest import did_you_mean, nearest
+from harness.outcome.words import did_you_mean, nearest
 from harness.wire import At, By, Chunked, Ending, Framing, Headers, How, Length, Request, UntilClose
 from harness.wire.message import MORE_THAN_A_LINE, is_sendable
 

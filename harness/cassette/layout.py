@@ -25,7 +25,7 @@ from harness.cassette.recording import Provenance, Recording
 from harness.documents import open_file
 from harness.errors import CassetteError, FieldError
 from harness.outcome import HarnessFault
-from harness.outcome.suggest import nearest
+from harness.outcome.words import nearest
 
 
 class Serializer(Protocol):

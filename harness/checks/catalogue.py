@@ -26,7 +26,7 @@ from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.tables.refusals import REFUSALS
 from harness.kit.check import Check, Judge, judge_one, take
 from harness.outcome import Finding
-from harness.outcome.suggest import did_you_mean
+from harness.outcome.words import did_you_mean
 from harness.rules import AREAS, rows_of
 from harness.rules.row import RuleRow
 

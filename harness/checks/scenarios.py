@@ -22,7 +22,7 @@ from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Close, Open, Send, Steps
 from harness.kit.check import Scenario, exercise
 from harness.outcome import UsageFault
-from harness.outcome.suggest import did_you_mean
+from harness.outcome.words import did_you_mean
 from harness.wire import Exchange, LiveStream
 
 EVENTS_BEFORE_HANG_UP = 3

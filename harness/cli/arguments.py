@@ -22,7 +22,7 @@ from harness.cli.main import COMMANDS
 from harness.cli.options import FLAG, TALLY, Option, Options
 from harness.kit.api import EXTENSION_VARIABLE
 from harness.outcome import UsageFault
-from harness.outcome.suggest import did_you_mean
+from harness.outcome.words import did_you_mean
 from harness.wire.control_characters import escape_controls
 
 O = TypeVar("O", bound=Options)  # noqa: E741 - the options of a command

@@ -22,7 +22,7 @@ from harness.cli.masking import begin, show_text
 from harness.cli.printing import guarded_output
 from harness.cli.signal_handling import told_like_interrupted
 from harness.outcome import FIRST_WORDS, Exit, HarnessFault, TargetFault, UsageFault
-from harness.outcome.suggest import did_you_mean
+from harness.outcome.words import did_you_mean
 
 BROKEN_PIPE = 141
 _FULL = (errno.ENOSPC, errno.EDQUOT)

@@ -18,7 +18,7 @@ from enum import StrEnum
 from typing import Any, ClassVar, Self
 
 from harness.outcome import Level, UsageFault
-from harness.outcome.suggest import did_you_mean
+from harness.outcome.words import did_you_mean
 from harness.wire.message import is_sendable
 
 

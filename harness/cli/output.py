@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness.cli.printing import GuardedStream
 from harness.outcome import Exit, TargetFault, UsageFault
-from harness.outcome.suggest import did_you_mean
-from harness.report.formats import FORMATS
-from harness.report.json_report import dump
+from harness.outcome.words import did_you_mean
+from harness.report.formats import FORMATS, dump
 from harness.wire.control_characters import escape_controls
 from harness.written_files import append_file, write_file
 

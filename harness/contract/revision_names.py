@@ -12,7 +12,7 @@ from pathlib import Path
 from harness.contract.contract import load
 from harness.contract.schema.schemas import REVISIONS
 from harness.outcome import UsageFault
-from harness.outcome.suggest import nearest
+from harness.outcome.words import nearest
 
 
 def find_revision(name: str, option: str) -> str:

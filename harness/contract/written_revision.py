@@ -18,7 +18,7 @@ from harness.contract.schema.schemas import REVISIONS, Schemas, find_target, loa
 from harness.contract.schema.unions import DELTAS, GROWS, IN_START, UNIONS, Mixture, properties_of, type_of
 from harness.contract.tables.operations import OPERATIONS
 from harness.documents import read_file
-from harness.outcome.suggest import did_you_mean
+from harness.outcome.words import did_you_mean
 
 if TYPE_CHECKING:
     from harness.contract.contract import Contract

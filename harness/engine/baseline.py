@@ -22,7 +22,7 @@ from typing import Any
 from harness.documents import load_yaml, read_file
 from harness.engine.results import Result
 from harness.outcome import Observation, Outcome, Severity, UsageFault, Verdict
-from harness.outcome.suggest import did_you_mean
+from harness.outcome.words import did_you_mean
 from harness.resources import folder
 
 UNEXPLAINED = "not explained yet"

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from harness.kit.api import Lack
 from harness.outcome import UsageFault
-from harness.outcome.suggest import did_you_mean
+from harness.outcome.words import did_you_mean
 
 
 class CapabilityOrigin(StrEnum):

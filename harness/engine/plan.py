@@ -14,7 +14,7 @@ from harness.engine.capabilities import Capabilities, Capability
 from harness.kit.api import TWO_KEYS, Lack
 from harness.kit.check import Check, Exercise
 from harness.outcome import Because, Level, Observation, Outcome, UsageFault
-from harness.outcome.suggest import did_you_mean
+from harness.outcome.words import did_you_mean
 
 _LEVELS = {Level.MUST: {Level.MUST}, Level.SHOULD: {Level.MUST, Level.SHOULD}, Level.MAY: set(Level)}
 

@@ -33,8 +33,7 @@ from harness.engine.workers import INTERRUPTED, Judged, Workers, count_jobs, for
 from harness.kit.api import SCRIPTABLE, Api
 from harness.kit.check import Check, Exercise
 from harness.outcome import Because, Exit, Observation, Outcome, Verdict
-from harness.outcome.body_words import describe_body
-from harness.outcome.words import format_count
+from harness.outcome.words import describe_body, format_count
 from harness.wire import Exchange
 
 

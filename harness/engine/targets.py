@@ -16,7 +16,7 @@ from harness.engine.capabilities import Capabilities
 from harness.engine.events import TargetInfo
 from harness.kit.api import OTHER_KEY, PRIMARY_KEY, Api, ApiRequests, EmbeddedService
 from harness.outcome import UsageFault
-from harness.outcome.suggest import did_you_mean
+from harness.outcome.words import did_you_mean
 from harness.wire import Driver
 from harness.wire.addresses import is_loopback
 from harness.wire.secrets.forms import secrets_in_header

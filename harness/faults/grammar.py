@@ -52,7 +52,7 @@ from harness.faults.values import (
     Unknown,
 )
 from harness.outcome import UsageFault
-from harness.outcome.suggest import did_you_mean
+from harness.outcome.words import did_you_mean
 
 _NUMBER = re.compile(r"[0-9]{1,12}")
 _SECONDS = re.compile(r"([0-9]{1,6})(?:\.([0-9]{1,3}))?")

@@ -22,7 +22,7 @@ from harness.faults import parse as parse_plan
 from harness.faults.values import spell_text
 from harness.kit.client_model import ClientIncident
 from harness.outcome import UsageFault
-from harness.outcome.suggest import did_you_mean
+from harness.outcome.words import did_you_mean
 
 MODEL = "gemini-3.5-flash"
 

@@ -1,11 +1,24 @@
 """Levels, findings, observations, verdicts: the results of a target, as data. Layer 0."""
 
 from harness.errors import HarnessFault, NotApplicable, NotWanted, TargetFault, Unmet, UsageFault
-from harness.outcome.accounting import FIRST_WORDS, Accounted, Reason, account, find_reason, is_judged, word_reason
-from harness.outcome.finding import Because, Finding, Observation, Outcome, Severity, Where
-from harness.outcome.judgement import Judgement
+from harness.outcome.finding import Because, Finding, Judgement, Observation, Outcome, Severity, Where
 from harness.outcome.rule import Basis, Harm, Level, Rule, Source, Subject
-from harness.outcome.verdict import RAN, Exit, Verdict, exit_code, is_untested, not_judged, verdict
+from harness.outcome.verdict import (
+    FIRST_WORDS,
+    RAN,
+    Accounted,
+    Exit,
+    Reason,
+    Verdict,
+    account,
+    exit_code,
+    find_reason,
+    is_judged,
+    is_untested,
+    not_judged,
+    verdict,
+    word_reason,
+)
 
 __all__ = [
     "Level", "Basis", "Harm", "Source", "Subject", "Rule",

@@ -1,11 +1,12 @@
-"""Wording for messages: shortened texts, and nouns with a number.
+"""Words for messages: shortened texts, nouns with a number, suggestions, the body of a request in a few words.
 
 Layer 0. Knows text; must not know what it is about.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 
 
 def shorten(text: str, most: int) -> str:
@@ -27,3 +28,72 @@ def list_some(names: Sequence[str], most: int, *, hint: str = "") -> str:
 def format_count(number: int, noun: str, plural: str = "") -> str:
     """`1 event`, `2 events`; pass `plural` if it is not the noun plus an s."""
     return f"{number} {noun if number == 1 else plural or f'{noun}s'}"
+
+
+# Suggestions for an unknown word: the known words that were probably meant.
+
+
+_FEW = 30
+
+
+def nearest(word: str, known: Iterable[str], *, most: int = 3) -> list[str]:
+    """The known words spelled almost like `word`, else those that start with it, else one that is similar."""
+    import difflib  # its import costs more than the rest of this module, and only an error needs it
+
+    words = list(known)
+    return (
+        difflib.get_close_matches(word, words, n=most, cutoff=0.75)
+        or [candidate for candidate in words if word and candidate.startswith(word)][:most]
+        or difflib.get_close_matches(word, words, n=1, cutoff=0.6)
+    )
+
+
+def did_you_mean(word: str, known: Iterable[str], *, otherwise: str = "") -> str:
+    """`: did you mean 'x' or 'y'?`; if nothing is similar, `otherwise`, or else the known words if few."""
+    words = list(known)
+    near = nearest(word, words)
+    if near:
+        return f": did you mean {' or '.join(map(repr, near))}?"
+    return otherwise or (": known are " + ", ".join(words) if 0 < len(words) <= _FEW else "")
+
+
+# The body of a request in a few words: what is odd about it, never what it says.
+
+
+_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_BRACKETS = re.compile(rb"[\[\]{}]+")
+
+_DEEP = 100
+"""Nesting from which on it is worth a word."""
+
+
+def describe_body(body: bytes) -> str:
+    """`with a body of 20,040 bytes that is nested 10,000 deep`; `""` for no body."""
+    if not body:
+        return ""
+    odd = _name_what_is_odd(body)
+    return f"with a body of {len(body):,} bytes{f' that is {odd}' if odd else ''}"
+
+
+def _name_what_is_odd(body: bytes) -> str:
+    if (depth := count_depth(body)) >= _DEEP:
+        return f"nested {depth:,} deep"
+    import json
+
+    try:
+        json.loads(body.decode("utf-8"))
+    except UnicodeDecodeError:
+        return "not UTF-8"
+    except (ValueError, RecursionError):
+        return "not JSON"
+    return ""
+
+
+def count_depth(body: bytes) -> int:
+    """How deep arrays and objects are nested in a text of JSON, without parsing it."""
+    depth = deepest = 0
+    for run in _BRACKETS.findall(_TEXT.sub(b"", body)):
+        for byte in run:
+            depth += 1 if byte in b"[{" else -1
+            deepest = max(deepest, depth)
+    return deepest

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from harness.outcome.suggest import nearest
+from harness.outcome.words import nearest
 
 PREFIX = "interactions_"
 _SINGULAR = "interaction_"

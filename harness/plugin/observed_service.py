@@ -21,8 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from harness.benches.client.judgement.received_responses import ReceivedResponse, watch
 from harness.kit.api import Api
 from harness.outcome import UsageFault
-from harness.outcome.suggest import did_you_mean
-from harness.outcome.words import format_count
+from harness.outcome.words import did_you_mean, format_count
 from harness.plugin.blocking_calls import note_blocking
 from harness.plugin.sent_requests import SentRequest, SentRequests, TrafficLog, call_of, name_call
 from harness.plugin.session_server import SessionServer, Tenant

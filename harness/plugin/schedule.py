@@ -22,7 +22,7 @@ from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
 
 from harness.outcome import UsageFault
-from harness.outcome.suggest import did_you_mean
+from harness.outcome.words import did_you_mean
 from harness.plugin.blocking_calls import collected_calls, is_user_file
 from harness.plugin.virtual_time import ASLEEP
 

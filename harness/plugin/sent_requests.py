@@ -18,8 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 from harness.benches.client.judgement.received_responses import merge_equal_lines, watch
 from harness.kit.api import Api
 from harness.outcome import UsageFault
-from harness.outcome.suggest import did_you_mean, nearest
-from harness.outcome.words import format_count
+from harness.outcome.words import did_you_mean, format_count, nearest
 from harness.wire import At, Ending, Piece, Request, Response
 from harness.wire.mask import Mask
 from harness.wire.message import WrappedBody

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from harness.outcome import Exit
 from harness.report.commands.presentation import PresentedRun
-from harness.report.json_report import dump
+from harness.report.formats import dump
 
 _COLORS = {Exit.OK: "brightgreen", Exit.FAILED: "red"}
 _HOLES = "green"

@@ -5,6 +5,7 @@ Layer 6. Each format is imported only when it is needed.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -43,3 +44,9 @@ def render(name: str, state: PresentedRun) -> str:
     """Render a finished run in the named format, which must be one of FORMATS."""
     text: str = import_module(f"harness.report.{FORMATS[name].module}").render(state)
     return text
+
+
+def dump(value: object) -> str:
+    """Format JSON as every command prints it; escape lone surrogates, so that the text can always be encoded."""
+    text = json.dumps(value, ensure_ascii=False, indent=2)
+    return text.encode("utf-8", "backslashreplace").decode("utf-8") + "\n"

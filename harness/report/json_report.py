@@ -5,8 +5,21 @@ Layer 6.
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from harness import __version__
+from harness.engine.capabilities import Capabilities
+from harness.engine.events import RunFinished, TargetInfo
+from harness.engine.results import Result
+from harness.kit.check import Check
+from harness.outcome import Finding, Rule, Verdict, Where
+from harness.report.accounting import Accounting, RunVerdict, accounting_record
+from harness.report.evidence.display import Display
+from harness.report.evidence.evidence_text import body_text, logs
+from harness.report.formats import dump
+from harness.report.story import tell_story
+from harness.wire import Exchange
 
 if TYPE_CHECKING:
     from harness.report.commands.presentation import PresentedRun
@@ -18,7 +31,196 @@ def render(state: PresentedRun) -> str:
     return dump(state.presentation.record(state))
 
 
-def dump(value: object) -> str:
-    """Format JSON as every command prints it; escape lone surrogates, so that the text can always be encoded."""
-    text = json.dumps(value, ensure_ascii=False, indent=2)
-    return text.encode("utf-8", "backslashreplace").decode("utf-8") + "\n"
+# A result or a run as plain data: the JSON report prints it, and other machine formats are made from it.
+
+
+def check_record(check: Check) -> dict[str, Any]:
+    """One entry of the catalogue."""
+    rule = check.rule
+    return {
+        "id": check.id,
+        "area": rule.area,
+        "level": str(rule.level),
+        "title": check.title,
+        "profile": check.profile,
+        "requires": sorted(check.requires),
+        "accepts": list(check.accepts),
+        "statement": rule.statement,
+        "breaks": rule.breaks,
+        "source": source_record(rule),
+        "since": rule.since,
+        "until": rule.until,
+        "exercise": check.exercise.name,
+        "cost": {"requests": check.exercise.requests, "interactions": check.exercise.interactions},
+    }
+
+
+def source_record(rule: Rule) -> dict[str, str]:
+    """Where a rule comes from."""
+    source = rule.source
+    return {"basis": str(source.basis), "page": source.page, "section": source.section, "url": source.url}
+
+
+def finding_record(finding: Finding) -> dict[str, Any]:
+    """One finding; unknown parts of its place, and a cause or cure it does not have, are omitted."""
+    return {
+        "rule": finding.rule,
+        **code_record(finding),
+        "severity": str(finding.severity),
+        "message": finding.message,
+        "expected": finding.expected,
+        "actual": finding.actual,
+        "where": place_record(finding.where),
+        **({"cure": finding.cure} if finding.cure else {}),
+    }
+
+
+def code_record(finding: Finding) -> dict[str, Any]:
+    """What identifies a finding, what made it unavoidable, and how many answers show it or follow from it."""
+    cause = {"cause": finding.cause} if finding.cause else {}
+    subject = {"subject": finding.subject} if finding.subject else {}
+    return {"code": finding.stable_code, "weight": finding.weight, **cause, **subject}
+
+
+def place_record(where: Where) -> dict[str, Any]:
+    """The known parts of a place."""
+    parts = {name: getattr(where, name) for name in ("exchange", "file", "event", "start", "end", "pointer")}
+    return {name: value for name, value in parts.items() if value not in ("", None)}
+
+
+def result_record(result: Result, display: Display) -> dict[str, Any]:
+    """One verdict with its evidence; secrets are hidden."""
+    rule, mask = result.rule, display.mask
+    record: dict[str, Any] = {
+        "id": result.id,
+        "area": rule.area,
+        "level": str(rule.level),
+        **outcome_record(result),
+        "title": result.title,
+        "silent": rule.silent,
+        "profile": result.profile,
+        "requirement": rule.statement,
+        "source": source_record(rule),
+        "details": mask.text(result.observation.reason),
+        "seconds": round(result.seconds, 6),
+        "findings": [mask.tree(finding_record(finding)) for finding in result.observation.findings],
+    }
+    record |= unanswered_record(result)
+    if result.observation.cause:
+        record["cause"] = result.observation.cause
+    if result.excuse:
+        record["baseline"] = mask.text(result.excuse)
+    if result.evidence:
+        found = logs(result.evidence, display)
+        names = result.named or ("",) * len(found)
+        record["exchanges"] = [
+            {"name": mask.text(name), "log": list(log.lines), "curl": log.command}
+            for name, log in zip(names, found, strict=True)
+        ]
+        if (story := tell_story(result, display)) is not None:
+            record["story"] = story.record()
+        if result.observation.findings:
+            pairs = [(name, item) for name, item in zip(names, result.evidence, strict=True)]
+            wire = [wire_record(name, item, display) for name, item in pairs if isinstance(item, Exchange)]
+            record |= {"wire": wire[:_MOST_WIRE]} if wire else {}
+    return record
+
+
+_MOST_WIRE, _MOST_BODY = 24, 65_536
+"""Most exchanges of a failure, and most characters of a body, that the report has for `harness inspect`."""
+
+
+def wire_record(name: str, exchange: Exchange, display: Display) -> dict[str, Any]:
+    """An exchange as it went over the wire, secrets hidden; `cut` if a body is longer than what is here."""
+    request, mask = exchange.request, display.mask
+    body, answer = (body_text(data, request, display) for data in (request.body, exchange.body))
+    ending = exchange.ending
+    return {
+        "name": mask.text(name),
+        "method": request.method,
+        "target": mask.text(request.target),
+        "request_headers": [[mask.text(key), mask.header(key, value)] for key, value in request.headers.items()],
+        "request_body": body[:_MOST_BODY],
+        "status": exchange.status,
+        "headers": [[mask.text(key), mask.header(key, value)] for key, value in exchange.headers.items()],
+        "body": answer[:_MOST_BODY],
+        "ending": [str(ending.by), str(ending.how), str(ending.at)],
+        "cut": max(len(body), len(answer)) > _MOST_BODY,
+    }
+
+
+def outcome_record(result: Result) -> dict[str, Any]:
+    """The outcome of a result; of one that was not tested the reason, and of an entry of the baseline its part."""
+    reason = {} if result.reason is None else {"reason": str(result.reason)}
+    stale = {"stale": True} if result.verdict is Verdict.STALE else {}
+    return {"outcome": str(result.outcome), **reason, **stale}
+
+
+def unanswered_record(result: Result) -> dict[str, str]:
+    """What came instead of a response, and what would make a check testable; empty if it was judged."""
+    observation = result.observation
+    if result.judged:
+        return {}
+    instead = {"unanswered": observation.instead} if observation.instead else {}
+    remedy = {"remedy": observation.remedy} if observation.remedy else {}
+    return {**instead, **remedy}
+
+
+def target_record(target: TargetInfo) -> dict[str, str]:
+    """What was judged; never includes a key."""
+    return {
+        "name": target.name,
+        "url": target.url,
+        "api_version": target.version,
+        "model": target.model,
+        "agent": target.agent,
+    }
+
+
+def capability_records(capabilities: Capabilities) -> list[dict[str, Any]]:
+    """What the target can do, and how we know."""
+    return [
+        {
+            "name": c.name,
+            "present": c.present,
+            "how": str(c.how),
+            "note": c.note,
+            **({} if c.present else {"lack": str(c.lack)}),
+        }
+        for c in capabilities
+    ]
+
+
+def run_record(
+    target: TargetInfo,
+    capabilities: Capabilities,
+    finished: RunFinished,
+    display: Display,
+    accounting: Accounting,
+    verdict: RunVerdict,
+    *,
+    started: str = "",
+    causes: Sequence[Mapping[str, Any]] = (),
+) -> dict[str, Any]:
+    """The whole run. `started` is a date and time, `causes` are those of its failures, the worst first."""
+    mask = display.mask
+    return {
+        "harness": __version__,
+        "target": mask.tree(target_record(target)),
+        "capabilities": mask.tree(capability_records(capabilities)),
+        "exit": int(finished.exit),
+        "accounting": mask.tree(accounting_record(finished, accounting, verdict)),
+        "started": started,
+        "seconds": round(finished.seconds, 3),
+        "causes": list(causes),
+        "not_judged": [result.id for result in finished.unjudged],
+        "waited": {"times": finished.waited.times, "seconds": round(finished.waited.seconds, 3)},
+        "cut": {
+            "answers": finished.cut.answers,
+            "seconds": round(finished.cut.seconds, 3),
+            "hurried": finished.cut.hurried,
+            "unsent": finished.cut.unsent,
+        },
+        "leftovers": mask.tree(list(finished.leftovers)),
+        "checks": [result_record(result, display) for result in finished.results],
+    }

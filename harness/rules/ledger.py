@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from harness.outcome.suggest import did_you_mean
+from harness.outcome.words import did_you_mean
 from harness.rules import ROWS
 from harness.rules.tables import FOLDER, load_sources, make_table_error, parse_table
 

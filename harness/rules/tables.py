@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.documents import load_yaml
-from harness.outcome.suggest import did_you_mean
+from harness.outcome.words import did_you_mean
 from harness.resources import folder
 from harness.rules.row import Record, RuleRow, read_record
 

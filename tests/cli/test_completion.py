@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli.completion_words import complete, describe_command, read_command
+from harness.cli.commands.completion import complete, describe_command, read_command
 from harness.cli.main import COMMANDS
 from tests.cli.conftest import Harness
 
@@ -121,7 +121,9 @@ def test_what_a_command_takes_is_found_out_once(cache: Path, monkeypatch: pytest
     (file,) = cache.rglob("*.json")
     assert first == describe_command("verify")
     with monkeypatch.context() as patched:
-        patched.setattr("harness.cli.completion_words.describe_command", lambda name: pytest.fail("asked again"))
+        patched.setattr(
+            "harness.cli.commands.completion.describe_command", lambda name: pytest.fail("asked again")
+        )
         assert read_command("verify") == first
     for damaged in ("", "[]", "{}", "[1, 2]", file.read_text("utf-8").replace("harness", "other", 1)):
         file.write_text(damaged, "utf-8")

@@ -21,7 +21,7 @@ from harness.benches.client.ready import READY, ReadyClient, install
 from harness.benches.client.ready.ready_clients import Language
 from harness.contract import PROTOCOL
 from harness.faults import cut
-from harness.report.client_table.compact_table import expand
+from harness.report.client_table.table import expand
 from harness.resources import folder
 from harness.transport.proxy.threaded_server import WaitingServer
 from harness.transport.proxy.upstream import UpstreamServer

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from harness.outcome.words import format_count, list_some, shorten, shorten_with_length
+from harness.outcome.words import (
+    describe_body,
+    did_you_mean,
+    format_count,
+    list_some,
+    nearest,
+    shorten,
+    shorten_with_length,
+)
 
 
 @pytest.mark.parametrize(("text", "told"), [("", ""), ("12345", "12345"), ("123456", "1234…")])
@@ -40,3 +48,55 @@ def test_a_long_list_tells_how_many_are_left_out(names: list[str], told: str) ->
     """Of a list, as many names as were asked for are shown, and the hint only if some are left out."""
     assert list_some(names, 2, hint="-v") == told
     assert list_some(names, 2) == told.replace(" (-v)", "")
+
+
+# Suggestions for misspelt words.
+
+
+WORDS = ["stream", "steam", "store", "background"]
+
+
+@pytest.mark.parametrize(
+    ("word", "near"),
+    [
+        ("stram", ["stream", "steam"]),
+        ("bac", ["background"]),
+        ("bckgrnd", ["background"]),
+        ("bakgr", ["background"]),
+        ("xyzzy", []),
+        ("", []),
+    ],
+)
+def test_the_nearest_words_come_first(word: str, near: list[str]) -> None:
+    """Close spellings are suggested, else words with that prefix, else one similar word, else none."""
+    assert nearest(word, WORDS) == near
+    assert nearest(word, WORDS, most=1) == near[:1]
+
+
+def test_a_message_ends_with_what_helps() -> None:
+    """A message suggests similar words, else the caller's text, else all words if they are few."""
+    assert did_you_mean("stram", WORDS) == ": did you mean 'stream' or 'steam'?"
+    assert did_you_mean("xyzzy", WORDS, otherwise=" (see --help)") == " (see --help)"
+    assert did_you_mean("xyzzy", WORDS) == ": known are stream, steam, store, background"
+    assert did_you_mean("xyzzy", []) == ""
+    assert did_you_mean("xyzzy", [f"a{number}" for number in range(31)]) == ""
+
+
+# A body is described by what is odd about it.
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"", ""),
+        (b'{"a": [1]}', "with a body of 10 bytes"),
+        (b"[" * 150 + b"]" * 150, "with a body of 300 bytes that is nested 150 deep"),
+        (b'{"a": "' + b"[" * 150 + b'"}', "with a body of 159 bytes"),
+        (b'{"a": ', "with a body of 6 bytes that is not JSON"),
+        (b"\xff", "with a body of 1 bytes that is not UTF-8"),
+        (b"[" * 100_000, "with a body of 100,000 bytes that is nested 100,000 deep"),
+    ],
+)
+def test_what_is_odd_about_a_body(body: bytes, words: str) -> None:
+    """Nesting, what is no JSON and what is no UTF-8 are named; brackets in texts are no nesting."""
+    assert describe_body(body) == words

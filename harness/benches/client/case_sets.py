@@ -14,7 +14,7 @@ from harness.faults.kinds import CaseKind, StreamShape
 from harness.kit.api import Api
 from harness.kit.client_model import ClientIncident
 from harness.outcome import UsageFault
-from harness.outcome.suggest import did_you_mean
+from harness.outcome.words import did_you_mean
 
 
 def cases_of_set(

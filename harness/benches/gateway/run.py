@@ -44,8 +44,7 @@ from harness.outcome import (
     Unmet,
     UsageFault,
 )
-from harness.outcome.suggest import did_you_mean
-from harness.outcome.words import format_count, shorten
+from harness.outcome.words import did_you_mean, format_count, shorten
 from harness.wire import Exchange, How
 
 _SHOWN = 200

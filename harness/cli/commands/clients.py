@@ -30,9 +30,8 @@ from harness.cli.output import ReportFiles, say, write_json
 from harness.cli.tested_clients import STARTING, TIMEOUT, install_ready, new_client
 from harness.interactions import INTERACTIONS
 from harness.outcome import FIRST_WORDS, Exit, UsageFault
-from harness.outcome.suggest import did_you_mean
-from harness.outcome.words import format_count
-from harness.report.json_report import dump
+from harness.outcome.words import did_you_mean, format_count
+from harness.report.formats import dump
 from harness.written_files import write_file
 
 if TYPE_CHECKING:
@@ -174,7 +173,7 @@ def _parse_list(flag: str, text: str | None, known: Sequence[str]) -> list[str]:
 
 def _list() -> int:
     from harness.benches.client.ready.environments import environments_folder, list_installations
-    from harness.report.client_table.record import list_lines
+    from harness.report.client_table.table import list_lines
 
     for line in list_lines():
         say(line)
@@ -215,7 +214,7 @@ def _announce(clients: Sequence[ReadyClient]) -> None:
 
 
 def _read(names: Sequence[str]) -> list[ClientColumn]:
-    from harness.report.client_table.record import read_columns
+    from harness.report.client_table.table import read_columns
 
     modes = INTERACTIONS.load_client_model().modes
     columns = read_columns([Path(name) for name in names], {name: mode.about for name, mode in modes.items()})
@@ -227,7 +226,7 @@ def _play(
 ) -> tuple[list[ClientColumn], bool]:
     """The columns, each shown when it is known, and whether the run was interrupted before it had all of them."""
     from harness.benches.client.ready.survey import ClientColumn, list_modes, survey
-    from harness.report.client_table.record import column_lines
+    from harness.report.client_table.table import column_lines
 
     if not arguments.offline:
         _announce(clients)
@@ -268,12 +267,9 @@ def _mask_column(column: ClientColumn) -> ClientColumn:
 def _write(
     columns: Sequence[ClientColumn], files: ReportFiles, folder: Path | None, arguments: ClientsArguments
 ) -> None:
-    from harness.report.client_table.compact_table import format_compact
-    from harness.report.client_table.junit import render_junit
-    from harness.report.client_table.markdown import render_markdown
-    from harness.report.client_table.page import render_page
-    from harness.report.client_table.pages import TABLE_FILE, write_pages
-    from harness.report.client_table.record import make_record
+    from harness.report.client_table.markdown import render_junit, render_markdown
+    from harness.report.client_table.page import TABLE_FILE, render_page, write_pages
+    from harness.report.client_table.table import format_compact, make_record
 
     renderers: dict[str, Callable[[], str]] = {
         "html": lambda: render_page(columns),

@@ -17,7 +17,7 @@ from harness.cli.masking import mask_tree, show_text
 from harness.cli.options import PATH, Options, Page, Trust, argument, flag, option
 from harness.cli.output import ReportFiles, say, write_json
 from harness.outcome import Exit, UsageFault
-from harness.report.json_report import dump
+from harness.report.formats import dump
 from harness.report.screen import Screen
 from harness.report.side_by_side.differences import compare_runs, list_lines
 from harness.report.side_by_side.run_file import RunFile, read_run

@@ -85,7 +85,7 @@ def run(words: Sequence[str]) -> int:
     from harness.drift.comparison import compare
     from harness.drift.explanations import explain, load_explanations
     from harness.drift.schema_types import read_schemas
-    from harness.report.json_report import dump
+    from harness.report.formats import dump
     from harness.report.sdk_drift import drift_lines, drift_markdown, drift_page, drift_record, drift_totals
 
     older = read_schemas(schemas)

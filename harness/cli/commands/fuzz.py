@@ -44,10 +44,9 @@ from harness.engine.sharding.shards import parse_shard
 from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.deadline import Timer
 from harness.outcome import Level, UsageFault
-from harness.outcome.suggest import did_you_mean
-from harness.report.evidence.curl import curl_lines, name_answer_file
+from harness.outcome.words import did_you_mean
+from harness.report.evidence.curl import curl_lines, name_answer_file, trail_of
 from harness.report.evidence.display import Display
-from harness.report.evidence.reproduction import trail_of
 from harness.wire import Exchange
 from harness.wire.mask import Mask
 
@@ -172,8 +171,8 @@ def _list_excluded(words: Sequence[str], rules: Sequence[str]) -> tuple[str, ...
 
 def _write(result: Result, target: ResolvedTarget, folder: Path) -> Sequence[Path]:
     """Write a failure in all forms that repeat it."""
+    from harness.report.evidence.curl import write_all
     from harness.report.evidence.display import EMBEDDED_ROOT, Display
-    from harness.report.evidence.reproduction import write_all
 
     display = Display(target.api, target.info.url or EMBEDDED_ROOT, target.make_mask())
     return write_all(result, target.info, display, folder)

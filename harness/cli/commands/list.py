@@ -80,7 +80,7 @@ def run(words: Sequence[str]) -> int:
     contract = contract_of(arguments)
     checks = [item.check for item in plan.checks if item.skip is None and contract.holds(item.check.rule)]
     if arguments.json:
-        from harness.report.records import check_record
+        from harness.report.json_report import check_record
 
         write_json([check_record(check) for check in checks])
     else:

@@ -16,7 +16,7 @@ from harness.cli.options import COUNT, SEED, WHOLE, Page, argument, flag, option
 from harness.cli.output import Listeners, say
 from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, UsageFault
-from harness.outcome.suggest import did_you_mean
+from harness.outcome.words import did_you_mean
 
 
 @dataclass(kw_only=True)
@@ -67,7 +67,7 @@ def run(words: Sequence[str]) -> int:
 
 def _run_generated(arguments: MutantsArguments) -> int:
     from harness.engine.mutation_score import ScoreOptions, list_defects, score_defects
-    from harness.report.commands.mutation_score import ScorePresentation
+    from harness.report.commands.mutants import ScorePresentation
 
     options = ScoreOptions(
         number=arguments.sample,

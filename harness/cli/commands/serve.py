@@ -29,7 +29,7 @@ from harness.cli.serving import (
 )
 from harness.interactions import INTERACTIONS
 from harness.outcome import UsageFault
-from harness.outcome.suggest import did_you_mean
+from harness.outcome.words import did_you_mean
 
 if TYPE_CHECKING:
     from harness.benches.server.fault_control import Faulty

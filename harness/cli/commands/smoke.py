@@ -27,7 +27,7 @@ from harness.engine.probe import probe
 from harness.engine.traffic.retries import format_refusal
 from harness.engine.traffic.timeout_budget import TimeoutBudget
 from harness.outcome import FIRST_WORDS, Exit
-from harness.report.records import capability_records, target_record
+from harness.report.json_report import capability_records, target_record
 from harness.wire import Exchange
 from harness.wire.mask import Mask
 

@@ -30,7 +30,7 @@ from harness.cli.output import Listeners, read_report_words, say
 from harness.cli.tested_clients import STARTING, TIMEOUT, install_ready, new_client
 from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, UsageFault
-from harness.outcome.suggest import did_you_mean
+from harness.outcome.words import did_you_mean
 
 if TYPE_CHECKING:
     from harness.benches.client.cases import Case

@@ -11,8 +11,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from harness.contract.tables import renamed
 from harness.outcome import Finding, Where
-from harness.outcome.suggest import nearest
-from harness.outcome.words import shorten
+from harness.outcome.words import nearest, shorten
 
 _SHOWN = 40
 _NO_LETTER = re.compile("[^a-z]+")

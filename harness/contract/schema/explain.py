@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 from harness.contract.schema.bounded_errors import Fits, build_validator
 from harness.contract.schema.openness import Schema, step_into
 from harness.outcome import Finding, Where
-from harness.outcome.suggest import nearest
-from harness.outcome.words import shorten
+from harness.outcome.words import nearest, shorten
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError

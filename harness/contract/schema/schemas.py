@@ -23,7 +23,7 @@ from harness.contract.schema.openness import Schema, close
 from harness.contract.schema.unions import MARKS, UNIONS, Mixture, Union, list_members
 from harness.contract.schema.validator import Validator
 from harness.documents import read_file
-from harness.outcome.suggest import did_you_mean, nearest
+from harness.outcome.words import did_you_mean, nearest
 from harness.written_files import write_file
 
 REVISIONS: tuple[str, ...] = ("2026-05-20",)

@@ -17,7 +17,7 @@ from typing import Any
 
 from harness.contract.schema.schemas import Schemas
 from harness.contract.schema.unions import DELTAS, GROWS, IN_START, list_members, properties_of, type_of
-from harness.outcome.suggest import did_you_mean
+from harness.outcome.words import did_you_mean
 
 _NONE: frozenset[str] = frozenset()
 

@@ -48,7 +48,7 @@ from harness.emulator.service import Emulator
 from harness.emulator.values.call import Call, Refusal
 from harness.emulator.values.create_request import CreateRequest
 from harness.emulator.values.usage import Meter
-from harness.outcome.suggest import did_you_mean
+from harness.outcome.words import did_you_mean
 from harness.wire import Body, Request, Response
 
 EVERY = "* **"

@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Any
 
 from harness.errors import UsageFault
-from harness.outcome.suggest import did_you_mean
+from harness.outcome.words import did_you_mean
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "platform": ("gemini", "vertex", "any"),

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from difflib import SequenceMatcher
 
-from harness.outcome.suggest import nearest
+from harness.outcome.words import nearest
 
 _CLOSE = 0.7
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")

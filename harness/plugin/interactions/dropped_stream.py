@@ -20,8 +20,7 @@ from harness.faults import Cut, Fault, Spot, Status, parse
 from harness.faults.values import HEAD_SPOTS
 from harness.interactions import INTERACTIONS
 from harness.outcome import UsageFault
-from harness.outcome.suggest import did_you_mean
-from harness.outcome.words import format_count
+from harness.outcome.words import did_you_mean, format_count
 from harness.plugin.interactions.emulator import CheckedResult, InteractionsEmulator
 from harness.plugin.virtual_time import Sleeps
 from harness.wire import Decoder

@@ -24,7 +24,7 @@ from harness.checks.clients.result_forms import events_of, status_of, text_in
 from harness.faults import kinds as fault_kinds
 from harness.kit.api import Api
 from harness.outcome import UsageFault
-from harness.outcome.suggest import did_you_mean
+from harness.outcome.words import did_you_mean
 from harness.plugin.interactions.dropped_stream import OUTAGES
 from harness.wire import LogicalClock, Request, Response
 

@@ -24,8 +24,7 @@ from harness.contract.data.assembly import assemble_steps
 from harness.incidents.control import IncidentControl
 from harness.interactions import INTERACTIONS
 from harness.outcome import UsageFault
-from harness.outcome.suggest import did_you_mean
-from harness.outcome.words import format_count
+from harness.outcome.words import did_you_mean, format_count
 from harness.plugin.interactions.chain import Chain, ChainTurn
 from harness.plugin.interactions.emulator import InteractionsEmulator
 from harness.plugin.interactions.judged_cases import JudgedCases

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.outcome import UsageFault
-from harness.outcome.suggest import did_you_mean
+from harness.outcome.words import did_you_mean
 
 TEXT = "All of the answer."
 

@@ -27,8 +27,7 @@ from harness.checks.clients.result_forms import events_of, plain, status_of
 from harness.interactions import INTERACTIONS
 from harness.kit.client_model import ClientMode
 from harness.outcome import UsageFault
-from harness.outcome.suggest import did_you_mean
-from harness.outcome.words import shorten
+from harness.outcome.words import did_you_mean, shorten
 from harness.plugin.interactions.clients import async_client, client
 from harness.plugin.interactions.emulator import InteractionsEmulator
 from harness.plugin.observed_service import RequestLimit

@@ -24,7 +24,7 @@ from harness.contract.judge.deliveries import (
 from harness.emulator.deliveries import signing
 from harness.emulator.deliveries.envelope import EVENT_OF_STATUS, build_envelope
 from harness.outcome import Unmet, UsageFault
-from harness.outcome.suggest import did_you_mean
+from harness.outcome.words import did_you_mean
 from harness.plugin.interactions.emulator import InteractionsEmulator
 from harness.transport.inprocess.service_receiver import ServicePost
 from harness.transport.server.courier import post

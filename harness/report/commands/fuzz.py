@@ -18,9 +18,9 @@ from harness.outcome import Accounted, Level, Verdict
 from harness.outcome.words import format_count, list_some
 from harness.report.accounting import RunVerdict, accounting_record, conclude, count_stale
 from harness.report.commands.presentation import EXPLAINED, Paint, Presentation, Section
-from harness.report.evidence.reproduction import commands, pytest_module, why_no_cassette
+from harness.report.evidence.curl import commands, pytest_module, why_no_cassette
 from harness.report.explanation import replay_words, reproduction_lines
-from harness.report.records import code_record, outcome_record, target_record
+from harness.report.json_report import code_record, outcome_record, target_record
 from harness.report.shards.fuzz_part import fuzz_part_record
 from harness.wire.control_characters import escape_controls
 from harness.wire.mask import Mask

@@ -15,7 +15,13 @@ from harness.outcome.words import format_count
 from harness.report.accounting import accounting_record
 from harness.report.commands.presentation import Presentation, Section
 from harness.report.evidence.evidence_text import logs
-from harness.report.records import finding_record, outcome_record, source_record, target_record, unanswered_record
+from harness.report.json_report import (
+    finding_record,
+    outcome_record,
+    source_record,
+    target_record,
+    unanswered_record,
+)
 from harness.report.story import tell_story
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from harness.report.accounting import (
 )
 from harness.report.causes import Cause, describe, describe_stale, find_causes
 from harness.report.explanation import explain
-from harness.report.records import run_record
+from harness.report.json_report import run_record
 from harness.report.run_state import RunState
 
 if TYPE_CHECKING:

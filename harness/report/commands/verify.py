@@ -17,7 +17,7 @@ from harness.report.accounting import accounting_record
 from harness.report.commands.presentation import FoldedLines, Paint, Presentation, Section
 from harness.report.evidence.evidence_text import place_line
 from harness.report.finding_text import compared_lines
-from harness.report.records import code_record, place_record
+from harness.report.json_report import code_record, place_record
 from harness.wire.control_characters import escape_controls
 
 if TYPE_CHECKING:

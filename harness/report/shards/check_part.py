@@ -9,7 +9,7 @@ from harness.engine.results import LoggedExchange, Result
 from harness.engine.sharding.shards import ShardPart
 from harness.kit.api import Api
 from harness.outcome import Observation
-from harness.report.records import finding_record
+from harness.report.json_report import finding_record
 from harness.report.shards.shard_record import part_record
 from harness.wire import Exchange
 

@@ -16,9 +16,8 @@ from harness.benches.client.ready.ready_clients import Language
 from harness.benches.client.ready.survey import TABLES, ClientColumn, rows_of, scrub, survey
 from harness.interactions import INTERACTIONS
 from harness.outcome import UsageFault
-from harness.report.client_table.page import render_page
-from harness.report.client_table.pages import write_pages
-from harness.report.client_table.record import column_lines, make_record
+from harness.report.client_table.page import render_page, write_pages
+from harness.report.client_table.table import column_lines, make_record
 from harness.resources import folder
 from harness.resume import follow
 from tests.benches.client import clients

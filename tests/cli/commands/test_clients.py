@@ -21,7 +21,7 @@ from harness.benches.client.ready import environments
 from harness.benches.client.ready.ready_clients import READY, find_ready
 from harness.benches.client.ready.survey import TABLES
 from harness.outcome import Exit, UsageFault
-from harness.report.client_table.compact_table import expand, format_compact
+from harness.report.client_table.table import expand, format_compact
 from harness.resources import folder
 from tests.cli.conftest import Harness
 from tests.report.page.page_reader import find_faults

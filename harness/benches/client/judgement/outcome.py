@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from harness.engine.results import ClientRun, Result
 from harness.outcome import UsageFault
-from harness.outcome.suggest import did_you_mean
+from harness.outcome.words import did_you_mean
 
 
 class DropOutcome(StrEnum):

@@ -13,8 +13,7 @@ from harness.contract.data.json_parse import loads
 from harness.contract.judge.failures.errors import find_refusal
 from harness.contract.tables.operations import Operation
 from harness.outcome import Finding
-from harness.outcome.body_words import describe_body
-from harness.outcome.words import shorten
+from harness.outcome.words import describe_body, shorten
 from harness.wire import By, Exchange, How
 
 FAILED = frozenset(range(500, 600)) - {501, 502, 503, 504}
