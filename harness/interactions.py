@@ -270,7 +270,7 @@ def _build_client_model(extensions: tuple[Extension, ...]) -> ClientModel:
     from harness.checks.clients.sets import SETS
     from harness.contract import is_settled
     from harness.emulator import Emulator
-    from harness.emulator.prepared_run import prepare_run, stream_request
+    from harness.emulator.service import prepare_run, stream_request
     from harness.kit.client_model import ClientModel, ClientWords, ScriptedService
     from harness.rules import rows_of
 

@@ -1,6 +1,6 @@
 """A stateful reference service for the Interactions API, scriptable, deterministic and strict. Layer 2."""
 
-from harness.emulator.script.scripts import Script
+from harness.emulator.scripts import Script
 from harness.emulator.service import Emulator
 from harness.emulator.values.settings import Settings
 from harness.errors import ScriptFault

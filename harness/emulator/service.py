@@ -8,27 +8,35 @@ waits.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from email.utils import formatdate
 from pathlib import Path
 from threading import RLock
 from typing import Any
+from urllib.parse import quote
 
 from harness.contract import CURRENT, Contract, load
-from harness.emulator.control_api import Control
-from harness.emulator.deliveries.emulator_outbox import EmulatorOutbox
-from harness.emulator.deliveries.signing import build_jwks
+from harness.emulator.control_api import Control, Sessions
+from harness.emulator.deliveries import EmulatorOutbox, build_jwks
 from harness.emulator.engine import Engine
-from harness.emulator.http import hints
-from harness.emulator.http.routing import LONGEST_CACHED, Route, route, route_short
-from harness.emulator.script import scenario_file
-from harness.emulator.script.script_queue import QueuedAnswer
-from harness.emulator.script.scripts import Script, parse
-from harness.emulator.sessions import Sessions
-from harness.emulator.values.call import Call, Refusal, decode_json, json_response, not_found
+from harness.emulator.scripts import QueuedAnswer, Script, load_scenario, parse
+from harness.emulator.values import hints
+from harness.emulator.values.call import (
+    LONGEST_CACHED,
+    Call,
+    Refusal,
+    Route,
+    decode_json,
+    json_response,
+    not_found,
+    route,
+    route_short,
+)
 from harness.emulator.values.settings import Settings
-from harness.wire import Clock, Headers, LogicalClock, Request, Response
+from harness.outcome import UsageFault
+from harness.wire import Chunk, Clock, Headers, LogicalClock, Request, Response
 from harness.wire.compression import accepts, compress
 
 _MOST_DATED = 64
@@ -225,7 +233,7 @@ class Emulator:
 
     def load_scenario(self, path: str | Path) -> Emulator:
         """Queue the scripts of a scenario file and apply its settings. Raises ScriptFault or UsageFault."""
-        loaded = scenario_file.load(path, self.contract.lifecycle)
+        loaded = load_scenario(path, self.contract.lifecycle)
         self.change(**loaded.settings)
         for script in loaded.replies:
             self.script(script)
@@ -288,3 +296,53 @@ class Emulator:
         with self._lock:
             self._default.reset()
         return self
+
+
+# For one case of a client: scripted answers, with a run in the background that can be followed
+
+_COLLECTION = "/v1beta/interactions"
+_CLIENT_FIELDS = Headers([("x-goog-api-key", "interactions-harness"), ("content-type", "application/json")])
+_CREATE = {"model": "gemini-3.5-flash", "input": "Go.", "background": True}
+
+
+def prepare_run(
+    emulator: Emulator,
+    *,
+    script: Mapping[str, Any],
+    further: Mapping[str, Any] | None,
+    refusal: Mapping[str, Any] | None,
+    scenario: str | None,
+    settings: Mapping[str, Any],
+) -> str:
+    """Script the emulator and begin a run; return its id. Raises UsageFault if the emulator refuses.
+
+    If the script refuses every create, the run is one from before.
+    """
+    emulator.change(**settings)
+    if refusal is not None:
+        emulator.script({**refusal, "times": 0, "match": {"previous": True}})
+    if "refuse" in script and scenario is None:
+        found = _begin_run(emulator)
+        emulator.script({**script, "times": 0})
+        return found
+    if scenario is not None:
+        emulator.load_scenario(scenario)
+    elif further is None:
+        emulator.script({**script, "times": 0})
+    else:
+        emulator.script({**script, "times": 0, "match": {"further": False}})
+        emulator.script({**further, "times": 0, "match": {"further": True}})
+    return _begin_run(emulator)
+
+
+def _begin_run(emulator: Emulator) -> str:
+    response = emulator(Request("POST", _COLLECTION, _CLIENT_FIELDS, json.dumps(_CREATE).encode()))
+    answer = json.loads(b"".join(piece.data for piece in response.body if isinstance(piece, Chunk)))
+    if "error" in answer:
+        raise UsageFault(f"the emulator refused to create: {answer['error']['message']}")
+    return str(answer["id"])
+
+
+def stream_request(run_id: str) -> Request:
+    """The request that streams the whole of a run."""
+    return Request("GET", f"{_COLLECTION}/{quote(run_id, safe='')}?stream=true", _CLIENT_FIELDS)

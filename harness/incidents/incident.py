@@ -16,7 +16,7 @@ import msgspec
 from harness.contract.data.output import steps_text
 from harness.documents import load_yaml, read_file
 from harness.emulator import Emulator
-from harness.emulator.script.scripts import Script, parse
+from harness.emulator.scripts import Script, parse
 from harness.faults import Plan
 from harness.faults import parse as parse_plan
 from harness.faults.values import spell_text

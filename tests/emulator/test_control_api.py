@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.checks.capabilities import CAPABILITIES
-from harness.emulator import sessions as sessions_module
+from harness.emulator import control_api
 from harness.wire import Headers, Request
 from tests.emulator.client import MODEL, Api
 
@@ -20,7 +20,7 @@ def test_about(api):
 
 def test_capabilities_are_the_catalogues():
     """The emulator's capabilities are exactly those that the catalogue knows."""
-    assert set(sessions_module.CAPABILITIES) == set(CAPABILITIES)
+    assert set(control_api.CAPABILITIES) == set(CAPABILITIES)
 
 
 def test_capabilities_follow_the_settings():

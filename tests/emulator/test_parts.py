@@ -11,14 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.contract import load
-from harness.emulator.http.hints import FIELDS, camel_case, unknown_field
-from harness.emulator.http.routing import route
-from harness.emulator.values import media
-from harness.emulator.values.ids import IdSequence, interaction_id
-from harness.emulator.values.samples import sample
-from harness.emulator.values.signatures import altered, sign
-from harness.emulator.values.suggestions import snake, suggestion
-from harness.emulator.values.text_split import pieces
+from harness.emulator.reply import media
+from harness.emulator.reply.forms import pieces
+from harness.emulator.reply.samples import sample
+from harness.emulator.values.call import route
+from harness.emulator.values.hints import FIELDS, camel_case, snake, suggestion, unknown_field
+from harness.emulator.values.ids import IdSequence, altered, interaction_id, sign
 from harness.emulator.values.usage import Meter, count
 
 SCHEMAS = [

@@ -9,7 +9,7 @@ import zlib
 import pytest
 
 from harness.contract import CURRENT, PROTOCOL, Assembler, load
-from harness.emulator.script.scripts import parse
+from harness.emulator.scripts import parse
 from harness.errors import ScriptFault
 from harness.faults import cut
 from tests.emulator.client import MODEL, drain

@@ -321,7 +321,7 @@ def _list_cases(arguments: TortureArguments, base: Case, event_ids: Sequence[str
 
 def _parse_script(flag: str, text: str | None) -> dict[str, Any] | None:
     """The script that an argument gives; None if it is not given. Raises UsageFault."""
-    from harness.emulator.script.scripts import parse
+    from harness.emulator.scripts import parse
     from harness.wire.json_value import object_or_none
 
     if text is None:

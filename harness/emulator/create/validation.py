@@ -8,32 +8,34 @@ anything but an environment, and that as the last step.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
+
+import msgspec
 
 from harness.contract import Contract
-from harness.contract.data.input import as_steps, items, text_of
+from harness.contract.data.input import as_steps, items, pending_calls, results, text_of, without_unpublished
 from harness.contract.models.profiles import find_profile
 from harness.contract.models.wording import describe_life
 from harness.contract.schema.explain import SchemaProblem, json_type
 from harness.contract.schema.validator import Validator
-from harness.emulator.create import agent_limits, live_refusals, model_limits
-from harness.emulator.create.continuation import ContinuationRules
-from harness.emulator.create.model_names import MODEL_NAME, correct_model_name
-from harness.emulator.create.unknown_parts import SentSteps
-from harness.emulator.create.windows import find_place, judge_windows
-from harness.emulator.http import hints
-from harness.emulator.resources import Resources
+from harness.emulator.create.contents import find_media_fault, find_place, judge_windows
+from harness.emulator.create.limits import judge_agent, judge_model, judge_surface
+from harness.emulator.resources.router import Resources
 from harness.emulator.run.run import Run
-from harness.emulator.values import media
-from harness.emulator.values.call import Refusal, decode_json, invalid, not_found
+from harness.emulator.values import hints
+from harness.emulator.values.call import Refusal, decode_json, invalid, not_found, weigh_json
 from harness.emulator.values.create_request import CreateRequest
-from harness.emulator.values.platform import GEMINI, Platform
-from harness.emulator.values.schema_words import describe_problem, describe_schemas
-from harness.emulator.values.settings import Settings
-from harness.emulator.values.suggestions import suggestion
-from harness.emulator.values.weight import weigh_json
+from harness.emulator.values.hints import (
+    MODEL_NAME,
+    correct_model_name,
+    describe_problem,
+    describe_schemas,
+    suggestion,
+)
+from harness.emulator.values.ids import altered
+from harness.emulator.values.settings import GEMINI, Platform, Settings
 
 Json = dict[str, Any]
 
@@ -47,13 +49,27 @@ _CREATE = "requests/create-interaction"
 _MOST_NOTES = 1_000
 """So many names are looked at for notes: callers choose them."""
 
+_NO_CALL = "send 'previous_interaction_id', or the function_call step itself before its result"
+
+_encode = msgspec.json.Encoder(order="deterministic").encode
+
 _LABEL_RULE = (
     "Keys and values have at most 63 characters: lower-case letters of any script, digits, '_' and '-'; "
     "a key begins with a letter, a value may be empty."
 )
 
 
-class CreateValidator(ContinuationRules):
+class IssuedToken(NamedTuple):
+    """Whom a continuation token belongs to, and the steps that are left of the answer there, if they are known."""
+
+    project: str
+    rest: list[Json]
+
+
+_NO_CALL = "send 'previous_interaction_id', or the function_call step itself before its result"
+
+
+class CreateValidator:
     """Admits or refuses creates. `find(id, project)` returns a stored run or None."""
 
     def __init__(
@@ -63,7 +79,9 @@ class CreateValidator(ContinuationRules):
         find: Callable[[str, str], Run | None],
         contract: Contract,
     ) -> None:
-        super().__init__(find, settings.max_runs)
+        self._find = find
+        self._most_tokens = settings.max_runs
+        self.tokens: dict[str, IssuedToken] = {}
         self.contract = contract
         self.notes: dict[str, str] = {}
         """What is to be known of the life of each model that was named, "" for most."""
@@ -177,7 +195,7 @@ class CreateValidator(ContinuationRules):
         if agent is not None:
             self.agent_rules(order)
         else:
-            model_limits.judge(order, self.settings)
+            judge_model(order, self.settings)
         if "previous_interaction_id" in body:
             order.previous = self.parent(body["previous_interaction_id"], project)
         if "continuation_token" in body:
@@ -188,7 +206,7 @@ class CreateValidator(ContinuationRules):
             self.signatures(order)
         if "tools" in body or not isinstance(words, str):
             self.references(order)
-        live_refusals.judge(order, platform, version)
+        judge_surface(order, platform, version)
         if order.previous is not None or "environment" in order.body:
             self.environment(order)
         return order
@@ -297,7 +315,7 @@ class CreateValidator(ContinuationRules):
         return AGENTS.fullmatch(name) is not None or self._resources.agent(name, project) is not None
 
     def agent_rules(self, order: CreateRequest) -> None:
-        """Deep research runs only in the background (guide); `agent_limits` judges what else agents refuse."""
+        """Deep research runs only in the background (guide); `judge_agent` has their other limits."""
         if (order.agent or "").startswith("deep-research") and not order.background:
             raise invalid(
                 "Agents are required to use background=true. "
@@ -310,13 +328,13 @@ class CreateValidator(ContinuationRules):
             if "base_environment" not in saved:
                 raise invalid("Environment configuration is required for Interaction with this Agent.")
             order.body = {**order.body, "environment": "remote"}  # a run in it forks that of the agent
-        agent_limits.judge(order, self.contract.steps_table.media)
+        judge_agent(order, self.contract.steps_table.media)
 
     def media(self, order: CreateRequest) -> None:
         """Media contents must hold their bytes in base64, or say where they are; parts of them must exist."""
         judge_windows(order.body.get("input"))
         for item in items(order.given):
-            told = media.fault(item) if item.get("type") in self.contract.steps_table.media else None
+            told = find_media_fault(item) if item.get("type") in self.contract.steps_table.media else None
             if told is not None:
                 raise invalid(told.format(place=find_place(order.body.get("input"), item)))
 
@@ -340,6 +358,133 @@ class CreateValidator(ContinuationRules):
     def needs_environment(self, order: CreateRequest) -> bool:
         """Whether the agent has an environment; deep research has none."""
         return order.agent is not None and not order.agent.startswith("deep-research")
+
+    # What it continues: a parent, a continuation token, pending calls, steps that are sent back
+
+    def parent(self, parent_id: str, project: str) -> Run:
+        """Return the interaction to continue: stored, of this project, and settled. Raises Refusal."""
+        run = self._find(parent_id, project)
+        if run is None:
+            raise not_found(
+                f"There is no stored interaction '{parent_id[:100]}' to continue: it was never created here, "
+                "was deleted, or was created with 'store': false."
+            )
+        self.parent_settled(run)
+        return run
+
+    def parent_settled(self, run: Run) -> None:
+        """A run in progress cannot be continued (background page)."""
+        run.keep_pace()
+        if not run.settled:
+            raise invalid(
+                f"The interaction '{run.id}' is {run.status}: wait until it has settled before continuing it.",
+                "failed_precondition",
+            )
+
+    def continuation(self, order: CreateRequest) -> None:
+        """A continuation token must be the one that the parent issued, or one issued to this project (SDK)."""
+        token = order.body["continuation_token"]
+        issued = self.tokens.get(token)
+        of_parent = order.previous.token if order.previous is not None else None
+        if token != of_parent and (issued is None or issued.project != order.project):
+            raise invalid(
+                "'continuation_token' was not issued to you for this conversation: pass the latest one unchanged."
+            )
+        if issued is not None:
+            order.rest = issued.rest
+        if not order.given and order.previous is not None:
+            order.text = text_of(order.previous.given)
+
+    def function_results(self, order: CreateRequest) -> None:
+        """Results must answer pending calls, each once (function-calling guide), and all of them (inferred)."""
+        sent = [item.get("call_id") for item in results(order.given)]
+        if not sent:
+            return
+        pending = self.pending(order)
+        for call_id in sent:
+            if call_id not in pending:
+                waiting = f"pending are {', '.join(pending)}" if pending else f"no call is pending: {_NO_CALL}"
+                raise invalid(f"A function_result answers the call '{call_id}', but {waiting}.")
+            pending.remove(call_id)
+        if pending:
+            raise invalid(f"The call(s) {', '.join(pending)} got no function_result: answer all in one request.")
+
+    def pending(self, order: CreateRequest) -> list[str]:
+        """Return the ids of the calls that results may answer: those of the parent, and those sent back."""
+        earlier = order.previous.steps if order.previous is not None else []
+        resent = [step for step in order.given if step.get("type") == "function_call"]
+        return [call["id"] for call in pending_calls([*earlier, *resent])]
+
+    def signatures(self, order: CreateRequest) -> None:
+        """Thoughts sent back must carry their signature unchanged (thinking guide; code from the errors page)."""
+        signed = False
+        for step in order.given:
+            kind = step.get("type")
+            if kind == "thought":
+                self.thought_signature(step)
+                signed = True
+            elif (
+                kind == "function_call" and not signed and not step.get("signature") and self.needs_thought(order)
+            ):
+                raise invalid(
+                    f"The function_call '{step.get('id')}' is sent back without the thought before it: "
+                    "in a stateless turn send all steps back as they were received.",
+                    "missing_thought_signature",
+                )
+
+    def needs_thought(self, order: CreateRequest) -> bool:
+        """Whether a call must follow its thought: not with a stored parent, and not on every model."""
+        return (
+            order.previous is None
+            and order.agent is None
+            and order.profile.value("thought_before_call") == "required"
+        )
+
+    def thought_signature(self, step: Json) -> None:
+        """Check the signature of one thought."""
+        signature = step.get("signature")
+        if not signature:
+            raise invalid("A thought was sent back without its signature.", "missing_thought_signature")
+        if altered(signature):
+            raise invalid("The signature of a thought was altered: send it back exactly as it was received.")
+
+    def remember_token(self, run: Run) -> None:
+        """Remember the tokens of a run, which may not be stored; the oldest are forgotten first."""
+        if run.token is not None:
+            self.tokens[run.token] = IssuedToken(run.project, run.rest)
+        for at, token in run.checkpoints.items():
+            self.tokens[token] = IssuedToken(run.project, run.steps[at + 1 :])
+        while len(self.tokens) > self._most_tokens:
+            del self.tokens[next(iter(self.tokens))]
+
+
+class SentSteps:
+    """The steps that the emulator sent and the schemas do not list: scripts may contain any."""
+
+    def __init__(self, contract: Contract, most: int) -> None:
+        self._contract = contract
+        self._most = most
+        self._sent: dict[bytes, None] = {}
+
+    @cached_property
+    def _validator(self) -> Validator:
+        """Compiled when a script first has steps: most tests have none."""
+        return self._contract.schemas.validator("step", closed=True)
+
+    def remember(self, steps: Iterable[Json]) -> None:
+        """Remember those of the steps that a strict create would refuse; the oldest are forgotten first."""
+        for step in steps:
+            if not self._validator.is_valid(step):
+                self._sent[_encode(step)] = None
+        while len(self._sent) > self._most:
+            del self._sent[next(iter(self._sent))]
+
+    def remove_from(self, given: Any) -> Any:
+        """Return `input` without steps that were sent, here or, as third parties saw, by the live service."""
+        rest = without_unpublished(given)
+        if not self._sent or not isinstance(rest, list):
+            return rest
+        return [step for step in rest if _encode(step) not in self._sent]
 
 
 def _describe_refusal(problem: SchemaProblem) -> str:

@@ -26,8 +26,7 @@ from harness.emulator.mutants.hooks import error, event, request, response, stat
 from harness.emulator.mutants.parts import before, instead, part
 from harness.emulator.mutants.rows import row
 from harness.emulator.run.run import Run
-from harness.emulator.run.stream_body import StreamBody
-from harness.emulator.run.stream_response import Streams
+from harness.emulator.run.stream_response import StreamBody, Streams
 from harness.emulator.values.call import Call, json_response
 from harness.kit.mutant import table
 from harness.wire import Body, Piece, Response

@@ -29,7 +29,7 @@ from harness.emulator.mutants.changes import (
 from harness.emulator.mutants.hooks import error, request, response
 from harness.emulator.mutants.parts import Change, Defect, after, around
 from harness.emulator.mutants.rows import life_rows, row, unknown_rows
-from harness.emulator.resources import Resources
+from harness.emulator.resources.router import Resources
 from harness.emulator.service import Emulator
 from harness.emulator.values.call import Call
 from harness.kit.mutant import table

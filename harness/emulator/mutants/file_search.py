@@ -11,7 +11,7 @@ from harness.emulator.mutants.changes import (
 from harness.emulator.mutants.hooks import request, response
 from harness.emulator.mutants.parts import after
 from harness.emulator.mutants.rows import life_rows, row
-from harness.emulator.resources import Resources
+from harness.emulator.resources.router import Resources
 from harness.emulator.values.call import Call
 from harness.emulator.values.create_request import CreateRequest
 from harness.kit.mutant import table

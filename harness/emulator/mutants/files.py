@@ -5,7 +5,6 @@ from __future__ import annotations
 from harness.contract.data.input import items
 from harness.contract.requests import KEY_HEADER
 from harness.emulator.engine import Engine
-from harness.emulator.http.routing import Route
 from harness.emulator.mutants.changes import (
     crash,
     put,
@@ -17,7 +16,7 @@ from harness.emulator.mutants.hooks import admit, arrival, request, response
 from harness.emulator.mutants.parts import Change, Defect, after
 from harness.emulator.mutants.rows import life_rows, row
 from harness.emulator.service import Emulator
-from harness.emulator.values.call import Call, Refusal
+from harness.emulator.values.call import Call, Refusal, Route
 from harness.emulator.values.create_request import CreateRequest
 from harness.kit.mutant import table
 from harness.wire import Request, Response

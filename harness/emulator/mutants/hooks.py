@@ -36,7 +36,6 @@ from typing import Any
 
 from harness.emulator.create.validation import CreateValidator
 from harness.emulator.engine import Engine
-from harness.emulator.http.routing import Route, route
 from harness.emulator.mutants.changes import Json, edit_json
 from harness.emulator.mutants.parts import Change, Defect, after, around, before
 from harness.emulator.reply.replies import ReplyBuilder
@@ -45,7 +44,7 @@ from harness.emulator.run.interaction_body import Bodies
 from harness.emulator.run.run import Run
 from harness.emulator.run.stream_response import Streams
 from harness.emulator.service import Emulator
-from harness.emulator.values.call import Call, Refusal
+from harness.emulator.values.call import Call, Refusal, Route, route
 from harness.emulator.values.create_request import CreateRequest
 from harness.emulator.values.usage import Meter
 from harness.outcome.words import did_you_mean

@@ -6,9 +6,8 @@ import gzip
 import json
 from collections.abc import Mapping
 
+from harness.emulator.auth import AUTHENTICATION, KEY_HEADER, Auth
 from harness.emulator.engine import Engine
-from harness.emulator.http.auth import AUTHENTICATION, KEY_HEADER, Auth
-from harness.emulator.http.routing import Route
 from harness.emulator.mutants.changes import (
     Json,
     crash,
@@ -25,7 +24,7 @@ from harness.emulator.mutants.parts import Defect, after, before, instead
 from harness.emulator.mutants.rows import row
 from harness.emulator.run.stream_response import Streams
 from harness.emulator.service import Emulator
-from harness.emulator.values.call import Call, Refusal
+from harness.emulator.values.call import Call, Refusal, Route
 from harness.kit.mutant import table
 from harness.wire import At, By, Chunk, Ending, Headers, How, Length, PieceBody, Request, Response
 

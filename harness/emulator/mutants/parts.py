@@ -10,12 +10,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeAlias, TypeVar, TypeVarTuple
 
+from harness.emulator.auth import Auth
 from harness.emulator.create.validation import CreateValidator
-from harness.emulator.deliveries.outbox import Deliveries
+from harness.emulator.deliveries import Deliveries
 from harness.emulator.engine import Engine
-from harness.emulator.http.auth import Auth
 from harness.emulator.reply.replies import ReplyBuilder
-from harness.emulator.resources import Resources
+from harness.emulator.resources.router import Resources
 from harness.emulator.run.event_writer import EventWriter
 from harness.emulator.run.interaction_body import Bodies
 from harness.emulator.run.run import Run

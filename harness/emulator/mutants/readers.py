@@ -13,8 +13,7 @@ from harness.emulator.mutants.hooks import stream
 from harness.emulator.mutants.parts import after, instead, part
 from harness.emulator.mutants.rows import row
 from harness.emulator.run.run import Run
-from harness.emulator.run.stream_body import StreamBody
-from harness.emulator.run.stream_response import Streams
+from harness.emulator.run.stream_response import StreamBody, Streams
 from harness.emulator.values.call import Call, Refusal
 from harness.emulator.values.create_request import CreateRequest
 from harness.kit.mutant import table

@@ -6,16 +6,15 @@ from dataclasses import replace
 
 from harness.emulator.create.validation import CreateValidator
 from harness.emulator.engine import Engine
-from harness.emulator.http.routing import Route
 from harness.emulator.mutants.changes import Json, answer, crash, refuse, when
 from harness.emulator.mutants.hooks import admit, arrival, error, request
 from harness.emulator.mutants.parts import before, instead, part
 from harness.emulator.mutants.rows import row
 from harness.emulator.run.run import Run
-from harness.emulator.values.call import Call, Refusal, json_response
+from harness.emulator.values.call import Call, Refusal, Route, json_response
 from harness.emulator.values.create_request import CreateRequest
+from harness.emulator.values.hints import snake
 from harness.emulator.values.ids import IdSequence
-from harness.emulator.values.suggestions import snake
 from harness.kit.mutant import table
 from harness.wire import Request, Response
 

@@ -18,7 +18,7 @@ from harness.emulator.mutants.changes import (
 from harness.emulator.mutants.hooks import error, request, response
 from harness.emulator.mutants.parts import part
 from harness.emulator.mutants.rows import life_rows, row, unknown_rows
-from harness.emulator.resources import Resources
+from harness.emulator.resources.router import Resources
 from harness.emulator.values.call import Call, Refusal, json_response
 from harness.kit.mutant import table
 from harness.wire import Response

@@ -1,19 +1,57 @@
-"""Other forms of an answer, which a script asks for: an output in several steps, MCP steps without their content.
+"""Forms of an answer: texts in pieces, outputs in several steps, bare MCP steps, times of words.
 
 Layer 2. Sources: the guide on long decoding (the service decodes in hops; each adds a model_output step under the
-same id, and the outputs join), the SDK's types (a status update may carry a continuation token), and probes of a
-third party (an MCP call as a bare `tool_call` step). Must not know what is said.
+same id, and the outputs join), the SDK's types (a status update may carry a continuation token; the annotations of
+a transcript), probes of a third party (an MCP call as a bare `tool_call` step), and recordings for the form of
+offsets (`0.300s`) and speakers (`spk:0`). Must not know what the answer means.
 """
 
 from __future__ import annotations
 
 import base64
+import re
+import unicodedata
 from typing import Any
 
-from harness.emulator.script.scripts import Script
+from harness.emulator.scripts import Script
 from harness.emulator.values.ids import IdSequence
-from harness.emulator.values.text_split import pieces
 from harness.emulator.values.usage import CHARACTERS
+
+_JOINER = "\u200d"
+
+
+def pieces(text: str, number: int) -> list[str]:
+    """Split `text` into at most `number` non-empty pieces of about equal length, which join to `text` again.
+
+    No cut separates a combining mark, a variation selector or a joined emoji from what it belongs to.
+    """
+    size = max(1, -(-len(text) // number))
+    cuts, start = [], 0
+    while start < len(text):
+        end = min(start + size, len(text))
+        while end < len(text) and _belongs(text[end - 1], text[end]):
+            end += 1
+        cuts.append(text[start:end])
+        start = end
+    return cuts
+
+
+def _belongs(before: str, after: str) -> bool:
+    if after < "\u0300" and before != _JOINER:
+        return after == "\n" and before == "\r"
+    return (
+        before == _JOINER
+        or after == _JOINER
+        or unicodedata.combining(after) != 0
+        or "\ufe00" <= after <= "\ufe0f"
+        or "\U0001f3fb" <= after <= "\U0001f3ff"
+        or (_regional(before) and _regional(after))
+    )
+
+
+def _regional(character: str) -> bool:
+    return "\U0001f1e6" <= character <= "\U0001f1ff"
+
 
 Json = dict[str, Any]
 
@@ -23,7 +61,7 @@ def reshape(steps: list[Json], script: Script) -> list[Json]:
     if script.mcp_steps == "tool_call":
         steps = [bare for step in steps for bare in _strip_mcp_step(step)]
     if script.hops > 1:
-        steps = [hop for step in steps for hop in _split(step, script.hops)]
+        steps = [hop for step in steps for hop in _split_output(step, script.hops)]
     return steps
 
 
@@ -40,14 +78,14 @@ def end_segment(steps: list[Json], limit: int, *, background: bool) -> tuple[lis
             done.append(step)
             continue
         size = limit * CHARACTERS
-        hops = [_say(text[start : start + size]) for start in range(0, len(text), size)]
+        hops = [_make_output(text[start : start + size]) for start in range(0, len(text), size)]
         if not background:
-            return [*done, hops[0]], [_say(text[size:]), *steps[at + 1 :]]
+            return [*done, hops[0]], [_make_output(text[size:]), *steps[at + 1 :]]
         done += hops
     return done, []
 
 
-def _say(text: str) -> Json:
+def _make_output(text: str) -> Json:
     return {"content": [{"text": text, "type": "text"}], "type": "model_output"}
 
 
@@ -64,7 +102,7 @@ def make_token(ids: IdSequence) -> str:
     return base64.b64encode(ids.number().to_bytes(8, "big")).decode("ascii")
 
 
-def _split(step: Json, hops: int) -> list[Json]:
+def _split_output(step: Json, hops: int) -> list[Json]:
     """Split an output of one text; its annotations, which speak of the whole of it, are left out."""
     content = step.get("content") or [{}]
     text = content[0].get("text")
@@ -77,3 +115,37 @@ def _strip_mcp_step(step: Json) -> list[Json]:
     if step["type"] == "mcp_server_tool_call":
         return [{"id": step["id"], "type": "tool_call", "signature": step["signature"]}]
     return [] if step["type"] == "mcp_server_tool_result" else [step]
+
+
+_SECONDS = 0.3
+"""Time from the start of a word to that of the next."""
+
+
+def annotate_words(generation: Json, text: str) -> list[Json]:
+    """Return a `word_info` for each word of a transcript if timestamps or speakers are asked for, else nothing."""
+    config = generation.get("transcription_config") or {}
+    mode = config.get("mode")
+    wanted = {**config, **(mode if isinstance(mode, dict) else {})}
+    timed, told_apart = (
+        "word" in (wanted.get("timestamp_granularities") or ()),
+        bool(wanted.get("diarization_mode")),
+    )
+    if not timed and not told_apart:
+        return []
+    return [
+        {
+            "type": "word_info",
+            "text": word[0],
+            "start_index": len(text[: word.start()].encode()),
+            "end_index": len(text[: word.end()].encode()),
+            **({"speaker": "spk:0"} if told_apart else {}),
+            **(
+                {"start_offset": _format_offset(number), "end_offset": _format_offset(number + 1)} if timed else {}
+            ),
+        }
+        for number, word in enumerate(re.finditer(r"\S+", text))
+    ]
+
+
+def _format_offset(number: int) -> str:
+    return f"{number * _SECONDS:.3f}s"

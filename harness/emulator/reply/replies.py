@@ -14,16 +14,25 @@ from typing import Any
 import msgspec
 
 from harness.contract.data.input import pending_calls, results
-from harness.emulator.reply import forms, tool_search, tool_steps
-from harness.emulator.reply.media_types import SPEECH, choose_type, make_medium, makes_media
-from harness.emulator.reply.transcripts import annotate_words
-from harness.emulator.script.scripts import Script
+from harness.emulator.reply import forms
+from harness.emulator.reply.forms import annotate_words
+from harness.emulator.reply.media import SPEECH, choose_type, make_medium, makes_media
+from harness.emulator.reply.samples import MOST_CHARACTERS, MOST_STEPS, sample
+from harness.emulator.reply.tools import (
+    annotation,
+    call_deferred,
+    client_calls,
+    find_search,
+    load_steps,
+    loaded_by_client,
+    make_client_function,
+    own_call,
+    server_pair,
+)
+from harness.emulator.scripts import Script
 from harness.emulator.values.call import invalid
 from harness.emulator.values.create_request import CreateRequest
-from harness.emulator.values.ids import IdSequence
-from harness.emulator.values.sample_budget import MOST_CHARACTERS, MOST_STEPS
-from harness.emulator.values.samples import sample
-from harness.emulator.values.signatures import sign
+from harness.emulator.values.ids import IdSequence, sign
 from harness.emulator.values.usage import count_thought, tokens_by_modality
 from harness.errors import SampleTooLarge
 from harness.outcome.words import shorten
@@ -140,18 +149,18 @@ class ReplyBuilder:
         if order.agent is not None:
             steps += self.agent_work(order)
         calls = self.calls(order)
-        deferred = [] if results(order.given) else tool_search.call_deferred(order.tools, calls)
-        search = tool_search.find_search(order.tools) if deferred else None
+        deferred = [] if results(order.given) else call_deferred(order.tools, calls)
+        search = find_search(order.tools) if deferred else None
         if search is not None and search.get("execution") == "client":
-            calls = self.call_functions(order, [tool_search.make_client_function(search)])
+            calls = self.call_functions(order, [make_client_function(search)])
         elif search is not None:
-            steps += [*tool_search.load_steps(deferred, self._ids), *self.thoughts(order, script)]
+            steps += [*load_steps(deferred, self._ids), *self.thoughts(order, script)]
         steps += calls or [self.output(order)]
         return [*steps, *work] if order.profile.searches_last else steps
 
     def server_work(self, order: CreateRequest, tool: Json) -> list[Json]:
         """Return the call and the result of a server tool, unless the input brings its result back (recorded)."""
-        pair = tool_steps.server_pair(tool, order.text, self._ids, signed=order.profile.signs_tools)
+        pair = server_pair(tool, order.text, self._ids, signed=order.profile.signs_tools)
         known = {step.get("type") for step in order.given}
         brought = pair and (pair[-1]["type"] in known or (tool["type"] == "mcp_server" and "tool_call" in known))
         return [] if brought else pair
@@ -160,13 +169,13 @@ class ReplyBuilder:
         """Return the function calls that the run ends with; after results only of functions that they brought."""
         if not results(order.given):
             return self.call_functions(order, order.tools)
-        loaded = tool_search.loaded_by_client(order.given)
+        loaded = loaded_by_client(order.given)
         return self.call_functions(order, loaded) if loaded else []
 
     def call_functions(self, order: CreateRequest, tools: list[Json]) -> list[Json]:
         """Return calls of some of these functions, as `tool_choice` allows."""
         choice = order.generation.get("tool_choice")
-        return tool_steps.client_calls(tools, choice, order.text, self._ids, order.budget)
+        return client_calls(tools, choice, order.text, self._ids, order.budget)
 
     def thoughts(self, order: CreateRequest, script: Script) -> list[Json]:
         """Return one signed thought, with a summary if one was asked for; none if the script says so."""
@@ -193,12 +202,12 @@ class ReplyBuilder:
         Deep research searches; others write and run a file (Gemini API) or run a command (Vertex).
         """
         if (order.agent or "").startswith("deep-research"):
-            return tool_steps.server_pair({"type": "google_search"}, order.text, self._ids)
+            return server_pair({"type": "google_search"}, order.text, self._ids)
         if not order.platform.agents_think:
-            call, result = tool_steps.own_call("run_command", _COMMAND, _PRINTED, self._ids)
+            call, result = own_call("run_command", _COMMAND, _PRINTED, self._ids)
             return [call, {**result, "signature": ""}]
-        wrote = tool_steps.own_call("write_file", _FILE, {"success": True}, self._ids)
-        return [*wrote, *tool_steps.server_pair({"type": "code_execution"}, order.text, self._ids)]
+        wrote = own_call("write_file", _FILE, {"success": True}, self._ids)
+        return [*wrote, *server_pair({"type": "code_execution"}, order.text, self._ids)]
 
     def output(self, order: CreateRequest) -> Json:
         """Return the model_output step, with contents in the formats asked for."""
@@ -233,7 +242,7 @@ class ReplyBuilder:
     def text_content(self, order: CreateRequest, text: str) -> Json:
         """Return a text, with the citation that a declared tool brings, or the times of a transcript's words."""
         content: Json = {"text": text}
-        cited = tool_steps.annotation(order.tools, text, order.documents) if order.body.get("tools") else None
+        cited = annotation(order.tools, text, order.documents) if order.body.get("tools") else None
         spoken = annotate_words(order.generation, text) if order.profile.family == _TRANSCRIBES else []
         if cited is not None or spoken:
             content["annotations"] = spoken or [cited]
@@ -303,7 +312,7 @@ def read_result(result: Json) -> str:
 def _list_formats(order: CreateRequest) -> list[Json]:
     """Return the output asked for, as response formats; empty for plain text.
 
-    What the model cannot make is left out: `model_limits` has refused it where it was all that was asked for.
+    What the model cannot make is left out: `create/limits` has refused it where it was all that was asked for.
     """
     body = order.body
     wanted = body.get("response_format")

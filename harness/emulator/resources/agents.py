@@ -10,12 +10,10 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from harness.emulator.resources.collection import Collection
-from harness.emulator.resources.environments.configuration import EnvironmentConfigReader
-from harness.emulator.resources.paging import listing
-from harness.emulator.resources.refusals import usable_id
+from harness.emulator.resources.collection import Collection, listing
+from harness.emulator.resources.environments import EnvironmentConfigReader
 from harness.emulator.resources.schema_reader import SchemaReader, select_by_mask
-from harness.emulator.values.call import Call, invalid
+from harness.emulator.values.call import Call, invalid, usable_id
 
 BASE_AGENTS = re.compile(r"antigravity-(preview-)?\d\d-\d{4}")
 """Names of the agents to build on, by family, whatever their date."""

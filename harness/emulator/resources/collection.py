@@ -1,17 +1,94 @@
-"""Stores the items of one kind, separately for each project, in order of creation and up to a limit.
+"""Stores the items of one kind for each project, lists them in pages, and bounds their memory.
 
-Layer 2. Knows ids, projects and limits; must not know what an item is.
+Layer 2. Knows ids, projects, keys and limits; must not know what an item is. A page token holds the name of its
+list and the last key returned, not an offset: with an offset, deleting an item of an earlier page would make the
+next page skip one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import base64
+import binascii
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from harness.emulator.resources.paging import DEFAULT_SIZE, LARGEST_SIZE, page
-from harness.emulator.resources.refusals import over_quota
-from harness.emulator.values.call import Refusal, not_found
+import msgspec
+
+from harness.emulator.values.call import Call, Refusal, invalid, not_found, over_quota, weigh_json
+from harness.emulator.values.hints import camel
+
+V = TypeVar("V")
+Key = TypeVar("Key", int, str)
+
+DEFAULT_SIZE = 50
+LARGEST_SIZE = 1000
+
+
+def page(
+    entries: Iterable[tuple[Key, V]],
+    query: Mapping[str, str],
+    scope: str,
+    *,
+    default: int = DEFAULT_SIZE,
+    largest: int = LARGEST_SIZE,
+) -> tuple[list[V], str]:
+    """One page of `entries` (in ascending order of keys) and the token of the next page, `""` after the last.
+
+    `scope` names the list: a token of another list is refused. Raises `Refusal` 400 for a bad size or token.
+    """
+    size = _read_size(query, default, largest)
+    rest = iter(entries)
+    token = parameter(query, "page_token")
+    if token:
+        after = _read_last_key(token, scope)
+        rest = ((key, value) for key, value in entries if _is_after(key, after))
+    chosen: list[V] = []
+    last: Any = None
+    for key, value in rest:
+        if len(chosen) == size:
+            return chosen, _make_token(scope, last)
+        chosen.append(value)
+        last = key
+    return chosen, ""
+
+
+def listing(name: str, items: list[Any], token: str) -> dict[str, Any]:
+    """The body of a list response. Empty parts are left out, as observed on the live service."""
+    return {**({name: items} if items else {}), **({"next_page_token": token} if token else {})}
+
+
+def parameter(query: Mapping[str, str], name: str) -> str | None:
+    """The value of a query parameter, written in snake case or, as in some official samples, in camel case."""
+    return query.get(name, query.get(camel(name)))
+
+
+def _read_size(query: Mapping[str, str], default: int, largest: int) -> int:
+    text = parameter(query, "page_size") or "0"
+    if not (text.isascii() and text.isdigit()):
+        raise invalid(f"page_size={text!r} must be a whole number from 0 (the default) to {largest}.")
+    # the length test avoids the conversion of a million digits
+    size = int(text) if len(text) < 10 else largest
+    return min(size, largest) or default
+
+
+def _make_token(scope: str, key: int | str) -> str:
+    return base64.urlsafe_b64encode(msgspec.json.encode([scope, key])).decode("ascii")
+
+
+def _read_last_key(token: str, scope: str) -> Any:
+    try:
+        owner, key = msgspec.json.decode(base64.b64decode(token, altchars=b"-_", validate=True))
+    except (binascii.Error, ValueError, TypeError, msgspec.MsgspecError):
+        owner = key = None
+    if owner != scope:
+        raise invalid("page_token was not issued for this list: send a next_page_token unchanged.")
+    return key
+
+
+def _is_after(key: Any, after: Any) -> bool:
+    return type(key) is type(after) and bool(key > after)
+
 
 T = TypeVar("T")
 
@@ -88,3 +165,80 @@ class Collection(Generic[T]):
         for project, items in self._projects.items():
             for item_id, (_, item) in items.items():
                 yield project, item_id, item
+
+
+BOUNDED = frozenset({"agents", "credentials", "triggers", "voices", "webhooks"})
+"""The resources that count. Environments have a limit of their own, and make room by themselves."""
+
+
+class Allowance:
+    """Counts what each of these resources takes; `limit` is the value of the setting `max_resource_bytes`."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._held: dict[tuple[str, ...], int] = {}
+        self._sum = 0
+
+    def handle(self, call: Call, answer: Callable[..., Any], *named: str) -> Any:
+        """Return the answer to a call with these names in its path.
+
+        Raises `Refusal` 429 if there is no room for what the request brings.
+        """
+        if call.segments[0] not in BOUNDED:
+            return answer(call, *named)
+        asked = weigh_json(call.request.body)
+        more = max(0, asked - self._held.get((call.project, *call.segments[:2]), 0))
+        if more and self._sum + more > self.limit:
+            raise over_quota(
+                f"All {', '.join(sorted(BOUNDED))} take about {self._sum} bytes of memory, and {more} more are "
+                f"too many. Delete some, or raise the emulator's setting max_resource_bytes={self.limit}."
+            )
+        answered = answer(call, *named)
+        match call.request.method, call.segments:
+            case "DELETE", (kind, item):
+                self._hold((call.project, kind, item), 0)
+            case "POST" | "PATCH", (kind, *rest) if len(rest) < 2 and isinstance(answered, dict):
+                made = rest[0] if rest else answered.get("id")
+                if isinstance(made, str):  # a voice that is not stored has none
+                    place = (call.project, kind, made)
+                    shown = weigh_json(msgspec.json.encode(answered))
+                    self._hold(place, max(asked, shown, self._held.get(place, 0)))
+        return answered
+
+    def _hold(self, place: tuple[str, ...], size: int) -> None:
+        self._sum += size - self._held.pop(place, 0)
+        if size:
+            self._held[place] = size
+
+
+class Shelf:
+    """Counts the bytes of uploaded files and documents; `limit` is the value of the setting `max_file_bytes`.
+
+    Unlike the service's quota of 20 GB, the limit is a setting: it bounds the memory of this process.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.held = 0
+
+    @property
+    def room(self) -> int:
+        """How many bytes there is room for."""
+        return max(0, self.limit - self.held)
+
+    @property
+    def remedy(self) -> str:
+        """A sentence that says how to make more room."""
+        return f"Delete files or documents, or raise the emulator's setting max_file_bytes={self.limit}."
+
+    def take(self, size: int) -> None:
+        """Count `size` more bytes. Raises `Refusal` 429 if there is no room for them."""
+        if size > self.room:
+            raise over_quota(
+                f"Files and documents hold {self.held} bytes, and {size} more are too many. {self.remedy}"
+            )
+        self.held += size
+
+    def give_back(self, size: int) -> None:
+        """Count `size` bytes less."""
+        self.held -= size

@@ -12,11 +12,9 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from harness.emulator.resources.collection import Collection, Stamps
-from harness.emulator.resources.paging import listing
-from harness.emulator.resources.refusals import usable_id
+from harness.emulator.resources.collection import Collection, Stamps, listing
 from harness.emulator.resources.schema_reader import SchemaReader, select_by_mask
-from harness.emulator.values.call import Call, invalid
+from harness.emulator.values.call import Call, invalid, usable_id
 
 _CREATE, _UPDATE = "requests/create-credential", "requests/update-credential"
 

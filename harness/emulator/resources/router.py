@@ -7,6 +7,7 @@ a trigger starts runs within such a call.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import cached_property
@@ -14,11 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.contract import Contract
 from harness.contract.data.input import items
-from harness.emulator.http.routing import Route
-from harness.emulator.resources.allowance import Allowance, Shelf
-from harness.emulator.resources.collection import Stamps
-from harness.emulator.resources.refusals import no_operation
-from harness.emulator.values.call import Call, Refusal, as_rpc, json_response
+from harness.emulator.resources.collection import Allowance, Shelf, Stamps
+from harness.emulator.values.call import Call, Refusal, Route, as_rpc, json_response, no_operation
 from harness.emulator.values.create_request import CreateRequest
 from harness.emulator.values.settings import Settings
 from harness.wire import Response
@@ -28,18 +26,19 @@ if TYPE_CHECKING:
 
     from harness.emulator.resources.agents import Agents
     from harness.emulator.resources.credentials import Credentials
-    from harness.emulator.resources.decisions import Decisions
-    from harness.emulator.resources.environments.configuration import EnvironmentConfigReader
-    from harness.emulator.resources.environments.environments import Environments
-    from harness.emulator.resources.environments.files import Files
+    from harness.emulator.resources.environment_files import Files
+    from harness.emulator.resources.environments import EnvironmentConfigReader, Environments
+    from harness.emulator.resources.models import Decisions
     from harness.emulator.resources.schema_reader import SchemaReader
-    from harness.emulator.resources.storage.search_stores import SearchStores
-    from harness.emulator.resources.storage.uploaded_files import UploadedFiles
+    from harness.emulator.resources.storage import SearchStores, UploadedFiles
     from harness.emulator.resources.triggers import LookUp, Triggers
     from harness.emulator.resources.triggers import Run as RunInteraction
     from harness.emulator.resources.uploads import Receiver, Uploads
     from harness.emulator.resources.voices import Voices
     from harness.emulator.resources.webhooks import Webhook, Webhooks
+
+_FILE = re.compile(r"(?:https?://[^/]+/(?:upload/)?v1(?:beta)?/)?(files/[^/:?#]+)")
+"""The uri of an uploaded file."""
 
 Handler = Callable[..., Any]
 """Gets the call and the text behind each `*` of its path. Returns a JSON value or a response; NotImplemented if it
@@ -89,33 +88,33 @@ class Resources:
     @cached_property
     def decisions(self) -> Decisions:
         """The decisions, of which none is kept."""
-        from harness.emulator.resources.decisions import Decisions
+        from harness.emulator.resources.models import Decisions
 
         return Decisions(self._reader)
 
     @cached_property
     def _configs(self) -> EnvironmentConfigReader:
-        from harness.emulator.resources.environments.configuration import EnvironmentConfigReader
+        from harness.emulator.resources.environments import EnvironmentConfigReader
 
         return EnvironmentConfigReader(self._reader, self.credentials.has)
 
     @cached_property
     def environments(self) -> Environments:
         """The environments."""
-        from harness.emulator.resources.environments.environments import Environments
+        from harness.emulator.resources.environments import Environments
 
         return Environments(self._stamps, self._configs)
 
     @cached_property
     def _files(self) -> Files:
-        from harness.emulator.resources.environments.files import Files
+        from harness.emulator.resources.environment_files import Files
 
         return Files(self.environments)
 
     @cached_property
     def stores(self) -> SearchStores:
         """The file search stores."""
-        from harness.emulator.resources.storage.search_stores import SearchStores
+        from harness.emulator.resources.storage import SearchStores
 
         return SearchStores(self._reader, self._stamps, self._shelf, self.uploaded, lambda: self.settings)
 
@@ -131,7 +130,7 @@ class Resources:
     @cached_property
     def uploaded(self) -> UploadedFiles:
         """The uploaded files."""
-        from harness.emulator.resources.storage.uploaded_files import UploadedFiles
+        from harness.emulator.resources.storage import UploadedFiles
 
         return UploadedFiles(self._reader, self._stamps, self._shelf, lambda: self.settings)
 
@@ -220,17 +219,26 @@ class Resources:
     def refer(self, order: CreateRequest) -> None:
         """Look up the files and stores that a create names, unless the setting `files` takes every name.
 
-        Raises `Refusal` 403 or 400.
+        Uris of other places are taken as they are. Raises `Refusal` 403 or 400, as recorded for files; that
+        interactions word them alike is inferred.
         """
         if self.settings.files == "any":
             return
-        from harness.emulator.resources.storage import references
-
-        tools = order.body.get("tools")
-        if not isinstance(order.body.get("input"), str):  # a plain text names nothing
-            references.judge_contents(items(order.given), lambda: self.uploaded, order.project)
-        if tools:
-            order.documents = references.judge_stores(tools, lambda: self.stores, order.project)
+        try:
+            if not isinstance(order.body.get("input"), str):  # a plain text names nothing
+                for content in items(order.given):
+                    uri = content.get("uri")
+                    match = _FILE.fullmatch(uri) if isinstance(uri, str) else None
+                    if match is not None:
+                        self.uploaded.open_active(match[1], order.project)
+            searches = [tool for tool in order.tools if tool.get("type") == "file_search"]
+            listed = [tool.get("file_search_store_names") for tool in searches]
+            names = [name for some in listed if isinstance(some, list) for name in some if isinstance(name, str)]
+            if names:
+                order.documents = self.stores.titles(names, order.project)
+        except Refusal as refusal:
+            hint = " (The emulator's setting files=any takes every name.)"
+            raise Refusal(refusal.status, refusal.code, refusal.message + hint) from None
 
     def deliver(self, data: bytes, media_type: str, project: str) -> str:
         """Keep a generated medium as a file, and return the address to download it from. Raises `Refusal` 429."""

@@ -1,7 +1,8 @@
 """Reads request bodies by the JSON Schemas, and refuses what does not fit in words that name the place.
 
-Layer 2. Knows the schemas, and three habits of protocol buffers: null counts as absent, a required field that is
-empty as missing, and the mask of an update selects its fields. Must not know any resource.
+Layer 2. Knows the schemas, and four habits of protocol buffers: null counts as absent, a required field that is
+empty as missing, the mask of an update selects its fields, and a name may come in snake_case or camelCase. Must
+not know any resource.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from typing import Any
 from harness.contract import Contract
 from harness.contract.schema.explain import json_type
 from harness.contract.schema.nulls import split_nulls
+from harness.emulator.resources.collection import listing
 from harness.emulator.values.call import invalid
-from harness.emulator.values.schema_words import describe_problem, describe_schemas
+from harness.emulator.values.hints import camel, describe_problem, describe_schemas, suggestion
 from harness.emulator.values.settings import Settings
-from harness.emulator.values.suggestions import suggestion
 
 
 class SchemaReader:
@@ -74,3 +75,23 @@ def select_by_mask(changes: dict[str, Any], mask: str | None, names: Collection[
             hint = suggestion(name, names) or f" It takes {', '.join(names)}."
             raise invalid(f"Invalid value at 'update_mask': there is no field '{name}'.{hint}")
     return {name: value for name, value in changes.items() if name in selected}
+
+
+def in_camel_case(value: Any) -> Any:
+    """Return JSON whose names are all in camelCase. Raises `Refusal` 400 if a name came in both forms."""
+    if isinstance(value, list):
+        return [in_camel_case(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    named: dict[str, Any] = {}
+    for name, item in value.items():
+        if camel(name) in named:
+            raise invalid(f"Invalid value at '{camel(name)}': it was sent twice, in two forms.")
+        named[camel(name)] = in_camel_case(item)
+    return named
+
+
+def list_in_camel_case(name: str, items: list[Any], token: str) -> dict[str, Any]:
+    """Return the body of a list response whose names are in camelCase."""
+    body = listing(name, items, token)
+    return {("nextPageToken" if key == "next_page_token" else key): value for key, value in body.items()}

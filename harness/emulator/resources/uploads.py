@@ -18,8 +18,7 @@ from typing import Any
 import msgspec
 
 from harness.emulator.resources.collection import Stamps
-from harness.emulator.resources.refusals import no_operation, over_quota
-from harness.emulator.values.call import Call, Refusal, invalid, json_response, not_found
+from harness.emulator.values.call import Call, Refusal, invalid, json_response, no_operation, not_found, over_quota
 from harness.wire import Headers, Request, Response
 
 UPLOAD_BYTES = 32 * 2**20

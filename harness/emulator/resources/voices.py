@@ -10,13 +10,12 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
-from harness.emulator.resources.collection import Collection, Stamps
-from harness.emulator.resources.instants import has_come, later
-from harness.emulator.resources.paging import listing, page
-from harness.emulator.resources.refusals import over_quota
+from harness.emulator.create.contents import is_base64
+from harness.emulator.reply.media import sound
+from harness.emulator.resources.collection import Collection, Stamps, listing, page
 from harness.emulator.resources.schema_reader import SchemaReader
-from harness.emulator.values import media
-from harness.emulator.values.call import Call, invalid, not_found
+from harness.emulator.values.call import Call, invalid, not_found, over_quota
+from harness.emulator.values.times import has_come, later
 from harness.wire import Request
 
 Json = dict[str, Any]
@@ -85,7 +84,7 @@ class Voices:
         base = voice["prompted"].get("base_voice")
         if base:
             self._use(base, project)
-        sample = {"data": media.sound(), "mime_type": "audio/wav"}
+        sample = {"data": sound(), "mime_type": "audio/wav"}
         return self._keep({**_describe(voice), "prompted": voice["prompted"], "sample_audio": sample}, project)
 
     def _replicate(self, voice: Json, store: bool, project: str) -> Json:
@@ -93,7 +92,7 @@ class Voices:
         if not given:
             raise invalid("A replicated voice needs 'replicated' with 'source_audio' and 'consent_audio'.")
         for name in ("source_audio", "consent_audio"):
-            if not given[name]["data"] or not media.is_base64(given[name]["data"]):
+            if not given[name]["data"] or not is_base64(given[name]["data"]):
                 raise invalid(f"'data' of 'voice.replicated.{name}' is no base64: encode the bytes of the audio.")
         if store:
             return self._keep(_describe(voice), project)

@@ -1,6 +1,6 @@
 """The webhooks resource: subscriptions, signing secrets and their rotation.
 
-Layer 2. What is posted to a webhook is in `deliveries/`. A complete secret appears in only two responses: that to
+Layer 2. `deliveries.py` prepares the posts to webhooks. A complete secret appears in only two responses: that to
 create and that to a rotation.
 """
 
@@ -14,11 +14,9 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from harness.emulator.resources.collection import Collection, Stamps
-from harness.emulator.resources.paging import listing
-from harness.emulator.resources.refusals import no_operation
+from harness.emulator.resources.collection import Collection, Stamps, listing
 from harness.emulator.resources.schema_reader import SchemaReader, select_by_mask
-from harness.emulator.values.call import Call, invalid
+from harness.emulator.values.call import Call, invalid, no_operation
 
 SECRET_PREFIX = "whsec_"
 

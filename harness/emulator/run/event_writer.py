@@ -1,26 +1,31 @@
 """The events of a run: their payloads, order, ids and bytes.
 
 Layer 2. Source: the streaming guide's examples and recordings (order of events and of fields, what step.start
-shows of a step, the closing `done` frame). Knows payloads; must not know who reads them or when. Mutants override
-one method per event.
+shows of a step, the closing `done` frame). Each event is encoded once, for all readers; the run decides how many
+of the frames a reader may have. `OrderWatch` follows the table of `contract.tables.stream_order` beside the
+writer. Mutants override one method per event.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+from weakref import proxy
 
 import msgspec
 
 from harness.contract import Contract
 from harness.contract.tables.steps import DeltaEffect, DeltaType, Shown, StepTable
-from harness.emulator.run.interaction import Interaction
-from harness.emulator.script.scripts import Script
-from harness.emulator.values.text_split import pieces
+from harness.contract.tables.stream_order import COMPLETED, CREATED, DELTA, START, STOP, Row, State
+from harness.emulator.reply.forms import pieces
+from harness.emulator.scripts import Script
 from harness.outcome import HarnessFault
 from harness.wire import Chunk
+
+if TYPE_CHECKING:
+    from harness.emulator.run.run import Run
 
 Json = dict[str, Any]
 
@@ -69,7 +74,7 @@ class EventWriter:
         self._contract = contract
         self._told: dict[tuple[int, int], tuple[Script, Json, SharedDeltas]] = {}
 
-    def sequence(self, run: Interaction) -> list[Json]:
+    def sequence(self, run: Run) -> list[Json]:
         """Return all payloads before the closing one."""
         events = [*self.opening(run)]
         for index, step in enumerate(run.steps):
@@ -78,11 +83,11 @@ class EventWriter:
                 events.append(self.checkpoint(run, run.checkpoints[index]))
         return events
 
-    def opening(self, run: Interaction) -> list[Json]:
+    def opening(self, run: Run) -> list[Json]:
         """Return interaction.created, then the first status."""
         return [self.build_created(run), self.status_update(run, "in_progress")]
 
-    def build_created(self, run: Interaction) -> Json:
+    def build_created(self, run: Run) -> Json:
         """interaction.created."""
         interaction = {
             "id": run.public_id,
@@ -95,16 +100,16 @@ class EventWriter:
         interaction.update(run.script.extra)
         return {"interaction": interaction, "event_type": "interaction.created"}
 
-    def status_update(self, run: Interaction, status: str) -> Json:
+    def status_update(self, run: Run, status: str) -> Json:
         """interaction.status_update."""
         return {"interaction_id": run.public_id, "status": status, "event_type": "interaction.status_update"}
 
-    def checkpoint(self, run: Interaction, token: str) -> Json:
+    def checkpoint(self, run: Run, token: str) -> Json:
         """A status update with a token from which the rest can be asked for (types of the SDK)."""
         update = self.status_update(run, "in_progress")
         return {"interaction_id": update.pop("interaction_id"), "continuation_token": token, **update}
 
-    def step(self, run: Interaction, index: int, step: Json) -> list[Json]:
+    def step(self, run: Run, index: int, step: Json) -> list[Json]:
         """Return all events of one step."""
         start = self.start(index, step)
         if run.profile.starts_calls_signed and step["type"].endswith(_OF_TOOLS):
@@ -118,7 +123,7 @@ class EventWriter:
         events.append(self.stop(run, index))
         return events
 
-    def shared_deltas(self, run: Interaction, index: int, step: Json) -> SharedDeltas:
+    def shared_deltas(self, run: Run, index: int, step: Json) -> SharedDeltas:
         """Return the deltas of an output that the script fixes word for word, built once for all of its runs.
 
         The cache is keyed by the identity of the script, so it keeps the script alive as long as its deltas.
@@ -141,14 +146,14 @@ class EventWriter:
         """step.delta."""
         return {"index": index, "delta": delta, "event_type": "step.delta"}
 
-    def stop(self, run: Interaction, index: int) -> Json:
+    def stop(self, run: Run, index: int) -> Json:
         """step.stop; for an agent with the usage so far."""
         stop: Json = {"index": index}
         if run.agent is not None and run.platform.names_author:
             stop["usage"] = run.usage_after(index + 1)
         return {**stop, "event_type": "step.stop"}
 
-    def build_completed(self, run: Interaction) -> Json:
+    def build_completed(self, run: Run) -> Json:
         """interaction.completed, whatever status the run ended in; without steps, which came as deltas."""
         interaction: Json = {"id": run.public_id, "status": run.status}
         if run.token is not None:
@@ -196,7 +201,7 @@ class EventWriter:
         """The ways in which the deltas of a type of step grow it."""
         return frozenset(delta.grows.how for delta in self._steps.deltas_of(kind))
 
-    def deltas(self, run: Interaction, step: Json) -> list[Json]:
+    def deltas(self, run: Run, step: Json) -> list[Json]:
         """Return the deltas that complete the shell to the step."""
         ways = self._ways(step["type"])
         if not ways:
@@ -206,7 +211,7 @@ class EventWriter:
             raise HarnessFault(f"no writer streams a {step['type']}, whose deltas grow it by {', '.join(ways)}")
         return write(self, run, step)
 
-    def build_thought_deltas(self, run: Interaction, step: Json) -> list[Json]:
+    def build_thought_deltas(self, run: Run, step: Json) -> list[Json]:
         """Return the deltas of a thought: first its summaries, then the signature."""
         part, text = self._find_delta(step, DeltaEffect.PARTS), self._find_delta(step, DeltaEffect.APPEND)
         items, signature = step.get(part.grows.field) or (), step.get(text.grows.field)
@@ -215,7 +220,7 @@ class EventWriter:
             deltas.append({text.grows.field: signature, "type": text.name})
         return deltas
 
-    def output(self, run: Interaction, step: Json) -> list[Json]:
+    def output(self, run: Run, step: Json) -> list[Json]:
         """Return the deltas of an output: each text in pieces, then its annotations; other contents whole."""
         deltas: list[Json] = []
         for content in step.get("content") or ():
@@ -227,14 +232,14 @@ class EventWriter:
                 deltas.append({"annotations": content["annotations"], "type": "text_annotation_delta"})
         return deltas
 
-    def text_pieces(self, run: Interaction, text: str) -> list[str]:
+    def text_pieces(self, run: Run, text: str) -> list[str]:
         """Return the pieces of one text; pieces that a script lists are used if they join to it."""
         plan = run.script.deltas
         if isinstance(plan, list):
             return plan if "".join(plan) == text else [text]
         return pieces(text, plan or DEFAULT_PIECES) or [""]
 
-    def arguments(self, run: Interaction, step: Json) -> list[Json]:
+    def arguments(self, run: Run, step: Json) -> list[Json]:
         """Return the deltas of the arguments as JSON text, in two fragments unless the text is very short."""
         delta = self._find_delta(step, DeltaEffect.JSON)
         text = _encode(step.get(delta.grows.field) or {}).decode()
@@ -269,7 +274,7 @@ class EventWriter:
         rest = {key: value for key, value in payload.items() if key != "event_type"}
         return {**rest, "event_id": event_id, "event_type": payload["event_type"]}
 
-    def event_id(self, run: Interaction, index: int, payload: Json) -> str | None:
+    def event_id(self, run: Run, index: int, payload: Json) -> str | None:
         """Return the id of event number `index`, or None by policy; opaque, needs percent-encoding in a URL.
 
         The Gemini API spells where the event is, such as `0_thought_15`, in base64 (one report, two equal ids).
@@ -325,4 +330,135 @@ _CARRIES: dict[str, Callable[[int, Json], bool]] = {
     "deltas": lambda index, payload: payload["event_type"] == "step.delta",
     "some": lambda index, payload: payload["event_type"] == "step.delta" and index % 2 == 1,
     "sparse": lambda index, payload: index % 3 == 0,
+}
+
+
+class Frames:
+    """Frames by number. The frame after the last event closes the stream."""
+
+    __slots__ = ("_chunks", "_run", "_writer", "cursors")
+
+    def __init__(self, run: Run, writer: EventWriter) -> None:
+        # The run holds its frames: held in turn, a run of a megabyte would wait for the garbage collector.
+        self._run: Run = proxy(run)
+        self._writer = writer
+        self._chunks: list[Chunk] = []
+        self.cursors: list[str | None] = []
+
+    def chunk(self, index: int) -> Chunk:
+        """Return frame number `index`."""
+        if len(self._chunks) <= index:
+            self._encode(index + 1)
+        return self._chunks[index]
+
+    def all(self) -> list[Chunk]:
+        """Return every frame that can be read now."""
+        if self._run.readable:
+            self.chunk(self._run.readable - 1)
+        return self._chunks
+
+    def interrupting(self) -> Chunk:
+        """Return the error event that ends one stream while the run goes on; its id is not a valid cursor."""
+        wanted, writer = self._run.script.error_event, self._writer
+        assert wanted is not None
+        payload = writer.error(wanted.code or "gateway_timeout", wanted.message)
+        return Chunk(writer.frame(writer.with_id(payload, f"{self._run.tag}/error=" if wanted.id else None)))
+
+    def _encode(self, count: int) -> None:
+        """Encode events until there are `count` frames."""
+        chunks, events, writer = self._chunks, self._run.events, self._writer
+        marked, last = self._run.event_ids != "none", min(count, len(events))
+        while len(chunks) < last:
+            index = len(chunks)
+            payload = events[index]
+            if not marked and (deltas := SharedDeltas.at(events, index)) is not None:
+                if not deltas.chunks:  # the first run that needs the frames encodes them
+                    deltas.chunks = [Chunk(writer.frame(delta)) for delta in deltas]
+                self.cursors += [None] * len(deltas)
+                chunks += deltas.chunks
+                continue
+            cursor = self._cursor(index, payload) if marked else None
+            self.cursors.append(cursor)
+            chunks.append(Chunk(writer.frame(payload if cursor is None else writer.with_id(payload, cursor))))
+        if count > len(events):
+            chunks.append(Chunk(writer.encode_done()))
+
+    def _cursor(self, index: int, payload: Json) -> str | None:
+        wanted = self._run.script.error_event
+        if payload["event_type"] == "error" and wanted is not None and not wanted.id:
+            return None
+        return self._writer.event_id(self._run, index, payload)
+
+
+class OrderWatch:
+    """The state of one stream; pass its events to `see` in order."""
+
+    def __init__(self, order: Mapping[State, Mapping[str, Row]]) -> None:
+        self._order = order
+        self._state = State.EXPECT_CREATED
+        self._open: int | None = None
+        self._steps = 0
+        self._created = False
+        row = order[State.IN_STEP][DELTA]
+        decided = [guard for guard in row.guards if guard in _GUARDS]
+        self._deltas_stay = row.next is State.IN_STEP and not row.breaks and decided == ["delta-index"]
+
+    def see(self, events: list[Json]) -> None:
+        """Advance by these events. Raises HarnessFault for one that may not come now."""
+        at = 0
+        while at < len(events):
+            event = events[at]
+            at += 1
+            kind = event["event_type"]
+            # Hot: nearly all events are deltas of the open step, which by the table change nothing.
+            if (
+                kind == DELTA
+                and self._state is State.IN_STEP
+                and self._deltas_stay
+                and event["index"] == self._open
+            ):
+                if (deltas := SharedDeltas.at(events, at - 1)) is not None:  # all are of one step
+                    at += len(deltas) - 1
+                continue
+            self._advance(kind, event)
+
+    def _advance(self, kind: str, event: Json) -> None:
+        row = self._order[self._state][kind]
+        broken = row.breaks or next((guard for guard in row.guards if not self._holds(guard, event)), "")
+        if broken:
+            raise HarnessFault(f"the emulator wrote {kind} in the state {self._state}, against {broken}: {event}")
+        self._state = row.next
+        if kind == START:
+            self._open, self._steps = event["index"], self._steps + 1
+        elif kind in (STOP, COMPLETED):
+            self._open = None
+        self._created = self._created or kind == CREATED
+
+    def _holds(self, guard: str, event: Json) -> bool:
+        decide = _GUARDS.get(guard)
+        return decide is None or decide(self, event)
+
+    def _created_once(self, event: Json) -> bool:
+        return not self._created
+
+    def _index_next(self, event: Json) -> bool:
+        return bool(event["index"] == self._steps)
+
+    def _none_open(self, event: Json) -> bool:
+        return self._open is None
+
+    def _index_open(self, event: Json) -> bool:
+        return bool(event["index"] == self._open)
+
+    def _all_stopped(self, event: Json) -> bool:
+        return self._open is None or event["interaction"]["status"] in ("failed", "cancelled")
+
+
+_GUARDS: dict[str, Callable[[OrderWatch, Json], bool]] = {
+    "created-once": OrderWatch._created_once,
+    "index-next": OrderWatch._index_next,
+    "none-open": OrderWatch._none_open,
+    "delta-index": OrderWatch._index_open,
+    "stop-index": OrderWatch._index_open,
+    "all-stopped": OrderWatch._all_stopped,
 }

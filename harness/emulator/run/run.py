@@ -1,28 +1,28 @@
-"""The life of one interaction: which of its events have happened so far, and what moves it on.
+"""The life of one interaction: its status, steps and counts, its events so far, and what moves it on.
 
-Layer 2. All state of an interaction is here and in `interaction`, nowhere else. A run is moved on by polls (each
+Layer 2. All state of an interaction is here, nowhere else. A run is moved on by polls (each
 shows the next visible state) and by finished pauses of its own readers (each shows the next events). Pulling a
 piece never moves it, and neither do requests for other interactions, so that parallel tests do not finish each
 other's runs. With the setting `pace` only the clock moves it. Must not know HTTP.
 
 Sources: the lifecycle of the background page; that queued comes first and that cancelling closes the open step is
-inferred. A background run that is in progress has always shown its first two events (created, in progress), so a
-hold never hides them.
+inferred, and so are the parts that a cancelled run keeps: an open model_output step ends where it is; any other
+open step is completed, because half a signature or half of the arguments would be invalid. A background run that
+is in progress has always shown its first two events (created, in progress), so a hold never hides them.
 """
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from harness.contract import Contract
 from harness.emulator.reply.replies import Reply
-from harness.emulator.run.cancel_cut import count_complete_steps, cut
-from harness.emulator.run.event_writer import EventWriter
-from harness.emulator.run.frames import Frames
-from harness.emulator.run.interaction import Interaction, InteractionContext
-from harness.emulator.run.order_watch import OrderWatch
-from harness.emulator.script.scripts import Script
+from harness.emulator.run.event_writer import EventWriter, Frames, OrderWatch
+from harness.emulator.scripts import Script
 from harness.emulator.values.create_request import CreateRequest
+from harness.emulator.values.settings import Settings
+from harness.emulator.values.times import Timestamps
+from harness.emulator.values.usage import Meter, count_invocations, count_thought
 from harness.wire import Clock
 
 Json = dict[str, Any]
@@ -30,13 +30,18 @@ Json = dict[str, Any]
 LONGEST = 200
 """The approximate maximum of pauses in a run; a run with more events shows several of them per pause."""
 
+_ZEROS = frozenset({"total_cached_tokens", "total_tool_use_tokens"})
 
-class RunContext(InteractionContext, Protocol):
-    """What a run needs from its engine."""
+
+class RunContext(Protocol):
+    """The parts of its engine that a run uses."""
 
     contract: Contract
     clock: Clock
     events: EventWriter
+    settings: Settings
+    timestamps: Timestamps
+    meter: Meter
 
     def watch(self) -> OrderWatch | None:
         """Return a watch over the events of a run, if they are to be watched."""
@@ -45,20 +50,54 @@ class RunContext(InteractionContext, Protocol):
         """Note that a background run has just come to its end."""
 
 
-class Run(Interaction):
-    """An interaction, and what moves it on."""
+class Run:
+    """An interaction, and what moves it on.
+
+    `steps` are its output steps, `service_tier` the tier that served the request, `shown` is the number of events
+    that have happened, `serial` the store's number.
+    """
 
     __slots__ = (
-        "_ends_in_error", "_events", "_frames", "_hidden", "_hold", "_order", "_paced", "_polls", "_queue",
-        "_skipped", "_started", "_was_polled", "interruption", "moves",
+        "__weakref__",
+        "_ends_in_error", "_events", "_frames", "_goal", "_hidden", "_hold", "_lag", "_old_status", "_order",
+        "_paced", "_polls", "_queue", "_skipped", "_started", "_usage", "_was_polled", "_world", "agent",
+        "background", "bodies", "body", "checkpoints", "context", "created", "environment_id", "errors", "given",
+        "id", "interruption", "model", "moves", "number", "platform", "profile", "project", "rest", "script",
+        "serial", "service_tier", "settled", "shown", "size", "steps", "stored", "token", "updated", "waiting",
     )  # fmt: skip
-
-    _world: RunContext
 
     def __init__(
         self, world: RunContext, order: CreateRequest, script: Script, reply: Reply, *, run_id: str, number: int
     ) -> None:
-        super().__init__(world, order, script, reply, run_id=run_id, number=number)
+        self._world = world
+        self.script = script
+        self.number = number
+        self.serial = 0
+        self.id = run_id
+        self.project = order.project
+        self.model, self.agent = order.model, order.agent
+        self.background, self.stored = order.background, order.store
+        self.body, self.given = order.body, order.given
+        self.service_tier: str = order.body.get("service_tier") or "standard"
+        self.platform, self.profile = order.platform, order.profile
+        self.environment_id = script.environment_id or order.environment_id
+        self.steps = reply.steps
+        self.errors = reply.errors
+        self.token = reply.token
+        self.checkpoints, self.rest = reply.checkpoints, reply.rest
+        self.size = order.size
+        self.context = 0
+        if order.previous is not None and not script.without_context:
+            self.context = order.previous.total_context()
+        self.created = self.updated = world.timestamps.now()
+        self.bodies: dict[bool, bytes] = {}
+        self._goal = reply.status
+        self.settled = False
+        self._usage: Json | None = None
+        self.waiting = self.background and script.queued > 0
+        self.shown = 0
+        self._lag = 0
+        self._old_status = ""
         self._events: list[Json] | None = None
         self._order: OrderWatch | None = None
         self._frames: Frames | None = None
@@ -81,6 +120,110 @@ class Run(Interaction):
             self.settle(self._goal, at=self.created)
         else:
             self.shown = min(self._hold, len(self.events))
+
+    # What clients are shown of it
+
+    @property
+    def readable(self) -> int:
+        """How many frames a reader can get now, including the closing frame."""
+        return len(self.events) + 1 if self.settled else self.shown
+
+    @property
+    def public_id(self) -> str:
+        """The id on the wire: empty if the interaction is not stored, as in recordings."""
+        return self.id if self.stored else ""
+
+    @property
+    def author(self) -> Json:
+        """The model or the agent, as a field of bodies and events."""
+        return {"agent": self.agent} if self.agent is not None else {"model": self.model}
+
+    @property
+    def announced_author(self) -> Json:
+        """The author as the events of a stream name it."""
+        return self.author if self.platform.names_author else {}
+
+    @property
+    def tag(self) -> str:
+        """The prefix of this run's event ids."""
+        return f"{self.number:016x}"
+
+    @property
+    def event_ids(self) -> str:
+        """The policy for event ids, with `auto` resolved."""
+        policy = self._world.settings.event_ids
+        if policy != "auto":
+            return policy
+        return self.platform.event_ids if self.background else "none"
+
+    @property
+    def created_status(self) -> str:
+        """The status in interaction.created."""
+        if self.script.created_status is not None:
+            return self.script.created_status
+        return "queued" if self.background and self.script.queued else "in_progress"
+
+    @property
+    def status(self) -> str:
+        """The actual status at this moment."""
+        if self.settled:
+            return self._goal
+        return "queued" if self.waiting else "in_progress"
+
+    @property
+    def visible_status(self) -> str:
+        """The status that polls see; for a while after a cancel it may still be the old one."""
+        if self._lag:
+            return self._old_status
+        if self.settled:
+            return self._goal
+        return "queued" if self.waiting else "in_progress"
+
+    @property
+    def concluded(self) -> bool:
+        """Whether it has settled and polls may see it."""
+        return self.settled and (not self._lag or self._old_status == self._goal)
+
+    @property
+    def usage(self) -> Json:
+        """Token counts of all `steps`; counts in the script replace them."""
+        if self._usage is None:
+            self._usage = self.usage_after(len(self.steps))
+            self._usage.update(self.script.usage)
+        return self._usage
+
+    def usage_after(self, steps: int) -> Json:
+        """Return the token counts after the first `steps` steps."""
+        system = self.body.get("system_instruction") or ""
+        fields = self.profile.usage
+        usage = self._world.meter.usage(
+            self.given,
+            self.steps[:steps],
+            context=self.context,
+            system=system,
+            fields=fields,
+            thought_tokens=count_thought(self.body.get("generation_config"), self.profile),
+        )
+        if not self.platform.counts_nothing:
+            made = [{"modality": "text", "tokens": usage["total_output_tokens"]}]
+            usage = {name: value for name, value in usage.items() if name not in _ZEROS or value}
+            usage.setdefault("output_tokens_by_modality", made)
+        elif self.platform.counts_prompt and self.model is not None:
+            usage |= count_invocations(usage, fields)
+            if "no_output" in fields:
+                usage |= {"total_output_tokens": 0, "total_tokens": usage["total_input_tokens"]}
+        return usage
+
+    def total_context(self) -> int:
+        """Return how many tokens of context a child of this run starts with: its whole input and output."""
+        usage = self.usage
+        return int(usage.get("total_input_tokens", 0)) + int(usage.get("total_output_tokens", 0))
+
+    def finished_steps(self) -> list[Json]:
+        """Return the steps that are complete at this moment."""
+        if self.settled:
+            return self.steps
+        return self.steps[: count_complete_steps(self.events[: self.shown])]
 
     @property
     def lasts(self) -> float | None:
@@ -311,3 +454,47 @@ class Run(Interaction):
             self._events.append(self.writer.stop(self, unstopped))
         self._order = self._world.watch()
         self._watch(self._events)
+
+
+class CancelRemainder(NamedTuple):
+    """The events kept, the steps they add up to, and the index of the output step that still needs a step.stop."""
+
+    events: list[Json]
+    steps: list[Json]
+    unstopped: int | None
+
+
+def cut(events: list[Json], shown: int, steps: list[Json]) -> CancelRemainder:
+    """Stop a run after `shown` of its `events`; all of them would have added up to `steps`."""
+    happened = events[:shown]
+    stops = count_complete_steps(happened)
+    starts = sum(event["event_type"] == "step.start" for event in happened)
+    if starts <= stops:
+        return CancelRemainder(happened, steps[:stops], None)
+    if steps[stops]["type"] == "model_output":
+        partial = {"content": _assemble_contents(happened, stops), "type": "model_output"}
+        return CancelRemainder(happened, [*steps[:stops], partial], stops)
+    end = next(i for i in range(shown, len(events)) if events[i]["event_type"] == "step.stop")
+    return CancelRemainder(events[: end + 1], steps[: stops + 1], None)
+
+
+def count_complete_steps(events: list[Json]) -> int:
+    """Return how many steps are complete."""
+    return sum(event["event_type"] == "step.stop" for event in events)
+
+
+def _assemble_contents(events: list[Json], index: int) -> list[Json]:
+    """Assemble the contents of step `index` from its deltas so far."""
+    contents: list[Json] = []
+    for event in events:
+        if event["event_type"] != "step.delta" or event["index"] != index:
+            continue
+        delta = event["delta"]
+        last = contents[-1] if contents else {}
+        if delta["type"] == "text_annotation_delta":
+            last["annotations"] = delta["annotations"]
+        elif delta["type"] == "text" and last.get("type") == "text" and "annotations" not in last:
+            last["text"] += delta["text"]
+        else:
+            contents.append(dict(delta))
+    return contents

@@ -1,19 +1,154 @@
-"""Streaming responses over runs: where a reader begins, and which headers and body the response has.
+"""Streaming responses over runs: where a reader begins, its headers, and the body that delivers the events.
 
-Layer 2. Source: the OpenAPI text on `last_event_id` (the stream continues after the marked event); the setting
-`resume` imitates implementations that repeat that event. Mutants override the position of a cursor, the headers or
-the body.
+Layer 2. One reader per response, all reading the same frames. A reader returns the frames that are ready, pauses
+for a tick, and looks again. Pulling a piece does not move a run; finishing a pause does. While a run is held, its
+readers pause for longer and longer (up to `LONGEST_PAUSE` ticks), so that a socket carrier does not spin; an
+in-process carrier stops such a reader at its own limit on pauses without data. Source: the OpenAPI text on
+`last_event_id` (the stream continues after the marked event); the setting `resume` imitates implementations that
+repeat that event. Mutants override the position of a cursor, the headers or the body.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import chain
 from threading import RLock
 
 from harness.emulator.run.run import Run, RunContext
-from harness.emulator.run.stream_body import Regrouped, StreamBody, StreamPauses, replay
 from harness.emulator.values.call import invalid
-from harness.wire import Body, Chunked, Headers, Response
-from harness.wire.message import EVENT_STREAM
+from harness.wire import COMPLETE, Body, Chunk, Chunked, Clock, Headers, Pause, Piece, Response
+from harness.wire.message import EVENT_STREAM, ReadyBody, WrappedBody
+
+LONGEST_PAUSE = 25
+"""The longest pause of a reader of a held run, in ticks (in steps of `pace` if that is set)."""
+
+
+class StreamPauses:
+    """The pauses of one reader of one run."""
+
+    def __init__(self, run: Run, clock: Clock, pace: float | None) -> None:
+        self._run = run
+        self._step = pace or clock.tick_seconds
+        self._mark: int | None = None
+        self._idle = 0
+
+    def finish(self) -> None:
+        """End the pause that was begun, if any."""
+        if self._mark is not None:
+            mark, self._mark = self._mark, None
+            self._run.pause_finished(mark)
+
+    def begin(self) -> Pause:
+        """Begin a pause, after which the run may have moved."""
+        self._mark = self._run.moves
+        self._idle = self._idle + 1 if self._run.held else 0
+        if not self._idle and (due := self._run.until_due()) is not None:
+            return Pause(due)
+        return Pause(self._step * min(2 ** max(self._idle - 1, 0), LONGEST_PAUSE))
+
+
+class LiveBody:
+    """The body of a run that may still be in progress; subclasses produce its pieces."""
+
+    def __init__(self, run: Run, waiting: StreamPauses, lock: RLock) -> None:
+        self._run = run
+        self._waiting = waiting
+        self._lock = lock
+        self._over = False
+
+    def __iter__(self) -> Iterator[Piece]:
+        return self
+
+    def __next__(self) -> Piece:
+        with self._lock:
+            if self._over:
+                raise StopIteration
+            self._waiting.finish()
+            return self._take()
+
+    def _take(self) -> Piece:
+        """Return the next piece, or a pause; the caller holds the lock."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """End this body; the run goes on."""
+        self._over = True
+
+
+class StreamBody(LiveBody):
+    """Delivers the events of a run from frame `position` to its end, as they happen."""
+
+    def __init__(self, run: Run, position: int, waiting: StreamPauses, lock: RLock) -> None:
+        super().__init__(run, waiting, lock)
+        self._position = position
+        self._broken = False
+
+    def _take(self) -> Piece:
+        run = self._run
+        if self._broken:
+            self._over = True
+            return COMPLETE
+        if run.interruption is not None and run.interruption <= self._position:
+            return self._interrupt()
+        if self._position < run.readable:
+            self._position += 1
+            return run.frames.chunk(self._position - 1)
+        if run.settled:
+            self._over = True
+            return COMPLETE
+        return self._waiting.begin()
+
+    def _interrupt(self) -> Piece:
+        """End this stream with the error event; other streams, and this client's next one, do not get it."""
+        self._broken = True
+        self._run.interruption = None
+        return self._run.frames.interrupting()
+
+
+class HeldBody(LiveBody):
+    """The body of a JSON response that waits until a held run has settled."""
+
+    def __init__(self, run: Run, waiting: StreamPauses, lock: RLock, render: Iterator[bytes]) -> None:
+        super().__init__(run, waiting, lock)
+        self._pieces: Iterator[Piece] = chain((Chunk(data) for data in render), (COMPLETE,))
+
+    def _take(self) -> Piece:
+        return next(self._pieces) if self._run.settled else self._waiting.begin()
+
+
+def replay(run: Run, position: int) -> Body:
+    """Return a body over a settled run; its frames are final, so no lock is needed."""
+    return ReadyBody(run.frames.all(), position)
+
+
+class Regrouped(WrappedBody):
+    """A body with other chunks: all bytes that are ready in one chunk or, with `size`, so many bytes per chunk."""
+
+    def __init__(self, body: Body, size: int | None) -> None:
+        super().__init__(body)
+        self._size = size
+        self._held = bytearray()
+        self._next: Piece | None = None
+
+    def __next__(self) -> Piece:
+        while self._next is None and (self._size is None or len(self._held) < self._size):
+            piece = next(self._inner)
+            if isinstance(piece, Chunk):
+                self._held += piece.data
+            else:
+                self._next = piece
+        if self._held:
+            data = bytes(self._held[: self._size])
+            del self._held[: len(data)]
+            return Chunk(data)
+        piece, self._next = self._next or COMPLETE, None
+        return piece
+
+    def close(self) -> None:
+        """Close the wrapped body."""
+        self._held.clear()
+        super().close()
+
 
 STREAM_HEADERS = Headers((("content-type", EVENT_STREAM),))
 

@@ -1,17 +1,68 @@
-"""A call as the parts of the emulator see it, and their two kinds of answer: a JSON value or a refusal.
+"""A call: where its target leads, what it carries, and its two kinds of answer, a JSON value or a refusal.
 
-Layer 2. Knows JSON bodies and error shapes; must not know any resource.
+Layer 2. Knows the three version prefixes, the Vertex form and the session prefix of a path, JSON bodies and error
+shapes; must not know what an operation does. The API documents no error code for 405, so an operation that a
+resource lacks is refused with 404, as a route that does not exist.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
 from harness.wire import Headers, Request, Response
+from harness.wire.control import CONTROL, split_session
+
+VERSIONS = ("v1beta", "v1", "v1beta1")
+
+LONGEST_CACHED = 256
+
+
+class Route(NamedTuple):
+    """Where a request goes.
+
+    `session` is None for the default session. `version` is `""` for the control API and for a path without a
+    version. `segments` are percent-decoded, without the session and the version; if `vertex` is set, also without
+    the project and location of the Vertex form.
+    """
+
+    session: str | None
+    control: bool
+    version: str
+    segments: tuple[str, ...]
+    query: dict[str, str]
+    vertex: bool = False
+
+
+def route(target: str) -> Route:
+    """Route a raw request target; never raises. `segments` keep the `upload` that comes before the version."""
+    return route_short(target) if len(target) <= LONGEST_CACHED else _parse(target)
+
+
+def _parse(target: str) -> Route:
+    raw, _, query_text = target.partition("?")
+    segments = tuple(unquote(part) for part in raw.split("/")[1:])
+    query = dict(parse_qsl(query_text, keep_blank_values=True)) if query_text else {}
+    session, segments = split_session(segments)
+    if segments[:1] == (CONTROL,):
+        return Route(session, True, "", tuple(part for part in segments[1:] if part), query)
+    upload, segments = (segments[:1], segments[1:]) if segments[:1] == ("upload",) else ((), segments)
+    if not segments or segments[0] not in VERSIONS:
+        return Route(session, False, "", (*upload, *segments), query)
+    vertex = len(segments) > 5 and segments[1] == "projects" and segments[3] == "locations"
+    below = segments[5:] if vertex else segments[1:]
+    return Route(session, False, segments[0], (*upload, *below), query, vertex)
+
+
+route_short = lru_cache(maxsize=4096)(_parse)
+"""Route a target of at most `LONGEST_CACHED` characters."""
+
 
 _decode = msgspec.json.Decoder().decode
 
@@ -114,3 +165,48 @@ def decode_json(data: bytes) -> Any:
 def json_response(value: Any, status: int = 200) -> Response:
     """Return a JSON response."""
     return Response.json(status, msgspec.json.encode(value))
+
+
+def no_operation(call: Call, has: str) -> Refusal:
+    """The 404 for a missing operation; its message lists the operations that the resource `has`."""
+    return not_found(f"No such operation: {call.request.method} {call.request.path}; it has {has}.")
+
+
+def conflict(message: str) -> Refusal:
+    """The 409 of those resources that answer a conflict with `aborted` (credentials, files)."""
+    return Refusal(409, "aborted", message)
+
+
+def over_quota(message: str) -> Refusal:
+    """The 429 of a store that is full: the emulator bounds its memory."""
+    return Refusal(429, "quota_exceeded", message)
+
+
+def flag(call: Call, name: str) -> bool:
+    """Whether a boolean query parameter is set, to `true` (in any case) or `1`."""
+    return call.query.get(name, "").lower() in ("true", "1")
+
+
+def usable_id(value: str, what: str) -> str:
+    """Return `value` if it can be one segment of a path and precede a `:verb`; raise `Refusal` 400 otherwise."""
+    if re.fullmatch(r"[^\s/:?#%]+", value) is None:
+        raise invalid(f"The id {value!r} of {what} cannot be used in a path: avoid blanks and / : ? # %.")
+    return value
+
+
+_PER_VALUE, _PER_OBJECT = 64, 240
+"""Bytes that one value or one list, and one object, take besides their own texts."""
+
+_COPIES = 4
+"""An answer is kept as values, as events, as frames and as bodies."""
+
+
+def weigh_json(data: bytes) -> int:
+    """Return about how many bytes of memory a JSON text takes once it is read."""
+    values = data.count(b",") + data.count(b"[")
+    return len(data) + values * _PER_VALUE + data.count(b"{") * _PER_OBJECT
+
+
+def weigh_answer(steps: list[Any]) -> int:
+    """Return about how many bytes of memory the steps of an answer take, in all forms in which they are kept."""
+    return _COPIES * len(msgspec.json.encode(steps))

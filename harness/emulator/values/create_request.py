@@ -10,8 +10,8 @@ from typing import Any, Protocol
 
 from harness.contract.data.output import count_transcript
 from harness.contract.models.profiles import ModelProfile
-from harness.emulator.values.platform import GEMINI, Platform
-from harness.emulator.values.sample_budget import SampleBudget
+from harness.emulator.reply.samples import SampleBudget
+from harness.emulator.values.settings import GEMINI, Platform
 
 
 class ParentRun(Protocol):

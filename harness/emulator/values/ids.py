@@ -1,15 +1,17 @@
-"""Ids that never repeat, have the form and the length of real ones, and are the same every time for the same seed.
+"""Ids and signatures that have the form and the length of real ones, and are the same for the same seed.
 
-Layer 2. A counter that only grows is mixed with the seed; nothing is random. Callers treat ids as opaque. Sources
-of the forms: recordings (interactions of both surfaces, calls, environments of Vertex) and saved output of a
-cookbook (environments of the Gemini API).
+Layer 2. A counter that only grows is mixed with the seed, so no id repeats; nothing is random. Callers treat both
+as opaque. Sources of the forms: recordings (interactions of both surfaces, calls, environments of Vertex, thought
+signatures of 0 to 3104 characters, often 364) and saved output of a cookbook (environments of the Gemini API).
 """
 
 from __future__ import annotations
 
 import base64
+import binascii
 from binascii import b2a_base64
-from hashlib import blake2b
+from hashlib import blake2b, shake_128
+from zlib import crc32
 
 _MIX = 0x9E3779B97F4A7C15
 _MASK = (1 << 64) - 1
@@ -105,3 +107,35 @@ def _digest(number: int, size: int) -> bytes:
 
 def _encode(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+
+
+# frame, mark, body, filling and the four bytes of the seal make 273 bytes: base64 without padding, in which every
+# bit counts
+_FRAME = b"\x12\x8e\x02\x0a\x8b\x02"
+_MARK = _FRAME + b"emu"
+_BODY = 8
+_SEED = 0x51E5
+"""Of the checksum that seals a signature; it is meant to catch accidents, not forgeries."""
+_FILLING = 273 - len(_MARK) - _BODY - 4
+
+
+def sign(number: int) -> str:
+    """Make a signature from a 64-bit number, in base64 like every `signature` field."""
+    body = number.to_bytes(_BODY, "big")
+    filled = body + shake_128(body).digest(_FILLING)
+    seal = crc32(filled, _SEED).to_bytes(4, "big")
+    return binascii.b2a_base64(_MARK + filled + seal, newline=False).decode("ascii")
+
+
+def altered(signature: str) -> bool:
+    """Whether `signature` is one of ours that was changed on its way back."""
+    try:
+        data = base64.b64decode(signature, validate=True)
+    except (binascii.Error, ValueError):
+        return signature.startswith(_PREFIX)
+    filled, seal = data[len(_MARK) : -4], data[-4:]
+    sealed = len(filled) == _BODY + _FILLING and seal == crc32(filled, _SEED).to_bytes(4, "big")
+    return data.startswith(_MARK) != sealed
+
+
+_PREFIX = base64.b64encode(_MARK).decode("ascii")

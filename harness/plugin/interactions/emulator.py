@@ -15,8 +15,7 @@ from harness.contract import Contract
 from harness.contract.data.assembly import assemble_steps
 from harness.contract.data.json_parse import loads
 from harness.emulator import Emulator, Settings
-from harness.emulator.script.script_queue import QueuedAnswer
-from harness.emulator.script.scripts import Script, parse
+from harness.emulator.scripts import QueuedAnswer, Script, parse
 from harness.emulator.values.create_request import CreateRequest
 from harness.interactions import INTERACTIONS
 from harness.outcome import UsageFault

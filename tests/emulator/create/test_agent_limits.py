@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.emulator.values import media
+from harness.emulator.reply import media
 from tests.emulator.client import AGENT, Api
 
 RESEARCH = "deep-research-preview-04-2026"

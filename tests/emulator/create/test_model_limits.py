@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.emulator.values.platform import find_platform
+from harness.emulator.values.settings import find_platform
 from harness.outcome import UsageFault
 from tests.emulator.client import Api
 

@@ -95,7 +95,7 @@ def test_only_subscribers_are_told(hook: dict[str, Any]) -> None:
 
 def test_what_waits_is_bounded_by_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     """The oldest deliveries make room for long ones; the latest waits however long it is."""
-    monkeypatch.setattr("harness.emulator.deliveries.outbox.MOST_BYTES", 5_000)
+    monkeypatch.setattr("harness.emulator.deliveries.MOST_BYTES", 5_000)
     service = Service()
     config = {"uris": ["http://localhost/a"], "user_metadata": {"note": "x" * 2_000}}
     made = [service.run(webhook_config=config) for _ in range(4)]

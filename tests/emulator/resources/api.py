@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.contract import load
-from harness.emulator.http.routing import route
-from harness.emulator.resources import Resources
-from harness.emulator.values.call import Call, Refusal
+from harness.emulator.resources.router import Resources
+from harness.emulator.values.call import Call, Refusal, route
 from harness.emulator.values.settings import Settings
 from harness.wire import Chunk, Headers, Request
 

@@ -3,8 +3,7 @@
 import pytest
 
 from harness.emulator.resources import collection
-from harness.emulator.resources.collection import Collection
-from harness.emulator.resources.paging import page, parameter
+from harness.emulator.resources.collection import Collection, page, parameter
 from harness.emulator.values.call import Refusal
 
 

@@ -5,7 +5,7 @@ from zoneinfo import available_timezones
 
 import pytest
 
-from harness.emulator.resources.cron import parse
+from harness.emulator.resources.triggers import parse_schedule
 from harness.emulator.values.call import Refusal
 
 MONDAY = datetime(2026, 9, 21, 12, 0, 30, tzinfo=UTC)
@@ -33,13 +33,13 @@ MONDAY = datetime(2026, 9, 21, 12, 0, 30, tzinfo=UTC)
 )
 def test_the_next_due_minute(expression: str, due: str | None) -> None:
     """The next run is after the given moment; of two restricted day fields either counts; some dates never are."""
-    found = parse(expression, "UTC").after(MONDAY)
+    found = parse_schedule(expression, "UTC").after(MONDAY)
     assert (found and f"{found:%Y-%m-%dT%H:%M}") == due
 
 
 def test_a_moment_that_is_due_is_not_its_own_next() -> None:
     """At exactly noon, the next noon is tomorrow's."""
-    found = parse("0 12 * * *", "UTC").after(MONDAY.replace(second=0))
+    found = parse_schedule("0 12 * * *", "UTC").after(MONDAY.replace(second=0))
     assert f"{found:%Y-%m-%dT%H:%M}" == "2026-09-22T12:00"
 
 
@@ -54,7 +54,7 @@ def test_a_moment_that_is_due_is_not_its_own_next() -> None:
 )
 def test_zones_and_their_summer_time_count(moment: str, due: str) -> None:
     """Nine o'clock in Paris is seven or eight in UTC, depending on summer time."""
-    found = parse("0 9 * * *", "Europe/Paris").after(datetime.fromisoformat(moment))
+    found = parse_schedule("0 9 * * *", "Europe/Paris").after(datetime.fromisoformat(moment))
     assert f"{found:%Y-%m-%dT%H:%M}" == due
 
 
@@ -67,7 +67,7 @@ def test_zones_and_their_summer_time_count(moment: str, due: str) -> None:
 def test_what_is_no_schedule_is_refused(expression: str) -> None:
     """A wrong number of fields, a value out of range, an empty range or a step of zero gets 400."""
     with pytest.raises(Refusal) as refused:
-        parse(expression, "UTC")
+        parse_schedule(expression, "UTC")
     assert refused.value.status == 400
 
 
@@ -75,4 +75,4 @@ def test_what_is_no_schedule_is_refused(expression: str) -> None:
 def test_unknown_zones_are_refused(zone: str) -> None:
     """A name that is not a time zone is refused, even if it is a path."""
     with pytest.raises(Refusal, match="IANA"):
-        parse("* * * * *", zone)
+        parse_schedule("* * * * *", zone)

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from harness.emulator.resources.environments import environments
-from harness.emulator.resources.environments.configuration import INLINE_BYTES, INLINE_FILE_BYTES
+from harness.emulator.resources import environments
+from harness.emulator.resources.environments import INLINE_BYTES, INLINE_FILE_BYTES
 from harness.emulator.values.call import Refusal
 from tests.emulator.resources.api import NOON, Api
 

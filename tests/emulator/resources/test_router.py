@@ -3,9 +3,8 @@
 import pytest
 
 from harness.contract import load
-from harness.emulator.http.routing import route
-from harness.emulator.resources import Resources
-from harness.emulator.values.call import Call
+from harness.emulator.resources.router import Resources
+from harness.emulator.values.call import Call, route
 from harness.emulator.values.settings import Settings
 from harness.wire import Request
 from tests.emulator.resources.api import NOON, Api

@@ -6,9 +6,8 @@ import pytest
 
 from harness.contract import load
 from harness.emulator import Settings
-from harness.emulator.resources.refusals import usable_id
 from harness.emulator.resources.schema_reader import SchemaReader, select_by_mask
-from harness.emulator.values.call import Refusal
+from harness.emulator.values.call import Refusal, usable_id
 
 HOOK = {"uri": "https://hooks.example", "subscribed_events": ["video.generated"]}
 

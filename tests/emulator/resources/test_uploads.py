@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from harness.emulator.http.routing import route
 from harness.emulator.resources import uploads
+from harness.emulator.values.call import route
 from tests.emulator.resources.api import Answer, Api
 
 GOOG = "x-goog-upload-"

@@ -11,8 +11,7 @@ from harness.contract import load
 from harness.emulator import Emulator
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.parts import part
-from harness.emulator.run.event_writer import EventWriter
-from harness.emulator.run.order_watch import OrderWatch
+from harness.emulator.run.event_writer import EventWriter, OrderWatch
 from harness.emulator.run.run import Run
 from harness.outcome import HarnessFault
 from tests.contract.streams import THOUGHT, WHOLE, completed, created, delta, start, stop

@@ -10,9 +10,7 @@ import pytest
 from harness import resources
 from harness.contract.models.profiles import find_profile
 from harness.emulator import Emulator, Script, ScriptFault, Settings
-from harness.emulator.script.scenario_file import read
-from harness.emulator.script.script_queue import ScriptQueue
-from harness.emulator.script.scripts import EMPTY, parse
+from harness.emulator.scripts import EMPTY, ScriptQueue, parse, read_scenario
 from harness.emulator.values.create_request import CreateRequest
 from tests.emulator.client import AGENT, MODEL, Api
 
@@ -227,7 +225,7 @@ def test_scenario_files(tmp_path):
 
 def test_scenario_as_a_list():
     """A bare list of scripts is also a scenario."""
-    assert [script.text for script in read("- text: a\n- {}\n").replies] == ["a", None]
+    assert [script.text for script in read_scenario("- text: a\n- {}\n").replies] == ["a", None]
 
 
 WRONG_SCENARIOS = [
@@ -247,7 +245,7 @@ WRONG_SCENARIOS = [
 def test_wrong_scenarios_are_explained(text, words):
     """The error says what is wrong with a scenario, and where."""
     with pytest.raises(ScriptFault, match=words.replace("'", ".")):
-        read(text)
+        read_scenario(text)
 
 
 def test_wrong_scenario_files_are_named(tmp_path):

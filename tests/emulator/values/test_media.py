@@ -6,7 +6,8 @@ import base64
 
 import pytest
 
-from harness.emulator.values import media
+from harness.emulator.create.contents import is_base64
+from harness.emulator.reply import media
 from tests.emulator.client import Api
 
 PICTURE = {"type": "image", "mime_type": "image/png"}
@@ -48,5 +49,5 @@ def test_usable_media_are_taken(api: Api, where):
 @pytest.mark.parametrize("make", [media.picture, media.sound, media.clip])
 def test_made_media_are_base64(make):
     """The media that the emulator returns would be accepted as input."""
-    assert media.is_base64(make())
+    assert is_base64(make())
     assert base64.b64decode(make(), validate=True)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from harness.emulator.resources.storage import search_stores
+from harness.emulator.resources import storage
 from harness.emulator.values.settings import Settings
 from tests.emulator.resources.api import Api
 from tests.emulator.resources.storage.uploading import V, send, start, upload
@@ -128,7 +128,7 @@ def test_what_is_not_there_is_404(api: Api, store: str, method: str, below: str,
 
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Documents and files share one limit on bytes; only the latest operations are remembered."""
-    monkeypatch.setattr(search_stores, "_MOST_OPERATIONS", 1)
+    monkeypatch.setattr(storage, "_MOST_OPERATIONS", 1)
     api = Api(settings=Settings(max_file_bytes=8))
     store = f"{V}/" + api.ok("POST", f"{V}/fileSearchStores")["name"]
     first = bring_in(api, store, {})

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from harness.emulator.resources import collection
-from harness.emulator.resources.storage import uploaded_files
+from harness.emulator.resources import collection, storage
 from harness.emulator.values.settings import Settings
 from tests.emulator.resources.api import Api
 from tests.emulator.resources.storage.uploading import GOOG, V, send, start, upload
@@ -48,7 +47,7 @@ def test_metadata_may_be_in_either_form(api: Api, metadata: dict[str, Any]) -> N
 
 def test_pieces_are_put_together(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """A large file comes in pieces of the announced granularity; a query tells how much has arrived."""
-    monkeypatch.setattr(uploaded_files, "GRANULARITY", 4)
+    monkeypatch.setattr(storage, "GRANULARITY", 4)
     begun = start(api, "files", size=6)
     assert begun.headers.get(GOOG + "chunk-granularity") == "4"
     first = send(api, begun, "upload", b"abcd")

@@ -1,30 +1,257 @@
-"""The file search stores resource: stores, their documents, and the operations that bring documents in.
+"""The files and the file search stores: documents, operations, states by the clock, expiry after 48 hours.
 
-Layer 2. Knows stores and documents; the upload protocols are in `uploads`, files in `uploaded_files`. Sources:
-google-genai 3.4 for requests and fields, published names for the form of ids; that a store or a document which
-holds something is deleted only with `force` is recorded, with its wording.
+Layer 2. The upload protocols are in `uploads`. Sources: google-genai 3.4 for requests and fields, its
+documentation for names and expiry, published names for the form of ids; the refusals are recorded ones.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.emulator.resources.allowance import Shelf
-from harness.emulator.resources.collection import Collection, Stamps
-from harness.emulator.resources.environments.file_tree import guess
-from harness.emulator.resources.instants import has_come, later
-from harness.emulator.resources.paging import page
-from harness.emulator.resources.refusals import flag, no_operation
-from harness.emulator.resources.schema_reader import SchemaReader
-from harness.emulator.resources.storage.json_names import in_camel_case, list_in_camel_case
-from harness.emulator.resources.storage.uploaded_files import UploadedFiles
+from harness.emulator.resources.collection import Collection, Shelf, Stamps, page
+from harness.emulator.resources.environments import guess
+from harness.emulator.resources.schema_reader import SchemaReader, in_camel_case, list_in_camel_case
 from harness.emulator.resources.uploads import GRANULARITY, Receiver, declared_type, is_resumable
-from harness.emulator.values.call import Call, Refusal, decode_json, invalid, not_found
+from harness.emulator.values.call import Call, Refusal, decode_json, flag, invalid, no_operation, not_found
 from harness.emulator.values.settings import Settings
+from harness.emulator.values.times import has_come, later
 from harness.wire import Headers, Response
+
+HOURS_KEPT = 48
+
+_ORIGIN = "https://generativelanguage.googleapis.com"
+_UPLOAD = "requests/upload-file"
+_LONGEST_URI = len("gs://") + 222 + len("/") + 1024
+"""Limits of Cloud Storage on the names of buckets and objects."""
+
+_ID = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
+
+
+@dataclass(frozen=True, slots=True)
+class UploadedFile:
+    """A file: its metadata as GET shows them, except for the state, and its bytes (None if only registered)."""
+
+    fields: dict[str, Any]
+    data: bytes | None
+    ready: str
+    expires: str
+
+    @property
+    def media_type(self) -> str:
+        """The media type of the bytes."""
+        return str(self.fields["mimeType"])
+
+    def view(self, now: str) -> dict[str, Any]:
+        """The resource as GET shows it at `now`."""
+        return {**self.fields, "state": "ACTIVE" if has_come(self.ready, now) else "PROCESSING"}
+
+
+class UploadedFiles:
+    """Files per project."""
+
+    def __init__(
+        self, reader: SchemaReader, stamps: Stamps, shelf: Shelf, settings: Callable[[], Settings]
+    ) -> None:
+        self._reader = reader
+        self._stamps = stamps
+        self.shelf = shelf
+        self._settings = settings
+        self._kept: Collection[UploadedFile] = Collection("file")
+
+    def list_all(self, call: Call) -> dict[str, Any]:
+        """GET files."""
+        self._drop_expired()
+        now = self._stamps.now()
+        found, token = self._kept.page(call.project, call.query, default=10, largest=100)
+        return list_in_camel_case("files", [file.view(now) for file in found], token)
+
+    def get(self, call: Call, name: str) -> dict[str, Any]:
+        """GET files/{name}."""
+        return self.open(name, call.project).view(self._stamps.now())
+
+    def delete(self, call: Call, name: str) -> dict[str, Any]:
+        """DELETE files/{name}."""
+        self.open(name, call.project)
+        self._remove(call.project, name)
+        return {}
+
+    def find_processing(self) -> Iterator[str]:
+        """The names of the files that are not ready yet."""
+        now = self._stamps.now()
+        yield from (file.fields["name"] for _, _, file in self._kept.everywhere() if not has_come(file.ready, now))
+
+    def receive(self, call: Call) -> Receiver:
+        """Return what takes the bytes of the upload that this request begins. Raises `Refusal` 400 or 409."""
+        self._drop_expired()
+        metadata: dict[str, Any] = {}
+        if is_resumable(call):
+            metadata = self._read_metadata(call.request.body)
+        elif call.query.get("uploadType") != "media":
+            raise invalid(
+                "An upload begins with X-Goog-Upload-Protocol: resumable and X-Goog-Upload-Command: start; "
+                "the bytes follow to the URL in the answer."
+            )
+        file_id = str(metadata.get("name", "")).removeprefix("files/")
+        if file_id and self._kept.find(call.project, file_id) is not None:
+            raise _refuse_taken(file_id)
+        given = call.request.headers.get("x-goog-upload-file-name")
+        media_type = metadata.get("mimeType") or declared_type(call) or guess(given)
+
+        def store(data: bytes) -> dict[str, Any]:
+            return {"file": self._add(call, file_id, metadata.get("displayName", ""), media_type, data)}
+
+        return Receiver(store, self.shelf.room, self.shelf.remedy, takes_metadata=True, granularity=GRANULARITY)
+
+    def _read_metadata(self, data: bytes) -> dict[str, Any]:
+        """Read `{"file": {…}}`, which may be absent. What only the service fills in is ignored.
+
+        So a file that was read can be sent back whole. Raises `Refusal` 400.
+        """
+        body = in_camel_case(decode_json(data) if data else {})
+        file = body.get("file") if isinstance(body, dict) else None
+        if isinstance(file, dict):
+            filled_in = self._reader.names("files/file") - self._reader.names(_UPLOAD, "file")
+            body["file"] = {name: value for name, value in file.items() if name not in filled_in}
+        metadata: dict[str, Any] = self._reader.read(_UPLOAD, body).get("file", {})
+        name = metadata.get("name", "")
+        if name and _ID.fullmatch(name.removeprefix("files/")) is None:
+            raise invalid(
+                f"The name {name!r} of the file cannot be used: after 'files/', a name has at most 40 lower-case "
+                "letters, digits and dashes, and neither begins nor ends with a dash."
+            )
+        return metadata
+
+    def find(self, name: str, project: str) -> UploadedFile | None:
+        """The file of this name (with or without `files/`), or None if there is none any more."""
+        self._drop_expired()
+        return self._kept.find(project, name.removeprefix("files/"))
+
+    def open(self, name: str, project: str) -> UploadedFile:
+        """The file of this name. Raises `Refusal` 403, as recorded for names of files that do not exist."""
+        found = self.find(name, project)
+        if found is None:
+            raise Refusal(
+                403,
+                "permission_denied",
+                f"You do not have permission to access the File {name.removeprefix('files/')[:100]} "
+                "or it may not exist.",
+            )
+        return found
+
+    def open_active(self, name: str, project: str) -> UploadedFile:
+        """The file of this name, which must be ready for use. Raises `Refusal` 403 or 400, both recorded."""
+        found = self.open(name, project)
+        if not has_come(found.ready, self._stamps.now()):
+            raise invalid(
+                f"The File {name.removeprefix('files/')} is not in an ACTIVE state and usage is not allowed.",
+                "failed_precondition",
+            )
+        return found
+
+    def generate(self, data: bytes, media_type: str, project: str) -> str:
+        """Keep bytes that a model made, and return the address to download them from."""
+        file_id = self._stamps.ids("file")
+        address = f"{_ORIGIN}/v1beta/files/{file_id}:download?alt=media"
+        facts = {**_measure(data), "source": "GENERATED", "downloadUri": address}
+        self.shelf.take(len(data))
+        self._keep(project, file_id, "", media_type, data, facts)
+        return address
+
+    def _add(self, call: Call, file_id: str, display_name: str, media_type: str, data: bytes) -> dict[str, Any]:
+        if file_id and self._kept.find(call.project, file_id) is not None:
+            raise _refuse_taken(file_id)
+        self.shelf.take(len(data))
+        facts = {**_measure(data), "source": "UPLOADED"}
+        return self._keep(call.project, file_id, display_name, media_type, data, facts, call.version)
+
+    def _keep(
+        self,
+        project: str,
+        file_id: str,
+        display_name: str,
+        media_type: str,
+        data: bytes | None,
+        facts: dict[str, Any],
+        version: str = "",
+    ) -> dict[str, Any]:
+        """Keep a file whose bytes are counted already, and return it; the oldest makes room if necessary."""
+        oldest = self._kept.oldest_if_full(project)
+        if oldest is not None:
+            self._remove(project, oldest)
+        now = self._stamps.now()
+        file_id = file_id or self._stamps.ids("file")
+        expires = later(now, hours=HOURS_KEPT)
+        # the service works on videos before they can be used; a GET shows when it is done
+        wait = self._settings().processing if media_type.startswith("video/") else 0
+        fields = {
+            "name": f"files/{file_id}",
+            **({"displayName": display_name} if display_name else {}),
+            "mimeType": media_type,
+            "createTime": now,
+            "updateTime": now,
+            "expirationTime": expires,
+            "uri": f"{_ORIGIN}/{version or 'v1beta'}/files/{file_id}",
+            **facts,
+            **({"videoMetadata": {"videoDuration": "1s"}} if media_type.startswith("video/") else {}),
+        }
+        file = UploadedFile(fields, data, later(now, seconds=wait), expires)
+        self._kept.add(project, file_id, file)
+        return file.view(now)
+
+    def register(self, call: Call) -> dict[str, Any]:
+        """POST files:register: objects of Cloud Storage, which are not read: their bytes are elsewhere."""
+        self._drop_expired()
+        uris = self._reader.read("requests/register-files", call.body)["uris"]
+        for uri in uris:
+            if not re.fullmatch(r"gs://[^/]+/.+", uri):
+                raise invalid(f"The uri {uri!r} is not of the form gs://bucket/object.")
+            if len(uri) > _LONGEST_URI:
+                came = f"{len(uri)} characters at 'uris': Cloud Storage has no longer one than {_LONGEST_URI}"
+                raise invalid(f"The uri {uri[:60]!r}… has {came}.")
+        kept = [self._keep(call.project, "", "", guess(uri), None, _name_object(uri)) for uri in uris]
+        return {"files": kept}
+
+    def download(self, call: Call, name: str) -> Response:
+        """GET files/{name}:download."""
+        file = self.open(name, call.project)
+        if call.query.get("alt") != "media":
+            raise invalid("A download needs alt=media.")
+        if file.data is None or "downloadUri" not in file.fields:
+            raise invalid(
+                f"Only generated files can be downloaded, and {file.fields['name']} was "
+                f"{file.fields['source'].lower()}.",
+                "failed_precondition",
+            )
+        return Response.whole(200, Headers((("content-type", file.media_type),)), file.data)
+
+    def _remove(self, project: str, file_id: str) -> None:
+        self.shelf.give_back(len(self._kept.remove(project, file_id).data or b""))
+
+    def _drop_expired(self) -> None:
+        now = self._stamps.now()
+        gone = [(project, name) for project, name, file in self._kept.everywhere() if has_come(file.expires, now)]
+        for project, name in gone:
+            self._remove(project, name)
+
+
+def _measure(data: bytes) -> dict[str, Any]:
+    """Return size and digest as the service writes them: the digest is base64 of hexadecimal digits."""
+    digest = base64.b64encode(hashlib.sha256(data).hexdigest().encode()).decode()
+    return {"sizeBytes": str(len(data)), "sha256Hash": digest}
+
+
+def _name_object(uri: str) -> dict[str, Any]:
+    return {"uri": uri, "source": "REGISTERED"}
+
+
+def _refuse_taken(file_id: str) -> Refusal:
+    return Refusal(409, "already_exists", f"The file files/{file_id} exists already: choose another name.")
+
 
 _USUAL_MODEL = "models/gemini-embedding-001"
 _MOST_OPERATIONS = 1000

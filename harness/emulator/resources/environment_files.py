@@ -15,12 +15,10 @@ from datetime import datetime
 from typing import Any
 
 from harness.emulator.resources import uploads
-from harness.emulator.resources.environments.environments import Environment, Environments
-from harness.emulator.resources.environments.file_tree import File, Node, clean
-from harness.emulator.resources.paging import listing, page
-from harness.emulator.resources.refusals import flag, no_operation, over_quota
+from harness.emulator.resources.collection import listing, page
+from harness.emulator.resources.environments import Environment, Environments, File, Node, clean
 from harness.emulator.resources.uploads import Receiver, declared_type
-from harness.emulator.values.call import Call, invalid, not_found
+from harness.emulator.values.call import Call, flag, invalid, no_operation, not_found, over_quota
 from harness.wire import Headers, Response
 
 _GZIP = b"\x1f\x8b"

@@ -1,20 +1,25 @@
-"""Scripts, which say how the emulator answers the next creates: their parsing and their validation.
+"""Scripts, which decide how the emulator answers the next creates: their keys, their queue, and files of them.
 
-Layer 2. Knows the keys of a script (`docs/emulator.md`) and which creates it matches; must not know how a script
-is played.
+Layer 2. Knows the keys of a script (`docs/emulator.md`), which creates it matches and how often it was given; must
+not know how it is run. Scenario files are YAML (or JSON, which is YAML too).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias
 
 import msgspec
 
 from harness.contract.tables.lifecycle import LIFECYCLE, REQUIRES_CONTINUATION, LifecycleTable
+from harness.documents import load_yaml, read_file
+from harness.emulator.values.call import weigh_json
 from harness.emulator.values.create_request import CreateRequest
-from harness.emulator.values.suggestions import suggestion
+from harness.emulator.values.hints import suggestion
 from harness.errors import ScriptFault
+from harness.outcome.words import shorten
 from harness.wire.message import is_sendable
 
 MCP_STEPS = ("mcp_server_tool", "tool_call")
@@ -136,7 +141,7 @@ _PARTS = {
 """The keys of a script that hold an object, and the keys of that."""
 
 EMPTY = Script()
-"""Scripts nothing: `replies` answers with its defaults."""
+"""Scripts nothing: `reply/` answers with its defaults."""
 
 
 def parse(value: Any, lifecycle: LifecycleTable = LIFECYCLE) -> Script:
@@ -240,3 +245,175 @@ def _check_deltas(script: Script) -> None:
         raise ScriptFault(f"deltas={script.deltas} must be at least 1, or a list of the pieces of the text")
     if isinstance(script.deltas, list) and script.text is not None and "".join(script.deltas) != script.text:
         raise ScriptFault("the pieces in 'deltas' do not join to 'text': leave out one of the two")
+
+
+ScriptMaker: TypeAlias = Callable[[CreateRequest], Script]
+"""Makes the script for a create when it comes."""
+
+_SHOWN = 60
+"""Characters of an answer's text in a description."""
+
+
+@dataclass(slots=True, eq=False)
+class QueuedAnswer:
+    """A script in the queue. `make` makes the one to play; `script` then only says how often and for whom."""
+
+    script: Script
+    make: ScriptMaker | None = None
+    taken: bool = False
+    left: int = field(init=False)
+    size: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.left = self.script.times
+        self.size = weigh_json(msgspec.json.encode(self.script))
+
+    def fits(self, order: CreateRequest) -> bool:
+        """Whether it is for this create."""
+        return self.script.match is None or self.script.match.fits(order)
+
+    def describe(self) -> str:
+        """Its text, shortened, or what else it is."""
+        script = self.script
+        if script.refuse is not None:
+            return f"a refusal with {script.refuse.status}"
+        return "an answer" if script.text is None else f"the answer {shorten(repr(script.text), _SHOWN)}"
+
+    def take(self, order: CreateRequest) -> Script:
+        """The script to play for a create."""
+        self.taken = True
+        self.left = max(0, self.left - 1)  # zero means without limit
+        return self.script if self.make is None else self.make(order)
+
+
+class ScriptQueue:
+    """A queue of answers. Each create takes the first that matches it; a script serves `times` creates."""
+
+    def __init__(self, most: int, most_bytes: int) -> None:
+        self._most = most
+        self._most_bytes = most_bytes
+        self._bytes = 0
+        self._waiting: list[QueuedAnswer] = []
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    @property
+    def refusals(self) -> int:
+        """How many of the answers in the queue are refusals."""
+        return sum(answer.script.refuse is not None for answer in self._waiting)
+
+    @property
+    def unmet(self) -> list[str]:
+        """The answers in the queue that no create has taken, in a few words each."""
+        return [answer.describe() for answer in self._waiting if not answer.taken]
+
+    def add(self, *answers: Script | QueuedAnswer, first: bool = False) -> None:
+        """Queue all answers, on request before those that wait.
+
+        If there is no room for all of them, queue none and raise ScriptFault.
+        """
+        room = self._most - len(self._waiting)
+        if len(answers) > room:
+            raise ScriptFault(
+                f"{len(answers)} more scripts do not fit in the queue, where {len(self._waiting)} of at most "
+                f"{self._most} wait already (setting max_queued): reset, or raise the bound"
+            )
+        queued = [QueuedAnswer(answer) if isinstance(answer, Script) else answer for answer in answers]
+        more = sum(answer.size for answer in queued)
+        if self._bytes + more > self._most_bytes:
+            raise ScriptFault(
+                f"{len(answers)} more scripts of about {more} bytes do not fit in the queue, which takes "
+                f"{self._bytes} of at most {self._most_bytes} (max_queued_bytes): reset, or raise the bound"
+            )
+        place = 0 if first else len(self._waiting)
+        self._waiting[place:place] = queued
+        self._bytes += more
+
+    def remove(self, *, refusals: bool) -> None:
+        """Take out the refusals, or all other answers."""
+        self._waiting = [answer for answer in self._waiting if (answer.script.refuse is not None) is not refusals]
+        self._bytes = sum(answer.size for answer in self._waiting)
+
+    def clear(self) -> None:
+        """Remove all answers."""
+        self._waiting.clear()
+        self._bytes = 0
+
+    def take(self, order: CreateRequest) -> Script:
+        """Take the script for a create; `EMPTY` if none matches."""
+        for index, answer in enumerate(self._waiting):
+            if answer.fits(order):
+                if answer.left == 1:
+                    del self._waiting[index]
+                    self._bytes -= answer.size
+                return answer.take(order)
+        return EMPTY
+
+
+_SCENARIO_KEYS = ("replies", "settings", "description")
+
+
+@dataclass(frozen=True, slots=True)
+class ScenarioFile:
+    """The content of a file: its scripts in order, and the settings to change."""
+
+    replies: tuple[Script, ...]
+    settings: dict[str, Any]
+
+
+def load_scenario(path: str | Path, lifecycle: LifecycleTable = LIFECYCLE) -> ScenarioFile:
+    """Read a scenario file, whose runs end as `lifecycle` says.
+
+    Raises ScriptFault that names the file and what is wrong in it.
+    """
+    try:
+        text = read_file(path).decode("utf-8")
+    except (OSError, UnicodeDecodeError) as fault:
+        why = getattr(fault, "strerror", None) or fault
+        raise ScriptFault(f"the scenario {path} cannot be read_scenario: {why}") from None
+    try:
+        return read_scenario(text, lifecycle)
+    except ScriptFault as fault:
+        raise ScriptFault(f"{path}: {fault}") from None
+
+
+def read_scenario(text: str, lifecycle: LifecycleTable = LIFECYCLE) -> ScenarioFile:
+    """Parse the text of a scenario. Raises ScriptFault."""
+    import yaml  # an emulator without scenario files does not need it
+
+    try:
+        value = load_yaml(text)
+    except (ValueError, RecursionError, yaml.YAMLError) as fault:
+        raise ScriptFault(f"this is not YAML: {' '.join(str(fault).split())}") from None
+    if isinstance(value, list):
+        value = {"replies": value}
+    if not isinstance(value, dict):
+        raise ScriptFault("a scenario is a list of scripts, or an object with 'replies' and 'settings'")
+    for key in value:
+        if key not in _SCENARIO_KEYS:
+            raise ScriptFault(f"a scenario has no key {key!r}.{suggestion(str(key), _SCENARIO_KEYS)}")
+    found = ScenarioFile(
+        tuple(_read_replies(value.get("replies"), lifecycle)), _read_settings(value.get("settings"))
+    )
+    if not found.replies and not found.settings:
+        raise ScriptFault("the scenario is empty: write 'replies' or 'settings', or leave the file out")
+    return found
+
+
+def _read_replies(value: Any, lifecycle: LifecycleTable) -> list[Script]:
+    if value is not None and not isinstance(value, list):
+        raise ScriptFault(f"'replies' is a list of scripts, not {type(value).__name__}")
+    scripts = []
+    for number, item in enumerate(value or (), start=1):
+        try:
+            scripts.append(parse(item, lifecycle))
+        except ScriptFault as fault:
+            raise ScriptFault(f"reply {number}: {fault}") from None
+    return scripts
+
+
+def _read_settings(value: Any) -> dict[str, Any]:
+    if value is not None and not isinstance(value, dict):
+        raise ScriptFault(f"'settings' is an object, not {type(value).__name__}")
+    return value or {}

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from harness.emulator.values.call import Refusal, RpcRefusal
-from harness.emulator.values.platform import PLATFORMS
-from harness.emulator.values.settings import Settings
+from harness.emulator.values.settings import PLATFORMS, Settings
 from harness.wire import Headers, Request
 
 KEY_HEADER = "x-goog-api-key"

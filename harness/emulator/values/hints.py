@@ -1,16 +1,92 @@
-"""Hints for wrong names and paths that are found in articles, older guides and other APIs.
+"""The sentences that a refusal adds: what was probably meant, and what a schema found wrong.
 
-Layer 2. Tables of wrong names with the right ones; must not refuse anything itself. Source: public articles and
-neighbouring APIs for the wrong names, the create request's schema for the right ones.
+Layer 2. Knows spelling, and the wrong names and paths of articles, older guides and other APIs; must not refuse
+anything itself. Source: public articles and neighboring APIs for the wrong names, the create request's schema for
+the right ones; an unknown name is reported as by the live service (`Unknown parameter 'id' at 'input[2]'.`,
+probes).
 """
 
 from __future__ import annotations
 
+import re
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from difflib import SequenceMatcher
+from itertools import takewhile
 from typing import Any
 
-from harness.emulator.values.suggestions import snake, suggestion
+from harness.contract import Contract
+from harness.contract.schema.explain import SchemaProblem
+from harness.outcome.words import nearest
+
+_CLOSE = 0.7
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+
+
+def snake(name: str) -> str:
+    """Convert camelCase to snake_case: `systemInstruction` → `system_instruction`."""
+    return _HUMP.sub("_", name).lower()
+
+
+def camel(name: str) -> str:
+    """Convert snake_case to camelCase: `system_instruction` → `systemInstruction`."""
+    head, *tail = name.split("_")
+    return head + "".join(part.capitalize() for part in tail)
+
+
+def suggestion(name: str, options: Iterable[str]) -> str:
+    """Return ` Did you mean 'x'?`, or `""` if nothing is close: a far-fetched name would mislead."""
+    known = sorted(options)
+    near = [snake(name)] if snake(name) in known else nearest(name.lower(), known, most=1)
+    close = near and (near[0].startswith(name.lower()) or _rate_similarity(name.lower(), near[0]) >= _CLOSE)
+    return f" Did you mean '{near[0]}'?" if close else ""
+
+
+def _rate_similarity(one: str, other: str) -> float:
+    return SequenceMatcher(None, one, other).ratio()
+
+
+_LAST = re.compile(r"\$(?P<place>.*?)(?:\.(?P<name>\w+)|\[\"(?P<odd>.*)\"\])")
+_LONGEST_LIST = 200
+
+
+def describe_problem(problem: SchemaProblem) -> str:
+    """Return the sentence for one problem: where it is, what is wrong, and what would fit."""
+    place = _place(problem.pointer)
+    if unknown := _describe_unknown(problem):
+        return unknown
+    message = problem.message if problem.message.endswith("?") else f"{problem.message}.{_list_allowed(problem)}"
+    return f"Invalid value at '{place}': {message}" if place else message[0].upper() + message[1:]
+
+
+def describe_schemas(contract: Contract) -> str:
+    """Return the sentence that says how new the schemas are, and how to send what they do not list."""
+    return (
+        f" (These schemas are those of revision {contract.revision}, {contract.schemas.as_of}; "
+        "what is newer is taken with the emulator's setting unknown=accept.)"
+    )
+
+
+def _describe_unknown(problem: SchemaProblem) -> str:
+    """Return the sentence that refuses an unknown name, in the service's form; `""` for other faults."""
+    last = _LAST.fullmatch(problem.pointer)
+    if problem.keyword != "additionalProperties" or last is None:
+        return ""
+    where = f" at '{last['place'].lstrip('.')}'" if last["place"] else ""
+    _, separator, hint = problem.message.partition("; did you mean ")
+    advice = f" Did you mean {hint.replace(chr(34), chr(39))}" if separator else ""
+    return f"Unknown parameter '{last['name'] or last['odd']}'{where}.{advice}"
+
+
+def _list_allowed(problem: SchemaProblem) -> str:
+    """What a wrong constant could have been, if there are few of them."""
+    listed = problem.keyword in ("const", "enum") and len(problem.expected) <= _LONGEST_LIST
+    return f" It must be {problem.expected}." if listed else ""
+
+
+def _place(pointer: str) -> str:
+    return pointer.removeprefix("$").lstrip(".")
+
 
 _PARENT = "continue a conversation with 'previous_interaction_id'"
 _ENTRY = "use 'input'"
@@ -132,3 +208,37 @@ def wrong_path(version: str, segments: tuple[str, ...]) -> str:
     if not version:
         return " Paths start with a version: /v1beta/interactions (or /v1, /v1beta1)."
     return suggestion(first, ("interactions", "agents", "environments", "credentials", "webhooks", "triggers"))
+
+
+MODEL_NAME = re.compile(
+    r"(models/)?((gemini|gemma|lyria|nano-banana|veo|imagen)[a-z-]*-\d[\w.-]*"
+    r"|gemini-[a-z-]+-latest|gemini-(omni|robotics)[\w.-]+|nano-banana-pro-preview)"
+)
+"""The name of a model of a known family; any version is one."""
+_SHORT = 3
+"""Words of fewer letters are too short to tell a slip from another word."""
+
+
+def correct_model_name(name: str, known: Collection[str]) -> str:
+    """The name with each word as the `known` models write it, if it is one slip away from theirs."""
+    if name in known:
+        return name
+    words = {word for model in known for word in model.split("-") if word.isalpha() and len(word) >= _SHORT}
+    family, *parts = name.split("-")
+    return "-".join([family, *(_correct(part, words) for part in parts)])
+
+
+def _correct(word: str, words: set[str]) -> str:
+    if word in words or not word.isalpha():
+        return word
+    return min((known for known in words if _is_one_slip(word, known)), default=word)
+
+
+def _is_one_slip(word: str, other: str) -> bool:
+    """Whether one letter was left out, added, replaced, or swapped with the next."""
+    if abs(len(word) - len(other)) > 1:
+        return False
+    start = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(word, other, strict=False)))
+    left, right = word[start:], other[start:]
+    swapped = left[1:2] + left[:1] + left[2:]
+    return right in (left[1:], swapped) or left[1:] == right[1:] or left == right[1:]

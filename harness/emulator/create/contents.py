@@ -1,4 +1,4 @@
-"""Which part of a medium is read: windows of time, pages and sheets that cannot be.
+"""Contents of a create that cannot be: media without bytes or place, and windows of time, pages and sheets.
 
 Layer 2. Sources: the types of the SDK (an offset is decimal seconds and an "s", an end comes after its start,
 pages and sheets are counted from 1, a last page may be the first one), and a recording of the service, which names
@@ -12,6 +12,34 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from harness.emulator.values.call import invalid
+
+# both alphabets, padding optional: what proto3 JSON accepts as bytes
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]*={0,2}")
+
+
+def find_media_fault(content: Mapping[str, Any]) -> str | None:
+    """Return what is wrong with a content that holds media, or None; `{place}` in it stands for where that is.
+
+    Source: the schema's byte format of `data`; that one of data and uri is required is inferred.
+    """
+    data = content.get("data")
+    if data is None and not content.get("uri") and not content.get("name"):
+        return (
+            f"Invalid content in 'input': the {content['type']} has neither 'data' nor 'uri': "
+            "send its bytes as base64, or where they are."
+        )
+    if data is not None and not is_base64(data):
+        return (
+            "The value is invalid for '{place}.data'. Expected string, corrupt base64 "
+            f"('data' of the {content['type']} is no base64: encode its bytes, without a data: prefix.)"
+        )
+    return None
+
+
+def is_base64(text: str) -> bool:
+    """Whether `text` decodes to bytes; a last group of a single character cannot hold a byte."""
+    return _BASE64.fullmatch(text) is not None and len(text.rstrip("=")) % 4 != 1
+
 
 _SECONDS = re.compile(r"([0-9]+(?:\.[0-9]+)?)s")
 

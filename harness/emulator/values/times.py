@@ -1,11 +1,11 @@
-"""Timestamps of the service: logical seconds since a fixed day, or since now, as RFC 3339 in UTC.
+"""The times of the service, as RFC 3339 in UTC: logical seconds since a fixed day, or since now.
 
 Layer 2. Knows the calendar; must not ask the operating system for the time.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from harness.wire import Clock
 
@@ -40,3 +40,14 @@ class Timestamps:
             self._second = second
             self._text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         return self._text
+
+
+def later(moment: str, **lapse: float) -> str:
+    """Return the time after a lapse, such as `hours=48`, with fractions of a second only if there are any."""
+    then = datetime.fromisoformat(moment) + timedelta(**lapse)
+    return then.isoformat().replace("+00:00", "Z")
+
+
+def has_come(moment: str, now: str) -> bool:
+    """Whether it is `moment` already."""
+    return datetime.fromisoformat(now) >= datetime.fromisoformat(moment)

@@ -1,0 +1,412 @@
+"""What models, agents and surfaces refuse although the schemas allow it.
+
+Layer 2. One function per kind of limit. A refusal begins with the words of the service where they are known, and
+ends with what to write instead. Of models: the tables of models decide, and no model is known here by its name. Of
+agents: a table with the limits of each kind of agent; sources: the Antigravity guide for managed agents, the deep
+research guide, third-party observations where a comment says so; what no guide mentions is accepted. Of surfaces:
+what third parties found out about the live service, each with its witnesses in the docstring; nothing of it is
+documented, so it applies only on a strict platform (`values/settings.py`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from harness.contract.data.input import items, results
+from harness.contract.models.profiles import ModelProfile, find_profile
+from harness.emulator.reply.media import makes_media
+from harness.emulator.values.call import Refusal, invalid
+from harness.emulator.values.create_request import CreateRequest
+from harness.emulator.values.settings import Platform, Settings
+
+Json = dict[str, Any]
+
+_LEVELS = ("minimal", "low", "medium", "high", "xhigh")
+_MODEL_STEPS = ("model_output", "thought", "function_call")
+"""Steps of the model with which a history may not end."""
+
+
+def judge_model(order: CreateRequest, settings: Settings) -> None:
+    """Raise Refusal for the first thing that the model of `order` does not accept on this surface."""
+    if settings.models == "any":
+        return
+    if settings.lifecycle is not None:
+        _judge_life(order, settings.lifecycle)
+    profile = order.profile
+    generation = order.body.get("generation_config") or {}
+    if order.platform.strict:
+        if profile.served_elsewhere is not None:
+            raise _refuse_name(profile, profile.served_elsewhere)
+        if generation:
+            _judge_settings(generation, profile)
+    if generation and profile.levels:
+        _judge_level(generation, profile.levels, profile, newer=settings.unknown == "accept")
+    if not order.platform.strict:
+        return
+    if "response_format" in order.body or "response_modalities" in order.body:
+        _judge_output(order.body, profile)
+    if order.given and not isinstance(order.body.get("input"), str):
+        _judge_history(order, profile)
+        _judge_documents(order.given, profile)
+
+
+def _judge_life(order: CreateRequest, day: str) -> None:
+    """Let the successor of a retired model answer, or refuse it where it has none (release notes).
+
+    Only on the day that the setting `lifecycle` names: without it no test changes with the date.
+    """
+    life = order.profile.value("lifecycle")
+    if life is None or life.get("retired", "9999") > day:
+        return
+    if "then" not in life:
+        raise Refusal(404, "not_found", f"Model '{order.model}' not found. It was retired on {life['retired']}.")
+    order.profile = find_profile(life["then"])
+    _judge_life(order, day)
+
+
+def _refuse_name(profile: ModelProfile, refused: Mapping[str, Any]) -> Refusal:
+    """Models of other operations, and those that were shut down, do not run here."""
+    instead = profile.value("instead")
+    where = f" Use {instead.format(name=profile.name)} for it." if instead else ""
+    return Refusal(refused["status"], refused["code"], refused["message"].format(name=profile.name) + where)
+
+
+def _judge_level(generation: Json, levels: tuple[str, ...], profile: ModelProfile, *, newer: bool) -> None:
+    """A level must be one of the model's own (wording: seen on 3.7-flash and 3.1-pro-preview).
+
+    Every platform has this limit. `newer` levels are those that no table knows.
+    """
+    level = generation.get("thinking_level")
+    if level is not None and level not in levels and not (newer and level not in _LEVELS):
+        # the default comes first in both messages that were seen
+        listed = sorted(levels, key=lambda known: known != profile.value("default_level"))
+        raise invalid(
+            f"'{level}' is not a supported thinking level for this model. Allowed values are: {', '.join(listed)}."
+        )
+
+
+def _judge_settings(generation: Json, profile: ModelProfile) -> None:
+    """Refuse a setting that the model does not have, and more output than it writes."""
+    for name in profile.value("refused") or ():
+        if name in generation:
+            raise invalid(f"'{name}' is not supported by the model '{profile.name}': leave it out.")
+    most, wanted = profile.value("largest_output"), generation.get("max_output_tokens")
+    if wanted is not None and most is not None and profile.value("long_decode") and wanted > most:
+        raise invalid(
+            f"Invalid value at 'generation_config.max_output_tokens': '{profile.name}' writes at most "
+            f"{most} tokens, but {wanted} were asked for."
+        )
+
+
+def _judge_output(body: Json, profile: ModelProfile) -> None:
+    """A model makes only its own kinds of output; beside a text it may leave out an image (one witness)."""
+    asked = list(_list_kinds(body))
+    for field, kind in asked:
+        makes_another = kind == "image" and any(other in profile.output for _, other in asked)
+        if makes_media(kind) and kind not in profile.output and not makes_another:
+            raise invalid(
+                f"Invalid input at '{field}'. The model '{profile.name}' makes {' and '.join(profile.output)}, "
+                f"not {kind}: name a model that does."
+            )
+
+
+def _list_kinds(body: Json) -> Iterator[tuple[str, str]]:
+    """Yield the kinds of output asked for, each with the field that asks."""
+    wanted = body.get("response_format")
+    for item in wanted if isinstance(wanted, list) else [wanted]:
+        if isinstance(item, dict):
+            yield "response_format", str(item.get("type", "text"))
+    for kind in body.get("response_modalities") or ():
+        yield "response_modalities", str(kind)
+
+
+def _judge_history(order: CreateRequest, profile: ModelProfile) -> None:
+    """The last turn must be the user's (wording: that of GenerateContent, for the one here is unknown)."""
+    last = order.given[-1].get("type")
+    if profile.ends_on_user and last in _MODEL_STEPS and "continuation_token" not in order.body:
+        raise invalid(
+            "Requests ending with a model turn are not supported. "
+            f"(The last step of 'input' is a {last}: end with a user_input or a function_result.)"
+        )
+
+
+def _judge_documents(given: list[Json], profile: ModelProfile) -> None:
+    """A document must be of a type that the model reads, in the input as in the result of a function."""
+    for item in _list_parts(given):
+        if item.get("type") != "document" or not isinstance(item.get("mime_type"), str):
+            continue
+        mime = item["mime_type"].partition(";")[0].strip().lower()
+        if mime not in profile.documents and f"{mime.partition('/')[0]}/*" not in profile.documents:
+            raise invalid(
+                f"Unsupported MIME type: {item['mime_type']} ('{profile.name}' reads documents of the types "
+                f"{', '.join(sorted(profile.documents))}.)"
+            )
+
+
+def _list_parts(given: list[Json]) -> Iterator[Json]:
+    for item in items(given):
+        yield item
+        result = item.get("result")
+        yield from (part for part in (result if isinstance(result, list) else ()) if isinstance(part, dict))
+
+
+SAMPLING = frozenset({"temperature", "top_p", "top_k", "stop_sequences", "max_output_tokens"})
+"""Generation settings that are answered with 400, according to the Antigravity guide."""
+
+_CONFIGS = frozenset({"antigravity", "deep-research", "code-mender"})
+"""Types of agent_config that belong to one kind of agent; `dynamic` belongs to none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentLimits:
+    """What one kind of agent does not accept.
+
+    config           the type of its agent_config
+    tools, fields    types of tools, and fields of a create, that it refuses
+    contents         types of content that it accepts in the input; empty: all
+    inline           whether images must come as data, not by URI
+    structured       whether it can be told to answer in JSON
+    stateless_calls  whether a function result may come without previous_interaction_id
+    capitals         whether the name of an mcp_server may contain capital letters
+    """
+
+    config: str
+    tools: frozenset[str] = frozenset()
+    fields: frozenset[str] = frozenset()
+    contents: frozenset[str] = frozenset()
+    inline: bool = False
+    structured: bool = True
+    stateless_calls: bool = True
+    capitals: bool = True
+
+
+MANAGED = AgentLimits(
+    config="antigravity",
+    tools=frozenset({"computer_use", "file_search", "google_maps"}),
+    contents=frozenset({"text", "image"}),
+    inline=True,
+    structured=False,
+    stateless_calls=False,
+    capitals=False,
+)
+"""Antigravity and the agents saved from it."""
+
+RESEARCH = AgentLimits(
+    config="deep-research",
+    # retrieval: Google's notebook for Vertex uses it; the Gemini API refuses it for everybody
+    tools=frozenset({"computer_use", "function", "google_maps"}),
+    # system_instruction: a third party's observation; environment: inferred, because it has none
+    fields=frozenset({"system_instruction", "environment"}),
+    contents=frozenset({"text", "image", "document"}),
+    structured=False,
+)
+
+MENDER = AgentLimits(config="code-mender")
+
+
+def limits_of(agent: str) -> AgentLimits:
+    """Return the limits of an agent by its name; saved agents are managed agents."""
+    if agent.startswith("deep-research"):
+        return RESEARCH
+    return MENDER if agent.startswith("code-mender") else MANAGED
+
+
+def judge_agent(order: CreateRequest, media: Container[str]) -> None:
+    """Raise Refusal 400 for the first thing that the agent of `order` does not accept.
+
+    `media` are the types of contents that hold bytes, or say where they are.
+    """
+    limits = limits_of(order.agent or "")
+    told = next(_list_faults(order, limits, media), None)
+    if told is not None:
+        raise invalid(f"The agent '{order.agent}' {told}")
+
+
+def _list_faults(order: CreateRequest, limits: AgentLimits, media: Container[str]) -> Iterator[str]:
+    """Yield what is wrong, each as the rest of a sentence that begins with the agent."""
+    for setting in order.generation:
+        if setting in SAMPLING:
+            yield f"takes no '{setting}': sampling is a setting of models, leave it out."
+    for name in order.body:
+        if name in limits.fields:
+            yield f"takes no '{name}': leave it out."
+    yield from _judge_config(order.body.get("agent_config"), limits)
+    yield from _judge_agent_tools(order.tools, limits)
+    if not limits.structured and _wants_json(order.body):
+        yield "has no structured output: leave 'response_format' out and ask for the form in the input."
+    yield from _judge_agent_contents(order.given, limits, media)
+    if not limits.stateless_calls and results(order.given) and "previous_interaction_id" not in order.body:
+        yield "takes a function_result only together with 'previous_interaction_id'."
+
+
+def _judge_config(config: Json | None, limits: AgentLimits) -> Iterator[str]:
+    kind = (config or {}).get("type")
+    if config is not None and kind not in (*_CONFIGS, "dynamic"):
+        kinds = "antigravity, code-mender, deep-research or dynamic"
+        yield f"takes an agent_config of the type {kinds}, not '{kind}'."
+    if kind in _CONFIGS and kind != limits.config:
+        yield f"has an agent_config of the type '{limits.config}', not '{kind}'."
+
+
+def _judge_agent_tools(tools: list[Json], limits: AgentLimits) -> Iterator[str]:
+    for tool in tools:
+        kind, name = tool.get("type"), str(tool.get("name", ""))
+        if kind in limits.tools:
+            yield f"takes no {kind} tool: leave it out, or ask a model."
+        if kind == "mcp_server" and name.lower() != name and not limits.capitals:
+            yield f"takes no mcp_server with capitals in its name: '{name}' must be written '{name.lower()}'."
+
+
+def _wants_json(body: Json) -> bool:
+    """Whether the request asks for JSON output, in the current or the deprecated form."""
+    wanted = body.get("response_format") or []
+    formats = wanted if isinstance(wanted, list) else [wanted]
+    return body.get("response_mime_type") == "application/json" or any(
+        "schema" in item or item.get("mime_type") == "application/json" for item in formats
+    )
+
+
+def _judge_agent_contents(given: list[Json], limits: AgentLimits, media: Container[str]) -> Iterator[str]:
+    for item in items(given):
+        kind = item.get("type")
+        if kind not in media:
+            continue
+        if limits.contents and kind not in limits.contents:
+            yield f"takes no {kind} in its input, only {' and '.join(sorted(limits.contents))}."
+        elif limits.inline and "uri" in item:
+            yield f"takes images inline only: send the bytes as base64 in 'data' instead of the uri of the {kind}."
+
+
+_LATEST = re.compile(r"(models/)?gemini-[a-z-]+-latest")
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)s")
+_SHORTEST, _LONGEST = 3.0, 10.0
+"""Seconds of a video."""
+_ANY_VERSION = "(The emulator's setting platform=any takes it.)"
+
+
+def judge_surface(order: CreateRequest, platform: Platform, version: str) -> None:
+    """Raise Refusal for the first thing in a create that this surface refuses."""
+    body = order.body
+    for name in platform.refuses.keys() & body.keys():
+        raise invalid(f"Unknown parameter '{name}'; {platform.refuses[name]}. {_ANY_VERSION}")
+    if not platform.strict:
+        return
+    if version == "v1" and _LATEST.fullmatch(order.model or ""):  # README of google-genai 3
+        raise Refusal(404, "model_not_found", f"Model '{order.model}' not found: only /v1beta serves this name.")
+    if "response_format" in body or "generation_config" in body:
+        _judge_formats(order)
+        _judge_transcription(body)
+    if "tools" in body:
+        _judge_tools(order)
+    if body.get("service_tier") == "deferred":
+        raise invalid(f"Invalid value at 'service_tier': this surface has no tier 'deferred'. {_ANY_VERSION}")
+    if not isinstance(body.get("input"), str):
+        _judge_input(order)
+
+
+def _judge_input(order: CreateRequest) -> None:
+    """A result needs its name (four witnesses and all recordings), a text its words (five witnesses).
+
+    A turn without content is empty, and a content outside of a step has no `processing` (a witness each).
+    """
+    given = order.body.get("input")
+    for number, item in enumerate(given if isinstance(given, list) else ()):
+        if item.get("type") == "user_input" and item.get("content") == []:
+            raise invalid(f"Request has empty input. ('input[{number}].content' holds nothing.)")
+        if item.get("type") == "video" and "processing" in item:
+            raise invalid(
+                f"Unknown parameter 'processing' at 'input[{number}]'. "
+                '(A content of a step may have it: {"type": "user_input", "content": […]}.)'
+            )
+    for result in results(order.given):
+        if not result.get("name"):
+            raise invalid("Missing name in content of type function_result.")
+    for text in _list_texts(order.given):
+        if text == "":
+            raise invalid("Missing text in content of type text.")
+
+
+def _judge_tools(order: CreateRequest) -> None:
+    """Some tools exclude each other, or exist elsewhere (tests of genai-rs against the service, July and August).
+
+    Some models do not take a search beside functions (two issues of July); the field it asks for is unknown.
+    """
+    kinds = {tool.get("type") for tool in order.tools}
+    for kind in sorted(order.platform.refuses_tools & kinds):
+        raise invalid(f"Invalid value at 'tools': this surface has no tool '{kind}'. {_ANY_VERSION}")
+    for kind in sorted({"google_search", "url_context"} & kinds):
+        if "file_search" in kinds:
+            raise invalid(
+                f"Invalid value at 'tools': file_search cannot be combined with {kind}. Send one of them."
+            )
+    if any("enable_bigquery_tool" in tool for tool in order.tools):
+        raise invalid(f"Unknown parameter 'enable_bigquery_tool' at 'tools'. {_ANY_VERSION}")
+    if {"google_search", "function"} <= kinds and order.profile.value("search_with_functions") == "refused":
+        raise invalid(
+            "Please enable tool_config.include_server_side_tool_invocations to use Built-in tools with Function "
+            f"calling. (There is no such field here: '{order.model}' takes one of the two, others take both.)"
+        )
+
+
+def _judge_formats(order: CreateRequest) -> None:
+    """Only video is delivered by uri, and stored; it lasts some seconds; speakers are a list (a witness each).
+
+    Speech of 2.5 has a type of its own (tests of genai-rs, July).
+    """
+    body = order.body
+    wanted = body.get("response_format")
+    for item in wanted if isinstance(wanted, list) else [wanted]:
+        if not isinstance(item, dict):
+            continue
+        kind = item.get("type")
+        if "gcs_uri" in item and order.platform.refuses_tools:
+            raise invalid(f"Unknown parameter 'gcs_uri' at 'response_format'. {_ANY_VERSION}")
+        if kind in ("image", "audio") and item.get("delivery") is not None:
+            raise invalid(f"Invalid input at 'response_format': 'delivery' is for video, not for {kind}.")
+        if kind == "audio" and "mime_type" in item and (order.model or "").startswith("gemini-2.5-"):
+            raise invalid(
+                f"Invalid input at 'response_format': '{order.model}' takes no 'mime_type' for audio. "
+                "Leave it out."
+            )
+        if kind == "video":
+            _judge_video(item, body)
+    config = body.get("generation_config")
+    if isinstance(config, dict) and isinstance(config.get("speech_config"), dict):
+        raise invalid("Invalid value at 'generation_config.speech_config': Expected an array, got object.")
+
+
+def _judge_video(wanted: Json, body: Json) -> None:
+    if wanted.get("delivery") == "uri" and body.get("store") is False:
+        raise invalid("store=true is required when response format has video delivery set to URI")
+    duration = wanted.get("duration")
+    seconds = _DURATION.fullmatch(duration) if isinstance(duration, str) else None
+    if duration is not None and (seconds is None or not _SHORTEST <= float(seconds[1]) <= _LONGEST):
+        raise invalid(
+            f"Invalid input at 'response_format'. The duration {duration!r} is none from "
+            f"'{_SHORTEST:g}s' to '{_LONGEST:g}s'."
+        )
+
+
+def _judge_transcription(body: Json) -> None:
+    """Words to expect and speakers told apart exclude each other (one witness, who quotes the refusal)."""
+    generation = body.get("generation_config")
+    config = generation.get("transcription_config") if isinstance(generation, dict) else None
+    if not isinstance(config, dict) or not config.get("custom_vocabulary"):
+        return
+    mode = config.get("mode")
+    if config.get("diarization_mode") or (isinstance(mode, dict) and mode.get("diarization_mode")):
+        raise invalid("custom_vocabulary is incompatible with diarization.")
+
+
+def _list_texts(steps: list[Json]) -> Iterator[object]:
+    """Yield the texts of what the client itself says: its input and its results; history may be empty."""
+    for step in steps:
+        if step.get("type") not in ("user_input", "function_result"):
+            continue
+        parts = step.get("content", step.get("result"))
+        for part in parts if isinstance(parts, list) else ():
+            if isinstance(part, dict) and part.get("type") == "text":
+                yield part.get("text")

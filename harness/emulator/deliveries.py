@@ -1,0 +1,353 @@
+"""What the service posts to webhooks: events, signatures, and the schedule of attempts.
+
+Layer 2. Never sends anything: a carrier takes what is due and notes the response. Documented (webhook guide):
+the envelope and the seven events; static webhooks are signed by HMAC (Standard Webhooks, one signature for each
+valid secret, the newest first), dynamic ones by a JWT with RS256; a 2xx acknowledges; anything else is tried again
+with exponential backoff for 24 hours, under one `webhook-id`. Inferred: the claims of the token; the first retry
+comes after a second and each further delay is twice as long; a webhook that nothing could be delivered to for 24
+hours is disabled; only background runs are reported; `user_metadata` goes into `data`. A cancelled or incomplete
+interaction has no event that can be subscribed to.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from threading import RLock
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
+from weakref import WeakValueDictionary
+
+import msgspec
+
+from harness.emulator.resources.collection import Stamps
+from harness.emulator.run.run import Run
+from harness.wire import Clock, Headers, Request
+from harness.wire.delivery import Delivery
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+    from harness.emulator.resources.webhooks import Webhook
+
+VERSION = "v1"
+
+EVENT_OF_STATUS = {
+    "completed": "interaction.completed",
+    "requires_action": "interaction.requires_action",
+    "failed": "interaction.failed",
+}
+"""The event that a background run causes when it settles in a status; other statuses cause none."""
+
+
+def build_envelope(
+    event: str,
+    interaction_id: str,
+    timestamp: str,
+    *,
+    errors: list[Any] | None = None,
+    metadata: Mapping[str, Any] | None = None,
+) -> bytes:
+    """The body of a delivery; of a failed interaction it says why, by the first of its errors."""
+    data: dict[str, Any] = {"id": interaction_id}
+    if event == EVENT_OF_STATUS["failed"]:
+        first = errors[0] if errors and isinstance(errors[0], dict) else {}
+        data["error_code"] = str(first.get("code") or "api_error")
+        data["error_message"] = str(first.get("message") or "The interaction failed.")
+    if metadata:
+        data["user_metadata"] = dict(metadata)
+    return msgspec.json.encode({"type": event, "version": VERSION, "timestamp": timestamp, "data": data})
+
+
+SECRET_PREFIX = "whsec_"
+KEY_ID = "harness-emulator-1"
+ISSUER = "https://generativelanguage.googleapis.com"
+LIFETIME = 300
+"""Seconds for which a token is valid: the guide has deliveries refused that are older than five minutes."""
+
+
+_P = int(
+    "f3247bf19d3ff6bd22d11db22b4eac32f74378ec114a499597b0b4dddebf74c9"
+    "fdd97aa19744b8c2f23cb5c3ec74d7cf76575beb482d88ae61722c5ee9118a17"
+    "d336dddca292f20d0154515dcbcc654551d36ba38440da1276bf1ead494d5844"
+    "14e3abe3424ca19a428d3a4d68e013004354f3549efadb53b06617714dcf7e81",
+    16,
+)
+_Q = int(
+    "e27b22fa07b3b1bb6f3a7067db1be1f57b31eca223d9f91cf659ceb51d104aac"
+    "ef6a4575bf64a970d865fb9b8b2ff3592df26ef94c8e4a48f0d5e93b7322039b"
+    "30a78f137c4f16ec9b0ed1af7a90e51fc8535d708a2e639b0b7782cb5ba86b47"
+    "c62cbcc67349d1d90bcfab1ee0903f0f7a5fc3ba149be2da4ea6d3fc55a814e9",
+    16,
+)
+"""The primes of a key that is known to everybody: it proves the form of a signature, and who sent it to nobody."""
+_E = 65537
+
+
+def sign(secrets: Iterable[str], message_id: str, timestamp: int, body: bytes) -> str:
+    """The value of `webhook-signature`: a signature for each secret, separated by spaces."""
+    signed = f"{message_id}.{timestamp}.".encode() + body
+    keys = (base64.b64decode(secret.removeprefix(SECRET_PREFIX)) for secret in secrets)
+    digests = (hmac.new(key, signed, hashlib.sha256).digest() for key in keys)
+    return " ".join("v1," + base64.b64encode(digest).decode("ascii") for digest in digests)
+
+
+def build_token(audience: str, message_id: str, timestamp: int) -> str:
+    """The value of `Webhook-Signature` of a dynamic webhook."""
+    import jwt
+
+    claims = {"iss": ISSUER, "aud": audience, "iat": timestamp, "exp": timestamp + LIFETIME, "jti": message_id}
+    return jwt.encode(claims, _make_key(), algorithm="RS256", headers={"kid": KEY_ID})
+
+
+def build_jwks() -> dict[str, Any]:
+    """The set of public keys, as `/.well-known/jwks.json` answers it."""
+    numbers = {"n": _P * _Q, "e": _E}
+    return {"keys": [{"kty": "RSA", "use": "sig", "alg": "RS256", "kid": KEY_ID} | _encode_numbers(numbers)]}
+
+
+def _encode_numbers(numbers: dict[str, int]) -> dict[str, str]:
+    return {
+        name: base64.urlsafe_b64encode(value.to_bytes((value.bit_length() + 7) // 8, "big")).rstrip(b"=").decode()
+        for name, value in numbers.items()
+    }
+
+
+@lru_cache(maxsize=1)
+def _make_key() -> RSAPrivateKey:
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    d = pow(_E, -1, (_P - 1) * (_Q - 1))
+    public = rsa.RSAPublicNumbers(_E, _P * _Q)
+    numbers = rsa.RSAPrivateNumbers(
+        p=_P, q=_Q, d=d, dmp1=d % (_P - 1), dmq1=d % (_Q - 1), iqmp=pow(_Q, -1, _P), public_numbers=public
+    )
+    return numbers.private_key()
+
+
+FIRST_DELAY = 1.0
+GIVE_UP = 86_400.0
+"""Seconds after the first attempt in which the last one is made."""
+
+MOST_JOBS = 1000
+"""Limit on what waits; beyond it the oldest is given up."""
+
+MOST_BYTES = 64 * 2**20
+"""The same for the bytes of their bodies; the latest waits in any case."""
+
+MOST_REASONS = 100
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """One event for one receiver, until it is acknowledged or given up; without a `webhook` it is dynamic."""
+
+    id: str
+    uri: str
+    body: bytes
+    webhook: Webhook | None
+    begun: float
+    due: float
+    attempts: int = 0
+    under_way: Delivery | None = None
+
+
+class Deliveries:
+    """What is to be delivered, oldest first; the caller holds the lock.
+
+    `read_unix` returns the time that signatures name; `given_up` tells why deliveries were dropped.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        stamps: Stamps,
+        find_webhooks: Callable[[str, str | None], Iterable[Webhook]],
+        read_unix: Callable[[], int],
+    ) -> None:
+        self._clock = clock
+        self._read_unix = read_unix
+        self._stamps = stamps
+        self._find_webhooks = find_webhooks
+        self._jobs: list[Job] = []
+        self._runs: WeakValueDictionary[str, Run] = WeakValueDictionary()  # the store bounds how many there are
+        self.given_up: list[str] = []
+
+    # What is told to whom
+
+    def watch(self, run: Run) -> None:
+        """Remember a background run, so that `attend` moves it if a webhook waits for it."""
+        if run.background and not run.settled:
+            self._runs[run.id] = run
+
+    def note_settled(self, run: Run) -> None:
+        """Queue the event of a run that has just settled, for everybody who wants it."""
+        if not run.background:
+            return
+        event = EVENT_OF_STATUS.get(run.status)
+        if event is None:
+            return
+        config = _read_config(run)
+        body = build_envelope(
+            event, run.id, self._stamps.now(), errors=run.errors, metadata=config.get("user_metadata")
+        )
+        for uri, webhook in self._find_receivers(run, event):
+            now = self._clock.now
+            self._jobs.append(Job(self._stamps.ids("msg"), uri, body, webhook, now, now))
+        self._make_room()
+
+    def _make_room(self) -> None:
+        """Give up the oldest deliveries beyond the limits."""
+        held = sum(len(job.body) for job in self._jobs)
+        while len(self._jobs) > MOST_JOBS or (held > MOST_BYTES and len(self._jobs) > 1):
+            held -= len(self._jobs[0].body)
+            self._end(self._jobs[0], f"more than {MOST_JOBS} deliveries wait, or {MOST_BYTES} bytes")
+
+    def _find_receivers(self, run: Run, event: str | None) -> Iterator[tuple[str, Webhook | None]]:
+        """The URIs in the create replace all registered webhooks (type WebhookConfig)."""
+        uris = _read_config(run).get("uris") or ()
+        if uris:
+            yield from ((uri, None) for uri in uris)
+        else:
+            for webhook in self._find_webhooks(run.project, event):
+                yield webhook.fields["uri"], webhook
+
+    def attend(self) -> bool:
+        """Move each run that a webhook waits for to its next visible state; whether one is still running."""
+        running = [run for run in self._runs.values() if not run.settled]
+        self._runs = WeakValueDictionary({run.id: run for run in running})
+        waited = [run for run in running if not run.held and any(self._find_receivers(run, None))]
+        for run in waited:
+            run.poll()
+        return any(not run.settled for run in waited)
+
+    # Attempts
+
+    @property
+    def next_due(self) -> float | None:
+        """The moment of the next attempt."""
+        return min((job.due for job in self._jobs if job.under_way is None), default=None)
+
+    def take_due(self) -> list[Delivery]:
+        """Begin every attempt that is due."""
+        due = [job for job in self._jobs if job.under_way is None and job.due <= self._clock.now]
+        return [self._begin(job) for job in due]
+
+    def _begin(self, job: Job) -> Delivery:
+        request = self.build_request(job)
+        job.attempts += 1
+        job.under_way = Delivery(job.uri, request, job.attempts)
+        return job.under_way
+
+    def build_request(self, job: Job) -> Request:
+        """The request of an attempt, signed at this moment with the secrets that are valid now."""
+        timestamp = self._read_unix()
+        parts = urlsplit(job.uri)
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        fields = [("content-type", "application/json"), ("user-agent", "harness-emulator")]
+        fields += [("webhook-id", job.id), ("webhook-timestamp", str(timestamp))]
+        fields.append(("webhook-signature", self.sign(job, timestamp)))
+        return Request("POST", target, Headers(fields), job.body)
+
+    def sign(self, job: Job, timestamp: int) -> str:
+        """The signature of an attempt."""
+        if job.webhook is None:
+            return build_token(job.uri, job.id, timestamp)
+        return sign(job.webhook.valid_secrets(self._stamps.now()), job.id, timestamp, job.body)
+
+    def note_answer(self, delivery: Delivery, status: int | None) -> None:
+        """Acknowledge on a 2xx, else plan the next attempt."""
+        job = self._find(delivery)
+        if job is None:
+            return
+        job.under_way = None
+        if status is not None and 200 <= status < 300:
+            self._jobs.remove(job)
+        else:
+            self.retry(job)
+
+    def retry(self, job: Job) -> None:
+        """Plan the next attempt, or give up after 24 hours."""
+        job.due = self._clock.now + FIRST_DELAY * 2 ** (job.attempts - 1)
+        if job.due > job.begun + GIVE_UP:
+            if job.webhook is not None:
+                job.webhook.fields["state"] = "disabled_due_to_failed_deliveries"
+            self._end(job, f"no 2xx came in {job.attempts} attempts")
+
+    def drop(self, delivery: Delivery, reason: str) -> None:
+        """Give a delivery up."""
+        job = self._find(delivery)
+        if job is not None:
+            self._end(job, reason)
+
+    def _end(self, job: Job, reason: str) -> None:
+        self._jobs.remove(job)
+        self.given_up = [*self.given_up, f"{job.uri}: {reason}"][-MOST_REASONS:]
+
+    def _find(self, delivery: Delivery) -> Job | None:
+        return next((job for job in self._jobs if job.under_way is delivery), None)
+
+
+def _read_config(run: Run) -> dict[str, Any]:
+    config = run.body.get("webhook_config")
+    return config if isinstance(config, dict) else {}
+
+
+class Session(Protocol):
+    """What has deliveries."""
+
+    deliveries: Deliveries
+
+    @property
+    def next_due(self) -> float | None: ...
+
+    def attend(self) -> bool: ...
+
+
+class EmulatorOutbox:
+    """Takes the emulator's lock for each call, as every request does."""
+
+    def __init__(self, sessions: Callable[[], Iterable[Session]], lock: RLock) -> None:
+        self._sessions = sessions
+        self._lock = lock
+
+    def _all(self) -> list[Deliveries]:
+        return [session.deliveries for session in self._sessions()]
+
+    @property
+    def next_due(self) -> float | None:
+        """The moment of the next attempt, or of the next scheduled run, in any session."""
+        with self._lock:
+            return min((due for one in self._sessions() if (due := one.next_due) is not None), default=None)
+
+    @property
+    def given_up(self) -> list[str]:
+        """Why deliveries were dropped."""
+        with self._lock:
+            return [reason for one in self._all() for reason in one.given_up]
+
+    def attend(self) -> bool:
+        """Start runs that triggers owe, and move those that webhooks wait for."""
+        with self._lock:
+            return bool(sum(one.attend() for one in self._sessions()))  # each of them is to be moved
+
+    def take_due(self) -> list[Delivery]:
+        """Begin every attempt that is due."""
+        with self._lock:
+            return [delivery for one in self._all() for delivery in one.take_due()]
+
+    def note_answer(self, delivery: Delivery, status: int | None) -> None:
+        """Record what answered an attempt."""
+        with self._lock:
+            for one in self._all():
+                one.note_answer(delivery, status)
+
+    def drop(self, delivery: Delivery, reason: str) -> None:
+        """Give a delivery up."""
+        with self._lock:
+            for one in self._all():
+                one.drop(delivery, reason)

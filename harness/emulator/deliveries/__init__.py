@@ -1,1 +1,0 @@
-"""What the service posts to webhooks: events, signatures, and the schedule of attempts. Layer 2."""

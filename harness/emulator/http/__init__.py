@@ -1,1 +1,0 @@
-"""Routes, keys, hints and the log of requests. Layer 2."""

@@ -1,0 +1,473 @@
+"""The environments resource: configurations, create, fork, reuse, list, get, delete; and files as a tree.
+
+Layer 2. Knows the rules of `sources`, `network` and `env` that no schema states, and environments as wholes; must
+not know how files are sent and received (`environment_files`, `uploads`). Nothing is fetched: a repository, bucket
+or skill becomes an empty directory at its target. The oldest environments are dropped to make room for new ones.
+On the live service they expire; a client sees 404 in both cases.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import msgspec
+
+from harness.emulator.resources.collection import Collection, Stamps, listing
+from harness.emulator.resources.schema_reader import SchemaReader
+from harness.emulator.values.call import Call, Refusal, conflict, invalid, not_found, over_quota, weigh_json
+
+MOST_NODES = 10_000
+"""Limit on the files and directories of one environment."""
+LONGEST_PATH = 1024
+
+_MEDIA_TYPES = {
+    "csv": "text/csv",
+    "gz": "application/gzip",
+    "html": "text/html",
+    "jpeg": "image/jpeg",
+    "jpg": "image/jpeg",
+    "js": "text/javascript",
+    "json": "application/json",
+    "md": "text/markdown",
+    "pdf": "application/pdf",
+    "png": "image/png",
+    "py": "text/x-python",
+    "tar": "application/x-tar",
+    "txt": "text/plain",
+    "yaml": "application/yaml",
+    "yml": "application/yaml",
+}
+"""Our own table: with the operating system's, responses would differ between machines."""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file's bytes and media type, and when it was created and last modified (RFC 3339)."""
+
+    data: bytes
+    media_type: str
+    created: str
+    modified: str
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """A directory; `created` is the time of the first write that needed it."""
+
+    created: str
+
+
+Node: TypeAlias = File | Directory
+
+
+def clean(path: str) -> str:
+    """Return `path` relative to the root (`""`), without empty and `.` parts.
+
+    Raises `Refusal` 400 for a path that contains `..` or NUL, or is longer than `LONGEST_PATH`.
+    """
+    parts = [part for part in path.split("/") if part not in ("", ".")]
+    if ".." in parts or "\0" in path:
+        raise invalid(f"The path {path!r} leaves the environment or cannot name a file.")
+    if len(path) > LONGEST_PATH:
+        raise invalid(f"A path of {len(path)} characters is too long: {LONGEST_PATH} are allowed.")
+    return "/".join(parts)
+
+
+class Tree:
+    """Maps clean relative paths to files and directories."""
+
+    def __init__(self) -> None:
+        self._nodes: dict[str, Node] = {}
+        self._size = 0
+
+    def fork(self) -> Tree:
+        """An independent tree with the same files."""
+        twin = Tree()
+        twin._nodes = dict(self._nodes)
+        twin._size = self._size
+        return twin
+
+    @property
+    def size(self) -> int:
+        """Total size of all files in bytes."""
+        return self._size
+
+    @property
+    def file_count(self) -> int:
+        """Number of files, not counting directories."""
+        return sum(isinstance(node, File) for node in self._nodes.values())
+
+    def node(self, path: str) -> Node | None:
+        """The file or directory at a clean path, or None; the root is always a directory."""
+        return self._nodes.get(path) if path else Directory("")
+
+    def below(self, path: str, *, recursive: bool = False) -> list[tuple[str, Node]]:
+        """The children of a directory, or with `recursive` all its descendants, sorted by path."""
+        start = f"{path}/" if path else ""
+        return sorted(
+            (name, node)
+            for name, node in self._nodes.items()
+            if name.startswith(start) and (recursive or "/" not in name[len(start) :])
+        )
+
+    def write(
+        self,
+        files: Mapping[str, bytes],
+        now: str,
+        *,
+        media_type: str = "",
+        overwrite: bool = False,
+        directories: Iterable[str] = (),
+    ) -> list[str]:
+        """Write all `files` or none, creating parent directories; return the paths, sorted.
+
+        Raises `Refusal`: 409 `aborted` when a file exists and `overwrite` is off, 400 `failed_precondition` when
+        a directory is in the place of a file or the reverse, 429 when there are more than `MOST_NODES`.
+        """
+        nodes = dict(self._nodes)
+        for path in directories:
+            _make_directories(nodes, path, now)
+        for path, data in files.items():
+            _make_directories(nodes, path.rpartition("/")[0], now)
+            old = nodes.get(path)
+            if isinstance(old, Directory) or not path:
+                raise invalid(
+                    f"The path {path!r} is a directory: a file cannot replace it.", "failed_precondition"
+                )
+            if old is not None and not overwrite:
+                raise conflict(f"The file {path!r} exists already: send overwrite=true to replace it.")
+            nodes[path] = File(data, media_type or guess(path), old.created if old else now, now)
+        if len(nodes) > MOST_NODES:
+            raise over_quota(f"An environment of the emulator holds at most {MOST_NODES} files and directories.")
+        self._nodes = nodes
+        self._size = sum(len(node.data) for node in nodes.values() if isinstance(node, File))
+        return sorted(files)
+
+
+def guess(path: str) -> str:
+    """The media type for the suffix of `path`; `application/octet-stream` if unknown."""
+    return _MEDIA_TYPES.get(path.rpartition(".")[2].lower(), "application/octet-stream")
+
+
+def _make_directories(nodes: dict[str, Node], path: str, now: str) -> None:
+    while path:
+        node = nodes.setdefault(path, Directory(now))
+        if isinstance(node, File):
+            raise invalid(f"The path {path!r} is a file: nothing can be put below it.", "failed_precondition")
+        path = path.rpartition("/")[0]
+
+
+INLINE_FILE_BYTES = 2**20
+"""Size limit of one inline source: 1 MB."""
+INLINE_BYTES = 2 * 2**20
+"""Size limit of all inline sources of one environment together: 2 MB."""
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentConfig:
+    """A configuration that was read.
+
+    `origin` is the id of the environment to reuse or to fork, `""` for none. `files` maps paths to bytes;
+    `directories` are paths to create even if they stay empty. `sources` are the given ones, as responses show
+    them: without inline content. If `network` is None, none was given: a new environment then allows all traffic,
+    an existing one keeps its rules.
+    """
+
+    origin: str = ""
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    directories: tuple[str, ...] = ()
+    sources: tuple[dict[str, Any], ...] = ()
+    network: Any = None
+
+
+class EnvironmentConfigReader:
+    """Reads configurations; `has_credential(id, project)` tells whether a credential exists."""
+
+    def __init__(self, reader: SchemaReader, has_credential: Callable[[str, str], bool]) -> None:
+        self._reader = reader
+        self._has_credential = has_credential
+
+    def read(self, config: Any, project: str, what: str = "environment") -> EnvironmentConfig:
+        """Read `"remote"`, an environment id, or a configuration object; `what` names it. Raises `Refusal`.
+
+        An object must fit its schema already, as part of the body that it came in.
+        """
+        if not isinstance(config, str):
+            return self._read_object(config, project)
+        if not config:
+            raise invalid(f'The value of {what} is empty: send "remote", an environment id or a configuration.')
+        return EnvironmentConfig() if config == "remote" else EnvironmentConfig(origin=_plain_id(config))
+
+    def read_create(self, body: Any, project: str) -> EnvironmentConfig:
+        """Read the body of POST environments, which may be absent. Raises `Refusal`."""
+        given = self._reader.read("requests/create-environment", {} if body is None else body)
+        return self._read_object(given, project)
+
+    def _read_object(self, given: dict[str, Any], project: str) -> EnvironmentConfig:
+        origin = given.get("environment_id") or given.get("env_id") or given.get("from_environment") or ""
+        self._check_env(given.get("env", {}), project)
+        network = given.get("network")
+        self._check_network(network, project)
+        sources = given.get("sources", [])
+        files, directories = _read_files(sources)
+        echo = tuple({k: v for k, v in source.items() if k != "content"} for source in sources)
+        return EnvironmentConfig(_plain_id(origin), files, directories, echo, network)
+
+    def check_credential(self, credential: str | None, project: str) -> None:
+        """Raise `Refusal` 404 if `credential` is given but does not exist."""
+        if credential is not None and not self._has_credential(credential, project):
+            raise not_found(f"There is no credential {credential!r} in this project: create it first.")
+
+    def _check_env(self, env: Any, project: str) -> None:
+        for name, value in env.items() if isinstance(env, dict) else ():
+            if not name or "=" in name or "\0" in name:
+                raise invalid(f"Invalid value at 'env': no process can have a variable named {name!r}.")
+            if isinstance(value, dict):
+                self.check_credential(value.get("credential"), project)
+
+    def _check_network(self, network: Any, project: str) -> None:
+        rules = network.get("allowlist") if isinstance(network, dict) else None
+        for rule in rules if isinstance(rules, list) else ():
+            _check_domain(rule["domain"])
+            self.check_credential(rule.get("credential"), project)
+
+
+def _plain_id(name: str) -> str:
+    """The id in a name, which guides write both as it is and as `environments/{id}`."""
+    return name.removeprefix("environments/")
+
+
+def _check_domain(domain: str) -> None:
+    """Accept an exact host, `*`, or `*.` and a host: the egress proxy knows no other rules."""
+    if domain != "*" and re.fullmatch(r"(\*\.)?[^\s*/:@?#]+", domain) is None:
+        raise invalid(f'The domain {domain!r} must be a bare host name, "*", or "*." and a host name.')
+
+
+def _read_files(sources: list[dict[str, Any]]) -> tuple[dict[str, bytes], tuple[str, ...]]:
+    files: dict[str, bytes] = {}
+    directories: list[str] = []
+    for source in sources:
+        target = _require_target(source)
+        if source["type"] == "inline":
+            files[target] = _inline(source)
+        else:
+            directories.append(target)
+    if sum(map(len, files.values())) > INLINE_BYTES:
+        raise invalid(f"Inline sources hold more than {INLINE_BYTES} bytes in all: upload larger files instead.")
+    return files, tuple(directories)
+
+
+def _require_target(source: dict[str, Any]) -> str:
+    kind = source.get("type")
+    if not kind:
+        raise invalid("Invalid value at 'sources': each source needs a 'type', such as inline or repository.")
+    if kind != "inline" and not source.get("source"):
+        raise invalid(f"A {kind} source needs 'source', the place it comes from.")
+    target = source.get("target", "")
+    if kind != "inline" and not target:
+        # where the service puts it is not documented; the last part of its name is the least surprising place
+        target = source["source"].rstrip("/").rpartition("/")[2] or "source"
+    path = clean(target)
+    if not path:
+        raise invalid(f"The target {target!r} of the {kind} source is not allowed: name a path below the root.")
+    return path
+
+
+def _inline(source: dict[str, Any]) -> bytes:
+    if "content" not in source:
+        raise invalid(f"The inline source {source['target']!r} has no content.")
+    text: str = source["content"]
+    encoding = source.get("encoding")
+    if encoding not in (None, "base64"):
+        raise invalid(f"The encoding {encoding!r} is not known: send base64, or plain text without an encoding.")
+    if encoding:
+        try:
+            data = base64.b64decode(text, validate=True)
+        except (binascii.Error, ValueError):
+            raise invalid(f"The content of {source['target']!r} is not base64, as its encoding says.") from None
+    else:
+        data = text.encode("utf-8", "replace")
+    if len(data) > INLINE_FILE_BYTES:
+        raise invalid(f"The inline source {source['target']!r} is larger than {INLINE_FILE_BYTES} bytes.")
+    return data
+
+
+STORED_BYTES = 128 * 2**20
+"""Bytes of files, one shared by forks once for each, and of long network rules that all environments may hold."""
+
+_SHORT = 2**16
+"""So many bytes of network rules and sources are not counted; the number of environments bounds them."""
+
+
+@dataclass(slots=True, eq=False)
+class Environment:
+    """One sandbox: its files, its network rules (None: all traffic allowed), and the sources of its files."""
+
+    id: str
+    project: str
+    tree: Tree
+    network: Any
+    sources: tuple[dict[str, Any], ...]
+    created: str
+    updated: str
+    last_accessed: str
+    rule_bytes: int = 0
+
+    @property
+    def held_bytes(self) -> int:
+        """What counts of it: its files, and long network rules and sources."""
+        return self.tree.size + self.rule_bytes
+
+    def view(self) -> dict[str, Any]:
+        """The resource as GET shows it; counts are digit strings, as the service writes 64-bit numbers."""
+        return {
+            "id": self.id,
+            "status": "active",
+            "created": self.created,
+            "updated": self.updated,
+            "last_accessed": self.last_accessed,
+            **({} if self.network is None else {"network": self.network}),
+            **({"sources": list(self.sources)} if self.sources else {}),
+            "file_count": str(self.tree.file_count),
+            "size_bytes": str(self.tree.size),
+        }
+
+
+class Environments:
+    """Environments per project."""
+
+    def __init__(self, stamps: Stamps, configs: EnvironmentConfigReader) -> None:
+        self._stamps = stamps
+        self._configs = configs
+        self._kept: Collection[Environment] = Collection("environment", evicts=True)
+
+    def create(self, call: Call) -> dict[str, Any]:
+        """POST environments."""
+        return self._make(self._configs.read_create(call.body, call.project), call.project).view()
+
+    def list_all(self, call: Call) -> dict[str, Any]:
+        """GET environments."""
+        found, token = self._kept.page(call.project, call.query)
+        return listing("environments", [item.view() for item in found], token)
+
+    def get(self, call: Call, environment_id: str) -> dict[str, Any]:
+        """GET environments/{id}."""
+        return self._kept.get(call.project, environment_id).view()
+
+    def delete(self, call: Call, environment_id: str) -> dict[str, Any]:
+        """DELETE environments/{id}."""
+        self._kept.remove(call.project, environment_id)
+        return {}
+
+    def open(self, environment_id: str, project: str) -> Environment:
+        """Return the environment and set its last access to now. Raises `Refusal` 404."""
+        environment = self._kept.get(project, environment_id)
+        environment.last_accessed = self._stamps.now()
+        return environment
+
+    def for_interaction(self, config: Any, project: str, base: Any = None) -> dict[str, Any]:
+        """The environment that an interaction's `environment` asks for.
+
+        `config` is `"remote"` (a new environment, or a fork of `base`), the id of an existing one, or an object.
+        An object with `environment_id` means that environment, with `network` replacing its rules; any other
+        object means a new one. `base` is the `base_environment` of the saved agent that runs, if any: its files
+        are kept, its network rules are replaced if `config` has some. Raises `Refusal` 400 or 404.
+        """
+        wanted = self._configs.read(config, project)
+        if wanted.origin:
+            return self._reuse(wanted, project).view()
+        if base is None:
+            return self._make(wanted, project).view()
+        forked = self._make(self._configs.read(base, project, "base_environment"), project)
+        self._apply(forked, wanted)
+        return forked.view()
+
+    def write(
+        self,
+        environment: Environment,
+        files: Mapping[str, bytes],
+        *,
+        media_type: str = "",
+        overwrite: bool = False,
+        directories: tuple[str, ...] = (),
+    ) -> list[str]:
+        """Write all `files` or none (see `Tree.write`) within the limit of this store; return their paths."""
+        self._make_room(sum(map(len, files.values())), environment)
+        now = self._stamps.now()
+        paths = environment.tree.write(
+            files, now, media_type=media_type, overwrite=overwrite, directories=directories
+        )
+        environment.updated = environment.last_accessed = now
+        return paths
+
+    def keep_written(self, environment_id: str, project: str, steps: list[dict[str, Any]]) -> None:
+        """Write what the `write_file` calls among an agent's steps say; a path that cannot be is left out.
+
+        So a client finds the files of a run where it looks for them. That they are there from the start of the run
+        is a simplification.
+        """
+        environment = self.open(environment_id, project)
+        for step in steps:
+            told = step.get("arguments") if step.get("name") == "write_file" else None
+            path, content = (told.get("path"), told.get("content")) if isinstance(told, dict) else (None, None)
+            if isinstance(path, str) and isinstance(content, str):
+                with suppress(Refusal):
+                    self.write(environment, {clean(path): content.encode()}, overwrite=True)
+
+    def _reuse(self, wanted: EnvironmentConfig, project: str) -> Environment:
+        environment = self.open(wanted.origin, project)
+        self._apply(environment, wanted)
+        return environment
+
+    def _make(self, wanted: EnvironmentConfig, project: str) -> Environment:
+        origin = self._kept.get(project, wanted.origin) if wanted.origin else None
+        now = self._stamps.now()
+        made = Environment(
+            id=self._stamps.ids("environment"),
+            project=project,
+            tree=Tree() if origin is None else origin.tree.fork(),
+            network=None if origin is None else origin.network,
+            sources=() if origin is None else origin.sources,
+            created=now,
+            updated=now,
+            last_accessed=now,
+        )
+        if made.tree.size:
+            self._make_room(made.tree.size, made)
+        self._apply(made, wanted)
+        self._kept.add(project, made.id, made)
+        return made
+
+    def _apply(self, environment: Environment, wanted: EnvironmentConfig) -> None:
+        rules = weigh_json(msgspec.json.encode((wanted.network or environment.network, wanted.sources)))
+        more = max(0, rules - _SHORT - environment.rule_bytes)
+        if more:
+            self._make_room(more, environment)
+            environment.rule_bytes += more
+        if wanted.files or wanted.directories:
+            self.write(environment, wanted.files, overwrite=True, directories=wanted.directories)
+            # a source given again replaces the earlier one: a client that repeats it must not make the list grow
+            fresh = {source.get("target") or source.get("source"): source for source in wanted.sources}
+            old = {source.get("target") or source.get("source"): source for source in environment.sources}
+            environment.sources = tuple((old | fresh).values())
+        if wanted.network is not None:
+            environment.network = wanted.network
+            environment.updated = self._stamps.now()
+
+    def _make_room(self, needed: int, keep: Environment) -> None:
+        everything = [item for _, _, item in self._kept.everywhere()]
+        held = sum(item.held_bytes for item in everything)
+        for item in everything:
+            if held + needed <= STORED_BYTES:
+                return
+            if item is not keep:
+                self._kept.remove(item.project, item.id)
+                held -= item.held_bytes
+        if held + needed > STORED_BYTES:
+            raise over_quota(f"The emulator keeps at most {STORED_BYTES} bytes of files and network rules.")

@@ -1,1 +1,0 @@
-"""Environments: their configuration, their files, and how files come and go. Layer 2."""
