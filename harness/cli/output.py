@@ -98,7 +98,7 @@ class Listeners:
         self, arguments: OutputOptions, presentation: Presentation, baseline: Baseline | None = None
     ) -> None:
         from harness.interactions import INTERACTIONS
-        from harness.report.commands.presentation import PresentedRun
+        from harness.report.presented_run import PresentedRun
         from harness.report.screen import wants_colour
         from harness.report.terminal_report import TerminalReport
 

@@ -16,8 +16,7 @@ from harness.engine.events import RunFinished
 from harness.engine.results import Result
 from harness.outcome import FIRST_WORDS, Accounted, Exit, Level, Reason, Verdict
 from harness.outcome.words import format_count, list_some, shorten
-from harness.report.causes import key_of
-from harness.report.run_state import urgency_of
+from harness.report.run_state import key_of, urgency_of
 
 _REASON_SHOWN = 160
 _NAMED = 6

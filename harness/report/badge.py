@@ -6,8 +6,8 @@ Layer 6.
 from __future__ import annotations
 
 from harness.outcome import Exit
-from harness.report.commands.presentation import PresentedRun
 from harness.report.formats import dump
+from harness.report.presented_run import PresentedRun
 
 _COLORS = {Exit.OK: "brightgreen", Exit.FAILED: "red"}
 _HOLES = "green"

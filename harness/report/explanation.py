@@ -10,12 +10,11 @@ from collections.abc import Iterator, Sequence
 from harness.engine.results import Replays, Reproduction, Result
 from harness.outcome import Finding, Outcome, Rule
 from harness.outcome.words import format_count, shorten
-from harness.report.causes import order_findings
 from harness.report.evidence.display import Display
 from harness.report.evidence.evidence_text import shown_lines
 from harness.report.evidence.stream_events import EventRow, list_events, number_in_whole
 from harness.report.finding_text import finding_lines
-from harness.report.run_state import RunState
+from harness.report.run_state import RunState, order_findings
 from harness.wire.mask import Mask
 from harness.wire.stream_picture import CellKind, picture_lines
 

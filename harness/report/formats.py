@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from harness.report.commands.presentation import PresentedRun
+    from harness.report.presented_run import PresentedRun
 
 
 @dataclass(frozen=True, slots=True)

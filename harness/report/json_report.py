@@ -22,7 +22,7 @@ from harness.report.story import tell_story
 from harness.wire import Exchange
 
 if TYPE_CHECKING:
-    from harness.report.commands.presentation import PresentedRun
+    from harness.report.presented_run import PresentedRun
 
 
 def render(state: PresentedRun) -> str:

@@ -8,12 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from harness.engine.results import Result
-from harness.outcome import Accounted, Verdict
-from harness.report.commands.presentation import PresentedRun
-
-_SHOWN = (Accounted.FAILED, Accounted.WARNED, Accounted.NOT_TESTED)
-_OPEN = frozenset({Verdict.FAIL, Verdict.ERROR})
+from harness.report.presented_run import TOLD, PresentedResult, PresentedRun
 
 
 def render(state: PresentedRun) -> str:
@@ -42,24 +37,20 @@ def render(state: PresentedRun) -> str:
         for group in section.folded:
             lines += ["", f"<details><summary>{_write_html(group.summary)}</summary>"]
             lines += ["", *fence("\n".join(group.lines)), "", "</details>"]
-    for outcome in _SHOWN:
-        results = [result for result in state.most_urgent_first if result.outcome is outcome]
+    for outcome in TOLD:
+        results = [shown for shown in state.urgent_first if shown.outcome is outcome]
         if results:
             lines += ["", f"### {outcome.word.capitalize()}", ""]
-            lines += [line for result in results for line in _write_entry(result, state)]
+            lines += [line for shown in results for line in _write_entry(shown)]
     return "\n".join(lines) + "\n"
 
 
-def _write_entry(result: Result, state: PresentedRun) -> Sequence[str]:
-    text = state.presentation.explain(result, state, verbose=False)
-    opened = " open" if result.verdict in _OPEN else ""
-    heading = (
-        f"<code>{_write_html(result.id)}</code> [{result.rule.level}] {_write_html(state.mask.text(result.title))}"
-    )
+def _write_entry(shown: PresentedResult) -> Sequence[str]:
+    heading = f"<code>{_write_html(shown.result.id)}</code> [{shown.level}] {_write_html(shown.title)}"
     return [
-        f"<details{opened}><summary>{heading}</summary>",
+        f"<details{' open' if shown.is_open else ''}><summary>{heading}</summary>",
         "",
-        *fence(text),
+        *fence(shown.explain()),
         "",
         "</details>",
         "",

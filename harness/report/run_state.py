@@ -1,4 +1,4 @@
-"""The state of a run, collected from its events; it is complete once the run has finished.
+"""The state of a run, collected from its events, and the causes of its failures.
 
 Layer 6. The formats that can only be written after the end (JSON, JUnit, HTML, Markdown, badge) are functions of
 a finished run. How a command words it is not in here: see `PresentedRun`.
@@ -6,8 +6,12 @@ a finished run. How a command words it is not in here: see `PresentedRun`.
 
 from __future__ import annotations
 
+import re
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from harness.engine.capabilities import Capabilities
 from harness.engine.events import (
@@ -22,8 +26,10 @@ from harness.engine.events import (
 )
 from harness.engine.results import Result
 from harness.kit.api import Api
-from harness.outcome import Level, Verdict
+from harness.outcome import Finding, Level, Outcome, Reason, Severity, Verdict
+from harness.outcome.words import format_count, shorten
 from harness.report.evidence.display import EMBEDDED_ROOT, Display
+from harness.report.finding_text import summarize
 from harness.wire.mask import Mask
 
 
@@ -124,3 +130,144 @@ _RANK = {
     )
 }
 _LEVELS = {Level.MUST: 0, Level.SHOULD: 1, Level.MAY: 2}
+
+
+# Failures grouped by what caused them, the worst first: a reader mends causes, not cases.
+
+
+FAILING = frozenset({Verdict.FAIL, Verdict.ERROR, Verdict.STALE})
+"""Verdicts that a reader has to do something about."""
+
+_TITLE = 160
+_LONG_WORD = re.compile(r"[\w=-]{25,}")
+"""An id, mostly: a title only needs its beginning."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """What several failures have in common.
+
+    `key` is the code of the finding, `results` what fails because of it, the root first. `affected` is what was
+    not judged because of it, or warns of the same. `weight` counts the answers that show it.
+    """
+
+    key: str
+    title: str
+    silent: bool
+    results: tuple[Result, ...]
+    affected: tuple[Result, ...]
+    weight: int
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether it is an entry of the baseline that excuses nothing any more."""
+        return all(result.verdict is Verdict.STALE for result in self.results)
+
+    @property
+    def counts(self) -> str:
+        """How many rules of each level are broken, and in how many cases if a rule is broken in several."""
+        if self.is_stale:
+            return "stale entry"
+        rules = {result.rule.id: result.rule.level for result in self.results}
+        numbers = [(list(rules.values()).count(level), level) for level in Level]
+        parts = [format_count(number, f"{level} rule") for number, level in numbers if number]
+        cases = f" in {len(self.results)} cases" if len(self.results) > len(rules) else ""
+        return f"{' and '.join(parts)} broken{cases}"
+
+    def record(self) -> dict[str, Any]:
+        """The cause as plain data; results by their ids."""
+        return {
+            "key": self.key,
+            "title": self.title,
+            "silent": self.silent,
+            "results": [result.id for result in self.results],
+            "affected": [result.id for result in self.affected],
+            "weight": self.weight,
+        }
+
+
+def find_causes(state: RunState) -> list[Cause]:
+    """The causes of all failures of a finished run, the worst first."""
+    failing: dict[str, list[Result]] = defaultdict(list)
+    affected: dict[str, list[Result]] = defaultdict(list)
+    for result in state.most_urgent_first:
+        if result.verdict in FAILING:
+            failing[key_of(result)].append(result)
+        elif result.reason is Reason.BLOCKED or result.verdict is Verdict.WARN:
+            affected[key_of(result)].append(result)
+    causes = [_to_cause(key, results, affected[key], state) for key, results in failing.items()]
+    return sorted(causes, key=lambda cause: (*urgency_of(cause.results[0])[:-1], -cause.weight))
+
+
+def key_of(result: Result) -> str:
+    """The code of the finding that explains a result; of a stale entry, the id that the baseline has."""
+    findings = result.observation.findings
+    if result.verdict is Verdict.STALE:
+        return result.id
+    if result.observation.cause:
+        return result.observation.cause
+    if not findings:
+        return result.id
+    first = first_finding(findings)
+    return first.cause or first.stable_code
+
+
+def first_finding(findings: Sequence[Finding]) -> Finding:
+    """The finding that caused the others, if one did."""
+    return next((finding for finding in findings if not finding.cause), findings[0])
+
+
+_SEVERITIES = {Severity.BROKEN: 0, Severity.NON_STRICT: 1, Severity.INFORMATION: 2}
+
+
+def order_findings(result: Result, state: RunState) -> list[Finding]:
+    """The findings of a result, those first that do the most harm; what another one caused comes last."""
+    rules = state.api.load_rules()
+
+    def urgency(finding: Finding) -> tuple[bool, int, int, bool, int]:
+        rule = rules.get(finding.rule, result.rule)
+        return (
+            bool(finding.cause),
+            _SEVERITIES[finding.severity],
+            _LEVELS[rule.level],
+            not rule.silent,
+            rule.harm,
+        )
+
+    return sorted(result.observation.findings, key=urgency)
+
+
+def _to_cause(key: str, results: Sequence[Result], affected: Sequence[Result], state: RunState) -> Cause:
+    roots = [result for result in results if not result.observation.cause] or list(results)
+    ordered = [*roots, *(result for result in results if result not in roots)]
+    root = ordered[0]
+    return Cause(
+        key=key,
+        title=describe(root, state),
+        silent=root.rule.silent and root.verdict is Verdict.FAIL,
+        results=tuple(ordered),
+        affected=tuple(affected),
+        weight=sum(result.weight for result in results),
+    )
+
+
+def describe_stale(result: Result) -> str:
+    """Why a baseline's entry excuses nothing any more."""
+    if result.observation.outcome is Outcome.EXCLUDED:
+        return f"{result.observation.reason}; remove it from the baseline"
+    now = "it now only warns" if result.observation.findings else "it passes now"
+    return f"{now}; remove it from the baseline"
+
+
+def describe(result: Result, state: RunState) -> str:
+    """What is wrong, in one line: the worst finding, else the reason; long ids are cut."""
+    observation = result.observation
+    if result.verdict is Verdict.STALE:
+        return describe_stale(result)
+    if observation.findings:
+        worst = order_findings(result, state)[0]
+        text = summarize(worst.message, worst.where.pointer)
+    else:
+        text = observation.reason.strip().rpartition("\n")[2] or result.title
+    plain = " ".join(state.mask.show(text).split())
+    return shorten(_LONG_WORD.sub(lambda word: f"{word[0][:10]}…", plain), _TITLE)

@@ -30,12 +30,13 @@ from harness.engine.results import Result
 from harness.engine.traffic.retries import Waited, format_refusal
 from harness.engine.traffic.timeout_budget import TimeoutLosses
 from harness.kit.api import Lack
-from harness.outcome import Accounted, Because, Level, Outcome, Reason, Verdict
+from harness.outcome import Accounted, Because, Level, Reason, Verdict
 from harness.outcome.words import format_count, shorten
-from harness.report.causes import FAILING, describe
-from harness.report.commands.presentation import COLORS, EXPLAINED, Paint, PresentedRun
+from harness.report.commands.presentation import COLORS, EXPLAINED, Paint
 from harness.report.evidence.curl import curl
 from harness.report.evidence.evidence_text import count_evidence, logs
+from harness.report.presented_run import PresentedRun
+from harness.report.run_state import FAILING
 from harness.report.screen import Heartbeat, Screen, count_seen, format_seconds
 from harness.wire import Exchange
 from harness.wire.control_characters import escape_controls
@@ -211,7 +212,7 @@ class ResultPrinter:
         """Print a result with all that explains it."""
         self._screen.line("")
         self._screen.line(self._write_headline(result))
-        text = self._presentation.explain(result, self._state, verbose=self._verbose, whole=self._whole)
+        text = self._state.present(result).explain(verbose=self._verbose, whole=self._whole)
         for line in text.split("\n"):
             self._screen.line(f"  {line}" if line else "", whole=not _PROSE.match(line))
 
@@ -224,10 +225,7 @@ class ResultPrinter:
 
     def _write_headline(self, result: Result) -> str:
         label = self._screen.paint(COLORS[result.outcome], f"{result.outcome.word.upper():<11}")
-        lenient = result.rule.level is Level.MUST and result.observation.outcome is Outcome.NON_STRICT
-        level = f"{result.rule.level}, met in a lenient reading" if lenient else str(result.rule.level)
-        error = " (harness error)" if result.verdict is Verdict.ERROR else ""
-        return f"{label} {result.id} [{level}] {result.title}{error}"
+        return f"{label} {self._state.present(result).heading}"
 
 
 _LEFT_SHOWN = 5
@@ -303,7 +301,7 @@ class SummaryPrinter:
         unnamed = not self._presentation.live and any(cause.is_stale for cause in causes)
         if len(lines) > 1 or unnamed:
             self._screen.line("")
-            starred = any(map(_is_silent, failed)) and self._presentation.live
+            starred = any(self._state.present(result).is_silent for result in failed) and self._presentation.live
             self._screen.line(f"failures, the worst first{_SILENT if starred else ''}:")
             self._screen.lines(self._fit(line) for line in lines[:_LISTED])
         if len(lines) > _LISTED:
@@ -313,7 +311,8 @@ class SummaryPrinter:
         error = result.reason is Reason.HARNESS_ERROR
         word = self._screen.paint(COLORS[result.outcome], f"{'error' if error else result.outcome.word:<6}")
         level = "" if result.rule.level is Level.MUST else f" [{result.rule.level}]"
-        return f"  {word} {result.id}{'*' if _is_silent(result) else ''}{level}: {describe(result, self._state)}"
+        shown = self._state.present(result)
+        return f"  {word} {result.id}{'*' if shown.is_silent else ''}{level}: {shown.said}"
 
     def _fit(self, line: str) -> str:
         """A line that the terminal does not wrap; in a log it is left whole."""
@@ -327,11 +326,6 @@ def _name_what_v_adds(finished: RunFinished) -> Iterator[str]:
     brief = ["warning"] * bool(counts[Verdict.WARN]) + ["failure"] * (counts[Verdict.FAIL] > 1)
     if brief:
         yield f"-v explains each {' and '.join(brief)}"
-
-
-def _is_silent(result: Result) -> bool:
-    """Whether it is a failure that a client cannot notice."""
-    return result.rule.silent and result.verdict is Verdict.FAIL
 
 
 def _worst_of(failed: Sequence[Result]) -> Result | None:

@@ -9,9 +9,9 @@ from harness.engine.events import CheckFinished, RunFinished
 from harness.engine.run import RunOptions, check_target
 from harness.interactions import INTERACTIONS
 from harness.outcome import Finding, Unmet, Verdict, Where
-from harness.report.causes import find_causes
-from harness.report.commands.presentation import PresentedRun
 from harness.report.explanation import explain
+from harness.report.presented_run import PresentedRun
+from harness.report.run_state import find_causes
 from harness.wire import Exchange, Request, Response
 from tests.engine import toys
 

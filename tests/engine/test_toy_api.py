@@ -26,9 +26,9 @@ from harness.faults import cut
 from harness.outcome import Exit, Verdict
 from harness.report.commands.fuzz import FuzzPresentation, failures
 from harness.report.commands.mutants import MutantsPresentation
-from harness.report.commands.presentation import PresentedRun
 from harness.report.explanation import explain
 from harness.report.formats import FORMATS, render
+from harness.report.presented_run import PresentedRun
 from harness.transport import ServerThread, ServiceDriver
 from harness.wire import Headers, How, Request
 from tests.engine import toy_api, toy_search

@@ -15,8 +15,8 @@ from pathlib import Path
 from unittest.mock import patch
 
 from harness.interactions import INTERACTIONS
-from harness.report.commands.presentation import PresentedRun
 from harness.report.formats import render
+from harness.report.presented_run import PresentedRun
 from harness.report.terminal_report import TerminalReport
 from tests.engine import toys
 from tests.report.story import heard, secret_protocol

@@ -10,7 +10,7 @@ from harness.engine.events import RunEvent
 from harness.engine.run import RunOptions, check_target
 from harness.interactions import INTERACTIONS
 from harness.outcome import Finding
-from harness.report.commands.presentation import PresentedRun
+from harness.report.presented_run import PresentedRun
 from harness.wire import Exchange, StreamProtocol
 from harness.wire.secrets.patterns import SecretFields
 from tests.engine import toys

@@ -33,8 +33,8 @@ from harness.outcome import (
 from harness.outcome.finding import Finding
 from harness.report.accounting import account_for, conclude_checks
 from harness.report.annotations import list_annotations
-from harness.report.commands.presentation import PresentedRun
 from harness.report.formats import render
+from harness.report.presented_run import PresentedRun
 from harness.report.terminal_report import TerminalReport
 from tests.engine import toys
 from tests.report.page.page_reader import PageReader

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import xml.etree.ElementTree as ET
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import jsonschema
 import pytest
 
+import harness
 from harness.engine import workers
 from harness.engine.decide import Policy, decide
 from harness.engine.events import PhaseFinished, Planned, RunFinished, TargetInfo
@@ -19,8 +22,8 @@ from harness.engine.results import KillRow
 from harness.interactions import INTERACTIONS
 from harness.outcome import Accounted, Exit, Finding, Observation, Outcome
 from harness.report.commands.mutants import MutantsPresentation
-from harness.report.commands.presentation import PresentedRun
 from harness.report.formats import FORMATS, render
+from harness.report.presented_run import PresentedRun
 from harness.resources import folder
 from tests.engine import toys
 from tests.report.page.page_reader import PageReader, find_faults
@@ -31,6 +34,21 @@ from tests.report.story import CATALOGUE, told
 def story() -> PresentedRun:
     """One finished run for all tests of this module."""
     return told()
+
+
+WRITERS = {"annotations", *(entry.module for entry in FORMATS.values())} - {"json_report"}
+"""The modules that write a presented run; the JSON report is the record of all that the run found."""
+
+CHOICES = {"Result", "Verdict", "Reason", "Outcome", "describe", "order_findings", "find_causes", "account_for"}
+"""What a format would need in order to choose, word or count for itself."""
+
+
+@pytest.mark.parametrize("module", sorted(WRITERS))
+def test_a_format_chooses_nothing(module: str) -> None:
+    """A writer takes its values from the presented run: it names nothing that a choice could rest on."""
+    tree = ast.parse((Path(harness.__file__).parent / "report" / f"{module}.py").read_text("utf-8"))
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    assert not used & CHOICES
 
 
 @pytest.mark.parametrize("name", FORMATS)

@@ -9,7 +9,7 @@ from harness.engine.search.failure import ACCEPTED, REFUSED
 from harness.interactions import INTERACTIONS
 from harness.outcome import Exit
 from harness.report.commands.fuzz import FuzzPresentation
-from harness.report.commands.presentation import PresentedRun
+from harness.report.presented_run import PresentedRun
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,8 @@ from harness.engine.events import PhaseFinished, RunFinished, TargetInfo
 from harness.engine.results import ClientRun, Reproduction, Result, WireMoment
 from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, Finding, Observation
-from harness.report.causes import find_causes
 from harness.report.commands.torture import drop_map, group_lines, map_lines
-from harness.report.run_state import RunState
+from harness.report.run_state import RunState, find_causes
 from harness.rules import ROWS
 from harness.wire.stream_picture import picture_lines
 from tests.benches.client.cases import new_case

@@ -21,8 +21,9 @@ from harness.report.client_table.table import (
     list_tables,
     name_column,
 )
-from harness.report.junit import JUnitCase, Tag, write_document
+from harness.report.junit import JUnitCase, write_document
 from harness.report.markdown import fence
+from harness.report.presented_run import Standing
 
 ISSUE_LIMIT = 65_536
 """How many characters an issue on GitHub may have."""
@@ -108,9 +109,14 @@ def render_junit(columns: Sequence[ClientColumn], api: str) -> str:
 def _list_cases(column: ClientColumn) -> Iterator[JUnitCase]:
     suite = f"clients.{column.client.spec}.{column.mode}"
     if column.problem:
-        message = column.problem.splitlines()[0]
+        problem = column.problem
         yield JUnitCase(
-            suite=suite, name="the client", tag=Tag.ERROR, kind="not tested", message=message, text=column.problem
+            suite=suite,
+            name="the client",
+            standing=Standing.ERROR,
+            kind="not tested",
+            message=problem.splitlines()[0],
+            text=problem,
         )
     yield from (_make_case(suite, cell) for cell in column.cells)
 
@@ -121,5 +127,5 @@ def _make_case(suite: str, cell: Cell) -> JUnitCase:
         return JUnitCase(suite=suite, name=name)
     said = f"{cell.level} {cell.rule}: the client {cell.sentence}."
     text = "\n".join([said, "", *cell.timeline, "", cell.command])
-    tag = Tag.FAILURE if is_silent(cell) else Tag.PASSED
-    return JUnitCase(suite=suite, name=name, tag=tag, kind=cell.word, message=cell.sentence, text=text)
+    standing = Standing.FAILURE if is_silent(cell) else Standing.PASSED
+    return JUnitCase(suite=suite, name=name, standing=standing, kind=cell.word, message=cell.sentence, text=text)

@@ -50,7 +50,7 @@ class GatewayPresentation(Presentation):
         self._upstream = upstream
 
     def record(self, state: RunState) -> dict[str, Any]:
-        from harness.report.causes import find_causes
+        from harness.report.run_state import find_causes
 
         target, finished = state.whole()
         return {

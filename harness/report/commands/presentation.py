@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from harness.engine.results import Result
-from harness.outcome import FIRST_WORDS, Accounted, Exit, Reason, Verdict
+from harness.outcome import Accounted, Exit, Reason, Verdict
 from harness.outcome.words import format_count
 from harness.report.accounting import (
     Accounting,
@@ -24,10 +24,9 @@ from harness.report.accounting import (
     detail_lines,
     list_other_failures,
 )
-from harness.report.causes import Cause, describe, describe_stale, find_causes
 from harness.report.explanation import explain
 from harness.report.json_report import run_record
-from harness.report.run_state import RunState
+from harness.report.run_state import RunState, describe, describe_stale, find_causes
 
 if TYPE_CHECKING:
     from harness.engine.events import PhaseFinished, Planned
@@ -246,106 +245,3 @@ class Presentation:
                 yield _SLOWER
         if finished.exit is Exit.HARNESS_ERROR:
             yield ERRED
-
-
-@dataclass(slots=True)
-class PresentedRun(RunState):
-    """A run as every format presents it: a format writes these values and chooses nothing.
-
-    The words are those of the command that made the run; a format must not know which command it is.
-    """
-
-    presentation: Presentation = field(default_factory=Presentation, kw_only=True)
-    revision: str = field(default="", kw_only=True)
-    """The revision of the API that the run was about; `""` if each recording names its own."""
-
-    @property
-    def subject(self) -> str:
-        """What heads a page."""
-        return self.presentation.subject.format(api=self.api.title)
-
-    @property
-    def badge_label(self) -> str:
-        """What labels a badge."""
-        return self.presentation.badge.format(api=self.api.title.lower())
-
-    @property
-    def place(self) -> str:
-        """Where the target is, without secrets."""
-        target, _ = self.whole()
-        return self.mask.text(target.url or target.name)
-
-    @property
-    def facts(self) -> list[tuple[str, str]]:
-        """What a page says of the run below its heading, as word and value, without secrets."""
-        revision = [("API revision", self.revision)] if self.revision else []
-        return [(word, self.mask.text(value)) for word, value in [*self.presentation.facts(self), *revision]]
-
-    @property
-    def noun(self) -> str:
-        """What the tallies count, in the singular."""
-        return self.presentation.counted or self.presentation.noun
-
-    @property
-    def tallies(self) -> list[CountedWord]:
-        """What every format counts, with its words."""
-        return list(self.presentation.tallies(self))
-
-    @property
-    def score(self) -> str:
-        """The sum of the run in a few words; what a run that judged nothing reached is no sum."""
-        finished = self.whole()[1]
-        if finished.exit in (Exit.NOTHING_RAN, Exit.UNREACHABLE):
-            return FIRST_WORDS[finished.exit].lower()
-        return self.presentation.score(self)
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether every MUST check passed: a run that passed may have left some untested."""
-        musts = self.accounting.musts
-        return musts.get(Accounted.PASSED, 0) == sum(musts.values())
-
-    @property
-    def lead(self) -> str:
-        """What to know at once beside the headline: the worst cause; `""` without one."""
-        causes = self.causes
-        if not causes:
-            return ""
-        silent = f" is invisible to {self.presentation.unaware}" if causes[0].silent else ""
-        return f"The worst{silent}: {causes[0].title}."
-
-    @property
-    def accounting(self) -> Accounting:
-        """How many results have which outcome."""
-        return self.presentation.accounting(self)
-
-    @property
-    def verdict(self) -> RunVerdict:
-        """The last line; its text may hold a secret of the target."""
-        return self.presentation.verdict(self)
-
-    @property
-    def verdict_text(self) -> str:
-        """The same without secrets."""
-        return self.mask.show(str(self.verdict))
-
-    @property
-    def totals(self) -> str:
-        """The line of totals."""
-        return self.write_totals(lambda _, text: text)
-
-    def write_totals(self, paint: Paint) -> str:
-        """The line of totals, in color."""
-        return self.presentation.write_totals(self, paint)
-
-    @property
-    def causes(self) -> list[Cause]:
-        """The causes of all failures, the worst first."""
-        return find_causes(self)
-
-    def list_notes(self, *, hint: bool = False) -> Iterator[str]:
-        """The lines between the totals and the verdict, without secrets; `hint` names the option -v."""
-        lines = [self.accounting.write_reasons(hint=hint), *self.presentation.details(self)]
-        for line in (*lines, *self.presentation.notes(self)):
-            if line:
-                yield self.mask.show(line)

@@ -22,12 +22,12 @@ from harness.report.accounting import (
     count_stale,
     list_counts,
 )
-from harness.report.causes import describe_stale, key_of
 from harness.report.commands.presentation import COLORS, Paint, Presentation, Section
 from harness.report.evidence.evidence_text import client_lines
 from harness.report.evidence.stream_events import read_run
 from harness.report.json_report import code_record, outcome_record
 from harness.report.page.matrix import MatrixCell, MatrixColumn, MatrixRow, OutcomeMatrix, StripCase
+from harness.report.run_state import describe_stale, key_of
 from harness.wire.stream_picture import CellKind, StreamPicture, draw_picture, picture_lines, spell_columns
 
 if TYPE_CHECKING:

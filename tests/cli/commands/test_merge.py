@@ -18,8 +18,8 @@ from harness.engine.sharding.shards import Shard, parse_shard
 from harness.engine.targets import TargetOptions, embed_emulator
 from harness.interactions import INTERACTIONS
 from harness.outcome import UsageFault
-from harness.report.commands.presentation import PresentedRun
 from harness.report.json_report import render
+from harness.report.presented_run import PresentedRun
 from harness.resources import folder
 
 FEW = Selection(checks=("get", "cancel", "bg", "err"))

@@ -16,9 +16,9 @@ from harness.cli.judging_options import read_seconds
 from harness.interactions import INTERACTIONS
 from harness.outcome import Exit
 from harness.plugin import cases_of
-from harness.report.commands.presentation import PresentedRun
 from harness.report.commands.torture import TorturePresentation
 from harness.report.formats import render
+from harness.report.presented_run import PresentedRun
 from harness.resources import folder
 from tests.benches.client import clients
 from tests.benches.client.clients import LOOP, InProcess, program

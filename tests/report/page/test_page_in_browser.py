@@ -17,9 +17,9 @@ from harness.engine.results import ClientRun, Result, WireMoment
 from harness.interactions import INTERACTIONS
 from harness.kit.relay import RelayedExchange
 from harness.outcome import Exit, Verdict
-from harness.report.commands.presentation import PresentedRun
 from harness.report.commands.torture import TorturePresentation
 from harness.report.html_report import MOST_ROWS, render
+from harness.report.presented_run import PresentedRun
 from tests.chromium import NEEDS_CHROMIUM, open_chromium
 from tests.report.page.test_story import FIRST, LOST, REST, result
 from tests.report.story import told

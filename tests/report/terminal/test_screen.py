@@ -11,9 +11,9 @@ from harness.engine.decide import Policy, decide
 from harness.engine.events import CheckFinished, ExerciseStarted, Planned, RunFinished, RunStarted, TargetInfo
 from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, Finding, Observation
-from harness.report.causes import order_findings
 from harness.report.commands.mutants import MutantsPresentation
-from harness.report.commands.presentation import PresentedRun
+from harness.report.presented_run import PresentedRun
+from harness.report.run_state import order_findings
 from harness.report.screen import PAUSE, Heartbeat, Screen
 from harness.report.terminal_report import TerminalReport
 from tests.report.golden_files import Terminal

@@ -14,7 +14,7 @@ from harness.engine.traffic.traffic_policy import TrafficPolicy
 from harness.interactions import INTERACTIONS
 from harness.kit.check import Check
 from harness.outcome import Level
-from harness.report.commands.presentation import PresentedRun
+from harness.report.presented_run import PresentedRun
 from harness.report.screen import wants_colour
 from harness.report.terminal_report import TerminalReport
 from harness.wire import Request, Response
