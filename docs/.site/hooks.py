@@ -70,7 +70,7 @@ def on_page_markdown(markdown: str, page: Any, **rest: Any) -> str:
     """
     if page.file.src_uri in _COMPLETED:
         markdown = f"{markdown.rstrip()}\n\n{_COMPLETED[page.file.src_uri]()}"
-    page.meta["search"] = {"boost": _weigh(page.file.src_uri)}
+    page.meta["search"] = {"boost": _weigh(page)}
     if _WIDE_TABLE.search(markdown):
         page.meta["hide"] = ["toc"]
     if page.file.generated_by is not None:
@@ -78,14 +78,17 @@ def on_page_markdown(markdown: str, page: Any, **rest: Any) -> str:
     return _move_links(markdown, (ROOT / "docs" / page.file.src_uri).parent, Path(page.file.src_uri).parent)
 
 
-_GUIDES = frozenset({"index.md", "resume.md", "pytest.md", "check.md", "torture.md", "gateway.md", "recording.md"})
+_REFERENCE = ("Reference", "Project")
+"""The sections of the menu whose pages are no guides; `tests/docs/test_guides.py` limits the others."""
 
 
-def _weigh(page: str) -> float:
+def _weigh(page: Any) -> float:
     """How high the search lists a page: guides first, then reference, and generated pages of single rules last."""
-    if page in _GUIDES or page.startswith("tutorials/"):
-        return 4
-    return 0.2 if page.startswith("rules/") or page in ("sentences.md", "changelog.md", "reference.md") else 1
+    name = page.file.src_uri
+    if name.startswith("rules/") or name in ("sentences.md", "changelog.md", "reference.md"):
+        return 0.2
+    sections = [section.title for section in page.ancestors]
+    return 1 if any(title in _REFERENCE for title in sections) else 4
 
 
 _MAP = "<!-- the map of clients -->"

@@ -1,7 +1,7 @@
 """Scripts, which decide how the emulator answers the next creates: their keys, their queue, and files of them.
 
-Layer 2. Knows the keys of a script (`docs/emulator.md`), which creates it matches and how often it was given; must
-not know how it is run. Scenario files are YAML (or JSON, which is YAML too).
+Layer 2. Knows the keys of a script (`docs/emulator-reference.md`), which creates it matches and how often it was
+given; must not know how it is run. Scenario files are YAML (or JSON, which is YAML too).
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
 
 class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One answer. Every key is optional; `docs/emulator.md` explains each."""
+    """One answer. Every key is optional; `docs/emulator-reference.md` explains each."""
 
     text: str | None = None
     steps: list[dict[str, Any]] | None = None
@@ -162,7 +162,7 @@ def parse(value: Any, lifecycle: LifecycleTable = LIFECYCLE) -> Script:
     try:
         script = msgspec.convert(dict(value), Script)
     except msgspec.ValidationError as refusal:
-        raise ScriptFault(f"the script does not fit: {refusal}; docs/emulator.md lists the keys") from None
+        raise ScriptFault(f"invalid script: {refusal}; docs/emulator-reference.md lists the keys") from None
     _check(script)
     _check_status(script, lifecycle.ends)
     return script

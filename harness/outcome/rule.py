@@ -38,7 +38,7 @@ class Basis(StrEnum):
     INFERRED = "inferred"
     GENERIC = "generic"
     COMPARED = "compared"
-    """Two sides of one gateway contradict each other: no document is needed to see that (`docs/gateway.md`)."""
+    """Two sides of one gateway contradict each other; no document is needed (`docs/gateway-reference.md`)."""
 
 
 HIGHEST: dict[Basis, Level] = {

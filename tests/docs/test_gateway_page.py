@@ -1,4 +1,4 @@
-"""`docs/gateway.md` names what `harness gateway` judges."""
+"""`docs/gateway-reference.md` names what `harness gateway` judges, and the guide shows a run."""
 
 from __future__ import annotations
 
@@ -7,19 +7,23 @@ from pathlib import Path
 
 from harness.checks.gateway import CATALOGUE
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "gateway.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+GUIDE = (DOCS / "gateway.md").read_text(encoding="utf-8")
+REFERENCE = (DOCS / "gateway-reference.md").read_text(encoding="utf-8")
 
 
 def test_the_table_names_every_rule_with_its_level() -> None:
     """A row may stand for several rules."""
-    rows = re.findall(r"^\| (`gw\..+?`) \| (\w+) \|", PAGE, re.MULTILINE)
+    rows = re.findall(r"^\| (`gw\..+?`) \| (\w+) \|", REFERENCE, re.MULTILINE)
     named = [(rule, level) for rules, level in rows for rule in re.findall(r"`(gw\..+?)`", rules)]
     wrong = sorted({*named} ^ {(check.id, str(check.rule.level)) for check in CATALOGUE.checks})
-    assert not wrong, f"the table of docs/gateway.md and checks/gateway/catalogue.py differ, mend a row: {wrong}"
-    assert len(named) == len({*named}), "a rule stands twice in the table of docs/gateway.md"
+    assert not wrong, (
+        f"the table of docs/gateway-reference.md and checks/gateway/catalogue.py differ, mend a row: {wrong}"
+    )
+    assert len(named) == len({*named}), "a rule stands twice in the table of docs/gateway-reference.md"
 
 
 def test_the_sample_counts_rules_and_trials_as_a_run_does() -> None:
     """The sample output is of a run of all rules."""
-    line = f"{len(CATALOGUE.checks)} rules, {len(CATALOGUE.exercises)} trials"
-    assert f"\n{line}\n" in PAGE, f"write {line!r} into the sample output of docs/gateway.md"
+    line = f"{len(CATALOGUE.checks)} checks, {len(CATALOGUE.exercises)} trials"
+    assert f"\n{line}\n" in GUIDE, f"write {line!r} into the sample output of docs/gateway.md"

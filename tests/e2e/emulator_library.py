@@ -55,7 +55,7 @@ LIBRARY: dict[str, Entry] = {}
 def cassette(*scripts: Script, fault: str = "") -> Callable[[Callable[[str], None]], Callable[[str], None]]:
     """Register a function that takes the recorder's URL as a cassette of the same name.
 
-    `scripts` are the answers to the creates (docs/emulator.md), `fault` is a fault plan (docs/faults.md).
+    `scripts` are the answers to the creates (emulator-reference.md), `fault` is a fault plan (docs/faults.md).
     """
 
     def register(drive: Callable[[str], None]) -> Callable[[str], None]:

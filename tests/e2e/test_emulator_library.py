@@ -125,8 +125,8 @@ def test_each_of_its_requests_is_answered_by_a_replay(name: str) -> None:
 
 
 def test_the_documentation_lists_the_library() -> None:
-    """docs/recording.md names every cassette of the library."""
-    page = (Path(__file__).parents[2] / "docs" / "recording.md").read_text("utf-8")
+    """docs/recording-reference.md names every cassette of the library."""
+    page = (Path(__file__).parents[2] / "docs" / "recording-reference.md").read_text("utf-8")
     assert [name for name in LIBRARY if f"`{name}`" not in page] == []
 
 

@@ -1,4 +1,4 @@
-"""The npm package, as it is packed: the recipes of docs/javascript.md run unchanged with it, and so does `npx`."""
+"""The npm package, as it is packed: the recipes of its pages run unchanged with it, and so does `npx`."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from tests.e2e.packed import NODE, install_packed
 pytestmark = [pytest.mark.slow, pytest.mark.e2e]
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCS = ROOT / "docs" / "javascript.md"
+PAGES = [(ROOT / "docs" / name).read_text("utf-8") for name in ("javascript.md", "javascript-reference.md")]
 _EXAMPLE = re.compile(r"^```(?:js|ts)\n// ([\w.]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-EXAMPLES = dict(_EXAMPLE.findall(DOCS.read_text("utf-8")))
+EXAMPLES = {name: source for page in PAGES for name, source in _EXAMPLE.findall(page)}
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project with every example of the page, the packed package, and a command `harness` of its own."""
+    """A project with every example of the pages, the packed package, and a command `harness` of its own."""
     place = tmp_path_factory.mktemp("project")
     install_packed(place)
     for name, source in EXAMPLES.items():
@@ -54,9 +54,9 @@ def run(project: Path, *words: str, code: int = 0) -> str:
 
 
 def test_the_page_names_the_versions_that_are_tried() -> None:
-    """What the page installs is what its recipes run with."""
+    """The reference installs the versions that its recipes run with."""
     tried = json.loads((NODE / "package.json").read_text("utf-8"))["dependencies"]
-    (line,) = re.findall(r"npm install --save-dev (@.*?)^```", DOCS.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    (line,) = re.findall(r"npm install --save-dev (@.*?)^```", PAGES[1], re.MULTILINE | re.DOTALL)
     assert line.replace("\\\n", " ").split() == [f"{name}@{version}" for name, version in sorted(tried.items())]
 
 

@@ -1,4 +1,4 @@
-"""The lines of docs/resume.md that make weak clients safe do so: each is played the table of clients."""
+"""The lines of docs/safe-clients.md that make weak clients safe do so: each is played the table of clients."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from harness.resources import folder
 
 pytestmark = [pytest.mark.e2e, pytest.mark.skipif(os.name == "nt", reason="one of them is a shell script")]
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "resume.md").read_text("utf-8")
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "safe-clients.md").read_text("utf-8")
 BLOCKS = dict(re.findall(r"^```(?:python|js|sh)\n(?:#|//) (safe_\S+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
 PROGRAMS = Path(__file__).parent / "safe"
 RIGHT = {"exact", "recovered", "could-not"}

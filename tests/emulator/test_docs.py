@@ -28,14 +28,14 @@ def first_cells(page: str) -> set[str]:
 
 @pytest.mark.parametrize("name", Script.__struct_fields__)
 def test_every_script_key_is_described(name):
-    """docs/emulator.md has a row for each key of a script."""
-    assert name in first_cells("emulator.md")
+    """docs/emulator-reference.md has a row for each key of a script."""
+    assert name in first_cells("emulator-reference.md")
 
 
 @pytest.mark.parametrize("name", [field.name for field in fields(Settings)])
 def test_every_setting_is_described(name):
-    """docs/emulator.md has a row for each setting."""
-    assert name in first_cells("emulator.md")
+    """docs/emulator-reference.md has a row for each setting."""
+    assert name in first_cells("emulator-reference.md")
 
 
 def test_every_control_path_is_described():

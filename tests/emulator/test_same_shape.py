@@ -1,4 +1,4 @@
-"""What still differs when the recorded requests are sent to the emulator is what docs/emulator.md explains."""
+"""What still differs when the recorded requests are sent to the emulator is what the reference explains."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from harness.cli import main
 from tests.contract.corpus import FOLDER, needs_corpus
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "emulator.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "emulator-reference.md"
 VERTEX = "gcp-"
 """How the names of the recordings of Vertex begin."""
 EXPLAINED = {

@@ -1,4 +1,4 @@
-"""Every example of docs/pytest.md, docs/resume.md and docs/incidents.md runs unchanged."""
+"""Every example of the guides and the reference of the pytest plugin runs unchanged."""
 
 from __future__ import annotations
 
@@ -26,17 +26,21 @@ def examples(page: str) -> dict[str, str]:
     return dict(_EXAMPLE.findall((DOCS / page).read_text("utf-8")))
 
 
-@pytest.mark.parametrize("page", ["pytest.md", "resume.md", "incidents.md"])
+PAGES = ["pytest.md", "pytest-reference.md", "resume.md", "incidents.md"]
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_every_example_has_a_file_name(page: str) -> None:
     """Every example has a unique file name; without one it would not be run."""
     text = (DOCS / page).read_text("utf-8")
     assert text.count("```python\n") == len(_EXAMPLE.findall(text)) > 0
 
 
-def test_both_pages(pytester: pytest.Pytester) -> None:
+def test_all_pages(pytester: pytest.Pytester) -> None:
     """The application and the tests of all pages run in one repository."""
-    for name, source in (examples("pytest.md") | examples("resume.md") | examples("incidents.md")).items():
-        (pytester.path / name).write_text(source, "utf-8")
+    for page in PAGES:
+        for name, source in examples(page).items():
+            (pytester.path / name).write_text(source, "utf-8")
     record(pytester.path / "cassettes" / "test_recorded" / "test_recorded.yaml")
     outcomes = run(pytester, process=True).parseoutcomes()
     assert set(outcomes) == {"passed", "xfailed"}
@@ -46,10 +50,10 @@ def test_both_pages(pytester: pytest.Pytester) -> None:
 
 def test_the_message_on_the_page_is_the_real_one(pytester: pytest.Pytester) -> None:
     """The failure shown on the page is what a user sees."""
-    for name, source in examples("pytest.md").items():
+    for name, source in (examples("pytest.md") | examples("pytest-reference.md")).items():
         (pytester.path / name).write_text(source, "utf-8")
     result = run(pytester, "--runxfail", "test_weaknesses.py::test_inclusive")
-    shown = (DOCS / "pytest.md").read_text("utf-8").split("```text\n")[1].split("```")[0]
+    shown = (DOCS / "pytest-reference.md").read_text("utf-8").split("```text\n")[1].split("```")[0]
     said = " ".join(line.removeprefix("E").strip() for line in result.outlines)
     assert " ".join(shown.split()) in " ".join(said.split())
 

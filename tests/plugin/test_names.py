@@ -1,4 +1,4 @@
-"""Fixtures and markers share a prefix and a name, the page lists them, and a wrong name proposes the right one."""
+"""Fixtures and markers share a prefix and a name, the pages list them, and a wrong name proposes the right one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.plugin.toys import PLUGIN, options, run
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "pytest.md"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 PREFIX = "interactions_"
 _FIXTURE = re.compile(r"^(\w+)(?: \[\w+ scope\])? -- ", re.MULTILINE)
 _MARKER = re.compile(r"^@pytest\.mark\.(\w+)", re.MULTILINE)
@@ -32,9 +32,9 @@ def without_plugin() -> list[str]:
     return [*(words[:-2] if words[-1] == PLUGIN else words), "-p", "no:interactions"]
 
 
-def table(heading: str) -> list[list[str]]:
-    """The cells of the first table below a heading of the page, without its head."""
-    below = PAGE.read_text("utf-8").split(f"## {heading}\n", 1)[1]
+def table(page: str, heading: str) -> list[list[str]]:
+    """The cells of the first table below a heading of a page, without its head."""
+    below = (DOCS / page).read_text("utf-8").split(f"## {heading}\n", 1)[1]
     rows = below[below.index("|") :].split("\n\n", 1)[0].splitlines()
     return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows[2:]]
 
@@ -52,7 +52,7 @@ def test_a_marker_has_the_name_of_its_fixture(pytester: pytest.Pytester) -> None
 def test_the_page_lists_fixtures_and_markers(pytester: pytest.Pytester) -> None:
     """The table of fixtures has each of them, and says of each whether it has a marker."""
     fixtures, markers = set(), set()
-    for _, cell, marker, _ in table("Which fixture to use"):
+    for _, cell, marker, _ in table("pytest.md", "Which fixture to use"):
         names = set(re.findall(rf"`({PREFIX}\w+)`", cell))
         fixtures |= names
         markers |= names if marker else set()
@@ -62,7 +62,8 @@ def test_the_page_lists_fixtures_and_markers(pytester: pytest.Pytester) -> None:
 
 def test_the_page_lists_options(pytester: pytest.Pytester) -> None:
     """The table of options has each option and each setting of the plugin, all with the prefix."""
-    listed = {re.split(r"[` ]", row[0].strip("`"))[0] for row in table("Options and settings")}
+    rows = table("pytest-reference.md", "Options and settings")
+    listed = {re.split(r"[` ]", row[0].strip("`"))[0] for row in rows}
     known = registered(pytester, "--help", _OPTION) | registered(pytester, "--help", _SETTING)
     assert len(known) > 6
     assert {name for name in known if not name.removeprefix("--").startswith(("interactions-", PREFIX))} == set()

@@ -72,7 +72,7 @@ class ServeArguments(ListenOptions, GuardOptions, TlsOptions):
     mutant: str | None = option(
         "serve this mutant instead (`harness mutants --list`)", metavar="ID", completes="mutant"
     )
-    scenario: str | None = option("scripted responses (YAML, docs/emulator.md)", PATH, trust=Trust.READ)
+    scenario: str | None = option("scripted responses (YAML, docs/emulator-reference.md)", PATH, trust=Trust.READ)
     key: Sequence[str] | None = option(
         "accept only this key (repeatable), which belongs to a project",
         repeats=True, metavar="KEY[=PROJECT]", trust=Trust.CALL, shown="any key; the project `default`",
@@ -88,7 +88,7 @@ class ServeArguments(ListenOptions, GuardOptions, TlsOptions):
         shown="exclusive",
     )
     set: Sequence[str] | None = option(
-        "any other setting (repeatable, docs/emulator.md)", repeats=True, metavar="NAME=VALUE"
+        "any other setting (repeatable, docs/emulator-reference.md)", repeats=True, metavar="NAME=VALUE"
     )
     speed: float = option("speed of its clock, as a factor of real time, such as 60x", _SPEED, 1.0)
     fault: str | None = option("fault plan (docs/faults.md)", metavar="PLAN")

@@ -89,7 +89,9 @@ class TortureArguments(ExtensionOptions, ShardOptions, BaselineOptions):
     )  # fmt: skip
     revision: str | None = revision_option(_PLAYED)
     text: str | None = option("the text of the response", shown="that of the mode", group=_PLAYED)
-    script: str | None = option("the whole response instead (docs/emulator.md)", metavar="JSON", group=_PLAYED)
+    script: str | None = option(
+        "the whole response instead (docs/emulator-reference.md)", metavar="JSON", group=_PLAYED
+    )
     further: str | None = option(
         "the response in further turns", metavar="JSON", shown="that of the mode", group=_PLAYED
     )
@@ -330,7 +332,7 @@ def _parse_script(flag: str, text: str | None) -> dict[str, Any] | None:
     if value is None:
         raise UsageFault(
             f"{flag} {text!r} is not a JSON object: write for example "
-            f"""{flag} '{{"text": "Hello.", "status": "failed"}}' (docs/emulator.md)"""
+            f"""{flag} '{{"text": "Hello.", "status": "failed"}}' (docs/emulator-reference.md)"""
         )
     parse(value)
     return value

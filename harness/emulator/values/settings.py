@@ -110,7 +110,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
 _TOLD = 5
 """So many unknown settings are told of at once."""
 
-_LISTED = ": docs/emulator.md lists them"
+_LISTED = ": docs/emulator-reference.md lists them"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

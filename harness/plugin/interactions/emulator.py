@@ -32,7 +32,7 @@ _SHOWN = 60
 
 
 class SettingFields(TypedDict, total=False):
-    """The settings of an emulator; docs/emulator.md explains each."""
+    """The settings of an emulator; docs/emulator-reference.md explains each."""
 
     platform: Literal["gemini", "vertex", "any"]
     unknown: Literal["refuse", "accept"]
@@ -92,7 +92,7 @@ class InteractionsEmulator(ObservedService):
         unchecked: bool = False,
         **script: Unpack[AnswerFields],
     ) -> InteractionsEmulator:
-        """Queue an answer for the next create: a text, or any keys of a script (docs/emulator.md).
+        """Queue an answer for the next create: a text, or any keys of a script (docs/emulator-reference.md).
 
         `answer` may be a function that takes the create and returns a text, a script or steps; `cassette` gives a
         recorded interaction again. If no create takes the answer, the test fails, unless it is `optional`. So it
@@ -245,7 +245,7 @@ class AnswerMatch(TypedDict, total=False):
 
 
 class AnswerFields(TypedDict, total=False):
-    """The keys of a script; docs/emulator.md explains each."""
+    """The keys of a script; docs/emulator-reference.md explains each."""
 
     steps: list[Json]
     deltas: int | list[str]

@@ -321,7 +321,7 @@ class SessionJudge:
         return {"interaction": self._session.look(id)}
 
     def route(self, *, name: str) -> dict[str, Any]:
-        """Begin an interaction that takes a route (docs/pytest.md#interactions_lifecycle)."""
+        """Begin an interaction that takes a route (docs/pytest-reference.md#interactions_lifecycle)."""
         from harness.plugin.interactions.lifecycle_routes import ROUTES
 
         if name not in ROUTES:

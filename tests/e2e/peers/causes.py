@@ -8,28 +8,28 @@ _REFERENCE = "Interactions API reference"
 
 LITELLM = (
     Cause(
-        what="GET loses its query, so a stream can never be opened again",
+        what="GET drops its query, so no client can resume a stream",
         found_by=("resume.*", "bg.incomplete-visible", "gw.query", "gw.resume-through"),
         source=f"{_REFERENCE}, get: `stream`, `last_event_id`",
         steps=(CREATE, ("GET", "/v1beta/interactions/{id}?stream=true", None)),
         shows=r"(?i)content-type: application/json",
     ),
     Cause(
-        what="cancel goes upstream as `:cancel`, which is no route: the answer is 404 and the run goes on",
+        what="the proxy sends cancel as `:cancel`, which is no route: it returns 404 and the run continues",
         found_by=("cancel.*", "gw.route"),
         source="Background execution, cancel",
         steps=(BACKGROUND, ("POST", "/v1beta/interactions/{id}/cancel", None)),
         shows=r"^HTTP/1.1 404",
     ),
     Cause(
-        what="there are no `/v1` routes, which google-genai 3.3.0 calls by default",
+        what="the routes below `/v1` are missing, which google-genai 3.3.0 calls by default",
         found_by=("http.v1",),
         source="google-genai 3.3.0, default version",
         steps=(("POST", "/v1/interactions", PLAIN),),
         shows=r"^HTTP/1.1 404",
     ),
     Cause(
-        what="fields of a create that the proxy does not know never arrive, and nothing says so",
+        what="the proxy silently drops fields of a create that it does not know",
         found_by=(
             "err.unknown-field",
             "create.both",
@@ -47,7 +47,7 @@ LITELLM = (
         shows=r"(?s)^(?!.*labels)(?!.*no_such_field).*Say hi",
     ),
     Cause(
-        what="null and fields of its own are added: `agent`, `outputs`, `model` in each event",
+        what="responses have null values and additional fields: `agent`, `outputs`, `model` in each event",
         found_by=(
             "create.schema",
             "get.schema",
@@ -68,52 +68,52 @@ LITELLM = (
         shows=r'"code":\s*"404"',
     ),
     Cause(
-        what="DELETE answers `{success, id}` instead of an empty object",
+        what="DELETE returns `{success, id}` instead of an empty object",
         found_by=("del.ok",),
         source=f"{_REFERENCE}, delete",
         steps=(CREATE, ("DELETE", "/v1beta/interactions/{id}", None)),
         shows=r'"success"',
     ),
     Cause(
-        what="a JSON array as the body crashes it",
+        what="a JSON array as the body of a create returns 500",
         found_by=("err.body-array", "*.no-5xx"),
         source="RFC 9110, 15.5: what the client got wrong is a 4xx",
         steps=(("POST", "/v1beta/interactions", [1]),),
         shows=r"^HTTP/1.1 500",
     ),
     Cause(
-        what="an id of two dots is answered 500",
+        what="an id of two dots returns 500",
         found_by=("rob.id-injection",),
         source="RFC 9110, 15.5",
         steps=(("GET", "/v1beta/interactions/%2e%2e", None),),
         shows=r"^HTTP/1.1 500",
     ),
     Cause(
-        what="a stream that breaks off without an error is given an end: `[DONE]`",
+        what="the proxy ends a truncated stream with `[DONE]`",
         found_by=("gw.truncated", "gw.events"),
         source="both sides compared",
         steps=(fault("event:5,end"), STREAMED),
         shows=r"\[DONE\]",
     ),
     Cause(
-        what="what cannot be decoded is skipped: an event that is no JSON, an error outside of any event",
+        what="the proxy skips data that it cannot decode: an event that is not JSON, an error outside of events",
         found_by=("gw.broken-frame", "gw.bare-error"),
         source="both sides compared",
     ),
     Cause(
-        what="its own error in a stream is no error event of the API",
+        what="an error of the proxy in a stream is no error event of the API",
         found_by=("gw.error-event",),
         source=f"{_REFERENCE}, stream events: error",
     ),
     Cause(
-        what="a create whose answer is lost is sent again, also with `num_retries: 0`",
+        what="the proxy repeats a create whose response is lost, also with `num_retries: 0`",
         found_by=("gw.once",),
         source="RFC 9110, 9.2.2; both sides compared",
         steps=(RESET, fault("calls=before-headers,rst"), CREATE, REQUESTS),
         shows=r"(?s)Say hi.*Say hi",
     ),
     Cause(
-        what="it polls background runs by itself",
+        what="the proxy polls background runs without a request of the client",
         found_by=("gw.nothing-else",),
         source="both sides compared",
     ),
@@ -135,21 +135,21 @@ LITELLM = (
 
 ROSETTA = (
     Cause(
-        what="only create is offered",
+        what="the gateway offers only create",
         found_by=("gw.route", "get.*", "del.*", "cancel.*", "resume.*", "store.*"),
         source=f"{_REFERENCE}, get, cancel, delete",
         steps=(CREATE, ("GET", "/v1beta/interactions/{id}", None)),
         shows=r"^HTTP/1.1 40[45]",
     ),
     Cause(
-        what="a run that is in progress is told as completed, and the errors of one that failed are lost",
+        what="the gateway returns a run in progress as completed, and drops the errors of a failed run",
         found_by=("gw.body", "bg.*"),
         source="both sides compared",
         steps=(BACKGROUND,),
         shows=r'"status": ?"completed"',
     ),
     Cause(
-        what="a stream is written anew: events are lost, doubled and changed, ids and names of calls are missing",
+        what="the gateway rewrites streams: it drops, doubles and changes events, and omits ids and names",
         found_by=(
             "gw.events",
             "gw.unknown-event*",
@@ -164,14 +164,14 @@ ROSETTA = (
         shows=r"(?s)step.stop.*step.stop.*step.stop",
     ),
     Cause(
-        what="a stream that breaks off is told as completed",
+        what="the gateway returns a truncated stream as completed",
         found_by=("gw.truncated",),
         source="both sides compared",
         steps=(fault("event:6+25,fin"), STREAMED),
         shows=r"interaction.completed",
     ),
     Cause(
-        what="fields of a create that it does not know never arrive, and images and built-in tools are rewritten",
+        what="the gateway drops fields of a create that it does not know, and rewrites images and built-in tools",
         found_by=(
             "gw.body-fields",
             "gw.unknown-field",
@@ -189,26 +189,26 @@ ROSETTA = (
         shows=r"(?s)^(?!.*labels)(?!.*no_such_field).*Say hi",
     ),
     Cause(
-        what="an input that is one content, and no text, arrives empty",
+        what="an input of a single content that is not text arrives empty",
         found_by=("create.input-content",),
         source=f"{_REFERENCE}, CreateInteraction: input",
         steps=(("POST", "/v1beta/interactions", {**PLAIN, "input": {"type": "text", "text": "Say hi."}}),),
         shows=r"^HTTP/1.1 400",
     ),
     Cause(
-        what="what cannot be decoded is skipped: an event that is no JSON, an error outside of any event",
+        what="the gateway skips data that it cannot decode: an event that is not JSON, an error outside of events",
         found_by=("gw.broken-frame", "gw.bare-error"),
         source="both sides compared",
     ),
     Cause(
-        what="its own errors have another shape: `error` is a string",
+        what="the gateway's own errors have another shape: `error` is a string",
         found_by=("err.shape", "err.unknown-route", "err.code-*", "gw.own-error", "gw.error-event"),
         source="API errors, shape of an error",
         steps=(("PUT", "/v1beta/interactions", PLAIN),),
         shows=r'"error": ?"',
     ),
     Cause(
-        what="a JSON array as the body crashes it",
+        what="a JSON array as the body of a create returns 500",
         found_by=("err.body-array", "*.no-5xx"),
         source="RFC 9110, 15.5: what the client got wrong is a 4xx",
         steps=(("POST", "/v1beta/interactions", [1]),),
@@ -221,9 +221,11 @@ ROSETTA = (
         steps=(fault("calls=status:429,retry-after:7"), CREATE),
         shows=r"(?is)^HTTP/1.1 429(?!.*\nretry-after: 7)",
     ),
-    Cause(what="fields are added to creates, answers and events", found_by=("gw.additions",)),
+    Cause(what="the gateway adds fields to creates, responses and events", found_by=("gw.additions",)),
     Cause(
-        what="anybody is let in", found_by=("auth.*",), ours="`open_on_no_keys` was set, which asks for just that"
+        what="creates without a key are accepted",
+        found_by=("auth.*",),
+        ours="`open_on_no_keys` allows them",
     ),
 )
 
@@ -236,14 +238,14 @@ AIMOCK = (
         shows=r"(?i)content-type: text/event-stream",
     ),
     Cause(
-        what="only create is offered: nothing is stored, and `background` is ignored",
+        what="only create is offered: the server stores nothing and ignores `background`",
         found_by=("get.*", "del.*", "store.*", "bg.*", "cancel.*", "resume.*"),
         source=f"{_REFERENCE}, get, cancel, delete",
         steps=(CREATE, ("GET", "/v1beta/interactions/{id}", None)),
         shows=r"^HTTP/1.1 404",
     ),
     Cause(
-        what="a create is hardly validated: no model and no agent, both, unknown fields, models and agents",
+        what="the server accepts invalid creates: no model and no agent, both, unknown fields and names",
         found_by=(
             "err.unknown-field",
             "err.unknown-model",
@@ -257,14 +259,14 @@ AIMOCK = (
         shows=r"^HTTP/1.1 200",
     ),
     Cause(
-        what="whatever agent is named, also one that does not exist, a plain run of a model answers",
+        what="for any agent name, also an unknown one, the server runs a plain model",
         found_by=("agent.*",),
         source="Managed agents, agent",
         steps=(("POST", "/v1beta/interactions", {"agent": "no-such-agent", "input": "Say hi.", "stream": False}),),
         shows=r'"model":',
     ),
     Cause(
-        what="an input that no fixture matches is 404, also one that is malformed, missing or one content",
+        what="an input without a matching fixture returns 404, also a malformed, missing or single content",
         found_by=("err.wrong-type", "create.input-content", "create.input-missing"),
         source=f"{_REFERENCE}, CreateInteraction: input",
         steps=(("POST", "/v1beta/interactions", {**PLAIN, "input": {"type": "text", "text": "Say hi."}}),),
@@ -285,7 +287,7 @@ AIMOCK = (
         shows=r"(?s)^(?!.*\"created\")",
     ),
     Cause(
-        what="an emoji is split into the two halves of its surrogate pair",
+        what="the server splits an emoji into the two halves of its surrogate pair",
         found_by=("stream.surrogates",),
         source="RFC 8259, 8.2",
         steps=(STREAMED,),
@@ -299,7 +301,7 @@ AIMOCK = (
         shows=r"(?s)^(?!.*\[DONE\])",
     ),
     Cause(
-        what="a step whose content is a string, and `tools` that are no list, crash it",
+        what="a step whose content is a string, and `tools` that are no list, return 500",
         found_by=("err.no-crash",),
         source="RFC 9110, 15.6: a request does not make the server fail",
         steps=(
@@ -308,8 +310,8 @@ AIMOCK = (
         shows=r"^HTTP/1.1 500",
     ),
     Cause(
-        what="the output is no JSON though JSON was asked for",
+        what="the output is not JSON although the request requires JSON",
         found_by=("create.response-format",),
-        ours="the output is what our fixture says, and a mock has to answer that",
+        ours="the output is that of the fixture, and a mock must return it",
     ),
 )

@@ -1,4 +1,4 @@
-"""Writes `docs/implementations.md`: how third-party servers differ, as found by runs made now.
+"""Writes `docs/implementations.md` and its evidence: how third-party servers differ, as found by runs made now.
 
 Run `python -m tests.e2e.peers.publish` in the root of the checkout; it needs Node, PyPI, npm and curl, and takes
 minutes. It raises if the control has a finding, or if a curl line does not show what it is there for.
@@ -18,38 +18,53 @@ from tests.e2e.peers.implementations import ALL, CONTROL, Implementation
 from tests.e2e.peers.judging import Judged, judge, judge_gateway, new_upstream
 from tests.e2e.peers.known import Cause, curl, unexplained
 
-PAGE = Path(__file__).resolve().parents[3] / "docs" / "implementations.md"
+DOCS = Path(__file__).resolve().parents[3] / "docs"
 BUCKETS = ("passed", "failed", "warned", "not_tested", "not_offered")
 HEAD = f"""# Third-party servers and the contract
 
-Which promises of the Interactions API do other implementations keep? `harness check` {__version__} judged them on
-loopback on {{today}}, and `harness gateway` judged the gateways as well. A finding is a difference from the cited
-source, not a judgement of the software. Nothing here was compared with the live service.
+```console
+$ make peers        # installs these servers and judges them again
+```
 
-- Each was installed as its own documentation says, complete, in the newest version whose requirements could be
-  met.
-- The upstream of a gateway was the reference emulator. The control is a proxy that changes nothing, in the place
-  of the gateway and in the same set-up: it has no finding, so what is found comes from the gateway.
-- An item is a root cause, however many checks and rules report it. The curl lines were run in the set-up that was
-  judged: `$URL` is the server, `$UPSTREAM` the emulator behind it (`harness serve`), whose
-  [control API](control.md) sets faults and shows what arrived. Add `-H "x-goog-api-key: $KEY"` to those that go to
-  `$URL`.
-- A defect that shows only if the upstream misbehaves inside an event has no curl line. `harness gateway $URL
-  --only RULE` shows both sides of it.
+Which rules of the Interactions API do other implementations meet? `harness check` {__version__} judged them on
+loopback on {{today}}, and `harness gateway` judged the gateways as well. A finding is a difference from the
+cited source, not a judgment of the software. Nothing here was compared with the live service.
 
-`python -m tests.e2e.peers.publish` generates this page. `make peers` tests that each root cause is still found,
-that its curl lines show it, and that nothing else is found.
+- Each was installed completely, as its own documentation describes, in the newest version whose requirements
+  could be met.
+- The upstream of a gateway was the built-in emulator. The control is a proxy that changes nothing, in the place
+  of the gateway and with the same set-up. It has no finding, so the findings come from the gateways.
+- Each item below is one cause, for any number of checks and rules that report it.
+  [implementations-evidence.md](implementations-evidence.md) has the checks, a response and curl lines for each
+  item.
 
-Looked at and left out. These have no route for interactions: OmniRoute 3.7.9, 9router 0.5.69 and Portkey's gateway
-1.15.2 (npm), api-for-gemini 1.4.2, llmock 0.2.2, memflow-relay 0.1.2 and vertex-proxy 0.4.0 (PyPI). any-llm-sdk
-1.40.2 (PyPI) calls the API as a client. CLIProxyAPI has the route, and is on neither npm nor PyPI.
+The following were excluded. These have no route for interactions: OmniRoute 3.7.9, 9router 0.5.69 and Portkey's
+gateway 1.15.2 (npm), api-for-gemini 1.4.2, llmock 0.2.2, memflow-relay 0.1.2 and vertex-proxy 0.4.0 (PyPI).
+any-llm-sdk 1.40.2 (PyPI) calls the API as a client. CLIProxyAPI has the route, and is on neither npm nor PyPI.
 
+"""
+EVIDENCE_HEAD = """# Evidence of the findings in third-party servers
+
+The summary is [implementations.md](implementations.md). Each item has the checks that report it, the first
+finding, and curl lines that show it.
+
+```console
+$ harness gateway "$URL" --only gw.events      # both sides of a gateway, for items without curl lines
+```
+
+The curl lines were run in the judged set-up: `$URL` is the server, `$UPSTREAM` the emulator behind it (`harness
+serve`). The [control API](control.md) of the emulator sets faults and shows the received requests. Add `-H
+"x-goog-api-key: $KEY"` to the lines that go to `$URL`. A defect that shows only if the upstream misbehaves
+inside an event has no curl line.
+
+`python -m tests.e2e.peers.publish` generates this page and the summary. `make peers` tests that each cause is
+still found, that its curl lines show it, and that nothing else is found.
 """
 
 
 def main() -> None:
-    """Judge every implementation, run every curl line, write the page."""
-    rows, details = [], []
+    """Judge every implementation, run every curl line, write both pages."""
+    rows, causes, details = [], [], []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for implementation in (CONTROL, *ALL):
@@ -59,6 +74,7 @@ def main() -> None:
                 found = [*served.noticed(), *(relayed.noticed("noted") if relayed else ())]
                 assert not found, f"the set-up itself has findings: {found}"
             else:
+                causes.append(summary(implementation))
                 details.append(section(implementation, served, relayed, lines))
     titles = (
         "Implementation",
@@ -67,8 +83,13 @@ def main() -> None:
         "gateway rules: passed, failed, warned",
     )
     table = [f"| {' | '.join(titles)} |\n", "|---" * len(titles), "|\n", *rows]
-    text = "".join([HEAD.format(today=datetime.date.today().isoformat()), *table, *details])
-    PAGE.write_text(re.sub(r"[^\S\n]+\n", "\n", text), "utf-8")
+    head = HEAD.format(today=datetime.date.today().isoformat())
+    pages = {
+        "implementations.md": [head, *table, *causes],
+        "implementations-evidence.md": [EVIDENCE_HEAD, *details],
+    }
+    for name, parts in pages.items():
+        (DOCS / name).write_text(re.sub(r"[^\S\n]+\n", "\n", "".join(parts)), "utf-8")
 
 
 def judge_one(implementation: Implementation, folder: Path) -> tuple[Judged, Judged | None, dict[str, list[str]]]:
@@ -106,6 +127,18 @@ def overview(implementation: Implementation, served: Judged, relayed: Judged | N
     return f"| {implementation.name} | {implementation.version or '–'} | {' | '.join(counts)} | {both} |\n"
 
 
+def summary(implementation: Implementation) -> str:
+    """The causes of one implementation, a line each."""
+    causes = [name_cause(cause) for cause in implementation.causes if not cause.ours]
+    lines = "".join(f"{number}. {line}\n" for number, line in enumerate(causes, 1))
+    return f"\n## {implementation.name} {implementation.version}\n\n{lines}"
+
+
+def name_cause(cause: Cause) -> str:
+    """A cause and its source, as one sentence."""
+    return f"**{cause.what}**" + (f" ({cause.source})" if cause.source else "") + "."
+
+
 def section(
     implementation: Implementation, served: Judged, relayed: Judged | None, lines: dict[str, list[str]]
 ) -> str:
@@ -120,23 +153,23 @@ def section(
         text += [f"{number}. {line}" for line in describe(cause, both, lines.get(cause.what, []))]
     ours = [cause for cause in implementation.causes if cause.ours]
     if ours:
-        text.append("\nNot held against it, because our set-up is behind it:\n\n")
+        text.append("\nNot counted, because the set-up causes them:\n\n")
         text += [
             f"- {cause.what} ({', '.join(f'`{f}`' for f in cause.found_by)}): {cause.ours}.\n" for cause in ours
         ]
     left = unexplained([row for judged in both for row in judged.noticed()], implementation.causes)
     if left:
-        text.append(f"\nAlso reported, and not looked into yet: {', '.join(f'`{name}`' for name in left)}.\n")
+        text.append(f"\nAlso reported, and not yet explained: {', '.join(f'`{name}`' for name in left)}.\n")
     return "".join(text)
 
 
 def describe(cause: Cause, both: tuple[Judged, ...], lines: list[str]) -> Iterator[str]:
-    """A cause as an item of a list: what it is, who reports it, what was seen, and the lines that show it."""
+    """A cause as an item of a list: its name, the checks that report it, a finding, and the lines that show it."""
     found = [(judged, name) for judged in both for name in judged.noticed("noted") if cause.covers(name)]
     names = ", ".join(f"`{name}`" for _, name in found) or "no check of its own"
-    text = f"**{cause.what}**" + (f" ({cause.source})" if cause.source else "") + f".\n   Reported by {names}.\n"
+    text = f"{name_cause(cause)}\n   Reported by {names}.\n"
     if found:
-        text += f"   Seen: {seen(found[0][0].row(found[0][1]))}\n"
+        text += f"   Finding: {seen(found[0][0].row(found[0][1]))}\n"
     if lines:
         text += "\n   ```\n" + "".join(f"   {line}\n" for line in lines) + "   ```\n"
     yield f"{text}\n"
