@@ -186,6 +186,52 @@ def count_replay() -> Counts:
     return _serve(["serve", "--scenario", _long_script()], drive)
 
 
+def count_watched() -> Counts:
+    """One replay of a stored stream of 499 events beside an open page, and the look of the page at it."""
+    from benchmarks.inspector import FEED, inspect
+    from harness.emulator import Emulator
+    from harness.inspector import feed
+    from harness.transport.http1.response_writer import ResponseWriter
+    from harness.wire import Headers, Pause, Request
+
+    feed._WORK_SECONDS = 3600.0  # a look may last as long as it takes under the counter
+    service = inspect(Emulator())
+
+    def ask(wire: bytes) -> bytes:
+        head, _, body = wire.partition(b"\r\n\r\n")
+        line, *fields = head.decode().split("\r\n")
+        method, target, _ = line.split(" ")
+        headers = Headers(tuple(field.split(": ", 1)) for field in fields)  # type: ignore[misc]
+        response, out = service(Request(method, target, headers, body)), b""
+        writer = ResponseWriter(response, method)
+        while writer.after is None:
+            out += writer.batch()
+        response.body.close()
+        return out.partition(b"\r\n\r\n")[2]
+
+    script = {"text": _TEXT * _DELTAS, "deltas": _DELTAS, "thought": False, "times": 0}
+    ask(_wire("POST", "/__harness__/scripts", json.dumps(script).encode()))
+    wire = _wire("GET", f"/v1beta/interactions/{json.loads(ask(_create()))['id']}?stream=true")
+    page = service(Request("GET", FEED, Headers((("host", "127.0.0.1:8000"),)))).body
+
+    def look() -> None:
+        while not isinstance(next(page), Pause):
+            pass
+
+    def replay(times: int) -> tuple[int, int]:
+        serving, looking = Counter(), Counter()
+        with serving.here():
+            for _ in range(times):
+                ask(wire)
+        with looking.here():
+            look()
+        return serving.calls, looking.calls
+
+    replay(2)
+    (few, few_looked), (many, many_looked) = replay(2), replay(12)
+    return {"calls": round((many - few) / 10), "looked": round((many_looked - few_looked) / 10)}
+
+
 def count_proxied() -> Counts:
     """One chunk through `harness record`, when the one before has arrived."""
     upstream, arrived = socket.create_server(("127.0.0.1", 0)), threading.Semaphore(0)
@@ -325,6 +371,7 @@ ROWS: dict[str, Callable[[], Counts]] = {
     "create": count_create,
     "stream": count_stream,
     "replay": count_replay,
+    "watched": count_watched,
     "proxied": count_proxied,
     "judged": count_judged,
     "fixture": count_fixture,

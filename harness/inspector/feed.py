@@ -1,19 +1,21 @@
-"""The stream of changes for one page, as server-sent events: first all that is kept, then what happens.
+"""The stream of changes for each page, as server-sent events: first all that is kept, then what happens.
 
 Layer 6. A body: it looks, pauses, and looks again, so it costs a carrier nothing but a timer. Many changes share
-one event. Everything is masked here, on its way out.
+one event. Everything is masked here, on its way out. All pages share one `News`, which takes apart, judges, masks
+and writes each change once: many open pages cost the streams that are served little more than one.
 """
 
 from __future__ import annotations
 
 import json
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from time import monotonic
 from typing import Any
 
 from harness.faults.values import Cut
-from harness.inspector.seen_exchange import Change, Listener, SeenExchange
+from harness.inspector.seen_exchange import Change, SeenExchange
 from harness.inspector.traffic import SeenTraffic
 from harness.kit.api import Api, ApiContract
 from harness.outcome import Finding, Severity
@@ -104,120 +106,188 @@ class TrafficJudge:
 
 
 LOOK_SECONDS = 0.05
-"""How long the feed waits at least before it looks again."""
+"""How long the pages wait at least before one of them looks again."""
 
 _WORK_SECONDS = 0.01
-"""About how long it takes apart, and then judges, what has passed, before it tells the page."""
-_RESTS = 4
-"""It rests so many times as long as it worked, so that a page takes no more than a fifth of a server's time."""
+"""About how long a look takes apart, and then judges, what has passed."""
+_RESTS = 9
+"""The rest after a look, in times of its work, so that all pages take no more than a tenth of a server's time."""
 _LONGEST_REST = 1.0
 
 _BATCH = 500
+_MOST_BATCHES = 1000
+_MOST_MASKED = 20_000
 _QUIET_LOOKS = 200
-"""Looks without news after which a comment is sent, so that a page notices a dead connection."""
+"""Pauses without news after which a comment is sent, so that a page notices a dead connection."""
 
 
-class Feed:
-    """The body of the answer to one page. `state` is what can be acted on, told whenever it changes."""
+class News:
+    """What happened, for all pages: numbered batches of changes, each written by the first page that reads it.
+
+    `state` is what can be acted on, told whenever it changes. `looks` counts the looks at the traffic, and
+    `spent` is the time of the last one and of writing what it found. `lost` counts how often changes were lost.
+    """
 
     def __init__(
-        self, traffic: SeenTraffic, judge: TrafficJudge, mask: Mask, hello: Change, state: Callable[[], Change]
+        self, traffic: SeenTraffic, judge: TrafficJudge, mask: Mask, state: Callable[[], Change] = dict
     ) -> None:
         self._traffic = traffic
         self._judge = judge
         self._masker = MaskedChanges(mask)
-        self._hello = hello
         self._state = state
         self._told: Change | None = None
-        self._listener: Listener | None = traffic.listen()
-        self._waiting: list[Change] = self._tell_all()
+        self._batches: deque[list[Change] | Chunk] = deque()
+        self._sizes: deque[int] = deque()
+        self._changes = self._first = 0
+        self.looks = self.lost = 0
+        self.spent = 0.0
+
+    def look(self) -> None:
+        """Take apart and judge what has passed, for a while, and add what is new."""
+        began = monotonic()
+        self.looks += 1
+        self._traffic.catch_up(_WORK_SECONDS)
+        self._judge.judge_ended(_WORK_SECONDS)
+        self._add_changes()
+        state = self._state()
+        if state != self._told:
+            self._told = state
+            self._add([{"is": "state", **state}])
+        self.spent = monotonic() - began
+
+    def begin(self) -> tuple[list[Change], int]:
+        """Return all that is kept, for a page that begins, and the number of the first batch after it."""
+        traffic = self._traffic
+        with traffic.lock:
+            self._add_changes()  # it is in what follows
+            hello = {
+                "is": "hello", "unseen": traffic.unseen, "dropped": traffic.dropped, "now": traffic.seconds,
+            }  # fmt: skip
+            changes = [hello, *traffic.describe(), {"is": "state", **self._state()}, {"is": "ready"}]
+            return changes, self._first + len(self._batches)
+
+    def read(self, number: int) -> Chunk | None:
+        """Return a batch; None if there is no such batch yet. Raises LookupError if it is not kept any more."""
+        place = number - self._first
+        if place < 0:
+            raise LookupError
+        if place >= len(self._batches):
+            return None
+        batch = self._batches[place]
+        if isinstance(batch, list):
+            batch = self._batches[place] = self.write(batch)
+        return batch
+
+    def write(self, changes: list[Change]) -> Chunk:
+        """Return changes as an event, without secrets."""
+        began = monotonic()
+        chunk = Chunk(encode(None, self._masker.encode(changes)))
+        self.spent += monotonic() - began
+        return chunk
+
+    def _add_changes(self) -> None:
+        changes = self._traffic.take_changes()
+        if changes is None:
+            self.lost += 1
+        else:
+            for at in range(0, len(changes), _BATCH):
+                self._add(changes[at : at + _BATCH])
+
+    def _add(self, changes: list[Change]) -> None:
+        """Add a batch; the oldest are given up if a page has not read them for long."""
+        self._batches.append(changes)
+        self._sizes.append(len(changes))
+        self._changes += len(changes)
+        while self._changes > self._traffic.most_changes or len(self._batches) > _MOST_BATCHES:
+            self._batches.popleft()
+            self._changes -= self._sizes.popleft()
+            self._first += 1
+
+
+class Feed:
+    """The body of the answer to one page; `hello` are the facts that it begins with."""
+
+    def __init__(self, traffic: SeenTraffic, news: News, hello: Change) -> None:
+        self._traffic = traffic
+        self._news = news
+        self._hello = hello
+        self._is_open = True
+        traffic.listen()
+        self._begin()
+        self._looks = news.looks
         self._rest_due = False
-        self._spent = 0.0
         self._quiet = 0
+
+    def _begin(self) -> None:
+        self._own, self._at = self._news.begin()
+        self._own[0] |= self._hello
+        self._lost = self._news.lost
 
     def __iter__(self) -> Iterator[Piece]:
         return self
 
     def __next__(self) -> Piece:
+        news = self._news
         if self._rest_due:
             self._rest_due = False
-            rest, self._spent = _RESTS * self._spent, 0.0
-            return Pause(min(max(LOOK_SECONDS, rest), _LONGEST_REST))
-        began = monotonic()
-        news = self._tell()
-        self._spent += monotonic() - began
-        return next(self) if news is None else news
+            self._looks = news.looks
+            return Pause(min(max(LOOK_SECONDS, _RESTS * news.spent), _LONGEST_REST))
+        piece = self._read()
+        if piece is None and self._is_open and self._looks == news.looks:  # no other page looked during the rest
+            news.look()
+            piece = self._read()
+        self._rest_due = piece is None
+        self._quiet = (self._quiet + 1) % _QUIET_LOOKS if piece is None else 0
+        if piece is not None:
+            return piece
+        return next(self) if self._quiet else Chunk(b": quiet\n\n")
 
-    def _tell(self) -> Chunk | None:
-        """The next changes; None if there is nothing to say."""
-        if not self._waiting:
-            self._waiting = self._look()
-        batch, self._waiting = self._waiting[:_BATCH], self._waiting[_BATCH:]
-        self._rest_due = not self._waiting
-        self._quiet = 0 if batch else (self._quiet + 1) % _QUIET_LOOKS
-        if batch:
-            return Chunk(encode(None, self._masker.encode(batch)))
-        return None if self._quiet else Chunk(b": quiet\n\n")
-
-    def _look(self) -> list[Change]:
-        if self._listener is None:
-            return []
-        self._traffic.catch_up(_WORK_SECONDS)
-        self._judge.judge_ended(_WORK_SECONDS)
-        changes = self._listener.take()
-        if changes is None:
-            return self._tell_all()
-        return [*changes, *self._tell_changed_state()]
-
-    def _tell_all(self) -> list[Change]:
-        traffic = self._traffic
-        with traffic.lock:
-            hello = {
-                **self._hello, "is": "hello", "unseen": traffic.unseen, "dropped": traffic.dropped,
-                "now": traffic.seconds,
-            }  # fmt: skip
-            if self._listener is not None:
-                self._listener.take()  # it is in what follows
-            changes = traffic.describe()
-        self._told = None
-        return [hello, *changes, *self._tell_changed_state(), {"is": "ready"}]
-
-    def _tell_changed_state(self) -> list[Change]:
-        state = self._state()
-        if state == self._told:
-            return []
-        self._told = state
-        return [{"is": "state", **state}]
+    def _read(self) -> Chunk | None:
+        """Return the next batch for this page; None if it has read all."""
+        if self._lost != self._news.lost:
+            self._begin()
+        if self._own:
+            batch, self._own = self._own[:_BATCH], self._own[_BATCH:]
+            return self._news.write(batch)
+        try:
+            chunk = self._news.read(self._at)
+        except LookupError:  # too slow: what it has not read is gone
+            self._begin()
+            return self._read()
+        self._at += chunk is not None
+        return chunk
 
     def close(self) -> None:
-        """The page is gone: nobody listens any more."""
-        if self._listener is not None:
-            self._traffic.leave(self._listener)
-            self._listener = None
+        """The page is gone: it listens no more."""
+        if self._is_open:
+            self._is_open = False
+            self._traffic.leave()
 
 
 class MaskedChanges:
-    """Writes changes as JSON in which no secret is left; remembers the texts of events, which repeat."""
+    """Writes changes as JSON without secrets. Names and cursors of events, which repeat, are masked once."""
 
     def __init__(self, mask: Mask) -> None:
         self._mask = mask
-        self._names: dict[str, str] = {}
+        self._masked: dict[str, str] = {}
+        self._known = mask.learned
 
     def encode(self, changes: list[Change]) -> bytes:
-        """The changes as one JSON array."""
+        """Return the changes as one JSON array."""
+        if self._known is not self._mask.learned or len(self._masked) > _MOST_MASKED:
+            self._known = self._mask.learned  # a text may hold a secret that was learned since
+            self._masked.clear()
         return json.dumps([self._mask_change(change) for change in changes], ensure_ascii=False).encode(
             "utf-8", "replace"
         )
 
     def _mask_change(self, change: Change) -> Any:
         if change["is"] == "event":
-            return {**change, "name": self._name(change["name"]), "cursor": self._mask.text(change["cursor"])}
+            return {**change, "name": self._mask_text(change["name"]), "cursor": self._mask_text(change["cursor"])}
         return self._mask.tree(change)
 
-    def _name(self, name: str) -> str:
-        masked = self._names.get(name)
+    def _mask_text(self, text: str) -> str:
+        masked = self._masked.get(text)
         if masked is None:
-            masked = self._mask.text(name)
-            if len(self._names) < 1000:
-                self._names[name] = masked
+            masked = self._masked[text] = self._mask.text(text)
         return masked

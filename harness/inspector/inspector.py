@@ -23,7 +23,7 @@ from harness.benches.server.page_guard import PageGuard
 from harness.cassette import CassetteError, Provenance, Recording, Redactor, save
 from harness.faults.service import FaultyBody
 from harness.inspector.evidence import Evidence
-from harness.inspector.feed import Feed, TrafficJudge
+from harness.inspector.feed import Feed, News, TrafficJudge
 from harness.inspector.seen_exchange import Change, SeenExchange
 from harness.inspector.traffic import SeenTraffic
 from harness.kit.api import Api, ApiContract
@@ -118,17 +118,18 @@ class Inspector:
         }
         self._scheme = scheme
         self._clock = WallClock()
-        self.traffic = SeenTraffic(api, ahead=ahead)
+        self.traffic = SeenTraffic(api, ahead=ahead, learn=self._mask.learn)
         self._judge = TrafficJudge(api, contract, self.traffic, sees_all=sees_all)
+        self._news = News(self.traffic, self._judge, self._mask, self._actions.state)
         self._evidence = Evidence(self.traffic, self._mask, api, contract, to_curl)
 
     def show(self, exchanges: Iterable[tuple[Exchange, Sequence[Finding]]]) -> None:
         """Show exchanges of the past as if they passed now, each with what is known to be wrong with it."""
         for exchange, findings in exchanges:
-            seen = self._begin(exchange.request)
+            seen = self.traffic.begin(exchange.request)
             if exchange.status is not None:
                 seen.note_head(exchange.status, exchange.headers, exchange.framing)
-                seen.note_chunk(Chunk(exchange.body))
+                seen.note_chunks((Chunk(exchange.body),))
             seen.note_end(exchange.ending)
             self.traffic.catch_up()
             if findings:
@@ -143,12 +144,6 @@ class Inspector:
         if not self.traffic.is_open:
             self.traffic.unseen += 1
             return None
-        return self._begin(request)
-
-    def _begin(self, request: Request) -> SeenExchange:
-        """Note a request; the keys that it carries are not shown in any answer, either."""
-        with self.traffic.lock:
-            self._mask.learn(request)
         return self.traffic.begin(request)
 
     def around(self, service: Service) -> Service:
@@ -164,7 +159,7 @@ class Inspector:
             if not traffic.is_open:  # nobody looks: hot, and nothing is attached
                 traffic.unseen += 1
                 return service(request)
-            seen = self._begin(request)
+            seen = traffic.begin(request)
             response = service(request)
             if isinstance(response.body, FaultyBody):
                 seen.suffered = response.body.suffered
@@ -211,7 +206,7 @@ class Inspector:
         return self._refuse(404, "not_found", f"The inspector has no {request.method} {request.raw_path[:100]}.")
 
     def _feed(self) -> Response:
-        body = Feed(self.traffic, self._judge, self._mask, self._hello, self._actions.state)
+        body = Feed(self.traffic, self._news, self._hello)
         fields = (("content-type", EVENT_STREAM), ("cache-control", "no-store"))
         # A clock of its own: the pauses of a page must not move the time of the service.
         return Response(200, Headers(fields), Chunked(), body, clock=self._clock)

@@ -6,8 +6,6 @@ many others are kept.
 
 from __future__ import annotations
 
-import threading
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
@@ -33,14 +31,31 @@ from harness.wire.pieces import At
 from harness.wire.stream_picture import Columns, EventKeys, ReadEvent, find_look
 
 
+class Head(NamedTuple):
+    """The head of an answer."""
+
+    status: int
+    headers: Headers
+    framing: Framing
+
+
+class ChunkRun(NamedTuple):
+    """`chunks[start:end]`, which went out at once: a range, because many answers may share their chunks."""
+
+    chunks: Sequence[Chunk]
+    start: int
+    end: int
+
+
+Passed: TypeAlias = Request | Head | ChunkRun | Ending
+"""A part of an exchange: its request, the head of the answer, chunks, the ending."""
+
+
 class Keeper(Protocol):
-    """Who keeps exchanges, and notes what goes out."""
+    """Keeps exchanges, and notes the parts that pass."""
 
-    def note_head(self, seen: SeenExchange, status: int, headers: Headers, framing: Framing) -> None:
-        """The head of an answer goes out."""
-
-    def note(self, seen: SeenExchange, what: Chunk | Ending) -> None:
-        """Bytes of an answer go out, or it has ended."""
+    def note(self, seen: SeenExchange, part: Passed) -> None:
+        """A part of an exchange passes."""
 
 
 class SeenEvent(NamedTuple):
@@ -64,7 +79,14 @@ class SeenExchange:
 
     `after` is the number of the exchange whose stream it resumes, and `column` the place of its first event in
     the whole stream. `run` is the id of the run it is about. `suffered` is what a fault plan did to it.
+    `is_told`: pages know of it. What only a reader of the exchange needs is made by `open`, because under load
+    most exchanges make room for others before a page looks.
     """
+
+    columns: Columns
+    keys: EventKeys
+    recorder: ExchangeBuilder
+    decoder: Decoder
 
     def __init__(self, keeper: Keeper, number: int, request: Request, began: float) -> None:
         self.number = number
@@ -75,7 +97,6 @@ class SeenExchange:
         self.cursor: str | None = None
         self.after: int | None = None
         self.column = self.next_column = 0
-        self.columns, self.keys = Columns(), EventKeys()
         self.status: int | None = None
         self.is_stream = False
         self.events: list[SeenEvent] = []
@@ -85,19 +106,22 @@ class SeenExchange:
         self.findings: tuple[dict[str, Any], ...] = ()
         self.suffered: Suffered | None = None
         self.error = ""
-        self.recorder = ExchangeBuilder(request)
-        self.decoder = Decoder()
         self.inflater: Inflater | None = None
         self.size = len(request.body) + len(request.target)
-        self.unread: deque[Any] = deque()  # a moment, what went out, the next moment, …
-        self.forgotten = self.judged = False
+        self.is_told = self.forgotten = self.judged = False
         self._keeper = keeper
 
-    def note_head(self, status: int, headers: Headers, framing: Framing) -> None:
-        self._keeper.note_head(self, status, headers, framing)
+    def open(self) -> None:
+        """Make what is needed to take the answer apart."""
+        self.columns, self.keys = Columns(), EventKeys()
+        self.recorder = ExchangeBuilder(self.request)
+        self.decoder = Decoder()
 
-    def note_chunk(self, chunk: Chunk) -> None:
-        self._keeper.note(self, chunk)
+    def note_head(self, status: int, headers: Headers, framing: Framing) -> None:
+        self._keeper.note(self, Head(status, headers, framing))
+
+    def note_chunks(self, chunks: Sequence[Chunk], start: int = 0, end: int = 1) -> None:
+        self._keeper.note(self, ChunkRun(chunks, start, end))
 
     def note_end(self, ending: Ending) -> None:
         self._keeper.note(self, ending)
@@ -122,15 +146,15 @@ class SeenExchange:
         self.status = status
         self.is_stream = headers.media_type() == EVENT_STREAM
 
-    def take_chunk(self, chunk: Chunk, moment: float) -> tuple[list[Frame], int]:
-        """Record a piece of the body; return the frames that it completes, and how many bytes are kept of it."""
-        data = chunk.data
+    def take_chunks(self, chunks: Sequence[Chunk], moment: float) -> tuple[list[Frame], int]:
+        """Record pieces of the body; return the frames that they complete, and how many bytes are kept of them."""
         if self.inflater is not None:
-            chunk = Chunk(self._inflate(self.inflater, data))
-        kept = min(len(chunk.data), max(0, KEPT_BYTES - self.recorder.size))
-        self.recorder.chunk(chunk, moment - self.began)
+            chunks = [Chunk(self._inflate(self.inflater, chunk.data)) for chunk in chunks]
+        data = b"".join([chunk.data for chunk in chunks])
+        kept = min(len(data), max(0, KEPT_BYTES - self.recorder.size))
+        self.recorder.chunks(chunks, moment - self.began)
         self.size += kept
-        return self.decoder.feed(chunk.data) if self.is_stream else [], kept
+        return self.decoder.feed(data) if self.is_stream else [], kept
 
     def take_event(
         self, frame: Frame, value: Mapping[str, Any] | None, protocol: StreamProtocol, moment: float
@@ -148,6 +172,14 @@ class SeenExchange:
         column = self.columns.find(read, self.next_column)
         self.next_column = max(self.next_column, column + 1)
         self.events.append(SeenEvent(name, look, frame.start, frame.end, moment, cursor, read, column))
+
+    def repeats(self, first: SeenExchange) -> bool:
+        """Whether this later stream brings exactly the events of another one that is from its beginning, too."""
+        return (
+            first is not self
+            and first.cursor is None
+            and [event.read.key for event in self.events] == [event.read.key for event in first.events]
+        )
 
     def place_again(self, columns: Columns) -> bool:
         """Find the columns of all events again, when more is known of the stream; whether any has changed."""
@@ -171,38 +203,12 @@ class SeenExchange:
             return b""
 
 
-# What a page is told: one small JSON object for each thing that happened, and the queue it waits in.
+# What a page is told: one small JSON object for each thing that happened.
 # Knows the words between server and page, which `page/model.js` takes; must not know how they travel.
 
 
 Change: TypeAlias = dict[str, Any]
 """One thing that happened; `is` names its kind."""
-
-
-class Listener:
-    """The changes that one page has not got yet. With more than `most` of them it has lost track: see `take`."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._lock = threading.Lock()
-        self._waiting: list[Change] = []
-        self._lost = False
-
-    def add(self, change: Change) -> None:
-        """Add a change."""
-        with self._lock:
-            if len(self._waiting) >= self._most:
-                self._lost = True
-                self._waiting.clear()
-            if not self._lost:
-                self._waiting.append(change)
-
-    def take(self) -> list[Change] | None:
-        """The waiting changes; None if some were lost, so that everything has to be told again."""
-        with self._lock:
-            taken, self._waiting = self._waiting, []
-            lost, self._lost = self._lost, False
-        return None if lost else taken
 
 
 def describe_request(seen: SeenExchange) -> Change:
@@ -242,13 +248,18 @@ def describe_columns(seen: SeenExchange) -> Change:
     return {"is": "columns", "n": seen.number, "column": seen.column, "columns": [e.column for e in seen.events]}
 
 
+def place_in_run(seen: SeenExchange) -> tuple[bool, int]:
+    """The place of a stream among those of its run: whole ones first, then resumed ones."""
+    return seen.cursor is not None, seen.number
+
+
 def place_streams(streams: Sequence[SeenExchange]) -> Iterator[SeenExchange]:
     """Place the events of all streams of one run again; return those that changed.
 
     A stream from its beginning says what the whole is, so that a resume before it can turn out to lack an event.
     """
     columns = Columns()
-    for seen in sorted(streams, key=lambda one: (one.cursor is not None, one.number)):
+    for seen in sorted(streams, key=place_in_run):
         if seen.place_again(columns):
             yield seen
 

@@ -1,7 +1,7 @@
 """What was seen: the exchanges that passed while a page was open, bounded in number, events and bytes.
 
 Layer 6. Knows exchanges, frames and the protocol of an API; must not know how a page gets them. Observers are
-called on the threads that serve, so everything is behind one lock, and they only note what goes out: taking it
+called on the threads that serve, so everything is behind one lock, and they only note what passes: taking it
 apart waits until a page looks (`catch_up`). Secrets are still in what is kept: they are masked where it leaves.
 """
 
@@ -12,12 +12,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from heapq import heapify, heappop, heapreplace
-from typing import Any, NamedTuple
+from typing import Any
 
 from harness.inspector.seen_exchange import (
     Change,
-    Listener,
+    ChunkRun,
+    Head,
+    Passed,
     SeenExchange,
     describe_all,
     describe_columns,
@@ -25,11 +26,12 @@ from harness.inspector.seen_exchange import (
     describe_event,
     describe_head,
     describe_request,
+    place_in_run,
     place_streams,
 )
 from harness.kit.api import Api
 from harness.outcome import Finding
-from harness.wire import Chunk, Ending, Frame, Framing, Headers, Request
+from harness.wire import Ending, Frame, Request
 from harness.wire.json_value import object_or_none
 
 # What the answers that passed said about the runs of the API: their statuses, and which run continues which.
@@ -90,78 +92,64 @@ def _copy(run: Change) -> Change:
 
 
 # What passed and was not taken apart yet: the threads that serve only note it, and a page that looks reads it.
-# Bounded, so that a flood of events cannot fill the memory. Each answer keeps its own notes, which go with it
-# when it is forgotten. Callers hold the lock of the `SeenTraffic`.
+# Bounded, so that a flood of events cannot fill the memory. Callers hold the lock of the `SeenTraffic`.
 
 
 MOST_NOTES, MOST_NOTE_BYTES = 20_000, 16 * 1024 * 1024
-
-
-class Note(NamedTuple):
-    """A chunk or the ending of an answer, and when it went out."""
-
-    seen: SeenExchange
-    what: Chunk | Ending
-    moment: float
+"""Bounds of what was noted and not read: chunks and other parts, and bytes of chunks."""
 
 
 class Backlog:
-    """The answers with notes that nobody has read."""
+    """Notes that no page has read: an exchange, the moment, and the part of it that passed then."""
 
     def __init__(self) -> None:
-        self._behind: dict[int, SeenExchange] = {}
-        self._notes = self._size = 0
+        self._notes: deque[tuple[SeenExchange, float, Passed]] = deque()
+        self._held: dict[int, list[int]] = {}  # of chunks that notes hold: how many notes, how many bytes
+        self._count = self._size = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._notes)
 
     @property
     def is_full(self) -> bool:
         """Whether more is kept than should be."""
-        return self._notes > MOST_NOTES or self._size > MOST_NOTE_BYTES
+        return self._count > MOST_NOTES or self._size > MOST_NOTE_BYTES
 
     @property
-    def oldest(self) -> SeenExchange:
-        """The answer that waits longest."""
-        return next(iter(self._behind.values()))
+    def first(self) -> SeenExchange:
+        """The exchange with the oldest note."""
+        return self._notes[0][0]
 
-    def add(self, seen: SeenExchange, what: Chunk | Ending, moment: float) -> None:
+    def add(self, seen: SeenExchange, moment: float, part: Passed) -> None:
         """Keep a note."""
-        unread = seen.unread
-        if not unread:
-            self._behind[seen.number] = seen
-        unread += (moment, what)
-        self._notes += 1
-        if isinstance(what, Chunk):
-            self._size += len(what.data)
+        self._notes.append((seen, moment, part))
+        if type(part) is not ChunkRun:
+            self._count += 1
+            return
+        chunks = part.chunks
+        self._count += part.end - part.start
+        held = self._held.get(id(chunks))
+        if held is None:
+            size = sum([len(chunk.data) for chunk in chunks])
+            self._held[id(chunks)] = [1, size]
+            self._size += size
+        else:
+            held[0] += 1
 
-    def take(self, seen: SeenExchange) -> Note:
-        """The next note of an answer."""
-        moment, what = seen.unread.popleft(), seen.unread.popleft()
-        self._notes -= 1
-        if isinstance(what, Chunk):
-            self._size -= len(what.data)
-        if not seen.unread:
-            del self._behind[seen.number]
-        return Note(seen, what, moment)
-
-    def drop(self, seen: SeenExchange) -> None:
-        """Forget the notes of an answer."""
-        if self._behind.pop(seen.number, None) is not None:
-            self._notes -= len(seen.unread) // 2
-            self._size -= sum(len(what.data) for what in seen.unread if isinstance(what, Chunk))
-            seen.unread.clear()
-
-    def take_in_order(self) -> Iterator[Note]:
-        """Take all notes, the oldest first; in between, answers may be dropped."""
-        waiting = [(seen.unread[0], number) for number, seen in self._behind.items()]
-        heapify(waiting)
-        while waiting:
-            seen = self._behind.get(waiting[0][1])
-            if seen is None:
-                heappop(waiting)
-                continue
-            note = self.take(seen)
-            if seen.unread:
-                heapreplace(waiting, (seen.unread[0], seen.number))
-            yield note
+    def take(self) -> tuple[SeenExchange, float, Passed]:
+        """Take the oldest note, which may be of an exchange that is forgotten."""
+        note = self._notes.popleft()
+        part = note[2]
+        if type(part) is not ChunkRun:
+            self._count -= 1
+            return note
+        self._count -= part.end - part.start
+        held = self._held[id(part.chunks)]
+        held[0] -= 1
+        if not held[0]:
+            self._size -= held[1]
+            del self._held[id(part.chunks)]
+        return note
 
 
 MOST_REQUESTS, MOST_EVENTS, MOST_BYTES = 1000, 20_000, 64 * 1024 * 1024
@@ -169,11 +157,12 @@ MOST_REQUESTS, MOST_EVENTS, MOST_BYTES = 1000, 20_000, 64 * 1024 * 1024
 
 
 class SeenTraffic:
-    """Keeps exchanges while anybody looks.
+    """Keeps exchanges while a page is open.
 
     `ahead`: keep them from the start, until the first page that comes has gone again. `now` returns seconds that
-    never go back. While `is_open`, exchanges are to be observed; `unseen` counts the requests that passed while
-    nobody looked, `missed` those that were forgotten before anybody judged them.
+    never go back. `learn` is called with each request before anything of its exchange is told. While `is_open`,
+    exchanges are to be observed; `unseen` counts the requests that passed while no page was open, `missed` those
+    that were forgotten before they were judged.
     """
 
     def __init__(
@@ -181,6 +170,7 @@ class SeenTraffic:
         api: Api,
         *,
         ahead: bool = False,
+        learn: Callable[[Request], object] = lambda request: None,
         now: Callable[[], float] = time.monotonic,
         requests: int = MOST_REQUESTS,
         events: int = MOST_EVENTS,
@@ -189,43 +179,60 @@ class SeenTraffic:
         self.lock = threading.RLock()
         self._api = api
         self._protocol = api.load_protocol()
+        self._learn = learn
         self.is_open = ahead
         self._now, self._start = now, now()
         self._bounds = requests, events, size
-        self._listeners: list[Listener] = []
+        self._pages = 0
+        self._changes: list[Change] = []
+        self._are_lost = False
+        self.most_changes = 2 * events
         self._kept: dict[int, SeenExchange] = {}
         self._runs = SeenRuns(api, requests)
         self._backlog = Backlog()
         self._count = self._events = self._size = 0
         self._ended: deque[SeenExchange] = deque(maxlen=requests)
         self.unseen = self.missed = 0
-        self.dropped = 0
+        self.dropped = self._dropped_told = 0
 
     @property
     def seconds(self) -> float:
         """The present moment, in seconds since the start."""
         return self._now() - self._start
 
-    def listen(self) -> Listener:
-        """Open a queue of changes."""
+    def listen(self) -> None:
+        """A page is there: changes are kept for it."""
         with self.lock:
-            listener = Listener(2 * self._bounds[1])
-            self._listeners = [*self._listeners, listener]
+            self._pages += 1
             self.is_open = True
-            return listener
 
-    def leave(self, listener: Listener) -> None:
-        """Close a queue."""
+    def leave(self) -> None:
+        """A page is gone; nothing more is kept after the last one."""
         with self.lock:
-            self._listeners = [other for other in self._listeners if other is not listener]
-            self.is_open = bool(self._listeners)
-            if not self._listeners:
-                self.catch_up()
+            self._pages -= 1
+            self.is_open = self._pages > 0
+            if not self._pages:
+                self._changes = []
+                self._are_lost = False
 
     def tell(self, change: Change) -> None:
-        """Pass a change to all who listen."""
-        for listener in self._listeners:
-            listener.add(change)
+        """Keep a change for the pages; with more than `most_changes` they have lost track."""
+        if not self._pages or self._are_lost:
+            return
+        if len(self._changes) >= self.most_changes:
+            self._are_lost = True
+            self._changes = []
+        else:
+            self._changes.append(change)
+
+    def take_changes(self) -> list[Change] | None:
+        """Take what happened since the last call; None if some is lost, so that all has to be told again."""
+        with self.lock:
+            if self.dropped != self._dropped_told:  # of exchanges that no page knows
+                self._tell_dropped(0)
+            taken, self._changes = self._changes, []
+            lost, self._are_lost = self._are_lost, False
+        return None if lost else taken
 
     # What passes
 
@@ -233,49 +240,20 @@ class SeenTraffic:
         """A request came: return the observer of its answer."""
         with self.lock:
             self._count += 1
-            seen = SeenExchange(self, self._count, request, self.seconds)
-            seen.order = self._api.read_order(request)
-            self._place(seen)
+            seen = SeenExchange(self, self._count, request, self._now() - self._start)
             self._kept[seen.number] = seen
             self._size += seen.size
-            self.tell(describe_request(seen))
             self._shrink()
+            self.note(seen, request)
             return seen
 
-    def _place(self, seen: SeenExchange) -> None:
-        """Find the run that a request is about and, if it resumes a stream, where its first event belongs."""
-        named = self._protocol.is_resume(seen.request)
-        if named is None:
-            seen.run = self._api.read_subject(seen.request)
-            return
-        seen.run, seen.cursor = named
-        if seen.cursor is None:
-            return
-        self.catch_up()
-        for earlier in reversed(self._kept.values()):
-            column = earlier.find_column_after(seen.cursor) if earlier.run == seen.run else None
-            if column is not None:
-                seen.after, seen.column = earlier.number, column
-                seen.columns, seen.next_column = earlier.columns, column
-                return
-
-    def note_head(self, seen: SeenExchange, status: int, headers: Headers, framing: Framing) -> None:
-        """The head of an answer goes out."""
+    def note(self, seen: SeenExchange, part: Passed) -> None:
+        """A part of an exchange passes."""
         with self.lock:
-            seen.take_head(status, headers, framing)
             if not seen.forgotten:
-                self.tell(describe_head(seen))
-
-    def note(self, seen: SeenExchange, what: Chunk | Ending) -> None:
-        """Bytes of an answer go out, or it has ended."""
-        with self.lock:
-            if seen.forgotten:
-                return
-            self._backlog.add(seen, what, self._now() - self._start)
-            if not self._listeners:
-                self.catch_up()
-            elif self._backlog.is_full:
-                self._shed()
+                self._backlog.add(seen, self._now() - self._start, part)
+                if self._backlog.is_full:
+                    self._shed()
 
     # What has passed
 
@@ -283,8 +261,8 @@ class SeenTraffic:
         """Take apart what was noted, for about so many seconds."""
         end = self._now() + seconds
         with self.lock:
-            for note in self._backlog.take_in_order():
-                self._read(note)
+            while self._backlog:
+                self._read_next()
                 if self._now() >= end:
                     return
 
@@ -292,24 +270,53 @@ class SeenTraffic:
         """Answers go out faster than they are taken apart: the oldest are forgotten, which they soon would be."""
         newest = next(reversed(self._kept), 0)
         while self._backlog.is_full:
-            oldest = self._backlog.oldest
-            if oldest.number == newest:
-                self._read(self._backlog.take(oldest))
+            oldest = self._backlog.first
+            if oldest.forgotten or oldest.number == newest:
+                self._read_next()
             else:
                 self._forget(oldest)
 
-    def _read(self, note: Note) -> None:
-        if isinstance(note.what, Chunk):
-            self._read_chunk(note.seen, note.what, note.moment)
+    def _read_next(self) -> None:
+        seen, moment, part = self._backlog.take()
+        if seen.forgotten:
+            return
+        if isinstance(part, Request):
+            self._read_request(seen, part)
+        elif isinstance(part, Head):
+            seen.take_head(*part)
+            self.tell(describe_head(seen))
+        elif isinstance(part, Ending):
+            self._read_end(seen, part, moment)
         else:
-            self._read_end(note.seen, note.what, note.moment)
+            frames, kept = seen.take_chunks(part.chunks[part.start : part.end], moment)
+            self._size += kept
+            for frame in frames:
+                self._read_event(seen, frame, moment)
+            self._shrink()
 
-    def _read_chunk(self, seen: SeenExchange, chunk: Chunk, moment: float) -> None:
-        frames, kept = seen.take_chunk(chunk, moment)
-        self._size += kept
-        for frame in frames:
-            self._read_event(seen, frame, moment)
-        self._shrink()
+    def _read_request(self, seen: SeenExchange, request: Request) -> None:
+        """Find the run that a request is about and, if it resumes a stream, where its first event belongs."""
+        self._learn(request)
+        seen.open()
+        seen.order = self._api.read_order(request)
+        named = self._protocol.is_resume(request)
+        if named is None:
+            seen.run = self._api.read_subject(request)
+        else:
+            seen.run, seen.cursor = named
+            self._find_earlier(seen)
+        seen.is_told = True
+        self.tell(describe_request(seen))
+
+    def _find_earlier(self, seen: SeenExchange) -> None:
+        if seen.cursor is None:
+            return
+        for earlier in reversed(self._kept.values()):
+            column = earlier.find_column_after(seen.cursor) if earlier.run == seen.run else None
+            if column is not None:
+                seen.after, seen.column = earlier.number, column
+                seen.columns, seen.next_column = earlier.columns, column
+                return
 
     def _read_event(self, seen: SeenExchange, frame: Frame, moment: float) -> None:
         value = object_or_none(frame.data)
@@ -333,7 +340,9 @@ class SeenTraffic:
         self.tell(describe_end(seen))
         if seen.is_stream and seen.cursor is None and seen.run:
             streams = [one for one in self._kept.values() if one.is_stream and one.run == seen.run]
-            if len(streams) > 1:
+            # A stream that brings what the first one brought moves no other: one that is read again and again
+            # would cost the square of its times.
+            if len(streams) > 1 and not seen.repeats(min(streams, key=place_in_run)):
                 for changed in place_streams(streams):
                     self.tell(describe_columns(changed))
 
@@ -352,23 +361,26 @@ class SeenTraffic:
     def _forget(self, seen: SeenExchange) -> None:
         seen.forgotten = True
         self.missed += not seen.judged
-        self._backlog.drop(seen)
         del self._kept[seen.number]
         self._events -= len(seen.events)
         self._size -= seen.size
         self.dropped += 1
-        self.tell({"is": "dropped", "n": seen.number, "total": self.dropped})
+        if seen.is_told:
+            self._tell_dropped(seen.number)
+
+    def _tell_dropped(self, number: int) -> None:
+        self._dropped_told = self.dropped
+        self.tell({"is": "dropped", "n": number, "total": self.dropped})
 
     def clear(self) -> None:
         """Forget everything; numbers go on."""
         with self.lock:
             for seen in self._kept.values():
                 seen.forgotten = True
-                self._backlog.drop(seen)
             self._kept.clear()
             self._runs.clear()
             self._ended.clear()
-            self._events = self._size = self.dropped = self.unseen = self.missed = 0
+            self._events = self._size = self.dropped = self._dropped_told = self.unseen = self.missed = 0
             self.tell({"is": "cleared"})
 
     # What is kept
@@ -387,7 +399,8 @@ class SeenTraffic:
     def describe(self) -> list[Change]:
         """All that is kept, for a page that begins to look."""
         with self.lock:
-            changes = [change for seen in self._kept.values() for change in describe_all(seen)]
+            told = [seen for seen in self._kept.values() if seen.is_told]
+            changes = [change for seen in told for change in describe_all(seen)]
             return [*changes, *self._runs.describe_all()]
 
     def take_ended(self) -> SeenExchange | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from harness.wire.message import EVENT_STREAM, Framing, Headers, Request, UntilClose
@@ -147,6 +148,11 @@ class ExchangeBuilder:
         if len(self._sizes) < KEPT_PIECES or (self._most is not None and room > 0):
             self._sizes.append(len(data))
             self._moments.append(moment)
+
+    def chunks(self, pieces: Sequence[Chunk], moment: float) -> None:
+        """Record pieces that arrived at the same moment."""
+        for piece in pieces:
+            self.chunk(piece, moment)
 
     @property
     def size(self) -> int:

@@ -59,7 +59,8 @@ class Mask:
 
     def __init__(self, secrets: Mapping[str, str] | None = None, fields: SecretFields | None = None) -> None:
         self._secrets = {name: value for name, value in (secrets or {}).items() if value}
-        self._learned: list[str] = []
+        self.learned: tuple[str, ...] = ()
+        """The keys that were learned; another tuple after each that is new."""
         self._fields = fields or SecretFields()
         self._look_for(self.secrets)
 
@@ -77,10 +78,10 @@ class Mask:
 
         Of many only the latest are remembered. For a mask of one's own: nobody else may use it meanwhile.
         """
-        new = [key for key in keys_in(request) if looks_random(key) and key not in self._learned]
+        new = [key for key in keys_in(request) if looks_random(key) and key not in self.learned]
         if new:
-            self._learned = [*self._learned, *dict.fromkeys(new)][-_MOST_LEARNED:]
-            self._look_for([*self.secrets, *self._learned])
+            self.learned = (*self.learned, *dict.fromkeys(new))[-_MOST_LEARNED:]
+            self._look_for([*self.secrets, *self.learned])
 
     @property
     def secrets(self) -> tuple[str, ...]:

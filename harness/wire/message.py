@@ -265,36 +265,39 @@ class WholeBody:
 
 
 class ReadyBody:
-    """A `Body` whose chunks are all there, each with its whole data; a carrier may take many of them at once."""
+    """A `Body` whose chunks are all there, each with its whole data; a carrier may take many of them at once.
 
-    __slots__ = ("_at", "_chunks")
+    `at` is the place of the next one in `chunks`.
+    """
+
+    __slots__ = ("at", "chunks")
 
     def __init__(self, chunks: Sequence[Chunk], start: int = 0) -> None:
-        self._chunks = chunks
-        self._at = start
+        self.chunks = chunks
+        self.at = start
 
-    def take(self, most: int) -> Sequence[Chunk]:
-        """The next chunks; none if only the ending is left."""
-        start = self._at
-        taken = self._chunks[start : start + most]
-        self._at = start + len(taken)
+    def take_run(self, most: int) -> Sequence[Chunk]:
+        """Take the next chunks; none if only the ending is left."""
+        start = self.at
+        taken = self.chunks[start : start + most]
+        self.at = start + len(taken)
         return taken
 
     def __iter__(self) -> ReadyBody:
         return self
 
     def __next__(self) -> Piece:
-        at = self._at
-        self._at = at + 1
-        if at < len(self._chunks):
-            return self._chunks[at]
-        if at == len(self._chunks):
+        at = self.at
+        self.at = at + 1
+        if at < len(self.chunks):
+            return self.chunks[at]
+        if at == len(self.chunks):
             return COMPLETE
         raise StopIteration
 
     def close(self) -> None:
         """Leave nothing to pull."""
-        self._chunks, self._at = (), 1
+        self.chunks, self.at = (), 1
 
 
 class WrappedBody:

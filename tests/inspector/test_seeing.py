@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import gzip
 import json
+import sys
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import quote
 
 import pytest
 
-from harness.inspector.seen_exchange import Listener
+from harness.inspector.seen_exchange import SeenExchange
 from harness.inspector.traffic import SeenTraffic
 from harness.interactions import INTERACTIONS
-from harness.wire import COMPLETE, Chunk, Chunked, Headers, Pause, Request
+from harness.transport.http1.response_writer import ResponseWriter
+from harness.wire import COMPLETE, Chunk, Chunked, Headers, Pause, Request, Response
 from harness.wire.observed_body import ObservedBody
-from tests.inspector.conftest import KEYED, SECRET, Bench
+from harness.wire.stream_picture import Columns
+from tests.inspector.conftest import KEYED, SECRET, Bench, OpenPage
 
 STREAM = Headers((("content-type", "text/event-stream"),))
 
@@ -189,7 +193,7 @@ def test_a_coded_answer_is_told_decoded() -> None:
         seen = traffic.begin(Request("GET", "/v1beta/interactions/x?stream=true"))
         seen.note_head(200, headers, Chunked())
         for at in range(0, len(wire), 7):
-            seen.note_chunk(Chunk(wire[at : at + 7]))
+            seen.note_chunks((Chunk(wire[at : at + 7]),))
         seen.note_end(COMPLETE)
     whole, broken = traffic.all()
     assert [event.name for event in whole.events] == ["x"] * 3
@@ -202,47 +206,87 @@ def _pass(traffic: SeenTraffic, chunks: int = 1, data: bytes = b'data: {"a":1}\n
     seen = traffic.begin(Request("GET", "/v1beta/interactions/x?stream=true"))
     seen.note_head(200, STREAM, Chunked())
     for _ in range(chunks):
-        seen.note_chunk(Chunk(data))
+        seen.note_chunks((Chunk(data),))
     if end:
         seen.note_end(COMPLETE)
+
+
+def _take(traffic: SeenTraffic) -> list[dict[str, Any]]:
+    """What happened, taken apart, as the pages are told."""
+    traffic.catch_up()
+    return traffic.take_changes() or []
 
 
 def test_the_number_of_requests_is_bounded() -> None:
     """Beyond the bound the oldest go, also those that never end, and the page is told how many."""
     traffic = SeenTraffic(INTERACTIONS, requests=10)
-    listener = traffic.listen()
+    traffic.listen()
+    totals = []
     for number in range(25):
         _pass(traffic, end=number % 2 == 0)
+        totals += [(change["n"], change["total"]) for change in _take(traffic) if change["is"] == "dropped"]
     assert [seen.number for seen in traffic.all()] == list(range(16, 26))
     assert traffic.dropped == 15
-    assert [change["total"] for change in listener.take() or () if change["is"] == "dropped"] == list(range(1, 16))
+    assert totals == [(number, number) for number in range(1, 16)]
     taken = list(iter(traffic.take_ended, None))
     assert 0 < len(taken) <= 10
 
 
-def test_whoever_serves_only_takes_notes() -> None:
+def test_exchanges_that_no_page_knows_are_dropped_in_one_change() -> None:
+    """Of those that make room for others before a page looks, only the number is told."""
+    traffic = SeenTraffic(INTERACTIONS, requests=10)
+    traffic.listen()
+    for _ in range(25):
+        _pass(traffic)
+    told = _take(traffic)
+    assert [change["n"] for change in told if change["is"] == "request"] == list(range(16, 26))
+    assert [(change["n"], change["total"]) for change in told if change["is"] == "dropped"] == [(0, 15)]
+    assert _take(traffic) == []
+
+
+def test_a_server_only_takes_notes() -> None:
     """With a page open, what goes out is taken apart when the page looks, in the order in which it went out."""
     traffic = SeenTraffic(INTERACTIONS)
-    listener = traffic.listen()
+    traffic.listen()
     first, second = (traffic.begin(Request("GET", f"/v1beta/interactions/{name}?stream=true")) for name in "ab")
     for seen in (first, second):
         seen.note_head(200, STREAM, Chunked())
     for seen in (first, second, first):
-        seen.note_chunk(Chunk(b'data: {"a":1}\n\n'))
-    assert "event" not in {change["is"] for change in listener.take() or ()}
-    traffic.catch_up()
-    told = [change["n"] for change in listener.take() or () if change["is"] == "event"]
+        seen.note_chunks((Chunk(b'data: {"a":1}\n\n'),))
+    assert traffic.take_changes() == []
+    told = [change["n"] for change in _take(traffic) if change["is"] == "event"]
     assert told == [first.number, second.number, first.number]
 
 
+def test_a_run_of_chunks_keeps_its_pieces_and_its_moment() -> None:
+    """Chunks that went out at once are kept as the pieces they were, all with the moment of the run."""
+    now = iter(range(100))
+    traffic = SeenTraffic(INTERACTIONS, now=lambda: float(next(now)))
+    seen = traffic.begin(Request("GET", "/v1beta/interactions/x?stream=true"))
+    seen.note_head(200, STREAM, Chunked())
+    for run in ((b'data: {"a"', b":1}\n\ndata: 2", b"\n\n"), (b"data: 3\n\n",)):
+        seen.note_chunks([Chunk(data) for data in run], 0, len(run))
+    seen.note_end(COMPLETE)
+    traffic.catch_up()
+    assert seen.exchange is not None
+    assert seen.exchange.body == b'data: {"a":1}\n\ndata: 2\n\ndata: 3\n\n'
+    arrivals = seen.exchange.arrivals
+    assert list(arrivals.sizes) == [10, 12, 2, 9]
+    first, second = arrivals.moments[0], arrivals.moments[3]
+    assert list(arrivals.moments) == [first, first, first, second]
+    assert first < second
+    assert [event.moment - seen.began for event in seen.events] == [first, first, second]
+
+
 def test_a_flood_of_events_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """If nobody looks for long, the oldest answers are forgotten unread, and the newest is read as it goes out."""
-    monkeypatch.setattr("harness.inspector.traffic.MOST_NOTES", 30)
+    """If no page looks for long, the oldest answers are forgotten unread; the newest is read as it goes out."""
+    monkeypatch.setattr("harness.inspector.traffic.MOST_NOTES", 36)
     traffic = SeenTraffic(INTERACTIONS)
-    listener = traffic.listen()
+    traffic.listen()
     for _ in range(10):
         _pass(traffic, 9)
-    assert [change["n"] for change in listener.take() or () if change["is"] == "dropped"] == list(range(1, 8))
+    assert [seen.number for seen in traffic.all()] == [8, 9, 10]
+    assert traffic.dropped == 7
     _pass(traffic, 100)
     assert len(traffic.all()[-1].events) == 100
     monkeypatch.setattr("harness.inspector.traffic.MOST_NOTE_BYTES", 1000)
@@ -263,13 +307,74 @@ def test_what_nobody_judged_is_missing_from_the_history(bench: Bench) -> None:
     assert traffic.missed == 1
 
 
-def test_a_page_takes_a_fifth_of_the_time(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The feed rests four times as long as it worked, at least a twentieth of a second and at most a whole one."""
+def test_pages_take_a_tenth_of_the_time(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The feed rests nine times as long as it worked, at least a twentieth of a second and at most a whole one."""
     page = bench.open()
-    for seconds, rest in ((0.0, 0.05), (0.1, 0.4), (60.0, 1.0)):
+    for seconds, rest in ((0.0, 0.05), (0.1, 0.9), (60.0, 1.0)):
         times = iter((0.0, seconds))
         monkeypatch.setattr("harness.inspector.feed.monotonic", lambda times=times: next(times))
         assert next(page.feed) == Pause(rest)
+
+
+def test_many_pages_cost_the_streams_no_more_than_one(new_bench: Callable[..., Bench]) -> None:
+    """A stream makes the same calls beside twenty pages as beside one, and a look is made once for all of them."""
+    costs = {}
+    for many in (1, 20):
+        bench = new_bench()
+        pages = [bench.open() for _ in range(many)]
+        name = json.loads(bench.create(background=True).body)["id"]
+        request = Request("GET", f"/v1beta/interactions/{name}?stream=true", KEYED)
+        _write(bench.service(request))
+        _drain(pages)
+        serving, looking = CallCounter(), CallCounter()
+        with serving:
+            _write(bench.service(request))
+        with looking:
+            _drain(pages)
+        assert {len(page.all("event")) for page in pages} == {len(pages[0].all("event"))}
+        costs[many] = serving.calls, looking.calls
+    assert costs[1][0] == costs[20][0]
+    per_page = (costs[20][1] - costs[1][1]) / 19
+    assert per_page < costs[1][1] / 20, costs
+
+
+def _drain(pages: list[OpenPage]) -> None:
+    for page in pages:
+        page.read()
+
+
+def _write(response: Response) -> None:
+    writer = ResponseWriter(response, "GET")
+    while writer.after is None:
+        writer.batch()
+
+
+class CallCounter:
+    """Counts the calls of functions in its block."""
+
+    calls = 0
+
+    def __enter__(self) -> CallCounter:
+        sys.setprofile(self._see)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sys.setprofile(None)
+
+    def _see(self, frame: Any, event: str, argument: Any) -> None:
+        self.calls += event == "call"
+
+
+def test_a_page_that_comes_late_is_told_everything_once(bench: Bench) -> None:
+    """What waits for the other pages when a page begins is in all that it is told, and does not come again."""
+    first = bench.open()
+    bench.create(stream=True)
+    bench.inspector.traffic.catch_up()
+    late = bench.open()
+    for page in (first, late):
+        page.all("end")
+        numbers = [(change["n"], change["e"]) for change in page.changes if change["is"] == "event"]
+        assert len(numbers) == len(set(numbers)) > 0
 
 
 def test_the_number_of_events_is_bounded() -> None:
@@ -291,25 +396,21 @@ def test_the_bytes_are_bounded() -> None:
     assert len(traffic.all()) == 3
 
 
-def test_a_page_that_does_not_read_is_told_everything_again(bench: Bench) -> None:
-    """A page that is too slow loses its queue: its next look brings all that is kept, from the start."""
-    page = bench.open()
-    listener = page.feed._listener  # type: ignore[attr-defined]
-    listener._most = 5
+def test_a_page_that_does_not_read_is_told_everything_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page for which too much was kept loses track: its next look brings all that is kept, from the start."""
+    slow, quick = bench.open(), bench.open()
+    monkeypatch.setattr("harness.inspector.feed._MOST_BATCHES", 2)
     for _ in range(3):
         bench.create(stream=True)
-    told = page.read()
+        assert quick.all("end")
+    told = slow.read()
     assert [told[0]["is"], told[-1]["is"]] == ["hello", "ready"]
     assert sum(change["is"] == "request" for change in told) == 3
-
-
-def test_a_queue_is_bounded() -> None:
-    """A queue that is full is emptied and says so once."""
-    listener = Listener(3)
-    for number in range(5):
-        listener.add({"is": "event", "n": number})
-    assert listener.take() is None
-    assert listener.take() == []
+    bench.inspector.traffic.most_changes = 5
+    bench.create(stream=True)
+    for page in (slow, quick):
+        fresh = [*page.read(), *page.read()]
+        assert [change["is"] for change in fresh].count("hello") == 1
 
 
 def test_a_cleared_journal_forgets_what_still_flows(bench: Bench) -> None:
@@ -318,7 +419,39 @@ def test_a_cleared_journal_forgets_what_still_flows(bench: Bench) -> None:
     seen = bench.inspector.traffic.begin(Request("GET", "/v1beta/interactions/x?stream=true"))
     bench.send("POST", "/__harness__/inspector/clear", {})
     seen.note_head(200, STREAM, Chunked())
-    seen.note_chunk(Chunk(b'data: {"a":1}\n\n'))
+    seen.note_chunks((Chunk(b'data: {"a":1}\n\n'),))
     seen.note_end(COMPLETE)
     page.read()
     assert page.changes[-1]["is"] == "cleared"
+
+
+def test_a_key_that_is_learned_later_is_hidden_in_what_is_told_again(bench: Bench) -> None:
+    """A cursor is masked once, and again after a request named a part of it as a key."""
+    page = bench.open()
+    key, stream = "k3y-Zq81vN0xW5tR7uY2", b'data: {"event_type":"x","event_id":"k3y-Zq81vN0xW5tR7uY2"}\n\n'
+    _pass(bench.inspector.traffic, data=stream)
+    assert page.all("event")[-1]["cursor"] == key
+    bench.driver.send(Request("GET", "/v1beta/interactions/y", Headers((*KEYED, ("x-api-key", key)))))
+    _pass(bench.inspector.traffic, data=stream)
+    assert page.all("event")[-1]["cursor"] == "***"
+
+
+def test_a_stream_that_is_read_again_moves_no_other(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the first stream of a run, and one that differs from it, is compared with all others of the run."""
+    placed, place = list[SeenExchange](), SeenExchange.place_again
+
+    def place_again(seen: SeenExchange, columns: Columns) -> bool:
+        placed.append(seen)
+        return place(seen, columns)
+
+    monkeypatch.setattr(SeenExchange, "place_again", place_again)
+    bench.open()
+    name = json.loads(bench.create(background=True).body)["id"]
+    for _ in range(5):
+        bench.send("GET", f"/v1beta/interactions/{name}?stream=true")
+    bench.inspector.traffic.catch_up()
+    assert placed == []
+    bench.control("POST", "faults", {"plan": "event:8,rst"})
+    bench.send("GET", f"/v1beta/interactions/{name}?stream=true")
+    bench.inspector.traffic.catch_up()
+    assert len(placed) == 6

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from harness.wire import (
@@ -20,6 +22,7 @@ from harness.wire import (
     PieceBody,
     Response,
 )
+from harness.wire.message import ReadyBody
 from harness.wire.observed_body import observe
 
 HEADERS = Headers((("content-type", "text/plain"),))
@@ -32,12 +35,14 @@ class NotingObserver:
 
     def __init__(self) -> None:
         self.notes: list[object] = []
+        self.runs: list[Sequence[Chunk]] = []
 
     def note_head(self, status: int, headers: Headers, framing: Framing) -> None:
         self.notes.append((status, headers, framing))
 
-    def note_chunk(self, chunk: Chunk) -> None:
-        self.notes.append(chunk)
+    def note_chunks(self, chunks: Sequence[Chunk], start: int = 0, end: int = 1) -> None:
+        self.runs.append(chunks[start:end])
+        self.notes += chunks[start:end]
 
     def note_end(self, ending: Ending) -> None:
         self.notes.append(ending)
@@ -97,3 +102,15 @@ def test_the_framing_is_the_one_that_is_written() -> None:
     response.framing = Length(2)
     list(response.body)
     assert observer.notes[0] == (200, HEADERS, Length(2))
+
+
+def test_chunks_that_are_ready_are_noted_as_one_run() -> None:
+    """A carrier may take many chunks at once: the observer gets them with one call, and the head before them."""
+    observer = NotingObserver()
+    chunks = [Chunk(b"a"), Chunk(b"b"), Chunk(b"c")]
+    response = observe(Response(200, HEADERS, Chunked(), ReadyBody(chunks)), observer)
+    taken = [*response.body.take_run(2), *response.body.take_run(2), *response.body.take_run(2)]  # type: ignore[attr-defined]
+    assert taken == chunks
+    assert observer.runs == [chunks[:2], chunks[2:]]
+    assert list(response.body) == [COMPLETE]
+    assert observer.notes == [(200, HEADERS, Chunked()), *chunks, COMPLETE]

@@ -139,9 +139,9 @@ class _CallObserver:
         with self._changed:
             self._call.recorder.head(status, headers, framing)
 
-    def note_chunk(self, chunk: Chunk) -> None:
+    def note_chunks(self, chunks: Sequence[Chunk], start: int = 0, end: int = 1) -> None:
         with self._changed:
-            self._call.recorder.chunk(chunk, self._now() - self._call.began)
+            self._call.recorder.chunks(chunks[start:end], self._now() - self._call.began)
 
     def note_end(self, ending: Ending) -> None:
         with self._changed:

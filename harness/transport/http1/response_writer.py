@@ -34,7 +34,7 @@ from harness.wire import (
     Response,
     UntilClose,
 )
-from harness.wire.message import ReadyBody, WholeBody
+from harness.wire.message import WholeBody
 
 BATCH_BYTES = 64 * 1024
 """A batch ends once it holds this many bytes, so a long body neither fills memory nor starves other streams."""
@@ -43,7 +43,7 @@ _BODILESS = frozenset({204, 304})
 _GARBAGE = b"%%% not HTTP %%%\r\n"
 
 
-_TAKEN, _MOST_TAKEN = 16, 256
+_TAKEN, _MOST_TAKEN = 16, 512
 """How many chunks are taken at once from a body that has them all: small ones may exceed a batch."""
 
 
@@ -180,10 +180,11 @@ class ResponseWriter:
     def _collect(self, out: list[bytes]) -> None:
         body, size = self._body, 0
         plain_chunks = isinstance(self._framing, Chunked)
-        if plain_chunks and type(body) is ReadyBody and self._unfinished is None:
+        take_run = getattr(body, "take_run", None) if plain_chunks and self._unfinished is None else None
+        if take_run is not None:
             # The hottest path of all, a stream that is read again: its chunks were coded by the first reader.
             most = _TAKEN
-            while size < BATCH_BYTES and (chunks := body.take(most)):
+            while size < BATCH_BYTES and (chunks := take_run(most)):
                 coded = [chunk.coded or _code(chunk) for chunk in chunks]
                 out += coded
                 size += sum(map(len, coded))

@@ -125,7 +125,7 @@ class _Answer:
 
     def _flush(self) -> None:
         if self._open_bytes and self._observer is not None:
-            self._observer.note_chunk(Chunk(b"".join(self._open)))
+            self._observer.note_chunks((Chunk(b"".join(self._open)),))
         if self._open_bytes and not self.asked.too_large:
             self._recorder.chunk(Chunk(b"".join(self._open)), self._last)
             if self._recorder.size > self._most:

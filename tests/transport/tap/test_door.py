@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
@@ -33,8 +33,8 @@ class NotedAnswer:
     def note_head(self, status: int, headers: Headers, framing: Framing) -> None:
         self.notes.append(f"{self.target} {status}")
 
-    def note_chunk(self, chunk: Chunk) -> None:
-        self.notes.append(chunk.data.decode())
+    def note_chunks(self, chunks: Sequence[Chunk], start: int = 0, end: int = 1) -> None:
+        self.notes += [chunk.data.decode() for chunk in chunks[start:end]]
 
     def note_end(self, ending: Ending) -> None:
         self.notes.append(str(ending.how))
