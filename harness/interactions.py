@@ -99,13 +99,13 @@ def _read_order(request: Request) -> RunOrder | None:
 
 
 def _judge_trail(trail: Sequence[Exchange], contract: Contract) -> Iterator[tuple[Exchange, Finding]]:
-    from harness.contract.judge.history.recorded import judge_trail
+    from harness.contract.judge.history.history_judge import judge_trail
 
     return judge_trail(trail, contract)
 
 
 def _judge_roots(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[Finding]:
-    from harness.contract.judge.failures.roots import judge_roots
+    from harness.contract.judge.roots import judge_roots
 
     return judge_roots(exchange, before)
 
@@ -118,7 +118,7 @@ def _read_new_id(exchange: Exchange) -> str:
 
 def _judge_death(exchange: Exchange) -> Iterator[Finding]:
     from harness.contract import read
-    from harness.contract.judge.failures.crash import judge_death
+    from harness.contract.judge.errors import judge_death
 
     return judge_death(exchange, read(exchange).call)
 
@@ -130,7 +130,7 @@ def _judge_new_id(given: Container[object], identity: object) -> Iterator[Findin
 
 
 def _new_end_counter() -> CountsEnds:
-    from harness.contract.run_ends import RunEnds
+    from harness.contract.runs import RunEnds
 
     return RunEnds()
 
@@ -166,13 +166,13 @@ def _format_answer(exchange: Exchange) -> str:
 
 
 def _list_deletes(exchange: Exchange) -> Iterable[Request]:
-    from harness.contract.data.created import list_deletes
+    from harness.contract.runs import list_deletes
 
     return list_deletes(exchange)
 
 
 def _new_look_request(exchange: Exchange) -> Request | None:
-    from harness.contract.data.created import new_look_request
+    from harness.contract.runs import new_look_request
 
     return new_look_request(exchange)
 

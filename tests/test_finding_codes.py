@@ -7,7 +7,7 @@ import pytest
 from harness.contract import load
 from harness.contract.judge.agreement import judge_changes, judge_identity, judge_unchanged
 from harness.contract.judge.body import judge_interaction
-from harness.contract.judge.failures.errors import judge_error
+from harness.contract.judge.errors import judge_error
 from harness.contract.judge.usage import judge_usage
 from harness.finding_codes import all_codes, read_published
 from tests.contract.streams import ANSWER, created, delta, frames, judge

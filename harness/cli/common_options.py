@@ -45,7 +45,7 @@ class HasRevision(Protocol):
 
 def revision_of(options: HasRevision) -> str:
     """The revision that was named, or the current one; for a folder its path. Raises UsageFault."""
-    from harness.contract.revision_names import find_revision
+    from harness.contract.contract import find_revision
 
     return find_revision(options.revision or CURRENT, "--revision")
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.contract import Contract
 from harness.contract.data.input import as_steps
-from harness.contract.judge.request import judge_create_request
+from harness.contract.judge.body import judge_create_request
 from harness.drift.requests import DrawnRequest, draw_requests, find_lost, load_samples
 from harness.drift.type_model import TypeModel
 from harness.outcome.words import format_count

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from harness.contract.data.assembly import Assembler
     from harness.contract.data.step_diff import Difference, compare_steps
     from harness.contract.judge.body import judge_interaction, judge_steps
-    from harness.contract.judge.failures.errors import judge_error
-    from harness.contract.judge.history.recorded import judge_history
+    from harness.contract.judge.errors import judge_error
+    from harness.contract.judge.history.history_judge import judge_history
     from harness.contract.judge.reading import Reading, read
     from harness.contract.judge.stream import StreamJudge
     from harness.contract.judge.stream_summary import StreamReading
@@ -43,8 +43,8 @@ _HOMES = {
     "compare_steps": "data.step_diff",
     "judge_interaction": "judge.body",
     "judge_steps": "judge.body",
-    "judge_error": "judge.failures.errors",
-    "judge_history": "judge.history.recorded",
+    "judge_error": "judge.errors",
+    "judge_history": "judge.history.history_judge",
     "Reading": "judge.reading",
     "read": "judge.reading",
     "StreamJudge": "judge.stream",

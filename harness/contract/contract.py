@@ -7,8 +7,10 @@ know who judges by it, or how.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from functools import cache, cached_property
 from pathlib import Path
 
@@ -20,7 +22,8 @@ from harness.contract.tables.protocol import PROTOCOL
 from harness.contract.tables.steps import ContentType, DeltaType, StepTable, StepType, read_steps
 from harness.contract.tables.stream_order import Row, State
 from harness.contract.written_revision import check_revision
-from harness.outcome import Rule
+from harness.outcome import Rule, UsageFault
+from harness.outcome.words import nearest
 from harness.wire import StreamProtocol
 
 CURRENT = "2026-05-20"
@@ -123,3 +126,40 @@ def load_from(folder: Path) -> Contract:
     contract = Contract(schemas_in(folder))
     check_revision(contract)
     return contract
+
+
+def find_revision(name: str, option: str) -> str:
+    """The name of a shipped revision, or the path of the folder of one. Raises UsageFault naming `option`."""
+    if name in REVISIONS:
+        return name
+    if not Path(name).is_dir():
+        near = nearest(name, REVISIONS, most=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        known = ", ".join(REVISIONS)
+        raise UsageFault(f"{option}: unknown revision {name!r} of the API; known are {known}{hint}")
+    folder = Path(name).resolve()
+    check_revision_name(folder, option)
+    try:
+        load(str(folder))
+    except LookupError as error:
+        raise UsageFault(f"{option}: {name!r} is not the folder of a revision: {error.args[0]}") from None
+    except ValueError as error:
+        raise UsageFault(f"{option}: the revision {name!r} cannot be used: {error}") from None
+    return str(folder)
+
+
+def check_revision_name(folder: Path, option: str) -> None:
+    """A revision is a day, because rules hold from one revision to another. Raises UsageFault naming `option`."""
+    if not _is_day(folder.name):
+        example = "name the folder like a revision, such as 2026-12-01"
+        raise UsageFault(f"{option}: {folder.name!r} is not a date: {example}")
+
+
+def _is_day(name: str) -> bool:
+    if re.fullmatch(r"\d{4}-\d\d-\d\d", name) is None:
+        return False
+    try:
+        date.fromisoformat(name)
+    except ValueError:
+        return False
+    return True

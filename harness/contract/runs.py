@@ -1,19 +1,26 @@
-"""What requests, answers and events say of a run, for whoever follows traffic from outside.
+"""Facts that requests, responses and events show about a run, for callers that follow traffic from outside.
 
-Layer 1, pure; never raises on odd input. Must not know what is right or wrong.
+Layer 1, pure; never raises on odd input. Must not know what is right or wrong. Also the requests that delete what
+an exchange created, and how the plain runs of a target ended (`RunEnds`): a target whose runs never complete has
+shown nothing of its output.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from harness.contract.contract import Contract
-from harness.contract.judge.reading import read
-from harness.contract.tables.operations import operation_of
-from harness.contract.tables.protocol import COLLECTION, interaction_id
-from harness.wire import Exchange, Request
+from harness.contract.judge.reading import Reading, read
+from harness.contract.tables.lifecycle import is_settled
+from harness.contract.tables.operations import OPERATIONS, operation_of
+from harness.contract.tables.protocol import COLLECTION, PROTOCOL, interaction_id
+from harness.outcome.words import format_count
+from harness.wire import Decoder, Exchange, Headers, Request
 from harness.wire.json_value import object_or_none
+from harness.wire.message import segment
 
 _WORDS = 80
 
@@ -122,3 +129,170 @@ def _find_only_text(steps: list[Any]) -> str | None:
     if not isinstance(parts, list) or len(parts) != 1 or set(parts[0]) != {"type", "text"}:
         return None
     return str(parts[0]["text"])
+
+
+Json = Mapping[str, Any]
+
+_CALLS = frozenset(operation.call for operation in OPERATIONS)
+_ROOTS = frozenset(call.partition(" ")[2].partition("/")[0] for call in _CALLS)
+_HEAD = 65_536
+"""Number of bytes of a stream searched for ids, which are in the first events."""
+_FORCED = frozenset({"fileSearchStores"})
+"""Resources that are deleted with what they hold only on demand."""
+
+
+def list_deletes(exchange: Exchange) -> Iterator[Request]:
+    """Yield the requests that delete what an exchange created; what depends on others comes last."""
+    operation = operation_of(exchange.request) if exchange.succeeded else None
+    method, _, path = operation.call.partition(" ") if operation is not None else ("", "", "")
+    if method != "POST":
+        return
+    answer = _read_stream(exchange) if exchange.is_stream else object_or_none(exchange.body) or {}
+    if path == "triggers/{id}/executions":
+        yield from _build_delete(exchange, "environments", answer.get("environment_id"))
+        yield from _build_delete(exchange, "interactions", answer.get("interaction_id"))
+    elif f"DELETE {path}/{{id}}" in _CALLS:
+        if path == "interactions" and _makes_environment(exchange.request):
+            yield from _build_delete(exchange, "environments", answer.get("environment_id"))
+        made = answer.get("file") if path == "files" else answer
+        yield from _build_delete(exchange, path, _id_of(made) if isinstance(made, Mapping) else None)
+
+
+def new_look_request(exchange: Exchange) -> Request | None:
+    """The GET that names the sandbox of a run whose create did not: a stream that was cut, or one on Vertex."""
+    operation = operation_of(exchange.request) if exchange.succeeded else None
+    if operation is None or operation.call != "POST interactions" or not _makes_environment(exchange.request):
+        return None
+    deletes = list(list_deletes(exchange))
+    if len(deletes) != 1:
+        return None
+    return Request("GET", deletes[0].target, deletes[0].headers)
+
+
+def _build_delete(exchange: Exchange, collection: str, identity: object) -> Iterator[Request]:
+    if not isinstance(identity, str) or not identity:
+        return
+    request = exchange.request
+    start = next(at for at, part in enumerate(request.segments) if part in _ROOTS)
+    above = [part for part in request.segments[:start] if part != "upload"]
+    target = "/" + "/".join(map(segment, (*above, collection, identity)))
+    fields = request.headers.without("content-type", "content-length")
+    kept = Headers((name, value) for name, value in fields if not name.lower().startswith("x-goog-upload-"))
+    yield Request("DELETE", target + ("?force=true" if collection in _FORCED else ""), kept)
+
+
+def _id_of(made: Json) -> str:
+    """`id`, or the last segment of a `name` such as `files/f1`; of an operation, what it works on."""
+    if isinstance(made.get("id"), str) and made["id"]:
+        return str(made["id"])
+    name = made.get("name")
+    return name.partition("/operations/")[0].rpartition("/")[2] if isinstance(name, str) and "/" in name else ""
+
+
+def _makes_environment(request: Request) -> bool:
+    """Whether a create asks for a new sandbox, and names none that is there."""
+    wanted = (object_or_none(request.body) or {}).get("environment")
+    return wanted == "remote" or (isinstance(wanted, Mapping) and not wanted.get("environment_id"))
+
+
+def _read_stream(exchange: Exchange) -> dict[str, Any]:
+    """The ids that the first events of a stream name."""
+    found: dict[str, Any] = {}
+    for frame in Decoder().feed(exchange.body[:_HEAD]):
+        event = object_or_none(frame.data) or {}
+        inner = event.get("interaction")
+        if isinstance(inner, Mapping) and "environment_id" in inner:
+            found["environment_id"] = inner["environment_id"]
+        if (identity := PROTOCOL.stream_id(event)) is not None:
+            found.setdefault("id", identity)
+    return found
+
+
+_FAILED, _CANCELLED = "failed", "cancelled"
+_NOT_PLAIN = frozenset({"agent", "tools", "previous_interaction_id", "continuation_token"})
+"""Fields of creates that may fail for reasons of their own."""
+
+LOOKS = 8
+"""Whoever looks so often waits for the end of a run: the looks come less and less often."""
+
+_MORE_TIME = "give it more time (--timeout), or find out why it never settles"
+_CURE = "check the model and its quota, or name another model (--model)"
+
+
+class RunEnds:
+    """The last words of the runs of a target, by kind of create; several threads may share one."""
+
+    def __init__(self) -> None:
+        self._kinds: dict[str, str] = {}
+        self._seen: dict[str, set[str]] = defaultdict(set)
+        self._looks: Counter[str] = Counter()
+        self._cancelled: set[str] = set()
+        self._lock = threading.Lock()
+
+    def note(self, exchange: Exchange) -> None:
+        """Note what an answer says of the end of a run, if it says anything."""
+        if not exchange.succeeded:
+            return
+        reading = read(exchange)
+        with self._lock:
+            kind = _name_kind(exchange)
+            identity = reading.id or (f"#{len(self._kinds)}" if kind else "")
+            if kind:
+                self._kinds[identity] = kind
+            if identity not in self._kinds:
+                return
+            if end := _find_end(reading):
+                self._seen[identity].add(end)
+            elif reading.status == _CANCELLED:
+                self._cancelled.add(identity)
+            elif not kind:
+                self._looks[identity] += 1
+
+    def describe(self) -> Iterator[str]:
+        """For each kind of create of which runs ended, and none other than as failed: that, and what to do."""
+        failed, kinds = self._list_failed(), set(map(self._kinds.__getitem__, self._seen))
+        waited = [one for one, looks in self._looks.items() if looks >= LOOKS and one not in self._cancelled]
+        for kind in dict.fromkeys(self._kinds[one] for one in waited if self._kinds[one] not in kinds):
+            same = [one for one in waited if self._kinds[one] == kind]
+            had = format_count(len(same), "run was", "runs were")
+            yield (
+                f"no {kind} run completed: {had} looked at {LOOKS} times and more, and went on each time; "
+                f"{_MORE_TIME}"
+            )
+        if failed and failed.keys() == kinds:
+            yield _say("", sum(failed.values()))
+            return
+        for kind, number in failed.items():
+            yield _say(f"{kind} ", number)
+
+    def _list_failed(self) -> dict[str, int]:
+        """The kinds of which all runs that ended have failed, and how many."""
+        ends: dict[str, list[set[str]]] = defaultdict(list)
+        for identity, seen in self._seen.items():
+            ends[self._kinds[identity]].append(seen)
+        return {kind: len(seen) for kind, seen in ends.items() if all(one == {_FAILED} for one in seen)}
+
+
+def _say(kind: str, number: int) -> str:
+    return f"no {kind}run completed: {format_count(number, 'run')} ended as {_FAILED!r}, and no other; {_CURE}"
+
+
+def _name_kind(exchange: Exchange) -> str:
+    """What kind of plain create it is; `""` if it is none."""
+    if read(exchange).call != "POST interactions":
+        return ""
+    body = object_or_none(exchange.request.body) or {}
+    if not isinstance(body.get("input"), str) or _NOT_PLAIN & body.keys():
+        return ""
+    if body.get("background") is True:
+        return "background"
+    return "streamed" if body.get("stream") is True else "plain"
+
+
+def _find_end(reading: Reading) -> str:
+    """The status that a run ended with by itself, not by us; a stream that ends in an error has failed."""
+    if reading.status == _CANCELLED:
+        return ""
+    if is_settled(reading.status):
+        return str(reading.status)
+    return _FAILED if any(event.get("event_type") == "error" for event in reading.events) else ""

@@ -16,7 +16,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from harness.contract.schema.json_text import format_json
+from harness.contract.schema.published_files import format_json
 from harness.contract.schema.schemas import REVISIONS, load_schemas
 from harness.drift.comparison import TypeDifference, compare, pair_records
 from harness.drift.python_sdk import read_python_sdk

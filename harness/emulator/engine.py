@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from harness.contract import Contract
-from harness.contract.tables.error_codes import code_of
+from harness.contract.tables.protocol import code_of
 from harness.emulator.auth import Auth
 from harness.emulator.create.validation import CreateValidator
 from harness.emulator.deliveries import Deliveries

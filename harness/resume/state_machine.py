@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 from harness.contract import CURRENT, PROTOCOL, is_settled, load
 from harness.contract.data.json_parse import loads
 from harness.contract.data.output import output_steps, steps_text
-from harness.contract.judge.failures.bare_error import read_bare_error
+from harness.contract.judge.errors import read_bare_error
 from harness.errors import ConnectionLost, Contradiction, Diverged, ErrorResponse, GaveUp, NotAStream, Refused
 from harness.resume.missing_events import remainder
 from harness.resume.progress import Progress

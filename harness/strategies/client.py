@@ -15,9 +15,7 @@ from harness.contract import PROTOCOL, read
 from harness.contract.data.json_parse import objects
 from harness.contract.judge.answer import is_refusal, is_success
 from harness.contract.judge.history.history_judge import HistoryJudge
-from harness.contract.judge.history.history_state import PLAIN, Intent
-from harness.contract.judge.history.interaction_model import InteractionModel
-from harness.contract.judge.history.timeline import PartialReading
+from harness.contract.judge.history.history_state import PLAIN, Intent, InteractionModel, PartialReading
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.refusals import REFUSALS, Own
 from harness.kit.actions import pauses

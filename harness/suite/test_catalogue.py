@@ -17,7 +17,7 @@ from typing import NoReturn
 import pytest
 
 from harness.contract import CURRENT
-from harness.contract.revision_names import find_revision
+from harness.contract.contract import find_revision
 from harness.engine.baseline import Baseline, Entry, read_baseline
 from harness.engine.capabilities import everything
 from harness.engine.events import CheckFinished

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 from collections import defaultdict
 from dataclasses import replace
@@ -12,18 +13,9 @@ import pytest
 
 from harness.checks import CAPABILITIES, Check, Exercise, areas
 from harness.checks.catalogue import CATALOGUE, build_check, gather
-from harness.contract.judge import (
-    body,
-    event_kind,
-    open_steps,
-    status_words,
-    stream,
-    stream_state,
-    unlisted,
-    usage,
-)
-from harness.contract.judge.failures import bare_error, crash, errors
-from harness.contract.judge.history.recorded import HEARD
+from harness.contract.judge import body, errors, finding_log, status_words, stream, stream_state, usage
+from harness.contract.judge.errors import judge_crash
+from harness.contract.judge.history.history_judge import HEARD
 from harness.contract.tables import operations, stream_order
 from harness.emulator import Emulator, Settings
 from harness.emulator.mutants import MUTANTS
@@ -43,12 +35,14 @@ OFFLINE = {
 """Rules that no check tests against a target, and why."""
 
 OF_SEVERAL = {
-    "stream.evid-delta": "a target without event ids breaks no promise, so its own check asks for one first",
+    "stream.evid-delta": "a target without event ids breaks no rule, so its own check asks for one first",
+    "request.schema": "about a recorded request",
+    "tool.result-name": "about a recorded request",
 }
 """Rules that are judged from a single answer but not applied to every answer of a run, and why."""
 
 OF_THE_WHOLE = {"http.length", "http.json-valid", "err.status", "get.ok", "create.id-unique"}
-"""Rules that an answer breaks as a whole, from which other findings follow (`judge/failures/roots.py`)."""
+"""Rules that an answer breaks as a whole, from which other findings follow (`judge/roots.py`)."""
 
 IMPORTED = {"environment_of", "first_call", "result_of", "pack"}
 """Functions of areas that other modules import: scenarios to record, and tests."""
@@ -75,10 +69,10 @@ def test_every_rule_has_its_check():
 def test_what_one_answer_can_break_is_asked_of_every_answer():
     """Every rule that a single answer can break has a check that is applied to every answer (`everywhere`)."""
     judges = (
-        body, crash, usage, errors, status_words, bare_error, stream_state, open_steps, stream, event_kind,
-        stream_order, operations, unlisted,
+        body, judge_crash, usage, errors, status_words, stream_state, stream, stream_order, operations,
+        finding_log,
     )  # fmt: skip
-    source = "".join(Path(str(module.__file__)).read_text("utf-8") for module in judges)
+    source = "".join(map(inspect.getsource, judges))
     named = {found for found in re.findall(r'"([a-z]+\.[a-z0-9-]+)(?:/[a-z0-9-]+)?"', source) if found in BY_ID}
     assert len(named) > 40
     assert {check.id for check in CATALOGUE if check.everywhere} == (

@@ -9,7 +9,7 @@ import pytest
 
 from harness.contract import CURRENT, Contract, StreamJudge, StreamReading, load, load_from
 from harness.contract.data.assembly import assemble_steps
-from harness.contract.judge.unlisted import judge_unlisted
+from harness.contract.judge.finding_log import judge_unlisted
 from harness.emulator import Emulator
 from harness.wire import Headers, Request, encode
 from harness.wire.pieces import Chunk

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.contract.run_ends import LOOKS, RunEnds
+from harness.contract.runs import LOOKS, RunEnds
 from harness.wire import Exchange
 from tests.contract.exchanges import ROOT, exchange
 

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.contract import StreamJudge, load
-from harness.contract.judge import event_kind, stream
-from harness.contract.judge.cursors import CURSORS, CursorLog
+from harness.contract.judge import stream
 from harness.contract.judge.finding_log import PER_RULE
-from harness.contract.judge.open_steps import INDICES, OPEN_STEPS
+from harness.contract.judge.stream_state import INDICES, OPEN_STEPS
+from harness.contract.judge.stream_summary import CURSORS, CursorLog
 from harness.contract.schema.explain import Explainer
 from harness.wire import encode
 from tests.contract.streams import WHOLE, broken, completed, created, delta, frames, judge, payload, start, stop
@@ -143,9 +143,8 @@ def test_faults_beyond_the_kept_ones_are_only_counted(wrong: object, monkeypatch
 
         return counted
 
-    for module in (stream, event_kind):
-        for name in ("Finding", "replace"):
-            monkeypatch.setattr(module, name, counting(name, getattr(module, name)))
+    for name in ("Finding", "replace"):
+        monkeypatch.setattr(stream, name, counting(name, getattr(stream, name)))
     monkeypatch.setattr(Explainer, "explain", counting("explain", Explainer.explain))
     again = encode("x", wrong) if isinstance(wrong, bytes) else frames([wrong], done=False)
     few, many = (judge(frames([created(), *[again] * times, completed()])) for times in (200, 1000))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.checks.recordings.file_judge import FileJudge
-from harness.contract.judge.history.recorded import HEARD
+from harness.contract.judge.history.history_judge import HEARD
 from harness.engine.events import CheckFinished
 from harness.engine.execute import list_ids
 from harness.engine.run import RunOptions, check_target

@@ -39,7 +39,7 @@ from harness.contract.judge.agreement import (
     judge_stays,
     judge_unchanged,
 )
-from harness.contract.judge.history.ends import judge_cancel_answer, judge_late_cancel
+from harness.contract.judge.history.creates import judge_cancel_answer, judge_late_cancel
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer, format_ending
 from harness.contract.requests import RequestBuilder

@@ -25,8 +25,7 @@ from harness.checks.vocabulary.stream_events import (
     stream_id,
 )
 from harness.contract import PROTOCOL, read
-from harness.contract.data.event_diff import EventDiff, compare
-from harness.contract.data.run_events import is_of_the_run, is_same_event
+from harness.contract.data.event_diff import EventDiff, compare, is_of_the_run, is_same_event
 from harness.contract.judge.agreement import judge_identity
 from harness.contract.judge.answer import judge_stream_label
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS

@@ -40,7 +40,7 @@ from harness.contract.judge.agreement import (
     judge_same_output,
     judge_same_usage,
 )
-from harness.contract.judge.history.ends import judge_deleted
+from harness.contract.judge.history.creates import judge_deleted
 from harness.contract.judge.replies import CLIENT_ERROR, FOREIGN_CHAIN, SUCCESS
 from harness.contract.judge.wording import format_answer, format_ending, format_request, format_value
 from harness.contract.requests import RequestBuilder

@@ -25,7 +25,7 @@ from harness.checks.vocabulary.pages import entries
 from harness.checks.vocabulary.polling import id_of, poll_until_found, status_of
 from harness.checks.vocabulary.stored import HELLO
 from harness.contract import read
-from harness.contract.data.instants import read_instant
+from harness.contract.data.json_parse import read_instant
 from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder

@@ -36,7 +36,7 @@ from harness.checks.gateway.stream_queries import (
 from harness.checks.gateway.upstream_scripts import BARE_ERRORS
 from harness.contract import PROTOCOL, judge_error, read
 from harness.contract.data.json_parse import loads
-from harness.contract.judge.failures.errors import error_of
+from harness.contract.judge.errors import error_of
 from harness.kit.relay import RelayedExchange
 from harness.outcome import Finding, NotApplicable, Severity, Unmet
 from harness.outcome.words import format_count

@@ -16,8 +16,8 @@ from harness.checks.vocabulary.agent_runs import NOBODY, find_model, find_stand_
 from harness.checks.vocabulary.polling import id_of, open_stream, poll_until_found, status_of
 from harness.checks.vocabulary.routes import NO_ROUTE, is_no_route
 from harness.contract import read
-from harness.contract.judge.failures.roots import judge_output_types
 from harness.contract.judge.replies import SUCCESS
+from harness.contract.judge.roots import judge_output_types
 from harness.contract.judge.wording import format_answer
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Close, Part, Read

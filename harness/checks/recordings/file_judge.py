@@ -13,20 +13,19 @@ from typing import Any
 from harness.cassette.har import exchanges_in
 from harness.contract.contract import Contract
 from harness.contract.data import json_parse
-from harness.contract.judge.body import is_legacy, judge_reviewed
-from harness.contract.judge.failures.errors import error_of, judge_error
-from harness.contract.judge.history.recorded import judge_recorded
-from harness.contract.judge.judged_rules import (
+from harness.contract.judge.body import is_legacy, judge_create_request, judge_reviewed, list_judged_in_request
+from harness.contract.judge.errors import error_of, judge_error
+from harness.contract.judge.finding_log import UNLISTED, judge_unlisted, judge_unlisted_in
+from harness.contract.judge.history.history_judge import judge_recorded
+from harness.contract.judge.reading import (
     list_judged_in_error,
     list_judged_in_interaction,
     list_judged_in_stream,
+    read,
 )
-from harness.contract.judge.reading import read
 from harness.contract.judge.replies import CLIENT_ERROR
-from harness.contract.judge.request import judge_create_request, list_judged_in_request
 from harness.contract.judge.stream import StreamJudge
 from harness.contract.judge.stream_summary import StreamReading
-from harness.contract.judge.unlisted import UNLISTED, judge_unlisted, judge_unlisted_in
 from harness.contract.tables.operations import INTERACTION
 from harness.contract.tables.protocol import COLLECTION
 from harness.errors import Unreadable

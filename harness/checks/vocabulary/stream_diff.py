@@ -9,8 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from harness.checks.vocabulary.expect import finding, lenient_finding
 from harness.checks.vocabulary.stream_events import Event, cursor
-from harness.contract.data.event_diff import EventDiff
-from harness.contract.data.run_events import is_of_the_run, shape_of
+from harness.contract.data.event_diff import EventDiff, is_of_the_run, shape_of
 from harness.outcome import Finding
 from harness.outcome.words import format_count
 

@@ -12,8 +12,8 @@ from typing import Any, TypeAlias
 from harness.checks.vocabulary.expect import expect_status, finding, note, require_answer
 from harness.contract import PROTOCOL, read
 from harness.contract.data import json_parse
-from harness.contract.judge.failures.roots import judge_output_types
 from harness.contract.judge.replies import SUCCESS
+from harness.contract.judge.roots import judge_output_types
 from harness.contract.judge.wording import format_answer, format_ending, format_request
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange, Frame

@@ -131,7 +131,7 @@ def _refuse_what_cannot_be_written(arguments: DriftArguments) -> None:
         if name not in _FORMATS:
             raise UsageFault(f"--report: {name!r} is none of {', '.join(_FORMATS)}")
     if arguments.propose:
-        from harness.contract.revision_names import check_revision_name
+        from harness.contract.contract import check_revision_name
 
         check_revision_name(Path(arguments.propose), "--propose")
         if Path(arguments.propose).exists():
@@ -214,7 +214,7 @@ def _write_proposal(
 
 
 def _write_revision(folder: Path, proposal: Proposal, base: str, source: str) -> None:
-    from harness.contract.schema.json_text import format_json
+    from harness.contract.schema.published_files import format_json
     from harness.drift.proposal import name_files
 
     files = {
@@ -227,7 +227,7 @@ def _write_revision(folder: Path, proposal: Proposal, base: str, source: str) ->
 
 def _format_patch(proposal: Proposal, schemas: Schemas, sdk: str) -> str:
     """A patch of the schemas and of the ledger of sentences, as `git apply` takes it at the root of a checkout."""
-    from harness.contract.schema.json_text import format_json
+    from harness.contract.schema.published_files import format_json
     from harness.drift.proposal import name_files, propose_sentences
     from harness.rules.tables import FOLDER as RULES
 

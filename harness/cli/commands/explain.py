@@ -55,7 +55,7 @@ def run(words: Sequence[str]) -> int:
 
 
 def _describe_models(names: Sequence[str]) -> Iterator[str]:
-    from harness.contract.models.wording import describe_model, describe_models
+    from harness.contract.models.profiles import describe_model, describe_models
 
     yield from ("\n".join(describe_model(name)) for name in names)
     if not names:

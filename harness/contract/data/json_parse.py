@@ -1,13 +1,15 @@
 """Parses JSON as strictly as RFC 8259, and never raises, whatever a target sent.
 
 Layer 1. msgspec parses. What it rejects is parsed again with the standard library, so that the reason is exact
-and a value that is merely odd (half a surrogate pair, a huge number) can still be judged.
+and a value that is merely odd (half a surrogate pair, a huge number) can still be judged. A time in a body is an
+instant: two are equal if they are the same moment, however they are written.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
@@ -67,3 +69,12 @@ def _look_again(data: bytes, refusal: str) -> JsonResult:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
+
+
+def read_instant(value: object) -> datetime | None:
+    """The moment that an ISO 8601 time with a zone names; None for anything else."""
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) and "T" in value else None
+    except ValueError:
+        return None
+    return moment if moment is not None and moment.tzinfo is not None else None

@@ -11,7 +11,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from harness.contract.data.instants import read_instant
+from harness.contract.data.json_parse import read_instant
 from harness.contract.data.output import output_of, output_steps, steps_of, steps_text, without_text
 from harness.contract.data.step_diff import common_length, compare_steps
 from harness.contract.judge.wording import format_value

@@ -8,8 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from harness.contract.judge.failures.crash import FAILED
-from harness.contract.judge.failures.errors import find_refusal, unwrap_list
+from harness.contract.judge.errors import FAILED, find_refusal, unwrap_list
 from harness.contract.judge.reading import read
 from harness.contract.judge.wording import format_answer, format_ending, format_request
 from harness.outcome import Finding, Severity

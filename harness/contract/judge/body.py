@@ -1,7 +1,8 @@
 """Judges the JSON body of a success: an interaction of any origin, an agent, an environment, a webhook.
 
 Layer 1. Takes any JSON value, even one that is nothing like the expected one. Judges only what holds for every
-such body; what depends on the request (a new id, no leading user_input) is left to checks.
+such body; what depends on the request (a new id, no leading user_input) is left to checks. The body of a recorded
+create, which a client wrote, is judged here, too: a live check writes its requests itself and does not need that.
 """
 
 from __future__ import annotations
@@ -13,25 +14,25 @@ from itertools import islice
 from typing import Any
 
 from harness.contract.contract import Contract
-from harness.contract.data.instants import read_instant
+from harness.contract.data import json_parse
+from harness.contract.data.json_parse import read_instant
 from harness.contract.data.output import count_given
 from harness.contract.judge.finding_log import FindingLog
 from harness.contract.judge.status_words import judge_status_word
 from harness.contract.judge.usage import judge_counted, judge_usage, list_miscounted
-from harness.contract.schema.nulls import null_finding
-from harness.contract.schema.validator import Review
+from harness.contract.schema.validator import Review, null_finding
 from harness.contract.tables.operations import INTERACTION, Operation
-from harness.contract.tables.renamed import OUTPUTS
 from harness.outcome import Finding, Severity, Where
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]*={0,2}")
 _PLACEHOLDER = re.compile(r"REDACTED")  # a recorder put this in place of the target's value
 _OPAQUE = ("data", "signature")
+_OUTPUTS = "outputs"  # the name of `steps` before May 2026
 
 
 def is_legacy(value: Any) -> bool:
     """Whether a body is of the generation before `steps`, which the service removed in June 2026."""
-    return isinstance(value, Mapping) and value.get(OUTPUTS) is not None and "steps" not in value
+    return isinstance(value, Mapping) and value.get(_OUTPUTS) is not None and "steps" not in value
 
 
 def judge_answer(review: Review, operation: Operation, contract: Contract) -> list[Finding]:
@@ -63,7 +64,7 @@ def judge_reviewed(review: Review, contract: Contract, *, rule: str = "create.sc
         return findings
     if is_legacy(value):
         message, expected = "the output is in `outputs`, as before May 2026", "steps"
-        findings.append(_build_finding("create.generation", message, expected, OUTPUTS, f"$.{OUTPUTS}"))
+        findings.append(_build_finding("create.generation", message, expected, _OUTPUTS, f"$.{_OUTPUTS}"))
     findings += _judge_times(value)
     if "usage" in value:
         findings += judge_usage(value["usage"])
@@ -231,3 +232,51 @@ def _judge_pairs(steps: list[Any], told: int) -> Iterator[Finding]:
 
 def _build_finding(code: str, message: str, expected: str, actual: str, pointer: str) -> Finding:
     return Finding.from_code(code, message, expected, actual, where=Where(pointer=pointer))
+
+
+def judge_create_request(body: bytes, contract: Contract, *, refused: bool) -> list[Finding]:
+    """Findings about a create; what is wrong with one that was refused tells why it was, and is no fault."""
+    parsed = json_parse.loads(body)
+    if parsed.fault in ("", "surrogate"):
+        problems = contract.schemas.validator("requests/create-interaction", closed=True).problems(parsed.value)
+        found = [*(problem.finding("request.schema") for problem in problems), *_judge_names(parsed.value)]
+    else:
+        found = [_report_no_json(body)]
+    if not refused:
+        return found
+    return [
+        replace(one, message=f"the create was rejected: {one.message}", severity=Severity.INFORMATION)
+        for one in found
+    ]
+
+
+def _report_no_json(body: bytes) -> Finding:
+    shown = body[:80].decode("utf-8", "replace") or "an empty body"
+    return Finding.from_code("request.schema/json", "the body of the request is not JSON", "a JSON object", shown)
+
+
+def list_judged_in_request(body: bytes) -> frozenset[str]:
+    """The rules that this create could have broken."""
+    value = json_parse.loads(body).value
+    return frozenset({"request.schema", *("tool.result-name" for _ in _list_results(value))})
+
+
+def _judge_names(value: Any) -> Iterator[Finding]:
+    for pointer, step in _list_results(value):
+        if not isinstance(step.get("name"), str) or not step["name"]:
+            message = "a function_result does not name its function"
+            yield Finding("tool.result-name", message, "a name", "none", Where(pointer=f"{pointer}.name"))
+
+
+def _list_results(value: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The function results among the input of a create, each with its place."""
+    given = value.get("input") if isinstance(value, Mapping) else None
+    items = enumerate(given) if isinstance(given, list) else ()
+    for number, item in items:
+        parts = [(f"$.input[{number}]", item)]
+        content = item.get("content") if isinstance(item, Mapping) else None
+        if isinstance(content, list):
+            parts += [(f"$.input[{number}].content[{at}]", part) for at, part in enumerate(content)]
+        for pointer, part in parts:
+            if isinstance(part, Mapping) and part.get("type") == "function_result":
+                yield pointer, part

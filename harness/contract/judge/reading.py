@@ -3,10 +3,14 @@
 `read` never raises, whatever the target sent: no response, no JSON, a list, ten thousand brackets. Checks use it
 and never parse for themselves. What an exchange says needs no contract; what is wrong with it does. Whoever sends
 the requests passes the contract once for each exchange, and all who read it later judge by that one.
+
+The `list_judged_…` functions name the rules that a stream, body or error could have broken: one without a finding
+was met; one with nothing to look at is not judged.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -15,20 +19,17 @@ from harness.contract.contract import Contract
 from harness.contract.data import json_parse
 from harness.contract.data.assembly import assemble_steps
 from harness.contract.judge.body import judge_answer
-from harness.contract.judge.failures.crash import judge_crash
-from harness.contract.judge.failures.errors import error_of, judge_error
-from harness.contract.judge.judged_rules import (
-    list_judged_in_error,
-    list_judged_in_interaction,
-    list_judged_in_stream,
-)
+from harness.contract.judge.errors import error_of, judge_crash, judge_error
+from harness.contract.judge.finding_log import judge_unlisted, judge_unlisted_in
 from harness.contract.judge.stream import StreamJudge
 from harness.contract.judge.stream_summary import StreamReading
-from harness.contract.judge.unlisted import judge_unlisted, judge_unlisted_in
+from harness.contract.judge.usage import has_to_count
 from harness.contract.schema.validator import Review
 from harness.contract.tables.operations import INTERACTION, Operation, has_numeric_errors, operation_of
-from harness.contract.tables.protocol import interaction_id, is_resume
+from harness.contract.tables.protocol import STATUS_OF, interaction_id, is_resume
+from harness.contract.tables.stream_order import DELTA, ERROR, START, STOP
 from harness.outcome import Finding, HarnessFault
+from harness.rules import rows_of
 from harness.wire import By, Decoder, Ending, Exchange, Frame, How
 
 
@@ -250,3 +251,96 @@ def _find_kept_ending(exchange: Exchange) -> Ending:
     if not exchange.truncated:
         return exchange.ending
     return Ending(by=By.LIMIT, how=How.FIN, detail=f"only the first {len(exchange.body)} bytes were kept")
+
+
+_WITH_OTHERS = frozenset({"stream.text", "stream.equals-get", "stream.end-matches-get"})
+"""Rules of streams that a stream alone cannot break."""
+_STREAM = frozenset(row.rule.id for row in rows_of("stream") if row.everywhere) - _WITH_OTHERS | {
+    "create.status", "create.status-listed", "stream.evid-delta"
+}  # fmt: skip
+_FRAMING = frozenset(
+    {"stream.framing", "stream.name-agrees", "stream.done", "stream.done-final", "stream.bare-error"}
+)
+_END = frozenset({"stream.terminal", "stream.done", "stream.bare-error"})
+_COMPLETION = frozenset({"stream.completed-status", "stream.completed-usage", "stream.completed-no-steps"})
+_STEPS = frozenset(
+    {"stream.start-before", "stream.stop-once", "stream.index-contiguous", "stream.index-reuse",
+     "stream.no-interleave"}
+)  # fmt: skip
+_DELTAS = frozenset({"stream.delta-known", "stream.delta-fits"})
+_USAGE = ("total_tokens", "total_input_tokens", "total_output_tokens")
+
+
+def list_judged_in_stream(reading: StreamReading) -> frozenset[str]:
+    """The rules that this stream could have broken, and those that it broke."""
+    counts, lacking = reading.counts, set(reading.unjudged)
+    lacking |= frozenset() if reading.framed else _FRAMING
+    lacking |= frozenset() if reading.whole else _END
+    lacking |= frozenset() if reading.completed is not None else _COMPLETION
+    lacking |= frozenset() if {START, DELTA, STOP} & counts.keys() else _STEPS
+    lacking |= frozenset() if DELTA in counts else _DELTAS
+    for present, rule in (
+        (reading.arguments, "stream.args-join"),
+        (reading.signatures, "stream.sig-last"),
+        (reading.stop_usages > 1, "stream.stop-usage"),
+        (ERROR in counts, "stream.error-shape"),
+        (reading.cursors.count, "stream.evid-unique"),
+        (reading.cursors.count and reading.background and DELTA in counts, "stream.evid-delta"),
+    ):
+        if not present:
+            lacking.add(rule)
+    usage = _list_of_usage((reading.completed or {}).get("usage"))
+    return (_STREAM - lacking) | {*usage, *(finding.rule for finding in reading.findings)}
+
+
+def list_judged_in_interaction(value: Any) -> frozenset[str]:
+    """The rules of an interaction's body that this one could have broken, its schema apart."""
+    judged = {"create.status", "create.generation"}
+    if not isinstance(value, Mapping):
+        return frozenset({"create.status"})
+    if isinstance(value.get("status"), str):
+        judged.add("create.status-listed")
+    if {"created", "updated"} & value.keys():
+        judged.add("create.times")
+    if has_to_count(value):
+        judged.add("usage.counted")
+    steps = value.get("steps")
+    judged.update(_list_of_usage(value.get("usage")))
+    judged.update(_list_of_steps(steps if isinstance(steps, list) else []))
+    return frozenset(judged)
+
+
+def list_judged_in_error(value: Any, status: int | None) -> frozenset[str]:
+    """The rules of errors that this body could have broken."""
+    error = value.get("error") if isinstance(value, Mapping) else None
+    code = error.get("code") if isinstance(error, Mapping) else None
+    judged = {"err.shape"}
+    if isinstance(code, str):
+        judged |= {"err.code-string", "err.code-word"}
+    if isinstance(code, str) and code in STATUS_OF and status is not None:
+        judged.add("err.code-status")
+    return frozenset(judged)
+
+
+def _list_of_usage(usage: Any) -> Iterator[str]:
+    if usage is not None:
+        yield "usage.types"
+    if isinstance(usage, Mapping):
+        if all(name in usage for name in _USAGE):
+            yield "usage.sum"
+        if any(name.endswith("_by_modality") for name in usage):
+            yield "usage.modality"
+
+
+def _list_of_steps(steps: list[Any]) -> Iterator[str]:
+    if steps:
+        yield "steps.discriminator"
+    for step in (step for step in steps if isinstance(step, Mapping)):
+        content = step.get("content")
+        parts = [part for part in content if isinstance(part, Mapping)] if isinstance(content, list) else []
+        if str(step.get("type", "")).endswith("_result") and "call_id" in step:
+            yield "steps.result-match"
+        if any(name in holder for holder in (step, *parts) for name in ("data", "signature")):
+            yield "steps.base64"
+        if any(part.get("annotations") for part in parts):
+            yield "steps.annotation-range"

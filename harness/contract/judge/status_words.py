@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Sequence
 
-from harness.contract.tables import renamed
+from harness.contract.tables.lifecycle import RENAMED_STATUSES
 from harness.outcome import Finding, Where
 from harness.outcome.words import nearest, shorten
 
@@ -28,9 +28,9 @@ def judge_status_word(status: str, listed: Collection[str]) -> Iterator[Finding]
         message = f"the status {word!r} is a misspelling of {meant!r}"
         yield Finding.from_code("create.status/spelling", message, meant, word, where=place)
         return
-    if status in renamed.STATUSES:
+    if status in RENAMED_STATUSES:
         message = f"the status {word!r} is a name from before May 2026"
-        expected = renamed.STATUSES[status]
+        expected = RENAMED_STATUSES[status]
         yield Finding.from_code("create.status-listed/renamed", message, expected, word, where=place)
         return
     near = nearest(status, sorted(listed), most=1)

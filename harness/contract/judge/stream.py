@@ -1,34 +1,100 @@
 """Judges one stream while its bytes arrive: frames, JSON, schema, order, cursors, and the way it ends.
 
 Layer 1, sans-IO and incremental: what is kept does not grow with the stream, except the capped set of cursors. The
-contract's schemas define the shape of events (`event_kind`) and `stream_state` their order; this module applies
-both and gives findings their places.
+contract's schemas define the shape of events and `stream_state` their order; this module applies both and gives
+findings their places. Events are checked against the closed schema first, because that is cheap and nearly all of
+them pass; only those that it rejects are reviewed (`EventKind`): are they wrong, or merely unknown?
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from typing import Any
 
-from harness.contract.contract import Contract
+from harness.contract.contract import Contract, EventType
 from harness.contract.data.json_parse import REFUSALS, decode, loads
-from harness.contract.judge.causes import with_causes
-from harness.contract.judge.cursors import CursorLog
-from harness.contract.judge.event_kind import UNKNOWNS, EventKind
-from harness.contract.judge.failures.bare_error import read_bare_error
-from harness.contract.judge.finding_log import FindingLog
+from harness.contract.judge.errors import read_bare_error
+from harness.contract.judge.finding_log import FindingLog, with_causes
 from harness.contract.judge.stream_state import StreamState, readable
-from harness.contract.judge.stream_summary import StreamReading
-from harness.contract.judge.usage import judge_usage
-from harness.contract.schema.validator import UnknownPart
-from harness.contract.tables import renamed
+from harness.contract.judge.stream_summary import CursorLog, StreamReading
+from harness.contract.judge.usage import judge_usage, list_miscounted
+from harness.contract.schema.schemas import Schemas
+from harness.contract.schema.validator import UnknownPart, drop_nulls, null_finding
 from harness.contract.tables.protocol import DONE
-from harness.contract.tables.stream_order import COMPLETED, DELTA, OTHER, State, row_of
+from harness.contract.tables.stream_order import COMPLETED, DELTA, ERROR, OTHER, RENAMED_EVENTS, State, row_of
 from harness.outcome import Finding, Severity
 from harness.wire import COMPLETE, By, Decoder, Ending, Frame, How
 from harness.wire.frame import CutFrame
 from harness.wire.sse import MAX_EVENT
+
+UNKNOWNS = 64
+"""The most unknowns kept for a stream. An event type that failed the closed schema this often is then checked
+against the open one."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventReview:
+    """Why the schema rejects an event, and what of it the order can read: None if that is nothing."""
+
+    findings: tuple[Finding, ...]
+    unknowns: tuple[UnknownPart, ...]
+    value: dict[str, Any] | None
+
+
+class EventKind:
+    """The validators, handler and counters of one known event type."""
+
+    __slots__ = (
+        "_nulls", "_schema", "_schemas", "count", "fits", "handle", "kind", "misfits", "name", "resumable", "rule",
+    )  # fmt: skip
+
+    def __init__(self, event: EventType, schemas: Schemas, handle: Callable[[dict[str, Any]], None]) -> None:
+        self.kind = event.name
+        self.rule = "stream.error-shape" if event.name == ERROR else "stream.schema"
+        self.name = event.name.encode()
+        self._schemas = schemas
+        self._schema = event.schema
+        self.fits: Callable[[Any], bool] = schemas.validator(event.schema, closed=True).is_valid
+        self.handle = handle
+        self.count = 0
+        self.resumable = 0
+        self.misfits = 0
+        self._nulls: set[str] = set()
+
+    def trim(self, event: dict[str, Any]) -> dict[str, Any] | None:
+        """The event without the nulls that were reported before; None if it does not fit without them either."""
+        if not self._nulls or not self.fits(trimmed := drop_nulls(event, self._nulls)):
+            return None
+        known: dict[str, Any] = trimmed
+        return known
+
+    def review(self, event: dict[str, Any]) -> EventReview:
+        """Examine an event that the closed schema rejects."""
+        validator = self._schemas.validator(self._schema)
+        review = validator.review(event)
+        findings = []
+        new = tuple(pointer for pointer in review.nulls if pointer not in self._nulls)
+        if new and len(self._nulls) < UNKNOWNS:
+            self._nulls.update(new)
+            findings.append(null_finding(self.rule, new))
+        legible = not review.problems or readable(self.kind, review.value)
+        apart = _list_judged_apart(self.kind, review.value) if legible else ()
+        findings += [problem.finding(self.rule) for problem in review.problems if problem.place not in apart]
+        self.misfits += 1
+        if self.misfits == UNKNOWNS:
+            self.fits = validator.is_valid
+        named = (replace(finding, message=f"{self.kind}: {finding.message}") for finding in findings)
+        return EventReview(tuple(named), tuple(review.unknowns), review.value if legible else None)
+
+
+def _list_judged_apart(kind: str, event: dict[str, Any]) -> list[str]:
+    """The places in an event whose shape breaks a rule of its own: the counts that end a stream."""
+    told = event.get("interaction") if kind == COMPLETED else None
+    if not isinstance(told, dict) or "usage" not in told:
+        return []
+    return list_miscounted(told["usage"], "$.interaction.usage")
+
 
 KINDS = 64
 """The most unknown event types that are counted by name; further ones share the name `(other)`."""
@@ -211,9 +277,9 @@ class StreamJudge:
             self._note_unknown(UnknownPart("$.event_type", "event", kind))
             if frame.event != kind.encode("utf-8", "replace"):
                 self._judge_event_name(frame, kind)
-            if kind in renamed.EVENTS and kind not in self._strangers:
-                message = f"{kind} is the name before May 2026 of {renamed.EVENTS[kind]}"
-                self._note("stream.legacy-names/event", message, renamed.EVENTS[kind], kind, frame)
+            if kind in RENAMED_EVENTS and kind not in self._strangers:
+                message = f"{kind} is the name before May 2026 of {RENAMED_EVENTS[kind]}"
+                self._note("stream.legacy-names/event", message, RENAMED_EVENTS[kind], kind, frame)
                 self._state.note_renamed(kind)
             self._handle_stranger(frame, kind)
 

@@ -2,6 +2,6 @@
 
 import sys
 
-from harness.contract.models.wording import write_table
+from harness.contract.models.profiles import write_table
 
 sys.stdout.write(write_table())

@@ -39,6 +39,9 @@ SETTLED = TERMINAL | WAITING
 
 STATUSES = RUNNING | SETTLED
 
+RENAMED_STATUSES = {"done": COMPLETED}
+"""Statuses from before May 2026, with the names of today."""
+
 
 class TransitionTrigger(StrEnum):
     """What moves a run from one status to the next."""

@@ -7,15 +7,49 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from harness.contract.tables import renamed
-from harness.contract.tables.error_codes import code_of
+from harness.contract.tables.stream_order import RENAMED_EVENTS
 from harness.wire import Request, StreamProtocol, encode
 from harness.wire.json_value import encode_json
 from harness.wire.message import EVENT_STREAM
 from harness.wire.secrets.patterns import SecretFields
+
+STATUS_OF: dict[str, int] = {
+    "invalid_request": 400,
+    "failed_precondition": 400,
+    "parameter_unknown": 400,
+    "authentication": 401,
+    "payment_required": 402,
+    "permission_denied": 403,
+    "not_found": 404,
+    "model_not_found": 404,
+    "already_exists": 409,
+    "aborted": 409,
+    "out_of_range": 416,
+    "rate_limit_exceeded": 429,
+    "quota_exceeded": 429,
+    "too_many_requests": 429,
+    "cancelled": 499,
+    "api_error": 500,
+    "unimplemented": 501,
+    "service_unavailable": 503,
+    "deadline_exceeded": 504,
+}
+"""The documented HTTP status of each documented code; the set of codes is open."""
+
+_CODE_OF = {status: code for code, status in reversed(STATUS_OF.items())}
+
+
+def code_of(status: int) -> str:
+    """The code for an error of this status: the first in the table, otherwise the words of HTTP for it."""
+    if status in _CODE_OF:
+        return _CODE_OF[status]
+    phrase = HTTPStatus(status).phrase if status in set(HTTPStatus) else "refused"
+    return phrase.lower().replace(" ", "_").replace("-", "_").replace("'", "")
+
 
 DONE = b"[DONE]"
 COMPLETED_EVENT = "interaction.completed"
@@ -64,7 +98,7 @@ def completes(event: Event) -> bool:
 def ends(event: Event) -> bool | None:
     """Whether nothing but [DONE] follows this event, also under its old name; None: it tells nothing of a run."""
     kind = event.get("event_type")
-    name = renamed.EVENTS.get(kind, kind) if isinstance(kind, str) else ""
+    name = RENAMED_EVENTS.get(kind, kind) if isinstance(kind, str) else ""
     if name == ERROR_EVENT:
         return True if isinstance(event.get("error"), Mapping) else None
     return name == COMPLETED_EVENT if name in RUN_EVENTS else None

@@ -31,6 +31,18 @@ END = "(end)"
 EVENTS = (CREATED, STATUS, START, DELTA, STOP, COMPLETED, ERROR)
 """The event types with rows of their own."""
 
+RENAMED_EVENTS: Mapping[str, str] = {
+    "interaction.start": CREATED,
+    "content.start": START,
+    "content.delta": DELTA,
+    "content.stop": STOP,
+    "interaction.complete": COMPLETED,
+    "interaction.error": ERROR,
+}
+"""The names of events before May 2026, with those of today: clients of today do not know the old ones."""
+RENAMED_DELTAS: Mapping[str, str] = {"text_annotation": "text_annotation_delta", "arguments": "arguments_delta"}
+"""The same for types of deltas."""
+
 
 class State(StrEnum):
     """Where a stream is."""

@@ -16,8 +16,7 @@ import msgspec
 
 from harness.contract import Contract
 from harness.contract.data.input import as_steps, items, pending_calls, results, text_of, without_unpublished
-from harness.contract.models.profiles import find_profile
-from harness.contract.models.wording import describe_life
+from harness.contract.models.profiles import describe_life, find_profile
 from harness.contract.schema.explain import SchemaProblem, json_type
 from harness.contract.schema.validator import Validator
 from harness.emulator.create.contents import find_media_fault, find_place, judge_windows

@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.contract import Contract
 from harness.contract.schema.explain import json_type
-from harness.contract.schema.nulls import split_nulls
+from harness.contract.schema.validator import split_nulls
 from harness.emulator.resources.collection import listing
 from harness.emulator.values.call import invalid
 from harness.emulator.values.hints import camel, describe_problem, describe_schemas, suggestion

@@ -22,8 +22,8 @@ from harness.contract import (
     load,
     read,
 )
+from harness.contract.contract import find_revision
 from harness.contract.data.json_parse import loads
-from harness.contract.revision_names import find_revision
 from harness.outcome import Finding, Level, Severity, UsageFault
 from harness.outcome.words import format_count
 from harness.report.finding_text import finding_lines

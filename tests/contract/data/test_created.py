@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness.contract.data.created import list_deletes
+from harness.contract.runs import list_deletes
 from harness.wire import Exchange, Headers
 from tests.contract.exchanges import exchange
 

@@ -8,7 +8,7 @@ import pytest
 
 from harness.contract import load
 from harness.contract.data.event_diff import EventDiff, Start, compare, find_start
-from harness.contract.judge.history.timeline import PartialReading, Timeline, judge_short, take_events
+from harness.contract.judge.history.history_state import PartialReading, Timeline, judge_short, take_events
 from harness.outcome import Severity
 
 Event = dict[str, Any]

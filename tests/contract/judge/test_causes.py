@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.contract.tables.causes import CAUSES, may_cause
+from harness.contract.judge.finding_log import CAUSES, may_cause
 from harness.outcome import Finding, Severity
 from tests.contract.streams import ANSWER, created, frames, judge, payload
 

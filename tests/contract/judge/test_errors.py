@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from harness.contract.judge.failures.errors import error_of, judge_error
-from harness.contract.tables.error_codes import STATUS_OF, code_of
+from harness.contract.judge.errors import error_of, judge_error
+from harness.contract.tables.protocol import STATUS_OF, code_of
 from harness.outcome import Severity
 
 CASES: dict[str, tuple[Any, int | None, list[str]]] = {

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from harness.contract import load
-from harness.contract.judge.failures.roots import judge_roots
 from harness.contract.judge.history.history_judge import HistoryJudge
+from harness.contract.judge.roots import judge_roots
 from harness.outcome import Severity
 from harness.wire import At, By, Ending, Exchange, How
 from tests.contract.exchanges import ROOT, exchange

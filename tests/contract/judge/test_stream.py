@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from harness.contract import StreamJudge, load
-from harness.contract.judge.history.recorded import HEARD
+from harness.contract.judge.history.history_judge import HEARD
 from harness.outcome import Severity
 from harness.rules import rows_of
 from harness.wire import COMPLETE, At, By, Ending, How, encode

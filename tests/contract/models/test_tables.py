@@ -12,8 +12,17 @@ from jsonschema import Draft202012Validator
 
 from harness import resources
 from harness.contract import CURRENT, load
-from harness.contract.models.profiles import FOLDER, LEVELS, find_profile, list_models, list_sources
-from harness.contract.models.wording import describe_life, describe_model, list_cells, write_table
+from harness.contract.models.profiles import (
+    FOLDER,
+    LEVELS,
+    describe_life,
+    describe_model,
+    find_profile,
+    list_cells,
+    list_models,
+    list_sources,
+    write_table,
+)
 from harness.documents import load_yaml
 from tests.contract.corpus import FOLDER as CORPUS
 from tests.contract.corpus import needs_corpus

@@ -19,7 +19,7 @@ from typing import Any
 from harness import resources
 from harness.cassette import load as load_cassette
 from harness.contract import load
-from harness.contract.schema.json_text import format_json
+from harness.contract.schema.published_files import format_json
 from harness.contract.schema.schemas import Schemas
 from harness.wire.json_value import json_or_none
 

@@ -11,9 +11,15 @@ from harness.contract.data.assembly import assemble_steps
 from harness.contract.data.output import output_steps
 from harness.contract.judge import agreement
 from harness.contract.judge.answer import is_refusal, is_success
-from harness.contract.judge.history.history_state import PLAIN, HistoryState, Intent
-from harness.contract.judge.history.interaction_model import InteractionModel
-from harness.contract.judge.history.timeline import PartialReading, judge_short, take_events
+from harness.contract.judge.history.history_state import (
+    PLAIN,
+    HistoryState,
+    Intent,
+    InteractionModel,
+    PartialReading,
+    judge_short,
+    take_events,
+)
 from harness.contract.judge.reading import read
 from harness.contract.judge.wording import format_answer
 from harness.contract.tables.lifecycle import RUNNING, SETTLED, is_settled

@@ -1,7 +1,7 @@
 """What explains whatever else is wrong with an answer, so that this is told once, as what it is.
 
 Layer 1, pure. An answer that is no whole message, no JSON, an error under a status of success, or that denies
-what was there breaks many rules at once. A crash is judged apart (`crash.py`): it explains the rest only if the
+what was there breaks many rules at once. A crash is judged apart (`judge_crash`): it explains the rest only if the
 request was right.
 """
 

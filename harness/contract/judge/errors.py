@@ -2,18 +2,27 @@
 
 The API's own shape is `{"error": {"message", "code"}}` with a code of words. The gateway in front of the API
 responds in another shape (a numeric code, a `status` in capitals, sometimes in a list of one): that is tolerated,
-but non-strict.
+but non-strict. The live service reports some failures in a stream as bare JSON: after the last event comes
+an error body, in a list over several lines or in one line, without `data:`. Decoders drop such lines.
+A server may reject a wrong request or be busy; but no request may crash it (`judge_crash`).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from harness.contract.contract import Contract
+from harness.contract.data.json_parse import loads
 from harness.contract.schema.explain import json_type
-from harness.contract.tables.error_codes import STATUS_OF
+from harness.contract.tables.operations import Operation
+from harness.contract.tables.protocol import STATUS_OF
 from harness.outcome import Finding, Severity, Where
+from harness.outcome.words import describe_body, shorten
+from harness.wire import By, Exchange, How
+from harness.wire.frame import StrayBlock
 
 _CODE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
@@ -116,3 +125,83 @@ def _report_shape(
     code: str, message: str, expected: str, actual: str, severity: Severity = Severity.BROKEN
 ) -> Finding:
     return Finding.from_code(code, message, expected, actual, where=Where(pointer="$.error"), severity=severity)
+
+
+RULE = "stream.bare-error"
+_STATUS = re.compile("[1-5][0-9]{2}")
+
+
+@dataclass(frozen=True, slots=True)
+class UnframedError:
+    """The code and the message of an error body among the bytes of a stream, and where it is."""
+
+    code: str
+    message: str
+    start: int
+    end: int
+
+    @property
+    def status(self) -> int:
+        """The HTTP status that this error has elsewhere; 400 for a word that no table lists, or for no status."""
+        return int(self.code) if _STATUS.fullmatch(self.code) else STATUS_OF.get(self.code, 400)
+
+    def judge(self) -> Iterator[Finding]:
+        """The finding that it came outside the framing."""
+        actual = f"{self.code}: {self.message}" if self.message else self.code
+        yield Finding(RULE, "bare JSON outside the framing ends the stream", "an error event", actual)
+
+
+def read_bare_error(stray: StrayBlock | None) -> UnframedError | None:
+    """The error body that a stray block is; None if it is none."""
+    told = error_of(loads(stray.raw.strip()).value) if stray is not None else None
+    if stray is None or told is None:
+        return None
+    return UnframedError(*told, stray.start, stray.end)
+
+
+FAILED = frozenset(range(500, 600)) - {501, 502, 503, 504}
+"""Statuses that say that the server failed: not that it is busy, lacks the ability, or is not reached."""
+
+_UNANSWERED = frozenset({How.FIN, How.RST})
+_SHOWN = 120
+
+
+def judge_crash(exchange: Exchange, operation: Operation | None, contract: Contract) -> Iterator[Finding]:
+    """A finding if the server failed and the request, a call of the API, fits its schema."""
+    failed = exchange.status in FAILED and find_refusal(loads(exchange.body).value) is None
+    if operation is None or not (failed or _is_cut(exchange)) or not _fits(exchange, operation, contract):
+        return
+    expected = "2xx, or 4xx if it is rejected"
+    if failed:
+        said = shorten(exchange.body[:400].decode("utf-8", "replace"), _SHOWN)
+        actual = f"{exchange.status} {said}".rstrip()
+        yield Finding("err.no-crash", f"{operation.call} causes a server error", expected, actual)
+    else:
+        message = f"{operation.call} makes the server disconnect"
+        yield Finding.from_code("err.no-crash/cut", message, expected, exchange.ending.words)
+
+
+def judge_death(exchange: Exchange, call: str) -> Iterator[Finding]:
+    """What is wrong with a server that was gone after this request, and gone again when it was repeated alone."""
+    request = exchange.request
+    what = call or f"{request.method} {request.raw_path}"
+    shape = describe_body(request.body)
+    yield Finding.from_code(
+        "err.no-crash/died",
+        f"{what}{f' {shape}' if shape else ''} stops the server each time that it is sent",
+        "a response, 4xx if it is rejected, and a server that continues",
+        exchange.ending.words if exchange.status is None else f"{exchange.status}, and then connection refused",
+    )
+
+
+def _is_cut(exchange: Exchange) -> bool:
+    """Whether the server hung up without an answer."""
+    ending = exchange.ending
+    return exchange.status is None and ending.by is By.SERVER and ending.how in _UNANSWERED
+
+
+def _fits(exchange: Exchange, operation: Operation, contract: Contract) -> bool:
+    if operation.call != "POST interactions":
+        return True
+    body = loads(exchange.request.body).value
+    return contract.schemas.validator("requests/create-interaction", closed=True).is_valid(body)
