@@ -1,7 +1,9 @@
 """The agents resource: saved agents with their tools, instructions and base environment.
 
-Layer 2. Knows what may be saved; must not know how an agent runs. Only Vertex has an update. Inferred from
-its documented errors: a reserved prefix or a missing field is answered with 400, an id in use with 409.
+Layer 2. Knows what may be saved; must not know how an agent runs. Only Vertex has an update, and an operation for
+each create (documented, and seen by a third party; that the agent is ready at once, and how a GET shows the
+operation, is inferred). Inferred from the documented errors: a reserved prefix or a missing field is refused with
+400, an id in use with 409.
 """
 
 from __future__ import annotations
@@ -10,10 +12,10 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from harness.emulator.resources.collection import Collection, listing
+from harness.emulator.resources.collection import Collection, Stamps, listing
 from harness.emulator.resources.environments import EnvironmentConfigReader
 from harness.emulator.resources.schema_reader import SchemaReader, select_by_mask
-from harness.emulator.values.call import Call, invalid, usable_id
+from harness.emulator.values.call import Call, invalid, not_found, usable_id
 
 BASE_AGENTS = re.compile(r"antigravity-(preview-)?\d\d-\d{4}")
 """Names of the agents to build on, by family, whatever their date."""
@@ -25,6 +27,7 @@ RESERVED_PREFIXES = (
 """Prefixes of ids that are reserved for the provider; compared without regard to case."""
 
 _SCHEMA = "requests/create-agent"
+_OPERATION = "type.googleapis.com/google.cloud.aiplatform.v1beta1.CreateAgentOperationMetadata"
 
 
 class Agents:
@@ -35,13 +38,14 @@ class Agents:
         reader: SchemaReader,
         configs: EnvironmentConfigReader,
         platform: Callable[[], str],
-        now: Callable[[], str],
+        stamps: Stamps,
     ) -> None:
         self._reader = reader
         self._configs = configs
         self._platform = platform
-        self._now = now
+        self._stamps = stamps
         self._agents: Collection[dict[str, Any]] = Collection("agent")
+        self._operations: dict[tuple[str, str], dict[str, Any]] = {}
 
     def find(self, agent_id: str, project: str) -> dict[str, Any] | None:
         """The agent as saved, or None."""
@@ -58,6 +62,7 @@ class Agents:
     def delete(self, call: Call, agent_id: str) -> dict[str, Any]:
         """DELETE agents/{id}."""
         self._agents.remove(call.project, agent_id)
+        self._operations.pop((call.project, agent_id), None)
         return {}
 
     def _is_vertex(self, call: Call) -> bool:
@@ -75,7 +80,7 @@ class Agents:
         self._judge(changed, call)
         agent.update(changed)
         if "updated" in agent:
-            agent["updated"] = self._now()
+            agent["updated"] = self._stamps.now()
         return agent
 
     def create(self, call: Call) -> dict[str, Any]:
@@ -89,10 +94,11 @@ class Agents:
             if agent_id.lower().startswith(prefix):
                 raise invalid(f"The agent id {agent_id!r} begins with the reserved {prefix!r}: choose another.")
         self._judge(agent, call)
-        if self._is_vertex(call):  # recorded
+        is_vertex = self._is_vertex(call)
+        if is_vertex:  # recorded
             place = re.search("projects/[^/]+/locations/[^/]+", call.request.path)
             parent = place[0] if place is not None else f"projects/{call.project}/locations/global"
-            now = self._now()
+            now = self._stamps.now()
             agent = {
                 "name": f"{parent}/agents/{agent_id}",
                 "created": now,
@@ -101,7 +107,25 @@ class Agents:
                 "object": "agent",
             }
         self._agents.add(call.project, agent_id, agent)
-        return agent
+        if not is_vertex:
+            return agent
+        times = {"createTime": agent["created"], "updateTime": agent["created"]}
+        operation = {
+            "name": f"{agent['name']}/operations/{self._stamps.ids('operation')}",
+            "metadata": {"@type": _OPERATION, "genericMetadata": times},
+        }
+        self._operations[call.project, agent_id] = operation
+        return operation
+
+    def get_operation(self, call: Call, agent_id: str, name: str) -> Any:
+        """GET agents/{id}/operations/{name}, which only Vertex has: the create of an agent, which is done."""
+        if not self._is_vertex(call):
+            return NotImplemented
+        agent = self._agents.get(call.project, agent_id)
+        operation = self._operations.get((call.project, agent_id), {"name": ""})
+        if operation["name"].rpartition("/")[2] != name:
+            raise not_found(f"The agent {agent_id!r} has no operation {name[:100]!r}.")
+        return {**operation, "done": True, "response": agent}
 
     def _judge(self, agent: dict[str, Any], call: Call) -> None:
         project = call.project

@@ -198,7 +198,8 @@ class Allowance:
             case "DELETE", (kind, item):
                 self._hold((call.project, kind, item), 0)
             case "POST" | "PATCH", (kind, *rest) if len(rest) < 2 and isinstance(answered, dict):
-                made = rest[0] if rest else answered.get("id")
+                # an operation names what it makes only in its request
+                made = rest[0] if rest else answered.get("id") or call.body.get("id")
                 if isinstance(made, str):  # a voice that is not stored has none
                     place = (call.project, kind, made)
                     shown = weigh_json(msgspec.json.encode(answered))

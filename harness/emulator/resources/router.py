@@ -18,7 +18,7 @@ from harness.contract.data.input import items
 from harness.emulator.resources.collection import Allowance, Shelf, Stamps
 from harness.emulator.values.call import Call, Refusal, Route, as_rpc, json_response, no_operation
 from harness.emulator.values.create_request import CreateRequest
-from harness.emulator.values.settings import Settings
+from harness.emulator.values.settings import PLATFORMS, Settings
 from harness.wire import Response
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Resources:
         """The saved agents."""
         from harness.emulator.resources.agents import Agents
 
-        return Agents(self._reader, self._configs, lambda: self.settings.platform, self._stamps.now)
+        return Agents(self._reader, self._configs, lambda: self.settings.platform, self._stamps)
 
     @cached_property
     def credentials(self) -> Credentials:
@@ -152,7 +152,7 @@ class Resources:
         """The webhooks."""
         from harness.emulator.resources.webhooks import Webhooks
 
-        return Webhooks(self._reader, self._stamps)
+        return Webhooks(self._reader, self._stamps, lambda: PLATFORMS[self.settings.platform].dates_webhooks)
 
     def _has_made(self, name: str) -> bool:
         """Whether a resource was needed before: one that was not holds nothing."""
@@ -303,6 +303,7 @@ _PLAIN: tuple[tuple[str, Callable[[Resources], Handler]], ...] = (
     ("GET agents", lambda own: own.agents.list_all),
     ("POST agents", lambda own: own.agents.create),
     ("GET agents/*", lambda own: own.agents.get),
+    ("GET agents/*/operations/*", lambda own: own.agents.get_operation),
     ("PATCH agents/*", lambda own: own.agents.update),
     ("DELETE agents/*", lambda own: own.agents.delete),
     ("GET credentials", lambda own: own.credentials.list_all),
@@ -366,7 +367,7 @@ _STORAGE: tuple[tuple[str, Callable[[Resources], Handler]], ...] = (
 )
 
 _OFFERED = {
-    "agents": "create, list, get and delete, and on Vertex PATCH",
+    "agents": "create, list, get and delete, and on Vertex PATCH and operations",
     "credentials": "create, list, get, PATCH and delete",
     "decisions": "POST on /decisions",
     "environments": "create, list, get, delete and files",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -51,14 +51,13 @@ class Webhook:
     created: str
     updated: str
 
-    def view(self, now: str) -> dict[str, Any]:
+    def view(self, now: str, *, dated: bool) -> dict[str, Any]:
         """The resource as GET shows it at `now`, with the secrets that are valid then."""
         return {
             "id": self.id,
             **self.fields,
             "signing_secrets": [secret.view() for secret in _list_valid(self.secrets, now)],
-            "create_time": self.created,
-            "update_time": self.updated,
+            **({"create_time": self.created, "update_time": self.updated} if dated else {}),
         }
 
     def valid_secrets(self, now: str) -> list[str]:
@@ -67,10 +66,11 @@ class Webhook:
 
 
 class Webhooks:
-    """Webhooks per project."""
+    """Webhooks per project; `shows_times` returns whether they have the times that the types list."""
 
-    def __init__(self, reader: SchemaReader, stamps: Stamps) -> None:
+    def __init__(self, reader: SchemaReader, stamps: Stamps, shows_times: Callable[[], bool]) -> None:
         self._reader = reader
+        self._shows_times = shows_times
         self._stamps = stamps
         self._kept: Collection[Webhook] = Collection("webhook")
 
@@ -97,7 +97,7 @@ class Webhooks:
                 yield hook
 
     def _view(self, hook: Webhook) -> dict[str, Any]:
-        return hook.view(self._stamps.now())
+        return hook.view(self._stamps.now(), dated=self._shows_times())
 
     def create(self, call: Call) -> dict[str, Any]:
         """POST webhooks."""

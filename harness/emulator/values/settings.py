@@ -32,6 +32,7 @@ class Platform:
     agents_think     whether the runs of agents show thoughts; else only what they did
     agents_wait      whether agents run in the background only, and in an environment that the request names
     provisions       whether a GET of an agent's run begins with the step that made its sandbox
+    dates_webhooks   whether webhooks show when they were made and changed; live they never did (two observers)
     screens_keys     whether a key that nobody knows is refused by the front end, with 400; else 401 as documented
     """
 
@@ -48,6 +49,7 @@ class Platform:
     agents_think: bool = True
     agents_wait: bool = False
     provisions: bool = False
+    dates_webhooks: bool = False
     screens_keys: bool = False
 
 
@@ -83,6 +85,7 @@ ANY = Platform(
     echoes=("previous_interaction_id", "labels", "webhook_config", "agent_config"),
     spelled_ids=False,
     strict=False,
+    dates_webhooks=True,
 )
 
 PLATFORMS: Mapping[str, Platform] = {"gemini": GEMINI, "vertex": VERTEX, "any": ANY}

@@ -95,6 +95,7 @@ CASES += [
 
 ONE = answer(body={"id": OWN[0], "base_agent": "x"})
 TWO = answer(body={"id": OWN[1], "base_agent": "x"})
+ORDERED = answer(body={"name": f"projects/p/locations/global/agents/{OWN[0]}/operations/1"})
 EMPTY = answer(body={})
 RUN = answer(body=interaction())
 DUPLICATE = refusal(409, "already_exists")
@@ -142,6 +143,8 @@ CASES += [
          patched=answer(body={"id": "x", "system_instruction": INSTRUCTION})),
     case("agents.patch", "not_applicable", "no such operation", patched=refusal(404, "not_found")),
     case("agents.create", "met", "both", made=[ONE, TWO]),
+    case("agents.create", "met", "operations, as on Vertex", made=[ORDERED, TWO]),
+    case("agents.create", "not_met", "an operation of another agent", made=[ONE, ORDERED]),
     case("agents.create", "not_met", "one crashed", made=[ONE, refusal(500)]),
     case("agents.create", "not_met", "another id", made=[TWO, TWO]),
     case("agents.create", "not_met", "a list", made=[answer(body=[1]), TWO]),

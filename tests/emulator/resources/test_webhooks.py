@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from harness.emulator import Settings
 from harness.emulator.resources.webhooks import MOST_SECRETS
 from tests.emulator.resources.api import NOON, Api
 
@@ -28,14 +29,21 @@ def test_a_webhook_lives_and_goes(api: Api) -> None:
         "name": "mine",
         "state": "enabled",
         "signing_secrets": [{"truncated_secret": f"whsec_...{secret[-4:]}"}],
-        "create_time": NOON,
-        "update_time": NOON,
     }
     target = f"{WEBHOOKS}/{made['id']}"
     assert api.ok("GET", target) == made
     assert api.ok("GET", WEBHOOKS) == {"webhooks": [made]}
     assert api.ok("DELETE", target) == {}
     assert api.refused("GET", target) == (404, "not_found")
+
+
+def test_only_any_platform_shows_the_times_of_a_webhook() -> None:
+    """The types list them, and two observers never saw them live."""
+    shown = {platform: Api(settings=Settings(platform=platform)).ok("POST", WEBHOOKS, BODY)
+             for platform in ("gemini", "vertex", "any")}  # fmt: skip
+    times = {platform: {name: at for name, at in made.items() if name.endswith("_time")}
+             for platform, made in shown.items()}  # fmt: skip
+    assert times == {"gemini": {}, "vertex": {}, "any": {"create_time": NOON, "update_time": NOON}}
 
 
 def test_secrets_can_sign_and_differ(api: Api) -> None:
