@@ -300,6 +300,7 @@ def _build_client_model(extensions: tuple[Extension, ...]) -> ClientModel:
         text_of=result_comparison.text_of,
         mark=result_comparison.mark_of,
         compare=result_comparison.compare_result,
+        judge_calls=requests.judge_calls,
     )
 
 

@@ -259,7 +259,7 @@ export interface Task {
   readonly case: string;
   readonly plan: string;
   /** The body of a create that fits the mode. */
-  readonly create: { model: string; input: string; stream?: boolean; background?: boolean };
+  readonly create: { model: string; input: string; stream?: boolean; background?: boolean; tools?: object[] };
   /** Aborted when the time of the case is up. */
   readonly signal: AbortSignal;
 }

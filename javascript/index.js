@@ -489,7 +489,13 @@ export class Session extends Controls {
     const late = new Promise((resolve) => {
       timer = real.setTimeout(() => resolve({ stopped: `did not end within ${seconds} s` }), seconds * 1000);
     });
-    const create = { model: "gemini-3.5-flash", input: "Go.", ...(cut.mode !== "poll" && { stream: true }), ...(cut.mode !== "create" && { background: true }) };
+    const create = {
+      model: "gemini-3.5-flash",
+      input: "Go.",
+      ...(cut.mode !== "poll" && { stream: true }),
+      ...(cut.mode !== "create" && { background: true }),
+      ...(cut.mode === "tools" && { tools: [LOOK] }),
+    };
     const task = { url: cut.url, id: cut.id, mode: cut.mode, case: cut.case, plan: cut.plan, create, signal: controller.signal };
     const answer = await Promise.race([
       (async () => read(task))().then(encode, (error) => encode(asError(error))),
@@ -556,6 +562,13 @@ export async function torture(session, read, options = {}) {
   return session.torture(read, options);
 }
 
+/** What a reader declares in the mode "tools". */
+const LOOK = {
+  type: "function",
+  name: "look",
+  description: "Look at a place.",
+  parameters: { type: "object", properties: { place: { type: "string" } }, required: ["place"] },
+};
 const CUT_OPTIONS = ["cuts", "endings", "first", "script", "further", "eventIds", "resume", "mode"];
 const TORTURE_OPTIONS = [...CUT_OPTIONS, "set", "kinds", "allow", "seconds", "jobs", "enough"];
 

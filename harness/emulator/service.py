@@ -328,11 +328,21 @@ def prepare_run(
     if scenario is not None:
         emulator.load_scenario(scenario)
     elif further is None:
-        emulator.script({**script, "times": 0})
+        emulator.script({**unfold(script)[0], "times": 0})
     else:
-        emulator.script({**script, "times": 0, "match": {"further": False}})
-        emulator.script({**further, "times": 0, "match": {"further": True}})
+        emulator.script({**unfold(script)[0], "times": 0, "match": {"further": False}})
+        *first, last = unfold(further)
+        for one in first:
+            emulator.script({**one, "match": {"further": True}})
+        emulator.script({**last, "times": 0, "match": {"further": True}})
     return _begin_run(emulator)
+
+
+def unfold(script: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A script and those that its key `then` holds: what the model answers to one create after the other."""
+    found = {key: value for key, value in script.items() if key != "then"}
+    then = script.get("then")
+    return [found, *(unfold(then) if isinstance(then, Mapping) else ())]
 
 
 def _begin_run(emulator: Emulator) -> str:

@@ -84,8 +84,10 @@ class CaseKind:
     """Cases that are alike: `plans` makes their fault plans.
 
     Each plan is played with each of `event_ids` (none: those of the run), with the run's script and each of
-    `scripts` merged into it, and with `resume` and `further` unless they are None. If it is `hopeless`, all that a
-    client can do is to report a failure.
+    `scripts` merged into it, and with `resume`, `further` and `refusal` unless they are None. `refusal` is for
+    creates that name a previous run. Scripts of a kind with `calls` have steps that the client must answer: only
+    modes with such an answer play them, and no other scripts. If the kind is `hopeless`, all that a client can do
+    is to report a failure.
     """
 
     name: str
@@ -95,6 +97,8 @@ class CaseKind:
     resume: str | None = None
     scripts: tuple[Mapping[str, Any], ...] = ({},)
     further: Mapping[str, Any] | None = None
+    refusal: Mapping[str, Any] | None = None
+    calls: bool = False
     hopeless: bool = False
 
     def only(self, plans: Plans) -> CaseKind:

@@ -18,6 +18,7 @@ Event = Mapping[str, Any]
 LOSS, HOLE, TWICE, OTHER = "silent-loss", "hole", "duplicated", "altered"
 DOUBLE_CREATE, LOST_CONTEXT = "double-create", "lost-context"
 UNFINISHED, UNUSABLE = "unfinished", "unusable"
+SWAPPED, STOPPED = "swapped", "stopped"
 
 
 class Defect(NamedTuple):
@@ -169,6 +170,12 @@ class ClientModel:
     """What an event adds to the result, without its id; None if it adds nothing."""
     compare: Callable[[Sequence[Event], Any, Any], Defect | None]
     """(events of the whole stream, what a client ended up with, contract) → how the two differ."""
+
+    judge_calls: Callable[[Sequence[tuple[Request, Sequence[Event], Mapping[str, Any]]], Any], Defect | None] = (
+        lambda exchanges, contract: None
+    )
+    """(each request with the events or the JSON of its answer, contract) → what is wrong with the results that a
+    client returned for the calls of a model."""
 
     @property
     def usual_mode(self) -> ClientMode:

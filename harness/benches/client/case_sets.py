@@ -50,9 +50,16 @@ def _build_cases(api: Api, kind: CaseKind, base: Case, event_ids: Sequence[str])
     recorded = base.cassette is not None
     if recorded and (kind.scripts != ({},) or not {"none", "sparse", "odd"}.isdisjoint(kind.event_ids)):
         return
-    if kind.scripts != ({},) and "steps" in base.answer:
+    if kind.scripts != ({},) and kind.calls != ("steps" in base.answer):
         return
-    shared = replace(base, kind=kind.name, resume=kind.resume or base.resume, hopeless=kind.hopeless)
+    shared = replace(
+        base,
+        kind=kind.name,
+        label=kind.name if kind.refusal or (kind.further and kind.scripts == ({},)) else "",
+        resume=kind.resume or base.resume,
+        refusal=kind.refusal or base.refusal,
+        hopeless=kind.hopeless,
+    )
     for ids in kind.event_ids if kind.event_ids and not recorded else event_ids:
         for more in kind.scripts:
             script = {key: value for key, value in {**base.answer, **more}.items() if value is not None}

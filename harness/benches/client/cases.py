@@ -33,7 +33,8 @@ class Case:
     None: that of the mode. A `scenario` file takes the place of both. `refusal` is the answer to creates
     that name a previous run, and `settings` are further ones of the service; only incidents have them.
     `contract` is the one by which the stream is served and read; None: the current one, or what the cassette
-    states. `kind` names the part of a set that the case belongs to, "" for a requested one. If it
+    states. `kind` names the part of a set that the case belongs to, "" for a requested one; `label` is its name if
+    the plan and the script do not tell the case from those of other kinds. If it
     is `hopeless`, all that a client can do is to report a failure; only its kind or its incident states this.
     `incident` names one that the case plays; `speed` is how much faster than the machine's its clock runs.
     """
@@ -50,6 +51,7 @@ class Case:
     contract: Any = None
     settings: Mapping[str, Any] = field(default_factory=dict, hash=False)
     kind: str = field(default="", compare=False)
+    label: str = ""
     hopeless: bool = False
     incident: str = ""
     speed: float = 1.0
@@ -75,6 +77,7 @@ class Case:
         for key, value in self.answer.items():
             if key not in _UNMARKED and self.mode.script.get(key) != value:
                 marks.append(f"{key}={_show(value)}")
+        marks += [self.label] if self.label else []
         return "-".join(marks)
 
     @property
@@ -92,7 +95,7 @@ class Case:
         mode = [] if self.mode.usual else ["--mode", self.mode.name]
         if self.incident:
             words = ["--incidents", self.incident, *mode]
-        elif self.hopeless:
+        elif self.hopeless or self.refusal is not None:
             words = ["--set", self.mode.usual_set, "--kinds", self.kind, *mode]
         else:
             words = ["--cuts", self.plan, *mode, *self._list_stream_options()]

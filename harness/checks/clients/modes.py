@@ -14,7 +14,7 @@ TEXT = "A text in several pieces: déjà vu, 東京 and 🦊, to the very end."
 """What the model says, unless a script says something else."""
 
 _SAYS: Mapping[str, Any] = {"text": TEXT}
-_CALLS: Mapping[str, Any] = {
+CALLS: Mapping[str, Any] = {
     "steps": [
         {"type": "thought", "signature": "VGhlIGNhbGwgaXMgbWluZS4="},
         {"type": "function_call", "id": "call_1", "name": "look", "arguments": {"place": "behind the door"}},
@@ -64,10 +64,10 @@ _ALL = (
     ),
     ClientMode(
         name="tools",
-        about="create an interaction with the function `look`, and return a function_result for its call; this "
-        "second turn is the result",
-        usual_set="turns",
-        script=_CALLS,
+        about="create an interaction with the function `look`, and return a function_result for each call until "
+        "the model stops calling; the last turn is the result",
+        usual_set="tools",
+        script=CALLS,
         further=_SAYS,
         creates=True,
         turns=True,

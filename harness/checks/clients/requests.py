@@ -1,4 +1,4 @@
-"""What the requests and answers of a client say of the interactions that it makes.
+"""What the requests of a client say of the interactions that it makes, and of the calls that it answers.
 
 Layer 2, pure; never raises on odd input.
 """
@@ -6,13 +6,19 @@ Layer 2, pure; never raises on odd input.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from harness.contract import Contract
+from harness.contract.data.assembly import assemble_steps
 from harness.contract.data.output import count_transcript
+from harness.contract.runs import status_of
+from harness.kit.client_model import STOPPED, SWAPPED, Defect, Event
 from harness.outcome.words import format_count
 from harness.wire import Request
 from harness.wire.json_value import object_or_none
+
+_RECOGNIZED = 6
 
 
 def find_previous(create: Request) -> str | None:
@@ -50,3 +56,62 @@ def find_error(answer: Mapping[str, Any]) -> str:
     error = answer.get("error")
     message = error.get("message") if isinstance(error, Mapping) else None
     return str(message or "")
+
+
+def judge_calls(
+    exchanges: Sequence[tuple[Request, Sequence[Event], Mapping[str, Any]]], contract: Contract
+) -> Defect | None:
+    """What is wrong with the results that a client returned for the calls of the model; None if nothing.
+
+    A result that holds the arguments of another call, and not those of its own, is a swapped one.
+    """
+    places: dict[str, set[str]] = {}
+    last = ""
+    for request, events, answer in exchanges:
+        if request.method == "POST" and (wrong := _find_swapped(_read_results(request), places)):
+            return Defect(SWAPPED, wrong)
+        steps = assemble_steps(events, contract) if events else answer.get("steps")
+        for step in steps if isinstance(steps, list) else []:
+            if isinstance(step, Mapping) and step.get("type") == "function_call":
+                places[str(step.get("id"))] = _list_texts(step.get("arguments"))
+        reported = [found[1] for told in (*events, answer) if (found := status_of(told)) is not None]
+        last = reported[-1] if reported else last
+    if last != "requires_action":
+        return None
+    return Defect(
+        STOPPED,
+        "reports success, although the last interaction requires action: return results until the model stops "
+        "calling",
+    )
+
+
+def _read_results(create: Request) -> dict[str, str]:
+    """The results in the input of a create as JSON, by the ids of their calls."""
+    given = (object_or_none(create.body) or {}).get("input")
+    steps = [step for step in given if isinstance(step, Mapping)] if isinstance(given, list) else []
+    return {
+        str(step.get("call_id")): json.dumps(step.get("result"), ensure_ascii=False)
+        for step in steps
+        if step.get("type") == "function_result"
+    }
+
+
+def _list_texts(arguments: object) -> set[str]:
+    """The texts in the arguments of a call that are long enough to be recognized in a result."""
+    values = arguments.values() if isinstance(arguments, Mapping) else ()
+    return {value for value in values if isinstance(value, str) and len(value) >= _RECOGNIZED}
+
+
+def _find_swapped(results: Mapping[str, str], places: Mapping[str, set[str]]) -> str:
+    """How one of the results belongs to another call; "" if none does."""
+    for call, result in results.items():
+        own = places.get(call, set())
+        if not own or any(text in result for text in own):
+            continue
+        for other in results:
+            if (theirs := places.get(other, set())) and theirs != own and all(text in result for text in theirs):
+                return (
+                    f"returned the result of the call {other!r} as that of {call!r}: match results with calls by "
+                    "`call_id`, not by their order"
+                )
+    return ""

@@ -74,6 +74,14 @@ TURNS = (
     fault_kinds.LOST_ANSWERS,
     fault_kinds.REFUSED_ANSWERS,
     fault_kinds.DOUBLED_ANSWERS,
+    kinds.PARENT_GONE,
+)
+TOOLS = (
+    *TURNS,
+    kinds.PARALLEL_CALLS,
+    kinds.MORE_CALLS,
+    kinds.SERVER_STEPS,
+    kinds.SLOW_CALLS,
 )
 CANCELLING = (
     fault_kinds.DROPS_BEFORE_CANCEL,
@@ -91,6 +99,7 @@ SETS: Mapping[str, tuple[CaseKind, ...]] = {
     "every-byte": (*THOROUGH, fault_kinds.BYTES),
     "polling": POLLING,
     "turns": TURNS,
+    "tools": TOOLS,
     "cancelling": CANCELLING,
     "table": TABLE,
     "polling-table": POLLING_TABLE,

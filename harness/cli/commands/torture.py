@@ -64,7 +64,7 @@ class TortureArguments(ExtensionOptions, ShardOptions, BaselineOptions):
 
     set: str | None = option(
         "quick (50 cases), standard (445), application (470), thorough (840), every-byte, table, polling, turns, "
-        "cancelling",
+        "tools, cancelling",
         metavar="NAME", shown="that of the mode", group=_PLAYED,
     )  # fmt: skip
     incidents: str | None = option(
@@ -324,6 +324,7 @@ def _list_cases(arguments: TortureArguments, base: Case, event_ids: Sequence[str
 def _parse_script(flag: str, text: str | None) -> dict[str, Any] | None:
     """The script that an argument gives; None if it is not given. Raises UsageFault."""
     from harness.emulator.scripts import parse
+    from harness.emulator.service import unfold
     from harness.wire.json_value import object_or_none
 
     if text is None:
@@ -334,7 +335,8 @@ def _parse_script(flag: str, text: str | None) -> dict[str, Any] | None:
             f"{flag} {text!r} is not a JSON object: write for example "
             f"""{flag} '{{"text": "Hello.", "status": "failed"}}' (docs/emulator-reference.md)"""
         )
-    parse(value)
+    for script in unfold(value):
+        parse(script)
     return value
 
 

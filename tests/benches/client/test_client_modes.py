@@ -74,13 +74,18 @@ def calls_of(found: Any) -> Iterator[dict[str, Any]]:
     return (step for step in found.interaction["steps"] if step["type"] == "function_call")
 
 
+def answer_all(found: Any) -> list[dict[str, Any]]:
+    """The results of all calls of an interaction."""
+    return [result for call in calls_of(found) for result in answer(call)]
+
+
 def uses_tools(client: httpx.Client, _: str) -> ClientResult:
-    """Answers the call, and reports the text of the turn after it."""
-    first = turn(client, input="Look.", tools=[LOOK], background=True)
-    (call,) = calls_of(first)
-    asked = {"input": answer(call), "previous_interaction_id": first.interaction["id"], "tools": [LOOK]}
-    second = turn(client, **asked, background=True)
-    return ClientResult(collected=second.text, status=second.status)
+    """Answers calls until the model stops, and reports the text of the last turn."""
+    last = turn(client, input="Look.", tools=[LOOK], background=True)
+    while results := answer_all(last):
+        asked = {"input": results, "previous_interaction_id": last.interaction["id"], "tools": [LOOK]}
+        last = turn(client, **asked, background=True)
+    return ClientResult(collected=last.text, status=last.status)
 
 
 def chains(client: httpx.Client, _: str) -> ClientResult:
@@ -92,11 +97,12 @@ def chains(client: httpx.Client, _: str) -> ClientResult:
 
 def keeps_its_transcript(client: httpx.Client, _: str) -> ClientResult:
     """Sends the earlier turns along instead of an id: what it said, was asked, and answers."""
-    given = [{"type": "user_input", "content": [{"type": "text", "text": "Look."}]}]
-    first = turn(client, input=given, tools=[LOOK], background=True)
-    said = [*given, *output_steps(first.interaction), *answer(next(calls_of(first)))]
-    second = turn(client, input=said, tools=[LOOK], background=True)
-    return ClientResult(collected=second.text, status=second.status)
+    said: list[Any] = [{"type": "user_input", "content": [{"type": "text", "text": "Look."}]}]
+    last = turn(client, input=said, tools=[LOOK], background=True)
+    while results := answer_all(last):
+        said += [*output_steps(last.interaction), *results]
+        last = turn(client, input=said, tools=[LOOK], background=True)
+    return ClientResult(collected=last.text, status=last.status)
 
 
 def begins_anew(client: httpx.Client, _: str) -> ClientResult:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -133,6 +133,57 @@ def test_parallel_calls(torture: Torture) -> None:
     said = r"^already without any fault the client gave up: BadRequestError: .*call_2 got no function_result"
     with pytest.raises(AssertionError, match=said):
         torture(lambda client: work(client, 1), mode="tools")
+
+
+AGENTS = ("parallel-calls", "more-calls", "server-steps", "slow-calls", "parent-gone")
+
+
+def act(
+    client: Any, *, order: Callable[[list[Any]], list[Any]] = list, rounds: int = 9, background: bool = False
+) -> Any:
+    """An agent: it answers calls until the model stops; `order` changes the results, `rounds` is its limit."""
+
+    def create(**body: Any) -> Any:
+        made = client.interactions.create(model=MODEL, tools=[LOOK], **body, **options)
+        while made.status in ("in_progress", "queued"):
+            made = client.interactions.get(made.id)
+        return made
+
+    options = {"background": True} if background else {}
+    found = create(input="Look.")
+    while found.status == "requires_action" and rounds:
+        rounds -= 1
+        calls = [step for step in found.steps if step.type == "function_call"]
+        seen = order([f"A cat {call.arguments['place']}." for call in calls])
+        results = [
+            {"type": "function_result", "call_id": call.id, "name": call.name, "result": result}
+            for call, result in zip(calls, seen, strict=True)
+        ]
+        found = create(input=results[::-1], previous_interaction_id=found.id)
+    return found
+
+
+@pytest.mark.parametrize("background", [False, True])
+def test_an_agent_that_answers_every_call_can_finish(torture: Torture, background: bool) -> None:
+    """Parallel and repeated calls, steps of an MCP server, a slow run and a parent that is gone are no failure."""
+    report = torture(lambda client: act(client, background=background), mode="tools", kinds=AGENTS)
+    assert report.played == report.planned == 10
+
+
+def test_an_agent_that_does_one_round(torture: Torture) -> None:
+    """It stops while the model still waits."""
+    with pytest.raises(
+        AssertionError, match=r"client\.calls/stopped, 3 cases: .* last interaction requires action"
+    ) as e:
+        torture(lambda client: act(client, rounds=1), mode="tools", kinds=AGENTS)
+    assert "this one alone:  interactions_torture(<lambda>, mode='tools', case='pass-more-calls')" in str(e.value)
+
+
+def test_an_agent_that_swaps_results(torture: Torture) -> None:
+    """The order of results is free, but each belongs to its call."""
+    said = r"returned the result of the call 'call_1' as that of 'call_2': match results with calls by `call_id`"
+    with pytest.raises(AssertionError, match=said):
+        torture(lambda client: act(client, order=lambda seen: seen[::-1]), mode="tools", kinds=["parallel-calls"])
 
 
 def test_a_poll_without_end(torture: Torture) -> None:

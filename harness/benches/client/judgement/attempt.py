@@ -309,6 +309,15 @@ class ClientAttempt:
         """How the further turn that the mode asks for was sent without the first; None if it was not."""
         return judge_context(self.api, self.received) if self.case.mode.turns else None
 
+    def find_wrong_call(self) -> Defect | None:
+        """What is wrong with the results that the client returned for the calls of the model; None if nothing."""
+        if not self.case.mode.turns:
+            return None
+        exchanges = [
+            (one.request, one.events() if one.is_stream else (), one.read_json()) for one in self.received
+        ]
+        return self._model.judge_calls(exchanges, self.contract)
+
     def find_defect(self, collected: Any) -> Defect | None:
         """What the client did wrong; None if nothing.
 

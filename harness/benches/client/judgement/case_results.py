@@ -15,6 +15,7 @@ from harness.benches.client.case_workers import PlayedCase, limit_requests
 from harness.benches.client.cases import Case, whole_stream
 from harness.benches.client.judgement.attempt import ClientAttempt, judge_knowledge
 from harness.benches.client.judgement.outcome import (
+    CALLS,
     CONTEXT,
     CREATES_ONCE,
     ENDS,
@@ -194,7 +195,12 @@ def _judge_success(attempt: ClientAttempt, ended: ClientResult) -> CaseVerdict:
     if (forgot := attempt.find_lost_context()) is not None:
         return _blame(CONTEXT, forgot.word, forgot.text)
     if attempt.missed_turn and not attempt.created_again:
-        return _blame(WHOLE, UNFINISHED, "reports success, although its further turn got no response")
+        said = "reports success, although its further turn got no response"
+        if any(one.continues and one.completes for one in attempt.received):
+            said += f" with an id: cases need each {attempt.api.load_client_model().words.run} to be stored"
+        return _blame(WHOLE, UNFINISHED, said)
+    if (wrong := attempt.find_wrong_call()) is not None:
+        return _blame(CALLS, wrong.word, wrong.text)
     if _says_little(attempt, ended) and not attempt.created_again:
         defect = judge_knowledge(attempt.api, attempt.received)
     else:

@@ -56,7 +56,7 @@ class DropOutcome(StrEnum):
 WHOLE, ONCE, CREATES_ONCE, STATUS = "client.whole", "client.once", "client.creates-once", "client.status"
 CONTEXT = "client.context"
 RECOVERS, READS, ENDS, STANDS = "client.recovers", "client.reads", "client.ends", "client.stands"
-CLOSES = "client.closes"
+CLOSES, CALLS = "client.closes", "client.calls"
 """The ids of the rules that a `ClientModel` has for every API."""
 
 LEFT_OPEN = f"{CLOSES}/left-open"
@@ -84,6 +84,8 @@ OUTCOMES: dict[str, DropOutcome] = {
     f"{ENDS}/requests": DropOutcome.HUNG,
     f"{ENDS}/output": DropOutcome.HUNG,
     f"{STANDS}/crashed": DropOutcome.CRASHED,
+    f"{CALLS}/swapped": DropOutcome.HOLE,
+    f"{CALLS}/stopped": DropOutcome.SILENT_LOSS,
     LEFT_OPEN: DropOutcome.EXACT,
 }
 """The outcome for each code of a finding."""
