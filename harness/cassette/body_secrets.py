@@ -15,8 +15,8 @@ from harness.cassette.placeholders import PlaceholderTable, apply_changes, witho
 from harness.errors import CassetteError
 from harness.wire import Decoder, StreamProtocol
 from harness.wire.coding import DECODED_BYTES, Inflater
-from harness.wire.secrets.forms import SCHEME
-from harness.wire.secrets.patterns import is_placeholder, looks_random, plain_name
+from harness.wire.secret_texts import SCHEME
+from harness.wire.secrets import is_placeholder, looks_random, plain_name
 from harness.wire.tokens import Token, closed_text, encode_literal, pair_up, seems_json, tokens
 
 _GZIP = b"\x1f\x8b"

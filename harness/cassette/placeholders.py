@@ -12,11 +12,18 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from harness.cassette.framing import TextEdit
-from harness.wire.secrets.cut_texts import CutTexts, count_left_at_end, lower_ascii
-from harness.wire.secrets.forms import cores, find_escapes, is_escaped, spellings, unescape
-from harness.wire.secrets.hints import find_hints, hints
-from harness.wire.secrets.known_texts import KnownTexts
-from harness.wire.secrets.patterns import PRIVATE_URL, is_placeholder, looks_random, sightings
+from harness.wire.secret_texts import (
+    CutTexts,
+    KnownTexts,
+    cores,
+    count_left_at_end,
+    find_escapes,
+    is_escaped,
+    lower_ascii,
+    spellings,
+    unescape,
+)
+from harness.wire.secrets import PRIVATE_URL, find_hints, hints, is_placeholder, looks_random, sightings
 
 SHORTEST = 4
 """A shorter secret is hidden where its name marks it, but not wherever the same characters occur."""

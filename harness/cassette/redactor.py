@@ -18,8 +18,8 @@ from harness.cassette.recording import Recording
 from harness.errors import CassetteError
 from harness.wire import Headers, Request, StreamProtocol
 from harness.wire.coding import CODINGS, coding_of, decode_pieces
-from harness.wire.secrets.forms import secrets_in_header
-from harness.wire.secrets.patterns import (
+from harness.wire.secret_texts import secrets_in_header
+from harness.wire.secrets import (
     SECRET_PARAMETERS,
     SecretFields,
     is_placeholder,

@@ -21,7 +21,7 @@ from harness.cassette.redactor import Redactor
 from harness.documents import read_file
 from harness.errors import CassetteError
 from harness.wire import StreamProtocol
-from harness.wire.secrets.patterns import is_secret_header
+from harness.wire.secrets import is_secret_header
 
 _HEADERS = frozenset({"headers", "header"})
 _MESSAGES = frozenset({"request", "response", "when", "then"})

@@ -23,7 +23,7 @@ from harness.cli.options import FLAG, TALLY, Option, Options
 from harness.kit.api import EXTENSION_VARIABLE
 from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean
-from harness.wire.control_characters import escape_controls
+from harness.wire.message import escape_controls
 
 O = TypeVar("O", bound=Options)  # noqa: E741 - the options of a command
 
@@ -116,7 +116,7 @@ def _read_table(
 
 def _sends_key(values: Mapping[str, Any]) -> bool:
     """Whether requests carry a credential that the user gave."""
-    from harness.wire.secrets.patterns import is_personal_header
+    from harness.wire.secrets import is_personal_header
 
     personal = any(is_personal_header(name, value) for name, value in values.get("header") or ())
     return bool(values.get("api_key") or values.get("other_api_key") or personal)

@@ -17,7 +17,7 @@ from harness.cli.printing import GuardedStream
 from harness.outcome import Exit, TargetFault, UsageFault
 from harness.outcome.words import did_you_mean
 from harness.report.formats import FORMATS, dump
-from harness.wire.control_characters import escape_controls
+from harness.wire.message import escape_controls
 from harness.written_files import append_file, write_file
 
 if TYPE_CHECKING:

@@ -37,7 +37,7 @@ from harness.emulator.values.call import (
 from harness.emulator.values.settings import Settings
 from harness.outcome import UsageFault
 from harness.wire import Chunk, Clock, Headers, LogicalClock, Request, Response
-from harness.wire.compression import accepts, compress
+from harness.wire.coding import accepts, compress
 
 _MOST_DATED = 64
 

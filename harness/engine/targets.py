@@ -19,8 +19,8 @@ from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean
 from harness.wire import Driver
 from harness.wire.addresses import is_loopback
-from harness.wire.secrets.forms import secrets_in_header
-from harness.wire.secrets.patterns import is_personal_header
+from harness.wire.secret_texts import secrets_in_header
+from harness.wire.secrets import is_personal_header
 
 if TYPE_CHECKING:
     from harness.transport.client.last_event import StreamEnds

@@ -32,7 +32,7 @@ from harness.wire import (
     Service,
     StreamProtocol,
 )
-from harness.wire.compression import accepts, compress
+from harness.wire.coding import accepts, compress
 from harness.wire.json_value import object_or_none
 from harness.wire.message import EVENT_STREAM, WrappedBody
 

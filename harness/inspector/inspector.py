@@ -31,10 +31,9 @@ from harness.look.assets import read_script, read_sheet, read_tokens
 from harness.outcome import Finding, UsageFault
 from harness.transport import WallClock
 from harness.wire import Chunk, Chunked, Exchange, Headers, Request, Response, Service, StreamProtocol
-from harness.wire.control import CONTROL, is_control
+from harness.wire.addresses import CONTROL, is_control
 from harness.wire.mask import Mask
-from harness.wire.message import EVENT_STREAM
-from harness.wire.observed_body import observe
+from harness.wire.message import EVENT_STREAM, observe
 
 ROOT = "/__harness__/inspector/"
 

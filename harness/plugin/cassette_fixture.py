@@ -52,7 +52,7 @@ from harness.wire import (  # fmt: skip
 )
 from harness.wire.addresses import readdress, stand_in_url
 from harness.wire.message import EVENT_STREAM, WrappedBody
-from harness.wire.secrets.forms import secrets_in_header
+from harness.wire.secret_texts import secrets_in_header
 from harness.wire.sse import events_in
 
 LIVE = f"https://{LIVE_HOST}"

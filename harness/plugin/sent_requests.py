@@ -22,8 +22,8 @@ from harness.outcome.words import did_you_mean, format_count, nearest
 from harness.wire import At, Ending, Piece, Request, Response
 from harness.wire.mask import Mask
 from harness.wire.message import WrappedBody
-from harness.wire.secrets.forms import secrets_in_header
-from harness.wire.secrets.patterns import SecretFields, is_secret_header
+from harness.wire.secret_texts import secrets_in_header
+from harness.wire.secrets import SecretFields, is_secret_header
 
 _SHOWN, _BEGINNING = 1000, 60
 """A diff shows texts of up to 1000 characters whole, and the first 60 characters of longer ones."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from harness.outcome.words import format_count
 from harness.report.presented_run import PresentedRun
-from harness.wire.control_characters import escape_controls
+from harness.wire.message import escape_controls
 
 _SHOWN = 10
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.benches.recordings.diff import Drift, Drifts
 from harness.outcome.words import format_count, list_some
-from harness.wire.control_characters import escape_controls
+from harness.wire.message import escape_controls
 
 _NAMED = 3
 

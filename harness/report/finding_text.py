@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.outcome import Finding, Where
-from harness.wire.control_characters import escape_controls
 from harness.wire.mask import Mask
+from harness.wire.message import escape_controls
 
 
 def finding_lines(finding: Finding, mask: Mask) -> Iterator[str]:

@@ -39,7 +39,7 @@ from harness.report.presented_run import PresentedRun
 from harness.report.run_state import FAILING
 from harness.report.screen import Heartbeat, Screen, count_seen, format_seconds
 from harness.wire import Exchange
-from harness.wire.control_characters import escape_controls
+from harness.wire.message import escape_controls
 
 _SURE_AFTER = 3
 """Exercises after which the time left can be told."""

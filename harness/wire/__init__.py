@@ -1,6 +1,5 @@
 """Requests, responses, pieces, endings, exchanges, clocks and server-sent events, as values. Layer 0."""
 
-from harness.wire.clock import TICK, Clock, LogicalClock
 from harness.wire.driver import (
     Collect,
     Driver,
@@ -14,7 +13,6 @@ from harness.wire.driver import (
     Wait,
 )
 from harness.wire.exchange import KEPT_BYTES, Arrivals, Exchange, ExchangeBuilder
-from harness.wire.frame import CutFrame, Frame
 from harness.wire.message import (
     Body,
     Chunked,
@@ -27,9 +25,9 @@ from harness.wire.message import (
     Service,
     UntilClose,
 )
-from harness.wire.pieces import COMPLETE, At, By, Chunk, Ending, How, Pause, Piece
+from harness.wire.pieces import COMPLETE, TICK, At, By, Chunk, Clock, Ending, How, LogicalClock, Pause, Piece
 from harness.wire.protocol import StreamProtocol
-from harness.wire.sse import Decoder, encode
+from harness.wire.sse import CutFrame, Decoder, Frame, encode
 
 __all__ = [
     "Request", "Response", "Headers", "Body", "PieceBody", "Service",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from urllib.parse import unquote
 
 from harness.wire.message import Headers, Request
 
@@ -163,3 +164,36 @@ def _place(root: re.Match[str]) -> tuple[str, str, str]:
 
 def _is_name_of(stand_in: str, server: str) -> bool:
     return stand_in.partition("://")[2].lower() == server.partition("://")[2].lower()
+
+
+# Where the harness's own control API is: below `/__harness__/`, of a server or of one of its sessions.
+# Knows paths; must not know what a control call does.
+
+
+CONTROL = "__harness__"
+
+
+def split_session(segments: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
+    """Split the segments of a path into the session, None if the path names none, and the rest."""
+    if segments[:2] == (CONTROL, "sessions") and len(segments) > 3:
+        return segments[2], segments[3:]
+    return None, segments
+
+
+def split_path(request: Request) -> tuple[str | None, tuple[str, ...]]:
+    """Split the path of a request into the session, None if it names none, and the other segments, decoded."""
+    return split_session(tuple(unquote(part) for part in request.raw_path.split("/")[1:]))
+
+
+def is_control(request: Request) -> bool:
+    """Whether a request is for the control API, of the server or of a session."""
+    target = request.target
+    if CONTROL not in target and "%" not in target:  # hot: only an escape could hide the word
+        return False
+    return split_path(request)[1][:1] == (CONTROL,)
+
+
+def is_for_service(request: Request) -> bool:
+    """Whether a request is for what is served, not for the control API."""
+    target = request.target
+    return (CONTROL not in target and "%" not in target) or not is_control(request)

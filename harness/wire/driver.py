@@ -13,8 +13,8 @@ from typing import Any, Protocol, TypeAlias
 
 from harness.wire.delivery import Inbox
 from harness.wire.exchange import Exchange
-from harness.wire.frame import Frame
 from harness.wire.message import Headers, Request
+from harness.wire.sse import Frame
 
 
 class LiveStream(Protocol):

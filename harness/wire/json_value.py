@@ -1,4 +1,4 @@
-"""Reads bytes that may or may not be JSON, and writes JSON: what the generic layers need to look into a body.
+"""Reads bytes that may or may not be JSON, and finds the values that later requests repeat.
 
 Layer 0. As lenient as the standard library; never raises, whatever the bytes. The contract judges whether they are
 good JSON.
@@ -7,7 +7,15 @@ good JSON.
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote, unquote
+
+from harness.wire.exchange import Exchange
+from harness.wire.message import Request
 
 
 def json_or_none(data: bytes) -> Any:
@@ -28,3 +36,77 @@ def encode_json(value: Any, *, compact: bool = False) -> bytes:
     """The value as UTF-8, `compact` without spaces. Half a surrogate, which some send, stays one."""
     separators = (",", ":") if compact else None
     return json.dumps(value, ensure_ascii=False, separators=separators).encode("utf-8", "surrogatepass")
+
+
+# Values that an answer gives and later requests repeat: ids, cursors, signatures.
+# Whoever sends recorded requests again has to take these from the new answers. A value is named by its place: the
+# number-th field with this name in the text of an answer, whether that is JSON or a stream of events, so that a
+# line of shell finds it, too.
+
+
+SHORTEST = 2
+"""Characters of the shortest value that counts as given; a shorter one might occur anywhere."""
+
+_FIELD = re.compile(rb'"(\w*id|name|signature)": *"([^"]*)"')
+
+
+@dataclass(frozen=True, slots=True)
+class GivenValue:
+    """A value, and where it was given: field `name`, its `number`-th in answer `answer`, both from 0."""
+
+    answer: int
+    name: str
+    number: int
+    value: str
+
+
+def given_values(trail: Sequence[Exchange]) -> list[GivenValue]:
+    """The values that answers gave first and later requests repeat, in the order of the answers."""
+    found: dict[str, GivenValue] = {}
+    sent = ""
+    for number, exchange in enumerate(trail):
+        sent += _join_text(exchange.request)
+        later = "\n".join(_join_text(following.request) for following in trail[number + 1 :])
+        for value in _list_fields(exchange.body, number):
+            if value.value not in found and names(later, value.value) and not names(sent, value.value):
+                found[value.value] = value
+    return list(found.values())
+
+
+def find_given(body: bytes, name: str, number: int) -> str | None:
+    """The value of the number-th field with this name in the text of an answer."""
+    values = [value for value in _list_fields(body, 0) if value.name == name]
+    return values[number].value if number < len(values) else None
+
+
+def names(text: str, value: str) -> bool:
+    """Whether a text contains the value, and not merely a longer word around it."""
+    return value in text and _match_whole(value).search(text) is not None
+
+
+def replace_given(request: Request, value: str, new: str) -> Request:
+    """The request with another value in its path, query and body."""
+    target = _match_whole(value).sub(lambda _: new, request.target)
+    escaped = quote(value, safe="")
+    if escaped != value:
+        target = _match_whole(escaped).sub(lambda _: quote(new, safe=""), target)
+    body = request.body.decode("utf-8", "surrogateescape")
+    body = _match_whole(value).sub(lambda _: new, body)
+    return Request(request.method, target, request.headers, body.encode("utf-8", "surrogateescape"))
+
+
+def _match_whole(value: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<![\w-]){re.escape(value)}(?![\w-])")
+
+
+def _join_text(request: Request) -> str:
+    return f"{request.target}\n{unquote(request.target)}\n{request.body.decode('utf-8', 'replace')}\n"
+
+
+def _list_fields(body: bytes, answer: int) -> Iterator[GivenValue]:
+    seen: Counter[str] = Counter()
+    for match in _FIELD.finditer(body):
+        name, value = (part.decode("utf-8", "replace") for part in match.groups())
+        number, seen[name] = seen[name], seen[name] + 1
+        if len(value) >= SHORTEST and "\\" not in value and (name != "name" or "/" in value):
+            yield GivenValue(answer, name, number, value)

@@ -12,12 +12,17 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote
 
-from harness.wire.control_characters import escape_controls
-from harness.wire.message import Request
-from harness.wire.secrets.cut_texts import CutTexts
-from harness.wire.secrets.forms import cores, is_escaped, secrets_in_header, spellings, unescape
-from harness.wire.secrets.known_texts import KnownTexts
-from harness.wire.secrets.patterns import (
+from harness.wire.message import Request, escape_controls
+from harness.wire.secret_texts import (
+    CutTexts,
+    KnownTexts,
+    cores,
+    is_escaped,
+    secrets_in_header,
+    spellings,
+    unescape,
+)
+from harness.wire.secrets import (
     CREDENTIALS,
     SECRET_PARAMETERS,
     SecretFields,

@@ -1,14 +1,16 @@
-"""The pieces of a body: bytes, pauses and the ending. A dropped connection is a value here.
+"""The pieces of a body, and time as a value. A dropped connection is a value here, too.
 
 Layer 0. An HTTP chunk, a TCP read, a piece and an event are four different things: a piece is just what one side
-handed over at once.
+handed over at once. Only arriving requests and finished pauses move a clock, never a reader's speed: no module
+below `transport` may ask the operating system for the time; each is given a `Clock`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TypeAlias
+from threading import Lock
+from typing import Protocol, TypeAlias
 
 
 @dataclass(slots=True, unsafe_hash=True)
@@ -91,3 +93,71 @@ class Ending:
 COMPLETE = Ending()
 
 Piece: TypeAlias = Chunk | Pause | Ending
+
+
+TICK = 0.002
+"""Seconds by which an arriving request moves logical time; a socket carrier really sleeps this long for a tick."""
+
+
+class Clock(Protocol):
+    """Counts seconds since its own start; never goes back."""
+
+    @property
+    def now(self) -> float: ...
+
+    @property
+    def tick_seconds(self) -> float: ...
+
+    @property
+    def speed(self) -> float:
+        """Seconds of this clock in one second of the machine: how much faster a carrier plays a pause."""
+
+    def tick(self) -> None:
+        """Record that a request arrived."""
+
+    @property
+    def skipped(self) -> float:
+        """How many of its seconds a client has slept without waiting (`LogicalClock.skip_to`)."""
+
+    def reached(self, moment: float) -> None:
+        """Record that a pause due to end at `moment` is over; several readers never count the same time twice."""
+
+
+class LogicalClock:
+    """The clock of tests: deterministic, and never waits. Threads may share it."""
+
+    __slots__ = ("_lock", "_now", "skipped", "speed", "tick_seconds")
+
+    def __init__(self, *, tick_seconds: float = TICK, speed: float = 1.0) -> None:
+        if tick_seconds <= 0:
+            raise ValueError(
+                f"tick_seconds={tick_seconds!r} must be positive: it is how far one request moves time"
+            )
+        if speed <= 0:
+            raise ValueError(f"speed={speed!r} must be positive: 60 plays a minute of this clock in a second")
+        self._now = 0.0
+        self._lock = Lock()
+        self.skipped = 0.0
+        self.tick_seconds = tick_seconds
+        self.speed = speed
+
+    @property
+    def now(self) -> float:
+        """Seconds since this clock was created."""
+        return self._now
+
+    def tick(self) -> None:
+        """Move by one tick: a request arrived."""
+        with self._lock:
+            self._now += self.tick_seconds
+
+    def reached(self, moment: float) -> None:
+        """Move to `moment` unless time is already past it."""
+        with self._lock:
+            self._now = max(self._now, moment)
+
+    def skip_to(self, moment: float) -> None:
+        """Move to `moment`, like `reached`, because a client's sleep that ends then was skipped."""
+        with self._lock:
+            self.skipped += max(0.0, moment - self._now)
+            self._now = max(self._now, moment)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.wire.message import Request
-from harness.wire.secrets.patterns import SecretFields
+from harness.wire.secrets import SecretFields
 
 JsonObject = Mapping[str, Any]
 

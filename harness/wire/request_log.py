@@ -15,7 +15,7 @@ from harness.wire.message import Request
 
 if TYPE_CHECKING:
     from harness.wire.mask import Mask
-    from harness.wire.secrets.patterns import SecretFields
+    from harness.wire.secrets import SecretFields
 
 KEPT_BODY = 64 * 1024
 """Bytes kept of each body; in a longer JSON body the long texts are cut, so that it can still be decoded."""

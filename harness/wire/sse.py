@@ -1,4 +1,4 @@
-r"""Server-sent events: bytes in, frames out, and back.
+"""Server-sent events: bytes in, frames out, and back.
 
 Layer 0. Knows the event stream format of the WHATWG HTML standard, section 9.2.6; must not know what a payload
 means. The decoder is incremental and bounded, and takes linear time however the bytes are split into pieces.
@@ -16,10 +16,48 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
-from harness.wire.frame import CutFrame, Frame, StrayBlock
 from harness.wire.json_value import object_or_none
+
+
+class Frame(NamedTuple):
+    """One dispatched event and the span of stream bytes that it came from, blank line included.
+
+    `data` is the joined payload without its final newline, still encoded. `event` and `id` are None when the
+    block had no such field (`id` of earlier blocks is not repeated here). `start` and `end` are byte offsets
+    from the first byte of the stream, byte order mark included.
+    """
+
+    data: bytes
+    event: bytes | None
+    id: bytes | None
+    start: int
+    end: int
+
+
+class StrayBlock(NamedTuple):
+    """A block that begins like JSON in place of a field: something wrote it past the framing of the stream.
+
+    Decoders drop it. `raw` is its beginning; `start` and `end` are byte offsets as in `Frame`.
+    """
+
+    raw: bytes
+    start: int
+    end: int
+
+
+class CutFrame(NamedTuple):
+    """The rest of a stream that ended inside a block; it is never dispatched.
+
+    `would_be` is the frame that one more blank line would have completed, None when no `data:` line was complete.
+    """
+
+    raw: bytes
+    start: int
+    end: int
+    would_be: Frame | None
+
 
 MAX_EVENT = 16 * 1024 * 1024
 """Most bytes of a block; a larger one is dropped and counted instead of dispatched."""

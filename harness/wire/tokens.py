@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from harness.wire.secrets.patterns import PAIR_NAMES
+from harness.wire.secrets import PAIR_NAMES
 
 _TOKEN = re.compile(
     r'"[^"\\]{0,4096}(?:\\.[^"\\]{0,4096}){0,64}(?:"|\\?\Z)|"|[{}\[\],:]|[^\s{}\[\],:"]+', re.DOTALL

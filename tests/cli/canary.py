@@ -30,7 +30,7 @@ from harness.wire import (
     Service,
     encode,
 )
-from harness.wire.secrets.forms import cores, spellings
+from harness.wire.secret_texts import cores, spellings
 
 KEY = "zq9/canary+0f1e2d3c4b5a6978"
 TENANT = "zqt-tenant-0f1e2d3c4b5a6978"

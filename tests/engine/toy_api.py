@@ -34,7 +34,7 @@ from harness.wire import (
     StreamProtocol,
 )
 from harness.wire.json_value import object_or_none
-from harness.wire.secrets.patterns import SecretFields
+from harness.wire.secrets import SecretFields
 from tests.engine.toy_search import SEARCH
 
 JSON, EVENTS = (Headers([("content-type", kind)]) for kind in ("application/json", "text/event-stream"))

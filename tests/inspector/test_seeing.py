@@ -16,7 +16,7 @@ from harness.inspector.traffic import SeenTraffic
 from harness.interactions import INTERACTIONS
 from harness.transport.http1.response_writer import ResponseWriter
 from harness.wire import COMPLETE, Chunk, Chunked, Headers, Pause, Request, Response
-from harness.wire.observed_body import ObservedBody
+from harness.wire.message import ObservedBody
 from harness.wire.stream_picture import Columns
 from tests.inspector.conftest import KEYED, SECRET, Bench, OpenPage
 

@@ -12,7 +12,7 @@ from harness.interactions import INTERACTIONS
 from harness.outcome import Finding
 from harness.report.presented_run import PresentedRun
 from harness.wire import Exchange, StreamProtocol
-from harness.wire.secrets.patterns import SecretFields
+from harness.wire.secrets import SecretFields
 from tests.engine import toys
 
 HOSTILE = '</script><b>&"\x1b[31m\x00\ud800 ]]> ```` | \u202e'

@@ -9,7 +9,7 @@ import pytest
 
 from harness.wire import Headers, Request
 from harness.wire.mask import HIDDEN, Mask
-from harness.wire.secrets.patterns import SecretFields
+from harness.wire.secrets import SecretFields
 from tests.cli.canary import spell
 from tests.growth import TIMES, assert_linear
 

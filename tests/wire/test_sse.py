@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.wire.frame import CutFrame, Frame
-from harness.wire.sse import Decoder, encode
+from harness.wire.sse import CutFrame, Decoder, Frame, encode
 
 
 def line_by_line(stream: bytes) -> list[tuple[bytes, bytes | None, bytes | None]]:

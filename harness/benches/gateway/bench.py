@@ -48,7 +48,7 @@ from harness.wire import (
     Request,
     Response,
 )
-from harness.wire.observed_body import observe
+from harness.wire.message import observe
 
 # The gateway's upstream: a reference service, and a record of each request and how far its answer was read.
 # Knows services and bodies; must not know the client's side. A carrier may call it from any thread.

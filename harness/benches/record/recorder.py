@@ -40,7 +40,7 @@ from harness.transport.tap.exchange_tracker import STOPPED
 from harness.transport.tap.tap import WAITED_BYTES, Tap
 from harness.wire import By, Chunked, Exchange, Request, Response, Service
 from harness.wire.addresses import find_in_body
-from harness.wire.observed_body import AnswerObserver
+from harness.wire.message import AnswerObserver
 
 _SMALL_BYTES = 256 * 1024
 """Up to this size an exchange is kept so fast that others of its size may wait for it."""

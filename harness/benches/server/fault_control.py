@@ -16,7 +16,7 @@ from harness.faults import FaultyService, Plan, Scope, Suffered, cut, parse
 from harness.faults.service import find_unmet
 from harness.outcome import UsageFault
 from harness.wire import Request, Response, Service, StreamProtocol
-from harness.wire.control import CONTROL, split_path
+from harness.wire.addresses import CONTROL, split_path
 
 _FAULTS = f"/{CONTROL}/faults"
 _HOW = (

@@ -17,8 +17,7 @@ from functools import lru_cache
 
 from harness.outcome.words import shorten
 from harness.wire import Headers, Request, Response, Service, StreamProtocol
-from harness.wire.addresses import is_loopback, read_address
-from harness.wire.control import CONTROL, is_control
+from harness.wire.addresses import CONTROL, is_control, is_loopback, read_address
 
 TOKEN_HEADER = "x-harness-token"
 

@@ -26,7 +26,7 @@ from harness.wire import (
     UntilClose,
     encode,
 )
-from harness.wire.compression import accepts, compress
+from harness.wire.coding import accepts, compress
 from harness.wire.json_value import encode_json
 from harness.wire.message import EVENT_STREAM
 from harness.wire.sse import encode_frame

@@ -90,7 +90,7 @@ def run(words: Sequence[str]) -> int:
     from harness.contract import PROTOCOL
     from harness.inspector import Actions
     from harness.transport import ServerThread
-    from harness.wire.control import is_for_service
+    from harness.wire.addresses import is_for_service
 
     cassette = load(arguments.cassette)
     if not cassette.recordings:

@@ -123,8 +123,7 @@ def run(words: Sequence[str]) -> int:
     emulator = _build_emulator(arguments)
     from harness.benches.server.page_guard import Pages, is_of_local_page
     from harness.transport import ServerThread
-    from harness.wire.addresses import is_loopback
-    from harness.wire.control import is_for_service
+    from harness.wire.addresses import is_for_service, is_loopback
 
     if arguments.cors and arguments.no_cors:
         raise UsageFault("--cors lets pages of any origin call, and --no-cors none: leave one of them out")

@@ -22,7 +22,7 @@ from harness.contract.tables.protocol import STATUS_OF
 from harness.outcome import Finding, Severity, Where
 from harness.outcome.words import describe_body, shorten
 from harness.wire import By, Exchange, How
-from harness.wire.frame import StrayBlock
+from harness.wire.sse import StrayBlock
 
 _CODE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 

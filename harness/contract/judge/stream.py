@@ -25,8 +25,7 @@ from harness.contract.tables.protocol import DONE
 from harness.contract.tables.stream_order import COMPLETED, DELTA, ERROR, OTHER, RENAMED_EVENTS, State, row_of
 from harness.outcome import Finding, Severity
 from harness.wire import COMPLETE, By, Decoder, Ending, Frame, How
-from harness.wire.frame import CutFrame
-from harness.wire.sse import MAX_EVENT
+from harness.wire.sse import MAX_EVENT, CutFrame
 
 UNKNOWNS = 64
 """The most unknowns kept for a stream. An event type that failed the closed schema this often is then checked

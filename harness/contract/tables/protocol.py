@@ -15,7 +15,7 @@ from harness.contract.tables.stream_order import RENAMED_EVENTS
 from harness.wire import Request, StreamProtocol, encode
 from harness.wire.json_value import encode_json
 from harness.wire.message import EVENT_STREAM
-from harness.wire.secrets.patterns import SecretFields
+from harness.wire.secrets import SecretFields
 
 STATUS_OF: dict[str, int] = {
     "invalid_request": 400,

@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, unquote
 import msgspec
 
 from harness.wire import Headers, Request, Response
-from harness.wire.control import CONTROL, split_session
+from harness.wire.addresses import CONTROL, split_session
 
 VERSIONS = ("v1beta", "v1", "v1beta1")
 

@@ -25,9 +25,8 @@ from harness.engine.traffic.patience import Pace
 from harness.kit.api import Api
 from harness.kit.search import simpler_values
 from harness.wire import Exchange, Headers, Request
-from harness.wire.given_values import GivenValue, find_given, given_values, replace_given
-from harness.wire.json_value import encode_json
-from harness.wire.secrets.patterns import is_personal_header, is_secret_header
+from harness.wire.json_value import GivenValue, encode_json, find_given, given_values, replace_given
+from harness.wire.secrets import is_personal_header, is_secret_header
 
 # Requests as templates: what was sent once can be sent again, to another target and with other ids.
 # What an earlier response gave is replaced by a placeholder, which is filled in from the responses of the new

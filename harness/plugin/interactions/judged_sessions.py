@@ -30,8 +30,7 @@ from harness.plugin.interactions.emulator import InteractionsEmulator
 from harness.plugin.interactions.judged_cases import JudgedCases
 from harness.plugin.interactions.lifecycle import Lifecycle
 from harness.wire import Request, Response
-from harness.wire.addresses import readdress, stand_in_url
-from harness.wire.control import CONTROL, split_path
+from harness.wire.addresses import CONTROL, readdress, split_path, stand_in_url
 from harness.wire.json_value import object_or_none
 
 _SESSIONS = f"/{CONTROL}/sessions"

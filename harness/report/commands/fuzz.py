@@ -22,8 +22,8 @@ from harness.report.evidence.curl import commands, pytest_module, why_no_cassett
 from harness.report.explanation import replay_words, reproduction_lines
 from harness.report.json_report import code_record, outcome_record, target_record
 from harness.report.shards.fuzz_part import fuzz_part_record
-from harness.wire.control_characters import escape_controls
 from harness.wire.mask import Mask
+from harness.wire.message import escape_controls
 
 if TYPE_CHECKING:
     from harness.engine.events import PhaseFinished, Planned

@@ -18,7 +18,7 @@ from harness.report.commands.presentation import FoldedLines, Paint, Presentatio
 from harness.report.evidence.evidence_text import place_line
 from harness.report.finding_text import compared_lines
 from harness.report.json_report import code_record, place_record
-from harness.wire.control_characters import escape_controls
+from harness.wire.message import escape_controls
 
 if TYPE_CHECKING:
     from harness.engine.events import PhaseFinished, Planned

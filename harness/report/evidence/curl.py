@@ -19,11 +19,11 @@ from harness.engine.results import LoggedExchange, Result
 from harness.kit.api import Api
 from harness.report.evidence.display import Display
 from harness.wire import By, Exchange, Request
-from harness.wire.given_values import GivenValue, given_values
+from harness.wire.json_value import GivenValue, given_values
 from harness.wire.mask import Mask
 from harness.wire.message import EVENT_STREAM
-from harness.wire.secrets.forms import SCHEME
-from harness.wire.secrets.patterns import is_secret_header
+from harness.wire.secret_texts import SCHEME
+from harness.wire.secrets import is_secret_header
 from harness.written_files import write_file
 
 _LEFT_TO_CURL = frozenset({"content-length", "host", "connection", "accept-encoding", "transfer-encoding"})

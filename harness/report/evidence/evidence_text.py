@@ -20,8 +20,8 @@ from harness.report.evidence.curl import curl, curl_lines
 from harness.report.evidence.display import Display
 from harness.report.finding_text import place
 from harness.wire import Decoder, Exchange, Headers, Request
-from harness.wire.control_characters import escape_controls
 from harness.wire.mask import Mask
+from harness.wire.message import escape_controls
 
 SHOWN = 1_600
 """Most characters of a body that a report shows uncut."""

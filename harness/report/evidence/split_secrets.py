@@ -11,7 +11,7 @@ from harness.cassette.framing import TextEdit, apply
 from harness.cassette.placeholders import PlaceholderTable
 from harness.wire import StreamProtocol
 from harness.wire.mask import HIDDEN, Mask
-from harness.wire.secrets.patterns import PRIVATE_URL
+from harness.wire.secrets import PRIVATE_URL
 
 UNSHOWN = b"[a stream that holds a secret and cannot be shown without it]"
 

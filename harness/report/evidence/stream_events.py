@@ -17,8 +17,8 @@ from harness.outcome.words import format_count, shorten
 from harness.report.evidence.display import Display
 from harness.report.evidence.evidence_text import body_text
 from harness.wire import By, Decoder, Exchange
-from harness.wire.control_characters import escape_controls
 from harness.wire.json_value import json_or_none, object_or_none
+from harness.wire.message import escape_controls
 from harness.wire.stream_picture import (
     Columns,
     EventKeys,

@@ -19,7 +19,7 @@ from harness.transport.http1.response_reader import Event, ResponseReader, begin
 from harness.transport.tap.requests import Asked, RequestFollower
 from harness.wire import By, Chunk, Ending, Exchange, ExchangeBuilder, How, Request
 from harness.wire.addresses import HeadReaddresser, find_elsewhere, may_name_addresses
-from harness.wire.observed_body import AnswerObserver
+from harness.wire.message import AnswerObserver
 
 Observe: TypeAlias = Callable[[Request], AnswerObserver | None]
 """Called with each complete request: the observer of its answer, None if nobody looks."""

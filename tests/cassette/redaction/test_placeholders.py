@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.cassette.placeholders import PlaceholderTable, apply_changes
-from harness.wire.secrets import hints, known_texts
-from harness.wire.secrets.known_texts import KnownTexts
+from harness.wire import secret_texts, secrets
+from harness.wire.secret_texts import KnownTexts
 from tests.cli.canary import KEY, spell
 
 
@@ -38,7 +38,7 @@ def test_a_long_text_is_searched_part_by_part(words: list[str], text: str, size:
     known.add(words)
     at_once = sorted(known.find(text))
     with pytest.MonkeyPatch.context() as patch:
-        for module in (known_texts, hints):
+        for module in (secret_texts, secrets):
             patch.setattr(module, "PART", size)
         assert sorted(known.find(text)) == at_once
 

@@ -14,7 +14,7 @@ from harness.engine.search.shrink import resend, templates
 from harness.engine.targets import TargetOptions, resolve_target
 from harness.interactions import INTERACTIONS
 from harness.wire import Headers, Request
-from harness.wire.secrets.forms import cores, spellings
+from harness.wire.secret_texts import cores, spellings
 from tests.contract.exchanges import exchange
 from tests.engine.search.places import history, mutant, reference
 

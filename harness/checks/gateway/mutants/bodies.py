@@ -23,7 +23,7 @@ from harness.wire import (
     Service,
     UntilClose,
 )
-from harness.wire.compression import CodedBody, accepts
+from harness.wire.coding import CodedBody, accepts
 from harness.wire.message import WrappedBody
 
 _DROPPED_RUN = 3

@@ -6,7 +6,7 @@ from base64 import b64encode
 
 import pytest
 
-from harness.wire.secrets.forms import cores, secrets_in_header, spellings, unescape
+from harness.wire.secret_texts import cores, secrets_in_header, spellings, unescape
 
 BASIC = b64encode(b"user:pass:word").decode()
 

@@ -9,11 +9,111 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from harness.wire.secrets.hints import regions
+# Where in a text a secret might begin: a cheap test before the patterns are tried. Long texts are searched part by
+# part: a regular expression keeps all other threads waiting until it returns, and a recorder must forward other
+# answers while it searches a large one.
+
+EXACT = (
+    "AIza", "auth_tokens/", "AQ.", "ya29", "GOCSPX", "sk-", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat",
+    "AKIA", "ASIA", "xox", "hf_", "eyJ", "whsec", "1//0", "glpat-", "k_live_", "k_test_", "npm_", "pypi-",
+    "PRIVATE KEY", "://",
+)  # fmt: skip
+IN_ANY_CASE = (
+    "bearer", "api_key", "api-key", "apikey", "access_key", "access-key", "accesskey", "secret", "access_token",
+    "access-token", "accesstoken", "refresh_token", "refresh-token", "refreshtoken", "auth_token", "auth-token",
+    "authtoken", "passw", "form-data",
+)  # fmt: skip
+"""Each pattern of a secret begins, up to `_BEFORE` characters earlier, where one of these or a parameter is."""
+
+_PARAMETER = re.compile(r"[?&;#][\w\-]+=")
+_BEFORE, _AFTER = 64, 8192
+PART = 128 * 1024
+"""Length up to which a text is searched at once."""
+
+
+def hints(text: str) -> bool:
+    """Whether anything in a text could be the start of a secret."""
+    return any(next(_find_places(part), None) is not None for _, part in parts_of(text))
+
+
+def find_hints(text: str) -> Iterator[int]:
+    """Where hints are, in characters, in no particular order; a part of a text has a hint if one is in it."""
+    for at, part in parts_of(text):
+        yield from (at + place for place in _find_parameters(part))
+        if part.isascii():
+            yield from (at + place for place in _find_words(part))
+            continue
+        data, seen, place = part.encode("utf-8", "surrogatepass"), 0, at
+        for found in sorted(_find_words(part)):
+            place += len(data[seen:found].decode("utf-8", "surrogatepass"))
+            seen = found
+            yield place
+
+
+def regions(text: str) -> Iterator[tuple[int, int]]:
+    """The parts of a text in which a secret might begin; they may overlap, and are longer than most secrets."""
+    if len(text) <= PART:
+        if hints(text):
+            yield 0, len(text)
+        return
+    begun: tuple[int, int] | None = None
+    for at, part in parts_of(text):
+        for place in _find_in_characters(part):
+            start, end = max(0, at + place - _BEFORE), min(at + place + _AFTER, len(text))
+            if begun is not None and start <= begun[1] and end - begun[0] <= PART:
+                begun = begun[0], max(end, begun[1])
+                continue
+            if begun is not None:
+                yield begun
+            begun = start, end
+    if begun is not None:
+        yield begun
+
+
+def parts_of(text: str, *, overlap: int = _BEFORE) -> Iterator[tuple[int, str]]:
+    """A text in parts that overlap, and where each begins in characters: all but the last are `PART` apart."""
+    if len(text) <= PART:
+        yield 0, text
+        return
+    for at in range(0, len(text), PART):
+        yield at, text[at : at + PART + overlap]
+
+
+def _find_in_characters(part: str) -> Iterable[int]:
+    """The places of hints in characters; all of a part that is not ASCII, because its bytes are no measure."""
+    places = sorted(_find_places(part))
+    return range(0, len(part), _AFTER) if places and not part.isascii() else places
+
+
+def _find_places(text: str) -> Iterator[int]:
+    """Where hints are, in no particular order; in a text that is not ASCII, only whether there are any."""
+    yield from _find_words(text)
+    yield from _find_parameters(text)
+
+
+def _find_words(text: str) -> Iterator[int]:
+    """Where the words are, in bytes."""
+    data = text.encode("utf-8", "surrogatepass")
+    for automaton, searched in ((_build_automaton(EXACT), data), (_build_automaton(IN_ANY_CASE), data.lower())):
+        for _, start, _ in automaton.find_matches_as_indexes(searched):
+            yield start
+
+
+def _find_parameters(text: str) -> Iterator[int]:
+    """Where parameters are, in characters."""
+    if "=" in text:
+        yield from (found.start() for found in _PARAMETER.finditer(text))
+
+
+@cache
+def _build_automaton(texts: Iterable[str]) -> Any:
+    from ahocorasick_rs import BytesAhoCorasick
+
+    return BytesAhoCorasick([text.encode("ascii") for text in texts])
 
 
 class Look(NamedTuple):
@@ -85,7 +185,7 @@ line that repeats them would be read thousands of times."""
 _QUOTE = r"(?:\\{0,15}[\"'])?"
 """Also the quote of a string in JSON that is four strings deep."""
 
-_PARAMETER = "|".join(SECRET_PARAMETERS).replace("_", "[_-]?")
+_PARAMETER_NAMES = "|".join(SECRET_PARAMETERS).replace("_", "[_-]?")
 
 _TABLE = (
     ("Google API key", r"AIza[0-9A-Za-z_\-]{20,}"),
@@ -107,7 +207,7 @@ _TABLE = (
     ("JSON web token", r"eyJ[\w\-]{8,1000}+\.eyJ[\w\-]{8,}+\.[\w\-]{8,}"),
     ("webhook secret", r"whsec_[0-9A-Za-z+/=_\-]{16,}"),
     ("private key", r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"),
-    ("credential in a URL", rf"[?&;#](?i:{_PARAMETER})=(?P<secret>[^&#\s\"'<>\\]{{6,}})"),
+    ("credential in a URL", rf"[?&;#](?i:{_PARAMETER_NAMES})=(?P<secret>[^&#\s\"'<>\\]{{6,}})"),
     ("password in a URL", _SCHEME + r"[^/\s:@\"']{1,200}:(?P<secret>[^/\s@\"']{1,1000})@"),
     ("token in a URL", _SCHEME + r"(?P<secret>" + _WITH_DIGIT + r"[^/\s:@\"']{8,1000})@"),
     (

@@ -1,0 +1,269 @@
+"""Known secrets in a text: how they may be spelled there, and where they are, also where the text was cut.
+
+Layer 0, pure.
+"""
+
+from __future__ import annotations
+
+import binascii
+import json
+import re
+from base64 import b64decode, b64encode, urlsafe_b64encode
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Iterator
+from html import escape
+from html import unescape as unescape_html
+from string import ascii_lowercase, ascii_uppercase
+from typing import Any
+from urllib.parse import quote, quote_plus, unquote
+
+from harness.wire.secrets import PART, parts_of
+
+SCHEME = re.compile(r"(?i:bearer|basic|token)\s+")
+"""The name of an authorisation scheme in front of its secret."""
+
+_SHORTEST_CORE = 8
+"""Fewest characters of base64 that are looked for."""
+
+_NESTED = 3
+"""How many times a text is unescaped: a URL in a parameter of a URL in HTML."""
+
+_ESCAPED = re.compile(r"%[2-7][0-9A-Fa-f]|&(?:#\d{2,7}|#[xX][0-9A-Fa-f]{2,6}|amp|lt|gt|quot|apos);|\\u00[2-7]|\\/")
+_JSON_ESCAPE = re.compile(r"(?<!\\)\\+u00([2-7][0-9A-Fa-f])")
+_SLASH = re.compile(r"(?<!\\)\\+/")
+"""Both match only where a run of backslashes begins: tried at each of its characters, a long run takes minutes."""
+
+
+def spellings(secret: str) -> Iterator[str]:
+    """A secret unchanged, and as it is written in URLs, forms, JSON, HTML and hex; some of these may be equal.
+
+    Look for them without regard to case: names of headers lose it, and hex and escapes are written either way.
+    """
+    yield secret
+    literal = json.dumps(secret)[1:-1]
+    yield literal
+    yield literal.replace("/", r"\/")
+    yield from (quote(secret, safe=""), quote(secret), quote_plus(secret))
+    yield from (escape(secret), escape(secret, quote=False))
+    data = secret.encode("utf-8", "surrogatepass")
+    if len(data) >= _SHORTEST_CORE:
+        yield data.hex()
+        yield "".join(f"%{byte:02x}" for byte in data)
+        yield "".join(f"&#{ord(character)};" for character in secret)
+        yield "".join(f"&#x{ord(character):x};" for character in secret)
+
+
+def cores(secret: str) -> Iterator[str]:
+    """The base64 characters that depend on the secret alone, whatever is encoded before and after it."""
+    data = secret.encode("utf-8", "surrogatepass")
+    for before, start in enumerate((0, 2, 3)):
+        end = (before + len(data)) // 3 * 4
+        for encode in (b64encode, urlsafe_b64encode):
+            core = encode(b"\0" * before + data)[start:end].decode("ascii")
+            if len(core) >= _SHORTEST_CORE:
+                yield core
+
+
+def is_escaped(text: str) -> bool:
+    """Whether a text contains JSON, URL or HTML escapes that may hide printable ASCII characters."""
+    if "%" not in text and "&" not in text and "\\" not in text:
+        return False
+    return any(_ESCAPED.search(part) is not None for _, part in parts_of(text))
+
+
+def find_escapes(text: str) -> Iterator[int]:
+    """Where such escapes are."""
+    for at, part in parts_of(text):
+        yield from (at + found.start() for found in _ESCAPED.finditer(part))
+
+
+def unescape(text: str) -> str:
+    """Decode the JSON, URL and HTML escapes in a text that may hide printable ASCII characters, also nested."""
+    for _ in range(_NESTED):
+        plain = _SLASH.sub("/", _JSON_ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), text))
+        plain = unquote(plain) if "%" in plain else plain
+        plain = unescape_html(plain) if "&" in plain else plain
+        if plain == text:
+            break
+        text = plain
+    return text
+
+
+def secrets_in_header(name: str, value: str) -> list[str]:
+    """The secrets in the value of a secret header: the main one first, then parts that are secrets by themselves.
+
+    For `Bearer x` that is `x`; for `Basic x` also the password in it; for cookies the whole value, then each one.
+    """
+    if "cookie" in name.lower():
+        pairs = value.split(";")[: 1 if name.lower() == "set-cookie" else None]
+        return [value, *(pair.partition("=")[2].strip() for pair in pairs)]
+    scheme = SCHEME.match(value)
+    main = value[scheme.end() :] if scheme else value
+    found = [main]
+    if scheme and scheme[0].strip().lower() == "basic":
+        found.append(_find_password(main))
+    elif not scheme and " " in value:
+        found.append(value.partition(" ")[2].strip())  # of a scheme that is not listed
+    return found
+
+
+def _find_password(credentials: str) -> str:
+    """The part after the colon of `user:password` in base64; "" if it is not that."""
+    try:
+        return b64decode(credentials, validate=True).decode("utf-8").partition(":")[2]
+    except (binascii.Error, UnicodeDecodeError):
+        return ""
+
+
+# Finds any of a growing number of texts; the time hardly depends on how many there are. An Aho-Corasick automaton
+# cannot grow. So the texts are kept in automata of growing size: a few small ones of equal rank are merged into
+# one of the next rank. Each text is built into few automata, and few are searched.
+
+
+_OF_A_RANK = 4
+"""How many automata of one rank are merged into one of the next."""
+
+
+class KnownTexts:
+    """Texts to find, without regard to the case of ASCII letters. Searching is safe while another thread adds."""
+
+    def __init__(self) -> None:
+        self._automata: tuple[tuple[int, list[bytes], Any], ...] = ()
+        self._longest = 0
+
+    def add(self, texts: Iterable[str]) -> None:
+        """Find these texts, too; none of them may be empty."""
+        patterns = [_fold(text) for text in texts]
+        if not patterns:
+            return
+        self._longest = max(self._longest, *map(len, patterns))  # before a search can find the new ones
+        automata = [*self._automata]
+        rank = 0
+        while len(same := automata[-_OF_A_RANK + 1 :]) == _OF_A_RANK - 1 and all(one[0] == rank for one in same):
+            patterns = [pattern for _, older, _ in same for pattern in older] + patterns
+            del automata[-_OF_A_RANK + 1 :]
+            rank += 1
+        self._automata = (*automata, (rank, patterns, _build_automaton(patterns)))
+
+    def occur_in(self, text: str) -> bool:
+        """Whether any of them is in the text."""
+        return bool(self._automata) and next(self.find(text), None) is not None
+
+    def find(self, text: str) -> Iterator[tuple[int, int]]:
+        """The start and end of each occurrence, also of those that overlap, in no particular order.
+
+        A long text is searched part by part, because a search folds what it searches into a copy.
+        """
+        if not (automata := self._automata):
+            return
+        for at, part in parts_of(text, overlap=self._longest):
+            for start, end in _find_in(part, automata):
+                if start < PART:  # what begins later is found in the next part
+                    yield at + start, at + end
+
+
+def _find_in(part: str, automata: Iterable[tuple[int, list[bytes], Any]]) -> Iterator[tuple[int, int]]:
+    data = _fold(part)
+    short = len(data) == len(part)
+    for _, _, automaton in automata:
+        found = ((start, end) for _, start, end in automaton.find_matches_as_indexes(data, overlapping=True))
+        if short:
+            yield from found
+            continue
+        seen = before = 0
+        for start, end in sorted(found):
+            before += len(_unfold(data[seen:start]))
+            seen = start
+            yield before, before + len(_unfold(data[start:end]))
+
+
+def _build_automaton(patterns: list[bytes]) -> Any:
+    from ahocorasick_rs import BytesAhoCorasick
+
+    return BytesAhoCorasick(patterns)
+
+
+def _fold(text: str) -> bytes:
+    """Bytes of the text with small ASCII letters; texts from bodies may contain halves of surrogate pairs."""
+    return text.encode("utf-8", "surrogatepass").lower()
+
+
+def _unfold(data: bytes) -> str:
+    return data.decode("utf-8", "surrogatepass")
+
+
+# Finds what is left of known texts where somebody cut a text inside one of them.
+
+
+_SMALL = str.maketrans(ascii_uppercase, ascii_lowercase)
+
+_HALF_ESCAPE = r"%[0-9a-f]?|\\{1,8}(?:u[0-9a-f]{0,3})?|&(?:#x?[0-9a-f]{0,6})?"
+"""What a cut leaves of the escape of one character; the end of one is any few of its characters."""
+
+_CUT = re.compile(rf"(?P<rest>(?:{_HALF_ESCAPE}|[0-9a-fux#;]{{1,6}})?)(?:…|\.\.\.|['\"`()<]|\Z)", re.IGNORECASE)
+"""What may stand at the place where somebody cut a text."""
+
+_LEFT_AT_END = re.compile(rf"(?:{_HALF_ESCAPE})\Z", re.IGNORECASE)
+
+
+class CutTexts:
+    """Known texts of which a beginning of `least` characters or more is found if a cut follows it.
+
+    To find ends that follow a cut, add reversed texts and search a reversed text. The time hardly depends on how
+    many texts there are.
+    """
+
+    def __init__(self, least: int) -> None:
+        self._least = least
+        self._longest = 0
+        self._by_start: dict[str, list[str]] = {}
+        self._starts = KnownTexts()
+
+    def add(self, texts: Iterable[str]) -> None:
+        """Find the beginnings of these, too."""
+        new = set()
+        for text in map(lower_ascii, texts):
+            start = text[: self._least]
+            if len(text) > self._least:
+                self._longest = max(self._longest, len(text))
+                if start not in self._by_start:
+                    new.add(start)
+                insort(self._by_start.setdefault(start, []), text)
+        self._starts.add(new)
+
+    def find(self, text: str) -> Iterator[tuple[int, int, str]]:
+        """Where each beginning stands, with the half of an escape behind it, and the text that it begins."""
+        at = 0
+        for start, _ in sorted(self._starts.find(text)):
+            if start < at:
+                continue
+            part = lower_ascii(text[start : start + self._longest])
+            whole, size = _find_most_common(self._by_start[part[: self._least]], part)
+            cut = _CUT.match(text, start + size)
+            if size < len(whole) and cut is not None:
+                at = cut.end("rest")
+                yield start, at, whole
+
+
+def _find_most_common(texts: list[str], part: str) -> tuple[str, int]:
+    """That of the sorted texts which has the longest beginning in common with `part`, and its length."""
+    at = bisect_left(texts, part)
+    return max(
+        ((text, _count_common(text, part)) for text in texts[max(at - 1, 0) : at + 1]), key=lambda one: one[1]
+    )
+
+
+def _count_common(text: str, other: str) -> int:
+    pairs = zip(text, other, strict=False)
+    return next((n for n, (one, two) in enumerate(pairs) if one != two), min(len(text), len(other)))
+
+
+def count_left_at_end(text: str) -> int:
+    """How many characters at the end of a text are half of an escape."""
+    found = _LEFT_AT_END.search(text, max(0, len(text) - 16))
+    return len(found[0]) if found else 0
+
+
+def lower_ascii(text: str) -> str:
+    """The text with small ASCII letters, so that it keeps its length."""
+    return text.lower() if text.isascii() else text.translate(_SMALL)
