@@ -79,7 +79,7 @@ class Chain:
         self,
         text: str | None = None,
         *,
-        after: ChainTurn | None = None,
+        after: ChainTurn | str | None = None,
         agent: bool = False,
         function_call: bool = False,
         running: bool = False,
@@ -87,11 +87,11 @@ class Chain:
     ) -> ChainTurn:
         """Add one turn with the response `text`.
 
-        `after` is the turn to follow, by default the last; `agent` uses an agent with an environment;
+        `after` is the turn to follow or its id, by default the last; `agent` uses an agent with an environment;
         `function_call` ends the turn with a function call that needs a result; `running` leaves the turn in
         progress until `emulator.release()`; `deleted` deletes it.
         """
-        parent = after if after is not None else (self.links[-1] if self.links else None)
+        parent = next(reversed(self.links), None) if after is None else self._find(after)
         number = len(self.links) + 1
         said, answer = f"Question {number}.", text or f"Answer {number}."
         script: dict[str, Any] = {} if function_call else {"text": answer}
@@ -105,13 +105,17 @@ class Chain:
             self.emulator.call("DELETE", f"interactions/{link.id}")
         return link
 
-    def assert_continued(self, after: ChainTurn | None = None, *, new_environment: bool = False) -> dict[str, Any]:
-        """Assert that the client's latest create correctly continues a turn (the last one); return its body.
+    def assert_continued(
+        self, after: ChainTurn | str | None = None, *, new_environment: bool = False
+    ) -> dict[str, Any]:
+        """Assert that the client's latest create correctly continues a turn; return its body.
 
-        It must have been accepted. With `new_environment`, an agent may go on without the files so far.
+        `after` is the turn or its id, by default the last one of the chain, else the one that the client itself
+        created before. The create must have been accepted. With `new_environment`, an agent may go on without the
+        files so far.
         """
         __tracebackhide__ = True
-        link = after or self.last
+        link = self._find_made() if after is None and not self.links else self._find(after or self.last)
         creates = [sent for sent in self.emulator.requests if sent.call.startswith("create")]
         problem = self._judge_link(link, creates, new_environment)
         if problem:
@@ -119,9 +123,16 @@ class Chain:
         body: dict[str, Any] = creates[-1].body
         return body
 
-    def assert_replayed(self, steps: Sequence[Any]) -> None:
-        """Assert that the client's latest create sends these steps back, as a stateless client must."""
+    def assert_replayed(self, steps: Sequence[Any] | str | None = None) -> None:
+        """Assert that the client's latest create sends steps back, as a stateless client must.
+
+        `steps` are those steps or the id of an interaction, by default the steps of the response before.
+        """
         __tracebackhide__ = True
+        if isinstance(steps, str):
+            steps = self._look(steps)["steps"]
+        elif steps is None:
+            steps = self.emulator.find_answered_steps()
         bodies = self.emulator.requests.bodies("create")
         given = bodies[-1].get("input") if bodies else None
         sent = [item for item in given if isinstance(item, Mapping)] if isinstance(given, list) else []
@@ -148,14 +159,38 @@ class Chain:
 
     def history_of(self, interaction_id: str) -> list[str]:
         """The texts of a turn and of all before it. Raises UsageFault for an unknown id."""
-        found = self.emulator.look(interaction_id)
-        if found is None:
-            raise UsageFault(f"there is no interaction {interaction_id!r}: was it deleted, or created elsewhere?")
+        found = self._look(interaction_id)
         previous = found.get("previous_interaction_id")
         before = self.history_of(previous) if previous else []
         return [*before, *(text for step in found["steps"] if (text := text_of(step.get("content"))))]
 
     # Inside
+
+    def _look(self, interaction_id: str) -> Mapping[str, Any]:
+        found = self.emulator.look(interaction_id)
+        if found is None:
+            raise UsageFault(
+                f"there is no interaction {interaction_id!r}: was it deleted, or made in another session?"
+            )
+        return found
+
+    def _find(self, turn: ChainTurn | str) -> ChainTurn:
+        """The turn with this id, which the code under test may have made."""
+        if isinstance(turn, ChainTurn):
+            return turn
+        known = next((link for link in self.links if link.id == turn), None)
+        return known or _build_turn(self._look(turn))
+
+    def _find_made(self) -> ChainTurn:
+        """The turn that the code under test made before its latest one."""
+        made = [sent.interaction for sent in self.emulator.list_requests() if sent.call.startswith("create")]
+        before = made[-2] if len(made) > 1 else None
+        if before is None:
+            raise UsageFault(
+                "there is no turn to go on from: let the code under test create two interactions, or build the "
+                "first with turn()"
+            )
+        return _build_turn(before)
 
     def _choose_fields(self, parent: ChainTurn | None, agent: bool, function_call: bool) -> dict[str, Any]:
         fields: dict[str, Any] = {}
@@ -198,6 +233,10 @@ class Chain:
             or _describe_unanswered(link, last.body)
             or (f"was refused: {last.refusal}" if last.refusal else "")
         )
+
+
+def _build_turn(interaction: Mapping[str, Any]) -> ChainTurn:
+    return ChainTurn(str(interaction["id"]), "", "", None, dict(interaction))
 
 
 def _describe_environment(link: ChainTurn, given: Any, new_environment: bool) -> str:

@@ -212,6 +212,19 @@ class InteractionsEmulator(ObservedService):
         author = {} if "agent" in fields else {"model": "gemini-3.5-flash"}
         return self.call("POST", "interactions", {**author, "input": "Go.", "background": True, **fields})
 
+    def find_answered_steps(self) -> list[Any]:
+        """The steps that the create before the last one was answered with, stored or not. Raises UsageFault."""
+        answers = [one.received for one in self._made if one.received is not None and one.received.status < 400]
+        if len(answers) < 2:
+            raise UsageFault(
+                f"{format_count(len(answers), 'create')} of the code under test got an answer: there is none "
+                "whose steps a later create could send back"
+            )
+        before = answers[-2]
+        if before.is_stream:
+            return assemble_steps(before.events(), self.emulator.contract)
+        return list(before.read_json().get("steps", ()))
+
     def look(self, interaction_id: str) -> dict[str, Any] | None:
         """An interaction in its current state, without advancing it as a poll would; None if there is none."""
         return self.emulator.look(interaction_id)

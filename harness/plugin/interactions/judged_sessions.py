@@ -20,12 +20,11 @@ import msgspec
 
 from harness.benches.server.fault_control import Faulty
 from harness.contract import PROTOCOL
-from harness.contract.data.assembly import assemble_steps
 from harness.incidents.control import IncidentControl
 from harness.interactions import INTERACTIONS
 from harness.outcome import UsageFault
-from harness.outcome.words import did_you_mean, format_count
-from harness.plugin.interactions.chain import Chain, ChainTurn
+from harness.outcome.words import did_you_mean
+from harness.plugin.interactions.chain import Chain
 from harness.plugin.interactions.emulator import InteractionsEmulator
 from harness.plugin.interactions.judged_cases import JudgedCases
 from harness.plugin.interactions.lifecycle import Lifecycle
@@ -169,19 +168,6 @@ class JudgedSession(InteractionsEmulator):
             "run the code under test in session.elapse(), which lets the time pass at once, or call passTime()"
         )
 
-    def find_answered_steps(self) -> list[Any]:
-        """The steps that the create before the last one was answered with, stored or not. Raises UsageFault."""
-        answers = [one.received for one in self._made if one.received is not None and one.received.status < 400]
-        if len(answers) < 2:
-            raise UsageFault(
-                f"{format_count(len(answers), 'create')} of the code under test got an answer: there is none "
-                "whose steps a later create could send back"
-            )
-        before = answers[-2]
-        if before.is_stream:
-            return assemble_steps(before.events(), self.emulator.contract)
-        return list(before.read_json().get("steps", ()))
-
     def pass_time(self, seconds: float) -> float:
         """Let time pass as if the code under test had slept; return the seconds since the session began."""
         if not 0 <= seconds < float("inf"):
@@ -281,7 +267,7 @@ class SessionJudge:
         """Add an earlier turn of a conversation."""
         turn = self._chain.turn(
             text,
-            after=None if after is None else self._find_turn(after),
+            after=after,
             agent=agent,
             function_call=function_call,
             running=running,
@@ -298,16 +284,14 @@ class SessionJudge:
 
     def assert_continued(self, *, after: str | None = None, new_environment: bool = False) -> dict[str, str]:
         """Judge whether the last create continues a turn: `after`, else the last one that was made before it."""
-        self._chain.assert_continued(self._find_turn(after), new_environment=new_environment)
+        self._chain.assert_continued(after, new_environment=new_environment)
         return _NO_PROBLEM
 
     def assert_replayed(self, *, steps: list[Any] | None = None, id: str | None = None) -> dict[str, str]:  # noqa: A002
         """Judge whether the last create sends back `steps`, those of `id`, or those of the answer before."""
         if steps is not None and id is not None:
             raise UsageFault("give either steps, or the id of the interaction whose steps have to come back")
-        if id is not None:
-            steps = self._look(id)["steps"]
-        self._chain.assert_replayed(self._session.find_answered_steps() if steps is None else steps)
+        self._chain.assert_replayed(steps if id is None else id)
         return _NO_PROBLEM
 
     def assert_history(self, *, id: str, expected: list[str]) -> dict[str, str]:  # noqa: A002
@@ -381,39 +365,11 @@ class SessionJudge:
         """Count the cases that have ended, and tell each reason for a failure once."""
         return self._session.cases.sum_up()
 
-    def _find_turn(self, wanted: str | None) -> ChainTurn | None:
-        """The turn with this id, which the code under test may have made; the last one without an id."""
-        if wanted is None:
-            if self._chain.links:
-                return None
-            made = [sent.interaction for sent in self._session.list_requests() if sent.call.startswith("create")]
-            before = made[-2] if len(made) > 1 else None
-            if before is None:
-                raise UsageFault(
-                    "there is no turn to go on from: let the code under test create two interactions, or build "
-                    "the first with the call turn"
-                )
-            return _build_turn(before)
-        known = next((link for link in self._chain.links if link.id == wanted), None)
-        return known or _build_turn(self._look(wanted))
-
-    def _look(self, interaction_id: str) -> Mapping[str, Any]:
-        found = self._session.look(interaction_id)
-        if found is None:
-            raise UsageFault(
-                f"there is no interaction {interaction_id!r}: was it deleted, or made in another session?"
-            )
-        return found
-
 
 CALLS = tuple(name for name in vars(SessionJudge) if not name.startswith("_") and name != "answer")
 """The calls of a judge."""
 
 _NO_PROBLEM = {"problem": ""}
-
-
-def _build_turn(interaction: Mapping[str, Any]) -> ChainTurn:
-    return ChainTurn(str(interaction["id"]), "", "", None, dict(interaction))
 
 
 def _build_error(told: Mapping[str, Any], classes: dict[str, type[Exception]]) -> Exception:

@@ -377,6 +377,24 @@ def test_deleted_link() -> None:
         assert clients.chains(client, link.id)["error"]["code"] == "not_found"
 
 
+def test_a_chain_that_the_client_made_itself() -> None:
+    """Without turns of the fixture, the client's last create has to continue the one before it."""
+    chain = Chain(InteractionsEmulator())
+    with client_of(chain.emulator) as client:
+        first = client.post("/v1beta/interactions", json={"model": clients.MODEL, "input": "One."}).json()
+        with pytest.raises(UsageFault, match="create two interactions, or build the first with turn"):
+            chain.assert_continued()
+        clients.chains(client, first["id"])
+        chain.assert_continued()
+        with pytest.raises(AssertionError, match="left out a"):
+            chain.assert_replayed()
+        with pytest.raises(AssertionError, match="left out a"):
+            chain.assert_replayed(first["id"])
+        client.post("/v1beta/interactions", json={"model": clients.MODEL, "input": "Two."})
+    with pytest.raises(AssertionError, match="sent no previous_interaction_id"):
+        chain.assert_continued()
+
+
 @pytest.mark.parametrize("keep", [True, False])
 def test_forgotten_signature(keep: bool) -> None:
     """A stateless client has to send thoughts back with their signatures."""
