@@ -28,7 +28,7 @@ from benchmarks import emulator as serving
 from benchmarks import tap
 from benchmarks._starting import free_port, wait_for
 from benchmarks.emulator import Contender, Load
-from harness.transport.server.server_thread import loop_factory
+from harness.transport.server.server import loop_factory
 
 ROOT = Path(__file__).resolve().parents[1]
 PROGRAMS = Path(__file__).with_name("_programs.py")

@@ -191,7 +191,7 @@ def count_watched() -> Counts:
     from benchmarks.inspector import FEED, inspect
     from harness.emulator import Emulator
     from harness.inspector import feed
-    from harness.transport.http1.response_writer import ResponseWriter
+    from harness.transport.http1.writer import ResponseWriter
     from harness.wire import Headers, Pause, Request
 
     feed._WORK_SECONDS = 3600.0  # a look may last as long as it takes under the counter

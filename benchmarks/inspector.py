@@ -18,7 +18,7 @@ from contextlib import contextmanager
 
 from benchmarks.server import EVENT, EVENTS, LOADS, ask, running
 from harness.transport import Server
-from harness.transport.server.server_thread import loop_factory
+from harness.transport.server.server import loop_factory
 from harness.wire import COMPLETE, Chunk, Chunked, Headers, PieceBody, Request, Response, Service
 
 STREAM = Headers((("content-type", "text/event-stream"),))

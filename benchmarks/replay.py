@@ -37,7 +37,7 @@ from harness.cassette import Provenance, Recording, Target, save
 from harness.contract import PROTOCOL
 from harness.emulator import Emulator
 from harness.transport import ServiceDriver
-from harness.transport.server.server_thread import loop_factory
+from harness.transport.server.server import loop_factory
 from harness.wire import Decoder, Headers, Request
 
 REPLAY, PEER = "harness replay", "aimock"

@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 
 from benchmarks._starting import free_port, wait_for
 from harness.transport import Server
-from harness.transport.http1.response_reader import ResponseReader
-from harness.transport.server.server_thread import loop_factory
+from harness.transport.http1.reader import ResponseReader
+from harness.transport.server.server import loop_factory
 from harness.wire import COMPLETE, Chunk, Chunked, Headers, PieceBody, Request, Response
 
 SMALL = b'{"id":"int_1","status":"completed"}'

@@ -38,7 +38,7 @@ VERBS = _words("breed embed exceed feed heed need proceed seed shed speed succee
 
 PARTICIPLES: dict[str, str] = {
     "cassette.player": "Player.unused",
-    "transport.server.wall_clock": "WallClock.reached",
+    "transport.server.server": "WallClock.reached",
     "wire.pieces": "Clock.reached LogicalClock.reached",
 }
 """The functions, by module, that are still named by a participle."""

@@ -23,7 +23,7 @@ from harness.wire.secret_texts import secrets_in_header
 from harness.wire.secrets import is_personal_header
 
 if TYPE_CHECKING:
-    from harness.transport.client.last_event import StreamEnds
+    from harness.transport.client.stream import StreamEnds
     from harness.wire.mask import Mask
 
 EMULATOR = "emulator"
@@ -113,7 +113,7 @@ def embed_emulator(
 
     def connect(session: str = "") -> Driver:
         from harness.transport import ServiceDriver
-        from harness.transport.client.last_event import StreamEnds
+        from harness.transport.client.stream import StreamEnds
 
         service = build() if build is not None else api.new_service(target.contract, "")
         protocol = api.load_protocol()
@@ -139,7 +139,7 @@ def _resolve_remote(api: Api, text: str, options: TargetOptions) -> ResolvedTarg
 
     @cache
     def learn() -> StreamEnds:  # what one connection learns, all know
-        from harness.transport.client.last_event import StreamEnds
+        from harness.transport.client.stream import StreamEnds
 
         protocol = api.load_protocol()
         return StreamEnds(protocol.sentinel, protocol.ends)

@@ -30,7 +30,7 @@ from harness.plugin.after_test import CALL_PASSED, check_services
 from harness.plugin.environment_variables import LIVE_HOST, PLACEHOLDER_KEY, own_key
 from harness.plugin.observed_service import ObservedService
 from harness.plugin.vcr_compat import SUFFIX, cassette_name, guard_beside, is_marked
-from harness.transport.proxy.upstream import UpstreamServer
+from harness.transport.proxy import UpstreamServer
 from harness.wire import (  # fmt: skip
     At,
     By,

@@ -84,8 +84,8 @@ class SessionServer:
 
     def _listening(self) -> Any:
         from harness.benches.server.page_guard import PageGuard
-        from harness.transport.proxy.threaded_server import WaitingServer
-        from harness.transport.server.server_thread import InThread
+        from harness.transport.proxy import WaitingServer
+        from harness.transport.server.server import InThread
 
         router, environment = self._router, self.environment
         service = partial(router.answer, PageGuard(self._api.load_protocol()))

@@ -10,28 +10,27 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from harness.transport.client.url_driver import UrlDriver
+    from harness.transport.client.driver import UrlDriver
     from harness.transport.http1.limits import Limits, ServerLimits
     from harness.transport.inprocess.any_transport import Transport, transport
+    from harness.transport.inprocess.httpx_transports import async_tee_transport, tee_transport
     from harness.transport.inprocess.service_driver import ServiceDriver
-    from harness.transport.inprocess.tee import async_tee_transport, tee_transport
-    from harness.transport.server.server import Server, ServerThread
-    from harness.transport.server.wall_clock import WallClock
+    from harness.transport.server.server import Server, ServerThread, WallClock
     from harness.transport.tap.tap import Tap
 
 _HOMES = {
     "Limits": "http1.limits",
     "ServerLimits": "http1.limits",
     "ServiceDriver": "inprocess.service_driver",
-    "UrlDriver": "client.url_driver",
+    "UrlDriver": "client.driver",
     "Server": "server.server",
     "ServerThread": "server.server",
     "transport": "inprocess.any_transport",
     "Transport": "inprocess.any_transport",
     "Tap": "tap.tap",
-    "tee_transport": "inprocess.tee",
-    "async_tee_transport": "inprocess.tee",
-    "WallClock": "server.wall_clock",
+    "tee_transport": "inprocess.httpx_transports",
+    "async_tee_transport": "inprocess.httpx_transports",
+    "WallClock": "server.server",
 }
 
 __all__ = [

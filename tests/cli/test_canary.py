@@ -12,7 +12,7 @@ from urllib.parse import quote
 import pytest
 
 from harness.transport import ServerThread
-from harness.transport.proxy.upstream import UpstreamServer
+from harness.transport.proxy import UpstreamServer
 from tests.cli.canary import KEY, TENANT, Cuts, Repeats, leaks, repeat, spell
 from tests.cli.conftest import Harness
 from tests.transport.peers import RawConnection, RawServer

@@ -22,9 +22,8 @@ from harness.interactions import INTERACTIONS
 from harness.kit.api import PRIMARY_KEY
 from harness.report.formats import FORMATS
 from harness.resources import folder
-from harness.transport.proxy.threaded_server import WaitingServer
-from harness.transport.proxy.upstream import UpstreamServer
-from harness.transport.server.server_thread import InThread
+from harness.transport.proxy import UpstreamServer, WaitingServer
+from harness.transport.server.server import InThread
 from tests.benches.client.clients import ONE_SHOT, program
 from tests.cli.commands.test_verify import EVENTS, recording
 from tests.report.page.page_reader import PageReader, find_faults

@@ -24,8 +24,7 @@ from harness.emulator import Emulator
 from harness.faults import cut
 from harness.interactions import INTERACTIONS
 from harness.transport import ServerThread
-from harness.transport.http1.body_reader import Data
-from harness.transport.http1.response_reader import ResponseReader
+from harness.transport.http1.reader import Data, ResponseReader
 from harness.wire import Decoder, Service
 from tests.transport.peers import raw_exchange
 

@@ -26,7 +26,7 @@ from harness.kit.actions import STOPPED, Open, Steps
 from harness.kit.check import exercise as an_exercise
 from harness.outcome import Finding, Observation, Outcome, Unmet
 from harness.transport import ServiceDriver
-from harness.transport.client.live_stream import LiveStreamReader
+from harness.transport.client.stream import LiveStreamReader
 from harness.wire import By, Exchange, Request, Response
 from tests.contract.exchanges import ROOT
 from tests.contract.exchanges import exchange as made

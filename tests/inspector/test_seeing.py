@@ -14,7 +14,7 @@ import pytest
 from harness.inspector.seen_exchange import SeenExchange
 from harness.inspector.traffic import SeenTraffic
 from harness.interactions import INTERACTIONS
-from harness.transport.http1.response_writer import ResponseWriter
+from harness.transport.http1.writer import ResponseWriter
 from harness.wire import COMPLETE, Chunk, Chunked, Headers, Pause, Request, Response
 from harness.wire.message import ObservedBody
 from harness.wire.stream_picture import Columns

@@ -9,7 +9,7 @@ import pytest
 from harness.benches.server.page_guard import PageGuard, Pages
 from harness.cli import main
 from harness.contract import PROTOCOL
-from harness.transport.server import courier
+from harness.transport.server import deliveries
 from harness.wire import Headers, Request, Response
 
 API = "/v1beta/interactions"
@@ -87,8 +87,8 @@ def test_a_server_beyond_this_machine_delivers_no_webhook(
 ) -> None:
     """`serve` delivers to this machine only if no other one can register the receiver, or if the user says so."""
     told: list[bool] = []
-    monkeypatch.setattr(courier.Courier, "__init__", lambda _, __, *, is_allowed: told.append(is_allowed))
-    monkeypatch.setattr(courier.Courier, "__enter__", lambda self: self)
-    monkeypatch.setattr(courier.Courier, "__exit__", lambda *_: None)
+    monkeypatch.setattr(deliveries.Courier, "__init__", lambda _, __, *, is_allowed: told.append(is_allowed))
+    monkeypatch.setattr(deliveries.Courier, "__enter__", lambda self: self)
+    monkeypatch.setattr(deliveries.Courier, "__exit__", lambda *_: None)
     main(["serve", "--port", "0", *words, "--", sys.executable, "-c", ""])
     assert told == [is_allowed]

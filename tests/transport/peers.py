@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 
-from harness.transport.server.server_thread import InThread
+from harness.transport.server.server import InThread
 from harness.transport.tap.tap import Tap
 from harness.wire import COMPLETE, Chunked, Ending, Exchange, Framing, Headers, Piece, PieceBody, Request, Response
 

@@ -13,9 +13,8 @@ import pytest
 from harness.cassette import Recording
 from harness.transport import ServerThread
 from harness.transport.http1.limits import RECORDED_BYTES
-from harness.transport.proxy.threaded_server import WaitingServer
-from harness.transport.proxy.upstream import UpstreamServer
-from harness.transport.server.server_thread import InThread
+from harness.transport.proxy import UpstreamServer, WaitingServer
+from harness.transport.server.server import InThread
 from harness.wire import Chunk
 from tests.transport.peers import (
     RawConnection,

@@ -14,7 +14,7 @@ import pytest
 
 from harness.transport import ServerThread
 from harness.transport.client.dial import failure
-from harness.transport.server.server_thread import InThread
+from harness.transport.server.server import InThread
 from harness.transport.tap.tap import Tap
 from harness.wire import COMPLETE, At, By, Chunk, Chunked, Ending, Exchange, How, Length
 from tests.transport.certificates import Certificate, certificate_in
@@ -83,7 +83,7 @@ def test_a_body_until_the_close_is_whole_only_with_a_goodbye(
 ) -> None:
     """The client gets the same either way; the record, like a direct TLS client, tells a cut from an end."""
     make = pytest.importorskip(loop).new_event_loop if loop else None
-    monkeypatch.setattr("harness.transport.server.server_thread.loop_factory", lambda: make)
+    monkeypatch.setattr("harness.transport.server.server.loop_factory", lambda: make)
     seen: list[Exchange] = []
     with (
         tls_server(certificate, b"HTTP/1.1 200 OK\r\n\r\nab", goodbye=goodbye) as port,

@@ -29,15 +29,12 @@ from harness.kit.wrong_call import explain_wrong_url
 from harness.outcome import UsageFault
 from harness.outcome.words import list_some
 from harness.transport import ServerThread, UrlDriver
-from harness.transport.client.dial import Origin
+from harness.transport.client.dial import Origin, refuse_itself
 from harness.transport.http1.limits import RECORDED_BYTES
-from harness.transport.proxy.threaded_server import WaitingServer
-from harness.transport.proxy.upstream import UpstreamServer
-from harness.transport.server.server_thread import InThread
-from harness.transport.tap.dial import refuse_itself
-from harness.transport.tap.door import OwnPage
+from harness.transport.proxy import UpstreamServer, WaitingServer
+from harness.transport.server.server import InThread
 from harness.transport.tap.exchange_tracker import STOPPED
-from harness.transport.tap.tap import WAITED_BYTES, Tap
+from harness.transport.tap.tap import WAITED_BYTES, OwnPage, Tap
 from harness.wire import By, Chunked, Exchange, Request, Response, Service
 from harness.wire.addresses import find_in_body
 from harness.wire.message import AnswerObserver

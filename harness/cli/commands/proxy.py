@@ -62,10 +62,9 @@ def run(words: Sequence[str]) -> int:
     from harness.benches.server.fault_control import Faulty
     from harness.contract.tables.protocol import PROTOCOL
     from harness.inspector import Actions, is_for_page
-    from harness.transport.proxy.threaded_server import WaitingServer
-    from harness.transport.proxy.upstream import UpstreamServer
-    from harness.transport.server.server_thread import InThread
-    from harness.transport.tap.dial import refuse_itself
+    from harness.transport.client.dial import refuse_itself
+    from harness.transport.proxy import UpstreamServer, WaitingServer
+    from harness.transport.server.server import InThread
 
     aim, port = arguments.target, port_to_take(arguments, command)
     refuse_itself(aim, arguments.host, port)

@@ -178,7 +178,7 @@ def _print_notes(emulator: Emulator) -> None:
 @contextmanager
 def _delivering(server: AbstractContextManager[Any], emulator: Emulator, *, is_allowed: bool) -> Iterator[None]:
     """Serve, and deliver webhooks to receivers on this machine meanwhile, if it `is_allowed`."""
-    from harness.transport.server.courier import Courier
+    from harness.transport.server.deliveries import Courier
 
     with server, Courier(emulator.outbox, is_allowed=is_allowed):
         yield

@@ -18,7 +18,7 @@ from urllib.request import getproxies, proxy_bypass
 from harness.documents import open_file
 from harness.outcome import TargetFault, UsageFault
 from harness.transport.http1.limits import Limits
-from harness.transport.http1.response_reader import ResponseReader
+from harness.transport.http1.reader import ResponseReader
 from harness.wire import At, By, Ending, How
 
 _PORTS = {"http": 80, "https": 443}
@@ -61,6 +61,48 @@ class Origin(NamedTuple):
 def place_of(host: str, port: int) -> str:
     """`HOST:PORT`, with brackets around an IPv6 address."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+_ANY = frozenset({"0.0.0.0", "::"})
+
+
+def upstream_origin(target: str) -> Origin:
+    """The origin that `target` names. Raises `UsageFault` if it has more than scheme, host and port."""
+    origin = Origin.parse(target)
+    if origin.prefix or "?" in target or "#" in target or "@" in target:
+        raise UsageFault(
+            f"--target {target!r} names more than a server: paths are forwarded as clients send them, "
+            f"so write {origin.scheme}://{origin.authority}"
+        )
+    return origin
+
+
+def refuse_itself(target: str, host: str, port: int) -> None:
+    """Raise `UsageFault` if `target` is, under any name, the address to listen on: the tap would dial itself."""
+    origin = upstream_origin(target)
+    if origin.port != port:
+        return
+    theirs, ours = _resolve(origin.host), _resolve(host)
+    if theirs & ours or (ours & _ANY and any(_is_of_this_machine(address) for address in theirs)):
+        raise UsageFault(
+            f"--target {target!r} is the address to listen on, and what listens there would ask itself: "
+            "name the server's own port, or listen elsewhere (--port; 0 takes a free one)"
+        )
+
+
+def _resolve(host: str) -> set[str]:
+    try:
+        return {str(found[4][0]) for found in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
+    except OSError:  # the name does not resolve
+        return set()
+
+
+def _is_of_this_machine(address: str) -> bool:
+    try:
+        socket.create_server((address, 0), family=socket.AF_INET6 if ":" in address else socket.AF_INET).close()
+    except OSError:
+        return False
+    return True
 
 
 _IGNORE_EOF = getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)

@@ -14,15 +14,10 @@ from typing import NamedTuple
 
 from harness.errors import BadHead
 from harness.outcome import HarnessFault
-from harness.transport.http1.observed_ending import (
-    FRAMING_FIELDS,
-    framed_headers,
-    has_body,
-    says_close,
-    speaks_of_length,
-)
 from harness.wire import Chunked, Framing, Headers, Length, Response, UntilClose
 from harness.wire.message import MORE_THAN_A_LINE, TOKEN, is_sendable
+
+FRAMING_FIELDS = ("content-length", "transfer-encoding", "connection", "keep-alive")
 
 _STATUS_LINE = re.compile(r"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: ([^\r\n\0]*))?")
 _REQUEST_LINE = re.compile(r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([^\x00-\x20\x7f]+) HTTP/1\.([01])")
@@ -40,6 +35,54 @@ _FOLD = re.compile(rb"[ \t]*\r?\n[ \t]+")
 
 END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 REASONS = {status.value: status.phrase for status in HTTPStatus}
+
+
+def has_body(method: str, status: int) -> bool:
+    """Whether a response to `method` with `status` may carry a body (RFC 9112, 6.3)."""
+    return method != "HEAD" and status >= 200 and status not in {204, 304}
+
+
+def speaks_of_length(status: int, framing: Length) -> bool:
+    """Whether a head has a Content-Length; a 304 states the length of the 200 it replaces (RFC 9110, 8.6)."""
+    return status >= 200 and status != 204 and (status != 304 or framing.size > 0)
+
+
+def framed_headers(status: int, headers: Headers, framing: Framing, *, keep: bool) -> Headers:
+    """The fields of a head as they are sent. True fields about framing and connection keep their places.
+
+    False ones are corrected or dropped, and a field that the framing still needs is appended. `keep`: the
+    connection stays open afterwards.
+    """
+    own = Headers(item for item in (_correct_field(name, value, framing, keep) for name, value in headers) if item)
+    if isinstance(framing, Chunked):
+        return own if "transfer-encoding" in own else own.having("transfer-encoding", "chunked")
+    if isinstance(framing, UntilClose):
+        return own if "connection" in own else own.having("connection", "close")
+    needed = speaks_of_length(status, framing) and "content-length" not in own
+    return own.having("content-length", str(framing.size)) if needed else own
+
+
+def _correct_field(name: str, value: str, framing: Framing, keep: bool) -> tuple[str, str] | None:
+    """The field as it may be sent; None if it contradicts the framing or what happens to the connection."""
+    lower = name.lower()
+    if lower not in FRAMING_FIELDS:
+        return name, value
+    if lower == "content-length":
+        return (name, str(framing.size)) if isinstance(framing, Length) else None
+    if lower == "transfer-encoding":
+        true = isinstance(framing, Chunked)
+    else:
+        true = keep if lower == "keep-alive" else keep is not _closing(value)
+    return (name, value) if true else None
+
+
+def says_close(headers: Headers) -> bool:
+    """Whether the fields announce that the connection closes after this response."""
+    return any(_closing(value) for value in headers.all("connection"))
+
+
+def _closing(value: str) -> bool:
+    return "close" in value.lower()
 
 
 class ResponseHead(NamedTuple):

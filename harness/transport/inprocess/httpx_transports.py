@@ -19,9 +19,28 @@ from types import ModuleType
 from typing import Any, TypeAlias
 
 from harness.transport.http1.heads import field_bytes
-from harness.transport.http1.limits import Limits
-from harness.transport.inprocess.observed_response import ResponseView
-from harness.wire import At, Chunk, Clock, Ending, Headers, How, LogicalClock, Pause, Request, Service
+from harness.transport.http1.limits import RECORDED_BYTES, Limits
+from harness.transport.http1.observed import ResponseView
+from harness.wire import (
+    COMPLETE,
+    At,
+    By,
+    Chunk,
+    Chunked,
+    Clock,
+    Ending,
+    Exchange,
+    ExchangeBuilder,
+    Framing,
+    Headers,
+    How,
+    Length,
+    LogicalClock,
+    Pause,
+    Request,
+    Service,
+    UntilClose,
+)
 
 _ERRORS = {
     How.FIN: "RemoteProtocolError",
@@ -236,3 +255,154 @@ class _Reading:
     def close(self) -> None:
         """Tell the service that nobody is reading any more."""
         self._seen.close()
+
+
+# Transports that send through another transport and report what passed to a sink. Nothing is delayed. The pieces
+# are those that the library hands over, which need not be HTTP chunks; only `tap` sees what the wire looked like
+# before that (a reset under TLS, the size of an open chunk).
+
+
+Sink: TypeAlias = Callable[[Exchange], object]
+"""Gets every finished exchange; bodies keep their content coding."""
+
+_HOWS = {
+    "ConnectTimeout": (By.LIMIT, How.TIMEOUT),
+    "ConnectError": (By.SERVER, How.REFUSED),
+    "ReadTimeout": (By.LIMIT, How.TIMEOUT),
+    "WriteTimeout": (By.LIMIT, How.TIMEOUT),
+    "PoolTimeout": (By.LIMIT, How.TIMEOUT),
+    "ReadError": (By.SERVER, How.RST),
+    "WriteError": (By.SERVER, How.RST),
+    "CloseError": (By.SERVER, How.RST),
+}
+_CLOSED = ("peer closed", "disconnected")
+"""Words in the libraries' errors for a connection that closed too early; other protocol errors are broken HTTP."""
+
+
+def tee_transport(inner: Any, sink: Sink, *, module: ModuleType | str = "httpx") -> Any:
+    """A `BaseTransport` of `module` that sends through `inner` and passes each exchange to `sink`."""
+    library = library_of(module)
+
+    class TeeBody(library.SyncByteStream):  # type: ignore[misc, name-defined]
+        def __init__(self, stream: Any, tee: _Tee) -> None:
+            self._stream, self._tee = stream, tee
+
+        def __iter__(self) -> Iterator[bytes]:
+            with self._tee:
+                for data in self._stream:
+                    self._tee.chunk(data)
+                    yield data
+
+        def close(self) -> None:
+            self._stream.close()
+            self._tee.note_close()
+
+    class TeeTransport(library.BaseTransport):  # type: ignore[misc, name-defined]
+        def handle_request(self, request: Any) -> Any:
+            tee = _Tee(request_of(request, request.read()), sink)
+            with tee:
+                response = inner.handle_request(request)
+            tee.head(response)
+            response.stream = TeeBody(response.stream, tee)
+            return response
+
+        def close(self) -> None:
+            inner.close()
+
+    return TeeTransport()
+
+
+def async_tee_transport(inner: Any, sink: Sink, *, module: ModuleType | str = "httpx") -> Any:
+    """An `AsyncBaseTransport` of `module` that sends through `inner` and passes each exchange to `sink`."""
+    library = library_of(module)
+
+    class AsyncTeeBody(library.AsyncByteStream):  # type: ignore[misc, name-defined]
+        def __init__(self, stream: Any, tee: _Tee) -> None:
+            self._stream, self._tee = stream, tee
+
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            with self._tee:
+                async for data in self._stream:
+                    self._tee.chunk(data)
+                    yield data
+
+        async def aclose(self) -> None:
+            await self._stream.aclose()
+            self._tee.note_close()
+
+    class AsyncTeeTransport(library.AsyncBaseTransport):  # type: ignore[misc, name-defined]
+        async def handle_async_request(self, request: Any) -> Any:
+            tee = _Tee(request_of(request, await request.aread()), sink)
+            with tee:
+                response = await inner.handle_async_request(request)
+            tee.head(response)
+            response.stream = AsyncTeeBody(response.stream, tee)
+            return response
+
+        async def aclose(self) -> None:
+            await inner.aclose()
+
+    return AsyncTeeTransport()
+
+
+class _Tee:
+    """One exchange under way; a context manager around the wait for its head, and again around its body."""
+
+    def __init__(self, request: Request, sink: Sink) -> None:
+        self._recorder = ExchangeBuilder(request, most=RECORDED_BYTES)
+        self._sink = sink
+        self._began = time.monotonic()
+        self._at = At.BEFORE_HEADERS
+        self._over = False
+
+    def head(self, response: Any) -> None:
+        """Record the response head."""
+        headers = Headers((n.decode("latin-1"), v.decode("latin-1")) for n, v in response.headers.raw)
+        reason = response.extensions.get("reason_phrase", b"").decode("latin-1")
+        self._recorder.head(response.status_code, headers, _find_framing(headers), reason)
+        self._at = At.IN_BODY
+
+    def chunk(self, data: bytes) -> None:
+        """Record bytes of the body."""
+        if data:
+            self._recorder.chunk(Chunk(data), time.monotonic() - self._began)
+
+    def note_close(self) -> None:
+        """The client closed the response: end the exchange, unless it has ended already."""
+        self._finish(Ending(By.CLIENT, How.FIN, self._at))
+
+    def __enter__(self) -> _Tee:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, Exception):
+            self._finish(self._classify_error(error))
+        elif error is not None:  # GeneratorExit, a cancelled task: nobody is reading any more
+            self.note_close()
+        elif self._at is At.IN_BODY:
+            self._finish(COMPLETE)
+
+    def _classify_error(self, error: Exception) -> Ending:
+        by, how = _HOWS.get(type(error).__name__, (By.SERVER, How.BAD_HTTP))
+        if how is How.BAD_HTTP and any(word in str(error) for word in _CLOSED):
+            how = How.FIN
+        return self._with_place(Ending(by, how, self._at, detail=type(error).__name__))
+
+    def _with_place(self, ending: Ending) -> Ending:
+        framing = self._recorder.framing
+        if self._at is At.IN_BODY and isinstance(framing, Length):
+            return Ending(ending.by, ending.how, At.IN_BODY, framing.size, self._recorder.size, ending.detail)
+        return ending
+
+    def _finish(self, ending: Ending) -> None:
+        if self._over:
+            return
+        self._over = True
+        self._sink(self._recorder.finish(ending, time.monotonic() - self._began))
+
+
+def _find_framing(headers: Headers) -> Framing:
+    if "chunked" in headers.get("transfer-encoding").lower():
+        return Chunked()
+    length = headers.get("content-length")
+    return Length(int(length)) if length.isdecimal() else UntilClose()

@@ -1,27 +1,124 @@
 """One client connection of the socket server: requests in, a service's pieces out, endings exact to the byte.
 
-Layer 3. Knows an asyncio transport and its back-pressure; must not know how HTTP is parsed or written
-(`request_reader`, `writer`) nor who listens (`server`). A client that closes its sending half counts as gone:
-while a stream pauses, a hang-up and a half-close look the same.
+Layer 3. Knows an asyncio transport, its back-pressure and its endings; must not know how HTTP is parsed or
+written (`http1`), nor what listens (`server`). A client that closes its sending half counts as gone: in a pause of
+a stream, a disconnect and a half-close look the same.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine, Sequence
-from typing import cast
+import os
+import socket
+import struct
+import sys
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from typing import Protocol, cast
 
 from harness.errors import BadRequest
 from harness.outcome import HarnessFault
 from harness.transport.http1.heads import RequestHead
 from harness.transport.http1.limits import ServerLimits
-from harness.transport.http1.observed_ending import body_fault
-from harness.transport.http1.request_reader import HeadCache, Incoming, RequestReader
-from harness.transport.http1.response_writer import After, ResponseWriter, write_at_once
-from harness.transport.inprocess.observed_response import service_fault
-from harness.transport.server.reset import reset_after, reset_now
+from harness.transport.http1.observed import body_fault, service_fault
+from harness.transport.http1.reader import HeadCache, Incoming, RequestReader
+from harness.transport.http1.writer import After, ResponseWriter, write_at_once
 from harness.wire import Body, Clock, Headers, Request, Response, Service
+
+_READ_BYTES = 64 * 1024
+_LINGER_NOT = struct.pack("ii", 1, 0)
+
+
+class SocketLike(Protocol):
+    """What event loops provide as the socket of a transport."""
+
+    def fileno(self) -> int: ...
+
+    def setsockopt(self, level: int, option: int, value: bytes, /) -> None: ...
+
+
+def count_undelivered(sock: SocketLike) -> int:
+    """How many bytes the peer's kernel has not acknowledged yet; 0 if the system does not tell.
+
+    A reset discards them, so a reset that must be exact to the byte waits for 0.
+    """
+    if sys.platform == "win32":  # it does not tell: a reset may overtake the bytes before it
+        return 0
+    import fcntl
+    import termios
+
+    try:
+        return int(struct.unpack("i", fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, b"\0\0\0\0"))[0])
+    except OSError:
+        return 0
+
+
+def unread(sock: SocketLike) -> Iterator[bytes]:
+    """Yield what arrived on a non-blocking socket and was never read; the owner keeps the socket."""
+    try:
+        with socket.socket(fileno=os.dup(sock.fileno())) as twin:
+            while data := twin.recv(_READ_BYTES):
+                yield data
+    except OSError:  # nothing more, or the error that ended it
+        return
+
+
+def reset_on_close(sock: SocketLike) -> None:
+    """Make the close of this socket a RST instead of a FIN."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
+
+
+# A reset that loses no byte: everything written before it has arrived when the connection breaks. On a connection
+# that was used before, a kernel acknowledges a short segment some 40 ms late, so that the next request can carry
+# the acknowledgment. It acknowledges at once when a second segment arrives that was pushed like the first. So the
+# last two bytes are held back: they are sent together if the bytes before them are still unacknowledged, else one
+# by one.
+
+
+_HELD_BACK = 2
+_SPIN_SECONDS = 0.001
+_POLL_SECONDS = 0.001
+
+
+async def reset_after(transport: asyncio.Transport, data: bytes, *, seconds: float) -> None:
+    """Write `data`, wait up to `seconds` until the peer's kernel has acknowledged all of it, and reset."""
+    first, last = data[:-_HELD_BACK], data[-_HELD_BACK:]
+    write(transport, first)
+    if await _delivered(transport, _SPIN_SECONDS):
+        write(transport, last[:1])
+        await asyncio.sleep(0)  # event loops merge what is written in one turn
+        last = last[1:]
+    write(transport, last)
+    await _delivered(transport, seconds)
+    reset_now(transport)
+
+
+def write(transport: asyncio.Transport, data: bytes) -> None:
+    """Write `data`, if there is any and the connection is not closing."""
+    if data and not transport.is_closing():  # uvloop raises if the peer has just gone
+        transport.write(data)
+
+
+async def _delivered(transport: asyncio.Transport, seconds: float) -> bool:
+    """Wait up to `seconds`; return whether everything is acknowledged or the connection is closing."""
+    loop = asyncio.get_running_loop()
+    sock = cast("SocketLike", transport.get_extra_info("socket"))
+    began = loop.time()
+    await asyncio.sleep(0)
+    while not transport.is_closing() and (transport.get_write_buffer_size() or count_undelivered(sock)):
+        passed = loop.time() - began
+        if passed > seconds:
+            return False
+        await asyncio.sleep(0 if passed < _SPIN_SECONDS else _POLL_SECONDS)
+    return True
+
+
+def reset_now(transport: asyncio.Transport) -> None:
+    """Reset now, and discard what has not been delivered yet."""
+    if not transport.is_closing():
+        reset_on_close(cast("SocketLike", transport.get_extra_info("socket")))
+    transport.abort()
+
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _KEPT_ERRORS = 100

@@ -1,24 +1,179 @@
 """The socket carrier: a service behind HTTP/1.1 on a real port, in this event loop or in a thread of its own.
 
-Layer 3. Knows listening sockets, event loops and threads; `connection` knows what happens on a connection.
+Layer 3. Knows listening sockets, event loops, threads and real time; `connection` knows what happens on one
+connection.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import socket
 import ssl
+import threading
+import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Generic, Protocol, Self, TypeVar
 
-from harness.outcome import HarnessFault
+from harness.outcome import HarnessFault, UsageFault
 from harness.transport.http1.limits import ServerLimits
-from harness.transport.http1.response_writer import After
+from harness.transport.http1.writer import After
 from harness.transport.server.connection import Hub, ServerConnection
-from harness.transport.server.listener import listen, port_of, url_of
-from harness.transport.server.server_thread import InThread
-from harness.wire import Clock, LogicalClock, Request, Service
+from harness.wire import TICK, Clock, LogicalClock, Request, Service
+
+_BACKLOG = 1024
+
+
+async def listen(
+    connection: Callable[[], asyncio.Protocol], host: str, port: int, **options: Any
+) -> asyncio.Server:
+    """A listener that makes a `connection` for each client; raises `UsageFault` if the address cannot be used.
+
+    `options` are those of `loop.create_server`; a bound `sock` among them replaces the address.
+    """
+    where: dict[str, Any] = {} if options.get("sock") else {"host": host, "port": port}
+    try:
+        return await asyncio.get_running_loop().create_server(connection, **where, backlog=_BACKLOG, **options)
+    except OSError as error:
+        code = error.errno or 0
+        why = os.strerror(code) if code > 0 else error.strerror or str(error)
+        raise UsageFault(
+            f"cannot listen on {host}:{port} ({why}): "
+            "choose another host or port (--host, --port; 0 takes a free one)"
+        ) from error
+
+
+def port_of(listener: asyncio.Server) -> int:
+    """The port that the listener got."""
+    return int(listener.sockets[0].getsockname()[1])
+
+
+def url_of(scheme: str, host: str, port: int) -> str:
+    """The URL of a server, without a trailing slash."""
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+# Real time as a `Clock`, for a service that runs on a port of its own; tests use the logical clock.
+
+
+class WallClock:
+    """Seconds since its creation. Requests and pauses do not move it, because they take real time.
+
+    `source` returns seconds that never go back. With a `speed` other than 1 this clock runs so many times faster
+    than its source, and ticks last as long as ever.
+    """
+
+    __slots__ = ("_began", "_source", "speed", "tick_seconds")
+
+    def __init__(
+        self,
+        *,
+        tick_seconds: float = TICK,
+        source: Callable[[], float] = time.monotonic,
+        speed: float = 1.0,
+    ) -> None:
+        self._source = source
+        self._began = source()
+        self.speed = speed
+        self.tick_seconds = tick_seconds * speed
+
+    skipped = 0.0
+    """No sleep is skipped where time is real."""
+
+    @property
+    def now(self) -> float:
+        """Seconds since this clock was made."""
+        return (self._source() - self._began) * self.speed
+
+    def tick(self) -> None:
+        """Do nothing: the request arrived in real time."""
+
+    def reached(self, moment: float) -> None:
+        """Do nothing: the pause took real time."""
+
+
+# An asynchronous server on its own event loop and thread, for callers that block.
+
+
+class Serves(Protocol):
+    """A server as an asynchronous context manager."""
+
+    async def __aenter__(self) -> Any: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+Served = TypeVar("Served", bound=Serves)
+
+
+class InThread(Generic[Served]):
+    """`with InThread(server) as server:` listens once entered, and on exit leaves no thread or socket behind."""
+
+    def __init__(self, server: Served) -> None:
+        self.server = server
+        self._ready = threading.Event()
+        self._failure: BaseException | None = None
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping: asyncio.Event | None = None
+
+    def __enter__(self) -> Served:
+        self.start()
+        return self.server
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start the thread and wait until the server listens; raises whatever the server's start raises."""
+        self._ready.clear()
+        self._thread = threading.Thread(target=self._run, name="harness-server", daemon=True)
+        self._thread.start()
+        self._ready.wait()
+        if self._failure is not None:
+            self._thread.join()
+            failure, self._failure = self._failure, None
+            raise failure
+
+    def stop(self) -> None:
+        """Stop the server and its loop, join the thread; safe to call again."""
+        thread, self._thread = self._thread, None
+        if thread is None or self._loop is None or self._stopping is None:
+            return
+        with contextlib.suppress(RuntimeError):  # the loop may have died already
+            self._loop.call_soon_threadsafe(self._stopping.set)
+        thread.join()
+
+    def _run(self) -> None:
+        try:
+            with asyncio.Runner(loop_factory=loop_factory()) as runner:
+                runner.run(self._main())
+        except BaseException as error:
+            self._failure = error
+        finally:
+            self._ready.set()
+
+    async def _main(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stopping = asyncio.Event()
+        async with self.server:
+            self._ready.set()
+            await self._stopping.wait()
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop's loop if uvloop is installed, else None for asyncio's own."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
 
 
 class _Endpoint:

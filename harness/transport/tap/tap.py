@@ -9,21 +9,173 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
+import ssl
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from types import TracebackType
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias, cast
 
-from harness.transport.client.dial import trusting
+from harness.errors import BadHead
+from harness.outcome import UsageFault
+from harness.transport.client.dial import (
+    SLOW_HANDSHAKE,
+    NoConnection,
+    Origin,
+    Proxy,
+    failure,
+    may_be_plain,
+    open_tunnel,
+    place_of,
+    proxy_of,
+    refuse_plain,
+    tls_failure,
+    too_late,
+    trusting,
+    upstream_origin,
+)
+from harness.transport.http1.heads import END_OF_HEAD, parse_request_head
 from harness.transport.http1.limits import RECORDED_BYTES, Limits, ServerLimits
-from harness.transport.server.connection import Hub
-from harness.transport.server.listener import listen, port_of, url_of
-from harness.transport.tap.connection_ends import ClientEnd, OverLimitEnd, UpstreamEnd
-from harness.transport.tap.dial import dial_upstream, upstream_origin
-from harness.transport.tap.door import Door, OwnPage
+from harness.transport.server.connection import Hub, ServerConnection
+from harness.transport.server.server import listen, port_of, url_of
 from harness.transport.tap.exchange_tracker import Observe
-from harness.transport.tap.link import TapLink
-from harness.wire import Exchange, LogicalClock, Request
+from harness.transport.tap.link import ClientEnd, OverLimitEnd, TapLink, UpstreamEnd
+from harness.wire import By, Exchange, How, LogicalClock, Request, Response
+
+_LATE = "it took too long"
+
+
+async def dial_upstream(
+    protocol: asyncio.Protocol, origin: Origin, tls: ssl.SSLContext | None, limits: Limits
+) -> None:
+    """Connect `protocol` to `origin`. Raises NoConnection, whose ending is what a direct client would see."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+    # Like asyncio.timeout, at a third of its cost, which matters because every first byte waits for this.
+    late = loop.call_later(limits.connect_seconds, task.cancel, _LATE)
+    proxy, tunnel = None, None
+    try:
+        if tls is None:
+            await loop.create_connection(lambda: protocol, origin.host, origin.port)
+            return
+        proxy = proxy_of(origin)
+        where: dict[str, Any] = {"host": origin.host, "port": origin.port}
+        if proxy is not None:
+            tunnel = await asyncio.to_thread(open_tunnel, proxy, origin, limits)
+            where = {"sock": tunnel}
+        secured = loop.create_connection(lambda: protocol, ssl=tls, server_hostname=origin.host, **where)
+        await (secured if proxy is not None else _watch(secured, origin))
+    except UsageFault as wrong:
+        raise NoConnection(By.LIMIT, How.REFUSED, str(wrong)) from None
+    except asyncio.CancelledError as cancelled:
+        if cancelled.args != (_LATE,):
+            raise
+        task.uncancel()
+        if tls is not None and proxy is None:
+            await asyncio.to_thread(refuse_plain, origin)
+        raise too_late(_place(origin, proxy, tunnel), limits) from None
+    except ssl.SSLError as error:
+        raise tls_failure(origin, error) from None
+    except OSError as error:
+        raise failure(_place(origin, proxy, tunnel), error) from None
+    finally:
+        late.cancel()
+
+
+async def _watch(connecting: Coroutine[Any, Any, object], origin: Origin) -> None:
+    """Wait for a connection with TLS; who is slow, or hangs up, is asked whether it speaks plain HTTP."""
+    task = asyncio.ensure_future(connecting)
+    try:
+        done, _ = await asyncio.wait({task}, timeout=SLOW_HANDSHAKE)
+        if not done or may_be_plain(task.exception()):
+            await asyncio.to_thread(refuse_plain, origin)
+        await task
+    finally:
+        task.cancel()
+
+
+def _place(origin: Origin, proxy: Proxy | None, tunnel: socket.socket | None) -> str:
+    """The address that could not be reached; with a proxy, the proxy or the tunnel through it."""
+    if proxy is None:
+        return place_of(origin.host, origin.port)
+    through = f"the proxy {place_of(proxy.host, proxy.port)}"
+    return through if tunnel is None else f"{place_of(origin.host, origin.port)} through {through}"
+
+
+# Where connections to a tap are told apart: a browser that asks for the page, or a client of the target. A
+# client's first bytes wait until its first head is whole, before which a link forwards none, either. What is no
+# request does not wait.
+
+
+_HEAD_BYTES = 64 * 1024
+_BLANK_LINE = len(b"\r\n\r\n")
+
+
+class OwnPage(Protocol):
+    """A service for certain requests to a server that otherwise forwards what comes."""
+
+    def claims(self, request: Request) -> bool:
+        """Whether a request, without its body, is for it."""
+
+    def answer(self, request: Request) -> Response:
+        """Answer a request that is for it; any later one of the same connection, too."""
+
+
+class Door(asyncio.Protocol):
+    """A new connection whose first request has not been seen yet."""
+
+    def __init__(self, page: OwnPage, hub: Hub, new_end: Callable[[], asyncio.Protocol], doors: set[Door]) -> None:
+        self._page = page
+        self._hub = hub
+        self._new_end = new_end
+        self._doors = doors
+        self._came = bytearray()
+        self._transport = cast("asyncio.Transport", None)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._doors.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        came = self._came
+        unseen = max(len(came) - _BLANK_LINE + 1, 0)  # a head that comes byte by byte is read once
+        came += data
+        end = END_OF_HEAD.search(came, unseen)
+        if end is not None:
+            self._enter(self._choose(bytes(came[: end.end()])))
+        elif len(came) > _HEAD_BYTES or not came[:1].isalpha():
+            self._enter(self._new_end())
+
+    def _choose(self, raw: bytes) -> asyncio.Protocol:
+        try:
+            head = parse_request_head(raw)
+        except BadHead:
+            return self._new_end()
+        is_for_page = self._page.claims(Request(head.method, head.target, head.headers))
+        return ServerConnection(self._hub) if is_for_page else self._new_end()
+
+    def _enter(self, inside: asyncio.Protocol) -> None:
+        """Hand the connection over, with what has come."""
+        self._doors.discard(self)
+        self._transport.set_protocol(inside)
+        inside.connection_made(self._transport)
+        inside.data_received(bytes(self._came))
+        self._came.clear()
+
+    def eof_received(self) -> bool | None:
+        if not self._came:
+            return None
+        end = self._new_end()
+        self._enter(end)
+        return end.eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._doors.discard(self)
+
+    def stop(self) -> None:
+        """Hang up now."""
+        self._transport.abort()
+
 
 _MOST_LINKS = 4096
 """Maximum open connections: a target that leads back here, perhaps through another tap, would use up all."""

@@ -19,7 +19,7 @@ from harness.cassette import Target, load
 from harness.emulator import Emulator
 from harness.interactions import INTERACTIONS
 from harness.transport import Server, ServerThread, UrlDriver
-from harness.transport.server.server_thread import InThread
+from harness.transport.server.server import InThread
 from harness.wire import By, Chunk, Chunked, Ending, Exchange, Headers, How, Request, Response
 from tests.transport.endings_table import CASES
 from tests.transport.peers import Serving, get, raw_exchange

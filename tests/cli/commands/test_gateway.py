@@ -22,9 +22,9 @@ from tests.transport.peers import free_port
 PROGRAM = """
 import os, sys, threading
 from harness.checks.gateway.mutants import MUTANTS, Gateway
-from harness.transport.server.server_thread import InThread
-from harness.transport.proxy.threaded_server import WaitingServer
-from harness.transport.proxy.upstream import UpstreamServer
+from harness.transport.server.server import InThread
+from harness.transport.proxy import WaitingServer
+from harness.transport.proxy import UpstreamServer
 
 kind = Gateway if sys.argv[2] == "faithful" else MUTANTS[sys.argv[2]].build
 with InThread(WaitingServer(kind(UpstreamServer(os.environ["HARNESS_UPSTREAM_URL"])), port=int(sys.argv[1]))):

@@ -16,7 +16,7 @@ from harness.cli.commands import serve
 from harness.cli.commands.serve import command_environment
 from harness.cli.serving import BASE_URL_VARIABLES
 from harness.transport import WallClock
-from harness.transport.server import wall_clock
+from harness.transport.server import server
 from tests.cli.conftest import Harness
 from tests.emulator.client import Api
 from tests.transport.certificates import certificate_in
@@ -118,7 +118,7 @@ def test_https(tmp_path: Path, harness: Harness) -> None:
 def test_pace_is_of_real_time(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """With a pace, a served run advances with real time and not with the number of polls."""
     now = [0.0]
-    monkeypatch.setattr(wall_clock, "WallClock", partial(WallClock, source=lambda: now[0]))
+    monkeypatch.setattr(server, "WallClock", partial(WallClock, source=lambda: now[0]))
     client = Api(serve._build_emulator(read_options(serve.ServeArguments, [*words, "--set", "pace=0.05"])))
     found = client.created(background=True)
     assert {client.status(found) for _ in range(500)} == {"in_progress"}

@@ -9,9 +9,8 @@ import sys
 import threading
 
 from harness.checks.gateway.mutants import MUTANTS, Gateway
-from harness.transport.proxy.threaded_server import WaitingServer
-from harness.transport.proxy.upstream import UpstreamServer
-from harness.transport.server.server_thread import InThread
+from harness.transport.proxy import UpstreamServer, WaitingServer
+from harness.transport.server.server import InThread
 
 
 def serve(kind: str, port: int) -> None:

@@ -13,8 +13,8 @@ import pytest
 
 from harness.transport import Limits, UrlDriver
 from harness.transport.client import dial
-from harness.transport.server.server_thread import InThread
-from harness.transport.tap import dial as tap_dial
+from harness.transport.server.server import InThread
+from harness.transport.tap import tap
 from harness.transport.tap.tap import Tap
 from harness.wire import Ending, Exchange, How, Request
 from tests.foreign.listening import listening
@@ -82,7 +82,7 @@ def by_tap(url: str, ca_file: str | None = None) -> Ending:
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """A handshake is slow after a short time."""
-    for module in (dial, tap_dial):
+    for module in (dial, tap):
         monkeypatch.setattr(module, "SLOW_HANDSHAKE", 0.2)
     for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.delenv(name, raising=False)

@@ -7,7 +7,7 @@ import pytest
 from harness.errors import BadHead, BadRequest
 from harness.transport.http1.heads import parse_request_head
 from harness.transport.http1.limits import ServerLimits
-from harness.transport.http1.request_reader import HeadCache, Incoming, RequestReader
+from harness.transport.http1.reader import HeadCache, Incoming, RequestReader
 
 POST = b"POST /p HTTP/1.1\r\nhost: h\r\ncontent-length: 3\r\n\r\n"
 EXPECTING = POST.replace(b"host: h", b"host: h\r\nexpect: 100-continue")

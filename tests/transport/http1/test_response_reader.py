@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.transport.http1.body_reader import Data
 from harness.transport.http1.heads import ResponseHead
-from harness.transport.http1.response_reader import ResponseReader
+from harness.transport.http1.reader import Data, ResponseReader
 from harness.wire import COMPLETE, At, By, Chunked, Ending, How, Length, UntilClose
 from tests.transport.endings_table import CASES, HEADS
 

@@ -9,7 +9,7 @@ import pytest
 
 from harness.outcome import HarnessFault
 from harness.transport import Limits, ServerThread, ServiceDriver, UrlDriver
-from harness.transport.client.last_event import HURRIED_SECONDS, LINGER_SECONDS, StreamEnds
+from harness.transport.client.stream import HURRIED_SECONDS, LINGER_SECONDS, StreamEnds
 from harness.wire import (
     COMPLETE,
     TICK,

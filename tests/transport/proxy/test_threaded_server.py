@@ -13,10 +13,9 @@ from harness.contract import PROTOCOL
 from harness.faults import cut
 from harness.outcome import UsageFault
 from harness.transport import Limits, ServerThread, UrlDriver
-from harness.transport.proxy.threaded_server import WaitingServer
-from harness.transport.proxy.upstream import UpstreamServer
+from harness.transport.proxy import UpstreamServer, WaitingServer
 from harness.transport.server.connection import ServerConnection
-from harness.transport.server.server_thread import InThread
+from harness.transport.server.server import InThread
 from harness.wire import COMPLETE, Chunk, Chunked, Ending, Headers, How, Pause, Request, Response
 from tests.transport.endings_table import CASES, DEAD
 from tests.transport.peers import (
@@ -205,7 +204,7 @@ class Silent:
 
 def test_an_hour_of_silence_is_no_reason_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """The proxy waits out an hour of silence before the head and in the body: timing out is up to the client."""
-    monkeypatch.setattr("harness.transport.proxy.upstream.dial", lambda *_: Silent())
+    monkeypatch.setattr("harness.transport.proxy.dial", lambda *_: Silent())
     response = UpstreamServer("http://127.0.0.1:1")(Request("GET", "/x"))
     pieces = [piece for piece in response.body if not isinstance(piece, Pause)]
     assert pieces == [Chunk(b"abc"), COMPLETE]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from harness.transport.server.courier import ELSEWHERE, FROM_OUTSIDE, Courier
-from harness.transport.server.socket_receiver import SocketReceiver
+from harness.transport.server.deliveries import ELSEWHERE, FROM_OUTSIDE, Courier, SocketReceiver
 from harness.wire import Headers, Request
 from harness.wire.delivery import Delivery, NoReply, is_on_this_machine
 

@@ -10,7 +10,7 @@ from typing import cast
 
 import pytest
 
-from harness.transport.server.reset import reset_after
+from harness.transport.server.connection import reset_after
 from tests.transport.peers import read_to_end
 
 
@@ -71,7 +71,7 @@ def test_the_last_segments_are_two_that_nobody_has_acknowledged(
         def undelivered(sock: socket.socket) -> int:
             return 0 if acknowledged or transport.written[-1] == b"de" else 1
 
-        monkeypatch.setattr("harness.transport.server.reset.count_undelivered", undelivered)
+        monkeypatch.setattr("harness.transport.server.connection.count_undelivered", undelivered)
         asyncio.run(reset_after(cast("asyncio.Transport", transport), b"abcde", seconds=5))
         assert transport.written == segments
         assert transport.reset

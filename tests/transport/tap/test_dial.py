@@ -8,9 +8,9 @@ import pytest
 
 from harness.outcome import UsageFault
 from harness.transport import ServerThread
+from harness.transport.client.dial import refuse_itself
 from harness.transport.http1.limits import Limits
-from harness.transport.server.server_thread import InThread
-from harness.transport.tap.dial import refuse_itself
+from harness.transport.server.server import InThread
 from harness.transport.tap.tap import Tap
 from harness.wire import At, By, Chunk, Exchange, How, Pause
 from tests.transport.peers import Serving, deaf, get, raw_exchange

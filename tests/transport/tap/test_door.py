@@ -12,9 +12,8 @@ import pytest
 from harness.transport import ServerThread
 from harness.transport.http1.limits import ServerLimits
 from harness.transport.server.connection import Hub
-from harness.transport.server.server_thread import InThread
-from harness.transport.tap.door import Door
-from harness.transport.tap.tap import Tap
+from harness.transport.server.server import InThread
+from harness.transport.tap.tap import Door, Tap
 from harness.wire import Chunk, Ending, Exchange, Framing, Headers, LogicalClock, Request, Response
 from tests.growth import assert_linear
 from tests.transport.peers import connected, read_to_end, until

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from harness.transport.tap.exchange_tracker import Wiretap
-from harness.transport.tap.requests import RequestFollower
+from harness.transport.tap.exchange_tracker import RequestFollower, Wiretap
 from tests.growth import assert_linear
 from tests.transport.peers import get
 

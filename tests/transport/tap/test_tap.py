@@ -12,7 +12,7 @@ import pytest
 
 from harness.outcome import UsageFault
 from harness.transport import ServerThread, UrlDriver
-from harness.transport.server.server_thread import InThread
+from harness.transport.server.server import InThread
 from harness.transport.tap.exchange_tracker import STOPPED
 from harness.transport.tap.tap import Tap
 from harness.wire import At, By, Chunk, Ending, Exchange, How, Length, Pause, Piece, Request

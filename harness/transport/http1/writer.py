@@ -9,11 +9,10 @@ from __future__ import annotations
 from enum import Enum, auto
 from typing import TypeGuard
 
-from harness.transport.http1.heads import write_response_head, write_start
-from harness.transport.http1.observed_ending import (
+from harness.transport.http1.heads import has_body, write_response_head, write_start
+from harness.transport.http1.observed import (
     after_unfinished,
     body_fault,
-    has_body,
     head_bytes_sent,
     head_ending,
     observe_ending,

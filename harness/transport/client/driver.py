@@ -1,0 +1,530 @@
+"""The driver for a target behind a URL.
+
+Layer 3. Knows which connection a request goes out on and what the request looks like there. A redirect is a
+response like any other. No request is ever sent twice where that could matter: only a request that may be repeated
+uses a kept connection, and only such a request is sent again if that connection turns out to be dead.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any, NamedTuple
+from urllib.parse import quote
+from weakref import WeakSet
+
+from harness import __version__
+from harness.outcome import HarnessFault, Unmet, UsageFault
+from harness.transport.client.dial import NoConnection, Origin, dial, trusting
+from harness.transport.client.stream import LiveStreamReader, StreamEnds, read_whole
+from harness.transport.http1.heads import ResponseHead, request_bytes
+from harness.transport.http1.limits import Limits
+from harness.transport.http1.reader import Data, Event, ResponseReader
+from harness.wire import (
+    By,
+    Chunk,
+    Collect,
+    Driver,
+    DriverAction,
+    Ending,
+    Exchange,
+    ExchangeBuilder,
+    Headers,
+    How,
+    Interrupt,
+    Length,
+    Listen,
+    Open,
+    Request,
+    Send,
+    Together,
+    Wait,
+)
+from harness.wire.coding import CODINGS, Inflater, coding_of
+from harness.wire.delivery import Inbox, is_on_this_machine
+from harness.wire.message import TOKEN
+
+_READ_BYTES = 64 * 1024
+
+
+_QUICKACK = getattr(socket, "TCP_QUICKACK", None)  # Linux has it
+
+
+_TLS_CUT = "UNEXPECTED_EOF_WHILE_READING"
+"""The reason that OpenSSL 3 gives a FIN; after a reset it reports only the broken end."""
+
+_NO_CLOSE_NOTIFY = "TLS ended without close_notify"
+
+
+def acknowledge_at_once(sock: socket.socket) -> None:
+    """Acknowledge the first bytes of the next response without delay.
+
+    A server that writes head and body separately, as Python's own does, otherwise waits 40 ms for that.
+    """
+    if _QUICKACK is not None:
+        sock.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
+
+
+def receive(sock: socket.socket, reader: ResponseReader, *, until: float, limit: str) -> list[Event]:
+    """Read once, until the moment `until` at the latest; `limit` names what sets it."""
+    left = until - time.monotonic()
+    try:
+        if left <= 0:
+            raise TimeoutError
+        sock.settimeout(left)
+        data = sock.recv(_READ_BYTES)
+    except TimeoutError:
+        return [reader.stop(How.TIMEOUT, By.LIMIT, f"nothing came in time ({limit})")]
+    except (OSError, ValueError) as error:
+        return [reader.stop(*_classify_error(error))]
+    return reader.feed(data) if data else [reader.fin()]
+
+
+def _classify_error(error: OSError | ValueError) -> tuple[How, By, str]:
+    """How a connection ended if reading from it raised `error`."""
+    if isinstance(error, ssl.SSLError) and error.reason == _TLS_CUT:  # before Python 3.11.4 no SSLEOFError
+        return How.FIN, By.SERVER, _NO_CLOSE_NOTIFY
+    if isinstance(error, ssl.SSLEOFError):
+        return How.RST, By.SERVER, _NO_CLOSE_NOTIFY
+    if isinstance(error, ssl.SSLError):
+        return How.TLS, By.SERVER, str(error.reason or error)
+    if isinstance(error, OSError):
+        return How.RST, By.SERVER, error.strerror or ""
+    return How.RST, By.SERVER, str(error)  # closed by another thread
+
+
+# Content codings are decoded as bytes arrive, with bounds that no compression bomb can exceed. Codings other than
+# gzip and deflate are left alone.
+
+
+_FREE_BYTES = 1024 * 1024
+
+
+class Breach(NamedTuple):
+    """Why decoding stopped: one of our bounds, or broken data."""
+
+    by: By
+    how: How
+    detail: str
+
+
+class ContentDecoder:
+    """Decodes one body; once `breach` is set it returns no more bytes."""
+
+    def __init__(self, coding: str, limits: Limits) -> None:
+        self._coding = coding
+        self._limits = limits
+        self._inflater = Inflater(coding)
+        self._came = 0
+        self._went = 0
+        self.breach: Breach | None = None
+
+    def feed(self, data: bytes) -> bytes:
+        """Decode these bytes, as far as the bounds allow."""
+        if self.breach is not None:
+            return b""
+        self._came += len(data)
+        limits = self._limits
+        most = min(limits.decoded_bytes, max(_FREE_BYTES, limits.decoded_ratio * self._came))
+        try:
+            part = self._inflater.feed(data, max(most - self._went, 0))
+        except ValueError as error:
+            self.breach = Breach(By.SERVER, How.BAD_HTTP, f"content-encoding {self._coding} is broken: {error}")
+            return b""
+        self._went += len(part)
+        if self._went > most:
+            name = "decoded_bytes" if most == limits.decoded_bytes else "decoded_ratio"
+            detail = f"{self._came} bytes of {self._coding} hold more than {most} (Limits.{name})"
+            self.breach = Breach(By.LIMIT, How.FIN, detail)
+            return b""
+        return part
+
+    def finish(self) -> Breach | None:
+        """What is wrong with a body that ends here; None if nothing is."""
+        if self.breach is None and self._came and not self._inflater.whole:
+            detail = f"content-encoding {self._coding} is cut: its end never came"
+            self.breach = Breach(By.SERVER, How.BAD_HTTP, detail)
+        return self.breach
+
+
+def decoder_for(headers: Headers, limits: Limits) -> ContentDecoder | None:
+    """The decoder that a response with these fields needs; None if its bytes are used as they are."""
+    coding = coding_of(headers)
+    return ContentDecoder(coding.removeprefix("x-"), limits) if coding in CODINGS else None
+
+
+# Connections kept for the next request. A server may close an idle connection at any time. That must never look
+# like a defect of the response, so a caller that takes a connection must be ready to dial again.
+
+
+_KEPT = 32
+_KEPT_SECONDS = 15.0
+
+
+class Pool:
+    """Idle connections to one origin, most recently used first; thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._idle: list[tuple[float, socket.socket]] = []
+        self._closed = False
+
+    def take(self) -> socket.socket | None:
+        """A connection on which nothing has arrived while it was idle; None if there is none."""
+        while True:
+            with self._lock:
+                if not self._idle:
+                    return None
+                since, sock = self._idle.pop()
+            if time.monotonic() - since < _KEPT_SECONDS and not _readable(sock):
+                return sock
+            sock.close()
+
+    def give(self, sock: socket.socket) -> None:
+        """Keep a connection whose last response ended cleanly; close it if the pool is full or closed."""
+        with self._lock:
+            if not self._closed and len(self._idle) < _KEPT:
+                self._idle.append((time.monotonic(), sock))
+                return
+        sock.close()
+
+    def close(self) -> None:
+        """Close the kept connections, and every connection given from now on."""
+        with self._lock:
+            idle, self._idle, self._closed = self._idle, [], True
+        for _, sock in idle:
+            sock.close()
+
+
+def _readable(sock: socket.socket) -> bool:
+    """Whether a FIN or unsolicited data waits on an idle connection."""
+    poll = select.poll() if hasattr(select, "poll") else None
+    if poll is None:
+        return bool(select.select([sock], [], [], 0)[0])
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+# One response, read from a socket: every wait is bounded, every failure is an `Ending`.
+
+
+class NoReading:
+    """The `stream.ByteSource` of a request that got no connection."""
+
+    def __init__(self, request: Request, ending: Ending, began: float) -> None:
+        self.recorder = ExchangeBuilder(request, began=began)
+        self.ended: Ending | None = ending
+        self._exchange = self.recorder.finish(ending, time.monotonic() - began)
+
+    def more(self) -> bytes:
+        """Always empty."""
+        return b""
+
+    def hurry(self, seconds: float) -> None:
+        """Do nothing: it ended before it began."""
+
+    def stop(self, by: By, how: How, detail: str) -> None:
+        """Do nothing: it ended before it began."""
+
+    def record(self) -> Exchange:
+        """The record."""
+        return self._exchange
+
+
+class UrlReading:
+    """A response on `sock`, read on demand: a `stream.ByteSource`.
+
+    The constructor writes the request and reads the head. Once the response has ended, `release` gets the socket
+    back, and whether another request may use it.
+    """
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        request: Request,
+        wire: bytes,
+        *,
+        limits: Limits,
+        ends: StreamEnds,
+        began: float,
+        release: Callable[[socket.socket, bool], None],
+    ) -> None:
+        self._sock = sock
+        self._limits = limits
+        self._began = began
+        self._deadline = began + limits.total_seconds
+        self._release = release
+        self._reader = ResponseReader(request.method, limits)
+        self._coding: ContentDecoder | None = None
+        self._last = ends.watch(request, limits.to_close)
+        self._ready: list[Event] = []
+        self._seconds = 0.0
+        self.ended: Ending | None = None
+        self.recorder = ExchangeBuilder(request, began=began)
+        self._write(wire)
+        self._read_head()
+
+    @property
+    def deaf(self) -> bool:
+        """Whether the connection died before a byte of response, like a kept one that its server had closed."""
+        return self.ended is not None and not self._reader.begun and self.ended.how in {How.FIN, How.RST}
+
+    def _write(self, wire: bytes) -> None:
+        try:
+            self._sock.settimeout(min(self._limits.head_seconds, self._limits.total_seconds))
+            self._sock.sendall(wire)
+            acknowledge_at_once(self._sock)
+        except TimeoutError:
+            self.stop(By.LIMIT, How.TIMEOUT, "the request was not read in time (Limits.head_seconds)")
+        except OSError:
+            pass  # the peer hung up while we were sending: a response it sent before can still be read
+
+    def _read_head(self) -> None:
+        until = time.monotonic() + self._limits.head_seconds
+        while self.ended is None and self._reader.head is None:
+            for event in self._receive(until, "head_seconds"):
+                if isinstance(event, ResponseHead):
+                    self.recorder.head(event.status, event.headers, event.framing, event.reason)
+                    self._coding = decoder_for(event.headers, self._limits)
+                elif isinstance(event, Ending) and self._reader.head is None:
+                    self._end(event)
+                else:
+                    self._ready.append(event)
+
+    def more(self) -> bytes:
+        """The body bytes that have arrived already, else the next ones."""
+        events, self._ready = self._ready, []
+        if not events and self.ended is None:
+            now = time.monotonic()
+            events = self._receive(
+                now + min(self._limits.idle_seconds, self._last.measure_patience(now)), "idle_seconds"
+            )
+        return b"".join([self._take(event) for event in events])
+
+    def _take(self, event: Event) -> bytes:
+        if self.ended is not None:
+            return b""
+        if isinstance(event, Data):
+            return self._take_bytes(event.data)
+        assert isinstance(event, Ending)
+        self._end(event)
+        return b""
+
+    def _take_bytes(self, data: bytes) -> bytes:
+        if self._coding is not None:
+            data = self._coding.feed(data)
+        if data:
+            self.recorder.chunk(Chunk(data), time.monotonic() - self._began)
+            self._last.feed(data, time.monotonic())
+        if self._coding is not None and self._coding.breach is not None:
+            self.stop(*self._coding.breach)
+        return data
+
+    def _receive(self, until: float, name: str) -> list[Event]:
+        """The events that arrive before `until`."""
+        if self._deadline < until:
+            until, name = self._deadline, "total_seconds"
+        return receive(self._sock, self._reader, until=until, limit=self._limits.name_wait(name))
+
+    def _end(self, ending: Ending) -> None:
+        if ending.complete and self._coding is not None and (breach := self._coding.finish()) is not None:
+            ending = replace(ending, by=breach.by, how=breach.how, detail=breach.detail)
+        if ending.complete and (excess := self._reader.excess):
+            framing = self.recorder.framing
+            declared = framing.size if isinstance(framing, Length) else None
+            sent = None if declared is None else declared + excess
+            detail = f"{excess} bytes follow the end of the response"
+            ending = replace(ending, declared=declared, sent=sent, detail=detail)
+        self._finish(ending)
+
+    def hurry(self, seconds: float) -> None:
+        """Let the rest take at most so many seconds."""
+        self._deadline = min(self._deadline, time.monotonic() + seconds)
+
+    def stop(self, by: By, how: How, detail: str) -> None:
+        """Hang up, unless the response has ended already."""
+        if self.ended is None:
+            place = self._reader.ended or self._reader.stop(how, by, detail)
+            self._finish(replace(place, by=by, how=how, detail=detail))
+
+    def _finish(self, ending: Ending) -> None:
+        self.ended = ending = self._last.conclude(ending, time.monotonic())
+        self._seconds = time.monotonic() - self._began
+        head = self._reader.head
+        clean = ending.complete and head is not None and head.keep and not self._reader.excess
+        self._release(self._sock, clean)
+
+    def record(self) -> Exchange:
+        """The record, once the response has ended."""
+        if self.ended is None:
+            raise HarnessFault("record() of a response that is still being read: finish or close it first")
+        return self.recorder.finish(self.ended, self._seconds)
+
+
+_OURS = ("host", "content-length", "transfer-encoding", "connection")
+_REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+_VISIBLE = "".join(map(chr, range(0x21, 0x7F)))
+
+
+class UrlDriver(Driver):
+    """A `wire.Driver` over sockets; thread-safe.
+
+    Request targets are appended to the path of `url`. `headers` are added to every request that lacks them;
+    `ca_file` names certificates to trust besides the system's; `environment=False` ignores HTTPS_PROXY. `ends`
+    knows the final event of a stream: after it the driver does not wait long for the end.
+    Raises `UsageFault` for an invalid URL; nothing a target does raises.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        limits: Limits | None = None,
+        *,
+        headers: Iterable[tuple[str, str]] = (),
+        ca_file: str | None = None,
+        environment: bool = True,
+        ends: StreamEnds | None = None,
+    ) -> None:
+        self._origin = Origin.parse(url)
+        self._limits = limits or Limits()
+        self._headers = Headers(headers)
+        self._environment = environment
+        self._ends = ends or StreamEnds()
+        self._tls = trusting(ca_file) if self._origin.scheme == "https" else None
+        self._pool = Pool()
+        self._lock = threading.Lock()
+        self._open: list[UrlReading | NoReading] = []
+        self._sockets: WeakSet[socket.socket] = WeakSet()
+
+    def perform(self, action: DriverAction) -> Any:
+        """Perform an action over sockets, and sleep for a `Wait`."""
+        match action:
+            case Send(request, timeout):
+                return self._send(request, timeout)
+            case Open(request, timeout):
+                return self._open_stream(request, timeout)
+            case Together():
+                return self._send_together(action)
+            case Wait(seconds):
+                return time.sleep(seconds)
+            case Listen():
+                return self._listen()
+            case Collect(receiver, count, seconds):
+                return receiver.collect(count, seconds)
+            case Interrupt():
+                return self._shut_down()
+
+    def _send(self, request: Request, timeout: float | None) -> Exchange:
+        reading = self._read(request, self._limits.within(timeout))
+        try:
+            return read_whole(reading)
+        except BaseException:  # an interrupt: nobody else could hang up
+            reading.stop(By.CLIENT, How.FIN, "")
+            raise
+
+    def _open_stream(self, request: Request, timeout: float | None) -> LiveStreamReader:
+        reading = self._read(request, self._limits.within(timeout))
+        with self._lock:
+            self._open = [other for other in self._open if other.ended is None]
+            self._open.append(reading)
+        return LiveStreamReader(reading, self._limits.event_bytes)
+
+    def _send_together(self, action: Together) -> list[Exchange]:
+        """Send each request on its own thread."""
+
+        def send(request: Request, answer: Future[Exchange]) -> None:
+            try:
+                exchange = self._send(request, None)
+                if action.note is not None:
+                    action.note(exchange)
+                answer.set_result(exchange)
+            except BaseException as raised:
+                answer.set_exception(raised)
+
+        # No executor: the interpreter would wait for its threads, and they for their answers.
+        answers: list[Future[Exchange]] = [Future() for _ in action.requests]
+        for request, answer in zip(action.requests, answers, strict=True):
+            threading.Thread(target=send, args=(request, answer), name="harness-client", daemon=True).start()
+        return [answer.result() for answer in answers]
+
+    def _listen(self) -> Inbox:
+        """Open a receiver on a port of this machine. Raises Unmet if the target is on another one."""
+        if not is_on_this_machine(self._origin.url):
+            raise Unmet(
+                f"{self._origin.host} cannot reach a receiver on this machine, so what it delivers was not seen",
+                remedy="on a target that runs on this machine (http://127.0.0.1:PORT)",
+            )
+        from harness.transport.server.deliveries import SocketReceiver
+
+        return SocketReceiver()
+
+    def _shut_down(self) -> None:
+        """Shut down every connection: whoever reads from one finds its end."""
+        with self._lock:
+            sockets = list(self._sockets)
+        for sock in sockets:
+            with suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Close open streams and kept connections."""
+        with self._lock:
+            readings, self._open = self._open, []
+        for reading in readings:
+            reading.stop(By.CLIENT, How.FIN, "")
+        self._pool.close()
+
+    def _read(self, request: Request, limits: Limits) -> UrlReading | NoReading:
+        wire = self._wire(request)
+        began = time.monotonic()
+        kept = self._pool.take() if request.method in _REPEATABLE else None
+        if kept is not None:
+            reading = self._begin_reading(kept, request, wire, limits, began)
+            if not reading.deaf:
+                return reading
+        try:
+            sock = dial(self._origin, limits, self._tls, environment=self._environment)
+        except NoConnection as none:
+            return NoReading(request, none.ending, began)
+        with self._lock:
+            self._sockets.add(sock)
+        return self._begin_reading(sock, request, wire, limits, began)
+
+    def _begin_reading(
+        self, sock: socket.socket, request: Request, wire: bytes, limits: Limits, began: float
+    ) -> UrlReading:
+        try:
+            return UrlReading(
+                sock, request, wire, limits=limits, ends=self._ends, began=began, release=self._release
+            )
+        except BaseException:
+            sock.close()
+            raise
+
+    def _release(self, sock: socket.socket, clean: bool) -> None:
+        if clean:
+            self._pool.give(sock)
+        else:
+            sock.close()
+
+    def _wire(self, request: Request) -> bytes:
+        """The request as it is sent, body included."""
+        if TOKEN.fullmatch(request.method) is None:
+            raise UsageFault(f"{request.method!r} is not an HTTP method: a method is one token")
+        target = quote(self._origin.prefix + request.target, safe=_VISIBLE)
+        fields = [("host", self._origin.authority)]
+        fields += request.headers.without(*_OURS).items()
+        fields += [item for item in self._headers.without(*_OURS) if item[0] not in request.headers]
+        sent = Headers(fields)
+        if "accept-encoding" not in sent:
+            fields.append(("accept-encoding", "identity"))
+        if "user-agent" not in sent:
+            fields.append(("user-agent", f"interactions-harness/{__version__}"))
+        return request_bytes(request.method, target, fields, request.body)

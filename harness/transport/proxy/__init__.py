@@ -1,1 +1,0 @@
-"""A server in front of another that can break what passes. Layer 3."""
