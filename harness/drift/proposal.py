@@ -11,7 +11,7 @@ import copy
 import json
 import posixpath
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -175,23 +175,21 @@ class _Author:
         keyword = "oneOf" if "oneOf" in union else "anyOf"
         if keyword not in union or record.name in self._writing:
             return False
-        known = [branch["$ref"] for branch in union[keyword] if "$ref" in branch]
+        branches = union[keyword]
+        _insert_known(branches, {"$ref": self._write_member(name, branches, tag, record)}, tag)
+        return True
+
+    def _write_member(self, name: str, branches: Sequence[Schema], tag: str, record: Record) -> str:
+        """Write the schema of a new member beside those of the others, and return the reference to it."""
+        known = [branch["$ref"] for branch in branches if "$ref" in branch]
         if known and "/" in known[0] and not known[0].startswith("#"):
             beside = posixpath.normpath(posixpath.join(posixpath.dirname(name), posixpath.dirname(known[0])))
             file = f"{beside}/{_to_kebab(tag or record.name)}"
             self._write_file(file, record)
-            ref = _relate(name, file)
-        else:
-            document = self._open_document(name)
-            document.setdefault("$defs", {})[tag or _to_kebab(record.name)] = self._propose_object(name, record)
-            ref = f"#/$defs/{tag or _to_kebab(record.name)}"
-        unknown = [index for index, branch in enumerate(union[keyword]) if "x-unknown" in branch]
-        union[keyword].insert(unknown[0] if unknown else len(union[keyword]), {"$ref": ref})
-        for index in unknown:
-            for part in union[keyword][index + 1].get("properties", {}).values():
-                if tag and "enum" in part.get("not", {}):
-                    part["not"]["enum"].append(tag)
-        return True
+            return _relate(name, file)
+        key = tag or _to_kebab(record.name)
+        self._open_document(name).setdefault("$defs", {})[key] = self._propose_object(name, record)
+        return f"#/$defs/{key}"
 
     def _add_streamed(self, folder: str, tag: str, record: Record) -> None:
         """A step or a delta: a file in its folder, whose unions follow from the files there are."""
@@ -323,6 +321,16 @@ class _Author:
             return {"$ref": fragment if there == file else _relate(file, there) + fragment}
         record = self._newer.records[name]
         return {"type": "object", "x-open": True} if name in self._writing else self._propose_object(file, record)
+
+
+def _insert_known(branches: list[Schema], branch: Schema, tag: str) -> None:
+    """Add a branch before those for unknown members, which then exclude its tag."""
+    unknown = [each for each in branches if "x-unknown" in each]
+    branches.insert(branches.index(unknown[0]) if unknown else len(branches), branch)
+    for each in unknown:
+        for part in each.get("properties", {}).values():
+            if tag and "enum" in part.get("not", {}):
+                part["not"]["enum"].append(tag)
 
 
 def _tag(record: Record) -> str:
