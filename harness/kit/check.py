@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import fnmatch
 import inspect
-from collections.abc import Callable, Container, Generator, Iterable, Mapping
+from collections.abc import Callable, Container, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypeVar
 
@@ -78,7 +78,7 @@ class Check:
     `accepts` lists in words every outcome that passes. `about` is the result that a finding refers to if it names
     no exchange itself. `everywhere`: the rule applies to every answer of its kind, so a run also applies it to the
     answers of its other exercises. With `globs`, the judge takes one list: the results whose names match any of
-    them, in the order in which they were made.
+    them, and those of other exercises that match `overhears`, in the order in which they were made.
 
     `proves` is the capability whose promise the check judges: it also runs if the probe saw that promise accepted
     and not kept, and all other checks that need the capability are then blocked by what it finds. `rests_on` are
@@ -97,6 +97,7 @@ class Check:
     about: str = ""
     everywhere: bool = False
     globs: tuple[str, ...] = ()
+    overhears: tuple[str, ...] = ()
     proves: str = ""
     rests_on: tuple[str, ...] = ()
     blocks: frozenset[str] = frozenset()
@@ -141,15 +142,11 @@ class Check:
 
     def select(self, exchanges: Mapping[str, Any]) -> list[Any]:
         """The results that the globs name."""
-        return [value for name, value in exchanges.items() if self.takes(name)]
-
-    def takes(self, name: str) -> bool:
-        """Whether one of the globs names this result."""
-        return any(fnmatch.fnmatchcase(name, glob) for glob in self.globs)
+        return _select(exchanges, self.globs)
 
     def _ask(self, exchanges: Mapping[str, Any]) -> Observation | Iterable[Finding]:
         if self.globs:
-            return self.judge(self.select(exchanges))
+            return self.judge(_select(exchanges, self.globs + self.overhears))
         return self.judge(**{name: exchanges[name] for name in self.wants})
 
     def _observe_stop(self, exchanges: Mapping[str, Any], absent: list[str]) -> Observation:
@@ -169,6 +166,10 @@ class Check:
         named = finding if finding.rule else replace(finding, rule=self.id, code=self._complete(finding.code))
         about = self.about or (self.wants[0] if len(self.wants) == 1 else "")
         return named if named.where.exchange or not about else named.at(exchange=about)
+
+
+def _select(results: Mapping[str, Any], globs: Sequence[str]) -> list[Any]:
+    return [value for name, value in results.items() if any(fnmatch.fnmatchcase(name, glob) for glob in globs)]
 
 
 def exercise(

@@ -19,8 +19,9 @@ JudgeName: TypeAlias = str | Mapping[str, Any]
 class RuleRow:
     """One row. `mutant` is the defect that its check is known to notice in its own exercise alone.
 
-    `looks_at` are globs for the results of a relay, from which its exercises follow. The other names are those of
-    `harness.kit.check.Check`. A row without `judge` has no check.
+    `looks_at` are globs for the results of a relay, from which its exercises follow; `overhears` are globs for
+    results of other exercises. The other names are those of `harness.kit.check.Check`. A row without `judge` has
+    no check.
     """
 
     rule: Rule
@@ -33,6 +34,7 @@ class RuleRow:
     about: str = ""
     everywhere: bool = False
     looks_at: tuple[str, ...] = ()
+    overhears: tuple[str, ...] = ()
     rests_on: tuple[str, ...] = ()
     accepts: tuple[str, ...] = ()
     mutant: str = ""
@@ -40,7 +42,7 @@ class RuleRow:
 
 _HARMS = {harm.name.lower(): harm for harm in Harm}
 _WORDS = ("area", "title", "profile", "exercise", "judge", "about", "everywhere", "mutant")
-_LISTS = ("requires", "looks_at", "rests_on", "accepts")
+_LISTS = ("requires", "looks_at", "overhears", "rests_on", "accepts")
 
 
 def read_record(record: Record) -> RuleRow:

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from harness.benches.gateway import GatewayOptions, judge_gateway
+from harness.checks.gateway import CATALOGUE as GATEWAY_RULES
 from harness.engine.events import CheckFinished
 from harness.engine.results import Result
 from harness.engine.run import RunOptions, check_target
@@ -20,6 +22,7 @@ from harness.interactions import INTERACTIONS
 from harness.outcome import Verdict
 from harness.transport import ServerThread
 from harness.wire import Chunk, Headers, Request, Response
+from tests.benches.gateway.inprocess import bench_through
 from tests.engine.wire_defects import CONTRACT
 
 RPC = {400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND", 409: "ABORTED"}
@@ -169,3 +172,14 @@ def test_fuzz_accepts_what_the_rule_of_a_wrong_key_accepts() -> None:
         results = take(fuzz(target, FuzzOptions(engines=("schema",), budget=FEW, seed=7)))
     assert failures(results) == {}
     assert "auth.wrong" not in {result.rule.id for result in results}
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_a_gateway_in_front_of_a_good_server_breaks_nothing(kind: Callable[[], OddService]) -> None:
+    """A gateway that passes on what such an upstream returns has no failure."""
+    bench, service = bench_through(), kind()
+    service.emulator = bench.upstream.reference
+    bench.upstream.reference = service  # type: ignore[assignment]
+    results = take(judge_gateway(bench, GATEWAY_RULES, GatewayOptions()))
+    assert failures(results) == {}
+    assert sum(result.verdict is Verdict.PASS for result in results) > 20

@@ -28,6 +28,7 @@ def _build_checks() -> Iterator[Check]:
             exercise=Exercise.join(each for each in EXERCISES if each.name in needed),
             judge=find_function(row, str(row.judge), __name__),
             globs=row.looks_at,
+            overhears=row.overhears,
             rests_on=row.rests_on,
         )
 

@@ -9,14 +9,15 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from harness.checks.gateway.cures import CURES
+from harness.checks.gateway.cures import choose_cure
 from harness.kit.relay import RelayedExchange
 from harness.outcome import Finding, Severity, Unmet, Where
 from harness.outcome.words import shorten
-from harness.wire import Exchange, Request
+from harness.wire import Exchange, How, Request
 
 SHOWN = 200
 """The number of characters of a value that a finding shows."""
+_GZIP = b"\x1f\x8b"
 
 
 def notice(
@@ -33,7 +34,9 @@ def notice(
     """A finding about one relayed exchange; `code` is a rule, or `rule/word`."""
     where = Where(exchange=relayed.name, pointer=pointer, event=event)
     shown = shorten(expected, SHOWN), shorten(actual, SHOWN)
-    return Finding.from_code(code, message, *shown, where=where, severity=severity, cure=CURES.get(code, ""))
+    return Finding.from_code(
+        code, message, *shown, where=where, severity=severity, cure=choose_cure(code, relayed)
+    )
 
 
 def told_by(
@@ -72,3 +75,10 @@ def answer_line(exchange: Exchange) -> str:
         return f"no response ({exchange.ending.words})"
     body = exchange.body[: 2 * SHOWN].decode("utf-8", "replace")
     return shorten(" ".join((str(exchange.status), *body.split())), SHOWN)
+
+
+def is_miscoded(client: Exchange) -> bool:
+    """Whether a body cannot be decoded as its Content-Encoding says, or is gzip and none is named."""
+    if client.ending.how is How.BAD_HTTP and client.ending.detail.startswith("content-encoding"):
+        return True
+    return client.body.startswith(_GZIP) and not client.headers.get("content-encoding")

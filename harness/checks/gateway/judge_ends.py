@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from harness.checks.gateway.cures import CURES
+from harness.checks.gateway.cures import choose_cure
 from harness.checks.gateway.exercises import AT_ONCE, ONE_BY_ONE
 from harness.checks.gateway.findings import (
     answer_line,
     find_relayed,
     format_value,
+    is_miscoded,
     notice,
     succeeded,
     told_by,
@@ -42,7 +43,6 @@ from harness.outcome import Finding, NotApplicable, Severity, Unmet
 from harness.outcome.words import format_count
 from harness.wire import By, Chunked, Exchange, Framing, How, Length, UntilClose
 
-_GZIP = b"\x1f\x8b"
 _UNREACHABLE = frozenset({502, 503, 504})
 
 
@@ -54,14 +54,14 @@ def live(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     found = list(_judge_pace(find_relayed(exchanges, "live.stream", NO_STREAM)))
     yield from found
     for relayed in exchanges:
-        if relayed.name == "gzip.live" and tells(relayed) and not found and not _is_miscoded(relayed.client):
-            yield from map(_blame_coding, _judge_pace(relayed))
+        if relayed.name == "gzip.live" and tells(relayed) and not found and not is_miscoded(relayed.client):
+            yield from (_blame_coding(finding, relayed) for finding in _judge_pace(relayed))
 
 
-def _blame_coding(finding: Finding) -> Finding:
+def _blame_coding(finding: Finding, relayed: RelayedExchange) -> Finding:
     message = f"for a client that accepts gzip, {finding.message}"
     code = "gw.live/compressed"
-    return replace(finding, code=code, message=message, cure=CURES[code])
+    return replace(finding, code=code, message=message, cure=choose_cure(code, relayed))
 
 
 def judge_coding(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
@@ -71,18 +71,11 @@ def judge_coding(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     )
     for relayed in reached:
         client = relayed.client
-        if _is_miscoded(client):
+        if is_miscoded(client):
             named = client.headers.get("content-encoding") or "none"
             message = f"a response is not in the coding that its Content-Encoding names ({named})"
             actual = client.ending.detail or "a body that starts as gzip"
             yield notice("gw.coding", relayed, message, "a body in the named coding", actual)
-
-
-def _is_miscoded(client: Exchange) -> bool:
-    """Whether a body cannot be decoded as its Content-Encoding says, or is gzip and none is named."""
-    if client.ending.how is How.BAD_HTTP and client.ending.detail.startswith("content-encoding"):
-        return True
-    return client.body.startswith(_GZIP) and not client.headers.get("content-encoding")
 
 
 def _judge_pace(relayed: RelayedExchange) -> Iterator[Finding]:

@@ -15,6 +15,7 @@ from harness.checks.gateway.findings import (
     answer_line,
     find_relayed,
     format_value,
+    is_miscoded,
     notice,
     request_line,
     succeeded,
@@ -228,20 +229,40 @@ def body(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     A field that was lost or changed in several answers is reported once; what does the most harm comes first.
     """
     for relayed in exchanges:
-        if not relayed.upstream and read(relayed.client).status in RUNNING:
+        polled = operation_of(relayed.client.request) is OperationName.GET
+        if polled and not relayed.upstream and read(relayed.client).status in RUNNING:
             message = "a poll returned a stored response of the gateway, in which the run never settles"
             expected, actual = "the settled run of the upstream", answer_line(relayed.client)
             yield notice("gw.body/stale", relayed, message, expected, actual)
     broken: dict[tuple[str, str], list[tuple[Change, RelayedExchange]]] = {}
     for relayed in told_by(exchanges, tells_json, "the upstream returned no JSON"):
+        if is_miscoded(relayed.client):  # `gw.coding` reports that
+            continue
         if succeeded(relayed.client) and read(relayed.client).json_fault:
             message = "the JSON of a response did not arrive"
             yield notice("gw.body/no-json", relayed, message, "JSON", answer_line(relayed.client))
-        for change in answer_changes(relayed):
-            if change.kind is not Kind.ADDED:
-                broken.setdefault((change.kind, change.pointer), []).append((change, relayed))
+        altered = [change for change in answer_changes(relayed) if change.kind is not Kind.ADDED]
+        for change in altered:
+            broken.setdefault((change.kind, change.pointer), []).append((change, relayed))
+        if not altered and (wrong := find_new_defect(relayed)) is not None:
+            yield report_new_defect("gw.body/invalid", relayed, wrong)
     for found in sorted(broken.values(), key=lambda found: found[0][0].rank):
         yield _changed_field(found)
+
+
+def find_new_defect(relayed: RelayedExchange) -> Finding | None:
+    """The first rule of a single response that the client's side breaks and the upstream's does not."""
+    assert relayed.answer is not None
+    known = {finding.rule for finding in read(relayed.answer).findings}
+    found = read(relayed.client).findings if succeeded(relayed.client) else ()
+    return next((each for each in found if each.severity is Severity.BROKEN and each.rule not in known), None)
+
+
+def report_new_defect(code: str, relayed: RelayedExchange, wrong: Finding) -> Finding:
+    """The finding that the gateway made a right response wrong, by something that it added or rewrote."""
+    message = f"behind the gateway the response breaks {wrong.rule}: {wrong.message}"
+    place: dict[str, Any] = {"pointer": wrong.where.pointer, "event": wrong.where.event}
+    return notice(code, relayed, message, wrong.expected, wrong.actual, **place)
 
 
 def _changed_field(found: list[tuple[Change, RelayedExchange]]) -> Finding:
