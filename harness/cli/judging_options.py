@@ -186,7 +186,7 @@ class ShardOptions(Options):
     """The part of a run that this machine does."""
 
     shard: str | None = option(
-        "run only part K of N; `harness merge` joins their reports", metavar="K/N", group="run"
+        "run only part K of N; `harness merge` joins their events", metavar="K/N", group="run"
     )
     shard_times: str | None = option(
         "JSON report of an earlier run, to balance the duration of the parts", PATH, trust=Trust.READ, group="run"

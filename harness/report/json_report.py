@@ -12,6 +12,7 @@ from harness import __version__
 from harness.engine.capabilities import Capabilities
 from harness.engine.events import RunFinished, TargetInfo
 from harness.engine.results import Result
+from harness.engine.sharding.shards import ShardPart
 from harness.kit.check import Check
 from harness.outcome import Finding, Rule, Verdict, Where
 from harness.report.accounting import Accounting, RunVerdict, accounting_record
@@ -189,6 +190,13 @@ def capability_records(capabilities: Capabilities) -> list[dict[str, Any]]:
         }
         for c in capabilities
     ]
+
+
+def shard_record(part: ShardPart | None) -> dict[str, Any]:
+    """Which part of a run this was, as a member of its report; empty for a whole run."""
+    if part is None:
+        return {}
+    return {"shard": {"number": part.shard.number, "of": part.shard.of, "ran": list(part.ran)}}
 
 
 def run_record(

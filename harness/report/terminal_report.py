@@ -36,7 +36,7 @@ from harness.report.commands.presentation import COLORS, EXPLAINED, Paint
 from harness.report.evidence.curl import curl
 from harness.report.evidence.evidence_text import count_evidence, logs
 from harness.report.presented_run import PresentedRun
-from harness.report.run_state import FAILING
+from harness.report.run_state import FAILING, Cause
 from harness.report.screen import Heartbeat, Screen, count_seen, format_seconds
 from harness.wire import Exchange
 from harness.wire.message import escape_controls
@@ -291,21 +291,30 @@ class SummaryPrinter:
         causes = self._state.causes
         failed = [result for cause in causes for result in cause.results]
         if self._presentation.live:
-            if (worst := _worst_of(failed)) is not None and not self._verbose:
-                self._screen.lines(["", "the worst failure:"] if len(failed) > 1 else [])
-                self._results.explain(worst)
+            self._explain_worst(failed)
             lines = [self._write_one_line(result) for result in failed]
+            is_listed = len(lines) > 1
+            starred = any(self._state.present(result).is_silent for result in failed)
         else:
-            listed = [cause for cause in causes if self._presentation.lists_causes or cause.is_stale]
-            lines = [f"  {cause.key} ({cause.counts}): {cause.title}" for cause in listed]
-        unnamed = not self._presentation.live and any(cause.is_stale for cause in causes)
-        if len(lines) > 1 or unnamed:
+            lines = [f"  {cause.key} ({cause.counts}): {cause.title}" for cause in self._list_causes(causes)]
+            is_listed = len(lines) > 1 or any(cause.is_stale for cause in causes)  # no other line names that
+            starred = False
+        if is_listed:
             self._screen.line("")
-            starred = any(self._state.present(result).is_silent for result in failed) and self._presentation.live
             self._screen.line(f"failures, the worst first{_SILENT if starred else ''}:")
             self._screen.lines(self._fit(line) for line in lines[:_LISTED])
         if len(lines) > _LISTED:
             self._screen.line(f"  … and {len(lines) - _LISTED} more, which the reports name")
+
+    def _explain_worst(self, failed: Sequence[Result]) -> None:
+        """The worst failure of the target: errors of our own were explained as they came, and -v explains all."""
+        worst = next((result for result in failed if result.verdict is Verdict.FAIL), None)
+        if worst is not None and not self._verbose:
+            self._screen.lines(["", "the worst failure:"] if len(failed) > 1 else [])
+            self._results.explain(worst)
+
+    def _list_causes(self, causes: Sequence[Cause]) -> Iterator[Cause]:
+        return (cause for cause in causes if self._presentation.lists_causes or cause.is_stale)
 
     def _write_one_line(self, result: Result) -> str:
         error = result.reason is Reason.HARNESS_ERROR
@@ -326,11 +335,6 @@ def _name_what_v_adds(finished: RunFinished) -> Iterator[str]:
     brief = ["warning"] * bool(counts[Verdict.WARN]) + ["failure"] * (counts[Verdict.FAIL] > 1)
     if brief:
         yield f"-v explains each {' and '.join(brief)}"
-
-
-def _worst_of(failed: Sequence[Result]) -> Result | None:
-    """The worst failure of the target; errors of our own were explained when they came."""
-    return next((result for result in failed if result.verdict is Verdict.FAIL), None)
 
 
 def _describe_wait(waited: Waited) -> str:

@@ -169,7 +169,7 @@ def test_the_shards_of_the_examples_are_one_run(tmp_path: Path, monkeypatch: pyt
             filled = check.replace("${{ matrix.shard }}", shard).replace("$CI_NODE_INDEX", shard)
             line = filled.replace("$CI_NODE_TOTAL", "3").replace("$TARGET_URL", "emulator")
             assert main([*shlex.split(line)[1:], "-c", "cancel"]) == 0
-        files = " ".join(sorted(path.name for path in folder.glob("shard-*.json")))
-        assert main(shlex.split(merge.replace("shard-*.json", files))[1:]) == 0
+        files = " ".join(sorted(path.name for path in folder.glob("shard-*.jsonl")))
+        assert main(shlex.split(merge.replace("shard-*.jsonl", files))[1:]) == 0
         assert (folder / "junit.xml").stat().st_size
         assert (folder / "report.html").stat().st_size

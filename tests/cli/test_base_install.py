@@ -59,9 +59,9 @@ def test_each_command_explains_itself(tmp_path: Path) -> None:
 def test_shards_are_merged(tmp_path: Path) -> None:
     """The shards of a run without generated requests need no library that generates them."""
     commands = (
-        "check emulator -c create. --shard 1/2 --report json=one.json",
-        "check emulator -c create. --shard 2/2 --report json=two.json",
-        "merge one.json two.json",
+        "check emulator -c create. --shard 1/2 --report events=one.jsonl",
+        "check emulator -c create. --shard 2/2 --report events=two.jsonl",
+        "merge one.jsonl two.jsonl",
     )
     assert run_without_extras(tmp_path, *commands) == [f"{words} 0" for words in commands]
 

@@ -218,9 +218,9 @@ def test_a_merge_tells_an_entry_that_names_no_check(harness: Harness) -> None:
     """What each shard knows is not lost when they are put together."""
     Path(FILE).write_text("- {id: create.okk, reason: old}\n", encoding="utf-8")
     for number in (1, 2):
-        report = f"json={number}.json"
+        report = f"events={number}.jsonl"
         words = ["check", "emulator", "-c", "create.*,get.*", "--shard", f"{number}/2", "--report", report]
         assert harness(*words, "--baseline", FILE).code == 1
-    done = harness("merge", "1.json", "2.json")
+    done = harness("merge", "1.jsonl", "2.jsonl")
     assert done.code == 1
     assert re.match(r"FAILED: 1 baseline entry is stale; no MUST check failed; ", done.out.splitlines()[-1])

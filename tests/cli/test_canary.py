@@ -178,7 +178,7 @@ def test_clients(harness: Harness, tmp_path: Path, output: list[str], breaks: st
 @pytest.mark.usefixtures("known")
 @pytest.mark.parametrize(
     "words",
-    [["merge", "1.json", "2.json"], ["compare", "1.json", "1.json"]],
+    [["merge", "1.jsonl", "2.jsonl"], ["compare", "1.json", "1.json"]],
     ids=lambda words: str(words[0]),
 )
 def test_reports_of_others(harness: Harness, tmp_path: Path, words: list[str]) -> None:
@@ -189,6 +189,7 @@ def test_reports_of_others(harness: Harness, tmp_path: Path, words: list[str]) -
     with ServerThread(Repeats(wrong=True)) as server:
         for number in (1, 2):
             part = ["-c", "create.*", "--shard", f"{number}/2", "--report", f"json={folder / f'{number}.json'}"]
+            part += ["--report", f"events={folder / f'{number}.jsonl'}"]
             assert harness("check", server.url, *TARGET, *part).code in (0, 1)
     for report in folder.iterdir():
         masked = report.read_text("utf-8")

@@ -26,6 +26,7 @@ from harness.transport.proxy import UpstreamServer, WaitingServer
 from harness.transport.server.server import InThread
 from tests.benches.client.clients import ONE_SHOT, program
 from tests.cli.commands.test_verify import EVENTS, recording
+from tests.cli.stored_runs import SCHEMA
 from tests.report.page.page_reader import PageReader, find_faults
 from tests.transport.peers import free_port
 
@@ -177,6 +178,15 @@ def is_markdown(name: str, text: str) -> None:
     assert f"<code>{WRONG[name]}" in text
 
 
+def is_events(name: str, text: str) -> None:
+    """Every line is as its schema says, and the last one ends the run with the exit code of the report."""
+    lines = [json.loads(line) for line in text.splitlines()]
+    for line in lines:
+        jsonschema.Draft202012Validator(SCHEMA).validate(line)
+    assert (lines[0]["command"], lines[-1]["event"], lines[-1]["exit"]) == (name, "RunFinished", 1)
+    assert {"RunStarted", "Probed", "Planned", "CheckFinished"} <= {line.get("event") for line in lines}
+
+
 def is_badge(name: str, text: str) -> None:
     """What shields.io reads from an endpoint."""
     badge = json.loads(text)
@@ -193,6 +203,7 @@ CELLS = {
     "html": is_html,
     "markdown": is_markdown,
     "badge": is_badge,
+    "events": is_events,
 }
 
 

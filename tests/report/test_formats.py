@@ -36,8 +36,8 @@ def story() -> PresentedRun:
     return told()
 
 
-WRITERS = {"annotations", *(entry.module for entry in FORMATS.values())} - {"json_report"}
-"""The modules that write a presented run; the JSON report is the record of all that the run found."""
+WRITERS = {"annotations", *(entry.module for entry in FORMATS.values())} - {"json_report", "stored_events"}
+"""The modules that write a presented run; the other two are records of all that the run found."""
 
 CHOICES = {"Result", "Verdict", "Reason", "Outcome", "describe", "order_findings", "find_causes", "account_for"}
 """What a format would need in order to choose, word or count for itself."""

@@ -58,19 +58,24 @@ REPORT = ("check", "emulator", "-c", "get.unknown", "-c", "get.ok")
 @pytest.mark.parametrize("odd", ["NaN", "Infinity", "-Infinity", "1e999", "-1", "1e300", "9" * 400])
 def test_a_report_of_odd_numbers_is_refused(odd: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A number that no run has makes no sum: `merge` and `compare` refuse the report and name the number."""
-    names = [str(tmp_path / f"{number}.json") for number in (1, 2)]
-    for number, name in enumerate(names, 1):
-        assert main((*REPORT, "--shard", f"{number}/2", "--report", f"json={name}")) in (0, 3)
-    assert main(["merge", *names]) == 0
-    text = Path(names[0]).read_text("utf-8")
-    assert isinstance(json.loads(text)["seconds"], float)
-    changed = re.sub(r'\n  "seconds": [\d.e-]+', f'\n  "seconds": {odd}', text)
-    assert changed != text
-    Path(names[0]).write_text(changed, encoding="utf-8")
+    reports, stored = ([str(tmp_path / f"{number}.{end}") for number in (1, 2)] for end in ("json", "jsonl"))
+    for number, (report, events) in enumerate(zip(reports, stored, strict=True), 1):
+        words = ("--report", f"json={report}", "--report", f"events={events}")
+        assert main((*REPORT, "--shard", f"{number}/2", *words)) in (0, 3)
+    assert main(["merge", *stored]) == 0
+    _change_seconds(reports[0], r'\n  "seconds": [\d.e-]+', f'\n  "seconds": {odd}')
+    _change_seconds(stored[0], r'"RunFinished", "seconds": [\d.e-]+', f'"RunFinished", "seconds": {odd}')
     capsys.readouterr()
-    assert main(["merge", *names]) == 2
-    assert re.search(r"holds seconds = \S+, which no run has|is no JSON", capsys.readouterr().err)
-    assert main(["compare", *names]) == 2
+    assert main(["merge", *stored]) == 2
+    assert re.search(r"holds seconds = \S+, which no run has|without JSON", capsys.readouterr().err)
+    assert main(["compare", *reports]) == 2
+
+
+def _change_seconds(file: str, old: str, new: str) -> None:
+    text = Path(file).read_text("utf-8")
+    changed = re.sub(old, new, text)
+    assert changed != text
+    Path(file).write_text(changed, encoding="utf-8")
 
 
 def test_a_diff_hides_the_value_of_a_secret_member(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

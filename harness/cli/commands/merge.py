@@ -1,4 +1,4 @@
-"""`harness merge A.json B.json …`: the shards of one run put together again. Sends nothing.
+"""`harness merge A.jsonl B.jsonl …`: the shards of one run put together again. Sends nothing.
 
 Layer 8.
 """
@@ -16,7 +16,7 @@ from harness.cli.masking import mask_tree
 from harness.cli.options import PATH, Page, Trust, argument, flag
 from harness.cli.output import Listeners
 from harness.interactions import INTERACTIONS
-from harness.report.shards.merge_reports import merge_reports
+from harness.report.merged_shards import merge_stored_runs
 
 
 @dataclass(kw_only=True)
@@ -24,17 +24,17 @@ class MergeArguments(OutputOptions):
     """The options of `harness merge`."""
 
     files: Sequence[str] = argument(
-        "JSON reports of all shards of one run", PATH, nargs="+", metavar="REPORT", trust=Trust.CALL
+        "stored events of all shards of one run", PATH, nargs="+", metavar="EVENTS", trust=Trust.CALL
     )
     same_target: bool = flag("treat the targets of the shards as one server at several addresses")
     verbose: int = verbose_option("explain every failure and warning")
 
     page = Page(
         "merge",
-        ("harness merge shard-*.json", "harness merge shard-*.json --report html=report.html"),
+        ("harness merge shard-*.jsonl", "harness merge shard-*.jsonl --report html=report.html"),
         groups=("output",),
         notes="""\
-The options --shard K/N --report json=FILE of one command write the reports, one
+The options --shard K/N --report events=FILE of one command write the files, one
 for each K from 1 to N, with the same target, options and version. Verdicts,
 exit code and headline are those of one run. The merged reports contain the text
 and the curl line of each exchange; the reports of the shards contain the diagrams.""",
@@ -48,7 +48,7 @@ def run(words: Sequence[str]) -> int:
     """Run the command."""
     arguments = read_options(MergeArguments, words)
     paths = [Path(name) for name in arguments.files]
-    merged = merge_reports(paths, INTERACTIONS, same_target=arguments.same_target, mask=mask_tree)
+    merged = merge_stored_runs(paths, INTERACTIONS, same_target=arguments.same_target, mask=mask_tree)
     listeners = Listeners(arguments, merged.presentation)
     listeners.state.started = merged.started
     listeners.state.capabilities = merged.capabilities

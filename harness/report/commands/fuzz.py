@@ -20,8 +20,7 @@ from harness.report.accounting import RunVerdict, accounting_record, conclude, c
 from harness.report.commands.presentation import EXPLAINED, Paint, Presentation, Section
 from harness.report.evidence.curl import commands, pytest_module, why_no_cassette
 from harness.report.explanation import replay_words, reproduction_lines
-from harness.report.json_report import code_record, outcome_record, target_record
-from harness.report.shards.fuzz_part import fuzz_part_record
+from harness.report.json_report import code_record, outcome_record, shard_record, target_record
 from harness.wire.mask import Mask
 from harness.wire.message import escape_controls
 
@@ -91,17 +90,14 @@ class FuzzPresentation(Presentation):
                 "excluded": list(self._excluded),
                 "unseen": self.list_unseen(finished.results),
                 **({"halted": finished.halted} if finished.halted else {}),
-                **self._part_record(state),
+                **shard_record(finished.part),
             }
         )
         return record
 
-    def _part_record(self, state: RunState) -> dict[str, Any]:
-        """What a merge needs of one shard; nothing if the search was whole."""
-        part = state.whole()[1].part
-        if part is None:
-            return {}
-        return {"shard": fuzz_part_record(part, failures(state.results), state)}
+    def options(self, state: RunState) -> dict[str, Any]:
+        ran = {str(n): said for n, result in enumerate(state.results) if (said := self.ran.get(id(result), ""))}
+        return {"seed": self._seed, "excluded": list(self._excluded), "ran": ran}
 
     def facts(self, state: RunState) -> list[tuple[str, str]]:
         return [*super().facts(state), ("seed", str(self._seed))]

@@ -17,12 +17,12 @@ from harness.outcome import Accounted, Reason
 from harness.outcome.words import format_count, list_some
 from harness.report.accounting import LeftOut, RunVerdict, accounting_record, conclude
 from harness.report.commands.presentation import CountedWord, Paint, Presentation, Section
+from harness.report.json_report import shard_record
 from harness.report.page.matrix import MatrixCell, MatrixColumn, MatrixRow, OutcomeMatrix
 
 if TYPE_CHECKING:
     from harness.engine.events import PhaseFinished, Planned
-    from harness.report.run_state import RunState
-
+from harness.report.run_state import RunState
 
 _WIDTH = 100
 
@@ -77,7 +77,6 @@ class MutantsPresentation(Presentation):
             yield kill_matrix(rows, {name: mutant.area for name, mutant in state.api.load_mutants().items()})
 
     def record(self, state: RunState) -> dict[str, Any]:
-        from harness.report.shards.shard_record import part_record
 
         finished = state.whole()[1]
         rows = rows_of(state)
@@ -96,7 +95,7 @@ class MutantsPresentation(Presentation):
             "matrix": {row.mutant: list(row.killers) for row in rows},
             "seconds": {row.mutant: round(result.seconds, 3) for result, row in _results_of(state)},
             "exit": int(finished.exit),
-            **({"shard": part_record(finished.part)} if finished.part else {}),
+            **shard_record(finished.part),
         }
 
     def facts(self, state: RunState) -> list[tuple[str, str]]:

@@ -25,7 +25,7 @@ from harness.report.accounting import (
     list_other_failures,
 )
 from harness.report.explanation import explain
-from harness.report.json_report import run_record
+from harness.report.json_report import run_record, shard_record
 from harness.report.run_state import RunState, describe, describe_stale, find_causes
 
 if TYPE_CHECKING:
@@ -126,11 +126,11 @@ class Presentation:
             started=state.started_text,
             causes=causes,
         )
-        if finished.part is not None:
-            from harness.report.shards.check_part import check_part_record
+        return {**record, **shard_record(finished.part)}
 
-            record["shard"] = state.mask.tree(check_part_record(finished.part, finished.results, state.api))
-        return record
+    def options(self, state: RunState) -> dict[str, Any]:
+        """What these words depend on besides the events, as plain data, which is stored with the events."""
+        return {}
 
     def score(self, state: RunState) -> str:
         """How many MUST checks failed or passed, of how many: the message of a badge."""

@@ -25,7 +25,7 @@ from harness.report.accounting import (
 from harness.report.commands.presentation import COLORS, Paint, Presentation, Section
 from harness.report.evidence.evidence_text import client_lines
 from harness.report.evidence.stream_events import read_run
-from harness.report.json_report import code_record, outcome_record
+from harness.report.json_report import code_record, outcome_record, shard_record
 from harness.report.page.matrix import MatrixCell, MatrixColumn, MatrixRow, OutcomeMatrix, StripCase
 from harness.report.run_state import describe_stale, key_of
 from harness.wire.stream_picture import CellKind, StreamPicture, draw_picture, picture_lines, spell_columns
@@ -106,7 +106,6 @@ class TorturePresentation(Presentation):
             yield drops
 
     def record(self, state: RunState) -> dict[str, Any]:
-        from harness.report.shards.shard_record import part_record
 
         _, finished = state.whole()
         counts = Counter(map(outcome_of, list_cases(finished.results)))
@@ -124,7 +123,7 @@ class TorturePresentation(Presentation):
                 "cases": [_record_case(result) for result in list_cases(finished.results)],
                 **({"stale": stale} if stale else {}),
                 **({"halted": finished.halted} if finished.halted else {}),
-                **({"shard": part_record(finished.part)} if finished.part else {}),
+                **shard_record(finished.part),
             }
         )
         return record

@@ -182,31 +182,29 @@ def shown_lines(
 
     `events` are lines that stand for the stream in which the fault is. `whole`: every exchange, to its last byte.
     """
-    mask = display.mask
-    exchanges = [item for item in evidence if isinstance(item, Exchange)]
-    relayed = [item for item in evidence if isinstance(item, RelayedExchange)]
-    logged = [item for item in evidence if isinstance(item, LoggedExchange)]
-    if logged:
+    if logged := [item for item in evidence if isinstance(item, LoggedExchange)]:
         yield from _format_logged(logged, whole=whole)
-    if exchanges and whole:
-        yield from _write_whole_exchanges(
-            exchanges, display, _choose(exchanges, display.api, accused, named=named)
-        )
-    elif exchanges:
+    if exchanges := [item for item in evidence if isinstance(item, Exchange)]:
         chosen = _choose(exchanges, display.api, accused, named=named)
-        yield from _write_exchanges(exchanges, display, chosen, verbose=verbose, events=events)
-    if relayed:
+        if whole:
+            yield from _write_whole_exchanges(exchanges, display, chosen)
+        else:
+            yield from _write_exchanges(exchanges, display, chosen, verbose=verbose, events=events)
+    if relayed := [item for item in evidence if isinstance(item, RelayedExchange)]:
         yield from _format_relayed(relayed, display, verbose=verbose)
-    places = [item for item in evidence if isinstance(item, RecordedPlace)]
-    if places:
-        shown = places if verbose else places[:_MOST_PLACES]
-        yield f"found in {format_count(len(places), 'place')}{':' if len(shown) == len(places) else ', such as:'}"
-        yield from (f"  {place_line(item, mask)}" for item in shown)
+    if places := [item for item in evidence if isinstance(item, RecordedPlace)]:
+        yield from _format_places(places, display.mask, verbose=verbose)
     for item in evidence:
         if isinstance(item, ClientRun):
-            yield from client_lines(item, mask, verbose=verbose)
+            yield from client_lines(item, display.mask, verbose=verbose)
         elif isinstance(item, KillRow):
             yield from kill_lines(item)
+
+
+def _format_places(places: Sequence[RecordedPlace], mask: Mask, *, verbose: bool) -> Iterator[str]:
+    shown = places if verbose else places[:_MOST_PLACES]
+    yield f"found in {format_count(len(places), 'place')}{':' if len(shown) == len(places) else ', such as:'}"
+    yield from (f"  {place_line(item, mask)}" for item in shown)
 
 
 def _write_exchanges(

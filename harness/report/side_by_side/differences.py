@@ -151,20 +151,21 @@ def _to_row(name: str, runs: Sequence[RunFile]) -> ComparedRow:
 
 
 def _change(before: RunEntry | None, after: RunEntry | None, runs: Sequence[RunFile]) -> str:
-    was, now = before is not None and before.broken, after is not None and after.broken
-    if now:
-        return "still" if was else "new"
-    if was:
-        gone_is_fine = after is None and not runs[-1].lists_all
-        judged = after is not None and after.judged
-        return "fixed" if judged or gone_is_fine else "changed"
-    if before is None or after is None:
-        there = after if before is None else before
-        if there is None or not there.asked or not all(run.lists_all for run in runs):
-            return ""
-        return "added" if before is None else "removed"
-    seen = {entry.outcome for entry in (before, after) if entry is not None and entry.asked}
-    return "changed" if len(seen) > 1 else ""
+    if after is not None and after.broken:
+        return "still" if before is not None and before.broken else "new"
+    if before is not None and before.broken:
+        return "fixed" if _is_fixed(after, runs[-1]) else "changed"
+    if before is not None and after is not None:
+        return "changed" if before.asked and after.asked and before.outcome != after.outcome else ""
+    there = before or after
+    if there is None or not there.asked or not all(run.lists_all for run in runs):
+        return ""  # a report of failures alone says nothing of what it does not name
+    return "removed" if after is None else "added"
+
+
+def _is_fixed(after: RunEntry | None, last: RunFile) -> bool:
+    """Whether what was broken was seen to be right; a report of failures alone does not name it any more."""
+    return not last.lists_all if after is None else after.judged
 
 
 def list_lines(compared: ComparedRuns) -> Iterator[str]:

@@ -102,6 +102,20 @@ def read_run(path: Path) -> RunFile:
 
 def read_record(path: Path) -> dict[str, Any]:
     """The members of a JSON report, whichever they are. Raises UsageFault if it holds no object."""
+    data = read_report(path)
+    try:
+        record = json.loads(data)
+    except (ValueError, RecursionError) as wrong:
+        raise UsageFault(f"{str(path)!r} is no JSON ({wrong}): write a report with --report json=FILE") from None
+    if not isinstance(record, dict):
+        raise UsageFault(f"{str(path)!r} holds no object: write a report with --report json=FILE")
+    if odd := find_odd_number(record):
+        raise UsageFault(f"{str(path)!r} holds {odd}, which no run has: write a report with --report json=FILE")
+    return record
+
+
+def read_report(path: Path) -> bytes:
+    """The content of a report. Raises UsageFault if it cannot be read, or is too large for one."""
     try:
         with open_file(path) as file:
             data = file.read(_MOST_BYTES + 1)
@@ -109,18 +123,10 @@ def read_record(path: Path) -> dict[str, Any]:
         raise UsageFault(f"{str(path)!r} cannot be read: {wrong.strerror}") from None
     if len(data) > _MOST_BYTES:
         raise UsageFault(f"{str(path)!r} has more than {_MOST_BYTES:,} bytes: that is no report of a run")
-    try:
-        record = json.loads(data)
-    except (ValueError, RecursionError) as wrong:
-        raise UsageFault(f"{str(path)!r} is no JSON ({wrong}): write a report with --report json=FILE") from None
-    if not isinstance(record, dict):
-        raise UsageFault(f"{str(path)!r} holds no object: write a report with --report json=FILE")
-    if odd := _find_odd_number(record):
-        raise UsageFault(f"{str(path)!r} holds {odd}, which no run has: write a report with --report json=FILE")
-    return record
+    return data
 
 
-def _find_odd_number(record: Any) -> str:
+def find_odd_number(record: Any) -> str:
     """A number that no report of ours holds, and its member; "" if there is none.
 
     It would pass for a result: a sum with NaN is NaN, and no comparison with it is true.

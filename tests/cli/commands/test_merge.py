@@ -18,9 +18,10 @@ from harness.engine.sharding.shards import Shard, parse_shard
 from harness.engine.targets import TargetOptions, embed_emulator
 from harness.interactions import INTERACTIONS
 from harness.outcome import UsageFault
-from harness.report.json_report import render
+from harness.report.formats import render
 from harness.report.presented_run import PresentedRun
 from harness.resources import folder
+from tests.cli.stored_runs import Lines, find, part_of, read_lines, spoil_files, write_lines
 
 FEW = Selection(checks=("get", "cancel", "bg", "err"))
 """Areas with rules that hold for every answer, and with checks that rest on others."""
@@ -38,22 +39,29 @@ MUTANTS = (
 Record = dict[str, Any]
 
 
-def run_check(mutant: str, shard: Shard | None = None, selection: Selection = FEW, strict: bool = False) -> Record:
-    """The JSON report of one run against a mutant, or against the emulator itself."""
+def run_check(
+    mutant: str, shard: Shard | None = None, selection: Selection = FEW, strict: bool = False
+) -> PresentedRun:
+    """One run against a mutant, or against the emulator itself."""
     contract = INTERACTIONS.load_contract("")
     target = embed_emulator(INTERACTIONS, TargetOptions(), lambda: INTERACTIONS.new_service(contract, mutant))
     state = PresentedRun(INTERACTIONS)
     options = RunOptions(selection=selection, shard=shard, strict=strict)
     for event in check_target(target, INTERACTIONS.load_catalogue(), options):
         state.handle(event)
-    return cast(Record, json.loads(render(state)))
+    return state
 
 
-def write_shards(folder: Path, records: list[Record]) -> list[str]:
-    """The files of these reports."""
-    files = [folder / f"{number}.json" for number in range(len(records))]
-    for file, record in zip(files, records, strict=True):
-        file.write_text(json.dumps(record), encoding="utf-8")
+def to_record(run: PresentedRun) -> Record:
+    """The JSON report of a run."""
+    return cast(Record, json.loads(render("json", run)))
+
+
+def write_shards(folder: Path, shards: list[PresentedRun]) -> list[str]:
+    """The files with the events of these runs."""
+    files = [folder / f"{number}.jsonl" for number in range(len(shards))]
+    for file, shard in zip(files, shards, strict=True):
+        file.write_text(render("events", shard), encoding="utf-8")
     return [str(file) for file in files]
 
 
@@ -71,7 +79,7 @@ def list_verdicts(record: Record) -> dict[str, tuple[Any, ...]]:
 
 
 @pytest.fixture(scope="module")
-def shards() -> list[Record]:
+def shards() -> list[PresentedRun]:
     """The three parts of a run against the emulator."""
     return [run_check("", Shard(number, 3), Selection(checks=("cancel", "get"))) for number in (1, 2, 3)]
 
@@ -82,7 +90,7 @@ def shards() -> list[Record]:
 @pytest.mark.slow
 def test_shards_make_the_run(mutant: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Outcomes by id, causes, accounting with verdict, and exit code of the merge are those of one run."""
-    whole = run_check(mutant)
+    whole = to_record(run_check(mutant))
     files = write_shards(tmp_path, [run_check(mutant, Shard(number, 3)) for number in (1, 2, 3)])
     code = main(["merge", *files, "--json"])
     merged = json.loads(capsys.readouterr().out)
@@ -97,10 +105,11 @@ def test_shards_make_the_run(mutant: str, tmp_path: Path, capsys: pytest.Capture
 
 
 @pytest.mark.slow
-def test_a_shard_does_not_speak_for_the_run(shards: list[Record]) -> None:
+def test_a_shard_does_not_speak_for_the_run(shards: list[PresentedRun]) -> None:
     """A shard names its part, and what others judge stands as excluded; no check is in two shards."""
     schema = json.loads((folder("schemas") / "output" / "check.schema.json").read_text(encoding="utf-8"))
-    for number, record in enumerate(shards, 1):
+    records = list(map(to_record, shards))
+    for number, record in enumerate(records, 1):
         jsonschema.validate(record, schema)
         assert f": shard {number} of 3: " in record["accounting"]["verdict"]
         assert " all " not in record["accounting"]["verdict"]
@@ -110,20 +119,22 @@ def test_a_shard_does_not_speak_for_the_run(shards: list[Record]) -> None:
         elsewhere = [check for check in record["checks"] if check["details"] == "in another shard"]
         assert elsewhere
         assert {check["outcome"] for check in elsewhere} == {"excluded"}
-    ran = [name for record in shards for name in record["shard"]["ran"]]
+    ran = [name for record in records for name in record["shard"]["ran"]]
     assert len(ran) == len(set(ran))
 
 
 @pytest.mark.slow
-def test_merge_writes_every_format(shards: list[Record], tmp_path: Path) -> None:
+def test_merge_writes_every_format(shards: list[PresentedRun], tmp_path: Path) -> None:
     """JUnit of a merge has the cases of the whole catalogue, and its times add up."""
     files = write_shards(tmp_path, shards)
-    names = {name: tmp_path / f"merged.{name}" for name in ("json", "junit", "markdown", "html", "badge")}
+    names = {
+        name: tmp_path / f"merged.{name}" for name in ("json", "junit", "markdown", "html", "badge", "events")
+    }
     words = [f"--report={name}={path}" for name, path in names.items()]
     assert main(["merge", *files, *words]) == 0
     assert all(path.stat().st_size for path in names.values())
     root = ElementTree.fromstring(names["junit"].read_text(encoding="utf-8"))
-    assert len(root.findall(".//testcase")) == len(shards[0]["checks"])
+    assert len(root.findall(".//testcase")) == len(shards[0].results)
     for suite in root.findall("testsuite"):
         times = sum(float(case.attrib["time"]) for case in suite.findall("testcase"))
         assert float(suite.attrib["time"]) == pytest.approx(times, abs=0.001 * len(suite))
@@ -131,37 +142,28 @@ def test_merge_writes_every_format(shards: list[Record], tmp_path: Path) -> None
     jsonschema.validate(json.loads(names["json"].read_text(encoding="utf-8")), schema)
 
 
-def _drop(records: list[Record]) -> None:
-    records.pop()
+def _drop(files: list[str]) -> None:
+    files.pop()
 
 
-def _double(records: list[Record]) -> None:
-    records[2] = records[1]
+def _double(files: list[str]) -> None:
+    write_lines(files[2], read_lines(files[1]))
 
 
-def _change(member: str, value: Any) -> Callable[[list[Record]], None]:
-    def change(records: list[Record]) -> None:
-        records[1]["shard"][member] = value
-
-    return change
+def _change(spoil: Callable[[Lines], object]) -> Callable[[list[str]], None]:
+    return lambda files: spoil_files(files[1:2], lambda runs: spoil(runs[0]))
 
 
-def _retarget(records: list[Record]) -> None:
-    records[1]["target"]["url"] = "http://127.0.0.1:9"
+def _set(member: str, value: Any) -> Callable[[list[str]], None]:
+    return _change(lambda lines: part_of(lines).update({member: value}))
 
 
-def _forget(records: list[Record]) -> None:
-    records[1]["capabilities"][0]["present"] ^= True
+def _retarget(lines: Lines) -> None:
+    find(lines, "RunStarted")["target"]["url"] = "http://127.0.0.1:9"
 
 
-def _unshard(records: list[Record]) -> None:
-    del records[1]["shard"]
-
-
-def _empty(records: list[Record]) -> None:
-    ran = records[1]["shard"]["ran"]
-    records[1]["shard"] |= {"ran": [], "observations": {}}
-    assert ran
+def _forget(lines: Lines) -> None:
+    find(lines, "Probed")["capabilities"][0]["present"] ^= True
 
 
 @pytest.mark.slow
@@ -170,49 +172,76 @@ def _empty(records: list[Record]) -> None:
     [
         (_drop, "shard 3 of 3 is missing"),
         (_double, "are both shard 2"),
-        (_change("of", 4), "with another number of shards"),
-        (_change("catalogue", "0"), "with another catalog of checks"),
-        (_change("revision", "2020-01-01"), "of another revision of the API"),
-        (_change("strict", True), "with another --strict"),
-        (_change("selection", "x"), "of another selection"),
-        (_change("observations", []), "is no whole report of a shard"),
-        (_retarget, "of another target"),
-        (_forget, "name different targets ("),
-        (_unshard, "is no report of a shard"),
-        (_empty, "no report contains"),
+        (_set("shard", {"number": 2, "of": 4}), "with another number of shards"),
+        (_set("catalogue", "0"), "with another catalog of checks"),
+        (_set("revision", "2020-01-01"), "of another revision of the API"),
+        (_set("strict", True), "with another --strict"),
+        (_set("selection", "x"), "of another selection"),
+        (_set("observations", []), "does not hold the events of a whole run (TypeError: '[]' is not of the type"),
+        (_set("ran", "all"), "(TypeError: 'all' is not of the type list)"),
+        (_set("strict", 1), "(TypeError: '1' is not of the type bool)"),
+        (_set("path", "../x"), "(ValueError: ShardPart has no member 'path')"),
+        (_change(_retarget), "of another target"),
+        (_change(_forget), "name different targets ("),
+        (
+            _change(lambda lines: lines[-1].pop("part")),
+            "holds the events of a whole run",
+        ),
+        (
+            _change(lambda lines: lines[0].update(events=2)),
+            "stores events in form '2', and this",
+        ),
+        (_change(lambda lines: lines.pop(0)), "is no file with the events of a run"),
+        (_change(lambda lines: lines.pop()), "(ValueError: its last event is not RunFinished)"),
+        (_change(lambda lines: lines[1].update(event="os.system")), "(KeyError: 'os.system')"),
+        (_change(lambda lines: part_of(lines).update(ran=[], observations={})), "no report contains"),
     ],
 )
 def test_what_is_not_one_run_is_refused(
-    spoil: Callable[[list[Record]], None],
+    spoil: Callable[[list[str]], None],
     said: str,
-    shards: list[Record],
+    shards: list[PresentedRun],
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """A merge of parts that do not belong together ends with exit code 2, and says what is wrong."""
-    records = cast(list[Record], json.loads(json.dumps(shards)))
-    spoil(records)
-    assert main(["merge", *write_shards(tmp_path, records)]) == 2
+    files = write_shards(tmp_path, shards)
+    spoil(files)
+    assert main(["merge", *files]) == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_json_report_is_no_shard(
+    shards: list[PresentedRun], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A report, as earlier versions joined them, is refused with what it is and what to write instead."""
+    file = tmp_path / "1.json"
+    file.write_text(render("json", shards[0]), encoding="utf-8")
+    assert main(["merge", str(file)]) == 2
+    said = "1.json' is a JSON report, not the events of a run: run each shard again with --shard K/N --report"
     assert said in capsys.readouterr().err
 
 
 @pytest.mark.slow
 def test_one_server_at_several_addresses(
-    shards: list[Record], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    shards: list[PresentedRun], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """--same-target joins shards that judged copies of a server; another model is still another target."""
-    records = cast(list[Record], json.loads(json.dumps(shards)))
-    _retarget(records)
-    assert main(["merge", *write_shards(tmp_path, records)]) == 2
+    files = write_shards(tmp_path, shards)
+    _change(_retarget)(files)
+    assert main(["merge", *files]) == 2
     assert "add --same-target" in capsys.readouterr().err
-    assert main(["merge", "--same-target", *write_shards(tmp_path, records)]) == 0
-    records[1]["target"]["model"] = "another"
-    assert main(["merge", "--same-target", *write_shards(tmp_path, records)]) == 2
+    assert main(["merge", "--same-target", *files]) == 0
+    _change(lambda lines: find(lines, "RunStarted")["target"].update(model="another"))(files)
+    assert main(["merge", "--same-target", *files]) == 2
     assert "of another target" in capsys.readouterr().err
 
 
 @pytest.mark.slow
-def test_a_report_is_named_once(shards: list[Record], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_report_is_named_once(
+    shards: list[PresentedRun], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The same file twice is a slip of the command line, and called so."""
     files = write_shards(tmp_path, shards)
     assert main(["merge", *files, files[0]]) == 2

@@ -12,12 +12,13 @@ import jsonschema
 import pytest
 
 from harness.emulator.mutants import MUTANTS
-from harness.engine.kill_matrix import PlayedMutant, PlayedReference
+from harness.engine.kill_matrix import UNPROVED, PlayedMutant, PlayedReference
 from harness.kit.api import Api
 from harness.kit.check import Check
 from harness.outcome import Exit
 from harness.resources import folder
 from tests.cli.conftest import Harness
+from tests.cli.stored_runs import Lines, find, part_of, read_lines, spoil_files
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def chosen(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
         return [check for check in api.load_catalogue() if check.id in ("http.json-type", "http.json-valid")]
 
     # The second takes the function from the first when it is imported: that has to be the real one.
-    for module in ("harness.report.shards.mutant_shards", "harness.engine.kill_matrix"):
+    for module in ("harness.report.merged_shards", "harness.engine.kill_matrix"):
         monkeypatch.setattr(f"{module}.load_checks", load_two)
     monkeypatch.setattr("harness.engine.kill_matrix.play_mutants", play)
     return asked
@@ -96,9 +97,9 @@ def _without_times(record: dict[str, Any]) -> dict[str, Any]:
 
 def _play_shards(harness: Harness, folder: Path, of: int, *mutants: str) -> list[str]:
     """Run all shards, and return the files of their reports."""
-    files = [str(folder / f"{number}.json") for number in range(1, of + 1)]
+    files = [str(folder / f"{number}.jsonl") for number in range(1, of + 1)]
     for number, file in enumerate(files, 1):
-        harness("mutants", *mutants, "--shard", f"{number}/{of}", "--report", f"json={file}")
+        harness("mutants", *mutants, "--shard", f"{number}/{of}", "--report", f"events={file}")
     return files
 
 
@@ -108,7 +109,7 @@ def test_shards_make_the_run(harness: Harness, tmp_path: Path) -> None:
     globs = SOME[:3]
     whole = harness("mutants", *globs, "--json", "-j", "1")
     parts = _play_shards(harness, tmp_path, 3, *globs, "-j", "1")
-    played = [list(json.loads(Path(file).read_text("utf-8"))["matrix"]) for file in parts]
+    played = [part_of(read_lines(file))["ran"] for file in parts]
     assert sorted(name for names in played for name in names) == sorted(globs)
     assert all(played)
     merged = harness("merge", *parts, "--json")
@@ -120,10 +121,9 @@ def test_the_whole_judges_the_checks(harness: Harness, chosen: list[list[str]], 
     """A shard says nothing of checks that kill no mutant; the merge of all mutants does, and fails."""
     parts = _play_shards(harness, tmp_path, 2)
     assert sorted(map(len, chosen)) == [len(MUTANTS) // 2, len(MUTANTS) - len(MUTANTS) // 2]
-    record = json.loads(Path(parts[0]).read_text("utf-8"))
-    schema = json.loads((folder("schemas") / "output" / "mutants.schema.json").read_text(encoding="utf-8"))
-    jsonschema.validate(record, schema)
-    assert (record["exit"], record["checks_without_killer"]) == (0, [])
+    lines = read_lines(parts[0])
+    unproved = [line.get("notes", []) for line in lines if line.get("name") == UNPROVED]
+    assert (lines[-1]["exit"], unproved) == (0, [[]])
     done = harness("merge", *parts)
     assert done.code == 1
     assert f"FAILED: all {len(MUTANTS)} mutants killed by 2 checks; 1 check kills no mutant (" in done.out
@@ -149,54 +149,45 @@ def test_shards_take_equally_long(harness: Harness, chosen: list[list[str]], tmp
     assert [SOME[3]] in chosen
 
 
-def _interrupt(records: list[dict[str, Any]]) -> None:
-    lost = records[0]["shard"]["ran"][0]
-    del records[0]["matrix"][lost]
-    records[0]["exit"] = 130
+def _interrupt(runs: list[Lines]) -> None:
+    runs[0].remove(find(runs[0], "CheckFinished"))
+    runs[0][-1]["exit"] = 130
 
 
 def test_an_interrupted_shard_is_no_whole(harness: Harness, chosen: list[list[str]], tmp_path: Path) -> None:
     """What a shard did not come to is missing in the merge, which reports so and is not green."""
     parts = _play_shards(harness, tmp_path, 2, *SOME)
-    _spoil(parts, _interrupt)
+    spoil_files(parts, _interrupt)
     done = harness("merge", *parts)
     assert done.code == 130
     assert f"INTERRUPTED: 4 of {len(SOME)} mutants killed by 2 checks; 1 not tested (not reached)." in done.out
 
 
-def _spoil(parts: list[str], spoil: Callable[[list[dict[str, Any]]], None]) -> None:
-    records = [json.loads(Path(file).read_text("utf-8")) for file in parts]
-    spoil(records)
-    for file, record in zip(parts, records, strict=True):
-        Path(file).write_text(json.dumps(record), encoding="utf-8")
+def _other_reference(runs: list[Lines]) -> None:
+    find(runs[1], "PhaseFinished")["notes"] = ["http.json-type: not_met: x"]
 
 
-def _other_reference(records: list[dict[str, Any]]) -> None:
-    records[1]["unmet_by_reference"] = {"http.json-type": "not_met: x"}
+def _other_catalogue(runs: list[Lines]) -> None:
+    for lines in runs:
+        part_of(lines)["catalogue"] = "0"
 
 
-def _other_catalogue(records: list[dict[str, Any]]) -> None:
-    for record in records:
-        record["shard"]["catalogue"] = "0"
+def _other_mutants(runs: list[Lines]) -> None:
+    part_of(runs[1])["whole"].pop()
 
 
-def _other_mutants(records: list[dict[str, Any]]) -> None:
-    records[1]["shard"]["whole"].pop()
+def _unknown_mutant(runs: list[Lines]) -> None:
+    for lines in runs:
+        part_of(lines)["whole"].insert(0, "no-such")
+    part_of(runs[0])["ran"].append("no-such")
 
 
-def _unknown_mutant(records: list[dict[str, Any]]) -> None:
-    for record in records:
-        record["shard"]["whole"] = ["no-such", *record["shard"]["whole"]]
-    records[0]["shard"]["ran"].append("no-such")
+def _lost_mutant(runs: list[Lines]) -> None:
+    part_of(runs[0])["ran"].pop()
 
 
-def _lost_mutant(records: list[dict[str, Any]]) -> None:
-    records[0]["shard"]["ran"].pop()
-
-
-def _other_command(records: list[dict[str, Any]]) -> None:
-    del records[1]["matrix"]
-    records[1]["cases"] = []
+def _other_command(runs: list[Lines]) -> None:
+    runs[1][0]["command"] = "torture"
 
 
 @pytest.mark.parametrize(
@@ -205,13 +196,13 @@ def _other_command(records: list[dict[str, Any]]) -> None:
         (_other_reference, "do not agree on what the unchanged emulator meets (http.json-type)"),
         (_other_catalogue, "was written with another catalog of checks"),
         (_other_mutants, "of another selection"),
-        (_unknown_mutant, "is no whole report of a shard (KeyError: 'no-such')"),
+        (_unknown_mutant, "does not hold the events of a whole run (KeyError: 'no-such')"),
         (_lost_mutant, "no report contains"),
-        (_other_command, "the reports are of different commands"),
+        (_other_command, "the files are of different commands"),
     ],
 )
 def test_what_is_not_one_run_is_refused(
-    spoil: Callable[[list[dict[str, Any]]], None],
+    spoil: Callable[[list[Lines]], None],
     said: str,
     harness: Harness,
     chosen: list[list[str]],
@@ -219,7 +210,7 @@ def test_what_is_not_one_run_is_refused(
 ) -> None:
     """Shards that do not belong together end with exit code 2, and the message says what is wrong."""
     parts = _play_shards(harness, tmp_path, 2, *SOME)
-    _spoil(parts, spoil)
+    spoil_files(parts, spoil)
     done = harness("merge", *parts)
     assert done.code == 2
     assert said in done.err

@@ -23,6 +23,7 @@ from harness.resources import folder
 from tests.benches.client import clients
 from tests.benches.client.clients import LOOP, InProcess, program
 from tests.cli.conftest import Harness
+from tests.cli.stored_runs import read_lines
 
 BAD = LOOP.replace('cursor = "&last', 'unused = "&last')
 """A client that resumes from the start and keeps the text it already had."""
@@ -55,13 +56,16 @@ def test_shards_add_up_to_the_run(harness: Harness) -> None:
     whole = harness(*words, "--report", "json=whole.json", "--", *program(BAD))
     ran = []
     for number in (1, 2):
-        part = ("--shard", f"{number}/2", "--report", f"json={number}.json")
+        stored = ("--report", f"events={number}.jsonl")
+        part = ("--shard", f"{number}/2", "--report", f"json={number}.json", *stored)
         done = harness(*words[:-2], *part, "--", *program(BAD))
         assert f": shard {number} of 2: " in done.out
         ran.append({case["case"] for case in read(f"{number}.json")["cases"]})
     assert not ran[0] & ran[1]
     assert {len(one) for one in ran} == {4, 5}
-    merged = harness("merge", "1.json", "2.json", "--report", "json=merged.json", "--report", "junit=merged.xml")
+    for number in (1, 2):
+        read_lines(f"{number}.jsonl")
+    merged = harness("merge", "1.jsonl", "2.jsonl", "--report", "json=merged.json", "--report", "junit=merged.xml")
     assert (merged.code, whole.code) == (1, 1), merged.err
     assert compare(read("merged.json")) == compare(read("whole.json"))
     assert read_seconds("whole.json").keys() == {f"client[{case['case']}]" for case in read("whole.json")["cases"]}
@@ -83,11 +87,11 @@ def test_shards_of_different_runs_are_refused(harness: Harness) -> None:
             "--shard",
             f"{number}/2",
             "--report",
-            f"json={number}.json",
+            f"events={number}.jsonl",
         )
         harness("torture", "--loop", *words, "--", *program(LOOP))
-    assert "another selection" in harness("merge", "1.json", "2.json").err
-    assert "shard 2 of 2 is missing" in harness("merge", "1.json").err
+    assert "another selection" in harness("merge", "1.jsonl", "2.jsonl").err
+    assert "shard 2 of 2 is missing" in harness("merge", "1.jsonl").err
 
 
 @pytest.mark.parametrize(

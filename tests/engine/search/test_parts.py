@@ -97,7 +97,21 @@ def fuzz_shard(shard: Shard, url: str, folder: Path) -> str:
     """Fuzz one part of a served mutant; the path of its report."""
     path = folder / f"{shard.number}.json"
     words = ("-e", "history", "--max-examples", "30", "--level", "must", "--no-store", "--capability", "-two-keys")
-    main(["fuzz", url, "--api-key", PRIMARY_KEY, *words, "--shard", str(shard), "--report", f"json={path}"])
+    main(
+        [
+            "fuzz",
+            url,
+            "--api-key",
+            PRIMARY_KEY,
+            *words,
+            "--shard",
+            str(shard),
+            "--report",
+            f"json={path}",
+            "--report",
+            f"events={path}l",
+        ]
+    )
     return str(path)
 
 
@@ -115,7 +129,7 @@ def test_the_reports_of_all_parts_are_merged(tmp_path: Path, capsys: pytest.Capt
         paths = [fuzz_shard(shard, server.url, tmp_path) for shard in shards(2)]
     parts: list[dict[str, Any]] = [json.loads(Path(path).read_bytes()) for path in paths]
     assert "FAILED: shard 1 of 2: 1 MUST rule broken in " in capsys.readouterr().out
-    code = main(["merge", *paths, "--json"])
+    code = main(["merge", *(f"{path}l" for path in paths), "--json"])
     merged = json.loads(capsys.readouterr().out)
     schema = json.loads((resources.folder("schemas") / "output" / "fuzz.schema.json").read_bytes())
     for record in (*parts, merged):
@@ -127,7 +141,8 @@ def test_the_reports_of_all_parts_are_merged(tmp_path: Path, capsys: pytest.Capt
     assert [step["kind"] for step in found["history"]] == ["create", "delete", "poll"]
     assert count_histories(merged) == sum(map(count_histories, parts)) >= 30
     assert "shard" not in merged
-    assert PRIMARY_KEY not in json.dumps((parts, merged))
+    stored = [Path(f"{path}l").read_text("utf-8") for path in paths]
+    assert PRIMARY_KEY not in json.dumps((parts, merged, stored))
 
 
 @pytest.mark.slow
@@ -135,10 +150,10 @@ def test_a_merge_wants_all_parts_of_one_search(tmp_path: Path, capsys: pytest.Ca
     """A part that is missing, or was searched with another seed, is refused in words."""
     words = ("-e", "exhaustive", "--exhaustive", "1", "--no-store")
     for number, seed in ((1, "0"), (2, "1")):
-        report = f"json={tmp_path}/{number}.json"
+        report = f"events={tmp_path}/{number}.jsonl"
         main(["fuzz", "emulator", *words, "--seed", seed, "--shard", f"{number}/2", "--report", report])
     capsys.readouterr()
-    assert main(["merge", f"{tmp_path}/1.json"]) == Exit.USAGE
+    assert main(["merge", f"{tmp_path}/1.jsonl"]) == Exit.USAGE
     assert "shard 2 of 2 is missing" in capsys.readouterr().err
-    assert main(["merge", f"{tmp_path}/1.json", f"{tmp_path}/2.json"]) == Exit.USAGE
+    assert main(["merge", f"{tmp_path}/1.jsonl", f"{tmp_path}/2.jsonl"]) == Exit.USAGE
     assert "of another selection" in capsys.readouterr().err

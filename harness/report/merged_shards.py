@@ -1,0 +1,310 @@
+"""Joins the shards of a run: their stored events become those of one run.
+
+Layer 6. Each command has its merge; it gives the functions that end a live run what the shards saw, so that a
+merged run is decided, ordered and reported as if it had been one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from harness.benches.client.bench import UNDISTURBED
+from harness.engine.baseline import Baseline
+from harness.engine.capabilities import Capabilities
+from harness.engine.decide import Policy, exit_of, exit_of_cases, tell_forgotten
+from harness.engine.events import CheckFinished, Planned, RunEvent, RunFinished, RunStarted
+from harness.engine.kill_matrix import (
+    REFERENCE,
+    PlayedMutant,
+    PlayedReference,
+    load_checks,
+    tell_matrix,
+    to_matrix,
+)
+from harness.engine.results import ClientRun, KillRow, LoggedExchange, Reproduction, Result
+from harness.engine.search.budget import digest_rules, merge_runs
+from harness.engine.search.failure import AnswerCounts, EngineRun, Failure, fold
+from harness.engine.search.rules import SEARCHED, SeenDefect
+from harness.engine.sharding.merging import CheckShardReport, merge_shards
+from harness.engine.sharding.shards import ShardReport, require_catalogue, require_one_run
+from harness.engine.traffic.retries import Waited
+from harness.engine.traffic.timeout_budget import TimeoutLosses
+from harness.kit.api import Api
+from harness.outcome import Exit, Severity, UsageFault
+from harness.report.commands.fuzz import FuzzPresentation
+from harness.report.commands.mutants import MutantsPresentation
+from harness.report.commands.presentation import Presentation
+from harness.report.commands.torture import TorturePresentation
+from harness.report.stored_events import StoredRun, read_events, unreadable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergedRun:
+    """The words of the command that the shards ran, and the events of the whole run, all at once.
+
+    `started` is when the first shard began, None if no file says it.
+    """
+
+    presentation: Presentation
+    events: tuple[RunEvent, ...]
+    started: datetime | None = None
+    capabilities: Capabilities
+
+
+class Merge(Protocol):
+    """Makes one run of its shards. Raises UsageFault if they are not one."""
+
+    def __call__(
+        self, shards: Sequence[StoredRun], api: Api, *, same_target: bool
+    ) -> tuple[Presentation, Sequence[RunEvent]]: ...
+
+
+def merge_stored_runs(
+    paths: Sequence[Path],
+    api: Api,
+    *,
+    same_target: bool = False,
+    mask: Callable[[Any], Any] = lambda record: record,
+) -> MergedRun:
+    """Read the files and make one run of them. Raises UsageFault if they are not all shards of one run.
+
+    `mask` hides secrets in plain data, as in `read_events`.
+    """
+    shards: dict[str, StoredRun] = {}
+    for path in paths:
+        if str(path) in shards:
+            raise UsageFault(f"{str(path)!r} is named twice: name the events of each shard once")
+        shards[str(path)] = read_events(path, api, mask)
+    kinds = {shard.command: name for name, shard in shards.items()}
+    if len(kinds) > 1:
+        told = ", ".join(f"{name!r} is of `harness {kind}`" for kind, name in kinds.items())
+        raise UsageFault(f"the files are of different commands ({told}): merge the shards of one run")
+    [kind] = kinds
+    if kind not in MERGES:
+        raise UsageFault(f"runs of `harness {kind}` cannot be merged: those of {', '.join(MERGES)} can")
+    parts = [shard.part for shard in shards.values()]
+    presentation, events = MERGES[kind](list(shards.values()), api, same_target=same_target)
+    known = Baseline(parts[0].baseline)
+    return MergedRun(
+        presentation=presentation,
+        events=tuple(told for event in events for told in tell_forgotten(event, known)),
+        started=min((shard.started for shard in shards.values() if shard.started), default=None),
+        capabilities=next(iter(shards.values())).capabilities,
+    )
+
+
+def _describe(shard: StoredRun, **more: str) -> ShardReport:
+    """What the shards of one run have in common; `more` has to be equal, too."""
+    target = shard.target
+    words = {"name": target.name, "url": target.url, "version": target.version, "model": target.model}
+    return ShardReport(name=shard.name, target={**words, "agent": target.agent, **more}, part=shard.part)
+
+
+def _merge_checks(
+    shards: Sequence[StoredRun], api: Api, *, same_target: bool
+) -> tuple[Presentation, Sequence[RunEvent]]:
+    reports = [
+        CheckShardReport(
+            name=shard.name,
+            target=_describe(shard).target,
+            part=shard.part,
+            capabilities=shard.capabilities,
+            seconds={result.id: result.seconds for result in shard.results},
+            evidence={
+                result.id: tuple(item for item in result.evidence if isinstance(item, LoggedExchange))
+                for result in shard.results
+            },
+        )
+        for shard in shards
+    ]
+    first = reports[0]
+    try:
+        contract = api.load_contract(first.part.revision)
+    except LookupError:
+        raise UsageFault(
+            f"{first.name!r} judges by the revision {first.part.revision!r}, which this version does not know"
+        ) from None
+    catalogue = [check for check in api.load_catalogue() if contract.holds(check.rule)]
+    results = merge_shards(reports, catalogue, api, same_target=same_target)
+    ran = {name for report in reports for name in report.part.ran}
+    exercises = {check.exercise.name for check in catalogue if check.id in ran}
+    return Presentation(), (
+        RunStarted(shards[0].target),
+        Planned(len(results), len(exercises)),
+        *map(CheckFinished, results),
+        _finish(results, [shard.finished for shard in shards]),
+    )
+
+
+def _finish(results: tuple[Result, ...], ends: Sequence[RunFinished]) -> RunFinished:
+    """The end of the whole run; times, waits and losses add up."""
+    interrupted = any(end.exit is Exit.INTERRUPTED for end in ends)
+    holes = tuple(dict.fromkeys(hole for end in ends for hole in end.holes))
+    return RunFinished(
+        results,
+        sum(end.seconds for end in ends),
+        Exit.INTERRUPTED if interrupted else exit_of(results, unjudged=bool(holes)),
+        tuple(path for end in ends for path in end.leftovers),
+        Waited(sum(end.waited.times for end in ends), sum(end.waited.seconds for end in ends)),
+        TimeoutLosses(
+            sum(end.cut.answers for end in ends),
+            sum(end.cut.seconds for end in ends),
+            sum(end.cut.hurried for end in ends),
+            sum(end.cut.unsent for end in ends),
+            next((end.cut.first for end in ends if end.cut.first), ""),
+        ),
+        next((end.halted for end in ends if end.halted), ""),
+        holes=holes,
+    )
+
+
+def _merge_mutants(
+    shards: Sequence[StoredRun], api: Api, *, same_target: bool
+) -> tuple[Presentation, Sequence[RunEvent]]:
+    reports = [ShardReport(name=shard.name, target={}, part=shard.part) for shard in shards]
+    require_one_run(reports, same_target=same_target)
+    seen: list[PlayedReference] = []
+    for shard in shards:
+        with unreadable(shard.name):
+            [notes] = (phase.notes for phase in shard.phases if phase.name == REFERENCE)
+            seen.append(PlayedReference(dict(note.split(": ", 1) for note in notes)))
+    for report, reference in zip(reports, seen, strict=True):
+        if reference != seen[0]:
+            differs = sorted(seen[0].unmet.keys() ^ reference.unmet.keys()) or list(reference.unmet)
+            raise UsageFault(
+                f"{reports[0].name!r} and {report.name!r} do not agree on what the unchanged emulator meets "
+                f"({', '.join(differs[:3])}): run both shards again"
+            )
+    part, mutants = reports[0].part, api.load_mutants()
+    checks = load_checks(api, part.revision)
+    require_catalogue(reports[0], checks)
+    with unreadable(reports[0].name):
+        summaries = {name: mutants[name].summary for name in part.whole}
+    played = [
+        PlayedMutant(row.mutant, row.killers, row.errors, result.seconds)
+        for shard in shards
+        for result in shard.results
+        for row in result.evidence
+        if isinstance(row, KillRow)
+    ]
+    interrupted = any(shard.finished.exit is Exit.INTERRUPTED for shard in shards)
+    matrix = to_matrix(part.whole, checks, [*seen, *played], interrupted=interrupted)
+    return MutantsPresentation(), tuple(tell_matrix(matrix, summaries, whole=len(summaries) == len(mutants)))
+
+
+def _merge_torture(
+    shards: Sequence[StoredRun], api: Api, *, same_target: bool
+) -> tuple[Presentation, Sequence[RunEvent]]:
+    undisturbed = []
+    for shard in shards:
+        with unreadable(shard.name):
+            [phase] = (phase for phase in shard.phases if phase.name == UNDISTURBED)
+            undisturbed.append(replace(phase, seconds=0.0, counts=dict(phase.counts), notes=phase.notes[:1]))
+    texts = [f"{phase.counts.get('events')} {phase.notes}" for phase in undisturbed]
+    require_one_run(
+        [_describe(shard, text=text) for shard, text in zip(shards, texts, strict=True)], same_target=same_target
+    )
+    whole = shards[0].part.whole
+    numbers = {name: number for number, name in enumerate(whole)}
+    results: list[Result] = []
+    for shard in shards:
+        with unreadable(shard.name):
+            cases = [one for one in shard.results if any(isinstance(item, ClientRun) for item in one.evidence)]
+            results += sorted(cases, key=lambda result: numbers[result.id])
+    results.sort(key=lambda result: numbers[result.id])
+    halted = "; ".join(dict.fromkeys(shard.finished.halted for shard in shards if shard.finished.halted))
+    seconds = sum(shard.finished.seconds for shard in shards)
+    code = exit_of_cases(results, halted=len(results) < len(whole))
+    return TorturePresentation(), (
+        RunStarted(shards[0].target),
+        Planned(len(whole), len(whole)),
+        undisturbed[0],
+        *map(CheckFinished, results),
+        RunFinished(tuple(results), seconds, code, halted=halted),
+    )
+
+
+def _merge_searches(
+    shards: Sequence[StoredRun], api: Api, *, same_target: bool
+) -> tuple[Presentation, Sequence[RunEvent]]:
+    from harness.engine.search.run import finish_search, tell_run  # what draws requests need not be installed
+
+    require_one_run([_describe(shard) for shard in shards], same_target=same_target)
+    first = shards[0]
+    if digest_rules(api) != first.part.catalogue:
+        raise UsageFault(
+            f"{first.name!r} was written with other rules: merge with the version that ran the shards"
+        )
+    runs: dict[str, Sequence[EngineRun]] = {}
+    ran: dict[tuple[LoggedExchange, ...], str] = {}
+    for shard in shards:
+        with unreadable(shard.name):
+            runs[f"shard {shard.part.shard}"] = list(_read_runs(shard))
+            for number, text in shard.options["ran"].items():
+                ran[_list_logged(shard.results[int(number)])] = str(text)
+    baseline = Baseline(first.part.baseline)
+    with unreadable(first.name):
+        seed, excluded = int(first.options["seed"]), [str(name) for name in first.options["excluded"]]
+    presentation = FuzzPresentation(seed, excluded=excluded, baseline=baseline)
+    merged = merge_runs(runs, api)
+    policy = Policy(strict=first.part.strict, baseline=baseline)
+    events: list[RunEvent] = [RunStarted(first.target), Planned(0, len(merged))]
+    results: list[Result] = []
+    earlier: list[Failure] = []
+    for run in merged:
+        folded = fold(run, earlier, api)
+        earlier += folded.failures
+        told = list(tell_run(folded, policy, api))
+        events += told
+        results += [event.result for event in told if isinstance(event, CheckFinished)]
+    presentation.ran |= {id(result): ran.get(_list_logged(result), "") for result in results}
+    return presentation, (*events, finish_search(results, sum(run.seconds for run in merged)))
+
+
+def _list_logged(result: Result) -> tuple[LoggedExchange, ...]:
+    return tuple(item for item in result.evidence if isinstance(item, LoggedExchange))
+
+
+def _read_runs(shard: StoredRun) -> Iterator[EngineRun]:
+    """What each engine did."""
+    found = [_to_failure(result) for result in shard.results if result.rule.id != SEARCHED.id]
+    for phase in shard.phases:
+        yield EngineRun(
+            engine=phase.name,
+            seconds=phase.seconds,
+            counts=phase.counts,
+            failures=tuple(failure for failure in found if failure.engine == phase.name),
+            vacuous=phase.vacuous,
+            notes=phase.notes,
+            answers=AnswerCounts.read(phase.calls),
+        )
+
+
+def _to_failure(result: Result) -> Failure:
+    """The failure that was decided to be this result; its severity was lowered if it never happened again."""
+    again, finding = result.reproduction or Reproduction(), result.observation.findings[0]
+    severity = Severity.NON_STRICT if result.id.endswith("?") else Severity.BROKEN
+    return Failure(
+        engine=result.phase,
+        defect=SeenDefect(replace(finding, severity=severity, weight=1), again.call),
+        history=again.steps,
+        logged=_list_logged(result),
+        seen=finding.weight - len(again.consequences),
+        known=again.known,
+        unshrunk=again.unshrunk,
+        replays=again.replays,
+        consequences=again.consequences,
+    )
+
+
+MERGES: Mapping[str, Merge] = {
+    "check": _merge_checks,
+    "mutants": _merge_mutants,
+    "fuzz": _merge_searches,
+    "torture": _merge_torture,
+}
+"""How the shards of each command are put together."""

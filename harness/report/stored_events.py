@@ -1,0 +1,346 @@
+"""The events of a run as a file, one JSON line each: what a shard hands to `harness merge`.
+
+Layer 6. The first line says which command ran and in which version of this form the others are. Events are written
+and read by the types that they have in `engine/events.py`, so a new member of an event needs no line here. A file
+may come from a stranger: a member that is missing, unknown or of another type makes it unreadable, in words. What
+was sent is stored as text, secrets hidden. The shape is published in `schemas/output/events.schema.json`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
+from datetime import UTC, datetime
+from enum import Enum
+from functools import cache
+from pathlib import Path
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from harness import __version__
+from harness.engine.capabilities import Capabilities, Capability
+from harness.engine.causes import call_of
+from harness.engine.events import (
+    CheckFinished,
+    PhaseFinished,
+    Planned,
+    Probed,
+    RunEvent,
+    RunFinished,
+    RunStarted,
+    RunStopped,
+    TargetInfo,
+)
+from harness.engine.results import (
+    ClientRun,
+    DefectRow,
+    Evidence,
+    KillRow,
+    LoggedExchange,
+    RecordedPlace,
+    Reproduction,
+    Result,
+)
+from harness.engine.sharding.shards import ShardPart
+from harness.kit.api import Api
+from harness.kit.relay import RelayedExchange
+from harness.outcome import UsageFault
+from harness.report.evidence.display import Display
+from harness.report.evidence.evidence_text import logs
+from harness.report.presented_run import PresentedRun
+from harness.report.side_by_side.run_file import find_odd_number, read_report
+from harness.wire import Exchange
+
+FORM = 1
+"""The version of the form; a file of another one is refused."""
+
+_STORED = {
+    kind.__name__: kind
+    for kind in (RunStarted, Probed, Planned, PhaseFinished, CheckFinished, RunStopped, RunFinished)
+}
+"""The events that are stored; the others only say how far a run is."""
+
+_EVIDENCE = {kind.__name__: kind for kind in (LoggedExchange, ClientRun, RecordedPlace, KillRow, DefectRow)}
+"""The evidence that is stored; an exchange is stored as a `LoggedExchange`."""
+
+_UNSTORED = {TargetInfo: {"secrets"}, RunFinished: {"results", "lost"}}
+"""Members that are not stored: secrets, results that have events of their own, and requests as they were sent."""
+
+
+_HOW = "run each shard again with --shard K/N --report events=FILE"
+
+# Writing.
+
+
+def render(state: PresentedRun) -> str:
+    """The events of a finished run, a line each."""
+    writer = _Writer(state.api, state.display)
+    head = {
+        "harness": __version__,
+        "events": FORM,
+        "command": state.presentation.command,
+        "started": state.started_text,
+        "options": writer.write(state.presentation.options(state)),
+    }
+    lines = [head, *({"event": type(event).__name__, **writer.write(event)} for event in _list_events(state))]
+    return "".join(f"{json.dumps(line)}\n" for line in lines)
+
+
+def _list_events(state: PresentedRun) -> Iterator[RunEvent]:
+    target, finished = state.whole()
+    yield RunStarted(target)
+    yield Probed(state.capabilities, 0)
+    yield state.planned
+    yield from state.phases
+    yield from map(CheckFinished, finished.results)
+    if state.stopped is not None:
+        yield state.stopped
+    yield finished
+
+
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    """Turns values into plain data, secrets hidden."""
+
+    api: Api
+    display: Display
+
+    def write(self, value: Any) -> Any:
+        match value:
+            case Capabilities() | list() | tuple() | frozenset():
+                return [self.write(item) for item in value]
+            case Mapping():
+                return {self.display.mask.text(str(name)): self.write(item) for name, item in value.items()}
+            case Enum():
+                return value.value
+            case str():
+                return self.display.mask.text(value)
+            case LoggedExchange():  # its text hides secrets already, and to hide them again may cut it
+                return {name: getattr(value, name) for name in ("name", "lines", "command", "call", "status")}
+        return self._write_members(value) if is_dataclass(value) else value
+
+    def _write_members(self, value: Any) -> dict[str, Any]:
+        """The members that are not as they are by default; evidence says of which kind it is."""
+        kind = type(value)
+        found = {"is": kind.__name__} if kind.__name__ in _EVIDENCE else {}
+        for member in fields(kind):
+            content = getattr(value, member.name)
+            if member.name not in _UNSTORED.get(kind, ()) and content != _default_of(member):
+                found[member.name] = self.write(self._convert(value, member.name, content))
+        return found
+
+    def _convert(self, value: Any, member: str, content: Any) -> Any:
+        """A member as it can be stored: exchanges as text, and the steps of a history as their records."""
+        match value, member:
+            case Result(), "evidence":
+                return self._log(content, value.named)
+            case RunStopped(), "evidence":
+                return self._log((content,))[0]
+            case ShardPart(), "stops":  # of a stop, only the call and its status matter
+                return {name: self._to_logged(one) for name, one in content.items()}
+            case Reproduction(), "steps":
+                return [step.record() for step in content]
+        return content
+
+    def _log(self, evidence: tuple[Evidence, ...], names: tuple[str, ...] = ()) -> tuple[Evidence, ...]:
+        """The evidence; what was sent and received as text, by the names that findings give it."""
+        texts = logs(evidence, self.display)
+        called = names or ("",) * len(evidence)
+        return tuple(
+            replace(self._to_logged(item), name=name or log.name, lines=log.lines, command=log.command)
+            if isinstance(item, Exchange | RelayedExchange)
+            else item
+            for item, log, name in zip(evidence, texts, called, strict=True)
+        )
+
+    def _to_logged(self, item: Exchange | RelayedExchange | LoggedExchange) -> LoggedExchange:
+        exchange = item.client if isinstance(item, RelayedExchange) else item
+        return LoggedExchange("", (), "", call_of(exchange, self.api), exchange.status)
+
+
+def _default_of(member: Any) -> Any:
+    return member.default if member.default_factory is MISSING else member.default_factory()
+
+
+# Reading.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredRun:
+    """A run as its file has it; `name` is that of the file, and `options` are what its words depend on besides."""
+
+    name: str
+    command: str
+    version: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    started: datetime | None = None
+    target: TargetInfo
+    capabilities: Capabilities
+    phases: tuple[PhaseFinished, ...]
+    results: tuple[Result, ...]
+    finished: RunFinished
+
+    @property
+    def part(self) -> ShardPart:
+        """What this shard knows. Raises UsageFault if the run was no shard."""
+        if self.finished.part is None:
+            raise UsageFault(
+                f"{self.name!r} holds the events of a whole run, and a merge joins shards: "
+                "write each of them with --shard K/N --report events=FILE"
+            )
+        return self.finished.part
+
+
+def read_events(path: Path, api: Api, mask: Callable[[Any], Any]) -> StoredRun:
+    """Read the events of a run. Raises UsageFault if the file holds none.
+
+    `mask` hides secrets in plain data: whoever made a file need not have known what is secret here.
+    """
+    name = str(path)
+    lines = read_report(path).splitlines()
+    head = _read_line(name, lines[0] if lines else b"")
+    if "events" not in head:
+        raise UsageFault(f"{name!r} is no file with the events of a run: {_HOW}")
+    if head["events"] != FORM:
+        raise UsageFault(
+            f"{name!r} stores events in form {str(head['events'])[:20]!r}, and this version reads form {FORM}: "
+            "run the shard again with this version"
+        )
+    with unreadable(name):
+        head = mask(head)
+        reader = _Reader(api)
+        events = [reader.read_event(mask(_read_line(name, line))) for line in lines[1:]]
+        [started] = (event for event in events if isinstance(event, RunStarted))
+        [probed] = (event for event in events if isinstance(event, Probed))
+        results = tuple(event.result for event in events if isinstance(event, CheckFinished))
+        finished = events[-1]
+        if not isinstance(finished, RunFinished):
+            raise ValueError("its last event is not RunFinished")
+        return StoredRun(
+            name=name,
+            command=str(head["command"]),
+            version=str(head["harness"]),
+            options=dict(head["options"]),
+            started=_read_time(str(head["started"])),
+            target=started.target,
+            capabilities=probed.capabilities,
+            phases=tuple(event for event in events if isinstance(event, PhaseFinished)),
+            results=results,
+            finished=replace(finished, results=results),
+        )
+
+
+@contextmanager
+def unreadable(name: str) -> Iterator[None]:
+    """Raise UsageFault if what is read in here is not as we write it; `name` is that of the file."""
+    try:
+        yield
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as wrong:
+        raise UsageFault(
+            f"{name!r} does not hold the events of a whole run ({type(wrong).__name__}: {wrong}): "
+            "run the shard again"
+        ) from None
+
+
+def _read_line(name: str, line: bytes) -> dict[str, Any]:
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError) as wrong:
+        is_report = line.strip() == b"{"  # how an indented JSON report begins
+        what = (
+            "is a JSON report, not the events of a run" if is_report else f"has a line that is no JSON ({wrong})"
+        )
+        raise UsageFault(f"{name!r} {what}: run each shard again with --shard K/N --report events=FILE") from None
+    if not isinstance(record, dict):
+        raise UsageFault(f"{name!r} has a line that is no object: run the shard again")
+    if odd := find_odd_number(record):
+        raise UsageFault(f"{name!r} holds {odd}, which no run has: run the shard again")
+    return record
+
+
+def _read_time(text: str) -> datetime | None:
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC) if text else None
+
+
+class _Reader:
+    """Makes values of plain data by the types of their members. Raises ValueError, TypeError or KeyError."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    def read_event(self, record: dict[str, Any]) -> Any:
+        members = {name: item for name, item in record.items() if name != "event"}
+        kind = _STORED[record["event"]]
+        if kind is RunFinished:
+            members["results"] = []
+        return self.read(kind, members)
+
+    def read(self, kind: Any, value: Any) -> Any:
+        """The value as this type; the union of several dataclasses is told apart by `is`."""
+        origin, inside = get_origin(kind), get_args(kind)
+        if origin in (Union, UnionType):
+            return self._read_union(inside, value)
+        if origin is tuple:
+            _require(list, value)
+            return tuple(self.read(inside[0], item) for item in value)
+        if origin is not None and issubclass(origin, Mapping):
+            _require(dict, value)
+            return {self.read(inside[0], name): self.read(inside[1], item) for name, item in value.items()}
+        if kind is Capabilities:
+            _require(list, value)
+            return Capabilities(self.read(Capability, item) for item in value)
+        if is_dataclass(kind):
+            return self._read_members(kind, value)
+        if issubclass(kind, Enum):
+            return kind(value)
+        if kind is float:
+            _require(int | float, value)
+            return _require_finite(float(value))
+        _require(kind, value)
+        return value
+
+    def _read_union(self, kinds: tuple[Any, ...], value: Any) -> Any:
+        if value is None and type(None) in kinds:
+            return None
+        left = [kind for kind in kinds if kind is not type(None)]
+        if len(left) > 1:
+            left = [_EVIDENCE[value["is"]]] if "is" in value else [LoggedExchange]
+        return self.read(left[0], value)
+
+    def _read_members(self, kind: Any, value: Any) -> Any:
+        _require(dict, value)
+        hints = _hints_of(kind)
+        members = {name: item for name, item in value.items() if name != "is"}
+        if unknown := members.keys() - hints.keys():
+            raise ValueError(f"{kind.__name__} has no member {min(unknown)!r}")
+        if kind is Reproduction:
+            steps = tuple(map(self._read_step, members.pop("steps", [])))
+            return Reproduction(steps=steps, **{name: self.read(hints[name], it) for name, it in members.items()})
+        return kind(**{name: self.read(hints[name], item) for name, item in members.items()})
+
+    def _read_step(self, step: Any) -> Any:
+        try:
+            return self._api.load_search().read_step(step)
+        except ImportError as missing:
+            raise UsageFault(f"the shards of a search cannot be read here: {missing}") from None
+
+
+@cache
+def _hints_of(kind: type) -> dict[str, Any]:
+    names = {member.name for member in fields(kind)} - _UNSTORED.get(kind, set())
+    names |= {"results"} if kind is RunFinished else set()
+    return {name: hint for name, hint in get_type_hints(kind).items() if name in names}
+
+
+def _require(kind: Any, value: Any) -> None:
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise TypeError(f"{str(value)[:40]!r} is not of the type {getattr(kind, '__name__', kind)}")
+
+
+def _require_finite(value: float) -> float:
+    if not math.isfinite(value):
+        raise ValueError(f"{value} is no number of a run")
+    return value
