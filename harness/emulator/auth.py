@@ -39,19 +39,26 @@ class Auth:
                 self._callers.clear()
             self._callers[id(request.headers)] = request.headers, query, project
             return project
-        if self._settings.require_key:
-            raise Refusal(
-                401,
-                AUTHENTICATION,
-                f"The call carries no API key: send it in the header {KEY_HEADER}, as a bearer token in "
-                f"Authorization, or as the query parameter 'key'.{_hint_vertex(request)}",
+        if not self._settings.require_key:
+            return "default"
+        message = (
+            f"The call carries no API key: send it in the header {KEY_HEADER}, as a bearer token in "
+            "Authorization, or as the query parameter 'key'."
+        )
+        if "/projects/" in request.target:
+            message += (
+                " The path names a project, as on Vertex AI: unset GOOGLE_GENAI_USE_VERTEXAI to call the Gemini "
+                "API, or give this client credentials."
             )
-        return "default"
+        raise Refusal(401, AUTHENTICATION, message)
 
     def key(self, request: Request, query: Mapping[str, str]) -> str:
         """Return the first key found, or `""`."""
         headers = request.headers
-        return headers.get(KEY_HEADER) or _read_bearer(headers.get("authorization")) or query.get("key", "")
+        if key := headers.get(KEY_HEADER):
+            return key
+        scheme, _, token = headers.get("authorization").partition(" ")
+        return (token.strip() if scheme.lower() == "bearer" else "") or query.get("key", "")
 
     def owner(self, key: str) -> str:
         """Return the project of `key`. Raises Refusal if there is none: 400 or 401, as the platform does."""
@@ -66,16 +73,6 @@ class Auth:
         return project
 
 
-def _hint_vertex(request: Request) -> str:
-    """Why a client that calls as Vertex AI does has no key with it."""
-    if "/projects/" not in request.target:
-        return ""
-    return (
-        " The path names a project, as on Vertex AI: unset GOOGLE_GENAI_USE_VERTEXAI to call the Gemini API, "
-        "or give this client credentials."
-    )
-
-
 def _screen_key() -> Refusal:
     refusal = RpcRefusal(400, AUTHENTICATION, "API key not valid. Please pass a valid API key.")
     refusal.details = (
@@ -87,8 +84,3 @@ def _screen_key() -> Refusal:
         },
     )
     return refusal
-
-
-def _read_bearer(value: str) -> str:
-    scheme, _, token = value.partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else ""

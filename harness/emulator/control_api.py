@@ -7,7 +7,6 @@ does the work. Needs no API key.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from threading import RLock
 from typing import Any
 
@@ -96,26 +95,6 @@ class Control:
 
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
-        self._paths: dict[tuple[str, str], Callable[[Engine, Any], Response]] = {
-            ("POST", "scripts"): self.scripts,
-            ("GET", "scripts"): self.list_unmet,
-            ("DELETE", "scripts"): self.drop_scripts,
-            ("DELETE", "scripts/refusals"): self.drop_refusals,
-            ("DELETE", "scripts/answers"): self.drop_answers,
-            ("POST", "scripts/next"): self.put_first,
-            ("GET", "requests"): self.requests,
-            ("POST", "release"): self.release,
-            ("POST", "hold"): self.hold,
-            ("POST", "advance"): self.advance,
-            ("POST", "reset"): self.reset,
-            ("POST", "settings"): self.settings,
-            ("GET", "settings"): self.settings_now,
-            ("GET", "openapi-3.2.json"): partial(self.read_document, "3.2.0"),
-            ("GET", "openapi-3.1.json"): partial(self.read_document, "3.1.1"),
-            ("POST", "faults"): self.faults,
-            ("GET", "faults"): self.faults,
-            ("DELETE", "faults"): self.faults,
-        }
 
     def handle(self, request: Request, route: Route) -> Response:
         """Answer a control request. Raises Refusal."""
@@ -125,15 +104,15 @@ class Control:
         if segments[:1] == ("sessions",):
             return self.sessions(method, segments[1:])
         path = "/".join(segments)
-        handle = self._paths.get((method, path))
+        handle = _PATHS.get((method, path))
         if handle is None:
-            known = sorted({name for _, name in self._paths} | {"sessions"})
-            methods = ", ".join(verb for verb, name in self._paths if name == path)
+            known = sorted({name for _, name in _PATHS} | {"sessions"})
+            methods = ", ".join(verb for verb, name in _PATHS if name == path)
             hint = f" It takes {methods}." if methods else suggestion(path, known)
             raise not_found(f"The control API has no {method} /__harness__/{path}.{hint}")
         try:
             body = decode_json(request.body) if request.body else None
-            return handle(self._sessions.find(route.session), body)
+            return handle(self, self._sessions.find(route.session), body)
         except UsageFault as fault:
             raise invalid(str(fault)) from None
 
@@ -223,7 +202,7 @@ class Control:
         shown["keys"] = len(engine.settings.keys) if engine.settings.keys is not None else None
         return json_response(shown)
 
-    def read_document(self, version: str, engine: Engine, body: Any) -> Response:
+    def read_document(self, version: str, engine: Engine) -> Response:
         """Return the OpenAPI document of the revision that the emulator speaks, in one file."""
         return json_response(flatten_openapi(engine.contract.schemas, version))
 
@@ -232,6 +211,28 @@ class Control:
         raise Refusal(
             501, "unimplemented", "The emulator itself injects no faults: put harness.faults.cut around it."
         )
+
+
+_PATHS: dict[tuple[str, str], Callable[[Control, Engine, Any], Response]] = {
+    ("POST", "scripts"): Control.scripts,
+    ("GET", "scripts"): Control.list_unmet,
+    ("DELETE", "scripts"): Control.drop_scripts,
+    ("DELETE", "scripts/refusals"): Control.drop_refusals,
+    ("DELETE", "scripts/answers"): Control.drop_answers,
+    ("POST", "scripts/next"): Control.put_first,
+    ("GET", "requests"): Control.requests,
+    ("POST", "release"): Control.release,
+    ("POST", "hold"): Control.hold,
+    ("POST", "advance"): Control.advance,
+    ("POST", "reset"): Control.reset,
+    ("POST", "settings"): Control.settings,
+    ("GET", "settings"): Control.settings_now,
+    ("GET", "openapi-3.2.json"): lambda control, engine, body: control.read_document("3.2.0", engine),
+    ("GET", "openapi-3.1.json"): lambda control, engine, body: control.read_document("3.1.1", engine),
+    ("POST", "faults"): Control.faults,
+    ("GET", "faults"): Control.faults,
+    ("DELETE", "faults"): Control.faults,
+}
 
 
 def _one_id(body: Any, verb: str) -> str | None:

@@ -106,15 +106,11 @@ def build_token(audience: str, message_id: str, timestamp: int) -> str:
 
 def build_jwks() -> dict[str, Any]:
     """The set of public keys, as `/.well-known/jwks.json` answers it."""
-    numbers = {"n": _P * _Q, "e": _E}
-    return {"keys": [{"kty": "RSA", "use": "sig", "alg": "RS256", "kid": KEY_ID} | _encode_numbers(numbers)]}
-
-
-def _encode_numbers(numbers: dict[str, int]) -> dict[str, str]:
-    return {
-        name: base64.urlsafe_b64encode(value.to_bytes((value.bit_length() + 7) // 8, "big")).rstrip(b"=").decode()
-        for name, value in numbers.items()
-    }
+    key = {"kty": "RSA", "use": "sig", "alg": "RS256", "kid": KEY_ID}
+    for name, number in (("n", _P * _Q), ("e", _E)):
+        data = number.to_bytes((number.bit_length() + 7) // 8, "big")
+        key[name] = base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+    return {"keys": [key]}
 
 
 @lru_cache(maxsize=1)
@@ -198,10 +194,6 @@ class Deliveries:
         for uri, webhook in self._find_receivers(run, event):
             now = self._clock.now
             self._jobs.append(Job(self._stamps.ids("msg"), uri, body, webhook, now, now))
-        self._make_room()
-
-    def _make_room(self) -> None:
-        """Give up the oldest deliveries beyond the limits."""
         held = sum(len(job.body) for job in self._jobs)
         while len(self._jobs) > MOST_JOBS or (held > MOST_BYTES and len(self._jobs) > 1):
             held -= len(self._jobs[0].body)
@@ -234,14 +226,14 @@ class Deliveries:
 
     def take_due(self) -> list[Delivery]:
         """Begin every attempt that is due."""
-        due = [job for job in self._jobs if job.under_way is None and job.due <= self._clock.now]
-        return [self._begin(job) for job in due]
-
-    def _begin(self, job: Job) -> Delivery:
-        request = self.build_request(job)
-        job.attempts += 1
-        job.under_way = Delivery(job.uri, request, job.attempts)
-        return job.under_way
+        begun: list[Delivery] = []
+        for job in self._jobs:
+            if job.under_way is None and job.due <= self._clock.now:
+                request = self.build_request(job)
+                job.attempts += 1
+                job.under_way = Delivery(job.uri, request, job.attempts)
+                begun.append(job.under_way)
+        return begun
 
     def build_request(self, job: Job) -> Request:
         """The request of an attempt, signed at this moment with the secrets that are valid now."""

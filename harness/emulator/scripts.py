@@ -77,15 +77,18 @@ class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
     def fits(self, order: CreateRequest) -> bool:
         """Whether a create matches; a tool is named by its type, or a function by its name."""
-        named = {tool.get(key) for tool in order.tools if isinstance(tool, dict) for key in ("type", "name")}
-        return (
-            (self.model is None or self.model == order.model)
-            and (self.agent is None or self.agent == order.agent)
-            and (self.previous is None or self.previous == (order.previous is not None))
-            and (self.further is None or self.further == order.is_further)
-            and (self.input_contains is None or self.input_contains in order.text)
-            and (self.tool is None or self.tool in named)
+        pairs = (
+            (self.model, order.model),
+            (self.agent, order.agent),
+            (self.previous, order.previous is not None),
+            (self.further, order.is_further),
         )
+        if any(wanted not in (None, given) for wanted, given in pairs):
+            return False
+        if self.input_contains is not None and self.input_contains not in order.text:
+            return False
+        named = {tool.get(key) for tool in order.tools if isinstance(tool, dict) for key in ("type", "name")}
+        return self.tool is None or self.tool in named
 
 
 class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -393,9 +396,10 @@ def read_scenario(text: str, lifecycle: LifecycleTable = LIFECYCLE) -> ScenarioF
     for key in value:
         if key not in _SCENARIO_KEYS:
             raise ScriptFault(f"a scenario has no key {key!r}.{suggestion(str(key), _SCENARIO_KEYS)}")
-    found = ScenarioFile(
-        tuple(_read_replies(value.get("replies"), lifecycle)), _read_settings(value.get("settings"))
-    )
+    replies, settings = _read_replies(value.get("replies"), lifecycle), value.get("settings")
+    if settings is not None and not isinstance(settings, dict):
+        raise ScriptFault(f"'settings' is an object, not {type(settings).__name__}")
+    found = ScenarioFile(tuple(replies), settings or {})
     if not found.replies and not found.settings:
         raise ScriptFault("the scenario is empty: write 'replies' or 'settings', or leave the file out")
     return found
@@ -411,9 +415,3 @@ def _read_replies(value: Any, lifecycle: LifecycleTable) -> list[Script]:
         except ScriptFault as fault:
             raise ScriptFault(f"reply {number}: {fault}") from None
     return scripts
-
-
-def _read_settings(value: Any) -> dict[str, Any]:
-    if value is not None and not isinstance(value, dict):
-        raise ScriptFault(f"'settings' is an object, not {type(value).__name__}")
-    return value or {}

@@ -41,6 +41,8 @@ from harness.wire.coding import accepts, compress
 
 _MOST_DATED = 64
 
+_DEFAULTS = Settings()
+
 JWKS_PATH = (".well-known", "jwks.json")
 """Where the public keys are that verify dynamic webhooks; served without a key, as the live service does."""
 
@@ -66,7 +68,7 @@ class Emulator:
         self._offset: float | None = None
         self._is_now = False
         self._on_note: Callable[[str], object] | None = None
-        self.sessions = Sessions(self._new_engine, settings if settings is not None else Settings(), self._lock)
+        self.sessions = Sessions(self._new_engine, settings if settings is not None else _DEFAULTS, self._lock)
         self._default = self.sessions.default
         self._second = -1
         self._date = ""

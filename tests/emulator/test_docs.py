@@ -8,9 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.emulator import Script, Settings
-from harness.emulator.control_api import Control
-from harness.emulator.service import Emulator
+from harness.emulator import Script, Settings, control_api
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
@@ -45,7 +43,7 @@ def test_every_control_path_is_described():
     """
     rows = [row for row in first_cells("control.md") if row.partition(" ")[0].isupper()]
     described = {row.replace("/__harness__/", "") for row in rows}
-    paths = {f"{method} {path}" for method, path in Control(Emulator())._paths}
+    paths = {f"{method} {path}" for method, path in control_api._PATHS}
     served = {
         "GET faults",
         "DELETE faults",

@@ -86,23 +86,13 @@ def _find_fault(processing: Mapping[str, Any]) -> str | None:
     start, end = (float(offset[:-1]) if isinstance(offset, str) else None for offset in offsets)
     if end is not None and end <= (start or 0.0):
         return "'end_offset' has to come after 'start_offset'."
-    return _find_fault_of_pages(processing.get("page_options")) or _find_fault_of_sheet(
-        processing.get("spreadsheet_options")
-    )
-
-
-def _find_fault_of_pages(pages: Any) -> str | None:
-    if not isinstance(pages, dict):
-        return None
-    start, end = pages.get("start_page", 1), pages.get("end_page")
-    if start < 1 or (end is not None and end < 1):
+    options = (processing.get(name) for name in ("page_options", "spreadsheet_options"))
+    pages, sheet = (given if isinstance(given, dict) else {} for given in options)
+    first, last = pages.get("start_page", 1), pages.get("end_page")
+    if first < 1 or (last is not None and last < 1):
         return "Pages are counted from 1."
-    if end is not None and end < start:
+    if last is not None and last < first:
         return "'end_page' is before 'start_page'."
-    return None
-
-
-def _find_fault_of_sheet(sheet: Any) -> str | None:
-    if isinstance(sheet, dict) and sheet.get("sheet_index", 1) < 1:
+    if sheet.get("sheet_index", 1) < 1:
         return "Sheets are counted from 1; leave 'sheet_index' out for all of them."
     return None

@@ -48,7 +48,7 @@ def judge_model(order: CreateRequest, settings: Settings) -> None:
         return
     if "response_format" in order.body or "response_modalities" in order.body:
         _judge_output(order.body, profile)
-    if order.given and not isinstance(order.body.get("input"), str):
+    if not isinstance(order.body.get("input"), str):
         _judge_history(order, profile)
         _judge_documents(order.given, profile)
 
@@ -125,7 +125,7 @@ def _list_kinds(body: Json) -> Iterator[tuple[str, str]]:
 
 def _judge_history(order: CreateRequest, profile: ModelProfile) -> None:
     """The last turn must be the user's (wording: that of GenerateContent, for the one here is unknown)."""
-    last = order.given[-1].get("type")
+    last = order.given[-1].get("type") if order.given else None
     if profile.ends_on_user and last in _MODEL_STEPS and "continuation_token" not in order.body:
         raise invalid(
             "Requests ending with a model turn are not supported. "

@@ -177,9 +177,7 @@ class CreateValidator:
         self.between_fields(body)
         model, agent = self.author(body, project)
         if (name := model or agent or "") not in self.notes and len(self.notes) < _MOST_NOTES:
-            note = self.notes[name] = describe_life(find_profile(name))
-            if note and self.on_note is not None:
-                self.on_note(note)
+            self._note_life(name)
         words = body.get("input")
         if isinstance(words, str):
             given, text = [{"type": "user_input", "content": [{"type": "text", "text": words}]}], words
@@ -209,6 +207,11 @@ class CreateValidator:
         if order.previous is not None or "environment" in order.body:
             self.environment(order)
         return order
+
+    def _note_life(self, name: str) -> None:
+        note = self.notes[name] = describe_life(find_profile(name))
+        if note and self.on_note is not None:
+            self.on_note(note)
 
     def one_author(self, body: Json) -> None:
         """Exactly one of model and agent (reference)."""

@@ -7,7 +7,7 @@ same answer, except for ids and signatures, which come from the counter.
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -88,10 +88,8 @@ class ReplyBuilder:
         if script.hops > 1 or script.mcp_steps == "tool_call":
             steps = forms.reshape(steps, script)
         rest: list[Json] = []
-        segment = order.profile.segment
-        if segment is not None and order.agent is None and script.status is None and script.hops == 1:
-            limit = int(segment["streamed" if order.stream or order.background else "whole"])
-            steps, rest = forms.end_segment(steps, limit, background=order.background)
+        if order.profile.segment is not None and script.status is None and script.hops == 1:
+            steps, rest = _end_segment(order, order.profile.segment, steps)
         status = script.status or ("requires_continuation" if rest else self.status(steps, script, cut))
         if status == "requires_action" and not pending_calls(steps):
             steps.append({"id": self._ids.call(), "name": "lookup", "arguments": {}, "type": "function_call"})
@@ -101,7 +99,7 @@ class ReplyBuilder:
         token = script.continuation_token
         if status == "requires_continuation" and token is None:
             token = forms.make_token(self._ids)
-        checkpoints = forms.issue_checkpoints(steps, script, self._ids) if script.checkpoints else {}
+        checkpoints = forms.issue_checkpoints(steps, self._ids) if script.checkpoints else {}
         return Reply(steps, status, errors, token, checkpoints, rest)
 
     def steps(self, order: CreateRequest, script: Script) -> tuple[list[Json], bool]:
@@ -307,6 +305,16 @@ def read_result(result: Json) -> str:
     if isinstance(value, list) and all(isinstance(part, dict) and "type" in part for part in value):
         return " ".join(str(part["text"]) for part in value if part.get("type") == "text")
     return msgspec.json.encode(value).decode()
+
+
+def _end_segment(
+    order: CreateRequest, limits: Mapping[str, Any], steps: list[Json]
+) -> tuple[list[Json], list[Json]]:
+    """Return the steps of the first segment of an answer, and the rest; agents have no segments."""
+    if order.agent is not None:
+        return steps, []
+    limit = int(limits["streamed" if order.stream or order.background else "whole"])
+    return forms.end_segment(steps, limit, background=order.background)
 
 
 def _list_formats(order: CreateRequest) -> list[Json]:

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.errors import SampleTooLarge
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 MOST_STEPS = 100_000
 """Work: values made, keywords merged, references followed."""
@@ -211,6 +213,8 @@ def _sample_array(schema: Mapping[str, Any], hint: str, document: _Document, dep
 
 
 def _number(schema: Mapping[str, Any], kind: str, budget: SampleBudget) -> int | float:
+    from fractions import Fraction  # few schemas have numbers, and every first emulator would import it
+
     budget.write(0)
     low, high = _read_bound(schema, "minimum"), _read_bound(schema, "maximum")
     above, below = _read_bound(schema, "exclusiveMinimum"), _read_bound(schema, "exclusiveMaximum")
@@ -237,6 +241,8 @@ def _read_bound(schema: Mapping[str, Any], keyword: str) -> Fraction | None:
         return None
     if isinstance(value, float) and not math.isfinite(value):
         return None
+    from fractions import Fraction
+
     return Fraction(str(value))
 
 

@@ -10,7 +10,7 @@ know runs or streams.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -34,7 +34,7 @@ def _search_web(tool: Json, prompt: str) -> tuple[Json, Json]:
     return {"arguments": arguments, "search_type": "web_search"}, {"is_error": False, "result": result}
 
 
-def _code_execution(tool: Json, prompt: str) -> tuple[Json, Json]:
+def _run_code(tool: Json, prompt: str) -> tuple[Json, Json]:
     return {"arguments": {"code": "print(6 * 7)", "language": "python"}}, {"is_error": False, "result": "42\n"}
 
 
@@ -47,10 +47,6 @@ def _read_urls(tool: Json, prompt: str) -> tuple[Json, Json]:
 def _search_maps(tool: Json, prompt: str) -> tuple[Json, Json]:
     place = {"name": "Example Square", "place_id": "place-1", "url": PAGE}
     return {"arguments": {"queries": [_choose_query(prompt)]}}, {"result": [{"places": [place]}]}
-
-
-def _search_files(tool: Json, prompt: str) -> tuple[Json, Json]:
-    return {}, {}
 
 
 def _retrieve(tool: Json, prompt: str) -> tuple[Json, Json]:
@@ -67,27 +63,24 @@ def _call_mcp_server(tool: Json, prompt: str) -> tuple[Json, Json]:
     first = allowed[0] if isinstance(allowed, list) else {}
     names = first.get("tools") if isinstance(first, dict) else [first]
     who = {"name": f"{server}:{names[0] if names else 'lookup'}", "server_name": server}
-    result = _write_mcp_result({"results": ["one match"]})
-    return {**who, "arguments": {"query": _choose_query(prompt)}}, {**who, "result": result}
-
-
-def _write_mcp_result(content: Json) -> Json:
-    """The three forms in which recordings give the result of an MCP server; two are JSON in a string."""
+    # recordings give the result of an MCP server in three forms; two are JSON in a string
+    content = {"results": ["one match"]}
     text = msgspec.json.encode(content).decode()
     whole = {"content": [{"type": "text", "text": text}], "structuredContent": content}
-    return {
+    result = {
         "structured_content": content,
         "result": text,
         "call_tool_result_json": msgspec.json.encode(whole).decode(),
     }
+    return {**who, "arguments": {"query": _choose_query(prompt)}}, {**who, "result": result}
 
 
 _PAIRS: dict[str, tuple[str, Callable[[Json, str], tuple[Json, Json]]]] = {
     "google_search": ("google_search", _search_web),
-    "code_execution": ("code_execution", _code_execution),
+    "code_execution": ("code_execution", _run_code),
     "url_context": ("url_context", _read_urls),
     "google_maps": ("google_maps", _search_maps),
-    "file_search": ("file_search", _search_files),
+    "file_search": ("file_search", lambda tool, prompt: ({}, {})),
     "retrieval": ("retrieval", _retrieve),
     "mcp_server": ("mcp_server_tool", _call_mcp_server),
 }
@@ -145,12 +138,12 @@ def client_calls(tools: list[Json], choice: Any, prompt: str, ids: IdSequence, b
 
     Raises SampleTooLarge.
     """
-    mode, allowed = _read_choice(choice)
+    # a choice is a word, or {allowed_tools: {mode, tools}}
+    allowed = choice.get("allowed_tools") if isinstance(choice, dict) else None
+    mode, wanted = (allowed.get("mode"), allowed.get("tools")) if isinstance(allowed, dict) else (choice, None)
     if mode == "none":
         return []
-    functions = [tool for tool in tools if tool.get("type") == "function" and tool.get("name")]
-    if allowed:
-        functions = [tool for tool in functions if tool["name"] in allowed]
+    functions = _list_functions(tools, wanted or ())
     named = [tool for tool in functions if tool["name"] in prompt]
     calls = [_call(tool["name"], sample(tool.get("parameters") or {"type": "object"}, budget=budget), ids)
              for tool in named or functions[:1]]  # fmt: skip
@@ -164,14 +157,10 @@ def _call(name: str, arguments: Any, ids: IdSequence) -> Json:
     return {"id": ids.call(), "name": name, "arguments": fitting, "type": "function_call"}
 
 
-def _read_choice(choice: Any) -> tuple[str, list[str]]:
-    """Return (mode, allowed names) of `tool_choice`, which is a word or `{allowed_tools: {mode, tools}}`."""
-    if isinstance(choice, str):
-        return choice, []
-    allowed = choice.get("allowed_tools") if isinstance(choice, dict) else None
-    if not isinstance(allowed, dict):
-        return "auto", []
-    return allowed.get("mode") or "auto", list(allowed.get("tools") or ())
+def _list_functions(tools: list[Json], wanted: Collection[str]) -> list[Json]:
+    """Return the functions among the tools, if names are `wanted` only those."""
+    functions = (tool for tool in tools if tool.get("type") == "function" and tool.get("name"))
+    return [tool for tool in functions if not wanted or tool["name"] in wanted]
 
 
 KIND = "tool_search"

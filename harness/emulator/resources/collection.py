@@ -42,12 +42,12 @@ def page(
     token = parameter(query, "page_token")
     if token:
         after = _read_last_key(token, scope)
-        rest = ((key, value) for key, value in entries if _is_after(key, after))
+        rest = ((key, value) for key, value in entries if type(key) is type(after) and key > after)
     chosen: list[V] = []
     last: Any = None
     for key, value in rest:
         if len(chosen) == size:
-            return chosen, _make_token(scope, last)
+            return chosen, base64.urlsafe_b64encode(msgspec.json.encode([scope, last])).decode("ascii")
         chosen.append(value)
         last = key
     return chosen, ""
@@ -72,10 +72,6 @@ def _read_size(query: Mapping[str, str], default: int, largest: int) -> int:
     return min(size, largest) or default
 
 
-def _make_token(scope: str, key: int | str) -> str:
-    return base64.urlsafe_b64encode(msgspec.json.encode([scope, key])).decode("ascii")
-
-
 def _read_last_key(token: str, scope: str) -> Any:
     try:
         owner, key = msgspec.json.decode(base64.b64decode(token, altchars=b"-_", validate=True))
@@ -84,10 +80,6 @@ def _read_last_key(token: str, scope: str) -> Any:
     if owner != scope:
         raise invalid("page_token was not issued for this list: send a next_page_token unchanged.")
     return key
-
-
-def _is_after(key: Any, after: Any) -> bool:
-    return type(key) is type(after) and bool(key > after)
 
 
 T = TypeVar("T")

@@ -234,19 +234,15 @@ class EnvironmentConfigReader:
     def _check_network(self, network: Any, project: str) -> None:
         rules = network.get("allowlist") if isinstance(network, dict) else None
         for rule in rules if isinstance(rules, list) else ():
-            _check_domain(rule["domain"])
+            domain = rule["domain"]  # the egress proxy knows exact hosts, `*`, and `*.` before a host
+            if domain != "*" and re.fullmatch(r"(\*\.)?[^\s*/:@?#]+", domain) is None:
+                raise invalid(f'The domain {domain!r} must be a bare host name, "*", or "*." and a host name.')
             self.check_credential(rule.get("credential"), project)
 
 
 def _plain_id(name: str) -> str:
     """The id in a name, which guides write both as it is and as `environments/{id}`."""
     return name.removeprefix("environments/")
-
-
-def _check_domain(domain: str) -> None:
-    """Accept an exact host, `*`, or `*.` and a host: the egress proxy knows no other rules."""
-    if domain != "*" and re.fullmatch(r"(\*\.)?[^\s*/:@?#]+", domain) is None:
-        raise invalid(f'The domain {domain!r} must be a bare host name, "*", or "*." and a host name.')
 
 
 def _read_files(sources: list[dict[str, Any]]) -> tuple[dict[str, bytes], tuple[str, ...]]:
@@ -381,7 +377,9 @@ class Environments:
         """
         wanted = self._configs.read(config, project)
         if wanted.origin:
-            return self._reuse(wanted, project).view()
+            reused = self.open(wanted.origin, project)
+            self._apply(reused, wanted)
+            return reused.view()
         if base is None:
             return self._make(wanted, project).view()
         forked = self._make(self._configs.read(base, project, "base_environment"), project)
@@ -419,11 +417,6 @@ class Environments:
             if isinstance(path, str) and isinstance(content, str):
                 with suppress(Refusal):
                     self.write(environment, {clean(path): content.encode()}, overwrite=True)
-
-    def _reuse(self, wanted: EnvironmentConfig, project: str) -> Environment:
-        environment = self.open(wanted.origin, project)
-        self._apply(environment, wanted)
-        return environment
 
     def _make(self, wanted: EnvironmentConfig, project: str) -> Environment:
         origin = self._kept.get(project, wanted.origin) if wanted.origin else None

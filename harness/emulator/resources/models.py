@@ -42,7 +42,14 @@ def get(call: Call, name: str) -> Json:
 def count_tokens(call: Call, name: str) -> Json:
     """POST models/{name}:countTokens."""
     _open(name)
-    return _count(in_camel_case(call.body))
+    body = in_camel_case(call.body)
+    given = body if isinstance(body, dict) else {}
+    asked = given.get("generateContentRequest", given)
+    contents = asked.get("contents") if isinstance(asked, dict) else None
+    if not isinstance(contents, list) or not contents:
+        raise invalid('\'contents\' is missing: send [{"parts": [{"text": …}]}].')
+    total = sum(map(count, _list_texts([contents, asked.get("systemInstruction")])))
+    return {"totalTokens": total, "promptTokensDetails": [{"modality": "TEXT", "tokenCount": total}]}
 
 
 def refuse(call: Call, name: str) -> Any:
@@ -72,16 +79,6 @@ def _describe(profile: ModelProfile) -> Json:
         "supportedGenerationMethods": ["createInteraction", "countTokens"] if served else [],
         "thinking": bool(profile.levels),
     }
-
-
-def _count(body: Any) -> Json:
-    given = body if isinstance(body, dict) else {}
-    asked = given.get("generateContentRequest", given)
-    contents = asked.get("contents") if isinstance(asked, dict) else None
-    if not isinstance(contents, list) or not contents:
-        raise invalid('\'contents\' is missing: send [{"parts": [{"text": …}]}].')
-    total = sum(map(count, _list_texts([contents, asked.get("systemInstruction")])))
-    return {"totalTokens": total, "promptTokensDetails": [{"modality": "TEXT", "tokenCount": total}]}
 
 
 def _list_texts(value: Any) -> Iterator[str]:

@@ -231,11 +231,8 @@ class Resources:
                     match = _FILE.fullmatch(uri) if isinstance(uri, str) else None
                     if match is not None:
                         self.uploaded.open_active(match[1], order.project)
-            searches = [tool for tool in order.tools if tool.get("type") == "file_search"]
-            listed = [tool.get("file_search_store_names") for tool in searches]
-            names = [name for some in listed if isinstance(some, list) for name in some if isinstance(name, str)]
-            if names:
-                order.documents = self.stores.titles(names, order.project)
+            if stores := _list_stores(order.tools):
+                order.documents = self.stores.titles(stores, order.project)
         except Refusal as refusal:
             hint = " (The emulator's setting files=any takes every name.)"
             raise Refusal(refusal.status, refusal.code, refusal.message + hint) from None
@@ -260,6 +257,13 @@ class Resources:
         """
         saved = self.agent(agent, project) or {}
         return self.environments.for_interaction(config, project, saved.get("base_environment"))
+
+
+def _list_stores(tools: list[dict[str, Any]]) -> list[str]:
+    """Return the names of the stores that tools are to search."""
+    searches = (tool for tool in tools if tool.get("type") == "file_search")
+    listed = (tool.get("file_search_store_names") for tool in searches)
+    return [name for some in listed if isinstance(some, list) for name in some if isinstance(name, str)]
 
 
 class _Operation(NamedTuple):

@@ -213,7 +213,10 @@ class UploadedFiles:
             if len(uri) > _LONGEST_URI:
                 came = f"{len(uri)} characters at 'uris': Cloud Storage has no longer one than {_LONGEST_URI}"
                 raise invalid(f"The uri {uri[:60]!r}… has {came}.")
-        kept = [self._keep(call.project, "", "", guess(uri), None, _name_object(uri)) for uri in uris]
+        kept = [
+            self._keep(call.project, "", "", guess(uri), None, {"uri": uri, "source": "REGISTERED"})
+            for uri in uris
+        ]
         return {"files": kept}
 
     def download(self, call: Call, name: str) -> Response:
@@ -243,10 +246,6 @@ def _measure(data: bytes) -> dict[str, Any]:
     """Return size and digest as the service writes them: the digest is base64 of hexadecimal digits."""
     digest = base64.b64encode(hashlib.sha256(data).hexdigest().encode()).decode()
     return {"sizeBytes": str(len(data)), "sha256Hash": digest}
-
-
-def _name_object(uri: str) -> dict[str, Any]:
-    return {"uri": uri, "source": "REGISTERED"}
 
 
 def _refuse_taken(file_id: str) -> Refusal:

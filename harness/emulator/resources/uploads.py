@@ -125,11 +125,13 @@ class Uploads:
             )
         if "x-goog-upload-command" not in request.headers:
             if not self._ranged(request, pending):
-                return _answer_incomplete(pending)
+                held = len(pending.received)
+                return Response.whole(308, Headers((("range", f"bytes=0-{held - 1}"),) if held else ()), b"")
             del self._pending[upload_id]
             return json_response(_store(pending.receiver, bytes(pending.received)))
         if not self._command(request, pending):
-            return _answer_active(pending)
+            received = ("x-goog-upload-size-received", str(len(pending.received)))
+            return Response.whole(200, Headers(((_STATUS, "active"), received)), b"")
         del self._pending[upload_id]
         if "cancel" in _commands(request.headers):
             return Response.whole(200, Headers(((_STATUS, "cancelled"),)), b"")
@@ -267,16 +269,6 @@ def _end_with(refusal: Refusal) -> Refusal:
 def _mark_final(response: Response) -> Response:
     response.headers = response.headers.having(_STATUS, "final")
     return response
-
-
-def _answer_incomplete(pending: Pending) -> Response:
-    held = len(pending.received)
-    return Response.whole(308, Headers((("range", f"bytes=0-{held - 1}"),) if held else ()), b"")
-
-
-def _answer_active(pending: Pending) -> Response:
-    received = ("x-goog-upload-size-received", str(len(pending.received)))
-    return Response.whole(200, Headers(((_STATUS, "active"), received)), b"")
 
 
 def _agree(pending: Pending, total: int) -> None:

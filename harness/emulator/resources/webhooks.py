@@ -10,15 +10,14 @@ import base64
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
+from harness.emulator.deliveries import SECRET_PREFIX
 from harness.emulator.resources.collection import Collection, Stamps, listing
 from harness.emulator.resources.schema_reader import SchemaReader, select_by_mask
 from harness.emulator.values.call import Call, invalid, no_operation
-
-SECRET_PREFIX = "whsec_"
+from harness.emulator.values.times import has_come, later
 
 REVOKE_LATER = "revoke_previous_secrets_after_h24"
 
@@ -141,7 +140,16 @@ class Webhooks:
         """POST webhooks/{id}:rotateSigningSecret."""
         hook = self._kept.get(call.project, webhook_id)
         body = {} if call.body is None else call.body
-        return {"secret": self._rotate(hook, self._reader.read("requests/rotate-signing-secret", body))}
+        how = self._reader.read("requests/rotate-signing-secret", body)
+        now = self._stamps.now()
+        kept: list[SigningSecret] = []
+        if how.get("revocation_behavior", REVOKE_LATER) == REVOKE_LATER:
+            tomorrow = later(now, hours=24)
+            kept = [old if old.expires else replace(old, expires=tomorrow) for old in hook.secrets]
+        new = self._new_secret()
+        hook.secrets = [new, *_list_valid(kept, now)][:MOST_SECRETS]
+        hook.updated = now
+        return {"secret": new.text}
 
     def refuse_verb(self, call: Call, name: str) -> Any:
         """POST webhooks/{id}:{any other verb}."""
@@ -151,26 +159,10 @@ class Webhooks:
         self._kept.get(call.project, webhook_id)
         raise no_operation(call, ":ping and :rotateSigningSecret")
 
-    def _rotate(self, hook: Webhook, how: dict[str, Any]) -> str:
-        now = self._stamps.now()
-        kept: list[SigningSecret] = []
-        if how.get("revocation_behavior", REVOKE_LATER) == REVOKE_LATER:
-            kept = [old if old.expires else replace(old, expires=_a_day_after(now)) for old in hook.secrets]
-        new = self._new_secret()
-        hook.secrets = [new, *_list_valid(kept, now)][:MOST_SECRETS]
-        hook.updated = now
-        return new.text
-
     def _new_secret(self) -> SigningSecret:
         key = hashlib.sha256(self._stamps.ids("secret").encode()).digest()
         return SigningSecret(SECRET_PREFIX + base64.b64encode(key).decode("ascii"))
 
 
 def _list_valid(secrets: list[SigningSecret], now: str) -> list[SigningSecret]:
-    moment = datetime.fromisoformat(now)
-    return [one for one in secrets if one.expires is None or datetime.fromisoformat(one.expires) > moment]
-
-
-def _a_day_after(moment: str) -> str:
-    later = datetime.fromisoformat(moment) + timedelta(hours=24)
-    return later.isoformat().replace("+00:00", "Z")
+    return [one for one in secrets if one.expires is None or not has_come(one.expires, now)]

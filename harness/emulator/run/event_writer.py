@@ -396,9 +396,9 @@ class OrderWatch:
     def __init__(self, order: Mapping[State, Mapping[str, Row]]) -> None:
         self._order = order
         self._state = State.EXPECT_CREATED
-        self._open: int | None = None
-        self._steps = 0
-        self._created = False
+        self.open: int | None = None
+        self.steps = 0
+        self.created = False
         row = order[State.IN_STEP][DELTA]
         decided = [guard for guard in row.guards if guard in _GUARDS]
         self._deltas_stay = row.next is State.IN_STEP and not row.breaks and decided == ["delta-index"]
@@ -415,7 +415,7 @@ class OrderWatch:
                 kind == DELTA
                 and self._state is State.IN_STEP
                 and self._deltas_stay
-                and event["index"] == self._open
+                and event["index"] == self.open
             ):
                 if (deltas := SharedDeltas.at(events, at - 1)) is not None:  # all are of one step
                     at += len(deltas) - 1
@@ -424,41 +424,26 @@ class OrderWatch:
 
     def _advance(self, kind: str, event: Json) -> None:
         row = self._order[self._state][kind]
-        broken = row.breaks or next((guard for guard in row.guards if not self._holds(guard, event)), "")
+        broken = row.breaks or next(
+            (guard for guard in row.guards if guard in _GUARDS and not _GUARDS[guard](self, event)), ""
+        )
         if broken:
             raise HarnessFault(f"the emulator wrote {kind} in the state {self._state}, against {broken}: {event}")
         self._state = row.next
         if kind == START:
-            self._open, self._steps = event["index"], self._steps + 1
+            self.open, self.steps = event["index"], self.steps + 1
         elif kind in (STOP, COMPLETED):
-            self._open = None
-        self._created = self._created or kind == CREATED
-
-    def _holds(self, guard: str, event: Json) -> bool:
-        decide = _GUARDS.get(guard)
-        return decide is None or decide(self, event)
-
-    def _created_once(self, event: Json) -> bool:
-        return not self._created
-
-    def _index_next(self, event: Json) -> bool:
-        return bool(event["index"] == self._steps)
-
-    def _none_open(self, event: Json) -> bool:
-        return self._open is None
-
-    def _index_open(self, event: Json) -> bool:
-        return bool(event["index"] == self._open)
-
-    def _all_stopped(self, event: Json) -> bool:
-        return self._open is None or event["interaction"]["status"] in ("failed", "cancelled")
+            self.open = None
+        self.created = self.created or kind == CREATED
 
 
 _GUARDS: dict[str, Callable[[OrderWatch, Json], bool]] = {
-    "created-once": OrderWatch._created_once,
-    "index-next": OrderWatch._index_next,
-    "none-open": OrderWatch._none_open,
-    "delta-index": OrderWatch._index_open,
-    "stop-index": OrderWatch._index_open,
-    "all-stopped": OrderWatch._all_stopped,
+    "created-once": lambda watch, event: not watch.created,
+    "index-next": lambda watch, event: event["index"] == watch.steps,
+    "none-open": lambda watch, event: watch.open is None,
+    "delta-index": lambda watch, event: event["index"] == watch.open,
+    "stop-index": lambda watch, event: event["index"] == watch.open,
+    "all-stopped": lambda watch, event: (
+        watch.open is None or event["interaction"]["status"] in ("failed", "cancelled")
+    ),
 }

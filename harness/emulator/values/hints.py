@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Collection, Iterable
-from difflib import SequenceMatcher
 from itertools import takewhile
 from typing import Any
 
@@ -38,12 +37,13 @@ def suggestion(name: str, options: Iterable[str]) -> str:
     """Return ` Did you mean 'x'?`, or `""` if nothing is close: a far-fetched name would mislead."""
     known = sorted(options)
     near = [snake(name)] if snake(name) in known else nearest(name.lower(), known, most=1)
-    close = near and (near[0].startswith(name.lower()) or _rate_similarity(name.lower(), near[0]) >= _CLOSE)
+    if not near:
+        return ""
+    from difflib import SequenceMatcher  # few tests make such a mistake
+
+    likeness = SequenceMatcher(None, name.lower(), near[0]).ratio()
+    close = near[0].startswith(name.lower()) or likeness >= _CLOSE
     return f" Did you mean '{near[0]}'?" if close else ""
-
-
-def _rate_similarity(one: str, other: str) -> float:
-    return SequenceMatcher(None, one, other).ratio()
 
 
 _LAST = re.compile(r"\$(?P<place>.*?)(?:\.(?P<name>\w+)|\[\"(?P<odd>.*)\"\])")
@@ -52,10 +52,13 @@ _LONGEST_LIST = 200
 
 def describe_problem(problem: SchemaProblem) -> str:
     """Return the sentence for one problem: where it is, what is wrong, and what would fit."""
-    place = _place(problem.pointer)
+    place = problem.pointer.removeprefix("$").lstrip(".")
     if unknown := _describe_unknown(problem):
         return unknown
-    message = problem.message if problem.message.endswith("?") else f"{problem.message}.{_list_allowed(problem)}"
+    message = problem.message
+    if not message.endswith("?"):
+        few = problem.keyword in ("const", "enum") and len(problem.expected) <= _LONGEST_LIST
+        message += f". It must be {problem.expected}." if few else "."
     return f"Invalid value at '{place}': {message}" if place else message[0].upper() + message[1:]
 
 
@@ -76,16 +79,6 @@ def _describe_unknown(problem: SchemaProblem) -> str:
     _, separator, hint = problem.message.partition("; did you mean ")
     advice = f" Did you mean {hint.replace(chr(34), chr(39))}" if separator else ""
     return f"Unknown parameter '{last['name'] or last['odd']}'{where}.{advice}"
-
-
-def _list_allowed(problem: SchemaProblem) -> str:
-    """What a wrong constant could have been, if there are few of them."""
-    listed = problem.keyword in ("const", "enum") and len(problem.expected) <= _LONGEST_LIST
-    return f" It must be {problem.expected}." if listed else ""
-
-
-def _place(pointer: str) -> str:
-    return pointer.removeprefix("$").lstrip(".")
 
 
 _PARENT = "continue a conversation with 'previous_interaction_id'"

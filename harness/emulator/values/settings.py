@@ -110,6 +110,12 @@ CHOICES: dict[str, tuple[str, ...]] = {
 }
 """Settings with a fixed set of values; `chunking` may also be a positive number of bytes."""
 
+_LEAST = {
+    "ticks": 0, "max_runs": 1, "max_requests": 0, "max_queued": 1, "max_sessions": 1, "max_run_bytes": 0,
+    "max_request_bytes": 0, "max_file_bytes": 0, "max_queued_bytes": 0, "max_resource_bytes": 0,
+}  # fmt: skip
+"""Settings that are whole numbers, with the least value of each."""
+
 _TOLD = 5
 """So many unknown settings are told of at once."""
 
@@ -197,22 +203,12 @@ class Settings:
     def _find_mistakes(self) -> Iterator[str]:
         for name, allowed in CHOICES.items():
             value = getattr(self, name)
-            if value not in allowed and not (name == "chunking" and _is_count(value, 1)):
+            if value not in allowed and not (name == "chunking" and type(value) is int and value >= 1):
                 yield f"{name}={value!r} is not one of {', '.join(allowed)}"
-        for name, least in (
-            ("ticks", 0),
-            ("max_runs", 1),
-            ("max_requests", 0),
-            ("max_queued", 1),
-            ("max_sessions", 1),
-            ("max_run_bytes", 0),
-            ("max_request_bytes", 0),
-            ("max_file_bytes", 0),
-            ("max_queued_bytes", 0),
-            ("max_resource_bytes", 0),
-        ):
-            if not _is_count(getattr(self, name), least):
-                yield f"{name}={getattr(self, name)!r} must be a whole number, at least {least}"
+        for name, least in _LEAST.items():
+            value = getattr(self, name)
+            if type(value) is not int or value < least:  # a bool is no number
+                yield f"{name}={value!r} must be a whole number, at least {least}"
         for name in ("require_key", "delete_stops"):
             if not isinstance(getattr(self, name), bool):
                 yield f"{name}={getattr(self, name)!r} must be true or false"
@@ -234,6 +230,8 @@ class Settings:
 
     def with_values(self, values: Mapping[str, Any]) -> Settings:
         """Return a copy with some values replaced. Raises UsageFault that names what is unknown or wrong."""
+        if not values:
+            return self
         names = {field.name for field in fields(self)}
         known = {name: value for name, value in values.items() if name in names}
         if isinstance(known.get("lifecycle"), date):  # as YAML, and with it `--set`, reads a day
@@ -250,10 +248,6 @@ class Settings:
         if mistakes:
             raise UsageFault("; ".join(mistakes))
         return changed
-
-
-def _is_count(value: object, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
 def _is_day(value: object) -> bool:

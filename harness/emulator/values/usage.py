@@ -9,6 +9,7 @@ count. Must not know runs.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -83,12 +84,18 @@ def _count_queries(step: Json, tool: str, queries: dict[str, int]) -> None:
         queries[tool] = queries.get(tool, 0) + (len(asked) if isinstance(asked, list) else 1)
 
 
+@lru_cache(maxsize=8)
+def _map_grounding(contract: Contract) -> dict[str, str]:
+    """Return the grounding tool of each step that belongs to one; every test makes an emulator, and asks."""
+    tools = contract.grounding_tools
+    return {step.name: step.tool for step in contract.steps.values() if step.tool in tools}
+
+
 class Meter:
     """Computes the usage of a run; mutants override single methods."""
 
     def __init__(self, contract: Contract) -> None:
-        tools = contract.grounding_tools
-        self._grounding = {step.name: step.tool for step in contract.steps.values() if step.tool in tools}
+        self._grounding = _map_grounding(contract)
 
     def usage(
         self,
