@@ -1,6 +1,6 @@
-"""Draws what each fault plan does: the same requests of a client, played against the emulator with that plan.
+"""Draws the effect of each fault plan: the same requests of a client to the emulator, with that plan.
 
-Nothing is drawn by hand: what a row shows is what came over the wire.
+Nothing is drawn by hand: a row shows the bytes that came over the wire.
 """
 
 from __future__ import annotations
@@ -20,22 +20,24 @@ from harness.wire import Decoder, Exchange, Headers, How, LogicalClock, Request
 KEY = Headers((("x-goog-api-key", "any"), ("content-type", "application/json")))
 ACCEPTS = Headers((*KEY, ("accept-encoding", "gzip, deflate")))
 RESUMES = 2
-CELL, GAP, HEIGHT, LEFT = 17, 3, 26, 132
+CELL, GAP, HEIGHT, WIDTH = 17, 3, 22, 400
+"""In units of the drawing, which fits a phone: a label is above its cells, and the cells wrap."""
+A_LINE = (WIDTH - 100) // (CELL + GAP)
 _COLOURS = {"whole": "#2e7d5b", "part": "#c98a1b", "odd": "#5c6bc0"}
 _ENDS = {
     How.FIN: "closed",
     How.RST: "reset",
-    How.STALL: "nothing more comes",
-    How.TIMEOUT: "nothing more comes",
-    How.REFUSED: "refused",
+    How.STALL: "silent",
+    How.TIMEOUT: "silent",
+    How.REFUSED: "connection refused",
 }
 
 
 _INTRODUCTION = """\
 Each drawing is a run: a client creates a background interaction as a stream, polls once, and resumes up to twice
-from the last event that it has an id of, until it knows the end. A filled cell is an event that arrived whole, a
-narrow one a part of an event, a dotted one a comment or an event that the service never sent. The grammar is in
-[Fault plans](faults.md)."""
+after the last event with an id, until it receives the final event. A filled cell is a complete event, a narrow
+one a part of an event, a dotted one a comment or an event that the service never sent. [Fault plans](faults.md)
+has the grammar."""
 
 
 def drawings_page(plans: Path) -> str:
@@ -55,34 +57,34 @@ def drawings_page(plans: Path) -> str:
 
 
 def draw(plan: str) -> str:
-    """A plan as an SVG whose text says the same to a screen reader."""
-    rows = [(label, exchange) for label, exchange in play(plan)]
-    parts, told = [], []
-    for number, (label, exchange) in enumerate(rows):
-        y = number * HEIGHT + 18
-        parts.append(f'<text x="0" y="{y}" font-size="12" fill="currentColor">{escape(label)}</text>')
+    """A plan as an SVG, with the same content as text for a screen reader."""
+    parts, words, y = [], [], 0
+    for label, exchange in play(plan):
+        y += HEIGHT
+        parts.append(f'<text x="0" y="{y - 5}" font-size="12" fill="currentColor">{escape(label)}</text>')
         cells, end = list(cells_of(exchange)), format_end(exchange)
         for place, (kind, name) in enumerate(cells):
-            x = LEFT + place * (CELL + GAP)
+            x = place % A_LINE * (CELL + GAP) + 1
+            y += HEIGHT if place % A_LINE == 0 else 0
             width = CELL if kind != "part" else CELL // 2
             dots = ' stroke-dasharray="2 2" fill="none"' if kind == "odd" else f' fill="{_COLOURS[kind]}"'
             parts.append(
-                f'<rect x="{x}" y="{y - 13}" width="{width}" height="17" rx="2" stroke="{_COLOURS[kind]}"{dots}>'
+                f'<rect x="{x}" y="{y - 18}" width="{width}" height="17" rx="2" stroke="{_COLOURS[kind]}"{dots}>'
                 f"<title>{escape(name)}</title></rect>"
             )
-        x = LEFT + len(cells) * (CELL + GAP) + 4
-        parts.append(f'<text x="{x}" y="{y}" font-size="12" fill="currentColor">{escape(end)}</text>')
-        told.append(f"{label}: {len(cells)} events, {end}" if cells else f"{label}: {end}")
-    height = len(rows) * HEIGHT + 6
-    title = escape("; ".join(told))
+        x = ((len(cells) - 1) % A_LINE + 1) * (CELL + GAP) + 4 if cells else 132
+        parts.append(f'<text x="{x}" y="{y - 5}" font-size="12" fill="currentColor">{escape(end)}</text>')
+        words.append(f"{label}: {len(cells)} events, {end}" if cells else f"{label}: {end}")
+        y += 6
+    title = escape("; ".join(words))
     return (
-        f'<svg role="img" viewBox="0 0 760 {height}" width="100%" style="max-width:760px" '
+        f'<svg role="img" viewBox="0 0 {WIDTH} {y}" width="100%" style="max-width:{WIDTH}px" '
         f'aria-label="{title}">{"".join(parts)}</svg>'
     )
 
 
 def play(plan: str) -> Iterator[tuple[str, Exchange]]:
-    """The requests of the client, each with what came.
+    """The requests of the client, each with its response.
 
     A plan that leaves the first stream alone gets one that drops before it, or a client that creates twice.
     """
@@ -117,7 +119,7 @@ def play(plan: str) -> Iterator[tuple[str, Exchange]]:
 
 
 def events_of(exchange: Exchange) -> list[dict[str, str]]:
-    """The events that came whole, as far as they are JSON."""
+    """The complete events that are JSON."""
     found = []
     for frame in Decoder().feed(exchange.body):
         try:
@@ -130,7 +132,7 @@ def events_of(exchange: Exchange) -> list[dict[str, str]]:
 
 
 def cells_of(exchange: Exchange) -> Iterator[tuple[str, str]]:
-    """What of a stream arrived: kind and name of each event, and of what came after the last whole one."""
+    """The kind and the name of each event of a stream, and of the bytes after the last complete one."""
     if not exchange.is_stream:
         return
     decoder = Decoder()
@@ -148,9 +150,9 @@ def cells_of(exchange: Exchange) -> Iterator[tuple[str, str]]:
 
 
 def format_end(exchange: Exchange) -> str:
-    """How an answer ended, in a word or two."""
+    """The end of a response, in a word or two."""
     if exchange.status is None:
-        return f"no answer: {_ENDS.get(exchange.ending.how, str(exchange.ending.how))}"
+        return f"no response: {_ENDS.get(exchange.ending.how, str(exchange.ending.how))}"
     if exchange.status != 200:
         return str(exchange.status)
     waited = f" after {exchange.seconds:.0f} s" if exchange.seconds >= 1 else ""

@@ -416,8 +416,8 @@ class PresentedRun(RunState):
     def lead(self) -> list[str]:
         """What to know at once beside the headline: why it ended early, and the worst cause."""
         causes = self.causes
-        silent = f" is invisible to {self.presentation.unaware}" if causes and causes[0].silent else ""
-        worst = f"The worst{silent}: {causes[0].title}." if causes else ""
+        silent = f" ({self.presentation.unaware} cannot detect it)" if causes and causes[0].silent else ""
+        worst = f"Worst failure{silent}: {causes[0].title}." if causes else ""
         return [line for line in (self.halted_text, worst) if line]
 
     @property

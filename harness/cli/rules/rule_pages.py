@@ -63,7 +63,8 @@ def rule_pages() -> Iterator[tuple[str, str]]:
 def _page(facts: RuleFacts) -> str:
     rule = facts.rule
     lines = [f"# {rule.id}", "", f"**{rule.level}**: {_write_text(rule.statement)}", ""]
-    lines += [f"{_write_text(facts.heading[0].upper() + facts.heading[1:])}.", ""]
+    if facts.heading.lower() != rule.statement.rstrip(".").lower():
+        lines += [f"{_write_text(facts.heading[0].upper() + facts.heading[1:])}.", ""]
     for fact in facts.facts[1:]:  # the requirement stands above
         lines.append(f"- **{fact.label}**: {_write_value(fact)}")
     lines += ["", "## Example", "", *_write_example(rule), "", "## Findings", ""]
@@ -93,8 +94,11 @@ def _write_value(fact: Fact) -> str:
 
 
 def _write_text(text: str) -> str:
-    """Text as Markdown shows it unchanged."""
-    return "".join(f"\\{char}" if char in "\\*_[]<>#" else char for char in text)
+    """Text as Markdown shows it unchanged; code between backticks has no escapes."""
+    parts = text.split("`")
+    for place in range(0, len(parts), 2):
+        parts[place] = "".join(f"\\{char}" if char in "\\*_[]<>#" else char for char in parts[place])
+    return "`".join(parts)
 
 
 def _quote(text: str) -> str:

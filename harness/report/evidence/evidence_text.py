@@ -119,7 +119,7 @@ _ERROR = re.compile(r"\s*[\w.]*(?:Error|Exception): \S")
 _NOUNS: dict[type, tuple[str, str]] = {
     Exchange: ("exchange", "exchanges"),
     LoggedExchange: ("exchange", "exchanges"),
-    RelayedExchange: ("passage", "passages"),
+    RelayedExchange: ("exchange on both sides", "exchanges on both sides"),
     ClientRun: ("run of the client", "runs of the client"),
     RecordedPlace: ("place", "places"),
     KillRow: ("row of the matrix", "rows of the matrix"),
@@ -140,7 +140,7 @@ class Log:
 
 
 def count_evidence(evidence: Sequence[Evidence]) -> str:
-    """`1 exchange`, `2 passages`."""
+    """`1 exchange`, `2 places`."""
     noun, plural = next(words for kind, words in _NOUNS.items() if isinstance(evidence[0], kind))
     return format_count(len(evidence), noun, plural)
 
