@@ -89,10 +89,10 @@ def _run(command: Sequence[str], wanted: str, folder: Path) -> None:
     try:
         done = run_tool(command, folder, seconds=PATIENCE)
     except TimeoutError:
-        raise UsageFault(f"{wanted!r} was not downloaded within {PATIENCE:.0f} s: is there a network?") from None
+        raise UsageFault(f"{wanted!r} was not downloaded within {PATIENCE:.0f} s: check the network") from None
     if done.returncode:
         said = (done.stderr or done.stdout).strip().splitlines()
         raise UsageFault(
             f"{wanted!r} could not be downloaded: {said[-1] if said else 'no reason was given'}\n"
-            "Is there a network, and such a version? A folder with the unpacked package does as well."
+            "help: check the network and the version, or name a folder with the unpacked package"
         )

@@ -374,7 +374,7 @@ def load_scenario(path: str | Path, lifecycle: LifecycleTable = LIFECYCLE) -> Sc
         text = read_file(path).decode("utf-8")
     except (OSError, UnicodeDecodeError) as fault:
         why = getattr(fault, "strerror", None) or fault
-        raise ScriptFault(f"the scenario {path} cannot be read_scenario: {why}") from None
+        raise ScriptFault(f"the scenario {path} cannot be read: {why}") from None
     try:
         return read_scenario(text, lifecycle)
     except ScriptFault as fault:

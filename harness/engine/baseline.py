@@ -144,12 +144,15 @@ def read_baseline(
         value = load_yaml(read_file(path).decode("utf-8"))
     except FileNotFoundError:
         raise UsageFault(f"no baseline at {path}: make one with --baseline {path} --baseline-update") from None
+    except yaml.MarkedYAMLError as wrong:
+        place = f", line {wrong.problem_mark.line + 1}" if wrong.problem_mark else ""
+        raise UsageFault(f"the baseline {path}{place} is not readable as YAML: {wrong.problem}") from None
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as wrong:
         raise UsageFault(f"the baseline {path} cannot be read: {getattr(wrong, 'strerror', wrong)}") from None
     if value is None:
         return Baseline()
     if not isinstance(value, list):
-        raise UsageFault(f"the baseline {path} is a {type(value).__name__}: write a list of {{id, reason, since}}")
+        raise UsageFault(f"the baseline {path} has no list of entries: write a list of {{id, reason, since}}")
     return Baseline(_read_entry(item, path, known, is_known) for item in value)
 
 

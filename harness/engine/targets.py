@@ -96,8 +96,8 @@ def resolve_target(api: Api, text: str | None, options: TargetOptions) -> Resolv
     name = (text or "").strip()
     if not name:
         raise UsageFault(
-            "no target was given (an unset variable?): name the root URL of a server, or try the embedded one "
-            "with `harness check emulator`"
+            "no target was given (is a variable unset?): name a root URL such as http://127.0.0.1:8000 "
+            "(for a first run without a server: `harness check emulator`)"
         )
     if name == EMULATOR:
         return embed_emulator(api, options)
@@ -170,7 +170,7 @@ def _refuse_misdirected_key(api: Api, root: str, options: TargetOptions) -> None
     if parts.scheme == "http" and not options.plain_http:
         raise UsageFault(
             f"the key would be sent in plain text to {root}: use https, unset the key "
-            f"({api.key_variable}, {api.other_key_variable} or --api-key), or say --plain-http if the network is "
+            f"({api.key_variable}, {api.other_key_variable} or --api-key), or add --plain-http if the network is "
             "yours"
         )
 

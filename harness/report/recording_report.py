@@ -69,7 +69,7 @@ class RecordingReport:
         )
         unable = {result.name for result in results if result.state is ScenarioState.UNSUPPORTED}
         if missing := [name for name in wanted if name not in unable.union(there)]:
-            self._write_line(f"missing: {', '.join(missing)}; the same command with --continue goes on with these")
+            self._write_line(f"missing: {', '.join(missing)}; add --continue to the command to record these")
 
     def _write_line(self, text: str, *, before: str = "") -> None:
         """Write one line; `text` is masked and made safe for a terminal, `before` is our own."""

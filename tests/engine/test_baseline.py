@@ -56,7 +56,7 @@ def test_prune_takes_out_stale_entries_only() -> None:
         ("- id: stream.first\n  finding: stream.first/no-evnt\n", "did you mean 'stream.first/no-event'"),
         ("get.odd: x\n", "write a list"),
         ("- get.odd\n", "has no id"),
-        ("- [\n", "cannot be read"),
+        ("- [\n", "line 2 is not readable as YAML"),
     ],
 )
 def test_wrong_files_are_usage_faults(text: str, hint: str, tmp_path: Path) -> None:

@@ -108,7 +108,7 @@ def test_the_end_says_how_to_go_on(session: RecordingSession) -> None:
     RecordingReport(out, Mask()).end(session, results, ["a", "b", "c", "d"])
     assert out.getvalue().splitlines() == [
         "1 of 4 scenarios recorded in cassettes/other; 0 requests sent",
-        "missing: c, d; the same command with --continue goes on with these",
+        "missing: c, d; add --continue to the command to record these",
     ]
 
 

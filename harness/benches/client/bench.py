@@ -197,7 +197,7 @@ def describe_unreadable(played: PlayedCase, problem: str) -> str:
     refused = [one for one in drop.received if one.status >= 400]
     wire = drop.wire() or [f"nothing: does it use {drop.api.load_client_model().words.base_url}?"]
     lines = [
-        f"already without any fault the client {problem}; so the fault cases prove nothing",
+        f"without any fault the client {problem}; no fault case was run, because it would prove nothing",
         *(
             f"  rejected:           {one.request.method} {one.request.raw_path}: {one.status}, {one.error}"
             for one in refused[:1]

@@ -111,12 +111,15 @@ def _shake_hands_unasked(target: RequestBuilder, send: Send, streamed: Exchange)
 def _answer(target: RequestBuilder, send: Send, form: Form) -> Exchange:
     answer = send(target.create(form.fields, input=GREETING))
     if answer.status is None:
-        raise TargetFault(f"the target returned no response ({format_ending(answer)})")
+        raise TargetFault(
+            f"the target returned no response ({format_ending(answer)}): check the URL, or wait for the server "
+            "with --wait S"
+        )
     why = explain_wrong_call(answer)
     if not why and answer.status == 401 and target.key:
         why = "the target does not accept the key (--api-key, GEMINI_API_KEY)"
     if why := why or _REFUSALS.get(answer.status, ""):
-        raise TargetFault(f"a create returned {format_answer(answer).rstrip('.')}: {why}")
+        raise TargetFault(f"the target rejected a create with {format_answer(answer).rstrip('.')}: {why}")
     return answer
 
 
@@ -134,6 +137,6 @@ def _refused_in_words(answer: Exchange) -> bool:
 def _nothing_there(target: RequestBuilder, plain: Exchange) -> str:
     return (
         f"the target returns no interactions: POST {plain.request.raw_path} with a plain create returned "
-        f"{format_answer(plain)!r}. Requests with stream=true and with store=false also failed. Is this "
-        f"the root of the API (--api-version {target.version}), and has it the model {target.model!r} (--model)?"
+        f"{format_answer(plain)!r}. Requests with stream=true and with store=false also failed. Check "
+        f"the root URL, the API version (--api-version {target.version}) and the model (--model {target.model})."
     )

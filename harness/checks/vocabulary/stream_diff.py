@@ -30,10 +30,11 @@ def losses(name: str, whole: Sequence[Event], diff: EventDiff) -> Iterator[Findi
     """Yield a finding for missing events."""
     if diff.missing:
         lost = diff.missing[0]
-        first = "the first of them " if len(diff.missing) > 1 else ""
+        kind = str(whole[lost].get("event_type"))
+        many = f"{format_count(len(diff.missing), 'event')}, the first is " if len(diff.missing) > 1 else ""
         yield finding(
-            f"{name} lacks {format_count(len(diff.missing), 'event')}, {first}number {lost} of the whole",
-            expected=str(whole[lost].get("event_type")),
+            f"{name} skips {many}event {lost} (`{kind}`)",
+            expected=kind,
             actual="nothing",
         ).at(event=lost)
 
@@ -50,12 +51,12 @@ def additions(name: str, came: Sequence[Event], diff: EventDiff) -> Iterator[Fin
     if diff.extra:
         first = diff.extra[0]
         yield finding(
-            f"{name} holds {format_count(len(diff.extra), 'wrong event')}",
-            expected="only what followed",
+            f"{name} contains {format_count(len(diff.extra), 'unexpected event')}",
+            expected="only the events after the cursor",
             actual=str(came[first].get("event_type")),
         ).at(event=first)
     elif diff.reordered:
-        yield finding(f"{name} contains the right events in another order")
+        yield finding(f"{name} contains the expected events in another order")
 
 
 def leniencies(name: str, diff: EventDiff) -> Iterator[Finding]:

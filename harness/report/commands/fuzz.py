@@ -205,7 +205,7 @@ def failure_lines(result: Result, state: RunState, *, ran: str = "", verbose: bo
     yield f"  {seen}; {replay_words(reproduction.replays)}{f'; curl lines {ran}' if ran else ''}"
     if result.verdict not in EXPLAINED and not verbose:
         return
-    yield f"  promise: {rule.statement}"
+    yield f"  requirement: {rule.statement}"
     yield f"  source: {rule.source}"
     for word, text in (("expected", finding.expected), ("actual", finding.actual)):
         if text:

@@ -95,7 +95,7 @@ class VerifyPresentation(Presentation):
             shown = (
                 group.lines if verbose or len(group.lines) <= _PLACES_SHOWN else group.lines[: _PLACES_SHOWN - 1]
             )
-            yield f"left out: {group.summary}"
+            yield f"excluded: {group.summary}"
             yield from (f"  {line}" for line in shown)
             if len(shown) < len(group.lines):
                 yield f"  and {len(group.lines) - len(shown)} more (-v lists them)"
@@ -114,7 +114,7 @@ class VerifyPresentation(Presentation):
         return (
             f"judged {format_count(_sum(state, 'streams'), 'stream')}, {bodies}, "
             f"{format_count(_sum(state, 'requests'), 'request')} in {entries} of "
-            f"{format_count(entries + left_out, 'entry', 'entries')}; left out {left_out}; "
+            f"{format_count(entries + left_out, 'entry', 'entries')}; excluded {left_out}; "
             f"{format_count(len(list_findings(state)), 'finding')}"
         )
 

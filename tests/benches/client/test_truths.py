@@ -67,7 +67,7 @@ def test_a_client_whose_own_request_is_refused() -> None:
         answer.raise_for_status()
         return "all"
 
-    with pytest.raises(UsageFault, match="already without any fault the client gave up") as refused:
+    with pytest.raises(UsageFault, match="without any fault the client gave up") as refused:
         play(wrong, "before-headers,rst")
     assert "rejected:           POST /v1beta/interactions: 400, " in str(refused.value)
     assert "inputs" in str(refused.value)

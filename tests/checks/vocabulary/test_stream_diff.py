@@ -108,8 +108,8 @@ def test_findings_of_a_rest(rest, severities):
 @pytest.mark.parametrize(
     ("missing", "told"),
     [
-        ((3,), "it lacks 1 event, number 3 of the whole"),
-        ((3, 4), "it lacks 2 events, the first of them number 3 of the whole"),
+        ((3,), "it skips event 3 (`step.delta`)"),
+        ((3, 4), "it skips 2 events, the first is event 3 (`step.delta`)"),
     ],
 )
 def test_a_loss_in_words(missing, told):

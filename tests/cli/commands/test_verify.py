@@ -53,9 +53,9 @@ def test_the_totals_add_up(harness: Harness) -> None:
     """Each entry of a cassette is judged or listed as left out; an unanswered one with who ended it, and where."""
     path = folder("cassettes") / "emulator" / "dropped-before-headers.yaml"
     done = harness("verify", str(path))
-    assert "left out: 1 × no response arrived: rst by the server, before headers" in done.out
+    assert "excluded: 1 × no response arrived: rst by the server, before headers" in done.out
     assert f"\n  {path}: entry " in done.out
-    assert "in 1 of 2 entries; left out 1; 0 findings" in done.out.splitlines()[-4]
+    assert "in 1 of 2 entries; excluded 1; 0 findings" in done.out.splitlines()[-4]
     report = json.loads(harness("verify", str(path), "--json").out)
     assert report["entries"] == {"judged": 1, "left_out": len(report["left_out"])}
 
@@ -82,7 +82,7 @@ def test_nothing_to_judge_is_not_green(harness: Harness) -> None:
     Path("notes.txt").write_text("hello", encoding="utf-8")
     done = harness("verify", ".")
     assert done.code == 3
-    assert "left out: 1 × not a kind of file" in done.out
+    assert "excluded: 1 × not a kind of file" in done.out
     assert "\n  notes.txt\n" in done.out
 
 
@@ -94,9 +94,9 @@ def test_what_is_left_out_stands_below_its_reason(harness: Harness, tmp_path: Pa
     Path("kept/old.json").write_text('{"outputs":[]}', encoding="utf-8")
     reports = [word for name in ("html", "markdown") for word in ("--report", f"{name}=out.{name}")]
     lines = harness("verify", "kept", *reports).out.splitlines()
-    start = lines.index("left out: 7 × not a kind of file that contains recorded traffic")
+    start = lines.index("excluded: 7 × not a kind of file that contains recorded traffic")
     assert lines[start + 1 : start + 6] == [*(f"  kept/{n}.txt" for n in range(4)), "  and 3 more (-v lists them)"]
-    assert lines[start + 6].startswith("left out: 1 × a body of the `outputs` format")
+    assert lines[start + 6].startswith("excluded: 1 × a body of the `outputs` format")
     assert "  kept/6.txt" in harness("verify", "kept", "-v").out.splitlines()
     for name in ("html", "markdown"):
         text = Path(f"out.{name}").read_text(encoding="utf-8")

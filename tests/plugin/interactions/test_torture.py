@@ -130,7 +130,7 @@ def test_a_response_that_is_left_open(torture: Torture) -> None:
 def test_parallel_calls(torture: Torture) -> None:
     """In the mode `tools` the model makes two calls; to answer one of them is not enough."""
     assert torture(work, mode="tools", kinds=["refused-answers"], allow=["client.recovers"]).played > 3
-    said = r"^already without any fault the client gave up: BadRequestError: .*call_2 got no function_result"
+    said = r"^without any fault the client gave up: BadRequestError: .*call_2 got no function_result"
     with pytest.raises(AssertionError, match=said):
         torture(lambda client: work(client, 1), mode="tools")
 
