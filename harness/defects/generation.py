@@ -6,8 +6,9 @@ changes it. Must not know which checks exist.
 
 from __future__ import annotations
 
+import hashlib
 import json
-import random
+import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -70,7 +71,7 @@ class DefectModel:
         once = [
             defect for defect in dict.fromkeys(_generate(listed)) if _acts(defect, of_scene[defect.scene], listed)
         ]
-        return [replace(defect, when=when, seed=number) for number, defect in enumerate(once) for when in WHENS]
+        return [replace(defect, when=when, seed=zlib.crc32(defect.id.encode())) for defect in once for when in WHENS]
 
     def generate_oddities(self) -> list[WireDefect]:
         """Return every oddity, for all exchanges and for each mode."""
@@ -99,12 +100,14 @@ MODEL = DefectModel()
 
 def draw(defects: Sequence[WireDefect], number: int, seed: int) -> list[WireDefect]:
     """Return a sample that takes from each mode and each operator alike, in the order of `defects`."""
-    drawing = random.Random(seed)
+
+    # By name and not by place: traffic that a new check adds leaves most of a sample as it was before.
+    def place(defect: WireDefect) -> bytes:
+        return hashlib.sha256(f"{seed} {defect.id}".encode()).digest()
+
     groups: dict[tuple[str, str, str], list[WireDefect]] = defaultdict(list)
-    for defect in defects:
+    for defect in sorted(defects, key=place):
         groups[defect.scene.mode, defect.part, defect.operator].append(defect)
-    for group in groups.values():
-        drawing.shuffle(group)
     chosen: set[WireDefect] = set()
     waiting = list(groups.values())
     while waiting and len(chosen) < number:
