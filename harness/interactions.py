@@ -12,7 +12,16 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from harness.kit.api import EXTENSION_GROUP, EXTENSION_VARIABLE, OTHER_KEY, PRIMARY_KEY, Api, CountsEnds, RunOrder
+from harness.kit.api import (
+    EXTENSION_GROUP,
+    EXTENSION_VARIABLE,
+    OTHER_KEY,
+    PRIMARY_KEY,
+    Api,
+    CountsEnds,
+    JudgesDenials,
+    RunOrder,
+)
 from harness.wire import Clock, Exchange, Headers, Request, StreamProtocol
 from harness.wire.message import segment
 
@@ -133,6 +142,12 @@ def _new_end_counter() -> CountsEnds:
     from harness.contract.runs import RunEnds
 
     return RunEnds()
+
+
+def _new_denial_judge() -> JudgesDenials:
+    from harness.contract.judge.history.denials import Denials
+
+    return Denials()
 
 
 def _read_subject(request: Request) -> str:
@@ -349,6 +364,7 @@ INTERACTIONS = Api(
     new_history_judge=_new_history_judge,
     judge_trail=_judge_trail,
     new_end_counter=_new_end_counter,
+    new_denial_judge=_new_denial_judge,
     read_order=_read_order,
     read_subject=_read_subject,
     read_status=_read_status,

@@ -71,7 +71,9 @@ class DefectModel:
         once = [
             defect for defect in dict.fromkeys(_generate(listed)) if _acts(defect, of_scene[defect.scene], listed)
         ]
-        return [replace(defect, when=when, seed=zlib.crc32(defect.id.encode())) for defect in once for when in WHENS]
+        return [
+            replace(defect, when=when, seed=zlib.crc32(defect.id.encode())) for defect in once for when in WHENS
+        ]
 
     def generate_oddities(self) -> list[WireDefect]:
         """Return every oddity, for all exchanges and for each mode."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from harness.engine.execute import PlayedExercise, list_ids
 from harness.engine.results import Evidence
 from harness.engine.traffic.outages import Death
-from harness.kit.api import Api, ApiContract
+from harness.kit.api import Api, ApiContract, JudgesDenials
 from harness.kit.check import Check, Exercise
 from harness.outcome import Because, Finding, Level, Observation, Outcome, Severity
 from harness.wire import Exchange
@@ -111,6 +111,10 @@ class Audit:
     _answered: set[tuple[tuple[str, ...], str]] = field(default_factory=set)
     _withheld: list[tuple[Exchange, PlayedExercise, Exercise]] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _denials: JudgesDenials = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._denials = self.api.new_denial_judge()
 
     @classmethod
     def of(cls, checks: Iterable[Check], api: Api) -> Audit:
@@ -133,6 +137,7 @@ class Audit:
         if played.outage:
             self._doubt_target(played)
             return
+        self.note_denials(played.trail, exercise.name)
         for exchange in played.trail:
             if self._is_the_apis(exchange) and not self._follows_from_another(exchange, played):
                 self._judge(exchange, played, exercise)
@@ -148,6 +153,16 @@ class Audit:
                 self._add(
                     kind, _Sighted(again.finding, again.exchange, played, exercise.name, beside=again.earlier)
                 )
+
+    def note_denials(self, exchanges: Iterable[Exchange], exercise: str = "") -> None:
+        """Judge what was denied by what was granted, be it before or later; the clean-up counts, too."""
+        for exchange in exchanges:
+            with self._lock:
+                proven = list(self._denials.note(exchange))
+            for denied, finding in proven:
+                if finding.rule in self.rules:
+                    kind = finding.kind(self.api.read(denied, None).call)
+                    self._add(kind, _Sighted(finding, denied, None, exercise, story=(denied,)))
 
     def note_departures(self, suspects: Iterable[Exchange], why: str) -> None:
         """Note what a target may have died of, as long as nobody knows: it did not survive all requests."""

@@ -23,6 +23,8 @@ class CreatedResources:
         self._open: dict[tuple[str, ...], tuple[Request, Request]] = {}
         self._keys: dict[str, str] = {}
         self._lock = threading.Lock()
+        self.sent: list[Exchange] = []
+        """What the last clean-up sent, for whoever judges it."""
 
     @property
     def owed(self) -> list[str]:
@@ -48,6 +50,7 @@ class CreatedResources:
         A run in progress may refuse its deletion, so it is cancelled before a second attempt. If the driver ends
         the run, what is left is still owed.
         """
+        self.sent = []
         self._look(driver)
         with self._lock:
             owed = list(reversed(self._owed.items()))
@@ -75,7 +78,8 @@ class CreatedResources:
         return Request("DELETE", delete.target, delete.headers.having(self._api.key_header, key))
 
     def _delete(self, driver: Driver, delete: Request) -> bool:
-        if _is_gone(driver.send(delete)):
+        self.sent.append(driver.send(delete))
+        if _is_gone(self.sent[-1]):
             return True
         stop = self._api.new_stop_request(delete.segments, delete.headers)
         if stop is None:

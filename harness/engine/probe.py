@@ -8,20 +8,20 @@ because then there is nothing to judge. The requests are the API's: `Api.load_pr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from harness.engine.capabilities import Capabilities, Capability, CapabilityOrigin
 from harness.engine.cleanup import CreatedResources
-from harness.engine.traffic.perform import ActionRunner, drive
+from harness.engine.traffic.perform import ActionRunner, RepeatedId, drive
 from harness.engine.traffic.retries import missing_answer
 from harness.kit.actions import Part, Send
 from harness.kit.api import SCRIPTABLE, TWO_KEYS, Api, ApiRequests, Lack, Question
 from harness.wire import Driver, Exchange, Request
 from harness.wire.json_value import object_or_none
 
-MOST_REQUESTS = 29
+MOST_REQUESTS = 34
 _TRIES = 3
 """How often a request is sent that is answered 5xx; whoever crashes each time is not asked on."""
 
@@ -30,7 +30,7 @@ _TRIES = 3
 class Probing:
     """What a probe found. `says`: see `checks.Target`; `notes` are sentences that a reader of verdicts needs.
 
-    `trail` are the answers.
+    `trail` are the answers, those to the clean-up last; `repeated` are ids that were given twice.
     """
 
     capabilities: Capabilities
@@ -38,6 +38,7 @@ class Probing:
     says: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     trail: tuple[Exchange, ...] = ()
+    repeated: tuple[RepeatedId, ...] = ()
 
 
 def probe(
@@ -105,8 +106,14 @@ class Prober:
             requests=len(self._hand.trail),
             says=self.target.says,
             notes=tuple(self.notes),
-            trail=tuple(self._hand.trail),
+            trail=(*self._hand.trail, *self._cleaned()),
+            repeated=tuple(self._hand.repeated),
         )
+
+    def _cleaned(self) -> Iterator[Exchange]:
+        for exchange in self.ledger.sent:
+            self._api.read(exchange, self.target.contract)
+            yield exchange
 
     def ask(self, request: Request, *names: str) -> Exchange | None:
         """Send a request and return the answer; if none came, None, and these capabilities are assumed present."""

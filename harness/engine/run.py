@@ -55,7 +55,8 @@ class RunOptions:
     None is as many as overlap the waiting on a target that gives each worker a session, and one on any other.
     With one job, `choose` picks the next exercise by name from those that are left; without it they run in the
     catalogue's order. `deadline` is the limit for the whole run in seconds, None for no limit. With
-    `shard`, only that part is played; `shard_seconds` are what an earlier run took, by id.
+    `shard`, only that part is played; `shard_seconds` are what an earlier run took, by id. Only if it
+    `cleans` does a run delete what it created at a target that is thrown away after it.
     """
 
     selection: Selection = field(default_factory=Selection)
@@ -69,6 +70,7 @@ class RunOptions:
     traffic: TrafficPolicy = field(default_factory=TrafficPolicy)
     shard: Shard | None = None
     shard_seconds: Mapping[str, float] = field(default_factory=dict)
+    cleans: bool = False
 
 
 def _count_jobs(target: ResolvedTarget) -> tuple[int, str]:
@@ -123,9 +125,11 @@ def check_target(
     for exchange in found.trail:
         ends.note(exchange)
     if not halted:  # what a probe receives is judged like all else
-        probed = PlayedExercise(None, None, found.trail, 0.0, target.api)
+        probed = PlayedExercise(None, None, found.trail, 0.0, target.api, repeated=found.repeated)
         audit.note(_PROBE, probed, target.target.contract)
-    workers = Workers(governed.able(found.capabilities, found.says), timer, audit, ends, sessions, outages)
+    cleans = options.cleans or not target.throwaway
+    able = governed.able(found.capabilities, found.says)
+    workers = Workers(able, timer, audit, ends, sessions, cleans, outages)
     if halted:
         workers.halt(halted)
         workers.clean(ledger)

@@ -122,6 +122,7 @@ class Workers:
     audit: Audit
     ends: CountsEnds
     sessions: bool = False
+    cleans: bool = True
     outages: Outages | None = None
     halted: str = ""
     leftovers: list[str] = field(default_factory=list)
@@ -241,7 +242,7 @@ class Workers:
             except (TimeUp, KeyboardInterrupt) as end:
                 self.halt(format_time_up(end) if isinstance(end, TimeUp) else INTERRUPTED)
             finally:
-                if not self.target.throwaway:
+                if self.cleans:
                     self._clean(ledger, driver)
 
     def _clean(self, ledger: CreatedResources, driver: Driver) -> None:
@@ -249,6 +250,7 @@ class Workers:
             self.timer.end(_GRACE)
         try:
             self.leftovers.extend(ledger.clean(driver))
+            self.audit.note_denials(ledger.sent)
         except TimeUp:
             self.leftovers.extend(ledger.owed)
 

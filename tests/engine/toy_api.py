@@ -40,6 +40,14 @@ from tests.engine.toy_search import SEARCH
 JSON, EVENTS = (Headers([("content-type", kind)]) for kind in ("application/json", "text/event-stream"))
 
 
+class NoDenials:
+    """Judges no denials."""
+
+    def note(self, exchange: Exchange) -> tuple[()]:
+        """Find nothing."""
+        return ()
+
+
 class NoEnds:
     """Notes have no runs, so none of them fails."""
 
@@ -364,6 +372,7 @@ NOTES = Api(
     judge_new_id=lambda given, identity: (),
     judge_death=lambda exchange: (),
     new_end_counter=NoEnds,
+    new_denial_judge=NoDenials,
     load_rules=lambda: RULES,
     load_areas=lambda: {"note": "Notes"},
     new_file_judge=_no_file_judge,

@@ -1,0 +1,154 @@
+"""Judges denials of what the same server grants otherwise, over all the exchanges of a run.
+
+Layer 1, pure and incremental. A single refusal may mean that a call, or a mode, is not offered. It is a defect
+once the same request was accepted, before or later; or once the call works for other interactions, and the one that
+it names was just shown to the same caller. Must not know which exercise sent a request, nor why.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from harness.contract.judge.answer import is_success
+from harness.contract.judge.reading import read
+from harness.contract.judge.wording import format_answer, format_request
+from harness.contract.requests import KEY_HEADER
+from harness.contract.runs import named_interaction, read_new_id, summarise_create
+from harness.contract.tables.lifecycle import RUNNING
+from harness.contract.tables.protocol import is_resume
+from harness.outcome import Finding
+from harness.wire import Exchange
+from harness.wire.json_value import object_or_none
+from harness.wire.message import BUSY
+
+_GET, _DELETE, _CANCEL = "GET interactions/{id}", "DELETE interactions/{id}", "POST interactions/{id}/cancel"
+
+_DENIES = frozenset({401, 403, 404, 410})
+"""Refusals that deny an interaction, or the right to it; any other may be about its state."""
+
+_PASSES = frozenset({*BUSY, 409, 425})
+"""Refusals that depend on the moment: the server is busy, or another request is under way."""
+
+_OWN = frozenset(
+    {"model", "input", "stream", "background", "store", "generation_config", "response_format", "tools"}
+)
+"""Members of a create that name nothing which may be gone by now; any other may."""
+
+_VARIES = frozenset({KEY_HEADER, "content-length", "host", "user-agent"})
+"""Headers that do not tell two creates of one caller apart."""
+
+
+@dataclass(slots=True)
+class _Shown:
+    """An interaction that the server has: the request that showed it last, and what that showed."""
+
+    request: str
+    status: str
+    background: bool
+    denied_look: Exchange | None = None
+
+
+@dataclass(slots=True)
+class _Alike:
+    """Requests that are alike: the first that was accepted, and the denials that wait for one."""
+
+    accepted: str = ""
+    denied: list[tuple[Exchange, str]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Denials:
+    """What was granted and what was denied so far; keeps no exchange but denials that wait to be proven."""
+
+    _shown: dict[tuple[str, str, str], _Shown] = field(default_factory=dict)
+    _alike: dict[tuple[str, ...], _Alike] = field(default_factory=dict)
+
+    def note(self, exchange: Exchange) -> Iterator[tuple[Exchange, Finding]]:
+        """Judge the next exchange, and those before it that it shows to be wrong."""
+        status, request = exchange.status, exchange.request
+        if status is None or status >= 500 or exchange.excuse:
+            return
+        caller = (request.headers.get(KEY_HEADER) or "", request.segments[0])
+        order, name = summarise_create(request), named_interaction(request)
+        if order is not None:
+            sign = _sign_create(exchange)
+            denied = 300 <= status < 500 and status not in _PASSES
+            yield from self._compare((*caller, sign) if sign else (), "create.ok", exchange, denied)
+            if new := read_new_id(exchange):
+                self._show(caller, new, exchange, order.background)
+        elif name and (call := read(exchange).call) in (_GET, _DELETE, _CANCEL):
+            shown = self._shown.get((*caller, name))
+            yield from self._note_call(caller, call, shown, exchange)
+            if is_success(exchange):
+                if call == _DELETE:
+                    self._shown.pop((*caller, name), None)
+                elif shown is not None or call == _GET:
+                    self._show(caller, name, exchange, shown is not None and shown.background)
+
+    def _note_call(
+        self, caller: tuple[str, str], call: str, shown: _Shown | None, exchange: Exchange
+    ) -> Iterator[tuple[Exchange, Finding]]:
+        """Judge a call about one interaction; a plain GET has a judge of its own (`failures/roots.py`)."""
+        streams = is_resume(exchange.request) is not None
+        rule = {_DELETE: "del.ok", _CANCEL: "cancel.ok"}.get(call, "resume.opens" if streams else "get.ok")
+        if rule == "get.ok":
+            if shown is not None and exchange.status in _DENIES:
+                shown.denied_look = exchange
+            yield from self._compare((*caller, call), rule, exchange, denied=False)
+            return
+        denied = shown is not None and exchange.status in _DENIES
+        if call == _CANCEL:
+            denied = denied and shown is not None and shown.status in RUNNING and shown.background
+        elif streams:
+            denied = denied and shown is not None and shown.background
+        why = "" if shown is None else f"{shown.request} shows it"
+        if denied and shown is not None and shown.denied_look is not None:  # never found: that is told instead
+            look, shown.denied_look = shown.denied_look, None
+            yield from self._compare((*caller, _GET), "get.ok", look, denied=True, why=why)
+            return
+        yield from self._compare((*caller, call, str(streams)), rule, exchange, denied, why)
+
+    def _compare(
+        self, key: tuple[str, ...], rule: str, exchange: Exchange, denied: bool, why: str = ""
+    ) -> Iterator[tuple[Exchange, Finding]]:
+        if not key or not (denied or is_success(exchange)):
+            return
+        alike = self._alike.setdefault(key, _Alike())
+        if denied:
+            alike.denied.append((exchange, why))
+        elif not alike.accepted:
+            alike.accepted = format_answer(exchange)
+        if alike.accepted:
+            waiting, alike.denied = alike.denied, []
+            for one, reason in waiting:
+                yield one, _report(rule, one, reason, alike.accepted)
+
+    def _show(self, caller: tuple[str, str], name: str, exchange: Exchange, background: bool) -> None:
+        reading = read(exchange)
+        self._shown[(*caller, name)] = _Shown(format_request(exchange), reading.status or "", background)
+
+
+def _report(rule: str, exchange: Exchange, why: str, accepted: str) -> Finding:
+    message = (
+        f"{format_request(exchange)} denies an existing interaction"
+        if why
+        else "a create was rejected that the server accepts otherwise"
+    )
+    expected = f"success, as {why}" if why else f"{accepted}, as for the same create at another time"
+    return Finding.from_code(f"{rule}/denied", message, expected, format_answer(exchange))
+
+
+def _sign_create(exchange: Exchange) -> str:
+    """What makes two creates alike: everything but the words of the input; "" if it may name what is gone."""
+    request = exchange.request
+    body = object_or_none(request.body)
+    if body is None or not body.keys() <= _OWN or not isinstance(body.get("input"), str):
+        return ""
+    tools = body.get("tools") or []
+    if not isinstance(tools, list) or any(not isinstance(t, dict) or t.get("type") != "function" for t in tools):
+        return ""
+    body = {**body, "input": bool(body["input"].strip())}
+    headers = sorted((name.lower(), value) for name, value in request.headers if name.lower() not in _VARIES)
+    return json.dumps([request.target, headers, body], sort_keys=True)
