@@ -22,6 +22,7 @@ from harness.checks.vocabulary.expect import at, expect_interaction, expect_repl
 from harness.checks.vocabulary.polling import (
     describe_end,
     id_of,
+    look_at_all,
     need_id,
     open_stream,
     poll_after_stream,
@@ -116,7 +117,7 @@ def a_run_that_lasts(t: RequestBuilder) -> Steps:
     return seen
 
 
-@exercise(requests=7, interactions=3)
+@exercise(requests=8, interactions=3)
 def a_background_call(t: RequestBuilder) -> Steps:
     """A background run that calls a function: polled, replayed, streamed from its create, and given its result."""
     body = {"input": QUESTION, "tools": [WEATHER], "background": True, **FORCED}
@@ -127,6 +128,7 @@ def a_background_call(t: RequestBuilder) -> Steps:
     replayed = yield from read_whole_stream(t.get(found, stream=True))
     streamed = yield from read_whole_stream(t.create(body, stream=True))
     seen["call_streams"] = {"GET": replayed, "POST": streamed}
+    yield from look_at_all(t, streamed)
     try:
         result = result_of(first_call(polled[-1]))
     except Unmet as unmet:

@@ -24,6 +24,7 @@ from harness.checks.vocabulary.polling import (
     describe_end,
     expect_id,
     id_of,
+    look_at_all,
     need_id,
     poll_until_found,
     poll_until_settled,
@@ -44,7 +45,7 @@ from harness.wire import Exchange
 # --- exercises
 
 
-@exercise(requests=12, interactions=7)
+@exercise(requests=15, interactions=7)
 def a_chain(t: RequestBuilder) -> Steps:
     """A parent and two children with the same input as the parent, so that only the history differs.
 
@@ -71,6 +72,7 @@ def a_chain(t: RequestBuilder) -> Steps:
     seen["parent_retold"] = yield Send(t.create(input=_tell_again(parent), store=False))
     seen["retold"] = (yield Send(t.create(input=_tell_again(child), store=False))) if child_id else None
     seen["streamed"] = yield Send(t.create(input=HELLO, previous_interaction_id=found, stream=True))
+    yield from look_at_all(t, seen["sibling"], seen["grandchild"], seen["streamed"])
     seen["stray"] = yield Send(t.create(input=HELLO, previous_interaction_id=UNKNOWN_ID))
     # Last, since an exercise that ends with a refusal looks like one that was not offered.
     return {**seen, "after": (yield Send(t.get(found)))}

@@ -18,7 +18,7 @@ from harness.checks.vocabulary.expect import (
     interaction_in,
     note,
 )
-from harness.checks.vocabulary.polling import id_of, poll_until_found, status_of
+from harness.checks.vocabulary.polling import id_of, look_at_all, poll_until_found, status_of
 from harness.checks.vocabulary.stored import HELLO
 from harness.checks.vocabulary.stream_events import completion, events_in, is_stream
 from harness.checks.vocabulary.streamed import FORCED, WEATHER
@@ -80,7 +80,7 @@ def result_of(call: Call, result: Any = ANSWERS["string"]) -> dict[str, Any]:
 # --- exercises
 
 
-@exercise(requests=10, interactions=7)
+@exercise(requests=13, interactions=7)
 def a_tool_loop(t: RequestBuilder) -> Steps:
     """A forced call, its result in every form, an error as its result, and results that match no call."""
     asked: Exchange = yield Send(t.create(input=QUESTION, tools=[WEATHER], **FORCED))
@@ -107,6 +107,7 @@ def a_tool_loop(t: RequestBuilder) -> Steps:
     answered = id_of(forms["string"])
     if not answered:
         return stop_exercise(seen, "no turn with a result had an id")
+    yield from look_at_all(t, *forms.values())
     return {**seen, "toolless": (yield Send(t.create(input=QUESTION, previous_interaction_id=answered)))}
 
 
@@ -347,12 +348,13 @@ def _accepted_result(asked: Exchange, answer: Exchange) -> Iterator[Finding]:
 TOOLS = [{"type": "tool_search"}, {**WEATHER, "defer_loading": True, "short_description": "Weather."}]
 
 
-@exercise(requests=3, interactions=3)
+@exercise(requests=5, interactions=3)
 def a_tool_search(t: RequestBuilder) -> Steps:
     """A question that needs a deferred function, streamed and not, and the result of the call that follows."""
     asked: Exchange = yield Send(t.create(input=QUESTION, tools=TOOLS, **FORCED))
     streamed: Exchange = yield Send(t.create(input=QUESTION, tools=TOOLS, stream=True, **FORCED))
     seen: Exchanges = {"asked": asked, "streamed": streamed}
+    yield from look_at_all(t, asked, streamed)
     calls = [call for call in calls_in(asked) if isinstance(call.get("id"), str)] if asked.succeeded else []
     if not calls or not id_of(asked):
         return stop_exercise(seen, "the search returned no call with an id")

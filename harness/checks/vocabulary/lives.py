@@ -5,6 +5,7 @@ Layer 2. The areas of such resources share these parts and judges; what is speci
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Iterator, Mapping
 from typing import Any
 
@@ -61,7 +62,14 @@ def judge_life(
     for name, answer in {**others, "fetched": fetched}.items():
         yield from at(name, expect_object(answer))
     yield from at("fetched", judge_values(fetched, shows))
+    made = others.get("made")
+    if made is not None:
+        yield from at("fetched", _judge_kept(object_in(made), object_in(fetched), "the create"))
     if listed is not None:
+        name, identity = next(iter(shows.items()))
+        same = [entry for entry in object_in(listed).get(collection) or () if isinstance(entry, dict)]
+        for entry in (entry for entry in same if entry.get(name) == identity):
+            yield from at("listed", _judge_kept(object_in(fetched), entry, "GET"))
         yield from at("listed", _judge_listed(listed, collection, *next(iter(shows.items()))))
     yield from at("deleted", expect_status(deleted, accepts=SUCCESS))
     yield from at("gone", expect_refusal(gone, gone_as))
@@ -89,6 +97,20 @@ def judge_shapes(rule: str, **answers: Exchange) -> Iterator[Finding]:
     """Each of these answers must keep a rule about its schema."""
     for name, answer in answers.items():
         yield from at(name, of_rule(rule, answer))
+
+
+_MOVES = re.compile("updat|access|state|status|expir|secret|next|last|run|count|size|token|total", re.IGNORECASE)
+"""Members of resources that may be another at the next look."""
+
+
+def _judge_kept(known: Mapping[str, Any], shown: Mapping[str, Any], where: str) -> Iterator[Finding]:
+    """What a resource is must be the same wherever it is shown; a view may leave members out."""
+    for name, value in known.items():
+        other = shown.get(name)
+        told = isinstance(value, str) and value and isinstance(other, str) and not _MOVES.search(name)
+        if told and value != other:
+            message = f"`{name}` differs from what {where} returned"
+            yield finding(message, expected=format_value(value), actual=format_value(other))
 
 
 def _judge_listed(listed: Exchange, collection: str, name: str, expected: Any) -> Iterator[Finding]:

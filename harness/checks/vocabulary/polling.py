@@ -112,6 +112,14 @@ def poll_after_stream(t: RequestBuilder, interaction_id: str) -> Part[list[Excha
     return (yield from poll_for(t, interaction_id, t.gone_within if t.keeps else 0.0))
 
 
+def look_at_all(t: RequestBuilder, *creates: Exchange | None) -> Part[None]:
+    """GET what each create brought, streamed or not: what they show must agree, which every run judges."""
+    for created in creates if t.keeps else ():
+        found = read(created).id if created is not None and created.succeeded else None
+        if found:
+            yield from poll_after_stream(t, found)
+
+
 def poll_for(t: RequestBuilder, interaction_id: str, seconds: float) -> Part[list[Exchange]]:
     """Like `polls`, for at most `seconds`; no other exercise waits less because this was in vain."""
     return (yield from repeat(t, t.get(interaction_id), _is_over, within=seconds))

@@ -172,7 +172,7 @@ def judge_constant(known: Body, shown: Body) -> Iterator[Finding]:
     """What identifies an interaction must be the same in every view that shows it."""
     for name in CONSTANT:
         one, other = known.get(name), shown.get(name)
-        if isinstance(one, str) and isinstance(other, str) and one and other and not _is_same_value(one, other):
+        if isinstance(one, str) and isinstance(other, str) and one and not _is_same_value(one, other):
             message, place = f"`{name}` of an interaction changed", Where(pointer=f"$.{name}")
             yield Finding.from_code(
                 f"get.constant/{name}", message, format_value(one), format_value(other), where=place
@@ -199,6 +199,17 @@ def judge_growth(before: Body, after: Body) -> Iterator[Finding]:
         message, place = "the text of a run in progress got shorter", Where(pointer="$.steps")
         expected, actual = f"{len(text)} characters or more", format_count(len(grown), "character")
         yield Finding.from_code("bg.grows/text", message, expected, actual, where=place)
+        return
+    if not grown.startswith(text):
+        at, place = common_length(text, grown), Where(pointer="$.steps")
+        message = f"the text of a run in progress changed, from character {at}"
+        yield Finding.from_code("bg.grows/text", message, _quote(text, at), _quote(grown, at), where=place)
+        return
+    last = len(shown) - 1
+    if shown and last < len(later) and shown[last].get("type") != later[last].get("type"):
+        message, place = "a step changed its type", Where(pointer=f"$.steps[{last}].type")
+        kinds = (format_value(step.get("type")) for step in (shown[last], later[last]))
+        yield Finding.from_code("bg.grows/step", message, *kinds, where=place)
         return
     for number, step in enumerate(shown[:-1]):  # the last one may still grow
         if later[number : number + 1] != [step]:

@@ -1,8 +1,8 @@
 """Judges denials of what the same server grants otherwise, over all the exchanges of a run.
 
 Layer 1, pure and incremental. A single refusal may mean that a call, or a mode, is not offered. It is a defect
-once the same request was accepted, before or later; or once the call works for other interactions, and the one that
-it names was just shown to the same caller. Must not know which exercise sent a request, nor why.
+once the same request was accepted, before or later; or once the call works for other interactions, and the one
+that it names was just shown to the same caller. Must not know which exercise sent a request, nor why.
 """
 
 from __future__ import annotations
