@@ -92,9 +92,9 @@ class DefectModel:
         """Return a sample that takes from each mode and each operator alike, in the order of `defects`."""
         return draw(defects, number, seed)
 
-    def find_excuse(self, defect: WireDefect) -> Excuse | None:
-        """Return the entry that says why a defect is legal, or cannot be seen."""
-        return find_excuse(defect)
+    def find_excuse(self, defect: WireDefect, *, warned: bool = False) -> Excuse | None:
+        """Return the entry that says why a defect is legal or cannot be seen, or, if `warned`, is tolerated."""
+        return find_excuse(defect, warned=warned)
 
 
 MODEL = DefectModel()

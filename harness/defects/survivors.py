@@ -18,8 +18,8 @@ from harness.documents import load_yaml
 
 FILE = Path(rules.__file__).parent / "generated" / "survivors.yaml"
 
-LEGAL, UNSEEN = KINDS = ("legal", "unseen")
-"""The kinds of reasons: the API allows it, or no client can tell."""
+LEGAL, UNSEEN, TOLERATED = KINDS = ("legal", "unseen", "tolerated")
+"""The kinds of reasons: the API allows it, no client can tell, or a MUST rule accepts it with a warning."""
 
 _PLACES = ("part", "operator", "field", "value", "call", "mode", "moment", "when")
 
@@ -77,7 +77,8 @@ def load_floors() -> dict[str, float]:
     return {str(name): float(floor) for name, floor in _load()["floors"].items()}
 
 
-def find_excuse(defect: WireDefect) -> Excuse | None:
-    """Return the first entry that covers a defect."""
+def find_excuse(defect: WireDefect, *, warned: bool = False) -> Excuse | None:
+    """Return the first entry that covers a defect: of those that a check `warned` of, or of those that survived."""
     record = defect.to_record()
-    return next((reason for reason in load_excuses() if reason.covers(record)), None)
+    fitting = (reason for reason in load_excuses() if (reason.kind == TOLERATED) is warned)
+    return next((reason for reason in fitting if reason.covers(record)), None)

@@ -225,7 +225,7 @@ class Audit:
         seen: set[tuple[str, ...]] = set()
         roots = played.find_roots(exchange)
         told = [root for root in roots if root.rule in self.rules and root.severity is not Severity.INFORMATION]
-        for finding in told[:1] or (*reading.findings, *reading.unlisted):
+        for finding in told[:1] or (*reading.findings, *reading.emptiness, *reading.unlisted):
             if finding.rule not in self.rules or finding.severity is Severity.INFORMATION:
                 continue
             kind = finding.kind(reading.call if exchange.succeeded else "")  # one handler answers all errors

@@ -220,7 +220,7 @@ def _interrupt(events: Generator[RunEvent, None, None]) -> Iterator[RunEvent]:
 class Score:
     """The outcomes of some defects that showed themselves; `excused` survived for a listed reason.
 
-    `should` are those that only break rules of level SHOULD.
+    `should` are those that only break rules of level SHOULD, or that a MUST rule tolerates for a listed reason.
     """
 
     failed: int = 0
@@ -254,7 +254,9 @@ def sum_up(rows: Iterable[DefectRow]) -> Score:
     counts = Counter(
         "excused" if row.outcome == DefectOutcome.SURVIVED and row.excuse else str(row.outcome) for row in rows
     )
-    should = sum(row.outcome == DefectOutcome.WARNED and row.level != Level.MUST for row in rows)
+    should = sum(
+        row.outcome == DefectOutcome.WARNED and (row.level != Level.MUST or row.excuse != "") for row in rows
+    )
     return Score(counts["failed"], counts["warned"], should, counts["excused"], counts["survived"])
 
 
@@ -349,7 +351,8 @@ def _judge_defect(model: Any, played: PlayedDefect, rules: Mapping[str, Level]) 
     place = defect.to_record()
     is_odd = place["part"] == "oddity"
     rule = ODD if is_odd else GENERATED
-    found = None if is_odd else model.find_excuse(defect)
+    warned = outcome is DefectOutcome.WARNED
+    found = None if is_odd else model.find_excuse(defect, warned=warned)
     levels = [rules.get(killer, Level.MUST) for killer in played.killers]
     level = Level.MUST if Level.MUST in levels else Level.SHOULD
     excuse = found.name if found is not None else ""

@@ -132,6 +132,10 @@ class ApiReading(Protocol):
         """The finding that a request that is right made the server fail; recordings are not judged by it."""
 
     @property
+    def emptiness(self) -> tuple[Finding, ...]:
+        """The finding that a success came whole and without the body that its call returns."""
+
+    @property
     def unlisted(self) -> tuple[Finding, ...]:
         """What the answer holds that the contract does not name: told once for each kind, and no fault."""
 

@@ -146,6 +146,7 @@ class NoteReading:
 
     findings: tuple[Finding, ...] = ()
     crash: tuple[Finding, ...] = ()
+    emptiness: tuple[Finding, ...] = ()
     unlisted: tuple[Finding, ...] = ()
 
     def __init__(self, exchange: Exchange) -> None:

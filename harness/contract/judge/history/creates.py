@@ -155,7 +155,10 @@ def _judge_accepted(state: HistoryState, exchange: Exchange, request: Json, mode
     state.decide(rule, form(exchange))
     if model.stored:
         rule = "bg.create" if model.background else "create.id"
-        state.decide(rule, agreement.judge_id(rule, model.id))
+        stream = read(exchange).stream
+        began = None if stream is None else stream.created
+        # A reader whose connection drops early has only the first event to learn the id from.
+        state.decide(rule, agreement.judge_id(rule, model.id if began is None else began.get("id")))
     body = read(exchange).interaction
     if model.parent is not None:
         _judge_child(state, model, model.parent, body)

@@ -90,7 +90,7 @@ class Denials:
     def _note_call(
         self, caller: tuple[str, str], call: str, shown: _Shown | None, exchange: Exchange
     ) -> Iterator[tuple[Exchange, Finding]]:
-        """Judge a call about one interaction; a plain GET has a judge of its own (`failures/roots.py`)."""
+        """Judge a call about one interaction; a plain GET has a judge of its own (`roots.py`)."""
         streams = is_resume(exchange.request) is not None
         rule = {_DELETE: "del.ok", _CANCEL: "cancel.ok"}.get(call, "resume.opens" if streams else "get.ok")
         if rule == "get.ok":

@@ -208,7 +208,9 @@ def judge_stream_look(state: HistoryState, model: InteractionModel, exchange: Ex
         if state.sole_client and state.stores and intent.final:
             state.decide_reply("del.gone-stream" if model.gone else "store.false-get", exchange)
     elif read(exchange).stream is None or not is_success(exchange):
-        if state.sole_client:
+        if exchange.succeeded and model.background and not model.cancelled:
+            _judge_form(state, model, exchange, cursor)
+        elif state.sole_client:
             judge_unopened(state, model, exchange, cursor, intent)
     else:
         reading = open_reading(model, cursor)
@@ -264,6 +266,13 @@ def judge_unopened(
         state.decide(rule, [Finding(rule, "no stream of an existing interaction", "an event stream", actual)])
 
 
+def _judge_form(state: HistoryState, model: InteractionModel, exchange: Exchange, cursor: str | None) -> None:
+    """A success that is no stream is wrong at any moment."""
+    rule = _rule_of_opening(model, cursor)
+    actual = format_answer(exchange)
+    state.decide(rule, [Finding(rule, "no stream of an existing interaction", "an event stream", actual)])
+
+
 def _rule_of_opening(model: InteractionModel, cursor: str | None) -> str:
     if not model.background:
         return "resume.foreground"
@@ -272,8 +281,13 @@ def _rule_of_opening(model: InteractionModel, cursor: str | None) -> str:
 
 def _judge_named(state: HistoryState, model: InteractionModel, exchange: Exchange) -> None:
     named = read(exchange).id
+    nameless = any(
+        isinstance(shown := event.get("interaction"), dict) and shown.get("id") == ""
+        for event in read(exchange).events
+    )
     if named is not None:
-        state.decide("resume.same-id", agreement.judge_identity("resume.same-id", model.id, named))
+        shown = "" if nameless else named
+        state.decide("resume.same-id", agreement.judge_identity("resume.same-id", model.id, shown))
 
 
 def _judge_completed(state: HistoryState, model: InteractionModel, status: str) -> None:
