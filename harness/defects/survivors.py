@@ -78,7 +78,7 @@ def load_floors() -> dict[str, float]:
 
 
 def find_excuse(defect: WireDefect, *, warned: bool = False) -> Excuse | None:
-    """Return the first entry that covers a defect: of those that a check `warned` of, or of those that survived."""
+    """Return the first entry that covers a defect, which a check `warned` of or which survived."""
     record = defect.to_record()
     fitting = (reason for reason in load_excuses() if (reason.kind == TOLERATED) is warned)
     return next((reason for reason in fitting if reason.covers(record)), None)

@@ -106,11 +106,11 @@ class Prober:
             requests=len(self._hand.trail),
             says=self.target.says,
             notes=tuple(self.notes),
-            trail=(*self._hand.trail, *self._cleaned()),
+            trail=(*self._hand.trail, *self._read_cleanup()),
             repeated=tuple(self._hand.repeated),
         )
 
-    def _cleaned(self) -> Iterator[Exchange]:
+    def _read_cleanup(self) -> Iterator[Exchange]:
         for exchange in self.ledger.sent:
             self._api.read(exchange, self.target.contract)
             yield exchange

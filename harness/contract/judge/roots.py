@@ -21,9 +21,6 @@ from harness.wire import Exchange
 from harness.wire.json_value import object_or_none
 
 _GONE = frozenset({404, 410})
-_FORBIDDEN = frozenset({401, 403})
-"""Statuses that are never due to the moment, so that they prove a loss at once."""
-
 _CREATE = "POST interactions"
 _GET = "GET interactions/{id}"
 _DELETE = "DELETE interactions/{id}"
@@ -62,13 +59,12 @@ def _judge_loss(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[Find
     Only a plain GET proves that it is lost, after one that showed it: another call may not be offered, and what
     was just created may need a moment. There the finding is information, which explains why a call failed.
     """
-    refused = exchange.status in _FORBIDDEN and _is_plain_get(exchange)
-    if not (exchange.status in _GONE or refused) or not (found := _find_subject(exchange)):
+    if exchange.status not in _GONE or not (found := _find_subject(exchange)):
         return
     known = next((seen for seen in reversed(before) if _tells_of(seen, found, exchange)), None)
     if known is None or read(known).call == _DELETE:
         return
-    proven = refused or all(map(_is_plain_get, (known, exchange)))
+    proven = all(map(_is_plain_get, (known, exchange)))
     yield Finding.from_code(
         "get.ok/lost",
         f"{format_request(exchange)} does not find an existing interaction",

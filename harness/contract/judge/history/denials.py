@@ -28,6 +28,9 @@ _GET, _DELETE, _CANCEL = "GET interactions/{id}", "DELETE interactions/{id}", "P
 _DENIES = frozenset({401, 403, 404, 410})
 """Refusals that deny an interaction, or the right to it; any other may be about its state."""
 
+_RIGHTS = frozenset({401, 403})
+"""Denials that are never due to the moment."""
+
 _PASSES = frozenset({*BUSY, 409, 425})
 """Refusals that depend on the moment: the server is busy, or another request is under way."""
 
@@ -82,32 +85,35 @@ class Denials:
             shown = self._shown.get((*caller, name))
             yield from self._note_call(caller, call, shown, exchange)
             if is_success(exchange):
-                if call == _DELETE:
-                    self._shown.pop((*caller, name), None)
+                if call == _DELETE:  # whoever was told that it is deleted did delete it
+                    for key in [key for key in self._shown if key[-1] == name]:
+                        del self._shown[key]
                 elif shown is not None or call == _GET:
                     self._show(caller, name, exchange, shown is not None and shown.background)
 
     def _note_call(
         self, caller: tuple[str, str], call: str, shown: _Shown | None, exchange: Exchange
     ) -> Iterator[tuple[Exchange, Finding]]:
-        """Judge a call about one interaction; a plain GET has a judge of its own (`roots.py`)."""
+        """Judge a call about one interaction. A plain GET may return 404 for a moment (see `roots.py`)."""
         streams = is_resume(exchange.request) is not None
-        rule = {_DELETE: "del.ok", _CANCEL: "cancel.ok"}.get(call, "resume.opens" if streams else "get.ok")
-        if rule == "get.ok":
-            if shown is not None and exchange.status in _DENIES:
+        why, denied = "", False
+        if shown is not None:
+            why, denied = f"{shown.request} shows it", exchange.status in _DENIES
+        if call == _GET and not streams:
+            if denied and shown is not None:
                 shown.denied_look = exchange
-            yield from self._compare((*caller, call), rule, exchange, denied=False)
+            yield from self._compare(
+                (*caller, call), "get.ok", exchange, denied and exchange.status in _RIGHTS, why
+            )
             return
-        denied = shown is not None and exchange.status in _DENIES
-        if call == _CANCEL:
-            denied = denied and shown is not None and shown.status in RUNNING and shown.background
-        elif streams:
-            denied = denied and shown is not None and shown.background
-        why = "" if shown is None else f"{shown.request} shows it"
-        if denied and shown is not None and shown.denied_look is not None:  # never found: that is told instead
-            look, shown.denied_look = shown.denied_look, None
+        if denied and shown is not None and call != _DELETE:
+            # A settled run need not be canceled, nor a foreground one streamed again.
+            denied = shown.background and (streams or shown.status in RUNNING)
+        if denied and shown is not None and shown.denied_look is not None:
+            look, shown.denied_look = shown.denied_look, None  # no look ever found it, which is told instead
             yield from self._compare((*caller, _GET), "get.ok", look, denied=True, why=why)
             return
+        rule = {_DELETE: "del.ok", _CANCEL: "cancel.ok"}.get(call, "resume.opens")
         yield from self._compare((*caller, call, str(streams)), rule, exchange, denied, why)
 
     def _compare(

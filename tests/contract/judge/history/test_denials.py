@@ -1,0 +1,71 @@
+"""Denials of what a server grants otherwise: which are proven, and by what."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from harness.contract.judge.history.denials import Denials
+from harness.wire import Exchange
+from tests.contract.exchanges import ROOT, exchange
+
+
+def seen(method: str, target: str, status: int, sent: Any = None, body: Any = None, key: str = "one") -> Exchange:
+    """An exchange of one caller."""
+    shown = {} if body is None else body
+    return exchange(method=method, target=target, status=status, sent=sent, body=shown, key=key)
+
+
+def create(status: int, identity: str = "i1", run: str = "completed", **fields: Any) -> Exchange:
+    """A create and its answer."""
+    sent = {"model": "m", "input": "Say hi.", **fields}
+    return seen("POST", ROOT, status, sent, {"id": identity, "status": run} if status == 200 else None)
+
+
+def look(status: int, identity: str = "i1", query: str = "") -> Exchange:
+    """A GET and its answer."""
+    body = {"id": identity, "status": "completed"} if status == 200 else None
+    return seen("GET", f"{ROOT}/{identity}{query}", status, None, body)
+
+
+def delete(status: int, identity: str = "i1", key: str = "one") -> Exchange:
+    """A delete and its answer."""
+    return seen("DELETE", f"{ROOT}/{identity}", status, key=key)
+
+
+def cancel(status: int, identity: str = "i1") -> Exchange:
+    """A cancel and its answer."""
+    body = {"id": identity, "status": "cancelled"} if status == 200 else None
+    return seen("POST", f"{ROOT}/{identity}/cancel", status, None, body)
+
+
+RUNNING = create(200, "i3", "in_progress", background=True)
+
+
+@pytest.mark.parametrize(
+    ("exchanges", "found"),
+    [
+        ([create(403), create(200)], ["create.ok/denied"]),
+        ([create(200), create(404, input="Say more.")], ["create.ok/denied"]),
+        ([create(302), create(200)], ["create.ok/denied"]),
+        ([create(409), create(200)], []),
+        ([create(429), create(200)], []),
+        ([create(400, stream=True), create(200)], []),
+        ([create(400, tools=[{"type": "file_search"}]), create(200, tools=[{"type": "file_search"}])], []),
+        ([create(200), delete(404), create(200, "i2"), delete(200, "i2")], ["del.ok/denied"]),
+        ([create(200), delete(404)], []),
+        ([create(200), delete(200), delete(404)], []),
+        ([create(200), delete(200, key="two"), delete(404), create(200, "i2"), delete(200, "i2")], []),
+        ([create(200), look(404), delete(404), look(200, "i2"), delete(200, "i2")], ["get.ok/denied"]),
+        ([create(200), look(401), look(200)], ["get.ok/denied"]),
+        ([create(200), look(404), look(200), delete(200)], []),
+        ([RUNNING, cancel(404, "i3"), RUNNING, cancel(200, "i3")], ["cancel.ok/denied"]),
+        ([create(200), cancel(404), RUNNING, cancel(200, "i3")], []),
+        ([RUNNING, cancel(409, "i3"), RUNNING, cancel(200, "i3")], []),
+    ],
+)
+def test_what_others_contradict_is_proven(exchanges: list[Exchange], found: list[str]) -> None:
+    """A denial counts once another exchange of the same caller shows that the server grants it."""
+    judge = Denials()
+    assert [finding.stable_code for one in exchanges for _, finding in judge.note(one)] == found
