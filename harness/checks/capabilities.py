@@ -119,6 +119,7 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     "del.running": ("del.gone",),
     "del.reader-ends": ("bg.settles", "stream.closes"),
     "stream.end-matches-get": ("get.usage",),
+    "resume.no-gap": ("stream.text",),
     "resume.exclusive": ("resume.no-gap",),
     "resume.ids-stable": ("resume.no-gap/ids", "resume.exclusive/ids"),
     "resume.finished": ("resume.no-gap", "stream.completed-last", "stream.terminal"),
@@ -132,7 +133,7 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
         "stream.terminal",
     ),
     "resume.two-readers": ("resume.live", "resume.no-gap", "resume.exclusive", "stream.terminal"),
-    "resume.replay": ("resume.two-readers", "resume.live"),
+    "resume.replay": ("stream.text", "resume.two-readers", "resume.live"),
     "resume.well-formed": ("resume.no-gap", "stream.completed-last"),
     **dict.fromkeys(
         ("hook.signature", "hook.envelope", "hook.event-status", "hook.retry", "hook.rotation"), ("hook.delivery",)

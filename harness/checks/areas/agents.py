@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from harness.checks.refusals import send_wrong_creates
-from harness.checks.vocabulary.agent_runs import NOBODY, find_model, find_stand_in
+from harness.checks.vocabulary.agent_runs import NOBODY, find_model, find_stand_in, start_agent
 from harness.checks.vocabulary.expect import (
     among,
     at,
@@ -59,11 +59,11 @@ from harness.wire import Exchange
 @exercise(requests=10, interactions=3)
 def an_agent_run(t: RequestBuilder) -> Steps:
     """A managed agent's first turn, second turns without and with its environment, and a model's turn."""
-    turn = {"agent": t.agent, "input": HELLO, "environment": t.environment, "background": True}
-    created: Exchange = yield Send(t.create(turn))
+    turn = {"agent": t.agent, "input": HELLO, "background": True}
+    created = yield from start_agent(t, turn)
     seen: Exchanges = {"created": created, "of_nobody": []}
     if find_model(created):
-        seen["of_nobody"] = [(yield Send(t.create({**turn, "agent": NOBODY})))]
+        seen["of_nobody"] = [(yield from start_agent(t, turn, agent=NOBODY))]
     found = id_of(created)
     if not found:
         return stop_exercise(seen, f"the agent's run has no id: {format_answer(created)}")
@@ -92,8 +92,8 @@ def an_agent_with_its_config(t: RequestBuilder) -> Steps:
     if not t.agent.startswith("antigravity"):
         raise Unmet(f"the type of agent_config for {t.agent} is unknown")
     config = {"type": "antigravity", "max_total_tokens": 100_000}
-    body = {"agent": t.agent, "agent_config": config, "environment": t.environment}
-    return {"answer": (yield Send(t.create(body, input=HELLO, background=True)))}
+    body = {"agent": t.agent, "agent_config": config, "input": HELLO, "background": True}
+    return {"answer": (yield from start_agent(t, body))}
 
 
 @exercise(requests=4, interactions=1)
@@ -102,8 +102,8 @@ def an_agent_with_a_limit(t: RequestBuilder) -> Steps:
     if not t.agent.startswith("antigravity"):
         raise Unmet(f"the type of agent_config for {t.agent} is unknown")
     config = {"type": "antigravity", "max_total_tokens": 20}
-    body = {"agent": t.agent, "agent_config": config, "environment": t.environment, "background": True}
-    created: Exchange = yield Send(t.create(body, input="Write a poem of twenty lines into poem.txt."))
+    body = {"agent": t.agent, "agent_config": config, "background": True}
+    created = yield from start_agent(t, body, input="Write a poem of twenty lines into poem.txt.")
     return {"created": created, "polled": (yield from poll_until_settled(t, need_id(created)))}
 
 
@@ -259,7 +259,7 @@ def agents_of_our_own(t: RequestBuilder) -> Steps:
     )
     seen["listed"] = yield Send(t.request("GET", "agents", query={"page_size": 50}))
     seen["paged"] = yield from pages(t, "agents", 1)
-    seen["ran"] = yield Send(t.create(agent=OWN[0], input=HELLO, environment=t.environment, background=True))
+    seen["ran"] = yield from start_agent(t, {"agent": OWN[0], "input": HELLO, "background": True})
     seen |= yield from delete_and_look(t, f"agents/{OWN[0]}")
     ran = id_of(seen["ran"])
     seen["left"] = (yield from poll_until_found(t, ran))[-1] if ran else None

@@ -19,6 +19,7 @@ from harness.checks.vocabulary.expect import (
     of_rule,
 )
 from harness.checks.vocabulary.polling import (
+    describe_end,
     id_of,
     list_moments,
     need_id,
@@ -160,6 +161,8 @@ def stays_cancelled(polled: list[Exchange], later: Exchange) -> Iterator[Finding
 
 
 def costs_no_more(later: Exchange, latest: Exchange) -> Iterator[Finding]:
+    if status_of(latest) != "cancelled":
+        raise Unmet(f"the run did not stay canceled: it {describe_end(status_of(latest))}")
     yield from at("latest", judge_result_stays(interaction_in(later), interaction_in(latest)))
 
 

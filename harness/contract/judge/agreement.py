@@ -264,6 +264,10 @@ def judge_streamed_text(streamed: Sequence[Body], body: Body, rule: str = "strea
     if shown != stored:
         at = common_length(shown, stored)
         message = f"the text of the stream differs from the stored text, from character {at}"
+        if shown.startswith(stored):
+            message = f"the stored text ends at character {at} of the {len(shown)} that the stream contains"
+        elif stored.startswith(shown):
+            message = f"the text of the stream ends at character {at} of the {len(stored)} that are stored"
         place = Where(pointer="$.steps")
         yield Finding(rule, message, _quote(stored, at), _quote(shown, at), place)
 

@@ -13,6 +13,7 @@ from tests.contract.streams import WHOLE, completed, created, delta, error, fram
 
 TEXT = [{"type": "model_output", "content": [{"type": "text", "text": "hi"}]}]
 OTHER = [{"type": "model_output", "content": [{"type": "text", "text": "ho"}]}]
+GROWN = [{"type": "model_output", "content": [{"type": "text", "text": "hi there"}]}]
 
 
 def look(status: str, identity: str = "a", **fields: Any) -> Exchange:
@@ -61,7 +62,11 @@ HISTORIES: dict[str, tuple[list[Exchange], list[str]]] = {
         [made("completed", steps=TEXT), look("completed", steps=[{"type": "user_input", "content": []}, *TEXT])],
         [],
     ),
-    "steps still grow while it runs": ([look("in_progress", steps=TEXT), look("in_progress", steps=OTHER)], []),
+    "steps still grow while it runs": ([look("in_progress", steps=TEXT), look("in_progress", steps=GROWN)], []),
+    "a text is rewritten while it runs": (
+        [look("in_progress", steps=TEXT), look("in_progress", steps=OTHER)],
+        ["bg.grows"],
+    ),
     "a stream": ([streamed(*WHOLE)], []),
     "runs again": ([look("completed"), look("in_progress")], ["bg.no-regress"]),
     "settles otherwise": ([look("completed"), look("cancelled")], ["bg.no-regress"]),
