@@ -123,8 +123,8 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     "resume.exclusive": ("resume.no-gap",),
     "resume.ids-stable": ("resume.no-gap/ids", "resume.exclusive/ids"),
     "resume.finished": ("resume.no-gap", "stream.completed-last", "stream.terminal"),
-    "resume.encoded": ("resume.no-gap",),
-    "resume.live": ("resume.no-gap", "resume.exclusive", "stream.terminal"),
+    "resume.encoded": ("stream.text", "resume.no-gap"),
+    "resume.live": ("stream.text", "resume.no-gap", "resume.exclusive", "stream.terminal"),
     "resume.from-create": (
         "bg.survives-hangup",
         "resume.live",
