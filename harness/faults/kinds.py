@@ -339,14 +339,15 @@ LOST_ANSWERS = CaseKind(
     name="lost-answers",
     about="the further turn took effect, but its response is lost or late",
     plans=at(
-        *("pass/before-headers,rst", "pass/headers,rst", "pass/byte:0,end", "pass/event:0,rst", "pass/late:0.2"),
-        "event:{middle},rst/pass/before-headers,rst",
+        *("creates=pass/before-headers,rst", "creates=pass/headers,rst", "creates=pass/byte:0,end"),
+        *("creates=pass/byte:40,rst", "creates=pass/late:0.2"),
+        "streams=event:{middle},rst/creates=pass/before-headers,rst",
     ),
 )
 REFUSED_ANSWERS = CaseKind(
     name="refused-answers",
     about="the further turn is rejected: 429, 503, 500, 400",
-    plans=at(*(f"pass/{status}" for status in (*HINTED, "status:500", "status:400,times:all"))),
+    plans=at(*(f"creates=pass/{status}" for status in (*HINTED, "status:500", "status:400,times:all"))),
 )
 DOUBLED_ANSWERS = CaseKind(
     name="doubled-answers",

@@ -250,7 +250,7 @@ class ObservedService:
 
     def format_context(self) -> str:
         """What to report if this test fails: the circumstances, and the requests and answers."""
-        circumstances = self.explain()
+        circumstances = self.runaway or self.explain()
         return "\n".join([*([circumstances] if circumstances else []), *self.story.lines()])
 
     # Ways in

@@ -133,6 +133,12 @@ SLOW_CALLS = CaseKind(
     scripts=({**CALLS, "queued": 3}, {**CALLS, "ticks": 8}),
     calls=True,
 )
+FURTHER_ENDS = CaseKind(
+    name="further-ends",
+    about="the last turn ends incomplete, with half of a text",
+    plans=at("pass"),
+    further={"text": "Half of", "status": "incomplete"},
+)
 PARENT_GONE = CaseKind(
     name="parent-gone",
     about="the interaction to continue no longer exists (404): send the whole conversation, or report it",

@@ -74,6 +74,7 @@ TURNS = (
     fault_kinds.LOST_ANSWERS,
     fault_kinds.REFUSED_ANSWERS,
     fault_kinds.DOUBLED_ANSWERS,
+    kinds.FURTHER_ENDS,
     kinds.PARENT_GONE,
 )
 TOOLS = (

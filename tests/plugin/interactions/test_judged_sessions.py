@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from harness.benches.client.judgement.outcome import LEFT_OPEN
+from harness.benches.client.judgement.outcome import LEFT_OPEN, UNTOLD
 from harness.benches.server.fault_control import Faulty
 from harness.benches.server.page_guard import PageGuard
 from harness.contract import PROTOCOL
@@ -385,12 +385,27 @@ def test_other_ends_of_a_case(session: Api) -> None:
     assert session.ask("POST", "/__harness__/judge/end_case", {"number": 1, "result": None})[0] == 400
 
 
-def test_a_lenient_finding_is_no_failure(session: Api) -> None:
-    """A text cannot report that its run failed, which no test fails for."""
+def test_a_text_of_a_failed_run_is_a_failure(session: Api) -> None:
+    """A reader that returns the text alone hides that the run failed; with its status or a throw it does not."""
     session.judge("plan_cases", cuts=["pass"], script={"text": "Half.", "status": "failed"})
     told = play(session)
-    assert (told["problem"], told["outcome"]) == ("", "wrong-status")
-    assert session.judge("sum_up")["failed"] == 0
+    assert (told["code"], told["outcome"]) == (UNTOLD, "wrong-status")
+    assert "return the interaction or its status, or raise" in told["problem"]
+    begun = session.judge("begin_case", number=1)
+    read(session, begun["path"], begun["id"])
+    thrown = {"name": "Error", "message": "failed"}
+    assert session.judge("end_case", number=begun["place"], error=thrown)["problem"] == ""
+
+
+def test_a_lenient_finding_is_no_failure(session: Api) -> None:
+    """A reader that asks once more than needed is right."""
+    session.judge("plan_cases", cuts=["pass", "ping:all"])
+    quiet = session.judge("begin_case", number=0)
+    session.judge("end_case", number=quiet["place"], result=read(session, quiet["path"], quiet["id"]))
+    begun = session.judge("begin_case", number=2)
+    for _ in range(2):
+        text = read(session, begun["path"], begun["id"])
+    assert session.judge("end_case", number=begun["place"], result=text)["problem"] == ""
 
 
 @pytest.mark.parametrize(("status", "outcome"), [("failed", "exact"), ("completed", "wrong-status")])

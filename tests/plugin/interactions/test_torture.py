@@ -186,6 +186,53 @@ def test_an_agent_that_swaps_results(torture: Torture) -> None:
         torture(lambda client: act(client, order=lambda seen: seen[::-1]), mode="tools", kinds=["parallel-calls"])
 
 
+def test_the_responses_of_plain_creates_are_lost(torture: Torture) -> None:
+    """The faults of further turns take effect for clients that do not stream, too."""
+
+    class Resending:
+        """A client that sends each create again when its response is lost."""
+
+        def __init__(self, client: Any) -> None:
+            self.interactions, self._inner = self, client.interactions
+
+        def create(self, **body: Any) -> Any:
+            try:
+                return self._inner.create(**body)
+            except Exception:
+                return self._inner.create(**body)
+
+    report = torture.play(lambda client: act(Resending(client)), mode="tools", kinds=["lost-answers"])
+    assert [reason.code for reason in report.reasons] == ["client.creates-once/double-create"]
+    assert torture(act, mode="tools", kinds=["lost-answers"]).played == report.planned > 3
+
+
+def test_a_run_that_ends_incomplete(torture: Torture) -> None:
+    """The half of an answer is not returned as if it were whole."""
+    report = torture.play(lambda client: act(client).output_text, mode="tools", kinds=["further-ends"])
+    assert [reason.code for reason in report.reasons] == ["client.status/untold"]
+
+
+def test_the_cause_of_a_text_that_was_cut(torture: Torture) -> None:
+    """If one JSON response had the whole text, the client dropped a part; an error event is no end."""
+
+    def first_part(client: Any) -> str:
+        steps = [step for step in act(client).steps if step.type == "model_output"]
+        return str(steps[0].content[0].text)
+
+    def take_error(client: Any, interaction: str) -> str:
+        text = ""
+        for event in client.interactions.get(interaction, stream=True):
+            if event.event_type == "error":
+                return text
+            text += "".join(list_text([event]))
+        return text
+
+    with pytest.raises(AssertionError, match="the server sent it, so the client dropped it"):
+        torture(first_part, mode="tools")
+    with pytest.raises(AssertionError, match="it took an error event for the end of the stream: resume after it"):
+        torture(take_error, kinds=["errors"])
+
+
 def test_a_poll_without_end(torture: Torture) -> None:
     """A loop that never stops asking is stopped, and told as that."""
 

@@ -154,6 +154,8 @@ class _Causes:
         last = self._received[-1]
         if last.status >= 400:
             return f"its last request was rejected ({last.status}: {last.error})"
+        if any(map(self._protocol.is_error, self._streams[-1].events())):
+            return "it took an error event for the end of the stream: resume after it"
         if len(self._streams) < 2:
             return "it did not resume after the drop"
         if all(one.asked_after is None for one in self._streams):
@@ -181,9 +183,12 @@ class _Causes:
         return "events after the cursor arrived again after its resume, and it kept both"
 
     def _explain_lost(self, word: str) -> str:
+        sent = "the server sent it, so the client dropped it"
+        if word in (LOSS, HOLE) and any(one.completes and not one.is_stream for one in self._received):
+            return sent  # a whole run in one JSON answer
         delivered = {self._model.mark(event) for one in self._streams for event in one.events()}
         if delivered >= {mark for event in self._whole if (mark := self._model.mark(event)) is not None}:
-            return "the server sent it, so the client dropped it" if word in (LOSS, HOLE) else ""
+            return sent if word in (LOSS, HOLE) else ""
         return "it continued after events that it never received"
 
     def _describe_misplaced_cursor(self, request: Request, before: ReceivedResponse) -> str:

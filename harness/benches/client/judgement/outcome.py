@@ -62,6 +62,9 @@ CLOSES, CALLS = "client.closes", "client.calls"
 LEFT_OPEN = f"{CLOSES}/left-open"
 """The code of a response that was neither read to its end nor closed; only a test beside the client sees it."""
 
+UNTOLD = f"{STATUS}/untold"
+"""The code of a success without a status after a run that did not complete. It fails tests and warns commands."""
+
 REQUIRED = frozenset({ENDS})
 """SHOULD rules that fail a run all the same: a client that hangs is not certified. `--allow` makes them warn."""
 
@@ -75,7 +78,7 @@ OUTCOMES: dict[str, DropOutcome] = {
     f"{CONTEXT}/lost-context": DropOutcome.LOST_CONTEXT,
     f"{CREATES_ONCE}/double-create": DropOutcome.DOUBLE_CREATE,
     f"{STATUS}/wrong-status": DropOutcome.WRONG_STATUS,
-    f"{STATUS}/untold": DropOutcome.WRONG_STATUS,
+    UNTOLD: DropOutcome.WRONG_STATUS,
     f"{RECOVERS}/reported": DropOutcome.REPORTED,
     f"{READS}/asked-again": DropOutcome.RECOVERED,
     f"{READS}/gave-up": DropOutcome.REPORTED,

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from harness.benches.client.cases import Case
 from harness.benches.client.judgement.attempt import ClientAttempt
 from harness.benches.client.judgement.case_results import judge_case
-from harness.benches.client.judgement.outcome import LEFT_OPEN, DropOutcome, is_allowed
+from harness.benches.client.judgement.outcome import LEFT_OPEN, UNTOLD, DropOutcome, is_allowed
 from harness.benches.client.process.client_commands import ClientResult
 from harness.outcome import Severity
 from harness.outcome.words import format_count
@@ -53,13 +53,20 @@ def judge_played(
 ) -> JudgedCase:
     """Judge a case for a test: every broken rule is a failure, what is only not strict is none.
 
+    A run that did not complete must not pass for one that did: a function can return the status or raise, while a
+    command may only print its text.
+
     `usual` is the number of requests without a fault; None in the case without a fault itself. `left_open` is the
     number of responses that the client stopped reading and never closed.
     """
     verdict = judge_case(attempt, ended, asked_for_ever=asked_for_ever, usual=usual)
     failures = []
-    if (finding := verdict.finding) is not None and finding.severity is Severity.BROKEN:
-        failures.append(CaseFailure(finding.stable_code, finding.message))
+    if (finding := verdict.finding) is not None:
+        if finding.stable_code == UNTOLD:
+            advice = f"{finding.message}; return the interaction or its status, or raise"
+            failures.append(CaseFailure(UNTOLD, advice))
+        elif finding.severity is Severity.BROKEN:
+            failures.append(CaseFailure(finding.stable_code, finding.message))
     if left_open:
         failures.append(
             CaseFailure(
