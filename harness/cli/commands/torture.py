@@ -38,10 +38,9 @@ if TYPE_CHECKING:
 
 _NOTES = """\
 CMD reads a stream: GET $INTERACTIONS_BASE_URL/v1beta/interactions/$INTERACTION_ID?stream=true
-with any key as x-goog-api-key ($HARNESS_MODE names other modes). It prints
-the resulting text and nothing else, or writes {"text": …, "status": …} into the
-file $HARNESS_RESULT. If it gave up, it exits with a code other than 0.
-More: docs/torture.md
+with any key as x-goog-api-key ($HARNESS_MODE names other modes). It prints only
+the text, or writes {"text": …, "status": …} into the file $HARNESS_RESULT.
+On failure its exit code is not 0.
 
 exit codes: 0 no rule is broken · 1 a rule is broken · 2 usage, or CMD fails without a
 fault · 3 nothing ran · 4 stopped early · 130 interrupted"""
