@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.emulator.resources.api import Api
-from tests.emulator.resources.storage.uploading import upload
+from tests.emulator.resources.api import Api, upload
 
 ROOT = "/v1beta"
 SPEECH = {"data": "YWJj", "mime_type": "audio/wav"}

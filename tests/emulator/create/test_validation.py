@@ -1,11 +1,18 @@
-"""Turns after the first: parents, continuation tokens, function results, and steps sent back."""
+"""Turns after the first, and names: those that articles and other APIs write, and those that were seen live."""
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
+from harness.contract import CURRENT
+from harness.emulator import Emulator
+from harness.generated_files import generate_files
+from harness.transport import ServiceDriver
+from harness.wire import Headers, Request
 from tests.emulator.client import AGENT, Api
 
 WEATHER = {
@@ -261,3 +268,81 @@ def test_agents_and_models_take_turns(api):
     first = api.created(agent=AGENT, environment="remote")
     second = api.created(previous_interaction_id=first)
     assert api.create(agent=AGENT, environment="remote", previous_interaction_id=second).status == 200
+
+
+WRITTEN: list[tuple[dict[str, Any], str]] = [
+    ({"agent": "antigravity"}, "'antigravity-preview-05-2026' or 'antigravity-preview-09-2026'"),
+    ({"agent": "deep-research", "background": True}, "'deep-research-"),
+    ({"model": "gemini-3.5-flash", "session_config": {}}, "code-mender agent's 'agent_config'"),
+    ({"model": "gemini-3.5-flash", "reasoning_effort": "low"}, "'thinking_level' inside 'generation_config'"),
+    ({"model": "gemini-3.5-flash", "tools": ["code_execution"]}, 'write [{"type": "code_execution"}]'),
+    ({"model": "gemini-3.5-flash", "tools": "google_search"}, 'write [{"type": "google_search"}]'),
+    ({"model": "gemini-3.5-flash", "stor": False}, "Did you mean 'store'?"),
+]
+
+
+def refusal(method: str, path: str, body: dict[str, Any] | None = None) -> str:
+    """The message with which the emulator refuses a request."""
+    emulator = Emulator()
+    headers = Headers([("x-goog-api-key", "k"), ("content-type", "application/json")])
+    data = b"" if body is None else json.dumps(body).encode()
+    exchange = ServiceDriver(emulator, emulator.clock).send(Request(method, path, headers, data))
+    return str(json.loads(exchange.body)["error"]["message"])
+
+
+@pytest.mark.parametrize(("written", "said"), WRITTEN, ids=[said for _, said in WRITTEN])
+def test_a_field(written: dict[str, Any], said: str) -> None:
+    """A name or value from an article is refused with the right one."""
+    assert said in refusal("POST", "/v1beta/interactions", {"input": "Hi", **written})
+
+
+@pytest.mark.parametrize("path", ["interactions/operations/x", "operations/x"])
+def test_a_path(path: str) -> None:
+    """Who polls an operation is told to poll the interaction."""
+    assert "poll GET /v1beta/interactions/{id}" in refusal("GET", f"/v1beta/{path}")
+
+
+@pytest.mark.parametrize("name", ["banana", "reasoning_budget", "output_length", "my_field"])
+def test_nothing_is_close(name: str) -> None:
+    """Where no name is close, none is suggested."""
+    body = {"model": "gemini-3.5-flash", "input": "Hi", name: 1}
+    assert "Did you mean" not in refusal("POST", "/v1beta/interactions", body)
+
+
+ASKED = {"type": "user_input", "content": [{"type": "text", "text": "Go on."}]}
+
+
+def test_a_citation_of_the_context_comes_back():
+    """An annotation that the service wrote is taken as input, with any field; other unknown ones are not."""
+    for kind, status in (("in_context_file_citation", 200), ("nonsense_citation", 400)):
+        cited = {"type": "text", "text": "Hi.", "annotations": [{"type": kind, "start_index": 0, "file": "a.pdf"}]}
+        history = [{"type": "model_output", "content": [cited]}, ASKED]
+        assert Api().create(history).status == status
+
+
+def test_an_agent_is_forked_with_env_id():
+    """`env_id` is an older name of `environment_id`."""
+    api = Api()
+    found = api.create(agent=AGENT, environment="remote").json["environment_id"]
+    agent = {"id": "fork", "base_agent": AGENT, "base_environment": {"env_id": found}}
+    assert api.call("POST", "agents", agent).status == 200
+    assert api.create(agent="fork", environment="remote").status == 200
+    missing = api.call("POST", "agents", {**agent, "id": "none", "base_environment": {"env_id": 7}})
+    assert missing.status == 400
+
+
+def test_every_event_has_an_id():
+    """`every` is what the streaming guide says: each event carries an id."""
+    events = Api.with_settings(event_ids="every").create(stream=True).events[:-1]
+    assert all(event.get("event_id") for event in events)
+    assert not any("event_id" in event for event in Api().create(stream=True).events[:-1])
+
+
+def test_strict_schemas_are_identified():
+    """Each closed schema has an `$id` of its own."""
+    texts = [text for path, text in generate_files().items() if path.parent.name == "strict"]
+    names = [text.partition('"$id": "')[2].partition('"')[0] for text in texts]
+    assert len(set(names)) == len(texts) > 10
+    assert all(
+        name.startswith(f"https://interactions-harness.invalid/schemas/{CURRENT}/strict/") for name in names
+    )

@@ -1,5 +1,7 @@
 """Reading files: metadata, listings, contents, archives."""
 
+from __future__ import annotations
+
 import io
 import tarfile
 

@@ -1,11 +1,13 @@
 """What a create refers to: files by uri, stores by name."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import pytest
 
 from tests.emulator.client import MODEL, Api
-from tests.emulator.resources.storage.uploading import GOOG
+from tests.emulator.resources.api import GOOG
 
 LIVE = "https://generativelanguage.googleapis.com/v1beta/"
 

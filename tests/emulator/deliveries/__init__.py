@@ -1,1 +1,0 @@
-"""What the emulator delivers to webhooks."""
