@@ -13,7 +13,7 @@ from harness.cli.commands.serve import command_environment
 from harness.cli.output import say
 
 if TYPE_CHECKING:
-    from harness.benches.client.process.client_commands import Client, Task
+    from harness.benches.client.client_commands import Client, Task
     from harness.benches.client.ready import ReadyClient
 
 TIMEOUT = 30.0
@@ -35,7 +35,7 @@ def install_ready(client: ReadyClient, *, offline: bool = False) -> list[str]:
 
 def new_client(command: Sequence[str], *, loop: bool, starting: float = 0.0) -> Callable[[], Client]:
     """Make clients of a command; `loop` if it reads tasks. The first one may take `starting` seconds longer."""
-    from harness.benches.client.process.client_commands import CommandClient, LoopClient
+    from harness.benches.client.client_commands import CommandClient, LoopClient
 
     if loop:
         return lambda: LoopClient(command, command_environment(NOWHERE, os.environ), starting=starting)

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from harness.benches.client.process.client_commands import ClientResult, CommandClient, LoopClient, Task
+from harness.benches.client.client_commands import ClientResult, CommandClient, LoopClient, Task
 from harness.benches.client.ready import READY, ReadyClient, install
 from harness.benches.client.ready.ready_clients import Language
 from harness.contract import PROTOCOL

@@ -12,9 +12,9 @@ import httpx
 import pytest
 
 from harness.benches.client import Case, ClientResult, torture
-from harness.benches.client.case_sets import cases_of_set
+from harness.benches.client.cases import cases_of_set
+from harness.benches.client.client_commands import Task
 from harness.benches.client.judgement.outcome import DropOutcome, outcome_of
-from harness.benches.client.process.client_commands import Task
 from harness.cassette import Player, Provenance, Recording, load, save
 from harness.engine.events import CheckFinished, RunFinished
 from harness.engine.kill_matrix import ProofOptions, prove

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from harness.benches.client.bench import TortureOptions, torture
     from harness.benches.client.cases import EVENT_IDS, Case, StreamSource, cases_of, whole_stream
+    from harness.benches.client.client_commands import Client, ClientResult, CommandClient, LoopClient
     from harness.benches.client.judgement.attempt import ClientAttempt
     from harness.benches.client.judgement.outcome import DropOutcome, outcome_of
-    from harness.benches.client.process.client_commands import Client, ClientResult, CommandClient, LoopClient
 
 _HOMES = {
     "TortureOptions": "bench",
@@ -30,10 +30,10 @@ _HOMES = {
     "ClientAttempt": "judgement.attempt",
     "DropOutcome": "judgement.outcome",
     "outcome_of": "judgement.outcome",
-    "Client": "process.client_commands",
-    "ClientResult": "process.client_commands",
-    "CommandClient": "process.client_commands",
-    "LoopClient": "process.client_commands",
+    "Client": "client_commands",
+    "ClientResult": "client_commands",
+    "CommandClient": "client_commands",
+    "LoopClient": "client_commands",
 }
 
 __all__ = [

@@ -13,10 +13,10 @@ from typing import Any
 
 from harness.benches.client.case_workers import CaseQueue, CaseServer, CaseWorkers, PlayedCase, play_case
 from harness.benches.client.cases import Case
+from harness.benches.client.client_commands import Client
 from harness.benches.client.judgement.attempt import ClientAttempt
 from harness.benches.client.judgement.case_results import CaseResults, judge_case
 from harness.benches.client.judgement.outcome import result_id
-from harness.benches.client.process.client_commands import Client
 from harness.engine.decide import Policy, exit_of_cases
 from harness.engine.events import (
     CheckFinished,

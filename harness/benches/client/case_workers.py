@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from harness.benches.client.cases import Case, StreamSource
+from harness.benches.client.client_commands import Client, ClientResult, Task
 from harness.benches.client.judgement.attempt import ClientAttempt
-from harness.benches.client.process.client_commands import Client, ClientResult, Task
 from harness.engine.traffic.deadline import Timer
 from harness.engine.workers import take_until_done
 from harness.kit.api import Api

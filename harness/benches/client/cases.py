@@ -1,4 +1,4 @@
-"""Cases: a stream that is known in advance, where it comes from, and the faults applied to it. Layer 5."""
+"""Cases and their sets: a stream that is known in advance, its source, and the faults that it gets. Layer 5."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from typing import Any
 from harness.cassette import Player, load
 from harness.cassette.player import streams_of
 from harness.faults import Cut, Place, Spot, every_byte, every_event, parse, structural
+from harness.faults.kinds import CaseKind, StreamShape
 from harness.kit.api import Api
-from harness.kit.client_model import ClientMode, ClockedService
+from harness.kit.client_model import ClientIncident, ClientMode, ClockedService
 from harness.outcome import UsageFault
+from harness.outcome.words import did_you_mean
 from harness.wire import Chunk, Clock, Decoder, Pause, Piece, Response, Service, StreamProtocol
 from harness.wire.sse import events_in
 
@@ -189,8 +191,6 @@ class StreamSource:
         )
 
     def _play(self, cassette: str) -> None:
-        from harness.benches.client.cases import recorded_stream, stated_revision  # slow to import
-
         self.service, self.id = recorded_stream(cassette, self.api.load_protocol())
         self.contract = self.api.load_stated_contract(stated_revision(cassette), self.contract)
 
@@ -262,13 +262,13 @@ def cases_of(
     return [
         case
         for ids in settings
-        for case in _build_cases(
+        for case in _build_cut_cases(
             api, replace(base, event_ids=ids), cuts=cuts, first=first, endings=ways, seed=seed
         )
     ]
 
 
-def _build_cases(
+def _build_cut_cases(
     api: Api, base: Case, *, cuts: str | Sequence[str], first: int, endings: Sequence[str], seed: int
 ) -> Iterator[Case]:
     if not isinstance(cuts, str):
@@ -289,3 +289,111 @@ def _find_places(cuts: str, whole: bytes, first: int) -> Iterator[Place]:
     for place in ENUMERATIONS[cuts](whole):
         if place.at is not None and place.at >= (ends[first] if place.spot is Spot.BYTE else first):
             yield place
+
+
+# The cases of a set, which are each kind's plans for the shape of a stream, and the cases of incidents.
+
+
+def cases_of_set(
+    api: Api,
+    name: str,
+    base: Case,
+    *,
+    event_ids: Sequence[str] = ("all",),
+    only: Sequence[str] = (),
+) -> list[Case]:
+    """The cases of a set; `only` names some of its kinds. Raises UsageFault for an unknown set or kind.
+
+    `base` has what all cases share. Kinds that fix the event ids or the script are left out for a recording, which
+    brings its own.
+    """
+    sets = api.load_client_model().sets
+    if name not in sets:
+        raise UsageFault(f"no set is named {name!r}{did_you_mean(name, sets)}")
+    chosen = {kind.name: kind for kind in sets[name]}
+    for word in only:
+        if word not in chosen:
+            raise UsageFault(f"--kinds: {word!r} is not a kind of {name}{did_you_mean(word, chosen)}")
+    found = [
+        case
+        for kind in chosen.values()
+        if kind.name in (only or chosen)
+        for case in _build_cases(api, kind, base, event_ids)
+    ]
+    return list(dict.fromkeys(found))
+
+
+def _build_cases(api: Api, kind: CaseKind, base: Case, event_ids: Sequence[str]) -> Iterator[Case]:
+    recorded = base.cassette is not None
+    if recorded and (kind.scripts != ({},) or not {"none", "sparse", "odd"}.isdisjoint(kind.event_ids)):
+        return
+    if kind.scripts != ({},) and kind.calls != ("steps" in base.answer):
+        return
+    shared = replace(
+        base,
+        kind=kind.name,
+        label=kind.name if kind.refusal or (kind.further and kind.scripts == ({},)) else "",
+        resume=kind.resume or base.resume,
+        refusal=kind.refusal or base.refusal,
+        hopeless=kind.hopeless,
+    )
+    for ids in kind.event_ids if kind.event_ids and not recorded else event_ids:
+        for more in kind.scripts:
+            script = {key: value for key, value in {**base.answer, **more}.items() if value is not None}
+            further = base.further if kind.further is None else kind.further
+            case = replace(shared, event_ids=ids, script=script if more else base.script, further=further)
+            shape = _shape_of(api, case)
+            for plan in kind.plans(shape):
+                yield replace(case, plan=str(parse(plan)))
+
+
+def _shape_of(api: Api, case: Case) -> StreamShape:
+    further = None
+    if case.mode.turns and case.further_answer is not None:
+        second = replace(case, script=case.further_answer)
+        further = StreamShape(whole_stream(api, second), api.load_protocol())
+    return StreamShape(whole_stream(api, case), api.load_protocol(), further)
+
+
+# The cases of incidents: what already happened to others, played to a client.
+
+
+def cases_of_incidents(api: Api, base: Case, names: Sequence[str] = ()) -> list[Case]:
+    """The cases of these incidents, or of all that a client meets in the mode of `base`.
+
+    Raises UsageFault for a name that is unknown, for one that a client cannot meet in that mode, and if there is
+    none to meet.
+    """
+    known, mode = api.load_client_model().load_incidents(), base.mode.name
+    if not names:
+        found = [incident_case(one, base) for one in known.values() if mode in one.modes]
+        if not found:
+            raise UsageFault(f"--incidents: no incident applies to a client in the mode {mode}")
+        return found
+    for name in names:
+        if name not in known:
+            raise UsageFault(
+                f"--incidents: no incident is named {name!r}{did_you_mean(name, known)} (see `harness incidents`)"
+            )
+        if mode not in known[name].modes:
+            there = " or ".join(f"--mode {one}" for one in known[name].modes)
+            raise UsageFault(
+                f"--incidents {name}: it does not apply to a client in the mode {mode}; "
+                + (f"run it with {there}" if there else f"`harness serve --incident {name}` reproduces it")
+            )
+    return [incident_case(known[name], base) for name in names]
+
+
+def incident_case(incident: ClientIncident, base: Case) -> Case:
+    """The case that plays an incident; `base` has what all cases of a run share."""
+    return replace(
+        base,
+        plan=incident.plan,
+        script=incident.script,
+        refusal=incident.refusal,
+        settings=incident.settings,
+        kind="incidents",
+        incident=incident.name,
+        hopeless=incident.hopeless,
+        speed=incident.speed,
+    )

@@ -6,11 +6,282 @@ Layer 2, values only. A set begins with what is cheap and tells much; kinds in w
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
-from harness.checks.clients import kinds
-from harness.checks.clients.table import CANCELLING_TABLE, POLLING_TABLE, TABLE, TURNS_TABLE
+from harness.checks.clients.modes import CALLS, TEXT
 from harness.faults import kinds as fault_kinds
-from harness.faults.kinds import CaseKind
+from harness.faults.kinds import CaseKind, at, in_further
+
+# The kinds of cases that need answers of this API: how a run ends, and what is in its output.
+
+
+_CALL: Mapping[str, Any] = {
+    "text": None,
+    "steps": [{"type": "function_call", "id": "call_1", "name": "look", "arguments": {"place": "number 1"}}],
+}
+_FAILED = ({"status": "failed"}, {"status": "cancelled"}, {"status": "incomplete"})
+_PARTS = (
+    {"text": None, "steps": [
+        {"type": "thought", "summary": [{"type": "text", "text": "This is no output."}], "signature": "c2lnbmVk"},
+        {"type": "model_output", "content": [{"type": "text", "text": "One part, "}]},
+        {"type": "model_output", "content": [{"type": "text", "text": "and another."}]},
+    ]},
+    {"text": None, "steps": [
+        {"type": "model_output", "content": [{"type": "text", "text": "la la la la"}]},
+    ], "deltas": 4},
+)  # fmt: skip
+_ONE_DROP = ("pass", "event:{late},rst", "event:{last},end")
+
+CONTINUES: Mapping[str, Any] = {
+    "scripts": ({"status": "requires_continuation", "continuation_token": "go-on"},),
+    "further": {"text": " And the rest of it."},
+}
+"""The fields of a kind whose run stops with a token."""
+
+PARTS = CaseKind(
+    name="parts",
+    about="other output: thoughts, two texts, equal deltas; with a drop",
+    plans=at(*_ONE_DROP),
+    scripts=_PARTS,
+)
+ENDS = CaseKind(
+    name="ends",
+    about="the run ends failed, cancelled, incomplete, over its budget, or requires action",
+    plans=at(*_ONE_DROP, "event:{late},rst/status:400,times:all"),
+    scripts=(*_FAILED, {"status": "budget_exceeded"}, _CALL),
+)
+FEW_ENDS = ENDS.only(at("pass"))
+CONTINUATIONS = CaseKind(
+    name="continuations",
+    about="the interaction stops with a continuation token; with a drop before and after",
+    plans=at(
+        *("pass", "event:{middle},rst", "pass/event:{middle},rst", "pass/event:{middle},end"),
+        "pass/before-headers,rst",
+    ),
+    **CONTINUES,
+)
+STATUS_UPDATES = CaseKind(
+    name="status-updates",
+    about="further status updates arrive in the middle of the stream; with a drop",
+    plans=at(*_ONE_DROP),
+    scripts=({"hops": 3, "checkpoints": True},),
+)
+SLOW_RUNS = CaseKind(
+    name="slow-runs",
+    about="the run is queued for a while, or takes many polls",
+    plans=at("pass"),
+    scripts=({"queued": 3}, {"ticks": 8}, {"queued": 2, "ticks": 4}),
+)
+SLOW_CANCELS = CaseKind(
+    name="slow-cancels",
+    about="the interaction is still in progress for a while after the cancel",
+    plans=at("pass"),
+    scripts=({"cancel_lag": 1}, {"cancel_lag": 3}),
+)
+NEVER_SETTLES = CaseKind(
+    name="never-settles",
+    about="the run stays in progress forever: the client must stop in time and report it",
+    plans=at("pass"),
+    scripts=({"hold": {"after": 2}},),
+    hopeless=True,
+)
+
+# What an agent meets: the model calls functions, several at once, and again.
+
+
+def _call(*calls: tuple[str, str], before: tuple[Mapping[str, Any], ...] = ()) -> Mapping[str, Any]:
+    """A script whose model calls `look` at each (id, place), after a thought with a signature."""
+    steps = (
+        {"type": "function_call", "id": call, "name": "look", "arguments": {"place": place}}
+        for call, place in calls
+    )
+    return {"steps": [{"type": "thought", "signature": "VGhlIGNhbGwgaXMgbWluZS4="}, *before, *steps]}
+
+
+_MCP = {"name": "archive:find", "server_name": "archive", "signature": "c2lnbmVk"}
+_SERVER_STEPS = (
+    {"type": "mcp_server_tool_call", "id": "mcp_1", **_MCP, "arguments": {"query": "a cat"}},
+    {"type": "mcp_server_tool_result", "call_id": "mcp_1", **_MCP, "result": "one match"},
+)
+PARALLEL_CALLS = CaseKind(
+    name="parallel-calls",
+    about="the model calls several times at once: ids in another order, two equal calls, odd characters in an id",
+    plans=at("pass"),
+    scripts=(
+        _call(("call_9", "behind the door"), ("call_2", "under the 机"), ("call_5", "in the attic")),
+        _call(("call_1", "behind the door"), ("call_2", "behind the door")),
+        _call(("fc/1+a==", "behind the door"), ("fc/1+b==", "under the 机")),
+    ),
+    calls=True,
+)
+MORE_CALLS = CaseKind(
+    name="more-calls",
+    about="the model calls again after the results, then stops calling; with a response that is refused or late",
+    plans=at("pass", "pass/pass/status:503,retry-after-ms:20", "pass/pass/late:0.2"),
+    further={
+        **_call(("call_21", "in the cellar"), ("call_22", "on the roof")),
+        "then": {**_call(("call_31", "in the garden")), "then": {"text": TEXT}},
+    },
+)
+SERVER_STEPS = CaseKind(
+    name="server-steps",
+    about="beside its own call the model used an MCP server, whose call and result stand in the steps",
+    plans=at("pass"),
+    scripts=(_call(("call_1", "behind the door"), before=_SERVER_STEPS),),
+    calls=True,
+)
+SLOW_CALLS = CaseKind(
+    name="slow-calls",
+    about="the run is queued or takes many polls before it requires action",
+    plans=at("pass"),
+    scripts=({**CALLS, "queued": 3}, {**CALLS, "ticks": 8}),
+    calls=True,
+)
+FURTHER_ENDS = CaseKind(
+    name="further-ends",
+    about="the last turn ends incomplete, with half of a text",
+    plans=at("pass"),
+    further={"text": "Half of", "status": "incomplete"},
+)
+PARENT_GONE = CaseKind(
+    name="parent-gone",
+    about="the interaction to continue no longer exists (404): send the whole conversation, or report it",
+    plans=at("pass"),
+    refusal={"refuse": {"status": 404, "code": "not_found", "message": "There is no such interaction."}},
+    hopeless=True,
+)
+
+
+# The rows of the table of clients: kinds of one case each, so that a cell says what one thing does.
+# A row that stands for a kind of a set has that kind's worst place, amid the text.
+
+
+def _define_case(name: str, about: str, plan: str, **more: Any) -> CaseKind:
+    return CaseKind(name=name, about=about, plans=at(plan), **more)
+
+
+def _further(name: str, about: str, plan: str) -> CaseKind:
+    return CaseKind(name=name, about=about, plans=in_further(at(plan)))
+
+
+def _end(status: str, about: str) -> CaseKind:
+    return _define_case(status, about, "pass", scripts=({"status": status},))
+
+
+_ENDS = (
+    _end("failed", "the interaction fails"),
+    _end("cancelled", "the interaction is cancelled"),
+    _end("incomplete", "the interaction ends incomplete"),
+)
+
+TABLE = (
+    _define_case("no-fault", "nothing goes wrong", "pass"),
+    _define_case(
+        "noise",
+        "comments, unknown events and members, CR LF, split characters",
+        "ping:all,glue,members,unknown:all,crlf,chunks:5",
+    ),
+    _define_case("reset", "the connection is reset in the middle", "event:{late},rst"),
+    _define_case("broken-framing", "the connection closes against its framing", "event:{late},fin"),
+    _define_case("clean-end", "the connection ends cleanly, without completion", "event:{late},end"),
+    _define_case("half-event", "the connection ends cleanly inside an event", "event:{late}+40,end"),
+    _define_case("no-completion", "everything arrives but the completing event", "no-completion"),
+    _define_case("broken-json", "a frame holds broken JSON", "garble:{late}"),
+    _define_case("twice", "an event comes twice, with the same id", "dup:{late}"),
+    _define_case("error-event", "an error event, then the end", "error:{late},event:{after_late},end"),
+    _define_case(
+        "error-with-id", "an error event with an id, then a reset", "error:{late}+id,event:{after_late},rst"
+    ),
+    _define_case(
+        "error-no-cursor",
+        "an error event whose id is refused as a cursor, then the end",
+        "pass",
+        scripts=({"error_event": {"after": 6, "id": True}},),
+    ),
+    _define_case("bare-error", "a failure in bare JSON outside of the framing", "bare-error:{late}"),
+    _define_case("stall", "the connection falls silent", "event:{late},stall"),
+    _define_case("reset-no-ids", "a reset, and no event has an id", "event:{late},rst", event_ids=("none",)),
+    _define_case(
+        "inclusive", "a reset, and the resumed stream repeats an event", "event:{late},rst", resume="inclusive"
+    ),
+    _define_case("always-reset", "every connection is reset after two events", "event:2,rst,times:all"),
+    _define_case("resume-503", "a reset, and the next stream is refused: 503", "event:{late},rst/status:503"),
+    _define_case("lost-head", "the answer is lost before its first byte", "before-headers,rst"),
+    _define_case("503", "the stream is refused once: 503", "status:503"),
+    _define_case("429", "the stream is refused once: 429, with a hint", "status:429,retry-after-ms:20"),
+    *_ENDS,
+    _define_case("continuation", "the interaction stops with a continuation token", "pass", **CONTINUES),
+)
+"""The rows for clients that stream."""
+
+POLLING_TABLE = (
+    _define_case("no-fault", "nothing goes wrong", "pass"),
+    _define_case("queued", "the interaction is queued for a while", "pass", scripts=({"queued": 3},)),
+    _define_case("lost-create", "the answer to the create is lost", "calls=before-headers,rst"),
+    _define_case("create-503", "the create is refused once: 503", "calls=status:503"),
+    _define_case("404-at-first", "the new interaction is not found for a moment", "calls=pass/status:404"),
+    _define_case("lost-poll", "the answer to a poll is lost", "calls=pass/before-headers,rst"),
+    _define_case("half-poll", "the answer to a poll breaks off, with a clean end", "calls=pass/byte:60,end"),
+    _define_case("poll-503", "a poll returns 503", "calls=pass/status:503"),
+    _define_case("poll-429", "a poll returns 429 with `Retry-After`", "calls=pass/status:429,retry-after-ms:20"),
+    *_ENDS,
+)
+"""The rows for clients that poll."""
+
+TURNS_TABLE = (
+    _define_case("no-fault", "nothing goes wrong", "pass"),
+    _define_case("first-reset", "the stream of the first turn is reset", "event:{late},rst"),
+    _define_case(
+        "first-clean-end", "the stream of the first turn ends cleanly, without completion", "event:{late},end"
+    ),
+    _further("further-reset", "the stream of the further turn is reset", "pass/event:{late},rst"),
+    _further(
+        "further-clean-end",
+        "the stream of the further turn ends cleanly, without completion",
+        "pass/event:{late},end",
+    ),
+    _further("further-twice", "an event of the further turn comes twice, with the same id", "pass/dup:{late}"),
+    _define_case(
+        "lost-answer", "the answer to the further turn is lost before its first byte", "pass/before-headers,rst"
+    ),
+    _define_case("late-answer", "the answer to the further turn comes late", "pass/late:0.2"),
+    _define_case("further-503", "the further turn is refused once: 503", "pass/status:503"),
+    _define_case(
+        "further-429", "the further turn is refused once: 429, with a hint", "pass/status:429,retry-after-ms:20"
+    ),
+    _define_case("further-400", "the further turn is refused for good: 400", "pass/status:400,times:all"),
+)
+"""The rows for clients that do a second turn."""
+
+CANCELLING_TABLE = (
+    _define_case("no-fault", "nothing goes wrong", "pass"),
+    _define_case("reset-before", "the stream is reset before the cancel", "event:2,rst"),
+    _define_case(
+        "clean-end-before", "the stream ends cleanly before the cancel, without completion", "event:2,end"
+    ),
+    _define_case("lost-cancel", "the answer to the cancel is lost", "cancels=before-headers,rst"),
+    _define_case("half-cancel", "the answer to the cancel breaks off, with a clean end", "cancels=byte:40,end"),
+    _define_case("cancel-503", "the cancel is refused once: 503", "cancels=status:503"),
+    _define_case(
+        "cancel-429", "the cancel is refused once: 429, with a hint", "cancels=status:429,retry-after-ms:20"
+    ),
+    _define_case(
+        "drop-and-lost-cancel",
+        "the stream is reset, and the answer to the cancel is lost",
+        "streams=event:3,rst/cancels=before-headers,rst",
+    ),
+    _define_case(
+        "slow-cancel",
+        "the interaction is still in progress for a while after the cancel",
+        "pass",
+        scripts=({"cancel_lag": 3},),
+    ),
+)
+"""The rows for clients that cancel."""
+
+
+# The sets.
+
 
 QUICK = (
     fault_kinds.FEW_CLEAN_ENDS,
@@ -22,7 +293,7 @@ QUICK = (
     fault_kinds.NOISE,
     fault_kinds.BROKEN.first(3),
     fault_kinds.ERRORS.first(3),
-    kinds.FEW_ENDS,
+    FEW_ENDS,
     fault_kinds.STATUSES.first(3),
 )
 STANDARD = (
@@ -35,8 +306,8 @@ STANDARD = (
     fault_kinds.FEW_IDS,
     fault_kinds.BROKEN,
     fault_kinds.ERRORS,
-    kinds.ENDS,
-    kinds.PARTS,
+    ENDS,
+    PARTS,
     fault_kinds.FRAMING,
     fault_kinds.HALVES,
     fault_kinds.INSIDE,
@@ -45,7 +316,7 @@ STANDARD = (
     fault_kinds.REPEATED,
     fault_kinds.HEADS,
     fault_kinds.STATUSES,
-    kinds.CONTINUATIONS,
+    CONTINUATIONS,
 )
 _REPLACED = {
     fault_kinds.INSIDE: fault_kinds.ALL_OF_INSIDE,
@@ -53,17 +324,17 @@ _REPLACED = {
     fault_kinds.STATUSES: fault_kinds.MORE_STATUSES,
     fault_kinds.LATE: fault_kinds.MORE_LATE,
 }
-_FURTHER = (fault_kinds.ODD_IDS, kinds.STATUS_UPDATES, fault_kinds.OUTAGES, fault_kinds.STALLS)
+_FURTHER = (fault_kinds.ODD_IDS, STATUS_UPDATES, fault_kinds.OUTAGES, fault_kinds.STALLS)
 APPLICATION = (*STANDARD, *_FURTHER)
 THOROUGH = (*(_REPLACED.get(kind, kind) for kind in STANDARD), fault_kinds.PAIRS, *_FURTHER)
 
 POLLING = (
     fault_kinds.LOST_POLLS,
     fault_kinds.REFUSED_POLLS,
-    kinds.SLOW_RUNS,
-    kinds.FEW_ENDS,
+    SLOW_RUNS,
+    FEW_ENDS,
     fault_kinds.UNKNOWN_AT_FIRST,
-    kinds.NEVER_SETTLES,
+    NEVER_SETTLES,
 )
 
 TURNS = (
@@ -74,22 +345,22 @@ TURNS = (
     fault_kinds.LOST_ANSWERS,
     fault_kinds.REFUSED_ANSWERS,
     fault_kinds.DOUBLED_ANSWERS,
-    kinds.FURTHER_ENDS,
-    kinds.PARENT_GONE,
+    FURTHER_ENDS,
+    PARENT_GONE,
 )
 TOOLS = (
     *TURNS,
-    kinds.PARALLEL_CALLS,
-    kinds.MORE_CALLS,
-    kinds.SERVER_STEPS,
-    kinds.SLOW_CALLS,
+    PARALLEL_CALLS,
+    MORE_CALLS,
+    SERVER_STEPS,
+    SLOW_CALLS,
 )
 CANCELLING = (
     fault_kinds.DROPS_BEFORE_CANCEL,
     fault_kinds.LOST_CANCELS,
     fault_kinds.REFUSED_CANCELS,
     fault_kinds.CANCELS_IN_DROPS,
-    kinds.SLOW_CANCELS,
+    SLOW_CANCELS,
 )
 
 SETS: Mapping[str, tuple[CaseKind, ...]] = {

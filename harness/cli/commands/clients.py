@@ -35,7 +35,7 @@ from harness.report.formats import dump
 from harness.written_files import write_file
 
 if TYPE_CHECKING:
-    from harness.benches.client.process.client_commands import Client
+    from harness.benches.client.client_commands import Client
     from harness.benches.client.ready import ReadyClient
     from harness.benches.client.ready.survey import ClientColumn
 

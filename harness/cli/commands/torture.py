@@ -309,7 +309,7 @@ def _read_base(arguments: TortureArguments) -> tuple[list[str], Case]:
 
 def _list_cases(arguments: TortureArguments, base: Case, event_ids: Sequence[str]) -> list[Case]:
     """The cases of `--incidents`, of `--cuts`, or else of a set; `base` is what all of them share."""
-    from harness.benches.client.case_sets import cases_of_incidents, cases_of_set
+    from harness.benches.client.cases import cases_of_incidents, cases_of_set
 
     if arguments.incidents is not None:
         named = arguments.incidents.split(",")

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from harness.checks.clients.result_forms import events_of, plain
+from harness.checks.clients.result_comparison import events_of, plain
 from harness.contract import (
     CURRENT,
     PROTOCOL,

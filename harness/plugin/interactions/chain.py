@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.checks.clients.result_forms import plain
+from harness.checks.clients.result_comparison import plain
 from harness.contract import RUNNING
 from harness.contract.data.output import text_of
 from harness.outcome import UsageFault

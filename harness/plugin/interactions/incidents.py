@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.checks.clients.result_forms import status_of, text_in
+from harness.checks.clients.result_comparison import status_of, text_in
 from harness.incidents import SPEED, Incident, find_incident
 from harness.outcome import UsageFault
 from harness.plugin.interactions.emulator import CheckedResult, InteractionsEmulator

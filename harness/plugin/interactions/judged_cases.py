@@ -13,14 +13,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from harness.benches.client.case_sets import cases_of_set
 from harness.benches.client.case_workers import limit_requests
-from harness.benches.client.cases import Case, StreamSource, cases_of
+from harness.benches.client.cases import Case, StreamSource, cases_of, cases_of_set
+from harness.benches.client.client_commands import ClientResult
 from harness.benches.client.judgement.attempt import ClientAttempt
 from harness.benches.client.judgement.outcome import read_allowed
 from harness.benches.client.judgement.reasons import FailureReasons, judge_played
-from harness.benches.client.process.client_commands import ClientResult
-from harness.checks.clients.result_forms import events_of, status_of, text_in
+from harness.checks.clients.result_comparison import events_of, status_of, text_in
 from harness.faults import kinds as fault_kinds
 from harness.kit.api import Api
 from harness.outcome import UsageFault

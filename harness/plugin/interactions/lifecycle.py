@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, TypeAlias
 
 from harness.benches.client.judgement.received_responses import merge_equal_lines
-from harness.checks.clients.result_forms import status_of, text_in
+from harness.checks.clients.result_comparison import status_of, text_in
 from harness.contract import RUNNING, STATUSES
 from harness.plugin.interactions.emulator import CheckedResult, InteractionsEmulator
 from harness.plugin.interactions.lifecycle_routes import ROUTES

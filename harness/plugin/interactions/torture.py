@@ -16,14 +16,13 @@ from functools import partial
 from typing import Any, Literal, TypeAlias
 
 from harness.benches.client.bench import ENOUGH, describe_unreadable
-from harness.benches.client.case_sets import cases_of_set
 from harness.benches.client.case_workers import CaseQueue, PlayedCase, limit_requests
-from harness.benches.client.cases import Case, StreamSource
+from harness.benches.client.cases import Case, StreamSource, cases_of_set
+from harness.benches.client.client_commands import ClientResult
 from harness.benches.client.judgement.attempt import ClientAttempt
 from harness.benches.client.judgement.outcome import read_allowed
 from harness.benches.client.judgement.reasons import FailureReasons, JudgedCase, judge_played
-from harness.benches.client.process.client_commands import ClientResult
-from harness.checks.clients.result_forms import events_of, plain, status_of
+from harness.checks.clients.result_comparison import events_of, plain, status_of
 from harness.interactions import INTERACTIONS
 from harness.kit.client_model import ClientMode
 from harness.outcome import UsageFault

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from harness.benches.client.process.client_commands import ClientResult, Task
+from harness.benches.client.client_commands import ClientResult, Task
 from harness.resume import follow
 
 Reads = Callable[[httpx.Client, str], Any]

@@ -14,8 +14,8 @@ import pytest
 
 from harness.benches.client.bench import TortureOptions, torture
 from harness.benches.client.cases import Case
+from harness.benches.client.client_commands import ClientResult, Task
 from harness.benches.client.judgement.outcome import DropOutcome, outcome_of, run_of
-from harness.benches.client.process.client_commands import ClientResult, Task
 from harness.engine.events import CheckFinished
 from harness.interactions import INTERACTIONS
 from harness.plugin import cases_of

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from harness.benches.client.bench import torture
+from harness.benches.client.client_commands import Client, ClientResult, CommandClient, LoopClient, Task
 from harness.benches.client.judgement.outcome import DropOutcome, outcome_of
-from harness.benches.client.process.client_commands import Client, ClientResult, CommandClient, LoopClient, Task
 from harness.engine.events import CheckFinished
 from harness.interactions import INTERACTIONS
 from harness.outcome import UsageFault

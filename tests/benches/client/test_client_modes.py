@@ -13,10 +13,9 @@ import jsonschema
 import pytest
 
 from harness.benches.client.bench import TortureOptions, torture
-from harness.benches.client.case_sets import cases_of_incidents
-from harness.benches.client.cases import Case
+from harness.benches.client.cases import Case, cases_of_incidents
+from harness.benches.client.client_commands import ClientResult, LoopClient, Task
 from harness.benches.client.judgement.outcome import DropOutcome, outcome_of, run_of
-from harness.benches.client.process.client_commands import ClientResult, LoopClient, Task
 from harness.checks.clients.modes import MODES
 from harness.contract.data.output import output_steps, output_text
 from harness.engine.events import CheckFinished

@@ -17,8 +17,8 @@ import pytest
 
 from harness.benches.client.bench import TortureOptions, torture
 from harness.benches.client.cases import Case
+from harness.benches.client.client_commands import LoopClient
 from harness.benches.client.judgement.outcome import outcome_of, run_of
-from harness.benches.client.process.client_commands import LoopClient
 from harness.checks.clients.sets import SETS
 from harness.engine.events import CheckFinished
 from harness.engine.results import Result

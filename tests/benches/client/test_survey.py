@@ -10,7 +10,7 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from harness.benches.client.process.client_commands import ClientResult, LoopClient
+from harness.benches.client.client_commands import ClientResult, LoopClient
 from harness.benches.client.ready import READY, find_ready
 from harness.benches.client.ready.ready_clients import Language
 from harness.benches.client.ready.survey import TABLES, ClientColumn, rows_of, scrub, survey

@@ -9,10 +9,10 @@ import httpx
 import pytest
 
 from harness.benches.client.bench import TortureOptions, torture
+from harness.benches.client.client_commands import ClientResult
 from harness.benches.client.judgement.attempt import ClientAttempt, judge_result
 from harness.benches.client.judgement.case_results import judge_case
 from harness.benches.client.judgement.outcome import WHOLE, DropOutcome, outcome_of, run_of
-from harness.benches.client.process.client_commands import ClientResult
 from harness.contract.data.output import output_text
 from harness.engine.decide import Policy, decide
 from harness.engine.events import RunFinished

@@ -12,7 +12,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from harness.benches.client.process.client_commands import Task
+from harness.benches.client.client_commands import Task
 from harness.cli.tested_clients import environment_of
 from harness.faults import parse
 from harness.resources import folder

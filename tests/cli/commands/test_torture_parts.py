@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 
 from harness.benches.client.bench import TortureOptions, torture
-from harness.benches.client.process.client_commands import ClientResult, Task
+from harness.benches.client.client_commands import ClientResult, Task
 from harness.cli.judging_options import read_seconds
 from harness.interactions import INTERACTIONS
 from harness.outcome import Exit

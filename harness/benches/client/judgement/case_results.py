@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from harness.benches.client.case_workers import PlayedCase, limit_requests
 from harness.benches.client.cases import Case, whole_stream
+from harness.benches.client.client_commands import ClientResult
 from harness.benches.client.judgement.attempt import ClientAttempt, judge_knowledge
 from harness.benches.client.judgement.outcome import (
     CALLS,
@@ -32,7 +33,6 @@ from harness.benches.client.judgement.outcome import (
     result_id,
 )
 from harness.benches.client.judgement.received_responses import ReceivedResponse
-from harness.benches.client.process.client_commands import ClientResult
 from harness.engine.decide import Policy, decide
 from harness.engine.results import ClientRun, Reproduction, Result, WireMoment
 from harness.faults import Cut, Scope, parse

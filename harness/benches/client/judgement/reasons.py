@@ -11,10 +11,10 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from harness.benches.client.cases import Case
+from harness.benches.client.client_commands import ClientResult
 from harness.benches.client.judgement.attempt import ClientAttempt
 from harness.benches.client.judgement.case_results import judge_case
 from harness.benches.client.judgement.outcome import LEFT_OPEN, UNTOLD, DropOutcome, is_allowed
-from harness.benches.client.process.client_commands import ClientResult
 from harness.outcome import Severity
 from harness.outcome.words import format_count
 

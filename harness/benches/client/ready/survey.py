@@ -12,10 +12,9 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from harness.benches.client.bench import TortureOptions, torture
-from harness.benches.client.case_sets import cases_of_set, incident_case
-from harness.benches.client.cases import Case
+from harness.benches.client.cases import Case, cases_of_set, incident_case
+from harness.benches.client.client_commands import Client
 from harness.benches.client.judgement.outcome import DropOutcome, outcome_of, run_of
-from harness.benches.client.process.client_commands import Client
 from harness.benches.client.ready.ready_clients import ReadyClient
 from harness.engine.events import CheckFinished
 from harness.engine.results import ClientRun, Result, WireMoment

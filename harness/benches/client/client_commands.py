@@ -5,7 +5,11 @@ Layer 5. Knows how a client gets its task and how it returns its result; must no
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import selectors
+import signal
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,9 +17,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from harness.benches.client.process.client_answers import parse_line, read_file, refuse_second
-from harness.benches.client.process.client_process import MOST_BYTES, Process, how
+from harness.child_processes import DEVNULL, PIPE, Child, TimeoutExpired, start
+from harness.engine.traffic.interrupts import hold_all
+from harness.outcome import UsageFault
 from harness.outcome.words import shorten
+from harness.wire.json_value import object_or_none
+
+MOST_BYTES = 8 * 1024 * 1024
+"""Limit on standard output in answer to one task."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,3 +259,193 @@ def _read_error(answer: Mapping[str, Any]) -> str:
 def _read_text(data: bytearray) -> str:
     """The text on standard output, without one line ending at its end, which is for the terminal."""
     return data.decode(errors="replace").removesuffix("\n").removesuffix("\r")
+
+
+# The answers of clients: one JSON object, on a line of standard output or in a file of its own.
+# `schemas/output/torture-answer.schema.json` describes them. Other output, such as a log, is no answer and harms
+# nobody; an answer that is malformed is the mistake of the driver.
+
+
+RESULTS: Mapping[str, tuple[type, str]] = {
+    "text": (str, '"…"'),
+    "events": (list, "[…]"),
+    "steps": (list, "[…]"),
+    "status": (str, '"completed"'),
+}
+"""What a client can report, the type of each, and an example."""
+
+_MARKS = ("text", "events", "steps", "error")
+"""The members that make an object without `case` an answer."""
+
+_SHOWN = 200
+_EXAMPLE = '{"case": "…", "text": "…", "status": "completed"}'
+
+
+def parse_line(line: bytes, case: str, file: Path | None = None) -> dict[str, Any] | None:
+    """The answer in a line; None if the line is no answer to this case.
+
+    A line that names the case and nothing else says that the answer is in `file`. Raises UsageFault for an answer
+    that is malformed.
+    """
+    value = object_or_none(line)
+    if value is None or value.get("case", case) != case:
+        return None
+    if "case" in value and not value.keys() & {*RESULTS, "error"}:
+        stored = None if file is None else read_file(file)
+        if stored is None:
+            raise UsageFault(
+                f"the command returned {_show(line)}: a result has one of text, events, steps, status and error, "
+                "or the file that the task names in `result` has"
+            )
+        return stored
+    return _check(value, line) if "case" in value or value.keys() & set(_MARKS) else None
+
+
+def refuse_second(line: bytes, case: str) -> None:
+    """Raise UsageFault for an answer that names no case after `case` was answered: whose it is cannot be known."""
+    value = object_or_none(line)
+    if value is not None and "case" not in value and value.keys() & set(_MARKS):
+        before = shorten(case, _SHOWN)
+        raise UsageFault(
+            f"the command returned {_show(line)} after the result of the case {before!r}: repeat the `case` of "
+            "the task in every result, so that a late result is not attributed to the next case"
+        )
+
+
+def read_file(file: Path) -> dict[str, Any] | None:
+    """The answer in a file; None if there is no file. Raises UsageFault for an answer that is malformed."""
+    try:
+        with file.open("rb") as stream:
+            data = stream.read(MOST_BYTES)
+    except FileNotFoundError:
+        return None
+    value = object_or_none(data)
+    if value is None:
+        raise UsageFault(f"the result file contains {_show(data)}: write one JSON object, such as {_EXAMPLE}")
+    return _check(value, data)
+
+
+def _check(value: dict[str, Any], data: bytes) -> dict[str, Any]:
+    if value.get("error") is not None:
+        return value
+    for name, (kind, example) in RESULTS.items():
+        if name in value and value[name] is not None and not isinstance(value[name], kind):
+            raise UsageFault(
+                f'the command returned {_show(data)}: "{name}" is {type(value[name]).__name__}, write '
+                f'{{"{name}": {example}}} (logs go to standard error)'
+            )
+    if all(value.get(name) is None for name in RESULTS):
+        raise UsageFault(
+            f"the command returned {_show(data)}: a result has one of text, events, steps, status and error, "
+            f"such as {_EXAMPLE}"
+        )
+    return value
+
+
+def _show(data: bytes) -> str:
+    return repr(shorten(data[: _SHOWN * 4].decode(errors="replace").rstrip(), _SHOWN))
+
+
+# A command in its own process group, whose outputs are read within limits of time and size. They are not always
+# read to the end: they may be endless, and a child that has left the group may keep them open.
+
+
+_WORDS = 2000
+"""How many characters to keep of the end of standard error."""
+
+_GRACE = 1.0
+"""Seconds that killed processes have to end, and their last output to arrive."""
+
+
+class Process:
+    """A running command; `out` holds the part of its standard output not yet consumed. Call `end` when done.
+
+    Raises UsageFault if the command cannot be started. Another thread may call `kill`.
+    """
+
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str], *, asked: bool = False) -> None:
+        child: Child | None = None
+        try:
+            with hold_all():
+                self._child = child = start(
+                    command,
+                    environment,
+                    bufsize=0,
+                    stdin=PIPE if asked else DEVNULL,
+                    stdout=PIPE,
+                    stderr=PIPE,
+                    start_new_session=True,
+                )
+        except OSError as wrong:
+            raise UsageFault(f"cannot run {command[0]!r}: {wrong.strerror}") from None
+        except BaseException:
+            if child is not None:  # an interrupt came meanwhile, and nobody else knows of it
+                self.kill()
+                with child:  # closes its pipes
+                    pass
+            raise
+        self.out = bytearray()
+        self._errors = bytearray()
+        self._open = selectors.DefaultSelector()
+        for pipe, kept in ((self._child.stdout, self.out), (self._child.stderr, self._errors)):
+            assert pipe is not None
+            self._open.register(pipe, selectors.EVENT_READ, kept)
+        if self._child.stdin is not None:
+            os.set_blocking(self._child.stdin.fileno(), False)
+
+    def say(self, line: bytes) -> None:
+        """Write to its standard input, without waiting for a process that has ended or does not read."""
+        assert self._child.stdin is not None
+        with contextlib.suppress(OSError):
+            self._child.stdin.write(line)
+
+    def hear(self, enough: Callable[[], bool], until: float) -> bool:
+        """Read its outputs until `enough` or until it closes them; return whether that was before `until`."""
+        while not enough() and self._open.get_map():
+            left = until - time.monotonic()
+            if left <= 0:
+                return False
+            for key, _ in self._open.select(left):
+                data = os.read(key.fd, 65536)
+                key.data.extend(data)
+                if not data:
+                    self._open.unregister(key.fileobj)
+            del self._errors[: -4 * _WORDS]
+        return True
+
+    def hear_what_came(self) -> None:
+        """Read what its outputs hold now, without waiting."""
+        for key, _ in self._open.select(0):
+            key.data.extend(os.read(key.fd, 65536))
+
+    def silent(self) -> bool:
+        """Whether it has closed its standard output."""
+        return all(key.data is not self.out for key in self._open.get_map().values())
+
+    def wait(self, until: float) -> int | None:
+        """Its exit code; None if it has not ended in time."""
+        with contextlib.suppress(TimeoutExpired):
+            return self._child.wait(max(0.0, until - time.monotonic()))
+        return None
+
+    def kill(self) -> None:
+        """Kill the whole process group; killing only a shell would leave the client that it started."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._child.pid, signal.SIGKILL)
+
+    def end(self) -> str:
+        """Kill what is still running and return the end of its standard error."""
+        self.kill()
+        until = time.monotonic() + _GRACE
+        self.wait(until)
+        self.hear(lambda: False, until)
+        self._open.close()
+        for pipe in (self._child.stdin, self._child.stdout, self._child.stderr):
+            if pipe is not None:
+                pipe.close()
+        return self._errors.decode(errors="replace")[-_WORDS:].strip()
+
+
+def how(code: int) -> str:
+    """An exit code in words."""
+    return f"exit code {code}" if code >= 0 else f"signal {-code}"

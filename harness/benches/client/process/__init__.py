@@ -1,1 +1,0 @@
-"""The client as a process: how it is started, given its tasks and understood. Layer 5."""
