@@ -28,6 +28,7 @@ from harness.cli.judging_options import (
 )
 from harness.cli.options import COUNT, Page, Trust, flag, option
 from harness.cli.output import Listeners, read_report_words, say, write_json
+from harness.contract.models.profiles import describe_life, find_profile
 from harness.engine.capabilities import Capabilities, Capability, everything
 from harness.engine.events import Waiting
 from harness.engine.plan import Selection, make_plan
@@ -110,6 +111,8 @@ def run(words: Sequence[str]) -> int:
     if arguments.dry_run:
         read_report_words(arguments.report)
         return _dry_run(target.api, catalogue, selection, said, as_json=arguments.json)
+    if arguments.model and (note := describe_life(find_profile(arguments.model))):
+        say(f"note: {note}", to_errors=True)
     listeners = Listeners(arguments, Presentation(), baseline)
     options = RunOptions(
         selection=selection,

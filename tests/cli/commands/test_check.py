@@ -38,6 +38,18 @@ def test_conformant(harness: Harness, toy: Toy) -> None:
     assert toy[0].stored == {}
 
 
+@pytest.mark.parametrize(
+    ("model", "noted"),
+    [("gemini-2.5-flash", "note: gemini-2.5-flash has the retirement date 2026-12-01."), ("toy", "")],
+)
+def test_the_retirement_of_a_model_is_noted_once(model: str, noted: str, harness: Harness, toy: Toy) -> None:
+    """Only for a model that the command line names, and not in the result."""
+    done = harness("check", toy[1], "--model", model)
+    assert done.code == 0
+    assert done.err.count("note: ") == bool(noted)
+    assert noted in done.err
+
+
 def test_verbose_with_a_choice_of_checks(harness: Harness, toy: Toy) -> None:
     """With -v, the selected checks are listed by name and the excluded ones are counted."""
     done = harness("check", toy[1], "-c", "create.ok", "-v")
