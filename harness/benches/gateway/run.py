@@ -55,6 +55,7 @@ _SHOWN = 200
 class GatewayOptions:
     """What is judged (`only`: globs over ids of checks, all if empty), how strictly, and of which gateway.
 
+    `declared` are codes of findings that contradict what the gateway is declared to do: they fail at any level.
     `repeated` is what a command line has to repeat, so that a rule comes out the same alone: options and CMD.
     """
 
@@ -62,6 +63,7 @@ class GatewayOptions:
     strict: bool = False
     gateway: TargetInfo = field(default_factory=lambda: TargetInfo(name="gateway"))
     baseline: Baseline = field(default_factory=Baseline)
+    declared: tuple[str, ...] = ()
     repeated: tuple[str, ...] = ()
 
 
@@ -134,13 +136,14 @@ def _judge_rule(
     observation = runner.observe(check)
     roots = find_roots(check, observation, check.rested_on)
     observation = resolve(check, observation, [result for result in earlier if result.id in roots])
+    strict = options.strict or any(each.stable_code in options.declared for each in observation.findings)
     made: dict[str, RelayedExchange] = runner.results
     named = dict.fromkeys(finding.where.exchange for finding in observation.findings)
     alone = ("harness", "gateway", options.gateway.url, "--only", check.id, *options.repeated)
     return decide(
         check.rule,
         observation,
-        Policy(strict=options.strict, baseline=options.baseline),
+        Policy(strict=strict, baseline=options.baseline),
         show=lambda _: tuple(made[name] for name in named),
         reproduction=Reproduction(command=shlex.join(alone)),
         accepts=check.accepts,

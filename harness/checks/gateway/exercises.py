@@ -29,11 +29,13 @@ from harness.checks.gateway.upstream_answers import (
 )
 from harness.checks.gateway.upstream_scripts import (
     BARE_ERRORS,
+    CALLS,
     CLOSING,
     ENDS,
     LARGE,
     LONG,
     REFUSALS,
+    RESULTS,
     RICH,
     SCRIPT,
     TRUNCATIONS,
@@ -194,6 +196,17 @@ def polls(client: GatewayClient) -> Actions:
     yield client.get("polls.get-again", found)
 
 
+@relay_exercise(requests=5, interactions=3)
+def tools(client: GatewayClient) -> Actions:
+    """Parallel calls of a background run and in a stream, then their results in another order."""
+    yield from client.create("tools.stream", stream=True, script=CALLS)
+    create = yield from client.create("tools.create", background=True, script=CALLS)
+    found = running_id_of(create)
+    yield client.get("tools.get", found)
+    yield client.get("tools.get-again", found)
+    yield from client.create("tools.results", previous_interaction_id=found, input=RESULTS)
+
+
 @relay_exercise(requests=len(BARE_ERRORS), interactions=len(BARE_ERRORS))
 def bare(client: GatewayClient) -> Actions:
     """Streams that end in an error outside of any event."""
@@ -293,8 +306,8 @@ def resume(client: GatewayClient) -> Actions:
 
 
 EXERCISES: tuple[Exercise, ...] = (
-    idle, watch, plain, cancel, fields, stranger, stream, rich, ends, background, polls, live, gzip, hang_up, two,
-    crowd, busy, resume, truncation, bare, refusal, loss,
+    idle, watch, plain, cancel, fields, stranger, stream, rich, ends, background, polls, tools, live, gzip,
+    hang_up, two, crowd, busy, resume, truncation, bare, refusal, loss,
 )  # fmt: skip
 """In the order in which they are played; those that span the others also end in this order."""
 

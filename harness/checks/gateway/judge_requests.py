@@ -85,6 +85,13 @@ def query(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
                 yield notice(code, relayed, message, f"{name}={value}", request_line(behind))
 
 
+_FIELD_CODES = {
+    Kind.LOST: ("gw.body-fields/lost", Severity.BROKEN),
+    Kind.CHANGED: ("gw.body-fields/changed", Severity.BROKEN),
+    Kind.ROUNDED: ("gw.body-fields/rounded", Severity.NON_STRICT),
+}
+
+
 def body_fields(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """Each documented field of a create arrived with its value, or the create was refused."""
     seen: set[str] = set()
@@ -106,10 +113,11 @@ def body_fields(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
                 continue
             seen.add(top)
             message = f"the field {change.pointer.removeprefix('$.')} of a create was {change.kind}"
-            got = format_value(change.after) if change.kind is Kind.CHANGED else "no such field upstream"
+            got = "no such field upstream" if change.kind is Kind.LOST else format_value(change.after)
             actual = f"{got}; the client received {relayed.client.status or 'nothing'}"
-            code = "gw.body-fields/lost" if change.kind is Kind.LOST else "gw.body-fields/changed"
-            yield notice(code, relayed, message, format_value(change.before), actual, pointer=change.pointer)
+            code, severity = _FIELD_CODES[change.kind]
+            place: dict[str, Any] = {"pointer": change.pointer, "severity": severity}
+            yield notice(code, relayed, message, format_value(change.before), actual, **place)
 
 
 def request_changes(relayed: RelayedExchange) -> list[Change]:
@@ -265,14 +273,22 @@ def report_new_defect(code: str, relayed: RelayedExchange, wrong: Finding) -> Fi
     return notice(code, relayed, message, wrong.expected, wrong.actual, **place)
 
 
+_BODY_CODES = {
+    Kind.LOST: ("gw.body/lost", Severity.BROKEN),
+    Kind.CHANGED: ("gw.body/changed", Severity.BROKEN),
+    Kind.ROUNDED: ("gw.body/rounded", Severity.NON_STRICT),
+}
+
+
 def _changed_field(found: list[tuple[Change, RelayedExchange]]) -> Finding:
     change, relayed = found[0]
     message = f"the field {change.pointer.removeprefix('$.')} of a response was {change.kind}"
     if len(found) > 1:
         message += f", in {format_count(len(found), 'answer')}"
-    code = "gw.body/lost" if change.kind is Kind.LOST else "gw.body/changed"
-    actual = format_value(change.after) if change.kind is Kind.CHANGED else "no such field"
-    finding = notice(code, relayed, message, format_value(change.before), actual, pointer=change.pointer)
+    code, severity = _BODY_CODES[change.kind]
+    actual = "no such field" if change.kind is Kind.LOST else format_value(change.after)
+    place: dict[str, Any] = {"pointer": change.pointer, "severity": severity}
+    finding = notice(code, relayed, message, format_value(change.before), actual, **place)
     return replace(finding, weight=len(found))
 
 

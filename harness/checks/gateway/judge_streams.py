@@ -40,7 +40,7 @@ from harness.contract import read
 from harness.contract.data.assembly import assemble_steps
 from harness.contract.data.output import steps_text
 from harness.kit.relay import RelayedExchange
-from harness.outcome import Finding, Unmet
+from harness.outcome import Finding, Severity, Unmet
 from harness.outcome.words import format_count
 from harness.wire import By, Exchange
 
@@ -98,7 +98,17 @@ def _judge_events(relayed: RelayedExchange) -> Iterator[Finding]:
         return
     found = difference(relayed)
     yield from differences("gw.events", relayed, found)
-    if not touched(found) and (wrong := find_new_defect(relayed)) is not None:
+    rounded = [
+        (one, change)
+        for one, other in found.kept
+        for change in changes(one.value, other.value, None)
+        if change.kind is Kind.ROUNDED
+    ]
+    for one, change in rounded[:1]:
+        message = f"the number {change.pointer.removeprefix('$.')} of {one.kind} was rounded"
+        place: dict[str, Any] = {"pointer": change.pointer, "event": one.number, "severity": Severity.NON_STRICT}
+        yield notice("gw.events/rounded", relayed, message, str(change.before), str(change.after), **place)
+    if not touched(found) and not rounded and (wrong := find_new_defect(relayed)) is not None:
         yield report_new_defect("gw.events/invalid", relayed, wrong)
 
 

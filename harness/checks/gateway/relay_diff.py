@@ -30,6 +30,8 @@ class Kind(StrEnum):
     LOST = "lost"
     CHANGED = "changed"
     ADDED = "added"
+    ROUNDED = "rounded"
+    """A whole number became a double: equal for a client that reads all numbers as doubles, and for no other."""
 
 
 class Change(NamedTuple):
@@ -48,6 +50,8 @@ class Change(NamedTuple):
         return 0 if names[-1:] == ["status"] else min(ranks, default=len(_HARM)) + 1
 
 
+_KEPT = frozenset({Kind.ADDED, Kind.ROUNDED})
+"""Changes with which an event is still the same event."""
 _NAME = re.compile(r"[^$.\[\]]+(?=[.\[]|$)")
 _HARM = (
     frozenset({"steps", "delta", "step", "content", "text", "outputs", "error", "errors", "input"}),
@@ -80,12 +84,23 @@ def changes(before: Any, after: Any, pairs: Pairs | None, pointer: str = "$") ->
         for index, (one, other) in enumerate(zip(before, after, strict=True)):
             yield from changes(one, other, pairs, f"{pointer}[{index}]")
     elif not _is_same(before, after):
-        yield Change(Kind.CHANGED, pointer, before, after)
+        yield Change(Kind.ROUNDED if _is_rounded(before, after) else Kind.CHANGED, pointer, before, after)
+
+
+def _is_rounded(before: Any, after: Any) -> bool:
+    """Whether a whole number is now written as a double, such as 5.0 for 5, or lost digits that no double holds.
+
+    RFC 8259, section 6: numbers agree everywhere only as far as doubles hold them. Clients with integer types read
+    more, and reject 5.0.
+    """
+    if type(before) is not int or type(after) not in (int, float) or abs(before) > 10**300:
+        return False
+    return float(before) == after and (type(after) is float or abs(before) > 2**53)
 
 
 def _is_same(before: Any, after: Any) -> bool:
-    """Equality of JSON values: 1 and 1.0 are the same number, true is none; an instant may be written anew."""
-    if isinstance(before, bool) != isinstance(after, bool):
+    """Equality of JSON values: 1.0 and 1 are the same number, true is none; an instant may be written anew."""
+    if isinstance(before, bool) != isinstance(after, bool) or _is_rounded(before, after):
         return False
     return bool(before == after) or (
         (instant := _to_instant(before)) is not None and instant == _to_instant(after)
@@ -215,7 +230,7 @@ def _carries(one: RelayedEvent, other: RelayedEvent) -> bool:
     """Whether `other` has everything that `one` has; additions are fine."""
     if one.value is None or other.value is None:
         return one.frame.data == other.frame.data
-    return all(change.kind is Kind.ADDED for change in changes(one.value, other.value, None))
+    return all(change.kind in _KEPT for change in changes(one.value, other.value, None))
 
 
 def _pair_in_order(alike: list[list[bool]]) -> list[tuple[int, int]]:

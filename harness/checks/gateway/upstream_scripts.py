@@ -52,6 +52,39 @@ RICH: dict[str, Any] = {
 }
 """A run that thinks, shows an image and calls a function, with the signatures that the next turn must repeat."""
 
+_EXACT = 2**53 + 1
+"""The first whole number that a double cannot hold; JavaScript rounds it."""
+
+CALLS: dict[str, Any] = {
+    "steps": [
+        {"type": "thought", "signature": "c2lnbmF0dXJlLW9mLXRob3VnaHQ="},
+        {"type": "function_call", "id": "call_a", "name": "look_up", "arguments": {"row": _EXACT, "count": 5}},
+        {
+            "type": "function_call",
+            "id": "call_b",
+            "name": "look_up",
+            "arguments": {"word": "hi"},
+            "signature": "YQ==",
+        },
+    ],
+    "status": "requires_action",
+    "ticks": 1,
+}
+"""A run that waits for the results of two calls; one argument is a number that only integers hold exactly."""
+
+RESULTS: list[dict[str, Any]] = [
+    {
+        "type": "function_result",
+        "call_id": "call_b",
+        "name": "look_up",
+        "is_error": True,
+        "signature": "YQ==",
+        "result": [TEXT | {"text": "{}"}, IMAGE],
+    },
+    {"type": "function_result", "call_id": "call_a", "name": "look_up", "result": {"row": _EXACT, "count": 5}},
+]
+"""The results of both calls in the other order, with every field that a result may have."""
+
 ENDS: dict[str, dict[str, Any]] = {
     "failed": {"status": "failed"},
     "cancelled": {"status": "cancelled"},

@@ -68,6 +68,9 @@ _REPEATED = (
 )  # fmt: skip
 """Options with a value that decide what a rule sees."""
 
+_HELD_BACK = ("gw.live/buffered", "gw.live/compressed")
+"""Findings that leave nothing of the streaming: `--streams` declares that the gateway streams."""
+
 _STARTING = 120.0
 """Seconds that a gateway started by CMD may take to come up."""
 _ONE_LOOK = 1.0
@@ -115,6 +118,7 @@ class GatewayArguments(BaselineOptions):
         "judge only matching rules (repeatable)", repeats=True, metavar="GLOB", completes="check", group="verdicts"
     )
     strict: bool = flag("also fail on broken SHOULD rules", group="verdicts")
+    streams: bool = flag("also fail if the gateway holds streams back until their end", group="verdicts")
     verbose: int = verbose_option("list every rule and explain warnings")
 
     page = Page(
@@ -170,6 +174,7 @@ def run(words: Sequence[str]) -> int:
     options = JudgingOptions(
         only=tuple(arguments.only or ()),
         strict=arguments.strict,
+        declared=_HELD_BACK if arguments.streams else (),
         baseline=baseline,
         gateway=target.info,
         repeated=tuple(map(mask_text, _list_repeated(arguments, command))),
@@ -233,6 +238,8 @@ def _list_repeated(arguments: GatewayArguments, command: Sequence[str] | None) -
         yield from ("--header", f"{name}: {value}")
     if arguments.strict:
         yield "--strict"
+    if arguments.streams:
+        yield "--streams"
     if command is not None:
         yield from ("--", *command)
 

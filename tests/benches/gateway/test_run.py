@@ -87,6 +87,12 @@ def test_a_buffer_that_outlasts_our_patience_is_a_buffer() -> None:
     assert finding.cure
 
 
+@pytest.mark.parametrize(("declared", "verdict"), [((), Verdict.WARN), (("gw.live/buffered",), Verdict.FAIL)])
+def test_a_buffer_fails_a_gateway_that_is_declared_to_stream(declared: tuple[str, ...], verdict: Verdict) -> None:
+    """It is a warning without that declaration, because a client still gets each event."""
+    assert judged(HoldsTooLong, "gw.live", declared=declared)["gw.live"].verdict is verdict
+
+
 class DripsBytes(Gateway):
     """Passes single bytes on so slowly that our time is up before they have all come."""
 

@@ -17,7 +17,11 @@ LOST, CHANGED, ADDED = Kind.LOST, Kind.CHANGED, Kind.ADDED
     ("before", "after", "expected"),
     [
         ({"a": 1}, {"a": 1}, []),
-        ({"a": 1}, {"a": 1.0}, []),
+        ({"a": 1.0}, {"a": 1}, []),
+        ({"a": 5}, {"a": 5.0}, [(Kind.ROUNDED, "$.a")]),
+        ({"a": 2**53 + 1}, {"a": 2**53}, [(Kind.ROUNDED, "$.a")]),
+        ({"a": 2**53 + 1}, {"a": 2**53 + 4}, [(CHANGED, "$.a")]),
+        ({"a": 5}, {"a": 6}, [(CHANGED, "$.a")]),
         ({"a": True}, {"a": 1}, [(CHANGED, "$.a")]),
         ({"a": 0}, {"a": False}, [(CHANGED, "$.a")]),
         ({"a": "1"}, {"a": 1}, [(CHANGED, "$.a")]),

@@ -34,7 +34,8 @@ class RenamesIds(Gateway):
 
     def relay_response(self, request: Request, response: Response) -> Response:
         def renamed(body: dict[str, Any]) -> dict[str, Any]:
-            return {name: _OURS.sub("gw_", v) if name == "id" else v for name, v in body.items()}
+            ids = ("id", "previous_interaction_id")
+            return {name: _OURS.sub("gw_", v) if name in ids else v for name, v in body.items()}
 
         return change_json(super().relay_response(request, response), renamed)
 

@@ -38,7 +38,12 @@ def _keep_text(body: Json) -> Json:
     given = body.get("input")
     if not isinstance(given, list):
         return body
-    steps = [{**step, "content": [part for part in step["content"] if part["type"] == "text"]} for step in given]
+    steps = [
+        {**step, "content": [part for part in step["content"] if part["type"] == "text"]}
+        if "content" in step
+        else step
+        for step in given
+    ]
     return {**body, "input": steps}
 
 
