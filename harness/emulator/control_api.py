@@ -26,7 +26,7 @@ CAPABILITIES = (
     "webhooks", "credentials", "triggers", "files", "file-search-stores", "voices", "decisions", "continuation",
     "long-decode", "image-answers", "audio-answers", "deep-research", "script",
 )  # fmt: skip
-"""What the emulator can do, as names of capabilities in the catalogue."""
+"""The capabilities of the emulator, by their names in the catalog of checks."""
 
 
 class Sessions:
@@ -73,7 +73,7 @@ class Sessions:
         return [self.default, *self._named.values()]
 
     def describe_states(self) -> dict[str, dict[str, Any]]:
-        """What waits and what is held in each session but the default one, by name, the oldest first."""
+        """The waiting answers and held runs of each session but the default one, by name, the oldest first."""
         return {name: engine.steering.describe_state() for name, engine in self._named.items()}
 
     def capabilities(self, session: str | None = None) -> set[str]:
@@ -106,10 +106,7 @@ class Control:
         path = "/".join(segments)
         handle = _PATHS.get((method, path))
         if handle is None:
-            known = sorted({name for _, name in _PATHS} | {"sessions"})
-            methods = ", ".join(verb for verb, name in _PATHS if name == path)
-            hint = f" It takes {methods}." if methods else suggestion(path, known)
-            raise not_found(f"The control API has no {method} /__harness__/{path}.{hint}")
+            raise _refuse_path(method, path)
         try:
             body = decode_json(request.body) if request.body else None
             return handle(self, self._sessions.find(route.session), body)
@@ -117,7 +114,7 @@ class Control:
             raise invalid(str(fault)) from None
 
     def about(self, session: str | None) -> Response:
-        """Say what is running here, and what it can do."""
+        """Return the name, version and capabilities of this server."""
         capabilities = sorted(self._sessions.capabilities(session))
         return json_response(
             {"harness": "emulator", "version": __version__, "capabilities": capabilities, "session": session}
@@ -233,6 +230,12 @@ _PATHS: dict[tuple[str, str], Callable[[Control, Engine, Any], Response]] = {
     ("GET", "faults"): Control.faults,
     ("DELETE", "faults"): Control.faults,
 }
+
+
+def _refuse_path(method: str, path: str) -> Refusal:
+    methods = ", ".join(verb for verb, name in _PATHS if name == path)
+    hint = f" It takes {methods}." if methods else suggestion(path, {name for _, name in _PATHS} | {"sessions"})
+    return not_found(f"The control API has no {method} /__harness__/{path}.{hint}")
 
 
 def _one_id(body: Any, verb: str) -> str | None:

@@ -1,4 +1,4 @@
-"""What the service posts to webhooks: events, signatures, and the schedule of attempts.
+"""The posts of the service to webhooks: events, signatures, and the schedule of attempts.
 
 Layer 2. Never sends anything: a carrier takes what is due and notes the response. Documented (webhook guide):
 the envelope and the seven events; static webhooks are signed by HMAC (Standard Webhooks, one signature for each
@@ -52,7 +52,7 @@ def build_envelope(
     errors: list[Any] | None = None,
     metadata: Mapping[str, Any] | None = None,
 ) -> bytes:
-    """The body of a delivery; of a failed interaction it says why, by the first of its errors."""
+    """The body of a delivery; that of a failed interaction has its first error."""
     data: dict[str, Any] = {"id": interaction_id}
     if event == EVENT_OF_STATUS["failed"]:
         first = errors[0] if errors and isinstance(errors[0], dict) else {}
@@ -84,7 +84,7 @@ _Q = int(
     "c62cbcc67349d1d90bcfab1ee0903f0f7a5fc3ba149be2da4ea6d3fc55a814e9",
     16,
 )
-"""The primes of a key that is known to everybody: it proves the form of a signature, and who sent it to nobody."""
+"""The primes of a published key: a signature with it proves its form, and never its sender."""
 _E = 65537
 
 
@@ -153,9 +153,9 @@ class Job:
 
 
 class Deliveries:
-    """What is to be delivered, oldest first; the caller holds the lock.
+    """The deliveries that wait, oldest first; the caller holds the lock.
 
-    `read_unix` returns the time that signatures name; `given_up` tells why deliveries were dropped.
+    `read_unix` returns the time that signatures name; `given_up` has the reasons why deliveries were dropped.
     """
 
     def __init__(
@@ -173,7 +173,7 @@ class Deliveries:
         self._runs: WeakValueDictionary[str, Run] = WeakValueDictionary()  # the store bounds how many there are
         self.given_up: list[str] = []
 
-    # What is told to whom
+    # Events and their receivers
 
     def watch(self, run: Run) -> None:
         """Remember a background run, so that `attend` moves it if a webhook waits for it."""
@@ -181,7 +181,7 @@ class Deliveries:
             self._runs[run.id] = run
 
     def note_settled(self, run: Run) -> None:
-        """Queue the event of a run that has just settled, for everybody who wants it."""
+        """Queue the event of a run that has just settled, for each receiver that subscribed to it."""
         if not run.background:
             return
         event = EVENT_OF_STATUS.get(run.status)
@@ -290,7 +290,7 @@ def _read_config(run: Run) -> dict[str, Any]:
 
 
 class Session(Protocol):
-    """What has deliveries."""
+    """A session with deliveries."""
 
     deliveries: Deliveries
 
@@ -333,7 +333,7 @@ class EmulatorOutbox:
             return [delivery for one in self._all() for delivery in one.take_due()]
 
     def note_answer(self, delivery: Delivery, status: int | None) -> None:
-        """Record what answered an attempt."""
+        """Record the response to an attempt."""
         with self._lock:
             for one in self._all():
                 one.note_answer(delivery, status)

@@ -116,7 +116,7 @@ class Engine:
     def reset(self) -> None:
         """Forget runs, resources, scripts and requests; the id counter goes on, so that no id is used twice.
 
-        What is held is let go first: nobody could release it later, and its readers would wait for ever.
+        Held runs are released first: no client could release them later, and their readers would wait for ever.
         """
         self.steering.release()
         self.scripts.clear()
@@ -139,7 +139,7 @@ class Engine:
 
     @property
     def next_due(self) -> float | None:
-        """When the next delivery or scheduled run is due, in seconds of the clock."""
+        """The moment of the next delivery or scheduled run, in seconds of the clock."""
         due = self.resources.next_due
         moments = [self.deliveries.next_due, self.timestamps.read_clock(due) if due is not None else None]
         return min((moment for moment in moments if moment is not None), default=None)
@@ -202,7 +202,7 @@ class Engine:
         return response
 
     def open(self, order: CreateRequest) -> tuple[Run, CreateRequest]:
-        """Start a run for an admitted order. Raises Refusal if the script says so."""
+        """Start a run for an admitted order. Raises Refusal if the script refuses it."""
         script = self.scripts.take(order)
         if script.refuse is not None:
             wanted = script.refuse
@@ -280,9 +280,9 @@ class Engine:
 
     def refuse_hidden(self, run: Run) -> Refusal:
         """The refusal of a GET that cannot find a run yet."""
-        told = run.script.hidden
-        assert told is not None
-        return Refusal(told.status, told.code or code_of(told.status), told.message)
+        hidden = run.script.hidden
+        assert hidden is not None
+        return Refusal(hidden.status, hidden.code or code_of(hidden.status), hidden.message)
 
     def cancel(self, call: Call, interaction_id: str) -> Response:
         """POST /interactions/{id}/cancel: only for a background run that is still running (OpenAPI text)."""
@@ -329,7 +329,7 @@ class Engine:
         return run
 
     def store_hint(self, interaction_id: str) -> str:
-        """What became of an interaction that is gone because others needed its room; "" for any other."""
+        """A sentence on an interaction that is gone because others needed its room; "" for any other."""
         if not self.store.was_forgotten(interaction_id):
             return ""
         most, most_bytes = self.settings.max_runs, self.settings.max_run_bytes

@@ -148,9 +148,9 @@ EMPTY = Script()
 
 
 def parse(value: Any, lifecycle: LifecycleTable = LIFECYCLE) -> Script:
-    """Parse decoded JSON or YAML; a run may end as `lifecycle` says.
+    """Parse decoded JSON or YAML; a run may end as `lifecycle` allows.
 
-    Raises ScriptFault that says which key is wrong, why, and what fits.
+    Raises ScriptFault that names the wrong key, the reason, and the accepted keys.
     """
     if not isinstance(value, Mapping):
         raise ScriptFault(f"a script is an object of keys such as 'text' or 'steps', not {type(value).__name__}")
@@ -259,7 +259,7 @@ _SHOWN = 60
 
 @dataclass(slots=True, eq=False)
 class QueuedAnswer:
-    """A script in the queue. `make` makes the one to play; `script` then only says how often and for whom."""
+    """A script in the queue. `make` makes the one to run; `script` then has only `times` and `match`."""
 
     script: Script
     make: ScriptMaker | None = None
@@ -303,7 +303,7 @@ class ScriptQueue:
 
     @property
     def refusals(self) -> int:
-        """How many of the answers in the queue are refusals."""
+        """The number of answers in the queue that are refusals."""
         return sum(answer.script.refuse is not None for answer in self._waiting)
 
     @property
@@ -366,7 +366,7 @@ class ScenarioFile:
 
 
 def load_scenario(path: str | Path, lifecycle: LifecycleTable = LIFECYCLE) -> ScenarioFile:
-    """Read a scenario file, whose runs end as `lifecycle` says.
+    """Read a scenario file, whose runs end as `lifecycle` allows.
 
     Raises ScriptFault that names the file and what is wrong in it.
     """

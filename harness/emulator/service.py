@@ -44,7 +44,7 @@ _MOST_DATED = 64
 _DEFAULTS = Settings()
 
 JWKS_PATH = (".well-known", "jwks.json")
-"""Where the public keys are that verify dynamic webhooks; served without a key, as the live service does."""
+"""The path of the public keys that verify dynamic webhooks; served without a key, as the live service does."""
 
 
 class Emulator:
@@ -186,10 +186,12 @@ class Emulator:
 
     @property
     def notes(self) -> list[str]:
-        """What is to be known of models that were named: each retirement once."""
+        """Notes on the models that creates named: each retirement once."""
         with self._lock:
-            told = (note for engine in self.sessions.engines() for note in engine.validator.notes.values() if note)
-            return list(dict.fromkeys(told))
+            found = (
+                note for engine in self.sessions.engines() for note in engine.validator.notes.values() if note
+            )
+            return list(dict.fromkeys(found))
 
     def set_on_note(self, on_note: Callable[[str], object]) -> None:
         """Call a function with each new note of a session, before the response that the note belongs to."""
@@ -276,13 +278,13 @@ class Emulator:
 
     @property
     def state(self) -> dict[str, Any]:
-        """What waits and what is held in the default session (`Steering.describe_state`)."""
+        """The waiting answers and held runs of the default session (`Steering.describe_state`)."""
         with self._lock:
             return self._default.steering.describe_state()
 
     @property
     def waiting(self) -> list[str]:
-        """What only time moves on in the default session: runs that last, and what is in processing."""
+        """The ids that only time moves on in the default session: runs that last, and files in processing."""
         with self._lock:
             runs = [run.id for run in self._default.store.all() if run.until_due() is not None and not run.held]
             return [*runs, *self._default.resources.find_processing()]

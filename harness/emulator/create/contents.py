@@ -86,6 +86,11 @@ def _find_fault(processing: Mapping[str, Any]) -> str | None:
     start, end = (float(offset[:-1]) if isinstance(offset, str) else None for offset in offsets)
     if end is not None and end <= (start or 0.0):
         return "'end_offset' has to come after 'start_offset'."
+    return _find_fault_of_parts(processing)
+
+
+def _find_fault_of_parts(processing: Mapping[str, Any]) -> str | None:
+    """Return what is wrong with the pages and the sheet that are to be read, or None."""
     options = (processing.get(name) for name in ("page_options", "spreadsheet_options"))
     pages, sheet = (given if isinstance(given, dict) else {} for given in options)
     first, last = pages.get("start_page", 1), pages.get("end_page")

@@ -1,4 +1,4 @@
-"""What models, agents and surfaces refuse although the schemas allow it.
+"""Limits of models, agents and surfaces that the schemas do not have.
 
 Layer 2. One function per kind of limit. A refusal begins with the words of the service where they are known, and
 ends with what to write instead. Of models: the tables of models decide, and no model is known here by its name. Of
@@ -154,7 +154,7 @@ def _list_parts(given: list[Json]) -> Iterator[Json]:
 
 
 SAMPLING = frozenset({"temperature", "top_p", "top_k", "stop_sequences", "max_output_tokens"})
-"""Generation settings that are answered with 400, according to the Antigravity guide."""
+"""Generation settings that are refused with 400, according to the Antigravity guide."""
 
 _CONFIGS = frozenset({"antigravity", "deep-research", "code-mender"})
 """Types of agent_config that belong to one kind of agent; `dynamic` belongs to none."""
@@ -162,13 +162,13 @@ _CONFIGS = frozenset({"antigravity", "deep-research", "code-mender"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentLimits:
-    """What one kind of agent does not accept.
+    """The limits of one kind of agent.
 
     config           the type of its agent_config
     tools, fields    types of tools, and fields of a create, that it refuses
     contents         types of content that it accepts in the input; empty: all
     inline           whether images must come as data, not by URI
-    structured       whether it can be told to answer in JSON
+    structured       whether it can answer in JSON on request
     stateless_calls  whether a function result may come without previous_interaction_id
     capitals         whether the name of an mcp_server may contain capital letters
     """
@@ -196,7 +196,7 @@ MANAGED = AgentLimits(
 
 RESEARCH = AgentLimits(
     config="deep-research",
-    # retrieval: Google's notebook for Vertex uses it; the Gemini API refuses it for everybody
+    # retrieval: Google's notebook for Vertex uses it; the Gemini API refuses it for all agents
     tools=frozenset({"computer_use", "function", "google_maps"}),
     # system_instruction: a third party's observation; environment: inferred, because it has none
     fields=frozenset({"system_instruction", "environment"}),
@@ -217,12 +217,12 @@ def limits_of(agent: str) -> AgentLimits:
 def judge_agent(order: CreateRequest, media: Container[str]) -> None:
     """Raise Refusal 400 for the first thing that the agent of `order` does not accept.
 
-    `media` are the types of contents that hold bytes, or say where they are.
+    `media` are the types of contents that hold bytes, or the place of them.
     """
     limits = limits_of(order.agent or "")
-    told = next(_list_faults(order, limits, media), None)
-    if told is not None:
-        raise invalid(f"The agent '{order.agent}' {told}")
+    fault = next(_list_faults(order, limits, media), None)
+    if fault is not None:
+        raise invalid(f"The agent '{order.agent}' {fault}")
 
 
 def _list_faults(order: CreateRequest, limits: AgentLimits, media: Container[str]) -> Iterator[str]:
@@ -391,7 +391,7 @@ def _judge_video(wanted: Json, body: Json) -> None:
 
 
 def _judge_transcription(body: Json) -> None:
-    """Words to expect and speakers told apart exclude each other (one witness, who quotes the refusal)."""
+    """A vocabulary and the diarization of speakers exclude each other (one witness, who quotes the refusal)."""
     generation = body.get("generation_config")
     config = generation.get("transcription_config") if isinstance(generation, dict) else None
     if not isinstance(config, dict) or not config.get("custom_vocabulary"):
@@ -402,7 +402,7 @@ def _judge_transcription(body: Json) -> None:
 
 
 def _list_texts(steps: list[Json]) -> Iterator[object]:
-    """Yield the texts of what the client itself says: its input and its results; history may be empty."""
+    """Yield the client's own texts, those of its input and its results; history may be empty."""
     for step in steps:
         if step.get("type") not in ("user_input", "function_result"):
             continue

@@ -1,6 +1,6 @@
 """Admits create requests: parses them, checks them against schema and rules, resolves them to a `CreateRequest`.
 
-Layer 2. Where a rule is known, its message is better than the schema's: it says what came and what to do instead.
+Layer 2. Where a rule is known, its message is better than the schema's: it names the value and the remedy.
 Each method is one rule, with its source in the docstring (`rules/sources.yaml` has the pages). Must not create
 anything but an environment, and that as the last step.
 """
@@ -83,7 +83,7 @@ class CreateValidator:
         self.tokens: dict[str, IssuedToken] = {}
         self.contract = contract
         self.notes: dict[str, str] = {}
-        """What is to be known of the life of each model that was named, "" for most."""
+        """Notes on the life of each model that a create named, "" for most."""
         self.on_note: Callable[[str], object] | None = None
         """Called with each new note, before the response."""
         self.sent = SentSteps(contract, settings.max_runs)
@@ -323,17 +323,22 @@ class CreateValidator:
                 "Agents are required to use background=true. "
                 f"('{order.agent}' takes minutes: send 'background': true and poll, or stream it.)"
             )
-        if order.platform.agents_wait and not order.background:
+        if order.platform.agents_wait:
+            self._require_sandbox(order)
+        judge_agent(order, self.contract.steps_table.media)
+
+    def _require_sandbox(self, order: CreateRequest) -> None:
+        """On Vertex agents run in the background, and in an environment: that of the request, or their own."""
+        if not order.background:
             raise invalid("Agent interactions must set background to true.")
-        if order.platform.agents_wait and self.needs_environment(order) and "environment" not in order.body:
+        if self.needs_environment(order) and "environment" not in order.body:
             saved = self._resources.agent(order.agent or "", order.project) or {}
             if "base_environment" not in saved:
                 raise invalid("Environment configuration is required for Interaction with this Agent.")
             order.body = {**order.body, "environment": "remote"}  # a run in it forks that of the agent
-        judge_agent(order, self.contract.steps_table.media)
 
     def media(self, order: CreateRequest) -> None:
-        """Media contents must hold their bytes in base64, or say where they are; parts of them must exist."""
+        """Media contents must hold their bytes in base64, or name their place; parts of them must exist."""
         judge_windows(order.body.get("input"))
         for item in items(order.given):
             told = find_media_fault(item) if item.get("type") in self.contract.steps_table.media else None
@@ -490,7 +495,7 @@ class SentSteps:
 
 
 def _describe_refusal(problem: SchemaProblem) -> str:
-    """Return one problem found by the schema as a sentence; the rule for labels is told in full."""
+    """Return one problem found by the schema as a sentence; the rule for labels is given in full."""
     place = problem.pointer.removeprefix("$").lstrip(".")
     if place.partition(".")[0] == "labels" and problem.keyword != "type":
         what = "key" if place == "labels" else f"value at '{place}'"

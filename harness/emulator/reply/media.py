@@ -73,7 +73,7 @@ def _read_text(data: bytes) -> str:
 
 
 SPEECH = "audio/l16; rate=24000; channels=1"
-"""What models that speak answer unless asked for another type: samples without a header (recorded in August)."""
+"""The usual type of models that speak: samples without a header (recorded in August)."""
 
 _USUAL: dict[str, tuple[str, Callable[[], str]]] = {
     "image": ("image/jpeg", photo),

@@ -1,4 +1,4 @@
-"""What a model or an agent answers: what the script says, or a default for everything that can be asked for.
+"""The answer of a model or an agent: that of the script, or a default for everything that can be requested.
 
 Layer 2. Knows steps, tools and formats; must not know runs, streams or time. The same request always gets the
 same answer, except for ids and signatures, which come from the counter.
@@ -176,7 +176,7 @@ class ReplyBuilder:
         return client_calls(tools, choice, order.text, self._ids, order.budget)
 
     def thoughts(self, order: CreateRequest, script: Script) -> list[Json]:
-        """Return one signed thought, with a summary if one was asked for; none if the script says so."""
+        """Return one signed thought, with a summary if one was requested; none if the script forbids it."""
         kind = order.profile.thought
         if script.thought is False or (script.thought is None and kind == "none"):
             return []
@@ -298,7 +298,7 @@ class ReplyBuilder:
 
 
 def read_result(result: Json) -> str:
-    """Return what a function answered as words: its texts, or its value as JSON."""
+    """Return the result of a function as words: its texts, or its value as JSON."""
     value = result.get("result")
     if isinstance(value, str):
         return value

@@ -32,7 +32,7 @@ _PER_STEP = 64
 
 
 class SampleBudget:
-    """What may still be spent."""
+    """The steps and characters that may still be spent."""
 
     __slots__ = ("size", "steps")
 

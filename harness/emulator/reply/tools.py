@@ -1,7 +1,7 @@
 """The steps of tools: call and result for tools that the service executes, only the call for the client's tools.
 
 Layer 2. Source: the step tables of the SDK, and recordings for the field order and MCP; that computer use is
-answered like a function call is inferred. Of tool search: the announcement of Tool Retrieval (the model sees names
+treated like a function call is inferred. Of tool search: the announcement of Tool Retrieval (the model sees names
 and short descriptions of deferred functions, asks for them by name, and calls them in the same turn); the order of
 its steps, and that a search which the client executes is a call of the function that the tool describes, are
 inferred. Without a tool_search tool a deferred function is called like any other, which is a guess, too. Must not
@@ -165,7 +165,7 @@ def _list_functions(tools: list[Json], wanted: Collection[str]) -> list[Json]:
 
 KIND = "tool_search"
 _SHOWN = ("name", "description", "parameters")
-"""What the model is shown of a function once it is loaded."""
+"""The fields of a function that the model gets once it is loaded."""
 
 
 def find_search(tools: Iterable[Json]) -> Json | None:

@@ -216,12 +216,12 @@ class Shelf:
 
     @property
     def room(self) -> int:
-        """How many bytes there is room for."""
+        """The number of bytes that still fit."""
         return max(0, self.limit - self.held)
 
     @property
     def remedy(self) -> str:
-        """A sentence that says how to make more room."""
+        """A sentence with the way to make more room."""
         return f"Delete files or documents, or raise the emulator's setting max_file_bytes={self.limit}."
 
     def take(self, size: int) -> None:

@@ -27,7 +27,7 @@ _GZIP_WINDOW = 16 + zlib.MAX_WBITS
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where and how to store an upload, as given in its first request."""
+    """The place and the way to store an upload, as given in its first request."""
 
     environment: str
     project: str
@@ -38,7 +38,7 @@ class Destination:
 
 
 class Files:
-    """What is below `environments/{id}/files`, and the older download of a whole environment."""
+    """The operations below `environments/{id}/files`, and the older download of a whole environment."""
 
     def __init__(self, environments: Environments) -> None:
         self._environments = environments

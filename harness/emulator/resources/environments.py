@@ -187,7 +187,7 @@ class EnvironmentConfig:
 
 
 class EnvironmentConfigReader:
-    """Reads configurations; `has_credential(id, project)` tells whether a credential exists."""
+    """Reads configurations; `has_credential(id, project)` returns whether a credential exists."""
 
     def __init__(self, reader: SchemaReader, has_credential: Callable[[str, str], bool]) -> None:
         self._reader = reader
@@ -317,7 +317,7 @@ class Environment:
 
     @property
     def held_bytes(self) -> int:
-        """What counts of it: its files, and long network rules and sources."""
+        """The bytes that count: its files, and long network rules and sources."""
         return self.tree.size + self.rule_bytes
 
     def view(self) -> dict[str, Any]:
@@ -405,15 +405,15 @@ class Environments:
         return paths
 
     def keep_written(self, environment_id: str, project: str, steps: list[dict[str, Any]]) -> None:
-        """Write what the `write_file` calls among an agent's steps say; a path that cannot be is left out.
+        """Write the files of the `write_file` calls among an agent's steps; a path that cannot be is left out.
 
         So a client finds the files of a run where it looks for them. That they are there from the start of the run
         is a simplification.
         """
         environment = self.open(environment_id, project)
         for step in steps:
-            told = step.get("arguments") if step.get("name") == "write_file" else None
-            path, content = (told.get("path"), told.get("content")) if isinstance(told, dict) else (None, None)
+            given = step.get("arguments") if step.get("name") == "write_file" else None
+            path, content = (given.get("path"), given.get("content")) if isinstance(given, dict) else (None, None)
             if isinstance(path, str) and isinstance(content, str):
                 with suppress(Refusal):
                     self.write(environment, {clean(path): content.encode()}, overwrite=True)

@@ -187,7 +187,7 @@ class Resources:
         return None
 
     def upload(self, method: str, receive: Callable[[Call], Receiver]) -> Handler:
-        """What answers an upload, whose first request has this method, to one receiver."""
+        """Return the handler of uploads to one receiver; the first request has this method."""
         return lambda call, *_: self._uploads.handle(call, method, receive)
 
     # What the emulator asks
@@ -213,7 +213,7 @@ class Resources:
 
     @property
     def next_due(self) -> datetime | None:
-        """When the next run of any active trigger is due."""
+        """The moment of the next run of any active trigger."""
         return self.triggers.next_due if self._has_made("triggers") else None
 
     def refer(self, order: CreateRequest) -> None:
@@ -267,7 +267,7 @@ def _list_stores(tools: list[dict[str, Any]]) -> list[str]:
 
 
 class _Operation(NamedTuple):
-    """A row: `rpc` says whether its refusals have the shape that files and stores have."""
+    """A row: `rpc` is whether its refusals have the shape that files and stores have."""
 
     method: str
     parts: tuple[str, ...]
@@ -382,7 +382,7 @@ _OFFERED = {
     "voices": "create, list, get and delete",
     "webhooks": "create, list, get, PATCH, delete, :ping and :rotateSigningSecret",
 }
-"""What a 404 for a missing operation says that there is; elsewhere it says only that there is no such path."""
+"""The operations that a 404 for a missing one lists; elsewhere a 404 only names the path."""
 
 _IN_RPC_SHAPE = frozenset({"files", "files:register", "fileSearchStores"})
 

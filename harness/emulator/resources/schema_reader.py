@@ -20,7 +20,7 @@ from harness.emulator.values.settings import Settings
 
 
 class SchemaReader:
-    """Reads the bodies of all resources but interactions; the setting `unknown` says what else they may hold."""
+    """Reads the bodies of all resources but interactions; the setting `unknown` decides on other fields."""
 
     def __init__(self, contract: Contract, settings: Callable[[], Settings]) -> None:
         self.contract = contract

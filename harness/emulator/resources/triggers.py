@@ -230,7 +230,7 @@ class Triggers:
 
     @property
     def next_due(self) -> datetime | None:
-        """When the next run of any active trigger is due."""
+        """The moment of the next run of any active trigger."""
         active = (one for _, _, one in self._kept.everywhere() if one.fields["status"] == "active")
         return min((due for one in active if (due := one.schedule.after(one.seen))), default=None)
 

@@ -29,16 +29,16 @@ MOST_PENDING = 64
 """Limit on the uploads that are not finished, and on those that are and can still be queried."""
 
 GRANULARITY = 8 * 2**20
-"""Every piece of a file but the last is a multiple of this many bytes, as the first answer says."""
+"""Every piece of a file but the last is a multiple of this many bytes, as the first response states."""
 
 _STATUS = "x-goog-upload-status"
 
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """What becomes of an upload: `store` gets all its bytes and returns the JSON value to answer; it may refuse.
+    """The receiver of an upload: `store` gets all its bytes and returns the JSON value to answer; it may refuse.
 
-    `largest`: the most bytes it takes, `remedy` a sentence that says how it would take more. `takes_metadata`:
+    `largest`: the most bytes it takes, `remedy` a sentence with the way to make it take more. `takes_metadata`:
     whether the first request of a resumable upload may have a body. `granularity`: what the size of every piece
     but the last must be a multiple of, in the form with X-Goog-Upload headers.
     """
@@ -166,7 +166,7 @@ class Uploads:
     def _command(self, request: Request, pending: Pending) -> bool:
         """Execute X-Goog-Upload-Command; return True if the upload has ended.
 
-        A refusal tells that the upload is still active: a client without that header tries again and again.
+        A refusal states that the upload is still active: a client without that header tries again and again.
         """
         try:
             return self._execute(request, pending)

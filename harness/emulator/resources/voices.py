@@ -1,7 +1,7 @@
 """The voices resource: prompted and replicated voices of a project beside the prebuilt ones.
 
-Layer 2. Nothing is synthesised: a prompted voice comes with a short silent sample. Source: google-genai 3.4. Its
-default of `store` is false; a guide says true, and only `prompted` voices, which need it, tell the difference.
+Layer 2. Nothing is synthesized: a prompted voice comes with a short silent sample. Source: google-genai 3.4. Its
+default of `store` is false; a guide has true, and only `prompted` voices, which need it, show the difference.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Json = dict[str, Any]
 MOST_VOICES = 200
 """Stored voices of one project (guide)."""
 DAYS_KEPT, DAYS_OF_A_KEY = 365, 7
-"""Days until a stored voice that nobody uses expires, and until the key of one that is not stored does (guide)."""
+"""Days until an unused stored voice expires, and until the key of one that is not stored does (guide)."""
 LONGEST_SEARCH = 2048
 """Bytes of a search."""
 
@@ -110,7 +110,7 @@ class Voices:
         return voice
 
     def _use(self, voice_id: str, project: str) -> None:
-        """Begin the year of a voice anew, as its use as a base does. Raises `Refusal` 404."""
+        """Begin the year of a voice again, as its use as a base does. Raises `Refusal` 404."""
         voice = self._find(voice_id, project)
         if "expire_time" in voice:
             voice["expire_time"] = later(self._stamps.now(), days=DAYS_KEPT)

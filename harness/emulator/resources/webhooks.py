@@ -35,7 +35,7 @@ class SigningSecret:
     expires: str | None = None
 
     def view(self) -> dict[str, Any]:
-        """What may be shown: enough to recognise the secret, too little to sign with it."""
+        """The part that may be shown: enough to recognize the secret, too little to sign with it."""
         shown = {"truncated_secret": f"{SECRET_PREFIX}...{self.text[-4:]}"}  # the form of a saved answer
         return {**shown, "expire_time": self.expires} if self.expires else shown
 

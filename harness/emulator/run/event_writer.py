@@ -31,7 +31,7 @@ Json = dict[str, Any]
 
 DONE = b"event: done\ndata: [DONE]\n\n"
 DEFAULT_PIECES = 5
-"""The number of deltas that a text is split into, unless a script says otherwise."""
+"""The number of deltas that a text is split into, unless a script has another number."""
 KEPT_OUTPUTS = 64
 """The number of scripted outputs whose deltas are cached; beyond it the cache is emptied."""
 
@@ -174,8 +174,8 @@ class EventWriter:
         """error; empty without code and message, as third parties have observed."""
         if code is None and message is None:
             return {"event_type": "error"}
-        told = {"message": message or "The stream broke.", "code": code or "api_error"}
-        return {"error": told, "event_type": "error"}
+        error = {"message": message or "The stream broke.", "code": code or "api_error"}
+        return {"error": error, "event_type": "error"}
 
     def shell(self, step: Json) -> Json:
         """Return the shell of a step, which step.start shows: ids and names; the rest comes in deltas.
@@ -321,7 +321,7 @@ _WRITERS: dict[frozenset[DeltaEffect], Callable[[EventWriter, Any, Json], list[J
     frozenset({DeltaEffect.JSON}): lambda events, run, step: events.arguments(run, step),
     frozenset({DeltaEffect.MERGE}): lambda events, run, step: [events.whole(step)],
 }
-"""Who writes the deltas of a step, by the ways in which they grow it."""
+"""The writers of the deltas of a step, by the ways in which they grow it."""
 
 _CARRIES: dict[str, Callable[[int, Json], bool]] = {
     "all": lambda index, payload: True,

@@ -125,7 +125,7 @@ class Run:
 
     @property
     def readable(self) -> int:
-        """How many frames a reader can get now, including the closing frame."""
+        """The number of frames that a reader can get now, including the closing frame."""
         return len(self.events) + 1 if self.settled else self.shown
 
     @property
@@ -227,7 +227,7 @@ class Run:
 
     @property
     def lasts(self) -> float | None:
-        """Seconds of the clock that the run takes, if its script or the settings say so."""
+        """Seconds of the clock that the run takes, if its script or the settings have them."""
         return self._world.settings.lasts if self.script.lasts is None and self.background else self.script.lasts
 
     @property
@@ -241,13 +241,13 @@ class Run:
 
     @property
     def _stride(self) -> int:
-        """How many events one move shows."""
+        """The number of events that one move shows."""
         return max(1, len(self.events) // LONGEST)
 
     # What moves it
 
     def hides(self) -> bool:
-        """Whether this GET must not find it, as the script says; each such GET counts."""
+        """Whether the script hides it from this GET; each such GET counts."""
         hidden = self.script.hidden
         if hidden is None:
             return False
@@ -294,7 +294,7 @@ class Run:
         return max(clock.tick_seconds, self._started + (self._paced + 1) * pace - clock.now)
 
     def keep_pace(self) -> None:
-        """With a pace: move the run as far as the clock says."""
+        """With a pace: move the run as far as the clock allows."""
         pace = self.pace if self.background and not self.settled else None
         if pace is None:
             return

@@ -14,7 +14,7 @@ from harness.emulator.run.run import Run
 from harness.emulator.scripts import ScriptQueue
 
 _REMEMBERED = 10_000
-"""How many ids of forgotten interactions are remembered, to say what became of them."""
+"""The most ids of forgotten interactions that are remembered, for the refusal of a GET."""
 
 
 class InteractionStore:
@@ -44,7 +44,7 @@ class InteractionStore:
             self._forgotten.popitem(last=False)
 
     def forget_oldest(self) -> None:
-        """Remove the interaction stored first. If it is held, it goes on: nobody could release it later."""
+        """Remove the interaction stored first. If it is held, it goes on: no client could release it later."""
         _, run = self._runs.popitem(last=False)
         run.release()
         self._bytes -= run.size
@@ -123,7 +123,7 @@ class Steering:
         return sum(run.on_hold for run in chosen)
 
     def describe_state(self) -> dict[str, Any]:
-        """How many answers wait and how many of them refuse, whether new runs are held, and which runs are."""
+        """Return the counts of waiting answers and refusals, whether new runs are held, and the held runs."""
         held = [run.id for run in self._store.all() if run.background and run.on_hold]
         return {
             "queued": len(self._scripts),

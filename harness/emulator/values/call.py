@@ -25,7 +25,7 @@ LONGEST_CACHED = 256
 
 
 class Route(NamedTuple):
-    """Where a request goes.
+    """The destination of a request.
 
     `session` is None for the default session. `version` is `""` for the control API and for a path without a
     version. `segments` are percent-decoded, without the session and the version; if `vertex` is set, also without
@@ -107,7 +107,7 @@ class RpcRefusal(Refusal):
     """A refusal in the shape of the front end and of the services beside this API: numeric code, status by name.
 
     Source: recorded bodies of files and file search stores, `{"error": {"code", "message", "status"}}`. `details`
-    are further objects that say why.
+    are further objects with the reason.
     """
 
     details: tuple[Mapping[str, Any], ...] = ()

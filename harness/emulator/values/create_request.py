@@ -15,7 +15,7 @@ from harness.emulator.values.settings import GEMINI, Platform
 
 
 class ParentRun(Protocol):
-    """What a turn may take from the one that it continues."""
+    """The parts of an earlier turn that the next one may use."""
 
     id: str
     agent: str | None
@@ -60,7 +60,7 @@ class CreateRequest:
 
     @property
     def budget(self) -> SampleBudget:
-        """What all samples for this create may cost together."""
+        """The limit on the cost of all samples for this create."""
         if self.spent is None:
             self.spent = SampleBudget()
         return self.spent

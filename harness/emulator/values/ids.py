@@ -21,7 +21,7 @@ _CALLS = 36**8
 _CALL_STEP = 0xB5297A4D
 """Odd and no multiple of 3, so that multiples of it visit every number below 36^8 once."""
 _SHORT = {"file": "", "store": "", "document": "", "operation": "", "voice": "voice_", "voicekey": "voicekey_"}
-"""What stands before the twelve letters of an id of these kinds, as in published samples."""
+"""The prefixes of the twelve letters of an id of these kinds, as in published samples."""
 
 
 class IdSequence:

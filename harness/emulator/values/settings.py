@@ -17,14 +17,14 @@ from harness.outcome.words import did_you_mean
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Platform:
-    """What one surface does.
+    """The behavior of one surface.
 
     spelled_ids      whether an event id spells the place of its event in base64; else it is an opaque tag
     event_ids        which events of a background run carry an id when the setting `event_ids` is `auto`
     echoes           the fields of a create that the interaction repeats
     refuses          fields of a create that it refuses although the schema lists them, with what to do instead
     refuses_tools    types of tools that it refuses although the schema lists them
-    strict           whether it refuses what live probes saw refused although no document says so
+    strict           whether it refuses what live probes saw refused although no document refuses it
     names_author     whether the runs of agents name their agent
     early_sandbox    whether interaction.created names the environment; else interaction.completed does
     counts_nothing   whether the end of a stream shows totals of zero and the tier; else the output by modality
@@ -33,7 +33,7 @@ class Platform:
     agents_wait      whether agents run in the background only, and in an environment that the request names
     provisions       whether a GET of an agent's run begins with the step that made its sandbox
     dates_webhooks   whether webhooks show when they were made and changed; live they never did (two observers)
-    screens_keys     whether a key that nobody knows is refused by the front end, with 400; else 401 as documented
+    screens_keys     whether a key of no project is refused by the front end, with 400; else 401 as documented
     """
 
     event_ids: str
@@ -93,7 +93,7 @@ PLATFORMS: Mapping[str, Platform] = {"gemini": GEMINI, "vertex": VERTEX, "any": 
 
 
 def find_platform(name: str, *, vertex: bool) -> Platform:
-    """Return the surface of a call; a path in Vertex's form is Vertex's, unless the setting says `any`."""
+    """Return the surface of a call; a path in Vertex's form is Vertex's, unless the setting is `any`."""
     return VERTEX if vertex and name == "gemini" else PLATFORMS[name]
 
 
@@ -117,7 +117,7 @@ _LEAST = {
 """Settings that are whole numbers, with the least value of each."""
 
 _TOLD = 5
-"""So many unknown settings are told of at once."""
+"""The most unknown settings in one message."""
 
 _LISTED = ": docs/emulator-reference.md lists them"
 
@@ -212,21 +212,20 @@ class Settings:
         for name in ("require_key", "delete_stops"):
             if not isinstance(getattr(self, name), bool):
                 yield f"{name}={getattr(self, name)!r} must be true or false"
-        if isinstance(self.processing, bool) or not (
-            isinstance(self.processing, int | float) and 0 <= self.processing < 1e9
-        ):
-            yield f"processing={self.processing!r} must be a number of seconds, 0 or more"
-        yield from self._find_wrong_optionals()
+        yield from self._find_wrong_times()
+        if self.keys is not None and not _is_text_map(self.keys):
+            yield "keys must map each key to its project's name, or be null to take any key"
 
-    def _find_wrong_optionals(self) -> Iterator[str]:
+    def _find_wrong_times(self) -> Iterator[str]:
+        wait = self.processing
+        if isinstance(wait, bool) or not (isinstance(wait, int | float) and 0 <= wait < 1e9):
+            yield f"processing={wait!r} must be a number of seconds, 0 or more"
         if self.lifecycle is not None and not _is_day(self.lifecycle):
             yield f"lifecycle={self.lifecycle!r} must be a day such as 2026-12-01, or null"
         for name in ("pace", "lasts"):
             seconds = getattr(self, name)
             if seconds is not None and not (isinstance(seconds, int | float) and seconds > 0):
                 yield f"{name}={seconds!r} must be a positive number of seconds, or null"
-        if self.keys is not None and not _is_text_map(self.keys):
-            yield "keys must map each key to its project's name, or be null to take any key"
 
     def with_values(self, values: Mapping[str, Any]) -> Settings:
         """Return a copy with some values replaced. Raises UsageFault that names what is unknown or wrong."""

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from harness.wire import Clock
 
 DAY_ONE = datetime(2026, 6, 9, tzinfo=UTC)
-"""Where logical time starts: the first day on which only the present generation of the API existed."""
+"""The start of logical time: the first day on which only the present generation of the API existed."""
 
 
 class Timestamps:

@@ -29,7 +29,7 @@ COUNTS_TOOLS, COUNTS_QUERIES, COSTS_TOOLS = "grounding_tool_count", "search_quer
 _SEARCH = "google_search"
 """The one tool whose uses recordings count twice, since October."""
 _FRAME = 21
-"""What the service adds to a prompt before the model sees it."""
+"""Tokens that the service adds to a prompt before the model gets it."""
 
 THOUGHT_TOKENS = 24
 """Tokens counted for each thought, except at the lowest level (`count_thought`)."""
