@@ -65,8 +65,7 @@ def new_inspector(
     """The inspector of a command; `target` tells what kind of server a saved cassette is from, None: none is."""
     from harness.inspector import Inspector
     from harness.interactions import INTERACTIONS
-    from harness.report.evidence.curl import curl
-    from harness.report.evidence.display import Display
+    from harness.report.evidence.curl import Display, curl
     from harness.wire import Request
     from harness.wire.mask import Mask
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from harness.engine.results import Replays, Reproduction, Result
 from harness.outcome import Finding, Outcome, Rule
 from harness.outcome.words import format_count, shorten
-from harness.report.evidence.display import Display
+from harness.report.evidence.curl import Display
 from harness.report.evidence.evidence_text import shown_lines
 from harness.report.evidence.stream_events import EventRow, list_events, number_in_whole
 from harness.report.finding_text import finding_lines

@@ -16,7 +16,7 @@ from harness.engine.sharding.shards import ShardPart
 from harness.kit.check import Check
 from harness.outcome import Finding, Rule, Verdict, Where
 from harness.report.accounting import Accounting, RunVerdict, accounting_record
-from harness.report.evidence.display import Display
+from harness.report.evidence.curl import Display
 from harness.report.evidence.evidence_text import body_text, logs
 from harness.report.formats import dump
 from harness.report.story import tell_story

@@ -28,7 +28,7 @@ from harness.engine.results import Result
 from harness.kit.api import Api
 from harness.outcome import Finding, Level, Outcome, Reason, Severity, Verdict
 from harness.outcome.words import format_count, shorten
-from harness.report.evidence.display import EMBEDDED_ROOT, Display
+from harness.report.evidence.curl import EMBEDDED_ROOT, Display
 from harness.report.finding_text import summarize
 from harness.wire.mask import Mask
 

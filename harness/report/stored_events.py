@@ -48,7 +48,7 @@ from harness.engine.sharding.shards import ShardPart
 from harness.kit.api import Api
 from harness.kit.relay import RelayedExchange
 from harness.outcome import UsageFault
-from harness.report.evidence.display import Display
+from harness.report.evidence.curl import Display
 from harness.report.evidence.evidence_text import logs
 from harness.report.presented_run import PresentedRun
 from harness.report.side_by_side.run_file import find_odd_number, read_report

@@ -18,7 +18,7 @@ from harness.faults.grammar import spell_out
 from harness.kit.relay import RelayedExchange
 from harness.outcome import Finding
 from harness.outcome.words import format_count, shorten
-from harness.report.evidence.display import Display
+from harness.report.evidence.curl import Display
 from harness.report.evidence.evidence_text import begin_body
 from harness.report.evidence.stream_events import StreamEvent, lost_by, number_events, read_events
 from harness.wire import By, Ending, Exchange, How, Request

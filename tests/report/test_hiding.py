@@ -14,8 +14,7 @@ from harness.engine.decide import Policy, decide
 from harness.engine.events import TargetInfo
 from harness.interactions import INTERACTIONS
 from harness.outcome import Finding, Observation, Where
-from harness.report.evidence.curl import write_all
-from harness.report.evidence.display import EMBEDDED_ROOT, Display
+from harness.report.evidence.curl import EMBEDDED_ROOT, Display, write_all
 from harness.report.evidence.evidence_text import MASKED, begin_body, body_lines, body_text, ending_line
 from harness.report.evidence.evidence_text import SHOWN as SHOWN_UNCUT
 from harness.report.finding_text import finding_lines

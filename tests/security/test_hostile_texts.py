@@ -13,8 +13,7 @@ import pytest
 from harness.cli.main import main
 from harness.inspector.evidence import _write_docstring
 from harness.interactions import INTERACTIONS
-from harness.report.evidence.curl import curl
-from harness.report.evidence.display import Display
+from harness.report.evidence.curl import Display, curl
 from harness.wire import Headers, Request
 from harness.wire.mask import Mask
 

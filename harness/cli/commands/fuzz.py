@@ -45,8 +45,7 @@ from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.deadline import Timer
 from harness.outcome import Level, UsageFault
 from harness.outcome.words import did_you_mean
-from harness.report.evidence.curl import curl_lines, name_answer_file, trail_of
-from harness.report.evidence.display import Display
+from harness.report.evidence.curl import Display, curl_lines, name_answer_file, trail_of
 from harness.wire import Exchange
 from harness.wire.mask import Mask
 
@@ -171,8 +170,7 @@ def _list_excluded(words: Sequence[str], rules: Sequence[str]) -> tuple[str, ...
 
 def _write(result: Result, target: ResolvedTarget, folder: Path) -> Sequence[Path]:
     """Write a failure in all forms that repeat it."""
-    from harness.report.evidence.curl import write_all
-    from harness.report.evidence.display import EMBEDDED_ROOT, Display
+    from harness.report.evidence.curl import EMBEDDED_ROOT, Display, write_all
 
     display = Display(target.api, target.info.url or EMBEDDED_ROOT, target.make_mask())
     return write_all(result, target.info, display, folder)

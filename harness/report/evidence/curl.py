@@ -10,6 +10,7 @@ import base64
 import re
 import shlex
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 from urllib.parse import quote
@@ -17,7 +18,6 @@ from urllib.parse import quote
 from harness.engine.events import TargetInfo
 from harness.engine.results import LoggedExchange, Result
 from harness.kit.api import Api
-from harness.report.evidence.display import Display
 from harness.wire import By, Exchange, Request
 from harness.wire.json_value import GivenValue, given_values
 from harness.wire.mask import Mask
@@ -25,6 +25,22 @@ from harness.wire.message import EVENT_STREAM
 from harness.wire.secret_texts import SCHEME
 from harness.wire.secrets import is_secret_header
 from harness.written_files import write_file
+
+# How evidence is shown: by whose API it is read, where its requests go, and what must not be printed.
+
+
+EMBEDDED_ROOT = "http://127.0.0.1:8000"
+"""Where `harness serve --port 8000` listens: the root of the curl lines if the target is the embedded emulator."""
+
+
+@dataclass(frozen=True, slots=True)
+class Display:
+    """`root` is the target's URL without a trailing slash; `mask` hides the secrets of the run."""
+
+    api: Api
+    root: str
+    mask: Mask
+
 
 _LEFT_TO_CURL = frozenset({"content-length", "host", "connection", "accept-encoding", "transfer-encoding"})
 

@@ -16,8 +16,7 @@ from harness.faults.grammar import spell_out
 from harness.kit.api import Api
 from harness.kit.relay import RelayedExchange
 from harness.outcome.words import format_count, shorten
-from harness.report.evidence.curl import curl, curl_lines
-from harness.report.evidence.display import Display
+from harness.report.evidence.curl import Display, curl, curl_lines
 from harness.report.finding_text import place
 from harness.wire import Decoder, Exchange, Headers, Request
 from harness.wire.mask import Mask

@@ -14,7 +14,7 @@ from harness.engine.results import ClientRun, Result
 from harness.kit.relay import RelayedExchange
 from harness.outcome import Finding
 from harness.outcome.words import format_count, shorten
-from harness.report.evidence.display import Display
+from harness.report.evidence.curl import Display
 from harness.report.evidence.evidence_text import body_text
 from harness.wire import By, Decoder, Exchange
 from harness.wire.json_value import json_or_none, object_or_none

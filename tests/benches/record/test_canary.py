@@ -14,7 +14,7 @@ from harness.benches.record import Recorder
 from harness.cli import main
 from harness.contract import PROTOCOL
 from harness.interactions import INTERACTIONS
-from harness.report.evidence.display import EMBEDDED_ROOT, Display
+from harness.report.evidence.curl import EMBEDDED_ROOT, Display
 from harness.report.evidence.evidence_text import body_lines
 from harness.transport import ServerThread, UrlDriver
 from harness.wire import COMPLETE, Chunk, Chunked, Headers, PieceBody, Request, Response, encode

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.interactions import INTERACTIONS
-from harness.report.evidence.curl import curl, curl_lines
-from harness.report.evidence.display import Display
+from harness.report.evidence.curl import Display, curl, curl_lines
 from harness.wire import Headers, Request
 from harness.wire.mask import Mask
 from tests.contract.exchanges import ROOT, exchange

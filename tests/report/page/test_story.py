@@ -8,7 +8,7 @@ from harness.engine.decide import Policy, decide
 from harness.engine.results import ClientRun, Result, WireMoment
 from harness.interactions import INTERACTIONS
 from harness.outcome import Basis, Finding, Level, Observation, Rule, Source
-from harness.report.evidence.display import Display
+from harness.report.evidence.curl import Display
 from harness.report.evidence.stream_events import list_events, number_in_whole
 from harness.report.explanation import event_lines
 from harness.report.page.rendering import FragmentNames, compare_texts
