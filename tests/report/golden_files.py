@@ -15,6 +15,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 from harness.interactions import INTERACTIONS
+from harness.report.annotations import list_annotations
 from harness.report.formats import render
 from harness.report.presented_run import PresentedRun
 from harness.report.terminal_report import TerminalReport
@@ -25,6 +26,7 @@ FOLDER = Path(__file__).with_name("golden")
 _MASKS = (
     (re.compile(r"\b\d+\.\d( s\b)"), r"N\1"),
     (re.compile(r"\b\d+ ms\b"), "N ms"),
+    (re.compile(r'( time=)"[\d.]+"'), r'\1"N"'),
     (re.compile(r'(<span class="at">)[\d,]*(?: ms)?'), r"\1"),
     (re.compile(r"(Traceback \(most recent call last\):\n)(?:.*\n)*?(\s*KeyError)"), r"\1…\2"),
 )
@@ -54,13 +56,13 @@ def print_run(*, columns: int = 0, verbose: int = 0, colour: bool = False) -> st
     return re.sub(r"\[\d+/\d+\][^\r\n]*\r\x1b\[2K", "", out.getvalue())
 
 
-def print_page() -> str:
-    """The body of the page, without styles and scripts."""
+def finish_run() -> PresentedRun:
+    """The same run, finished, at a fixed time."""
     state = PresentedRun(replace(INTERACTIONS, load_protocol=secret_protocol))
     state.started = datetime(2026, 11, 21, 6, 0, tzinfo=UTC)
     for event in heard(toys.ToyService()):
         state.handle(event)
-    return _SCRIPTS.sub("", render("html", state))
+    return state
 
 
 FILES: dict[str, Callable[[], str]] = {
@@ -69,7 +71,11 @@ FILES: dict[str, Callable[[], str]] = {
     "terminal-200-colour.txt": lambda: print_run(columns=200, colour=True),
     "log-v.txt": lambda: print_run(verbose=1),
     "log-vv.txt": lambda: print_run(verbose=2),
-    "page.html": print_page,
+    "page.html": lambda: _SCRIPTS.sub("", render("html", finish_run())),  # without styles and scripts
+    "summary.md": lambda: render("markdown", finish_run()),
+    "junit.xml": lambda: render("junit", finish_run()),
+    "badge.json": lambda: render("badge", finish_run()),
+    "annotations.txt": lambda: "".join(f"{line}\n" for line in list_annotations(finish_run())),
 }
 """Each file and the function that makes its text."""
 

@@ -1,4 +1,4 @@
-"""The terminal and the page look as they were last agreed on: `tests/report/golden/`."""
+"""The terminal and the formats look as they were last agreed on: `tests/report/golden/`."""
 
 from __future__ import annotations
 
