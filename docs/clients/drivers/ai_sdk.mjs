@@ -15,7 +15,7 @@ await answerTasks(async (task) => {
     const { text, finishReason } = await generateText(asked({ background: true }));
     return { text, status: STATUSES[finishReason] };
   }
-  if (task.mode === "tools") return read({ ...asked({}), tools: { look }, stopWhen: isStepCount(2) });
+  if (task.mode === "tools") return read({ ...asked({}), tools: { look }, stopWhen: isStepCount(9) });
   const { id, ...answer } = await read(asked({ background: task.mode === "background" }));
   return task.mode === "chain" ? read(asked({ previousInteractionId: id })) : answer;
 });

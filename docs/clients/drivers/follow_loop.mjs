@@ -28,14 +28,25 @@ async function sendCancel({ base_url, interaction }, tries = 6) {
   }
 }
 
-/** Read a turn to its end, then the one that continues it or answers its call. What was polled has its steps. */
+/** Read a turn to its end, then the one that continues it, or those that answer its calls. What was polled has its steps. */
 async function takeTurns(task, read) {
   const tools = task.mode === "tools" ? { tools: [LOOK] } : {};
-  const seen = [];
-  const onEvent = (event) => note(seen, event);
-  const first = await read({ create: { ...CREATE, ...tools, background: true }, onEvent });
-  const steps = first.interaction.steps ?? seen;
-  const calls = steps.filter((step) => step.type === "function_call");
-  const further = furtherOf({ id: first.id, calls: calls.map(({ id, name }) => ({ call_id: id, name })) }, task);
-  return answerOf(further ? await goOn((create) => read({ create }), { ...further, background: true }, steps) : first);
+  const said = [];
+  let steps = [];
+  const readTurn = async (create) => {
+    const seen = [];
+    const turn = await read({ create, onEvent: (event) => note(seen, event) });
+    steps = turn.interaction.steps ?? seen;
+    return turn;
+  };
+  let last = await readTurn({ ...CREATE, ...tools, background: true });
+  for (let turns = 1; turns === 1 || task.mode === "tools"; turns += 1) {
+    said.push(...steps);
+    const calls = steps.filter((step) => step.type === "function_call").map(({ id, name }) => ({ call_id: id, name }));
+    const further = furtherOf({ id: last.id, calls }, task);
+    if (!further) break;
+    last = await goOn(readTurn, { ...further, background: true }, said);
+    if (calls.length > 0) said.push(...further.input);
+  }
+  return answerOf(last);
 }

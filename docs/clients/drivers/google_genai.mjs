@@ -45,10 +45,12 @@ async function cancel(interactions, id) {
   return { status };
 }
 
-/** Read a turn, then the one that continues it or answers its call. */
+/** Read a turn, then the one that continues it, or those that answer its calls. */
 async function takeTurns(interactions, task) {
   const tools = task.mode === "tools" ? { tools: [LOOK] } : {};
-  const first = await read(await interactions.create({ ...CREATE, ...tools, stream: true }));
-  const further = furtherOf(first, task);
-  return further ? read(await interactions.create({ ...further, stream: true })) : first;
+  let last = await read(await interactions.create({ ...CREATE, ...tools, stream: true }));
+  for (let further = furtherOf(last, task); further; further = task.mode === "tools" && furtherOf(last, task)) {
+    last = await read(await interactions.create({ ...further, stream: true }));
+  }
+  return last;
 }

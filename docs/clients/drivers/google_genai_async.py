@@ -43,11 +43,13 @@ async def cancel(interactions, given):
 
 
 async def take_turns(interactions, task):
-    """Read a turn, then the one that continues it or answers its call."""
+    """Read a turn, then the one that continues it, or those that answer its calls."""
     first = {**CREATE, "tools": [LOOK]} if task["mode"] == "tools" else CREATE
     parts = [event_of(event) async for event in await interactions.create(**first, stream=True)]
-    if further := further_of(parts, task):
+    further = further_of(parts, task)
+    while further:
         parts = [event_of(event) async for event in await interactions.create(**further, stream=True)]
+        further = further_of(parts, task) if task["mode"] == "tools" else {}
     return answer_of(parts)
 
 

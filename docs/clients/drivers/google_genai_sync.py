@@ -41,11 +41,13 @@ def cancel(interactions, given):
 
 
 def take_turns(interactions, task):
-    """Read a turn, then the one that continues it or answers its call."""
+    """Read a turn, then the one that continues it, or those that answer its calls."""
     first = {**CREATE, "tools": [LOOK]} if task["mode"] == "tools" else CREATE
     parts = [event_of(event) for event in interactions.create(**first, stream=True)]
-    if further := further_of(parts, task):
+    further = further_of(parts, task)
+    while further:
         parts = [event_of(event) for event in interactions.create(**further, stream=True)]
+        further = further_of(parts, task) if task["mode"] == "tools" else {}
     return answer_of(parts)
 
 

@@ -1,7 +1,6 @@
 """`harness.resume` with google-genai."""
 
 from contextlib import suppress
-from functools import partial
 
 from google import genai
 from tasks import CREATE, LOOK, answer_tasks, further_of, genai_options, go_on
@@ -47,14 +46,24 @@ def cancel(client, given):
 
 
 def take_turns(client, task):
-    """Read a turn to its end, then the one that continues it or answers its call, whatever is forgotten."""
-    stream = turn(client, **CREATE, **({"tools": [LOOK]} if task["mode"] == "tools" else {}), background=True)
-    answer, steps = answer_of(stream), stream.interaction["steps"]
-    calls = [step for step in steps if step["type"] == "function_call"]
-    told = [{"call": {"call_id": call["id"], "name": call["name"]}} for call in calls]
-    further = further_of([{"id": stream.id}, *told], task)
-    more = partial(turn, client, background=True)
-    return go_on(lambda create: answer_of(more(**create)), further, steps) if further else answer
+    """Read a turn to its end, then the one that continues it, or those that answer its calls."""
+    streams, said = [], []
+
+    def read_turn(create):
+        streams.append(turn(client, **create, background=True))
+        return answer_of(streams[-1])
+
+    answer = read_turn({**CREATE, "tools": [LOOK]} if task["mode"] == "tools" else CREATE)
+    while task["mode"] == "tools" or len(streams) == 1:
+        steps = streams[-1].interaction["steps"]
+        calls = [step for step in steps if step["type"] == "function_call"]
+        told = [{"call": {"call_id": call["id"], "name": call["name"]}} for call in calls]
+        said += steps
+        if not (further := further_of([{"id": streams[-1].id}, *told], task)):
+            break
+        answer = go_on(read_turn, further, said)
+        said += further["input"] if told else []
+    return answer
 
 
 answer_tasks(read)

@@ -27,8 +27,10 @@ def read(task):
     if task["mode"] == "tools":
         more["tools"] = [LOOK]
     parts = stream({**more, "background": True} if task["mode"] == "background" else more)
-    if task["mode"] in ("chain", "tools") and (further := further_of(parts, task)):
+    further = further_of(parts, task) if task["mode"] in ("chain", "tools") else {}
+    while further:
         parts = stream({**more, **further, "model": more["model"]})
+        further = further_of(parts, task) if task["mode"] == "tools" else {}
     return answer_of(parts)
 
 
