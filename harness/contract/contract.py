@@ -14,8 +14,8 @@ from datetime import date
 from functools import cache, cached_property
 from pathlib import Path
 
+from harness.contract.schema.openness import list_members, type_of
 from harness.contract.schema.schemas import REVISIONS, Schemas, load_schemas, schemas_in
-from harness.contract.schema.unions import list_members, type_of
 from harness.contract.tables import stream_order
 from harness.contract.tables.lifecycle import LifecycleTable, read_lifecycle, read_statuses
 from harness.contract.tables.protocol import PROTOCOL

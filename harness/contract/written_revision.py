@@ -13,9 +13,18 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.contract.schema.openness import Schema, step_into
+from harness.contract.schema.openness import (
+    DELTAS,
+    GROWS,
+    IN_START,
+    UNIONS,
+    Mixture,
+    Schema,
+    properties_of,
+    step_into,
+    type_of,
+)
 from harness.contract.schema.schemas import REVISIONS, Schemas, find_target, load_schemas
-from harness.contract.schema.unions import DELTAS, GROWS, IN_START, UNIONS, Mixture, properties_of, type_of
 from harness.contract.tables.operations import OPERATIONS
 from harness.documents import read_file
 from harness.outcome.words import did_you_mean

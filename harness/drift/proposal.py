@@ -15,14 +15,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.contract.schema.openness import Schema
+from harness.contract.schema.openness import UNIONS, Schema
 from harness.contract.schema.schemas import Schemas
 from harness.contract.schema.source_files import arrange
-from harness.contract.schema.unions import UNIONS
 from harness.drift.comparison import DifferenceKind, TypeDifference, pair_records
+from harness.drift.explanations import describe
 from harness.drift.schema_types import OPENAPI
 from harness.drift.type_model import ANY, FieldType, OperationType, Origin, Record, TypeModel, ValueType
-from harness.drift.wording import describe
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _FOLDERS = {"input": "steps", "step": "steps", "step-shell": "steps", "delta": "deltas"}

@@ -13,8 +13,7 @@ except ImportError as missing:  # pragma: no cover - a base installation
 
 from harness.strategies.messages import create_requests, interactions, steps
 from harness.strategies.operations import ClientCommand, histories
-from harness.strategies.stream import EventStream, cuts, splits, wire_framings
-from harness.strategies.streams import event_streams
+from harness.strategies.streams import EventStream, cuts, event_streams, splits, wire_framings
 
 __all__ = [
     "create_requests", "interactions", "steps",

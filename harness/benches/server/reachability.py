@@ -1,15 +1,19 @@
-"""Waits until a target answers at all, because a server that was just started needs a moment.
+"""Waits until a target responds at all, and reports the requests that a service left without a response.
 
-Layer 5.
+Layer 5. A server that was just started needs a moment. Without the report of a silent service, any part between
+client and service could be taken for the cause.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from typing import Protocol
 
 from harness.engine.targets import ResolvedTarget
 from harness.outcome import TargetFault
-from harness.wire import By, Ending, How
+from harness.wire import At, Body, By, Ending, How, Piece, Request, Response, Service
+from harness.wire.message import WrappedBody
 
 _PAUSE = 0.2
 _SPEAKS_OTHERWISE = frozenset({How.TLS, How.BAD_HTTP})
@@ -43,3 +47,36 @@ def wait_until_up(target: ResolvedTarget, seconds: float) -> None:
 def _is_there(ending: Ending) -> bool:
     """Whether somebody answered, although it cannot be read: it is no HTTP, or more than is read of an answer."""
     return ending.how in _SPEAKS_OTHERWISE or (ending.by is By.LIMIT and ending.how is not How.TIMEOUT)
+
+
+class Died(Protocol):
+    """Called with a request, and how the connection that should have answered it ended."""
+
+    def __call__(self, request: Request, ending: Ending) -> object: ...
+
+
+def report_silent_requests(service: Service, told: Died) -> Service:
+    """The same service; calls `told` for each response that ends before its headers, unless the client left."""
+
+    def watch(request: Request) -> Response:
+        response = service(request)
+        response.body = _Watched(response.body, lambda ending: told(request, ending))
+        return response
+
+    return watch
+
+
+class _Watched(WrappedBody):
+    """A body that forwards its pieces unchanged and watches for the ending."""
+
+    __slots__ = ("_told",)
+
+    def __init__(self, body: Body, told: Callable[[Ending], object]) -> None:
+        super().__init__(body)
+        self._told = told
+
+    def __next__(self) -> Piece:
+        piece = next(self._inner)
+        if isinstance(piece, Ending) and piece.at is At.BEFORE_HEADERS and piece.by is not By.CLIENT:
+            self._told(piece)
+        return piece

@@ -12,7 +12,6 @@ from collections.abc import Generator
 from typing import Any, TypeAlias
 
 from harness.checks.gateway.client import GatewayClient
-from harness.checks.gateway.create_fields import AGENT, FIELDS, STRANGER
 from harness.checks.gateway.upstream_answers import (
     Gate,
     Held,
@@ -28,16 +27,19 @@ from harness.checks.gateway.upstream_answers import (
     with_strangers,
 )
 from harness.checks.gateway.upstream_scripts import (
+    AGENT,
     BARE_ERRORS,
     CALLS,
     CLOSING,
     ENDS,
+    FIELDS,
     LARGE,
     LONG,
     REFUSALS,
     RESULTS,
     RICH,
     SCRIPT,
+    STRANGER,
     TRUNCATIONS,
 )
 from harness.contract import PROTOCOL, read

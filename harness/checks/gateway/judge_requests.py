@@ -10,7 +10,7 @@ from collections.abc import Container, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from harness.checks.gateway.create_fields import STRANGER
+from harness.checks.gateway.client import OperationName, operation_of
 from harness.checks.gateway.findings import (
     answer_line,
     find_relayed,
@@ -21,8 +21,8 @@ from harness.checks.gateway.findings import (
     succeeded,
     told_by,
 )
-from harness.checks.gateway.operation import OperationName, operation_of
 from harness.checks.gateway.relay_diff import Change, Kind, Pairs, changes
+from harness.checks.gateway.upstream_scripts import STRANGER
 from harness.contract import read
 from harness.contract.data.input import as_steps
 from harness.contract.data.json_parse import loads

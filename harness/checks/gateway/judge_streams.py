@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from harness.checks.gateway.client import operation_of
 from harness.checks.gateway.findings import answer_line, find_relayed, is_miscoded, notice, told_by
 from harness.checks.gateway.judge_requests import (
     answer_changes,
@@ -17,7 +18,6 @@ from harness.checks.gateway.judge_requests import (
     report_new_defect,
     request_changes,
 )
-from harness.checks.gateway.operation import operation_of
 from harness.checks.gateway.relay_diff import Change, Kind, RelayedEvent, changes
 from harness.checks.gateway.stream_queries import (
     NO_STREAM,

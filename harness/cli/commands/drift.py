@@ -198,8 +198,8 @@ def _write_proposal(
     explained: Explained,
     package: Package,
 ) -> None:
+    from harness.drift.explanations import describe
     from harness.drift.proposal import propose
-    from harness.drift.wording import describe
 
     proposal = propose(schemas, older, newer, explained.unexplained)
     if folder:

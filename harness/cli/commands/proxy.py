@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.benches.server.silent_requests import report_silent_requests
+from harness.benches.server.reachability import report_silent_requests
 from harness.cli.arguments import read_options, split_command
 from harness.cli.common_options import ca_file_option
 from harness.cli.guarding import GuardOptions, access

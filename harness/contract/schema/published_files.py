@@ -15,9 +15,8 @@ import re
 import textwrap
 from typing import Any
 
-from harness.contract.schema.openness import Schema, close
+from harness.contract.schema.openness import MARKS, Schema, close
 from harness.contract.schema.schemas import Schemas
-from harness.contract.schema.unions import MARKS
 
 _WIDTH = 107
 

@@ -4,7 +4,8 @@ The name of a schema is its file without the suffix: `interaction`, `event`, `ev
 each other by relative path; a bundle is the same schema with every file it reaches under `$defs`, so that
 validators, and people who want one file, need no resolver. The folder of a revision contains only what differs
 from its base, which its `revision.json` names; the unions of steps and deltas follow from the files there are
-(`unions`). Layer 1. Knows the folder layout and `$ref`; must not know what the schemas say or how validation works
+(`openness`). Layer 1. Knows the folder layout and `$ref`; must not know what the schemas say, or how validation
+works
 (`validator`).
 """
 
@@ -19,8 +20,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from harness import resources
-from harness.contract.schema.openness import Schema, close
-from harness.contract.schema.unions import MARKS, UNIONS, Mixture, Union, list_members
+from harness.contract.schema.openness import MARKS, UNIONS, Mixture, Schema, Union, close, list_members
 from harness.contract.schema.validator import Validator
 from harness.documents import read_file
 from harness.outcome.words import did_you_mean, nearest

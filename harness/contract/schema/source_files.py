@@ -12,10 +12,9 @@ import json
 from pathlib import Path
 
 from harness import resources
-from harness.contract.schema.openness import Schema
+from harness.contract.schema.openness import UNIONS, Schema, Union
 from harness.contract.schema.published_files import format_json, identify
 from harness.contract.schema.schemas import REVISIONS, load_schemas
-from harness.contract.schema.unions import UNIONS, Union
 from harness.written_files import write_file
 
 COMMAND = "python -m harness.contract.schema.source_files"

@@ -15,8 +15,8 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
+from harness.contract.schema.openness import DELTAS, GROWS, IN_START, list_members, properties_of, type_of
 from harness.contract.schema.schemas import Schemas
-from harness.contract.schema.unions import DELTAS, GROWS, IN_START, list_members, properties_of, type_of
 from harness.outcome.words import did_you_mean
 
 _NONE: frozenset[str] = frozenset()

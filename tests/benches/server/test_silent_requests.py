@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.benches.server.silent_requests import report_silent_requests
+from harness.benches.server.reachability import report_silent_requests
 from harness.wire import (
     COMPLETE,
     At,

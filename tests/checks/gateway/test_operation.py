@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.checks.gateway.operation import OperationName, operation_of
+from harness.checks.gateway.client import OperationName, operation_of
 from harness.wire import Request
 
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, TypeAlias
 
-from harness.checks.gateway.operation import OperationName, operation_of
+from harness.checks.gateway.client import OperationName, operation_of
 from harness.kit.mutant import Mutant, table
 from harness.wire import (
     Body,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import chain
 
+from harness.checks.gateway.client import OperationName, operation_of
 from harness.checks.gateway.mutants.mutant import (
     Gateway,
     Json,
@@ -16,7 +17,6 @@ from harness.checks.gateway.mutants.mutant import (
     read_body,
     row,
 )
-from harness.checks.gateway.operation import OperationName, operation_of
 from harness.wire import At, Ending, Headers, PieceBody, Request, Response, Service
 
 
