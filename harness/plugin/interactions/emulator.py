@@ -105,6 +105,11 @@ class InteractionsEmulator(ObservedService):
             contract = self.emulator.contract
             made = make_answer(answer, fields, contract, unchecked=unchecked, tell=self._mishaps.append)
             return self._queue(made, optional=optional, unchecked=unchecked)
+        if isinstance(answer, Mapping):
+            raise UsageFault(
+                f"reply({shorten(repr(answer), 60)}): a script is written as keywords, such as reply(steps=[…]); "
+                "script({…}) takes a mapping"
+            )
         text = {} if answer is None else {"text": answer}
         parsed = check_script({**text, **fields}, self.emulator.contract, unchecked=unchecked or bool(recorded))
         return self._queue(QueuedAnswer(parsed), optional=optional, unchecked=unchecked)

@@ -248,3 +248,10 @@ def test_a_status_that_is_no_number(status: Any, words: str) -> None:
     """The message says what to write."""
     with pytest.raises(UsageFault, match=words):
         InteractionsEmulator().fail(status)
+
+
+def test_a_script_as_one_value_is_refused() -> None:
+    """The message says how to write it."""
+    script: Any = {"steps": []}
+    with pytest.raises(UsageFault, match=r"written as keywords, such as reply\(steps="):
+        InteractionsEmulator().reply(script)
