@@ -121,26 +121,33 @@ class _Scan:
 
         HTTP headers that the recorder stores are judged by their names, and the path above them is ignored.
         """
-        own = path[-1:] and path[-1] in _HEADERS and (len(path) == 1 or path[-2] in _MESSAGES)
         if isinstance(value, Mapping):
-            if own:
-                yield from self._scan_fields(value.items(), place)
-            for key, item in value.items():
-                name = str(key).encode("utf-8", "replace")
-                found = self._bodies.find(name)
-                shown = apply(name, [hit.edit for hit in found]).decode()
-                yield from (Hit(hit.kind, f"{place}.{shown}, line 1") for hit in found)
-                below = (str(key),) if own else (*path, str(key))
-                yield from self._scan_tree(item, f"{place}.{shown}".lstrip("."), below)
+            yield from self._scan_mapping(value, place, path)
         elif isinstance(value, list):
-            if own:
-                pairs = (item for item in value if isinstance(item, Mapping) and {"name", "value"} <= item.keys())
-                yield from self._scan_fields(((item["name"], item["value"]) for item in pairs), place)
-            for number, item in enumerate(value):
-                below = () if own else (*path, "") if isinstance(item, (Mapping, list)) else path
-                yield from self._scan_tree(item, f"{place}[{number}]", below)
+            yield from self._scan_list(value, place, path)
         elif isinstance(value, (str, bytes)) and value:
             yield from self._scan_leaf(value, place, path)
+
+    def _scan_mapping(self, value: Mapping[Any, Any], place: str, path: tuple[str, ...]) -> Iterator[Hit]:
+        are_headers = _holds_headers(path)
+        if are_headers:
+            yield from self._scan_fields(value.items(), place)
+        for key, item in value.items():
+            name = str(key).encode("utf-8", "replace")
+            found = self._bodies.find(name)
+            shown = apply(name, [hit.edit for hit in found]).decode()
+            yield from (Hit(hit.kind, f"{place}.{shown}, line 1") for hit in found)
+            below = (str(key),) if are_headers else (*path, str(key))
+            yield from self._scan_tree(item, f"{place}.{shown}".lstrip("."), below)
+
+    def _scan_list(self, value: list[Any], place: str, path: tuple[str, ...]) -> Iterator[Hit]:
+        are_headers = _holds_headers(path)
+        if are_headers:
+            pairs = (item for item in value if isinstance(item, Mapping) and {"name", "value"} <= item.keys())
+            yield from self._scan_fields(((item["name"], item["value"]) for item in pairs), place)
+        for number, item in enumerate(value):
+            below = () if are_headers else (*path, "") if isinstance(item, (Mapping, list)) else path
+            yield from self._scan_tree(item, f"{place}[{number}]", below)
 
     def _scan_leaf(self, value: str | bytes, place: str, path: tuple[str, ...]) -> Iterator[Hit]:
         data = value if isinstance(value, bytes) else value.encode("utf-8", "surrogatepass")
@@ -171,6 +178,11 @@ class _Scan:
             line = data.count(b"\n", 0, found.edit.start) + 1
             shown = _shorten(data[found.edit.start : found.edit.end].decode("utf-8", "replace"))
             yield Hit(found.kind, f"{place}, line {line}".lstrip(", "), shown)
+
+
+def _holds_headers(path: tuple[str, ...]) -> bool:
+    """Whether a recorder stores HTTP headers at this path."""
+    return path[-1:] != () and path[-1] in _HEADERS and (len(path) == 1 or path[-2] in _MESSAGES)
 
 
 def _is_body(data: bytes) -> bool:

@@ -6,6 +6,7 @@ ready are written together: one write for each event would be ten times slower.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from enum import Enum, auto
 from typing import TypeGuard
 
@@ -57,6 +58,21 @@ def _code(chunk: Chunk) -> bytes:
     if size <= _KEPT_CODED:
         chunk.coded = coded
     return coded
+
+
+def _collect_runs(take_run: Callable[[int], Sequence[Chunk]], out: list[bytes]) -> int:
+    """Write the chunks that are ready; return how many bytes that is.
+
+    The hottest path of all, a stream that is read again: its chunks were coded by the first reader.
+    """
+    size, most = 0, _TAKEN
+    while size < BATCH_BYTES and (chunks := take_run(most)):
+        coded = [chunk.coded or _code(chunk) for chunk in chunks]
+        out += coded
+        size += sum(map(len, coded))
+        # Chunks of one stream are alike: by the size of these, so many more fill the batch.
+        most = min(max((BATCH_BYTES - size) * len(out) // (size or 1), _TAKEN), _MOST_TAKEN)
+    return size
 
 
 class After(Enum):
@@ -178,33 +194,24 @@ class ResponseWriter:
 
     def _collect(self, out: list[bytes]) -> None:
         body, size = self._body, 0
-        plain_chunks = isinstance(self._framing, Chunked)
-        take_run = getattr(body, "take_run", None) if plain_chunks and self._unfinished is None else None
+        plain = isinstance(self._framing, Chunked) and self._unfinished is None
+        take_run = getattr(body, "take_run", None) if plain else None
         if take_run is not None:
-            # The hottest path of all, a stream that is read again: its chunks were coded by the first reader.
-            most = _TAKEN
-            while size < BATCH_BYTES and (chunks := take_run(most)):
-                coded = [chunk.coded or _code(chunk) for chunk in chunks]
-                out += coded
-                size += sum(map(len, coded))
-                # Chunks of one stream are alike: by the size of these, so many more fill the batch.
-                most = min(max((BATCH_BYTES - size) * len(out) // (size or 1), _TAKEN), _MOST_TAKEN)
-        while self.after is None and size < BATCH_BYTES:
+            size = _collect_runs(take_run, out)
+        while self.after is None and self.pause is None and size < BATCH_BYTES:
             piece = next(body)
-            if plain_chunks and type(piece) is Chunk and piece.declared is None and self._unfinished is None:
+            if plain and type(piece) is Chunk and piece.declared is None:
                 # The hot path of a stream, inlined: everything else goes through `_take`.
                 data = piece.data
                 if data:
                     out.append(b"%x\r\n%b\r\n" % (len(data), data))
                     size += len(data)
-                continue
-            if piece is COMPLETE and isinstance(self._framing, Length) and self._sent == self._framing.size:
-                self._finish()
-                return
-            self._take(piece, out)
-            if self.pause is not None:
-                return
-            size += len(out[-1]) if out else 0
+            elif plain and piece is COMPLETE:
+                self._end(piece, out)
+            else:
+                self._take(piece, out)
+                plain = plain and self._unfinished is None
+                size += len(out[-1]) if out else 0
 
     def _take(self, piece: Piece, out: list[bytes]) -> None:
         if isinstance(piece, Chunk):
