@@ -51,7 +51,10 @@ USE_INSTEAD = {
 """The words, and what to write in their place."""
 
 PAGES = sorted(
-    [*ROOT.glob("docs/**/*.md"), *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md"))]
+    [
+        *ROOT.glob("docs/**/*.md"),
+        *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "harness/README.md")),
+    ]
 )
 PRINTING = (
     "emulator/mutants",
