@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from concurrent.futures import ProcessPoolExecutor
@@ -146,3 +147,21 @@ def worker_pool(
             del os.environ["PYTHONSAFEPATH"]
         else:
             os.environ["PYTHONSAFEPATH"] = before
+
+
+T = TypeVar("T")
+
+_bench: Any = None
+"""What a worker of a pool was made with; each process has its own."""
+
+
+def begin_worker(make: Callable[..., Any], *arguments: Any) -> None:
+    """Make what the functions of this worker use. Ctrl-C reaches all processes; the first one ends the others."""
+    global _bench
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _bench = make(*arguments)
+
+
+def use_bench(function: Callable[..., T], *given: Any) -> T:
+    """Call a function with what `begin_worker` made, and what is given."""
+    return function(_bench, *given)

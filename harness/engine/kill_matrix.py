@@ -6,7 +6,6 @@ its observations, and no judge is called again. The audit of a whole run applies
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -14,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeAlias
 
-from harness.child_processes import worker_pool
+from harness.child_processes import begin_worker, use_bench, worker_pool
 from harness.engine.audit import Audit
 from harness.engine.capabilities import everything
 from harness.engine.cleanup import CreatedResources
@@ -227,38 +226,21 @@ class _Worker:
     def row(self, name: str) -> PlayedMutant:
         return self.bench.row(name, partial(self._api.new_service, self._contract, name))
 
+    def read_unmet(self) -> dict[str, str]:
+        return self.bench.unmet
+
 
 def _play_in_processes(
     api: Api, names: Sequence[str], revision: str, workers: int
 ) -> Generator[PlayedReference | PlayedMutant, None, None]:
     from concurrent.futures import as_completed
 
-    with worker_pool(workers, _begin_worker, (api, revision)) as pool:
-        reference = pool.submit(_unmet_in_worker)
-        rows = [pool.submit(_play_in_worker, name) for name in names]
+    with worker_pool(workers, begin_worker, (_Worker, api, revision)) as pool:
+        reference = pool.submit(use_bench, _Worker.read_unmet)
+        rows = [pool.submit(use_bench, _Worker.row, name) for name in names]
         yield PlayedReference(reference.result())
         for future in as_completed(rows):
             yield future.result()
-
-
-_worker: _Worker | None = None
-"""The worker of this process, if it is one of `_play_in_processes`."""
-
-
-def _begin_worker(api: Api, revision: str) -> None:
-    global _worker
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the first one ends the others
-    _worker = _Worker(api, revision)
-
-
-def _play_in_worker(name: str) -> PlayedMutant:
-    assert _worker is not None
-    return _worker.row(name)
-
-
-def _unmet_in_worker() -> dict[str, str]:
-    assert _worker is not None
-    return _worker.bench.unmet
 
 
 def _fingerprint(played: PlayedExercise) -> Fingerprint:

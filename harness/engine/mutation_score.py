@@ -9,7 +9,6 @@ stops at the first failure: the other exercises get the bytes of the clean run. 
 from __future__ import annotations
 
 import fnmatch
-import signal
 import time
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence, Set
@@ -18,7 +17,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from harness.child_processes import worker_pool
+from harness.child_processes import begin_worker, use_bench, worker_pool
 from harness.engine.decide import Policy, decide, exit_of
 from harness.engine.events import (
     CheckFinished,
@@ -395,21 +394,6 @@ def _play_all(
     if min(options.jobs, len(chosen)) <= 1:
         yield from map(bench.play, chosen)
         return
-    with worker_pool(min(options.jobs, len(chosen)), _begin_worker, (api, options.revision)) as pool:
-        for future in as_completed([pool.submit(_play_in_worker, defect) for defect in chosen]):
+    with worker_pool(min(options.jobs, len(chosen)), begin_worker, (DefectBench, api, options.revision)) as pool:
+        for future in as_completed([pool.submit(use_bench, DefectBench.play, one) for one in chosen]):
             yield future.result()
-
-
-_bench: DefectBench | None = None
-"""The bench of this process, if it is a worker."""
-
-
-def _begin_worker(api: Api, revision: str) -> None:
-    global _bench
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the first one ends the others
-    _bench = DefectBench(api, revision)
-
-
-def _play_in_worker(defect: Any) -> PlayedDefect:
-    assert _bench is not None
-    return _bench.play(defect)
