@@ -153,7 +153,9 @@ def tells_its_environment(created: Exchange, polled: list[Exchange]) -> Iterator
     if not settled(polled[-1]):
         raise Unmet("the run did not settle")
     if not any(environment_of(answer) for answer in [created, *polled]):
-        yield finding("no environment_id", expected="a non-empty string", actual=format_answer(polled[-1]))
+        yield finding(
+            "the response has no environment_id", expected="a non-empty string", actual=format_answer(polled[-1])
+        )
 
 
 def continues_in_it(created: Exchange, chained: Exchange) -> Iterator[Finding]:

@@ -147,7 +147,7 @@ def answers_with_an_id(created: Exchange) -> Iterator[Finding]:
     yield from judge_id("bg.create", id_of(created))
     status = status_of(created)
     if not status:
-        yield finding("no status", expected="in_progress", actual=format_answer(created))
+        yield finding("the response has no status", expected="in_progress", actual=format_answer(created))
 
 
 def does_not_wait(created: Exchange, held: bool, longer: Exchange | None) -> Iterator[Finding]:

@@ -95,7 +95,7 @@ def says_so_in_streams(streamed: Exchange) -> Iterator[Finding]:
     events = events_in(streamed)
     end = completion(events)
     if end is None:
-        yield finding("no interaction.completed", expected=f"one with {PAUSED}", actual="none")
+        yield finding("the stream has no interaction.completed", expected=f"one with {PAUSED}", actual="none")
         return
     if end.get("status") != PAUSED:
         yield finding(

@@ -96,7 +96,7 @@ def has_its_own_id(first: Exchange, second: Exchange, third: Exchange) -> Iterat
 def says_what_it_is(created: Exchange) -> Iterator[Finding]:
     found = interaction_in(created).get("object")
     if found != "interaction":
-        yield finding("another object", expected='"interaction"', actual=format_value(found)).at(
+        yield finding("`object` names another object", expected='"interaction"', actual=format_value(found)).at(
             pointer="$.object"
         )
 
@@ -112,7 +112,9 @@ def has_times(created: Exchange) -> Iterator[Finding]:
 def names_its_model(created: Exchange) -> Iterator[Finding]:
     found = interaction_in(created).get("model")
     if not found:  # another type breaks the schema
-        yield finding("no model", expected="a name", actual=format_value(found)).at(pointer="$.model")
+        yield finding("the response names no model", expected="a name", actual=format_value(found)).at(
+            pointer="$.model"
+        )
 
 
 def shows_output_only(created: Exchange) -> Iterator[Finding]:
@@ -383,7 +385,9 @@ def bears_limits(limited: Exchange) -> Iterator[Finding]:
     status, made = body.get("status"), count_output(body.get("usage"))
     if status not in ("incomplete", "completed"):
         wanted = "incomplete or completed"
-        yield finding("another status", expected=wanted, actual=format_value(status)).at(pointer="$.status")
+        yield finding("the run ended with another status", expected=wanted, actual=format_value(status)).at(
+            pointer="$.status"
+        )
     elif status == "completed" and made > _FEW_TOKENS:
         expected, actual = f"at most {_FEW_TOKENS} output tokens, or incomplete", f"{made}, completed"
         yield Finding.from_code("create.max-tokens/ignored", "the limit has no effect", expected, actual)

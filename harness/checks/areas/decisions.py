@@ -48,7 +48,11 @@ def are_answered(decided: Exchange) -> Iterator[Finding]:
     given = {name: _kind_of(answer) for name, answer in _answers(decided).items()}
     wanted = {name: question["type"] for name, question in QUESTIONS.items()}
     if given != wanted:
-        yield finding("other answers", expected=format_value(wanted), actual=format_value(given))
+        yield finding(
+            "the response has other answers than the questions require",
+            expected=format_value(wanted),
+            actual=format_value(given),
+        )
 
 
 def agree(decided: Exchange) -> Iterator[Finding]:

@@ -210,7 +210,7 @@ def expect_bytes(content: Exchange, data: bytes) -> Iterator[Finding]:
     """A download must succeed and bring exactly these bytes."""
     yield from expect_status(content, accepts=SUCCESS)
     if content.status in SUCCESS and content.body != data:
-        yield finding("other bytes", expected=repr(data), actual=repr(content.body[:80]))
+        yield finding("the file has other bytes", expected=repr(data), actual=repr(content.body[:80]))
 
 
 def _paths_in(listing: Exchange) -> list[str]:

@@ -85,13 +85,19 @@ def is_uploaded(made: Exchange, started: Exchange, finished: Exchange) -> Iterat
     yield from at("finished", expect_status(finished, accepts=SUCCESS))
     if finished.status in SUCCESS and not _name_of(finished).startswith(f"{_name_of(made)}/"):
         expected = f'{{"name": "{_name_of(made)}/…"}}'
-        yield finding("no operation", expected=expected, actual=format_answer(finished)).at(exchange="finished")
+        yield finding("the response names no operation", expected=expected, actual=format_answer(finished)).at(
+            exchange="finished"
+        )
 
 
 def ends(ended: Exchange) -> Iterator[Finding]:
     yield from expect_object(ended)
     if ended.status in SUCCESS and not (_is_done(ended) and _document_of(ended)):
-        yield finding("not done", expected="done, and documentName", actual=format_value(object_in(ended)))
+        yield finding(
+            "the operation is not done, or names no document",
+            expected="done, and documentName",
+            actual=format_value(object_in(ended)),
+        )
 
 
 def can_be_read(ended: Exchange, document: Exchange) -> Iterator[Finding]:
@@ -101,7 +107,9 @@ def can_be_read(ended: Exchange, document: Exchange) -> Iterator[Finding]:
 def _is_document(ended: Exchange, document: Exchange) -> Iterator[Finding]:
     yield from expect_object(document)
     if document.status in SUCCESS and _name_of(document) != _document_of(ended):
-        yield finding("another document", expected=_document_of(ended), actual=_name_of(document) or "(none)")
+        yield finding(
+            "the response is another document", expected=_document_of(ended), actual=_name_of(document) or "(none)"
+        )
 
 
 def fits(made: Exchange, listed: Exchange, ended: Exchange, document: Exchange) -> Iterator[Finding]:
@@ -139,10 +147,14 @@ def is_imported(store: str, imported: Exchange, ended: Exchange, document: Excha
         return
     if not _name_of(imported).startswith(f"{store}/"):
         expected = f'{{"name": "{store}/…"}}'
-        yield finding("no operation", expected=expected, actual=format_answer(imported)).at(exchange="imported")
+        yield finding("the response names no operation", expected=expected, actual=format_answer(imported)).at(
+            exchange="imported"
+        )
     elif document is None:
         actual = format_value(object_in(ended))
-        yield finding("not done", expected="done, and documentName", actual=actual).at(exchange="ended")
+        yield finding(
+            "the operation is not done, or names no document", expected="done, and documentName", actual=actual
+        ).at(exchange="ended")
     else:
         yield from at("document", _is_document(ended, document))
 

@@ -62,7 +62,9 @@ def an_uploaded_file(t: RequestBuilder) -> Steps:
 def is_uploaded(started: Exchange, finished: Exchange) -> Iterator[Finding]:
     yield from at("started", expect_status(started, accepts=SUCCESS))
     if started.status in SUCCESS and not started.headers.get("x-goog-upload-url"):
-        yield finding("no address", expected="X-Goog-Upload-URL", actual="(none)").at(exchange="started")
+        yield finding(
+            "the response has no address for the upload", expected="X-Goog-Upload-URL", actual="(none)"
+        ).at(exchange="started")
         return
     if started.status not in SUCCESS:
         return
@@ -74,7 +76,9 @@ def is_uploaded(started: Exchange, finished: Exchange) -> Iterator[Finding]:
                 exchange="finished"
             )
         if not _name_of(finished):
-            lost = finding("no file", expected='{"file": {"name": …}}', actual=format_answer(finished))
+            lost = finding(
+                "the response names no file", expected='{"file": {"name": …}}', actual=format_answer(finished)
+            )
             yield lost.at(exchange="finished")
 
 

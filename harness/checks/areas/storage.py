@@ -230,7 +230,9 @@ def takes_nothing_else(deleted: Exchange, second: Exchange, other: Exchange) -> 
     _need_deleted(deleted)
     yield from at("other", expect_interaction(other))
     if other.status in SUCCESS and id_of(other) != id_of(second):
-        another = finding("another interaction", expected=id_of(second), actual=id_of(other) or "no id")
+        another = finding(
+            "the response is another interaction", expected=id_of(second), actual=id_of(other) or "no id"
+        )
         yield another.at(exchange="other")
 
 

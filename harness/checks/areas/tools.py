@@ -165,7 +165,9 @@ def shows_the_call(asked: Exchange, fetched: Exchange) -> Iterator[Finding]:
     yield from at("fetched", expect_interaction(fetched))
     if status_of(fetched) != status_of(asked):
         yield finding(
-            "another status", expected=status_of(asked), actual=status_of(fetched) or format_answer(fetched)
+            "GET shows another status",
+            expected=status_of(asked),
+            actual=status_of(fetched) or format_answer(fetched),
         )
     for difference in compare_steps(output_steps(interaction_in(asked)), output_steps(interaction_in(fetched))):
         yield finding(f"the stored steps differ: {difference}")
@@ -184,7 +186,9 @@ def ends_streams_waiting(tool: Exchange) -> Iterator[Finding]:
         raise Unmet("the streamed model called no function")
     end = completion(events_in(tool))
     if end is None:
-        yield finding("no interaction.completed", expected="one with requires_action", actual="none")
+        yield finding(
+            "the stream has no interaction.completed", expected="one with requires_action", actual="none"
+        )
     else:
         yield from judge_waiting("tool.stream-status", end.get("status"), _streamed_calls(tool))
 
@@ -251,7 +255,11 @@ def calls_what_is_allowed(answer: Exchange) -> Iterator[Finding]:
     yield from expect_offered(answer)
     for call in need_calls(answer):
         if call.get("name") != WEATHER["name"]:
-            yield finding("another function", expected=str(WEATHER["name"]), actual=format_value(call.get("name")))
+            yield finding(
+                "the call names another function",
+                expected=str(WEATHER["name"]),
+                actual=format_value(call.get("name")),
+            )
 
 
 # --- results sent back for function calls: in every form, for several calls at once, without storing

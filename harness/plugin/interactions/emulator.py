@@ -218,7 +218,7 @@ class InteractionsEmulator(ObservedService):
         return self.call("POST", "interactions", {**author, "input": "Go.", "background": True, **fields})
 
     def find_answered_steps(self) -> list[Any]:
-        """The steps that the create before the last one was answered with, stored or not. Raises UsageFault."""
+        """The steps that the create before the last one returned, stored or not. Raises UsageFault."""
         answers = [one.received for one in self._made if one.received is not None and one.received.status < 400]
         if len(answers) < 2:
             raise UsageFault(
