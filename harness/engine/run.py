@@ -29,7 +29,7 @@ from harness.engine.traffic.deadline import Deadline, Timer, TimeUp
 from harness.engine.traffic.outages import Departure, Outages
 from harness.engine.traffic.timeout_budget import TimeoutBudget, TimeoutLosses
 from harness.engine.traffic.traffic_policy import TrafficPolicy
-from harness.engine.workers import INTERRUPTED, Judged, Workers, count_jobs, format_time_up
+from harness.engine.workers import INTERRUPTED, Judged, Workers, count_jobs, count_shared_jobs, format_time_up
 from harness.kit.api import SCRIPTABLE, Api
 from harness.kit.check import Check, Exercise
 from harness.outcome import Because, Exit, Observation, Outcome, Verdict
@@ -73,12 +73,18 @@ class RunOptions:
     cleans: bool = False
 
 
-def _count_jobs(target: ResolvedTarget) -> tuple[int, str]:
-    """How many jobs there are if nobody says how many, and why the run ended meanwhile, `""` if it did not."""
+def _count_jobs(
+    target: ResolvedTarget, governed: ResolvedTarget, found: Probing
+) -> tuple[int, str, list[Exchange]]:
+    """The number of workers if no option gives it; why the run ended meanwhile, `""` if it did not; exchanges."""
     try:
-        return count_jobs(target), ""
+        if SCRIPTABLE in found.capabilities:
+            return count_jobs(governed), "", []
+        # Outside the limits of the run: a request that is not answered beside another one is no loss.
+        jobs, received = count_shared_jobs(target, found.trail)
     except (TimeUp, KeyboardInterrupt) as end:
-        return 1, format_time_up(end) if isinstance(end, TimeUp) else INTERRUPTED
+        return 1, format_time_up(end) if isinstance(end, TimeUp) else INTERRUPTED, []
+    return jobs, "", received
 
 
 def check_target(
@@ -115,17 +121,17 @@ def check_target(
         plan = split_plan(plan, options.shard, options.shard_seconds)
     yield Planned(len(plan.checks), len(plan.groups), str(options.shard or ""))
     is_scriptable = not halted and SCRIPTABLE in found.capabilities  # who was interrupted has not asked
-    jobs = options.jobs or 1
-    if options.jobs is None and is_scriptable and not (target.throwaway or options.fail_fast or options.choose):
-        jobs, halted = _count_jobs(governed)
+    jobs, received = options.jobs or 1, list[Exchange]()
+    if options.jobs is None and not (halted or target.throwaway or options.fail_fast or options.choose):
+        jobs, halted, received = _count_jobs(target, governed, found)
     sessions = jobs > 1 and is_scriptable and not target.throwaway
     policy = Policy(strict=options.strict, baseline=options.baseline)
     audit = Audit.of(plan.running, target.api)
     ends = target.api.new_end_counter()
-    for exchange in found.trail:
+    for exchange in (trail := (*found.trail, *received)):
         ends.note(exchange)
     if not halted:  # what a probe receives is judged like all else
-        probed = PlayedExercise(None, None, found.trail, 0.0, target.api, repeated=found.repeated)
+        probed = PlayedExercise(None, None, trail, 0.0, target.api, repeated=found.repeated)
         audit.note(_PROBE, probed, target.target.contract)
     cleans = options.cleans or not target.throwaway
     able = governed.able(found.capabilities, found.says)

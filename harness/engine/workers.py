@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import queue
+import socket
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 from harness.engine.audit import Audit
 from harness.engine.causes import stopped_at
@@ -24,7 +26,8 @@ from harness.engine.plan import Group, PlannedCheck
 from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.deadline import Timer, TimeUp
 from harness.engine.traffic.outages import Outages, find_deaths
-from harness.engine.traffic.perform import GivenIds
+from harness.engine.traffic.perform import ActionRunner, GivenIds
+from harness.kit.actions import Send
 from harness.kit.api import SCRIPTABLE, CountsEnds
 from harness.outcome import Observation, Outcome, TargetFault
 from harness.wire import Driver, Exchange
@@ -67,7 +70,62 @@ def _open(target: ResolvedTarget, owner: Driver) -> str:
 
 
 _JOBS = 8
-"""Workers where nobody says how many: more hardly shorten a run, whose longest exercise waits for two seconds."""
+"""Workers on a target with sessions: more hardly shorten a run, whose longest exercise waits for two seconds."""
+
+_SHARED_JOBS = 4
+"""Workers on a target without sessions, which share what it has: its model, its limits, its memory."""
+
+_QUICK = 0.1
+"""Seconds that one request may delay another one without changing what a check observes."""
+
+_PATIENCE = 2.0
+"""Seconds within which a server that serves several connections answers beside an idle one."""
+
+
+def count_shared_jobs(target: ResolvedTarget, trail: Sequence[Exchange]) -> tuple[int, list[Exchange]]:
+    """Return the workers for a target without sessions, and what was received to find out; `trail`: the probe's.
+
+    Several, if the target serves connections side by side: beside one that sends nothing and, where a create takes
+    long, beside that create. A server that serves one at a time would let the exercises wait for each other, and
+    checks would report delays that this run caused. The live service gets one worker because of its rate limits,
+    and so does a target that only a proxy reaches.
+    """
+    parts = urlsplit(target.info.url)
+    create = next((one for one in trail if one.request.method == "POST" and one.succeeded), None)
+    if create is None or target.throwaway or not parts.hostname or target.api.is_live_host(parts.hostname):
+        return 1, []
+    address = parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
+    ledger = CreatedResources(target.api)
+    contract = target.target.contract
+    look = Send(target.target.control("GET", ""), timeout=_PATIENCE)
+    with closing(target.connect()) as driver, closing(target.connect()) as other:
+        beside = ActionRunner(target.api, driver, ledger, contract)
+        try:
+            with socket.create_connection(address, _PATIENCE):
+                answered = beside.perform(look).status is not None
+        except OSError:
+            return 1, []
+        if not answered or create.seconds <= _QUICK:
+            return (_SHARED_JOBS if answered else 1), beside.trail
+        slow, ended = ActionRunner(target.api, other, ledger, contract), threading.Event()
+
+        def ask() -> None:
+            try:
+                slow.perform(Send(create.request, timeout=10 * create.seconds + _PATIENCE))
+            finally:
+                ended.set()
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        try:
+            while not ended.wait(create.seconds / 10):
+                beside.perform(look)
+        finally:
+            asking.join()
+            ledger.clean(driver)
+    idle, *looks = (one.seconds if one.status is not None else _PATIENCE for one in beside.trail)
+    overtaken = all(seconds < idle + create.seconds / 4 for seconds in looks)
+    return (_SHARED_JOBS if overtaken else 1), [*beside.trail, *slow.trail]
 
 
 def count_jobs(target: ResolvedTarget) -> int:
