@@ -234,12 +234,19 @@ class Workers:
             self.halt(format_time_up(end) if isinstance(end, TimeUp) else INTERRUPTED)
 
     def _play_apart(self, groups: list[Group], jobs: int) -> Generator[RunEvent | Judged, None, None]:
-        """First what has to be alone, then everything else in parallel."""
-        if apart := [group for group in groups if group[0].alone]:
-            yield from self._work(iter(apart))
-        others = [group for group in groups if not group[0].alone]
-        if others and not self._stop.is_set():
-            yield from self._play_in_parallel(others, min(jobs, len(others)))
+        """Play first what has to be alone, then the others in parallel, and last what may end a shared target.
+
+        Requests with broken bytes or addresses crash some servers: alone, the last one sent is the one to blame.
+        """
+        apart: list[Group] = []
+        last: list[Group] = []
+        others: list[Group] = []
+        for group in groups:
+            odd = group[0].front_end and not self.sessions
+            (apart if group[0].alone else last if odd else others).append(group)
+        for turn, workers in ((apart, 1), (others, min(jobs, len(others))), (last, 1)):
+            if turn and not self._stop.is_set():
+                yield from self._work(iter(turn)) if workers == 1 else self._play_in_parallel(turn, workers)
 
     def _play_in_parallel(self, groups: list[Group], workers: int) -> Generator[RunEvent | Judged, None, None]:
         waiting = _Shared(groups)
@@ -255,6 +262,7 @@ class Workers:
                 said.put(None)
 
         threads = [threading.Thread(target=worker, daemon=True) for _ in range(workers)]
+        through = False
         try:
             for thread in threads:
                 thread.start()
@@ -263,10 +271,12 @@ class Workers:
                 said, workers, lambda: _JOIN if self.halted else None
             )
             yield from heard
+            through = True
         except KeyboardInterrupt:
             self.halt(INTERRUPTED)
         finally:
-            self._stop.set()
+            if self.halted or not through:
+                self._stop.set()
             # One that an interrupt kept from starting would find the run stopped.
             started = [thread for thread in threads if thread.ident is not None]
             if not _join(started, _JOIN if self.halted else None):

@@ -78,16 +78,17 @@ class Keeping(ForeignService):
             raise Refused(404, "not_found", "There is no such upload.")
         if command == "query":
             return Headed({}, x_goog_upload_status="active", x_goog_upload_size_received="0")
-        return self.finish(path, self.under_way.pop(query["upload_id"]), data)
+        return self.finish(path, query["upload_id"], data)
 
-    def finish(self, path: str, kind: str, data: bytes) -> Json:
+    def finish(self, path: str, upload: str, data: bytes) -> Json:
+        kind = self.under_way.pop(upload)
         if path == "files":
-            name = f"files/{self.made}"
+            name = f"files/{upload}"
             file = self.keep(name, mimeType=kind, sizeBytes=len(data), uri=f"my:{name}", state="ACTIVE")
             return Headed({"file": file}, x_goog_upload_status="final")
         store = path.partition(":")[0]
         self.look(store)
-        return Headed(self.document(store, str(self.made)), x_goog_upload_status="final")
+        return Headed(self.document(store, upload), x_goog_upload_status="final")
 
     def document(self, store: str, name: str) -> Json:
         """Keep a document, and answer the operation that made it."""
@@ -147,8 +148,8 @@ class NoAddress(Keeping):
 class NeverFinal(Keeping):
     """Wrong: the last answer of an upload of a file does not say that it is the last."""
 
-    def finish(self, path: str, kind: str, data: bytes) -> Json:
-        answer = super().finish(path, kind, data)
+    def finish(self, path: str, upload: str, data: bytes) -> Json:
+        answer = super().finish(path, upload, data)
         return dict(answer) if path == "files" else answer
 
 

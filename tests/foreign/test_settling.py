@@ -45,7 +45,8 @@ def test_the_stream_of_a_run_that_never_begins_is_left() -> None:
 def test_one_run_is_waited_for_and_the_others_less() -> None:
     """The check of settling waits as long as the user allows, the others a part of that."""
     service = NeverSettles()
-    report = check(service, "bg.*", "cancel.keeps*", words=("--timeout", str(TIMEOUT), "--capability", "-stream"))
+    words = ("-j", "1", "--timeout", str(TIMEOUT), "--capability", "-stream")
+    report = check(service, "bg.*", "cancel.keeps*", words=words)
     assert report.faults == {"bg.settles": "warn"}
     first, *others = service.longest
     assert first > 0.9 * TIMEOUT
