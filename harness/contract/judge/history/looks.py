@@ -281,10 +281,9 @@ def _rule_of_opening(model: InteractionModel, cursor: str | None) -> str:
 
 def _judge_named(state: HistoryState, model: InteractionModel, exchange: Exchange) -> None:
     named = read(exchange).id
-    nameless = any(
-        isinstance(shown := event.get("interaction"), dict) and shown.get("id") == ""
-        for event in read(exchange).events
-    )
+    stream = read(exchange).stream
+    ends = () if stream is None else (stream.created, stream.completed)
+    nameless = any(shown is not None and shown.get("id") == "" for shown in ends)
     if named is not None:
         shown = "" if nameless else named
         state.decide("resume.same-id", agreement.judge_identity("resume.same-id", model.id, shown))
