@@ -158,7 +158,7 @@ class OneStreamAtATime(ForeignService):
         (HalvesUsage(), {"get.usage": "warn"}),
         (BillsOn(), {"cancel.result-stays": "warn"}),
         (ForgetsGrandparents(), {"chain.whole-history": "warn"}),
-        (ForgetsIfStreamed(), {"chain.streamed": "warn"}),
+        (ForgetsIfStreamed(), {"chain.streamed": "fail"}),
         (ForgetsParents(), {"chain.history": "warn"}),
         (CountsCachedApart(), {}),
         (EndsOtherwise(), {"stream.end-matches-get": "warn"}),
@@ -215,7 +215,7 @@ def test_a_must_that_only_a_warning_blocks_is_untested_and_fails_under_strict(
         said,
         re.MULTILINE,
     )
-    assert ", 1 not tested, " in said.splitlines()[-1]
+    assert ", 2 not tested, " in said.splitlines()[-1]
     strict = check(ForgetsParents(), "chain.*", words=("--strict",))
     assert strict.exit == 1
     assert strict.verdicts["chain.history"] == "fail"
