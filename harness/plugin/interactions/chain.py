@@ -132,7 +132,7 @@ class Chain:
         if isinstance(steps, str):
             steps = self._look(steps)["steps"]
         elif steps is None:
-            steps = self.emulator.find_answered_steps()
+            steps = self.emulator.find_earlier_steps()
         bodies = self.emulator.requests.bodies("create")
         given = bodies[-1].get("input") if bodies else None
         sent = [item for item in given if isinstance(item, Mapping)] if isinstance(given, list) else []

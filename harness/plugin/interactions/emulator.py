@@ -217,7 +217,7 @@ class InteractionsEmulator(ObservedService):
         author = {} if "agent" in fields else {"model": "gemini-3.5-flash"}
         return self.call("POST", "interactions", {**author, "input": "Go.", "background": True, **fields})
 
-    def find_answered_steps(self) -> list[Any]:
+    def find_earlier_steps(self) -> list[Any]:
         """The steps that the create before the last one returned, stored or not. Raises UsageFault."""
         answers = [one.received for one in self._made if one.received is not None and one.received.status < 400]
         if len(answers) < 2:
