@@ -82,6 +82,16 @@ class NeverDeletes(ForeignService):
         raise Refused(404, "not_found", "There is nothing under this path.")
 
 
+class ReadsOnlyShortText(ForeignService):
+    """Correct, but odd: refuses long inputs, and characters outside of the basic plane."""
+
+    def admit(self, body: Json) -> None:
+        given = str(body.get("input"))
+        if len(given) > 2000 or max(given, default="") > "\uffff":
+            raise Refused(400, "invalid_request", "This server does not read such a text.")
+        super().admit(body)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("service", "globs", "code"),
@@ -108,3 +118,10 @@ def test_a_refusal_that_nothing_contradicts_is_none(service: type[ForeignService
     """What is refused each time, or may be refused for the moment, breaks no rule."""
     report = check(service(), "create.ok", "get.ok", "stream.opens")
     assert report.faults == {}
+
+
+@pytest.mark.slow
+def test_a_refusal_for_what_an_input_contains_is_none() -> None:
+    """The rule about such an input alone is broken, and that one is a SHOULD."""
+    report = check(ReadsOnlyShortText(), "create.*", "stream.*")
+    assert (report.exit, report.faults) == (0, {"create.unicode": "warn"})

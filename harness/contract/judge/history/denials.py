@@ -8,6 +8,7 @@ that it names was just shown to the same caller. Must not know which exercise se
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -38,6 +39,9 @@ _OWN = frozenset(
     {"model", "input", "stream", "background", "store", "generation_config", "response_format", "tools"}
 )
 """Members of a create that name nothing which may be gone by now; any other may."""
+
+_ORDINARY = re.compile(r"[\t\n\x20-\x7e]{0,1000}")
+"""A text that no limit of length or of characters is about."""
 
 _VARIES = frozenset({KEY_HEADER, "content-length", "host", "user-agent"})
 """Headers that do not tell two creates of one caller apart."""
@@ -147,7 +151,7 @@ def _report(rule: str, exchange: Exchange, why: str, accepted: str) -> Finding:
 
 
 def _sign_create(exchange: Exchange) -> str:
-    """What makes two creates alike: everything but the words of the input; "" if it may name what is gone."""
+    """Return what makes two creates alike: all but an ordinary text; "" if the create may name what is gone."""
     request = exchange.request
     body = object_or_none(request.body)
     if body is None or not body.keys() <= _OWN or not isinstance(body.get("input"), str):
@@ -155,6 +159,8 @@ def _sign_create(exchange: Exchange) -> str:
     tools = body.get("tools") or []
     if not isinstance(tools, list) or any(not isinstance(t, dict) or t.get("type") != "function" for t in tools):
         return ""
-    body = {**body, "input": bool(body["input"].strip())}
+    text = body["input"]
+    if _ORDINARY.fullmatch(text):  # whatever such a text says; a server may refuse others for what they contain
+        body = {**body, "input": bool(text.strip())}
     headers = sorted((name.lower(), value) for name, value in request.headers if name.lower() not in _VARIES)
     return json.dumps([request.target, headers, body], sort_keys=True)
