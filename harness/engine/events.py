@@ -72,6 +72,13 @@ class ExerciseStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class ExerciseFinished:
+    """The exercise `name` is over; others may go on beside it."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Waiting:
     """The target said "later" with `refusal`, and is asked again in `seconds`; may come from any thread."""
 
@@ -177,6 +184,7 @@ RunEvent: TypeAlias = (
     | Probed
     | Planned
     | ExerciseStarted
+    | ExerciseFinished
     | Waiting
     | CheckFinished
     | Progressed

@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 
 from harness.engine.decide import exit_of
 from harness.engine.events import RunFinished
-from harness.engine.results import Result
+from harness.engine.results import LoggedExchange, Result
 from harness.outcome import FIRST_WORDS, Accounted, Exit, Level, Reason, Verdict
 from harness.outcome.words import format_count, list_some, shorten
 from harness.report.run_state import key_of, urgency_of
+from harness.wire import Exchange
 
 _REASON_SHOWN = 160
 _NAMED = 6
@@ -46,16 +47,28 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class NotTested:
-    """Checks that were not tested for one reason; `number` counts those without an id, too."""
+    """Checks that were not tested for one reason; `number` counts those without an id, too.
+
+    `musts` are the ids of the MUST checks among them.
+    """
 
     reason: Reason
     words: str
     ids: tuple[str, ...]
     number: int
+    musts: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        names = "" if self.reason is Reason.BLOCKED or not self.ids else f": {list_some(self.ids, _NAMED)}"
-        return f"{self.number} {self.words}{names}"
+        return self.write(self.named)
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The ids that a line may name, the MUST checks first; what blocks a check is named in its stead."""
+        return () if self.reason is Reason.BLOCKED else tuple(dict.fromkeys((*self.musts, *self.ids)))
+
+    def write(self, ids: Sequence[str], most: int = _NAMED) -> str:
+        """The number and the reason, with at most so many of the ids."""
+        return f"{self.number} {self.words}{f': {list_some(ids, most)}' if ids and most else ''}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,10 +104,26 @@ class Accounting:
         return f"{format_count(self.total, self.noun)} in {seconds:.1f} s{counted}."
 
     def write_reasons(self, *, hint: bool = False) -> str:
-        """The line of the reasons why checks were not tested; `""` if all were. `hint`: names the option -v."""
+        """The line of the reasons why checks were not tested; `""` if all were.
+
+        `hint`: a short line that names few checks, the MUST checks before all, and the option -v.
+        """
         if not self.not_tested:
             return ""
-        return f"not tested: {'; '.join(map(str, self.not_tested))}{' (-v gives details)' if hint else ''}."
+        if not hint:
+            return f"not tested: {'; '.join(map(str, self.not_tested))}."
+        return f"not tested: {'; '.join(self._shorten_reasons())} (-v gives details)."
+
+    def _shorten_reasons(self) -> Iterator[str]:
+        """Each reason with its number; a few ids in all, in which those of MUST checks come before all others."""
+        groups = list(_join_capabilities(self.not_tested))
+        musts = sum(len(set(group.musts) & set(group.named)) for group in groups)
+        others = max(0, _NAMED - musts)
+        for group in groups:
+            own = len(set(group.musts) & set(group.named))
+            more = min(others, len(group.named) - own)
+            others -= more
+            yield group.write(group.named, min(own, _NAMED) + more)
 
     def record(self) -> dict[str, Any]:
         """The same as plain data."""
@@ -111,6 +140,23 @@ class Accounting:
                 for group in self.not_tested
             ],
         }
+
+
+def _join_capabilities(groups: Sequence[NotTested]) -> Iterator[NotTested]:
+    """The reasons, of which those that need one capability each are one."""
+    needs = [group for group in groups if group.reason is Reason.NEEDS_CAPABILITY]
+    for group in groups:
+        if group.reason is not Reason.NEEDS_CAPABILITY or len(needs) == 1:
+            yield group
+        elif group is needs[0]:
+            names = list_some([name for one in needs if (name := one.words.partition("+")[2].rstrip("`"))], _NAMED)
+            yield NotTested(
+                group.reason,
+                f"needs `--capability` ({names})" if names else group.words,
+                tuple(name for one in needs for name in one.ids),
+                sum(one.number for one in needs),
+                tuple(name for one in needs for name in one.musts),
+            )
 
 
 def list_counts(
@@ -186,6 +232,7 @@ def account_counted(results: Iterable[CountedResult], noun: str, left_out: Itera
     levels: dict[Level, Counter[Accounted]] = {level: Counter() for level in Level}
     baselined: Counter[Level] = Counter()
     ids: dict[tuple[Reason, str], list[str]] = defaultdict(list)
+    musts: dict[tuple[Reason, str], list[str]] = defaultdict(list)
     others: Counter[tuple[Reason, str]] = Counter()
     for result in results:
         outcome, level = result.outcome, result.level
@@ -194,6 +241,8 @@ def account_counted(results: Iterable[CountedResult], noun: str, left_out: Itera
         baselined[level] += result.verdict is Verdict.XFAIL
         if result.reason is not None:
             ids[result.reason, result.words].append(result.id)
+            if level is Level.MUST:
+                musts[result.reason, result.words].append(result.id)
     for item in left_out:
         counts[item.outcome] += item.number
         if item.reason is not None:
@@ -206,8 +255,8 @@ def account_counted(results: Iterable[CountedResult], noun: str, left_out: Itera
         levels=levels,
         baselined=baselined,
         not_tested=tuple(
-            NotTested(reason, words, tuple(ids[reason, words]), len(ids[reason, words]) + others[reason, words])
-            for reason, words in keys
+            NotTested(key[0], key[1], tuple(ids[key]), len(ids[key]) + others[key], tuple(musts[key]))
+            for key in keys
         ),
     )
 
@@ -331,8 +380,7 @@ def count_stale(results: Iterable[Result | CountedResult]) -> str:
 def detail_lines(results: Sequence[Result]) -> Iterator[str]:
     """What the target accepted but did not fulfill, and each MUST check that was not tested, with a next step."""
     for code, blocked in list_not_fulfilled(results):
-        what = f" (blocks {format_count(blocked, 'check')})" if blocked else ""
-        yield f"accepted but not fulfilled: {code}{what}"
+        yield f"accepted but not fulfilled: {write_not_fulfilled(code, blocked)}"
     alike: dict[tuple[str, str], list[str]] = defaultdict(list)
     for result in list_open_musts(results):
         observation = result.observation
@@ -348,11 +396,27 @@ def list_not_fulfilled(results: Sequence[Result]) -> Iterator[tuple[str, int]]:
     """The finding of each thing that the target accepted without fulfilling it, and how many checks it blocks."""
     blocked = Counter(result.observation.cause for result in results if result.reason is Reason.BLOCKED)
     for result in results:
-        if result.not_done:
+        if result.not_done and not _is_refusal(result):
             codes = {finding.stable_code for finding in result.observation.findings}
             yield result.observation.findings[0].stable_code, sum(blocked[code] for code in codes)
 
 
+def write_not_fulfilled(code: str, blocked: int) -> str:
+    """What the target accepted without fulfilling it, and how many checks it blocks, if it blocks any."""
+    return f"{code} (blocks {format_count(blocked, 'check')})" if blocked else code
+
+
+def _is_refusal(result: Result) -> bool:
+    """Whether the response that its first finding is about is an error: then nothing was accepted."""
+    place = result.observation.findings[0].where.exchange
+    pairs = zip(result.named, result.evidence, strict=False)
+    accused = next((item for name, item in pairs if place and name == place), None)
+    if not isinstance(accused, Exchange | LoggedExchange) or accused.status is None:
+        return False
+    return accused.status >= _LEAST_ERROR
+
+
+_LEAST_ERROR = 400
 _EXPLAINED = frozenset({Reason.BLOCKED, Reason.HARNESS_ERROR})
 
 
@@ -367,9 +431,11 @@ def list_open_musts(results: Iterable[Result]) -> list[Result]:
 
 
 def remedy_of(result: Result) -> str:
-    """What would make a check testable."""
+    """What would make a check testable; `""` if nothing is to be done: only a MUST feature is missing."""
     if result.observation.remedy:
         return f"test it {result.observation.remedy}"
+    if result.reason is Reason.NOT_OBSERVED and result.rule.level is not Level.MUST:
+        return ""
     return _REMEDIES.get(result.reason, _OTHERWISE) if result.reason is not None else _OTHERWISE
 
 

@@ -16,7 +16,13 @@ from functools import cached_property
 from harness.engine.results import RecordedPlace, Result
 from harness.outcome import FIRST_WORDS, Accounted, Exit, Finding, Level, Outcome, Reason, Verdict
 from harness.outcome.words import format_count, shorten
-from harness.report.accounting import Accounting, RunVerdict, list_not_fulfilled, remedy_of
+from harness.report.accounting import (
+    Accounting,
+    RunVerdict,
+    list_not_fulfilled,
+    remedy_of,
+    write_not_fulfilled,
+)
 from harness.report.commands.presentation import CountedWord, Paint, Presentation
 from harness.report.evidence.evidence_text import Log, logs, place_line
 from harness.report.evidence.stream_events import EventList, list_events, number_in_whole
@@ -521,9 +527,7 @@ class PresentedRun(RunState):
                 words="accepted but not fulfilled",
                 about="2xx without the effect",
                 outcome=None,
-                groups=tuple(
-                    Group(reason=f"{code} (blocks {format_count(blocked, 'check')})") for code, blocked in not_done
-                ),
+                groups=tuple(Group(reason=write_not_fulfilled(code, blocked)) for code, blocked in not_done),
             )
 
     def _group_by_reason(self, results: Sequence[Result]) -> Iterator[Group]:

@@ -15,6 +15,7 @@ from typing import TextIO
 from harness.engine.capabilities import Capabilities, Capability
 from harness.engine.events import (
     CheckFinished,
+    ExerciseFinished,
     ExerciseStarted,
     PhaseFinished,
     Planned,
@@ -72,6 +73,7 @@ class TerminalReport:
         self._exercises = 0
         self._begun = self._failed = 0
         self._names: set[str] = set()
+        self._awaited: dict[str, str] = {}
         self._waits = 0
         self._lock = threading.Lock()
 
@@ -101,8 +103,17 @@ class TerminalReport:
                 self._exercises = exercises
                 self._since = self._now()
                 self._screen.lines(self._presentation.format_plan(event))
-            case ExerciseStarted(name):
-                self._show_progress(name)
+            case ExerciseStarted(name, checks):
+                self._begun += 1
+                said = self._presentation.progress(name, again=name in self._names)
+                self._names.add(name)
+                if checks:  # its end is an event, too: until then it is awaited
+                    self._awaited[name] = said
+                self._show_progress(next(iter(self._awaited.values()), said))
+            case ExerciseFinished(name):
+                self._awaited.pop(name, None)
+                if self._awaited:
+                    self._show_progress(next(iter(self._awaited.values())))
             case Waiting(seconds, refusal):
                 self._tell_wait(seconds, refusal)
             case Progressed():
@@ -120,10 +131,8 @@ class TerminalReport:
     def _mask_text(self, text: str) -> str:
         return self._state.mask.show(text)
 
-    def _show_progress(self, name: str) -> None:
-        self._begun += 1
-        said = self._presentation.progress(name, again=name in self._names)
-        self._names.add(name)
+    def _show_progress(self, said: str) -> None:
+        """Draw how far it is; of several exercises at once `said` is the one that is awaited longest."""
         done = min(self._begun, self._exercises)
         self._screen.draw(f"[{done}/{self._exercises}] {said}{self._describe_progress(done - 1, self._exercises)}")
 

@@ -13,6 +13,7 @@ from harness.engine.baseline import Baseline, Entry
 from harness.engine.capabilities import parse_capabilities
 from harness.engine.events import (
     CheckFinished,
+    ExerciseFinished,
     ExerciseStarted,
     Planned,
     Probed,
@@ -52,9 +53,11 @@ def test_events_in_order() -> None:
     assert kinds[:3] == [RunStarted, Probed, Planned]
     assert kinds[3:] == [
         ExerciseStarted,
+        ExerciseFinished,
         CheckFinished,
         CheckFinished,
         ExerciseStarted,
+        ExerciseFinished,
         CheckFinished,
         RunFinished,
     ]
@@ -85,8 +88,8 @@ def test_what_has_to_be_alone_is_over_before_others_begin() -> None:
     catalogue = (toys.CREATE, toys.STREAM, toys.ODD, toys.check("get.ok", create_alone, toys.got_200))
     events, finished = run(catalogue, jobs=3)
     told = [event.name if isinstance(event, ExerciseStarted) else type(event) for event in events[3:]]
-    assert told[:2] == ["create_alone", CheckFinished]
-    assert len(told) == len(catalogue) + len({check.exercise.name for check in catalogue}) + 1
+    assert told[:3] == ["create_alone", ExerciseFinished, CheckFinished]
+    assert len(told) == len(catalogue) + 2 * len({check.exercise.name for check in catalogue}) + 1
     assert finished.results[-1].verdict is Verdict.PASS
 
 

@@ -7,6 +7,7 @@ import json
 import re
 import xml.etree.ElementTree as ET
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from harness.cli import main
 from harness.engine.baseline import Baseline
 from harness.engine.decide import Policy, decide, exit_of
 from harness.engine.events import RunFinished
+from harness.engine.results import Result
 from harness.outcome import (
     FIRST_WORDS,
     Accounted,
@@ -29,13 +31,15 @@ from harness.outcome import (
     Rule,
     Source,
     Verdict,
+    Where,
 )
 from harness.outcome.finding import Finding
-from harness.report.accounting import account_for, conclude_checks
+from harness.report.accounting import account_for, conclude_checks, detail_lines, remedy_of
 from harness.report.annotations import list_annotations
 from harness.report.formats import render
 from harness.report.presented_run import PresentedRun
 from harness.report.terminal_report import TerminalReport
+from tests.contract.exchanges import exchange
 from tests.engine import toys
 from tests.report.page.page_reader import PageReader
 from tests.report.story import heard, told
@@ -175,3 +179,40 @@ def test_the_numbers_add_up(seen: list[tuple[Level, Observation]], strict: bool)
     assert (Verdict.FAIL in {result.verdict for result in results}) == bool(
         accounting.counts.get(Accounted.FAILED)
     )
+
+
+def untested(name: str, level: Level, because: Because, needs: str = "") -> Result:
+    """A check that was not tested."""
+    observation = replace(Observation.untestable("the target has none", because), needs=needs)
+    return decide(toys.rule(name, level), observation, Policy())
+
+
+def test_a_long_line_of_reasons_names_must_checks_first() -> None:
+    """The line with a hint names six checks in all, and each reason once; without a hint it names six of each."""
+    results = [untested(f"a.wish-{n}", Level.SHOULD, Because.LACKING) for n in range(9)]
+    results += [untested(f"a.x-{n}", Level.MAY, Because.UNDECLARED, "x") for n in range(3)]
+    results += [untested(f"a.y-{n}", Level.MUST, Because.UNDECLARED, "y") for n in range(2)]
+    results += [untested("a.must", Level.MUST, Because.LACKING)]
+    accounting = account_for(results, "check")
+    assert accounting.write_reasons(hint=True) == (
+        "not tested: 5 needs `--capability` (x, y): a.y-0, a.y-1, a.x-0, a.x-1, a.x-2; "
+        "10 feature not observed: a.must and 9 more (-v gives details)."
+    )
+    assert "a.wish-4 and 4 more" in accounting.write_reasons()
+
+
+@pytest.mark.parametrize(("level", "helps"), [(Level.MUST, True), (Level.SHOULD, False), (Level.MAY, False)])
+def test_a_feature_that_no_rule_requires_needs_no_fix(level: Level, helps: bool) -> None:
+    """Only a MUST check whose feature was not observed has a next step."""
+    assert bool(remedy_of(untested("a.wish", level, Because.LACKING))) is helps
+
+
+@pytest.mark.parametrize(("status", "listed"), [(200, ["a.root"]), (400, [])])
+def test_a_refused_request_was_not_accepted(status: int, listed: list[str]) -> None:
+    """Only a response of success can be accepted and not fulfilled; what blocks no check says so by silence."""
+    found = Finding("a.root", "no effect", where=Where("created"))
+    result = decide(toys.rule("a.root"), Observation.of([found]), Policy())
+    shown = (exchange(sent={"input": "hi"}, body={}, status=status),)
+    result = replace(result, root=True, evidence=shown, named=("created",))
+    lines = list(detail_lines([result]))
+    assert lines == [f"accepted but not fulfilled: {name}" for name in listed]

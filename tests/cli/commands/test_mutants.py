@@ -13,6 +13,7 @@ import pytest
 
 from harness.emulator.mutants import MUTANTS
 from harness.engine.kill_matrix import UNPROVED, PlayedMutant, PlayedReference
+from harness.engine.mutation_score import DefectBench, DefectOutcome, PlayedDefect
 from harness.kit.api import Api
 from harness.kit.check import Check
 from harness.outcome import Exit
@@ -231,6 +232,20 @@ def test_the_command_prints_a_score_and_writes_every_outcome(harness: Harness, t
     assert all(defect["when"] for defect in value["defects"])
 
 
+@pytest.fixture
+def unseen_defects(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No response shows a defect, whatever the clean run sent; oddities are played."""
+    play = DefectBench.play
+
+    def play_oddities(bench: DefectBench, defect: Any) -> PlayedDefect:
+        if defect.to_record()["part"] == "oddity":
+            return play(bench, defect)
+        return PlayedDefect(defect, DefectOutcome.NOT_SHOWN)
+
+    monkeypatch.setattr(DefectBench, "play", play_oddities)
+
+
+@pytest.mark.usefixtures("unseen_defects")
 def test_a_defect_that_no_response_shows_is_counted(harness: Harness) -> None:
     """The totals are a sentence also if no defect of the run was shown."""
     name = "replaced status 200 to 204 | DELETE interactions/{id} | plain | after the end | at random"
@@ -248,6 +263,7 @@ def test_a_pattern_that_matches_no_defect_is_refused(harness: Harness) -> None:
     assert "--generated --list" in ended.err
 
 
+@pytest.mark.usefixtures("unseen_defects")
 def test_a_legal_oddity_alone_is_no_score(harness: Harness) -> None:
     """A run whose only defect was not shown proves nothing, although an oddity was played."""
     ended = harness("mutants", "--generated", "--sample", "1", "--seed", "1", "-j", "1")

@@ -8,7 +8,15 @@ from dataclasses import replace
 import pytest
 
 from harness.engine.decide import Policy, decide
-from harness.engine.events import CheckFinished, ExerciseStarted, Planned, RunFinished, RunStarted, TargetInfo
+from harness.engine.events import (
+    CheckFinished,
+    ExerciseFinished,
+    ExerciseStarted,
+    Planned,
+    RunFinished,
+    RunStarted,
+    TargetInfo,
+)
 from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, Finding, Observation
 from harness.report.commands.mutants import MutantsPresentation
@@ -119,6 +127,20 @@ def test_progress_has_counts_and_the_time_left(run: tuple[TerminalReport, Presen
     report.handle(CheckFinished(decide(rule, Observation.of([Finding("get.ok", "no")]), Policy())))
     report.handle(ExerciseStarted("e4"))
     assert out.getvalue().endswith("[5/10] e4, 1 failed, about 12 s left")
+
+
+def test_progress_names_the_exercise_that_is_awaited_longest(
+    run: tuple[TerminalReport, PresentedRun, Terminal, Time],
+) -> None:
+    """With several workers the line names the exercise that keeps the run waiting, not the last one that began."""
+    report, _, out, _ = run
+    for name in ("slow", "quick", "last"):
+        report.handle(ExerciseStarted(name, ("get.ok",)))
+        assert out.getvalue().endswith("/10] slow")
+    report.handle(ExerciseFinished("quick"))
+    assert out.getvalue().endswith("[3/10] slow")
+    report.handle(ExerciseFinished("slow"))
+    assert out.getvalue().endswith("[3/10] last")
 
 
 def test_what_nobody_counted_before_has_no_progress(monkeypatch: pytest.MonkeyPatch) -> None:
