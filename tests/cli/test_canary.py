@@ -304,7 +304,7 @@ import contextlib, http.client, os, sys, urllib.parse
 root = urllib.parse.urlsplit(os.environ["GEMINI_BASE_URL"])
 for number in range(int(sys.argv[2])):
     path = "/v1beta/interactions/" + sys.argv[1].replace("/", "%2F")
-    asked = http.client.HTTPConnection(root.netloc, timeout=5)
+    asked = http.client.HTTPConnection(root.netloc, timeout=30)
     with contextlib.suppress(OSError, http.client.HTTPException):
         asked.request("GET", path, headers={"x-goog-api-key": sys.argv[1]})
         asked.getresponse().read()

@@ -147,7 +147,7 @@ def test_a_month_of_recordings(certificate: Certificate, maintainer: Maintainer)
         assert "4 of 12 scenarios recorded" in stopped.out
         assert (
             "missing: resume, chaining, tools, agent, errors, waiting, limits, inputs; "
-            "the same command with --continue" in stopped.out
+            "add --continue to the command to record these" in stopped.out
         )
         between = maintainer.cassettes()
         assert {name for name in WHOLE if between[name] != before[name]} == {

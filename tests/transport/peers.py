@@ -89,7 +89,7 @@ class RawServer:
 
     def _serve(self, sock: socket.socket) -> None:
         with sock:
-            sock.settimeout(5)
+            sock.settimeout(30)
             if self._read_request:
                 read_head(sock)
             self._handler(RawConnection(sock, self._stopping))
@@ -140,8 +140,8 @@ def deaf() -> Iterator[int]:
 
 @contextlib.contextmanager
 def connected(port: int) -> Iterator[socket.socket]:
-    """A raw client socket with a timeout of five seconds."""
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as sock:
+    """A raw client socket with a timeout of thirty seconds."""
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as sock:
         yield sock
 
 
@@ -224,8 +224,8 @@ def echo(request: Request) -> Response:
 
 
 def until(condition: Callable[[], bool]) -> None:
-    """Wait for another thread to make `condition` true; fail after five seconds."""
-    limit = time.monotonic() + 5
+    """Wait for another thread to make `condition` true; fail after thirty seconds."""
+    limit = time.monotonic() + 30
     while not condition():
-        assert time.monotonic() < limit, "did not happen in five seconds"
+        assert time.monotonic() < limit, "did not happen in thirty seconds"
         time.sleep(0.001)

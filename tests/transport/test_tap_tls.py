@@ -153,7 +153,7 @@ def test_a_client_that_leaves_a_tls_stream_ends_it_upstream(certificate: Certifi
             sock.sendall(get())
             while not sock.recv(65536).endswith(b"ab\r\n"):
                 pass
-        assert serving.bodies[0].closed.wait(10)
+        assert serving.bodies[0].closed.wait(30)
 
 
 class Tunnel:
@@ -200,7 +200,7 @@ class Tunnel:
                     thread.start()
 
     def _pump(self, one: socket.socket, two: socket.socket) -> None:
-        one.settimeout(5)
+        one.settimeout(30)
         with contextlib.suppress(OSError):
             while data := one.recv(65536):
                 two.sendall(data)

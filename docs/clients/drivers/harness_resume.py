@@ -3,7 +3,7 @@
 from contextlib import suppress
 
 from google import genai
-from tasks import CREATE, LOOK, answer_tasks, further_of, genai_options, go_on
+from tasks import CREATE, LOOK, answer_tasks, further_of, genai_options, go_on, parts_of
 
 from harness.resume import RetryLimits, follow
 
@@ -12,27 +12,21 @@ PATIENCE = RetryLimits(delay=0.05, poll=0.05)
 
 def read(task):
     """Do one task."""
-    client = genai.Client(api_key="any", http_options=genai_options(task))
-    match task["mode"]:
+    client, mode = genai.Client(api_key="any", http_options=genai_options(task)), task["mode"]
+    match mode:
         case "follow":
-            stream = follow(client, task["interaction"], patience=PATIENCE)
+            return answer_of(follow(client, task["interaction"], patience=PATIENCE))
         case "cancel":
             return cancel(client, task["interaction"])
         case "chain" | "tools":
             return take_turns(client, task)
-        case mode:
-            stream = turn(client, **CREATE, background=mode == "background")
-    return answer_of(stream)
+    create = {**CREATE, "background": mode == "background"}
+    return answer_of(follow(client, create=create, patience=PATIENCE))
 
 
 def answer_of(stream):
     """The answer, once it is at its end."""
     return {"events": [dict(event) for event in stream], "status": stream.status}
-
-
-def turn(client, **create):
-    """What follows a create to its end."""
-    return follow(client, create=create, patience=PATIENCE)
 
 
 def cancel(client, given):
@@ -50,19 +44,16 @@ def take_turns(client, task):
     streams, said = [], []
 
     def read_turn(create):
-        streams.append(turn(client, **create, background=True))
+        streams.append(follow(client, create={**create, "background": True}, patience=PATIENCE))
         return answer_of(streams[-1])
 
     answer = read_turn({**CREATE, "tools": [LOOK]} if task["mode"] == "tools" else CREATE)
-    while task["mode"] == "tools" or len(streams) == 1:
-        steps = streams[-1].interaction["steps"]
-        calls = [step for step in steps if step["type"] == "function_call"]
-        told = [{"call": {"call_id": call["id"], "name": call["name"]}} for call in calls]
-        said += steps
-        if not (further := further_of([{"id": streams[-1].id}, *told], task)):
-            break
+    while further := further_of(parts_of(streams[-1].id, streams[-1].interaction["steps"]), task):
+        said += streams[-1].interaction["steps"]
         answer = go_on(read_turn, further, said)
-        said += further["input"] if told else []
+        if task["mode"] == "chain":
+            break
+        said += further["input"]
     return answer
 
 

@@ -58,6 +58,12 @@ def event_of(event: Any) -> dict[str, Any]:
     return {}
 
 
+def parts_of(identity: str, steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What a whole interaction adds: its `id`, and a `call` for each function that its steps call."""
+    calls = [step for step in steps if step["type"] == "function_call"]
+    return [{"id": identity}, *({"call": {"call_id": call["id"], "name": call["name"]}} for call in calls)]
+
+
 def further_of(parts: list[dict[str, Any]], task: dict[str, Any]) -> dict[str, Any]:
     """The create of the turn after the one that was read: the results of its calls, or further words.
 

@@ -21,7 +21,7 @@ time.sleep(60)
 """
 
 
-def until(holds: object, seconds: float = 10.0) -> bool:
+def until(holds: object, seconds: float = 30.0) -> bool:
     """Whether a condition becomes true in time."""
     assert callable(holds)
     end = time.monotonic() + seconds

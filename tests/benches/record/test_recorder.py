@@ -149,7 +149,7 @@ def test_a_client_that_left_is_in_the_cassette(tmp_path: Path) -> None:
         assert len(stream.read(1)) == 1
         stream.close()
         driver.close()
-        assert serving.bodies[0].closed.wait(5)
+        assert serving.bodies[0].closed.wait(30)
     (recording,) = load(path).recordings
     assert (recording.ending.by, recording.body) == (By.CLIENT, b"data: 1\n\n")
     assert recorder.summary.hung_up == 1

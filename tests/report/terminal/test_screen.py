@@ -85,7 +85,7 @@ def test_a_heartbeat_beats_until_it_is_stopped() -> None:
     """It calls again and again from a thread of its own, and no more after its end."""
     beats = threading.Semaphore(0)
     heartbeat = Heartbeat(beats.release, seconds=0.001)
-    assert all(beats.acquire(timeout=5) for _ in range(3))
+    assert all(beats.acquire(timeout=30) for _ in range(3))
     heartbeat.stop()
     heartbeat.stop()
 
@@ -100,8 +100,8 @@ def test_a_heartbeat_ends_with_its_output() -> None:
 
     out.close()
     heartbeat = Heartbeat(beat, seconds=0.001)
-    assert beaten.wait(5)
-    assert heartbeat.join(5)
+    assert beaten.wait(30)
+    assert heartbeat.join(30)
 
 
 @pytest.fixture

@@ -65,7 +65,7 @@ def test_what_arrives_is_sent_on_before_the_next_piece() -> None:
 
     def handler(connection) -> None:  # type: ignore[no-untyped-def]
         connection.send(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nab\r\n")
-        go.wait(5)
+        go.wait(30)
         connection.send(b"0\r\n\r\n")
 
     with (
@@ -116,7 +116,7 @@ def test_a_client_that_leaves_ends_the_wait_for_the_upstream() -> None:
             sock.sendall(get())
             while not sock.recv(65536).endswith(b"ab\r\n"):
                 pass
-        assert serving.bodies[0].closed.wait(5)
+        assert serving.bodies[0].closed.wait(30)
 
 
 @pytest.mark.parametrize("leaves", [True, False], ids=["its client left", "its client stays"])
@@ -134,8 +134,8 @@ def test_nobody_waits_for_an_answer_that_does_not_come(leaves: bool) -> None:
         until(lambda: server.connections == 1)
         if leaves:
             sock.close()
-            assert hung_up.wait(5)
-    assert hung_up.wait(5)
+            assert hung_up.wait(30)
+    assert hung_up.wait(30)
     sock.close()
 
 
@@ -244,16 +244,16 @@ def test_an_answer_that_nobody_waits_for_is_closed() -> None:
 
     def service(request: Request) -> Response:
         asked.set()
-        assert go.wait(5)
+        assert go.wait(30)
         return Response(200, Headers(), Chunked(), body)
 
     with InThread(WaitingServer(service)) as proxy:
         with connected(proxy.port) as sock:
             sock.sendall(get())
-            assert asked.wait(5)
+            assert asked.wait(30)
         until(lambda: not proxy._hub.connections)
         go.set()
-        assert body.closed.wait(5)
+        assert body.closed.wait(30)
     assert body.closings == 1
 
 

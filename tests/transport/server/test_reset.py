@@ -50,7 +50,7 @@ class Segments:
 def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
     """The two ends of one connection."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        one = socket.create_connection(listener.getsockname(), timeout=5)
+        one = socket.create_connection(listener.getsockname(), timeout=30)
         one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with one, listener.accept()[0] as other:
             yield one, other

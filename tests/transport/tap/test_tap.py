@@ -73,7 +73,7 @@ def test_a_piece_is_an_http_chunk_however_it_arrives() -> None:
 
     def handler(connection) -> None:  # type: ignore[no-untyped-def]
         connection.send(head + b"2\r\nab\r\n3\r\ncde\r\n4\r\nfg")
-        go.wait(5)
+        go.wait(30)
         connection.send(b"hi\r\n0\r\n\r\n")
         connection.wait_for_hangup()
 
@@ -155,7 +155,7 @@ def test_a_client_that_hangs_up_is_recorded_and_upstream_learns_of_it(how: How) 
             if how is How.RST:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         until(lambda: bool(seen))
-        assert serving.bodies[0].closed.wait(5)
+        assert serving.bodies[0].closed.wait(30)
     assert seen[0].ending == Ending(By.CLIENT, how, At.IN_BODY)
     assert seen[0].body == b"ab"
 
