@@ -91,7 +91,8 @@ def test_a_client_that_ran_out_of_patience_is_recorded_as_a_limit(library: Any) 
     seen: list[Exchange] = []
     with ServerThread(Serving(Chunk(b"ab"), Ending(how=How.STALL), framing=Length(9))) as server:
         transport = tee_transport(library.HTTPTransport(), seen.append, module=library)
-        with library.Client(transport=transport, timeout=0.2) as client, pytest.raises(library.ReadTimeout):
+        patience = library.Timeout(30, read=1)
+        with library.Client(transport=transport, timeout=patience) as client, pytest.raises(library.ReadTimeout):
             client.get(server.url)
     ending = seen[0].ending
     assert (ending.by, ending.how, ending.declared, ending.sent) == (By.LIMIT, How.TIMEOUT, 9, 2)
