@@ -120,8 +120,12 @@ DEFECTS: dict[str, Callable[[], WireDefect]] = {
 
 
 def _explain(rules: set[str]) -> set[str]:
-    """What `check` tells instead: an answer that shows another interaction is no answer to its read."""
-    return {"get.ok"} if "bg.same-id" in rules else set()
+    """What `check` tells instead: an answer that shows another interaction is no answer to its read.
+
+    A stream of another text than GET returns explains a replay that differs.
+    """
+    instead = {"bg.same-id": "get.ok", "resume.replay": "stream.text"}
+    return {instead[rule] for rule in rules & instead.keys()}
 
 
 @pytest.mark.slow
