@@ -269,6 +269,7 @@ export class Harness extends Controls {
 export class Session extends Controls {
   #harness;
   #traffic;
+  #elapsing = false;
 
   constructor(harness, id, url, token) {
     super(url, token);
@@ -317,7 +318,10 @@ export class Session extends Controls {
 
   /** Assert how many calls of a kind were made: `exactly` so many, or from `atLeast` to `atMost`. */
   async assertCount(call, bounds) {
-    await this.#assert("assert_count", { call, ...toSnake(bounds ?? {}) });
+    const { problem } = await this.#judge("assert_count", { call, ...toSnake(bounds ?? {}) });
+    if (!problem) return;
+    const unpaused = this.#elapsing && this.elapsed === 0 ? "\n  in elapse() it never waited for a timer: its calls came without a pause" : "";
+    throw new HarnessAssertionError(speak(problem) + unpaused);
   }
 
   /** Add an earlier turn of a conversation, made by nobody's code; resolves to it, with its `id`. */
@@ -386,6 +390,7 @@ export class Session extends Controls {
    */
   async elapse(work, { timers, most = 86_400 } = {}) {
     const advance = findAdvance(timers);
+    this.#elapsing = true;
     const planned = watchTimers();
     let ended = false;
     let runaway = "";

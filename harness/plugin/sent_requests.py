@@ -128,7 +128,7 @@ class SentRequests(list[SentRequest]):
         if count < low or (high is not None and count > high):
             raise AssertionError(
                 f"the client made {format_count(count, 'call')} of the kind {call!r}, expected "
-                f"{_describe_bounds(low, high)}:\n  " + "\n  ".join(self.calls)
+                f"{_describe_bounds(low, high)}:\n  " + "\n  ".join(merge_equal_lines(self.calls))
             )
 
 

@@ -75,6 +75,32 @@ def test_time(project: Path) -> None:
     assert "1 passed" in run(project, "node_modules/.bin/vitest", "run", "--testTimeout=120000", "poll.spec.mjs")
 
 
+UNPAUSED = """
+import { test } from "interactions-harness/node-test";
+
+test("polls", async ({ session, mock }) => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  await session.reply("At last.", { lasts: 600 });
+  const headers = { "content-type": "application/json", "x-goog-api-key": "any" };
+  const create = { model: "gemini-3.5-flash", input: "Think.", background: true };
+  const poll = async () => {
+    const url = `${session.url}/v1beta/interactions`;
+    let run = await (await fetch(url, { method: "POST", headers, body: JSON.stringify(create) })).json();
+    while (run.status === "in_progress") run = await (await fetch(`${url}/${run.id}`, { headers })).json();
+  };
+  await session.elapse(poll, { timers: mock.timers });
+  await session.assertCount("get", { atLeast: 100 });
+});
+"""
+
+
+def test_polls_without_a_pause(project: Path) -> None:
+    """A wrong number of polls within `elapse` is explained if the code under test never waited."""
+    (project / "unpaused.mjs").write_text(UNPAUSED, "utf-8")
+    printed = run(project, "node", "--no-warnings", "--test", "--test-reporter=spec", "unpaused.mjs", code=1)
+    assert "in elapse() it never waited for a timer: its calls came without a pause" in printed
+
+
 def test_recordings(project: Path) -> None:
     """The recipe for recordings passes, with a recording of a chain of turns."""
     shutil.copy(folder("cassettes") / "emulator" / "chain.yaml", project)

@@ -6,7 +6,9 @@ Layer 2, pure; never raises on odd input.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from typing import Any
 
 from harness.contract import Contract
@@ -37,7 +39,7 @@ def find_previous(create: Request) -> str | None:
 
 def find_input(create: Request) -> str:
     """The input of a create, as JSON."""
-    return json.dumps((object_or_none(create.body) or {}).get("input"), sort_keys=True)
+    return json.dumps(_read_input(create), sort_keys=True)
 
 
 def goes_on(create: Request) -> bool:
@@ -68,7 +70,7 @@ def judge_calls(
     places: dict[str, set[str]] = {}
     last = ""
     for request, events, answer in exchanges:
-        if request.method == "POST" and (wrong := _find_swapped(_read_results(request), places)):
+        if request.method == "POST" and (wrong := _find_swapped(_read_results(_read_input(request)), places)):
             return Defect(SWAPPED, wrong)
         steps = assemble_steps(events, contract) if events else answer.get("steps")
         for step in steps if isinstance(steps, list) else []:
@@ -85,9 +87,44 @@ def judge_calls(
     )
 
 
-def _read_results(create: Request) -> dict[str, str]:
+def find_exchanged(given: Any, calls: Sequence[Mapping[str, Any]]) -> str:
+    """How an input returns the results of two calls of one function for each other; "" if it does not.
+
+    Both have to be out of place, and say so in words: a train that leaves Rome may well arrive in Paris.
+    """
+    results = {call: _list_words(result) for call, result in _read_results(given).items()}
+    made = [call for call in calls if str(call.get("id")) in results]
+    for one, other in combinations(made, 2):
+        first, second = str(one.get("id")), str(other.get("id"))
+        of_first, of_second = (
+            _list_words(json.dumps(call.get("arguments"), ensure_ascii=False)) for call in (one, other)
+        )
+        of_first, of_second = of_first - of_second, of_second - of_first
+        in_place = of_first & results[first] or of_second & results[second]
+        out_of_place = of_second & results[first] and of_first & results[second]
+        if one.get("name") == other.get("name") and out_of_place and not in_place:
+            return _describe_exchange(first, second)
+    return ""
+
+
+def _list_words(text: str) -> set[str]:
+    """The words in a text that are no numbers, and long enough to be the name of something."""
+    return set(re.findall(r"[^\W\d_]{3,}", text.casefold()))
+
+
+def _describe_exchange(call: str, other: str) -> str:
+    return (
+        f"returned the result of the call {other!r} as that of {call!r}: match results with calls by `call_id`, "
+        "not by their order"
+    )
+
+
+def _read_input(create: Request) -> Any:
+    return (object_or_none(create.body) or {}).get("input")
+
+
+def _read_results(given: Any) -> dict[str, str]:
     """The results in the input of a create as JSON, by the ids of their calls."""
-    given = (object_or_none(create.body) or {}).get("input")
     steps = [step for step in given if isinstance(step, Mapping)] if isinstance(given, list) else []
     return {
         str(step.get("call_id")): json.dumps(step.get("result"), ensure_ascii=False)
@@ -110,8 +147,5 @@ def _find_swapped(results: Mapping[str, str], places: Mapping[str, set[str]]) ->
             continue
         for other in results:
             if (theirs := places.get(other, set())) and theirs != own and all(text in result for text in theirs):
-                return (
-                    f"returned the result of the call {other!r} as that of {call!r}: match results with calls by "
-                    "`call_id`, not by their order"
-                )
+                return _describe_exchange(call, other)
     return ""

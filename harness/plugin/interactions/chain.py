@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness.checks.clients.requests import find_exchanged
 from harness.checks.clients.result_comparison import plain
 from harness.contract import RUNNING
 from harness.contract.data.output import text_of
@@ -231,6 +232,7 @@ class Chain:
         return (
             _describe_environment(link, last.body.get("environment"), new_environment)
             or _describe_unanswered(link, last.body)
+            or find_exchanged(last.body.get("input"), link.calls)
             or (f"was refused: {last.refusal}" if last.refusal else "")
         )
 

@@ -407,3 +407,47 @@ def test_forgotten_signature(keep: bool) -> None:
     else:
         with pytest.raises(AssertionError, match="forgot the signature of a thought step"):
             chain.assert_replayed(steps)
+
+
+def _call(number: int, function: str = "get_weather", **arguments: str) -> dict[str, Any]:
+    return {"type": "function_call", "id": f"call_{number}", "name": function, "arguments": arguments}
+
+
+_TWO = [_call(1, city="Rome"), _call(2, city="Paris")]
+_RETURN = [_call(1, a="Rome", b="Paris"), _call(2, a="Paris", b="Rome")]
+_THREE = [_call(n, city=city) for n, city in enumerate(("Rome", "Oslo", "Bonn"))]
+EXCHANGES: dict[str, tuple[list[dict[str, Any]], list[str], bool]] = {
+    "exchanged": (_TWO, ["sunny in Paris", "rain in Rome"], True),
+    "two of three": (_THREE, ["Bonn", "Oslo", "Rome"], True),
+    "in place": (_TWO, ["sunny in Rome", "rain in Paris"], False),
+    "one mentions the other": (_TWO, ["as in Paris", "as in Paris"], False),
+    "of two functions": ([_call(1, city="Rome"), _call(2, "get_map", city="Paris")], ["Paris", "Rome"], False),
+    "numbers": ([_call(1, id="10001"), _call(2, id="10002")], ["10002", "10001"], False),
+    "each has both": (_RETURN, ["Paris", "Rome"], False),
+}
+
+
+@pytest.mark.parametrize(("steps", "returned", "wrong"), EXCHANGES.values(), ids=EXCHANGES)
+def test_results_that_are_returned_for_each_other(
+    steps: list[dict[str, Any]], returned: list[str], wrong: bool
+) -> None:
+    """Results that name the arguments of another parallel call, and not their own, are those of the other."""
+    chain = Chain(InteractionsEmulator())
+    chain.emulator.reply(steps=steps).reply("Done.")
+    functions = sorted({step["name"] for step in steps})
+    tools = [{"type": "function", "name": name, "parameters": {"type": "object"}} for name in functions]
+    results = [
+        {"type": "function_result", "call_id": step["id"], "name": step["name"], "result": text}
+        for step, text in zip(steps, returned, strict=True)
+    ]
+    with client_of(chain.emulator) as client:
+        body = {"model": clients.MODEL, "input": "Go.", "tools": tools}
+        first = client.post(clients.PATH, json=body).json()
+        client.post(clients.PATH, json={**body, "input": results, "previous_interaction_id": first["id"]})
+    if not wrong:
+        chain.assert_continued()
+        return
+    with pytest.raises(
+        AssertionError, match=r"the result of the call 'call_\d' as that of 'call_\d': match results"
+    ):
+        chain.assert_continued()

@@ -205,6 +205,10 @@ def test_counts(emulator: InteractionsEmulator, client: httpx.Client) -> None:
         emulator.requests.assert_count("create", exactly=2)
     with pytest.raises(AssertionError, match="expected at least 2"):
         emulator.requests.assert_count("create", at_least=2)
+    for _ in range(2):
+        create(client)
+    with pytest.raises(AssertionError, match=r"expected exactly 1:\n  create \(3 times\)$"):
+        emulator.requests.assert_count("create", exactly=1)
     with pytest.raises(UsageFault, match="either exactly"):
         emulator.requests.assert_count("create", exactly=1, at_most=2)
     with pytest.raises(UsageFault, match="needs a number"):
