@@ -67,6 +67,32 @@ def gave_cursors(exchange: Exchange, cursors: Set[str]) -> set[str]:
     return {cursor for cursor in cursors if cursor.encode("utf-8", "surrogatepass") in exchange.body}
 
 
+def is_same_look(one: Exchange, other: Exchange) -> bool:
+    """Whether both are the same plain read."""
+    request = one.request
+    same = (request.method, request.target) == (other.request.method, other.request.target)
+    return same and request.method == "GET" and "?" not in request.target
+
+
+def looks_before(accused: Exchange, trail: Sequence[Exchange], api: Api) -> list[Exchange]:
+    """The same reads before one that shows a state again which they had left: alone, it does not look wrong."""
+    status = _read_status(accused, api)
+    looks: list[Exchange] = []
+    at = next((number for number, seen in enumerate(trail) if seen is accused), 0)
+    for seen in reversed(trail[:at] if status else ()):
+        if is_same_look(seen, accused) or api.read_new_id(seen) in referenced_ids(accused, api):
+            if _read_status(seen, api) == status:
+                return looks
+            looks.append(seen)
+    return []
+
+
+def _read_status(exchange: Exchange, api: Api) -> str:
+    body = object_or_none(exchange.body) if exchange.succeeded and not exchange.is_stream else None
+    found = api.read_status(body) if body is not None else None
+    return "" if found is None else found[1]
+
+
 _NOT_IMPLEMENTED = 501
 _DOUBTFUL = frozenset({Outcome.NOT_MET, Outcome.NON_STRICT, Outcome.UNTESTABLE})
 
@@ -226,7 +252,9 @@ class PlayedExercise:
         results = self.results or {}
         named = {finding.where.exchange for finding in observation.findings}
         for names in (named, check.wants):
-            chosen = {id(exchange) for name in names for exchange in _exchanges_at(results, name)}
+            found = [exchange for name in names for exchange in _exchanges_at(results, name)]
+            looks = [each for seen in found for each in looks_before(seen, self.trail, self.api)]
+            chosen = set(map(id, [*found, *looks] if names is named else found))
             if chosen:
                 return self.with_origins([exchange for exchange in self.trail if id(exchange) in chosen])
         return self.trail

@@ -313,3 +313,23 @@ def test_every_place_the_catalogue_names_is_there(mutant: str) -> None:
             for finding in result.observe(check).findings:
                 place = finding.where.exchange
                 assert not place or _exchanges_at(result.results or {}, place), f"{check.id}: {place}"
+
+
+@pytest.mark.parametrize(
+    ("statuses", "shown"),
+    [
+        (["in_progress", "in_progress", "completed", "completed", "in_progress"], [0, 3, 4, 5]),
+        (["in_progress", "in_progress", "completed"], [0, 3]),
+        (["completed", "failed"], [0, 2]),
+    ],
+)
+def test_a_state_that_returns_is_shown_with_the_looks_before(statuses: list[str], shown: list[int]) -> None:
+    """A look that finds a state which the looks before it had left is shown with these; any other stands alone."""
+    path = "/v1beta/interactions/v1_a"
+    created = made(sent={"input": "hi"}, body={"id": "v1_a", "status": "in_progress"})
+    looks = [made("GET", path, body={"id": "v1_a", "status": status}) for status in statuses]
+    trail = (created, *looks)
+    played = PlayedExercise({"created": created, "polled": looks}, None, trail, 0.0, INTERACTIONS)
+    finding = Finding("x.y", "wrong").at(exchange=f"polled[{len(looks) - 1}]")
+    found = played.evidence(toys.UNMET, Observation.of([finding]))
+    assert [trail.index(one) for one in found] == shown

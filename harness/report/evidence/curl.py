@@ -10,7 +10,7 @@ import base64
 import re
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import ceil
 from pathlib import Path
 from urllib.parse import quote
@@ -19,7 +19,7 @@ from harness.engine.events import TargetInfo
 from harness.engine.results import LoggedExchange, Result
 from harness.kit.api import Api
 from harness.wire import By, Exchange, Request
-from harness.wire.json_value import GivenValue, given_values
+from harness.wire.json_value import GivenValue, given_values, object_or_none
 from harness.wire.mask import Mask
 from harness.wire.message import EVENT_STREAM
 from harness.wire.secret_texts import SCHEME
@@ -61,10 +61,11 @@ def curl_lines(trail: Sequence[Exchange], display: Display) -> list[str]:
     """One command per exchange, to be run in one shell in this order.
 
     What never ended while later requests were sent goes on in the background; if there is any, one more command
-    waits for it and shows it.
+    waits for it and shows it. Where the run waited for something, the command does, too.
     """
     given = given_values(trail)
     lines, still_open = [], []
+    statuses = _Statuses(display.api)
     for number, exchange in enumerate(trail):
         sent = command = curl(exchange.request, display)
         for value in given:
@@ -76,6 +77,12 @@ def curl_lines(trail: Sequence[Exchange], display: Display) -> list[str]:
         if command != sent and cursor and all(value.value != cursor for value in given):
             command = f"{_OLD_CURSOR}\n{command}"
         command += _stop(exchange)
+        related = command != sent or any(_is_same_request(exchange, before) for before in trail[:number])
+        waited = _find_wait(exchange, trail[:number]) if related else 0.0
+        if awaited := statuses.note(exchange):
+            command = _poll(command, awaited, waited)
+        elif waited:
+            command = f"sleep {_round_wait(waited)}; {command}"
         gives = [value for value in given if value.answer == number]
         pause = _find_pause(exchange, trail[number + 1 :])
         if pause is not None and not gives:
@@ -83,6 +90,66 @@ def curl_lines(trail: Sequence[Exchange], display: Display) -> list[str]:
             command = f"{_STILL_OPEN}\n{command} > {still_open[-1]} 2>&1 &\nsleep {pause:.2g}"
         lines.append(_add_capture(command, gives, trail[number + 1 :]))
     return [*lines, f"wait\ncat {' '.join(still_open)}"] if still_open else lines
+
+
+_LEAST_WAIT = 0.25
+"""Seconds between two requests from which on the run waited."""
+
+_LEAST_POLLING = 60
+"""Seconds for which a command polls at least before it gives up: the next run may be slower."""
+
+
+@dataclass(slots=True)
+class _Statuses:
+    """What the answers of a trail say about the state of each resource: at first, and last."""
+
+    api: Api
+    first: dict[str, str] = field(default_factory=dict)
+    last: dict[str, str] = field(default_factory=dict)
+
+    def note(self, exchange: Exchange) -> str:
+        """The pattern of what a look waited for, the first state after that at the beginning; "" for none."""
+        body = None if exchange.is_stream or not exchange.succeeded else object_or_none(exchange.body)
+        found = None if body is None else self.api.read_status(body)
+        if found is None or not found[0]:
+            return ""
+        identity, status = found
+        first, last = self.first.setdefault(identity, status), self.last.get(identity, status)
+        self.last[identity] = status
+        if exchange.request.method != "GET" or last == status or last != first:
+            return ""
+        field_name = re.search(rb'"(\w+)"\s*:\s*"' + re.escape(status.encode()) + rb'"', exchange.body)
+        return "" if field_name is None else f'"{field_name[1].decode()}": *"{status}"'
+
+
+def _poll(command: str, pattern: str, waited: float) -> str:
+    """The command again and again until its answer has the pattern, for a limited time; prints the last answer."""
+    pause = 2 if waited >= 10 else 1
+    most = ceil(max(_LEAST_POLLING, 3 * waited) / pause)
+    found = f"printf '%s\\n' \"$LOOK\" | grep -q {shlex.quote(pattern)}"
+    return (
+        f"TRIES=0; until LOOK=$({command}); {found} || [ $((TRIES += 1)) -ge {most} ]\n"
+        f"do sleep {pause}; done; printf '%s\\n' \"$LOOK\""
+    )
+
+
+def _find_wait(exchange: Exchange, before: Sequence[Exchange]) -> float:
+    """Seconds between the end of the request before and the beginning of this one; 0 if the run did not wait."""
+    if exchange.began is None or not before or any(other.began is None for other in before):
+        return 0.0
+    ended = max((other.began or 0.0) + other.seconds for other in before)
+    waited = exchange.began - ended
+    return waited if waited >= _LEAST_WAIT else 0.0
+
+
+def _round_wait(seconds: float) -> str:
+    return f"{ceil(seconds)}" if seconds >= 10 else f"{ceil(round(seconds * 10, 3)) / 10}"
+
+
+def _is_same_request(one: Exchange, other: Exchange) -> bool:
+    """Whether two requests look at, or change, the same resource."""
+    one_path, other_path = (exchange.request.target.partition("?")[0] for exchange in (one, other))
+    return len(one.request.segments) > 2 and (one_path.startswith(other_path) or other_path.startswith(one_path))
 
 
 def name_answer_file(number: int) -> str:

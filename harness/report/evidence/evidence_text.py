@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from harness.engine.execute import gave_cursors, made_or_changed, referenced_ids, resumed_from
+from harness.engine.execute import gave_cursors, is_same_look, made_or_changed, referenced_ids, resumed_from
 from harness.engine.results import ClientRun, Evidence, KillRow, LoggedExchange, RecordedPlace
 from harness.faults.grammar import spell_out
 from harness.kit.api import Api
@@ -217,13 +217,28 @@ def _write_exchanges(
     if len(exchanges) > len(shown):
         yield f"exchanges ({len(shown)} of {len(exchanges)}; the JSON and HTML reports have all):"
     for exchange in shown:
+        time = _format_time(exchange, shown)
         if verbose or (exchange is fault and not events):
-            yield from exchange_lines(exchange, display)
+            first, *others = exchange_lines(exchange, display)
+            yield first + time
+            yield from others
         else:
-            yield f"> {_request(exchange.request, display.mask, ONE_LINE)}"
+            yield f"> {_request(exchange.request, display.mask, ONE_LINE)}{time}"
             yield f"< {_answer(exchange, display.mask, ONE_LINE)}"
     yield from events
     yield from _write_script(curl_lines(shown, display))
+
+
+_LEAST_TIME = 0.25
+"""Seconds that pass before the time of a request is worth a word."""
+
+
+def _format_time(exchange: Exchange, shown: Sequence[Exchange]) -> str:
+    """How long after the first one that is shown a request was sent; `""` at once, or if that is not known."""
+    first = shown[0].began
+    if exchange.began is None or first is None or exchange.began - first < _LEAST_TIME:
+        return ""
+    return f" (after {exchange.began - first:.1f} s)"
 
 
 def _write_whole_exchanges(exchanges: Sequence[Exchange], display: Display, chosen: Chosen) -> Iterator[str]:
@@ -237,7 +252,9 @@ def _write_whole_exchanges(exchanges: Sequence[Exchange], display: Display, chos
 def _choose(exchanges: Sequence[Exchange], api: Api, accused: Evidence | None, *, named: bool) -> Chosen:
     """The exchanges that matter, and the one that shows the fault."""
     if not named:
-        return exchanges[-_MOST_EXCHANGES:], exchanges[-1]
+        last = exchanges[-_MOST_EXCHANGES:]
+        ids = {name for exchange in last for name in referenced_ids(exchange, api)}
+        return [*(e for e in exchanges[:-_MOST_EXCHANGES] if made_or_changed(e, ids, api)), *last], exchanges[-1]
     shown, fault = _pick_first(exchanges, api)
     if isinstance(accused, Exchange) and all(each is not accused for each in shown):
         return _trace_back(exchanges, accused, api), accused
@@ -245,11 +262,16 @@ def _choose(exchanges: Sequence[Exchange], api: Api, accused: Evidence | None, *
 
 
 def _trace_back(exchanges: Sequence[Exchange], accused: Exchange, api: Api) -> Sequence[Exchange]:
-    """An exchange, after those that made or changed its ids, and the first stream that gave it its cursor."""
+    """An exchange, after those that made or changed its ids, those that looked at the same thing, and its cursor.
+
+    The cursor is in the first stream that gave it.
+    """
     before = exchanges[: next(number for number, each in enumerate(exchanges) if each is accused)]
     ids, cursors = set(referenced_ids(accused, api)), resumed_from(accused, api)
     giver = next((each for each in before if gave_cursors(each, cursors)), None)
-    return [*(each for each in before if each is giver or made_or_changed(each, ids, api)), accused]
+    looks = [each for each in before if is_same_look(each, accused)][-_MOST_EXCHANGES:]
+    needed = (e for e in before if e is giver or e in looks or made_or_changed(e, ids, api))
+    return [*needed, accused]
 
 
 def _format_logged(logged: Sequence[LoggedExchange], *, whole: bool) -> Iterator[str]:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shlex
 import subprocess
+import threading
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
+from harness.benches.server.script_run import is_runnable
 from harness.interactions import INTERACTIONS
 from harness.report.evidence.curl import Display, curl, curl_lines
-from harness.wire import Headers, Request
+from harness.wire import Exchange, Headers, Request
 from harness.wire.mask import Mask
 from tests.contract.exchanges import ROOT, exchange
 
@@ -101,3 +106,96 @@ def test_a_body_of_one_character_many_times_is_a_short_line(body: bytes) -> None
     assert len(command) < 200
     assert rest.endswith("--data-binary @-")
     assert subprocess.run(["sh", "-c", command], capture_output=True, check=True).stdout == body
+
+
+class Stale(ThreadingHTTPServer):
+    """Serves one background run, completed from the second look on; each third look later shows it running."""
+
+    looks = 0
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), StaleHandler)
+
+    @property
+    def root(self) -> str:
+        """Its URL."""
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class StaleHandler(BaseHTTPRequestHandler):
+    """Answers create and GET."""
+
+    server: Stale
+
+    def do_POST(self) -> None:
+        """Create a run."""
+        self.rfile.read(int(self.headers["content-length"]))
+        self._show("in_progress")
+
+    def do_GET(self) -> None:
+        """Show the run, if its new id is named."""
+        self.server.looks += self.path.endswith("/v1_new")
+        self._show("completed" if self.server.looks in (2, 3) else "in_progress")
+
+    def _show(self, status: str) -> None:
+        body = json.dumps({"id": "v1_new", "status": status}).encode()
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def moment(status: str, at: float, method: str = "GET") -> Exchange:
+    """A create or a look `at` a time, with the status that it returned."""
+    target = ROOT if method == "POST" else f"{ROOT}/v1_old"
+    sent = {"input": "hi", "background": True} if method == "POST" else None
+    made = exchange(method, target, sent=sent, body={"id": "v1_old", "status": status})
+    return replace(made, began=at, seconds=0.1)
+
+
+@pytest.mark.skipif(not is_runnable(), reason="needs a POSIX shell and curl")
+def test_the_lines_poll_and_wait_as_the_run_did(tmp_path: Path) -> None:
+    """The script of a finding about a later look polls to the end, waits as the run did, and shows the same."""
+    trail = [
+        moment("in_progress", 0.0, "POST"),
+        moment("completed", 4.0),
+        moment("completed", 4.1),
+        moment("in_progress", 6.4),
+    ]
+    server = Stale()
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    try:
+        lines = curl_lines(trail, replace(SHOWN, root=server.root))
+        fake = "sleep() { printf '%s ' \"$1\" >> slept; }\n"
+        done = subprocess.run(["sh", "-c", fake + "\n".join(lines)], capture_output=True, check=True, cwd=tmp_path)
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+    assert re.findall(rb'"status": "(\w+)"', done.stdout) == [
+        b"in_progress",
+        b"completed",
+        b"completed",
+        b"in_progress",
+    ]
+    assert (tmp_path / "slept").read_text() == "1 2.2 ", "one pause while it polls, and the one of the run"
+
+
+def test_polling_has_a_bound(tmp_path: Path) -> None:
+    """Where the awaited state never comes, the loop ends, and the last answer is printed once."""
+    script = "sleep() { :; }\n" + FAKE_CURL.replace('"v1_new"}', '"v1_new", "status": "in_progress"}')
+    lines = curl_lines([moment("in_progress", 0.0, "POST"), moment("completed", 40.0)], SHOWN)
+    done = subprocess.run(["sh", "-c", script + "\n".join(lines)], capture_output=True, check=True, cwd=tmp_path)
+    assert done.stdout.count(b"v1_new") == 2
+    asked = (tmp_path / "asked").read_text()
+    assert asked.count(f"{ROOT}/v1_new") == 60, "every 2 s, for three times as long as the run took"
+
+
+def test_requests_of_different_resources_did_not_wait_for_each_other() -> None:
+    """The time between a create and another one, of another exercise, is no pause that shows anything."""
+    trail = [moment("completed", 0.0, "POST"), moment("completed", 9.0, "POST")]
+    assert "sleep" not in "".join(curl_lines(trail, SHOWN))
