@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,55 +19,133 @@ _IN_PLACE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errn
 """Why no other file can take the place of one that may be written: its folder is another's, or it is a mount."""
 
 
+_FOLDER = getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_PATH", os.O_RDONLY)
+_HOLDS_FOLDERS = os.open in os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")
+MOVED = "a link has taken its place, or that of a folder above it, since the run began"
+
+
+def find_place(path: Path) -> Path | None:
+    """The file that a path names now, links followed, for `write_file`; None for a device or a pipe."""
+    return None if path.exists() and not path.is_file() else Path(os.path.realpath(path))
+
+
 @contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
+def replacing(path: Path, place: Path | None = None) -> Iterator[IO[bytes]]:
     """Open a file that replaces `path` when the block ends, and is deleted if the block raises.
 
-    A symbolic link is kept, and the file it points to is replaced. Permissions are those of the old file, or the
-    default under the umask. Raises OSError, which names the file.
+    A symbolic link is kept, and the file it points to is replaced: `place`, if that was found earlier. Permissions
+    are those of the old file, or the default under the umask. Raises OSError, which names the file.
     """
-    path = Path(os.path.realpath(path))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        handle = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
-    except OSError as wrong:
-        raise OSError(wrong.errno, wrong.strerror, str(path)) from None
-    try:
-        with os.fdopen(handle, "w+b") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        if path.exists():
-            beside.chmod(path.stat().st_mode & 0o777)
-        beside.replace(path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
+    real = place or Path(os.path.realpath(path))
+    if place is None:
+        real.parent.mkdir(parents=True, exist_ok=True)
+    with _holding(real.parent) as folder:
+        beside = _Name(real.with_name(f".{real.name}.{secrets.token_hex(4)}.tmp"), folder)
+        target = _Name(real, folder)
+        if place is not None and not target.is_free_or_file():
+            raise OSError(errno.ELOOP, MOVED, str(path))
+        try:
+            handle = beside.open(os.O_RDWR | os.O_CREAT | os.O_EXCL)
+        except OSError as wrong:
+            raise OSError(wrong.errno, wrong.strerror, str(real)) from None
+        try:
+            with os.fdopen(handle, "w+b") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            if (old := target.find_mode()) is not None:
+                beside.change_mode(old)
+            beside.rename(target)
+        except BaseException:
+            beside.delete()
+            raise
 
 
-def replace_file(path: Path, data: bytes | Iterable[bytes]) -> None:
+@contextmanager
+def _holding(folder: Path) -> Iterator[int | None]:
+    """Hold a folder without following a link, so that no link leads elsewhere that is put in its place later.
+
+    Its path has no links. None where the system cannot do this.
+    """
+    if not _HOLDS_FOLDERS:
+        yield None
+        return
+    held = os.open(folder.anchor, _FOLDER)
+    try:
+        for name in folder.parts[1:]:
+            try:
+                inside = os.open(name, _FOLDER, dir_fd=held)
+            except NotADirectoryError:
+                raise OSError(errno.ELOOP, MOVED, str(folder)) from None
+            os.close(held)
+            held = inside
+        yield held
+    finally:
+        os.close(held)
+
+
+class _Name:
+    """A name in a folder that is held; without one, a path."""
+
+    def __init__(self, path: Path, folder: int | None) -> None:
+        self._folder = folder
+        self._word = str(path) if folder is None else path.name
+
+    def open(self, how: int) -> int:
+        how |= getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+        return os.open(self._word, how, 0o666, dir_fd=self._folder)
+
+    def find_mode(self) -> int | None:
+        """The permissions of the file; None if there is none, or it is none."""
+        try:
+            found = os.stat(self._word, dir_fd=self._folder, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+        return found.st_mode & 0o777 if stat.S_ISREG(found.st_mode) else None
+
+    def is_free_or_file(self) -> bool:
+        try:
+            return stat.S_ISREG(os.stat(self._word, dir_fd=self._folder, follow_symlinks=False).st_mode)
+        except FileNotFoundError:
+            return True
+
+    def change_mode(self, mode: int) -> None:
+        os.chmod(self._word, mode, dir_fd=self._folder)
+
+    def rename(self, target: _Name) -> None:
+        os.replace(self._word, target._word, src_dir_fd=self._folder, dst_dir_fd=target._folder)
+
+    def delete(self) -> None:
+        with suppress(FileNotFoundError):
+            os.unlink(self._word, dir_fd=self._folder)
+
+
+def replace_file(path: Path, data: bytes | Iterable[bytes], place: Path | None = None) -> None:
     """Replace the file at `path` with `data`, given whole or in parts, as `replacing` does."""
-    with replacing(path) as file:
+    with replacing(path, place) as file:
         file.writelines((data,) if isinstance(data, bytes) else data)
 
 
-def write_file(path: Path, text: str) -> None:
+def write_file(path: Path, text: str, place: Path | None = None) -> None:
     """Replace a file that the user names with this text. Raises OSError; the old file is then as it was.
 
     A device or a pipe, such as /dev/stdout, is written to. So is a file in a folder that takes no other one.
+    `place`, of `find_place`, is the file that was checked when the run began: the text goes there or nowhere.
     """
     data = text.encode("utf-8", "replace")
-    if path.exists() and not path.is_file():
+    if place is None and path.exists() and not path.is_file():
         with path.open("wb", buffering=0) as file:
             _write_all(file, data)
         return
+    if place is not None and os.path.realpath(path) != str(place):
+        raise OSError(errno.ELOOP, MOVED, str(path))
+    real = place or Path(os.path.realpath(path))
     try:
-        replace_file(path, data)
+        replace_file(path, data, place)
     except OSError as wrong:
-        if wrong.errno not in _IN_PLACE or not os.access(path, os.W_OK):
+        if wrong.errno not in _IN_PLACE or not os.access(real, os.W_OK):
             raise
-        _overwrite(path, data)
+        _overwrite(real, data)
 
 
 def append_file(path: Path, text: str) -> None:
@@ -76,9 +155,10 @@ def append_file(path: Path, text: str) -> None:
 
 
 def _overwrite(path: Path, data: bytes) -> None:
-    """Write over a file, and put its old content back if that fails."""
-    old = path.read_bytes()
-    with path.open("r+b", buffering=0) as file:
+    """Write over a file, and put its old content back if that fails. The path has no links."""
+    with _holding(path.parent) as folder, os.fdopen(_Name(path, folder).open(os.O_RDWR), "r+b", buffering=0) as file:
+        old = file.readall()
+        file.seek(0)
         try:
             _write_all(file, data)
         except OSError:

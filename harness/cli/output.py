@@ -18,7 +18,7 @@ from harness.outcome import Exit, TargetFault, UsageFault
 from harness.outcome.words import did_you_mean
 from harness.report.formats import FORMATS, dump
 from harness.wire.message import escape_controls
-from harness.written_files import append_file, write_file
+from harness.written_files import append_file, find_place, write_file
 
 if TYPE_CHECKING:
     from harness.cli.judging_options import OutputOptions
@@ -61,17 +61,20 @@ class ReportFiles:
     """
 
     def __init__(self, words: Iterable[str], formats: Collection[str] = FORMATS) -> None:
-        self._files = read_report_words(words, formats)
+        self._files = [(name, path, find_place(path)) for name, path in read_report_words(words, formats)]
 
     def write(self, render: Callable[[str], str]) -> None:
         """Write every report of a finished run; `render` returns the text for a format.
 
         One that cannot be written is told, and changes nothing else: what was judged stays as it was judged.
         """
-        for name, path in self._files:
+        for name, path, place in self._files:
             text = render(name)
             try:
-                (append_file if _is_step_summary(path) else write_file)(path, text)
+                if _is_step_summary(path):
+                    append_file(path, text)
+                else:
+                    write_file(path, text, place)
             except OSError as wrong:
                 old = "; the file there is of an earlier run" if path.is_file() else ""
                 why = f"{str(path)!r} cannot be written: {wrong.strerror}{old}"

@@ -11,11 +11,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from harness import written_files
 from harness.cli.main import main
+from harness.cli.output import ReportFiles
 from harness.outcome import Exit
 
 PACKAGE = Path(written_files.__file__).parent
@@ -138,7 +140,7 @@ def test_a_file_in_a_folder_that_takes_no_other_is_written_in_place(
     """As where a container has a single file mounted, or the folder is another user's; it may be written."""
     old = tmp_path / "old.html"
     old.write_text("old" * 99, encoding="utf-8")
-    monkeypatch.setattr(Path, "replace", fail(errno.EBUSY, str(old)))
+    monkeypatch.setattr(os, "replace", fail(errno.EBUSY, str(old)))
     written_files.write_file(old, "new")
     assert old.read_text("utf-8") == "new"
     assert [path.name for path in tmp_path.iterdir()] == ["old.html"]
@@ -150,7 +152,7 @@ def test_a_file_that_cannot_be_written_in_place_is_as_it_was(
     """If the disk fills while a file is written over, its old content is put back."""
     old = tmp_path / "old.html"
     old.write_text("the old text", encoding="utf-8")
-    monkeypatch.setattr(Path, "replace", fail(errno.EBUSY, str(old)))
+    monkeypatch.setattr(os, "replace", fail(errno.EBUSY, str(old)))
     write_all, texts = written_files._write_all, []
 
     def write_part(file: object, data: bytes) -> None:
@@ -171,3 +173,70 @@ def test_a_device_is_written_to() -> None:
     code = "import pathlib, harness.written_files as w; w.write_file(pathlib.Path('/dev/stdout'), 'x')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "x"
+
+
+def test_a_report_follows_no_link_that_came_during_the_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A path that was checked and then swapped for a link, or a folder that was, leads no report elsewhere."""
+    folder, secret = tmp_path / "reports", tmp_path / "secret"
+    folder.mkdir()
+    (secret / "inside").mkdir(parents=True)
+    precious = secret / "precious.json"
+    precious.write_text("precious", encoding="utf-8")
+    swaps = {
+        "file": lambda path: path.symlink_to(precious),
+        "folder": lambda path: (path.parent.rmdir(), path.parent.symlink_to(secret / "inside")),
+    }
+    for name, swap in swaps.items():
+        path = folder / name / "new.json"
+        path.parent.mkdir()
+        reports = ReportFiles([f"json={path}"])
+
+        def render(_: str, swap: Any = swap, path: Path = path) -> str:
+            swap(path)
+            return "text"
+
+        reports.write(render)
+        assert "json report is missing" in capsys.readouterr().err
+    assert precious.read_text("utf-8") == "precious"
+    assert not list((secret / "inside").iterdir())
+
+
+@pytest.mark.parametrize("swapped", ["file", "folder"])
+def test_a_link_that_comes_at_the_last_moment_is_not_followed(
+    swapped: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A link that is put in place after the last look at the path is replaced, or its folder is refused."""
+    path, precious = tmp_path / "folder" / "report.json", tmp_path / "elsewhere" / "report.json"
+    path.parent.mkdir()
+    precious.parent.mkdir()
+    precious.write_text("precious", encoding="utf-8")
+    real = os.fsync
+
+    def swap(handle: int) -> None:
+        if swapped == "file":
+            path.symlink_to(precious)
+        else:
+            path.parent.rename(tmp_path / "moved")
+            path.parent.symlink_to(precious.parent)
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", swap)
+    written_files.write_file(path, "text", written_files.find_place(path))
+    assert precious.read_text("utf-8") == "precious"
+    written = path if swapped == "file" else tmp_path / "moved" / "report.json"
+    assert written.read_text("utf-8") == "text"
+    assert not written.is_symlink()
+
+
+def test_a_link_in_place_before_the_run_is_kept(tmp_path: Path) -> None:
+    """A link that the user made, to a file that is there or is not, leads to what it names."""
+    for name in ("old", "new"):
+        link = tmp_path / f"{name}.json"
+        link.symlink_to(tmp_path / name)
+        if name == "old":
+            (tmp_path / name).write_text("x", encoding="utf-8")
+        written_files.write_file(link, "text", written_files.find_place(link))
+        assert link.is_symlink()
+        assert (tmp_path / name).read_text("utf-8") == "text"
