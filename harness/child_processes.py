@@ -9,6 +9,7 @@ the environment that its caller documents. Must not know what a program does.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -53,12 +54,47 @@ def find_program(name: str) -> str | None:
 def tool_environment(environment: Mapping[str, str] | None = None) -> dict[str, str]:
     """The variables that a tool gets, of those of this process by default: an allow-list, which has no key."""
     given = os.environ if environment is None else environment
+    keys = find_keys(given)
     passed = {
         name: value
         for name, value in given.items()
-        if name.upper() in _PASSED or name.upper().startswith(_PASSED_PREFIXES)
+        if (name.upper() in _PASSED or name.upper().startswith(_PASSED_PREFIXES))
+        and not any(key in value for key in keys)
     }
     return {**passed, "PATH": _absolute_path(given)}
+
+
+_SHORTEST_KEY = 8
+"""A shorter value is in too many variables by chance."""
+_KEY_VARIABLE = re.compile(
+    r"(?i)(?:\w+_)?(?:gemini|genai|generative_?ai|google|palm)(?:_ai)?_(?:(?:api|access|auth|secret)_?)?(?:key|token)"
+    r"(?:s|_?\d+|_(?:prod|live|test|dev|primary|secondary|backup|other))?"
+)
+"""Names under which clients and frameworks read a key of the API, such as `VITE_GEMINI_API_KEY`; in any case,
+because some readers of settings ignore it."""
+
+
+def find_keys(environment: Mapping[str, str]) -> set[str]:
+    """The values of the variables that are named as a key of the API."""
+    named = {value.strip() for name, value in environment.items() if _KEY_VARIABLE.fullmatch(name)}
+    return {value for value in named if len(value) >= _SHORTEST_KEY}
+
+
+def replace_keys(environment: Mapping[str, str], stand_in: str) -> dict[str, str]:
+    """The environment of a command that needs the user's variables, but no key of the API: it gets the stand-in.
+
+    A key may also be in a variable of the user's own, or in a URL there.
+    """
+    keys = sorted(find_keys(environment), key=len, reverse=True)
+
+    def replace(name: str, value: str) -> str:
+        if value and _KEY_VARIABLE.fullmatch(name):
+            return stand_in
+        for key in keys:
+            value = value.replace(key, stand_in)
+        return value
+
+    return {name: replace(name, value) for name, value in environment.items()}
 
 
 def _absolute_path(environment: Mapping[str, str]) -> str:

@@ -156,7 +156,10 @@ def append_file(path: Path, text: str) -> None:
 
 def _overwrite(path: Path, data: bytes) -> None:
     """Write over a file, and put its old content back if that fails. The path has no links."""
-    with _holding(path.parent) as folder, os.fdopen(_Name(path, folder).open(os.O_RDWR), "r+b", buffering=0) as file:
+    with (
+        _holding(path.parent) as folder,
+        os.fdopen(_Name(path, folder).open(os.O_RDWR), "r+b", buffering=0) as file,
+    ):
         old = file.readall()
         file.seek(0)
         try:

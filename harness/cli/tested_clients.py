@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from harness.child_processes import tool_environment
 from harness.cli.commands.serve import command_environment
 from harness.cli.output import say
 
@@ -33,16 +34,24 @@ def install_ready(client: ReadyClient, *, offline: bool = False) -> list[str]:
     return install(client, tell=lambda text: say(f"harness: {text}", to_errors=True), offline=offline)
 
 
-def new_client(command: Sequence[str], *, loop: bool, starting: float = 0.0) -> Callable[[], Client]:
-    """Make clients of a command; `loop` if it reads tasks. The first one may take `starting` seconds longer."""
+def new_client(
+    command: Sequence[str], *, loop: bool, starting: float = 0.0, is_ready: bool = False
+) -> Callable[[], Client]:
+    """Make clients of a command; `loop` if it reads tasks. The first one may take `starting` seconds longer.
+
+    A ready one was installed by us: it gets no variable but those that a tool needs.
+    """
     from harness.benches.client.client_commands import CommandClient, LoopClient
 
+    def list_variables() -> Mapping[str, str]:
+        return tool_environment() if is_ready else os.environ
+
     if loop:
-        return lambda: LoopClient(command, command_environment(NOWHERE, os.environ), starting=starting)
-    return lambda: CommandClient(command, environment_of)
+        return lambda: LoopClient(command, command_environment(NOWHERE, list_variables()), starting=starting)
+    return lambda: CommandClient(command, lambda task: environment_of(task, list_variables()))
 
 
-def environment_of(task: Task) -> Mapping[str, str]:
+def environment_of(task: Task, variables: Mapping[str, str] | None = None) -> Mapping[str, str]:
     """The environment of a client: where the server is, and what to read there."""
     told = {"INTERACTION_ID": task.interaction, "HARNESS_CASE": task.case, "HARNESS_MODE": task.mode}
-    return {**command_environment(task.base_url, os.environ), **told}
+    return {**command_environment(task.base_url, os.environ if variables is None else variables), **told}

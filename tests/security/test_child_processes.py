@@ -15,7 +15,11 @@ from pathlib import Path
 import pytest
 
 from harness import child_processes
+from harness.benches.client.client_commands import Task
 from harness.cli import inspecting
+from harness.cli.commands.gateway import gateway_environment
+from harness.cli.commands.serve import command_environment
+from harness.cli.tested_clients import environment_of, new_client
 from tests.security.test_hostile_folder import KEY, plant
 
 PACKAGE = Path(child_processes.__file__).parent
@@ -164,3 +168,62 @@ def test_a_browser_sees_no_key_and_no_token(hostile: Path, monkeypatch: pytest.M
     door = Path(page.removeprefix("file://"))
     assert "http://127.0.0.1:8/#token=t0ken" in door.read_text("utf-8")
     assert door.parent.stat().st_mode & 0o077 == 0
+
+
+SPELLINGS = (
+    "GEMINI_API_KEY", "GOOGLE_API_KEY", "OTHER_GEMINI_API_KEY", "gemini_api_key", "Google_Api_Key", "GEMINI_KEY",
+    "GEMINI_APIKEY", "VITE_GEMINI_API_KEY", "NEXT_PUBLIC_GEMINI_API_KEY", "GOOGLE_GENERATIVE_AI_API_KEY",
+    "GOOGLE_GENAI_API_KEY", "google_genai_api_key", "GOOGLE_AI_API_KEY", "GEMINI_API_KEYS", "GEMINI_API_KEY_2",
+    "GEMINI_API_KEY_PROD", "GOOGLE_GENAI_ACCESS_TOKEN", "PALM_API_KEY",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SPELLINGS)
+def test_no_spelling_of_a_key_reaches_a_command(name: str) -> None:
+    """A command after `--`, a client and a gateway get no real key by any name, and in no other variable."""
+    given = {
+        name: KEY,
+        "MINE": KEY,
+        "UPSTREAM": f"https://x/?key={KEY}",
+        "PIP_INDEX_URL": f"https://{KEY}@x/",
+        "A": "b",
+    }
+    task = Task("http://127.0.0.1:1", "v1_x", "case", "follow")
+    for made in (
+        command_environment("http://127.0.0.1:1", given),
+        command_environment("http://127.0.0.1:1", given, ["k1", "k2"]),
+        gateway_environment("http://127.0.0.1:1", given),
+        environment_of(task, given),
+        child_processes.tool_environment(given),
+    ):
+        assert KEY not in json.dumps(made)
+    made = command_environment("http://127.0.0.1:1", given)
+    assert (made["A"], made["MINE"]) == ("b", made["GEMINI_API_KEY"])
+
+
+def test_what_is_no_key_stays() -> None:
+    """Other settings and the keys of other services are the user's own."""
+    given = {
+        "GEMINI_MAX_TOKENS": "1024", "GEMINI_MODEL": "m", "GOOGLE_MAPS_API_KEY": "maps-key",
+        "OPENAI_API_KEY": "other",
+        "GEMINI_API_KEY_FILE": "/run/key", "GEMINI_API_KEY": "1", "SHLVL": "1", "GOOGLE_CLOUD_PROJECT": "p",
+    }  # fmt: skip
+    made = command_environment("http://127.0.0.1:1", given)
+    assert {name: made[name] for name in given if name != "GEMINI_API_KEY"} == {
+        name: value for name, value in given.items() if name != "GEMINI_API_KEY"
+    }
+
+
+def test_a_client_that_we_install_gets_no_variable_of_the_user() -> None:
+    """Packages of strangers run as a ready client: they get what a tool needs, and nothing else."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_SECRET_ACCESS_KEY", KEY)
+        code = (
+            "import json, os, pathlib; pathlib.Path(os.environ['HARNESS_RESULT']).write_text("
+            "json.dumps({'text': json.dumps(dict(os.environ))}))"
+        )
+        client = new_client([*child_processes.PYTHON, "-c", code], loop=False, is_ready=True)()
+        result = client.read(Task("http://127.0.0.1:1", "v1_x", "case", "follow"), 60)
+    got = json.loads(result.collected)
+    assert got["INTERACTION_ID"] == "v1_x"
+    assert KEY not in result.collected

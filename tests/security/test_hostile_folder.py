@@ -178,14 +178,14 @@ def test_drift_runs_nothing_of_the_folder(
 
 @pytest.mark.skipif(shutil.which("npm") is None, reason="needs npm")
 def test_drift_asks_no_registry_of_the_folder(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An .npmrc of the current folder does not choose the registry or send the key there; the user's does."""
+    """An .npmrc of the current folder does not choose the registry; the user's does, and gets no key."""
     with listening() as (url, heard):
         host = url.removeprefix("http:")
         npmrc = f"registry={url}/hostile/\n{host}/hostile/:_authToken=${{GEMINI_API_KEY}}\n"
         (repository / ".npmrc").write_text(npmrc, encoding="utf-8")
         (repository / "package.json").write_text("{}", encoding="utf-8")
         own = repository.parent / "own.npmrc"
-        own.write_text(f"registry={url}/own/\n", encoding="utf-8")
+        own.write_text(npmrc.replace("hostile", "own"), encoding="utf-8")
         monkeypatch.setenv("NPM_CONFIG_USERCONFIG", str(own))
         assert main(["drift", "--sdk", "@google/genai@0.0.1"]) == 2
     assert {path.split("/")[1] for path, _ in heard} == {"own"}

@@ -233,7 +233,7 @@ def _play(
 
     def install(client: ReadyClient) -> Callable[[], Client]:
         command = install_ready(client, offline=arguments.offline)
-        return new_client(command, loop=client.loops, starting=STARTING)
+        return new_client(command, loop=client.loops, starting=STARTING, is_ready=True)
 
     columns = []
     try:

@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from harness.child_processes import replace_keys
 from harness.cli.arguments import read_options, split_command
 from harness.cli.common_options import contract_of, revision_option
 from harness.cli.guarding import Access, GuardOptions, access
@@ -295,8 +296,9 @@ def command_environment(url: str, environment: Mapping[str, str], keys: Sequence
 
     `keys` are the keys that the server accepts; the command gets the first two. Without any, it gets a dummy key.
     """
-    withheld = (*WITHHELD_VARIABLES, INTERACTIONS.other_key_variable)
-    kept = local_environment(url, {name: value for name, value in environment.items() if name not in withheld})
+    withheld = {name.upper() for name in (*WITHHELD_VARIABLES, INTERACTIONS.other_key_variable)}
+    usual = {name: value for name, value in environment.items() if name.upper() not in withheld}
     names = (INTERACTIONS.key_variable, INTERACTIONS.other_key_variable)
     given = dict(zip(names, keys or (DUMMY_KEY,), strict=False))
-    return {**kept, **given}
+    replaced = replace_keys(environment, given[names[0]])
+    return {**local_environment(url, {name: replaced[name] for name in usual}), **given}

@@ -243,7 +243,8 @@ def _play(
         allowed=read_allowed(arguments.allow, "--allow"),
         client=TargetInfo(name=shlex.join(shown) if spec is None else spec, secrets=own_secrets()),
     )
-    new = new_client(command, loop=arguments.loop, starting=0.0 if spec is None else STARTING)
+    is_ready = spec is not None
+    new = new_client(command, loop=arguments.loop, starting=STARTING if is_ready else 0.0, is_ready=is_ready)
     finished = listeners.follow(torture(INTERACTIONS, cases, new, options))
     return finish(arguments, baseline, finished)
 
