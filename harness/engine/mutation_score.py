@@ -161,13 +161,9 @@ class DefectBench:
         other = [result for result in finished.results if self.clean.get(result.id) != result.verdict]
         if errors := [result for result in other if result.verdict is Verdict.ERROR]:
             return DefectOutcome.ERROR, (), tuple(f"{one.id}: {one.observation.reason}" for one in errors)
-        if failed := tuple(result.id for result in other if result.verdict is Verdict.FAIL):
+        if failed := _list_failed(finished, other):
             return DefectOutcome.FAILED, failed, ()
-        if unjudged := tuple(result.id for result in finished.unjudged if result.verdict is not Verdict.NOT_RUN):
-            return DefectOutcome.FAILED, unjudged, ()
-        if finished.holes and finished.exit is not Exit.OK:
-            return DefectOutcome.FAILED, finished.holes, ()
-        warned = tuple(result.id for result in other if result.verdict is Verdict.WARN)
+        warned = _list_ids(other, Verdict.WARN)
         return DefectOutcome.WARNED if warned else DefectOutcome.SURVIVED, warned, ()
 
     def _order(self, defect: Any) -> tuple[str, ...]:
@@ -206,6 +202,19 @@ class DefectBench:
         target = embed_emulator(self._api, TargetOptions(revision=self._revision), build)
         options = RunOptions(fail_fast=True, choose=choose if order else None, cleans=True)
         yield from check_target(target, self.checks, options)
+
+
+def _list_failed(finished: RunFinished, other: Sequence[Result]) -> tuple[str, ...]:
+    """What ended a run with an exit code other than 0: failures that the clean run lacks, or what it left open."""
+    if failed := _list_ids(other, Verdict.FAIL):
+        return failed
+    if unjudged := tuple(result.id for result in finished.unjudged if result.verdict is not Verdict.NOT_RUN):
+        return unjudged
+    return finished.holes if finished.exit is not Exit.OK else ()
+
+
+def _list_ids(results: Iterable[Result], verdict: Verdict) -> tuple[str, ...]:
+    return tuple(result.id for result in results if result.verdict is verdict)
 
 
 def _interrupt(events: Generator[RunEvent, None, None]) -> Iterator[RunEvent]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 
@@ -27,6 +27,7 @@ from harness.engine.sharding.shards import ELSEWHERE, Shard, ShardPart, digest_c
 from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.deadline import Deadline, Timer, TimeUp
 from harness.engine.traffic.outages import Departure, Outages
+from harness.engine.traffic.retries import Retries
 from harness.engine.traffic.timeout_budget import TimeoutBudget, TimeoutLosses
 from harness.engine.traffic.traffic_policy import TrafficPolicy
 from harness.engine.workers import INTERRUPTED, Judged, Workers, count_jobs, count_shared_jobs, format_time_up
@@ -73,10 +74,47 @@ class RunOptions:
     cleans: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Governed:
+    """A target whose drivers obey the policies of a run, and those that are asked about it afterwards.
+
+    The embedded emulator takes no real time, so there the checks themselves report answers that do not end.
+    """
+
+    target: ResolvedTarget
+    timer: Timer
+    retries: Retries
+    timeouts: TimeoutBudget | None = None
+    outages: Outages | None = None
+
+    @classmethod
+    def of(cls, target: ResolvedTarget, options: RunOptions) -> _Governed:
+        """Govern a target for one run."""
+        retries = options.traffic.new_retries()
+        if target.throwaway:
+            return cls(target.with_drivers(options.traffic.wrapper(retries)), Timer(None), retries)
+        timer, wait = Timer(options.deadline), target.target.wait
+        timeouts, outages = TimeoutBudget(wait), Outages()
+        wrapper = options.traffic.wrapper(retries, timeouts, Deadline(timer, wait), outages)
+        return cls(target.with_drivers(wrapper), timer, retries, timeouts, outages)
+
+    @property
+    def cut(self) -> TimeoutLosses:
+        """What was not received because it took too long."""
+        return TimeoutLosses() if self.timeouts is None else self.timeouts.losses
+
+    @property
+    def gone(self) -> Departure | None:
+        """When the target went away for good, if it did."""
+        return None if self.outages is None else self.outages.gone
+
+
 def _count_jobs(
-    target: ResolvedTarget, governed: ResolvedTarget, found: Probing
+    target: ResolvedTarget, governed: ResolvedTarget, options: RunOptions, found: Probing
 ) -> tuple[int, str, list[Exchange]]:
-    """The number of workers if no option gives it; why the run ended meanwhile, `""` if it did not; exchanges."""
+    """The number of workers; why the run ended meanwhile, `""` if it did not; exchanges."""
+    if options.jobs is not None or target.throwaway or options.fail_fast or options.choose:
+        return options.jobs or 1, "", []
     try:
         if SCRIPTABLE in found.capabilities:
             return count_jobs(governed), "", []
@@ -100,32 +138,18 @@ def check_target(
     profiles = target.api.load_profiles()
     needed = needed_capabilities(catalogue, options.selection, profiles)
     yield RunStarted(target.info)
-    retries = options.traffic.new_retries()
-    # The embedded emulator takes no real time, so there the checks themselves report answers that do not end.
-    timeouts = None if target.throwaway else TimeoutBudget(target.target.wait)
-    outages = None if target.throwaway else Outages()
-    timer = Timer(None if target.throwaway else options.deadline)
-    governed = target.with_drivers(
-        options.traffic.wrapper(
-            retries, timeouts, None if target.throwaway else Deadline(timer, target.target.wait), outages
-        )
-    )
+    governed = _Governed.of(target, options)
     ledger = CreatedResources(target.api)
-    halted, found = _probe(governed, options, needed, ledger, timer)
+    halted, found = _probe(governed.target, options, needed, ledger, governed.timer)
     if not halted:
         yield Probed(found.capabilities, found.requests, found.notes)
-    plan = make_plan(catalogue, options.selection, found.capabilities, profiles)
-    if found.requests and plan.cost[0] * timer.spent / found.requests > timer.left:
-        plan = replace(plan, most_telling_first=True)
-    if options.shard is not None:
-        plan = split_plan(plan, options.shard, options.shard_seconds)
+    plan = _make_plan(catalogue, options, found, profiles, governed.timer)
     yield Planned(len(plan.checks), len(plan.groups), str(options.shard or ""))
     is_scriptable = not halted and SCRIPTABLE in found.capabilities  # who was interrupted has not asked
     jobs, received = options.jobs or 1, list[Exchange]()
-    if options.jobs is None and not (halted or target.throwaway or options.fail_fast or options.choose):
-        jobs, halted, received = _count_jobs(target, governed, found)
+    if not halted:
+        jobs, halted, received = _count_jobs(target, governed.target, options, found)
     sessions = jobs > 1 and is_scriptable and not target.throwaway
-    policy = Policy(strict=options.strict, baseline=options.baseline)
     audit = Audit.of(plan.running, target.api)
     ends = target.api.new_end_counter()
     for exchange in (trail := (*found.trail, *received)):
@@ -133,28 +157,59 @@ def check_target(
     if not halted:  # what a probe receives is judged like all else
         probed = PlayedExercise(None, None, trail, 0.0, target.api, repeated=found.repeated)
         audit.note(_PROBE, probed, target.target.contract)
+    able = governed.target.able(found.capabilities, found.says)
     cleans = options.cleans or not target.throwaway
-    able = governed.able(found.capabilities, found.says)
-    workers = Workers(able, timer, audit, ends, sessions, cleans, outages)
+    workers = Workers(able, governed.timer, audit, ends, sessions, cleans, governed.outages)
     if halted:
         workers.halt(halted)
         workers.clean(ledger)
+    policy = Policy(strict=options.strict, baseline=options.baseline)
     conductor = Conductor(workers, plan, policy, fail_fast=options.fail_fast)
     with closing(conductor.play(jobs, options.choose)) as playing:
         yield from _until_interrupted(playing, lambda: workers.halt(INTERRUPTED))
     workers.find_deaths()
     yield from conductor.conclude()
-    ordered = conductor.link_results()
-    gone = None if outages is None else outages.gone
-    departed = () if gone is None else (_describe_departure(gone, target.api),)
-    holes = (*departed, *(() if is_scriptable else ends.describe()))  # whoever takes scripts is told to fail
-    code = Exit.INTERRUPTED if workers.halted == INTERRUPTED else exit_of(ordered, unjudged=bool(holes))
-    cut = TimeoutLosses() if timeouts is None else timeouts.losses
-    seconds, left = time.perf_counter() - begin, tuple(workers.leftovers)
     shard = _begin_part(options, catalogue, target.target.contract.revision)
     part = None if shard is None else conductor.describe_part(shard)
-    last = () if gone is None else gone.suspects
-    yield RunFinished(ordered, seconds, code, left, retries.waited, cut, workers.halted, part, holes, last)
+    # A target that takes scripts is told to fail, so its ends count for nothing.
+    yield _finish(conductor, governed, () if is_scriptable else ends.describe(), part, begin)
+
+
+def _make_plan(
+    catalogue: Sequence[Check],
+    options: RunOptions,
+    found: Probing,
+    profiles: Mapping[str, frozenset[str]],
+    timer: Timer,
+) -> RunPlan:
+    """The plan of a run, or of its shard; the most telling checks come first if time may not do for all."""
+    plan = make_plan(catalogue, options.selection, found.capabilities, profiles)
+    if found.requests and plan.cost[0] * timer.spent / found.requests > timer.left:
+        plan = replace(plan, most_telling_first=True)
+    return plan if options.shard is None else split_plan(plan, options.shard, options.shard_seconds)
+
+
+def _finish(
+    conductor: Conductor, governed: _Governed, failed: Iterable[str], part: ShardPart | None, begin: float
+) -> RunFinished:
+    """The end of a run; `failed` is how most of what the target ran ended, if that leaves a hole."""
+    workers, gone = conductor.workers, governed.gone
+    ordered = conductor.link_results()
+    departed = () if gone is None else (_describe_departure(gone, governed.target.api),)
+    holes = (*departed, *failed)
+    code = Exit.INTERRUPTED if workers.halted == INTERRUPTED else exit_of(ordered, unjudged=bool(holes))
+    return RunFinished(
+        ordered,
+        time.perf_counter() - begin,
+        code,
+        tuple(workers.leftovers),
+        governed.retries.waited,
+        governed.cut,
+        workers.halted,
+        part,
+        holes,
+        () if gone is None else gone.suspects,
+    )
 
 
 def _describe_departure(gone: Departure, api: Api) -> str:

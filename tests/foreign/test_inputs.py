@@ -203,7 +203,7 @@ class TakesNoResult(Calls):
 @pytest.mark.parametrize(("service", "verdicts"), [
     (Calls, ["pass", "pass", "pass"]),
     (SaysDone, ["fail", "pass", "pass"]),
-    (StreamsDone, ["pass", "warn", "pass"]),
+    (StreamsDone, ["pass", "fail", "pass"]),
     (TakesNoResult, ["pass", "pass", "warn"]),
 ])  # fmt: skip
 def test_a_background_run_waits_for_its_result(service: type[Calls], verdicts: list[str]) -> None:

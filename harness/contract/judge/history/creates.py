@@ -154,23 +154,33 @@ def _judge_accepted(state: HistoryState, exchange: Exchange, request: Json, mode
     rule, form = ("http.ct-stream", judge_stream_label) if request.get("stream") is True else _JSON_FORM
     state.decide(rule, form(exchange))
     if model.stored:
-        rule = "bg.create" if model.background else "create.id"
-        stream = read(exchange).stream
-        began = None if stream is None else stream.created
-        # A reader whose connection drops early has only the first event to learn the id from.
-        state.decide(rule, agreement.judge_id(rule, model.id if began is None else began.get("id")))
+        _judge_named(state, exchange, model)
     body = read(exchange).interaction
     if model.parent is not None:
         _judge_child(state, model, model.parent, body)
     if body is not None and not model.background:
         state.decide("create.final", agreement.judge_settled("create.final", body))
-    whole = body is not None or model.timeline.whole
+    _judge_output(state, request, model, streamed=body is None)
+
+
+def _judge_named(state: HistoryState, exchange: Exchange, model: InteractionModel) -> None:
+    """Whether the answer names what it stored. A reader that drops early has only the first event for that."""
+    rule = "bg.create" if model.background else "create.id"
+    stream = read(exchange).stream
+    began = None if stream is None else stream.created
+    state.decide(rule, agreement.judge_id(rule, model.id if began is None else began.get("id")))
+
+
+def _judge_output(state: HistoryState, request: Json, model: InteractionModel, *, streamed: bool) -> None:
+    """Whether the steps that were seen fit the status with which the run ended."""
+    steps = model.steps or []
+    whole = model.timeline.whole or not streamed
     if whole and model.status == "completed" and request.keys() <= _PROMISED and not _brings_results(request):
         rule = "create.completed-has-output"
-        state.decide(rule, agreement.judge_result({"steps": model.steps or []}, rule))
-    if model.settled and agreement.pending_calls(model.steps or ()):
-        rule = "tool.requires-action" if body is not None else "tool.stream-status"
-        state.decide(rule, agreement.judge_waiting(rule, model.status, model.steps or ()))
+        state.decide(rule, agreement.judge_result({"steps": steps}, rule))
+    if model.settled and agreement.pending_calls(steps):
+        rule = "tool.stream-status" if streamed else "tool.requires-action"
+        state.decide(rule, agreement.judge_waiting(rule, model.status, steps))
 
 
 _JSON_FORM = ("create.no-stream-json", judge_json_object)
