@@ -94,7 +94,9 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     "cancel.stream-ends": ("cancel.state",),
     "cancel.twice": ("cancel.state",),
     "store.false-chain": ("store.false-get", "chain.takes-effect"),
-    **dict.fromkeys(("chain.whole-history", "chain.streamed"), ("chain.takes-effect", "chain.history")),
+    **dict.fromkeys(
+        ("chain.whole-history", "chain.streamed", "chain.background"), ("chain.takes-effect", "chain.history")
+    ),
     "chain.unknown": ("chain.takes-effect",),
     "chain.running": ("chain.takes-effect",),
     "chain.echo": ("chain.takes-effect",),

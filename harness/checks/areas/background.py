@@ -26,6 +26,7 @@ from harness.checks.vocabulary.polling import (
     need_id,
     open_stream,
     poll_after_stream,
+    poll_for,
     poll_until_settled,
     polls,
     settled,
@@ -90,9 +91,9 @@ def a_background_run(t: RequestBuilder) -> Steps:
 
 
 def _ask_after_its_stream(t: RequestBuilder, found: str) -> Part[Exchange | None]:
-    """What GET shows long after the stream of a run was completed; None if it was not, or if GET knows of it."""
+    """What GET shows long after the stream of a run told its end; None if it did not, or if GET knows of it."""
     stream: Exchange = yield Finish((yield from open_stream(t, found, timeout=min(t.wait, _STREAM_LOOK))))
-    if (completion(read(stream).events) or {}).get("status") != "completed":
+    if (completion(read(stream).events) or {}).get("status") not in ("completed", "requires_action"):
         return None
     last = (yield from poll_after_stream(t, found))[-1]
     return None if settled(last) or not status_of(last) else last
@@ -119,15 +120,23 @@ def a_run_that_lasts(t: RequestBuilder) -> Steps:
 
 @exercise(requests=8, interactions=3)
 def a_background_call(t: RequestBuilder) -> Steps:
-    """A background run that calls a function: polled, replayed, streamed from its create, and given its result."""
+    """A background run that calls a function: polled, replayed, streamed from its create, and given its result.
+
+    If it does not settle soon, its stream is asked whether it waits: `outlived` is what GET shows after that.
+    """
     body = {"input": QUESTION, "tools": [WEATHER], "background": True, **FORCED}
     created: Exchange = yield Send(t.create(body))
     found = need_id(created)
-    polled = yield from poll_until_settled(t, found)
-    seen: Exchanges = {"called": polled[-1]}
+    polled = yield from poll_for(t, found, t.gone_within)
+    outlived = (yield from _ask_after_its_stream(t, found)) if status_of(polled[-1]) in RUNNING else None
+    if outlived is None and not settled(polled[-1]):
+        polled = yield from poll_until_settled(t, found)
+    seen: Exchanges = {"called": polled[-1], "outlived": outlived}
     replayed = yield from read_whole_stream(t.get(found, stream=True))
     streamed = yield from read_whole_stream(t.create(body, stream=True))
     seen["call_streams"] = {"GET": replayed, "POST": streamed}
+    if outlived is not None:
+        return stop_exercise(seen, "GET shows the run in progress, although its stream ended")
     yield from look_at_all(t, streamed)
     try:
         result = result_of(first_call(polled[-1]))
@@ -266,7 +275,12 @@ def moves(rule: str, history: Sequence[Exchange]) -> Iterator[Finding]:
 # --- a function call in the background
 
 
-def waits_when_polled(called: Exchange) -> Iterator[Finding]:
+def waits_when_polled(called: Exchange, outlived: Exchange | None) -> Iterator[Finding]:
+    if outlived is not None:
+        message = "GET shows a run in progress, although its stream ended with a function call"
+        hangs = Finding.from_code("bg.requires-action/outlived", message, "requires_action", status_of(outlived))
+        yield hangs.at(exchange="outlived", pointer="$.status")
+        return
     calls = need_calls(called)
     if status_of(called) in CUT_SHORT:
         raise Unmet(f"the run ended as {status_of(called)}, so it waits for no result")

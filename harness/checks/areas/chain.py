@@ -26,6 +26,7 @@ from harness.checks.vocabulary.polling import (
     id_of,
     look_at_all,
     need_id,
+    poll_for,
     poll_until_found,
     poll_until_settled,
     status_of,
@@ -37,7 +38,7 @@ from harness.contract.judge.agreement import judge_echo, judge_own_id, judge_own
 from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
-from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
+from harness.kit.actions import Exchanges, Part, Send, Steps, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Observation, Outcome, Unmet
 from harness.wire import Exchange
@@ -45,15 +46,15 @@ from harness.wire import Exchange
 # --- exercises
 
 
-@exercise(requests=15, interactions=7)
+@exercise(requests=19, interactions=8)
 def a_chain(t: RequestBuilder) -> Steps:
     """A parent and two children with the same input as the parent, so that only the history differs.
 
     The first child is read before and after the second one is made; it gets a child of its own. The turn of the
     first child is told again without a parent, which is all that a target knows that has forgotten the parent; so
     is the turn of the parent, to see whether what is told costs the same as what is remembered. One child of the
-    parent is streamed. The last create names one that does not exist: who takes that as well looks at no
-    parent at all.
+    parent is streamed, and one runs in the background. The last create names one that does not exist: who takes
+    that as well looks at no parent at all.
     """
     parent: Exchange = yield Send(t.create(input=HELLO))
     found = need_id(parent)
@@ -72,10 +73,20 @@ def a_chain(t: RequestBuilder) -> Steps:
     seen["parent_retold"] = yield Send(t.create(input=_tell_again(parent), store=False))
     seen["retold"] = (yield Send(t.create(input=_tell_again(child), store=False))) if child_id else None
     seen["streamed"] = yield Send(t.create(input=HELLO, previous_interaction_id=found, stream=True))
+    seen["backgrounded"] = yield from _continue_in_background(t, found)
     yield from look_at_all(t, seen["sibling"], seen["grandchild"], seen["streamed"])
     seen["stray"] = yield Send(t.create(input=HELLO, previous_interaction_id=UNKNOWN_ID))
     # Last, since an exercise that ends with a refusal looks like one that was not offered.
     return {**seen, "after": (yield Send(t.get(found)))}
+
+
+def _continue_in_background(t: RequestBuilder, parent: str) -> Part[Exchange | None]:
+    """The last look at a background run that continues a parent; None if the target offers no such run."""
+    if "background" not in t.capabilities:
+        return None
+    started: Exchange = yield Send(t.create(input=HELLO, previous_interaction_id=parent, background=True))
+    found = id_of(started)
+    return (yield from poll_for(t, found, t.waiting.of(t.wait)))[-1] if found else started
 
 
 @exercise(requests=6, interactions=2)
@@ -262,6 +273,21 @@ def streams_with_history(parent: Exchange, child: Exchange, streamed: Exchange) 
     if tokens <= alone:
         expected = f"more than {alone} input tokens; the plain turn has {chained}"
         yield finding("a streamed turn does not include the history", expected=expected, actual=str(tokens))
+
+
+def remembers_in_background(parent: Exchange, child: Exchange, backgrounded: Exchange | None) -> Iterator[Finding]:
+    alone, chained = _count_input(parent), _need_history(parent, child)
+    if backgrounded is None:
+        raise Unmet("the target has no background runs")
+    yield from expect_interaction(backgrounded)
+    if backgrounded.status not in SUCCESS:
+        return
+    if status_of(backgrounded) != "completed":
+        raise Unmet(f"the background turn {describe_end(status_of(backgrounded))}, and did not complete")
+    tokens = _count_input(backgrounded)
+    if tokens <= alone:
+        expected = f"more than {alone} input tokens; the plain turn has {chained}"
+        yield finding("a background turn does not include the history", expected=expected, actual=str(tokens))
 
 
 def keeps_siblings_apart(

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from harness.checks.refusals import send_wrong_creates
-from harness.checks.vocabulary.background_runs import start_run
+from harness.checks.vocabulary.background_runs import read_whole_stream, release_run, start_held_run, start_run
 from harness.checks.vocabulary.expect import (
     at,
     expect_interaction,
@@ -28,8 +28,10 @@ from harness.checks.vocabulary.polling import (
     open_stream,
     poll_until_found,
     poll_until_gone,
+    status_of,
 )
 from harness.checks.vocabulary.stored import HELLO, UNKNOWN_ID
+from harness.checks.vocabulary.stream_events import events_in, is_stream, stream_id
 from harness.contract import read
 from harness.contract.data.output import steps_of
 from harness.contract.judge.agreement import (
@@ -45,7 +47,7 @@ from harness.contract.judge.replies import CLIENT_ERROR, FOREIGN_CHAIN, SUCCESS
 from harness.contract.judge.wording import format_answer, format_ending, format_request, format_value
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.lifecycle import is_settled
-from harness.kit.actions import Finish, Read, Send, Steps
+from harness.kit.actions import Exchanges, Finish, Part, Read, Send, Steps
 from harness.kit.check import exercise
 from harness.outcome import Finding, NotApplicable, Unmet
 from harness.wire import By, Exchange
@@ -128,24 +130,27 @@ def an_unknown_id_read(t: RequestBuilder) -> Steps:
     return {"unknown": (yield Send(t.get(UNKNOWN_ID)))}
 
 
-@exercise(requests=1, interactions=1)
+@exercise(requests=2, interactions=2)
 def an_unstored_interaction(t: RequestBuilder) -> Steps:
-    """A create with store=false; if the answer has an id nevertheless, it is read and continued."""
+    """Creates with store=false, streamed and plain; an id that comes all the same is read, or continued."""
+    streamed = yield from read_whole_stream(t.create(input=HELLO, store=False, stream=True))
+    told = stream_id(events_in(streamed)) if is_stream(streamed) else ""
+    got_streamed = [(yield Send(t.get(told)))] if told else []
     created: Exchange = yield Send(t.create(input=HELLO, store=False))
+    seen: Exchanges = {"created": created, "got": [], "chained": [], "got_streamed": got_streamed}
     found = id_of(created)
-    if not found:
-        return {"created": created, "got": [], "chained": []}
-    return {
-        "created": created,
-        "got": [(yield Send(t.get(found)))],
-        "chained": [(yield Send(t.create(input=HELLO, previous_interaction_id=found)))],
-    }
+    if found:
+        seen["got"] = [(yield Send(t.get(found)))]
+        seen["chained"] = [(yield Send(t.create(input=HELLO, previous_interaction_id=found)))]
+    return seen
 
 
-def forgets(created: Exchange, got: list[Exchange]) -> Iterator[Finding]:
+def forgets(created: Exchange, got: list[Exchange], got_streamed: list[Exchange]) -> Iterator[Finding]:
     yield from at("created", expect_offered(created))
     for answer in got:
         yield from at("got[0]", expect_reply("store.false-get", answer))
+    for answer in got_streamed:
+        yield from at("got_streamed[0]", expect_reply("store.false-get", answer))
 
 
 def continues_nothing(created: Exchange, chained: list[Exchange]) -> Iterator[Finding]:
@@ -160,12 +165,14 @@ def a_background_run_unstored(t: RequestBuilder) -> Steps:
     return (yield from send_wrong_creates(t, "store.false-bg"))
 
 
-@exercise(requests=7, interactions=1)
+@exercise(requests=10, interactions=2)
 def one_interaction_two_projects(t: RequestBuilder) -> Steps:
     """Create and read with one project's key; read, continue, cancel, delete with another's; read with the first.
 
     The owner reads first, because a cache that forgets whose answer it keeps has nothing to give away before that.
+    A cancel does nothing to what has ended, so a run of the first is cancelled with the other key, too.
     """
+    stopped, run = yield from _stop_with_another_key(t)
     created: Exchange = yield Send(t.create(input=HELLO))
     found = need_id(created)
     yield from poll_until_found(t, found)
@@ -173,6 +180,8 @@ def one_interaction_two_projects(t: RequestBuilder) -> Steps:
     chain = {"model": t.model, "input": HELLO, "previous_interaction_id": found}
     other = t.other_key
     return {
+        "stopped": stopped,
+        "run": run,
         "looked": (yield Send(t.request("GET", path, key=other))),
         "chained": (yield Send(t.request("POST", "interactions", chain, key=other))),
         "cancelled": (yield Send(t.request("POST", f"{path}/cancel", key=other))),
@@ -181,9 +190,35 @@ def one_interaction_two_projects(t: RequestBuilder) -> Steps:
     }
 
 
+def _stop_with_another_key(t: RequestBuilder) -> Part[tuple[Exchange | None, Exchange | None]]:
+    """Cancel a run in progress with the other project's key → the answer, and the run; None without such a run."""
+    try:
+        run = yield from start_held_run(t, "two-projects")
+    except Unmet:  # over at once, or refused: other checks judge that
+        return None, None
+    stopped = yield Send(t.request("POST", f"interactions/{segment(run.id)}/cancel", key=t.other_key))
+    look = yield Send(t.get(run.id))
+    yield from release_run(t, run)
+    if not run.held:  # it would cost tokens until its end
+        yield Send(t.cancel(run.id))
+    return stopped, look
+
+
 def keeps_apart(
-    looked: Exchange, chained: Exchange, cancelled: Exchange, deleted: Exchange, own: Exchange
+    looked: Exchange,
+    chained: Exchange,
+    cancelled: Exchange,
+    deleted: Exchange,
+    own: Exchange,
+    stopped: Exchange | None,
+    run: Exchange | None,
 ) -> Iterator[Finding]:
+    if run is not None and status_of(run) == "cancelled":
+        message = "the key of another project can stop a run"
+        stop = Finding.from_code("store.isolation/stopped", message, "in_progress", "cancelled")
+        yield stop.at(exchange="run", pointer="$.status")
+    if stopped is not None:
+        yield from at("stopped", expect_reply("store.isolation", stopped))
     for name, answer in {"looked": looked, "cancelled": cancelled, "deleted": deleted}.items():
         yield from at(name, expect_reply("store.isolation", answer))
     yield from at("chained", expect_reply(FOREIGN_CHAIN, chained))

@@ -149,6 +149,8 @@ MUTANTS = table(
         status(when(lambda status, run: run.background and run.shown > 2, turn(in_progress="queued")))),
     row("background-call-completed", "Reads show a background run with a pending call as completed.",
         status(when(lambda status, run: run.background, turn(requires_action="completed")))),
+    row("background-call-hangs", "Reads show a background run with a pending call as in progress for ever.",
+        status(when(lambda status, run: run.background, turn(requires_action="in_progress")))),
     row("background-call-streamed-completed", "Streams of a background run with a pending call end as completed.",
         after(EventWriter.build_completed, _complete_calls)),
     row("background-result-refused", "The result of a function call is refused if a background run made the call.",

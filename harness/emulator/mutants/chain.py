@@ -54,6 +54,11 @@ def _forget_if_streamed(run: Run, order: CreateRequest, engine: Engine) -> None:
         run.context = 0
 
 
+def _forget_in_background(run: Run, order: CreateRequest, engine: Engine) -> None:
+    if order.body.get("background"):
+        run.context = 0
+
+
 def _inherit_tools(order: CreateRequest, engine: Engine) -> None:
     if order.previous is not None and order.previous.body.get("tools"):
         order.body = {"tools": order.previous.body["tools"], **order.body}
@@ -124,6 +129,8 @@ MUTANTS = table(
         run(_carry_one_turn)),
     row("chain-streamed-ignored", "A streamed turn carries nothing over.",
         run(_forget_if_streamed)),
+    row("chain-background-ignored", "A background turn carries nothing over.",
+        run(_forget_in_background)),
     row("chain-repeats-steps", "The response to a chained create repeats the steps of its parent.",
         run(_repeat_parents_steps)),
     row("chain-same-id", "A chained interaction takes its parent's id and place.",

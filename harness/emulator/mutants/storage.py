@@ -55,6 +55,11 @@ def _delete_for_anybody(call: Call, engine: Engine) -> Response | None:
     return engine.json(b"{}")
 
 
+def _cancel_for_anybody(call: Call, engine: Engine) -> Call | None:
+    run = engine.store.get(call.segments[1])
+    return replace(call, project=run.project) if run is not None and not run.settled else None
+
+
 class _ReadsDiffer(Bodies):
     _reads = 0
 
@@ -249,12 +254,16 @@ MUTANTS = table(
             lambda engine, interaction_id, project: engine.find(interaction_id, project) is None, crash))),
     row("store-false-stored", "Interactions created with `store: false` are stored anyway.",
         create(assign(store=True))),
+    row("store-false-streamed-stored", "Streamed interactions created with `store: false` are stored anyway.",
+        create(when(lambda order, _: order.stream, assign(store=True)))),
     row("store-false-background", "A background run may be created with `store: false`.",
         admit("shape", when(lambda body: body.get("background") is True, drop("store")))),
     row("projects-shared", "Another project's key can read, cancel and delete every interaction.",
         instead(InteractionStore.may_see, lambda store, run, project: True)),
     row("projects-shared-for-deletes", "Another project's key can delete every interaction.",
         request("DELETE interactions/*", _delete_for_anybody)),
+    row("projects-shared-for-cancels", "Another project's key can cancel every run in progress.",
+        request("POST interactions/*/cancel", _cancel_for_anybody)),
     row("projects-shared-for-cached-reads",
         "What its own project has read can be read with any key, as from a cache that ignores keys.",
         part(_CachesReads)),

@@ -95,11 +95,14 @@ ENDS = streamed(call_events('{"location": "Paris"}', status="completed"))
 SPEAKS = streamed(text_events("Sunny."))
 
 CASES += [
-    case("bg.requires-action", "met", "waits", called=shows("requires_action", steps=[CALL])),
-    case("bg.requires-action", "untestable", "no call", called=DONE),
-    case("bg.requires-action", "untestable", "cut short", called=shows("incomplete", steps=[CALL])),
-    case("bg.requires-action", "not_met", "completed", called=shows("completed", steps=[CALL])),
-    case("bg.requires-action", "not_met", "still running", called=shows("in_progress", steps=[CALL])),
+    case("bg.requires-action", "met", "waits", called=shows("requires_action", steps=[CALL]), outlived=None),
+    case("bg.requires-action", "untestable", "no call", called=DONE, outlived=None),
+    case("bg.requires-action", "untestable", "cut short", called=shows("incomplete", steps=[CALL]), outlived=None),
+    case("bg.requires-action", "not_met", "completed", called=shows("completed", steps=[CALL]), outlived=None),
+    case(
+        "bg.requires-action", "not_met", "still running", called=shows("in_progress", steps=[CALL]), outlived=None
+    ),
+    case("bg.requires-action", "not_met", "its stream ended", called=RUNNING, outlived=RUNNING),
     case("bg.requires-action-streamed", "met", "in both", call_streams={"GET": WAITS, "POST": WAITS}),
     case("bg.requires-action-streamed", "met", "one is refused", call_streams={"GET": REFUSED, "POST": WAITS}),
     case("bg.requires-action-streamed", "untestable", "no call", call_streams={"GET": SPEAKS, "POST": SPEAKS}),

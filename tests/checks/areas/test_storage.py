@@ -21,11 +21,20 @@ INPUT = {"type": "user_input", "content": [{"type": "text", "text": "Say hi."}]}
 OTHER = answer(body=interaction(steps=[{"type": "model_output", "content": [{"type": "text", "text": "Ho."}]}]))
 TIMELINE = answer(body=interaction(steps=[INPUT, *interaction()["steps"]]))
 RUNNING = answer(body=interaction(status="in_progress"))
+CANCELLED = answer(body=interaction(status="cancelled"))
 
 
 def apart(**changed):
     """The answers to another project's calls: correct ones, except those that are replaced."""
-    plain = {"looked": GONE, "chained": GONE, "cancelled": GONE, "deleted": GONE, "own": OK}
+    plain = {
+        "looked": GONE,
+        "chained": GONE,
+        "cancelled": GONE,
+        "deleted": GONE,
+        "own": OK,
+        "stopped": None,
+        "run": None,
+    }
     return {**plain, **changed}
 
 
@@ -88,12 +97,14 @@ CASES = [
     case("get.unknown", "non_strict", "forbidden", unknown=HIDDEN),
     case("get.unknown", "not_met", "made up", unknown=OK),
     case("get.unknown", "not_met", "crash", unknown=CRASH),
-    case("store.false-get", "met", "no id", created=answer(body=interaction(id=None)), got=[]),
-    case("store.false-get", "met", "404", created=OK, got=[GONE]),
-    case("store.false-get", "non_strict", "400", created=OK, got=[BAD]),
-    case("store.false-get", "untestable", "refused", created=BAD, got=[]),
-    case("store.false-get", "not_met", "crash", created=CRASH, got=[]),
-    case("store.false-get", "not_met", "kept", created=OK, got=[OK]),
+    case("store.false-get", "met", "no id", created=answer(body=interaction(id=None)), got=[], got_streamed=[]),
+    case("store.false-get", "met", "404", created=OK, got=[GONE], got_streamed=[]),
+    case("store.false-get", "non_strict", "400", created=OK, got=[BAD], got_streamed=[]),
+    case("store.false-get", "untestable", "refused", created=BAD, got=[], got_streamed=[]),
+    case("store.false-get", "not_met", "crash", created=CRASH, got=[], got_streamed=[]),
+    case("store.false-get", "not_met", "kept", created=OK, got=[OK], got_streamed=[]),
+    case("store.false-get", "met", "no stream is kept", created=OK, got=[], got_streamed=[GONE]),
+    case("store.false-get", "not_met", "a stream is kept", created=OK, got=[], got_streamed=[OK]),
     case("store.false-chain", "met", "404", created=OK, chained=[GONE]),
     case("store.false-chain", "met", "no id", created=OK, chained=[]),
     case("store.false-chain", "untestable", "refused", created=BAD, chained=[]),
@@ -105,6 +116,9 @@ CASES = [
     case("store.isolation", "not_met", "readable", **apart(looked=OK)),
     case("store.isolation", "not_met", "continuable", **apart(chained=OK)),
     case("store.isolation", "not_met", "cancellable", **apart(cancelled=OK)),
+    case("store.isolation", "met", "a run goes on", **apart(stopped=GONE, run=RUNNING)),
+    case("store.isolation", "not_met", "a run can be stopped", **apart(stopped=GONE, run=CANCELLED)),
+    case("store.isolation", "not_met", "the cancel of a run is taken", **apart(stopped=OK, run=RUNNING)),
     case("store.isolation", "not_met", "deletable", **apart(deleted=answer(body={}))),
     case("store.isolation", "not_met", "refused and deleted", **apart(own=GONE)),
 ]  # fmt: skip
