@@ -34,7 +34,7 @@ from harness.cli.rules.rule_pages import (  # noqa: E402
 from harness.cli.rules.sentences import ledger_page  # noqa: E402
 from harness.drift.changes import format_changes, read_changes  # noqa: E402
 from harness.engine.mode_matrix import observe_matrix  # noqa: E402
-from harness.incidents.page import format_library  # noqa: E402
+from harness.incidents.incident import format_library  # noqa: E402
 from harness.interactions import INTERACTIONS  # noqa: E402
 from harness.report.client_table.page import (  # noqa: E402
     MAP_FILE,

@@ -1,11 +1,13 @@
-"""Where an exchange belongs: the call, the mode of its interaction, and the moment in its life.
+"""Where an exchange belongs (the call, the mode of its interaction, the moment in its life), and a defect there.
 
-Layer 2. A `SceneTracker` knows only what passes on the wire. Must not know what is right or wrong.
+Layer 2. A `SceneTracker` knows only what passes on the wire, and a `WireDefect` is a value: what is changed, in
+which scene, and when; `wrapped_service` puts it on the wire. Must not know what is right or wrong.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from harness.contract.runs import named_interaction, status_of
@@ -138,3 +140,55 @@ _IMPOSSIBLE = {
     (RESUMED, AT_ONCE): "create",  # only a create is answered at once
 }
 """Cells that no exchange can be in, and why."""
+
+
+EVERY, FIRST, RANDOM = WHENS = ("every time", "first time", "at random")
+
+BODY, EVENT, STREAM, STATUS, REQUEST, ROUTE, ODDITY = (
+    "field", "event field", "event", "status", "request field", "route", "oddity",
+)  # fmt: skip
+"""What a defect changes; an oddity changes what a legal server may write in another way."""
+
+
+@dataclass(frozen=True, slots=True)
+class WireDefect:
+    """One defect; hashable, so that it can be sent between processes.
+
+    `field` is what the operator changes: the path of a member, `type: path` for a member of an event, the type of
+    an event, an HTTP status, or a query parameter. `value` is what replaces it, as JSON.
+    """
+
+    part: str
+    operator: str
+    scene: Scene
+    field: str = ""
+    value: str = ""
+    when: str = EVERY
+    seed: int = 0
+
+    @property
+    def id(self) -> str:
+        """Everything that tells it from others, in one line."""
+        what = " ".join(filter(None, (self.operator, self.part, self.field)))
+        given = f" to {self.value}" if self.value else ""
+        place = " | ".join((self.scene.call or "all calls", self.scene.mode, self.scene.moment))
+        return f"{what}{given} | {place} | {self.when}"
+
+    @property
+    def target(self) -> str:
+        """The field that a score is kept for."""
+        return f"{self.part} {self.field}".strip()
+
+    def to_record(self) -> dict[str, Any]:
+        """The defect as members of a report."""
+        call, mode, moment = self.scene
+        return {
+            "operator": self.operator,
+            "part": self.part,
+            "field": self.field,
+            "value": self.value,
+            "call": call,
+            "mode": mode,
+            "moment": moment,
+            "when": self.when,
+        }

@@ -16,9 +16,8 @@ from typing import Any
 
 from harness.contract import PROTOCOL
 from harness.defects import edits
-from harness.defects.oddities import ODDITIES, Oddity
-from harness.defects.scenes import Scene, SceneTracker
-from harness.defects.wire_defect import (
+from harness.defects.edits import ODDITIES, Oddity
+from harness.defects.scenes import (
     BODY,
     EVENT,
     EVERY,
@@ -28,6 +27,8 @@ from harness.defects.wire_defect import (
     ROUTE,
     STATUS,
     STREAM,
+    Scene,
+    SceneTracker,
     WireDefect,
 )
 from harness.wire import (

@@ -1,11 +1,16 @@
-"""One incident: what was seen, where, how sure that is, and how it is played.
+"""An incident: what was seen, where, how sure that is, and how it is played, written down and set on a server.
 
-Layer 3. Knows scripts, settings and fault plans; must not know files, commands or fixtures.
+Layer 3. Knows scripts, settings and fault plans; must not know commands or fixtures. `format_library` writes all
+incidents as Markdown: on the site it follows what `docs/incidents.md` says. `IncidentControl` answers
+`/__harness__/incidents`, which makes a running server, or one of its sessions, behave as in an incident; it does
+so by the requests of the control API that anybody could send.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import re
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from functools import cache, cached_property
 from pathlib import Path
@@ -13,6 +18,7 @@ from typing import Any
 
 import msgspec
 
+from harness.contract import PROTOCOL
 from harness.contract.data.output import steps_text
 from harness.documents import load_yaml, read_file
 from harness.emulator import Emulator
@@ -23,6 +29,7 @@ from harness.faults.values import spell_text
 from harness.kit.client_model import ClientIncident
 from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean
+from harness.wire import Chunk, Headers, Request, Response, Service
 
 MODEL = "gemini-3.5-flash"
 
@@ -231,3 +238,120 @@ def find_incident(name: str) -> Incident:
 
 def _read(path: Path) -> Any:
     return load_yaml(read_file(path))
+
+
+_WIDTH = 120
+
+
+def format_library() -> str:
+    """The overview of each area, then a section for each incident."""
+    return "\n".join([*_write_overview(), *_write_sections()])
+
+
+def _write_overview() -> Iterator[str]:
+    for area in load_areas():
+        yield f"## {area.title}\n"
+        yield "| Incident | What happened | Outcome |"
+        yield "|---|---|---|"
+        for incident in area.incidents:
+            title = incident.title.rstrip(".")
+            yield f"| [`{incident.name}`](#{incident.name}) | {title} | {incident.follow or '–'} |"
+        yield ""
+
+
+def _write_sections() -> Iterator[str]:
+    for area in load_areas():
+        for incident in area.incidents:
+            yield from _write_section(incident)
+
+
+def _write_section(incident: Incident) -> Iterator[str]:
+    yield f"### {incident.name}\n"
+    yield f"{incident.title}\n"
+    yield f"- On the wire: {incident.wire}"
+    yield f"- What goes wrong: {incident.mistake}"
+    yield f"- A good client {incident.client}"
+    yield f"- To meet it: {WORDS[incident.meet]}."
+    yield f"- {format_modes(incident)}"
+    yield f"- {format_origin(incident)}"
+    if incident.fault and len(incident.fault) < _WIDTH and "$" not in incident.fault:
+        yield f"- Fault plan: `{incident.fault}`"
+    yield ""
+
+
+def format_modes(incident: Incident) -> str:
+    """The modes in which a client meets an incident, or why there are none, in a line."""
+    if incident.unplayed:
+        return f"Not run by `harness torture`: {incident.unplayed}"
+    return f"Run by `harness torture --incidents` in the modes {', '.join(incident.modes)}."
+
+
+def format_origin(incident: Incident) -> str:
+    """Where an incident comes from, in a line."""
+    related = " Related." if incident.related else ""
+    seen = f"Seen: {incident.when} ({incident.certainty}), {'; '.join(incident.sources)}."
+    return f"{seen} State: {incident.state}.{related}"
+
+
+_PATH = re.compile(r"((?:/__harness__/sessions/[^/?]+)?/__harness__)/incidents/?(?:\?.*)?")
+
+
+class IncidentControl:
+    """A `Service` around a server with a control API.
+
+    `GET` answers `{"incidents": [{"name", "title", "meet", "follow"}]}`. `POST {"name": …}` sets settings, scripts
+    and fault plan, and answers with the whole incident, of which `request` is the create that meets it.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def __call__(self, request: Request) -> Response:
+        """Answer a request for incidents, and pass on any other."""
+        found = _PATH.fullmatch(request.target)
+        if found is None:
+            return self._service(request)
+        if request.method == "GET":
+            told = ("name", "title", "meet", "follow")
+            listed = [{name: getattr(one, name) for name in told} for one in load_incidents().values()]
+            return _answer({"incidents": listed})
+        if request.method != "POST":
+            return _refuse(405, "method_not_allowed", f"{request.method}: use POST or GET here.")
+        try:
+            incident = find_incident(json.loads(request.body)["name"])
+        except UsageFault as wrong:
+            return _refuse(400, "invalid_request", str(wrong))
+        except (ValueError, LookupError, TypeError, RecursionError):
+            return _refuse(400, "invalid_request", 'Write {"name": "stale-chain-id"}, see docs/incidents.md.')
+        return self._set_up(incident, found[1], request.headers)
+
+    def _set_up(self, incident: Incident, control: str, headers: Headers) -> Response:
+        """Ask the control API at the path `control` for what the incident needs."""
+        asked: list[tuple[str, Any]] = []
+        if incident.settings:
+            asked.append(("settings", incident.settings))
+        if incident.scripts:
+            asked.append(("scripts", incident.scripts))
+        if incident.plan is not None:
+            asked.append(("faults", {"plan": str(incident.plan)}))
+        for path, body in asked:
+            done = self._service(Request("POST", f"{control}/{path}", headers, json.dumps(body).encode()))
+            if done.status != 200:
+                return done
+            _discard(done)
+        return _answer(incident.to_dict())
+
+
+def _discard(response: Response) -> None:
+    for piece in response.body:
+        if not isinstance(piece, Chunk):
+            break
+    response.body.close()
+
+
+def _answer(value: Any) -> Response:
+    return Response.json(200, json.dumps(value, ensure_ascii=False).encode())
+
+
+def _refuse(status: int, code: str, message: str) -> Response:
+    return Response.json(status, PROTOCOL.error_body(status, code, message))

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from harness.defects.generation import MODEL, draw
-from harness.defects.scenes import Scene
-from harness.defects.wire_defect import BODY, EVERY, FIRST, ODDITY, REQUEST, ROUTE, STATUS, STREAM, WireDefect
+from harness.defects.scenes import BODY, EVERY, FIRST, ODDITY, REQUEST, ROUTE, STATUS, STREAM, Scene, WireDefect
 from harness.defects.wrapped_service import DefectRun
 from harness.emulator import Emulator
 from harness.interactions import embedded_settings

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from harness.cli.rules.rule_pages import condense, mutation_page, write_page
-from harness.defects.survivors import load_excuses
+from harness.defects.generation import load_excuses
 from harness.rules import ROWS
 
 

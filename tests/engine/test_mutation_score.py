@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.defects.scenes import Scene
-from harness.defects.wire_defect import BODY, FIRST, ODDITY, REQUEST, STATUS, WireDefect
+from harness.defects.scenes import BODY, FIRST, ODDITY, REQUEST, STATUS, Scene, WireDefect
 from harness.engine.events import RunFinished
 from harness.engine.mutation_score import (
     DefectBench,

@@ -5,8 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from harness.defects.generation import MODEL
-from harness.defects.scenes import Scene
-from harness.defects.wire_defect import BODY, WireDefect
+from harness.defects.scenes import BODY, Scene, WireDefect
 from harness.engine.events import CheckFinished, ExerciseStarted, RunFinished
 from harness.engine.run import RunOptions, check_target
 from harness.engine.targets import TargetOptions, embed_emulator

@@ -12,8 +12,7 @@ from harness.cli.main import main
 from harness.contract import PROTOCOL
 from harness.emulator import Emulator
 from harness.incidents import Incident, find_incident, load_incidents
-from harness.incidents.control import IncidentControl
-from harness.incidents.page import format_library
+from harness.incidents.incident import IncidentControl, format_library
 from harness.outcome import UsageFault
 from harness.transport import ServiceDriver
 from harness.wire import Headers, Request

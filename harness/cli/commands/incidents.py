@@ -15,8 +15,7 @@ from harness.cli.common_options import json_option
 from harness.cli.options import Options, Page, argument
 from harness.cli.output import say, write_json
 from harness.incidents import Incident, find_incident, load_areas, load_incidents
-from harness.incidents.incident import WORDS
-from harness.incidents.page import format_modes, format_origin
+from harness.incidents.incident import WORDS, format_modes, format_origin
 from harness.outcome.words import format_count
 
 _NARROW, _WIDE = 60, 120

@@ -209,7 +209,7 @@ def _make_service(emulator: Emulator, arguments: ServeArguments) -> Faulty:
 
 def _add_judged_sessions(emulator: Emulator, service: Faulty) -> Service:
     """The whole control API; what judges is imported when somebody opens the first session with a judge."""
-    from harness.incidents.control import IncidentControl
+    from harness.incidents.incident import IncidentControl
 
     plain = IncidentControl(service.route)
     judged: list[Service] = []

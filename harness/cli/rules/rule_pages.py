@@ -15,7 +15,7 @@ from typing import Any
 
 from harness.checks.gateway.mutants import MUTANTS as GATEWAYS
 from harness.cli.rules.rule_facts import Fact, RuleFacts, describe_everything, list_codes
-from harness.defects.survivors import load_excuses, load_floors
+from harness.defects.generation import load_excuses, load_floors
 from harness.emulator.mutants import MUTANTS as EMULATORS
 from harness.engine.mutation_score import DefectOutcome, sum_up
 from harness.engine.results import DefectRow

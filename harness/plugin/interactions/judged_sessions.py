@@ -20,7 +20,7 @@ import msgspec
 
 from harness.benches.server.fault_control import Faulty
 from harness.contract import PROTOCOL
-from harness.incidents.control import IncidentControl
+from harness.incidents.incident import IncidentControl
 from harness.interactions import INTERACTIONS
 from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean

@@ -15,7 +15,7 @@ from harness.benches.server.fault_control import Faulty
 from harness.benches.server.page_guard import PageGuard
 from harness.contract import PROTOCOL
 from harness.emulator import Emulator, Settings
-from harness.incidents.control import IncidentControl
+from harness.incidents.incident import IncidentControl
 from harness.plugin.interactions.chain import Chain
 from harness.plugin.interactions.emulator import InteractionsEmulator
 from harness.plugin.interactions.judged_sessions import CALLS, JudgedSessions
