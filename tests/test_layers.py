@@ -103,7 +103,7 @@ _CHOOSE_IDS = (
 )  # fmt: skip
 
 AGREED: dict[str, tuple[str, str]] = {
-    "cassette/file.py": ("interactions", "a key of vcrpy's format"),
+    "cassette/writer.py": ("interactions", "a key of vcrpy's format"),
     "cassette/journal.py": ("interactions", "a key of vcrpy's format"),
     "cassette/layout.py": ("interactions", "a key of vcrpy's format"),
     "cassette/scan.py": ("interactions", "a key of vcrpy's format"),

@@ -1,6 +1,5 @@
 """Recordings: their file format over vcrpy, matching, redaction, and a service that plays them. Layer 1."""
 
-from harness.cassette.file import Cassette, load, save
 from harness.cassette.framing import Pieces, pack, unpack
 from harness.cassette.journal import Journal
 from harness.cassette.matching import RequestDifference
@@ -8,7 +7,7 @@ from harness.cassette.player import Miss, Player
 from harness.cassette.recording import UNKNOWN_ORIGIN, Provenance, Recording, Target, Unit
 from harness.cassette.redactor import Redactor, Replaced
 from harness.cassette.scan import Hit, scan, scan_file
-from harness.cassette.writer import CassetteFile
+from harness.cassette.writer import Cassette, CassetteFile, load, save
 from harness.errors import CassetteError
 
 __all__ = [

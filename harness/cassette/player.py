@@ -4,6 +4,9 @@
 and then also answers requests for the rest of a stream, from any of its events, out of one full recording or one
 that was cut and resumed. A request that was not recorded gets an error that names the nearest recording and the
 first field that differs, and is kept in `misses`.
+
+`with_server_endings` presents a client's hang-up as a drop by the server, to rehearse drops that no live service
+makes on demand.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from harness.cassette.matching import Canon, CanonicalRequest, Index, QuoteMatch
 from harness.cassette.recording import Recording
 from harness.errors import CassetteError
 from harness.outcome.words import format_count
-from harness.wire import Decoder, Frame, Length, Request, Response, StreamProtocol
+from harness.wire import By, Decoder, Frame, How, Length, Request, Response, StreamProtocol
 from harness.wire.addresses import find_elsewhere, find_in_body, readdress, stand_in_url
 from harness.wire.json_value import object_or_none
 
@@ -329,3 +332,20 @@ def why_not(stream: ResumableStream, cursor: str) -> str:
             f"the recorded stream was cut after {cursor!r} and never resumed there: record a client that resumes"
         )
     return ""
+
+
+SYNTHETIC = "synthetic: the client disconnected here when this was recorded"
+
+
+def with_server_endings(recordings: Iterable[Recording], how: str) -> list[Recording]:
+    """The recordings; those that the client ended end by the server with `fin` or `rst` (`stall`: unchanged)."""
+    if how == How.STALL:
+        return list(recordings)
+    return [
+        _with_server_ending(recording, How(how)) if recording.ending.by is By.CLIENT else recording
+        for recording in recordings
+    ]
+
+
+def _with_server_ending(recording: Recording, how: How) -> Recording:
+    return replace(recording, ending=replace(recording.ending, by=By.SERVER, how=how, detail=SYNTHETIC))

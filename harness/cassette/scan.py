@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.cassette.body_secrets import begins_a_stream
-from harness.cassette.document import parse_all
 from harness.cassette.entry import from_entry
 from harness.cassette.framing import apply
+from harness.cassette.layout import parse_all
 from harness.cassette.recording import Recording
 from harness.cassette.redactor import Redactor
 from harness.documents import read_file

@@ -9,8 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TextIO
 
-from harness.benches.record.proof import ScenarioState
-from harness.benches.record.session import NOT_BEGUN, Begun, Event, Recorded, RecordingSession, Waits
+from harness.benches.record.session import (
+    NOT_BEGUN,
+    Begun,
+    Event,
+    Recorded,
+    RecordingSession,
+    ScenarioState,
+    Waits,
+)
 from harness.outcome.words import format_count
 from harness.report.diff_text import drift_record, shape_line
 from harness.report.screen import Screen

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from harness.cassette import Player, Recording, Redactor, load, save, scan, scan_file
-from harness.cassette.document import parse_all
 from harness.cassette.framing import by_event
 from harness.cassette.har import exchanges_in
+from harness.cassette.layout import parse_all
 from harness.contract import PROTOCOL
 from harness.wire import Chunk, Chunked, Ending, Exchange, Piece, Request
 from tests.cassette.samples import SSE, URL, answered, plain_vcr, streamed

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.benches.record.proof import ScenarioState
-from harness.benches.record.session import NOT_BEGUN, Begun, Recorded, RecordingSession, Waits
+from harness.benches.record.session import NOT_BEGUN, Begun, Recorded, RecordingSession, ScenarioState, Waits
 from harness.benches.recordings.diff import Drift, Drifts
 from harness.engine.targets import TargetOptions, resolve_target
 from harness.interactions import INTERACTIONS

@@ -18,9 +18,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.cassette import CassetteError, Hit, Recording, scan_file
-from harness.cassette.document import parse_all
 from harness.cassette.har import decode_body, name_entry
-from harness.cassette.layout import Layout
+from harness.cassette.layout import Layout, parse_all
 from harness.documents import list_files, read_file
 from harness.engine.decide import Policy, decide, decide_finding, exit_of
 from harness.engine.events import (

@@ -1,13 +1,47 @@
-"""What a gateway in front of the API has to pass on: exercises, judges and rules of `harness gateway`.
+"""What a gateway in front of the API has to pass on: each row of `rules/gateway.yaml` with its exercise and
+judge.
 
 Layer 2. `exercises` says what is sent and `client` builds it; `upstream_answers` makes answers that the reference
-service does not give by itself, `upstream_scripts` has what its runs say. `relay_diff` compares the two sides, and
-the judges find what was lost on the way. `catalogue` sets the level of each loss, and `mutants` prove that each
-rule can fail.
+service does not give by itself, and has what its runs say. `relay_diff` compares the two sides, and the judges
+find what was lost on the way. `mutants` prove that each rule can fail.
+
+`Basis.COMPARED` bounds the level of a rule that rests on a comparison of both sides. The levels in the table
+follow one principle. MUST: the client is told what was never sent, is not told what was sent, or pays twice.
+SHOULD: the client can notice the loss or do without. MAY: something was merely added.
 """
 
-from harness.checks.gateway.catalogue import BY_ID, CATALOGUE, CHECKS
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.checks.catalogue import find_function
 from harness.checks.gateway.client import GatewayClient
+from harness.checks.gateway.exercises import EXERCISES
 from harness.checks.gateway.stream_queries import STREAM_WORDS
+from harness.kit.check import Check, Exercise
+from harness.kit.relay import RelayCatalogue
+from harness.rules import rows_of
+
+PROFILE = "gateway"
+
+
+def _build_checks() -> Iterator[Check]:
+    for row in rows_of("gateway"):
+        needed = {glob.partition(".")[0] for glob in row.looks_at}
+        yield Check(
+            rule=row.rule,
+            title=row.title,
+            profile=PROFILE,
+            exercise=Exercise.join(each for each in EXERCISES if each.name in needed),
+            judge=find_function(row, str(row.judge), __name__),
+            globs=row.looks_at,
+            overhears=row.overhears,
+            rests_on=row.rests_on,
+        )
+
+
+CHECKS: tuple[Check, ...] = tuple(_build_checks())
+BY_ID = {check.id: check for check in CHECKS}
+CATALOGUE = RelayCatalogue(CHECKS, EXERCISES)
 
 __all__ = ["CATALOGUE", "CHECKS", "BY_ID", "GatewayClient", "STREAM_WORDS"]

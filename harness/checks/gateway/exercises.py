@@ -13,20 +13,6 @@ from typing import Any, TypeAlias
 
 from harness.checks.gateway.client import GatewayClient
 from harness.checks.gateway.upstream_answers import (
-    Gate,
-    Held,
-    Meeting,
-    StandStill,
-    break_with_bytes,
-    compress_if_asked,
-    edit_stream,
-    join_chunks,
-    refusing,
-    suffering,
-    with_broken_frame,
-    with_strangers,
-)
-from harness.checks.gateway.upstream_scripts import (
     AGENT,
     BARE_ERRORS,
     CALLS,
@@ -41,6 +27,18 @@ from harness.checks.gateway.upstream_scripts import (
     SCRIPT,
     STRANGER,
     TRUNCATIONS,
+    Gate,
+    Held,
+    Meeting,
+    StandStill,
+    break_with_bytes,
+    compress_if_asked,
+    edit_stream,
+    join_chunks,
+    refusing,
+    suffering,
+    with_broken_frame,
+    with_strangers,
 )
 from harness.contract import PROTOCOL, read
 from harness.kit.actions import Close, Finish, Read

@@ -1,19 +1,114 @@
 """Helpers of the judges: make findings about relayed exchanges, choose some, and format values and requests.
 
-Layer 2, pure.
+Layer 2, pure. `CURES` has settings that are known to cure a finding, by its code and by product. Each setting was
+tried with its product or is in its documentation; most findings have none. A gateway names its product in
+`Server`, `Via` or `X-Powered-By`, unless the upstream wrote the same field.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from harness.checks.gateway.cures import choose_cure
 from harness.kit.relay import RelayedExchange
 from harness.outcome import Finding, Severity, Unmet, Where
 from harness.outcome.words import shorten
 from harness.wire import Exchange, How, Request
+
+LIBRARY = "a client library inside the gateway"
+
+_LONGER_WAIT = {
+    "nginx": "`proxy_read_timeout`",
+    "HAProxy": "`timeout server`",
+    "Apache": "`ProxyTimeout`",
+    "Envoy": "`timeout` and `idle_timeout` of the route",
+    LIBRARY: "its read timeout, such as `Timeout(…, read=None)` of httpx, `sock_read` and `total` of aiohttp",
+}
+_AT_ONCE = {
+    "nginx": (
+        "`proxy_buffering off;` (or an answer with `X-Accel-Buffering: no`), and no `gzip` for text/event-stream"
+    ),
+    "Apache": "`flushpackets=on` on its ProxyPass",
+    "Caddy": "`flush_interval -1`",
+}
+_NO_COMPRESSION = {
+    "nginx": "no `text/event-stream` in `gzip_types`",
+    "Node": "`compression` of Express: a `filter` that leaves text/event-stream out, or a flush after each event",
+}
+_REQUEST_ERROR = {
+    "Node": (
+        "a body that only the end of its connection delimits ends with `end` and `complete`, even after a reset; "
+        "only the `error` event of the request upstream reports it, so destroy the socket of the client there"
+    ),
+}
+CURES: Mapping[str, Mapping[str, str]] = {
+    "gw.truncated/clean-end-close": _REQUEST_ERROR,
+    "gw.truncated/clean-json-close": _REQUEST_ERROR,
+    "gw.idle/cut": _LONGER_WAIT,
+    "gw.idle/clean-end": _LONGER_WAIT,
+    "gw.idle/no-stream": _LONGER_WAIT,
+    "gw.live/buffered": _AT_ONCE,
+    "gw.live/compressed": _NO_COMPRESSION,
+    "gw.live/behind": _AT_ONCE,
+    "gw.hang-up": {
+        "HAProxy": "`option abortonclose` in its backend",
+        "nginx": "`proxy_ignore_client_abort off;` (its default) and `proxy_buffering off;`",
+    },
+    "gw.once/repeated": {
+        "nginx": "leave `non_idempotent` out of `proxy_next_upstream`",
+        "HAProxy": "`retry-on none` or `retries 0`",
+        LIBRARY: "its own number of retries, often `max_retries` or `num_retries`",
+    },
+}
+"""For each code, the setting by product."""
+
+_FIELDS = ("server", "via", "x-powered-by")
+_PRODUCTS = {
+    "nginx": "nginx|openresty",
+    "HAProxy": "haproxy",
+    "Apache": "apache|httpd",
+    "Envoy": "envoy|istio",
+    "Caddy": "caddy",
+    "Node": "express|node",
+    LIBRARY: "python|uvicorn|gunicorn|hypercorn|aiohttp|werkzeug|litellm",
+}
+_NAME = re.compile(r"(?:^|\s)([A-Za-z][\w.-]*)(?:/(\d[\w.]*))?")
+
+
+def cures_of(rule: str) -> list[str]:
+    """What cures the findings of a rule, each once."""
+    tables = [table for code, table in CURES.items() if code.partition("/")[0] == rule]
+    return list(dict.fromkeys(_list_settings(table) for table in tables))
+
+
+def choose_cure(code: str, relayed: RelayedExchange) -> str:
+    """The setting for the product that the exchange shows, or all that are known; "" if the code has none."""
+    table = CURES.get(code)
+    if table is None:
+        return ""
+    label = find_product(relayed)
+    if not label:
+        return _list_settings(table)
+    product = next((name for name, words in _PRODUCTS.items() if re.search(words, label, re.IGNORECASE)), "")
+    setting = table.get(product) or (table.get(LIBRARY) if product == "Node" else None)
+    return f"{label}: {setting}" if setting else f"none known for {label}"
+
+
+def find_product(relayed: RelayedExchange) -> str:
+    """The name and version of the gateway, as it states them itself; "" if it states none."""
+    answer = relayed.answer
+    for name in _FIELDS:
+        value = relayed.client.headers.get(name)
+        if value and (answer is None or value != answer.headers.get(name)) and (found := _NAME.search(value)):
+            return " ".join(part for part in found.groups() if part)
+    return ""
+
+
+def _list_settings(table: Mapping[str, str]) -> str:
+    return "; ".join(f"{product}: {setting}" for product, setting in table.items())
+
 
 SHOWN = 200
 """The number of characters of a value that a finding shows."""

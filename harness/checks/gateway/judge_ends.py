@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from harness.checks.gateway.cures import choose_cure
 from harness.checks.gateway.exercises import AT_ONCE, ONE_BY_ONE
 from harness.checks.gateway.findings import (
     answer_line,
+    choose_cure,
     find_relayed,
     format_value,
     is_miscoded,
@@ -34,7 +34,7 @@ from harness.checks.gateway.stream_queries import (
     tells_error,
     touched,
 )
-from harness.checks.gateway.upstream_scripts import BARE_ERRORS
+from harness.checks.gateway.upstream_answers import BARE_ERRORS
 from harness.contract import PROTOCOL, judge_error, read
 from harness.contract.data.json_parse import loads
 from harness.contract.judge.errors import error_of

@@ -22,7 +22,7 @@ from harness.checks.gateway.findings import (
     told_by,
 )
 from harness.checks.gateway.relay_diff import Change, Kind, Pairs, changes
-from harness.checks.gateway.upstream_scripts import STRANGER
+from harness.checks.gateway.upstream_answers import STRANGER
 from harness.contract import read
 from harness.contract.data.input import as_steps
 from harness.contract.data.json_parse import loads

@@ -127,8 +127,7 @@ def _print_as_text(arguments: DiffArguments) -> int:
 
 def _answer_again(path: Path, platform: str | None) -> Drifts:
     """Compare recorded answers with those of the emulator, a fresh one for each session."""
-    from harness.benches.recordings.diff import Drifts, diff_recordings
-    from harness.benches.recordings.same_requests import send_again, sessions_in
+    from harness.benches.recordings.diff import Drifts, diff_recordings, send_again, sessions_in
     from harness.contract.tables.protocol import PROTOCOL
     from harness.emulator import Emulator, Settings
     from harness.outcome.words import format_count

@@ -55,7 +55,7 @@ from harness.outcome import HarnessFault, TargetFault, UsageFault
 from harness.wire import LogicalClock
 
 if TYPE_CHECKING:
-    from harness.benches.gateway.gateway_process import Started
+    from harness.benches.gateway.run import Started
 
 UPSTREAM_VARIABLE = "HARNESS_UPSTREAM_URL"
 UPSTREAM_PORT = 9100
@@ -160,8 +160,7 @@ def run(words: Sequence[str]) -> int:
     target = _resolve(arguments)
     from harness.benches.gateway import GatewayBench, Upstream, judge_gateway
     from harness.benches.gateway import GatewayOptions as JudgingOptions
-    from harness.benches.gateway.gateway_process import run_command
-    from harness.benches.gateway.run import select_rules
+    from harness.benches.gateway.run import run_command, select_rules
     from harness.cassette import Target
     from harness.checks.gateway import CATALOGUE, GatewayClient
     from harness.emulator import Emulator, Settings

@@ -125,7 +125,7 @@ def run_scenarios(arguments: ScenarioOptions) -> int:
 
 
 def _exit_of_scenarios(results: Sequence[Recorded]) -> Exit:
-    from harness.benches.record.proof import ScenarioState
+    from harness.benches.record.session import ScenarioState
 
     if any(result.is_news for result in results):
         first = results[0]

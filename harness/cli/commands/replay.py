@@ -83,9 +83,9 @@ def run(words: Sequence[str]) -> int:
     """Run the command. Exit code: CMD's if it failed; else 1 if a request was not recorded, 3 if none came."""
     own, command = split_command(words, "replay")
     arguments = read_options(ReplayArguments, own)
-    from harness.benches.recordings.synthetic_drops import with_server_endings
     from harness.benches.server.fault_control import Faulty
     from harness.cassette import Player, load
+    from harness.cassette.player import with_server_endings
     from harness.cli.commands.serve import PAGE_FIELDS, command_environment
     from harness.contract import PROTOCOL
     from harness.inspector import Actions

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from harness.benches.recordings.verify import USABLE
 from harness.checks.capabilities import CAPABILITIES
-from harness.checks.gateway.cures import cures_of
+from harness.checks.gateway.findings import cures_of
 from harness.cli.rules.every_check import load_every_check
 from harness.engine.kill_matrix import GENERATED, NOTICED, ODD, PROVED, SCORED
 from harness.engine.search.rules import RULES as SEARCH_RULES

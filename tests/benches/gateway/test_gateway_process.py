@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.benches.gateway.gateway_process import run_command
+from harness.benches.gateway.run import run_command
 from harness.outcome import UsageFault
 
 CHILD = "import sys, time; print('here', flush=True); time.sleep(60)"

@@ -8,8 +8,7 @@ import pytest
 
 from harness.checks.gateway.exercises import truncation
 from harness.checks.gateway.mutants.mutant import Gateway, read_body
-from harness.checks.gateway.upstream_answers import refusing, suffering
-from harness.checks.gateway.upstream_scripts import AGENT, FIELDS
+from harness.checks.gateway.upstream_answers import AGENT, FIELDS, refusing, suffering
 from harness.contract import load, read
 from harness.kit.relay import CollectStrays
 from harness.wire import COMPLETE, At, Body, By, Chunk, Ending, How, Pause, PieceBody, Request, Response

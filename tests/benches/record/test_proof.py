@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.benches.record.proof import _is_alike, refused_since
+from harness.benches.record.session import _is_alike, refused_since
 from harness.benches.recordings.diff import Drift, Drifts
 from harness.wire import COMPLETE, By, Chunk, Ending, Exchange, ExchangeBuilder, Headers, How, Request, UntilClose
 

@@ -11,10 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.benches.record.proof import ScenarioState
-from harness.benches.record.session import Recorded, RecordingSession
-from harness.benches.recordings.synthetic_drops import SYNTHETIC, with_server_endings
+from harness.benches.record.session import Recorded, RecordingSession, ScenarioState
 from harness.cassette import Provenance, Recording, Target, load, save
+from harness.cassette.player import SYNTHETIC, with_server_endings
 from harness.checks.scenarios import SCENARIOS, select_scenarios
 from harness.contract import PROTOCOL
 from harness.emulator import Emulator, Settings
@@ -319,7 +318,7 @@ def test_a_service_that_lies_on_its_own_record_is_not_kept(
     certificate: Certificate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A recording whose replay would differ from it is not written."""
-    monkeypatch.setattr("harness.benches.record.proof._is_alike", lambda before, after: False)
+    monkeypatch.setattr("harness.benches.record.session._is_alike", lambda before, after: False)
     with session(Service(), certificate, tmp_path) as recording:
         (result,) = recording.run(select_scenarios(["errors"]))
     assert result.state is ScenarioState.UNFAITHFUL

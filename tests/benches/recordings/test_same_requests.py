@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.benches.recordings.same_requests import send_again, sessions_in
+from harness.benches.recordings.diff import send_again, sessions_in
 from harness.cli import main
 from harness.contract.tables.protocol import PROTOCOL
 from harness.emulator import Emulator

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.checks.gateway.cures import CURES, choose_cure
+from harness.checks.gateway.findings import CURES, choose_cure
 from harness.kit.relay import RelayedExchange
 from harness.wire import Headers, Request
 from tests.benches.gateway.inprocess import Sides

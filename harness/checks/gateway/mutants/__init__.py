@@ -3,10 +3,10 @@
 The area of a mutant is the rule that it is made for; other rules may notice it too.
 """
 
-from harness.checks.gateway.mutants import answers, bodies, requests, streams
+from harness.checks.gateway.mutants import exchanges, streams
 from harness.checks.gateway.mutants.mutant import Gateway
 from harness.kit.mutant import collect
 
-MUTANTS = collect(requests.MUTANTS, answers.MUTANTS, streams.MUTANTS, bodies.MUTANTS)
+MUTANTS = collect(exchanges.MUTANTS, streams.MUTANTS)
 
 __all__ = ["MUTANTS", "Gateway"]
