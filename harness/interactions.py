@@ -315,6 +315,7 @@ def _build_client_model(extensions: tuple[Extension, ...]) -> ClientModel:
         text_of=result_comparison.text_of,
         mark=result_comparison.mark_of,
         compare=result_comparison.compare_result,
+        answer_events=result_comparison.answer_events,
         judge_calls=requests.judge_calls,
     )
 

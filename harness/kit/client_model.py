@@ -171,6 +171,8 @@ class ClientModel:
     compare: Callable[[Sequence[Event], Any, Any], Defect | None]
     """(events of the whole stream, what a client ended up with, contract) → how the two differ."""
 
+    answer_events: Callable[[Mapping[str, Any]], list[dict[str, Any]]] = lambda answer: []
+    """The whole run in a JSON answer, as the events of a stream."""
     judge_calls: Callable[[Sequence[tuple[Request, Sequence[Event], Mapping[str, Any]]], Any], Defect | None] = (
         lambda exchanges, contract: None
     )

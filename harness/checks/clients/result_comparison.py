@@ -194,6 +194,16 @@ def join_streams(streams: Sequence[Sequence[Event]]) -> list[dict[str, Any]]:
     return joined
 
 
+def answer_events(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The interaction in a JSON answer as the events of a stream: its steps, each as a whole, and its end."""
+    steps = answer.get("steps")
+    starts = [
+        {"event_type": "step.start", "index": index, "step": step}
+        for index, step in enumerate(steps if isinstance(steps, list) else [])
+    ]
+    return [*starts, {"event_type": "interaction.completed", "interaction": dict(answer)}]
+
+
 def text_of(events: Sequence[Event], contract: Contract) -> str:
     """The text that a client of a stream must end up with."""
     return steps_text(assemble_steps(events, contract))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
@@ -17,13 +17,16 @@ from harness.benches.client.cases import Case, cases_of_incidents
 from harness.benches.client.client_commands import ClientResult, LoopClient, Task
 from harness.benches.client.judgement.outcome import DropOutcome, outcome_of, run_of
 from harness.checks.clients.modes import MODES
+from harness.contract import load
+from harness.contract.data.assembly import assemble_steps
 from harness.contract.data.output import output_steps, output_text
 from harness.engine.events import CheckFinished
 from harness.engine.results import Result
 from harness.interactions import INTERACTIONS
-from harness.outcome import Verdict
+from harness.outcome import UsageFault, Verdict
 from harness.resources import folder
 from harness.resume import Refused, RetryLimits, follow
+from harness.wire.sse import events_in
 from tests.benches.client.cases import cases_of_set, new_case
 from tests.benches.client.clients import InProcess, Reads, program
 
@@ -422,3 +425,55 @@ def test_a_case_repeats_its_mode_and_what_comes_later() -> None:
         [], ["--client", "google-genai"]
     )
     assert "requires_continuation" in first.command_line([])
+
+
+def stores_nothing(mode: str, *, streamed: bool, keeps: Callable[[str], str] = str) -> Reads:
+    """Sends its transcript along with `store=false`, does two turns or answers all calls, and `keeps` the text."""
+
+    def ask(client: httpx.Client, body: dict[str, Any]) -> dict[str, Any]:
+        response = client.post(PATH, json={**body, "stream": streamed}).raise_for_status()
+        if not streamed:
+            return dict(response.json())
+        events = events_in(response.content)
+        if not any(event["event_type"] == "interaction.completed" for event in events):
+            raise EOFError("the stream ended early")
+        return {"steps": assemble_steps(events, load())}
+
+    def reads(client: httpx.Client, _: str) -> ClientResult:
+        said: list[Any] = [{"type": "user_input", "content": [{"type": "text", "text": "One."}]}]
+        body = {"model": MODEL, "store": False, **({"tools": [LOOK]} if mode == "tools" else {})}
+        made = ask(client, {**body, "input": said})
+        more = [{"type": "user_input", "content": [TWO]}] if mode == "chain" else answer_made(made)
+        while more:
+            said = [*said, *output_steps(made), *more]
+            made = ask(client, {**body, "input": said})
+            more = [] if mode == "chain" else answer_made(made)
+        return ClientResult(collected=keeps(str(output_text(made))), status="completed")
+
+    return reads
+
+
+def answer_made(made: dict[str, Any]) -> list[dict[str, Any]]:
+    """The results of all calls of an interaction."""
+    return [result for step in made["steps"] if step["type"] == "function_call" for result in answer(step)]
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("mode", ["chain", "tools"])
+def test_a_client_that_stores_nothing_is_judged(mode: str, streamed: bool) -> None:
+    """It is compared with the undisturbed answer to its last create, which no id finds again."""
+    right, wrong = stores_nothing(mode, streamed=streamed), stores_nothing(mode, streamed=streamed, keeps=lost_end)
+    assert outcome(right, mode, "pass") is DropOutcome.EXACT
+    with pytest.raises(UsageFault, match="without any fault the client lost the text from character"):
+        outcome(wrong, mode, "pass")
+
+
+def test_what_a_fault_adds_is_no_part_of_an_unstored_answer() -> None:
+    """An event that a fault repeats is no part of the text that a client must get."""
+    (result,) = play(stores_nothing("chain", streamed=True), [base_of("chain", "pass/dup:7")])
+    assert outcome_of(result) is DropOutcome.DUPLICATED
+
+
+def lost_end(text: str) -> str:
+    """A text without its end."""
+    return text[:-4]

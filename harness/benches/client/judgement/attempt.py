@@ -13,7 +13,12 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from harness.benches.client.cases import Case, StreamSource
-from harness.benches.client.judgement.received_responses import ReceivedResponse, WatchedService, merge_equal_lines
+from harness.benches.client.judgement.received_responses import (
+    ReceivedResponse,
+    WatchedService,
+    merge_equal_lines,
+    watch,
+)
 from harness.faults import (
     Chunks,
     Comment,
@@ -43,7 +48,7 @@ from harness.kit.client_model import (
     Defect,
     Event,
 )
-from harness.wire import Request
+from harness.wire import Request, Response
 
 # Judges a client by what went over the wire, and says from it why a result is wrong.
 
@@ -224,8 +229,17 @@ class ClientAttempt:
         self._source = source
         self._model = source.api.load_client_model()
         self._protocol = source.api.load_protocol()
-        self.service = self._watched = WatchedService(self.api, cut(source.service, case.plan, self._protocol))
+        self._undisturbed: list[ReceivedResponse] = []
+        """The answers to creates before any fault: nobody can ask again for one that is not stored."""
+        faulty = cut(self._serve, case.plan, self._protocol)
+        self.service = self._watched = WatchedService(self.api, faulty)
         self.begun = time.monotonic()
+
+    def _serve(self, request: Request) -> Response:
+        response = self._source.service(request)
+        if self.case.mode.creates and request.method == "POST":
+            self._undisturbed.append(watch(self.api, request, response))
+        return response
 
     @property
     def received(self) -> list[ReceivedResponse]:
@@ -240,6 +254,8 @@ class ClientAttempt:
     @property
     def events(self) -> list[dict[str, Any]]:
         """The events of the whole stream; reading them runs it to its end."""
+        if (unstored := self._find_unstored()) is not None:
+            return unstored.events() if unstored.is_stream else self._model.answer_events(unstored.read_json())
         return self._model.join([self._source.whole_of(hop) for hop in self._find_hops()])
 
     @property
@@ -282,9 +298,9 @@ class ClientAttempt:
 
     @property
     def missed_turn(self) -> bool:
-        """Whether the further turn that the mode asks for never got an answer that named it."""
+        """Whether the further turn that the mode asks for never got an answer that named it, or was whole."""
         made = (one for one in self.received if one.continues)
-        return self.case.mode.turns and not any(one.find_created_id() for one in made)
+        return self.case.mode.turns and not any(one.find_created_id() or one.completes for one in made)
 
     @property
     def came_back(self) -> bool:
@@ -338,6 +354,13 @@ class ClientAttempt:
     def wire(self) -> list[str]:
         """What went over the wire, one line per request; repeated lines are merged with a count."""
         return merge_equal_lines(map(str, self.received))
+
+    def _find_unstored(self) -> ReceivedResponse | None:
+        """The undisturbed answer to the last create, if that had no id: the run in it was not stored."""
+        last = next((one for one in reversed(self.received) if one.is_create and one.status < 400), None)
+        if last is None or last.find_created_id() is not None or not last.completes:
+            return None
+        return next((one for one in reversed(self._undisturbed) if one.request.body == last.request.body), None)
 
     def _find_hops(self) -> list[str]:
         """The ids whose streams are the result: the last created or the given one, and what it goes on with."""

@@ -195,10 +195,7 @@ def _judge_success(attempt: ClientAttempt, ended: ClientResult) -> CaseVerdict:
     if (forgot := attempt.find_lost_context()) is not None:
         return _blame(CONTEXT, forgot.word, forgot.text)
     if attempt.missed_turn and not attempt.created_again:
-        said = "reports success, although its further turn got no response"
-        if any(one.continues and one.completes for one in attempt.received):
-            said += f" with an id: cases need each {attempt.api.load_client_model().words.run} to be stored"
-        return _blame(WHOLE, UNFINISHED, said)
+        return _blame(WHOLE, UNFINISHED, "reports success, although its further turn got no response")
     if (wrong := attempt.find_wrong_call()) is not None:
         return _blame(CALLS, wrong.word, wrong.text)
     if _says_little(attempt, ended) and not attempt.created_again:
