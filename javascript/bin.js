@@ -1,11 +1,34 @@
 #!/usr/bin/env node
 // `npx interactions-harness …` is the command `harness …`: the one that is installed, or the one that uvx or pipx fetch.
+//
+// It may run in a folder that somebody else wrote, so it starts no program of the folder: none of a `.venv` there, and
+// none of `node_modules/.bin` or of a relative folder, which npx and users have on PATH.
 
 import { spawn } from "node:child_process";
+import { accessSync, constants } from "node:fs";
+import { delimiter, isAbsolute, join } from "node:path";
 import { findCommands } from "./index.js";
 
 const words = process.argv.slice(2);
-let candidates = await findCommands();
+const named = process.env.HARNESS_COMMAND;
+let candidates = (await findCommands(named, { folders: false })).flatMap((candidate) => {
+  const program = named === undefined ? locate(candidate.words[0]) : candidate.words[0];
+  return program === undefined ? [] : [{ ...candidate, words: [program, ...candidate.words.slice(1)] }];
+});
+
+function locate(program) {
+  const folders = (process.env.PATH ?? "").split(delimiter);
+  const trusted = folders.filter((folder) => isAbsolute(folder) && !/node_modules[\\/]+\.bin[\\/]*$/.test(folder));
+  const name = process.platform === "win32" ? `${program}.exe` : program;
+  return trusted.map((folder) => join(folder, name)).find((path) => {
+    try {
+      accessSync(path, constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
 
 function run() {
   const [candidate, ...others] = candidates;

@@ -413,4 +413,4 @@ export class Cut {
 export function torture(session: Session, read: Reader, options?: TortureOptions): Promise<TortureSummary>;
 
 /** The commands that may start the harness, the best first. */
-export function findCommands(command?: string | string[]): Promise<Array<{ words: string[]; seconds: number; given?: boolean }>>;
+export function findCommands(command?: string | string[], options?: { folders?: boolean }): Promise<Array<{ words: string[]; seconds: number; given?: boolean }>>;

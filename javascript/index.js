@@ -749,14 +749,16 @@ function messageIn(text) {
  * The commands that may start the harness, the best first: the one that is asked for, else `harness` on PATH or in a
  * virtual environment above this folder, else `uvx` and `pipx`, which fetch it. `-m` in front of nothing is left out.
  */
-export async function findCommands(command = process.env.HARNESS_COMMAND) {
+export async function findCommands(command = process.env.HARNESS_COMMAND, { folders = true } = {}) {
   if (command !== undefined) return [{ words: Array.isArray(command) ? command : [command], seconds: 30, given: true }];
-  const [{ existsSync }, { join, dirname }] = await Promise.all([import("node:fs"), import("node:path")]);
+  const [{ existsSync, statSync }, { join, dirname }] = await Promise.all([import("node:fs"), import("node:path")]);
   const found = [{ words: ["harness"], seconds: 30 }];
   const inside = process.platform === "win32" ? ["Scripts", "harness.exe"] : ["bin", "harness"];
-  for (let folder = process.cwd(); ; folder = dirname(folder)) {
+  for (let folder = process.cwd(); folders; folder = dirname(folder)) {
     const program = join(folder, ".venv", ...inside);
-    if (existsSync(program)) found.push({ words: [program], seconds: 30 });
+    // Another user may have put it into a folder above ours, such as /tmp.
+    const isOurs = (path) => [0, process.getuid?.() ?? 0].includes(statSync(path).uid);
+    if (existsSync(program) && [join(folder, ".venv"), program].every(isOurs)) found.push({ words: [program], seconds: 30 });
     if (dirname(folder) === folder) break;
   }
   found.push({ words: ["uvx", "--from", PYTHON_PACKAGE, "harness"], seconds: 180 });

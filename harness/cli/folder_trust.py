@@ -212,6 +212,11 @@ def _identify(path: Path) -> str:
     return os.path.realpath(path)
 
 
+def is_named_folder(folder: Path) -> bool:
+    """Whether the environment names the folder, with whatever is in it."""
+    return _is_named(folder / FILE)
+
+
 def _is_named(path: Path) -> bool:
     """Whether the environment names the file or its folder."""
     named = [os.path.realpath(word) for word in os.environ.get(TRUST_VARIABLE, "").split(os.pathsep) if word]

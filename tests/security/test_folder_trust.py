@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from harness.cli.arguments import load_options, read_options
+from harness.cli.commands import fuzz
 from harness.cli.folder_trust import find_file
+from harness.cli.judging_options import resolve
 from harness.cli.main import COMMANDS, main
 from harness.cli.options import PATH, REPORT, Option, Options, Trust
 from harness.outcome import UsageFault
@@ -306,3 +308,37 @@ def test_planted_failures_stay_in_the_folder(repository: Path, capsys: pytest.Ca
     (repository / ".harness").symlink_to(repository.parent / "elsewhere")
     assert main(["fuzz", "emulator", "--max-examples", "1"]) == 2
     assert "out of its own folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "settings", "trusted", "replays"),
+    [
+        (["https://gateway.invalid"], "", False, False),
+        (["https://gateway.invalid"], 'store = "planted"', False, False),
+        (["https://gateway.invalid", "--store", ".harness/fuzz"], "", False, True),
+        (["https://gateway.invalid"], "", True, True),
+        (["http://127.0.0.1:1"], "", False, True),
+        (["emulator"], "", False, True),
+    ],
+)
+def test_planted_failures_are_not_sent_with_a_key(
+    words: list[str],
+    settings: str,
+    trusted: bool,
+    replays: bool,
+    repository: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Requests that a folder brings could delete what a key gives access to: that needs the user's word."""
+    for name in (".harness/fuzz", "planted"):
+        (repository / name / "target").mkdir(parents=True)
+        (repository / name / "target" / "planted.json").write_text("{}", encoding="utf-8")
+    (repository / "pyproject.toml").write_text(f"[tool.harness.fuzz]\n{settings}\n", encoding="utf-8")
+    if trusted:
+        monkeypatch.setenv("HARNESS_TRUST", str(repository))
+    arguments = read_options(fuzz.FuzzArguments, words)
+    assert fuzz._read_options(arguments, resolve(arguments), words).replays is replays
+    said = capsys.readouterr().err
+    assert ("are not replayed: with your key" in said) is not replays
+    assert ("are replayed first" in said) is replays

@@ -6,6 +6,7 @@ import http.server
 import json
 import os
 import shutil
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from harness import child_processes
 from harness.cli.main import main
 
 KEY = "AIza" + "s3cr3t-k3y" * 3
@@ -213,3 +215,28 @@ def test_npm_gets_no_key_and_runs_no_scripts(repository: Path, monkeypatch: pyte
     assert "--ignore-scripts" in told["words"]
     assert KEY not in json.dumps(told)
     assert "NODE_OPTIONS" not in told["environment"]
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
+def test_npx_runs_no_program_of_the_folder(repository: Path) -> None:
+    """The npm package starts no `harness` that the folder brings, but one on PATH, with the PATH as it is."""
+    node = child_processes.find_program("node")
+    script = Path(__file__).parents[2] / "javascript" / "bin.js"
+    own = repository.parent / "own"
+    places = (
+        repository / ".venv" / "bin",
+        repository / "node_modules" / ".bin",
+        repository / "bin",
+        repository,
+        own,
+    )
+    for place in places:
+        place.mkdir(parents=True, exist_ok=True)
+        (place / "harness").write_text(f'#!/bin/sh\necho "$0" >> {repository.parent / "ran"}\n', encoding="utf-8")
+        (place / "harness").chmod(0o755)
+    path = ["", ".", "bin", str(repository / "node_modules" / ".bin")]
+    for last, code in (([], 127), ([str(own)], 0)):
+        environment = {"PATH": os.pathsep.join((*path, *last)), "HOME": str(repository.parent)}
+        done = subprocess.run([str(node), str(script)], env=environment, capture_output=True, check=False)
+        assert done.returncode == code, done.stderr
+    assert (repository.parent / "ran").read_text("utf-8").splitlines() == [str(own / "harness")]

@@ -11,11 +11,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from harness.benches.server.script_run import MOST_SECONDS, is_alike, is_runnable, run_commands
 from harness.cli.arguments import read_options
 from harness.cli.common_options import level_option
-from harness.cli.folder_trust import require_own
+from harness.cli.folder_trust import is_named_folder, require_own
 from harness.cli.judging_options import (
     BaselineOptions,
     TargetArguments,
@@ -47,6 +48,7 @@ from harness.outcome import Level, UsageFault
 from harness.outcome.words import did_you_mean
 from harness.report.evidence.curl import Display, curl_lines, name_answer_file, trail_of
 from harness.wire import Exchange
+from harness.wire.addresses import is_loopback
 from harness.wire.mask import Mask
 
 if TYPE_CHECKING:
@@ -138,7 +140,7 @@ def run(words: Sequence[str]) -> int:
     baseline = baseline_of(arguments, [*rules, *(f"{name}?" for name in rules)])
     if arguments.output and not Path(arguments.output).is_dir() and Path(arguments.output).exists():
         raise UsageFault(f"--output: {arguments.output!r} is a file: name a folder, old or new")
-    options = replace(_read_options(arguments), baseline=baseline, excluded=excluded)
+    options = replace(_read_options(arguments, target, words), baseline=baseline, excluded=excluded)
     presentation = FuzzPresentation(options.seed, excluded=excluded, baseline=baseline)
     listeners = Listeners(arguments, presentation, baseline)
     runs = CurlRuns(target, options.seconds)
@@ -183,7 +185,7 @@ def _need_the_extra() -> None:
         raise UsageFault(f"{' and '.join(missing)} {verb} not installed: pip install 'interactions-harness[fuzz]'")
 
 
-def _read_options(arguments: FuzzArguments) -> FuzzOptions:
+def _read_options(arguments: FuzzArguments, target: ResolvedTarget, words: Sequence[str]) -> FuzzOptions:
     from harness.engine.search.budget import BUDGETS, open_database
     from harness.engine.search.run import FuzzOptions
 
@@ -195,6 +197,7 @@ def _read_options(arguments: FuzzArguments) -> FuzzOptions:
     sizes = [name for name in profiles if name != "strict"] or ["smoke"]
     if len(sizes) > 1:
         raise UsageFault(f"--profile {arguments.profile!r} names several sizes: keep one of {', '.join(sizes)}")
+    store, replays = _choose_store(arguments, target, words)
     return FuzzOptions(
         engines=_choose_engines(arguments),
         budget=BUDGETS[sizes[0]].with_limits(arguments.max_examples, None),
@@ -206,23 +209,37 @@ def _read_options(arguments: FuzzArguments) -> FuzzOptions:
         said=said_capabilities(arguments),
         database=open_database(arguments.database),
         shard=parse_shard(arguments.shard) if arguments.shard else None,
-        store=_choose_store(arguments),
+        store=store,
+        replays=replays,
     )
 
 
-def _choose_store(arguments: FuzzArguments) -> Path | None:
-    """The folder of stored failures, named if it has any: a folder that somebody else wrote may bring them."""
+def _choose_store(
+    arguments: FuzzArguments, target: ResolvedTarget, words: Sequence[str]
+) -> tuple[Path | None, bool]:
+    """The folder of stored failures, named if it has any, and whether they are sent again.
+
+    Somebody else may have written them: they may delete what a key gives access to, or spend its money.
+    """
     if arguments.no_store:
-        return None
+        return None, False
     store = Path(arguments.store or _STORE)
     if arguments.store is None:
         require_own(store, Path.cwd(), "remove the link, or name the folder with --store")
-    if store.is_dir() and any(store.rglob("*.json")):
-        say(
-            f"harness: {store} contains failures, which are replayed first (--no-store excludes them)",
-            to_errors=True,
+    if not (store.is_dir() and any(store.rglob("*.json"))):
+        return store, True
+    host = (urlsplit(target.info.url).hostname or "") if target.info.url else "localhost"
+    is_said = any(word.partition("=")[0] == "--store" for word in words)  # not by a file of the folder
+    is_ours = is_said or is_named_folder(Path.cwd())
+    if target.info.secrets and not is_loopback(host) and not is_ours:
+        said = (
+            f"are not replayed: with your key, they could change what is at {target.info.name}; read them, and "
+            f"add --store {store} to replay them"
         )
-    return store
+        say(f"harness: {store} contains failures, which {said}", to_errors=True)
+        return store, False
+    say(f"harness: {store} contains failures, which are replayed first (--no-store excludes them)", to_errors=True)
+    return store, True
 
 
 def _choose_engines(arguments: FuzzArguments) -> tuple[str, ...]:

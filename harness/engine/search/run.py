@@ -65,7 +65,8 @@ class FuzzOptions:
     """What the user chose.
 
     `seconds` is the limit for the whole run, None if the user gave none. `depth` is that of the exhaustive engine,
-    which no profile bounds. If `store` is None, failures are not stored. `excluded` holds rules and codes of which
+    which no profile bounds. If `store` is None, failures are not stored; `replays`: those in it are
+    sent again first. `excluded` holds rules and codes of which
     nothing is said. With a `shard`, only that part is searched.
     """
 
@@ -80,6 +81,7 @@ class FuzzOptions:
     said: tuple[Capability, ...] = ()
     database: ExampleDatabase | None = None
     store: Path | None = None
+    replays: bool = True
     excluded: tuple[str, ...] = ()
     shard: Shard | None = None
 
@@ -159,7 +161,7 @@ def _runs(
         earlier: list[Failure] = []
         store = Store(options.store, resolved) if options.store is not None else None
         known: set[str] = set()
-        if store is not None and (options.shard is None or options.shard.number == 1):
+        if store is not None and options.replays and (options.shard is None or options.shard.number == 1):
             yield _fold(_noting(store.replay(place.within(timer)), known), earlier, resolved.api)
         for number, engine in enumerate(options.engines):
             yield ExerciseStarted(engine)
