@@ -44,8 +44,11 @@ def list_ids(exchange: Exchange, api: Api) -> set[str]:
 
 
 def made_or_changed(exchange: Exchange, needed: Set[str], api: Api) -> bool:
-    """Whether an exchange created or changed a resource with one of the `needed` ids."""
-    if exchange.request.method == "GET" or not exchange.succeeded:
+    """Whether an exchange created or changed a resource with one of the `needed` ids, or tried to delete it.
+
+    A DELETE that was rejected may have taken effect all the same.
+    """
+    if exchange.request.method == "GET" or not (exchange.succeeded or exchange.request.method == "DELETE"):
         return False
     own = set(referenced_ids(exchange, api))
     in_path = own.intersection(exchange.request.segments)
@@ -276,7 +279,15 @@ class PlayedExercise:
                 needed.update(referenced_ids(exchange, self.api))
                 cursors -= given
                 cursors |= resumed_from(exchange, self.api)
-        return tuple(reversed(kept))
+        deleted: set[str] = set()
+        shown_in_order = []
+        for exchange in reversed(kept):
+            is_delete = exchange.request.method == "DELETE"
+            if id(exchange) in chosen or not (is_delete and exchange.request.target in deleted):
+                shown_in_order.append(exchange)  # what is deleted already is rejected rightly
+            if is_delete and exchange.succeeded:
+                deleted.add(exchange.request.target)
+        return tuple(shown_in_order)
 
     def names_of(self, evidence: Sequence[Evidence]) -> tuple[str, ...]:
         """What findings call each piece of the evidence, `""` for one that they have no name for."""

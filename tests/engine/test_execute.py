@@ -278,7 +278,7 @@ def test_evidence_is_the_place_a_finding_names(place: str, named: list[Exchange]
 
 
 def test_evidence_has_what_it_stands_on() -> None:
-    """Evidence includes the creates of the ids in it and successful changes to them, but no refused deletions."""
+    """Evidence includes the creates of the ids in it and changes to them, but no second deletions."""
     parent = made(sent={"input": "Hi"}, body={"id": "v1_a", "status": "completed"})
     other = made(sent={"input": "Hi"}, body={"id": "v1_b", "status": "completed"})
     child = made(
@@ -313,6 +313,15 @@ def test_every_place_the_catalogue_names_is_there(mutant: str) -> None:
             for finding in result.observe(check).findings:
                 place = finding.where.exchange
                 assert not place or _exchanges_at(result.results or {}, place), f"{check.id}: {place}"
+
+
+def test_a_rejected_delete_is_part_of_the_evidence() -> None:
+    """A DELETE that was rejected may have taken effect, so a later loss is shown with it."""
+    created = made(sent={"input": "Hi"}, body={"id": "v1_a", "status": "completed"})
+    rejected = made("DELETE", f"{ROOT}/v1_a", status=404, body={})
+    lost = made("GET", f"{ROOT}/v1_a", status=404, body={})
+    played = PlayedExercise({}, None, (created, rejected, lost), 0.0, INTERACTIONS)
+    assert played.with_origins([lost]) == (created, rejected, lost)
 
 
 @pytest.mark.parametrize(

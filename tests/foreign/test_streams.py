@@ -67,6 +67,19 @@ class LosesText(ForeignService):
         yield from (pair for pair in super().events(run) if not str(pair[1]["event_id"]).endswith("-5"))
 
 
+class MixesText(ForeignService):
+    """The third delta of every second stream is of another stream, as from a buffer that they share."""
+
+    streams = 0
+
+    def events(self, run: Run) -> Iterator[tuple[float, Json]]:
+        self.streams += 1
+        is_mixed = self.streams % 2 == 0
+        for age, event in super().events(run):
+            is_third = is_mixed and str(event["event_id"]).endswith("-5")
+            yield age, {**event, "delta": {"type": "text", "text": "another"}} if is_third else event
+
+
 class OwnStatus(ForeignService):
     """Calls a completed interaction `success`."""
 
@@ -190,3 +203,10 @@ def test_bare_json_at_the_end_is_information() -> None:
     report = check(DiesBare(), "stream.bare-error", "stream.done", "stream.terminal")
     assert report.verdicts == {"stream.bare-error": "info", "stream.done": "pass", "stream.terminal": "pass"}
     assert report.exit == 0
+
+
+def test_a_defect_of_every_stream_is_not_one_of_resumes() -> None:
+    """Where plain streams have a wrong text already, what a resume adds to the whole stream follows from it."""
+    faults = check(MixesText(), "stream.text", "resume.*", words=("-j", "1")).faults
+    assert faults["stream.text"] == "fail"
+    assert not {"resume.exclusive", "resume.from-create", "resume.no-gap"} & set(faults)

@@ -65,9 +65,12 @@ def _judge_loss(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[Find
     if known is None or read(known).call == _DELETE:
         return
     proven = all(map(_is_plain_get, (known, exchange)))
+    after = before[next(number for number, seen in enumerate(before) if seen is known) :]
+    deleted = any(read(seen).call == _DELETE and named_interaction(seen.request) == found for seen in after)
+    cause = "a rejected DELETE took effect: " if deleted else ""
     yield Finding.from_code(
         "get.ok/lost",
-        f"{format_request(exchange)} does not find an existing interaction",
+        f"{cause}{format_request(exchange)} does not find an existing interaction",
         f"{found}, as {format_request(known)} returned",
         format_answer(exchange),
         severity=Severity.BROKEN if proven else Severity.INFORMATION,

@@ -108,6 +108,14 @@ def test_what_was_there_is_lost(before: list[Exchange], answer: Exchange, severi
     assert {finding.stable_code for finding in found} <= {"get.ok/lost"}
 
 
+def test_a_rejected_delete_that_took_effect_is_named() -> None:
+    """A loss after a DELETE by another key that was rejected is a loss still, and the message names the DELETE."""
+    (lost,) = judge_roots(LOST, [SHOWN, REFUSED_ANOTHER])
+    assert lost.message.startswith("a rejected DELETE took effect: GET ")
+    (lost,) = judge_roots(LOST, [REFUSED_ANOTHER, SHOWN])
+    assert lost.message.startswith("GET "), "it was there after the DELETE"
+
+
 def test_an_error_that_succeeds_says_nothing_of_the_history() -> None:
     """A refusal under a status of success is told as that, and not as a deletion without effect."""
     judge = HistoryJudge(load(), sole_client=True)
