@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from harness.plugin.interactions.clients import async_client, client
     from harness.plugin.interactions.dropped_stream import DroppedStream, cases_of
     from harness.plugin.interactions.emulator import InteractionsEmulator
-    from harness.plugin.interactions.lifecycle import Lifecycle
-    from harness.plugin.interactions.lifecycle_routes import ROUTES
+    from harness.plugin.interactions.lifecycle import ROUTES, Lifecycle
     from harness.plugin.interactions.torture import Torture, TortureReport
     from harness.plugin.interactions.webhooks import WebhookDelivery, WebhooksFixture
     from harness.plugin.network_guard import loopback_only
@@ -41,7 +40,7 @@ _HOMES = {
     "OutsideConnection": "network_guard",
     "loopback_only": "network_guard",
     "Lifecycle": "interactions.lifecycle",
-    "ROUTES": "interactions.lifecycle_routes",
+    "ROUTES": "interactions.lifecycle",
     "Torture": "interactions.torture",
     "TortureReport": "interactions.torture",
     "WebhooksFixture": "interactions.webhooks",

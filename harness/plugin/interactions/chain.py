@@ -17,7 +17,7 @@ from harness.contract import RUNNING
 from harness.contract.data.output import text_of
 from harness.outcome import UsageFault
 from harness.plugin.interactions.emulator import InteractionsEmulator
-from harness.plugin.interactions.lifecycle_routes import TOOL
+from harness.plugin.interactions.lifecycle import TOOL
 from harness.plugin.sent_requests import SentRequest
 from harness.wire import Request
 from harness.wire.json_value import object_or_none

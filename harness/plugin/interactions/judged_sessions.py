@@ -27,7 +27,7 @@ from harness.outcome.words import did_you_mean
 from harness.plugin.interactions.chain import Chain
 from harness.plugin.interactions.emulator import InteractionsEmulator
 from harness.plugin.interactions.judged_cases import JudgedCases
-from harness.plugin.interactions.lifecycle import Lifecycle
+from harness.plugin.interactions.lifecycle import ROUTES, Lifecycle
 from harness.wire import Request, Response
 from harness.wire.addresses import CONTROL, readdress, split_path, stand_in_url
 from harness.wire.json_value import object_or_none
@@ -305,8 +305,6 @@ class SessionJudge:
 
     def route(self, *, name: str) -> dict[str, Any]:
         """Begin an interaction that takes a route (docs/pytest-reference.md#interactions_lifecycle)."""
-        from harness.plugin.interactions.lifecycle_routes import ROUTES
-
         if name not in ROUTES:
             raise UsageFault(f"no route is named {name!r}{did_you_mean(name, ROUTES)}")
         self._route = route = Lifecycle(self._session, name)

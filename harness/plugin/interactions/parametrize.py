@@ -110,7 +110,7 @@ def settings_of(node: pytest.Item) -> dict[str, Any]:
 
 def _add_routes(metafunc: pytest.Metafunc) -> None:
     if "interactions_lifecycle" in metafunc.fixturenames:
-        from harness.plugin.interactions.lifecycle_routes import routes_of
+        from harness.plugin.interactions.lifecycle import routes_of
 
         metafunc.parametrize("interactions_lifecycle", routes_of(metafunc.definition), indirect=True)
 

@@ -11,7 +11,7 @@ import pytest
 from harness import __version__
 from harness.cli.main import main
 from harness.emulator import Script
-from harness.plugin.interactions.lifecycle_routes import COMMON, ROUTES
+from harness.plugin.interactions.lifecycle import COMMON, ROUTES
 
 
 def printed(capsys: pytest.CaptureFixture[str], *words: str) -> str:

@@ -19,7 +19,7 @@ from harness.incidents.incident import IncidentControl
 from harness.plugin.interactions.chain import Chain
 from harness.plugin.interactions.emulator import InteractionsEmulator
 from harness.plugin.interactions.judged_sessions import CALLS, JudgedSessions
-from harness.plugin.interactions.lifecycle_routes import ROUTES
+from harness.plugin.interactions.lifecycle import ROUTES
 from harness.transport import ServiceDriver
 from harness.wire import Headers, LogicalClock, Request, Service
 from harness.wire.sse import events_in
