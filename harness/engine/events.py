@@ -72,10 +72,43 @@ class ExerciseStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class ExerciseTimes:
+    """What an exercise waited for, in seconds that add up to `seconds`, over its `requests`.
+
+    `first_byte`: some request had no byte of its response yet; `body`: none of these, but some response went on;
+    `between`: no request was under way, as between polls and in pauses that the target requested.
+    """
+
+    seconds: float
+    requests: int
+    first_byte: float
+    body: float
+    between: float
+
+    @classmethod
+    def of(cls, trail: Iterable[Exchange], seconds: float) -> ExerciseTimes:
+        """Measure finished exchanges of an exercise that took so many seconds."""
+        known = [(one, one.began) for one in trail if one.began is not None]
+        heads = _measure_union((began, began + one.first_byte) for one, began in known)
+        busy = _measure_union((began, began + one.seconds) for one, began in known)
+        return cls(max(seconds, busy), len(known), heads, busy - heads, max(0.0, seconds - busy))
+
+
+def _measure_union(spans: Iterable[tuple[float, float]]) -> float:
+    """The seconds that some span covers."""
+    total, reached = 0.0, float("-inf")
+    for begin, end in sorted(spans):
+        total += max(0.0, end - max(begin, reached))
+        reached = max(reached, end)
+    return total
+
+
+@dataclass(frozen=True, slots=True)
 class ExerciseFinished:
     """The exercise `name` is over; others may go on beside it."""
 
     name: str
+    times: ExerciseTimes
 
 
 @dataclass(frozen=True, slots=True)

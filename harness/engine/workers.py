@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from harness.engine.audit import Audit
 from harness.engine.causes import stopped_at
 from harness.engine.cleanup import CreatedResources
-from harness.engine.events import ExerciseFinished, ExerciseStarted, RunEvent
+from harness.engine.events import ExerciseFinished, ExerciseStarted, ExerciseTimes, RunEvent
 from harness.engine.execute import PlayedExercise, play
 from harness.engine.plan import Group, PlannedCheck
 from harness.engine.targets import ResolvedTarget
@@ -331,7 +331,7 @@ class Workers:
         played = play(
             target.api, exercise, target.target, driver, ledger, lambda: bool(self.halted), self.outages, given
         )
-        yield ExerciseFinished(exercise.name)
+        yield ExerciseFinished(exercise.name, ExerciseTimes.of(played.trail, played.seconds))
         if played.outage:
             given.forget()
         said = [(planned.check, played.observe(planned.check)) for planned in members]

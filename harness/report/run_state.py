@@ -15,6 +15,7 @@ from typing import Any
 
 from harness.engine.capabilities import Capabilities
 from harness.engine.events import (
+    ExerciseFinished,
     PhaseFinished,
     Planned,
     Probed,
@@ -47,6 +48,7 @@ class RunState:
     phases: list[PhaseFinished] = field(default_factory=list)
     stopped: RunStopped | None = None
     finished: RunFinished | None = None
+    exercises: list[ExerciseFinished] = field(default_factory=list)
     mask: Mask = field(default_factory=Mask)
     started: datetime | None = None
 
@@ -61,6 +63,8 @@ class RunState:
                 self.capabilities = capabilities
             case Planned():
                 self.planned = event
+            case ExerciseFinished():
+                self.exercises.append(event)
             case PhaseFinished():
                 self.phases.append(event)
             case RunStopped():

@@ -39,6 +39,7 @@ from harness.report.evidence.evidence_text import count_evidence, logs
 from harness.report.presented_run import PresentedRun
 from harness.report.run_state import FAILING, Cause
 from harness.report.screen import Heartbeat, Screen, count_seen, format_seconds
+from harness.report.timings import list_timings
 from harness.wire import Exchange
 from harness.wire.message import escape_controls
 
@@ -265,6 +266,9 @@ class SummaryPrinter:
         self._screen.lines(self._presentation.closing(self._state, self._screen.paint, verbose=self._verbose))
         self._list_failures()
         self._list_holes(finished)
+        if self._presentation.times_exercises:
+            self._screen.line("")
+            self._screen.lines(list_timings(self._state.exercises))
         self._screen.line("")
         self._screen.line(self._state.write_totals(self._screen.paint))
         if finished.waited.times:

@@ -70,6 +70,11 @@ class Exchange:
         return self.ending.by is By.LIMIT and self.ending.how is How.TIMEOUT
 
     @property
+    def first_byte(self) -> float:
+        """Seconds until the first byte of the body; all of them if none came."""
+        return self.arrivals.moments[0] if self.arrivals.moments else self.seconds
+
+    @property
     def silence(self) -> float:
         """Seconds from the last piece that came to the end of the record; all of them if nothing came."""
         return self.seconds - (self.arrivals.moments[-1] if self.arrivals.moments else 0.0)

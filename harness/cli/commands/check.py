@@ -75,6 +75,7 @@ class CheckArguments(
     )
     fail_fast: bool = flag("stop at the first failure", group="run")
     dry_run: bool = flag("print the planned requests, and send nothing", trust=Trust.CALL, group="run")
+    timings: bool = flag("list what the slowest exercises waited for", group="run")
     verbose: int = verbose_option("list every selected check and explain warnings")
 
     page = Page(
@@ -113,7 +114,9 @@ def run(words: Sequence[str]) -> int:
         return _dry_run(target.api, catalogue, selection, said, as_json=arguments.json)
     if arguments.model and (note := describe_life(find_profile(arguments.model))):
         say(f"note: {note}", to_errors=True)
-    listeners = Listeners(arguments, Presentation(), baseline)
+    presentation = Presentation()
+    presentation.times_exercises = arguments.timings
+    listeners = Listeners(arguments, presentation, baseline)
     options = RunOptions(
         selection=selection,
         said=said,

@@ -27,6 +27,7 @@ from harness.report.accounting import (
 from harness.report.explanation import explain
 from harness.report.json_report import run_record, shard_record
 from harness.report.run_state import RunState, describe, describe_stale, find_causes
+from harness.report.timings import timing_records
 
 if TYPE_CHECKING:
     from harness.engine.events import PhaseFinished, Planned
@@ -86,7 +87,8 @@ class Presentation:
     `subject` heads a page, `badge` labels a badge; in both, `{api}` is the title of the API. `noun` is what
     one result is, `counted` what `tallies` count if that is something else, `command` the command that made it.
     `unaware`: who does not notice a silent breach. `live`: a terminal shows the results as they come; otherwise
-    `closing` shows them. `lists_causes`: it lists the causes of failures at the end.
+    `closing` shows them. `lists_causes`: it lists the causes of failures at the end. `times_exercises`: it lists
+    what the exercises waited for.
     """
 
     subject = "{api}"
@@ -96,6 +98,7 @@ class Presentation:
     counted = ""
     unaware = "a client"
     live = True
+    times_exercises = False
     lists_causes = False
 
     # for every format
@@ -126,7 +129,8 @@ class Presentation:
             started=state.started_text,
             causes=causes,
         )
-        return {**record, **shard_record(finished.part)}
+        timings = {"timings": timing_records(state.exercises)} if state.exercises else {}
+        return {**record, **timings, **shard_record(finished.part)}
 
     def options(self, state: RunState) -> dict[str, Any]:
         """What these words depend on besides the events, as plain data, which is stored with the events."""

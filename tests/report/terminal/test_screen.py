@@ -12,6 +12,7 @@ from harness.engine.events import (
     CheckFinished,
     ExerciseFinished,
     ExerciseStarted,
+    ExerciseTimes,
     Planned,
     RunFinished,
     RunStarted,
@@ -137,9 +138,9 @@ def test_progress_names_the_exercise_that_is_awaited_longest(
     for name in ("slow", "quick", "last"):
         report.handle(ExerciseStarted(name, ("get.ok",)))
         assert out.getvalue().endswith("/10] slow")
-    report.handle(ExerciseFinished("quick"))
+    report.handle(ExerciseFinished("quick", ExerciseTimes.of((), 0.1)))
     assert out.getvalue().endswith("[3/10] slow")
-    report.handle(ExerciseFinished("slow"))
+    report.handle(ExerciseFinished("slow", ExerciseTimes.of((), 0.2)))
     assert out.getvalue().endswith("[3/10] last")
 
 
