@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from harness.cli import main
 from harness.engine.events import ExerciseFinished, ExerciseTimes
 from harness.report.timings import list_timings, timing_records
 from harness.wire import COMPLETE, Chunk, Exchange, ExchangeBuilder, Headers, Request, UntilClose
@@ -53,3 +54,13 @@ def test_the_slowest_come_first_with_their_bars() -> None:
 def test_a_run_without_exercises_has_no_table() -> None:
     """A heading without rows would only be noise."""
     assert list(list_timings([])) == []
+
+
+def test_check_prints_the_table_where_it_is_asked_to(capsys: pytest.CaptureFixture[str]) -> None:
+    """The option adds the table before the totals."""
+    main(["check", "emulator", "-c", "bg.settles", "--timings"])
+    shown = capsys.readouterr().out
+    assert "1 exercise, the slowest first:" in shown
+    assert shown.index("until the first byte") < shown.index(" checks in ")
+    main(["check", "emulator", "-c", "bg.settles"])
+    assert "the slowest first" not in capsys.readouterr().out
