@@ -110,6 +110,8 @@ class Audit:
     _compared: set[str] = field(default_factory=set)
     _answered: set[tuple[tuple[str, ...], str]] = field(default_factory=set)
     _withheld: list[tuple[Exchange, PlayedExercise, Exercise]] = field(default_factory=list)
+    _denied: list[_Sighted] = field(default_factory=list)
+    _given: dict[str, int] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _denials: JudgesDenials = field(init=False)
 
@@ -159,10 +161,23 @@ class Audit:
         for exchange in exchanges:
             with self._lock:
                 proven = list(self._denials.note(exchange))
-            for denied, finding in proven:
-                if finding.rule in self.rules:
-                    kind = finding.kind(self.api.read(denied, None).call)
-                    self._add(kind, _Sighted(finding, denied, None, exercise, story=(denied,)))
+                if new := self.api.read_new_id(exchange):
+                    self._given[new] = self._given.get(new, 0) + 1
+                self._denied += [
+                    _Sighted(finding, denied, None, exercise, story=(denied,))
+                    for denied, finding in proven
+                    if finding.rule in self.rules
+                ]
+
+    def settle_denials(self, *, one_service: bool) -> None:
+        """Keep the denials, once all is received. Of an id that several creates were given, one proves nothing,
+        if `one_service` gave them all.
+        """
+        denied, self._denied = self._denied, []
+        for one in denied:
+            given = [self._given.get(name, 0) for name in list_ids(one.exchange, self.api)]
+            if not (one_service and any(times > 1 for times in given)):
+                self._add(one.finding.kind(self.api.read(one.exchange, None).call), one)
 
     def note_departures(self, suspects: Iterable[Exchange], why: str) -> None:
         """Note what a target may have died of, as long as nobody knows: it did not survive all requests."""

@@ -119,6 +119,7 @@ class Bench:
             audit.note(exercise, played, self._contract, own)
             self._fingerprints[exercise.name] = _fingerprint(played)
             self._own.update((check.id, observation) for check, observation in own)
+        audit.settle_denials(one_service=False)  # each exercise had one of its own
         said = {check.id: audit.observe(check, self._own[check.id]) for check in self._checks}
         self._outcomes = {check_id: observation.outcome for check_id, observation in said.items()}
         self.unmet = {
@@ -138,6 +139,7 @@ class Bench:
                 observed = [(check, played.observe(check)) for check in checks]
                 audit.note(exercise, played, self._contract, observed)
                 own.update((check.id, observation) for check, observation in observed)
+        audit.settle_denials(one_service=False)
         killers: list[str] = []
         errors: list[str] = []
         for check in self._checks:

@@ -168,6 +168,7 @@ def check_target(
     with closing(conductor.play(jobs, options.choose)) as playing:
         yield from _until_interrupted(playing, lambda: workers.halt(INTERRUPTED))
     workers.find_deaths()
+    audit.settle_denials(one_service=True)
     yield from conductor.conclude()
     shard = _begin_part(options, catalogue, target.target.contract.revision)
     part = None if shard is None else conductor.describe_part(shard)

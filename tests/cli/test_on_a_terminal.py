@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -105,7 +106,7 @@ def test_a_gateway_is_judged_under_a_progress_line() -> None:
     words = ("gateway", f"http://127.0.0.1:{port}", "--upstream-port", str(upstream), *times)
     code, drawn = on_a_terminal(*words, "--", *proxy, "--port", str(port))
     assert code == 0, drawn
-    assert "[22/22] watching for requests that no client sent" in drawn
+    assert re.search(r"\[(\d+)/\1\] watching for requests that no client sent", drawn), drawn
     assert f"{GREEN}28 passed" in drawn
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from harness.checks import RequestBuilder, Send, Steps, exercise
+from harness.engine.audit import Audit
 from harness.engine.baseline import Baseline, Entry
 from harness.engine.events import CheckFinished
 from harness.engine.results import Result
@@ -17,6 +18,7 @@ from harness.outcome import Finding, Outcome, Verdict
 from harness.report.explanation import explain
 from harness.report.run_state import RunState
 from harness.wire import Exchange, Request, Response
+from tests.contract.judge.history.test_denials import create, delete
 from tests.engine import toys
 
 
@@ -138,3 +140,14 @@ def test_a_baseline_excuses_it() -> None:
     baseline = Baseline([Entry("get.schema", "known", "")])
     result = run(reading("a"), reading("b"), service=spoiling("b"), baseline=baseline)
     assert result.verdict is Verdict.XFAIL
+
+
+@pytest.mark.parametrize("one_service", [True, False])
+@pytest.mark.parametrize(("later", "told"), [("i3", 1), ("i1", 0)])
+def test_a_denial_of_an_id_that_is_given_again_proves_nothing(later: str, told: int, one_service: bool) -> None:
+    """Two exercises at once may share an id that is given twice; one deletes what the other then looks for."""
+    audit = Audit(frozenset({"del.ok"}), INTERACTIONS)
+    audit.note_denials([create(200), create(200, "i2"), delete(200, "i2"), delete(404)])
+    audit.note_denials([create(200, later)])
+    audit.settle_denials(one_service=one_service)
+    assert len(audit.list_sightings("del.ok")) == (told if one_service else 1)
