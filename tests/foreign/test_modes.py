@@ -10,7 +10,7 @@ import pytest
 from tests.foreign.judging import check
 from tests.foreign.server import ForeignService, Handler, Json, Refused, Run
 
-PLACE = {"location": "Z\u00fcrich \u5317\u4eac"}
+PLACE = {"location": "Zürich 北京"}
 CALL = {"type": "function_call", "id": "c1", "name": "get_weather", "arguments": PLACE}
 
 
@@ -57,7 +57,7 @@ class Calling(ForeignService):
 
     def tell_arguments(self) -> str:
         """The arguments of a call, as its stream has them."""
-        return '{"location": "Z\u00fcrich \u5317\u4eac"}'
+        return '{"location": "Zürich 北京"}'
 
     def last_event(self, run: Run, told: Json) -> Json:
         event = super().last_event(run, told)
@@ -189,3 +189,88 @@ def test_another_key_stops_no_run(service: type[TwoProjects], codes: list[str]) 
     """A cancel of what has ended shows nothing; what counts is whether the run goes on."""
     report = check(service(), "store.isolation", words=("--api-key", "A", "--other-api-key", "B"))
     assert report.codes["store.isolation"] == codes
+
+
+class Misspelling(Calling):
+    """Wrong: the arguments in a stream are UTF-8 that was read as Latin-1."""
+
+    def tell_arguments(self) -> str:
+        return super().tell_arguments().encode().decode("latin-1")
+
+
+@pytest.mark.parametrize(("service", "codes"), [(Calling, []), (Misspelling, ["tool.stream-call/arguments"])])
+def test_streamed_arguments_are_the_stored_ones(service: type[Calling], codes: list[str]) -> None:
+    """They join to an object in both."""
+    assert check(service(), "tool.stream-call").codes["tool.stream-call"] == codes
+
+
+class Echoing(ForeignService):
+    """Odd, but right: it repeats its input, and cuts its stream wherever a letter ends."""
+
+    def create(self, body: Json) -> Any:
+        self.admit(body)
+        parent = body.get("previous_interaction_id")
+        self.made += 1
+        run = Run(f"i{self.made}", body, self.lasts if body.get("background") else 0.0, 8 if parent else 4)
+        run.steps = [{"type": "model_output", "content": [{"type": "text", "text": str(body["input"])}]}]
+        self.runs[run.id] = run
+        return self.events(run) if body.get("stream") else self.show(run)
+
+    def show(self, run: Run) -> Json:
+        body = super().show(run)
+        told = {"type": "user_input", "content": [{"type": "text", "text": self.keep(str(run.body["input"]))}]}
+        return {**body, "steps": [told, *body["steps"]]} if "steps" in body else body
+
+    def keep(self, text: str) -> str:
+        """What is stored of an input."""
+        return text
+
+    def pieces(self, text: str) -> list[str]:
+        """The text of a stream in its deltas."""
+        return [text[at : at + 7] for at in range(0, len(text), 7)]
+
+    def events(self, run: Run) -> Any:
+        first, *rest = [pair for pair in super().events(run) if "delta" not in pair[1]]
+        yield from [first, rest[0], rest[1]]
+        for number, text in enumerate(self.pieces(str(run.body["input"]))):
+            event = {"index": 0, "delta": {"type": "text", "text": text}, "event_type": "step.delta"}
+            yield run.lasts, {**event, "event_id": f"{run.id}-d{number}"}
+        yield from rest[2:]
+
+
+class CuttingLetters(Echoing):
+    """Wrong: it cuts bytes, and reads each piece alone."""
+
+    def pieces(self, text: str) -> list[str]:
+        data = text.encode()
+        return [data[at : at + 7].decode(errors="replace") for at in range(0, len(data), 7)]
+
+
+@pytest.mark.parametrize(("service", "verdict"), [(Echoing, "pass"), (CuttingLetters, "fail")])
+def test_letters_of_several_bytes_stay_whole_in_streams(service: type[Echoing], verdict: str) -> None:
+    """The stored text is right in both."""
+    assert check(service(), "stream.text").verdicts == {"stream.text": verdict}
+
+
+class CuttingInput(Echoing):
+    """Wrong: what is longer than 64 KiB is cut, and nobody is told."""
+
+    def keep(self, text: str) -> str:
+        return text[:65_536]
+
+
+class Limited(Echoing):
+    """Odd, but right: what is too long is refused."""
+
+    def admit(self, body: Json) -> None:
+        super().admit(body)
+        if len(str(body["input"])) > 65_536:
+            raise Refused(413, "invalid_request", "The input is too long.")
+
+
+@pytest.mark.parametrize(
+    ("service", "verdict"), [(Echoing, "pass"), (Limited, "not_applicable"), (CuttingInput, "warn")]
+)
+def test_a_long_input_is_whole_or_refused(service: type[Echoing], verdict: str) -> None:
+    """A limit is legal if the client is told of it."""
+    assert check(service(), "create.long-input").verdicts == {"create.long-input": verdict}

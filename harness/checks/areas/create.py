@@ -172,6 +172,8 @@ def streams_only_when_asked(content: Exchange, silent: Exchange) -> Iterator[Fin
 
 UNUSUAL_TEXT = "Say hi. Zażółć, 日本語, e\u0301, שלום, 👩\u200d👩\u200d👧, \U0001d11e, tab\t, line\n, \u2028 end."
 _MEGABYTE = 1_000_000
+LONG_TEXT = "Say hi. " + "hi " * 22_000 + "That is all."
+"""Longer than 64 KiB, where buffers and database fields end."""
 
 
 @exercise(requests=6)
@@ -227,6 +229,29 @@ def _shows_the_text(got: Exchange) -> Iterator[Finding]:
             expected=format_value(UNUSUAL_TEXT),
             actual=format_value(kept),
         )
+
+
+@exercise(requests=2, interactions=1)
+def a_long_text(t: RequestBuilder) -> Steps:
+    """Input of more than 64 KiB, created and read back; `got` is empty if there was no id to read."""
+    created: Exchange = yield Send(t.create(input=LONG_TEXT))
+    found = id_of(created)
+    return {"created": created, "got": (yield from poll_until_found(t, found))[-1:] if found else []}
+
+
+def keeps_long_text(created: Exchange, got: list[Exchange]) -> Iterator[Finding]:
+    yield from at("created", expect_offered(created))  # a limit that the client is told of is legal
+    yield from among("got", got, _shows_the_long_text)
+
+
+def _shows_the_long_text(got: Exchange) -> Iterator[Finding]:
+    yield from expect_interaction(got)
+    kept = input_text(interaction_in(got))
+    if kept is None:
+        raise Unmet("the stored interaction does not show its input")
+    if len(kept) < len(LONG_TEXT):
+        sent = f"{len(LONG_TEXT)} characters"
+        yield finding("the stored input is cut", expected=sent, actual=f"{len(kept)} characters")
 
 
 def _to_nfc(text: str) -> str:

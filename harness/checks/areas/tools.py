@@ -193,7 +193,7 @@ def ends_streams_waiting(tool: Exchange) -> Iterator[Finding]:
         yield from judge_waiting("tool.stream-status", end.get("status"), _streamed_calls(tool))
 
 
-def streamed_call_is_whole(tool: Exchange) -> Iterator[Finding]:
+def streamed_call_is_whole(tool: Exchange, stored: Mapping[str, Exchange]) -> Iterator[Finding]:
     calls = _streamed_calls(tool)
     if not calls:
         raise Unmet("the streamed model called no function")
@@ -205,6 +205,18 @@ def streamed_call_is_whole(tool: Exchange) -> Iterator[Finding]:
             yield finding(
                 "the arguments do not join", expected="an object", actual=format_value(call.get("arguments"))
             )
+    if "tool" in stored:
+        kept = {call["id"]: call.get("arguments") for call in calls_in(stored["tool"]) if call.get("id")}
+        for call in calls:
+            wanted, came = kept.get(call.get("id"), call.get("arguments")), call.get("arguments")
+            if isinstance(came, dict) and wanted != came:
+                other = Finding.from_code(
+                    "tool.stream-call/arguments",
+                    "the streamed arguments differ from the stored ones",
+                    format_value(wanted),
+                    format_value(came),
+                )
+                yield other.at(exchange="tool")
 
 
 def _streamed_calls(stream: Exchange) -> list[Call]:

@@ -10,7 +10,6 @@ from typing import Any
 
 from harness.checks.vocabulary.background_runs import read_whole_stream
 from harness.checks.vocabulary.polling import poll_after_stream
-from harness.checks.vocabulary.stored import HELLO
 from harness.checks.vocabulary.stream_events import events_in, is_stream, stream_id
 from harness.contract import PROTOCOL
 from harness.contract.requests import RequestBuilder
@@ -38,9 +37,12 @@ FORCED: Mapping[str, Any] = {"generation_config": {"tool_choice": "any"}}
 _PART = 12
 """Which part of its time a background run gets to begin, while its stream is read."""
 
+SPELLED = "Repeat these words: żółćłóżąęśćźń 東京都北京市大阪府 😀🚀🐍🍕🎸🌍."
+"""Letters of two, three and four bytes in a row: wherever a server cuts its bytes, it cuts a letter."""
+
 KINDS: Mapping[str, Mapping[str, Any]] = {
-    "background": {"input": HELLO, "background": True},
-    "tool": {"input": "How is the weather in Paris?", "tools": [WEATHER], **FORCED},
+    "background": {"input": SPELLED, "background": True},
+    "tool": {"input": "How is the weather in Zürich?", "tools": [WEATHER], **FORCED},
     "thought": {
         "input": "What is 17 times 23?",
         "generation_config": {"thinking_level": "low", "thinking_summaries": "auto"},
@@ -52,7 +54,7 @@ KINDS: Mapping[str, Mapping[str, Any]] = {
 @exercise(requests=9, interactions=4)
 def streams_of_all_kinds(t: RequestBuilder) -> Steps:
     """A stream of each kind, a GET of each interaction, and a replay of the text stream."""
-    text = yield from read_whole_stream(t.create(input=HELLO, stream=True))
+    text = yield from read_whole_stream(t.create(input=SPELLED, stream=True))
     answers: dict[str, Exchange] = {"text": text}
     for name, body in KINDS.items():
         answers[name] = yield from _read_kind(t, t.create(body, stream=True), background=name == "background")

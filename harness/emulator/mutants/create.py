@@ -227,6 +227,8 @@ MUTANTS = table(
     row("input-ascii-only", "Characters beyond ASCII in the input are stored as question marks.",
         create(assign(given=lambda order, _: _with_texts(
             order, lambda text: text.encode("ascii", "replace").decode())))),
+    row("input-cut", "Input is cut to 64 KiB of text.",
+        create(assign(given=lambda order, _: _with_texts(order, lambda text: text[:65_536])))),
     row("input-trimmed", "White space around the input, and control characters in it, are not stored.",
         create(assign(given=lambda order, _: _with_texts(order, lambda text: " ".join(text.split()))))),
     row("large-crashes", "A create of more than half a megabyte returns 500.",

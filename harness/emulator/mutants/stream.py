@@ -201,6 +201,11 @@ def _make_completed(run: Run) -> Json:
     return {"interaction": interaction, "event_type": "interaction.completed"}
 
 
+def _misspell(deltas: list[Json], step: object) -> list[Json]:
+    text = "".join(delta["arguments"] for delta in deltas)
+    return [{**deltas[0], "arguments": text.replace('"}', 'Ã"}')}]
+
+
 MUTANTS = table(
     "stream",
     row("frames-run-together", "Frames are not separated by a blank line.",
@@ -317,6 +322,8 @@ MUTANTS = table(
         deltas("arguments", lambda _, step: [{"text": f"{step['name']}()", "type": "text"}])),
     row("call-streamed-without-name", "The step.start of a function call lacks the function's name.",
         after(EventWriter.shell, lambda shell, *_: without(shell, "name"))),
+    row("call-streamed-misspelled", "The streamed arguments of a function call are not the stored ones.",
+        deltas("arguments", _misspell)),
     row("completed-id-changes", "interaction.completed names another interaction.",
         event("interaction.completed", inside("interaction", put(id="v1_other")))),
     row("completed-not-last", "interaction.completed comes before the last step.",

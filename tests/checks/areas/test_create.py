@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from unicodedata import normalize
 
-from harness.checks.areas.create import UNUSUAL_TEXT
+from harness.checks.areas.create import LONG_TEXT, UNUSUAL_TEXT
 from harness.checks.catalogue import CATALOGUE
 from tests.checks._play import answer, case, holding, interaction, refusal, stream_of
 from tests.checks._streams import streamed, text_events
@@ -143,6 +143,11 @@ CASES += [
     case("create.labels", "met", "none taken", labelled=BAD, mislabelled=BAD),
     case("create.labels", "not_met", "good ones crash it", labelled=refusal(500), mislabelled=BAD),
     case("create.labels", "not_met", "bad ones accepted", labelled=PLAIN, mislabelled=PLAIN),
+    case("create.long-input", "met", "kept", created=PLAIN, got=[holding(LONG_TEXT)]),
+    case("create.long-input", "untestable", "not shown", created=PLAIN, got=[PLAIN]),
+    case("create.long-input", "untestable", "refused", created=BAD, got=[]),
+    case("create.long-input", "not_met", "cut", created=PLAIN, got=[holding(LONG_TEXT[:65_536])]),
+    case("create.long-input", "not_met", "crash", created=CRASH, got=[]),
     case("create.unicode", "met", "kept", created=PLAIN, got=[holding(UNUSUAL_TEXT)]),
     case("create.unicode", "met", "kept, shown as input", created=PLAIN, got=[
         answer(body=interaction(input=UNUSUAL_TEXT))

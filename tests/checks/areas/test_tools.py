@@ -71,10 +71,13 @@ CASES = [
     case("tool.stream-status", "untestable", "no call", tool=streamed(text_events("Hi"))),
     case("tool.stream-status", "not_met", "completed", tool=streamed(call_events("{}", status="completed"))),
     case("tool.stream-status", "not_met", "just ends", tool=streamed(call_events("{}")[:-1])),
-    case("tool.stream-call", "met", "whole", tool=WHOLE),
-    case("tool.stream-call", "not_met", "half an object", tool=streamed(call_events('{"location":'))),
-    case("tool.stream-call", "not_met", "a list", tool=streamed(call_events("[1]"))),
-    case("tool.stream-call", "not_met", "no name", tool=streamed(call_events("{}", name=""))),
+    case("tool.stream-call", "met", "whole", tool=WHOLE, stored={}),
+    case("tool.stream-call", "met", "as stored", tool=WHOLE, stored={"tool": ASKED}),
+    case("tool.stream-call", "not_met", "mojibake", stored={"tool": ASKED},
+         tool=streamed(call_events('{"location":', '"PÃris"}'))),
+    case("tool.stream-call", "not_met", "half an object", tool=streamed(call_events('{"location":')), stored={}),
+    case("tool.stream-call", "not_met", "a list", tool=streamed(call_events("[1]")), stored={}),
+    case("tool.stream-call", "not_met", "no name", tool=streamed(call_events("{}", name="")), stored={}),
 ]  # fmt: skip
 
 
