@@ -18,7 +18,7 @@ from harness.checks.gateway import STREAM_WORDS
 from harness.contract.schema.explain import keyword_word
 from harness.contract.tables.operations import OPERATIONS
 from harness.engine.kill_matrix import NOTICED, PROVED
-from harness.engine.search.rules import RULES, SEARCHED
+from harness.engine.search.failure import RULES, SEARCHED
 from harness.resources import folder
 from harness.rules import ROWS
 from harness.written_files import write_file

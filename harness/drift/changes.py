@@ -18,8 +18,14 @@ from typing import Any
 
 from harness.contract.schema.published_files import format_json
 from harness.contract.schema.schemas import REVISIONS, load_schemas
-from harness.drift.comparison import TypeDifference, compare, pair_records
-from harness.drift.explanations import describe_in_code, group_by_place, shorten
+from harness.drift.comparison import (
+    TypeDifference,
+    compare,
+    describe_in_code,
+    group_by_place,
+    pair_records,
+    shorten,
+)
 from harness.drift.python_sdk import read_python_sdk
 from harness.drift.schema_types import read_schemas
 from harness.drift.type_model import TypeModel

@@ -18,8 +18,7 @@ from typing import Any
 from harness.contract.schema.openness import UNIONS, Schema
 from harness.contract.schema.schemas import Schemas
 from harness.contract.schema.source_files import arrange
-from harness.drift.comparison import DifferenceKind, TypeDifference, pair_records
-from harness.drift.explanations import describe
+from harness.drift.comparison import DifferenceKind, TypeDifference, describe, pair_records
 from harness.drift.schema_types import OPENAPI
 from harness.drift.type_model import ANY, FieldType, OperationType, Origin, Record, TypeModel, ValueType
 

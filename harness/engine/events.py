@@ -13,8 +13,8 @@ from typing import TypeAlias
 from harness.engine.capabilities import Capabilities
 from harness.engine.results import Evidence, Result
 from harness.engine.sharding.shards import ShardPart
+from harness.engine.traffic.patience import TimeoutLosses
 from harness.engine.traffic.retries import Waited
-from harness.engine.traffic.timeout_budget import TimeoutLosses
 from harness.outcome import Exit, Verdict
 from harness.wire import Exchange
 

@@ -27,8 +27,8 @@ from harness.engine.sharding.shards import ELSEWHERE, Shard, ShardPart, digest_c
 from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.deadline import Deadline, Timer, TimeUp
 from harness.engine.traffic.outages import Departure, Outages
+from harness.engine.traffic.patience import TimeoutBudget, TimeoutLosses
 from harness.engine.traffic.retries import Retries
-from harness.engine.traffic.timeout_budget import TimeoutBudget, TimeoutLosses
 from harness.engine.traffic.traffic_policy import TrafficPolicy
 from harness.engine.workers import INTERRUPTED, Judged, Workers, count_jobs, count_shared_jobs, format_time_up
 from harness.kit.api import SCRIPTABLE, Api

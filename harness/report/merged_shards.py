@@ -27,12 +27,11 @@ from harness.engine.kill_matrix import (
 )
 from harness.engine.results import ClientRun, KillRow, LoggedExchange, Reproduction, Result
 from harness.engine.search.budget import digest_rules, merge_runs
-from harness.engine.search.failure import AnswerCounts, EngineRun, Failure, fold
-from harness.engine.search.rules import SEARCHED, SeenDefect
+from harness.engine.search.failure import SEARCHED, AnswerCounts, EngineRun, Failure, SeenDefect, fold
 from harness.engine.sharding.merging import CheckShardReport, merge_shards
 from harness.engine.sharding.shards import ShardReport, require_catalogue, require_one_run
+from harness.engine.traffic.patience import TimeoutLosses
 from harness.engine.traffic.retries import Waited
-from harness.engine.traffic.timeout_budget import TimeoutLosses
 from harness.kit.api import Api
 from harness.outcome import Exit, Severity, UsageFault
 from harness.report.commands.fuzz import FuzzPresentation

@@ -9,8 +9,15 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any
 
-from harness.drift.comparison import TypeDifference
-from harness.drift.explanations import Explained, Explanation, describe, describe_in_code, group_by_place, shorten
+from harness.drift.comparison import (
+    Explained,
+    Explanation,
+    TypeDifference,
+    describe,
+    describe_in_code,
+    group_by_place,
+    shorten,
+)
 from harness.drift.type_model import TypeModel
 from harness.look.assets import mark_of
 from harness.outcome.words import format_count

@@ -28,8 +28,8 @@ from harness.engine.events import (
     Waiting,
 )
 from harness.engine.results import Result
+from harness.engine.traffic.patience import TimeoutLosses
 from harness.engine.traffic.retries import Waited, format_refusal
-from harness.engine.traffic.timeout_budget import TimeoutLosses
 from harness.kit.api import Lack
 from harness.outcome import Accounted, Because, Level, Reason, Verdict
 from harness.outcome.words import format_count, shorten

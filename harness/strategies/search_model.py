@@ -1,24 +1,217 @@
 """The search model of this API: its steps, its player, its document, and what only it knows of calls and states.
 
-Layer 2.
+Layer 2. Begins with the steps of histories as Hypothesis draws them, and the simpler histories that show the
+same.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeAlias
+
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
 
 from harness.contract.judge.answer import judge_response
 from harness.contract.judge.replies import KEY_REFUSED
 from harness.contract.tables.operations import operation_of
-from harness.kit.search import SearchDocument, SearchModel, StateReading
+from harness.kit.search import SearchDocument, SearchModel, StateReading, simpler_values, weigh
 from harness.rules import rows_of
-from harness.strategies.client import HistoryPlayer, list_kinds
+from harness.strategies.client import WEATHER, HistoryPlayer, able_to, list_kinds
 from harness.strategies.document import ECHOED, INTERACTIONS, NEIGHBOURS, SHAPES, STRICT, WITH_KEYS, write_document
-from harness.strategies.history_steps import draw_laws, draw_steps, simplify, weigh_history
-from harness.strategies.operations import ClientCommand
+from harness.strategies.from_schema import TEXTS
+from harness.strategies.operations import CREATE_MODES, ILLEGAL_MODES, KINDS, ON_READERS, ClientCommand
 from harness.wire import Request
+
+# Strategies for the next operation of a history, one for each kind, so that whole kinds can be left out.
+# What is drawn never depends on the target's responses: an operation without a subject does nothing.
+
+
+SUBJECTS = 4
+"""Number of subjects that a strategy chooses from; more may be created."""
+
+_FIRST = (*CREATE_MODES, "background", "background-stream", "background")
+"""Modes of the first create; background is more frequent, as most defects need a run in progress."""
+
+_SUBJECTS = st.integers(0, SUBJECTS - 1)
+_COUNTED = frozenset({"open", "read", "resume"})
+_NOBODY = ("unknown", "orphan")
+
+
+def draw_steps(able: frozenset[str]) -> dict[str, SearchStrategy[ClientCommand]]:
+    """The strategies by name; those with nothing that the target is able to would only take up steps."""
+    found: dict[str, SearchStrategy[ClientCommand]] = {}
+
+    def add(name: str, kinds: Sequence[str], modes: Sequence[str]) -> None:
+        kept = {
+            kind: [m for m in modes if m in KINDS[kind] and able_to(able, ClientCommand(kind, mode=m))]
+            for kind in kinds
+        }
+        choices = [_draw_operations(kind, tuple(modes)) for kind, modes in kept.items() if modes]
+        if choices:
+            found[name] = st.one_of(choices)
+
+    add("first", ["create"], _FIRST)
+    for kind, modes in KINDS.items():
+        add(f"{kind}_", [kind], [mode for mode in modes if mode not in (*ILLEGAL_MODES, *_NOBODY, "foreign")])
+    add("open_again_", ["open"], [""])  # twice as likely: reading in parts begins with it
+    add("create_wrongly", ["create"], ILLEGAL_MODES)
+    for name in ("unknown", "foreign"):
+        add(f"{name}_", [kind for kind, modes in KINDS.items() if name in modes], [name])
+    add("orphan_", ["answer"], ["orphan"])
+    return found
+
+
+def _draw_operations(kind: str, modes: tuple[str, ...]) -> SearchStrategy[ClientCommand]:
+    subject = st.just(0) if kind == "create" or modes[0] in _NOBODY else _SUBJECTS
+    count = st.integers(1, 12) if kind in _COUNTED else st.just(0)
+    return st.builds(ClientCommand, st.just(kind), subject, st.sampled_from(modes), count)
+
+
+# The laws of streams as histories: however a stream is read, its events are the same.
+# Each history creates one interaction with drawn fields and reads it in drawn parts. The history judge compares
+# the parts: a resume after a cursor returns the rest, all parts together equal what GET shows, and the text
+# deltas make up the text.
+
+
+Json = dict[str, Any]
+
+_SCHEMA: Json = {"type": "object", "properties": {"word": {"type": "string"}}, "required": ["word"]}
+
+
+def bodies(able: frozenset[str]) -> SearchStrategy[Json]:
+    """Fields of a create that a target with these capabilities must accept."""
+    texts = TEXTS.map(lambda text: text if any(map(str.isalnum, text)) else "Say hi.")
+    contents = st.lists(texts.map(lambda text: {"type": "text", "text": text}), min_size=1, max_size=2)
+    inputs = st.one_of(texts, contents).map(lambda given: {"input": given})
+    extras: list[SearchStrategy[Json]] = [
+        st.just({}),
+        texts.map(lambda text: {"system_instruction": text}),
+        st.just({"response_format": {"type": "text", "mime_type": "application/json", "schema": _SCHEMA}}),
+        st.just({"generation_config": {"thinking_summaries": "auto"}}),
+    ]
+    if "functions" in able:
+        extras.append(st.just({"tools": [WEATHER], "generation_config": {"tool_choice": "any"}}))
+    if "search" in able:
+        extras.append(st.just({"tools": [{"type": "google_search"}]}))
+    return st.builds(lambda one, other: {**one, **other}, inputs, st.one_of(extras))
+
+
+def draw_laws(able: frozenset[str]) -> SearchStrategy[list[ClientCommand]]:
+    """Histories of one interaction each: streamed, cut, resumed, and read again."""
+    modes = ["stream"]
+    if "background" in able:
+        modes += ["background", "background-stream"]
+    creates = st.builds(
+        ClientCommand, st.just("create"), st.just(0), st.sampled_from(modes), st.just(0), bodies(able)
+    )
+    return st.builds(_build_history, creates, _draw_parts(), st.booleans())
+
+
+def _draw_parts() -> SearchStrategy[list[int]]:
+    """Numbers of events to read between drops."""
+    return st.lists(st.integers(1, 15), max_size=4)
+
+
+def _build_history(create: ClientCommand, parts: list[int], settled: bool) -> list[ClientCommand]:
+    looks = [ClientCommand("replay"), ClientCommand("settle"), ClientCommand("poll")]
+    if create.mode == "stream":
+        return [create, *looks]
+    drops = [ClientCommand("open", count=parts[0]), ClientCommand("drop")] if parts else []
+    for number, count in enumerate(parts[1:]):
+        drops += [ClientCommand("resume", number, count=count), ClientCommand("drop")]
+    if parts:
+        drops += [ClientCommand("resume", len(parts) - 1, count=1), ClientCommand("finish")]
+    return [create, *([ClientCommand("settle")] if settled else []), *drops, *looks]
+
+
+# Which of two histories is simpler, and the simpler ones that may show the same.
+
+
+_LOOKS = ("poll", "settle", "replay")
+
+History: TypeAlias = tuple[ClientCommand, ...]
+
+
+def weigh_history(history: History) -> tuple[int, ...]:
+    """The sort key of a history: fewer steps first, then kinds and modes listed earlier, then smaller values."""
+    weights = [_weigh(operation) for operation in history]
+    return (len(history), *(sum(column) for column in zip(*weights, strict=True)))
+
+
+def _weigh(operation: ClientCommand) -> tuple[int, int, int, int]:
+    kinds = list(KINDS)
+    return (
+        kinds.index(operation.kind),
+        KINDS[operation.kind].index(operation.mode),
+        operation.subject + operation.count,
+        weigh(operation.body),
+    )
+
+
+def simplify(history: History) -> Iterator[History]:
+    """Histories without some of the steps, or with a simpler step in place of one; larger removals first."""
+    size = len(history) // 2
+    while size > 1:
+        for at in range(0, len(history), size):
+            yield (*history[:at], *history[at + size :])
+        size //= 2
+    for at in range(len(history)):
+        rest = (*history[:at], *history[at + 1 :])
+        yield rest
+        yield tuple(_renumber(operation) if i >= at else operation for i, operation in enumerate(rest))
+    for at, operation in enumerate(history):
+        for other in _propose_simpler_steps(operation):
+            yield (*history[:at], other, *history[at + 1 :])
+    yield from _merge_looks(history)
+
+
+def _merge_looks(history: History) -> Iterator[History]:
+    """Remove one step and replace a remaining look by another kind of look, which may serve for both."""
+    for gone in range(len(history)):
+        rest = (*history[:gone], *history[gone + 1 :])
+        for at, operation in enumerate(rest):
+            if operation.kind in _LOOKS and not operation.mode:
+                for kind in _LOOKS:
+                    if kind != operation.kind:
+                        yield (*rest[:at], ClientCommand(kind, operation.subject), *rest[at + 1 :])
+
+
+def _renumber(operation: ClientCommand) -> ClientCommand:
+    """The step with its subject renumbered after an earlier interaction was removed."""
+    if operation.kind in ON_READERS or not operation.subject:
+        return operation
+    return replace(operation, subject=operation.subject - 1)
+
+
+def _propose_looks(operation: ClientCommand) -> Iterator[ClientCommand]:
+    """Plain looks at an interaction in place of a step, if their kind is listed earlier."""
+    kinds = list(KINDS)
+    subjects = range(2) if operation.kind in ON_READERS else (operation.subject,)
+    for kind in _LOOKS:
+        if kinds.index(kind) < kinds.index(operation.kind):
+            yield from (ClientCommand(kind, subject) for subject in subjects)
+
+
+def _propose_simpler_steps(operation: ClientCommand) -> Iterator[ClientCommand]:
+    if operation.kind in ("chain", "answer") and operation.mode in KINDS["create"]:
+        yield ClientCommand("create", mode=operation.mode)
+    if operation.kind != "create":
+        yield from _propose_looks(operation)
+    modes = KINDS[operation.kind]
+    for mode in modes[: modes.index(operation.mode)]:
+        yield replace(operation, mode=mode)
+    for subject in range(operation.subject):
+        yield replace(operation, subject=subject)
+    for count in {1, operation.count // 2, operation.count - 1} - {0, -1}:
+        if count < operation.count:
+            yield replace(operation, count=count)
+    if operation.body is not None:
+        yield replace(operation, body=None)
+        yield from (replace(operation, body=body) for body in simpler_values(operation.body))
+
 
 IGNORED = frozenset({
     "clock", "_clock", "lock", "_lock", "log", "timestamps", "ids", "settings", "_settings", "resources",

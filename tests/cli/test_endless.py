@@ -13,7 +13,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from harness.engine.traffic.timeout_budget import FULL_TIMEOUTS, MAX_CUT
+from harness.engine.traffic.patience import FULL_TIMEOUTS, MAX_CUT
 from harness.resources import folder
 from harness.transport import ServerThread
 from harness.wire import Chunk, Chunked, Headers, Pause, Piece, PieceBody, Request, Response

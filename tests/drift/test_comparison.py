@@ -6,8 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from harness.drift.comparison import compare, pair_records
-from harness.drift.explanations import Explanation, explain
+from harness.drift.comparison import Explanation, compare, explain, pair_records
 from harness.drift.type_model import FieldType, OperationType, Record, TypeModel, ValueType, unite
 
 TEXT = ValueType(frozenset({"string"}))

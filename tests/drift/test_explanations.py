@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.drift.explanations import load_explanations
+from harness.drift.comparison import load_explanations
 from harness.rules.tables import load_sources
 
 OTHERS = {"@google/genai 3.1.0", "ProtoJSON", "Inferred"}

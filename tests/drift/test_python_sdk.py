@@ -15,8 +15,7 @@ from harness import resources
 from harness.cli.main import main
 from harness.contract import load
 from harness.contract.schema.schemas import schemas_in
-from harness.drift.comparison import DifferenceKind, compare
-from harness.drift.explanations import Explained, explain, load_explanations
+from harness.drift.comparison import DifferenceKind, Explained, compare, explain, load_explanations
 from harness.drift.proposal import Proposal, name_files, propose
 from harness.drift.python_sdk import read_python_sdk
 from harness.drift.schema_types import read_schemas

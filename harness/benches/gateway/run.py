@@ -35,8 +35,7 @@ from harness.engine.events import (
 )
 from harness.engine.execute import error
 from harness.engine.results import Reproduction, Result
-from harness.engine.traffic.deadline import TimeUp
-from harness.engine.traffic.interrupts import hold_all
+from harness.engine.traffic.deadline import TimeUp, hold_all
 from harness.engine.workers import INTERRUPTED, format_time_up
 from harness.kit.check import Check, Exercise
 from harness.kit.relay import RelayAside, RelayCatalogue, RelayedExchange

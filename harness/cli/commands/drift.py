@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from harness.benches.packages import Package
     from harness.contract import Contract
     from harness.contract.schema.schemas import Schemas
-    from harness.drift.explanations import Explained
+    from harness.drift.comparison import Explained
     from harness.drift.proposal import Proposal
     from harness.drift.type_model import TypeModel
 
@@ -82,8 +82,7 @@ def run(words: Sequence[str]) -> int:
     schemas = contract_of(arguments).schemas
     reports = ReportFiles(arguments.report or ())
 
-    from harness.drift.comparison import compare
-    from harness.drift.explanations import explain, load_explanations
+    from harness.drift.comparison import compare, explain, load_explanations
     from harness.drift.schema_types import read_schemas
     from harness.report.formats import dump
     from harness.report.sdk_drift import drift_lines, drift_markdown, drift_page, drift_record, drift_totals
@@ -198,7 +197,7 @@ def _write_proposal(
     explained: Explained,
     package: Package,
 ) -> None:
-    from harness.drift.explanations import describe
+    from harness.drift.comparison import describe
     from harness.drift.proposal import propose
 
     proposal = propose(schemas, older, newer, explained.unexplained)

@@ -130,7 +130,7 @@ def run(words: Sequence[str]) -> int:
     _need_the_extra()
     if arguments.shard and (arguments.baseline_update or arguments.baseline_prune):
         raise UsageFault("--shard sees only a part of the search: change the baseline with a whole one")
-    from harness.engine.search.rules import list_rules
+    from harness.engine.search.failure import list_rules
     from harness.engine.search.run import fuzz
     from harness.report.commands.fuzz import FuzzPresentation
 

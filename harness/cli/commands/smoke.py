@@ -24,8 +24,8 @@ from harness.cli.judging_options import (
 from harness.cli.options import Page, flag
 from harness.cli.output import say, write_json
 from harness.engine.probe import probe
+from harness.engine.traffic.patience import TimeoutBudget
 from harness.engine.traffic.retries import format_refusal
-from harness.engine.traffic.timeout_budget import TimeoutBudget
 from harness.outcome import FIRST_WORDS, Exit
 from harness.report.json_report import capability_records, target_record
 from harness.wire import Exchange

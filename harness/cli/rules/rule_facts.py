@@ -14,8 +14,8 @@ from harness.checks.capabilities import CAPABILITIES
 from harness.checks.gateway.findings import cures_of
 from harness.cli.rules.every_check import load_every_check
 from harness.engine.kill_matrix import GENERATED, NOTICED, ODD, PROVED, SCORED
-from harness.engine.search.rules import RULES as SEARCH_RULES
-from harness.engine.search.rules import SEARCHED
+from harness.engine.search.failure import RULES as SEARCH_RULES
+from harness.engine.search.failure import SEARCHED
 from harness.kit.check import Check
 from harness.outcome import Rule, Subject
 from harness.outcome.words import format_count

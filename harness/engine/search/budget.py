@@ -11,8 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from harness.engine.search.failure import AnswerCounts, EngineRun, Failure
-from harness.engine.search.rules import list_rules
+from harness.engine.search.failure import AnswerCounts, EngineRun, Failure, list_rules
 from harness.engine.sharding.shards import Shard, divide
 from harness.kit.api import Api
 from harness.kit.search import Family

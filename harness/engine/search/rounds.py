@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from harness.engine.search.budget import Budget, hypothesis_settings
-from harness.engine.search.failure import ACCEPTED, LATER, AnswerCounts, Bug, EngineRun, Failure
-from harness.engine.search.rules import SeenDefect
+from harness.engine.search.failure import ACCEPTED, LATER, AnswerCounts, Bug, EngineRun, Failure, SeenDefect
 from harness.engine.search.search_target import SearchTarget, World
 from harness.engine.search.shrink import minimal, shortest
 from harness.engine.traffic.deadline import Timer, TimeUp

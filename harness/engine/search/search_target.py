@@ -11,12 +11,10 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 from harness.engine.cleanup import CreatedResources
-from harness.engine.search.failure import Bug, Failure
-from harness.engine.search.rules import ANSWERED, NO_CRASH, RANK, SeenDefect, rule_of
+from harness.engine.search.failure import ANSWERED, NO_CRASH, RANK, Bug, Failure, SeenDefect, rule_of
 from harness.engine.targets import ResolvedTarget
-from harness.engine.traffic.deadline import Deadline, Timer, TimeUp
+from harness.engine.traffic.deadline import Deadline, Timer, TimeUp, hold_interrupts
 from harness.engine.traffic.governed_driver import DriverPolicy, GovernedDriver
-from harness.engine.traffic.interrupts import hold_interrupts
 from harness.engine.traffic.patience import Lag, Patience
 from harness.kit.actions import pauses_within
 from harness.kit.api import Api, ApiRequests

@@ -17,8 +17,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from harness.engine.results import Replays
 from harness.engine.search.exhaustive import every
-from harness.engine.search.failure import Bug, Failure
-from harness.engine.search.rules import ANSWERED
+from harness.engine.search.failure import ANSWERED, Bug, Failure
 from harness.engine.search.search_target import SearchTarget, play
 from harness.engine.traffic.deadline import TimeUp
 from harness.engine.traffic.patience import Pace

@@ -14,8 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar, cast
 
 from harness.engine.cleanup import CreatedResources
-from harness.engine.traffic.deadline import TimeUp
-from harness.engine.traffic.interrupts import hold_interrupts
+from harness.engine.traffic.deadline import TimeUp, hold_interrupts
 from harness.kit.actions import Action, Close, Collect, Finish, Listen, Open, Part, Read, Send, Together, Wait
 from harness.kit.api import Api, ApiContract
 from harness.outcome import Finding, HarnessFault, Unmet

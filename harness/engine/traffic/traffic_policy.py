@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from harness.engine.traffic.deadline import Deadline
 from harness.engine.traffic.governed_driver import Attempt, DriverPolicy, GovernedDriver
 from harness.engine.traffic.outages import Outages
+from harness.engine.traffic.patience import TimeoutBudget
 from harness.engine.traffic.retries import MAX_TOTAL_WAIT, ReportWait, Retries
-from harness.engine.traffic.timeout_budget import TimeoutBudget
 from harness.outcome import Unmet
 from harness.wire import Driver
 

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.engine.baseline import Baseline
 from harness.engine.results import Reproduction, Result
-from harness.engine.search.failure import REFUSED
-from harness.engine.search.rules import SEARCHED
+from harness.engine.search.failure import REFUSED, SEARCHED
 from harness.outcome import Accounted, Level, Verdict
 from harness.outcome.words import format_count, list_some
 from harness.report.accounting import RunVerdict, accounting_record, conclude, count_stale

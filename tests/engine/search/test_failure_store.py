@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.engine.search.failure import Failure
-from harness.engine.search.failure_store import Store
+from harness.engine.search.run import Store
 from harness.engine.search.search_target import play
 from harness.engine.search.shrink import resend, templates
 from harness.engine.targets import TargetOptions, resolve_target

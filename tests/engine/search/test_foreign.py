@@ -230,7 +230,7 @@ def test_an_interrupted_replay_of_failures_keeps_them(
         assert main(["fuzz", url, *words]) == Exit.FAILED
         capsys.readouterr()
         kept = sorted((tmp_path / "kept").rglob("*.json"))
-        interrupt_first_call(monkeypatch, "harness.engine.search.failure_store:_play_again")
+        interrupt_first_call(monkeypatch, "harness.engine.search.run:_play_again")
         code = main(["fuzz", url, *words])
     record = json.loads(capsys.readouterr().out)
     assert kept

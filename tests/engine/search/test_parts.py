@@ -23,8 +23,7 @@ from harness.engine.search.budget import (
     split_families,
 )
 from harness.engine.search.exhaustive import every
-from harness.engine.search.failure import EngineRun, Failure
-from harness.engine.search.rules import SeenDefect
+from harness.engine.search.failure import EngineRun, Failure, SeenDefect
 from harness.engine.search.search_target import SearchTarget
 from harness.engine.sharding.shards import Shard
 from harness.engine.targets import TargetOptions, embed_emulator

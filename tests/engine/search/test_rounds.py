@@ -11,8 +11,8 @@ import pytest
 
 from harness.engine.search.budget import BUDGETS, Budget, hypothesis_settings, open_database
 from harness.engine.search.exhaustive import every
+from harness.engine.search.failure import SeenDefect
 from harness.engine.search.rounds import Tally, laws, search
-from harness.engine.search.rules import SeenDefect
 from harness.engine.search.search_target import World
 from harness.engine.traffic.deadline import Timer
 from tests.engine.search.places import mutant, reference

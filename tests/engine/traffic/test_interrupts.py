@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from harness.engine.traffic import interrupts
-from harness.engine.traffic.interrupts import hold_interrupts
+from harness.engine.traffic import deadline
+from harness.engine.traffic.deadline import hold_interrupts
 from harness.wire import Headers, Request
 
 CREATE = Request("POST", "/things", Headers())
@@ -48,7 +48,7 @@ def test_a_second_interrupt_is_not_held_back() -> None:
 
 def test_an_answer_that_never_comes_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """After the grace, the interrupt takes effect."""
-    monkeypatch.setattr(interrupts, "_GRACE", 0.02)
+    monkeypatch.setattr(deadline, "_GRACE", 0.02)
     waited = []
 
     def wait_for_the_answer() -> None:

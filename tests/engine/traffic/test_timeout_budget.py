@@ -14,14 +14,14 @@ from harness.engine.events import RunFinished
 from harness.engine.execute import play
 from harness.engine.run import RunOptions, check_target
 from harness.engine.traffic.governed_driver import Attempt, GovernedDriver
-from harness.engine.traffic.retries import NO_TIME, missing_answer
-from harness.engine.traffic.timeout_budget import (
+from harness.engine.traffic.patience import (
     FULL_TIMEOUTS,
     MAX_CUT,
     PART,
     TimeoutBudget,
     TimeoutLosses,
 )
+from harness.engine.traffic.retries import NO_TIME, missing_answer
 from harness.interactions import INTERACTIONS
 from harness.kit.check import Exercise
 from harness.outcome import Exit, Finding, Level, Outcome, Verdict

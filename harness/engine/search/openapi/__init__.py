@@ -1,6 +1,6 @@
 """The schema engine: runs all phases of schemathesis on the OpenAPI document of the API, resource by resource.
 
-Layer 4. Only `engine`, `contract_check` and `scenario_collector` know schemathesis. Its event objects are not a
+Layer 4. Only `engine` and `scenario_collector` know schemathesis. Its event objects are not a
 stable API, so the extra `fuzz` pins its version.
 """
 

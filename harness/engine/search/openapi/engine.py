@@ -16,8 +16,7 @@ from typing import Any
 
 from harness.engine.search.budget import ELSEWHERE, Budget, split_families
 from harness.engine.search.failure import AnswerCounts, EngineRun, Failure
-from harness.engine.search.openapi.contract_check import MOST_SECONDS, OURS, judging
-from harness.engine.search.openapi.scenario_collector import ENGINE, ScenarioCollector
+from harness.engine.search.openapi.scenario_collector import ENGINE, MOST_SECONDS, OURS, ScenarioCollector, judging
 from harness.engine.search.search_target import SearchTarget
 from harness.engine.search.shrink import minimal
 from harness.engine.sharding.shards import Shard
