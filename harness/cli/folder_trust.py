@@ -31,8 +31,6 @@ FILE = "pyproject.toml"
 TRUST_VARIABLE = "HARNESS_TRUST"
 """Folders and files that the user trusts for this environment, whatever they hold; separated as in `PATH`."""
 
-_ROUTING = frozenset({"host", "forwarded", "x-forwarded-host"})
-"""Headers by which a server or a proxy chooses where a request goes."""
 _START = 4_096
 """How many bytes of a file show whether it is a report."""
 
@@ -112,9 +110,8 @@ def require_own(path: Path, folder: Path, said: str) -> None:
 def _find_objection(option: Option, value: Any, folder: Path, *, sends_key: bool) -> str:
     """Why a folder may not decide this; "" if it may."""
     trust = option.allowed
-    if option.kind is HEADER:
-        chooses = sends_key and value[0].lower() in _ROUTING
-        return "chooses where requests with your key go" if chooses else ""
+    if option.kind is HEADER:  # each gateway has names of its own for the server that it forwards to
+        return "may choose where requests with your key go" if sends_key else ""
     if trust is Trust.NEVER:
         return "changes a setting that needs your consent"
     if trust is Trust.BIND:

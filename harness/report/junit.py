@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.report.formats import escape_unseen
 from harness.report.presented_run import PresentedRun, Standing
 
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -109,5 +110,5 @@ def _add(suite: ET.Element, case: JUnitCase, api: str) -> None:
 
 
 def _clean(text: str) -> str:
-    """Replace the characters that XML 1.0 cannot represent."""
-    return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)
+    """Replace the characters that XML 1.0 cannot represent, and escape those that a viewer would obey."""
+    return escape_unseen(_NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text))

@@ -179,14 +179,18 @@ def test_a_host_that_only_looks_safe_gets_no_key(target: str, repository: Path) 
     assert main(["check"]) == 2
 
 
-@pytest.mark.parametrize("name", ["Host", "X-Forwarded-Host", "forwarded"])
-def test_a_header_of_the_folder_routes_no_key(name: str, repository: Path) -> None:
-    """A header by which a proxy chooses the server needs the user's word; others do not."""
+@pytest.mark.parametrize(
+    "name", ["Host", "X-Forwarded-Host", "forwarded", "x-portkey-custom-host", "Helicone-Target-URL"]
+)
+def test_a_header_of_the_folder_routes_no_key(
+    name: str, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each gateway has its own header that chooses the server: all need consent while a key is sent."""
     write_table(repository, "check", f'header = ["{name}: keys.example", "X-Team: a"]')
-    with pytest.raises(UsageFault, match=f"'{name}: …' chooses where requests with your key go"):
+    with pytest.raises(UsageFault, match=f"'{name}: …' may choose where requests with your key go"):
         read_options(load_options("check"), ["https://mine.example"])
-    write_table(repository, "check", 'header = ["X-Team: a"]')
-    assert vars(read_options(load_options("check"), []))["header"] == [("X-Team", "a")]
+    monkeypatch.delenv("GEMINI_API_KEY")
+    assert vars(read_options(load_options("check"), []))["header"][-1] == ("X-Team", "a")
 
 
 @pytest.mark.parametrize("where", ["link.yaml", "linked/secret.yaml", "/etc/passwd", "a/../../secret.yaml"])
