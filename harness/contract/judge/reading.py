@@ -154,7 +154,7 @@ class Reading:
         """Findings of the contract about the body alone."""
         exchange = self.exchange
         if self.stream is not None:
-            return self.stream.findings
+            return tuple(finding for finding in self.stream.findings if not self._names_an_unstored_id(finding))
         if exchange.status is not None and exchange.status >= 400 and not self.is_stream:
             found = judge_error(self.json, exchange.status, rpc=has_numeric_errors(exchange.request))
             return tuple(found if exchange.body else (replace(each, actual="an empty body") for each in found))
@@ -208,6 +208,14 @@ class Reading:
             return ()
         return tuple(judge_unlisted_in(self._review, self.contract.revision))
 
+    def _names_an_unstored_id(self, finding: Finding) -> bool:
+        """Whether a finding asks for the id of an interaction that is not stored: "" and no id mean the same."""
+        request = self.exchange.request
+        if finding.rule != "stream.schema" or finding.expected not in _IDS or request.method != "POST":
+            return False
+        sent = json_parse.loads(request.body).value
+        return isinstance(sent, dict) and sent.get("store") is False
+
     def _is_echo(self, finding: Finding) -> bool:
         """Whether a finding is about a field that repeats what the request said: a fault of the caller's."""
         name = finding.where.pointer.removeprefix("$.").partition(".")[0].partition("[")[0]
@@ -252,6 +260,9 @@ def _find_kept_ending(exchange: Exchange) -> Ending:
         return exchange.ending
     return Ending(by=By.LIMIT, how=How.FIN, detail=f"only the first {len(exchange.body)} bytes were kept")
 
+
+_IDS = frozenset({"a field id", "a field interaction_id"})
+"""What a schema expects where an event does not name its interaction."""
 
 _WITH_OTHERS = frozenset({"stream.text", "stream.equals-get", "stream.end-matches-get"})
 """Rules of streams that a stream alone cannot break."""
