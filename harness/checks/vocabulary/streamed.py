@@ -10,6 +10,7 @@ from typing import Any
 
 from harness.checks.vocabulary.background_runs import read_whole_stream
 from harness.checks.vocabulary.polling import poll_after_stream
+from harness.checks.vocabulary.stored import HELLO
 from harness.checks.vocabulary.stream_events import events_in, is_stream, stream_id
 from harness.contract import PROTOCOL
 from harness.contract.requests import RequestBuilder
@@ -54,9 +55,13 @@ KINDS: Mapping[str, Mapping[str, Any]] = {
 @exercise(requests=9, interactions=4)
 def streams_of_all_kinds(t: RequestBuilder) -> Steps:
     """A stream of each kind, a GET of each interaction, and a replay of the text stream."""
-    text = yield from read_whole_stream(t.create(input=SPELLED, stream=True))
+    for words in (SPELLED, SPELLED, HELLO):  # two refusals may be about the letters, which streams have no part in
+        text = yield from read_whole_stream(t.create(input=words, stream=True))
+        if text.status is None or text.status not in range(400, 500):
+            break
     answers: dict[str, Exchange] = {"text": text}
     for name, body in KINDS.items():
+        body = {**body, "input": words} if name == "background" else body
         answers[name] = yield from _read_kind(t, t.create(body, stream=True), background=name == "background")
     stored = yield from _read_stored(t, answers)
     found = _told_id(text)

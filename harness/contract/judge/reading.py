@@ -154,7 +154,8 @@ class Reading:
         """Findings of the contract about the body alone."""
         exchange = self.exchange
         if self.stream is not None:
-            return tuple(finding for finding in self.stream.findings if not self._names_an_unstored_id(finding))
+            streamed = self.stream.findings  # mostly empty, and this is hot
+            return streamed and tuple(each for each in streamed if not self._names_an_unstored_id(each))
         if exchange.status is not None and exchange.status >= 400 and not self.is_stream:
             found = judge_error(self.json, exchange.status, rpc=has_numeric_errors(exchange.request))
             return tuple(found if exchange.body else (replace(each, actual="an empty body") for each in found))
