@@ -28,6 +28,8 @@ def shown(value: object, title: str = "stdout") -> str:
         ("target: http://127.0.0.1:43691/v1", "target: http://127.0.0.1:<port>/v1", ()),
         ('"seconds": 0.46,', '"seconds": "<seconds>",', ()),
         ('"seconds": 5.1e-05,', '"seconds": "<seconds>",', ()),
+        ('"between": 0.277879', '"between": "<seconds>"', ()),
+        ('"first_byte": 0.026, "body": "text"', '"first_byte": "<seconds>", "body": "text"', ()),
         ("256 pass in 13.2 s", "256 pass in <seconds> s", ()),
         ('<testcase name="a" time="0.001" />', '<testcase name="a" time="<seconds>" />', ()),
         ("/tmp/golden-1/work/r.json", "<work>/r.json", ()),
