@@ -52,6 +52,12 @@ class Origin(NamedTuple):
         return f"{self.scheme}://{place_of(self.host, self.port)}{self.prefix}"
 
     @property
+    def address(self) -> tuple[str, int]:
+        """What to connect to; a name below `.localhost` is this machine, whatever a resolver says."""
+        # RFC 6761, 6.3. Such names count as this machine where keys and webhooks are concerned.
+        return "localhost" if self.host.endswith(".localhost") else self.host, self.port
+
+    @property
     def authority(self) -> str:
         """The value of the Host field."""
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -82,7 +88,7 @@ def refuse_itself(target: str, host: str, port: int) -> None:
     origin = upstream_origin(target)
     if origin.port != port:
         return
-    theirs, ours = _resolve(origin.host), _resolve(host)
+    theirs, ours = _resolve(origin.address[0]), _resolve(host)
     if theirs & ours or (ours & _ANY and any(_is_of_this_machine(address) for address in theirs)):
         raise UsageFault(
             f"--target {target!r} is the address to listen on, and what listens there would ask itself: "
@@ -140,9 +146,10 @@ def dial(origin: Origin, limits: Limits, tls: ssl.SSLContext | None, *, environm
     deadline = time.monotonic() + limits.connect_seconds
     proxy = proxy_of(origin) if environment and tls is not None else None
     first = proxy or origin
+    address = origin.address if proxy is None else (proxy.host, proxy.port)
     sock: socket.socket | None = None
     try:
-        sock = socket.create_connection((first.host, first.port), timeout=limits.connect_seconds)
+        sock = socket.create_connection(address, timeout=limits.connect_seconds)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if proxy is not None:
             _open_tunnel(sock, proxy, origin, limits, deadline)
@@ -208,7 +215,7 @@ def refuse_plain(origin: Origin) -> None:
     """Raise `NoConnection` if an https `origin` answers plain HTTP on a connection of its own."""
     with (
         contextlib.suppress(OSError),
-        socket.create_connection((origin.host, origin.port), SLOW_HANDSHAKE) as sock,
+        socket.create_connection(origin.address, SLOW_HANDSHAKE) as sock,
     ):
         sock.sendall(f"GET / HTTP/1.1\r\nHost: {origin.authority}\r\nConnection: close\r\n\r\n".encode())
         if sock.recv(64).startswith(b"HTTP/"):

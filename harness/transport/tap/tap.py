@@ -54,12 +54,13 @@ async def dial_upstream(
     # Like asyncio.timeout, at a third of its cost, which matters because every first byte waits for this.
     late = loop.call_later(limits.connect_seconds, task.cancel, _LATE)
     proxy, tunnel = None, None
+    host, port = origin.address
     try:
         if tls is None:
-            await loop.create_connection(lambda: protocol, origin.host, origin.port)
+            await loop.create_connection(lambda: protocol, host, port)
             return
         proxy = proxy_of(origin)
-        where: dict[str, Any] = {"host": origin.host, "port": origin.port}
+        where: dict[str, Any] = {"host": host, "port": port}
         if proxy is not None:
             tunnel = await asyncio.to_thread(open_tunnel, proxy, origin, limits)
             where = {"sock": tunnel}

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import threading
+from typing import Any
+
+import pytest
 
 from harness.transport.server.deliveries import ELSEWHERE, FROM_OUTSIDE, Courier, SocketReceiver
 from harness.wire import Headers, Request
@@ -57,6 +61,25 @@ def test_nothing_is_sent_to_another_machine() -> None:
     with Courier(outbox):
         assert outbox.over.wait(10.0)
     assert (outbox.dropped, outbox.statuses) == ([ELSEWHERE], [])
+
+
+def test_a_resolver_leads_no_name_below_localhost_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such a name is this machine by definition (RFC 6761, 6.3); what answers for it may say something else."""
+    receiver, asked = SocketReceiver(), list[str]()
+    look_up = socket.getaddrinfo
+
+    def lead_elsewhere(host: Any, *args: Any, **kwargs: Any) -> Any:
+        asked.append(host)
+        return look_up("192.0.2.1" if str(host).endswith(".localhost") else host, *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", lead_elsewhere)
+    outbox = Outbox(receiver.uri.replace("127.0.0.1", "hooks.localhost"))
+    with Courier(outbox):
+        arrivals = receiver.collect(1, 10.0)
+        assert outbox.over.wait(10.0)
+    receiver.close()
+    assert (outbox.statuses, asked) == ([200], ["localhost"])
+    assert arrivals[0].exchange.request.headers.get("host", "").startswith("hooks.localhost:")
 
 
 def test_a_server_for_other_machines_delivers_nothing_to_this_one() -> None:

@@ -22,6 +22,7 @@ from tests.transport.peers import Serving, deaf, get, raw_exchange
         ("http://127.0.0.1:8000", "127.0.0.1", True),
         ("http://localhost:8000", "127.0.0.1", True),
         ("http://127.0.0.1:8000", "localhost", True),
+        ("http://api.localhost:8000", "127.0.0.1", True),
         ("http://127.0.0.1:8000", "0.0.0.0", True),
         ("http://127.0.0.2:8000", "0.0.0.0", True),
         ("http://127.0.0.1:8001", "127.0.0.1", False),
