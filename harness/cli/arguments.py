@@ -42,6 +42,7 @@ def read_options(cls: type[O], words: Sequence[str]) -> O:
     declared = cls.list_options()
     given = vars(build_parser(cls).parse_args(_join_signed(words)))
     values: dict[str, Any] = {}
+    unvouched: frozenset[str] = frozenset()
     for name, item in declared.items():
         if name in given:
             values[name] = item.read(given[name], item.long_flag)
@@ -54,12 +55,13 @@ def read_options(cls: type[O], words: Sequence[str]) -> O:
         for name, (value, place) in settings.items():
             require_allowed(declared[name], value, file, place, sends_key=sends_key)
             values[name] = value
+        unvouched = frozenset() if file.trusted else frozenset(settings)
         if settings:
             _name_file(file, [declared[name].key for name in settings])
     if values.get("extension"):
         os.environ[EXTENSION_VARIABLE] = ",".join(values["extension"])  # what loads the catalog reads it there
     options = cls(**values)
-    options.given = frozenset(given)
+    options.given, options.unvouched = frozenset(given), unvouched
     return options
 
 

@@ -107,6 +107,13 @@ def require_own(path: Path, folder: Path, said: str) -> None:
         raise UsageFault(f"{path} {why}: {said}")
 
 
+def find_link_out(path: Path) -> str:
+    """How a link leads a path out of the current folder, in which it is named; "" if none does."""
+    here = Path.cwd()
+    named = Path(os.path.normpath(here / path))  # as it is written: only afterwards are links followed
+    return _find_way_out(path, here) if named.is_relative_to(here) else ""
+
+
 def _find_objection(option: Option, value: Any, folder: Path, *, sends_key: bool) -> str:
     """Why a folder may not decide this; "" if it may."""
     trust = option.allowed

@@ -5,6 +5,7 @@ Layer 8.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -24,6 +25,7 @@ from harness.cli.common_options import (
     revision_option,
     verbose_option,
 )
+from harness.cli.folder_trust import find_link_out
 from harness.cli.masking import hide, mask_text
 from harness.cli.options import (
     PATH,
@@ -242,12 +244,25 @@ def baseline_of(
         return Baseline()
     path = Path(options.baseline)
     if options.baseline_update or options.baseline_prune:
+        _require_named(options, path)
         require_writable(path, "--baseline")
     if options.baseline_update:
         _refuse_shortened(options)
     if options.baseline_update and not path.exists():
         return Baseline()
     return read_baseline(path, known, is_known=is_known)
+
+
+def _require_named(options: BaselineOptions, path: Path) -> None:
+    """Raise UsageFault unless the user chose the file to write: neither a file nor a link of the folder does."""
+    if "baseline" in options.unvouched:
+        word = "--baseline-update" if options.baseline_update else "--baseline-prune"
+        raise UsageFault(
+            f"{word} writes only a file that you name, and a file of this folder names {str(path)!r}: "
+            f"say --baseline {shlex.quote(str(path))} on the command line, or trust that file with `harness trust`"
+        )
+    if why := find_link_out(path):
+        raise UsageFault(f"--baseline: {str(path)!r} {why}: name that file itself")
 
 
 def _refuse_shortened(options: BaselineOptions) -> None:

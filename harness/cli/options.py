@@ -325,6 +325,8 @@ class Options:
     def __post_init__(self) -> None:
         self.given: frozenset[str] = frozenset()
         """The options that the command line has."""
+        self.unvouched: frozenset[str] = frozenset()
+        """The options that a file of the folder sets without the user's word."""
 
     @classmethod
     def list_options(cls) -> dict[str, Option]:

@@ -14,11 +14,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO, cast
 
-_OBEYED = re.compile(
-    r"(?P<ours>\x1b\[[0-9;]*m|\r\x1b\[2K|\r\n)"
-    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]"
-)
-"""Control characters, C1 among them, what begins a sequence, and what changes the direction of text."""
+from harness.outcome.words import UNSEEN, escape_letters
+
+_OBEYED = re.compile(rf"(?P<ours>\x1b\[[0-9;]*m|\r\x1b\[2K|\r\n)|[\x00-\x08\x0b-\x1f{UNSEEN}]")
+"""Control characters, what begins a sequence among them, and what changes the direction of text."""
 
 _LINE_COMMAND = re.compile(r"(\s*):(?=:)")
 _CUT_LINE_COMMAND = re.compile(r"(\s*):(?=:|\Z)")
@@ -55,7 +54,9 @@ class GuardedStream:
 
     def write_command(self, line: str) -> None:
         """Write a line of ours that a runner is to obey."""
-        self._out.write(_OBEYED.sub(_show, line.replace("\n", " ")).replace("##[", "##" + _escape("[")) + "\n")
+        self._out.write(
+            _OBEYED.sub(_show, line.replace("\n", " ")).replace("##[", "##" + escape_letters("[")) + "\n"
+        )
         self._is_blank, self._end = True, ""
 
     def _show_commands(self, text: str) -> str:
@@ -68,9 +69,9 @@ class GuardedStream:
             if self._is_blank:
                 pattern = _LINE_COMMAND if number < len(lines) - 1 else _CUT_LINE_COMMAND
                 if begun := pattern.match(line):
-                    line = begun[1] + _escape(":") + line[begun.end() :]
+                    line = begun[1] + escape_letters(":") + line[begun.end() :]
             before = len(self._end)
-            whole = (self._end + line).replace("##[", "##" + _escape("["))
+            whole = (self._end + line).replace("##[", "##" + escape_letters("["))
             shown.append(whole[before:])
             self._is_blank = self._is_blank and not line.strip()
             self._end = whole[-2:]
@@ -78,11 +79,7 @@ class GuardedStream:
 
 
 def _show(found: re.Match[str]) -> str:
-    return found[0] if found["ours"] else "".join(map(_escape, found[0]))
-
-
-def _escape(character: str) -> str:
-    return f"\\u{ord(character):04x}"
+    return found[0] if found["ours"] else escape_letters(found[0])
 
 
 @contextmanager

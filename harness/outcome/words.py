@@ -19,6 +19,23 @@ def shorten_with_length(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[:most]}… ({len(text)} characters)"
 
 
+UNSEEN = "\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff"
+"""Characters, for a class of a pattern, that change how a viewer shows a text: controls of C1, marks of direction,
+separators that break a line, and a mark of byte order."""
+
+_UNSEEN = re.compile(f"[{UNSEEN}]")
+
+
+def escape_letters(text: str) -> str:
+    """Write every character as `\\uXXXX`, which JSON reads back."""
+    return "".join(f"\\u{ord(letter):04x}" for letter in text)
+
+
+def escape_unseen(text: str) -> str:
+    """Write so the characters that change how a viewer shows the text."""
+    return _UNSEEN.sub(lambda found: escape_letters(found[0]), text)
+
+
 def list_some(names: Sequence[str], most: int, *, hint: str = "") -> str:
     """`a, b and 3 more (hint)`: the first `most` names, and how many there are besides."""
     left = len(names) - most

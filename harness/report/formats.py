@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from harness.outcome.words import escape_unseen
+
 if TYPE_CHECKING:
     from harness.report.presented_run import PresentedRun
 
@@ -49,20 +51,10 @@ def render(name: str, state: PresentedRun) -> str:
     return text
 
 
-_UNSEEN = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-"""Characters that change how a viewer shows a text: controls of C1, and what turns or breaks a line."""
-
-
-def escape_unseen(text: str) -> str:
-    """Write characters that change how a viewer shows a text as `\\uXXXX`, which JSON reads back."""
-    return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
-
-
 def dump(value: object) -> str:
     """Format JSON as every command prints it.
 
     Escapes what a terminal or an editor would obey, and lone surrogates, so that the text can always be encoded.
     """
-    text = json.dumps(value, ensure_ascii=False, indent=2)
-    text = escape_unseen(text)
+    text = escape_unseen(json.dumps(value, ensure_ascii=False, indent=2))
     return text.encode("utf-8", "backslashreplace").decode("utf-8") + "\n"

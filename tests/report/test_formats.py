@@ -21,8 +21,9 @@ from harness.engine.kill_matrix import NOTICED, REFERENCE, UNPROVED
 from harness.engine.results import KillRow
 from harness.interactions import INTERACTIONS
 from harness.outcome import Accounted, Exit, Finding, Observation, Outcome
+from harness.outcome.words import escape_unseen
 from harness.report.commands.mutants import MutantsPresentation
-from harness.report.formats import FORMATS, dump, escape_unseen, render
+from harness.report.formats import FORMATS, dump, render
 from harness.report.presented_run import PresentedRun
 from harness.resources import folder
 from tests.engine import toys
@@ -198,8 +199,8 @@ def test_a_page_of_one_check_does_not_carry_the_others() -> None:
 
 def test_no_file_keeps_what_turns_or_breaks_a_line() -> None:
     """A server's text may hold C1 controls and marks of direction; JSON reads them back, a viewer obeys none."""
-    text = "a\u009b31m\u202eb\u2066c\u2028d \u00e9\u4eac"
+    text = "a\u009b31m\u202eb\u2066c\u2028d\ufeff \u00e9\u4eac"
     written = dump({"text": text})
     assert json.loads(written) == {"text": text}
-    assert "\\u009b31m\\u202eb\\u2066c\\u2028d é京" in written
-    assert escape_unseen(text) == "a\\u009b31m\\u202eb\\u2066c\\u2028d é京"
+    assert escape_unseen(text) == "a\\u009b31m\\u202eb\\u2066c\\u2028d\\ufeff é京"
+    assert escape_unseen(text) in written

@@ -28,6 +28,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.chdir(folder)
     monkeypatch.setenv("GEMINI_API_KEY", KEY)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     return folder
 
 
@@ -113,6 +114,70 @@ def test_a_baseline_stays_in_its_folder(repository: Path) -> None:
     configure(repository, 'baseline = "../new.yaml"')
     assert main((*CHECK, "--baseline-update")) == 2
     assert not (repository.parent / "new.yaml").exists()
+
+
+@pytest.mark.parametrize("word", ["--baseline-update", "--baseline-prune"])
+@pytest.mark.parametrize("there", ["", "# a script of ours\n", "[]\n"])
+def test_a_baseline_is_written_where_the_user_says(
+    there: str, word: str, repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A baseline that only the folder names excuses, but is neither made nor rewritten until the user names it."""
+    configure(repository, 'baseline = "mine.yaml"')
+    mine = repository / "mine.yaml"
+    if there:
+        mine.write_text(there, encoding="utf-8")
+        assert main(CHECK) == 0
+    assert main((*CHECK, word)) == 2
+    assert mine.exists() is bool(there)
+    assert not there or mine.read_text("utf-8") == there
+    said = capsys.readouterr().err
+    assert f"{word} writes only a file that you name, and a file of this folder names 'mine.yaml'" in said
+    assert "say --baseline mine.yaml on the command line" in said
+    mine.write_text(there or "[]\n", encoding="utf-8")
+    assert main((*CHECK, word, "--baseline", "mine.yaml")) == 0
+    assert mine.read_text("utf-8") == "[]\n"
+    assert main(["trust", "pyproject.toml"]) == 0
+    assert main((*CHECK, word)) == 0
+
+
+@pytest.mark.parametrize("there", [False, True])
+@pytest.mark.parametrize("name", ["link.yaml", "folder/victim.yaml"])
+def test_a_baseline_is_not_written_through_a_link(name: str, there: bool, repository: Path) -> None:
+    """A link of the folder does not lead what the user names in it to a file elsewhere."""
+    victim = repository.parent / "victim.yaml"
+    if there:
+        victim.write_text("# mine\n", encoding="utf-8")
+    (repository / "link.yaml").symlink_to(victim)
+    (repository / "folder").symlink_to(repository.parent)
+    assert main((*CHECK, "--baseline", name, "--baseline-update")) == 2
+    assert victim.exists() is there
+    assert not there or victim.read_text("utf-8") == "# mine\n"
+    assert main((*CHECK, "--baseline", str(victim), "--baseline-update")) == 0
+
+
+def test_a_patch_is_not_written_through_a_link(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`drift --propose-patch` refuses a name that a link leads elsewhere, before it reads the SDK."""
+    victim = repository.parent / "victim"
+    victim.write_text("mine", encoding="utf-8")
+    (repository / "drift.patch").symlink_to(victim)
+    assert main(["drift", "--sdk", "none", "--propose-patch", "drift.patch"]) == 2
+    assert victim.read_text("utf-8") == "mine"
+    assert f"leads to {str(victim)!r}, out of its own folder: name that file itself" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["link.yaml", "folder/secret"])
+def test_textconv_shows_nothing_from_outside(
+    name: str, repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What git shows of a file is never that of a file to which a link of the folder leads."""
+    secret = repository.parent / "secret"
+    secret.write_text("top secret", encoding="utf-8")
+    (repository / "link.yaml").symlink_to(secret)
+    (repository / "folder").symlink_to(repository.parent)
+    assert main(["diff", "--textconv", name]) == 0
+    shown = capsys.readouterr()
+    assert "top secret" not in shown.out + shown.err
+    assert f"leads to {str(secret)!r}, out of its own folder" in shown.err
 
 
 @pytest.mark.parametrize("command", ["check", "smoke", "fuzz", "gateway"])

@@ -114,9 +114,7 @@ def run(words: Sequence[str]) -> int:
         return _dry_run(target.api, catalogue, selection, said, as_json=arguments.json)
     if arguments.model and (note := describe_life(find_profile(arguments.model))):
         say(f"note: {note}", to_errors=True)
-    presentation = Presentation()
-    presentation.times_exercises = arguments.timings
-    listeners = Listeners(arguments, presentation, baseline)
+    listeners = Listeners(arguments, Presentation(times_exercises=arguments.timings), baseline)
     options = RunOptions(
         selection=selection,
         said=said,

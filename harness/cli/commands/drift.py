@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from harness.cli.arguments import read_options
 from harness.cli.common_options import contract_of, json_option, report_option, revision_option
+from harness.cli.folder_trust import find_link_out
 from harness.cli.options import FOLDER, PATH, Options, Page, Trust, flag, option
 from harness.cli.output import ReportFiles, say, write_json
 from harness.outcome import Exit, UsageFault
@@ -129,6 +130,9 @@ def _refuse_what_cannot_be_written(arguments: DriftArguments) -> None:
         name = word.partition("=")[0]
         if name not in _FORMATS:
             raise UsageFault(f"--report: {name!r} is none of {', '.join(_FORMATS)}")
+    for word, place in (("--propose", arguments.propose), ("--propose-patch", arguments.propose_patch)):
+        if place and (why := find_link_out(Path(place))):
+            raise UsageFault(f"{word}: {place!r} {why}: name that file itself")
     if arguments.propose:
         from harness.contract.contract import check_revision_name
 

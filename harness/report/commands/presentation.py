@@ -82,7 +82,7 @@ class Section:
 
 
 class Presentation:
-    """The words of one command; stateless, so that every format can ask in any order.
+    """The words of one command; to ask them changes nothing, so that every format can ask in any order.
 
     `subject` heads a page, `badge` labels a badge; in both, `{api}` is the title of the API. `noun` is what
     one result is, `counted` what `tallies` count if that is something else, `command` the command that made it.
@@ -100,6 +100,9 @@ class Presentation:
     live = True
     times_exercises = False
     lists_causes = False
+
+    def __init__(self, *, times_exercises: bool = False) -> None:
+        self.times_exercises = times_exercises
 
     # for every format
 
