@@ -1,7 +1,7 @@
 """A small server of the API on `http.server`: no emulator, no control API, real time.
 
-It keeps every promise that its checks look at, and refuses what it does not offer (tools, agents, schemas). A test
-derives a class with one defect, or with one oddity that is no defect, and starts it with `serving`.
+It keeps every promise that its checks look at, and refuses what it does not offer (tools, agents, schemas). A row
+of `rows.py` changes some of its methods: one defect, or one oddity that is no defect.
 """
 
 from __future__ import annotations
@@ -56,9 +56,13 @@ class Run:
 
 
 class ForeignService:
-    """What the server answers; `lasts` is the length of a background run in seconds, `handler` writes it."""
+    """What the server answers; `lasts` is the length of a background run in seconds, `handler` writes it.
+
+    Fields that `takes` names are allowed in a create, and have no effect.
+    """
 
     lasts = 0.3
+    takes: frozenset[str] = frozenset()
     handler: type[Handler]
 
     def __init__(self) -> None:
@@ -79,7 +83,11 @@ class ForeignService:
         run.steps = [{"type": "model_output", "content": [{"type": "text", "text": "".join(WORDS)}]}]
         if body.get("store") is not False:
             self.runs[run.id] = run
+        self.prepare(run)
         return self.events(run) if body.get("stream") else self.show(run)
+
+    def prepare(self, run: Run) -> None:
+        """Change a run that was made, before anybody sees it."""
 
     def length_of(self, body: Json) -> float:
         """The seconds that a background run takes."""
@@ -87,7 +95,7 @@ class ForeignService:
 
     def admit(self, body: Json) -> None:
         """Refuse a create that is wrong, or that asks for what is not offered."""
-        wrong = sorted(body.keys() - OFFERED)
+        wrong = sorted(body.keys() - OFFERED - self.takes)
         given = body.get("input")
         parts = given if isinstance(given, list) else [given]
         if wrong or "model" not in body or not given or not all(map(is_input, parts)):

@@ -1,25 +1,37 @@
-"""Foreign servers with tools, formats, thoughts and tiers: one that is odd but right, others with a defect."""
+"""Foreign servers with tools, formats, media, levels and hops: odd ones that are right, and such with a defect."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from tests.foreign.judging import check
-from tests.foreign.server import ForeignService, Headed, Json, Run
+from tests.foreign.rows import Row, refuse, rows_of, without
+from tests.foreign.server import ForeignService, Headed, Json, Refused, Run
 
+Events = Iterator[tuple[float, Json]]
 JSON_TEXT = ' {\n "word": "hi"}\n'
-CHECKS = ("tool.choice-any", "create.format-streamed", "create.no-summaries", "tier.*", "stream.stop-usage")
+
+
+def say(text: str) -> Json:
+    """A step that says something."""
+    return {"type": "model_output", "content": [{"type": "text", "text": text}]}
+
+
+def always(value: Any) -> Callable[..., Any]:
+    """A change of a method: it returns this."""
+    return lambda *_: value
 
 
 class Obliging(ForeignService):
     """Odd, but right: JSON is spread over lines, summaries are empty lists, usage stays as it is between steps."""
 
-    def admit(self, body: Json) -> None:
-        extra = ("tools", "generation_config", "response_format")
-        super().admit({name: value for name, value in body.items() if name not in extra})
+    takes = frozenset({"tools", "generation_config", "response_format"})
+    summary: tuple[Json, ...] = ()
+    header = "flex"
+    text = JSON_TEXT
+    total = 8
 
     def create(self, body: Json) -> Any:
         answer = super().create(body)
@@ -27,111 +39,417 @@ class Obliging(ForeignService):
         if run is None or body.get("stream"):
             return answer
         if body.get("tools") and body.get("generation_config", {}).get("tool_choice") == "any":
-            run.steps = self.forced(body)
+            run.steps = [self.force(body)]
         elif "generation_config" in body:
-            run.steps = [{"type": "thought", "signature": "c2ln", "summary": self.summary()}, *run.steps]
-        return Headed(self.show(run), x_gemini_service_tier=self.header())
+            run.steps = [{"type": "thought", "signature": "c2ln", "summary": [*self.summary]}, *run.steps]
+        return Headed(self.show(run), x_gemini_service_tier=self.header)
 
-    def forced(self, body: Json) -> list[Json]:
-        """The steps of an answer that has to be a call."""
-        return [{"type": "function_call", "id": "c1", "name": body["tools"][0]["name"], "arguments": {}}]
-
-    def summary(self) -> list[Json]:
-        """The summary of a thought."""
-        return []
-
-    def header(self) -> str:
-        """The header that names the tier."""
-        return "flex"
-
-    def text(self) -> str:
-        """What is streamed where JSON was asked for."""
-        return JSON_TEXT
+    def force(self, body: Json) -> Json:
+        """The step of an answer that has to be a call."""
+        return {"type": "function_call", "id": "c1", "name": body["tools"][0]["name"], "arguments": {}}
 
     def show(self, run: Run) -> Json:
         waits = run.steps[0]["type"] == "function_call"
         return {**super().show(run), "service_tier": "flex", **({"status": "requires_action"} if waits else {})}
 
-    def events(self, run: Run) -> Iterator[tuple[float, Json]]:
+    def events(self, run: Run) -> Events:
         wants_json = "response_format" in run.body
         for due, event in super().events(run):
             if event["event_type"] == "step.stop":
                 yield due, {**event, "usage": {"total_tokens": 8}}
-                yield from ((due, more) for more in self.another_step(run))
+                yield due, {"index": 1, "step": {"type": "thought"}, "event_type": "step.start"}
+                yield due, {"index": 1, "usage": {"total_tokens": self.total}, "event_type": "step.stop"}
             elif event["event_type"] != "step.delta" or not wants_json:
                 yield due, event
             elif event["delta"]["text"] == "Hello":
-                yield due, {**event, "delta": {"type": "text", "text": self.text()}}
-
-    def another_step(self, run: Run) -> list[Json]:
-        """A thought at the end."""
-        start = {"index": 1, "step": {"type": "thought"}, "event_type": "step.start"}
-        return [start, {"index": 1, "usage": {"total_tokens": self.total()}, "event_type": "step.stop"}]
-
-    def total(self) -> int:
-        """The tokens at the end of the second step."""
-        return 8
+                yield due, {**event, "delta": {"type": "text", "text": self.text}}
 
 
-class TalksInstead(Obliging):
-    """Wrong: it answers in prose although a call was forced, as a proxy does that drops `tool_choice`."""
+class Painter(ForeignService):
+    """Odd, but right: every medium is a file that some other host serves, and a text comes with it."""
 
-    def forced(self, body: Json) -> list[Json]:
-        return [{"type": "model_output", "content": [{"type": "text", "text": "Hi."}]}]
+    takes = frozenset({"response_format"})
 
+    def show(self, run: Run) -> Json:
+        body = super().show(run)
+        if "steps" in body and (wanted := run.body.get("response_format", {}).get("type")) in ("image", "audio"):
+            body["steps"] = [*body["steps"], {"type": "model_output", "content": [self.make(wanted)]}]
+        return body
 
-class Fences(Obliging):
-    """Wrong: streamed JSON stands in a Markdown fence."""
-
-    def text(self) -> str:
-        return f"```json\n{JSON_TEXT}```"
-
-
-class Summarises(Obliging):
-    """Wrong: it shows what it thought to a client that asked for no summary."""
-
-    def summary(self) -> list[Json]:
-        return [{"type": "text", "text": "I multiply."}]
+    def make(self, kind: str) -> Json:
+        """The content for what was asked."""
+        return {"type": kind, "uri": "https://media.example/1"}
 
 
-class TellsAnotherTier(Obliging):
-    """Wrong: the header says priority, the body flex."""
+class RunsAgents(ForeignService):
+    """Any agent answers, in any environment."""
 
-    def header(self) -> str:
-        return "priority"
+    def admit(self, body: Json) -> None:
+        super().admit({"model": "gemini-agent", **without(body, "agent", "agent_config", "environment")})
+        body.setdefault("model", body.get("agent"))
 
+    def show(self, run: Run) -> Json:
+        body = super().show(run)
+        config = run.body.get("agent_config", {})
+        return {**body, **self.end(config)} if config and body["status"] == "completed" else body
 
-class CountsEachStep(Obliging):
-    """Wrong: the usage of a step.stop is that of its step."""
-
-    def total(self) -> int:
-        return 3
-
-
-def test_what_is_odd_is_right() -> None:
-    """White space around JSON, empty summaries, an unasked tier and a usage that stays are no faults."""
-    report = check(Obliging(), *CHECKS)
-    assert report.verdicts == dict.fromkeys(report.verdicts, "pass")
-    assert len(report.verdicts) == 6
+    def end(self, config: Json) -> Json:
+        """What the end of a run with this configuration shows differently: the limit is overstepped, and told."""
+        return {"status": "incomplete"} if config.get("max_total_tokens", 1000) < 30 else {}
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("defect", "fault", "verdict"),
-    [
-        (TalksInstead, "tool.choice-any", "warn"),
-        (Fences, "create.format-streamed", "warn"),
-        (Summarises, "create.no-summaries", "warn"),
-        (TellsAnotherTier, "tier.header", "info"),
-        (CountsEachStep, "stream.stop-usage", "warn"),
-    ],
-)
-def test_each_defect_is_found_where_it_is(defect: type[Obliging], fault: str, verdict: str) -> None:
+TOOL = {"type": "function", "name": "get_weather", "parameters": {}}
+
+
+class Searching(ForeignService):
+    """Odd, but right: it searches twice, finds nothing the first time, and streams no tools."""
+
+    def admit(self, body: Json) -> None:
+        if "tools" in body and body.get("stream"):
+            raise Refused(400, "invalid_request", "Tools are not streamed.")
+        given = body.get("input")
+        is_result = isinstance(given, list) and any(part.get("type") == "function_result" for part in given)
+        plain = without(body, "tools", "generation_config")
+        super().admit({**plain, "input": "a result"} if is_result else plain)
+
+    def prepare(self, run: Run) -> None:
+        if "tools" in run.body and not isinstance(run.body["input"], list):
+            call = {"type": "function_call", "id": "c1", "name": "get_weather", "arguments": {"location": "Paris"}}
+            searches = any(tool["type"] == "tool_search" for tool in run.body["tools"])
+            run.steps = [*(self.search() if searches else []), call]
+
+    def search(self) -> list[Json]:
+        """The steps of a search."""
+        return [
+            {"type": "tool_search_call", "id": "s1", "arguments": {"function_names": ["weather"]}},
+            {"type": "tool_search_call", "id": "s2", "arguments": {"function_names": ["get_weather"]}},
+            {"type": "tool_search_result", "call_id": "s2", "result": [TOOL]},
+            {"type": "tool_search_result", "call_id": "s1", "result": []},
+        ]
+
+    def show(self, run: Run) -> Json:
+        body = super().show(run)
+        waits = any(step["type"] == "function_call" for step in run.steps)
+        return {**body, "status": "requires_action"} if waits else body
+
+
+def last_search(**fields: Any) -> Callable[..., Any]:
+    """A change of `search`: its last result is another one."""
+    return lambda self, usual: [*usual()[:-1], {**usual()[-1], **fields}]
+
+
+HOPS = ["Once there was", " a server ", "that hopped."]
+
+
+def hop(text: str) -> list[Json]:
+    """The steps of one hop."""
+    return [{"type": "thought", "signature": "c2ln"}, say(text)]
+
+
+class Hopping(ForeignService):
+    """Odd, but right: a thought comes before each hop, and looks show the hops that are over."""
+
+    takes = frozenset({"generation_config"})
+    streamed = tuple(HOPS)
+
+    def show(self, run: Run) -> Json:
+        over = len(HOPS) if run.status == "completed" else int(run.age / run.lasts * len(HOPS))
+        return {**super().show(run), "steps": self.stored(over)}
+
+    def stored(self, over: int) -> list[Json]:
+        """The steps of the hops that are over."""
+        return [step for text in HOPS[:over] for step in hop(text)]
+
+    def events(self, run: Run) -> Events:
+        told = {"id": run.id, "object": "interaction", "model": run.body["model"]}
+        events: list[Json] = [
+            {"interaction": {**told, "status": "in_progress"}, "event_type": "interaction.created"}
+        ]
+        for index, text in enumerate(self.streamed):
+            delta = {"type": "text", "text": text}
+            events += [
+                {"index": index, "step": {"type": "model_output"}, "event_type": "step.start"},
+                {"index": index, "delta": delta, "event_type": "step.delta"},
+                {"index": index, "event_type": "step.stop"},
+            ]
+        for number, event in enumerate(events):
+            yield run.lasts * number / len(events), {**event, "event_id": f"{run.id}-{number}"}
+        yield run.lasts, self.last_event(run, told)
+
+
+class Reads(ForeignService):
+    """Odd, but right: it reads pictures and documents only, and gives the bytes of a stored input in no answer."""
+
+    kinds = ("text", "image", "document")
+
+    def admit(self, body: Json) -> None:
+        given = body.get("input")
+        parts = [part for step in given for part in step.get("content", ())] if self.is_steps(given) else []
+        if wrong := [part["type"] for part in parts if part["type"] not in self.kinds]:
+            raise Refused(400, "invalid_request", f"This model does not read {wrong[0]}.")
+        super().admit(body)
+
+    @staticmethod
+    def is_steps(given: Any) -> bool:
+        """Whether an input is a list of steps of the user."""
+        return isinstance(given, list) and all(
+            isinstance(step, dict) and step.get("type") == "user_input" and isinstance(step.get("content"), list)
+            for step in given
+        )
+
+    def get(self, run: Run, query: Json) -> Any:
+        shown = super().get(run, query)
+        given = run.body["input"]
+        if isinstance(shown, dict) and "steps" in shown and self.is_steps(given):
+            kept = ({**step, "content": self.keep(step["content"])} for step in given)
+            shown["steps"] = [*kept, *shown["steps"]]
+        return shown
+
+    def keep(self, contents: list[Json]) -> list[Json]:
+        """The contents as the stored input shows them."""
+        return [without(part, "data") for part in contents]
+
+
+class ReadsAll(Reads):
+    """Reads each kind, and shows the bytes in the alphabet of URLs."""
+
+    kinds = ("text", "image", "audio", "video", "document")
+
+    def keep(self, contents: list[Json]) -> list[Json]:
+        return [{**part, **self.recode(part)} for part in contents]
+
+    def recode(self, part: Json) -> Json:
+        """The bytes of a part."""
+        return {"data": part["data"].replace("+", "-").replace("/", "_")} if "data" in part else {}
+
+
+def halve_films(self: ReadsAll, usual: Any, part: Json) -> Json:
+    """Keep half of a video."""
+    return {"data": part["data"][: len(part["data"]) // 8 * 4]} if part["type"] == "video" else usual(part)
+
+
+LISTED = ("minimal", "low", "medium", "high")
+
+
+class Thinks(ForeignService):
+    """Odd, but right: refuses a level with another status than the service."""
+
+    takes = frozenset({"generation_config"})
+    levels: tuple[str, ...] = LISTED
+
+    def admit(self, body: Json) -> None:
+        level = body.get("generation_config", {}).get("thinking_level")
+        if level is not None and level not in self.levels:
+            raise Refused(422, "invalid_request", "There is no such level.")
+        super().admit(body)
+
+
+class Calls(ForeignService):
+    """Odd, but right: calls the last function at once, also in the background."""
+
+    takes = frozenset({"tools", "generation_config"})
+    waiting = "requires_action"
+
+    def admit(self, body: Json) -> None:
+        given = body.get("input")
+        if isinstance(given, list) and any(part.get("type") == "function_result" for part in given):
+            body = {**body, "input": "The result is here."}
+        super().admit(body)
+
+    @staticmethod
+    def calls(run: Run) -> bool:
+        """Whether a run calls a function: the first turn of one that declares any."""
+        return bool(run.body.get("tools")) and "previous_interaction_id" not in run.body
+
+    def call(self, run: Run) -> Json:
+        """The step of the call."""
+        called = {"id": f"c-{run.id}", "name": run.body["tools"][-1]["name"], "arguments": {"location": "Paris"}}
+        return {"type": "function_call", **called}
+
+    def show(self, run: Run) -> Json:
+        body = super().show(run)
+        if self.calls(run) and body["status"] == "completed":
+            body |= {"status": self.waiting, "steps": [self.call(run)]}
+        return body
+
+    def events(self, run: Run) -> Events:
+        if not self.calls(run):
+            yield from super().events(run)
+            return
+        told = {"id": run.id, "object": "interaction", "model": run.body["model"]}
+        steps = (
+            {"interaction": {**told, "status": "in_progress"}, "event_type": "interaction.created"},
+            {"index": 0, "step": self.call(run), "event_type": "step.start"},
+            {"index": 0, "event_type": "step.stop"},
+        )
+        for number, event in enumerate(steps):
+            yield 0.0, {**event, "event_id": f"{run.id}-{number}"}
+        yield run.lasts, self.last_event(run, told)
+
+    def last_event(self, run: Run, told: Json) -> Json:
+        event = super().last_event(run, told)
+        if self.calls(run):
+            event["interaction"]["status"] = self.streams_waiting(run)
+        return event
+
+    def streams_waiting(self, run: Run) -> str:
+        """The status at the end of a stream with a call."""
+        return "requires_action"
+
+
+def take_no_result(self: Calls, usual: Any, body: Json) -> None:
+    """Refuse what a background run waits for."""
+    parent = self.runs.get(body.get("previous_interaction_id", ""))
+    if parent is not None and parent.body.get("background"):
+        raise Refused(400, "failed_precondition", "The previous interaction ran in the background.")
+    usual(body)
+
+
+def is_mixed(body: Json) -> bool:
+    """Whether a built-in tool stands beside a function."""
+    return len({tool["type"] == "function" for tool in body.get("tools", ())}) == 2
+
+
+ASKED = "tool.choice-any create.format-streamed create.no-summaries tier.* stream.stop-usage"
+MEDIA = "create.format-image create.format-audio"
+DECLARED = {"words": "--capability +image-answers --capability +audio-answers"}
+RESEARCH = {"words": "--capability +deep-research"}
+LONG = {"words": "--capability +long-decode"}
+INPUTS = "create.input-image create.input-audio create.input-video create.input-document create.input-kinds"
+LEVELS = "create.level-listed create.level-refused"
+KNOWN = {"words": "--model gemini-3.5-flash"}
+WAITING = "bg.requires-action bg.requires-action-streamed bg.result-ok"
+
+row, obliging, painter, agents = map(rows_of, (ForeignService, Obliging, Painter, RunsAgents))
+searching, hopping, reads_all, thinks, calls = map(rows_of, (Searching, Hopping, ReadsAll, Thinks, Calls))
+ROWS = [
+    # White space around JSON, empty summaries, an unasked tier and a usage that stays are no faults.
+    obliging(f"obliging: {ASKED} -> rest pass"),
+    # It answers in prose although a call was forced, as a proxy does that drops `tool_choice`.
+    obliging(f"talks-instead: {ASKED} -> warn tool.choice-any, rest pass", slow=True, force=always(say("Hi."))),
+    obliging(
+        f"fences: {ASKED} -> warn create.format-streamed, rest pass", slow=True, text=f"```json\n{JSON_TEXT}```"
+    ),
+    obliging(
+        f"summarises: {ASKED} -> warn create.no-summaries, rest pass",
+        slow=True,
+        summary=({"type": "text", "text": "I multiply."},),
+    ),
+    obliging(f"tells-another-tier: {ASKED} -> info tier.header, rest pass", slow=True, header="priority"),
+    obliging(f"counts-each-step: {ASKED} -> warn stream.stop-usage, rest pass", slow=True, total=3),
+    row(f"offers-none: {ASKED}"),
+    # An image by its uri is one; a text about it is none, and neither is one without bytes.
+    painter(f"paints: {MEDIA} -> rest pass", **DECLARED),
+    painter(
+        f"describes: {MEDIA} -> warn {MEDIA}",
+        make=lambda self, usual, kind: {"type": "text", "text": f"Here is the {kind}."},
+        **DECLARED,
+    ),
+    painter(
+        f"sends-nothing: {MEDIA} -> warn {MEDIA}",
+        make=lambda self, usual, kind: {"type": kind, "data": ""},
+        **DECLARED,
+    ),
+    # A model that answers text is not accused.
+    painter(f"declares-nothing: {MEDIA} -> rest untestable", make=lambda self, usual, kind: {"type": "text"}),
+    # A plan is an answer like another one, and a turn continues it.
+    agents("plans: agent.plan-flow -> rest pass", **RESEARCH),
+    agents(
+        "plans-and-waits: agent.plan-flow -> warn agent.plan-flow",
+        end=lambda self, usual, config: (
+            {"status": "requires_action"} if config.get("collaborative_planning") else {}
+        ),
+        **RESEARCH,
+    ),
+    agents(
+        "plans-in-silence: agent.plan-flow -> warn agent.plan-flow",
+        end=lambda self, usual, config: {"steps": []} if config.get("collaborative_planning") else {},
+        **RESEARCH,
+    ),
+    # Incomplete passes, with more tokens than were allowed; every other end is a warning.
+    agents("limited: agent.token-limit -> rest pass"),
+    agents("ignores-limit: agent.token-limit -> warn agent.token-limit", end=always({})),
+    agents(
+        "fails-at-limit: agent.token-limit -> warn agent.token-limit",
+        end=lambda self, usual, config: {"status": "failed"} if usual(config) else {},
+    ),
+    # Two searches at once, results in another order, and one that found nothing are no faults.
+    searching("searches: toolsearch.* -> rest pass"),
+    searching(
+        "loses-result: toolsearch.* -> warn toolsearch.pair-matched", search=lambda self, usual: usual()[:-1]
+    ),
+    searching("names-no-search: toolsearch.* -> warn toolsearch.pair-matched", search=last_search(call_id="s3")),
+    searching(
+        "loads-another: toolsearch.* -> warn toolsearch.names-declared",
+        search=last_search(result=[{**TOOL, "name": "delete_all"}]),
+    ),
+    # The results of the calls alone are refused, as if the client had to answer the search, too.
+    searching(
+        "wants-search-answered: toolsearch.* -> warn toolsearch.not-pending",
+        admit=refuse(400, lambda body: isinstance(body.get("input"), list) and "tools" in body),
+    ),
+    row("no-tools: toolsearch.*"),
+    # Thoughts between the hops and looks in the middle are no faults.
+    hopping("hops: long.same-id long.join -> pass long.same-id long.join", **LONG),
+    hopping(
+        "shows-last-hop: long.* -> warn long.same-id",
+        stored=lambda self, usual, over: hop(HOPS[over - 1]) if over else [],
+        **LONG,
+    ),
+    hopping(
+        "loses-spaces: long.* -> warn long.join",
+        stored=lambda self, usual, over: [step for text in HOPS[:over] for step in hop(text.strip())],
+        **LONG,
+    ),
+    hopping("streams-first-hop: long.* -> warn long.join", streamed=HOPS[:1], **LONG),
+    # An answer with one output breaks nothing, but a run that was to judge hops warns that it saw none.
+    hopping(
+        "one-hop: long.* -> warn long.same-id/- long.join/-",
+        streamed=["".join(HOPS)],
+        stored=lambda self, usual, over: hop("".join(HOPS)) if over == len(HOPS) else [],
+        **LONG,
+    ),
+    row("no-hops: long.*"),
+    # A kind that the model does not read is not offered; one that is lost breaks its rule.
+    rows_of(Reads)(
+        f"reads: {INPUTS} -> not_applicable create.input-audio create.input-video create.input-kinds, rest pass"
+    ),
+    reads_all(f"reads-all: {INPUTS} -> rest pass"),
+    reads_all(
+        f"drops-pictures: {INPUTS} -> warn create.input-image create.input-kinds, rest pass",
+        keep=lambda self, usual, contents: [part for part in contents if part["type"] != "image"],
+    ),
+    reads_all(
+        f"halves-films: {INPUTS} -> warn create.input-video create.input-kinds, rest pass", recode=halve_films
+    ),
+    # What the guide of the model lists is taken, and nothing else; the guide of another model accuses nobody.
+    thinks(f"thinks: {LEVELS} -> pass create.level-listed, warn create.level-refused", **KNOWN),
+    thinks(
+        f"thinks-always: {LEVELS} -> pass create.level-listed, warn create.level-refused",
+        levels=(*LISTED, "xhigh"),
+        **KNOWN,
+    ),
+    thinks(f"never-thinks: {LEVELS} -> warn {LEVELS}", levels=(), **KNOWN),
+    thinks(f"own-model: {LEVELS} -> rest untestable", levels=(*LISTED, "xhigh"), words="--model gemini-own-model"),
+    # GET, both streams and the next turn agree that a call is pending.
+    calls(f"calls: {WAITING} -> rest pass"),
+    calls(f"says-done: {WAITING} -> fail bg.requires-action, rest pass", waiting="completed"),
+    calls(
+        f"streams-done: {WAITING} -> fail bg.requires-action-streamed, rest pass",
+        streams_waiting=lambda self, usual, run: "completed" if run.body.get("background") else usual(run),
+    ),
+    calls(f"takes-no-result: {WAITING} -> warn bg.result-ok, rest pass", admit=take_no_result),
+    # A refusal is a note, since some models of the service refuse; a crash is one everywhere.
+    calls("mixes: tool.mixed err.no-crash -> rest pass"),
+    calls("mixes-nothing: tool.mixed err.no-crash -> info tool.mixed, rest pass", admit=refuse(400, is_mixed)),
+    calls(
+        "mixes-badly: tool.mixed err.no-crash -> blocked tool.mixed, fail err.no-crash",
+        admit=refuse(500, is_mixed),
+    ),
+]
+
+
+@pytest.mark.parametrize("case", ROWS)
+def test_each_defect_is_found_where_it_is(case: Row, capsys: pytest.CaptureFixture[str]) -> None:
     """Each defect is reported by the check of the promise that it breaks, and by no other."""
-    verdicts = check(defect(), *CHECKS).verdicts
-    assert {name: said for name, said in verdicts.items() if said != "pass"} == {fault: verdict}
-
-
-def test_what_is_not_offered_is_no_fault() -> None:
-    """A server without tools, formats and thoughts is not judged, and shows no tier, which is noted."""
-    assert check(ForeignService(), *CHECKS).faults == {}
+    case.hold(capsys)

@@ -12,19 +12,23 @@ from typing import Any
 import pytest
 
 from tests.foreign.judging import check
+from tests.foreign.rows import Row, rows_of, without
 from tests.foreign.server import ForeignService, Json, Refused, Run
 
-COSTS = ("chain.*", "cancel.*", "get.*", "stream.end-matches-get", "rob.concurrent-streams")
+COSTS = "chain.* cancel.* get.* stream.end-matches-get rob.concurrent-streams"
 
 
-class HalvesUsage(ForeignService):
-    """GET shows half the tokens that the create brought."""
+def count(read: int, written: int = 4) -> Json:
+    """A usage."""
+    return {"total_input_tokens": read, "total_output_tokens": written, "total_tokens": read + written}
 
-    def get(self, run: Run, query: Json) -> Any:
-        shown = super().get(run, query)
-        if isinstance(shown, dict) and "usage" in shown:
-            return {**shown, "usage": {name: count // 2 for name, count in shown["usage"].items()}}
-        return shown
+
+def halve_usage(self: ForeignService, usual: Any, run: Run, query: Json) -> Any:
+    """Show half the tokens that the create brought."""
+    shown = usual(run, query)
+    if "usage" in shown:
+        return {**shown, "usage": {name: tokens // 2 for name, tokens in shown["usage"].items()}}
+    return shown
 
 
 class BillsOn(ForeignService):
@@ -33,20 +37,11 @@ class BillsOn(ForeignService):
     most = 1e9
 
     def usage(self, run: Run) -> Json:
-        usage = super().usage(run)
-        if run.cancelled_at is None:
-            return usage
-        more = int(20 * min(self.most, time.monotonic() - run.cancelled_at))
-        return {**usage, "total_output_tokens": 4 + more, "total_tokens": usage["total_tokens"] + more}
+        late = 0.0 if run.cancelled_at is None else min(self.most, time.monotonic() - run.cancelled_at)
+        return count(run.tokens, 4 + int(20 * late))
 
 
-class BillsLate(BillsOn):
-    """Correct, but odd: the last tokens of a cancelled run are counted in the second after it."""
-
-    most = 0.7
-
-
-class ForgetsGrandparents(ForeignService):
+class CarriesOneTurn(ForeignService):
     """A turn carries over the turn before it, and none of those before that."""
 
     def find(self, identity: str) -> Run:
@@ -54,63 +49,30 @@ class ForgetsGrandparents(ForeignService):
         found.tokens = min(found.tokens, 12)
         return found
 
-    def create(self, body: Json) -> Any:
-        answer = super().create(body)
-        run = self.runs.get(f"i{self.made}")
-        if run is None or run.tokens <= 12:
-            return answer
-        run.tokens = 12
-        return self.events(run) if body.get("stream") else self.show(run)
+    def prepare(self, run: Run) -> None:
+        run.tokens = min(run.tokens, 12)
 
 
-class ForgetsIfStreamed(ForeignService):
-    """A streamed turn carries nothing over."""
-
-    def create(self, body: Json) -> Any:
-        if body.get("stream") and "previous_interaction_id" in body:
-            self.find(body["previous_interaction_id"])
-            return super().create(
-                {name: value for name, value in body.items() if name != "previous_interaction_id"}
-            )
-        return super().create(body)
-
-
-class CountsNoHistory(ForeignService):
-    """Correct, but odd: input tokens are those of the new input alone."""
-
-    def usage(self, run: Run) -> Json:
-        return {"total_input_tokens": 4, "total_output_tokens": 4, "total_tokens": 8}
+def forget_if_streamed(self: ForeignService, usual: Any, body: Json) -> Any:
+    """Carry nothing over into a streamed turn."""
+    if not body.get("stream") or "previous_interaction_id" not in body:
+        return usual(body)
+    self.find(body["previous_interaction_id"])
+    return usual(without(body, "previous_interaction_id"))
 
 
 class ForgetsParents(ForeignService):
     """It looks for the parent, and throws away what was said there: only the new input is counted."""
 
     def usage(self, run: Run) -> Json:
-        read = len(json.dumps(run.body["input"]).split())
-        return {"total_input_tokens": read, "total_output_tokens": 4, "total_tokens": read + 4}
+        return count(len(json.dumps(run.body["input"]).split()))
 
 
-class CountsCachedApart(ForgetsParents):
-    """Correct, but odd: the history comes out of a cache, and is counted there alone."""
-
-    def usage(self, run: Run) -> Json:
-        return {**super().usage(run), "total_cached_tokens": run.tokens - 4}
-
-
-class ForgetsCounting(ForeignService):
-    """Correct, but poor: an answer says nothing of tokens."""
-
-    def show(self, run: Run) -> Json:
-        return {name: value for name, value in super().show(run).items() if name != "usage"}
-
-
-class EndsOtherwise(ForeignService):
-    """The stream of a background run says that it is completed; GET says that it failed."""
-
-    def show(self, run: Run) -> Json:
-        body = super().show(run)
-        lied = run.body.get("background") and body["status"] == "completed"
-        return {**body, "status": "failed"} if lied else body
+def end_otherwise(self: ForeignService, usual: Any, run: Run) -> Json:
+    """Say that a background run failed whose stream says that it is completed."""
+    body = usual(run)
+    lied = run.body.get("background") and body["status"] == "completed"
+    return {**body, "status": "failed"} if lied else body
 
 
 class MixesStreams(ForeignService):
@@ -151,56 +113,128 @@ class OneStreamAtATime(ForeignService):
             self.free.release()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("service", "faults"),
-    [
-        (HalvesUsage(), {"get.usage": "warn"}),
-        (BillsOn(), {"cancel.result-stays": "warn"}),
-        (ForgetsGrandparents(), {"chain.whole-history": "warn"}),
-        (ForgetsIfStreamed(), {"chain.streamed": "fail"}),
-        (ForgetsParents(), {"chain.history": "warn"}),
-        (CountsCachedApart(), {}),
-        (EndsOtherwise(), {"stream.end-matches-get": "warn"}),
-        (MixesStreams(), {"rob.concurrent-streams": "fail"}),
-        (BillsLate(), {}),
-        (CountsNoHistory(), {}),
-    ],
-    ids=lambda value: type(value).__name__ if isinstance(value, ForeignService) else "",
-)
-def test_each_defect_is_found_once_and_nothing_else(service: ForeignService, faults: dict[str, str]) -> None:
-    """A server with one defect has the findings that name it, and an odd one has none."""
-    assert check(service, *COSTS).faults == faults
+class Echoes(ForeignService):
+    """Right: it answers with all that it was told, so that every answer is longer than the one before."""
+
+    def prepare(self, run: Run) -> None:
+        words = [*self.history(run.body), *self.listen(run.body["input"])]
+        run.steps = [{"type": "model_output", "content": [{"type": "text", "text": " ".join(words)}]}]
+        run.tokens = len(words)
+
+    def history(self, body: Json, deep: bool = True) -> list[str]:
+        """The words of the turns before, or of the last one."""
+        parent = self.runs.get(str(body.get("previous_interaction_id")))
+        if parent is None:
+            return []
+        before = self.history(parent.body) if deep else []
+        return [*before, *self.listen(parent.body["input"]), *self.listen(parent.steps)]
+
+    def listen(self, given: Any) -> list[str]:
+        """The words of an input or of steps."""
+        if isinstance(given, list):
+            return [word for part in given for word in self.listen(part)]
+        if isinstance(given, dict):
+            return self.listen(given.get("content") or given.get("text") or "")
+        return str(given).split()
+
+    def usage(self, run: Run) -> Json:
+        return count(run.tokens, len(self.listen(run.steps)))
 
 
-def test_a_server_that_streams_one_at_a_time_mixes_nothing() -> None:
-    """Where no two streams run at once, nothing is said of them."""
-    report = check(OneStreamAtATime(), "rob.concurrent-streams")
-    assert report.faults == {}
+def show_input(self: ForeignService, usual: Any, run: Run, query: Json) -> Any:
+    """Bring what was asked where include_input=true."""
+    answer = usual(run, query)
+    return {**answer, "input": run.body["input"]} if query.get("include_input") == "true" else answer
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("service", "verdict", "words"),
-    [
-        (
-            ForgetsParents(),
-            "blocked",
-            "1 MUST check was not tested (chain.takes-effect): chain.history blocks this check",
-        ),
-        (CountsNoHistory(), "pass", ""),
-        (ForgetsCounting(), "pass", ""),
-        (CountsCachedApart(), "pass", ""),
-    ],
-    ids=lambda value: type(value).__name__ if isinstance(value, ForeignService) else "",
-)
-def test_a_parent_that_is_looked_up_is_not_yet_one_that_is_continued(
-    service: ForeignService, verdict: str, words: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Whether a parent takes effect shows in the counts, and the report names what stands in the way of that."""
-    report = check(service, "chain.*")
-    assert report.verdicts["chain.takes-effect"] == verdict
-    assert words in " ".join(capsys.readouterr().out.split())
+class TakesLimits(ForeignService):
+    """Wrong: it takes a limit of tokens, and its answers are as long as ever."""
+
+    takes = frozenset({"generation_config"})
+
+    def usage(self, run: Run) -> Json:
+        return count(run.tokens, 200)
+
+
+class KeepsLimits(TakesLimits):
+    """Odd, but right: it says what an answer that was cut would have cost, and that it is incomplete."""
+
+    def show(self, run: Run) -> Json:
+        body = super().show(run)
+        limited = "generation_config" in run.body and body["status"] == "completed"
+        return {**body, "status": "incomplete"} if limited else body
+
+    def last_event(self, run: Run, told: Json) -> Json:
+        event = super().last_event(run, told)
+        if "generation_config" in run.body:
+            event["interaction"]["status"] = "incomplete"
+        return event
+
+
+def count_cached_apart(self: ForeignService, usual: Any, run: Run) -> Json:
+    """Take the history out of a cache, and count it there alone."""
+    return {**usual(run), "total_cached_tokens": run.tokens - 4}
+
+
+row, forgetful, echo = rows_of(ForeignService), rows_of(ForgetsParents), rows_of(Echoes)
+ROWS = [
+    row(f"halves-usage: {COSTS} -> warn get.usage", slow=True, get=halve_usage),
+    rows_of(BillsOn)(f"bills-on: {COSTS} -> warn cancel.result-stays", slow=True),
+    # The last tokens of a cancelled run are counted in the second after it.
+    rows_of(BillsOn)(f"bills-late: {COSTS}", slow=True, most=0.7),
+    rows_of(CarriesOneTurn)(f"carries-one-turn: {COSTS} -> warn chain.whole-history", slow=True),
+    row(f"forgets-if-streamed: {COSTS} -> fail chain.streamed", slow=True, create=forget_if_streamed),
+    row(f"ends-otherwise: {COSTS} -> warn stream.end-matches-get", slow=True, show=end_otherwise),
+    rows_of(MixesStreams)(f"mixes-streams: {COSTS} -> fail rob.concurrent-streams", slow=True),
+    # Where no two streams run at once, nothing is said of them.
+    rows_of(OneStreamAtATime)("one-stream-at-a-time: rob.concurrent-streams"),
+    # Whether a parent takes effect shows in the counts, and the report names what stands in the way of that.
+    forgetful(
+        f"forgets-parents: {COSTS} -> warn chain.history, blocked chain.takes-effect",
+        slow=True,
+        said=["1 MUST check was not tested (chain.takes-effect): chain.history blocks this check"],
+    ),
+    forgetful(f"counts-cached-apart: {COSTS} -> pass chain.takes-effect", slow=True, usage=count_cached_apart),
+    row(
+        f"counts-no-history: {COSTS} -> pass chain.takes-effect",
+        slow=True,
+        usage=lambda self, usual, run: count(4),
+    ),
+    row(
+        "forgets-counting: chain.* -> pass chain.takes-effect",
+        slow=True,
+        show=lambda self, usual, run: without(usual(run), "usage"),
+    ),
+    row(
+        "counts-nothing: usage.counted -> warn usage.counted/",
+        slow=True,
+        usage=lambda self, usual, run: dict.fromkeys(usual(run), 0),
+    ),
+    # What it answers is for free.
+    row("counts-input-only: usage.counted -> rest pass", usage=lambda self, usual, run: count(run.tokens, 0)),
+    echo("echoes: chain.whole-history -> rest pass", slow=True),
+    echo(
+        "echoes-one-turn: chain.whole-history -> warn chain.whole-history/",
+        slow=True,
+        history=lambda self, usual, body, deep=True: usual(body, False),
+    ),
+    row("ignores-include-input: get.include-input -> info get.include-input/ignored"),
+    row("shows-input: get.include-input -> rest pass", get=show_input),
+    rows_of(TakesLimits)("ignores-limits: create.max-tokens -> info create.max-tokens/ignored"),
+    # A background run that is no shorter cannot show how a truncated one looks; the report says why.
+    rows_of(TakesLimits)(
+        "ignored-limit-named: bg.incomplete-visible -> untestable bg.incomplete-visible",
+        words="-v",
+        said=["the limit of one output token was ignored"],
+    ),
+    rows_of(KeepsLimits)("keeps-limits: create.max-tokens bg.incomplete-visible -> rest pass", slow=True),
+]
+
+
+@pytest.mark.parametrize("case", ROWS)
+def test_counts_are_looked_at(case: Row, capsys: pytest.CaptureFixture[str]) -> None:
+    """A server with one defect has the finding that names it, at the level of its source, and an odd one none."""
+    case.hold(capsys)
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Foreign servers with sandboxes: one that is odd but right, others with one defect each."""
+"""Foreign servers with sandboxes, and agents in them: odd ones that are right, others with one defect each."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from typing import Any
 
 import pytest
 
-from tests.foreign.judging import check
-from tests.foreign.server import ForeignService, Headed, Json, Refused, parse_object
+from tests.foreign.rows import Row, rows_of, without
+from tests.foreign.server import ForeignService, Headed, Json, Refused, Run, parse_object
 
-CHECKS = (
-    "env.recursive", "env.tar", "env.fork-files",
-    "env.upload-resumable", "env.upload-x-goog", "env.upload-extract", "env.upload-creates-parents",
-)  # fmt: skip
-SUPPORTS = ("--capability", "+environments")
+FILES = (
+    "env.recursive env.tar env.fork-files"
+    " env.upload-resumable env.upload-x-goog env.upload-extract env.upload-creates-parents"
+)
+AGENTS = "agent.base-fork env.update-network agent.env-kept"
+FILED = {"words": "--capability +environments"}
+SAVED = {"words": "--capability +environments --capability +agents-crud"}
 
 
 class Sandboxes(ForeignService):
@@ -95,68 +97,170 @@ class Sandboxes(ForeignService):
         return {"files": [{"path": name}]}
 
 
-class ListsAll(Sandboxes):
-    """Wrong: every listing is of everything."""
+class Workshop(Sandboxes):
+    """Odd, but right: rules are shown as a list of hosts, and the sandbox is told when the run has ended."""
 
-    def list(self, files: dict[str, bytes], deep: bool) -> list[str]:
-        return sorted(files)
+    def __init__(self) -> None:
+        super().__init__()
+        self.agents: dict[str, Json] = {}
+        self.rules: dict[str, Any] = {}
 
+    def admit(self, body: Json) -> None:
+        agent = body.get("agent", "")
+        saved = self.agents.get(agent, {})
+        if agent and not saved and not agent.startswith("antigravity"):
+            raise Refused(404, "not_found", "There is no such agent.")
+        plain = without(body, "agent", "environment")
+        super().admit({**plain, "model": "gemini-agent"} if agent else plain)
+        if "environment" in body:
+            body["environment_id"] = self.enter(body["environment"], saved.get("base_environment"))
+        body.setdefault("model", "gemini-agent")
 
-class PacksNothing(Sandboxes):
-    """Wrong: the archive of a directory leaves out what is in subdirectories, although all was asked for."""
+    def enter(self, wanted: Any, base: str | None) -> str:
+        """The sandbox that a run gets."""
+        if isinstance(wanted, dict) and "environment_id" in wanted:
+            return self.change(wanted["environment_id"], wanted.get("network"))
+        if wanted != "remote":
+            if wanted not in self.boxes:
+                raise Refused(404, "not_found", "There is no such environment.")
+            return str(wanted)
+        return self.fork(base)
 
-    def pack(self, files: dict[str, bytes]) -> bytes:
-        return super().pack({name: data for name, data in files.items() if "/" not in name})
+    def fork(self, base: str | None) -> str:
+        """A new sandbox, with the files of a base if there is one."""
+        return str(self.open({"from_environment": base} if base else {})["id"])
 
-
-class ForksNothing(Sandboxes):
-    """Wrong: a fork is empty."""
+    def change(self, box: str, network: Any) -> str:
+        """Give a sandbox other rules."""
+        self.rules[box] = [rule["domain"] for rule in network["allowlist"]]
+        return box
 
     def open(self, body: Json) -> Json:
-        return super().open({name: value for name, value in body.items() if name != "from_environment"})
+        made = super().open(body)
+        self.rules[made["id"]] = body.get("network")
+        return {**made, "network": body.get("network")}
+
+    def show(self, run: Run) -> Json:
+        body = super().show(run)
+        if run.status != "in_progress" and "environment_id" in run.body:
+            body["environment_id"] = run.body["environment_id"]
+        return body
+
+    def neighbour(self, method: str, parts: list[str], data: bytes, query: Json) -> Any:
+        if parts[0] == "agents":
+            return self.keep(method, parts, data)
+        answer = super().neighbour(method, parts, data, query)
+        shown = method == "GET" and parts[0] == "environments" and len(parts) == 2
+        return {**answer, "network": self.rules[parts[1]]} if shown else answer
+
+    def keep(self, method: str, parts: list[str], data: bytes) -> Json:
+        """Keep agents."""
+        if method == "POST":
+            body = parse_object(data)
+            self.agents[body["id"]] = body
+            return body
+        if len(parts) == 1:
+            return {"agents": list(self.agents.values())}
+        if parts[1] not in self.agents:
+            raise Refused(404, "not_found", "There is no such agent.")
+        return self.agents.pop(parts[1]) and {} if method == "DELETE" else self.agents[parts[1]]
 
 
-class FlattensArchives(Sandboxes):
-    """Wrong: what is unpacked lies in one directory, whatever the archive says."""
+class SharesCopy(Workshop):
+    """The first run copies the base, and later runs go on in the copy."""
 
-    def place(self, below: str, name: str) -> str:
-        return f"{below}/{name.rpartition('/')[2]}"
+    def __init__(self) -> None:
+        super().__init__()
+        self.copies: dict[str | None, str] = {}
 
-
-class LosesPieces(Sandboxes):
-    """Wrong: what is sent to the address of an upload is confirmed and dropped."""
-
-    def upload(self, path: str, query: Json, headers: Json, data: bytes) -> Json:
-        return {"files": []} if "upload_id" in query else super().upload(path, query, headers, data)
-
-
-class NeedsDirectories(Sandboxes):
-    """Wrong: a file can only be put where a directory is."""
-
-    def finish(self, box: str, name: str, data: bytes) -> Json:
-        parent = name.rpartition("/")[0]
-        if parent and not any(path.startswith(f"{parent}/") for path in self.boxes[box]):
-            raise Refused(404, "not_found", "There is no such directory.")
-        return super().finish(box, name, data)
+    def fork(self, base: str | None) -> str:
+        if base and base not in self.copies:
+            self.copies[base] = super().fork(base)
+        return self.copies[base] if base else super().fork(base)
 
 
-def test_odd_sandboxes_are_right() -> None:
-    """Leading slashes, `./` in archives and addresses of another host are no faults."""
-    report = check(Sandboxes(), *CHECKS, words=SUPPORTS)
-    assert report.verdicts == dict.fromkeys(CHECKS, "pass")
+def need_directories(self: Sandboxes, usual: Any, box: str, name: str, data: bytes) -> Json:
+    """Put a file only where a directory is."""
+    parent = name.rpartition("/")[0]
+    if parent and not any(path.startswith(f"{parent}/") for path in self.boxes[box]):
+        raise Refused(404, "not_found", "There is no such directory.")
+    return usual(box, name, data)
 
 
-@pytest.mark.parametrize(
-    ("defect", "faults"),
-    [
-        (ListsAll, {"env.recursive"}),
-        (PacksNothing, {"env.tar"}),
-        (ForksNothing, {"env.fork-files"}),
-        (FlattensArchives, {"env.upload-extract"}),
-        (NeedsDirectories, {"env.upload-creates-parents"}),
-        (LosesPieces, {"env.upload-resumable", "env.upload-x-goog"}),
-    ],
-)
-def test_each_defect_is_found_where_it_is(defect: type[Sandboxes], faults: set[str]) -> None:
-    """Each defect is reported by the check of the promise that it breaks, and by no other."""
-    assert set(check(defect(), *CHECKS, words=SUPPORTS).faults) == faults
+def clear_files(self: Workshop, usual: Any, box: str, network: Any) -> str:
+    """Drop the files of a sandbox with its rules."""
+    self.boxes[box] = {}
+    return usual(box, network)
+
+
+def open_another(self: Workshop, usual: Any, box: str, network: Any) -> str:
+    """Give who gives rules another sandbox."""
+    return usual(str(self.open({"from_environment": box})["id"]), network)
+
+
+def hide_rules(self: Workshop, usual: Any, *asked: Any) -> Any:
+    """Show nobody what a sandbox may reach."""
+    answer = usual(*asked)
+    return without(answer, "network") if type(answer) is dict else answer
+
+
+boxes, shop = rows_of(Sandboxes), rows_of(Workshop)
+ROWS = [
+    # Leading slashes, `./` in archives and addresses of another host are no faults.
+    boxes(f"sandboxes: {FILES} -> rest pass", **FILED),
+    # Every listing is of everything.
+    boxes(
+        f"lists-all: {FILES} -> warn env.recursive", list=lambda self, usual, files, deep: sorted(files), **FILED
+    ),
+    # The archive of a directory leaves out what is in subdirectories, although all was asked for.
+    boxes(
+        f"packs-nothing: {FILES} -> warn env.tar",
+        pack=lambda self, usual, files: usual({name: files[name] for name in files if "/" not in name}),
+        **FILED,
+    ),
+    boxes(
+        f"forks-nothing: {FILES} -> warn env.fork-files",
+        open=lambda self, usual, body: usual(without(body, "from_environment")),
+        **FILED,
+    ),
+    # What is unpacked lies in one directory, whatever the archive says.
+    boxes(
+        f"flattens-archives: {FILES} -> warn env.upload-extract",
+        place=lambda self, usual, below, name: usual(below, name.rpartition("/")[2]),
+        **FILED,
+    ),
+    boxes(f"needs-directories: {FILES} -> warn env.upload-creates-parents", finish=need_directories, **FILED),
+    # What is sent to the address of an upload is confirmed and dropped.
+    boxes(
+        f"loses-pieces: {FILES} -> warn env.upload-resumable env.upload-x-goog",
+        upload=lambda self, usual, path, query, *sent: (
+            {"files": []} if "upload_id" in query else usual(path, query, *sent)
+        ),
+        **FILED,
+    ),
+    # A list of hosts is as good as an object, and the end of a run is early enough to tell its sandbox.
+    shop(f"workshop: {AGENTS} -> rest pass", **SAVED),
+    # Without a look at the rules before, nothing is said of those after.
+    shop("hides-rules: env.update-network -> untestable env.update-network", neighbour=hide_rules),
+    shop(
+        f"works-in-base: {AGENTS} -> warn agent.base-fork",
+        fork=lambda self, usual, base: base or usual(base),
+        **SAVED,
+    ),
+    rows_of(SharesCopy)(f"shares-copy: {AGENTS} -> warn agent.base-fork", **SAVED),
+    shop(f"forgets-base: {AGENTS} -> warn agent.base-fork", fork=lambda self, usual, base: usual(None), **SAVED),
+    # New rules are taken and forgotten.
+    shop(
+        f"keeps-rules: {AGENTS} -> warn env.update-network",
+        change=lambda self, usual, box, network: box,
+        **SAVED,
+    ),
+    shop(f"clears-files: {AGENTS} -> warn env.update-network", change=clear_files, **SAVED),
+    shop(f"opens-another: {AGENTS} -> warn env.update-network", change=open_another, **SAVED),
+]
+
+
+@pytest.mark.parametrize("case", ROWS)
+def test_each_defect_is_found_where_it_is(case: Row, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each defect is a warning of the promise that it breaks, and of no other."""
+    case.hold(capsys)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from tests.foreign.judging import check
+from tests.foreign.rows import add, vary
 from tests.foreign.server import ForeignService, Json, Run
 
 pytestmark = pytest.mark.slow
@@ -28,22 +29,6 @@ class CountsPerConnection(ForeignService):
         return answer
 
 
-class HasFewIds(ForeignService):
-    """Takes ids from a pool of eight, one after the other."""
-
-    def create(self, body: Json) -> Any:
-        self.made %= 8
-        return super().create(body)
-
-
-class ForgetsItsCount(ForeignService):
-    """Counts again from one after every forty creates, as after a restart of its process."""
-
-    def create(self, body: Json) -> Any:
-        self.made %= 40
-        return super().create(body)
-
-
 class CountsByKind(ForeignService):
     """Background runs have a counter of their own, and the same ids."""
 
@@ -57,14 +42,6 @@ class CountsByKind(ForeignService):
         answer = super().create(body)
         self.counts[kind] = self.made
         return answer
-
-
-class GivesFreeIds(ForeignService):
-    """Gives the lowest id that is free: one that was deleted comes again."""
-
-    def create(self, body: Json) -> Any:
-        self.made = next(number for number in range(10_000) if f"i{number + 1}" not in self.runs)
-        return super().create(body)
 
 
 class NamesNothingAlike(ForeignService):
@@ -101,8 +78,36 @@ def spell(identity: str) -> str:
 GLOBS = ("create.*", "get.*", "del.*", "bg.*", "chain.*", "cancel.*", "resume.*", "rob.concurrent*", "http.*")
 
 
+def count_anew(after: int) -> Callable[..., Any]:
+    """A change of `create`: ids come again after so many, as from a pool or after a restart."""
+
+    def create(self: ForeignService, usual: Any, body: Json) -> Any:
+        self.made %= after
+        return usual(body)
+
+    return create
+
+
+def give_free_id(self: ForeignService, usual: Any, body: Json) -> Any:
+    """Give the lowest id that is free: one that was deleted comes again."""
+    self.made = next(number for number in range(10_000) if f"i{number + 1}" not in self.runs)
+    return usual(body)
+
+
+HasFewIds = vary(ForeignService, create=count_anew(8))
+ForgetsItsCount = vary(ForeignService, create=count_anew(40))
+GivesFreeIds = vary(ForeignService, create=give_free_id)
+KINDS = {
+    "per-connection": CountsPerConnection,
+    "few": HasFewIds,
+    "restarted": ForgetsItsCount,
+    "by-kind": CountsByKind,
+    "free": GivesFreeIds,
+}
+
+
 @pytest.mark.parametrize("jobs", [1, 8])
-@pytest.mark.parametrize("kind", [CountsPerConnection, HasFewIds, ForgetsItsCount, CountsByKind, GivesFreeIds])
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 def test_an_id_that_comes_again_is_the_one_reason(
     kind: type[ForeignService], jobs: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -122,14 +127,7 @@ def test_ids_that_differ_are_unique(jobs: int) -> None:
     assert check(NamesNothingAlike(), *GLOBS, words=("-j", str(jobs))).faults == {}
 
 
-class HasAnotherDefect(HasFewIds):
-    """Says that an interaction is a chat, too."""
-
-    def show(self, run: Run) -> Json:
-        return {**super().show(run), "object": "chat"}
-
-
 def test_what_one_answer_shows_by_itself_is_told_beside_it() -> None:
     """An id that comes again explains no field of a single answer."""
-    report = check(HasAnotherDefect(), "create.*", words=("-j", "8"))
+    report = check(vary(HasFewIds, show=add(object="chat"))(), "create.*", words=("-j", "8"))
     assert report.faults == {"create.id-unique": "fail", "create.object": "warn"}

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
-from tests.foreign.judging import check
+from tests.foreign.rows import Row, add, refuse, rows_of
 from tests.foreign.server import ForeignService, Headed, Json, Refused, Run, parse_object
 
-MINE = ("file.*", "filesearch.*", "voice.*", "decision.*")
+MINE = "file.* filesearch.* voice.* decision.*"
+TOPICS = {"shop": 0.5, "travel": 0.25, "food": 0.25}
+MOODS = {"0": 0.25, "1": 0.5, "2": 0.25}
+LEGEND = {"0": "angry", "1": "so so", "2": "glad"}
 ANSWERS: Json = {
     "late": {"type": "noul", "noul": 0.75, "confidence": 0.75},
-    "topic": {"type": "choice", "choice": "shop", "confidence": 0.5,
-              "probabilities": {"shop": 0.5, "travel": 0.25, "food": 0.25}},
-    "mood": {"type": "score", "score": 1.0, "confidence": 0.5, "probabilities": {"0": 0.25, "1": 0.5, "2": 0.25},
-             "legend": {"0": "angry", "1": "so so", "2": "glad"}},
-}  # fmt: skip
+    "topic": {"type": "choice", "choice": "shop", "confidence": 0.5, "probabilities": TOPICS},
+    "mood": {"type": "score", "score": 1.0, "confidence": 0.5, "probabilities": MOODS, "legend": LEGEND},
+}
 
 
 class Keeping(ForeignService):
@@ -27,8 +29,9 @@ class Keeping(ForeignService):
         self.kept: dict[str, Json] = {}
         self.under_way: dict[str, str] = {}
 
+    takes = frozenset({"tools"})
+
     def admit(self, body: Json) -> None:
-        body = {name: value for name, value in body.items() if name != "tools"}
         given = body.get("input")
         parts = given if isinstance(given, list) else []
         for part in parts:
@@ -138,63 +141,6 @@ class Keeping(ForeignService):
         return self.keep(f"voices/v{self.made}", id=f"v{self.made}", type="prompted")
 
 
-class NoAddress(Keeping):
-    """Wrong: the first answer of an upload has no address."""
-
-    def upload(self, path: str, query: Json, headers: Json, data: bytes) -> Json:
-        return dict(super().upload(path, query, headers, data))
-
-
-class NeverFinal(Keeping):
-    """Wrong: the last answer of an upload of a file does not say that it is the last."""
-
-    def finish(self, path: str, upload: str, data: bytes) -> Json:
-        answer = super().finish(path, upload, data)
-        return dict(answer) if path == "files" else answer
-
-
-class ForgetsFiles(Keeping):
-    """Wrong: it answers about files that are gone."""
-
-    def use(self, uri: str) -> None:
-        """Take any file."""
-
-
-class RefusesFiles(Keeping):
-    """Wrong: it cannot use what was uploaded."""
-
-    def use(self, uri: str) -> None:
-        raise Refused(400, "invalid_request", "Only inline images.")
-
-
-class LosesDocuments(Keeping):
-    """Wrong: what an upload made cannot be read."""
-
-    def look(self, name: str) -> Json:
-        return super().look("" if "/documents/" in name else name)
-
-
-class ForgetsImports(Keeping):
-    """Wrong: a file is imported, and no document comes of it."""
-
-    def bring(self, store: str, file: str) -> Json:
-        return {"name": f"{store}/operations/none", "done": True, "response": {}}
-
-
-class HidesImports(Keeping):
-    """Wrong: what was imported can be read, and no search finds it."""
-
-    def search(self, store: str) -> list[str]:
-        return [name for name in super().search(store) if "imported" not in name]
-
-
-class SearchesNothing(Keeping):
-    """Odd, but right: the model never looks into a store."""
-
-    def search(self, store: str) -> list[str]:
-        return []
-
-
 class TakesLong(Keeping):
     """Odd, but right: the operation of an upload is done only when it is looked at for the third time."""
 
@@ -209,112 +155,84 @@ class TakesLong(Keeping):
         return found if self.looks >= self.needed else {"name": name}
 
 
-class NeverEnds(TakesLong):
-    """Wrong: the operation of an upload is never done."""
-
-    needed = 1_000_000
-
-
-class EndsWithoutDocument(Keeping):
-    """Wrong: the operation is done, and does not say what it made."""
-
-    def look(self, name: str) -> Json:
-        found = super().look(name)
-        return {"name": name, "done": True, "response": {}} if "/operations/" in name else found
+def end_without_document(self: Keeping, usual: Any, name: str) -> Json:
+    """Say that an operation is done, and not what it made."""
+    found = usual(name)
+    return {"name": name, "done": True, "response": {}} if "/operations/" in name else found
 
 
-class DeletesAll(Keeping):
-    """Wrong: a store goes with all that it holds, unasked."""
-
-    def remove(self, path: str, query: Json) -> Json:
-        return super().remove(path, {"force": "true"})
-
-
-class KeepsVoices(Keeping):
-    """Wrong: a voice that shall not be stored is."""
-
-    def speak(self, body: Json) -> Json:
-        return super().speak({**body, "store": True})
+def leave_one_open(self: Keeping, usual: Any, body: Json) -> Json:
+    """Leave one question of a decision open."""
+    answer = usual(body)
+    del answer["answers"]["mood"]
+    return answer
 
 
-class HalfAnswers(Keeping):
-    """Wrong: one question of a decision is left open."""
-
-    def decide(self, body: Json) -> Json:
-        answer = super().decide(body)
-        del answer["answers"]["mood"]
-        return answer
+def be_sure_of_all(self: Keeping, usual: Any, body: Json) -> Json:
+    """Give every answer the confidence 1, whatever its probabilities."""
+    answer = usual(body)
+    return {**answer, "answers": {name: {**one, "confidence": 1.0} for name, one in answer["answers"].items()}}
 
 
-class SureOfAll(Keeping):
-    """Wrong: the confidence of every answer is 1, whatever its probabilities."""
+LEADS_NOWHERE = "filesearch.* -> warn filesearch.operation, untestable filesearch.document"
 
-    def decide(self, body: Json) -> Json:
-        answer = super().decide(body)
-        for one in answer["answers"].values():
-            one["confidence"] = 1.0
-        return answer
+row = rows_of(Keeping)
+ROWS = [
+    # Other words, forms of numbers and hosts in addresses are no faults, and nothing is left unjudged.
+    row(f"keeps: {MINE} -> rest pass"),
+    # A server without these routes is asked by probes only.
+    rows_of(ForeignService)(f"offers-none: {MINE} -> rest not_applicable"),
+    # The first answer of an upload has no address.
+    row(
+        f"no-address: {MINE} -> warn file.upload filesearch.upload",
+        upload=lambda self, usual, *sent: dict(usual(*sent)),
+    ),
+    # The last answer of an upload of a file does not say that it is the last.
+    row(
+        f"never-final: {MINE} -> warn file.upload",
+        finish=lambda self, usual, path, *sent: (
+            dict(usual(path, *sent)) if path == "files" else usual(path, *sent)
+        ),
+    ),
+    row(f"forgets-files: {MINE} -> warn file.gone-in-create", use=lambda self, usual, uri: None),
+    row(f"refuses-files: {MINE} -> warn file.in-create", use=refuse(400)),
+    # What an upload made cannot be read.
+    row(
+        f"loses-documents: {MINE} -> warn filesearch.document",
+        look=lambda self, usual, name: usual("" if "/documents/" in name else name),
+    ),
+    # A file is imported, and no document comes of it.
+    row(
+        f"forgets-imports: {MINE} -> warn filesearch.import",
+        bring=lambda self, usual, store, _: {"name": f"{store}/operations/none", "done": True, "response": {}},
+    ),
+    row(
+        f"hides-imports: {MINE} -> warn filesearch.import-found",
+        search=lambda self, usual, store: [name for name in usual(store) if "imported" not in name],
+    ),
+    # The model never looks into a store, which is right.
+    row(f"searches-nothing: {MINE}", search=lambda self, usual, store: []),
+    # A store goes with all that it holds, unasked.
+    row(
+        f"deletes-all: {MINE} -> warn filesearch.crud filesearch.delete-force",
+        remove=lambda self, usual, path, _: usual(path, {"force": "true"}),
+    ),
+    row(
+        f"keeps-voices: {MINE} -> warn voice.prompted-needs-store",
+        speak=lambda self, usual, body: usual({**body, "store": True}),
+    ),
+    row(f"half-answers: {MINE} -> warn decision.answers", decide=leave_one_open),
+    row(f"sure-of-all: {MINE} -> warn decision.probabilities", decide=be_sure_of_all),
+    # A MAY that is not kept is information.
+    row(f"charges: {MINE} -> info decision.zero-output", decide=add(usage={"total_output_tokens": 9})),
+    # An operation has to end with the name of a document, within the time that runs get.
+    rows_of(TakesLong)("takes-long: filesearch.* -> pass filesearch.operation"),
+    rows_of(TakesLong)(f"never-done: {LEADS_NOWHERE}", words="--timeout 2", needed=1_000_000),
+    row(f"done-without-document: {LEADS_NOWHERE}", words="--timeout 2", look=end_without_document),
+]
 
 
-class ChargesForAnswers(Keeping):
-    """Odd at best: a decision counts output tokens."""
-
-    def decide(self, body: Json) -> Json:
-        return {**super().decide(body), "usage": {"total_output_tokens": 9}}
-
-
-def test_an_odd_server_that_is_right_has_no_finding() -> None:
-    """Other words, forms of numbers and hosts in addresses are no faults, and nothing is left unjudged."""
-    report = check(Keeping(), *MINE)
-    assert report.faults == {}
-    assert set(report.verdicts.values()) == {"pass"}
-
-
-def test_what_is_not_offered_is_no_fault() -> None:
-    """A server without these routes is asked by probes only: every check is not applicable."""
-    report = check(ForeignService(), *MINE)
-    assert set(report.verdicts.values()) == {"not_applicable"}
-
-
-@pytest.mark.parametrize(
-    ("defect", "faults"),
-    [
-        (NoAddress, {"file.upload": "warn", "filesearch.upload": "warn"}),
-        (NeverFinal, {"file.upload": "warn"}),
-        (ForgetsFiles, {"file.gone-in-create": "warn"}),
-        (RefusesFiles, {"file.in-create": "warn"}),
-        (LosesDocuments, {"filesearch.document": "warn"}),
-        (ForgetsImports, {"filesearch.import": "warn"}),
-        (HidesImports, {"filesearch.import-found": "warn"}),
-        (SearchesNothing, {}),
-        (DeletesAll, {"filesearch.crud": "warn", "filesearch.delete-force": "warn"}),
-        (KeepsVoices, {"voice.prompted-needs-store": "warn"}),
-        (HalfAnswers, {"decision.answers": "warn"}),
-        (SureOfAll, {"decision.probabilities": "warn"}),
-    ],
-)
-def test_a_defect_is_found_where_it_is(defect: type[Keeping], faults: dict[str, str]) -> None:
+@pytest.mark.parametrize("case", ROWS)
+def test_a_defect_is_found_where_it_is(case: Row, capsys: pytest.CaptureFixture[str]) -> None:
     """Each defect is reported by the checks of the promise that it breaks, and by no other."""
-    assert check(defect(), *MINE).faults == faults
-
-
-def test_an_operation_may_take_its_time() -> None:
-    """What is done at the third look is done."""
-    report = check(TakesLong(), "filesearch.*")
-    assert report.faults == {}
-    assert report.verdicts["filesearch.operation"] == "pass"
-
-
-@pytest.mark.parametrize("defect", [NeverEnds, EndsWithoutDocument])
-def test_an_operation_that_leads_nowhere_is_found(defect: type[Keeping]) -> None:
-    """It has to end with the name of a document, within the time that runs get; what rests on it is not judged."""
-    report = check(defect(), "filesearch.*", words=("--timeout", "2"))
-    assert report.faults == {"filesearch.operation": "warn"}
-    assert report.verdicts["filesearch.document"] == "untestable"
-
-
-def test_what_may_be_is_only_told() -> None:
-    """A MAY that is not kept is information."""
-    report = check(ChargesForAnswers(), *MINE)
-    assert report.faults == {}
-    assert report.verdicts["decision.zero-output"] == "info"
+    case.hold(capsys)

@@ -1,16 +1,21 @@
-"""Foreign servers whose streams end, or say, something else than they should; and such that are odd but right."""
+"""Foreign servers whose streams end, mix, resume or say something else than they should; and odd ones."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
 from tests.foreign.judging import check
-from tests.foreign.server import ForeignService, Handler, Json, Run
+from tests.foreign.rows import Row, rows_of, vary
+from tests.foreign.server import WORDS, ForeignService, Handler, Json, Refused, Run
 
-STREAMS = ("stream.*", "create.status*", "resume.foreground")
+Events = Iterator[tuple[float, Json]]
 
 BARE = b"""[{
   "error": {
@@ -22,119 +27,39 @@ BARE = b"""[{
 """
 
 
-class NeverCompletes(ForeignService):
-    """Ends its streams with the last step and [DONE]."""
-
-    def events(self, run: Run) -> Iterator[tuple[float, Json]]:
-        yield from list(super().events(run))[:-1]
-
-
-class OldNames(ForeignService):
-    """Ends its streams with the event of the time before May 2026."""
-
-    def last_event(self, run: Run, told: Json) -> Json:
-        return {**super().last_event(run, told), "event_type": "interaction.complete"}
+def encode_old(self: ForeignService, usual: Any, event: Json) -> bytes:
+    """Name all events as before May 2026."""
+    old = event["event_type"].replace("step.", "content.")
+    return usual({**event, "event_type": old.replace("created", "start").replace("completed", "complete")})
 
 
-class OldGeneration(ForeignService):
-    """Names all events as before May 2026."""
-
-    def encode(self, event: Json) -> bytes:
-        old = event["event_type"].replace("step.", "content.")
-        old = old.replace("created", "start").replace("completed", "complete")
-        return super().encode({**event, "event_type": old})
+def cut_end(self: ForeignService, usual: Any, event: Json) -> bytes:
+    """Cut the JSON of the last event."""
+    return usual(event)[:-3] + b"\n\n" if event["event_type"] == "interaction.completed" else usual(event)
 
 
-class MalformedEnd(ForeignService):
-    """Its interaction.completed lacks the status."""
-
-    def last_event(self, run: Run, told: Json) -> Json:
-        return {"interaction": told, "event_type": "interaction.completed"}
-
-
-class BrokenEnd(ForeignService):
-    """The JSON of its interaction.completed is cut."""
-
-    def encode(self, event: Json) -> bytes:
-        whole = super().encode(event)
-        return whole[:-3] + b"\n\n" if event["event_type"] == "interaction.completed" else whole
+def linger(self: Handler, usual: Any, data: bytes) -> None:
+    """Send the last event, and wait until the client disconnects."""
+    if data:
+        usual(data)
+    else:
+        self.rfile.read(1)
+        self.close_connection = True
 
 
-class LosesText(ForeignService):
-    """The third delta of every stream is lost."""
-
-    def events(self, run: Run) -> Iterator[tuple[float, Json]]:
-        yield from (pair for pair in super().events(run) if not str(pair[1]["event_id"]).endswith("-5"))
-
-
-class MixesText(ForeignService):
-    """The third delta of every second stream is of another stream, as from a buffer that they share."""
-
-    streams = 0
-
-    def events(self, run: Run) -> Iterator[tuple[float, Json]]:
-        self.streams += 1
-        is_mixed = self.streams % 2 == 0
-        for age, event in super().events(run):
-            is_third = is_mixed and str(event["event_id"]).endswith("-5")
-            yield age, {**event, "delta": {"type": "text", "text": "another"}} if is_third else event
-
-
-class OwnStatus(ForeignService):
-    """Calls a completed interaction `success`."""
-
-    def show(self, run: Run) -> Json:
-        body = super().show(run)
-        return {**body, "status": "success" if body["status"] == "completed" else body["status"]}
-
-
-class Lingering(Handler):
-    """Sends the last event, and waits until the client disconnects."""
-
-    def chunk(self, data: bytes) -> None:
-        if data:
-            super().chunk(data)
-        else:
-            self.rfile.read(1)
-            self.close_connection = True
-
-
-class StaysOpen(ForeignService):
-    """Ends no stream: after [DONE] the connection stays open."""
-
-    handler = Lingering
-
-
-class NeverEnds(StaysOpen):
-    """Its streams are right up to interaction.completed; then comes nothing, not even [DONE]."""
-
-    def closing(self) -> bytes:
-        return b""
-
-
-class LateHandler(Handler):
-    """Ends its first stream two seconds after the last event, and the other ones at once."""
-
-    late = False
-
-    def encode_due(self, events: Iterator[tuple[float, Json]]) -> Iterator[bytes]:
-        for frame in super().encode_due(events):
-            if frame == self.service.closing():
-                self.closed.wait(0 if self.late else 2)
-                type(self).late = True
-            yield frame
-
-
-class EndsLate(ForeignService):
-    """Correct, but odd: tidies up between interaction.completed and [DONE]."""
-
-    handler = LateHandler
+def end_late_once(self: Any, usual: Any, events: Events) -> Iterator[bytes]:
+    """End the first stream two seconds after the last event, and the other ones at once."""
+    for frame in usual(events):
+        if frame == self.service.closing():
+            self.closed.wait(0 if self.service.late else 2)
+            self.service.late = True
+        yield frame
 
 
 class DiesBare(ForeignService):
-    """Correct, but odd: a background stream fails in the middle, and says so in bare JSON as recorded live."""
+    """A background stream fails in the middle, and says so in bare JSON as recorded live."""
 
-    def events(self, run: Run) -> Iterator[tuple[float, Json]]:
+    def events(self, run: Run) -> Events:
         events = list(super().events(run))
         yield from events[:5] if run.body.get("background") else events
 
@@ -147,9 +72,9 @@ class DiesBare(ForeignService):
 
 
 class OtherWords(ForeignService):
-    """Correct, but odd: one delta for each letter, an event nobody knows, data without event lines."""
+    """One delta for each letter, an event nobody knows, data without event lines."""
 
-    def events(self, run: Run) -> Iterator[tuple[float, Json]]:
+    def events(self, run: Run) -> Events:
         for due, event in super().events(run):
             text = event.get("delta", {}).get("text", "")
             for letter in text or " ":
@@ -163,50 +88,340 @@ class OtherWords(ForeignService):
         return b"data: %s\n\n" % json.dumps(event).encode()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("service", "faults", "codes"),
-    [
-        (NeverCompletes(), {"stream.terminal": "fail"}, ["stream.terminal"]),
-        (OldNames(), {"stream.legacy-names": "fail"}, ["stream.legacy-names/event"]),
-        (MalformedEnd(), {"stream.schema": "fail"}, ["stream.schema/required"]),
-        (BrokenEnd(), {"stream.json": "fail"}, ["stream.json/syntax"]),
-        (LosesText(), {"stream.text": "fail"}, ["stream.text"]),
-        (StaysOpen(), {"stream.closes": "warn"}, ["stream.closes"]),
-        (NeverEnds(), {"stream.closes": "warn"}, ["stream.closes/hangs"]),
-        (EndsLate(), {}, []),
-        (OwnStatus(), {"create.status": "fail"}, ["create.status/unknown-end"]),
-        (DiesBare(), {}, []),
-        (OtherWords(), {}, []),
-    ],
-    ids=lambda value: type(value).__name__ if isinstance(value, ForeignService) else "",
-)
-def test_each_defect_is_found_once_and_nothing_else(
-    service: ForeignService, faults: dict[str, str], codes: list[str]
-) -> None:
-    """A server with one defect has the findings that name it, and an odd one has none."""
-    report = check(service, *STREAMS)
-    assert report.faults == faults
-    assert [code for name in faults for code in dict.fromkeys(report.codes[name])] == codes
+def mix_text(self: Any, usual: Any, run: Run) -> Events:
+    """Send, in every second stream, a third delta of another one, as from a buffer that they share."""
+    self.streams += 1
+    is_mixed = self.streams % 2 == 0
+    for age, event in usual(run):
+        is_third = is_mixed and str(event["event_id"]).endswith("-5")
+        yield age, {**event, "delta": {"type": "text", "text": "another"}} if is_third else event
 
 
-def test_each_old_name_is_told_once_with_the_new_one() -> None:
-    """A stream of the old generation has one finding for each name, which tells the name of today."""
-    report = check(OldGeneration(), "stream.legacy-names")
-    told = [message.partition(", in this answer")[0] for message in report.messages["stream.legacy-names"]]
-    assert "content.delta is the name before May 2026 of step.delta" in told
-    assert "interaction.complete is the name before May 2026 of interaction.completed" in told
+class SharesOneQueue(ForeignService):
+    """Every run puts its events into one queue, and every open stream takes from it what comes next."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.output: queue.Queue[Any] = queue.Queue()
+        self.turn = threading.Lock()
+
+    def create(self, body: Json) -> Any:
+        answer = super().create(body)
+        return self.stream(list(answer)) if body.get("stream") else answer
+
+    def stream(self, events: list[Any]) -> Events:
+        """Take events until one is an end, while a thread puts those of this run."""
+        threading.Thread(target=self.put, args=(events,)).start()
+        ended = False
+        try:
+            while not ended:
+                due, event = self.output.get()
+                ended = event["event_type"] == "interaction.completed"
+                yield due, event
+        finally:
+            while not ended:  # whoever hangs up leaves nothing to others
+                ended = self.output.get()[1]["event_type"] == "interaction.completed"
+
+    def put(self, events: list[Any]) -> None:
+        """Put events, at the pace of a model."""
+        for event in events:
+            self.output.put(event)
+            time.sleep(0.01)
 
 
-def test_bare_json_at_the_end_is_information() -> None:
-    """What ended the stream is noted with its code and message; no completion and no [DONE] are missed."""
-    report = check(DiesBare(), "stream.bare-error", "stream.done", "stream.terminal")
-    assert report.verdicts == {"stream.bare-error": "info", "stream.done": "pass", "stream.terminal": "pass"}
-    assert report.exit == 0
+def stream_in_turn(self: SharesOneQueue, usual: Any, events: list[Any]) -> Events:
+    """Put the events of a run into the queue when the one before is through."""
+    with self.turn:
+        yield from usual(events)
+
+
+def drop_stops(self: ForeignService, usual: Any, run: Run) -> Events:
+    """Stop no step."""
+    return (event for event in usual(run) if event[1]["event_type"] != "step.stop")
+
+
+def rename(name: Callable[[Json, int], str], only: str = "stream") -> Callable[..., Any]:
+    """A change of `get`: events have other ids where the query has a field."""
+
+    def get(self: ForeignService, usual: Any, run: Run, query: Json) -> Any:
+        if "last_event_id" in query:
+            query = {**query, "last_event_id": query["last_event_id"].partition("~")[0]}
+        found = usual(run, query)
+        self.made += 1
+        if only not in query:
+            return found
+        return [(due, {**event, "event_id": name(event, number)}) for number, (due, event) in enumerate(found)]
+
+    return get
+
+
+def number_anew(event: Json, number: int) -> str:
+    """The id of an event that its connection counts from nought."""
+    return f"{event['event_id'].partition('-')[0]}-{number}"
+
+
+def forget_the_end(self: ForeignService, usual: Any, run: Run, query: Json) -> Any:
+    """Leave interaction.completed out of the stream of a run that is over, or that is resumed."""
+    found = usual(run, query)
+    late = "stream" in query and (run.status == "completed" or "last_event_id" in query)
+    return [pair for pair in found if "interaction.completed" not in pair[1].values()] if late else found
+
+
+def repeat(when: Callable[[Run], bool]) -> Callable[..., Any]:
+    """A change of `get`: the event that is named comes once more, then the rest."""
+
+    def get(self: ForeignService, usual: Any, run: Run, query: Json) -> Any:
+        found = usual(run, query)
+        if "last_event_id" not in query or not when(run):
+            return found
+        whole = list(self.events(run))
+        return whole[len(whole) - len(found) - 1 :]
+
+    return get
+
+
+def end_in_a_burst(self: ForeignService, usual: Any, run: Run) -> Events:
+    """Send the last delta, the end of its step and that of the run at once."""
+    found = list(usual(run))
+    yield from found[:-3]
+    yield from ((run.lasts, event) for _, event in found[-3:])
+
+
+def go_on_from_now(self: ForeignService, usual: Any, run: Run, query: Json) -> Any:
+    """Give who comes back to a run that goes on what is still to come, not what came meanwhile."""
+    found = usual(run, query)
+    if "last_event_id" not in query or run.status != "in_progress":
+        return found
+    return [(due, event) for due, event in found if due > run.age]
+
+
+class RunsInItsStream(ForeignService):
+    """Runs in the handler that streams the create: when its client leaves, nothing moves the run any more."""
+
+    lasts = 2.0
+
+    def create(self, body: Json) -> Any:
+        made = super().create(body)
+        tied = body.get("stream") and body.get("background")
+        return self.tie(self.runs[f"i{self.made}"], made) if tied else made
+
+    def tie(self, run: Run, events: Events) -> Events:
+        try:
+            yield from events
+        except GeneratorExit:
+            self.leave(run)
+            raise
+
+    def leave(self, run: Run) -> None:
+        run.lasts = 3600.0
+
+
+def shift_ids(self: ForeignService, usual: Any, body: Json) -> Any:
+    """Count the events of the stream of a create from one, those of every other stream from nought."""
+    made = usual(body)
+    if isinstance(made, dict):
+        return made
+    return ((due, {**event, "event_id": f"i{self.made}-{n}"}) for n, (due, event) in enumerate(made, 1))
+
+
+class Checkpointing(ForeignService):
+    """Odd, but right: the token comes while the step is open, and the rest begins within the sentence."""
+
+    def create(self, body: Json) -> Any:
+        token = body.pop("continuation_token", None)
+        return super().create(body) if token is None else self.go_on(token, {**body, "input": "Go on."})
+
+    def go_on(self, token: str, body: Json) -> Json:
+        """Answer what came after the token."""
+        if token != "after-two-words":
+            raise Refused(400, "invalid_request", "There is no such token.")
+        super().create(body)
+        run = self.runs[f"i{self.made}"]
+        run.steps = [{"type": "model_output", "content": [{"type": "text", "text": "".join(self.rest())}]}]
+        return self.show(run)
+
+    def rest(self) -> list[str]:
+        """The words after the token."""
+        return WORDS[2:]
+
+    def events(self, run: Run) -> Events:
+        for due, event in super().events(run):
+            yield due, event
+            if event.get("delta", {}).get("text") == WORDS[1]:
+                update = {
+                    "interaction_id": run.id,
+                    "status": "in_progress",
+                    "continuation_token": "after-two-words",
+                }
+                yield due, {**update, "event_type": "interaction.status_update"}
+
+
+STREAMS = "stream.* create.status* resume.foreground"
+MIXED = "stream.* rob.concurrent-streams create.format-streamed resume.*"
+TWICE = "resume.no-gap resume.exclusive resume.ids-stable resume.finished resume.well-formed"
+LEFT = "bg.survives-hangup resume.from-create"
+LOST = "fail bg.survives-hangup, blocked resume.from-create, exit 1"
+QUICK = {"words": "--timeout 12", "slow": True}
+PAUSES = {"words": "--capability +continuation"}
+
+row, left, pausing = rows_of(ForeignService), rows_of(RunsInItsStream), rows_of(Checkpointing)
+ROWS = [
+    row(
+        f"never-completes: {STREAMS} -> fail stream.terminal/",
+        slow=True,
+        events=lambda self, usual, run: iter(list(usual(run))[:-1]),
+    ),
+    row(
+        f"old-end: {STREAMS} -> fail stream.legacy-names/event",
+        slow=True,
+        last_event=lambda self, usual, *given: {**usual(*given), "event_type": "interaction.complete"},
+    ),
+    row(
+        f"malformed-end: {STREAMS} -> fail stream.schema/required",
+        slow=True,
+        last_event=lambda self, usual, run, told: {"interaction": told, "event_type": "interaction.completed"},
+    ),
+    row(f"broken-end: {STREAMS} -> fail stream.json/syntax", slow=True, encode=cut_end),
+    row(
+        f"loses-text: {STREAMS} -> fail stream.text/",
+        slow=True,
+        events=lambda self, usual, run: (pair for pair in usual(run) if not pair[1]["event_id"].endswith("-5")),
+    ),
+    row(f"stays-open: {STREAMS} -> warn stream.closes/", slow=True, handler=vary(Handler, chunk=linger)),
+    # Its streams are right up to interaction.completed; then comes nothing, not even [DONE].
+    row(
+        f"never-ends: {STREAMS} -> warn stream.closes/hangs",
+        slow=True,
+        handler=vary(Handler, chunk=linger),
+        closing=lambda self, usual: b"",
+    ),
+    row(f"ends-late: {STREAMS}", slow=True, late=False, handler=vary(Handler, encode_due=end_late_once)),
+    row(
+        f"own-status: {STREAMS} -> fail create.status/unknown-end",
+        slow=True,
+        show=lambda self, usual, run: {
+            **(body := usual(run)),
+            "status": body["status"].replace("completed", "success"),
+        },
+    ),
+    rows_of(DiesBare)(f"dies-bare: {STREAMS} -> info stream.bare-error, pass stream.done stream.terminal, exit 0"),
+    rows_of(OtherWords)(f"other-words: {STREAMS}", slow=True),
+    # Each old name is told once, with the new one.
+    row(
+        "old-generation: stream.legacy-names -> fail stream.legacy-names/event",
+        said=(
+            "content.delta is the name before May 2026 of step.delta",
+            "interaction.complete is the name before May 2026 of interaction.completed",
+        ),
+        encode=encode_old,
+    ),
+    # What the order of one stream suffers from the events of another is blocked by that; a queue mixes nothing.
+    *(
+        case
+        for jobs in (1, 8)
+        for case in (
+            rows_of(SharesOneQueue)(
+                f"one-queue-{jobs}: {MIXED} -> fail rob.concurrent-streams/mixed, exit 1",
+                words=f"-j {jobs}",
+                slow=True,
+                said=("(1 cause: rob.concurrent-streams/mixed)",),
+            ),
+            rows_of(SharesOneQueue)(
+                f"queue-in-turn-{jobs}: {MIXED}", words=f"-j {jobs}", slow=True, stream=stream_in_turn
+            ),
+            row(
+                f"leaves-steps-open-{jobs}: {MIXED} -> fail stream.stop-once",
+                words=f"-j {jobs}",
+                slow=True,
+                events=drop_stops,
+            ),
+        )
+    ),
+    # Ids that lead a second resume astray are the root of what it brings; others are a warning of their own.
+    row(
+        "restarts-ids: resume.* -> fail resume.exclusive/ids, blocked resume.ids-stable",
+        get=rename(number_anew, only="last_event_id"),
+    ),
+    row(
+        "seals-ids: resume.* -> warn resume.ids-stable/",
+        get=lambda self, usual, *given: rename(lambda event, _: f"{event['event_id']}~{self.made}")(
+            self, usual, *given
+        ),
+    ),
+    # Whoever resumes elsewhere meets it, too: what else was asked there holds, and the fact is told once.
+    row(
+        "inclusive: resume.* -> warn resume.exclusive/inclusive, pass resume.from-create",
+        get=repeat(lambda run: True),
+    ),
+    row(
+        "inclusive-while-running: resume.* -> warn resume.live/inclusive, pass resume.from-create",
+        get=repeat(lambda run: run.status == "in_progress"),
+    ),
+    row("forgets-the-end: resume.* stream.* -> fail stream.terminal", get=forget_the_end),
+    # What a server does for a run that goes on is not told by one that is over.
+    row(
+        "ends-in-a-burst: resume.live resume.two-readers -> rest pass",
+        lasts=0.8,
+        events=end_in_a_burst,
+    ),
+    row(
+        "goes-on-from-now: resume.live resume.two-readers -> fail resume.live, rest pass",
+        lasts=0.8,
+        events=end_in_a_burst,
+        get=go_on_from_now,
+    ),
+    # A connection that is lost twice: the second cursor comes from a stream that was resumed itself.
+    row(f"counts-per-connection: {TWICE} -> fail resume.exclusive, exit 1", slow=True, get=rename(number_anew)),
+    # A background run goes on without its client; the twin that nobody left shows that it could have.
+    left(
+        f"runs-in-its-stream: {LEFT} -> {LOST}", said=("the run was lost with the stream of its create",), **QUICK
+    ),
+    left(
+        f"cancels-with-its-stream: {LEFT} -> {LOST}",
+        leave=lambda self, usual, run: setattr(run, "cancelled_at", run.begun),
+        **QUICK,
+    ),
+    left(
+        f"slows-down-alone: {LEFT} -> rest pass",
+        leave=lambda self, usual, run: setattr(run, "lasts", run.lasts + 2.0),
+        **QUICK,
+    ),
+    left(
+        f"no-run-ends: {LEFT} -> rest untestable",
+        lasts=3600.0,
+        leave=lambda self, usual, run: None,
+        slow=True,
+        words="--timeout 5",
+    ),
+    # The documented use: the stream of the create breaks off, and GET goes on from its last event.
+    row(f"numbers-creates-anew: {LEFT} -> fail resume.from-create", lasts=2.0, create=shift_ids, **QUICK),
+    # Where a token comes, and with which words the rest begins, is the server's choice.
+    pausing("checkpoints: cont.checkpoint -> rest pass", **PAUSES),
+    pausing(
+        "refuses-its-token: cont.checkpoint -> warn cont.checkpoint",
+        go_on=lambda self, usual, token, body: usual("", body),
+        **PAUSES,
+    ),
+    pausing("begins-again: cont.checkpoint -> warn cont.checkpoint", rest=lambda self, usual: WORDS, **PAUSES),
+    row("no-tokens: cont.checkpoint", **PAUSES),
+]
+
+
+@pytest.mark.parametrize("case", ROWS)
+def test_a_stream_is_judged_by_what_it_brings(case: Row, capsys: pytest.CaptureFixture[str]) -> None:
+    """A defect is told by the one rule that names it, an oddity by none."""
+    case.hold(capsys)
+
+
+def test_the_finding_names_both_ids() -> None:
+    """The evidence is the resumed stream with its ids."""
+    service = vary(ForeignService, get=rename(number_anew, only="last_event_id"))
+    assert "in the whole stream and" in check(service(), "resume.*").messages["resume.exclusive"][0]
 
 
 def test_a_defect_of_every_stream_is_not_one_of_resumes() -> None:
     """Where plain streams have a wrong text already, what a resume adds to the whole stream follows from it."""
-    faults = check(MixesText(), "stream.text", "resume.*", words=("-j", "1")).faults
+    service = vary(ForeignService, streams=0, events=mix_text)
+    faults = check(service(), "stream.text", "resume.*", words=("-j", "1")).faults
     assert faults["stream.text"] == "fail"
     assert not {"resume.exclusive", "resume.from-create", "resume.no-gap"} & set(faults)

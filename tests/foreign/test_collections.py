@@ -1,0 +1,268 @@
+"""Foreign servers that keep credentials, triggers and agents: odd ones that are right, and such with a defect."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.foreign.judging import check
+from tests.foreign.rows import Row, refuse, rows_of, without
+from tests.foreign.server import ForeignService, Json, Refused, Run, parse_object
+
+FIELDS = {"id", "type", "token", "prefix"}
+
+
+class Keeping(ForeignService):
+    """Odd but right: a page without the array, other statuses, times in another zone, more fields."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.credentials: dict[str, Json] = {}
+        self.triggers: dict[str, Json] = {}
+        self.executions: dict[str, list[Json]] = {}
+        self.numbers = itertools.count(1)
+
+    def neighbour(self, method: str, parts: list[str], data: bytes, query: Json) -> Json:
+        collection = {"credentials": self.credentials, "triggers": self.triggers}.get(parts[0])
+        if collection is None:
+            return super().neighbour(method, parts, data, query)
+        if parts[1:] == []:
+            return self.make(parts[0], parse_object(data)) if method == "POST" else self.list(parts[0], collection)
+        if parts[1] not in collection:
+            raise Refused(404, "not_found", "There is no such thing.")
+        kept = collection[parts[1]]
+        match method, parts[2:]:
+            case "GET", []:
+                return self.view(kept)
+            case "PATCH", []:
+                return self.view(self.change(parts[0], kept, parse_object(data)))
+            case "DELETE", []:
+                self.remove(collection, kept)
+                return {}
+            case "POST", ["executions"]:
+                return self.execute(kept)
+            case "GET", ["executions"]:
+                return {"trigger_executions": self.executions[kept["id"]]}
+        raise Refused(404, "not_found", "There is no such route.")
+
+    def list(self, name: str, collection: dict[str, Json]) -> Json:
+        """A page; an empty one has no array."""
+        return {name: [self.view(kept) for kept in collection.values()]} if collection else {}
+
+    def make(self, name: str, body: Json) -> Json:
+        """Make a credential or a trigger."""
+        return self.view(self.make_credential(body) if name == "credentials" else self.make_trigger(body))
+
+    def make_credential(self, body: Json) -> Json:
+        """Make a credential."""
+        if strange := body.keys() - FIELDS:
+            raise Refused(400, "invalid_request", f"Unknown: {sorted(strange)}.")
+        if body["id"] in self.credentials:
+            raise Refused(409, "aborted", "The id is in use.")
+        self.credentials[body["id"]] = kept = {**body, "status": "fresh", "owner": "me"}
+        return kept
+
+    def make_trigger(self, body: Json) -> Json:
+        """Make a trigger."""
+        if len(body["schedule"].split()) != 5:
+            raise Refused(400, "invalid_request", "The schedule has not five fields.")
+        name = f"t{next(self.numbers)}"
+        kept = {**body, "id": name, "status": "active", "next_run_time": self.next_run()}
+        self.triggers[name] = kept
+        self.executions[name] = []
+        return kept
+
+    def next_run(self) -> str:
+        """When it runs next: a Monday, half past nine in UTC."""
+        return "2026-11-23T11:30:00.000+02:00"
+
+    def view(self, kept: Json) -> Json:
+        """What is shown."""
+        return without(kept, "token")
+
+    def change(self, name: str, kept: Json, body: Json) -> Json:
+        """Change some fields."""
+        if name == "credentials" and "type" not in body:
+            raise Refused(400, "invalid_request", "The type is missing.")
+        kept.update(body)
+        return kept
+
+    def remove(self, collection: dict[str, Json], kept: Json) -> None:
+        """Delete one."""
+        del collection[kept["id"]]
+
+    def execute(self, kept: Json) -> Json:
+        """Run a trigger by hand."""
+        self.made += 1
+        run = Run(f"i{self.made}", {"model": "gemini-1"}, 0.0, 4)
+        self.runs[run.id] = run
+        one = {"id": f"e{self.made}", "trigger_id": kept["id"], "status": "completed", "interaction_id": run.id}
+        self.executions[kept["id"]].append(one)
+        return one
+
+
+class KeepsAgents(ForeignService):
+    """Odd, but right: pages are larger than asked for, and a change answers more than was sent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.agents: dict[str, Json] = {}
+
+    def neighbour(self, method: str, parts: list[str], data: bytes, query: Json) -> Json:
+        if parts[0] != "agents" or len(parts) > 2:
+            return super().neighbour(method, parts, data, query)
+        if len(parts) == 1:
+            return self.make(parse_object(data)) if method == "POST" else {"agents": list(self.agents.values())}
+        if parts[1] not in self.agents:
+            raise Refused(404, "not_found", "There is no such agent.")
+        if method == "PATCH":
+            self.agents[parts[1]] = self.change(self.agents[parts[1]], parse_object(data), query)
+        return self.agents.pop(parts[1]) and {} if method == "DELETE" else self.agents[parts[1]]
+
+    def make(self, body: Json) -> Json:
+        """Keep an agent."""
+        if body["id"] in self.agents or body["id"].startswith("gemini-"):
+            raise Refused(409, "aborted", "The id is taken or reserved.")
+        self.agents[body["id"]] = {**body, "object": "agent"}
+        return self.agents[body["id"]]
+
+    def change(self, agent: Json, body: Json, query: Json) -> Json:
+        """An agent after a change."""
+        return {**agent, **body, "changed_by": "nobody"}
+
+
+class IgnoresAgents(ForeignService):
+    """Wrong: whatever agent is named, the usual model runs."""
+
+    def admit(self, body: Json) -> None:
+        for name in ("environment", "agent_config"):
+            body.pop(name, None)
+        self.check_agent(body.get("agent"))
+        if body.pop("agent", None) is not None:
+            body["model"] = "gemini-usual"
+        super().admit(body)
+
+    def check_agent(self, name: str | None) -> None:
+        """Refuse an agent that cannot be run."""
+
+
+def name_the_model(self: IgnoresAgents, usual: Any, name: str | None) -> None:
+    """Refuse an agent that cannot be run."""
+    if name is not None and not name.startswith("antigravity-"):
+        raise Refused(404, "not_found", "There is no such agent.")
+
+
+def take_runs_along(self: Keeping, usual: Any, collection: dict[str, Json], kept: Json) -> None:
+    """Delete the interactions of a trigger with it."""
+    usual(collection, kept)
+    for one in self.executions.pop(kept["id"], []):
+        del self.runs[one["interaction_id"]]
+
+
+def show_the_secret(self: Keeping, usual: Any, name: str, kept: Json, body: Json) -> Json:
+    """Show the token when a credential is changed."""
+    return {**usual(name, kept, body), "value": kept.get("token")}
+
+
+def has_tools(*kinds: str) -> Callable[[Json], bool]:
+    """Whether an agent has a tool of these kinds."""
+    return lambda body: any(tool["type"] in kinds or not kinds for tool in body.get("tools", ()))
+
+
+KEPT = "cred.* trigger.*"
+CRUD = {"words": "--capability +agents-crud"}
+AGENTS = "agent.* create.both create.config-* err.*"
+PATCHED = "agents.* -> pass agents.patch"
+
+row, agents = rows_of(Keeping), rows_of(KeepsAgents)
+ROWS = [
+    # Whatever else is shown, and in whatever zone.
+    row(f"keeps: {KEPT} -> not_applicable cred.in-allowlist, rest pass"),
+    row(f"shows-the-secret: {KEPT} -> fail cred.secret-hidden", slow=True, change=show_the_secret),
+    # A change of a credential needs no type.
+    row(
+        f"any-type: {KEPT} -> warn cred.patch-type",
+        slow=True,
+        change=lambda self, usual, name, kept, body: usual(
+            name, kept, {"type": "bearer_token", **body} if name == "credentials" else body
+        ),
+    ),
+    # Reads the schedule in the zone of the server.
+    row(
+        f"in-local-time: {KEPT} -> warn trigger.next-run",
+        slow=True,
+        next_run=lambda self, usual: "2026-11-23T09:30:00+09:00",
+    ),
+    # Counts the days of the week from another day.
+    row(
+        f"on-sunday: {KEPT} -> warn trigger.next-run",
+        slow=True,
+        next_run=lambda self, usual: "2026-11-22T09:30:00Z",
+    ),
+    row(
+        f"pause-is-final: {KEPT} -> warn trigger.pause-resume",
+        slow=True,
+        change=lambda self, usual, name, kept, body: usual(
+            name, kept, {} if kept.get("status") == "paused" else body
+        ),
+    ),
+    row(f"takes-its-runs-along: {KEPT} -> warn trigger.keeps-runs", slow=True, remove=take_runs_along),
+    # All five kinds of tools are taken and kept; what is refused or lost is told, and breaks nothing.
+    agents(f"keeps-agents: {PATCHED} agents.tools", **CRUD),
+    agents(
+        "takes-three: agents.* -> info agents.tools", make=refuse(400, has_tools("mcp_server", "function")), **CRUD
+    ),
+    agents("takes-none: agents.* -> not_applicable agents.tools", make=refuse(400, has_tools()), **CRUD),
+    # Tools are kept and not shown.
+    agents(
+        "hides-tools: agents.* -> pass agents.tools",
+        make=lambda self, usual, body: usual(without(body, "tools")),
+        **CRUD,
+    ),
+    agents(
+        "loses-tools: agents.* -> info agents.tools",
+        make=lambda self, usual, body: usual({**body, "tools": body.get("tools", [])[-1:]}),
+        **CRUD,
+    ),
+    # The description is new, the instruction is unchanged; agents that cannot be changed are no fault.
+    agents(
+        "refuses-changes: agents.* -> not_applicable agents.patch, rest pass not_applicable",
+        change=refuse(404),
+        **CRUD,
+    ),
+    agents(
+        "ignores-changes: agents.* -> info agents.patch, rest pass not_applicable",
+        change=lambda self, usual, agent, *_: agent,
+        **CRUD,
+    ),
+    agents(
+        "replaces-all: agents.* -> info agents.patch, rest pass not_applicable",
+        change=lambda self, usual, agent, body, _: {"id": agent["id"], **body},
+        **CRUD,
+    ),
+    # It is told once; what needs agents, or a server that knows what an agent is, is blocked by it.
+    rows_of(IgnoresAgents)(
+        f"ignores-agents: {AGENTS} -> warn agent.field/model,"
+        " blocked agent.unknown agent.settles create.both create.config-mismatch"
+    ),
+    # Where an unknown agent is refused, an answer that names a model is one of the agent.
+    rows_of(IgnoresAgents)(
+        "names-the-model: agent.field agent.settles agent.unknown -> rest pass", check_agent=name_the_model
+    ),
+]
+
+
+@pytest.mark.parametrize("case", ROWS)
+def test_each_defect_is_found_once_and_nothing_else(case: Row, capsys: pytest.CaptureFixture[str]) -> None:
+    """A server with one defect has the one finding that names it."""
+    case.hold(capsys)
+
+
+def test_nothing_is_left_behind() -> None:
+    """What was made is deleted, and what a trigger made, too."""
+    service = Keeping()
+    check(service, *KEPT.split())
+    assert (service.credentials, service.triggers, service.runs) == ({}, {}, {})

@@ -1,0 +1,317 @@
+"""Foreign servers that crash, deny, or answer what nobody can use; and odd ones that may."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.foreign.judging import check
+from tests.foreign.rows import Row, add, each, is_background, is_stream, refuse, rows_of, vary, without
+from tests.foreign.server import ForeignService, Handler, Json, Refused, Run
+
+
+class KnowsAll(ForeignService):
+    """Finds something under every id."""
+
+    def find(self, identity: str) -> Run:
+        return self.runs.get(identity) or Run(identity, {"model": "gemini-x"}, 0.0, 4)
+
+
+class Asked(ForeignService):
+    """Remembers what was read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: set[str] = set()
+
+
+def crash_at_first(handler: Any, usual: Callable[..., Any], data: bytes) -> Any:
+    """Answer what is read for the first time with 500."""
+    if handler.command == "GET" and handler.path not in handler.service.asked:
+        handler.service.asked.add(handler.path)
+        raise Refused(500, "api_error", "a bad moment")
+    return usual(data)
+
+
+def hang_up(_: Any, usual: Callable[..., Any], body: Json) -> Any:
+    """Hang up on streamed creates."""
+    if is_stream(body):
+        raise ConnectionAbortedError
+    return usual(body)
+
+
+THOUGHT = {"type": "thought", "signature": "c2lnbmVk"}
+
+
+def sign_twice(_: Any, usual: Callable[..., Any], run: Run) -> Any:
+    """Stream a thought that has its signature in its start and in a delta, which has no event id."""
+    *most, last = usual(run)
+    signed = {"type": "thought_signature", "signature": THOUGHT["signature"]}
+    yield from most
+    yield run.lasts, {"index": 1, "step": THOUGHT, "event_type": "step.start"}
+    yield run.lasts, {"index": 1, "delta": signed, "event_type": "step.delta"}
+    yield run.lasts, {"index": 1, "event_type": "step.stop"}
+    yield last
+
+
+CRASHES_IN_BACKGROUND = {"create": refuse(500, is_background)}
+CRASHES_ON_READ = {"get": refuse(500, lambda run, query: query.get("stream") == "true")}
+
+
+def first_stream(answer: Callable[..., Any]) -> Callable[..., Any]:
+    """A change of `create`: the first stream is answered otherwise."""
+
+    def change(service: Any, usual: Callable[..., Any], body: Json) -> Any:
+        if is_stream(body) and not hasattr(service, "done"):
+            service.done = True
+            return answer(usual, body)
+        return usual(body)
+
+    return change
+
+
+def forget_stream(service: ForeignService, usual: Callable[..., Any], body: Json) -> Any:
+    """Give a streamed create an id under which nothing is ever found."""
+    answer = usual(body)
+    if is_stream(body):
+        service.runs.pop(f"i{service.made}", None)
+    return answer
+
+
+def read_short_text(_: Any, usual: Callable[..., Any], body: Json) -> None:
+    """Refuse long inputs, and characters outside of the basic plane."""
+    given = str(body.get("input"))
+    if len(given) > 2000 or max(given, default="") > "\uffff":
+        raise Refused(400, "invalid_request", "This server does not read such a text.")
+    usual(body)
+
+
+def empty_to(method: str) -> type:
+    """A handler that answers each success of one method with an empty body."""
+
+    def reply(handler: Any, usual: Callable[..., Any], status: int, value: Any, *headers: Any) -> None:
+        if status == 200 and handler.command == method:
+            handler.send(200, "application/json", b"", {})
+        else:
+            usual(status, value, *headers)
+
+    return vary(Handler, reply=reply)
+
+
+def refuse_as_others_do(_: Any, usual: Callable[..., Any], body: Json) -> None:
+    """Refuse what is wrong with 422."""
+    try:
+        usual(body)
+    except Refused as refused:
+        raise Refused(422, "invalid_request", "No.") from refused
+
+
+EMPTY: Json = {"agent": None, "usage": None, "steps": None, "service_tier": None, "previous_interaction_id": None}
+
+
+def show_labels(_: Any, usual: Callable[..., Any], run: Run) -> Json:
+    """Repeat any labels."""
+    return {**usual(run), **({"labels": run.body["labels"]} if "labels" in run.body else {})}
+
+
+row = rows_of(ForeignService)
+ROWS = [
+    # A request that is right and is answered 500 breaks a MUST that names it; what cannot be seen then is blocked.
+    row(
+        "crashes-told: err.no-crash bg.create -> fail err.no-crash",
+        words="--capability +background",
+        said=("POST interactions causes a server error",),
+        **CRASHES_IN_BACKGROUND,
+    ),
+    row(
+        "crashes: err.no-crash bg.* cancel.* -> fail err.no-crash/, 6 blocked", slow=True, **CRASHES_IN_BACKGROUND
+    ),
+    row("hangs-up: err.no-crash stream.* resume.* -> fail err.no-crash/cut, 6 blocked", slow=True, create=hang_up),
+    row(
+        "crashes-on-read: err.no-crash resume.* stream.* -> fail err.no-crash/, 6 blocked",
+        slow=True,
+        **CRASHES_ON_READ,
+    ),
+    # Nothing is blocked by a finding that is not in the report.
+    row("crash-not-asked: resume.opens -> fail resume.opens", **CRASHES_ON_READ),
+    row("501-is-no-crash: err.* create.*", create=refuse(501, is_background)),
+    # A wrong label that is taken and repeated breaks the rule of labels, and no schema.
+    row(
+        "echoes-labels: create.schema create.labels -> pass create.schema, info create.labels",
+        takes={"labels"},
+        show=show_labels,
+    ),
+    row(
+        "signs-twice: stream.equals-get stream.text stream.sig-last stream.evid-delta -> info stream.evid-delta",
+        prepare=lambda self, usual, run: run.steps.append(THOUGHT),
+        events=sign_twice,
+    ),
+    # Denials: what others contradict breaks the rule of the denied request, and nothing else.
+    row(
+        "refuses-one-stream: create.ok stream.opens -> fail create.ok/denied, exit 1",
+        slow=True,
+        create=first_stream(lambda usual, body: refuse(403)(None, usual, body)),
+    ),
+    row(
+        "keeps-streamed: del.ok stream.opens -> fail del.ok/denied, exit 1",
+        slow=True,
+        delete=refuse(404, lambda run: is_stream(run.body)),
+    ),
+    row(
+        "loses-streamed: get.ok del.ok stream.opens -> fail get.ok/denied, exit 1", slow=True, create=forget_stream
+    ),
+    row(
+        "answers-one-stream-whole: http.ct-stream stream.opens -> fail http.ct-stream/, exit 1",
+        slow=True,
+        create=first_stream(lambda usual, body: usual(without(body, "stream"))),
+    ),
+    row(
+        "busy-once: create.ok get.ok stream.opens",
+        slow=True,
+        create=first_stream(lambda usual, body: refuse(409)(None, usual, body)),
+    ),
+    row("never-streams: create.ok get.ok stream.opens", slow=True, create=refuse(400, is_stream)),
+    row("never-deletes: create.ok get.ok stream.opens", slow=True, delete=refuse(404)),
+    row("reads-short-text: create.* stream.* -> warn create.unicode, exit 0", slow=True, admit=read_short_text),
+    # An empty body is a fault where the API answers with one.
+    row("empty-gets: get.ok get.same -> fail get.ok/missing", handler=empty_to("GET")),
+    row("empty-deletes: get.ok del.ok del.gone -> rest pass", handler=empty_to("DELETE")),
+    # The line of a result says what was sent, and that a reading was lenient.
+    row(
+        "trips-over-tools: err.wrong-type -> fail err.wrong-type",
+        slow=True,
+        said=('POST /v1beta/interactions with tools "none" returned 500; expected 400',),
+        admit=refuse(500, lambda body: isinstance(body.get("tools"), str)),
+    ),
+    row(
+        "refuses-with-422: err.wrong-type -> warn err.wrong-type, exit 0",
+        slow=True,
+        said=("WARNED err.wrong-type [MUST, met in a lenient reading] ",),
+        admit=refuse_as_others_do,
+    ),
+    # A null in an optional field warns once for each schema; one in a required field breaks the rule of the field.
+    row(
+        "nulls-for-nothing: create.schema get.schema usage.* create.times stream.*"
+        " -> warn create.schema/null get.schema/null stream.schema/null",
+        show=lambda self, usual, run: {**EMPTY, **usual(run)},
+        events=each(lambda event: {**event, "metadata": None}),
+    ),
+    row(
+        "nulls-while-it-runs: create.schema usage.types bg.at-once -> warn create.schema/null",
+        show=lambda self, usual, run: {"usage": None, **usual(run)} if run.status == "in_progress" else usual(run),
+    ),
+    row("no-status: create.schema create.status -> fail create.status", show=add(status=None)),
+    row("all-listed: http.unlisted -> rest pass"),
+    rows_of(KnowsAll)(
+        "no-get: store.false-get -> not_applicable store.false-get",
+        get=refuse(405),
+        show=lambda self, usual, run: {**usual(run), "id": run.id},
+    ),
+]
+
+
+@pytest.mark.parametrize("case", ROWS)
+def test_an_answer_is_blamed_for_what_it_denies_alone(case: Row, capsys: pytest.CaptureFixture[str]) -> None:
+    """A defect has the one finding that names it; a refusal that nothing contradicts has none."""
+    case.hold(capsys)
+
+
+def test_one_crash_of_a_question_is_no_offer() -> None:
+    """What a target does not offer is not asked of it, though the first question was answered 500."""
+    service = vary(Asked, handler=vary(Handler, dispatch=crash_at_first))
+    report = check(service(), "env.*", "trigger.*", "hook.*", "agents.*")
+    assert set(report.verdicts.values()) <= {"not_applicable", "untestable"}
+
+
+class FailsAll(ForeignService):
+    """Runs fail, whatever they had brought: a wrong model, or no quota."""
+
+    def fails(self, run: Run) -> bool:
+        """Whether a run fails."""
+        return True
+
+    def show(self, run: Run) -> Json:
+        body = super().show(run)
+        return {**body, "status": "failed"} if self.fails(run) and body["status"] == "completed" else body
+
+    def last_event(self, run: Run, told: Json) -> Json:
+        event = super().last_event(run, told)
+        if self.fails(run):
+            event["interaction"]["status"] = "failed"
+        return event
+
+
+class FailsInBackground(FailsAll):
+    """Whatever runs in the background fails."""
+
+    def fails(self, run: Run) -> bool:
+        return is_background(run.body)
+
+
+CHOSEN = "create.*,bg.*,stream.*,get.*"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("service", "said"),
+    [
+        (FailsAll, "INCOMPLETE: no run completed: "),
+        (FailsInBackground, "INCOMPLETE: no background run completed: "),
+    ],
+)
+def test_who_only_fails_is_not_judged(
+    service: type[FailsAll], said: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """The last line says what to do, and no format looks green."""
+    formats = {name: tmp_path / name for name in ("badge", "junit", "markdown")}
+    words = tuple(word for name, path in formats.items() for word in ("--report", f"{name}={path}"))
+    report = check(service(), CHOSEN, words=words)
+    assert (report.exit, report.faults) == (4, {})
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith(said)
+    assert "(--model)" in last
+    badge = json.loads(formats["badge"].read_text(encoding="utf-8"))
+    assert (badge["message"], badge["color"]) == ("incomplete", "lightgrey")
+    assert said in formats["markdown"].read_text(encoding="utf-8")
+    assert 'errors="0"' not in formats["junit"].read_text(encoding="utf-8").splitlines()[1]
+
+
+@pytest.mark.slow
+def test_who_fails_at_times_is_judged_by_the_rest(capsys: pytest.CaptureFixture[str]) -> None:
+    """One run that completed shows what can be shown."""
+    service = vary(FailsAll, fails=lambda self, usual, run: int(run.id[1:]) % 3 == 0)
+    assert check(service(), CHOSEN).exit != 4
+    assert "run completed" not in capsys.readouterr().out
+
+
+class Newer(ForeignService):
+    """Correct, and of a newer API: a further step, a further event and a further field."""
+
+    def show(self, run: Run) -> Json:
+        body = super().show(run)
+        if "steps" in body:
+            body["steps"] = [{"type": "daydream", "of": "sheep"}, *body["steps"]]
+        return {**body, "mood": "fine"}
+
+    def encode(self, event: Json) -> bytes:
+        frame = super().encode(event)
+        if event["event_type"] == "interaction.created":
+            return frame + super().encode({"event_type": "interaction.yawned", "interaction_id": "x"})
+        return frame
+
+
+def test_what_is_new_is_told_once_with_a_count() -> None:
+    """One finding for each kind, however many answers hold it; nothing else is accused."""
+    report = check(Newer(), "http.unlisted", "create.*", "get.*", "stream.opens", "stream.schema")
+    assert (report.faults, report.verdicts["http.unlisted"]) == ({}, "info")
+    told = sorted(text.partition(", in this response and ")[::2] for text in report.messages["http.unlisted"])
+    assert [what for what, _ in told] == [
+        "the event `interaction.yawned` is in no published schema",
+        "the field `mood` is in no published schema",
+        "the step `daydream` is in no published schema",
+    ]
+    assert all(int(more.removesuffix(" more")) > 0 for _, more in told)

@@ -1,0 +1,239 @@
+"""Foreign servers whose runs last, settle, are cancelled, deleted or mixed up; and odd ones that are right."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter, defaultdict
+from typing import Any
+
+import pytest
+
+from tests.foreign.deleting import LosesReaders
+from tests.foreign.judging import check
+from tests.foreign.rows import Row, refuse, rows_of
+from tests.foreign.server import ForeignService, Json, Refused, Run
+
+CANCELS = "cancel.ok cancel.state cancel.stays cancel.shows-output"
+NOT_CANCELLED = f"{CANCELS} -> fail cancel.state, exit 1"
+TIMEOUT = 4.0
+
+
+def swallow(self: ForeignService, usual: Any, run: Run) -> Json:
+    """Answer a cancel with 200 and the interaction, and let the run go on."""
+    return self.show(run)
+
+
+def cancel_later(self: ForeignService, usual: Any, run: Run) -> Json:
+    """Cancel a second after the answer."""
+    if run.status != "in_progress":
+        raise Refused(400, "failed_precondition", "It is over.")
+    threading.Timer(1.0, lambda: setattr(run, "cancelled_at", time.monotonic())).start()
+    return self.show(run)
+
+
+def end_at_once(self: ForeignService, usual: Any, run: Run) -> Json:
+    """Be too late for a run that is over at once."""
+    run.begun = float("-inf")
+    return self.show(run)
+
+
+def take_a_fiftieth_each(self: ForeignService, usual: Any, body: Json) -> float:
+    """A run takes a fiftieth of a second for each word of its input."""
+    return len(str(body["input"]).split()) / 50
+
+
+def hang_up(self: LosesReaders, usual: Any, run: Run) -> Json:
+    """Hang up on the readers of a deleted run."""
+    self.released.set()
+    return usual(run)
+
+
+class CountsChildren(ForeignService):
+    """A second child of a parent carries the turn of the first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.children: Counter[str] = Counter()
+
+    def prepare(self, run: Run) -> None:
+        parent = str(run.body.get("previous_interaction_id"))
+        run.tokens += 8 * self.children[parent] if parent in self.runs else 0
+        self.children[parent] += 1
+
+
+class Clock(ForeignService):
+    """The time of the last change is written at each look as `write` says."""
+
+    lasts = 0.2
+    looks = 0
+
+    def show(self, run: Run) -> Json:
+        self.looks += 1
+        return {**super().show(run), "created": "2026-11-20T10:00:00Z", "updated": f"2026-11-20T{self.write()}"}
+
+    def write(self) -> str:
+        """Correct, but odd: the same instant in another way at each look."""
+        return ("10:00:01.500Z", "12:00:01.5+02:00", "10:00:01.500000+00:00", "05:30:01.5-04:30")[self.looks % 4]
+
+
+class CostsMoreLater(Clock):
+    """Correct, but odd: a later child costs a token more."""
+
+    def usage(self, run: Run) -> Json:
+        read = run.tokens + self.made % 2
+        return {"total_input_tokens": read, "total_output_tokens": 4, "total_tokens": read + 4}
+
+
+def give_ids_twice(self: Any, usual: Any, body: Json) -> Any:
+    """Make ids of something that does not change with every create, such as the second."""
+    self.creates += 1
+    self.made = self.creates // 2
+    return usual(body)
+
+
+def hold_back(self: Any, usual: Any, run: Run) -> Any:
+    """Hand a stream on when it is over, as some proxies do."""
+    yield from ((run.lasts, event) for _, event in usual(run))
+
+
+def begin_late(self: Any, usual: Any, run: Run) -> Any:
+    """Send nothing in the first third of a run."""
+    yield from ((max(due, run.lasts / 3), event) for due, event in usual(run))
+
+
+def stall_once(self: Any, usual: Any, run: Run) -> Any:
+    """Send all of one stream late at once, as a machine does that has no time."""
+    late = 1.2 if run.body.get("background") and not self.stalled else 0.0
+    self.stalled = self.stalled or late > 0
+    yield from ((max(due, late), event) for due, event in usual(run))
+
+
+row = rows_of(ForeignService)
+ROWS = [
+    # A run that is in progress seconds after an accepted cancel, or answered as cancelled, and completes.
+    row(
+        f"swallows: {NOT_CANCELLED}",
+        slow=True,
+        lasts=3.0,
+        cancel=swallow,
+        said=("the cancel was accepted, but the run continued",),
+    ),
+    # Its runs last long enough to notice only if much is asked for.
+    row(
+        f"swallows-briefly: {NOT_CANCELLED}",
+        slow=True,
+        cancel=swallow,
+        length_of=lambda self, usual, body: 3.0 if "ten thousand" in str(body["input"]) else 0.5,
+    ),
+    row(f"echoes-on: {NOT_CANCELLED}", slow=True, cancel=swallow, length_of=take_a_fiftieth_each),
+    row(f"echoes-until-cancelled: {CANCELS}", slow=True, length_of=take_a_fiftieth_each),
+    row(
+        f"says-cancelled: {NOT_CANCELLED}",
+        slow=True,
+        lasts=1.0,
+        cancel=lambda self, usual, run: {**self.show(run), "status": "cancelled"},
+    ),
+    row(
+        f"answers-bare: {CANCELS} -> warn cancel.shows-output/steps cancel.shows-output/usage",
+        slow=True,
+        lasts=2.0,
+        cancel=lambda self, usual, run: {**usual(run), "steps": [], "usage": None},
+    ),
+    row(f"takes-its-time: {CANCELS}", slow=True, lasts=4.0, cancel=cancel_later),
+    # Where no run lasts long enough, nothing is claimed.
+    row(f"ends-at-once: {CANCELS} -> untestable cancel.state", slow=True, lasts=0.25, cancel=end_at_once),
+    # The stream of a deleted run may end in whatever way, or the delete be refused.
+    row("ends-readers: del.* -> pass del.reader-ends", slow=True, lasts=3.0),
+    rows_of(LosesReaders)("hangs-up: del.* -> pass del.reader-ends", slow=True, delete=hang_up),
+    row(
+        "refuses-delete: del.* -> not_applicable del.reader-ends",
+        slow=True,
+        lasts=3.0,
+        delete=refuse(400, lambda run: run.status == "in_progress", code="failed_precondition"),
+    ),
+    # A run whose stream never ends is told by polling, and the other streams are judged.
+    row(
+        "never-settles: bg.settles stream.first stream.done -> warn bg.settles, pass stream.first stream.done",
+        slow=True,
+        lasts=1e6,
+        words=f"--timeout {TIMEOUT}",
+    ),
+    # A warning alone would leave the run green, though nobody saw the result of any background run.
+    row(
+        "never-settles-alone: bg.* -> warn bg.settles, exit 4",
+        slow=True,
+        lasts=1e6,
+        words=f"--timeout {TIMEOUT} --capability -stream",
+    ),
+    row(
+        "slow: bg.* -> pass bg.settles, exit 0",
+        slow=True,
+        lasts=2.0,
+        words=f"--timeout {TIMEOUT} --capability -stream",
+    ),
+    # What is stored.
+    rows_of(CountsChildren)("sibling-continued: chain.* bg.updated bg.no-regress -> warn chain.siblings-apart"),
+    rows_of(Clock)(
+        "time-goes-back: chain.* bg.updated bg.no-regress -> warn bg.updated",
+        write=lambda self, usual: f"10:00:01.{900 - self.looks:03}Z",
+    ),
+    rows_of(CostsMoreLater)("time-written-otherwise: bg.* chain.siblings-apart create.times"),
+    row(
+        "ids-twice: create.id-unique -> fail create.id-unique, exit 1", slow=True, creates=0, create=give_ids_twice
+    ),
+    # The time of the first event is compared with that of the last, on a run that lasts.
+    row("holds-back: stream.incremental -> warn stream.incremental", lasts=1.2, events=hold_back),
+    row(
+        "holds-back-behind-comments: stream.incremental -> warn stream.incremental",
+        lasts=1.2,
+        events=hold_back,
+        encode=lambda self, usual, event: b": waiting\n\n" + usual(event),
+    ),
+    row("begins-late: stream.incremental -> rest pass", lasts=1.5, events=begin_late),
+    row("stalls-once: stream.incremental -> rest pass", stalled=False, events=stall_once),
+    row("quick: stream.incremental -> untestable stream.incremental", lasts=0.0),
+]
+
+
+@pytest.mark.parametrize("case", ROWS)
+def test_a_run_is_judged_by_what_becomes_of_it(case: Row, capsys: pytest.CaptureFixture[str]) -> None:
+    """A defect is told by the one rule that names it, an oddity by none."""
+    case.hold(capsys)
+
+
+@pytest.mark.slow
+def test_a_reader_that_is_forgotten_is_found() -> None:
+    """A stream that never ends after its run was deleted is a warning, and the only one."""
+    service = LosesReaders()
+    report = check(service, "del.*", words=("--timeout", "4"))
+    service.released.set()
+    assert report.faults == {"del.reader-ends": "warn"}
+    assert report.messages["del.reader-ends"] == ["the stream did not end"]
+
+
+class NeverSettles(ForeignService):
+    """A background run goes on for ever, unless it is cancelled; it remembers when each run was looked at."""
+
+    lasts = 1e6
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looks: dict[str, list[float]] = defaultdict(list)
+
+    def get(self, run: Run, query: Json) -> Any:
+        self.looks[run.id].append(time.monotonic())
+        return super().get(run, query)
+
+
+@pytest.mark.slow
+def test_one_run_is_waited_for_and_the_others_less() -> None:
+    """The check of settling waits as long as the user allows, the others a part of that."""
+    service = NeverSettles()
+    words = ("-j", "1", "--timeout", str(TIMEOUT), "--capability", "-stream")
+    report = check(service, "bg.*", "cancel.keeps*", words=words)
+    assert report.faults == {"bg.settles": "warn"}
+    first, *others = sorted((looks[-1] - looks[0] for looks in service.looks.values()), reverse=True)
+    assert first > 0.9 * TIMEOUT
+    assert sum(seconds > 1.0 for seconds in others) >= 1
+    assert all(seconds < 0.9 * TIMEOUT for seconds in others)
