@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +14,7 @@ from harness.transport import ServerThread
 from harness.transport.proxy import UpstreamServer
 from tests.cli.canary import KEY, TENANT, Cuts, Repeats, leaks, repeat, spell
 from tests.cli.conftest import Harness
-from tests.transport.peers import RawConnection, RawServer
+from tests.transport.peers import RawConnection, RawServer, free_port
 
 pytestmark = pytest.mark.slow
 
@@ -133,8 +132,7 @@ def known(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("output", [[*REPORTS, "-vv"], ["--json"]], ids=["reports", "json"])
 def test_gateways(harness: Harness, tmp_path: Path, output: list[str]) -> None:
     """A gateway that repeats keys in all it passes on: nothing of that is shown, though its evidence is."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     with ServerThread(Repeats(UpstreamServer(f"http://127.0.0.1:{port}"))) as gateway:
         words = ["gateway", gateway.url, "--upstream-port", str(port), *TARGET, *output, "--only", "gw.[a-e]*"]
         done = harness(*words, "--api-key", KEY)

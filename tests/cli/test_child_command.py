@@ -19,7 +19,7 @@ STUBBORN = """
 import pathlib, signal, sys, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 pathlib.Path(sys.argv[1]).touch()
-time.sleep(5)
+time.sleep(60)
 pathlib.Path(sys.argv[1]).unlink()
 """
 UP = "import time; print('up', flush=True); time.sleep({})"
@@ -43,7 +43,7 @@ def told(number: int, *command: str, ignoring: bool = False) -> int:
         assert process.stdout is not None
         assert process.stdout.readline() == "up\n"
         process.send_signal(number)
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)
     return process.returncode
 
 
@@ -52,21 +52,21 @@ def told(number: int, *command: str, ignoring: bool = False) -> int:
 def test_a_signal_ends_the_command_and_all_it_started(name: str) -> None:
     """A signal also ends the processes that the command started, and the exit code names the signal."""
     number = getattr(signal, name)
-    assert told(number, "sh", "-c", f'"{sys.executable}" -c "{UP.format(60)}"; true') == 128 + number
+    assert told(number, "sh", "-c", f'"{sys.executable}" -c "{UP.format(600)}"; true') == 128 + number
 
 
 @pytest.mark.slow
 def test_who_does_not_hear_the_signal_is_not_left_behind() -> None:
     """A process that ignores SIGINT, such as a shell's background job, is ended all the same."""
-    command = f'sleep 60 & exec "{sys.executable}" -c "{UP.format(60)}"'
+    command = f'sleep 600 & exec "{sys.executable}" -c "{UP.format(600)}"'
     assert told(signal.SIGINT, "sh", "-c", command) == 128 + signal.SIGINT
 
 
 @pytest.mark.slow
 def test_nobody_outlives_a_command_that_ends_by_itself() -> None:
     """If the command ends by itself, processes it left in the background are ended: their server is gone."""
-    command = [sys.executable, "-m", "harness", "serve", "--", "sh", "-c", "sleep 60 & echo up"]
-    ended = subprocess.run(command, stdout=subprocess.PIPE, cwd=ROOT, start_new_session=True, timeout=20)
+    command = [sys.executable, "-m", "harness", "serve", "--", "sh", "-c", "sleep 600 & echo up"]
+    ended = subprocess.run(command, stdout=subprocess.PIPE, cwd=ROOT, start_new_session=True, timeout=60)
     assert (ended.returncode, ended.stdout) == (0, b"up\n")
 
 

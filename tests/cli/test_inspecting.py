@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
@@ -18,6 +17,7 @@ from harness.emulator import Emulator
 from harness.transport import ServerThread
 from tests.cli.conftest import Harness
 from tests.cli.test_recordings import standing, valid
+from tests.transport.peers import free_port
 
 ROOT = "/__harness__/inspector/"
 COMMANDS = ("serve", "proxy", "record", "record into", "replay")
@@ -80,7 +80,7 @@ def test_the_api_is_as_before(servers: dict[str, Serving], command: str) -> None
 def test_a_stream_is_told_as_it_flows(servers: dict[str, Serving], command: str) -> None:
     """An open page learns of a stream: request, status, every event, the end; and of each once."""
     url = servers[command].url
-    with httpx.stream("GET", f"{url}{ROOT}feed", timeout=20) as feed:
+    with httpx.stream("GET", f"{url}{ROOT}feed", timeout=60) as feed:
         lines = feed.iter_lines()
         told = _read_until(lines, "ready")
         assert told[0]["command"] == command.split()[0]
@@ -168,8 +168,7 @@ def test_the_upstream_of_a_gateway_has_the_page(
         return True
 
     monkeypatch.setattr(inspecting, "open_browser", look)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = free_port()
     wait = f"while [ ! -e {watched} ]; do sleep 0.05; done"
     gateway = f"exec {sys.executable} -m harness proxy --port {port} --target $HARNESS_UPSTREAM_URL"
     words = ("--upstream-port", "0", "--open", "--only", "gw.status*", "--watch", "0", "--")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ import pytest
 
 from harness.emulator import Emulator
 from harness.transport import ServerThread
+from tests.transport.peers import free_port
 
 pty = pytest.importorskip("pty", reason="this system has no pseudo-terminals")
 GREEN = "\x1b[32m"
@@ -99,8 +99,7 @@ def test_a_comparison_is_wrapped_to_the_terminal(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_gateway_is_judged_under_a_progress_line() -> None:
     """`gateway` counts the trials on a progress line and then prints the verdicts."""
-    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
-        port, upstream = one.getsockname()[1], other.getsockname()[1]
+    port, upstream = free_port(), free_port()
     proxy = (sys.executable, "-m", "harness", "proxy", "--target", f"http://127.0.0.1:{upstream}")
     times = ("--watch", "0", "--idle", "0.5")
     words = ("gateway", f"http://127.0.0.1:{port}", "--upstream-port", str(upstream), *times)

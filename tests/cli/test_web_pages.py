@@ -62,7 +62,7 @@ class Server(NamedTuple):
         host: str = LOCAL,
     ) -> Answer:
         """Send one request, with exactly these headers besides Host and Content-Length."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
             fields = {"host": host.format(port=self.port), "content-length": str(len(body)), **(headers or {})}

@@ -17,6 +17,7 @@ import pytest
 
 from tests.foreign.judging import check_at
 from tests.foreign.server import ForeignService, Handler
+from tests.transport.peers import free_port
 
 pytestmark = pytest.mark.slow
 
@@ -37,8 +38,7 @@ class Mortal(Handler):
 @contextmanager
 def supervised(dies_of: str, *, again: bool) -> Iterator[str]:
     """Run the server in a process, and start it `again` whenever it ends; yields the URL."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     over = threading.Event()
     command = [sys.executable, "-m", __name__, str(port)]
     running: list[subprocess.Popen[bytes]] = []

@@ -21,6 +21,7 @@ from tests.transport.peers import (
     RawServer,
     Serving,
     connected,
+    free_port,
     get,
     raw_exchange,
     read_head,
@@ -302,9 +303,7 @@ def test_an_answer_that_a_reset_follows_is_not_lost(attempt: int) -> None:
 
 def test_an_upload_to_nowhere_ends() -> None:
     """A large request to a dead target is reset before all of it is sent, and reported as unrecorded."""
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
-    with tapped(f"http://127.0.0.1:{port}") as (tap, _), connected(tap.port) as sock:  # noqa: SIM117
+    with tapped(f"http://127.0.0.1:{free_port()}") as (tap, _), connected(tap.port) as sock:  # noqa: SIM117
         with pytest.raises((ConnectionResetError, BrokenPipeError)):  # noqa: PT012
             sock.sendall(post(BIG))
             while sock.recv(100):

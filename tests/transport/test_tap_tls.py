@@ -18,7 +18,17 @@ from harness.transport.server.server import InThread
 from harness.transport.tap.tap import Tap
 from harness.wire import COMPLETE, At, By, Chunk, Chunked, Ending, Exchange, How, Length
 from tests.transport.certificates import Certificate, certificate_in
-from tests.transport.peers import RawServer, Serving, connected, get, raw_exchange, read_head, saying, until
+from tests.transport.peers import (
+    RawServer,
+    Serving,
+    connected,
+    free_port,
+    get,
+    raw_exchange,
+    read_head,
+    saying,
+    until,
+)
 
 
 @pytest.fixture(scope="module")
@@ -129,8 +139,7 @@ def test_a_certificate_that_is_not_trusted_says_why(certificate: Certificate) ->
 )
 def test_a_proxy_that_does_not_help_is_named(proxy: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The record names the proxy, and neither the target nor the proxy's credentials."""
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
+    port = free_port()
     with RawServer(saying(b"HTTP/1.1 407 Who Are You\r\n\r\n")) as stern:
         monkeypatch.setenv("HTTPS_PROXY", proxy.format(closed=port, stern=stern.port))
         assert why_there_is_none("https://target.invalid") == said.format(closed=port, stern=stern.port)

@@ -71,8 +71,7 @@ def test_a_gateway_that_passes_everything_on(harness: Harness, port: int) -> Non
 @pytest.mark.slow
 def test_the_projects_own_proxy_has_no_finding(harness: Harness, port: int) -> None:
     """`harness proxy` without faults passes every rule, so it is as transparent as we claim."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        upstream = int(listener.getsockname()[1])
+    upstream = free_port()
     times = ("--watch", "0", "--idle", "0.5")
     own = ["gateway", f"http://127.0.0.1:{port}", "--upstream-port", str(upstream), *times]
     proxy = ["-m", "harness", "proxy", "--target", f"http://127.0.0.1:{upstream}", "--port", str(port)]

@@ -30,7 +30,7 @@ def test_first_line_and_clean_end() -> None:
         assert process.stdout is not None
         line = json.loads(process.stdout.readline())
         process.send_signal(signal.SIGTERM)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=60)
     assert line["base_url"].startswith("http://127.0.0.1:")
     assert line["pid"] == process.pid
     assert (process.returncode, out, err) == (0, "", "")

@@ -46,6 +46,7 @@ from tests.transport.peers import (
     Serving,
     connected,
     echo,
+    free_port,
     get,
     raw_exchange,
     read_head,
@@ -314,7 +315,7 @@ def test_two_hundred_streams_at_once(serve: Serve) -> None:
         yield COMPLETE
 
     server = serve(service)
-    socks = [socket.create_connection(("127.0.0.1", server.port), timeout=10) for _ in range(200)]
+    socks = [socket.create_connection(("127.0.0.1", server.port), timeout=60) for _ in range(200)]
     try:
         for sock in socks:
             sock.sendall(get(connection="close"))
@@ -527,12 +528,12 @@ def test_a_stop_leaves_nothing_behind() -> None:
     """A stop hangs up open streams, closes bodies once, and frees the thread and the port."""
     before = set(threading.enumerate())
     service = Serving(Chunk(b"a"), Pause(60))
-    with ServerThread(service) as server, connected(server.port) as sock:
+    with ServerThread(service, port=free_port()) as server, connected(server.port) as sock:
         sock.sendall(get())
         read_head(sock)
         server.stop()
         assert read_to_end(sock)[1] in {"fin", "rst"}
-    assert set(threading.enumerate()) == before
+    assert set(threading.enumerate()) <= before
     assert service.bodies[0].closings == 1
     with socket.create_server(("127.0.0.1", server.port)):
         pass

@@ -22,6 +22,7 @@ from tests.transport.peers import (
     Serving,
     connected,
     echo,
+    free_port,
     get,
     raw_exchange,
     read_to_end,
@@ -262,9 +263,7 @@ def test_a_large_answer_does_not_wait_for_its_record() -> None:
 
 def test_no_upstream_is_a_reset_and_a_record_that_says_refused() -> None:
     """Through a tap, the client of a dead target sees a connection that is reset before the headers."""
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
-    with tapped(f"http://127.0.0.1:{port}") as (tap, seen):
+    with tapped(f"http://127.0.0.1:{free_port()}") as (tap, seen):
         assert raw_exchange(tap.port, get()) == (b"", "rst")
         until(lambda: bool(seen))
     assert (seen[0].status, seen[0].ending.how, seen[0].ending.at) == (None, How.REFUSED, At.BEFORE_HEADERS)
