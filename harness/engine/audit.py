@@ -8,8 +8,9 @@ they find under the one check of that rule. Must not know how anything is printe
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from harness.engine.execute import PlayedExercise, list_ids
 from harness.engine.results import Evidence
@@ -63,8 +64,31 @@ def is_settled(own: Observation) -> bool:
     return own.outcome in _SETTLED and not any(finding.subject for finding in own.findings)
 
 
-def add_sightings(own: Observation, seen: Iterable[AuditedDefect]) -> Observation:
-    """What a check saw itself, with what other answers showed; `own` itself if they add nothing."""
+def merge_sightings(seen: Iterable[AuditedDefect]) -> list[AuditedDefect]:
+    """What several shards showed under one rule: each defect once, as many of each severity as one run keeps."""
+    once: dict[tuple[str, ...], AuditedDefect] = {}
+    for one in seen:
+        known = once.get(one.kind)
+        once[one.kind] = one if known is None else replace(known, answers=known.answers + one.answers)
+    counts = Counter[Severity]()
+    kept = []
+    for one in once.values():
+        counts[one.finding.severity] += 1
+        if counts[one.finding.severity] <= most_of(one.finding):
+            kept.append(one)
+    return kept
+
+
+def add_sightings(
+    own: Observation, seen: Iterable[AuditedDefect], *, compared: bool, explained: bool
+) -> Observation:
+    """What a check saw itself, with what other answers showed; `own` itself if they add nothing.
+
+    `compared`: answers contradict each other in it. That adds nothing if it is `explained`: a check that rests on
+    this one is broken, knows how it came about, and tells it, while this one's exercise saw nothing of it.
+    """
+    if explained and compared and own.outcome is Outcome.MET:
+        return own
     shown = sorted(seen, key=lambda one: one.finding.severity is not Severity.BROKEN)
     shown = shown[: most_of(shown[0].finding)] if shown else []
     if own.outcome is Outcome.NON_STRICT:  # a lenient reading, once shown, needs no more examples
@@ -105,9 +129,10 @@ class Audit:
 
     rules: frozenset[str]
     api: Api
+    compared: set[str] = field(default_factory=set)
+    """The rules that answers broke by contradicting each other."""
     _doubted: dict[str, str] = field(default_factory=dict)
     _found: dict[str, dict[tuple[str, ...], _Sighted]] = field(default_factory=dict)
-    _compared: set[str] = field(default_factory=set)
     _answered: set[tuple[tuple[str, ...], str]] = field(default_factory=set)
     _withheld: list[tuple[Exchange, PlayedExercise, Exercise]] = field(default_factory=list)
     _denied: list[_Sighted] = field(default_factory=list)
@@ -148,7 +173,7 @@ class Audit:
         for exchange, finding in self._judge_together(played, contract, said):
             kind = finding.kind(self.api.read(exchange, None).call)
             self._add(kind, _Sighted(finding, exchange, played, exercise.name))
-            self._compared.add(finding.rule)
+            self.compared.add(finding.rule)
         for again in played.repeated:
             if again.finding.rule in self.rules:
                 kind = again.finding.kind(self.api.read(again.exchange, None).call)
@@ -193,13 +218,9 @@ class Audit:
                 self._add(kind, _Sighted(finding, death.first, None, "", story=death.story))
 
     def observe(self, check: Check, own: Observation, *, explained: bool = False) -> Observation:
-        """The observation of a check after the whole run; `own` itself if the other answers add nothing.
-
-        `explained`: a check that rests on this one is broken, and its exercise saw nothing of this one. What
-        answers contradict each other in is then told by that check, which knows how it came about.
-        """
-        withheld = explained and own.outcome is Outcome.MET and check.id in self._compared
-        said = own if withheld else add_sightings(own, self.list_sightings(check.id))
+        """The observation of a check after the whole run, as `add_sightings` makes it."""
+        seen, compared = self.list_sightings(check.id), check.id in self.compared
+        said = add_sightings(own, seen, compared=compared, explained=explained)
         if said.outcome is Outcome.MET and check.id in self._doubted:
             return Observation.untestable(self._doubted[check.id], Because.NO_ANSWER, "no response")
         return said

@@ -20,16 +20,17 @@ from urllib.parse import urlsplit
 from harness.engine.audit import Audit
 from harness.engine.causes import stopped_at
 from harness.engine.cleanup import CreatedResources
+from harness.engine.conductor import Judged
 from harness.engine.events import ExerciseFinished, ExerciseStarted, ExerciseTimes, RunEvent
-from harness.engine.execute import PlayedExercise, play
-from harness.engine.plan import Group, PlannedCheck
+from harness.engine.execute import play
+from harness.engine.plan import Group
 from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.deadline import Timer, TimeUp
 from harness.engine.traffic.outages import Outages, find_deaths
 from harness.engine.traffic.perform import ActionRunner, GivenIds
 from harness.kit.actions import Send
 from harness.kit.api import SCRIPTABLE, CountsEnds
-from harness.outcome import Observation, Outcome, TargetFault
+from harness.outcome import Outcome, TargetFault
 from harness.wire import Driver, Exchange
 from harness.wire.json_value import object_or_none
 
@@ -156,16 +157,6 @@ _GRACE = 5.0
 
 _JOIN = 2.0
 """Seconds to wait for workers whose requests nobody can end."""
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """One check that was judged; `audited`: the answers of other exercises decided it."""
-
-    planned: PlannedCheck
-    observation: Observation
-    played: PlayedExercise | None = None
-    audited: bool = False
 
 
 @dataclass(slots=True)
@@ -347,7 +338,7 @@ class Workers:
             if observation.outcome is Outcome.UNTESTABLE and not played.outage:
                 stop = stopped_at(played.trail)
                 self.stops |= {} if stop is None else {planned.check.id: stop}
-            yield Judged(planned, observation, played)
+            yield Judged(planned, observation, played, played.seconds / len(members))
 
 
 def take_until_done(

@@ -13,8 +13,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from harness.benches.client.bench import UNDISTURBED
+from harness.engine.audit import add_sightings, merge_sightings
 from harness.engine.baseline import Baseline
 from harness.engine.capabilities import Capabilities
+from harness.engine.causes import link
+from harness.engine.conductor import Conductor, Judged
 from harness.engine.decide import Policy, exit_of, exit_of_cases, tell_forgotten
 from harness.engine.events import CheckFinished, Planned, RunEvent, RunFinished, RunStarted
 from harness.engine.kill_matrix import (
@@ -25,15 +28,16 @@ from harness.engine.kill_matrix import (
     tell_matrix,
     to_matrix,
 )
-from harness.engine.results import ClientRun, KillRow, LoggedExchange, Reproduction, Result
+from harness.engine.plan import PlannedCheck, RunPlan
+from harness.engine.results import ClientRun, Evidence, KillRow, LoggedExchange, Reproduction, Result
 from harness.engine.search.budget import digest_rules, merge_runs
 from harness.engine.search.failure import SEARCHED, AnswerCounts, EngineRun, Failure, SeenDefect, fold
-from harness.engine.sharding.merging import CheckShardReport, merge_shards
-from harness.engine.sharding.shards import ShardReport, require_catalogue, require_one_run
+from harness.engine.sharding.shards import DIVIDED_OTHERWISE, ShardReport, require_catalogue, require_one_run
 from harness.engine.traffic.patience import TimeoutLosses
 from harness.engine.traffic.retries import Waited
 from harness.kit.api import Api
-from harness.outcome import Exit, Severity, UsageFault
+from harness.kit.check import Check
+from harness.outcome import Exit, Observation, Severity, UsageFault
 from harness.report.commands.fuzz import FuzzPresentation
 from harness.report.commands.mutants import MutantsPresentation
 from harness.report.commands.presentation import Presentation
@@ -103,24 +107,54 @@ def _describe(shard: StoredRun, **more: str) -> ShardReport:
     return ShardReport(name=shard.name, target={**words, "agent": target.agent, **more}, part=shard.part)
 
 
+class _StoredCheck:
+    """What a shard stored of a check that it played."""
+
+    def __init__(self, result: Result) -> None:
+        self._evidence = _list_logged(result)
+
+    def evidence(self, check: Check, observation: Observation, /) -> tuple[Evidence, ...]:
+        """All of it."""
+        return self._evidence
+
+    def names_of(self, evidence: Sequence[Evidence], /) -> tuple[str, ...]:
+        """The names that findings gave it."""
+        return _name_logged(evidence)
+
+
+class _StoredAudit:
+    """What the answers of all shards showed under the rules that apply to each."""
+
+    def __init__(self, shards: Sequence[StoredRun], catalogue: Sequence[Check]) -> None:
+        self._shards = shards
+        self._order = {name: number for number, name in enumerate(check.exercise.name for check in catalogue)}
+
+    def observe(self, check: Check, own: Observation, *, explained: bool = False) -> Observation:
+        """What a check saw itself, with the defects that the exercises showed, in the order of the catalogue."""
+        seen = [one for shard in self._shards for one in shard.part.sightings.get(check.id, ())]
+        seen.sort(key=lambda one: self._order.get(one.exercise, len(self._order)))
+        compared = any(check.id in shard.part.compared for shard in self._shards)
+        return add_sightings(own, merge_sightings(seen), compared=compared, explained=explained)
+
+    def evidence(self, check: Check) -> tuple[Evidence, ...]:
+        """What any shard stored for a check."""
+        stored = (result for shard in self._shards for result in shard.results if result.id == check.id)
+        return tuple(item for result in stored for item in _list_logged(result))
+
+    def names_of(self, evidence: Sequence[Evidence], /) -> tuple[str, ...]:
+        """The names that findings gave it."""
+        return _name_logged(evidence)
+
+
+def _name_logged(evidence: Sequence[Evidence]) -> tuple[str, ...]:
+    return tuple(item.name if isinstance(item, LoggedExchange) else "" for item in evidence)
+
+
 def _merge_checks(
     shards: Sequence[StoredRun], api: Api, *, same_target: bool
 ) -> tuple[Presentation, Sequence[RunEvent]]:
-    reports = [
-        CheckShardReport(
-            name=shard.name,
-            target=_describe(shard).target,
-            part=shard.part,
-            capabilities=shard.capabilities,
-            seconds={result.id: result.seconds for result in shard.results},
-            evidence={
-                result.id: tuple(item for item in result.evidence if isinstance(item, LoggedExchange))
-                for result in shard.results
-            },
-        )
-        for shard in shards
-    ]
-    first = reports[0]
+    """Feed what the shards stored to the decisions of a live run."""
+    first, reports = shards[0], [_describe(shard) for shard in shards]
     try:
         contract = api.load_contract(first.part.revision)
     except LookupError:
@@ -128,15 +162,50 @@ def _merge_checks(
             f"{first.name!r} judges by the revision {first.part.revision!r}, which this version does not know"
         ) from None
     catalogue = [check for check in api.load_catalogue() if contract.holds(check.rule)]
-    results = merge_shards(reports, catalogue, api, same_target=same_target)
-    ran = {name for report in reports for name in report.part.ran}
-    exercises = {check.exercise.name for check in catalogue if check.id in ran}
+    require_one_run(reports, same_target=same_target)
+    _require_one_view(shards)
+    require_catalogue(reports[0], catalogue)
+    homes = {name: shard for shard in shards for name in shard.part.observations}
+    homes |= {name: shard for shard in shards for name in shard.part.ran}
+    if missing := [check.id for check in catalogue if check.id not in homes]:
+        raise UsageFault(
+            f"no report contains {', '.join(missing[:3])} ({len(missing)} in all): {DIVIDED_OTHERWISE}"
+        )
+    plan = RunPlan(tuple(_plan_again(check, homes[check.id]) for check in catalogue))
+    policy = Policy(strict=first.part.strict, baseline=Baseline(first.part.baseline))
+    stored = {(shard.name, result.id): result for shard in shards for result in shard.results}
+    judged = []
+    for planned in (planned for planned in plan.checks if planned.skip is None):
+        name, home = planned.check.id, homes[planned.check.id]
+        with unreadable(home.name):
+            own, result = home.part.observations[name], stored[home.name, name]
+        judged.append(Judged(planned, own, _StoredCheck(result), result.seconds))
+    stops = {name: stop for shard in shards for name, stop in shard.part.stops.items()}
+    results = link(Conductor(plan, policy, _StoredAudit(shards, catalogue)).decide_all(judged), stops, api)
     return Presentation(), (
-        RunStarted(shards[0].target),
-        Planned(len(results), len(exercises)),
+        RunStarted(first.target),
+        Planned(len(results), len(plan.groups)),
         *map(CheckFinished, results),
         _finish(results, [shard.finished for shard in shards]),
     )
+
+
+def _plan_again(check: Check, home: StoredRun) -> PlannedCheck:
+    skip = None if check.id in home.part.ran else home.part.observations[check.id]
+    return PlannedCheck(check, home.capabilities.declared(check.requires), skip)
+
+
+def _require_one_view(shards: Sequence[StoredRun]) -> None:
+    """The probe of each shard must have seen the same target."""
+    first = {item.name: item.present for item in shards[0].capabilities}
+    for shard in shards[1:]:
+        seen = {item.name: item.present for item in shard.capabilities}
+        differs = [name for name in {**first, **seen} if first.get(name) != seen.get(name)]
+        if differs:
+            raise UsageFault(
+                f"{shards[0].name!r} and {shard.name!r} name different targets ({', '.join(sorted(differs))}): "
+                "run both shards again, or declare the capabilities with --capability"
+            )
 
 
 def _finish(results: tuple[Result, ...], ends: Sequence[RunFinished]) -> RunFinished:

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from harness.checks import RequestBuilder, Send, Steps, exercise
-from harness.engine.audit import Audit
+from harness.engine.audit import Audit, AuditedDefect, add_sightings, merge_sightings
 from harness.engine.baseline import Baseline, Entry
 from harness.engine.events import CheckFinished
 from harness.engine.results import Result
 from harness.engine.run import RunOptions, check_target
 from harness.interactions import INTERACTIONS
 from harness.kit.check import Exercise
-from harness.outcome import Finding, Outcome, Verdict
+from harness.outcome import Finding, Observation, Outcome, Verdict
 from harness.report.explanation import explain
 from harness.report.run_state import RunState
 from harness.wire import Exchange, Request, Response
@@ -151,3 +151,19 @@ def test_a_denial_of_an_id_that_is_given_again_proves_nothing(later: str, told: 
     audit.note_denials([create(200, later)])
     audit.settle_denials(one_service=one_service)
     assert len(audit.list_sightings("del.ok")) == (told if one_service else 1)
+
+
+def test_a_contradiction_that_is_explained_adds_nothing() -> None:
+    """What answers contradict each other in is left to the check that knows why; what one answer shows is not."""
+    own = Observation(Outcome.MET)
+    seen = AuditedDefect(("kind",), Finding("get.same", "changed"), "exercise", 2)
+    assert add_sightings(own, [seen], compared=True, explained=True) is own
+    for compared, explained in ((True, False), (False, True)):
+        said = add_sightings(own, [seen], compared=compared, explained=explained)
+        assert [finding.weight for finding in said.findings] == [2]
+
+
+def test_shards_show_a_defect_once() -> None:
+    """A defect of several shards is one, with the answers of all; no more defects are kept than one run keeps."""
+    seen = [AuditedDefect((f"{n}",), Finding("get.same", f"{n}"), "exercise") for n in (0, 1, 0, 2, 3, 0)]
+    assert [(one.kind, one.answers) for one in merge_sightings(seen)] == [(("0",), 3), (("1",), 1), (("2",), 1)]

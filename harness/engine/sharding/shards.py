@@ -50,7 +50,8 @@ class ShardPart:
     if the catalogue gives them.
 
     Only shards of `check` have the rest: `observations` has all that it decided, by id; `sightings` what any
-    answer showed under a rule, and `stops` the answer at which a check could not go on.
+    answer showed under a rule, `compared` the rules that answers broke by contradicting each other, and `stops`
+    the answer at which a check could not go on.
     """
 
     shard: Shard
@@ -64,6 +65,7 @@ class ShardPart:
     whole: tuple[str, ...] = ()
     observations: Mapping[str, Observation] = field(default_factory=dict)
     sightings: Mapping[str, tuple[AuditedDefect, ...]] = field(default_factory=dict)
+    compared: tuple[str, ...] = ()
     stops: Mapping[str, Exchange | LoggedExchange] = field(default_factory=dict)
 
 

@@ -195,6 +195,7 @@ def _forget(lines: Lines) -> None:
         (_change(lambda lines: lines.pop()), "(ValueError: its last event is not RunFinished)"),
         (_change(lambda lines: lines[1].update(event="os.system")), "(KeyError: 'os.system')"),
         (_change(lambda lines: part_of(lines).update(ran=[], observations={})), "no report contains"),
+        (_change(lambda lines: part_of(lines).update(observations={})), "of a whole run (KeyError: "),
     ],
 )
 def test_what_is_not_one_run_is_refused(

@@ -1,0 +1,221 @@
+"""Decides the checks of a plan as they are judged, and accounts for every check, however the run ends.
+
+Layer 4, pure. What may be blocked by the finding of another check is decided only when that one is; what applies
+to every answer only at the end. A live run and the merge of its shards both feed this; it must not know which.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain
+from typing import Protocol
+
+from harness.engine.audit import is_settled
+from harness.engine.causes import find_roots, resolve
+from harness.engine.decide import Policy, decide
+from harness.engine.events import CheckFinished
+from harness.engine.plan import PlannedCheck, RunPlan
+from harness.engine.results import Evidence, Result
+from harness.engine.sharding.shards import ELSEWHERE
+from harness.kit.check import Check
+from harness.outcome import Because, Observation, Outcome, Verdict
+
+FAILED_FAST = "the run stopped at the first failure"
+
+_NEEDS_EVIDENCE = frozenset({Verdict.FAIL, Verdict.WARN, Verdict.XFAIL, Verdict.ERROR})
+_STOPS = frozenset({Verdict.FAIL, Verdict.ERROR})
+
+
+class Played(Protocol):
+    """What the exercise of a check received."""
+
+    def evidence(self, check: Check, observation: Observation, /) -> tuple[Evidence, ...]:
+        """What a person needs to see of it."""
+
+    def names_of(self, evidence: Sequence[Evidence], /) -> tuple[str, ...]:
+        """What findings call each piece of the evidence."""
+
+
+class Audited(Protocol):
+    """What all answers of a run showed under the rules that apply to each."""
+
+    def observe(self, check: Check, own: Observation, *, explained: bool = False) -> Observation:
+        """The observation of a check after the whole run; `own` itself if the other answers add nothing."""
+
+    def evidence(self, check: Check) -> tuple[Evidence, ...]:
+        """The answers that show the check's defects."""
+
+    def names_of(self, evidence: Sequence[Evidence], /) -> tuple[str, ...]:
+        """What findings call each piece of the evidence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One check that was judged, and its share of the time; `audited`: answers of other exercises decided it."""
+
+    planned: PlannedCheck
+    observation: Observation
+    played: Played | None = None
+    seconds: float = 0.0
+    audited: bool = False
+
+
+@dataclass(slots=True)
+class Conductor:
+    """The decisions of one run of a plan, fed in the order of its methods; each failure calls `on_failure`.
+
+    `said` has what each check saw before other checks were considered, by id.
+    """
+
+    plan: RunPlan
+    policy: Policy
+    audit: Audited
+    on_failure: Callable[[], object] = lambda: None
+    said: dict[str, Observation] = field(default_factory=dict)
+    _results: dict[str, Result] = field(default_factory=dict)
+    _held: list[Judged] = field(default_factory=list)
+    _roots: Mapping[str, tuple[str, ...]] = field(init=False)
+    _blocking: frozenset[str] = field(init=False)
+    _resting: dict[str, list[str]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._roots = self.plan.roots
+        self._blocking = self.plan.blocking
+        self._resting = defaultdict(list)
+        for planned in self.plan.checks:
+            for root in planned.check.rested_on:
+                self._resting[root].append(planned.check.id)
+
+    def decide_all(self, judged: Iterable[Judged]) -> list[Result]:
+        """The results of a run that is over."""
+        decided = (event for one in judged for event in self.decide(one))
+        for _ in chain(self.begin(), decided, self.conclude()):
+            pass
+        return self.results
+
+    def begin(self) -> Iterator[CheckFinished]:
+        """Decide what does not run, unless another check or another answer may have to do with it."""
+        for planned in self.plan.checks:
+            heard = planned.skip is ELSEWHERE and planned.check.everywhere
+            if planned.skip is not None and planned.skip.outcome is not Outcome.BLOCKED and not heard:
+                yield self._finish(Judged(planned, planned.skip))
+
+    def decide(self, judged: Judged, *, last: bool = False) -> Iterator[CheckFinished]:
+        """Decide a check, or hold it back; then those that waited for it."""
+        check = judged.planned.check
+        self.said.setdefault(check.id, judged.observation)
+        waits = check.everywhere and not is_settled(judged.observation) and not last
+        if waits or not self._is_ready(judged):
+            self._held.append(judged)
+            return
+        yield self._finish(self._resolve(judged))
+        ready = [one for one in self._held if not one.planned.check.everywhere and self._is_ready(one)]
+        self._held = [one for one in self._held if one not in ready]
+        for one in ready:
+            yield self._finish(self._resolve(one))
+
+    def conclude(self, halted: str = "") -> Iterator[CheckFinished]:
+        """Decide what had to wait for the end, and account for what was not reached; `halted` says why."""
+        held, self._held = self._held, []
+        for judged in held:
+            if judged.planned.check.everywhere:
+                yield from self.decide(self._add_other_answers(judged), last=True)
+            else:
+                self._held.append(judged)
+        yield from self._judge_for_others()
+        skipped = (Judged(planned, planned.skip) for planned in self.plan.checks if planned.skip is not None)
+        held = [*self._held, *(one for one in skipped if one.observation.outcome is Outcome.BLOCKED)]
+        while held:  # those that wait for each other are decided as they are
+            ready = [judged for judged in held if self._is_ready(judged)] or held
+            held = [judged for judged in held if judged not in ready]
+            for judged in ready:
+                self.said.setdefault(judged.planned.check.id, judged.observation)
+                yield self._finish(self._resolve(judged))
+        for planned in self.plan.checks:
+            if planned.check.id not in self._results:
+                yield self._finish(self._judge_unreached(planned, halted))
+
+    @property
+    def results(self) -> list[Result]:
+        """All results in the order of the catalogue."""
+        return [self._results[planned.check.id] for planned in self.plan.checks]
+
+    def _add_other_answers(self, judged: Judged) -> Judged:
+        """A check that applies to every answer, with what those of other exercises showed."""
+        check = judged.planned.check
+        broken = (self.said.get(name) for name in self._resting.get(check.id, ()))
+        explained = any(said is not None and said.outcome is Outcome.NOT_MET for said in broken)
+        said = self.audit.observe(check, judged.observation, explained=explained)
+        if said.outcome is Outcome.UNTESTABLE:  # other shards cannot know what is doubted here
+            self.said[check.id] = said
+        return replace(judged, observation=said, audited=said is not judged.observation)
+
+    def _judge_for_others(self) -> Iterator[CheckFinished]:
+        """The checks of other shards that apply to every answer: what an answer here breaks is said here, too."""
+        for planned in self.plan.checks:
+            if planned.skip is ELSEWHERE and planned.check.everywhere:
+                self.said[planned.check.id] = ELSEWHERE
+                said = self.audit.observe(planned.check, Observation(Outcome.MET))
+                audited = said.outcome is not Outcome.MET
+                yield self._finish(Judged(planned, said if audited else ELSEWHERE, audited=audited))
+
+    def _judge_unreached(self, planned: PlannedCheck, halted: str) -> Judged:
+        """A check whose exercise was not played: it reports what other exchanges showed under its rule."""
+        if planned.skip is None and planned.check.everywhere:
+            said = self.audit.observe(planned.check, Observation(Outcome.MET))
+            if said.outcome in (Outcome.NOT_MET, Outcome.NON_STRICT):
+                return Judged(planned, said, audited=True)
+        if not halted:
+            return Judged(planned, Observation(Outcome.NOT_RUN, reason=FAILED_FAST, because=Because.LEFT_OUT))
+        reason = f"the run ended before: {halted}"
+        not_run = Observation(Outcome.NOT_RUN, reason=reason, because=Because.OUR_LIMIT, instead="not run")
+        return Judged(planned, not_run)
+
+    def _is_ready(self, judged: Judged) -> bool:
+        """Whether everything is decided that may block the check."""
+        return all(root in self._results for root in self._roots_of(judged))
+
+    def _resolve(self, judged: Judged) -> Judged:
+        """The check with what the others found that may block it."""
+        roots = [self._results[root] for root in self._roots_of(judged) if root in self._results]
+        said = resolve(judged.planned.check, judged.observation, roots)
+        blocked = said.outcome is Outcome.BLOCKED
+        return Judged(judged.planned, said) if blocked else replace(judged, observation=said)
+
+    def _roots_of(self, judged: Judged) -> tuple[str, ...]:
+        check = judged.planned.check
+        return find_roots(check, judged.observation, self._roots.get(check.id, ()))
+
+    def _finish(self, judged: Judged) -> CheckFinished:
+        """Turn an observation into a result."""
+        check, source = judged.planned.check, self.audit if judged.audited else judged.played
+        self.said.setdefault(check.id, judged.observation)
+
+        def show(verdict: Verdict) -> tuple[Evidence, ...]:
+            if verdict not in _NEEDS_EVIDENCE:
+                return ()
+            if judged.audited:
+                return self.audit.evidence(check)
+            return () if judged.played is None else judged.played.evidence(check, judged.observation)
+
+        result = decide(
+            check.rule,
+            judged.observation,
+            self.policy,
+            result_id=check.id,
+            title=check.title,
+            declared=judged.planned.declared,
+            show=show,
+            root=check.id in self._blocking,
+            seconds=judged.seconds,
+            accepts=check.accepts,
+            profile=check.profile,
+        )
+        if result.evidence and source is not None:
+            result = replace(result, named=source.names_of(result.evidence))
+        self._results[result.id] = result
+        if result.verdict in _STOPS:
+            self.on_failure()
+        return CheckFinished(result)
