@@ -121,7 +121,6 @@ def reference() -> ServiceDriver:
 
 
 def test_two_exercises_of_one_name_are_refused():
-    """Two exercises of the same name are refused, because exercises are identified by name."""
     check = CHECKS_BY_ID["create.ok"]
     twin = replace(CHECKS_BY_ID["create.id"], exercise=Exercise(check.exercise.run, 1, 1))
     with pytest.raises(ValueError, match="a_stored_interaction"):
@@ -129,7 +128,6 @@ def test_two_exercises_of_one_name_are_refused():
 
 
 def test_two_checks_of_one_rule_are_refused():
-    """A second check for the same rule is refused."""
     with pytest.raises(ValueError, match=r"create\.ok"):
         gather([CHECKS_BY_ID["create.ok"], CHECKS_BY_ID["create.ok"]])
 
@@ -173,7 +171,6 @@ def test_the_areas_have_one_set_of_names():
 
 
 def test_every_check_names_a_mutant():
-    """The row of each check names a defect of the emulator that the check notices."""
     checks = {check.id for check in CATALOGUE} - {*AUDITED}
     wrong = {check: ROWS[check].mutant for check in checks if ROWS[check].mutant not in MUTANTS}
     assert not wrong, f"write `mutant:` in these rows; `python -m tests.engine.killers` knows which: {wrong}"

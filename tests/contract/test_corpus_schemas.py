@@ -67,7 +67,6 @@ def test_every_recorded_event_fits(corpus):
 
 
 def test_every_recorded_request_is_accepted_by_the_strict_schema(corpus):
-    """The strict schema accepts every recorded request, except those of the legacy generation."""
     legacy = {stem(entry) for entry in manifest(corpus) if entry["api_revision_or_generation"] == "outputs"}
     requests = [entry for entry in manifest(corpus) if entry["kind"] == "request" and stem(entry) not in legacy]
     strict = load().schemas.validator(CREATE, closed=True)

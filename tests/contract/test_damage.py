@@ -132,7 +132,6 @@ def undetected(events: list[Event]) -> tuple[int, list[str]]:
 
 
 def test_every_damage_of_our_own_stream_is_found() -> None:
-    """All of more than a hundred ways to damage a valid stream are detected."""
     count, missed = undetected(WHOLE)
     assert missed == []
     assert count > 100
@@ -141,7 +140,6 @@ def test_every_damage_of_our_own_stream_is_found() -> None:
 @pytest.mark.slow
 @needs_corpus
 def test_every_damage_of_recorded_streams_is_found() -> None:
-    """The same damage to any recorded stream is detected."""
     total = 0
     for path in files("sse"):
         lines = [line.removeprefix("data: ") for line in path.read_text("utf-8").splitlines()]
@@ -187,7 +185,6 @@ def damaged_bodies(body: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def test_every_damage_of_our_own_body_is_found() -> None:
-    """A valid body breaks no rule, and with any one field damaged it breaks a MUST."""
     assert judge_interaction(BODY, load()) == []
     missed = [name for name, body in damaged_bodies(BODY) if not musts(judge_interaction(body, load()))]
     assert missed == []
@@ -196,7 +193,6 @@ def test_every_damage_of_our_own_body_is_found() -> None:
 @pytest.mark.slow
 @needs_corpus
 def test_every_damage_of_recorded_bodies_is_found() -> None:
-    """The same damage to any recorded body is detected."""
     for path in files("response"):
         missed = [
             name

@@ -95,7 +95,6 @@ def test_a_folder_holds_only_what_differs(tmp_path: Path) -> None:
 
 
 def test_a_base_may_lie_beside_its_heir(tmp_path: Path) -> None:
-    """A base is looked for beside the folder first, so that revisions can build on each other."""
     for name, base in (("2027-01-01", CURRENT), ("2027-02-01", "2027-01-01")):
         (tmp_path / name).mkdir()
         (tmp_path / name / "revision.json").write_text(json.dumps({"base": base}))

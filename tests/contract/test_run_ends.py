@@ -61,7 +61,6 @@ def got(status: str) -> Exchange:
     ],
 )
 def test_what_is_said_of_runs_that_only_fail(seen: list[Exchange], said: str) -> None:
-    """Only what ended counts, and one other end is enough."""
     ends = RunEnds()
     for one in seen:
         ends.note(one)

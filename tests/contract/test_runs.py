@@ -86,5 +86,4 @@ def test_a_status_and_whose_it_is(value: Any, told: tuple[str, str] | None) -> N
     ],
 )
 def test_the_interaction_of_a_path(target: str, name: str) -> None:
-    """A path names the interaction after the collection, decoded."""
     assert named_interaction(Request("GET", target)) == name

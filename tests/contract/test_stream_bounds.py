@@ -38,14 +38,12 @@ EVENTS = st.one_of(
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_judged(noise: bytes) -> None:
-    """Any bytes are judged without raising."""
     judge(noise)
 
 
 @given(st.lists(EVENTS, max_size=8), st.sampled_from(["fresh", "replay", "resumed"]))
 @pytest.mark.slow
 def test_any_events_are_judged_the_same_however_cut(events: list[object], begin: str) -> None:
-    """Any JSON events are judged, and byte by byte the result is the same as at once."""
     stream = frames(events)
     whole = judge(stream, start=begin)
     apart = judge(stream, start=begin, feed=1)
@@ -176,7 +174,6 @@ def test_open_steps_are_bounded() -> None:
 
 @pytest.mark.slow
 def test_reuse_of_indices_is_judged_up_to_its_cap() -> None:
-    """Past the cap of remembered indices the reading says that reuse was not judged."""
     steps = b"".join(frames([start(number), stop(number)], done=False) for number in range(INDICES + 1))
     reading = judge(frames([created()], done=False) + steps + frames([completed()]))
     assert reading.findings == ()

@@ -103,7 +103,6 @@ WRONG: list[tuple[Files, str]] = [
 
 @pytest.mark.parametrize(("files", "said"), WRONG, ids=[said[:40] for _, said in WRONG])
 def test_a_wrong_file_is_named_with_what_to_write(files: Files, said: str, tmp_path: Path) -> None:
-    """Whatever is wrong in a file, the file is named, and what to write in it."""
     with pytest.raises(ValueError, match=said):
         load_from(write(tmp_path / "2027-01-01", {**ROBOT, **files}))
 

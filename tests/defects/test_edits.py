@@ -10,20 +10,17 @@ STEPS = {"id": "a", "steps": [{"type": "thought"}, {"type": "model_output", "con
 
 
 def test_paths_name_every_member_and_each_item_by_a_star() -> None:
-    """Paths name every member and each item by a star."""
     found = [edits.format_path(path) for path, _ in edits.list_paths(STEPS)]
     assert found == ["id", "steps", "steps.*.type", "steps.*.type", "steps.*.content", "steps.*.content.*.text"]
 
 
 def test_an_edit_changes_every_member_that_the_path_names() -> None:
-    """An edit changes every member that the path names."""
     value = {"steps": [{"type": "a"}, {"type": "b"}, {"other": 1}]}
     edits.edit_member(value, ("steps", "*", "type"), lambda member: member + "!")
     assert value == {"steps": [{"type": "a!"}, {"type": "b!"}, {"other": 1}]}
 
 
 def test_an_edit_may_remove_a_member() -> None:
-    """An edit may remove a member."""
     value = {"a": {"b": 1, "c": 2}}
     edits.edit_member(value, ("a", "b"), lambda _: edits.GONE)
     assert value == {"a": {"c": 2}}
@@ -37,7 +34,6 @@ def test_empty(value: object, emptied: object) -> None:
 
 @pytest.mark.parametrize("value", ["x", 3, True, [1], {"a": 1}, None])
 def test_a_retyped_value_has_another_type(value: object) -> None:
-    """A retyped value has another type."""
     assert type(edits.retype(value)) is not type(value)
 
 
@@ -50,20 +46,17 @@ def test_cut(value: object, half: object) -> None:
 
 
 def test_a_frame_keeps_its_name_when_its_payload_changes() -> None:
-    """A frame keeps its name when its payload changes."""
     block = b'event: step.stop\ndata: {"index":0,"event_type":"step.stop"}\n\n'
     assert edits.type_of(edits.payload_of(block)) == "step.stop"
     assert edits.with_payload(block, {"index": 1}) == b'event: step.stop\ndata: {"index":1}\n\n'
 
 
 def test_the_type_of_a_delta_is_part_of_its_name() -> None:
-    """The type of a delta is part of its name."""
     assert edits.type_of({"event_type": "step.delta", "delta": {"type": "text"}}) == "step.delta:text"
     assert edits.payload_of(b"event: done\ndata: [DONE]\n\n") is None
 
 
 def test_instants_are_spelled_in_another_way_and_other_texts_stay() -> None:
-    """Instants are spelled in another way and other texts stay."""
     value = {"created": "2026-06-09T00:00:00Z", "text": "at 2026-06-09T00:00:00Z"}
     spelled = edits.respell_times(value, "+00:00")
     assert spelled == {"created": "2026-06-09T00:00:00+00:00", "text": "at 2026-06-09T00:00:00Z"}

@@ -41,12 +41,10 @@ def tracker() -> SceneTracker:
     ],
 )
 def test_the_mode_of_a_create(tracker: SceneTracker, body: dict[str, Any], mode: str) -> None:
-    """The mode of a create."""
     assert tracker.find_scene(create(**body)) == Scene("POST interactions", mode, scenes.AT_ONCE)
 
 
 def test_a_look_has_the_mode_of_its_create_and_the_moment_that_its_body_shows(tracker: SceneTracker) -> None:
-    """A look has the mode of its create and the moment that its body shows."""
     asked = create(background=True)
     tracker.note_body(tracker.find_scene(asked), asked, 200, {"id": "a", "status": "in_progress"})
     looked = look("a")
@@ -60,7 +58,6 @@ def test_a_look_has_the_mode_of_its_create_and_the_moment_that_its_body_shows(tr
 
 
 def test_moments_of_a_deleted_one_of_a_second_key_and_of_two_at_a_time(tracker: SceneTracker) -> None:
-    """Moments of a deleted one of a second key and of two at a time."""
     asked = create()
     tracker.note_body(tracker.find_scene(asked), asked, 200, {"id": "a", "status": "completed"})
     assert tracker.find_scene(look("a", key="two")).moment == scenes.SECOND_KEY
@@ -72,5 +69,4 @@ def test_moments_of_a_deleted_one_of_a_second_key_and_of_two_at_a_time(tracker: 
 
 
 def test_another_resource_has_no_mode_of_an_interaction(tracker: SceneTracker) -> None:
-    """Another resource has no mode of an interaction."""
     assert tracker.find_scene(Request("GET", "/v1beta/webhooks")).mode == scenes.ELSEWHERE

@@ -44,7 +44,6 @@ def events_of(exchange: Exchange) -> list[str]:
 
 
 def test_a_member_is_dropped_in_its_scene_alone() -> None:
-    """A member is dropped in its scene alone."""
     defect = WireDefect(BODY, "dropped", PLAIN, "status")
     run, (plain, background) = play(defect, create(), create(background=True))
     assert "status" not in json.loads(plain.body)
@@ -53,20 +52,17 @@ def test_a_member_is_dropped_in_its_scene_alone() -> None:
 
 
 def test_a_defect_of_the_first_time_acts_once() -> None:
-    """A defect of the first time acts once."""
     run, exchanges = play(WireDefect(BODY, "dropped", PLAIN, "status", when=FIRST), create(), create())
     assert ["status" in json.loads(exchange.body) for exchange in exchanges] == [False, True]
     assert run.shown == 1
 
 
 def test_a_member_of_a_neighbor_is_the_one_of_another_interaction() -> None:
-    """A member of a neighbor is the one of another interaction."""
     _, (first, second) = play(WireDefect(BODY, "of a neighbor", PLAIN, "id"), create(), create())
     assert json.loads(first.body)["id"] == json.loads(second.body)["id"]
 
 
 def test_a_status_is_replaced() -> None:
-    """A status is replaced."""
     _, (got,) = play(WireDefect(STATUS, "replaced", PLAIN, "200", "503"), create())
     assert got.status == 503
 
@@ -82,14 +78,12 @@ def test_a_status_is_replaced() -> None:
     ],
 )
 def test_an_event_is_changed(operator: str, expected: list[str]) -> None:
-    """An event is changed."""
     run, (got,) = play(WireDefect(STREAM, operator, STREAMED, "interaction.status_update"), create(stream=True))
     assert events_of(got)[: len(expected)] == expected
     assert run.shown == 1
 
 
 def test_two_events_are_merged_into_one_frame() -> None:
-    """Two events are merged into one frame."""
     _, (whole,) = play(None, create(stream=True))
     defect = WireDefect(STREAM, "merged", STREAMED, "interaction.status_update")
     _, (got,) = play(defect, create(stream=True))
@@ -98,7 +92,6 @@ def test_two_events_are_merged_into_one_frame() -> None:
 
 
 def test_a_request_field_is_ignored_and_only_a_comparison_shows_it() -> None:
-    """A request field is ignored and only a comparison shows it."""
     defect = WireDefect(REQUEST, "ignored", STREAMED, "stream")
     run, (got,) = play(defect, create(stream=True))
     clean, _ = play(None, create(stream=True))
@@ -109,14 +102,12 @@ def test_a_request_field_is_ignored_and_only_a_comparison_shows_it() -> None:
 
 
 def test_a_request_field_is_refused() -> None:
-    """A request field is refused."""
     _, (got,) = play(WireDefect(REQUEST, "refused", STREAMED, "stream"), create(stream=True))
     assert got.status == 400
     assert "stream is not supported" in got.body.decode()
 
 
 def test_a_route_answers_for_another_key() -> None:
-    """A route answers for another key."""
     look = Request("GET", "/v1beta/interactions/none", Headers([("x-goog-api-key", "wrong")]))
     scene = Scene("GET interactions/{id}", "plain", "after the end")
     _, (refused,) = play(None, look)
@@ -125,13 +116,11 @@ def test_a_route_answers_for_another_key() -> None:
 
 
 def test_the_control_api_is_hidden() -> None:
-    """The control api is hidden."""
     _, (got,) = play(None, Request("GET", "/__harness__/health"))
     assert got.status == 404
 
 
 def test_an_oddity_changes_the_spelling_and_not_the_value() -> None:
-    """An oddity changes the spelling and not the value."""
     defect = WireDefect(ODDITY, "keys reversed", Scene("", "", ""))
     _, (plain,) = play(None, create())
     run, (odd,) = play(defect, create())
@@ -141,7 +130,6 @@ def test_an_oddity_changes_the_spelling_and_not_the_value() -> None:
 
 
 def test_each_generated_defect_has_a_name_of_its_own_and_a_sample_takes_from_each_operator() -> None:
-    """Each generated defect has a name of its own and a sample takes from each operator."""
     run = MODEL.new_run(None, "x-goog-api-key", (PRIMARY_KEY, OTHER_KEY))
     run.seen = []
     service = run.wrap(Emulator(embedded_settings()))

@@ -100,7 +100,6 @@ def test_what_another_exercise_brings_counts(jobs: int) -> None:
 
 
 def test_a_repeated_defect_is_told_once_and_counted() -> None:
-    """The same defect in many answers is one finding with a count."""
     result = run(reading("a"), reading("b", count=5), reading("c", count=2), service=spoiling("b", "c"))
     (finding,) = result.observation.findings
     assert finding.message.endswith("in this response and 6 more")
@@ -136,7 +135,6 @@ def test_an_untestable_check_learns_from_the_others() -> None:
 
 
 def test_a_baseline_excuses_it() -> None:
-    """A baseline entry also excuses a failure found in another exercise."""
     baseline = Baseline([Entry("get.schema", "known", "")])
     result = run(reading("a"), reading("b"), service=spoiling("b"), baseline=baseline)
     assert result.verdict is Verdict.XFAIL

@@ -60,7 +60,6 @@ def test_prune_takes_out_stale_entries_only() -> None:
     ],
 )
 def test_wrong_files_are_usage_faults(text: str, hint: str, tmp_path: Path) -> None:
-    """A mistake in the file is a usage fault, and never ignored."""
     with pytest.raises(UsageFault, match=hint):
         read(text, tmp_path)
 

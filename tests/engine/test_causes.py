@@ -73,13 +73,11 @@ def test_a_stop_at_a_refused_create_has_a_cause() -> None:
 
 
 def test_what_a_finding_stands_in_the_way_of_is_blocked() -> None:
-    """A check that a finding stands in the way of is blocked by it, and the run is judged by the root."""
     _, last = finished()
     assert [result.verdict for result in last.results] == [Verdict.FAIL, Verdict.BLOCKED, Verdict.UNTESTABLE]
 
 
 def test_a_consequence_is_explained_in_short() -> None:
-    """A page explains the root with its exchanges, and a consequence by naming the root."""
     state, last = finished()
     root, caused, _ = last.results
     assert "curl" in explain(root, state)

@@ -65,7 +65,6 @@ def test_a_sandbox_of_somebody_else_is_kept() -> None:
 
 
 def test_a_stream_under_another_label_is_deleted_too() -> None:
-    """What a stream created is deleted, whatever the Content-Type of the stream says."""
     service = ToyService(mislabels=True)
     ledger, driver = noted(service, TARGET.create(input="hi", stream=True))
     assert ledger.clean(driver) == []
@@ -73,7 +72,6 @@ def test_a_stream_under_another_label_is_deleted_too() -> None:
 
 
 def test_nothing_is_deleted_twice() -> None:
-    """What an exercise deleted itself is not deleted again."""
     ledger, driver = noted(ToyService(), TARGET.create(input="hi"), TARGET.delete("i1"))
     assert ledger.owed == []
     assert ledger.clean(driver) == []

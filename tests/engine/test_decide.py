@@ -47,7 +47,6 @@ def test_only_one_module_asks_the_table() -> None:
     ],
 )
 def test_an_entry_may_excuse_one_defect(entries: list[str], seen: list[str], verdict: Verdict) -> None:
-    """An entry with a code excuses only that defect: another one in the same check still fails."""
     baseline = Baseline(Entry("get.odd", "known", "", code) for code in entries)
     result = decide(RULE, broken(*seen), Policy(baseline=baseline))
     assert result.verdict is verdict

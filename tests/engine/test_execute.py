@@ -118,8 +118,6 @@ def streamed(t: RequestBuilder) -> Steps:
 
 
 def test_an_exercise_that_returns_nothing_is_our_error() -> None:
-    """An exercise that does not return its exchanges by name is an ERROR of ours, not a failure of the target."""
-
     @toys.exercise(requests=0)
     def forgets(t: toys.RequestBuilder) -> toys.Steps:
         yield from ()
@@ -302,7 +300,6 @@ def test_evidence_has_what_it_stands_on() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("mutant", list(MUTANTS)[::25])
 def test_every_place_the_catalogue_names_is_there(mutant: str) -> None:
-    """For every finding in the catalogue, the place that it names leads to an exchange."""
     target = _able()
     for exercise in {check.exercise.name: check.exercise for check in INTERACTIONS.load_catalogue()}.values():
         emulator = MUTANTS[mutant].build(embedded_settings())

@@ -82,7 +82,6 @@ def test_the_whole_catalogue_notices_every_mutant(area: str) -> None:
 
 
 def test_the_areas_are_the_whole() -> None:
-    """Every mutant and every check is in one area."""
     assert sorted(chain(*MUTANTS_BY_AREA.values())) == sorted(MUTANTS)
     assert len(list(chain(*CHECKS_BY_AREA.values()))) == len(CATALOGUE)
 

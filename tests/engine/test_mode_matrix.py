@@ -19,7 +19,6 @@ def matrix() -> ModeMatrix:
 
 
 def test_a_cell_is_judged_where_a_judge_received_an_exchange(matrix: ModeMatrix) -> None:
-    """Each judged cell has exchanges, and no other one has."""
     for check in matrix.checks:
         for cell, word in matrix.words[check.id].items():
             assert (word == JUDGED) == bool(matrix.counts[check.id][cell])
@@ -37,7 +36,6 @@ def test_a_cell_is_judged_where_a_judge_received_an_exchange(matrix: ModeMatrix)
     ],
 )
 def test_a_cell_of_the_catalog(matrix: ModeMatrix, rule: str, mode: str, moment: str, word: str) -> None:
-    """Some cells that a reader knows."""
     assert matrix.words[rule][mode, moment] == word
 
 
@@ -62,7 +60,6 @@ def test_why_a_cell_is_empty(mode: str, moment: str, calls: set[tuple[str, bool]
 
 
 def test_text_page_and_data_draw_the_same_cells(matrix: ModeMatrix) -> None:
-    """A capital letter on the page is a judged cell of the data."""
     records = matrix_records(matrix)
     assert len(records) == len(matrix.checks) * len(matrix.modes) * len(matrix.moments)
     judged = sum(record["word"] == JUDGED for record in records)

@@ -60,7 +60,6 @@ def test_no_check_can_begin_where_every_create_is_refused(bench: DefectBench) ->
 
 @pytest.mark.parametrize("name", ["keys reversed", "bytes one by one", "slow"])
 def test_a_legal_oddity_fails_no_check(bench: DefectBench, name: str) -> None:
-    """Checks read what a legal server writes in another way."""
     played = play(bench, WireDefect(ODDITY, name, Scene("", "", "")))
     assert (played.outcome, played.killers) == (DefectOutcome.SURVIVED, ())
 
@@ -80,7 +79,6 @@ def test_a_score_leaves_out_what_is_excused_and_what_breaks_only_a_should() -> N
 
 
 def test_a_defect_of_the_first_time_is_named_so() -> None:
-    """A name has everything that tells one defect from another."""
     name = WireDefect(BODY, "dropped", LOOK, "status", when=FIRST).id
     assert name == "dropped field status | GET interactions/{id} | plain | after the end | first time"
 

@@ -53,7 +53,6 @@ def test_profile_off_without_capability() -> None:
 
 
 def test_named_checks_still_need_capabilities() -> None:
-    """Naming a check overrides the profiles, but not the capabilities that the check needs."""
     assert fates(Selection(checks=("stream.any",)), Capabilities())["stream.any"] == Outcome.NOT_APPLICABLE
 
 
@@ -73,21 +72,18 @@ def test_unknown_names_are_usage_faults(said: dict[str, Any], hint: str) -> None
 
 
 def test_groups_share_exercises_and_cost_counts_them_once() -> None:
-    """Checks of one exercise form one group, whose cost counts once."""
     plan = make_plan(CATALOGUE, Selection(), ABLE, PROFILES)
     assert [(e.name, len(members)) for e, members in plan.groups] == [("create_and_get", 3), ("open_stream", 1)]
     assert plan.cost == (3, 2)
 
 
 def test_declared_needs_every_capability_and_at_least_one() -> None:
-    """A check counts as declared only if it needs capabilities and all of them were declared."""
     able = Capabilities([*everything(KNOWN), Capability("store", True, CapabilityOrigin.DECLARED)])
     declared = {p.check.id: p.declared for p in make_plan(CATALOGUE, Selection(), able, PROFILES).checks}
     assert declared == {"create.ok": False, "get.ok": True, "get.should": True, "stream.any": False}
 
 
 def test_needed_capabilities_follow_the_selection() -> None:
-    """Only the capabilities that the selected checks need are probed."""
     assert needed_capabilities(CATALOGUE, Selection(checks=("create.ok",)), PROFILES) == frozenset()
     assert needed_capabilities(CATALOGUE, Selection(checks=("get.ok",)), PROFILES) == {"store"}
     assert "stream" in needed_capabilities(CATALOGUE, Selection(), PROFILES)
@@ -114,7 +110,6 @@ def test_wrong_capability_words(words: list[str], hint: str) -> None:
 
 
 def test_what_the_user_said_is_never_overruled() -> None:
-    """A probe never overrides a capability that the user declared or denied."""
     found = Capabilities(parse_capabilities(["-stream"], KNOWN))
     found.settle(Capability("stream", True, CapabilityOrigin.PROBED))
     assert "stream" not in found

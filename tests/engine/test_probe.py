@@ -99,14 +99,12 @@ def test_leaves_nothing_behind() -> None:
 
 
 def test_declared_capabilities_are_not_asked() -> None:
-    """A capability that the user declared is not probed, and stays as declared."""
     found = probed(ToyService(), *(f"+{name}" for name in CAPABILITIES))
     assert found.requests == 2
     assert {item.how for item in found.capabilities if item.name != "script"} == {CapabilityOrigin.DECLARED}
 
 
 def test_announced_capabilities_are_taken() -> None:
-    """Capabilities that a control API announces are not probed."""
     found = probed(ToyService(announces=["stream", "continuation"]))
     assert found.requests == 2
     assert "continuation" in found.capabilities
@@ -116,7 +114,6 @@ def test_announced_capabilities_are_taken() -> None:
 
 
 def test_a_second_key_is_a_declaration() -> None:
-    """`two-keys` is present exactly if another key was given."""
     assert "two-keys" in probed(ToyService(), target=RequestBuilder(other_key="k2")).capabilities
 
 
@@ -291,7 +288,6 @@ def test_what_agents_do_not_take_is_left_out(refused: tuple[str, ...], runs: boo
 
 @pytest.mark.parametrize("name", ["environments", "webhooks"])
 def test_a_collection_is_there_where_it_can_be_listed(name: str) -> None:
-    """A collection is present if it can be listed; nothing is created to find out."""
     toy = ToyService()
 
     def serves(request: Request) -> Response:

@@ -66,7 +66,6 @@ def test_events_in_order() -> None:
 
 @pytest.mark.parametrize("jobs", [1, 3])
 def test_each_exercise_runs_once_and_results_keep_the_catalogue_order(jobs: int) -> None:
-    """Each exercise runs once, and results keep the catalogue's order, whatever the number of workers."""
     service = toys.ToyService()
     catalogue = (toys.CREATE, toys.STREAM, toys.GET, toys.ODD, toys.SHOULD)
     _, finished = run(catalogue, service, jobs=jobs)
@@ -111,7 +110,6 @@ def test_verdicts(options: dict[str, Any], expected: dict[str, Verdict]) -> None
 
 
 def test_declared_but_broken_fails() -> None:
-    """An untestable check fails only if the capability that it needs was declared."""
     catalogue = (toys.check("rob.declared", toys.unmet, toys.nothing, requires={"functions"}),)
     _, probed = run(catalogue, said=())
     _, declared = run(catalogue, said=tuple(parse_capabilities(["+functions"], INTERACTIONS.load_capabilities())))
@@ -187,7 +185,6 @@ def test_a_must_without_an_answer_is_not_judged(service: Refusing, cause: str) -
 
 
 def test_a_baseline_excuses_what_is_not_answered() -> None:
-    """A baseline entry excuses a check that got no response."""
     _, finished = run(
         (toys.STREAM, READS), Refusing(1000, 500), baseline=Baseline([Entry("get.read", "known", "")])
     )
@@ -276,7 +273,6 @@ def test_an_interrupt_cleans_up() -> None:
 
 
 def test_closing_early_cleans_up() -> None:
-    """A run that is closed early still deletes what it created."""
     service = toys.ToyService()
     events = check_target(toys.toy_target(service), (toys.CREATE, toys.STREAM), RunOptions())
     for event in events:

@@ -86,7 +86,6 @@ def test_secrets_are_known_by_variable() -> None:
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.2", "[::1]", "gateway.example"])
 def test_patience_does_not_depend_on_the_name_of_the_host(host: str) -> None:
-    """The settings for a target do not depend on its host name."""
     options = TargetOptions()
     assert (
         resolve_target(INTERACTIONS, f"http://{host}:1", options).target

@@ -22,7 +22,6 @@ OUTCOMES = {"survives", "reports", "failed", "cancelled", "requires_action", "co
 
 
 def test_the_page_has_every_incident() -> None:
-    """It links to a section for each incident, in the same order; no other link is within the page."""
     page = format_library()
     names = [incident.name for incident in INCIDENTS]
     assert re.findall(r"^\| \[`(.+?)`\]", page, re.MULTILINE) == names
@@ -55,7 +54,6 @@ def test_an_incident_is_whole(incident: Incident) -> None:
 
 
 def test_an_unknown_name_gets_a_proposal() -> None:
-    """A name that is misspelt is answered by the right one."""
     with pytest.raises(UsageFault, match="did you mean 'stale-chain-id'"):
         find_incident("stale-chain")
 

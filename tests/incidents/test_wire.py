@@ -535,12 +535,10 @@ JUDGES: dict[str, Callable[[Played], None]] = {
 
 @pytest.mark.parametrize("name", JUDGES)
 def test_it_plays_what_its_source_describes(name: str) -> None:
-    """The wire shows what the source of the incident describes."""
     JUDGES[name](Played(name))
 
 
 def test_every_incident_is_compared() -> None:
-    """No incident is without its comparison."""
     wrong = sorted(JUDGES.keys() ^ load_incidents().keys())
     assert not wrong, (
         f"{', '.join(wrong)}: each incident of harness/incidents/library/ has a function in this file that "

@@ -52,13 +52,11 @@ def test_a_sentence_has_rules_or_a_reason() -> None:
 
 
 def test_a_test_of_the_emulator_exists() -> None:
-    """A test that a line names is there."""
     named = [(sentence.id, *sentence.test.partition("::")[::2]) for sentence in load_ledger() if sentence.test]
     assert [(line, path, name) for line, path, name in named if name not in _tests_of(path)] == []
 
 
 def test_a_scenario_that_settles_a_sentence_exists() -> None:
-    """Each scenario that a line names is one of `harness record`, and each of them settles some line."""
     named = {scenario for sentence in load_ledger() for scenario in sentence.scenarios}
     assert named <= SCENARIOS.keys()
     assert SCENARIOS.keys() - named == {"background"}  # all that it shows was recorded live
@@ -79,7 +77,6 @@ def test_every_document_of_a_rule_is_in_the_ledger() -> None:
 
 
 def test_no_two_lines_of_a_document_are_the_same() -> None:
-    """A sentence stands once."""
     lines = [(sentence.page, sentence.section, sentence.words) for sentence in load_ledger()]
     assert len(set(lines)) == len(lines)
 
@@ -101,20 +98,17 @@ reference:
     (LINE.replace("works.", "works"), 4, "It works"),
 ], ids=["no rule, no reason", "rule", "document", "no because", "day", "no sentence"])  # fmt: skip
 def test_a_wrong_line_is_named(text: str, line: int, says: str) -> None:
-    """A line that is wrong is refused with file, line and reason."""
     with pytest.raises(ValueError, match=says) as wrong:
         tuple(read_ledger({"sentences/x": text.encode()}))
     assert str(wrong.value).startswith(f"sentences/x.yaml:{line}: ")
 
 
 def test_a_document_stands_in_one_file() -> None:
-    """A document that two files have is refused."""
     with pytest.raises(ValueError, match=r"sentences/y\.yaml:1: reference: sentences/x\.yaml has this document"):
         tuple(read_ledger({"sentences/x": LINE.encode(), "sentences/y": LINE.encode()}))
 
 
 def test_explain_shows_the_sentences_of_a_rule() -> None:
-    """What is known of a rule includes each sentence that it judges."""
     described = {facts.rule.id: facts for facts in describe_everything()}
     shown = [fact.text for fact in described["resume.exclusive"].facts if fact.label == "sentence"]
     assert len(shown) == len(sentences_of("resume.exclusive")) >= 3
@@ -143,7 +137,6 @@ def test_a_glob_for_nothing_is_refused(capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_the_page_has_every_sentence_and_its_rules() -> None:
-    """The page of the site has a row for each sentence, and links to the pages of its rules."""
     page = ledger_page()
     assert page.count("](rules/") == sum(len(sentence.rules) for sentence in load_ledger())
     assert sum(line.startswith("| ") for line in page.splitlines()) - 1 - len(REASONS) - page.count(

@@ -28,13 +28,11 @@ def test_a_rule_is_complete(rule: Rule) -> None:
 
 @RULES
 def test_a_rule_is_no_stricter_than_its_source(rule: Rule) -> None:
-    """A rule that was only observed or inferred is never a MUST."""
     if rule.source.basis in (Basis.OBSERVED, Basis.INFERRED):
         assert rule.level is not Level.MUST
 
 
 def test_every_document_is_cited_and_has_one_address() -> None:
-    """Each document of the table is cited by a rule or a sentence; no two have the same title or address."""
     pages = load_sources().values()
     cited = {row.rule.source.page for row in ROWS.values()} | {sentence.page for sentence in load_ledger()}
     assert cited == {page["title"] for page in pages}
@@ -69,7 +67,6 @@ BESIDE = {"issue trackers of clients", "google-genai 3.3.0", "WHATWG HTML"}
 
 
 def test_a_document_without_an_address_is_known() -> None:
-    """A rule or a sentence cites a document with an address, or one that is listed here with what it is."""
     cited = {rule.source.page for rule in BY_ID.values() if not rule.source.url}
     assert cited | {line.page for line in load_ledger() if not line.url} - BESIDE == NAMED.keys()
 
@@ -115,12 +112,10 @@ LEFT_OUT = {
 
 
 def test_what_is_left_out_is_no_rule() -> None:
-    """A promise that was left out and became a rule leaves the list."""
     assert not LEFT_OUT.keys() & BY_ID.keys()
 
 
 def test_every_rule_that_a_judge_names_exists() -> None:
-    """Every rule id in the source of the judges is the id of a rule."""
     folder = Path(contract.__file__).parent
     areas = {rule.area for rule in BY_ID.values()}
     named = {
@@ -134,7 +129,6 @@ def test_every_rule_that_a_judge_names_exists() -> None:
 
 
 def test_every_area_has_a_title() -> None:
-    """Reports head an area with words; no title is left over, and no two areas have the same."""
     checked = {check.rule.area for check in load_every_check()}
     assert set(SUBJECTS) == checked | {rule.area for rule in BY_ID.values()}
     assert len(set(SUBJECTS.values())) == len(SUBJECTS)

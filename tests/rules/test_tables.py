@@ -67,7 +67,6 @@ def test_a_wrong_row_is_named_with_its_line(table: str, line: int, says: str) ->
 
 
 def test_a_basis_limits_the_level() -> None:
-    """A rule that was only observed cannot be a MUST."""
     sources = "guide: {title: A guide, says: [observed]}\n"
     with pytest.raises(ValueError, match=r"wheels\.yaml:1: x\.one: .*carries at most SHOULD"):
         expand_tables(texts(ROW.replace("documented", "observed").replace("SHOULD", "MUST"), sources=sources))
@@ -82,7 +81,6 @@ def test_a_rule_stands_in_one_table() -> None:
 
 
 def test_an_area_without_a_table_is_named() -> None:
-    """An area that has no file is refused by its name."""
     with pytest.raises(ValueError, match=r"there is no axles\.yaml"):
         expand_tables(texts(ROW, areas="areas: [wheels, axles]\nsubjects: {}\n"))
 
@@ -96,7 +94,6 @@ def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_published_file_is_read_if_it_was_made_from_the_tables(published: Path) -> None:
-    """With the digest of the tables the file is believed; with another, or broken, it is passed over."""
     value = json.loads(publish_rules())
     value["rules"] = value["rules"][:3]
     published.write_text(json.dumps(value), encoding="utf-8")
@@ -110,14 +107,12 @@ def test_the_published_file_is_read_if_it_was_made_from_the_tables(published: Pa
 
 
 def test_a_changed_table_has_another_digest() -> None:
-    """Any change of a table, or of what is in which table, changes the digest."""
     known = {digest(texts(table)) for table in (ROW, ROW + " ", CHECKED)}
     known.add(digest(texts("{}", gateway=ROW)))
     assert len(known) == 4
 
 
 def test_the_published_rules_fit_their_schema_and_are_all() -> None:
-    """What is published for other languages fits its schema and says what the tables say."""
     value: dict[str, Any] = json.loads(publish_rules())
     schema = json.loads((folder("schemas") / "output" / "rules.schema.json").read_bytes())
     jsonschema.Draft202012Validator(schema).validate(value)
@@ -138,6 +133,5 @@ def test_a_listing_imports_no_check() -> None:
 
 
 def test_a_check_that_is_only_listed_cannot_be_run() -> None:
-    """A check without its judge says so when it is run."""
     with pytest.raises(HarnessFault, match="take it from `load_every_check`"):
         list_every_check()[0].observe({})

@@ -19,7 +19,6 @@ def test_a_few_draws_reach_most_of_a_schema(root: str) -> None:
 
 @pytest.mark.slow
 def test_every_event_type_and_delta_type_is_drawn() -> None:
-    """Every event type and delta type is drawn."""
     seen = {part for pointer, part in measure("event", 300).seen if pointer in ("event", "delta")}
     wanted = {part for pointer, part in places("event") if pointer in ("event", "delta")}
     assert seen == wanted

@@ -38,7 +38,6 @@ def test_framings_differ() -> None:
 
 @pytest.mark.parametrize("give", [EventStream.data, EventStream.payloads], ids=["bytes", "pairs"])
 def test_a_framing_takes_streams_bytes_or_pairs(give: object) -> None:
-    """A stream may be given as a stream, as bytes or as pairs, with the same result."""
     stream = draws(event_streams(), 10)[-1]
     for pieces in draws(wire_framings(give(stream)), 10):  # type: ignore[operator]
         assert decoded(pieces) == stream.payloads()
@@ -47,7 +46,6 @@ def test_a_framing_takes_streams_bytes_or_pairs(give: object) -> None:
 @settings(database=None, derandomize=True, deadline=None)
 @given(st.data(), st.binary(max_size=80))
 def test_cuts_and_splits_stay_inside(data: st.DataObject, stream: bytes) -> None:
-    """A cut is an offset inside the data, and the pieces of a split join to the data."""
     assert 0 <= data.draw(cuts(stream)) <= len(stream)
     assert b"".join(data.draw(splits(stream))) == stream
 

@@ -49,7 +49,6 @@ def test_each_rule_between_fields_is_broken_by_its_least_body(body: dict[str, ob
 
 @pytest.mark.slow
 def test_a_create_shrinks_to_model_and_input() -> None:
-    """The smallest create has a model and a short input."""
     body = least(create_requests(), lambda value: True)
     assert set(body) == {"model", "input"}
 

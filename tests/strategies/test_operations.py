@@ -12,7 +12,6 @@ from tests.strategies.drawing import draws, least
 
 
 def test_histories_begin_with_a_create_and_keep_their_length() -> None:
-    """Each history begins with a create and has the requested number of steps."""
     for history in draws(histories(steps=8), 80):
         assert history[0].kind == "create"
         assert 1 <= len(history) <= 8
@@ -20,7 +19,6 @@ def test_histories_begin_with_a_create_and_keep_their_length() -> None:
 
 @pytest.mark.slow
 def test_every_kind_and_mode_is_drawn() -> None:
-    """Every kind and mode of operation is drawn."""
     seen = {(o.kind, o.mode) for history in draws(histories(steps=40), 400) for o in history}
     assert seen == {(kind, mode) for kind, modes in KINDS.items() for mode in modes}
 
@@ -33,7 +31,6 @@ def test_legal_histories_hold_nothing_that_must_be_refused() -> None:
 
 
 def test_an_operation_survives_json() -> None:
-    """An operation survives a round trip through JSON."""
     for history in draws(histories(), 50):
         records = json.loads(json.dumps([operation.record() for operation in history]))
         assert [ClientCommand(**record) for record in records] == history
@@ -48,13 +45,11 @@ def test_what_is_no_operation_is_refused_in_words(kind: str, mode: str) -> None:
 
 
 def test_a_history_needs_a_step() -> None:
-    """`steps=0` is rejected as an argument."""
     with pytest.raises(ValueError, match="steps=0"):
         histories(steps=0)
 
 
 @pytest.mark.slow
 def test_a_history_shrinks_to_what_is_wanted() -> None:
-    """Shrinking keeps only the steps of a history that matter."""
     wanted = least(histories(steps=30), lambda history: any(o.kind == "delete" for o in history))
     assert [operation.kind for operation in wanted] == ["create", "delete"]

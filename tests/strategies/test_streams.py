@@ -21,7 +21,6 @@ def judged(stream: EventStream) -> StreamReading:
 
 @pytest.mark.slow
 def test_legal_streams_have_no_findings() -> None:
-    """A legal stream has no findings of any level, and nothing in it is unknown."""
     for stream in draws(event_streams()):
         reading = judged(stream)
         assert reading.findings == (), (stream, reading.findings)
@@ -63,5 +62,4 @@ def test_background_is_as_asked(background: bool) -> None:
 
 @pytest.mark.slow
 def test_a_stream_shrinks_to_its_creation_and_its_end() -> None:
-    """The smallest stream has two events: its creation and its completion."""
     assert len(least(event_streams(), lambda stream: True).events) == 2

@@ -113,7 +113,6 @@ def test_a_client_that_reads_the_wrong_thing_is_shown_a_frame() -> None:
 
 @pytest.mark.slow
 def test_the_event_of_a_cut() -> None:
-    """A cut at a byte, or inside an event, is attributed to the event that it cuts."""
     _, results = play(clients.good, cuts="structural", endings=["end"], script={"text": "Brief."})
     events = [run_of(result).event for result in results]
     assert None not in events

@@ -22,7 +22,6 @@ KINDS = {kind.name: kind for name in SETS if name not in TABLE_SETS for kind in 
 
 
 def test_the_page_lists_all_kinds() -> None:
-    """Each kind is on the page, in the words of the code, and each set by its name."""
     sets, _, kinds = REFERENCE.partition("## Sets")[2].partition("## Options")[0].partition("| Kind |")
     rows = dict(re.findall(r"^\| `([a-z-]+)` \| (.*) \|$", kinds, re.MULTILINE))
     wrong = sorted({*rows.items()} ^ {(kind.name, kind.about) for kind in KINDS.values()})

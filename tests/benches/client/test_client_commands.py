@@ -209,7 +209,6 @@ print(json.dumps({"case": task.get("case")}))
 
 @pytest.mark.parametrize("new", [one_shot, talking])
 def test_a_malformed_result_file(new: Callable[[str], Client]) -> None:
-    """What stands in the file is quoted if it is no answer."""
     source = """
 import json, os, sys
 task = {"result": os.environ.get("HARNESS_RESULT")} if "HARNESS_RESULT" in os.environ else json.loads(input())

@@ -76,7 +76,6 @@ def test_a_mutant_is_noticed(folder: Path, mutant: ClientMutant) -> None:
 
 @pytest.mark.parametrize("program", CORRECT)
 def test_a_correct_client_is_right(folder: Path, program: str) -> None:
-    """No correct client is ever blamed."""
     results = list(play(folder, program, cases_of_set("thorough" if WHOLE_SETS else "quick", new_case())))
     wrong = [(result.title, run_of(result).end) for result in results if result.verdict is not Verdict.PASS]
     assert not wrong, Counter(map(outcome_of, results))

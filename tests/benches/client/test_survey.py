@@ -134,7 +134,6 @@ def test_silent_findings_are_counted_apart(naive: list[ClientColumn], pages: dic
 
 @pytest.mark.slow
 def test_versions_that_came_out_alike_share_a_row(naive: list[ClientColumn]) -> None:
-    """The newest version has a row beside the last one only where they differ."""
     old = replace(naive[0], client=replace(naive[0].client, package="curl", version="1.0"))
     new = replace(naive[0], client=replace(naive[0].client, package="curl", version="2.0"))
     assert len(read_map(write_pages([new, old])["clients/map.html"])[0]) == 1
@@ -169,7 +168,6 @@ def test_a_mode_has_the_incidents_that_its_calls_meet(mode: str) -> None:
 
 
 def test_an_incident_is_repeated_in_its_mode() -> None:
-    """The command that repeats an incident names the mode in which it was played."""
     played = {row.name: case for row, case in rows_of(INTERACTIONS, "poll")}
     line = played["failed-polled-forever"].command_line([], ["--client", "litellm"])
     assert line == "harness torture --incidents failed-polled-forever --mode poll --client litellm"

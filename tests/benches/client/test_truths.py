@@ -147,8 +147,6 @@ def test_a_fault_that_never_came_about_shows_nothing(plan: str) -> None:
 
 
 def test_an_own_create_after_a_drop() -> None:
-    """A client that was given an interaction, and creates its own when that drops, has created a second one."""
-
     def reads(client: httpx.Client, interaction: str) -> str:
         try:
             return clients.honest(client, interaction)

@@ -33,14 +33,12 @@ def until(holds: object, seconds: float = 30.0) -> bool:
 
 
 def test_its_words_are_kept() -> None:
-    """The output of the process is kept, so that it can be shown."""
     with run_command([sys.executable, "-c", CHILD], os.environ) as process:
         assert until(lambda: process.words == "here")
         assert process.wait_for_end() == ""
 
 
 def test_it_ends_with_its_children(tmp_path: Path) -> None:
-    """Closing the process also ends its child processes."""
     note = tmp_path / "pid"
     with run_command([sys.executable, "-c", PARENT, str(note)], os.environ):
         assert until(lambda: note.exists() and note.read_text())

@@ -108,11 +108,9 @@ def test_a_defect_of_one_response_is_found_in_whichever_exercise(defect: Callabl
 @pytest.mark.parametrize("defect", DAMAGED.values(), ids=DAMAGED)
 @pytest.mark.parametrize("once", [5, 12, 20, 28])
 def test_a_damaged_stream_is_found(defect: Callable[[int], WireDefect], once: int) -> None:
-    """In streams of several exercises."""
     found, name = find_in(defect(once))
     assert found, name
 
 
 def test_an_undamaged_gateway_breaks_nothing() -> None:
-    """Nothing is found where nothing is wrong."""
     assert find_in(WireDefect(is_json, put(), once=3))[0] == set()

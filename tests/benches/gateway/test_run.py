@@ -214,7 +214,6 @@ def test_a_baseline_excuses() -> None:
 
 
 def test_evidence_is_what_the_findings_name() -> None:
-    """A result carries exactly the passages that its findings name."""
     result = judged(MUTANTS["once.lost"].build, "gw.once")["gw.once"]
     passages = [item for item in result.evidence if isinstance(item, RelayedExchange)]
     assert len(passages) == len(result.evidence)
@@ -223,8 +222,6 @@ def test_evidence_is_what_the_findings_name() -> None:
 
 
 def test_a_gateway_that_raises_is_an_error_of_ours() -> None:
-    """If a gateway raises in this process, that is an ERROR of ours, and not a failure of the gateway."""
-
     class Raises(Gateway):
         def __call__(self, request: Request) -> Response:
             if request.method == "DELETE":

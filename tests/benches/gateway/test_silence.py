@@ -159,8 +159,6 @@ def test_the_end_of_a_run_counts_as_well() -> None:
     ],
 )
 def test_one_kind_of_passage_that_hangs_is_the_gateways_own_doing(hangs_on: bytes, rules: set[str]) -> None:
-    """A gateway that hangs on one kind of request only is judged on that, and on everything else."""
-
     class Picky(Gateway):
         def __call__(self, request: Request) -> Response:
             return Response.dead(HUNG) if hangs_on in request.body else super().__call__(request)
@@ -188,7 +186,6 @@ def test_a_must_that_had_no_answer_is_not_judged() -> None:
 
 
 def test_a_baseline_excuses_what_was_not_tried() -> None:
-    """A baseline entry excuses a rule that could not be judged."""
     excused = Baseline([Entry("gw.once", "it dies", "2026-11-20")])
     results = judged(Stops, "gw.once", baseline=excused)
     assert not results["gw.once"].unjudged
@@ -196,8 +193,6 @@ def test_a_baseline_excuses_what_was_not_tried() -> None:
 
 
 def test_a_gateway_that_comes_back_is_judged_on() -> None:
-    """A gateway that only pauses, however often, is judged to the end."""
-
     class Naps(Stops):
         def __call__(self, request: Request) -> Response:
             self.asked += 1

@@ -180,7 +180,6 @@ def test_a_redacted_cassette_passes_the_gate(tmp_path: Path, monkeypatch: pytest
 
 
 def test_the_log_of_requests_shows_no_canary() -> None:
-    """The emulator's log of the requests it received does not show the secrets in them."""
     log = RequestLog(100, PROTOCOL.secret_fields)
     for request in requests():
         log.add(request)
@@ -189,7 +188,6 @@ def test_the_log_of_requests_shows_no_canary() -> None:
 
 
 def test_reports_show_no_canary() -> None:
-    """A report that prints bodies as text does not show the secrets in them."""
     display = Display(INTERACTIONS, EMBEDDED_ROOT, Mask(fields=PROTOCOL.secret_fields))
     bodies = [line for request in requests() for line in body_lines(request.body, request, display)]
     assert [name for name, secret in PLACED.items() if secret in "\n".join(bodies)] == []

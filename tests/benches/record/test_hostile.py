@@ -65,7 +65,6 @@ def test_a_change_of_protocol_spoils_no_file(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ENDLESS)
 def test_a_target_that_never_ends(name: str, tmp_path: Path) -> None:
-    """A recorder ends with its client, whatever the target still sends."""
     path = tmp_path / "a.yaml"
     with (
         RawServer(ENDLESS[name]) as peer,

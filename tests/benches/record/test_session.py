@@ -303,7 +303,6 @@ def test_a_target_that_refuses_stops_at_its_first_word(certificate: Certificate,
 
 
 def test_recordings_of_one_kind_never_replace_those_of_another(certificate: Certificate, tmp_path: Path) -> None:
-    """A live recording is not replaced by one of the emulator, and `cassettes/live` takes live recordings only."""
     nothing = ExchangeBuilder(Request("GET", "/v1beta/interactions/x")).finish(COMPLETE, 0.0)
     live = Recording.of(nothing)
     save(tmp_path / "errors.yaml", [live], Provenance(recorder="test", target=Target.LIVE))
@@ -342,7 +341,6 @@ def test_a_hang_up_can_be_presented_as_a_drop_and_says_that_it_is_synthetic(
 
 
 def test_an_unknown_scenario_is_told_with_the_known_ones() -> None:
-    """An unknown scenario is refused with the list of the known ones, before any request."""
     with pytest.raises(UsageFault, match="lifecycle"):
         select_scenarios(["lifecicle"])
 

@@ -111,13 +111,11 @@ def test_what_two_honest_runs_may_differ_in_is_content(name: str) -> None:
 
 
 def test_nothing_drifts_from_itself() -> None:
-    """A recording compared with itself has no drift."""
     drifts = diff(PLAIN, PLAIN)
     assert (drifts.compared, drifts.shape, drifts.content) == (1, {}, {})
 
 
 def test_the_number_of_deltas_is_content_and_their_place_is_shape() -> None:
-    """A different number of deltas of the same text is content; an event in another place is shape."""
     before = stream(CREATED, delta("ab"), DONE)
     assert not diff(before, stream(CREATED, delta("a"), delta("b"), DONE)).shape
     (drift,) = diff(before, stream(CREATED, DONE, delta("ab"))).shape
@@ -152,13 +150,11 @@ def test_the_last_frame_is_part_of_the_shape(before: bytes, after: bytes, told: 
 
 
 def test_events_without_ids_are_drift_of_shape() -> None:
-    """Event ids that are missing now are structural drift."""
     drifts = diff(stream(CREATED, delta("a", event_id="e1"), DONE), stream(CREATED, delta("a"), DONE))
     assert [str(drift) for drift in drifts.shape] == ["step.delta(text).event_id: removed, was string"]
 
 
 def test_a_stream_that_was_cut_is_compared_as_far_as_it_goes() -> None:
-    """A stream that was cut is compared only as far as it goes; the ending itself is content."""
     cut = stream(CREATED, delta("a"), ending=Ending(By.CLIENT, How.FIN))
     drifts = diff(stream(CREATED, delta("a"), DONE), cut)
     assert not drifts.shape
@@ -179,7 +175,6 @@ def test_polls_are_one_however_many_there_were() -> None:
 
 
 def test_an_exchange_that_is_missing_is_drift_of_shape() -> None:
-    """An exchange that only one of the sessions has is structural drift."""
     delete = answered(b"{}", JSON, request=Request("DELETE", "/v1beta/interactions/x"))
     drifts = diff_recordings([PLAIN, delete], [PLAIN], PROTOCOL)
     assert {str(d): labels for d, labels in drifts.shape.items()} == {
@@ -189,7 +184,6 @@ def test_an_exchange_that_is_missing_is_drift_of_shape() -> None:
 
 @pytest.mark.parametrize(("asked", "label"), [("false", "stream=false"), ("true", "stream=true (stream)")])
 def test_what_was_asked_of_a_stream_is_told(asked: str, label: str) -> None:
-    """A read that wants no stream is not labelled as one that wants it."""
     get = answered(b"{}", JSON, request=Request("GET", f"/v1beta/interactions/x?stream={asked}"))
     drifts = diff_recordings([PLAIN, get], [PLAIN], PROTOCOL)
     assert list(drifts.shape.values()) == [[f"GET /v1beta/interactions/x?{label}"]]

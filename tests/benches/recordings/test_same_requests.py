@@ -64,6 +64,5 @@ def test_the_command_prints_what_differs(tool_loop: Path, capsys: pytest.Capture
 
 
 def test_a_platform_needs_the_emulator(tool_loop: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Two recordings imitate nothing."""
     assert main(["diff", str(tool_loop), str(tool_loop), "--platform", "vertex"]) == Exit.USAGE
     assert "--platform" in capsys.readouterr().err

@@ -375,7 +375,6 @@ def test_a_request_that_is_no_json_is_one_finding(tmp_path: Path) -> None:
 
 
 def test_a_finding_names_its_entry(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A finding names the entry of the file by its number and request."""
     path = tmp_path / "a.yaml"
     path.write_bytes(cassette(JSON_CASE, BAD_CASE))
     main(["verify", str(path)])
@@ -383,7 +382,6 @@ def test_a_finding_names_its_entry(tmp_path: Path, capsys: pytest.CaptureFixture
 
 
 def test_each_file_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each file is opened only once."""
     path = tmp_path / "a.yaml"
     path.write_bytes(cassette(JSON_CASE, STREAM_CASE))
     opened: list[object] = []
@@ -402,7 +400,6 @@ def test_a_request_is_known_by_the_answer_beside_it(tmp_path: Path) -> None:
 
 
 def test_a_request_that_was_refused_is_judged_and_accuses_nobody(tmp_path: Path) -> None:
-    """What is wrong with a refused request tells why it was refused, and is no fault."""
     (tmp_path / "a.request.json").write_bytes(b'{"model":"m","input":"hi","surprise":1}')
     (tmp_path / "a.json").write_bytes(b'{"error":{"code":"x","message":"m"}}')
     result = verify([tmp_path / "a.request.json"], load(), INTERACTIONS).traffic
@@ -493,7 +490,6 @@ def test_the_gate_has_no_hit_on_the_corpus(corpus: Path) -> None:
     ("stated", "used"), [(CURRENT, CURRENT), ("1999-01-01", "2027-01-01"), ("", "2027-01-01")]
 )
 def test_a_cassette_is_judged_by_the_revision_it_states(tmp_path: Path, stated: str, used: str) -> None:
-    """A cassette that states a known revision is judged by that one, any other by the one that was asked for."""
     (tmp_path / "2027-01-01").mkdir()
     (tmp_path / "2027-01-01" / "revision.json").write_text(json.dumps({"base": CURRENT}))
     document = yaml.safe_load((SHIPPED / "agent.yaml").read_text("utf-8"))

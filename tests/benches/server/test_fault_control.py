@@ -85,7 +85,6 @@ def test_a_session_that_does_not_exist_is_refused_as_everywhere(method: str, val
 
 
 def test_the_plan_of_a_deleted_session_is_forgotten() -> None:
-    """Deleting a session also removes its fault plan."""
     service = emulated()
     session = opened(service)
     ask(service, "POST", session + FAULTS, {"plan": REFUSE_ALL})
@@ -186,14 +185,12 @@ def test_what_is_no_plan_is_refused_and_changes_nothing(body: bytes) -> None:
 
 
 def test_a_query_that_looks_like_the_control_api_is_a_query() -> None:
-    """Only the path makes a request a control request, not its query."""
     service = emulated()
     ask(service, "POST", FAULTS, {"plan": REFUSE_ALL})
     assert ask(service, "GET", f"/v1beta/interactions/x?from={FAULTS}")[0] == 503
 
 
 def test_a_plan_that_is_none_is_refused_at_the_door() -> None:
-    """An invalid plan is refused before anything is served."""
     with pytest.raises(UsageFault, match="nonsense"):
         Faulty(Emulator(), PROTOCOL, plan="nonsense")
 

@@ -28,7 +28,6 @@ class Sleepy(toys.ToyService):
 
 
 def test_waits_for_the_first_answer() -> None:
-    """The first answer ends the waiting, whatever its status."""
     service = Sleepy(2)
     wait_until_up(toys.toy_target(service), 60.0)
     assert len(service.log) == 1
@@ -69,7 +68,6 @@ def test_an_answer_that_is_too_long_to_be_read_is_one() -> None:
 
 @pytest.mark.parametrize("seconds", [0.0, -1.0])
 def test_no_waiting_sends_nothing(seconds: float) -> None:
-    """Without --wait nothing is sent before the probe."""
     service = toys.ToyService()
     wait_until_up(toys.toy_target(service), seconds)
     assert service.log == []

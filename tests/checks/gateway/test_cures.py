@@ -40,7 +40,6 @@ def answered_with(**fields: str) -> RelayedExchange:
     ],
 )
 def test_the_setting_is_that_of_the_product(code: str, fields: dict[str, str], expected: str) -> None:
-    """One setting for a product that is seen, none that fits another, and all of them if no product is seen."""
     cure = choose_cure(code, answered_with(**fields))
     assert cure.startswith(expected)
     assert bool(cure) == (code in CURES)

@@ -33,7 +33,6 @@ def test_each_mutant_is_noticed_by_the_rule_it_is_made_for(mutant: Mutant[Gatewa
 
 
 def test_each_rule_has_a_mutant() -> None:
-    """Each rule has a mutant that breaks it."""
     unproved = set(BY_ID) - {mutant.area for mutant in MUTANTS.values()}
     assert not unproved, (
         f"no mutant breaks {', '.join(sorted(unproved))}: add a row that does to "

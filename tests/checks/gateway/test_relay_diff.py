@@ -103,7 +103,6 @@ def test_what_became_of_events(before: str, after: str, expected: dict[str, list
 
 
 def test_more_in_an_event_is_the_same_event() -> None:
-    """An event with an added field is still the same event, but an event that lacks a field is not."""
     one = Decoder().feed(encode(None, b'{"event_type":"step.delta","text":"a","event_id":"1"}'))
     other = Decoder().feed(encode(None, b'{"event_type":"step.delta","text":"a","event_id":"2","model":"x"}'))
     found = compare_streams(one, other)

@@ -65,7 +65,6 @@ def test_a_run_that_is_over_at_once_is_a_race_lost():
 
 
 def test_a_create_that_is_refused_is_unmet():
-    """If the create is refused, the exercise stops with Unmet, and not as a lost race."""
     with pytest.raises(Unmet) as unmet:
         drive(start_held_run(TARGET, "mark"), refusal(400))
     assert not unmet.value.race_lost

@@ -114,7 +114,6 @@ def test_a_key_in_the_query_is_not_told():
 
 @pytest.mark.parametrize("odd", [answer(None), refusal(404), answer(body=[]), answer(body=b"\xff")])
 def test_no_interaction_is_unmet(odd):
-    """If the answer holds no interaction, the check is unmet."""
     with pytest.raises(Unmet):
         interaction_in(odd)
 

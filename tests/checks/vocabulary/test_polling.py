@@ -104,7 +104,6 @@ def test_a_run_that_is_accused_gets_the_whole_time() -> None:
 
 
 def test_refusals_are_no_wait_in_vain() -> None:
-    """A run that is gone has not been waited for in vain."""
     target = replace(TARGET, waiting=WaitingTime())
     run(polls, [GONE], target)
     run(polls, [DONE], target)
@@ -209,7 +208,6 @@ ODD = [DEAD, GONE, answer(body=[]), answer(body={"id": 7, "status": 7}), answer(
 
 @pytest.mark.parametrize("odd", ODD)
 def test_odd_answers_have_no_id_and_no_status(odd):
-    """Odd answers have no id, no status and are not settled; `need_id` raises only Unmet."""
     assert (id_of(odd), status_of(odd), settled(odd)) == ("", "", False)
     with pytest.raises(Unmet):
         need_id(odd)

@@ -38,6 +38,5 @@ def test_what_varies_in_every_404_makes_no_route(
 
 
 def test_an_error_without_a_message_is_compared_as_a_whole() -> None:
-    """Two errors that say nothing are alike only if they are the same."""
     assert is_like_nowhere(answered("decisions"), answered(f"{NOWHERE}/decisions"))
     assert not is_like_nowhere(answered("decisions", trace="a"), answered(f"{NOWHERE}/decisions", trace="b"))

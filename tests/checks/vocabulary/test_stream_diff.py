@@ -118,7 +118,6 @@ def test_a_loss_in_words(missing, told):
 
 
 def test_events_too_deep_to_compare_do_not_raise():
-    """Comparing events that are nested too deeply to compare does not raise."""
     deep: dict = {}
     inner = deep
     for _ in range(100_000):

@@ -35,7 +35,6 @@ def test_events_of_a_stream():
     ],
 )
 def test_what_is_no_stream_has_no_events(exchange, why):
-    """For an exchange that is not a stream, `events_in` raises Unmet with the reason."""
     with pytest.raises(Unmet, match=why):
         stream_events.events_in(exchange)
 
@@ -77,7 +76,6 @@ def test_the_last_cursor_is_the_latest_one():
 
 
 def test_deltas_of_one_type():
-    """`deltas` selects by the type inside the delta, and ignores a delta that is not an object."""
     assert len(stream_events.deltas(GOOD, "text")) == 2
     assert len(stream_events.deltas(call_events("{", "}"), "arguments_delta")) == 2
     assert stream_events.deltas([event("step.delta", delta="text")], "text") == []

@@ -144,7 +144,6 @@ def test_a_citation_may_lack_its_type() -> None:
 
 
 def test_another_operation_breaks_its_own_rule() -> None:
-    """The same invalid body breaks the rule of the operation that returned it."""
     for call, rule in (("GET /v1beta/interactions/x", "get.schema"), ("POST /v1beta/agents", "agents.schema")):
         operation = operation_of(Request(*call.split(" ")))
         assert operation is not None
@@ -188,7 +187,6 @@ JSON = st.recursive(
 @pytest.mark.slow
 @given(JSON)
 def test_any_json_is_judged(value: Any) -> None:
-    """Any JSON value is judged without raising."""
     judge_interaction(value, load())
     judge_steps([value])
 

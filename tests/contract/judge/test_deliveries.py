@@ -37,7 +37,6 @@ def test_one_right_signature_is_enough(given: str) -> None:
 
 
 def test_any_of_several_secrets_may_sign() -> None:
-    """During a rotation both secrets are good."""
     assert find_signature_fault([SECRET, ROTATED], headers(SECOND), BODY) == ""
 
 
@@ -61,7 +60,6 @@ def test_what_is_not_signed_is_said(given: Headers, body: bytes, fault: str) -> 
 
 
 def test_we_agree_with_the_library_of_the_standard() -> None:
-    """What standardwebhooks signs verifies here."""
     now = datetime.datetime.fromtimestamp(1790000000, datetime.UTC)
     made = standardwebhooks.Webhook(SECRET).sign("msg_2f9c0a7e41", now, BODY.decode())
     assert made == FIRST

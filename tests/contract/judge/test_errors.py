@@ -57,7 +57,6 @@ def test_only_the_gateway_is_tolerated() -> None:
 
 @pytest.mark.parametrize(("code", "status"), STATUS_OF.items())
 def test_documented_codes_pass_with_their_status_only(code: str, status: int) -> None:
-    """Every documented code is valid with its own HTTP status and with no other."""
     body = {"error": {"code": code, "message": "x"}}
     assert judge_error(body, status) == []
     assert [finding.rule for finding in judge_error(body, 418)] == ["err.code-status"]

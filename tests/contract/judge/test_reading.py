@@ -97,7 +97,6 @@ def _touch(subject: Any) -> None:
 
 
 def test_it_is_read_once_and_forgotten_with_the_exchange() -> None:
-    """The reading of an exchange is cached and is freed together with it."""
     subject = exchange(body=ANSWER)
     assert read(subject) is read(subject)
     reading = weakref.ref(read(subject))
@@ -120,7 +119,6 @@ STARTS: dict[str, tuple[str, list[dict[str, Any]], list[str]]] = {
 def test_the_request_tells_where_the_stream_begins(
     target: str, events: list[dict[str, Any]], rules: list[str]
 ) -> None:
-    """Only a stream requested after a cursor may begin inside a step."""
     reading = read(exchange("GET", target, label=STREAM, body=frames(events)))
     assert sorted({finding.rule for finding in reading.findings}) == rules
 

@@ -109,7 +109,6 @@ def test_what_was_there_is_lost(before: list[Exchange], answer: Exchange, severi
 
 
 def test_a_rejected_delete_that_took_effect_is_named() -> None:
-    """A loss after a DELETE by another key that was rejected is a loss still, and the message names the DELETE."""
     (lost,) = judge_roots(LOST, [SHOWN, REFUSED_ANOTHER])
     assert lost.message.startswith("a rejected DELETE took effect: GET ")
     (lost,) = judge_roots(LOST, [REFUSED_ANOTHER, SHOWN])

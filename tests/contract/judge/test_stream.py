@@ -212,7 +212,6 @@ def test_each_breach_is_found_and_nothing_else(stream: bytes, rules: set[str]) -
 
 
 def test_every_rule_of_one_stream_is_broken_by_a_case() -> None:
-    """Each rule of the stream judge is broken by at least one case."""
     proved = set().union(*(rules for _, rules in BROKEN.values()))
     assert proved == {
         "create.status",
@@ -337,7 +336,6 @@ RESUMED: dict[str, tuple[list[dict[str, Any]], set[str]]] = {
 
 @pytest.mark.parametrize(("events", "rules"), RESUMED.values(), ids=RESUMED)
 def test_a_resumed_stream_may_begin_inside_a_step(events: list[dict[str, Any]], rules: set[str]) -> None:
-    """After a cursor a stream may begin inside a step, but it must still end properly."""
     assert broken(judge(frames(events), start="resumed")) == rules
 
 
@@ -357,7 +355,6 @@ def test_background_deltas_carry_ids(events: list[dict[str, Any]], found: bool) 
 
 
 def test_an_id_inside_the_interaction_is_no_cursor() -> None:
-    """An event_id inside the interaction, as Vertex sends it, is not taken for a cursor."""
     assert judge(frames([created(), *ONE, completed(event_id="e")])).cursors.count == 0
 
 
@@ -384,7 +381,6 @@ def test_repeated_breaches_are_counted() -> None:
 
 
 def test_an_unknown_start_is_refused() -> None:
-    """An unknown start state is refused when the judge is created."""
     with pytest.raises(ValueError, match="start='middle'"):
         StreamJudge(load(), start="middle")
 
@@ -421,7 +417,6 @@ def test_bare_json_that_is_followed_by_events_ended_nothing() -> None:
 
 
 def test_other_bare_json_is_no_error() -> None:
-    """Only an error body ends a stream."""
     reading = judge(frames([created(), *ONE], done=False) + b'{"status":"completed"}\n')
     assert reading.bare_error is None
     assert broken(reading) == {"stream.terminal", "stream.done"}

@@ -45,6 +45,5 @@ def test_what_is_no_usage_is_told_in_words_of_json() -> None:
 
 
 def test_the_pointer_begins_where_the_caller_says() -> None:
-    """The pointer of a finding starts with the prefix that the caller gives."""
     (finding,) = judge_usage({"total_tokens": -1}, "$.interaction.usage")
     assert finding.where.pointer == "$.interaction.usage.total_tokens"

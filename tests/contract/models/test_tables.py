@@ -73,7 +73,6 @@ def test_every_recording_exists():
 
 
 def test_the_default_is_one_of_the_levels():
-    """A model that has a default level has that level."""
     for profile in MODELS.values():
         default = profile.value("default_level")
         assert default is None or profile.levels is None or default in profile.levels, profile.name
@@ -121,7 +120,6 @@ def test_an_unknown_name_takes_a_family(name, family, words):
 
 
 def test_what_a_model_lacks_is_as_its_family():
-    """A cell says whether it is the model's own, its family's or any model's."""
     cells = find_profile("gemini-4-neon").cells
     assert (cells["levels"].origin, cells["thought"].origin) == ("", "as its family")
     assert cells["image_type"].origin == "as any model"
@@ -129,7 +127,6 @@ def test_what_a_model_lacks_is_as_its_family():
 
 
 def test_sources_have_a_title_and_an_address():
-    """A source is a title and where it is, and nothing else."""
     assert all(source.keys() == {"title", "url"} for source in list_sources().values())
 
 

@@ -51,7 +51,6 @@ def test_a_request_with_many_faults_is_explained_at_once(build: Callable[[int], 
 
 @pytest.mark.parametrize("build", ANSWERS.values(), ids=ANSWERS)
 def test_an_answer_with_many_faults_is_reviewed_at_once(build: Callable[[int], Any]) -> None:
-    """Neither its faults nor its nulls are looked for again and again."""
     validator = SCHEMAS.validator("interaction")
     few, many = ({"id": "i1", "status": "completed", "created": "2026-11-20T10:00:00Z",
                   "updated": "2026-11-20T10:00:00Z", "steps": build(count)} for count in (FEW, MANY))  # fmt: skip
@@ -59,7 +58,6 @@ def test_an_answer_with_many_faults_is_reviewed_at_once(build: Callable[[int], A
 
 
 def test_as_many_problems_are_told_as_were_asked_for() -> None:
-    """The first of them, in their order."""
     tool = {"type": "function", "name": "f", "x": 1}
     body = {"model": "gemini-3.5-flash", "input": "a", "tools": [tool] * 9}
     problems = SCHEMAS.validator("requests/create-interaction", closed=True).problems(body, limit=7)

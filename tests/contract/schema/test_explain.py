@@ -90,17 +90,14 @@ def test_no_more_is_looked_at_than_is_told():
 
 
 def test_every_missing_field_is_told():
-    """Each missing field is reported as a problem of its own."""
     problems = Explainer(UNION["oneOf"][0]).explain({}, limit=5)
     assert [problem.message for problem in problems] == ['"kind" is required', '"size" is required']
 
 
 def test_a_long_value_is_shortened():
-    """A long value is shortened in the problem."""
     [problem] = Explainer({"type": "integer"}).explain("x" * 1000, limit=5)
     assert len(problem.actual) <= 80
 
 
 def test_a_problem_reads_as_one_line():
-    """The text of a problem is its pointer and its message."""
     assert str(SchemaProblem("$.a", "is odd", "", "", "")) == "$.a: is odd"

@@ -18,7 +18,6 @@ def review(**members: Any) -> Any:
 
 
 def test_optional_nulls_are_pointed_at_and_dropped() -> None:
-    """They are no problems, wherever they are."""
     text = {"type": "text", "text": "Hello", "annotations": None}
     seen = review(usage=None, model="m", steps=[{"type": "model_output", "content": [text]}])
     assert (set(seen.nulls), seen.problems) == ({"$.usage", "$.steps[0].content[0].annotations"}, ())
@@ -27,7 +26,6 @@ def test_optional_nulls_are_pointed_at_and_dropped() -> None:
 
 
 def test_many_nulls_are_found_beyond_the_limit_of_problems() -> None:
-    """More nulls than one explanation lists are found as well."""
     names = ["usage", "steps", "model", "agent", "service_tier", "previous_interaction_id", "environment_id"]
     assert len(review(**dict.fromkeys(names)).nulls) >= 6
 

@@ -63,14 +63,12 @@ def test_closing_touches_exactly_what_the_marks_say(schema, twin):
 
 
 def test_closing_without_keeping_drops_every_branch_for_the_unknown():
-    """With `keep=False`, every branch for unknown types is removed."""
     assert close({"oneOf": [KNOWN, {**OTHER, "x-keep": True}]}, keep=False) == {
         "oneOf": [{**KNOWN, "additionalProperties": False}]
     }
 
 
 def test_closing_leaves_the_open_schema_alone():
-    """Closing a schema returns a copy and does not modify the original."""
     schema = {"oneOf": [LISTED, OTHER]}
     close(schema)
     assert schema == {"oneOf": [LISTED, OTHER]}
@@ -87,7 +85,6 @@ def test_the_unknown_is_found_where_it_stands(schema, value, expected):
     ("part", "pointer"), [("a", "$.a"), (0, "$[0]"), ("a b", '$["a b"]'), ("a.b", '$["a.b"]')]
 )
 def test_a_pointer_quotes_odd_names(part, pointer):
-    """Names with spaces or dots are quoted in a pointer, so that it is unambiguous."""
     assert step_into("$", part) == pointer
 
 

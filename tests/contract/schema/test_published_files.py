@@ -118,7 +118,6 @@ def test_the_compound_document_is_found_by_ids():
 @pytest.mark.slow
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_openapi_is_valid_under_its_version(name):
-    """A validator of the version that the document states accepts it."""
     validators = pytest.importorskip("openapi_spec_validator")
     version = name.split("-")[1].removesuffix(".json")
     validator = getattr(validators, f"OpenAPIV{version.replace('.', '')}SpecValidator")
@@ -160,7 +159,6 @@ def test_known_kinds_are_all_that_is_left():
 
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_openapi_refers_to_no_file(name):
-    """Every reference leads to a component of the same document."""
     document = read(name)
     refs = {part["$ref"] for part in walk(document) if isinstance(part.get("$ref"), str)}
     assert len(refs) > 200
@@ -180,7 +178,6 @@ def walk(value: Any) -> Any:
 
 
 def test_components_are_named_like_types():
-    """Names are those of types, which generators use as they are."""
     assert name_type("tools/file-search") == "ToolsFileSearch"
     assert name_type("usage", "modality_tokens") == "UsageModalityTokens"
 

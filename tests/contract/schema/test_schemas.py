@@ -106,7 +106,6 @@ def test_only_known_marks_are_used():
 
 @pytest.mark.parametrize("name", UNIONS)
 def test_the_branch_for_the_unknown_excludes_exactly_the_known(name):
-    """A union's branch for unknown types excludes exactly the known ones."""
     document = load().schemas.document(name)
     path = ROOT / CURRENT / f"{name}.json"
     known, excluded = set(), set()
@@ -129,7 +128,6 @@ def test_names_are_unique_and_free_of_case():
 
 
 def test_revisions_are_the_folders():
-    """The listed revisions are exactly the folders named by a date."""
     assert sorted(REVISIONS) == sorted(path.name for path in ROOT.glob("[0-9]*-[0-9]*-[0-9]*"))
     assert CURRENT in REVISIONS
 
@@ -142,13 +140,11 @@ def test_schemas_and_validators_are_made_once():
 
 
 def test_an_unknown_revision_names_the_known_ones():
-    """An unknown revision raises a LookupError that names the known ones."""
     with pytest.raises(LookupError, match=CURRENT):
         load("1999-01-01")
 
 
 def test_an_unknown_name_suggests_a_near_one():
-    """An unknown schema name raises a LookupError that suggests a similar one."""
     with pytest.raises(LookupError, match="events/step-delta"):
         load().schemas.validator("events/step-dleta")
 
@@ -294,7 +290,6 @@ def test_both_validators_agree_on_mutated_messages():
 
 @pytest.mark.slow
 def test_unknowns_are_exactly_what_the_closed_twin_refuses():
-    """A valid message has unknowns if and only if the fully closed twin refuses it."""
     pytest.importorskip("hypothesis", reason="needs the fuzz extra")
     from hypothesis import assume, given, settings
     from jsonschema import Draft202012Validator

@@ -317,7 +317,6 @@ TOLERATED = [
 
 
 def test_the_tables_hold_enough_wrong_instances():
-    """The tables contain at least sixty invalid instances."""
     assert len(WRONG_RESPONSES) + len(WRONG_REQUESTS) >= 60
 
 
@@ -344,7 +343,6 @@ def assert_refused(validator, value, pointer, words):
 
 @pytest.mark.parametrize("request_body", RIGHT_REQUESTS.values(), ids=RIGHT_REQUESTS)
 def test_a_documented_request_is_accepted_by_the_strict_schema(request_body):
-    """The strict schema accepts every documented request."""
     assert load().schemas.validator(CREATE, closed=True).problems(request_body) == []
 
 
@@ -358,7 +356,6 @@ def test_what_the_revision_does_not_name_is_information(name, value, unknown):
 
 
 def test_a_known_value_leaves_nothing_to_report():
-    """A fully known value has neither problems nor unknowns."""
     review = load().schemas.validator("event").review({**DELTA, "delta": {"type": "text", "text": "a"}})
     assert review.problems == ()
     assert review.unknowns == ()
@@ -373,7 +370,6 @@ def test_the_same_unknown_is_refused_by_the_closed_twin():
 
 
 def test_the_number_of_problems_is_limited():
-    """`limit` is the most problems that are reported for one value."""
     value = {"status": "completed", "steps": [{"type": "thought", "signature": 1}] * 20}
     assert len(load().schemas.validator("interaction").problems(value, limit=3)) == 3
 
@@ -392,7 +388,6 @@ def test_what_json_cannot_say_is_a_problem_and_not_an_exception(value):
 
 
 def test_a_disagreement_of_the_libraries_is_reported(monkeypatch):
-    """If the explaining library finds no problem, the refusal is still reported."""
     monkeypatch.setattr("harness.contract.schema.explain.Explainer.explain", lambda *_, **__: [])
     [problem] = load().schemas.validator("interaction").problems({"status": 7})
     assert problem.keyword == "disagreement"

@@ -17,7 +17,6 @@ from harness.outcome import Basis, HarnessFault
 
 
 def test_every_status_has_its_row() -> None:
-    """Every listed status is the first or has a trigger that leads to it, and rows name listed statuses only."""
     rows = LIFECYCLE.transitions
     assert {"queued", *(row.after for row in rows)} == STATUSES
     assert {row.before for row in rows} == RUNNING
@@ -34,7 +33,6 @@ def test_a_trigger_leads_to_one_status() -> None:
 
 
 def test_nothing_follows_a_settled_status() -> None:
-    """A settled status is never followed by another one."""
     assert all(may_follow(before, after) is (before == after) for before in SETTLED for after in STATUSES)
 
 

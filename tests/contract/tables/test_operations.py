@@ -39,7 +39,6 @@ def test_the_tail_of_a_path_names_the_operation(method: str, target: str, call: 
 
 
 def test_every_schema_and_rule_exists() -> None:
-    """Every schema and rule that the table of operations names exists."""
     for operation in OPERATIONS:
         assert bool(operation.schema) == bool(operation.rule)
         if operation.schema:

@@ -36,7 +36,6 @@ def test_with_cursor_replaces_and_removes() -> None:
 
 
 def test_completion_and_error_are_told_by_type() -> None:
-    """Only interaction.completed counts as the completion, and only error as an error."""
     assert [PROTOCOL.completes(e) for e in (created(), completed(status="requires_action"))] == [False, True]
     assert [PROTOCOL.is_error(e) for e in (completed(), error())] == [False, True]
 
@@ -95,7 +94,6 @@ def test_other_requests_are_no_resume(request_: Request) -> None:
 
 
 def test_error_event_is_a_frame_of_the_api() -> None:
-    """An error event decodes to one that the contract accepts, with its cursor."""
     (frame,) = Decoder().feed(PROTOCOL.error_event("api_error", "boom", "e1"))
     event = json.loads(frame.data)
     assert (PROTOCOL.is_error(event), PROTOCOL.cursor(event)) == (True, "e1")
@@ -103,7 +101,6 @@ def test_error_event_is_a_frame_of_the_api() -> None:
 
 
 def test_error_body_has_the_api_shape() -> None:
-    """An error body has a message and a code."""
     assert json.loads(PROTOCOL.error_body(404, "not_found", "none")) == {
         "error": {"message": "none", "code": "not_found"}
     }

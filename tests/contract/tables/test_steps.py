@@ -22,13 +22,11 @@ def test_every_step_says_how_it_is_streamed(contract: Contract) -> None:
 
 @pytest.mark.parametrize("contract", CONTRACTS, ids=str)
 def test_every_delta_streams_some_step(contract: Contract) -> None:
-    """No delta is left that no step lists."""
     assert contract.steps_table.step_of.keys() == contract.deltas.keys()
 
 
 @pytest.mark.parametrize("contract", CONTRACTS, ids=str)
 def test_a_delta_grows_a_field_that_its_steps_have(contract: Contract) -> None:
-    """What a delta grows is a field of each step that lists it, and what it joins or adds is its own."""
     for step in contract.steps.values():
         for delta in contract.steps_table.deltas_of(step.name):
             grows = delta.grows

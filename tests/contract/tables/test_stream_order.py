@@ -15,19 +15,16 @@ DECIDED_AT_THE_END = {"is-over"}
 
 
 def test_every_state_has_a_row_for_every_event() -> None:
-    """There is a row for each state and event, and every state can be reached."""
     assert ORDER.keys() == set(State)
     assert all(rows.keys() == {*EVENTS, OTHER, SENTINEL, END} for rows in ORDER.values())
     assert {row.next for rows in ORDER.values() for row in rows.values()} | set(STARTS.values()) == set(State)
 
 
 def test_what_a_row_breaks_is_a_rule() -> None:
-    """Each broken code is the id of a rule."""
     assert {row.breaks for rows in ORDER.values() for row in rows.values()} - {""} <= BY_ID.keys()
 
 
 def test_every_guard_is_decided() -> None:
-    """The judge decides exactly the guards that rows name."""
     named = {guard for rows in ORDER.values() for row in rows.values() for guard in row.guards}
     assert named - DECIDED_AT_THE_END == _GUARDS.keys()
 

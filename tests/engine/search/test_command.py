@@ -44,13 +44,11 @@ def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     ],
 )
 def test_wrong_usage_is_told_and_exits_2(words: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Wrong usage exits with 2 and a message about the wrong value or option."""
     assert main(["fuzz", *words]) == Exit.USAGE
     assert told in capsys.readouterr().err
 
 
 def test_the_reference_exits_0_and_says_what_was_played(capsys: pytest.CaptureFixture[str]) -> None:
-    """Fuzzing the reference exits with 0, counts what was played, and reports no finding."""
     assert main(["fuzz", "emulator", *QUICK]) == Exit.OK
     out = capsys.readouterr().out
     assert "history" in out
@@ -58,7 +56,6 @@ def test_the_reference_exits_0_and_says_what_was_played(capsys: pytest.CaptureFi
 
 
 def test_exhaustive_alone_prints_histories_and_states(capsys: pytest.CaptureFixture[str]) -> None:
-    """With --exhaustive and without --engine, only the exhaustive engine runs."""
     assert main(["fuzz", "emulator", "--exhaustive", "2", "--no-store"]) == Exit.OK
     out = capsys.readouterr().out
     assert "states" in out
@@ -109,7 +106,6 @@ def test_a_warning_fails_nobody_unless_strict(capsys: pytest.CaptureFixture[str]
 
 
 def test_a_dead_target_exits_4() -> None:
-    """If nothing answers at the target, the exit code is 4."""
     assert main(["fuzz", "http://127.0.0.1:9", "--timeout", "2"]) == Exit.UNREACHABLE
 
 

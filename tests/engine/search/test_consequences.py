@@ -67,7 +67,6 @@ def test_two_that_follow_from_each_other_are_both_told() -> None:
 
 
 def test_a_cause_that_the_judge_names_counts_for_the_same_call() -> None:
-    """A finding that names its cause goes with it if the same call shows both."""
     gone, _ = find_both()
     named = replace(gone.finding, rule="get.same", code="", cause=gone.finding.stable_code)
     same = replace(gone, defect=replace(gone.defect, finding=named))

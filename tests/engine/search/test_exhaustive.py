@@ -22,7 +22,6 @@ assert READING is not None
 
 
 def test_no_history_of_two_steps_breaks_the_reference() -> None:
-    """No history of two steps breaks the reference; all are played, and histories with equal states are merged."""
     done = every(reference(), 2)
     assert done.failures == ()
     assert done.counts["depth"] == 2
@@ -31,7 +30,6 @@ def test_no_history_of_two_steps_breaks_the_reference() -> None:
 
 @pytest.mark.parametrize(("name", "rule", "depth"), [("delete-twice-crashes", "fuzz.no-5xx", 3)])
 def test_a_defect_is_found_with_its_shortest_history(name: str, rule: str, depth: int) -> None:
-    """The search is breadth-first, so a defect is found with its shortest history."""
     found = {failure.rule: failure for failure in every(mutant(name), depth).failures}
     assert len(found[rule].history) == depth
 

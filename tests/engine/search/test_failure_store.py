@@ -25,7 +25,6 @@ def failure_of(name: str, words: str) -> Failure:
 
 
 def test_a_kept_failure_is_played_again_and_known(tmp_path: Path) -> None:
-    """A stored failure that fails again on the same target is reported as known."""
     store = Store(tmp_path, reference().resolved)
     kept = failure_of("delete-keeps", "create; delete; poll")
     assert store.keep(kept) is not None
@@ -52,7 +51,6 @@ def test_targets_do_not_share_failures(tmp_path: Path) -> None:
 
 
 def test_a_damaged_file_is_told_and_passed_over(tmp_path: Path) -> None:
-    """A damaged file is skipped with a note."""
     store = Store(tmp_path, reference().resolved)
     store.folder.mkdir(parents=True)
     for number, text in enumerate(("{", "[]", '{"key": "x", "history": [{"kind": "dance"}], "requests": []}')):
@@ -63,7 +61,6 @@ def test_a_damaged_file_is_told_and_passed_over(tmp_path: Path) -> None:
 
 
 def test_a_stored_failure_holds_no_key(tmp_path: Path) -> None:
-    """Stored requests do not contain the API key."""
     place = mutant("delete-twice-crashes")
     failure = play(place, history("create; delete; delete"), "schema")[0]
     bare = Failure(engine="schema", defect=failure.defect, trail=failure.trail)
@@ -94,7 +91,6 @@ def test_a_stored_failure_quotes_no_key(tmp_path: Path) -> None:
 
 
 def test_stored_requests_hold_no_header_that_is_a_secret() -> None:
-    """Cookies, proxy credentials and other secret headers are not stored; other headers are."""
     fields = [("Cookie", "a=b"), ("Proxy-Authorization", "Basic eDp5"), ("X-Session", "s"), ("api-revision", "1")]
     (template,) = templates(
         [replace(exchange(), request=Request("GET", "/v1beta/x", Headers(fields)))], INTERACTIONS

@@ -86,7 +86,6 @@ def test_a_hang_is_found_and_holds_up_nothing(
 def test_a_route_that_never_ends_does_not_end_the_schema_engine(
     service: type[foreign.Plain], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A route that never answers, or never to the end, is a finding, and all other routes are searched."""
     words = ("-e", "schema", "--max-examples", "2", "--timeout", "2", "--no-store", "--api-key", "any", "--json")
     code, record = searched(service(), capsys, usual=words)
     assert code == Exit.FAILED
@@ -147,7 +146,6 @@ def test_what_never_comes_back_is_a_warning(capsys: pytest.CaptureFixture[str]) 
 
 
 def test_a_search_of_refusals_is_not_green(capsys: pytest.CaptureFixture[str]) -> None:
-    """If every create is refused, the search proves nothing, and says so."""
     code, record = searched(foreign.RefusesLater(), capsys)
     assert code != Exit.OK
     assert any("succeeded" in why for why in record["engines"][0]["vacuous"])
@@ -287,7 +285,6 @@ def test_a_code_can_be_excluded(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_stale_entry_of_the_baseline_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """A failure in the baseline does not fail the run, and an entry for what was not found is named."""
     (tmp_path / "known.yaml").write_text(
         "- id: fuzz.no-5xx\n  reason: issue 1\n- id: del.gone\n  reason: issue 2\n"
     )

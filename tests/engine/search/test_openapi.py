@@ -253,7 +253,6 @@ def test_an_error_of_the_tool_accuses_nobody() -> None:
 
 
 def test_what_never_succeeded_is_noted() -> None:
-    """An operation that never succeeded is listed in the notes."""
     hearing = heard()
     hearing.succeeded = hearing.succeeded - {"DELETE /interactions/{id}"}
     assert list(hearing.notes()) == ["never succeeded: DELETE /interactions/{id}"]

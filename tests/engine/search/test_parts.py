@@ -146,7 +146,6 @@ def test_the_reports_of_all_parts_are_merged(tmp_path: Path, capsys: pytest.Capt
 
 @pytest.mark.slow
 def test_a_merge_wants_all_parts_of_one_search(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A part that is missing, or was searched with another seed, is refused in words."""
     words = ("-e", "exhaustive", "--exhaustive", "1", "--no-store")
     for number, seed in ((1, "0"), (2, "1")):
         report = f"events={tmp_path}/{number}.jsonl"

@@ -86,7 +86,6 @@ def test_no_cassette_pretends_to_show_a_hang(failure: Failure) -> None:
 
 
 def test_the_cassette_holds_the_trail(failure: Failure, tmp_path: Path) -> None:
-    """The cassette holds each exchange of the trail, in order."""
     paths = write_all(failure.decide(Policy(), INTERACTIONS), info(), shown(info()), tmp_path)
     cassette = load(next(path for path in paths if path.suffix == ".yaml"))
     methods = [recording.request.method for recording in cassette.recordings]

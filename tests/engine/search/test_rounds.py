@@ -45,7 +45,6 @@ def test_laws_hold_on_the_reference() -> None:
     ],
 )
 def test_a_defect_is_found_and_shrunk(name: str, rule: str, steps: int) -> None:
-    """A defect is found, and its history is shrunk to the fewest steps."""
     done = search(mutant(name), replace(SMALL, histories=150), seed=1)
     lengths = {failure.rule: len(failure.history) for failure in done.failures}
     assert lengths.get(rule) == steps, lengths
@@ -72,7 +71,6 @@ def test_what_is_known_is_passed_over() -> None:
 
 
 def test_the_same_seed_does_the_same() -> None:
-    """Two searches with the same seed have the same counts."""
     one, other = (search(reference(), replace(SMALL, histories=15), seed=7) for _ in range(2))
     assert one.counts == other.counts
 
@@ -144,7 +142,6 @@ def test_no_shorter_history_is_known(name: str) -> None:
 
 
 def test_a_target_that_refuses_everything_proves_nothing() -> None:
-    """If a target refuses everything, the search is reported as vacuous, even if the refusals are no findings."""
     known = ["fuzz.no-5xx POST interactions"]
     done = search(mutant("create-crashes"), replace(SMALL, histories=20), passed_over=known)
     assert any("succeeded" in why for why in done.vacuous)

@@ -106,7 +106,6 @@ ANSWERS = st.tuples(
 @given(st.lists(ANSWERS, min_size=1, max_size=3), st.sampled_from(("POST", "GET", "DELETE")))
 @pytest.mark.slow
 def test_exchanges_are_judged_whatever_they_hold(answers: list[tuple[int, str, bytes]], method: str) -> None:
-    """Any exchange can be judged, alone and as part of a history."""
     path = "/v1beta/interactions" + ("" if method == "POST" else "/v1_a")
     exchanges = [recorded(Request(method, path), *answer) for answer in answers]
     for exchange in exchanges:
@@ -194,7 +193,6 @@ FAULTS = st.one_of(st.text(max_size=20), st.lists(st.sampled_from(FAULT_WORDS), 
 @given(FAULTS)
 @pytest.mark.slow
 def test_the_fault_grammar_refuses_in_words_or_spells_back(text: str) -> None:
-    """Any text is either a fault plan, which can be spelled back to itself, or a usage fault."""
     try:
         plan = parse_faults(text)
     except UsageFault:

@@ -81,7 +81,6 @@ def test_the_least_history_shows_the_defect(name: str) -> None:
 
 @pytest.mark.parametrize("words", sorted({words for words, _ in LEAST.values()}))
 def test_the_reference_stands_every_such_history(words: str) -> None:
-    """Played on the reference, none of the histories finds anything."""
     assert play(reference(), history(words), "test") == []
 
 

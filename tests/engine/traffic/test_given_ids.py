@@ -33,7 +33,6 @@ def made(identity: str, **sent: Any) -> Exchange:
     ids=["again", "another", "not stored", "goes on", "a look"],
 )
 def test_an_id_is_given_once(again: Exchange, codes: list[str]) -> None:
-    """Only a create of something new that is kept may be given no id of another."""
     given = GivenIds(INTERACTIONS)
     assert given.note(made("v1_one"), "a worker") is None
     found = given.note(again, "a worker")

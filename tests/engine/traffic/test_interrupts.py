@@ -32,7 +32,6 @@ def interrupt(request: Request, *, times: int = 1) -> list[str]:
 
 
 def test_an_interrupt_waits_for_the_end_of_the_block() -> None:
-    """What the block does after the signal still happens; then the interrupt is raised."""
     assert interrupt(CREATE) == ["interrupt 1 passed", "interrupted"]
 
 
@@ -42,7 +41,6 @@ def test_a_read_is_interrupted_at_once() -> None:
 
 
 def test_a_second_interrupt_is_not_held_back() -> None:
-    """Who interrupts twice means it."""
     assert interrupt(CREATE, times=3) == ["interrupt 1 passed", "interrupted"]
 
 

@@ -98,7 +98,6 @@ def test_a_restart_costs_only_what_it_interrupted() -> None:
 
 
 def test_who_hangs_up_at_one_kind_of_request_and_lives_on_is_accused() -> None:
-    """A control request is answered, so the hang-up is a defect and no outage."""
     emulator = Emulator(Settings())
 
     def service(request: Request) -> Response:

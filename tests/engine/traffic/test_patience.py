@@ -21,7 +21,6 @@ def hung(method: str, seconds: float) -> Exchange:
 
 
 def test_nothing_is_known_before_the_first_answer() -> None:
-    """Before any answer, a request gets the whole timeout."""
     assert patience().timeout("GET") == 60.0
 
 
@@ -56,7 +55,6 @@ def test_to_confirm_a_hang_takes_longer_than_to_find_it() -> None:
 
 
 def test_a_call_that_was_never_answered_is_given_up() -> None:
-    """A call that hung a few times and was never answered is withheld; one that was answered never is."""
     ours = patience()
     for _ in range(MOST):
         ours.note("DELETE", 60.0, hung=True)

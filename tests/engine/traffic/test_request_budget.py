@@ -40,7 +40,6 @@ def test_the_budget_holds(times: int) -> None:
 
 
 def test_parallel_requests_count_each() -> None:
-    """Parallel requests are not sent at all if the budget is too small for all of them."""
     service = Refusing(0)
     driver, _, _ = governed(service, limit=2)
     with pytest.raises(Unmet):

@@ -89,7 +89,6 @@ def test_the_caller_sees_only_the_answer_that_came_in_the_end(way: str) -> None:
 
 
 def test_parallel_requests_of_which_some_were_answered_are_not_repeated() -> None:
-    """Parallel requests are not repeated if some were answered, because that is the result of the test."""
     service = Refusing(1)
     answers = Retrying(service).driver.together([ASK] * 3)
     assert sorted(answer.status or 0 for answer in answers) == [200, 200, 429]

@@ -148,7 +148,6 @@ def test_a_refusal_is_no_stream_that_ended() -> None:
 
 
 def test_a_stream_is_asked_for_in_a_body_too() -> None:
-    """A create that streams is counted with the streams, and a plain create is not."""
     run = Run()
     run.service.endless = lambda request, number: request is CREATE
     plain = Request("POST", "/v1beta/interactions", Headers(), b"{}")

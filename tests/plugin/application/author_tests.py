@@ -1,5 +1,4 @@
 """The tests that the author of the assistant would write, with docs/pytest.md open. Runs as a test module."""
-# ruff: noqa: D103
 
 import assistant
 import pytest

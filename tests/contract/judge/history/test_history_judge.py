@@ -266,7 +266,6 @@ RULES: dict[str, Row] = {
 
 @pytest.mark.parametrize("rule", RULES)
 def test_a_history_that_breaks_a_rule_is_accused(rule: str) -> None:
-    """The first history of each row is found to break its rule."""
     row = RULES[rule]
     findings = [finding for finding in judge_all(row.broken).findings if finding.rule == rule]
     assert [finding.severity for finding in findings[:1]] == [row.severity]
@@ -274,7 +273,6 @@ def test_a_history_that_breaks_a_rule_is_accused(rule: str) -> None:
 
 @pytest.mark.parametrize("rule", RULES)
 def test_a_history_that_keeps_a_rule_is_judged_and_not_accused(rule: str) -> None:
-    """The second history of each row is judged by its rule, and nothing is found."""
     judgement = judge_all(RULES[rule].kept)
     assert judgement.judged[rule] > 0
     assert [finding for finding in judgement.findings if finding.rule == rule] == []
