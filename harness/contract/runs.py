@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from harness.contract.contract import Contract
+from harness.contract.data.json_parse import as_object, objects_in
 from harness.contract.judge.reading import Reading, read
 from harness.contract.tables.lifecycle import is_settled
 from harness.contract.tables.operations import OPERATIONS, operation_of
@@ -36,9 +37,9 @@ class CreateSummary(NamedTuple):
 def summarise_create(request: Request) -> CreateSummary | None:
     """What a request asks for, if it creates an interaction; None for any other request."""
     operation = operation_of(request)
-    body = (
-        object_or_none(request.body) if operation is not None and operation.call == "POST interactions" else None
-    )
+    if operation is None or operation.call != "POST interactions":
+        return None
+    body = object_or_none(request.body)
     if body is None:
         return None
     parent = body.get("previous_interaction_id")
@@ -51,9 +52,8 @@ def read_new_id(exchange: Exchange) -> str:
     """The id that a create was answered with; `""` if nothing new is stored, or if it is no create."""
     if summarise_create(exchange.request) is None or not exchange.succeeded:
         return ""
-    asked = object_or_none(exchange.request.body) or {}
-    goes_on = bool(asked.get("continuation_token"))
-    return "" if goes_on or asked.get("store") is False else read(exchange).id or ""
+    asked = _read_body(exchange.request)
+    return "" if asked.get("continuation_token") or asked.get("store") is False else read(exchange).id or ""
 
 
 def named_interaction(request: Request) -> str:
@@ -80,7 +80,7 @@ def _words_of(value: Any) -> str:
     """The beginning of an input, or what kind of input it is."""
     text = _text_in(value)
     if text is None:
-        kinds = [part.get("type") for part in value if isinstance(part, dict)] if isinstance(value, list) else []
+        kinds = [part.get("type") for part in objects_in(value)]
         return ", ".join(dict.fromkeys(str(kind).replace("_", " ") for kind in kinds if kind))
     return text if len(text) <= _WORDS else f"{text[:_WORDS]}…"
 
@@ -106,29 +106,23 @@ def script_for(exchange: Exchange, contract: Contract) -> dict[str, Any] | None:
         code, message = reading.error or (None, None)
         told = {"status": exchange.status, "code": code, "message": message}
         return {"refuse": {name: value for name, value in told.items() if value}}
-    body = object_or_none(exchange.body) or {}
     if reading.is_resumed:
         return None
-    steps = reading.streamed_steps if exchange.is_stream else body.get("steps")
-    steps = [step for step in steps if _is_output(step)] if isinstance(steps, list) else []
-    if not steps:
-        return None
-    output = [step for step in steps if step.get("type") != "thought"]
-    text = _find_only_text(output)
-    return {"steps": steps} if text is None else {"text": text}
+    return _script_steps(reading.streamed_steps if exchange.is_stream else _read_body(exchange).get("steps"))
 
 
-def _is_output(step: Any) -> bool:
-    """Whether a step is of the answer: a GET also returns what was given."""
-    return isinstance(step, dict) and step.get("type") not in ("user_input", "function_result")
+def _script_steps(steps: Any) -> dict[str, Any] | None:
+    # a GET also returns what was given
+    made = [step for step in objects_in(steps) if step.get("type") not in ("user_input", "function_result")]
+    match [step.get("content") for step in made if step.get("type") != "thought"]:
+        case [[{"type": _, "text": text, **more}]] if not more:  # nothing but one text
+            return {"text": str(text)}
+    return {"steps": made} if made else None
 
 
-def _find_only_text(steps: list[Any]) -> str | None:
-    """The text, if these steps are one output of nothing but one text."""
-    parts = steps[0].get("content") if len(steps) == 1 else None
-    if not isinstance(parts, list) or len(parts) != 1 or set(parts[0]) != {"type", "text"}:
-        return None
-    return str(parts[0]["text"])
+def _read_body(message: Request | Exchange) -> dict[str, Any]:
+    """The JSON object in a body, empty if there is none."""
+    return object_or_none(message.body) or {}
 
 
 Json = Mapping[str, Any]
@@ -143,11 +137,10 @@ _FORCED = frozenset({"fileSearchStores"})
 
 def list_deletes(exchange: Exchange) -> Iterator[Request]:
     """Yield the requests that delete what an exchange created; what depends on others comes last."""
-    operation = operation_of(exchange.request) if exchange.succeeded else None
-    method, _, path = operation.call.partition(" ") if operation is not None else ("", "", "")
-    if method != "POST":
+    method, _, path = read(exchange).call.partition(" ")
+    if method != "POST" or not exchange.succeeded:
         return
-    answer = _read_stream(exchange) if exchange.is_stream else object_or_none(exchange.body) or {}
+    answer = _read_stream(exchange) if exchange.is_stream else _read_body(exchange)
     if path == "triggers/{id}/executions":
         yield from _build_delete(exchange, "environments", answer.get("environment_id"))
         yield from _build_delete(exchange, "interactions", answer.get("interaction_id"))
@@ -155,13 +148,12 @@ def list_deletes(exchange: Exchange) -> Iterator[Request]:
         if path == "interactions" and _makes_environment(exchange.request):
             yield from _build_delete(exchange, "environments", answer.get("environment_id"))
         made = answer.get("file") if path == "files" else answer
-        yield from _build_delete(exchange, path, _id_of(made) if isinstance(made, Mapping) else None)
+        yield from _build_delete(exchange, path, _id_of(as_object(made)))
 
 
 def new_look_request(exchange: Exchange) -> Request | None:
     """The GET that names the sandbox of a run whose create did not: a stream that was cut, or one on Vertex."""
-    operation = operation_of(exchange.request) if exchange.succeeded else None
-    if operation is None or operation.call != "POST interactions" or not _makes_environment(exchange.request):
+    if read(exchange).call != "POST interactions" or not _makes_environment(exchange.request):
         return None
     deletes = list(list_deletes(exchange))
     if len(deletes) != 1:
@@ -191,7 +183,7 @@ def _id_of(made: Json) -> str:
 
 def _makes_environment(request: Request) -> bool:
     """Whether a create asks for a new sandbox, and names none that is there."""
-    wanted = (object_or_none(request.body) or {}).get("environment")
+    wanted = _read_body(request).get("environment")
     return wanted == "remote" or (isinstance(wanted, Mapping) and not wanted.get("environment_id"))
 
 
@@ -213,7 +205,7 @@ _NOT_PLAIN = frozenset({"agent", "tools", "previous_interaction_id", "continuati
 """Fields of creates that may fail for reasons of their own."""
 
 LOOKS = 8
-"""Whoever looks so often waits for the end of a run: the looks come less and less often."""
+"""Looks after which one has waited for the end of a run: they come less and less often."""
 
 _MORE_TIME = "give it more time (--timeout), or find out why it never settles"
 _CURE = "check the model and its quota, or name another model (--model)"
@@ -250,20 +242,24 @@ class RunEnds:
 
     def describe(self) -> Iterator[str]:
         """For each kind of create of which runs ended, and none other than as failed: that, and what to do."""
-        failed, kinds = self._list_failed(), set(map(self._kinds.__getitem__, self._seen))
-        waited = [one for one, looks in self._looks.items() if looks >= LOOKS and one not in self._cancelled]
-        for kind in dict.fromkeys(self._kinds[one] for one in waited if self._kinds[one] not in kinds):
-            same = [one for one in waited if self._kinds[one] == kind]
-            had = format_count(len(same), "run was", "runs were")
-            yield (
-                f"no {kind} run completed: {had} looked at {LOOKS} times and more, and went on each time; "
-                f"{_MORE_TIME}"
-            )
+        failed, kinds = self._list_failed(), {self._kinds[one] for one in self._seen}
+        for kind, number in self._count_waited().items():
+            if kind not in kinds:
+                had = format_count(number, "run was", "runs were")
+                yield (
+                    f"no {kind} run completed: {had} looked at {LOOKS} times and more, and went on each time; "
+                    f"{_MORE_TIME}"
+                )
         if failed and failed.keys() == kinds:
-            yield _say("", sum(failed.values()))
-            return
+            failed = {"": sum(failed.values())}
         for kind, number in failed.items():
-            yield _say(f"{kind} ", number)
+            runs = format_count(number, "run")
+            yield f"no {kind and f'{kind} '}run completed: {runs} ended as {_FAILED!r}, and no other; {_CURE}"
+
+    def _count_waited(self) -> Counter[str]:
+        """How many runs of each kind were looked at so often that whoever looked has waited for their end."""
+        waited = (one for one, looks in self._looks.items() if looks >= LOOKS and one not in self._cancelled)
+        return Counter(self._kinds[one] for one in waited)
 
     def _list_failed(self) -> dict[str, int]:
         """The kinds of which all runs that ended have failed, and how many."""
@@ -273,15 +269,11 @@ class RunEnds:
         return {kind: len(seen) for kind, seen in ends.items() if all(one == {_FAILED} for one in seen)}
 
 
-def _say(kind: str, number: int) -> str:
-    return f"no {kind}run completed: {format_count(number, 'run')} ended as {_FAILED!r}, and no other; {_CURE}"
-
-
 def _name_kind(exchange: Exchange) -> str:
     """What kind of plain create it is; `""` if it is none."""
     if read(exchange).call != "POST interactions":
         return ""
-    body = object_or_none(exchange.request.body) or {}
+    body = _read_body(exchange.request)
     if not isinstance(body.get("input"), str) or _NOT_PLAIN & body.keys():
         return ""
     if body.get("background") is True:

@@ -181,23 +181,26 @@ def _check_schema(path: Path, document: Schema) -> None:
         place = "".join(f"[{step!r}]" for step in error.instance_path) or "the whole file"
         raise ValueError(f"{path} is no JSON Schema (2020-12): {place}: {error.message[:200]}") from None
     for pointer, part in _list_parts(document, "$"):
-        if "pattern" in part:
-            _check_pattern(f"{path}, {pointer}", part["pattern"])
-        for mark in (key for key in part if key.startswith("x-")):
-            if mark not in _MARKS:
-                raise ValueError(f"{path}, {pointer}: no mark is called {mark!r}{did_you_mean(mark, _MARKS)}")
-            shape, wanted = _MARKS[mark]
-            if not jsonschema_rs.is_valid(shape, part[mark]):
-                raise ValueError(f"{path}, {pointer}: {mark} is {json.dumps(part[mark])[:80]}: write {wanted}")
+        _check_words(f"{path}, {pointer}", part)
 
 
-def _check_pattern(place: str, pattern: str) -> None:
+def _check_words(place: str, part: Schema) -> None:
+    """Raise ValueError for a pattern and for a mark of one part that no validator and no table could read."""
     import jsonschema_rs
 
-    try:
-        jsonschema_rs.Draft202012Validator({"pattern": pattern})
-    except jsonschema_rs.ValidationError:
-        raise ValueError(f"{place}: {pattern!r} is no regular expression: write one of ECMAScript") from None
+    if "pattern" in part:
+        try:
+            jsonschema_rs.Draft202012Validator({"pattern": part["pattern"]})
+        except jsonschema_rs.ValidationError:
+            raise ValueError(
+                f"{place}: {part['pattern']!r} is no regular expression: write one of ECMAScript"
+            ) from None
+    for mark in (key for key in part if key.startswith("x-")):
+        if mark not in _MARKS:
+            raise ValueError(f"{place}: no mark is called {mark!r}{did_you_mean(mark, _MARKS)}")
+        shape, wanted = _MARKS[mark]
+        if not jsonschema_rs.is_valid(shape, part[mark]):
+            raise ValueError(f"{place}: {mark} is {json.dumps(part[mark])[:80]}: write {wanted}")
 
 
 def _check_type(path: Path, document: Schema) -> None:

@@ -50,7 +50,7 @@ class Assembler:
 
     def steps(self) -> list[Step]:
         """The steps so far, in the order they started; an unfinished step holds what has arrived of it."""
-        return [_settle_step(step) for step in self._steps]
+        return [{name: _settle_value(value) for name, value in step.items()} for step in self._steps]
 
     def _begin(self, index: int, step: Step) -> Step:
         for name, value in step.items():
@@ -174,23 +174,20 @@ def _merge(step: Step, delta: Mapping[str, Any], grows: Growth) -> None:
         had = step.get(name)
         if name == "type":
             continue
-        if name in grows.fragments and isinstance(value, str):
-            if name not in PROTOCOL.opaque_fields or had != value:
-                _add(step, name, value)
-        elif isinstance(had, list) and not isinstance(had, Fragments) and isinstance(value, list):
-            step[name] = [*had, *value]
-        elif isinstance(had, dict) and isinstance(value, dict):
-            step[name] = {**had, **value}
-        else:
-            step[name] = value
-
-
-def _settle_step(step: Step) -> Step:
-    """A copy with fragments joined and JSON parsed; what is not JSON stays a string."""
-    return {name: _settle_value(value) for name, value in step.items()}
+        match had, value:
+            case _, str() if name in grows.fragments:
+                if name not in PROTOCOL.opaque_fields or had != value:
+                    _add(step, name, value)
+            case list(), list() if not isinstance(had, Fragments):
+                step[name] = [*had, *value]
+            case dict(), dict():
+                step[name] = {**had, **value}
+            case _:
+                step[name] = value
 
 
 def _settle_value(value: Any) -> Any:
+    """A copy with fragments joined and JSON parsed; what is not JSON stays a string."""
     match value:
         case JsonText():
             joined = "".join(value)

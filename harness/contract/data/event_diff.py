@@ -127,18 +127,25 @@ def compare(
     `had` is what the reader had received until then, if `whole` is from another reading. The two may split their
     deltas differently, and `at` may then lie outside `whole`.
     """
-    due = {number: shape_of(event) for number, event in enumerate(whole) if number > at and is_of_the_run(event)}
-    got = {number: shape_of(event) for number, event in enumerate(came) if is_of_the_run(event)}
+    due, got = _list_shapes(whole, at + 1), _list_shapes(came)
     expected, actual = list(due.values()), list(got.values())
     if actual == expected:
         return EventDiff()
     if 0 <= at < len(whole) and is_same_event(whole[at], came[min(got)] if got else {}) and actual[1:] == expected:
         return EventDiff(repeated=True)
-    if _has_same_result(whole, [*(whole[: at + 1] if had is None else had), *came], contract):
+    read = [*(whole[: at + 1] if had is None else had), *came]
+    # Only deltas may be split differently; every other event must be there, in its place.
+    if _list_frame(whole) == _list_frame(read) and _write_steps(whole, contract) == _write_steps(read, contract):
         return EventDiff(resplit=True)
     missing = tuple(_list_surplus(due, actual))
     extra = tuple(_list_surplus(got, expected))
     return EventDiff(missing, extra, reordered=not missing and not extra)
+
+
+def _list_shapes(events: Sequence[Event], first: int = 0) -> dict[int, str]:
+    """The shapes of the events that are of the run, from number `first` on."""
+    numbered = enumerate(events[first:], first)
+    return {number: shape_of(event) for number, event in numbered if is_of_the_run(event)}
 
 
 def _list_surplus(these: Mapping[int, str], those: Sequence[str]) -> list[int]:
@@ -151,13 +158,6 @@ def _list_surplus(these: Mapping[int, str], those: Sequence[str]) -> list[int]:
         else:
             surplus.append(number)
     return surplus
-
-
-def _has_same_result(whole: Sequence[Event], read: Sequence[Event], contract: Contract) -> bool:
-    # Only deltas may be split differently; every other event must be there, in its place.
-    return _list_frame(whole) == _list_frame(read) and _write_steps(whole, contract) == _write_steps(
-        read, contract
-    )
 
 
 def _list_frame(events: Sequence[Event]) -> list[str]:

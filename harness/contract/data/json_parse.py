@@ -8,7 +8,7 @@ instant: two are equal if they are the same moment, however they are written.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -44,6 +44,21 @@ def objects(payloads: Iterable[bytes]) -> list[dict[str, Any]]:
     """The JSON objects among `payloads`; everything else is left out."""
     values = (loads(payload).value for payload in payloads)
     return [value for value in values if isinstance(value, dict)]
+
+
+def as_object(value: Any) -> Mapping[str, Any]:
+    """The value if it is an object, else an empty one: whatever a target sent can be asked for its members."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def as_list(value: Any) -> list[Any]:
+    """The value if it is a list, else an empty one."""
+    return value if isinstance(value, list) else []
+
+
+def objects_in(value: Any) -> list[dict[str, Any]]:
+    """The objects in a list; none if the value is no list."""
+    return [item for item in as_list(value) if isinstance(item, dict)]
 
 
 def _look_again(data: bytes, refusal: str) -> JsonResult:

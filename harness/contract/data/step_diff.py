@@ -66,37 +66,32 @@ def _join_text(parts: list[Any]) -> list[Any]:
     """The parts, with adjacent text parts joined and empty ones removed."""
     joined: list[Any] = []
     for part in parts:
-        if not isinstance(part, dict) or part.get("type", "text") != "text":
-            joined.append(part)
-            continue
-        piece = {"type": "text", "text": "", **{k: v for k, v in part.items() if v not in (None, [])}}
-        last = joined[-1] if joined else None
-        if isinstance(last, dict) and last.get("type") == "text" and _are_both_text(last, piece):
-            notes = [*last.get("annotations", ()), *piece.get("annotations", ())]
-            joined[-1] = {**last, **piece, "text": last["text"] + piece["text"]}
-            if notes:
-                joined[-1]["annotations"] = notes
-        else:
-            joined.append(piece)
+        if isinstance(part, dict) and part.get("type", "text") == "text":
+            part = {"type": "text", "text": "", **{k: v for k, v in part.items() if v not in (None, [])}}
+        match joined[-1:], part:
+            case [{"type": "text", "text": str(before)} as last], {"type": "text", "text": str(text)}:
+                notes = [*last.get("annotations", ()), *part.get("annotations", ())]
+                joined[-1] = {**last, **part, "text": before + text}
+                if notes:
+                    joined[-1]["annotations"] = notes
+            case _:
+                joined.append(part)
     return [part for part in joined if part != {"type": "text", "text": ""}]
 
 
-def _are_both_text(last: dict[str, Any], piece: dict[str, Any]) -> bool:
-    return isinstance(last.get("text"), str) and isinstance(piece.get("text"), str)
-
-
 def _find_differences(one: Any, other: Any, pointer: str) -> Iterator[Difference]:
-    if isinstance(one, dict) and isinstance(other, dict):
-        for name in sorted({*one, *other}):
-            yield from _find_differences(one.get(name, _ABSENT), other.get(name, _ABSENT), f"{pointer}.{name}")
-    elif isinstance(one, list) and isinstance(other, list):
-        for index, pair in enumerate(zip_longest(one, other, fillvalue=_ABSENT)):
-            yield from _find_differences(*pair, f"{pointer}[{index}]")
-    elif isinstance(one, str) and isinstance(other, str) and one != other:
-        at = common_length(one, other)
-        yield Difference(f"{pointer} from character {at}", _show(one[at:]), _show(other[at:]))
-    elif one != other:
-        yield Difference(pointer, _show(one), _show(other))
+    match one, other:
+        case dict(), dict():
+            for name in sorted({*one, *other}):
+                yield from _find_differences(one.get(name, _ABSENT), other.get(name, _ABSENT), f"{pointer}.{name}")
+        case list(), list():
+            for index, pair in enumerate(zip_longest(one, other, fillvalue=_ABSENT)):
+                yield from _find_differences(*pair, f"{pointer}[{index}]")
+        case str(), str() if one != other:
+            at = common_length(one, other)
+            yield Difference(f"{pointer} from character {at}", _show(one[at:]), _show(other[at:]))
+        case _ if one != other:
+            yield Difference(pointer, _show(one), _show(other))
 
 
 def common_length(one: str, other: str) -> int:

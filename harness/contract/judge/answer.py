@@ -147,21 +147,17 @@ def judge_stream_label(exchange: Exchange) -> Iterator[Finding]:
 
 def judge_length(exchange: Exchange) -> Iterator[Finding]:
     """The body must be as long as its framing says."""
-    promised = exchange.framing.size if isinstance(exchange.framing, Length) else None
     if exchange.status is not None and exchange.ending.by is By.SERVER and exchange.ending.how in _CUT:
         message = f"the response to {format_request(exchange)} ends before its framing does"
         yield Finding("http.length", message, "a whole body", format_ending(exchange))
-    elif promised is not None and exchange.complete and (more := exchange.ending.sent or 0) > promised:
-        message = f"the response to {format_request(exchange)} has more bytes than its Content-Length"
-        yield Finding("http.length", message, f"{promised} bytes", f"at least {more} bytes")
-    elif (
-        exchange.complete
-        and promised is not None
-        and not coding_of(exchange.headers)
-        and promised != exchange.size
-    ):
-        message = f"Content-Length and body of the response to {format_request(exchange)} disagree"
-        yield Finding("http.length", message, f"{promised} bytes", f"{exchange.size} bytes")
+    elif isinstance(exchange.framing, Length) and exchange.complete:
+        promised, sent = exchange.framing.size, exchange.ending.sent or 0
+        if sent > promised:
+            message = f"the response to {format_request(exchange)} has more bytes than its Content-Length"
+            yield Finding("http.length", message, f"{promised} bytes", f"at least {sent} bytes")
+        elif promised != exchange.size and not coding_of(exchange.headers):
+            message = f"Content-Length and body of the response to {format_request(exchange)} disagree"
+            yield Finding("http.length", message, f"{promised} bytes", f"{exchange.size} bytes")
 
 
 def judge_error_shape(exchange: Exchange) -> Iterator[Finding]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from harness.contract.contract import Contract
 from harness.contract.data import json_parse
-from harness.contract.data.json_parse import read_instant
+from harness.contract.data.json_parse import as_list, as_object, read_instant
 from harness.contract.data.output import count_given
 from harness.contract.judge.finding_log import FindingLog
 from harness.contract.judge.status_words import judge_status_word
@@ -53,7 +53,7 @@ def judge_reviewed(review: Review, contract: Contract, *, rule: str = "create.sc
     What is wrong with the status or a token count breaks a rule of its own, and is not told of the schema, too.
     """
     value, findings = review.value, _judge_shape(review, rule, _list_judged_apart)
-    status = value.get("status") if isinstance(value, Mapping) else None
+    status = as_object(value).get("status")
     if not isinstance(status, str) or not status:
         actual = "none" if status is None else repr(status)[:40]
         message = "the status is not a string" if status not in (None, "") else "the status is missing"
@@ -69,10 +69,7 @@ def judge_reviewed(review: Review, contract: Contract, *, rule: str = "create.sc
     if "usage" in value:
         findings += judge_usage(value["usage"])
         findings += judge_counted(value)
-    steps = value.get("steps")
-    if isinstance(steps, list):
-        findings += judge_steps(steps)
-    return findings
+    return findings + judge_steps(as_list(value.get("steps")))
 
 
 def judge_steps(steps: list[Any]) -> list[Finding]:
@@ -141,36 +138,30 @@ def _judge_discriminators(step: Any, pointer: str) -> Iterator[Finding]:
     yield from _judge_type(step, pointer, "step")
     for place, content in _list_contents(step, pointer):
         yield from _judge_type(content, place, "content")
-        annotations = content.get("annotations") if isinstance(content, Mapping) else None
-        for index, annotation in enumerate(annotations if isinstance(annotations, list) else ()):
-            yield from _tolerate(
-                _judge_type(annotation, f"{place}.annotations[{index}]", "annotation"), annotation
-            )
+        for index, annotation in enumerate(as_list(as_object(content).get("annotations"))):
+            found = _judge_type(annotation, f"{place}.annotations[{index}]", "annotation")
+            if isinstance(annotation, Mapping) and "type" not in annotation:
+                # even the file search guide shows citations without a type
+                found = (replace(finding, severity=Severity.NON_STRICT) for finding in found)
+            yield from found
 
 
 def _judge_type(value: Any, pointer: str, what: str) -> Iterator[Finding]:
-    kind = value.get("type") if isinstance(value, Mapping) else None
+    kind = as_object(value).get("type")
     if not isinstance(kind, str):
         message = f"a {what} has no string type"
         yield _build_finding("steps.discriminator", message, "a string", repr(kind)[:40], f"{pointer}.type")
 
 
-def _tolerate(findings: Iterator[Finding], annotation: Any) -> Iterator[Finding]:
-    """Tolerate an annotation without a type: even the file search guide shows citations like that."""
-    absent = isinstance(annotation, Mapping) and "type" not in annotation
-    return (replace(found, severity=Severity.NON_STRICT) if absent else found for found in findings)
-
-
 def _list_contents(step: Any, pointer: str) -> Iterator[tuple[str, Any]]:
-    content = step.get("content") if isinstance(step, Mapping) else None
-    for index, item in enumerate(content if isinstance(content, list) else ()):
+    for index, item in enumerate(as_list(as_object(step).get("content"))):
         yield f"{pointer}.content[{index}]", item
 
 
 def _judge_base64(step: Mapping[str, Any], pointer: str) -> Iterator[Finding]:
     for place, holder in ((pointer, step), *_list_contents(step, pointer)):
         for name in _OPAQUE:
-            value = holder.get(name) if isinstance(holder, Mapping) else None
+            value = as_object(holder).get(name)
             if isinstance(value, str) and not _is_base64(value):
                 yield _build_finding(
                     "steps.base64", f"{name} is not base64", "base64", value[:40], f"{place}.{name}"
@@ -186,48 +177,32 @@ def _is_base64(value: str) -> bool:
 
 def _judge_annotations(step: Mapping[str, Any], pointer: str) -> Iterator[Finding]:
     for place, content in _list_contents(step, pointer):
-        text = content.get("text") if isinstance(content, Mapping) else None
-        annotations = content.get("annotations") if isinstance(content, Mapping) else None
-        if not isinstance(text, str) or not isinstance(annotations, list):
+        text = as_object(content).get("text")
+        if not isinstance(text, str):
             continue
         size = len(text.encode("utf-8", "surrogatepass"))
-        for index, annotation in enumerate(annotations):
-            span = _read_span(annotation)
-            if span is not None and not 0 <= span[0] < span[1] <= size:
-                message = "an annotation lies outside its text"
+        for index, annotation in enumerate(as_list(content.get("annotations"))):
+            start, end = as_object(annotation).get("start_index", 0), as_object(annotation).get("end_index")
+            if isinstance(start, int) and isinstance(end, int) and not 0 <= start < end <= size:
+                message, expected = "an annotation lies outside its text", f"0 <= start < end <= {size}"
                 where = f"{place}.annotations[{index}]"
-                yield _build_finding(
-                    "steps.annotation-range",
-                    message,
-                    f"0 <= start < end <= {size}",
-                    f"{span[0]}..{span[1]}",
-                    where,
-                )
-
-
-def _read_span(annotation: Any) -> tuple[int, int] | None:
-    if not isinstance(annotation, Mapping):
-        return None
-    start, end = annotation.get("start_index", 0), annotation.get("end_index")
-    return (start, end) if isinstance(start, int) and isinstance(end, int) else None
+                yield _build_finding("steps.annotation-range", message, expected, f"{start}..{end}", where)
 
 
 def _judge_pairs(steps: list[Any], told: int) -> Iterator[Finding]:
     """Check that each result has its call. Only a function_result may answer a call of an earlier interaction."""
     calls: dict[str, None] = {}
     for index, step in enumerate(steps):
-        kind = step.get("type") if isinstance(step, Mapping) else None
-        if not isinstance(kind, str):
-            continue
-        identity, call = step.get("id"), step.get("call_id")
-        if kind.endswith("_call") and isinstance(identity, str):
-            calls[identity] = None
-        server_result = kind.endswith("_result") and kind != "function_result"
-        known = not isinstance(call, str) or call in calls or _PLACEHOLDER.search(call)
-        if server_result and not known and index >= told:
-            message = f"a {kind} names no earlier call"
-            expected = ", ".join(islice(calls, 4)) or "a call step before it"
-            yield _build_finding("steps.result-match", message, expected, str(call), f"$.steps[{index}].call_id")
+        match step:
+            case {"type": str(kind), "id": str(identity)} if kind.endswith("_call"):
+                calls[identity] = None
+            case {"type": "function_result"}:
+                pass
+            case {"type": str(kind), "call_id": str(call)} if kind.endswith("_result") and index >= told:
+                if call not in calls and not _PLACEHOLDER.search(call):
+                    message, place = f"a {kind} names no earlier call", f"$.steps[{index}].call_id"
+                    expected = ", ".join(islice(calls, 4)) or "a call step before it"
+                    yield _build_finding("steps.result-match", message, expected, call, place)
 
 
 def _build_finding(code: str, message: str, expected: str, actual: str, pointer: str) -> Finding:
@@ -241,7 +216,8 @@ def judge_create_request(body: bytes, contract: Contract, *, refused: bool) -> l
         problems = contract.schemas.validator("requests/create-interaction", closed=True).problems(parsed.value)
         found = [*(problem.finding("request.schema") for problem in problems), *_judge_names(parsed.value)]
     else:
-        found = [_report_no_json(body)]
+        message, actual = "the body of the request is not JSON", show_start(body)
+        found = [Finding.from_code("request.schema/json", message, "a JSON object", actual)]
     if not refused:
         return found
     return [
@@ -250,9 +226,9 @@ def judge_create_request(body: bytes, contract: Contract, *, refused: bool) -> l
     ]
 
 
-def _report_no_json(body: bytes) -> Finding:
-    shown = body[:80].decode("utf-8", "replace") or "an empty body"
-    return Finding.from_code("request.schema/json", "the body of the request is not JSON", "a JSON object", shown)
+def show_start(body: bytes) -> str:
+    """The first bytes of a body that is not JSON."""
+    return body[:80].decode("utf-8", "replace") or "an empty body"
 
 
 def list_judged_in_request(body: bytes) -> frozenset[str]:
@@ -270,13 +246,8 @@ def _judge_names(value: Any) -> Iterator[Finding]:
 
 def _list_results(value: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """The function results among the input of a create, each with its place."""
-    given = value.get("input") if isinstance(value, Mapping) else None
-    items = enumerate(given) if isinstance(given, list) else ()
-    for number, item in items:
-        parts = [(f"$.input[{number}]", item)]
-        content = item.get("content") if isinstance(item, Mapping) else None
-        if isinstance(content, list):
-            parts += [(f"$.input[{number}].content[{at}]", part) for at, part in enumerate(content)]
-        for pointer, part in parts:
-            if isinstance(part, Mapping) and part.get("type") == "function_result":
-                yield pointer, part
+    for number, item in enumerate(as_list(as_object(value).get("input"))):
+        pointer = f"$.input[{number}]"
+        for place, part in ((pointer, item), *_list_contents(item, pointer)):
+            if as_object(part).get("type") == "function_result":
+                yield place, part

@@ -10,7 +10,7 @@ import base64
 import binascii
 import hashlib
 import hmac
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from harness.contract.contract import Contract
@@ -70,8 +70,8 @@ def find_token_fault(token: str, jwks: Any) -> str:
         return "the token is not a compact JWS"
     if header.get("alg") != "RS256":
         return f"the token is signed with {header.get('alg')}, not with RS256"
-    keys = jwks.get("keys") if isinstance(jwks, Mapping) else None
-    named = [key for key in keys or () if isinstance(key, dict) and key.get("kid") == header.get("kid")]
+    keys = json_parse.objects_in(json_parse.as_object(jwks).get("keys"))
+    named = [key for key in keys if key.get("kid") == header.get("kid")]
     if not named:
         return f"no published key has the kid {header.get('kid')!r}"
     try:

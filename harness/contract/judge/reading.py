@@ -18,7 +18,8 @@ from typing import Any
 from harness.contract.contract import Contract
 from harness.contract.data import json_parse
 from harness.contract.data.assembly import assemble_steps
-from harness.contract.judge.body import judge_answer
+from harness.contract.data.json_parse import as_object, objects_in
+from harness.contract.judge.body import judge_answer, show_start
 from harness.contract.judge.errors import error_of, judge_crash, judge_error
 from harness.contract.judge.finding_log import judge_unlisted, judge_unlisted_in
 from harness.contract.judge.stream import StreamJudge
@@ -158,24 +159,32 @@ class Reading:
             return streamed and tuple(each for each in streamed if not self._names_an_unstored_id(each))
         if exchange.status is not None and exchange.status >= 400 and not self.is_stream:
             found = judge_error(self.json, exchange.status, rpc=has_numeric_errors(exchange.request))
-            return tuple(found if exchange.body else (replace(each, actual="an empty body") for each in found))
-        operation = self.operation
-        if not exchange.succeeded or operation is None or not operation.schema or not exchange.body:
-            return ()
+            return tuple(found) if exchange.body else tuple(replace(one, actual="an empty body") for one in found)
+        operation = self._answered
+        return () if operation is None or not exchange.body else self._judge_body(operation)
+
+    def _judge_body(self, operation: Operation) -> tuple[Finding, ...]:
         if self.json_fault in ("", "surrogate"):
             found = judge_answer(self._review, operation, self.contract)
             return tuple(finding for finding in found if not self._is_echo(finding))
-        return (self._report_no_json(operation),) if exchange.complete and not exchange.truncated else ()
+        return self._report_no_json(operation)
+
+    @property
+    def _answered(self) -> Operation | None:
+        """The operation that succeeded, if it answers with a body that has a schema."""
+        operation = self.operation
+        return operation if self.exchange.succeeded and operation is not None and operation.schema else None
 
     @cached_property
     def judged(self) -> frozenset[str]:
         """The rules that `findings` was decided by."""
-        exchange, operation = self.exchange, self.operation
+        exchange = self.exchange
         if self.stream is not None:
             return list_judged_in_stream(self.stream)
         if exchange.status is not None and exchange.status >= 400:
             return list_judged_in_error(self.json, exchange.status)
-        if operation is None or not operation.schema or not exchange.succeeded or not exchange.body:
+        operation = self._answered
+        if operation is None or not exchange.body:
             return frozenset()
         own = list_judged_in_interaction(self.json) if self.interaction is not None else frozenset()
         return own | {operation.rule}
@@ -194,18 +203,15 @@ class Reading:
 
         It is kept apart from `findings`, because a live check of the operation says it in its own words.
         """
-        exchange, operation = self.exchange, self.operation
-        if operation is None or not operation.schema or self.is_stream or exchange.body or exchange.truncated:
-            return ()
-        return (self._report_no_json(operation),) if exchange.succeeded and exchange.complete else ()
+        operation = self._answered
+        return () if operation is None or self.is_stream or self.exchange.body else self._report_no_json(operation)
 
     @cached_property
     def unlisted(self) -> tuple[Finding, ...]:
         """What the body of a success holds that the contract does not name; kept apart, because it is no fault."""
-        operation = self.operation
         if self.stream is not None:
             return tuple(judge_unlisted(self.stream.unknowns, self.contract.revision))
-        if not self.exchange.succeeded or operation is None or not operation.schema or self.json is None:
+        if self._answered is None or self.json is None:
             return ()
         return tuple(judge_unlisted_in(self._review, self.contract.revision))
 
@@ -225,9 +231,12 @@ class Reading:
         sent = json_parse.loads(self.exchange.request.body).value
         return isinstance(sent, dict) and name in sent and name in self.json and sent[name] == self.json[name]
 
-    def _report_no_json(self, operation: Operation) -> Finding:
-        shown = self.exchange.body[:80].decode("utf-8", "replace") or "an empty body"
-        return Finding(operation.rule, f"the response to {operation.call} is not JSON", operation.schema, shown)
+    def _report_no_json(self, operation: Operation) -> tuple[Finding, ...]:
+        """The finding that a body is no JSON, unless it did not come whole or was not kept."""
+        if not self.exchange.complete or self.exchange.truncated:
+            return ()
+        message, actual = f"the response to {operation.call} is not JSON", show_start(self.exchange.body)
+        return (Finding(operation.rule, message, operation.schema, actual),)
 
 
 def read(exchange: Exchange, contract: Contract | None = None) -> Reading:
@@ -286,21 +295,21 @@ _USAGE = ("total_tokens", "total_input_tokens", "total_output_tokens")
 def list_judged_in_stream(reading: StreamReading) -> frozenset[str]:
     """The rules that this stream could have broken, and those that it broke."""
     counts, lacking = reading.counts, set(reading.unjudged)
-    lacking |= frozenset() if reading.framed else _FRAMING
-    lacking |= frozenset() if reading.whole else _END
-    lacking |= frozenset() if reading.completed is not None else _COMPLETION
-    lacking |= frozenset() if {START, DELTA, STOP} & counts.keys() else _STEPS
-    lacking |= frozenset() if DELTA in counts else _DELTAS
-    for present, rule in (
-        (reading.arguments, "stream.args-join"),
-        (reading.signatures, "stream.sig-last"),
-        (reading.stop_usages > 1, "stream.stop-usage"),
-        (ERROR in counts, "stream.error-shape"),
-        (reading.cursors.count, "stream.evid-unique"),
-        (reading.cursors.count and reading.background and DELTA in counts, "stream.evid-delta"),
+    for present, rules in (
+        (reading.framed, _FRAMING),
+        (reading.whole, _END),
+        (reading.completed is not None, _COMPLETION),
+        ({START, DELTA, STOP} & counts.keys(), _STEPS),
+        (DELTA in counts, _DELTAS),
+        (reading.arguments, {"stream.args-join"}),
+        (reading.signatures, {"stream.sig-last"}),
+        (reading.stop_usages > 1, {"stream.stop-usage"}),
+        (ERROR in counts, {"stream.error-shape"}),
+        (reading.cursors.count, {"stream.evid-unique"}),
+        (reading.cursors.count and reading.background and DELTA in counts, {"stream.evid-delta"}),
     ):
         if not present:
-            lacking.add(rule)
+            lacking |= rules
     usage = _list_of_usage((reading.completed or {}).get("usage"))
     return (_STREAM - lacking) | {*usage, *(finding.rule for finding in reading.findings)}
 
@@ -316,16 +325,14 @@ def list_judged_in_interaction(value: Any) -> frozenset[str]:
         judged.add("create.times")
     if has_to_count(value):
         judged.add("usage.counted")
-    steps = value.get("steps")
     judged.update(_list_of_usage(value.get("usage")))
-    judged.update(_list_of_steps(steps if isinstance(steps, list) else []))
+    judged.update(_list_of_steps(json_parse.as_list(value.get("steps"))))
     return frozenset(judged)
 
 
 def list_judged_in_error(value: Any, status: int | None) -> frozenset[str]:
     """The rules of errors that this body could have broken."""
-    error = value.get("error") if isinstance(value, Mapping) else None
-    code = error.get("code") if isinstance(error, Mapping) else None
+    code = as_object(as_object(value).get("error")).get("code")
     judged = {"err.shape"}
     if isinstance(code, str):
         judged |= {"err.code-string", "err.code-word"}
@@ -347,9 +354,8 @@ def _list_of_usage(usage: Any) -> Iterator[str]:
 def _list_of_steps(steps: list[Any]) -> Iterator[str]:
     if steps:
         yield "steps.discriminator"
-    for step in (step for step in steps if isinstance(step, Mapping)):
-        content = step.get("content")
-        parts = [part for part in content if isinstance(part, Mapping)] if isinstance(content, list) else []
+    for step in objects_in(steps):
+        parts = objects_in(step.get("content"))
         if str(step.get("type", "")).endswith("_result") and "call_id" in step:
             yield "steps.result-match"
         if any(name in holder for holder in (step, *parts) for name in ("data", "signature")):

@@ -61,13 +61,11 @@ def _judge_loss(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[Find
     """
     if exchange.status not in _GONE or not (found := _find_subject(exchange)):
         return
-    known = next((seen for seen in reversed(before) if _tells_of(seen, found, exchange)), None)
-    if known is None or read(known).call == _DELETE:
+    at = next((at for at in reversed(range(len(before))) if _tells_of(before[at], found, exchange)), None)
+    if at is None or read(known := before[at]).call == _DELETE:
         return
-    proven = all(map(_is_plain_get, (known, exchange)))
-    after = before[next(number for number, seen in enumerate(before) if seen is known) :]
-    deleted = any(read(seen).call == _DELETE and named_interaction(seen.request) == found for seen in after)
-    cause = "a rejected DELETE took effect: " if deleted else ""
+    proven = _is_plain_get(known) and _is_plain_get(exchange)
+    cause = "a rejected DELETE took effect: " if found in _list_deleted(before[at:]) else ""
     yield Finding.from_code(
         "get.ok/lost",
         f"{cause}{format_request(exchange)} does not find an existing interaction",
@@ -75,6 +73,10 @@ def _judge_loss(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[Find
         format_answer(exchange),
         severity=Severity.BROKEN if proven else Severity.INFORMATION,
     )
+
+
+def _list_deleted(exchanges: Sequence[Exchange]) -> list[str]:
+    return [named_interaction(seen.request) for seen in exchanges if read(seen).call == _DELETE]
 
 
 def _judge_identity(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[Finding]:
@@ -85,12 +87,9 @@ def _judge_identity(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[
     asked, reading = named_interaction(exchange.request), read(exchange)
     if not asked or not exchange.succeeded or reading.id in (None, asked):
         return
-    if _is_plain_get(exchange) or any(_is_plain_get(seen) and _shows_another(seen) for seen in before):
+    looks = (seen for seen in (exchange, *before) if seen.succeeded and _is_plain_get(seen))
+    if any(read(look).id not in (None, named_interaction(look.request)) for look in looks):
         yield from judge_identity("get.ok", asked, reading.id)
-
-
-def _shows_another(exchange: Exchange) -> bool:
-    return exchange.succeeded and read(exchange).id not in (None, named_interaction(exchange.request))
 
 
 def _is_plain_get(exchange: Exchange) -> bool:
@@ -111,14 +110,10 @@ def _tells_of(seen: Exchange, found: str, exchange: Exchange) -> bool:
         return (same_caller or seen.succeeded) and named_interaction(seen.request) == found
     if reading.call not in (_CREATE, _GET) or not same_caller:
         return False
-    return seen.succeeded and reading.id == found and not _keeps_nothing(seen)
+    kept = (object_or_none(seen.request.body) or {}).get("store") is not False
+    return seen.succeeded and reading.id == found and kept
 
 
 def _find_caller(exchange: Exchange) -> tuple[str, str]:
     """Who asks, and under which version of the API."""
     return exchange.request.headers.get(KEY_HEADER), exchange.request.segments[0]
-
-
-def _keeps_nothing(create: Exchange) -> bool:
-    body = object_or_none(create.request.body) or {}
-    return body.get("store") is False

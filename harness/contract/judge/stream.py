@@ -14,7 +14,7 @@ from typing import Any
 
 from harness.contract.contract import Contract, EventType
 from harness.contract.data.json_parse import REFUSALS, decode, loads
-from harness.contract.judge.errors import read_bare_error
+from harness.contract.judge.errors import UnframedError, read_bare_error
 from harness.contract.judge.finding_log import FindingLog, with_causes
 from harness.contract.judge.stream_state import StreamState, readable
 from harness.contract.judge.stream_summary import CursorLog, StreamReading
@@ -72,11 +72,7 @@ class EventKind:
         """Examine an event that the closed schema rejects."""
         validator = self._schemas.validator(self._schema)
         review = validator.review(event)
-        findings = []
-        new = tuple(pointer for pointer in review.nulls if pointer not in self._nulls)
-        if new and len(self._nulls) < UNKNOWNS:
-            self._nulls.update(new)
-            findings.append(null_finding(self.rule, new))
+        findings = self._note_nulls(review.nulls)
         legible = not review.problems or readable(self.kind, review.value)
         apart = _list_judged_apart(self.kind, review.value) if legible else ()
         findings += [problem.finding(self.rule) for problem in review.problems if problem.place not in apart]
@@ -85,6 +81,14 @@ class EventKind:
             self.fits = validator.is_valid
         named = (replace(finding, message=f"{self.kind}: {finding.message}") for finding in findings)
         return EventReview(tuple(named), tuple(review.unknowns), review.value if legible else None)
+
+    def _note_nulls(self, pointers: tuple[str, ...]) -> list[Finding]:
+        """The finding of nulls in places where none was reported before."""
+        new = tuple(pointer for pointer in pointers if pointer not in self._nulls)
+        if not new or len(self._nulls) >= UNKNOWNS:
+            return []
+        self._nulls.update(new)
+        return [null_finding(self.rule, new)]
 
 
 def _list_judged_apart(kind: str, event: dict[str, Any]) -> list[str]:
@@ -174,10 +178,7 @@ class StreamJudge:
         cut = self._decoder.end()
         bare = read_bare_error(self._decoder.stray)
         if bare is not None:
-            state.fail({"code": bare.code, "message": bare.message})
-            for finding in bare.judge():
-                where = replace(finding.where, event=self._frames, start=bare.start, end=bare.end)
-                self._ledger.add(replace(finding, where=where))
+            self._take_bare_error(bare)
         stayed_open = self._stayed_open(ending)
         if ending.complete or stayed_open:
             self._end_in_order(cut, ended=ending.complete)
@@ -215,6 +216,12 @@ class StreamJudge:
             unjudged=self._list_unjudged(),
             whole=ending.complete or stayed_open,
         )
+
+    def _take_bare_error(self, bare: UnframedError) -> None:
+        self._state.fail({"code": bare.code, "message": bare.message})
+        for finding in bare.judge():
+            where = replace(finding.where, event=self._frames, start=bare.start, end=bare.end)
+            self._ledger.add(replace(finding, where=where))
 
     # --- one event ------------------------------------------------------------------------------------------
 

@@ -460,21 +460,15 @@ def _is_broken_off(event: dict[str, Any]) -> bool:
 
 def readable(kind: str, event: dict[str, Any]) -> bool:
     """Whether an event that does not fit its schema still has the fields that `StreamState` reads."""
-    if kind in (CREATED, COMPLETED):
-        interaction = event.get("interaction")
-        return (
-            isinstance(interaction, dict)
-            and isinstance(interaction.get("id"), str)
-            and isinstance(interaction.get("status"), str)
-            and isinstance(interaction.get("steps", []), list)
-        )
-    if kind == STATUS:
-        return isinstance(event.get("interaction_id"), str) and isinstance(event.get("status"), str)
-    if kind not in (START, DELTA, STOP):
-        return True
-    if type(event.get("index")) is not int:
+    if kind in (START, DELTA, STOP) and type(event.get("index")) is not int:
         return False
-    if kind == STOP:
-        return True
-    inner = event.get("step" if kind == START else "delta")
-    return isinstance(inner, dict) and isinstance(inner.get("type"), str)
+    match event:
+        case {"interaction": {"id": str(), "status": str(), **rest}} if kind in (CREATED, COMPLETED):
+            return isinstance(rest.get("steps", []), list)
+        case {"interaction_id": str(), "status": str()} if kind == STATUS:
+            return True
+        case {"step": {"type": str()}} if kind == START:
+            return True
+        case {"delta": {"type": str()}} if kind == DELTA:
+            return True
+    return kind not in (CREATED, COMPLETED, STATUS, START, DELTA)

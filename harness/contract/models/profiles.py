@@ -140,19 +140,25 @@ def find_profile(name: str) -> ModelProfile:
     if listing is not None:
         family = next(family for family in _load_families(listing) if bare in family["models"])
         return _build_profile(bare, family, family["models"][bare], "")
-    families = [family for file in _FILES for family in _load_families(file)]
-    for family in families:
-        if re.match(family["named"], bare):
-            standing = f"no table lists '{bare}': it is treated as a model of the family {family['family']}"
-            return _build_profile(bare, family, {}, standing)
-    newest = next(family for family in families if family["family"] == _NEWEST)
-    standing = f"no table lists '{bare}': it is treated as a model of the newest family, {_NEWEST}"
-    return _build_profile(bare, newest, {}, standing)
+    return _guess_profile(bare)
+
+
+def _guess_profile(bare: str) -> ModelProfile:
+    """The profile of a model that no table lists."""
+    fitting = next((family for family in _list_families() if re.match(family["named"], bare)), None)
+    newest = next(family for family in _list_families() if family["family"] == _NEWEST)
+    words = f"newest family, {_NEWEST}" if fitting is None else f"family {fitting['family']}"
+    standing = f"no table lists '{bare}': it is treated as a model of the {words}"
+    return _build_profile(bare, fitting or newest, {}, standing)
 
 
 def list_models() -> list[ModelProfile]:
     """Return the profile of every model that a table lists, in the order of the tables."""
-    return [find_profile(name) for file in _FILES for family in _load_families(file) for name in family["models"]]
+    return [find_profile(name) for family in _list_families() for name in family["models"]]
+
+
+def _list_families() -> Iterator[dict[str, Any]]:
+    return (family for file in _FILES for family in _load_families(file))
 
 
 @cache
@@ -206,17 +212,17 @@ def describe_model(name: str) -> Iterator[str]:
     yield f"{profile.name}: {profile.family}"
     if profile.standing:
         yield f"  note: {profile.standing}"
-    shown = [(label, profile.cells[cell_name]) for cell_name, label in list_cells().items()]
-    for label, cell in shown:
+    used: set[str] = set()
+    named: set[str] = set()
+    for cell_name, label in list_cells().items():
+        cell = profile.cells[cell_name]
         origin = f"; {cell.origin}" if cell.origin else ""
         yield f"  {label}: {write_value(cell.value)} [{f'{cell.level} {cell.key}'.strip()}{origin}]"
         if cell.note:
             yield f"    note: {cell.note}"
-    used = {cell.level for _, cell in shown}
+        used.add(cell.level)
+        named.update((cell.key, *re.findall(r"\([GST] (\w+)\)", cell.note)))
     yield "  levels: " + ", ".join(f"{mark} {word}" for mark, word in LEVELS.items() if mark in used)
-    named = {cell.key for _, cell in shown}
-    for _, cell in shown:
-        named.update(re.findall(r"\([GST] (\w+)\)", cell.note))
     for key, source in list_sources().items():
         if key in named:
             yield f"  {key}: {source['title']}, {source['url']}"
@@ -230,7 +236,7 @@ def describe_models() -> Iterator[str]:
         words = [profile.family]
         if profile.levels:
             words.append(f"levels {', '.join(profile.levels)}")
-        if isinstance(profile.value("interactions"), dict):
+        if profile.served_elsewhere is not None:
             words.append("not on /interactions")
         if profile.value("lifecycle"):
             words.append(write_value(profile.value("lifecycle")))
@@ -248,18 +254,19 @@ def describe_life(profile: ModelProfile) -> str:
 
 def write_value(value: Any) -> str:
     """Return the value of a cell as words."""
-    if value is None:
-        return "unknown"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, list):
-        return ", ".join(value) or "none"
-    if isinstance(value, dict) and "status" in value:
-        return f"refused with {value['status']} {value['code']}"
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {write_value(item)}" for name, item in value.items())
+    match value:
+        case None:
+            return "unknown"
+        case bool():
+            return "yes" if value else "no"
+        case int():
+            return f"{value:,}"
+        case list():
+            return ", ".join(value) or "none"
+        case {"status": status, "code": code}:
+            return f"refused with {status} {code}"
+        case dict():
+            return ", ".join(f"{name} {write_value(item)}" for name, item in value.items())
     return str(value)
 
 
@@ -270,17 +277,19 @@ def write_table() -> str:
         "|---|---|---|---|---|---|",
     ]
     for profile in list_models():
-        default, segment = profile.value("default_level"), profile.value("segment")
-        levels = [f"**{level}**" if level == default else level for level in profile.levels or ()]
         row = (
             f"`{profile.name}`",
-            "not on `/interactions`"
-            if isinstance(profile.value("interactions"), dict)
-            else ", ".join(profile.output),
-            ", ".join(levels) or ("none" if profile.levels is not None else "?"),
+            "not on `/interactions`" if profile.served_elsewhere is not None else ", ".join(profile.output),
+            _write_levels(profile),
             "no" if profile.ends_on_user else "yes",
-            "" if segment is None else f"{segment['streamed']:,}; not streamed {segment['whole']:,}",
-            write_value(profile.value("lifecycle")) if profile.value("lifecycle") else "",
+            "{streamed:,}; not streamed {whole:,}".format(**profile.segment) if profile.segment else "",
+            write_value(profile.value("lifecycle") or ""),
         )
         rows.append("| " + " | ".join(row) + " |")
     return "\n".join(rows) + "\n"
+
+
+def _write_levels(profile: ModelProfile) -> str:
+    if profile.levels is None:
+        return "?"
+    return ", ".join(f"**{one}**" if one == profile.default_level else one for one in profile.levels) or "none"

@@ -20,6 +20,7 @@ Layer 1. Knows JSON Schema and the marks; must not know any message of the API.
 from __future__ import annotations
 
 import copy
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -60,22 +61,20 @@ def close(schema: Any, *, keep: bool = True) -> Any:
     """
     if not isinstance(schema, dict):
         return schema
-    twin: Schema = dict(schema)
-    for keyword in _LISTS:
-        if keyword in schema:
-            branches = (branch for branch in schema[keyword] if _survives(branch, keep))
-            twin[keyword] = [close(branch, keep=keep) for branch in branches]
-    for keyword in _MAPS:
-        if keyword in schema:
-            twin[keyword] = {name: close(part, keep=keep) for name, part in schema[keyword].items()}
-    for keyword in _SINGLES:
-        if keyword in schema:
-            twin[keyword] = close(schema[keyword], keep=keep)
+    twin: Schema = {keyword: _close_part(keyword, part, keep) for keyword, part in schema.items()}
     if _closable(schema):
         twin["additionalProperties"] = False
     if "x-known-values" in schema and not schema.get("x-open"):
         twin["enum"] = schema["x-known-values"]
     return twin
+
+
+def _close_part(keyword: str, part: Any, keep: bool) -> Any:
+    if keyword in _LISTS:
+        return [close(branch, keep=keep) for branch in part if _survives(branch, keep)]
+    if keyword in _MAPS:
+        return {name: close(inner, keep=keep) for name, inner in part.items()}
+    return close(part, keep=keep) if keyword in _SINGLES else part
 
 
 def unknowns(schema: Schema, value: Any) -> list[UnknownPart]:
@@ -108,9 +107,8 @@ def _walk(picker: _Picker, schema: Any, value: Any, pointer: str) -> Iterator[Un
         return
     if "$ref" in schema:
         yield from _walk(picker, _resolve(picker.root, schema["$ref"]), value, pointer)
-    for keyword in ("oneOf", "anyOf"):
-        if keyword in schema:
-            yield from _walk(picker, picker.pick(schema[keyword], value), value, pointer)
+    if branches := _list_branches(schema):
+        yield from _walk(picker, picker.pick(branches, value), value, pointer)
     if isinstance(value, dict):
         yield from _walk_object(picker, schema, value, pointer)
     elif isinstance(value, list):
@@ -118,6 +116,12 @@ def _walk(picker: _Picker, schema: Any, value: Any, pointer: str) -> Iterator[Un
             yield from _walk(picker, schema.get("items"), item, step_into(pointer, index))
     elif "x-known-values" in schema and not schema.get("x-open") and value not in schema["x-known-values"]:
         yield UnknownPart(pointer, "value", str(value))
+
+
+def _list_branches(schema: Schema) -> list[Any]:
+    """The branches of a union; a schema is one union at most."""
+    branches: list[Any] = schema.get("oneOf") or schema.get("anyOf") or []
+    return branches
 
 
 def _walk_object(picker: _Picker, schema: Schema, value: dict[str, Any], pointer: str) -> Iterator[UnknownPart]:
@@ -181,7 +185,7 @@ def _list_discriminators(root: Schema, branch: Any) -> Iterator[str]:
         return
     if "$ref" in branch:
         yield from _list_discriminators(root, _resolve(root, branch["$ref"]))
-    for part in branch.get("oneOf") or branch.get("anyOf") or ():
+    for part in _list_branches(branch):
         yield from _list_discriminators(root, part)
     yield from branch.get("not", {}).get("required", ())
     yield from (name for name, part in branch.get("properties", {}).items() if "const" in part or "not" in part)
@@ -195,8 +199,8 @@ def _fits(root: Schema, branch: Any, value: Any) -> bool:
     expected = branch.get("type")
     if expected is not None and not isinstance(value, _JSON_TYPES[expected]):
         return False
-    if any(keyword in branch for keyword in ("oneOf", "anyOf")):
-        return any(_fits(root, part, value) for part in branch.get("oneOf") or branch["anyOf"])
+    if branches := _list_branches(branch):
+        return any(_fits(root, part, value) for part in branches)
     return not isinstance(value, dict) or _constants_fit(branch, value)
 
 
@@ -270,15 +274,16 @@ class Mixture:
         """The schema with those of `members` that its file does not list."""
         mixed: Schema = copy.deepcopy({key: part for key, part in document.items() if key != "$comment"})
         union, listed = self._find_union(mixed), self.members(document)
-        types = {name: type_of(part) for name, part in members.items()}
-        added = {name: kind for name, kind in types.items() if name not in listed}
-        others = {name: kind for name, kind in types.items() if not name.startswith(f"{self.folder}/")}
+        types: dict[tuple[bool, bool], list[str]] = defaultdict(list)  # by whether of the folder, whether listed
+        for name, part in members.items():
+            types[name.startswith(f"{self.folder}/"), name in listed].append(type_of(part))
         *known, unknown = union["oneOf"]
         for values in _find_enums(mixed):
-            if all(kind in values for name, kind in others.items() if name in listed):
-                values += [kind for name, kind in added.items() if name in others]
-        unknown["properties"]["type"]["not"]["enum"] += [added[name] for name in added if name not in others]
-        union["oneOf"] = [*known, *({"$ref": f"{name}.json"} for name in added), unknown]
+            if set(types[False, True]).issubset(values):
+                values += types[False, False]
+        unknown["properties"]["type"]["not"]["enum"] += types[True, False]
+        added = ({"$ref": f"{name}.json"} for name in members if name not in listed)
+        union["oneOf"] = [*known, *added, unknown]
         return mixed
 
     def _find_union(self, document: Schema) -> Schema:

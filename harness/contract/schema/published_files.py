@@ -31,19 +31,25 @@ def _format(value: Any, indent: int, used: int) -> str:
     flat = json.dumps(value, ensure_ascii=False)
     if not isinstance(value, (dict, list)) or not value or (indent and used + len(flat) <= _WIDTH):
         return flat
-    inner = " " * (indent + 2)
-    opening, closing = "{}" if isinstance(value, dict) else "[]"
+    inner, end = " " * (indent + 2), "\n" + " " * indent
     if isinstance(value, dict):
-        keys = {key: f"{json.dumps(key, ensure_ascii=False)}: " for key in value}
-        rows = [
-            inner + key + _format(value[name], indent + 2, indent + 3 + len(key)) for name, key in keys.items()
-        ]
-    elif all(isinstance(item, str) and " " not in item for item in value):
-        lines = textwrap.wrap(flat[1:-1], _WIDTH - indent - 2, break_long_words=False, break_on_hyphens=False)
-        return "\n".join([opening, *(inner + line for line in lines), " " * indent + closing])
-    else:
-        rows = [inner + _format(item, indent + 2, indent + 3) for item in value]
-    return f"{opening}\n" + ",\n".join(rows) + f"\n{' ' * indent}{closing}"
+        keys = {key: f"{inner}{json.dumps(key, ensure_ascii=False)}: " for key in value}
+        rows = [key + _format(value[name], indent + 2, len(key) + 1) for name, key in keys.items()]
+        return "{\n" + ",\n".join(rows) + end + "}"
+    if _are_words(value):
+        wrap = textwrap.TextWrapper(
+            _WIDTH,
+            initial_indent=inner,
+            subsequent_indent=inner,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        return "[\n" + wrap.fill(flat[1:-1]) + end + "]"
+    return "[\n" + ",\n".join(inner + _format(item, indent + 2, indent + 3) for item in value) + end + "]"
+
+
+def _are_words(items: list[Any]) -> bool:
+    return all(isinstance(item, str) and " " not in item for item in items)
 
 
 BASE = "https://interactions-harness.invalid/schemas"
@@ -81,7 +87,10 @@ def _close(schemas: Schemas, name: str) -> str:
 
 def compound(schemas: Schemas) -> Schema:
     """One document with every schema under `$defs`, each with its `$id`, by which validators find it."""
-    embedded = {name: _without(schemas.document(name), {"$comment"} | MARKS) for name in schemas.names()}
+    embedded = {
+        name: {key: value for key, value in schemas.document(name).items() if key not in {"$comment"} | MARKS}
+        for name in schemas.names()
+    }
     return {
         "$schema": _DIALECT,
         "$id": f"{BASE}/{schemas.revision}/bundled/schemas.json",
@@ -183,7 +192,3 @@ def _remove_item_schemas(document: Schema) -> None:
             for response in operation["responses"].values() if isinstance(operation, dict) else ():
                 if _EVENTS in response.get("content", {}):
                     response["content"][_EVENTS] = {"schema": {"type": "string", "description": told}}
-
-
-def _without(part: Any, keys: frozenset[str] | set[str]) -> Any:
-    return {key: value for key, value in part.items() if key not in keys}

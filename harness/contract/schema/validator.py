@@ -63,17 +63,19 @@ def split_nulls(
         if not found:
             break
         dropped |= found
-        missing = {step_into(p.pointer, p.missing) for p in find(_drop_kinds(value, kinds, dropped)) if p.missing}
+        left = find(drop_nulls(value, _list_of(kinds, dropped)))
+        missing = {step_into(p.pointer, p.missing) for p in left if p.missing}
         needed |= dropped & {kinds[pointer] for pointer in missing if pointer in kinds}
         dropped -= needed
-        nulls = {pointer: None for pointer, kind in kinds.items() if kind in dropped}
+        nulls = _list_of(kinds, dropped)
         trimmed = drop_nulls(value, nulls)
         problems = find(trimmed)
     return trimmed, tuple(nulls), problems
 
 
-def _drop_kinds(value: Any, kinds: dict[str, _Kind], dropped: set[_Kind]) -> Any:
-    return drop_nulls(value, {pointer for pointer, kind in kinds.items() if kind in dropped})
+def _list_of(kinds: dict[str, _Kind], some: set[_Kind]) -> dict[str, None]:
+    """The pointers of the nulls of some kinds, in the order of the value."""
+    return {pointer: None for pointer, kind in kinds.items() if kind in some}
 
 
 def _list_nulls(value: Any, at: str, place: str) -> Iterator[tuple[str, _Kind]]:
@@ -93,11 +95,8 @@ def _list_nulls(value: Any, at: str, place: str) -> Iterator[tuple[str, _Kind]]:
 
 def _is_null(problem: SchemaProblem) -> bool:
     """Whether a member is null: an item of a list has a place of its own, which cannot be left out."""
-    return problem.actual == "null" and problem.pointer != "$" and not _is_item(problem.pointer)
-
-
-def _is_item(pointer: str) -> bool:
-    return pointer.endswith("]") and not pointer.endswith('"]')
+    is_item = problem.pointer.endswith("]") and not problem.pointer.endswith('"]')
+    return problem.actual == "null" and problem.pointer != "$" and not is_item
 
 
 def null_finding(rule: str, pointers: tuple[str, ...]) -> Finding:

@@ -27,7 +27,7 @@ Json = dict[str, Any]
 
 def judge_create(state: HistoryState, exchange: Exchange, intent: Intent) -> None:
     """Judge the answer to a create, and learn what it created."""
-    request = _request_body(exchange)
+    request = dict(json_parse.as_object(json_parse.loads(exchange.request.body).value))
     parent = state.find(request.get("previous_interaction_id"))
     if intent.foreign:
         state.decide_reply(FOREIGN_CHAIN if "previous_interaction_id" in request else "store.isolation", exchange)
@@ -52,7 +52,9 @@ def _judge_status(state: HistoryState, exchange: Exchange, request: Json, parent
     rule = _rule_of(request, parent)
     if rule == "chain.running" and parent is not None and is_success(exchange) and not state.is_certain(parent):
         parent.suspicion = rule
-    elif rule and not state.decide_reply(rule, exchange) and exchange.succeeded and not _opened(exchange, rule):
+    elif rule and not state.decide_reply(rule, exchange) and exchange.succeeded:
+        if rule in _REFUSALS or is_success(exchange):
+            return
         actual = format_answer(exchange)
         state.decide(rule, [Finding(rule, "a valid create was rejected", "an interaction", actual)])
 
@@ -86,17 +88,13 @@ def _is_declined(exchange: Exchange, request: Json) -> bool:
 
 
 _REFUSALS = frozenset({"del.chain-after", "store.false-chain", "chain.running"})
-
-
-def _opened(exchange: Exchange, rule: str) -> bool:
-    """Whether a 2xx holds what was asked for, or need not."""
-    return rule in _REFUSALS or is_success(exchange)
+"""Rules by which a 2xx need not hold an interaction."""
 
 
 def _brings_results(request: Json) -> bool:
     given = request.get("input")
-    steps = given if isinstance(given, list) else [given]
-    return any(isinstance(step, dict) and step.get("type") == "function_result" for step in steps)
+    steps = json_parse.objects_in(given if isinstance(given, list) else [given])
+    return any(step.get("type") == "function_result" for step in steps)
 
 
 # --- what was created
@@ -117,29 +115,29 @@ def _learn(
     model = state.learn(InteractionModel(identity, request.get("background") is True, parent=parent))
     model.stored = state.stores and request.get("store") is not False
     model.status = reading.status or ""
-    if reading.stream is None:
-        body = reading.interaction or {}
-        model.updated = body.get("updated")
-        judge_constant(state, model, body)
-        _learn_output(model, reading.interaction)
-    else:
-        model.told = True
-        state.decide("bg.transition", agreement.judge_changes(reading.stream.statuses))
-        for event in reading.events:
-            if isinstance(shown := event.get("interaction"), dict):
-                judge_constant(state, model, shown)
-        _learn_stream(state, model, reading.events)
+    if reading.stream is not None:
+        _learn_stream(state, model, reading.events, reading.stream.statuses)
+    elif reading.interaction is not None:
+        _learn_output(state, model, reading.interaction)
     return model
 
 
-def _learn_output(model: InteractionModel, body: Json | None) -> None:
-    if body is not None and model.status not in RUNNING:
-        steps = body.get("steps")
-        model.steps, model.source = (steps if isinstance(steps, list) else []), "get.matches-post"
+def _learn_output(state: HistoryState, model: InteractionModel, body: Json) -> None:
+    model.updated = body.get("updated")
+    judge_constant(state, model, body)
+    if model.status not in RUNNING:
+        model.steps, model.source = json_parse.as_list(body.get("steps")), "get.matches-post"
         model.usage = body.get("usage")
 
 
-def _learn_stream(state: HistoryState, model: InteractionModel, events: list[Json]) -> None:
+def _learn_stream(
+    state: HistoryState, model: InteractionModel, events: list[Json], statuses: tuple[str, ...]
+) -> None:
+    model.told = True
+    state.decide("bg.transition", agreement.judge_changes(statuses))
+    for event in events:
+        if isinstance(shown := event.get("interaction"), dict):
+            judge_constant(state, model, shown)
     state.judgement.add(take_events(model.timeline, open_reading(model, None), events))
     if model.settled and model.timeline.whole:
         model.steps, model.source = assemble_steps(model.timeline.events, state.contract), "stream.equals-get"
@@ -198,11 +196,6 @@ def _judge_child(
         state.decide("chain.own-steps", agreement.judge_own_steps({"steps": parent.steps}, body))
 
 
-def _request_body(exchange: Exchange) -> Json:
-    body = json_parse.loads(exchange.request.body).value
-    return body if isinstance(body, dict) else {}
-
-
 _RUNNING = ("in_progress", "queued")
 """What the answer to a cancel that came in time may show, because it may take effect a little later."""
 
@@ -232,10 +225,7 @@ def judge_cancel_look(state: HistoryState, model: InteractionModel, exchange: Ex
 def _judge_in_time(state: HistoryState, model: InteractionModel, exchange: Exchange) -> None:
     """Judge the cancel of a run that was in progress at the last look: it is cancelled, or had just ended."""
     if not is_success(exchange):
-        if state.is_certain(model) or not is_refusal(exchange):
-            state.decide("cancel.ok", [_report_refusal(exchange)])
-        else:
-            model.suspicion = "cancel.ok"
+        _judge_refused(state, model, exchange)
         return
     status = read(exchange).status
     state.decide("cancel.ok", judge_cancel_answer(exchange, model.id))
@@ -251,6 +241,14 @@ def _judge_in_time(state: HistoryState, model: InteractionModel, exchange: Excha
         model.status = status
 
 
+def _judge_refused(state: HistoryState, model: InteractionModel, exchange: Exchange) -> None:
+    if is_refusal(exchange) and not state.is_certain(model):
+        model.suspicion = "cancel.ok"
+        return
+    message, actual = "a run in progress cannot be canceled", format_answer(exchange)
+    state.decide("cancel.ok", [Finding.from_code("cancel.ok/refused", message, "2xx", actual)])
+
+
 def judge_cancel_answer(exchange: Exchange, identity: str) -> Iterator[Finding]:
     """The body that answers an accepted cancel must be the interaction."""
     reading = read(exchange)
@@ -262,11 +260,6 @@ def judge_cancel_answer(exchange: Exchange, identity: str) -> Iterator[Finding]:
         yield Finding.from_code(
             "cancel.ok/another", "the response is another interaction", identity, str(reading.id)
         )
-
-
-def _report_refusal(exchange: Exchange) -> Finding:
-    message = "a run in progress cannot be canceled"
-    return Finding.from_code("cancel.ok/refused", message, "2xx", format_answer(exchange))
 
 
 def _judge_late(state: HistoryState, model: InteractionModel, exchange: Exchange) -> None:

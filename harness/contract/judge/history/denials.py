@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from harness.contract.data.json_parse import objects_in
 from harness.contract.judge.answer import is_success
 from harness.contract.judge.reading import read
 from harness.contract.judge.wording import format_answer, format_request
@@ -25,6 +26,9 @@ from harness.wire.json_value import object_or_none
 from harness.wire.message import BUSY
 
 _GET, _DELETE, _CANCEL = "GET interactions/{id}", "DELETE interactions/{id}", "POST interactions/{id}/cancel"
+
+_RULES = {_GET: "resume.opens", _DELETE: "del.ok", _CANCEL: "cancel.ok"}
+"""The rules of calls about one interaction; a GET is a stream here, as a plain one breaks `get.ok`."""
 
 _DENIES = frozenset({401, 403, 404, 410})
 """Refusals that deny an interaction, or the right to it; any other may be about its state."""
@@ -80,50 +84,53 @@ class Denials:
         caller = (request.headers.get(KEY_HEADER) or "", request.segments[0])
         order, name = summarise_create(request), named_interaction(request)
         if order is not None:
-            sign = _sign_create(exchange)
-            denied = 300 <= status < 500 and status not in _PASSES
-            yield from self._compare((*caller, sign) if sign else (), "create.ok", exchange, denied)
+            if sign := _sign_create(exchange):
+                denied = status >= 300 and status not in _PASSES
+                yield from self._compare((*caller, sign), "create.ok", exchange, denied)
             if new := read_new_id(exchange):
                 self._show(caller, new, exchange, order.background)
-        elif name and (call := read(exchange).call) in (_GET, _DELETE, _CANCEL):
-            shown = self._shown.get((*caller, name))
-            yield from self._note_call(caller, call, shown, exchange)
-            if is_success(exchange):
-                if call == _DELETE:  # whoever was told that it is deleted did delete it
-                    for key in [key for key in self._shown if key[-1] == name]:
-                        del self._shown[key]
-                elif shown is not None or call == _GET:
-                    self._show(caller, name, exchange, shown is not None and shown.background)
+        elif name and read(exchange).call in (_GET, _DELETE, _CANCEL):
+            yield from self._note_call(caller, name, exchange)
 
     def _note_call(
+        self, caller: tuple[str, str], name: str, exchange: Exchange
+    ) -> Iterator[tuple[Exchange, Finding]]:
+        """Judge a call about one interaction, and keep what it shows."""
+        call, shown = read(exchange).call, self._shown.get((*caller, name))
+        yield from self._judge_call(caller, call, shown, exchange)
+        if not is_success(exchange):
+            return
+        if call == _DELETE:  # the client that was told of a deletion did delete it
+            for key in [key for key in self._shown if key[-1] == name]:
+                del self._shown[key]
+        elif shown is not None or call == _GET:
+            self._show(caller, name, exchange, shown is not None and shown.background)
+
+    def _judge_call(
         self, caller: tuple[str, str], call: str, shown: _Shown | None, exchange: Exchange
     ) -> Iterator[tuple[Exchange, Finding]]:
         """Judge a call about one interaction. A plain GET may return 404 for a moment (see `roots.py`)."""
         streams = is_resume(exchange.request) is not None
-        why, denied = "", False
-        if shown is not None:
-            why, denied = f"{shown.request} shows it", exchange.status in _DENIES
-        if call == _GET and not streams:
-            if denied and shown is not None:
-                shown.denied_look = exchange
-            yield from self._compare(
-                (*caller, call), "get.ok", exchange, denied and exchange.status in _RIGHTS, why
-            )
+        looks = call == _GET and not streams
+        key = (*caller, call) if looks else (*caller, call, str(streams))
+        rule = "get.ok" if looks else _RULES[call]
+        if shown is None or exchange.status not in _DENIES:
+            yield from self._compare(key, rule, exchange, denied=False)
             return
-        if denied and shown is not None and call != _DELETE:
+        if looks:
+            shown.denied_look = exchange
+            denied = exchange.status in _RIGHTS
+        else:
             # A settled run need not be canceled, nor a foreground one streamed again.
-            denied = shown.background and (streams or shown.status in RUNNING)
-        if denied and shown is not None and shown.denied_look is not None:
-            look, shown.denied_look = shown.denied_look, None  # no look ever found it, which is told instead
-            yield from self._compare((*caller, _GET), "get.ok", look, denied=True, why=why)
-            return
-        rule = {_DELETE: "del.ok", _CANCEL: "cancel.ok"}.get(call, "resume.opens")
-        yield from self._compare((*caller, call, str(streams)), rule, exchange, denied, why)
+            denied = call == _DELETE or (shown.background and (streams or shown.status in RUNNING))
+            if denied and shown.denied_look is not None:  # no look ever found it, which is told instead
+                key, rule, exchange, shown.denied_look = (*caller, _GET), "get.ok", shown.denied_look, None
+        yield from self._compare(key, rule, exchange, denied, f"{shown.request} shows it")
 
     def _compare(
         self, key: tuple[str, ...], rule: str, exchange: Exchange, denied: bool, why: str = ""
     ) -> Iterator[tuple[Exchange, Finding]]:
-        if not key or not (denied or is_success(exchange)):
+        if not denied and not is_success(exchange):
             return
         alike = self._alike.setdefault(key, _Alike())
         if denied:
@@ -157,7 +164,7 @@ def _sign_create(exchange: Exchange) -> str:
     if body is None or not body.keys() <= _OWN or not isinstance(body.get("input"), str):
         return ""
     tools = body.get("tools") or []
-    if not isinstance(tools, list) or any(not isinstance(t, dict) or t.get("type") != "function" for t in tools):
+    if tools != [tool for tool in objects_in(tools) if tool.get("type") == "function"]:
         return ""
     text = body["input"]
     if _ORDINARY.fullmatch(text):  # whatever such a text says; a server may refuse others for what they contain

@@ -13,6 +13,7 @@ An answer that says nothing, such as a 503, is not judged: it is a defect in its
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -194,16 +195,14 @@ class HistoryJudge:
         model = self._find(exchange, call)
         if model is None:
             return
-        if call == "GET interactions/{id}" and is_resume(exchange.request) is not None:
+        if call == _GET and is_resume(exchange.request) is not None:
             judge_stream_look(self._state, model, exchange, intent)
         elif exchange.began is not None and exchange.began < model.seen_until:
             return  # it was asked before another answer came, and may show what was before
-        elif call == "GET interactions/{id}":
+        elif call == _GET:
             judge_look(self._state, model, exchange, intent)
-        elif self._state.sole_client and call == "DELETE interactions/{id}":
-            judge_delete(self._state, model, exchange)
-        elif call == "POST interactions/{id}/cancel":
-            (judge_cancel if self._state.sole_client else judge_cancel_look)(self._state, model, exchange)
+        elif judge_ending := _ENDINGS.get((call, self._state.sole_client)):
+            judge_ending(self._state, model, exchange)
         if exchange.began is not None and is_resume(exchange.request) is None:
             model.seen_until = exchange.began + exchange.seconds - _ROUNDING
 
@@ -226,7 +225,10 @@ class HistoryJudge:
 _ROUNDING = 1e-6
 """Seconds by which the sum of two readings of a clock may exceed the next one."""
 
-_ABOUT_ONE = frozenset({"GET interactions/{id}", "DELETE interactions/{id}", "POST interactions/{id}/cancel"})
+_GET, _DELETE, _CANCEL = "GET interactions/{id}", "DELETE interactions/{id}", "POST interactions/{id}/cancel"
+_ABOUT_ONE = frozenset({_GET, _DELETE, _CANCEL})
+_ENDINGS = {(_DELETE, True): judge_delete, (_CANCEL, True): judge_cancel, (_CANCEL, False): judge_cancel_look}
+"""The judges of calls that end an interaction, by whether no other client may have ended it before."""
 
 
 Named = tuple[str, Exchange]
@@ -297,12 +299,12 @@ def judge_trail(trail: Sequence[Exchange], contract: Contract) -> Iterator[tuple
 
     They come in the order in which they ended. Each caller has a history: what another key sees is another story.
     """
-    judges: dict[tuple[str, str], HistoryJudge] = {}
+    judges: defaultdict[tuple[str, str], HistoryJudge] = defaultdict(
+        lambda: HistoryJudge(contract, sole_client=True)
+    )
     torn: set[str] = set()  # interactions whose events contradict each other: later readings follow from that
     for exchange in trail:
         caller = (exchange.request.headers.get(KEY_HEADER), exchange.request.segments[0])
-        if caller not in judges:
-            judges[caller] = HistoryJudge(contract, sole_client=True)
         if exchange.excuse or exchange.truncated or not read(exchange).call:
             continue
         for finding in judges[caller].note(exchange, _UNDECIDED).findings:

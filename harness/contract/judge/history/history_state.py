@@ -190,6 +190,7 @@ def _take_first(
 
 def _take(timeline: Timeline, reading: PartialReading, number: int, event: Event, judgement: Judgement) -> bool:
     """Take one event; return whether the reading can still be compared after it."""
+    # One function: it sees each event that a page looks at, and a call more for each is a tenth of that.
     position = reading.position
     if position is None:
         return False

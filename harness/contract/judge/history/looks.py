@@ -37,12 +37,10 @@ GRACE = 5
 def judge_look(state: HistoryState, model: InteractionModel, exchange: Exchange, intent: Intent) -> None:
     """Judge a GET of one interaction."""
     if not model.there:
-        if state.sole_client and state.stores and intent.final:
-            state.decide_reply("del.gone" if model.gone else "store.false-get", exchange)
+        _judge_absent(state, exchange, intent, "del.gone" if model.gone else "store.false-get")
         return
     body = read(exchange).interaction
-    if state.sole_client and intent.final:
-        _judge_found(state, model, exchange)
+    _judge_found(state, model, exchange, intent)
     if not is_success(exchange) or body is None:
         return
     if state.decide("bg.same-id", agreement.judge_identity("bg.same-id", model.id, body.get("id"))):
@@ -52,12 +50,17 @@ def judge_look(state: HistoryState, model: InteractionModel, exchange: Exchange,
     before = model.status
     judge_status(state, model, read(exchange).status or "", intent)
     _judge_growth(state, model, body)
-    if state.sole_client and model.background:
-        _judge_awaited(state, model, intent)
-    if state.sole_client and model.parent is not None and not model.echoed:
-        model.echoed = not state.decide("chain.echo", agreement.judge_echo(model.parent.id, [body]))
+    if state.sole_client:
+        _judge_own(state, model, body, intent)
     if model.settled:
-        _judge_output(state, model, before, body, _wants_input(exchange))
+        with_input = (exchange.request.parameter("include_input") or "").lower() == "true"
+        _judge_output(state, model, before, body, with_input)
+
+
+def _judge_absent(state: HistoryState, exchange: Exchange, intent: Intent, rule: str) -> None:
+    """Judge the answer to a look at what is not there, or should not be."""
+    if state.sole_client and state.stores and intent.final:
+        state.decide_reply(rule, exchange)
 
 
 def judge_constant(state: HistoryState, model: InteractionModel, body: dict[str, Any]) -> None:
@@ -107,18 +110,23 @@ _SUSPICIONS = {
 }
 
 
-def _judge_found(state: HistoryState, model: InteractionModel, exchange: Exchange) -> None:
+def _judge_found(state: HistoryState, model: InteractionModel, exchange: Exchange, intent: Intent) -> None:
+    if not state.sole_client or not intent.final:
+        return
     rule = "cancel.get-after" if model.status == "cancelled" else "get.ok"
     if not state.decide_reply(rule, exchange) and read(exchange).interaction is None:
         actual = format_answer(exchange)
         state.decide(rule, [Finding(rule, "a GET returned no interaction", "the interaction", actual)])
 
 
-def _judge_awaited(state: HistoryState, model: InteractionModel, intent: Intent) -> None:
-    if model.status in SETTLED:
+def _judge_own(state: HistoryState, model: InteractionModel, body: dict[str, Any], intent: Intent) -> None:
+    """Judge what only the client that made an interaction can know: that it waited, and what it continues."""
+    if model.background and model.status in SETTLED:
         state.decide("bg.settles")
-    elif intent.awaited and model.running:
+    elif model.background and intent.awaited and model.running:
         state.decide("bg.settles", agreement.judge_end_status(model.status))
+    if model.parent is not None and not model.echoed:
+        model.echoed = not state.decide("chain.echo", agreement.judge_echo(model.parent.id, [body]))
 
 
 def _judge_cancelled(state: HistoryState, model: InteractionModel, before: str, intent: Intent) -> None:
@@ -131,10 +139,15 @@ def _judge_cancelled(state: HistoryState, model: InteractionModel, before: str, 
     elif is_settled(status) and status != "failed" and not model.in_time:
         model.cancelled = False
     else:
-        model.looks_since_cancel += 1
-        late = intent.awaited or (intent.final and model.in_time and model.looks_since_cancel > GRACE)
-        if late or is_settled(status):
-            state.decide("cancel.state", agreement.judge_cancelled(status))
+        _judge_uncancelled(state, model, intent)
+
+
+def _judge_uncancelled(state: HistoryState, model: InteractionModel, intent: Intent) -> None:
+    """Judge another status than `cancelled` after a cancel: for a few looks it may be that of before."""
+    model.looks_since_cancel += 1
+    late = intent.awaited or (intent.final and model.in_time and model.looks_since_cancel > GRACE)
+    if late or is_settled(model.status):
+        state.decide("cancel.state", agreement.judge_cancelled(model.status))
 
 
 def _judge_output(
@@ -188,10 +201,6 @@ def _compare_with_stream(state: HistoryState, model: InteractionModel, body: dic
         state.decide("stream.end-matches-get", agreement.judge_streamed_end(ends[-1], body))
 
 
-def _wants_input(exchange: Exchange) -> bool:
-    return (exchange.request.parameter("include_input") or "").lower() == "true"
-
-
 # --- as a stream
 
 
@@ -205,11 +214,10 @@ def judge_stream_look(state: HistoryState, model: InteractionModel, exchange: Ex
     """Judge a GET with stream=true that was read as far as the exchange holds."""
     cursor = (is_resume(exchange.request) or ("", None))[1]
     if not model.there:
-        if state.sole_client and state.stores and intent.final:
-            state.decide_reply("del.gone-stream" if model.gone else "store.false-get", exchange)
+        _judge_absent(state, exchange, intent, "del.gone-stream" if model.gone else "store.false-get")
     elif read(exchange).stream is None or not is_success(exchange):
         if exchange.succeeded and model.background and not model.cancelled:
-            _judge_form(state, model, exchange, cursor)
+            _judge_no_stream(state, model, exchange, cursor)  # a success that is none is wrong at any moment
         elif state.sole_client:
             judge_unopened(state, model, exchange, cursor, intent)
     else:
@@ -238,10 +246,8 @@ def judge_end(state: HistoryState, model: InteractionModel, reading: PartialRead
         if isinstance(shown := event.get("interaction"), dict):
             judge_constant(state, model, shown)
     over = stream.completed is not None or (stream.whole and not reading.resumed)
-    if over and model.cancelled and (model.in_time or model.status == "cancelled"):
-        ends_otherwise = state.decide("cancel.stream-ends", agreement.judge_cancelled_end(read(exchange).events))
-        if ends_otherwise:
-            return
+    if over and model.cancelled and _ends_uncancelled(state, model, exchange):
+        return
     if reading.position is None:
         return
     if stream.whole:
@@ -253,21 +259,25 @@ def judge_end(state: HistoryState, model: InteractionModel, reading: PartialRead
         _judge_completed(state, model, str(stream.completed.get("status", "")))
 
 
+def _ends_uncancelled(state: HistoryState, model: InteractionModel, exchange: Exchange) -> bool:
+    """Judge the end of a stream whose run was canceled, if that took effect; return whether it is wrong."""
+    if not model.in_time and model.status != "cancelled":
+        return False
+    return state.decide("cancel.stream-ends", agreement.judge_cancelled_end(read(exchange).events))
+
+
 def judge_unopened(
     state: HistoryState, model: InteractionModel, exchange: Exchange, cursor: str | None, intent: Intent
 ) -> None:
     """Judge a GET with stream=true that opened no stream of an existing interaction."""
     if not intent.final or (cursor is not None and model.timeline.position_after(cursor) is None):
         return
-    rule = _rule_of_opening(model, cursor)
     refused = model.background or not is_refusal(exchange)
-    if not state.decide_reply(rule, exchange) and refused:
-        actual = format_answer(exchange)
-        state.decide(rule, [Finding(rule, "no stream of an existing interaction", "an event stream", actual)])
+    if not state.decide_reply(_rule_of_opening(model, cursor), exchange) and refused:
+        _judge_no_stream(state, model, exchange, cursor)
 
 
-def _judge_form(state: HistoryState, model: InteractionModel, exchange: Exchange, cursor: str | None) -> None:
-    """A success that is no stream is wrong at any moment."""
+def _judge_no_stream(state: HistoryState, model: InteractionModel, exchange: Exchange, cursor: str | None) -> None:
     rule = _rule_of_opening(model, cursor)
     actual = format_answer(exchange)
     state.decide(rule, [Finding(rule, "no stream of an existing interaction", "an event stream", actual)])
