@@ -162,6 +162,12 @@ def _read_status(value: Mapping[str, Any]) -> tuple[str, str] | None:
     return status_of(value)
 
 
+def _is_settled(status: str) -> bool:
+    from harness.contract import is_settled
+
+    return is_settled(status)
+
+
 def _new_script(exchange: Exchange, contract: Contract) -> dict[str, Any] | None:
     from harness.contract.runs import script_for
 
@@ -369,6 +375,7 @@ INTERACTIONS = Api(
     read_order=_read_order,
     read_subject=_read_subject,
     read_status=_read_status,
+    is_settled=_is_settled,
     new_script=_new_script,
     format_request=_format_request,
     format_answer=_format_answer,

@@ -18,7 +18,7 @@ from harness.faults.values import Cut
 from harness.inspector.seen_exchange import Change, SeenExchange
 from harness.inspector.traffic import SeenTraffic
 from harness.kit.api import Api, ApiContract
-from harness.outcome import Finding, Severity
+from harness.outcome import Finding, Level, Rule, Severity
 from harness.wire import Chunk, Pause, Piece, encode
 from harness.wire.mask import Mask
 
@@ -58,7 +58,7 @@ class TrafficJudge:
                 guilty = self._traffic.find_guilty(seen, finding)
                 told = self.describe(finding)
                 if guilty is not seen:  # `event` counts in the stream that shows it
-                    told |= {"shown_by": seen.number, "event": guilty.find_event(finding.where.event)}
+                    told |= {"shown_by": seen.number} | guilty.place_finding(finding.where.event)
                 found.setdefault(guilty.number, (guilty, []))[1].append(told)
             for guilty, findings in found.values():
                 self._traffic.keep_findings(guilty, tuple(findings))
@@ -91,6 +91,7 @@ class TrafficJudge:
             "rule": finding.rule,
             "code": finding.stable_code,
             "severity": str(finding.severity),
+            "weight": _weigh(finding, rule),
             "message": finding.message,
             "expected": finding.expected,
             "actual": finding.actual,
@@ -103,6 +104,14 @@ class TrafficJudge:
                 "level": str(rule.level), "breaks": rule.breaks, "source": str(source), "url": source.url,
             }  # fmt: skip
         return described
+
+
+def _weigh(finding: Finding, rule: Rule | None) -> str:
+    """How a page shows a finding: `fail`, `warn`, or `note` for a MAY rule, which nobody has to meet."""
+    level = Level.MUST if rule is None else rule.level
+    if level is Level.MAY:
+        return "note"
+    return "fail" if level is Level.MUST and finding.severity is Severity.BROKEN else "warn"
 
 
 LOOK_SECONDS = 0.05

@@ -8,9 +8,10 @@ those need (`benches/server/page_guard.py`).
 from __future__ import annotations
 
 import json
+import math
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.resources import files
@@ -123,16 +124,29 @@ class Inspector:
         self._evidence = Evidence(self.traffic, self._mask, api, contract, to_curl)
 
     def show(self, exchanges: Iterable[tuple[Exchange, Sequence[Finding]]]) -> None:
-        """Show exchanges of the past as if they passed now, each with what is known to be wrong with it."""
+        """Show exchanges of the past, each with its findings, one after the other and as fast as they were."""
+        moment = 0.0
+        shown: list[tuple[SeenExchange, Sequence[Finding]]] = []
+        self.traffic.set_clock(lambda: moment)
         for exchange, findings in exchanges:
+            began = moment
             seen = self.traffic.begin(exchange.request)
             if exchange.status is not None:
                 seen.note_head(exchange.status, exchange.headers, exchange.framing)
-                seen.note_chunks((Chunk(exchange.body),))
+                for arrived, data in _split(exchange):
+                    moment = began + arrived
+                    seen.note_chunks((Chunk(data),))
+            moment = began + exchange.seconds
             seen.note_end(exchange.ending)
             self.traffic.catch_up()
-            if findings:
-                self.traffic.keep_findings(seen, tuple(map(self._judge.describe, findings)))
+            shown.append((seen, findings))
+        self._judge.judge_ended(math.inf)  # a page begins at the first finding
+        for seen, findings in shown:
+            told = [self._judge.describe(one) | seen.place_finding(one.where.event) for one in findings]
+            rules = {finding.rule for finding in findings}
+            seen.findings = tuple(one for one in seen.findings if one["rule"] not in rules)
+            if told:
+                self.traffic.keep_findings(seen, tuple(told))
 
     def claims(self, request: Request) -> bool:
         """Whether a request is not for the target: it is for the page, or came by a name that a page may own."""
@@ -275,6 +289,18 @@ def is_for_page(request: Request) -> bool:
     if target.startswith(ROOT):
         return True
     return target == "/" and request.method in ("GET", "HEAD") and "text/html" in request.headers.get("accept")
+
+
+def _split(exchange: Exchange) -> Iterator[tuple[float, bytes]]:
+    """The pieces of a body with their moments; a body whose pieces are not all known is one piece."""
+    sizes, moments = exchange.arrivals.sizes, exchange.arrivals.moments
+    if sum(sizes) != len(exchange.body):
+        yield exchange.first_byte, exchange.body
+        return
+    start = 0
+    for size, moment in zip(sizes, moments, strict=True):
+        yield moment, exchange.body[start : start + size]
+        start += size
 
 
 def _names_exchange(parts: list[str]) -> bool:

@@ -130,11 +130,12 @@ class SeenExchange:
         """The column after the event with this cursor; None if there was no such event."""
         return next((event.column + 1 for event in self.events if event.cursor == cursor), None)
 
-    def find_event(self, column: int | None) -> int | None:
-        """The number of the event in a column, or of the first one after it; None if there is none."""
-        if column is None:
-            return None
-        return next((number for number, event in enumerate(self.events) if event.column >= column), None)
+    def place_finding(self, column: int | None) -> Change:
+        """Where a finding about a column stands: at its event, or at the first one after it if that is `missing`."""
+        after = (number for number, event in enumerate(self.events) if column is not None and event.column >= column)
+        number = next(after, None)
+        is_missing = number is not None and self.events[number].column != column
+        return {"event": number, "missing": column} if is_missing else {"event": number}
 
     def take_head(self, status: int, headers: Headers, framing: Framing) -> None:
         """Record the head of the answer."""

@@ -11,7 +11,7 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.inspector.seen_exchange import (
@@ -64,7 +64,7 @@ class SeenRuns:
         statuses = run["statuses"]
         if statuses and statuses[-1][0] == status[1]:
             return None
-        if seen.is_stream and any(known == status[1] for known, _ in statuses):
+        if seen.is_stream and self._is_past(statuses, status[1]):
             return None  # a stream that is read again begins with what was long ago
         statuses.append([status[1], moment])
         del statuses[:-_MOST_STATUSES]
@@ -77,6 +77,12 @@ class SeenRuns:
     def clear(self) -> None:
         """Forget all runs."""
         self._runs.clear()
+
+    def _is_past(self, statuses: Sequence[list[Any]], status: str) -> bool:
+        """Whether a status was known before, or is one that the run has left though no page saw it."""
+        if any(known == status for known, _ in statuses):
+            return True
+        return bool(statuses) and self._api.is_settled(statuses[-1][0]) and not self._api.is_settled(status)
 
     def _find(self, seen: SeenExchange) -> Change:
         run = self._runs.get(seen.run)
@@ -256,6 +262,10 @@ class SeenTraffic:
                     self._shed()
 
     # What has passed
+
+    def set_clock(self, now: Callable[[], float]) -> None:
+        """Take the moments of what follows from another clock, which begins at 0."""
+        self._now, self._start = now, 0.0
 
     def catch_up(self, seconds: float = math.inf) -> None:
         """Take apart what was noted, for about so many seconds."""

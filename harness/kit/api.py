@@ -374,6 +374,8 @@ class Api:
     """The id of the run that a request is about; "" if its path names none."""
     read_status: Callable[[Mapping[str, Any]], tuple[str, str] | None]
     """(run id, status) that a JSON answer or an event gives; None if it gives none. The id may be ""."""
+    is_settled: Callable[[str], bool]
+    """Whether a status is one that a run does not leave."""
     new_script: Callable[[Exchange, Any], dict[str, Any] | None]
     """The script with which the reference service answers as an exchange did; None if it has no output."""
     format_request: Callable[[Exchange], str]

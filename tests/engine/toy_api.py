@@ -382,6 +382,7 @@ NOTES = Api(
     read_order=lambda request: None,
     read_subject=lambda request: "",
     read_status=lambda value: None,
+    is_settled=lambda status: True,
     new_script=lambda exchange, contract: None,
     format_request=lambda exchange: f"{exchange.request.method} {exchange.request.target}",
     format_answer=lambda exchange: str(exchange.status),

@@ -6,15 +6,18 @@ Every test fails if the page writes to the console, raises, or asks another host
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
 
+from harness.outcome import Finding, Where
 from harness.transport import ServerThread
 from tests.chromium import NEEDS_CHROMIUM, open_chromium
 from tests.inspector.conftest import Bench
@@ -94,8 +97,10 @@ def open_window(browser: Any, new_bench: Callable[..., Bench]) -> Iterator[Calla
     with ExitStack() as stack:
         windows: list[Window] = []
 
-        def make(mutant: str = "", *, path: str = "/", size: dict[str, int] = WIDE, **options: Any) -> Window:
+        def make(mutant: str = "", *, path: str = "/", size: dict[str, int] = WIDE,
+                 before: Callable[[Bench], object] = lambda bench: None, **options: Any) -> Window:  # fmt: skip
             bench = new_bench(mutant, **options)
+            before(bench)
             serving = stack.enter_context(ExitStack())
             server = serving.enter_context(ServerThread(bench.service, clock=bench.emulator.clock))
             context = browser.new_context(viewport=size, permissions=["clipboard-read", "clipboard-write"])
@@ -180,7 +185,7 @@ def test_answers_are_queued_failed_and_reset(window: Window) -> None:
     window.page.click("#queue")
     window.page.fill("#queue-text", "From the window.")
     window.page.get_by_role("button", name="Queue", exact=True).click()
-    window.wait_for_text(".armed", "1 answer queued")
+    window.wait_for_text(".armed", "1 response queued")
     window.page.select_option("#fail-with", "503")
     window.page.click("#fail")
     window.wait_for_text(".armed", "The next create fails")
@@ -198,12 +203,12 @@ def test_answers_are_queued_failed_and_reset(window: Window) -> None:
 
 def test_what_nobody_watched_is_not_called_nothing(window: Window) -> None:
     """A page that was opened after the requests says that they came, not that nothing ever called."""
-    window.wait_for_text("#hello-title", "Nothing has called this server yet.")
+    window.wait_for_text("#hello-title", "No request has arrived yet.")
     window.page.goto("about:blank")
     window.create()
     window.page.goto(window.url)
-    window.wait_for_text("#gap", "1 request came while no window was open")
-    window.wait_for_text("#hello-title", "Nothing has come since this page was opened.")
+    window.wait_for_text("#gap", "1 request that arrived while no page was open")
+    window.wait_for_text("#hello-title", "No request has arrived since this page was opened.")
 
 
 def test_disarming_leaves_what_else_waits(window: Window) -> None:
@@ -211,7 +216,7 @@ def test_disarming_leaves_what_else_waits(window: Window) -> None:
     window.page.click("#queue")
     window.page.fill("#queue-text", "It stays.")
     window.page.get_by_role("button", name="Queue", exact=True).click()
-    window.wait_for_text(".armed", "1 answer queued")
+    window.wait_for_text(".armed", "1 response queued")
     window.page.click("#fail")
     window.page.locator(".armed", has_text="The next create fails").get_by_role("button").click()
     window.page.locator(".armed", has_text="fails").wait_for(state="detached", timeout=10_000)
@@ -220,7 +225,7 @@ def test_disarming_leaves_what_else_waits(window: Window) -> None:
     window.wait_for_text(".armed", "The next create fails")
     window.page.click("#queue")
     window.page.get_by_role("button", name="Queue", exact=True).click()
-    window.page.locator(".armed", has_text="1 answer queued").get_by_role("button").click()
+    window.page.locator(".armed", has_text="1 response queued").get_by_role("button").click()
     window.page.locator(".armed", has_text="queued").wait_for(state="detached", timeout=10_000)
     assert "error" in window.create()
 
@@ -353,7 +358,42 @@ def test_a_missing_event_is_drawn_and_opens_what_should_have_come(open_window: C
     window.wait_for_count(".resumed .wrong", 1)
     cell.click()
     window.wait_for_text(".detail .title", "8 step.delta")
-    window.wait_for_text(".detail h3", "What should have come")
+    window.wait_for_text(".detail h3", "Expected event")
+    assert window.find_violations() == []
+
+
+def test_the_requests_of_a_file_begin_at_the_first_finding(open_window: Callable[..., Window]) -> None:
+    """They are numbered, without the times of the reading; nothing can be done to them; the first finding is open."""
+
+    def show(bench: Bench) -> None:
+        name = json.loads(bench.create(background=True).body)["id"]
+        whole = bench.send("GET", f"/v1beta/interactions/{name}?stream=true")
+        cursor = quote(re.findall(rb'"event_id":"([^"]+)"', whole.body)[0].decode())
+        resumed = bench.send("GET", f"/v1beta/interactions/{name}?stream=true&last_event_id={cursor}")
+        told = Finding("resume.no-gap", "resume after event 3 skips event 4", where=Where(event=4))
+        bench.inspector.show([(replace(whole, seconds=0.0, notes={}), ()), (replace(resumed, notes={}), (told,))])
+
+    window = open_window("resume-skips-one", before=show, facts={"past": True, "target": "report.json"})
+    window.wait_for_text(".detail .title", "4 ")
+    window.wait_for_text(".finding", "resume after event 3 skips event 4")
+    window.wait_for_count(".request .wrong", 1)
+    window.wait_for_text(".mark.bad", "4 never came: resume.no-gap")
+    window.wait_for_text("#target", "file: report.json")
+    assert window.page.locator(".request > time").all_inner_texts() == ["1", "2"]
+    assert " ms" not in window.text(".request:first-child .end"), "its duration is not known"
+    assert not window.page.is_visible("#act")
+    assert not window.page.is_visible("#follow")
+    assert window.find_violations() == []
+
+
+def test_a_note_is_no_finding(window: Window) -> None:
+    """A MAY rule that is not met stands in the details of its request, and is counted nowhere."""
+    first = window.create(input="One.")["id"]
+    child = window.create(input="Two.", previous_interaction_id=first)["id"]
+    httpx.get(f"{window.url}/v1beta/interactions/{child}", headers=KEYED)
+    window.wait_for_text(".finding.note", "chain.echo (MAY)")
+    window.wait_for_count(".request .wrong", 0)
+    assert window.page.is_hidden("#found")
     assert window.find_violations() == []
 
 
@@ -423,7 +463,7 @@ def test_the_token_stays_out_of_the_address(open_window: Callable[..., Window]) 
     assert "s3cret" not in window.page.evaluate(
         "JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])"
     )
-    assert "token in use" in window.text("#safe-words")
+    assert "token required" in window.text("#safe-words")
 
 
 def test_without_the_token_the_page_asks_for_it(open_window: Callable[..., Window]) -> None:
@@ -433,7 +473,7 @@ def test_without_the_token_the_page_asks_for_it(open_window: Callable[..., Windo
         window.wait("#token-dialog[open]")
         assert window.find_violations() == []
         window.page.fill("#token-text", text)
-        window.page.get_by_role("button", name="Open the window").click()
+        window.page.get_by_role("button", name="Open the page").click()
     window.wait("#live:not(.waiting)")
     refused = [complaint for complaint in window.complaints if "401" in complaint]
     assert len(refused) == 2  # the browser itself logs refused fetches

@@ -5,7 +5,9 @@ from __future__ import annotations
 import gzip
 import json
 import sys
+from array import array
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -15,7 +17,7 @@ from harness.inspector.seen_exchange import SeenExchange
 from harness.inspector.traffic import SeenTraffic
 from harness.interactions import INTERACTIONS
 from harness.transport.http1.writer import ResponseWriter
-from harness.wire import COMPLETE, Chunk, Chunked, Headers, Pause, Request, Response
+from harness.wire import COMPLETE, Arrivals, Chunk, Chunked, Headers, Pause, Request, Response
 from harness.wire.message import ObservedBody
 from harness.wire.stream_picture import Columns
 from tests.inspector.conftest import KEYED, SECRET, Bench, OpenPage
@@ -139,6 +141,41 @@ def test_a_status_does_not_go_back_because_a_stream_is_read_again(bench: Bench) 
     for _ in range(2):
         bench.send("GET", f"/v1beta/interactions/{name}?stream=true")
     assert [status for status, _ in page.all("run")[-1]["statuses"]] == ["in_progress", "completed"]
+
+
+def test_a_stream_that_is_read_after_its_run_leaves_its_status(bench: Bench) -> None:
+    """A page that saw only the end of a run keeps it, though a replayed stream says in_progress first."""
+    name = json.loads(bench.create(background=True).body)["id"]
+    bench.send("GET", f"/v1beta/interactions/{name}?stream=true")
+    page = bench.open()
+    bench.send("GET", f"/v1beta/interactions/{name}")
+    bench.send("GET", f"/v1beta/interactions/{name}?stream=true")
+    assert [status for status, _ in page.all("run")[-1]["statuses"]] == ["completed"]
+
+
+def test_a_may_rule_that_is_not_met_is_a_note(bench: Bench) -> None:
+    """A page counts the MUST and SHOULD rules that are broken; a MAY rule is no violation."""
+    page = bench.open()
+    first = json.loads(bench.create().body)["id"]
+    child = json.loads(bench.create(previous_interaction_id=first).body)["id"]
+    bench.send("GET", f"/v1beta/interactions/{child}")
+    (told,) = page.all("findings")
+    assert [(finding["rule"], finding["level"], finding["weight"]) for finding in told["findings"]] == [
+        ("chain.echo", "MAY", "note")
+    ]
+
+
+def test_exchanges_of_the_past_keep_their_times(bench: Bench, new_bench: Callable[..., Bench]) -> None:
+    """Exchanges that are shown later come one after the other, each event when it arrived."""
+    made = bench.create(stream=True)
+    exchange = replace(made, seconds=2.0, arrivals=Arrivals(
+        array("Q", [100, made.size - 100]), array("d", [0.5, 1.5]), 2
+    ), notes={})  # fmt: skip
+    bench.inspector.show([(exchange, ()), (exchange, ())])
+    page = bench.open()
+    assert [change["at"] for change in page.all("request")] == [0.0, 2.0]
+    assert {change["at"] for change in page.all("event") if change["n"] == 2} == {3.5}
+    assert [change["seconds"] for change in page.all("end")] == [2.0, 2.0]
 
 
 def test_a_refused_client_is_no_finding(bench: Bench) -> None:

@@ -17,7 +17,7 @@ from harness.cli.guarding import GuardOptions, access
 from harness.cli.inspecting import new_inspector, open_option, serve_with_page
 from harness.cli.options import PATH, Page, Trust, argument, option
 from harness.cli.serving import ListenOptions, port_to_take
-from harness.outcome import Finding, Severity, UsageFault
+from harness.outcome import Finding, Severity, UsageFault, Where
 from harness.outcome.words import format_count
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def run(words: Sequence[str]) -> int:
     granted = access(arguments.host, arguments.allow_host, arguments.control_token)
     inspector = new_inspector(
         arguments, granted, contract, command="inspect", target=None,
-        facts={"words": f"These are requests of {path}; nothing is sent.", "target": str(path)},
+        facts={"words": f"These are requests of {path}; nothing is sent.", "target": path.name, "past": True},
     )  # fmt: skip
     inspector.traffic.is_open = True
     inspector.show(exchanges)
@@ -111,6 +111,11 @@ def _read_report(path: Path, wanted: Sequence[str]) -> Iterator[tuple[Exchange, 
             f"{str(path)!r} is no whole report of `harness {kind}` ({type(wrong).__name__}: {wrong}): "
             "write it again with --report json=FILE"
         ) from None
+    if not found and not any(item["outcome"] in ("failed", "warned") for item in record.get("checks", ())):
+        raise UsageFault(
+            f"{str(path)!r}, a report of `harness {kind}`, has no failed check, so there is nothing to inspect: "
+            "name a report with a failure"
+        )
     if not found:
         ids = ", ".join(item["id"] for item in failures) or "none"
         of = f" of {', '.join(wanted)}" if wanted else ""
@@ -141,6 +146,7 @@ def _read_finding(record: Mapping[str, Any]) -> Finding:
         str(record["message"]),
         str(record.get("expected", "")),
         str(record.get("actual", "")),
+        where=Where(event=record.get("where", {}).get("event")),
         code=str(record["code"]),
         severity=Severity(record["severity"]),
     )

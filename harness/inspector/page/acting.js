@@ -31,22 +31,22 @@ export class Acting {
     find("save").hidden = !hello.save;
     find("reset").textContent = hello.script ? "Reset" : "Clear";
     find("reset-words").textContent = hello.script
-      ? "Runs, queued answers and requests of this server go; ids never repeat."
-      : "The page forgets what it has seen. The server goes on as it is.";
+      ? "The server deletes its interactions, its queued responses and the requests on this page. Ids never repeat."
+      : "The page deletes the requests that it shows. The server keeps its state.";
   }
 
   async act(work, words) {
     try {
       say(words(await work()));
     } catch (problem) {
-      say(problem instanceof Refused ? problem.message : "The server does not answer.");
+      say(problem instanceof Refused ? problem.message : "The server does not respond.");
     }
   }
 
   drop(at, how) {
     const number = Number(at);
     if (at === "" || !Number.isInteger(number) || number < 0) {
-      say(`“${at}” is no number of events: write 0 or more`);
+      say(`“${at}” is not a number of events: write 0 or more`);
       return;
     }
     find("drop-at").value = number;
@@ -68,7 +68,7 @@ export class Acting {
 
   hold() {
     if (this.model.stateOf(this.session).holding) this.release({});
-    else this.act(() => this.call("POST", "hold", {}), () => "Background runs are held, new ones too");
+    else this.act(() => this.call("POST", "hold", {}), () => "Background runs are held, including new ones");
   }
 
   // These three take {} for all runs of the session, or {id} for one run, which may be of another session.
@@ -87,7 +87,7 @@ export class Acting {
   queue() {
     const text = find("queue-text").value;
     const deltas = Math.max(1, Number(find("queue-deltas").value) || 1);
-    this.act(() => this.call("POST", "scripts", { text, deltas }), ({ queued }) => (queued === 1 ? "The next create gets this answer" : `Queued as number ${queued}`));
+    this.act(() => this.call("POST", "scripts", { text, deltas }), ({ queued }) => (queued === 1 ? "The next create returns this response" : `Queued as number ${queued}`));
   }
 
   reset() {
@@ -129,7 +129,7 @@ export class Acting {
     const lines = [
       plan && [[`The next ${state.planned === 1 ? "connection follows" : "connections follow"} the fault plan `, make("code", {}, plan)], () => this.call("DELETE", "faults")],
       state.refusals && [[`The next ${state.refusals === 1 ? "create fails" : `${state.refusals} creates fail`}`], () => this.call("DELETE", "scripts/refusals")],
-      answers > 0 && [[`${plural(answers, "answer")} queued`], () => this.call("DELETE", "scripts/answers")],
+      answers > 0 && [[`${plural(answers, "response")} queued`], () => this.call("DELETE", "scripts/answers")],
     ].filter(Boolean);
     const shown = JSON.stringify([session, plan, state.refusals, answers, this.connected]);
     if (shown !== this.shown) {

@@ -65,7 +65,10 @@ export class Chains {
   select(id) {
     this.current = id || "";
     for (const node of this.tree.querySelectorAll(".node")) {
-      if (node.dataset.id === this.current) node.setAttribute("aria-current", "true");
+      if (node.dataset.id === this.current) {
+        node.setAttribute("aria-current", "true");
+        node.scrollIntoView({ block: "nearest" });
+      }
       else node.removeAttribute("aria-current");
     }
   }

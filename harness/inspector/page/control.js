@@ -36,7 +36,7 @@ async function reason(answer) {
   try {
     return JSON.parse(text).error.message;
   } catch {
-    return `The server answered ${answer.status}.`;
+    return `The server returned ${answer.status}.`;
   }
 }
 

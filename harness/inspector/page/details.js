@@ -1,7 +1,9 @@
 // One exchange or one event in full. The feed brings only outlines; the rest is asked for when it is looked at.
 import { ask, Refused } from "./control.js";
 import { copy, find, icon, json, make, say } from "./dom.js";
-import { bytes, plural, seconds } from "./words.js";
+import { bytes, plural, seconds, took } from "./words.js";
+
+const ICONS = { fail: "fail", warn: "warn", note: "pass" };
 
 export class Details {
   constructor(model, actions) {
@@ -33,7 +35,7 @@ export class Details {
       parts = body(await ask(path, abort.signal));
     } catch (problem) {
       if (abort.signal.aborted) return;
-      const text = problem instanceof Refused ? problem.message : "The server does not answer.";
+      const text = problem instanceof Refused ? problem.message : "The server does not respond.";
       parts = [make("p", { class: "quiet" }, text)];
     }
     if (!abort.signal.aborted) this.box.replaceChildren(...head, ...parts.filter(Boolean));
@@ -42,7 +44,7 @@ export class Details {
   showExchange(seen) {
     const head = [
       make("div", {}, make("h3", { class: "title" }, `${seen.method} ${seen.target}`),
-        make("p", { class: "quiet" }, `at ${seconds(seen.at)} s, ${this.outcome(seen)}`)),
+        make("p", { class: "quiet" }, this.model.isPast() ? this.outcome(seen) : `at ${seconds(seen.at)} s, ${this.outcome(seen)}`)),
       this.runControls(seen),
       ...seen.findings.map((finding) => this.finding(seen, finding)),
       make("div", { class: "buttons" }, make("span", { class: "quiet" }, "Copy as"),
@@ -51,10 +53,10 @@ export class Details {
     return this.fill(head, `exchanges/${seen.n}`, ({ request, answer }) => [
       make("div", {}, make("h3", {}, "Request"), headers(request.headers)),
       request.body === null ? make("p", { class: "quiet" }, "no body") : json(request.body),
-      answer && make("div", {}, make("h3", {}, "Answer"), headers(answer.headers),
+      answer && make("div", {}, make("h3", {}, "Response"), headers(answer.headers),
         seen.stream && this.counter(seen, answer.size)),
       answer && answer.body !== null && json(answer.body),
-      answer && answer.cut && make("p", { class: "quiet" }, `the beginning of ${bytes(answer.size)}`),
+      answer && answer.cut && make("p", { class: "quiet" }, `the first part of ${bytes(answer.size)}`),
       answer && this.raw(seen),
     ]);
   }
@@ -65,9 +67,9 @@ export class Details {
       if (!box.open || box.children.length > 1) return;
       try {
         const { text, cut } = await ask(`exchanges/${seen.n}/raw`);
-        box.append(make("pre", { tabindex: "0" }, text), cut ? make("p", { class: "quiet" }, "the beginning of it") : "");
+        box.append(make("pre", { tabindex: "0" }, text), cut ? make("p", { class: "quiet" }, "the first part of it") : "");
       } catch (problem) {
-        box.append(make("p", { class: "quiet" }, problem instanceof Refused ? problem.message : "The server does not answer."));
+        box.append(make("p", { class: "quiet" }, problem instanceof Refused ? problem.message : "The server does not respond."));
       }
     } }, make("summary", {}, seen.stream ? "Raw frames" : "Raw response"));
     return box;
@@ -78,18 +80,18 @@ export class Details {
     const other = this.model.findElsewhere(seen, column);
     const head = [
       make("div", {}, make("h3", { class: "title" }, other ? `${column} ${other.seen.events[other.number].name}` : `Event ${column}`),
-        make("p", { class: "quiet" }, `never came in ${seen.method} ${seen.target}`)),
+        make("p", { class: "quiet" }, `missing in ${seen.method} ${seen.target}`)),
       make("div", { class: "buttons" }, make("button", { type: "button", class: "button small", onclick: () => this.actions.pick(seen, null) }, "Request"),
-        other && make("button", { type: "button", class: "button small", onclick: () => this.actions.pick(other.seen, other.number) }, `Where it came: request ${other.seen.n}`)),
+        other && make("button", { type: "button", class: "button small", onclick: () => this.actions.pick(other.seen, other.number) }, `Received by request ${other.seen.n}`)),
       ...seen.findings.map((finding) => this.finding(seen, finding)),
       make("dl", {}, make("dt", {}, "arrived"), make("dd", {}, "never"), make("dt", {}, "size"), make("dd", {}, bytes(0))),
     ];
     if (!other) {
-      this.box.replaceChildren(...head, make("p", { class: "quiet" }, "No other response has it, so its content is not known."));
+      this.box.replaceChildren(...head, make("p", { class: "quiet" }, "No other response contains it, so its content is not known."));
       return null;
     }
     return this.fill(head, `exchanges/${other.seen.n}/${other.number}`, ({ text, value }) => [
-      make("div", {}, make("h3", {}, "What should have come"), json(value ?? text)),
+      make("div", {}, make("h3", {}, "Expected event"), json(value ?? text)),
     ]);
   }
 
@@ -111,7 +113,7 @@ export class Details {
     return box;
   }
 
-  // Says how many events have come; the number grows while the stream flows.
+  // Shows how many events have arrived; the number grows with the stream.
   counter(seen, size) {
     const line = make("p", {});
     this.recount = () => {
@@ -123,10 +125,11 @@ export class Details {
   }
 
   outcome(seen) {
-    if (seen.status === null) return seen.ended ? `no answer: ${seen.ended.words}` : "waiting";
-    if (!seen.ended) return `answered ${seen.status}, still flowing`;
+    if (seen.status === null) return seen.ended ? `no response: ${seen.ended.words}` : "waiting";
+    if (!seen.ended) return `returned ${seen.status}, still streaming`;
     const planned = seen.ended.planned ? `, fault plan: ${seen.ended.planned}` : "";
-    return `answered ${seen.status} in ${seen.ended.seconds.toFixed(2)} s, ${seen.ended.words}${planned}`;
+    const time = this.model.isPast() && !seen.ended.seconds ? "" : ` in ${took(seen.ended.seconds)}`;
+    return `returned ${seen.status}${time}, ${seen.ended.words}${planned}`;
   }
 
   showEvent(seen, number) {
@@ -160,15 +163,14 @@ export class Details {
   }
 
   finding(seen, finding, shown = null) {
-    const lenient = finding.severity !== "broken" || finding.level !== "MUST";
     const compared = finding.expected || finding.actual;
-    return make("div", { class: lenient ? "finding lenient" : "finding" },
-      make("b", {}, icon(lenient ? "warn" : "fail"), `${finding.code} (${finding.level || "MUST"})`),
+    return make("div", { class: `finding ${finding.weight}` },
+      make("b", {}, icon(ICONS[finding.weight]), `${finding.code} (${finding.level || "MUST"})`),
       make("span", {}, finding.message),
       compared && make("dl", {}, make("dt", {}, "expected"), make("dd", {}, finding.expected || "–"),
         make("dt", {}, "actual"), make("dd", {}, finding.actual || "–")),
       finding.breaks && make("span", { class: "breaks" }, finding.breaks),
-      finding.event !== shown && seen.events[finding.event] && make("button", { type: "button", class: "button small", onclick: () => this.actions.pick(seen, finding.event) }, `Event ${seen.events[finding.event].c}`),
+      finding.event !== shown && finding.missing === undefined && seen.events[finding.event] && make("button", { type: "button", class: "button small", onclick: () => this.actions.pick(seen, finding.event) }, `Event ${seen.events[finding.event].c}`),
       finding.shown_by && this.model.exchanges.has(finding.shown_by) && make("button", { type: "button", class: "button small", onclick: () => this.actions.pick(this.model.exchanges.get(finding.shown_by), null) }, `Shown by request ${finding.shown_by}`),
       source(finding));
   }
@@ -181,7 +183,7 @@ export class Details {
         try {
           await copy((await ask(`exchanges/${seen.n}/${form}`)).text, currentTarget);
         } catch (problem) {
-          say(problem instanceof Refused ? problem.message : "The server does not answer.");
+          say(problem instanceof Refused ? problem.message : "The server does not respond.");
         }
       },
     }, form);

@@ -1,12 +1,14 @@
 // A stream as a row of cells. A column is a number in the whole stream, so a resume begins under the cut; an event
 // that the stream skipped is a dashed cell in its column, and one that came again stands in a second line.
 import { make } from "./dom.js";
+import { broken, placeOf } from "./model.js";
 import { plural, seconds } from "./words.js";
 
 const WIDTHS = [20, 14, 9, 5, 2];
 const LONG_PAUSE = 0.6;
 const MOST_MARKS = 4;
-const RANK = ["done", "delta", "step", "edge", "odd", "error", "twice", "missing", "bad"];
+const RANK = ["done", "delta", "step", "edge", "odd", "error", "twice", "missing", "poor", "bad"];
+const lookOf = (finding) => finding && (finding.weight === "fail" ? "bad" : "poor");
 const gapOf = (width) => (width < 5 ? 1 : 2);
 
 // The width of a row of cells, the same for all; measured once, because measuring makes the browser lay out the page.
@@ -128,7 +130,7 @@ export class Flow {
     const event = this.seen.events[number];
     const column = this.columnOf(event.c);
     const again = this.came.has(event.c) || event.c < this.seen.column;
-    const look = this.findingAt(number) ? "bad" : again ? "twice" : event.look;
+    const look = lookOf(this.findingAt(number)) || (again ? "twice" : event.look);
     for (; this.next < event.c; this.next += 1) this.drawGap(this.next);
     this.next = Math.max(this.next, event.c + 1);
     this.came.add(event.c);
@@ -162,14 +164,14 @@ export class Flow {
   // An event that this stream skipped.
   drawGap(column) {
     if (this.byColumn.has(this.columnOf(column))) return;
-    const found = this.seen.findings.some((finding) => finding.event !== null && this.seen.events[finding.event]?.c === column + 1);
-    const cell = this.place(found ? "missing bad" : "missing", this.columnOf(column), `${column} never came`);
+    const found = broken(this.seen).find((finding) => finding.missing === column);
+    const cell = this.place(found ? `missing ${lookOf(found)}` : "missing", this.columnOf(column), `${column} never came`);
     cell.dataset.missing = column;
     this.gaps.set(column, cell);
   }
 
   findingAt(number) {
-    return this.seen.findings.find((finding) => finding.event === number && !(finding.shown_by && this.seen.events[number]?.c > 0 && this.gaps.has(this.seen.events[number].c - 1)));
+    return broken(this.seen).find((finding) => placeOf(finding) === number);
   }
 
   // Findings and the ending are known only at the end.
@@ -180,14 +182,20 @@ export class Flow {
       const how = seen.ended.complete ? seen.ended.planned.split(",").at(-1) : seen.ended.words;
       this.marks.push({ column: this.end(), text: `${how} after ${plural(seen.events.length, "event")}`, kind: "cut" });
     }
-    for (const finding of seen.findings.slice(0, MOST_MARKS)) {
-      const event = finding.event === null ? null : seen.events[finding.event];
-      if (event) this.marks.push({ column: event.c, text: `${event.c} ${finding.rule}`, kind: "bad" });
-      else if (seen.stream) this.marks.push({ column: seen.column, text: finding.rule, kind: "bad" });
-    }
     this.draw();
     const gaps = [...this.gaps.keys()];
-    if (gaps.length) this.mark(gaps[0], `${gaps.length > 1 ? plural(gaps.length, "event") : gaps[0]} never came`, "bad");
+    const ofGap = broken(seen).find((finding) => gaps.includes(finding.missing));
+    for (const finding of broken(seen).slice(0, MOST_MARKS)) {
+      const event = finding.event === null ? null : seen.events[finding.event];
+      if (finding === ofGap) continue;
+      if (event) this.marks.push({ column: event.c, text: `${event.c} ${finding.rule}`, kind: lookOf(finding) });
+      else if (seen.stream) this.marks.push({ column: seen.column, text: finding.rule, kind: lookOf(finding) });
+    }
+    if (gaps.length) {
+      const what = `${gaps.length > 1 ? plural(gaps.length, "event") : gaps[0]} never came`;
+      this.marks.push({ column: gaps[0], text: ofGap ? `${what}: ${ofGap.rule}` : what, kind: "bad" });
+    }
+    this.drawMarks();
   }
 
   mark(column, text, kind) {
@@ -199,7 +207,7 @@ export class Flow {
     for (const old of this.element.querySelectorAll(".mark")) old.remove();
     for (const { column, text, kind } of this.marks) {
       const place = this.columnOf(column);
-      const left = column > this.scale.total / 2 ? " left" : "";
+      const left = place * (this.scale.width + gapOf(this.scale.width)) > room / 2 ? " left" : "";
       const mark = make("span", { class: `mark ${kind}${left}` }, text);
       mark.style.setProperty("--c", place);
       this.element.append(mark);
@@ -210,6 +218,11 @@ export class Flow {
     this.chosenCell?.classList.remove("on");
     this.chosenCell = null;
     if (number === null) return;
+    if (number.missing !== undefined) {
+      this.chosenCell = this.gaps?.get(number.missing) || null;
+      this.chosenCell?.classList.add("on");
+      return;
+    }
     this.chosenCell = this.byColumn?.get(this.columnOf(this.seen.events[number].c))?.cell || null;
     this.chosenCell?.classList.add("on");
     this.element.setAttribute("aria-valuenow", number);
@@ -228,8 +241,8 @@ export class Flow {
     for (const place of this.byColumn.values()) {
       if (place.cell === cell) {
         event.stopPropagation();
-        const bad = this.seen.findings.find(({ event: at }) => at >= place.first && at <= place.last);
-        this.pick(this.seen, bad ? bad.event : place.first);
+        const found = broken(this.seen).map(placeOf).find((at) => Number.isInteger(at) && at >= place.first && at <= place.last);
+        this.pick(this.seen, found ?? place.first);
         return;
       }
     }

@@ -5,7 +5,7 @@ import { takeTokenFromAddress, useToken } from "./control.js";
 import { Details } from "./details.js";
 import { copy, find, icon, make, say } from "./dom.js";
 import { follow } from "./feed.js";
-import { Model } from "./model.js";
+import { broken, isFailed, Model, placeOf } from "./model.js";
 import { Timeline } from "./timeline.js";
 import { plural } from "./words.js";
 
@@ -65,14 +65,14 @@ function take(changes) {
     } else if (seen) {
       timeline.update(seen, change);
       touched ||= seen === before && change.is !== "event";
-      if (change.is === "findings") found = seen;
+      if (change.is === "findings" && !filling && broken(seen).length) found = seen;
     }
     runsChanged ||= change.is === "state";
   }
-  if (found && !filling) {
-    const finding = found.findings[0];
+  if (found) {
+    const [finding] = broken(found);
     say(`${finding.code}: ${finding.message}`);
-    if (timeline.following) pick(found, finding.event);
+    if (timeline.following) pick(found, placeOf(finding));
   } else if (touched && selected.event === null && !filling) {
     details.show(selected.seen, null);
   }
@@ -98,19 +98,21 @@ function schedule() {
 function begin() {
   filling = timeline.filling = true;
   timeline.clear();
+  if (model.isPast()) timeline.follow(false);
+  document.body.classList.toggle("past", model.isPast());
   acting.setUp();
   const { hello } = model;
   find("command").textContent = hello.command;
   document.title = `harness ${hello.command} ${location.host}`;
-  for (const [id, text] of [["mutant", hello.mutant && `mutant: ${hello.mutant}`], ["target", hello.target && `in front of ${hello.target}`]]) {
+  for (const [id, text] of [["mutant", hello.mutant && `mutant: ${hello.mutant}`], ["target", hello.target && `${hello.past ? "file:" : "in front of"} ${hello.target}`]]) {
     find(id).hidden = !text;
     find(id).textContent = text || "";
     find(id).title = text || "";
   }
-  find("safe-words").textContent = hello.token ? "Reachable from outside: token in use" : "Loopback only, no token needed";
+  find("safe-words").textContent = hello.token ? "Other machines can connect: token required" : "Loopback only, no token needed";
   find("safe").title = hello.token
-    ? "Other machines can reach this server. Only who has its token sees this window or steers the server."
-    : "This page and its controls answer on this machine only. Pages of other origins can neither read nor steer them.";
+    ? "Other machines can reach this server. Only clients with its token can read its traffic or control it."
+    : "Only this machine can reach the page and its controls. Pages of other origins can neither read nor control them.";
   welcome();
 }
 
@@ -121,7 +123,16 @@ function ready() {
   const event = old && Number.isInteger(selected.event) && old.events[selected.event] ? selected.event : null;
   chains.draw();
   if (old) pick(old, event);
+  else if (model.isPast()) pickFirst();
   else pick(timeline.following ? [...model.exchanges.values()].at(-1) || null : null, null);
+}
+
+// The requests of a file: begins at the first finding, if there is one.
+function pickFirst() {
+  const all = [...model.exchanges.values()];
+  const seen = all.find(isFailed) || all.find((one) => broken(one).length) || all[0] || null;
+  pick(seen, seen && broken(seen).length ? placeOf(broken(seen)[0]) : null);
+  if (seen) timeline.reveal(seen);
 }
 
 function restart() {
@@ -135,25 +146,26 @@ function count() {
   find("tally").textContent = `${plural(model.exchanges.size, "request")}, ${plural(model.events, "event")}`;
   find("request-count").textContent = model.exchanges.size;
   find("found").hidden = !model.findings;
-  find("found").replaceChildren(icon("fail"), plural(model.findings, "finding"));
+  const failed = [...model.exchanges.values()].some(isFailed);
+  find("found").classList.toggle("warn", !failed);
+  find("found").replaceChildren(icon(failed ? "fail" : "warn"), plural(model.findings, "finding"));
   find("hello").hidden = model.exchanges.size > 0;
   find("hello-title").textContent = model.unseen
-    ? "Nothing has come since this page was opened."
-    : "Nothing has called this server yet.";
+    ? "No request has arrived since this page was opened."
+    : "No request has arrived yet.";
   const gaps = [
-    model.unseen && `${plural(model.unseen, "request")} came while no window was open`,
-    model.dropped && `${plural(model.dropped, "older request")} made room for new ones`,
+    model.unseen && `${plural(model.unseen, "request")} that arrived while no page was open`,
+    model.dropped && `${plural(model.dropped, "older request")} that made room for new ones`,
   ].filter(Boolean);
   find("gap").hidden = !gaps.length;
   find("gap").textContent = gaps.length ? `Not shown: ${gaps.join("; ")}.` : "";
 }
 
 find("found").onclick = () => {
-  const broken = [...model.exchanges.values()].filter((seen) => seen.findings.length);
-  const at = broken.indexOf(selected.seen);
-  const seen = broken[(at + 1) % broken.length];
+  const found = [...model.exchanges.values()].filter((seen) => broken(seen).length);
+  const seen = found[(found.indexOf(selected.seen) + 1) % found.length];
   show("timeline");
-  pickByHand(seen, seen.findings[0].event);
+  pickByHand(seen, placeOf(broken(seen)[0]));
   timeline.reveal(seen);
 };
 
@@ -165,9 +177,9 @@ function welcome() {
   const post = (more) => `${base}/v1beta/interactions \\\n  -H 'x-goog-api-key: any' -H 'content-type: application/json' \\\n  -d '{"model":"gemini-3.5-flash","input":"Hi."${more}}'`;
   const program = `export GOOGLE_GEMINI_BASE_URL=${base}\n${hello.command === "serve" ? "export GEMINI_API_KEY=any\n" : ""}python your_app.py`;
   const commands = hello.command === "serve"
-    ? [["One answer", `curl ${post("")}`], ["A stream, to drop with the button below", `curl -N ${post(',"stream":true')}`], ["Your own program", program]]
+    ? [["One response", `curl ${post("")}`], ["A stream, to drop with the button below", `curl -N ${post(',"stream":true')}`], ["Your own program", program]]
     : [["Your own program", program]];
-  find("hello-words").textContent = hello.words || "Run one of these in another terminal, and watch it here.";
+  find("hello-words").textContent = hello.words || "Run one of these commands in another terminal; its requests appear here.";
   find("hello-commands").replaceChildren(...commands.map(([title, text]) => make("li", {}, make("h4", {}, title),
     make("div", { class: "code" }, make("button", { type: "button", class: "button small", onclick: (event) => copy(text, event.currentTarget) }, "Copy"), make("pre", {}, text)))));
 }
@@ -235,7 +247,7 @@ function askForToken(problem) {
     say(problem.message);
     return new Promise((done) => setTimeout(done, 5000));
   }
-  connection(false, "token wanted");
+  connection(false, "token required");
   const dialog = find("token-dialog");
   return new Promise((done) => {
     dialog.onclose = () => {

@@ -1,6 +1,13 @@
 // What the page knows: exchanges and runs, brought up to date by the changes that the feed brings.
 const MOST_RUNS = 1000;
 
+// Findings that count: a MAY rule that is not met is a note.
+export const broken = (seen) => seen.findings.filter((finding) => finding.weight !== "note");
+export const isFailed = (seen) => seen.findings.some((finding) => finding.weight === "fail");
+// Where a finding stands: an event by its number, a column whose event is missing, or null.
+export const placeOf = (finding) => (finding.missing === undefined ? finding.event : { missing: finding.missing });
+const countOf = (seen) => broken(seen).length;
+
 export class Model {
   constructor() {
     this.hello = null;
@@ -67,9 +74,15 @@ export class Model {
     } else if (change.is === "end") {
       seen.ended = change;
     } else if (change.is === "findings") {
-      this.findings += change.findings.length - seen.findings.length;
+      const before = countOf(seen);
       seen.findings = change.findings;
+      this.findings += countOf(seen) - before;
     }
+  }
+
+  // Whether the requests are from a file: their times are of the recording, where it has any.
+  isPast() {
+    return Boolean(this.hello?.past);
   }
 
   // Another response of the same run that has the event which a stream lacks; null if none has.

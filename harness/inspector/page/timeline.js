@@ -1,15 +1,17 @@
 // The requests, oldest first. New rows come only at the end, or under the stream that they resume.
 import { find, make } from "./dom.js";
 import { Flow, Scale, setRoom } from "./flow.js";
+import { broken, isFailed } from "./model.js";
 import { bytes, plural, seconds, shortTarget, spaced, took } from "./words.js";
 
 function isOdd(seen) {
-  return seen.findings.length > 0 || (seen.ended !== null && !seen.ended.complete);
+  return broken(seen).length > 0 || (seen.ended !== null && !seen.ended.complete);
 }
 
-function setTime(element, seen) {
+function setTime(element, seen, isPast) {
   element.setAttribute("datetime", `PT${seen.at.toFixed(3)}S`);
-  element.textContent = seconds(seen.at);
+  element.title = isPast ? `request ${seen.n}` : `${seconds(seen.at)} s after the start`;
+  element.textContent = isPast ? seen.n : seconds(seen.at);
   return element;
 }
 
@@ -89,7 +91,7 @@ export class Timeline {
     this.countTimes(row, row.times - 1);
     const first = [...this.rows].find(([, other]) => other === row)[0];
     row.element.dataset.n = first;
-    setTime(row.element.querySelector("time"), this.model.exchanges.get(first));
+    setTime(row.element.querySelector("time"), this.model.exchanges.get(first), this.model.isPast());
     this.answered(own);
     return own;
   }
@@ -110,7 +112,7 @@ export class Timeline {
     row.end = make("span", { class: "end" });
     row.box = make("div", {}, make("div", { class: "line" }, make("span", {}, row.button, row.note, row.timesNote), row.end));
     row.element = make("li", { class: "request", "data-n": seen.n, onclick: () => this.pick(row.seen, null) },
-      setTime(make("time", {}), seen), row.status, row.box);
+      setTime(make("time", {}), seen, this.model.isPast()), row.status, row.box);
     const earlier = seen.after ? this.rows.get(seen.after) : null;
     if (earlier) {
       row.element.classList.add("resumed");
@@ -167,14 +169,18 @@ export class Timeline {
     if (seen.status === null && seen.ended) {
       row.status.textContent = "–";
       row.status.className = "status bad";
-      row.status.title = "no answer";
+      row.status.title = "no response";
     }
     if (seen.ended?.error) row.note.replaceChildren(seen.words, " ", make("span", { class: "why" }, seen.ended.error));
     const parts = [];
-    if (seen.findings.length) parts.push(make("span", { class: "wrong" }, plural(seen.findings.length, "finding")));
+    const found = broken(seen).length;
+    if (found) parts.push(make("span", { class: isFailed(seen) ? "wrong" : "wrong warn" }, plural(found, "finding")));
     const count = seen.events.length + (seen.ended?.more || 0);
     if (seen.stream) parts.push(plural(count, "event"));
-    if (seen.ended && seen.status !== null) parts.push(bytes(seen.ended.size), took(seen.ended.seconds));
+    if (seen.ended && seen.status !== null) {
+      parts.push(bytes(seen.ended.size));
+      if (seen.ended.seconds || !this.model.isPast()) parts.push(took(seen.ended.seconds));
+    }
     if (seen.ended && !seen.stream && !seen.ended.complete) parts.push(seen.ended.words);
     else if (seen.ended && row.flow?.isCut()) parts.push("cut");
     row.end.replaceChildren(...parts.flatMap((part, at) => (at ? [", ", part] : [part])));
@@ -199,7 +205,7 @@ export class Timeline {
     if (!row) return;
     row.life ||= row.box.appendChild(make("div", { class: "life" }));
     const steps = run.statuses.flatMap(([status, at], number) => [
-      number ? " → " : "", make("b", { class: `is-${status}` }, spaced(status)), ` at ${seconds(at)} s`,
+      number ? " → " : "", make("b", { class: `is-${status}` }, spaced(status)), this.model.isPast() ? "" : ` at ${seconds(at)} s`,
     ]);
     row.life.replaceChildren("background ", ...steps);
   }
@@ -220,7 +226,7 @@ export class Timeline {
     this.chosen = row || null;
     if (!row) return;
     row.element.setAttribute("aria-current", "true");
-    row.flow?.choose(Number.isInteger(event) ? event : null);
+    row.flow?.choose(event);
   }
 
   // Shows only the requests that have all words, and are of the kind.
@@ -234,7 +240,7 @@ export class Timeline {
   apply(row) {
     const { words, kind } = this.wanted;
     const { seen } = row;
-    const kinds = { found: seen.findings.length > 0, error: seen.status >= 400 || (seen.ended !== null && !seen.ended.complete), stream: seen.stream };
+    const kinds = { found: broken(seen).length > 0, error: seen.status >= 400 || (seen.ended !== null && !seen.ended.complete), stream: seen.stream };
     const text = () => `${seen.method} ${seen.target} ${seen.words} ${seen.status} ${seen.run} ${seen.events.map((event) => event.name).join(" ")}`.toLowerCase();
     row.element.hidden = Boolean(kind && !kinds[kind]) || (words.length > 0 && !words.every((word) => text().includes(word)));
     return row.element.hidden ? 0 : 1;

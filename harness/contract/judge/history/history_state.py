@@ -214,6 +214,8 @@ def _take(timeline: Timeline, reading: PartialReading, number: int, event: Event
         if not PROTOCOL.cursor(expected):
             timeline.events[position] = event  # a stream may lack ids; the next one is compared with these
     else:
+        if not reading.resumed and timeline.is_pieced(position):  # a resume gave what is known: it is the one judged
+            expected, event = event, expected
         difference = _report_difference(reading, rule, position, expected, event)
         differs = judgement.decide(rule, [difference.at(event=number)])
     if differs:
@@ -255,7 +257,7 @@ def _report_difference(
         lenient = "resume.exclusive" if reading.resumed else "resume.replay"
         return Finding(lenient, message, one, other, severity=Severity.NON_STRICT)
     if rule == "resume.no-gap":
-        message = f"event {position} differs between a resumed stream and another"
+        message = f"event {position} of a resumed stream is not event {position} of the whole stream"
     else:
         message = f"event {position} differs from an earlier stream"
     return Finding(rule, message, one, other)
