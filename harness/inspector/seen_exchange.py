@@ -131,9 +131,10 @@ class SeenExchange:
         return next((event.column + 1 for event in self.events if event.cursor == cursor), None)
 
     def place_finding(self, column: int | None) -> Change:
-        """Where a finding about a column stands: at its event, or at the first one after it if that is `missing`."""
-        after = (number for number, event in enumerate(self.events) if column is not None and event.column >= column)
-        number = next(after, None)
+        """Where a finding about a column stands: at its event, or at the next one if that is `missing`."""
+        if column is None:
+            return {"event": None}
+        number = next((at for at, event in enumerate(self.events) if event.column >= column), None)
         is_missing = number is not None and self.events[number].column != column
         return {"event": number, "missing": column} if is_missing else {"event": number}
 

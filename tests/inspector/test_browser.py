@@ -363,7 +363,7 @@ def test_a_missing_event_is_drawn_and_opens_what_should_have_come(open_window: C
 
 
 def test_the_requests_of_a_file_begin_at_the_first_finding(open_window: Callable[..., Window]) -> None:
-    """They are numbered, without the times of the reading; nothing can be done to them; the first finding is open."""
+    """They are numbered, without the times of the reading, and without actions; the first finding is open."""
 
     def show(bench: Bench) -> None:
         name = json.loads(bench.create(background=True).body)["id"]

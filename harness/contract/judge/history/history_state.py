@@ -214,7 +214,7 @@ def _take(timeline: Timeline, reading: PartialReading, number: int, event: Event
         if not PROTOCOL.cursor(expected):
             timeline.events[position] = event  # a stream may lack ids; the next one is compared with these
     else:
-        if not reading.resumed and timeline.is_pieced(position):  # a resume gave what is known: it is the one judged
+        if not reading.resumed and timeline.is_pieced(position):  # a resume gave what is known, and is judged
             expected, event = event, expected
         difference = _report_difference(reading, rule, position, expected, event)
         differs = judgement.decide(rule, [difference.at(event=number)])
