@@ -15,7 +15,7 @@ from harness.report.evidence.evidence_text import shown_lines
 from harness.report.evidence.stream_events import EventRow, list_events, number_in_whole
 from harness.report.finding_text import finding_lines
 from harness.report.run_state import RunState, order_findings
-from harness.wire.mask import Mask
+from harness.wire.message import escape_controls
 from harness.wire.stream_picture import CellKind, picture_lines
 
 _MOST_FINDINGS, _FEW_FINDINGS = 5, 2
@@ -39,11 +39,11 @@ def _write_lines(result: Result, state: RunState, noun: str, verbose: bool, whol
     if observation.outcome in (Outcome.NOT_MET, Outcome.NON_STRICT) and result.accepts:
         yield f"accepted: {'; or '.join(result.accepts)}"
     findings = [number_in_whole(found, result, state.display) for found in order_findings(result, state)]
-    yield from findings_lines(findings, state.mask, most=_MOST_FINDINGS if verbose else _FEW_FINDINGS)
+    yield from findings_lines(findings, most=_MOST_FINDINGS if verbose else _FEW_FINDINGS)
     if observation.reason:
-        yield from state.mask.show(observation.reason).rstrip().split("\n")
+        yield from escape_controls(observation.reason).rstrip().split("\n")
     if result.excuse:
-        yield f"baseline: {state.mask.text(result.excuse)}"
+        yield f"baseline: {result.excuse}"
     if result.evidence and not observation.cause:
         places = [finding.where.exchange for finding in observation.findings if finding.where.exchange]
         pairs = zip(result.named, result.evidence, strict=False)
@@ -59,7 +59,7 @@ def _write_lines(result: Result, state: RunState, noun: str, verbose: bool, whol
             events=events,
         )
     if result.reproduction is not None:
-        yield from reproduction_lines(result.reproduction, state.mask, noun=noun)
+        yield from reproduction_lines(result.reproduction, noun=noun)
         if result.reproduction.replays.played:
             yield replay_words(result.reproduction.replays)
 
@@ -73,20 +73,20 @@ def rule_lines(rule: Rule, *, title: str = "") -> Iterator[str]:
         yield f"what breaks: {rule.breaks}"
 
 
-def findings_lines(findings: Sequence[Finding], mask: Mask, *, most: int = _MOST_FINDINGS) -> Iterator[str]:
-    """The findings with secrets hidden; if there are many, only the first ones."""
+def findings_lines(findings: Sequence[Finding], *, most: int = _MOST_FINDINGS) -> Iterator[str]:
+    """The findings; if there are many, only the first ones."""
     roots = [finding for finding in findings if not finding.cause]
     for finding in roots[:most]:
-        headline, *details = finding_lines(finding, mask)
+        headline, *details = finding_lines(finding)
         yield f"finding: {headline}"
         yield from details
     if len(roots) > most:
         yield f"… and {format_count(len(roots) - most, 'more finding')}"
     for finding in (finding for finding in findings if finding.cause):
-        yield f"finding: {next(finding_lines(finding, mask))}; a consequence of {finding.cause}"
+        yield f"finding: {next(finding_lines(finding))}; a consequence of {finding.cause}"
 
 
-def reproduction_lines(reproduction: Reproduction, mask: Mask, *, noun: str = "") -> Iterator[str]:
+def reproduction_lines(reproduction: Reproduction, *, noun: str = "") -> Iterator[str]:
     """How to see it again; `noun` is what a command line is for."""
     if reproduction.steps:
         why = f" ({reproduction.unshrunk})" if reproduction.unshrunk else ""
@@ -95,9 +95,9 @@ def reproduction_lines(reproduction: Reproduction, mask: Mask, *, noun: str = ""
     elif reproduction.unshrunk:
         yield f"its requests are not fully shrunk: {reproduction.unshrunk}"
     if reproduction.consequences:
-        yield f"consequences: {mask.show(', '.join(reproduction.consequences))}"
+        yield f"consequences: {escape_controls(', '.join(reproduction.consequences))}"
     if reproduction.command:
-        yield f"this {noun or 'one'} alone: {mask.show(reproduction.command)}"
+        yield f"this {noun or 'one'} alone: {escape_controls(reproduction.command)}"
 
 
 def replay_words(replays: Replays) -> str:

@@ -1,22 +1,60 @@
 """One finding in words: what is wrong, where, what was expected and what came.
 
 Layer 6. The only place that words a finding for people; must not know what a run, a file or a test does with it.
+Secrets are hidden before, by `hide_secrets`, and nowhere else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass, replace
+from enum import Enum
+from typing import Any, TypeVar
 
 from harness.outcome import Finding, Where
 from harness.wire.mask import Mask
 from harness.wire.message import escape_controls
 
+Value = TypeVar("Value")
 
-def finding_lines(finding: Finding, mask: Mask) -> Iterator[str]:
-    """The message with its place, then what was expected, what came and a cure, if known; secrets hidden."""
+
+def hide_secrets(
+    value: Value, mask: Mask, leave: tuple[type, ...] = (), known: dict[str, str] | None = None
+) -> Value:
+    """The value with the secrets in its texts hidden, however deep these are; itself if it has none.
+
+    What is of a type to `leave` stays as it is. `known` remembers texts that many values share.
+    """
+    known = {} if known is None else known
+
+    def hide(old: Any) -> Any:
+        if isinstance(old, (Enum, *leave)):
+            return old
+        if isinstance(old, str):
+            if old not in known:
+                known[old] = mask.text(old)
+            return old if known[old] == old else known[old]
+        if isinstance(old, tuple | list):
+            items = [hide(item) for item in old]
+            return type(old)(items) if any(new is not item for new, item in zip(items, old, strict=True)) else old
+        if isinstance(old, Mapping):
+            pairs = {hide(name): hide(item) for name, item in old.items()}
+            return pairs if any(name not in old or old[name] is not item for name, item in pairs.items()) else old
+        if not is_dataclass(old) or isinstance(old, type):
+            return old
+        members = {member.name: getattr(old, member.name) for member in fields(old)}
+        hidden = {name: new for name, item in members.items() if (new := hide(item)) is not item}
+        return replace(old, **hidden) if hidden else old
+
+    shown: Value = hide(value)
+    return shown
+
+
+def finding_lines(finding: Finding) -> Iterator[str]:
+    """The message with its place, then what was expected, what came and a cure, if known."""
     where = place(finding.where)
-    yield _put_on_one_line(mask.text(finding.message) + (f" ({mask.text(where)})" if where else ""))
-    yield from compared_lines(finding, mask)
+    yield _put_on_one_line(finding.message + (f" ({where})" if where else ""))
+    yield from compared_lines(finding)
     if finding.cure:
         yield _put_on_one_line(f"  known fix: {finding.cure}")
 
@@ -28,12 +66,12 @@ def summarize(message: str, pointer: str | None) -> str:
     return f"{message} (at {pointer})" if pointer and pointer not in message else message
 
 
-def compared_lines(finding: Finding, mask: Mask) -> Iterator[str]:
-    """What was expected and what came, if known, indented; secrets hidden."""
+def compared_lines(finding: Finding) -> Iterator[str]:
+    """What was expected and what came, if known, indented."""
     if finding.expected:
-        yield _put_on_one_line(f"  expected: {mask.text(finding.expected)}")
+        yield _put_on_one_line(f"  expected: {finding.expected}")
     if finding.actual:
-        yield _put_on_one_line(f"  actual:   {mask.text(finding.actual)}")
+        yield _put_on_one_line(f"  actual:   {finding.actual}")
 
 
 def _put_on_one_line(text: str) -> str:

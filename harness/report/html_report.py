@@ -50,7 +50,7 @@ def render(state: PresentedRun) -> str:
         "run",
         title=f"{state.subject}: {state.place}",
         command=presentation.command,
-        headline=state.mask.text(state.verdict.sentence),
+        headline=state.verdict.sentence,
         lead=state.lead,
         state_word=state.verdict.word,
         state_mark=_mark_state(state),
@@ -105,7 +105,7 @@ def _mark_state(state: PresentedRun) -> Mark:
 def _show_cause(
     cause: Cause, state: PresentedRun, names: FragmentNames, detailed: frozenset[str]
 ) -> dict[str, Any]:
-    rest = [state.mask.text(result.id) for result in cause.results if result.id not in detailed]
+    rest = [result.id for result in cause.results if result.id not in detailed]
     listed = shorten(", ".join(rest[:_NAMED]), 2_000)
     return {
         "fragment": names.name(f"cause-{cause.key}"),

@@ -90,8 +90,8 @@ def place_record(where: Where) -> dict[str, Any]:
 
 
 def result_record(result: Result, display: Display) -> dict[str, Any]:
-    """One verdict with its evidence; secrets are hidden."""
-    rule, mask = result.rule, display.mask
+    """One verdict with its evidence."""
+    rule = result.rule
     record: dict[str, Any] = {
         "id": result.id,
         "area": rule.area,
@@ -102,20 +102,20 @@ def result_record(result: Result, display: Display) -> dict[str, Any]:
         "profile": result.profile,
         "requirement": rule.statement,
         "source": source_record(rule),
-        "details": mask.text(result.observation.reason),
+        "details": result.observation.reason,
         "seconds": round(result.seconds, 6),
-        "findings": [mask.tree(finding_record(finding)) for finding in result.observation.findings],
+        "findings": [finding_record(finding) for finding in result.observation.findings],
     }
     record |= unanswered_record(result)
     if result.observation.cause:
         record["cause"] = result.observation.cause
     if result.excuse:
-        record["baseline"] = mask.text(result.excuse)
+        record["baseline"] = result.excuse
     if result.evidence:
         found = logs(result.evidence, display)
         names = result.named or ("",) * len(found)
         record["exchanges"] = [
-            {"name": mask.text(name), "log": list(log.lines), "curl": log.command}
+            {"name": name, "log": list(log.lines), "curl": log.command}
             for name, log in zip(names, found, strict=True)
         ]
         if (story := tell_story(result, display)) is not None:
@@ -137,7 +137,7 @@ def wire_record(name: str, exchange: Exchange, display: Display) -> dict[str, An
     body, answer = (body_text(data, request, display) for data in (request.body, exchange.body))
     ending = exchange.ending
     return {
-        "name": mask.text(name),
+        "name": name,
         "method": request.method,
         "target": mask.text(request.target),
         "request_headers": [[mask.text(key), mask.header(key, value)] for key, value in request.headers.items()],
@@ -211,13 +211,12 @@ def run_record(
     causes: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """The whole run. `started` is a date and time, `causes` are those of its failures, the worst first."""
-    mask = display.mask
     return {
         "harness": __version__,
-        "target": mask.tree(target_record(target)),
-        "capabilities": mask.tree(capability_records(capabilities)),
+        "target": target_record(target),
+        "capabilities": capability_records(capabilities),
         "exit": int(finished.exit),
-        "accounting": mask.tree(accounting_record(finished, accounting, verdict)),
+        "accounting": accounting_record(finished, accounting, verdict),
         "started": started,
         "seconds": round(finished.seconds, 3),
         "causes": list(causes),
@@ -229,6 +228,6 @@ def run_record(
             "hurried": finished.cut.hurried,
             "unsent": finished.cut.unsent,
         },
-        "leftovers": mask.tree(list(finished.leftovers)),
+        "leftovers": list(finished.leftovers),
         "checks": [result_record(result, display) for result in finished.results],
     }

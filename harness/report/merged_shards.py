@@ -38,7 +38,7 @@ from harness.engine.traffic.retries import Waited
 from harness.kit.api import Api
 from harness.kit.check import Check
 from harness.outcome import Exit, Observation, Severity, UsageFault
-from harness.report.commands.fuzz import FuzzPresentation
+from harness.report.commands.fuzz import FuzzPresentation, key_of_failure
 from harness.report.commands.mutants import MutantsPresentation
 from harness.report.commands.presentation import Presentation
 from harness.report.commands.torture import TorturePresentation
@@ -329,7 +329,7 @@ def _merge_searches(
         told = list(tell_run(folded, policy, api))
         events += told
         results += [event.result for event in told if isinstance(event, CheckFinished)]
-    presentation.ran |= {id(result): ran.get(_list_logged(result), "") for result in results}
+    presentation.ran |= {key_of_failure(result): ran.get(_list_logged(result), "") for result in results}
     return presentation, (*events, finish_search(results, sum(run.seconds for run in merged)))
 
 

@@ -30,6 +30,7 @@ from harness.report.explanation import replay_words, reproduction_lines
 from harness.report.finding_text import place
 from harness.report.run_state import FAILING, Cause, RunState, describe, find_causes, order_findings
 from harness.report.story import Story, tell_story
+from harness.wire.message import escape_controls
 
 JUDGED = (Accounted.FAILED, Accounted.WARNED, Accounted.PASSED)
 """The outcomes of checks whose rule was compared with a response."""
@@ -73,7 +74,7 @@ class Standing(StrEnum):
 
 
 class PresentedResult:
-    """One result, ready to be written: secrets hidden, findings in their order, evidence chosen.
+    """One result, ready to be written: findings in their order, evidence chosen.
 
     Most formats write only some of it, so that each part is made when it is first asked for.
     """
@@ -81,8 +82,8 @@ class PresentedResult:
     def __init__(self, result: Result, run: PresentedRun) -> None:
         self.result = result
         self._run = run
-        self.id = run.mask.text(result.id)
-        self.title = run.mask.text(result.title)
+        self.id = result.id
+        self.title = result.title
         self.level = result.rule.level
         self.outcome = result.outcome
         self.source = str(result.rule.source)
@@ -113,7 +114,7 @@ class PresentedResult:
     @property
     def why(self) -> str:
         """The same, or the reason in the baseline."""
-        return self._run.mask.text(self.result.excuse) or self.said
+        return self.result.excuse or self.said
 
     @property
     def note(self) -> str:
@@ -141,7 +142,7 @@ class PresentedResult:
     def file(self) -> str:
         """The recording that shows it first; `""` if none does."""
         found = next((item for item in self.result.evidence if isinstance(item, RecordedPlace)), None)
-        return "" if found is None else self._run.mask.text(found.where.file)
+        return "" if found is None else found.where.file
 
     # for a CI system
 
@@ -172,7 +173,7 @@ class PresentedResult:
     @property
     def case(self) -> str:
         """Its name in JUnit."""
-        return self._run.mask.text(self._run.presentation.case(self.result))
+        return self._run.presentation.case(self.result)
 
     @property
     def kind(self) -> str:
@@ -190,7 +191,7 @@ class PresentedResult:
         plain = findings[0].message if findings else observation.reason.strip().rpartition("\n")[2]
         if self._run.stopped is not None and self.result.unjudged:
             plain += f": {self._run.stopped.reason}"
-        return self._run.mask.text(self.result.excuse or plain)
+        return self.result.excuse or plain
 
     @property
     def is_explained(self) -> bool:
@@ -216,16 +217,16 @@ class PresentedResult:
         return tuple(
             replace(
                 number_in_whole(finding, self.result, self._run.display),
-                message=self._clean(finding.message),
-                expected=self._clean(finding.expected),
-                actual=self._clean(finding.actual),
+                message=_clean(finding.message),
+                expected=_clean(finding.expected),
+                actual=_clean(finding.actual),
             )
             for finding in chosen
         )
 
     def place_of(self, finding: Finding) -> str:
         """Where a finding is."""
-        return self._clean(place(finding.where))
+        return _clean(place(finding.where))
 
     @property
     def more_findings(self) -> str:
@@ -235,7 +236,7 @@ class PresentedResult:
     @property
     def reason(self) -> str:
         """Why it has no finding, or what is to be added to it."""
-        return self._clean(self.result.observation.reason)
+        return _clean(self.result.observation.reason)
 
     @cached_property
     def story(self) -> Story | None:
@@ -270,7 +271,7 @@ class PresentedResult:
     @cached_property
     def _all_places(self) -> list[str]:
         found = (item for item in self.result.evidence if isinstance(item, RecordedPlace))
-        return [place_line(item, self._run.mask) for item in found]
+        return [place_line(item) for item in found]
 
     @property
     def places(self) -> list[str]:
@@ -287,7 +288,7 @@ class PresentedResult:
         """How to see it again."""
         reproduction, presentation = self.result.reproduction, self._run.presentation
         if reproduction is not None:
-            yield from reproduction_lines(reproduction, self._run.mask, noun=presentation.noun)
+            yield from reproduction_lines(reproduction, noun=presentation.noun)
             if reproduction.replays.played:
                 yield replay_words(reproduction.replays)
         if self.script and presentation.command == "check":
@@ -296,8 +297,9 @@ class PresentedResult:
                 "(`--report json=REPORT.json` writes the file)"
             )
 
-    def _clean(self, text: str) -> str:
-        return shorten(self._run.mask.show(text).strip(), _TEXT)
+
+def _clean(text: str) -> str:
+    return shorten(escape_controls(text).strip(), _TEXT)
 
 
 def _say_more(number: int, noun: str) -> str:
@@ -384,15 +386,15 @@ class PresentedRun(RunState):
 
     @property
     def place(self) -> str:
-        """Where the target is, without secrets."""
+        """Where the target is."""
         target, _ = self.whole()
-        return self.mask.text(target.url or target.name)
+        return target.url or target.name
 
     @property
     def facts(self) -> list[tuple[str, str]]:
-        """What a page says of the run below its heading, as word and value, without secrets."""
+        """What a page says of the run below its heading, as word and value."""
         revision = [("API revision", self.revision)] if self.revision else []
-        return [(word, self.mask.text(value)) for word, value in [*self.presentation.facts(self), *revision]]
+        return [*self.presentation.facts(self), *revision]
 
     @property
     def noun(self) -> str:
@@ -433,13 +435,13 @@ class PresentedRun(RunState):
 
     @property
     def verdict(self) -> RunVerdict:
-        """The last line; its text may hold a secret of the target."""
+        """The last line."""
         return self.presentation.verdict(self)
 
     @property
     def verdict_text(self) -> str:
-        """The same without secrets."""
-        return self.mask.show(str(self.verdict))
+        """The same as text."""
+        return escape_controls(str(self.verdict))
 
     @property
     def totals(self) -> str:
@@ -456,17 +458,17 @@ class PresentedRun(RunState):
         return find_causes(self)
 
     def list_notes(self, *, hint: bool = False) -> Iterator[str]:
-        """The lines between the totals and the verdict, without secrets; `hint` names the option -v."""
+        """The lines between the totals and the verdict; `hint` names the option -v."""
         lines = [self.accounting.write_reasons(hint=hint), *self.presentation.details(self)]
         for line in (*lines, *self.presentation.notes(self)):
             if line:
-                yield self.mask.show(line)
+                yield escape_controls(line)
 
     @property
     def unheard(self) -> list[str]:
         """What kept the run from judging: reports of passes alone would look as if it had judged all."""
         early = [self.halted_text] if self.halted_text and not self.results else []
-        return [*early, *(self.mask.text(hole) for hole in self.whole()[1].holes)]
+        return [*early, *self.whole()[1].holes]
 
     def choose_detailed(self, causes: Sequence[Cause]) -> frozenset[str]:
         """The failures that are shown with their evidence: of each cause some, the worst causes first."""
@@ -509,7 +511,7 @@ class PresentedRun(RunState):
             ]
             groups += [] if outcome in JUDGED else self._group_by_reason(results)
             groups += [
-                Group(reason=f"{item.number} {self._show_reason(item.why)}")
+                Group(reason=f"{item.number} {_show_reason(item.why)}")
                 for item in self.presentation.left_out(self)
                 if item.outcome is outcome
             ]
@@ -541,15 +543,16 @@ class PresentedRun(RunState):
                 details = ""
             said = ": ".join(filter(None, (result.reason_words, details)))
             helped = result.reason is not None and result.reason not in (Reason.BLOCKED, Reason.HARNESS_ERROR)
-            alike[self._show_reason(said), remedy_of(result) if helped else ""].append(result.id)
+            alike[_show_reason(said), remedy_of(result) if helped else ""].append(result.id)
         for (reason, remedy), ids in sorted(alike.items(), key=lambda item: -len(item[1])):
             listed = _MOST_IDS if results[0].outcome in LISTED else 0
             yield Group(
                 ids=tuple(ids[:listed]),
                 more=max(0, len(ids) - listed) if listed else 0,
                 reason=reason if listed else f"{len(ids)} {reason}",
-                remedy=self._show_reason(remedy),
+                remedy=_show_reason(remedy),
             )
 
-    def _show_reason(self, text: str) -> str:
-        return shorten(" ".join(self.mask.show(text).split()), _REASON)
+
+def _show_reason(text: str) -> str:
+    return shorten(" ".join(escape_controls(text).split()), _REASON)

@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from harness.engine.capabilities import Capabilities
 from harness.engine.events import (
+    CheckFinished,
     ExerciseFinished,
     PhaseFinished,
     Planned,
@@ -25,13 +26,19 @@ from harness.engine.events import (
     RunStopped,
     TargetInfo,
 )
-from harness.engine.results import Result
+from harness.engine.results import LoggedExchange, Result
 from harness.kit.api import Api
-from harness.outcome import Finding, Level, Outcome, Reason, Severity, Verdict
+from harness.kit.relay import RelayedExchange
+from harness.outcome import Finding, Level, Outcome, Reason, Rule, Severity, Verdict
 from harness.outcome.words import format_count, shorten
 from harness.report.evidence.curl import EMBEDDED_ROOT, Display
-from harness.report.finding_text import summarize
+from harness.report.finding_text import hide_secrets, summarize
+from harness.wire import Exchange
 from harness.wire.mask import Mask
+from harness.wire.message import escape_controls
+
+_LEFT = (Exchange, RelayedExchange, LoggedExchange, Rule)
+"""What an event has beside texts of a target: the wire, and rules, which are ours."""
 
 
 @dataclass(slots=True)
@@ -51,28 +58,45 @@ class RunState:
     exercises: list[ExerciseFinished] = field(default_factory=list)
     mask: Mask = field(default_factory=Mask)
     started: datetime | None = None
+    _shown: dict[str, str] = field(default_factory=dict, init=False, repr=False)
 
     def handle(self, event: RunEvent) -> None:
-        """Record one event."""
-        match event:
+        """Record one event, without its secrets."""
+        if isinstance(event, RunStarted):
+            self.mask = Mask(event.target.secrets, self.api.load_protocol().secret_fields)
+        match self.hide(event):
             case RunStarted(target):
                 self.target = target
                 self.started = self.started or datetime.now(UTC)
-                self.mask = Mask(target.secrets, self.api.load_protocol().secret_fields)
             case Probed(capabilities):
                 self.capabilities = capabilities
-            case Planned():
-                self.planned = event
-            case ExerciseFinished():
-                self.exercises.append(event)
-            case PhaseFinished():
-                self.phases.append(event)
-            case RunStopped():
-                self.stopped = event
-            case RunFinished():
-                self.finished = event
+            case Planned() as planned:
+                self.planned = planned
+            case ExerciseFinished() as exercise:
+                self.exercises.append(exercise)
+            case PhaseFinished() as phase:
+                self.phases.append(phase)
+            case RunStopped() as stopped:
+                self.stopped = stopped
+            case RunFinished() as finished:
+                self.finished = finished
             case _:
                 pass
+
+    def hide(self, event: RunEvent) -> RunEvent:
+        """The event without secrets: the one way of what a run says into reports.
+
+        What went over the wire stays as it was, and is masked where it is put into words (`Display`).
+        """
+        match event:
+            case RunStarted(target):
+                return RunStarted(replace(hide_secrets(target, self.mask), secrets=target.secrets))
+            case Probed(capabilities):
+                hidden = Capabilities(hide_secrets(item, self.mask) for item in capabilities)
+                return replace(hide_secrets(event, self.mask), capabilities=hidden)
+            case CheckFinished() | PhaseFinished() | RunStopped() | RunFinished():
+                return hide_secrets(event, self.mask, _LEFT, self._shown)
+        return event
 
     def whole(self) -> tuple[TargetInfo, RunFinished]:
         """The target and the final event of a finished run. Raises RuntimeError before the run has finished."""
@@ -94,7 +118,7 @@ class RunState:
     def halted_text(self) -> str:
         """Why the run ended before it was through, as a sentence without secrets; `""` if it was through."""
         halted = self.whole()[1].halted
-        return f"The run ended early: {self.mask.text(halted).rstrip('.')}." if halted else ""
+        return f"The run ended early: {halted.rstrip('.')}." if halted else ""
 
     @property
     def started_text(self) -> str:
@@ -273,5 +297,5 @@ def describe(result: Result, state: RunState) -> str:
         text = summarize(worst.message, worst.where.pointer)
     else:
         text = observation.reason.strip().rpartition("\n")[2] or result.title
-    plain = " ".join(state.mask.show(text).split())
+    plain = " ".join(escape_controls(text).split())
     return shorten(_LONG_WORD.sub(lambda word: f"{word[0][:10]}…", plain), _TITLE)

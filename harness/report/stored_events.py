@@ -50,6 +50,7 @@ from harness.kit.relay import RelayedExchange
 from harness.outcome import UsageFault
 from harness.report.evidence.curl import Display
 from harness.report.evidence.evidence_text import logs
+from harness.report.finding_text import hide_secrets
 from harness.report.presented_run import PresentedRun
 from harness.report.side_by_side.run_file import find_odd_number, read_report
 from harness.wire import Exchange
@@ -83,7 +84,7 @@ def render(state: PresentedRun) -> str:
         "events": FORM,
         "command": state.presentation.command,
         "started": state.started_text,
-        "options": writer.write(state.presentation.options(state)),
+        "options": hide_secrets(state.presentation.options(state), state.mask),
     }
     lines = [head, *({"event": type(event).__name__, **writer.write(event)} for event in _list_events(state))]
     return "".join(f"{json.dumps(line)}\n" for line in lines)
@@ -103,7 +104,7 @@ def _list_events(state: PresentedRun) -> Iterator[RunEvent]:
 
 @dataclass(frozen=True, slots=True)
 class _Writer:
-    """Turns values into plain data, secrets hidden."""
+    """Turns values into plain data."""
 
     api: Api
     display: Display
@@ -113,12 +114,10 @@ class _Writer:
             case Capabilities() | list() | tuple() | frozenset():
                 return [self.write(item) for item in value]
             case Mapping():
-                return {self.display.mask.text(str(name)): self.write(item) for name, item in value.items()}
+                return {str(name): self.write(item) for name, item in value.items()}
             case Enum():
                 return value.value
-            case str():
-                return self.display.mask.text(value)
-            case LoggedExchange():  # its text hides secrets already, and to hide them again may cut it
+            case LoggedExchange():
                 return {name: getattr(value, name) for name in ("name", "lines", "command", "call", "status")}
         return self._write_members(value) if is_dataclass(value) else value
 
@@ -142,7 +141,7 @@ class _Writer:
             case ShardPart(), "stops":  # of a stop, only the call and its status matter
                 return {name: self._to_logged(one) for name, one in content.items()}
             case Reproduction(), "steps":
-                return [step.record() for step in content]
+                return hide_secrets([step.record() for step in content], self.display.mask)
         return content
 
     def _log(self, evidence: tuple[Evidence, ...], names: tuple[str, ...] = ()) -> tuple[Evidence, ...]:

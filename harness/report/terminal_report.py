@@ -81,7 +81,7 @@ class TerminalReport:
     def handle(self, event: RunEvent) -> None:
         """React to one event; the state must have handled it already, except for `Waiting`."""
         with self._lock:
-            self._handle(event)
+            self._handle(self._state.hide(event))
 
     def close(self) -> None:
         """Say nothing more by itself; a run that finishes does this, too."""
@@ -99,7 +99,7 @@ class TerminalReport:
                 self._screen.lines(self._presentation.opening(self._state))
             case Probed(capabilities, requests, notes):
                 self._tell_capabilities(capabilities, requests)
-                self._screen.lines(f"note: {self._mask_text(note)}" for note in notes)
+                self._screen.lines(f"note: {escape_controls(note)}" for note in notes)
             case Planned(_, exercises):
                 self._exercises = exercises
                 self._since = self._now()
@@ -129,9 +129,6 @@ class TerminalReport:
                 self.close()
                 self._summary.print_end(event)
 
-    def _mask_text(self, text: str) -> str:
-        return self._state.mask.show(text)
-
     def _show_progress(self, said: str) -> None:
         """Draw how far it is; of several exercises at once `said` is the one that is awaited longest."""
         done = min(self._begun, self._exercises)
@@ -147,7 +144,7 @@ class TerminalReport:
 
     def _tell_wait(self, seconds: float, refusal: Exchange) -> None:
         if not self._waits:
-            first = self._mask_text(format_refusal(refusal))
+            first = self._state.mask.show(format_refusal(refusal))
             self._screen.line(f"the target requests a pause: {first}; harness retries the rejected requests")
         self._waits += 1
         where = f"[{self._begun}/{self._exercises}] " if self._exercises else ""
@@ -157,12 +154,10 @@ class TerminalReport:
         asked = f"{format_count(requests, 'request')} to find out"
         self._screen.line(f"capabilities ({asked}{'' if self._verbose else '; -v shows the answers'}):")
         paint = self._screen.paint
-        self._screen.lines(
-            list_each(capabilities, paint, self._mask_text) if self._verbose else sum_up(capabilities, paint)
-        )
+        self._screen.lines(list_each(capabilities, paint) if self._verbose else sum_up(capabilities, paint))
 
     def _print_stop(self, stopped: RunStopped) -> None:
-        self._screen.line(f"stopped early: {self._mask_text(stopped.reason)}")
+        self._screen.line(f"stopped early: {escape_controls(stopped.reason)}")
         for log in logs([stopped.evidence], self._state.display):
             self._screen.line(f"  {count_evidence([stopped.evidence]).partition(' ')[2]} {log.name}:".rstrip())
             for line in log.lines:
@@ -181,7 +176,7 @@ class TerminalReport:
             self._screen.lines([line] if line else [])
             if 0 < self._begun <= (total := self._state.planned.checks):
                 so_far = self._describe_progress(self._begun, total)
-                self._screen.draw(f"[{self._begun}/{total}] {self._mask_text(result.id)}{so_far}")
+                self._screen.draw(f"[{self._begun}/{total}] {escape_controls(result.id)}{so_far}")
 
 
 def _format_progress(progress: Progressed) -> str:
@@ -274,26 +269,23 @@ class SummaryPrinter:
         if finished.waited.times:
             self._screen.line(_describe_wait(finished.waited))
         for path in finished.leftovers[:_LEFT_SHOWN]:
-            self._screen.line(f"left behind (its deletion failed): {self._mask_text(path)}")
+            self._screen.line(f"left behind (its deletion failed): {escape_controls(path)}")
         if (more := len(finished.leftovers) - _LEFT_SHOWN) > 0:
             self._screen.line(f"left behind, too: {more} more, which the JSON report names")
         if finished.cut.hurried or finished.cut.unsent:
-            self._screen.line(self._state.mask.text(_describe_cut(finished.cut)))
+            self._screen.line(_describe_cut(finished.cut))
         if finished.halted:
-            self._screen.line(f"the run ended early: {self._mask_text(finished.halted)}")
+            self._screen.line(f"the run ended early: {escape_controls(finished.halted)}")
         self._screen.lines(self._state.list_notes(hint=not self._verbose))
         if self._presentation.live and not self._verbose:
             self._screen.lines(_name_what_v_adds(finished))
         self._screen.line(self._state.verdict_text)
 
-    def _mask_text(self, text: str) -> str:
-        return self._state.mask.show(text)
-
     def _list_holes(self, finished: RunFinished) -> None:
         """What kept the run from judging, and how to send again what a target got last before it was gone."""
         if finished.holes:
             self._screen.line("")
-        self._screen.lines(self._mask_text(hole) for hole in finished.holes)
+        self._screen.lines(map(escape_controls, finished.holes))
         for lost in finished.lost[:_LOST_SHOWN]:
             command = curl(lost.request, self._state.display)
             for line in escape_controls(command).split("\n"):
@@ -387,13 +379,13 @@ def sum_up(capabilities: Capabilities, paint: Paint) -> Iterator[str]:
             yield f"  {paint(_COLOURS.get(words, '2'), f'{words}:')} {', '.join(names)}"
 
 
-def list_each(capabilities: Capabilities, paint: Paint, clean: Callable[[str], str]) -> Iterator[str]:
-    """A line for each: whether it is offered, how that is known, and what was seen, which `clean` makes safe."""
+def list_each(capabilities: Capabilities, paint: Paint) -> Iterator[str]:
+    """A line for each: whether it is offered, how that is known, and what was seen."""
     for item in capabilities:
         missing = paint("31", "!") if item.lack is Lack.NOT_DONE else "-"
         sign = paint("32", "+") if item.present else missing
         note = f" ({' '.join(item.note.split())})" if item.note else ""
-        yield f"  {sign}{item.name:<16} {item.how}{clean(note)}"
+        yield f"  {sign}{item.name:<16} {item.how}{escape_controls(note)}"
 
 
 def _words_of(item: Capability) -> str:

@@ -97,6 +97,7 @@ class Judge:
             if event is None:
                 raise HarnessFault(f"the runner said nothing of {check.id}")
             self._state.handle(event)
+            event = self._state.hide(event)
             if isinstance(event, CheckFinished):
                 self._results[event.result.id] = event.result
         return self._results[check.id]

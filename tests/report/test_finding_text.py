@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.outcome import Finding, Level, Where
-from harness.report.finding_text import finding_lines, place
+from harness.report.finding_text import finding_lines, hide_secrets, place
 from harness.rules import BY_ID, level_of
 from harness.wire.mask import Mask
 
@@ -31,12 +31,12 @@ def test_a_finding_is_its_message_and_what_was_compared() -> None:
     """A finding is shown with its comparison if there is one, secrets hidden and control characters escaped."""
     place = Where(pointer="$.id")
     finding = Finding("get.ok", f"lost {SECRET}", f"not {SECRET}", "data: 1\n\n\x1b[2J", where=place)
-    assert list(finding_lines(finding, Mask({"KEY": SECRET}))) == [
+    assert list(finding_lines(hide_secrets(finding, Mask({"KEY": SECRET})))) == [
         "lost *** (at $.id)",
         "  expected: not ***",
         r"  actual:   data: 1\n\n\x1b[2J",
     ]
-    assert list(finding_lines(Finding("get.ok", "lost"), Mask())) == ["lost"]
+    assert list(finding_lines(Finding("get.ok", "lost"))) == ["lost"]
 
 
 def test_a_finding_of_no_rule_is_not_passed_over() -> None:

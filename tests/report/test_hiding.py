@@ -17,7 +17,7 @@ from harness.outcome import Finding, Observation, Where
 from harness.report.evidence.curl import EMBEDDED_ROOT, Display, write_all
 from harness.report.evidence.evidence_text import MASKED, begin_body, body_lines, body_text, ending_line
 from harness.report.evidence.evidence_text import SHOWN as SHOWN_UNCUT
-from harness.report.finding_text import finding_lines
+from harness.report.finding_text import finding_lines, hide_secrets
 from harness.wire import At, Ending, How, Request, encode
 from harness.wire.mask import HIDDEN, Mask
 from tests.contract.exchanges import exchange
@@ -94,7 +94,7 @@ def test_the_whole_of_a_huge_body_is_shown_if_wanted() -> None:
 def test_the_place_of_a_finding() -> None:
     """A key used as a member name is hidden in the place of a finding."""
     finding = Finding("r", "m", where=Where(pointer=f"$.{KEY}"))
-    assert list(finding_lines(finding, MASK)) == [f"m (at $.{HIDDEN})"]
+    assert list(finding_lines(hide_secrets(finding, MASK))) == [f"m (at $.{HIDDEN})"]
 
 
 def test_a_script_that_reproduces(tmp_path: Path) -> None:

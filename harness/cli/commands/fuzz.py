@@ -132,7 +132,7 @@ def run(words: Sequence[str]) -> int:
         raise UsageFault("--shard sees only a part of the search: change the baseline with a whole one")
     from harness.engine.search.failure import list_rules
     from harness.engine.search.run import fuzz
-    from harness.report.commands.fuzz import FuzzPresentation
+    from harness.report.commands.fuzz import FuzzPresentation, key_of_failure
 
     target = resolve(arguments)
     rules = list(list_rules(target.api))
@@ -147,9 +147,10 @@ def run(words: Sequence[str]) -> int:
 
     def repeat(event: RunEvent) -> None:
         if isinstance(event, CheckFinished) and event.result.observation.findings:
+            key = key_of_failure(event.result)
             if arguments.output:
-                presentation.written[id(event.result)] = _write(event.result, target, Path(arguments.output))
-            presentation.ran[id(event.result)] = runs.run(event.result)
+                presentation.written[key] = _write(event.result, target, Path(arguments.output))
+            presentation.ran[key] = runs.run(event.result)
 
     with listeners.reporting_faults_of(target.info):
         wait_for(target, arguments.wait)

@@ -26,7 +26,7 @@ from harness.contract.contract import find_revision
 from harness.contract.data.json_parse import loads
 from harness.outcome import Finding, Level, Severity, UsageFault
 from harness.outcome.words import format_count
-from harness.report.finding_text import finding_lines
+from harness.report.finding_text import finding_lines, hide_secrets
 from harness.rules import BY_ID, level_of
 from harness.wire import Exchange, encode
 from harness.wire.mask import Mask
@@ -125,7 +125,7 @@ def _list_levels(level: str) -> frozenset[Level]:
 
 
 def _format_finding(finding: Finding) -> str:
-    message, *compared = finding_lines(finding, Mask(fields=PROTOCOL.secret_fields))
+    message, *compared = finding_lines(hide_secrets(finding, Mask(fields=PROTOCOL.secret_fields)))
     rule = BY_ID.get(finding.rule)
     lines = [f"{level_of(finding.rule)} {finding.rule}: {message}", *(f"  {line}" for line in compared)]
     lines += [f"    {rule.statement} [{rule.source}]"] if rule is not None else []

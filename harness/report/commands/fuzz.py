@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from harness.engine.baseline import Baseline
 from harness.engine.results import Reproduction, Result
@@ -20,7 +20,6 @@ from harness.report.commands.presentation import EXPLAINED, Paint, Presentation,
 from harness.report.evidence.curl import commands, pytest_module, why_no_cassette
 from harness.report.explanation import replay_words, reproduction_lines
 from harness.report.json_report import code_record, outcome_record, shard_record, target_record
-from harness.wire.mask import Mask
 from harness.wire.message import escape_controls
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ _NEVER_SHOWN = 12
 class FuzzPresentation(Presentation):
     """The words of `harness fuzz`.
 
-    `written` has the files of each failure, and `ran` what came of its curl lines, by the identity of its result.
+    `written` has the files of each failure, and `ran` what came of its curl lines, by `key_of_failure`.
     """
 
     subject = "{api}, fuzzed"
@@ -49,8 +48,8 @@ class FuzzPresentation(Presentation):
         self._seed = seed
         self._excluded = tuple(excluded)
         self._baseline = baseline or Baseline()
-        self.written: dict[int, Sequence[Path]] = {}
-        self.ran: dict[int, str] = {}
+        self.written: dict[FailureKey, Sequence[Path]] = {}
+        self.ran: dict[FailureKey, str] = {}
 
     def verdict(self, state: RunState) -> RunVerdict:
         """How many rules are broken in how many responses."""
@@ -75,7 +74,7 @@ class FuzzPresentation(Presentation):
 
     def record(self, state: RunState) -> dict[str, Any]:
         target, finished = state.whole()
-        record: dict[str, Any] = state.mask.tree(
+        record: dict[str, Any] = state.mask.tree(  # its steps and its test hold requests
             {
                 "target": target_record(target),
                 "seed": self._seed,
@@ -83,7 +82,7 @@ class FuzzPresentation(Presentation):
                 "accounting": accounting_record(finished, self.accounting(state), self.verdict(state)),
                 "engines": [_record_engine(phase) for phase in state.phases],
                 "failures": [
-                    _record_failure(result, state, self.ran.get(id(result), ""))
+                    _record_failure(result, state, self.ran.get(key_of_failure(result), ""))
                     for result in failures(finished.results)
                 ],
                 "excluded": list(self._excluded),
@@ -95,14 +94,18 @@ class FuzzPresentation(Presentation):
         return record
 
     def options(self, state: RunState) -> dict[str, Any]:
-        ran = {str(n): said for n, result in enumerate(state.results) if (said := self.ran.get(id(result), ""))}
+        ran = {
+            str(n): said
+            for n, result in enumerate(state.results)
+            if (said := self.ran.get(key_of_failure(result), ""))
+        }
         return {"seed": self._seed, "excluded": list(self._excluded), "ran": ran}
 
     def facts(self, state: RunState) -> list[tuple[str, str]]:
         return [*super().facts(state), ("seed", str(self._seed))]
 
     def sections(self, state: RunState) -> Iterator[Section]:
-        lines = [line for phase in state.phases for line in engine_lines(phase, state)]
+        lines = [line for phase in state.phases for line in engine_lines(phase)]
         yield Section("Engines", tuple(lines))
 
     def suite(self, result: Result) -> str:
@@ -121,13 +124,13 @@ class FuzzPresentation(Presentation):
         return iter(())
 
     def phase(self, phase: PhaseFinished, state: RunState) -> Iterator[str]:
-        return engine_lines(phase, state)
+        return engine_lines(phase)
 
     def closing(self, state: RunState, paint: Paint, *, verbose: bool) -> Iterator[str]:
         for result in failures(state.results):
             yield ""
-            yield from failure_lines(result, state, ran=self.ran.get(id(result), ""), verbose=verbose)
-            written = self.written.get(id(result), ())
+            yield from failure_lines(result, state, ran=self.ran.get(key_of_failure(result), ""), verbose=verbose)
+            written = self.written.get(key_of_failure(result), ())
             yield from (f"  written: {path}" for path in written)
             if written and (why := why_no_cassette(result)):
                 yield f"  no cassette is written: {why}"
@@ -161,6 +164,14 @@ class FuzzPresentation(Presentation):
             yield f"never accepted: {escape_controls(list_some(never, _NEVER_SHOWN, hint='--json'))}"
 
 
+FailureKey: TypeAlias = tuple[str, str, str]
+
+
+def key_of_failure(result: Result) -> FailureKey:
+    """What tells a failure from all others of a run."""
+    return result.phase, result.id, "" if result.reproduction is None else result.reproduction.key
+
+
 def failures(results: Sequence[Result]) -> list[Result]:
     """The results that are no engine's own, worst first as the run has them."""
     return [result for result in results if result.rule is not SEARCHED]
@@ -180,13 +191,13 @@ def _find_accepted(state: RunState) -> set[str]:
     return {call for phase in state.phases for call in phase.accepted}
 
 
-def engine_lines(phase: PhaseFinished, state: RunState) -> Iterator[str]:
+def engine_lines(phase: PhaseFinished) -> Iterator[str]:
     """One line for an engine, then its notes and, if it proved nothing, the reasons."""
     counts = ", ".join(f"{number:,} {word}".replace(",", " ") for word, number in phase.counts.items())
     found = format_count(phase.findings, "finding") if phase.findings else "no finding"
     yield f"{phase.name:<10} {counts} in {phase.seconds:.1f} s: {found}"
-    yield from (f"  note: {_mask_text(note, state.mask)}" for note in phase.notes)
-    yield from (f"  VACUOUS: {_mask_text(why, state.mask)}" for why in phase.vacuous)
+    yield from (f"  note: {escape_controls(note)}" for note in phase.notes)
+    yield from (f"  VACUOUS: {escape_controls(why)}" for why in phase.vacuous)
 
 
 def failure_lines(result: Result, state: RunState, *, ran: str = "", verbose: bool) -> Iterator[str]:
@@ -195,11 +206,11 @@ def failure_lines(result: Result, state: RunState, *, ran: str = "", verbose: bo
     reproduction = result.reproduction or Reproduction()
     known = " (known)" if reproduction.known else ""
     call = f"{reproduction.call}: " if reproduction.call else ""
-    message = _mask_text(finding.message, state.mask)
+    message = escape_controls(finding.message)
     yield f"{result.outcome.word.upper()} {finding.stable_code} [{rule.level}]{known} {call}{message}"
     if result.verdict is Verdict.XFAIL:
-        yield f"  baseline: {_mask_text(result.excuse, state.mask)}"
-    yield from (f"  {line}" for line in reproduction_lines(reproduction, state.mask))
+        yield f"  baseline: {escape_controls(result.excuse)}"
+    yield from (f"  {line}" for line in reproduction_lines(reproduction))
     seen = f"seen {format_count(finding.weight - len(reproduction.consequences), 'time')}"
     yield f"  {seen}; {replay_words(reproduction.replays)}{f'; curl lines {ran}' if ran else ''}"
     if result.verdict not in EXPLAINED and not verbose:
@@ -208,7 +219,7 @@ def failure_lines(result: Result, state: RunState, *, ran: str = "", verbose: bo
     yield f"  source: {rule.source}"
     for word, text in (("expected", finding.expected), ("actual", finding.actual)):
         if text:
-            yield f"  {word}: {_mask_text(text, state.mask)}"
+            yield f"  {word}: {escape_controls(text)}"
     for command in commands(result, state.display):
         yield from (f"  {line}" for line in command.split("\n"))
 
@@ -255,7 +266,3 @@ def _record_failure(result: Result, state: RunState, ran: str) -> dict[str, Any]
         "curl": commands(result, state.display),
         "pytest": pytest_module(result, target, state.api),
     }
-
-
-def _mask_text(text: str, mask: Mask) -> str:
-    return mask.show(text)

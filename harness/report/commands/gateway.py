@@ -23,6 +23,7 @@ from harness.report.json_report import (
     unanswered_record,
 )
 from harness.report.story import tell_story
+from harness.wire.message import escape_controls
 
 if TYPE_CHECKING:
     from harness.engine.events import Planned
@@ -55,15 +56,13 @@ class GatewayPresentation(Presentation):
         target, finished = state.whole()
         return {
             "harness": __version__,
-            "gateway": state.mask.tree(target_record(target)),
+            "gateway": target_record(target),
             "upstream": self._upstream,
             "exit": int(finished.exit),
-            "accounting": state.mask.tree(
-                accounting_record(finished, self.accounting(state), self.verdict(state))
-            ),
+            "accounting": accounting_record(finished, self.accounting(state), self.verdict(state)),
             "started": state.started_text,
             "seconds": round(finished.seconds, 3),
-            "causes": [state.mask.tree(cause.record()) for cause in find_causes(state)],
+            "causes": [cause.record() for cause in find_causes(state)],
             "stopped": _record_stop(state),
             "not_judged": [result.id for result in finished.unjudged],
             "rules": [_record_result(result, state) for result in finished.results],
@@ -72,7 +71,7 @@ class GatewayPresentation(Presentation):
     def sections(self, state: RunState) -> Iterator[Section]:
         if state.stopped is not None:
             (log,) = logs([state.stopped.evidence], state.display)
-            reason = state.mask.show(state.stopped.reason)
+            reason = escape_controls(state.stopped.reason)
             yield Section("Stopped early", (reason, f"exchange {log.name}:", *log.lines))
 
     def suite(self, result: Result) -> str:
@@ -82,7 +81,7 @@ class GatewayPresentation(Presentation):
         target = state.target
         assert target is not None
         place = f"{target.url} (API version {target.version}), model {target.model}"
-        yield f"gateway: {state.mask.show(place)}"
+        yield f"gateway: {escape_controls(place)}"
 
     def format_plan(self, planned: Planned) -> Iterator[str]:
         yield f"{format_count(planned.checks, 'check')}, {format_count(planned.exercises, 'trial')}"
@@ -101,7 +100,7 @@ class GatewayPresentation(Presentation):
         for finding in findings[:most]:
             words.append(f"{finding.message}{f': {finding.actual}' if finding.actual else ''}")
             words += [f"known fix: {finding.cure}"] if finding.cure else []
-        lines = [f"             {state.mask.show(' '.join(text.split()))}" for text in dict.fromkeys(words)]
+        lines = [f"             {escape_controls(' '.join(text.split()))}" for text in dict.fromkeys(words)]
         if len(findings) > most:
             lines.append(f"             … and {len(findings) - most} more (-v)")
         return "", lines
@@ -112,7 +111,7 @@ def _record_stop(state: RunState) -> dict[str, Any] | None:
     if stopped is None:
         return None
     return {
-        "reason": state.mask.text(stopped.reason),
+        "reason": stopped.reason,
         "passage": _record_passages([stopped.evidence], state)[0],
         "silent": stopped.silent,
         "unfinished": list(stopped.unfinished),
@@ -120,7 +119,7 @@ def _record_stop(state: RunState) -> dict[str, Any] | None:
 
 
 def _record_result(result: Result, state: RunState) -> dict[str, Any]:
-    rule, observation, mask = result.rule, result.observation, state.mask
+    rule, observation = result.rule, result.observation
     return {
         "id": rule.id,
         "level": str(rule.level),
@@ -129,10 +128,10 @@ def _record_result(result: Result, state: RunState) -> dict[str, Any]:
         "silent": rule.silent,
         "breaks": rule.breaks,
         "source": source_record(rule),
-        "details": mask.text(observation.reason),
+        "details": observation.reason,
         **unanswered_record(result),
-        "baseline": mask.text(result.excuse),
-        "findings": [mask.tree(finding_record(finding)) for finding in observation.findings],
+        "baseline": result.excuse,
+        "findings": [finding_record(finding) for finding in observation.findings],
         "passages": _record_passages(result.evidence, state),
         **({"story": story.record()} if (story := tell_story(result, state.display)) is not None else {}),
     }

@@ -77,14 +77,11 @@ class MutantsPresentation(Presentation):
             yield kill_matrix(rows, {name: mutant.area for name, mutant in state.api.load_mutants().items()})
 
     def record(self, state: RunState) -> dict[str, Any]:
-
         finished = state.whole()[1]
         rows = rows_of(state)
         survivors = [row.mutant for row in rows if not row.killers]
         return {
-            "accounting": state.mask.tree(
-                accounting_record(finished, self.accounting(state), self.verdict(state))
-            ),
+            "accounting": accounting_record(finished, self.accounting(state), self.verdict(state)),
             "mutants": len(rows),
             "killed": len(rows) - len(survivors),
             "survivors": survivors,
@@ -265,9 +262,7 @@ class ScorePresentation(Presentation):
         phase = _find_phase(state, DEFECTS)
         counts = phase.counts
         return {
-            "accounting": state.mask.tree(
-                accounting_record(finished, self.accounting(state), self.verdict(state))
-            ),
+            "accounting": accounting_record(finished, self.accounting(state), self.verdict(state)),
             "generated": counts["generated"],
             "seed": counts["seed"],
             "shard": state.planned.shard,

@@ -28,6 +28,7 @@ from harness.report.explanation import explain
 from harness.report.json_report import run_record, shard_record
 from harness.report.run_state import RunState, describe, describe_stale, find_causes
 from harness.report.timings import timing_records
+from harness.wire.message import escape_controls
 
 if TYPE_CHECKING:
     from harness.engine.events import PhaseFinished, Planned
@@ -119,9 +120,9 @@ class Presentation:
         return detail_lines(state.results)
 
     def record(self, state: RunState) -> dict[str, Any]:
-        """The whole run as the command's schema in `schemas/output` describes it, secrets hidden."""
+        """The whole run as the command's schema in `schemas/output` describes it."""
         target, finished = state.whole()
-        causes = [state.mask.tree(cause.record()) for cause in find_causes(state)]
+        causes = [cause.record() for cause in find_causes(state)]
         record = run_record(
             target,
             state.capabilities,
@@ -192,7 +193,7 @@ class Presentation:
         target = state.target
         assert target is not None
         place = f"{target.url} (API version {target.version})" if target.url else "the embedded emulator"
-        yield state.mask.show(f"target: {place}, model {target.model}")
+        yield escape_controls(f"target: {place}, model {target.model}")
 
     def format_plan(self, planned: Planned) -> Iterator[str]:
         """How much there is to do."""
@@ -216,7 +217,7 @@ class Presentation:
         if result.verdict is Verdict.STALE:
             return f": {describe_stale(result)} (--baseline-prune)", ()
         if result.excuse:
-            return f": {state.mask.show(result.excuse).strip().splitlines()[0]}", ()
+            return f": {escape_controls(result.excuse).strip().splitlines()[0]}", ()
         said = describe(result, state)
         return (f": {said}" if said != result.title else ""), ()
 

@@ -28,6 +28,7 @@ from harness.report.evidence.stream_events import read_run
 from harness.report.json_report import code_record, outcome_record, shard_record
 from harness.report.page.matrix import MatrixCell, MatrixColumn, MatrixRow, OutcomeMatrix, StripCase
 from harness.report.run_state import describe_stale, key_of
+from harness.wire.message import escape_controls
 from harness.wire.stream_picture import CellKind, StreamPicture, draw_picture, picture_lines, spell_columns
 
 if TYPE_CHECKING:
@@ -110,23 +111,20 @@ class TorturePresentation(Presentation):
         _, finished = state.whole()
         counts = Counter(map(outcome_of, list_cases(finished.results)))
         stale = [describe_stale(result) for result in finished.results if not is_case(result)]
-        record: dict[str, Any] = state.mask.tree(
-            {
-                "client": state.target.name if state.target else "",
-                "text": _choose_first_phase(state).notes[0],
-                "events": _choose_first_phase(state).counts["events"],
-                "exit": int(finished.exit),
-                "accounting": accounting_record(finished, self.accounting(state), self.verdict(state)),
-                "seconds": round(finished.seconds, 3),
-                "counts": {str(outcome): counts[outcome] for outcome in DropOutcome},
-                "untried": list_untried(state),
-                "cases": [_record_case(result) for result in list_cases(finished.results)],
-                **({"stale": stale} if stale else {}),
-                **({"halted": finished.halted} if finished.halted else {}),
-                **shard_record(finished.part),
-            }
-        )
-        return record
+        return {
+            "client": state.target.name if state.target else "",
+            "text": _choose_first_phase(state).notes[0],
+            "events": _choose_first_phase(state).counts["events"],
+            "exit": int(finished.exit),
+            "accounting": accounting_record(finished, self.accounting(state), self.verdict(state)),
+            "seconds": round(finished.seconds, 3),
+            "counts": {str(outcome): counts[outcome] for outcome in DropOutcome},
+            "untried": list_untried(state),
+            "cases": [_record_case(result) for result in list_cases(finished.results)],
+            **({"stale": stale} if stale else {}),
+            **({"halted": finished.halted} if finished.halted else {}),
+            **shard_record(finished.part),
+        }
 
     def facts(self, state: RunState) -> list[tuple[str, str]]:
         return [("events", str(_choose_first_phase(state).counts["events"]))]
@@ -163,14 +161,14 @@ class TorturePresentation(Presentation):
             f"without a drop the client is exact ({format_count(events, 'event')}, "
             f"{format_count(characters, 'character')}); now {format_count(state.planned.checks, 'case')}"
         )
-        yield from (state.mask.show(note) for note in phase.notes[1:])
+        yield from map(escape_controls, phase.notes[1:])
 
     def format_result(self, result: Result, state: RunState, paint: Paint) -> str:
         if not is_case(result):
             return f"{self.kind(result).upper()} {result.id}: {describe_stale(result)}"
         outcome = outcome_of(result)
         word = paint(COLORS[result.outcome], f"{result.outcome.word.upper():<11} {outcome}")
-        problem = "".join(f": {state.mask.show(f.message)}" for f in result.observation.findings)
+        problem = "".join(f": {escape_controls(f.message)}" for f in result.observation.findings)
         return f"{word} {result.title} ({result.seconds:.2f} s){problem}"
 
     def closing(self, state: RunState, paint: Paint, *, verbose: bool) -> Iterator[str]:
@@ -277,9 +275,9 @@ def in_order(results: Sequence[Result]) -> list[Result]:
     return sorted(list_cases(results), key=lambda result: run_of(result).number)
 
 
-def describe_problem(result: Result, state: RunState) -> str:
-    """What is wrong in one case, secrets hidden."""
-    return "; ".join(state.mask.show(finding.message) for finding in result.observation.findings)
+def describe_problem(result: Result) -> str:
+    """What is wrong in one case."""
+    return "; ".join(escape_controls(finding.message) for finding in result.observation.findings)
 
 
 def list_untried(state: RunState) -> list[dict[str, Any]]:
@@ -344,10 +342,10 @@ def outcome_cell(kind: str, results: Sequence[Result], mark: Mark, state: RunSta
             StripCase(sign=SIGNS[outcome_of(result)][0], words=f"{result.title}: {outcome_of(result)}", mark=mark)
             for result in alike
         ),
-        lines=(f"At {first.title} the client {describe_problem(first, state)}",) if bad else (),
-        wire=tuple(client_lines(run_of(first), state.mask, verbose=False)) if bad else (),
+        lines=(f"At {first.title} the client {describe_problem(first)}",) if bad else (),
+        wire=tuple(client_lines(run_of(first), verbose=False)) if bad else (),
         picture=picture_of(first, state) if bad else None,
-        command=state.mask.show(first.reproduction.command) if bad and first.reproduction else "",
+        command=escape_controls(first.reproduction.command) if bad and first.reproduction else "",
     )
 
 
@@ -425,10 +423,10 @@ def _drop_cell(row: str, event: int, results: Sequence[Result], state: RunState)
         words=f"cut at event {event}: {outcome}",
         mark=OUTCOME_MARKS[outcome],
         title=f"{row}, cut at event {event}: {', '.join(f'{one.title}: {outcome_of(one)}' for one in results)}",
-        lines=(f"At {worst.title} the client {describe_problem(worst, state)}",) if bad else (),
-        wire=tuple(client_lines(run_of(worst), state.mask, verbose=False)),
+        lines=(f"At {worst.title} the client {describe_problem(worst)}",) if bad else (),
+        wire=tuple(client_lines(run_of(worst), verbose=False)),
         picture=picture_of(worst, state),
-        command=state.mask.show(worst.reproduction.command) if worst.reproduction else "",
+        command=escape_controls(worst.reproduction.command) if worst.reproduction else "",
     )
 
 
@@ -464,23 +462,23 @@ def _name_some(results: Sequence[Result]) -> str:
 def group_lines(group: Sequence[Result], state: RunState, *, verbose: bool = False) -> Iterator[str]:
     """One kind of failure: how often it occurred, its first case in full, and a command that runs only that."""
     first, run = group[0], run_of(group[0])
-    problems = list(dict.fromkeys(describe_problem(result, state) for result in group))
+    problems = list(dict.fromkeys(describe_problem(result) for result in group))
     times, rule = format_count(len(group), "case"), first.rule
     weight = f"a warning of {rule.id}" if first.verdict is Verdict.WARN else f"{rule.level} {rule.id}"
     word = f"{first.outcome.word.upper()} {outcome_of(first)}"
     yield f"{word} ({times}, {weight}) at {run.name} the client {problems[0]}"
     if first.excuse:
-        yield f"  baseline: {state.mask.text(first.excuse)}"
+        yield f"  baseline: {first.excuse}"
     if len(group) > 1:
         yield f"  cases: {_name_some(group)}"
     if verbose:
         yield from (f"  also: {problem}" for problem in problems[1 : 1 + _ALSO])
-    yield from (f"  {line}" for line in client_lines(run, state.mask, verbose=verbose))
+    yield from (f"  {line}" for line in client_lines(run, verbose=verbose))
     if (picture := picture_of(first, state)) is not None and picture.kinds != {CellKind.CAME}:
         yield "  received:"
         yield from (f"    {line}" for line in picture_lines(picture, most=56))
     if first.reproduction is not None:
-        yield f"  this one alone:  {state.mask.show(first.reproduction.command)}"
+        yield f"  this one alone:  {escape_controls(first.reproduction.command)}"
 
 
 def groups(results: Sequence[Result]) -> list[list[Result]]:

@@ -50,20 +50,17 @@ class VerifyPresentation(Presentation):
             for reason, places in _list_left_out(state).items()
             for place in places
         ]
-        record: dict[str, Any] = state.mask.tree(
-            {
-                "entries": {"judged": _sum(state, "entries"), "left_out": len(left_out)},
-                "judged": {kind: _sum(state, kind) for kind in _KINDS},
-                "accounting": accounting_record(finished, self.accounting(state), self.verdict(state)),
-                "rules": {result.id: str(result.outcome) for result in state.results if result.rule is not USABLE},
-                "left_out": left_out,
-                "revisions": _by_revision(state),
-                "unusable": [{"file": file, "reason": reason} for file, reason in _list_unusable(state)],
-                "findings": [_record_finding(result, finding) for result, _, finding in list_findings(state)],
-                **({"halted": finished.halted} if finished.halted else {}),
-            }
-        )
-        return record
+        return {
+            "entries": {"judged": _sum(state, "entries"), "left_out": len(left_out)},
+            "judged": {kind: _sum(state, kind) for kind in _KINDS},
+            "accounting": accounting_record(finished, self.accounting(state), self.verdict(state)),
+            "rules": {result.id: str(result.outcome) for result in state.results if result.rule is not USABLE},
+            "left_out": left_out,
+            "revisions": _by_revision(state),
+            "unusable": [{"file": file, "reason": reason} for file, reason in _list_unusable(state)],
+            "findings": [_record_finding(result, finding) for result, _, finding in list_findings(state)],
+            **({"halted": finished.halted} if finished.halted else {}),
+        }
 
     def facts(self, state: RunState) -> list[tuple[str, str]]:
         return [(kind, str(_sum(state, kind))) for kind in _KINDS]
@@ -81,7 +78,7 @@ class VerifyPresentation(Presentation):
         return iter(())
 
     def phase(self, phase: PhaseFinished, state: RunState) -> Iterator[str]:
-        yield from (state.mask.show(f"{phase.name}: {note}") for note in phase.notes)
+        yield from (escape_controls(f"{phase.name}: {note}") for note in phase.notes)
 
     def format_result(self, result: Result, state: RunState, paint: Paint) -> str:
         return f"{result.outcome.word.upper():<11} {result.id} [{result.rule.level}] {result.title}"
@@ -89,8 +86,8 @@ class VerifyPresentation(Presentation):
     def closing(self, state: RunState, paint: Paint, *, verbose: bool) -> Iterator[str]:
         for result, place, finding in list_findings(state):
             kind = f"{_word_of(place, finding).upper()} {finding.rule} [{result.rule.level}]"
-            yield f"{place_line(place, state.mask)}: {kind} {state.mask.show(finding.message)}"
-            yield from (f"  {line}" for line in compared_lines(finding, state.mask))
+            yield f"{place_line(place)}: {kind} {escape_controls(finding.message)}"
+            yield from (f"  {line}" for line in compared_lines(finding))
         for group in _fold_left_out(state):
             shown = (
                 group.lines if verbose or len(group.lines) <= _PLACES_SHOWN else group.lines[: _PLACES_SHOWN - 1]
@@ -102,7 +99,7 @@ class VerifyPresentation(Presentation):
         for revision, files in _by_revision(state).items():
             yield f"{format_count(files, 'file')} judged by revision {revision}"
         for file, reason in _list_unusable(state):
-            yield state.mask.show(f"broken: {file}: {reason}")
+            yield escape_controls(f"broken: {file}: {reason}")
 
         yield self._describe_judged(state)
 
@@ -153,8 +150,8 @@ def _list_left_out(state: RunState) -> dict[str, list[_Place]]:
 def _fold_left_out(state: RunState) -> Iterator[FoldedLines]:
     """What was not judged: its places below each reason, the reason of most of them first."""
     for reason, places in sorted(_list_left_out(state).items(), key=lambda item: -len(item[1])):
-        lines = [state.mask.text(f"{file}: {entry}" if entry else file) for file, entry in places]
-        yield FoldedLines(state.mask.show(f"{len(places)} × {reason}"), tuple(map(escape_controls, lines)))
+        lines = tuple(escape_controls(f"{file}: {entry}" if entry else file) for file, entry in places)
+        yield FoldedLines(escape_controls(f"{len(places)} × {reason}"), lines)
 
 
 def _by_revision(state: RunState) -> dict[str, int]:

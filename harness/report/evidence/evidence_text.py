@@ -157,9 +157,9 @@ def logs(evidence: Sequence[Evidence], display: Display, *, shown: int = SHOWN) 
                 lines = tuple(relayed_lines(item, mask, RELAYED_IN_FULL))
                 found.append(Log(item.name, lines, curl(item.client.request, display)))
             case ClientRun():
-                found.append(Log(item.name, tuple(client_lines(item, mask, verbose=True))))
+                found.append(Log(item.name, tuple(client_lines(item, verbose=True))))
             case RecordedPlace():
-                found.append(Log("", (place_line(item, mask),)))
+                found.append(Log("", (place_line(item),)))
             case LoggedExchange():
                 found.append(Log("", item.lines, item.command))
             case KillRow():
@@ -192,18 +192,18 @@ def shown_lines(
     if relayed := [item for item in evidence if isinstance(item, RelayedExchange)]:
         yield from _format_relayed(relayed, display, verbose=verbose)
     if places := [item for item in evidence if isinstance(item, RecordedPlace)]:
-        yield from _format_places(places, display.mask, verbose=verbose)
+        yield from _format_places(places, verbose=verbose)
     for item in evidence:
         if isinstance(item, ClientRun):
-            yield from client_lines(item, display.mask, verbose=verbose)
+            yield from client_lines(item, verbose=verbose)
         elif isinstance(item, KillRow):
             yield from kill_lines(item)
 
 
-def _format_places(places: Sequence[RecordedPlace], mask: Mask, *, verbose: bool) -> Iterator[str]:
+def _format_places(places: Sequence[RecordedPlace], *, verbose: bool) -> Iterator[str]:
     shown = places if verbose else places[:_MOST_PLACES]
     yield f"found in {format_count(len(places), 'place')}{':' if len(shown) == len(places) else ', such as:'}"
-    yield from (f"  {place_line(item, mask)}" for item in shown)
+    yield from (f"  {place_line(item)}" for item in shown)
 
 
 def _write_exchanges(
@@ -347,17 +347,17 @@ def _answer(exchange: Exchange, mask: Mask, shown: int) -> str:
     return escape_controls(f"{exchange.status} {begin_body(exchange.body, mask, shown)}{end}")
 
 
-def client_lines(run: ClientRun, mask: Mask, *, verbose: bool) -> Iterator[str]:
+def client_lines(run: ClientRun, *, verbose: bool) -> Iterator[str]:
     """What went over the wire and when, what the client made of it, and its last words; `verbose`: all of them."""
     yield "on the wire:"
     for line in _draw_timeline(run):
-        yield f"  {mask.show(line)}"
+        yield f"  {escape_controls(line)}"
     for line in run.stray:
-        yield f"on standard output, not a result: {mask.show(line)}"
+        yield f"on standard output, not a result: {escape_controls(line)}"
     words = run.stderr.splitlines()
     if words:
         yield "standard error ends with:"
-        yield from (f"  {mask.show(line)}" for line in (words if verbose else _take_last(words)))
+        yield from (f"  {escape_controls(line)}" for line in (words if verbose else _take_last(words)))
 
 
 def _draw_timeline(run: ClientRun) -> Iterator[str]:
@@ -383,10 +383,10 @@ def _take_last(words: Sequence[str]) -> list[str]:
     return end if error is None else [error, "…", *end]
 
 
-def place_line(item: RecordedPlace, mask: Mask) -> str:
+def place_line(item: RecordedPlace) -> str:
     """The file of a finding, and where in it."""
     where = ", ".join(filter(None, (item.where.exchange, place(replace(item.where, exchange="")))))
-    return mask.show(f"{item.where.file} ({where})" if where else item.where.file)
+    return escape_controls(f"{item.where.file} ({where})" if where else item.where.file)
 
 
 def kill_lines(row: KillRow) -> Iterator[str]:
