@@ -311,7 +311,7 @@ def _build_client_model(extensions: tuple[Extension, ...]) -> ClientModel:
         load_incidents=_load_client_incidents,
         rules={row.rule.id: row.rule for row in rows_of("clients")},
         is_final=is_settled,
-        quiet=frozenset({"completed", "requires_action", "requires_continuation"}),
+        quiet=frozenset({"completed", "requires_action"}),  # a text alone cannot report that it is only a part
         continues=requests.find_previous,
         find_input=requests.find_input,
         goes_on=requests.goes_on,

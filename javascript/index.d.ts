@@ -363,6 +363,8 @@ export class Session extends Controls implements AsyncDisposable {
     call: CallName | (string & {}),
     bounds: { exactly: number } | { atLeast: number; atMost?: number } | { atMost: number },
   ): Promise<void>;
+  /** Assert that the code under test read on after each stream that broke off: it resumed, or requested the interaction. */
+  assertResumed(): Promise<void>;
   /** Add an earlier turn of a conversation. */
   turn(text?: string, options?: TurnOptions): Promise<Turn>;
   /** Add so many turns one after the other; resolves to the last. */

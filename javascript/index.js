@@ -316,6 +316,11 @@ export class Session extends Controls {
     await this.#assert("assert_created", { expected: bodies });
   }
 
+  /** Assert that the code under test read on after each stream that broke off: it resumed, or requested the interaction. */
+  async assertResumed() {
+    await this.#assert("assert_resumed", {});
+  }
+
   /** Assert how many calls of a kind were made: `exactly` so many, or from `atLeast` to `atMost`. */
   async assertCount(call, bounds) {
     const { problem } = await this.#judge("assert_count", { call, ...toSnake(bounds ?? {}) });

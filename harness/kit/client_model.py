@@ -149,7 +149,7 @@ class ClientModel:
     is_final: Callable[[object], bool]
     """Whether a run with this status has ended."""
     quiet: frozenset[str]
-    """The statuses of a run that has ended and did not fail: a text alone may report them."""
+    """The statuses of a run that has ended with its whole result: a text alone may report them."""
 
     continues: Callable[[Request], str | None]
     """What a create goes on from, the id of a run or a transcript in words; None if it begins a conversation."""

@@ -46,7 +46,8 @@ _PASSED = pytest.StashKey[bool]()
 _ADVICE = {
     "interactions_dropped_stream": (
         "passed without checking what its client received, so it would also pass if events were lost or repeated: "
-        "call interactions_dropped_stream.assert_seen_once(result), or compare with its .text or .events"
+        "call interactions_dropped_stream.assert_seen_once(result), or compare with its .text or .events, on each "
+        "turn of a loop"
     ),
     "interactions_torture": (
         "passed without calling interactions_torture, so no fault was tried: call interactions_torture(function)"

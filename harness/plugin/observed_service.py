@@ -18,7 +18,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from harness.benches.client.judgement.received_responses import ReceivedResponse, watch
+from harness.benches.client.judgement.received_responses import ReceivedResponse, describe_unresumed, watch
 from harness.kit.api import Api
 from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean, format_count
@@ -111,7 +111,7 @@ class ObservedService:
             for action in self.before:
                 action(request)
         response = refusal or self.service(request)
-        if name_call(request).startswith("create"):
+        if name_call(request).startswith(("create", "stream", "get")):
             made.received = watch(self._api, request, response)
         return self.story.note_answer(request, response)
 
@@ -251,7 +251,21 @@ class ObservedService:
     def format_context(self) -> str:
         """What to report if this test fails: the circumstances, and the requests and answers."""
         circumstances = self.runaway or self.explain()
-        return "\n".join([*([circumstances] if circumstances else []), *self.story.lines()])
+        return "\n".join(filter(None, [circumstances, *self.story.lines(), self.describe_unresumed()]))
+
+    def describe_unresumed(self) -> str:
+        """How a stream broke off that the code under test did not read on; "" if none did."""
+        with self._lock:
+            return describe_unresumed([by.received for by in self._made if by.received is not None])
+
+    def assert_resumed(self) -> None:
+        """Assert that the code under test read on after each stream that broke off.
+
+        It has resumed the stream, or requested the interaction. Nothing broken off fails, too.
+        """
+        __tracebackhide__ = True
+        if problem := self.describe_unresumed():
+            raise AssertionError(f"{problem}\n  " + "\n  ".join(self.story.lines()))
 
     # Ways in
 
@@ -306,7 +320,7 @@ class ObservedService:
 
 
 class MadeBy:
-    """What a request has made; `received` is the answer to a create."""
+    """What a request has made; `received` is the answer to a create, or to one that reads an interaction."""
 
     def __init__(self) -> None:
         self.received: ReceivedResponse | None = None
@@ -319,7 +333,7 @@ class MadeBy:
 
     def find_refusal(self) -> str:
         """The status and the error that it was refused with; "" if it was not."""
-        if self.received is None or self.received.status < 400:
+        if self.received is None or not self.received.is_create or self.received.status < 400:
             return ""
         return f"{self.received.status}: {self.received.error}".rstrip(": ")
 

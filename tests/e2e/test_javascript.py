@@ -101,6 +101,61 @@ def test_polls_without_a_pause(project: Path) -> None:
     assert "in elapse() it never waited for a timer: its calls came without a pause" in printed
 
 
+UNRESUMED = """
+import assert from "node:assert/strict";
+import { test } from "interactions-harness/node-test";
+import { GoogleGenAI } from "@google/genai";
+
+class StreamBroken extends Error {}
+
+async function read(baseUrl, id) {
+  const ai = new GoogleGenAI({ apiKey: "any", httpOptions: { baseUrl } });
+  let text = "";
+  try {
+    for await (const event of await ai.interactions.get(id, { stream: true })) {
+      if (event.delta?.type === "text") text += event.delta.text;
+      if (event.event_type === "interaction.completed") return text;
+    }
+    throw new Error("no completion");
+  } catch (error) {
+    throw new StreamBroken("the answer broke off", { cause: error });
+  }
+}
+
+test("the error ends the test", async ({ session }) => {
+  for await (const cut of session.cuts({ cuts: ["event:5,rst"] })) {
+    await cut.assertSeenOnce(await read(cut.url, cut.id));
+  }
+});
+test("the error is passed over", async ({ session }) => {
+  for await (const cut of session.cuts({ cuts: ["pass", "event:5,rst"] })) {
+    const text = await read(cut.url, cut.id).catch(() => undefined);
+    if (text !== undefined) await cut.assertSeenOnce(text);
+  }
+});
+test("the error is shown to the user", async ({ session }) => {
+  await session.drop("event:5,rst");
+  const ai = new GoogleGenAI({ apiKey: "any", httpOptions: { baseUrl: session.url } });
+  const run = await ai.interactions.create({ model: "gemini-3.5-flash", input: "Hi", background: true });
+  const shown = await read(session.url, run.id).catch((error) => error.message);
+  assert.match(shown, /broke off/);
+  await session.assertResumed();
+});
+"""
+
+
+def test_a_reader_that_throws_on_a_broken_stream(project: Path) -> None:
+    """An error that the application makes of a broken stream does not hide that the stream was not resumed."""
+    (project / "unresumed.mjs").write_text(UNRESUMED, "utf-8")
+    printed = run(project, "node", "--test", "--test-reporter=spec", "unresumed.mjs", code=1)
+    assert "fail 3" in printed
+    first, passed_over, shown = re.split(r"^✖ ", printed.partition("failing tests:")[0], flags=re.MULTILINE)[1:4]
+    broken = "the stream broke off after event 5 (rst) and was not resumed"
+    assert "dropped at event:5,rst, the client ended without a result that was judged" in first
+    assert "1 cut of 2 began and had no result judged" in passed_over
+    assert all(broken in one for one in (first, passed_over, shown))
+
+
 def test_recordings(project: Path) -> None:
     """The recipe for recordings passes, with a recording of a chain of turns."""
     shutil.copy(folder("cassettes") / "emulator" / "chain.yaml", project)

@@ -57,6 +57,13 @@ UNCHECKED = {
         def test_it(interactions_dropped_stream, client):
             assert read(client, interactions_dropped_stream) == "Short."
     """,
+    "a loop that judges some of its turns": """
+        @dropped(cuts=CUTS, mode="loop")
+        def test_it(interactions_dropped_stream, client):
+            for number, stream in enumerate(interactions_dropped_stream):
+                if not number:
+                    stream.assert_seen_once(json.loads(client.get(f"{PATH}/{stream.id}").text))
+    """,
     "its own script, and no assertion": """
         @dropped(cuts=CUTS, script={"text": "Short."})
         def test_it(interactions_dropped_stream, client):

@@ -419,7 +419,9 @@ class CreateValidator:
     def pending(self, order: CreateRequest) -> list[str]:
         """Return the ids of the calls that results may answer: those of the parent, and those sent back."""
         earlier = order.previous.steps if order.previous is not None else []
-        resent = [step for step in order.given if step.get("type") == "function_call"]
+        known = {step.get("id") for step in earlier if step["type"] == "function_call"}
+        # @google/adk 2.0.0 names the parent and sends its call again, too: that is one call, not two.
+        resent = [one for one in order.given if one.get("type") == "function_call" and one.get("id") not in known]
         return [call["id"] for call in pending_calls([*earlier, *resent])]
 
     def signatures(self, order: CreateRequest) -> None:

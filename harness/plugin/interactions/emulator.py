@@ -219,7 +219,11 @@ class InteractionsEmulator(ObservedService):
 
     def find_earlier_steps(self) -> list[Any]:
         """The steps that the create before the last one returned, stored or not. Raises UsageFault."""
-        answers = [one.received for one in self._made if one.received is not None and one.received.status < 400]
+        answers = [
+            one.received
+            for one in self._made
+            if one.received is not None and one.received.is_create and one.received.status < 400
+        ]
         if len(answers) < 2:
             raise UsageFault(
                 f"{format_count(len(answers), 'create')} of the code under test got an answer: there is none "

@@ -19,11 +19,12 @@ from harness.benches.client.client_commands import ClientResult
 from harness.benches.client.judgement.attempt import ClientAttempt
 from harness.benches.client.judgement.outcome import read_allowed
 from harness.benches.client.judgement.reasons import FailureReasons, judge_played
+from harness.benches.client.judgement.received_responses import describe_unresumed
 from harness.checks.clients.result_comparison import events_of, status_of, text_in
 from harness.faults import kinds as fault_kinds
 from harness.kit.api import Api
 from harness.outcome import UsageFault
-from harness.outcome.words import did_you_mean
+from harness.outcome.words import did_you_mean, format_count
 from harness.plugin.interactions.dropped_stream import OUTAGES
 from harness.wire import LogicalClock, Request, Response
 
@@ -63,6 +64,7 @@ class JudgedCases:
         self._cases: list[Case] = []
         self._played: dict[int, _Played] = {}
         self._numbers = iter(range(1, 1_000_000_000))
+        self._ended: set[int] = set()
         self._judged = FailureReasons()
         self._one_by_one = False
         self._usual: int | None = None
@@ -108,6 +110,7 @@ class JudgedCases:
         self._cases = [replace(base, plan="pass", event_ids=ids[0]), *found]
         self._judged, self._usual = FailureReasons(read_allowed(allow)), None
         self._one_by_one = one_by_one
+        self._ended.clear()
         told = [{"case": str(case), "kind": case.kind} for case in self._cases[1:]]
         return {"mode": chosen.name, "cases": told}
 
@@ -164,6 +167,7 @@ class JudgedCases:
             left_open=left_open,
         )
         del self._played[place]
+        self._ended.add(played.number)
         if quiet:
             self._usual = len(attempt.received)
         failures = judged.failures if quiet else self._judged.note(judged)
@@ -182,6 +186,26 @@ class JudgedCases:
                 "the test passed without checking what its client received, so it would also pass if events were "
                 "lost or repeated: call assert_seen_once(result) on each cut"
             )
+        elif self._one_by_one and (left := self._find_unjudged()):
+            some = f"{format_count(len(left), 'cut')} of {len(left) + len(self._ended)}"
+            yield (
+                f"{some} began and had no result judged, so the test would also pass if its client gave up there: "
+                "call assert_seen_once with what it returned, or with the error that it threw. "
+                f"{self.describe_unjudged()}"
+            )
+
+    def describe_unjudged(self) -> str:
+        """The last case that began and was not judged: its traffic, and how its stream broke off; "" if none."""
+        if not (left := self._find_unjudged()):
+            return ""
+        attempt = left[-1].attempt
+        head = f"dropped at {attempt.case}, the client ended without a result that was judged"
+        wire = (f"  {line}" for line in attempt.wire())
+        return "\n".join(filter(None, [head, *wire, describe_unresumed(attempt.received)]))
+
+    def _find_unjudged(self) -> list[_Played]:
+        """The cases that began and of which no attempt was judged, each once."""
+        return list({one.number: one for one in self._played.values() if one.number not in self._ended}.values())
 
     def sum_up(self) -> dict[str, Any]:
         """The failures by reason, and the whole as text; each reason has one case and the line that repeats it."""

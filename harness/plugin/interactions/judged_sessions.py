@@ -152,6 +152,10 @@ class JudgedSession(InteractionsEmulator):
             kept = {"scripts": None, "scripts/refusals": False, "scripts/answers": True}[path]
             self._answers = [one for one in self._answers if (one[0].script.refuse is not None) is kept]
 
+    def format_context(self) -> str:
+        """What to report if this test fails: what was sent, and how the cases stand that were not judged."""
+        return "\n".join(filter(None, [super().format_context(), self.cases.describe_unjudged()]))
+
     def find_complaints(self) -> Iterator[str]:
         """What makes a test fail whose own code has passed: what it planned and never happened."""
         yield from super().find_complaints()
@@ -252,6 +256,11 @@ class SessionJudge:
     ) -> dict[str, str]:
         """Judge how many calls of a kind were made."""
         self._session.requests.assert_count(call, exactly=exactly, at_most=at_most, at_least=at_least)  # type: ignore[arg-type]
+        return _NO_PROBLEM
+
+    def assert_resumed(self) -> dict[str, str]:
+        """Judge whether each stream that broke off was read on."""
+        self._session.assert_resumed()
         return _NO_PROBLEM
 
     def turn(

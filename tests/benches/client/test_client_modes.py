@@ -395,7 +395,7 @@ def continues(client: httpx.Client, _: str) -> ClientResult:
 
 
 def test_what_was_continued_is_one_result() -> None:
-    """A client that goes on with the token has to have both texts; one that stops there has to have the first."""
+    """A client that goes on with the token has both texts; one that stops has the first and its status."""
     cases = cases_of_set("standard", base_of("create"), only=["continuations"])
     results = play(continues, cases)
     assert {outcome_of(one) for one in results} <= {
@@ -413,7 +413,16 @@ def test_what_was_continued_is_one_result() -> None:
         )
 
     assert outcome_of(play(loses_the_first, cases)[0]) is not DropOutcome.EXACT
-    assert outcome_of(play(lambda client, _: str(turn(client, input="Go.").text), cases)[0]) is DropOutcome.EXACT
+
+    def stops_there(client: httpx.Client, _: str) -> ClientResult:
+        found = turn(client, input="Go.")
+        return ClientResult(collected=str(found.text), status=found.status)
+
+    assert outcome_of(play(stops_there, cases)[0]) is DropOutcome.EXACT
+    (as_whole, *_) = play(lambda client, _: str(turn(client, input="Go.").text), cases)
+    assert outcome_of(as_whole) is DropOutcome.WRONG_STATUS
+    (finding,) = as_whole.observation.findings
+    assert finding.message == "reports success without a status: the interaction is `requires_continuation`"
 
 
 def test_a_case_repeats_its_mode_and_what_comes_later() -> None:

@@ -154,6 +154,13 @@ def test_wrong_results_are_refused(api, given, words):
     assert words in answer.message
 
 
+def test_a_call_that_is_sent_again_is_one_call(api):
+    """@google/adk names the parent, and sends its call again beside the result."""
+    parent = asked(api, CALLS[0])
+    again = [CALLS[0], result("c1")]
+    assert api.create(again, previous_interaction_id=parent, tools=[WEATHER]).status == 200
+
+
 def test_orphan_result_is_refused(api):
     """A result with neither a parent nor its call gets a 400 that says what to send."""
     answer = api.create([result("c1")])

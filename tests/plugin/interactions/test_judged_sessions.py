@@ -397,6 +397,42 @@ def test_a_text_of_a_failed_run_is_a_failure(session: Api) -> None:
     assert session.judge("end_case", number=begun["place"], error=thrown)["problem"] == ""
 
 
+BROKEN = "the stream broke off after event 2 (rst) and was not resumed: resume it by its id"
+
+
+def test_a_stream_that_is_not_resumed(session: Api) -> None:
+    """Code that makes an error of its own of a broken stream, or a part of the text, has not read on."""
+    session.ask("POST", "/__harness__/faults", {"plan": "event:2,rst"})
+    made = session.create(background=True)
+    read(session, "", made["id"])
+    told = session.judge("assert_resumed")["problem"]
+    assert told.startswith(BROKEN + ", after the cursor 'v1_")
+    assert told.partition("\n")[0] in session.ask("GET", "/__harness__/judge")[1]["context"]
+    session.create(input="Something else.")
+    assert session.judge("assert_resumed")["problem"].startswith(BROKEN)
+    session.ask("GET", f"/v1beta/interactions/{made['id']}")
+    assert session.judge("assert_resumed") == {"problem": ""}
+    assert session.complaints == []
+
+
+def test_a_cut_without_a_judged_result(session: Api) -> None:
+    """A loop that judges only what its client returned passes over the cuts at which it threw."""
+    session.judge("plan_cases", cuts=["pass", "event:2,rst"], judged_one_by_one=True)
+    play(session)
+    assert session.complaints == []
+    begun = session.judge("begin_case", number=2)
+    read(session, begun["path"], begun["id"])
+    (told,) = session.complaints
+    assert told.startswith("1 cut of 2 began and had no result judged, so the test would also pass")
+    assert BROKEN in told
+    context = "\n".join(session.ask("GET", "/__harness__/judge")[1]["context"])
+    assert "dropped at event:2,rst, the client ended without a result that was judged" in context
+    thrown = {"name": "StreamBroken", "message": "broken"}
+    ended = session.judge("end_case", number=begun["place"], error=thrown)
+    assert "gave up: StreamBroken: broken; it did not resume the stream, which had broken off" in ended["problem"]
+    assert session.complaints == []
+
+
 def test_a_lenient_finding_is_no_failure(session: Api) -> None:
     """A reader that asks once more than needed is right."""
     session.judge("plan_cases", cuts=["pass", "ping:all"])

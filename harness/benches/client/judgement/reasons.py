@@ -14,7 +14,8 @@ from harness.benches.client.cases import Case
 from harness.benches.client.client_commands import ClientResult
 from harness.benches.client.judgement.attempt import ClientAttempt
 from harness.benches.client.judgement.case_results import judge_case
-from harness.benches.client.judgement.outcome import LEFT_OPEN, UNTOLD, DropOutcome, is_allowed
+from harness.benches.client.judgement.outcome import LEFT_OPEN, RECOVERS, UNTOLD, DropOutcome, is_allowed
+from harness.benches.client.judgement.received_responses import describe_unresumed
 from harness.outcome import Severity
 from harness.outcome.words import format_count
 
@@ -66,7 +67,9 @@ def judge_played(
             advice = f"{finding.message}; return the interaction or its status, or raise"
             failures.append(CaseFailure(UNTOLD, advice))
         elif finding.severity is Severity.BROKEN:
-            failures.append(CaseFailure(finding.stable_code, finding.message))
+            gave_up = finding.rule == RECOVERS and describe_unresumed(attempt.received)
+            cause = "; it did not resume the stream, which had broken off" if gave_up else ""
+            failures.append(CaseFailure(finding.stable_code, finding.message + cause))
     if left_open:
         failures.append(
             CaseFailure(

@@ -6,7 +6,7 @@ Layer 5. Keeps bytes as they pass and decodes them only when a test asks, so tha
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +55,10 @@ class ReceivedResponse:
         """The JSON object that was delivered; an empty one if it was none, or not whole."""
         return object_or_none(bytes(self.data)) or {}
 
+    def find_cursor(self) -> str | None:
+        """The cursor of the last event that has one."""
+        return next(filter(None, map(self._protocol.cursor, reversed(self.events()))), None)
+
     @property
     def is_create(self) -> bool:
         """Whether the request asks for a new run."""
@@ -85,6 +89,15 @@ class ReceivedResponse:
     def input(self) -> str:
         """What a create says."""
         return self._api.load_client_model().find_input(self.request)
+
+    @property
+    def is_read(self) -> bool:
+        """Whether the request reads a run that exists, as a stream or not."""
+        return self.request.method == "GET"
+
+    def find_run_id(self) -> str | None:
+        """The id of the run that was created or read; None if it never arrived."""
+        return self.request.raw_path.rpartition("/")[2] if self.is_read else self.find_created_id()
 
     @property
     def goes_on(self) -> bool:
@@ -135,6 +148,27 @@ class ReceivedResponse:
             return f"{what} → {self.status}" + (f": {self.error}" if self.error else "")
         how = "disconnected by the client" if self.ending is None else self.ending.how.value
         return f"{what} → {format_count(len(self.events()), 'event')}, {how}"
+
+
+def describe_unresumed(received: Sequence[ReceivedResponse]) -> str:
+    """How the first stream broke off that the client did not read on, as a sentence; "" if there is none."""
+    for place, one in enumerate(received):
+        if not one.broke_off or one.status >= 400:
+            continue
+        run, later = one.find_run_id(), received[place + 1 :]
+        if any(other.is_read and other.find_run_id() == run and other.status < 400 for other in later):
+            continue
+        events, cursor = one.events(), one.find_cursor()
+        at = f"after event {len(events)}" if events else "before its first event"
+        how = one.ending.how.value if one.ending is not None and not one.ending.complete else "a clean end"
+        if run is None:
+            advice = "its id never arrived, so that a client can only report it"
+        elif any(other.is_create and other.request.body == one.request.body for other in later):
+            advice = "the create was sent again, so that a second interaction runs and costs money"
+        else:
+            advice = "resume it by its id" + (f", after the cursor {cursor!r}" if cursor else "")
+        return f"the stream broke off {at} ({how}) and was not resumed: {advice}"
+    return ""
 
 
 def watch(api: Api, request: Request, response: Response, suffered: Suffered | None = None) -> ReceivedResponse:
