@@ -1,7 +1,8 @@
 """All checks, in the order in which they are shown: each row of a table of rules with the functions that it names.
 
 Layer 2. A name without a dot is a function of the area's module in `areas/`; with dots it is a path below
-`harness.checks`. A judge whose first parameter is `rule` gets the id of the row that names it.
+`harness.checks`. A judge whose first parameter is `rule` gets the id of the row that names it. What one statement
+can say of one response, or of several, needs no function: the row names a shared judge and what it gets.
 """
 
 from __future__ import annotations
@@ -11,31 +12,51 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
-from typing import Any
+from typing import Any, TypeAlias
 
 from harness.checks.capabilities import CAPABILITIES, PROFILES, PROOFS, RESTS_ON
 from harness.checks.refusals import judge_refusals
 from harness.checks.vocabulary.expect import (
+    among,
+    at,
     expect_interaction,
     expect_refusal,
     expect_reply,
     expect_settled,
     expect_status,
+    of_interaction,
+    of_rule,
 )
+from harness.checks.vocabulary.lives import expect_made
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.tables.refusals import REFUSALS
-from harness.kit.check import Check, Judge, judge_one, take
+from harness.kit.check import Check, Judge, take
 from harness.outcome import Finding
 from harness.outcome.words import did_you_mean
 from harness.rules import AREAS, rows_of
 from harness.rules.row import RuleRow
+from harness.wire import Exchange
 
+_Single: TypeAlias = Callable[[Exchange], Iterable[Finding]]
+
+_OF_THE_RULE = (expect_reply, of_interaction, of_rule)
 _SHARED: Mapping[str, Callable[..., Iterable[Finding]]] = {
     function.__name__: function
-    for function in (expect_interaction, expect_refusal, expect_reply, expect_settled, expect_status)
+    for function in (
+        expect_interaction,
+        expect_made,
+        expect_refusal,
+        expect_settled,
+        expect_status,
+        *_OF_THE_RULE,
+    )
 }
-"""Judges of a single response, whose name the row gives: `judge: {expect_status: twice, accepts: [409]}`."""
+"""Judges of a response, whose name the row gives: `judge: {expect_status: twice, accepts: [409]}`.
 
+Those of the second list get the id of the rule: what it says of a response is in the contract.
+"""
+
+_STATUSES = ("accepts", "tolerates", "notes")
 _CLASSES: Mapping[object, Iterable[int]] = {"2xx": SUCCESS, "4xx": CLIENT_ERROR}
 
 
@@ -89,15 +110,23 @@ def _find_judge(row: RuleRow, home: str) -> Judge:
 
 
 def _build_shared(row: RuleRow, words: dict[str, Any]) -> Judge:
-    name = next(word for word in words if word.startswith("expect_"))
+    name = next(word for word in words if word not in _STATUSES)
     _refuse_unknown(row, "judge", [name], _SHARED)
-    answer, judge = words.pop(name), _SHARED[name]
-    statuses = {word: _list_statuses(values) for word, values in words.items()}
-    return judge_one(answer, partial(judge, row.rule.id) if name == "expect_reply" else partial(judge, **statuses))
+    answers, judge = words.pop(name), _SHARED[name]
+    if judge in _OF_THE_RULE:
+        judge = partial(judge, row.rule.id)
+    for word, values in words.items():
+        statuses = frozenset(status for value in values for status in _CLASSES.get(value) or (int(value),))
+        judge = partial(judge, **{word: statuses})
+    return take(partial(_judge_each, judge), *([answers] if isinstance(answers, str) else answers))
 
 
-def _list_statuses(values: Iterable[int | str]) -> frozenset[int]:
-    return frozenset(status for value in values for status in _CLASSES.get(value) or (int(value),))
+def _judge_each(
+    judge: Callable[[Exchange], Iterable[Finding]], **answers: Exchange | list[Exchange]
+) -> Iterator[Finding]:
+    """Judge each of these responses, and each in one that is a list."""
+    for name, answer in answers.items():
+        yield from among(name, answer, judge) if isinstance(answer, list) else at(name, judge(answer))
 
 
 def _refuse_unknown(row: RuleRow, what: str, names: Iterable[str], known: Iterable[str]) -> None:

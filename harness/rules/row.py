@@ -12,7 +12,7 @@ Record: TypeAlias = Mapping[str, Any]
 """A row as `rules.json` publishes it: the defaults filled in, the source spelled out."""
 
 JudgeName: TypeAlias = str | Mapping[str, Any]
-"""The name of a judge, or a shared judge with the response it gets: `{expect_status: twice, accepts: [409]}`."""
+"""The name of a judge, or a shared judge with what it gets: `{expect_status: twice, accepts: [409]}`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

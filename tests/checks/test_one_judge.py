@@ -52,7 +52,7 @@ def asks_the_contract(function: Any, seen: set[Any]) -> bool:
 def unwrap(function: Any) -> Iterator[Any]:
     """A function, what it wraps, what it is given beforehand, and what it closes over."""
     while isinstance(function, partial):
-        yield from (value for value in function.args if callable(value))
+        yield from (part for value in function.args if callable(value) for part in unwrap(value))
         function = function.func
     yield function
     for cell in getattr(function, "__closure__", None) or ():

@@ -6,13 +6,11 @@ Layer 2. Managed agents run in the background here, since they may take minutes.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 from typing import Any
 
 from harness.checks.refusals import send_wrong_creates
 from harness.checks.vocabulary.agent_runs import NOBODY, find_model, find_stand_in, start_agent
 from harness.checks.vocabulary.expect import (
-    among,
     at,
     expect_interaction,
     expect_object,
@@ -21,13 +19,11 @@ from harness.checks.vocabulary.expect import (
     interaction_in,
     note,
     object_in,
-    of_rule,
+    text_in,
 )
 from harness.checks.vocabulary.lives import (
     delete_and_look,
-    judge_left_run,
     judge_life,
-    judge_shapes,
     judge_values,
 )
 from harness.checks.vocabulary.pages import each_once, entries, pages
@@ -43,6 +39,7 @@ from harness.checks.vocabulary.polling import (
 )
 from harness.checks.vocabulary.stored import HELLO
 from harness.contract import read
+from harness.contract.data.json_parse import as_list, objects_in
 from harness.contract.data.output import output_text
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
@@ -116,9 +113,7 @@ def agents_that_cannot_run(t: RequestBuilder) -> Steps:
 
 def environment_of(exchange: Exchange) -> str:
     """Return the environment_id of an interaction, `""` if it has none."""
-    body = read(exchange).json
-    found = body.get("environment_id") if exchange.status in SUCCESS and isinstance(body, dict) else None
-    return found if isinstance(found, str) else ""
+    return text_in(exchange, "environment_id")
 
 
 # --- judges of runs
@@ -353,27 +348,17 @@ def keeps_its_tools(together: Exchange, shown: Exchange, alone: list[Exchange]) 
             )
         return
     yield from at("together", expect_object(together))
-    tools = object_in(shown).get("tools")
-    if isinstance(tools, list) and tools:
-        kept = {tool.get("type") for tool in tools if isinstance(tool, dict)}
-        if lost := [kind for kind in kinds if kind not in kept]:
-            yield finding("the saved agent lacks a tool", expected=", ".join(lost), actual=format_value(tools)).at(
-                exchange="shown"
-            )
+    tools = as_list(object_in(shown).get("tools"))
+    kept = {tool.get("type") for tool in objects_in(tools)}
+    if tools and (lost := [kind for kind in kinds if kind not in kept]):
+        yield finding("the saved agent lacks a tool", expected=", ".join(lost), actual=format_value(tools)).at(
+            exchange="shown"
+        )
 
 
 def runs_a_saved_agent(ran: Exchange) -> Iterator[Finding]:
     yield from expect_interaction(ran)
     yield from expect_id(ran, "the run has no id")
-
-
-def leaves_its_runs(ran: Exchange, deleted: Exchange, left: Exchange | None) -> Iterator[Finding]:
-    yield from judge_left_run("agent", ran, deleted, left)
-
-
-def fits(made: list[Exchange], fetched: Exchange, listed: Exchange) -> Iterator[Finding]:
-    yield from among("made", made, partial(of_rule, "agents.schema"))
-    yield from judge_shapes("agents.schema", fetched=fetched, listed=listed)
 
 
 def lists_them(listed: Exchange) -> Iterator[Finding]:

@@ -16,7 +16,6 @@ from harness.checks.vocabulary.expect import (
     finding,
     interaction_in,
     object_in,
-    of_rule,
 )
 from harness.checks.vocabulary.polling import (
     describe_end,
@@ -121,11 +120,6 @@ def can_be_cancelled(run: Exchange, held: bool, cancelled: Exchange, polled: lis
         if id_of(run) not in {id_of(answer) for answer in (cancelled, *polled)} - {""}:
             raise Unmet("neither the cancel nor a GET returned the requested id")
         yield from judge_cancel_answer(cancelled, id_of(run))
-
-
-def answers_what_fits(cancelled: Exchange) -> Iterator[Finding]:
-    interaction_in(cancelled)
-    yield from of_rule("cancel.schema", cancelled)
 
 
 def is_seen(held: bool, cancelled: Exchange, polled: list[Exchange]) -> Iterator[Finding]:

@@ -15,14 +15,9 @@ from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
 
 
-def counts_tokens(created: Exchange) -> Iterator[Finding]:
+def judge_usage(rule: str, created: Exchange) -> Iterator[Finding]:
     _need_usage(created)
-    yield from of_rule("usage.types", created)
-
-
-def adds_up(created: Exchange) -> Iterator[Finding]:
-    _need_usage(created)
-    yield from of_rule("usage.sum", created)
+    yield from of_rule(rule, created)
 
 
 def counts_something(created: Exchange) -> Iterator[Finding]:
@@ -30,11 +25,6 @@ def counts_something(created: Exchange) -> Iterator[Finding]:
     if not has_to_count(interaction_in(created)):
         raise Unmet("the response is not completed, or has no text or no total")
     yield from of_rule("usage.counted", created)
-
-
-def splits_within(created: Exchange) -> Iterator[Finding]:
-    _need_usage(created)
-    yield from of_rule("usage.modality", created)
 
 
 def types_steps(created: Exchange, got: Exchange) -> Iterator[Finding]:

@@ -70,16 +70,6 @@ def is_a_listed_status(created: Exchange) -> Iterator[Finding]:
     yield from of_rule("create.status-listed", created)
 
 
-def is_of_this_generation(created: Exchange) -> Iterator[Finding]:
-    interaction_in(created)
-    yield from of_rule("create.generation", created)
-
-
-def fits_the_schema(created: Exchange) -> Iterator[Finding]:
-    interaction_in(created)
-    yield from of_rule("create.schema", created)
-
-
 def has_an_id(created: Exchange) -> Iterator[Finding]:
     yield from judge_id("create.id", interaction_in(created).get("id"))
 

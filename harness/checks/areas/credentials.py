@@ -14,7 +14,7 @@ from harness.checks.vocabulary.expect import (
     finding,
     require_answer,
 )
-from harness.checks.vocabulary.lives import delete_and_look, judge_life, judge_shapes, judge_values, read_and_list
+from harness.checks.vocabulary.lives import delete_and_look, judge_life, judge_values, read_and_list
 from harness.checks.vocabulary.polling import id_of
 from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer
@@ -73,10 +73,6 @@ def can_be_managed(
     )
     for name, answer in (("made", made), ("patched", patched)):
         yield from at(name, judge_values(answer, shows))
-
-
-def fits(made: Exchange, fetched: Exchange, listed: Exchange, patched: Exchange) -> Iterator[Finding]:
-    yield from judge_shapes("cred.schema", made=made, fetched=fetched, listed=listed, patched=patched)
 
 
 def hides_its_secret(

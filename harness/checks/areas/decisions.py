@@ -9,7 +9,8 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from harness.checks.vocabulary.expect import at, expect_object, finding, interaction_in, of_rule
+from harness.checks.vocabulary.expect import expect_object, finding, interaction_in
+from harness.contract.data.json_parse import as_object
 from harness.contract.judge.wording import format_value
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Send, Steps
@@ -62,10 +63,6 @@ def agree(decided: Exchange) -> Iterator[Finding]:
                 yield finding(f"{told} of {name!r}", expected=f"{expected:.3f}", actual=format_value(actual))
 
 
-def fits(decided: Exchange) -> Iterator[Finding]:
-    yield from at("decided", of_rule("decision.schema", decided))
-
-
 def costs_no_output(decided: Exchange) -> Iterator[Finding]:
     usage = interaction_in(decided).get("usage")
     if not isinstance(usage, dict):
@@ -80,8 +77,7 @@ def _answers(decided: Exchange) -> Mapping[str, Any]:
     feedback = body.get("prompt_feedback")
     if "answers" not in body and isinstance(feedback, dict) and feedback.get("block_reason"):
         raise Unmet(f"the input was blocked: {format_value(feedback)}")
-    answers = body.get("answers")
-    return answers if isinstance(answers, dict) else {}
+    return as_object(body.get("answers"))
 
 
 def _kind_of(answer: Any) -> Any:
@@ -90,16 +86,15 @@ def _kind_of(answer: Any) -> Any:
 
 def _list_numbers(answer: Any) -> Iterator[tuple[str, float, Any]]:
     """Yield what must agree in an answer: its name, the number expected, and the number given."""
-    if _kind_of(answer) == "noul" and isinstance(answer.get("noul"), int | float):
-        yield "the confidence", max(answer["noul"], 1 - answer["noul"]), answer.get("confidence")
-    chances = answer.get("probabilities") if isinstance(answer, dict) else None
-    if not isinstance(chances, dict) or not all(isinstance(chance, int | float) for chance in chances.values()):
-        return
-    if not chances:
+    given = as_object(answer)
+    confidence, noul, chances = given.get("confidence"), given.get("noul"), as_object(given.get("probabilities"))
+    if given.get("type") == "noul" and isinstance(noul, int | float):
+        yield "the confidence", max(noul, 1 - noul), confidence
+    if not chances or not all(isinstance(chance, int | float) for chance in chances.values()):
         return
     yield "the sum of probabilities", 1.0, sum(chances.values())
-    yield "the confidence", max(chances.values()), answer.get("confidence")
-    if _kind_of(answer) == "choice":
-        yield "the probability of the choice", max(chances.values()), chances.get(str(answer.get("choice")))
-    if _kind_of(answer) == "score" and all(level.isdecimal() for level in chances):
-        yield "the score", sum(int(level) * chance for level, chance in chances.items()), answer.get("score")
+    yield "the confidence", max(chances.values()), confidence
+    if given.get("type") == "choice":
+        yield "the probability of the choice", max(chances.values()), chances.get(str(given.get("choice")))
+    if given.get("type") == "score" and all(level.isdecimal() for level in chances):
+        yield "the score", sum(int(level) * chance for level, chance in chances.items()), given.get("score")

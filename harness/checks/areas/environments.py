@@ -22,11 +22,10 @@ from harness.checks.vocabulary.expect import (
     interaction_in,
     note,
     object_in,
-    of_rule,
 )
 from harness.checks.vocabulary.lives import delete_and_look, judge_life, read_and_list
 from harness.checks.vocabulary.pages import each_once, entries, pages
-from harness.checks.vocabulary.polling import expect_id, id_of, need_id, poll_until_settled
+from harness.checks.vocabulary.polling import id_of, need_id, poll_until_settled
 from harness.checks.vocabulary.resumable import continue_by_range, continue_upload, start_headers
 from harness.checks.vocabulary.stored import HELLO
 from harness.contract.judge.replies import SUCCESS
@@ -69,19 +68,6 @@ def environments_of_our_own(t: RequestBuilder) -> Steps:
 # --- judges of environments
 
 
-def is_made(made: Exchange) -> Iterator[Finding]:
-    yield from _has_an_id(made)
-
-
-def is_made_without_network(second: Exchange) -> Iterator[Finding]:
-    yield from _has_an_id(second)
-
-
-def _has_an_id(made: Exchange) -> Iterator[Finding]:
-    yield from expect_object(made)
-    yield from expect_id(made)
-
-
 def can_be_managed(
     made: Exchange, fetched: Exchange, listed: Exchange, deleted: Exchange, gone: Exchange
 ) -> Iterator[Finding]:
@@ -89,11 +75,6 @@ def can_be_managed(
     yield from judge_life(
         "environments", shows, made=made, fetched=fetched, listed=listed, deleted=deleted, gone=gone
     )
-
-
-def fits(made: Exchange, fetched: Exchange, listed: Exchange) -> Iterator[Finding]:
-    for name, answer in (("made", made), ("fetched", fetched), ("listed", listed)):
-        yield from at(name, of_rule("env.schema", answer))
 
 
 def says_its_status(made: Exchange, fetched: Exchange) -> Iterator[Finding]:

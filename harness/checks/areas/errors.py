@@ -7,17 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from email.utils import parsedate_to_datetime
-from functools import partial
 
 from harness.checks.refusals import send_wrong_creates
 from harness.checks.vocabulary.expect import (
     TOO_MANY,
     among,
     at,
-    expect_refusal,
     expect_status,
     finding,
-    of_rule,
     require_answer,
 )
 from harness.checks.vocabulary.stored import UNKNOWN_ID, WRONG_KEY, all_of
@@ -58,11 +55,6 @@ def refused_requests(t: RequestBuilder) -> Steps:
     }
 
 
-def refuses_what_is_no_json(broken_json: Exchange, no_json: Exchange) -> Iterator[Finding]:
-    yield from at("broken_json", expect_refusal(broken_json, {400}))
-    yield from at("no_json", expect_refusal(no_json, {400}))
-
-
 def gives_errors_their_shape(errors: list[Exchange]) -> Iterator[Finding]:
     yield from among("errors", errors, judge_error_shape)
 
@@ -78,18 +70,6 @@ def survives_right_requests(answers: list[Exchange]) -> Iterator[Finding]:
 def _judge_survival(answer: Exchange) -> Iterable[Finding]:
     """The crash that an answer shows. Raises `Unmet` if there is neither a crash nor an answer."""
     return read(answer).crash or read(require_answer(answer)).crash
-
-
-def has_codes(errors: list[Exchange]) -> Iterator[Finding]:
-    yield from among("errors", errors, partial(of_rule, "err.code-string"))
-
-
-def writes_codes_as_words(errors: list[Exchange]) -> Iterator[Finding]:
-    yield from among("errors", errors, partial(of_rule, "err.code-word"))
-
-
-def gives_codes_their_status(errors: list[Exchange]) -> Iterator[Finding]:
-    yield from among("errors", errors, partial(of_rule, "err.code-status"))
 
 
 def keeps_secrets(errors: list[Exchange], unknown_route: Exchange, wrong_key: Exchange) -> Iterator[Finding]:

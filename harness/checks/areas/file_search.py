@@ -15,7 +15,7 @@ from harness.checks.vocabulary.expect import (
     finding,
     object_in,
 )
-from harness.checks.vocabulary.lives import delete_and_look, judge_life, judge_shapes, read_and_list
+from harness.checks.vocabulary.lives import delete_and_look, judge_life, read_and_list
 from harness.checks.vocabulary.polling import repeat
 from harness.checks.vocabulary.resumable import begin_upload, continue_upload
 from harness.contract.data.output import output_contents
@@ -100,20 +100,12 @@ def ends(ended: Exchange) -> Iterator[Finding]:
         )
 
 
-def can_be_read(ended: Exchange, document: Exchange) -> Iterator[Finding]:
-    yield from _is_document(ended, document)
-
-
-def _is_document(ended: Exchange, document: Exchange) -> Iterator[Finding]:
+def is_the_document(ended: Exchange, document: Exchange) -> Iterator[Finding]:
     yield from expect_object(document)
     if document.status in SUCCESS and _name_of(document) != _document_of(ended):
         yield finding(
             "the response is another document", expected=_document_of(ended), actual=_name_of(document) or "(none)"
         )
-
-
-def fits(made: Exchange, listed: Exchange, ended: Exchange, document: Exchange) -> Iterator[Finding]:
-    yield from judge_shapes("filesearch.schema", made=made, listed=listed, ended=ended, document=document)
 
 
 @exercise(requests=31, interactions=2)
@@ -156,7 +148,7 @@ def is_imported(store: str, imported: Exchange, ended: Exchange, document: Excha
             "the operation is not done, or names no document", expected="done, and documentName", actual=actual
         ).at(exchange="ended")
     else:
-        yield from at("document", _is_document(ended, document))
+        yield from at("document", is_the_document(ended, document))
 
 
 def is_found(asked: Exchange, document: Exchange | None, found: Exchange) -> Iterator[Finding]:

@@ -15,7 +15,7 @@ from harness.checks.vocabulary.expect import (
     finding,
     object_in,
 )
-from harness.checks.vocabulary.lives import delete_and_look, judge_life, judge_shapes
+from harness.checks.vocabulary.lives import delete_and_look, judge_life
 from harness.checks.vocabulary.polling import repeat
 from harness.checks.vocabulary.resumable import RECEIVED, STATUS, begin_upload, continue_upload
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
@@ -99,10 +99,6 @@ def can_be_managed(
     yield from judge_life(
         "files", shows, fetched=fetched, listed=listed, deleted=deleted, gone=gone, gone_as={403, 404}
     )
-
-
-def fits(finished: Exchange, fetched: Exchange, listed: Exchange) -> Iterator[Finding]:
-    yield from judge_shapes("file.schema", finished=finished, fetched=fetched, listed=listed)
 
 
 def is_missed(used: Exchange, deleted: Exchange, used_again: Exchange) -> Iterator[Finding]:

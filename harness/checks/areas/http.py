@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from harness.checks.vocabulary.expect import (
@@ -46,26 +47,10 @@ _OLD = "2026-05-07"
 """The revision that had `outputs` instead of `steps`; removed in June 2026."""
 
 
-def labels_json(answers: list[Exchange]) -> Iterator[Finding]:
-    yield from _of_those_heard(answers, judge_json_type)
-
-
-def parses(answers: list[Exchange]) -> Iterator[Finding]:
-    yield from _of_those_heard(answers, judge_json_valid)
-
-
 def labels_stream(text: Exchange) -> Iterator[Finding]:
     if require_answer(text).status not in SUCCESS:
         raise Unmet(f"the streaming create was rejected: {format_answer(text)}")
     yield from judge_stream_label(text)
-
-
-def lengths_agree(answers: list[Exchange]) -> Iterator[Finding]:
-    yield from _of_those_heard(answers, judge_length)
-
-
-def stays(answers: list[Exchange]) -> Iterator[Finding]:
-    yield from _of_those_heard(answers, _judge_redirect)
 
 
 def _judge_redirect(answer: Exchange) -> Iterator[Finding]:
@@ -74,21 +59,31 @@ def _judge_redirect(answer: Exchange) -> Iterator[Finding]:
         yield finding(f"{format_request(answer)} was redirected", actual=f"{answer.status} to {where}")
 
 
-def names_what_is_listed(answers: list[Exchange]) -> Iterator[Finding]:
-    yield from _of_those_heard(answers, lambda answer: read(answer).unlisted)
-
-
-def plain_unless_asked(answers: list[Exchange]) -> Iterator[Finding]:
-    yield from _of_those_heard(answers, _coded_unasked)
-
-
-def _coded_unasked(answer: Exchange) -> Iterator[Finding]:
+def _judge_coding(answer: Exchange) -> Iterator[Finding]:
     wanted = answer.request.headers.get("accept-encoding").lower()
     coding = coding_of(answer.headers)
     if coding and coding not in wanted and "*" not in wanted:
         yield finding(
             f"{format_request(answer)} requested no coding", expected="no content-encoding", actual=coding
         )
+
+
+def _judge_unlisted(answer: Exchange) -> Iterable[Finding]:
+    return read(answer).unlisted
+
+
+def _judge_each(judge: Callable[[Exchange], Iterable[Finding]], answers: list[Exchange]) -> Iterator[Finding]:
+    if all(answer.status is None for answer in answers):
+        raise Unmet("the target returned no response")
+    yield from among("answers", answers, judge)
+
+
+labels_json = partial(_judge_each, judge_json_type)
+parses = partial(_judge_each, judge_json_valid)
+lengths_agree = partial(_judge_each, judge_length)
+stays = partial(_judge_each, _judge_redirect)
+names_what_is_listed = partial(_judge_each, _judge_unlisted)
+plain_unless_asked = partial(_judge_each, _judge_coding)
 
 
 @exercise(requests=4, interactions=3)
@@ -151,31 +146,21 @@ def both_versions(t: RequestBuilder) -> Steps:
 def has_v1beta(v1beta: Exchange, nowhere: Exchange, own: str) -> Iterator[Finding]:
     if own != "v1beta" and v1beta.status in (404, 405):
         raise Unmet(f"the tested version is {own}, and a proxy may serve only one")
-    yield from _route_exists(v1beta, nowhere)
+    yield from has_v1(v1beta, nowhere)
 
 
 def has_v1(v1: Exchange, nowhere: Exchange) -> Iterator[Finding]:
-    yield from _route_exists(v1, nowhere)
-
-
-def _of_those_heard(answers: list[Exchange], judge: Callable[[Exchange], Iterable[Finding]]) -> Iterator[Finding]:
-    if all(answer.status is None for answer in answers):
-        raise Unmet("the target returned no response")
-    yield from among("answers", answers, judge)
-
-
-def _route_exists(answer: Exchange, nowhere: Exchange) -> Iterator[Finding]:
     """A route is not missing because it streams, or refuses the body as not found in words of its own."""
-    if answer.status in (401, 403):
-        raise Unmet(f"the key was rejected: {format_answer(answer)}")
-    if answer.succeeded and read(answer).is_stream:
+    if v1.status in (401, 403):
+        raise Unmet(f"the key was rejected: {format_answer(v1)}")
+    if v1.succeeded and read(v1).is_stream:
         return  # that nobody asked for a stream is another rule's
-    if answer.status in FAILED:
-        if is_like_nowhere(answer, nowhere):
-            raise Unmet(f"this path and an unknown path return the same response: {format_answer(answer)}")
+    if v1.status in FAILED:
+        if is_like_nowhere(v1, nowhere):
+            raise Unmet(f"this path and an unknown path return the same response: {format_answer(v1)}")
         return  # a route that fails is one; that it fails is another rule's
-    if answer.status != 404 or is_like_nowhere(answer, nowhere):
-        yield from expect_object(answer, accepts={*SUCCESS, *CLIENT_ERROR} - {404, 405})
+    if v1.status != 404 or is_like_nowhere(v1, nowhere):
+        yield from expect_object(v1, accepts={*SUCCESS, *CLIENT_ERROR} - {404, 405})
 
 
 # --- API keys: where a key is accepted, and what happens without one

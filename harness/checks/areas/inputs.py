@@ -132,34 +132,16 @@ _STATED = ("G", "R")
 # --- judges
 
 
-def keeps_an_image(taken: Taken, kept: Taken) -> Iterator[Finding]:
-    yield from _keeps("image", taken, kept)
-
-
-def keeps_a_sound(taken: Taken, kept: Taken) -> Iterator[Finding]:
-    yield from _keeps("audio", taken, kept)
-
-
-def keeps_a_video(taken: Taken, kept: Taken) -> Iterator[Finding]:
-    yield from _keeps("video", taken, kept)
-
-
-def keeps_a_document(taken: Taken, kept: Taken) -> Iterator[Finding]:
-    yield from _keeps("document", taken, kept)
-
-
-def keeps_all_kinds(taken: Taken, kept: Taken) -> Iterator[Finding]:
-    yield from _keeps(ALL, taken, kept)
-
-
 def takes_a_listed_level(listed: Exchange, warm: Exchange | None) -> Iterator[Finding]:
     if warm is not None and not id_of(warm):
         raise Unmet(f"a create with generation_config was refused: {format_answer(warm)}")
     yield from expect_interaction(listed)
 
 
-def _keeps(name: str, taken: Taken, kept: Taken) -> Iterator[Finding]:
+def keeps(rule: str, taken: Taken, kept: Taken) -> Iterator[Finding]:
     """A create that was accepted, and whose stored input shows files, shows each that was sent, in its place."""
+    kind = rule.removeprefix("create.input-")
+    name = kind if kind in MEDIA else ALL
     yield from at(f"taken[{name}]", expect_offered(taken[name]))
     stored = kept.get(name)
     shown = _input_of(stored) if stored is not None and stored.status in SUCCESS else []

@@ -63,11 +63,7 @@ def keeps_creates_apart(created: list[Exchange], got: list[Exchange]) -> Iterato
         last = f"created[{shared[-1]}]"
         yield finding("parallel creates share an id", actual=format_value(ids)).at(exchange=last)
     for number, ((_, prompt), answer) in enumerate(zip(made, got, strict=False)):
-        yield from at(f"got[{number}]", _readable_or_not_yet(answer))
-        kept = input_text(interaction_in(answer)) if answer.status in SUCCESS else None
-        if kept is not None and kept != prompt:
-            words = {"expected": format_value(prompt), "actual": format_value(kept)}
-            yield finding("the input of another create", **words).at(exchange=f"got[{number}]")
+        yield from at(f"got[{number}]", _shows_the_prompt(prompt, answer))
 
 
 def _created_or_limited(answer: Exchange) -> Iterator[Finding]:
@@ -75,9 +71,12 @@ def _created_or_limited(answer: Exchange) -> Iterator[Finding]:
         yield from expect_interaction(answer, tolerates={OVERLOADED})
 
 
-def _readable_or_not_yet(answer: Exchange) -> Iterator[Finding]:
-    if answer.status != TOO_MANY:
+def _shows_the_prompt(prompt: str, answer: Exchange) -> Iterator[Finding]:
+    if answer.status != TOO_MANY:  # and it may not be readable yet
         yield from expect_status(answer, accepts=SUCCESS, tolerates={OVERLOADED}, notes=CLIENT_ERROR)
+    kept = input_text(interaction_in(answer)) if answer.status in SUCCESS else None
+    if kept is not None and kept != prompt:
+        yield finding("the input of another create", expected=format_value(prompt), actual=format_value(kept))
 
 
 @exercise(requests=10, interactions=5, alone=True)

@@ -18,7 +18,6 @@ from harness.checks.vocabulary.expect import (
     finding,
     interaction_in,
     lenient_finding,
-    of_rule,
 )
 from harness.checks.vocabulary.polling import (
     expect_still_gone,
@@ -68,11 +67,6 @@ def reads(created: Exchange, reads: list[Exchange]) -> Iterator[Finding]:
         message = f"GET finds the interaction only at attempt {len(reads)}"
         late = lenient_finding(message, expected="200 at once", actual=format_answer(reads[0]), word="late")
         yield late.at(exchange=last)
-
-
-def reads_what_fits(got: Exchange) -> Iterator[Finding]:
-    interaction_in(got)
-    yield from of_rule("get.schema", got)
 
 
 def reads_the_same(got: Exchange, again: Exchange) -> Iterator[Finding]:

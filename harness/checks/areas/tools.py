@@ -206,17 +206,17 @@ def streamed_call_is_whole(tool: Exchange, stored: Mapping[str, Exchange]) -> It
                 "the arguments do not join", expected="an object", actual=format_value(call.get("arguments"))
             )
     if "tool" in stored:
-        kept = {call["id"]: call.get("arguments") for call in calls_in(stored["tool"]) if call.get("id")}
-        for call in calls:
-            wanted, came = kept.get(call.get("id"), call.get("arguments")), call.get("arguments")
-            if isinstance(came, dict) and wanted != came:
-                other = Finding.from_code(
-                    "tool.stream-call/arguments",
-                    "the streamed arguments differ from the stored ones",
-                    format_value(wanted),
-                    format_value(came),
-                )
-                yield other.at(exchange="tool")
+        yield from at("tool", _compare_arguments(calls, calls_in(stored["tool"])))
+
+
+def _compare_arguments(calls: Sequence[Call], stored: Sequence[Call]) -> Iterator[Finding]:
+    kept = {call["id"]: call.get("arguments") for call in stored if call.get("id")}
+    for call in calls:
+        wanted, came = kept.get(call.get("id"), call.get("arguments")), call.get("arguments")
+        if isinstance(came, dict) and wanted != came:
+            message = "the streamed arguments differ from the stored ones"
+            shown = format_value(wanted), format_value(came)
+            yield Finding.from_code("tool.stream-call/arguments", message, *shown)
 
 
 def _streamed_calls(stream: Exchange) -> list[Call]:

@@ -13,12 +13,11 @@ from harness.checks.vocabulary.expect import (
     at,
     expect_object,
     finding,
+    text_in,
 )
 from harness.checks.vocabulary.lives import (
     delete_and_look,
-    judge_left_run,
     judge_life,
-    judge_shapes,
     read_and_list,
 )
 from harness.checks.vocabulary.pages import entries
@@ -56,7 +55,7 @@ def a_trigger_of_our_own(t: RequestBuilder) -> Steps:
     seen["resumed"] = yield Send(t.request("PATCH", path, {"status": "active"}))
     seen["looked"] = yield Send(t.request("GET", path))
     seen |= yield from delete_and_look(t, path)
-    run = _interaction_of(seen["ran"])
+    run = text_in(seen["ran"], "interaction_id")
     seen["left"] = (yield from poll_until_found(t, run))[-1] if run else None
     if run:
         yield Send(t.delete(run))
@@ -73,24 +72,11 @@ def _trigger(t: RequestBuilder) -> dict[str, Any]:
     }
 
 
-def _interaction_of(ran: Exchange) -> str:
-    body = read(ran).json
-    found = body.get("interaction_id") if ran.status in SUCCESS and isinstance(body, dict) else None
-    return found if isinstance(found, str) else ""
-
-
 def can_be_managed(
     made: Exchange, fetched: Exchange, listed: Exchange, deleted: Exchange, gone: Exchange
 ) -> Iterator[Finding]:
     shows = {"id": id_of(made), "schedule": SCHEDULE, "time_zone": "UTC"}
     yield from judge_life("triggers", shows, made=made, fetched=fetched, listed=listed, deleted=deleted, gone=gone)
-
-
-def fits(
-    made: Exchange, fetched: Exchange, listed: Exchange, paused: Exchange, ran: Exchange, executions: Exchange
-) -> Iterator[Finding]:
-    answers = {"made": made, "fetched": fetched, "listed": listed, "paused": paused, "ran": ran}
-    yield from judge_shapes("trigger.schema", **answers, executions=executions)
 
 
 def starts_active(made: Exchange) -> Iterator[Finding]:
@@ -143,7 +129,3 @@ def lists_its_runs(ran: Exchange, executions: Exchange) -> Iterator[Finding]:
         yield finding("the list lacks the run", expected=id_of(ran), actual=format_value(names))
     elif not mine.get("interaction_id") and mine.get("status") in ("in_progress", "completed"):
         yield finding("the run names no interaction", expected="interaction_id", actual=format_value(mine))
-
-
-def leaves_its_runs(ran: Exchange, deleted: Exchange, left: Exchange | None) -> Iterator[Finding]:
-    yield from judge_left_run("trigger", ran, deleted, left)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.checks.vocabulary.lives import delete_and_look, judge_life, judge_shapes, read_and_list
+from harness.checks.vocabulary.lives import delete_and_look, judge_life, read_and_list
 from harness.checks.vocabulary.polling import id_of
 from harness.contract.judge.wording import format_answer
 from harness.contract.requests import RequestBuilder
@@ -41,7 +41,3 @@ def can_be_managed(
 ) -> Iterator[Finding]:
     shows = {"id": id_of(made), "type": "prompted"}
     yield from judge_life("voices", shows, made=made, fetched=fetched, listed=listed, deleted=deleted, gone=gone)
-
-
-def fits(made: Exchange, fetched: Exchange, listed: Exchange) -> Iterator[Finding]:
-    yield from judge_shapes("voice.schema", made=made, fetched=fetched, listed=listed)

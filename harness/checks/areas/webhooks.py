@@ -14,9 +14,9 @@ from harness.checks.vocabulary.expect import (
     interaction_in,
     note,
 )
-from harness.checks.vocabulary.lives import delete_and_look, judge_life, judge_shapes, judge_values, read_and_list
+from harness.checks.vocabulary.lives import delete_and_look, judge_life, judge_values, read_and_list
 from harness.checks.vocabulary.pages import entries
-from harness.checks.vocabulary.polling import expect_id, id_of
+from harness.checks.vocabulary.polling import id_of
 from harness.contract import read
 from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer
@@ -54,23 +54,11 @@ def a_webhook_of_our_own(t: RequestBuilder) -> Steps:
     return {**seen, **(yield from delete_and_look(t, path))}
 
 
-def is_made(made: Exchange) -> Iterator[Finding]:
-    yield from expect_object(made)
-    yield from expect_id(made)
-
-
 def can_be_managed(
     made: Exchange, fetched: Exchange, listed: Exchange, deleted: Exchange, gone: Exchange
 ) -> Iterator[Finding]:
     shows = {"id": id_of(made), "uri": URI, "subscribed_events": EVENTS}
     yield from judge_life("webhooks", shows, made=made, fetched=fetched, listed=listed, deleted=deleted, gone=gone)
-
-
-def fits(
-    made: Exchange, fetched: Exchange, listed: Exchange, patched: Exchange, rotated: Exchange
-) -> Iterator[Finding]:
-    answers = {"made": made, "fetched": fetched, "listed": listed, "patched": patched, "rotated": rotated}
-    yield from judge_shapes("hook.schema", **answers)
 
 
 def changes_one_field(patched: Exchange) -> Iterator[Finding]:

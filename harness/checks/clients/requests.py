@@ -13,6 +13,7 @@ from typing import Any
 
 from harness.contract import Contract
 from harness.contract.data.assembly import assemble_steps
+from harness.contract.data.json_parse import as_object, objects_in
 from harness.contract.data.output import count_transcript
 from harness.contract.runs import status_of
 from harness.kit.client_model import STOPPED, SWAPPED, Defect, Event
@@ -56,8 +57,7 @@ def find_id(answer: Mapping[str, Any]) -> str | None:
 def find_error(answer: Mapping[str, Any]) -> str:
     """The message of a refusal; "" if it has none."""
     error = answer.get("error")
-    message = error.get("message") if isinstance(error, Mapping) else None
-    return str(message or "")
+    return str(as_object(error).get("message") or "")
 
 
 def judge_calls(
@@ -73,8 +73,8 @@ def judge_calls(
         if request.method == "POST" and (wrong := _find_swapped(_read_results(_read_input(request)), places)):
             return Defect(SWAPPED, wrong)
         steps = assemble_steps(events, contract) if events else answer.get("steps")
-        for step in steps if isinstance(steps, list) else []:
-            if isinstance(step, Mapping) and step.get("type") == "function_call":
+        for step in objects_in(steps):
+            if step.get("type") == "function_call":
                 places[str(step.get("id"))] = _list_texts(step.get("arguments"))
         reported = [found[1] for told in (*events, answer) if (found := status_of(told)) is not None]
         last = reported[-1] if reported else last
@@ -95,16 +95,18 @@ def find_exchanged(given: Any, calls: Sequence[Mapping[str, Any]]) -> str:
     results = {call: _list_words(result) for call, result in _read_results(given).items()}
     made = [call for call in calls if str(call.get("id")) in results]
     for one, other in combinations(made, 2):
+        if one.get("name") != other.get("name"):
+            continue
         first, second = str(one.get("id")), str(other.get("id"))
-        of_first, of_second = (
-            _list_words(json.dumps(call.get("arguments"), ensure_ascii=False)) for call in (one, other)
-        )
-        of_first, of_second = of_first - of_second, of_second - of_first
+        of_first, of_second = _list_asked(one) - _list_asked(other), _list_asked(other) - _list_asked(one)
         in_place = of_first & results[first] or of_second & results[second]
-        out_of_place = of_second & results[first] and of_first & results[second]
-        if one.get("name") == other.get("name") and out_of_place and not in_place:
+        if of_second & results[first] and of_first & results[second] and not in_place:
             return _describe_exchange(first, second)
     return ""
+
+
+def _list_asked(call: Mapping[str, Any]) -> set[str]:
+    return _list_words(json.dumps(call.get("arguments"), ensure_ascii=False))
 
 
 def _list_words(text: str) -> set[str]:
@@ -125,17 +127,16 @@ def _read_input(create: Request) -> Any:
 
 def _read_results(given: Any) -> dict[str, str]:
     """The results in the input of a create as JSON, by the ids of their calls."""
-    steps = [step for step in given if isinstance(step, Mapping)] if isinstance(given, list) else []
     return {
         str(step.get("call_id")): json.dumps(step.get("result"), ensure_ascii=False)
-        for step in steps
+        for step in objects_in(given)
         if step.get("type") == "function_result"
     }
 
 
 def _list_texts(arguments: object) -> set[str]:
     """The texts in the arguments of a call that are long enough to be recognized in a result."""
-    values = arguments.values() if isinstance(arguments, Mapping) else ()
+    values = as_object(arguments).values()
     return {value for value in values if isinstance(value, str) and len(value) >= _RECOGNIZED}
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from harness.contract import Contract, compare_steps
 from harness.contract.data.assembly import assemble_steps
+from harness.contract.data.json_parse import as_list, as_object
 from harness.contract.data.output import output_text, steps_text
 from harness.kit.client_model import HOLE, LOSS, OTHER, TWICE, UNUSABLE, Defect, Event
 from harness.outcome.words import format_count, shorten
@@ -27,9 +28,7 @@ def plain(value: Any) -> Any:
     if not callable(dump):
         return value
     dumped = dump(mode="json", exclude_unset=True)
-    raw = (
-        dumped.get("raw") if isinstance(dumped, dict) else None
-    )  # how google-genai keeps an event it does not know
+    raw = as_object(dumped).get("raw")  # how google-genai keeps an event it does not know
     return raw if isinstance(raw, dict) else dumped
 
 
@@ -40,12 +39,12 @@ def events_of(value: Any) -> list[Mapping[str, Any]] | None:
     """
     if isinstance(value, str | bytes | Mapping) or not isinstance(value, Sequence):
         return None
-    events = [plain(item) for item in value]
-    if not all(isinstance(event, Mapping | str) for event in events):
+    items = [plain(item) for item in value]
+    events = [item for item in items if isinstance(item, Mapping)]
+    frames = [item for item in items if isinstance(item, str)]
+    if len(events) + len(frames) < len(items) or (frames and not events):
         return None
-    if events and all(isinstance(event, str) for event in events):
-        return None
-    return [event for event in events if isinstance(event, Mapping)]
+    return events
 
 
 def status_of(value: Any) -> str | None:
@@ -196,10 +195,9 @@ def join_streams(streams: Sequence[Sequence[Event]]) -> list[dict[str, Any]]:
 
 def answer_events(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The interaction in a JSON answer as the events of a stream: its steps, each as a whole, and its end."""
-    steps = answer.get("steps")
     starts = [
         {"event_type": "step.start", "index": index, "step": step}
-        for index, step in enumerate(steps if isinstance(steps, list) else [])
+        for index, step in enumerate(as_list(answer.get("steps")))
     ]
     return [*starts, {"event_type": "interaction.completed", "interaction": dict(answer)}]
 
@@ -217,12 +215,10 @@ def _read_text(event: Event, contract: Contract) -> str:
 
 def _read_thought(event: Event) -> str:
     """The summary of a thought in an event."""
-    delta = event.get("delta")
-    summary = (
-        delta.get("content") if isinstance(delta, Mapping) and delta.get("type") == "thought_summary" else None
-    )
-    text = summary.get("text") if isinstance(summary, Mapping) else None
-    return text if isinstance(text, str) else ""
+    match event:
+        case {"delta": {"type": "thought_summary", "content": {"text": str(text)}}}:
+            return text
+    return ""
 
 
 def _step_types(whole: Sequence[Event], contract: Contract) -> list[str]:

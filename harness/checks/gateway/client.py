@@ -30,8 +30,6 @@ from harness.wire import Headers, Request
 
 COLLECTION = "interactions"
 _VERSION = re.compile(r"v[0-9]+(beta|alpha)?[0-9]*")
-_VERTEX = 5
-"""The number of segments before the collection in the Vertex form."""
 
 
 class OperationName(StrEnum):
@@ -44,31 +42,28 @@ class OperationName(StrEnum):
     OTHER = "other"
 
 
-_WITH_ID = {"GET": OperationName.GET, "DELETE": OperationName.DELETE}
-
-
 def operation_of(request: Request) -> OperationName:
     """The documented operation of a request, under any version and also in the Vertex form."""
-    segments = tuple(part for part in _decode_segments(request) if part)
-    if not segments or not _VERSION.fullmatch(segments[0]):
+    segments = [unquote(part) for part in request.raw_path.split("/") if part]  # decoded after they were split
+    match segments:
+        case [version, "projects", _, "locations", _, *below]:
+            pass
+        case [version, *below]:
+            pass
+        case _:
+            version, below = "", []
+    if not _VERSION.fullmatch(version) or below[:1] != [COLLECTION]:
         return OperationName.OTHER
-    below = (
-        segments[_VERTEX:] if segments[1:2] == ("projects",) and segments[3:4] == ("locations",) else segments[1:]
-    )
-    if below[:1] != (COLLECTION,):
-        return OperationName.OTHER
-    if len(below) == 1 and request.method == "POST":
-        return OperationName.CREATE
-    if len(below) == 2 and ":" not in below[1]:
-        return _WITH_ID.get(request.method, OperationName.OTHER)
-    if len(below) == 3 and below[2] == "cancel" and request.method == "POST":
-        return OperationName.CANCEL
+    match request.method, below[1:]:
+        case "POST", []:
+            return OperationName.CREATE
+        case "GET", [identity] if ":" not in identity:
+            return OperationName.GET
+        case "DELETE", [identity] if ":" not in identity:
+            return OperationName.DELETE
+        case "POST", [_, "cancel"]:
+            return OperationName.CANCEL
     return OperationName.OTHER
-
-
-def _decode_segments(request: Request) -> tuple[str, ...]:
-    """The segments of the path, percent-decoded after they were split."""
-    return tuple(unquote(part) for part in request.raw_path.split("/")[1:])
 
 
 Part: TypeAlias = Generator[Any, Any, Any]
@@ -85,13 +80,9 @@ class GatewayClient:
     def __init__(self, builder: RequestBuilder, *, patience: float = 5.0, idle: float = 11.0) -> None:
         self.builder = builder
         self.idle = idle
-        self._patience = patience
+        self.patience = patience
         self._count = 0
         self._behind: dict[str, str] = {}  # the client's id → the upstream's
-
-    @property
-    def patience(self) -> float:
-        return self._patience
 
     @property
     def pairs(self) -> tuple[tuple[str, str], ...]:

@@ -149,6 +149,12 @@ def find_relayed(exchanges: Sequence[RelayedExchange], name: str, otherwise: str
     return next(told_by(exchanges, lambda relayed: relayed.name == name, otherwise))
 
 
+def answer_of(relayed: RelayedExchange) -> Exchange:
+    """What the upstream answered, where it is known that something arrived there."""
+    assert relayed.answer is not None
+    return relayed.answer
+
+
 def succeeded(exchange: Exchange | None) -> bool:
     """Whether there is an exchange, and it succeeded."""
     return exchange is not None and exchange.succeeded

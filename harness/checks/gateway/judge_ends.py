@@ -11,6 +11,7 @@ from dataclasses import replace
 from harness.checks.gateway.exercises import AT_ONCE, ONE_BY_ONE
 from harness.checks.gateway.findings import (
     answer_line,
+    answer_of,
     choose_cure,
     find_relayed,
     format_value,
@@ -87,7 +88,11 @@ def _judge_pace(relayed: RelayedExchange) -> Iterator[Finding]:
         return
     if not arrived(relayed):
         raise Unmet("no stream reached the client")
-    in_turn = [(one, other) for one, other in difference(relayed).kept if other.number < len(arrivals)]
+    yield from _judge_moments(relayed, arrivals)
+
+
+def _judge_moments(relayed: RelayedExchange, arrivals: Sequence[int]) -> Iterator[Finding]:
+    in_turn = ((one, other) for one, other in difference(relayed).kept if other.number < len(arrivals))
     paced = [(one, other) for one, other in in_turn if one.number < ONE_BY_ONE - 1]  # none waits after the last
     late = [one for one, other in paced if arrivals[other.number] > max(AT_ONCE, one.number + 1)]
     if not arrivals or len(late) == len(paced):
@@ -121,8 +126,7 @@ def idle(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
 
 def _cut_short(relayed: RelayedExchange) -> Finding:
     """The finding that a stream ended while it stood still. Raises Unmet if only our time was up."""
-    client, answer = relayed.client, relayed.answer
-    assert answer is not None
+    client, answer = relayed.client, answer_of(relayed)
     if client.ending.by is By.LIMIT and answer.ending.by is not By.CLIENT:
         raise Unmet(f"the idle stream did not end in time ({client.ending.words})")
     if client.status is not None and not arrived(relayed):
@@ -147,8 +151,7 @@ _CLEAN_ENDS: Mapping[type[Framing], tuple[str, str]] = {
 def judge_truncation(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """An answer that broke off upstream did not look complete to the client."""
     for relayed in told_by(exchanges, _breaks_off, "the upstream sent no truncated response"):
-        client, answer = relayed.client, relayed.answer
-        assert answer is not None
+        client, answer = relayed.client, answer_of(relayed)
         if not succeeded(client) or tells_error(client):
             continue
         how = answer.ending.how if _is_loud(answer) else "in order, nothing completed"
@@ -171,8 +174,7 @@ def judge_truncation(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
 def judge_bare_error(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """An error that the upstream wrote outside of any event reached the client in some form."""
     for relayed in told_by(exchanges, tells, NO_STREAM):
-        client, answer = relayed.client, relayed.answer
-        assert answer is not None
+        client, answer = relayed.client, answer_of(relayed)
         if not succeeded(client) or not client.ending.complete or tells_error(client):
             continue
         text = next((text for text in BARE_ERRORS.values() if text in answer.body), b"")
@@ -299,7 +301,6 @@ def hang_up(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     relayed = find_relayed(exchanges, "hang_up.stream", NO_STREAM)
     if not tells(relayed):
         raise Unmet(NO_STREAM)
-    assert relayed.answer is not None
-    if relayed.answer.ending.by is not By.CLIENT:
+    if answer_of(relayed).ending.by is not By.CLIENT:
         message = "the client disconnected, but the gateway continued to read"
         yield notice("gw.hang-up", relayed, message, "a hang-up", "the gateway still reads the stream")

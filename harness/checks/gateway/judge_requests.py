@@ -8,11 +8,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from harness.checks.gateway.client import OperationName, operation_of
 from harness.checks.gateway.findings import (
     answer_line,
+    answer_of,
     find_relayed,
     format_value,
     is_miscoded,
@@ -30,7 +32,7 @@ from harness.contract.tables.lifecycle import RUNNING
 from harness.kit.relay import RelayedExchange
 from harness.outcome import Finding, Severity
 from harness.outcome.words import format_count
-from harness.wire import Exchange
+from harness.wire import Exchange, Request
 from harness.wire.message import EVENT_STREAM
 
 _CURSOR, _INPUT = "last_event_id", "include_input"
@@ -68,21 +70,24 @@ def query(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """
     lost = False
     for relayed in told_by(exchanges, lambda one: one.answer is not None, "no such request arrived upstream"):
-        assert relayed.answer is not None
         in_crowd = relayed.name == "busy.rest"
         if in_crowd and lost:
             continue
-        behind = relayed.answer.request
+        behind = answer_of(relayed).request
         for name, value in relayed.client.request.query:
-            got = behind.parameter(name)
-            if got is None or (name != _CURSOR and got.lower() != value.lower()):
-                lost = True
-                message = f"the query parameter {name} did not arrive"
-                alone = "gw.query" if name == _INPUT else "gw.query/stream"
-                if in_crowd:
-                    message += " during six open streams"
-                code = "gw.query/crowd" if in_crowd else alone
-                yield notice(code, relayed, message, f"{name}={value}", request_line(behind))
+            if _has_parameter(behind, name, value):
+                continue
+            lost = True
+            code = "gw.query" if name == _INPUT else "gw.query/stream"
+            message = f"the query parameter {name} did not arrive"
+            if in_crowd:
+                code, message = "gw.query/crowd", f"{message} during six open streams"
+            yield notice(code, relayed, message, f"{name}={value}", request_line(behind))
+
+
+def _has_parameter(behind: Request, name: str, value: str) -> bool:
+    got = behind.parameter(name)
+    return got is not None and (name == _CURSOR or got.lower() == value.lower())
 
 
 _FIELD_CODES = {
@@ -96,20 +101,11 @@ def body_fields(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """Each documented field of a create arrived with its value, or the create was refused."""
     seen: set[str] = set()
     for relayed in exchanges:
-        if relayed.answer is None and succeeded(relayed.client):
-            yield notice(
-                "gw.body-fields/nowhere",
-                relayed,
-                "a create returned a response, but no create arrived",
-                "a create upstream",
-            )
-        elif relayed.client.status is None and not (relayed.upstream or relayed.misrouted):
-            message = "a create was neither forwarded nor rejected"
-            expected, actual = "a create upstream, or a rejection", answer_line(relayed.client)
-            yield notice("gw.body-fields/no-answer", relayed, message, expected, actual)
+        yield from _judge_arrival(relayed)
         for change in request_changes(relayed):
             top = change.pointer.split(".")[1].split("[")[0]
-            if change.kind is Kind.ADDED or top in seen or _is_default(change):
+            is_default = change.kind is Kind.LOST and _DEFAULTS.get(change.pointer, ...) is change.before
+            if change.kind is Kind.ADDED or top in seen or is_default:
                 continue
             seen.add(top)
             message = f"the field {change.pointer.removeprefix('$.')} of a create was {change.kind}"
@@ -118,6 +114,16 @@ def body_fields(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
             code, severity = _FIELD_CODES[change.kind]
             place: dict[str, Any] = {"pointer": change.pointer, "severity": severity}
             yield notice(code, relayed, message, format_value(change.before), actual, **place)
+
+
+def _judge_arrival(relayed: RelayedExchange) -> Iterator[Finding]:
+    if relayed.answer is None and succeeded(relayed.client):
+        message = "a create returned a response, but no create arrived"
+        yield notice("gw.body-fields/nowhere", relayed, message, "a create upstream")
+    elif relayed.client.status is None and not (relayed.upstream or relayed.misrouted):
+        message = "a create was neither forwarded nor rejected"
+        expected, actual = "a create upstream, or a rejection", answer_line(relayed.client)
+        yield notice("gw.body-fields/no-answer", relayed, message, expected, actual)
 
 
 def request_changes(relayed: RelayedExchange) -> list[Change]:
@@ -141,10 +147,6 @@ def _normalize(body: Any, contents: Container[str]) -> Any:
         with contextlib.suppress(AttributeError, TypeError):  # an input of no known form stays as it is
             said["input"] = as_steps(said["input"], contents)
     return said
-
-
-def _is_default(change: Change) -> bool:
-    return change.kind is Kind.LOST and _DEFAULTS.get(change.pointer, ...) is change.before
 
 
 def unknown_field(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
@@ -210,8 +212,7 @@ def status(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
 def error_body(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """The code and message of an error arrived; more text around the message is fine."""
     for relayed in told_by(exchanges, _is_error, "the upstream returned no error"):
-        assert relayed.answer is not None
-        said, came = read(relayed.answer).error, read(relayed.client).error
+        said, came = read(answer_of(relayed)).error, read(relayed.client).error
         assert said is not None
         actual = answer_line(relayed.client)
         if came is None or said[1] not in came[1]:
@@ -236,12 +237,7 @@ def body(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
 
     A field that was lost or changed in several answers is reported once; what does the most harm comes first.
     """
-    for relayed in exchanges:
-        polled = operation_of(relayed.client.request) is OperationName.GET
-        if polled and not relayed.upstream and read(relayed.client).status in RUNNING:
-            message = "a poll returned a stored response of the gateway, in which the run never settles"
-            expected, actual = "the settled run of the upstream", answer_line(relayed.client)
-            yield notice("gw.body/stale", relayed, message, expected, actual)
+    yield from _find_stale(exchanges)
     broken: dict[tuple[str, str], list[tuple[Change, RelayedExchange]]] = {}
     for relayed in told_by(exchanges, tells_json, "the upstream returned no JSON"):
         if is_miscoded(relayed.client):  # `gw.coding` reports that
@@ -252,25 +248,33 @@ def body(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
         altered = [change for change in answer_changes(relayed) if change.kind is not Kind.ADDED]
         for change in altered:
             broken.setdefault((change.kind, change.pointer), []).append((change, relayed))
-        if not altered and (wrong := find_new_defect(relayed)) is not None:
-            yield report_new_defect("gw.body/invalid", relayed, wrong)
+        if not altered:
+            yield from find_new_defect("gw.body/invalid", relayed)
     for found in sorted(broken.values(), key=lambda found: found[0][0].rank):
         yield _changed_field(found)
 
 
-def find_new_defect(relayed: RelayedExchange) -> Finding | None:
-    """The first rule of a single response that the client's side breaks and the upstream's does not."""
-    assert relayed.answer is not None
-    known = {finding.rule for finding in read(relayed.answer).findings}
+def _find_stale(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
+    for relayed in exchanges:
+        polled = operation_of(relayed.client.request) is OperationName.GET
+        if polled and not relayed.upstream and read(relayed.client).status in RUNNING:
+            message = "a poll returned a stored response of the gateway, in which the run never settles"
+            expected, actual = "the settled run of the upstream", answer_line(relayed.client)
+            yield notice("gw.body/stale", relayed, message, expected, actual)
+
+
+def find_new_defect(code: str, relayed: RelayedExchange) -> Iterator[Finding]:
+    """The finding that the gateway made a right response wrong, by something that it added or rewrote.
+
+    It names the first rule of a single response that the client's side breaks and the upstream's does not.
+    """
+    known = {finding.rule for finding in read(answer_of(relayed)).findings}
     found = read(relayed.client).findings if succeeded(relayed.client) else ()
-    return next((each for each in found if each.severity is Severity.BROKEN and each.rule not in known), None)
-
-
-def report_new_defect(code: str, relayed: RelayedExchange, wrong: Finding) -> Finding:
-    """The finding that the gateway made a right response wrong, by something that it added or rewrote."""
-    message = f"behind the gateway the response breaks {wrong.rule}: {wrong.message}"
-    place: dict[str, Any] = {"pointer": wrong.where.pointer, "event": wrong.where.event}
-    return notice(code, relayed, message, wrong.expected, wrong.actual, **place)
+    new = (each for each in found if each.severity is Severity.BROKEN and each.rule not in known)
+    for wrong in islice(new, 1):
+        message = f"behind the gateway the response breaks {wrong.rule}: {wrong.message}"
+        place: dict[str, Any] = {"pointer": wrong.where.pointer, "event": wrong.where.event}
+        yield notice(code, relayed, message, wrong.expected, wrong.actual, **place)
 
 
 _BODY_CODES = {
@@ -316,8 +320,7 @@ def answer_changes(relayed: RelayedExchange) -> list[Change]:
     """How the fields of an answer changed on their way to the client; empty if either side has no JSON."""
     if not tells_json(relayed) or not succeeded(relayed.client) or read(relayed.client).json_fault:
         return []
-    assert relayed.answer is not None
-    return list(changes(read(relayed.answer).json, read(relayed.client).json, Pairs(relayed.pairs)))
+    return list(changes(read(answer_of(relayed)).json, read(relayed.client).json, Pairs(relayed.pairs)))
 
 
 def _read_status(exchange: Exchange | None) -> int | None:

@@ -8,17 +8,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from harness.checks.gateway.client import operation_of
-from harness.checks.gateway.findings import answer_line, find_relayed, is_miscoded, notice, told_by
+from harness.checks.gateway.findings import answer_line, answer_of, find_relayed, is_miscoded, notice, told_by
 from harness.checks.gateway.judge_requests import (
     answer_changes,
     find_new_defect,
-    report_new_defect,
     request_changes,
 )
-from harness.checks.gateway.relay_diff import Change, Kind, RelayedEvent, changes
+from harness.checks.gateway.relay_diff import Change, Kind, RelayedEvent, StreamDifference, changes
 from harness.checks.gateway.stream_queries import (
     NO_STREAM,
     arrived,
@@ -54,9 +54,8 @@ def events(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """
     same: dict[tuple[str, ...], list[Finding]] = {}
     unfinished: list[RelayedExchange] = []
-    for relayed in told_by(exchanges, lambda one: tells(one) and not held_back(one), NO_STREAM):
-        if _is_left_to_another_rule(relayed):
-            continue
+    told = told_by(exchanges, lambda one: tells(one) and not held_back(one), NO_STREAM)
+    for relayed in (one for one in told if not _is_left_to_another_rule(one)):
         if is_unfinished(relayed):
             unfinished.append(relayed)
             continue
@@ -76,12 +75,11 @@ _IN_PART = ("truncation.", "bare.", "hang_up.", "resume.first", "stream.stranger
 
 def _is_left_to_another_rule(relayed: RelayedExchange) -> bool:
     """Whether nothing came to compare here, or the gateway has its own cursors, so that it may cut elsewhere."""
-    assert relayed.answer is not None
     if is_miscoded(relayed.client):
         return True
     if relayed.name.startswith(_IN_PART) or relayed.name.startswith("crowd."):
         return not arrived(relayed) or _was_cut_on_the_way(relayed)
-    cursors = [one.request.parameter("last_event_id") for one in (relayed.client, relayed.answer)]
+    cursors = [one.request.parameter("last_event_id") for one in (relayed.client, answer_of(relayed))]
     return cursors[0] != cursors[1]
 
 
@@ -90,26 +88,27 @@ def _judge_events(relayed: RelayedExchange) -> Iterator[Finding]:
         yield no_stream("gw.events", relayed)
         return
     if relayed.name.startswith(_IN_PART):
-        assert relayed.answer is not None
-        sent, got = _text_of(relayed.answer), _text_of(relayed.client)
+        sent, got = _text_of(answer_of(relayed)), _text_of(relayed.client)
         if not sent.startswith(got) and not got.startswith(sent):
             message = "the text of a stream is not the text that the upstream sent"
             yield notice("gw.events/changed", relayed, message, sent, got)
         return
     found = difference(relayed)
-    yield from differences("gw.events", relayed, found)
-    rounded = [
-        (one, change)
-        for one, other in found.kept
-        for change in changes(one.value, other.value, None)
-        if change.kind is Kind.ROUNDED
-    ]
-    for one, change in rounded[:1]:
-        message = f"the number {change.pointer.removeprefix('$.')} of {one.kind} was rounded"
-        place: dict[str, Any] = {"pointer": change.pointer, "event": one.number, "severity": Severity.NON_STRICT}
-        yield notice("gw.events/rounded", relayed, message, str(change.before), str(change.after), **place)
-    if not touched(found) and not rounded and (wrong := find_new_defect(relayed)) is not None:
-        yield report_new_defect("gw.events/invalid", relayed, wrong)
+    wrong = [*differences("gw.events", relayed, found), *islice(_find_rounded(relayed, found), 1)]
+    yield from wrong
+    if not wrong:
+        yield from find_new_defect("gw.events/invalid", relayed)
+
+
+def _find_rounded(relayed: RelayedExchange, found: StreamDifference) -> Iterator[Finding]:
+    for one, other in found.kept:
+        for change in changes(one.value, other.value, None):
+            if change.kind is Kind.ROUNDED:
+                message = f"the number {change.pointer.removeprefix('$.')} of {one.kind} was rounded"
+                shown = str(change.before), str(change.after)
+                place: dict[str, Any] = {"pointer": change.pointer, "event": one.number}
+                mild = Severity.NON_STRICT
+                yield notice("gw.events/rounded", relayed, message, *shown, severity=mild, **place)
 
 
 def _text_of(exchange: Exchange) -> str:
@@ -123,11 +122,15 @@ def _kind_of(shown: str) -> str:
     return match[1] if match else ""
 
 
+def _list_arrived(
+    exchanges: Sequence[RelayedExchange], otherwise: str = "no stream reached the client"
+) -> Iterator[RelayedExchange]:
+    return told_by(exchanges, lambda one: tells(one) and arrived(one), otherwise)
+
+
 def event_ids(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """Events that had an id still have one; a different id is fine as long as it is unique."""
-    for relayed in told_by(
-        exchanges, lambda one: tells(one) and arrived(one), "no stream with ids reached the client"
-    ):
+    for relayed in _list_arrived(exchanges, "no stream with ids reached the client"):
         kept = [(one, other) for one, other in difference(relayed).kept if one.cursor is not None]
         lost = [one for one, other in kept if other.cursor is None]
         if lost:
@@ -142,7 +145,7 @@ def event_ids(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
 
 def event_names(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """Events kept their `event:` lines."""
-    for relayed in told_by(exchanges, lambda one: tells(one) and arrived(one), "no stream reached the client"):
+    for relayed in _list_arrived(exchanges):
         found = difference(relayed)
         pairs = [(one, other) for one, other in found.kept if one.frame.event is not None]
         wrong = [(one, other) for one, other in pairs if one.frame.event != other.frame.event]
@@ -158,7 +161,7 @@ def _name(told: RelayedEvent) -> str:
 
 def unknown_event(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """An event of an unknown type was passed on."""
-    for relayed in told_by(exchanges, lambda one: tells(one) and arrived(one), "no stream reached the client"):
+    for relayed in _list_arrived(exchanges):
         for told in difference(relayed).lost:
             if told.value is not None and told.value.get("event_type") == UNKNOWN_TYPE:
                 message = "the gateway dropped an event of an unknown type"
@@ -168,7 +171,7 @@ def unknown_event(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
 def unknown_event_field(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """An unknown field of an event was passed on."""
     place = f"$.{UNKNOWN_FIELD}"
-    for relayed in told_by(exchanges, lambda one: tells(one) and arrived(one), "no stream reached the client"):
+    for relayed in _list_arrived(exchanges):
         poorer = [
             one
             for one, other in difference(relayed).changed

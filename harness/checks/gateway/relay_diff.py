@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cached_property
+from itertools import starmap
 from typing import Any, NamedTuple
 
 from harness.contract import PROTOCOL
@@ -128,13 +129,18 @@ def _field_changes(
         if name not in after:
             if value is not None:
                 yield Change(Kind.LOST, place, value)
-        elif isinstance(value, str) and isinstance(after[name], str) and name in _IDS | _ALIASES:
+        elif _may_differ(name, value, after[name]):
             if name in _IDS and pairs is not None and not pairs.agree(value, after[name]):
                 yield Change(Kind.CHANGED, place, value, after[name])
         else:
             yield from changes(value, after[name], pairs, place)
     for name in after.keys() - before.keys():
         yield Change(Kind.ADDED, f"{pointer}.{name}", None, after[name])
+
+
+def _may_differ(name: str, before: Any, after: Any) -> bool:
+    """Whether a field is an id or an alias, which a gateway may rename."""
+    return name in _IDS | _ALIASES and isinstance(before, str) and isinstance(after, str)
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,14 +191,14 @@ class StreamDifference:
 
 def compare_streams(before: Sequence[Frame], after: Sequence[Frame]) -> StreamDifference:
     """Find out what became of each event of a stream on its way."""
-    sent = [RelayedEvent(number, frame) for number, frame in enumerate(before)]
-    got = [RelayedEvent(number, frame) for number, frame in enumerate(after)]
+    sent, got = (list(starmap(RelayedEvent, enumerate(frames))) for frames in (before, after))
     alike = [[_carries(one, other) for other in got] for one in sent]
-    found = StreamDifference(sent, got, kept=[(sent[i], got[j]) for i, j in _pair_in_order(alike)])
-    left = [one for one in sent if all(one is not kept for kept, _ in found.kept)]
-    new = [other for other in got if all(other is not kept for _, kept in found.kept)]
-    for other in new:
-        _place(other, left, alike, found)
+    pairs = dict(_pair_in_order(alike))
+    found = StreamDifference(sent, got, kept=[(sent[i], got[j]) for i, j in pairs.items()])
+    left = [one for one in sent if one.number not in pairs]
+    for other in got:
+        if other.number not in pairs.values():
+            _place(other, left, alike, found)
     found.lost.extend(left)
     return found
 

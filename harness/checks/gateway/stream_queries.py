@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from harness.checks.gateway.findings import answer_line, format_value, notice, succeeded
+from harness.checks.gateway.findings import answer_line, answer_of, format_value, notice, succeeded
 from harness.checks.gateway.relay_diff import (
-    Change,
     Kind,
     RelayedEvent,
     StreamDifference,
@@ -34,10 +33,9 @@ _OF_THE_API = ("interaction.", "step.", "error")
 
 def difference(relayed: RelayedExchange) -> StreamDifference:
     """What became of the events of a relayed's stream; computed once per relayed."""
-    assert relayed.answer is not None
     found = relayed.client.notes.get(__name__)
     if not isinstance(found, StreamDifference):
-        found = compare_streams(frames_of(relayed.answer), frames_of(relayed.client))
+        found = compare_streams(frames_of(answer_of(relayed)), frames_of(relayed.client))
         relayed.client.notes[__name__] = found
     return found
 
@@ -131,7 +129,12 @@ def differences(rule: str, relayed: RelayedExchange, found: StreamDifference) ->
 def _changed_events(rule: str, relayed: RelayedExchange, found: StreamDifference, severity: Severity) -> Finding:
     """The finding that events were changed; it shows the change that does the most harm."""
     worst = min(
-        ((change, before, after) for before, after in found.changed for change in _list_losses(before, after)),
+        (
+            (change, before)
+            for before, after in found.changed
+            for change in changes(before.value, after.value, None)
+            if change.kind is not Kind.ADDED
+        ),
         key=lambda item: item[0].rank,
         default=None,
     )
@@ -141,15 +144,11 @@ def _changed_events(rule: str, relayed: RelayedExchange, found: StreamDifference
         before, after = found.changed[0]
         shown: dict[str, Any] = {"severity": severity, "event": before.number}
         return notice(f"{rule}/changed", relayed, message, str(before), str(after), **shown)
-    change, before, _ = worst
+    change, before = worst
     message += f": {change.pointer.removeprefix('$.')} of {before.kind}"
     after_text = "no such field" if change.kind is Kind.LOST else format_value(change.after)
     shown = {"severity": severity, "event": before.number, "pointer": change.pointer}
     return notice(f"{rule}/changed", relayed, message, format_value(change.before), after_text, **shown)
-
-
-def _list_losses(before: RelayedEvent, after: RelayedEvent) -> list[Change]:
-    return [change for change in changes(before.value, after.value, None) if change.kind is not Kind.ADDED]
 
 
 def _by_severity(some: list[RelayedEvent], mild: bool) -> Iterator[tuple[Severity, list[RelayedEvent]]]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 from typing import Any
 
 from harness.contract import read
+from harness.contract.data.json_parse import as_object
 from harness.contract.data.output import USER_INPUT, steps_of, text_of
 from harness.contract.judge.agreement import judge_settled
 from harness.contract.judge.replies import CLIENT_ERROR, REPLIES, SUCCESS, ExpectedStatuses
@@ -153,8 +154,13 @@ def interaction_in(exchange: Exchange) -> Mapping[str, Any]:
 
 def object_in(exchange: Exchange) -> Mapping[str, Any]:
     """Return the JSON object of a successful answer, `{}` if there is none: whoever expects one says so."""
-    body = read(exchange).json if exchange.status in SUCCESS else None
-    return body if isinstance(body, dict) else {}
+    return as_object(read(exchange).json) if exchange.status in SUCCESS else {}
+
+
+def text_in(exchange: Exchange, name: str) -> str:
+    """Return a text that a successful answer has under this name, `""` if it has none."""
+    found = object_in(exchange).get(name)
+    return found if isinstance(found, str) else ""
 
 
 def require_answer(exchange: Exchange) -> Exchange:
@@ -176,6 +182,12 @@ def of_rule(rule: str, exchange: Exchange) -> Iterator[Finding]:
     """Return the contract's findings under one rule. Raises `Unmet` if no answer arrived."""
     require_answer(exchange)
     return (finding for finding in read(exchange).findings if finding.rule == rule)
+
+
+def of_interaction(rule: str, exchange: Exchange) -> Iterator[Finding]:
+    """Like `of_rule`, for an answer that must be an interaction. Raises `Unmet` if it is none."""
+    interaction_in(exchange)
+    yield from of_rule(rule, exchange)
 
 
 def among(

@@ -17,9 +17,9 @@ from harness.checks.vocabulary.expect import (
     expect_status,
     finding,
     object_in,
-    of_rule,
 )
 from harness.checks.vocabulary.pages import entries
+from harness.checks.vocabulary.polling import expect_id
 from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
@@ -75,13 +75,20 @@ def judge_life(
     yield from at("gone", expect_refusal(gone, gone_as))
 
 
-def judge_left_run(resource: str, ran: Exchange, deleted: Exchange, left: Exchange | None) -> Iterator[Finding]:
+def judge_left_run(rule: str, ran: Exchange, deleted: Exchange, left: Exchange | None) -> Iterator[Finding]:
     """What a deleted resource has run can still be read. Raises `Unmet` if it was not deleted or ran nothing."""
+    resource = rule.partition(".")[0].removesuffix("s")
     if deleted.status not in SUCCESS:
         raise Unmet(f"the {resource} was not deleted: {format_answer(deleted)}")
     if left is None:
         raise Unmet(f"the {resource} created no readable interaction: {format_answer(ran)}")
     yield from at("left", expect_interaction(left))
+
+
+def expect_made(made: Exchange) -> Iterator[Finding]:
+    """Like `expect_object`, for a create of a resource: the object needs an id, too."""
+    yield from expect_object(made)
+    yield from expect_id(made)
 
 
 def judge_values(answer: Exchange, expected: Mapping[str, Any]) -> Iterator[Finding]:
@@ -91,12 +98,6 @@ def judge_values(answer: Exchange, expected: Mapping[str, Any]) -> Iterator[Find
         if not _is_alike(shown.get(name), value):
             actual = format_value(shown.get(name))
             yield finding(f"`{name}` differs", expected=format_value(value), actual=actual)
-
-
-def judge_shapes(rule: str, **answers: Exchange) -> Iterator[Finding]:
-    """Each of these answers must keep a rule about its schema."""
-    for name, answer in answers.items():
-        yield from at(name, of_rule(rule, answer))
 
 
 _MOVES = re.compile("updat|access|state|status|expir|secret|next|last|run|count|size|token|total", re.IGNORECASE)

@@ -6,7 +6,7 @@ accuses only where a stream that nothing ran beside is in order. Must not know h
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 
 from harness.checks.vocabulary.stream_events import Event, events_in, is_stream, is_whole, stream_id
 from harness.contract import PROTOCOL, read
@@ -24,25 +24,21 @@ def judge_mixture(rule: str, streams: Sequence[Exchange], alone: Exchange) -> It
     told = {number: stream_id(events_in(stream)) for number, stream in opened.items()}
     ordered = is_stream(alone) and is_whole(alone) and not _list_disorder(alone)
     for number, stream in opened.items():
-        others = {name for other, name in told.items() if other != number} - {told[number], ""}
-        foreign = next((name for name in _list_ids(events_in(stream)) if name in others), "")
+        own = told[number]
+        foreign = _find_foreign(events_in(stream), {*told.values()} - {own, ""})
         disorder = _list_disorder(stream) if ordered else []
         if foreign or disorder:
-            yield _tell_mixture(rule, told[number], foreign, disorder).at(exchange=f"opened[{number}]")
+            yield Finding.from_code(
+                f"{rule}/mixed",
+                "a stream contains events of a parallel stream",
+                f"the events of {own or 'one interaction'}, in the order of a single stream",
+                f"events of {foreign}" if foreign else disorder[0].message,
+            ).at(exchange=f"opened[{number}]")
 
 
-def _tell_mixture(rule: str, own: str, foreign: str, disorder: Sequence[Finding]) -> Finding:
-    what = f"events of {foreign}" if foreign else disorder[0].message
-    return Finding.from_code(
-        f"{rule}/mixed",
-        "a stream contains events of a parallel stream",
-        f"the events of {own or 'one interaction'}, in the order of a single stream",
-        what,
-    )
-
-
-def _list_ids(events: Sequence[Event]) -> Iterator[str]:
-    return (name for event in events if (name := PROTOCOL.stream_id(event)))
+def _find_foreign(events: Sequence[Event], others: Container[str]) -> str:
+    """The first id in the events that is one of another stream; "" if there is none."""
+    return next((name for event in events if (name := PROTOCOL.stream_id(event)) and name in others), "")
 
 
 def _list_disorder(stream: Exchange) -> list[Finding]:

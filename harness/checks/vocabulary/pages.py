@@ -5,12 +5,12 @@ Layer 2. Bounded: reading stops after `MOST` pages, in case a target's pages nev
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from harness.checks.vocabulary.expect import at, expect_object, finding, interaction_in
-from harness.contract import read
-from harness.contract.judge.replies import SUCCESS
+from harness.checks.vocabulary.expect import among, expect_object, finding, interaction_in, text_in
+from harness.contract.data.json_parse import objects_in
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Part, Send
 from harness.outcome import Finding, Unmet
@@ -37,15 +37,12 @@ def pages(t: RequestBuilder, path: str, size: int) -> Part[list[Exchange]]:
 
 def next_token(page: Exchange) -> str:
     """Return the token of the next page, `""` after the last one."""
-    body = read(page).json
-    token = body.get("next_page_token") if page.status in SUCCESS and isinstance(body, dict) else None
-    return token if isinstance(token, str) else ""
+    return text_in(page, "next_page_token")
 
 
 def entries(page: Exchange, field: str) -> list[dict[str, Any]]:
     """Return the entries of one page, none if the array is absent. Raises `Unmet` if the answer is no page."""
-    found = interaction_in(page).get(field)
-    return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
+    return objects_in(interaction_in(page).get(field))
 
 
 def ids(listed: Sequence[Exchange], field: str) -> list[str]:
@@ -59,12 +56,12 @@ def each_once(listed: Sequence[Exchange], field: str, expected: Sequence[str]) -
     In findings the pages are named `paged[n]`, after the result of their exercise. Raises `Unmet` if there are
     more than `MOST` pages.
     """
-    flaws = [found for number, page in enumerate(listed) for found in at(f"paged[{number}]", expect_object(page))]
+    flaws = list(among("paged", listed, expect_object))
     yield from flaws
     if flaws:
         return
     seen = ids(listed, field)
-    twice = sorted({one for one in seen if seen.count(one) > 1})
+    twice = sorted(one for one, times in Counter(seen).items() if times > 1)
     if twice:
         yield finding(
             "the pages contain entries more than once", expected="each once", actual=", ".join(twice[:5])

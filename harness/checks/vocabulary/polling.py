@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from harness.checks.vocabulary.expect import TOO_MANY, finding
+from harness.checks.vocabulary.expect import TOO_MANY, finding, text_in
 from harness.contract import read
 from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer, format_request
@@ -25,9 +25,7 @@ _PASSING = frozenset({404, TOO_MANY, 503})
 
 def id_of(exchange: Exchange) -> str:
     """Return the id in a successful answer, `""` if it has none."""
-    body = read(exchange).json
-    found = body.get("id") if exchange.status in SUCCESS and isinstance(body, dict) else None
-    return found if isinstance(found, str) else ""
+    return text_in(exchange, "id")
 
 
 def need_id(exchange: Exchange) -> str:
@@ -46,9 +44,7 @@ def expect_id(exchange: Exchange, message: str = "no id") -> Iterator[Finding]:
 
 def status_of(exchange: Exchange) -> str:
     """Return the interaction's status in a successful answer, `""` if it has none."""
-    body = read(exchange).json
-    found = body.get("status") if exchange.status in SUCCESS and isinstance(body, dict) else None
-    return found if isinstance(found, str) else ""
+    return text_in(exchange, "status")
 
 
 def describe_end(status: object) -> str:
@@ -133,7 +129,11 @@ def poll_until_answered(t: RequestBuilder, request: Request, *, patient: bool = 
 
 def poll_until_gone(t: RequestBuilder, interaction_id: str) -> Part[list[Exchange]]:
     """GET until the interaction is gone, for at most `gone_within` → every answer, in order."""
-    return (yield from repeat(t, t.get(interaction_id), _is_gone, within=t.gone_within))
+
+    def is_gone(answer: Exchange) -> bool:
+        return answer.status is not None and answer.status not in SUCCESS
+
+    return (yield from repeat(t, t.get(interaction_id), is_gone, within=t.gone_within))
 
 
 def look_later(t: RequestBuilder, interaction_id: str, *pauses: float) -> Part[list[Exchange]]:
@@ -199,7 +199,3 @@ def _is_over(answer: Exchange) -> bool:
     refused = answer.status is not None and answer.status not in SUCCESS and answer.status not in _PASSING
     unreadable = answer.status in SUCCESS and answer.complete and read(answer).json_fault not in ("", "surrogate")
     return settled(answer) or refused or unreadable
-
-
-def _is_gone(answer: Exchange) -> bool:
-    return answer.status is not None and answer.status not in SUCCESS

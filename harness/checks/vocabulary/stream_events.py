@@ -107,8 +107,7 @@ def deltas(events: Iterable[Event], delta_type: str) -> list[Event]:
 
 def inner(event: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     """Return an object inside an event, empty if there is none."""
-    found = event.get(name)
-    return found if isinstance(found, dict) else {}
+    return json_parse.as_object(event.get(name))
 
 
 def completion(events: Iterable[Event]) -> Mapping[str, Any] | None:
