@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import jsonschema
 import pytest
 
 from harness.cli import main
+from harness.resources import folder
 from harness.transport import ServerThread
 from tests.engine import toys
 
@@ -22,6 +26,27 @@ class Done(NamedTuple):
 
 
 Harness = Callable[..., Done]
+
+
+def fits(name: str, output: Any) -> Any:
+    """The value of an output, which its schema allows; given as a value, as the text of it, or as a file."""
+    value = json.loads(output.read_text("utf-8")) if isinstance(output, Path) else output
+    value = json.loads(value) if isinstance(value, str) else value
+    _validator(name).validate(value)
+    return value
+
+
+@cache
+def _validator(name: str) -> jsonschema.Draft202012Validator:
+    schema = json.loads((folder("schemas") / "output" / f"{name}.schema.json").read_text("utf-8"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema)
+
+
+def insert(words: Sequence[str], *options: str) -> list[str]:
+    """A command line with more options, which stand before the command of a client."""
+    own = list(words).index("--") if "--" in words else len(words)
+    return [*words[:own], *options, *words[own:]]
 
 
 @pytest.fixture(autouse=True)

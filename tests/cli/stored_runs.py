@@ -7,22 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import jsonschema
-
-from harness.resources import folder
+from tests.cli.conftest import fits
 
 Lines = list[dict[str, Any]]
-
-SCHEMA = json.loads((folder("schemas") / "output" / "events.schema.json").read_text("utf-8"))
 
 
 def read_lines(file: str | Path) -> Lines:
     """The lines of a file, each as its schema says."""
-    lines = [json.loads(line) for line in Path(file).read_text("utf-8").splitlines()]
-    validator = jsonschema.Draft202012Validator(SCHEMA)
-    for line in lines:
-        validator.validate(line)
-    return lines
+    return [fits("events", line) for line in Path(file).read_text("utf-8").splitlines()]
 
 
 def write_lines(file: str | Path, lines: Lines) -> None:

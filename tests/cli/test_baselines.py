@@ -15,7 +15,7 @@ import yaml
 from harness.emulator.mutants import MUTANTS
 from tests.benches.client.clients import ONE_SHOT, program
 from tests.cli.commands.test_verify import EVENTS, recording
-from tests.cli.conftest import Harness
+from tests.cli.conftest import Harness, insert
 from tests.cli.foreign_server import Handler, Service, serve_foreign
 
 FILE = "known.yaml"
@@ -42,8 +42,7 @@ COMMANDS = {
 
 def run(harness: Harness, words: list[str], *options: str) -> int:
     """The exit code of a command with a baseline."""
-    own = words.index("--") if "--" in words else len(words)
-    return harness(*words[:own], "--baseline", FILE, *options, *words[own:]).code
+    return harness(*insert(words, "--baseline", FILE, *options)).code
 
 
 @pytest.mark.slow
@@ -68,9 +67,7 @@ def test_a_stale_entry_is_no_failure_of_the_target(harness: Harness, name: str) 
     command: Callable[..., list[str]]
     command, result_id = COMMANDS[name]
     run(harness, command(broken=True), "--baseline-update")
-    words = command(broken=False)
-    own = words.index("--") if "--" in words else len(words)
-    done = harness(*words[:own], "--baseline", FILE, *words[own:])
+    done = harness(*insert(command(broken=False), "--baseline", FILE))
     assert done.code == 1
     assert f"{result_id} (stale entry): it passes now" in done.out
     assert "stale" in done.out.splitlines()[-1]
@@ -105,9 +102,8 @@ def test_an_entry_that_names_no_check_is_stale(harness: Harness, name: str) -> N
     typo = result_id.replace("t", "tt", 1)
     Path(FILE).write_text(f"- {{id: '{typo}', reason: issue 9}}\n", encoding="utf-8")
     words = command(broken=False)
-    own = words.index("--") if "--" in words else len(words)
     reports = ["--report", "json=report.json", "--report", "junit=report.xml", "--report", "html=report.html"]
-    done = harness(*words[:own], "-v", "--baseline", FILE, *reports, *words[own:])
+    done = harness(*insert(words, "-v", "--baseline", FILE, *reports))
     assert done.code == 1
     told = f"no check has the id '{typo}'"
     assert told in done.out

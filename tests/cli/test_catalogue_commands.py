@@ -2,36 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
-import jsonschema
 import pytest
 
 from harness.checks.gateway import CHECKS
 from harness.interactions import INTERACTIONS
 from harness.kit.check import Check
 from harness.outcome.words import format_count
-from harness.resources import folder
-from tests.cli.conftest import Harness
+from tests.cli.conftest import Harness, fits
 from tests.engine import toys
 
 Toy = tuple[toys.ToyService, str]
 
 
-def fits(text: str, name: str) -> Any:
-    """Parse the JSON text and validate it against the named output schema."""
-    value = json.loads(text)
-    jsonschema.validate(
-        value, json.loads((folder("schemas") / "output" / f"{name}.schema.json").read_text("utf-8"))
-    )
-    return value
-
-
 def test_the_real_catalogue_fits_its_schema(harness: Harness) -> None:
     """`list --json` prints every check of the real catalogue, in the form of its schema."""
-    records = fits(harness("list", "--json").out, "list")
+    records = fits("list", harness("list", "--json").out)
     assert len({record["id"] for record in records}) == len(records) > 100
 
 
@@ -113,7 +101,7 @@ def test_a_key_that_is_refused_is_not_asked_for_again(harness: Harness, toy: Toy
 
 def test_smoke_json(harness: Harness, toy: Toy) -> None:
     """With --probe, every capability is decided and everything created is deleted."""
-    value = fits(harness("smoke", toy[1], "--probe", "--json").out, "smoke")
+    value = fits("smoke", harness("smoke", toy[1], "--probe", "--json").out)
     assert value["answers"]
     assert {"stream", "store"} <= {c["name"] for c in value["capabilities"] if c["present"]}
     assert toy[0].stored == {}
@@ -121,5 +109,5 @@ def test_smoke_json(harness: Harness, toy: Toy) -> None:
 
 def test_dry_run_json(harness: Harness) -> None:
     """--dry-run --json prints the cost of a run as data."""
-    value = fits(harness("check", "emulator", "--dry-run", "--json").out, "dry-run")
+    value = fits("dry-run", harness("check", "emulator", "--dry-run", "--json").out)
     assert value["requests"] > value["interactions"] > 0

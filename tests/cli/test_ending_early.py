@@ -10,21 +10,20 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 
 from harness.cli import main
 from harness.outcome import Exit
 from harness.resources import folder
 from tests.cli import foreign_defects as foreign
-from tests.cli.conftest import Harness
+from tests.cli.conftest import Harness, fits
 from tests.cli.foreign_server import Run, Service, serve_foreign
+from tests.transport.peers import until
 
 pytestmark = pytest.mark.slow
 
@@ -34,8 +33,7 @@ FOLDER = Path(main.__code__.co_filename).parents[2]
 
 def accounted(report: dict[str, Any]) -> dict[str, int]:
     """The numbers of a report that fits its schema, by outcome; they add up to all checks."""
-    jsonschema.validate(report, json.loads((folder("schemas") / "output/check.schema.json").read_text("utf-8")))
-    totals: dict[str, int] = dict(report["accounting"]["totals"])
+    totals: dict[str, int] = dict(fits("check", report)["accounting"]["totals"])
     del totals["in_baseline"]
     assert totals.pop("total") == sum(totals.values()) == len(report["checks"])
     return totals
@@ -51,7 +49,7 @@ def test_a_run_that_settles_never_ends_at_the_deadline(harness: Harness, tmp_pat
         )  # fmt: skip
     assert done.code == Exit.UNREACHABLE
     report = json.loads((tmp_path / "r.json").read_text("utf-8"))
-    assert report["seconds"] < 30
+    assert report["seconds"] < 60
     assert accounted(report)["not_tested"] > 5
     assert "the run ended early: the time limit was reached (--deadline)" in done.out
     assert "MUST checks were not tested (" in done.out
@@ -74,17 +72,39 @@ class Watched(foreign.NeverSettles):
         return super().begin(body, tokens)
 
 
+def interrupt(
+    words: Sequence[str],
+    busy: Callable[[subprocess.Popen[str]], object],
+    number: signal.Signals = signal.SIGINT,
+    program: Sequence[str] = ("-m", "harness"),
+    group: bool = False,
+) -> str:
+    """What a command prints that gets a signal once it is busy; its exit code says that it was interrupted.
+
+    In a `group` all of its processes get the signal, as from a terminal.
+    """
+    with subprocess.Popen(
+        [sys.executable, *program, *words], stdout=subprocess.PIPE, cwd=FOLDER, text=True, start_new_session=group
+    ) as process:
+        assert busy(process)
+        (os.killpg if group else os.kill)(process.pid, number)
+        out, _ = process.communicate(timeout=60)
+    assert process.returncode == Exit.INTERRUPTED
+    return out
+
+
+def says(line: str) -> Callable[[subprocess.Popen[str]], bool]:
+    """Whether a command has printed this line; waits for it."""
+    return lambda process: process.stdout is not None and line in iter(process.stdout.readline, "")
+
+
 @pytest.mark.parametrize("jobs", ["1", "3"])
 def test_ctrl_c_writes_the_reports(jobs: str, tmp_path: Path) -> None:
     """An interrupted run exits with 130 at once; its reports hold what was judged, and nothing is left behind."""
     service, report = Watched(), tmp_path / "r.json"
     with serve_foreign(service) as url:
-        command = [sys.executable, "-m", "harness", "check", url, "-j", jobs, "--report", f"json={report}"]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=FOLDER, text=True) as process:
-            assert service.busy.wait(60)
-            process.send_signal(signal.SIGINT)
-            out, _ = process.communicate(timeout=60)
-    assert process.returncode == Exit.INTERRUPTED
+        words = ["check", url, "-j", jobs, "--report", f"json={report}"]
+        out = interrupt(words, lambda _: service.busy.wait(60))
     value = json.loads(report.read_text("utf-8"))
     assert accounted(value)["not_tested"] > 100
     assert out.splitlines()[-1].startswith("INTERRUPTED: ")
@@ -99,13 +119,9 @@ def test_ctrl_c_leaves_the_baseline_as_it_was(tmp_path: Path) -> None:
     """What was not looked at is not known: an interrupted update writes nothing, and says so."""
     service, baseline = Watched(), tmp_path / "known.yaml"
     with serve_foreign(service) as url:
-        options = ["--baseline", str(baseline), "--baseline-update"]
-        command = [sys.executable, "-m", "harness", "check", url, *options]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=FOLDER, text=True) as process:
-            assert service.busy.wait(60)
-            process.send_signal(signal.SIGINT)
-            out, _ = process.communicate(timeout=60)
-    assert (process.returncode, baseline.exists()) == (Exit.INTERRUPTED, False)
+        words = ["check", url, "--baseline", str(baseline), "--baseline-update"]
+        out = interrupt(words, lambda _: service.busy.wait(60))
+    assert not baseline.exists()
     assert "unchanged, because the run was incomplete: it was interrupted" in out.splitlines()[-1]
 
 
@@ -133,12 +149,8 @@ def test_ctrl_c_loses_no_answer_of_several(jobs: str) -> None:
     """Of creates that were sent together, those that were answered are deleted; the others are not waited for."""
     service = HalfAnswers()
     with serve_foreign(service) as url:
-        command = [sys.executable, "-m", "harness", "check", url, "-c", "rob.concurrent,get.unknown", "-j", jobs]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=FOLDER, text=True) as process:
-            assert service.busy.wait(60)
-            process.send_signal(signal.SIGINT)
-            out, _ = process.communicate(timeout=60)
-        assert process.returncode == Exit.INTERRUPTED
+        words = ["check", url, "-c", "rob.concurrent,get.unknown", "-j", jobs]
+        out = interrupt(words, lambda _: service.busy.wait(60))
         assert out.splitlines()[-1].startswith("INTERRUPTED: ")
         assert sum(line.startswith("DELETE") for line in service.log) >= 5
         assert service.runs == {}
@@ -168,24 +180,8 @@ def test_ctrl_c_ends_what_is_read(jobs: str) -> None:
     """A stream without an end is hung up, and its run is deleted."""
     service = Endless()
     with serve_foreign(service) as url:
-        command = [
-            sys.executable,
-            "-m",
-            "harness",
-            "check",
-            url,
-            "-c",
-            "stream.*,get.unknown",
-            "--timeout",
-            "5",
-            "-j",
-            jobs,
-        ]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=FOLDER, text=True) as process:
-            assert service.busy.wait(60)
-            process.send_signal(signal.SIGINT)
-            process.communicate(timeout=60)
-        assert process.returncode == Exit.INTERRUPTED
+        words = ["check", url, "-c", "stream.*,get.unknown", "--timeout", "5", "-j", jobs]
+        interrupt(words, lambda _: service.busy.wait(60))
         assert service.runs == {}
 
 
@@ -193,15 +189,7 @@ def test_ctrl_c_ends_the_mutants_at_once(tmp_path: Path) -> None:
     """The kill matrix stops within seconds, with totals and reports of the mutants that were tried."""
     report = tmp_path / "r.json"
     words = ["mutants", "-j", "2", "--report", f"json={report}"]
-    with subprocess.Popen(
-        [sys.executable, "-c", ALL_CHILDREN, *words], stdout=subprocess.PIPE, cwd=FOLDER, text=True,
-        start_new_session=True,
-    ) as process:  # fmt: skip
-        assert process.stdout is not None
-        assert "a row\n" in iter(process.stdout.readline, "")
-        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all processes of the group
-        out, _ = process.communicate(timeout=60)
-    assert process.returncode == Exit.INTERRUPTED
+    out = interrupt(words, says("a row\n"), program=("-c", ALL_CHILDREN), group=True)
     value = json.loads(report.read_text("utf-8"))
     assert 0 < value["mutants"] < 100
     assert value["checks"] > 200
@@ -223,15 +211,8 @@ def test_ctrl_c_in_the_first_run_of_a_client(number: signal.Signals, tmp_path: P
     started, page = tmp_path / "started", tmp_path / "r.html"
     reports = [f"--report={name}={tmp_path}/r.{name}" for name in ("json", "junit", "html", "markdown", "badge")]
     words = ["torture", "--cuts", "event:3,rst", *reports, "--", sys.executable, "-c", NEVER_READY, str(started)]
-    with subprocess.Popen(
-        [sys.executable, "-m", "harness", *words], stdout=subprocess.PIPE, cwd=FOLDER, text=True
-    ) as process:
-        wait_for(started)
-        process.send_signal(number)
-        out, _ = process.communicate(timeout=60)
-    assert process.returncode == Exit.INTERRUPTED
-    value = json.loads((tmp_path / "r.json").read_text("utf-8"))
-    jsonschema.validate(value, json.loads((folder("schemas") / "output/torture.schema.json").read_text("utf-8")))
+    out = interrupt(words, lambda _: until(started.exists) or True, number)
+    value = fits("torture", tmp_path / "r.json")
     assert value["cases"] == []
     assert "interrupted" in value["halted"]
     assert "the run ended early: it was interrupted" in out
@@ -243,16 +224,8 @@ def test_ctrl_c_between_files_of_a_verification(tmp_path: Path) -> None:
     """A verification that is interrupted has totals and reports of the files that it had read."""
     report, pipe = tmp_path / "r.json", folder("cassettes") / "emulator"
     words = ["verify", str(pipe), "--report", f"json={report}"]
-    with subprocess.Popen(
-        [sys.executable, "-c", SLOW_READER, *words], stdout=subprocess.PIPE, cwd=FOLDER, text=True
-    ) as process:
-        assert process.stdout is not None
-        assert "a result\n" in iter(process.stdout.readline, "")
-        process.send_signal(signal.SIGINT)
-        out, _ = process.communicate(timeout=60)
-    assert process.returncode == Exit.INTERRUPTED
-    value = json.loads(report.read_text("utf-8"))
-    jsonschema.validate(value, json.loads((folder("schemas") / "output/verify.schema.json").read_text("utf-8")))
+    out = interrupt(words, says("a result\n"), program=("-c", SLOW_READER))
+    value = fits("verify", report)
     assert len(value["rules"]) == 1
     assert value["halted"] == "it was interrupted"
     assert out.splitlines()[-1].startswith("INTERRUPTED: ")
@@ -276,14 +249,6 @@ from harness.cli import main
 sys.exit(main(sys.argv[1:]))
 """
 """A command that stands still after its first result."""
-
-
-def wait_for(path: Path) -> None:
-    """Return once a file is there."""
-    until = time.monotonic() + 60
-    while not path.exists():
-        assert time.monotonic() < until
-        time.sleep(0.02)
 
 
 ALL_CHILDREN = """

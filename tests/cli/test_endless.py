@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import itertools
-import json
 import re
 import threading
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from pathlib import Path
 
-import jsonschema
 import pytest
 
 from harness.engine.traffic.patience import FULL_TIMEOUTS, MAX_CUT
-from harness.resources import folder
 from harness.transport import ServerThread
 from harness.wire import Chunk, Chunked, Headers, Pause, Piece, PieceBody, Request, Response
-from tests.cli.conftest import Harness
+from tests.cli.conftest import Harness, fits
 
 EVENT = b'data: {"event_type":"interaction.created","interaction":{"id":"v1_x","status":"in_progress"}}\n\n'
 TINY = b"data: {}\n\n"
@@ -65,8 +62,7 @@ def test_the_whole_catalogue_costs_a_handful_of_requests(
     assert len(told) == 1
     assert re.search(r"^(FAILED|INCOMPLETE): .*\d\d\d time limit reached", done.out, re.MULTILINE)
     assert done.out.count("NOT TESTED") < 2 * MAX_CUT
-    record = json.loads((tmp_path / "x.json").read_text("utf-8"))
-    jsonschema.validate(record, json.loads((folder("schemas") / "output/check.schema.json").read_text("utf-8")))
+    record = fits("check", tmp_path / "x.json")
     assert record["cut"]["answers"] - record["cut"]["hurried"] >= FULL_TIMEOUTS
     assert record["cut"]["unsent"] > MAX_CUT
     assert len(record["not_judged"]) > 100

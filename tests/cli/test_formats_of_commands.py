@@ -10,7 +10,6 @@ from contextlib import ExitStack, redirect_stdout
 from io import StringIO
 from pathlib import Path
 
-import jsonschema
 import pytest
 
 from harness.checks.gateway.mutants import MUTANTS as GATEWAY_MUTANTS
@@ -21,12 +20,11 @@ from harness.finding_codes import read_published
 from harness.interactions import INTERACTIONS
 from harness.kit.api import PRIMARY_KEY
 from harness.report.formats import FORMATS
-from harness.resources import folder
 from harness.transport.proxy import UpstreamServer, WaitingServer
 from harness.transport.server.server import InThread
 from tests.benches.client.clients import ONE_SHOT, program
 from tests.cli.commands.test_verify import EVENTS, recording
-from tests.cli.stored_runs import SCHEMA
+from tests.cli.conftest import fits, insert
 from tests.report.page.page_reader import PageReader, find_faults
 from tests.transport.peers import free_port
 
@@ -112,9 +110,8 @@ def ran(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         stack.enter_context(pytest.MonkeyPatch.context()).chdir(place)
         words = COMMANDS[name](stack)
         files = [word for kind in FORMATS for word in ("--report", f"{kind}={place / kind}")]
-        own = words.index("--") if "--" in words else len(words)
         stack.enter_context(redirect_stdout(out))
-        assert main([name, *words[:own], *files, *words[own:]]) == FAILED
+        assert main([name, *insert(words, *files)]) == FAILED
     (place / "terminal").write_text(out.getvalue(), encoding="utf-8")
     return name, place
 
@@ -140,8 +137,7 @@ def is_terminal(name: str, text: str) -> None:
 
 def is_json(name: str, text: str) -> None:
     """An object that fits the command's schema."""
-    schema = json.loads((folder("schemas") / "output" / f"{name}.schema.json").read_text(encoding="utf-8"))
-    jsonschema.Draft202012Validator(schema).validate(json.loads(text))
+    fits(name, text)
     codes, _ = read_published()
     assert set(re.findall(r'"code": "([^"]+)"', text)) <= set(codes)
 
@@ -182,7 +178,7 @@ def is_events(name: str, text: str) -> None:
     """Every line is as its schema says, and the last one ends the run with the exit code of the report."""
     lines = [json.loads(line) for line in text.splitlines()]
     for line in lines:
-        jsonschema.Draft202012Validator(SCHEMA).validate(line)
+        fits("events", line)
     assert (lines[0]["command"], lines[-1]["event"], lines[-1]["exit"]) == (name, "RunFinished", 1)
     assert {"RunStarted", "Probed", "Planned", "CheckFinished"} <= {line.get("event") for line in lines}
 

@@ -15,8 +15,8 @@ import pytest
 from harness.cli import inspecting
 from harness.emulator import Emulator
 from harness.transport import ServerThread
-from tests.cli.conftest import Harness
-from tests.cli.test_recordings import standing, valid
+from tests.cli.conftest import Harness, fits
+from tests.cli.test_recordings import standing
 from tests.transport.peers import free_port
 
 ROOT = "/__harness__/inspector/"
@@ -67,7 +67,7 @@ def test_the_page_is_at_the_root(servers: dict[str, Serving], command: str) -> N
     page = httpx.get(url, headers={"accept": "text/html"})
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     assert httpx.get(f"{url}{ROOT}main.js").status_code == 200
-    assert valid("serve", line)["inspector"] == f"{url}/"
+    assert fits("serve", line)["inspector"] == f"{url}/"
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -15,16 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import jsonschema
 import pytest
 
 from harness.cassette import Provenance, Target, load, save
 from harness.checks.scenarios import SCENARIOS
 from harness.emulator import Emulator
-from harness.resources import folder
 from harness.transport import ServerThread, UrlDriver
 from harness.wire import Exchange, Headers, How, Request
-from tests.cli.conftest import Harness
+from tests.cli.conftest import Harness, fits
 
 CREATE = b'{"model":"gemini-3.5-flash","input":"hi","stream":true}'
 HEADERS = Headers((("x-goog-api-key", "any"), ("content-type", "application/json")))
@@ -78,25 +76,18 @@ def standing(*words: str) -> Iterator[tuple[dict[str, Any], subprocess.Popen[str
             process.send_signal(signal.SIGTERM)
 
 
-def valid(name: str, value: Any) -> Any:
-    """Assert that the value fits its schema, and return it."""
-    schema = json.loads((folder("schemas") / "output" / f"{name}.schema.json").read_text("utf-8"))
-    jsonschema.validate(value, schema)
-    return value
-
-
 def test_record_a_command_then_replay_it(emulator: str, harness: Harness) -> None:
     """A client runs against the recorder, then again against its cassette, which has every answer it needs."""
     done = harness(
         "record", "--target", emulator, "--cassette", "a.yaml", "--port", "0", "--json", "--", *ask("hi")
     )
     assert done.code == 0
-    summary = valid("record", last_object(done.out))
+    summary = fits("record", last_object(done.out))
     assert (summary["recorded"], summary["unrecorded"], summary["replaced"]) == (1, [], {"secret header": 1})
     assert "real-key" not in Path("a.yaml").read_text("utf-8")
     done = harness("replay", "a.yaml", "--port", "0", "--json", "--", *ask("hi"))
     assert done.code == 0
-    assert valid("replay", last_object(done.out))["unused"] == []
+    assert fits("replay", last_object(done.out))["unused"] == []
 
 
 def test_a_miss_fails_a_replay_and_says_what_differs(emulator: str, harness: Harness) -> None:
@@ -120,7 +111,7 @@ def test_a_replay_says_which_answers_are_a_guess(emulator: str, harness: Harness
     assert done.code == 0
     assert "approximate: recording 1, POST /v1beta/interactions: edited, or recorded without chunks" in done.out
     done = harness("replay", "a.yaml", "--port", "0", "--json", "--", *ask("hi"))
-    assert valid("replay", last_object(done.out))["approximate"] == [1]
+    assert fits("replay", last_object(done.out))["approximate"] == [1]
 
 
 def test_a_dead_target_replaces_no_recording(emulator: str, harness: Harness) -> None:
@@ -157,7 +148,7 @@ def test_a_recorder_that_stands_ends_with_its_summary(emulator: str, tmp_path: P
         assert stream_from(first["base_url"]).complete
         process.send_signal(signal.SIGTERM)
         assert process.stdout is not None
-        assert valid("record", json.loads(process.stdout.read()))["recorded"] == 1
+        assert fits("record", json.loads(process.stdout.read()))["recorded"] == 1
     assert process.returncode == 0
     assert len(load(path).recordings) == 1
 
@@ -203,7 +194,7 @@ def test_diff_tells_shape_from_content(emulator: str, harness: Harness) -> None:
     Path("c.yaml").write_text(text.replace(r"\"service_tier\":\"standard\",", ""), "utf-8")
     done = harness("diff", "a.yaml", "c.yaml", "--json")
     assert done.code == 1
-    assert [drift["place"] for drift in valid("diff", json.loads(done.out))["shape"]] == ["body.service_tier"]
+    assert [drift["place"] for drift in fits("diff", json.loads(done.out))["shape"]] == ["body.service_tier"]
 
 
 @pytest.mark.parametrize(
@@ -285,7 +276,7 @@ def test_a_target_that_is_not_there_is_told(harness: Harness) -> None:
     assert "nothing was recorded: the target responded to no request, and a.yaml is unchanged" in done.out
     assert list(Path().iterdir()) == [], "the next session records, instead of replaying that nobody was there"
     done = harness(*words, "--record-mode", "all", "--json", "--", sys.executable, "-c", look)
-    assert len(valid("record", last_object(done.out))["unanswered"]) == 1
+    assert len(fits("record", last_object(done.out))["unanswered"]) == 1
 
 
 @pytest.mark.slow
@@ -405,7 +396,7 @@ def test_a_cassette_that_no_player_can_load_fails_its_verification(emulator: str
     Path("a.yaml").write_text(Path("a.yaml").read_text("utf-8").replace("format: 1", "format: 7"), "utf-8")
     done = harness("verify", "a.yaml", "--json")
     assert done.code == 1
-    assert "this release reads format 1" in valid("verify", json.loads(done.out))["unusable"][0]["reason"]
+    assert "this release reads format 1" in fits("verify", json.loads(done.out))["unusable"][0]["reason"]
 
 
 def test_nothing_recorded_is_not_green(emulator: str, harness: Harness) -> None:

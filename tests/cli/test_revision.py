@@ -11,6 +11,7 @@ import pytest
 from harness.cli.main import main
 from harness.contract import CURRENT
 from harness.outcome import Exit
+from tests.cli.conftest import insert
 
 CASSETTE = Path(__file__).parents[2] / "cassettes" / "emulator" / "agent.yaml"
 COMMANDS = {
@@ -29,9 +30,7 @@ COMMANDS = {
 @pytest.mark.parametrize("words", COMMANDS.values(), ids=COMMANDS)
 def test_an_unknown_revision_names_the_known(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """An unknown revision ends the command with the known ones, and a suggestion if one is near."""
-    at = words.index("--") if "--" in words else len(words)
-    code = main([*words[:at], "--revision", CURRENT[:-1], *words[at:]])
-    assert code == Exit.USAGE
+    assert main(insert(words, "--revision", CURRENT[:-1])) == Exit.USAGE
     said = capsys.readouterr().err
     assert f"unknown revision '{CURRENT[:-1]}' of the API; known are {CURRENT}" in said
     assert f"did you mean '{CURRENT}'?" in said
@@ -57,8 +56,7 @@ def test_a_folder_may_be_named(command: str, tmp_path: Path, capsys: pytest.Capt
     folder.mkdir()
     (folder / "revision.json").write_text(json.dumps({"base": CURRENT}), encoding="utf-8")
     words = COMMANDS[command] if command != "verify" else ["verify", str(CASSETTE)]
-    at = words.index("--") if "--" in words else len(words)
-    assert main([*words[:at], "--revision", str(folder), *words[at:]]) == Exit.OK
+    assert main(insert(words, "--revision", str(folder))) == Exit.OK
     assert "Traceback" not in capsys.readouterr().err
 
 

@@ -14,8 +14,8 @@ import pytest
 
 from harness.emulator import Emulator
 from harness.transport import ServerThread
-from tests.cli.conftest import Harness
-from tests.cli.test_recordings import ask, standing, valid
+from tests.cli.conftest import Harness, fits
+from tests.cli.test_recordings import ask, standing
 
 EVIL = "http://evil.test"
 JSON = {"content-type": "application/json"}
@@ -315,7 +315,7 @@ def test_a_page_cannot_have_the_server_call_others(path: str, body: bytes, start
 def test_beyond_this_machine_control_calls_need_a_token(command: str, start: Start) -> None:
     """A server that other machines can reach makes a token, announces it, and wants it in every control call."""
     server = start(command, "--host", "0.0.0.0")
-    token = valid("serve", server.line)["control_token"]
+    token = fits("serve", server.line)["control_token"]
     for sent in ({}, {"x-harness-token": ""}, {"x-harness-token": token[:-1]}, {"x-harness-token": f"{token}x"}):
         assert server.ask("POST", server.changing, {**JSON, **sent}, server.body).status == 401
         refused = server.ask("GET", server.looking, sent)

@@ -78,15 +78,21 @@ def assert_whole(stream: Any, events: list[Any]) -> None:
     assert starts == [0, 1]
 
 
+def follow_through(plan: str, **settings: Any) -> World:
+    """Follow an interaction through a fault plan, and assert that all of it came."""
+    world = World(plan, script={"text": TEXT}, **settings)
+    stream = world.follow(world.create())
+    assert_whole(stream, list(stream))
+    return world
+
+
 @pytest.mark.parametrize("resume", ["exclusive", "inclusive"])
 @pytest.mark.parametrize("event_ids", ID_SETTINGS)
 @pytest.mark.parametrize("drop", ["rst", "end"])
 def test_every_event(drop: str, event_ids: str, resume: str) -> None:
     """A drop after any event loses and doubles nothing, wherever event ids are and however the server resumes."""
     for place in every_event(whole_body()):
-        world = World(f"{place},{drop}", script={"text": TEXT}, event_ids=event_ids, resume=resume)
-        stream = world.follow(world.create())
-        assert_whole(stream, list(stream))
+        follow_through(f"{place},{drop}", event_ids=event_ids, resume=resume)
 
 
 @pytest.mark.slow
@@ -95,9 +101,7 @@ def test_every_event(drop: str, event_ids: str, resume: str) -> None:
 def test_structural_cuts(drop: str, event_ids: str) -> None:
     """A cut inside an event, a name, a character or a blank line is handled like any other drop."""
     for place in structural(whole_body()):
-        world = World(f"{place},{drop}", script={"text": TEXT}, event_ids=event_ids)
-        stream = world.follow(world.create())
-        assert_whole(stream, list(stream))
+        follow_through(f"{place},{drop}", event_ids=event_ids)
 
 
 @pytest.mark.slow
@@ -105,9 +109,7 @@ def test_structural_cuts(drop: str, event_ids: str) -> None:
 def test_every_byte_twice(plan: str) -> None:
     """Drops on the second and third connection are handled like the first."""
     for place in list(every_byte(whole_body()))[::7]:
-        world = World(plan.format(place, place), script={"text": TEXT}, event_ids="sparse")
-        stream = world.follow(world.create())
-        assert_whole(stream, list(stream))
+        follow_through(plan.format(place, place), event_ids="sparse")
 
 
 @pytest.mark.parametrize(
@@ -131,9 +133,7 @@ def test_every_byte_twice(plan: str) -> None:
 )
 def test_odd_streams(plan: str) -> None:
     """Errors, duplicates, noise and refusals on the way do not change the events that the caller gets."""
-    world = World(plan, script={"text": TEXT})
-    stream = world.follow(world.create())
-    assert_whole(stream, list(stream))
+    follow_through(plan)
 
 
 @pytest.mark.slow
@@ -148,9 +148,7 @@ def test_replays_within_a_stream(event_ids: str, plan: str) -> None:
             has_id = event_ids == "all" or (event_ids == "deltas" and first == "step.delta")
             if kind == "interaction.completed" or not (has_id or first in ("step.start", "step.stop")):
                 continue
-            world = World(plan.format(last, again), script={"text": TEXT}, event_ids=event_ids)
-            stream = world.follow(world.create())
-            assert_whole(stream, list(stream))
+            follow_through(plan.format(last, again), event_ids=event_ids)
 
 
 def test_error_event_is_no_cursor() -> None:
@@ -163,20 +161,15 @@ def test_error_event_is_no_cursor() -> None:
     assert stream.connections == 2
 
 
-def test_streams_that_never_finish() -> None:
+@pytest.mark.parametrize("event_ids", ID_SETTINGS)
+def test_streams_that_never_finish(event_ids: str) -> None:
     """If every stream dies early, the rest comes from GET, and the events still end with the completion."""
-    for event_ids in ID_SETTINGS:
-        world = World("event:2,rst,times:all", script={"text": TEXT}, event_ids=event_ids)
-        stream = world.follow(world.create())
-        assert_whole(stream, list(stream))
-        assert sum(world.slept) < 60
+    assert sum(follow_through("event:2,rst,times:all", event_ids=event_ids).slept) < 60
 
 
 def test_text_in_the_middle_comes_by_get() -> None:
     """If a text was streamed only in part, the fetched interaction supplies the rest, from the right character."""
-    world = World("event:7,rst/status:400,times:all", script={"text": TEXT}, event_ids="none")
-    stream = world.follow(world.create())
-    assert_whole(stream, list(stream))
+    follow_through("event:7,rst/status:400,times:all", event_ids="none")
 
 
 @pytest.mark.parametrize("consistent", [True, False], ids=["get agrees", "get differs"])
@@ -241,9 +234,7 @@ def test_refused_for_good(status: int, plan: str) -> None:
 @pytest.mark.parametrize("event_ids", ["all", "none"])
 def test_bare_json_that_tells_an_outage_is_a_drop(place: int, event_ids: str) -> None:
     """A stream that ends with a 503 in bare JSON is taken up again, wherever that came."""
-    world = World(f"bare-error:{place}", script={"text": TEXT}, event_ids=event_ids)
-    stream = world.follow(world.create())
-    assert_whole(stream, list(stream))
+    follow_through(f"bare-error:{place}", event_ids=event_ids)
 
 
 def test_bare_json_that_tells_a_refusal_is_final() -> None:

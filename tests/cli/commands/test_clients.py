@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-import jsonschema
 import pytest
 
 from harness.benches.client.ready import environments
@@ -23,7 +22,7 @@ from harness.benches.client.ready.survey import TABLES
 from harness.outcome import Exit, UsageFault
 from harness.report.client_table.table import expand, format_compact
 from harness.resources import folder
-from tests.cli.conftest import Harness
+from tests.cli.conftest import Harness, fits
 from tests.report.page.page_reader import find_faults
 
 SCHEMA = json.loads((folder("schemas") / "output/clients.schema.json").read_text("utf-8"))
@@ -107,7 +106,7 @@ def test_what_is_refused(harness: Harness) -> None:
 def test_the_json_of_the_published_table() -> None:
     """The table that is published is as its schema says, and each client in it has a driver."""
     published = read_published()
-    jsonschema.validate(published, SCHEMA)
+    fits("clients", published)
     assert {row["client"] for row in published["clients"]} == {client.name for client in READY}
     assert {(row["client"], row["mode"]) for row in published["clients"]} == {
         (client.name, mode) for client in READY for mode in client.modes
@@ -357,8 +356,7 @@ def test_the_page_is_written(harness: Harness, tmp_path: Path) -> None:
     assert "| the connection ends cleanly, without completion | **silent-loss** |" in (
         tmp_path / "markdown"
     ).read_text("utf-8")
-    record = json.loads(data.read_text("utf-8"))
-    jsonschema.validate(record, SCHEMA)
+    record = fits("clients", data)
     again = [word for name in FORMATS for word in ("--report", f"{name}={tmp_path / name}-again")]
     done = harness("clients", "--from", str(data), *again)
     verdict = "PASSED: the table has 2 cases of 1 client; in 1 the client failed silently.\n"
@@ -385,8 +383,7 @@ def test_ctrl_c_keeps_the_columns_so_far(number: signal.Signals, tmp_path: Path)
     assert first.startswith("curl")
     assert process.returncode == Exit.INTERRUPTED
     assert err.endswith("harness: interrupted: the table contains only the cases that were run\n")
-    table = json.loads((tmp_path / "r.json").read_text("utf-8"))
-    jsonschema.validate(table, SCHEMA)
+    table = fits("clients", tmp_path / "r.json")
     create, follow = table["clients"]
     assert create["cells"]
     assert (follow["cells"], follow["problem"]) == ([], "not run: the run was interrupted")

@@ -7,11 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 
 from harness.cli import main
-from harness.resources import folder
+from tests.cli.conftest import fits
 from tests.report.page.page_reader import PageReader, find_faults
 
 Write = Callable[..., str]
@@ -186,8 +185,7 @@ def test_the_page_and_the_data(write: Write, tmp_path: Path, capsys: pytest.Capt
     page, markdown = tmp_path / "c.html", tmp_path / "c.md"
     names = ["--name", "first", "--name", "second"]
     main(["compare", *files, *names, "--json", "--report", f"html={page}", "--report", f"markdown={markdown}"])
-    schema = json.loads((folder("schemas") / "output" / "compare.schema.json").read_text("utf-8"))
-    jsonschema.validate(json.loads(capsys.readouterr().out), schema)
+    fits("compare", capsys.readouterr().out)
     text = page.read_text("utf-8")
     assert find_faults(text) == []
     assert "</script><b>bold" in PageReader.read(text).text

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import socket
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 
 from harness.cli.commands import doctor
-from harness.resources import folder
-from tests.cli.conftest import Harness
+from tests.cli.conftest import Harness, fits
 
 KEY = "AIza" + "SyB" * 11 + "ab"
 
@@ -21,9 +18,7 @@ KEY = "AIza" + "SyB" * 11 + "ab"
 def examine(harness: Harness) -> tuple[int, dict[str, list[dict[str, str]]]]:
     """The exit code, and the diagnoses by what they are about, which fit their schema."""
     done = harness("doctor", "--json")
-    document: dict[str, Any] = json.loads(done.out)
-    schema = json.loads((folder("schemas") / "output" / "doctor.schema.json").read_bytes())
-    jsonschema.Draft202012Validator(schema).validate(document)
+    document: dict[str, Any] = fits("doctor", done.out)
     states = [item["state"] for item in document["diagnoses"]]
     assert document["problems"] == states.count("problem")
     found: dict[str, list[dict[str, str]]] = {}

@@ -9,14 +9,12 @@ import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
-import jsonschema
 import pytest
 
 from harness.checks.gateway.exercises import EXERCISES
 from harness.cli.commands.gateway import gateway_environment
 from harness.cli.commands.serve import command_environment
-from harness.resources import folder
-from tests.cli.conftest import Harness
+from tests.cli.conftest import Harness, fits
 from tests.transport.peers import free_port
 
 PROGRAM = """
@@ -131,8 +129,7 @@ def test_a_warning_is_one_line_each(harness: Harness, port: int) -> None:
 def test_json(harness: Harness, port: int) -> None:
     """--json prints the whole result in the published form and nothing else on standard output."""
     done = harness(*words(port, "answer.nulls", "--json", "--only", "gw.a*", "--only", "gw.live"))
-    value = json.loads(done.out)
-    jsonschema.validate(value, json.loads((folder("schemas") / "output/gateway.schema.json").read_text("utf-8")))
+    value = fits("gateway", done.out)
     assert (done.code, value["exit"], value["accounting"]["totals"]["passed"]) == (0, 0, 2)
     additions = value["rules"][0]
     assert (additions["id"], additions["source"]["basis"]) == ("gw.additions", "compared")
@@ -225,8 +222,7 @@ def test_a_gateway_that_hangs_on_the_way(harness: Harness, port: int, tmp_path: 
     hangs = "type(self).__call__ = lambda self, request: threading.Event().wait()"
     done = harness(*leaving(port, hangs, "--timeout", "0.5", *files))
     assert done.code == 4, done.out + done.err
-    value = json.loads(done.out)
-    jsonschema.validate(value, json.loads((folder("schemas") / "output/gateway.schema.json").read_text("utf-8")))
+    value = fits("gateway", done.out)
     stopped = value["stopped"]
     assert (stopped["passage"]["name"], stopped["silent"]) == ("cancel.create", 3)
     assert "timeout before headers" in stopped["reason"]

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, cast
 from xml.etree import ElementTree
 
-import jsonschema
 import pytest
 
 from harness.cli.main import main
@@ -20,7 +19,7 @@ from harness.interactions import INTERACTIONS
 from harness.outcome import UsageFault
 from harness.report.formats import render
 from harness.report.presented_run import PresentedRun
-from harness.resources import folder
+from tests.cli.conftest import fits
 from tests.cli.stored_runs import Lines, find, part_of, read_lines, spoil_files, write_lines
 
 FEW = Selection(checks=("get", "cancel", "bg", "err"))
@@ -107,10 +106,9 @@ def test_shards_make_the_run(mutant: str, tmp_path: Path, capsys: pytest.Capture
 @pytest.mark.slow
 def test_a_shard_does_not_speak_for_the_run(shards: list[PresentedRun]) -> None:
     """A shard names its part, and what others judge stands as excluded; no check is in two shards."""
-    schema = json.loads((folder("schemas") / "output" / "check.schema.json").read_text(encoding="utf-8"))
     records = list(map(to_record, shards))
     for number, record in enumerate(records, 1):
-        jsonschema.validate(record, schema)
+        fits("check", record)
         assert f": shard {number} of 3: " in record["accounting"]["verdict"]
         assert " all " not in record["accounting"]["verdict"]
         judged = {check["id"] for check in record["checks"] if check["outcome"] in ("failed", "warned", "passed")}
@@ -138,8 +136,7 @@ def test_merge_writes_every_format(shards: list[PresentedRun], tmp_path: Path) -
     for suite in root.findall("testsuite"):
         times = sum(float(case.attrib["time"]) for case in suite.findall("testcase"))
         assert float(suite.attrib["time"]) == pytest.approx(times, abs=0.001 * len(suite))
-    schema = json.loads((folder("schemas") / "output" / "check.schema.json").read_text(encoding="utf-8"))
-    jsonschema.validate(json.loads(names["json"].read_text(encoding="utf-8")), schema)
+    fits("check", names["json"])
 
 
 def _drop(files: list[str]) -> None:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 
 from harness.emulator.mutants import MUTANTS
@@ -17,8 +16,7 @@ from harness.engine.mutation_score import DefectBench, DefectOutcome, PlayedDefe
 from harness.kit.api import Api
 from harness.kit.check import Check
 from harness.outcome import Exit
-from harness.resources import folder
-from tests.cli.conftest import Harness
+from tests.cli.conftest import Harness, fits
 from tests.cli.stored_runs import Lines, find, part_of, read_lines, spoil_files
 
 
@@ -48,9 +46,7 @@ def chosen(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 def test_json(harness: Harness, chosen: list[list[str]]) -> None:
     """A full run fails if no mutant kills some check, and the JSON object fits its schema."""
     done = harness("mutants", "--json")
-    value = json.loads(done.out)
-    schema = json.loads((folder("schemas") / "output" / "mutants.schema.json").read_text(encoding="utf-8"))
-    jsonschema.validate(value, schema)
+    value = fits("mutants", done.out)
     assert value["mutants"] == value["killed"] == len(MUTANTS) == len(chosen[0])
     assert value["checks_without_killer"] == ["http.json-valid"]
     assert done.code == 1
@@ -225,9 +221,7 @@ def test_the_command_prints_a_score_and_writes_every_outcome(harness: Harness, t
     )
     assert ended.code == 0, ended.out
     assert "generated defects found" in ended.out.splitlines()[-1]
-    value = json.loads(report.read_text("utf-8"))
-    schema = json.loads((folder("schemas") / "output/mutation-score.schema.json").read_text("utf-8"))
-    jsonschema.validate(value, schema)
+    value = fits("mutation-score", report)
     assert value["score"]["shown"] + len(value["not_shown"]) == 6
     assert all(defect["when"] for defect in value["defects"])
 

@@ -9,15 +9,13 @@ import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
-import jsonschema
 import pytest
 
 from harness.benches.client.client_commands import Task
 from harness.cli.tested_clients import environment_of
 from harness.faults import parse
-from harness.resources import folder
 from tests.benches.client.clients import LOOP, ONE_SHOT, program
-from tests.cli.conftest import Harness
+from tests.cli.conftest import Harness, fits
 
 BAD = ONE_SHOT.replace('cursor = "&last', 'unused = "&last')
 """A client that resumes from the start and keeps the text it already had."""
@@ -86,8 +84,7 @@ def test_the_reproduction_reproduces(harness: Harness) -> None:
 def test_json(harness: Harness) -> None:
     """--json prints the whole result in the published form and nothing else on standard output."""
     done = harness("torture", "--json", "--loop", "--cuts", "event:3,rst", "--", *program(LOOP))
-    value = json.loads(done.out)
-    jsonschema.validate(value, json.loads((folder("schemas") / "output/torture.schema.json").read_text("utf-8")))
+    value = fits("torture", done.out)
     assert (done.code, value["exit"], value["counts"]["recovered"]) == (0, 0, 1)
     assert value["cases"][0]["plan"] == "event:3,rst"
 

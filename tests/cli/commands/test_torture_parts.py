@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 
 from harness.benches.client.bench import TortureOptions, torture
@@ -19,23 +17,20 @@ from harness.plugin import cases_of
 from harness.report.commands.torture import TorturePresentation
 from harness.report.formats import render
 from harness.report.presented_run import PresentedRun
-from harness.resources import folder
 from tests.benches.client import clients
 from tests.benches.client.clients import LOOP, InProcess, program
-from tests.cli.conftest import Harness
+from tests.cli.conftest import Harness, fits
 from tests.cli.stored_runs import read_lines
 
 BAD = LOOP.replace('cursor = "&last', 'unused = "&last')
 """A client that resumes from the start and keeps the text it already had."""
 
-SCHEMA = json.loads((folder("schemas") / "output/torture.schema.json").read_text("utf-8"))
 CUTS = [word for n in range(1, 10) for word in ("--cuts", f"event:{n},rst")]
 
 
 def read(name: str) -> dict[str, Any]:
     """A JSON report, which is as its schema says."""
-    record: dict[str, Any] = json.loads(Path(name).read_text("utf-8"))
-    jsonschema.validate(record, SCHEMA)
+    record: dict[str, Any] = fits("torture", Path(name))
     return record
 
 
@@ -132,8 +127,7 @@ def test_time_is_up() -> None:
     cases = cases_of(cuts=["event:3,end", "event:4,rst"])
     for event in torture(INTERACTIONS, cases, WaitsAtResets, TortureOptions(deadline=5.0)):
         state.handle(event)
-    record = json.loads(render("json", state))
-    jsonschema.validate(record, SCHEMA)
+    record = fits("torture", render("json", state))
     assert record["exit"] == Exit.UNREACHABLE
     assert [case["case"] for case in record["cases"]] == ["event:3,end"]
     assert "its 5 s were up (--deadline), and 1 case had not been run" in record["halted"]
