@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from harness.benches.recordings.verify import verify
 from harness.contract import Assembler, compare_steps, judge_interaction, load
@@ -13,8 +16,6 @@ from harness.interactions import INTERACTIONS
 from harness.outcome import Finding, Level, Observation, Verdict, verdict
 from harness.rules import BY_ID
 from tests.contract.corpus import FOLDER, ODDITIES, files, needs_corpus
-
-pytestmark = needs_corpus
 
 
 def binding(findings: list[Finding]) -> list[Finding]:
@@ -33,6 +34,7 @@ def paths(*kinds: str) -> list[Path]:
     return [path for kind in kinds for path in files(kind)]
 
 
+@needs_corpus
 @pytest.mark.parametrize("path", paths("sse", "response", "cassette"), ids=lambda path: path.name)
 def test_a_real_recording_breaks_no_binding_rule(path: Path) -> None:
     """Streams, bodies and recorder files of the live service break no MUST and no SHOULD."""
@@ -41,6 +43,7 @@ def test_a_real_recording_breaks_no_binding_rule(path: Path) -> None:
     assert sum(result.judged.values()) > 0
 
 
+@needs_corpus
 def test_the_whole_corpus_is_judged_or_left_out_by_name() -> None:
     """Every file is judged, except legacy recordings and others, which are listed with a reason.
 
@@ -65,6 +68,7 @@ def _body_of(path: Path) -> str:
     return path.name.replace(".events.jsonl", ".json")
 
 
+@needs_corpus
 @pytest.mark.parametrize("path", pairs(), ids=lambda path: path.name)
 def test_assembled_steps_are_steps_of_a_body(path: Path) -> None:
     """Steps assembled from a real stream are valid in a body, and equal to themselves after added input."""
@@ -74,3 +78,103 @@ def test_assembled_steps_are_steps_of_a_body(path: Path) -> None:
     steps = assembler.steps()
     assert judge_interaction({"status": "completed", "steps": steps}, load()) == []
     assert compare_steps(steps, [{"type": "user_input", "content": []}, *steps]) == []
+
+
+# --- recordings of the live API match the schemas; a rejection here would be a false positive
+
+
+CREATE = "requests/create-interaction"
+
+
+def manifest(corpus: Path) -> list[dict[str, Any]]:
+    """The manifest's entries that look like real recordings."""
+    lines = (corpus / "MANIFEST.jsonl").read_text(encoding="utf-8").splitlines()
+    return [entry for line in lines if (entry := json.loads(line))["looks_real"]]
+
+
+def recordings(corpus: Path, kind: str, generation: str = "steps") -> Iterator[tuple[str, str]]:
+    """Name and text of the recordings of one kind."""
+    for entry in manifest(corpus):
+        if entry["kind"] == kind and entry["api_revision_or_generation"] == generation:
+            yield entry["file"], (corpus / entry["file"]).read_text(encoding="utf-8")
+
+
+def events(text: str) -> Iterator[Any]:
+    """The events of a recorded stream, with or without its framing."""
+    for line in text.splitlines():
+        payload = line.removeprefix("data:").strip()
+        if payload.startswith("{"):
+            yield json.loads(payload)
+
+
+def judge(name: str, where: str, value: Any) -> list[str]:
+    """The problems of one recorded value, one line each."""
+    return [f"{where} {problem}" for problem in load().schemas.validator(name).problems(value)]
+
+
+def test_every_recorded_body_fits(corpus):
+    """Each successful body matches the interaction schema, and each other one of the service the error schema."""
+    everything = [*recordings(corpus, "response"), *recordings(corpus, "response", "unknown")]
+    found = [(where, text) for where, text in everything if ODDITIES.get(Path(where).name) != "err.shape"]
+    bodies = [(where, json.loads(text)) for where, text in found]
+    assert len(bodies) >= 30
+    assert [line for where, body in bodies for line in judge(name_of(body), where, body)] == []
+
+
+def name_of(body: Any) -> str:
+    """The name of the schema for a response body."""
+    return "error-body" if "error" in body else "interaction"
+
+
+def test_every_recorded_event_fits(corpus):
+    """Each event matches the union of all events and the schema of its own type."""
+    streams = {where: list(events(text)) for where, text in recordings(corpus, "sse")}
+    assert len(streams) >= 20
+    assert all(streams.values())
+    for where, stream in streams.items():
+        for event in stream:
+            own = "events/" + event["event_type"].replace(".", "-").replace("_", "-")
+            assert judge("event", where, event) + judge(own, where, event) == []
+
+
+def test_every_recorded_request_is_accepted_by_the_strict_schema(corpus):
+    legacy = {stem(entry) for entry in manifest(corpus) if entry["api_revision_or_generation"] == "outputs"}
+    requests = [entry for entry in manifest(corpus) if entry["kind"] == "request" and stem(entry) not in legacy]
+    strict = load().schemas.validator(CREATE, closed=True)
+    assert len(requests) >= 30
+    for entry in requests:
+        body = json.loads((corpus / entry["file"]).read_bytes())
+        assert strict.problems(body) == [], entry["file"]
+
+
+def stem(entry: dict[str, Any]) -> str:
+    """The part of a file's name that a request shares with its response."""
+    return str(entry["file"]).removeprefix("files/").partition(".")[0]
+
+
+def test_every_exchange_of_the_recorder_files_fits(corpus):
+    """Requests, bodies and events inside complete recorder files match their schemas too."""
+    strict = load().schemas.validator(CREATE, closed=True)
+    exchanges = [
+        (where, exchange)
+        for where, text in recordings(corpus, "cassette")
+        for exchange in yaml.safe_load_all(text)
+        if exchange
+    ]
+    assert len(exchanges) >= 26
+    for where, exchange in exchanges:
+        answer = exchange["then"]["body"]
+        assert strict.problems(json.loads(exchange["when"]["body"])) == [], where
+        if answer.lstrip().startswith("{"):
+            assert judge("interaction", where, json.loads(answer)) == []
+        else:
+            assert [line for event in events(answer) for line in judge("event", where, event)] == []
+
+
+def test_the_recordings_hold_nothing_unknown(corpus):
+    """The schemas name everything in the recordings, so that anything new stands out."""
+    for where, text in recordings(corpus, "sse"):
+        for event in events(text):
+            assert load().schemas.validator("event").review(event).unknowns == (), where
+    for where, text in recordings(corpus, "response"):
+        assert load().schemas.validator(name_of(json.loads(text))).review(json.loads(text)).unknowns == (), where

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from harness.contract.runs import named_interaction, status_of, summarise_create
-from harness.wire import Request
+from harness.contract.runs import LOOKS, RunEnds, named_interaction, status_of, summarise_create
+from harness.wire import Exchange, Request
+from tests.contract.exchanges import ROOT, exchange
 
 TEXT = {"type": "text", "text": "Hello"}
 
@@ -87,3 +88,73 @@ def test_a_status_and_whose_it_is(value: Any, told: tuple[str, str] | None) -> N
 )
 def test_the_interaction_of_a_path(target: str, name: str) -> None:
     assert named_interaction(Request("GET", target)) == name
+
+
+# --- of which kind of plain create no run ever completed
+
+
+PLAIN = {"model": "m", "input": "hi"}
+
+
+def ask_for(status: str, number: int = 1, **more: object) -> Exchange:
+    """A create and its answer."""
+    return exchange(sent={**PLAIN, **more}, body={"id": f"v1_{number}", "status": status, "object": "interaction"})
+
+
+def got(status: str) -> Exchange:
+    """A GET of the first interaction."""
+    return exchange("GET", f"{ROOT}/v1_1", body={"id": "v1_1", "status": status, "object": "interaction"})
+
+
+@pytest.mark.parametrize(
+    ("seen", "said"),
+    [
+        ([], ""),
+        ([ask_for("failed")], "no run completed: 1 run ended"),
+        ([ask_for("failed"), ask_for("failed", 2)], "no run completed: 2 runs ended"),
+        ([ask_for("failed"), ask_for("completed", 2)], ""),
+        ([ask_for("failed"), ask_for("requires_action", 2)], ""),
+        ([ask_for("in_progress", background=True), got("failed")], "no run completed: 1 run ended"),
+        ([ask_for("in_progress", background=True), got("in_progress")], ""),
+        ([ask_for("in_progress", background=True), got("cancelled")], ""),
+        (
+            [ask_for("cancelled", 2, background=True), ask_for("failed", background=True)],
+            "no run completed: 1 run",
+        ),
+        ([ask_for("in_progress", background=True), got("completed"), got("failed")], ""),
+        (
+            [ask_for("failed", background=True), ask_for("completed", 2)],
+            "no background run completed: 1 run ended",
+        ),
+        ([ask_for("failed", stream=True), ask_for("completed", 2)], "no streamed run completed: 1 run ended"),
+        ([ask_for("failed", agent="a")], ""),
+        ([ask_for("failed", tools=[])], ""),
+        ([ask_for("failed", previous_interaction_id="v1_0")], ""),
+        ([ask_for("failed", input=[{"type": "text", "text": "hi"}])], ""),
+        ([got("failed")], ""),
+        (
+            [ask_for("in_progress", background=True), *[got("in_progress")] * LOOKS],
+            f"no background run completed: 1 run was looked at {LOOKS} times and more",
+        ),
+        ([ask_for("in_progress", background=True), *[got("in_progress")] * (LOOKS - 1)], ""),
+        ([ask_for("in_progress", background=True), *[got("in_progress")] * LOOKS, got("completed")], ""),
+        ([ask_for("in_progress", background=True), *[got("in_progress")] * LOOKS, got("cancelled")], ""),
+        (
+            [
+                ask_for("in_progress", background=True),
+                *[got("in_progress")] * LOOKS,
+                ask_for("in_progress", 2, background=True),
+                ask_for("completed", 2, background=True),
+            ],
+            "",
+        ),
+        ([exchange(sent=PLAIN, status=400, body={"error": {"code": "x", "message": "failed"}})], ""),
+    ],
+)
+def test_what_is_said_of_runs_that_only_fail(seen: list[Exchange], said: str) -> None:
+    ends = RunEnds()
+    for one in seen:
+        ends.note(one)
+    told = list(ends.describe())
+    assert len(told) == bool(said)
+    assert "".join(told).startswith(said)

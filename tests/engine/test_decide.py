@@ -3,14 +3,42 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 import harness
-from harness.engine.baseline import Baseline, Entry
+from harness.defects.generation import MODEL
+from harness.defects.scenes import BODY, Scene, WireDefect
+from harness.engine.baseline import UNEXPLAINED, Baseline, Entry, read_baseline
+from harness.engine.causes import link
 from harness.engine.decide import Policy, decide, decide_finding, exit_of, exit_with
-from harness.outcome import Because, Exit, Finding, Level, Observation, Outcome, Severity, Verdict
+from harness.engine.events import CheckFinished, ExerciseStarted, RunFinished
+from harness.engine.results import Result
+from harness.engine.run import RunOptions, check_target
+from harness.engine.targets import TargetOptions, embed_emulator
+from harness.interactions import INTERACTIONS
+from harness.kit.api import OTHER_KEY, PRIMARY_KEY
+from harness.outcome import (
+    Because,
+    Exit,
+    Finding,
+    Level,
+    Observation,
+    Outcome,
+    Severity,
+    Unmet,
+    UsageFault,
+    Verdict,
+    Where,
+)
+from harness.report.explanation import explain
+from harness.report.presented_run import PresentedRun
+from harness.report.run_state import find_causes
+from harness.wire import Exchange, Request, Response
+from tests.engine import toys
 from tests.engine.toys import rule
 
 PACKAGE = Path(harness.__file__).parent
@@ -106,3 +134,210 @@ def test_a_finding_by_itself(severity: Severity, verdict: Verdict) -> None:
     """One finding of several has a verdict of its own; information is never a pass."""
     finding = Finding("get.odd", "odd", severity=severity)
     assert decide_finding(finding, RULE, Policy()) is verdict
+
+
+# --- the baseline file: it can only ratchet, keeps reasons, and never hides a typo
+
+
+KNOWN = ["create.ok", "get.odd", "stream.first"]
+
+
+def result(check: toys.Check, verdict: Verdict) -> Result:
+    """A result with the given verdict."""
+    return Result(id=check.id, rule=check.rule, title="", observation=Observation(Outcome.MET), verdict=verdict)
+
+
+def read(text: str, folder: Path) -> Baseline:
+    """Read a baseline file with this text."""
+    path = folder / "baseline.yaml"
+    path.write_text(text, encoding="utf-8")
+    return read_baseline(path, KNOWN)
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    """A baseline that is written reads back the same."""
+    coded = Entry("get.odd", "b", "2026-11-20", "get.odd/gap")
+    before = Baseline([Entry("get.odd", "a reason: with a colon", "2026-11-20"), coded])
+    assert read(before.text(), tmp_path).entries == before.entries
+    assert read(Baseline().text(), tmp_path).entries == {}
+
+
+def test_update_adds_failures_and_keeps_reasons() -> None:
+    """An update adds new failures without a reason, and leaves known entries unchanged."""
+    old = Baseline([Entry("get.odd", "known", "2026-01-01")])
+    new = old.with_failures([result(toys.CREATE, Verdict.FAIL), result(toys.ODD, Verdict.XFAIL)], "2026-11-20")
+    assert new.entries["get.odd"] == old.entries["get.odd"]
+    assert new.entries["create.ok"] == Entry("create.ok", UNEXPLAINED, "2026-11-20")
+
+
+def test_prune_takes_out_stale_entries_only() -> None:
+    """Pruning removes an entry whose check passed, and keeps one whose check did not run."""
+    old = Baseline([Entry("create.ok", "a", ""), Entry("get.odd", "b", "")])
+    new = old.without_stale([result(toys.CREATE, Verdict.STALE), result(toys.ODD, Verdict.NOT_RUN)])
+    assert list(new.entries) == ["get.odd"]
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("- id: get.odd\n  raeson: x\n", "did you mean 'reason'"),
+        ("- id: stream.first\n  finding: stream.first/no-evnt\n", "did you mean 'stream.first/no-event'"),
+        ("get.odd: x\n", "write a list"),
+        ("- get.odd\n", "has no id"),
+        ("- [\n", "line 2 is not readable as YAML"),
+    ],
+)
+def test_wrong_files_are_usage_faults(text: str, hint: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageFault, match=hint):
+        read(text, tmp_path)
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    """A missing baseline file is an error that says how to create one."""
+    with pytest.raises(UsageFault, match="--baseline-update"):
+        read_baseline(tmp_path / "none.yaml", KNOWN)
+
+
+# --- a run that ends early reports what its exchanges showed under rules whose exercise was not played
+
+
+def test_an_interrupted_run_reports_what_it_saw_under_rules_it_did_not_reach() -> None:
+    """The run ends after one exercise, whose exchanges break a rule that another exercise would prove."""
+    defect = WireDefect(BODY, "retyped", Scene("POST interactions", "plain", "at once"), "model")
+    contract = INTERACTIONS.load_contract("")
+    run = MODEL.new_run(defect, INTERACTIONS.key_header, (PRIMARY_KEY, OTHER_KEY))
+    target = embed_emulator(
+        INTERACTIONS, TargetOptions(), lambda: run.wrap(INTERACTIONS.new_service(contract, ""))
+    )
+    catalog = INTERACTIONS.load_catalogue()
+    events = check_target(
+        target,
+        catalog,
+        RunOptions(choose=lambda names: "every_input_form" if "every_input_form" in names else names[0]),
+    )
+    started = 0
+    seen = []
+    for event in events:
+        seen.append(event)
+        started += isinstance(event, ExerciseStarted)
+        if started == 2:
+            with suppress(StopIteration):
+                seen.append(events.throw(KeyboardInterrupt))
+            seen += events
+            break
+    *_, finished = seen
+    assert isinstance(finished, RunFinished)
+    assert finished.exit is Exit.INTERRUPTED
+    verdicts = {event.result.id: event.result.verdict for event in seen if isinstance(event, CheckFinished)}
+    assert verdicts["create.schema"] is Verdict.FAIL
+    assert verdicts["get.schema"] is Verdict.NOT_RUN
+
+
+# --- an exercise that stopped at a refused create names the check that found the create refused
+
+
+class Refusing(toys.ToyService):
+    """Refuses every create after those of the probe."""
+
+    def __call__(self, request: Request) -> Response:
+        if request.method == "POST" and self.made:
+            return toys.answer({"error": {"code": "invalid_request", "message": "no"}}, 400)
+        return super().__call__(request)
+
+
+@toys.exercise(requests=1, interactions=1)
+def creates(t: toys.RequestBuilder) -> toys.Steps:
+    """A create, whatever becomes of it."""
+    created = yield toys.Send(t.create(input="hi"))
+    return {"created": created}
+
+
+@toys.exercise(requests=1, interactions=1)
+def needs_one(t: toys.RequestBuilder) -> toys.Steps:
+    """Stops if the create is refused."""
+    created = yield toys.Send(t.create(input="hi"))
+    if created.status != 200:
+        raise Unmet("the create was refused")
+    return {"created": created}
+
+
+@toys.exercise(requests=1)
+def needs_another(t: toys.RequestBuilder) -> toys.Steps:
+    """Stops for a reason that is no create."""
+    yield toys.Send(t.get("nothing"))
+    raise Unmet("the target has no x")
+
+
+CATALOGUE = (
+    toys.check("create.ok", creates, toys.answers_200),
+    toys.check("get.one", needs_one, toys.nothing),
+    toys.check("get.other", needs_another, toys.nothing),
+)
+
+
+def finished() -> tuple[PresentedRun, RunFinished]:
+    """The state and the last event of a run in which creates are refused."""
+    state = PresentedRun(INTERACTIONS)
+    for event in check_target(toys.toy_target(Refusing()), CATALOGUE, RunOptions()):
+        state.handle(event)
+        assert not isinstance(event, CheckFinished) or not event.result.observation.cause
+    return state, state.whole()[1]
+
+
+def test_a_stop_at_a_refused_create_has_a_cause() -> None:
+    """The check that could not begin names the code of the one that failed, which weighs one more for it."""
+    _, last = finished()
+    root, caused, other = last.results
+    assert caused.observation.cause == root.observation.findings[0].stable_code == "create.ok"
+    assert (root.weight, other.observation.cause) == (2, "")
+
+
+def test_what_a_finding_stands_in_the_way_of_is_blocked() -> None:
+    _, last = finished()
+    assert [result.verdict for result in last.results] == [Verdict.FAIL, Verdict.BLOCKED, Verdict.UNTESTABLE]
+
+
+def test_a_consequence_is_explained_in_short() -> None:
+    state, last = finished()
+    root, caused, _ = last.results
+    assert "curl" in explain(root, state)
+    assert explain(caused, state).startswith("blocked by create.ok")
+
+
+def says(code: str, pointer: str, expected: str = "string") -> Callable[[Exchange], Iterator[Finding]]:
+    """A judge that finds a value of another type."""
+
+    def judge(created: Exchange) -> Iterator[Finding]:
+        yield Finding.from_code(code, "of another type", expected, "7", where=Where("created", pointer=pointer))
+
+    return judge
+
+
+SHAPES = (
+    toys.check("create.shape", creates, says("create.shape/type", "$.steps[0].at")),
+    toys.check("get.shape", creates, says("get.shape/type", "$.steps[3].at")),
+    toys.check("get.another-place", creates, says("get.another-place/type", "$.at")),
+    toys.check("get.another-type", creates, says("get.another-type/type", "$.steps[0].at", "array")),
+    toys.check("get.another-word", creates, says("get.another-word/missing", "$.steps[0].at")),
+)
+
+
+def test_what_several_rules_find_at_one_place_is_one_reason() -> None:
+    """Each rule is broken, and a reader has one thing to mend; another place, type or word is another."""
+    state = PresentedRun(INTERACTIONS)
+    for event in check_target(toys.toy_target(toys.ToyService()), SHAPES, RunOptions()):
+        state.handle(event)
+    last = state.whole()[1]
+    assert [result.verdict for result in last.results] == [Verdict.FAIL] * len(SHAPES)
+    assert [cause.key for cause in find_causes(state)] == [
+        "create.shape/type",
+        "get.another-place/type",
+        "get.another-type/type",
+        "get.another-word/missing",
+    ]
+    assert " (4 causes: " in str(state.presentation.verdict(state))
+    root, same, *_ = last.results
+    assert "a consequence of create.shape/type" in explain(same, state)
+    assert link(last.results, {}, INTERACTIONS) == last.results, "a merge of shards links once more"
+    assert link(last.results[1:], {}, INTERACTIONS)[0].observation.findings[0].cause
+    assert root.observation.findings[0].cause == ""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from harness.defects.scenes import BODY, FIRST, ODDITY, REQUEST, STATUS, Scene, WireDefect
+from harness.defects.scenes import BODY, FIRST, ODDITY, REQUEST, STATUS, Scene, WireDefect, explain_cell
 from harness.engine.events import RunFinished
+from harness.engine.kill_matrix import Bench, Matrix
+from harness.engine.mode_matrix import JUDGED, OPEN, ModeMatrix, observe_matrix
 from harness.engine.mutation_score import (
     DefectBench,
     DefectOutcome,
@@ -17,6 +21,9 @@ from harness.engine.mutation_score import (
 )
 from harness.engine.results import DefectRow
 from harness.interactions import INTERACTIONS
+from harness.report.mode_matrix import WORDS, matrix_lines, matrix_page, matrix_records
+from harness.wire import LogicalClock
+from tests.engine import toys
 
 PLAIN = Scene("POST interactions", "plain", "at once")
 LOOK = Scene("GET interactions/{id}", "plain", "after the end")
@@ -91,3 +98,129 @@ def test_the_score_of_a_seeded_sample_reaches_the_recorded_one() -> None:
     assert finished.exit == 0
     rows = [row for result in finished.results for row in result.evidence if isinstance(row, DefectRow)]
     assert len(rows) > 100
+
+
+# --- the kill matrix: which check notices which mutant, without asking a judge twice about the same exchanges
+
+
+CATALOGUE = (toys.CREATE, toys.GET, toys.STREAM, toys.ODD)
+
+
+class ToyEmulator(toys.ToyService):
+    """A toy service with a clock, as the emulator has."""
+
+    def __init__(self, **defects: Any) -> None:
+        super().__init__(**defects)
+        self.clock = LogicalClock()
+
+
+def build(**defects: Any) -> Any:
+    """A factory for toys with these defects."""
+    return lambda: ToyEmulator(**defects)
+
+
+@pytest.mark.parametrize(
+    ("defect", "killers"),
+    [
+        ({}, ()),
+        ({"forgets": True}, ("get.ok",)),
+        ({"streams": False}, ("stream.any",)),
+        ({"status": "failed"}, ()),
+        ({"refuse": 500}, ("stream.any",)),
+    ],
+)
+def test_killers(defect: dict[str, Any], killers: tuple[str, ...]) -> None:
+    """A check kills a mutant if it fails there and not on the reference; untestable does not kill."""
+    assert Bench(INTERACTIONS, CATALOGUE, build()).row("toy", build(**defect)).killers == killers
+
+
+def test_unmet_by_the_reference() -> None:
+    """A check that the reference itself does not meet is listed with its reason."""
+    bench = Bench(INTERACTIONS, CATALOGUE, build())
+    assert bench.unmet == {"get.odd": "not_met: it is completed"}
+
+
+def test_equal_exchanges_ask_no_judge_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If a mutant answers an exercise like the reference does, the verdicts are reused without calling a judge."""
+    bench = Bench(INTERACTIONS, (toys.STREAM,), build())
+    monkeypatch.setattr(
+        "harness.engine.execute.PlayedExercise.observe", lambda *_: pytest.fail("a judge was asked")
+    )
+    assert bench.row("toy", build(forgets=True)).killers == ()
+
+
+def test_our_own_errors_are_told() -> None:
+    """A judge that raises is an error of the matrix, and not a kill."""
+    row = Bench(INTERACTIONS, (toys.BUGGY,), build()).row("toy", build(status="failed"))
+    assert row.killers == ()
+    assert "fell over" in row.errors[0]
+
+
+def test_survivors_and_unproved_checks() -> None:
+    """Mutants that no check notices, and checks that kill no mutant, can be read from the matrix."""
+    matrix = Matrix({"m1": ("a",), "m2": ()}, ("a", "b"), {}, {})
+    assert matrix.survivors == ("m2",)
+    assert matrix.without_killer == ("b",)
+
+
+# --- the matrix of rules, modes and moments: it follows from what judges received
+
+
+CREATE, GET = ("POST interactions", False), ("GET interactions/{id}", False)
+
+
+@pytest.fixture(scope="module")
+def matrix() -> ModeMatrix:
+    """Return the matrix of some rules."""
+    return observe_matrix(INTERACTIONS, "", ("create.*", "resume.*", "del.*", "env.*"))
+
+
+def test_a_cell_is_judged_where_a_judge_received_an_exchange(matrix: ModeMatrix) -> None:
+    for check in matrix.checks:
+        for cell, word in matrix.words[check.id].items():
+            assert (word == JUDGED) == bool(matrix.counts[check.id][cell])
+            assert word in {JUDGED, OPEN, *WORDS}
+
+
+@pytest.mark.parametrize(
+    ("rule", "mode", "moment", "word"),
+    [
+        ("create.schema", "plain", "at once", JUDGED),
+        ("create.schema", "plain", "while running", "blocking"),
+        ("resume.no-gap", "resumed", "after the end", JUDGED),
+        ("resume.no-gap", "resumed", "at once", "create"),
+        ("del.gone", "plain", "after delete", JUDGED),
+    ],
+)
+def test_a_cell_of_the_catalog(matrix: ModeMatrix, rule: str, mode: str, moment: str, word: str) -> None:
+    assert matrix.words[rule][mode, moment] == word
+
+
+@pytest.mark.parametrize(
+    ("mode", "moment", "calls", "word"),
+    [
+        ("plain", "while running", {GET}, "blocking"),
+        ("resumed", "at once", {CREATE}, "create"),
+        ("streamed", "at once", {CREATE}, "open"),
+        ("plain", "at once", {("POST interactions", True)}, "form"),
+        ("background", "at once", {CREATE}, "open"),
+        ("background", "after the end", {CREATE}, "call"),
+        ("resumed", "after the end", {GET}, "call"),
+        ("resumed", "after the end", {("GET interactions/{id}", True)}, "open"),
+        ("plain", "at once", {("GET webhooks", False)}, "resource"),
+        ("plain", "at once", set(), "unseen"),
+    ],
+)
+def test_why_a_cell_is_empty(mode: str, moment: str, calls: set[tuple[str, bool]], word: str) -> None:
+    """One word says what keeps a rule from a cell."""
+    assert explain_cell(mode, moment, frozenset(calls)) == word
+
+
+def test_text_page_and_data_draw_the_same_cells(matrix: ModeMatrix) -> None:
+    records = matrix_records(matrix)
+    assert len(records) == len(matrix.checks) * len(matrix.modes) * len(matrix.moments)
+    judged = sum(record["word"] == JUDGED for record in records)
+    rows = [line for line in matrix_page(matrix).splitlines() if "](rules/" in line]
+    assert sum(letter.isupper() for row in rows for letter in row.partition(")")[2]) == judged
+    lines = list(matrix_lines(matrix))
+    assert any(line.startswith("del.gone") and "D" in line for line in lines)

@@ -6,12 +6,16 @@ import json
 import threading
 from contextlib import closing, nullcontext
 from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
+from queue import Queue
 from typing import Any
 
 import pytest
 
+from harness.engine.capabilities import everything
+from harness.engine.plan import RunPlan, Selection, make_plan
+from harness.engine.sharding.shards import ELSEWHERE, Shard, choose_groups, split_plan
 from harness.engine.targets import TargetOptions, resolve_target
-from harness.engine.workers import count_jobs, count_shared_jobs, session_of
+from harness.engine.workers import count_jobs, count_shared_jobs, session_of, take_until_done
 from harness.interactions import INTERACTIONS
 from harness.outcome import TargetFault
 from harness.transport import ServerThread
@@ -123,3 +127,78 @@ def test_a_server_that_answers_side_by_side_gets_several_workers(kind: type[HTTP
             server.shutdown()
     assert (jobs > 1) is several
     assert received
+
+
+# --- what is taken from the workers of a run, and when nothing more is waited for
+
+
+def filled(*words: int | BaseException | None) -> Queue[int | BaseException | None]:
+    """A queue into which workers have put these."""
+    said: Queue[int | BaseException | None] = Queue()
+    for word in words:
+        said.put(word)
+    return said
+
+
+def test_each_worker_is_waited_for() -> None:
+    """What one says after another was done is taken, too, and nothing after the last was done."""
+    assert list(take_until_done(filled(1, None, 2, None, 3), 2, lambda: None)) == [1, 2]
+
+
+def test_what_a_worker_raised_is_raised() -> None:
+    """A worker's exception ends it, after what was said before."""
+    taken = take_until_done(filled(1, ZeroDivisionError(), 2), 1, lambda: None)
+    assert next(taken) == 1
+    with pytest.raises(ZeroDivisionError):
+        next(taken)
+
+
+@pytest.mark.parametrize("seconds", [0.0, -1.0])
+def test_who_has_no_patience_left_takes_nothing_more(seconds: float) -> None:
+    """Time may have run out while the last word was handled."""
+    assert list(take_until_done(filled(1, 2), 1, iter([None, seconds]).__next__)) == [1]
+
+
+def test_silence_ends_it() -> None:
+    """A worker that says nothing more is waited for only as long as there is patience."""
+    assert list(take_until_done(filled(1), 1, lambda: 0.01)) == [1]
+
+
+# --- how a run is divided: every exercise in one shard, the same on every machine, about as much to do for each
+
+
+@pytest.fixture(scope="module")
+def plan() -> RunPlan:
+    """The plan for a target that can do everything."""
+    able = everything(INTERACTIONS.load_capabilities())
+    return make_plan(INTERACTIONS.load_catalogue(), Selection(), able, INTERACTIONS.load_profiles())
+
+
+@pytest.mark.parametrize("of", [1, 2, 3, 7])
+def test_each_exercise_is_in_one_shard(plan: RunPlan, of: int) -> None:
+    """The parts cover the plan, none twice, and their requests differ by no more than the dearest exercise."""
+    parts = [choose_groups(plan.groups, Shard(number, of), {}) for number in range(1, of + 1)]
+    names = [name for part in parts for name in part]
+    assert sorted(names) == sorted(exercise.name for exercise, _ in plan.groups)
+    cost = {exercise.name: max(exercise.requests, 1) for exercise, _ in plan.groups}
+    loads = [sum(cost[name] for name in part) for part in parts]
+    assert max(loads) - min(loads) <= max(cost.values())
+
+
+def test_measured_seconds_outweigh_requests(plan: RunPlan) -> None:
+    """An exercise that took as long as all others together has a shard for itself."""
+    first, members = plan.groups[0]
+    seconds = {planned.check.id: 1.0 for planned in plan.checks}
+    seconds |= {planned.check.id: 1_000.0 for planned in members}
+    parts = [choose_groups(plan.groups, Shard(number, 2), seconds) for number in (1, 2)]
+    assert {first.name} in parts
+
+
+def test_a_split_plan_keeps_what_is_its_own(plan: RunPlan) -> None:
+    """A part has the whole catalogue; a check runs in exactly one part and is left out of the others."""
+    parts = [split_plan(plan, Shard(number, 3), {}) for number in (1, 2, 3)]
+    for planned in zip(*(part.checks for part in parts), strict=True):
+        assert len({item.check.id for item in planned}) == 1
+        running = [item for item in planned if item.skip is None]
+        assert len(running) == 1
+        assert [item.skip for item in planned if item.skip is not None] == [ELSEWHERE, ELSEWHERE]

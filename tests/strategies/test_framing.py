@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.strategies import EventStream, cuts, event_streams, splits, wire_framings
+from harness.contract import StreamJudge, StreamReading, judge_interaction, load
+from harness.rules import BY_ID
+from harness.strategies import (
+    ClientCommand,
+    EventStream,
+    create_requests,
+    cuts,
+    event_streams,
+    histories,
+    interactions,
+    splits,
+    steps,
+    wire_framings,
+)
+from harness.strategies.coverage import UNREACHABLE, Coverage, measure, places
+from harness.strategies.messages import RULES_BETWEEN_FIELDS
+from harness.strategies.operations import KINDS
+from harness.strategies.streams import BREAKAGES, _legal
 from harness.wire import Decoder
-from tests.strategies.drawing import draws
+from tests.strategies.drawing import draws, least
 
 DRESSED = event_streams().flatmap(lambda stream: st.tuples(st.just(stream), wire_framings(stream)))
 
@@ -55,3 +74,204 @@ def test_cuts_hit_the_middle_of_a_character() -> None:
     stream = b"data: " + b"a" * 500 + "🦊\n\n".encode()
     middle = set(range(507, 510))
     assert middle & set(draws(cuts(stream), 60))
+
+
+# --- the contract accepts the bodies drawn as legal, and refuses those drawn as illegal
+
+
+STRATEGIES = {
+    "step": steps,
+    "interaction": interactions,
+    "requests/create-interaction": create_requests,
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_legal_values_hold_nothing_unknown(name: str) -> None:
+    """A legal value fits the closed schema, so it has no unknown fields."""
+    validator = load().schemas.validator(name, closed=True)
+    for value in draws(STRATEGIES[name]()):
+        assert validator.problems(value) == [], value
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_illegal_values_are_refused(name: str) -> None:
+    """An illegal value does not fit its schema: the open one for responses, the closed one for requests."""
+    validator = load().schemas.validator(name, closed=name.startswith("requests/"))
+    for value in draws(STRATEGIES[name](legal=False)):
+        assert not validator.is_valid(value), value
+
+
+@pytest.mark.slow
+def test_legal_interactions_are_coherent() -> None:
+    """A legal interaction has no findings: calls match results, totals add up, citations lie inside the text."""
+    for value in draws(interactions()):
+        assert judge_interaction(value, load()) == [], value
+
+
+@pytest.mark.parametrize("body", RULES_BETWEEN_FIELDS)
+def test_each_rule_between_fields_is_broken_by_its_least_body(body: dict[str, object]) -> None:
+    """Every entry in the table of broken cross-field rules really breaks its rule, even in its smallest body."""
+    assert not load().schemas.validator("requests/create-interaction", closed=True).is_valid(body)
+
+
+@pytest.mark.slow
+def test_a_create_shrinks_to_model_and_input() -> None:
+    body = least(create_requests(), lambda value: True)
+    assert set(body) == {"model", "input"}
+
+
+@pytest.mark.slow
+def test_a_wanted_tool_is_all_that_remains() -> None:
+    """When shrinking for a tool, every field that does not matter is removed."""
+    wanted = least(create_requests(), lambda body: any(t["type"] == "function" for t in body.get("tools", ())))
+    assert wanted["tools"] == [{"type": "function"}]
+    assert set(wanted) == {"model", "input", "tools"}
+
+
+# --- legal streams have no findings; illegal streams break the rule that they name
+
+
+def judged(stream: EventStream) -> StreamReading:
+    """The stream judge's reading of a stream."""
+    judge = StreamJudge(load(), start=stream.start, background=stream.background)
+    judge.feed(stream.data())
+    return judge.finish()
+
+
+@pytest.mark.slow
+def test_legal_streams_have_no_findings() -> None:
+    for stream in draws(event_streams()):
+        reading = judged(stream)
+        assert reading.findings == (), (stream, reading.findings)
+        assert reading.unknowns == ()
+
+
+@pytest.mark.slow
+def test_illegal_streams_break_the_rule_they_name() -> None:
+    """The stream judge, which shares no code with the generator, finds the rule that was broken."""
+    for stream in draws(event_streams(legal=False), 200):
+        assert stream.breaks in {finding.rule for finding in judged(stream).findings}, stream
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rule", sorted(BREAKAGES))
+def test_each_breakage_breaks_its_rule(rule: str) -> None:
+    """Every entry of the table breaks its rule of the contract in any stream that it is applied to."""
+    assert rule in BY_ID
+
+    @st.composite
+    def broken(draw: st.DrawFn) -> EventStream:
+        plain = draw(_legal(load(), BREAKAGES[rule].cursors or draw(st.booleans()), least=1, plain=True, most=2))
+        return BREAKAGES[rule].apply(draw, plain)
+
+    for stream in draws(broken(), 8):
+        assert rule in {finding.rule for finding in judged(stream).findings}, stream
+
+
+@pytest.mark.parametrize("background", [True, False])
+@pytest.mark.slow
+def test_background_is_as_asked(background: bool) -> None:
+    """`background` selects the kind of run; the deltas of a background run carry cursors."""
+    for stream in draws(event_streams(background=background), 60):
+        assert stream.background is background
+        if background:
+            deltas = [e for e in stream.events if not isinstance(e, bytes) and e["event_type"] == "step.delta"]
+            assert all("event_id" in event for event in deltas)
+
+
+@pytest.mark.slow
+def test_a_stream_shrinks_to_its_creation_and_its_end() -> None:
+    assert len(least(event_streams(), lambda stream: True).events) == 2
+
+
+# --- histories are data: they begin with a create, can be stored as JSON, and reject unknown operations
+
+
+def test_histories_begin_with_a_create_and_keep_their_length() -> None:
+    for history in draws(histories(steps=8), 80):
+        assert history[0].kind == "create"
+        assert 1 <= len(history) <= 8
+
+
+@pytest.mark.slow
+def test_every_kind_and_mode_is_drawn() -> None:
+    seen = {(o.kind, o.mode) for history in draws(histories(steps=40), 400) for o in history}
+    assert seen == {(kind, mode) for kind, modes in KINDS.items() for mode in modes}
+
+
+@pytest.mark.slow
+def test_legal_histories_hold_nothing_that_must_be_refused() -> None:
+    """`legal_only` excludes invalid creates, unknown ids and foreign keys."""
+    modes = {o.mode for history in draws(histories(legal_only=True), 100) for o in history}
+    assert not modes & {"unknown", "foreign", "no-author", "wrong-id", "orphan", "bad-cursor"}
+
+
+def test_an_operation_survives_json() -> None:
+    for history in draws(histories(), 50):
+        records = json.loads(json.dumps([operation.record() for operation in history]))
+        assert [ClientCommand(**record) for record in records] == history
+
+
+@pytest.mark.parametrize(("kind", "mode"), [("dance", ""), ("poll", "sideways")])
+def test_what_is_no_operation_is_refused_in_words(kind: str, mode: str) -> None:
+    """An unknown operation is rejected with a message that says what came and what is allowed."""
+    with pytest.raises(ValueError, match=r"is no operation: there are create|is none of poll: ") as caught:
+        ClientCommand(kind, mode=mode)
+    assert kind in str(caught.value) or mode in str(caught.value)
+
+
+def test_a_history_needs_a_step() -> None:
+    with pytest.raises(ValueError, match="steps=0"):
+        histories(steps=0)
+
+
+@pytest.mark.slow
+def test_a_history_shrinks_to_what_is_wanted() -> None:
+    wanted = least(histories(steps=30), lambda history: any(o.kind == "delete" for o in history))
+    assert [operation.kind for operation in wanted] == ["create", "delete"]
+
+
+# --- the share of the schemas that the strategies reach is measured
+
+
+LEAST = {"interaction": 0.4, "event": 0.4, "requests/create-interaction": 0.4}
+"""Shares that a few draws reach at least; `python -m harness.strategies.coverage` prints those of many draws."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("root", LEAST)
+def test_a_few_draws_reach_most_of_a_schema(root: str) -> None:
+    """A few draws reach this share of a schema: its branches, and its optional fields both present and absent."""
+    assert measure(root, 150).share >= LEAST[root]
+
+
+@pytest.mark.slow
+def test_every_event_type_and_delta_type_is_drawn() -> None:
+    seen = {part for pointer, part in measure("event", 300).seen if pointer in ("event", "delta")}
+    wanted = {part for pointer, part in places("event") if pointer in ("event", "delta")}
+    assert seen == wanted
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("root", UNREACHABLE)
+def test_what_is_called_unreachable_is_never_drawn(root: str) -> None:
+    """No legal value reaches a place listed as unreachable; the measure could see it, but does not count it."""
+    assert not UNREACHABLE[root].keys() & measure(root, 300).seen
+    coverage = Coverage(root)
+    coverage.see({"event_type": "step.start", "index": 0, "step": {"type": "user_input", "content": []}})
+    completed = {"id": "a", "status": "completed", "steps": []}
+    coverage.see({"event_type": "interaction.completed", "interaction": completed})
+    assert UNREACHABLE[root].keys() <= coverage.seen
+    assert not UNREACHABLE[root].keys() & places(root)
+
+
+def test_nothing_seen_is_nothing_covered() -> None:
+    """Coverage is zero before any value, and stays small after a single one."""
+    coverage = Coverage("event")
+    assert coverage.share == 0
+    coverage.see({"event_type": "step.stop", "index": 0})
+    assert ("event", "events.step-stop") in coverage.seen
+    assert 0 < coverage.share < 0.05

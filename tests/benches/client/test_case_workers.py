@@ -5,21 +5,39 @@ No client here takes real time: each says how many seconds it took.
 
 from __future__ import annotations
 
+import re
 import threading
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 import pytest
 
+from harness import resources
 from harness.benches.client.bench import TortureOptions, torture
-from harness.benches.client.cases import Case
+from harness.benches.client.cases import Case, StreamSource, events_in, whole_stream
 from harness.benches.client.client_commands import ClientResult, Task
 from harness.benches.client.judgement.outcome import DropOutcome, outcome_of, run_of
+from harness.benches.client.judgement.received_responses import ReceivedResponse
+from harness.benches.client.ready.survey import TABLES
+from harness.cassette import Recording, save
+from harness.checks.clients.modes import MODES
+from harness.checks.clients.sets import SETS
+from harness.contract import PROTOCOL
+from harness.emulator import Emulator
 from harness.engine.events import CheckFinished
+from harness.faults import cut
 from harness.interactions import INTERACTIONS
+from harness.outcome import UsageFault
 from harness.plugin import cases_of
+from harness.transport import ServiceDriver
+from harness.wire import COMPLETE, Chunked, Decoder, Headers, PieceBody, Request, Response
 from tests.benches.client import clients
+from tests.benches.client.cases import cases_of_set, new_case, new_source
 from tests.benches.client.clients import InProcess
 
 SECONDS = 30.0
@@ -175,3 +193,144 @@ def test_the_second_time_is_alone() -> None:
     found = outcomes_of(client, *cases_of(cuts=list(RESETS)), jobs=2)
     assert set(found.values()) == {DropOutcome.RECOVERED}
     assert seen == [1]
+
+
+# --- the sets of cases are what the page says, and each case has a name and a plan of its own
+
+
+DOCS = Path(__file__).resolve().parents[3] / "docs"
+PAGE = (DOCS / "torture.md").read_text(encoding="utf-8")
+REFERENCE = (DOCS / "torture-reference.md").read_text(encoding="utf-8")
+TABLE_SETS = set(TABLES.values())
+KINDS = {kind.name: kind for name in SETS if name not in TABLE_SETS for kind in SETS[name]}
+
+
+def test_the_page_lists_all_kinds() -> None:
+    sets, _, kinds = REFERENCE.partition("## Sets")[2].partition("## Options")[0].partition("| Kind |")
+    rows = dict(re.findall(r"^\| `([a-z-]+)` \| (.*) \|$", kinds, re.MULTILINE))
+    wrong = sorted({*rows.items()} ^ {(kind.name, kind.about) for kind in KINDS.values()})
+    assert not wrong, (
+        f"the rows of kinds in docs/torture-reference.md and the kinds differ in these, mend one: {wrong}"
+    )
+    assert re.findall(r"^\| `([a-z][a-z-]+)`", sets, re.MULTILINE) == list(SETS)
+
+
+def test_the_page_lists_all_modes() -> None:
+    """Each mode is on the page, in the words of the code, with its usual set."""
+    section = PAGE.partition("## Modes")[2].partition("## Clients by name")[0]
+    rows = re.findall(r"^\| `([a-z]+)`(?: \(default\))? \| (.*) \| `([a-z]+)` \|$", section, re.MULTILINE)
+    assert rows == [(name, mode.about, mode.usual_set) for name, mode in MODES.items()]
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_each_case_has_a_name_of_its_own(name: str) -> None:
+    """No two cases of a set share a name, by which a baseline knows them; kinds come one after another."""
+    brief = new_case(plan="pass", script={"text": "Brief."})
+    base = new_case(mode="tools") if name == "tools" else brief
+    cases = cases_of_set(name, base)
+    assert len({str(case) for case in cases}) == len(cases)
+    kinds = [case.kind for case in cases]
+    assert sorted(set(kinds), key=kinds.index) == [kind.name for kind in SETS[name]]
+
+
+def test_the_larger_sets_have_what_the_smaller_ones_have() -> None:
+    """Each of quick, standard, thorough and every-byte has all kinds of the one before it."""
+    order = [{kind.name for kind in SETS[name]} for name in ("quick", "standard", "thorough", "every-byte")]
+    assert all(smaller <= larger for smaller, larger in pairwise(order))
+
+
+def test_a_recording_keeps_its_own_ids() -> None:
+    """For a recorded stream, the kinds that fix ids or output are left out."""
+    cases = cases_of_set("quick", new_case(plan="pass", cassette="cassettes/emulator/background-stream.yaml"))
+    assert {case.event_ids for case in cases} == {"all"}
+    assert {"no-ids", "ends"}.isdisjoint(case.kind for case in cases)
+    with pytest.raises(UsageFault, match="did you mean 'noise'"):
+        cases_of_set("quick", new_case(), only=["nois"])
+
+
+# --- what a client can know from the bytes that reached it
+
+
+STREAM = (
+    b'event: step.stop\ndata: {"event_type": "step.stop", "index": 0}\n\n'
+    b'event: interaction.completed\ndata: {"event_type": "interaction.completed", "interaction": {}}\n\n'
+)
+
+
+def receive(data: bytes) -> ReceivedResponse:
+    """The record of a stream of which the client received `data`."""
+    response = Response(200, Headers([("content-type", "text/event-stream")]), Chunked(), PieceBody([COMPLETE]))
+    record = ReceivedResponse(INTERACTIONS, Request("GET", "/v1beta/interactions/a?stream=true"), response)
+    record.data += data
+    return record
+
+
+@pytest.mark.parametrize(("missing", "completes"), [(0, True), (1, True), (2, True), (3, False), (40, False)])
+def test_a_completion_without_its_blank_line_can_be_known(missing: int, completes: bool) -> None:
+    """A client can know the completion once its data is whole, even without its line ends, but no byte earlier."""
+    record = receive(STREAM[: len(STREAM) - missing])
+    assert record.completes is completes
+    assert len(record.events()) == (2 if missing == 0 else 1)
+
+
+# --- the source of the streams that will be dropped: the emulator or a recording
+
+
+RECORDINGS = resources.folder("cassettes") / "emulator"
+
+
+def kinds(name: str) -> tuple[StreamSource, list[Any]]:
+    """A recording as a source, and the types of the events in its stream."""
+    source = new_source(new_case(plan="pass", cassette=str(RECORDINGS / f"{name}.yaml")))
+    return source, [event["event_type"] for event in source.whole_of(source.id)]
+
+
+PARTS = ("dropped-fin", "dropped-in-character", "dropped-rst", "dropped-twice", "stalled")
+
+
+@pytest.mark.parametrize("name", ["stream", "background-stream", *PARTS])
+def test_a_recording_is_cut_as_a_whole(name: str) -> None:
+    """A stream that was recorded in several parts is joined, so that only the planned drop happens."""
+    source, events = kinds(name)
+    assert events[0] == "interaction.created"
+    assert events[-1] == "interaction.completed"
+    assert events.count("step.start") == events.count("step.stop") == 2
+    assert source.stream(source.id) == source.stream(source.id)
+
+
+def test_a_drop_in_a_recording_does_not_happen_again(tmp_path: Path) -> None:
+    """If a recorded GET broke off and was resumed, the source serves the whole stream, even for the first GET."""
+    emulator = Emulator()
+    found = new_source(new_case(), emulator).id
+    driver = ServiceDriver(cut(emulator, "event:5,rst", PROTOCOL), emulator.clock)
+    target, recordings = f"/v1beta/interactions/{found}?stream=true", []
+    for _ in range(2):
+        exchange = driver.send(Request("GET", target, Headers([("x-goog-api-key", "k")])))
+        recordings.append(Recording.of(exchange))
+        target += f"&last_event_id={quote(list(map(PROTOCOL.cursor, events_in(exchange.body)))[-1] or '')}"
+    save(tmp_path / "it.yaml", recordings)
+    source = new_source(new_case(plan="pass", cassette=str(tmp_path / "it.yaml")))
+    assert not recordings[0].complete
+    assert [event["event_type"] for event in events_in(source.stream(source.id))][-1] == "interaction.completed"
+
+
+def test_a_recording_without_a_stream() -> None:
+    """A recording without a whole stream is refused by name, and the error says what to do."""
+    with pytest.raises(UsageFault, match=r"lifecycle\.yaml contains no complete stream.*record one"):
+        kinds("lifecycle")
+
+
+def places(cases: list[Case]) -> list[int]:
+    """The numbers in plans such as `event:3,rst`; cuts inside an event are spelled differently and ignored."""
+    return [int(found[1]) for case in cases if (found := re.match(r"(?:event|byte):(\d+),", case.plan))]
+
+
+def test_first() -> None:
+    """`first` skips the cuts before that event, by event or by byte; an event that does not exist is refused."""
+    whole = whole_stream(INTERACTIONS, new_case())
+    third = [frame.end for frame in Decoder().feed(whole)][2]
+    assert cases_of(first=3, endings="rst") == cases_of(first=3, endings=["rst"])
+    assert places(cases_of(first=3, endings=["rst"]))[0] == 3
+    assert places(cases_of(cuts="every-byte", first=3, endings=["rst"])) == list(range(third, len(whole) + 1))
+    with pytest.raises(UsageFault, match="first=99: the stream has the events 0 to"):
+        cases_of(first=99)

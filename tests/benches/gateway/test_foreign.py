@@ -9,9 +9,10 @@ import re
 import threading
 import time
 import zlib
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from contextlib import closing
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
@@ -27,46 +28,45 @@ from harness.outcome import Verdict
 from harness.transport import ServerThread
 from harness.wire import LogicalClock
 from tests.benches.gateway.foreign_gateway import HOP, Faithful, serving
+from tests.foreign.rows import vary
 
 pytestmark = pytest.mark.slow
 
 
-class OtherZone(Faithful):
-    """Odd: writes the times of answers in another time zone."""
-
-    def edit(self, chunk: bytes) -> bytes:
-        return re.sub(rb'"(created|updated)":"(\S{10}T\S{8})Z"', rb'"\1":"\2.000+00:00"', chunk)
+Answer = http.client.HTTPResponse
 
 
-class SmallChunks(Faithful):
-    """Odd: cuts what comes into chunks of five bytes, and adds a header of its own."""
-
-    def write_chunk(self, data: bytes) -> None:
-        for start in range(0, len(data), 5):
-            super().write_chunk(data[start : start + 5])
-
-    def edit_header(self, name: str, value: str) -> str:
-        return value if name != "content-type" else f"{value}; charset=utf-8"
+def is_stream(answer: Answer) -> bool:
+    """Whether the upstream answers with events."""
+    return answer.headers.get_content_type() == "text/event-stream"
 
 
-class Completes(OtherZone):
-    """A run in progress is told as one that completed, and the time zone is another one."""
-
-    def edit(self, chunk: bytes) -> bytes:
-        return super().edit(chunk.replace(b'"status":"in_progress"', b'"status":"completed"'))
+def replacing(pattern: bytes, by: bytes) -> type[Faithful]:
+    """A gateway that replaces what it finds in a chunk."""
+    return vary(Faithful, edit=lambda self, usual, chunk: re.sub(pattern, by, chunk))
 
 
-class EndsInOrder(Faithful):
-    """What breaks off is ended in order."""
+def edit_frames(keep: Callable[[bytes], bool], mark: bytes = b"\n\n") -> Callable[..., Iterator[bytes]]:
+    """A change of `chunks`: pieces of a stream that end with the mark are passed on if they are to be kept."""
 
-    def break_off(self) -> None:
-        self.finish_body()
+    def chunks(self: Faithful, usual: Any, answer: Answer) -> Iterator[bytes]:
+        rest = b""
+        for chunk in usual(answer):
+            if not is_stream(answer):
+                yield chunk
+                continue
+            *pieces, rest = (rest + chunk).split(mark)
+            yield b"".join(piece + mark for piece in pieces if keep(piece))
+        if keep(rest):
+            yield rest
+
+    return chunks
 
 
 class EndsWithItsConnection(Faithful):
     """A body that only the end of its connection delimits is ended in order, also after a reset."""
 
-    def chunks(self, answer: http.client.HTTPResponse) -> Iterator[bytes]:
+    def chunks(self, answer: Answer) -> Iterator[bytes]:
         delimited = answer.chunked or answer.length is not None
         try:
             yield from super().chunks(answer)
@@ -83,41 +83,6 @@ class LosesPaced(Faithful):
     def edit(self, chunk: bytes) -> bytes:
         self.alone += chunk.count(b"\n\n") == 1
         return b"" if chunk.count(b"\n\n") == 1 and self.alone == 4 else chunk
-
-
-class ReadsFieldsOnly(Faithful):
-    """Lines of a stream that are no fields are dropped."""
-
-    def chunks(self, answer: http.client.HTTPResponse) -> Iterator[bytes]:
-        if answer.headers.get_content_type() != "text/event-stream":
-            yield from super().chunks(answer)
-            return
-        rest = b""
-        for chunk in super().chunks(answer):
-            *lines, rest = (rest + chunk).split(b"\n")
-            yield b"".join(line + b"\n" for line in lines if not line or line.startswith((b"event:", b"data:")))
-
-
-class Buffers(Faithful):
-    """A stream is passed on when it has ended."""
-
-    def chunks(self, answer: http.client.HTTPResponse) -> Iterator[bytes]:
-        yield answer.read()
-
-
-class HidesImages(Faithful):
-    """Images are cut out of streams."""
-
-    def chunks(self, answer: http.client.HTTPResponse) -> Iterator[bytes]:
-        for chunk in super().chunks(answer):
-            yield re.sub(rb"event: step.delta\ndata: [^\n]*image/png[^\n]*\n\n", b"", chunk)
-
-
-class SwallowsErrors(Faithful):
-    """Error events are cut out of streams."""
-
-    def edit(self, chunk: bytes) -> bytes:
-        return re.sub(rb"event: error\ndata: [^\n]*\n\n", b"", chunk)
 
 
 class KeepsPolls(Faithful):
@@ -145,45 +110,17 @@ class KeepsPolls(Faithful):
         return chunk
 
 
-class FirstOfAChunk(Faithful):
-    """Of several events in one chunk only the first is passed on."""
-
-    def edit(self, chunk: bytes) -> bytes:
-        return chunk.partition(b"\n\n")[0] + b"\n\n" if chunk.count(b"\n\n") > 2 else chunk
+def keep_first(self: Faithful, usual: Any, chunk: bytes) -> bytes:
+    """Pass on, of more than two events in one chunk, only the first."""
+    return chunk.partition(b"\n\n")[0] + b"\n\n" if chunk.count(b"\n\n") > 2 else chunk
 
 
-class SmallBuffer(Faithful):
-    """An event has room in 16 KiB; what is longer is lost."""
-
-    def chunks(self, answer: http.client.HTTPResponse) -> Iterator[bytes]:
-        rest = b""
-        for chunk in super().chunks(answer):
-            *frames, rest = (rest + chunk).split(b"\n\n")
-            yield b"".join(frame + b"\n\n" for frame in frames if len(frame) < 16384)
-        yield rest
-
-
-class JoinsParagraphs(Faithful):
-    """Two line breaks in a text become one."""
-
-    def edit(self, chunk: bytes) -> bytes:
-        return chunk.replace(rb"\n\n", rb"\n")
-
-
-class TidiesInput(Faithful):
-    """Space around and inside of an input is tidied up."""
-
-    def edit_request(self, body: bytes) -> bytes:
-        sent = json.loads(body or b"{}")
-        if isinstance(sent.get("input"), str):
-            return json.dumps({**sent, "input": " ".join(sent["input"].split())}).encode()
-        return body
-
-
-class GivesUp(Faithful):
-    """A stream that is silent for a while is broken off."""
-
-    read_timeout = 3.0
+def tidy(self: Faithful, usual: Any, body: bytes) -> bytes:
+    """Tidy up space around and inside of an input."""
+    sent = json.loads(body or b"{}")
+    if isinstance(sent.get("input"), str):
+        return json.dumps({**sent, "input": " ".join(sent["input"].split())}).encode()
+    return body
 
 
 class GivesUpInOrder(Faithful):
@@ -197,7 +134,7 @@ class GivesUpInOrder(Faithful):
         else:
             super().break_off()
 
-    def chunks(self, answer: http.client.HTTPResponse) -> Iterator[bytes]:
+    def chunks(self, answer: Answer) -> Iterator[bytes]:
         self.silent = False
         try:
             yield from super().chunks(answer)
@@ -206,22 +143,20 @@ class GivesUpInOrder(Faithful):
             raise
 
 
-class AllowsSeconds(Faithful):
-    """A stream that has lasted for a while is ended in order after the next that comes."""
-
-    def chunks(self, answer: http.client.HTTPResponse) -> Iterator[bytes]:
-        began = time.monotonic()
-        for chunk in super().chunks(answer):
-            yield chunk
-            if time.monotonic() - began > 3 and answer.headers.get_content_type() == "text/event-stream":
-                return
+def allow_seconds(self: Faithful, usual: Any, answer: Answer) -> Iterator[bytes]:
+    """End a stream that has lasted for a while in order after the next that comes."""
+    began = time.monotonic()
+    for chunk in usual(answer):
+        yield chunk
+        if time.monotonic() - began > 3 and is_stream(answer):
+            return
 
 
 class KeepsAlive(Faithful):
     """Odd: while a stream is silent, comments say that it is alive."""
 
-    def chunks(self, answer: http.client.HTTPResponse) -> Iterator[bytes]:
-        if answer.headers.get_content_type() != "text/event-stream":
+    def chunks(self, answer: Answer) -> Iterator[bytes]:
+        if not is_stream(answer):
             yield from super().chunks(answer)
             return
         came: queue.Queue[bytes | BaseException | None] = queue.Queue()
@@ -247,15 +182,13 @@ class KeepsAlive(Faithful):
             yield chunk
 
 
-class RefusesInWords(Faithful):
-    """What it cannot reach it answers with 400 and a sentence."""
-
-    def answer_unreachable(self) -> None:
-        self.send_response(400)
-        self.send_header("Content-Type", "text/plain")
-        self.send_header("Content-Length", "4")
-        self.end_headers()
-        self.wfile.write(b"nope")
+def refuse_in_words(self: Faithful, usual: Any) -> None:
+    """Answer what it cannot reach with 400 and a sentence."""
+    self.send_response(400)
+    self.send_header("Content-Type", "text/plain")
+    self.send_header("Content-Length", "4")
+    self.end_headers()
+    self.wfile.write(b"nope")
 
 
 class Compresses(Faithful):
@@ -263,11 +196,11 @@ class Compresses(Faithful):
 
     flush = zlib.Z_SYNC_FLUSH
 
-    def packs(self, answer: http.client.HTTPResponse) -> bool:
+    def packs(self, answer: Answer) -> bool:
         wanted = "gzip" in self.headers.get("accept-encoding", "")
-        return wanted and answer.headers.get_content_type() == "text/event-stream"
+        return wanted and is_stream(answer)
 
-    def chunks(self, answer: http.client.HTTPResponse) -> Iterator[bytes]:
+    def chunks(self, answer: Answer) -> Iterator[bytes]:
         if not self.packs(answer):
             yield from super().chunks(answer)
             return
@@ -276,15 +209,9 @@ class Compresses(Faithful):
             yield coder.compress(chunk) + (coder.flush(self.flush) if self.flush else b"")
         yield coder.flush()
 
-    def add_headers(self, answer: http.client.HTTPResponse) -> None:
+    def add_headers(self, answer: Answer) -> None:
         if self.packs(answer):
             self.send_header("Content-Encoding", "gzip")
-
-
-class CompressesAtTheEnd(Compresses):
-    """Streams are compressed, and nobody flushes."""
-
-    flush = 0
 
 
 class TakesNoCoding(Faithful):
@@ -294,31 +221,31 @@ class TakesNoCoding(Faithful):
         return {name: value for name, value in fields.items() if name.lower() != "accept-encoding"}
 
 
-class NamesNoCoding(Faithful):
-    """Content-Encoding is taken for a matter between two hops."""
+def name_coding(self: Faithful, usual: Any, answer: Answer) -> None:
+    """Say of what is not compressed that it is."""
+    if "gzip" in self.headers.get("accept-encoding", ""):
+        self.send_header("Content-Encoding", "gzip")
 
-    hop = HOP | {"content-encoding"}
 
-
-class NamesCoding(TakesNoCoding):
-    """What is said to be compressed is not."""
-
-    def add_headers(self, answer: http.client.HTTPResponse) -> None:
-        if "gzip" in self.headers.get("accept-encoding", ""):
-            self.send_header("Content-Encoding", "gzip")
+def drop_query(self: Faithful, usual: Any) -> None:
+    """Send on what a GET asks for without what follows its path."""
+    if self.command == "GET":
+        self.path = self.path.partition("?")[0]
+    usual()
 
 
 class Crowded(Faithful):
     """Counts the requests that it works on at the same time."""
 
-    busy: ClassVar[list[object]]
-
     def relay(self) -> None:
-        self.busy.append(self)
+        busy = self.at_work[type(self)]
+        busy.append(self)
         try:
-            self.relay_one(len(self.busy))
+            self.relay_one(len(busy))
         finally:
-            self.busy.remove(self)
+            busy.remove(self)
+
+    at_work: ClassVar[defaultdict[type, list[object]]] = defaultdict(list)
 
     def relay_one(self, busy: int) -> None:
         """Relay a request as one of `busy`."""
@@ -327,51 +254,34 @@ class Crowded(Faithful):
     do_GET = do_POST = do_DELETE = relay
 
 
-class DropsQueries(Faithful):
-    """What follows the path of a GET is not sent on."""
-
-    def relay(self) -> None:
-        if self.command == "GET":
-            self.path = self.path.partition("?")[0]
-        super().relay()
-
-    do_GET = relay
+def drop_query_in_a_crowd(self: Crowded, usual: Any, busy: int) -> None:
+    """Do so beside four others only."""
+    if busy > 4 and self.command == "GET":
+        self.path = self.path.partition("?")[0]
+    usual(busy)
 
 
-class DropsQueriesInACrowd(Crowded):
-    """The same, only beside four others."""
+def refuse_the_fifth(status: int) -> Callable[..., None]:
+    """A change of `relay_one`: the fifth request at the same time is refused."""
 
-    busy: ClassVar[list[object]] = []
-
-    def relay_one(self, busy: int) -> None:
-        if busy > 4 and self.command == "GET":
-            self.path = self.path.partition("?")[0]
-        super().relay_one(busy)
-
-
-class RefusesTheFifth(Crowded):
-    """Answers 502 to the fifth request at the same time."""
-
-    status = 502
-    busy: ClassVar[list[object]] = []
-
-    def relay_one(self, busy: int) -> None:
+    def relay_one(self: Crowded, usual: Any, busy: int) -> None:
         if busy < 5:
-            super().relay_one(busy)
+            usual(busy)
             return
         self.rfile.read(int(self.headers.get("content-length") or 0))
-        self.send_response(self.status)
+        self.send_response(status)
         self.send_header("Content-Type", "application/json")
         data = b'{"error": {"code": "overloaded", "message": "Later."}}'
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)
 
+    return relay_one
+
 
 class CutsTheFifth(Crowded):
     """Breaks off the fifth stream at the same time after its first chunk."""
 
-    busy: ClassVar[list[object]] = []
     crowded = False
 
     def relay_one(self, busy: int) -> None:
@@ -384,17 +294,9 @@ class CutsTheFifth(Crowded):
             raise OSError
 
 
-class LimitsTheFifth(RefusesTheFifth):
-    """Odd: has a limit, and says so."""
-
-    status = 429
-    busy: ClassVar[list[object]] = []
-
-
 class WorksInTurn(Crowded):
     """Odd: works on four requests at a time, and lets the others wait."""
 
-    busy: ClassVar[list[object]] = []
     turns = threading.Semaphore(4)
 
     def relay_one(self, busy: int) -> None:
@@ -402,7 +304,77 @@ class WorksInTurn(Crowded):
             super().relay_one(busy)
 
 
-ODD = [Faithful, OtherZone, SmallChunks, KeepsAlive, Compresses, TakesNoCoding, LimitsTheFifth, WorksInTurn]
+class SmallChunks(Faithful):
+    """Odd: cuts what comes into chunks of five bytes, and adds a header of its own."""
+
+    def write_chunk(self, data: bytes) -> None:
+        for start in range(0, len(data), 5):
+            super().write_chunk(data[start : start + 5])
+
+    def edit_header(self, name: str, value: str) -> str:
+        return value if name != "content-type" else f"{value}; charset=utf-8"
+
+
+OtherZone = replacing(rb'"(created|updated)":"(\S{10}T\S{8})Z"', rb'"\1":"\2.000+00:00"')
+# A run in progress is told as one that completed, and the time zone is another one.
+Completes = vary(
+    OtherZone,
+    edit=lambda self, usual, chunk: usual(chunk.replace(b'"status":"in_progress"', b'"status":"completed"')),
+)
+ODD = {
+    "faithful": Faithful,
+    "other-zone": OtherZone,
+    "small-chunks": SmallChunks,
+    "keeps-alive": KeepsAlive,
+    "compresses": Compresses,
+    "takes-no-coding": TakesNoCoding,
+    "limits-the-fifth": vary(Crowded, relay_one=refuse_the_fifth(429)),
+    "works-in-turn": WorksInTurn,
+}
+DEFECTS: list[tuple[str, type[Faithful], set[str]]] = [
+    ("completes", Completes, {"gw.events/changed", "gw.body/changed"}),
+    # What breaks off is ended in order.
+    (
+        "ends-in-order",
+        vary(Faithful, break_off=lambda self, usual: self.finish_body()),
+        {"gw.truncated/clean-end-chunked"},
+    ),
+    ("loses-paced", LosesPaced, {"gw.events/lost", "gw.resume-through/lost"}),
+    # Lines of a stream that are no fields are dropped.
+    (
+        "reads-fields-only",
+        vary(
+            Faithful,
+            chunks=edit_frames(lambda line: not line or line.startswith((b"event:", b"data:")), mark=b"\n"),
+        ),
+        {"gw.bare-error"},
+    ),
+    # A stream is passed on when it has ended.
+    ("buffers", vary(Faithful, chunks=lambda self, usual, answer: iter([answer.read()])), {"gw.live/buffered"}),
+    ("hides-images", replacing(rb"event: step.delta\ndata: [^\n]*image/png[^\n]*\n\n", b""), {"gw.events/lost"}),
+    ("swallows-errors", replacing(rb"event: error\ndata: [^\n]*\n\n", b""), {"gw.events/lost"}),
+    ("refuses-in-words", vary(Faithful, answer_unreachable=refuse_in_words), {"gw.own-error/no-json"}),
+    ("keeps-polls", KeepsPolls, {"gw.body/stale"}),
+    ("first-of-a-chunk", vary(Faithful, edit=keep_first), {"gw.events/lost"}),
+    # An event has room in 16 KiB; what is longer is lost.
+    ("small-buffer", vary(Faithful, chunks=edit_frames(lambda frame: len(frame) < 16384)), {"gw.events/lost"}),
+    # Two line breaks in a text become one.
+    ("joins-paragraphs", replacing(rb"\\n\\n", rb"\\n"), {"gw.body/changed", "gw.events/changed"}),
+    ("tidies-input", vary(Faithful, edit_request=tidy), {"gw.body-fields/changed"}),
+    # A stream that is silent for a while is broken off, or ended in order.
+    ("gives-up", vary(Faithful, read_timeout=3.0), {"gw.idle/cut"}),
+    ("gives-up-in-order", GivesUpInOrder, {"gw.idle/clean-end"}),
+    ("allows-seconds", vary(Faithful, chunks=allow_seconds), {"gw.idle/clean-end"}),
+    # Streams are compressed, and nobody flushes.
+    ("compresses-at-the-end", vary(Compresses, flush=0), {"gw.live/compressed"}),
+    # Content-Encoding is taken for a matter between two hops.
+    ("names-no-coding", vary(Faithful, hop=HOP | {"content-encoding"}), {"gw.coding"}),
+    ("names-coding", vary(TakesNoCoding, add_headers=name_coding), {"gw.coding"}),
+    ("drops-queries", vary(Faithful, do_GET=drop_query), {"gw.query"}),
+    ("drops-queries-in-a-crowd", vary(Crowded, relay_one=drop_query_in_a_crowd), {"gw.query/crowd"}),
+    ("refuses-the-fifth", vary(Crowded, relay_one=refuse_the_fifth(502)), {"gw.crowd/refused"}),
+    ("cuts-the-fifth", CutsTheFifth, {"gw.crowd/cut"}),
+]
 
 
 def results_of(kind: type[Faithful]) -> list[Result]:
@@ -428,9 +400,7 @@ def findings_of(kind: type[Faithful]) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize(
-    "kind", [Faithful, OtherZone, SmallChunks, KeepsAlive, Compresses, TakesNoCoding, LimitsTheFifth, WorksInTurn]
-)
+@pytest.mark.parametrize("kind", ODD.values(), ids=ODD)
 def test_what_loses_nothing_has_no_finding(kind: type[Faithful]) -> None:
     """A transparent proxy has no finding, nor has one that writes times, chunks or headers in its own way."""
     assert findings_of(kind) == {}
@@ -444,35 +414,7 @@ def test_the_end_of_a_connection_promises_no_more() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("kind", "codes"),
-    [
-        (Completes, {"gw.events/changed", "gw.body/changed"}),
-        (EndsInOrder, {"gw.truncated/clean-end-chunked"}),
-        (LosesPaced, {"gw.events/lost", "gw.resume-through/lost"}),
-        (ReadsFieldsOnly, {"gw.bare-error"}),
-        (Buffers, {"gw.live/buffered"}),
-        (HidesImages, {"gw.events/lost"}),
-        (SwallowsErrors, {"gw.events/lost"}),
-        (RefusesInWords, {"gw.own-error/no-json"}),
-        (KeepsPolls, {"gw.body/stale"}),
-        (FirstOfAChunk, {"gw.events/lost"}),
-        (SmallBuffer, {"gw.events/lost"}),
-        (JoinsParagraphs, {"gw.body/changed", "gw.events/changed"}),
-        (TidiesInput, {"gw.body-fields/changed"}),
-        (GivesUp, {"gw.idle/cut"}),
-        (GivesUpInOrder, {"gw.idle/clean-end"}),
-        (AllowsSeconds, {"gw.idle/clean-end"}),
-        (CompressesAtTheEnd, {"gw.live/compressed"}),
-        (NamesNoCoding, {"gw.coding"}),
-        (NamesCoding, {"gw.coding"}),
-        (DropsQueries, {"gw.query"}),
-        (DropsQueriesInACrowd, {"gw.query/crowd"}),
-        (RefusesTheFifth, {"gw.crowd/refused"}),
-        (CutsTheFifth, {"gw.crowd/cut"}),
-    ],
-    ids=lambda value: value.__name__ if isinstance(value, type) else "",
-)
+@pytest.mark.parametrize(("kind", "codes"), [pytest.param(kind, codes, id=name) for name, kind, codes in DEFECTS])
 def test_one_defect_is_one_finding(kind: type[Faithful], codes: set[str]) -> None:
     """Each defect breaks the rules that are about it, with the codes that name it, and no other."""
     assert set(findings_of(kind)) == codes

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterator
+import json
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
 
@@ -12,16 +16,22 @@ from harness.benches.gateway.run import parts_of
 from harness.checks.gateway import CATALOGUE, CHECKS
 from harness.checks.gateway.exercises import EXERCISES
 from harness.checks.gateway.mutants import MUTANTS, Gateway
+from harness.cli import main
 from harness.contract import PROTOCOL
 from harness.engine.baseline import Baseline, Entry
 from harness.engine.events import ExerciseStarted, RunFinished
+from harness.engine.traffic.deadline import Deadline, Timer
+from harness.engine.traffic.governed_driver import Attempt, DriverPolicy, GovernedDriver
 from harness.kit.check import Check
 from harness.kit.relay import RelayedExchange
-from harness.outcome import Exit, Outcome, TargetFault, UsageFault, Verdict
+from harness.outcome import Accounted, Exit, Outcome, TargetFault, UsageFault, Verdict
 from harness.wire import At, Body, By, Chunk, Ending, Headers, How, Pause, Piece, PieceBody, Request, Response
 from harness.wire.message import EVENT_STREAM
+from tests.benches.gateway.foreign_gateway import Faithful, serving
 from tests.benches.gateway.inprocess import bench_through, judged, noticing, play_all, words
 from tests.checks.gateway.variants import JoinsDeltas
+from tests.transport.hostile_peers import ENDING, PEERS
+from tests.transport.peers import RawConnection, RawServer, free_port
 
 JSON = Headers((("content-type", "application/json"),))
 
@@ -247,3 +257,162 @@ def test_a_resplit_text_is_met_leniently() -> None:
     """A text that arrives in different deltas is non-strict, because the answer is the same."""
     results = judged(JoinsDeltas, "gw.events")
     assert results["gw.events"].observation.outcome is Outcome.NON_STRICT
+
+
+# --- a run against a gateway that ends before it is through: time is up, or somebody interrupts
+
+
+class After(DriverPolicy):
+    """Does something before the request of a number."""
+
+    def __init__(self, number: int, act: object) -> None:
+        self.left = number
+        self.act = act
+
+    def before(self, attempts: Sequence[Attempt]) -> float:
+        self.left -= 1
+        if self.left == 0:
+            self.act()  # type: ignore[operator]
+        return 0.0
+
+
+def ended(policy: After, timer: Timer) -> RunFinished:
+    """How a run ends with these policies."""
+    bench = bench_through()
+    bench.driver = GovernedDriver(bench.driver, [policy, Deadline(timer, 30.0)])
+    *_, finished = judge_gateway(bench, CATALOGUE, GatewayOptions())
+    assert isinstance(finished, RunFinished)
+    return finished
+
+
+def test_at_the_deadline_what_passed_is_judged() -> None:
+    """Rules whose exchanges were made are judged, the others are not tried, and the run is not green."""
+    timer = Timer(None)
+    finished = ended(After(12, timer.end), timer)
+    assert finished.halted.startswith("the time limit was reached (--deadline)")
+    assert finished.exit is Exit.UNREACHABLE
+    verdicts = {result.verdict for result in finished.results}
+    assert {Verdict.PASS, Verdict.UNTESTABLE} <= verdicts
+    assert Verdict.FAIL not in verdicts
+    assert len(finished.results) == len(CATALOGUE.checks)
+
+
+@pytest.mark.parametrize("number", [3, 30])
+def test_an_interrupt_keeps_what_is_known(number: int) -> None:
+    """Ctrl-C ends the trials; the rest is judged and the exit code says that somebody interrupted."""
+    finished = ended(After(number, lambda: signal.raise_signal(signal.SIGINT)), Timer(None))
+    assert (finished.exit, finished.halted) == (Exit.INTERRUPTED, "it was interrupted")
+    assert Verdict.FAIL not in {result.verdict for result in finished.results}
+    assert len(finished.results) == len(CATALOGUE.checks)
+
+
+def test_without_either_the_run_goes_through() -> None:
+    """A deadline that is not reached changes nothing."""
+    finished = ended(After(0, lambda: None), Timer(600))
+    assert (finished.exit, finished.halted) == (Exit.OK, "")
+
+
+# --- a stream that stands still for a while: what is said of a gateway that does not wait, and with `--idle 0`
+
+
+def test_the_finding_says_how_and_when_it_ended() -> None:
+    """What came, how and when the stream ended is told, with the settings that would mend it."""
+    (finding,) = judged(MUTANTS["idle.ended"].build)["gw.idle"].observation.findings
+    assert finding.stable_code == "gw.idle/clean-end"
+    assert finding.actual.startswith("5 events, then ")
+    assert finding.actual.endswith(" after 0.0 s")
+    assert "proxy_read_timeout" in finding.cure
+
+
+class AsksAgain(Gateway):
+    """Sends a create again when its stream stands still, and goes on with the answer to that."""
+
+    def relay_stream(self, request: Request, body: Body) -> Body:
+        return PieceBody(self._pieces(request, body), on_close=body.close)
+
+    def _pieces(self, request: Request, body: Body) -> Iterator[Piece]:
+        for piece in body:
+            if isinstance(piece, Pause) and piece.seconds > 1:
+                yield from self.upstream(request).body
+                return
+            yield piece
+
+
+def test_a_create_that_is_sent_again_is_named() -> None:
+    """A gateway that does not wait but asks again breaks this rule, though each of its creates got an answer."""
+    results = judged(AsksAgain)
+    assert noticing(results) == {"gw.idle"}
+    assert "gw.idle/repeated" in {finding.stable_code for finding in results["gw.idle"].observation.findings}
+
+
+@pytest.mark.slow
+def test_without_it_nothing_is_said_of_the_rule() -> None:
+    """With no seconds the rule was not asked for; the run says so, is green, and sends one create less."""
+    counts = {}
+    for idle in (11.0, 0.0):
+        bench = bench_through(MUTANTS["idle.ended"].build if not idle else Gateway, idle=idle)
+        *_, finished = judge_gateway(bench, CATALOGUE, GatewayOptions())
+        assert isinstance(finished, RunFinished)
+        assert finished.exit is Exit.OK
+        counts[idle] = len(bench.upstream.calls)
+    (left,) = [result for result in finished.results if result.id == "gw.idle"]
+    assert (left.outcome, left.observation.reason) == (Accounted.EXCLUDED, "excluded by --idle 0")
+    assert counts[11.0] == counts[0.0] + 1
+
+
+# --- gateways that break HTTP: each gets a sentence and a verdict that is not green, and no run hangs or breaks
+
+
+BRIEF = ["--patience", "1", "--timeout", "1", "--deadline", "20", "--watch", "0", "--idle", "0.5"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PEERS)
+def test_what_is_no_gateway_gets_a_sentence(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A run through a peer that breaks HTTP ends, says why, and writes its reports."""
+    path = tmp_path / "report.json"
+    with RawServer(PEERS[name]) as peer:
+        code = main(["gateway", peer.url, "--upstream-port", "0", *BRIEF, "--report", f"json={path}"])
+    said = capsys.readouterr().err
+    assert code == Exit.UNREACHABLE
+    assert said.startswith("harness: ")
+    assert "Traceback" not in said
+    report = json.loads(path.read_text("utf-8"))
+    assert report["exit"] == code
+    assert " ".join(report["accounting"]["halted"].split()) in " ".join(said.split())
+
+
+class Turns(Faithful):
+    """Passes on three requests, and then breaks HTTP in the way that `hostile` names."""
+
+    hostile = ""
+    asked = 0
+    over = threading.Event()
+
+    def relay(self) -> None:
+        type(self).asked += 1
+        if self.asked <= 3:
+            super().relay()
+            return
+        self.rfile.read(int(self.headers.get("content-length") or 0))
+        self.close_connection = True
+        PEERS[self.hostile](RawConnection(self.connection, self.over))
+
+    do_GET = do_POST = do_DELETE = relay
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [*ENDING, "fields that drip", "a flood of interim answers"])
+def test_a_gateway_that_goes_bad_is_never_green(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What no longer relays is not called a refusal: the run fails, or says that no check ran."""
+    path = tmp_path / "report.json"
+    kind = type("Turned", (Turns,), {"hostile": name, "asked": 0, "over": threading.Event()})
+    port = free_port()
+    with serving(kind, f"http://127.0.0.1:{port}") as url:
+        code = main(["gateway", url, "--upstream-port", str(port), *BRIEF, "--report", f"json={path}"])
+        kind.over.set()
+    assert code in (Exit.FAILED, Exit.UNREACHABLE)
+    assert "Traceback" not in "".join(capsys.readouterr())
+    assert json.loads(path.read_text("utf-8"))["exit"] == code

@@ -54,6 +54,11 @@ def cassette(*cases: dict[str, Any], **extra: Any) -> bytes:
     return yaml.safe_dump({"version": 1, "interactions": entries}).encode()
 
 
+def coded(coding: str, body: bytes, entry: dict[str, Any]) -> bytes:
+    """A vcrpy file of an entry with a body in some content-encoding."""
+    return cassette({**entry, "body": body}, headers={"content-encoding": [coding]})
+
+
 def extension(body: bytes, end: dict[str, Any], **fields: Any) -> dict[str, Any]:
     """The extension that our recorder adds to a response whose body came in one piece."""
     digest = hashlib.sha256(body).hexdigest()
@@ -110,119 +115,109 @@ REFUSED_CASE = case(
 UNANSWERED_CASE = case("POST", URI, {"surprise": 1}, 0, "", b"")
 DELETED_CASE = case("DELETE", f"{URI}/v1_a", None, 200, "application/json", b"{}")
 
-FILES: dict[str, tuple[str, bytes, tuple[int, int, int], set[str]]] = {
-    "stream": ("a.sse", STREAM, (1, 0, 0), set()),
-    "broken stream": (
-        "a.sse",
-        BAD_STREAM,
-        (1, 0, 0),
-        {"stream.start-before", "stream.index-contiguous", "stream.terminal"},
+
+def file(
+    name: str, data: bytes, *, streams: int = 0, bodies: int = 0, requests: int = 0, breaks: str = ""
+) -> tuple[str, bytes, tuple[int, int, int], set[str]]:
+    """A file, how much of each kind it has to judge, and the rules that it breaks."""
+    return name, data, (streams, bodies, requests), set(breaks.split())
+
+
+FILES = {
+    "stream": file("a.sse", STREAM, streams=1),
+    "broken stream": file(
+        "a.sse", BAD_STREAM, streams=1, breaks="stream.start-before stream.index-contiguous stream.terminal"
     ),
-    "events": ("a.events.jsonl", b"\n".join(map(payload, WHOLE)), (1, 0, 0), set()),
-    "broken events": (
-        "a.events.jsonl",
-        payload(created()) + b"\n{",
-        (1, 0, 0),
-        {"stream.json", "stream.terminal"},
+    "events": file("a.events.jsonl", b"\n".join(map(payload, WHOLE)), streams=1),
+    "broken events": file(
+        "a.events.jsonl", payload(created()) + b"\n{", streams=1, breaks="stream.json stream.terminal"
     ),
-    "body": ("a.json", json.dumps(BODY).encode(), (0, 1, 0), set()),
-    "broken body": ("a.json", json.dumps(BAD_BODY).encode(), (0, 1, 0), {"create.status"}),
-    "body with a wrong step": (
+    "body": file("a.json", json.dumps(BODY).encode(), bodies=1),
+    "broken body": file("a.json", json.dumps(BAD_BODY).encode(), bodies=1, breaks="create.status"),
+    "body with a wrong step": file(
         "a.json",
         json.dumps({**BODY, "steps": [{}]}).encode(),
-        (0, 1, 0),
-        {"create.schema", "steps.discriminator"},
+        bodies=1,
+        breaks="create.schema steps.discriminator",
     ),
-    "error body": ("a.json", b'{"error":{"code":"X","message":"m"}}', (0, 1, 0), {"err.code-word"}),
-    "request": ("a.request.json", json.dumps(ASKED).encode(), (0, 0, 1), set()),
-    "strange request": (
-        "a.request.json",
-        json.dumps({**ASKED, "surprise": 1}).encode(),
-        (0, 0, 1),
-        {"request.schema"},
+    "error body": file("a.json", b'{"error":{"code":"X","message":"m"}}', bodies=1, breaks="err.code-word"),
+    "request": file("a.request.json", json.dumps(ASKED).encode(), requests=1),
+    "strange request": file(
+        "a.request.json", json.dumps({**ASKED, "surprise": 1}).encode(), requests=1, breaks="request.schema"
     ),
-    "cassette": ("a.yaml", cassette(JSON_CASE, STREAM_CASE, DELETED_CASE), (1, 2, 2), {"create.id-unique"}),
-    "broken cassette": (
+    "cassette": file(
+        "a.yaml",
+        cassette(JSON_CASE, STREAM_CASE, DELETED_CASE),
+        streams=1,
+        bodies=2,
+        requests=2,
+        breaks="create.id-unique",
+    ),
+    "broken cassette": file(
         "a.yml",
         cassette(BAD_CASE),
-        (1, 0, 1),
-        {"request.schema", "stream.start-before", "stream.index-contiguous", "stream.terminal"},
+        streams=1,
+        requests=1,
+        breaks="request.schema stream.start-before stream.index-contiguous stream.terminal",
     ),
-    "a neighbour": (
+    "a neighbour": file(
         "a.yaml",
         cassette(case("GET", "https://host/v1beta/agents/a", None, 200, "application/json", b'{"tools":"all"}')),
-        (0, 1, 0),
-        {"agents.schema"},
+        bodies=1,
+        breaks="agents.schema",
     ),
-    "refused": ("a.yaml", cassette(REFUSED_CASE), (0, 1, 1), {"err.code-status", "request.schema"}),
-    "cut, as our recorder notes it": (
+    "refused": file(
+        "a.yaml", cassette(REFUSED_CASE), bodies=1, requests=1, breaks="err.code-status request.schema"
+    ),
+    "cut, as our recorder notes it": file(
         "a.yaml",
         cassette(
             case("POST", URI, ASKED, 200, "text/event-stream", STREAM[:200]),
             response={"x-stream": extension(STREAM[:200], {"how": "rst"})},
         ),
-        (1, 0, 1),
-        set(),
+        streams=1,
+        requests=1,
     ),
-    "deflated": (
+    "deflated": file("a.yaml", coded("deflate", zlib.compress(STREAM), STREAM_CASE), streams=1, requests=1),
+    "in two members": file(
         "a.yaml",
-        cassette({**STREAM_CASE, "body": zlib.compress(STREAM)}, headers={"content-encoding": ["deflate"]}),
-        (1, 0, 1),
-        set(),
+        coded("gzip", gzip.compress(STREAM[:99]) + gzip.compress(STREAM[99:]), STREAM_CASE),
+        streams=1,
+        requests=1,
     ),
-    "in two members": (
-        "a.yaml",
-        cassette(
-            {**STREAM_CASE, "body": gzip.compress(STREAM[:99]) + gzip.compress(STREAM[99:])},
-            headers={"content-encoding": ["gzip"]},
-        ),
-        (1, 0, 1),
-        set(),
+    "undone by the recorder, header left": file(
+        "a.yaml", cassette(JSON_CASE, headers={"content-encoding": ["br"]}), bodies=1, requests=1
     ),
-    "undone by the recorder, header left": (
-        "a.yaml",
-        cassette(JSON_CASE, headers={"content-encoding": ["br"]}),
-        (0, 1, 1),
-        set(),
-    ),
-    "compressed": (
-        "a.yaml",
-        cassette({**STREAM_CASE, "body": gzip.compress(STREAM)}, headers={"content-encoding": ["gzip"]}),
-        (1, 0, 1),
-        set(),
-    ),
-    "a GET answered with nothing": (
+    "compressed": file("a.yaml", coded("gzip", gzip.compress(STREAM), STREAM_CASE), streams=1, requests=1),
+    "a GET answered with nothing": file(
         "a.yaml",
         cassette(case("GET", f"{URI}/v1_a", None, 200, "application/json", b"")),
-        (0, 1, 0),
-        {"get.schema"},
+        bodies=1,
+        breaks="get.schema",
     ),
-    "a create and a cancel answered with nothing": (
+    "a create and a cancel answered with nothing": file(
         "a.yaml",
         cassette({**JSON_CASE, "body": b""}, case("POST", f"{URI}/v1_a/cancel", None, 200, "", b"")),
-        (0, 2, 1),
-        {"create.schema", "cancel.schema"},
+        bodies=2,
+        requests=1,
+        breaks="create.schema cancel.schema",
     ),
-    "a DELETE returned with nothing": ("a.yaml", cassette({**DELETED_CASE, "body": b""}), (0, 0, 0), set()),
-    "dropped before the body": (
+    "a DELETE returned with nothing": file("a.yaml", cassette({**DELETED_CASE, "body": b""})),
+    "dropped before the body": file(
         "a.yaml",
         cassette({**JSON_CASE, "body": b""}, response={"x-stream": extension(b"", {"how": "rst"})}),
-        (0, 0, 1),
-        set(),
+        requests=1,
     ),
-    "a request that is no JSON": (
-        "a.yaml",
-        cassette({**JSON_CASE, "sent": '{"model": "m'}),
-        (0, 1, 1),
-        {"request.schema"},
+    "a request that is no JSON": file(
+        "a.yaml", cassette({**JSON_CASE, "sent": '{"model": "m'}), bodies=1, requests=1, breaks="request.schema"
     ),
-    "when and then": ("a.yaml", when_then(JSON_CASE), (0, 1, 1), set()),
-    "har": ("a.har", har(STREAM_CASE), (1, 0, 1), set()),
-    "json cassette": (
+    "when and then": file("a.yaml", when_then(JSON_CASE), bodies=1, requests=1),
+    "har": file("a.har", har(STREAM_CASE), streams=1, requests=1),
+    "json cassette": file(
         "a.json",
         json.dumps(yaml.safe_load(cassette({**JSON_CASE, "body": json.dumps(BODY)}))).encode(),
-        (0, 1, 1),
-        set(),
+        bodies=1,
+        requests=1,
     ),
 }
 
@@ -287,7 +282,7 @@ LEFT_OUT: dict[str, tuple[str, bytes, str]] = {
     "no answer, as HAR has it": ("a.har", har({**UNANSWERED_CASE, "status": -1}), "no response arrived"),
     "a coding": (
         "a.yaml",
-        cassette({**JSON_CASE, "body": b"\x8b\xff\x03"}, headers={"content-encoding": ["br"]}),
+        coded("br", b"\x8b\xff\x03", JSON_CASE),
         "entry 1: its body is in content-encoding 'br'",
     ),
     "other files": ("a.txt", b"hello", "not a kind of file"),

@@ -9,12 +9,30 @@ from contextlib import contextmanager
 
 import pytest
 
+from harness.benches.server.reachability import report_silent_requests, wait_until_up
 from harness.benches.server.script_run import is_alike, is_runnable, run_commands
-from harness.wire import COMPLETE, Exchange, ExchangeBuilder, Headers, Length, Request
-from harness.wire.pieces import Chunk
+from harness.engine.targets import TargetOptions, resolve_target
+from harness.interactions import INTERACTIONS
+from harness.outcome import TargetFault
+from harness.transport import ServerThread
+from harness.wire import (
+    COMPLETE,
+    At,
+    By,
+    Chunk,
+    Ending,
+    Exchange,
+    ExchangeBuilder,
+    Headers,
+    How,
+    Length,
+    PieceBody,
+    Request,
+    Response,
+    UntilClose,
+)
+from tests.engine import toys
 from tests.engine.search import foreign_servers as foreign
-
-pytestmark = pytest.mark.skipif(not is_runnable(), reason="curl is not installed")
 
 
 def answer(status: int, body: bytes) -> Exchange:
@@ -25,6 +43,7 @@ def answer(status: int, body: bytes) -> Exchange:
     return builder.finish(COMPLETE, 0.0)
 
 
+@pytest.mark.skipif(not is_runnable(), reason="curl is not installed")
 def test_answers_are_read_in_order() -> None:
     """Each request gets its own answer, also where a variable captures it; keys come from the environment."""
     with foreign.serving(foreign.Plain()) as url:
@@ -39,6 +58,7 @@ def test_answers_are_read_in_order() -> None:
     assert answers[1].body.strip().startswith(b'{"id": "v1_foreign0001"')
 
 
+@pytest.mark.skipif(not is_runnable(), reason="curl is not installed")
 def test_a_command_that_hangs_is_ended() -> None:
     """Commands that were not reached in time count as unanswered."""
     answers = run_commands(["sleep 60", "true"], [Request("GET", "/")] * 2, {}, seconds=0.2)
@@ -64,6 +84,7 @@ def half_an_answer() -> Iterator[str]:
         server.kill()
 
 
+@pytest.mark.skipif(not is_runnable(), reason="curl is not installed")
 def test_an_answer_that_never_ends_is_seen_as_that() -> None:
     """Curl gave up: what came is there, in the background or not, and the answer hung."""
     for kept in ("", " > answer0.txt 2>&1 &\nsleep 0.1"):
@@ -75,6 +96,7 @@ def test_an_answer_that_never_ends_is_seen_as_that() -> None:
         assert not is_alike(answers[0], answer(200, b"data: {}"))
 
 
+@pytest.mark.skipif(not is_runnable(), reason="curl is not installed")
 def test_an_answer_that_nobody_waited_for_proves_nothing() -> None:
     """Where time was up, what had not come to its end has an excuse."""
     for kept in ("", " > answer0.txt 2>&1 &\nwait"):
@@ -84,6 +106,7 @@ def test_an_answer_that_nobody_waited_for_proves_nothing() -> None:
         assert (one.status, one.hung, one.excuse) == (200, False, "time limit reached")
 
 
+@pytest.mark.skipif(not is_runnable(), reason="curl is not installed")
 @pytest.mark.parametrize(
     ("one", "other", "alike"),
     [
@@ -105,3 +128,92 @@ def test_answers_are_alike_if_they_mean_the_same(
 ) -> None:
     """Ids and texts may differ; the status, the words and the form may not."""
     assert is_alike(answer(*one), answer(*other)) is alike
+
+
+# --- waiting for a target: it returns at the first answer, and gives up in time
+
+
+class Sleepy(toys.ToyService):
+    """A service that refuses a number of connections before it answers."""
+
+    def __init__(self, refusals: int) -> None:
+        super().__init__()
+        self.refusals = refusals
+
+    def __call__(self, request: Request) -> Response:
+        if self.refusals:
+            self.refusals -= 1
+            return Response.dead(Ending(how=How.REFUSED, at=At.BEFORE_HEADERS))
+        return super().__call__(request)
+
+
+def test_waits_for_the_first_answer() -> None:
+    service = Sleepy(2)
+    wait_until_up(toys.toy_target(service), 60.0)
+    assert len(service.log) == 1
+
+
+def test_gives_up() -> None:
+    """A target that never answers is a fault of the target, and the message names the time allowed."""
+    with pytest.raises(TargetFault, match=r"within 0\.01 seconds \(refused\)"):
+        wait_until_up(toys.toy_target(Sleepy(1_000_000)), 0.01)
+
+
+@pytest.mark.parametrize("how", [How.TLS, How.BAD_HTTP])
+def test_somebody_who_speaks_otherwise_is_there(how: How) -> None:
+    """Waiting makes no HTTP of TLS: whoever asks next says what is wrong."""
+
+    class Otherwise(toys.ToyService):
+        def __call__(self, request: Request) -> Response:
+            self.log.append(request)
+            return Response.dead(Ending(how=how, at=At.BEFORE_HEADERS, detail="it answers plain HTTP"))
+
+    service = Otherwise()
+    wait_until_up(toys.toy_target(service), 60.0)
+    assert len(service.log) == 1
+
+
+def test_an_answer_that_is_too_long_to_be_read_is_one() -> None:
+    """Waiting makes no head shorter."""
+    asked = []
+
+    def answer(request: Request) -> Response:
+        asked.append(request)
+        return Response.json(200, b"{}", (("x-long", "x" * 100_000),))
+
+    with ServerThread(answer) as server:
+        wait_until_up(resolve_target(INTERACTIONS, server.url, TargetOptions()), 2.0)
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("seconds", [0.0, -1.0])
+def test_no_waiting_sends_nothing(seconds: float) -> None:
+    service = toys.ToyService()
+    wait_until_up(toys.toy_target(service), seconds)
+    assert service.log == []
+
+
+# --- reporting requests that a service leaves unanswered
+
+
+@pytest.mark.parametrize(
+    ("ending", "told"),
+    [
+        (Ending(how=How.REFUSED, at=At.BEFORE_HEADERS), True),
+        (Ending(how=How.RST, at=At.BEFORE_HEADERS), True),
+        (Ending(by=By.CLIENT, how=How.FIN, at=At.BEFORE_HEADERS), False),
+        (Ending(how=How.RST, at=At.IN_BODY), False),
+        (COMPLETE, False),
+    ],
+)
+def test_only_an_answer_that_never_came_is_told(ending: Ending, told: bool) -> None:
+    """Only a connection that the server drops before the head is reported; pieces and `close` pass unchanged."""
+    heard, closed = list[Ending](), list[bool]()
+    body = PieceBody((Chunk(b"x"), ending), lambda: closed.append(True))
+    service = report_silent_requests(
+        lambda request: Response(200, Headers(), UntilClose(), body), lambda request, died: heard.append(died)
+    )
+    response = service(Request("GET", "/x"))
+    assert list(response.body) == [Chunk(b"x"), ending]
+    response.body.close()
+    assert (heard, closed) == ([ending] if told else [], [True])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import tracemalloc
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.contract import Assembler, load
+from harness.contract.data.json_parse import loads
+from harness.contract.data.output import count_given, output_steps, output_text, steps_of, text_of
+from harness.contract.runs import list_deletes
+from harness.wire import Exchange, Headers
+from tests.contract.exchanges import exchange
 from tests.contract.streams import WHOLE, delta, start, stop
 from tests.contract.test_stream_bounds import EVENTS
 
@@ -192,3 +199,165 @@ def test_growth_is_linear() -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 500_000
+
+
+# --- what was created is told from the answer: the right path, with what its deletion needs
+
+
+def answered(target: str, body: Any, sent: Any = None, **more: Any) -> Exchange:
+    """A POST and its answer."""
+    return exchange("POST", target, sent=sent or {}, body=body, **more)
+
+
+@pytest.mark.parametrize(
+    ("target", "body", "deleted"),
+    [
+        ("/v1beta/interactions", {"id": "v1_a"}, ["/v1beta/interactions/v1_a"]),
+        ("/v1beta/interactions", {"id": "a/b?"}, ["/v1beta/interactions/a%2Fb%3F"]),
+        ("/v1beta/interactions", {"id": "\ud800"}, ["/v1beta/interactions/%ED%A0%80"]),
+        ("/v1beta1/projects/p/locations/l/agents",
+         {"name": "projects/p/locations/l/agents/helper/operations/7"},
+         ["/v1beta1/projects/p/locations/l/agents/helper"]),
+        ("/v1beta/fileSearchStores", {"name": "fileSearchStores/s"}, ["/v1beta/fileSearchStores/s?force=true"]),
+        ("/upload/v1beta/files?upload_id=u", {"file": {"name": "files/f"}}, ["/v1beta/files/f"]),
+        ("/__harness__/sessions/s1/upload/v1beta/files", {"file": {"name": "files/f"}},
+         ["/__harness__/sessions/s1/v1beta/files/f"]),
+        ("/upload/v1beta/fileSearchStores/s:uploadToFileSearchStore",
+         {"name": "fileSearchStores/s/upload/operations/o"}, []),
+        ("/v1beta/fileSearchStores/s:importFile", {"name": "fileSearchStores/s/operations/o"}, []),
+        ("/v1beta/webhooks/w:ping", {}, []),
+        ("/v1beta/decisions", {"answers": {}}, []),
+        ("/v1beta/triggers/t/executions", {"id": "x", "interaction_id": "v1_a", "environment_id": "e"},
+         ["/v1beta/environments/e", "/v1beta/interactions/v1_a"]),
+        ("/v1beta/interactions", {"status": "completed"}, []),
+        ("/v1beta/interactions", [], []),
+    ],
+)  # fmt: skip
+def test_each_kind_of_thing_has_its_delete(target: str, body: Any, deleted: list[str]) -> None:
+    """The path has the version and the session of the create, the escaped id, and `force` where it is needed."""
+    assert [request.target for request in list_deletes(answered(target, body))] == deleted
+    assert list(list_deletes(answered(target, body, status=400))) == []
+
+
+@pytest.mark.parametrize(
+    ("environment", "is_new"),
+    [("remote", True), ({"type": "remote", "network": "disabled"}, True), ("mine", False),
+     ({"environment_id": "mine"}, False), (None, False)],
+)  # fmt: skip
+def test_only_a_new_sandbox_is_deleted(environment: Any, is_new: bool) -> None:
+    """An environment that the request named was there before."""
+    sent = {"agent": "a", "input": "x", **({"environment": environment} if environment else {})}
+    created = answered("/v1beta/interactions", {"id": "v1_a", "environment_id": "e"}, sent)
+    targets = [request.target for request in list_deletes(created)]
+    assert targets == [*(["/v1beta/environments/e"] if is_new else []), "/v1beta/interactions/v1_a"]
+
+
+def test_a_stream_tells_its_ids() -> None:
+    """The ids of the interaction and its sandbox are read from the first events."""
+    event = {"interaction": {"id": "v1_a", "environment_id": "e"}, "event_type": "interaction.created"}
+    data = b"data: " + json.dumps(event).encode() + b"\n\n"
+    sent = {"input": "x", "environment": "remote", "stream": True}
+    created = answered("/v1beta/interactions", data, sent, label="text/event-stream")
+    assert [request.target for request in list_deletes(created)] == [
+        "/v1beta/environments/e",
+        "/v1beta/interactions/v1_a",
+    ]
+
+
+def test_the_delete_has_the_headers_of_the_create() -> None:
+    """All but those that describe a body or an upload."""
+    sent = Headers([("x-goog-api-key", "k"), ("x-team", "t"), ("content-type", "application/json"),
+                    ("X-Goog-Upload-Command", "upload, finalize")])  # fmt: skip
+    created = answered("/upload/v1beta/files", {"file": {"name": "files/f"}})
+    (delete,) = list_deletes(replace(created, request=replace(created.request, headers=sent)))
+    assert (delete.method, delete.headers.items()) == ("DELETE", (("x-goog-api-key", "k"), ("x-team", "t")))
+
+
+# --- parsing bytes as JSON is strict, names the reason for a failure and never raises
+
+
+FAULTS = {
+    b"": "syntax",
+    b"{": "syntax",
+    b"{'a':1}": "syntax",
+    b"NaN": "syntax",
+    b"[Infinity]": "syntax",
+    b"1 2": "syntax",
+    b"\xff": "encoding",
+    b'"\xed\xa0\xbd"': "encoding",
+    b'"\\ud83d"': "surrogate",
+    b"[" * 100_000 + b"]" * 100_000: "depth",
+}
+
+
+@pytest.mark.parametrize(("data", "fault"), FAULTS.items())
+def test_what_is_wrong_is_named(data: bytes, fault: str) -> None:
+    """Each kind of invalid input has its own fault and a detail."""
+    read = loads(data)
+    assert read.fault == fault
+    assert read.detail
+
+
+def test_half_a_pair_still_has_a_value() -> None:
+    """JSON with lone surrogates still has a value, in which they are replaced."""
+    assert loads(b'{"a":["x\\ud83d",1]}').value == {"a": ["x?", 1]}
+
+
+@given(st.binary(max_size=40))
+def test_no_bytes_raise(data: bytes) -> None:
+    """Any bytes give a value or a reason, without raising."""
+    loads(data)
+
+
+@pytest.mark.slow
+@given(st.recursive(st.none() | st.integers() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)))
+def test_agrees_with_the_standard_library(value: object) -> None:
+    """JSON written by the standard library is parsed back to the same value."""
+    assert loads(json.dumps(value, ensure_ascii=False).encode()).value == value
+
+
+def test_huge_numbers_are_numbers() -> None:
+    """Integers and floats that are too large for a machine number are still valid JSON."""
+    assert loads(b"9" * 400).fault == ""
+    assert loads(b"1e999").fault == ""
+
+
+# --- the output of a run is every step after the caller's input
+
+
+TEXT = [{"type": "text", "text": "He"}, {"type": "image", "data": ""}, {"type": "text", "text": "llo"}]
+ASKED = {"type": "user_input", "content": TEXT}
+SAID = {"type": "model_output", "content": TEXT}
+RESULT = {"type": "function_result", "call_id": "c", "result": "x"}
+
+
+@pytest.mark.parametrize(
+    ("steps", "leading"),
+    [
+        ([SAID], 0),
+        ([ASKED, SAID], 1),
+        ([ASKED, SAID, ASKED, SAID], 3),
+        ([RESULT, SAID], 1),
+        ([ASKED, RESULT, RESULT, SAID], 3),
+        ([SAID, RESULT], 0),
+        ([None, ASKED, 7], 2),
+        ([], 0),
+    ],
+)
+def test_given(steps: list[Any], leading: int) -> None:
+    """The caller's steps are those up to the last user_input and any results right after it."""
+    assert count_given(steps) == leading
+    assert output_steps({"steps": steps}) == [step for step in steps[leading:] if isinstance(step, dict)]
+
+
+def test_texts_are_joined() -> None:
+    """The output text joins all text parts of the output in order and excludes the input."""
+    assert output_text({"steps": [ASKED, SAID, SAID]}) == "HelloHello"
+    assert text_of("bare") == "bare"
+
+
+@pytest.mark.parametrize("odd", [None, 7, "x", {}, [None, 7, "x", []]])
+def test_odd_steps_are_no_steps(odd: Any) -> None:
+    """A value that is not a list of objects contains no steps and no text."""
+    assert steps_of({"steps": odd}) == []
+    assert output_text({"steps": [{"type": "model_output", "content": odd}]}) in ("", "x")

@@ -10,19 +10,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.contract import read
-from harness.wire import At, By, Ending, How
+from harness.contract import load, read
+from harness.contract.judge.finding_log import CAUSES, may_cause
+from harness.contract.judge.history.history_judge import HistoryJudge
+from harness.contract.judge.roots import judge_roots
+from harness.outcome import Finding, Severity
+from harness.wire import At, By, Ending, Exchange, How
 from tests.contract.exchanges import ROOT, exchange
-from tests.contract.streams import WHOLE, completed, created, delta, frames, start, stop
+from tests.contract.streams import ANSWER, WHOLE, completed, created, delta, frames, judge, payload, start, stop
 
 STREAM = "text/event-stream"
-ANSWER = {"id": "v1_a", "status": "completed"}
+REPLY = {"id": "v1_a", "status": "completed"}
 
 
 def test_a_json_answer() -> None:
     """A JSON response yields the body, id and status of its interaction."""
-    reading = read(exchange(body=ANSWER))
-    assert (reading.json, reading.interaction, reading.id, reading.status) == (ANSWER, ANSWER, "v1_a", "completed")
+    reading = read(exchange(body=REPLY))
+    assert (reading.json, reading.interaction, reading.id, reading.status) == (REPLY, REPLY, "v1_a", "completed")
     assert (reading.stream, reading.events, reading.error, reading.findings) == (None, [], None, ())
 
 
@@ -97,7 +101,7 @@ def _touch(subject: Any) -> None:
 
 
 def test_it_is_read_once_and_forgotten_with_the_exchange() -> None:
-    subject = exchange(body=ANSWER)
+    subject = exchange(body=REPLY)
     assert read(subject) is read(subject)
     reading = weakref.ref(read(subject))
     del subject
@@ -185,3 +189,150 @@ OTHERS: dict[str, tuple[str, str, Any, list[str]]] = {
 def test_each_operation_is_judged_by_its_own_rule(method: str, target: str, body: Any, rules: list[str]) -> None:
     """Each resource has its own schema rule, which a response that is not JSON breaks as well."""
     assert [finding.rule for finding in read(exchange(method, target, body=body)).findings] == rules
+
+
+# --- what a defect of a stream made unavoidable names it as its cause, and no verdict changes by that
+
+
+def by_code(stream: bytes) -> dict[str, Finding]:
+    """The findings on a stream by their codes."""
+    return {finding.stable_code: finding for finding in judge(stream).findings}
+
+
+def test_a_broken_start_explains_the_deltas_that_follow() -> None:
+    """After a step.start that is no JSON, the delta without a start names it; the start weighs one more each."""
+    start, *rest = ANSWER
+    stream = frames([created()], done=False) + b'event: step.start\ndata: {"index": 0,\n\n' + frames(rest)
+    found = by_code(stream)
+    root, caused = found["stream.json/syntax"], found["stream.start-before/never"]
+    assert payload(start) not in stream
+    assert caused.cause == "stream.json/syntax"
+    assert (root.cause, caused.severity) == ("", Severity.BROKEN)
+    assert root.weight == 1 + sum(f.cause == root.stable_code for f in judge(stream).findings)
+
+
+def test_without_an_earlier_defect_nothing_is_explained() -> None:
+    """A delta without a start is a defect of its own if every event before it could be read."""
+    _, *rest = ANSWER
+    assert by_code(frames([created(), *rest]))["stream.start-before/never"].cause == ""
+
+
+def test_a_slash_stands_for_all_codes_of_a_rule() -> None:
+    """The table names a whole rule by a slash at the end; no code explains itself."""
+    assert may_cause("stream.schema/required", "stream.start-before/never")
+    assert not may_cause("stream.schema", "stream.start-before/never")
+    assert not any(may_cause(code, code) for code in CAUSES)
+
+
+# --- whatever is wrong with an answer as a whole is told before all that follows from it
+
+
+FOUND = {"id": "i1", "status": "completed"}
+GONE = {"error": {"code": "not_found", "message": "There is no such interaction."}}
+PATH = f"{ROOT}/i1"
+
+
+def seen(status: int = 200, body: Any = FOUND, **request: Any) -> Exchange:
+    """An exchange that was read by the current contract."""
+    return exchange(status=status, body=body, **{"method": "GET", "target": PATH, **request})
+
+
+CREATED = seen(method="POST", target=ROOT, sent={"input": "hi"})
+SHOWN = seen()
+DELETED = seen(body={}, method="DELETE")
+DELETED_BY_ANOTHER = seen(body={}, method="DELETE", key="other")
+REFUSED_ANOTHER = seen(404, GONE, method="DELETE", key="other")
+UNKEPT = seen(method="POST", target=ROOT, sent={"input": "hi", "store": False})
+OTHER_CALLER = seen(key="other")
+LOST = seen(404, GONE)
+CHAINED = seen(404, GONE, method="POST", target=ROOT, sent={"input": "hi", "previous_interaction_id": "i1"})
+ANOTHER = seen(body={**FOUND, "id": "i2"})
+CANCELLED = seen(body={**FOUND, "id": "i3"}, method="POST", target=f"{PATH}/cancel")
+CUT = Ending(By.SERVER, How.FIN, At.IN_BODY, declared=90, sent=40)
+
+
+@pytest.mark.parametrize(
+    ("answer", "root"),
+    [
+        (SHOWN, []),
+        (LOST, []),
+        (seen(200, GONE), ["err.status"]),
+        (seen(500, GONE), ["err.status"]),
+        (seen(200, b'{"id": "i1"'), ["http.json-valid"]),
+        (seen(200, b'{"id": "i1"', ending=CUT), ["http.length", "http.json-valid"]),
+        (ANOTHER, ["get.ok"]),
+        (seen(body={**FOUND, "steps": {"type": "model_output"}}), ["get.schema"]),
+        (seen(body={**FOUND, "steps": None}), []),
+        (seen(body={**FOUND, "steps": [{"type": "model_output", "content": "hi"}]}), ["get.schema"]),
+        (seen(body={**FOUND, "steps": [{"type": "model_output", "content": [{"type": "text", "text": 1}]}]}), []),
+        (seen(body={**FOUND, "id": 1}), ["get.schema"]),
+        (CANCELLED, []),
+    ],
+    ids=[
+        "right",
+        "refused",
+        "an error that succeeds",
+        "a refusal under 500",
+        "broken JSON",
+        "cut",
+        "of another",
+        "one step",
+        "no steps",
+        "content as text",
+        "one text that is none",
+        "a number as id",
+        "a cancel of another",
+    ],
+)
+def test_the_worst_comes_first(answer: Exchange, root: list[str]) -> None:
+    """An answer that is no whole message explains why it is no JSON, and not the other way round."""
+    assert [finding.rule for finding in judge_roots(answer, [])] == root
+
+
+def test_ids_that_do_not_last_explain_other_answers() -> None:
+    """That a cancel shows another id follows from a GET that did so, and from nothing else."""
+    assert [finding.stable_code for finding in judge_roots(CANCELLED, [ANOTHER])] == ["get.ok/other"]
+    assert list(judge_roots(CANCELLED, [SHOWN])) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "answer", "severities"),
+    [
+        ([CREATED, SHOWN], LOST, [Severity.BROKEN]),
+        ([CREATED], LOST, [Severity.INFORMATION]),
+        ([SHOWN], CHAINED, [Severity.INFORMATION]),
+        ([SHOWN], seen(404, GONE, target=f"{PATH}?stream=true"), [Severity.INFORMATION]),
+        ([SHOWN, DELETED], LOST, []),
+        ([SHOWN, DELETED_BY_ANOTHER], LOST, []),
+        ([SHOWN, REFUSED_ANOTHER], LOST, [Severity.BROKEN]),
+        ([UNKEPT], LOST, []),
+        ([OTHER_CALLER], LOST, []),
+        ([SHOWN], seen(404, GONE, target="/v1/interactions/i1"), []),
+        ([SHOWN], seen(403, GONE), []),
+    ],
+    ids=[
+        "shown, then gone", "just created", "continued", "a stream", "deleted", "deleted by another",
+        "refused to another", "not kept", "of another key", "another version", "forbidden",
+    ],
+)  # fmt: skip
+def test_what_was_there_is_lost(before: list[Exchange], answer: Exchange, severities: list[Severity]) -> None:
+    """Only a plain GET after one that showed the interaction proves a loss; what was deleted is none."""
+    found = list(judge_roots(answer, before))
+    assert [finding.severity for finding in found] == severities
+    assert {finding.stable_code for finding in found} <= {"get.ok/lost"}
+
+
+def test_a_rejected_delete_that_took_effect_is_named() -> None:
+    (lost,) = judge_roots(LOST, [SHOWN, REFUSED_ANOTHER])
+    assert lost.message.startswith("a rejected DELETE took effect: GET ")
+    (lost,) = judge_roots(LOST, [REFUSED_ANOTHER, SHOWN])
+    assert lost.message.startswith("GET "), "it was there after the DELETE"
+
+
+def test_an_error_that_succeeds_says_nothing_of_the_history() -> None:
+    """A refusal under a status of success is told as that, and not as a deletion without effect."""
+    judge = HistoryJudge(load(), sole_client=True)
+    for before in (CREATED, DELETED):
+        judge.note(before)
+    assert not judge.note(seen(200, GONE)).findings
+    assert [finding.rule for finding in judge.note(SHOWN).findings] == ["del.gone"]

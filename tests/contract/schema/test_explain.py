@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import gc
+import sys
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
+from harness.contract import CURRENT, load
+from harness.contract.schema import openness
 from harness.contract.schema.explain import Explainer, SchemaProblem
+from harness.contract.schema.openness import UnknownPart, close, step_into, unknowns
 from harness.contract.schema.validator import Validator
+from tests.growth import assert_linear
 
 
 def kind(name, **properties):
@@ -101,3 +110,210 @@ def test_a_long_value_is_shortened():
 
 def test_a_problem_reads_as_one_line():
     assert str(SchemaProblem("$.a", "is odd", "", "", "")) == "$.a: is odd"
+
+
+# --- which nulls are needless, and what is left to judge without them
+
+
+BODY: dict[str, Any] = {"id": "i1", "status": "completed", "created": "2026-11-20T10:00:00Z",
+                        "updated": "2026-11-20T10:00:00Z"}  # fmt: skip
+
+
+def review(**members: Any) -> Any:
+    """The review of an interaction with these members."""
+    return load(CURRENT).schemas.validator("interaction").review({**BODY, **members})
+
+
+def test_optional_nulls_are_pointed_at_and_dropped() -> None:
+    text = {"type": "text", "text": "Hello", "annotations": None}
+    seen = review(usage=None, model="m", steps=[{"type": "model_output", "content": [text]}])
+    assert (set(seen.nulls), seen.problems) == ({"$.usage", "$.steps[0].content[0].annotations"}, ())
+    assert "usage" not in seen.value
+    assert seen.value["steps"][0]["content"] == [{"type": "text", "text": "Hello"}]
+
+
+def test_many_nulls_are_found_beyond_the_limit_of_problems() -> None:
+    names = ["usage", "steps", "model", "agent", "service_tier", "previous_interaction_id", "environment_id"]
+    assert len(review(**dict.fromkeys(names)).nulls) >= 6
+
+
+def test_other_problems_stay() -> None:
+    """A null hides no other fault, and is reported beside it."""
+    seen = review(usage=None, model=3)
+    assert seen.nulls == ("$.usage",)
+    assert [problem.pointer for problem in seen.problems] == ["$.model"]
+
+
+@pytest.mark.parametrize("members", [{"status": None}, {"steps": [None]}, {"steps": [{"type": None}]}])
+def test_a_null_that_cannot_be_left_out_is_a_problem(members: dict[str, Any]) -> None:
+    """A required member, an item of a list and a discriminator are needed."""
+    seen = review(**members)
+    assert seen.nulls == ()
+    assert seen.problems
+
+
+def test_unknown_and_nullable_members_may_be_null() -> None:
+    """Where the schema allows null, nothing is said."""
+    assert review(something_new=None).nulls == ()
+
+
+# --- the closed twin of a schema, and the unknowns that an open schema accepts, on small schemas of our own
+
+
+LISTED = {"type": "object", "properties": {"a": {"type": "integer"}}}
+KNOWN = {"type": "object", "required": ["kind"], "properties": {"kind": {"const": "k"}}}
+OTHER = {
+    "type": "object",
+    "required": ["kind"],
+    "properties": {"kind": {"type": "string", "not": {"enum": ["k"]}}},
+    "x-open": True,
+    "x-unknown": "thing",
+}
+
+CLOSED = {
+    "an object that lists its properties": (LISTED, {**LISTED, "additionalProperties": False}),
+    "an object open on purpose": ({**LISTED, "x-open": True}, {**LISTED, "x-open": True}),
+    "an object that says what else may come": (
+        {**LISTED, "additionalProperties": {"type": "string"}},
+        {**LISTED, "additionalProperties": {"type": "string"}},
+    ),
+    "a rule between fields": ({"properties": {"a": {"const": 1}}}, {"properties": {"a": {"const": 1}}}),
+    "an object inside a condition": ({"if": LISTED}, {"if": LISTED}),
+    "published values": ({"x-known-values": ["a"]}, {"x-known-values": ["a"], "enum": ["a"]}),
+    "published values, open on purpose": (
+        {"x-known-values": ["a"], "x-open": True},
+        {"x-known-values": ["a"], "x-open": True},
+    ),
+    "an item": ({"items": LISTED}, {"items": {**LISTED, "additionalProperties": False}}),
+    "a branch for the unknown": ({"oneOf": [{"type": "string"}, OTHER]}, {"oneOf": [{"type": "string"}]}),
+    "a branch to keep": ({"oneOf": [{**OTHER, "x-keep": True}]}, {"oneOf": [{**OTHER, "x-keep": True}]}),
+}
+
+FOUND = {
+    "nothing": (LISTED, {"a": 1}, []),
+    "a field": (LISTED, {"b": 1}, [UnknownPart("$.b", "field", "b")]),
+    "a field of an item": ({"items": LISTED}, [{}, {"b": 1}], [UnknownPart("$[1].b", "field", "b")]),
+    "a value": ({"type": "string", "x-known-values": ["a"]}, "b", [UnknownPart("$", "value", "b")]),
+    "a discriminator": ({"oneOf": [KNOWN, OTHER]}, {"kind": "z", "b": 1}, [UnknownPart("$.kind", "thing", "z")]),
+    "a field of a known branch": (
+        {"oneOf": [KNOWN, OTHER]},
+        {"kind": "k", "b": 1},
+        [UnknownPart("$.b", "field", "b")],
+    ),
+    "a field behind a reference": (
+        {"$ref": "#/$defs/a", "$defs": {"a": LISTED}},
+        {"b": 1},
+        [UnknownPart("$.b", "field", "b")],
+    ),
+}
+
+
+@pytest.mark.parametrize(("schema", "twin"), CLOSED.values(), ids=CLOSED)
+def test_closing_touches_exactly_what_the_marks_say(schema, twin):
+    """Objects with listed properties and known values are closed; conditions and open schemas are not."""
+    assert close(schema) == twin
+
+
+def test_closing_without_keeping_drops_every_branch_for_the_unknown():
+    assert close({"oneOf": [KNOWN, {**OTHER, "x-keep": True}]}, keep=False) == {
+        "oneOf": [{**KNOWN, "additionalProperties": False}]
+    }
+
+
+def test_closing_leaves_the_open_schema_alone():
+    schema = {"oneOf": [LISTED, OTHER]}
+    close(schema)
+    assert schema == {"oneOf": [LISTED, OTHER]}
+    assert "additionalProperties" not in LISTED
+
+
+@pytest.mark.parametrize(("schema", "value", "expected"), FOUND.values(), ids=FOUND)
+def test_the_unknown_is_found_where_it_stands(schema, value, expected):
+    """Each unknown field, value and discriminator is reported once, with its pointer."""
+    assert unknowns(schema, value) == expected
+
+
+@pytest.mark.parametrize(
+    ("part", "pointer"), [("a", "$.a"), (0, "$[0]"), ("a b", '$["a b"]'), ("a.b", '$["a.b"]')]
+)
+def test_a_pointer_quotes_odd_names(part, pointer):
+    assert step_into("$", part) == pointer
+
+
+def test_a_value_like_one_before_is_not_tried_against_each_branch_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a thousand unknown steps and a thousand that are none, the branch is looked for once each."""
+    tried = []
+    fits = openness._fits
+    monkeypatch.setattr(openness, "_fits", lambda *known: tried.append(known) or fits(*known))
+    steps = [{"type": "what", "content": 1}, 5] * 1000
+    found = unknowns(load(CURRENT).schemas.bundle("interaction"), {"steps": steps})
+    assert [part.name for part in found if part.kind == "step"] == ["what"] * 1000
+    assert len(tried) < 500
+
+
+# --- a value that is wrong in very many places is explained as soon as one that is wrong in a few
+
+
+FEW, MANY = 20, 4_000
+
+SCHEMAS = load(CURRENT).schemas
+
+CREATES: dict[str, Callable[[int], Any]] = {
+    "items that are nothing": lambda count: {"input": [1] * count},
+    "contents": lambda count: {"input": [{"type": "text"}] * count},
+    "contents of steps": lambda count: {
+        "input": [{"type": "user_input", "content": [{"type": "text", "x": 1}] * (count // 10)}] * 10
+    },
+    "labels": lambda count: {"input": "a", "labels": {f"K{index}": index for index in range(count)}},
+    "tools": lambda count: {"input": "a", "tools": [{"type": "function", "x": 1}] * count},
+    "one of many": lambda count: {"input": [{"type": "text", "text": "a"}] * count + [1]},
+}
+
+ANSWERS: dict[str, Callable[[int], Any]] = {
+    "steps that are nothing": lambda count: [1] * count,
+    "contents": lambda count: [{"type": "model_output", "content": [1] * count}],
+    "nulls": lambda count: [
+        {"type": "model_output", "content": [{"type": "text", "text": "a", "annotations": None}] * count}
+    ],
+    "required nulls": lambda count: [{"type": "function_call", "id": None, "name": None}] * count,
+    "nulls beside ever other names": lambda count: [
+        {"type": "thought", "signature": None, f"x{index}": index} for index in range(count)
+    ],
+}
+
+
+@pytest.mark.parametrize("build", CREATES.values(), ids=CREATES)
+def test_a_request_with_many_faults_is_explained_at_once(build: Callable[[int], Any]) -> None:
+    """What is not told is not collected: a few thousand faults cost little more than twenty."""
+    validator = SCHEMAS.validator("requests/create-interaction", closed=True)
+    few, many = ({"model": "gemini-3.5-flash", **build(count)} for count in (FEW, MANY))
+    assert len(validator.problems(many)) == len(validator.problems(few)) > 0
+    assert_linear(lambda: validator.problems(few), lambda: validator.problems(many))
+
+
+@pytest.mark.parametrize("build", ANSWERS.values(), ids=ANSWERS)
+def test_an_answer_with_many_faults_is_reviewed_at_once(build: Callable[[int], Any]) -> None:
+    validator = SCHEMAS.validator("interaction")
+    few, many = ({"id": "i1", "status": "completed", "created": "2026-11-20T10:00:00Z",
+                  "updated": "2026-11-20T10:00:00Z", "steps": build(count)} for count in (FEW, MANY))  # fmt: skip
+    assert_linear(lambda: validator.review(few), lambda: validator.review(many))
+
+
+def test_as_many_problems_are_told_as_were_asked_for() -> None:
+    tool = {"type": "function", "name": "f", "x": 1}
+    body = {"model": "gemini-3.5-flash", "input": "a", "tools": [tool] * 9}
+    problems = SCHEMAS.validator("requests/create-interaction", closed=True).problems(body, limit=7)
+    assert [problem.pointer for problem in problems] == [f"$.tools[{index}].x" for index in range(7)]
+
+
+def test_what_was_explained_is_freed_at_once() -> None:
+    """No cycle of errors holds a refused body until garbage is collected, which few large bodies do not cause."""
+    part = {"type": "text", "x": ["text"]}
+    validator = SCHEMAS.validator("requests/create-interaction", closed=True)
+    gc.disable()
+    try:
+        before = sys.getrefcount(part)
+        assert validator.problems({"model": "gemini-3.5-flash", "input": [part]})
+        assert sys.getrefcount(part) == before
+    finally:
+        gc.enable()

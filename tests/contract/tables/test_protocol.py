@@ -3,11 +3,29 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from typing import Any
 
 import pytest
 
-from harness.contract import PROTOCOL
+from harness.contract import PROTOCOL, REVISIONS, Contract, load
+from harness.contract.judge.stream_state import _GUARDS
+from harness.contract.schema.openness import Schema
+from harness.contract.tables.lifecycle import (
+    LIFECYCLE,
+    RUNNING,
+    SETTLED,
+    STATUSES,
+    TransitionTrigger,
+    is_settled,
+    may_follow,
+)
+from harness.contract.tables.operations import OPERATIONS, operation_of
+from harness.contract.tables.steps import DeltaEffect, StepTable, read_steps
+from harness.contract.tables.stream_order import END, EVENTS, ORDER, OTHER, SENTINEL, STARTS, State, row_of
+from harness.outcome import Basis, HarnessFault
+from harness.rules import BY_ID
 from harness.wire import Decoder, Headers, Request
 from tests.contract.streams import completed, created, delta, error, judge, start, stop, update
 
@@ -122,3 +140,190 @@ def test_error_body_has_the_api_shape() -> None:
 def test_text_of(event: dict[str, Any], expected: tuple[str, str] | None) -> None:
     """Text fragments of the same step and kind share a key; other events have none, and nothing raises."""
     assert PROTOCOL.text_of(event) == expected
+
+
+# --- the table of status transitions is complete, closed and no stricter than its sources
+
+
+def test_every_status_has_its_row() -> None:
+    rows = LIFECYCLE.transitions
+    assert {"queued", *(row.after for row in rows)} == STATUSES
+    assert {row.before for row in rows} == RUNNING
+
+
+def test_a_trigger_leads_to_one_status() -> None:
+    """The table says what comes next, and refuses a trigger that moves nothing, with those that would."""
+    assert LIFECYCLE.next_status("queued", TransitionTrigger.START) == "in_progress"
+    assert LIFECYCLE.next_status("in_progress", LIFECYCLE.trigger_of("requires_action")) == "requires_action"
+    with pytest.raises(HarnessFault, match=r"FINISH does not move a run that is queued.*START, CANCEL"):
+        LIFECYCLE.next_status("queued", TransitionTrigger.FINISH)
+    with pytest.raises(HarnessFault, match="nothing leads to 'paused'"):
+        LIFECYCLE.trigger_of("paused")
+
+
+def test_nothing_follows_a_settled_status() -> None:
+    assert all(may_follow(before, after) is (before == after) for before in SETTLED for after in STATUSES)
+
+
+def test_only_documented_ways_out_of_in_progress_are_called_documented() -> None:
+    """Only the four transitions that the documentation names are marked as documented."""
+    documented = [row for row in LIFECYCLE.transitions if row.basis is Basis.DOCUMENTED]
+    assert {row.after for row in documented} == {"completed", "failed", "requires_action", "cancelled"}
+    assert {row.before for row in documented} == {"in_progress"}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ("queued", "in_progress", True),
+        ("queued", "completed", True),
+        ("in_progress", "incomplete", True),
+        ("in_progress", "queued", False),
+        ("completed", "in_progress", False),
+        ("cancelled", "completed", False),
+        ("in_progress", "paused", None),
+        ("paused", "completed", None),
+    ],
+)
+def test_may_follow(before: str, after: str, expected: bool | None) -> None:
+    """A poll may skip statuses but never go back, and nothing is claimed about unlisted ones."""
+    assert may_follow(before, after) is expected
+
+
+@pytest.mark.parametrize(
+    ("status", "settled"), [("completed", True), ("new", True), ("queued", False), ("", False), (None, False)]
+)
+def test_is_settled(status: object, settled: bool) -> None:
+    """Polling stops at any status except a running or missing one, as in the documentation's loop."""
+    assert is_settled(status) is settled
+    assert all(not is_settled(running) for running in RUNNING)
+
+
+# --- an operation is identified by its method and the end of its path, whatever comes before it
+
+
+ON_VERTEX = "/v1beta1/projects/p/locations/l"
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "call"),
+    [
+        ("POST", "/v1beta/interactions", "POST interactions"),
+        ("POST", "/v1/interactions?alt=sse", "POST interactions"),
+        ("GET", f"{ON_VERTEX}/interactions/v1_a%2Fb?stream=true", "GET interactions/{id}"),
+        ("POST", "/agents/v1beta/interactions/agents/cancel", "POST interactions/{id}/cancel"),
+        ("DELETE", "/v1beta/interactions/x", "DELETE interactions/{id}"),
+        ("GET", "/v1beta/agents/interactions", "GET agents/{id}"),
+        ("GET", "/v1beta/environments/e/files?recursive=true", "GET environments/{id}/files"),
+        ("POST", "/v1beta/webhooks/w:rotateSigningSecret", "POST webhooks/{id}:rotateSigningSecret"),
+        ("PUT", "/v1beta/interactions", None),
+        ("GET", "/v1beta/interactions/", None),
+        ("GET", "/v1beta/interactions/x/steps", None),
+        ("POST", "/v1beta/interactions/x:cancel", None),
+        ("GET", "/v1beta/environments/e/files?alt=media", None),
+        ("GET", "/", None),
+        ("POST", "/__harness__/scripts", None),
+    ],
+)
+def test_the_tail_of_a_path_names_the_operation(method: str, target: str, call: str | None) -> None:
+    """Versions, projects and prefixes do not matter; other methods, verbs and downloads are no operation."""
+    found = operation_of(Request(method, target))
+    assert (found.call if found else None) == call
+
+
+def test_every_schema_and_rule_exists() -> None:
+    for operation in OPERATIONS:
+        assert bool(operation.schema) == bool(operation.rule)
+        if operation.schema:
+            assert load().schemas.validator(operation.schema)
+            assert operation.rule in BY_ID
+
+
+# --- the marks on the schemas of steps and deltas are complete and agree with each other
+
+
+NEVER_STREAMED = {"user_input"}
+"""Types of steps that no service streams: only callers send them."""
+
+CONTRACTS = [load(revision) for revision in REVISIONS]
+
+
+@pytest.mark.parametrize("contract", CONTRACTS, ids=str)
+def test_every_step_says_how_it_is_streamed(contract: Contract) -> None:
+    """A step without marks would be streamed without deltas, and no judge would notice."""
+    assert {step.name for step in contract.steps.values() if not step.streamed} == NEVER_STREAMED
+
+
+@pytest.mark.parametrize("contract", CONTRACTS, ids=str)
+def test_every_delta_streams_some_step(contract: Contract) -> None:
+    assert contract.steps_table.step_of.keys() == contract.deltas.keys()
+
+
+@pytest.mark.parametrize("contract", CONTRACTS, ids=str)
+def test_a_delta_grows_a_field_that_its_steps_have(contract: Contract) -> None:
+    for step in contract.steps.values():
+        for part in contract.steps_table.deltas_of(step.name):
+            grows = part.grows
+            assert grows.how is DeltaEffect.MERGE or grows.field in step.fields, (step.name, part.name)
+            assert not grows.of or grows.of in part.fields
+            assert not grows.add or grows.add in part.fields
+
+
+class _Files:
+    """Schemas that consist of one step and no delta."""
+
+    def document(self, name: str) -> Schema:
+        if name == "steps/odd":
+            return {"x-deltas": ["lost"], "properties": {"type": {"const": "odd"}}}
+        return {"oneOf": [{"$ref": "steps/odd.json"}] if name == "step" else []}
+
+
+def test_a_delta_that_no_file_describes_is_refused() -> None:
+    """A mark that lists an unknown delta raises ValueError that names file and delta."""
+    with pytest.raises(ValueError, match=r"steps/odd\.json lists 'lost' in x-deltas"):
+        read_steps(_Files())  # type: ignore[arg-type]
+
+
+def test_an_unknown_step_may_have_any_known_delta() -> None:
+    """A judge does not know what fits a step that the revision does not name."""
+    table: StepTable = CONTRACTS[0].steps_table
+    assert table.list_allowed("ray_call") == table.list_allowed(None) == table.deltas.keys()
+    assert table.list_allowed("thought") == {"thought_summary", "thought_signature"}
+    assert "arguments_delta" not in table.plain("function_call")
+
+
+# --- the table of the order of streams is complete, names only rules and guards that exist, and can be printed
+
+
+DECIDED_AT_THE_END = {"is-over"}
+
+
+def test_every_state_has_a_row_for_every_event() -> None:
+    assert ORDER.keys() == set(State)
+    assert all(rows.keys() == {*EVENTS, OTHER, SENTINEL, END} for rows in ORDER.values())
+    assert {row.next for rows in ORDER.values() for row in rows.values()} | set(STARTS.values()) == set(State)
+
+
+def test_what_a_row_breaks_is_a_rule() -> None:
+    assert {row.breaks for rows in ORDER.values() for row in rows.values()} - {""} <= BY_ID.keys()
+
+
+def test_every_guard_is_decided() -> None:
+    named = {guard for rows in ORDER.values() for row in rows.values() for guard in row.guards}
+    assert named - DECIDED_AT_THE_END == _GUARDS.keys()
+
+
+@pytest.mark.parametrize("state", [State.BETWEEN_STEPS, State.IN_STEP, State.RESUMED])
+def test_an_unknown_event_may_come_anywhere_inside(state: State) -> None:
+    """An event type without rows changes nothing between the creation and the end."""
+    assert row_of(state, "robot.moved").next is state
+    assert not row_of(state, "robot.moved").breaks
+
+
+def test_the_tables_can_be_printed() -> None:
+    """`python -m harness.contract.tables` prints a line for each row of both tables."""
+    command = [sys.executable, "-m", "harness.contract.tables"]
+    lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    assert len([line for line in lines if line]) == sum(map(len, ORDER.values())) + 9
+    assert "EXPECT_CREATED  step.start                 breaks stream.first" in lines
+    assert any(line.startswith("in_progress") and "FINISH" in line and "completed" in line for line in lines)

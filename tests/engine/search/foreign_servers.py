@@ -1,6 +1,6 @@
 """Small servers written without our code: a correct one that offers little, and ones with defects.
 
-Each defect is a subclass that overrides one method. They speak plain `http.server` and know nothing of the
+Each defect is a change of one method. They speak plain `http.server` and know nothing of the
 emulator.
 """
 
@@ -15,6 +15,7 @@ from typing import Any
 
 from tests.foreign.answering import AnsweringHandler, Json
 from tests.foreign.listening import listening
+from tests.foreign.rows import vary
 
 Answer = tuple[int, Json]
 
@@ -33,6 +34,8 @@ class Plain:
     """Creates, reads, continues and deletes; refuses streams, background runs, tools and everything else."""
 
     handler: type[Handler]
+    hangs: frozenset[str] = frozenset()
+    """The methods of requests that may hang, and hold up no other one."""
 
     def __init__(self) -> None:
         self.kept: dict[str, Json] = {}
@@ -118,92 +121,8 @@ class Plain:
         return 200, {}
 
 
-class HangsOnDeleted(Plain):
-    """Hangs if asked for what was deleted."""
-
-    def get(self, identity: str) -> Answer:
-        if identity in self.gone:
-            self.released.wait(120)
-        return super().get(identity)
-
-
-class HangsOnCancel(Plain):
-    """Never answers a cancel."""
-
-    def answer(self, method: str, path: str, query: str, body: bytes) -> Answer:
-        if path.endswith("/cancel"):
-            self.released.wait(120)
-        return super().answer(method, path, query, body)
-
-
-class DripsOnCancel(Plain):
-    """Answers a cancel with a byte every now and then, and never to the end."""
-
-
-class DripsHeadOnCancel(Plain):
-    """Answers a cancel with a head that never ends."""
-
-
-class CrashesOnField(Plain):
-    """Fails if a create has the field `store`."""
-
-    def why_refused(self, asked: Any) -> str:
-        if isinstance(asked, dict) and "store" in asked:
-            raise RuntimeError("no such column")
-        return super().why_refused(asked)
-
-
-class CrashesOnChain(Plain):
-    """Fails if a create continues another one."""
-
-    def make(self, asked: Json) -> Json:
-        if asked.get("previous_interaction_id"):
-            raise RuntimeError("no such column")
-        return super().make(asked)
-
-
-class EveryThird(Plain):
-    """Fails on every third create, whatever it is."""
-
-    def make(self, asked: Json) -> Json:
-        made = super().make(asked)
-        if int(made["id"][-4:]) % 3 == 0:
-            raise RuntimeError("the pool is empty")
-        return made
-
-
-class Once(Plain):
-    """Fails on the 20th create and never again."""
-
-    def make(self, asked: Json) -> Json:
-        made = super().make(asked)
-        if made["id"].endswith("0020"):
-            raise RuntimeError("the pool is empty")
-        return made
-
-
-class Slow(Plain):
-    """Correct, but it takes a quarter of a second to say that something was deleted."""
-
-    def get(self, identity: str) -> Answer:
-        if identity in self.gone:
-            self.released.wait(0.25)
-        return super().get(identity)
-
-
-class RefusesLater(Plain):
-    """Refuses every create but the first few: enough for the probe, which found it able."""
-
-    def make(self, asked: Json) -> Json:
-        if len(self.kept) + len(self.gone) >= 2:
-            raise PermissionError("The project has no billing account.")
-        return super().make(asked)
-
-
-WRONG: dict[str, Any] = {
-    "status": "done", "created": "yesterday", "updated": 5, "usage": [], "steps": {}, "object": "thing",
-    "model": 7,
-}  # fmt: skip
+WRONG: Json = {"status": "done", "created": "yesterday", "updated": 5, "usage": [], "steps": {}}
+WRONG |= {"object": "thing", "model": 7}
 
 
 class TwentyDefects(Plain):
@@ -238,10 +157,8 @@ class Handler(AnsweringHandler):
         """Answer any request; what the service raises is its crash."""
         path, _, query = self.path.partition("?")
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
-        hangs = isinstance(self.service, HangsOnDeleted | Slow) and self.command == "GET"
-        hangs |= isinstance(self.service, HangsOnCancel)
         try:
-            with self.lock if not hangs else threading.Lock():
+            with threading.Lock() if self.command in self.service.hangs else self.lock:
                 answer = self.service.answer(self.command, path, query, body)
         except PermissionError as wrong:
             answer = refuse(403, "permission_denied", str(wrong))
@@ -252,38 +169,85 @@ class Handler(AnsweringHandler):
     do_GET = do_POST = do_DELETE = do_PATCH = do_PUT = do_OPTIONS = do_HEAD = handle_any
 
 
-class DrippingHead(Handler):
-    """The head of the response to a cancel never ends."""
+def drip(in_head: bool) -> Any:
+    """A handler whose response to a cancel never ends, in its head or in its body."""
 
-    def reply(self, status: int, value: Any, headers: Json | None = None) -> None:
+    def reply(self: Any, usual: Any, status: int, value: Any, *headers: Any) -> None:
         if not self.path.endswith("/cancel"):
-            super().reply(status, value, headers)
-            return
-        self.send_response(status)
-        self.flush_headers()
-        self.wfile.write(b"x-endless: ")
-        while not self.service.released.wait(0.05):
-            self.wfile.write(b"x")
-
-
-class DrippingBody(Handler):
-    """The body of the response to a cancel never ends."""
-
-    def reply(self, status: int, value: Any, headers: Json | None = None) -> None:
-        if not self.path.endswith("/cancel"):
-            super().reply(status, value, headers)
+            usual(status, value, *headers)
             return
         data = json.dumps(value).encode()
         self.send_response(status)
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(data) + 1000))
-        self.end_headers()
-        self.wfile.write(data)
+        if in_head:
+            self.flush_headers()
+            self.wfile.write(b"x-endless: ")
+        else:
+            self.end_headers()
+            self.wfile.write(data)
         while not self.service.released.wait(0.05):
-            self.wfile.write(b" ")
+            self.wfile.write(b"x" if in_head else b" ")
+
+    return vary(Handler, reply=reply)
 
 
-Plain.handler, DripsOnCancel.handler, DripsHeadOnCancel.handler = Handler, DrippingBody, DrippingHead
+def crash(when: Any) -> Any:
+    """A change of `make`: it fails on some creates, which it has kept."""
+
+    def make(self: Plain, usual: Any, asked: Json) -> Json:
+        made = usual(asked)
+        if when(made):
+            raise RuntimeError("the pool is empty")
+        return made
+
+    return make
+
+
+def wait_for_deleted(seconds: float) -> Any:
+    """A change of `get`: what was deleted takes its time."""
+
+    def get(self: Plain, usual: Any, identity: str) -> Answer:
+        if identity in self.gone:
+            self.released.wait(seconds)
+        return usual(identity)
+
+    return get
+
+
+def hang_on_cancel(self: Plain, usual: Any, method: str, path: str, *rest: Any) -> Answer:
+    """Never answer a cancel."""
+    if path.endswith("/cancel"):
+        self.released.wait(120)
+    return usual(method, path, *rest)
+
+
+def fail_on_field(self: Plain, usual: Any, asked: Any) -> str:
+    """Fail if a create has the field `store`."""
+    if isinstance(asked, dict) and "store" in asked:
+        raise RuntimeError("no such column")
+    return usual(asked)
+
+
+def refuse_later(self: Plain, usual: Any, asked: Json) -> Json:
+    """Refuse every create but the first few: enough for the probe, which found it able."""
+    if len(self.kept) + len(self.gone) >= 2:
+        raise PermissionError("The project has no billing account.")
+    return usual(asked)
+
+
+Plain.handler = Handler
+HangsOnDeleted = vary(Plain, hangs={"GET"}, get=wait_for_deleted(120))
+# Correct: it takes a quarter of a second to say that something was deleted.
+Slow = vary(Plain, hangs={"GET"}, get=wait_for_deleted(0.25))
+HangsOnCancel = vary(Plain, hangs={"GET", "POST", "DELETE"}, answer=hang_on_cancel)
+DripsOnCancel = vary(Plain, handler=drip(in_head=False))
+DripsHeadOnCancel = vary(Plain, handler=drip(in_head=True))
+CrashesOnField = vary(Plain, why_refused=fail_on_field)
+CrashesOnChain = vary(Plain, make=crash(lambda made: "previous_interaction_id" in made))
+EveryThird = vary(Plain, make=crash(lambda made: int(made["id"][-4:]) % 3 == 0))
+Once = vary(Plain, make=crash(lambda made: made["id"].endswith("0020")))
+RefusesLater = vary(Plain, make=refuse_later)
 
 
 @contextmanager

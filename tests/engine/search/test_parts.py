@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import xml.etree.ElementTree as ET
+from base64 import b64decode, b64encode
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,20 +21,26 @@ from harness.engine.search.budget import (
     ELSEWHERE,
     Budget,
     merge_runs,
+    open_database,
     seed_of,
     split_budget,
     split_families,
 )
 from harness.engine.search.exhaustive import every
 from harness.engine.search.failure import EngineRun, Failure, SeenDefect
-from harness.engine.search.search_target import SearchTarget
+from harness.engine.search.run import Store
+from harness.engine.search.search_target import SearchTarget, play
+from harness.engine.search.shrink import resend, templates
 from harness.engine.sharding.shards import Shard
-from harness.engine.targets import TargetOptions, embed_emulator
+from harness.engine.targets import TargetOptions, embed_emulator, resolve_target
 from harness.interactions import INTERACTIONS
 from harness.kit.api import PRIMARY_KEY
-from harness.outcome import Exit, Finding
+from harness.outcome import Exit, Finding, UsageFault
 from harness.transport import ServerThread
-from tests.engine.search.places import history
+from harness.wire import Headers, Request
+from harness.wire.secret_texts import cores, spellings
+from tests.contract.exchanges import exchange
+from tests.engine.search.places import history, mutant, reference
 from tests.engine.toy_api import NOTES, KeepsNotes, NoteContract
 
 
@@ -155,3 +164,211 @@ def test_a_merge_wants_all_parts_of_one_search(tmp_path: Path, capsys: pytest.Ca
     assert "shard 2 of 2 is missing" in capsys.readouterr().err
     assert main(["merge", f"{tmp_path}/1.jsonl", f"{tmp_path}/2.jsonl"]) == Exit.USAGE
     assert "of another selection" in capsys.readouterr().err
+
+
+# --- `harness fuzz`: usage errors, exit codes, printed output and written files
+
+
+QUICK = ("--engine", "history", "--max-examples", "25", "--no-store")
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Run in an empty folder, with no API key in the environment."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("GEMINI_API_KEY", "OTHER_GEMINI_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ([], "no target was given"),
+        (["emulator", "--engine", "histry"], "did you mean 'history'"),
+        (["emulator", "--profile", "nightly,ci"], "several sizes"),
+        (["emulator", "--profile", "smok"], "did you mean 'smoke'"),
+        (["emulator", "--level", "sometimes"], "unknown level"),
+        (["emulator", "--max-examples", "0"], "1 or more"),
+        (["emulator", "--database", "github:x"], "github:OWNER/REPOSITORY"),
+        (["http://127.0.0.1:9", "--exhaustive", "2", "--time", "x"], "not a number"),
+    ],
+)
+def test_wrong_usage_is_told_and_exits_2(words: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fuzz", *words]) == Exit.USAGE
+    assert told in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_reference_exits_0_and_says_what_was_played(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fuzz", "emulator", *QUICK]) == Exit.OK
+    out = capsys.readouterr().out
+    assert "history" in out
+    assert "no finding" in out
+
+
+@pytest.mark.slow
+def test_exhaustive_alone_prints_histories_and_states(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fuzz", "emulator", "--exhaustive", "2", "--no-store"]) == Exit.OK
+    out = capsys.readouterr().out
+    assert "states" in out
+    assert "histories" in out
+    assert "laws" not in out
+
+
+def fuzz_mutant(name: str, capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[str, object]]:
+    """Fuzz a mutant over a socket with --json: the exit code and the JSON record."""
+    emulator = MUTANTS[name].build()
+    with ServerThread(emulator, clock=emulator.clock) as server:
+        key = ("--api-key", PRIMARY_KEY, "--capability", "-two-keys")
+        code = main(["fuzz", server.url, *key, *words, "--json"])
+    return code, json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.slow
+def test_a_broken_server_exits_1_and_is_described_by_the_schema(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """A defect found over a socket exits with 1, fits the schema, is written in three forms and is stored."""
+    words = ("--engine", "history", "--max-examples", "40", "--level", "must", "-o", str(tmp_path / "out"))
+    code, record = fuzz_mutant("delete-keeps", capsys, *words, "--report", f"junit={tmp_path}/x.xml")
+    schema = json.loads((resources.folder("schemas") / "output" / "fuzz.schema.json").read_bytes())
+    jsonschema.Draft202012Validator(schema).validate(record)
+    assert code == record["exit"] == Exit.FAILED
+    found = {failure["rule"]: failure for failure in record["failures"]}  # type: ignore[attr-defined]
+    assert found["del.gone"]["outcome"] == "failed"
+    assert PRIMARY_KEY not in json.dumps(record)
+    assert {path.suffix for path in (tmp_path / "out").iterdir()} == {".sh", ".py", ".yaml"}
+    assert len(list((tmp_path / ".harness" / "fuzz").glob("*/del.gone_*.json"))) == 1
+    cases = list(ET.parse(tmp_path / "x.xml").iter("testcase"))
+    assert [case.get("name") for case in cases if case.get("classname") == "interactions.fuzz"] == [
+        "stored",
+        "history",
+    ]
+    told = {case.get("name", "").partition(":")[0]: case.findtext("failure") for case in cases}
+    assert "least history: " in (told["del.gone"] or "")
+
+
+@pytest.mark.slow
+def test_a_warning_fails_nobody_unless_strict(capsys: pytest.CaptureFixture[str]) -> None:
+    """A broken SHOULD is only a warning, unless the profile `strict` makes it a failure."""
+    words = ("--engine", "history", "--max-examples", "25", "--no-store")
+    assert fuzz_mutant("done-missing", capsys, *words)[0] == Exit.OK
+    code, record = fuzz_mutant("done-missing", capsys, *words, "--profile", "smoke,strict")
+    assert code == Exit.FAILED
+    failures = [failure for failure in record["failures"] if failure["outcome"] == "failed"]  # type: ignore[attr-defined]
+    assert {failure["rule"] for failure in failures} == {"stream.done"}
+
+
+@pytest.mark.slow
+def test_a_dead_target_exits_4() -> None:
+    assert main(["fuzz", "http://127.0.0.1:9", "--timeout", "2"]) == Exit.UNREACHABLE
+
+
+@pytest.mark.slow
+def test_databases_are_opened_by_name(tmp_path: Path) -> None:
+    """An example database is a directory, GitHub or none; an unreachable Redis is a usage error."""
+    assert open_database(None) is None
+    assert open_database("none") is None
+    assert type(open_database(str(tmp_path))).__name__ == "DirectoryBasedExampleDatabase"
+    assert type(open_database("github:owner/name")).__name__ == "MultiplexedDatabase"
+    with pytest.raises(UsageFault, match=r"redis"):
+        open_database("redis://127.0.0.1:1")
+
+
+@pytest.mark.slow
+def test_profiles_grow() -> None:
+    """The budgets grow from smoke to ci to nightly; smoke and ci have no time limit, so they are deterministic."""
+    smoke, ci, nightly = (BUDGETS[name] for name in ("smoke", "ci", "nightly"))
+    assert smoke.histories < ci.histories < nightly.histories
+    assert smoke.seconds is ci.seconds is None
+
+
+# --- failures are stored, replayed first in the next run, and removed once they no longer fail
+
+
+def failure_of(name: str, words: str) -> Failure:
+    """The first failure that a history shows on a mutant."""
+    return play(mutant(name), history(words), "history")[0]
+
+
+def test_a_kept_failure_is_played_again_and_known(tmp_path: Path) -> None:
+    store = Store(tmp_path, reference().resolved)
+    kept = failure_of("delete-keeps", "create; delete; poll")
+    assert store.keep(kept) is not None
+    done = store.replay(mutant("delete-keeps"))
+    assert [(failure.defect.name, failure.known) for failure in done.failures] == [("del.gone", True)]
+    assert done.failures[0].history == kept.history
+
+
+def test_what_does_not_fail_any_more_is_forgotten(tmp_path: Path) -> None:
+    """If a stored failure no longer fails, its file is removed and a note says so."""
+    store = Store(tmp_path, reference().resolved)
+    path = store.keep(failure_of("delete-keeps", "create; delete; poll"))
+    done = store.replay(reference())
+    assert done.failures == ()
+    assert "no longer fails" in done.notes[0]
+    assert path is not None
+    assert not path.exists()
+
+
+def test_targets_do_not_share_failures(tmp_path: Path) -> None:
+    """Two similar URLs store their failures in separate folders."""
+    one, other = (resolve_target(INTERACTIONS, url, TargetOptions()) for url in ("http://a:1", "http://a-1"))
+    assert Store(tmp_path, one).folder != Store(tmp_path, other).folder
+
+
+def test_a_damaged_file_is_told_and_passed_over(tmp_path: Path) -> None:
+    store = Store(tmp_path, reference().resolved)
+    store.folder.mkdir(parents=True)
+    for number, text in enumerate(("{", "[]", '{"key": "x", "history": [{"kind": "dance"}], "requests": []}')):
+        (store.folder / f"{number}.json").write_text(text)
+    done = store.replay(reference())
+    assert len(done.notes) == 3
+    assert done.counts["played"] == 0
+
+
+def test_a_stored_failure_holds_no_key(tmp_path: Path) -> None:
+    place = mutant("delete-twice-crashes")
+    failure = play(place, history("create; delete; delete"), "schema")[0]
+    bare = Failure(engine="schema", defect=failure.defect, trail=failure.trail)
+    path = Store(tmp_path, reference().resolved).keep(bare)
+    assert path is not None
+    assert place.resolved.target.key not in path.read_text()
+    assert json.loads(path.read_text())["requests"][1]["target"] == "/v1beta/interactions/HARNESS-0-id-0-"
+
+
+def test_a_stored_failure_quotes_no_key(tmp_path: Path) -> None:
+    """A key that the target repeated is in neither message, name, path nor body; the failure is still known."""
+    place = mutant("delete-twice-crashes")
+    key = place.resolved.target.key
+    failure = play(place, history("create; delete; delete"), "schema")[0]
+    finding = replace(failure.finding, message=f"the status {f'quota of {key}'!r} {b64encode(key.encode())!r}")
+    sent = Request("POST", f"/v1beta/x/{key}?a={key}", Headers([("a", key)]), json.dumps({"a": key}).encode())
+    trail = (replace(exchange(), request=sent), *failure.trail)
+    bare = Failure(engine="schema", defect=replace(failure.defect, finding=finding), trail=trail)
+    store = Store(tmp_path, place.resolved)
+    assert store.keep(bare) is not None
+    (path,) = store.folder.iterdir()
+    said = path.read_text()
+    unpacked = [b64decode(request["body"]).decode() for request in json.loads(said)["requests"]]
+    assert "'quota of ***' " in said
+    assert unpacked[0] == '{"a": "***"}'
+    assert [form for form in (*spellings(key), *cores(key)) if form in said + "".join(unpacked)] == []
+    assert [failure.known for failure in store.replay(place).failures] == [True]
+
+
+def test_stored_requests_hold_no_header_that_is_a_secret() -> None:
+    fields = [("Cookie", "a=b"), ("Proxy-Authorization", "Basic eDp5"), ("X-Session", "s"), ("api-revision", "1")]
+    (template,) = templates(
+        [replace(exchange(), request=Request("GET", "/v1beta/x", Headers(fields)))], INTERACTIONS
+    )
+    assert template.headers == [("api-revision", "1")]
+
+
+def test_requests_are_sent_again_with_new_ids() -> None:
+    """A stored trail fails again on a fresh service, where ids are replaced by the new ones."""
+    failure = play(mutant("delete-twice-crashes"), history("create; create; delete 1; delete 1"), "schema")[0]
+    again = resend(mutant("delete-twice-crashes"), templates(failure.trail, INTERACTIONS), "schema")
+    assert [found.defect.name for found in again] == ["fuzz.no-5xx"]
+    assert resend(reference(), templates(failure.trail, INTERACTIONS), "schema") == []

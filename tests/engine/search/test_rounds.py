@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import math
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from harness.contract import StreamJudge, load
+from harness.engine.decide import Policy
 from harness.engine.search.budget import BUDGETS, Budget, hypothesis_settings, open_database
 from harness.engine.search.exhaustive import every
-from harness.engine.search.failure import SeenDefect
+from harness.engine.search.failure import EngineRun, Failure, SeenDefect, fold
 from harness.engine.search.rounds import Tally, laws, search
-from harness.engine.search.search_target import World
+from harness.engine.search.search_target import World, play
+from harness.engine.search.shrink import minimal
 from harness.engine.traffic.deadline import Timer
-from tests.engine.search.places import mutant, reference
-
-pytestmark = pytest.mark.slow
+from harness.interactions import INTERACTIONS
+from harness.outcome import Severity
+from harness.wire import Decoder, encode
+from tests.engine.search.places import history, mutant, reference
 
 SMALL = Budget(histories=100, steps=25, laws=40, schema=1)
 
 
+@pytest.mark.slow
 def test_the_reference_stands_and_the_search_was_not_vacuous() -> None:
     """On the reference, a search finds nothing, is not vacuous, and plays the whole budget of histories."""
     done = search(reference(), SMALL)
@@ -30,12 +37,14 @@ def test_the_reference_stands_and_the_search_was_not_vacuous() -> None:
     assert done.counts["histories"] >= SMALL.histories
 
 
+@pytest.mark.slow
 def test_laws_hold_on_the_reference() -> None:
     """On the reference, the stream laws (whole, cut and resumed streams agree) find nothing."""
     done = laws(reference(), SMALL)
     assert (done.failures, done.vacuous) == ((), ())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "rule", "steps"),
     [
@@ -50,12 +59,14 @@ def test_a_defect_is_found_and_shrunk(name: str, rule: str, steps: int) -> None:
     assert lengths.get(rule) == steps, lengths
 
 
+@pytest.mark.slow
 def test_a_law_finds_what_is_lost_after_a_drop() -> None:
     """The stream laws find a resume that skips an event, and that its parts are not what GET shows."""
     found = {failure.rule for failure in laws(mutant("resume-skips-one"), SMALL).failures}
     assert {"resume.no-gap"} <= found <= {"resume.no-gap", "stream.equals-get"}
 
 
+@pytest.mark.slow
 def test_laws_without_time_accuse_nobody() -> None:
     """If time is up before a law was played, the search says so, and not that the target does not stream."""
     (why,) = laws(reference(), replace(SMALL, seconds=1e-9)).vacuous
@@ -63,6 +74,7 @@ def test_laws_without_time_accuse_nobody() -> None:
     assert "--time" in why
 
 
+@pytest.mark.slow
 def test_what_is_known_is_passed_over() -> None:
     """A defect listed in `passed_over` is not reported again."""
     known = ["del.gone GET interactions/{id}"]
@@ -70,11 +82,13 @@ def test_what_is_known_is_passed_over() -> None:
     assert "del.gone" not in {failure.rule for failure in done.failures}
 
 
+@pytest.mark.slow
 def test_the_same_seed_does_the_same() -> None:
     one, other = (search(reference(), replace(SMALL, histories=15), seed=7) for _ in range(2))
     assert one.counts == other.counts
 
 
+@pytest.mark.slow
 def test_long_searches_let_go_of_what_was_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Long searches are split into rounds of bounded size, each with its own seed, so that memory is freed."""
     rounds: list[int] = []
@@ -92,6 +106,7 @@ def test_long_searches_let_go_of_what_was_drawn(monkeypatch: pytest.MonkeyPatch)
     assert max(rounds) == 20
 
 
+@pytest.mark.slow
 def test_time_ends_a_search() -> None:
     """A time limit stops a search long before its budget of histories is spent."""
     done = search(reference(), replace(BUDGETS["nightly"], seconds=0.5))
@@ -99,6 +114,7 @@ def test_time_ends_a_search() -> None:
     assert done.failures == ()
 
 
+@pytest.mark.slow
 def test_time_that_ends_before_the_shrinking_keeps_what_was_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """If time runs out once something is found, it is reported unshrunk, says why, and nothing more is played."""
     tallies: list[Tally] = []
@@ -120,6 +136,7 @@ def test_time_that_ends_before_the_shrinking_keeps_what_was_found(monkeypatch: p
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [
@@ -141,12 +158,14 @@ def test_no_shorter_history_is_known(name: str) -> None:
     assert all(not failure.unshrunk for failure in found.values())
 
 
+@pytest.mark.slow
 def test_a_target_that_refuses_everything_proves_nothing() -> None:
     known = ["fuzz.no-5xx POST interactions"]
     done = search(mutant("create-crashes"), replace(SMALL, histories=20), passed_over=known)
     assert any("succeeded" in why for why in done.vacuous)
 
 
+@pytest.mark.slow
 def test_examples_are_shared_through_a_database(tmp_path: Path) -> None:
     """A later search replays the examples of an earlier one from a shared database and finds the failure again."""
     database = open_database(str(tmp_path / "examples"))
@@ -155,3 +174,206 @@ def test_examples_are_shared_through_a_database(tmp_path: Path) -> None:
     assert {"del.gone"} <= {failure.rule for failure in one.failures} & {
         failure.rule for failure in again.failures
     }
+
+
+# --- a failing history is shrunk as far as possible, and kept unchanged if it does not fail again
+
+
+@pytest.mark.parametrize(
+    ("name", "long", "least"),
+    [
+        (
+            "delete-keeps",
+            "create tools; create; poll 1; replay 0; delete 1; cancel; poll 1",
+            "create; delete; poll",
+        ),
+        (
+            "cancel-noop",
+            "create; create; chain background 0; cancel 2; settle 2",
+            "create background; cancel; settle",
+        ),
+        (
+            "resume-skips-one",
+            "create; create background-stream; open 1 x9; open 1 x4; resume 1 x5",
+            "create background-stream; open x1; resume x1",
+        ),
+    ],
+)
+def test_steps_go_and_those_left_get_simpler(name: str, long: str, least: str) -> None:
+    """Shrinking removes superfluous steps, turns a chain into a create, and lowers counts and indices."""
+    rule = {"delete-keeps": "del.gone", "cancel-noop": "cancel.state", "resume-skips-one": "resume.no-gap"}[name]
+    found = {failure.rule: failure for failure in play(mutant(name), history(long), "history")}
+    done = minimal(mutant(name), found[rule])
+    assert len(done.history) <= len(history(least))
+    assert done.rule == rule
+
+
+def test_a_failure_that_does_not_return_is_kept_as_it_was() -> None:
+    """A failure that cannot be reproduced keeps its history, and says that it did not fail again."""
+    failure = play(mutant("delete-keeps"), history("create; create; delete; poll"), "history")[0]
+    done = minimal(reference(), failure)
+    assert done.history == failure.history
+    assert done.unshrunk == "it did not fail again"
+    assert done.replays.lost
+
+
+def test_another_failure_is_no_substitute() -> None:
+    """A history is only replaced by one that breaks the same rule with the same strictness."""
+    failure = play(mutant("delete-keeps"), history("create; delete; replay"), "history")[0]
+    assert isinstance(failure, Failure)
+    assert minimal(mutant("delete-keeps"), failure).defect.name == "del.gone-stream"
+
+
+# --- decoding and judging a stream takes linear work, measured in function calls instead of time
+
+
+PIECE = 64
+SIZES = (2_000, 20_000)
+MOST = 12
+"""The highest factor by which the work may grow when the input grows tenfold."""
+
+
+def deltas(size: int) -> bytes:
+    """A step that grows by many small deltas."""
+    event = b'{"index":0,"delta":{"type":"text","text":"x"},"event_type":"step.delta"}'
+    return encode("step.delta", event) * (size // len(event))
+
+
+STREAMS: dict[str, Callable[[int], bytes]] = {
+    "one long line": lambda size: b"data: " + b"x" * size + b"\n\n",
+    "carriage returns": lambda size: b"\r" * size,
+    "data lines": lambda size: b"data\n" * (size // 5) + b"\n",
+    "crlf data lines": lambda size: b"data\r\n" * (size // 6) + b"\r\n",
+    "colons": lambda size: b":" * size,
+    "comments": lambda size: b": x\n" * (size // 4),
+    "brackets": lambda size: b"data: " + b"[" * size + b"\n\n",
+    "nothing but ids": lambda size: b"id: 1\n\n" * (size // 7),
+    "deltas": deltas,
+}
+
+
+def pieces(stream: bytes) -> Iterator[bytes]:
+    """The stream in small pieces, as a connection might deliver it."""
+    return (stream[at : at + PIECE] for at in range(0, len(stream), PIECE))
+
+
+def decode(stream: bytes) -> None:
+    """Run only the decoder."""
+    decoder = Decoder()
+    for piece in pieces(stream):
+        decoder.feed(piece)
+    decoder.end()
+
+
+def judge(stream: bytes) -> None:
+    """Run the contract's judge, which includes a decoder."""
+    judge = StreamJudge(load())
+    for piece in pieces(stream):
+        judge.feed(piece)
+    judge.finish()
+
+
+def work(act: Callable[[bytes], None], stream: bytes) -> int:
+    """The number of function calls, including those to functions written in C."""
+    calls = 0
+
+    def count(frame: Any, event: str, argument: Any) -> None:
+        nonlocal calls
+        calls += event in ("call", "c_call")
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        act(stream)
+    finally:
+        sys.setprofile(before)
+    return calls
+
+
+@pytest.mark.parametrize("act", [decode, judge], ids=lambda act: act.__name__)
+@pytest.mark.parametrize("name", STREAMS)
+def test_work_grows_with_the_bytes(name: str, act: Callable[[bytes], None]) -> None:
+    """For every kind of stream, fed in small pieces, the work grows no faster than the input, within a factor."""
+    small, large = (work(act, STREAMS[name](size)) for size in SIZES)
+    assert large <= MOST * small, (small, large)
+
+
+@pytest.mark.slow
+def test_the_count_sees_what_is_quadratic() -> None:
+    """The measurement itself detects a reader that scans everything again with each piece."""
+
+    def naive(stream: bytes) -> None:
+        pending = b""
+        for piece in pieces(stream):
+            pending += piece
+            for line in pending.split(b"\n"):
+                line.partition(b":")
+
+    small, large = (work(naive, STREAMS["data lines"](size)) for size in SIZES)
+    assert large > MOST * small
+
+
+# --- what follows from a failure is told under it, and only what is no worse than its cause
+
+
+def run_of(*failures: Failure) -> EngineRun:
+    """A search that found these."""
+    return EngineRun(engine="history", seconds=0.0, failures=failures)
+
+
+def find_both() -> tuple[Failure, Failure]:
+    """That a deleted interaction is still shown, and that its stream is: the second rests on the first."""
+    found = play(mutant("delete-keeps"), history("create stream; delete; poll; replay"), "history")
+    by_rule = {failure.rule: failure for failure in found}
+    return by_rule["del.gone"], by_rule["del.gone-stream"]
+
+
+def test_a_consequence_goes_with_its_cause() -> None:
+    """One failure is left, which names the other one, and weighs one more for it."""
+    gone, stream = find_both()
+    (left,) = fold(run_of(stream, gone), [], INTERACTIONS).failures
+    assert (left.key, left.consequences) == (gone.key, (stream.key,))
+    result = left.decide(Policy(), INTERACTIONS)
+    assert result.reproduction is not None
+    assert result.reproduction.consequences == (stream.key,)
+    assert result.weight == gone.seen + 1
+
+
+def test_without_its_cause_it_is_a_failure() -> None:
+    """If the cause was not found, what would follow from it is told like everything else."""
+    _, stream = find_both()
+    assert fold(run_of(stream), [], INTERACTIONS).failures == (stream,)
+
+
+def test_what_an_earlier_engine_found_is_a_cause_too() -> None:
+    """The cause is told already, so the later engine only notes what follows from it."""
+    gone, stream = find_both()
+    done = fold(run_of(stream), [gone], INTERACTIONS)
+    assert done.failures == ()
+    assert done.notes == (f"{stream.key} is a consequence of del.gone, which was found before",)
+
+
+def test_a_cause_that_fails_nobody_excuses_nothing() -> None:
+    """A cause that is broken only in a strict reading leaves the failure where it is."""
+    gone, stream = find_both()
+    lenient = replace(gone.defect, finding=replace(gone.finding, severity=Severity.NON_STRICT))
+    done = fold(run_of(replace(gone, defect=lenient), stream), [], INTERACTIONS)
+    assert stream in done.failures
+
+
+def test_two_that_follow_from_each_other_are_both_told() -> None:
+    """Neither of two failures goes if each would be the cause of the other."""
+    gone, _ = find_both()
+    one = replace(gone.finding, code="del.gone/a", cause="del.gone/b")
+    other = replace(gone.finding, code="del.gone/b", cause="del.gone/a")
+    both = [replace(gone, defect=replace(gone.defect, finding=finding)) for finding in (one, other)]
+    assert len(fold(run_of(*both), [], INTERACTIONS).failures) == 2
+
+
+def test_a_cause_that_the_judge_names_counts_for_the_same_call() -> None:
+    gone, _ = find_both()
+    named = replace(gone.finding, rule="get.same", code="", cause=gone.finding.stable_code)
+    same = replace(gone, defect=replace(gone.defect, finding=named))
+    elsewhere = replace(gone, defect=replace(same.defect, call="POST interactions"))
+    left = fold(run_of(gone, same, elsewhere), [], INTERACTIONS).failures
+    assert [failure.defect.call for failure in left] == ["GET interactions/{id}", "POST interactions"]
