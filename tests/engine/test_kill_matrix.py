@@ -106,7 +106,7 @@ def test_processes_agree() -> None:
 @pytest.mark.slow
 def test_asking_every_judge_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """The matrix is the same without the shortcut that skips judges when the exchanges are equal."""
-    some = list(MUTANTS)[::40]
+    some = list(MUTANTS)[::100]
     kills = kill_matrix(INTERACTIONS, some, jobs=1).kills
     monkeypatch.setattr(matrices, "_fingerprint", lambda _: (object(),))
     assert kill_matrix(INTERACTIONS, some, jobs=1).kills == kills

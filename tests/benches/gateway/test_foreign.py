@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import queue
@@ -237,15 +238,23 @@ def drop_query(self: Faithful, usual: Any) -> None:
 class Crowded(Faithful):
     """Counts the requests that it works on at the same time."""
 
-    def relay(self) -> None:
-        busy = self.at_work[type(self)]
-        busy.append(self)
-        try:
-            self.relay_one(len(busy))
-        finally:
-            busy.remove(self)
-
     at_work: ClassVar[defaultdict[type, list[object]]] = defaultdict(list)
+
+    def relay(self) -> None:
+        self.at_work[type(self)].append(self)
+        try:
+            self.relay_one(len(self.at_work[type(self)]))
+        finally:
+            self.leave()
+
+    def leave(self) -> None:
+        """Be done: a client that has its whole answer may ask again before this thread runs on."""
+        with contextlib.suppress(ValueError):
+            self.at_work[type(self)].remove(self)
+
+    def finish_body(self) -> None:
+        self.leave()
+        super().finish_body()
 
     def relay_one(self, busy: int) -> None:
         """Relay a request as one of `busy`."""
