@@ -19,7 +19,7 @@ from harness.kit.api import (
     PRIMARY_KEY,
     Api,
     CountsEnds,
-    JudgesDenials,
+    JudgesRun,
     RunOrder,
 )
 from harness.wire import Clock, Exchange, Headers, Request, StreamProtocol
@@ -144,10 +144,10 @@ def _new_end_counter() -> CountsEnds:
     return RunEnds()
 
 
-def _new_denial_judge() -> JudgesDenials:
-    from harness.contract.judge.history.denials import Denials
+def _new_run_judge() -> JudgesRun:
+    from harness.contract.judge.history.mixtures import RunJudge
 
-    return Denials()
+    return RunJudge()
 
 
 def _read_subject(request: Request) -> str:
@@ -371,7 +371,7 @@ INTERACTIONS = Api(
     new_history_judge=_new_history_judge,
     judge_trail=_judge_trail,
     new_end_counter=_new_end_counter,
-    new_denial_judge=_new_denial_judge,
+    new_run_judge=_new_run_judge,
     read_order=_read_order,
     read_subject=_read_subject,
     read_status=_read_status,

@@ -156,6 +156,12 @@ _READ_A_STATUS = """
 """
 RESTS_ON |= {check: ("create.status", *RESTS_ON.get(check, ())) for check in _READ_A_STATUS.split()}
 
+LATE = "bg.result/late"
+RESTS_ON |= {
+    check: (LATE, *RESTS_ON.get(check, ()))
+    for check in ("stream.text", "stream.equals-get", "stream.end-matches-get", "get.same", "bg.grows")
+}
+
 MIXED = "rob.concurrent-streams/mixed"
 _READ_A_STREAM = [name for name in BY_ID if name.startswith(("stream.", "resume."))]
 RESTS_ON |= {

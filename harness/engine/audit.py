@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from harness.engine.execute import PlayedExercise, list_ids
 from harness.engine.results import Evidence
 from harness.engine.traffic.outages import Death
-from harness.kit.api import Api, ApiContract, JudgesDenials
+from harness.kit.api import Api, ApiContract, JudgesRun
 from harness.kit.check import Check, Exercise
 from harness.outcome import Because, Finding, Level, Observation, Outcome, Severity
 from harness.wire import Exchange
@@ -138,10 +138,10 @@ class Audit:
     _denied: list[_Sighted] = field(default_factory=list)
     _given: dict[str, int] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _denials: JudgesDenials = field(init=False)
+    _denials: JudgesRun = field(init=False)
 
     def __post_init__(self) -> None:
-        self._denials = self.api.new_denial_judge()
+        self._denials = self.api.new_run_judge()
 
     @classmethod
     def of(cls, checks: Iterable[Check], api: Api) -> Audit:

@@ -234,8 +234,8 @@ class CountsEnds(Protocol):
         """Clauses that say which runs came to no result, ever, and what to do; none if some did."""
 
 
-class JudgesDenials(Protocol):
-    """Finds denials of what a target grants otherwise, over a whole run; called by one thread at a time."""
+class JudgesRun(Protocol):
+    """Finds what only a whole run shows, such as denials of what is granted; called by one thread at a time."""
 
     def note(self, exchange: Exchange, /) -> Iterable[tuple[Exchange, Finding]]:
         """Judge the next exchange, and those before it that it shows to be wrong."""
@@ -366,8 +366,8 @@ class Api:
     """
     new_end_counter: Callable[[], CountsEnds]
     """What finds out that no run of a target ever came to a result: it then has shown nothing of them."""
-    new_denial_judge: Callable[[], JudgesDenials]
-    """What finds denials that other exchanges of a run contradict; its rules' checks apply everywhere."""
+    new_run_judge: Callable[[], JudgesRun]
+    """What judges all exchanges of a run by each other, such as denials; its rules' checks apply everywhere."""
     read_order: Callable[[Request], RunOrder | None]
     """What a request asks for if it creates a run; None for any other request."""
     read_subject: Callable[[Request], str]

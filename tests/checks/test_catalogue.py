@@ -44,8 +44,8 @@ OF_SEVERAL = {
 OF_THE_WHOLE = {"http.length", "http.json-valid", "err.status", "get.ok", "create.id-unique"}
 """Rules that an answer breaks as a whole, from which other findings follow (`judge/roots.py`)."""
 
-OF_DENIALS = {"create.ok", "get.ok", "del.ok", "cancel.ok", "resume.opens"}
-"""Rules that a denial breaks which other answers of a run contradict (`judge/history/denials.py`)."""
+OF_THE_RUN = {"create.ok", "get.ok", "del.ok", "cancel.ok", "resume.opens", "rob.concurrent-streams"}
+"""Rules that all answers of a run together can break (`judge/history/denials.py`, `mixtures.py`)."""
 
 IMPORTED = {"environment_of", "first_call", "result_of", "pack"}
 """Functions of areas that other modules import: scenarios to record, and tests."""
@@ -79,7 +79,7 @@ def test_what_one_answer_can_break_is_asked_of_every_answer():
     named = {found for found in re.findall(r'"([a-z]+\.[a-z0-9-]+)(?:/[a-z0-9-]+)?"', source) if found in BY_ID}
     assert len(named) > 40
     assert {check.id for check in CATALOGUE if check.everywhere} == (
-        (named - set(OF_SEVERAL)) | OF_THE_WHOLE | HEARD | OF_DENIALS
+        (named - set(OF_SEVERAL)) | OF_THE_WHOLE | HEARD | OF_THE_RUN
     )
 
 

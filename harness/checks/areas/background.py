@@ -27,6 +27,7 @@ from harness.checks.vocabulary.polling import (
     open_stream,
     poll_after_stream,
     poll_for,
+    poll_for_output,
     poll_until_settled,
     polls,
     settled,
@@ -40,6 +41,7 @@ from harness.contract.data.output import output_steps
 from harness.contract.judge.agreement import (
     CUT_SHORT,
     judge_changes,
+    judge_completed_early,
     judge_end_status,
     judge_end_stays,
     judge_growth,
@@ -87,6 +89,7 @@ def a_background_run(t: RequestBuilder) -> Steps:
     if not settled(seen["polled"][-1]):
         seen["outlived"] = yield from _ask_after_its_stream(t, found)
         return stop_exercise(seen, f"the run did not settle within {t.wait:g} s")
+    seen["polled"] += yield from poll_for_output(t, found, seen["polled"][-1])
     return {**seen, "later": [(yield Send(t.get(found))), (yield Send(t.get(found)))]}
 
 
@@ -201,7 +204,11 @@ def holds_its_output(polled: list[Exchange], outlived: Exchange | None) -> Itera
     body = interaction_in(polled[-1])
     if body.get("status") != "completed":
         raise Unmet(f"the run {describe_end(body.get('status'))}, so there is no result of one that completed")
-    yield from at(f"polled[{len(polled) - 1}]", judge_result(body))
+    first = next((look for look in polled if status_of(look) == "completed"), polled[-1])
+    late = list(judge_completed_early(interaction_in(first), body))
+    yield from at(f"polled[{polled.index(first)}]", late)
+    if not late:
+        yield from at(f"polled[{len(polled) - 1}]", judge_result(body))
 
 
 def _judge_outlived(shown: Exchange) -> Iterator[Finding]:

@@ -27,13 +27,13 @@ from harness.checks.vocabulary.expect import (
     of_rule,
     require_answer,
 )
-from harness.checks.vocabulary.polling import id_of, poll_until_found
+from harness.checks.vocabulary.polling import id_of, poll_until_found, status_of
 from harness.checks.vocabulary.stored import HELLO, UNKNOWN_ID
 from harness.checks.vocabulary.stream_events import completion, events_in, expect_stream
 from harness.contract import read
 from harness.contract.data import json_parse
 from harness.contract.data.output import output_contents, output_steps, output_text, steps_of, steps_text
-from harness.contract.judge.agreement import judge_id, judge_new_id, judge_result
+from harness.contract.judge.agreement import judge_cut_short, judge_id, judge_new_id, judge_result
 from harness.contract.judge.answer import judge_json_object
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.status_words import judge_ends
@@ -387,9 +387,29 @@ def names_the_tier(created: Exchange) -> Iterator[Finding]:
 
 @exercise(requests=1, interactions=1)
 def a_tiny_limit(t: RequestBuilder) -> Steps:
-    """A create with a limit of a few output tokens."""
-    limit = {"max_output_tokens": _FEW_TOKENS}
-    return {"limited": (yield Send(t.create(input="Count from 1 to 100.", generation_config=limit)))}
+    """A create with a limit of a few output tokens; without it, too, if the first says that it is completed."""
+    prompt, limit = "Count from 1 to 100.", {"max_output_tokens": _FEW_TOKENS}
+    limited: Exchange = yield Send(t.create(input=prompt, generation_config=limit))
+    cut = status_of(limited) == "completed" and count_output((read(limited).interaction or {}).get("usage"))
+    whole = (yield Send(t.create(input=prompt))) if cut == _FEW_TOKENS else None
+    return {"limited": limited, "whole": whole}
+
+
+def says_that_it_was_cut(limited: Exchange, whole: Exchange | None) -> Iterator[Finding]:
+    body = interaction_in(limited)
+    if body.get("status") == "incomplete":
+        return
+    if body.get("status") != "completed":
+        raise Unmet(f"the response is {format_value(body.get('status'))}")
+    cut = list(judge_cut_short(body))
+    text, other = output_text(body), output_text(read(whole).interaction or {}) if whole is not None else ""
+    yield from cut
+    if not cut and text != other and other.startswith(text):
+        message = "a response that the limit of tokens cut is shown as `completed`"
+        actual = f"completed, {len(text)} of the {len(other)} characters that come without the limit"
+        yield finding(message, expected="incomplete", actual=actual).at(pointer="$.status")
+    elif not cut:
+        raise Unmet("the limit cut nothing: the response is whole, or as long as ever", race_lost=True)
 
 
 def bears_limits(limited: Exchange) -> Iterator[Finding]:

@@ -86,8 +86,8 @@ def parallel_streams(t: RequestBuilder) -> Steps:
     streams = yield Together(tuple(t.create(input=prompt, stream=True) for prompt in PROMPTS[:4]))
     told = {found: stream for stream in (*streams, alone) if (found := _told_id(stream))}
     stored: list[Exchange] = []
-    for found in told:
-        stored += (yield from poll_after_stream(t, found))[-1:]
+    for found, stream in told.items():
+        stored += (yield from poll_after_stream(t, found, stream))[-1:]
     return {"alone": alone, "opened": streams, "streams": list(told.values()), "stored": stored}
 
 

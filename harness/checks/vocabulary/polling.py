@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 from harness.checks.vocabulary.expect import TOO_MANY, finding, text_in
 from harness.contract import read
+from harness.contract.data.output import output_of, output_text, steps_text
+from harness.contract.judge.agreement import judge_result
 from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer, format_request
 from harness.contract.requests import RequestBuilder
@@ -103,17 +105,39 @@ def poll_until_found(t: RequestBuilder, interaction_id: str, *, patient: bool = 
     return (yield from poll_until_answered(t, t.get(interaction_id), patient=patient))
 
 
-def poll_after_stream(t: RequestBuilder, interaction_id: str) -> Part[list[Exchange]]:
-    """GET what a stream told to its end, until it has settled there too, for at most `gone_within`."""
-    return (yield from poll_for(t, interaction_id, t.gone_within if t.keeps else 0.0))
+def poll_after_stream(
+    t: RequestBuilder, interaction_id: str, streamed: Exchange | None = None
+) -> Part[list[Exchange]]:
+    """GET what a stream told to its end, until it has settled there too, for at most `gone_within`.
+
+    Text that was `streamed`, and that a completed run lacks, may be stored late: it is waited for, too.
+    """
+    told = steps_text(output_of(read(streamed).streamed_steps)) if streamed is not None else ""
+
+    def is_whole(seen: Exchange) -> bool:
+        return _is_over(seen) and not _lacks(seen, told)
+
+    return (yield from repeat(t, t.get(interaction_id), is_whole, within=t.gone_within if t.keeps else 0.0))
+
+
+def poll_for_output(t: RequestBuilder, interaction_id: str, settled_run: Exchange) -> Part[list[Exchange]]:
+    """GET a completed run without any output until it has some, for at most `gone_within`."""
+
+    def has_output(seen: Exchange) -> bool:
+        body = read(seen).interaction or {}
+        return body.get("status") != "completed" or not list(judge_result(body))
+
+    if has_output(settled_run):
+        return []
+    return (yield from repeat(t, t.get(interaction_id), has_output, within=t.gone_within))
 
 
 def look_at_all(t: RequestBuilder, *creates: Exchange | None) -> Part[None]:
     """GET what each create brought, streamed or not: what they show must agree, which every run judges."""
     for created in creates if t.keeps else ():
         found = read(created).id if created is not None and created.succeeded else None
-        if found:
-            yield from poll_after_stream(t, found)
+        if found and created is not None:
+            yield from poll_after_stream(t, found, created)
 
 
 def poll_for(t: RequestBuilder, interaction_id: str, seconds: float) -> Part[list[Exchange]]:
@@ -199,3 +223,9 @@ def _is_over(answer: Exchange) -> bool:
     refused = answer.status is not None and answer.status not in SUCCESS and answer.status not in _PASSING
     unreadable = answer.status in SUCCESS and answer.complete and read(answer).json_fault not in ("", "surrogate")
     return settled(answer) or refused or unreadable
+
+
+def _lacks(answer: Exchange, told: str) -> bool:
+    """Whether a completed run is shown with only the beginning of its text, or none of it."""
+    stored = output_text(read(answer).interaction or {}) if status_of(answer) == "completed" else told
+    return stored != told and told.startswith(stored)

@@ -93,7 +93,7 @@ def _read_stored(t: RequestBuilder, answers: Streams) -> Part[dict[str, Exchange
     for name, answer in answers.items():
         found = _told_id(answer)
         if found:
-            stored[name] = (yield from poll_after_stream(t, found))[-1]
+            stored[name] = (yield from poll_after_stream(t, found, answer))[-1]
     return stored
 
 

@@ -169,14 +169,20 @@ CONSTANT = ("object", "agent", "previous_interaction_id", "created")
 
 
 def judge_constant(known: Body, shown: Body) -> Iterator[Finding]:
-    """What identifies an interaction must be the same in every view that shows it."""
+    """What identifies an interaction must be the same in every view that shows it.
+
+    A server that stamps `created` when the run ends shows another one until then: a lenient reading.
+    """
+    stamped = not is_settled(str(known.get("status", "completed"))) or not is_settled(str(shown.get("status", "")))
     for name in CONSTANT:
         one, other = known.get(name), shown.get(name)
         if isinstance(one, str) and isinstance(other, str) and one and not _is_same_value(one, other):
             message, place = f"`{name}` of an interaction changed", Where(pointer=f"$.{name}")
+            lenient = stamped and name == "created"
             yield Finding.from_code(
-                f"get.constant/{name}", message, format_value(one), format_value(other), where=place
-            )
+                f"get.constant/{name}", message, format_value(one), format_value(other), where=place,
+                severity=Severity.NON_STRICT if lenient else Severity.BROKEN,
+            )  # fmt: skip
 
 
 def _is_same_value(one: str, other: str) -> bool:
@@ -313,6 +319,25 @@ def judge_result(body: Body, rule: str = "bg.result") -> Iterator[Finding]:
         severity = Severity.NON_STRICT if set(kinds) - {"thought"} else Severity.BROKEN
         message, place = "a completed run has no output", Where(pointer="$.steps")
         yield Finding(rule, message, "a model_output step", format_value(kinds), place, severity)
+
+
+def judge_cut_short(body: Body) -> Iterator[Finding]:
+    """A run that had a limit of tokens, and is completed without any output, was cut before its output began."""
+    kinds = [step.get("type") for step in output_steps(body)]
+    if not set(kinds) - {"thought"}:
+        message, place = "a run that its limit of tokens cut is shown as `completed`", Where(pointer="$.status")
+        yield Finding("create.cut-short", message, "incomplete", f"completed, steps: {format_value(kinds)}", place)
+
+
+def judge_completed_early(before: Body, after: Body) -> Iterator[Finding]:
+    """A run must not be shown as completed before its output is there; both views show it so."""
+    shown, later = output_steps(before), output_steps(after)
+    text, whole = steps_text(shown), steps_text(later)
+    if len(later) >= len(shown) and len(whole) > len(text) and whole.startswith(text):
+        expected = f"{format_count(len(whole), 'character')} of output, as a later GET returns"
+        actual, place = format_count(len(text), "character"), Where(pointer="$.steps")
+        message = "GET shows a run as `completed` before its output is stored"
+        yield Finding.from_code("bg.result/late", message, expected, actual, where=place)
 
 
 def judge_cancelled_end(events: Events) -> Iterator[Finding]:

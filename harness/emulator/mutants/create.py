@@ -184,6 +184,9 @@ MUTANTS = table(
         after(ReplyBuilder.within_limit, when(lambda kept_and_cut, *_: kept_and_cut[1], crash))),
     row("tiny-limit-ignored", "max_output_tokens changes nothing.",
         instead(ReplyBuilder.within_limit, lambda replies, order, steps: (steps, False))),
+    row("tiny-limit-completes", "A run whose output was cut by max_output_tokens has the status completed.",
+        instead(ReplyBuilder.status, lambda replies, steps, script, cut: (
+            ReplyBuilder.status(replies, steps, script, False)))),
     row("tiny-limit-fails", "A run whose output was cut by max_output_tokens has the status failed.",
         instead(ReplyBuilder.status, lambda replies, steps, script, cut: (
             "failed" if cut else ReplyBuilder.status(replies, steps, script, cut)))),

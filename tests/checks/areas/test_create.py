@@ -193,6 +193,7 @@ def tiered(header, **fields):
     return answer(body=interaction(**fields), headers={TIER: header})
 
 
+FAILS = interaction(status="failed")
 CASES += [
     case("create.response-format", "met", "JSON", formatted=saying('{"word": "hi"}')),
     case("create.response-format", "untestable", "incomplete", formatted=saying('{"wo', status="incomplete")),
@@ -201,6 +202,14 @@ CASES += [
     case("create.response-format", "not_met", "crash", formatted=CRASH),
     case("create.response-format", "not_met", "prose", formatted=saying("Here is your JSON: {}")),
     case("create.response-format", "not_met", "nothing", formatted=saying("")),
+    case("create.cut-short", "met", "incomplete", whole=None, limited=answer(
+        body=interaction(status="incomplete", steps=None)
+    )),
+    case("create.cut-short", "untestable", "failed", whole=None, limited=answer(body=FAILS)),
+    case("create.cut-short", "untestable", "as long as ever", limited=saying("1 2"), whole=saying("1 2")),
+    case("create.cut-short", "untestable", "another text", limited=saying("1 2"), whole=saying("one two three")),
+    case("create.cut-short", "not_met", "half of it", limited=saying("1 2"), whole=saying("1 2 3 4")),
+    case("create.cut-short", "not_met", "nothing", limited=answer(body=interaction(steps=[])), whole=None),
     case("create.max-tokens", "met", "incomplete without steps", limited=answer(
         body=interaction(status="incomplete", steps=None)
     )),

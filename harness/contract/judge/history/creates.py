@@ -114,6 +114,10 @@ def _learn(
         return known
     model = state.learn(InteractionModel(identity, request.get("background") is True, parent=parent))
     model.stored = state.stores and request.get("store") is not False
+    model.limited = any(
+        isinstance(config := request.get(name), dict) and config.get(limit) is not None
+        for name, limit in (("generation_config", "max_output_tokens"), ("agent_config", "max_total_tokens"))
+    )
     model.status = reading.status or ""
     if reading.stream is not None:
         _learn_stream(state, model, reading.events, reading.stream.statuses)

@@ -75,6 +75,7 @@ class Denials:
 
     _shown: dict[tuple[str, str, str], _Shown] = field(default_factory=dict)
     _alike: dict[tuple[str, ...], _Alike] = field(default_factory=dict)
+    _deleted: set[str] = field(default_factory=set)
 
     def note(self, exchange: Exchange) -> Iterator[tuple[Exchange, Finding]]:
         """Judge the next exchange, and those before it that it shows to be wrong."""
@@ -88,6 +89,7 @@ class Denials:
                 denied = status >= 300 and status not in _PASSES
                 yield from self._compare((*caller, sign), "create.ok", exchange, denied)
             if new := read_new_id(exchange):
+                self._deleted.discard(new)
                 self._show(caller, new, exchange, order.background)
         elif name and read(exchange).call in (_GET, _DELETE, _CANCEL):
             yield from self._note_call(caller, name, exchange)
@@ -101,6 +103,7 @@ class Denials:
         if not is_success(exchange):
             return
         if call == _DELETE:  # the client that was told of a deletion did delete it
+            self._deleted.add(name)
             for key in [key for key in self._shown if key[-1] == name]:
                 del self._shown[key]
         elif shown is not None or call == _GET:
@@ -143,6 +146,9 @@ class Denials:
                 yield one, _report(rule, one, reason, alike.accepted)
 
     def _show(self, caller: tuple[str, str], name: str, exchange: Exchange, background: bool) -> None:
+        """Note what shows an interaction; of one that was deleted, this is the defect, and no denial."""
+        if name in self._deleted:
+            return
         reading = read(exchange)
         self._shown[(*caller, name)] = _Shown(format_request(exchange), reading.status or "", background)
 

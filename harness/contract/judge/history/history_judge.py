@@ -49,6 +49,7 @@ DECIDES = frozenset(
         "create.ok",
         "create.final",
         "create.completed-has-output",
+        "create.cut-short",
         "create.id",
         "create.id-unique",
         "create.no-stream-json",
@@ -266,6 +267,7 @@ HEARD = frozenset(
         "cancel.stream-ends",
         "chain.own-steps",
         "create.completed-has-output",
+        "create.cut-short",
         "create.final",
         "create.id",
         "create.no-stream-json",
@@ -299,6 +301,21 @@ def judge_trail(trail: Sequence[Exchange], contract: Contract) -> Iterator[tuple
 
     They come in the order in which they ended. Each caller has a history: what another key sees is another story.
     """
+    found = list(_judge_each(trail, contract))
+    late = {exchange.request.segments[-1] for exchange, finding in found if finding.code == "bg.result/late"}
+    for exchange, finding in found:
+        names = {exchange.request.segments[-1], read(exchange).id}
+        if finding.code == "bg.result/late" or finding.rule not in _FOLLOWS_FROM_LATE or not names & late:
+            yield exchange, finding
+
+
+_FOLLOWS_FROM_LATE = frozenset(
+    {"bg.result", "bg.grows", "get.same", "stream.text", "stream.equals-get", "stream.end-matches-get"}
+)
+"""What else is wrong with a look that shows a run as completed before its output is stored."""
+
+
+def _judge_each(trail: Sequence[Exchange], contract: Contract) -> Iterator[tuple[Exchange, Finding]]:
     judges: defaultdict[tuple[str, str], HistoryJudge] = defaultdict(
         lambda: HistoryJudge(contract, sole_client=True)
     )

@@ -52,7 +52,7 @@ def judge_look(state: HistoryState, model: InteractionModel, exchange: Exchange,
     _judge_growth(state, model, body)
     if state.sole_client:
         _judge_own(state, model, body, intent)
-    if model.settled:
+    if model.settled and is_settled(read(exchange).status or ""):  # else only a stream has told of its end
         with_input = (exchange.request.parameter("include_input") or "").lower() == "true"
         _judge_output(state, model, before, body, with_input)
 
@@ -67,7 +67,9 @@ def judge_constant(state: HistoryState, model: InteractionModel, body: dict[str,
     """Judge what identifies an interaction: each view must show the same, and the first one says what."""
     if any(name in body and name in model.constant for name in agreement.CONSTANT):
         state.decide("get.constant", agreement.judge_constant(model.constant, body))
-    model.constant = {name: body[name] for name in agreement.CONSTANT if body.get(name)} | model.constant
+    told = {name: body[name] for name in (*agreement.CONSTANT, "status") if body.get(name)}
+    settles = is_settled(str(body.get("status"))) and not is_settled(str(model.constant.get("status", "")))
+    model.constant = model.constant | told if settles else told | model.constant
 
 
 def _judge_growth(state: HistoryState, model: InteractionModel, body: dict[str, Any]) -> None:
@@ -156,7 +158,9 @@ def _judge_output(
     if before == model.status or not is_settled(before):
         _compare_output(state, model, body, with_input)
     if state.sole_client and model.background and model.status == "completed":
-        state.decide("bg.result", agreement.judge_result(body))
+        cut = model.limited and state.decide("create.cut-short", agreement.judge_cut_short(body))
+        if not cut:
+            state.decide("bg.result", agreement.judge_result(body))
     steps = body.get("steps")
     model.steps, model.usage, model.source = (
         steps if isinstance(steps, list) else None,
@@ -176,6 +180,9 @@ def _compare_output(state: HistoryState, model: InteractionModel, body: dict[str
     steps = body.get("steps")
     known = {"steps": model.steps, "usage": model.usage}
     shown = {"steps": steps if isinstance(steps, list) else None, "usage": body.get("usage")}
+    late = model.background and model.status == "completed" and model.source == "get.same"
+    if late and state.decide("bg.result", agreement.judge_completed_early({"steps": model.steps}, body)):
+        return
     if model.source == "get.same" and model.with_input == with_input:
         state.decide("get.same", agreement.judge_same(known, shown, known))
     elif model.source == "get.same":

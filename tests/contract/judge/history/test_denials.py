@@ -56,6 +56,7 @@ RUNNING = create(200, "i3", "in_progress", background=True)
         ([create(200), delete(404), create(200, "i2"), delete(200, "i2")], ["del.ok/denied"]),
         ([create(200), delete(404)], []),
         ([create(200), delete(200), delete(404)], []),
+        ([create(200), delete(200), look(200), delete(404), create(200, "i2"), delete(200, "i2")], []),
         ([create(200), delete(200, key="two"), delete(404), create(200, "i2"), delete(200, "i2")], []),
         ([create(200), look(404), delete(404), look(200, "i2"), delete(200, "i2")], ["get.ok/denied"]),
         ([create(200), look(401), look(200)], ["get.ok/denied"]),

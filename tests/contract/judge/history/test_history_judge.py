@@ -44,6 +44,7 @@ RACING: dict[str, Any] = {"deterministic": False}
 GONE = [made(), delete()]
 CANCELLED = [begun(), cancel()]
 ENDED_AS = [created("a"), completed("a", "cancelled")]
+LIMITED = {"input": "hi", "background": True, "generation_config": {"max_output_tokens": 1}}
 RESULT = {"input": [{"type": "function_result", "call_id": "c1", "result": "ok"}], "previous_interaction_id": "a"}
 UNSTORED = made(sent={"input": "hi", "store": False})
 
@@ -119,6 +120,11 @@ RULES: dict[str, Row] = {
         [made(usage={"total_tokens": 1}), look(usage={"total_tokens": 2})],
         [made(usage={"total_tokens": 1}), look(usage={"total_tokens": 1})],
         [begun(), look(usage={"total_tokens": 2})],
+    ),
+    "create.cut-short": Row(
+        [made("in_progress", sent=LIMITED), look(steps=[])],
+        [made("in_progress", sent=LIMITED), look()],
+        [made("in_progress", sent=LIMITED), look("incomplete", steps=[])],
     ),
     "get.constant": Row(
         [made(created="2026-11-20T10:00:01Z"), look(created="2026-11-20T10:00:02Z")],

@@ -1,0 +1,99 @@
+"""Finds text of one interaction in the stream of another, over all the exchanges of a run.
+
+Layer 1, pure and incremental. A stream whose text is not the stored one may have lost or repeated some of its own.
+It was mixed with another if what its own text lacks is text of another interaction of the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from harness.contract.data.output import output_of, output_steps, steps_text
+from harness.contract.data.step_diff import common_length
+from harness.contract.judge.history.denials import Denials
+from harness.contract.judge.reading import read
+from harness.contract.judge.wording import format_value
+from harness.outcome import Finding
+from harness.outcome.words import shorten
+from harness.wire import Exchange
+
+_TELLING = 12
+"""Characters that no two texts are likely to have in common by chance."""
+
+_LONGEST = 20_000
+"""Characters that are kept of a text."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Strange:
+    """What stands in the stream of an interaction and not in its stored text."""
+
+    exchange: Exchange
+    own: str
+    text: str
+
+
+@dataclass(slots=True)
+class Mixtures:
+    """The texts of a run by interaction, and what was strange in its streams.
+
+    An id that several creates were given names no text.
+    """
+
+    _stored: dict[str, str] = field(default_factory=dict)
+    _whole: set[str] = field(default_factory=set)
+    _given: set[str] = field(default_factory=set)
+    _shared: set[str] = field(default_factory=set)
+    _streamed: dict[str, tuple[Exchange, str]] = field(default_factory=dict)
+    _strange: list[_Strange] = field(default_factory=list)
+
+    def note(self, exchange: Exchange) -> Iterator[tuple[Exchange, Finding]]:
+        """Judge the next exchange, and those before it that it shows to be wrong."""
+        if not exchange.succeeded or exchange.excuse or not read(exchange).call:
+            return
+        reading = read(exchange)
+        name, stream = reading.id or "", reading.stream
+        if reading.call == "POST interactions" and name:
+            (self._shared if name in self._given else self._given).add(name)
+        if name and stream is not None and stream.completed is not None and not reading.is_resumed:
+            self._streamed[name] = (exchange, steps_text(output_of(reading.streamed_steps)))
+        elif name and reading.interaction is not None and (text := steps_text(output_steps(reading.interaction))):
+            self._stored[name] = text[:_LONGEST]
+            if reading.status == "completed":
+                self._whole.add(name)
+        if name in self._whole and name in self._streamed and name not in self._shared:
+            self._compare(name)
+        yield from self._find_origins()
+
+    def _compare(self, name: str) -> None:
+        exchange, shown = self._streamed.pop(name)
+        stored = self._stored[name]
+        start = common_length(shown, stored)
+        end = common_length(shown[start:][::-1], stored[start:][::-1])
+        strange = shown[start : len(shown) - end].strip()
+        if start == len(stored) or len(stored) == _LONGEST:  # it may be the stored text that is cut
+            return
+        if len(strange) >= _TELLING and strange not in stored:
+            self._strange.append(_Strange(exchange, name, strange))
+
+    def _find_origins(self) -> Iterator[tuple[Exchange, Finding]]:
+        for one in list(self._strange):
+            origin = next((n for n, text in self._stored.items() if n != one.own and one.text in text), "")
+            if origin:
+                self._strange.remove(one)
+                expected, actual = f"text of {one.own}", f"{format_value(shorten(one.text, 60))}, text of {origin}"
+                message = "a stream contains text of another interaction"
+                yield one.exchange, Finding.from_code("rob.concurrent-streams/mixed", message, expected, actual)
+
+
+class RunJudge:
+    """Judges what only all the exchanges of a run can show: denials, and streams that were mixed."""
+
+    def __init__(self) -> None:
+        self._judges = (Denials(), Mixtures())
+
+    def note(self, exchange: Exchange) -> Iterator[tuple[Exchange, Finding]]:
+        """Judge the next exchange, and those before it that it shows to be wrong."""
+        for judge in self._judges:
+            yield from judge.note(exchange)

@@ -1,0 +1,57 @@
+"""Streams that contain text of another interaction of the same run, and such that are merely wrong."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.contract import load, read
+from harness.contract.judge.history.mixtures import RunJudge
+from harness.wire import Exchange
+from tests.contract.exchanges import ROOT, exchange
+from tests.contract.streams import completed, created, frames, start, stop
+
+OWN = "The first answer is about rivers and the sea."
+OTHER = "The second one is about mountains in the north."
+
+
+def stream(identity: str, *words: str) -> Exchange:
+    """A streamed create and its events."""
+    deltas = [{"event_type": "step.delta", "index": 0, "delta": {"type": "text", "text": word}} for word in words]
+    events = [created(identity), start(0), *deltas, stop(0), completed(identity)]
+    sent = {"model": "m", "input": "Say.", "stream": True}
+    return exchange(target=ROOT, sent=sent, body=frames(events), label="text/event-stream")
+
+
+def look(identity: str, text: str, status: str = "completed") -> Exchange:
+    """A GET and its answer."""
+    steps = [{"type": "model_output", "content": [{"type": "text", "text": text}]}]
+    body = {"id": identity, "status": status, "steps": steps}
+    return exchange(method="GET", target=f"{ROOT}/{identity}", body=body)
+
+
+MIXED = stream("a", OWN[:10], OTHER[10:30], OWN[30:])
+
+
+@pytest.mark.parametrize(
+    ("exchanges", "mixed"),
+    [
+        ([MIXED, look("a", OWN), look("b", OTHER)], True),
+        ([look("b", OTHER, "in_progress"), look("a", OWN), MIXED], True),
+        ([MIXED, look("a", OWN)], False),
+        ([stream("a", OWN), MIXED, look("a", OWN), look("b", OTHER)], False),
+        ([MIXED, look("a", OWN), look("b", OWN)], False),
+        ([stream("a", OWN, OWN), look("a", OWN), look("b", OWN)], False),
+        ([look("b", OWN), look("a", OWN[:15], "in_progress"), stream("a", OWN), look("a", OWN)], False),
+        ([stream("a", OWN), look("a", OWN[:15]), look("b", OWN)], False),
+        ([stream("a", OWN[:10], OWN[20:]), look("a", OWN), look("b", OTHER)], False),
+        ([stream("a", OWN[:10], "\ufffd" * 20, OWN[10:]), look("a", OWN), look("b", OTHER)], False),
+    ],
+)  # fmt: skip
+def test_what_is_text_of_another_interaction(exchanges: list[Exchange], mixed: bool) -> None:
+    """Only what the own text lacks, and another text has, accuses."""
+    judge = RunJudge()
+    found = []
+    for one in exchanges:
+        read(one, load())
+        found += [(shown, finding.stable_code) for shown, finding in judge.note(one)]
+    assert found == ([(MIXED, "rob.concurrent-streams/mixed")] if mixed else [])

@@ -1,0 +1,180 @@
+"""Foreign servers whose defect shows in many places: what is told first is what a maintainer has to mend."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.foreign.answering import Json, Refused
+from tests.foreign.judging import check
+from tests.foreign.server import ForeignService, Run
+
+
+class StoresLate(ForeignService):
+    """The first looks at a completed background run show it without its output: it is stored a moment later."""
+
+    early = 2
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looks: Counter[str] = Counter()
+
+    def show(self, run: Run) -> Json:
+        body = super().show(run)
+        if not run.body.get("background") or body["status"] != "completed":
+            return body
+        self.looks[run.id] += 1
+        return body if self.looks[run.id] > self.early else self.show_early(body)
+
+    def show_early(self, body: Json) -> Json:
+        """What the first looks show."""
+        return {**body, "steps": [{"type": "thought", "signature": ""}]}
+
+
+class SettlesLate(StoresLate):
+    """Correct, but slow: a run is in progress until its output is stored, although its stream has ended."""
+
+    def show_early(self, body: Json) -> Json:
+        return {name: value for name, value in body.items() if name != "steps"} | {"status": "in_progress"}
+
+
+class StreamsDeleted(ForeignService):
+    """A deleted interaction is gone for every call but GET with stream=true."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.deleted: dict[str, Run] = {}
+
+    def delete(self, run: Run) -> Json:
+        self.deleted[run.id] = run
+        return super().delete(run)
+
+    def find(self, identity: str) -> Run:
+        if identity in self.deleted:
+            raise Deleted(self.deleted[identity])
+        return super().find(identity)
+
+
+class Deleted(Refused):
+    """The refusal of a call about a deleted interaction, and that interaction."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(404, "not_found", "There is no such interaction.")
+        self.run = run
+
+
+class StreamsDeletedHandler(ForeignService.handler):
+    """Answers a GET with stream=true before anybody looks whether the interaction is still there."""
+
+    def dispatch(self, data: bytes) -> Any:
+        try:
+            return super().dispatch(data)
+        except Deleted as deleted:
+            if self.command == "GET" and self.query.get("stream") == "true":
+                return self.service.events(deleted.run)
+            raise
+
+
+StreamsDeleted.handler = StreamsDeletedHandler
+
+
+PLACES = [
+    *("Reykjavik lies far up in the north", "Montevideo has a wide brown river", "Kyoto is a town of old gardens"),
+    *("snow falls on Ulaanbaatar in May", "the bridges of Porto are of iron", "Quito is close to the equator"),
+    "nobody walks fast in Zanzibar",
+]
+
+
+class SharesABuffer(ForeignService):
+    """The second part of a background stream is that of the run before: both were written to one buffer."""
+
+    def create(self, body: Json) -> Any:
+        answer = super().create(body)
+        if (run := self.runs.get(f"i{self.made}")) is not None:
+            run.steps[0]["content"][0]["text"] = "".join(self.say(run.id))
+        return answer
+
+    def say(self, name: str) -> list[str]:
+        """What a run says: each something else."""
+        return ["I think that ", PLACES[int(name[1:]) % len(PLACES)], ", and that", f" {name} ends here."]
+
+    def events(self, run: Run) -> Iterator[tuple[float, Json]]:
+        words = self.say(run.id)
+        words[1] = self.mix(run, words[1])
+        for due, event in super().events(run):
+            if event["event_type"] == "step.delta":
+                event = {**event, "delta": {"type": "text", "text": words.pop(0)}}
+            yield due, event
+
+    def mix(self, run: Run, text: str) -> str:
+        """The text that goes out in place of the second part."""
+        before = f"i{int(run.id[1:]) - 1}"
+        return self.say(before)[1] if run.body.get("background") and before in self.runs else text
+
+
+class SharesNothing(SharesABuffer):
+    """Correct: each stream has a buffer of its own."""
+
+    def mix(self, run: Run, text: str) -> str:
+        return text
+
+
+class CutsSilently(ForeignService):
+    """A limit of tokens is used up by thinking, and the run is called completed."""
+
+    cut = "completed"
+
+    def admit(self, body: Json) -> None:
+        super().admit({name: value for name, value in body.items() if name != "generation_config"})
+
+    def create(self, body: Json) -> Any:
+        limited = (body.get("generation_config") or {}).get("max_output_tokens")
+        answer = super().create({**body, "stream": False})
+        run = self.runs.get(f"i{self.made}")
+        if limited is not None and run is not None:
+            run.steps = [{"type": "thought", "signature": ""}]
+        return answer if not body.get("stream") else super().events(run) if run else answer
+
+    def show(self, run: Run) -> Json:
+        body = super().show(run)
+        limited = (run.body.get("generation_config") or {}).get("max_output_tokens") is not None
+        return {**body, "status": self.cut} if limited and body["status"] == "completed" else body
+
+    def last_event(self, run: Run, told: Json) -> Json:
+        event = super().last_event(run, told)
+        limited = (run.body.get("generation_config") or {}).get("max_output_tokens") is not None
+        event["interaction"]["status"] = self.cut if limited else "completed"
+        return event
+
+
+class SaysThatItCut(CutsSilently):
+    """Correct: the run is called incomplete."""
+
+    cut = "incomplete"
+
+
+GLOBS = ("bg.result", "bg.grows", "stream.text", "stream.equals-get", "get.same", "resume.*", "rob.*-streams")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("service", "globs", "causes"),
+    [
+        (StoresLate, GLOBS, {"bg.result": {"bg.result/late"}}),
+        (SettlesLate, GLOBS, {}),
+        (StreamsDeleted, ("del.*",), {"del.gone-stream": {"del.gone-stream"}}),
+        (SharesABuffer, GLOBS, {"rob.concurrent-streams": {"rob.concurrent-streams/mixed"}}),
+        (SharesNothing, GLOBS, {}),
+        (CutsSilently, ("create.*", "bg.*"), {"create.cut-short": {"create.cut-short"}}),
+        (SaysThatItCut, ("create.*", "bg.*"), {}),
+    ],
+)
+def test_the_first_cause(
+    service: type[ForeignService], globs: tuple[str, ...], causes: dict[str, set[str]]
+) -> None:
+    """The rule that fails is that of the defect, and it is the only one."""
+    report = check(service(), *globs)
+    assert {rule: set(report.codes[rule]) for rule, word in report.verdicts.items() if word == "fail"} == causes
