@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness.benches.client.judgement.outcome import CODES as CLIENT_CODES
-from harness.benches.recordings.verify import USABLE
 from harness.checks.gateway import STREAM_WORDS
 from harness.contract.schema.explain import keyword_word
 from harness.contract.tables.operations import OPERATIONS
@@ -48,7 +47,7 @@ _SCHEMA_RULES = ("request.schema", "stream.schema", "stream.error-shape")
 
 def all_codes() -> list[str]:
     """Every code, sorted: each rule, and each `rule/word` that a judge gives."""
-    rules = {*ROWS, *(rule.id for rule in (*RULES, USABLE, NOTICED, PROVED, SEARCHED))}
+    rules = {*ROWS, *(rule.id for rule in (*RULES, NOTICED, PROVED, SEARCHED))}
     shapes = {*_SCHEMA_RULES, *(operation.rule for operation in OPERATIONS if operation.schema)}
     words = {f"{rule}/{keyword_word(keyword)}" for rule in shapes for keyword in _KEYWORDS}
     words |= {f"{rule}/null" for rule in shapes}

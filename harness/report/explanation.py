@@ -90,7 +90,7 @@ def reproduction_lines(reproduction: Reproduction, *, noun: str = "") -> Iterato
     """How to see it again; `noun` is what a command line is for."""
     if reproduction.steps:
         why = f" ({reproduction.unshrunk})" if reproduction.unshrunk else ""
-        words = f"history, not fully shrunk{why}" if why else "least history"
+        words = f"request sequence, not fully shrunk{why}" if why else "shortest request sequence"
         yield f"{words}: {' > '.join(map(str, reproduction.steps))}"
     elif reproduction.unshrunk:
         yield f"its requests are not fully shrunk: {reproduction.unshrunk}"

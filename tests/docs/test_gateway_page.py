@@ -25,5 +25,5 @@ def test_the_table_names_every_rule_with_its_level() -> None:
 
 def test_the_sample_counts_rules_and_trials_as_a_run_does() -> None:
     """The sample output is of a run of all rules."""
-    line = f"{len(CATALOGUE.checks)} checks, {len(CATALOGUE.exercises)} trials"
+    line = f"{len(CATALOGUE.checks)} checks, {len(CATALOGUE.exercises)} exercises"
     assert f"\n{line}\n" in GUIDE, f"write {line!r} into the sample output of docs/gateway.md"

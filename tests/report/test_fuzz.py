@@ -15,9 +15,9 @@ from harness.report.presented_run import PresentedRun
 @pytest.mark.parametrize(
     ("answers", "said"),
     [
-        ({REFUSED: 7}, "no rule broken in 7 responses, all of them refusals; schema proved too little."),
-        ({REFUSED: 7, ACCEPTED: 1}, "no rule broken in 8 responses; schema proved too little."),
-        ({}, "no response was judged; schema proved too little."),
+        ({REFUSED: 7}, "no rule broken in 7 responses, all of them refusals; not tested: schema."),
+        ({REFUSED: 7, ACCEPTED: 1}, "no rule broken in 8 responses; not tested: schema."),
+        ({}, "no response was judged; not tested: schema."),
     ],
 )
 def test_refusals_alone_are_named(answers: dict[str, int], said: str) -> None:

@@ -414,7 +414,7 @@ def _why(silent: Sequence[RelayedExchange], unfinished: int, exercises: int, end
     if exchange.complete:
         came = f"a failure of the gateway ({exchange.status})"
     also = f", nor had the next {len(silent) - 1}" if len(silent) > 1 else ""
-    left = f"{unfinished} of {format_count(exercises, 'trial')} not run, or not completed"
+    left = f"{unfinished} of {format_count(exercises, 'exercise')} not run, or not completed"
     if ended:
         return f"{ended}: the exchange {silent[0].name} was its last ({exchange.ending.words}); {left}"
     return (

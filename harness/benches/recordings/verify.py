@@ -34,7 +34,8 @@ from harness.engine.events import (
 from harness.engine.results import RecordedPlace, Result
 from harness.errors import Unreadable
 from harness.kit.api import ANSWERS, Answer, Api, ApiContract, Verification
-from harness.outcome import Basis, Finding, Level, Observation, Rule, Source, Where
+from harness.outcome import Exit, Finding, Observation, Rule
+from harness.outcome.words import format_count
 from harness.wire import Arrivals, Exchange, StreamProtocol
 
 _SUFFIXES = (".yaml", ".yml")
@@ -216,16 +217,8 @@ def files_in(paths: Iterable[Path]) -> Iterator[Path]:
 # Knows the order of things; must not know how anything is printed.
 
 
-USABLE = Rule(
-    id="recording.usable",
-    level=Level.MUST,
-    statement="The content of a file matches its name and its first lines.",
-    breaks="No player can load the file, and it silently proves nothing.",
-    source=Source(Basis.GENERIC, "Recordings", "The files of `harness verify`"),
-)
-"""What a run says of a file that it cannot use; the id of its result names the file."""
-
-
+_MOST_NAMED = 5
+"""Most unreadable files that a run names before it counts them."""
 REVISION = "revision "
 """How the count of the files begins that were judged by a revision."""
 
@@ -240,10 +233,22 @@ def judge_recordings(
     for path, part in verify_each(paths, contract, api):
         whole.add(part)
         yield _finish_phase(path, part)
-    results = [*_decide_rules(whole, policy, api.load_rules()), *_decide_files(whole, policy)]
+    results = _decide_rules(whole, policy, api.load_rules())
     yield Planned(len(results), 0)
     yield from map(CheckFinished, results)
-    yield RunFinished(tuple(results), time.perf_counter() - begun, exit_of(results))
+    code = exit_of(results)
+    if whole.unusable and code in (Exit.OK, Exit.NOTHING_RAN):
+        code = Exit.USAGE  # such a file is no broken rule, but its name claims a recording
+    yield RunFinished(
+        tuple(results), time.perf_counter() - begun, code, holes=tuple(_name_unusable(whole.unusable))
+    )
+
+
+def _name_unusable(unusable: Sequence[tuple[str, str]]) -> Iterator[str]:
+    for file, reason in unusable[:_MOST_NAMED]:
+        yield f"{file} is not a readable recording: {reason}"
+    if (more := len(unusable) - _MOST_NAMED) > 0:
+        yield f"{format_count(more, 'more file')} cannot be read (the JSON report names all)"
 
 
 def _finish_phase(path: Path, part: Verified) -> PhaseFinished:
@@ -253,6 +258,7 @@ def _finish_phase(path: Path, part: Verified) -> PhaseFinished:
         counts={"entries": traffic.entries, **traffic.judged, **_by_revision(part)},
         findings=len(traffic.findings),
         notes=tuple(line for facts in part.facts for line in _write_facts(facts)),
+        vacuous=tuple(reason for _, reason in part.unusable),
         left_out=_group_left_out(traffic),
     )
 
@@ -299,18 +305,7 @@ def _tell_subjects_once(findings: Sequence[Finding]) -> list[Finding]:
     return told
 
 
-def _decide_rule(
-    rule: Rule, found: Sequence[tuple[int, Finding]], policy: Policy, *, result_id: str = ""
-) -> Result:
+def _decide_rule(rule: Rule, found: Sequence[tuple[int, Finding]], policy: Policy) -> Result:
     places = tuple(RecordedPlace(n, finding.where, decide_finding(finding, rule, policy)) for n, finding in found)
     observation = Observation.of(finding for _, finding in found)
-    return decide(rule, observation, policy, result_id=result_id, show=lambda _: places)
-
-
-def _decide_files(whole: Verified, policy: Policy) -> list[Result]:
-    """A failure for each file that is not what it claims to be."""
-    findings = [Finding(USABLE.id, reason, where=Where(file=file)) for file, reason in whole.unusable]
-    return [
-        _decide_rule(USABLE, [(number, finding)], policy, result_id=f"{USABLE.id}[{finding.where.file}]")
-        for number, finding in enumerate(findings)
-    ]
+    return decide(rule, observation, policy, show=lambda _: places)

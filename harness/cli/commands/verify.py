@@ -61,15 +61,13 @@ _JUDGING = ("strict", "baseline", "baseline_update", "baseline_prune", "report")
 
 
 def _judge(paths: Sequence[Path], arguments: VerifyArguments) -> Exit:
-    from harness.benches.recordings.verify import USABLE, judge_recordings
+    from harness.benches.recordings.verify import judge_recordings
     from harness.engine.decide import Policy
     from harness.engine.events import TargetInfo
     from harness.interactions import INTERACTIONS
     from harness.report.commands.verify import VerifyPresentation
 
-    baseline = baseline_of(
-        arguments, INTERACTIONS.load_rules(), is_known=lambda name: name.startswith(f"{USABLE.id}[")
-    )
+    baseline = baseline_of(arguments, INTERACTIONS.load_rules())
     policy = Policy(strict=arguments.strict, baseline=baseline)
     recordings = TargetInfo(name=", ".join(map(str, paths)), secrets=own_secrets())
     listeners = Listeners(arguments, VerifyPresentation(), baseline)

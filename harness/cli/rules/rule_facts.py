@@ -9,7 +9,6 @@ import json
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from harness.benches.recordings.verify import USABLE
 from harness.checks.capabilities import CAPABILITIES
 from harness.checks.gateway.findings import cures_of
 from harness.cli.rules.every_check import load_every_check
@@ -26,7 +25,6 @@ from harness.rules.ledger import sentences_of
 _WITHOUT_CHECK: dict[str, tuple[Rule, ...]] = {
     "fuzz": (*SEARCH_RULES, *(row.rule for row in rows_of("search")), SEARCHED),
     "torture": tuple(row.rule for row in rows_of("clients")),
-    "verify": (USABLE,),
     "mutants": (NOTICED, PROVED, GENERATED, ODD, SCORED),
 }
 """Rules that no check judges, by the command that does; those of requests are judged by `verify` alone."""

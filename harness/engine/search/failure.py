@@ -282,7 +282,9 @@ class EngineRun:
         """Whether the engine proves anything; that it found something is no failure of its own."""
         observation = Observation(Outcome.MET)
         if self.vacuous:
-            observation = Observation.untestable("; ".join(self.vacuous), Because.NOT_TRIED, "it proves nothing")
+            observation = Observation.untestable(
+                "; ".join(self.vacuous), Because.NOT_TRIED, "it tested too little"
+            )
         return decide(
             SEARCHED,
             observation,

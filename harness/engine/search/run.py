@@ -115,7 +115,7 @@ class Store:
                 notes.append(f"{record['key']} no longer fails: {path.name} was removed")
             else:
                 failures.append(kept)
-        counts = {"played": played, "still failing": len(failures)}
+        counts = {"replayed": played, "still failing": len(failures)}
         return EngineRun(
             engine=STORED,
             seconds=timer.spent,

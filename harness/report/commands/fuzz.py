@@ -57,7 +57,7 @@ class FuzzPresentation(Presentation):
         kinds = sum((Counter(phase.answers) for phase in state.phases), Counter())
         responses = kinds.total()
         empty = [phase.name for phase in state.phases if phase.vacuous]
-        holes = f"{', '.join(empty)} proved too little" if empty else ""
+        holes = f"not tested: {', '.join(empty)}" if empty else ""
         finished = state.whole()[1]
         stale = count_stale(finished.results)
         if not responses:
@@ -115,7 +115,7 @@ class FuzzPresentation(Presentation):
         return result.title if result.rule is SEARCHED else f"{result.rule.id}: {result.rule.statement}"
 
     def kind(self, result: Result) -> str:
-        return "vacuous" if result.rule is SEARCHED and result.unjudged else super().kind(result)
+        return "not_tested" if result.rule is SEARCHED and result.unjudged else super().kind(result)
 
     def opening(self, state: RunState) -> Iterator[str]:
         return iter(())
@@ -192,12 +192,12 @@ def _find_accepted(state: RunState) -> set[str]:
 
 
 def engine_lines(phase: PhaseFinished) -> Iterator[str]:
-    """One line for an engine, then its notes and, if it proved nothing, the reasons."""
+    """One line for an engine, then its notes and, if it tested too little, the reasons."""
     counts = ", ".join(f"{number:,} {word}".replace(",", " ") for word, number in phase.counts.items())
     found = format_count(phase.findings, "finding") if phase.findings else "no finding"
     yield f"{phase.name:<10} {counts} in {phase.seconds:.1f} s: {found}"
     yield from (f"  note: {escape_controls(note)}" for note in phase.notes)
-    yield from (f"  VACUOUS: {escape_controls(why)}" for why in phase.vacuous)
+    yield from (f"  NOT TESTED: {escape_controls(why)}" for why in phase.vacuous)
 
 
 def failure_lines(result: Result, state: RunState, *, ran: str = "", verbose: bool) -> Iterator[str]:

@@ -34,9 +34,9 @@ _WAITING = {
     "idle": "waiting for an idle stream",
     "watch": "watching for requests that no client sent",
 }
-"""What a trial that spans the others does at its end."""
+"""What an exercise that spans the others does at its end."""
 _MOST = 3
-"""Number of findings of a verdict that is told in short."""
+"""Most findings of a check that are printed in brief."""
 
 
 class GatewayPresentation(Presentation):
@@ -84,7 +84,7 @@ class GatewayPresentation(Presentation):
         yield f"gateway: {escape_controls(place)}"
 
     def format_plan(self, planned: Planned) -> Iterator[str]:
-        yield f"{format_count(planned.checks, 'check')}, {format_count(planned.exercises, 'trial')}"
+        yield f"{format_count(planned.checks, 'check')}, {format_count(planned.exercises, 'exercise')}"
 
     def progress(self, name: str, *, again: bool) -> str:
         return _WAITING.get(name, name) if again else super().progress(name, again=again)

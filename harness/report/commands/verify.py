@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from harness.benches.recordings.verify import REVISION, USABLE
+from harness.benches.recordings.verify import REVISION
 from harness.engine.results import RecordedPlace, Result
 from harness.outcome import Finding, Observation, Verdict, account
 from harness.outcome.words import format_count
@@ -54,7 +54,7 @@ class VerifyPresentation(Presentation):
             "entries": {"judged": _sum(state, "entries"), "left_out": len(left_out)},
             "judged": {kind: _sum(state, kind) for kind in _KINDS},
             "accounting": accounting_record(finished, self.accounting(state), self.verdict(state)),
-            "rules": {result.id: str(result.outcome) for result in state.results if result.rule is not USABLE},
+            "rules": {result.id: str(result.outcome) for result in state.results},
             "left_out": left_out,
             "revisions": _by_revision(state),
             "unusable": [{"file": file, "reason": reason} for file, reason in _list_unusable(state)],
@@ -98,9 +98,6 @@ class VerifyPresentation(Presentation):
                 yield f"  and {len(group.lines) - len(shown)} more (-v lists them)"
         for revision, files in _by_revision(state).items():
             yield f"{format_count(files, 'file')} judged by revision {revision}"
-        for file, reason in _list_unusable(state):
-            yield escape_controls(f"broken: {file}: {reason}")
-
         yield self._describe_judged(state)
 
     def _describe_judged(self, state: RunState) -> str:
@@ -126,7 +123,6 @@ def list_findings(state: RunState) -> list[tuple[Result, RecordedPlace, Finding]
     pairs = [
         (result, place, finding)
         for result in state.results
-        if result.rule is not USABLE
         for place, finding in zip(result.evidence, result.observation.findings, strict=True)
         if isinstance(place, RecordedPlace)
     ]
@@ -134,8 +130,7 @@ def list_findings(state: RunState) -> list[tuple[Result, RecordedPlace, Finding]
 
 
 def _list_unusable(state: RunState) -> list[tuple[str, str]]:
-    findings = [finding for r in state.results if r.rule is USABLE for finding in r.observation.findings]
-    return [(finding.where.file, finding.message) for finding in findings]
+    return [(phase.name, reason) for phase in state.phases for reason in phase.vacuous]
 
 
 def _list_left_out(state: RunState) -> dict[str, list[_Place]]:

@@ -102,7 +102,7 @@ def test_a_gateway_that_stopped_is_not_asked_for_ever(kind: type[Stops]) -> None
     assert [trial.name for trial in trials] == ["idle", "watch", "plain", "cancel", "fields"]
     assert stopped is not None
     assert stopped.silent == SILENT
-    assert f"{len(stopped.unfinished)} of {len(EXERCISES)} trials not run" in stopped.reason
+    assert f"{len(stopped.unfinished)} of {len(EXERCISES)} exercises not run" in stopped.reason
     assert ran.passage.startswith("fields.")
     assert {"idle", "watch", "fields", "loss"} < set(stopped.unfinished)
     assert {"plain", "cancel"}.isdisjoint(stopped.unfinished)

@@ -349,16 +349,19 @@ BROKEN: dict[str, tuple[str, bytes, str]] = {
 
 
 @pytest.mark.parametrize(("name", "data", "reason"), BROKEN.values(), ids=BROKEN)
-def test_what_is_broken_is_red(
+def test_a_file_that_cannot_be_read_is_an_error_about_the_file(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, data: bytes, reason: str
 ) -> None:
-    """A file that is not what it claims to be is listed and fails, even if other files are good."""
+    """A file that is not what its name claims is named, and the run exits with 2: no rule is broken."""
     (tmp_path / name).write_bytes(data)
     (tmp_path / "good.yaml").write_bytes(WHOLE_ONE)
     ((file, said),) = verify([tmp_path], load(), INTERACTIONS).unusable
     assert (file, reason in said) == (str(tmp_path / name), True)
-    assert main(["verify", str(tmp_path)]) == 1
-    assert f"broken: {file}: {said}" in capsys.readouterr().out
+    assert main(["verify", str(tmp_path)]) == 2
+    out = capsys.readouterr().out
+    assert f"{file} is not a readable recording: {said}" in out
+    assert out.splitlines()[-1].startswith("USAGE ERROR: ")
+    assert " failed" not in out
 
 
 def test_a_request_that_is_no_json_is_one_finding(tmp_path: Path) -> None:

@@ -246,7 +246,7 @@ def test_a_broken_server_exits_1_and_is_described_by_the_schema(
         "history",
     ]
     told = {case.get("name", "").partition(":")[0]: case.findtext("failure") for case in cases}
-    assert "least history: " in (told["del.gone"] or "")
+    assert "shortest request sequence: " in (told["del.gone"] or "")
 
 
 @pytest.mark.slow
@@ -325,7 +325,7 @@ def test_a_damaged_file_is_told_and_passed_over(tmp_path: Path) -> None:
         (store.folder / f"{number}.json").write_text(text)
     done = store.replay(reference())
     assert len(done.notes) == 3
-    assert done.counts["played"] == 0
+    assert done.counts["replayed"] == 0
 
 
 def test_a_stored_failure_holds_no_key(tmp_path: Path) -> None:
