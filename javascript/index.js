@@ -587,6 +587,7 @@ function speak(words) {
   return words
     .replace(/\bassert_[a-z_]+/g, (name) => toCamel(name))
     .replace(/\(new_environment=True\)/g, "(turn, { newEnvironment: true })")
+    .replace(/\(any_results=True\)/g, "(turn, { anyResults: true })")
     .replace(/\bunchecked=True\b/g, "{ unchecked: true }")
     .replace(/\boptional=True\b/g, "{ optional: true }")
     .replace(/\(error, raised=([^)]*)\)/g, "(error, { raised: $1 })");

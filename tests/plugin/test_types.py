@@ -62,3 +62,27 @@ def test_a_type_checker_finds_every_typo(checker: list[str], tmp_path: Path) -> 
     lines = SOURCE.splitlines()
     first = next(number for number, line in enumerate(lines, 1) if "reply(step=" in line)
     assert found == set(range(first, len(lines) + 1)), done.stdout + done.stderr
+
+
+CLIENTS = """
+from harness.plugin import InteractionsEmulator
+
+async def test_clients(interactions_emulator: InteractionsEmulator) -> None:
+    with interactions_emulator.client() as client:
+        reveal_type(client)
+    async with interactions_emulator.async_client() as asynchronous:
+        reveal_type(asynchronous)
+"""
+SDK = ["google.genai.client.Client", "google.genai.client.AsyncClient"]
+
+
+@pytest.mark.parametrize(("options", "shown"), [((), SDK), (("--no-site-packages",), ["Any", "Any"])])
+def test_a_client_has_the_type_of_the_sdk(options: tuple[str, ...], shown: list[str], tmp_path: Path) -> None:
+    """A client is of google-genai's type where that is installed; without it, a strict test has no error."""
+    pytest.importorskip("google.genai", reason="pip install -e '.[sdk]'")
+    path = tmp_path / "test_typed.py"
+    path.write_text(CLIENTS, "utf-8")
+    command = [*MYPY, *options, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2], check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.findall(r'Revealed type is "([^"]*)"', done.stdout) == shown

@@ -90,7 +90,8 @@ def judge_calls(
 def find_exchanged(given: Any, calls: Sequence[Mapping[str, Any]]) -> str:
     """How an input returns the results of two calls of one function for each other; "" if it does not.
 
-    Both have to be out of place, and say so in words: a train that leaves Rome may well arrive in Paris.
+    Both have to be out of place, and say so in words: a train that leaves Rome may well arrive in Paris. Whether
+    results are meant so, as those of a trip there and back, only the author of the functions knows.
     """
     results = {call: _list_words(result) for call, result in _read_results(given).items()}
     made = [call for call in calls if str(call.get("id")) in results]

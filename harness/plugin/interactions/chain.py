@@ -107,18 +107,28 @@ class Chain:
         return link
 
     def assert_continued(
-        self, after: ChainTurn | str | None = None, *, new_environment: bool = False
+        self,
+        after: ChainTurn | str | None = None,
+        *,
+        new_environment: bool = False,
+        any_results: bool = False,
     ) -> dict[str, Any]:
         """Assert that the client's latest create correctly continues a turn; return its body.
 
         `after` is the turn or its id, by default the last one of the chain, else the one that the client itself
         created before. The create must have been accepted. With `new_environment`, an agent may go on without the
-        files so far.
+        files so far. With `any_results`, the result of a call may speak of another call's arguments.
         """
         __tracebackhide__ = True
         link = self._find_made() if after is None and not self.links else self._find(after or self.last)
         creates = [sent for sent in self.emulator.requests if sent.call.startswith("create")]
         problem = self._judge_link(link, creates, new_environment)
+        if (
+            not problem
+            and not any_results
+            and (exchanged := find_exchanged(creates[-1].body.get("input"), link.calls))
+        ):
+            problem = f"{exchanged}. If that is meant, say assert_continued(any_results=True)"
         if problem:
             raise AssertionError(f"the client {problem.rstrip('.')}.\n  the turn to go on from: {link.id}")
         body: dict[str, Any] = creates[-1].body
@@ -232,7 +242,6 @@ class Chain:
         return (
             _describe_environment(link, last.body.get("environment"), new_environment)
             or _describe_unanswered(link, last.body)
-            or find_exchanged(last.body.get("input"), link.calls)
             or (f"was refused: {last.refusal}" if last.refusal else "")
         )
 

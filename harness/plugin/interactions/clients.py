@@ -13,10 +13,14 @@ import ssl
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager, suppress
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.plugin.environment_variables import PLACEHOLDER_KEY
 from harness.plugin.observed_service import ObservedService
+
+if TYPE_CHECKING:  # a type checker shows the SDK's types where it is installed, and Any where it is not
+    from google.genai import Client
+    from google.genai.client import AsyncClient
 
 BASE_URL = "http://interactions.test"
 """A placeholder for the host, which an in-process transport ignores."""
@@ -25,7 +29,7 @@ _KEY = {"x-goog-api-key": PLACEHOLDER_KEY}
 
 
 @contextmanager
-def client(served: ObservedService) -> Iterator[Any]:
+def client(served: ObservedService) -> Iterator[Client]:
     """A `google.genai.Client`, or an `httpx.Client` if google-genai is not installed."""
     if has_genai():
         with _open_genai(served) as genai:
@@ -35,19 +39,19 @@ def client(served: ObservedService) -> Iterator[Any]:
             yield plain
 
 
-class AsyncClientContext(AbstractContextManager[Any], AbstractAsyncContextManager[Any]):
+class AsyncClientContext(AbstractContextManager["AsyncClient"], AbstractAsyncContextManager["AsyncClient"]):
     """An async client for a block: `with` is enough, and `async with` is what people write around one."""
 
-    def __init__(self, opened: AbstractContextManager[Any]) -> None:
+    def __init__(self, opened: AbstractContextManager[AsyncClient]) -> None:
         self._opened = opened
 
-    def __enter__(self) -> Any:
+    def __enter__(self) -> AsyncClient:
         return self._opened.__enter__()
 
     def __exit__(self, *error: Any) -> None:
         self._opened.__exit__(*error)
 
-    async def __aenter__(self) -> Any:
+    async def __aenter__(self) -> AsyncClient:
         return self.__enter__()
 
     async def __aexit__(self, *error: Any) -> None:

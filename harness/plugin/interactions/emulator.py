@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Literal, Self, TypeAlias, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypedDict, Unpack
 
 from harness.contract import Contract
 from harness.contract.data.assembly import assemble_steps
@@ -26,6 +26,9 @@ from harness.plugin.observed_service import ObservedService
 from harness.plugin.service_clocks import moved_by_sleeps
 from harness.plugin.session_server import SessionServer
 from harness.wire import Headers, LogicalClock, Request
+
+if TYPE_CHECKING:
+    from google.genai import Client
 
 _KEY = ("x-goog-api-key", PLACEHOLDER_KEY)
 _SHOWN = 60
@@ -152,7 +155,7 @@ class InteractionsEmulator(ObservedService):
     def __exit__(self, *error: object) -> None:
         self._block.close()
 
-    def client(self) -> AbstractContextManager[Any]:
+    def client(self) -> AbstractContextManager[Client]:
         """A `google.genai.Client` of this emulator, or an `httpx.Client` if google-genai is not installed."""
         return client(self)
 

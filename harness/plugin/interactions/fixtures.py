@@ -7,7 +7,7 @@ requests it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -22,6 +22,9 @@ from harness.plugin.interactions.stashes import (
 )
 
 if TYPE_CHECKING:
+    from google.genai import Client
+    from google.genai.client import AsyncClient
+
     from harness.plugin.cassette_fixture import CassetteFixture
     from harness.plugin.interactions.chain import Chain
     from harness.plugin.interactions.dropped_stream import DroppedStream
@@ -94,7 +97,7 @@ def _find_service(request: pytest.FixtureRequest) -> ObservedService:
 
 
 @pytest.fixture
-def interactions_client(request: pytest.FixtureRequest) -> Iterator[Any]:
+def interactions_client(request: pytest.FixtureRequest) -> Iterator[Client]:
     """A `google.genai.Client` of the test's emulator or recording; a plain `httpx.Client` without google-genai."""
     from harness.plugin.interactions.clients import client
 
@@ -103,7 +106,7 @@ def interactions_client(request: pytest.FixtureRequest) -> Iterator[Any]:
 
 
 @pytest.fixture
-def interactions_async_client(request: pytest.FixtureRequest) -> Iterator[Any]:
+def interactions_async_client(request: pytest.FixtureRequest) -> Iterator[AsyncClient]:
     """The async client: `google.genai.Client().aio`, or an `httpx.AsyncClient` without google-genai."""
     from harness.plugin.interactions.clients import async_client
 

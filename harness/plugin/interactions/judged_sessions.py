@@ -291,9 +291,11 @@ class SessionJudge:
             "steps": turn.created.get("steps", []),
         }
 
-    def assert_continued(self, *, after: str | None = None, new_environment: bool = False) -> dict[str, str]:
+    def assert_continued(
+        self, *, after: str | None = None, new_environment: bool = False, any_results: bool = False
+    ) -> dict[str, str]:
         """Judge whether the last create continues a turn: `after`, else the last one that was made before it."""
-        self._chain.assert_continued(after, new_environment=new_environment)
+        self._chain.assert_continued(after, new_environment=new_environment, any_results=any_results)
         return _NO_PROBLEM
 
     def assert_replayed(self, *, steps: list[Any] | None = None, id: str | None = None) -> dict[str, str]:  # noqa: A002

@@ -82,6 +82,7 @@ class Torture:
         script: Mapping[str, Any] | None = None,
         allow: Collection[str] = (),
         enough: int = ENOUGH,
+        fail: bool = True,
     ) -> TortureReport:
         """Put `function` through a set of cases, or the one named `case`, and fail if it does not survive them.
 
@@ -89,30 +90,11 @@ class Torture:
         the events or the interaction; an exception means that it gave up. An async function gets the async client.
         `cases` names the set and `kinds` some of its kinds (docs/torture.md), `script` is what the model answers,
         `allow` names rules or codes that are no failures here. After `enough` equal failures the other cases of
-        their kind are left out; 0 leaves none out.
+        their kind are left out; 0 leaves none out. With `fail=False` the report is returned, whatever it is.
+        Raises UsageFault for wrong arguments.
         """
         __tracebackhide__ = True
         self._asked = True
-        report = self.play(
-            function, mode=mode, cases=cases, kinds=kinds, case=case, script=script, allow=allow, enough=enough
-        )
-        if report.reasons:
-            raise AssertionError(str(report))
-        return report
-
-    def play(
-        self,
-        function: Callable[..., Any],
-        *,
-        mode: Mode = "follow",
-        cases: str = "",
-        kinds: Sequence[str] = (),
-        case: str = "",
-        script: Mapping[str, Any] | None = None,
-        allow: Collection[str] = (),
-        enough: int = ENOUGH,
-    ) -> TortureReport:
-        """Do the same and return what came out, whatever it is. Raises UsageFault for wrong arguments."""
         if not callable(function):
             raise UsageFault(f"{NAME}({function!r}) takes the function to test: one that takes a client")
         if mode not in self._model.modes:
@@ -131,7 +113,10 @@ class Torture:
                     queue.note_failure(played.case.kind, failure.code)
         repeat = partial(_write_repeat, getattr(function, "__name__", "function"), mode, cases, script)
         kinds_told = {kind.name: kind.about for kind in self._model.sets[chosen]}
-        return TortureReport(len(found), judged, dict(queue.skipped), repeat, kinds_told, enough)
+        report = TortureReport(len(found), judged, dict(queue.skipped), repeat, kinds_told, enough)
+        if fail and report.reasons:
+            raise AssertionError(str(report))
+        return report
 
     def _choose_mode(self, name: str, script: Mapping[str, Any] | None) -> tuple[ClientMode, ClientMode]:
         """The mode as it is, and the mode with the answer of this run."""
