@@ -15,14 +15,14 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 from weakref import WeakValueDictionary
 
 import msgspec
+from msgspec import Struct
 
 from harness.emulator.resources.collection import Stamps
 from harness.emulator.run.run import Run
@@ -138,8 +138,7 @@ MOST_BYTES = 64 * 2**20
 MOST_REASONS = 100
 
 
-@dataclass(slots=True, eq=False)
-class Job:
+class Job(Struct, eq=False):
     """One event for one receiver, until it is acknowledged or given up; without a `webhook` it is dynamic."""
 
     id: str
@@ -156,6 +155,7 @@ class Deliveries:
     """The deliveries that wait, oldest first; the caller holds the lock.
 
     `read_unix` returns the time that signatures name; `given_up` has the reasons why deliveries were dropped.
+    Whoever sends a delivery signs it, on any thread, and therefore takes the lock for that.
     """
 
     def __init__(
@@ -164,7 +164,9 @@ class Deliveries:
         stamps: Stamps,
         find_webhooks: Callable[[str, str | None], Iterable[Webhook]],
         read_unix: Callable[[], int],
+        lock: RLock,
     ) -> None:
+        self._lock = lock
         self._clock = clock
         self._read_unix = read_unix
         self._stamps = stamps
@@ -229,11 +231,14 @@ class Deliveries:
         begun: list[Delivery] = []
         for job in self._jobs:
             if job.under_way is None and job.due <= self._clock.now:
-                request = self.build_request(job)
                 job.attempts += 1
-                job.under_way = Delivery(job.uri, request, job.attempts)
+                job.under_way = Delivery(job.uri, partial(self._make_request, job), job.attempts)
                 begun.append(job.under_way)
         return begun
+
+    def _make_request(self, job: Job) -> Request:
+        with self._lock:
+            return self.build_request(job)
 
     def build_request(self, job: Job) -> Request:
         """The request of an attempt, signed at this moment with the secrets that are valid now."""

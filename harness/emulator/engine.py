@@ -85,6 +85,7 @@ class Engine:
             Stamps(self.ids.make_id, self.timestamps.now),
             self.resources.find_webhooks,
             self.timestamps.read_unix,
+            self.lock,
         )
         self.replies = self.replies_type(self.ids, self.resources.deliver)
         self.resources.look_up = self.look_up

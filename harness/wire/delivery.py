@@ -18,6 +18,8 @@ from ipaddress import ip_address
 from typing import Protocol, TypeAlias
 from urllib.parse import urlsplit
 
+from msgspec import Struct
+
 from harness.wire.exchange import Arrivals, Exchange
 from harness.wire.message import Chunked, Headers, Length, PieceBody, Request, Response
 from harness.wire.pieces import COMPLETE, At, By, Chunk, Ending, How, Pause
@@ -26,13 +28,27 @@ PATIENCE = 10.0
 """Seconds in which a delivery has to be answered; after that the attempt counts as failed."""
 
 
-@dataclass(frozen=True, slots=True)
 class Delivery:
-    """One attempt to deliver something: `request` goes to the absolute `uri`. `number` counts attempts from 1."""
+    """One attempt to deliver something to the absolute `uri`; `number` counts attempts from 1.
 
-    uri: str
-    request: Request
-    number: int = 1
+    Instead of a request it may be given the function that makes it, which is called once somebody sends it or
+    looks at it: thousands may be due at once, and a signature costs more than all the rest.
+    """
+
+    __slots__ = ("_request", "number", "uri")
+
+    def __init__(self, uri: str, request: Request | Callable[[], Request], number: int = 1) -> None:
+        self.uri = uri
+        self.number = number
+        self._request = request
+
+    @property
+    def request(self) -> Request:
+        """The request, the same each time."""
+        made = self._request
+        if not isinstance(made, Request):
+            self._request = made = made()
+        return made
 
 
 class Outbox(Protocol):
@@ -68,8 +84,7 @@ class NoReply(Enum):
 Answer: TypeAlias = int | NoReply
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(Struct, frozen=True):
     """A delivery that came: the request with our answer to it, `moment` in seconds of the receiver's clock."""
 
     exchange: Exchange

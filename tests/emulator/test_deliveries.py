@@ -127,6 +127,21 @@ def test_a_delivery_verifies_with_the_library_of_the_standard() -> None:
     assert standardwebhooks.Webhook(service.secret).verify(request.body, dict(request.headers.items()))
 
 
+def test_a_delivery_is_signed_when_it_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once, at that moment: those that nobody sends are not signed."""
+    signed: list[int] = []
+    monkeypatch.setattr("harness.emulator.deliveries.sign", lambda *work: signed.append(1) or "v1,x")
+    service = Service()
+    service.run()
+    delivery = service.take()
+    assert not signed
+    taken = service.emulator.engine().timestamps.read_unix()
+    service.clock.reached(service.clock.now + 60)
+    assert int(delivery.request.headers.get("webhook-timestamp")) >= taken + 60
+    assert delivery.request is delivery.request
+    assert len(signed) == 1
+
+
 def test_both_secrets_sign_for_a_day_after_a_rotation() -> None:
     """The new one first; then only the new one."""
     service = Service()

@@ -20,7 +20,7 @@ def _with_body(change: Any) -> Any:
     """Change the JSON body of each delivery before it is signed."""
 
     def begin(deliveries: Deliveries, job: Job) -> None:
-        if job.attempts == 0:
+        if job.attempts == 1:
             job.body = msgspec.json.encode(change(msgspec.json.decode(job.body)))
 
     return before(Deliveries.build_request, begin)
