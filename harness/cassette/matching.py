@@ -398,12 +398,14 @@ class QuoteMatcher:
 
     def match(self, request: Request, asked: CanonicalRequest, recordings: Sequence[Recording]) -> int | None:
         """The first unplayed recording that fits; None if none does, or if different requests do."""
+        if not request.body:  # as of every resume and poll, which are asked most
+            return None
         waiting = [
             number
             for number, recording in enumerate(recordings)
             if _MARK in recording.request.body and not self._index.is_played(number)
         ]
-        if not waiting or not request.body:
+        if not waiting:
             return None
         got = self._canon.write_form(request)
         fits = [(number, fit) for number in waiting for fit in self._fits(asked, got, number, recordings[number])]

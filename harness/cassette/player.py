@@ -96,6 +96,15 @@ class Player:
     def _streams(self) -> dict[str, ResumableStream]:
         return streams_of(self.recordings, self._protocol)
 
+    @cached_property
+    def _resumes(self) -> dict[str, list[int]]:
+        """The positions of the recorded resumes of each resource."""
+        found: dict[str, list[int]] = {}
+        for number, recording in enumerate(self.recordings):
+            if (resumed := self._protocol.is_resume(recording.request)) is not None:
+                found.setdefault(resumed[0], []).append(number)
+        return found
+
     def __call__(self, request: Request) -> Response:
         """Return the recorded answer, or an error response saying why there is none."""
         asked = self._canon.of(request)  # before locking, so that a long body does not delay other requests
@@ -166,10 +175,9 @@ class Player:
 
     def _use(self, resource: str, stream: ResumableStream) -> None:
         """Mark the full recording as played, and every recorded resume of the same resource."""
-        for number, recording in enumerate(self.recordings):
-            resumed = self._protocol.is_resume(recording.request)
-            if recording is stream.began or (resumed is not None and resumed[0] == resource):
-                self._index.play(number)
+        began = next(number for number, recording in enumerate(self.recordings) if recording is stream.began)
+        for number in (began, *self._resumes.get(resource, ())):
+            self._index.play(number)
 
     def _miss(self, request: Request, asked: CanonicalRequest) -> Miss:
         what = f"not recorded: {asked.method} /{'/'.join(asked.path)}"

@@ -36,10 +36,14 @@ from harness.wire import (
     UntilClose,
 )
 from harness.wire.coding import CODINGS, coding_of, decode_pieces
-from harness.wire.message import EVENT_STREAM
+from harness.wire.message import EVENT_STREAM, ReadyBody
 
 UNKNOWN_ORIGIN = "http://target.invalid"
 """Scheme and host of a recording that does not say where its request was sent."""
+
+
+_KEPT_BODY = 4 * 2**20
+"""The largest body whose chunks are kept once it was replayed without pauses: they take twice its memory again."""
 
 
 class Unit(StrEnum):
@@ -72,6 +76,7 @@ class Recording:
     coding: str = ""
     reason: str = ""
     origin: str = UNKNOWN_ORIGIN
+    _chunks: list[Chunk] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.pieces.total != len(self.body):
@@ -191,7 +196,16 @@ class Recording:
         if self.status is None:
             return Response.dead(_move_before_head(self.ending))
         headers = self.headers.without("trailer")  # trailers are not recorded, so do not announce any
-        return Response(self.status, headers, self.framing, PieceBody(self._yield_parts(scale)), self.reason)
+        is_ready = scale <= 0 and self.ending == COMPLETE and len(self.body) <= _KEPT_BODY
+        body = ReadyBody(self._cut_chunks()) if is_ready else PieceBody(self._yield_parts(scale))
+        return Response(self.status, headers, self.framing, body, self.reason)
+
+    def _cut_chunks(self) -> list[Chunk]:
+        """The chunks of the body, cut and coded for its first reader and kept for the next ones."""
+        if not self._chunks:
+            parts = self._yield_parts(0)
+            self._chunks[:] = [part for part in parts if isinstance(part, Chunk)]  # at once: readers are threads
+        return self._chunks
 
     def _yield_parts(self, scale: float) -> Iterator[Piece]:
         """Chunks, the pauses before them, and the ending; an unfinished HTTP chunk is always one `Chunk`."""

@@ -293,6 +293,15 @@ def test_resume_as_often_as_asked() -> None:
         ]  # fmt: skip
 
 
+def test_a_stream_is_cut_once_for_all_its_readers() -> None:
+    """Every replay without pauses hands out the same chunks, which the server codes once."""
+    played = player(WHOLE, mode="resume")
+    first, again = (pieces(played(resume(None))) for _ in range(2))
+    assert len(first) > 3
+    assert all(one is other for one, other in zip(first, again, strict=True))
+    assert b"".join(piece.data for piece in first if isinstance(piece, Chunk)) == WHOLE.body
+
+
 def test_strict_knows_no_other_resume() -> None:
     """In strict mode a resume is answered only at a cursor that was recorded."""
     recorded = streamed(resume("e3"), STREAM[3:])
