@@ -5,7 +5,6 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
-from dataclasses import fields
 
 import pytest
 
@@ -13,7 +12,7 @@ from harness.interactions import INTERACTIONS
 from harness.kit.api import PRIMARY_KEY
 from harness.wire import Headers, Request
 
-LOADERS = [field.name for field in fields(INTERACTIONS) if field.name.startswith("load_")]
+LOADERS = [name for name in INTERACTIONS.__struct_fields__ if name.startswith("load_")]
 
 
 def test_importing_it_imports_nothing_that_knows_the_api() -> None:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date
 from functools import cache, cached_property
 from pathlib import Path
+
+from msgspec import Struct
 
 from harness.contract.schema.openness import list_members, type_of
 from harness.contract.schema.schemas import REVISIONS, Schemas, load_schemas, schemas_in
@@ -30,8 +31,7 @@ CURRENT = "2026-05-20"
 """The revision of the API that the service speaks today; read only by `cli`, `plugin`, `suite` and tests."""
 
 
-@dataclass(frozen=True, slots=True)
-class EventType:
+class EventType(Struct, frozen=True):
     """One type of event: its name, and the schema of its payload."""
 
     name: str

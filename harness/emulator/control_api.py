@@ -195,7 +195,7 @@ class Control:
 
     def settings_now(self, engine: Engine, body: Any) -> Response:
         """Return the settings of the session; of the keys only their number."""
-        shown = {name: getattr(engine.settings, name) for name in engine.settings.__dataclass_fields__}
+        shown = {name: getattr(engine.settings, name) for name in engine.settings.__struct_fields__}
         shown["keys"] = len(engine.settings.keys) if engine.settings.keys is not None else None
         return json_response(shown)
 

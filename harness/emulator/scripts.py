@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import msgspec
+from msgspec import Struct
 
 from harness.contract.tables.lifecycle import LIFECYCLE, REQUIRES_CONTINUATION, LifecycleTable
 from harness.documents import load_yaml, read_file
@@ -357,8 +358,7 @@ class ScriptQueue:
 _SCENARIO_KEYS = ("replies", "settings", "description")
 
 
-@dataclass(frozen=True, slots=True)
-class ScenarioFile:
+class ScenarioFile(Struct, frozen=True):
     """The content of a file: its scripts in order, and the settings to change."""
 
     replies: tuple[Script, ...]

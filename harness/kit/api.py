@@ -12,9 +12,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
+
+from msgspec import Struct, field
 
 from harness.outcome import Finding, Judgement, Rule
 from harness.wire import Clock, Exchange, Headers, Request, Response, StreamProtocol
@@ -73,8 +74,7 @@ class Answer(NamedTuple):
     is_json: bool
 
 
-@dataclass(slots=True)
-class Verification:
+class Verification(Struct):
     """What was judged, what was not, and what was found.
 
     `entries` counts what was judged: exchanges, and files with a single stream, body or request. `judged` counts
@@ -241,8 +241,7 @@ class JudgesRun(Protocol):
         """Judge the next exchange, and those before it that it shows to be wrong."""
 
 
-@dataclass(frozen=True, slots=True)
-class RunOrder:
+class RunOrder(Struct, frozen=True):
     """What a create asks for: the id of the run it continues (`""`: none), and its input in a few words."""
 
     parent: str
@@ -258,16 +257,14 @@ class EmbeddedService(Protocol):
     def __call__(self, request: Request, /) -> Response: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(Struct, frozen=True):
     """A question of a probe: the capabilities that it settles, and the function that asks whoever probes."""
 
     settles: tuple[str, ...]
     ask: Callable[[Any], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Greeting:
+class Greeting(Struct, frozen=True):
     """The answer to the first request that a target accepted, the fields it needs, and notes for the reader."""
 
     answer: Exchange
@@ -284,8 +281,7 @@ class Greet(Protocol):
     def __call__(self, target: Any, send: Callable[[Request], Exchange], *, insist: bool = False) -> Greeting: ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Probes:
+class Probes(Struct, frozen=True, kw_only=True):
     """What a probe asks: whether the API is there, each question, and what no question can find out.
 
     `remedies` say, by capability, what would make the checks testable that need it ("with a second key").
@@ -297,8 +293,7 @@ class Probes:
     remedies: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Api:
+class Api(Struct, frozen=True, kw_only=True):
     """One API: its names, its contract, its judges, its checks, and a service that speaks it.
 
     `origin` is the dotted name under which printed code can import this value.
@@ -329,7 +324,7 @@ class Api:
     """The environment variable for the user's key."""
     other_key_variable: str
     """The environment variable for the key of another project."""
-    key_aliases: tuple[str, ...] = field(default=(), kw_only=True)
+    key_aliases: tuple[str, ...] = ()
     """Further environment variables that hold keys of clients: they are not used, but hidden in all output."""
 
     load_contract: Callable[[str], Any]

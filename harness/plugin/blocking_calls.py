@@ -12,16 +12,15 @@ import asyncio
 import inspect
 import os
 import sys
-import sysconfig
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from types import FrameType
 
 from harness.errors import BlockingCallWarning
 
-_LIBRARIES = tuple({*(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib"))})
 _OURS = str(Path(__file__).parents[1])
 _LOOPS = ("asyncio.events", "asyncio.runners", "asyncio.base_events", "trio._core._run")
 _COROUTINE = inspect.CO_COROUTINE | inspect.CO_ITERABLE_COROUTINE | inspect.CO_ASYNC_GENERATOR
@@ -80,9 +79,16 @@ def _is_test_file(filename: str) -> bool:
     return Path(filename).name in (Path(test).name, "conftest.py")
 
 
+@cache
+def _list_libraries() -> tuple[str, ...]:
+    import sysconfig  # late: it reads how this Python was built
+
+    return tuple({*(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib"))})
+
+
 def is_user_file(filename: str) -> bool:
     """Whether a file belongs to the application or its tests, not to a library or to us."""
-    return not filename.startswith((*_LIBRARIES, _OURS, "<"))
+    return not filename.startswith((*_list_libraries(), _OURS, "<"))
 
 
 def _find_user_frame() -> FrameType | None:

@@ -5,14 +5,13 @@ Layer 7. Knows how the API names its requests; must not know where the requests 
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 from urllib.parse import parse_qs, urlsplit
 
 from harness.benches.client.judgement.received_responses import merge_equal_lines, watch
@@ -20,10 +19,10 @@ from harness.kit.api import Api
 from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean, format_count, nearest
 from harness.wire import At, Ending, Piece, Request, Response
-from harness.wire.mask import Mask
 from harness.wire.message import WrappedBody
-from harness.wire.secret_texts import secrets_in_header
-from harness.wire.secrets import SecretFields, is_secret_header
+
+if TYPE_CHECKING:
+    from harness.wire.secrets import SecretFields
 
 _SHOWN, _BEGINNING = 1000, 60
 """A diff shows texts of up to 1000 characters whole, and the first 60 characters of longer ones."""
@@ -193,6 +192,8 @@ def _part(sent: Any, wanted: Any) -> Any:
 
 
 def _diff(expected: Iterable[Any], actual: Iterable[Any]) -> str:
+    import difflib  # late, as below: only a test that fails, or that looks, needs it
+
     lines = difflib.ndiff(_split_lines(expected), _split_lines(actual))
     return "\n".join(["  (- expected, + sent)", *("  " + line for line in lines if not line.startswith("?"))])
 
@@ -289,6 +290,10 @@ class _LoggedAnswer(WrappedBody):
 
 def _mask_secrets(request: Request, text: str, fields: SecretFields) -> str:
     """A service's text without the secrets of the client's request."""
+    from harness.wire.mask import Mask
+    from harness.wire.secret_texts import secrets_in_header
+    from harness.wire.secrets import is_secret_header
+
     held = (secrets_in_header(name, value) for name, value in request.headers if is_secret_header(name))
     secrets = [*chain.from_iterable(held), *(value for name, value in request.query if name == "key")]
     return Mask({str(n): secret for n, secret in enumerate(secrets)}, fields).text(text)

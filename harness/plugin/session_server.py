@@ -10,9 +10,10 @@ import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from harness.outcome import UsageFault
 from harness.plugin.environment_variables import EnvironmentVariables
@@ -31,8 +32,7 @@ _NO_TEST = (
 _OVER = "this URL belonged to a finished test: build a new client in each test"
 
 
-@dataclass(frozen=True, slots=True)
-class Tenant:
+class Tenant(Struct, frozen=True):
     """The service of a test; if it `waits`, it is called on threads, so that it does not block others."""
 
     service: Service
@@ -84,8 +84,7 @@ class SessionServer:
 
     def _listening(self) -> Any:
         from harness.benches.server.page_guard import PageGuard
-        from harness.transport.proxy import WaitingServer
-        from harness.transport.server.server import InThread
+        from harness.transport.server.server import InThread, WaitingServer
 
         router, environment = self._router, self.environment
         service = partial(router.answer, PageGuard(self._api.load_protocol()))

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
+
+from msgspec import Struct
 
 from harness.wire.delivery import Inbox
 from harness.wire.exchange import Exchange
@@ -43,8 +44,7 @@ class LiveStream(Protocol):
         """Disconnect and return the record; its ending is by the client unless the body had ended."""
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(Struct, frozen=True):
     """Send one request and read the whole answer → `Exchange`. `timeout` is in seconds; None: the driver's own.
 
     A driver that waits after a 429 or 503 and repeats the request returns the statuses in `sees` at once: the
@@ -56,8 +56,7 @@ class Send:
     sees: frozenset[int] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Open:
+class Open(Struct, frozen=True):
     """Send a request and leave the body unread → `LiveStream`.
 
     `timeout` is in seconds, for all of the answer; None: the driver's own.
@@ -67,8 +66,7 @@ class Open:
     timeout: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Together:
+class Together(Struct, frozen=True):
     """Send requests at the same time → `list[Exchange]` in the order of the requests.
 
     `note` gets each answer as soon as it is there, perhaps on another thread: an interrupt loses the list.
@@ -78,23 +76,20 @@ class Together:
     note: Callable[[Exchange], object] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(Struct, frozen=True):
     """Let `seconds` pass at the target → None: real time on a socket, logical time in this process."""
 
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Listen:
+class Listen(Struct, frozen=True):
     """Open a receiver for what the target delivers by itself → `Inbox`, which the caller closes.
 
     Raises Unmet if the target cannot reach one.
     """
 
 
-@dataclass(frozen=True, slots=True)
-class Collect:
+class Collect(Struct, frozen=True):
     """Wait until `count` deliveries have come, at most `seconds` → `list[Arrival]`, all that came meanwhile."""
 
     receiver: Inbox
@@ -102,8 +97,7 @@ class Collect:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Interrupt:
+class Interrupt(Struct, frozen=True):
     """End what is under way → None; performed from another thread. Later requests are sent as before."""
 
 

@@ -10,9 +10,10 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote
+
+from msgspec import Struct
 
 from harness.wire.exchange import Exchange
 from harness.wire.message import Request
@@ -50,8 +51,7 @@ SHORTEST = 2
 _FIELD = re.compile(rb'"(\w*id|name|signature)": *"([^"]*)"')
 
 
-@dataclass(frozen=True, slots=True)
-class GivenValue:
+class GivenValue(Struct, frozen=True):
     """A value, and where it was given: field `name`, its `number`-th in answer `answer`, both from 0."""
 
     answer: int

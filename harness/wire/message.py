@@ -13,6 +13,8 @@ from functools import lru_cache
 from typing import Protocol, TypeAlias
 from urllib.parse import parse_qsl, quote, unquote
 
+from msgspec import Struct
+
 from harness.wire.pieces import COMPLETE, At, By, Chunk, Clock, Ending, How, Piece
 
 EVENT_STREAM = "text/event-stream"
@@ -174,20 +176,17 @@ def _split_query(query: str) -> tuple[tuple[str, str], ...]:
     return tuple(parse_qsl(query, keep_blank_values=True))
 
 
-@dataclass(frozen=True, slots=True)
-class Chunked:
+class Chunked(Struct, frozen=True):
     """Transfer-Encoding: chunked; each `Chunk` piece is one chunk."""
 
 
-@dataclass(frozen=True, slots=True)
-class Length:
+class Length(Struct, frozen=True):
     """Content-Length: `size` bytes are promised. A body that has fewer ends with a fault."""
 
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class UntilClose:
+class UntilClose(Struct, frozen=True):
     """No length: the end of the connection is the end of the body."""
 
 

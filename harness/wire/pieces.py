@@ -12,6 +12,8 @@ from enum import StrEnum
 from threading import Lock
 from typing import Protocol, TypeAlias
 
+from msgspec import Struct
+
 
 @dataclass(slots=True, unsafe_hash=True)
 class Chunk:
@@ -27,8 +29,7 @@ class Chunk:
     """The bytes with their header line, as a server wrote them first: streams of one run share their chunks."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pause:
+class Pause(Struct, frozen=True):
     """No bytes for `seconds` of the carrier's clock."""
 
     seconds: float

@@ -7,8 +7,9 @@ down, so that `cassette`, `faults`, `transport` and `resume` work for any such A
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from harness.wire.message import Request
 from harness.wire.secrets import SecretFields
@@ -16,8 +17,7 @@ from harness.wire.secrets import SecretFields
 JsonObject = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StreamProtocol:
+class StreamProtocol(Struct, frozen=True, kw_only=True):
     """What record, replay, fault injection and resume need to know about one API.
 
     Callables take the decoded JSON payload of an event unless stated otherwise, and never raise on odd input.

@@ -120,7 +120,7 @@ class Look(NamedTuple):
     """A kind of secret and the pattern that finds it; its group `secret` is what must not be written."""
 
     kind: str
-    pattern: re.Pattern[str]
+    pattern: str
 
 
 class Sighting(NamedTuple):
@@ -220,14 +220,13 @@ _TABLE = (
 )  # fmt: skip
 
 CREDENTIALS = tuple(
-    Look(kind, re.compile(pattern if "(?P<secret>" in pattern else f"(?P<secret>{pattern})"))
-    for kind, pattern in _TABLE
+    Look(kind, pattern if "(?P<secret>" in pattern else f"(?P<secret>{pattern})") for kind, pattern in _TABLE
 )
 """Secrets that give access to something, wherever they are used."""
 
 _PRIVATE_URL = r"(?i:https?|wss?)://(?:[^/\s@\"']{0,1000}@)?(?P<secret>(?i:" + _PRIVATE_HOST + r"))(?![\w.])"
 PRIVATE_URL = "private URL"
-PRIVATE_PLACES = (Look(PRIVATE_URL, re.compile(_PRIVATE_URL)),)
+PRIVATE_PLACES = (Look(PRIVATE_URL, _PRIVATE_URL),)
 """What reveals a private network: it must not be in a shared file, but on a screen it is an ordinary target."""
 
 
@@ -236,14 +235,18 @@ def is_placeholder(value: str) -> bool:
     return _PLACEHOLDER.fullmatch(value.strip(_AROUND)) is not None
 
 
+_compile = cache(re.compile)
+"""Late: most processes import this module and look for no secret."""
+
+
 def sightings(text: str, looks: Iterable[Look] = (*CREDENTIALS, *PRIVATE_PLACES)) -> Iterator[Sighting]:
     """Find everything in `text` that matches one of the `looks` and is not a placeholder, kind by kind.
 
     Sightings may overlap.
     """
     for begin, limit in regions(text):
-        for kind, pattern in looks:
-            end = limit
+        for kind, text_of_pattern in looks:
+            pattern, end = _compile(text_of_pattern), limit
             while (matches := [*pattern.finditer(text, begin, end)]) and matches[-1].end() == end < len(text):
                 end = min(begin + 2 * (end - begin), len(text))  # a secret may be longer than the part
             for found in matches:

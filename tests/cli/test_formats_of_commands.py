@@ -20,8 +20,8 @@ from harness.finding_codes import read_published
 from harness.interactions import INTERACTIONS
 from harness.kit.api import PRIMARY_KEY
 from harness.report.formats import FORMATS
-from harness.transport.proxy import UpstreamServer, WaitingServer
-from harness.transport.server.server import InThread
+from harness.transport.proxy import UpstreamServer
+from harness.transport.server.server import InThread, WaitingServer
 from tests.benches.client.clients import ONE_SHOT, program
 from tests.cli.commands.test_verify import EVENTS, recording
 from tests.cli.conftest import fits, insert

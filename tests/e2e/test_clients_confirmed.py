@@ -23,8 +23,8 @@ from harness.contract import PROTOCOL
 from harness.faults import cut
 from harness.report.client_table.table import expand
 from harness.resources import folder
-from harness.transport.proxy import UpstreamServer, WaitingServer
-from harness.transport.server.server import InThread
+from harness.transport.proxy import UpstreamServer
+from harness.transport.server.server import InThread, WaitingServer
 from tests.foreign.server import WORDS, ForeignService, serving
 
 pytestmark = pytest.mark.e2e

@@ -11,6 +11,8 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import msgspec
+
 from harness.checks.recordings.file_judge import FileJudge
 from harness.contract.judge.history.history_judge import HEARD
 from harness.engine.events import CheckFinished
@@ -165,7 +167,7 @@ def check(defect: WireDefect | None, catalogue: Sequence[Check] = ()) -> JudgedT
             judged.traffic.append(exchange)
         return INTERACTIONS.read(exchange, contract)
 
-    api = replace(INTERACTIONS, read=read)
+    api = msgspec.structs.replace(INTERACTIONS, read=read)
     service = DamagedService(defect)  # the probe and the exercises talk to one
     target = embed_emulator(api, TargetOptions(), lambda: service)
     with closing(check_target(target, catalogue or api.load_catalogue(), RunOptions())) as events:

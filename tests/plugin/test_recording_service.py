@@ -16,8 +16,7 @@ from harness.cassette import load
 from harness.interactions import INTERACTIONS
 from harness.plugin import CassetteFixture, EnvironmentVariables, SessionServer
 from harness.plugin.cassette_fixture import Wanted, open_cassette
-from harness.transport.proxy import WaitingServer
-from harness.transport.server.server import InThread
+from harness.transport.server.server import InThread, WaitingServer
 from harness.wire import COMPLETE, Chunk, Chunked, Headers, Pause, Piece, PieceBody, Request, Response
 
 pytest.importorskip("vcr", reason="cassettes need vcrpy: pip install -e '.[record]'")

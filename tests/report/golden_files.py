@@ -9,10 +9,11 @@ import io
 import os
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from unittest.mock import patch
+
+import msgspec
 
 from harness.interactions import INTERACTIONS
 from harness.report.annotations import list_annotations
@@ -47,7 +48,7 @@ class Terminal(io.StringIO):
 def print_run(*, columns: int = 0, verbose: int = 0, colour: bool = False) -> str:
     """What a person sees of a run over the toy catalogue, without the progress lines."""
     out = Terminal(columns)
-    state = PresentedRun(replace(INTERACTIONS, load_protocol=secret_protocol))
+    state = PresentedRun(msgspec.structs.replace(INTERACTIONS, load_protocol=secret_protocol))
     with patch.dict(os.environ, {"COLUMNS": str(columns or 80), "TERM": "xterm"}):
         report = TerminalReport(out, state, colour=colour, verbose=verbose, now=lambda: 0.0)
         for event in heard(toys.ToyService()):
@@ -58,7 +59,7 @@ def print_run(*, columns: int = 0, verbose: int = 0, colour: bool = False) -> st
 
 def finish_run() -> PresentedRun:
     """The same run, finished, at a fixed time."""
-    state = PresentedRun(replace(INTERACTIONS, load_protocol=secret_protocol))
+    state = PresentedRun(msgspec.structs.replace(INTERACTIONS, load_protocol=secret_protocol))
     state.started = datetime(2026, 11, 21, 6, 0, tzinfo=UTC)
     for event in heard(toys.ToyService()):
         state.handle(event)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+
+import msgspec
 
 from harness.engine.baseline import Baseline, Entry
 from harness.engine.events import RunEvent
@@ -30,12 +31,12 @@ CATALOGUE = (*toys.CATALOGUE, toys.ODD, toys.SHOULD, toys.RAISES, toys.UNMET, NA
 
 def secret_protocol() -> StreamProtocol:
     """The protocol of an API whose only secret is a field of this name."""
-    return replace(INTERACTIONS.load_protocol(), secret_fields=SecretFields({"secret"}))
+    return msgspec.structs.replace(INTERACTIONS.load_protocol(), secret_fields=SecretFields({"secret"}))
 
 
 def told(service: toys.ToyService | None = None) -> PresentedRun:
     """What the listeners heard during a run over the toy catalogue."""
-    story = PresentedRun(replace(INTERACTIONS, load_protocol=secret_protocol))
+    story = PresentedRun(msgspec.structs.replace(INTERACTIONS, load_protocol=secret_protocol))
     for event in heard(service or toys.ToyService()):
         story.handle(event)
     return story

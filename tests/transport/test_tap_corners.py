@@ -13,8 +13,8 @@ import pytest
 from harness.cassette import Recording
 from harness.transport import ServerThread
 from harness.transport.http1.limits import RECORDED_BYTES
-from harness.transport.proxy import UpstreamServer, WaitingServer
-from harness.transport.server.server import InThread
+from harness.transport.proxy import UpstreamServer
+from harness.transport.server.server import InThread, WaitingServer
 from harness.wire import Chunk
 from tests.transport.peers import (
     RawConnection,

@@ -31,8 +31,8 @@ from harness.outcome.words import list_some
 from harness.transport import ServerThread, UrlDriver
 from harness.transport.client.dial import Origin, refuse_itself
 from harness.transport.http1.limits import RECORDED_BYTES
-from harness.transport.proxy import UpstreamServer, WaitingServer
-from harness.transport.server.server import InThread
+from harness.transport.proxy import UpstreamServer
+from harness.transport.server.server import InThread, WaitingServer
 from harness.transport.tap.exchange_tracker import STOPPED
 from harness.transport.tap.tap import WAITED_BYTES, OwnPage, Tap
 from harness.wire import By, Chunked, Exchange, Request, Response, Service

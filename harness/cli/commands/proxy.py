@@ -63,8 +63,8 @@ def run(words: Sequence[str]) -> int:
     from harness.contract.tables.protocol import PROTOCOL
     from harness.inspector import Actions, is_for_page
     from harness.transport.client.dial import refuse_itself
-    from harness.transport.proxy import UpstreamServer, WaitingServer
-    from harness.transport.server.server import InThread
+    from harness.transport.proxy import UpstreamServer
+    from harness.transport.server.server import InThread, WaitingServer
 
     aim, port = arguments.target, port_to_take(arguments, command)
     refuse_itself(aim, arguments.host, port)

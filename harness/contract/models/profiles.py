@@ -12,10 +12,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from harness import resources
 from harness.documents import load_yaml
@@ -37,8 +38,7 @@ _AS_ANY = "as any model"
 _AS_FAMILY = "as its family"
 
 
-@dataclass(frozen=True, slots=True)
-class ModelFact:
+class ModelFact(Struct, frozen=True):
     """One fact about a model. `level` is a key of `LEVELS`; `key` names a source of `list_sources` or a recording.
 
     `origin` says where the cell is from: "" for the model's own table, else "as its family" or "as any model".
@@ -51,8 +51,7 @@ class ModelFact:
     origin: str = ""
 
 
-@dataclass(frozen=True)
-class ModelProfile:
+class ModelProfile(Struct, frozen=True, dict=True):
     """All cells of one model; `standing` says how the name was found, "" if a table lists it."""
 
     name: str

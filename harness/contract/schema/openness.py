@@ -22,8 +22,9 @@ from __future__ import annotations
 import copy
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeAlias
+
+from msgspec import Struct
 
 Schema: TypeAlias = dict[str, Any]
 
@@ -41,8 +42,7 @@ _JSON_TYPES: Mapping[str, type | tuple[type, ...]] = {
 _ABSENT = object()
 
 
-@dataclass(frozen=True, slots=True)
-class UnknownPart:
+class UnknownPart(Struct, frozen=True):
     """Something valid that this revision does not name.
 
     `kind` is "field", "value", or what an x-unknown branch stands for ("step", "event", …); `name` is the
@@ -224,8 +224,7 @@ MARKS = frozenset({DELTAS, IN_START, GROWS})
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
-@dataclass(frozen=True, slots=True)
-class Union:
+class Union(Struct, frozen=True):
     """A schema with a branch for each file of `folder`, or for the part `at` of each, and one for the unknown."""
 
     folder: str
@@ -255,8 +254,7 @@ class Union:
         return {**head, "oneOf": [*branches, unknown]}
 
 
-@dataclass(frozen=True, slots=True)
-class Mixture:
+class Mixture(Struct, frozen=True):
     """A union within a schema, of the files of `folder` and of what the union `beside` lists.
 
     What its file does not list is added, and wherever the file lists all types of `beside`.

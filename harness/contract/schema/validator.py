@@ -12,8 +12,9 @@ describe.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
 from typing import Any, TypeAlias
+
+from msgspec import Struct
 
 from harness.contract.schema import openness
 from harness.contract.schema.explain import Explainer, SchemaProblem, json_type
@@ -116,8 +117,7 @@ def null_finding(rule: str, pointers: tuple[str, ...]) -> Finding:
 __all__ = ["SchemaProblem", "Review", "UnknownPart", "Validator"]
 
 
-@dataclass(frozen=True, slots=True)
-class Review:
+class Review(Struct, frozen=True):
     """The review of a value that came from a service: faults (`problems`) and information (`unknowns`).
 
     `nulls` points at optional members that are null; `value` is what was reviewed, without these.

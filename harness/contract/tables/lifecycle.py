@@ -9,8 +9,9 @@ that only a newer revision lists needs none: `read_lifecycle` lets runs end in i
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from harness.contract.schema.schemas import Schemas
 from harness.outcome import Basis, HarnessFault
@@ -56,8 +57,7 @@ class TransitionTrigger(StrEnum):
     EXCEED_BUDGET = "EXCEED_BUDGET"
 
 
-@dataclass(frozen=True, slots=True)
-class Transition:
+class Transition(Struct, frozen=True):
     """One row of the table: in `before`, `trigger` leads to `after`."""
 
     before: str

@@ -6,15 +6,14 @@ comes before it. Must not know what a response means.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from harness.wire import Request
 
 INTERACTION = "interaction"
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(Struct, frozen=True):
     """One call of the API. A JSON response must fit `schema`; one that does not breaks `rule`.
 
     Both are `""` if a success contains nothing to judge, such as the `{}` of a delete.

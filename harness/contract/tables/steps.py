@@ -10,10 +10,11 @@ Must not know how anything is streamed, judged or assembled; those who do read t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
 from enum import StrEnum
 from functools import cached_property
 from typing import Any
+
+from msgspec import Struct
 
 from harness.contract.schema.openness import DELTAS, GROWS, IN_START, list_members, properties_of, type_of
 from harness.contract.schema.schemas import Schemas
@@ -42,8 +43,7 @@ class Shown(StrEnum):
     EMPTY = "empty"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Growth:
+class Growth(Struct, frozen=True, kw_only=True):
     """How a delta changes its step: the mark `x-grows`.
 
     `field` is the field of the step. For parts: `join` is the string of the last part that a like delta continues,
@@ -61,7 +61,7 @@ class Growth:
     @classmethod
     def of_mark(cls, mark: Mapping[str, Any]) -> Growth:
         """The growth that a mark describes. Raises ValueError for a mark that makes no sense."""
-        names = [field.name for field in fields(cls)]
+        names = cls.__struct_fields__
         if odd := [name for name in mark if name not in names]:
             raise ValueError(f"{GROWS} has no {odd[0]!r}{did_you_mean(odd[0], names)}")
         if mark.get("how") not in [*DeltaEffect]:
@@ -72,8 +72,7 @@ class Growth:
         return cls(**values)
 
 
-@dataclass(frozen=True, slots=True)
-class DeltaType:
+class DeltaType(Struct, frozen=True):
     """One type of delta, with the name of its schema; `fields` are all that it may have."""
 
     name: str
@@ -82,8 +81,7 @@ class DeltaType:
     fields: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
-class StepType:
+class StepType(Struct, frozen=True):
     """One type of step, with the name of its schema.
 
     `deltas` are the types of its deltas in the order of the mark; none if it is not streamed. `in_start` are the
@@ -109,8 +107,7 @@ class StepType:
         return stem if half in ("call", "result") else ""
 
 
-@dataclass(frozen=True, slots=True)
-class ContentType:
+class ContentType(Struct, frozen=True):
     """One type of content; `is_media` says that it holds bytes, or where the bytes are."""
 
     name: str
@@ -118,8 +115,7 @@ class ContentType:
     is_media: bool
 
 
-@dataclass(frozen=True)
-class StepTable:
+class StepTable(Struct, frozen=True, dict=True):
     """All types of steps, deltas and contents of a revision, each by its name and in the order of the unions."""
 
     steps: Mapping[str, StepType]

@@ -12,8 +12,9 @@ show a later status) or `resumed` (a GET after a cursor: it may begin inside a s
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 CREATED = "interaction.created"
 STATUS = "interaction.status_update"
@@ -69,8 +70,7 @@ THRESHOLDS = frozenset({State.EXPECT_CREATED, State.COMPLETED})
 """States that any event leaves, even one that cannot be read: it is then judged in the next state as well."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """Where an event leads. `breaks` is the rule that its presence breaks, `guards` what else must hold."""
 
     next: State

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from harness.contract.data.input import items, results
 from harness.contract.models.profiles import ModelProfile, find_profile
@@ -160,8 +161,7 @@ _CONFIGS = frozenset({"antigravity", "deep-research", "code-mender"})
 """Types of agent_config that belong to one kind of agent; `dynamic` belongs to none."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AgentLimits:
+class AgentLimits(Struct, frozen=True, kw_only=True):
     """The limits of one kind of agent.
 
     config           the type of its agent_config

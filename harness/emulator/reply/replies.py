@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+from msgspec import Struct, field
 
 from harness.contract.data.input import pending_calls, results
 from harness.emulator.reply import forms
@@ -56,8 +56,7 @@ _TRANSCRIBES = "transcription"
 """The family of models that write down what they hear."""
 
 
-@dataclass(slots=True)
-class Reply:
+class Reply(Struct):
     """The result of a run, unless it is cancelled.
 
     `checkpoints` has the tokens that follow its steps, `rest` the steps that its own token leads to.

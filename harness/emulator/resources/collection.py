@@ -10,10 +10,10 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import msgspec
+from msgspec import Struct
 
 from harness.emulator.values.call import Call, Refusal, invalid, not_found, over_quota, weigh_json
 from harness.emulator.values.hints import camel
@@ -88,8 +88,7 @@ MOST_ITEMS = 1000
 """Limit on the items of one kind in one project; documented for agents, for the rest it bounds memory."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stamps:
+class Stamps(Struct, frozen=True):
     """The source of ids and times: `ids(prefix)` never repeats one, `now()` is RFC 3339 in UTC (`…Z`)."""
 
     ids: Callable[[str], str]

@@ -7,10 +7,11 @@ succeeds unless the host of its token_url is under `.invalid`, a domain that by 
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from harness.emulator.resources.collection import Collection, Stamps, listing
 from harness.emulator.resources.schema_reader import SchemaReader, select_by_mask
@@ -19,8 +20,7 @@ from harness.emulator.values.call import Call, invalid, usable_id
 _CREATE, _UPDATE = "requests/create-credential", "requests/update-credential"
 
 
-@dataclass(slots=True)
-class Credential:
+class Credential(Struct):
     """A stored credential. `fields`, the body without its id, holds the secrets: they are never shown."""
 
     id: str

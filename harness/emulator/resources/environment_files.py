@@ -10,9 +10,10 @@ import io
 import tarfile
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+from msgspec import Struct
 
 from harness.emulator.resources import uploads
 from harness.emulator.resources.collection import listing, page
@@ -25,8 +26,7 @@ _GZIP = b"\x1f\x8b"
 _GZIP_WINDOW = 16 + zlib.MAX_WBITS
 
 
-@dataclass(frozen=True, slots=True)
-class Destination:
+class Destination(Struct, frozen=True):
     """The place and the way to store an upload, as given in its first request."""
 
     environment: str

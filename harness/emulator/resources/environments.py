@@ -13,10 +13,10 @@ import binascii
 import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import msgspec
+from msgspec import Struct, field
 
 from harness.emulator.resources.collection import Collection, Stamps, listing
 from harness.emulator.resources.schema_reader import SchemaReader
@@ -46,8 +46,7 @@ _MEDIA_TYPES = {
 """Our own table: with the operating system's, responses would differ between machines."""
 
 
-@dataclass(frozen=True, slots=True)
-class File:
+class File(Struct, frozen=True):
     """A file's bytes and media type, and when it was created and last modified (RFC 3339)."""
 
     data: bytes
@@ -56,8 +55,7 @@ class File:
     modified: str
 
 
-@dataclass(frozen=True, slots=True)
-class Directory:
+class Directory(Struct, frozen=True):
     """A directory; `created` is the time of the first write that needed it."""
 
     created: str
@@ -169,8 +167,7 @@ INLINE_BYTES = 2 * 2**20
 """Size limit of all inline sources of one environment together: 2 MB."""
 
 
-@dataclass(frozen=True, slots=True)
-class EnvironmentConfig:
+class EnvironmentConfig(Struct, frozen=True):
     """A configuration that was read.
 
     `origin` is the id of the environment to reuse or to fork, `""` for none. `files` maps paths to bytes;
@@ -301,8 +298,7 @@ _SHORT = 2**16
 """So many bytes of network rules and sources are not counted; the number of environments bounds them."""
 
 
-@dataclass(slots=True, eq=False)
-class Environment:
+class Environment(Struct, eq=False):
     """One sandbox: its files, its network rules (None: all traffic allowed), and the sources of its files."""
 
     id: str

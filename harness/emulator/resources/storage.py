@@ -10,8 +10,9 @@ import base64
 import hashlib
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from harness.emulator.resources.collection import Collection, Shelf, Stamps, page
 from harness.emulator.resources.environments import guess
@@ -32,8 +33,7 @@ _LONGEST_URI = len("gs://") + 222 + len("/") + 1024
 _ID = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
 
 
-@dataclass(frozen=True, slots=True)
-class UploadedFile:
+class UploadedFile(Struct, frozen=True):
     """A file: its metadata as GET shows them, except for the state, and its bytes (None if only registered)."""
 
     fields: dict[str, Any]
@@ -257,8 +257,7 @@ _MOST_OPERATIONS = 1000
 _LARGEST_PAGE = 20
 
 
-@dataclass(slots=True, eq=False)
-class Document:
+class Document(Struct, eq=False):
     """A document: its fields as GET shows them, except for the state, and its bytes."""
 
     fields: dict[str, Any]
@@ -270,8 +269,7 @@ class Document:
         return {**self.fields, "state": "STATE_ACTIVE" if has_come(self.ready, now) else "STATE_PENDING"}
 
 
-@dataclass(slots=True, eq=False)
-class SearchStore:
+class SearchStore(Struct, eq=False):
     """A store with its documents by id, and the operations that made them by the rest of their names."""
 
     fields: dict[str, Any]

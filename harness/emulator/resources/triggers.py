@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import product
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
+
+from msgspec import Struct, field
 
 from harness.emulator.resources.collection import MOST_ITEMS, Collection, Stamps, listing, page
 from harness.emulator.resources.schema_reader import SchemaReader
@@ -33,8 +34,7 @@ _HORIZON_DAYS = 366 * 8 + 2
 """29 February is at most eight years away, so a schedule that is not due within this time never is."""
 
 
-@dataclass(frozen=True, slots=True)
-class Schedule:
+class Schedule(Struct, frozen=True):
     """The allowed values of each field, and the time zone they apply in. Sunday is 0."""
 
     minutes: frozenset[int]
@@ -139,8 +139,7 @@ _DAY = timedelta(days=1)
 _DEFAULTS = {"max_consecutive_failures": 5, "execution_timeout_seconds": 600}
 
 
-@dataclass(slots=True, eq=False)
-class Trigger:
+class Trigger(Struct, eq=False):
     """A saved trigger and its runs.
 
     `fields` is the resource as GET shows it, except for `next_run_time`. `latest` is the id of the last execution

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import msgspec
+from msgspec import Struct, field
 
 from harness.emulator.resources.collection import Stamps
 from harness.emulator.values.call import Call, Refusal, invalid, json_response, no_operation, not_found, over_quota
@@ -34,8 +35,7 @@ GRANULARITY = 8 * 2**20
 _STATUS = "x-goog-upload-status"
 
 
-@dataclass(frozen=True, slots=True)
-class Receiver:
+class Receiver(Struct, frozen=True):
     """The receiver of an upload: `store` gets all its bytes and returns the JSON value to answer; it may refuse.
 
     `largest`: the most bytes it takes, `remedy` a sentence with the way to make it take more. `takes_metadata`:
@@ -50,8 +50,7 @@ class Receiver:
     granularity: int = 1
 
 
-@dataclass(slots=True)
-class Pending:
+class Pending(Struct):
     """An unfinished resumable upload; `size` is the announced total in bytes, None if not announced."""
 
     receiver: Receiver

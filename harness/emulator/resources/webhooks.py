@@ -9,9 +9,11 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from harness.emulator.deliveries import SECRET_PREFIX
 from harness.emulator.resources.collection import Collection, Stamps, listing
@@ -27,8 +29,7 @@ MOST_SECRETS = 8
 _CREATE, _UPDATE = "requests/create-webhook", "requests/update-webhook"
 
 
-@dataclass(frozen=True, slots=True)
-class SigningSecret:
+class SigningSecret(Struct, frozen=True):
     """A signing secret; `expires` is RFC 3339, None for the current one."""
 
     text: str
@@ -40,8 +41,7 @@ class SigningSecret:
         return {**shown, "expire_time": self.expires} if self.expires else shown
 
 
-@dataclass(slots=True)
-class Webhook:
+class Webhook(Struct):
     """One subscription; the first of its `secrets` is the current one."""
 
     id: str

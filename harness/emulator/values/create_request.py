@@ -5,8 +5,9 @@ Layer 2. The value that `create.validation` makes and that replies and runs are 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from msgspec import Struct, field
 
 from harness.contract.data.output import count_transcript
 from harness.contract.models.profiles import ModelProfile
@@ -30,8 +31,7 @@ class ParentRun(Protocol):
         """Return how many tokens of context it leaves: its whole input and output."""
 
 
-@dataclass(slots=True, eq=False)
-class CreateRequest:
+class CreateRequest(Struct, eq=False):
     """`given` is the input as steps, `text` the text in it; `agent` is also set if `model` held its name.
 
     `documents` are the titles of what its `file_search` finds, `platform` is the surface that the call came to,

@@ -6,17 +6,18 @@ Layer 2. Knows names, defaults and bounds; must not know what the engine does wi
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
 from datetime import date
 from itertools import islice
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from harness.errors import UsageFault
 from harness.outcome.words import did_you_mean
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Platform:
+class Platform(Struct, frozen=True, kw_only=True):
     """The behavior of one surface.
 
     spelled_ids      whether an event id spells the place of its event in base64; else it is an opaque tag
@@ -122,8 +123,7 @@ _TOLD = 5
 _LISTED = ": docs/emulator-reference.md lists them"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(Struct, frozen=True, kw_only=True):
     """The settings of one emulator, or of one session of it.
 
     platform         the surface that is imitated where the two differ: `gemini`, `vertex`, or `any`, which takes
@@ -194,7 +194,7 @@ class Settings:
     @property
     def bounds(self) -> dict[str, int]:
         """The bounds on memory, by the names of their settings."""
-        return {field.name: getattr(self, field.name) for field in fields(self) if field.name.startswith("max_")}
+        return {name: getattr(self, name) for name in self.__struct_fields__ if name.startswith("max_")}
 
     def __post_init__(self) -> None:
         if mistakes := list(self._find_mistakes()):
@@ -231,7 +231,7 @@ class Settings:
         """Return a copy with some values replaced. Raises UsageFault that names what is unknown or wrong."""
         if not values:
             return self
-        names = {field.name for field in fields(self)}
+        names = self.__struct_fields__
         known = {name: value for name, value in values.items() if name in names}
         if isinstance(known.get("lifecycle"), date):  # as YAML, and with it `--set`, reads a day
             known["lifecycle"] = known["lifecycle"].isoformat()

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from typing import Any
+
+import msgspec
 
 from harness.wire import (
     At,
@@ -106,7 +108,7 @@ class GovernedDriver(Driver):
                     return self._driver.wait(allowed)
             case Collect(_, _, seconds):
                 with self._within_bounds(seconds) as allowed:
-                    return self._driver.perform(replace(action, seconds=allowed))
+                    return self._driver.perform(msgspec.structs.replace(action, seconds=allowed))
             case _:
                 return self._driver.perform(action)
 

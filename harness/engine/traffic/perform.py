@@ -10,8 +10,10 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypeVar, cast
+
+import msgspec
 
 from harness.engine.cleanup import CreatedResources
 from harness.engine.traffic.deadline import TimeUp, hold_interrupts
@@ -185,7 +187,7 @@ class ActionRunner:
                 return stream
             case Together(requests):
                 with hold_interrupts(*requests):
-                    exchanges = self._driver.perform(replace(action, note=self._note))
+                    exchanges = self._driver.perform(msgspec.structs.replace(action, note=self._note))
                     return [self._keep(exchange) for exchange in exchanges]
             case Wait():
                 return self._driver.perform(action)

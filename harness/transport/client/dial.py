@@ -13,7 +13,6 @@ import time
 from base64 import b64encode
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from harness.documents import open_file
 from harness.outcome import TargetFault, UsageFault
@@ -256,6 +255,9 @@ class Proxy(NamedTuple):
 
 def proxy_of(origin: Origin) -> Proxy | None:
     """The proxy that the environment names for `origin`, or None; raises `UsageFault` if its URL is invalid."""
+    # late: it brings http.client and email.parser, and most who import this module never dial
+    from urllib.request import getproxies, proxy_bypass
+
     url = getproxies().get(origin.scheme, "")
     if not url or proxy_bypass(f"{origin.host}:{origin.port}") or proxy_bypass(origin.host):
         return None

@@ -1,4 +1,4 @@
-"""A response that is still being read: events as they come, and the end of a stream that says that it is over.
+"""A response that is still being read: its events, the end of a stream that says that it is over, its coding.
 
 Layer 3. Must not know whether its bytes come from a socket or from a service in this process.
 """
@@ -9,9 +9,11 @@ import math
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
+from harness.transport.http1.limits import Limits
 from harness.wire import By, Ending, Exchange, ExchangeBuilder, Frame, Headers, How, Request
+from harness.wire.coding import CODINGS, Inflater, coding_of
 from harness.wire.json_value import object_or_none
 from harness.wire.sse import Decoder
 
@@ -188,3 +190,63 @@ def read_whole(source: ByteSource) -> Exchange:
     while source.ended is None:
         source.more()
     return source.record()
+
+
+# Content codings are decoded as bytes arrive, with bounds that no compression bomb can exceed. Codings other than
+# gzip and deflate are left alone.
+
+
+_FREE_BYTES = 1024 * 1024
+
+
+class Breach(NamedTuple):
+    """Why decoding stopped: one of our bounds, or broken data."""
+
+    by: By
+    how: How
+    detail: str
+
+
+class ContentDecoder:
+    """Decodes one body; once `breach` is set it returns no more bytes."""
+
+    def __init__(self, coding: str, limits: Limits) -> None:
+        self._coding = coding
+        self._limits = limits
+        self._inflater = Inflater(coding)
+        self._came = 0
+        self._went = 0
+        self.breach: Breach | None = None
+
+    def feed(self, data: bytes) -> bytes:
+        """Decode these bytes, as far as the bounds allow."""
+        if self.breach is not None:
+            return b""
+        self._came += len(data)
+        limits = self._limits
+        most = min(limits.decoded_bytes, max(_FREE_BYTES, limits.decoded_ratio * self._came))
+        try:
+            part = self._inflater.feed(data, max(most - self._went, 0))
+        except ValueError as error:
+            self.breach = Breach(By.SERVER, How.BAD_HTTP, f"content-encoding {self._coding} is broken: {error}")
+            return b""
+        self._went += len(part)
+        if self._went > most:
+            name = "decoded_bytes" if most == limits.decoded_bytes else "decoded_ratio"
+            detail = f"{self._came} bytes of {self._coding} hold more than {most} (Limits.{name})"
+            self.breach = Breach(By.LIMIT, How.FIN, detail)
+            return b""
+        return part
+
+    def finish(self) -> Breach | None:
+        """What is wrong with a body that ends here; None if nothing is."""
+        if self.breach is None and self._came and not self._inflater.whole:
+            detail = f"content-encoding {self._coding} is cut: its end never came"
+            self.breach = Breach(By.SERVER, How.BAD_HTTP, detail)
+        return self.breach
+
+
+def decoder_for(headers: Headers, limits: Limits) -> ContentDecoder | None:
+    """The decoder that a response with these fields needs; None if its bytes are used as they are."""
+    coding = coding_of(headers)
+    return ContentDecoder(coding.removeprefix("x-"), limits) if coding in CODINGS else None

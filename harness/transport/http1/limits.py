@@ -6,7 +6,8 @@ Layer 3. Knows numbers only. Reaching a bound on the client's side never raises:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from msgspec import Struct
+from msgspec.structs import replace
 
 RECORDED_BYTES = 256 * 1024 * 1024
 """Size of the largest request or response body that is recorded; larger ones pass unrecorded.
@@ -18,23 +19,20 @@ _CLOSING_PART = 20
 """Which part of the time of an exchange a stream may stay open after it said that it is over."""
 
 
-class _Positive:
+class _Positive(Struct, frozen=True, kw_only=True):
     """Checks on construction that every bound is a positive number."""
 
-    __slots__ = ()
-
     def __post_init__(self) -> None:
-        for bound in fields(self):  # type: ignore[arg-type]
-            value = getattr(self, bound.name)
+        for name in self.__struct_fields__:
+            value = getattr(self, name)
             if not isinstance(value, str) and not value > 0:
                 raise ValueError(
-                    f"{type(self).__name__}.{bound.name}={value!r} must be positive: "
+                    f"{type(self).__name__}.{name}={value!r} must be positive: "
                     "a bound of nothing would refuse every exchange"
                 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits(_Positive):
+class Limits(_Positive, frozen=True, kw_only=True):
     """What a client accepts from an untrusted target. Seconds are floats; everything else is a count.
 
     In-process carriers measure seconds on the injected clock, sockets on the machine's monotonic clock.
@@ -95,8 +93,7 @@ class Limits(_Positive):
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServerLimits(_Positive):
+class ServerLimits(_Positive, frozen=True, kw_only=True):
     """What the socket server accepts from its clients."""
 
     head_bytes: int = 64 * 1024

@@ -12,9 +12,10 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
+import msgspec
+
 from harness.outcome import HarnessFault, Unmet
-from harness.transport.client.driver import decoder_for
-from harness.transport.client.stream import LiveStreamReader, StreamEnds, read_whole
+from harness.transport.client.stream import LiveStreamReader, StreamEnds, decoder_for, read_whole
 from harness.transport.http1.limits import Limits
 from harness.transport.http1.observed import ResponseView
 from harness.wire import (
@@ -264,7 +265,7 @@ class ServiceReading:
         """Let the rest take at most so many seconds of the clock."""
         until = self._clock.now - self._began + seconds
         if 0 < until < self._limits.total_seconds:
-            self._limits = replace(self._limits, total_seconds=until)
+            self._limits = msgspec.structs.replace(self._limits, total_seconds=until)
 
     def stop(self, by: By, how: How, detail: str) -> None:
         """Hang up, unless the response has ended already."""

@@ -10,9 +10,11 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple, TypeAlias
+
+from msgspec import Struct, field
 
 from harness.errors import BadHead
 from harness.transport.http1.heads import END_OF_HEAD, RequestHead, ResponseHead, parse_request_head
@@ -29,8 +31,7 @@ _HOST = re.compile(rb"(?im)^(host:)[ \t]*([^\r\n]*)")
 _ENCODING = re.compile(rb"(?im)^accept-encoding:[^\r\n]*\r?\n")
 
 
-@dataclass(slots=True, eq=False)
-class Asked:
+class Asked(Struct, eq=False):
     """One request, created when its head is complete; `sent` is the moment at which its body was complete too.
 
     `client_sees` is the root of the URL that its client asked. `too_large` means that its body or its answer's

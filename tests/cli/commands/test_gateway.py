@@ -21,7 +21,7 @@ PROGRAM = """
 import os, sys, threading
 from harness.checks.gateway.mutants import MUTANTS, Gateway
 from harness.transport.server.server import InThread
-from harness.transport.proxy import WaitingServer
+from harness.transport.server.server import WaitingServer
 from harness.transport.proxy import UpstreamServer
 
 kind = Gateway if sys.argv[2] == "faithful" else MUTANTS[sys.argv[2]].build

@@ -9,8 +9,8 @@ import sys
 import threading
 
 from harness.checks.gateway.mutants import MUTANTS, Gateway
-from harness.transport.proxy import UpstreamServer, WaitingServer
-from harness.transport.server.server import InThread
+from harness.transport.proxy import UpstreamServer
+from harness.transport.server.server import InThread, WaitingServer
 
 
 def serve(kind: str, port: int) -> None:

@@ -9,10 +9,10 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from harness.outcome import UsageFault
 from harness.transport import Limits, ServerThread, UrlDriver

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-
 import pytest
 
 from harness.transport import Limits, ServerLimits
@@ -11,7 +9,7 @@ from harness.transport import Limits, ServerLimits
 
 @pytest.mark.parametrize("bad", [0, -1])
 @pytest.mark.parametrize(
-    ("kind", "name"), [(kind, field.name) for kind in (Limits, ServerLimits) for field in fields(kind)]
+    ("kind", "name"), [(kind, name) for kind in (Limits, ServerLimits) for name in kind.__struct_fields__]
 )
 def test_a_bound_is_positive(kind: type[Limits] | type[ServerLimits], name: str, bad: int) -> None:
     """A bound that is not positive is refused; the message names the field and its value."""

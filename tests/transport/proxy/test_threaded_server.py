@@ -13,9 +13,9 @@ from harness.contract import PROTOCOL
 from harness.faults import cut
 from harness.outcome import UsageFault
 from harness.transport import Limits, ServerThread, UrlDriver
-from harness.transport.proxy import UpstreamServer, WaitingServer
+from harness.transport.proxy import UpstreamServer
 from harness.transport.server.connection import ServerConnection
-from harness.transport.server.server import InThread
+from harness.transport.server.server import InThread, WaitingServer
 from harness.wire import COMPLETE, Chunk, Chunked, Ending, Headers, How, Pause, Request, Response
 from tests.transport.endings_table import CASES, DEAD
 from tests.transport.peers import (

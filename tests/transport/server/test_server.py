@@ -16,9 +16,8 @@ import pytest
 
 from harness.outcome import UsageFault
 from harness.transport import Server, ServerLimits, ServerThread, ServiceDriver, UrlDriver
-from harness.transport.proxy import WaitingServer
 from harness.transport.server.connection import Hub, ServerConnection
-from harness.transport.server.server import InThread
+from harness.transport.server.server import InThread, WaitingServer
 from harness.wire import (
     COMPLETE,
     Chunk,
