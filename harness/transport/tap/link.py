@@ -99,6 +99,9 @@ class TapLink:
 
     def client_came(self, transport: asyncio.Transport) -> None:
         """The client is connected: connect upstream too."""
+        # Not before it comes, although its first byte waits for this. A server that takes one connection at a
+        # time, such as Python's own, would wait for a request on the spare one and answer nobody. Nor is one kept
+        # for the next client: a server may be closing it just then, and a create that is lost cannot be repeated.
         self._client = transport
         self._start_task(self._connect()).add_done_callback(self._finish_dial)
 
