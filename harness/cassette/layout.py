@@ -329,16 +329,20 @@ def _problem_of_entry(number: int, entry: object) -> tuple[str, tuple[str | int,
             meant = nearest(part, others, most=1)
             hint = f": was `{meant[0]}` meant?" if meant else ""
             return f"entry {number + 1} has no `{part}` mapping{hint}", (*place, *(meant or [part]))
-    asked = fields["request"]
+    wrong, where = _find_wrong_key(fields["request"])
+    return (f"entry {number + 1}: its request {wrong}", (*place, "request", *where)) if wrong else None
+
+
+def _find_wrong_key(asked: Mapping[object, object]) -> tuple[str, tuple[str, ...]]:
+    """The first key of a request that vcrpy does not take, or those that it misses, and the place; "" for none."""
     missing = sorted(REQUEST_KEYS - asked.keys())
-    for name in (str(name) for name in asked if name not in REQUEST_KEYS):
-        slip = nearest(name, missing, most=1)
-        cure = f"did you mean {slip[0]!r}?" if slip else "delete it, or vcrpy cannot load the file"
-        return f"entry {number + 1}: its request holds {name}: {cure}", (*place, "request", name)
-    if missing:
-        wrong = f"its request lacks {', '.join(missing)}: write it, or vcrpy cannot load the file"
-        return f"entry {number + 1}: {wrong}", (*place, "request")
-    return None
+    name = next((str(name) for name in asked if name not in REQUEST_KEYS), None)
+    if name is None:
+        lacks = f"lacks {', '.join(missing)}: write it, or vcrpy cannot load the file"
+        return (lacks if missing else ""), ()
+    slip = nearest(name, missing, most=1)
+    cure = f"did you mean {slip[0]!r}?" if slip else "delete it, or vcrpy cannot load the file"
+    return f"holds {name}: {cure}", (name,)
 
 
 # Write long bodies to YAML as the bytes that libyaml needs, to save memory. vcrpy converts every body to text,

@@ -106,24 +106,13 @@ class PlaceholderTable:
         such an edge, a part of a known secret is hidden too. A word that contains a secret once its escapes are
         decoded is replaced by the decoded word without it, unless `escaped` is false.
         """
-        found = [
-            TextEdit(start, end, self._mark(text[start:end]), "known secret")
-            for start, end in self._texts.find(text)
-        ]
-        found += [
-            TextEdit(start, end, self._mark(whole), "known secret")
-            for start, end, whole in self._find_quoted(text)
-        ]
+        known = [(start, end, text[start:end]) for start, end in self._texts.find(text)]
+        known += self._find_quoted(text)
         if cut:
-            found += [
-                TextEdit(start, len(text), self._mark(spelling), "known secret")
-                for start, spelling in self._edges.at_end(text)
-            ]
+            known += [(start, len(text), spelling) for start, spelling in self._edges.at_end(text)]
         if resumed:
-            found += [
-                TextEdit(0, end, self._mark(spelling), "known secret")
-                for end, spelling in self._edges.at_start(text)
-            ]
+            known += [(0, end, spelling) for end, spelling in self._edges.at_start(text)]
+        found = [TextEdit(start, end, self._mark(spelling), "known secret") for start, end, spelling in known]
         for kind, start, end in sightings(text):
             secret = text[start:end]
             found.append(TextEdit(start, end, self.placeholder(secret), kind))

@@ -299,31 +299,31 @@ class CassetteFile:
         with self._lock:
             if self.redactor is not None and self.redactor.learned != known:
                 self._swept = -1  # another thread may have searched while this one learned
-            if self._journal is None:
-                metadata = {} if self._provenance is None else {KEY: self._provenance.as_metadata()}
-                self._journal = Journal(self._part, metadata)
-            size = len(kept.body) + len(kept.request.body)
-            if self._bytes + size > self._most:
-                raise CassetteError(
-                    f"{kept.request.method} {kept.request.raw_path} is left out: {self.path} would hold more than "
-                    f"{self._most >> 20} MiB"
-                )
-            try:
-                self._journal.append(kept)
-            except OSError as wrong:
-                raise CassetteError(
-                    f"{kept.request.method} {kept.request.raw_path} cannot be written to {self._part}: "
-                    f"{wrong.strerror}"
-                ) from None
-            self._bytes += size
+            journal = self._write(kept)
             self._cassette.append(*as_pair(kept))
             self._take([kept])
             self._places.append(place)
             self._index.play(len(self._recordings) - 1)  # the client has this answer: the next poll must go live
             self._credit += _FACTOR * _estimate_cost(kept)
             if self._is_worth_it() and self._hide_late():
-                self._rewrite(self._journal)
+                self._rewrite(journal)
         return kept
+
+    def _write(self, kept: Recording) -> Journal:
+        """Append a recording to the journal, and return that. Raises CassetteError where there is no room."""
+        if self._journal is None:
+            metadata = {} if self._provenance is None else {KEY: self._provenance.as_metadata()}
+            self._journal = Journal(self._part, metadata)
+        what = f"{kept.request.method} {kept.request.raw_path}"
+        size = len(kept.body) + len(kept.request.body)
+        if self._bytes + size > self._most:
+            raise CassetteError(f"{what} is left out: {self.path} would hold more than {self._most >> 20} MiB")
+        try:
+            self._journal.append(kept)
+        except OSError as wrong:
+            raise CassetteError(f"{what} cannot be written to {self._part}: {wrong.strerror}") from None
+        self._bytes += size
+        return self._journal
 
     def _is_worth_it(self) -> bool:
         """Whether to search what was recorded before for the secrets learned since; it costs `_FACTOR` at most."""

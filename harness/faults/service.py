@@ -356,10 +356,10 @@ def _find_unmet_of(faulty: FaultyService, plan: Plan) -> str:
     for connection in plan.connections:
         last = first + connection.times - 1 if connection.times is not None else came
         met = [suffered for suffered in log if first <= suffered.number <= max(first, last)]
-        missing = [fault for fault in connection.faults if not any(fault in one.fired for one in met)]
-        if missing and not met:
-            return f"it is for {called} {first}, and {format_count(came, called)} came"
-        if missing:
-            return f"no {called} came as far as {missing[0]}"
+        fired = [fault for suffered in met for fault in suffered.fired]
+        missing = next((fault for fault in connection.faults if fault not in fired), None)
+        if missing is not None:
+            other = f"it is for {called} {first}, and {format_count(came, called)} came"
+            return f"no {called} came as far as {missing}" if met else other
         first = last + 1
     return ""

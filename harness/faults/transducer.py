@@ -254,12 +254,12 @@ def framing_for(faults: Sequence[Fault], framing: Framing) -> Framing:
     """
     last = faults[-1] if faults else None
     drop = last.drop if isinstance(last, Cut) else None
-    edited = any(not isinstance(fault, Cut) for fault in faults)
+    stays_true = isinstance(framing, Length) and all(isinstance(fault, Cut) for fault in faults)
     if drop is Drop.SHORT_LENGTH:
-        return framing if isinstance(framing, Length) and not edited else Length(PROMISED)
-    if drop is Drop.BAD_CHUNK:
+        return framing if stays_true else Length(PROMISED)
+    if drop is Drop.BAD_CHUNK or (isinstance(framing, Length) and (drop is Drop.END or not stays_true)):
         return Chunked()
-    return Chunked() if isinstance(framing, Length) and (edited or drop is Drop.END) else framing
+    return framing
 
 
 def transducer(

@@ -233,14 +233,21 @@ def draw_picture(readings: Sequence[ReadStream], *, total: int = 0) -> StreamPic
     total = max([total, *(at for _, _, _, at in drawn)])
     rows = []
     for number, (reading, start, cells, at) in enumerate(drawn):
-        resumed = any(later <= at for _, later, _, _ in drawn[number + 1 :])
-        if not reading.left and not resumed:
+        if not reading.left and not any(later <= at for _, later, _, _ in drawn[number + 1 :]):
             cells += [PictureCell(column=column, kind=CellKind.MISSING) for column in range(at, total)]
-        named = [replace(cell, name=cell.name or names.get(cell.column, "")) for cell in cells]
-        lines = tuple(tuple(line) for line in _stack(named))
-        cut = at if reading.end or reading.left else None
-        rows.append(PictureRow(name=reading.name, start=start, lines=lines, cut=cut, end=reading.end))
+        rows.append(_draw_row(reading, start, [_name(cell, names) for cell in cells], at))
     return StreamPicture(columns=total, rows=tuple(rows))
+
+
+def _name(cell: PictureCell, names: Mapping[int, str]) -> PictureCell:
+    """The cell with the name that another connection gives its event, if its own gives none."""
+    return cell if cell.name else replace(cell, name=names.get(cell.column, ""))
+
+
+def _draw_row(reading: ReadStream, start: int, cells: list[PictureCell], at: int) -> PictureRow:
+    lines = tuple(tuple(line) for line in _stack(cells))
+    cut = at if reading.end or reading.left else None
+    return PictureRow(name=reading.name, start=start, lines=lines, cut=cut, end=reading.end)
 
 
 def _place(reading: ReadStream, start: int, columns: Columns) -> tuple[list[PictureCell], int]:
@@ -322,16 +329,20 @@ def picture_lines(picture: StreamPicture, *, most: int = 64) -> Iterator[str]:
     width = max((len(row.name) for row in drawn.rows), default=0)
     for row in drawn.rows:
         for number, line in enumerate(row.lines):
-            signs = [SIGNS[CellKind.HAD]] * row.start if not number else [" "] * row.start
-            signs += [" "] * (drawn.shown - len(signs))
-            for cell in line:
-                signs[cell.column // drawn.each] = "!" if cell.accused else SIGNS[cell.kind]
+            signs = _spell_line(line, drawn, before="" if number else SIGNS[CellKind.HAD] * row.start)
             if row.cut is not None and not number:
-                place = min(row.cut, len(signs) - 1)
-                signs[place:] = ["x", *signs[place:]]
+                signs.insert(min(row.cut, len(signs) - 1), "x")
             yield f"{'' if number else row.name:<{width}}  {''.join(signs).rstrip()}".rstrip()
     each = "an event" if drawn.each == 1 else f"{drawn.each} events"
     yield f"a column is {each}: {', '.join(_list_legend(drawn))}"
+
+
+def _spell_line(line: Iterable[PictureCell], drawn: StreamPicture, *, before: str) -> list[str]:
+    """The signs of a line of cells; `before` are those of the columns before its row began."""
+    signs = [*before, *" " * (drawn.shown - len(before))]
+    for cell in line:
+        signs[cell.column // drawn.each] = "!" if cell.accused else SIGNS[cell.kind]
+    return signs
 
 
 def _list_legend(picture: StreamPicture) -> Iterator[str]:

@@ -36,16 +36,15 @@ def judge_model(order: CreateRequest, settings: Settings) -> None:
         return
     if settings.lifecycle is not None:
         _judge_life(order, settings.lifecycle)
-    profile = order.profile
-    generation = order.body.get("generation_config") or {}
-    if order.platform.strict:
-        if profile.served_elsewhere is not None:
-            raise _refuse_name(profile, profile.served_elsewhere)
-        if generation:
+    profile, strict = order.profile, order.platform.strict
+    if strict and profile.served_elsewhere is not None:
+        raise _refuse_name(profile, profile.served_elsewhere)
+    if generation := order.body.get("generation_config"):
+        if strict:
             _judge_settings(generation, profile)
-    if generation and profile.levels:
-        _judge_level(generation, profile.levels, profile, newer=settings.unknown == "accept")
-    if not order.platform.strict:
+        if profile.levels:
+            _judge_level(generation, profile.levels, profile, newer=settings.unknown == "accept")
+    if not strict:
         return
     if "response_format" in order.body or "response_modalities" in order.body:
         _judge_output(order.body, profile)
@@ -321,12 +320,10 @@ def _judge_input(order: CreateRequest) -> None:
                 f"Unknown parameter 'processing' at 'input[{number}]'. "
                 '(A content of a step may have it: {"type": "user_input", "content": […]}.)'
             )
-    for result in results(order.given):
-        if not result.get("name"):
-            raise invalid("Missing name in content of type function_result.")
-    for text in _list_texts(order.given):
-        if text == "":
-            raise invalid("Missing text in content of type text.")
+    if not all(result.get("name") for result in results(order.given)):
+        raise invalid("Missing name in content of type function_result.")
+    if "" in _list_texts(order.given):
+        raise invalid("Missing text in content of type text.")
 
 
 def _judge_tools(order: CreateRequest) -> None:
@@ -356,26 +353,27 @@ def _judge_formats(order: CreateRequest) -> None:
 
     Speech of 2.5 has a type of its own (tests of genai-rs, July).
     """
-    body = order.body
-    wanted = body.get("response_format")
+    wanted = order.body.get("response_format")
     for item in wanted if isinstance(wanted, list) else [wanted]:
-        if not isinstance(item, dict):
-            continue
-        kind = item.get("type")
-        if "gcs_uri" in item and order.platform.refuses_tools:
-            raise invalid(f"Unknown parameter 'gcs_uri' at 'response_format'. {_ANY_VERSION}")
-        if kind in ("image", "audio") and item.get("delivery") is not None:
-            raise invalid(f"Invalid input at 'response_format': 'delivery' is for video, not for {kind}.")
-        if kind == "audio" and "mime_type" in item and (order.model or "").startswith("gemini-2.5-"):
-            raise invalid(
-                f"Invalid input at 'response_format': '{order.model}' takes no 'mime_type' for audio. "
-                "Leave it out."
-            )
-        if kind == "video":
-            _judge_video(item, body)
-    config = body.get("generation_config")
+        if isinstance(item, dict):
+            _judge_format(item, order)
+    config = order.body.get("generation_config")
     if isinstance(config, dict) and isinstance(config.get("speech_config"), dict):
         raise invalid("Invalid value at 'generation_config.speech_config': Expected an array, got object.")
+
+
+def _judge_format(wanted: Json, order: CreateRequest) -> None:
+    kind = wanted.get("type")
+    if "gcs_uri" in wanted and order.platform.refuses_tools:
+        raise invalid(f"Unknown parameter 'gcs_uri' at 'response_format'. {_ANY_VERSION}")
+    if kind in ("image", "audio") and wanted.get("delivery") is not None:
+        raise invalid(f"Invalid input at 'response_format': 'delivery' is for video, not for {kind}.")
+    if kind == "audio" and "mime_type" in wanted and (order.model or "").startswith("gemini-2.5-"):
+        raise invalid(
+            f"Invalid input at 'response_format': '{order.model}' takes no 'mime_type' for audio. Leave it out."
+        )
+    if kind == "video":
+        _judge_video(wanted, order.body)
 
 
 def _judge_video(wanted: Json, body: Json) -> None:

@@ -128,17 +128,23 @@ class CreateValidator:
         validator = self._validators.get(accepts)
         if validator is None:
             validator = self._validators[accepts] = self.contract.schemas.validator(_CREATE, closed=not accepts)
-        if validator.is_valid(body):
+        if validator.is_valid(body):  # hot
             return
-        body = {**body, "input": self.sent.remove_from(body["input"])} if body.get("input") else body
-        if validator.is_valid(body) or body.get("input") == []:
-            return
-        newer = "" if accepts or not self.tolerable(body) else describe_schemas(self.contract)
+        if body.get("input"):
+            body = {**body, "input": self.sent.remove_from(body["input"])}
+            if validator.is_valid(body):
+                return
+        if body.get("input") != []:
+            self._explain_shape(body, validator, accepts=accepts)
+
+    def _explain_shape(self, body: Json, validator: Validator, *, accepts: bool) -> None:
+        """Raise Refusal for a body that does not fit the schema, in the words that help most."""
+        newer = ""
         if not accepts:
+            newer = describe_schemas(self.contract) if self.tolerable(body) else ""
             self.unknown_fields(body, newer)
         self.between_fields(body)
-        camel = None if accepts else hints.camel_case(body)
-        if camel is not None:
+        if not accepts and (camel := hints.camel_case(body)) is not None:
             raise invalid(camel, "parameter_unknown")
         if hint := hints.bare_tool(body.get("tools"), self.tools):
             raise invalid(hint)
@@ -176,7 +182,8 @@ class CreateValidator:
         """Return the order, with everything it refers to looked up."""
         self.between_fields(body)
         model, agent = self.author(body, project)
-        if (name := model or agent or "") not in self.notes and len(self.notes) < _MOST_NOTES:
+        name = model or agent or ""
+        if name not in self.notes:
             self._note_life(name)
         words = body.get("input")
         if isinstance(words, str):
@@ -187,7 +194,7 @@ class CreateValidator:
         order = CreateRequest(
             body, project, model, agent, given, text,
             body.get("stream") is True, body.get("store") is not False, body.get("background") is True,
-            find_profile(model or agent or ""), platform=platform,
+            find_profile(name), platform=platform,
         )  # fmt: skip
         if agent is not None:
             self.agent_rules(order)
@@ -209,6 +216,8 @@ class CreateValidator:
         return order
 
     def _note_life(self, name: str) -> None:
+        if len(self.notes) >= _MOST_NOTES:
+            return
         note = self.notes[name] = describe_life(find_profile(name))
         if note and self.on_note is not None:
             self.on_note(note)

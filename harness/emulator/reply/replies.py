@@ -52,6 +52,7 @@ _LEAST_OUTPUT = 36
 """A smaller limit of tokens is spent before the first step."""
 _LONGEST_RESULT = 400
 """Characters of the results of functions that the default text repeats."""
+_FORMAT_FIELDS = frozenset({"response_format", "response_modalities", "response_mime_type"})
 _TRANSCRIBES = "transcription"
 """The family of models that write down what they hear."""
 
@@ -87,19 +88,25 @@ class ReplyBuilder:
         if script.hops > 1 or script.mcp_steps == "tool_call":
             steps = forms.reshape(steps, script)
         rest: list[Json] = []
-        if order.profile.segment is not None and script.status is None and script.hops == 1:
-            steps, rest = _end_segment(order, order.profile.segment, steps)
+        if order.profile.segment is not None:
+            steps, rest = _end_segment(order, script, order.profile.segment, steps)
         status = script.status or ("requires_continuation" if rest else self.status(steps, script, cut))
-        if status == "requires_action" and not pending_calls(steps):
-            steps.append({"id": self._ids.call(), "name": "lookup", "arguments": {}, "type": "function_call"})
-        errors = script.errors
-        if status == "failed" and not errors:
-            errors = [{"code": "api_error", "message": "The run failed."}]
-        token = script.continuation_token
-        if status == "requires_continuation" and token is None:
-            token = forms.make_token(self._ids)
-        checkpoints = forms.issue_checkpoints(steps, self._ids) if script.checkpoints else {}
-        return Reply(steps, status, errors, token, checkpoints, rest)
+        reply = Reply(steps, status, script.errors, script.continuation_token, {}, rest)
+        if status != "completed":  # hot
+            self._give_reason(reply)
+        if script.checkpoints:
+            reply.checkpoints = forms.issue_checkpoints(steps, self._ids)
+        return reply
+
+    def _give_reason(self, reply: Reply) -> None:
+        """Add what a status needs that a script did not write: a call to act on, an error, or a token."""
+        if reply.status == "requires_action" and not pending_calls(reply.steps):
+            call = {"id": self._ids.call(), "name": "lookup", "arguments": {}, "type": "function_call"}
+            reply.steps.append(call)
+        elif reply.status == "failed" and not reply.errors:
+            reply.errors = [{"code": "api_error", "message": "The run failed."}]
+        elif reply.status == "requires_continuation" and reply.token is None:
+            reply.token = forms.make_token(self._ids)
 
     def steps(self, order: CreateRequest, script: Script) -> tuple[list[Json], bool]:
         """Return the output steps, and whether a token limit was exceeded."""
@@ -138,22 +145,27 @@ class ReplyBuilder:
 
     def default_steps(self, order: CreateRequest, script: Script) -> list[Json]:
         """Return the pairs of server tools, a thought, then the client's calls or the output."""
-        if not order.body.get("tools") and order.agent is None:
+        if not order.body.get("tools") and order.agent is None:  # hot
             return [*self.thoughts(order, script), self.output(order)]
         work = [step for tool in order.tools for step in self.server_work(order, tool)]
         steps = [] if order.profile.searches_last else work
         steps += self.thoughts(order, script)
         if order.agent is not None:
             steps += self.agent_work(order)
+        steps += self._find_calls(order, script) or [self.output(order)]
+        return [*steps, *work] if order.profile.searches_last else steps
+
+    def _find_calls(self, order: CreateRequest, script: Script) -> list[Json]:
+        """Return the calls of a run, after the search for their functions where these are loaded late."""
         calls = self.calls(order)
         deferred = [] if results(order.given) else call_deferred(order.tools, calls)
         search = find_search(order.tools) if deferred else None
-        if search is not None and search.get("execution") == "client":
-            calls = self.call_functions(order, [make_client_function(search)])
-        elif search is not None:
-            steps += [*load_steps(deferred, self._ids), *self.thoughts(order, script)]
-        steps += calls or [self.output(order)]
-        return [*steps, *work] if order.profile.searches_last else steps
+        if search is None:
+            return calls
+        if search.get("execution") == "client":
+            return self.call_functions(order, [make_client_function(search)])
+        found = [*load_steps(deferred, self._ids), *self.thoughts(order, script)]
+        return [*found, *(calls or [self.output(order)])]
 
     def server_work(self, order: CreateRequest, tool: Json) -> list[Json]:
         """Return the call and the result of a server tool, unless the input brings its result back (recorded)."""
@@ -275,8 +287,10 @@ class ReplyBuilder:
         if most < _LEAST_OUTPUT and thoughts:
             # its signature is empty in the body, and missing in the stream: so do two recordings
             return [{**step, "signature": ""} for step in thoughts if "summary" in step], True
-        thought = count_thought(order.generation, order.profile)
-        left = most - thought * sum(step["type"] == "thought" for step in steps)
+        left = most - len(thoughts) * count_thought(order.generation, order.profile)
+        return self._cut(steps, left)
+
+    def _cut(self, steps: list[Json], left: int) -> tuple[list[Json], bool]:
         kept: list[Json] = []
         for step in steps:
             cost = sum(tokens_by_modality([step]).values())
@@ -307,10 +321,10 @@ def read_result(result: Json) -> str:
 
 
 def _end_segment(
-    order: CreateRequest, limits: Mapping[str, Any], steps: list[Json]
+    order: CreateRequest, script: Script, limits: Mapping[str, Any], steps: list[Json]
 ) -> tuple[list[Json], list[Json]]:
     """Return the steps of the first segment of an answer, and the rest; agents have no segments."""
-    if order.agent is not None:
+    if order.agent is not None or script.status is not None or script.hops != 1:
         return steps, []
     limit = int(limits["streamed" if order.stream or order.background else "whole"])
     return forms.end_segment(steps, limit, background=order.background)
@@ -321,20 +335,23 @@ def _list_formats(order: CreateRequest) -> list[Json]:
 
     What the model cannot make is left out: `create/limits` has refused it where it was all that was asked for.
     """
-    body = order.body
-    wanted = body.get("response_format")
-    if wanted:
-        formats = wanted if isinstance(wanted, list) else [wanted]
-    elif body.get("response_modalities"):
-        formats = [{"type": kind} for kind in body["response_modalities"]]
-    elif body.get("response_mime_type") == "application/json":
-        formats = [{"type": "text", "mime_type": "application/json"}]
-    else:
-        made = order.profile.output[0]
-        if made == "text":  # hot
-            return []
-        formats = [{"type": made}] if makes_media(made) else []
-    if order.platform.strict and order.agent is None and len(formats) > 1:
-        makes = order.profile.output
-        return [form for form in formats if form.get("type", "text") in makes]
+    formats: list[Json] = []
+    if not order.body.keys().isdisjoint(_FORMAT_FIELDS):  # hot: nearly every create has none
+        formats = _read_formats(order.body)
+    made = order.profile.output
+    if not formats and made[0] != "text" and makes_media(made[0]):
+        return [{"type": made[0]}]
+    if len(formats) > 1 and order.platform.strict and order.agent is None:
+        return [form for form in formats if form.get("type", "text") in made]
     return formats
+
+
+def _read_formats(body: Json) -> list[Json]:
+    """Return the response formats that a body names, in any of the three ways to do so."""
+    if wanted := body.get("response_format"):
+        return wanted if isinstance(wanted, list) else [wanted]
+    if kinds := body.get("response_modalities"):
+        return [{"type": kind} for kind in kinds]
+    if body.get("response_mime_type") == "application/json":
+        return [{"type": "text", "mime_type": "application/json"}]
+    return []

@@ -181,10 +181,10 @@ class Resources:
                 raise
             if answer is not NotImplemented:
                 return answer if isinstance(answer, Response) else json_response(answer)
-        if kind in _OFFERED:
-            missing = no_operation(call, _OFFERED[kind])
-            raise as_rpc(missing) if kind in _IN_RPC_SHAPE else missing
-        return None
+        if kind not in _OFFERED:
+            return None
+        missing = no_operation(call, _OFFERED[kind])
+        raise as_rpc(missing) if kind in _IN_RPC_SHAPE else missing
 
     def upload(self, method: str, receive: Callable[[Call], Receiver]) -> Handler:
         """Return the handler of uploads to one receiver; the first request has this method."""

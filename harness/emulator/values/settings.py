@@ -5,7 +5,7 @@ Layer 2. Knows names, defaults and bounds; must not know what the engine does wi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from itertools import islice
 from typing import Any
@@ -209,23 +209,12 @@ class Settings(Struct, frozen=True, kw_only=True):
             value = getattr(self, name)
             if type(value) is not int or value < least:  # a bool is no number
                 yield f"{name}={value!r} must be a whole number, at least {least}"
-        for name in ("require_key", "delete_stops"):
-            if not isinstance(getattr(self, name), bool):
-                yield f"{name}={getattr(self, name)!r} must be true or false"
-        yield from self._find_wrong_times()
-        if self.keys is not None and not _is_text_map(self.keys):
+        for name, (is_right, wanted) in _VALUES.items():
+            value = getattr(self, name)
+            if not is_right(value):
+                yield f"{name}={value!r} must be {wanted}"
+        if self.keys is not None and not _is_text_map(self.keys):  # whose values are not for messages
             yield "keys must map each key to its project's name, or be null to take any key"
-
-    def _find_wrong_times(self) -> Iterator[str]:
-        wait = self.processing
-        if isinstance(wait, bool) or not (isinstance(wait, int | float) and 0 <= wait < 1e9):
-            yield f"processing={wait!r} must be a number of seconds, 0 or more"
-        if self.lifecycle is not None and not _is_day(self.lifecycle):
-            yield f"lifecycle={self.lifecycle!r} must be a day such as 2026-12-01, or null"
-        for name in ("pace", "lasts"):
-            seconds = getattr(self, name)
-            if seconds is not None and not (isinstance(seconds, int | float) and seconds > 0):
-                yield f"{name}={seconds!r} must be a positive number of seconds, or null"
 
     def with_values(self, values: Mapping[str, Any]) -> Settings:
         """Return a copy with some values replaced. Raises UsageFault that names what is unknown or wrong."""
@@ -249,11 +238,33 @@ class Settings(Struct, frozen=True, kw_only=True):
         return changed
 
 
+def _is_switch(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_wait(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e9
+
+
+def _is_pace(value: object) -> bool:
+    return value is None or (isinstance(value, int | float) and value > 0)
+
+
 def _is_day(value: object) -> bool:
     try:
-        return isinstance(value, str) and date.fromisoformat(value).isoformat() == value
+        return value is None or (isinstance(value, str) and date.fromisoformat(value).isoformat() == value)
     except ValueError:
         return False
+
+
+_VALUES: dict[str, tuple[Callable[[object], bool], str]] = {
+    "require_key": (_is_switch, "true or false"),
+    "delete_stops": (_is_switch, "true or false"),
+    "processing": (_is_wait, "a number of seconds, 0 or more"),
+    "lifecycle": (_is_day, "a day such as 2026-12-01, or null"),
+    "pace": (_is_pace, "a positive number of seconds, or null"),
+    "lasts": (_is_pace, "a positive number of seconds, or null"),
+}
 
 
 def _is_text_map(value: object) -> bool:

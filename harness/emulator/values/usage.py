@@ -84,6 +84,13 @@ def _count_queries(step: Json, tool: str, queries: dict[str, int]) -> None:
         queries[tool] = queries.get(tool, 0) + (len(asked) if isinstance(asked, list) else 1)
 
 
+def _describe_uses(tool: str, times: int, fields: Collection[str]) -> Json:
+    uses: Json = {"type": tool, "count": times}
+    if tool == _SEARCH and COUNTS_QUERIES in fields:
+        uses[COUNTS_QUERIES] = times
+    return uses
+
+
 @lru_cache(maxsize=8)
 def _map_grounding(contract: Contract) -> dict[str, str]:
     """Return the grounding tool of each step that belongs to one; every test makes an emulator, and asks."""
@@ -129,11 +136,7 @@ class Meter:
                 _count_step(step, kind, used if of_server else made)
         usage = self.assemble(own, made, thoughts, sum(used.values()))
         if queries and COUNTS_TOOLS in fields:
-            searched = COUNTS_QUERIES in fields
-            usage[COUNTS_TOOLS] = [
-                {"type": tool, "count": count, **({COUNTS_QUERIES: count} if tool == _SEARCH and searched else {})}
-                for tool, count in queries.items()
-            ]
+            usage[COUNTS_TOOLS] = [_describe_uses(tool, times, fields) for tool, times in queries.items()]
         return usage
 
     def assemble(self, own: dict[str, int], made: dict[str, int], thoughts: int, tool: int) -> Json:

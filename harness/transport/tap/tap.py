@@ -297,15 +297,14 @@ class Tap:
         until = time.monotonic() + _GRACE_SECONDS
         while any(link.waiting for link in self._links) and time.monotonic() < until:
             await asyncio.sleep(0.01)
-        tasks: list[asyncio.Task[Any]] = []
+        tasks: list[asyncio.Task[Any] | None] = []
         for link in tuple(self._links):
             tasks += link.stop()
         for door in tuple(self._doors):
             door.stop()
-        for connection in tuple(self._hub.connections) if self._hub is not None else ():
-            task = connection.stop()
-            tasks += [] if task is None else [task]
-        await asyncio.gather(*tasks, *self._keeping, return_exceptions=True)
+        if self._hub is not None:
+            tasks += [connection.stop() for connection in tuple(self._hub.connections)]
+        await asyncio.gather(*filter(None, tasks), *self._keeping, return_exceptions=True)
         while self._links:  # the loop calls connection_lost in its next iterations
             await asyncio.sleep(0)
         await self._listener.wait_closed()
