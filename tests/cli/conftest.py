@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -41,6 +44,23 @@ def _validator(name: str) -> jsonschema.Draft202012Validator:
     schema = json.loads((folder("schemas") / "output" / f"{name}.schema.json").read_text("utf-8"))
     jsonschema.Draft202012Validator.check_schema(schema)
     return jsonschema.Draft202012Validator(schema)
+
+
+PATIENCE = 300
+"""Seconds that a test waits for another process: so long only if something is wrong."""
+
+
+@contextmanager
+def start(
+    *words: str, program: Sequence[str] = ("-m", "harness"), **options: Any
+) -> Iterator[subprocess.Popen[str]]:
+    """A command in a process of its own, which is killed if the test has not seen its end."""
+    options = {"stdout": subprocess.PIPE, "text": True, "cwd": Path(__file__).parents[2], **options}
+    with subprocess.Popen([sys.executable, *program, *words], **options) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def insert(words: Sequence[str], *options: str) -> list[str]:

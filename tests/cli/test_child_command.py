@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.cli.child_command import ChildCommand
+from tests.cli.conftest import PATIENCE, start
 from tests.transport.peers import until
 
 ROOT = Path(__file__).parents[2]
@@ -31,19 +32,14 @@ def told(number: int, *command: str, ignoring: bool = False) -> int:
     Waits for every process that holds its output, which includes any that was left behind. What is done with the
     signal is inherited, so it is set here: tests that run under nohup would start commands that ignore SIGHUP.
     """
-    words = [sys.executable, "-m", "harness", "serve", "--", *command]
-    with subprocess.Popen(
-        words,
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
-        start_new_session=True,
-        preexec_fn=lambda: signal.signal(number, signal.SIG_IGN if ignoring else signal.SIG_DFL),
+    inherited = signal.SIG_IGN if ignoring else signal.SIG_DFL
+    with start(
+        "serve", "--", *command, start_new_session=True, preexec_fn=lambda: signal.signal(number, inherited)
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "up\n"
         process.send_signal(number)
-        process.communicate(timeout=60)
+        process.communicate(timeout=PATIENCE)
     return process.returncode
 
 
@@ -66,7 +62,7 @@ def test_who_does_not_hear_the_signal_is_not_left_behind() -> None:
 def test_nobody_outlives_a_command_that_ends_by_itself() -> None:
     """If the command ends by itself, processes it left in the background are ended: their server is gone."""
     command = [sys.executable, "-m", "harness", "serve", "--", "sh", "-c", "sleep 600 & echo up"]
-    ended = subprocess.run(command, stdout=subprocess.PIPE, cwd=ROOT, start_new_session=True, timeout=60)
+    ended = subprocess.run(command, stdout=subprocess.PIPE, cwd=ROOT, start_new_session=True, timeout=PATIENCE)
     assert (ended.returncode, ended.stdout) == (0, b"up\n")
 
 

@@ -17,18 +17,16 @@ from typing import Any
 
 import pytest
 
-from harness.cli import main
 from harness.outcome import Exit
 from harness.resources import folder
 from tests.cli import foreign_defects as foreign
-from tests.cli.conftest import Harness, fits
+from tests.cli.conftest import PATIENCE, Harness, fits, start
 from tests.cli.foreign_server import Run, Service, serve_foreign
 from tests.transport.peers import until
 
 pytestmark = pytest.mark.slow
 
 SELECTED = "create.ok,bg.*,cancel.*,resume.*"
-FOLDER = Path(main.__code__.co_filename).parents[2]
 
 
 def accounted(report: dict[str, Any]) -> dict[str, int]:
@@ -83,12 +81,10 @@ def interrupt(
 
     In a `group` all of its processes get the signal, as from a terminal.
     """
-    with subprocess.Popen(
-        [sys.executable, *program, *words], stdout=subprocess.PIPE, cwd=FOLDER, text=True, start_new_session=group
-    ) as process:
+    with start(*words, program=program, start_new_session=group) as process:
         assert busy(process)
         (os.killpg if group else os.kill)(process.pid, number)
-        out, _ = process.communicate(timeout=60)
+        out, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == Exit.INTERRUPTED
     return out
 
@@ -104,7 +100,7 @@ def test_ctrl_c_writes_the_reports(jobs: str, tmp_path: Path) -> None:
     service, report = Watched(), tmp_path / "r.json"
     with serve_foreign(service) as url:
         words = ["check", url, "-j", jobs, "--report", f"json={report}"]
-        out = interrupt(words, lambda _: service.busy.wait(60))
+        out = interrupt(words, lambda _: service.busy.wait(PATIENCE))
     value = json.loads(report.read_text("utf-8"))
     assert accounted(value)["not_tested"] > 100
     assert out.splitlines()[-1].startswith("INTERRUPTED: ")
@@ -120,7 +116,7 @@ def test_ctrl_c_leaves_the_baseline_as_it_was(tmp_path: Path) -> None:
     service, baseline = Watched(), tmp_path / "known.yaml"
     with serve_foreign(service) as url:
         words = ["check", url, "--baseline", str(baseline), "--baseline-update"]
-        out = interrupt(words, lambda _: service.busy.wait(60))
+        out = interrupt(words, lambda _: service.busy.wait(PATIENCE))
     assert not baseline.exists()
     assert "unchanged, because the run was incomplete: it was interrupted" in out.splitlines()[-1]
 
@@ -150,7 +146,7 @@ def test_ctrl_c_loses_no_answer_of_several(jobs: str) -> None:
     service = HalfAnswers()
     with serve_foreign(service) as url:
         words = ["check", url, "-c", "rob.concurrent,get.unknown", "-j", jobs]
-        out = interrupt(words, lambda _: service.busy.wait(60))
+        out = interrupt(words, lambda _: service.busy.wait(PATIENCE))
         assert out.splitlines()[-1].startswith("INTERRUPTED: ")
         assert sum(line.startswith("DELETE") for line in service.log) >= 5
         assert service.runs == {}
@@ -181,7 +177,7 @@ def test_ctrl_c_ends_what_is_read(jobs: str) -> None:
     service = Endless()
     with serve_foreign(service) as url:
         words = ["check", url, "-c", "stream.*,get.unknown", "--timeout", "5", "-j", jobs]
-        interrupt(words, lambda _: service.busy.wait(60))
+        interrupt(words, lambda _: service.busy.wait(PATIENCE))
         assert service.runs == {}
 
 

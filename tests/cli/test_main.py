@@ -19,7 +19,7 @@ from harness.cli.main import BROKEN_PIPE, COMMANDS, main, shadow_note
 from harness.outcome import Exit, HarnessFault, TargetFault, UsageFault
 from harness.transport import ServerThread
 from harness.wire import Request, Response
-from tests.cli.conftest import Harness
+from tests.cli.conftest import PATIENCE, Harness, start
 from tests.engine.toys import ToyService
 
 LONG = "x" * 300 + ".yaml"
@@ -173,14 +173,12 @@ def test_who_is_told_to_end_cleans_up(words: list[str], number: signal.Signals) 
             found.set()
         return service(request)
 
-    with ServerThread(watched) as server:
-        command = [sys.executable, "-m", "harness", *words, server.url]
-        folder = Path(__file__).parents[2]
-        with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, cwd=folder) as process:
-            assert found.wait(60)
-            process.send_signal(number)
-            _, said = process.communicate(timeout=60)
-    assert (process.returncode, said) == (Exit.INTERRUPTED, b"harness: interrupted\n")
+    output = {"stderr": subprocess.PIPE, "stdout": subprocess.DEVNULL}
+    with ServerThread(watched) as server, start(*words, server.url, **output) as process:
+        assert found.wait(PATIENCE)
+        process.send_signal(number)
+        _, said = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, said) == (Exit.INTERRUPTED, "harness: interrupted\n")
     assert service.stored == {}
 
 

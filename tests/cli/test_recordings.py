@@ -22,7 +22,7 @@ from harness.checks.scenarios import SCENARIOS
 from harness.emulator import Emulator
 from harness.transport import ServerThread, UrlDriver
 from harness.wire import Exchange, Headers, How, Request
-from tests.cli.conftest import Harness, fits
+from tests.cli.conftest import PATIENCE, Harness, fits, start
 
 CREATE = b'{"model":"gemini-3.5-flash","input":"hi","stream":true}'
 HEADERS = Headers((("x-goog-api-key", "any"), ("content-type", "application/json")))
@@ -66,14 +66,13 @@ def stream_from(url: str) -> Exchange:
 @contextmanager
 def standing(*words: str) -> Iterator[tuple[dict[str, Any], subprocess.Popen[str]]]:
     """Run a command that listens; yield its first line and its process, and end it with SIGTERM."""
-    command = [sys.executable, "-m", "harness", *words, "--port", "0", "--json"]
-    root = Path(__file__).parents[2]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root) as process:
+    with start(*words, "--port", "0", "--json") as process:
         assert process.stdout is not None
         try:
             yield json.loads(process.stdout.readline()), process
         finally:
             process.send_signal(signal.SIGTERM)
+            process.wait(PATIENCE)
 
 
 def test_record_a_command_then_replay_it(emulator: str, harness: Harness) -> None:
@@ -282,17 +281,14 @@ def test_a_target_that_is_not_there_is_told(harness: Harness) -> None:
 @pytest.mark.slow
 def test_a_recorder_that_is_stopped_stops_its_command(emulator: str, tmp_path: Path) -> None:
     """On SIGTERM a recorder ends its client first: the exchange is recorded, and no process is left behind."""
-    client = [*ask("hi")[:2], ASK + "print('asked', flush=True)\nimport time\ntime.sleep(60)", "hi"]
+    client = [*ask("hi")[:2], ASK + "print('asked', flush=True)\nimport time\ntime.sleep(600)", "hi"]
     path = tmp_path / "a.yaml"
-    command = [sys.executable, "-m", "harness", "record", "--target", emulator, "--cassette", str(path)]
-    with subprocess.Popen(
-        [*command, "--port", "0", "--", *client], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]
-    ) as process:
+    with start("record", "--target", emulator, "--cassette", str(path), "--port", "0", "--", *client) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "200\n"
         assert process.stdout.readline() == "asked\n"
         process.terminate()
-        out = process.stdout.read()
+        out, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 128 + signal.SIGTERM
     assert "recorded 1 exchange to" in out
     assert len(load(path).recordings) == 1

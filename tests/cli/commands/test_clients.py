@@ -8,7 +8,6 @@ import shlex
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from harness.benches.client.ready.survey import TABLES
 from harness.outcome import Exit, UsageFault
 from harness.report.client_table.table import expand, format_compact
 from harness.resources import folder
-from tests.cli.conftest import Harness, fits
+from tests.cli.conftest import PATIENCE, Harness, fits, start
 from tests.report.page.page_reader import find_faults
 
 SCHEMA = json.loads((folder("schemas") / "output/clients.schema.json").read_text("utf-8"))
@@ -366,6 +365,22 @@ def test_the_page_is_written(harness: Harness, tmp_path: Path) -> None:
     assert [cell["outcome"] for cell in record["clients"][0]["cells"]] == ["exact", "silent-loss"]
 
 
+STOPS_AFTER_A_COLUMN = """
+import sys, time
+import harness.report.client_table.table as table
+
+column_lines = table.column_lines
+
+def show_and_stop(column):
+    yield from column_lines(column)
+    time.sleep(600)
+
+table.column_lines = show_and_stop
+from harness.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
 @pytest.mark.slow
 @needs_curl
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -373,13 +388,11 @@ def test_ctrl_c_keeps_the_columns_so_far(number: signal.Signals, tmp_path: Path)
     """What was not played has a column that says so, and every report is written."""
     reports = [f"--report={name}={tmp_path}/r.{name}" for name in FORMATS]
     words = ["clients", "curl", "--offline", "--rows", "reset,clean-end", *reports]
-    with subprocess.Popen(
-        [sys.executable, "-m", "harness", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+    with start(*words, program=("-c", STOPS_AFTER_A_COLUMN), stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         first = process.stdout.readline()
         process.send_signal(number)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=PATIENCE)
     assert first.startswith("curl")
     assert process.returncode == Exit.INTERRUPTED
     assert err.endswith("harness: interrupted: the table contains only the cases that were run\n")

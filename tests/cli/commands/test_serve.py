@@ -17,7 +17,7 @@ from harness.cli.commands.serve import command_environment
 from harness.cli.serving import BASE_URL_VARIABLES
 from harness.transport import WallClock
 from harness.transport.server import server
-from tests.cli.conftest import Harness
+from tests.cli.conftest import PATIENCE, Harness, start
 from tests.emulator.client import Api
 from tests.transport.certificates import certificate_in
 
@@ -25,12 +25,11 @@ from tests.transport.certificates import certificate_in
 @pytest.mark.slow
 def test_first_line_and_clean_end() -> None:
     """The first line has the base URL and comes once the server answers; SIGTERM ends it silently with 0."""
-    command = [sys.executable, "-m", "harness", "serve", "--port", "0", "--json"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with start("serve", "--port", "0", "--json", stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         line = json.loads(process.stdout.readline())
         process.send_signal(signal.SIGTERM)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=PATIENCE)
     assert line["base_url"].startswith("http://127.0.0.1:")
     assert line["pid"] == process.pid
     assert (process.returncode, out, err) == (0, "", "")
@@ -185,7 +184,7 @@ def test_a_retirement_is_named_once_before_the_response(harness: Harness) -> Non
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=True,
     )
     note, verdict = done.stdout.splitlines()
