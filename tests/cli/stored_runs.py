@@ -35,7 +35,7 @@ def part_of(lines: Lines) -> dict[str, Any]:
 
 def spoil_files(files: list[str], spoil: Callable[[list[Lines]], object]) -> None:
     """Change the stored events of all shards."""
-    runs = [read_lines(file) for file in files]
+    runs = [[json.loads(line) for line in Path(file).read_text("utf-8").splitlines()] for file in files]
     spoil(runs)
     for file, lines in zip(files, runs, strict=True):
         write_lines(file, lines)
