@@ -62,7 +62,13 @@ def searched(
     return document(place, replace(SMALL, seconds=seconds))
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+EACH_KIND = ("interactions", "agents", "environments", "files")  # runs, a list, sandboxes, uploads
+
+
+@pytest.mark.parametrize(
+    "family",
+    [one if one in EACH_KIND else pytest.param(one, marks=pytest.mark.thorough) for one in FAMILIES],
+)
 def test_the_reference_stands_and_everything_was_reached(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """On the reference, every operation and link is reached, enough calls succeed, and nothing is found."""
     done = searched(reference(), monkeypatch, family)
@@ -131,7 +137,9 @@ def test_json_that_is_too_deep_for_the_tool_is_found_all_the_same(monkeypatch: p
     assert all(failure.trail[-1].body.startswith(b"[[[") for failure in done.failures)
 
 
-@pytest.mark.parametrize("family", ["agents", "environments", "webhooks"])
+@pytest.mark.parametrize(
+    "family", ["agents", *(pytest.param(one, marks=pytest.mark.thorough) for one in ("environments", "webhooks"))]
+)
 def test_a_neighbour_that_outlives_its_deletion_is_found(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """If a deleted resource can still be read, the trail of the finding includes the DELETE."""
     done = searched(mutant(f"{family}-delete-keeps"), monkeypatch, family)
