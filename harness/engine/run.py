@@ -30,7 +30,7 @@ from harness.engine.traffic.outages import Departure, Outages
 from harness.engine.traffic.patience import TimeoutBudget, TimeoutLosses
 from harness.engine.traffic.retries import Retries
 from harness.engine.traffic.traffic_policy import TrafficPolicy
-from harness.engine.workers import INTERRUPTED, Workers, count_jobs, count_shared_jobs, format_time_up
+from harness.engine.workers import INTERRUPTED, Workers, count_jobs, format_time_up
 from harness.kit.api import SCRIPTABLE, Api
 from harness.kit.check import Check, Exercise
 from harness.outcome import Exit
@@ -109,22 +109,6 @@ class _Governed:
         return None if self.outages is None else self.outages.gone
 
 
-def _count_jobs(
-    target: ResolvedTarget, governed: ResolvedTarget, options: RunOptions, found: Probing
-) -> tuple[int, str, list[Exchange]]:
-    """The number of workers; why the run ended meanwhile, `""` if it did not; exchanges."""
-    if options.jobs is not None or target.throwaway or options.fail_fast or options.choose:
-        return options.jobs or 1, "", []
-    try:
-        if SCRIPTABLE in found.capabilities:
-            return count_jobs(governed), "", []
-        # Outside the limits of the run: a request that is not answered beside another one is no loss.
-        jobs, received = count_shared_jobs(target, found.trail)
-    except (TimeUp, KeyboardInterrupt) as end:
-        return 1, format_time_up(end) if isinstance(end, TimeUp) else INTERRUPTED, []
-    return jobs, "", received
-
-
 def check_target(
     target: ResolvedTarget, catalogue: Sequence[Check], options: RunOptions
 ) -> Generator[RunEvent, None, None]:
@@ -147,8 +131,14 @@ def check_target(
     yield Planned(len(plan.checks), len(plan.groups), str(options.shard or ""))
     is_scriptable = not halted and SCRIPTABLE in found.capabilities  # who was interrupted has not asked
     jobs, received = options.jobs or 1, list[Exchange]()
-    if not halted:
-        jobs, halted, received = _count_jobs(target, governed.target, options, found)
+    if not (halted or options.jobs is not None or target.throwaway or options.fail_fast or options.choose):
+        try:
+            paced = options.traffic.rate is not None
+            jobs, received = count_jobs(
+                target, governed.target, found.trail, scriptable=is_scriptable, paced=paced
+            )
+        except (TimeUp, KeyboardInterrupt) as end:
+            halted = format_time_up(end) if isinstance(end, TimeUp) else INTERRUPTED
     sessions = jobs > 1 and is_scriptable and not target.throwaway
     audit = Audit.of(plan.running, target.api)
     ends = target.api.new_end_counter()

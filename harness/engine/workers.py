@@ -83,8 +83,26 @@ _PATIENCE = 2.0
 """Seconds within which a server that serves several connections answers beside an idle one."""
 
 
-def count_shared_jobs(target: ResolvedTarget, trail: Sequence[Exchange]) -> tuple[int, list[Exchange]]:
-    """Return the workers for a target without sessions, and what was received to find out; `trail`: the probe's.
+def count_jobs(
+    target: ResolvedTarget,
+    governed: ResolvedTarget,
+    trail: Sequence[Exchange] = (),
+    *,
+    scriptable: bool = False,
+    paced: bool = False,
+) -> tuple[int, list[Exchange]]:
+    """Return the workers if nobody says how many, and what was received to find out; `trail`: the probe's.
+
+    A target that is not `scriptable` is asked outside the limits of the run: a request that is not answered beside
+    another one is no loss. If the user set a rate (`paced`), it is not asked, as that would not be kept.
+    """
+    if scriptable:
+        return _ask_for_a_session(governed), []
+    return (1, []) if paced else _ask_side_by_side(target, trail)
+
+
+def _ask_side_by_side(target: ResolvedTarget, trail: Sequence[Exchange]) -> tuple[int, list[Exchange]]:
+    """The workers for a target without sessions, and what was received to find out.
 
     Several, if the target serves connections side by side: beside one that sends nothing and, where a create takes
     long, beside that create. A server that serves one at a time would let the exercises wait for each other, and
@@ -129,8 +147,8 @@ def count_shared_jobs(target: ResolvedTarget, trail: Sequence[Exchange]) -> tupl
     return (_SHARED_JOBS if overtaken else 1), [*beside.trail, *slow.trail]
 
 
-def count_jobs(target: ResolvedTarget) -> int:
-    """How many workers a target that takes scripts is played with, if nobody says how many.
+def _ask_for_a_session(target: ResolvedTarget) -> int:
+    """The workers for a target that takes scripts.
 
     One if it has a script or a fault plan for the requests of this run, which its sessions would not have; one if
     it gives no session.

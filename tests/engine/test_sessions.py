@@ -15,7 +15,7 @@ from harness.engine.capabilities import everything
 from harness.engine.plan import RunPlan, Selection, make_plan
 from harness.engine.sharding.shards import ELSEWHERE, Shard, choose_groups, split_plan
 from harness.engine.targets import TargetOptions, resolve_target
-from harness.engine.workers import count_jobs, count_shared_jobs, session_of, take_until_done
+from harness.engine.workers import count_jobs, session_of, take_until_done
 from harness.interactions import INTERACTIONS
 from harness.outcome import TargetFault
 from harness.transport import ServerThread
@@ -67,12 +67,13 @@ def test_workers_overlap_their_waits_where_nothing_is_set_up(
         if set_up is not None:
             with closing(target.connect()) as driver:
                 assert driver.send(target.target.control("POST", *set_up)).status == 200
-        assert (count_jobs(target) > 1) is several
+        assert (count_jobs(target, target, scriptable=True)[0] > 1) is several
 
 
 def test_one_worker_where_there_are_no_sessions() -> None:
     """A control API of somebody else may have scripts and no sessions: then the exercises run in turn."""
-    assert count_jobs(toys.toy_target(toys.ToyService(announces=[]))) == 1
+    target = toys.toy_target(toys.ToyService(announces=[]))
+    assert count_jobs(target, target, scriptable=True) == (1, [])
 
 
 class OneAtATime(ThreadingHTTPServer):
@@ -122,11 +123,13 @@ def test_a_server_that_answers_side_by_side_gets_several_workers(kind: type[HTTP
             )
             with closing(target.connect()) as driver:
                 created = driver.send(target.target.create({}, input="Say hi."))
-            jobs, received = count_shared_jobs(target, [created])
+            jobs, received = count_jobs(target, target, [created])
+            paced = count_jobs(target, target, [created], paced=True)
         finally:
             server.shutdown()
     assert (jobs > 1) is several
     assert received
+    assert paced == (1, [])
 
 
 # --- what is taken from the workers of a run, and when nothing more is waited for

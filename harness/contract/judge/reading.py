@@ -10,7 +10,7 @@ was met; one with nothing to look at is not judged.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -156,7 +156,7 @@ class Reading:
         exchange = self.exchange
         if self.stream is not None:
             streamed = self.stream.findings  # mostly empty, and this is hot
-            return streamed and tuple(each for each in streamed if not self._names_an_unstored_id(each))
+            return streamed and tuple(each for each in streamed if not self._names_an_unstored_id(each, streamed))
         if exchange.status is not None and exchange.status >= 400 and not self.is_stream:
             found = judge_error(self.json, exchange.status, rpc=has_numeric_errors(exchange.request))
             return tuple(found) if exchange.body else tuple(replace(one, actual="an empty body") for one in found)
@@ -215,10 +215,24 @@ class Reading:
             return ()
         return tuple(judge_unlisted_in(self._review, self.contract.revision))
 
-    def _names_an_unstored_id(self, finding: Finding) -> bool:
-        """Whether a finding asks for the id of an interaction that is not stored: "" and no id mean the same."""
+    def _names_an_unstored_id(self, finding: Finding, among: Sequence[Finding]) -> bool:
+        """Whether a finding asks for the id of an interaction that is not stored: "" and no id mean the same.
+
+        It is the one finding `among` all that asks for something at its place, and there is no id.
+        """
         request = self.exchange.request
-        if finding.rule != "stream.schema" or finding.expected not in _IDS or request.method != "POST":
+        name, event = _IDS.get(finding.where.pointer, ""), finding.where.event
+        if (
+            finding.stable_code != "stream.schema/required"
+            or not name
+            or request.method != "POST"
+            or event is None
+        ):
+            return False
+        told = json_parse.loads(self.frames[event].data).value
+        holder = told.get("interaction") if finding.where.pointer != "$" and isinstance(told, dict) else told
+        lacking = sum((one.stable_code, one.where) == (finding.stable_code, finding.where) for one in among)
+        if not isinstance(holder, dict) or name in holder or lacking > 1:
             return False
         sent = json_parse.loads(request.body).value
         return isinstance(sent, dict) and sent.get("store") is False
@@ -271,8 +285,8 @@ def _find_kept_ending(exchange: Exchange) -> Ending:
     return Ending(by=By.LIMIT, how=How.FIN, detail=f"only the first {len(exchange.body)} bytes were kept")
 
 
-_IDS = frozenset({"a field id", "a field interaction_id"})
-"""What a schema expects where an event does not name its interaction."""
+_IDS = {"$.interaction": "id", "$": "interaction_id"}
+"""What names the interaction of an event, by the place that holds it."""
 
 _WITH_OTHERS = frozenset({"stream.text", "stream.equals-get", "stream.end-matches-get"})
 """Rules of streams that a stream alone cannot break."""

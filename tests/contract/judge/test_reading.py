@@ -336,3 +336,27 @@ def test_an_error_that_succeeds_says_nothing_of_the_history() -> None:
         judge.note(before)
     assert not judge.note(seen(200, GONE)).findings
     assert [finding.rule for finding in judge.note(SHOWN).findings] == ["del.gone"]
+
+
+def drop(event: dict[str, Any], *names: str) -> dict[str, Any]:
+    """The event, whose interaction lacks these fields."""
+    shown = {name: value for name, value in event["interaction"].items() if name not in names}
+    return {**event, "interaction": shown}
+
+
+@pytest.mark.parametrize(
+    ("stored", "events", "found"),
+    [
+        (False, [drop(created(), "id"), start(0), stop(0), drop(completed(), "id")], False),
+        (False, [b"data: {\n\n", drop(created(), "id"), start(0), stop(0), drop(completed(), "id")], False),
+        (False, [created(""), start(0), stop(0), drop(completed(""), "status")], True),
+        (False, [drop(created(), "id", "status"), start(0), stop(0), completed("")], True),
+        (True, [drop(created(), "id"), start(0), stop(0), completed()], True),
+    ],
+)
+def test_only_the_id_of_what_is_not_stored_may_be_missing(stored: bool, events: list[Any], found: bool) -> None:
+    """A stream of an unstored interaction may name none; all else that it must have is still asked for."""
+    sent = {"input": "hi", "stream": True, "store": stored}
+    answer = exchange(target=ROOT, sent=sent, label="text/event-stream", body=frames(events))
+    codes = [finding.stable_code for finding in read(answer, load()).findings]
+    assert ("stream.schema/required" in codes) is found
