@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 
 from harness.report.presented_run import TOLD, PresentedResult, PresentedRun
+from harness.wire.message import escape_controls
 
 
 def render(state: PresentedRun) -> str:
@@ -58,7 +59,8 @@ def _write_entry(shown: PresentedResult) -> Sequence[str]:
 
 
 def fence(text: str, language: str = "text") -> list[str]:
-    """The lines of a block of code, whatever is in it."""
+    """The lines of a block of code, whatever is in it; a command in it has no unseen characters, either."""
+    text = escape_controls(text)
     ticks = "`" * max(3, *(len(run) + 1 for run in re.findall("`+", text)), 3)
     return [f"{ticks}{language}", text, ticks]
 

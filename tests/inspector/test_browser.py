@@ -28,7 +28,7 @@ axe_package = pytest.importorskip("axe_playwright_python", reason="the browser t
 AXE = (Path(axe_package.__file__).parent / "axe.min.js").read_text("utf-8")
 KEYED = {"x-goog-api-key": "any"}
 WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 400, "height": 860}
-HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>"
+HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>\u202e\x9b31m\x1b]8;;http://evil.example\x07\x00"
 
 pytestmark = NEEDS_CHROMIUM
 
@@ -428,7 +428,8 @@ def test_what_came_over_the_wire_is_text(window: Window) -> None:
     """Markup in an input, an answer, a path or an event's type stays text wherever it is shown."""
     window.bench.emulator.reply(HOSTILE)
     window.create(input=HOSTILE, stream=True)
-    httpx.get(f"{window.url}/v1beta/interactions/{HOSTILE}?stream=true&last_event_id={HOSTILE}", headers=KEYED)
+    path = quote(HOSTILE, safe="<>=()")
+    httpx.get(f"{window.url}/v1beta/interactions/{path}?stream=true&last_event_id={path}", headers=KEYED)
     window.bench.emulator.script({"refuse": {"status": 400, "message": HOSTILE}})
     window.create()
     window.wait_for_text(".request", "onerror")
@@ -438,6 +439,11 @@ def test_what_came_over_the_wire_is_text(window: Window) -> None:
     window.wait_for_text(".detail pre", "onerror")
     window.wait_for_text(".node", "onerror")
     assert window.page.evaluate("document.querySelectorAll('img, body script').length") == 0
+    shown = window.page.inner_text("body") + "".join(
+        window.page.eval_on_selector_all("[title]", "all => all.map((one) => one.title)")
+    )
+    assert [char for char in shown if not char.isprintable() and char not in "\n\t"] == []
+    assert r"\u202e\u009b31m" in shown, "what nobody would see is written out"
 
 
 def test_copies_and_the_cassette(window: Window, tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from harness.outcome import Accounted, Exit, Finding, Observation, Outcome
 from harness.outcome.words import escape_unseen
 from harness.report.commands.mutants import MutantsPresentation
 from harness.report.formats import FORMATS, dump, render
+from harness.report.markdown import fence
 from harness.report.presented_run import PresentedRun
 from harness.resources import folder
 from tests.engine import toys
@@ -204,3 +205,8 @@ def test_no_file_keeps_what_turns_or_breaks_a_line() -> None:
     assert json.loads(written) == {"text": text}
     assert escape_unseen(text) == "a\\u009b31m\\u202eb\\u2066c\\u2028d\\ufeff é京"
     assert escape_unseen(text) in written
+
+
+def test_a_block_of_markdown_has_no_unseen_characters() -> None:
+    """A command may contain what a server chose: marks of direction and controls are written out."""
+    assert fence("curl '\u202e\x9b31m'\n# a `tick`")[1] == "curl '\\u202e\\x9b31m'\n# a `tick`"

@@ -1,15 +1,25 @@
 // Making elements. What came over the wire enters the page as text here, and nowhere as markup.
 export const find = (id) => document.getElementById(id);
 
+// Characters that nobody sees, or that turn the direction of what follows, as escapes: a server must not choose how
+// the text beside its own reads.
+const UNSEEN = /\r(?!\n)|[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2028\u2029\u2066-\u2069]/g;
+
+export function visible(text) {
+  return text.replace(UNSEEN, (found) => `\\u${found.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
+
 export function make(tag, attributes, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes || {})) {
     if (value === undefined || value === null || value === false) continue;
     if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
     else if (name === "class") node.className = value;
+    else if (name === "title" || name === "aria-label") node.setAttribute(name, visible(value));
     else node.setAttribute(name, value === true ? "" : value);
   }
-  node.append(...children.flat(Infinity).filter((child) => child !== undefined && child !== null && child !== false));
+  const shown = children.flat(Infinity).filter((child) => child !== undefined && child !== null && child !== false);
+  node.append(...shown.map((child) => (typeof child === "string" ? visible(child) : child)));
   return node;
 }
 
@@ -28,8 +38,9 @@ export function icon(name) {
 let hiding;
 
 // Shows a sentence for a moment, and has screen readers say it.
-export function say(text) {
+export function say(words) {
   const toast = find("toast");
+  const text = visible(words);
   find("spoken").textContent = text;
   toast.textContent = text;
   toast.classList.add("on");

@@ -1,6 +1,6 @@
 // A stream as a row of cells. A column is a number in the whole stream, so a resume begins under the cut; an event
 // that the stream skipped is a dashed cell in its column, and one that came again stands in a second line.
-import { make } from "./dom.js";
+import { make, visible } from "./dom.js";
 import { broken, placeOf } from "./model.js";
 import { plural, seconds } from "./words.js";
 
@@ -226,7 +226,7 @@ export class Flow {
     this.chosenCell = this.byColumn?.get(this.columnOf(this.seen.events[number].c))?.cell || null;
     this.chosenCell?.classList.add("on");
     this.element.setAttribute("aria-valuenow", number);
-    this.element.setAttribute("aria-valuetext", this.nameOf(number));
+    this.element.setAttribute("aria-valuetext", visible(this.nameOf(number)));
     this.chosen = number;
   }
 

@@ -3,7 +3,7 @@ import { Acting } from "./acting.js";
 import { Chains } from "./chains.js";
 import { takeTokenFromAddress, useToken } from "./control.js";
 import { Details } from "./details.js";
-import { copy, find, icon, make, say } from "./dom.js";
+import { copy, find, icon, make, say, visible } from "./dom.js";
 import { follow } from "./feed.js";
 import { broken, isFailed, Model, placeOf } from "./model.js";
 import { Timeline } from "./timeline.js";
@@ -106,8 +106,7 @@ function begin() {
   document.title = `harness ${hello.command} ${location.host}`;
   for (const [id, text] of [["mutant", hello.mutant && `mutant: ${hello.mutant}`], ["target", hello.target && `${hello.past ? "file:" : "in front of"} ${hello.target}`]]) {
     find(id).hidden = !text;
-    find(id).textContent = text || "";
-    find(id).title = text || "";
+    find(id).textContent = find(id).title = visible(text || "");
   }
   find("safe-words").textContent = hello.token ? "Other machines can connect: token required" : "Loopback only, no token needed";
   find("safe").title = hello.token
@@ -179,7 +178,7 @@ function welcome() {
   const commands = hello.command === "serve"
     ? [["One response", `curl ${post("")}`], ["A stream, to drop with the button below", `curl -N ${post(',"stream":true')}`], ["Your own program", program]]
     : [["Your own program", program]];
-  find("hello-words").textContent = hello.words || "Run one of these commands in another terminal; its requests appear here.";
+  find("hello-words").textContent = visible(hello.words || "") || "Run one of these commands in another terminal; its requests appear here.";
   find("hello-commands").replaceChildren(...commands.map(([title, text]) => make("li", {}, make("h4", {}, title),
     make("div", { class: "code" }, make("button", { type: "button", class: "button small", onclick: (event) => copy(text, event.currentTarget) }, "Copy"), make("pre", {}, text)))));
 }

@@ -1,5 +1,5 @@
 // The requests, oldest first. New rows come only at the end, or under the stream that they resume.
-import { find, make } from "./dom.js";
+import { find, make, visible } from "./dom.js";
 import { Flow, Scale, setRoom } from "./flow.js";
 import { broken, isFailed } from "./model.js";
 import { bytes, plural, seconds, shortTarget, spaced, took } from "./words.js";
@@ -171,7 +171,7 @@ export class Timeline {
       row.status.className = "status bad";
       row.status.title = "no response";
     }
-    if (seen.ended?.error) row.note.replaceChildren(seen.words, " ", make("span", { class: "why" }, seen.ended.error));
+    if (seen.ended?.error) row.note.replaceChildren(visible(seen.words), " ", make("span", { class: "why" }, seen.ended.error));
     const parts = [];
     const found = broken(seen).length;
     if (found) parts.push(make("span", { class: isFailed(seen) ? "wrong" : "wrong warn" }, plural(found, "finding")));
