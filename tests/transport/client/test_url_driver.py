@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from msgspec.structs import replace
@@ -52,6 +53,10 @@ OPEN = OK + b"content-type: text/event-stream\r\nconnection: close\r\n\r\n"
 HALF = b"HTTP/1.1 200 OK\r\ncontent-ty"
 TIMEOUT = Ending(By.LIMIT, How.TIMEOUT)
 FLOOD = Ending(By.LIMIT, How.FIN)
+HEAD_FLOOD = Ending(By.LIMIT, How.FIN, At.IN_HEADERS)
+NO_HTTP = Ending(By.SERVER, How.BAD_HTTP, At.BEFORE_HEADERS)
+BAD_HEAD = Ending(By.SERVER, How.BAD_HTTP, At.IN_HEADERS)
+BAD_BODY = Ending(By.SERVER, How.BAD_HTTP)
 BOMB = gzip.compress(b"0" * 20_000_000)
 
 
@@ -80,169 +85,110 @@ def chunk(data: bytes, declared: int | None = None) -> bytes:
     return b"%x\r\n%b" % (declared or len(data), data)
 
 
-HOSTILE: dict[str, tuple[Callable[[RawConnection], None], Ending, int | None, bytes | None]] = {
-    # name: (what the target does, the ending, the status, the body or None for "any")
-    "never answers": (saying_then_waiting(b""), Ending(By.LIMIT, How.TIMEOUT, At.BEFORE_HEADERS), None, b""),
-    "closes": (saying(b""), Ending(By.SERVER, How.FIN, At.BEFORE_HEADERS), None, b""),
-    "resets": (reset, Ending(By.SERVER, How.RST, At.BEFORE_HEADERS), None, b""),
-    "half a head, then silence": (
-        saying_then_waiting(HALF),
-        Ending(By.LIMIT, How.TIMEOUT, At.IN_HEADERS, sent=len(HALF)),
-        None,
-        b"",
+class Hostile(NamedTuple):
+    """What a target does, the ending, the status, and the body, None for any."""
+
+    does: Callable[[RawConnection], None]
+    ending: Ending
+    status: int | None = None
+    body: bytes | None = b""
+
+
+HOSTILE = {
+    "never answers": Hostile(saying_then_waiting(b""), Ending(By.LIMIT, How.TIMEOUT, At.BEFORE_HEADERS)),
+    "closes": Hostile(saying(b""), Ending(By.SERVER, How.FIN, At.BEFORE_HEADERS)),
+    "resets": Hostile(reset, Ending(By.SERVER, How.RST, At.BEFORE_HEADERS)),
+    "half a head, then silence": Hostile(
+        saying_then_waiting(HALF), Ending(By.LIMIT, How.TIMEOUT, At.IN_HEADERS, sent=len(HALF))
     ),
-    "half a head, then FIN": (saying(HALF), Ending(By.SERVER, How.FIN, At.IN_HEADERS, sent=len(HALF)), None, b""),
-    "a head byte by byte": (
-        endless(OK + b"x: ", b"a", every=0.02),
-        Ending(By.LIMIT, How.TIMEOUT, At.IN_HEADERS),
-        None,
-        b"",
+    "half a head, then FIN": Hostile(saying(HALF), Ending(By.SERVER, How.FIN, At.IN_HEADERS, sent=len(HALF))),
+    "a head byte by byte": Hostile(
+        endless(OK + b"x: ", b"a", every=0.02), Ending(By.LIMIT, How.TIMEOUT, At.IN_HEADERS)
     ),
-    "header flood in bytes": (
-        endless(OK, b"a: " + b"b" * 900 + b"\r\n"),
-        Ending(By.LIMIT, How.FIN, At.IN_HEADERS),
-        None,
-        b"",
+    "header flood in bytes": Hostile(endless(OK, b"a: " + b"b" * 900 + b"\r\n"), HEAD_FLOOD),
+    "header flood in fields": Hostile(saying(OK + b"a: b\r\n" * 30 + b"\r\n"), HEAD_FLOOD),
+    "one endless header": Hostile(endless(OK + b"x: ", b"a" * 500), HEAD_FLOOD),
+    "interim responses for ever": Hostile(endless(b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"), HEAD_FLOOD),
+    "another protocol": Hostile(saying_then_waiting(b"SSH-2.0-x\r\n"), NO_HTTP),
+    "a bad status line": Hostile(saying(b"HTTP/1.1 2000 OK\r\n\r\n"), NO_HTTP),
+    "a bad header": Hostile(saying(OK + b"no colon\r\n\r\n"), BAD_HEAD),
+    "two content lengths": Hostile(saying(OK + b"content-length: 1\r\ncontent-length: 2\r\n\r\nab"), BAD_HEAD),
+    "an unknown transfer coding": Hostile(saying(OK + b"transfer-encoding: gzip\r\n\r\nab"), BAD_HEAD),
+    "content length too big, FIN": Hostile(
+        saying(OK + b"content-length: 10\r\n\r\nabc"), Ending(By.SERVER, How.FIN, At.IN_BODY, 10, 3), 200, b"abc"
     ),
-    "header flood in fields": (
-        saying(OK + b"a: b\r\n" * 30 + b"\r\n"),
-        Ending(By.LIMIT, How.FIN, At.IN_HEADERS),
-        None,
-        b"",
-    ),
-    "one endless header": (endless(OK + b"x: ", b"a" * 500), Ending(By.LIMIT, How.FIN, At.IN_HEADERS), None, b""),
-    "interim responses for ever": (
-        endless(b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"),
-        Ending(By.LIMIT, How.FIN, At.IN_HEADERS),
-        None,
-        b"",
-    ),
-    "another protocol": (
-        saying_then_waiting(b"SSH-2.0-x\r\n"),
-        Ending(By.SERVER, How.BAD_HTTP, At.BEFORE_HEADERS),
-        None,
-        b"",
-    ),
-    "a bad status line": (
-        saying(b"HTTP/1.1 2000 OK\r\n\r\n"),
-        Ending(By.SERVER, How.BAD_HTTP, At.BEFORE_HEADERS),
-        None,
-        b"",
-    ),
-    "a bad header": (saying(OK + b"no colon\r\n\r\n"), Ending(By.SERVER, How.BAD_HTTP, At.IN_HEADERS), None, b""),
-    "two content lengths": (
-        saying(OK + b"content-length: 1\r\ncontent-length: 2\r\n\r\nab"),
-        Ending(By.SERVER, How.BAD_HTTP, At.IN_HEADERS),
-        None,
-        b"",
-    ),
-    "an unknown transfer coding": (
-        saying(OK + b"transfer-encoding: gzip\r\n\r\nab"),
-        Ending(By.SERVER, How.BAD_HTTP, At.IN_HEADERS),
-        None,
-        b"",
-    ),
-    "content length too big, FIN": (
-        saying(OK + b"content-length: 10\r\n\r\nabc"),
-        Ending(By.SERVER, How.FIN, At.IN_BODY, 10, 3),
-        200,
-        b"abc",
-    ),
-    "content length too big, silence": (
+    "content length too big, silence": Hostile(
         saying_then_waiting(OK + b"content-length: 10\r\n\r\nabc"),
         Ending(By.LIMIT, How.TIMEOUT, At.IN_BODY, 10, 3),
         200,
         b"abc",
     ),
-    "content length too small": (
+    "content length too small": Hostile(
         saying(OK + b"content-length: 2\r\n\r\nabc"),
         Ending(how=How.COMPLETE, at=At.IN_BODY, declared=2, sent=3),
         200,
         b"ab",
     ),
-    "endless body": (endless(OPEN, b"x" * 5000), FLOOD, 200, None),
-    "endless events": (endless(CHUNKED, chunk(b"data: x\n\n" * 100) + b"\r\n"), FLOOD, 200, None),
-    "endless small body, slowly": (endless(OPEN, b"x", every=0.02), TIMEOUT, 200, None),
-    "a stream that falls silent": (saying_then_waiting(CHUNKED + chunk(b"abc") + b"\r\n"), TIMEOUT, 200, b"abc"),
-    "endless trailers": (endless(CHUNKED + b"0\r\n", b"a: b\r\n"), FLOOD, 200, b""),
-    "a bad chunk size": (
-        saying_then_waiting(CHUNKED + chunk(b"abc") + b"\r\nZZZ\r\n"),
-        Ending(By.SERVER, How.BAD_HTTP),
-        200,
-        b"abc",
+    "endless body": Hostile(endless(OPEN, b"x" * 5000), FLOOD, 200, None),
+    "endless events": Hostile(endless(CHUNKED, chunk(b"data: x\n\n" * 100) + b"\r\n"), FLOOD, 200, None),
+    "endless small body, slowly": Hostile(endless(OPEN, b"x", every=0.02), TIMEOUT, 200, None),
+    "a stream that falls silent": Hostile(
+        saying_then_waiting(CHUNKED + chunk(b"abc") + b"\r\n"), TIMEOUT, 200, b"abc"
     ),
-    "an endless chunk size line": (endless(CHUNKED, b"0" * 500), Ending(By.SERVER, How.BAD_HTTP), 200, b""),
-    "no line end after a chunk": (
+    "endless trailers": Hostile(endless(CHUNKED + b"0\r\n", b"a: b\r\n"), FLOOD, 200),
+    "a bad chunk size": Hostile(
+        saying_then_waiting(CHUNKED + chunk(b"abc") + b"\r\nZZZ\r\n"), BAD_BODY, 200, b"abc"
+    ),
+    "an endless chunk size line": Hostile(endless(CHUNKED, b"0" * 500), BAD_BODY, 200),
+    "no line end after a chunk": Hostile(
         saying_then_waiting(CHUNKED + chunk(b"abc") + b"XX"),
         Ending(By.SERVER, How.BAD_HTTP, At.IN_CHUNK, 3, 3),
         200,
         b"abc",
     ),
-    "FIN between chunks": (saying(CHUNKED + chunk(b"abc") + b"\r\n"), Ending(By.SERVER, How.FIN), 200, b"abc"),
-    "FIN inside a chunk": (
-        saying(CHUNKED + chunk(b"abc", 9)),
-        Ending(By.SERVER, How.FIN, At.IN_CHUNK, 9, 3),
-        200,
-        b"abc",
+    "FIN between chunks": Hostile(
+        saying(CHUNKED + chunk(b"abc") + b"\r\n"), Ending(By.SERVER, How.FIN), 200, b"abc"
     ),
-    "FIN inside a chunk size": (
-        saying(CHUNKED + b"1"),
-        Ending(By.SERVER, How.FIN, At.IN_CHUNK, None, 0),
-        200,
-        b"",
+    "FIN inside a chunk": Hostile(
+        saying(CHUNKED + chunk(b"abc", 9)), Ending(By.SERVER, How.FIN, At.IN_CHUNK, 9, 3), 200, b"abc"
     ),
-    "FIN before the last line": (
-        saying(CHUNKED + b"0\r\n"),
-        Ending(By.SERVER, How.FIN, At.IN_CHUNK, 0, 0),
-        200,
-        b"",
+    "FIN inside a chunk size": Hostile(
+        saying(CHUNKED + b"1"), Ending(By.SERVER, How.FIN, At.IN_CHUNK, None, 0), 200
     ),
-    "a body until FIN": (saying(OPEN + b"abc"), COMPLETE, 200, b"abc"),
-    "deep JSON": (saying(whole(b"[" * 50_000)), COMPLETE, 200, b"[" * 50_000),
-    "a gzip bomb": (saying(whole(BOMB, b"content-encoding: gzip")), FLOOD, 200, None),
-    "broken gzip": (
-        saying(whole(b"no gzip", b"content-encoding: gzip")),
-        Ending(By.SERVER, How.BAD_HTTP),
-        200,
-        b"",
+    "FIN before the last line": Hostile(
+        saying(CHUNKED + b"0\r\n"), Ending(By.SERVER, How.FIN, At.IN_CHUNK, 0, 0), 200
     ),
-    "cut gzip": (
-        saying(whole(gzip.compress(b"abc")[:-4], b"content-encoding: gzip")),
-        Ending(By.SERVER, How.BAD_HTTP),
-        200,
-        b"abc",
+    "a body until FIN": Hostile(saying(OPEN + b"abc"), COMPLETE, 200, b"abc"),
+    "deep JSON": Hostile(saying(whole(b"[" * 50_000)), COMPLETE, 200, b"[" * 50_000),
+    "a gzip bomb": Hostile(saying(whole(BOMB, b"content-encoding: gzip")), FLOOD, 200, None),
+    "broken gzip": Hostile(saying(whole(b"no gzip", b"content-encoding: gzip")), BAD_BODY, 200),
+    "cut gzip": Hostile(
+        saying(whole(gzip.compress(b"abc")[:-4], b"content-encoding: gzip")), BAD_BODY, 200, b"abc"
     ),
-    "gzip": (
-        saying(whole(gzip.compress(b"ab") + gzip.compress(b"c"), b"content-encoding: gzip")),
-        COMPLETE,
-        200,
-        b"abc",
+    "gzip": Hostile(
+        saying(whole(gzip.compress(b"ab") + gzip.compress(b"c"), b"content-encoding: gzip")), COMPLETE, 200, b"abc"
     ),
-    "deflate": (saying(whole(zlib.compress(b"abc"), b"content-encoding: deflate")), COMPLETE, 200, b"abc"),
-    "raw deflate": (
-        saying(whole(zlib.compress(b"abc")[2:-4], b"content-encoding: deflate")),
-        COMPLETE,
-        200,
-        b"abc",
+    "deflate": Hostile(saying(whole(zlib.compress(b"abc"), b"content-encoding: deflate")), COMPLETE, 200, b"abc"),
+    "raw deflate": Hostile(
+        saying(whole(zlib.compress(b"abc")[2:-4], b"content-encoding: deflate")), COMPLETE, 200, b"abc"
     ),
-    "another content type": (saying(whole(b"<html>")), COMPLETE, 200, b"<html>"),
-    "invalid UTF-8": (saying(whole(b'"\xff\xc3"')), COMPLETE, 200, b'"\xff\xc3"'),
-    "a redirect to itself": (
+    "another content type": Hostile(saying(whole(b"<html>")), COMPLETE, 200, b"<html>"),
+    "invalid UTF-8": Hostile(saying(whole(b'"\xff\xc3"')), COMPLETE, 200, b'"\xff\xc3"'),
+    "a redirect to itself": Hostile(
         saying(b"HTTP/1.1 302 Found\r\nlocation: /v1beta/interactions/1\r\ncontent-length: 0\r\n\r\n"),
         COMPLETE,
         302,
-        b"",
     ),
 }
 
 
 @pytest.fixture
 def driver() -> Iterator[Callable[[str], UrlDriver]]:
-    """A factory of drivers with small limits; closes them afterwards."""
+    """A factory of drivers with small limits of size, and patience; closes them afterwards."""
     made: list[UrlDriver] = []
 
     def make(url: str) -> UrlDriver:
-        made.append(UrlDriver(url, LIMITS))
+        made.append(UrlDriver(url, PATIENT))
         return made[-1]
 
     yield make
@@ -298,12 +244,12 @@ def test_a_giant_event_ends_the_stream(driver: Callable[[str], UrlDriver]) -> No
     assert "Limits.event_bytes" in exchange.ending.detail
 
 
-def test_a_target_that_does_not_read_is_left(driver: Callable[[str], UrlDriver]) -> None:
+def test_a_target_that_does_not_read_is_left() -> None:
     """A request that the target does not read ends by `Limits.head_seconds`."""
     big = Request("POST", "/x", Headers(), b"x" * 20_000_000)
-    with RawServer(lambda c: c.stopping.wait(5) and None, read_request=False) as server:
-        exchange = driver(server.url).send(big)
-        server.__exit__()
+    server = RawServer(lambda connection: connection.stopping.wait(60) and None, read_request=False)
+    with server, closing(UrlDriver(server.url, LIMITS)) as driver:
+        exchange = driver.send(big)
     assert place(exchange.ending) == (By.LIMIT, How.TIMEOUT, At.BEFORE_HEADERS, None, None)
 
 
