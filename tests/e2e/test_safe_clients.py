@@ -31,6 +31,8 @@ QUICK = (
 )
 SLOW = "noise,inclusive,always-reset,resume-503,lost-head,503,failed,cancelled,incomplete"
 MOST = f"{QUICK},lost-head,503,failed,cancelled,incomplete"
+NO_LOSS = MOST.replace("lost-head,", "")
+"""For a client that repeats a create whose response is lost, whatever is written around it."""
 POLLS = (
     "no-fault,queued,lost-create,create-503,404-at-first,lost-poll,half-poll,poll-503,poll-429,failed,cancelled"
 )
@@ -59,6 +61,9 @@ SAFE = (
     Safe(client="@google/genai", lines="safe_genai.mjs", mode="background"),
     Safe(client="litellm", lines="safe_litellm.py", mode="poll", kinds=POLLS, details=frozenset(HONEST)),
     Safe(client="google-adk", lines="safe_adk.py", mode="create"),
+    Safe(client="@google/adk", lines="safe_adk.mjs", mode="create", kinds=NO_LOSS),
+    Safe(client="agno", lines="safe_agno.py", mode="create"),
+    Safe(client="genkit", lines="safe_genkit.mjs", mode="poll", kinds=POLLS, details=frozenset(HONEST)),
     Safe(client="any-llm", lines="safe_any_llm.py", mode="create"),
     Safe(client="ai-sdk", lines="safe_ai_sdk.mjs", mode="create", details=frozenset(HONEST)),
     Safe(client="tanstack-ai", lines="safe_tanstack.mjs", mode="create", details=frozenset(HONEST)),

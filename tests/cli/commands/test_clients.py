@@ -268,7 +268,7 @@ def test_columns_of_other_rows_make_no_table(harness: Harness, tmp_path: Path) -
     (tmp_path / "older.json").write_text(json.dumps(table), "utf-8")
     done = harness("clients", "--from", str(tmp_path / "older.json"))
     assert done.code == 2
-    assert "litellm 1.106.2, chain did not run stale-chain-id, which google-adk 2.12.0, chain ran" in done.err
+    assert "litellm 1.106.2, chain did not run stale-chain-id, which agno 3.1.10, chain ran" in done.err
 
 
 @pytest.mark.slow
