@@ -311,7 +311,10 @@ GROUPS = {
     "proxy": Group(proxied, 5),
     "startup": Group(program("startup", ["imports before it", "first create of a process"]), 7),
     "plugin": Group(
-        program("plugin", ["pytest, only our plugin", "first emulator of a session", "an emulator for a test"]), 5
+        program(
+            "plugin", ["pytest, only our plugin, 1 + ms", "first emulator of a session", "an emulator for a test"]
+        ),
+        5,
     ),
     "dropped": Group(program("dropped", ["1,000 dropped streams"]), 5),
     "judge": Group(program("judge", ["judge one event, × json.loads"]), 3),

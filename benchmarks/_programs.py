@@ -187,7 +187,7 @@ def plugin() -> dict[str, float]:
         first, later = map(float, Path("figures").read_text().split())
         os.chdir("/")
     return {
-        "pytest, only our plugin": added * 1e3,
+        "pytest, only our plugin, 1 + ms": 1 + max(added, 0.0) * 1e3,  # a difference near 0 has no ratio
         "first emulator of a session": first * 1e3,
         "an emulator for a test": later * 1e3,
     }
