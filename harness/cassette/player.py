@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import math
 import threading
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -234,29 +235,24 @@ def streams_of(recordings: Iterable[Recording], protocol: StreamProtocol) -> dic
     A stream that was itself resumed at a cursor is only used to extend another.
     """
     streams: dict[str, ResumableStream] = {}
-    rests: list[_Rest] = []
+    rests: defaultdict[str, list[_Rest]] = defaultdict(list)
     for recording in recordings:
         if recording.status != 200 or not recording.events:
             continue
-        resumed = protocol.is_resume(recording.request)
-        if resumed is not None and resumed[1] is not None:
-            rests.append(_Rest(resumed[0], resumed[1], recording))
+        asked, cursor = protocol.is_resume(recording.request) or (None, None)
+        if asked is not None and cursor is not None:
+            rests[asked].append(_Rest(cursor, recording))
             continue
-        resource, stream = _read(recording, protocol)
-        if resource is None and resumed is not None:
-            resource = resumed[0]
-        if resource is not None and (resource not in streams or stream.reach > streams[resource].reach):
-            streams[resource] = stream
-    return {
-        resource: _extend(stream, [rest for rest in rests if rest.resource == resource], protocol)
-        for resource, stream in streams.items()
-    }
+        named, stream = _read(recording, protocol)
+        resource = asked if named is None else named
+        if resource is not None:
+            streams[resource] = max(streams.get(resource, stream), stream, key=lambda one: one.reach)
+    return {name: _extend(stream, rests[name], protocol) for name, stream in streams.items()}
 
 
 class _Rest(NamedTuple):
-    """The recording of a resource's stream that was resumed at `cursor`."""
+    """The recording of a stream that was resumed at `cursor`."""
 
-    resource: str
     cursor: str
     recording: Recording
 

@@ -286,8 +286,7 @@ class FaultyService:
         coding = next((fault for fault in faults if isinstance(fault, Compress)), None)
         if coding is not None and not _may_compress(coding, request, response):
             faults, coding = [fault for fault in faults if fault != coding], None
-        place = len(faults) if coding is None else faults.index(coding)
-        outer = [fault for fault in faults[place:] if _works_on_bytes(fault)]
+        outer = [] if coding is None else list(filter(_works_on_bytes, faults[faults.index(coding) :]))
         inner = [fault for fault in faults if fault not in outer]
         framing = framing_for(faults, response.framing)
         machine, stages = transducer(inner, self._protocol, framing, lead=lead, streams=streams)

@@ -146,21 +146,27 @@ def _sample(schema: Any, hint: str, document: _Document, depth: int) -> Any:
     if "const" in schema:
         return budget.copy_of(schema["const"])
     for keyword in ("enum", "examples"):
-        values = schema.get(keyword)
-        if isinstance(values, list) and values:
+        if values := _read_list(schema, keyword):
             return budget.copy_of(values[0])
     for keyword in ("anyOf", "oneOf"):
-        branches = schema.get(keyword)
-        if isinstance(branches, list) and branches:
-            rest = {key: value for key, value in schema.items() if key != keyword}
-            both = [rest, _resolve(branches[0], document)]
-            return _sample(_merge(both, budget), hint, document, depth + 1)
+        if branches := _read_list(schema, keyword):
+            return _sample(_merge_into(schema, keyword, branches[:1], document), hint, document, depth + 1)
     if isinstance(schema.get("allOf"), list):
         budget.work(len(schema["allOf"]))
-        parts = [_resolve(part, document) for part in schema["allOf"]]
-        whole = _merge([{k: v for k, v in schema.items() if k != "allOf"}, *parts], budget)
-        return _sample(whole, hint, document, depth + 1)
+        return _sample(_merge_into(schema, "allOf", schema["allOf"], document), hint, document, depth + 1)
     return _by_type(_choose_type(schema, budget), schema, hint, document, depth)
+
+
+def _read_list(schema: Mapping[str, Any], keyword: str) -> list[Any]:
+    """The list that a keyword holds; empty if it holds none."""
+    values = schema.get(keyword)
+    return values if isinstance(values, list) else []
+
+
+def _merge_into(schema: Mapping[str, Any], keyword: str, parts: list[Any], document: _Document) -> dict[str, Any]:
+    """The schema with some of the parts that a keyword lists in place of the keyword."""
+    rest = {key: value for key, value in schema.items() if key != keyword}
+    return _merge([rest, *(_resolve(part, document) for part in parts)], document.budget)
 
 
 def _by_type(kind: str, schema: Mapping[str, Any], hint: str, document: _Document, depth: int) -> Any:
@@ -179,8 +185,7 @@ def _sample_object(schema: Mapping[str, Any], document: _Document, depth: int) -
     """Fill every declared property, so that clients see them all; from some depth on only the required ones."""
     properties = schema.get("properties")
     properties = properties if isinstance(properties, Mapping) else {}
-    required = schema.get("required")
-    names = required if isinstance(required, list) else []
+    names = _read_list(schema, "required")
     if depth < document.optional:
         names = [*names, *properties]
     document.budget.work(len(names))
@@ -193,8 +198,7 @@ def _sample_object(schema: Mapping[str, Any], document: _Document, depth: int) -
 
 
 def _sample_array(schema: Mapping[str, Any], hint: str, document: _Document, depth: int) -> list[Any]:
-    fixed = schema.get("prefixItems")
-    items = [_sample(item, hint, document, depth + 1) for item in fixed] if isinstance(fixed, list) else []
+    items = [_sample(item, hint, document, depth + 1) for item in _read_list(schema, "prefixItems")]
     least, most = _count(schema.get("minItems")), _count(schema.get("maxItems"))
     wanted = max(1 if least is None else least, len(items))
     if most is not None:

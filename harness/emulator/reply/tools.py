@@ -138,12 +138,10 @@ def client_calls(tools: list[Json], choice: Any, prompt: str, ids: IdSequence, b
 
     Raises SampleTooLarge.
     """
-    # a choice is a word, or {allowed_tools: {mode, tools}}
-    allowed = choice.get("allowed_tools") if isinstance(choice, dict) else None
-    mode, wanted = (allowed.get("mode"), allowed.get("tools")) if isinstance(allowed, dict) else (choice, None)
+    mode, wanted = _read_choice(choice)
     if mode == "none":
         return []
-    functions = _list_functions(tools, wanted or ())
+    functions = _list_functions(tools, wanted)
     named = [tool for tool in functions if tool["name"] in prompt]
     calls = [_call(tool["name"], sample(tool.get("parameters") or {"type": "object"}, budget=budget), ids)
              for tool in named or functions[:1]]  # fmt: skip
@@ -155,6 +153,12 @@ def client_calls(tools: list[Json], choice: Any, prompt: str, ids: IdSequence, b
 def _call(name: str, arguments: Any, ids: IdSequence) -> Json:
     fitting = arguments if isinstance(arguments, dict) else {}
     return {"id": ids.call(), "name": name, "arguments": fitting, "type": "function_call"}
+
+
+def _read_choice(choice: Any) -> tuple[Any, Collection[str]]:
+    """The mode that a `tool_choice` names, and the tools; it is a word, or `{allowed_tools: {mode, tools}}`."""
+    allowed = choice.get("allowed_tools") if isinstance(choice, dict) else None
+    return (allowed.get("mode"), allowed.get("tools") or ()) if isinstance(allowed, dict) else (choice, ())
 
 
 def _list_functions(tools: list[Json], wanted: Collection[str]) -> list[Json]:

@@ -203,11 +203,11 @@ class Settings(Struct, frozen=True, kw_only=True):
     def _find_mistakes(self) -> Iterator[str]:
         for name, allowed in CHOICES.items():
             value = getattr(self, name)
-            if value not in allowed and not (name == "chunking" and type(value) is int and value >= 1):
+            if value not in allowed and not (name == "chunking" and _is_whole(value, 1)):
                 yield f"{name}={value!r} is not one of {', '.join(allowed)}"
         for name, least in _LEAST.items():
             value = getattr(self, name)
-            if type(value) is not int or value < least:  # a bool is no number
+            if not _is_whole(value, least):
                 yield f"{name}={value!r} must be a whole number, at least {least}"
         for name, (is_right, wanted) in _VALUES.items():
             value = getattr(self, name)
@@ -236,6 +236,10 @@ class Settings(Struct, frozen=True, kw_only=True):
         if mistakes:
             raise UsageFault("; ".join(mistakes))
         return changed
+
+
+def _is_whole(value: object, least: int) -> bool:
+    return type(value) is int and value >= least  # a bool is no number
 
 
 def _is_switch(value: object) -> bool:
