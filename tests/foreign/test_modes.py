@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.foreign.judging import check
+from tests.foreign.rows import Row, rows_of, vary, without
 from tests.foreign.server import ForeignService, Handler, Json, Refused, Run
 
 PLACE = {"location": "Zürich 北京"}
@@ -19,8 +19,7 @@ class Calling(ForeignService):
 
     late = 1.0
 
-    def admit(self, body: Json) -> None:
-        super().admit({name: value for name, value in body.items() if name not in ("tools", "generation_config")})
+    takes = frozenset({"tools", "generation_config"})
 
     def waits(self, run: Run) -> bool:
         """Whether the run calls its client."""
@@ -31,10 +30,7 @@ class Calling(ForeignService):
         if not self.waits(run):
             return body
         if run.body.get("background") and run.age < run.lasts + self.late:
-            return {
-                **{name: body[name] for name in body if name not in ("steps", "usage")},
-                "status": "in_progress",
-            }
+            return {**without(body, "steps", "usage"), "status": "in_progress"}
         return {**body, "status": "requires_action", "steps": [CALL]}
 
     def events(self, run: Run) -> Any:
@@ -45,13 +41,12 @@ class Calling(ForeignService):
         call = {**CALL, "arguments": {}}
         delta = {"type": "arguments_delta", "arguments": self.tell_arguments()}
         yield from events[:2]
-        for number, event in enumerate(
-            [
-                {"index": 0, "step": call, "event_type": "step.start"},
-                {"index": 0, "delta": delta, "event_type": "step.delta"},
-                {"index": 0, "event_type": "step.stop"},
-            ]
-        ):
+        steps = (
+            {"index": 0, "step": call, "event_type": "step.start"},
+            {"index": 0, "delta": delta, "event_type": "step.delta"},
+            {"index": 0, "event_type": "step.stop"},
+        )
+        for number, event in enumerate(steps):
             yield run.lasts, {**event, "event_id": f"{run.id}-c{number}"}
         yield run.lasts, events[-1][1]
 
@@ -66,21 +61,6 @@ class Calling(ForeignService):
         return event
 
 
-class Hanging(Calling):
-    """Wrong: a background run with a call stays in progress for ever, though its stream ends."""
-
-    late = 1e6
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("service", "codes"), [(Calling, []), (Hanging, ["bg.requires-action/outlived"])])
-def test_a_background_call_reaches_who_polls(service: type[Calling], codes: list[str]) -> None:
-    """Who polls would wait for ever for what the stream told long ago: a broken MUST, no missing feature."""
-    report = check(service(), "bg.requires-action")
-    assert report.codes == {"bg.requires-action": codes}
-    assert report.exit == (1 if codes else 0)
-
-
 class Forgetful(ForeignService):
     """Odd, but right: a stream that is not stored has an id, and nothing can be read by it."""
 
@@ -91,20 +71,12 @@ class Forgetful(ForeignService):
             yield due, event
 
 
-class Keeping(Forgetful):
-    """Wrong: what was streamed with store=false can be read."""
-
-    def create(self, body: Json) -> Any:
-        answer = super().create(body)
-        if body.get("stream") and body.get("store") is False:
-            self.runs[f"i{self.made}"] = Run(f"i{self.made}", {**body, "store": True}, 0.0, 4)
-        return answer
-
-
-@pytest.mark.parametrize(("service", "verdict"), [(Forgetful, "pass"), (Keeping, "fail")])
-def test_a_stream_that_is_not_stored_cannot_be_read(service: type[Forgetful], verdict: str) -> None:
-    """The documentation of store=false makes no exception for streams."""
-    assert check(service(), "store.false-get").verdicts == {"store.false-get": verdict}
+def keep_streams(self: ForeignService, usual: Any, body: Json) -> Any:
+    """Let what was streamed with store=false be read."""
+    answer = usual(body)
+    if body.get("stream") and body.get("store") is False:
+        self.runs[f"i{self.made}"] = Run(f"i{self.made}", {**body, "store": True}, 0.0, 4)
+    return answer
 
 
 class Queueing(ForeignService):
@@ -120,34 +92,18 @@ class Queueing(ForeignService):
         return run.tokens
 
 
-class Amnesiac(Queueing):
-    """Wrong: a background turn knows nothing of its parent."""
-
-    def remember(self, run: Run) -> int:
-        return 4 - 5 if run.body.get("background") else run.tokens
-
-
-@pytest.mark.parametrize(("service", "verdict"), [(Queueing, "pass"), (Amnesiac, "fail")])
-def test_a_background_turn_has_the_history(service: type[Queueing], verdict: str) -> None:
-    """The plain turn is right in both."""
-    assert check(service(), "chain.background").verdicts == {"chain.background": verdict}
-
-
-class KeyedHandler(Handler):
-    """Gives what belongs to one key to no other."""
-
-    def dispatch(self, data: bytes) -> Any:
-        key = self.headers.get("x-goog-api-key", "")
-        service: Any = self.service
-        with service.lock:
-            service.key = key
-            return super().dispatch(data)
+def note_key(self: Handler, usual: Any, data: bytes) -> Any:
+    """Note the key of a request, and work on one at a time."""
+    service: Any = self.service
+    with service.lock:
+        service.key = self.headers.get("x-goog-api-key", "")
+        return usual(data)
 
 
 class TwoProjects(ForeignService):
     """Odd, but right: another project is told that it is forbidden, not that there is nothing."""
 
-    handler = KeyedHandler
+    handler = vary(Handler, dispatch=note_key)
     key = ""
     lasts = 3.0
 
@@ -156,10 +112,8 @@ class TwoProjects(ForeignService):
         self.lock = threading.RLock()
         self.owners: dict[str, str] = {}
 
-    def create(self, body: Json) -> Any:
-        answer = super().create(body)
-        self.owners[f"i{self.made}"] = self.key
-        return answer
+    def prepare(self, run: Run) -> None:
+        self.owners[run.id] = self.key
 
     def find(self, identity: str) -> Run:
         run = super().find(identity)
@@ -184,37 +138,12 @@ class Stopping(TwoProjects):
         return run
 
 
-@pytest.mark.parametrize(("service", "codes"), [(TwoProjects, []), (Stopping, ["store.isolation/stopped"])])
-def test_another_key_stops_no_run(service: type[TwoProjects], codes: list[str]) -> None:
-    """A cancel of what has ended shows nothing; what counts is whether the run goes on."""
-    report = check(service(), "store.isolation", words=("--api-key", "A", "--other-api-key", "B"))
-    assert report.codes["store.isolation"] == codes
-
-
-class Misspelling(Calling):
-    """Wrong: the arguments in a stream are UTF-8 that was read as Latin-1."""
-
-    def tell_arguments(self) -> str:
-        return super().tell_arguments().encode().decode("latin-1")
-
-
-@pytest.mark.parametrize(("service", "codes"), [(Calling, []), (Misspelling, ["tool.stream-call/arguments"])])
-def test_streamed_arguments_are_the_stored_ones(service: type[Calling], codes: list[str]) -> None:
-    """They join to an object in both."""
-    assert check(service(), "tool.stream-call").codes["tool.stream-call"] == codes
-
-
 class Echoing(ForeignService):
     """Odd, but right: it repeats its input, and cuts its stream wherever a letter ends."""
 
-    def create(self, body: Json) -> Any:
-        self.admit(body)
-        parent = body.get("previous_interaction_id")
-        self.made += 1
-        run = Run(f"i{self.made}", body, self.lasts if body.get("background") else 0.0, 8 if parent else 4)
-        run.steps = [{"type": "model_output", "content": [{"type": "text", "text": str(body["input"])}]}]
-        self.runs[run.id] = run
-        return self.events(run) if body.get("stream") else self.show(run)
+    def prepare(self, run: Run) -> None:
+        text = str(run.body["input"])
+        run.steps = [{"type": "model_output", "content": [{"type": "text", "text": text}]}]
 
     def show(self, run: Run) -> Json:
         body = super().show(run)
@@ -238,39 +167,60 @@ class Echoing(ForeignService):
         yield from rest[2:]
 
 
-class CuttingLetters(Echoing):
-    """Wrong: it cuts bytes, and reads each piece alone."""
-
-    def pieces(self, text: str) -> list[str]:
-        data = text.encode()
-        return [data[at : at + 7].decode(errors="replace") for at in range(0, len(data), 7)]
+def cut_letters(self: Echoing, usual: Any, text: str) -> list[str]:
+    """Cut bytes, and read each piece alone."""
+    data = text.encode()
+    return [data[at : at + 7].decode(errors="replace") for at in range(0, len(data), 7)]
 
 
-@pytest.mark.parametrize(("service", "verdict"), [(Echoing, "pass"), (CuttingLetters, "fail")])
-def test_letters_of_several_bytes_stay_whole_in_streams(service: type[Echoing], verdict: str) -> None:
-    """The stored text is right in both."""
-    assert check(service(), "stream.text").verdicts == {"stream.text": verdict}
+def refuse_long(self: Echoing, usual: Any, body: Json) -> None:
+    """Refuse what is too long."""
+    usual(body)
+    if len(str(body["input"])) > 65_536:
+        raise Refused(413, "invalid_request", "The input is too long.")
 
 
-class CuttingInput(Echoing):
-    """Wrong: what is longer than 64 KiB is cut, and nobody is told."""
+KEYS = {"words": "--api-key A --other-api-key B"}
 
-    def keep(self, text: str) -> str:
-        return text[:65_536]
+calling, forgetful, queueing, echoing = map(rows_of, (Calling, Forgetful, Queueing, Echoing))
+ROWS = [
+    # Who polls would wait for ever for what the stream told long ago: a broken MUST, no missing feature.
+    calling("calls: bg.requires-action -> pass bg.requires-action/-, exit 0", slow=True),
+    calling(
+        "hangs: bg.requires-action -> fail bg.requires-action/outlived, exit 1",
+        slow=True,
+        late=1e6,
+    ),
+    # The documentation of store=false makes no exception for streams.
+    forgetful("forgets: store.false-get -> rest pass"),
+    forgetful("keeps-streams: store.false-get -> fail store.false-get", create=keep_streams),
+    # A background turn knows nothing of its parent; the plain turn is right.
+    queueing("queues: chain.background -> rest pass"),
+    queueing(
+        "forgets-in-background: chain.background -> fail chain.background",
+        remember=lambda self, usual, run: 4 - 5 if run.body.get("background") else usual(run),
+    ),
+    # A cancel of what has ended shows nothing; what counts is whether the run goes on.
+    rows_of(TwoProjects)("two-projects: store.isolation -> pass store.isolation/-", **KEYS),
+    rows_of(Stopping)("stops-the-other: store.isolation -> warn store.isolation/stopped", **KEYS),
+    # The arguments in a stream are UTF-8 that was read as Latin-1; they join to an object all the same.
+    calling("streams-arguments: tool.stream-call -> pass tool.stream-call/-"),
+    calling(
+        "misspells: tool.stream-call -> fail tool.stream-call/arguments",
+        tell_arguments=lambda self, usual: usual().encode().decode("latin-1"),
+    ),
+    echoing("echoes: stream.text create.long-input -> rest pass"),
+    echoing("cuts-letters: stream.text -> fail stream.text", pieces=cut_letters),
+    # What is longer than 64 KiB is cut, and nobody is told; a limit is legal if the client is told of it.
+    echoing(
+        "cuts-input: create.long-input -> warn create.long-input",
+        keep=lambda self, usual, text: text[:65_536],
+    ),
+    echoing("limits-input: create.long-input -> rest not_applicable", admit=refuse_long),
+]
 
 
-class Limited(Echoing):
-    """Odd, but right: what is too long is refused."""
-
-    def admit(self, body: Json) -> None:
-        super().admit(body)
-        if len(str(body["input"])) > 65_536:
-            raise Refused(413, "invalid_request", "The input is too long.")
-
-
-@pytest.mark.parametrize(
-    ("service", "verdict"), [(Echoing, "pass"), (Limited, "not_applicable"), (CuttingInput, "warn")]
-)
-def test_a_long_input_is_whole_or_refused(service: type[Echoing], verdict: str) -> None:
-    """A limit is legal if the client is told of it."""
-    assert check(service(), "create.long-input").verdicts == {"create.long-input": verdict}
+@pytest.mark.parametrize("case", ROWS)
+def test_a_promise_holds_in_each_mode(case: Row, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is broken in one mode alone is found there, and what is odd in it is right."""
+    case.hold(capsys)
