@@ -32,7 +32,7 @@ def test_a_target_that_repeats_the_key(harness: Harness, command: list[str]) -> 
     name, *rest = command
     with ServerThread(repeats) as server:
         done = harness(
-            name, server.url, "--api-key", KEY, "-H", f"Authorization: Bearer {BEARER}", "--timeout", "2", *rest
+            name, server.url, "--api-key", KEY, "-H", f"Authorization: Bearer {BEARER}", "--timeout", "60", *rest
         )
     assert done.code == 4
     said = done.out + done.err
@@ -86,7 +86,7 @@ def test_a_client_that_prints_its_key(harness: Harness, options: tuple[str, ...]
     """Neither the standard error of a client under torture nor its command line is shown with secrets."""
     careless = ONE_SHOT.replace("+ cursor", '+ ""').replace('"dropped:"', f'"key {LOOKS}"')
     client = [*program(careless.replace(LOOKS, '" + sys.argv[1] + "')), LOOKS]
-    done = harness("torture", "--cuts", "event:9,rst", "--timeout", "10", *options, "--", *client)
+    done = harness("torture", "--cuts", "event:9,rst", "--timeout", "60", *options, "--", *client)
     assert done.code == 1
     assert "key ***" in done.out
     assert LOOKS not in done.out + done.err

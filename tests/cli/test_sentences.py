@@ -127,7 +127,7 @@ def test_plain_http_to_a_port_for_tls(harness: Harness) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=_answer_with_an_alert, args=[listener])
         thread.start()
-        done = harness("smoke", f"http://127.0.0.1:{listener.getsockname()[1]}", "--timeout", "5")
+        done = harness("smoke", f"http://127.0.0.1:{listener.getsockname()[1]}", "--timeout", "60")
         thread.join()
     assert (done.code, "a TLS alert and not HTTP: write https://" in done.err) == (4, True), done.err
 

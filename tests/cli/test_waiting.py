@@ -19,7 +19,7 @@ class Silent(toys.ToyService):
         self.said = said
 
     def __call__(self, request: Request) -> Response:
-        assert self.said.wait(30), "nobody said anything"
+        assert self.said.wait(60), "nobody said anything"
         return super().__call__(request)
 
 

@@ -220,7 +220,7 @@ def test_a_gateway_that_hangs_on_the_way(harness: Harness, port: int, tmp_path: 
     """A gateway that hangs costs only a few time-outs; JSON has the passage, JUnit an error per untried rule."""
     files = ("--report", f"junit={tmp_path}/x.xml", "--json")
     hangs = "type(self).__call__ = lambda self, request: threading.Event().wait()"
-    done = harness(*leaving(port, hangs, "--timeout", "0.5", *files))
+    done = harness(*leaving(port, hangs, "--timeout", "2", *files))
     assert done.code == 4, done.out + done.err
     value = fits("gateway", done.out)
     stopped = value["stopped"]

@@ -57,10 +57,10 @@ def test_a_target_that_takes_too_long_is_given_up(proxied: bool, monkeypatch: py
 def test_a_connection_that_stands_is_not_given_up() -> None:
     """`connect_seconds` limits only dialling; a response may take longer."""
     seen: list[Exchange] = []
-    answer = Serving(Pause(0.3), Chunk(b"ab"))
+    answer = Serving(Pause(1.3), Chunk(b"ab"))
     with (
         ServerThread(answer) as server,
-        InThread(Tap(server.url, seen.append, limits=Limits(connect_seconds=0.1))) as tap,
+        InThread(Tap(server.url, seen.append, limits=Limits(connect_seconds=1))) as tap,
     ):
         raw_exchange(tap.port, get(connection="close"))
     assert seen[0].complete
