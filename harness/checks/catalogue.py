@@ -158,10 +158,6 @@ _BLOCKING = {name for names in RESTS_ON.values() for name in names if "/" in nam
 _PROVES = {rule: capability for capability, rule in PROOFS.items()}
 
 
-def _build_all() -> Iterator[Check]:
-    for area in AREAS:
-        home = f"harness.checks.areas.{area}"
-        yield from (build_check(row, home) for row in rows_of(area) if row.judge)
-
-
-CATALOGUE: tuple[Check, ...] = gather(_build_all())
+CATALOGUE: tuple[Check, ...] = gather(
+    build_check(row, f"harness.checks.areas.{area}") for area in AREAS for row in rows_of(area) if row.judge
+)

@@ -214,24 +214,30 @@ def _generate(traffic: list[CleanExchange]) -> Iterator[WireDefect]:
 def _acts(defect: WireDefect, traffic: list[CleanExchange], whole: list[CleanExchange]) -> bool:
     """Whether a defect that needs an earlier exchange finds one: a run is the clean one until the defect acts."""
     if defect.operator in ("stale", "of a neighbor"):
-        run = DefectRun(defect, "", ("", ""))
-        kind, _, path = defect.field.rpartition(": ")
-        for seen in traffic:
-            for value in _values_of(seen, kind):
-                if run.edit_value(tuple(path.split(".")), value, subject_of(seen, value)) is not None:
-                    return True
-        return False
+        return _finds_a_value(defect, traffic)
     if defect.operator == "of a moment ago":
-        known: dict[tuple[str, str], Any] = {}
-        for seen in whole:
-            key = (seen.request.method, seen.request.target)
-            if seen.scene == defect.scene and key in known and known[key] != seen.value:
-                return True
-            known[key] = seen.value
-        return False
+        return _finds_another_answer(defect, whole)
     if defect.part == STREAM and defect.operator in ("swapped", "late"):
         return defect.field != "[DONE]"
     return True
+
+
+def _finds_a_value(defect: WireDefect, traffic: list[CleanExchange]) -> bool:
+    run = DefectRun(defect, "", ("", ""))
+    kind, _, path = defect.field.rpartition(": ")
+    values = ((seen, value) for seen in traffic for value in _values_of(seen, kind))
+    edited = (run.edit_value(tuple(path.split(".")), value, subject_of(seen, value)) for seen, value in values)
+    return any(data is not None for data in edited)
+
+
+def _finds_another_answer(defect: WireDefect, whole: list[CleanExchange]) -> bool:
+    known: dict[tuple[str, str], Any] = {}
+    for seen in whole:
+        key = (seen.request.method, seen.request.target)
+        if seen.scene == defect.scene and known.get(key, seen.value) != seen.value:
+            return True
+        known[key] = seen.value
+    return False
 
 
 def _values_of(seen: CleanExchange, kind: str) -> Iterator[Any]:
@@ -247,16 +253,20 @@ def _change_member(
     name = f"{kind}: {edits.format_path(path)}" if kind else edits.format_path(path)
     for operator in _IN_BODIES:
         yield WireDefect(part, operator, scene, name)
-    others = [other for other in known.get(path[-1], ()) if other != value and type(other) is type(value)]
-    if path[-1] == "status" and value in STATUSES:
-        others = sorted(STATUSES - {value})
-    elif isinstance(value, bool):
-        others = [not value]
-    elif isinstance(value, int):
-        others = [value + 1]
-    most = len(others) if path[-1] == "status" else _MOST_VALUES
-    for other in others[:most]:
+    others = _list_others(path[-1], value, known)
+    for other in others if path[-1] == "status" else others[:_MOST_VALUES]:
         yield WireDefect(part, "replaced", scene, name, json.dumps(other))
+
+
+def _list_others(name: str, value: Any, known: Mapping[str, list[Any]]) -> list[Any]:
+    """The values that a member could have instead of its own."""
+    if name == "status" and value in STATUSES:
+        return sorted(STATUSES - {value})
+    if isinstance(value, bool):
+        return [not value]
+    if isinstance(value, int):
+        return [value + 1]
+    return [other for other in known.get(name, ()) if other != value and type(other) is type(value)]
 
 
 def _generate_stream(scene: Scene, frames: list[bytes], known: Mapping[str, list[Any]]) -> Iterator[WireDefect]:

@@ -144,18 +144,14 @@ class DefectiveService:
 
     def __call__(self, request: Request) -> Response:
         if CONTROL in request.target:
-            if not self.run.hides_control:
-                response: Response = self.inner(request)
-                return response
-            return Response.whole(404, Headers([("content-type", "text/plain")]), b"404 page not found\n")
+            return self._answer_control(request)
         scene = self.tracker.find_scene(request)
         defect = self.run.defect
-        asked = request
+        asked: Request | Response = request
         if defect is not None and defect.scene == scene and defect.part in (REQUEST, ROUTE):
-            changed = self._change_request(defect, request)
-            if isinstance(changed, Response):
-                return self._send(changed)
-            asked = changed
+            asked = self._change_request(defect, request)
+        if isinstance(asked, Response):
+            return self._send(asked)
         response = self.inner(asked)
         if response.headers.media_type() == EVENT_STREAM:
             return self._send(self._pass_stream(scene, request, response))
@@ -164,6 +160,12 @@ class DefectiveService:
         if defect is not None and defect.part == ODDITY:
             ODDITIES[defect.operator].change_head(response)
         return self._send(response)
+
+    def _answer_control(self, request: Request) -> Response:
+        if self.run.hides_control:
+            return Response.whole(404, Headers([("content-type", "text/plain")]), b"404 page not found\n")
+        response: Response = self.inner(request)
+        return response
 
     # Requests and routes.
 
@@ -250,9 +252,12 @@ class DefectiveService:
             return data, response
         if defect.part == ODDITY:
             return self._apply_oddity(defect, scene, response, value, data)
-        if defect.part == STATUS and defect.field == str(response.status) and self.run.is_due():
-            self.run.note_change()
-            response.status = int(defect.value)
+        return self._apply_defect(defect, request, response, value, data)
+
+    def _apply_defect(
+        self, defect: WireDefect, request: Request, response: Response, value: Any, data: bytes
+    ) -> tuple[bytes, Response]:
+        if self._change_status(defect, response):
             return (b"" if response.status == 204 else data), response
         if defect.part == BODY and value is not _NONE:
             subject = _subject_of(request, value)
@@ -263,34 +268,39 @@ class DefectiveService:
     def _apply_oddity(
         self, defect: WireDefect, scene: Scene, response: Response, value: Any, data: bytes
     ) -> tuple[bytes, Response]:
-        odd = ODDITIES[defect.operator]
+        odd = self._take_oddity(defect, scene, response)
+        return (data if odd is None or value is _NONE else odd.body(value, data)), response
+
+    def _take_oddity(self, defect: WireDefect, scene: Scene, response: Response) -> Oddity | None:
+        """The oddity of this response, if it has one; its head is then changed."""
         if defect.scene.mode not in ("", scene.mode) or not self.run.is_due():
-            return data, response
+            return None
+        odd = ODDITIES[defect.operator]
         odd.change_head(response)
-        changed = data if value is _NONE else odd.body(value, data)
         self.run.note_change()
-        return changed, response
+        return odd
+
+    def _change_status(self, defect: WireDefect, response: Response) -> bool:
+        if defect.part != STATUS or defect.field != str(response.status) or not self.run.is_due():
+            return False
+        self.run.note_change()
+        response.status = int(defect.value)
+        return True
 
     def _pass_stream(self, scene: Scene, request: Request, response: Response) -> Response:
         defect, seen = self.run.defect, None
         if self.run.seen is not None:
             seen = CleanExchange(scene, request, response.status, frames=[])
             self.run.seen.append(seen)
+        acts: WireDefect | None = None  # what changes events
+        odd: Oddity | None = None
         if defect is not None and defect.part == ODDITY:
-            if defect.scene.mode in ("", scene.mode) and self.run.is_due():
-                odd = ODDITIES[defect.operator]
-                odd.change_head(response)
-                self.run.note_change()
-                edit = _StreamEdit(self, scene, request, None, seen, odd)
-                response.body = _EditedBody(response.body, edit, odd.pause)
-                return response
-            defect = None
-        acts = defect if defect is not None and defect.scene == scene else None
-        if acts is not None and acts.part == STATUS and acts.field == str(response.status) and self.run.is_due():
-            self.run.note_change()
-            response.status = int(acts.value)
-        acts = acts if acts is not None and acts.part in (EVENT, STREAM) else None
-        response.body = _EditedBody(response.body, _StreamEdit(self, scene, request, acts, seen, None))
+            odd = self._take_oddity(defect, scene, response)
+        elif defect is not None and defect.scene == scene:
+            acts = defect if defect.part in (EVENT, STREAM) else None
+            self._change_status(defect, response)
+        edit = _StreamEdit(self, scene, request, acts, seen, odd)
+        response.body = _EditedBody(response.body, edit, 0.0 if odd is None else odd.pause)
         return response
 
 

@@ -218,7 +218,9 @@ class IncidentArea(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 @cache
 def load_areas() -> tuple[IncidentArea, ...]:
     """All areas, most painful first."""
-    return tuple(msgspec.convert(_read(path), IncidentArea) for path in sorted(_FOLDER.glob("*.yaml")))
+    return tuple(
+        msgspec.convert(load_yaml(read_file(path)), IncidentArea) for path in sorted(_FOLDER.glob("*.yaml"))
+    )
 
 
 @cache
@@ -236,16 +238,13 @@ def find_incident(name: str) -> Incident:
     return known[name]
 
 
-def _read(path: Path) -> Any:
-    return load_yaml(read_file(path))
-
-
 _WIDTH = 120
 
 
 def format_library() -> str:
     """The overview of each area, then a section for each incident."""
-    return "\n".join([*_write_overview(), *_write_sections()])
+    sections = (line for area in load_areas() for incident in area.incidents for line in _write_section(incident))
+    return "\n".join([*_write_overview(), *sections])
 
 
 def _write_overview() -> Iterator[str]:
@@ -257,12 +256,6 @@ def _write_overview() -> Iterator[str]:
             title = incident.title.rstrip(".")
             yield f"| [`{incident.name}`](#{incident.name}) | {title} | {incident.follow or '–'} |"
         yield ""
-
-
-def _write_sections() -> Iterator[str]:
-    for area in load_areas():
-        for incident in area.incidents:
-            yield from _write_section(incident)
 
 
 def _write_section(incident: Incident) -> Iterator[str]:

@@ -5,7 +5,7 @@ Layer 2.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from functools import partial
 from unicodedata import normalize
 
@@ -197,7 +197,11 @@ def takes_labels(labelled: Exchange, mislabelled: Exchange) -> Iterator[Finding]
 @exercise(requests=2, interactions=1)
 def an_unusual_text(t: RequestBuilder) -> Steps:
     """Text in many scripts, created and read back; `got` is empty if there was no id to read."""
-    created: Exchange = yield Send(t.create(input=UNUSUAL_TEXT))
+    return (yield from _create_and_read(t, UNUSUAL_TEXT))
+
+
+def _create_and_read(t: RequestBuilder, text: str) -> Steps:
+    created: Exchange = yield Send(t.create(input=text))
     found = id_of(created)
     return {"created": created, "got": (yield from poll_until_found(t, found))[-1:] if found else []}
 
@@ -207,13 +211,20 @@ def keeps_text(created: Exchange, got: list[Exchange]) -> Iterator[Finding]:
     yield from among("got", got, _shows_the_text)
 
 
-def _shows_the_text(got: Exchange) -> Iterator[Finding]:
+def _expect_input(got: Exchange) -> Generator[Finding, None, str]:
+    """Judge a stored interaction; return the text of its input. Raises `Unmet` if it shows none."""
     yield from expect_interaction(got)
     kept = input_text(interaction_in(got))
     if kept is None:
         raise Unmet("the stored interaction does not show its input")
+    return kept
+
+
+def _shows_the_text(got: Exchange) -> Iterator[Finding]:
+    kept = yield from _expect_input(got)
     if kept != UNUSUAL_TEXT:
-        say = lenient_finding if _to_nfc(kept) == _to_nfc(UNUSUAL_TEXT) else finding
+        kept_nfc, sent_nfc = (normalize("NFC", text) for text in (kept, UNUSUAL_TEXT))
+        say = lenient_finding if kept_nfc == sent_nfc else finding
         yield say(
             "the stored text differs from the input",
             expected=format_value(UNUSUAL_TEXT),
@@ -224,9 +235,7 @@ def _shows_the_text(got: Exchange) -> Iterator[Finding]:
 @exercise(requests=2, interactions=1)
 def a_long_text(t: RequestBuilder) -> Steps:
     """Input of more than 64 KiB, created and read back; `got` is empty if there was no id to read."""
-    created: Exchange = yield Send(t.create(input=LONG_TEXT))
-    found = id_of(created)
-    return {"created": created, "got": (yield from poll_until_found(t, found))[-1:] if found else []}
+    return (yield from _create_and_read(t, LONG_TEXT))
 
 
 def keeps_long_text(created: Exchange, got: list[Exchange]) -> Iterator[Finding]:
@@ -235,17 +244,10 @@ def keeps_long_text(created: Exchange, got: list[Exchange]) -> Iterator[Finding]
 
 
 def _shows_the_long_text(got: Exchange) -> Iterator[Finding]:
-    yield from expect_interaction(got)
-    kept = input_text(interaction_in(got))
-    if kept is None:
-        raise Unmet("the stored interaction does not show its input")
+    kept = yield from _expect_input(got)
     if len(kept) < len(LONG_TEXT):
         sent = f"{len(LONG_TEXT)} characters"
         yield finding("the stored input is cut", expected=sent, actual=f"{len(kept)} characters")
-
-
-def _to_nfc(text: str) -> str:
-    return normalize("NFC", text)
 
 
 @exercise(requests=1, front_end=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from harness.checks.vocabulary.expect import among, at, finding, interaction_in
+from harness.checks.vocabulary.expect import among, finding, interaction_in
 from harness.checks.vocabulary.polling import id_of, polls, settled, status_of
 from harness.checks.vocabulary.stored import HELLO
 from harness.checks.vocabulary.streamed import FORCED, WEATHER
@@ -128,8 +128,6 @@ def _require_secret(answer: Exchange, name: str) -> str:
 
 
 def _expect_signed(secret: str, name: str, arrivals: list[Arrival]) -> Iterator[Finding]:
-    if not arrivals:
-        raise Unmet("no delivery arrived")
     yield from among(name, _requests(arrivals), partial(_judge_signature, secret))
 
 
@@ -140,19 +138,16 @@ def _judge_signature(secret: str, sent: Exchange) -> Iterator[Finding]:
 
 
 def is_an_envelope(run: Exchange, delivered: list[Arrival]) -> Iterator[Finding]:
-    if not delivered:
-        raise Unmet("no delivery arrived")
     contract = read(run).contract
     yield from among(
-        "delivered", _requests(delivered), lambda sent: iter(judge_envelope(sent.request, id_of(run), contract))
+        "delivered", _requests(delivered), lambda sent: judge_envelope(sent.request, id_of(run), contract)
     )
 
 
 def fits_the_status(
     run: Exchange, delivered: list[Arrival], later: Exchange | None, afterwards: list[Arrival]
 ) -> Iterator[Finding]:
-    if not delivered:
-        raise Unmet("no delivery arrived")
+    _requests(delivered)
     for name, answer, arrivals in (("delivered", run, delivered), ("afterwards", later, afterwards)):
         expected = EVENT_OF_STATUS.get(status_of(answer)) if answer is not None else None
         if expected is not None and arrivals:
@@ -160,17 +155,13 @@ def fits_the_status(
 
 
 def _other_event(expected: str, sent: Exchange) -> Iterator[Finding]:
-    body = _read_sent(sent)
-    if body.get("type") != expected:
-        yield finding(
-            "the event does not match the status", expected=expected, actual=format_value(body.get("type"))
-        )
+    told = (object_or_none(sent.request.body) or {}).get("type")
+    if told != expected:
+        yield finding("the event does not match the status", expected=expected, actual=format_value(told))
 
 
 def is_made_again(delivered: list[Arrival]) -> Iterator[Finding]:
-    if not delivered:
-        raise Unmet("no delivery arrived")
-    first, *more = (arrival.exchange.request.headers.get(ID) for arrival in delivered)
+    first, *more = (sent.request.headers.get(ID) for sent in _requests(delivered))
     if not more:
         yield finding(f"no second attempt arrived within {WITHIN:.0f} s", expected="a POST", actual="nothing")
     elif more[0] != first:
@@ -179,24 +170,17 @@ def is_made_again(delivered: list[Arrival]) -> Iterator[Finding]:
 
 
 def carries_a_token(delivered: list[Arrival], keys: Exchange) -> Iterator[Finding]:
-    if not delivered:
-        raise Unmet("no delivery arrived at the URI in webhook_config")
+    first = _requests(delivered, "no delivery arrived at the URI in webhook_config")[0]
     if keys.status not in SUCCESS:
         raise Unmet(f"the published keys cannot be read: {format_answer(keys)}")
-    request = delivered[0].exchange.request
-    if fault := find_token_fault(request.headers.get(SIGNATURE), read(keys).json):
-        yield from at(
-            "delivered[0]", [finding(fault, expected="a JWS with RS256", actual=_show_signature(request))]
-        )
+    signature = first.request.headers.get(SIGNATURE)
+    if fault := find_token_fault(signature, read(keys).json):
+        wrong = finding(fault, expected="a JWS with RS256", actual=signature[:40] or "none")
+        yield wrong.at(exchange="delivered[0]")
 
 
-def _show_signature(request: Request) -> str:
-    return request.headers.get(SIGNATURE)[:40] or "none"
-
-
-def _requests(arrivals: Sequence[Arrival]) -> list[Exchange]:
+def _requests(arrivals: Sequence[Arrival], otherwise: str = "no delivery arrived") -> list[Exchange]:
+    """Return the requests of deliveries. Raises `Unmet` if there is none."""
+    if not arrivals:
+        raise Unmet(otherwise)
     return [arrival.exchange for arrival in arrivals]
-
-
-def _read_sent(sent: Exchange) -> Exchanges:
-    return object_or_none(sent.request.body) or {}

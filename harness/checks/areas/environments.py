@@ -412,16 +412,12 @@ def replaces_rules(
         return
     yield from at("kept", expect_bytes(kept, NOTE.encode()))
     old, new = (object_in(answer).get("network") for answer in (before, after))
-    if not _forbids_all(old):
+    if old not in ("disabled", {"allowlist": "disabled"}, {"allowlist": []}):
         raise Unmet(f"the environment does not show its rules: network is {format_value(old)}")
     if DOMAIN not in json.dumps(new):
         yield finding("the rules are not the new ones", expected=DOMAIN, actual=format_value(new)).at(
             exchange="after"
         )
-
-
-def _forbids_all(network: Any) -> bool:
-    return network in ("disabled", {"allowlist": "disabled"}, {"allowlist": []})
 
 
 def _read_note(t: RequestBuilder, environment: str) -> Any:

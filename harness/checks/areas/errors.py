@@ -89,13 +89,9 @@ def a_refused_stream(t: RequestBuilder) -> Steps:
 
 
 def reports_before_streaming(refused: Exchange) -> Iterator[Finding]:
-    told = require_answer(refused).status in SUCCESS and _told(refused)
-    if not told:
+    told = any(event.get("event_type") == "error" for event in read(require_answer(refused)).events)
+    if refused.status not in SUCCESS or not told:
         yield from expect_status(refused, accepts=CLIENT_ERROR)
-
-
-def _told(answer: Exchange) -> bool:
-    return any(event.get("event_type") == "error" for event in read(answer).events)
 
 
 @exercise(requests=1)

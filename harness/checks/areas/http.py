@@ -68,10 +68,6 @@ def _judge_coding(answer: Exchange) -> Iterator[Finding]:
         )
 
 
-def _judge_unlisted(answer: Exchange) -> Iterable[Finding]:
-    return read(answer).unlisted
-
-
 def _judge_each(judge: Callable[[Exchange], Iterable[Finding]], answers: list[Exchange]) -> Iterator[Finding]:
     if all(answer.status is None for answer in answers):
         raise Unmet("the target returned no response")
@@ -82,7 +78,7 @@ labels_json = partial(_judge_each, judge_json_type)
 parses = partial(_judge_each, judge_json_valid)
 lengths_agree = partial(_judge_each, judge_length)
 stays = partial(_judge_each, _judge_redirect)
-names_what_is_listed = partial(_judge_each, _judge_unlisted)
+names_what_is_listed = partial(_judge_each, lambda answer: read(answer).unlisted)
 plain_unless_asked = partial(_judge_each, _judge_coding)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import partial
 
 from harness.checks.refusals import send_wrong_creates
 from harness.checks.vocabulary.expect import (
@@ -166,11 +167,8 @@ def odd_addresses(t: RequestBuilder) -> Steps:
 
 
 def bears_ids(injected: list[Exchange]) -> Iterator[Finding]:
-    yield from among("injected", injected, _expect_refusal)
-
-
-def _expect_refusal(answer: Exchange) -> Iterator[Finding]:
-    yield from expect_status(answer, accepts=CLIENT_ERROR, tolerates=range(300, 400))
+    refusal = partial(expect_status, accepts=CLIENT_ERROR, tolerates=range(300, 400))
+    yield from among("injected", injected, refusal)
 
 
 @exercise(requests=1)

@@ -89,23 +89,20 @@ def shake_hands(target: RequestBuilder, send: Send, *, insist: bool = False) -> 
     `insist`: the user declared capabilities, so the checks judge a refusal that has this API's error shape.
     """
     first = _answer(target, send, FORMS[0])
+    if _answered(first) and read(first).is_stream:  # it streams if a create leaves `stream` out
+        answer = _answer(target, send, _UNASKED)
+        return Handshake(_UNASKED, answer) if _answered(answer) else Handshake(FORMS[1], first, answer)
     if _answered(first):
-        return _shake_hands_unasked(target, send, first) if read(first).is_stream else Handshake(FORMS[0], first)
+        return Handshake(FORMS[0], first)
     for form in FORMS[1:]:
         answer = _answer(target, send, form)
         if _answered(answer) and read(answer).is_stream is bool(form.fields.get("stream")):
             return Handshake(form, answer, first)
-    if insist and _refused_in_words(first):
+    if insist and first.status in range(400, 500) and read(first).error is not None:
         return Handshake(
             Form({}, "no create returned an interaction; the declared capabilities are judged"), first, first
         )
     raise TargetFault(_nothing_there(target, first))
-
-
-def _shake_hands_unasked(target: RequestBuilder, send: Send, streamed: Exchange) -> Handshake:
-    """Greet a target that streams if a create leaves `stream` out."""
-    answer = _answer(target, send, _UNASKED)
-    return Handshake(_UNASKED, answer) if _answered(answer) else Handshake(FORMS[1], streamed, answer)
 
 
 def _answer(target: RequestBuilder, send: Send, form: Form) -> Exchange:
@@ -128,10 +125,6 @@ def _answered(answer: Exchange) -> bool:
     if reading.stream is not None:
         return bool(reading.events)
     return reading.interaction is not None and not _MARKS.isdisjoint(reading.interaction)
-
-
-def _refused_in_words(answer: Exchange) -> bool:
-    return answer.status in range(400, 500) and read(answer).error is not None
 
 
 def _nothing_there(target: RequestBuilder, plain: Exchange) -> str:

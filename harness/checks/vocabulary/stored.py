@@ -13,7 +13,7 @@ from harness.contract.judge.wording import format_answer, format_request
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
 from harness.kit.check import exercise
-from harness.wire import Exchange, Request
+from harness.wire import Exchange
 from harness.wire.message import segment
 
 HELLO = "Say hi."
@@ -41,7 +41,14 @@ def a_stored_interaction(t: RequestBuilder) -> Steps:
     seen["reads"] = yield from poll_until_found(t, found)
     seen["again"] = yield Send(t.get(found))
     seen["with_input"] = yield Send(t.get(found, include_input=True))
-    seen["unstreamed"] = yield Send(_as_the_sdk_reads(t, found))
+    # as the SDK reads
+    asked = t.request(
+        "GET",
+        f"interactions/{segment(found)}",
+        query={"stream": False},
+        headers=[("accept", "application/json")],
+    )
+    seen["unstreamed"] = yield Send(asked)
     seen["with_cursor"] = yield Send(t.get(found, last_event_id="harness-cursor"))
     seen["odd_query"] = yield Send(t.get(found, harness_unknown="1"))
     seen["deleted"] = yield Send(t.delete(found))
@@ -75,8 +82,3 @@ def all_of(seen: Mapping[str, Any]) -> list[Exchange]:
         several: Iterable[Any] = value if isinstance(value, list) else (value,)
         found += [one for one in several if isinstance(one, Exchange)]
     return found
-
-
-def _as_the_sdk_reads(t: RequestBuilder, interaction_id: str) -> Request:
-    path = f"interactions/{segment(interaction_id)}"
-    return t.request("GET", path, query={"stream": False}, headers=[("accept", "application/json")])
