@@ -23,7 +23,7 @@ from harness.checks.vocabulary.expect import (
     note,
     object_in,
 )
-from harness.checks.vocabulary.lives import delete_and_look, judge_life, read_and_list
+from harness.checks.vocabulary.lives import delete_and_look, judge_lives, read_and_list
 from harness.checks.vocabulary.pages import each_once, entries, pages
 from harness.checks.vocabulary.polling import id_of, need_id, poll_until_settled
 from harness.checks.vocabulary.resumable import continue_by_range, continue_upload, start_headers
@@ -68,13 +68,7 @@ def environments_of_our_own(t: RequestBuilder) -> Steps:
 # --- judges of environments
 
 
-def can_be_managed(
-    made: Exchange, fetched: Exchange, listed: Exchange, deleted: Exchange, gone: Exchange
-) -> Iterator[Finding]:
-    shows = {"id": id_of(made)}
-    yield from judge_life(
-        "environments", shows, made=made, fetched=fetched, listed=listed, deleted=deleted, gone=gone
-    )
+can_be_managed = judge_lives("environments", {})
 
 
 def says_its_status(made: Exchange, fetched: Exchange) -> Iterator[Finding]:

@@ -15,6 +15,7 @@ from typing import Any
 from harness.checks.vocabulary.expect import at, expect_interaction, expect_offered, finding, interaction_in
 from harness.checks.vocabulary.polling import id_of, poll_until_found
 from harness.contract import read
+from harness.contract.data.json_parse import objects_in
 from harness.contract.data.output import steps_of
 from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
@@ -141,7 +142,7 @@ def takes_a_listed_level(listed: Exchange, warm: Exchange | None) -> Iterator[Fi
 def keeps(rule: str, taken: Taken, kept: Taken) -> Iterator[Finding]:
     """A create that was accepted, and whose stored input shows files, shows each that was sent, in its place."""
     kind = rule.removeprefix("create.input-")
-    name = kind if kind in MEDIA else ALL
+    name = {"kinds": ALL}.get(kind, kind)
     yield from at(f"taken[{name}]", expect_offered(taken[name]))
     stored = kept.get(name)
     shown = _input_of(stored) if stored is not None and stored.status in SUCCESS else []
@@ -162,13 +163,12 @@ def keeps(rule: str, taken: Taken, kept: Taken) -> Iterator[Finding]:
             yield finding(message, expected="those that were sent", actual="others").at(exchange=f"kept[{name}]")
 
 
-def _input_of(stored: Exchange) -> list[Mapping[str, Any]]:
+def _input_of(stored: Exchange) -> list[dict[str, Any]]:
     """The contents of the user's input that a GET shows; none if it does not begin with it."""
     if not isinstance(read(stored).json, dict):
         return []
     first = next(iter(steps_of(interaction_in(stored))), {})
-    contents = first.get("content") if first.get("type") == "user_input" else None
-    return [part for part in contents if isinstance(part, dict)] if isinstance(contents, list) else []
+    return objects_in(first.get("content")) if first.get("type") == "user_input" else []
 
 
 def _decode(data: object) -> bytes | None:

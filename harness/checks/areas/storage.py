@@ -18,6 +18,7 @@ from harness.checks.vocabulary.expect import (
     finding,
     interaction_in,
     lenient_finding,
+    object_in,
 )
 from harness.checks.vocabulary.polling import (
     expect_still_gone,
@@ -31,7 +32,6 @@ from harness.checks.vocabulary.polling import (
 )
 from harness.checks.vocabulary.stored import HELLO, UNKNOWN_ID
 from harness.checks.vocabulary.stream_events import events_in, is_stream, stream_id
-from harness.contract import read
 from harness.contract.data.output import steps_of
 from harness.contract.judge.agreement import (
     CONSTANT,
@@ -59,9 +59,7 @@ def reads(created: Exchange, reads: list[Exchange]) -> Iterator[Finding]:
     yield from at(last, expect_reply("get.ok", reads[-1]))
     if reads[-1].status not in SUCCESS:
         return
-    body = read(reads[-1]).json
-    found = body.get("id") if isinstance(body, dict) else None
-    yield from at(last, judge_identity("get.ok", wanted, found))
+    yield from at(last, judge_identity("get.ok", wanted, object_in(reads[-1]).get("id")))
     if len(reads) > 1:
         # The documented poll loop reads at once, and its SDK raises for a 404.
         message = f"GET finds the interaction only at attempt {len(reads)}"

@@ -17,14 +17,14 @@ from harness.checks.vocabulary.expect import (
 )
 from harness.checks.vocabulary.lives import (
     delete_and_look,
-    judge_life,
+    judge_lives,
     read_and_list,
 )
 from harness.checks.vocabulary.pages import entries
 from harness.checks.vocabulary.polling import id_of, poll_until_found, status_of
 from harness.checks.vocabulary.stored import HELLO
 from harness.contract import read
-from harness.contract.data.json_parse import read_instant
+from harness.contract.data.json_parse import as_object, read_instant
 from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
@@ -72,11 +72,7 @@ def _trigger(t: RequestBuilder) -> dict[str, Any]:
     }
 
 
-def can_be_managed(
-    made: Exchange, fetched: Exchange, listed: Exchange, deleted: Exchange, gone: Exchange
-) -> Iterator[Finding]:
-    shows = {"id": id_of(made), "schedule": SCHEDULE, "time_zone": "UTC"}
-    yield from judge_life("triggers", shows, made=made, fetched=fetched, listed=listed, deleted=deleted, gone=gone)
+can_be_managed = judge_lives("triggers", {"schedule": SCHEDULE, "time_zone": "UTC"})
 
 
 def starts_active(made: Exchange) -> Iterator[Finding]:
@@ -96,8 +92,7 @@ def _expect_trigger(answer: Exchange, status: str) -> Iterator[Finding]:
 
 
 def runs_on_time(made: Exchange) -> Iterator[Finding]:
-    body = read(made).json
-    text = body.get("next_run_time") if isinstance(body, dict) else None
+    text = as_object(read(made).json).get("next_run_time")
     if text is None:
         raise Unmet("the trigger has no next_run_time")
     moment = read_instant(text)

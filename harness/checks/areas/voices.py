@@ -5,16 +5,12 @@ Layer 2. Creates one voice and deletes it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from harness.checks.vocabulary.lives import delete_and_look, judge_life, read_and_list
+from harness.checks.vocabulary.lives import delete_and_look, judge_lives, read_and_list
 from harness.checks.vocabulary.polling import id_of
 from harness.contract.judge.wording import format_answer
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
 from harness.kit.check import exercise
-from harness.outcome import Finding
-from harness.wire import Exchange
 from harness.wire.message import segment
 
 VOICE = {"type": "prompted", "prompted": {"input": "A calm voice, slightly rough."}}
@@ -36,8 +32,4 @@ def a_prompted_voice(t: RequestBuilder) -> Steps:
     return {**seen, **(yield from delete_and_look(t, path))}
 
 
-def can_be_managed(
-    made: Exchange, fetched: Exchange, listed: Exchange, deleted: Exchange, gone: Exchange
-) -> Iterator[Finding]:
-    shows = {"id": id_of(made), "type": "prompted"}
-    yield from judge_life("voices", shows, made=made, fetched=fetched, listed=listed, deleted=deleted, gone=gone)
+can_be_managed = judge_lives("voices", {"type": "prompted"})

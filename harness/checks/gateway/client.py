@@ -57,10 +57,8 @@ def operation_of(request: Request) -> OperationName:
     match request.method, below[1:]:
         case "POST", []:
             return OperationName.CREATE
-        case "GET", [identity] if ":" not in identity:
-            return OperationName.GET
-        case "DELETE", [identity] if ":" not in identity:
-            return OperationName.DELETE
+        case "GET" | "DELETE", [identity] if ":" not in identity:
+            return OperationName[request.method]
         case "POST", [_, "cancel"]:
             return OperationName.CANCEL
     return OperationName.OTHER

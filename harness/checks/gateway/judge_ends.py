@@ -92,8 +92,11 @@ def _judge_pace(relayed: RelayedExchange) -> Iterator[Finding]:
 
 
 def _judge_moments(relayed: RelayedExchange, arrivals: Sequence[int]) -> Iterator[Finding]:
-    in_turn = ((one, other) for one, other in difference(relayed).kept if other.number < len(arrivals))
-    paced = [(one, other) for one, other in in_turn if one.number < ONE_BY_ONE - 1]  # none waits after the last
+    paced = [
+        (one, other)
+        for one, other in difference(relayed).kept
+        if other.number < len(arrivals) and one.number < ONE_BY_ONE - 1  # none waits after the last
+    ]
     late = [one for one, other in paced if arrivals[other.number] > max(AT_ONCE, one.number + 1)]
     if not arrivals or len(late) == len(paced):
         sent = arrivals[0] if arrivals else "everything"

@@ -62,11 +62,14 @@ def events(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
         for finding in _judge_events(relayed):
             kind = finding.where.pointer or _kind_of(finding.expected or finding.actual)
             same.setdefault((finding.stable_code, finding.severity, kind), []).append(finding)
-    for alike in same.values():
-        more = f", and so in {format_count(len(alike) - 1, 'more stream')}" if len(alike) > 1 else ""
-        yield replace(alike[0], message=alike[0].message + more, weight=len(alike))
+    yield from map(_tell_once, same.values())
     if unfinished and not same:
         raise lacks_time(unfinished[0])
+
+
+def _tell_once(alike: Sequence[Finding]) -> Finding:
+    more = f", and so in {format_count(len(alike) - 1, 'more stream')}" if len(alike) > 1 else ""
+    return replace(alike[0], message=alike[0].message + more, weight=len(alike))
 
 
 _IN_PART = ("truncation.", "bare.", "hang_up.", "resume.first", "stream.strangers")

@@ -19,11 +19,12 @@ from harness.checks.vocabulary.expect import (
     object_in,
 )
 from harness.checks.vocabulary.pages import entries
-from harness.checks.vocabulary.polling import expect_id
+from harness.checks.vocabulary.polling import expect_id, id_of
 from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Part, Send
+from harness.kit.check import Judge, take
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
 
@@ -73,6 +74,15 @@ def judge_life(
         yield from at("listed", _judge_listed(listed, collection, *next(iter(shows.items()))))
     yield from at("deleted", expect_status(deleted, accepts=SUCCESS))
     yield from at("gone", expect_refusal(gone, gone_as))
+
+
+def judge_lives(collection: str, shows: Mapping[str, Any]) -> Judge:
+    """A judge of the life of a resource whose id the target chooses, and that `shows` these values."""
+
+    def judge(*, made: Exchange, **answers: Any) -> Iterator[Finding]:
+        return judge_life(collection, {"id": id_of(made), **shows}, made=made, **answers)
+
+    return take(judge, "made", "fetched", "listed", "deleted", "gone")
 
 
 def judge_left_run(rule: str, ran: Exchange, deleted: Exchange, left: Exchange | None) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator, Sequence
 
-from harness.checks.vocabulary.stream_events import Event, events_in, is_stream, is_whole, stream_id
+from harness.checks.vocabulary.stream_events import events_in, is_stream, is_whole, stream_id
 from harness.contract import PROTOCOL, read
 from harness.outcome import Finding, Severity
 from harness.wire import Exchange
@@ -20,28 +20,28 @@ _OF_ONE_RUN = frozenset(f"stream.{name}" for name in _ORDER.split())
 
 def judge_mixture(rule: str, streams: Sequence[Exchange], alone: Exchange) -> Iterator[Finding]:
     """A stream must bring no event of another one; `alone` is one that nothing ran beside."""
-    opened = {number: stream for number, stream in enumerate(streams) if is_stream(stream)}
-    told = {number: stream_id(events_in(stream)) for number, stream in opened.items()}
-    ordered = is_stream(alone) and is_whole(alone) and not _list_disorder(alone)
-    for number, stream in opened.items():
-        own = told[number]
-        foreign = _find_foreign(events_in(stream), {*told.values()} - {own, ""})
-        disorder = _list_disorder(stream) if ordered else []
-        if foreign or disorder:
+    told = {number: stream_id(events_in(stream)) for number, stream in enumerate(streams) if is_stream(stream)}
+    ordered = is_stream(alone) and is_whole(alone) and not _find_disorder(alone)
+    for number, own in told.items():
+        wrong = _find_foreign(streams[number], {*told.values()} - {own, ""})
+        if not wrong and ordered:
+            wrong = _find_disorder(streams[number])
+        if wrong:
             yield Finding.from_code(
                 f"{rule}/mixed",
                 "a stream contains events of a parallel stream",
                 f"the events of {own or 'one interaction'}, in the order of a single stream",
-                f"events of {foreign}" if foreign else disorder[0].message,
+                wrong,
             ).at(exchange=f"opened[{number}]")
 
 
-def _find_foreign(events: Sequence[Event], others: Container[str]) -> str:
-    """The first id in the events that is one of another stream; "" if there is none."""
-    return next((name for event in events if (name := PROTOCOL.stream_id(event)) and name in others), "")
+def _find_foreign(stream: Exchange, others: Container[str]) -> str:
+    """What a stream has of another one; "" if it has nothing."""
+    names = (PROTOCOL.stream_id(event) for event in events_in(stream))
+    return next((f"events of {name}" for name in names if name and name in others), "")
 
 
-def _list_disorder(stream: Exchange) -> list[Finding]:
-    """What is wrong with the order of a stream, as far as it came."""
-    found = read(stream).findings
-    return [one for one in found if one.rule in _OF_ONE_RUN and one.severity is Severity.BROKEN]
+def _find_disorder(stream: Exchange) -> str:
+    """What is wrong with the order of a stream, as far as it came; "" if nothing is."""
+    found = (one for one in read(stream).findings if one.rule in _OF_ONE_RUN)
+    return next((one.message for one in found if one.severity is Severity.BROKEN), "")

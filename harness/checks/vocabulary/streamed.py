@@ -55,10 +55,7 @@ KINDS: Mapping[str, Mapping[str, Any]] = {
 @exercise(requests=9, interactions=4)
 def streams_of_all_kinds(t: RequestBuilder) -> Steps:
     """A stream of each kind, a GET of each interaction, and a replay of the text stream."""
-    for words in (SPELLED, SPELLED, HELLO):  # two refusals may be about the letters, which streams have no part in
-        text = yield from read_whole_stream(t.create(input=words, stream=True))
-        if text.status is None or text.status not in range(400, 500):
-            break
+    words, text = yield from _read_text(t)
     answers: dict[str, Exchange] = {"text": text}
     for name, body in KINDS.items():
         body = {**body, "input": words} if name == "background" else body
@@ -72,6 +69,15 @@ def streams_of_all_kinds(t: RequestBuilder) -> Steps:
     if replay is not None and is_stream(replay):
         streams["replay"] = replay
     return {**answers, "streams": streams, "stored": stored, "replay": replay}
+
+
+def _read_text(t: RequestBuilder) -> Part[tuple[str, Exchange]]:
+    """Read a stream of plain text → its input, and the stream."""
+    for words in (SPELLED, SPELLED, HELLO):  # two refusals may be about the letters, which streams have no part in
+        text = yield from read_whole_stream(t.create(input=words, stream=True))
+        if text.status not in range(400, 500):
+            break
+    return words, text
 
 
 def _read_kind(t: RequestBuilder, request: Request, *, background: bool) -> Part[Exchange]:

@@ -186,9 +186,7 @@ class StreamJudge:
             for finding in judge_usage(state.completed["usage"], "$.interaction.usage"):
                 self._ledger.add(finding)
         deltas = self._kinds[DELTA]
-        if self._background and self._cursors.summary().count and deltas.resumable < deltas.count:
-            message = "deltas of a background stream lack an event_id"
-            self._note("stream.evid-delta", message, f"{deltas.count} event ids", str(deltas.resumable))
+        self._judge_cursors(deltas)
         counts = self._counts()
         return StreamReading(
             start=self._start,
@@ -216,6 +214,11 @@ class StreamJudge:
             unjudged=self._list_unjudged(),
             whole=ending.complete or stayed_open,
         )
+
+    def _judge_cursors(self, deltas: EventKind) -> None:
+        if self._background and self._cursors.summary().count and deltas.resumable < deltas.count:
+            message = "deltas of a background stream lack an event_id"
+            self._note("stream.evid-delta", message, f"{deltas.count} event ids", str(deltas.resumable))
 
     def _take_bare_error(self, bare: UnframedError) -> None:
         self._state.fail({"code": bare.code, "message": bare.message})

@@ -82,7 +82,7 @@ class Denials:
         status, request = exchange.status, exchange.request
         if status is None or status >= 500 or exchange.excuse:
             return
-        caller = (request.headers.get(KEY_HEADER) or "", request.segments[0])
+        caller = (request.headers.get(KEY_HEADER), request.segments[0])
         order, name = summarise_create(request), named_interaction(request)
         if order is not None:
             if sign := _sign_create(exchange):
