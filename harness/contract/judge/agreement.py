@@ -11,13 +11,14 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from harness.contract.data.json_parse import read_instant
+from harness.contract.data.json_parse import as_object, objects_in, read_instant
 from harness.contract.data.output import output_of, output_steps, steps_of, steps_text, without_text
 from harness.contract.data.step_diff import common_length, compare_steps
+from harness.contract.judge.finding_log import place_finding
 from harness.contract.judge.wording import format_value
 from harness.contract.tables.lifecycle import SETTLED, STATUSES, WAITING, is_settled, may_follow
 from harness.contract.tables.protocol import COMPLETED_EVENT, ERROR_EVENT
-from harness.outcome import Finding, Severity, Where
+from harness.outcome import Finding, Severity
 from harness.outcome.words import format_count, shorten
 
 Body = Mapping[str, Any]
@@ -34,12 +35,12 @@ def judge_identity(rule: str, asked: object, shown: object) -> Iterator[Finding]
     """The interaction that is shown must be the one that was asked for."""
     if shown != asked:
         word, actual = ("other", format_value(shown)) if shown else ("missing", "no id")
-        yield Finding.from_code(
+        yield place_finding(
             f"{rule}/{word}",
             "the response shows another interaction",
             format_value(asked),
             actual,
-            where=Where(pointer="$.id"),
+            "$.id",
         )
 
 
@@ -54,15 +55,13 @@ def judge_new_id(given: Container[object], identity: object) -> Iterator[Finding
     """An id must not have been given before."""
     if identity in given:
         message = "the id belongs to an earlier create"
-        place = Where(pointer="$.id")
-        yield Finding("create.id-unique", message, "a new id", format_value(identity), place)
+        yield place_finding("create.id-unique", message, "a new id", format_value(identity), "$.id")
 
 
 def judge_id(rule: str, identity: object) -> Iterator[Finding]:
     """A stored interaction must have an id."""
     if not isinstance(identity, str) or not identity:
-        place = Where(pointer="$.id")
-        yield Finding(rule, "no id", "a non-empty string", format_value(identity), place)
+        yield place_finding(rule, "no id", "a non-empty string", format_value(identity), "$.id")
 
 
 def rule_of_change(before: str) -> str:
@@ -100,7 +99,7 @@ def judge_settled(rule: str, body: Body) -> Iterator[Finding]:
     """A foreground create is answered when its run is over."""
     status = body.get("status")
     if isinstance(status, str) and not is_settled(status):
-        yield Finding(rule, "the run has not settled", "a settled status", status, Where(pointer="$.status"))
+        yield place_finding(rule, "the run has not settled", "a settled status", status, "$.status")
 
 
 def judge_end_status(status: str) -> Iterator[Finding]:
@@ -126,12 +125,11 @@ def judge_cancel_shows(answer: Body, shown: Body) -> Iterator[Finding]:
     if output_steps(shown) and not output_steps(answer):
         message, actual = "the response to the cancel lacks the output that GET returns", "none"
         expected = format_count(len(output_steps(shown)), "step")
-        place = Where(pointer="$.steps")
-        yield Finding.from_code("cancel.shows-output/steps", message, expected, actual, where=place)
+        yield place_finding("cancel.shows-output/steps", message, expected, actual, "$.steps")
     if shown.get("usage") and not answer.get("usage"):
-        message, place = "the response to the cancel lacks the usage that GET returns", Where(pointer="$.usage")
+        message = "the response to the cancel lacks the usage that GET returns"
         expected, actual = format_value(shown["usage"]), format_value(answer.get("usage"))
-        yield Finding.from_code("cancel.shows-output/usage", message, expected, actual, where=place)
+        yield place_finding("cancel.shows-output/usage", message, expected, actual, "$.usage")
 
 
 def judge_stays(statuses: Sequence[str]) -> Iterator[Finding]:
@@ -149,9 +147,9 @@ def judge_result_stays(before: Body, after: Body) -> Iterator[Finding]:
     for name in ("steps", "usage"):
         one, other = before.get(name), after.get(name)
         if one != other:
-            message, place = f"`{name}` of a canceled run changed", Where(pointer=f"$.{name}")
+            message = f"`{name}` of a canceled run changed"
             expected, actual = format_value(one), format_value(other)
-            yield Finding.from_code(f"cancel.result-stays/{name}", message, expected, actual, where=place)
+            yield place_finding(f"cancel.result-stays/{name}", message, expected, actual, f"$.{name}")
 
 
 def judge_updated(bodies: Iterable[Body]) -> Iterator[Finding]:
@@ -160,8 +158,7 @@ def judge_updated(bodies: Iterable[Body]) -> Iterator[Finding]:
     known = [(text, moment) for text, moment in times if moment is not None]
     for (before, earlier), (after, later) in pairwise(known):
         if later < earlier:
-            place = Where(pointer="$.updated")
-            yield Finding("bg.updated", "`updated` decreased", f"{before} or later", after, place)
+            yield place_finding("bg.updated", "`updated` decreased", f"{before} or later", after, "$.updated")
 
 
 CONSTANT = ("object", "agent", "previous_interaction_id", "created")
@@ -177,12 +174,11 @@ def judge_constant(known: Body, shown: Body) -> Iterator[Finding]:
     for name in CONSTANT:
         one, other = known.get(name), shown.get(name)
         if isinstance(one, str) and isinstance(other, str) and one and not _is_same_value(one, other):
-            message, place = f"`{name}` of an interaction changed", Where(pointer=f"$.{name}")
-            lenient = stamped and name == "created"
-            yield Finding.from_code(
-                f"get.constant/{name}", message, format_value(one), format_value(other), where=place,
-                severity=Severity.NON_STRICT if lenient else Severity.BROKEN,
-            )  # fmt: skip
+            message, severity = f"`{name}` of an interaction changed", Severity.BROKEN
+            if stamped and name == "created":
+                severity = Severity.NON_STRICT
+            values = format_value(one), format_value(other)
+            yield place_finding(f"get.constant/{name}", message, *values, f"$.{name}", severity)
 
 
 def _is_same_value(one: str, other: str) -> bool:
@@ -202,26 +198,26 @@ def judge_growth(before: Body, after: Body) -> Iterator[Finding]:
     shown, later = output_steps(before), output_steps(after)
     text, grown = steps_text(shown), steps_text(later)
     if len(grown) < len(text):
-        message, place = "the text of a run in progress got shorter", Where(pointer="$.steps")
+        message = "the text of a run in progress got shorter"
         expected, actual = f"{len(text)} characters or more", format_count(len(grown), "character")
-        yield Finding.from_code("bg.grows/text", message, expected, actual, where=place)
+        yield place_finding("bg.grows/text", message, expected, actual, "$.steps")
         return
     if not grown.startswith(text):
-        at, place = common_length(text, grown), Where(pointer="$.steps")
+        at, place = common_length(text, grown), "$.steps"
         message = f"the text of a run in progress changed, from character {at}"
-        yield Finding.from_code("bg.grows/text", message, _quote(text, at), _quote(grown, at), where=place)
+        yield place_finding("bg.grows/text", message, _quote(text, at), _quote(grown, at), place)
         return
     last = len(shown) - 1
     if shown and last < len(later) and shown[last].get("type") != later[last].get("type"):
-        message, place = "a step changed its type", Where(pointer=f"$.steps[{last}].type")
-        kinds = (format_value(step.get("type")) for step in (shown[last], later[last]))
-        yield Finding.from_code("bg.grows/step", message, *kinds, where=place)
+        message = "a step changed its type"
+        expected, actual = (format_value(step.get("type")) for step in (shown[last], later[last]))
+        yield place_finding("bg.grows/step", message, expected, actual, f"$.steps[{last}].type")
         return
     for number, step in enumerate(shown[:-1]):  # the last one may still grow
         if later[number : number + 1] != [step]:
-            message, place = "a step changed that another one follows", Where(pointer=f"$.steps[{number}]")
+            message = "a step changed that another one follows"
             actual = format_value(later[number]) if number < len(later) else "nothing"
-            yield Finding.from_code("bg.grows/step", message, format_value(step), actual, where=place)
+            yield place_finding("bg.grows/step", message, format_value(step), actual, f"$.steps[{number}]")
             return
 
 
@@ -233,9 +229,9 @@ def judge_same(before: Body, after: Body, fields: Iterable[str]) -> Iterator[Fin
     for name in fields:
         one, other = before.get(name), after.get(name)
         if one != other:
-            yield Finding(
+            yield place_finding(
                 "get.same", f"`{name}` of a settled interaction changed", format_value(one), format_value(other),
-                Where(pointer=f"$.{name}"),
+                f"$.{name}",
             )  # fmt: skip
 
 
@@ -250,17 +246,14 @@ def judge_same_output(code: str, before: Body, after: Body) -> Iterator[Finding]
             if differences
             else (format_value(one), format_value(other))
         )
-        place = Where(pointer="$.steps")
-        yield Finding.from_code(code, f"the output differs{at}", expected, actual, where=place)
+        yield place_finding(code, f"the output differs{at}", expected, actual, "$.steps")
 
 
 def judge_unchanged(rule: str, before: Body, after: Body) -> Iterator[Finding]:
     """Status and output must be as they were."""
     one, other = format_value(before.get("status")), format_value(after.get("status"))
     if one != other:
-        yield Finding.from_code(
-            f"{rule}/status", "the status changed", one, other, where=Where(pointer="$.status")
-        )
+        yield place_finding(f"{rule}/status", "the status changed", one, other, "$.status")
     yield from judge_same_output(f"{rule}/output", before, after)
 
 
@@ -274,8 +267,7 @@ def judge_streamed_text(streamed: Sequence[Body], body: Body, rule: str = "strea
             message = f"the stored text ends at character {at} of the {len(shown)} that the stream contains"
         elif stored.startswith(shown):
             message = f"the text of the stream ends at character {at} of the {len(stored)} that are stored"
-        place = Where(pointer="$.steps")
-        yield Finding(rule, message, _quote(stored, at), _quote(shown, at), place)
+        yield place_finding(rule, message, _quote(stored, at), _quote(shown, at), "$.steps")
 
 
 def judge_streamed_steps(streamed: Sequence[Body], body: Body) -> Iterator[Finding]:
@@ -296,16 +288,16 @@ def judge_streamed_end(end: Body, body: Body) -> Iterator[Finding]:
         if told and stored and told != stored and not unlisted:
             message = f"the stream ends with another `{name}` than GET shows"
             expected, actual = format_value(stored), format_value(told)
-            place = Where(pointer=f"$.interaction.{name}")
-            yield Finding.from_code(f"stream.end-matches-get/{name}", message, expected, actual, where=place)
+            place = f"$.interaction.{name}"
+            yield place_finding(f"stream.end-matches-get/{name}", message, expected, actual, place)
 
 
 def judge_same_usage(created: Body, shown: Body) -> Iterator[Finding]:
     """The token counts that GET shows must be those that the create brought, where both bring some."""
     if created.get("usage") and shown.get("usage") and created["usage"] != shown["usage"]:
         expected, actual = format_value(created["usage"]), format_value(shown["usage"])
-        message, place = "GET and POST return different token counts", Where(pointer="$.usage")
-        yield Finding("get.usage", message, expected, actual, place)
+        message = "GET and POST return different token counts"
+        yield place_finding("get.usage", message, expected, actual, "$.usage")
 
 
 def _quote(text: str, at: int) -> str:
@@ -317,16 +309,17 @@ def judge_result(body: Body, rule: str = "bg.result") -> Iterator[Finding]:
     kinds = [step.get("type") for step in output_steps(body)]
     if "model_output" not in kinds:
         severity = Severity.NON_STRICT if set(kinds) - {"thought"} else Severity.BROKEN
-        message, place = "a completed run has no output", Where(pointer="$.steps")
-        yield Finding(rule, message, "a model_output step", format_value(kinds), place, severity)
+        message = "a completed run has no output"
+        yield place_finding(rule, message, "a model_output step", format_value(kinds), "$.steps", severity)
 
 
 def judge_cut_short(body: Body) -> Iterator[Finding]:
     """A run that had a limit of tokens, and is completed without any output, was cut before its output began."""
     kinds = [step.get("type") for step in output_steps(body)]
     if not set(kinds) - {"thought"}:
-        message, place = "a run that its limit of tokens cut is shown as `completed`", Where(pointer="$.status")
-        yield Finding("create.cut-short", message, "incomplete", f"completed, steps: {format_value(kinds)}", place)
+        message = "a run that its limit of tokens cut is shown as `completed`"
+        actual = f"completed, steps: {format_value(kinds)}"
+        yield place_finding("create.cut-short", message, "incomplete", actual, "$.status")
 
 
 def judge_completed_early(before: Body, after: Body) -> Iterator[Finding]:
@@ -335,9 +328,9 @@ def judge_completed_early(before: Body, after: Body) -> Iterator[Finding]:
     text, whole = steps_text(shown), steps_text(later)
     if len(later) >= len(shown) and len(whole) > len(text) and whole.startswith(text):
         expected = f"{format_count(len(whole), 'character')} of output, as a later GET returns"
-        actual, place = format_count(len(text), "character"), Where(pointer="$.steps")
+        actual = format_count(len(text), "character")
         message = "GET shows a run as `completed` before its output is stored"
-        yield Finding.from_code("bg.result/late", message, expected, actual, where=place)
+        yield place_finding("bg.result/late", message, expected, actual, "$.steps")
 
 
 def judge_cancelled_end(events: Events) -> Iterator[Finding]:
@@ -349,7 +342,7 @@ def judge_cancelled_end(events: Events) -> Iterator[Finding]:
         message = "the stream ends without a final event"
         yield Finding.from_code("cancel.stream-ends/silent", message, "interaction.completed", "none")
         return
-    status = ends[-1].get("status") if isinstance(ends[-1], dict) else None
+    status = as_object(ends[-1]).get("status")
     if status != "cancelled":
         message = "the stream of a canceled run ends with another event"
         yield Finding.from_code("cancel.stream-ends/otherwise", message, "cancelled", format_value(status))
@@ -360,7 +353,7 @@ def judge_cancelled_end(events: Events) -> Iterator[Finding]:
 
 def pending_calls(steps: Iterable[Any]) -> list[dict[str, Any]]:
     """The function calls among output steps that no result among them answers."""
-    own = [step for step in steps if isinstance(step, dict)]
+    own = objects_in([*steps])
     answered = [step.get("call_id") for step in own if step.get("type") == "function_result"]
     return [step for step in own if step.get("type") == "function_call" and step.get("id") not in answered]
 
@@ -368,9 +361,7 @@ def pending_calls(steps: Iterable[Any]) -> list[dict[str, Any]]:
 def judge_waiting(rule: str, status: object, steps: Iterable[Body]) -> Iterator[Finding]:
     """A run whose call is pending must say so, unless it did not end in order."""
     if status not in CUT_SHORT and status != "requires_action" and pending_calls(steps):
-        yield Finding(
-            rule, "a call is pending", "requires_action", format_value(status), Where(pointer="$.status")
-        )
+        yield place_finding(rule, "a call is pending", "requires_action", format_value(status), "$.status")
 
 
 def judge_echo(parent: str, children: Iterable[Body]) -> Iterator[Finding]:

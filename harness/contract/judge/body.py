@@ -17,12 +17,12 @@ from harness.contract.contract import Contract
 from harness.contract.data import json_parse
 from harness.contract.data.json_parse import as_list, as_object, read_instant
 from harness.contract.data.output import count_given
-from harness.contract.judge.finding_log import FindingLog
+from harness.contract.judge.finding_log import FindingLog, place_finding
 from harness.contract.judge.status_words import judge_status_word
 from harness.contract.judge.usage import judge_counted, judge_usage, list_miscounted
 from harness.contract.schema.validator import Review, null_finding
 from harness.contract.tables.operations import INTERACTION, Operation
-from harness.outcome import Finding, Severity, Where
+from harness.outcome import Finding, Severity
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]*={0,2}")
 _PLACEHOLDER = re.compile(r"REDACTED")  # a recorder put this in place of the target's value
@@ -57,14 +57,14 @@ def judge_reviewed(review: Review, contract: Contract, *, rule: str = "create.sc
     if not isinstance(status, str) or not status:
         actual = "none" if status is None else repr(status)[:40]
         message = "the status is not a string" if status not in (None, "") else "the status is missing"
-        findings.append(_build_finding("create.status", message, "a string", actual, "$.status"))
+        findings.append(place_finding("create.status", message, "a string", actual, "$.status"))
     else:
         findings += judge_status_word(status, contract.statuses)
     if not isinstance(value, Mapping):
         return findings
     if is_legacy(value):
         message, expected = "the output is in `outputs`, as before May 2026", "steps"
-        findings.append(_build_finding("create.generation", message, expected, _OUTPUTS, f"$.{_OUTPUTS}"))
+        findings.append(place_finding("create.generation", message, expected, _OUTPUTS, f"$.{_OUTPUTS}"))
     findings += _judge_times(value)
     if "usage" in value:
         findings += judge_usage(value["usage"])
@@ -125,12 +125,12 @@ def _judge_times(value: Mapping[str, Any]) -> list[Finding]:
                 actual = repr(value[name])[:40]
                 message = f"{name} is not an ISO 8601 time with a zone"
                 findings.append(
-                    _build_finding("create.times/form", message, "YYYY-MM-DDThh:mm:ssZ", actual, f"$.{name}")
+                    place_finding("create.times/form", message, "YYYY-MM-DDThh:mm:ssZ", actual, f"$.{name}")
                 )
     created, updated = moments.get("created"), moments.get("updated")
     if created is not None and updated is not None and updated < created:
         message = "updated is earlier than created"
-        findings.append(_build_finding("create.times/order", message, f">= {created}", str(updated), "$.updated"))
+        findings.append(place_finding("create.times/order", message, f">= {created}", str(updated), "$.updated"))
     return findings
 
 
@@ -150,7 +150,7 @@ def _judge_type(value: Any, pointer: str, what: str) -> Iterator[Finding]:
     kind = as_object(value).get("type")
     if not isinstance(kind, str):
         message = f"a {what} has no string type"
-        yield _build_finding("steps.discriminator", message, "a string", repr(kind)[:40], f"{pointer}.type")
+        yield place_finding("steps.discriminator", message, "a string", repr(kind)[:40], f"{pointer}.type")
 
 
 def _list_contents(step: Any, pointer: str) -> Iterator[tuple[str, Any]]:
@@ -163,7 +163,7 @@ def _judge_base64(step: Mapping[str, Any], pointer: str) -> Iterator[Finding]:
         for name in _OPAQUE:
             value = as_object(holder).get(name)
             if isinstance(value, str) and not _is_base64(value):
-                yield _build_finding(
+                yield place_finding(
                     "steps.base64", f"{name} is not base64", "base64", value[:40], f"{place}.{name}"
                 )
 
@@ -186,7 +186,7 @@ def _judge_annotations(step: Mapping[str, Any], pointer: str) -> Iterator[Findin
             if isinstance(start, int) and isinstance(end, int) and not 0 <= start < end <= size:
                 message, expected = "an annotation lies outside its text", f"0 <= start < end <= {size}"
                 where = f"{place}.annotations[{index}]"
-                yield _build_finding("steps.annotation-range", message, expected, f"{start}..{end}", where)
+                yield place_finding("steps.annotation-range", message, expected, f"{start}..{end}", where)
 
 
 def _judge_pairs(steps: list[Any], told: int) -> Iterator[Finding]:
@@ -200,13 +200,9 @@ def _judge_pairs(steps: list[Any], told: int) -> Iterator[Finding]:
                 pass
             case {"type": str(kind), "call_id": str(call)} if kind.endswith("_result") and index >= told:
                 if call not in calls and not _PLACEHOLDER.search(call):
-                    message, place = f"a {kind} names no earlier call", f"$.steps[{index}].call_id"
+                    message = f"a {kind} names no earlier call"
                     expected = ", ".join(islice(calls, 4)) or "a call step before it"
-                    yield _build_finding("steps.result-match", message, expected, call, place)
-
-
-def _build_finding(code: str, message: str, expected: str, actual: str, pointer: str) -> Finding:
-    return Finding.from_code(code, message, expected, actual, where=Where(pointer=pointer))
+                    yield place_finding("steps.result-match", message, expected, call, f"$.steps[{index}].call_id")
 
 
 def judge_create_request(body: bytes, contract: Contract, *, refused: bool) -> list[Finding]:
@@ -241,7 +237,7 @@ def _judge_names(value: Any) -> Iterator[Finding]:
     for pointer, step in _list_results(value):
         if not isinstance(step.get("name"), str) or not step["name"]:
             message = "a function_result does not name its function"
-            yield Finding("tool.result-name", message, "a name", "none", Where(pointer=f"{pointer}.name"))
+            yield place_finding("tool.result-name", message, "a name", "none", f"{pointer}.name")
 
 
 def _list_results(value: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.contract.contract import Contract
-from harness.contract.data.json_parse import loads
+from harness.contract.data.json_parse import as_object, loads
+from harness.contract.judge.finding_log import place_finding
 from harness.contract.schema.explain import json_type
 from harness.contract.tables.operations import Operation
 from harness.contract.tables.protocol import STATUS_OF
-from harness.outcome import Finding, Severity, Where
+from harness.outcome import Finding, Severity
 from harness.outcome.words import describe_body, shorten
 from harness.wire import By, Exchange, How
 from harness.wire.sse import StrayBlock
@@ -53,50 +54,35 @@ def judge_error(value: Any, status: int | None, *, rpc: bool = False) -> list[Fi
     error = _read_error(value)
     if _is_gateway(value) and rpc:
         return []
+    place = "$.error"
     if _is_gateway(value):
-        return [
-            _report_shape(
-                "err.shape/gateway",
-                "the error has the shape of Google's front end, not of the API",
-                "string code",
-                "numeric code",
-                Severity.NON_STRICT,
-            )
-        ]
+        message = "the error has the shape of Google's front end, not of the API"
+        shown, mild = ("string code", "numeric code"), Severity.NON_STRICT
+        return [place_finding("err.shape/gateway", message, *shown, place, mild)]
     if error is None:
-        return [
-            _report_shape(
-                "err.shape/no-object",
-                "the body has no error object",
-                '{"error": {"code", "message"}}',
-                json_type(value),
-            )
-        ]
+        message, expected = "the body has no error object", '{"error": {"code", "message"}}'
+        return [place_finding("err.shape/no-object", message, expected, json_type(value), place)]
     wrong = [name for name in ("code", "message") if not isinstance(error.get(name), str)]
     if wrong:
         kinds = ", ".join(f"{name}: {json_type(error[name]) if name in error else 'absent'}" for name in wrong)
-        return [
-            _report_shape(
-                "err.shape/types",
-                "code and message of an error must be strings",
-                "string code, string message",
-                kinds,
-            )
-        ]
+        message, expected = "code and message of an error must be strings", "string code, string message"
+        return [place_finding("err.shape/types", message, expected, kinds, place)]
     return _judge_code(error["code"], status)
 
 
 def _judge_code(code: str, status: int | None) -> list[Finding]:
-    place = Where(pointer="$.error.code")
+    place = "$.error.code"
     if not code.strip():
-        return [Finding("err.code-string", "the code is empty", "a word", repr(code), place)]
+        return [place_finding("err.code-string", "the code is empty", "a word", repr(code), place)]
     if not _CODE.fullmatch(code):
-        return [Finding("err.code-word", "the code is not a snake_case word", "words joined by _", code, place)]
+        return [
+            place_finding("err.code-word", "the code is not a snake_case word", "words joined by _", code, place)
+        ]
     documented = STATUS_OF.get(code)
     if status is None or documented in (None, status) or _has_no_word(status, documented):
         return []
     message = f"the code {code} has another HTTP status"
-    return [Finding("err.code-status", message, str(documented), str(status), place)]
+    return [place_finding("err.code-status", message, str(documented), str(status), place)]
 
 
 def _has_no_word(status: int, documented: int) -> bool:
@@ -105,10 +91,8 @@ def _has_no_word(status: int, documented: int) -> bool:
 
 
 def _is_gateway(value: Any) -> bool:
-    error = _read_error(unwrap_list(value))
-    code = error.get("code") if error is not None else None
-    numeric = isinstance(code, int) and not isinstance(code, bool)
-    return numeric and error is not None and isinstance(error.get("message"), str)
+    error = _read_error(unwrap_list(value)) or {}
+    return type(error.get("code")) is int and isinstance(error.get("message"), str)
 
 
 def unwrap_list(value: Any) -> Any:
@@ -117,14 +101,8 @@ def unwrap_list(value: Any) -> Any:
 
 
 def _read_error(value: Any) -> Mapping[str, Any] | None:
-    error = value.get("error") if isinstance(value, Mapping) else None
+    error = as_object(value).get("error")
     return error if isinstance(error, Mapping) else None
-
-
-def _report_shape(
-    code: str, message: str, expected: str, actual: str, severity: Severity = Severity.BROKEN
-) -> Finding:
-    return Finding.from_code(code, message, expected, actual, where=Where(pointer="$.error"), severity=severity)
 
 
 RULE = "stream.bare-error"

@@ -13,7 +13,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from harness.contract.schema.validator import Review, UnknownPart
-from harness.outcome import Finding, Where
+from harness.outcome import Finding, Severity, Where
+
+
+def place_finding(
+    code: str,
+    message: str,
+    expected: str,
+    actual: str,
+    pointer: str,
+    severity: Severity = Severity.BROKEN,
+) -> Finding:
+    """A finding against `rule` or `rule/word`, at one place of a JSON value."""
+    return Finding.from_code(code, message, expected, actual, where=Where(pointer=pointer), severity=severity)
+
 
 PER_RULE = 20
 """The most findings of one rule that are kept from one answer."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from harness.contract.data.json_parse import as_list, as_object
 from harness.contract.data.output import output_text
+from harness.contract.judge.finding_log import place_finding
 from harness.contract.schema.explain import json_type
-from harness.outcome import Finding, Where
+from harness.outcome import Finding
 
 _TOTALS = {
     "input_tokens_by_modality": "total_input_tokens",
@@ -22,10 +24,10 @@ def judge_usage(usage: Any, pointer: str = "$.usage") -> list[Finding]:
     """Findings about a usage value; fields that are absent or not listed are not judged."""
     if not isinstance(usage, Mapping):
         return [
-            _build_finding("usage.types/object", "usage is not an object", "an object", json_type(usage), pointer)
+            place_finding("usage.types/object", "usage is not an object", "an object", json_type(usage), pointer)
         ]
     wrong = [
-        _build_finding(
+        place_finding(
             "usage.types/count",
             "a token count is not a non-negative integer",
             "an integer >= 0",
@@ -42,7 +44,7 @@ def judge_counted(interaction: Mapping[str, Any]) -> list[Finding]:
     if not has_to_count(interaction) or any(count != 0 for _, count in _counts(interaction["usage"], "$.usage")):
         return []
     message = "a response with text counts no token"
-    return [_build_finding("usage.counted", message, "at least one token", "0 in every count", "$.usage")]
+    return [place_finding("usage.counted", message, "at least one token", "0 in every count", "$.usage")]
 
 
 def has_to_count(interaction: Mapping[str, Any]) -> bool:
@@ -59,7 +61,7 @@ def has_counts(usage: Any) -> bool:
 
 def count_output(usage: Any) -> int:
     """The output tokens that a usage value tells of; 0 if it tells of none."""
-    count = usage.get("total_output_tokens") if isinstance(usage, Mapping) else None
+    count = as_object(usage).get("total_output_tokens")
     return count if isinstance(count, int) and not isinstance(count, bool) else 0
 
 
@@ -83,8 +85,7 @@ def _counts(usage: Mapping[str, Any], pointer: str) -> Iterator[tuple[str, Any]]
 
 
 def _list_items(usage: Mapping[str, Any], name: str, pointer: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    values = usage.get(name)
-    for index, item in enumerate(values if isinstance(values, list) else ()):
+    for index, item in enumerate(as_list(usage.get(name))):
         if isinstance(item, Mapping):
             yield f"{pointer}.{name}[{index}]", item
 
@@ -98,7 +99,7 @@ def _judge_sum(usage: Mapping[str, Any], pointer: str) -> Iterator[Finding]:
     if usage["total_tokens"] not in sums:
         expected = " or ".join(map(str, sums))
         message = "total_tokens is not the sum of its parts"
-        yield _build_finding("usage.sum", message, expected, str(usage["total_tokens"]), f"{pointer}.total_tokens")
+        yield place_finding("usage.sum", message, expected, str(usage["total_tokens"]), f"{pointer}.total_tokens")
 
 
 def _judge_shares(usage: Mapping[str, Any], pointer: str) -> Iterator[Finding]:
@@ -106,12 +107,8 @@ def _judge_shares(usage: Mapping[str, Any], pointer: str) -> Iterator[Finding]:
         shares = sum(item.get("tokens", 0) for _, item in _list_items(usage, name, pointer))
         if total in usage and shares > usage[total]:
             message = f"{name} adds up to more than {total}"
-            yield _build_finding("usage.modality", message, f"<= {usage[total]}", str(shares), f"{pointer}.{name}")
+            yield place_finding("usage.modality", message, f"<= {usage[total]}", str(shares), f"{pointer}.{name}")
 
 
 def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
-def _build_finding(code: str, message: str, expected: str, actual: str, pointer: str) -> Finding:
-    return Finding.from_code(code, message, expected, actual, where=Where(pointer=pointer))
