@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
-from typing import Any, TypeAlias
+from typing import Any
 
 from harness.checks.capabilities import CAPABILITIES, PROFILES, PROOFS, RESTS_ON
 from harness.checks.refusals import judge_refusals
@@ -36,8 +36,6 @@ from harness.outcome.words import did_you_mean
 from harness.rules import AREAS, rows_of
 from harness.rules.row import RuleRow
 from harness.wire import Exchange
-
-_Single: TypeAlias = Callable[[Exchange], Iterable[Finding]]
 
 _OF_THE_RULE = (expect_reply, of_interaction, of_rule)
 _SHARED: Mapping[str, Callable[..., Iterable[Finding]]] = {

@@ -194,15 +194,6 @@ def relay_exercise(
     return declare
 
 
-def judge_one(name: str, judge: Callable[[Any], Iterable[Finding]]) -> Judge:
-    """A judge of a single answer, which the exercise returns under this name."""
-
-    def judge_it(**answers: Any) -> Iterable[Finding]:
-        return judge(answers[name])
-
-    return take(judge_it, name)
-
-
 def take(judge: Judge, *names: str) -> Judge:
     """Say which answers a judge takes, if its own signature does not."""
     wants = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation="Exchange") for name in names]

@@ -15,7 +15,7 @@ import pytest
 from harness.checks.catalogue import CATALOGUE
 from harness.checks.vocabulary.expect import expect_reply, finding, of_rule
 from harness.contract import judge as contract_judges
-from harness.contract.judge.history.history_judge import DECIDES
+from harness.contract.judge.replies import REPLIES
 from harness.kit.check import Check
 
 _RULE = re.compile(r'"([a-z]+\.[a-z0-9-]+)(?:/[a-z0-9-]+)?"')
@@ -27,7 +27,7 @@ def decided_by_the_contract() -> set[str]:
     """The rules that a judge of the contract names, of one answer or of a history."""
     folder = Path(str(contract_judges.__file__)).parent
     source = "".join(path.read_text("utf-8") for path in folder.rglob("*.py") if path.stem != "judged_rules")
-    return {*_RULE.findall(source), *DECIDES}
+    return {*_RULE.findall(source), *(rule.partition("/")[0] for rule in REPLIES)}
 
 
 def asks_the_contract(function: Any, seen: set[Any]) -> bool:

@@ -158,10 +158,13 @@ class Reading:
             streamed = self.stream.findings  # mostly empty, and this is hot
             return streamed and tuple(each for each in streamed if not self._names_an_unstored_id(each, streamed))
         if exchange.status is not None and exchange.status >= 400 and not self.is_stream:
-            found = judge_error(self.json, exchange.status, rpc=has_numeric_errors(exchange.request))
-            return tuple(found) if exchange.body else tuple(replace(one, actual="an empty body") for one in found)
+            return self._judge_error(exchange.status)
         operation = self._answered
         return () if operation is None or not exchange.body else self._judge_body(operation)
+
+    def _judge_error(self, status: int) -> tuple[Finding, ...]:
+        found = judge_error(self.json, status, rpc=has_numeric_errors(self.exchange.request))
+        return tuple(found if self.exchange.body else (replace(one, actual="an empty body") for one in found))
 
     def _judge_body(self, operation: Operation) -> tuple[Finding, ...]:
         if self.json_fault in ("", "surrogate"):

@@ -186,7 +186,9 @@ class StreamJudge:
             for finding in judge_usage(state.completed["usage"], "$.interaction.usage"):
                 self._ledger.add(finding)
         deltas = self._kinds[DELTA]
-        self._judge_cursors(deltas)
+        if self._background and self._cursors.summary().count and deltas.resumable < deltas.count:
+            message = "deltas of a background stream lack an event_id"
+            self._note("stream.evid-delta", message, f"{deltas.count} event ids", str(deltas.resumable))
         counts = self._counts()
         return StreamReading(
             start=self._start,
@@ -214,11 +216,6 @@ class StreamJudge:
             unjudged=self._list_unjudged(),
             whole=ending.complete or stayed_open,
         )
-
-    def _judge_cursors(self, deltas: EventKind) -> None:
-        if self._background and self._cursors.summary().count and deltas.resumable < deltas.count:
-            message = "deltas of a background stream lack an event_id"
-            self._note("stream.evid-delta", message, f"{deltas.count} event ids", str(deltas.resumable))
 
     def _take_bare_error(self, bare: UnframedError) -> None:
         self._state.fail({"code": bare.code, "message": bare.message})

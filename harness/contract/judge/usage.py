@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from harness.contract.data.json_parse import as_list, as_object
+from harness.contract.data.json_parse import as_object
 from harness.contract.data.output import output_text
 from harness.contract.judge.finding_log import place_finding
 from harness.contract.schema.explain import json_type
@@ -85,7 +85,8 @@ def _counts(usage: Mapping[str, Any], pointer: str) -> Iterator[tuple[str, Any]]
 
 
 def _list_items(usage: Mapping[str, Any], name: str, pointer: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    for index, item in enumerate(as_list(usage.get(name))):
+    values = usage.get(name)  # not by `as_list`: each stream that a page shows comes here eight times
+    for index, item in enumerate(values if isinstance(values, list) else ()):
         if isinstance(item, Mapping):
             yield f"{pointer}.{name}[{index}]", item
 

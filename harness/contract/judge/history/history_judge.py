@@ -39,81 +39,8 @@ from harness.contract.judge.reading import read
 from harness.contract.requests import KEY_HEADER
 from harness.contract.tables.operations import operation_of
 from harness.contract.tables.protocol import is_resume
-from harness.contract.tables.refusals import REFUSALS
 from harness.outcome import Finding, Judgement, Severity
 from harness.wire import Exchange
-
-DECIDES = frozenset(
-    [
-        "http.ct-stream",
-        "create.ok",
-        "create.final",
-        "create.completed-has-output",
-        "create.cut-short",
-        "create.id",
-        "create.id-unique",
-        "create.no-stream-json",
-        "get.ok",
-        "get.same",
-        "get.matches-post",
-        "get.usage",
-        "get.constant",
-        "get.unknown",
-        "store.false-get",
-        "store.false-chain",
-        "store.isolation",
-        "del.ok",
-        "del.gone",
-        "del.gone-stream",
-        "del.twice",
-        "del.unknown",
-        "del.running",
-        "del.chain-after",
-        "stream.text",
-        "stream.equals-get",
-        "stream.end-matches-get",
-        "resume.opens",
-        "resume.same-id",
-        "resume.replay",
-        "resume.exclusive",
-        "resume.no-gap",
-        "resume.ids-stable",
-        "resume.live",
-        "resume.unknown",
-        "resume.foreground",
-        "bg.create",
-        "bg.settles",
-        "bg.result",
-        "bg.same-id",
-        "bg.no-regress",
-        "bg.transition",
-        "bg.updated",
-        "bg.grows",
-        "cancel.ok",
-        "cancel.state",
-        "cancel.stays",
-        "cancel.get-after",
-        "cancel.stream-ends",
-        "cancel.settled",
-        "cancel.foreground",
-        "cancel.keeps-result",
-        "cancel.keeps-background-result",
-        "cancel.unknown",
-        "chain.ok",
-        "chain.echo",
-        "chain.own-steps",
-        "chain.running",
-        "chain.after-settled",
-        "chain.unknown",
-        "tool.requires-action",
-        "tool.result-ok",
-        "tool.result-bad-id",
-        "tool.result-orphan",
-        "tool.stream-status",
-        *REFUSALS,
-    ]
-)
-"""The rules of histories: this judge decides them, and no other does. `Intent.refused_by` names some of them."""
 
 
 class HistoryJudge:

@@ -52,19 +52,23 @@ class Mixtures:
         """Judge the next exchange, and those before it that it shows to be wrong."""
         if not exchange.succeeded or exchange.excuse or not read(exchange).call:
             return
+        if name := read(exchange).id:
+            self._learn(name, exchange)
+            if name in self._whole and name in self._streamed and name not in self._shared:
+                self._compare(name)
+        yield from self._find_origins()
+
+    def _learn(self, name: str, exchange: Exchange) -> None:
+        """Keep the text that an exchange shows of an interaction."""
         reading = read(exchange)
-        name, stream = reading.id or "", reading.stream
-        if reading.call == "POST interactions" and name:
+        if reading.call == "POST interactions":
             (self._shared if name in self._given else self._given).add(name)
-        if name and stream is not None and stream.completed is not None and not reading.is_resumed:
+        if reading.stream is not None and reading.stream.completed is not None and not reading.is_resumed:
             self._streamed[name] = (exchange, steps_text(output_of(reading.streamed_steps)))
-        elif name and reading.interaction is not None and (text := steps_text(output_steps(reading.interaction))):
+        elif reading.interaction is not None and (text := steps_text(output_steps(reading.interaction))):
             self._stored[name] = text[:_LONGEST]
             if reading.status == "completed":
                 self._whole.add(name)
-        if name in self._whole and name in self._streamed and name not in self._shared:
-            self._compare(name)
-        yield from self._find_origins()
 
     def _compare(self, name: str) -> None:
         exchange, shown = self._streamed.pop(name)
