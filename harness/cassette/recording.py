@@ -261,7 +261,7 @@ def _list_pieces(exchange: Exchange) -> tuple[Pieces, bool]:
 
 KEY = "harness"
 FORMAT = 1
-_FIELDS = ("recorder", "recorded", "api", "api_version", "revision", "harness")
+_FIELDS = ("recorder", "recorded", "api", "api_version", "revision", "harness", "note")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -275,7 +275,10 @@ class Target(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provenance:
-    """Where a cassette comes from. `recorded` is `YYYY-MM-DD` or "" if unknown; layer 1 has no clock to set it."""
+    """Where a cassette comes from. `recorded` is `YYYY-MM-DD` or "" if unknown; layer 1 has no clock to set it.
+
+    `note` is a sentence for readers, such as why the recorded stream is incomplete on purpose.
+    """
 
     recorder: str
     target: Target = Target.OTHER
@@ -284,6 +287,7 @@ class Provenance:
     api_version: str = ""
     revision: str = ""
     harness: str = __version__
+    note: str = ""
 
     def __post_init__(self) -> None:
         if self.recorded and not _DATE.fullmatch(self.recorded):

@@ -47,19 +47,23 @@ class Entry(NamedTuple):
     drive: Callable[[str], None]
     scripts: tuple[Script, ...] = ()
     fault: str = ""
+    note: str = ""
 
 
 LIBRARY: dict[str, Entry] = {}
 
 
-def cassette(*scripts: Script, fault: str = "") -> Callable[[Callable[[str], None]], Callable[[str], None]]:
+def cassette(
+    *scripts: Script, fault: str = "", note: str = ""
+) -> Callable[[Callable[[str], None]], Callable[[str], None]]:
     """Register a function that takes the recorder's URL as a cassette of the same name.
 
-    `scripts` are the answers to the creates (emulator-reference.md), `fault` is a fault plan (docs/faults.md).
+    `scripts` are the answers to the creates (emulator-reference.md), `fault` is a fault plan (docs/faults.md),
+    and `note` tells its readers what is meant so.
     """
 
     def register(drive: Callable[[str], None]) -> Callable[[str], None]:
-        LIBRARY[drive.__name__.replace("_", "-")] = Entry(drive, scripts, fault)
+        LIBRARY[drive.__name__.replace("_", "-")] = Entry(drive, scripts, fault, note)
         return drive
 
     return register
@@ -395,7 +399,10 @@ def dropped_in_character(url: str) -> None:
         wire.resume(wire.stream("POST", "/interactions", BACKGROUND))
 
 
-@cassette(fault="event:5,end")
+@cassette(
+    fault="event:5,end",
+    note="The stream ends without its final event on purpose: a client must notice it and poll.",
+)
 def truncated(url: str) -> None:
     """A clean end without completion: only the missing last event shows it, and the client polls."""
     with Wire(url) as wire:
@@ -463,6 +470,7 @@ def record(name: str, folder: Path, *, port: int = 0) -> Path:
         recorded=RECORDED,
         api="interactions",
         revision=CURRENT,
+        note=entry.note,
     )
     emulator = Emulator()
     for script in entry.scripts:

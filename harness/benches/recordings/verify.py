@@ -17,7 +17,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.cassette import CassetteError, Hit, Recording, scan_file
+from harness.cassette import CassetteError, Hit, Provenance, Recording, scan_file
 from harness.cassette.har import decode_body, name_entry
 from harness.cassette.layout import Layout, parse_all
 from harness.documents import list_files, read_file
@@ -45,7 +45,7 @@ _SUFFIXES = (".yaml", ".yml")
 class CassetteFacts:
     """Facts about one cassette. `endings` counts the incomplete answers; `edited` are entry numbers, from 1.
 
-    `unknown_revision` is the one that it states if it was not judged by it.
+    `unknown_revision` is the one that it states if it was not judged by it, and `note` what its author wrote.
     """
 
     file: str
@@ -53,6 +53,7 @@ class CassetteFacts:
     endings: tuple[tuple[str, int], ...] = ()
     edited: tuple[int, ...] = ()
     unknown_revision: str = ""
+    note: str = ""
 
 
 @dataclass(slots=True)
@@ -152,19 +153,19 @@ def _find_answers(request: Path) -> Iterator[Answer]:
             yield Answer(read_file(path), path.suffix == ".json")
 
 
-def _stated_revision(layout: Layout) -> str:
+def _find_provenance(layout: Layout) -> Provenance | None:
     try:
-        provenance = layout.provenance()
+        return layout.provenance()
     except CassetteError:  # reported after its entries
-        return ""
-    return provenance.revision if provenance is not None else ""
+        return None
 
 
 def _judge_cassette(path: Path, document: Any, contract: ApiContract, result: Verified, api: Api) -> None:
     """Judge the readable entries of a cassette, then raise CassetteError for the first unreadable one."""
     layout = Layout(path)
     entries = list(layout.readings(layout.check(document)["interactions"]))
-    stated = _stated_revision(layout)
+    provenance = _find_provenance(layout)
+    stated = provenance.revision if provenance is not None else ""
     contract = api.load_stated_contract(stated, contract)
     result.revisions[contract.revision] += 1
     judge = api.new_file_judge(str(path), result.traffic, contract)
@@ -173,7 +174,9 @@ def _judge_cassette(path: Path, document: Any, contract: ApiContract, result: Ve
     endings = Counter(f"{entry.ending.how} by the {entry.ending.by}" for _, entry in good if not entry.complete)
     edited = tuple(number for number, entry in good if entry.approximate)
     unknown = stated if contract.revision != stated else ""
-    result.facts.append(CassetteFacts(str(path), len(good), tuple(sorted(endings.items())), edited, unknown))
+    note = provenance.note if provenance is not None else ""
+    facts = CassetteFacts(str(path), len(good), tuple(sorted(endings.items())), edited, unknown, note)
+    result.facts.append(facts)
     layout.provenance()
     for position, entry in enumerate(entries):
         if isinstance(entry, ValueError):
@@ -277,6 +280,7 @@ def _by_revision(part: Verified) -> dict[str, int]:
 def _write_facts(facts: CassetteFacts) -> list[str]:
     unknown = facts.unknown_revision
     return [
+        *([f"note: {facts.note}"] if facts.note else []),
         *([f"it names the unknown revision {unknown}"] if unknown else []),
         *(
             f"entry {number} was edited, or recorded without chunks: the chunks are a guess"

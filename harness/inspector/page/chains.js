@@ -54,12 +54,13 @@ export class Chains {
 
   node(run) {
     const status = this.model.statusOf(run);
+    const look = `is-${status.replace(/[^a-z_]/g, "")}`; // a server chooses its words, and no other class
     const words = [run.background ? "background: " : "", run.words || ""].join("");
     return make("button", {
-      type: "button", class: "node", "data-id": run.id, title: `${run.id}\n${words}`,
+      type: "button", class: "node", "data-id": run.id, title: `${run.id}\n${spaced(status)}\n${words}`,
       "aria-current": run.id === this.current ? "true" : undefined, onclick: () => this.pick(run),
-    }, make("span", { class: `is-${status}` }, icon(ICONS[status] || "wait")), make("span", { class: "id" }, shortId(run.id)),
-    make("span", { class: `word is-${status}` }, spaced(status)), make("span", { class: "input" }, words || " "));
+    }, make("span", { class: look }, icon(ICONS[status] || "wait")), make("span", { class: "id" }, shortId(run.id)),
+    make("span", { class: `word ${look}` }, spaced(status)), make("span", { class: "input" }, words || " "));
   }
 
   select(id) {

@@ -147,7 +147,7 @@ export class Details {
       make("div", { class: "buttons" }, step(-1), step(1),
         make("button", { type: "button", class: "button small", onclick: () => this.actions.pick(seen, null) }, "Request")),
       ...findings.map((finding) => this.finding(seen, finding, number)),
-      make("dl", {}, make("dt", {}, "arrived"), make("dd", {}, `${event.at.toFixed(2)} s${pause}`),
+      make("dl", {}, this.model.isPast() ? "" : [make("dt", {}, "arrived"), make("dd", {}, `${event.at.toFixed(2)} s${pause}`)],
         make("dt", {}, "size"), make("dd", {}, bytes(event.size)),
         make("dt", {}, "cursor"), make("dd", { class: "mono" }, event.cursor || "none"),
         seen.column ? [make("dt", {}, "since the resume"), make("dd", {}, `number ${number}`)] : ""),

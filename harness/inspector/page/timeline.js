@@ -205,7 +205,7 @@ export class Timeline {
     if (!row) return;
     row.life ||= row.box.appendChild(make("div", { class: "life" }));
     const steps = run.statuses.flatMap(([status, at], number) => [
-      number ? " → " : "", make("b", { class: `is-${status}` }, spaced(status)), this.model.isPast() ? "" : ` at ${seconds(at)} s`,
+      number ? " → " : "", make("b", { class: `is-${status.replace(/[^a-z_]/g, "")}` }, spaced(status)), this.model.isPast() ? "" : ` at ${seconds(at)} s`,
     ]);
     row.life.replaceChildren("background ", ...steps);
   }

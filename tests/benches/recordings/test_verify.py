@@ -510,3 +510,9 @@ def test_what_no_schema_names_is_told_once(tmp_path: Path, capsys: pytest.Captur
     found = [one for one in json.loads(capsys.readouterr().out)["findings"] if one["rule"] == "http.unlisted"]
     assert [(one["subject"], one["weight"]) for one in found] == [("step daydream", 4)]
     assert found[0]["message"].endswith("in this response and 3 more")
+
+
+def test_the_note_of_a_cassette_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    """A recording that is incomplete on purpose says so beside its finding."""
+    assert main(["verify", str(folder("cassettes") / "emulator" / "truncated.yaml")]) == 1
+    assert "note: The stream ends without its final event on purpose" in capsys.readouterr().out
