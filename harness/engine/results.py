@@ -7,9 +7,9 @@ mutant all become the same value.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from harness.faults import parse
 from harness.kit.relay import RelayedExchange
@@ -119,8 +119,14 @@ class LoggedExchange:
     status: int | None = None
 
 
+Shown = TypeVar("Shown")
 Evidence: TypeAlias = Exchange | RelayedExchange | ClientRun | RecordedPlace | KillRow | LoggedExchange
 """What shows that a result is true; `report.evidence_text` is the only place that words it."""
+
+
+def of_kind(kind: type[Shown], items: Iterable[object]) -> list[Shown]:
+    """The items of one kind, such as of the evidence, in their order."""
+    return [item for item in items if isinstance(item, kind)]
 
 
 @dataclass(frozen=True, slots=True)

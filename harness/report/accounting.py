@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, NamedTuple
 
 from harness.engine.decide import exit_of
@@ -145,18 +146,22 @@ class Accounting:
 def _join_capabilities(groups: Sequence[NotTested]) -> Iterator[NotTested]:
     """The reasons, of which those that need one capability each are one."""
     needs = [group for group in groups if group.reason is Reason.NEEDS_CAPABILITY]
+    if len(needs) < 2:
+        yield from groups
+        return
+    names = list(filter(None, (group.words.partition("+")[2].rstrip("`") for group in needs)))
+    joined = NotTested(
+        Reason.NEEDS_CAPABILITY,
+        f"needs `--capability` ({list_some(names, _NAMED)})" if names else needs[0].words,
+        tuple(chain.from_iterable(group.ids for group in needs)),
+        sum(group.number for group in needs),
+        tuple(chain.from_iterable(group.musts for group in needs)),
+    )
     for group in groups:
-        if group.reason is not Reason.NEEDS_CAPABILITY or len(needs) == 1:
+        if group is needs[0]:
+            yield joined
+        elif group.reason is not Reason.NEEDS_CAPABILITY:
             yield group
-        elif group is needs[0]:
-            names = list_some([name for one in needs if (name := one.words.partition("+")[2].rstrip("`"))], _NAMED)
-            yield NotTested(
-                group.reason,
-                f"needs `--capability` ({names})" if names else group.words,
-                tuple(name for one in needs for name in one.ids),
-                sum(one.number for one in needs),
-                tuple(name for one in needs for name in one.musts),
-            )
 
 
 def list_counts(
@@ -348,17 +353,18 @@ def _sum_musts(results: Sequence[CountedResult], accounting: Accounting) -> Iter
 
 def _explain_failures(results: Sequence[CountedResult]) -> str:
     """Why MUST checks failed: their causes by name, entries of the baseline, and --strict."""
-    failed = [r for r in results if r.outcome is Accounted.FAILED and r.level is Level.MUST]
-    stale = sum(result.verdict is Verdict.STALE for result in failed)
-    untested = sum(result.untested and result.verdict is Verdict.FAIL for result in failed)
-    broken = [r for r in failed if r.verdict is not Verdict.STALE and not r.untested]
+    failed: dict[str, list[CountedResult]] = defaultdict(list)
+    for result in results:
+        if result.outcome is Accounted.FAILED and result.level is Level.MUST:
+            kind = "stale" if result.verdict is Verdict.STALE else "untested" if result.untested else "broken"
+            failed[kind].append(result)
     parts = []
-    if causes := list(dict.fromkeys(result.cause for result in broken)):
+    if causes := list(dict.fromkeys(result.cause for result in failed["broken"])):
         parts.append(f"{format_count(len(causes), 'cause')}: {list_some(causes, 3)}")
-    if stale:
-        parts.append(format_count(stale, "stale baseline entry", "stale baseline entries"))
-    if untested:
-        parts.append(f"{untested} not tested, --strict")
+    if stale := failed["stale"]:
+        parts.append(format_count(len(stale), "stale baseline entry", "stale baseline entries"))
+    if untested := failed["untested"]:
+        parts.append(f"{len(untested)} not tested, --strict")
     return "; ".join(parts)
 
 

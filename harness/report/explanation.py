@@ -27,41 +27,38 @@ def explain(result: Result, state: RunState, *, noun: str = "", verbose: bool = 
 
     `verbose`: each exchange that is shown in full; `whole`: all exchanges, whole.
     """
-    return "\n".join(_write_lines(result, state, noun, verbose, whole))
-
-
-def _write_lines(result: Result, state: RunState, noun: str, verbose: bool, whole: bool) -> Iterator[str]:
-    observation = result.observation
+    observation, lines = result.observation, list[str]()
     if observation.cause:
         word = "blocked by" if observation.outcome is Outcome.BLOCKED else "a consequence of"
-        yield f"{word} {observation.cause}, which has its own explanation"
-    yield from rule_lines(result.rule, title=result.title)
+        lines.append(f"{word} {observation.cause}, which has its own explanation")
+    lines += rule_lines(result.rule, title=result.title)
     if observation.outcome in (Outcome.NOT_MET, Outcome.NON_STRICT) and result.accepts:
-        yield f"accepted: {'; or '.join(result.accepts)}"
+        lines.append(f"accepted: {'; or '.join(result.accepts)}")
     findings = [number_in_whole(found, result, state.display) for found in order_findings(result, state)]
-    yield from findings_lines(findings, most=_MOST_FINDINGS if verbose else _FEW_FINDINGS)
+    lines += findings_lines(findings, most=_MOST_FINDINGS if verbose else _FEW_FINDINGS)
     if observation.reason:
-        yield from escape_controls(observation.reason).rstrip().split("\n")
+        lines += escape_controls(observation.reason).rstrip().split("\n")
     if result.excuse:
-        yield f"baseline: {result.excuse}"
+        lines.append(f"baseline: {result.excuse}")
     if result.evidence and not observation.cause:
-        places = [finding.where.exchange for finding in observation.findings if finding.where.exchange]
-        pairs = zip(result.named, result.evidence, strict=False)
-        accused = next((item for name, item in pairs if places and name == places[0]), None)
-        events = [] if verbose else list(event_lines(result, state.display))
-        yield from shown_lines(
-            result.evidence,
-            state.display,
-            named=bool(places),
-            accused=accused,
-            verbose=verbose,
-            whole=whole,
-            events=events,
-        )
+        lines += _list_evidence(result, state.display, verbose=verbose, whole=whole)
     if result.reproduction is not None:
-        yield from reproduction_lines(result.reproduction, noun=noun)
-        if result.reproduction.replays.played:
-            yield replay_words(result.reproduction.replays)
+        lines += again_lines(result.reproduction, noun=noun)
+    return "\n".join(lines)
+
+
+def _list_evidence(result: Result, display: Display, *, verbose: bool, whole: bool) -> Iterator[str]:
+    named = [finding.where.exchange for finding in result.observation.findings if finding.where.exchange]
+    of_name = dict(reversed([*zip(result.named, result.evidence, strict=False)]))  # of several, the first one
+    yield from shown_lines(
+        result.evidence,
+        display,
+        named=bool(named),
+        accused=of_name.get(named[0]) if named else None,
+        verbose=verbose,
+        whole=whole,
+        events=[] if verbose else list(event_lines(result, display)),
+    )
 
 
 def rule_lines(rule: Rule, *, title: str = "") -> Iterator[str]:
@@ -98,6 +95,13 @@ def reproduction_lines(reproduction: Reproduction, *, noun: str = "") -> Iterato
         yield f"consequences: {escape_controls(', '.join(reproduction.consequences))}"
     if reproduction.command:
         yield f"this {noun or 'one'} alone: {escape_controls(reproduction.command)}"
+
+
+def again_lines(reproduction: Reproduction, *, noun: str = "") -> Iterator[str]:
+    """How to see it again, and what came of doing so before it was reported."""
+    yield from reproduction_lines(reproduction, noun=noun)
+    if reproduction.replays.played:
+        yield replay_words(reproduction.replays)
 
 
 def replay_words(replays: Replays) -> str:

@@ -35,14 +35,10 @@ def render(state: PresentedRun) -> str:
     """The report of a finished run as one page."""
     _, finished = state.whole()
     presentation = state.presentation
-    names = FragmentNames()
     causes = state.causes
     detailed = state.choose_detailed(causes)
     areas = state.list_areas()
-    for area in areas:  # an area is linked by its name, whatever its results are called
-        names.name(f"area-{area.name}")
-        for row in area.rows:
-            names.name(row.result.id)
+    names = _name_rows(areas)
     listed = sum(len(area.rows) for area in areas)
     compact = listed >= MOST_ROWS
     tallies = state.tallies
@@ -77,14 +73,7 @@ def render(state: PresentedRun) -> str:
             for s in presentation.sections(state)
         ],
         catalogue_word="Catalog" if presentation.noun == "check" else "Results",
-        filters=[
-            ("", "All"),
-            *(
-                (str(one), one.word.capitalize())
-                for one in LISTED
-                if any(row.outcome == one for area in areas for row in area.rows)
-            ),
-        ],
+        filters=_list_filters(areas),
         areas=areas,
         detailed=detailed,
         bar_of=count_for_bar,
@@ -92,6 +81,21 @@ def render(state: PresentedRun) -> str:
         compact=compact,
         passing=list(_list_passing(areas, names, detailed)) if compact else [],
     )
+
+
+def _name_rows(areas: Sequence[Area]) -> FragmentNames:
+    """An area is linked by its name, whatever its results are called."""
+    names = FragmentNames()
+    for area in areas:
+        names.name(f"area-{area.name}")
+        for row in area.rows:
+            names.name(row.result.id)
+    return names
+
+
+def _list_filters(areas: Sequence[Area]) -> list[tuple[str, str]]:
+    found = {row.outcome for area in areas for row in area.rows}
+    return [("", "All"), *((str(one), one.word.capitalize()) for one in LISTED if one in found)]
 
 
 def _mark_state(state: PresentedRun) -> Mark:

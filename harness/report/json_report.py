@@ -111,19 +111,20 @@ def result_record(result: Result, display: Display) -> dict[str, Any]:
         record["cause"] = result.observation.cause
     if result.excuse:
         record["baseline"] = result.excuse
-    if result.evidence:
-        found = logs(result.evidence, display)
-        names = result.named or ("",) * len(found)
-        record["exchanges"] = [
-            {"name": name, "log": list(log.lines), "curl": log.command}
-            for name, log in zip(names, found, strict=True)
-        ]
-        if (story := tell_story(result, display)) is not None:
-            record["story"] = story.record()
-        if result.observation.findings:
-            pairs = [(name, item) for name, item in zip(names, result.evidence, strict=True)]
-            wire = [wire_record(name, item, display) for name, item in pairs if isinstance(item, Exchange)]
-            record |= {"wire": wire[:_MOST_WIRE]} if wire else {}
+    return record | _record_evidence(result, display) if result.evidence else record
+
+
+def _record_evidence(result: Result, display: Display) -> dict[str, Any]:
+    found = logs(result.evidence, display)
+    named = list(zip(result.named or ("",) * len(found), result.evidence, found, strict=True))
+    record: dict[str, Any] = {
+        "exchanges": [{"name": name, "log": list(log.lines), "curl": log.command} for name, _, log in named]
+    }
+    if (story := tell_story(result, display)) is not None:
+        record["story"] = story.record()
+    if result.observation.findings:
+        wire = [wire_record(name, item, display) for name, item, _ in named if isinstance(item, Exchange)]
+        record |= {"wire": wire[:_MOST_WIRE]} if wire else {}
     return record
 
 

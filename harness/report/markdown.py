@@ -6,44 +6,39 @@ Layer 6.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+from harness.report.commands.presentation import Section
 from harness.report.presented_run import TOLD, PresentedResult, PresentedRun
 from harness.wire.message import escape_controls
 
 
 def render(state: PresentedRun) -> str:
     """The report of a finished run."""
-    presentation = state.presentation
-    facts = [f"{word} `{_write_cell(value)}`" for word, value in state.facts]
-    lines = [
-        f"## {state.subject}: {_write_cell(state.place)}",
-        "",
-        f"**{_write_cell(state.verdict_text)}**",
-        "",
-        *([_write_cell(halted), ""] if (halted := state.halted_text) else []),
-        *([f"{', '.join(facts)}.", ""] if facts else []),
-        state.totals,
-        "",
-        f"| outcome | {state.noun}s |",
-        "| --- | ---: |",
-    ]
+    facts = ", ".join(f"{word} `{_write_cell(value)}`" for word, value in state.facts)
+    lines = [f"## {state.subject}: {_write_cell(state.place)}", "", f"**{_write_cell(state.verdict_text)}**", ""]
+    for paragraph in (_write_cell(state.halted_text), f"{facts}." if facts else "", state.totals):
+        lines += [paragraph, ""] if paragraph else []
+    lines += [f"| outcome | {state.noun}s |", "| --- | ---: |"]
     lines += [f"| {tally.word} | {tally.number} |" for tally in state.tallies]
     if told := list(state.list_notes()):
         lines += ["", *fence("\n".join(told))]
-    for section in presentation.sections(state):
-        lines += ["", f"### {section.title}"]
-        if section.lines:
-            lines += ["", *fence("\n".join(section.lines))]
-        for group in section.folded:
-            lines += ["", f"<details><summary>{_write_html(group.summary)}</summary>"]
-            lines += ["", *fence("\n".join(group.lines)), "", "</details>"]
+    for section in state.presentation.sections(state):
+        lines += _write_section(section)
     for outcome in TOLD:
-        results = [shown for shown in state.urgent_first if shown.outcome is outcome]
-        if results:
+        if results := [shown for shown in state.urgent_first if shown.outcome is outcome]:
             lines += ["", f"### {outcome.word.capitalize()}", ""]
             lines += [line for shown in results for line in _write_entry(shown)]
     return "\n".join(lines) + "\n"
+
+
+def _write_section(section: Section) -> Iterator[str]:
+    yield from ("", f"### {section.title}")
+    if section.lines:
+        yield from ("", *fence("\n".join(section.lines)))
+    for group in section.folded:
+        yield from ("", f"<details><summary>{_write_html(group.summary)}</summary>")
+        yield from ("", *fence("\n".join(group.lines)), "", "</details>")
 
 
 def _write_entry(shown: PresentedResult) -> Sequence[str]:

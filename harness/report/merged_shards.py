@@ -7,10 +7,11 @@ merged run is decided, ordered and reported as if it had been one.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
+from functools import reduce
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from harness.benches.client.bench import UNDISTURBED
 from harness.engine.audit import add_sightings, merge_sightings
@@ -19,7 +20,7 @@ from harness.engine.capabilities import Capabilities
 from harness.engine.causes import link
 from harness.engine.conductor import Conductor, Judged
 from harness.engine.decide import Policy, exit_of, exit_of_cases, tell_forgotten
-from harness.engine.events import CheckFinished, Planned, RunEvent, RunFinished, RunStarted
+from harness.engine.events import CheckFinished, PhaseFinished, Planned, RunEvent, RunFinished, RunStarted
 from harness.engine.kill_matrix import (
     REFERENCE,
     PlayedMutant,
@@ -29,7 +30,7 @@ from harness.engine.kill_matrix import (
     to_matrix,
 )
 from harness.engine.plan import PlannedCheck, RunPlan
-from harness.engine.results import ClientRun, Evidence, KillRow, LoggedExchange, Reproduction, Result
+from harness.engine.results import ClientRun, Evidence, KillRow, LoggedExchange, Reproduction, Result, of_kind
 from harness.engine.search.budget import digest_rules, merge_runs
 from harness.engine.search.failure import SEARCHED, AnswerCounts, EngineRun, Failure, SeenDefect, fold
 from harness.engine.sharding.shards import DIVIDED_OTHERWISE, ShardReport, require_catalogue, require_one_run
@@ -82,22 +83,27 @@ def merge_stored_runs(
         if str(path) in shards:
             raise UsageFault(f"{str(path)!r} is named twice: name the events of each shard once")
         shards[str(path)] = read_events(path, api, mask)
-    kinds = {shard.command: name for name, shard in shards.items()}
+    stored = list(shards.values())
+    merge, parts = _find_merge(stored), [shard.part for shard in stored]
+    presentation, events = merge(stored, api, same_target=same_target)
+    known = Baseline(parts[0].baseline)
+    return MergedRun(
+        presentation=presentation,
+        events=tuple(told for event in events for told in tell_forgotten(event, known)),
+        started=min((shard.started for shard in stored if shard.started), default=None),
+        capabilities=stored[0].capabilities,
+    )
+
+
+def _find_merge(shards: Sequence[StoredRun]) -> Merge:
+    kinds = {shard.command: shard.name for shard in shards}
     if len(kinds) > 1:
         told = ", ".join(f"{name!r} is of `harness {kind}`" for kind, name in kinds.items())
         raise UsageFault(f"the files are of different commands ({told}): merge the shards of one run")
     [kind] = kinds
     if kind not in MERGES:
         raise UsageFault(f"runs of `harness {kind}` cannot be merged: those of {', '.join(MERGES)} can")
-    parts = [shard.part for shard in shards.values()]
-    presentation, events = MERGES[kind](list(shards.values()), api, same_target=same_target)
-    known = Baseline(parts[0].baseline)
-    return MergedRun(
-        presentation=presentation,
-        events=tuple(told for event in events for told in tell_forgotten(event, known)),
-        started=min((shard.started for shard in shards.values() if shard.started), default=None),
-        capabilities=next(iter(shards.values())).capabilities,
-    )
+    return MERGES[kind]
 
 
 def _describe(shard: StoredRun, **more: str) -> ShardReport:
@@ -111,7 +117,7 @@ class _StoredCheck:
     """What a shard stored of a check that it played."""
 
     def __init__(self, result: Result) -> None:
-        self._evidence = _list_logged(result)
+        self._evidence = tuple(of_kind(LoggedExchange, result.evidence))
 
     def evidence(self, check: Check, observation: Observation, /) -> tuple[Evidence, ...]:
         """All of it."""
@@ -139,7 +145,7 @@ class _StoredAudit:
     def evidence(self, check: Check) -> tuple[Evidence, ...]:
         """What any shard stored for a check."""
         stored = (result for shard in self._shards for result in shard.results if result.id == check.id)
-        return tuple(item for result in stored for item in _list_logged(result))
+        return tuple(item for result in stored for item in tuple(of_kind(LoggedExchange, result.evidence)))
 
     def names_of(self, evidence: Sequence[Evidence], /) -> tuple[str, ...]:
         """The names that findings gave it."""
@@ -165,29 +171,40 @@ def _merge_checks(
     require_one_run(reports, same_target=same_target)
     _require_one_view(shards)
     require_catalogue(reports[0], catalogue)
-    homes = {name: shard for shard in shards for name in shard.part.observations}
-    homes |= {name: shard for shard in shards for name in shard.part.ran}
-    if missing := [check.id for check in catalogue if check.id not in homes]:
-        raise UsageFault(
-            f"no report contains {', '.join(missing[:3])} ({len(missing)} in all): {DIVIDED_OTHERWISE}"
-        )
+    homes = _find_homes(shards, catalogue)
     plan = RunPlan(tuple(_plan_again(check, homes[check.id]) for check in catalogue))
     policy = Policy(strict=first.part.strict, baseline=Baseline(first.part.baseline))
-    stored = {(shard.name, result.id): result for shard in shards for result in shard.results}
-    judged = []
-    for planned in (planned for planned in plan.checks if planned.skip is None):
-        name, home = planned.check.id, homes[planned.check.id]
-        with unreadable(home.name):
-            own, result = home.part.observations[name], stored[home.name, name]
-        judged.append(Judged(planned, own, _StoredCheck(result), result.seconds))
+    conductor = Conductor(plan, policy, _StoredAudit(shards, catalogue))
     stops = {name: stop for shard in shards for name, stop in shard.part.stops.items()}
-    results = link(Conductor(plan, policy, _StoredAudit(shards, catalogue)).decide_all(judged), stops, api)
+    results = link(conductor.decide_all(_judge_again(shards, plan, homes)), stops, api)
     return Presentation(), (
         RunStarted(first.target),
         Planned(len(results), len(plan.groups)),
         *map(CheckFinished, results),
         _finish(results, [shard.finished for shard in shards]),
     )
+
+
+def _find_homes(shards: Sequence[StoredRun], catalogue: Sequence[Check]) -> dict[str, StoredRun]:
+    """The shard of each check, by id: the one that played it, else one that decided it."""
+    homes = {name: shard for shard in shards for name in shard.part.observations}
+    homes |= {name: shard for shard in shards for name in shard.part.ran}
+    if missing := [check.id for check in catalogue if check.id not in homes]:
+        raise UsageFault(
+            f"no report contains {', '.join(missing[:3])} ({len(missing)} in all): {DIVIDED_OTHERWISE}"
+        )
+    return homes
+
+
+def _judge_again(shards: Sequence[StoredRun], plan: RunPlan, homes: Mapping[str, StoredRun]) -> Iterator[Judged]:
+    """What each check that ran saw in its shard."""
+    stored = {(shard.name, result.id): result for shard in shards for result in shard.results}
+    for planned in plan.checks:
+        if planned.skip is None:
+            name, home = planned.check.id, homes[planned.check.id]
+            with unreadable(home.name):
+                own, result = home.part.observations[name], stored[home.name, name]
+            yield Judged(planned, own, _StoredCheck(result), result.seconds)
 
 
 def _plan_again(check: Check, home: StoredRun) -> PlannedCheck:
@@ -217,17 +234,23 @@ def _finish(results: tuple[Result, ...], ends: Sequence[RunFinished]) -> RunFini
         sum(end.seconds for end in ends),
         Exit.INTERRUPTED if interrupted else exit_of(results, unjudged=bool(holes)),
         tuple(path for end in ends for path in end.leftovers),
-        Waited(sum(end.waited.times for end in ends), sum(end.waited.seconds for end in ends)),
-        TimeoutLosses(
-            sum(end.cut.answers for end in ends),
-            sum(end.cut.seconds for end in ends),
-            sum(end.cut.hurried for end in ends),
-            sum(end.cut.unsent for end in ends),
-            next((end.cut.first for end in ends if end.cut.first), ""),
-        ),
+        reduce(_add_up, (end.waited for end in ends)),
+        reduce(_add_up, (end.cut for end in ends)),
         next((end.halted for end in ends if end.halted), ""),
         holes=holes,
     )
+
+
+Sums = TypeVar("Sums", Waited, TimeoutLosses)
+
+
+def _add_up(one: Sums, other: Sums) -> Sums:
+    """The sums of two shards; of a text, the first that there is."""
+    pairs: dict[str, tuple[Any, Any]] = {
+        member.name: (getattr(one, member.name), getattr(other, member.name)) for member in fields(one)
+    }
+    sums: dict[str, Any] = {name: a or b if isinstance(a, str) else a + b for name, (a, b) in pairs.items()}
+    return replace(one, **sums)
 
 
 def _merge_mutants(
@@ -235,11 +258,7 @@ def _merge_mutants(
 ) -> tuple[Presentation, Sequence[RunEvent]]:
     reports = [ShardReport(name=shard.name, target={}, part=shard.part) for shard in shards]
     require_one_run(reports, same_target=same_target)
-    seen: list[PlayedReference] = []
-    for shard in shards:
-        with unreadable(shard.name):
-            [notes] = (phase.notes for phase in shard.phases if phase.name == REFERENCE)
-            seen.append(PlayedReference(dict(note.split(": ", 1) for note in notes)))
+    seen = [_read_reference(shard) for shard in shards]
     for report, reference in zip(reports, seen, strict=True):
         if reference != seen[0]:
             differs = sorted(seen[0].unmet.keys() ^ reference.unmet.keys()) or list(reference.unmet)
@@ -252,26 +271,27 @@ def _merge_mutants(
     require_catalogue(reports[0], checks)
     with unreadable(reports[0].name):
         summaries = {name: mutants[name].summary for name in part.whole}
+    results = [result for shard in shards for result in shard.results]
     played = [
         PlayedMutant(row.mutant, row.killers, row.errors, result.seconds)
-        for shard in shards
-        for result in shard.results
-        for row in result.evidence
-        if isinstance(row, KillRow)
+        for result in results
+        for row in of_kind(KillRow, result.evidence)
     ]
     interrupted = any(shard.finished.exit is Exit.INTERRUPTED for shard in shards)
     matrix = to_matrix(part.whole, checks, [*seen, *played], interrupted=interrupted)
     return MutantsPresentation(), tuple(tell_matrix(matrix, summaries, whole=len(summaries) == len(mutants)))
 
 
+def _read_reference(shard: StoredRun) -> PlayedReference:
+    with unreadable(shard.name):
+        [notes] = (phase.notes for phase in shard.phases if phase.name == REFERENCE)
+        return PlayedReference(dict(note.split(": ", 1) for note in notes))
+
+
 def _merge_torture(
     shards: Sequence[StoredRun], api: Api, *, same_target: bool
 ) -> tuple[Presentation, Sequence[RunEvent]]:
-    undisturbed = []
-    for shard in shards:
-        with unreadable(shard.name):
-            [phase] = (phase for phase in shard.phases if phase.name == UNDISTURBED)
-            undisturbed.append(replace(phase, seconds=0.0, counts=dict(phase.counts), notes=phase.notes[:1]))
+    undisturbed = [_read_undisturbed(shard) for shard in shards]
     texts = [f"{phase.counts.get('events')} {phase.notes}" for phase in undisturbed]
     require_one_run(
         [_describe(shard, text=text) for shard, text in zip(shards, texts, strict=True)], same_target=same_target
@@ -281,19 +301,26 @@ def _merge_torture(
     results: list[Result] = []
     for shard in shards:
         with unreadable(shard.name):
-            cases = [one for one in shard.results if any(isinstance(item, ClientRun) for item in one.evidence)]
+            cases = (result for result in shard.results if of_kind(ClientRun, result.evidence))
             results += sorted(cases, key=lambda result: numbers[result.id])
     results.sort(key=lambda result: numbers[result.id])
-    halted = "; ".join(dict.fromkeys(shard.finished.halted for shard in shards if shard.finished.halted))
-    seconds = sum(shard.finished.seconds for shard in shards)
     code = exit_of_cases(results, halted=len(results) < len(whole))
+    ends = [shard.finished for shard in shards]
+    halted = "; ".join(filter(None, dict.fromkeys(end.halted for end in ends)))
     return TorturePresentation(), (
         RunStarted(shards[0].target),
         Planned(len(whole), len(whole)),
         undisturbed[0],
         *map(CheckFinished, results),
-        RunFinished(tuple(results), seconds, code, halted=halted),
+        RunFinished(tuple(results), sum(end.seconds for end in ends), code, halted=halted),
     )
+
+
+def _read_undisturbed(shard: StoredRun) -> PhaseFinished:
+    """How the client read the stream without a fault."""
+    with unreadable(shard.name):
+        [phase] = (phase for phase in shard.phases if phase.name == UNDISTURBED)
+        return replace(phase, seconds=0.0, counts=dict(phase.counts), notes=phase.notes[:1])
 
 
 def _merge_searches(
@@ -313,7 +340,7 @@ def _merge_searches(
         with unreadable(shard.name):
             runs[f"shard {shard.part.shard}"] = list(_read_runs(shard))
             for number, text in shard.options["ran"].items():
-                ran[_list_logged(shard.results[int(number)])] = str(text)
+                ran[tuple(of_kind(LoggedExchange, shard.results[int(number)].evidence))] = str(text)
     baseline = Baseline(first.part.baseline)
     with unreadable(first.name):
         seed, excluded = int(first.options["seed"]), [str(name) for name in first.options["excluded"]]
@@ -329,12 +356,10 @@ def _merge_searches(
         told = list(tell_run(folded, policy, api))
         events += told
         results += [event.result for event in told if isinstance(event, CheckFinished)]
-    presentation.ran |= {key_of_failure(result): ran.get(_list_logged(result), "") for result in results}
+    presentation.ran |= {
+        key_of_failure(result): ran.get(tuple(of_kind(LoggedExchange, result.evidence)), "") for result in results
+    }
     return presentation, (*events, finish_search(results, sum(run.seconds for run in merged)))
-
-
-def _list_logged(result: Result) -> tuple[LoggedExchange, ...]:
-    return tuple(item for item in result.evidence if isinstance(item, LoggedExchange))
 
 
 def _read_runs(shard: StoredRun) -> Iterator[EngineRun]:
@@ -360,7 +385,7 @@ def _to_failure(result: Result) -> Failure:
         engine=result.phase,
         defect=SeenDefect(replace(finding, severity=severity, weight=1), again.call),
         history=again.steps,
-        logged=_list_logged(result),
+        logged=tuple(of_kind(LoggedExchange, result.evidence)),
         seen=finding.weight - len(again.consequences),
         known=again.known,
         unshrunk=again.unshrunk,

@@ -26,7 +26,7 @@ from harness.report.accounting import (
 from harness.report.commands.presentation import CountedWord, Paint, Presentation
 from harness.report.evidence.evidence_text import Log, logs, place_line
 from harness.report.evidence.stream_events import EventList, list_events, number_in_whole
-from harness.report.explanation import replay_words, reproduction_lines
+from harness.report.explanation import again_lines
 from harness.report.finding_text import place
 from harness.report.run_state import FAILING, Cause, RunState, describe, find_causes, order_findings
 from harness.report.story import Story, tell_story
@@ -288,9 +288,7 @@ class PresentedResult:
         """How to see it again."""
         reproduction, presentation = self.result.reproduction, self._run.presentation
         if reproduction is not None:
-            yield from reproduction_lines(reproduction, noun=presentation.noun)
-            if reproduction.replays.played:
-                yield replay_words(reproduction.replays)
+            yield from again_lines(reproduction, noun=presentation.noun)
         if self.script and presentation.command == "check":
             yield (
                 f"`harness inspect REPORT.json --check {self.result.id}` opens these requests in the inspector "
@@ -498,31 +496,10 @@ class PresentedRun(RunState):
 
     def list_outcomes(self) -> Iterator[OutcomeRow]:
         """The outcomes that occur, each with its reasons; those that are no part of others add up to the total."""
-        accounting = self.accounting
+        counts = self.accounting.counts
         for outcome in Accounted:
-            if not (number := accounting.counts.get(outcome, 0)):
-                continue
-            results = [result for result in self.results if result.outcome is outcome]
-            levels = accounting.levels
-            groups = [
-                Group(reason=f"{of_level} {level}")
-                for level in Level
-                if outcome in JUDGED and (of_level := levels[level].get(outcome, 0))
-            ]
-            groups += [] if outcome in JUDGED else self._group_by_reason(results)
-            groups += [
-                Group(reason=f"{item.number} {_show_reason(item.why)}")
-                for item in self.presentation.left_out(self)
-                if item.outcome is outcome
-            ]
-            about = groups[0].reason if len(groups) == 1 else format_count(len(groups), "reason")
-            yield OutcomeRow(
-                number=number,
-                words=outcome.word,
-                about=", ".join(group.reason for group in groups) if outcome in JUDGED else about,
-                outcome=outcome,
-                groups=tuple(groups),
-            )
+            if number := counts.get(outcome, 0):
+                yield self._describe_outcome(outcome, number)
         if not_done := list(list_not_fulfilled(self.results)):
             yield OutcomeRow(
                 number=len(not_done),
@@ -532,26 +509,46 @@ class PresentedRun(RunState):
                 groups=tuple(Group(reason=write_not_fulfilled(code, blocked)) for code, blocked in not_done),
             )
 
+    def _describe_outcome(self, outcome: Accounted, number: int) -> OutcomeRow:
+        left_out = [
+            Group(reason=f"{item.number} {_show_reason(item.why)}")
+            for item in self.presentation.left_out(self)
+            if item.outcome is outcome
+        ]
+        if outcome in JUDGED:
+            levels = [(self.accounting.levels[level].get(outcome, 0), level) for level in Level]
+            groups = [*(Group(reason=f"{of_level} {level}") for of_level, level in levels if of_level), *left_out]
+            about = ", ".join(group.reason for group in groups)
+        else:
+            results = [result for result in self.results if result.outcome is outcome]
+            groups = [*self._group_by_reason(results), *left_out]
+            about = groups[0].reason if len(groups) == 1 else format_count(len(groups), "reason")
+        return OutcomeRow(number=number, words=outcome.word, about=about, outcome=outcome, groups=tuple(groups))
+
     def _group_by_reason(self, results: Sequence[Result]) -> Iterator[Group]:
         alike: dict[tuple[str, str], list[str]] = defaultdict(list)
         for result in results:
-            observation = result.observation
-            details = observation.reason or result.excuse or observation.instead
-            if result.reason is Reason.HARNESS_ERROR:  # the last line of a traceback says what happened
-                details = details.strip().rpartition("\n")[2]
-            if result.reason is Reason.BLOCKED:  # the finding that blocks it explains it
-                details = ""
-            said = ": ".join(filter(None, (result.reason_words, details)))
-            helped = result.reason is not None and result.reason not in (Reason.BLOCKED, Reason.HARNESS_ERROR)
+            said = ": ".join(filter(None, (result.reason_words, _find_details(result))))
+            helped = result.reason not in (None, Reason.BLOCKED, Reason.HARNESS_ERROR)
             alike[_show_reason(said), remedy_of(result) if helped else ""].append(result.id)
         for (reason, remedy), ids in sorted(alike.items(), key=lambda item: -len(item[1])):
-            listed = _MOST_IDS if results[0].outcome in LISTED else 0
-            yield Group(
-                ids=tuple(ids[:listed]),
-                more=max(0, len(ids) - listed) if listed else 0,
-                reason=reason if listed else f"{len(ids)} {reason}",
-                remedy=_show_reason(remedy),
-            )
+            if results[0].outcome in LISTED:
+                more = max(0, len(ids) - _MOST_IDS)
+                yield Group(ids=tuple(ids[:_MOST_IDS]), more=more, reason=reason, remedy=_show_reason(remedy))
+            else:
+                yield Group(reason=f"{len(ids)} {reason}", remedy=_show_reason(remedy))
+
+
+def _find_details(result: Result) -> str:
+    """What is known besides the reason why a result was not tested."""
+    observation = result.observation
+    details = observation.reason or result.excuse or observation.instead
+    match result.reason:
+        case Reason.HARNESS_ERROR:  # the last line of a traceback says what happened
+            return details.strip().rpartition("\n")[2]
+        case Reason.BLOCKED:  # the finding that blocks it explains it
+            return ""
+    return details
 
 
 def _show_reason(text: str) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from datetime import UTC, datetime
@@ -43,6 +43,7 @@ from harness.engine.results import (
     RecordedPlace,
     Reproduction,
     Result,
+    of_kind,
 )
 from harness.engine.sharding.shards import ShardPart
 from harness.kit.api import Api
@@ -209,27 +210,29 @@ def read_events(path: Path, api: Api, mask: Callable[[Any], Any]) -> StoredRun:
             "run the shard again with this version"
         )
     with unreadable(name):
-        head = mask(head)
-        reader = _Reader(api)
-        events = [reader.read_event(mask(_read_line(name, line))) for line in lines[1:]]
-        [started] = (event for event in events if isinstance(event, RunStarted))
-        [probed] = (event for event in events if isinstance(event, Probed))
-        results = tuple(event.result for event in events if isinstance(event, CheckFinished))
-        finished = events[-1]
-        if not isinstance(finished, RunFinished):
-            raise ValueError("its last event is not RunFinished")
-        return StoredRun(
-            name=name,
-            command=str(head["command"]),
-            version=str(head["harness"]),
-            options=dict(head["options"]),
-            started=_read_time(str(head["started"])),
-            target=started.target,
-            capabilities=probed.capabilities,
-            phases=tuple(event for event in events if isinstance(event, PhaseFinished)),
-            results=results,
-            finished=replace(finished, results=results),
-        )
+        return _to_run(name, mask(head), [mask(_read_line(name, line)) for line in lines[1:]], _Reader(api))
+
+
+def _to_run(name: str, head: dict[str, Any], records: Sequence[dict[str, Any]], reader: _Reader) -> StoredRun:
+    events = [reader.read_event(record) for record in records]
+    [started] = of_kind(RunStarted, events)
+    [probed] = of_kind(Probed, events)
+    results = tuple(event.result for event in of_kind(CheckFinished, events))
+    finished = events[-1]
+    if not isinstance(finished, RunFinished):
+        raise ValueError("its last event is not RunFinished")
+    return StoredRun(
+        name=name,
+        command=str(head["command"]),
+        version=str(head["harness"]),
+        options=dict(head["options"]),
+        started=_read_time(str(head["started"])),
+        target=started.target,
+        capabilities=probed.capabilities,
+        phases=tuple(of_kind(PhaseFinished, events)),
+        results=results,
+        finished=replace(finished, results=results),
+    )
 
 
 @contextmanager
@@ -282,24 +285,19 @@ class _Reader:
         origin, inside = get_origin(kind), get_args(kind)
         if origin in (Union, UnionType):
             return self._read_union(inside, value)
-        if origin is tuple:
+        if origin is tuple or kind is Capabilities:
             _require(list, value)
-            return tuple(self.read(inside[0], item) for item in value)
-        if origin is not None and issubclass(origin, Mapping):
+            items = (self.read(Capability if kind is Capabilities else inside[0], item) for item in value)
+            return Capabilities(items) if kind is Capabilities else tuple(items)
+        if origin is not None:
             _require(dict, value)
             return {self.read(inside[0], name): self.read(inside[1], item) for name, item in value.items()}
-        if kind is Capabilities:
-            _require(list, value)
-            return Capabilities(self.read(Capability, item) for item in value)
         if is_dataclass(kind):
             return self._read_members(kind, value)
         if issubclass(kind, Enum):
             return kind(value)
-        if kind is float:
-            _require(int | float, value)
-            return _require_finite(float(value))
-        _require(kind, value)
-        return value
+        _require(int | float if kind is float else kind, value)
+        return _require_finite(float(value)) if kind is float else value
 
     def _read_union(self, kinds: tuple[Any, ...], value: Any) -> Any:
         if value is None and type(None) in kinds:

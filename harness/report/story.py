@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Any
 from urllib.parse import unquote
 
-from harness.engine.results import ClientRun, Result
+from harness.engine.results import ClientRun, Result, of_kind
 from harness.faults.grammar import spell_out
 from harness.kit.relay import RelayedExchange
 from harness.outcome import Finding
@@ -22,6 +22,7 @@ from harness.report.evidence.curl import Display
 from harness.report.evidence.evidence_text import begin_body
 from harness.report.evidence.stream_events import StreamEvent, lost_by, number_events, read_events
 from harness.wire import By, Ending, Exchange, How, Request
+from harness.wire.message import escape_controls
 from harness.wire.stream_picture import spell_columns
 
 
@@ -332,7 +333,7 @@ def _tell_stream(
     first = chunks[0].at if chunks else exchange.seconds
     lost = lost_by(findings)
     for finding in lost:
-        text = f"{display.mask.show(finding.expected)}, event {finding.where.event}, never comes"
+        text = f"{escape_controls(finding.expected)}, event {finding.where.event}, never comes"
         yield _Moment(start + first, StoryStep(kind="missing", text=text, hot=True))
     if not chunks:
         empty = StoryStep(kind="answer", text=str(exchange.status), detail="a stream without an event", hot=True)
@@ -354,16 +355,15 @@ def _tell_stream(
 
 def tell_story(result: Result, display: Display) -> Story | None:
     """What happened, as the evidence of a result shows it; None if nothing was sent."""
-    exchanges = [item for item in result.evidence if isinstance(item, Exchange)]
-    relayed = [item for item in result.evidence if isinstance(item, RelayedExchange)]
-    runs = [item for item in result.evidence if isinstance(item, ClientRun)]
-    if exchanges:
+    findings = result.observation.findings
+    if exchanges := of_kind(Exchange, result.evidence):
         names = result.named or ("",) * len(result.evidence)
         named = {id(item): name for item, name in zip(result.evidence, names, strict=True)}
-        return tell_exchanges(exchanges, named, result.observation.findings, display)
-    if relayed:
-        return _tell_relayed(relayed, {finding.where.exchange for finding in result.observation.findings}, display)
-    return _tell_run(runs[0], display) if runs else None
+        return tell_exchanges(exchanges, named, findings, display)
+    if relayed := of_kind(RelayedExchange, result.evidence):
+        return _tell_relayed(relayed, {finding.where.exchange for finding in findings}, display)
+    runs = of_kind(ClientRun, result.evidence)
+    return _tell_run(runs[0]) if runs else None
 
 
 def _tell_relayed(relayed: Sequence[RelayedExchange], accused: set[str], display: Display) -> Story:
@@ -388,19 +388,16 @@ def _tell_relayed(relayed: Sequence[RelayedExchange], accused: set[str], display
     )
 
 
-def _tell_run(run: ClientRun, display: Display) -> Story:
-    def show(text: str) -> str:
-        return display.mask.show(text)
-
+def _tell_run(run: ClientRun) -> Story:
     steps: list[StoryStep] = []
     for moment in run.moments[:MOST_EXCHANGES]:
-        method, _, rest = show(moment.request).partition(" ")
+        method, _, rest = escape_controls(moment.request).partition(" ")
         path, *remarks = rest.split(" ", 1)
         at, remark = round(1000 * moment.at), "".join(remarks)
         steps.append(StoryStep(kind="request", text=method, quoted=shorten_path(path), detail=remark, at=at))
-        steps.append(StoryStep(kind="answer", text=show(moment.answer)))
+        steps.append(StoryStep(kind="answer", text=escape_controls(moment.answer)))
         if moment.fault:
-            steps.append(StoryStep(kind="break", text=show(spell_out(moment.fault)), hot=True))
+            steps.append(StoryStep(kind="break", text=escape_controls(spell_out(moment.fault)), hot=True))
     if run.end:
-        steps.append(StoryStep(kind="pause", text=f"the client {show(run.end)}"))
+        steps.append(StoryStep(kind="pause", text=f"the client {escape_controls(run.end)}"))
     return Story(lanes=("client", "server"), about=format_count(len(run.moments), "request"), steps=tuple(steps))

@@ -37,7 +37,7 @@ from harness.report.commands.presentation import COLORS, EXPLAINED, Paint
 from harness.report.evidence.curl import curl
 from harness.report.evidence.evidence_text import count_evidence, logs
 from harness.report.presented_run import PresentedRun
-from harness.report.run_state import FAILING, Cause
+from harness.report.run_state import FAILING
 from harness.report.screen import Heartbeat, Screen, count_seen, format_seconds
 from harness.report.timings import list_timings
 from harness.wire import Exchange
@@ -293,20 +293,23 @@ class SummaryPrinter:
 
     def _list_failures(self) -> None:
         """The worst failure in full, and a line for each: the worst first."""
-        causes = self._state.causes
-        failed = [result for cause in causes for result in cause.results]
+        causes, title = self._state.causes, "failures, the worst first"
         if self._presentation.live:
+            failed = [result for cause in causes for result in cause.results]
             self._explain_worst(failed)
-            lines = [self._write_one_line(result) for result in failed]
-            is_listed = len(lines) > 1
-            starred = any(self._state.present(result).is_silent for result in failed)
+            if any(self._state.present(result).is_silent for result in failed):
+                title += _SILENT
+            self._list_lines(title, [self._write_one_line(result) for result in failed])
         else:
-            lines = [f"  {cause.key} ({cause.counts}): {cause.title}" for cause in self._list_causes(causes)]
-            is_listed = len(lines) > 1 or any(cause.is_stale for cause in causes)  # no other line names that
-            starred = False
-        if is_listed:
+            told = [cause for cause in causes if self._presentation.lists_causes or cause.is_stale]
+            lines = [f"  {cause.key} ({cause.counts}): {cause.title}" for cause in told]
+            self._list_lines(title, lines, at_least=1 if any(cause.is_stale for cause in told) else 2)
+
+    def _list_lines(self, title: str, lines: Sequence[str], *, at_least: int = 2) -> None:
+        """A list, unless other lines name as few: a stale entry has none."""
+        if len(lines) >= at_least:
             self._screen.line("")
-            self._screen.line(f"failures, the worst first{_SILENT if starred else ''}:")
+            self._screen.line(f"{title}:")
             self._screen.lines(self._fit(line) for line in lines[:_LISTED])
         if len(lines) > _LISTED:
             self._screen.line(f"  … and {len(lines) - _LISTED} more, which the reports name")
@@ -317,9 +320,6 @@ class SummaryPrinter:
         if worst is not None and not self._verbose:
             self._screen.lines(["", "the worst failure:"] if len(failed) > 1 else [])
             self._results.explain(worst)
-
-    def _list_causes(self, causes: Sequence[Cause]) -> Iterator[Cause]:
-        return (cause for cause in causes if self._presentation.lists_causes or cause.is_stale)
 
     def _write_one_line(self, result: Result) -> str:
         error = result.reason is Reason.HARNESS_ERROR

@@ -79,26 +79,10 @@ def _map_clients(
     """A row for each client in each version; versions with the same cells share one."""
     rows = []
     for own in group_by_client(columns).values():
-        versions: dict[tuple[tuple[str, str, str], ...], list[str]] = defaultdict(list)
-        for version in dict.fromkeys(one.client.version for one in own):
-            alike = tuple(
-                (one.mode, cell.row.name, cell.word)
-                for one in own
-                if one.client.version == version
-                for cell in one.cells
-            )
-            versions[alike].append(version)
-        for alike, names in versions.items():
-            if not alike:
-                continue
-            by_mode = {one.mode: one for one in own if one.client.version == names[0] and one.cells}
-            rows.append(
-                MatrixRow(
-                    name=own[0].client.name,
-                    about=", ".join(filter(None, names)),
-                    cells=tuple(_draw_client(by_mode[m], number) if m in by_mode else None for m in modes),
-                )
-            )
+        for names, alike in _join_versions(own):
+            by_mode = {one.mode: one for one in alike}
+            cells = tuple(_draw_client(by_mode[mode], number) if mode in by_mode else None for mode in modes)
+            rows.append(MatrixRow(name=own[0].client.name, about=", ".join(filter(None, names)), cells=cells))
     return OutcomeMatrix(
         key="map",
         title="Clients and modes",
@@ -108,6 +92,19 @@ def _map_clients(
         columns=tuple(MatrixColumn(name=mode) for mode in modes),
         rows=tuple(rows),
     )
+
+
+def _join_versions(own: Sequence[ClientColumn]) -> Iterator[tuple[list[str], list[ClientColumn]]]:
+    """The versions of a client whose cells are the same, and the columns with cells of the first of them."""
+    of_version: dict[str, list[ClientColumn]] = defaultdict(list)
+    for one in own:
+        of_version[one.client.version] += [one] if one.cells else []
+    alike: dict[tuple[tuple[str, str, str], ...], list[str]] = defaultdict(list)
+    for version, played in of_version.items():
+        alike[tuple((one.mode, cell.row.name, cell.word) for one in played for cell in one.cells)].append(version)
+    for cells, names in alike.items():
+        if cells:
+            yield names, of_version[names[0]]
 
 
 def _outcome_of(cell: Cell) -> DropOutcome:
@@ -155,17 +152,20 @@ def _worst(cells: Sequence[Cell]) -> Mark:
     return OUTCOME_MARKS[max(map(_outcome_of, (cell for cell in cells if cell.sentence)), key=RANK.__getitem__)]
 
 
+def _list_newest(columns: Sequence[ClientColumn]) -> list[ClientColumn]:
+    """The columns of each client in its newest version."""
+    of_client = group_by_client(columns).values()
+    return [column for own in of_client for column in own if column.client.version == own[0].client.version]
+
+
 def _map_faults(columns: Sequence[ClientColumn], modes: Sequence[str], *, incidents: bool) -> OutcomeMatrix | None:
     """A row for each fault or incident: how many clients pass it, in their newest versions."""
     rows: dict[str, TableRow] = {}
     tried: dict[tuple[str, str], list[tuple[ClientColumn, Cell]]] = defaultdict(list)
-    for own in group_by_client(columns).values():
-        for column in own:
-            if column.client.version == own[0].client.version:
-                for cell in column.cells:
-                    if cell.row.is_incident == incidents:
-                        rows.setdefault(cell.row.name, cell.row)
-                        tried[cell.row.name, column.mode].append((column, cell))
+    for column in _list_newest(columns):
+        for cell in (cell for cell in column.cells if cell.row.is_incident == incidents):
+            rows.setdefault(cell.row.name, cell.row)
+            tried[cell.row.name, column.mode].append((column, cell))
     if not rows:
         return None
     return OutcomeMatrix(
@@ -178,16 +178,16 @@ def _map_faults(columns: Sequence[ClientColumn], modes: Sequence[str], *, incide
             MatrixRow(
                 name=row.about.rstrip("."),
                 about=name,
-                cells=tuple(
-                    _draw_fault(row, mode, tried[name, mode]) if (name, mode) in tried else None for mode in modes
-                ),
+                cells=tuple(_draw_fault(row, mode, tried.get((name, mode), [])) for mode in modes),
             )
             for name, row in rows.items()
         ),
     )
 
 
-def _draw_fault(row: TableRow, mode: str, met: Sequence[tuple[ClientColumn, Cell]]) -> MatrixCell:
+def _draw_fault(row: TableRow, mode: str, met: Sequence[tuple[ClientColumn, Cell]]) -> MatrixCell | None:
+    if not met:
+        return None
     passed = sum(not cell.sentence for _, cell in met)
     by_word: dict[str, list[str]] = defaultdict(list)
     for column, cell in sorted(met, key=lambda one: -RANK[_outcome_of(one[1])]):
@@ -247,16 +247,14 @@ def _list_parts(columns: Sequence[ClientColumn]) -> Iterator[str]:
     yield "The figures count the cases of all modes that a client, in its newest version, was run with.\n\n"
     yield "| Client | Passed | Reported | Hung | **Failed silently** |\n|---|--:|--:|--:|--:|\n"
     for name, own in clients.items():
-        newest = [column for column in own if column.client.version == own[0].client.version]
-        right, *others = count_cells(newest)
+        right, *others = count_cells(_list_newest(own))
         yield f"| {name} | {right} of {right + sum(others)} | {' | '.join(map(str, others))} |\n"
     yield "\n## The outcomes\n\n| Word | Meaning |\n|---|---|\n"
     used = {outcome for column in columns for cell in column.cells for outcome in cell.word.split(" or ")}
     yield from (f"| {f'**{o}**' if o in SILENT else o} | {MEANINGS[o]} |\n" for o in DropOutcome if o in used)
     yield "\n## The clients\n\n"
     yield from map(_describe_client, clients.values())
-    failed = [column for column in columns if column.problem]
-    if failed:
+    if failed := [column for column in columns if column.problem]:
         yield "\n## Not tested\n\n"
         yield from (f"- {name_column(c)}: {c.problem.splitlines()[0]}\n" for c in failed)
 

@@ -285,6 +285,21 @@ def _record_cell(cell: Cell) -> dict[str, Any]:
     }
 
 
+def _read_table(path: Path, modes: Mapping[str, str]) -> list[ClientColumn]:
+    record = read_record(path)
+    try:
+        record = expand(record) if "sayings" in record else record
+        about = dict(record["incidents"])
+        for kinds in record["faults"].values():
+            about |= kinds
+        return [_read_column(value, about, modes) for value in record["clients"]]
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as wrong:
+        raise UsageFault(
+            f"{str(path)!r} is not a table of clients ({wrong!r}): "
+            "write one with `harness clients --report json=FILE`"
+        ) from None
+
+
 def read_columns(paths: Sequence[Path], modes: Mapping[str, str]) -> list[ClientColumn]:
     """The columns of recorded tables, in the order of a whole run; of one in several, the last that was played.
 
@@ -292,24 +307,10 @@ def read_columns(paths: Sequence[Path], modes: Mapping[str, str]) -> list[Client
     mode were played the same rows.
     """
     found: dict[tuple[str, str, str], ClientColumn] = {}
-    for path in paths:
-        record = read_record(path)
-        try:
-            record = expand(record) if "sayings" in record else record
-            about = {
-                **{k: v for kinds in record["faults"].values() for k, v in kinds.items()},
-                **record["incidents"],
-            }
-            columns = [_read_column(value, about, modes) for value in record["clients"]]
-        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as wrong:
-            raise UsageFault(
-                f"{str(path)!r} is not a table of clients ({wrong!r}): "
-                "write one with `harness clients --report json=FILE`"
-            ) from None
-        for one in columns:
-            key = (one.client.name, one.client.version, one.mode)
-            if one.cells or key not in found:
-                found[key] = one
+    for one in (one for path in paths for one in _read_table(path, modes)):
+        key = (one.client.name, one.client.version, one.mode)
+        if one.cells or key not in found:
+            found[key] = one
     columns = sorted(found.values(), key=_place)
     for mode in modes:
         _check_rows([one for one in columns if one.mode == mode and one.cells])

@@ -53,8 +53,7 @@ class FuzzPresentation(Presentation):
 
     def verdict(self, state: RunState) -> RunVerdict:
         """How many rules are broken in how many responses."""
-        found = failures(state.results)
-        kinds = sum((Counter(phase.answers) for phase in state.phases), Counter())
+        found, kinds = failures(state.results), _count_answers(state)
         responses = kinds.total()
         empty = [phase.name for phase in state.phases if phase.vacuous]
         holes = f"not tested: {', '.join(empty)}" if empty else ""
@@ -62,9 +61,8 @@ class FuzzPresentation(Presentation):
         stale = count_stale(finished.results)
         if not responses:
             return conclude(finished, "no response was judged", holes, stale)
-        failed = _count_rules(found, Accounted.FAILED)
-        warned = _count_rules(found, Accounted.WARNED)
-        refused = ", all of them refusals" if responses > 1 and kinds[REFUSED] == responses else ""
+        failed, warned = (_count_rules(found, outcome) for outcome in (Accounted.FAILED, Accounted.WARNED))
+        refused = ", all of them refusals" if kinds[REFUSED] == responses > 1 else ""
         where = f"in {responses:,} {'response' if responses == 1 else 'responses'}{refused}"
         said = f"{failed or 'no rule'} broken {where}"
         return conclude(finished, said, f"{warned} broken, which only warns" if warned else "", holes, stale)
@@ -156,11 +154,10 @@ class FuzzPresentation(Presentation):
         found = failures(state.results)
         flaky = sum(bool(result.reproduction and result.reproduction.replays.flaky) for result in found)
         yield f"{format_count(len(found), 'finding')}{f', {flaky} flaky' if flaky else ''}, seed {self._seed}"
-        answers = sum((Counter(phase.answers) for phase in state.phases), Counter())
+        answers = _count_answers(state)
         kinds = ", ".join(f"{number} {word}" for word, number in answers.items() if number)
-        yield f"judged {sum(answers.values())} responses: {kinds}" if kinds else "judged no response"
-        never = sorted({call for phase in state.phases for call in phase.never_accepted} - _find_accepted(state))
-        if never:
+        yield f"judged {answers.total()} responses: {kinds}" if kinds else "judged no response"
+        if never := _list_never_accepted(state):
             yield f"never accepted: {escape_controls(list_some(never, _NEVER_SHOWN, hint='--json'))}"
 
 
@@ -186,9 +183,15 @@ def _count_rules(found: Sequence[Result], outcome: Accounted) -> str:
     return " and ".join(format_count(len(ids), f"{level} rule") for level, ids in broken.items() if ids)
 
 
-def _find_accepted(state: RunState) -> set[str]:
-    """The calls that some part of the run saw accepted."""
-    return {call for phase in state.phases for call in phase.accepted}
+def _count_answers(state: RunState) -> Counter[str]:
+    """The kinds of responses that were judged."""
+    return sum((Counter(phase.answers) for phase in state.phases), Counter())
+
+
+def _list_never_accepted(state: RunState) -> list[str]:
+    """The calls that no part of the run saw accepted."""
+    accepted = {call for phase in state.phases for call in phase.accepted}
+    return sorted({call for phase in state.phases for call in phase.never_accepted} - accepted)
 
 
 def engine_lines(phase: PhaseFinished) -> Iterator[str]:
@@ -213,15 +216,13 @@ def failure_lines(result: Result, state: RunState, *, ran: str = "", verbose: bo
     yield from (f"  {line}" for line in reproduction_lines(reproduction))
     seen = f"seen {format_count(finding.weight - len(reproduction.consequences), 'time')}"
     yield f"  {seen}; {replay_words(reproduction.replays)}{f'; curl lines {ran}' if ran else ''}"
-    if result.verdict not in EXPLAINED and not verbose:
-        return
-    yield f"  requirement: {rule.statement}"
-    yield f"  source: {rule.source}"
-    for word, text in (("expected", finding.expected), ("actual", finding.actual)):
-        if text:
-            yield f"  {word}: {escape_controls(text)}"
-    for command in commands(result, state.display):
-        yield from (f"  {line}" for line in command.split("\n"))
+    if result.verdict in EXPLAINED or verbose:
+        yield f"  requirement: {rule.statement}"
+        yield f"  source: {rule.source}"
+        compared = {"expected": finding.expected, "actual": finding.actual}
+        yield from (f"  {word}: {escape_controls(text)}" for word, text in compared.items() if text)
+        script = "\n".join(commands(result, state.display))
+        yield from (f"  {line}" for line in script.split("\n") if script)
 
 
 def _record_engine(phase: PhaseFinished) -> dict[str, Any]:

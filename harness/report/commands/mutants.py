@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.engine.kill_matrix import NOTICED, ODD, PROVED, REFERENCE, SCORED, UNPROVED
 from harness.engine.mutation_score import DEFECTS, DefectOutcome, Score, sum_up
-from harness.engine.results import DefectRow, KillRow, Result
+from harness.engine.results import DefectRow, KillRow, Result, of_kind
 from harness.look.assets import mark_of
 from harness.outcome import Accounted, Reason
 from harness.outcome.words import format_count, list_some
@@ -39,33 +39,18 @@ class MutantsPresentation(Presentation):
 
     def verdict(self, state: RunState) -> RunVerdict:
         """The sum of the mutants."""
-        rows, finished = rows_of(state), state.whole()[1]
-        killed = sum(bool(row.killers) for row in rows)
+        rows = rows_of(state)
         erred = sum(bool(row.errors) for row in rows)
-        survivors = [row.mutant for row in rows if not row.killers and not row.errors]
         unproved = [result.title for result in state.results if result.rule is PROVED]
         checks = format_count(_find_phase(state, REFERENCE).counts["checks"], "check")
-        left = state.planned.checks - len(rows)
-        if left > 0:
-            said = f"{killed} of {len(rows) + left} mutants killed by {checks}"
-        elif killed == len(rows) and rows:
-            said = (
-                f"all {len(rows)} mutants killed by {checks}"
-                if len(rows) > 1
-                else f"the only mutant killed by {checks}"
-            )
-        else:
-            which = f" ({list_some(survivors, 3)})" if survivors else ""
-            said = f"{len(survivors)} of {format_count(len(rows), 'mutant')} survived{which}"
-            said += f"; {killed} killed by {checks}"
+        left = max(0, state.planned.checks - len(rows))
+        kills = format_count(len(unproved), "check kills", "checks kill")
         return conclude(
-            finished,
-            said,
-            f"{format_count(len(unproved), 'check kills', 'checks kill')} no mutant ({list_some(unproved, 3)})"
-            if unproved
-            else "",
+            state.whole()[1],
+            _sum_up_kills(rows, left, checks),
+            f"{kills} no mutant ({list_some(unproved, 3)})" if unproved else "",
             f"{erred} not tested (harness error)" if erred else "",
-            f"{left} not tested (not reached)" if left > 0 else "",
+            f"{left} not tested (not reached)" if left else "",
         )
 
     def left_out(self, state: RunState) -> Iterator[LeftOut]:
@@ -155,7 +140,18 @@ def rows_of(state: RunState) -> list[KillRow]:
 
 
 def _results_of(state: RunState) -> list[tuple[Result, KillRow]]:
-    return [(result, row) for result in state.results for row in result.evidence if isinstance(row, KillRow)]
+    return [(result, row) for result in state.results for row in of_kind(KillRow, result.evidence)]
+
+
+def _sum_up_kills(rows: Sequence[KillRow], left: int, checks: str) -> str:
+    killed = sum(bool(row.killers) for row in rows)
+    if left:
+        return f"{killed} of {len(rows) + left} mutants killed by {checks}"
+    if rows and killed == len(rows):
+        return f"{f'all {killed} mutants' if killed > 1 else 'the only mutant'} killed by {checks}"
+    survivors = [row.mutant for row in rows if not row.killers and not row.errors]
+    which = f" ({list_some(survivors, 3)})" if survivors else ""
+    return f"{len(survivors)} of {format_count(len(rows), 'mutant')} survived{which}; {killed} killed by {checks}"
 
 
 def matrix_lines(state: RunState, paint: Paint = lambda _, text: text, *, whole: bool = False) -> Iterator[str]:
@@ -300,25 +296,20 @@ class ScorePresentation(Presentation):
 
     def closing(self, state: RunState, paint: Paint, *, verbose: bool) -> Iterator[str]:
         rows = defects_of(state)
-        for name, of in GROUPS.items():
-            if name != "field" or verbose:
-                yield from table_lines(name, group_by(rows, of))
-                yield ""
-        killers = kills_of(rows)
+        for name in [name for name in GROUPS if verbose or name != "field"]:
+            yield from table_lines(name, group_by(rows, GROUPS[name]))
+            yield ""
         yield "checks that report most defects:"
-        yield from (f"  {number:>5}  {check}" for check, number in killers.most_common(_MOST_RULES))
-        survivors = survivors_of(rows)
-        if survivors:
+        yield from (f"  {number:>5}  {check}" for check, number in kills_of(rows).most_common(_MOST_RULES))
+        if survivors := survivors_of(rows):
             yield f"{format_count(len(survivors), 'defect')} survived:"
             shown = survivors if verbose else survivors[:_MOST_SURVIVORS]
             yield from (f"  {name}" for name in shown)
             if len(shown) < len(survivors):
                 yield f"  {len(survivors) - len(shown)} more (-v lists all)"
-        yield from (
-            f"  legal, but {row.outcome}: {row.mutant} ({', '.join(row.killers)})"
-            for result, row in _rows_of(state)
-            if result.rule is ODD and row.killers
-        )
+        for result, row in _rows_of(state):
+            if result.rule is ODD and row.killers:
+                yield f"  legal, but {row.outcome}: {row.mutant} ({', '.join(row.killers)})"
 
     def write_totals(self, state: RunState, paint: Paint) -> str:
         rows = defects_of(state)
@@ -332,12 +323,8 @@ class ScorePresentation(Presentation):
         return f"{total} in {state.whole()[1].seconds:.1f} s: {', '.join(said) or 'none'}{beside}."
 
 
-def _last_name(field: str) -> str:
-    return field.rpartition(": ")[2].rpartition(".")[2]
-
-
 def _rows_of(state: RunState) -> list[tuple[Result, DefectRow]]:
-    return [(result, row) for result in state.results for row in result.evidence if isinstance(row, DefectRow)]
+    return [(result, row) for result in state.results for row in of_kind(DefectRow, result.evidence)]
 
 
 def defects_of(state: RunState) -> list[DefectRow]:

@@ -52,29 +52,25 @@ class TorturePresentation(Presentation):
         """The sum of the cases."""
         _, finished = state.whole()
         played = list_cases(finished.results)
-        accounting = self.accounting(state)
-        stale = count_stale(finished.results)
-        counts, total = dict(accounting.counts), accounting.total
-        counts[Accounted.FAILED] = counts.get(Accounted.FAILED, 0) - (len(finished.results) - len(played))
-        total -= len(finished.results) - len(played)
-        if finished.exit is Exit.NOTHING_RAN and played:
-            return conclude(finished, f"no fault took effect in any of {format_count(total, 'case')}", stale)
+        accounting, stale = self.accounting(state), count_stale(finished.results)
+        others = len(finished.results) - len(played)
+        counts, total = dict(accounting.counts), accounting.total - others
+        counts[Accounted.FAILED] = counts.get(Accounted.FAILED, 0) - others
         if not played:
             return conclude(finished, f"no case of {total} was run", stale)
-        baselined = sum(accounting.baselined.values())
-        passed, failed = counts.get(Accounted.PASSED, 0), counts[Accounted.FAILED]
+        if finished.exit is Exit.NOTHING_RAN:
+            return conclude(finished, f"no fault took effect in any of {format_count(total, 'case')}", stale)
+        baselined, passed = sum(accounting.baselined.values()), counts.get(Accounted.PASSED, 0)
         if passed == total:
             said = [f"all {total} cases passed" if total > 1 else "the only case passed"]
-        elif failed:
+        elif failed := counts[Accounted.FAILED]:
             causes = list(dict.fromkeys(key_of(r) for r in played if r.outcome is Accounted.FAILED))
             why = f"{format_count(len(causes), 'cause')}: {list_some(causes, 3)}"
-            said = [
-                f"{failed} of {format_count(total, 'case')} failed ({why})",
-                list_counts(counts, baselined, without=Accounted.FAILED),
-            ]
+            rest = list_counts(counts, baselined, without=Accounted.FAILED)
+            said = [f"{failed} of {format_count(total, 'case')} failed ({why})", rest]
         else:
-            others = list_counts(counts, baselined, without=Accounted.PASSED)
-            said = ["no case failed", f"{passed} of {total} passed, {others}"]
+            rest = list_counts(counts, baselined, without=Accounted.PASSED)
+            said = ["no case failed", f"{passed} of {total} passed, {rest}"]
         helpless = all(outcome_of(result) is DropOutcome.COULD_NOT for result in played)
         return conclude(finished, *said, "no case left the client a way to the result" if helpless else "", stale)
 
@@ -200,25 +196,28 @@ def _choose_first_phase(state: RunState) -> PhaseFinished:
 
 
 def _record_case(result: Result) -> dict[str, Any]:
-    run = run_of(result)
-    findings = result.observation.findings
+    run, findings = run_of(result), result.observation.findings
+    optional = {
+        "event": run.event,
+        "kind": run.kind or None,
+        "severity": str(findings[0].severity) if findings else None,
+        "baseline": result.excuse or None,
+        "stray": list(run.stray) or None,
+        "command": result.reproduction.command if findings and result.reproduction is not None else None,
+    }
+    codes = {name: value for finding in findings for name, value in code_record(finding).items()}
     return {
         "case": run.name,
         **run.settings,
         "row": run.row,
-        **({} if run.event is None else {"event": run.event}),
-        **({"kind": run.kind} if run.kind else {}),
         **outcome_record(result),
         "detail": str(outcome_of(result)),
-        **{name: value for finding in findings for name, value in code_record(finding).items()},
-        **({"severity": str(findings[0].severity)} if findings else {}),
-        **({"baseline": result.excuse} if result.excuse else {}),
+        **codes,
         "problem": "; ".join(finding.message for finding in findings),
         "timeline": _record_timeline(run),
-        **({"stray": list(run.stray)} if run.stray else {}),
         "stderr": run.stderr,
         "seconds": round(result.seconds, 3),
-        **({"command": result.reproduction.command} if findings and result.reproduction is not None else {}),
+        **{name: value for name, value in optional.items() if value is not None},
     }
 
 
@@ -330,7 +329,6 @@ def outcome_cell(kind: str, results: Sequence[Result], mark: Mark, state: RunSta
     if not alike:
         return None
     first = max(alike, key=lambda result: RANK[outcome_of(result)])
-    bad = bool(first.observation.findings)
     outcomes = Counter(map(outcome_of, alike))
     listed = ", ".join(f"{outcomes[outcome]} {outcome}" for outcome in DropOutcome if outcomes[outcome])
     return MatrixCell(
@@ -342,11 +340,19 @@ def outcome_cell(kind: str, results: Sequence[Result], mark: Mark, state: RunSta
             StripCase(sign=SIGNS[outcome_of(result)][0], words=f"{result.title}: {outcome_of(result)}", mark=mark)
             for result in alike
         ),
-        lines=(f"At {first.title} the client {describe_problem(first)}",) if bad else (),
-        wire=tuple(client_lines(run_of(first), verbose=False)) if bad else (),
-        picture=picture_of(first, state) if bad else None,
-        command=escape_controls(first.reproduction.command) if bad and first.reproduction else "",
+        **(_show_case(first, state) if first.observation.findings else {}),
     )
+
+
+def _show_case(result: Result, state: RunState) -> dict[str, Any]:
+    """What a cell of a matrix shows of one case when it is opened."""
+    bad = bool(result.observation.findings)
+    return {
+        "lines": (f"At {result.title} the client {describe_problem(result)}",) if bad else (),
+        "wire": tuple(client_lines(run_of(result), verbose=False)),
+        "picture": picture_of(result, state),
+        "command": escape_controls(result.reproduction.command) if result.reproduction else "",
+    }
 
 
 _NAMED = 6
@@ -417,16 +423,12 @@ def _list_signs(rows: Mapping[str, Mapping[int, Sequence[Result]]]) -> str:
 def _drop_cell(row: str, event: int, results: Sequence[Result], state: RunState) -> MatrixCell:
     worst = max(results, key=lambda result: RANK[outcome_of(result)])
     outcome = outcome_of(worst)
-    bad = bool(worst.observation.findings)
     return MatrixCell(
         text=SIGNS[outcome][0],
         words=f"cut at event {event}: {outcome}",
         mark=OUTCOME_MARKS[outcome],
         title=f"{row}, cut at event {event}: {', '.join(f'{one.title}: {outcome_of(one)}' for one in results)}",
-        lines=(f"At {worst.title} the client {describe_problem(worst)}",) if bad else (),
-        wire=tuple(client_lines(run_of(worst), verbose=False)),
-        picture=picture_of(worst, state),
-        command=escape_controls(worst.reproduction.command) if worst.reproduction else "",
+        **_show_case(worst, state),
     )
 
 
@@ -461,9 +463,9 @@ def _name_some(results: Sequence[Result]) -> str:
 
 def group_lines(group: Sequence[Result], state: RunState, *, verbose: bool = False) -> Iterator[str]:
     """One kind of failure: how often it occurred, its first case in full, and a command that runs only that."""
-    first, run = group[0], run_of(group[0])
-    problems = list(dict.fromkeys(describe_problem(result) for result in group))
-    times, rule = format_count(len(group), "case"), first.rule
+    first, run, rule = group[0], run_of(group[0]), group[0].rule
+    problems = list(dict.fromkeys(map(describe_problem, group)))
+    times = format_count(len(group), "case")
     weight = f"a warning of {rule.id}" if first.verdict is Verdict.WARN else f"{rule.level} {rule.id}"
     word = f"{first.outcome.word.upper()} {outcome_of(first)}"
     yield f"{word} ({times}, {weight}) at {run.name} the client {problems[0]}"
@@ -471,8 +473,7 @@ def group_lines(group: Sequence[Result], state: RunState, *, verbose: bool = Fal
         yield f"  baseline: {first.excuse}"
     if len(group) > 1:
         yield f"  cases: {_name_some(group)}"
-    if verbose:
-        yield from (f"  also: {problem}" for problem in problems[1 : 1 + _ALSO])
+    yield from (f"  also: {problem}" for problem in problems[1 : 1 + _ALSO * verbose])
     yield from (f"  {line}" for line in client_lines(run, verbose=verbose))
     if (picture := picture_of(first, state)) is not None and picture.kinds != {CellKind.CAME}:
         yield "  received:"

@@ -67,16 +67,8 @@ def curl_lines(trail: Sequence[Exchange], display: Display) -> list[str]:
     lines, still_open = [], []
     statuses = _Statuses(display.api)
     for number, exchange in enumerate(trail):
-        sent = command = curl(exchange.request, display)
-        for value in given:
-            if value.answer < number:
-                for text in dict.fromkeys((value.value, quote(value.value, safe=""))):
-                    command = _with_variable(command, text, _name_variable(value))
-        resumed = display.api.load_protocol().is_resume(exchange.request)
-        cursor = "" if resumed is None else resumed[1]
-        if command != sent and cursor and all(value.value != cursor for value in given):
-            command = f"{_OLD_CURSOR}\n{command}"
-        command += _stop(exchange)
+        sent = curl(exchange.request, display)
+        command = _name_values(sent, number, exchange, given, display) + _stop(exchange)
         related = command != sent or any(_is_same_request(exchange, before) for before in trail[:number])
         waited = _find_wait(exchange, trail[:number]) if related else 0.0
         if awaited := statuses.note(exchange):
@@ -90,6 +82,18 @@ def curl_lines(trail: Sequence[Exchange], display: Display) -> list[str]:
             command = f"{_STILL_OPEN}\n{command} > {still_open[-1]} 2>&1 &\nsleep {pause:.2g}"
         lines.append(_add_capture(command, gives, trail[number + 1 :]))
     return [*lines, f"wait\ncat {' '.join(still_open)}"] if still_open else lines
+
+
+def _name_values(sent: str, number: int, exchange: Exchange, given: Sequence[GivenValue], display: Display) -> str:
+    """The command of a request, with variables for what earlier answers gave; a cursor that none gave is old."""
+    command = sent
+    for value in (value for value in given if value.answer < number):
+        for text in dict.fromkeys((value.value, quote(value.value, safe=""))):
+            command = _with_variable(command, text, _name_variable(value))
+    resumed = display.api.load_protocol().is_resume(exchange.request)
+    cursor = "" if resumed is None else resumed[1]
+    is_old = command != sent and cursor and all(value.value != cursor for value in given)
+    return f"{_OLD_CURSOR}\n{command}" if is_old else command
 
 
 _LEAST_WAIT = 0.25

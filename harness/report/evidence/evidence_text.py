@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from harness.engine.execute import gave_cursors, is_same_look, made_or_changed, referenced_ids, resumed_from
-from harness.engine.results import ClientRun, Evidence, KillRow, LoggedExchange, RecordedPlace
+from harness.engine.results import ClientRun, Evidence, KillRow, LoggedExchange, RecordedPlace, of_kind
 from harness.faults.grammar import spell_out
 from harness.kit.api import Api
 from harness.kit.relay import RelayedExchange
@@ -146,7 +146,7 @@ def count_evidence(evidence: Sequence[Evidence]) -> str:
 
 def logs(evidence: Sequence[Evidence], display: Display, *, shown: int = SHOWN) -> list[Log]:
     """All of the evidence in full; of a body of an exchange at most `shown` characters."""
-    commands = iter(curl_lines([item for item in evidence if isinstance(item, Exchange)], display))
+    commands = iter(curl_lines(of_kind(Exchange, evidence), display))
     mask = display.mask
     found = []
     for item in evidence:
@@ -181,23 +181,22 @@ def shown_lines(
 
     `events` are lines that stand for the stream in which the fault is. `whole`: every exchange, to its last byte.
     """
-    if logged := [item for item in evidence if isinstance(item, LoggedExchange)]:
+    if logged := of_kind(LoggedExchange, evidence):
         yield from _format_logged(logged, whole=whole)
-    if exchanges := [item for item in evidence if isinstance(item, Exchange)]:
+    if exchanges := of_kind(Exchange, evidence):
         chosen = _choose(exchanges, display.api, accused, named=named)
         if whole:
             yield from _write_whole_exchanges(exchanges, display, chosen)
         else:
             yield from _write_exchanges(exchanges, display, chosen, verbose=verbose, events=events)
-    if relayed := [item for item in evidence if isinstance(item, RelayedExchange)]:
+    if relayed := of_kind(RelayedExchange, evidence):
         yield from _format_relayed(relayed, display, verbose=verbose)
-    if places := [item for item in evidence if isinstance(item, RecordedPlace)]:
+    if places := of_kind(RecordedPlace, evidence):
         yield from _format_places(places, verbose=verbose)
-    for item in evidence:
-        if isinstance(item, ClientRun):
-            yield from client_lines(item, verbose=verbose)
-        elif isinstance(item, KillRow):
-            yield from kill_lines(item)
+    for run in of_kind(ClientRun, evidence):
+        yield from client_lines(run, verbose=verbose)
+    for row in of_kind(KillRow, evidence):
+        yield from kill_lines(row)
 
 
 def _format_places(places: Sequence[RecordedPlace], *, verbose: bool) -> Iterator[str]:
@@ -292,21 +291,19 @@ def _write_script(commands: Iterable[str]) -> Iterator[str]:
 
 def _pick_first(exchanges: Sequence[Exchange], api: Api) -> tuple[Sequence[Exchange], Exchange]:
     """The first exchanges that findings name, after those that made or changed their ids; and the very first."""
-    spoken_of = [set(referenced_ids(exchange, api)) for exchange in exchanges]
-    needed = [
-        [at for at in range(n) if made_or_changed(exchanges[at], ids, api)] for n, ids in enumerate(spoken_of)
-    ]
+    needed: list[list[int]] = []
+    for number, exchange in enumerate(exchanges):
+        ids = set(referenced_ids(exchange, api))
+        needed.append([at for at in range(number) if made_or_changed(exchanges[at], ids, api)])
     only_needed = {at for each in needed for at in each}
+    named = [number for number in range(len(exchanges)) if number not in only_needed]
     shown: list[int] = []
-    for number, before in enumerate(needed):
-        more = [at for at in (*before, number) if at not in shown]
-        if number in only_needed:
-            continue
+    for number in named:
+        more = [at for at in (*needed[number], number) if at not in shown]
         if shown and len(shown) + len(more) > _MOST_EXCHANGES:
             break
         shown += more
-    first = next(number for number in range(len(exchanges)) if number not in only_needed)
-    return [exchanges[number] for number in shown], exchanges[first]
+    return [exchanges[number] for number in shown], exchanges[named[0]]
 
 
 def _format_relayed(relayed: Sequence[RelayedExchange], display: Display, *, verbose: bool) -> Iterator[str]:

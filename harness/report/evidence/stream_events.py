@@ -9,14 +9,15 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 
-from harness.engine.results import ClientRun, Result
+from harness.engine.results import ClientRun, Result, of_kind
 from harness.kit.relay import RelayedExchange
 from harness.outcome import Finding
 from harness.outcome.words import format_count, shorten
 from harness.report.evidence.curl import Display
 from harness.report.evidence.evidence_text import body_text
-from harness.wire import By, Decoder, Exchange
+from harness.wire import By, Decoder, Exchange, StreamProtocol
 from harness.wire.json_value import json_or_none, object_or_none
 from harness.wire.message import escape_controls
 from harness.wire.stream_picture import (
@@ -62,36 +63,49 @@ def read_events(exchange: Exchange, display: Display) -> list[StreamEvent]:
     if len(masked) != len(frames):  # what cannot be shown without a secret is not shown
         masked = [frame._replace(data=b"***") for frame in frames]
     protocol = display.api.load_protocol()
-    resumed = protocol.is_resume(exchange.request)
-    begins = resumed is None or not resumed[1]
-    keys = EventKeys(cursor=(resumed[1] or "") if resumed else "")
+    after = _find_cursor(exchange, display)
+    keys = EventKeys(cursor=after)
     events = []
     for number, (frame, shown) in enumerate(zip(frames, masked, strict=True)):
-        value = json_or_none(shown.data)
-        text = shown.data.decode("utf-8", "replace")
-        name = protocol.name_event(value) if isinstance(value, dict) else escape_controls(shorten(text, 24))
         raw = object_or_none(frame.data)
         cursor = (protocol.cursor(raw) if raw is not None else None) or ""
+        name, summary, payload, shown_cursor = _word_event(shown.data, protocol)
         read = ReadEvent(
             key=keys.make(cursor, frame.data),
             cursor=cursor,
-            name=escape_controls(name or "no kind"),
-            look=find_look(raw, frame.data, protocol, is_first=begins and not number),
+            name=name,
+            look=find_look(raw, frame.data, protocol, is_first=not after and not number),
         )
-        payload = json.dumps(value, ensure_ascii=False, indent=2) if isinstance(value, dict) else text
-        events.append(
-            StreamEvent(
-                number=number,
-                end=frame.end,
-                name=escape_controls(name or "no kind"),
-                summary=escape_controls(shorten(_summarise(value), _SUMMARY)) if isinstance(value, dict) else "",
-                payload=escape_controls(shorten(payload, _JSON)),
-                size=frame.end - frame.start,
-                cursor=escape_controls(protocol.cursor(value) or "") if isinstance(value, dict) else "",
-                read=read,
-            )
+        event = StreamEvent(
+            number=number,
+            end=frame.end,
+            name=name,
+            summary=summary,
+            payload=payload,
+            size=frame.end - frame.start,
+            cursor=shown_cursor,
+            read=read,
         )
+        events.append(event)
     return events
+
+
+def _word_event(data: bytes, protocol: StreamProtocol) -> tuple[str, ...]:
+    """The kind of an event, what it says in a line and as a whole, and its cursor."""
+    value, text = json_or_none(data), data.decode("utf-8", "replace")
+    if not isinstance(value, dict):
+        words: tuple[str, ...] = (shorten(text, 24) or "no kind", "", shorten(text, _JSON), "")
+    else:
+        payload = shorten(json.dumps(value, ensure_ascii=False, indent=2), _JSON)
+        name, cursor = protocol.name_event(value) or "no kind", protocol.cursor(value) or ""
+        words = (name, shorten(_summarise(value), _SUMMARY), payload, cursor)
+    return tuple(map(escape_controls, words))
+
+
+def _find_cursor(exchange: Exchange, display: Display) -> str:
+    """The cursor that a stream was resumed from; `""` if it was not."""
+    resumed = display.api.load_protocol().is_resume(exchange.request)
+    return (resumed[1] or "") if resumed else ""
 
 
 def _summarise(value: dict[str, object]) -> str:
@@ -144,11 +158,11 @@ def find_stream(finding: Finding, result: Result) -> tuple[Exchange, list[Exchan
     """
     if finding.where.event is None or not result.evidence:
         return None
-    named = {name: item for name, item in zip(result.named, result.evidence, strict=False) if name}
-    exchange = named.get(finding.where.exchange, None if finding.where.exchange else result.evidence[-1])
+    named = dict(zip(result.named, result.evidence, strict=False))
+    exchange = named.get(finding.where.exchange) if finding.where.exchange else result.evidence[-1]
     if not isinstance(exchange, Exchange) or not exchange.is_stream:
         return None
-    return exchange, [item for item in result.evidence if isinstance(item, Exchange) and item is not exchange]
+    return exchange, [item for item in of_kind(Exchange, result.evidence) if item is not exchange]
 
 
 def events_before(exchange: Exchange, earlier: Sequence[Exchange], display: Display) -> list[StreamEvent] | None:
@@ -215,28 +229,26 @@ def list_events(result: Result, display: Display) -> EventList | None:
     return EventList(about="", picture=draw_picture(readings)) if readings else None
 
 
+_LAST = "the last exchange"
 _MOST_ROWS = 8
 """Most connections of a picture."""
 
 
 def _list_readings(result: Result, display: Display) -> Iterator[ReadStream]:
     """The streams of a result, if all of them belong to one."""
-    names = dict(zip(map(id, result.evidence), result.named, strict=False))
-    exchanges = [
-        (names.get(id(item), ""), item)
-        for item in result.evidence
-        if isinstance(item, Exchange) and item.is_stream
-    ]
-    relayed = [item for item in result.evidence if isinstance(item, RelayedExchange) and item.client.is_stream]
-    runs = [item for item in result.evidence if isinstance(item, ClientRun)]
-    if runs:
+    if runs := of_kind(ClientRun, result.evidence):
         yield from read_run(runs[0], display)
-    elif relayed:
+        return
+    relayed = [item for item in of_kind(RelayedExchange, result.evidence) if item.client.is_stream]
+    if relayed:
         sent = [exchange for exchange in relayed[0].upstream if exchange.is_stream]
         yield from (_read(exchange, "sent upstream", display) for exchange in sent[:_MOST_ROWS])
         yield _read(relayed[0].client, "received", display)
-    elif len(exchanges) <= _MOST_ROWS and _are_of_one_stream([item for _, item in exchanges], display):
-        yield from (_read(exchange, name, display) for name, exchange in exchanges)
+        return
+    names = dict(zip(map(id, result.evidence), result.named, strict=False))
+    streams = [item for item in of_kind(Exchange, result.evidence) if item.is_stream]
+    if len(streams) <= _MOST_ROWS and _are_of_one_stream(streams, display):
+        yield from (_read(exchange, names.get(id(exchange), ""), display) for exchange in streams)
 
 
 def _are_of_one_stream(exchanges: Sequence[Exchange], display: Display) -> bool:
@@ -258,51 +270,47 @@ def read_run(run: ClientRun, display: Display) -> Iterator[ReadStream]:
                 name=f"request {number + 1}",
                 columns=moment.columns,
                 start=moment.start,
-                end=display.mask.show(moment.broke),
+                end=escape_controls(moment.broke),
             )
 
 
 def _read(exchange: Exchange, name: str, display: Display, findings: Sequence[Finding] = ()) -> ReadStream:
     """A stream as a picture shows it."""
-    resumed = display.api.load_protocol().is_resume(exchange.request)
-    after = (resumed[1] or "") if resumed else ""
-    if not name:
-        name = "resume" if after else "stream"
-    ending = exchange.ending
+    after, ending = _find_cursor(exchange, display), exchange.ending
+    left = ending.by is By.CLIENT and not ending.complete
     return ReadStream(
-        name=escape_controls(display.mask.show(name)),
+        name=escape_controls(name or ("resume" if after else "stream")),
         events=[event.read for event in read_events(exchange, display)],
         after=after,
         lost=frozenset(finding.where.event or 0 for finding in lost_by(findings)),
         accused=frozenset(f.where.event for f in findings if f.where.event is not None),
-        end="" if ending.complete else "the client left" if ending.by is By.CLIENT else ending.words,
-        left=ending.by is By.CLIENT and not ending.complete,
+        end="the client left" if left else "" if ending.complete else ending.words,
+        left=left,
     )
 
 
 def _list(
     finding: Finding, exchange: Exchange, earlier: Sequence[Exchange], result: Result, display: Display
 ) -> EventList:
-    findings = result.observation.findings
     before = events_before(exchange, earlier, display)
     events = number_events(exchange, earlier, [finding], display)
     if _is_about_ids(finding, events):
         events, before = _show_ids(events), None if before is None else _show_ids(before)
     rows = _build_rows(events)
-    name = finding.where.exchange or "the last exchange"
+    name = finding.where.exchange or _LAST
     begun = _find_begun(exchange, earlier, display)
     if before is None or begun is None:
         picture = draw_picture([_read(exchange, name, display, [finding])])
         return EventList(about=f"of {name}", picture=picture, folds=_fold(_accuse(rows, finding)))
     cut = EventRow(kind="cut", name=f"a new connection: the client resumes after event {before[-1].number}")
     folds = _fold(_accuse([*_build_rows(before), cut, *rows], finding))
+    resumed = [item for item in of_kind(Exchange, result.evidence) if item.is_stream and item is not begun[0]]
     readings = [_read(begun[0], "", display)]
-    ordered = [item for item in result.evidence if isinstance(item, Exchange)]
-    for other in [item for item in ordered if item.is_stream and item is not begun[0]][:_MOST_ROWS]:
-        of_this = [each for each in findings if _find_exchange(each, result) is other]
-        if of_this or other is exchange:
-            numbered = [number_in_whole(each, result, display) for each in of_this] or [finding]
-            readings.append(_read(other, numbered[0].where.exchange or "the last exchange", display, numbered))
+    for other in resumed[:_MOST_ROWS]:
+        found = [each for each in result.observation.findings if _find_exchange(each, result) is other]
+        about = [number_in_whole(each, result, display) for each in found] or [finding] * (other is exchange)
+        if about:
+            readings.append(_read(other, about[0].where.exchange or _LAST, display, about))
     return EventList(about="numbered as in the whole stream", picture=draw_picture(readings), folds=folds)
 
 
@@ -337,19 +345,16 @@ def _accuse(rows: Sequence[EventRow], finding: Finding) -> list[EventRow]:
 
 
 def _fold(rows: Sequence[EventRow]) -> tuple[EventFold, ...]:
+    """The rows near an accused one, and those before, between and after them."""
     accused = [number for number, row in enumerate(rows) if row.accused]
     near = {n for at in accused[:3] for n in range(at - _NEIGHBOURS - 1, at + _NEIGHBOURS + 1)}
     folds: list[EventFold] = []
-    start = 0
-    while start < len(rows):
-        end = start
-        is_near = start in near
-        while end < len(rows) and (end in near) == is_near:
-            end += 1
-        part = tuple(rows[start:end])
+    end = 0
+    for is_near, numbers in groupby(range(len(rows)), near.__contains__):
+        part = tuple(rows[number] for number in numbers)
+        end += len(part)
         where = "before" if not folds else "after" if end == len(rows) else "between"
         folds.append(EventFold(summary="" if is_near else _summarise_fold(part, where), rows=part[:_MOST_FOLDED]))
-        start = end
     return tuple(folds)
 
 

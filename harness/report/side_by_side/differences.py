@@ -61,6 +61,10 @@ class ComparedRow:
         judged = [entry for entry in self.entries if entry is not None and entry.judged]
         return not self.broken and len({entry.outcome for entry in judged}) < 2
 
+    def join_outcomes(self, separator: str) -> str:
+        """Its outcome in each run."""
+        return separator.join(entry.outcome.word if entry else "absent" for entry in self.entries)
+
     @property
     def broken(self) -> int:
         """In how many runs it is broken."""
@@ -107,17 +111,16 @@ class ComparedRuns:
     def verdict(self) -> str:
         """The last line of the comparison; of several targets it is no verdict, because none is the later one."""
         if self.same_target:
-            new = len(self.list_changes("new"))
+            numbers = {change: len(self.list_changes(change)) for change in CHANGES}
+            new = numbers.pop("new")
             parts = [format_count(new, "new failure") if new else "no new failure"]
-            for change in ("fixed", "still", "changed", "added", "removed"):
-                number = len(self.list_changes(change))
-                parts.append(f"{number} {CHANGES[change]}" if number else "")
-            return f"{FIRST_WORDS[Exit.FAILED if new else Exit.OK]}: {', '.join(filter(None, parts))}."
-        broken = sum(bool(row.broken) for row in self.rows)
+            parts += [f"{number} {CHANGES[change]}" for change, number in numbers.items() if number]
+            return f"{FIRST_WORDS[Exit.FAILED if new else Exit.OK]}: {', '.join(parts)}."
         where = format_count(len(self.runs), "target")
-        asked = sum(any(entry and entry.asked for entry in row.entries) for row in self.rows)
-        said = f"{broken} of {format_count(asked, 'check')} failed on at least one of {where}"
-        if not broken:
+        if broken := sum(bool(row.broken) for row in self.rows):
+            asked = sum(any(entry and entry.asked for entry in row.entries) for row in self.rows)
+            said = f"{broken} of {format_count(asked, 'check')} failed on at least one of {where}"
+        else:
             differ = format_count(len(self.telling), "result differs", "results differ")
             said = f"No check failed on any of {where}; {differ}"
         hidden = len(self.unjudged)
@@ -151,16 +154,17 @@ def _to_row(name: str, runs: Sequence[RunFile]) -> ComparedRow:
 
 
 def _change(before: RunEntry | None, after: RunEntry | None, runs: Sequence[RunFile]) -> str:
-    if after is not None and after.broken:
-        return "still" if before is not None and before.broken else "new"
-    if before is not None and before.broken:
+    was_broken, is_broken = (entry is not None and entry.broken for entry in (before, after))
+    if is_broken:
+        return "still" if was_broken else "new"
+    if was_broken:
         return "fixed" if _is_fixed(after, runs[-1]) else "changed"
+    there = [entry for entry in (before, after) if entry is not None and entry.asked]
     if before is not None and after is not None:
-        return "changed" if before.asked and after.asked and before.outcome != after.outcome else ""
-    there = before or after
-    if there is None or not there.asked or not all(run.lists_all for run in runs):
-        return ""  # a report of failures alone says nothing of what it does not name
-    return "removed" if after is None else "added"
+        return "changed" if len({entry.outcome for entry in there}) > 1 else ""
+    if there and all(run.lists_all for run in runs):  # a report of failures alone does not name the others
+        return "removed" if after is None else "added"
+    return ""
 
 
 def _is_fixed(after: RunEntry | None, last: RunFile) -> bool:
@@ -174,15 +178,7 @@ def list_lines(compared: ComparedRuns) -> Iterator[str]:
         target = "" if run.target == run.name else f" ({run.target})"
         yield f"{number + 1}  {run.name}{target}: {run.started} {run.verdict}".rstrip(" :")
     yield ""
-    for row in compared.telling:
-        told = row.told
-        words = " → ".join(entry.outcome.word if entry else "absent" for entry in row.entries)
-        if not compared.same_target:
-            words = " | ".join(entry.outcome.word if entry else "absent" for entry in row.entries)
-        label = (row.change or "differs").upper() if compared.same_target else ""
-        said = f": {' '.join(told.said.split())}" if told.said and told.broken else ""
-        level = f" [{told.level}]" if told.level else ""
-        yield f"{label:<8}{row.id}{level} {words}{said}".strip()
+    yield from (_write_row(row, same_target=compared.same_target) for row in compared.telling)
     if compared.trend:
         yield compared.trend
     same, hidden = len(compared.agreeing), len(compared.unjudged)
@@ -193,3 +189,11 @@ def list_lines(compared: ComparedRuns) -> Iterator[str]:
         yield "the runs are of several targets, so nothing is called new or fixed, and the exit code is 0"
         yield "(--same-target, if it is one server at several addresses)"
     yield compared.verdict
+
+
+def _write_row(row: ComparedRow, *, same_target: bool) -> str:
+    told = row.told
+    label = (row.change or "differs").upper() if same_target else ""
+    said = f": {' '.join(told.said.split())}" if told.said and told.broken else ""
+    level = f" [{told.level}]" if told.level else ""
+    return f"{label:<8}{row.id}{level} {row.join_outcomes(' → ' if same_target else ' | ')}{said}".strip()

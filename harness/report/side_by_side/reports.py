@@ -5,7 +5,7 @@ The shape of the data is published in `schemas/output/compare.schema.json`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from harness.look.assets import Mark, mark_of
@@ -26,10 +26,14 @@ def render_page(compared: ComparedRuns, mask: Callable[[str], str]) -> str:
     """The comparison as one HTML file."""
     names = FragmentNames()
     telling = compared.telling[:_MOST_ROWS]
-    broken = (
-        bool(compared.list_changes("new")) if compared.same_target else any(row.broken for row in compared.rows)
-    )
+    partly = [] if compared.same_target else [row for row in telling if row.judged_alike]
+    rows = telling if compared.same_target else [row for row in telling if not row.judged_alike]
+    broken = compared.list_changes("new") if compared.same_target else [r for r in compared.rows if r.broken]
     word = "new failures" if compared.same_target else "failures"
+
+    def show(rows: Sequence[ComparedRow]) -> list[dict[str, Any]]:
+        return [_show_row(row, names, mask, compared.same_target) for row in rows]
+
     return render_template(
         "compare",
         title=mask(f"Comparison: {', '.join(run.name for run in compared.runs)}"),
@@ -38,14 +42,8 @@ def render_page(compared: ComparedRuns, mask: Callable[[str], str]) -> str:
         state_word=word if broken else f"no {word}",
         state_mark=mark_of("fail" if broken else "pass"),
         runs=[_show_run(run, mask) for run in compared.runs],
-        rows=[
-            _show_row(row, names, mask, compared.same_target)
-            for row in telling
-            if compared.same_target or not row.judged_alike
-        ],
-        partly=[]
-        if compared.same_target
-        else [_show_row(row, names, mask, False) for row in telling if row.judged_alike],
+        rows=show(rows),
+        partly=show(partly),
         left_out=len(compared.telling) - len(telling),
         same=[mask(row.id) for row in compared.agreeing],
         unjudged=[mask(row.id) for row in compared.unjudged],
@@ -108,9 +106,8 @@ def render_markdown(compared: ComparedRuns, mask: Callable[[str], str]) -> str:
         lines += ["", f"| {change}result | level | {heads} |"]
         lines += [f"| {'--- | ' if change else ''}--- | --- |{' --- |' * len(compared.runs)}"]
     for row in compared.telling[:_MOST_ROWS]:
-        words = " | ".join(entry.outcome.word if entry else "absent" for entry in row.entries)
         change = f"{CHANGES.get(row.change, '')} | " if compared.same_target else ""
-        lines.append(f"| {change}`{_write_cell(row.id)}` | {row.told.level} | {words} |")
+        lines.append(f"| {change}`{_write_cell(row.id)}` | {row.told.level} | {row.join_outcomes(' | ')} |")
     return mask("\n".join(lines)) + "\n"
 
 
