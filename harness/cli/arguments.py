@@ -39,30 +39,41 @@ def read_options(cls: type[O], words: Sequence[str]) -> O:
 
     A run that takes settings of a file names it on standard error.
     """
-    declared = cls.list_options()
     given = vars(build_parser(cls).parse_args(_join_signed(words)))
-    values: dict[str, Any] = {}
-    unvouched: frozenset[str] = frozenset()
-    for name, item in declared.items():
-        if name in given:
-            values[name] = item.read(given[name], item.long_flag)
-        elif item.variable and os.environ.get(item.variable):
-            said: Any = os.environ[item.variable]
-            values[name] = item.read(said.split(",") if item.repeats else said, item.variable)
-    if COMMANDS[cls.page.name].table is not None and (file := find_file()) is not None:
-        settings = {name: found for name, found in read_settings(cls, file).items() if name not in values}
-        sends_key = _sends_key(values)
-        for name, (value, place) in settings.items():
-            require_allowed(declared[name], value, file, place, sends_key=sends_key)
-            values[name] = value
-        unvouched = frozenset() if file.trusted else frozenset(settings)
-        if settings:
-            _name_file(file, [declared[name].key for name in settings])
+    values = _read_given(cls.list_options(), given)
+    file = None if COMMANDS[cls.page.name].table is None else find_file()
+    settings = {} if file is None else _take_settings(cls, file, values)
+    values |= settings
     if values.get("extension"):
         os.environ[EXTENSION_VARIABLE] = ",".join(values["extension"])  # what loads the catalog reads it there
     options = cls(**values)
-    options.given, options.unvouched = frozenset(given), unvouched
+    options.given = frozenset(given)
+    options.unvouched = frozenset() if file is None or file.trusted else frozenset(settings)
     return options
+
+
+def _read_given(declared: Mapping[str, Option], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of the command line, and of the environment for what it leaves out."""
+    values = {}
+    for name, item in declared.items():
+        if name in given:
+            values[name] = item.read(given[name], item.long_flag)
+        elif said := os.environ.get(item.variable, "") if item.variable else "":
+            values[name] = item.read(said.split(",") if item.repeats else said, item.variable)
+    return values
+
+
+def _take_settings(cls: type[Options], file: FolderFile, values: Mapping[str, Any]) -> dict[str, Any]:
+    """What a file may set of what the user did not say; standard error names the file."""
+    declared, sends_key = cls.list_options(), _sends_key(values)
+    settings = {name: found for name, found in read_settings(cls, file).items() if name not in values}
+    for name, (value, place) in settings.items():
+        require_allowed(declared[name], value, file, place, sends_key=sends_key)
+    if settings:
+        keys = ", ".join(declared[name].key for name in settings)
+        trusted = ", trusted" if file.trusted else ""
+        sys.stderr.write(escape_controls(f"harness: {file.path} sets {keys}{trusted}") + "\n")
+    return {name: value for name, (value, _) in settings.items()}
 
 
 def read_settings(cls: type[Options], file: FolderFile) -> dict[str, tuple[Any, str]]:
@@ -122,11 +133,6 @@ def _sends_key(values: Mapping[str, Any]) -> bool:
 
     personal = any(is_personal_header(name, value) for name, value in values.get("header") or ())
     return bool(values.get("api_key") or values.get("other_api_key") or personal)
-
-
-def _name_file(file: FolderFile, keys: Sequence[str]) -> None:
-    trusted = ", trusted" if file.trusted else ""
-    sys.stderr.write(escape_controls(f"harness: {file.path} sets {', '.join(keys)}{trusted}") + "\n")
 
 
 def split_command(words: Sequence[str], name: str) -> tuple[list[str], list[str] | None]:

@@ -125,14 +125,18 @@ def _find_objection(option: Option, value: Any, folder: Path, *, sends_key: bool
         return "" if is_loopback(value) else "lets other machines connect"
     if trust is Trust.SEND and option.kind is not PATH:
         return "chooses who receives your key" if sends_key and not _is_safe_target(value) else ""
-    if trust in (Trust.READ, Trust.WRITE, Trust.SEND):
-        path = Path(value.partition("=")[2] if option.kind is REPORT else value)
-        if why := _find_way_out(path, folder):
-            return why
-        if trust is Trust.SEND:
-            return "decides who can read the requests with your key" if sends_key else ""
-        return _find_foreign_report(value, path) if trust is Trust.WRITE else ""
-    return ""
+    if trust not in (Trust.READ, Trust.WRITE, Trust.SEND):
+        return ""
+    return _find_objection_to_path(option, value, folder, sends_key=sends_key)
+
+
+def _find_objection_to_path(option: Option, value: str, folder: Path, *, sends_key: bool) -> str:
+    path = Path(value.partition("=")[2] if option.kind is REPORT else value)
+    if why := _find_way_out(path, folder):
+        return why
+    if option.allowed is Trust.SEND:
+        return "decides who can read the requests with your key" if sends_key else ""
+    return _find_foreign_report(value, path) if option.allowed is Trust.WRITE else ""
 
 
 def _find_way_out(path: Path, folder: Path) -> str:

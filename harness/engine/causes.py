@@ -49,14 +49,13 @@ def resolve(check: Check, observation: Observation, roots: Sequence[Result]) -> 
     If the probe saw something accepted and not done, and its own check did not see that again, nothing was judged.
     """
     observation = _leave_to(roots, observation)
+    reason = observation.reason or _join_messages(observation)
     broken = next((root for root in roots if _stands_in_the_way(root, check)), None)
-    if broken is None and observation.cause:
-        blocked = next((root.observation for root in roots if root.observation.outcome is Outcome.BLOCKED), None)
-        if blocked is not None:
-            return replace(blocked, reason=observation.reason or _join_messages(observation))
     if broken is not None:
-        reason = observation.reason or _join_messages(observation)
         return left_untested(broken, reason) if _only_warns(check, broken) else blocked_by(broken, reason)
+    blocked = next((root.observation for root in roots if root.observation.outcome is Outcome.BLOCKED), None)
+    if blocked is not None and observation.cause:
+        return replace(blocked, reason=reason)
     if observation.outcome is not Outcome.BLOCKED:
         return replace(observation, cause="") if observation.cause else observation
     judged = any(root.judged for root in roots)
@@ -102,10 +101,7 @@ def link(
     linked = [with_cause(result, causes[result.id]) if result.id in causes else result for result in results]
     linked = _tell_once(linked)
     caused = Counter(result.observation.cause for result in linked if result.observation.cause)
-    return tuple(
-        with_weight(result, number) if (number := _count_consequences(result, caused)) else result
-        for result in linked
-    )
+    return tuple(_add_weight(result, caused) for result in linked)
 
 
 def _tell_once(results: Sequence[Result]) -> list[Result]:
@@ -152,10 +148,11 @@ def _word_of(code: str) -> str:
     return code.partition("/")[2]
 
 
-def _count_consequences(result: Result, caused: Counter[str]) -> int:
-    """How many other results the first finding of this one explains."""
+def _add_weight(result: Result, caused: Counter[str]) -> Result:
+    """The result, whose first finding weighs more by the other results that it explains."""
     findings = result.observation.findings
-    return caused[findings[0].stable_code] if findings else 0
+    number = caused[findings[0].stable_code] if findings else 0
+    return with_weight(result, number) if number else result
 
 
 def _root_of(

@@ -119,23 +119,26 @@ class Conductor:
     def conclude(self, halted: str = "") -> Iterator[CheckFinished]:
         """Decide what had to wait for the end, and account for what was not reached; `halted` says why."""
         held, self._held = self._held, []
-        for judged in held:
-            if judged.planned.check.everywhere:
-                yield from self.decide(self._add_other_answers(judged), last=True)
-            else:
-                self._held.append(judged)
+        everywhere = [judged for judged in held if judged.planned.check.everywhere]
+        self._held = [judged for judged in held if not judged.planned.check.everywhere]
+        for judged in everywhere:
+            yield from self.decide(self._add_other_answers(judged), last=True)
         yield from self._judge_for_others()
         skipped = (Judged(planned, planned.skip) for planned in self.plan.checks if planned.skip is not None)
-        held = [*self._held, *(one for one in skipped if one.observation.outcome is Outcome.BLOCKED)]
-        while held:  # those that wait for each other are decided as they are
+        blocked = [judged for judged in skipped if judged.observation.outcome is Outcome.BLOCKED]
+        yield from self._release([*self._held, *blocked])
+        for planned in self.plan.checks:
+            if planned.check.id not in self._results:
+                yield self._finish(self._judge_unreached(planned, halted))
+
+    def _release(self, held: Sequence[Judged]) -> Iterator[CheckFinished]:
+        """Decide what waits for others; those that wait for each other are decided as they are."""
+        while held:
             ready = [judged for judged in held if self._is_ready(judged)] or held
             held = [judged for judged in held if judged not in ready]
             for judged in ready:
                 self.said.setdefault(judged.planned.check.id, judged.observation)
                 yield self._finish(self._resolve(judged))
-        for planned in self.plan.checks:
-            if planned.check.id not in self._results:
-                yield self._finish(self._judge_unreached(planned, halted))
 
     @property
     def results(self) -> list[Result]:

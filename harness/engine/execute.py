@@ -182,17 +182,14 @@ class PlayedExercise:
         if observation.outcome is Outcome.UNTESTABLE:
             root = next((root for seen in self._list_seen(check) for root in self._explain(check, seen)), None)
             return observation if root is None else replace(observation, cause=root.rule)
-        roots = [self._blame(check, finding) for finding in observation.findings]
-        findings = tuple(
-            finding if root is None else replace(finding, cause=root.stable_code)
-            for finding, root in zip(observation.findings, roots, strict=True)
-        )
-        broken = [
-            root.rule if root is not None else ""
-            for finding, root in zip(findings, roots, strict=True)
-            if finding.severity is not Severity.INFORMATION
-        ]
-        return replace(observation, findings=findings, cause=broken[0] if broken and all(broken) else "")
+        findings, causes = [], []
+        for finding in observation.findings:
+            root = self._blame(check, finding)
+            findings.append(finding if root is None else replace(finding, cause=root.stable_code))
+            if finding.severity is not Severity.INFORMATION:
+                causes.append("" if root is None else root.rule)
+        cause = causes[0] if causes and all(causes) else ""
+        return replace(observation, findings=tuple(findings), cause=cause)
 
     def list_accused_ids(self, check: Check, observation: Observation) -> Iterator[tuple[Finding, frozenset[str]]]:
         """Each finding of a check that says that something is wrong, with the ids that it is about."""

@@ -357,22 +357,21 @@ def _judge_defect(model: Any, played: PlayedDefect, rules: Mapping[str, Level]) 
     """The result of one defect or oddity."""
     defect, outcome = played.defect, played.outcome
     place = defect.to_record()
-    is_odd = place["part"] == "oddity"
-    rule = ODD if is_odd else GENERATED
+    rule = ODD if place["part"] == "oddity" else GENERATED
     warned = outcome is DefectOutcome.WARNED
-    found = None if is_odd else model.find_excuse(defect, warned=warned)
-    levels = [rules.get(killer, Level.MUST) for killer in played.killers]
-    level = Level.MUST if Level.MUST in levels else Level.SHOULD
+    found = None if rule is ODD else model.find_excuse(defect, warned=warned)
     excuse = found.name if found is not None else ""
-    row = DefectRow(defect.id, played.killers, played.errors, place, str(outcome), excuse, level if levels else "")
-    said: list[Finding] = []
-    if is_odd and outcome is DefectOutcome.FAILED:
-        said = [Finding(rule.id, f"it fails {', '.join(played.killers)}", "no finding", str(outcome))]
-    elif not is_odd and outcome is DefectOutcome.SURVIVED and not excuse:
-        said = [Finding(rule.id, "no check reports it", "a finding", "none")]
-    observation = Observation.of(said)
+    levels = {rules.get(killer, Level.MUST) for killer in played.killers}
+    level = Level.MUST if Level.MUST in levels else Level.SHOULD if levels else ""
+    row = DefectRow(defect.id, played.killers, played.errors, place, str(outcome), excuse, level)
+    observation = Observation.of(())
     if outcome is DefectOutcome.ERROR:
         observation = Observation(Outcome.ERROR, reason="\n".join(played.errors))
+    elif rule is ODD and outcome is DefectOutcome.FAILED:
+        message = f"it fails {', '.join(played.killers)}"
+        observation = Observation.of([Finding(rule.id, message, "no finding", str(outcome))])
+    elif rule is GENERATED and outcome is DefectOutcome.SURVIVED and not excuse:
+        observation = Observation.of([Finding(rule.id, "no check reports it", "a finding", "none")])
     return decide(
         rule,
         observation,

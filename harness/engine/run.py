@@ -19,7 +19,6 @@ from harness.engine.cleanup import CreatedResources
 from harness.engine.conductor import Conductor, Judged
 from harness.engine.decide import Policy, exit_of
 from harness.engine.events import Planned, Probed, RunEvent, RunFinished, RunStarted
-from harness.engine.execute import PlayedExercise
 from harness.engine.plan import RunPlan, Selection, make_plan, needed_capabilities
 from harness.engine.probe import Probing, probe
 from harness.engine.results import Result
@@ -32,18 +31,10 @@ from harness.engine.traffic.retries import Retries
 from harness.engine.traffic.traffic_policy import TrafficPolicy
 from harness.engine.workers import INTERRUPTED, Workers, count_jobs, format_time_up
 from harness.kit.api import SCRIPTABLE, Api
-from harness.kit.check import Check, Exercise
+from harness.kit.check import Check
 from harness.outcome import Exit
 from harness.outcome.words import describe_body, format_count
 from harness.wire import Exchange
-
-
-def the_probe(_: object) -> Generator[object, object, None]:
-    """Name the exchanges of the probe in reports; `probe` sends them."""
-    yield None
-
-
-_PROBE = Exercise(the_probe, requests=0, interactions=0)
 
 _TO_ASK = 0.2
 """The share of a run's time in which the target may be asked what it can do; the rest is for judging."""
@@ -141,22 +132,13 @@ def check_target(
             halted = format_time_up(end) if isinstance(end, TimeUp) else INTERRUPTED
     sessions = jobs > 1 and is_scriptable and not target.throwaway
     audit = Audit.of(plan.running, target.api)
-    ends = target.api.new_end_counter()
-    for exchange in (trail := (*found.trail, *received)):
-        ends.note(exchange)
-    if not halted:  # what a probe receives is judged like all else
-        probed = PlayedExercise(None, None, trail, 0.0, target.api, repeated=found.repeated)
-        audit.note(_PROBE, probed, target.target.contract)
     able = governed.target.able(found.capabilities, found.says)
     cleans = options.cleans or not target.throwaway
+    ends = target.api.new_end_counter()
     workers = Workers(able, governed.timer, audit, ends, sessions, cleans, governed.outages)
-    if halted:
-        workers.halt(halted)
-        workers.clean(ledger)
+    workers.take_probe((*found.trail, *received), found.repeated, ledger, halted)
     policy = Policy(strict=options.strict, baseline=options.baseline)
-    conductor = Conductor(plan, policy, audit)
-    if options.fail_fast:
-        conductor.on_failure = workers.stop
+    conductor = Conductor(plan, policy, audit, workers.stop if options.fail_fast else lambda: None)
     with closing(_play(workers, conductor, jobs, options.choose)) as playing:
         yield from _until_interrupted(playing, lambda: workers.halt(INTERRUPTED))
     workers.find_deaths()

@@ -22,14 +22,15 @@ from harness.engine.causes import stopped_at
 from harness.engine.cleanup import CreatedResources
 from harness.engine.conductor import Judged
 from harness.engine.events import ExerciseFinished, ExerciseStarted, ExerciseTimes, RunEvent
-from harness.engine.execute import play
+from harness.engine.execute import PlayedExercise, play
 from harness.engine.plan import Group
 from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.deadline import Timer, TimeUp
 from harness.engine.traffic.outages import Outages, find_deaths
-from harness.engine.traffic.perform import ActionRunner, GivenIds
+from harness.engine.traffic.perform import ActionRunner, GivenIds, RepeatedId
 from harness.kit.actions import Send
 from harness.kit.api import SCRIPTABLE, CountsEnds
+from harness.kit.check import Exercise
 from harness.outcome import Outcome, TargetFault
 from harness.wire import Driver, Exchange
 from harness.wire.json_value import object_or_none
@@ -114,11 +115,9 @@ def _ask_side_by_side(target: ResolvedTarget, trail: Sequence[Exchange]) -> tupl
     if create is None or target.throwaway or not parts.hostname or target.api.is_live_host(parts.hostname):
         return 1, []
     address = parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
-    ledger = CreatedResources(target.api)
-    contract = target.target.contract
     look = Send(target.target.control("GET", ""), timeout=_PATIENCE)
-    with closing(target.connect()) as driver, closing(target.connect()) as other:
-        beside = ActionRunner(target.api, driver, ledger, contract)
+    with closing(target.connect()) as driver:
+        beside = ActionRunner(target.api, driver, CreatedResources(target.api), target.target.contract)
         try:
             with socket.create_connection(address, _PATIENCE):
                 answered = beside.perform(look).status is not None
@@ -126,7 +125,19 @@ def _ask_side_by_side(target: ResolvedTarget, trail: Sequence[Exchange]) -> tupl
             return 1, []
         if not answered or create.seconds <= _QUICK:
             return (_SHARED_JOBS if answered else 1), beside.trail
-        slow, ended = ActionRunner(target.api, other, ledger, contract), threading.Event()
+        slow = _look_beside_a_create(target, create, beside, look)
+    idle, *looks = (one.seconds if one.status is not None else _PATIENCE for one in beside.trail)
+    overtaken = all(seconds < idle + create.seconds / 4 for seconds in looks)
+    return (_SHARED_JOBS if overtaken else 1), [*beside.trail, *slow]
+
+
+def _look_beside_a_create(
+    target: ResolvedTarget, create: Exchange, beside: ActionRunner, look: Send
+) -> Sequence[Exchange]:
+    """Look again and again while a create that takes long is under way; return what that received."""
+    ledger, ended = CreatedResources(target.api), threading.Event()
+    with closing(target.connect()) as driver:
+        slow = ActionRunner(target.api, driver, ledger, target.target.contract)
 
         def ask() -> None:
             try:
@@ -142,9 +153,7 @@ def _ask_side_by_side(target: ResolvedTarget, trail: Sequence[Exchange]) -> tupl
         finally:
             asking.join()
             ledger.clean(driver)
-    idle, *looks = (one.seconds if one.status is not None else _PATIENCE for one in beside.trail)
-    overtaken = all(seconds < idle + create.seconds / 4 for seconds in looks)
-    return (_SHARED_JOBS if overtaken else 1), [*beside.trail, *slow.trail]
+        return slow.trail
 
 
 def _ask_for_a_session(target: ResolvedTarget) -> int:
@@ -177,6 +186,14 @@ _JOIN = 2.0
 """Seconds to wait for workers whose requests nobody can end."""
 
 
+def the_probe(_: object) -> Generator[object, object, None]:
+    """Name the exchanges of the probe in reports; `probe` sends them."""
+    yield None
+
+
+_PROBE = Exercise(the_probe, requests=0, interactions=0)
+
+
 @dataclass(slots=True)
 class Workers:
     """The workers of one run. `halted` says why it ended before it was through, `""` while it has not.
@@ -201,6 +218,19 @@ class Workers:
 
     def __post_init__(self) -> None:
         self._given = GivenIds(self.target.api)
+
+    def take_probe(
+        self, trail: tuple[Exchange, ...], repeated: tuple[RepeatedId, ...], ledger: CreatedResources, halted: str
+    ) -> None:
+        """Judge what a probe received like all else; if the run was `halted`, only delete what the probe made."""
+        for exchange in trail:
+            self.ends.note(exchange)
+        if halted:
+            self.halt(halted)
+            self.clean(ledger)
+        else:
+            played = PlayedExercise(None, None, trail, 0.0, self.target.api, repeated=repeated)
+            self.audit.note(_PROBE, played, self.target.target.contract)
 
     def play(
         self, groups: list[Group], jobs: int, choose: Callable[[Sequence[str]], str] | None

@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from harness.engine.decide import exit_of
@@ -153,9 +154,9 @@ def _join_capabilities(groups: Sequence[NotTested]) -> Iterator[NotTested]:
     joined = NotTested(
         Reason.NEEDS_CAPABILITY,
         f"needs `--capability` ({list_some(names, _NAMED)})" if names else needs[0].words,
-        tuple(chain.from_iterable(group.ids for group in needs)),
-        sum(group.number for group in needs),
-        tuple(chain.from_iterable(group.musts for group in needs)),
+        tuple(chain.from_iterable(map(attrgetter("ids"), needs))),
+        sum(map(attrgetter("number"), needs)),
+        tuple(chain.from_iterable(map(attrgetter("musts"), needs))),
     )
     for group in groups:
         if group is needs[0]:

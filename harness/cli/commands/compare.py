@@ -79,11 +79,15 @@ def run(words: Sequence[str]) -> int:
         screen = Screen(sys.stdout)
         for line in list_lines(compared):
             screen.line(show_text(line))
-    asked = [{entry.id for entry in run.entries.values() if entry.asked} for run in runs]
-    if not set.intersection(*asked) and all(run.lists_all for run in runs):
+    if _have_nothing_in_common(runs):
         say("harness: the reports have no result in common", to_errors=True)
         return Exit.NOTHING_RAN
     return Exit.FAILED if compared.same_target and compared.list_changes("new") else Exit.OK
+
+
+def _have_nothing_in_common(runs: Sequence[RunFile]) -> bool:
+    asked = [{entry.id for entry in run.entries.values() if entry.asked} for run in runs]
+    return not set.intersection(*asked) and all(run.lists_all for run in runs)
 
 
 def _read_named(word: str) -> RunFile:

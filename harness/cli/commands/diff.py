@@ -71,25 +71,14 @@ def run(words: Sequence[str]) -> int:
     arguments = read_options(DiffArguments, words)
     if arguments.textconv:
         return _print_as_text(arguments)
-    if arguments.stable:
-        raise UsageFault("--stable needs --textconv")
-    if arguments.after is None:
-        raise UsageFault("name the newer recording, too: harness diff A B")
-    newer = arguments.after
-    before, after = Path(arguments.before), Path(newer)
-    embedded = newer == _EMBEDDED and not after.exists()
-    for path in (before, *(() if embedded else (after,))):
-        if not path.exists():
-            raise UsageFault(f"no file or folder {str(path)!r}")
-    if arguments.platform and not embedded:
-        raise UsageFault("--platform selects what the emulator imitates: write the word emulator as B")
+    before, newer, embedded = _choose_sides(arguments)
     from harness.benches.recordings.diff import diff_paths
     from harness.contract.tables.protocol import PROTOCOL
     from harness.report.diff_text import drift_lines, drift_record, drift_totals
     from harness.report.page.drift_page import render_drifts
 
     files = ReportFiles(arguments.report or (), ("html",))
-    drifts = _answer_again(before, arguments.platform) if embedded else diff_paths(before, after, PROTOCOL)
+    drifts = _answer_again(before, arguments.platform) if embedded else diff_paths(before, Path(newer), PROTOCOL)
     files.write(lambda _: render_drifts(drifts, before=arguments.before, after=newer, mask=mask_text))
     if arguments.json:
         write_json({"before": arguments.before, "after": newer, **mask_tree(drift_record(drifts))})
@@ -99,6 +88,22 @@ def run(words: Sequence[str]) -> int:
     if drifts.shape:
         return Exit.FAILED
     return Exit.OK if drifts.compared else Exit.NOTHING_RAN
+
+
+def _choose_sides(arguments: DiffArguments) -> tuple[Path, str, bool]:
+    """The older recording, the newer one, and whether that is what the emulator answers. Raises UsageFault."""
+    if arguments.stable:
+        raise UsageFault("--stable needs --textconv")
+    if arguments.after is None:
+        raise UsageFault("name the newer recording, too: harness diff A B")
+    before, after = Path(arguments.before), Path(arguments.after)
+    embedded = arguments.after == _EMBEDDED and not after.exists()
+    for path in (before,) if embedded else (before, after):
+        if not path.exists():
+            raise UsageFault(f"no file or folder {str(path)!r}")
+    if arguments.platform and not embedded:
+        raise UsageFault("--platform selects what the emulator imitates: write the word emulator as B")
+    return before, arguments.after, embedded
 
 
 def _print_as_text(arguments: DiffArguments) -> int:

@@ -190,29 +190,34 @@ def _read_options(arguments: FuzzArguments, target: ResolvedTarget, words: Seque
     from harness.engine.search.budget import BUDGETS, open_database
     from harness.engine.search.run import FuzzOptions
 
-    profiles = [name.strip() for name in arguments.profile.split(",") if name.strip()]
-    for name in profiles:
-        if name not in PROFILES:
-            raise UsageFault(f"unknown profile {name!r}{did_you_mean(name, PROFILES)}")
-    strict = arguments.strict or "strict" in profiles
-    sizes = [name for name in profiles if name != "strict"] or ["smoke"]
-    if len(sizes) > 1:
-        raise UsageFault(f"--profile {arguments.profile!r} names several sizes: keep one of {', '.join(sizes)}")
+    size, strict = _choose_size(arguments.profile)
     store, replays = _choose_store(arguments, target, words)
     return FuzzOptions(
         engines=_choose_engines(arguments),
-        budget=BUDGETS[sizes[0]].with_limits(arguments.max_examples, None),
+        budget=BUDGETS[size].with_limits(arguments.max_examples, None),
         depth=arguments.exhaustive or 3,
         seconds=arguments.time,
         seed=arguments.seed,
         level=arguments.level,
-        strict=strict,
+        strict=strict or arguments.strict,
         said=said_capabilities(arguments),
         database=open_database(arguments.database),
         shard=parse_shard(arguments.shard) if arguments.shard else None,
         store=store,
         replays=replays,
     )
+
+
+def _choose_size(profile: str) -> tuple[str, bool]:
+    """The size of a search, and whether it is strict. Raises UsageFault."""
+    profiles = [name.strip() for name in profile.split(",") if name.strip()]
+    for name in profiles:
+        if name not in PROFILES:
+            raise UsageFault(f"unknown profile {name!r}{did_you_mean(name, PROFILES)}")
+    sizes = [name for name in profiles if name != "strict"] or ["smoke"]
+    if len(sizes) > 1:
+        raise UsageFault(f"--profile {profile!r} names several sizes: keep one of {', '.join(sizes)}")
+    return sizes[0], "strict" in profiles
 
 
 def _choose_store(
@@ -250,8 +255,7 @@ def _choose_engines(arguments: FuzzArguments) -> tuple[str, ...]:
     for name in chosen:
         if name not in ENGINES:
             raise UsageFault(f"unknown engine {name!r}{did_you_mean(name, ENGINES)}")
-    if arguments.exhaustive and EXHAUSTIVE not in chosen:
-        chosen = [*chosen, EXHAUSTIVE]
+    chosen += [EXHAUSTIVE] if arguments.exhaustive else []
     return tuple(name for name in ENGINES if name in chosen) or USUAL
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -155,26 +155,32 @@ def _resolve(arguments: ScenarioOptions) -> ResolvedTarget:
     return found
 
 
+def _describe_cost(session: RecordingSession, ahead: Sequence[Scenario]) -> Iterator[str]:
+    """What is to be recorded, and at most how many requests that takes."""
+    settled = _list_settled(session, ahead)
+    for scenario in ahead:
+        yield f"  {scenario.name:<10} {scenario.shows}"
+        if settled.get(scenario.name):
+            yield f"  {'':<10} settles {', '.join(settled[scenario.name])}"
+    estimate = sum(scenario.exercise.requests for scenario in ahead)
+    creates = sum(scenario.exercise.interactions for scenario in ahead)
+    what = format_count(len(ahead), "scenario") if ahead else "nothing is left to record"
+    cost = f"{what}: about {format_count(estimate, 'request')}, {format_count(creates, 'interaction')}"
+    cost += f", at most {format_count(session.budget, 'request')}"
+    yield f"{cost}; target {session.target.info.url} ({session.provenance.target})"
+    if not session.target.info.secrets:
+        yield "no key is sent: GEMINI_API_KEY is not set and --api-key is missing"
+    if session.budget < estimate:
+        yield "this limit is too low: the session will stop early"
+
+
 def _confirm(arguments: ScenarioOptions, session: RecordingSession, scenarios: Sequence[Scenario]) -> None:
     """Print the cost and ask for confirmation; sets the session's budget. Raises UsageFault without a yes."""
     _need_key(session)
     ahead = session.waiting(scenarios)
-    estimate = sum(scenario.exercise.requests for scenario in ahead)
-    creates = sum(scenario.exercise.interactions for scenario in ahead)
-    session.budget = session.budget or estimate * _AMPLE
-    settled = _list_settled(session, ahead)
-    for scenario in ahead:
-        say(f"  {scenario.name:<10} {scenario.shows}", to_errors=arguments.json)
-        if settled.get(scenario.name):
-            say(f"  {'':<10} settles {', '.join(settled[scenario.name])}", to_errors=arguments.json)
-    what = format_count(len(ahead), "scenario") if ahead else "nothing is left to record"
-    cost = f"{what}: about {format_count(estimate, 'request')}, {format_count(creates, 'interaction')}"
-    cost += f", at most {format_count(session.budget, 'request')}"
-    say(f"{cost}; target {session.target.info.url} ({session.provenance.target})", to_errors=arguments.json)
-    if not session.target.info.secrets:
-        say("no key is sent: GEMINI_API_KEY is not set and --api-key is missing", to_errors=arguments.json)
-    if session.budget < estimate:
-        say("this limit is too low: the session will stop early", to_errors=arguments.json)
+    session.budget = session.budget or sum(scenario.exercise.requests for scenario in ahead) * _AMPLE
+    for line in _describe_cost(session, ahead):
+        say(line, to_errors=arguments.json)
     if arguments.yes:
         if not arguments.max_requests:
             raise UsageFault(f"--yes needs a bound: --max-requests {session.budget} is sufficient")
@@ -393,14 +399,15 @@ def _print(summary: Summary, status: int) -> None:
     if summary.replaced and not summary.discarded:
         kinds = ", ".join(f"{kind} ({number})" for kind, number in sorted(summary.replaced.items()))
         say(f"replaced {format_count(sum(summary.replaced.values()), 'secret')}: {kinds}")
-    remarks = [
-        *(f"no response: {what}" for what in list(dict.fromkeys(summary.unanswered))[:_SHOWN]),
-        *(f"not recorded: {reason}" for reason in summary.unrecorded),
-        *summary.remarks,
-        *(f"miss: {miss}" for miss in summary.misses),
-    ]
-    for remark in remarks:
-        say_masked(remark)
+    unanswered = list(dict.fromkeys(summary.unanswered))[:_SHOWN]
+    for label, remarks in (
+        ("no response: ", unanswered),
+        ("not recorded: ", summary.unrecorded),
+        ("", summary.remarks),
+        ("miss: ", summary.misses),
+    ):
+        for remark in remarks:
+            say_masked(f"{label}{remark}")
     if summary.misses or (summary.mode == "once" and summary.played and not summary.recorded):
         say(f"nothing was recorded: {_ONLY_PLAYS}")
     if summary.discarded:

@@ -171,27 +171,20 @@ def require_one_run(reports: Sequence[ShardReport], *, same_target: bool = False
 def _require_each_once(reports: Sequence[ShardReport]) -> None:
     of = reports[0].part.shard.of
     seen: dict[int, str] = {}
+    ran: dict[str, str] = {}
     for report in reports:
-        number = report.part.shard.number
-        if number in seen:
-            raise UsageFault(
-                f"{seen[number]!r} and {report.name!r} are both shard {report.part.shard}: name each once"
-            )
-        seen[number] = report.name
-    missing = [str(number) for number in range(1, of + 1) if number not in seen]
-    if missing:
+        part = report.part
+        if (other := seen.setdefault(part.shard.number, report.name)) is not report.name:
+            raise UsageFault(f"{other!r} and {report.name!r} are both shard {part.shard}: name each once")
+        for name in part.ran:
+            if (other := ran.setdefault(name, report.name)) is not report.name:
+                raise UsageFault(f"{other!r} and {report.name!r} both judged {name}: {DIVIDED_OTHERWISE}")
+    if missing := [str(number) for number in range(1, of + 1) if number not in seen]:
         which = (
             f"shard {missing[0]} of {of} is" if len(missing) == 1 else f"shards {', '.join(missing)} of {of} are"
         )
         raise UsageFault(f"{which} missing: name the reports of all shards")
-    ran: dict[str, str] = {}
-    for report in reports:
-        for name in report.part.ran:
-            if name in ran:
-                raise UsageFault(f"{ran[name]!r} and {report.name!r} both judged {name}: {DIVIDED_OTHERWISE}")
-            ran[name] = report.name
-    lost = [name for name in reports[0].part.whole if name not in ran]
-    if lost:
+    if lost := [name for name in reports[0].part.whole if name not in ran]:
         raise UsageFault(f"no report contains {', '.join(lost[:3])} ({len(lost)} in all): {DIVIDED_OTHERWISE}")
 
 
