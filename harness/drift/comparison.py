@@ -81,6 +81,16 @@ def pair_records(older: TypeModel, newer: TypeModel) -> dict[str, str]:
     return {new: old for old, new in sorted(comparison.met, reverse=True)}
 
 
+def _compare_values(before: ValueType, after: ValueType) -> Iterator[tuple[DifferenceKind, str, str]]:
+    """What differs in the values that two shapes list: its kind, the value, and the detail."""
+    if before.values:
+        yield from ((DifferenceKind.VALUE_NEW, value, value) for value in after.values - before.values)
+    elif after.values and "string" in before.kinds and ANY not in before.kinds:
+        yield DifferenceKind.VALUE_NEW, "*", f"now lists {', '.join(sorted(after.values))}"
+    if after.values:
+        yield from ((DifferenceKind.VALUE_GONE, value, value) for value in before.values - after.values)
+
+
 class _Comparison:
     """The state of one comparison: the pairs of records that were met."""
 
@@ -163,23 +173,15 @@ class _Comparison:
         if before.title:  # written once, so reported once
             where, name = before.title, ""
         origin = before.origin or origin
-        for value in after.values - before.values if before.values else ():
-            yield TypeDifference(DifferenceKind.VALUE_NEW, where, f"{name}={value}", value, theirs, origin=origin)
-        for value in before.values - after.values if after.values else ():
-            yield TypeDifference(DifferenceKind.VALUE_GONE, where, f"{name}={value}", value, theirs, origin=origin)
-        if after.values and not before.values and "string" in before.kinds and ANY not in before.kinds:
-            listed = ", ".join(sorted(after.values))
-            yield TypeDifference(
-                DifferenceKind.VALUE_NEW, where, f"{name}=*", f"now lists {listed}", theirs, origin=origin
-            )
+        for kind, value, detail in _compare_values(before, after):
+            yield TypeDifference(kind, where, f"{name}={value}", detail, theirs, origin=origin)
         old, new = self._list_kinds(before), self._list_kinds(after)
         if old != new and ANY not in old | new:
             detail = f"{_join(old)} became {_join(new)}"
             yield TypeDifference(DifferenceKind.TYPE_CHANGED, where, name, detail, theirs, origin=origin)
-        if before.item is not None and after.item is not None:
-            yield from self._compare_shapes(where, f"{name}[]", before.item, after.item, theirs, origin)
-        if before.entry is not None and after.entry is not None:
-            yield from self._compare_shapes(where, f"{name}{{}}", before.entry, after.entry, theirs, origin)
+        for sign, one, other in (("[]", before.item, after.item), ("{}", before.entry, after.entry)):
+            if one is not None and other is not None:
+                yield from self._compare_shapes(where, f"{name}{sign}", one, other, theirs, origin)
         if before.records and after.records:
             yield from self._pair_members(where, name, before.records, after.records, theirs, origin)
 

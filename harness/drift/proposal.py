@@ -205,10 +205,12 @@ class _Author:
             "description": "What may already stand in a step.start; only the type is certain.",
             "required": ["type"],
         }
-        brought = self._find_delta(tag)
-        shown = {} if brought is None else {part: "whole" for part in needed if part not in brought.fields}
+        brought, shown = self._find_delta(tag), {}
         if brought is not None:
-            shown |= {part: "empty" for part in _SIGNATURES if part in brought.fields and part in record.fields}
+            shown = {part: "whole" for part in needed if part not in brought.fields}
+            shown |= {
+                part: "empty" for part in _SIGNATURES if part in brought.fields.keys() & record.fields.keys()
+            }
         self.proposal.documents[name] = {
             "$schema": _DIALECT,
             "description": body["description"],
@@ -295,20 +297,20 @@ class _Author:
         if not shape.kinds or ANY in shape.kinds:
             return {}
         branches: list[Schema] = [self._refer(file, name) for name in shape.records]
-        if "object" in shape.kinds and not shape.records:
-            entry = (
-                {"additionalProperties": self._propose_schema(file, shape.entry)}
-                if shape.entry is not None
-                else {}
-            )
-            branches.append({"type": "object", **(entry or {"x-open": True})})
-        if "array" in shape.kinds:
-            items = self._propose_schema(file, shape.item) if shape.item is not None else {}
-            branches.append({"type": "array", **({"items": items} if items else {})})
-        for kind in sorted(shape.kinds - {"object", "array"}):
-            values = {"x-known-values": sorted(shape.values)} if shape.values and kind == "string" else {}
-            branches.append({"type": kind, **values})
+        kinds = shape.kinds - {"object"} if shape.records else shape.kinds
+        branches += [self._propose_kind(file, kind, shape) for kind in sorted(kinds, key=_place_of_kind)]
         return branches[0] if len(branches) == 1 else {"oneOf": branches}
+
+    def _propose_kind(self, file: str, kind: str, shape: ValueType) -> Schema:
+        """A schema for one kind of value that a shape may have."""
+        if kind == "object":
+            inside = None if shape.entry is None else self._propose_schema(file, shape.entry)
+            return {"type": kind, **({"x-open": True} if inside is None else {"additionalProperties": inside})}
+        if kind == "array":
+            items = {} if shape.item is None else self._propose_schema(file, shape.item)
+            return {"type": kind, **({"items": items} if items else {})}
+        values = {"x-known-values": sorted(shape.values)} if shape.values and kind == "string" else {}
+        return {"type": kind, **values}
 
     def _refer(self, file: str, name: str) -> Schema:
         """A reference to our counterpart of a record, or the record itself if we have none."""
@@ -358,3 +360,8 @@ def name_files(documents: Mapping[str, Schema], revision: str) -> dict[str, Sche
         f"{name}.json": document if name == OPENAPI else arrange(document, revision, name)
         for name, document in sorted(documents.items())
     }
+
+
+def _place_of_kind(kind: str) -> tuple[int, str]:
+    """Objects come first, then lists."""
+    return ("object", "array").index(kind) if kind in ("object", "array") else 2, kind

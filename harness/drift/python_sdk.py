@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
@@ -81,17 +82,12 @@ class _Module:
     @cached_property
     def imports(self) -> dict[str, tuple[Path, str]]:
         """Name in this module → the folder or file it is looked up in, and its name there."""
-        found = {}
+        found: dict[str, tuple[Path, str]] = {}
         guarded = (part for node in self.tree.body if isinstance(node, ast.If) for part in node.body)
         for node in (*self.tree.body, *guarded):
             if isinstance(node, ast.ImportFrom) and node.level:
-                base = self.path.parent
-                for _ in range(node.level - 1):
-                    base = base.parent
-                for part in (node.module or "").split("."):
-                    base = base / part if part else base
-                for alias in node.names:
-                    found[alias.asname or alias.name] = (base, alias.name)
+                base = self.path.parents[node.level - 1].joinpath(*filter(None, (node.module or "").split(".")))
+                found |= {alias.asname or alias.name: (base, alias.name) for alias in node.names}
         return found
 
 
@@ -160,23 +156,10 @@ class _PythonReader:
         self, module: _Module, function: ast.FunctionDef
     ) -> tuple[ValueType | None, ValueType | None]:
         answer = events = None
-        for node in ast.walk(function):
-            if not (isinstance(node, ast.If) and isinstance(node.test, ast.Call)):
-                continue
-            matched = _read_last_name(node.test.func)
-            words = [_read_text(word) for word in node.test.args[1:]]
-            if matched != "match_response" or not words or words[0] not in _SUCCESS:
-                continue
-            unmarshal = (call for call in ast.walk(node) if isinstance(call, ast.Call))
-            first = next(
-                (c.args[0] for c in unmarshal if _read_last_name(c.func) == "unmarshal_json_response"), None
-            )
-            if first is None:
-                continue
+        for words, first in _list_matches(function):
             shape = self._read_shape(module, first)
             if "text/event-stream" in words:
-                frame = self.records[shape.records[0]]
-                events = frame.fields[_STREAM_FIELD].shape
+                events = self.records[shape.records[0]].fields[_STREAM_FIELD].shape
             else:
                 answer = shape
         return answer, events
@@ -231,19 +214,23 @@ class _PythonReader:
             return ValueType(frozenset({"string"}), frozenset(values))
         full = f"{module.path.parent.name}.{name}"
         if full not in self.records:
-            text = ast.get_docstring(made) or ""
             self.records[full] = Record(full, {})  # ends recursion
-            told: dict[str, FieldType] = {}
-            for base in made.bases:
-                inherited = self._find(module, base)
-                if inherited is not None and inherited[1] in inherited[0].classes and inherited[1] != "BaseModel":
-                    told |= self.records[self._read_named(*inherited).records[0]].fields
+            told = self._read_inherited(module, made)
             told |= {
                 field: FieldType(self._read_shape(module, annotation), required, note)
                 for field, annotation, required, note in fields
             }
-            self.records[full] = Record(full, told, text)
+            self.records[full] = Record(full, told, ast.get_docstring(made) or "")
         return ValueType(frozenset({"object"}), records=(full,))
+
+    def _read_inherited(self, module: _Module, made: ast.ClassDef) -> dict[str, FieldType]:
+        """The fields of the models that a class is derived from."""
+        told: dict[str, FieldType] = {}
+        for base in made.bases:
+            found = self._find(module, base)
+            if found is not None and found[1] in found[0].classes and found[1] != "BaseModel":
+                told |= self.records[self._read_named(*found).records[0]].fields
+        return told
 
     def _read_subscript(self, module: _Module, node: ast.Subscript) -> ValueType:
         name = _read_last_name(node.value)
@@ -305,3 +292,14 @@ def _read_last_name(node: ast.expr) -> str:
 
 def _read_text(node: ast.expr | None) -> str:
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+
+
+def _list_matches(function: ast.FunctionDef) -> Iterator[tuple[list[str], ast.expr]]:
+    """What a call matches of a response with success, and the type that it reads from that."""
+    for node in ast.walk(function):
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Call):
+            words = [_read_text(word) for word in node.test.args[1:]]
+            if _read_last_name(node.test.func) == "match_response" and words and words[0] in _SUCCESS:
+                calls = [call for call in ast.walk(node) if isinstance(call, ast.Call)]
+                read = [call for call in calls if _read_last_name(call.func) == "unmarshal_json_response"]
+                yield from ((words, call.args[0]) for call in read[:1])

@@ -115,9 +115,7 @@ class _Drawing:
             for label, value in self._vary(record, "", shape.entry):
                 yield f"{{}}{label}", {"key": value}
         if own is None and not shape.values:
-            covered = {"object"} if shape.records or shape.entry else set()
-            covered |= {"array"} if shape.item is not None else set()
-            for kind in sorted(shape.kinds - covered & _PLAIN.keys()):
+            for kind in _list_plain(shape):
                 yield "" if len(shape.kinds) == 1 else f" ({kind})", _PLAIN[kind]
 
     def _list_inner(self, shape: ValueType) -> Iterator[tuple[Record, Callable[[Any], Any]]]:
@@ -163,3 +161,10 @@ def find_lost(sent: Any, shown: Any, path: str = "$") -> Iterator[str]:
 
 def _are_equal_numbers(sent: Any, shown: Any) -> bool:
     return isinstance(sent, int | float) and isinstance(shown, str) and str(sent) == shown
+
+
+def _list_plain(shape: ValueType) -> list[str]:
+    """The kinds of a shape that say no more of their values."""
+    covered = {"object"} if shape.records or shape.entry else set()
+    covered |= {"array"} if shape.item is not None else set()
+    return sorted(shape.kinds - covered & _PLAIN.keys())

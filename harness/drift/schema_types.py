@@ -123,12 +123,12 @@ class _SchemaReader:
         values = node.get("x-known-values", node.get("enum"))
         if values is not None:
             return ValueType(frozenset(map(_kind_of, values)), frozenset(map(str, values)), origin=(file, pointer))
-        for keyword in ("oneOf", "anyOf"):
-            branches = node.get(keyword, ())
-            if any(not _is_rule(branch) for branch in branches):
-                places = ((*pointer, keyword, str(index)) for index in range(len(branches)))
-                united = unite(self._read_shape(file, self._at(file, place), place) for place in places)
-                return replace(united, origin=united.origin or (file, pointer))
+        if keyword := next(
+            (word for word in ("oneOf", "anyOf") if not all(map(_is_rule, node.get(word, ())))), ""
+        ):
+            places = ((*pointer, keyword, str(index)) for index in range(len(node[keyword])))
+            united = unite(self._read_shape(file, self._at(file, place), place) for place in places)
+            return replace(united, origin=united.origin or (file, pointer))
         if "$ref" in node and not ("properties" in node or "required" in node):
             return self._read(*self._follow(file, node["$ref"]))
         if "$ref" in node or "properties" in node:

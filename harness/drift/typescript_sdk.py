@@ -105,7 +105,7 @@ class _TypescriptReader:
             self._declare(node)
 
     def _declare(self, node: Node) -> None:
-        if node.type in ("export_statement", "ambient_declaration"):
+        if node.type in ("export_statement", "ambient_declaration", "expression_statement"):
             for child in node.named_children:
                 self._declare(child)
         elif node.type in ("type_alias_declaration", "interface_declaration"):
@@ -120,9 +120,6 @@ class _TypescriptReader:
                 inner = _read_text(specifier.child_by_field_name("name"))
                 exported[_read_text(specifier.child_by_field_name("alias")) or inner] = inner
             self._namespaces[_name(node)] = exported
-        elif node.type == "expression_statement":
-            for child in node.named_children:
-                self._declare(child)
 
     def read_operations(self, calls: list[_Call]) -> dict[str, OperationType]:
         found: dict[str, OperationType] = {}
@@ -247,11 +244,9 @@ class _TypescriptReader:
         if node is None:
             return ValueType(frozenset({ANY}))
         value = node.child_by_field_name("value") or node.child_by_field_name("body")
-        if value is None or not any(part.type == "property_signature" for part in value.named_children):
-            if value is not None and value.type == "object_type" and not value.named_children:
-                return self._record(name, node, value)
-            return give_title(self._read_shape(value), name)
-        return self._record(name, node, value)
+        if value is not None and _is_record(value):
+            return self._record(name, node, value)
+        return give_title(self._read_shape(value), name)
 
     def _record(self, name: str, node: Node, value: Node) -> ValueType:
         if name not in self.records:
@@ -321,3 +316,9 @@ def _name(node: Node) -> str:
 
 def _read_text(node: Node | None) -> str:
     return (node.text or b"").decode() if node is not None else ""
+
+
+def _is_record(node: Node) -> bool:
+    """Whether a type has members of its own, or is an object without any."""
+    parts = node.named_children
+    return any(part.type == "property_signature" for part in parts) or (node.type == "object_type" and not parts)
