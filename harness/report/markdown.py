@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 from harness.report.commands.presentation import Section
 from harness.report.presented_run import TOLD, PresentedResult, PresentedRun
@@ -17,18 +18,16 @@ def render(state: PresentedRun) -> str:
     """The report of a finished run."""
     facts = ", ".join(f"{word} `{_write_cell(value)}`" for word, value in state.facts)
     lines = [f"## {state.subject}: {_write_cell(state.place)}", "", f"**{_write_cell(state.verdict_text)}**", ""]
-    for paragraph in (_write_cell(state.halted_text), f"{facts}." if facts else "", state.totals):
-        lines += [paragraph, ""] if paragraph else []
+    for paragraph in filter(None, (_write_cell(state.halted_text), f"{facts}." if facts else "", state.totals)):
+        lines += [paragraph, ""]
     lines += [f"| outcome | {state.noun}s |", "| --- | ---: |"]
     lines += [f"| {tally.word} | {tally.number} |" for tally in state.tallies]
     if told := list(state.list_notes()):
         lines += ["", *fence("\n".join(told))]
-    for section in state.presentation.sections(state):
-        lines += _write_section(section)
+    lines += chain.from_iterable(map(_write_section, state.presentation.sections(state)))
     for outcome in TOLD:
         if results := [shown for shown in state.urgent_first if shown.outcome is outcome]:
-            lines += ["", f"### {outcome.word.capitalize()}", ""]
-            lines += [line for shown in results for line in _write_entry(shown)]
+            lines += ["", f"### {outcome.word.capitalize()}", "", *chain.from_iterable(map(_write_entry, results))]
     return "\n".join(lines) + "\n"
 
 

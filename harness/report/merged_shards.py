@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from functools import reduce
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -234,9 +235,9 @@ def _finish(results: tuple[Result, ...], ends: Sequence[RunFinished]) -> RunFini
         sum(end.seconds for end in ends),
         Exit.INTERRUPTED if interrupted else exit_of(results, unjudged=bool(holes)),
         tuple(path for end in ends for path in end.leftovers),
-        reduce(_add_up, (end.waited for end in ends)),
-        reduce(_add_up, (end.cut for end in ends)),
-        next((end.halted for end in ends if end.halted), ""),
+        reduce(_add_up, map(attrgetter("waited"), ends)),
+        reduce(_add_up, map(attrgetter("cut"), ends)),
+        next(filter(None, map(attrgetter("halted"), ends)), ""),
         holes=holes,
     )
 
@@ -258,14 +259,7 @@ def _merge_mutants(
 ) -> tuple[Presentation, Sequence[RunEvent]]:
     reports = [ShardReport(name=shard.name, target={}, part=shard.part) for shard in shards]
     require_one_run(reports, same_target=same_target)
-    seen = [_read_reference(shard) for shard in shards]
-    for report, reference in zip(reports, seen, strict=True):
-        if reference != seen[0]:
-            differs = sorted(seen[0].unmet.keys() ^ reference.unmet.keys()) or list(reference.unmet)
-            raise UsageFault(
-                f"{reports[0].name!r} and {report.name!r} do not agree on what the unchanged emulator meets "
-                f"({', '.join(differs[:3])}): run both shards again"
-            )
+    reference = _read_reference(shards)
     part, mutants = reports[0].part, api.load_mutants()
     checks = load_checks(api, part.revision)
     require_catalogue(reports[0], checks)
@@ -278,14 +272,24 @@ def _merge_mutants(
         for row in of_kind(KillRow, result.evidence)
     ]
     interrupted = any(shard.finished.exit is Exit.INTERRUPTED for shard in shards)
-    matrix = to_matrix(part.whole, checks, [*seen, *played], interrupted=interrupted)
+    matrix = to_matrix(part.whole, checks, [reference, *played], interrupted=interrupted)
     return MutantsPresentation(), tuple(tell_matrix(matrix, summaries, whole=len(summaries) == len(mutants)))
 
 
-def _read_reference(shard: StoredRun) -> PlayedReference:
-    with unreadable(shard.name):
-        [notes] = (phase.notes for phase in shard.phases if phase.name == REFERENCE)
-        return PlayedReference(dict(note.split(": ", 1) for note in notes))
+def _read_reference(shards: Sequence[StoredRun]) -> PlayedReference:
+    """What the unchanged emulator meets, on which all shards must agree."""
+    seen = []
+    for shard in shards:
+        with unreadable(shard.name):
+            [notes] = (phase.notes for phase in shard.phases if phase.name == REFERENCE)
+            seen.append(PlayedReference(dict(note.split(": ", 1) for note in notes)))
+        if seen[-1] != seen[0]:
+            differs = sorted(seen[0].unmet.keys() ^ seen[-1].unmet.keys()) or list(seen[-1].unmet)
+            raise UsageFault(
+                f"{shards[0].name!r} and {shard.name!r} do not agree on what the unchanged emulator meets "
+                f"({', '.join(differs[:3])}): run both shards again"
+            )
+    return seen[0]
 
 
 def _merge_torture(
@@ -296,14 +300,7 @@ def _merge_torture(
     require_one_run(
         [_describe(shard, text=text) for shard, text in zip(shards, texts, strict=True)], same_target=same_target
     )
-    whole = shards[0].part.whole
-    numbers = {name: number for number, name in enumerate(whole)}
-    results: list[Result] = []
-    for shard in shards:
-        with unreadable(shard.name):
-            cases = (result for result in shard.results if of_kind(ClientRun, result.evidence))
-            results += sorted(cases, key=lambda result: numbers[result.id])
-    results.sort(key=lambda result: numbers[result.id])
+    whole, results = shards[0].part.whole, _read_cases(shards)
     code = exit_of_cases(results, halted=len(results) < len(whole))
     ends = [shard.finished for shard in shards]
     halted = "; ".join(filter(None, dict.fromkeys(end.halted for end in ends)))
@@ -314,6 +311,17 @@ def _merge_torture(
         *map(CheckFinished, results),
         RunFinished(tuple(results), sum(end.seconds for end in ends), code, halted=halted),
     )
+
+
+def _read_cases(shards: Sequence[StoredRun]) -> list[Result]:
+    """The results of the cases, in the order of the whole run."""
+    numbers = {name: number for number, name in enumerate(shards[0].part.whole)}
+    results: list[Result] = []
+    for shard in shards:
+        with unreadable(shard.name):
+            cases = (result for result in shard.results if of_kind(ClientRun, result.evidence))
+            results += sorted(cases, key=lambda result: numbers[result.id])
+    return sorted(results, key=lambda result: numbers[result.id])
 
 
 def _read_undisturbed(shard: StoredRun) -> PhaseFinished:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import pairwise
+from itertools import count, pairwise
 from typing import Any
 from urllib.parse import unquote
 
@@ -239,18 +239,17 @@ def tell_exchanges(
     first = _find_start(shown[0]) if timed else 0.0
     parallel = timed and _overlap([e for e in shown if e.is_stream])
     moments: list[_Moment] = []
-    streams = 0
+    labels = (f"stream {number}" if parallel else "" for number in count(1))
     for number, exchange in enumerate(shown):
-        streams += exchange.is_stream
-        name = named.get(id(exchange), "")
-        about = [each for each in findings if _names(each, name, last=exchange is exchanges[-1])]
-        label = f"stream {streams}" if parallel and exchange.is_stream else ""
-        events = number_events(exchange, shown[:number], about, display) if exchange.is_stream else []
+        name, last = named.get(id(exchange), ""), exchange is exchanges[-1]
+        about = [each for each in findings if _names(each, name, last=last)]
+        label, events = "", list[StreamEvent]()
+        if exchange.is_stream:
+            label, events = next(labels), number_events(exchange, shown[:number], about, display)
         began = _find_start(exchange) - first if timed else None
         moments += _tell_exchange(exchange, began, events, about, display, label)
     steps = list(_with_pauses(sorted(moments, key=lambda moment: moment.at) if timed else moments))
-    left_out = len(exchanges) - len(shown)
-    if left_out:
+    if left_out := len(exchanges) - len(shown):
         steps.append(StoryStep(kind="pause", text=f"{format_count(left_out, 'more exchange')}, below as text"))
     took = f", {format_span(max(m.at for m in moments))}" if timed else ""
     return Story(

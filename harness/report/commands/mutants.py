@@ -296,9 +296,9 @@ class ScorePresentation(Presentation):
 
     def closing(self, state: RunState, paint: Paint, *, verbose: bool) -> Iterator[str]:
         rows = defects_of(state)
-        for name in [name for name in GROUPS if verbose or name != "field"]:
-            yield from table_lines(name, group_by(rows, GROUPS[name]))
-            yield ""
+        for name, of in GROUPS.items():
+            if verbose or name != "field":
+                yield from (*table_lines(name, group_by(rows, of)), "")
         yield "checks that report most defects:"
         yield from (f"  {number:>5}  {check}" for check, number in kills_of(rows).most_common(_MOST_RULES))
         if survivors := survivors_of(rows):
@@ -307,9 +307,10 @@ class ScorePresentation(Presentation):
             yield from (f"  {name}" for name in shown)
             if len(shown) < len(survivors):
                 yield f"  {len(survivors) - len(shown)} more (-v lists all)"
-        for result, row in _rows_of(state):
-            if result.rule is ODD and row.killers:
-                yield f"  legal, but {row.outcome}: {row.mutant} ({', '.join(row.killers)})"
+        odd = (row for result, row in _rows_of(state) if result.rule is ODD)
+        yield from (
+            f"  legal, but {row.outcome}: {row.mutant} ({', '.join(row.killers)})" for row in odd if row.killers
+        )
 
     def write_totals(self, state: RunState, paint: Paint) -> str:
         rows = defects_of(state)

@@ -197,27 +197,23 @@ def _choose_first_phase(state: RunState) -> PhaseFinished:
 
 def _record_case(result: Result) -> dict[str, Any]:
     run, findings = run_of(result), result.observation.findings
-    optional = {
-        "event": run.event,
-        "kind": run.kind or None,
-        "severity": str(findings[0].severity) if findings else None,
-        "baseline": result.excuse or None,
-        "stray": list(run.stray) or None,
-        "command": result.reproduction.command if findings and result.reproduction is not None else None,
-    }
-    codes = {name: value for finding in findings for name, value in code_record(finding).items()}
+    optional: dict[str, Any] = {"kind": run.kind, "baseline": result.excuse, "stray": list(run.stray)}
+    for finding in findings:
+        optional |= {"severity": str(findings[0].severity), **code_record(finding)}
+    if findings and result.reproduction is not None:
+        optional["command"] = result.reproduction.command
     return {
         "case": run.name,
         **run.settings,
         "row": run.row,
+        **({} if run.event is None else {"event": run.event}),
         **outcome_record(result),
         "detail": str(outcome_of(result)),
-        **codes,
         "problem": "; ".join(finding.message for finding in findings),
         "timeline": _record_timeline(run),
         "stderr": run.stderr,
         "seconds": round(result.seconds, 3),
-        **{name: value for name, value in optional.items() if value is not None},
+        **{name: value for name, value in optional.items() if value not in ("", [])},
     }
 
 

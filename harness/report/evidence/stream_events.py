@@ -304,14 +304,20 @@ def _list(
         return EventList(about=f"of {name}", picture=picture, folds=_fold(_accuse(rows, finding)))
     cut = EventRow(kind="cut", name=f"a new connection: the client resumes after event {before[-1].number}")
     folds = _fold(_accuse([*_build_rows(before), cut, *rows], finding))
-    resumed = [item for item in of_kind(Exchange, result.evidence) if item.is_stream and item is not begun[0]]
-    readings = [_read(begun[0], "", display)]
-    for other in resumed[:_MOST_ROWS]:
+    readings = [_read(begun[0], "", display), *_read_resumed(begun[0], exchange, finding, result, display)]
+    return EventList(about="numbered as in the whole stream", picture=draw_picture(readings), folds=folds)
+
+
+def _read_resumed(
+    begun: Exchange, exchange: Exchange, finding: Finding, result: Result, display: Display
+) -> Iterator[ReadStream]:
+    """The streams that went on after the first one, as far as a finding speaks of them."""
+    others = [item for item in of_kind(Exchange, result.evidence) if item.is_stream and item is not begun]
+    for other in others[:_MOST_ROWS]:
         found = [each for each in result.observation.findings if _find_exchange(each, result) is other]
         about = [number_in_whole(each, result, display) for each in found] or [finding] * (other is exchange)
         if about:
-            readings.append(_read(other, about[0].where.exchange or _LAST, display, about))
-    return EventList(about="numbered as in the whole stream", picture=draw_picture(readings), folds=folds)
+            yield _read(other, about[0].where.exchange or _LAST, display, about)
 
 
 def _find_exchange(finding: Finding, result: Result) -> Exchange | None:

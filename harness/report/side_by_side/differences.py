@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from harness.outcome import FIRST_WORDS, Exit
 from harness.outcome.words import format_count
@@ -60,6 +61,11 @@ class ComparedRow:
         """Whether nothing is broken, and the runs that judged it say the same."""
         judged = [entry for entry in self.entries if entry is not None and entry.judged]
         return not self.broken and len({entry.outcome for entry in judged}) < 2
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether some run looked at it."""
+        return any(entry is not None and entry.asked for entry in self.entries)
 
     def join_outcomes(self, separator: str) -> str:
         """Its outcome in each run."""
@@ -118,7 +124,7 @@ class ComparedRuns:
             return f"{FIRST_WORDS[Exit.FAILED if new else Exit.OK]}: {', '.join(parts)}."
         where = format_count(len(self.runs), "target")
         if broken := sum(bool(row.broken) for row in self.rows):
-            asked = sum(any(entry and entry.asked for entry in row.entries) for row in self.rows)
+            asked = sum(row.is_asked for row in self.rows)
             said = f"{broken} of {format_count(asked, 'check')} failed on at least one of {where}"
         else:
             differ = format_count(len(self.telling), "result differs", "results differ")
@@ -154,17 +160,22 @@ def _to_row(name: str, runs: Sequence[RunFile]) -> ComparedRow:
 
 
 def _change(before: RunEntry | None, after: RunEntry | None, runs: Sequence[RunFile]) -> str:
-    was_broken, is_broken = (entry is not None and entry.broken for entry in (before, after))
+    was_broken, is_broken = before is not None and before.broken, after is not None and after.broken
     if is_broken:
         return "still" if was_broken else "new"
     if was_broken:
         return "fixed" if _is_fixed(after, runs[-1]) else "changed"
-    there = [entry for entry in (before, after) if entry is not None and entry.asked]
     if before is not None and after is not None:
-        return "changed" if len({entry.outcome for entry in there}) > 1 else ""
-    if there and all(run.lists_all for run in runs):  # a report of failures alone does not name the others
-        return "removed" if after is None else "added"
-    return ""
+        return "changed" if before.asked and after.asked and before.outcome != after.outcome else ""
+    return _came_or_went(before, after) if all(map(attrgetter("lists_all"), runs)) else ""
+
+
+def _came_or_went(before: RunEntry | None, after: RunEntry | None) -> str:
+    """What to call an entry of one of two reports that list all: those of failures alone do not name others."""
+    there = before or after
+    if there is None or not there.asked:
+        return ""
+    return "removed" if after is None else "added"
 
 
 def _is_fixed(after: RunEntry | None, last: RunFile) -> bool:

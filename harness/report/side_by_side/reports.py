@@ -26,10 +26,11 @@ def render_page(compared: ComparedRuns, mask: Callable[[str], str]) -> str:
     """The comparison as one HTML file."""
     names = FragmentNames()
     telling = compared.telling[:_MOST_ROWS]
-    partly = [] if compared.same_target else [row for row in telling if row.judged_alike]
-    rows = telling if compared.same_target else [row for row in telling if not row.judged_alike]
-    broken = compared.list_changes("new") if compared.same_target else [r for r in compared.rows if r.broken]
-    word = "new failures" if compared.same_target else "failures"
+    rows, partly, word = telling, list[ComparedRow](), "new failures"
+    broken = compared.list_changes("new")
+    if not compared.same_target:
+        rows, partly = ([row for row in telling if row.judged_alike is alike] for alike in (False, True))
+        broken, word = [row for row in compared.rows if row.broken], "failures"
 
     def show(rows: Sequence[ComparedRow]) -> list[dict[str, Any]]:
         return [_show_row(row, names, mask, compared.same_target) for row in rows]
