@@ -61,18 +61,17 @@ def send_drawn(model: TypeModel, contract: Contract, build: type[Emulator] | Non
     taken = Taken()
     globs = {glob: entry["reason"] for entry in load_samples()["refused"] for glob in entry["what"]}
     used: set[str] = set()
-    for operation in model.operations.values():
-        for drawn in draw_requests(model, operation) if operation.key == CREATE else ():
-            taken.sent += 1
-            body = service.fill(drawn.body)
-            why, lost = service.try_create(body, contract)
-            known = next((glob for glob in globs if fnmatchcase(drawn.what, glob)), "")
-            if why and known:
-                taken.known += 1
-                used.add(known)
-            elif why:
-                taken.refused.append((drawn, why))
-            taken.lost += [(drawn, where) for where in lost]
+    creates = [operation for operation in model.operations.values() if operation.key == CREATE]
+    for drawn in (drawn for operation in creates for drawn in draw_requests(model, operation)):
+        taken.sent += 1
+        why, lost = service.try_create(service.fill(drawn.body), contract)
+        known = next((glob for glob in globs if fnmatchcase(drawn.what, glob)), "") if why else ""
+        if known:
+            taken.known += 1
+            used.add(known)
+        elif why:
+            taken.refused.append((drawn, why))
+        taken.lost += [(drawn, where) for where in lost]
     taken.stale = sorted(globs.keys() - used) if taken.sent else []
     return taken
 

@@ -236,16 +236,13 @@ def _choose_store(
         return store, True
     host = (urlsplit(target.info.url).hostname or "") if target.info.url else "localhost"
     is_said = any(word.partition("=")[0] == "--store" for word in words)  # not by a file of the folder
-    is_ours = is_said or is_named_folder(Path.cwd())
-    if target.info.secrets and not is_loopback(host) and not is_ours:
-        said = (
-            f"are not replayed: with your key, they could change what is at {target.info.name}; read them, and "
-            f"add --store {store} to replay them"
-        )
-        say(f"harness: {store} contains failures, which {said}", to_errors=True)
-        return store, False
-    say(f"harness: {store} contains failures, which are replayed first (--no-store excludes them)", to_errors=True)
-    return store, True
+    may_replay = is_said or is_named_folder(Path.cwd()) or is_loopback(host) or not target.info.secrets
+    said = "are replayed first (--no-store excludes them)"
+    if not may_replay:
+        said = f"are not replayed: with your key, they could change what is at {target.info.name}; read them, and "
+        said += f"add --store {store} to replay them"
+    say(f"harness: {store} contains failures, which {said}", to_errors=True)
+    return store, may_replay
 
 
 def _choose_engines(arguments: FuzzArguments) -> tuple[str, ...]:

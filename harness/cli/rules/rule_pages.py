@@ -117,6 +117,9 @@ _HEAD = "| Shown | Failed | Warned | Listed | Survived | Reported | MUST failed 
 _LINE = "|---:|---:|---:|---:|---:|---:|---:|"
 
 
+_SHOWN_GROUPS = [name for name in GROUPS if name != "field"]
+
+
 def condense(records: Sequence[Mapping[str, Any]], before: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the page needs of the reports of one run or of its shards; `before` is an earlier score."""
     rows = {row.mutant: row for record in records for row in map(_read_row, record["defects"])}
@@ -129,17 +132,18 @@ def condense(records: Sequence[Mapping[str, Any]], before: Mapping[str, Any]) ->
         "score": score_record(sum_up(defects)),
         "before": before,
         "groups": {
-            name: {key: score_record(score) for key, score in group_by(defects, of).items()}
-            for name, of in GROUPS.items()
-            if name != "field"
+            name: {key: score_record(score) for key, score in group_by(defects, GROUPS[name]).items()}
+            for name in _SHOWN_GROUPS
         },
         "rules": dict(kills_of(defects).most_common(_MOST_RULES)),
-        "excused": dict(
-            Counter(row.excuse for row in defects if row.excuse and row.outcome == DefectOutcome.SURVIVED)
-        ),
+        "excused": dict(_count_excuses(defects)),
         "survivors": sorted(survivors_of(defects)),
         "oddities": {"played": len(odd), "failed": sorted(_list_failed(odd))},
     }
+
+
+def _count_excuses(defects: Sequence[DefectRow]) -> Counter[str]:
+    return Counter(row.excuse for row in defects if row.excuse and row.outcome == DefectOutcome.SURVIVED)
 
 
 def write_page(data: Mapping[str, Any]) -> str:
