@@ -78,15 +78,11 @@ def _write_table(name: str, cls: type[Options]) -> Iterator[str]:
         yield f"It also takes from `[tool.harness]`: {keys}.\n"
     yield "| Key | Value | Meaning | Without consent |\n|---|---|---|---|"
     for item in _list_keys(cls):
-        if name and item.key in cls.page.shares and item.name in _check_options():
+        if name and item.key in cls.page.shares and item.name in load_options("check").list_options():
             continue
         words = ", ".join(f"`{choice}`" for choice in item.choices) or item.kind.words
         value = f"list: {words}" if item.repeats else words
         yield f"| `{item.key}` | {value} | {item.help.replace('|', '/')} | {_WORDS[item.allowed]} |"
-
-
-def _check_options() -> dict[str, Option]:
-    return load_options("check").list_options()
 
 
 def _list_keys(cls: type[Options]) -> Iterator[Option]:

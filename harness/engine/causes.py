@@ -49,13 +49,14 @@ def resolve(check: Check, observation: Observation, roots: Sequence[Result]) -> 
     If the probe saw something accepted and not done, and its own check did not see that again, nothing was judged.
     """
     observation = _leave_to(roots, observation)
-    reason = observation.reason or _join_messages(observation)
     broken = next((root for root in roots if _stands_in_the_way(root, check)), None)
     if broken is not None:
-        return left_untested(broken, reason) if _only_warns(check, broken) else blocked_by(broken, reason)
+        # A MUST would fall away for something that does not fail the run: then nobody would hear of it.
+        only_warns = check.rule.level is Level.MUST and broken.verdict not in FAILED
+        return left_untested(broken, observation.why) if only_warns else blocked_by(broken, observation.why)
     blocked = next((root.observation for root in roots if root.observation.outcome is Outcome.BLOCKED), None)
     if blocked is not None and observation.cause:
-        return replace(blocked, reason=reason)
+        return replace(blocked, reason=observation.why)
     if observation.outcome is not Outcome.BLOCKED:
         return replace(observation, cause="") if observation.cause else observation
     judged = any(root.judged for root in roots)
@@ -76,20 +77,11 @@ def _list_lenient(observation: Observation) -> list[Finding]:
     return [finding for finding in observation.findings if finding.severity is Severity.NON_STRICT]
 
 
-def _only_warns(check: Check, root: Result) -> bool:
-    """Whether a MUST would fall away for something that does not fail the run: then nobody would hear of it."""
-    return check.rule.level is Level.MUST and root.verdict not in FAILED
-
-
 def _stands_in_the_way(root: Result, check: Check) -> bool:
     """Whether a root is broken, and by a finding that the check rests on if it names one."""
     named = {name for name in check.rests_on if name.startswith(f"{root.id}/")}
     found = {finding.stable_code for finding in root.observation.findings}
     return root.observation.outcome is Outcome.NOT_MET and (not named or bool(named & found))
-
-
-def _join_messages(observation: Observation) -> str:
-    return "; ".join(finding.message for finding in observation.findings)
 
 
 def link(

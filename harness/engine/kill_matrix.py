@@ -123,7 +123,7 @@ class Bench:
         said = {check.id: audit.observe(check, self._own[check.id]) for check in self._checks}
         self._outcomes = {check_id: observation.outcome for check_id, observation in said.items()}
         self.unmet = {
-            check_id: f"{observation.outcome}: {_why(observation)}"
+            check_id: f"{observation.outcome}: {observation.why}"
             for check_id, observation in said.items()
             if observation.outcome is not Outcome.MET
         }
@@ -157,10 +157,6 @@ class Bench:
             return play(self._api, exercise, resolved.target, driver, CreatedResources(self._api))
         finally:
             driver.close()
-
-
-def _why(observation: Observation) -> str:
-    return observation.reason or "; ".join(finding.message for finding in observation.findings)
 
 
 def kill_matrix(api: Api, mutants: Iterable[str] | None = None, *, jobs: int = 2, revision: str = "") -> Matrix:

@@ -158,6 +158,11 @@ class Observation:
     remedy: str = ""
     needs: str = ""
 
+    @property
+    def why(self) -> str:
+        """The reason, else what the findings say."""
+        return self.reason or "; ".join(finding.message for finding in self.findings)
+
     @classmethod
     def of(cls, findings: Iterable[Finding]) -> Observation:
         """Sum up `findings`: the worst severity decides between met, non-strict and not met."""

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TextIO
 
-from harness.engine.capabilities import Capabilities, Capability
+from harness.engine.capabilities import Capabilities
 from harness.engine.events import (
     CheckFinished,
     ExerciseFinished,
@@ -29,7 +29,7 @@ from harness.engine.events import (
 )
 from harness.engine.results import Result
 from harness.engine.traffic.patience import TimeoutLosses
-from harness.engine.traffic.retries import Waited, format_refusal
+from harness.engine.traffic.retries import format_refusal
 from harness.kit.api import Lack
 from harness.outcome import Accounted, Because, Level, Reason, Verdict
 from harness.outcome.words import format_count, shorten
@@ -267,7 +267,8 @@ class SummaryPrinter:
         self._screen.line("")
         self._screen.line(self._state.write_totals(self._screen.paint))
         if finished.waited.times:
-            self._screen.line(_describe_wait(finished.waited))
+            times, seconds = finished.waited.times, finished.waited.seconds
+            self._screen.line(f"waited {seconds:.1f} s in {times} pauses that the target requested")
         for path in finished.leftovers[:_LEFT_SHOWN]:
             self._screen.line(f"left behind (its deletion failed): {escape_controls(path)}")
         if (more := len(finished.leftovers) - _LEFT_SHOWN) > 0:
@@ -342,10 +343,6 @@ def _name_what_v_adds(finished: RunFinished) -> Iterator[str]:
         yield f"-v explains each {' and '.join(brief)}"
 
 
-def _describe_wait(waited: Waited) -> str:
-    return f"waited {waited.seconds:.1f} s in {waited.times} pauses that the target requested"
-
-
 def _describe_cut(cut: TimeoutLosses) -> str:
     """What was not asked, or got too little time, because answers did not end; and what to do about it."""
     unsent = f"{format_count(cut.unsent, 'request was', 'requests were')} not sent" if cut.unsent else ""
@@ -373,7 +370,7 @@ def sum_up(capabilities: Capabilities, paint: Paint) -> Iterator[str]:
     """A line for what is offered, and one for each reason why others are not."""
     rows: dict[str, list[str]] = {words: [] for words in (_OFFERED, *_LACKS.values())}
     for item in capabilities:
-        rows[_words_of(item)].append(item.name)
+        rows[_OFFERED if item.present else _LACKS[item.lack]].append(item.name)
     for words, names in rows.items():
         if names:
             yield f"  {paint(_COLOURS.get(words, '2'), f'{words}:')} {', '.join(names)}"
@@ -386,7 +383,3 @@ def list_each(capabilities: Capabilities, paint: Paint) -> Iterator[str]:
         sign = paint("32", "+") if item.present else missing
         note = f" ({' '.join(item.note.split())})" if item.note else ""
         yield f"  {sign}{item.name:<16} {item.how}{escape_controls(note)}"
-
-
-def _words_of(item: Capability) -> str:
-    return _OFFERED if item.present else _LACKS[item.lack]

@@ -15,6 +15,7 @@ from typing import Any
 
 from harness.checks.gateway.mutants import MUTANTS as GATEWAYS
 from harness.cli.rules.rule_facts import Fact, RuleFacts, describe_everything, list_codes
+from harness.cli.rules.sentences import escape_markdown
 from harness.defects.generation import load_excuses, load_floors
 from harness.emulator.mutants import MUTANTS as EMULATORS
 from harness.engine.mutation_score import DefectOutcome, sum_up
@@ -94,11 +95,7 @@ def _write_value(fact: Fact) -> str:
 
 
 def _write_text(text: str) -> str:
-    """Text as Markdown shows it unchanged; code between backticks has no escapes."""
-    parts = text.split("`")
-    for place in range(0, len(parts), 2):
-        parts[place] = "".join(f"\\{char}" if char in "\\*_[]<>#" else char for char in parts[place])
-    return "`".join(parts)
+    return escape_markdown(text, "\\*_[]<>#")
 
 
 def _quote(text: str) -> str:

@@ -61,7 +61,8 @@ def sentence_lines(sentences: Sequence[Sentence]) -> Iterator[str]:
     """A line for each sentence, and the counts."""
     width = max(len(sentence.id) for sentence in sentences)
     for sentence in sentences:
-        yield f"{sentence.id:<{width}}  {sentence.words}  {_judged_by(sentence)}"
+        judged = f"[{', '.join(sentence.rules)}]" if sentence.rules else f"(not judged, {sentence.reason})"
+        yield f"{sentence.id:<{width}}  {sentence.words}  {judged}"
     yield count_sentences(sentences)
 
 
@@ -100,25 +101,22 @@ def ledger_page() -> str:
         lines += ["", f"## {page}", "", f"Read on {of_page[0].read}{f': <{url}>' if url else ''}.", ""]
         lines += ["| Section | Sentence | Judged by |", "|---|---|---|"]
         lines += [
-            f"| {_write_cell(sentence.section)} | {_write_cell(sentence.words)} | {_link_rules(sentence)} |"
+            f"| {escape_markdown(sentence.section)} | {escape_markdown(sentence.words)} "
+            f"| {_link_rules(sentence)} |"
             for sentence in of_page
         ]
     return "\n".join(lines) + "\n"
 
 
-def _judged_by(sentence: Sentence) -> str:
-    return f"[{', '.join(sentence.rules)}]" if sentence.rules else f"(not judged, {sentence.reason})"
-
-
 def _link_rules(sentence: Sentence) -> str:
     if not sentence.rules:
-        return f"not judged ({sentence.reason}): {_write_cell(sentence.because)}"
+        return f"not judged ({sentence.reason}): {escape_markdown(sentence.because)}"
     return ", ".join(f"[{rule}](rules/{rule}.md)" for rule in sentence.rules)
 
 
-def _write_cell(text: str) -> str:
-    """Text as a cell of a table shows it: backticks stay, other marks are escaped."""
+def escape_markdown(text: str, marks: str = "\\*_[]<>#|{}") -> str:
+    """Text as Markdown shows it unchanged, by default in a cell; code between backticks has no escapes."""
     parts = text.split("`")
     for place in range(0, len(parts), 2):
-        parts[place] = "".join(f"\\{char}" if char in "\\*_[]<>#|{}" else char for char in parts[place])
+        parts[place] = "".join(f"\\{char}" if char in marks else char for char in parts[place])
     return "`".join(parts)

@@ -376,15 +376,11 @@ def why_no_cassette(result: Result) -> str:
     return "" if trail[-1].status is not None else "it contains responses, and the last request got none"
 
 
-def _write_comment(text: str, mask: Mask) -> str:
-    """Make the text one line: a target's words must not become commands."""
-    return " ".join(mask.show(text).split())
-
-
 def _write_script(result: Result, display: Display) -> str:
     if not trail_of(result):
         return ""
     rule = result.rule
-    said = _write_comment(result.observation.findings[0].message, display.mask)
+    # Made one line: a target's words must not become commands.
+    said = " ".join(display.mask.show(result.observation.findings[0].message).split())
     head = f"#!/bin/sh\n# {rule.id} ({rule.level}): {rule.statement}\n# {said}\n"
     return head + "\n\n".join(commands(result, display)) + "\n"

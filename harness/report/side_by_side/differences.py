@@ -117,7 +117,7 @@ class ComparedRuns:
     def verdict(self) -> str:
         """The last line of the comparison; of several targets it is no verdict, because none is the later one."""
         if self.same_target:
-            numbers = {change: len(self.list_changes(change)) for change in CHANGES}
+            numbers = {change: len(self.list_changes(change)) for change in ("new", "fixed", *CHANGES)}
             new = numbers.pop("new")
             parts = [format_count(new, "new failure") if new else "no new failure"]
             parts += [f"{number} {CHANGES[change]}" for change, number in numbers.items() if number]
