@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import socket
 import sys
@@ -166,9 +167,6 @@ def read_to_end(sock: socket.socket) -> tuple[bytes, str]:
         received += more
 
 
-_RESERVED: list[socket.socket] = []
-
-
 def free_port() -> int:
     """A port that nobody listens on, and that nobody gets by chance while this process lives.
 
@@ -180,7 +178,7 @@ def free_port() -> int:
     reserved.bind(("127.0.0.1", 0))
     port = int(reserved.getsockname()[1])
     if sys.platform == "linux":
-        _RESERVED.append(reserved)
+        atexit.register(reserved.close)  # which also keeps it until then
     else:
         reserved.close()
     return port

@@ -69,12 +69,19 @@ def test_a_machine_without_loopback(harness: Harness, monkeypatch: pytest.Monkey
     assert "serve" in first["remedy"]
 
 
-def test_a_configuration_that_is_wrong(harness: Harness) -> None:
-    """What the other commands would refuse is told here too."""
-    Path("pyproject.toml").write_text("[tool.harness]\ntarge = 'x'\n", encoding="utf-8")
+@pytest.mark.parametrize(
+    ("name", "text", "about", "said"),
+    [
+        ("pyproject.toml", "[tool.harness]\ntarge = 'x'\n", "configuration", "target"),
+        ("harness.py", "", "harness", "harness.py"),
+    ],
+    ids=["a wrong configuration", "a module of the same name"],
+)
+def test_a_file_that_is_in_the_way(harness: Harness, name: str, text: str, about: str, said: str) -> None:
+    """What the other commands would refuse is told here, too, and so is a module that hides this package."""
+    Path(name).write_text(text, encoding="utf-8")
     code, found = examine(harness)
-    assert code == 1
-    assert "target" in found["configuration"][0]["found"]
+    assert (code, said in found[about][-1]["found"]) == (1, True), found[about]
 
 
 def test_a_question_that_fails_hides_no_other(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,11 +95,3 @@ def test_a_question_that_fails_hides_no_other(harness: Harness, monkeypatch: pyt
     assert code == 1
     assert found["SDKs"][0]["found"] == "the test failed: RuntimeError: no idea"
     assert "configuration" in found
-
-
-def test_a_module_of_the_same_name(harness: Harness) -> None:
-    """A `harness.py` of the user's own, which hides this package, is named."""
-    Path("harness.py").write_text("", encoding="utf-8")
-    code, found = examine(harness)
-    assert code == 1
-    assert "harness.py" in found["harness"][1]["found"]

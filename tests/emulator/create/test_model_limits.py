@@ -93,6 +93,14 @@ def test_media_types_of_a_model_page_are_read(api, mime):
     assert wrong.error == (400, "invalid_request")  # one project's uploads met this refusal
 
 
+def answer_with(api, part):
+    """Answer a function call with this part."""
+    call = api.create(tools=[{"type": "function", "name": "f"}]).json
+    (pending,) = [step for step in call["steps"] if step["type"] == "function_call"]
+    result = {"type": "function_result", "name": "f", "call_id": pending["id"], "result": part}
+    return api.create([result], previous_interaction_id=call["id"])
+
+
 @pytest.mark.parametrize("mime", [
     "text/plain", "text/html", "text/css", "text/xml", "text/javascript", "text/markdown", "text/rtf", "text/csv",
     "text/x-anything", "text/plain; charset=utf-8", "application/json", "application/pdf", DOCX,
@@ -102,11 +110,7 @@ def test_documents_of_every_text_type_are_read(api, mime):
     """Each text/* type, Office and OpenDocument are taken, in the input and in the result of a function."""
     given = document(mime)
     assert api.create(given).status == 200
-    part = given[0]["content"]
-    call = api.create(tools=[{"type": "function", "name": "f"}]).json
-    (pending,) = [step for step in call["steps"] if step["type"] == "function_call"]
-    result = {"type": "function_result", "name": "f", "call_id": pending["id"], "result": part}
-    assert api.create([result], previous_interaction_id=call["id"]).status == 200
+    assert answer_with(api, given[0]["content"]).status == 200
 
 
 def test_another_document_is_refused_with_what_is_read(api):
@@ -115,11 +119,7 @@ def test_another_document_is_refused_with_what_is_read(api):
     assert refused.error == (400, "invalid_request")
     assert "application/zip" in refused.message
     assert "application/pdf" in refused.message
-    call = api.create(tools=[{"type": "function", "name": "f"}]).json
-    (pending,) = [step for step in call["steps"] if step["type"] == "function_call"]
-    part = document("application/zip")[0]["content"]
-    result = {"type": "function_result", "name": "f", "call_id": pending["id"], "result": part}
-    assert api.create([result], previous_interaction_id=call["id"]).status == 400
+    assert answer_with(api, document("application/zip")[0]["content"]).status == 400
 
 
 @pytest.mark.parametrize("fields", [
