@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.e2e.peers.known import BACKGROUND, CREATE, PLAIN, REQUESTS, RESET, STREAMED, Cause, fault
+from tests.e2e.peers.known import BACKGROUND, CREATE, IMAGE, PLAIN, REQUESTS, RESET, STREAMED, Cause, fault
 
 _REFERENCE = "Interactions API reference"
 
@@ -179,6 +179,7 @@ ROSETTA = (
             "err.bad-enum",
             "create.both",
             "create.config-*",
+            "create.level-refused",
         ),
         source=f"{_REFERENCE}, CreateInteraction; API errors: parameter_unknown",
         steps=(
@@ -194,6 +195,13 @@ ROSETTA = (
         source=f"{_REFERENCE}, CreateInteraction: input",
         steps=(("POST", "/v1beta/interactions", {**PLAIN, "input": {"type": "text", "text": "Say hi."}}),),
         shows=r"^HTTP/1.1 400",
+    ),
+    Cause(
+        what="an image in the output of the upstream returns 502: the gateway cannot parse it",
+        found_by=("gw.status",),
+        source="both sides compared",
+        steps=(IMAGE, CREATE),
+        shows=r"^HTTP/1.1 502",
     ),
     Cause(
         what="the gateway skips data that it cannot decode: an event that is not JSON, an error outside of events",
@@ -245,7 +253,7 @@ AIMOCK = (
         shows=r"^HTTP/1.1 404",
     ),
     Cause(
-        what="the server accepts invalid creates: no model and no agent, both, unknown fields and names",
+        what="the server accepts invalid creates: no model and no agent, both, unknown fields, names and levels",
         found_by=(
             "err.unknown-field",
             "err.unknown-model",
@@ -253,6 +261,7 @@ AIMOCK = (
             "create.model-xor-agent",
             "create.both",
             "create.config-*",
+            "create.level-refused",
         ),
         source=f"{_REFERENCE}, CreateInteraction; API errors",
         steps=(("POST", "/v1beta/interactions", {"input": "Say hi.", "stream": False}),),
