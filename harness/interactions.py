@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -107,10 +108,12 @@ def _read_order(request: Request) -> RunOrder | None:
     return None if found is None else RunOrder(*found)
 
 
-def _judge_trail(trail: Sequence[Exchange], contract: Contract) -> Iterator[tuple[Exchange, Finding]]:
+def _judge_trail(
+    trail: Sequence[Exchange], contract: Contract, judged: Counter[tuple[str, str]]
+) -> Iterator[tuple[Exchange, Finding]]:
     from harness.contract.judge.history.history_judge import judge_trail
 
-    return judge_trail(trail, contract)
+    return judge_trail(trail, contract, judged)
 
 
 def _judge_roots(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[Finding]:

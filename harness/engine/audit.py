@@ -8,8 +8,8 @@ they find under the one check of that rule. Must not know how anything is printe
 from __future__ import annotations
 
 import threading
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from harness.engine.execute import PlayedExercise, list_ids
@@ -46,9 +46,10 @@ class AuditedDefect:
     exercise: str
     answers: int = 1
 
-    def to_finding(self) -> Finding:
-        """The finding with the number of further answers that have the defect."""
-        return self.finding.repeat(self.answers)
+    def to_finding(self, judged: Mapping[str, int]) -> Finding:
+        """The finding with the number of answers that have the defect; `judged`: of how many, by call."""
+        call = "" if self.finding.subject else self.kind[1:2]
+        return self.finding.repeat(self.answers, judged.get(call[0], 0) if call else 0)
 
 
 def most_of(finding: Finding) -> int:
@@ -80,9 +81,16 @@ def merge_sightings(seen: Iterable[AuditedDefect]) -> list[AuditedDefect]:
 
 
 def add_sightings(
-    own: Observation, seen: Iterable[AuditedDefect], *, compared: bool, explained: bool
+    own: Observation,
+    seen: Iterable[AuditedDefect],
+    *,
+    compared: bool,
+    explained: bool,
+    judged: Mapping[str, int],
 ) -> Observation:
     """What a check saw itself, with what other answers showed; `own` itself if they add nothing.
+
+    `judged` counts the answers that the rule was asked of, by call (see `Audit.judged`).
 
     `compared`: answers contradict each other in it. That adds nothing if it is `explained`: a check that rests on
     this one is broken, knows how it came about, and tells it, while this one's exercise saw nothing of it.
@@ -96,7 +104,7 @@ def add_sightings(
     if not shown or is_settled(own):
         return own
     kept = (finding for finding in own.findings if not finding.subject)  # its own answers are among all answers
-    return Observation.of((*kept, *(one.to_finding() for one in shown)))
+    return Observation.of((*kept, *(one.to_finding(judged) for one in shown)))
 
 
 @dataclass(slots=True)
@@ -137,6 +145,8 @@ class Audit:
     _withheld: list[tuple[Exchange, PlayedExercise, Exercise]] = field(default_factory=list)
     _denied: list[_Sighted] = field(default_factory=list)
     _given: dict[str, int] = field(default_factory=dict)
+    judged: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    """How many answers each rule was asked of, by call; one handler answers all errors, so they have no call."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _denials: JudgesRun = field(init=False)
 
@@ -220,7 +230,7 @@ class Audit:
     def observe(self, check: Check, own: Observation, *, explained: bool = False) -> Observation:
         """The observation of a check after the whole run, as `add_sightings` makes it."""
         seen, compared = self.list_sightings(check.id), check.id in self.compared
-        said = add_sightings(own, seen, compared=compared, explained=explained)
+        said = add_sightings(own, seen, compared=compared, explained=explained, judged=self.judged[check.id])
         if said.outcome is Outcome.MET and check.id in self._doubted:
             return Observation.untestable(self._doubted[check.id], Because.NO_ANSWER, "no response")
         return said
@@ -261,10 +271,13 @@ class Audit:
         seen: set[tuple[str, ...]] = set()
         roots = played.find_roots(exchange)
         told = [root for root in roots if root.rule in self.rules and root.severity is not Severity.INFORMATION]
+        call = reading.call if exchange.succeeded else ""
+        if not told:
+            self._count((rule, call) for rule in reading.judged & self.rules)
         for finding in told[:1] or (*reading.findings, *reading.emptiness, *reading.unlisted):
             if finding.rule not in self.rules or finding.severity is Severity.INFORMATION:
                 continue
-            kind = finding.kind(reading.call if exchange.succeeded else "")  # one handler answers all errors
+            kind = finding.kind(call)
             if kind not in seen:
                 seen.add(kind)
                 self._add(kind, _Sighted(finding, exchange, played, exercise.name))
@@ -288,7 +301,10 @@ class Audit:
         others were given, too, names nothing.
         """
         trusted = [seen for seen in played.trail if not played.shared.keys() & list_ids(seen, self.api)]
-        found = [pair for pair in self.api.judge_trail(trusted, contract) if pair[1].rule in self.rules]
+        judged = Counter[tuple[str, str]]()
+        trail = self.api.judge_trail(trusted, contract, judged)
+        found = [pair for pair in trail if pair[1].rule in self.rules]
+        self._count(judged.elements())
         if not found:
             return
         told: dict[str, int] = {}
@@ -302,6 +318,11 @@ class Audit:
             known = max((told.get(identity, -1) for identity in list_ids(exchange, self.api)), default=-1)
             if self._weigh(finding) > known and not any(played.find_roots(exchange)):
                 yield exchange, finding
+
+    def _count(self, asked: Iterable[tuple[str, str]]) -> None:
+        with self._lock:
+            for rule, call in asked:
+                self.judged[rule][call] += 1
 
     def _follows_from_another(self, exchange: Exchange, played: PlayedExercise) -> bool:
         """Whether this is the rest of a stream, and something is wrong with the answers that hold all of it."""

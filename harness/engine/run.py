@@ -227,6 +227,7 @@ def _describe_part(
         observations={name: said for name, said in conductor.said.items() if said is not ELSEWHERE},
         sightings={rule: tuple(seen) for rule in sorted(audit.rules) if (seen := audit.list_sightings(rule))},
         compared=tuple(sorted(audit.compared)),
+        judged={rule: dict(calls) for rule, calls in sorted(audit.judged.items()) if calls},
         stops=dict(workers.stops),
     )
 

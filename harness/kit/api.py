@@ -354,8 +354,10 @@ class Api(Struct, frozen=True, kw_only=True):
     """The judge of a file with this name, by a contract."""
     new_history_judge: Callable[[Any, bool], JudgesHistory]
     """The judge of all exchanges with one target, by a contract; it is told whether it gets all of them."""
-    judge_trail: Callable[[Sequence[Exchange], Any], Iterable[tuple[Exchange, Finding]]]
+    judge_trail: Callable[[Sequence[Exchange], Any, Counter[tuple[str, str]]], Iterable[tuple[Exchange, Finding]]]
     """What several exchanges of one caller contradict each other in, by a contract, and which one shows it.
+
+    It counts, by rule and call, the exchanges that it asked a rule of.
 
     They come in the order in which they ended. Each finding is of a rule whose check applies everywhere.
     """

@@ -80,11 +80,13 @@ class Finding:
             return self.stable_code, self.subject
         return self.stable_code, call, _INDEX.sub("[]", self.where.pointer)
 
-    def repeat(self, times: int) -> Finding:
-        """The finding as that of `times` answers."""
+    def repeat(self, times: int, among: int = 0) -> Finding:
+        """The finding as that of `times` answers, of `among` that could have shown it; 0 if that is unknown."""
         if times == 1:
             return self
-        message = f"{self.message}, in this response and {times - 1} more"
+        of_all = "all" if times == among else f"{times} of"
+        where = f"{of_all} {among} responses" if among >= times else f"this response and {times - 1} more"
+        message = f"{self.message}, in {where}"
         return replace(self, message=message, weight=self.weight - 1 + times)
 
     def at(self, **place: object) -> Finding:

@@ -6,6 +6,7 @@ merged run is decided, ordered and reported as if it had been one.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
@@ -141,7 +142,8 @@ class _StoredAudit:
         seen = [one for shard in self._shards for one in shard.part.sightings.get(check.id, ())]
         seen.sort(key=lambda one: self._order.get(one.exercise, len(self._order)))
         compared = any(check.id in shard.part.compared for shard in self._shards)
-        return add_sightings(own, merge_sightings(seen), compared=compared, explained=explained)
+        judged = sum((Counter(shard.part.judged.get(check.id, {})) for shard in self._shards), Counter[str]())
+        return add_sightings(own, merge_sightings(seen), compared=compared, explained=explained, judged=judged)
 
     def evidence(self, check: Check) -> tuple[Evidence, ...]:
         """What any shard stored for a check."""

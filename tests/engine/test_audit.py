@@ -102,7 +102,7 @@ def test_what_another_exercise_brings_counts(jobs: int) -> None:
 def test_a_repeated_defect_is_told_once_and_counted() -> None:
     result = run(reading("a"), reading("b", count=5), reading("c", count=2), service=spoiling("b", "c"))
     (finding,) = result.observation.findings
-    assert finding.message.endswith("in this response and 6 more")
+    assert finding.message.endswith("in 7 of 8 responses")
 
 
 def test_without_defects_nothing_is_added() -> None:
@@ -155,9 +155,9 @@ def test_a_contradiction_that_is_explained_adds_nothing() -> None:
     """What answers contradict each other in is left to the check that knows why; what one answer shows is not."""
     own = Observation(Outcome.MET)
     seen = AuditedDefect(("kind",), Finding("get.same", "changed"), "exercise", 2)
-    assert add_sightings(own, [seen], compared=True, explained=True) is own
+    assert add_sightings(own, [seen], compared=True, explained=True, judged={}) is own
     for compared, explained in ((True, False), (False, True)):
-        said = add_sightings(own, [seen], compared=compared, explained=explained)
+        said = add_sightings(own, [seen], compared=compared, explained=explained, judged={})
         assert [finding.weight for finding in said.findings] == [2]
 
 

@@ -148,6 +148,7 @@ class NoteReading:
     crash: tuple[Finding, ...] = ()
     emptiness: tuple[Finding, ...] = ()
     unlisted: tuple[Finding, ...] = ()
+    judged: frozenset[str] = frozenset()
 
     def __init__(self, exchange: Exchange) -> None:
         request = exchange.request
@@ -378,7 +379,7 @@ NOTES = Api(
     load_areas=lambda: {"note": "Notes"},
     new_file_judge=_no_file_judge,
     new_history_judge=_no_history_judge,
-    judge_trail=lambda trail, contract: (),
+    judge_trail=lambda trail, contract, judged: (),
     read_order=lambda request: None,
     read_subject=lambda request: "",
     read_status=lambda value: None,

@@ -50,7 +50,8 @@ class ShardPart:
     if the catalogue gives them.
 
     Only shards of `check` have the rest: `observations` has all that it decided, by id; `sightings` what any
-    answer showed under a rule, `compared` the rules that answers broke by contradicting each other, and `stops`
+    answer showed under a rule, `compared` the rules that answers broke by contradicting each other, `judged`
+    how many answers each rule was asked of, and `stops`
     the answer at which a check could not go on.
     """
 
@@ -66,6 +67,7 @@ class ShardPart:
     observations: Mapping[str, Observation] = field(default_factory=dict)
     sightings: Mapping[str, tuple[AuditedDefect, ...]] = field(default_factory=dict)
     compared: tuple[str, ...] = ()
+    judged: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     stops: Mapping[str, Exchange | LoggedExchange] = field(default_factory=dict)
 
 

@@ -13,7 +13,7 @@ An answer that says nothing, such as a 503, is not judged: it is a defect in its
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -223,12 +223,15 @@ _UNDECIDED = Intent(final=False)
 """Nobody says what a request meant, nor whether what it asks about has had the time to be visible."""
 
 
-def judge_trail(trail: Sequence[Exchange], contract: Contract) -> Iterator[tuple[Exchange, Finding]]:
+def judge_trail(
+    trail: Sequence[Exchange], contract: Contract, judged: Counter[tuple[str, str]]
+) -> Iterator[tuple[Exchange, Finding]]:
     """What the exchanges of one exercise contradict each other in, each with the exchange that shows it.
 
     They come in the order in which they ended. Each caller has a history: what another key sees is another story.
+    `judged` counts the exchanges that a rule was asked of, by rule and call.
     """
-    found = list(_judge_each(trail, contract))
+    found = list(_judge_each(trail, contract, judged))
     late = {exchange.request.segments[-1] for exchange, finding in found if finding.code == "bg.result/late"}
     for exchange, finding in found:
         names = {exchange.request.segments[-1], read(exchange).id}
@@ -242,7 +245,9 @@ _FOLLOWS_FROM_LATE = frozenset(
 """What else is wrong with a look that shows a run as completed before its output is stored."""
 
 
-def _judge_each(trail: Sequence[Exchange], contract: Contract) -> Iterator[tuple[Exchange, Finding]]:
+def _judge_each(
+    trail: Sequence[Exchange], contract: Contract, judged: Counter[tuple[str, str]]
+) -> Iterator[tuple[Exchange, Finding]]:
     judges: defaultdict[tuple[str, str], HistoryJudge] = defaultdict(
         lambda: HistoryJudge(contract, sole_client=True)
     )
@@ -251,7 +256,9 @@ def _judge_each(trail: Sequence[Exchange], contract: Contract) -> Iterator[tuple
         caller = (exchange.request.headers.get(KEY_HEADER), exchange.request.segments[0])
         if exchange.excuse or exchange.truncated or not read(exchange).call:
             continue
-        for finding in judges[caller].note(exchange, _UNDECIDED).findings:
+        judgement = judges[caller].note(exchange, _UNDECIDED)
+        judged.update((rule, read(exchange).call) for rule in judgement.judged)
+        for finding in judgement.findings:
             if finding.rule not in HEARD or finding.severity is Severity.INFORMATION:
                 continue
             if finding.rule.startswith("resume."):
