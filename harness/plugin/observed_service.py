@@ -12,11 +12,12 @@ import threading
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from msgspec import Struct
 
 from harness.benches.client.judgement.received_responses import ReceivedResponse, describe_unresumed, watch
 from harness.kit.api import Api
@@ -346,8 +347,7 @@ KINDS = ("any", "create", "get", "stream", "cancel", "delete")
 _TRANSIENT = frozenset({408, 409, 429})
 
 
-@dataclass(slots=True)
-class PlannedRefusal:
+class PlannedRefusal(Struct):
     """Requests of a kind that are refused; `left` is how many more, 0 for all."""
 
     status: int

@@ -16,8 +16,10 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from harness.contract.schema.openness import Schema, step_into
 from harness.outcome import Finding, Where
@@ -152,8 +154,7 @@ _COUNTED = {"Items": "item", "Length": "character", "Properties": "member"}
 _CAPITAL = re.compile(r"[A-Z]")
 
 
-@dataclass(frozen=True, slots=True)
-class SchemaProblem:
+class SchemaProblem(Struct, frozen=True):
     """One thing wrong with a value: where, what, and the schema keyword that it violates.
 
     `missing` names the required member that is absent.
