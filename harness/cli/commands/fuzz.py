@@ -77,7 +77,7 @@ class FuzzArguments(TargetArguments, BaselineOptions):
         group="search",
     )
     max_examples: int | None = option(
-        "number of histories, of laws, and of examples per operation", COUNT, group="search"
+        "number of request sequences, of stream checks, and of examples per operation", COUNT, group="search"
     )
     time: float | None = option(
         "time budget for all engines together, in seconds; the run reports what it found by then",
