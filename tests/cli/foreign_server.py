@@ -166,8 +166,6 @@ def checked(service: Service, raw: bytes) -> Json:
             raise Refused(400, "invalid_request", f"wrong: {name}")
     if ("model" in body) == ("agent" in body) or "input" not in body:
         raise Refused(400, "invalid_request", "one of model and agent, and input")
-    if "max_output_tokens" in body.get("generation_config", {}):
-        raise Refused(400, "invalid_request", "not offered")
     level = body.get("generation_config", {}).get("thinking_level", "low")
     if not body["input"] or level not in ("minimal", "low", "medium", "high"):
         raise Refused(400, "invalid_request", "an empty input, or an unknown level")
