@@ -16,7 +16,7 @@ from harness.emulator.run.interaction_body import Bodies
 from harness.kit.mutant import table
 from harness.wire import Headers
 
-from .client import Api
+from .client import Api, drain
 
 SETTINGS = Settings(platform="any", keys={"a": "one", "b": "two"})
 
@@ -96,3 +96,12 @@ def test_a_hook_concerns_the_calls_it_names(calls, target, concerned):
     api = Api(row("a", "A.", hooks.request(calls, answer({"noticed": True}))).build(SETTINGS), key="a")
     reply = api.call("GET", target)
     assert (reply.json == {"noticed": True}) is concerned
+
+
+@pytest.mark.parametrize("name", [name for name, mutant in MUTANTS.items() if mutant.area == "stream"])
+def test_a_stream_of_a_mutant_ends_by_its_defect_alone(name: str) -> None:
+    """On the default platform, too, where the id of an event names its step: no mutant breaks our own writer."""
+    api = Api(MUTANTS[name].build(Settings()))
+    created = api.create(background=True)
+    assert created.status == 200
+    drain(api.emulator, api.open(created.json["id"]))

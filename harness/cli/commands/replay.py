@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from harness.cli.arguments import read_options, split_command
 from harness.cli.guarding import GuardOptions, access
 from harness.cli.inspecting import new_inspector, open_option, serve_with_page
-from harness.cli.masking import hear, mask_tree, say_masked
+from harness.cli.masking import hear, mask_tree, print_fault, say_masked
 from harness.cli.options import PATH, Page, Trust, ValueKind, argument, flag, option
 from harness.cli.output import say, write_json
 from harness.cli.serving import ListenOptions, port_to_take
@@ -114,6 +114,7 @@ def run(words: Sequence[str]) -> int:
     server = ServerThread(
         inspector.around(granted.guard.around(faulty)),
         hear=hear,
+        on_fault=print_fault,
         host=arguments.host,
         port=port_to_take(arguments, command),
         cors=PAGE_FIELDS if arguments.cors else (),

@@ -20,7 +20,7 @@ from harness.cli.arguments import read_options, split_command
 from harness.cli.common_options import contract_of, revision_option
 from harness.cli.guarding import Access, GuardOptions, access
 from harness.cli.inspecting import new_inspector, open_option, serve_with_page
-from harness.cli.masking import hear, say_masked
+from harness.cli.masking import hear, print_fault, say_masked
 from harness.cli.options import PATH, Page, Trust, ValueKind, flag, option
 from harness.cli.serving import (
     DUMMY_KEY,
@@ -141,6 +141,7 @@ def run(words: Sequence[str]) -> int:
     server = ServerThread(
         inspector.around(granted.guard.around(service)),
         hear=hear,
+        on_fault=print_fault,
         host=arguments.host,
         port=port_to_take(arguments, command),
         clock=emulator.clock,

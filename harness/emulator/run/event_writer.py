@@ -283,7 +283,11 @@ class EventWriter:
             return None
         if run.platform.spelled_ids:
             number = payload.get("index")
-            where = payload["event_type"] if number is None else f"{number}_{run.steps[number]['type']}"
+            # A mutant may number a step that the run does not have.
+            if isinstance(number, int) and number < len(run.steps):
+                where = f"{number}_{run.steps[number]['type']}"
+            else:
+                where = payload["event_type"]
             return "v1_" + binascii.b2a_base64(f"{where}_{index}".encode(), newline=False).decode("ascii")
         return f"{run.tag}/{index:03x}+{(run.number >> 7) + index * 0x9E37 & 0xFFF:03x}="
 

@@ -129,7 +129,10 @@ _METHODS = "GET, POST, DELETE, PATCH, PUT, OPTIONS"
 
 
 class Hub:
-    """What the connections of one server share; `hear` is called with each request before the service."""
+    """What the connections of one server share.
+
+    `hear` is called with each request before the service, `on_fault` with each fault that is kept in `errors`.
+    """
 
     def __init__(
         self,
@@ -140,9 +143,11 @@ class Hub:
         cors: Sequence[str] = (),
         cors_for: Callable[[Request], bool] | None = None,
         hear: Callable[[Request], object] | None = None,
+        on_fault: Callable[[HarnessFault], object] | None = None,
     ) -> None:
         self.service = service
         self._hear = hear
+        self._on_fault = on_fault
         self.clock = clock
         self.limits = limits
         self.cors = cors
@@ -154,6 +159,8 @@ class Hub:
         """Keep a fault of our own; only the first ones, because later ones repeat them."""
         if len(self.errors) < _KEPT_ERRORS:
             self.errors.append(fault)
+            if self._on_fault is not None:
+                self._on_fault(fault)
 
     def answer(self, request: Request, opened: bool) -> Response:
         """The service's response. If the service raises, the fault is ours and the client gets a 500.

@@ -186,7 +186,7 @@ class _Endpoint:
     `clock` is the clock that pauses move (the service's own). `tls` makes it https. `cors` names request fields,
     and lets web pages of any origin send requests with them; `cors_for` says which requests, by default all, and
     sees each head once, without a body. `hear` is called with each request before it is answered. Faults of
-    our own are kept in `errors`.
+    our own are kept in `errors`, and `on_fault` is called with each.
     """
 
     def __init__(
@@ -201,10 +201,17 @@ class _Endpoint:
         cors: Sequence[str] = (),
         cors_for: Callable[[Request], bool] | None = None,
         hear: Callable[[Request], object] | None = None,
+        on_fault: Callable[[HarnessFault], object] | None = None,
         limits: ServerLimits | None = None,
     ) -> None:
         self._hub = Hub(
-            service, clock or LogicalClock(), limits or ServerLimits(), cors=cors, cors_for=cors_for, hear=hear
+            service,
+            clock or LogicalClock(),
+            limits or ServerLimits(),
+            cors=cors,
+            cors_for=cors_for,
+            hear=hear,
+            on_fault=on_fault,
         )
         self._host: str = host if sock is None else sock.getsockname()[0]
         self._port: int = port if sock is None else sock.getsockname()[1]

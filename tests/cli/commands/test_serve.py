@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.benches.server.fault_control import Faulty
 from harness.cli.arguments import read_options
 from harness.cli.commands import serve
 from harness.cli.commands.serve import command_environment
@@ -191,3 +192,22 @@ def test_a_retirement_is_named_once_before_the_response(harness: Harness) -> Non
     assert note.startswith("note: gemini-2.5-pro has the retirement date 2026-12-01.")
     assert verdict == "the verdict"
     assert harness("serve", "--port", "0", "--set", "lifecycle=never", "--", sys.executable, "-c", "").code == 2
+
+
+def test_a_fault_of_the_server_is_printed_when_it_happens(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its client gets a 500; whoever started the server must not look for the reason in the client."""
+
+    def fail(service: Faulty, request: object) -> None:
+        raise ZeroDivisionError("a step too far")
+
+    monkeypatch.setattr(Faulty, "__call__", fail)
+    code = (
+        "import os, urllib.error, urllib.request as u\n"
+        "try: u.urlopen(os.environ['INTERACTIONS_BASE_URL'] + '/v1beta/interactions/x')\n"
+        "except urllib.error.HTTPError as answer: raise SystemExit(answer.code - 500)"
+    )
+    done = harness("serve", "--port", "0", "--", sys.executable, "-c", code)
+    assert done.code == 0
+    assert "ZeroDivisionError on GET /v1beta/interactions/x: a step too far" in done.err
