@@ -2,8 +2,8 @@
 
 Layer 7. While such a call runs, no other task of the loop does, and no timeout fires. A call of the test function
 itself is not noted: it prepares or checks something. Neither is a call in a fixture. A warning can be an error, so
-it needs more than a note: it spares other functions of a test's file and, except for sleeps, calls that kept no
-task waiting.
+it needs more than a note: it spares calls in a test's file, except sleeps of its coroutines, and, except for
+sleeps, calls that kept no task waiting.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def collected_calls() -> Iterator[dict[str, None]]:
 def note_blocking(what: str, instead: str, *, always: bool = False) -> None:
     """Note a call that blocks the event loop it is made in; `instead` is what to write in its place.
 
-    A warning is issued only if another task was ready to go on, or `always`.
+    A warning is issued only if another task was ready to go on, or `always`, as for a sleep.
     """
     if not _is_loop_running() or (frame := _find_user_frame()) is None:
         return
@@ -54,8 +54,16 @@ def note_blocking(what: str, instead: str, *, always: bool = False) -> None:
     )
     if _listeners:
         _listeners[-1][message] = None
-    elif not _is_test_file(code.co_filename) and (always or _is_task_ready()):
+    elif _may_warn(frame, always=always):
         warnings.warn_explicit(message, BlockingCallWarning, code.co_filename, frame.f_lineno)
+
+
+def _may_warn(frame: FrameType, *, always: bool) -> bool:
+    """Whether a call that nobody collects is worth a warning."""
+    code = frame.f_code
+    if always and code.co_flags & _COROUTINE:  # in a test's file, too: agents are written there, and could await
+        return True
+    return not _is_test_file(code.co_filename) and (always or _is_task_ready())
 
 
 def _is_loop_running() -> bool:

@@ -300,14 +300,48 @@ def test_callback(interactions_client, interactions_no_sleep):
     with pytest.warns(BLOCKING, match="blocks the event loop .app.py:.., in `blocks`") as told:
         asyncio.run(main())
     assert len(told) == 2
+
+async def polls(sleep):
+    await asyncio.sleep(0)
+    sleep(5)
+
+class Agent:
+    async def events(self):
+        time.sleep(5)
+        yield 1
+
+def test_own_coroutine(interactions_no_sleep):
+    with pytest.warns(BLOCKING, match="^`time.sleep.5.` blocks the event loop .test_app.py:.., in `polls`"):
+        asyncio.run(polls(time.sleep))
+    assert interactions_no_sleep == [5]
+
+def test_own_generator(interactions_no_sleep):
+    async def main():
+        return [number async for number in Agent().events()]
+    with pytest.warns(BLOCKING, match="in `events`"):
+        asyncio.run(main())
+
+def test_own_synchronous_code(interactions_no_sleep):
+    async def in_a_thread():
+        await asyncio.to_thread(time.sleep, 5)
+        await asyncio.to_thread(help_asleep)
+    def help_asleep():
+        time.sleep(5)
+    help_asleep()
+    asyncio.run(in_a_thread())
+    help_asleep()
+    assert interactions_no_sleep.total == 20
 """
 
 
 def test_who_is_warned_without_a_schedule(toy: pytest.Pytester) -> None:
-    """A sleep, and what keeps a task waiting; not the test's own helpers, nor a loop that called nothing."""
+    """A sleep, and what keeps a task waiting; of the test's own code only coroutines that sleep themselves.
+
+    A loop that called nothing is not blocked either.
+    """
     blocks = "\ndef blocks(client):\n    time.sleep(5)\n    client.interactions.create(model='m', input='x')\n"
     toy.makepyfile(app=APP + blocks.replace("'m'", "'gemini-3.5-flash'"), test_app=UNSCHEDULED)
-    run(toy).assert_outcomes(passed=8)
+    run(toy, "-W", "error::harness.plugin.BlockingCallWarning").assert_outcomes(passed=11)
 
 
 def test_a_seed_repeats_its_order(toy: pytest.Pytester) -> None:
