@@ -50,8 +50,12 @@ class ChainTurn:
     @property
     def history(self) -> list[str]:
         """The conversation so far, inputs and outputs alternating."""
-        before = self.parent.history if self.parent is not None else []
-        return [*before, self.input, self.text]
+        texts: list[str] = []
+        turn: ChainTurn | None = self
+        while turn is not None:  # no recursion: a chain may be deeper than Python's stack
+            texts += turn.text, turn.input
+            turn = turn.parent
+        return texts[::-1]
 
 
 class Chain:
@@ -170,10 +174,13 @@ class Chain:
 
     def history_of(self, interaction_id: str) -> list[str]:
         """The texts of a turn and of all before it. Raises UsageFault for an unknown id."""
-        found = self._look(interaction_id)
-        previous = found.get("previous_interaction_id")
-        before = self.history_of(previous) if previous else []
-        return [*before, *(text for step in found["steps"] if (text := text_of(step.get("content"))))]
+        turns: list[list[str]] = []
+        turn: str | None = interaction_id
+        while turn:  # no recursion, for the same reason
+            found = self._look(turn)
+            turns.append([text for step in found["steps"] if (text := text_of(step.get("content")))])
+            turn = found.get("previous_interaction_id")
+        return [text for texts in reversed(turns) for text in texts]
 
     # Inside
 

@@ -1,0 +1,72 @@
+"""Chains as long as those of a client that asks for ever."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+import harness
+from harness.plugin import Chain, InteractionsEmulator
+from harness.plugin.environment_variables import PLACEHOLDER_KEY
+
+_OURS = str(Path(harness.__file__).parent)
+_TOOL = {"type": "function", "name": "look", "description": "Looks.", "parameters": {"type": "object"}}
+_CALL = {"type": "function_call", "id": "c1", "name": "look", "arguments": {}}
+_RESULT = {"type": "function_result", "call_id": "c1", "name": "look", "result": "rain"}
+
+
+def _count_calls(work: Callable[[], object]) -> int:
+    """How many of our own functions are called."""
+    calls, before = 0, sys.getprofile()
+
+    def see(frame: Any, event: str, argument: object) -> None:
+        nonlocal calls
+        calls += event == "call" and frame.f_code.co_filename.startswith(_OURS)
+
+    sys.setprofile(see)
+    try:
+        work()
+    finally:
+        sys.setprofile(before)
+    return calls
+
+
+@pytest.mark.parametrize("kind", ["text", "stream", "calls"])
+def test_a_late_create_costs_as_much_as_an_early_one(kind: str) -> None:
+    """What a chain already holds is neither counted, copied nor judged again."""
+    emulator, counts = InteractionsEmulator(), dict[int, int]()
+    body: dict[str, Any] = {"model": "gemini-3.5-flash", "input": "Hi.", "stream": kind == "stream"}
+    with httpx.Client(transport=emulator.transport, headers={"x-goog-api-key": PLACEHOLDER_KEY}) as client:
+
+        def create() -> None:
+            response = client.post("http://any.test/v1beta/interactions", json=body)
+            assert response.status_code == 200, response.text
+            found = re.search(r'"id":"(v1_[^"]+)"', response.text)
+            assert found is not None
+            body["previous_interaction_id"] = found[1]
+
+        for number in range(1, 501):
+            if kind == "calls":
+                emulator.reply(steps=[_CALL])
+                body |= {"tools": [_TOOL], "input": [_RESULT] if number > 1 else "Hi."}
+            if number in (50, 500):
+                counts[number] = _count_calls(create)
+            else:
+                create()
+    assert 0 < counts[500] <= 1.1 * counts[50]
+
+
+def test_the_history_of_a_long_chain() -> None:
+    """It may have more turns than Python's stack has room for."""
+    chain = Chain(InteractionsEmulator())
+    turns = sys.getrecursionlimit() + 50
+    last = chain.build(turns)
+    expected = [text for number in range(1, turns + 1) for text in (f"Question {number}.", f"Answer {number}.")]
+    assert last.history == expected
+    assert chain.history_of(last.id) == expected
