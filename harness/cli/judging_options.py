@@ -89,9 +89,7 @@ class TargetArguments(Options):
         "declare or deny a capability (repeatable)",
         repeats=True, metavar="+X|-Y", completes="capability", group="target",
     )  # fmt: skip
-    wait: float | None = option(
-        "wait up to S seconds until the target accepts connections", SECONDS, group="target"
-    )
+    wait: float | None = option("wait up to S seconds until the target is ready", SECONDS, group="target")
     timeout: float = option(
         "limit in seconds for one request, and for one interaction to settle",
         POSITIVE_SECONDS,

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from harness.cli import main
 from tests.foreign.answering import Json, Refused
 from tests.foreign.judging import check
-from tests.foreign.server import ForeignService, Run
+from tests.foreign.rows import Row, rows_of, vary
+from tests.foreign.server import ForeignService, Run, serving
 
 
 class StoresLate(ForeignService):
@@ -178,3 +180,64 @@ def test_the_first_cause(
     """The rule that fails is that of the defect, and it is the only one."""
     report = check(service(), *globs)
     assert {rule: set(report.codes[rule]) for rule, word in report.verdicts.items() if word == "fail"} == causes
+
+
+class SendsTwice(ForeignService):
+    """One delta of each stream is sent twice, the second time under an id of its own."""
+
+    def events(self, run: Run) -> Iterator[tuple[float, Json]]:
+        for due, event in super().events(run):
+            yield due, event
+            if event.get("delta", {}).get("text") == " there,":
+                yield due, {**event, "event_id": f"{event['event_id']}-again"}
+
+
+class Starts(ForeignService.handler):
+    """Answers 503 to whatever is asked, as a server that loads its model does."""
+
+    def handle_any(self) -> None:
+        self.rfile.read(int(self.headers.get("content-length") or 0))
+        self.reply(503, {"error": {"code": "unavailable", "message": "The model is loading."}})
+
+    do_GET = do_POST = do_DELETE = handle_any
+
+
+class Mislabels(ForeignService.handler):
+    """Calls a stream gzip for a client that takes gzip, and compresses nothing."""
+
+    def begin_stream(self) -> None:
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream")
+        if "gzip" in self.headers.get("accept-encoding", ""):
+            self.send_header("content-encoding", "gzip")
+        self.send_header("transfer-encoding", "chunked")
+        self.end_headers()
+
+
+service = rows_of(ForeignService)
+SENTENCES = [
+    # The curl line asks for what the run asked for, and says of the answer what the run says.
+    service(
+        "mislabels: http.length stream.incremental -> fail http.length",
+        handler=Mislabels,
+        said=["-H 'accept-encoding: gzip, deflate' \\ --compressed"],
+    ),
+    rows_of(SendsTwice)(
+        "sends-twice: stream.text -> fail stream.text",
+        said=["the stream sends text twice: characters 6 to 13 of the stored text"],
+    ),
+]
+
+
+@pytest.mark.parametrize("case", SENTENCES)
+def test_the_sentence_that_helps(case: Row, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is printed says what a maintainer has to do, and how to see the same."""
+    case.hold(capsys)
+
+
+def test_a_server_that_starts(capsys: pytest.CaptureFixture[str]) -> None:
+    """The last lines say how to wait for it."""
+    service = vary(ForeignService, handler=Starts)()
+    with serving(service) as url:
+        code = main(["check", url, "--max-wait", "0"])
+    assert (code, "wait for it with --wait S" in capsys.readouterr().err) == (4, True)

@@ -1,4 +1,4 @@
-"""Waits until a target responds at all, and reports the requests that a service left without a response.
+"""Waits until a target is ready, and reports the requests that a service left without a response.
 
 Layer 5. A server that was just started needs a moment. Without the report of a silent service, any part between
 client and service could be taken for the cause.
@@ -16,6 +16,7 @@ from harness.wire import At, Body, By, Ending, How, Piece, Request, Response, Se
 from harness.wire.message import WrappedBody
 
 _PAUSE = 0.2
+_STARTING = frozenset({502, 503, 504})
 _SPEAKS_OTHERWISE = frozenset({How.TLS, How.BAD_HTTP})
 """Somebody is there, and no time makes HTTP of what they speak: whoever asks next says what is wrong."""
 
@@ -23,7 +24,8 @@ _SPEAKS_OTHERWISE = frozenset({How.TLS, How.BAD_HTTP})
 def wait_until_up(target: ResolvedTarget, seconds: float) -> None:
     """Return once the target answers anything. Raises TargetFault if it does not within `seconds`.
 
-    With 0 seconds nothing is sent; the probe then finds out whether the target is there.
+    A 502, 503 or 504 is waited out, too; if it stays, whoever asks next says what is wrong. With 0 seconds nothing
+    is sent; the probe then finds out whether the target is there.
     """
     if seconds <= 0 or target.throwaway:
         return
@@ -33,9 +35,12 @@ def wait_until_up(target: ResolvedTarget, seconds: float) -> None:
         while True:
             left = deadline - time.monotonic()
             exchange = driver.send(target.target.control("GET", ""), timeout=max(left, _PAUSE))
-            if exchange.status is not None or _is_there(exchange.ending):
+            is_late = time.monotonic() + _PAUSE > deadline
+            if _is_there(exchange.ending) if exchange.status is None else exchange.status not in _STARTING:
                 return
-            if time.monotonic() + _PAUSE > deadline:
+            if is_late and exchange.status is not None:
+                return
+            if is_late:
                 raise TargetFault(
                     f"{target.info.url} returned no response within {seconds:g} seconds ({exchange.ending.how})"
                 )

@@ -25,6 +25,8 @@ _REFUSALS = {
     403: "this key has no permission for it",
     429: "it limits the rate or the quota of this key beyond the wait of the run: try again later with --rate N",
 }
+_STARTING = frozenset({502, 503, 504})
+"""What a server says that is not ready, or the front of one that does not run yet."""
 _MARKS = frozenset({"id", "status", "steps"})
 
 Send = Callable[[Request], Exchange]
@@ -128,6 +130,12 @@ def _answered(answer: Exchange) -> bool:
 
 
 def _nothing_there(target: RequestBuilder, plain: Exchange) -> str:
+    if plain.status in _STARTING:
+        return (
+            f"the target is not ready: POST {plain.request.raw_path} with a plain create returned "
+            f"{format_answer(plain)!r}, and creates with stream=true and with store=false failed, too. If it is "
+            "starting, wait for it with --wait S; if it is overloaded, run again later."
+        )
     return (
         f"the target returns no interactions: POST {plain.request.raw_path} with a plain create returned "
         f"{format_answer(plain)!r}. Requests with stream=true and with store=false also failed. Check "

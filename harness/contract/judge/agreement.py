@@ -267,7 +267,34 @@ def judge_streamed_text(streamed: Sequence[Body], body: Body, rule: str = "strea
             message = f"the stored text ends at character {at} of the {len(shown)} that the stream contains"
         elif stored.startswith(shown):
             message = f"the text of the stream ends at character {at} of the {len(stored)} that are stored"
+        if doubled := _find_doubled(shown, stored):
+            begin, end = doubled[0]
+            message = f"the stream sends text twice: characters {begin} to {end} of the stored text"
+            message += f", and {format_count(len(doubled) - 1, 'more part')}" if doubled[1:] else ""
+            at = begin
         yield place_finding(rule, message, _quote(stored, at), _quote(shown, at), "$.steps")
+
+
+_LONGEST_DOUBLED = 2_000
+"""Characters up to which a part is looked for that came twice beside others; one alone may have any length."""
+
+_MOST_DOUBLED = 500
+"""Parts after which the search is given up."""
+
+
+def _find_doubled(shown: str, stored: str) -> list[tuple[int, int]]:
+    """The parts of `stored`, from which character to which, that `shown` has twice; none if more differs."""
+    found: list[tuple[int, int]] = []
+    at = 0
+    while (surplus := len(shown) - len(stored)) > 0 and len(found) < _MOST_DOUBLED:
+        at += common_length(shown[at:], stored[at:])
+        lengths = (surplus, *range(min(at, surplus, _LONGEST_DOUBLED), 0, -1))
+        length = next((n for n in lengths if n <= at and shown.startswith(shown[at - n : at], at)), 0)
+        if not length:
+            return []
+        found.append((at - length, at))
+        shown = shown[:at] + shown[at + length :]
+    return found if shown == stored else []
 
 
 def judge_streamed_steps(streamed: Sequence[Body], body: Body) -> Iterator[Finding]:

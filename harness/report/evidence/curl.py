@@ -42,7 +42,7 @@ class Display:
     mask: Mask
 
 
-_LEFT_TO_CURL = frozenset({"content-length", "host", "connection", "accept-encoding", "transfer-encoding"})
+_LEFT_TO_CURL = frozenset({"content-length", "host", "connection", "transfer-encoding"})
 
 _OLD_CURSOR = "# the cursor is of the run above: take one from the new stream"
 _STILL_OPEN = "# its answer is still open while the next requests are sent"
@@ -229,6 +229,8 @@ def curl(request: Request, display: Display) -> str:
         for name, value in request.headers.items()
         if name.lower() not in _LEFT_TO_CURL
     ]
+    # Then curl also decodes the answer, and says if that is not possible.
+    parts += ["--compressed"] if request.headers.get("accept-encoding") else []
     return " \\\n  ".join([*parts, *data])
 
 

@@ -153,6 +153,25 @@ def test_waits_for_the_first_answer() -> None:
     assert len(service.log) == 1
 
 
+@pytest.mark.parametrize("status", [502, 503, 504])
+def test_waits_until_it_is_ready(status: int) -> None:
+    """A server that loads something answers that it is not ready."""
+
+    class Loads(toys.ToyService):
+        def __call__(self, request: Request) -> Response:
+            answer = super().__call__(request)
+            return Response.json(status, b"{}") if len(self.log) < 3 else answer
+
+    service = Loads()
+    wait_until_up(toys.toy_target(service), 60.0)
+    assert len(service.log) == 3
+
+
+def test_leaves_what_is_never_ready_to_who_asks_next() -> None:
+    """Only a whole run knows whether it is the answer to everything."""
+    wait_until_up(toys.toy_target(lambda request: Response.json(503, b"{}")), 0.01)
+
+
 def test_gives_up() -> None:
     """A target that never answers is a fault of the target, and the message names the time allowed."""
     with pytest.raises(TargetFault, match=r"within 0\.01 seconds \(refused\)"):
