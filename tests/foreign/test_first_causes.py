@@ -192,6 +192,17 @@ class SendsTwice(ForeignService):
                 yield due, {**event, "event_id": f"{event['event_id']}-again"}
 
 
+class ReplaysTwice(ForeignService):
+    """A replay has the first delta that it shows twice, under one id; a resume after it is right."""
+
+    def get(self, run: Run, query: Json) -> Any:
+        answer = super().get(run, query)
+        if query.get("stream") != "true" or "last_event_id" in query:
+            return answer
+        first = next(pair for pair in answer if "delta" in pair[1])
+        return [pair for shown in answer for pair in ([shown] if shown is not first else [shown, shown])]
+
+
 class Starts(ForeignService.handler):
     """Answers 503 to whatever is asked, as a server that loads its model does."""
 
@@ -225,6 +236,10 @@ SENTENCES = [
     rows_of(SendsTwice)(
         "sends-twice: stream.text -> fail stream.text",
         said=["the stream sends text twice: characters 6 to 13 of the stored text"],
+    ),
+    rows_of(ReplaysTwice)(
+        "replays-twice: resume.no-gap stream.evid-unique -> fail resume.no-gap stream.evid-unique",
+        said=["event 4 (`step.delta`), which the stream before it sent twice"],
     ),
 ]
 

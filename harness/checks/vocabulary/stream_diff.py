@@ -32,11 +32,22 @@ def losses(name: str, whole: Sequence[Event], diff: EventDiff) -> Iterator[Findi
         lost = diff.missing[0]
         kind = str(whole[lost].get("event_type"))
         many = f"{format_count(len(diff.missing), 'event')}, the first is " if len(diff.missing) > 1 else ""
+        message = f"{name} skips {many}event {lost} (`{kind}`)"
+        if all(_is_doubled(whole, number) for number in diff.missing):
+            message = f"{name} lacks {many}event {lost} (`{kind}`), which the stream before it sent twice"
         yield finding(
-            f"{name} skips {many}event {lost} (`{kind}`)",
+            message,
             expected=kind,
             actual="nothing",
         ).at(event=lost)
+
+
+def _is_doubled(whole: Sequence[Event], number: int) -> bool:
+    """Whether an event is the one before it once more, under the same id."""
+    if number == 0 or not cursor(whole[number]):
+        return False
+    one, other = whole[number - 1], whole[number]
+    return cursor(one) == cursor(other) and shape_of(one) == shape_of(other)
 
 
 def is_fuller(one: Sequence[Event], other: Sequence[Event]) -> bool:
