@@ -119,10 +119,11 @@ class Conductor:
     def conclude(self, halted: str = "") -> Iterator[CheckFinished]:
         """Decide what had to wait for the end, and account for what was not reached; `halted` says why."""
         held, self._held = self._held, []
-        everywhere = [judged for judged in held if judged.planned.check.everywhere]
-        self._held = [judged for judged in held if not judged.planned.check.everywhere]
-        for judged in everywhere:
-            yield from self.decide(self._add_other_answers(judged), last=True)
+        for judged in held:  # in this order: a check is decided with those that were held before it, and no others
+            if judged.planned.check.everywhere:
+                yield from self.decide(self._add_other_answers(judged), last=True)
+            else:
+                self._held.append(judged)
         yield from self._judge_for_others()
         skipped = (Judged(planned, planned.skip) for planned in self.plan.checks if planned.skip is not None)
         blocked = [judged for judged in skipped if judged.observation.outcome is Outcome.BLOCKED]
