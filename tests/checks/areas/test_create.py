@@ -206,8 +206,8 @@ CASES += [
         body=interaction(status="incomplete", steps=None)
     )),
     case("create.cut-short", "untestable", "failed", whole=None, limited=answer(body=FAILS)),
-    case("create.cut-short", "untestable", "as long as ever", limited=saying("1 2"), whole=saying("1 2")),
-    case("create.cut-short", "untestable", "another text", limited=saying("1 2"), whole=saying("one two three")),
+    case("create.cut-short", "not_applicable", "as long as ever", limited=saying("1 2"), whole=saying("1 2")),
+    case("create.cut-short", "not_applicable", "another text", limited=saying("1 2"), whole=saying("one two")),
     case("create.cut-short", "not_met", "half of it", limited=saying("1 2"), whole=saying("1 2 3 4")),
     case("create.cut-short", "not_met", "nothing", limited=answer(body=interaction(steps=[])), whole=None),
     case("create.max-tokens", "met", "incomplete without steps", limited=answer(
