@@ -16,6 +16,7 @@ from harness.kit.relay import RelayedExchange
 from harness.kit.search import History
 from harness.outcome import (
     Accounted,
+    Level,
     Observation,
     Outcome,
     Reason,
@@ -233,3 +234,39 @@ class Result:
     def weight(self) -> int:
         """How much it explains: the answers that show its findings, and the findings that these caused."""
         return sum(finding.weight for finding in self.observation.findings)
+
+    @property
+    def explained_by(self) -> str:
+        """The code of the finding that explains it; of a stale entry, the id that the baseline has."""
+        findings = self.observation.findings
+        if self.verdict is Verdict.STALE or not (findings or self.observation.cause):
+            return self.id
+        if self.observation.cause:
+            return self.observation.cause
+        first = next((finding for finding in findings if not finding.cause), findings[0])
+        return first.cause or first.stable_code
+
+    @property
+    def urgency(self) -> tuple[int, int, bool, int, int]:
+        """What reports sort it by: verdict, level, whether a client can notice it, its harm, and its weight."""
+        rule = self.rule
+        rank = _RANK.get(self.verdict, len(_RANK))
+        return rank, LEVEL_RANK[rule.level], not rule.silent, rule.harm, -self.weight
+
+
+_RANK = {
+    verdict: rank
+    for rank, verdict in enumerate(
+        (
+            Verdict.ERROR,
+            Verdict.FAIL,
+            Verdict.STALE,
+            Verdict.WARN,
+            Verdict.XFAIL,
+            Verdict.INFO,
+            Verdict.UNTESTABLE,
+        )
+    )
+}
+LEVEL_RANK = {level: rank for rank, level in enumerate(Level)}
+"""The places of the levels, MUST first."""

@@ -18,7 +18,6 @@ from harness.engine.events import RunFinished
 from harness.engine.results import LoggedExchange, Result
 from harness.outcome import FIRST_WORDS, Accounted, Exit, Level, Reason, Verdict
 from harness.outcome.words import format_count, list_some, shorten
-from harness.report.run_state import key_of, urgency_of
 from harness.wire import Exchange
 
 _REASON_SHOWN = 160
@@ -212,7 +211,7 @@ class CountedResult(NamedTuple):
             result.outcome,
             result.reason,
             result.reason_words,
-            key_of(result),
+            result.explained_by,
             result.unjudged,
             result.untested,
         )
@@ -307,7 +306,7 @@ def conclude(finished: RunFinished, *clauses: str) -> RunVerdict:
 
 def conclude_checks(finished: RunFinished, accounting: Accounting) -> RunVerdict:
     """Return the verdict of a run of checks: the sum of its MUST checks, and what else decides the exit code."""
-    counted = [CountedResult.of(result) for result in sorted(finished.results, key=urgency_of)]
+    counted = [CountedResult.of(result) for result in sorted(finished.results, key=attrgetter("urgency"))]
     return conclude(finished, *_list_clauses(counted, accounting, finished.exit))
 
 

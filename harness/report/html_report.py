@@ -13,8 +13,8 @@ from harness.look.assets import Mark, mark_of
 from harness.outcome import Accounted, Exit
 from harness.outcome.words import format_count, shorten
 from harness.report.page.rendering import FragmentNames, render_template
+from harness.report.presented_result import Cause
 from harness.report.presented_run import JUDGED, LISTED, Area, PresentedRun, to_sentence
-from harness.report.run_state import Cause
 
 MOST_ROWS = 2_000
 """From so many results on, those that passed are data until their area opens."""
@@ -61,7 +61,7 @@ def render(state: PresentedRun) -> str:
         shown=listed,
         noun=state.noun,
         names=names,
-        causes=[_show_cause(cause, state, names, detailed) for cause in causes],
+        causes=[_show_cause(cause, names, detailed) for cause in causes],
         broken_about=(
             f"{format_count(sum(len(c.results) for c in causes), 'failure')}, grouped by cause. "
             f"Failures that {presentation.unaware} cannot detect come first, then the most frequent ones."
@@ -106,10 +106,8 @@ def _mark_state(state: PresentedRun) -> Mark:
     return _MARKS.get(exit_, _VOID)
 
 
-def _show_cause(
-    cause: Cause, state: PresentedRun, names: FragmentNames, detailed: frozenset[str]
-) -> dict[str, Any]:
-    rest = [result.id for result in cause.results if result.id not in detailed]
+def _show_cause(cause: Cause, names: FragmentNames, detailed: frozenset[str]) -> dict[str, Any]:
+    rest = [shown.id for shown in cause.results if shown.id not in detailed]
     listed = shorten(", ".join(rest[:_NAMED]), 2_000)
     return {
         "fragment": names.name(f"cause-{cause.key}"),
@@ -119,9 +117,9 @@ def _show_cause(
         "counts": cause.counts,
         "number": len(cause.results),
         "weight": cause.weight,
-        "details": [state.present(result) for result in cause.results if result.id in detailed],
+        "details": [shown for shown in cause.results if shown.id in detailed],
         "rest": f"{len(rest)} more of this kind, in the JSON report: {listed}" if rest else "",
-        "affected": [state.present(result) for result in cause.affected[:_NAMED]],
+        "affected": list(cause.affected[:_NAMED]),
     }
 
 

@@ -5,24 +5,24 @@ Layer 6.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness import __version__
 from harness.engine.capabilities import Capabilities
-from harness.engine.events import RunFinished, TargetInfo
+from harness.engine.events import TargetInfo
 from harness.engine.results import Result
 from harness.engine.sharding.shards import ShardPart
 from harness.kit.check import Check
 from harness.outcome import Finding, Rule, Verdict, Where
-from harness.report.accounting import Accounting, RunVerdict, accounting_record
+from harness.report.accounting import accounting_record
 from harness.report.evidence.curl import Display
 from harness.report.evidence.evidence_text import body_text, logs
 from harness.report.formats import dump
-from harness.report.story import tell_story
+from harness.report.timings import timing_records
 from harness.wire import Exchange
 
 if TYPE_CHECKING:
+    from harness.report.presented_result import PresentedResult
     from harness.report.presented_run import PresentedRun
 
 
@@ -89,9 +89,9 @@ def place_record(where: Where) -> dict[str, Any]:
     return {name: value for name, value in parts.items() if value not in ("", None)}
 
 
-def result_record(result: Result, display: Display) -> dict[str, Any]:
+def result_record(shown: PresentedResult, display: Display) -> dict[str, Any]:
     """One verdict with its evidence."""
-    rule = result.rule
+    result, rule = shown.result, shown.result.rule
     record: dict[str, Any] = {
         "id": result.id,
         "area": rule.area,
@@ -111,17 +111,18 @@ def result_record(result: Result, display: Display) -> dict[str, Any]:
         record["cause"] = result.observation.cause
     if result.excuse:
         record["baseline"] = result.excuse
-    return record | _record_evidence(result, display) if result.evidence else record
+    return record | _record_evidence(shown, display) if result.evidence else record
 
 
-def _record_evidence(result: Result, display: Display) -> dict[str, Any]:
+def _record_evidence(shown: PresentedResult, display: Display) -> dict[str, Any]:
+    result = shown.result
     found = logs(result.evidence, display)
     named = list(zip(result.named or ("",) * len(found), result.evidence, found, strict=True))
     record: dict[str, Any] = {
         "exchanges": [{"name": name, "log": list(log.lines), "curl": log.command} for name, _, log in named]
     }
-    if (story := tell_story(result, display)) is not None:
-        record["story"] = story.record()
+    if shown.story is not None:
+        record["story"] = shown.story.record()
     if result.observation.findings:
         wire = [wire_record(name, item, display) for name, item, _ in named if isinstance(item, Exchange)]
         record |= {"wire": wire[:_MOST_WIRE]} if wire else {}
@@ -200,27 +201,19 @@ def shard_record(part: ShardPart | None) -> dict[str, Any]:
     return {"shard": {"number": part.shard.number, "of": part.shard.of, "ran": list(part.ran)}}
 
 
-def run_record(
-    target: TargetInfo,
-    capabilities: Capabilities,
-    finished: RunFinished,
-    display: Display,
-    accounting: Accounting,
-    verdict: RunVerdict,
-    *,
-    started: str = "",
-    causes: Sequence[Mapping[str, Any]] = (),
-) -> dict[str, Any]:
-    """The whole run. `started` is a date and time, `causes` are those of its failures, the worst first."""
+def run_record(state: PresentedRun) -> dict[str, Any]:
+    """The whole run of checks."""
+    target, finished = state.whole()
+    timings = {"timings": timing_records(state.exercises)} if state.exercises else {}
     return {
         "harness": __version__,
         "target": target_record(target),
-        "capabilities": capability_records(capabilities),
+        "capabilities": capability_records(state.capabilities),
         "exit": int(finished.exit),
-        "accounting": accounting_record(finished, accounting, verdict),
-        "started": started,
+        "accounting": accounting_record(finished, state.accounting, state.verdict),
+        "started": state.started_text,
         "seconds": round(finished.seconds, 3),
-        "causes": list(causes),
+        "causes": [cause.record() for cause in state.causes],
         "not_judged": [result.id for result in finished.unjudged],
         "waited": {"times": finished.waited.times, "seconds": round(finished.waited.seconds, 3)},
         "cut": {
@@ -230,5 +223,7 @@ def run_record(
             "unsent": finished.cut.unsent,
         },
         "leftovers": list(finished.leftovers),
-        "checks": [result_record(result, display) for result in finished.results],
+        "checks": [result_record(shown, state.display) for shown in state.presented],
+        **timings,
+        **shard_record(finished.part),
     }

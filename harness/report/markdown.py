@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 
 from harness.report.commands.presentation import Section
-from harness.report.presented_run import TOLD, PresentedResult, PresentedRun
+from harness.report.presented_result import PresentedResult
+from harness.report.presented_run import TOLD, PresentedRun
 from harness.wire.message import escape_controls
 
 

@@ -1,7 +1,8 @@
 """A finished run as every format presents it: what is shown of it, in which order, and in which words.
 
-Layer 6. Everything that a format might choose is chosen here: a format writes these values. The words are those of
-the command that made the run (its `Presentation`); a format must not know which command it is.
+Layer 6. Collects the events of a run, and is their one way into reports: secrets are hidden here. Everything that
+a format might choose is chosen here: a format writes these values. The words are those of the command that made
+the run (its `Presentation`); a format must not know which command it is.
 """
 
 from __future__ import annotations
@@ -10,11 +11,25 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
-from functools import cached_property
+from datetime import UTC, datetime
 
-from harness.engine.results import RecordedPlace, Result
-from harness.outcome import FIRST_WORDS, Accounted, Exit, Finding, Level, Outcome, Reason, Verdict
+from harness.engine.capabilities import Capabilities
+from harness.engine.events import (
+    CheckFinished,
+    ExerciseFinished,
+    PhaseFinished,
+    Planned,
+    Probed,
+    RunEvent,
+    RunFinished,
+    RunStarted,
+    RunStopped,
+    TargetInfo,
+)
+from harness.engine.results import LoggedExchange, Result
+from harness.kit.api import Api
+from harness.kit.relay import RelayedExchange
+from harness.outcome import FIRST_WORDS, Accounted, Exit, Level, Reason, Rule, Verdict
 from harness.outcome.words import format_count, shorten
 from harness.report.accounting import (
     Accounting,
@@ -24,12 +39,11 @@ from harness.report.accounting import (
     write_not_fulfilled,
 )
 from harness.report.commands.presentation import CountedWord, Paint, Presentation
-from harness.report.evidence.evidence_text import Log, logs, place_line
-from harness.report.evidence.stream_events import EventList, list_events, number_in_whole
-from harness.report.explanation import again_lines
-from harness.report.finding_text import place
-from harness.report.run_state import FAILING, Cause, RunState, describe, find_causes, order_findings
-from harness.report.story import Story, tell_story
+from harness.report.evidence.curl import EMBEDDED_ROOT, Display
+from harness.report.finding_text import hide_secrets
+from harness.report.presented_result import FAILING, Cause, PresentedResult
+from harness.wire import Exchange
+from harness.wire.mask import Mask
 from harness.wire.message import escape_controls
 
 JUDGED = (Accounted.FAILED, Accounted.WARNED, Accounted.PASSED)
@@ -44,17 +58,12 @@ TOLD = (Accounted.FAILED, Accounted.WARNED, Accounted.NOT_TESTED)
 MOST_DETAILED = 50
 """Failures that are shown with their evidence; the others are named, and the JSON report has theirs."""
 
-WIRE_SHOWN = 8_192
-"""Most characters of a body that a page has; the JSON report is named for the rest."""
-
 _MOST_OF_A_CAUSE = 12
-_MOST_FINDINGS = 5
-_MOST_COMMANDS = 12
-_MOST_LOGS = 12
-_MOST_PLACES = 40
 _MOST_IDS = 60
-_TEXT = 2_000
 _REASON = 140
+
+_LEFT = (Exchange, RelayedExchange, LoggedExchange, Rule)
+"""What an event has beside texts of a target: the wire, and rules, which are ours."""
 
 _WORD = re.compile(r"[a-z]+[ ,]")
 
@@ -62,246 +71,6 @@ _WORD = re.compile(r"[a-z]+[ ,]")
 def to_sentence(text: str) -> str:
     """The text with a capital, unless it begins with a name that is spelled so."""
     return text[0].upper() + text[1:] if _WORD.match(text + " ") else text
-
-
-class Standing(StrEnum):
-    """What a CI system is told of a result."""
-
-    PASSED = "passed"
-    FAILURE = "failure"
-    ERROR = "error"
-    SKIPPED = "skipped"
-
-
-class PresentedResult:
-    """One result, ready to be written: findings in their order, evidence chosen.
-
-    Most formats write only some of it, so that each part is made when it is first asked for.
-    """
-
-    def __init__(self, result: Result, run: PresentedRun) -> None:
-        self.result = result
-        self._run = run
-        self.id = result.id
-        self.title = result.title
-        self.level = result.rule.level
-        self.outcome = result.outcome
-        self.source = str(result.rule.source)
-        self.url = result.rule.source.url
-        self.breaks = result.rule.breaks
-        self.statement = result.rule.statement
-
-    # in one line
-
-    @property
-    def word(self) -> str:
-        """The outcome, or the reason why it was not tested."""
-        return self.result.reason_words or self.outcome.word
-
-    @property
-    def heading(self) -> str:
-        """The id, the level and the title."""
-        lenient = self.level is Level.MUST and self.result.observation.outcome is Outcome.NON_STRICT
-        level = f"{self.level}, met in a lenient reading" if lenient else str(self.level)
-        error = " (harness error)" if self.result.verdict is Verdict.ERROR else ""
-        return f"{self.result.id} [{level}] {self.result.title}{error}"
-
-    @cached_property
-    def said(self) -> str:
-        """What is wrong, in one line."""
-        return describe(self.result, self._run)
-
-    @property
-    def why(self) -> str:
-        """The same, or the reason in the baseline."""
-        return self.result.excuse or self.said
-
-    @property
-    def note(self) -> str:
-        """What a list says of it besides its title: the reason, and what is wrong; `""` if it passed."""
-        said = "" if self.result.verdict is Verdict.PASS else self.said
-        title = self.title
-        return ": ".join(part for part in (self.result.reason_words, "" if said == title else said) if part)
-
-    @property
-    def is_silent(self) -> bool:
-        """Whether it is a failure that a client cannot notice."""
-        return self.result.rule.silent and self.result.verdict is Verdict.FAIL
-
-    @property
-    def is_open(self) -> bool:
-        """Whether its explanation is to be seen at once."""
-        return self.result.verdict in (Verdict.FAIL, Verdict.ERROR)
-
-    @property
-    def requirement(self) -> str:
-        """The statement of the rule, unless the title says the same."""
-        return "" if self.statement.rstrip(".") == self.title else self.statement
-
-    @property
-    def file(self) -> str:
-        """The recording that shows it first; `""` if none does."""
-        found = next((item for item in self.result.evidence if isinstance(item, RecordedPlace)), None)
-        return "" if found is None else found.where.file
-
-    # for a CI system
-
-    @property
-    def standing(self) -> Standing:
-        """What JUnit calls it: a MUST check without a response is an error, and so is one of ours."""
-        if self.outcome is Accounted.FAILED:
-            return Standing.FAILURE
-        if self.result.unjudged or self.result.reason is Reason.HARNESS_ERROR:
-            return Standing.ERROR
-        if self.result.verdict is Verdict.XFAIL or self.outcome not in (Accounted.WARNED, Accounted.PASSED):
-            return Standing.SKIPPED
-        return Standing.PASSED
-
-    @property
-    def annotation(self) -> str:
-        """The level of its annotation; `""` if it has none."""
-        if self.outcome is Accounted.FAILED or self.result.reason is Reason.HARNESS_ERROR:
-            return "error"
-        known = self.result.verdict is Verdict.XFAIL
-        return "warning" if self.outcome is Accounted.WARNED and not known else ""
-
-    @property
-    def suite(self) -> str:
-        """The group of results that it belongs to."""
-        return self._run.presentation.suite(self.result)
-
-    @property
-    def case(self) -> str:
-        """Its name in JUnit."""
-        return self._run.presentation.case(self.result)
-
-    @property
-    def kind(self) -> str:
-        """The result in a word, with the reason why it was skipped."""
-        kind = self._run.presentation.kind(self.result)
-        if self.result.reason is not None:
-            return f"{kind}: {self.result.reason_words}"
-        return f"{kind}: in the baseline" if self.result.verdict is Verdict.XFAIL else kind
-
-    @property
-    def message(self) -> str:
-        """What a list of failures shows of it, which is not cut."""
-        observation = self.result.observation
-        findings = observation.findings
-        plain = findings[0].message if findings else observation.reason.strip().rpartition("\n")[2]
-        if self._run.stopped is not None and self.result.unjudged:
-            plain += f": {self._run.stopped.reason}"
-        return self.result.excuse or plain
-
-    @property
-    def is_explained(self) -> bool:
-        """Whether a CI system gets the explanation, too."""
-        told = self.standing is Standing.PASSED and self.result.verdict is not Verdict.PASS
-        return told or self.standing in (Standing.FAILURE, Standing.ERROR)
-
-    def explain(self, *, verbose: bool = False, whole: bool = False) -> str:
-        """The block of text that explains it."""
-        return self._run.presentation.explain(self.result, self._run, verbose=verbose, whole=whole)
-
-    # in full, as a page has it
-
-    @property
-    def accepted(self) -> tuple[str, ...]:
-        """What would have passed, in words."""
-        return self.result.accepts
-
-    @cached_property
-    def findings(self) -> tuple[Finding, ...]:
-        """The worst of its findings."""
-        chosen = order_findings(self.result, self._run)[:_MOST_FINDINGS]
-        return tuple(
-            replace(
-                number_in_whole(finding, self.result, self._run.display),
-                message=_clean(finding.message),
-                expected=_clean(finding.expected),
-                actual=_clean(finding.actual),
-            )
-            for finding in chosen
-        )
-
-    def place_of(self, finding: Finding) -> str:
-        """Where a finding is."""
-        return _clean(place(finding.where))
-
-    @property
-    def more_findings(self) -> str:
-        """How many findings are left out."""
-        return _say_more(len(self.result.observation.findings) - len(self.findings), "more finding")
-
-    @property
-    def reason(self) -> str:
-        """Why it has no finding, or what is to be added to it."""
-        return _clean(self.result.observation.reason)
-
-    @cached_property
-    def story(self) -> Story | None:
-        """The exchanges as a sequence of steps."""
-        return tell_story(self.result, self._run.display)
-
-    @cached_property
-    def events(self) -> EventList | None:
-        """The stream that shows it."""
-        return list_events(self.result, self._run.display)
-
-    @cached_property
-    def _all_logs(self) -> list[Log]:
-        others = [item for item in self.result.evidence if not isinstance(item, RecordedPlace)]
-        return logs(others, self._run.display, shown=WIRE_SHOWN)
-
-    @property
-    def logs(self) -> list[Log]:
-        """The bytes of each piece of evidence."""
-        return self._all_logs[:_MOST_LOGS]
-
-    @property
-    def more_logs(self) -> str:
-        """How many pieces are left out."""
-        return _say_more(len(self._all_logs) - _MOST_LOGS, "more exchange")
-
-    @property
-    def script(self) -> str:
-        """The requests as commands, to be copied at once."""
-        return "\n\n".join([log.command for log in self._all_logs if log.command][:_MOST_COMMANDS])
-
-    @cached_property
-    def _all_places(self) -> list[str]:
-        found = (item for item in self.result.evidence if isinstance(item, RecordedPlace))
-        return [place_line(item) for item in found]
-
-    @property
-    def places(self) -> list[str]:
-        """Where in recordings it was found."""
-        return self._all_places[:_MOST_PLACES]
-
-    @property
-    def more_places(self) -> str:
-        """How many places are left out."""
-        return _say_more(len(self._all_places) - _MOST_PLACES, "more place")
-
-    @property
-    def notes(self) -> Iterator[str]:
-        """How to see it again."""
-        reproduction, presentation = self.result.reproduction, self._run.presentation
-        if reproduction is not None:
-            yield from again_lines(reproduction, noun=presentation.noun)
-        if self.script and presentation.command == "check":
-            yield (
-                f"`harness inspect REPORT.json --check {self.result.id}` opens these requests in the inspector "
-                "(`--report json=REPORT.json` writes the file)"
-            )
-
-
-def _clean(text: str) -> str:
-    return shorten(escape_controls(text).strip(), _TEXT)
-
-
-def _say_more(number: int, noun: str) -> str:
-    return f"{format_count(number, noun)}: the JSON report has all" if number > 0 else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -347,13 +116,101 @@ class Area:
 
 
 @dataclass(slots=True)
-class PresentedRun(RunState):
-    """A run as every format presents it."""
+class PresentedRun:
+    """A run as every format presents it: collected from its events, without its secrets.
 
+    `target` and `finished` are None until their events come. `started` is the time of day at which the first
+    event came. `revision` is that of the API, `""` if each recording names its own.
+    """
+
+    api: Api
+    target: TargetInfo | None = None
+    capabilities: Capabilities = field(default_factory=Capabilities)
+    planned: Planned = field(default_factory=lambda: Planned(0, 0))
+    phases: list[PhaseFinished] = field(default_factory=list)
+    stopped: RunStopped | None = None
+    finished: RunFinished | None = None
+    exercises: list[ExerciseFinished] = field(default_factory=list)
+    mask: Mask = field(default_factory=Mask)
+    started: datetime | None = None
     presentation: Presentation = field(default_factory=Presentation, kw_only=True)
     revision: str = field(default="", kw_only=True)
-    """The revision of the API that the run was about; `""` if each recording names its own."""
+    _hidden: dict[str, str] = field(default_factory=dict, init=False, repr=False)
     _presented: dict[int, PresentedResult] = field(default_factory=dict, init=False, repr=False)
+
+    # what the events said
+
+    def handle(self, event: RunEvent) -> None:
+        """Record one event, without its secrets."""
+        if isinstance(event, RunStarted):
+            self.mask = Mask(event.target.secrets, self.api.load_protocol().secret_fields)
+        match self.hide(event):
+            case RunStarted(target):
+                self.target = target
+                self.started = self.started or datetime.now(UTC)
+            case Probed(capabilities):
+                self.capabilities = capabilities
+            case Planned() as planned:
+                self.planned = planned
+            case ExerciseFinished() as exercise:
+                self.exercises.append(exercise)
+            case PhaseFinished() as phase:
+                self.phases.append(phase)
+            case RunStopped() as stopped:
+                self.stopped = stopped
+            case RunFinished() as finished:
+                self.finished = finished
+            case _:
+                pass
+
+    def hide(self, event: RunEvent) -> RunEvent:
+        """The event without secrets: the one way of what a run says into reports.
+
+        What went over the wire stays as it was, and is masked where it is put into words (`Display`).
+        """
+        match event:
+            case RunStarted(target):
+                return RunStarted(replace(hide_secrets(target, self.mask), secrets=target.secrets))
+            case Probed(capabilities):
+                hidden = Capabilities(hide_secrets(item, self.mask) for item in capabilities)
+                return replace(hide_secrets(event, self.mask), capabilities=hidden)
+            case CheckFinished() | PhaseFinished() | RunStopped() | RunFinished():
+                return hide_secrets(event, self.mask, _LEFT, self._hidden)
+        return event
+
+    def whole(self) -> tuple[TargetInfo, RunFinished]:
+        """The target and the final event of a finished run. Raises RuntimeError before the run has finished."""
+        if self.target is None or self.finished is None:
+            raise RuntimeError("the run has not finished: a report of half a run would look whole")
+        return self.target, self.finished
+
+    @property
+    def results(self) -> tuple[Result, ...]:
+        """The results of a finished run, in the order of the catalogue."""
+        return self.whole()[1].results
+
+    @property
+    def halted_text(self) -> str:
+        """Why the run ended before it was through, as a sentence without secrets; `""` if it was through."""
+        halted = self.whole()[1].halted
+        return f"The run ended early: {halted.rstrip('.')}." if halted else ""
+
+    @property
+    def started_text(self) -> str:
+        """When the run began, as a date and time in UTC; `""` if it has not begun."""
+        return self.started.strftime("%Y-%m-%dT%H:%M:%SZ") if self.started else ""
+
+    @property
+    def root(self) -> str:
+        """The root of `curl` lines; where `harness serve --port 8000` listens if the target has no URL."""
+        return (self.target.url if self.target else "") or EMBEDDED_ROOT
+
+    @property
+    def display(self) -> Display:
+        """How the evidence of this run is shown."""
+        return Display(self.api, self.root, self.mask)
+
+    # what is shown of them
 
     def present(self, result: Result) -> PresentedResult:
         """A result as it is shown, always the same value."""
@@ -369,8 +226,8 @@ class PresentedRun(RunState):
 
     @property
     def urgent_first(self) -> list[PresentedResult]:
-        """The same, the most urgent first."""
-        return [self.present(result) for result in self.most_urgent_first]
+        """The same by verdict and level, silent breaches first, then by harm and weight."""
+        return sorted(self.presented, key=lambda shown: shown.result.urgency)
 
     @property
     def subject(self) -> str:
@@ -452,8 +309,17 @@ class PresentedRun(RunState):
 
     @property
     def causes(self) -> list[Cause]:
-        """The causes of all failures, the worst first."""
-        return find_causes(self)
+        """The causes of all failures of a finished run, the worst first."""
+        failing: dict[str, list[PresentedResult]] = defaultdict(list)
+        affected: dict[str, list[PresentedResult]] = defaultdict(list)
+        for shown in self.urgent_first:
+            result = shown.result
+            if result.verdict in FAILING:
+                failing[result.explained_by].append(shown)
+            elif result.reason is Reason.BLOCKED or result.verdict is Verdict.WARN:
+                affected[result.explained_by].append(shown)
+        causes = [Cause.of(key, results, affected[key]) for key, results in failing.items()]
+        return sorted(causes, key=lambda cause: cause.urgency)
 
     def list_notes(self, *, hint: bool = False) -> Iterator[str]:
         """The lines between the totals and the verdict; `hint` names the option -v."""

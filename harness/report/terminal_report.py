@@ -36,8 +36,8 @@ from harness.outcome.words import format_count, shorten
 from harness.report.commands.presentation import COLORS, EXPLAINED, Paint
 from harness.report.evidence.curl import curl
 from harness.report.evidence.evidence_text import count_evidence, logs
+from harness.report.presented_result import FAILING, PresentedResult
 from harness.report.presented_run import PresentedRun
-from harness.report.run_state import FAILING
 from harness.report.screen import Heartbeat, Screen, count_seen, format_seconds
 from harness.report.timings import list_timings
 from harness.wire import Exchange
@@ -166,13 +166,11 @@ class TerminalReport:
     def _count_result(self, result: Result) -> None:
         if self._presentation.live:
             self._failed += result.verdict in FAILING
-            self._results.print_brief(result)
+            self._results.print_brief(self._state.present(result))
         else:
             self._begun += bool(self._state.planned.checks)
             self._failed += result.verdict is Verdict.FAIL
-            line = (
-                self._presentation.format_result(result, self._state, self._screen.paint) if self._verbose else ""
-            )
+            line = self._presentation.format_result(result, self._screen.paint) if self._verbose else ""
             self._screen.lines([line] if line else [])
             if 0 < self._begun <= (total := self._state.planned.checks):
                 so_far = self._describe_progress(self._begun, total)
@@ -203,21 +201,21 @@ class ResultPrinter:
         self._verbose = bool(verbose)
         self._whole = verbose > 1
 
-    def print_brief(self, result: Result) -> None:
+    def print_brief(self, shown: PresentedResult) -> None:
         """Print a result of the run that goes on: what is wrong at once, the rest as far as it is wanted."""
-        verdict = result.verdict
+        verdict = shown.result.verdict
         if verdict is Verdict.ERROR or (self._verbose and verdict in _ARGUED):
-            self.explain(result)
-        elif verdict in EXPLAINED or self._is_told(result):
-            tail, more = self._presentation.brief(result, self._state, verbose=self._verbose)
-            self._screen.line(self._write_headline(result) + tail)
+            self.explain(shown)
+        elif verdict in EXPLAINED or self._is_told(shown.result):
+            tail, more = self._presentation.brief(shown, verbose=self._verbose)
+            self._screen.line(self._write_headline(shown) + tail)
             self._screen.lines(more)
 
-    def explain(self, result: Result) -> None:
+    def explain(self, shown: PresentedResult) -> None:
         """Print a result with all that explains it."""
         self._screen.line("")
-        self._screen.line(self._write_headline(result))
-        text = self._state.present(result).explain(verbose=self._verbose, whole=self._whole)
+        self._screen.line(self._write_headline(shown))
+        text = shown.explain(verbose=self._verbose, whole=self._whole)
         for line in text.split("\n"):
             self._screen.line(f"  {line}" if line else "", whole=not _PROSE.match(line))
 
@@ -226,11 +224,11 @@ class ResultPrinter:
             return result.outcome is not Accounted.EXCLUDED
         ours = result.observation.because is Because.OUR_LIMIT
         told_at_the_end = ours or (self._state.stopped is not None and result.unjudged)
-        return not told_at_the_end and not self._presentation.is_quiet(result, self._state)
+        return not told_at_the_end and not self._presentation.is_quiet(result)
 
-    def _write_headline(self, result: Result) -> str:
-        label = self._screen.paint(COLORS[result.outcome], f"{result.outcome.word.upper():<11}")
-        return f"{label} {self._state.present(result).heading}"
+    def _write_headline(self, shown: PresentedResult) -> str:
+        label = self._screen.paint(COLORS[shown.outcome], f"{shown.outcome.word.upper():<11}")
+        return f"{label} {shown.heading}"
 
 
 _LEFT_SHOWN = 5
@@ -296,11 +294,11 @@ class SummaryPrinter:
         """The worst failure in full, and a line for each: the worst first."""
         causes, title = self._state.causes, "failures, the worst first"
         if self._presentation.live:
-            failed = [result for cause in causes for result in cause.results]
+            failed = [shown for cause in causes for shown in cause.results]
             self._explain_worst(failed)
-            if any(self._state.present(result).is_silent for result in failed):
+            if any(shown.is_silent for shown in failed):
                 title += _SILENT
-            self._list_lines(title, [self._write_one_line(result) for result in failed])
+            self._list_lines(title, [self._write_one_line(shown) for shown in failed])
         else:
             told = [cause for cause in causes if self._presentation.lists_causes or cause.is_stale]
             lines = [f"  {cause.key} ({cause.counts}): {cause.title}" for cause in told]
@@ -315,19 +313,18 @@ class SummaryPrinter:
         if len(lines) > _LISTED:
             self._screen.line(f"  … and {len(lines) - _LISTED} more, which the reports name")
 
-    def _explain_worst(self, failed: Sequence[Result]) -> None:
+    def _explain_worst(self, failed: Sequence[PresentedResult]) -> None:
         """The worst failure of the target: errors of our own were explained as they came, and -v explains all."""
-        worst = next((result for result in failed if result.verdict is Verdict.FAIL), None)
+        worst = next((shown for shown in failed if shown.result.verdict is Verdict.FAIL), None)
         if worst is not None and not self._verbose:
             self._screen.lines(["", "the worst failure:"] if len(failed) > 1 else [])
             self._results.explain(worst)
 
-    def _write_one_line(self, result: Result) -> str:
-        error = result.reason is Reason.HARNESS_ERROR
-        word = self._screen.paint(COLORS[result.outcome], f"{'error' if error else result.outcome.word:<6}")
-        level = "" if result.rule.level is Level.MUST else f" [{result.rule.level}]"
-        shown = self._state.present(result)
-        return f"  {word} {result.id}{'*' if shown.is_silent else ''}{level}: {shown.said}"
+    def _write_one_line(self, shown: PresentedResult) -> str:
+        error = shown.result.reason is Reason.HARNESS_ERROR
+        word = self._screen.paint(COLORS[shown.outcome], f"{'error' if error else shown.outcome.word:<6}")
+        level = "" if shown.level is Level.MUST else f" [{shown.level}]"
+        return f"  {word} {shown.id}{'*' if shown.is_silent else ''}{level}: {shown.said}"
 
     def _fit(self, line: str) -> str:
         """A line that the terminal does not wrap; in a log it is left whole."""

@@ -30,8 +30,7 @@ from harness.kit.check import Check
 from harness.outcome import Accounted, Exit, HarnessFault, Level, TargetFault, UsageFault, Verdict
 from harness.plugin.after_test import COUNTED
 from harness.report.accounting import CountedResult
-from harness.report.explanation import explain
-from harness.report.run_state import RunState
+from harness.report.presented_run import PresentedRun
 
 # Takes the result of each test item from one run of the catalogue; the exercise an item needs is run next.
 # The runner does the work; `test_catalogue` turns a verdict into the outcome of an item.
@@ -86,7 +85,7 @@ class Judge:
         self._events = check_target(target, INTERACTIONS.load_catalogue(), options)
         self._wanted = ""
         self._results: dict[str, Result] = {}
-        self._state = RunState(INTERACTIONS)
+        self._state = PresentedRun(INTERACTIONS)
         self._mask = target.make_mask()
 
     def result(self, check: Check) -> Result:
@@ -108,7 +107,7 @@ class Judge:
 
     def explain(self, result: Result) -> str:
         """Format the requirement, source, findings, exchange and curl lines."""
-        return explain(result, self._state, noun="check")
+        return self._state.present(result).explain()
 
     def close(self) -> None:
         """End the run: close open streams and delete what was created."""

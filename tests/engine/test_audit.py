@@ -15,8 +15,7 @@ from harness.engine.run import RunOptions, check_target
 from harness.interactions import INTERACTIONS
 from harness.kit.check import Exercise
 from harness.outcome import Finding, Observation, Outcome, Verdict
-from harness.report.explanation import explain
-from harness.report.run_state import RunState
+from harness.report.presented_run import PresentedRun
 from harness.wire import Exchange, Request, Response
 from tests.contract.judge.history.test_denials import create, delete
 from tests.engine import toys
@@ -96,7 +95,7 @@ def test_what_another_exercise_brings_counts(jobs: int) -> None:
     assert (finding.rule, finding.where.pointer) == ("get.schema", "$.labels")
     assert finding.where.exchange.startswith("GET /v1beta/interactions/")
     assert [exchange.request.method for exchange in result.evidence] == ["POST", "GET"]
-    assert "curl" in explain(result, RunState(INTERACTIONS))
+    assert "curl" in PresentedRun(INTERACTIONS).present(result).explain()
 
 
 def test_a_repeated_defect_is_told_once_and_counted() -> None:

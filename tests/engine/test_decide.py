@@ -34,9 +34,7 @@ from harness.outcome import (
     Verdict,
     Where,
 )
-from harness.report.explanation import explain
 from harness.report.presented_run import PresentedRun
-from harness.report.run_state import find_causes
 from harness.wire import Exchange, Request, Response
 from tests.engine import toys
 from tests.engine.toys import rule
@@ -300,8 +298,8 @@ def test_what_a_finding_stands_in_the_way_of_is_blocked() -> None:
 def test_a_consequence_is_explained_in_short() -> None:
     state, last = finished()
     root, caused, _ = last.results
-    assert "curl" in explain(root, state)
-    assert explain(caused, state).startswith("blocked by create.ok")
+    assert "curl" in state.present(root).explain()
+    assert state.present(caused).explain().startswith("blocked by create.ok")
 
 
 def says(code: str, pointer: str, expected: str = "string") -> Callable[[Exchange], Iterator[Finding]]:
@@ -329,7 +327,7 @@ def test_what_several_rules_find_at_one_place_is_one_reason() -> None:
         state.handle(event)
     last = state.whole()[1]
     assert [result.verdict for result in last.results] == [Verdict.FAIL] * len(SHAPES)
-    assert [cause.key for cause in find_causes(state)] == [
+    assert [cause.key for cause in state.causes] == [
         "create.shape/type",
         "get.another-place/type",
         "get.another-type/type",
@@ -337,7 +335,7 @@ def test_what_several_rules_find_at_one_place_is_one_reason() -> None:
     ]
     assert " (4 causes: " in str(state.presentation.verdict(state))
     root, same, *_ = last.results
-    assert "a consequence of create.shape/type" in explain(same, state)
+    assert "a consequence of create.shape/type" in state.present(same).explain()
     assert link(last.results, {}, INTERACTIONS) == last.results, "a merge of shards links once more"
     assert link(last.results[1:], {}, INTERACTIONS)[0].observation.findings[0].cause
     assert root.observation.findings[0].cause == ""

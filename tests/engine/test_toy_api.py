@@ -26,7 +26,6 @@ from harness.faults import cut
 from harness.outcome import Exit, Verdict
 from harness.report.commands.fuzz import FuzzPresentation, failures
 from harness.report.commands.mutants import MutantsPresentation
-from harness.report.explanation import explain
 from harness.report.formats import FORMATS, render
 from harness.report.presented_run import PresentedRun
 from harness.transport import ServerThread, ServiceDriver
@@ -71,7 +70,7 @@ def test_a_wrong_service_fails_and_can_be_reproduced() -> None:
     """The finding of a toy judge is explained with curl lines that use the toy's key and ids."""
     state = judged(LosesWords)
     (failed,) = [result for result in state.results if result.verdict is Verdict.FAIL]
-    text = explain(failed, state)
+    text = state.present(failed).explain()
     assert failed.observation.findings[0].stable_code == "words.whole/other"
     assert "/v7/notes" in text
     assert '"$NOTE_KEY"' in text

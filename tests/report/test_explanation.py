@@ -7,8 +7,7 @@ import pytest
 from harness.engine.results import Result
 from harness.interactions import INTERACTIONS
 from harness.outcome import Finding, Observation, Outcome, Verdict, Where
-from harness.report.explanation import explain
-from harness.report.run_state import RunState
+from harness.report.presented_run import PresentedRun
 from harness.wire import Exchange
 from tests.contract.exchanges import ROOT, exchange
 from tests.engine import toys
@@ -31,7 +30,7 @@ def explained(*exchanges: Exchange, place: str) -> list[str]:
     """The requests that are shown, and the note about those that are not."""
     finding = Finding("get.odd", "it is odd", where=Where(place))
     observation = Observation(Outcome.NOT_MET, (finding,))
-    text = explain(failed(observation, *exchanges), RunState(INTERACTIONS), verbose=True)
+    text = PresentedRun(INTERACTIONS).present(failed(observation, *exchanges)).explain(verbose=True)
     return [line for line in text.splitlines() if line.startswith(("> GET", "> POST", "exchanges ("))]
 
 
@@ -56,7 +55,8 @@ def test_what_changed_it_comes_before_what_was_found() -> None:
     child = exchange(sent={"input": "Hi", "previous_interaction_id": "v1_a"}, body={"id": "v1_c"})
     finding = Finding("get.odd", "it is odd", where=Where("child"))
     result = failed(Observation(Outcome.NOT_MET, (finding,)), made("v1_a"), deleted, child)
-    lines = [line for line in explain(result, RunState(INTERACTIONS)).splitlines() if line.startswith("> ")]
+    text = PresentedRun(INTERACTIONS).present(result).explain()
+    lines = [line for line in text.splitlines() if line.startswith("> ")]
     assert lines[:3] == [f'> POST {ROOT} {{"input": "Hi"}}', f"> DELETE {ROOT}/v1_a", f"> POST {ROOT}"]
     assert lines[-1].startswith('> {"input": "Hi", "previous_interaction_id": "v1_a"')
 
@@ -66,7 +66,7 @@ def test_what_shows_the_fault_is_in_full_and_one_script_repeats_all() -> None:
     reads = [exchange("GET", f"{ROOT}/v1_b?n={n}", body={"id": "v1_b"}) for n in range(2)]
     finding = Finding("get.odd", "it is odd", where=Where("read[0]"))
     result = failed(Observation(Outcome.NOT_MET, (finding,)), made("v1_b"), *reads)
-    text = explain(result, RunState(INTERACTIONS))
+    text = PresentedRun(INTERACTIONS).present(result).explain()
     evidence, script = text.split("reproduce:\n")
     assert evidence.count("\n< 200\n") == 1
     assert f"\n> GET {ROOT}/v1_b?n=0\n< 200\n" in evidence

@@ -41,7 +41,7 @@ def story() -> PresentedRun:
 WRITERS = {"annotations", *(entry.module for entry in FORMATS.values())} - {"json_report", "stored_events"}
 """The modules that write a presented run; the other two are records of all that the run found."""
 
-CHOICES = {"Result", "Verdict", "Reason", "Outcome", "describe", "order_findings", "find_causes", "account_for"}
+CHOICES = {"Result", "Verdict", "Reason", "Outcome", "describe_stale", "account_for"}
 """What a format would need in order to choose, word or count for itself."""
 
 

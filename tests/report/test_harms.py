@@ -6,7 +6,6 @@ import pytest
 
 from harness.engine.decide import Policy, decide
 from harness.outcome import Finding, Harm, Observation
-from harness.report.run_state import urgency_of
 from harness.rules import BY_ID
 
 
@@ -27,4 +26,4 @@ def test_what_harms_most_comes_first(broken: list[str]) -> None:
         decide(BY_ID[rule], Observation.of([Finding(rule, "x", weight=9 - place)]), Policy())
         for place, rule in enumerate(broken)
     ]
-    assert [result.id for result in sorted(results, key=urgency_of)] == broken[::-1]
+    assert [result.id for result in sorted(results, key=lambda result: result.urgency)] == broken[::-1]

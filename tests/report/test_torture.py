@@ -8,7 +8,7 @@ from harness.engine.results import ClientRun, Reproduction, Result, WireMoment
 from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, Finding, Observation
 from harness.report.commands.torture import drop_map, group_lines, map_lines
-from harness.report.run_state import RunState, find_causes
+from harness.report.presented_run import PresentedRun
 from harness.rules import ROWS
 from harness.wire.stream_picture import picture_lines
 from tests.benches.client.cases import new_case
@@ -58,7 +58,7 @@ def test_a_cause_counts_rules_and_then_cases() -> None:
     whole = ROWS["client.whole"].rule
     lost = Observation.of([Finding(whole.id, "lost a word")])
     cases = [decide(whole, lost, Policy(), result_id=f"client.whole[{number}]") for number in range(3)]
-    counts = [[cause.counts for cause in find_causes(run_of_cases(*cases[:most]))] for most in (1, 3)]
+    counts = [[cause.counts for cause in run_of_cases(*cases[:most]).causes] for most in (1, 3)]
     assert counts == [["1 MUST rule broken"], ["1 MUST rule broken in 3 cases"]]
 
 
@@ -94,9 +94,9 @@ def test_a_long_stream_has_a_map_of_forty_columns() -> None:
     assert [n for n, cell in enumerate(drops.rows[0].cells) if cell is not None] == [len(drops.columns) - 1]
 
 
-def run_of_cases(*results: Result, events: int = 1) -> RunState:
+def run_of_cases(*results: Result, events: int = 1) -> PresentedRun:
     """A finished run with these cases."""
-    state = RunState(INTERACTIONS)
+    state = PresentedRun(INTERACTIONS)
     state.target = TargetInfo(name="client")
     state.phases = [PhaseFinished(name="plain", counts={"events": events}, notes=("text",))]
     state.finished = RunFinished(results, 1.0, Exit.FAILED)
@@ -111,5 +111,5 @@ def test_the_error_is_shown_that_a_dump_follows() -> None:
 
 def told(words: str) -> list[str]:
     """The lines of standard error that a report shows."""
-    lines = list(group_lines([ended(0, "event:0,rst", words)], RunState(INTERACTIONS)))
+    lines = list(group_lines([ended(0, "event:0,rst", words)], PresentedRun(INTERACTIONS)))
     return [line.removeprefix("    ") for line in lines[lines.index("  standard error ends with:") + 1 : -1]]

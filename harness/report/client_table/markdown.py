@@ -23,7 +23,7 @@ from harness.report.client_table.table import (
 )
 from harness.report.junit import JUnitCase, write_document
 from harness.report.markdown import fence
-from harness.report.presented_run import Standing
+from harness.report.presented_result import Standing
 
 ISSUE_LIMIT = 65_536
 """How many characters an issue on GitHub may have."""

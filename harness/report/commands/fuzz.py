@@ -18,13 +18,13 @@ from harness.outcome.words import format_count, list_some
 from harness.report.accounting import RunVerdict, accounting_record, conclude, count_stale
 from harness.report.commands.presentation import EXPLAINED, Paint, Presentation, Section
 from harness.report.evidence.curl import commands, pytest_module, why_no_cassette
-from harness.report.explanation import replay_words, reproduction_lines
 from harness.report.json_report import code_record, outcome_record, shard_record, target_record
+from harness.report.presented_result import replay_words, reproduction_lines
 from harness.wire.message import escape_controls
 
 if TYPE_CHECKING:
     from harness.engine.events import PhaseFinished, Planned
-    from harness.report.run_state import RunState
+    from harness.report.presented_run import PresentedRun
 
 
 _NEVER_SHOWN = 12
@@ -51,7 +51,7 @@ class FuzzPresentation(Presentation):
         self.written: dict[FailureKey, Sequence[Path]] = {}
         self.ran: dict[FailureKey, str] = {}
 
-    def verdict(self, state: RunState) -> RunVerdict:
+    def verdict(self, state: PresentedRun) -> RunVerdict:
         """How many rules are broken in how many responses."""
         found, kinds = failures(state.results), _count_answers(state)
         responses = kinds.total()
@@ -67,10 +67,10 @@ class FuzzPresentation(Presentation):
         said = f"{failed or 'no rule'} broken {where}"
         return conclude(finished, said, f"{warned} broken, which only warns" if warned else "", holes, stale)
 
-    def details(self, state: RunState) -> Iterator[str]:
+    def details(self, state: PresentedRun) -> Iterator[str]:
         return iter(())
 
-    def record(self, state: RunState) -> dict[str, Any]:
+    def record(self, state: PresentedRun) -> dict[str, Any]:
         target, finished = state.whole()
         record: dict[str, Any] = state.mask.tree(  # its steps and its test hold requests
             {
@@ -91,7 +91,7 @@ class FuzzPresentation(Presentation):
         )
         return record
 
-    def options(self, state: RunState) -> dict[str, Any]:
+    def options(self, state: PresentedRun) -> dict[str, Any]:
         ran = {
             str(n): said
             for n, result in enumerate(state.results)
@@ -99,10 +99,10 @@ class FuzzPresentation(Presentation):
         }
         return {"seed": self._seed, "excluded": list(self._excluded), "ran": ran}
 
-    def facts(self, state: RunState) -> list[tuple[str, str]]:
+    def facts(self, state: PresentedRun) -> list[tuple[str, str]]:
         return [*super().facts(state), ("seed", str(self._seed))]
 
-    def sections(self, state: RunState) -> Iterator[Section]:
+    def sections(self, state: PresentedRun) -> Iterator[Section]:
         lines = [line for phase in state.phases for line in engine_lines(phase)]
         yield Section("Engines", tuple(lines))
 
@@ -115,16 +115,16 @@ class FuzzPresentation(Presentation):
     def kind(self, result: Result) -> str:
         return "not_tested" if result.rule is SEARCHED and result.unjudged else super().kind(result)
 
-    def opening(self, state: RunState) -> Iterator[str]:
+    def opening(self, state: PresentedRun) -> Iterator[str]:
         return iter(())
 
     def format_plan(self, planned: Planned) -> Iterator[str]:
         return iter(())
 
-    def phase(self, phase: PhaseFinished, state: RunState) -> Iterator[str]:
+    def phase(self, phase: PhaseFinished, state: PresentedRun) -> Iterator[str]:
         return engine_lines(phase)
 
-    def closing(self, state: RunState, paint: Paint, *, verbose: bool) -> Iterator[str]:
+    def closing(self, state: PresentedRun, paint: Paint, *, verbose: bool) -> Iterator[str]:
         for result in failures(state.results):
             yield ""
             yield from failure_lines(result, state, ran=self.ran.get(key_of_failure(result), ""), verbose=verbose)
@@ -149,7 +149,7 @@ class FuzzPresentation(Presentation):
             if not any(entry.id == name and entry.finding in ("", code) for name, code in found)
         )
 
-    def notes(self, state: RunState) -> Iterator[str]:
+    def notes(self, state: PresentedRun) -> Iterator[str]:
         """What was looked at and what was not, so that no reader takes no finding for more than it is."""
         found = failures(state.results)
         flaky = sum(bool(result.reproduction and result.reproduction.replays.flaky) for result in found)
@@ -183,12 +183,12 @@ def _count_rules(found: Sequence[Result], outcome: Accounted) -> str:
     return " and ".join(format_count(len(ids), f"{level} rule") for level, ids in broken.items() if ids)
 
 
-def _count_answers(state: RunState) -> Counter[str]:
+def _count_answers(state: PresentedRun) -> Counter[str]:
     """The kinds of responses that were judged."""
     return sum((Counter(phase.answers) for phase in state.phases), Counter())
 
 
-def _list_never_accepted(state: RunState) -> list[str]:
+def _list_never_accepted(state: PresentedRun) -> list[str]:
     """The calls that no part of the run saw accepted."""
     accepted = {call for phase in state.phases for call in phase.accepted}
     return sorted({call for phase in state.phases for call in phase.never_accepted} - accepted)
@@ -203,7 +203,7 @@ def engine_lines(phase: PhaseFinished) -> Iterator[str]:
     yield from (f"  NOT TESTED: {escape_controls(why)}" for why in phase.vacuous)
 
 
-def failure_lines(result: Result, state: RunState, *, ran: str = "", verbose: bool) -> Iterator[str]:
+def failure_lines(result: Result, state: PresentedRun, *, ran: str = "", verbose: bool) -> Iterator[str]:
     """Explain one failure to a person; a warning only in brief unless `verbose`. `ran`: see `CurlRuns`."""
     rule, finding = result.rule, result.observation.findings[0]
     reproduction = result.reproduction or Reproduction()
@@ -237,7 +237,7 @@ def _record_engine(phase: PhaseFinished) -> dict[str, Any]:
     }
 
 
-def _record_failure(result: Result, state: RunState, ran: str) -> dict[str, Any]:
+def _record_failure(result: Result, state: PresentedRun, ran: str) -> dict[str, Any]:
     target, _ = state.whole()
     finding = result.observation.findings[0]
     reproduction = result.reproduction or Reproduction()

@@ -22,12 +22,12 @@ from harness.report.json_report import (
     target_record,
     unanswered_record,
 )
-from harness.report.story import tell_story
 from harness.wire.message import escape_controls
 
 if TYPE_CHECKING:
     from harness.engine.events import Planned
-    from harness.report.run_state import RunState
+    from harness.report.presented_result import PresentedResult
+    from harness.report.presented_run import PresentedRun
 
 _QUIET = frozenset({Accounted.PASSED, Accounted.NOT_OFFERED})
 _WAITING = {
@@ -50,9 +50,7 @@ class GatewayPresentation(Presentation):
     def __init__(self, upstream: str = "") -> None:
         self._upstream = upstream
 
-    def record(self, state: RunState) -> dict[str, Any]:
-        from harness.report.run_state import find_causes
-
+    def record(self, state: PresentedRun) -> dict[str, Any]:
         target, finished = state.whole()
         return {
             "harness": __version__,
@@ -62,13 +60,13 @@ class GatewayPresentation(Presentation):
             "accounting": accounting_record(finished, self.accounting(state), self.verdict(state)),
             "started": state.started_text,
             "seconds": round(finished.seconds, 3),
-            "causes": [cause.record() for cause in find_causes(state)],
+            "causes": [cause.record() for cause in state.causes],
             "stopped": _record_stop(state),
             "not_judged": [result.id for result in finished.unjudged],
             "rules": [_record_result(result, state) for result in finished.results],
         }
 
-    def sections(self, state: RunState) -> Iterator[Section]:
+    def sections(self, state: PresentedRun) -> Iterator[Section]:
         if state.stopped is not None:
             (log,) = logs([state.stopped.evidence], state.display)
             reason = escape_controls(state.stopped.reason)
@@ -77,7 +75,7 @@ class GatewayPresentation(Presentation):
     def suite(self, result: Result) -> str:
         return "gateway"
 
-    def opening(self, state: RunState) -> Iterator[str]:
+    def opening(self, state: PresentedRun) -> Iterator[str]:
         target = state.target
         assert target is not None
         place = f"{target.url} (API version {target.version}), model {target.model}"
@@ -89,10 +87,11 @@ class GatewayPresentation(Presentation):
     def progress(self, name: str, *, again: bool) -> str:
         return _WAITING.get(name, name) if again else super().progress(name, again=again)
 
-    def is_quiet(self, result: Result, state: RunState) -> bool:
+    def is_quiet(self, result: Result) -> bool:
         return result.outcome in _QUIET and not result.observation.findings
 
-    def brief(self, result: Result, state: RunState, *, verbose: bool) -> tuple[str, Sequence[str]]:
+    def brief(self, shown: PresentedResult, *, verbose: bool) -> tuple[str, Sequence[str]]:
+        result = shown.result
         reason = result.excuse or result.observation.reason
         words = [reason.strip().splitlines()[0]] if reason.strip() else []
         findings = result.observation.findings
@@ -106,7 +105,7 @@ class GatewayPresentation(Presentation):
         return "", lines
 
 
-def _record_stop(state: RunState) -> dict[str, Any] | None:
+def _record_stop(state: PresentedRun) -> dict[str, Any] | None:
     stopped = state.stopped
     if stopped is None:
         return None
@@ -118,8 +117,9 @@ def _record_stop(state: RunState) -> dict[str, Any] | None:
     }
 
 
-def _record_result(result: Result, state: RunState) -> dict[str, Any]:
+def _record_result(result: Result, state: PresentedRun) -> dict[str, Any]:
     rule, observation = result.rule, result.observation
+    story = state.present(result).story
     return {
         "id": rule.id,
         "level": str(rule.level),
@@ -133,11 +133,11 @@ def _record_result(result: Result, state: RunState) -> dict[str, Any]:
         "baseline": result.excuse,
         "findings": [finding_record(finding) for finding in observation.findings],
         "passages": _record_passages(result.evidence, state),
-        **({"story": story.record()} if (story := tell_story(result, state.display)) is not None else {}),
+        **({"story": story.record()} if story is not None else {}),
     }
 
 
-def _record_passages(evidence: Sequence[Evidence], state: RunState) -> list[dict[str, Any]]:
+def _record_passages(evidence: Sequence[Evidence], state: PresentedRun) -> list[dict[str, Any]]:
     return [
         {"name": log.name, "log": list(log.lines), "curl": log.command} for log in logs(evidence, state.display)
     ]

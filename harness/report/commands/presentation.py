@@ -24,15 +24,15 @@ from harness.report.accounting import (
     detail_lines,
     list_other_failures,
 )
-from harness.report.explanation import explain
-from harness.report.json_report import run_record, shard_record
-from harness.report.run_state import RunState, describe, describe_stale, find_causes
-from harness.report.timings import timing_records
+from harness.report.json_report import run_record
+from harness.report.presented_result import describe_stale
 from harness.wire.message import escape_controls
 
 if TYPE_CHECKING:
     from harness.engine.events import PhaseFinished, Planned
     from harness.report.page.matrix import OutcomeMatrix
+    from harness.report.presented_result import PresentedResult
+    from harness.report.presented_run import PresentedRun
 
 EXPLAINED = frozenset({Verdict.FAIL, Verdict.ERROR})
 """Verdicts that a terminal explains at once; the others are one line each, or explained with -v."""
@@ -107,40 +107,27 @@ class Presentation:
 
     # for every format
 
-    def accounting(self, state: RunState) -> Accounting:
+    def accounting(self, state: PresentedRun) -> Accounting:
         """How many results have which outcome."""
         return account_for(state.results, self.noun, self.left_out(state))
 
-    def verdict(self, state: RunState) -> RunVerdict:
+    def verdict(self, state: PresentedRun) -> RunVerdict:
         """The last line of every format."""
         return conclude_checks(state.whole()[1], self.accounting(state))
 
-    def details(self, state: RunState) -> Iterator[str]:
+    def details(self, state: PresentedRun) -> Iterator[str]:
         """What a reader of the numbers has to know, too: the MUST checks that were not tested, and why."""
         return detail_lines(state.results)
 
-    def record(self, state: RunState) -> dict[str, Any]:
+    def record(self, state: PresentedRun) -> dict[str, Any]:
         """The whole run as the command's schema in `schemas/output` describes it."""
-        target, finished = state.whole()
-        causes = [cause.record() for cause in find_causes(state)]
-        record = run_record(
-            target,
-            state.capabilities,
-            finished,
-            state.display,
-            self.accounting(state),
-            self.verdict(state),
-            started=state.started_text,
-            causes=causes,
-        )
-        timings = {"timings": timing_records(state.exercises)} if state.exercises else {}
-        return {**record, **timings, **shard_record(finished.part)}
+        return run_record(state)
 
-    def options(self, state: RunState) -> dict[str, Any]:
+    def options(self, state: PresentedRun) -> dict[str, Any]:
         """What these words depend on besides the events, as plain data, which is stored with the events."""
         return {}
 
-    def score(self, state: RunState) -> str:
+    def score(self, state: PresentedRun) -> str:
         """How many MUST checks failed or passed, of how many: the message of a badge."""
         musts = self.accounting(state).musts
         total, failed = sum(musts.values()), musts.get(Accounted.FAILED, 0)
@@ -149,28 +136,28 @@ class Presentation:
         others = list_other_failures(map(CountedResult.of, state.results))
         return "; ".join((f"{musts.get(Accounted.PASSED, 0)} of {total} MUST passed", *others))
 
-    def tallies(self, state: RunState) -> Iterator[CountedWord]:
+    def tallies(self, state: PresentedRun) -> Iterator[CountedWord]:
         """What every format counts: outcomes that occur, with their words."""
         counts = self.accounting(state).counts
         yield from (
             CountedWord(outcome.word, counts[outcome], outcome) for outcome in Accounted if counts.get(outcome, 0)
         )
 
-    def facts(self, state: RunState) -> list[tuple[str, str]]:
+    def facts(self, state: PresentedRun) -> list[tuple[str, str]]:
         """What a page says of the target below its heading, as word and value."""
         target, _ = state.whole()
         words = {"API version": target.version, "model": target.model}
         return [(word, value) for word, value in words.items() if value]
 
-    def sections(self, state: RunState) -> Iterator[Section]:
+    def sections(self, state: PresentedRun) -> Iterator[Section]:
         """Parts of a page beside the results."""
         return iter(())
 
-    def left_out(self, state: RunState) -> Iterator[LeftOut]:
+    def left_out(self, state: PresentedRun) -> Iterator[LeftOut]:
         """What was part of the run and has no result; it counts in the totals."""
         return iter(())
 
-    def matrices(self, state: RunState) -> Iterator[OutcomeMatrix]:
+    def matrices(self, state: PresentedRun) -> Iterator[OutcomeMatrix]:
         """Tables of outcomes that a page shows."""
         return iter(())
 
@@ -188,7 +175,7 @@ class Presentation:
 
     # for a terminal
 
-    def opening(self, state: RunState) -> Iterator[str]:
+    def opening(self, state: PresentedRun) -> Iterator[str]:
         """What a run begins with."""
         target = state.target
         assert target is not None
@@ -204,36 +191,32 @@ class Presentation:
         """The exercise that runs now; `again`: it was begun earlier and comes to its end."""
         return name.replace("_", " ")
 
-    def phase(self, phase: PhaseFinished, state: RunState) -> Iterator[str]:
+    def phase(self, phase: PhaseFinished, state: PresentedRun) -> Iterator[str]:
         """What a part of the run did."""
         return iter(())
 
-    def is_quiet(self, result: Result, state: RunState) -> bool:
+    def is_quiet(self, result: Result) -> bool:
         """Whether a result is told only with -v."""
         return result.outcome is not Accounted.WARNED and result.verdict is not Verdict.STALE
 
-    def brief(self, result: Result, state: RunState, *, verbose: bool) -> tuple[str, Sequence[str]]:
+    def brief(self, shown: PresentedResult, *, verbose: bool) -> tuple[str, Sequence[str]]:
         """A result that needs no explaining: what follows its headline, and further lines."""
+        result = shown.result
         if result.verdict is Verdict.STALE:
             return f": {describe_stale(result)} (--baseline-prune)", ()
         if result.excuse:
             return f": {escape_controls(result.excuse).strip().splitlines()[0]}", ()
-        said = describe(result, state)
-        return (f": {said}" if said != result.title else ""), ()
+        return (f": {shown.said}" if shown.said != result.title else ""), ()
 
-    def explain(self, result: Result, state: RunState, *, verbose: bool, whole: bool = False) -> str:
-        """The block that explains a result; `whole`: with all that went over the wire."""
-        return explain(result, state, noun=self.noun, verbose=verbose, whole=whole)
-
-    def format_result(self, result: Result, state: RunState, paint: Paint) -> str:
+    def format_result(self, result: Result, paint: Paint) -> str:
         """A result in one line as it comes, with -v, if results are not told live."""
         return ""
 
-    def closing(self, state: RunState, paint: Paint, *, verbose: bool) -> Iterator[str]:
+    def closing(self, state: PresentedRun, paint: Paint, *, verbose: bool) -> Iterator[str]:
         """What stands above the totals."""
         return iter(())
 
-    def write_totals(self, state: RunState, paint: Paint) -> str:
+    def write_totals(self, state: PresentedRun, paint: Paint) -> str:
         """The line of totals."""
 
         def paint_outcome(outcome: Accounted, text: str) -> str:
@@ -241,7 +224,7 @@ class Presentation:
 
         return self.accounting(state).write_totals(state.whole()[1].seconds, paint_outcome)
 
-    def notes(self, state: RunState) -> Iterator[str]:
+    def notes(self, state: PresentedRun) -> Iterator[str]:
         """What a reader has to know of checks without a response, and of errors of the harness."""
         finished = state.whole()[1]
         silent = [result for result in finished.unjudged if result.reason is Reason.NO_RESPONSE]

@@ -10,8 +10,8 @@ from harness.interactions import INTERACTIONS
 from harness.outcome import Basis, Finding, Level, Observation, Rule, Source
 from harness.report.evidence.curl import Display
 from harness.report.evidence.stream_events import list_events, number_in_whole
-from harness.report.explanation import event_lines
 from harness.report.page.rendering import FragmentNames, compare_texts
+from harness.report.presented_result import event_lines
 from harness.report.story import StoryStep, tell_story
 from harness.wire import At, By, Chunk, Ending, Exchange, ExchangeBuilder, Headers, How, Request, UntilClose
 from harness.wire.mask import Mask
@@ -184,12 +184,14 @@ def test_an_event_of_a_resumed_stream_has_one_number() -> None:
 
 def test_a_terminal_shows_the_same_list() -> None:
     """The arrow stands at the missing event, with the cut and the neighbours in sight and the rest counted."""
-    lines = list(event_lines(result((FIRST, REST), LOST, ("", "rest")), DISPLAY))
+    lines = list(event_lines(list_events(result((FIRST, REST), LOST, ("", "rest")), DISPLAY)))
     assert lines[:3] == ["events numbered as in the whole stream:", "  stream  ooox", "  rest    ...!ooo"]
     assert [line.split()[:2] for line in lines if "->" in line] == [["->", "3"]]
     assert [line for line in lines if line.endswith("MISSING")] == [line for line in lines if "->" in line]
     assert max(map(len, lines[1:-1])) < 76, "with the margin it fits 80 columns"
-    assert not list(event_lines(result((FIRST,), Finding("get.ok", "no event is named"), ("",)), DISPLAY))
+    assert not list(
+        event_lines(list_events(result((FIRST,), Finding("get.ok", "no event is named"), ("",)), DISPLAY))
+    )
 
 
 def test_a_long_stream_is_drawn_around_the_fault() -> None:

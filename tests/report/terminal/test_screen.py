@@ -22,7 +22,6 @@ from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, Finding, Observation
 from harness.report.commands.mutants import MutantsPresentation
 from harness.report.presented_run import PresentedRun
-from harness.report.run_state import order_findings
 from harness.report.screen import PAUSE, Heartbeat, Screen
 from harness.report.terminal_report import TerminalReport
 from tests.report.golden_files import Terminal
@@ -191,4 +190,9 @@ def test_the_findings_of_a_result_are_sorted_by_harm() -> None:
     )
     result = decide(rules["get.ok"], Observation.of(found), Policy())
     state = replace(PresentedRun(INTERACTIONS))
-    assert [finding.message for finding in order_findings(result, state)] == ["silent", "loud", "a consequence"]
+    ordered = state.present(result).all_findings
+    assert [finding.message for finding in ordered] == [
+        "silent",
+        "loud",
+        "a consequence",
+    ]

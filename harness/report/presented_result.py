@@ -1,0 +1,490 @@
+"""One result as every format presents it, the block that explains it, and the cause that it shares with others.
+
+Layer 6. Everything that a format might choose of a result is chosen here, and only here is it put into words.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from harness.engine.results import LEVEL_RANK, RecordedPlace, Replays, Reproduction, Result
+from harness.outcome import Accounted, Finding, Level, Outcome, Reason, Rule, Severity, Verdict
+from harness.outcome.words import format_count, shorten
+from harness.report.evidence.evidence_text import Log, logs, place_line, shown_lines
+from harness.report.evidence.stream_events import EventList, EventRow, list_events, number_in_whole
+from harness.report.finding_text import finding_lines, place, summarize
+from harness.report.story import Story, tell_story
+from harness.wire.message import escape_controls
+from harness.wire.stream_picture import CellKind, picture_lines
+
+if TYPE_CHECKING:
+    from harness.report.presented_run import PresentedRun
+
+FAILING = frozenset({Verdict.FAIL, Verdict.ERROR, Verdict.STALE})
+"""Verdicts that a reader has to do something about."""
+
+WIRE_SHOWN = 8_192
+"""Most characters of a body that a page has; the JSON report is named for the rest."""
+
+_MOST_FINDINGS, _FEW_FINDINGS = 5, 2
+"""Most findings that are shown, in full and otherwise: many are often one defect at many places."""
+
+_MOST_COMMANDS = 12
+_MOST_LOGS = 12
+_MOST_PLACES = 40
+_TEXT = 2_000
+_TITLE = 160
+_LONG_WORD = re.compile(r"[\w=-]{25,}")
+"""An id, mostly: a title only needs its beginning."""
+
+_SEVERITIES = {Severity.BROKEN: 0, Severity.NON_STRICT: 1, Severity.INFORMATION: 2}
+
+
+class Standing(StrEnum):
+    """What a CI system is told of a result."""
+
+    PASSED = "passed"
+    FAILURE = "failure"
+    ERROR = "error"
+    SKIPPED = "skipped"
+
+
+class PresentedResult:
+    """One result, ready to be written: findings in their order, evidence chosen.
+
+    Most formats write only some of it, so that each part is made when it is first asked for.
+    """
+
+    def __init__(self, result: Result, run: PresentedRun) -> None:
+        self.result = result
+        self._run = run
+        self.id = result.id
+        self.title = result.title
+        self.level = result.rule.level
+        self.outcome = result.outcome
+        self.source = str(result.rule.source)
+        self.url = result.rule.source.url
+        self.breaks = result.rule.breaks
+        self.statement = result.rule.statement
+
+    # in one line
+
+    @property
+    def word(self) -> str:
+        """The outcome, or the reason why it was not tested."""
+        return self.result.reason_words or self.outcome.word
+
+    @property
+    def heading(self) -> str:
+        """The id, the level and the title."""
+        lenient = self.level is Level.MUST and self.result.observation.outcome is Outcome.NON_STRICT
+        level = f"{self.level}, met in a lenient reading" if lenient else str(self.level)
+        error = " (harness error)" if self.result.verdict is Verdict.ERROR else ""
+        return f"{self.result.id} [{level}] {self.result.title}{error}"
+
+    @cached_property
+    def said(self) -> str:
+        """What is wrong, in one line: the worst finding, else the reason; long ids are cut."""
+        observation = self.result.observation
+        if self.result.verdict is Verdict.STALE:
+            return describe_stale(self.result)
+        if observation.findings:
+            worst = self.all_findings[0]
+            text = summarize(worst.message, worst.where.pointer)
+        else:
+            text = observation.reason.strip().rpartition("\n")[2] or self.title
+        plain = " ".join(escape_controls(text).split())
+        return shorten(_LONG_WORD.sub(lambda word: f"{word[0][:10]}…", plain), _TITLE)
+
+    @property
+    def why(self) -> str:
+        """The same, or the reason in the baseline."""
+        return self.result.excuse or self.said
+
+    @property
+    def note(self) -> str:
+        """What a list says of it besides its title: the reason, and what is wrong; `""` if it passed."""
+        said = "" if self.result.verdict is Verdict.PASS else self.said
+        title = self.title
+        return ": ".join(part for part in (self.result.reason_words, "" if said == title else said) if part)
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether it is a failure that a client cannot notice."""
+        return self.result.rule.silent and self.result.verdict is Verdict.FAIL
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its explanation is to be seen at once."""
+        return self.result.verdict in (Verdict.FAIL, Verdict.ERROR)
+
+    @property
+    def requirement(self) -> str:
+        """The statement of the rule, unless the title says the same."""
+        return "" if self.statement.rstrip(".") == self.title else self.statement
+
+    @property
+    def file(self) -> str:
+        """The recording that shows it first; `""` if none does."""
+        found = next((item for item in self.result.evidence if isinstance(item, RecordedPlace)), None)
+        return "" if found is None else found.where.file
+
+    # for a CI system
+
+    @property
+    def standing(self) -> Standing:
+        """What JUnit calls it: a MUST check without a response is an error, and so is one of ours."""
+        if self.outcome is Accounted.FAILED:
+            return Standing.FAILURE
+        if self.result.unjudged or self.result.reason is Reason.HARNESS_ERROR:
+            return Standing.ERROR
+        if self.result.verdict is Verdict.XFAIL or self.outcome not in (Accounted.WARNED, Accounted.PASSED):
+            return Standing.SKIPPED
+        return Standing.PASSED
+
+    @property
+    def annotation(self) -> str:
+        """The level of its annotation; `""` if it has none."""
+        if self.outcome is Accounted.FAILED or self.result.reason is Reason.HARNESS_ERROR:
+            return "error"
+        known = self.result.verdict is Verdict.XFAIL
+        return "warning" if self.outcome is Accounted.WARNED and not known else ""
+
+    @property
+    def suite(self) -> str:
+        """The group of results that it belongs to."""
+        return self._run.presentation.suite(self.result)
+
+    @property
+    def case(self) -> str:
+        """Its name in JUnit."""
+        return self._run.presentation.case(self.result)
+
+    @property
+    def kind(self) -> str:
+        """The result in a word, with the reason why it was skipped."""
+        kind = self._run.presentation.kind(self.result)
+        if self.result.reason is not None:
+            return f"{kind}: {self.result.reason_words}"
+        return f"{kind}: in the baseline" if self.result.verdict is Verdict.XFAIL else kind
+
+    @property
+    def message(self) -> str:
+        """What a list of failures shows of it, which is not cut."""
+        observation = self.result.observation
+        findings = observation.findings
+        plain = findings[0].message if findings else observation.reason.strip().rpartition("\n")[2]
+        if self._run.stopped is not None and self.result.unjudged:
+            plain += f": {self._run.stopped.reason}"
+        return self.result.excuse or plain
+
+    @property
+    def is_explained(self) -> bool:
+        """Whether a CI system gets the explanation, too."""
+        told = self.standing is Standing.PASSED and self.result.verdict is not Verdict.PASS
+        return told or self.standing in (Standing.FAILURE, Standing.ERROR)
+
+    def explain(self, *, verbose: bool = False, whole: bool = False) -> str:
+        """Everything a person needs to understand the verdict and to reproduce it, as plain text without color.
+
+        `verbose`: each exchange that is shown in full; `whole`: all exchanges, whole.
+        """
+        result, observation, lines = self.result, self.result.observation, list[str]()
+        if observation.cause:
+            word = "blocked by" if observation.outcome is Outcome.BLOCKED else "a consequence of"
+            lines.append(f"{word} {observation.cause}, which has its own explanation")
+        lines += _rule_lines(result.rule, title=result.title)
+        if observation.outcome in (Outcome.NOT_MET, Outcome.NON_STRICT) and result.accepts:
+            lines.append(f"accepted: {'; or '.join(result.accepts)}")
+        findings = [number_in_whole(found, result, self._run.display) for found in self.all_findings]
+        lines += _findings_lines(findings, most=_MOST_FINDINGS if verbose else _FEW_FINDINGS)
+        if observation.reason:
+            lines += escape_controls(observation.reason).rstrip().split("\n")
+        if result.excuse:
+            lines.append(f"baseline: {result.excuse}")
+        if result.evidence and not observation.cause:
+            lines += self._list_evidence(verbose=verbose, whole=whole)
+        if result.reproduction is not None:
+            lines += again_lines(result.reproduction, noun=self._run.presentation.noun)
+        return "\n".join(lines)
+
+    def _list_evidence(self, *, verbose: bool, whole: bool) -> Iterator[str]:
+        result = self.result
+        named = [finding.where.exchange for finding in result.observation.findings if finding.where.exchange]
+        of_name = dict(reversed([*zip(result.named, result.evidence, strict=False)]))  # of several, the first one
+        yield from shown_lines(
+            result.evidence,
+            self._run.display,
+            named=bool(named),
+            accused=of_name.get(named[0]) if named else None,
+            verbose=verbose,
+            whole=whole,
+            events=[] if verbose else list(event_lines(self.events)),
+        )
+
+    @cached_property
+    def all_findings(self) -> list[Finding]:
+        """Its findings, those first that do the most harm; what another one caused comes last."""
+        rules = self._run.api.load_rules()
+
+        def urgency(finding: Finding) -> tuple[bool, int, int, bool, int]:
+            rule = rules.get(finding.rule, self.result.rule)
+            severity = _SEVERITIES[finding.severity]
+            return bool(finding.cause), severity, LEVEL_RANK[rule.level], not rule.silent, rule.harm
+
+        return sorted(self.result.observation.findings, key=urgency)
+
+    # in full, as a page has it
+
+    @property
+    def accepted(self) -> tuple[str, ...]:
+        """What would have passed, in words."""
+        return self.result.accepts
+
+    @cached_property
+    def findings(self) -> tuple[Finding, ...]:
+        """The worst of its findings."""
+        return tuple(
+            replace(
+                number_in_whole(finding, self.result, self._run.display),
+                message=_clean(finding.message),
+                expected=_clean(finding.expected),
+                actual=_clean(finding.actual),
+            )
+            for finding in self.all_findings[:_MOST_FINDINGS]
+        )
+
+    def place_of(self, finding: Finding) -> str:
+        """Where a finding is."""
+        return _clean(place(finding.where))
+
+    @property
+    def more_findings(self) -> str:
+        """How many findings are left out."""
+        return _say_more(len(self.result.observation.findings) - len(self.findings), "more finding")
+
+    @property
+    def reason(self) -> str:
+        """Why it has no finding, or what is to be added to it."""
+        return _clean(self.result.observation.reason)
+
+    @cached_property
+    def story(self) -> Story | None:
+        """The exchanges as a sequence of steps."""
+        return tell_story(self.result, self._run.display)
+
+    @cached_property
+    def events(self) -> EventList | None:
+        """The stream that shows it."""
+        return list_events(self.result, self._run.display)
+
+    @cached_property
+    def _all_logs(self) -> list[Log]:
+        others = [item for item in self.result.evidence if not isinstance(item, RecordedPlace)]
+        return logs(others, self._run.display, shown=WIRE_SHOWN)
+
+    @property
+    def logs(self) -> list[Log]:
+        """The bytes of each piece of evidence."""
+        return self._all_logs[:_MOST_LOGS]
+
+    @property
+    def more_logs(self) -> str:
+        """How many pieces are left out."""
+        return _say_more(len(self._all_logs) - _MOST_LOGS, "more exchange")
+
+    @property
+    def script(self) -> str:
+        """The requests as commands, to be copied at once."""
+        return "\n\n".join([log.command for log in self._all_logs if log.command][:_MOST_COMMANDS])
+
+    @cached_property
+    def _all_places(self) -> list[str]:
+        found = (item for item in self.result.evidence if isinstance(item, RecordedPlace))
+        return [place_line(item) for item in found]
+
+    @property
+    def places(self) -> list[str]:
+        """Where in recordings it was found."""
+        return self._all_places[:_MOST_PLACES]
+
+    @property
+    def more_places(self) -> str:
+        """How many places are left out."""
+        return _say_more(len(self._all_places) - _MOST_PLACES, "more place")
+
+    @property
+    def notes(self) -> Iterator[str]:
+        """How to see it again."""
+        reproduction, presentation = self.result.reproduction, self._run.presentation
+        if reproduction is not None:
+            yield from again_lines(reproduction, noun=presentation.noun)
+        if self.script and presentation.command == "check":
+            yield (
+                f"`harness inspect REPORT.json --check {self.result.id}` opens these requests in the inspector "
+                "(`--report json=REPORT.json` writes the file)"
+            )
+
+
+def _clean(text: str) -> str:
+    return shorten(escape_controls(text).strip(), _TEXT)
+
+
+def _say_more(number: int, noun: str) -> str:
+    return f"{format_count(number, noun)}: the JSON report has all" if number > 0 else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """What several failures have in common: a reader mends causes, not cases.
+
+    `key` is the code of the finding, `results` what fails because of it, the root first. `affected` is what was
+    not judged because of it, or warns of the same. `weight` counts the answers that show it.
+    """
+
+    key: str
+    results: tuple[PresentedResult, ...]
+    affected: tuple[PresentedResult, ...]
+    weight: int
+
+    @classmethod
+    def of(cls, key: str, failing: Sequence[PresentedResult], affected: Sequence[PresentedResult]) -> Cause:
+        """The cause of these failures; those come first that are no consequence of another one."""
+        roots = [shown for shown in failing if not shown.result.observation.cause] or list(failing)
+        return cls(
+            key=key,
+            results=(*roots, *(shown for shown in failing if shown not in roots)),
+            affected=tuple(affected),
+            weight=sum(shown.result.weight for shown in failing),
+        )
+
+    @property
+    def title(self) -> str:
+        """What is wrong, in one line."""
+        return self.results[0].said
+
+    @property
+    def silent(self) -> bool:
+        """Whether a client cannot notice it."""
+        return self.results[0].is_silent
+
+    @property
+    def urgency(self) -> tuple[int, ...]:
+        """What causes are sorted by: their worst failure, then how many answers show them."""
+        return (*self.results[0].result.urgency[:-1], -self.weight)
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether it is an entry of the baseline that excuses nothing any more."""
+        return all(shown.result.verdict is Verdict.STALE for shown in self.results)
+
+    @property
+    def counts(self) -> str:
+        """How many rules of each level are broken, and in how many cases if a rule is broken in several."""
+        if self.is_stale:
+            return "stale entry"
+        rules = {shown.result.rule.id: shown.level for shown in self.results}
+        numbers = [(list(rules.values()).count(level), level) for level in Level]
+        parts = [format_count(number, f"{level} rule") for number, level in numbers if number]
+        cases = f" in {len(self.results)} cases" if len(self.results) > len(rules) else ""
+        return f"{' and '.join(parts)} broken{cases}"
+
+    def record(self) -> dict[str, Any]:
+        """The cause as plain data; results by their ids."""
+        return {
+            "key": self.key,
+            "title": self.title,
+            "silent": self.silent,
+            "results": [shown.id for shown in self.results],
+            "affected": [shown.id for shown in self.affected],
+            "weight": self.weight,
+        }
+
+
+def describe_stale(result: Result) -> str:
+    """Why a baseline's entry excuses nothing any more."""
+    if result.observation.outcome is Outcome.EXCLUDED:
+        return f"{result.observation.reason}; remove it from the baseline"
+    now = "it now only warns" if result.observation.findings else "it passes now"
+    return f"{now}; remove it from the baseline"
+
+
+def _rule_lines(rule: Rule, *, title: str = "") -> Iterator[str]:
+    """What is required unless the `title` says so, by which source, and what breaks for users otherwise."""
+    if title.lower() != rule.statement.rstrip(".").lower():
+        yield f"requirement ({rule.level}): {rule.statement}"
+    yield f"source: {rule.source}{f' {rule.source.url}' if rule.source.url else ''}"
+    if rule.breaks:
+        yield f"what breaks: {rule.breaks}"
+
+
+def _findings_lines(findings: Sequence[Finding], *, most: int = _MOST_FINDINGS) -> Iterator[str]:
+    """The findings; if there are many, only the first ones."""
+    roots = [finding for finding in findings if not finding.cause]
+    for finding in roots[:most]:
+        headline, *details = finding_lines(finding)
+        yield f"finding: {headline}"
+        yield from details
+    if len(roots) > most:
+        yield f"… and {format_count(len(roots) - most, 'more finding')}"
+    for finding in (finding for finding in findings if finding.cause):
+        yield f"finding: {next(finding_lines(finding))}; a consequence of {finding.cause}"
+
+
+def reproduction_lines(reproduction: Reproduction, *, noun: str = "") -> Iterator[str]:
+    """How to see it again; `noun` is what a command line is for."""
+    if reproduction.steps:
+        why = f" ({reproduction.unshrunk})" if reproduction.unshrunk else ""
+        words = f"request sequence, not fully shrunk{why}" if why else "shortest request sequence"
+        yield f"{words}: {' > '.join(map(str, reproduction.steps))}"
+    elif reproduction.unshrunk:
+        yield f"its requests are not fully shrunk: {reproduction.unshrunk}"
+    if reproduction.consequences:
+        yield f"consequences: {escape_controls(', '.join(reproduction.consequences))}"
+    if reproduction.command:
+        yield f"this {noun or 'one'} alone: {escape_controls(reproduction.command)}"
+
+
+def again_lines(reproduction: Reproduction, *, noun: str = "") -> Iterator[str]:
+    """How to see it again, and what came of doing so before it was reported."""
+    yield from reproduction_lines(reproduction, noun=noun)
+    if reproduction.replays.played:
+        yield replay_words(reproduction.replays)
+
+
+def replay_words(replays: Replays) -> str:
+    """What came of doing it again."""
+    if replays.lost:
+        return f"flaky: did not reproduce, 0 of {replays.played}"
+    if replays.played:
+        return f"{'flaky: ' if replays.flaky else ''}reproduced {replays.shown} of {replays.played}"
+    return f"not run again: {replays.why_not or 'not attempted'}"
+
+
+_SAID = 31
+"""Most characters of what an event says: with its number and kind it fits 80 columns."""
+
+
+def event_lines(listed: EventList | None) -> Iterator[str]:
+    """The picture of the streams, then the event that a finding names with its neighbors; or no line."""
+    if listed is None or not (listed.folds or listed.picture.kinds & {CellKind.MISSING, CellKind.TWICE}):
+        return
+    yield f"events{f' {listed.about}' if listed.about else ''}:"
+    yield from (f"  {line}" for line in picture_lines(listed.picture))
+    for fold in listed.folds:
+        if not fold.summary:
+            yield from map(_format, fold.rows)
+
+
+def _format(row: EventRow) -> str:
+    if row.kind == "cut":
+        return f"          -- {row.name} --"
+    arrow = "->" if row.accused else "  "
+    number = "" if row.number is None else row.number
+    said = "MISSING" if row.kind == "missing" else shorten(row.summary, _SAID)
+    return f"  {arrow} {number:>4}  {row.name:<29} {said}".rstrip()
