@@ -14,6 +14,7 @@ import datetime
 import heapq
 import inspect
 import math
+import os
 import queue
 import sys
 import threading
@@ -382,13 +383,26 @@ class _Wait:
     condition: Any = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Spent:
-    """Seconds: the machine's clock, those for which a thread has worked, and those it was ready to work."""
+    """Seconds at a look at a thread: the machine's clock, its work, and those for which it was kept from work.
+
+    `worked` and `idle` are those since its last wait; for how long it was `ready` is told once it works.
+    """
 
     real: float
     working: float
-    ready: float
+    kept: float
+    ready: bool = False
+    worked: float = 0.0
+    idle: float = 0.0
+
+    def add(self, last: _Spent) -> None:
+        """Count what has passed since the last look."""
+        worked = self.working - last.working
+        idle = self.real - last.real - worked - (self.kept - last.kept)
+        self.worked = last.worked + worked
+        self.idle = last.idle + (0.0 if self.ready else max(0.0, idle))
 
 
 class ThreadWaits:
@@ -483,20 +497,30 @@ class ThreadWaits:
             if ident in self._older and ident not in self._running_since:
                 continue
             now = _measure(native.get(ident))
-            since = self._running_since.setdefault(ident, now)
-            worked, ready = now.working - since.working, now.ready - since.ready
-            if worked < _WORK and now.real - since.real - worked - ready < _PATIENCE:
+            now.add(self._running_since.get(ident, now))
+            self._running_since[ident] = now
+            if now.worked < _WORK and now.idle < _PATIENCE:
                 return True
         return False
 
 
 def _measure(native_id: int | None) -> _Spent:
-    """What a thread has spent so far; a file of Linux tells it, elsewhere only real time counts."""
+    """What a thread has spent so far; files of Linux tell it, elsewhere only real time counts."""
+    task = f"/proc/self/task/{native_id}"
     try:
-        working, ready, _ = Path(f"/proc/self/task/{native_id}/schedstat").read_text("ascii").split()
-    except (OSError, ValueError):
+        working, kept = _read_schedule(task)
+        if native_id != os.getpid():  # whoever looks at a thread may be kept from it while it has the interpreter
+            kept += _read_schedule("/proc/self")[1]
+        state = Path(f"{task}/stat").read_text("ascii", "replace").rpartition(")")[2].split()[0]
+    except (OSError, ValueError, IndexError):
         return _Spent(_real(), 0.0, 0.0)
-    return _Spent(_real(), int(working) / 1e9, int(ready) / 1e9)
+    return _Spent(_real(), working, kept, state == "R")
+
+
+def _read_schedule(task: str) -> tuple[float, float]:
+    """The seconds for which a thread had a processor, and those for which it was ready and had none."""
+    working, kept, _ = Path(f"{task}/schedstat").read_text("ascii").split()
+    return int(working) / 1e9, int(kept) / 1e9
 
 
 def _find_whole(caller: FrameType, timeout: float) -> float:
