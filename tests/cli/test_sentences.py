@@ -50,6 +50,12 @@ def created_elsewhere(request: Request) -> Response:
     return Response.whole(404, Headers([("location", f"https://other.example{request.raw_path}")]), b"")
 
 
+def streams_something_else(request: Request) -> Response:
+    """Streams events in answer to everything, and none of them is of this API."""
+    events = b'event: ping\ndata: {"event_type": "ping"}\n\ndata: {"id": "x", "choices": []}\n\n'
+    return Response.whole(200, Headers([("content-type", "text/event-stream")]), events)
+
+
 COMMANDS = {
     "smoke": ["smoke", "URL"],
     "check": ["check", "URL"],
@@ -92,6 +98,7 @@ def test_every_command_says_what_to_write(harness: Harness, command: str, servic
         (takes_either, (), "the target does not accept the key"),
         (created_elsewhere, (), "the target returns no interactions"),
         (redirects_to(""), (), "the target returns no interactions"),
+        (streams_something_else, (), "the target returns no interactions"),
     ],
 )
 def test_the_sentence_only_where_it_helps(

@@ -28,6 +28,8 @@ _REFUSALS = {
 _STARTING = frozenset({502, 503, 504})
 """What a server says that is not ready, or the front of one that does not run yet."""
 _MARKS = frozenset({"id", "status", "steps"})
+_EVENT_MARKS = frozenset({"interaction", "interaction_id", "step"})
+"""Members of which each stream of this API has one, also where all its event types are wrong."""
 
 Send = Callable[[Request], Exchange]
 
@@ -125,7 +127,7 @@ def _answer(target: RequestBuilder, send: Send, form: Form) -> Exchange:
 def _answered(answer: Exchange) -> bool:
     reading = read(answer)
     if reading.stream is not None:
-        return bool(reading.events)
+        return any(not _EVENT_MARKS.isdisjoint(event) for event in reading.events)
     return reading.interaction is not None and not _MARKS.isdisjoint(reading.interaction)
 
 
