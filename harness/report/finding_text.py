@@ -6,10 +6,13 @@ Secrets are hidden before, by `hide_secrets`, and nowhere else.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import fields, is_dataclass, replace
+from collections.abc import Iterator, Mapping, Set
+from dataclasses import dataclass, fields, is_dataclass, replace
 from enum import Enum
+from types import NoneType
 from typing import Any, TypeVar
+
+import msgspec
 
 from harness.outcome import Finding, Where
 from harness.wire.mask import Mask
@@ -18,36 +21,58 @@ from harness.wire.message import escape_controls
 Value = TypeVar("Value")
 
 
+_PLAIN = (Enum, int, float, NoneType)
+"""Values without a text of a target."""
+
+
 def hide_secrets(
     value: Value, mask: Mask, leave: tuple[type, ...] = (), known: dict[str, str] | None = None
 ) -> Value:
     """The value with the secrets in its texts hidden, however deep these are; itself if it has none.
 
-    What is of a type to `leave` stays as it is. `known` remembers texts that many values share.
+    What is of a type to `leave` stays as it is. `known` remembers texts that many values share. Raises TypeError
+    for a value of a kind that is not listed here: to pass over it could show a secret.
     """
-    known = {} if known is None else known
+    shown: Value = _SecretHider(mask, (*_PLAIN, *leave), {} if known is None else known).hide(value)
+    return shown
 
-    def hide(old: Any) -> Any:
-        if isinstance(old, (Enum, *leave)):
+
+@dataclass(frozen=True, slots=True)
+class _SecretHider:
+    """Walks a value; what has no secret stays the same object, because most of a run has none."""
+
+    mask: Mask
+    leave: tuple[type, ...]
+    known: dict[str, str]
+
+    def hide(self, old: Any) -> Any:
+        if isinstance(old, self.leave):
             return old
         if isinstance(old, str):
-            if old not in known:
-                known[old] = mask.text(old)
-            return old if known[old] == old else known[old]
-        if isinstance(old, tuple | list):
-            items = [hide(item) for item in old]
-            return type(old)(items) if any(new is not item for new, item in zip(items, old, strict=True)) else old
+            if old not in self.known:
+                self.known[old] = self.mask.text(old)
+            return old if self.known[old] == old else self.known[old]
+        if isinstance(old, tuple | list | Set):
+            items = list(map(self.hide, old))
+            if all(new is item for new, item in zip(items, old, strict=True)):
+                return old
+            return old._make(items) if hasattr(old, "_make") else type(old)(items)  # type: ignore[call-arg]
         if isinstance(old, Mapping):
-            pairs = {hide(name): hide(item) for name, item in old.items()}
+            pairs = {self.hide(name): self.hide(item) for name, item in old.items()}
             return pairs if any(name not in old or old[name] is not item for name, item in pairs.items()) else old
-        if not is_dataclass(old) or isinstance(old, type):
-            return old
-        members = {member.name: getattr(old, member.name) for member in fields(old)}
-        hidden = {name: new for name, item in members.items() if (new := hide(item)) is not item}
-        return replace(old, **hidden) if hidden else old
+        return self._hide_members(old)
 
-    shown: Value = hide(value)
-    return shown
+    def _hide_members(self, old: Any) -> Any:
+        is_struct = isinstance(old, msgspec.Struct)
+        if not is_struct and (isinstance(old, type) or not is_dataclass(old)):
+            kind = type(old).__name__
+            raise TypeError(f"secrets cannot be hidden in a {kind}: teach `hide_secrets` where its texts are")
+        names = old.__struct_fields__ if is_struct else [member.name for member in fields(old)]
+        members = {name: getattr(old, name) for name in names}
+        hidden = {name: new for name, item in members.items() if (new := self.hide(item)) is not item}
+        if not hidden:
+            return old
+        return msgspec.structs.replace(old, **hidden) if is_struct else replace(old, **hidden)
 
 
 def finding_lines(finding: Finding) -> Iterator[str]:

@@ -173,7 +173,7 @@ class PresentedRun:
                 return RunStarted(replace(hide_secrets(target, self.mask), secrets=target.secrets))
             case Probed(capabilities):
                 hidden = Capabilities(hide_secrets(item, self.mask) for item in capabilities)
-                return replace(hide_secrets(event, self.mask), capabilities=hidden)
+                return replace(hide_secrets(event, self.mask, (Capabilities,)), capabilities=hidden)
             case CheckFinished() | PhaseFinished() | RunStopped() | RunFinished():
                 return hide_secrets(event, self.mask, _LEFT, self._hidden)
         return event

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from types import UnionType
+from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
+
+import msgspec
 import pytest
 
-from harness.outcome import Finding, Level, Where
+from harness.engine.capabilities import Capabilities
+from harness.engine.events import RunEvent
+from harness.kit.search import Step
+from harness.outcome import Finding, Level, Rule, Where
 from harness.report.finding_text import finding_lines, hide_secrets, place
 from harness.rules import BY_ID, level_of
+from harness.wire import Exchange
 from harness.wire.mask import Mask
 
 SECRET = "a-secret-of-the-run"
@@ -37,6 +48,74 @@ def test_a_finding_is_its_message_and_what_was_compared() -> None:
         r"  actual:   data: 1\n\n\x1b[2J",
     ]
     assert list(finding_lines(Finding("get.ok", "lost"))) == ["lost"]
+
+
+class Pair(NamedTuple):
+    """A tuple that takes its members one by one."""
+
+    name: str
+    number: int
+
+
+class Note(msgspec.Struct, frozen=True):
+    """A value of msgspec."""
+
+    text: str
+    number: int = 0
+
+
+KEPT = Note("nothing")
+
+
+@pytest.mark.parametrize(
+    ("value", "hidden"),
+    [
+        (Pair(SECRET, 1), Pair("***", 1)),
+        (Note(SECRET, 2), Note("***", 2)),
+        ({SECRET}, {"***"}),
+        (frozenset({(SECRET,)}), frozenset({("***",)})),
+        ({SECRET: [Pair(SECRET, 3), KEPT]}, {"***": [Pair("***", 3), KEPT]}),
+        ({"a": (Note(SECRET), None, True, 1.5, Level.MUST)}, {"a": (Note("***"), None, True, 1.5, Level.MUST)}),
+    ],
+)
+def test_a_secret_is_hidden_in_each_kind_of_value(value: object, hidden: object) -> None:
+    """Whatever an event is made of, its texts are found."""
+    shown = hide_secrets(value, Mask({"KEY": SECRET}))
+    assert (shown, type(shown)) == (hidden, type(hidden))
+
+
+@pytest.mark.parametrize("value", [Pair("a", 1), Note("a"), {"a"}, frozenset({"a"}), [Pair("a", 1)], {"a": KEPT}])
+def test_a_value_without_a_secret_stays_the_same_object(value: object) -> None:
+    """A run has thousands of values, and few of them have a secret."""
+    assert hide_secrets(value, Mask({"KEY": SECRET})) is value
+
+
+@pytest.mark.parametrize("value", [object(), b"bytes", [Note], {"a": iter("a")}])
+def test_what_it_does_not_know_is_refused(value: object) -> None:
+    """To pass over a value of an unknown kind could show the secret in it."""
+    with pytest.raises(TypeError, match="secrets cannot be hidden in a "):
+        hide_secrets(value, Mask({"KEY": SECRET}))
+
+
+def test_every_event_is_made_of_values_that_it_knows() -> None:
+    """A member of another type would end each run that has it."""
+    allowed = (str, int, float, type(None), tuple, Mapping, UnionType, Enum, Capabilities, Exchange, Rule)
+    assert [kind for kind in _list_types(RunEvent, {Step}) if not issubclass(kind, allowed)] == []
+
+
+def _list_types(kind: Any, seen: set[Any]) -> Iterator[Any]:
+    """The types of all members, down to those that have none."""
+    if kind in seen or kind is Ellipsis:
+        return
+    seen.add(kind)
+    inside = get_args(kind)
+    if not inside and is_dataclass(kind) and kind not in (Exchange, Rule):
+        hints = get_type_hints(kind)
+        inside = tuple(hints[member.name] for member in fields(kind))
+    elif isinstance(kind, type) or get_origin(kind):
+        yield get_origin(kind) or kind
+    for member in inside:
+        yield from _list_types(member, seen)
 
 
 def test_a_finding_of_no_rule_is_not_passed_over() -> None:
