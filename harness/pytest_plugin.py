@@ -243,7 +243,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """List recordings that were not played or are old, and SHOULD rules that a judged server breaks."""
+    """List old and unplayed recordings, SHOULD rules that a judged server breaks, and notes on models."""
     reports = [report for group in terminalreporter.stats.values() for report in group]
     if not any(getattr(report, "user_properties", ()) for report in reports):
         return

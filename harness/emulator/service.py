@@ -186,7 +186,7 @@ class Emulator:
 
     @property
     def notes(self) -> list[str]:
-        """Notes on the models that creates named: each retirement once."""
+        """Notes on the models that creates named: each retirement once, and each name that no table lists."""
         with self._lock:
             found = (
                 note for engine in self.sessions.engines() for note in engine.validator.notes.values() if note

@@ -118,7 +118,11 @@ def _cut(trace: TracebackType | None) -> None:
 COUNTED = "interactions_counted"
 """The property of a test item of the suite: what is counted of its result, as JSON."""
 
-TITLES = {"interactions_cassette": "interactions cassettes", "interactions_remark": "interactions warnings"}
+TITLES = {
+    "interactions_cassette": "interactions cassettes",
+    "interactions_remark": "interactions warnings",
+    "interactions_note": "interactions notes",
+}
 
 
 def sections(reports: Iterable[Any]) -> Iterator[tuple[str, str]]:

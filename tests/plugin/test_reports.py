@@ -147,3 +147,31 @@ def test_a_fixture_that_is_used_wrongly(pytester: pytest.Pytester) -> None:
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*ERROR at setup of test_it*", "*there is no setting 'event_idz': did you mean*"])
     result.stdout.no_fnmatch_line("*pytest_plugin.py*")
+
+
+def test_a_note_on_a_model_is_told_once(pytester: pytest.Pytester) -> None:
+    """The summary of a session names each retirement and each guessed model once, also of a shared emulator."""
+    pytester.makepyfile(
+        CLIENT
+        + """
+@pytest.mark.parametrize("number", range(2))
+def test_own(client, number):
+    for model in ("gemini-2.5-flash", "gemini-9-nope", "gemini-4-neon"):
+        client.post(PATH, json={"model": model, "input": "Hi"}).raise_for_status()
+
+@pytest.mark.parametrize("number", range(2))
+def test_shared(interactions_module_emulator, number):
+    with httpx.Client(transport=interactions_module_emulator.transport, base_url="http://x.test") as client:
+        key = {"x-goog-api-key": "k"}
+        client.post(PATH, headers=key, json={"model": "gemini-3.7-flash", "input": "Hi"}).raise_for_status()
+"""
+    )
+    result = run(pytester)
+    result.assert_outcomes(passed=4)
+    routed = "note: {} has the retirement date {}. Google routes its name to {}."
+    assert [line for line in result.outlines if line.startswith("note: ")] == [
+        routed.format("gemini-2.5-flash", "2026-12-01", "gemini-3.5-flash-lite"),
+        "note: no table lists 'gemini-9-nope': it is treated as a model of the newest family, gemini-4",
+        routed.format("gemini-3.7-flash", "2026-10-08", "gemini-3.8-flash"),
+    ]
+    result.stdout.fnmatch_lines(["*interactions notes*"])

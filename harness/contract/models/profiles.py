@@ -77,6 +77,11 @@ class ModelProfile(Struct, frozen=True, dict=True):
         return frozenset(self.value("documents"))
 
     @cached_property
+    def refused_input(self) -> frozenset[str]:
+        """The kinds of content that it does not read."""
+        return frozenset(self.value("refused_input"))
+
+    @cached_property
     def usage(self) -> frozenset[str]:
         """The fields of usage beyond those of every model."""
         return frozenset(self.value("usage"))

@@ -35,7 +35,7 @@ def judge_model(order: CreateRequest, settings: Settings) -> None:
     if settings.models == "any":
         return
     if settings.lifecycle is not None:
-        _judge_life(order, settings.lifecycle)
+        judge_life(order, settings.lifecycle)
     profile, strict = order.profile, order.platform.strict
     if strict and profile.served_elsewhere is not None:
         raise _refuse_name(profile, profile.served_elsewhere)
@@ -50,11 +50,12 @@ def judge_model(order: CreateRequest, settings: Settings) -> None:
         _judge_output(order.body, profile)
     if not isinstance(order.body.get("input"), str):
         _judge_history(order, profile)
+        _judge_kinds(order.given, profile)
         _judge_documents(order.given, profile)
 
 
-def _judge_life(order: CreateRequest, day: str) -> None:
-    """Let the successor of a retired model answer, or refuse it where it has none (release notes).
+def judge_life(order: CreateRequest, day: str) -> None:
+    """Let the successor of a retired model answer, or refuse it where it has none, as agents (release notes).
 
     Only on the day that the setting `lifecycle` names: without it no test changes with the date.
     """
@@ -62,9 +63,10 @@ def _judge_life(order: CreateRequest, day: str) -> None:
     if life is None or life.get("retired", "9999") > day:
         return
     if "then" not in life:
-        raise Refusal(404, "not_found", f"Model '{order.model}' not found. It was retired on {life['retired']}.")
+        name = f"Agent '{order.agent}'" if order.agent else f"Model '{order.model}'"
+        raise Refusal(404, "not_found", f"{name} not found. It was retired on {life['retired']}.")
     order.profile = find_profile(life["then"])
-    _judge_life(order, day)
+    judge_life(order, day)
 
 
 def _refuse_name(profile: ModelProfile, refused: Mapping[str, Any]) -> Refusal:
@@ -131,6 +133,14 @@ def _judge_history(order: CreateRequest, profile: ModelProfile) -> None:
             "Requests ending with a model turn are not supported. "
             f"(The last step of 'input' is a {last}: end with a user_input or a function_result.)"
         )
+
+
+def _judge_kinds(given: list[Json], profile: ModelProfile) -> None:
+    """A model refuses the kinds of input that its page excludes (the wording is unknown)."""
+    for item in _list_parts(given) if profile.refused_input else ():
+        if item.get("type") in profile.refused_input:
+            reads, kind = ", ".join(profile.value("input")), item["type"]
+            raise invalid(f"Invalid input at 'input'. The model '{profile.name}' reads {reads}, not {kind}.")
 
 
 def _judge_documents(given: list[Json], profile: ModelProfile) -> None:
@@ -281,8 +291,6 @@ def _judge_agent_contents(given: list[Json], limits: AgentLimits, media: Contain
 
 _LATEST = re.compile(r"(models/)?gemini-[a-z-]+-latest")
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)s")
-_SHORTEST, _LONGEST = 3.0, 10.0
-"""Seconds of a video."""
 _ANY_VERSION = "(The emulator's setting platform=any takes it.)"
 
 
@@ -372,19 +380,26 @@ def _judge_format(wanted: Json, order: CreateRequest) -> None:
         raise invalid(
             f"Invalid input at 'response_format': '{order.model}' takes no 'mime_type' for audio. Leave it out."
         )
+    sizes = order.profile.value("image_sizes")
+    if kind == "image" and sizes and wanted.get("image_size", sizes[0]) not in sizes:
+        raise invalid(
+            f"Invalid input at 'response_format'. '{order.model}' makes images of the sizes {', '.join(sizes)}."
+        )
     if kind == "video":
-        _judge_video(wanted, order.body)
+        _judge_video(wanted, order.body, order.profile.value("video_seconds"))
 
 
-def _judge_video(wanted: Json, body: Json) -> None:
+def _judge_video(wanted: Json, body: Json, limits: Mapping[str, int] | None) -> None:
     if wanted.get("delivery") == "uri" and body.get("store") is False:
         raise invalid("store=true is required when response format has video delivery set to URI")
     duration = wanted.get("duration")
     seconds = _DURATION.fullmatch(duration) if isinstance(duration, str) else None
-    if duration is not None and (seconds is None or not _SHORTEST <= float(seconds[1]) <= _LONGEST):
+    if duration is None or limits is None:
+        return
+    if seconds is None or not limits["least"] <= float(seconds[1]) <= limits["most"]:
         raise invalid(
             f"Invalid input at 'response_format'. The duration {duration!r} is none from "
-            f"'{_SHORTEST:g}s' to '{_LONGEST:g}s'."
+            f"'{limits['least']}s' to '{limits['most']}s'."
         )
 
 

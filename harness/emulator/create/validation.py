@@ -20,7 +20,7 @@ from harness.contract.models.profiles import describe_life, find_profile
 from harness.contract.schema.explain import SchemaProblem, json_type
 from harness.contract.schema.validator import Validator
 from harness.emulator.create.contents import find_media_fault, find_place, judge_windows
-from harness.emulator.create.limits import judge_agent, judge_model, judge_surface
+from harness.emulator.create.limits import judge_agent, judge_life, judge_model, judge_surface
 from harness.emulator.resources.router import Resources
 from harness.emulator.run.run import Run
 from harness.emulator.values import hints
@@ -184,7 +184,7 @@ class CreateValidator:
         model, agent = self.author(body, project)
         name = model or agent or ""
         if name not in self.notes:
-            self._note_life(name)
+            self._note_name(name, agent)
         words = body.get("input")
         if isinstance(words, str):
             given, text = [{"type": "user_input", "content": [{"type": "text", "text": words}]}], words
@@ -215,10 +215,13 @@ class CreateValidator:
             self.environment(order)
         return order
 
-    def _note_life(self, name: str) -> None:
+    def _note_name(self, name: str, agent: str | None) -> None:
+        """Note the end of a model's or agent's life, or that no table lists the model."""
         if len(self.notes) >= _MOST_NOTES:
             return
-        note = self.notes[name] = describe_life(find_profile(name))
+        profile = find_profile(name)
+        is_guessed = agent is None and self.settings.models != "any"
+        note = self.notes[name] = describe_life(profile) or (profile.standing if is_guessed else "")
         if note and self.on_note is not None:
             self.on_note(note)
 
@@ -332,6 +335,8 @@ class CreateValidator:
                 "Agents are required to use background=true. "
                 f"('{order.agent}' takes minutes: send 'background': true and poll, or stream it.)"
             )
+        if self.settings.lifecycle is not None and self.settings.models == "known":
+            judge_life(order, self.settings.lifecycle)
         if order.platform.agents_wait:
             self._require_sandbox(order)
         judge_agent(order, self.contract.steps_table.media)

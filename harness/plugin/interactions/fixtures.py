@@ -14,6 +14,7 @@ import pytest
 from harness.plugin.interactions.stashes import (
     CASSETTE,
     DRAWN,
+    NOTED,
     PROMISES,
     SERVICES,
     SHARED,
@@ -52,6 +53,16 @@ def interactions_emulator(request: pytest.FixtureRequest) -> Iterator[Interactio
     request.node.stash.setdefault(SERVICES, []).append(emulator)
     with emulator.open(session), guard_beside(request, session.environment.url, emulator):
         yield emulator
+    _pass_on_notes(request, emulator)
+
+
+def _pass_on_notes(request: pytest.FixtureRequest, emulator: InteractionsEmulator) -> None:
+    """Give the summary of the session each note on a model, once."""
+    noted = request.config.stash.setdefault(NOTED, set())
+    for note in emulator.emulator.notes:
+        if note not in noted:
+            noted.add(note)
+            request.node.user_properties.append(("interactions_note", f"note: {note}"))
 
 
 def _open_shared(request: pytest.FixtureRequest) -> Iterator[InteractionsEmulator]:
@@ -87,6 +98,8 @@ def _interactions_shared(request: pytest.FixtureRequest) -> Iterator[None]:
     request.node.stash[TOLD] = emulator.format_context
     with emulator.in_use(), guard_beside(request, session.environment.url, emulator):
         yield
+    for name in set(SHARED).intersection(request.fixturenames):
+        _pass_on_notes(request, request.getfixturevalue(name))
 
 
 def _find_service(request: pytest.FixtureRequest) -> ObservedService:

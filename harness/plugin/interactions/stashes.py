@@ -31,6 +31,9 @@ PROMISES = pytest.StashKey[dict[str, "Promise"]]()
 SERVICES = pytest.StashKey[list["Complaining"]]()
 """What complains at the end of a test about plans that were never met."""
 
+NOTED = pytest.StashKey[set[str]]()
+"""The notes on models that the session's summary has already."""
+
 SHARED = ("interactions_module_emulator", "interactions_session_emulator")
 CASSETTE = "interactions_cassette"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from harness.contract.models.profiles import find_profile
 from harness.emulator.values.settings import find_platform
 from harness.outcome import UsageFault
 from tests.emulator.client import Api
@@ -245,3 +246,58 @@ def test_a_note_is_passed_on_from_every_session():
         {"model": "gemini-2.5-flash", "input": "hi"}, "default", find_platform("gemini", vertex=False)
     )
     assert notes == [notes[0]] * 2
+
+
+def test_a_name_that_no_table_lists_is_noted():
+    """A guessed profile is said to be one, unless the settings take any name."""
+    api = Api()
+    for _ in range(2):
+        api.create(model="gemini-9-nope")
+    assert api.emulator.notes == [
+        "no table lists 'gemini-9-nope': it is treated as a model of the newest family, gemini-4"
+    ]
+    every = Api.with_settings(models="any")
+    every.create(model="gemini-9-nope")
+    assert every.emulator.notes == []
+
+
+@pytest.mark.parametrize(("agent", "day", "gone"), [
+    ("deep-research-pro-preview-12-2025", "2026-10-23", True),
+    ("deep-research-pro-preview-12-2025", "2026-10-22", False),
+    ("antigravity-preview-05-2026", "2026-10-05", True),
+    ("antigravity-preview-09-2026", "2026-12-01", False),
+])  # fmt: skip
+def test_agents_retire_on_the_played_day(agent, day, gone):
+    """The setting `lifecycle` ends agents, too; no other agent answers for them."""
+    fields = {"background": True} if agent.startswith("deep") else {"environment": "remote"}
+    answer = Api.with_settings(lifecycle=day).create(agent=agent, **fields)
+    assert answer.status == (404 if gone else 200)
+    if gone:
+        assert answer.message == f"Agent '{agent}' not found. It was retired on {find_life(agent)}."
+
+
+def find_life(name):
+    """The day on which a table says that it retired."""
+    return find_profile(name).value("lifecycle")["retired"]
+
+
+def test_a_kind_of_input_that_a_model_excludes_is_refused(api):
+    """Omni reads no audio, its page says; others do."""
+    sound = [{"type": "user_input", "content": [{"type": "audio", "data": "aGVsbG8=", "mime_type": "audio/wav"}]}]
+    refused = api.create(sound, model="gemini-omni-1.1-flash")
+    assert refused.error == (400, "invalid_request")
+    assert refused.message.endswith("'gemini-omni-1.1-flash' reads text, image, video, not audio.")
+    assert api.create(sound, model="gemini-3.8-flash").status == 200
+
+
+@pytest.mark.parametrize(("model", "wanted", "status"), [
+    ("gemini-nano-banana-2.1", {"type": "image", "image_size": "512"}, 400),
+    ("gemini-nano-banana-2.1", {"type": "image", "image_size": "4K"}, 200),
+    ("gemini-3-pro-image", {"type": "image", "image_size": "512"}, 200),
+    ("gemini-omni-1.1-flash", {"type": "video", "duration": "11s"}, 400),
+    ("gemini-omni-1.2-flash", {"type": "video", "duration": "15s"}, 200),
+    ("gemini-omni-1.2-flash", {"type": "video", "duration": "16s"}, 400),
+])  # fmt: skip
+def test_sizes_and_lengths_are_those_of_the_model(api, model, wanted, status):
+    """What a table lists limits an image or a video; what it leaves open does not."""
+    assert api.create(model=model, response_format=wanted).status == status
