@@ -41,7 +41,7 @@ def drift_lines(explained: Explained, *, verbose: bool, width: int) -> Iterator[
             )
             yield from (f"    {difference.id}" for difference in differences)
     for line in explained.stale:
-        yield f"explains nothing any more: {line}"
+        yield f"stale explanation, no difference matches it: {line}"
 
 
 def drift_totals(older: TypeModel, newer: TypeModel, explained: Explained) -> str:
@@ -87,7 +87,7 @@ def drift_markdown(older: TypeModel, newer: TypeModel, explained: Explained) -> 
             lines += [f"  - `{difference.id}`" for difference in differences]
         lines.append("")
     if explained.stale:
-        lines += ["## Explanations that explain nothing any more", ""]
+        lines += ["## Stale explanations: no difference matches them", ""]
         lines += [f"- `{line}`" for line in explained.stale]
         lines.append("")
     return "\n".join(lines)
@@ -102,7 +102,7 @@ def drift_page(older: TypeModel, newer: TypeModel, explained: Explained) -> str:
         command="drift",
         headline=_write_headline(new, len(explained.differences)),
         lead=f"{drift_totals(older, newer, explained)}.",
-        state_word="drift" if new else "no drift",
+        state_word="FAILED" if new else "PASSED",
         state_mark=mark_of("fail" if new else "pass"),
         places=[
             {"where": where, "rows": [(describe_in_code(found), shorten(found.text)) for found in differences]}

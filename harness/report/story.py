@@ -379,10 +379,10 @@ def _tell_relayed(relayed: Sequence[RelayedExchange], accused: set[str], display
         steps.append(answer_step(item.client, "front", display, hot=item.name in accused))
     left = len(chosen) - 3
     if left > 0:
-        steps.append(StoryStep(kind="pause", text=f"{format_count(left, 'more passage')}, below as text"))
+        steps.append(StoryStep(kind="pause", text=f"{format_count(left, 'more exchange')}, below as text"))
     return Story(
         lanes=("client", "gateway", "upstream"),
-        about=format_count(len(relayed), "passage"),
+        about=format_count(len(relayed), "exchange"),
         steps=tuple(steps),
     )
 

@@ -114,12 +114,12 @@ def test_a_command_reports_drift(package, capsys, tmp_path):
     assert {each["id"] for each in record["unexplained"]} >= EXPECTED
     assert record["sdk"]["name"] == "google-genai"
     assert "new field `depth` (integer, required)" in report.read_text("utf-8")
-    assert "conveniences that the SDK computes" in report.read_text("utf-8")
+    assert "the SDK computes these convenience fields" in report.read_text("utf-8")
     assert find_faults(page.read_text("utf-8")) == []
     shown = PageReader.read(page.read_text("utf-8")).text
     assert f"{len(record['unexplained'])} unexplained differences" in shown
     assert "new field depth (integer, required)" in shown
-    assert "conveniences that the SDK computes" in shown
+    assert "the SDK computes these convenience fields" in shown
 
 
 @pytest.mark.slow

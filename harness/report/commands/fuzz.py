@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from harness.engine.baseline import Baseline
 from harness.engine.results import Reproduction, Result
 from harness.engine.search.failure import REFUSED, SEARCHED
-from harness.outcome import Accounted, Level, Verdict
+from harness.outcome import Accounted, Exit, Level, Verdict
 from harness.outcome.words import format_count, list_some
 from harness.report.accounting import RunVerdict, accounting_record, conclude, count_stale
 from harness.report.commands.presentation import EXPLAINED, Paint, Presentation, Section
@@ -58,14 +58,18 @@ class FuzzPresentation(Presentation):
         empty = [phase.name for phase in state.phases if phase.vacuous]
         holes = f"not tested: {', '.join(empty)}" if empty else ""
         finished = state.whole()[1]
+        if responses and finished.exit is Exit.NOTHING_RAN and empty:
+            engines = format_count(len(state.phases), "engine")
+            holes = f"{len(empty)} of {engines} tested too little ({', '.join(empty)})"
         stale = count_stale(finished.results)
         if not responses:
             return conclude(finished, "no response was judged", holes, stale)
         failed, warned = (_count_rules(found, outcome) for outcome in (Accounted.FAILED, Accounted.WARNED))
         refused = ", all of them refusals" if kinds[REFUSED] == responses > 1 else ""
         where = f"in {responses:,} {'response' if responses == 1 else 'responses'}{refused}"
-        said = f"{failed or 'no rule'} broken {where}"
-        return conclude(finished, said, f"{warned} broken, which only warns" if warned else "", holes, stale)
+        said = [f"{failed or 'no rule'} broken {where}", f"{warned} broken, which only warns" if warned else ""]
+        said.insert(0 if finished.exit is Exit.NOTHING_RAN else 2, holes)
+        return conclude(finished, *said, stale)
 
     def details(self, state: PresentedRun) -> Iterator[str]:
         return iter(())
@@ -198,7 +202,10 @@ def engine_lines(phase: PhaseFinished) -> Iterator[str]:
     """One line for an engine, then its notes and, if it tested too little, the reasons."""
     counts = ", ".join(f"{number:,} {word}".replace(",", " ") for word, number in phase.counts.items())
     found = format_count(phase.findings, "finding") if phase.findings else "no finding"
-    yield f"{phase.name:<10} {counts} in {phase.seconds:.1f} s: {found}"
+    if counts or not phase.vacuous:
+        yield f"{phase.name:<10} {f'{counts} ' if counts else ''}in {phase.seconds:.1f} s: {found}"
+    else:
+        yield phase.name
     yield from (f"  note: {escape_controls(note)}" for note in phase.notes)
     yield from (f"  NOT TESTED: {escape_controls(why)}" for why in phase.vacuous)
 

@@ -301,18 +301,20 @@ def fault_matrix(state: PresentedRun) -> OutcomeMatrix:
     for result in in_order(state.results):
         kinds[run_of(result).kind or "requested"].append(result)
     skipped = {item["kind"]: item["cases"] for item in list_untried(state)}
+    found = {OUTCOME_MARKS[outcome_of(result)] for results in kinds.values() for result in results}
+    columns = [column for column in _COLUMNS if column[1] in found]
     return OutcomeMatrix(
         key="faults",
         title="The client and each fault",
         about="Cases by outcome. Open a cell for its cases, the first problem, and the command.",
         corner="Fault",
-        columns=tuple(MatrixColumn(name=name) for name, _ in _COLUMNS),
+        columns=tuple(MatrixColumn(name=name) for name, _ in columns),
         rows=tuple(
             MatrixRow(
                 name=kind,
                 about=f"{format_count(len(results), 'case')}"
                 + (f", {skipped[kind]} not tested" if kind in skipped else ""),
-                cells=tuple(outcome_cell(kind, results, mark, state) for _, mark in _COLUMNS),
+                cells=tuple(outcome_cell(kind, results, mark, state) for _, mark in columns),
             )
             for kind, results in kinds.items()
         ),
@@ -391,8 +393,9 @@ def drop_map(state: PresentedRun) -> OutcomeMatrix | None:
     return OutcomeMatrix(
         key="drops",
         title="The stream, event by event",
-        about=f"A column is {'an event' if each == 1 else f'{each} events'} of the stream, a row a way to cut it "
-        f"there: {_list_signs(rows)}. Open a cell for its cases and for what the client received.",
+        about=f"A column is {'an event' if each == 1 else f'{each} events'} of the stream, a row is a way to cut "
+        "the stream there. Open a cell for its cases and for what the client received.",
+        legend=_list_signs(rows),
         corner="Cut",
         columns=tuple(MatrixColumn(name=str(number * each)) for number in range(-(-(events + 1) // each))),
         rows=tuple(
@@ -410,10 +413,14 @@ def drop_map(state: PresentedRun) -> OutcomeMatrix | None:
     )
 
 
-def _list_signs(rows: Mapping[str, Mapping[int, Sequence[Result]]]) -> str:
+def _list_signs(rows: Mapping[str, Mapping[int, Sequence[Result]]]) -> tuple[StripCase, ...]:
     """The signs of the outcomes that occur, with their words."""
     found = {outcome_of(one) for cuts in rows.values() for results in cuts.values() for one in results}
-    return ", ".join(f"{sign} {outcome}" for outcome, (sign, _) in SIGNS.items() if outcome in found)
+    return tuple(
+        StripCase(sign=sign, words=str(outcome), mark=OUTCOME_MARKS[outcome])
+        for outcome, (sign, _) in SIGNS.items()
+        if outcome in found
+    )
 
 
 def _drop_cell(row: str, event: int, results: Sequence[Result], state: PresentedRun) -> MatrixCell:
@@ -441,7 +448,8 @@ def map_lines(drops: OutcomeMatrix, paint: Paint = lambda _, text: text) -> Iter
     for row in drops.rows:
         signs = (" " if cell is None else paint(colors[cell.text], cell.text) for cell in row.cells)
         yield f"  {row.name:<{width}}  {''.join(signs)}".rstrip()
-    yield f"  a{drops.about.partition('. Open')[0][1:]}"
+    signs = ", ".join(f"{one.sign} {one.words}" for one in drops.legend)
+    yield f"  a{drops.about.partition('. Open')[0][1:]}: {signs}"
 
 
 def unharmed_lines(results: Sequence[Result]) -> Iterator[str]:

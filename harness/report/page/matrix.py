@@ -78,7 +78,7 @@ class MatrixRow:
 class OutcomeMatrix:
     """The table. `key` is its fragment in the page, `corner` heads the rows.
 
-    `narrow`: many columns; their names stand upright, and cells have no shape, so that their text must say it all.
+    `narrow`: many columns; their names stand upright, and cells have no shape, so that their text must say it all; `legend` names their signs.
     """
 
     key: str
@@ -88,6 +88,7 @@ class OutcomeMatrix:
     columns: tuple[MatrixColumn, ...]
     rows: tuple[MatrixRow, ...]
     narrow: bool = False
+    legend: tuple[StripCase, ...] = ()
 
     def __post_init__(self) -> None:
         for row in self.rows:
