@@ -82,9 +82,9 @@ class Source:
 class Rule:
     """One rule of a contract.
 
-    `statement` is the requirement, `breaks` its effect on users if it is broken. `since` and `until` are
-    revisions of the API; `until` is the first one without the rule. `silent`: a client cannot notice that it is
-    broken, because what it gets looks whole and right.
+    `statement` is the requirement, `broken` states in a clause what is wrong if it is not met, `breaks` what that
+    does to users. `since` and `until` are revisions of the API; `until` is the first one without the rule.
+    `silent`: a client cannot notice that it is broken, because what it gets looks whole and right.
     """
 
     id: str
@@ -92,6 +92,7 @@ class Rule:
     statement: str
     breaks: str
     source: Source
+    broken: str = ""
     since: str = ""
     until: str | None = None
     harm: Harm = Harm.REST

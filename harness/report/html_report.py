@@ -113,6 +113,7 @@ def _show_cause(cause: Cause, names: FragmentNames, detailed: frozenset[str]) ->
         "fragment": names.name(f"cause-{cause.key}"),
         "key": cause.key,
         "title": to_sentence(cause.title),
+        "problem": "" if cause.problem in cause.title else cause.problem,
         "silent": cause.silent,
         "counts": cause.counts,
         "number": len(cause.results),

@@ -102,8 +102,14 @@ class PresentedResult:
         return shorten(_LONG_WORD.sub(lambda word: f"{word[0][:10]}…", plain), _TITLE)
 
     @property
+    def told(self) -> str:
+        """The broken rule, if one is, and what was found."""
+        broken = self.result.rule.broken if self.result.verdict is Verdict.FAIL else ""
+        return f"{broken}: {self.said}" if broken and broken not in self.said else self.said
+
+    @property
     def why(self) -> str:
-        """The same, or the reason in the baseline."""
+        """What is wrong, in one line, or the reason in the baseline."""
         return self.result.excuse or self.said
 
     @property
@@ -281,7 +287,7 @@ class PresentedResult:
     @cached_property
     def events(self) -> EventList | None:
         """The stream that shows it."""
-        return list_events(self.result, self._run.display)
+        return list_events(self.result, self._run.display, total=self._run.whole_stream)
 
     @cached_property
     def _all_logs(self) -> list[Log]:
@@ -343,29 +349,45 @@ def _say_more(number: int, noun: str) -> str:
 class Cause:
     """What several failures have in common: a reader mends causes, not cases.
 
-    `key` is the code of the finding, `results` what fails because of it, the root first. `affected` is what was
-    not judged because of it, or warns of the same. `weight` counts the answers that show it.
+    `key` is the code of the finding, `title` the broken rule in words, `results` what fails because of it,
+    the root first. `affected` is what was not judged because of it, or warns of the same.
+    `weight` counts the answers that show it.
     """
 
     key: str
+    title: str
     results: tuple[PresentedResult, ...]
     affected: tuple[PresentedResult, ...]
     weight: int
 
     @classmethod
-    def of(cls, key: str, failing: Sequence[PresentedResult], affected: Sequence[PresentedResult]) -> Cause:
-        """The cause of these failures; those come first that are no consequence of another one."""
+    def of(
+        cls,
+        key: str,
+        failing: Sequence[PresentedResult],
+        affected: Sequence[PresentedResult],
+        *,
+        broken: str,
+        alone: bool,
+    ) -> Cause:
+        """The cause of these failures; those come first that are no consequence of another one.
+
+        Its title is what is `broken`, with what was found unless it is `alone` with that; an error of the harness
+        or a stale entry breaks nothing.
+        """
         roots = [shown for shown in failing if not shown.result.observation.cause] or list(failing)
+        problem, is_broken = roots[0].said, roots[0].result.verdict is Verdict.FAIL and broken
         return cls(
             key=key,
+            title=problem if not is_broken else broken if alone else f"{broken}: {problem}",
             results=(*roots, *(shown for shown in failing if shown not in roots)),
             affected=tuple(affected),
             weight=sum(shown.result.weight for shown in failing),
         )
 
     @property
-    def title(self) -> str:
-        """What is wrong, in one line."""
+    def problem(self) -> str:
+        """What was found, in one line."""
         return self.results[0].said
 
     @property

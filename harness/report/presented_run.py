@@ -276,6 +276,11 @@ class PresentedRun:
         return musts.get(Accounted.PASSED, 0) == sum(musts.values())
 
     @property
+    def whole_stream(self) -> int:
+        """The number of events of the stream that every result is about; 0 if there is no such stream."""
+        return self.phases[0].counts.get("events", 0) if self.phases else 0
+
+    @property
     def lead(self) -> list[str]:
         """What to know at once beside the headline: why it ended early, and the worst cause."""
         causes = self.causes
@@ -318,7 +323,13 @@ class PresentedRun:
                 failing[result.explained_by].append(shown)
             elif result.reason is Reason.BLOCKED or result.verdict is Verdict.WARN:
                 affected[result.explained_by].append(shown)
-        causes = [Cause.of(key, results, affected[key]) for key, results in failing.items()]
+        rules = self.api.load_rules()
+        broken = {key: rules.get(key.partition("/")[0], one[0].result.rule).broken for key, one in failing.items()}
+        several = Counter(broken.values())  # one rule, broken in different ways
+        causes = [
+            Cause.of(key, results, affected[key], broken=broken[key], alone=several[broken[key]] == 1)
+            for key, results in failing.items()
+        ]
         return sorted(causes, key=lambda cause: cause.urgency)
 
     def list_notes(self, *, hint: bool = False) -> Iterator[str]:

@@ -301,7 +301,7 @@ class SummaryPrinter:
             self._list_lines(title, [self._write_one_line(shown) for shown in failed])
         else:
             told = [cause for cause in causes if self._presentation.lists_causes or cause.is_stale]
-            lines = [f"  {cause.key} ({cause.counts}): {cause.title}" for cause in told]
+            lines = [f"  {cause.key} ({cause.counts}): {cause.results[0].told}" for cause in told]
             self._list_lines(title, lines, at_least=1 if any(cause.is_stale for cause in told) else 2)
 
     def _list_lines(self, title: str, lines: Sequence[str], *, at_least: int = 2) -> None:
@@ -324,7 +324,7 @@ class SummaryPrinter:
         error = shown.result.reason is Reason.HARNESS_ERROR
         word = self._screen.paint(COLORS[shown.outcome], f"{'error' if error else shown.outcome.word:<6}")
         level = "" if shown.level is Level.MUST else f" [{shown.level}]"
-        return f"  {word} {shown.id}{'*' if shown.is_silent else ''}{level}: {shown.said}"
+        return f"  {word} {shown.id}{'*' if shown.is_silent else ''}{level}: {shown.told}"
 
     def _fit(self, line: str) -> str:
         """A line that the terminal does not wrap; in a log it is left whole."""

@@ -54,6 +54,7 @@ def read_record(record: Record) -> RuleRow:
         statement=record["statement"],
         breaks=record["breaks"],
         source=Source(Basis(source["basis"]), source["page"], source["section"], source["url"]),
+        broken=record.get("broken", ""),
         since=record.get("since", ""),
         until=record.get("until"),
         harm=_HARMS[record.get("harm", "rest")],

@@ -15,7 +15,10 @@ from harness.report.presented_run import PresentedRun
 @pytest.mark.parametrize(
     ("answers", "said"),
     [
-        ({REFUSED: 7}, "1 of 1 engine tested too little (schema); no rule broken in 7 responses, all of them refusals."),
+        (
+            {REFUSED: 7},
+            "1 of 1 engine tested too little (schema); no rule broken in 7 responses, all of them refusals.",
+        ),
         ({REFUSED: 7, ACCEPTED: 1}, "1 of 1 engine tested too little (schema); no rule broken in 8 responses."),
         ({}, "no response was judged; not tested: schema."),
     ],

@@ -7,7 +7,7 @@ from harness.engine.events import PhaseFinished, RunFinished, TargetInfo
 from harness.engine.results import ClientRun, Reproduction, Result, WireMoment
 from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, Finding, Observation
-from harness.report.commands.torture import drop_map, group_lines, map_lines
+from harness.report.commands.torture import drop_map, fault_matrix, group_lines, map_lines
 from harness.report.presented_run import PresentedRun
 from harness.rules import ROWS
 from harness.wire.stream_picture import picture_lines
@@ -60,6 +60,28 @@ def test_a_cause_counts_rules_and_then_cases() -> None:
     cases = [decide(whole, lost, Policy(), result_id=f"client.whole[{number}]") for number in range(3)]
     counts = [[cause.counts for cause in run_of_cases(*cases[:most]).causes] for most in (1, 3)]
     assert counts == [["1 MUST rule broken"], ["1 MUST rule broken in 3 cases"]]
+
+
+def test_a_cause_is_called_by_its_rule_and_two_of_one_rule_by_what_was_found() -> None:
+    whole, once = ROWS["client.whole"].rule, ROWS["client.once"].rule
+    cases = [
+        decide(rule, Observation.of([Finding(rule.id, said, code=code)]), Policy(), result_id=code)
+        for rule, said, code in (
+            (whole, "lost a word", "client.whole/silent-loss"),
+            (whole, "did not see the end", "client.whole/unfinished"),
+            (once, "has a word twice", "client.once/duplicated"),
+        )
+    ]
+    assert {(cause.title, cause.problem) for cause in run_of_cases(*cases).causes} == {
+        (f"{whole.broken}: lost a word", "lost a word"),
+        (f"{whole.broken}: did not see the end", "did not see the end"),
+        (once.broken, "has a word twice"),
+    }
+
+
+def test_columns_without_a_case_are_left_out() -> None:
+    matrix = fault_matrix(run_of_cases(ended(0, "event:0,rst")))
+    assert [column.name for column in matrix.columns] == ["reported a failure"]
 
 
 def test_the_map_of_drops_is_in_the_order_of_the_cases() -> None:

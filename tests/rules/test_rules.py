@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,11 @@ def test_a_rule_is_complete(rule: Rule) -> None:
     assert rule.statement.endswith(".")
     assert rule.breaks.endswith((".", ".)"))
     assert rule.source.page
+    assert 0 < len(rule.broken) <= 80, "`broken` is the title of a cause"
+
+
+def test_no_two_causes_have_the_same_title() -> None:
+    assert [words for words, number in Counter(rule.broken for rule in BY_ID.values()).items() if number > 1] == []
 
 
 @RULES

@@ -438,7 +438,7 @@ def _drop_cell(row: str, event: int, results: Sequence[Result], state: Presented
 def picture_of(result: Result, state: PresentedRun) -> StreamPicture | None:
     """What the client received in a case, in the columns of the whole stream; None if it received no stream."""
     readings = list(read_run(run_of(result), state.display))
-    return draw_picture(readings, total=_choose_first_phase(state).counts["events"]) if readings else None
+    return draw_picture(readings, total=state.whole_stream) if readings else None
 
 
 def map_lines(drops: OutcomeMatrix, paint: Paint = lambda _, text: text) -> Iterator[str]:
@@ -448,8 +448,8 @@ def map_lines(drops: OutcomeMatrix, paint: Paint = lambda _, text: text) -> Iter
     for row in drops.rows:
         signs = (" " if cell is None else paint(colors[cell.text], cell.text) for cell in row.cells)
         yield f"  {row.name:<{width}}  {''.join(signs)}".rstrip()
-    signs = ", ".join(f"{one.sign} {one.words}" for one in drops.legend)
-    yield f"  a{drops.about.partition('. Open')[0][1:]}: {signs}"
+    legend = ", ".join(f"{one.sign} {one.words}" for one in drops.legend)
+    yield f"  a{drops.about.partition('. Open')[0][1:]}: {legend}"
 
 
 def unharmed_lines(results: Sequence[Result]) -> Iterator[str]:

@@ -220,13 +220,16 @@ class EventList:
     folds: tuple[EventFold, ...] = ()
 
 
-def list_events(result: Result, display: Display) -> EventList | None:
-    """The streams that the first finding with an event is about, else all of a result; None if it has none."""
+def list_events(result: Result, display: Display, *, total: int = 0) -> EventList | None:
+    """The streams that the first finding with an event is about, else all of a result; None if it has none.
+
+    `total` is the number of events of the whole stream, if that is known.
+    """
     for finding in result.observation.findings:
         if (found := find_stream(finding, result)) is not None:
             return _list(number_in_whole(finding, result, display), *found, result, display)
     readings = list(_list_readings(result, display))
-    return EventList(about="", picture=draw_picture(readings)) if readings else None
+    return EventList(about="", picture=draw_picture(readings, total=total)) if readings else None
 
 
 _LAST = "the last exchange"

@@ -78,7 +78,8 @@ class MatrixRow:
 class OutcomeMatrix:
     """The table. `key` is its fragment in the page, `corner` heads the rows.
 
-    `narrow`: many columns; their names stand upright, and cells have no shape, so that their text must say it all; `legend` names their signs.
+    `narrow`: many columns; their names stand upright, and cells have no shape, so that their text must say it all;
+    `legend` names their signs.
     """
 
     key: str
