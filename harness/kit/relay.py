@@ -126,6 +126,11 @@ class RelayClient(Protocol):
         ...
 
     @property
+    def product(self) -> str:
+        """The name and version of the intermediary, as far as it is known; `""` if it is not."""
+        ...
+
+    @property
     def patience(self) -> float:
         """How many seconds something may take that should happen at once."""
         ...
@@ -170,7 +175,8 @@ class RelayedExchange:
     client.
     `pairs` are the ids that earlier answers gave: the upstream's, then the client's. An upstream answer that was
     still being read has an ending `By.LIMIT`. If the upstream waited for its client, `arrivals` has for each event
-    that came how many had been sent by then. The name begins with that of its exercise, up to the dot.
+    that came how many had been sent by then. `product` is the intermediary, as earlier answers named it. The name
+    begins with that of its exercise, up to the dot.
     """
 
     name: str
@@ -179,6 +185,7 @@ class RelayedExchange:
     misrouted: tuple[Exchange, ...] = ()
     pairs: tuple[tuple[str, str], ...] = ()
     arrivals: tuple[int, ...] | None = None
+    product: str = ""
 
     @property
     def answer(self) -> Exchange | None:

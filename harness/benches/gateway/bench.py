@@ -274,6 +274,7 @@ class GatewayBench:
             misrouted=self.upstream.records(misrouted),
             pairs=self.client.pairs,
             arrivals=arrivals,
+            product=self.client.product,
         )
         if relayed.stayed and not relayed.answered:
             self._given_up.append(relay)

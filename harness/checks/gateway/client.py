@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any, TypeAlias
 from urllib.parse import unquote
 
+from harness.checks.gateway.findings import find_product
 from harness.contract import read
 from harness.contract.requests import RequestBuilder
 from harness.kit.relay import (
@@ -26,7 +27,7 @@ from harness.kit.relay import (
     RelayOpen,
     RelayTogether,
 )
-from harness.wire import Headers, Request
+from harness.wire import Request
 
 COLLECTION = "interactions"
 _VERSION = re.compile(r"v[0-9]+(beta|alpha)?[0-9]*")
@@ -66,19 +67,24 @@ def operation_of(request: Request) -> OperationName:
 
 Part: TypeAlias = Generator[Any, Any, Any]
 """A part of an exercise, to be called with `yield from`."""
+HeaderFields: TypeAlias = tuple[tuple[str, str], ...]
 
 
 class GatewayClient:
     """Builds requests with `builder`; `patience` is how many seconds what should happen at once may take.
 
     `idle` is how many seconds a stream stands still, to see whether it arrives to its end; 0 leaves that out.
+    `product` is what its command says of the gateway, until an answer names it.
     Every create has a prompt that no other request has; requests with an id are known upstream by the id there.
     """
 
-    def __init__(self, builder: RequestBuilder, *, patience: float = 5.0, idle: float = 11.0) -> None:
+    def __init__(
+        self, builder: RequestBuilder, *, patience: float = 5.0, idle: float = 11.0, product: str = ""
+    ) -> None:
         self.builder = builder
         self.idle = idle
         self.patience = patience
+        self.product = product
         self._count = 0
         self._behind: dict[str, str] = {}  # the client's id → the upstream's
 
@@ -103,7 +109,8 @@ class GatewayClient:
         return Kinship.SAME if sent.token in unquote(arrived.raw_path) else Kinship.NONE
 
     def note(self, relayed: RelayedExchange) -> None:
-        """Bind both sides to the contract of the run, and learn the ids of a create."""
+        """Bind both sides to the contract of the run, and learn the product and the ids of a create."""
+        self.product = find_product(relayed) or self.product
         for exchange in (relayed.client, *relayed.upstream, *relayed.misrouted):
             read(exchange, self.builder.contract)
         if operation_of(relayed.client.request) is OperationName.CREATE and relayed.answer is not None:
@@ -117,15 +124,15 @@ class GatewayClient:
         *,
         script: Mapping[str, Any] | None = None,
         answer: Answer | None = None,
-        accepts: str = "",
+        headers: HeaderFields = (),
         **fields: Any,
     ) -> Part:
         """Send a create with these fields; its run plays `script`, or the upstream answers it with `answer`.
 
-        `accepts` is the content coding that the client offers to take.
+        `headers` are sent beside those of every request.
         """
         request, token = yield from self._prepare(script, answer, fields)
-        return (yield Relay(name, _offer(request, accepts), token))
+        return (yield Relay(name, _with_headers(request, headers), token))
 
     def open(
         self,
@@ -134,11 +141,11 @@ class GatewayClient:
         script: Mapping[str, Any] | None,
         answer: Answer | None = None,
         timeout: float | None = None,
-        accepts: str = "",
+        headers: HeaderFields = (),
     ) -> Part:
         """Send a streaming create and leave its stream to be read; `timeout` limits one read."""
         request, token = yield from self._prepare(script, answer, {"stream": True})
-        return (yield RelayOpen(name, _offer(request, accepts), token, timeout))
+        return (yield RelayOpen(name, _with_headers(request, headers), token, timeout))
 
     def create_aside(
         self, name: str, *, script: Mapping[str, Any], answer: Answer, timeout: float, **fields: Any
@@ -188,10 +195,11 @@ class GatewayClient:
         return self._behind.get(interaction_id, interaction_id)
 
 
-def _offer(request: Request, coding: str) -> Request:
-    """The request of a client that takes answers in this coding; "" changes nothing."""
-    fields = (*request.headers, *([("accept-encoding", coding)] if coding else []))
-    return replace(request, headers=Headers(fields))
+def _with_headers(request: Request, fields: HeaderFields) -> Request:
+    headers = request.headers
+    for name, value in fields:
+        headers = headers.having(name, value)
+    return replace(request, headers=headers)
 
 
 def _fill_in(given: Any, token: str) -> Any:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any, TypeAlias
 
-from harness.checks.gateway.client import GatewayClient
+from harness.checks.gateway.client import GatewayClient, HeaderFields
 from harness.checks.gateway.upstream_answers import (
     AGENT,
     BARE_ERRORS,
@@ -23,6 +23,7 @@ from harness.checks.gateway.upstream_answers import (
     LONG,
     REFUSALS,
     RESULTS,
+    REVISION_HEADER,
     RICH,
     SCRIPT,
     STRANGER,
@@ -48,6 +49,7 @@ from harness.outcome import NotApplicable, NotWanted, Unmet
 from harness.wire import Exchange
 
 Actions: TypeAlias = Generator[Any, Any, None]
+TAKES_GZIP: HeaderFields = (("accept-encoding", "gzip"),)
 
 _HELD_AFTER = 5
 AT_ONCE, ONE_BY_ONE = 3, 9
@@ -106,6 +108,13 @@ def fields(client: GatewayClient) -> Actions:
         agent = client.builder.agent
         given: dict[str, Any] = {key: agent if value == AGENT else value for key, value in extra.items()}
         yield from client.create(f"fields.{name}", **given)
+
+
+@relay_exercise(requests=1, interactions=1)
+def headers(client: GatewayClient) -> Actions:
+    """A create that names its revision, and whose answer names a tier that is not the default."""
+    revision = ((REVISION_HEADER, client.builder.contract.revision),)
+    yield from client.create("headers.create", service_tier="priority", headers=revision)
 
 
 @relay_exercise(requests=1, interactions=0)
@@ -224,15 +233,15 @@ def live(client: GatewayClient) -> Actions:
 @relay_exercise(requests=2, interactions=2)
 def gzip(client: GatewayClient) -> Actions:
     """Answers to a client that takes gzip: JSON that comes compressed from upstream, and a live stream."""
-    yield from client.create("gzip.create", answer=compress_if_asked, accepts="gzip")
-    yield from _pace(client, "gzip.live", accepts="gzip")
+    yield from client.create("gzip.create", answer=compress_if_asked, headers=TAKES_GZIP)
+    yield from _pace(client, "gzip.live", headers=TAKES_GZIP)
 
 
-def _pace(client: GatewayClient, name: str, *, accepts: str = "") -> Actions:
+def _pace(client: GatewayClient, name: str, *, headers: HeaderFields = ()) -> Actions:
     """Read a stream whose next event is sent only once the client has the one before."""
     gate = Gate(AT_ONCE, ONE_BY_ONE, client.patience)
     in_flight = yield from client.open(
-        name, script=SCRIPT, answer=gate, timeout=_LIVE_READ * client.patience, accepts=accepts
+        name, script=SCRIPT, answer=gate, timeout=_LIVE_READ * client.patience, headers=headers
     )
     arrivals: list[int] = []
     while len(arrivals) < ONE_BY_ONE and (yield Read(in_flight, 1)):
@@ -306,8 +315,8 @@ def resume(client: GatewayClient) -> Actions:
 
 
 EXERCISES: tuple[Exercise, ...] = (
-    idle, watch, plain, cancel, fields, stranger, stream, rich, ends, background, polls, tools, live, gzip,
-    hang_up, two, crowd, busy, resume, truncation, bare, refusal, loss,
+    idle, watch, plain, cancel, fields, headers, stranger, stream, rich, ends, background, polls, tools, live,
+    gzip, hang_up, two, crowd, busy, resume, truncation, bare, refusal, loss,
 )  # fmt: skip
 """In the order in which they are played; those that span the others also end in this order."""
 

@@ -2,7 +2,8 @@
 
 Layer 2, pure. `CURES` has settings that are known to cure a finding, by its code and by product. Each setting was
 tried with its product or is in its documentation; most findings have none. A gateway names its product in
-`Server`, `Via` or `X-Powered-By`, unless the upstream wrote the same field.
+`Server`, `Via` or `X-Powered-By`, unless the upstream wrote the same field; HAProxy names itself in none of them,
+but a run that starts it knows its command.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import PurePath
 from typing import Any
 
 from harness.kit.relay import RelayedExchange
@@ -31,10 +33,15 @@ _AT_ONCE = {
         "`proxy_buffering off;` (or an answer with `X-Accel-Buffering: no`), and no `gzip` for text/event-stream"
     ),
     "Apache": "`flushpackets=on` on its ProxyPass",
-    "Caddy": "`flush_interval -1`",
+    "Caddy": "`response_buffers` left out; it flushes text/event-stream by itself",
+    "Varnish": "`beresp.do_stream` left at `true`",
+    "lighttpd": "`server.stream-response-body = 1`",
 }
 _NO_COMPRESSION = {
     "nginx": "no `text/event-stream` in `gzip_types`",
+    "Caddy": (
+        "a `match` in `encode` that leaves text/event-stream out, such as `header Content-Type application/json*`"
+    ),
     "Node": "`compression` of Express: a `filter` that leaves text/event-stream out, or a flush after each event",
 }
 _REQUEST_ERROR = {
@@ -43,9 +50,19 @@ _REQUEST_ERROR = {
         "only the `error` event of the request upstream reports it, so destroy the socket of the client there"
     ),
 }
+_ABORT = {
+    "Caddy": "an update: since its change 5952 (November 2023) it drops the connection",
+    "lighttpd": "`server.stream-response-body = 1`",
+}
 CURES: Mapping[str, Mapping[str, str]] = {
-    "gw.truncated/clean-end-close": _REQUEST_ERROR,
-    "gw.truncated/clean-json-close": _REQUEST_ERROR,
+    "gw.body/stale": {
+        "Varnish": "`return (pass);` in `vcl_recv`, at least for GETs of interactions",
+        "nginx": "no `proxy_cache` for GETs of interactions",
+    },
+    "gw.truncated/clean-end-chunked": _ABORT,
+    "gw.truncated/clean-json-chunked": _ABORT,
+    "gw.truncated/clean-end-close": {**_ABORT, **_REQUEST_ERROR},
+    "gw.truncated/clean-json-close": {**_ABORT, **_REQUEST_ERROR},
     "gw.idle/cut": _LONGER_WAIT,
     "gw.idle/clean-end": _LONGER_WAIT,
     "gw.idle/no-stream": _LONGER_WAIT,
@@ -54,6 +71,7 @@ CURES: Mapping[str, Mapping[str, str]] = {
     "gw.live/behind": _AT_ONCE,
     "gw.hang-up": {
         "HAProxy": "`option abortonclose` in its backend",
+        "Caddy": "`flush_interval -1` left out: it makes Caddy read on when a client disconnects",
         "nginx": "`proxy_ignore_client_abort off;` (its default) and `proxy_buffering off;`",
     },
     "gw.once/repeated": {
@@ -71,10 +89,12 @@ _PRODUCTS = {
     "Apache": "apache|httpd",
     "Envoy": "envoy|istio",
     "Caddy": "caddy",
+    "Varnish": "varnish",
+    "lighttpd": "lighttpd",
     "Node": "express|node",
     LIBRARY: "python|uvicorn|gunicorn|hypercorn|aiohttp|werkzeug|litellm",
 }
-_NAME = re.compile(r"(?:^|\s)([A-Za-z][\w.-]*)(?:/(\d[\w.]*))?")
+_NAME = re.compile(r"(?:^|[\s(])(?!HTTP/)([A-Za-z][\w.-]*)(?:/(\d[\w.]*))?")
 
 
 def cures_of(rule: str) -> list[str]:
@@ -88,10 +108,10 @@ def choose_cure(code: str, relayed: RelayedExchange) -> str:
     table = CURES.get(code)
     if table is None:
         return ""
-    label = find_product(relayed)
+    label = find_product(relayed) or relayed.product
     if not label:
-        return _list_settings(table)
-    product = next((name for name, words in _PRODUCTS.items() if re.search(words, label, re.IGNORECASE)), "")
+        return f"depends on the product, which the gateway does not name. {_list_settings(table)}"
+    product = _recognize(label)
     setting = table.get(product) or (table.get(LIBRARY) if product == "Node" else None)
     return f"{label}: {setting}" if setting else f"none known for {label}"
 
@@ -101,9 +121,23 @@ def find_product(relayed: RelayedExchange) -> str:
     answer = relayed.answer
     for name in _FIELDS:
         value = relayed.client.headers.get(name)
-        if value and (answer is None or value != answer.headers.get(name)) and (found := _NAME.search(value)):
-            return " ".join(part for part in found.groups() if part)
+        if value and (answer is None or value != answer.headers.get(name)) and (found := _NAME.findall(value)):
+            # Of `1.1 varnish (Varnish/7.1)` the second, of `1.1 host (squid)` the name that is no host's.
+            product, version = max(found, key=lambda named: (_recognize(named[0]) != "", named[1] != ""))
+            return f"{product} {version}".strip()
     return ""
+
+
+def product_of_command(program: str) -> str:
+    """The name of a program if it is a product that the cures know, else `""`."""
+    name = PurePath(program).name
+    return name if _recognize(name) else ""
+
+
+def _recognize(label: str) -> str:
+    return next(
+        (name for name, words in _PRODUCTS.items() if re.search(rf"\b({words})", label, re.IGNORECASE)), ""
+    )
 
 
 def _list_settings(table: Mapping[str, str]) -> str:

@@ -24,10 +24,11 @@ from harness.checks.gateway.findings import (
     told_by,
 )
 from harness.checks.gateway.relay_diff import Change, Kind, Pairs, changes
-from harness.checks.gateway.upstream_answers import STRANGER
+from harness.checks.gateway.upstream_answers import REVISION_HEADER, STRANGER, TIER_HEADER
 from harness.contract import read
 from harness.contract.data.input import as_steps
 from harness.contract.data.json_parse import loads
+from harness.contract.requests import KEY_HEADER
 from harness.contract.tables.lifecycle import RUNNING
 from harness.kit.relay import RelayedExchange
 from harness.outcome import Finding, Severity
@@ -220,6 +221,55 @@ def error_body(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
         if came is None or said[0] != came[0]:
             message, pointer = "the code of an error was lost", "$.error.code"
             yield notice("gw.error-body/code", relayed, message, said[0], actual, pointer=pointer)
+
+
+def request_headers(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
+    """Each request arrived with a key if the client sent one, and with the revision that the client named.
+
+    A gateway may send a key of its own, and may send it in any of the places that the API reads.
+    """
+    told = list(told_by(exchanges, lambda one: one.answer is not None, "no request arrived upstream"))
+    keyless = [one for one in told if _has_key(one.client.request) and not _has_key(answer_of(one).request)]
+    for relayed in keyless[:1]:
+        message = f"{format_count(len(keyless), 'request')} of {len(told)} arrived upstream without a key"
+        expected = f"{KEY_HEADER}, Authorization or the parameter key"
+        finding = notice("gw.request-headers/key", relayed, message, expected, "none of them")
+        yield replace(finding, weight=len(keyless))
+    for relayed in told:
+        sent, came = (one.request.headers.get(REVISION_HEADER) for one in (relayed.client, answer_of(relayed)))
+        if sent and sent != came:
+            did = "was changed" if came else "did not arrive"
+            shown = sent, came or "no such field"
+            yield notice("gw.request-headers/revision", relayed, f"the header {REVISION_HEADER} {did}", *shown)
+            return
+
+
+def _has_key(request: Request) -> bool:
+    return any(request.headers.get(name) for name in (KEY_HEADER, "authorization")) or bool(
+        request.parameter("key")
+    )
+
+
+def response_headers(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
+    """The tier that served a create reached the client; what is lost of all of them is reported once."""
+    told = list(
+        told_by(
+            exchanges,
+            lambda one: bool(_read_tier(one.answer)) and one.client.status is not None,
+            f"the upstream sent no {TIER_HEADER}",
+        )
+    )
+    lost = [one for one in told if _read_tier(one.client) != _read_tier(one.answer)]
+    for relayed in lost[:1]:
+        message = (
+            f"the header {TIER_HEADER} did not arrive, in {len(lost)} of {format_count(len(told), 'response')}"
+        )
+        shown = _read_tier(relayed.answer), _read_tier(relayed.client) or "no such field"
+        yield replace(notice("gw.response-headers", relayed, message, *shown), weight=len(lost))
+
+
+def _read_tier(exchange: Exchange | None) -> str:
+    return "" if exchange is None else exchange.headers.get(TIER_HEADER)
 
 
 def retry_after(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:

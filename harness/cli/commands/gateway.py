@@ -163,6 +163,7 @@ def run(words: Sequence[str]) -> int:
     from harness.benches.gateway.run import run_command, select_rules
     from harness.cassette import Target
     from harness.checks.gateway import CATALOGUE, GatewayClient
+    from harness.checks.gateway.findings import product_of_command
     from harness.emulator import Emulator, Settings
     from harness.engine.traffic.deadline import Deadline, Timer
     from harness.engine.traffic.governed_driver import GovernedDriver
@@ -180,7 +181,8 @@ def run(words: Sequence[str]) -> int:
     )
     select_rules(CATALOGUE, options.only)  # report an unknown rule before anything is started
     requests: Any = target.target  # of this API, as `_resolve` made it
-    client = GatewayClient(requests, patience=arguments.patience, idle=arguments.idle)
+    product = product_of_command(command[0]) if command else ""
+    client = GatewayClient(requests, patience=arguments.patience, idle=arguments.idle, product=product)
     clock = LogicalClock()
     emulator = Emulator(Settings(**UPSTREAM_SETTINGS), clock=clock, contract=contract_of(arguments))
     upstream = Upstream(emulator, clock, client.is_primable)

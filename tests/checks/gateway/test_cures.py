@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.checks.gateway.findings import CURES, choose_cure
+from harness.checks.gateway.findings import CURES, choose_cure, product_of_command
 from harness.kit.relay import RelayedExchange
 from harness.wire import Headers, Request
 from tests.benches.gateway.inprocess import Sides
@@ -29,13 +29,21 @@ def answered_with(**fields: str) -> RelayedExchange:
     ("code", "fields", "expected"),
     [
         ("gw.live/buffered", {"server": "nginx/1.22.1"}, "nginx 1.22.1: `proxy_buffering off;`"),
-        ("gw.live/buffered", {"via": "1.1 Caddy"}, "Caddy: `flush_interval -1`"),
+        ("gw.hang-up", {"via": "1.1 Caddy"}, "Caddy: `flush_interval -1` left out"),
+        ("gw.truncated/clean-end-chunked", {"server": "Caddy"}, "Caddy: an update"),
+        ("gw.live/buffered", {"server": "lighttpd/1.4.69"}, "lighttpd 1.4.69: `server.stream-response-body = 1`"),
+        ("gw.idle/cut", {"server": "lighttpd/1.4.69"}, "none known for lighttpd 1.4.69"),
         ("gw.live/buffered", {"server": "uvicorn"}, "none known for uvicorn"),
         ("gw.idle/cut", {"server": "uvicorn"}, "uvicorn: its read timeout"),
         ("gw.once/repeated", {"x_powered_by": "Express"}, "Express: its own number of retries"),
         ("gw.truncated/clean-end-close", {"server": "nginx"}, "none known for nginx"),
-        ("gw.idle/cut", {"via": "1.1 varnish (Varnish/7.1)"}, "none known for varnish"),
-        ("gw.hang-up", {}, "HAProxy: `option abortonclose` in its backend; nginx:"),
+        ("gw.idle/cut", {"via": "1.1 varnish (Varnish/7.1)"}, "none known for Varnish 7.1"),
+        ("gw.body/stale", {"via": "HTTP/1.1 host.example (Varnish/7.1)"}, "Varnish 7.1: `return (pass);`"),
+        (
+            "gw.hang-up",
+            {},
+            "depends on the product, which the gateway does not name. HAProxy: `option abortonclose`",
+        ),
         ("gw.body/lost", {"server": "nginx/1.22.1"}, ""),
     ],
 )
@@ -44,4 +52,33 @@ def test_the_setting_is_that_of_the_product(code: str, fields: dict[str, str], e
     assert cure.startswith(expected)
     assert bool(cure) == (code in CURES)
     if fields and code in CURES:
-        assert "; " not in cure or "nginx 1.22.1" in cure
+        others = {name for name in CURES[code] if f"{name}: " in cure}
+        assert len(others) <= 1
+
+
+def test_a_product_that_was_named_once_is_remembered() -> None:
+    """An exchange in which the gateway returned nothing has the cure of the product that an earlier one named."""
+    sides = Sides(named_by_its_first_response)
+    sides.create("first")
+    assert choose_cure("gw.hang-up", sides.create("second")).startswith("Caddy: ")
+
+
+def named_by_its_first_response(upstream):  # type: ignore[no-untyped-def]
+    """A gateway that names itself once."""
+    names = [(("server", "Caddy"),), ()]
+
+    def relay(request: Request):  # type: ignore[no-untyped-def]
+        response = upstream(request)
+        response.headers = Headers((*response.headers.items(), *names.pop(0)))
+        return response
+
+    return relay
+
+
+@pytest.mark.parametrize(
+    ("program", "product"),
+    [("/usr/sbin/haproxy", "haproxy"), ("nginx", "nginx"), ("sh", ""), ("docker", ""), ("./my-gateway", "")],
+)
+def test_a_command_names_its_product(program: str, product: str) -> None:
+    """HAProxy names itself in no header, but a run that starts it has its command."""
+    assert product_of_command(program) == product

@@ -258,6 +258,19 @@ def test_the_good_client_goes_on() -> None:
     lifecycle("requires_continuation", clients.continues)
 
 
+@pytest.mark.parametrize(("text", "right"), [("All of the answer.", True), ("of the answer.", False)])
+def test_a_text_that_was_continued(text: str, right: bool) -> None:
+    """The text of all hops is the whole answer; that of the last hop alone lacks what came before."""
+    story = Lifecycle(InteractionsEmulator(), "requires_continuation")
+    with no_sleep(), client_of(story.emulator) as client:
+        clients.continues(client, story.id)
+    if right:
+        story.assert_outcome(text)
+        return
+    with pytest.raises(AssertionError, match=r"'of the answer\.' instead of 'All of"):
+        story.assert_outcome(text)
+
+
 WAITING: list[tuple[str, Callable[..., Any], dict[str, Any], str]] = [
     ("queued", clients.takes_queued_for_an_end, {}, "stopped waiting while the interaction was 'queued'"),
     ("cancelled_late", clients.believes_its_own_cancel, {}, "stopped waiting while.*'in_progress'"),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import chain
+from typing import Any
 
 from harness.checks.gateway.client import OperationName, operation_of
 from harness.checks.gateway.mutants.mutant import (
@@ -149,6 +152,64 @@ def _show_page(_: Request, response: Response) -> Response:
     return _make_page(response.status, "text/html", b"<h1>Error</h1>")
 
 
+def _set_header(name: str, value: str) -> GatewayBuild:
+    """Replace a header field of every request that has it; "" drops it."""
+
+    def change(request: Request) -> Request:
+        headers = request.headers
+        if name in headers:
+            headers = headers.having(name, value) if value else headers.without(name)
+        return replace(request, headers=headers)
+
+    return change_request(change)
+
+
+def _drop_tier(_: Request, response: Response) -> Response:
+    response.headers = response.headers.without("x-gemini-service-tier")
+    return response
+
+
+def _round(value: Any) -> Any:
+    """The value as a parser reads it that has only doubles."""
+    if isinstance(value, dict):
+        return {name: _round(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_round(item) for item in value]
+    return int(float(value)) if type(value) is int else value
+
+
+def _write_doubles(value: Any) -> Any:
+    """The value with each whole number written as a double."""
+    if isinstance(value, dict):
+        return {name: _write_doubles(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_write_doubles(item) for item in value]
+    return float(value) if type(value) is int else value
+
+
+def _edit_results(change: Callable[[list[Json]], list[Json]]) -> GatewayBuild:
+    """Change the function results of a create."""
+
+    def edit(body: Json) -> Json:
+        given = body.get("input")
+        results = isinstance(given, list) and all(step.get("type") == "function_result" for step in given)
+        return {**body, "input": change(given)} if results else body  # type: ignore[arg-type]
+
+    return change_create(edit)
+
+
+def _edit_calls(change: Callable[[list[Json]], list[Json]]) -> GatewayBuild:
+    """Change the function calls of JSON responses."""
+
+    def edit(body: Json) -> Json:
+        steps = body.get("steps") or []
+        calls = [step for step in steps if step.get("type") == "function_call"]
+        others = [step for step in steps if step.get("type") != "function_call"]
+        return {**body, "steps": others + change(calls)} if len(calls) > 1 else body
+
+    return change_answer(edit)
+
+
 def _drop_retry_after(_: Request, response: Response) -> Response:
     response.headers = response.headers.without("retry-after")
     return response
@@ -200,6 +261,40 @@ MUTANTS = (
             name: value for name, value in body.items() if not name.startswith("harness_")})),
     row("body.labels", "additions", "A label of the gateway's own is added.",
         change_create(lambda body: {**body, "labels": {"gateway": "1", **body.get("labels", {})}})),
+    row("results.signature", "body-fields", "A function result loses its signature.",
+        _edit_results(lambda results: [_without(result, "signature") for result in results])),
+    row("results.error", "body-fields", "A function result no longer reports that its function failed.",
+        _edit_results(lambda results: [_without(result, "is_error") for result in results])),
+    row("results.media", "body-fields", "A function result keeps the first part of its result only.",
+        _edit_results(lambda results: [
+            {**result, "result": result["result"][:1]} if isinstance(result["result"], list) else result
+            for result in results])),
+    row("results.string", "body-fields", "The object of a function result is sent as a string.",
+        _edit_results(lambda results: [
+            {**result, "result": json.dumps(result["result"])} if isinstance(result["result"], dict) else result
+            for result in results])),
+    row("results.sorted", "body-fields", "Function results are sorted by their call.",
+        _edit_results(lambda results: sorted(results, key=lambda result: result["call_id"]))),
+    row("results.one", "body-fields", "Of several function results only the first is forwarded.",
+        _edit_results(lambda results: results[:1])),
+    row("results.rounded", "body-fields", "Numbers of a create pass through doubles and lose their last digits.",
+        change_create(_round)),
+    row("calls.one", "body", "Of parallel function calls only the first is forwarded.",
+        _edit_calls(lambda calls: calls[:1])),
+    row("calls.swapped", "body", "Parallel function calls arrive in another order.",
+        _edit_calls(lambda calls: calls[::-1])),
+    row("calls.rounded", "body", "Numbers of a response pass through doubles and lose their last digits.",
+        change_answer(_round)),
+    row("calls.doubles", "body", "Whole numbers of a response are written as `5.0`.",
+        change_answer(_write_doubles)),
+    row("headers.key", "request-headers", "Requests arrive upstream without a key.",
+        _set_header("x-goog-api-key", "")),
+    row("headers.revision", "request-headers", "The revision that the client names is dropped.",
+        _set_header("api-revision", "")),
+    row("headers.own-revision", "request-headers", "The gateway sends the revision that it was written for.",
+        _set_header("api-revision", "2026-05-07")),
+    row("headers.tier", "response-headers", "The header that names the tier is dropped.",
+        change_response(_drop_tier)),
     row("once.lost", "once", "A create whose response is lost is sent again.", RepeatsLost),
     row("once.refused", "once", "A create that returns 503 is sent again.", RepeatsRefused),
     row("body.stale", "body", "The first response to a GET is returned for all later ones.", RepeatsPolls),
