@@ -141,6 +141,36 @@ def test_an_option_and_a_trusted_file_name_it(
         assert (code, "acme.id" in shown or "1 passed" in shown) == (0, True)
 
 
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        (("list", "acme.*"), "acme.id"),
+        (("explain", "acme.id"), "Acme handbook"),
+        (("mutants", "acme-*", "--list"), "acme-no-id"),
+        (("serve", "--mutant", "acme-no-id", "--port", "0", "--", sys.executable, "-c", ""), ""),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else "",
+)
+def test_what_check_runs_is_known_to_the_others(
+    extend: Extend,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: tuple[str, ...],
+    shown: str,
+) -> None:
+    """Commands that take nothing else of a pyproject.toml take its extension if it is trusted, or say why not."""
+    extend(EXAMPLE)
+    (tmp_path / "pyproject.toml").write_text('[tool.harness]\nextension = ["acme.py"]\n', encoding="utf-8")
+    monkeypatch.setenv(EXTENSION_VARIABLE, "")
+    code, said = run(capsys, *words)
+    assert (code, "no extension is loaded: " in said, "harness trust" in said) == (2, True, True), said
+    monkeypatch.setenv("HARNESS_TRUST", str(tmp_path))
+    load_extensions.cache_clear()
+    code, said = run(capsys, *words)
+    assert (code, shown in said, "no extension" in said) == (0, True, False), said
+
+
 def test_the_entry_point_of_a_package_is_loaded(extend: Extend, monkeypatch: pytest.MonkeyPatch) -> None:
     """The group `harness.extensions` names modules, or extensions in them."""
     installed = Extension("installed")

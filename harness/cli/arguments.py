@@ -41,8 +41,12 @@ def read_options(cls: type[O], words: Sequence[str]) -> O:
     """
     given = vars(build_parser(cls).parse_args(_join_signed(words)))
     values = _read_given(cls.list_options(), given)
-    file = None if COMMANDS[cls.page.name].table is None else find_file()
-    settings = {} if file is None else _take_settings(cls, file, values)
+    file, settings = None, dict[str, Any]()
+    if COMMANDS[cls.page.name].table is not None:
+        file = find_file()
+        settings = {} if file is None else _take_settings(cls, file, values)
+    elif "extension" in cls.list_options() and "extension" not in values:
+        settings = _take_extension(cls)
     values |= settings
     if values.get("extension"):
         os.environ[EXTENSION_VARIABLE] = ",".join(values["extension"])  # what loads the catalog reads it there
@@ -50,6 +54,24 @@ def read_options(cls: type[O], words: Sequence[str]) -> O:
     options.given = frozenset(given)
     options.unvouched = frozenset() if file is None or file.trusted else frozenset(settings)
     return options
+
+
+def _take_extension(cls: type[Options]) -> dict[str, Any]:
+    """The extensions of a trusted file, for commands without a table: they name and explain what `check` runs.
+
+    They also work without them, so a file that cannot be taken is noted and stops nothing.
+    """
+    file, item = find_file(), cls.list_options()["extension"]
+    try:
+        if file is None or not (named := file.table.get("extension")):
+            return {}
+        place = f"{file.path}: [tool.harness] extension"
+        value = item.read(named, place, of_file=True)
+        require_allowed(item, value, file, place, sends_key=False)
+    except UsageFault as wrong:
+        sys.stderr.write(escape_controls(f"harness: no extension is loaded: {wrong}") + "\n")
+        return {}
+    return {"extension": value}
 
 
 def _read_given(declared: Mapping[str, Option], given: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from msgspec.structs import asdict
 
 from harness.child_processes import replace_keys
 from harness.cli.arguments import read_options, split_command
-from harness.cli.common_options import contract_of, revision_option
+from harness.cli.common_options import ExtensionOptions, contract_of, revision_option
 from harness.cli.guarding import Access, GuardOptions, access
 from harness.cli.inspecting import new_inspector, open_option, serve_with_page
 from harness.cli.masking import hear, print_fault, say_masked
@@ -68,7 +68,7 @@ _SPEED = ValueKind("a factor such as 60x", _read_speed, metavar="N")
 
 
 @dataclass(kw_only=True)
-class ServeArguments(ListenOptions, GuardOptions, TlsOptions):
+class ServeArguments(ExtensionOptions, ListenOptions, GuardOptions, TlsOptions):
     """The options of `harness serve`."""
 
     revision: str | None = revision_option()
@@ -259,12 +259,12 @@ def _build_emulator(arguments: ServeArguments) -> Emulator:
 
 
 def _mutant(name: str) -> Callable[..., Emulator]:
-    from harness.emulator.mutants import MUTANTS
-
-    if name not in MUTANTS:
-        hint = did_you_mean(name, MUTANTS, otherwise=": `harness mutants --list` shows all")
+    mutants = INTERACTIONS.load_mutants()
+    if name not in mutants:
+        hint = did_you_mean(name, mutants, otherwise=": `harness mutants --list` shows all")
         raise UsageFault(f"no mutant has the id {name!r}{hint}")
-    return MUTANTS[name].build
+    build: Callable[..., Emulator] = mutants[name].build
+    return build
 
 
 def _read_settings(arguments: ServeArguments) -> dict[str, Any]:
