@@ -103,7 +103,7 @@ def says_so_in_streams(streamed: Exchange) -> Iterator[Finding]:
         )
     places: list[Any] = [end, *of_kind(events, "interaction.status_update")]
     if not any(place.get("continuation_token") for place in places):
-        yield finding("no token in the stream", expected="a non-empty continuation_token", actual="none")
+        yield finding("the stream contains no token", expected="a non-empty continuation_token", actual="none")
 
 
 @exercise(requests=2, interactions=2)

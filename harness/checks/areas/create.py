@@ -384,7 +384,7 @@ def names_the_tier(created: Exchange) -> Iterator[Finding]:
     shown = interaction_in(created).get("service_tier", told)
     if told not in TIERS or told != shown:
         expected = f"one of {', '.join(sorted(TIERS))}" if told not in TIERS else f"{shown}, as in the body"
-        yield finding(f"{TIER_HEADER} names another tier", expected=expected, actual=told)
+        yield finding(f"{TIER_HEADER} names an unexpected tier", expected=expected, actual=told)
 
 
 @exercise(requests=1, interactions=1)
@@ -422,9 +422,9 @@ def bears_limits(limited: Exchange) -> Iterator[Finding]:
     status, made = body.get("status"), count_output(body.get("usage"))
     if status not in ("incomplete", "completed"):
         wanted = "incomplete or completed"
-        yield finding("the run ended with another status", expected=wanted, actual=format_value(status)).at(
-            pointer="$.status"
-        )
+        yield finding(
+            "the run did not end with the expected status", expected=wanted, actual=format_value(status)
+        ).at(pointer="$.status")
     elif status == "completed" and made > _FEW_TOKENS:
         expected, actual = f"at most {_FEW_TOKENS} output tokens, or incomplete", f"{made}, completed"
         yield Finding.from_code("create.max-tokens/ignored", "the limit has no effect", expected, actual)

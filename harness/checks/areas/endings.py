@@ -91,7 +91,9 @@ def says_why(failed: Exchange) -> Iterator[Finding]:
     body = interaction_in(failed)
     in_steps = any(step.get("error") for step in output_steps(body))
     if not body.get("errors") and not in_steps:
-        yield finding("a failed run without a reason", expected="errors, or the error of a step", actual="neither")
+        yield finding(
+            "the failed run gives no reason", expected="errors, or the error of a step", actual="neither"
+        )
 
 
 def shows_failures(failed: Exchange) -> Iterator[Finding]:
@@ -125,7 +127,9 @@ def _read_stream_status(stream: Exchange) -> str:
 def _shows(status: str, got: Exchange, name: str) -> Iterator[Finding]:
     """Require `status` in a GET, which is the result `name`."""
     if status_of(got) != status:
-        yield finding("GET shows another status", expected=status, actual=format_answer(got)).at(exchange=name)
+        yield finding("GET does not show the status of the run", expected=status, actual=format_answer(got)).at(
+            exchange=name
+        )
 
 
 def _streams(status: str, stream: Exchange, name: str) -> Iterator[Finding]:

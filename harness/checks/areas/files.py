@@ -72,9 +72,9 @@ def is_uploaded(started: Exchange, finished: Exchange) -> Iterator[Finding]:
     if finished.status in SUCCESS:
         if finished.headers.get(STATUS).lower() != "final":
             came = finished.headers.get(STATUS) or "(none)"
-            yield finding("the upload is not final", expected=f"{STATUS}: final", actual=came).at(
-                exchange="finished"
-            )
+            yield finding(
+                "the response does not report the upload as final", expected=f"{STATUS}: final", actual=came
+            ).at(exchange="finished")
         if not _name_of(finished):
             lost = finding(
                 "the response names no file", expected='{"file": {"name": …}}', actual=format_answer(finished)

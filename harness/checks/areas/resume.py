@@ -253,7 +253,11 @@ def _judge_cursor(code: str, events: Sequence[Event], resumed: Resumed) -> Findi
 
 def _list_flaws(stream: Exchange, usual: Container[str]) -> Iterator[Finding]:
     if not stream.body.startswith(_OPENINGS):
-        yield finding("begins in the middle of a frame", expected="event: or data:", actual=repr(stream.body[:40]))
+        yield finding(
+            "the resumed stream begins in the middle of a frame",
+            expected="event: or data:",
+            actual=repr(stream.body[:40]),
+        )
     for flaw in read(stream).findings:
         if flaw.severity is Severity.BROKEN and flaw.rule not in usual:
             yield replace(flaw, rule="", message=f"{flaw.message} ({flaw.rule})")

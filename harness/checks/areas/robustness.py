@@ -77,7 +77,11 @@ def _shows_the_prompt(prompt: str, answer: Exchange) -> Iterator[Finding]:
         yield from expect_status(answer, accepts=SUCCESS, tolerates={OVERLOADED}, notes=CLIENT_ERROR)
     kept = input_text(interaction_in(answer)) if answer.status in SUCCESS else None
     if kept is not None and kept != prompt:
-        yield finding("the input of another create", expected=format_value(prompt), actual=format_value(kept))
+        yield finding(
+            "the interaction contains the input of another create",
+            expected=format_value(prompt),
+            actual=format_value(kept),
+        )
 
 
 @exercise(requests=10, interactions=5, alone=True)

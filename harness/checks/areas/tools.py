@@ -165,7 +165,7 @@ def shows_the_call(asked: Exchange, fetched: Exchange) -> Iterator[Finding]:
     yield from at("fetched", expect_interaction(fetched))
     if status_of(fetched) != status_of(asked):
         yield finding(
-            "GET shows another status",
+            "GET shows another status than the create returned",
             expected=status_of(asked),
             actual=status_of(fetched) or format_answer(fetched),
         )
@@ -429,7 +429,7 @@ def _find_unmatched(steps: list[dict[str, Any]]) -> Iterator[Finding]:
             actual = format_value(step.get("call_id"))
             yield finding("a result names no earlier search", expected=format_value(waiting), actual=actual)
     for call_id in waiting:
-        yield finding("a search without a result", expected="a tool_search_result", actual=format_value(call_id))
+        yield finding("the search has no result", expected="a tool_search_result", actual=format_value(call_id))
 
 
 def _find_strangers(steps: list[dict[str, Any]]) -> Iterator[Finding]:
@@ -478,4 +478,4 @@ def search_has_both_halves(answer: Exchange) -> Iterator[Finding]:
                 "a result names no call", expected=format_value(ids), actual=format_value(result.get("call_id"))
             )
     if not results:
-        yield finding("a search without a result", expected="a google_search_result step", actual="none")
+        yield finding("the search has no result", expected="a google_search_result step", actual="none")

@@ -88,7 +88,9 @@ def can_be_paused(paused: Exchange, resumed: Exchange, looked: Exchange) -> Iter
 def _expect_trigger(answer: Exchange, status: str) -> Iterator[Finding]:
     yield from expect_object(answer)
     if answer.status in SUCCESS and status_of(answer) != status:
-        yield finding("GET shows another status", expected=status, actual=status_of(answer) or "none")
+        yield finding(
+            "the trigger has another status than requested", expected=status, actual=status_of(answer) or "none"
+        )
 
 
 def runs_on_time(made: Exchange) -> Iterator[Finding]:

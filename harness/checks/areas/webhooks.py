@@ -87,6 +87,6 @@ def replaces_its_secret(made: Exchange, rotated: Exchange) -> Iterator[Finding]:
     if rotated.status not in SUCCESS:
         return
     if not text_in(rotated, "secret"):
-        yield finding("no new secret", expected="a non-empty `secret`", actual="none")
+        yield finding("the response contains no new secret", expected="a non-empty `secret`", actual="none")
     elif text_in(rotated, "secret") == text_in(made, SECRET):
         yield finding("the secret is the old one", expected="a new secret", actual="the old one")

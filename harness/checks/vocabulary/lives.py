@@ -132,7 +132,11 @@ def _judge_listed(listed: Exchange, collection: str, name: str, expected: Any) -
         return
     names = [entry.get(name) for entry in entries(listed, collection)]
     if expected not in names:
-        yield finding("the list lacks it", expected=format_value(expected), actual=format_value(names[:5]))
+        yield finding(
+            "the list does not contain the new resource",
+            expected=format_value(expected),
+            actual=format_value(names[:5]),
+        )
 
 
 def _is_alike(found: object, expected: object) -> bool:

@@ -246,7 +246,9 @@ def judge_same_output(code: str, before: Body, after: Body) -> Iterator[Finding]
             if differences
             else (format_value(one), format_value(other))
         )
-        yield place_finding(code, f"the output differs{at}", expected, actual, "$.steps")
+        yield place_finding(
+            code, f"two views of the interaction differ in their output{at}", expected, actual, "$.steps"
+        )
 
 
 def judge_unchanged(rule: str, before: Body, after: Body) -> Iterator[Finding]:
@@ -388,7 +390,13 @@ def pending_calls(steps: Iterable[Any]) -> list[dict[str, Any]]:
 def judge_waiting(rule: str, status: object, steps: Iterable[Body]) -> Iterator[Finding]:
     """A run whose call is pending must say so, unless it did not end in order."""
     if status not in CUT_SHORT and status != "requires_action" and pending_calls(steps):
-        yield place_finding(rule, "a call is pending", "requires_action", format_value(status), "$.status")
+        yield place_finding(
+            rule,
+            "a function call is pending under another status",
+            "requires_action",
+            format_value(status),
+            "$.status",
+        )
 
 
 def judge_echo(parent: str, children: Iterable[Body]) -> Iterator[Finding]:

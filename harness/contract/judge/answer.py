@@ -141,7 +141,7 @@ def judge_stream_label(exchange: Exchange) -> Iterator[Finding]:
     if exchange.headers.media_type() != EVENT_STREAM:
         label = exchange.headers.get("content-type") or "(none)"
         yield Finding(
-            "http.ct-stream", "a stream with another Content-Type", f"content-type: {EVENT_STREAM}", label
+            "http.ct-stream", "the stream has another Content-Type", f"content-type: {EVENT_STREAM}", label
         )
 
 

@@ -64,7 +64,7 @@ def format_statuses(statuses: Container[int]) -> str:
             words.append(f"{first // 100}xx" + (f" other than {' and '.join(missing)}" if missing else ""))
         else:
             words += map(str, listed)
-    return " or ".join(words)
+    return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def _clip(text: str, size: int) -> str:
