@@ -103,7 +103,7 @@ def vcr_cassette() -> Any:
     try:
         import vcr.cassette  # type: ignore[import-untyped]
     except ImportError:
-        raise CassetteError("cassettes need vcrpy: install interactions-harness[record]") from None
+        raise CassetteError("vcrpy is not installed: pip install 'interactions-harness[record]'") from None
     return vcr.cassette
 
 

@@ -254,6 +254,8 @@ class Parser(argparse.ArgumentParser):
         """What to do about an argument too many: it may be a server, or a command whose `--` was forgotten."""
         if "://" in word and "--target" in self._option_string_actions:
             return f": write --target {word}"
+        if word.endswith((".yaml", ".yml")) and "--cassette" in self._option_string_actions:
+            return f": write --cassette {word}"
         dashes = ": write `--` before a command to run" if "-- CMD" in (self.usage or "") else ""
         return f"{dashes} (see `{self.prog} --help`)"
 

@@ -433,3 +433,14 @@ def test_the_name_of_a_cassette_paints_no_terminal(emulator: str, harness: Harne
     assert r"a\x1b[31m\u202e.yaml" in recorded.out
     assert done.code in (0, 3)
     assert not {"\x1b", "\u202e"} & set(done.out + done.err)
+
+
+def test_a_file_without_its_option_is_told_the_option(harness: Harness) -> None:
+    done = harness("record", "a.yaml", "--target", "http://127.0.0.1:9", "--", "true")
+    assert (done.code, "write --cassette a.yaml" in done.err) == (2, True)
+
+
+def test_a_replay_without_a_request_asks_for_the_client(emulator: str, harness: Harness) -> None:
+    harness("record", "--target", emulator, "--cassette", "a.yaml", "--port", "0", "--", *ask("hi"))
+    done = harness("replay", "a.yaml", "--port", "0", "--", sys.executable, "-c", "")
+    assert "no request arrived: does the client use INTERACTIONS_BASE_URL?" in done.out

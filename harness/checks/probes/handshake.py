@@ -22,7 +22,7 @@ GREETING = "Say hi."
 _REFUSALS = {
     401: "pass --api-key or set GEMINI_API_KEY",
     402: "it requires a payment",
-    403: "this key has no permission for it",
+    403: "this key has no permission for it: pass another one with --api-key",
     429: "it limits the rate or the quota of this key beyond the wait of the run: try again later with --rate N",
 }
 _STARTING = frozenset({502, 503, 504})
@@ -138,8 +138,15 @@ def _nothing_there(target: RequestBuilder, plain: Exchange) -> str:
             f"{format_answer(plain)!r}, and creates with stream=true and with store=false failed, too. If it is "
             "starting, wait for it with --wait S; if it is overloaded, run again later."
         )
+    whole = format_answer(plain)
+    returned = repr(whole) if plain.body else f"{plain.status} with an empty body"
+    advice = (
+        f"Check the root URL, the API version (--api-version {target.version}) and the model "
+        f"(--model {target.model})."
+    )
+    if plain.status == 500:
+        advice = "Read the log of the server: it failed on a valid request."
     return (
         f"the target returns no interactions: POST {plain.request.raw_path} with a plain create returned "
-        f"{format_answer(plain)!r}. Requests with stream=true and with store=false also failed. Check "
-        f"the root URL, the API version (--api-version {target.version}) and the model (--model {target.model})."
+        f"{returned}. Requests with stream=true and with store=false also failed. {advice}"
     )

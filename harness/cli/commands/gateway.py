@@ -198,7 +198,11 @@ def run(words: Sequence[str]) -> int:
     host, own_port = arguments.upstream_host, arguments.upstream_port
     served = ServerThread(inspector.around(upstream), host=host, port=own_port, clock=upstream.clock)
     with ExitStack() as stack:
-        server = stack.enter_context(served)
+        try:
+            server = stack.enter_context(served)
+        except UsageFault as fault:  # the listener names the options of the other servers
+            words = str(fault).replace("--host, --port", "--upstream-host, --upstream-port")
+            raise UsageFault(words) from None
         listeners = Listeners(arguments, GatewayPresentation(server.url), baseline)
         _announce(arguments, server.url, granted)
         environment = gateway_environment(server.url, os.environ)

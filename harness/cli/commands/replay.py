@@ -206,4 +206,5 @@ def _print(player: Player, *, verbose: bool) -> None:
         say_masked(f"unused: recording {number + 1}, {recording.request.method} {recording.request.target}")
     used = len(player.recordings) - len(unused)
     missed = format_count(len(player.misses), "request")
-    say(f"{used} of {len(player.recordings)} recordings used, {missed} without one")
+    hint = "" if used or player.misses else "; no request arrived: does the client use INTERACTIONS_BASE_URL?"
+    say(f"{used} of {len(player.recordings)} recordings used, {missed} without one{hint}")

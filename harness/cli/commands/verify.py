@@ -96,6 +96,8 @@ def _look_for_secrets(paths: Sequence[Path], arguments: VerifyArguments) -> Exit
         for file, hit in secrets:
             say_masked(f"{file}: {hit.kind} at {hit.place} {hit.shown}".rstrip())
         say(f"searched {format_count(scanned, 'file')}: {format_count(len(secrets), 'possible secret')}")
+        if secrets:
+            say("help: record again without `--no-redaction`, or replace these values, before you share the files")
     if not scanned and not arguments.empty_ok:
         return Exit.NOTHING_RAN
     return Exit.FAILED if secrets else Exit.OK

@@ -13,7 +13,7 @@ from harness.benches.recordings.verify import REVISION
 from harness.engine.results import RecordedPlace, Result
 from harness.outcome import Finding, Observation, Verdict, account
 from harness.outcome.words import format_count
-from harness.report.accounting import accounting_record
+from harness.report.accounting import RunVerdict, accounting_record, conclude
 from harness.report.commands.presentation import FoldedLines, Paint, Presentation, Section
 from harness.report.evidence.evidence_text import place_line
 from harness.report.finding_text import compared_lines
@@ -43,6 +43,13 @@ class VerifyPresentation(Presentation):
     command = "verify"
     live = False
 
+    def verdict(self, state: PresentedRun) -> RunVerdict:
+        """The sum of the checks, unless the paths held nothing to judge."""
+        finished = state.whole()[1]
+        if finished.results:
+            return super().verdict(state)
+        return conclude(finished, "" if finished.holes else "the paths contain no recorded response to judge")
+
     def record(self, state: PresentedRun) -> dict[str, Any]:
         finished = state.whole()[1]
         left_out = [
@@ -67,7 +74,7 @@ class VerifyPresentation(Presentation):
 
     def sections(self, state: PresentedRun) -> Iterator[Section]:
         if groups := tuple(_fold_left_out(state)):
-            yield Section("Left out", folded=groups)
+            yield Section("Excluded", folded=groups)
         if lines := tuple(line for phase in state.phases for line in self.phase(phase, state)):
             yield Section("As recorded", lines)
 

@@ -278,3 +278,11 @@ def test_the_line_that_repeats_a_rule_tells_no_key(harness: Harness, port: int) 
     assert "--only gw.once --api-key '***' --model mine --upstream-port 0 " in done.out
     assert "--header 'Authorization: Bearer ***' -- " in done.out
     assert "-hidden-key-" not in done.out + done.err
+
+
+def test_a_port_that_is_taken_names_the_options_of_this_command(harness: Harness) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = harness("gateway", "http://127.0.0.1:9", "--upstream-port", port)
+    assert done.code == 2
+    assert "(--upstream-host, --upstream-port; 0 takes a free one)" in done.err

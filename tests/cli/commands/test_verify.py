@@ -116,3 +116,24 @@ def test_the_corpus_is_accepted(harness: Harness, corpus: Path) -> None:
     broken = [f for f in report["findings"] if f["level"] == "MUST" and f["severity"] == "broken"]
     assert [f for f in broken if Path(f["file"]).name in real] == []
     assert report["judged"]["streams"] > 20
+
+
+def test_paths_without_a_recording_are_said_to_have_none(harness: Harness) -> None:
+    """The last line speaks of the paths, not of a target or of MUST checks."""
+    Path("notes.yaml").write_text("hello", "utf-8")
+    done = harness("verify", "notes.yaml")
+    assert (done.code, done.out.splitlines()[-1]) == (
+        3,
+        "NOTHING RAN: the paths contain no recorded response to judge.",
+    )
+    Path("broken.yaml").write_text(": : [", "utf-8")
+    done = harness("verify", "broken.yaml")
+    assert done.code == 2
+    assert done.out.splitlines()[-1].startswith("USAGE ERROR: broken.yaml is not a readable recording: ")
+    assert "MUST" not in done.out.splitlines()[-1]
+
+
+def test_a_secret_comes_with_what_to_do(harness: Harness) -> None:
+    Path("a.json").write_text(json.dumps({"key": "AIzaSy" + "A1b2C3d4E5f6" * 3}), "utf-8")
+    done = harness("verify", "--secrets", "a.json")
+    assert (done.code, "help: record again without `--no-redaction`" in done.out) == (1, True)
