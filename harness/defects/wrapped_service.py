@@ -139,7 +139,7 @@ class DefectiveService:
         self.outbox = inner.outbox
         self.run = run
         self.tracker = SceneTracker(run.key_header, run.keys[1])
-        self._recent: dict[tuple[str, str, str], tuple[int, Headers, bytes]] = {}
+        self._recent: dict[tuple[str, ...], tuple[int, Headers, bytes]] = {}
         self._names: dict[str, list[str]] = {}
 
     def __call__(self, request: Request) -> Response:
@@ -183,7 +183,7 @@ class DefectiveService:
 
     def _reroute(self, defect: WireDefect, request: Request) -> Request | Response:
         if defect.operator == "of a moment ago":
-            found = self._recent.get((request.method, request.target, request.headers.get(self.run.key_header)))
+            found = self._recent.get(self._name_caller_and_target(request))
             if found is None or not self.run.is_due():
                 return request
             self.run.hit += 1
@@ -197,6 +197,10 @@ class DefectiveService:
             headers = request.headers.having(self.run.key_header, other)
             return Request(request.method, request.target, headers, request.body)
         return self._ask_for_another(request)
+
+    def _name_caller_and_target(self, request: Request) -> tuple[str, ...]:
+        keys = (request.headers.get(name) for name in (self.run.key_header, "authorization"))
+        return request.method, request.target, *keys
 
     def _ask_for_another(self, request: Request) -> Request:
         """The same request about another thing of its collection, if one was named before."""
@@ -245,9 +249,8 @@ class DefectiveService:
         scene = self.tracker.note_body(scene, request, response.status, value)
         if self.run.seen is not None:
             self.run.seen.append(CleanExchange(scene, request, response.status, value))
-        key = (request.method, request.target, request.headers.get(self.run.key_header))
         defect = self.run.defect
-        self._recent[key] = (response.status, response.headers, data)
+        self._recent[self._name_caller_and_target(request)] = (response.status, response.headers, data)
         if defect is None or (defect.scene != scene and defect.part != ODDITY):
             return data, response
         if defect.part == ODDITY:

@@ -31,14 +31,18 @@ class Calling(ForeignService):
             return body
         if run.body.get("background") and run.age < run.lasts + self.late:
             return {**without(body, "steps", "usage"), "status": "in_progress"}
-        return {**body, "status": "requires_action", "steps": [CALL]}
+        return {**body, "status": "requires_action", "steps": [self.call_of(run)]}
+
+    def call_of(self, run: Run) -> Json:
+        """The call that a run makes."""
+        return CALL
 
     def events(self, run: Run) -> Any:
         if not self.waits(run):
             yield from super().events(run)
             return
         events = list(super().events(run))
-        call = {**CALL, "arguments": {}}
+        call = {**self.call_of(run), "arguments": {}}
         delta = {"type": "arguments_delta", "arguments": self.tell_arguments()}
         yield from events[:2]
         steps = (
@@ -180,6 +184,14 @@ def refuse_long(self: Echoing, usual: Any, body: Json) -> None:
         raise Refused(413, "invalid_request", "The input is too long.")
 
 
+def show_half_of_streams(self: Echoing, usual: Any, run: Run) -> Json:
+    """Show half of the input of what was streamed."""
+    body = usual(run)
+    told = body.get("steps", [{}])[0].get("content", [{}])
+    told[0]["text"] = told[0].get("text", "")[:5] if run.body.get("stream") else told[0].get("text", "")
+    return body
+
+
 KEYS = {"words": "--api-key A --other-api-key B"}
 
 calling, forgetful, queueing, echoing = map(rows_of, (Calling, Forgetful, Queueing, Echoing))
@@ -190,6 +202,16 @@ ROWS = [
         "hangs: bg.requires-action -> fail bg.requires-action/outlived, exit 1",
         slow=True,
         late=1e6,
+    ),
+    # `tool_choice` forces a call in each mode, and a client can run only what it declared.
+    calling("calls-always: tool.choice-any tool.declared tool.call-fields tool.stream-call -> rest pass"),
+    calling(
+        "answers-streams: tool.choice-any tool.stream-call -> warn tool.choice-any, exit 0",
+        waits=lambda self, usual, run: usual(run) and not run.body.get("stream"),
+    ),
+    calling(
+        "calls-strangers: tool.declared tool.stream-call -> fail tool.declared, exit 1",
+        call_of=lambda self, usual, run: {**CALL, "name": "get_time"} if run.body.get("stream") else usual(run),
     ),
     # The documentation of store=false makes no exception for streams.
     forgetful("forgets: store.false-get -> rest pass"),
@@ -215,6 +237,16 @@ ROWS = [
     echoing(
         "cuts-input: create.long-input -> warn create.long-input",
         keep=lambda self, usual, text: text[:65_536],
+    ),
+    # What GET shows as the user's words is another user's, or half of them; plain, streamed and in the background.
+    echoing("keeps-input: get.own-input bg.result stream.text -> rest pass"),
+    echoing(
+        "halves-input: get.own-input -> fail get.own-input/text",
+        keep=lambda self, usual, text: text[: len(text) // 2],
+    ),
+    echoing(
+        "halves-input-of-streams: get.own-input get.ok stream.text -> fail get.own-input/text, exit 1",
+        show=show_half_of_streams,
     ),
     echoing("limits-input: create.long-input -> rest not_applicable", admit=refuse_long),
 ]

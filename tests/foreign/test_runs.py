@@ -32,6 +32,13 @@ def cancel_later(self: ForeignService, usual: Any, run: Run) -> Json:
     return self.show(run)
 
 
+def cancel_itself(self: ForeignService, usual: Any, run: Run) -> Json:
+    """Show a background run that has ended as cancelled."""
+    body = usual(run)
+    ended = run.body.get("background") and body["status"] == "completed"
+    return {**body, "status": "cancelled"} if ended else body
+
+
 def end_at_once(self: ForeignService, usual: Any, run: Run) -> Json:
     """Be too late for a run that is over at once."""
     run.begun = float("-inf")
@@ -145,6 +152,11 @@ ROWS = [
     row(f"ends-at-once: {CANCELS} -> untestable cancel.state", slow=True, lasts=0.25, cancel=end_at_once),
     # The stream of a deleted run may end in whatever way, or the delete be refused.
     row("ends-readers: del.* -> pass del.reader-ends", slow=True, lasts=3.0),
+    # A background run that nobody canceled is shown as canceled; the one that was is right.
+    row(
+        "cancels-itself: bg.settles bg.transition -> warn bg.transition/uncanceled", slow=True, show=cancel_itself
+    ),
+    row(f"cancels-on-request: bg.settles bg.transition {CANCELS} -> rest pass", slow=True),
     rows_of(LosesReaders)("hangs-up: del.* -> pass del.reader-ends", slow=True, delete=hang_up),
     row(
         "refuses-delete: del.* -> not_applicable del.reader-ends",

@@ -37,6 +37,7 @@ from harness.contract.judge.agreement import (
     CONSTANT,
     judge_constant,
     judge_identity,
+    judge_own_input,
     judge_same,
     judge_same_output,
     judge_same_usage,
@@ -50,6 +51,7 @@ from harness.kit.actions import Exchanges, Finish, Part, Read, Send, Steps
 from harness.kit.check import exercise
 from harness.outcome import Finding, NotApplicable, Unmet
 from harness.wire import By, Exchange
+from harness.wire.json_value import object_or_none
 from harness.wire.message import segment
 
 
@@ -99,6 +101,12 @@ def shows_the_input(got: Exchange) -> Iterator[Finding]:
     first = steps[0].get("type") if steps else None
     if first != "user_input":
         yield finding("the steps do not begin with the input", expected="user_input", actual=format_value(first))
+
+
+def shows_its_own_input(created: Exchange, got: Exchange) -> Iterator[Finding]:
+    yield from at(
+        "got", judge_own_input((object_or_none(created.request.body) or {}).get("input"), interaction_in(got))
+    )
 
 
 def brings_the_input(with_input: Exchange) -> Iterator[Finding]:

@@ -24,7 +24,15 @@ from harness.checks.vocabulary.stream_events import completion, events_in, is_st
 from harness.checks.vocabulary.streamed import FORCED, WEATHER
 from harness.contract import compare_steps, read
 from harness.contract.data.output import output_steps
-from harness.contract.judge.agreement import CUT_SHORT, judge_own_id, judge_waiting, pending_calls
+from harness.contract.judge.agreement import (
+    CUT_SHORT,
+    judge_call_fields,
+    judge_declared,
+    judge_forced,
+    judge_own_id,
+    judge_waiting,
+    pending_calls,
+)
 from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
@@ -134,22 +142,11 @@ def waits_for_the_result(asked: Exchange) -> Iterator[Finding]:
 
 
 def has_its_fields(asked: Exchange) -> Iterator[Finding]:
-    for call in need_calls(asked):
-        for name in ("id", "name"):
-            if not isinstance(call.get(name), str) or not call[name]:
-                yield finding(f"a call without {name}", expected="a text", actual=format_value(call.get(name)))
-        if not isinstance(call.get("arguments"), dict):
-            yield finding(
-                "the arguments are not an object", expected="an object", actual=format_value(call.get("arguments"))
-            )
+    yield from judge_call_fields(need_calls(asked))
 
 
 def was_declared(asked: Exchange) -> Iterator[Finding]:
-    for call in need_calls(asked):
-        if call.get("name") != WEATHER["name"]:
-            yield finding(
-                "an undeclared function", expected=str(WEATHER["name"]), actual=format_value(call.get("name"))
-            )
+    yield from judge_declared({"model": "", "tools": [WEATHER]}, need_calls(asked))
 
 
 def fits_its_declaration(asked: Exchange) -> Iterator[Finding]:
@@ -253,8 +250,7 @@ def is_forced(answer: Exchange) -> Iterator[Finding]:
     yield from expect_offered(answer)
     if status_of(answer) in CUT_SHORT:
         raise Unmet(f"the run ended as {status_of(answer)}")
-    if not calls_in(answer):
-        yield finding("no function was called", expected="a function_call step", actual=format_answer(answer))
+    yield from judge_forced(interaction_in(answer))
 
 
 def calls_nothing(answer: Exchange) -> Iterator[Finding]:

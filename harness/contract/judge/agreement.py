@@ -7,12 +7,13 @@ Must not know in which order answers came, nor who else uses the target; the cal
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
 from harness.contract.data.json_parse import as_object, objects_in, read_instant
-from harness.contract.data.output import output_of, output_steps, steps_of, steps_text, without_text
+from harness.contract.data.output import USER_INPUT, output_of, output_steps, steps_of, steps_text, without_text
 from harness.contract.data.step_diff import common_length, compare_steps
 from harness.contract.judge.finding_log import place_finding
 from harness.contract.judge.wording import format_value
@@ -340,6 +341,111 @@ def judge_result(body: Body, rule: str = "bg.result") -> Iterator[Finding]:
         severity = Severity.NON_STRICT if set(kinds) - {"thought"} else Severity.BROKEN
         message = "a completed run has no output"
         yield place_finding(rule, message, "a model_output step", format_value(kinds), "$.steps", severity)
+
+
+def judge_own_input(sent: object, body: Body) -> Iterator[Finding]:
+    """The input that a GET shows must be what the client sent: each text of it, and each result of a function.
+
+    A server may show more, no input at all, or the same in another form. Nothing is claimed of texts that it may
+    have to write otherwise, such as control characters, nor of what is not text.
+    """
+    given = list_given(body)
+    shown = "".join(_list_texts(given, lenient=True))
+    for text in _list_texts(sent):
+        if any(step.get("content") for step in given) and _squeeze(text) not in _squeeze(shown):
+            message = "the input that GET shows is not that of the create"
+            expected, actual = format_value(shorten(text, 60)), format_value(shorten(shown, 60))
+            yield place_finding("get.own-input/text", message, expected, actual, "$.steps")
+            return
+    results = {str(step.get("call_id")): step for step in given if step.get("type") == "function_result"}
+    for step in objects_in(sent):
+        told = results.get(str(step.get("call_id"))) if step.get("type") == "function_result" else None
+        if told is not None and told.get("result") is not None:
+            yield from _judge_own_result(step, told)
+
+
+def list_given(body: Body) -> list[dict[str, Any]]:
+    """The steps of an interaction that show what its client sent."""
+    steps = steps_of(body)
+    given = [step for step in steps if step.get("type") in (USER_INPUT, "function_result")]
+    return [step for step in given if step.get("content") or step.get("result") is not None]
+
+
+def _judge_own_result(sent: Body, shown: Body) -> Iterator[Finding]:
+    """The result of a function that GET shows must be the one that the client sent, in whatever form."""
+    kept = _squeeze("".join(_list_leaves(shown.get("result"))))
+    lost = [leaf for leaf in _list_leaves(sent.get("result")) if leaf.isprintable() and _squeeze(leaf) not in kept]
+    names = sent.get("name"), shown.get("name")
+    if lost or (all(names) and names[0] != names[1]):
+        message = "the function result that GET shows is not that of the create"
+        expected, actual = (format_value({name: one.get(name) for name in _RESULT}) for one in (sent, shown))
+        yield place_finding("get.own-input/result", message, expected, actual, "$.steps")
+
+
+_RESULT = ("name", "result")
+
+
+def _list_texts(value: object, *, lenient: bool = False) -> list[str]:
+    """The texts that a client says in an input, of every form that an input has; the ordinary ones, or all."""
+    if isinstance(value, str):
+        return [value] if lenient or _squeeze(value).isprintable() else []
+    if isinstance(value, list):
+        return [text for part in value for text in _list_texts(part, lenient=lenient) if isinstance(part, dict)]
+    kind = as_object(value).get("type")
+    part = as_object(value).get("text" if kind == "text" else "content") if kind in ("text", USER_INPUT) else None
+    return _list_texts(part, lenient=lenient) if isinstance(part, str | list) else []
+
+
+def _list_leaves(value: object) -> list[str]:
+    """The texts and numbers in a JSON value, types of its parts left out."""
+    if isinstance(value, Mapping):
+        return [leaf for name, part in value.items() if name != "type" for leaf in _list_leaves(part)]
+    if isinstance(value, list):
+        return [leaf for part in value for leaf in _list_leaves(part)]
+    return [] if value is None else [str(value)]
+
+
+def _squeeze(text: str) -> str:
+    """A text without white space, in the one form of its letters."""
+    return unicodedata.normalize("NFC", "".join(text.split()))
+
+
+def judge_call_fields(steps: Iterable[Body]) -> Iterator[Finding]:
+    """A function call must have what a client needs to run the function and to return its result."""
+    for number, step in enumerate(steps):
+        for name, kind, expected in _CALL_FIELDS if step.get("type") == "function_call" else ():
+            value = step.get(name)
+            if not isinstance(value, kind) or (kind is str and not value):
+                message = f"a function call has no usable `{name}`"
+                place = f"$.steps[{number}].{name}"
+                yield place_finding("tool.call-fields", message, expected, format_value(value), place)
+
+
+_CALL_FIELDS = (("id", str, "a string"), ("name", str, "a string"), ("arguments", dict, "an object"))
+
+
+def judge_declared(request: Body, steps: Sequence[Body]) -> Iterator[Finding]:
+    """The client must have declared each function that it is asked to run.
+
+    Nothing is claimed of agents, which have functions of their own, nor of tools whose calls have names of theirs.
+    """
+    tools = objects_in(request.get("tools"))
+    if "model" not in request or any(tool.get("type") != "function" for tool in tools):
+        return
+    declared = [tool.get("name") for tool in tools]
+    for call in pending_calls(steps):
+        if call.get("name") not in declared:
+            message, expected = "a function is called that the create did not declare", format_value(declared)
+            yield Finding("tool.declared", message, expected, format_value(call.get("name")))
+            return
+
+
+def judge_forced(body: Body) -> Iterator[Finding]:
+    """A create that demands a function call must get one."""
+    kinds = [step.get("type") for step in output_steps(body)]
+    if "function_call" not in kinds:
+        message = "no function was called, although `tool_choice` is `any`"
+        yield Finding("tool.choice-any", message, "a function_call step", format_value(kinds))
 
 
 def judge_cut_short(body: Body) -> Iterator[Finding]:

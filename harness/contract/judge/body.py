@@ -148,8 +148,8 @@ def _judge_discriminators(step: Any, pointer: str) -> Iterator[Finding]:
 
 def _judge_type(value: Any, pointer: str, what: str) -> Iterator[Finding]:
     kind = as_object(value).get("type")
-    if not isinstance(kind, str):
-        message = f"a {what} has no string type"
+    if not isinstance(kind, str) or not kind:
+        message = f"a {what} has no string type" if kind != "" else f"the type of a {what} is empty"
         yield place_finding("steps.discriminator", message, "a string", repr(kind)[:40], f"{pointer}.type")
 
 

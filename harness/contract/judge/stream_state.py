@@ -377,6 +377,8 @@ class StreamState:
         if len(self.statuses) < STATUSES and self.statuses[-1:] != [status]:
             self.statuses.append(status)
             self.found.extend(judge_status_word(status, self._listed))
+            if not status:
+                self._report("create.status", "the status is missing", "a string", "''")
         if not self.interaction_id:
             self.interaction_id = identity
         elif identity and identity != self.interaction_id:

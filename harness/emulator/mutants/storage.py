@@ -13,6 +13,7 @@ from harness.emulator.mutants.changes import (
     assign,
     crash,
     drop,
+    each,
     edit_json,
     inside,
     is_unknown,
@@ -31,6 +32,8 @@ from harness.emulator.run.store import InteractionStore
 from harness.emulator.values.call import Call, json_response
 from harness.kit.mutant import table
 from harness.wire import Response
+
+_OTHER_INPUT = [{"type": "text", "text": "What another user asked."}]
 
 
 def _read_newest(call: Call, engine: Engine) -> Call:
@@ -234,6 +237,8 @@ MUTANTS = table(
         steps(lambda steps, run, timeline: steps[::-1] if timeline else steps)),
     row("stored-without-input", "The timeline that a read shows lacks the user's input.",
         steps(lambda steps, run, timeline: run.finished_steps())),
+    row("stored-with-other-input", "The timeline that a read shows begins with the input of another interaction.",
+        steps(lambda steps, run, timeline: each("user_input", put(content=_OTHER_INPUT))(steps))),
     row("include-input-refused", "include_input returns 400.",
         request("GET interactions/*", when(
             lambda call, _: "include_input" in call.query,

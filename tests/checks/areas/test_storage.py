@@ -24,6 +24,11 @@ RUNNING = answer(body=interaction(status="in_progress"))
 CANCELLED = answer(body=interaction(status="cancelled"))
 
 
+def asked_for(text):
+    """A create with this input, and its answer."""
+    return answer(body=interaction(), method="POST", target="/v1beta/interactions", sent={"input": text})
+
+
 def apart(**changed):
     """The answers to another project's calls: correct ones, except those that are replaced."""
     plain = {
@@ -81,6 +86,9 @@ CASES = [
     )),
     case("get.user-input", "met", "first", got=TIMELINE),
     case("get.user-input", "not_met", "absent", got=OK),
+    case("get.own-input", "met", "no input", created=asked_for("Say hi."), got=OK),
+    case("get.own-input", "met", "the same", created=asked_for("Say hi."), got=TIMELINE),
+    case("get.own-input", "not_met", "a part", created=asked_for("Say hi, and more."), got=TIMELINE),
     case("get.include-input", "met", "as a field", with_input=answer(body=interaction(input="Say hi."))),
     case("get.include-input", "met", "as a step", with_input=TIMELINE),
     case("get.include-input", "not_met", "ignored", with_input=OK),

@@ -14,7 +14,7 @@ from harness.contract.judge import agreement
 from harness.contract.judge.agreement import judge_cancelled, judge_identity
 from harness.contract.judge.answer import is_refusal, is_success, judge_json_object, judge_stream_label
 from harness.contract.judge.history.history_state import HistoryState, Intent, InteractionModel, take_events
-from harness.contract.judge.history.looks import judge_constant, open_reading
+from harness.contract.judge.history.looks import judge_calls, judge_constant, open_reading
 from harness.contract.judge.reading import read
 from harness.contract.judge.replies import CLIENT_ERROR, FOREIGN_CHAIN, judge_reply
 from harness.contract.judge.wording import format_answer, format_value
@@ -113,6 +113,7 @@ def _learn(
     if known is not None and not state.sole_client:
         return known
     model = state.learn(InteractionModel(identity, request.get("background") is True, parent=parent))
+    model.asked = request
     model.stored = state.stores and request.get("store") is not False
     model.limited = any(
         isinstance(config := request.get(name), dict) and config.get(limit) is not None
@@ -180,6 +181,8 @@ def _judge_output(state: HistoryState, request: Json, model: InteractionModel, *
     if whole and model.status == "completed" and request.keys() <= _PROMISED and not _brings_results(request):
         rule = "create.completed-has-output"
         state.decide(rule, agreement.judge_result({"steps": steps}, rule))
+    if model.settled:
+        judge_calls(state, model, {"status": model.status, "steps": steps}, whole=whole)
     if model.settled and agreement.pending_calls(steps):
         rule = "tool.stream-status" if streamed else "tool.requires-action"
         state.decide(rule, agreement.judge_waiting(rule, model.status, steps))

@@ -30,11 +30,14 @@ _GET, _DELETE, _CANCEL = "GET interactions/{id}", "DELETE interactions/{id}", "P
 _RULES = {_GET: "resume.opens", _DELETE: "del.ok", _CANCEL: "cancel.ok"}
 """The rules of calls about one interaction; a GET is a stream here, as a plain one breaks `get.ok`."""
 
-_DENIES = frozenset({401, 403, 404, 410})
-"""Refusals that deny an interaction, or the right to it; any other may be about its state."""
+_ELSEWHERE = frozenset({301, 302, 303, 307, 308})
+"""Statuses that send the client away from where the interaction was just shown."""
 
-_RIGHTS = frozenset({401, 403})
+_RIGHTS = frozenset({401, 403, *_ELSEWHERE})
 """Denials that are never due to the moment."""
+
+_DENIES = frozenset({404, 410, *_RIGHTS})
+"""Refusals that deny an interaction, or the right to it; any other may be about its state."""
 
 _PASSES = frozenset({*BUSY, 409, 425})
 """Refusals that depend on the moment: the server is busy, or another request is under way."""
@@ -44,10 +47,12 @@ _OWN = frozenset(
 )
 """Members of a create that name nothing which may be gone by now; any other may."""
 
+_PARENT = "previous_interaction_id"
+
 _ORDINARY = re.compile(r"[\t\n\x20-\x7e]{0,1000}")
 """A text that no limit of length or of characters is about."""
 
-_VARIES = frozenset({KEY_HEADER, "content-length", "host", "user-agent"})
+_VARIES = frozenset({KEY_HEADER, "accept-encoding", "content-length", "host", "user-agent"})
 """Headers that do not tell two creates of one caller apart."""
 
 
@@ -58,6 +63,7 @@ class _Shown:
     request: str
     status: str
     background: bool
+    looked_at: bool = False
     denied_look: Exchange | None = None
 
 
@@ -85,7 +91,7 @@ class Denials:
         caller = (request.headers.get(KEY_HEADER), request.segments[0])
         order, name = summarise_create(request), named_interaction(request)
         if order is not None:
-            if sign := _sign_create(exchange):
+            if sign := _sign_create(exchange, self._can_be_continued(caller, order.parent, status)):
                 denied = status >= 300 and status not in _PASSES
                 yield from self._compare((*caller, sign), "create.ok", exchange, denied)
             if new := read_new_id(exchange):
@@ -93,6 +99,14 @@ class Denials:
                 self._show(caller, new, exchange, order.background)
         elif name and read(exchange).call in (_GET, _DELETE, _CANCEL):
             yield from self._note_call(caller, name, exchange)
+
+    def _can_be_continued(self, caller: tuple[str, str], parent: str, status: int) -> bool:
+        """Whether a chained create names what this caller was shown as completed.
+
+        Only a look shows that an interaction can be found by now.
+        """
+        shown = self._shown.get((*caller, parent))
+        return shown is not None and shown.status == "completed" and (status != 404 or shown.looked_at)
 
     def _note_call(
         self, caller: tuple[str, str], name: str, exchange: Exchange
@@ -150,7 +164,10 @@ class Denials:
         if name in self._deleted:
             return
         reading = read(exchange)
-        self._shown[(*caller, name)] = _Shown(format_request(exchange), reading.status or "", background)
+        looked_at = reading.call == _GET
+        self._shown[(*caller, name)] = _Shown(
+            format_request(exchange), reading.status or "", background, looked_at
+        )
 
 
 def _report(rule: str, exchange: Exchange, why: str, accepted: str) -> Finding:
@@ -163,11 +180,17 @@ def _report(rule: str, exchange: Exchange, why: str, accepted: str) -> Finding:
     return Finding.from_code(f"{rule}/denied", message, expected, format_answer(exchange))
 
 
-def _sign_create(exchange: Exchange) -> str:
-    """Return what makes two creates alike: all but an ordinary text; "" if the create may name what is gone."""
+def _sign_create(exchange: Exchange, continues: bool) -> str:
+    """Return what makes two creates alike: all but an ordinary text; "" if the create may name what is gone.
+
+    All parents are alike that the create `continues` by right.
+    """
     request = exchange.request
     body = object_or_none(request.body)
-    if body is None or not body.keys() <= _OWN or not isinstance(body.get("input"), str):
+    if body is not None and continues:
+        body = {**body, _PARENT: True}
+    known = _OWN | {_PARENT} if continues else _OWN
+    if body is None or not body.keys() <= known or not isinstance(body.get("input"), str):
         return ""
     tools = body.get("tools") or []
     if tools != [tool for tool in objects_in(tools) if tool.get("type") == "function"]:

@@ -37,6 +37,7 @@ from harness.contract.judge.history.looks import (
 )
 from harness.contract.judge.reading import read
 from harness.contract.requests import KEY_HEADER
+from harness.contract.runs import named_interaction, read_new_id, summarise_create
 from harness.contract.tables.operations import operation_of
 from harness.contract.tables.protocol import is_resume
 from harness.outcome import Finding, Judgement, Severity
@@ -181,6 +182,7 @@ def judge_recorded(exchanges: Iterable[Named], contract: Contract) -> Judgement:
 
 HEARD = frozenset(
     [
+        "bg.create",
         "bg.grows",
         "bg.no-regress",
         "bg.result",
@@ -200,6 +202,7 @@ HEARD = frozenset(
         "create.no-stream-json",
         "get.constant",
         "get.matches-post",
+        "get.own-input",
         "get.same",
         "get.usage",
         "http.ct-stream",
@@ -213,11 +216,17 @@ HEARD = frozenset(
         "stream.end-matches-get",
         "stream.equals-get",
         "stream.text",
+        "tool.call-fields",
+        "tool.choice-any",
+        "tool.declared",
         "tool.requires-action",
         "tool.stream-status",
     ]
 )
 """The rules by which a trail is judged: what the answers show, never whether a request had to be accepted."""
+
+_HEARD_KINDS = frozenset({"cancel.ok/another"})
+"""Kinds of findings by which a trail is judged, while others of their rules are about acceptance."""
 
 _UNDECIDED = Intent(final=False)
 """Nobody says what a request meant, nor whether what it asks about has had the time to be visible."""
@@ -231,7 +240,7 @@ def judge_trail(
     They come in the order in which they ended. Each caller has a history: what another key sees is another story.
     `judged` counts the exchanges that a rule was asked of, by rule and call.
     """
-    found = list(_judge_each(trail, contract, judged))
+    found = [*_judge_each(trail, contract, judged), *_judge_uncanceled(trail)]
     late = {exchange.request.segments[-1] for exchange, finding in found if finding.code == "bg.result/late"}
     for exchange, finding in found:
         names = {exchange.request.segments[-1], read(exchange).id}
@@ -243,6 +252,24 @@ _FOLLOWS_FROM_LATE = frozenset(
     {"bg.result", "bg.grows", "get.same", "stream.text", "stream.equals-get", "stream.end-matches-get"}
 )
 """What else is wrong with a look that shows a run as completed before its output is stored."""
+
+
+def _judge_uncanceled(trail: Sequence[Exchange]) -> Iterator[tuple[Exchange, Finding]]:
+    """A background run that the client neither cancels nor deletes, nor leaves, must not end as `cancelled`."""
+    begun = {name: exchange for exchange in trail if (name := _find_background_run(exchange))}
+    for exchange in trail:
+        if read(exchange).call in (_CANCEL, _DELETE) or not exchange.ending.complete:
+            begun.pop(named_interaction(exchange.request) or read(exchange).id or "", None)
+    for exchange in trail:
+        shown = read(exchange).id if is_success(exchange) else None
+        if read(exchange).status == "cancelled" and begun.pop(shown or "", None) is not None:
+            message, expected = "a run ends as `cancelled` without a cancel", "another settled status"
+            yield exchange, Finding.from_code("bg.transition/uncanceled", message, expected, "cancelled")
+
+
+def _find_background_run(exchange: Exchange) -> str:
+    order = summarise_create(exchange.request)
+    return read_new_id(exchange) if order is not None and order.background else ""
 
 
 def _judge_each(
@@ -259,7 +286,8 @@ def _judge_each(
         judgement = judges[caller].note(exchange, _UNDECIDED)
         judged.update((rule, read(exchange).call) for rule in judgement.judged)
         for finding in judgement.findings:
-            if finding.rule not in HEARD or finding.severity is Severity.INFORMATION:
+            heard = finding.rule in HEARD or finding.code in _HEARD_KINDS
+            if not heard or finding.severity is Severity.INFORMATION:
                 continue
             if finding.rule.startswith("resume."):
                 if (identity := exchange.request.segments[-1]) in torn:

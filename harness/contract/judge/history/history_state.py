@@ -289,13 +289,14 @@ class InteractionModel:
     run in progress showed. `shown_cancelled`: a look showed it as cancelled, not only the answer to the cancel.
     `told`: only a stream said the status. `seen_until` is when the last whole look ended, on the caller's clock.
 
-    `limited`: its create set a limit of tokens. `suspicion` is the rule that is broken if the next look shows
-    that it is still running: a request was answered as if it had settled.
+    `asked` is the body of its create, and `limited` that this set a limit of tokens. `suspicion` is the rule that
+    is broken if the next look shows that it is still running: a request was answered as if it had settled.
     """
 
     id: str
     background: bool = False
     stored: bool = True
+    asked: Json = field(default_factory=dict)
     limited: bool = False
     parent: InteractionModel | None = None
     status: str = ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from harness.contract.data.assembly import assemble_steps
+from harness.contract.data.json_parse import objects_in
 from harness.contract.data.output import output_steps
 from harness.contract.judge import agreement
 from harness.contract.judge.answer import is_refusal, is_success
@@ -47,6 +48,8 @@ def judge_look(state: HistoryState, model: InteractionModel, exchange: Exchange,
         return
     judge_constant(state, model, body)
     judge_time(state, model, body)
+    if state.sole_client and "input" in model.asked and agreement.list_given(body):
+        state.decide("get.own-input", agreement.judge_own_input(model.asked["input"], body))
     before = model.status
     judge_status(state, model, read(exchange).status or "", intent)
     _judge_growth(state, model, body)
@@ -161,6 +164,8 @@ def _judge_output(
         cut = model.limited and state.decide("create.cut-short", agreement.judge_cut_short(body))
         if not cut:
             state.decide("bg.result", agreement.judge_result(body))
+    if state.sole_client:
+        judge_calls(state, model, body)
     steps = body.get("steps")
     model.steps, model.usage, model.source = (
         steps if isinstance(steps, list) else None,
@@ -168,6 +173,24 @@ def _judge_output(
         "get.same",
     )
     model.with_input = with_input
+
+
+def judge_calls(state: HistoryState, model: InteractionModel, body: dict[str, Any], *, whole: bool = True) -> None:
+    """Judge the calls of a settled run by what its create asked for; `whole`: these are all its steps."""
+    steps = output_steps(body)
+    if any(step.get("type") == "function_call" for step in steps):
+        state.decide("tool.call-fields", agreement.judge_call_fields(steps))
+        state.decide("tool.declared", agreement.judge_declared(model.asked, steps))
+    if whole and model.status not in agreement.CUT_SHORT and _is_forced_to_call(model.asked):
+        state.decide("tool.choice-any", agreement.judge_forced(body))
+
+
+def _is_forced_to_call(request: dict[str, Any]) -> bool:
+    """Whether a create declares a function and demands a call."""
+    config = request.get("generation_config")
+    if not isinstance(config, dict) or config.get("tool_choice") != "any":
+        return False
+    return any(tool.get("type") == "function" for tool in objects_in(request.get("tools")))
 
 
 def _compare_output(state: HistoryState, model: InteractionModel, body: dict[str, Any], with_input: bool) -> None:

@@ -23,9 +23,14 @@ def create(status: int, identity: str = "i1", run: str = "completed", **fields: 
     return seen("POST", ROOT, status, sent, {"id": identity, "status": run} if status == 200 else None)
 
 
-def look(status: int, identity: str = "i1", query: str = "") -> Exchange:
+def chain(status: int, parent: str = "i1") -> Exchange:
+    """A create that continues another interaction, and its answer."""
+    return create(status, "i9", previous_interaction_id=parent)
+
+
+def look(status: int, identity: str = "i1", query: str = "", run: str = "completed") -> Exchange:
     """A GET and its answer."""
-    body = {"id": identity, "status": "completed"} if status == 200 else None
+    body = {"id": identity, "status": run} if status == 200 else None
     return seen("GET", f"{ROOT}/{identity}{query}", status, None, body)
 
 
@@ -63,6 +68,12 @@ RUNNING = create(200, "i3", "in_progress", background=True)
         ([create(200), look(404), look(200), delete(200)], []),
         ([RUNNING, cancel(404, "i3"), RUNNING, cancel(200, "i3")], ["cancel.ok/denied"]),
         ([create(200), cancel(404), RUNNING, cancel(200, "i3")], []),
+        ([create(200), look(302), look(200)], ["get.ok/denied"]),
+        ([create(200), look(200), chain(400), chain(200)], ["create.ok/denied"]),
+        ([create(200), look(200), chain(404), chain(200)], ["create.ok/denied"]),
+        ([create(200), chain(404), look(200), chain(200)], []),  # an interaction may need a moment to appear
+        ([RUNNING, look(200, "i3", run="in_progress"), chain(400, "i3"), chain(200, "i3")], []),
+        ([create(200), look(200), delete(200), chain(404), chain(200)], []),
         ([RUNNING, cancel(409, "i3"), RUNNING, cancel(200, "i3")], []),
     ],
 )

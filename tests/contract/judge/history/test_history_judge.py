@@ -46,6 +46,8 @@ CANCELLED = [begun(), cancel()]
 ENDED_AS = [created("a"), completed("a", "cancelled")]
 LIMITED = {"input": "hi", "background": True, "generation_config": {"max_output_tokens": 1}}
 RESULT = {"input": [{"type": "function_result", "call_id": "c1", "result": "ok"}], "previous_interaction_id": "a"}
+WITH_TOOLS = {"model": "m", "input": "hi", "tools": [{"type": "function", "name": "f"}]}
+FORCED = {**WITH_TOOLS, "generation_config": {"tool_choice": "any"}}
 UNSTORED = made(sent={"input": "hi", "store": False})
 
 
@@ -63,6 +65,11 @@ class Row:
 def result(http: int) -> Heard:
     """A create that brings the result of a call."""
     return made(identity="b", http=http, sent=RESULT, previous_interaction_id="a")
+
+
+def said(text: str) -> dict[str, Any]:
+    """A step of user input."""
+    return {"type": "user_input", "content": [{"type": "text", "text": text}]}
 
 
 def bad(rule: str, wrong_status: int = 200, right_status: int = 400, severity: Severity = Severity.BROKEN) -> Row:
@@ -115,6 +122,24 @@ RULES: dict[str, Row] = {
         [made(), look(steps=OTHER)],
         [made(), look(steps=[{"type": "user_input", "content": []}, *TEXT])],
         [begun(steps=TEXT), look(steps=OTHER)],
+    ),
+    "get.own-input": Row(
+        [made(), look(steps=[said("ho"), *TEXT])],
+        [made(), look(steps=[said("hello, "), said("hi"), *TEXT])],
+        [made(), look(steps=[{"type": "user_input", "content": []}, *TEXT])],
+    ),
+    "tool.call-fields": Row(
+        [made("requires_action", steps=[{**CALL[0], "name": ""}])], [made("requires_action", steps=CALL)], [made()]
+    ),
+    "tool.declared": Row(
+        [made("requires_action", sent={**WITH_TOOLS, "tools": []}, steps=CALL)],
+        [made("requires_action", sent=WITH_TOOLS, steps=CALL)],
+        [made(sent=WITH_TOOLS)],
+    ),
+    "tool.choice-any": Row(
+        [made(sent=FORCED)],
+        [made("requires_action", sent=FORCED, steps=CALL)],
+        [made("incomplete", sent=FORCED), made(sent={**FORCED, "tools": [{"type": "google_search"}]})],
     ),
     "get.usage": Row(
         [made(usage={"total_tokens": 1}), look(usage={"total_tokens": 2})],
