@@ -13,7 +13,7 @@ import posixpath
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness.contract.schema.openness import UNIONS, Schema
 from harness.contract.schema.schemas import Schemas
@@ -21,6 +21,7 @@ from harness.contract.schema.source_files import arrange
 from harness.drift.comparison import DifferenceKind, TypeDifference, describe, pair_records
 from harness.drift.schema_types import OPENAPI
 from harness.drift.type_model import ANY, FieldType, OperationType, Origin, Record, TypeModel, ValueType
+from harness.drift.written_calls import UNPLACED
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _FOLDERS = {"input": "steps", "step": "steps", "step-shell": "steps", "delta": "deltas"}
@@ -50,16 +51,112 @@ def propose(
     return author.proposal
 
 
-def propose_sentences(ledger: str, settled: Iterable[TypeDifference], sdk: str) -> str:
-    """Return the ledger of types with a line, as yet without a rule, for each thing that is new in `sdk`."""
+@dataclass(frozen=True, slots=True)
+class ProposedRules:
+    """Tables of rules with rows for what is new: the texts by area, and the new ids, which have no judge yet."""
+
+    tables: dict[str, str]
+    sentences: str
+    ids: tuple[str, ...]
+
+
+def propose_rules(
+    tables: Mapping[str, str], ledger: str, settled: Iterable[TypeDifference], sdk: str
+) -> ProposedRules:
+    """Return tables and the ledger of types with a line for each thing that is new in `sdk`.
+
+    What a response holds is judged by the rules of its schema. What a request may hold gets a row, for which a
+    person writes the judge and the mutant.
+    """
+    rows: dict[str, list[str]] = {}
+    ids: list[str] = []
     lines: dict[str, str] = {}
     for each in settled:
         slug = re.sub(r"[^a-z0-9]+", "-", f"{each.where} {each.name}".lower()).strip("-")
-        if each.kind in _NEW and f"\n    {slug}: " not in ledger:
-            says, because = f"{describe(each)[: _LONGEST - 1]}.", f"New in {sdk}; no check judges it yet."
-            words = (f"section: {json.dumps(each.where)}", f"says: {json.dumps(says[:1].upper() + says[1:])}")
-            lines[slug] = f"    {slug}: {{{', '.join(words)}, not_judged: open, because: {json.dumps(because)}}}\n"
-    return _SDK.sub(lambda found: found[0] + "".join(lines.values()), ledger, count=1)
+        if each.kind not in _NEW or f"\n    {slug}: " in ledger or slug in lines:
+            continue
+        says = f"{describe(each)[: _LONGEST - 1]}."
+        place = _find_place(each)
+        named = list(place.rules)
+        if place.area:
+            named = [f"{place.subject}.new-{slug}"]
+            ids += named
+            rows.setdefault(place.area, []).append(_write_row(named[0], place, each, sdk))
+        told = f"section: {json.dumps(each.where)}, says: {json.dumps(says[:1].upper() + says[1:])}"
+        lines[slug] = f"    {slug}: {{{told}, rules: [{', '.join(named)}]}}\n"
+    written = {area: tables[area].rstrip("\n") + "\n" + "".join(texts) for area, texts in rows.items()}
+    sentences = _SDK.sub(lambda found: found[0] + "".join(lines.values()), ledger, count=1)
+    return ProposedRules(written, sentences, tuple(ids))
+
+
+class _Place(NamedTuple):
+    """Where the rule of a new thing belongs: in an area, or with the rules that judge it already."""
+
+    area: str
+    subject: str
+    rules: tuple[str, ...] = ()
+
+
+_PLACES: tuple[tuple[str, _Place], ...] = (
+    (r"[A-Z]+ /interactions.*|.*-request|requests/create-interaction.*", _Place("create", "create")),
+    (r"tool|tools/.*", _Place("tools", "tool")),
+    (r"content|contents/.*|user-content|input.*", _Place("inputs", "create")),
+    (r"generation-config.*|response-format.*|safety-setting|labels|media.*|model-name|service-tier",
+     _Place("create", "create")),
+    (r"agent-config.*|environment-config.*|agent-name", _Place("agents", "agent")),
+    (r".*/agents.*|agent-tool|requests/.*-agent.*", _Place("agents", "agents")),
+    (r".*/environments.*|requests/.*-environment.*", _Place("environments", "env")),
+    (r".*/webhooks.*|requests/.*-webhook.*|webhook-config|requests/rotate.*", _Place("webhooks", "hook")),
+    (r".*/fileSearchStores.*|requests/(import-file|.*file-search-store).*", _Place("file_search", "filesearch")),
+    (r".*/files.*|requests/.*-files?", _Place("files", "file")),
+    (r".*/voices.*|requests/.*-voice.*", _Place("voices", "voice")),
+    (r".*/decisions.*|requests/.*-decision.*", _Place("decisions", "decision")),
+    (r".*/credentials.*|requests/.*-credential.*", _Place("credentials", "cred")),
+    (r".*/triggers.*|requests/.*-trigger.*", _Place("triggers", "trigger")),
+    (r"step|steps/.*|payloads/.*|annotation.*", _Place("", "", ("create.schema", "stream.schema"))),
+    (r"step-shell.*|events?/.*|event|interaction-partial|stream-metadata", _Place("", "", ("stream.schema",))),
+    (r"delta|deltas/.*", _Place("", "", ("stream.delta-known", "stream.schema"))),
+    (r"usage.*", _Place("", "", ("usage.types", "create.schema"))),
+    (r"interaction-status", _Place("", "", ("create.status-listed",))),
+    (r"agents/.*", _Place("", "", ("agents.schema",))),
+    (r"environments/.*", _Place("", "", ("env.schema",))),
+    (r"webhooks/.*", _Place("", "", ("hook.schema",))),
+    (r"file-search-stores/.*", _Place("", "", ("filesearch.schema",))),
+    (r"files/.*", _Place("", "", ("file.schema",))),
+    (r"voices/.*", _Place("", "", ("voice.schema",))),
+    (r"decisions/.*", _Place("", "", ("decision.schema",))),
+    (r"credentials/.*", _Place("", "", ("cred.schema",))),
+    (r"triggers/.*", _Place("", "", ("trigger.schema",))),
+    (r"error.*|rpc-status", _Place("", "", ("err.shape",))),
+)  # fmt: skip
+"""The place of what is new by where it is, the first that fits."""
+
+
+def _find_place(difference: TypeDifference) -> _Place:
+    if difference.kind in (DifferenceKind.OPERATION_NEW, DifferenceKind.PARAMETER_NEW):
+        paths = (place for pattern, place in _PLACES if place.area and re.fullmatch(pattern, difference.where))
+        return next(paths, _Place("robustness", "rob"))
+    found = (place for pattern, place in _PLACES if re.fullmatch(pattern, difference.where))
+    return next(found, _Place("", "", ("create.schema", "get.schema")))
+
+
+def _write_row(rule: str, place: _Place, difference: TypeDifference, sdk: str) -> str:
+    """A row in the form of the tables, without a judge."""
+    match difference.kind:
+        case DifferenceKind.OPERATION_NEW:
+            statement = f"`{difference.where}` is available."
+        case DifferenceKind.PARAMETER_NEW:
+            statement = f"`{difference.where}` accepts the query parameter `{difference.name}`."
+        case DifferenceKind.FIELD_NEW:
+            statement = f"A request accepts `{difference.name}` in `{difference.where}`."
+        case _:
+            value = re.split("[=:]", difference.name)[-1]
+            statement = f"A request accepts `{value}` in `{difference.where}`."
+    source = f"{{page: sdk, section: {json.dumps(difference.where)}, basis: schema}}"
+    return (
+        f"\n{rule}:\n  level: MAY\n  statement: {json.dumps(statement)}\n"
+        f"  breaks: {json.dumps(f'Users of {sdk} cannot use it.')}\n  source: {source}\n"
+    )
 
 
 _NEW = (
@@ -242,6 +339,8 @@ class _Author:
         return {"name": name, "in": "query", "required": part.required, "description": text, "schema": shape}
 
     def _add_operation(self, operation: OperationType) -> bool:
+        if operation.method == UNPLACED:
+            return False
         path = re.sub(r"^/\{api_?[vV]ersion\}", "", operation.path)
         told: Schema = {"operationId": operation.name[:1].lower() + operation.name[1:], "summary": operation.name}
         variables = re.findall(r"\{(\w+)\}", path)

@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 
 from harness.drift.type_model import ANY, FieldType, OperationType, Record, TypeModel, ValueType, give_title, unite
+from harness.drift.written_calls import CALLS, build_operations
 from harness.outcome import UsageFault
 
 ROOT = Path("google", "genai", "_gaos")
@@ -26,6 +27,8 @@ _ITEMS = frozenset({"List", "list", "Sequence", "Iterable", "Tuple", "Set"})
 _MAPS = frozenset({"Dict", "dict", "Mapping"})
 _THROUGH = frozenset({"Annotated", "Optional", "Nullable", "OptionalNullable", "NotRequired", "Required"})
 _VERSION = re.compile(r"""^__version__ = ['"]([^'"]+)""", re.MULTILINE)
+_CLASS = re.compile(r"^class (\w+)\(", re.MULTILINE)
+_NEXT = re.compile(r"^(?=[^\s#)])", re.MULTILINE)
 _STREAM_FIELD = "data"
 _SUCCESS = frozenset({"200", "2XX", "default"})
 
@@ -45,6 +48,7 @@ def read_python_sdk(package: Path, title: str) -> TypeModel:
     operations = reader.read_operations()
     if not operations:
         raise UsageFault(f"no call was found in {str(root)!r}: its source is not as in google-genai 3.0 to 3.4")
+    operations |= reader.read_written_operations()
     return TypeModel(title, operations, reader.records)
 
 
@@ -91,6 +95,44 @@ class _Module:
         return found
 
 
+class _WrittenTypes(_Module):
+    """The types that are written by hand: of 20,000 lines only the classes of `CALLS`, and what they name.
+
+    On the wire their fields are in camelCase.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._text = path.read_text("utf-8")
+        self._starts = {found[1]: found.start() for found in _CLASS.finditer(self._text)}
+
+    @cached_property
+    def classes(self) -> dict[str, ast.ClassDef]:
+        waiting = [name for call in CALLS for name in (call.body, call.query, call.answer, call.also[0])]
+        found: dict[str, ast.ClassDef] = {}
+        while waiting:
+            name = waiting.pop()
+            start = self._starts.get(name, self._starts.get(f"_{name}"))
+            if start is None or name in found:
+                continue
+            ending = _NEXT.search(self._text, self._text.index("\n", start))
+            node = ast.parse(self._text[start : ending.start() if ending else None]).body[0]
+            assert isinstance(node, ast.ClassDef)
+            found[name] = node
+            named = [field.annotation for field in node.body if isinstance(field, ast.AnnAssign)]
+            for part in (*named, *node.bases):
+                waiting += [inner.id for inner in ast.walk(part) if isinstance(inner, ast.Name)]
+        return found
+
+    @cached_property
+    def aliases(self) -> dict[str, ast.expr]:
+        return {}
+
+    @cached_property
+    def imports(self) -> dict[str, tuple[Path, str]]:
+        return {}
+
+
 class _PythonReader:
     def __init__(self, root: Path) -> None:
         self.records: dict[str, Record] = {}
@@ -116,6 +158,26 @@ class _PythonReader:
                 if operation is not None:
                     found.setdefault(operation.name, operation)
         return found
+
+    def read_written_operations(self) -> dict[str, OperationType]:
+        """The calls for files and file search stores, which are not generated."""
+        package = self._root.parent
+        path = package / "types.py"
+        if not path.is_file():
+            return {}
+        types = _WrittenTypes(path)
+        methods = []
+        for name in ("file_search_stores", "documents", "files"):
+            module = self._load_module(package / name)
+            for made in module.classes.values() if module is not None else ():
+                if not made.name.startswith(("Async", "_")):
+                    own = (node.name for node in made.body if isinstance(node, ast.FunctionDef))
+                    methods += [(made.name, _to_camel(method)) for method in own if not method.startswith("_")]
+
+        def read(name: str) -> ValueType:
+            return self._read_named(types, name) if name in types.classes else ValueType()
+
+        return {each.name: each for each in build_operations(read, self.records, methods)}
 
     def _read_operation(self, module: _Module, function: ast.FunctionDef) -> OperationType | None:
         calls = [node for node in ast.walk(function) if isinstance(node, ast.Call)]
@@ -220,6 +282,8 @@ class _PythonReader:
                 field: FieldType(self._read_shape(module, annotation), required, note)
                 for field, annotation, required, note in fields
             }
+            if isinstance(module, _WrittenTypes):
+                told = {_to_camel(field): part for field, part in told.items()}
             self.records[full] = Record(full, told, ast.get_docstring(made) or "")
         return ValueType(frozenset({"object"}), records=(full,))
 
@@ -267,9 +331,20 @@ def _list_annotations(made: ast.ClassDef) -> list[tuple[str, ast.expr, bool, str
         ):
             continue
         after = made.body[index + 1] if index + 1 < len(made.body) else None
-        text = _read_text(after.value) if isinstance(after, ast.Expr) else ""
+        text = _read_text(after.value) if isinstance(after, ast.Expr) else _read_description(node.value)
         found.append((_find_alias(node.annotation) or node.target.id, node.annotation, node.value is None, text))
     return found
+
+
+def _read_description(value: ast.expr | None) -> str:
+    """What a hand-written field says of itself: `Field(default=None, description=…)`."""
+    words = value.keywords if isinstance(value, ast.Call) else []
+    return next((_read_text(word.value) for word in words if word.arg == "description"), "")
+
+
+def _to_camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
 
 
 def _find_alias(annotation: ast.expr) -> str:

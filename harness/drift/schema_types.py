@@ -34,6 +34,9 @@ _SPLIT: dict[Origin, tuple[str, ...]] = {
 }
 """One schema of ours that descriptions of others split: the schemas that stand for the parts."""
 
+_STARTS = {"uploadToFileSearchStore": "requests/upload-to-file-search-store"}
+"""What an upload begins with, by its operation: the document describes the bytes that follow."""
+
 _RULES = frozenset({"required", "description", "x-rule", "not", "if", "then", "else", "dependentRequired"})
 _STRUCTURE = frozenset({"properties", "items", "$defs", "oneOf", "anyOf", "allOf", "additionalProperties"})
 
@@ -66,6 +69,8 @@ class _SchemaReader:
         media = told.get("responses", {}).get("200", {}).get("content", {})
         body = told.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
         answer = media.get("application/json", {}).get("schema")
+        if told["operationId"] in _STARTS:
+            body = {"$ref": f"{_STARTS[told['operationId']]}.json"}
         return OperationType(
             told["operationId"],
             method,

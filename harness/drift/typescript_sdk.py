@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from harness.drift.type_model import ANY, FieldType, OperationType, Record, TypeModel, ValueType, give_title, unite
+from harness.drift.written_calls import CALLS, build_operations
 from harness.outcome import UsageFault
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def read_typescript_sdk(package: Path, title: str) -> TypeModel:
         raise UsageFault(
             f"{str(package)!r} has no calls of the Interactions API: it needs @google/genai 2.0 or newer"
         )
+    operations |= reader.read_written_operations()
     return TypeModel(title, operations, reader.records, whole_numbers=False)
 
 
@@ -135,6 +137,27 @@ class _TypescriptReader:
                 if call is not None:
                     found[call.name] = self._read_operation(call, overloads)
         return found
+
+    def read_written_operations(self) -> dict[str, OperationType]:
+        """The calls for files and file search stores, which are not generated."""
+        methods = []
+        for owner in sorted({call.owner for call in CALLS} & self._classes.keys()):
+            for member in self._classes[owner].child_by_field_name("body").named_children:  # type: ignore[union-attr]
+                told = _read_text(member).partition("(")[0]
+                hidden = "private" in told or _name(member) == "constructor" or _name(member).startswith("_")
+                if member.type in ("method_signature", "public_field_definition") and not hidden:
+                    methods.append((owner, _name(member)))
+        return {each.name: each for each in build_operations(self._read_written, self.records, methods)}
+
+    def _read_written(self, name: str) -> ValueType:
+        """A type by its exported name: a bundler adds a number to what others are called, too."""
+        for known in (name, f"{name}_2"):
+            if known in self._types:
+                return self._read_named(known)
+            if known in self._classes:
+                body = self._classes[known].child_by_field_name("body")
+                return self._record(known, self._classes[known], body)  # type: ignore[arg-type]
+        return ValueType()
 
     def _read_operation(self, call: _Call, overloads: list[Node]) -> OperationType:
         request = self._request(call)
@@ -257,7 +280,7 @@ class _TypescriptReader:
     def _read_fields(self, node: Node) -> dict[str, FieldType]:
         found = {}
         for part in node.named_children:
-            if part.type == "property_signature":
+            if part.type in ("property_signature", "public_field_definition"):
                 name = _name(part).strip("'\"")
                 optional = any(child.type == "?" for child in part.children)
                 found[name] = FieldType(

@@ -13,6 +13,7 @@ from typing import Any
 
 from harness.outcome.words import did_you_mean
 from harness.rules import ROWS
+from harness.rules.row import RuleRow
 from harness.rules.tables import FOLDER, load_sources, make_table_error, parse_table
 
 
@@ -53,8 +54,8 @@ def load_ledger() -> tuple[Sentence, ...]:
     return tuple(read_ledger(texts))
 
 
-def read_ledger(texts: Mapping[str, bytes]) -> Iterator[Sentence]:
-    """Yield the sentences of some files. Raises ValueError as `load_ledger` does."""
+def read_ledger(texts: Mapping[str, bytes], rows: Mapping[str, RuleRow] = ROWS) -> Iterator[Sentence]:
+    """Yield the sentences of some files; their rules are among `rows`. Raises ValueError as `load_ledger` does."""
     sources = load_sources()
     seen: dict[str, str] = {}
     for name, text in texts.items():
@@ -70,7 +71,7 @@ def read_ledger(texts: Mapping[str, bytes]) -> Iterator[Sentence]:
             seen[source] = name
             for word, line in document["sentences"].items():
                 try:
-                    yield _read_sentence(f"{source}.{word}", sources[source], document["read"], line)
+                    yield _read_sentence(f"{source}.{word}", sources[source], document["read"], line, rows)
                 except ValueError as wrong:
                     raise make_table_error(name, text, [source, "sentences", word], f"{word}: {wrong}") from None
 
@@ -80,10 +81,12 @@ def sentences_of(rule: str) -> tuple[Sentence, ...]:
     return tuple(sentence for sentence in load_ledger() if rule in sentence.rules)
 
 
-def _read_sentence(sentence: str, page: Mapping[str, Any], read: str, line: Mapping[str, Any]) -> Sentence:
+def _read_sentence(
+    sentence: str, page: Mapping[str, Any], read: str, line: Mapping[str, Any], rows: Mapping[str, RuleRow]
+) -> Sentence:
     for rule in line.get("rules", ()):
-        if rule not in ROWS:
-            raise ValueError(f"names {rule!r}, which is no rule{did_you_mean(rule, ROWS)}")
+        if rule not in rows:
+            raise ValueError(f"names {rule!r}, which is no rule{did_you_mean(rule, rows)}")
     return Sentence(
         id=sentence,
         page=page["title"],

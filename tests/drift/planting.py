@@ -108,6 +108,31 @@ DIFFERENCES = (
         "operation.new GET /spies/{}",
     ),
     Planted(
+        f"{TYPES}/mcpserver.py",
+        "    headers: Optional[Dict[str, str]] = None\n",
+        "    headers: Optional[Dict[str, int]] = None\n",
+        "type.changed tools/mcp-server headers{}",
+    ),
+    Planted(
+        "../types.py",
+        'class FileSearchStore(_common.BaseModel):\n  """A collection of Documents."""\n',
+        'class FileSearchStore(_common.BaseModel):\n  """A collection of Documents."""\n\n'
+        '  shelf_mark: Optional[str] = Field(default=None, description="""Where it stands.""")\n',
+        "field.new file-search-stores/store shelfMark",
+    ),
+    Planted(
+        "../types.py",
+        "class ChunkingConfig(_common.BaseModel):\n",
+        "class ChunkingConfig(_common.BaseModel):\n  blunt: Optional[bool] = None\n",
+        "field.new requests/import-file#chunking blunt",
+    ),
+    Planted(
+        "../file_search_stores.py",
+        "  def documents(self) -> Documents:\n",
+        "  def shelve(self) -> None:\n    pass\n\n  @property\n  def documents(self) -> Documents:\n",
+        "operation.new CALL /FileSearchStores.shelve",
+    ),
+    Planted(
         "models/createtrigger.py",
         "RequestMetadata(media_type",
         "HeaderMetadata(media_type",
@@ -153,7 +178,10 @@ NEXT_MONTH = (
 )
 """What an SDK of next month may bring: a tool, a step with its delta, a content, a status, a count, a field."""
 
-ALSO = ("operation.gone GET /agents/{}",)
+ALSO = (
+    "operation.gone GET /agents/{}",
+    "field.new requests/upload-to-file-search-store#chunking blunt",
+)
 """What an edit brings with it. Together there is each kind but `body.new`, which 3.4.0 has itself."""
 
 
@@ -163,8 +191,8 @@ def plant(folder: Path, planted: tuple[Planted, ...] = DIFFERENCES) -> Path:
     assert package is not None
     target = folder / ROOT
     shutil.copytree(package.folder / ROOT, target, ignore=shutil.ignore_patterns("__pycache__"))
-    version = ROOT.parent / "version.py"
-    shutil.copy(package.folder / version, folder / version)
+    for name in ("version", "types", "files", "documents", "file_search_stores"):
+        shutil.copy(package.folder / ROOT.parent / f"{name}.py", folder / ROOT.parent)
     for each in planted:
         path = target / each.file
         text = path.read_text("utf-8")

@@ -102,7 +102,7 @@ def test_the_patch_is_the_same_change(sdk: Path, newer: Contract, tmp_path: Path
     patch = tmp_path / "newer.patch"
     assert main(["drift", "--sdk", str(sdk), "--propose-patch", str(patch)]) == 1
     shutil.copytree(resources.folder("schemas"), tmp_path / "schemas")
-    shutil.copytree(FOLDER / "sentences", tmp_path / "harness" / "rules" / "sentences")
+    shutil.copytree(FOLDER, tmp_path / "harness" / "rules", ignore=shutil.ignore_patterns("__pycache__"))
     subprocess.run(["git", "apply", str(patch)], cwd=tmp_path, check=True)
     patched = load_from(tmp_path / "schemas" / CURRENT)
     assert patched.schemas.names() == newer.schemas.names()

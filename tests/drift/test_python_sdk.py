@@ -21,8 +21,10 @@ from harness.drift.python_sdk import read_python_sdk
 from harness.drift.schema_types import read_schemas
 from harness.drift.type_model import TypeModel
 from harness.outcome import UsageFault
+from harness.rules import ROWS
 from harness.rules.ledger import read_ledger
-from harness.rules.tables import FOLDER
+from harness.rules.row import read_record
+from harness.rules.tables import FOLDER, expand_tables
 from tests.drift.planting import ALSO, DIFFERENCES, plant
 from tests.report.page.page_reader import PageReader, find_faults
 
@@ -160,7 +162,7 @@ def test_a_proposal_settles_what_is_new(ours, theirs, proposal, tmp_path):
 
 def test_a_proposal_leaves_what_is_gone(proposal):
     """What is gone from the SDK and what has another type is left to a person; all else is settled."""
-    left = {str(difference.kind) for difference in proposal.left}
+    left = {str(difference.kind) for difference in proposal.left if not difference.where.startswith("CALL ")}
     assert left <= {
         "field.gone",
         "value.gone",
@@ -195,7 +197,7 @@ def test_a_proposed_patch_applies(package, tmp_path):
     patch = tmp_path / "drift.patch"
     assert main(["drift", "--sdk", str(package), "--propose-patch", str(patch)]) == 1
     shutil.copytree(resources.folder("schemas"), tmp_path / "schemas")
-    shutil.copytree(FOLDER / "sentences", tmp_path / "harness" / "rules" / "sentences")
+    shutil.copytree(FOLDER, tmp_path / "harness" / "rules", ignore=shutil.ignore_patterns("__pycache__"))
     done = subprocess.run(
         ["git", "apply", "-v", str(patch)], cwd=tmp_path, capture_output=True, text=True, check=False
     )
@@ -203,9 +205,16 @@ def test_a_proposed_patch_applies(package, tmp_path):
     changed = json.loads((tmp_path / "schemas" / load().revision / "tools" / "file-search.json").read_bytes())
     assert changed["properties"]["depth"]["type"] == "integer"
     added = (tmp_path / "harness" / "rules" / "sentences" / "types.yaml").read_bytes()
-    lines = {line.id: line for line in read_ledger({"sentences/types": added})}
+    texts = {path.stem: path.read_bytes() for path in (tmp_path / "harness" / "rules").glob("*.yaml")}
+    rows = {record["id"]: read_record(record) for record in expand_tables(texts)["rules"]}
+    lines = {line.id: line for line in read_ledger({"sentences/types": added}, rows)}
     assert lines["sdk.tools-file-search-depth"].words == "New field depth (integer, required)."
-    assert {lines["sdk.tools-file-search-depth"].reason, lines["sdk.tool-dowsing"].reason} == {"open"}
+    assert lines["sdk.tools-file-search-depth"].rules == ("tool.new-tools-file-search-depth",)
+    assert lines["sdk.file-search-stores-store-shelfmark"].rules == ("filesearch.schema",)
+    new = {name: row for name, row in rows.items() if name not in ROWS}
+    assert new["tool.new-tool-dowsing"].rule.statement == "A request accepts `dowsing` in `tool`."
+    assert new["agents.new-get-agents-mood"].area == "agents"
+    assert {rule for line in lines.values() for rule in line.rules} >= new.keys()
     removed = [line for line in patch.read_text("utf-8").splitlines() if line.startswith("-") and line[1:2] != "-"]
     assert len(removed) < 40
 

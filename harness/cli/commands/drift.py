@@ -54,7 +54,9 @@ class DriftArguments(Options):
     propose: str | None = option(
         "write a revision that follows the SDK (only the differing files)", FOLDER, trust=Trust.CALL
     )
-    propose_patch: str | None = option("write the same as a patch of the revision's files", PATH, trust=Trust.CALL)
+    propose_patch: str | None = option(
+        "write it as a patch of a checkout: schemas, rule rows and sentences", PATH, trust=Trust.CALL
+    )
     requests: bool = flag(
         "also send a create for each field, value and kind that the SDK declares to the emulator", trust=Trust.CALL
     )
@@ -207,13 +209,17 @@ def _write_proposal(
     proposal = propose(schemas, older, newer, explained.unexplained)
     if folder:
         _write_revision(Path(folder), proposal, schemas.revision, f"{package.name} {package.version}")
+    rules: tuple[str, ...] = ()
     if patch:
-        _write_text(Path(patch), _format_patch(proposal, schemas, f"{package.name} {package.version}"))
+        text, rules = _format_patch(proposal, schemas, f"{package.name} {package.version}")
+        _write_text(Path(patch), text)
     settled = format_count(len(proposal.settled), "difference")
     where = " and ".join(name for name in (folder, patch) if name)
     say(f"proposed in {where}: {settled}, in {format_count(len(proposal.documents), 'file')}", to_errors=True)
     for difference in proposal.left:
         say(f"left to you: {difference.where}: {describe(difference)}", to_errors=True)
+    for rule in rules:
+        say(f"left to you: {rule}: a judge and a mutant (CONTRIBUTING.md, Add a rule)", to_errors=True)
 
 
 def _write_revision(folder: Path, proposal: Proposal, base: str, source: str) -> None:
@@ -228,32 +234,30 @@ def _write_revision(folder: Path, proposal: Proposal, base: str, source: str) ->
         _write_text(folder / name, format_json(document))
 
 
-def _format_patch(proposal: Proposal, schemas: Schemas, sdk: str) -> str:
-    """A patch of the schemas and of the ledger of sentences, as `git apply` takes it at the root of a checkout."""
+def _format_patch(proposal: Proposal, schemas: Schemas, sdk: str) -> tuple[str, tuple[str, ...]]:
+    """A patch of schemas, rules and sentences, for `git apply` at the root of a checkout; and the new rules."""
     from harness.contract.schema.published_files import format_json
-    from harness.drift.proposal import name_files, propose_sentences
+    from harness.drift.proposal import name_files, propose_rules
     from harness.rules.tables import FOLDER as RULES
 
+    tables = {path.stem: path.read_text("utf-8") for path in RULES.glob("*.yaml")}
     ledger = (RULES / "sentences" / "types.yaml").read_text("utf-8")
-    lines = [
-        *difflib.unified_diff(
-            ledger.splitlines(keepends=True),
-            propose_sentences(ledger, proposal.settled, sdk).splitlines(keepends=True),
-            "a/harness/rules/sentences/types.yaml",
-            "b/harness/rules/sentences/types.yaml",
-        )
-    ]
+    rules = propose_rules(tables, ledger, proposal.settled, sdk)
+    changes = [("harness/rules/sentences/types.yaml", ledger, rules.sentences)]
+    changes += [(f"harness/rules/{area}.yaml", tables[area], text) for area, text in sorted(rules.tables.items())]
     for name, document in name_files(proposal.documents, schemas.revision).items():
-        path = f"schemas/{schemas.revision}/{name}"
         there = schemas.path(name)
         before = there.read_text("utf-8") if there is not None else ""
+        changes.append((f"schemas/{schemas.revision}/{name}", before, format_json(document)))
+    lines: list[str] = []
+    for path, before, after in changes:
         lines += difflib.unified_diff(
             before.splitlines(keepends=True),
-            format_json(document).splitlines(keepends=True),
+            after.splitlines(keepends=True),
             f"a/{path}" if before else "/dev/null",
             f"b/{path}",
         )
-    return "".join(lines)
+    return "".join(lines), rules.ids
 
 
 def _write_text(path: Path, text: str) -> None:
