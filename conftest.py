@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -74,3 +75,16 @@ def corpus() -> Path:
     if not (folder / "MANIFEST.jsonl").is_file():
         pytest.skip(f"no corpus at {folder}: set HARNESS_CORPUS to a folder with MANIFEST.jsonl")
     return folder.resolve()
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, as it is published; of several workers that want it, one builds it."""
+    from tests.built_once import build_once
+
+    def build(folder: Path) -> None:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PYTEST"))}
+        command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", str(folder), str(ROOT)]
+        subprocess.run(command, cwd=tmp_path_factory.getbasetemp(), env=kept, check=True)
+
+    return next(build_once(tmp_path_factory, "wheel", build).glob("interactions_harness-*.whl"))

@@ -136,6 +136,7 @@ def written(body: bytes) -> bytes:
 
 
 @given(st.binary(max_size=40) | st.text(max_size=12).map(str.encode))
+@pytest.mark.slow
 def test_windows(data: bytes) -> None:
     """Decoding a body window by window gives the same text as at once, even if a window cuts a character."""
     with pytest.MonkeyPatch.context() as patch:

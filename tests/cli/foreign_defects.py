@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.cli.foreign_server import Handler, Run, Service
+from tests.cli.foreign_server import LONG, Handler, Run, Service
 from tests.foreign.answering import Json, Refused
 
 # --- a 2xx that does something else
@@ -18,7 +18,11 @@ class IgnoresStream(Service):
 
 
 class Blocks(Service):
-    """background=true answers when all is done."""
+    """background=true answers when all is done, which is soon: a stream is not held back for long, too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.long = LONG
 
     def create(self, body: Json) -> Run:
         run = super().create(body)

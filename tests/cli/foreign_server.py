@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.busy_machine import Stretch
 from tests.foreign.answering import AnsweringHandler, Json, Refused, encode_event, parse_object
 from tests.foreign.listening import listening
 
@@ -82,6 +83,7 @@ class Service:
         self.numbers = itertools.count(1)
         self.log: list[str] = []
         self.over = threading.Event()
+        self.long = Stretch()(LONG)
 
     def pause(self) -> None:
         """Wait a moment for a run to go on; give up when the server has been shut down."""
@@ -98,7 +100,7 @@ class Service:
 
     def begin(self, body: Json, tokens: int) -> Run:
         """Begin a run, in the background or not."""
-        seconds = 0.0 if not body.get("background") else LONG if "words" in str(body["input"]) else SHORT
+        seconds = 0.0 if not body.get("background") else self.long if "words" in str(body["input"]) else SHORT
         keeps = body.get("store") is not False
         run = Run(f"int-{next(self.numbers)}" if keeps else "", body["input"], tokens, seconds)
         if keeps:

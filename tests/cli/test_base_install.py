@@ -48,6 +48,7 @@ def run_without_extras(folder: Path, *commands: str) -> list[str]:
     return [line.removeprefix("ENDED ") for line in done.stdout.splitlines() if line.startswith("ENDED ")]
 
 
+@pytest.mark.slow
 def test_each_command_explains_itself(tmp_path: Path) -> None:
     """`--help` works for each command."""
     assert run_without_extras(tmp_path, *(f"{name} --help" for name in COMMANDS)) == [

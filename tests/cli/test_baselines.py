@@ -175,6 +175,7 @@ def test_a_run_that_was_not_whole_leaves_the_baseline_as_it_was(harness: Harness
     assert done.out.splitlines()[-1].startswith(told)
 
 
+@pytest.mark.slow
 def test_a_target_that_goes_away_leaves_no_baseline(harness: Harness) -> None:
     """A server that dies in the middle does not become a baseline of failures, or of none."""
     with serve_foreign(Service(), LeavesSoon) as url:
@@ -210,6 +211,7 @@ def test_who_ends_a_run_early_cannot_update_a_baseline(harness: Harness, words: 
     )
 
 
+@pytest.mark.slow
 def test_a_merge_tells_an_entry_that_names_no_check(harness: Harness) -> None:
     """What each shard knows is not lost when they are put together."""
     Path(FILE).write_text("- {id: create.okk, reason: old}\n", encoding="utf-8")

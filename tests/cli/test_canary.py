@@ -25,7 +25,7 @@ REPORTS = [
     for report in ("json=r.json", "junit=r.xml", "html=r.html", "markdown=r.md", "badge=b.json")
     for word in ("--report", report)
 ]
-TARGET = ["-H", f"X-Tenant: {TENANT}", "--timeout", "3"]
+TARGET = ["-H", f"X-Tenant: {TENANT}"]
 CLIENT = f"""
 import json, os, sys, urllib.request
 url = os.environ["GEMINI_BASE_URL"] + "/v1beta/interactions"

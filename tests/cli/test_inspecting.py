@@ -71,6 +71,7 @@ def test_the_page_is_at_the_root(servers: dict[str, Serving], command: str) -> N
 
 
 @pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.slow
 def test_the_api_is_as_before(servers: dict[str, Serving], command: str) -> None:
     """Without a browser's Accept, the root is what it is without a page: an error in JSON."""
     assert "json" in httpx.get(servers[command].url, headers=KEYED).headers["content-type"]
@@ -127,6 +128,7 @@ def test_beyond_this_machine_the_address_carries_a_token() -> None:
         assert asked.status_code == 409  # nothing was seen yet
 
 
+@pytest.mark.slow
 def test_open_opens_the_page(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     """`--open` opens the address of the page, also with a command, which is not kept waiting."""
     opened: list[str] = []

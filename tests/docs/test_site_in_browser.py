@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.built_once import build_once
 from tests.chromium import NEEDS_CHROMIUM, open_chromium
 
 pytest.importorskip("playwright", reason="the browser tests need playwright: pip install -e '.[dev]'")
@@ -29,19 +29,14 @@ PAGES = ("index", "check", "cassettes", "emulator-reference", "reference", "faul
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The built site; of several workers that want it, one builds it."""
-    own = tmp_path_factory.getbasetemp()
-    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
-    folder = shared / "site"
-    with (shared / "site.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not folder.exists():
-            environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1", "DISABLE_MKDOCS_2_WARNING": "true"}
-            built = tmp_path_factory.mktemp("site") / "built"
-            command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--site-dir", str(built)]
-            subprocess.run(command, cwd=ROOT, env=environment, check=True)
-            built.rename(folder)
-    return folder
+    """The built site."""
+    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1", "DISABLE_MKDOCS_2_WARNING": "true"}
+
+    def build(folder: Path) -> None:
+        command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--site-dir", str(folder)]
+        subprocess.run(command, cwd=ROOT, env=environment, check=True)
+
+    return build_once(tmp_path_factory, "site", build)
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +46,14 @@ def chromium() -> Iterator[Any]:
         yield browser
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize(
+    ("width", "scheme"),
+    [
+        (390, "light"),
+        (1280, "dark"),
+        *(pytest.param(*other, marks=pytest.mark.thorough) for other in ((390, "dark"), (1280, "light"))),
+    ],
+)
 @pytest.mark.parametrize("name", PAGES)
 def test_axe_finds_nothing(site: Path, chromium: Any, name: str, width: int, scheme: str) -> None:
     """A page has no violation and no horizontal scroll bar."""

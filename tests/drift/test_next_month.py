@@ -119,6 +119,7 @@ def test_creates_with_it_are_judged(newer: Contract, right: Json, wrong: Json) -
     assert statuses == [200, 400, 400, 400]
 
 
+@pytest.mark.slow
 def test_a_new_content_is_no_step(newer: Contract) -> None:
     """An input list still holds either contents or steps."""
     status, refusal = create(newer, {"input": MIXED})

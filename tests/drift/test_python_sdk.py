@@ -96,6 +96,7 @@ def test_only_planted_differences_are_seen(explained):
     assert all("spies" in each or "/agents/{}" in each or "computer_use" in each for each in others), others
 
 
+@pytest.mark.slow
 def test_all_kinds_are_planted(explained):
     """Each kind of difference occurs."""
     kinds = {difference.kind for difference, _ in explained.differences}
@@ -145,6 +146,7 @@ def test_the_sdk_is_not_imported(package):
     assert done.stderr == "[]\n"
 
 
+@pytest.mark.slow
 def test_a_proposal_settles_what_is_new(ours, theirs, proposal, tmp_path):
     """A revision made of the proposal differs from the SDK only in what the proposal leaves to a person."""
     folder = tmp_path / "2026-12-01"
@@ -190,6 +192,7 @@ def test_a_proposed_revision_is_written(package, capsys, tmp_path):
     assert not schemas_in(folder).validator("tool").is_valid({"type": "dowsing"})
 
 
+@pytest.mark.slow
 def test_a_proposed_patch_applies(package, tmp_path):
     """--propose-patch writes what `git apply` takes, and changes no line that it need not."""
     import shutil

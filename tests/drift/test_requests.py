@@ -89,6 +89,7 @@ def read_installed() -> TypeModel:
     return read_python_sdk(Path(google.genai.__file__).parents[2], "google-genai")
 
 
+@pytest.mark.slow
 def test_the_emulator_takes_what_the_sdk_declares() -> None:
     """No declared field, value or kind is refused without a reason, or shown as something else."""
     model = read_installed()
@@ -103,6 +104,7 @@ def test_the_emulator_takes_what_the_sdk_declares() -> None:
             assert any(what.startswith(f"{name.rpartition('.')[2]}.{part}") for what in drawn), part
 
 
+@pytest.mark.slow
 def test_a_loss_is_noticed() -> None:
     """An emulator that stores another kind of content than was sent is found out."""
     taken = send_drawn(read_installed(), load(CURRENT), MUTANTS["input-video-as-document"].build)
@@ -110,6 +112,7 @@ def test_a_loss_is_noticed() -> None:
     assert taken.failed
 
 
+@pytest.mark.slow
 def test_a_reason_for_nothing_is_stale(monkeypatch: pytest.MonkeyPatch) -> None:
     """A refusal that is explained and does not happen is named."""
     samples = {**load_samples(), "refused": [{"reason": "none", "what": ["TextContent.*", "*"]}]}
@@ -117,6 +120,7 @@ def test_a_reason_for_nothing_is_stale(monkeypatch: pytest.MonkeyPatch) -> None:
     assert send_drawn(read_installed(), load(CURRENT)).stale == ["TextContent.*"]
 
 
+@pytest.mark.slow
 def test_what_a_new_sdk_declares_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A field and a kind that the schemas do not have are reported as refused, and the command fails."""
     package = plant(tmp_path / "sdk", NEXT_MONTH)

@@ -43,15 +43,6 @@ def run(*words: str | Path, cwd: Path, **more: str) -> subprocess.CompletedProce
     )
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, as it is published."""
-    place = tmp_path_factory.mktemp("dist")
-    built = run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", place, ROOT, cwd=place)
-    assert built.returncode == 0, built.stderr
-    return next(place.glob("interactions_harness-*.whl"))
-
-
 @pytest.mark.parametrize(
     ("program", "words"), [("uvx", ("--quiet", "--from")), ("pipx", ("run", "--quiet", "--spec"))]
 )

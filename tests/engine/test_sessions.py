@@ -113,6 +113,7 @@ class PlainServer(BaseHTTPRequestHandler):
 @pytest.mark.parametrize(
     ("kind", "several"), [(ThreadingHTTPServer, True), (HTTPServer, False), (OneAtATime, False)]
 )
+@pytest.mark.slow
 def test_a_server_that_answers_side_by_side_gets_several_workers(kind: type[HTTPServer], several: bool) -> None:
     """A server that serves one connection at a time, or one request, would delay exercises by each other."""
     with kind(("127.0.0.1", 0), PlainServer) as server:

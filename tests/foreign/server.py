@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from tests.busy_machine import Stretch
 from tests.foreign.answering import AnsweringHandler, Json, Refused, encode_event, parse_object
 from tests.foreign.listening import listening
 
@@ -68,6 +69,7 @@ class ForeignService:
     def __init__(self) -> None:
         self.runs: dict[str, Run] = {}
         self.made = 0
+        self.stretch = Stretch()
 
     # --- operations; each returns a JSON object, or a list of events to stream
 
@@ -91,7 +93,7 @@ class ForeignService:
 
     def length_of(self, body: Json) -> float:
         """The seconds that a background run takes."""
-        return self.lasts
+        return self.stretch(self.lasts)
 
     def admit(self, body: Json) -> None:
         """Refuse a create that is wrong, or that asks for what is not offered."""

@@ -344,6 +344,7 @@ def test_who_is_warned_without_a_schedule(toy: pytest.Pytester) -> None:
     run(toy, "-W", "error::harness.plugin.BlockingCallWarning").assert_outcomes(passed=11)
 
 
+@pytest.mark.slow
 def test_a_seed_repeats_its_order(toy: pytest.Pytester) -> None:
     """Six seeds draw several orders, and the second run draws the same ones, whatever ran before."""
     first = run(toy, "-s", "-k", "race")

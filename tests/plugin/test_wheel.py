@@ -11,8 +11,6 @@ import pytest
 
 pytestmark = [pytest.mark.slow, pytest.mark.e2e]
 
-ROOT = Path(__file__).resolve().parents[2]
-
 TOY = """
 import httpx, pytest
 from harness.resume import follow
@@ -41,12 +39,10 @@ def shell(*command: str | Path, cwd: Path) -> str:
     return done.stdout
 
 
-def test_plugin_from_the_wheel(tmp_path: Path) -> None:
+def test_plugin_from_the_wheel(wheel: Path, tmp_path: Path) -> None:
     """A toy repository beside the installed wheel uses the fixtures without any configuration."""
-    shell(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", tmp_path, ROOT, cwd=tmp_path)
     shell(sys.executable, "-m", "venv", "--without-pip", tmp_path / "env", cwd=tmp_path)
     python = tmp_path / "env" / ("Scripts" if os.name == "nt" else "bin") / "python"
-    wheel = next(tmp_path.glob("interactions_harness-*.whl"))
     shell(sys.executable, "-m", "pip", "--python", python, "install", "--quiet", wheel, "pytest", cwd=tmp_path)
     toy = tmp_path / "toy"
     toy.mkdir()

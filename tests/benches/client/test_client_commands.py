@@ -220,6 +220,7 @@ print(json.dumps({"case": task.get("case")}))
 
 
 @pytest.mark.parametrize("new", [one_shot, talking])
+@pytest.mark.slow
 def test_out_of_time(new: Callable[[str], Client]) -> None:
     """A client that does not end in time is stopped."""
     got = ends(

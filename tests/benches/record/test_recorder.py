@@ -139,6 +139,7 @@ def test_a_player_never_asks_the_target(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_client_that_left_is_in_the_cassette(tmp_path: Path) -> None:
     """If a client hangs up, its recording ends by the client, after what the client received."""
     path = tmp_path / "a.yaml"

@@ -85,6 +85,7 @@ def half_an_answer() -> Iterator[str]:
 
 
 @pytest.mark.skipif(not is_runnable(), reason="curl is not installed")
+@pytest.mark.slow
 def test_an_answer_that_never_ends_is_seen_as_that() -> None:
     """Curl gave up: what came is there, in the background or not, and the answer hung."""
     for kept in ("", " > answer0.txt 2>&1 &\nsleep 0.1"):
@@ -97,6 +98,7 @@ def test_an_answer_that_never_ends_is_seen_as_that() -> None:
 
 
 @pytest.mark.skipif(not is_runnable(), reason="curl is not installed")
+@pytest.mark.slow
 def test_an_answer_that_nobody_waited_for_proves_nothing() -> None:
     """Where time was up, what had not come to its end has an excuse."""
     for kept in ("", " > answer0.txt 2>&1 &\nwait"):

@@ -213,6 +213,7 @@ def test_what_is_not_one_run_is_refused(
     assert said in done.err
 
 
+@pytest.mark.slow
 def test_the_command_prints_a_score_and_writes_every_outcome(harness: Harness, tmp_path: Path) -> None:
     """A small sample ends with the shares, and the JSON names each defect."""
     report = tmp_path / "score.json"
@@ -240,6 +241,7 @@ def unseen_defects(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("unseen_defects")
+@pytest.mark.slow
 def test_a_defect_that_no_response_shows_is_counted(harness: Harness) -> None:
     """The totals are a sentence also if no defect of the run was shown."""
     name = "replaced status 200 to 204 | DELETE interactions/{id} | plain | after the end | at random"
@@ -249,6 +251,7 @@ def test_a_defect_that_no_response_shows_is_counted(harness: Harness) -> None:
     assert re.fullmatch(r"1 defect in \d+\.\d s: 1 not shown\.", ended.out.splitlines()[-2])
 
 
+@pytest.mark.slow
 def test_a_pattern_that_matches_no_defect_is_refused(harness: Harness) -> None:
     """The error names the pattern and the command that lists names."""
     ended = harness("mutants", "--generated", "nothing-of-the-kind")
@@ -258,6 +261,7 @@ def test_a_pattern_that_matches_no_defect_is_refused(harness: Harness) -> None:
 
 
 @pytest.mark.usefixtures("unseen_defects")
+@pytest.mark.slow
 def test_a_legal_oddity_alone_is_no_score(harness: Harness) -> None:
     """A run whose only defect was not shown proves nothing, although an oddity was played."""
     ended = harness("mutants", "--generated", "--sample", "1", "--seed", "1", "-j", "1")

@@ -30,6 +30,7 @@ def read(name: str) -> Any:
     return json.loads(published_files(load_schemas(CURRENT))[f"bundled/{name}"])
 
 
+@pytest.mark.slow
 def test_the_same_sources_give_the_same_files():
     """Another process with another hash seed generates the same bytes, and none of them is in version control."""
     program = "import sys; from harness.generated_files import generate_files as g; sys.stdout.write(repr(g()))"
@@ -45,6 +46,7 @@ def test_the_same_sources_give_the_same_files():
     assert {"schemas/*/bundled/", "schemas/*/strict/", "schemas/output/rules.json"} <= set(ignored)
 
 
+@pytest.mark.slow
 def test_only_what_is_out_of_date_is_written(tmp_path, monkeypatch):
     """A second call writes nothing; a file that was changed or deleted is written again."""
     shutil.copytree(ROOT / CURRENT, tmp_path / CURRENT, ignore=shutil.ignore_patterns("bundled", "strict"))

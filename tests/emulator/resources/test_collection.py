@@ -164,6 +164,7 @@ def test_what_is_not_kept_takes_no_room() -> None:
     api.ok("POST", "/v1beta/webhooks", KINDS["webhooks"])
 
 
+@pytest.mark.slow
 def test_long_network_rules_make_older_environments_go() -> None:
     """Rules of a network take room as files do, so that the oldest environment expires."""
     api = Api()

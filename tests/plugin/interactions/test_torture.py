@@ -92,6 +92,7 @@ def test_a_right_reader_survives(torture: Torture, function: Any, kind: str) -> 
     assert str(report) == f"all {report.played} cases passed"
 
 
+@pytest.mark.slow
 def test_each_reason_is_told_once(torture: Torture) -> None:
     """Many cases, few reasons, each with a case, what went over the wire, and the line that repeats it."""
     with pytest.raises(AssertionError) as raised:
@@ -115,6 +116,7 @@ def test_after_equal_failures_a_kind_is_left_out(torture: Torture) -> None:
     assert "after 2 equal failures of their kind" in str(report)
 
 
+@pytest.mark.slow
 def test_what_is_allowed_is_no_failure(torture: Torture) -> None:
     """A code or a rule can be allowed."""
     report = torture(stop_early, kinds=["halves"], allow=["client.whole"])
@@ -164,6 +166,7 @@ def act(
 
 
 @pytest.mark.parametrize("background", [False, True])
+@pytest.mark.slow
 def test_an_agent_that_answers_every_call_can_finish(torture: Torture, background: bool) -> None:
     """Parallel and repeated calls, steps of an MCP server, a slow run and a parent that is gone are no failure."""
     report = torture(lambda client: act(client, background=background), mode="tools", kinds=AGENTS)
@@ -186,6 +189,7 @@ def test_an_agent_that_swaps_results(torture: Torture) -> None:
         torture(lambda client: act(client, order=lambda seen: seen[::-1]), mode="tools", kinds=["parallel-calls"])
 
 
+@pytest.mark.slow
 def test_the_responses_of_plain_creates_are_lost(torture: Torture) -> None:
     """The faults of further turns take effect for clients that do not stream, too."""
 
@@ -233,6 +237,7 @@ def test_the_cause_of_a_text_that_was_cut(torture: Torture) -> None:
         torture(take_error, kinds=["errors"])
 
 
+@pytest.mark.slow
 def test_a_poll_without_end(torture: Torture) -> None:
     """A loop that never stops asking is stopped, and told as that."""
 

@@ -193,6 +193,7 @@ def test_threads_wait_side_by_side(pause: Callable[[float], object]) -> None:
         assert sleeps.total in (60 + 55, 60 + 60)
 
 
+@pytest.mark.slow
 def test_a_thread_that_works_is_not_left_behind() -> None:
     """A thread whose work between two waits takes longer than a sleep is patient has done all of it."""
     done: list[float] = []

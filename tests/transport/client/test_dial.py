@@ -103,6 +103,7 @@ def test_https_at_a_plain_port_is_told_as_that(
 
 
 @pytest.mark.parametrize("ask", [by_driver, by_tap])
+@pytest.mark.slow
 def test_a_port_that_says_nothing_is_no_plain_one(ask: Callable[[str], Ending]) -> None:
     """What answers neither is told as the time that it took, in words of the command line."""
     with deaf() as port:
