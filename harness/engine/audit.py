@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 from harness.engine.execute import PlayedExercise, list_ids
 from harness.engine.results import Evidence
@@ -95,16 +96,23 @@ def add_sightings(
     `compared`: answers contradict each other in it. That adds nothing if it is `explained`: a check that rests on
     this one is broken, knows how it came about, and tells it, while this one's exercise saw nothing of it.
     """
-    if explained and compared and own.outcome is Outcome.MET:
+    if is_settled(own) or (explained and compared and own.outcome is Outcome.MET):
         return own
-    shown = sorted(seen, key=lambda one: one.finding.severity is not Severity.BROKEN)
-    shown = shown[: most_of(shown[0].finding)] if shown else []
-    if own.outcome is Outcome.NON_STRICT:  # a lenient reading, once shown, needs no more examples
-        shown = [one for one in shown if one.finding.severity is Severity.BROKEN]
-    if not shown or is_settled(own):
+    shown = _choose_shown(own, seen)
+    if not shown:
         return own
     kept = (finding for finding in own.findings if not finding.subject)  # its own answers are among all answers
     return Observation.of((*kept, *(one.to_finding(judged) for one in shown)))
+
+
+def _choose_shown(own: Observation, seen: Iterable[AuditedDefect]) -> list[AuditedDefect]:
+    """As many as a report has of their kind, the broken ones first."""
+    shown = sorted(seen, key=lambda one: one.finding.severity is not Severity.BROKEN)
+    shown = shown[: most_of(shown[0].finding)] if shown else []
+    if own.outcome is not Outcome.NON_STRICT:
+        return shown
+    # a lenient reading, once shown, needs no more examples
+    return [one for one in shown if one.finding.severity is Severity.BROKEN]
 
 
 @dataclass(slots=True)
@@ -268,19 +276,21 @@ class Audit:
 
     def _judge(self, exchange: Exchange, played: PlayedExercise, exercise: Exercise) -> None:
         reading = self.api.read(exchange, None)
-        seen: set[tuple[str, ...]] = set()
-        roots = played.find_roots(exchange)
-        told = [root for root in roots if root.rule in self.rules and root.severity is not Severity.INFORMATION]
         call = reading.call if exchange.succeeded else ""
+        told = [root for root in played.find_roots(exchange) if self._is_defect(root)][:1]
         if not told:
             self._count((rule, call) for rule in reading.judged & self.rules)
-        for finding in told[:1] or (*reading.findings, *reading.emptiness, *reading.unlisted):
-            if finding.rule not in self.rules or finding.severity is Severity.INFORMATION:
-                continue
-            kind = finding.kind(call)
-            if kind not in seen:
-                seen.add(kind)
-                self._add(kind, _Sighted(finding, exchange, played, exercise.name))
+            everything = (*reading.findings, *reading.emptiness, *reading.unlisted)
+            told = [finding for finding in everything if self._is_defect(finding)]
+        first_of_kind: dict[tuple[str, ...], Finding] = {}
+        for finding in told:
+            first_of_kind.setdefault(finding.kind(call), finding)
+        for kind, finding in first_of_kind.items():
+            self._add(kind, _Sighted(finding, exchange, played, exercise.name))
+
+    def _is_defect(self, finding: Finding) -> bool:
+        """Whether it breaks a rule that is judged on every answer."""
+        return finding.rule in self.rules and finding.severity is not Severity.INFORMATION
 
     def _add(self, kind: tuple[str, ...], seen: _Sighted) -> None:
         with self._lock:
@@ -307,17 +317,20 @@ class Audit:
         self._count(judged.elements())
         if not found:
             return
-        told: dict[str, int] = {}
-        for finding, ids in (
-            *(one for check, observation in said for one in played.list_accused_ids(check, observation)),
-            *self._list_damaged_ids(trusted),
-        ):
-            for identity in ids:
-                told[identity] = max(told.get(identity, -1), self._weigh(finding))
+        accused = (one for check, observation in said for one in played.list_accused_ids(check, observation))
+        told = self._weigh_ids(chain(accused, self._list_damaged_ids(trusted)))
         for exchange, finding in found:
-            known = max((told.get(identity, -1) for identity in list_ids(exchange, self.api)), default=-1)
+            known = max((told[identity] for identity in list_ids(exchange, self.api)), default=-1)
             if self._weigh(finding) > known and not any(played.find_roots(exchange)):
                 yield exchange, finding
+
+    def _weigh_ids(self, told: Iterable[tuple[Finding, Set[str]]]) -> Mapping[str, int]:
+        """How binding the worst is that is told of each id; -1 of an id of which nothing is."""
+        weights: dict[str, int] = defaultdict(lambda: -1)
+        for finding, ids in told:
+            for identity in ids:
+                weights[identity] = max(weights[identity], self._weigh(finding))
+        return weights
 
     def _count(self, asked: Iterable[tuple[str, str]]) -> None:
         with self._lock:
@@ -336,7 +349,7 @@ class Audit:
         """What is wrong with each answer alone, with the ids that it is about: nothing can be compared with it."""
         for exchange in trusted:
             for finding in self.api.read(exchange, None).findings:
-                if finding.rule in self.rules and finding.severity is not Severity.INFORMATION:
+                if self._is_defect(finding):
                     yield finding, list_ids(exchange, self.api)
 
     def _weigh(self, finding: Finding) -> int:

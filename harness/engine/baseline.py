@@ -162,12 +162,15 @@ def _read_entry(item: Any, path: Path, known: Collection[str], is_known: Callabl
     for key in item:
         if key not in _KEYS:
             raise UsageFault(f"{path}: {item['id']}: unknown key {key!r}{did_you_mean(str(key), _KEYS)}")
-    unknown = ""
-    if item["id"] not in known and not is_known(item["id"]):
-        unknown = f"no check has the id {item['id']!r}{did_you_mean(item['id'], known)}"
+    is_forgotten = item["id"] not in known and not is_known(item["id"])
+    unknown = f"no check has the id {item['id']!r}{did_you_mean(item['id'], known)}" if is_forgotten else ""
     reason, since, finding = (str(item.get(key) or "") for key in ("reason", "since", "finding"))
-    if finding and finding not in (codes := _codes_of(finding.partition("/")[0])) and codes:
-        raise UsageFault(
-            f"{path}: {item['id']}: no finding has the code {finding!r}{did_you_mean(finding, codes)}"
-        )
+    _require_known_code(finding, f"{path}: {item['id']}")
     return Entry(item["id"], reason or UNEXPLAINED, since, finding, unknown)
+
+
+def _require_known_code(code: str, place: str) -> None:
+    """Raise UsageFault for a code that its rule does not have; a rule without known codes may have any."""
+    codes = _codes_of(code.partition("/")[0]) if code else ()
+    if codes and code not in codes:
+        raise UsageFault(f"{place}: no finding has the code {code!r}{did_you_mean(code, codes)}")

@@ -49,14 +49,20 @@ def resolve(check: Check, observation: Observation, roots: Sequence[Result]) -> 
     If the probe saw something accepted and not done, and its own check did not see that again, nothing was judged.
     """
     observation = _leave_to(roots, observation)
-    broken = next((root for root in roots if _stands_in_the_way(root, check)), None)
-    if broken is not None:
-        # A MUST would fall away for something that does not fail the run: then nobody would hear of it.
-        only_warns = check.rule.level is Level.MUST and broken.verdict not in FAILED
-        return left_untested(broken, observation.why) if only_warns else blocked_by(broken, observation.why)
-    blocked = next((root.observation for root in roots if root.observation.outcome is Outcome.BLOCKED), None)
-    if blocked is not None and observation.cause:
-        return replace(blocked, reason=observation.why)
+    for root in roots:
+        if _stands_in_the_way(root, check):
+            # A MUST would fall away for something that does not fail the run: then nobody would hear of it.
+            only_warns = check.rule.level is Level.MUST and root.verdict not in FAILED
+            return left_untested(root, observation.why) if only_warns else blocked_by(root, observation.why)
+    if observation.cause:
+        for root in roots:
+            if root.observation.outcome is Outcome.BLOCKED:
+                return replace(root.observation, reason=observation.why)
+    return _judge_unblocked(observation, roots)
+
+
+def _judge_unblocked(observation: Observation, roots: Sequence[Result]) -> Observation:
+    """The observation, if none of the roots turned out to explain it."""
     if observation.outcome is not Outcome.BLOCKED:
         return replace(observation, cause="") if observation.cause else observation
     judged = any(root.judged for root in roots)
@@ -89,9 +95,12 @@ def link(
 ) -> tuple[Result, ...]:
     """The results in their order; those in `stops` (by id) name the code that explains where they stopped."""
     roots = [result for result in results if result.observation.outcome is Outcome.NOT_MET and result.evidence]
-    causes = {result.id: root for result in results if (root := _root_of(result, stops, roots, api)) is not None}
-    linked = [with_cause(result, causes[result.id]) if result.id in causes else result for result in results]
-    linked = _tell_once(linked)
+
+    def name_root(result: Result) -> Result:
+        root = _root_of(result, stops, roots, api)
+        return result if root is None else with_cause(result, root)
+
+    linked = _tell_once(list(map(name_root, results)))
     caused = Counter(result.observation.cause for result in linked if result.observation.cause)
     return tuple(_add_weight(result, caused) for result in linked)
 

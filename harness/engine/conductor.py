@@ -111,9 +111,12 @@ class Conductor:
             self._held.append(judged)
             return
         yield self._finish(self._resolve(judged))
-        ready = [one for one in self._held if not one.planned.check.everywhere and self._is_ready(one)]
-        self._held = [one for one in self._held if one not in ready]
-        for one in ready:
+        held, self._held = self._held, []
+        waited: list[Judged] = []
+        for one in held:
+            is_ready = not one.planned.check.everywhere and self._is_ready(one)
+            (waited if is_ready else self._held).append(one)
+        for one in waited:
             yield self._finish(self._resolve(one))
 
     def conclude(self, halted: str = "") -> Iterator[CheckFinished]:

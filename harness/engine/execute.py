@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any
 
 from harness.engine.cleanup import CreatedResources
@@ -131,8 +131,11 @@ class PlayedExercise:
             return self._doubt_silence(check, observation)
         if observation.outcome is not Outcome.UNTESTABLE or observation.because is Because.RACE_LOST:
             return observation
-        instead = self._describe_unanswered(check)
-        if instead:
+        return self._find_reason(check, observation)
+
+    def _find_reason(self, check: Check, observation: Observation) -> Observation:
+        """An observation that nothing could be judged, with the kind of reason that the answers show."""
+        if instead := next(filter(None, map(missing_answer, self._list_seen(check))), ""):
             because = Because.OUR_LIMIT if instead == NO_TIME else Because.NO_ANSWER
             return replace(observation, because=because, instead=instead)
         refused = self.trail and self.trail[-1].request.method == "POST" and is_refusal(self.trail[-1])
@@ -180,16 +183,21 @@ class PlayedExercise:
         if check.explains(observation):
             return observation
         if observation.outcome is Outcome.UNTESTABLE:
-            root = next((root for seen in self._list_seen(check) for root in self._explain(check, seen)), None)
+            roots = chain.from_iterable(self._explain(check, seen) for seen in self._list_seen(check))
+            root = next(roots, None)
             return observation if root is None else replace(observation, cause=root.rule)
-        findings, causes = [], []
+        return self._blame_each(check, observation)
+
+    def _blame_each(self, check: Check, observation: Observation) -> Observation:
+        """The observation with the root of each finding, and that of all if what is broken has no other."""
+        findings: list[Finding] = []
+        rules: list[str] = []  # of the roots of what is broken, "" if it has none
         for finding in observation.findings:
             root = self._blame(check, finding)
             findings.append(finding if root is None else replace(finding, cause=root.stable_code))
             if finding.severity is not Severity.INFORMATION:
-                causes.append("" if root is None else root.rule)
-        cause = causes[0] if causes and all(causes) else ""
-        return replace(observation, findings=tuple(findings), cause=cause)
+                rules.append("" if root is None else root.rule)
+        return replace(observation, findings=tuple(findings), cause=rules[0] if rules and all(rules) else "")
 
     def list_accused_ids(self, check: Check, observation: Observation) -> Iterator[tuple[Finding, frozenset[str]]]:
         """Each finding of a check that says that something is wrong, with the ids that it is about."""
@@ -230,12 +238,11 @@ class PlayedExercise:
 
     def list_looked(self, check: Check) -> list[Exchange]:
         """Return the exchanges that the judge of a check gets."""
-        results = self.results or {}
-        return [exchange for name in check.wants for exchange in _exchanges_at(results, name)]
+        return self._list_at(check.wants)
 
-    def _describe_unanswered(self, check: Check) -> str:
-        """What the target sent instead of an answer, or `""`."""
-        return next(filter(None, map(missing_answer, self._list_seen(check))), "")
+    def _list_at(self, places: Iterable[str]) -> list[Exchange]:
+        results = self.results or {}
+        return [exchange for place in dict.fromkeys(places) for exchange in _exchanges_at(results, place)]
 
     def _list_seen(self, check: Check) -> Sequence[Exchange]:
         """The exchanges that the judge wants, or the whole trail if the exercise stopped before them."""
@@ -249,15 +256,11 @@ class PlayedExercise:
         These are the exchanges that the findings name; else those that the judge looked at; else all. What they
         depend on is included (`with_origins`), because without it nothing can be reproduced or understood.
         """
-        results = self.results or {}
-        named = {finding.where.exchange for finding in observation.findings}
-        for names in (named, check.wants):
-            found = [exchange for name in names for exchange in _exchanges_at(results, name)]
-            looks = [each for seen in found for each in looks_before(seen, self.trail, self.api)]
-            chosen = set(map(id, [*found, *looks] if names is named else found))
-            if chosen:
-                return self.with_origins([exchange for exchange in self.trail if id(exchange) in chosen])
-        return self.trail
+        named = self._list_at(finding.where.exchange for finding in observation.findings)
+        looks = [each for seen in named for each in looks_before(seen, self.trail, self.api)]
+        chosen = set(map(id, [*named, *looks] or self.list_looked(check)))
+        shown = [exchange for exchange in self.trail if id(exchange) in chosen]
+        return self.with_origins(shown) if chosen else self.trail
 
     def with_origins(self, shown: list[Exchange]) -> tuple[Exchange, ...]:
         """These exchanges of the trail, with those that they depend on.
@@ -266,6 +269,18 @@ class PlayedExercise:
         they resume from: the connection that was lost belongs to the story.
         """
         chosen = {id(exchange) for exchange in shown}
+        deleted: set[str] = set()
+        shown_in_order = []
+        for exchange in reversed(self._add_origins(chosen)):
+            is_delete = exchange.request.method == "DELETE"
+            if id(exchange) in chosen or not (is_delete and exchange.request.target in deleted):
+                shown_in_order.append(exchange)  # what is deleted already is rejected rightly
+            if is_delete and exchange.succeeded:
+                deleted.add(exchange.request.target)
+        return tuple(shown_in_order)
+
+    def _add_origins(self, chosen: Set[int]) -> list[Exchange]:
+        """The chosen exchanges, by identity, and what each depends on; the last one first."""
         needed: set[str] = set()
         cursors: set[str] = set()
         kept = []
@@ -276,15 +291,7 @@ class PlayedExercise:
                 needed.update(referenced_ids(exchange, self.api))
                 cursors -= given
                 cursors |= resumed_from(exchange, self.api)
-        deleted: set[str] = set()
-        shown_in_order = []
-        for exchange in reversed(kept):
-            is_delete = exchange.request.method == "DELETE"
-            if id(exchange) in chosen or not (is_delete and exchange.request.target in deleted):
-                shown_in_order.append(exchange)  # what is deleted already is rejected rightly
-            if is_delete and exchange.succeeded:
-                deleted.add(exchange.request.target)
-        return tuple(shown_in_order)
+        return kept
 
     def names_of(self, evidence: Sequence[Evidence]) -> tuple[str, ...]:
         """What findings call each piece of the evidence, `""` for one that they have no name for."""

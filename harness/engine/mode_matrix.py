@@ -8,18 +8,20 @@ calls that the rule is judged on. Must not know which API it is.
 from __future__ import annotations
 
 import fnmatch
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import product
+from typing import Any, TypeAlias
 
 from harness.engine.capabilities import everything
 from harness.engine.cleanup import CreatedResources
 from harness.engine.execute import PlayedExercise, play
 from harness.engine.kill_matrix import group_by_exercise, load_checks
 from harness.engine.targets import TargetOptions, embed_emulator
-from harness.kit.api import OTHER_KEY, PRIMARY_KEY, Api, EmbeddedService
-from harness.kit.check import Check
+from harness.kit.api import OTHER_KEY, PRIMARY_KEY, Api, ApiContract, EmbeddedService
+from harness.kit.check import Check, Exercise
 from harness.outcome import HarnessFault
 from harness.wire import Exchange
 
@@ -56,47 +58,60 @@ def observe_matrix(api: Api, revision: str, globs: Sequence[str] = ()) -> ModeMa
     """
     if api.load_defects is None:
         raise HarnessFault(f"{api.title} has no modes: its Api value has no `load_defects`")
-    model, contract, checks = api.load_defects(), api.load_contract(revision), load_checks(api, revision)
-    seen: dict[str, Counter[tuple[str, str]]] = {check.id: Counter() for check in checks}
-    calls: dict[str, set[tuple[str, bool]]] = defaultdict(set)
+    model, checks = api.load_defects(), load_checks(api, revision)
+    judged = _count_judged(api, model, revision, checks)
+    cells = list(product(model.modes, model.moments))
+
+    def word_cell(check: Check, cell: tuple[str, str]) -> str:
+        seen, calls = judged[check.id]
+        if seen[cell]:
+            return JUDGED
+        if not check.everywhere and cell[1] not in {at for _, at in seen}:
+            return "moment"
+        why: str = model.explain_cell(*cell, frozenset(calls))
+        return why
+
+    words = {check.id: {cell: word_cell(check, cell) for cell in cells} for check in checks}
+    shown = [check for check in checks if any(fnmatch.fnmatchcase(check.id, glob) for glob in globs or ("*",))]
+    counts = {name: seen for name, (seen, _) in judged.items()}
+    return ModeMatrix(model.modes, model.moments, tuple(shown), counts, words)
+
+
+Judged: TypeAlias = tuple[Counter[tuple[str, str]], set[tuple[str, bool]]]
+
+
+def _count_judged(api: Api, model: Any, revision: str, checks: Sequence[Check]) -> Mapping[str, Judged]:
+    """Of each rule, how many exchanges it was judged on in each cell, and the calls of these."""
+    contract = api.load_contract(revision)
+    judged: dict[str, Judged] = {check.id: (Counter(), set()) for check in checks}
     passive = frozenset(check.id for check in checks if check.everywhere)
     for exercise, members in group_by_exercise(checks):
         run = model.new_run(None, api.key_header, (PRIMARY_KEY, OTHER_KEY))
         run.seen, run.hides_control = [], False
-
-        def build(run: object = run) -> EmbeddedService:
-            wrapped: EmbeddedService = run.wrap(api.new_service(contract, ""))  # type: ignore[attr-defined]
-            return wrapped
-
-        resolved = embed_emulator(api, TargetOptions(revision=revision), build).able(
-            everything(api.load_capabilities())
-        )
-        with closing(resolved.connect()) as driver:
-            played = play(api, exercise, resolved.target, driver, CreatedResources(api))
+        played = _play_unchanged(api, run, contract, revision, exercise)
         scene_of = {id(one.request): one.scene for one in run.seen}
         for rule, exchange in _list_judged(played, members, passive, api):
             scene = scene_of.get(id(exchange.request))
             if scene is not None:
-                seen[rule][scene.mode, scene.moment] += 1
-                calls[rule].add((scene.call, exchange.is_stream))
-    modes, moments = model.modes, model.moments
+                seen, calls = judged[rule]
+                seen[scene.mode, scene.moment] += 1
+                calls.add((scene.call, exchange.is_stream))
+    return judged
 
-    def word(check: Check, mode: str, moment: str) -> str:
-        if seen[check.id][mode, moment]:
-            return JUDGED
-        if not check.everywhere and moment not in {at for _, at in seen[check.id]}:
-            return "moment"
-        why: str = model.explain_cell(mode, moment, frozenset(calls[check.id]))
-        return why
 
-    words = {
-        check.id: {(mode, moment): word(check, mode, moment) for mode in modes for moment in moments}
-        for check in checks
-    }
-    shown = tuple(
-        check for check in checks if not globs or any(fnmatch.fnmatchcase(check.id, glob) for glob in globs)
-    )
-    return ModeMatrix(modes, moments, shown, seen, words)
+def _play_unchanged(
+    api: Api, run: Any, contract: ApiContract, revision: str, exercise: Exercise
+) -> PlayedExercise:
+    """Play one exercise against the reference service behind a proxy that changes nothing and notes all."""
+
+    def build() -> EmbeddedService:
+        wrapped: EmbeddedService = run.wrap(api.new_service(contract, ""))
+        return wrapped
+
+    embedded = embed_emulator(api, TargetOptions(revision=revision), build)
+    resolved = embedded.able(everything(api.load_capabilities()))
+    with closing(resolved.connect()) as driver:
+        return play(api, exercise, resolved.target, driver, CreatedResources(api))
 
 
 def _list_judged(

@@ -15,6 +15,7 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence, Se
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 from typing import Any
 
 from harness.child_processes import begin_worker, use_bench, worker_pool
@@ -42,6 +43,7 @@ from harness.outcome import (
     Level,
     Observation,
     Outcome,
+    Rule,
     TargetFault,
     UsageFault,
     Verdict,
@@ -99,30 +101,33 @@ class DefectBench:
         self._contract = api.load_contract(revision)
         self.checks = load_checks(api, revision)
         self._costs = {check.exercise.name: check.exercise.requests for check in self.checks}
-        run = self.model.new_run(None, api.key_header, (PRIMARY_KEY, OTHER_KEY))
-        run.seen = []
-        marks: list[tuple[str, int]] = []
+        self._exercises: dict[Any, dict[str, None]] = {}
+        self._forms: dict[Any, set[bool]] = {}
+        self._witnesses: dict[tuple[str, bool], dict[str, None]] = {}
+        self._logs: dict[tuple[str, ...], Any] = {}
         self.clean: dict[str, Verdict] = {}
-        for event in self._check(run, ()):  # all of it
+        self.seen: Any = []
+        self._play_clean_run()
+
+    def _play_clean_run(self) -> None:
+        """Note what each exercise saw, and the verdicts that a defect may change."""
+        run = self.model.new_run(None, self._api.key_header, (PRIMARY_KEY, OTHER_KEY))
+        run.seen = self.seen
+        marks: list[tuple[str, int]] = []
+        for event in self._check(run, ()):
             if isinstance(event, ExerciseStarted):
-                marks.append((event.name, len(run.seen)))
+                marks.append((event.name, len(self.seen)))
             elif isinstance(event, RunFinished):
                 self.clean = {result.id: result.verdict for result in event.results}
                 if event.exit is not Exit.OK:
                     raise HarnessFault("the clean run failed, so the defects prove nothing: run `check emulator`")
-        self.seen = run.seen
-        ends = [start for _, start in marks[1:]] + [len(run.seen)]
-        self._exercises: dict[Any, dict[str, None]] = {}
-        self._forms: dict[Any, set[bool]] = {}
-        self._witnesses: dict[tuple[str, bool], dict[str, None]] = {}
-        for (name, start), end in zip(marks, ends, strict=True):
-            for seen in run.seen[start:end]:
+        for (name, start), (_, end) in pairwise([*marks, ("", len(self.seen))]):
+            for seen in self.seen[start:end]:
                 self._exercises.setdefault(seen.scene, {})[name] = None
                 streams = seen.frames is not None
                 self._forms.setdefault(seen.scene, set()).add(streams)
                 if seen.status < 300:
                     self._witnesses.setdefault((seen.scene.call, streams), {})[name] = None
-        self._logs: dict[tuple[str, ...], Any] = {}
 
     def play(self, defect: Any) -> PlayedDefect:
         """Run `check` against one defect."""
@@ -161,6 +166,12 @@ class DefectBench:
             return DefectOutcome.NOT_SHOWN, (), ()
         if finished is None:
             return DefectOutcome.FAILED, (HANDSHAKE,), ()
+        return self._judge_changes(run, order, finished)
+
+    def _judge_changes(
+        self, run: Any, order: tuple[str, ...], finished: RunFinished
+    ) -> tuple[DefectOutcome, tuple[str, ...], tuple[str, ...]]:
+        """The same of a run that came to its end, by the results that are not as in the clean run."""
         other = [result for result in finished.results if self.clean.get(result.id) != result.verdict]
         if errors := [result for result in other if result.verdict is Verdict.ERROR]:
             return DefectOutcome.ERROR, (), tuple(f"{one.id}: {one.observation.reason}" for one in errors)
@@ -292,6 +303,11 @@ class ScoreOptions:
     revision: str = ""
     shard: Shard | None = None
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether the defects are a fair sample of all."""
+        return not self.globs and self.shard is None
+
 
 def score_defects(api: Api, options: ScoreOptions) -> Generator[RunEvent, None, None]:
     """Generate defects, play a sample or all, and judge whether the score reaches its floor."""
@@ -300,33 +316,40 @@ def score_defects(api: Api, options: ScoreOptions) -> Generator[RunEvent, None, 
     bench = DefectBench(api, options.revision)
     chosen, whole = _choose(bench, options)
     yield Planned(len(chosen), 0, str(options.shard or ""))
-    rules = {rule.id: rule.level for rule in (check.rule for check in bench.checks)}
-    results: list[Result] = []
-    unseen: list[str] = []
+    played: list[tuple[PlayedDefect, Result | None]] = []
     interrupted = False
     try:
-        with closing(_play_all(api, bench, chosen, options)) as played:
-            for one in played:
-                if one.outcome is DefectOutcome.NOT_SHOWN:
-                    unseen.append(one.defect.id)
-                    continue
-                result = _judge_defect(bench.model, one, rules)
-                results.append(result)
-                yield CheckFinished(result)
+        with closing(_judge_all(api, bench, chosen, options)) as judged:
+            for one, result in judged:
+                played.append((one, result))
+                if result is not None:
+                    yield CheckFinished(result)
     except KeyboardInterrupt:
         interrupted = True
     order = {defect.id: number for number, defect in enumerate(chosen)}
-    results.sort(key=lambda result: order[_row_of(result).mutant])
+    played.sort(key=lambda pair: order[pair[0].defect.id])
+    unseen = sorted(one.defect.id for one, result in played if result is None)
+    results = [result for _, result in played if result is not None]
     rows = [row for row in map(_row_of, results) if row.place["part"] != "oddity"]
-    score = sum_up(rows)
-    if not options.globs and options.shard is None and not interrupted and score.shown >= _LEAST:
-        results.append(_judge_score(score, bench.model.floors))
+    if options.is_whole and not interrupted:
+        results += _judge_score(sum_up(rows), bench.model.floors)
     counts = {"generated": whole, "checks": len(bench.checks), "seed": options.seed}
-    yield PhaseFinished(name=DEFECTS, counts=counts, notes=tuple(sorted(unseen)))
+    yield PhaseFinished(name=DEFECTS, counts=counts, notes=tuple(unseen))
     code = Exit.INTERRUPTED if interrupted else exit_of(results)
     if code is Exit.OK and unseen and not rows:
         code = Exit.NOTHING_RAN  # legal oddities alone prove nothing about defects
     yield RunFinished(tuple(results), time.perf_counter() - begun, code)
+
+
+def _judge_all(
+    api: Api, bench: DefectBench, chosen: Sequence[Any], options: ScoreOptions
+) -> Generator[tuple[PlayedDefect, Result | None], None, None]:
+    """Each defect with its result, None if it changed nothing that the client received."""
+    levels = {check.rule.id: check.rule.level for check in bench.checks}
+    with closing(_play_all(api, bench, chosen, options)) as played:
+        for one in played:
+            is_shown = one.outcome is not DefectOutcome.NOT_SHOWN
+            yield one, _judge_defect(bench.model, one, levels) if is_shown else None
 
 
 def _choose(bench: DefectBench, options: ScoreOptions) -> tuple[list[Any], int]:
@@ -374,17 +397,9 @@ def _judge_defect(model: Any, played: PlayedDefect, rules: Mapping[str, Level]) 
     levels = {rules.get(killer, Level.MUST) for killer in played.killers}
     level = Level.MUST if Level.MUST in levels else Level.SHOULD if levels else ""
     row = DefectRow(defect.id, played.killers, played.errors, place, str(outcome), excuse, level)
-    observation = Observation.of(())
-    if outcome is DefectOutcome.ERROR:
-        observation = Observation(Outcome.ERROR, reason="\n".join(played.errors))
-    elif rule is ODD and outcome is DefectOutcome.FAILED:
-        message = f"it fails {', '.join(played.killers)}"
-        observation = Observation.of([Finding(rule.id, message, "no finding", str(outcome))])
-    elif rule is GENERATED and outcome is DefectOutcome.SURVIVED and not excuse:
-        observation = Observation.of([Finding(rule.id, "no check reports it", "a finding", "none")])
     return decide(
         rule,
-        observation,
+        _observe_defect(played, rule, excuse),
         Policy(),
         result_id=f"{rule.id}[{defect.id}]",
         title=defect.id,
@@ -393,14 +408,30 @@ def _judge_defect(model: Any, played: PlayedDefect, rules: Mapping[str, Level]) 
     )
 
 
-def _judge_score(score: Score, floors: Mapping[str, float]) -> Result:
+def _observe_defect(played: PlayedDefect, rule: Rule, excuse: str) -> Observation:
+    """A defect has to be reported, unless it is excused; a legal oddity must not be."""
+    outcome = played.outcome
+    if outcome is DefectOutcome.ERROR:
+        return Observation(Outcome.ERROR, reason="\n".join(played.errors))
+    found: list[Finding] = []
+    if rule is ODD and outcome is DefectOutcome.FAILED:
+        found = [Finding(rule.id, f"it fails {', '.join(played.killers)}", "no finding", str(outcome))]
+    elif rule is GENERATED and outcome is DefectOutcome.SURVIVED and not excuse:
+        found = [Finding(rule.id, "no check reports it", "a finding", "none")]
+    return Observation.of(found)
+
+
+def _judge_score(score: Score, floors: Mapping[str, float]) -> Iterator[Result]:
+    """The result of a score that rests on enough defects."""
+    if score.shown < _LEAST:
+        return
     reached = {"found": score.found, "red": score.red}
     said = [
         Finding(SCORED.id, f"the share {name} is below its floor", f"{floor:.1f} %", f"{reached[name]:.1f} %")
         for name, floor in floors.items()
         if reached[name] < floor
     ]
-    return decide(SCORED, Observation.of(said), Policy(), title="the mutation score reaches its floor")
+    yield decide(SCORED, Observation.of(said), Policy(), title="the mutation score reaches its floor")
 
 
 def _play_all(

@@ -76,13 +76,12 @@ class RunPlan:
     @property
     def roots(self) -> Mapping[str, tuple[str, ...]]:
         """The checks that run whose findings block another one, by the id of that one."""
-        running = [planned.check for planned in self.checks if planned.skip is None]
-        ids = {check.id for check in running}
-        proofs = {check.proves: check.id for check in running if check.proves}
+        running = {planned.check.id: planned.check for planned in self.checks if planned.skip is None}
+        proofs = {check.proves: check.id for check in running.values() if check.proves}
         found = {}
-        for check in running:
-            named = (*check.rested_on, *(proofs.get(name, "") for name in sorted(check.requires)))
-            found[check.id] = tuple(root for root in named if root in ids and root != check.id)
+        for name, check in running.items():
+            named = (*check.rested_on, *(proofs.get(needed, "") for needed in sorted(check.requires)))
+            found[name] = tuple(root for root in named if root in running and root != name)
         return found
 
     @property
@@ -124,14 +123,16 @@ def make_plan(
     wanted = _matching(catalogue, selection.checks) if selection.checks else None
     excluded = _matching(catalogue, selection.exclude)
     _require_known_profiles(selection.profiles, profiles)
-    proofs = {check.proves: check.id for check in catalogue if check.proves and check.id not in excluded}
-    planned = []
-    for check in catalogue:
-        skip = _explain_exclusion(check, selection, wanted, excluded)
-        if skip is None:
-            gates = profiles.get(check.profile, frozenset()) if selection.by_capability else frozenset()
-            skip = _explain_lack(check, gates, capabilities, proofs)
-        planned.append(PlannedCheck(check, capabilities.declared(check.requires), skip))
+    proofs = {check.proves: check.id for check in catalogue if check.id not in excluded}
+
+    def explain_skip(check: Check) -> Observation | None:
+        gates = profiles.get(check.profile, frozenset()) if selection.by_capability else frozenset()
+        excluding = _explain_exclusion(check, selection, wanted, excluded)
+        return _explain_lack(check, gates, capabilities, proofs) if excluding is None else excluding
+
+    planned = [
+        PlannedCheck(check, capabilities.declared(check.requires), explain_skip(check)) for check in catalogue
+    ]
     blocking = {item.skip.cause for item in planned if item.skip is not None and item.skip.cause}
     return RunPlan(tuple(replace(item, skip=None) if item.check.id in blocking else item for item in planned))
 

@@ -29,7 +29,7 @@ from harness.engine.traffic.outages import Departure, Outages
 from harness.engine.traffic.patience import TimeoutBudget, TimeoutLosses
 from harness.engine.traffic.retries import Retries
 from harness.engine.traffic.traffic_policy import TrafficPolicy
-from harness.engine.workers import INTERRUPTED, Workers, count_jobs, format_time_up
+from harness.engine.workers import INTERRUPTED, Workers, count_jobs, describe_end
 from harness.kit.api import SCRIPTABLE, Api
 from harness.kit.check import Check
 from harness.outcome import Exit
@@ -121,24 +121,20 @@ def check_target(
     plan = _make_plan(catalogue, options, found, profiles, governed.timer)
     yield Planned(len(plan.checks), len(plan.groups), str(options.shard or ""))
     is_scriptable = not halted and SCRIPTABLE in found.capabilities  # who was interrupted has not asked
-    jobs, received = options.jobs or 1, list[Exchange]()
-    if not (halted or options.jobs is not None or target.throwaway or options.fail_fast or options.choose):
-        try:
-            paced = options.traffic.rate is not None
-            jobs, received = count_jobs(
-                target, governed.target, found.trail, scriptable=is_scriptable, paced=paced
-            )
-        except (TimeUp, KeyboardInterrupt) as end:
-            halted = format_time_up(end) if isinstance(end, TimeUp) else INTERRUPTED
-    sessions = jobs > 1 and is_scriptable and not target.throwaway
+    jobs, received, halted = _choose_jobs(
+        target, governed, options, found, halted=halted, scriptable=is_scriptable
+    )
     audit = Audit.of(plan.running, target.api)
     able = governed.target.able(found.capabilities, found.says)
+    sessions = jobs > 1 and is_scriptable and not target.throwaway
     cleans = options.cleans or not target.throwaway
     ends = target.api.new_end_counter()
     workers = Workers(able, governed.timer, audit, ends, sessions, cleans, governed.outages)
     workers.take_probe((*found.trail, *received), found.repeated, ledger, halted)
     policy = Policy(strict=options.strict, baseline=options.baseline)
-    conductor = Conductor(plan, policy, audit, workers.stop if options.fail_fast else lambda: None)
+    conductor = Conductor(plan, policy, audit)
+    if options.fail_fast:
+        conductor.on_failure = workers.stop
     with closing(_play(workers, conductor, jobs, options.choose)) as playing:
         yield from _until_interrupted(playing, lambda: workers.halt(INTERRUPTED))
     workers.find_deaths()
@@ -148,6 +144,27 @@ def check_target(
     # A target that takes scripts is told to fail, so its ends count for nothing.
     results = link(conductor.results, workers.stops, target.api)
     yield _finish(results, workers, governed, () if is_scriptable else ends.describe(), part, begin)
+
+
+def _choose_jobs(
+    target: ResolvedTarget,
+    governed: _Governed,
+    options: RunOptions,
+    found: Probing,
+    *,
+    halted: str,
+    scriptable: bool,
+) -> tuple[int, Sequence[Exchange], str]:
+    """The workers of a run, what was received to find out how many, and why the run has to end already, if so."""
+    if halted or options.jobs is not None:
+        return options.jobs or 1, (), halted
+    if target.throwaway or options.fail_fast or options.choose:  # one alone keeps an order, or is as fast
+        return 1, (), ""
+    try:
+        paced = options.traffic.rate is not None
+        return *count_jobs(target, governed.target, found.trail, scriptable=scriptable, paced=paced), ""
+    except (TimeUp, KeyboardInterrupt) as end:
+        return 1, (), describe_end(end)
 
 
 def _play(
@@ -247,11 +264,8 @@ def _probe(
     try:
         with closing(target.connect()) as driver:
             return "", probe(target.api, driver, target.target, options.said, needed, ledger, is_late)
-    except TimeUp as up:
-        halted = format_time_up(up)
-    except KeyboardInterrupt:
-        halted = INTERRUPTED
-    return halted, Probing(capabilities=everything(target.api.load_capabilities()), requests=0)
+    except (TimeUp, KeyboardInterrupt) as end:
+        return describe_end(end), Probing(capabilities=everything(target.api.load_capabilities()), requests=0)
 
 
 def _until_interrupted(events: Iterator[RunEvent], interrupt: Callable[[], None]) -> Iterator[RunEvent]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from harness.engine.capabilities import Capabilities
 from harness.engine.events import TargetInfo
@@ -221,13 +221,16 @@ def _check_url(text: str, api: Api) -> str:
         )
     if parts.username or parts.password:
         raise UsageFault("the URL contains a user name or password: use -H 'Authorization: …' instead")
-    try:
-        fault = "port 0 cannot accept connections" if parts.port == 0 else ""
-    except ValueError as error:
-        fault = str(error)
-    if fault:
+    if fault := _find_port_fault(parts):
         raise UsageFault(f"{text!r} has no valid port ({fault}): write it like http://127.0.0.1:8000")
     return text
+
+
+def _find_port_fault(parts: SplitResult) -> str:
+    try:
+        return "port 0 cannot accept connections" if parts.port == 0 else ""
+    except ValueError as error:
+        return str(error)
 
 
 def _build_requests(api: Api, options: TargetOptions, version: str, key: str, other: str) -> ApiRequests:

@@ -110,11 +110,10 @@ def _ask_side_by_side(target: ResolvedTarget, trail: Sequence[Exchange]) -> tupl
     checks would report delays that this run caused. The live service gets one worker because of its rate limits,
     and so does a target that only a proxy reaches.
     """
-    parts = urlsplit(target.info.url)
+    address = _find_address(target)
     create = next((one for one in trail if one.request.method == "POST" and one.succeeded), None)
-    if create is None or target.throwaway or not parts.hostname or target.api.is_live_host(parts.hostname):
+    if create is None or address is None:
         return 1, []
-    address = parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
     look = Send(target.target.control("GET", ""), timeout=_PATIENCE)
     with closing(target.connect()) as driver:
         beside = ActionRunner(target.api, driver, CreatedResources(target.api), target.target.contract)
@@ -129,6 +128,14 @@ def _ask_side_by_side(target: ResolvedTarget, trail: Sequence[Exchange]) -> tupl
     idle, *looks = (one.seconds if one.status is not None else _PATIENCE for one in beside.trail)
     overtaken = all(seconds < idle + create.seconds / 4 for seconds in looks)
     return (_SHARED_JOBS if overtaken else 1), [*beside.trail, *slow]
+
+
+def _find_address(target: ResolvedTarget) -> tuple[str, int] | None:
+    """Host and port of a target that may be asked side by side; None for the live service and for what is ours."""
+    parts = urlsplit(target.info.url)
+    if target.throwaway or not parts.hostname or target.api.is_live_host(parts.hostname):
+        return None
+    return parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
 
 
 def _look_beside_a_create(
@@ -270,7 +277,7 @@ class Workers:
                     self.audit.note_death(death)
                 self._clean(ledger, driver)
         except (TimeUp, KeyboardInterrupt) as end:
-            self.halt(format_time_up(end) if isinstance(end, TimeUp) else INTERRUPTED)
+            self.halt(describe_end(end))
 
     def _play_apart(self, groups: list[Group], jobs: int) -> Generator[RunEvent | Judged, None, None]:
         """Play first what has to be alone, then the others in parallel, and last what may end a shared target.
@@ -317,21 +324,23 @@ class Workers:
             if self.halted or not through:
                 self._stop.set()
             # One that an interrupt kept from starting would find the run stopped.
-            started = [thread for thread in threads if thread.ident is not None]
-            if not _join(started, _JOIN if self.halted else None):
-                for driver in self._drivers:  # what they wait for may be a stream that never ends
-                    driver.interrupt()
-                if not _join(started, _JOIN):
-                    self.clean(*self._ledgers)  # they are still connecting, and nobody waits for them
+            self._end([thread for thread in threads if thread.ident is not None])
+
+    def _end(self, started: Sequence[threading.Thread]) -> None:
+        """Wait for the threads; if the run is halted, only for some time."""
+        if _join(started, _JOIN if self.halted else None):
+            return
+        for driver in self._drivers:  # what they wait for may be a stream that never ends
+            driver.interrupt()
+        if not _join(started, _JOIN):
+            self.clean(*self._ledgers)  # they are still connecting, and nobody waits for them
 
     def _work(self, groups: Iterator[Group]) -> Generator[RunEvent | Judged, None, None]:
         """Do one worker's part; the end of the run's time is no fault."""
         try:
             yield from self._work_through(groups)
-        except TimeUp as up:
-            self.halt(format_time_up(up))
-        except KeyboardInterrupt:
-            self.halt(INTERRUPTED)
+        except (TimeUp, KeyboardInterrupt) as end:
+            self.halt(describe_end(end))
 
     def _work_through(self, groups: Iterator[Group]) -> Generator[RunEvent | Judged, None, None]:
         """Play group after group with a driver and a ledger of its own."""
@@ -347,7 +356,7 @@ class Workers:
                         break
                     yield from self._group(group, driver, ledger, given)
             except (TimeUp, KeyboardInterrupt) as end:
-                self.halt(format_time_up(end) if isinstance(end, TimeUp) else INTERRUPTED)
+                self.halt(describe_end(end))
             finally:
                 if self.cleans:
                     self._clean(ledger, driver)
@@ -379,13 +388,13 @@ class Workers:
             self.ends.note(exchange)
         # Whoever has the control API announces what it does.
         promised = SCRIPTABLE in target.target.capabilities
+        stop = None if played.outage else stopped_at(played.trail)
         for planned, (_, observation) in zip(members, said, strict=True):
             if not promised and not planned.declared:
                 observation = played.excuse_what_is_not_offered(observation)
             observation = played.blame_roots(planned.check, observation)
-            if observation.outcome is Outcome.UNTESTABLE and not played.outage:
-                stop = stopped_at(played.trail)
-                self.stops |= {} if stop is None else {planned.check.id: stop}
+            if stop is not None and observation.outcome is Outcome.UNTESTABLE:
+                self.stops[planned.check.id] = stop
             yield Judged(planned, observation, played, played.seconds / len(members))
 
 
@@ -412,9 +421,11 @@ def take_until_done(
             yield word
 
 
-def format_time_up(up: TimeUp) -> str:
-    """Why the run ended: its time, and what it was waiting for."""
-    return f"the time limit was reached (--deadline){f'; {up}' if str(up) else ''}"
+def describe_end(end: TimeUp | KeyboardInterrupt) -> str:
+    """Why the run ended early: an interrupt, or its time, and what it was waiting for."""
+    if isinstance(end, KeyboardInterrupt):
+        return INTERRUPTED
+    return f"the time limit was reached (--deadline){f'; {end}' if str(end) else ''}"
 
 
 def _join(threads: Sequence[threading.Thread], seconds: float | None) -> bool:

@@ -36,7 +36,7 @@ from harness.engine.events import (
 from harness.engine.execute import error
 from harness.engine.results import Reproduction, Result
 from harness.engine.traffic.deadline import TimeUp, hold_all
-from harness.engine.workers import INTERRUPTED, format_time_up
+from harness.engine.workers import INTERRUPTED, describe_end
 from harness.kit.check import Check, Exercise
 from harness.kit.relay import RelayAside, RelayCatalogue, RelayedExchange
 from harness.kit.wrong_call import explain_wrong_call
@@ -284,7 +284,7 @@ class ExerciseRunner:
         try:
             yield from self._play(exercises)
         except TimeUp as up:
-            self._halt(format_time_up(up))
+            self._halt(describe_end(up))
         except KeyboardInterrupt:
             self._halt(INTERRUPTED)
 

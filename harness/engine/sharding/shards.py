@@ -181,11 +181,10 @@ def _require_each_once(reports: Sequence[ShardReport]) -> None:
         for name in part.ran:
             if (other := ran.setdefault(name, report.name)) is not report.name:
                 raise UsageFault(f"{other!r} and {report.name!r} both judged {name}: {DIVIDED_OTHERWISE}")
-    if missing := [str(number) for number in range(1, of + 1) if number not in seen]:
-        which = (
-            f"shard {missing[0]} of {of} is" if len(missing) == 1 else f"shards {', '.join(missing)} of {of} are"
-        )
-        raise UsageFault(f"{which} missing: name the reports of all shards")
+    if missing := sorted(set(range(1, of + 1)) - seen.keys()):
+        named = f"shard{'s' * (len(missing) > 1)} {', '.join(map(str, missing))} of {of}"
+        verb = "is" if len(missing) == 1 else "are"
+        raise UsageFault(f"{named} {verb} missing: name the reports of all shards")
     if lost := [name for name in reports[0].part.whole if name not in ran]:
         raise UsageFault(f"no report contains {', '.join(lost[:3])} ({len(lost)} in all): {DIVIDED_OTHERWISE}")
 

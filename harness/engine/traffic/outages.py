@@ -84,9 +84,7 @@ class Outages(DriverPolicy):
         self.await_return(driver)
         if lost is None:
             return "the target was down for some time"
-        call, ending = f"{lost.request.method} {lost.request.raw_path}", lost.ending
-        what = "not sent" if is_nobody(lost) else "no response" if lost.status is None else "truncated"
-        return f"the target stopped responding: {call} was {what} ({ending.detail or ending.words})"
+        return _describe_lost(lost)
 
     def await_return(self, driver: Driver) -> bool:
         """Whether the target is there; one that is gone is looked for a few times, and then no more."""
@@ -131,6 +129,12 @@ class Outages(DriverPolicy):
         self._cut = [cut for cut in self._cut if not _is_after(exchange, cut)]
         if (gone := self.gone) is not None and all(_is_after(exchange, cut) for cut in gone.suspects):
             gone.back = True
+
+
+def _describe_lost(lost: Exchange) -> str:
+    call, ending = f"{lost.request.method} {lost.request.raw_path}", lost.ending
+    what = "not sent" if is_nobody(lost) else "no response" if lost.status is None else "truncated"
+    return f"the target stopped responding: {call} was {what} ({ending.detail or ending.words})"
 
 
 def is_nobody(exchange: Exchange) -> bool:
