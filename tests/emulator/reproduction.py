@@ -1,0 +1,208 @@
+"""Recordings of models and agents beside what the emulator answers to their requests.
+
+The request of a recording is sent again where it is known, and else made from what the answer shows. What differs
+is listed in `DIFFERENT`, with the reason. `python -m tests.emulator.reproduction` prints all differences, and the
+table of `docs/models.md`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from functools import cache
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from tests.contract.corpus import files
+from tests.emulator.client import Api
+
+Json = dict[str, Any]
+
+DIFFERENT: dict[str, tuple[str, str]] = {
+    r"^rig-2026-08-08-.*: usage: adds \.raw_prompt_token$": (
+        "`raw_prompt_token` in the usage of `gemini-3-flash-preview`, in August",
+        "the model got the field later; the emulator has it always",
+    ),
+    r"same_tool_twice.*: usage: adds \.raw_prompt_token$": (
+        "`raw_prompt_token` in the usage of `gemini-3-flash-preview`, in one later recording",
+        "18 of 19 later recordings have the field",
+    ),
+    r"same_tool_twice.*: events: ": (
+        "two function calls",
+        "the model decides how often it calls; the emulator calls each function once",
+    ),
+    r"^rig-2026-08-08-.*: events: .*event_type,interaction,metadata": (
+        "`metadata` in the events of a stream",
+        "in two recordings of one day only",
+    ),
+    r"^rubyllm-mcp\.1\.json: usage: adds .*\.thoughts_tokens_details$": (
+        "the thought in the usage of `gemini-3.8-flash`",
+        "that response came without thinking",
+    ),
+    r"^vercel-v3-video-response-format\.events": (
+        "the usage of a stream of `gemini-omni-1.1-flash`",
+        "its recorder edited it by hand",
+    ),
+    r"^vercel-v3-video-static-processing-success.*: (fields|steps)": (
+        "an `incomplete` response of `gemini-3.8-flash` to a video",
+        "a limit cut it that is not known",
+    ),
+}
+"""Expressions for differences → what differs, and why the emulator does otherwise."""
+
+COUNTED = re.compile(r"modality|tokens")
+
+
+AGENT_STREAMS = "gcp-antigravity-"
+"""Begins the names of recordings of Vertex, whose streams do not name their agent."""
+
+
+def recordings() -> list[Path]:
+    """The answers, streamed or not, that name a model, and those of agents."""
+    found = (path for kind in ("response", "sse") for path in files(kind))
+    return [path for path in found if path.name.startswith(AGENT_STREAMS) or model_of(answer_of(path)) is not None]
+
+
+@cache
+def answer_of(path: Path) -> Any:
+    """A body, or the events of a stream."""
+    text = path.read_text("utf-8")
+    if path.suffix == ".json":
+        return json.loads(text)
+    lines = (line.removeprefix("data: ") for line in text.splitlines())
+    return [json.loads(line) for line in lines if line.startswith("{")]
+
+
+def model_of(answer: Any) -> str | None:
+    """The model that an answer names."""
+    first = answer[0]["interaction"] if isinstance(answer, list) else answer
+    return first.get("model")
+
+
+def steps_of(answer: Any) -> list[Json]:
+    """The steps of a body, or those that a stream starts."""
+    if isinstance(answer, list):
+        return [event["step"] for event in answer if event["event_type"] == "step.start"]
+    return answer.get("steps", [])
+
+
+def request_of(path: Path) -> Json:
+    """The recorded request, else one that leads to such an answer; what it continues is left out."""
+    answer = answer_of(path)
+    recorded = path.with_name(f"{path.name.removesuffix(path.suffix)}.request.json")
+    if recorded.is_file():
+        body = json.loads(recorded.read_text("utf-8"))
+        given = body.get("input")
+        if body.pop("previous_interaction_id", None) or not given:
+            body["input"] = "Go on."
+        return body
+    final = answer[-1]["interaction"] if isinstance(answer, list) else answer
+    kinds = [step["type"] for step in steps_of(answer)]
+    body = {"model": model_of(answer), "input": "Say something.", "stream": isinstance(answer, list)}
+    if "google_search_call" in kinds:
+        body["tools"] = [{"type": "google_search"}]
+    if "function_call" in kinds:
+        body["tools"] = [{"type": "function", "name": "f", "parameters": {"type": "object"}}]
+    if not final.get("id"):
+        body["store"] = False
+    if any(entry["modality"] == "video" for entry in final["usage"].get("input_tokens_by_modality", ())):
+        video = {"type": "video", "data": "AAAA", "mime_type": "video/mp4"}
+        body["input"] = [{"type": "user_input", "content": [video, {"type": "text", "text": "What is this?"}]}]
+    return body
+
+
+def describe(answer: Any) -> Iterator[tuple[str, Any]]:
+    """Yield what must be alike, each with a name: the fields of the interaction and its steps, in their order."""
+    if isinstance(answer, list):
+        told = [describe_event(event) for event in answer]
+        yield "events", [event for event, _ in groupby(told)]
+        answer = answer[-1]["interaction"]
+    yield "fields", sorted(answer)
+    for step in answer.get("steps", []):
+        yield f"fields of {step['type']}", sorted(step)
+    yield "steps", [step["type"] for step in answer.get("steps", [])]
+    yield "usage", set(list_places(answer.get("usage", {})))
+
+
+def describe_event(event: Json) -> str:
+    """An event by its type, that of its step or delta, and the fields of both."""
+    inner = event.get("step") or event.get("delta") or {}
+    return f"{event['event_type']} {inner.get('type', '')} {','.join(sorted(event))} {','.join(sorted(inner))}"
+
+
+def list_places(value: Any, place: str = "") -> Iterator[str]:
+    """Yield the path of each member, without those that only say what was counted."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if not COUNTED.fullmatch(name):
+                yield f"{place}.{name}"
+                yield from list_places(inner, f"{place}.{name}")
+    elif isinstance(value, list):
+        for item in value:
+            yield from list_places(item, f"{place}[]")
+
+
+def compare(path: Path) -> Iterator[str]:
+    """Yield what differs between a recording and what the emulator answers to its request."""
+    answer = answer_of(path)
+    if path.name.startswith(AGENT_STREAMS):
+        yield from compare_agents(path.name, answer)
+        return
+    sent = Api().call("POST", "interactions", request_of(path))
+    if sent.status != 200:
+        yield f"{path.name}: refused: {sent.message}"
+        return
+    ours = sent.events[:-1] if isinstance(answer, list) else sent.json
+    theirs, mine = dict(describe(answer)), dict(describe(ours))
+    for name in sorted(theirs.keys() | mine.keys()):
+        recorded, answered = theirs.get(name), mine.get(name)
+        if recorded == answered:
+            continue
+        if name == "usage":
+            lacking, added = (" ".join(sorted(some)) for some in (recorded - answered, answered - recorded))
+            yield f"{path.name}: usage:" + f" lacks {lacking}" * bool(lacking) + f" adds {added}" * bool(added)
+        else:
+            yield f"{path.name}: {name}: recorded {recorded}, answered {answered}"
+
+
+def compare_agents(name: str, answer: list[Json]) -> Iterator[str]:
+    """Yield the events that only a recorded stream of an agent has, or only ours; their order is the agent's."""
+    run = {"agent": "antigravity-preview-05-2026", "input": "Go.", "environment": "remote"}
+    body = {**run, "background": True, "stream": True, "store": True}
+    sent = Api().call("POST", "/v1beta1/projects/p/locations/global/interactions", body)
+    recorded, ours = ({describe_event(event) for event in events} for events in (answer, sent.events[:-1]))
+    for event in sorted(recorded ^ ours):
+        yield f"{name}: events: {'recorded' if event in recorded else 'answered'} alone: {event}"
+
+
+def explain(difference: str) -> str | None:
+    """Return the expression that a difference fits."""
+    return next((known for known in DIFFERENT if re.search(known, difference)), None)
+
+
+def write_table() -> str:
+    """Return the table of the documentation: what differs, in how many recordings, and why."""
+    found = [(path.name, line) for path in recordings() for line in compare(path)]
+    rows = ["| Differs from | Recordings | Because |", "|---|---|---|"]
+    for known, (what, why) in DIFFERENT.items():
+        names = {name for name, line in found if explain(line) == known}
+        rows.append(f"| {what} | {len(names)} | {why} |")
+    return "\n".join(rows) + "\n"
+
+
+def describe_all() -> Iterator[str]:
+    """Yield each difference, the counts and the table."""
+    same = 0
+    for path in recordings():
+        found = list(compare(path))
+        same += not found
+        yield from (f"{'new' if explain(line) is None else 'known'}  {line}" for line in found)
+    yield f"{len(recordings())} recordings, {same} without a difference"
+    yield write_table()
+
+
+if __name__ == "__main__":
+    sys.stdout.write("\n".join(describe_all()))
