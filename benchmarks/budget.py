@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import gc
 import json
+import math
 import os
 import socket
 import statistics
@@ -127,7 +128,10 @@ def _serve(words: list[str], drive: Callable[[Counter, int], Counts]) -> Counts:
 
     threading.Thread(target=client).start()
     from harness.cli import main
+    from harness.transport.server import deliveries
 
+    # The courier's look for due deliveries is no part of an answer: on a busy machine it came into most of them.
+    deliveries.INTERVAL = 3600.0
     threading.setprofile(counter.see)
     sys.setprofile(counter.see)
     main([*words, "--port", str(port)])
@@ -450,6 +454,10 @@ def compare(row: str, counted: Counts, allowed: dict[str, Any]) -> list[str]:
 def update(table: dict[str, Any], row: str, counted: Counts, why: str) -> None:
     """Write the counts of a row into the table. Exit if one rises and nobody says why."""
     kept = table.setdefault(row, {})
+    counted = {
+        name: kept[name] if abs(number - kept.get(name, math.inf)) <= _SLACK.get(name, 0) else number
+        for name, number in counted.items()
+    }
     risen = [name for name, number in counted.items() if name in kept and number > kept[name]]
     if risen and not why:
         raise SystemExit(f"{row}: {', '.join(risen)} would rise: say with --why what that buys")

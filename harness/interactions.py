@@ -48,6 +48,7 @@ def _load_contract(revision: str) -> Contract:
     return load(revision or CURRENT)
 
 
+@cache
 def _load_protocol() -> StreamProtocol:
     from harness.contract import PROTOCOL
 

@@ -101,18 +101,19 @@ class ObservedService:
 
     def __call__(self, request: Request) -> Response:
         """Answer an in-process request. Raises RequestLimit above the limit."""
+        call = name_call(request)
         with self._lock:
             self._count += 1
             self._log.add(request)
             made = MadeBy()
             self._made.append(made)
             self._enforce_limit(request)
-            refusal = self._planned.refuse(name_call(request))
+            refusal = self._planned.refuse(call)
         if refusal is None:
             for action in self.before:
                 action(request)
         response = refusal or self.service(request)
-        if name_call(request).startswith(("create", "stream", "get")):
+        if call.startswith(("create", "stream", "get")):
             made.received = watch(self._api, request, response)
         return self.story.note_answer(request, response)
 

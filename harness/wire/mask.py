@@ -53,6 +53,8 @@ _SHORTEST = 4
 
 
 _MOST_LEARNED = 50
+_LONGEST_KEPT, _MOST_KEPT = 16 * 1024, 4 * 1024 * 1024
+"""Characters of the longest text whose masked form is kept, and of all of them together."""
 
 
 class Mask:
@@ -67,6 +69,8 @@ class Mask:
         self.learned: tuple[str, ...] = ()
         """The keys that were learned; another tuple after each that is new."""
         self._fields = fields or SecretFields()
+        self._kept: dict[str, str] = {}
+        self._kept_size = 0
         self._look_for(self.secrets)
 
     def _look_for(self, known: Collection[str]) -> None:
@@ -77,6 +81,8 @@ class Mask:
         random = {spelling for value in known if looks_random(value) for spelling in spelled[value]}
         self._begun.add(random)
         self._ended.add(spelling[::-1] for spelling in random)
+        # Last: what another thread masks meanwhile goes into the former one, and is forgotten with it.
+        self._kept, self._kept_size = {}, 0
 
     def learn(self, request: Request) -> None:
         """Hide from now on, wherever they occur, the keys that a request names as such and that are no words.
@@ -96,8 +102,22 @@ class Mask:
     def text(self, text: str, request: Request | None = None) -> str:
         """Hide the secrets in any text; everything that is printed passes through here once.
 
-        `request` is the request of the exchange that has this text as a body.
+        `request` is the request of the exchange that has this text as a body. Reports and logs have the same
+        texts again and again, so that their masked forms are kept until a secret more is known.
         """
+        kept = self._kept
+        if request is not None or len(text) > _LONGEST_KEPT:
+            return self._mask_text(text, request)
+        masked = kept.get(text)
+        if masked is None:
+            self._kept_size += len(text)
+            if self._kept_size > _MOST_KEPT:
+                kept = self._kept = {}
+                self._kept_size = len(text)
+            masked = kept[text] = self._mask_text(text, None)
+        return masked
+
+    def _mask_text(self, text: str, request: Request | None) -> str:
         text = self.hide_known(text)
         if is_escaped(text):
             text = _WORD.sub(self._mask_word, text)

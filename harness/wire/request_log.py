@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec import Struct
 
 from harness.wire.message import Request
 
@@ -24,6 +25,30 @@ KEPT_BYTES = 16 * 1024 * 1024
 _KEPT_TEXT = 1000
 _LEAST_VALUE = 2
 """Bytes of the shortest value in JSON, with the comma after it."""
+
+
+class _Logged(Struct, eq=False):
+    """A request, its size, and how it is shown: with `keys` hidden, which are those that were known then.
+
+    `body` is JSON that each look decodes, because a test may change what it gets; `text` is any other body.
+    """
+
+    request: Request
+    size: int
+    keys: tuple[str, ...] | None = None
+    target: str = ""
+    headers: dict[str, str] | None = None
+    body: bytes = b""
+    text: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The request as it is shown."""
+        return {
+            "method": self.request.method,
+            "target": self.target,
+            "headers": dict(self.headers or {}),
+            "body": msgspec.json.decode(self.body) if self.body else self.text,
+        }
 
 
 class RequestLog:
@@ -45,7 +70,7 @@ class RequestLog:
         self._most_body = body
         self._most, self._most_bytes = most, most_bytes
         self._bytes = 0
-        self._kept: deque[tuple[Request, int]] = deque()
+        self._kept: deque[_Logged] = deque()
 
     @cached_property
     def _mask(self) -> Mask:
@@ -60,10 +85,10 @@ class RequestLog:
             request = Request(request.method, request.target, request.headers, short)
         headers = request.headers
         size = len(request.body) + len(request.target) + (headers.known_size or headers.size)
-        self._kept.append((request, size))
+        self._kept.append(_Logged(request, size))
         self._bytes += size
         while len(self._kept) > self._most or (self._bytes > self._most_bytes and len(self._kept) > 1):
-            self._bytes -= self._kept.popleft()[1]
+            self._bytes -= self._kept.popleft().size
 
     def clear(self) -> None:
         """Forget all requests."""
@@ -76,31 +101,30 @@ class RequestLog:
         If a header came several times, its values are joined by commas. The keys that any request carried are
         hidden in all of them.
         """
-        for request, _ in self._kept:
-            self._mask.learn(request)
-        return [_to_dict(request, self._mask) for request, _ in self._kept]
+        mask = self._mask
+        for logged in self._kept:
+            if logged.keys is None:  # a look masks only what came after the last one
+                mask.learn(logged.request)
+        for logged in self._kept:
+            if logged.keys is not mask.learned:
+                _mask_request(logged, mask)
+        return [logged.to_dict() for logged in self._kept]
 
 
-def _to_dict(request: Request, mask: Mask) -> dict[str, Any]:
+def _mask_request(logged: _Logged, mask: Mask) -> None:
+    """Write down how a request is shown, with every key hidden that is known now."""
+    request = logged.request
     headers: dict[str, str] = {}
     for name, value in request.headers.items():
         masked, name = mask.header(name, value), mask.text(name)
         headers[name] = f"{headers[name]}, {masked}" if name in headers else masked
-    return {
-        "method": request.method,
-        "target": mask.text(request.target),
-        "headers": headers,
-        "body": _show_body(request, mask),
-    }
-
-
-def _show_body(request: Request, mask: Mask) -> Any:
+    logged.keys, logged.target, logged.headers = mask.learned, mask.text(request.target), headers
     if not request.body:
-        return None
+        return
     try:
-        return mask.body(msgspec.json.decode(request.body), request)
+        logged.body = msgspec.json.encode(mask.body(msgspec.json.decode(request.body), request))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return mask.text(request.body.decode("utf-8", "replace"))
+        logged.text = mask.text(request.body.decode("utf-8", "replace"))
 
 
 def _shorten_body(data: bytes, most: int, mask: Mask) -> bytes:

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from harness.wire import Headers, Request
+from harness.wire.mask import Mask
 from harness.wire.request_log import KEPT_BODY, RequestLog
 
 
@@ -30,3 +31,47 @@ def test_a_body_of_many_values_is_not_copied_to_be_thrown_away(monkeypatch, body
     monkeypatch.setattr(msgspec.json, "encode", pytest.fail)
     [kept] = log_of(body).to_dicts()
     assert len(kept["body"]) == KEPT_BODY
+
+
+def request_of(number: int, key: str = "") -> Request:
+    """A create with a body of its own, and with a key."""
+    headers = Headers([("x-goog-api-key", key)]) if key else Headers()
+    return Request("POST", "/v1beta/interactions", headers, json.dumps({"input": f"Say {number}."}).encode())
+
+
+def test_a_look_masks_only_what_came_after_the_last_one(monkeypatch):
+    """A test that looks after each of its requests must not pay for all of them each time."""
+    masked: list[str] = []
+    mask_text = Mask._mask_text
+    monkeypatch.setattr(
+        Mask, "_mask_text", lambda mask, text, request: masked.append(text) or mask_text(mask, text, request)
+    )
+    log = RequestLog(100)
+    for number in range(3):
+        log.add(request_of(number))
+        shown = log.to_dicts()
+        assert [entry["body"] for entry in shown] == [{"input": f"Say {n}."} for n in range(number + 1)]
+    assert [text for text in masked if text.startswith("Say")] == ["Say 0.", "Say 1.", "Say 2."]
+
+
+def test_a_key_that_comes_later_is_hidden_in_what_was_shown_before():
+    """The text of the first request holds the key, and only the second says that it is one."""
+    key = "AIza" + "Q7x2" * 9
+    log = RequestLog(100)
+    log.add(Request("POST", "/v1beta/interactions", Headers(), json.dumps({"input": f"<{key[4:]}>"}).encode()))
+    [before] = log.to_dicts()
+    log.add(request_of(1, key[4:]))
+    after, _ = log.to_dicts()
+    assert (before["body"], after["body"]) == ({"input": f"<{key[4:]}>"}, {"input": "<***>"})
+
+
+def test_what_a_test_does_to_its_copy_does_not_come_back():
+    """Each look has values of its own."""
+    log = RequestLog(100)
+    log.add(request_of(0, "any"))
+    [mine] = log.to_dicts()
+    mine["body"]["input"] = "changed"
+    mine["headers"].clear()
+    [again] = log.to_dicts()
+    assert again["body"] == {"input": "Say 0."}
+    assert again["headers"] == {"x-goog-api-key": "***"}

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from itertools import accumulate, zip_longest
 from typing import Any
 
+import msgspec
+
 from harness.contract import Contract, compare_steps
 from harness.contract.data.assembly import assemble_steps
 from harness.contract.data.json_parse import as_list, as_object
@@ -106,8 +108,9 @@ def _join_pieces(collected: Any) -> str | None:
 
 
 def _compare_events(whole: Sequence[Event], events: Sequence[Event], contract: Contract) -> Defect | None:
-    numbers = [number for number, event in enumerate(whole) if mark_of(event) is not None]
-    expected = [mark_of(whole[number]) for number in numbers]
+    marks = list(map(mark_of, whole))
+    numbers = [number for number, mark in enumerate(marks) if mark is not None]
+    expected = [marks[number] for number in numbers]
     got = [mark for event in events if (mark := mark_of(event)) is not None]
     if got == expected or not compare_steps(assemble_steps(whole, contract), assemble_steps(events, contract)):
         return None if _starts(events) <= _starts(whole) else Defect(TWICE, "got a step.start twice")
@@ -174,14 +177,20 @@ def _starts(events: Sequence[Event]) -> int:
     return sum(event.get("event_type") == "step.start" for event in events)
 
 
+_MARKS = ("event_type", "index", "step", "delta")
+_encode = msgspec.json.Encoder(enc_hook=str, order="sorted").encode
+"""A fifth of the time of `json.dumps`; each event of each dropped stream is compared."""
+
+
 def mark_of(event: Event) -> str | None:
     """The content of an event of a step as JSON, without its id and usage; None for any other event."""
     if not str(event.get("event_type", "")).startswith("step."):
         return None
-    told = {
-        name: event.get(name) for name in ("event_type", "index", "step", "delta") if event.get(name) is not None
-    }
-    return json.dumps(told, sort_keys=True, default=str)
+    told = {name: value for name in _MARKS if (value := event.get(name)) is not None}
+    try:
+        return _encode(told).decode()
+    except (ValueError, TypeError, RecursionError, msgspec.MsgspecError):  # such as half a surrogate pair
+        return json.dumps(told, sort_keys=True, default=str)
 
 
 def join_streams(streams: Sequence[Sequence[Event]]) -> list[dict[str, Any]]:

@@ -18,6 +18,8 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, cast
 
+import msgspec
+
 from harness import resources
 from harness.contract.schema.openness import MARKS, UNIONS, Mixture, Schema, Union, close, list_members
 from harness.contract.schema.validator import Validator
@@ -56,10 +58,23 @@ class Schemas:
     @cached_property
     def files(self) -> dict[str, Path]:
         """The file of each schema by its name, without `openapi.json` and the strict files."""
-        paths = (Path(folder, file) for folder, _, files in os.walk(self._root) for file in files)
-        schemas = ((path.relative_to(self._root), path) for path in paths if path.suffix == ".json")
-        own = {at.with_suffix("").as_posix(): path for at, path in schemas if at.parts[0] not in _NOT_SCHEMAS}
-        return {**self._base.files, **own} if self._base is not None else own
+        return {name: Path(place) for name, place in self._places.items()}
+
+    @cached_property
+    def _places(self) -> dict[str, str]:
+        """The same as texts: the first emulator of a session looks for all of them, and needs a third."""
+        own: dict[str, str] = {}
+        root = str(self._root)
+        for folder, folders, files in os.walk(root):
+            if folder == root:
+                folders[:] = [name for name in folders if name not in _NOT_SCHEMAS]
+                files = [name for name in files if name not in _NOT_SCHEMAS]
+            above = folder[len(root) + 1 :].replace(os.sep, "/")
+            for file in files:
+                if file.endswith(".json"):
+                    name = file.removesuffix(".json")
+                    own[f"{above}/{name}" if above else name] = f"{folder}{os.sep}{file}"
+        return {**self._base._places, **own} if self._base is not None else own
 
     @cached_property
     def written(self) -> dict[str, Path]:
@@ -71,16 +86,16 @@ class Schemas:
 
     def names(self) -> list[str]:
         """All schema names, sorted."""
-        return sorted(self.files)
+        return sorted(self._places)
 
     def list_names(self, folder: str) -> list[str]:
         """The names of the schemas in one folder, sorted."""
-        return sorted(name for name in self.files if name.startswith(f"{folder}/"))
+        return sorted(name for name in self._places if name.startswith(f"{folder}/"))
 
     def document(self, name: str) -> Schema:
         """The schema as a document; shared, so do not change it. Raises LookupError for an unknown name."""
         if name not in self._documents:
-            if name not in self.files:
+            if name not in self._places:
                 near = ", ".join(nearest(name, self.names())) or "see Schemas.names()"
                 raise LookupError(f"no schema is named {name!r} in {self.revision}; near it: {near}")
             union = UNIONS.get(name)
@@ -130,7 +145,11 @@ class Schemas:
         return self._validators[key]
 
     def _read(self, name: str) -> Schema:
-        return cast("Schema", json.loads(self.files[name].read_bytes()))
+        data = Path(self._places[name]).read_bytes()
+        try:
+            return cast("Schema", msgspec.json.decode(data))
+        except msgspec.DecodeError:  # the standard library's error names the line, for folders that people wrote
+            return cast("Schema", json.loads(data))
 
     def _unite(self, name: str, union: Union | Mixture) -> Schema:
         """The union of all files in its folder: those that its own file lists in that order, then the others."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -47,6 +47,9 @@ UNLISTED_TOOLS = ("filesystem", "bash", "manage_task", "schedule")
 _CREATE = "requests/create-interaction"
 _MOST_NOTES = 1_000
 """So many names are looked at for notes: callers choose them."""
+
+_LONGEST_KEPT = 64
+"""Characters of the longest name whose form is remembered."""
 
 _NO_CALL = "send 'previous_interaction_id', or the function_call step itself before its result"
 
@@ -322,7 +325,7 @@ class CreateValidator:
 
     def is_model(self, name: str) -> bool:
         """Whether the name belongs to a family of models."""
-        return MODEL_NAME.fullmatch(name) is not None
+        return _has_form_of_model(name) if len(name) <= _LONGEST_KEPT else MODEL_NAME.fullmatch(name) is not None
 
     def is_agent(self, name: str, project: str) -> bool:
         """Whether the name is a built-in agent or one saved in this project."""
@@ -508,6 +511,12 @@ class SentSteps:
         if not self._sent or not isinstance(rest, list):
             return rest
         return [step for step in rest if _encode(step) not in self._sent]
+
+
+@lru_cache(maxsize=256)
+def _has_form_of_model(name: str) -> bool:
+    """Asked for each create, and nearly all name one of a few models."""
+    return MODEL_NAME.fullmatch(name) is not None
 
 
 def _describe_refusal(problem: SchemaProblem) -> str:

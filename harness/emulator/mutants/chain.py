@@ -88,7 +88,6 @@ class _Siblings(Engine):
 class _SiblingContinued(_Siblings):
     def mix(self, run: Run, sibling: Run) -> None:
         run.context = sibling.total_context()
-        run._usage = None
 
 
 class _SiblingOverwritten(_Siblings):

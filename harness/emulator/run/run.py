@@ -60,7 +60,7 @@ class Run:
     __slots__ = (
         "__weakref__",
         "_ends_in_error", "_events", "_frames", "_goal", "_hidden", "_hold", "_lag", "_old_status", "_order",
-        "_paced", "_polls", "_queue", "_skipped", "_started", "_usage", "_was_polled", "_world", "agent",
+        "_paced", "_polls", "_queue", "_skipped", "_started", "_was_polled", "_world", "agent",
         "background", "bodies", "body", "checkpoints", "context", "created", "environment_id", "errors", "given",
         "id", "interruption", "model", "moves", "number", "platform", "profile", "project", "rest", "script",
         "serial", "service_tier", "settled", "shown", "size", "steps", "stored", "token", "updated", "waiting",
@@ -93,7 +93,6 @@ class Run:
         self.bodies: dict[bool, bytes] = {}
         self._goal = reply.status
         self.settled = False
-        self._usage: Json | None = None
         self.waiting = self.background and script.queued > 0
         self.shown = 0
         self._lag = 0
@@ -186,11 +185,14 @@ class Run:
 
     @property
     def usage(self) -> Json:
-        """Token counts of all `steps`; counts in the script replace them."""
-        if self._usage is None:
-            self._usage = self.usage_after(len(self.steps))
-            self._usage.update(self.script.usage)
-        return self._usage
+        """Token counts of all `steps`; counts in the script replace them.
+
+        Counted again for each body and stream: to keep a dozen objects with every stored run costs more.
+        """
+        usage = self.usage_after(len(self.steps))
+        if self.script.usage:
+            usage.update(self.script.usage)
+        return usage
 
     def usage_after(self, steps: int) -> Json:
         """Return the token counts after the first `steps` steps."""
@@ -353,7 +355,6 @@ class Run:
         self.settled = True
         self.waiting = False
         self.updated = at or self._world.timestamps.now()
-        self._usage = None
         if self._events is not None:
             self._close(self._events)
         if self.background:

@@ -47,6 +47,7 @@ def speaks_of_length(status: int, framing: Length) -> bool:
     return status >= 200 and status != 204 and (status != 304 or framing.size > 0)
 
 
+@lru_cache(maxsize=512)
 def framed_headers(status: int, headers: Headers, framing: Framing, *, keep: bool) -> Headers:
     """The fields of a head as they are sent. True fields about framing and connection keep their places.
 

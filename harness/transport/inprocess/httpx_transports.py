@@ -84,7 +84,8 @@ def sync_transport(
                 if data:
                     yield data
                 else:
-                    time.sleep(0)  # the service may be waiting for another thread
+                    if reading.is_silent:
+                        time.sleep(0)  # the service may be waiting for another thread
                     reading.awake()
 
         def close(self) -> None:
@@ -199,6 +200,11 @@ class _Reading:
             else:
                 self._fail(piece)
                 return b""
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether a pause is under way, and not a wrong ending, for which nobody has to wait."""
+        return self._wake is not None
 
     def _count_pause(self) -> None:
         self._pauses += 1

@@ -5,9 +5,9 @@ Layer 5. Keeps bytes as they pass and decodes them only when a test asks, so tha
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Sequence
 from itertools import groupby
+from time import monotonic  # by name: a clock that a test moves looks at who asks, each time
 from typing import TYPE_CHECKING, Any
 
 from harness.kit.api import Api
@@ -26,7 +26,7 @@ class ReceivedResponse:
     """One response, as far as the client read it; `suffered` has the faults planned for its connection."""
 
     def __init__(self, api: Api, request: Request, response: Response, suffered: Suffered | None = None) -> None:
-        self.at = time.monotonic()
+        self.at = monotonic()
         self._api = api
         self._protocol = api.load_protocol()
         self.request = request
@@ -137,7 +137,8 @@ class ReceivedResponse:
         if self.is_stream:
             if any(map(self._protocol.completes, self.events())):
                 return True
-            return any(map(self._protocol.completes, events_in(bytes(self.data) + b"\n\n")))
+            tail = bytes(self.data[self.data.rfind(b"\n\n") + 1 :])  # what comes before it was decoded above
+            return any(map(self._protocol.completes, events_in(tail + b"\n\n")))
         told = self._api.read_status(self.read_json())
         return told is not None and self._api.load_client_model().is_final(told[1])
 
