@@ -33,7 +33,7 @@ from harness.cli.options import (
 from harness.cli.output import say, write_json
 from harness.cli.serving import BASE_URL_VARIABLES, DUMMY_KEY, ListenOptions, local_environment, port_to_take
 from harness.interactions import INTERACTIONS
-from harness.outcome import Exit, UsageFault
+from harness.outcome import Exit, Severity, UsageFault
 from harness.outcome.words import format_count
 from harness.report.screen import wants_colour
 
@@ -53,6 +53,9 @@ SCENARIOS_ONLY = (
     "cassettes", "api_key", "api_version", "model", "agent", "header", "timeout", "yes", "max_requests",
     "continued", "plain_http",
 )  # fmt: skip
+
+PROFILES = "profiles.patch"
+"""The file beside the cassettes with what they change in the tables of models."""
 
 _AMPLE = 10
 """Factor from the estimate to the budget of requests if no bound was given: long runs are polled often."""
@@ -110,6 +113,8 @@ def run_scenarios(arguments: ScenarioOptions) -> int:
 
     def report_end() -> None:
         report.end(session, results, [scenario.name for scenario in scenarios])
+        for line in _propose(session, results):
+            say(mask.show(line), to_errors=arguments.json)
         if arguments.json:
             write_json(session_record(session, results, mask))
 
@@ -122,6 +127,30 @@ def run_scenarios(arguments: ScenarioOptions) -> int:
         raise
     report_end()
     return _exit_of_scenarios(results)
+
+
+def _propose(session: RecordingSession, results: Sequence[Recorded]) -> Iterator[str]:
+    """Write the patch of the tables of models that the recordings ask for; yield what they show, a line each."""
+    from harness.benches.record.session import ScenarioState
+    from harness.cassette import load
+    from harness.checks.recorded_facts import find_cells, find_settled, write_patch
+    from harness.written_files import write_file
+
+    done = (ScenarioState.RECORDED, ScenarioState.SKIPPED)
+    files = {result.name: session.folder / f"{result.name}.yaml" for result in results if result.state in done}
+    cells = find_cells({name: load(path).recordings for name, path in files.items() if path.is_file()})
+    for cell in cells:
+        yield f"profile: {cell}"
+    if patch := write_patch(cells):
+        write_file(session.folder / PROFILES, patch)
+        yield f"{session.folder / PROFILES}: apply it with `git apply` to follow the recordings"
+    if session.provenance.target == "live":
+        broken = {
+            result.name: [one.rule for one in result.findings if one.severity is not Severity.INFORMATION]
+            for result in results
+            if result.state is ScenarioState.RECORDED
+        }
+        yield from (f"sentence: {line}" for line in find_settled(broken))
 
 
 def _exit_of_scenarios(results: Sequence[Recorded]) -> Exit:

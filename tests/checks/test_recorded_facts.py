@@ -1,0 +1,122 @@
+"""Recordings that show something else than the tables of models become a patch; sentences are settled by them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.cassette import Recording
+from harness.checks.recorded_facts import RecordedCell, find_cells, find_settled, write_patch
+from harness.contract.models.profiles import FOLDER, find_profile
+from harness.documents import load_yaml
+from harness.emulator import Emulator, Settings
+from harness.transport import ServiceDriver
+from harness.wire import Headers, Request, Response
+
+Json = dict[str, Any]
+
+TURN = [{"type": "user_input", "content": [{"type": "text", "text": "Hi."}]}]
+SAID = [*TURN, {"type": "model_output", "content": [{"type": "text", "text": "Hi."}]}]
+TOOL = {"type": "function", "name": "f"}
+
+
+def record(service: Any, **fields: Any) -> Recording:
+    """The recording of one create."""
+    body = json.dumps({"input": "Say hi.", **fields}).encode()
+    request = Request("POST", "/v1beta/interactions", Headers([("x-goog-api-key", "k")]), body)
+    return Recording.of(ServiceDriver(service).send(request))
+
+
+def find(service: Any, **fields: Any) -> list[tuple[str, Any, Any]]:
+    """The cells that one create shows otherwise than the tables: name, before, after."""
+    return [(cell.cell, cell.before, cell.after) for cell in find_cells({"limits": [record(service, **fields)]})]
+
+
+@pytest.mark.parametrize("fields", [
+    {"model": "gemini-3.8-flash", "generation_config": {"thinking_level": "minimal"}},
+    {"model": "gemini-3.8-flash", "generation_config": {"top_k": 3}},
+    {"model": "gemini-3.8-flash", "input": SAID},
+    {"model": "gemini-embedding-2"},
+    {"model": "gemini-3.8-flash", "stream": True, "tools": [TOOL]},
+    {"model": "gemini-2.5-flash"},
+    {"model": "gemini-4-neon"},
+    {"model": "gemini-9-nope"},
+    {"model": "gemini-3.8-flash", "stream": "yes"},
+], ids=str)  # fmt: skip
+def test_what_the_tables_say_is_no_news(fields: Json) -> None:
+    """The emulator follows the tables, so that nothing that it answers changes a cell."""
+    assert find(Emulator(), **fields) == []
+
+
+def answer(status: int, body: Json) -> Any:
+    """A service that always answers so."""
+    headers = Headers([("content-type", "application/json")])
+    return lambda _: Response.whole(status, headers, json.dumps(body).encode())
+
+
+def refuse(message: str, status: int = 400, code: str = "invalid_request") -> Any:
+    """A service that always refuses so."""
+    return answer(status, {"error": {"message": message, "code": code}})
+
+
+LEVEL = "'xhigh' is not a supported thinking level for this model. Allowed values are: high, minimal."
+DONE = {"id": "v1_x", "status": "completed", "steps": [{"type": "thought"}], "usage": {"raw_prompt_token": 3}}
+
+
+@pytest.mark.parametrize(("service", "fields", "cell", "after"), [
+    (refuse(LEVEL), {"generation_config": {"thinking_level": "xhigh"}}, "levels", ["minimal", "high"]),
+    (answer(200, DONE), {"generation_config": {"thinking_level": "xhigh"}}, "levels",
+     ["low", "medium", "high", "xhigh"]),
+    (answer(200, {}), {"input": SAID}, "model_turn_last", "accepted"),
+    (refuse("No."), {"generation_config": {"top_k": 3}}, "refused", ["top_k"]),
+    (refuse("Model 'gemini-3.8-flash' is gone.", 404, "not_found"), {}, "interactions",
+     {"status": 404, "code": "not_found", "message": "Model '{name}' is gone."}),
+    (answer(200, DONE), {}, "thought", "bare"),
+])  # fmt: skip
+def test_a_recording_that_differs_is_a_cell(service: Any, fields: Json, cell: str, after: Any) -> None:
+    """What was taken, refused or answered otherwise than in the table is found, with its new value."""
+    assert (cell, find_profile("gemini-3.8-flash").value(cell), after) in find(
+        service, model="gemini-3.8-flash", **fields
+    )
+
+
+def test_the_patch_makes_the_tables_follow(tmp_path: Path) -> None:
+    """A model whose successor answers is recorded; with the patch its table says what the recordings show."""
+    service = Emulator(Settings(lifecycle="2026-12-01"))
+    recordings = [record(service, model="gemini-2.5-flash"), record(
+        service, model="gemini-2.5-flash", stream=True, tools=[TOOL]
+    )]  # fmt: skip
+    cells = find_cells({"tools": recordings})
+    assert [cell.cell for cell in cells] == ["usage", "function_call_start"]
+    (tmp_path / "cells.patch").write_text(write_patch(cells), "utf-8")
+    tables = tmp_path / "harness" / "contract" / "models"
+    shutil.copytree(FOLDER, tables, ignore=shutil.ignore_patterns("__pycache__"))
+    subprocess.run(["git", "apply", "cells.patch"], cwd=tmp_path, check=True)
+    (family,) = load_yaml((tables / "gemini-2.5.yaml").read_text("utf-8"))
+    told = family["models"]["gemini-2.5-flash"]
+    assert told["function_call_start"] == {"is": "without signature", "by": "R live-tools"}
+    assert told["usage"]["is"] == ["raw_prompt_token", "model_invocation_token_counts", "tool_use_by_search"]
+    assert told["levels"]["by"] == "?"
+
+
+def test_a_model_without_cells_of_its_own_gets_them() -> None:
+    """A line that said `{}` becomes a table, and the models after it keep theirs."""
+    cell = RecordedCell("gemini-omni-1.1-flash", "thought", "bare", "none", "limits")
+    patch = write_patch([cell])
+    added = [line for line in patch.splitlines() if line.startswith("+ ")]
+    assert added == ["+    gemini-omni-1.1-flash:", '+      thought: {is: "none", by: R live-limits}']
+
+
+def test_sentences_are_settled() -> None:
+    """Each sentence of a recorded scenario says what follows: a rule to lower, or one that is missing."""
+    lines = {line.id: str(line) for line in find_settled({"limits": ["create.level-refused"]})}
+    broken = "limits.yaml breaks create.level-refused (SHOULD): lower the level, or mend the judge"
+    assert lines["thinking-levels.minimal"] == f"thinking-levels.minimal: {broken}"
+    assert lines["probes.top-k"].startswith("probes.top-k: no rule judges it; limits.yaml shows what holds")
+    held = {line.id: str(line) for line in find_settled({"agent": []})}
+    assert held["probes.chain-environment"].startswith("probes.chain-environment: holds in agent.yaml")
