@@ -101,7 +101,8 @@ class TrafficJudge:
         if rule is not None:
             source = rule.source
             described |= {
-                "level": str(rule.level), "breaks": rule.breaks, "source": str(source), "url": source.url,
+                "level": str(rule.level), "broken": rule.broken, "breaks": rule.breaks,
+                "source": str(source), "url": source.url,
             }  # fmt: skip
         return described
 

@@ -17,9 +17,9 @@ from harness.wire.message import escape_controls
 
 def render(state: PresentedRun) -> str:
     """The report of a finished run."""
-    facts = ", ".join(f"{word} `{_write_cell(value)}`" for word, value in state.facts)
-    lines = [f"## {state.subject}: {_write_cell(state.place)}", "", f"**{_write_cell(state.verdict_text)}**", ""]
-    for paragraph in filter(None, (_write_cell(state.halted_text), f"{facts}." if facts else "", state.totals)):
+    facts = ", ".join(f"{word} {write_code(value)}" for word, value in state.facts)
+    lines = [f"## {state.subject}: {write_plain(state.place)}", "", f"**{write_plain(state.verdict_text)}**", ""]
+    for paragraph in filter(None, (write_plain(state.halted_text), f"{facts}." if facts else "", state.totals)):
         lines += [paragraph, ""]
     lines += [f"| outcome | {state.noun}s |", "| --- | ---: |"]
     lines += [f"| {tally.word} | {tally.number} |" for tally in state.tallies]
@@ -60,9 +60,16 @@ def fence(text: str, language: str = "text") -> list[str]:
     return [f"{ticks}{language}", text, ticks]
 
 
-def _write_cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("`", "'").replace("\n", " ")
+def write_plain(text: str) -> str:
+    """A text of a stranger within a line or a cell: no markup, no mark that nobody sees."""
+    return " ".join(_write_html(text).split()).replace("|", "\\|")
+
+
+def write_code(text: str) -> str:
+    """The same as code."""
+    plain = " ".join(escape_controls(text).split()).replace("|", "\\|").replace("`", "'")
+    return f"`{plain}`"
 
 
 def _write_html(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return escape_controls(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -21,6 +21,7 @@ from harness.drift.comparison import (
 from harness.drift.type_model import TypeModel
 from harness.look.assets import mark_of
 from harness.outcome.words import format_count
+from harness.report.markdown import write_plain
 from harness.report.page.rendering import render_template
 
 
@@ -77,7 +78,7 @@ def drift_markdown(older: TypeModel, newer: TypeModel, explained: Explained) -> 
         lines += [f"## `{where}`", ""]
         for difference in differences:
             note = shorten(difference.text)
-            lines.append(f"- {describe_in_code(difference)}{f': {note}' if note else ''}")
+            lines.append(f"- {describe_in_code(difference)}{f': {write_plain(note)}' if note else ''}")
         lines.append("")
     known = group_by_reason(explained)
     if known:

@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -75,6 +76,60 @@ def _change_seconds(file: str, old: str, new: str) -> None:
     changed = re.sub(old, new, text)
     assert changed != text
     Path(file).write_text(changed, encoding="utf-8")
+
+
+PAINT = '</script><img src="x" onerror="alert(1)">\x1b]0;t\x07\u202e\x9b2J\u2066\u2028'
+UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
+def _paint(value: Any) -> Any:
+    """The value with hostile text behind each of its sentences."""
+    if isinstance(value, dict):
+        return {name: _paint(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_paint(part) for part in value]
+    return f"{value}{PAINT}\n::error::x" if isinstance(value, str) and " " in value else value
+
+
+def _without_code(markdown: str) -> str:
+    return re.sub(r"(?ms)^(`{3,}).*?^\1$", "", markdown)
+
+
+def test_a_table_of_clients_of_a_stranger_is_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What a table of clients holds becomes neither markup nor a mark that nobody sees, in no format."""
+    table = tmp_path / "table.json"
+    kept = Path(__file__).parents[2] / "docs" / "clients" / "table.json"
+    first, painted = tmp_path / "first.json", tmp_path / "painted"
+    assert main(["clients", "--from", str(kept), "--report", f"json={first}"]) == 0
+    table.write_text(json.dumps(_paint(json.loads(first.read_text("utf-8")))), "utf-8")
+    capsys.readouterr()
+    pages = [f"{painted}.html", f"{painted}.md"]
+    words = ["--report", f"html={pages[0]}", "--report", f"markdown={pages[1]}"]
+    assert main(["clients", "--from", str(table), *words]) == 0
+    for page in pages:
+        text = Path(page).read_text("utf-8")
+        assert "\\u202e" in text
+        assert not UNSEEN.search(text)
+        assert not re.search(r"(?<!\\)<img", _without_code(text))
+
+
+def test_a_folder_with_a_hostile_name_is_text(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The name of a folder becomes neither markup, nor a mark that nobody sees, nor a command of a CI system."""
+    folder = tmp_path / "a<img src=x onerror=alert(1)>\x1b[31m\u202e\n::error::boom"
+    folder.mkdir()
+    recorded = Path(__file__).parents[2] / "cassettes" / "emulator" / "truncated.yaml"
+    (folder / "a.yaml").write_bytes(recorded.read_bytes())
+    pages = [str(tmp_path / "verified.html"), str(tmp_path / "verified.md")]
+    words = ["--report", f"html={pages[0]}", "--report", f"markdown={pages[1]}"]
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    assert main(["verify", str(folder), *words]) == 1
+    for page in pages:
+        text = Path(page).read_text("utf-8")
+        assert not UNSEEN.search(text)
+        assert not re.search(r"(?<!\\)<img", _without_code(text))
+    assert "\n::error::boom" not in capsys.readouterr().out
 
 
 def test_a_diff_hides_the_value_of_a_secret_member(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -166,6 +166,7 @@ export class Details {
     const compared = finding.expected || finding.actual;
     return make("div", { class: `finding ${finding.weight}` },
       make("b", {}, icon(ICONS[finding.weight]), `${finding.code} (${finding.level || "MUST"})`),
+      finding.broken && !finding.message.includes(finding.broken) && make("span", { class: "rule" }, finding.broken),
       make("span", {}, finding.message),
       compared && make("dl", {}, make("dt", {}, "expected"), make("dd", {}, finding.expected || "–"),
         make("dt", {}, "actual"), make("dd", {}, finding.actual || "–")),

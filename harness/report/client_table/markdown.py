@@ -5,7 +5,6 @@ Layer 6.
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Callable, Iterator, Sequence
 
@@ -22,8 +21,9 @@ from harness.report.client_table.table import (
     name_column,
 )
 from harness.report.junit import JUnitCase, write_document
-from harness.report.markdown import fence
+from harness.report.markdown import fence, write_plain
 from harness.report.presented_result import Standing
+from harness.wire.message import escape_controls
 
 ISSUE_LIMIT = 65_536
 """How many characters an issue on GitHub may have."""
@@ -46,7 +46,7 @@ def draw_table(
     table: ModeTable, draw_row: Callable[[TableRow], str], draw_cell: Callable[[TableColumn, Cell], str]
 ) -> Iterator[str]:
     """The lines of one table; the functions draw the head of a row, and a cell."""
-    headings = " | ".join(f"{one.client.name} {one.versions}".strip() for one in table.columns)
+    headings = " | ".join(write_plain(f"{one.client.name} {one.versions}".strip()) for one in table.columns)
     yield f"| {'Incident' if table.rows[0].is_incident else 'Fault'} | {headings} |\n"
     yield f"|---{'|---' * len(table.columns)}|\n"
     for number, row in enumerate(table.rows):
@@ -56,26 +56,28 @@ def draw_table(
 
 def draw_word(cell: Cell) -> str:
     """What came of a cell, in bold if nobody is told."""
-    return f"**{cell.word}**" if is_silent(cell) else cell.word
+    word = write_plain(cell.word)
+    return f"**{word}**" if is_silent(cell) else word
 
 
 def draw_finding(cell: Cell) -> str:
     """What a client did wrong, what went over the wire, and the command that repeats it."""
-    said = re.sub(r"([*_`<>|\[\]])", r"\\\1", " ".join(cell.sentence.split()))
-    sentence = f"**{cell.word}** ({cell.level} `{cell.rule}`): the client {said}."
+    said = re.sub(r"([*_`<>|\[\]])", r"\\\1", escape_controls(" ".join(cell.sentence.split())))
+    rule = write_plain(cell.rule)
+    sentence = f"**{write_plain(cell.word)}** ({write_plain(cell.level)} `{rule}`): the client {said}."
     return "\n".join([sentence, "", *fence("\n".join(cell.timeline)), "", *fence(cell.command, "sh"), ""])
 
 
 def _draw_tables(columns: Sequence[ClientColumn]) -> Iterator[str]:
-    yield f"## Known clients and network failures\n\n**{format_headline(columns)}**\n"
+    yield f"## Known clients and network failures\n\n**{write_plain(format_headline(columns))}**\n"
     for incidents in (False, True):
         for table in list_tables(columns, incidents=incidents):
-            yield f"\n### {table.title}{': incidents' if incidents else ''}\n\n"
-            yield from draw_table(table, lambda row: row.about, lambda _, cell: draw_word(cell))
+            yield f"\n### {write_plain(table.title)}{': incidents' if incidents else ''}\n\n"
+            yield from draw_table(table, lambda row: write_plain(row.about), lambda _, cell: draw_word(cell))
     yield "\n"
-    yield from (
-        f"Not tested: {name_column(one)}: {one.problem.splitlines()[0]}\n\n" for one in columns if one.problem
-    )
+    for one in columns:
+        if one.problem:
+            yield f"Not tested: {write_plain(f'{name_column(one)}: {one.problem.splitlines()[0]}')}\n\n"
 
 
 def _list_findings(columns: Sequence[ClientColumn]) -> Iterator[str]:
@@ -88,7 +90,7 @@ def _list_findings(columns: Sequence[ClientColumn]) -> Iterator[str]:
         if cell.sentence and find_shown(column, cell, own) is column
     ]
     for column, cell in sorted(found, key=lambda one: not is_silent(one[1])):
-        title = html.escape(f"{name_column(column)}, {cell.row.name}: {cell.word}", quote=False)
+        title = write_plain(f"{name_column(column)}, {cell.row.name}: {cell.word}")
         yield f"<details><summary>{title}</summary>\n\n{draw_finding(cell)}\n</details>\n"
 
 

@@ -33,6 +33,7 @@ from harness.report.page.matrix import (
     StripCase,
 )
 from harness.report.page.rendering import render_part, render_template
+from harness.wire.message import escape_controls
 
 
 def render_page(columns: Sequence[ClientColumn]) -> str:
@@ -64,7 +65,7 @@ def _draw_maps(columns: Sequence[ClientColumn]) -> dict[str, Any]:
         _map_clients(columns, modes, lambda text: sayings.setdefault(text, len(sayings))),
         *(found for part in (False, True) if (found := _map_faults(columns, modes, incidents=part)) is not None),
     ]
-    return {"matrices": matrices, "said": list(sayings)}
+    return {"matrices": matrices, "said": [escape_controls(line) for line in sayings]}
 
 
 def _explain(columns: Sequence[ClientColumn]) -> Iterator[tuple[str, Mark, str]]:

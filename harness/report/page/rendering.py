@@ -21,6 +21,8 @@ from harness.look.assets import content_hash, mark_of, read_icons, read_script, 
 
 _FOLDER = Path(__file__).parent
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_UNSEEN = re.compile("[\x80-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+"""What turns the direction of a text, ends a line or is obeyed by a terminal into which a page is copied."""
 _WEB = re.compile(r"https?://", re.IGNORECASE)
 _JOINT = re.compile(r"([/.])(?=[A-Za-z])")
 _QUOTED = re.compile(r"`([^`]+)`")
@@ -71,7 +73,8 @@ def render_part(name: str, **values: Any) -> str:
 
 def _render(name: str, **values: Any) -> str:
     text = _build_environment().get_template(f"{name}.html.jinja").render(**values)
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+    seen = _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", seen)
 
 
 def format_prose(text: str) -> Markup:

@@ -12,6 +12,7 @@ from harness.look.assets import Mark, mark_of
 from harness.outcome import Accounted
 from harness.outcome.words import shorten
 from harness.report.html_report import count_for_bar
+from harness.report.markdown import write_code, write_plain
 from harness.report.page.rendering import FragmentNames, render_template
 from harness.report.side_by_side.differences import CHANGES, ComparedRow, ComparedRuns
 from harness.report.side_by_side.run_file import RunEntry, RunFile
@@ -94,10 +95,10 @@ def _show_cell(entry: RunEntry | None, mask: Callable[[str], str]) -> dict[str, 
 
 def render_markdown(compared: ComparedRuns, mask: Callable[[str], str]) -> str:
     """The comparison as Markdown, for a comment or a job summary."""
-    heads = " | ".join(_write_cell(run.name) for run in compared.runs)
-    lines = ["## Comparison", "", f"**{_write_cell(compared.verdict)}**", ""]
+    heads = " | ".join(write_plain(run.name) for run in compared.runs)
+    lines = ["## Comparison", "", f"**{write_plain(compared.verdict)}**", ""]
     lines += [
-        f"- {_write_cell(run.name)}: {_write_cell(run.verdict)} {_write_cell(run.started)}".rstrip()
+        f"- {write_plain(run.name)}: {write_plain(run.verdict)} {write_plain(run.started)}".rstrip()
         for run in compared.runs
     ]
     if compared.trend:
@@ -108,13 +109,8 @@ def render_markdown(compared: ComparedRuns, mask: Callable[[str], str]) -> str:
         lines += [f"| {'--- | ' if change else ''}--- | --- |{' --- |' * len(compared.runs)}"]
     for row in compared.telling[:_MOST_ROWS]:
         change = f"{CHANGES.get(row.change, '')} | " if compared.same_target else ""
-        lines.append(f"| {change}`{_write_cell(row.id)}` | {row.told.level} | {row.join_outcomes(' | ')} |")
+        lines.append(f"| {change}{write_code(row.id)} | {row.told.level} | {row.join_outcomes(' | ')} |")
     return mask("\n".join(lines)) + "\n"
-
-
-def _write_cell(text: str) -> str:
-    plain = " ".join(text.split()).replace("|", "\\|").replace("`", "'")
-    return plain.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def compare_record(compared: ComparedRuns) -> dict[str, Any]:
