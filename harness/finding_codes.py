@@ -38,7 +38,13 @@ _SHARED_WORDS = {
     ("other", "missing"): ("get.ok", "bg.same-id", "cancel.get-after", "resume.same-id", "long.same-id"),
     ("status", "output"): ("cancel.keeps-result", "cancel.keeps-background-result", "chain.siblings-apart"),
     ("inclusive", "resplit"): ("resume.exclusive", "resume.replay", "resume.live", "resume.from-create"),
-    ("left-end", "order"): ("bg.no-regress", "bg.transition", "bg.queued"),
+    ("left-end", "order", "unlisted"): ("bg.no-regress", "bg.transition", "bg.queued"),
+    ("pending",): (
+        "tool.requires-action",
+        "tool.stream-status",
+        "bg.requires-action",
+        "bg.requires-action-streamed",
+    ),
 }
 """The words of judges that several rules share (`contract/judge/agreement.py`), and those rules."""
 

@@ -81,8 +81,11 @@ PROOFS: dict[str, str] = {
 _STREAMS_TEXT = ("stream.text", "stream.completed-last", "stream.start-before")
 """What one stream alone has to bring, before its content is compared with anything."""
 
+_UNREADABLE = ("stream.json/syntax",)
+"""The finding that the events cannot be read."""
+
 RESTS_ON: dict[str, tuple[str, ...]] = {
-    "get.ok": ("create.id-unique",),
+    **dict.fromkeys(("get.ok", "del.ok"), ("create.id-unique", "stream.id-constant")),
     **dict.fromkeys(
         ("create.both", "create.config-mismatch", "create.config-agent", "agent.unknown"), ("agent.field/model",)
     ),
@@ -103,7 +106,9 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     "agent.chain-needs-env": ("chain.takes-effect",),
     "long.join": ("long.same-id",),
     "stream.text": ("stream.completed-last", "stream.start-before"),
-    **dict.fromkeys(("stream.equals-get", "rob.concurrent-streams"), _STREAMS_TEXT),
+    "stream.equals-get": ("stream.id-constant", *_STREAMS_TEXT),
+    "stream.hangup": ("stream.id-constant",),
+    "rob.concurrent-streams": _STREAMS_TEXT,
     "create.format-streamed": ("create.response-format", *_STREAMS_TEXT),
     "env.recursive": ("env.files",),
     "env.fork-files": ("env.file-content",),
@@ -121,8 +126,14 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     "del.running": ("del.gone",),
     "del.reader-ends": ("bg.settles", "stream.closes"),
     "stream.end-matches-get": ("get.usage",),
-    "resume.no-gap": ("stream.text",),
-    "resume.exclusive": ("stream.text", "resume.no-gap"),
+    "stream.first": _UNREADABLE,
+    "stream.bg-and-stream": _UNREADABLE,
+    "stream.incremental": _UNREADABLE,
+    "bg.incomplete-visible": _UNREADABLE,
+    "resume.no-gap": ("stream.text", "stream.event-type", *_UNREADABLE),
+    "resume.same-id": ("stream.id-constant",),
+    "tool.call-fields": ("create.schema/type",),
+    "resume.exclusive": ("stream.text", "resume.no-gap", "stream.event-type", *_UNREADABLE),
     "resume.ids-stable": ("resume.no-gap/ids", "resume.exclusive/ids"),
     "resume.finished": ("resume.no-gap", "stream.completed-last", "stream.terminal"),
     "resume.encoded": ("stream.text", "resume.no-gap"),
@@ -137,7 +148,7 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     ),
     "resume.two-readers": ("resume.live", "resume.no-gap", "resume.exclusive", "stream.terminal"),
     "resume.replay": ("stream.text", "resume.two-readers", "resume.live"),
-    "resume.well-formed": ("resume.no-gap", "stream.completed-last"),
+    "resume.well-formed": ("resume.no-gap", "stream.completed-last", "stream.event-type"),
     **dict.fromkeys(
         ("hook.signature", "hook.envelope", "hook.event-status", "hook.retry", "hook.rotation"), ("hook.delivery",)
     ),

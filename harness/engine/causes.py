@@ -100,9 +100,24 @@ def link(
         root = _root_of(result, stops, roots, api)
         return result if root is None else with_cause(result, root)
 
-    linked = _tell_once(list(map(name_root, results)))
+    linked = _tell_once(_drop_absent_causes(list(map(name_root, results))))
     caused = Counter(result.observation.cause for result in linked if result.observation.cause)
     return tuple(_add_weight(result, caused) for result in linked)
+
+
+def _drop_absent_causes(results: Sequence[Result]) -> list[Result]:
+    """The results, whose findings name no cause of a check that is not broken: it explains nothing to a reader."""
+    broken = {result.id: result.observation.outcome is Outcome.NOT_MET for result in results}
+    kept = []
+    for result in results:
+        said = result.observation
+        findings = tuple(
+            replace(found, cause="") if not broken.get(found.cause.partition("/")[0], True) else found
+            for found in said.findings
+        )
+        changed = findings != said.findings
+        kept.append(replace(result, observation=replace(said, findings=findings)) if changed else result)
+    return kept
 
 
 def _tell_once(results: Sequence[Result]) -> list[Result]:

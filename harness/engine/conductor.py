@@ -136,9 +136,12 @@ class Conductor:
                 yield self._finish(self._judge_unreached(planned, halted))
 
     def _release(self, held: Sequence[Judged]) -> Iterator[CheckFinished]:
-        """Decide what waits for others; those that wait for each other are decided as they are."""
+        """Decide what waits for others; of those that wait for each other, first what no broken one can block."""
         while held:
-            ready = [judged for judged in held if self._is_ready(judged)] or held
+            broken = {one.planned.check.id for one in held if one.observation.outcome is Outcome.NOT_MET}
+            free = [one for one in held if not broken.intersection(self._roots_of(one))]
+            ready = [one for one in held if self._is_ready(one)]
+            ready = ready or [one for one in free if one.planned.check.id in broken] or list(held)
             held = [judged for judged in held if judged not in ready]
             for judged in ready:
                 self.said.setdefault(judged.planned.check.id, judged.observation)

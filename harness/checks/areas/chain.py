@@ -35,7 +35,7 @@ from harness.checks.vocabulary.stored import HELLO, UNKNOWN_ID
 from harness.checks.vocabulary.stream_events import completion, events_in, expect_stream, is_stream
 from harness.contract.data.output import output_steps, output_text
 from harness.contract.judge.agreement import judge_echo, judge_own_id, judge_own_steps, judge_unchanged
-from harness.contract.judge.replies import SUCCESS
+from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Part, Send, Steps, stop_exercise
@@ -262,8 +262,11 @@ def carries_whole_history(
         yield finding("a third turn does not include the first", expected=expected, actual=str(longer))
 
 
-def streams_with_history(parent: Exchange, child: Exchange, streamed: Exchange) -> Iterator[Finding]:
+def streams_with_history(
+    parent: Exchange, child: Exchange, sibling: Exchange, streamed: Exchange
+) -> Iterator[Finding]:
     alone, chained = _count_input(parent), _need_history(parent, child)
+    _need_branches(sibling, streamed)
     if streamed.status in SUCCESS and not is_stream(streamed):
         raise Unmet("the streamed turn returned no stream")
     yield from expect_stream(streamed)
@@ -275,10 +278,13 @@ def streams_with_history(parent: Exchange, child: Exchange, streamed: Exchange) 
         yield finding("a streamed turn does not include the history", expected=expected, actual=str(tokens))
 
 
-def remembers_in_background(parent: Exchange, child: Exchange, backgrounded: Exchange | None) -> Iterator[Finding]:
+def remembers_in_background(
+    parent: Exchange, child: Exchange, sibling: Exchange, backgrounded: Exchange | None
+) -> Iterator[Finding]:
     alone, chained = _count_input(parent), _need_history(parent, child)
     if backgrounded is None:
         raise Unmet("the target has no background runs")
+    _need_branches(sibling, backgrounded)
     yield from expect_interaction(backgrounded)
     if backgrounded.status not in SUCCESS:
         return
@@ -310,6 +316,12 @@ def keeps_siblings_apart(
 
 
 # --- what the judges share
+
+
+def _need_branches(sibling: Exchange, turn: Exchange) -> None:
+    """Raise `Unmet` if a turn was rejected like the second plain one: not its mode was, but one more turn."""
+    if sibling.status in CLIENT_ERROR and turn.status == sibling.status:
+        raise Unmet("the target lets an interaction be continued only once (`chain.branch`)")
 
 
 def _count_input(exchange: Exchange) -> int:

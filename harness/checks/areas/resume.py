@@ -25,7 +25,7 @@ from harness.checks.vocabulary.stream_events import (
     stream_id,
 )
 from harness.contract import PROTOCOL, read
-from harness.contract.data.event_diff import EventDiff, compare, is_of_the_run, is_same_event
+from harness.contract.data.event_diff import EventDiff, compare, is_of_the_run, is_same_event, shape_of
 from harness.contract.judge.agreement import judge_identity
 from harness.contract.judge.answer import judge_stream_label
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
@@ -162,7 +162,7 @@ def begins_at_the_first_event(first: Exchange, replay: Exchange) -> Iterator[Fin
     if is_fuller(came, due):
         name, due, came = "the first stream, read during the run,", came, due
     rest = _spare_the_end(compare(due, -1, came, read(replay).contract), due, replay)
-    yield from losses(name, due, rest)
+    yield from losses(name, due, rest, came)
     yield from additions(name, came, rest)
     yield from leniencies(name, rest)
 
@@ -174,7 +174,11 @@ def lacks_nothing(events: list[Event], rests: list[Resumed], replay: Exchange) -
             whole = resumed.reference(events)
             rest = _spare_the_end(_rest(events, resumed), whole, replay)
             moved = _judge_cursor("resume.no-gap/ids", events, resumed) if rest.missing else None
-            yield from [moved] if moved else at(resumed.name, losses(resumed.name, whole, rest))
+            yield from (
+                [moved]
+                if moved
+                else at(resumed.name, losses(resumed.name, whole, rest, events_in(resumed.exchange)))
+            )
 
 
 def brings_nothing_twice(events: list[Event], rests: list[Resumed]) -> Iterator[Finding]:
@@ -185,8 +189,9 @@ def brings_nothing_twice(events: list[Event], rests: list[Resumed]) -> Iterator[
             moved = (
                 _judge_cursor("resume.exclusive/ids", events, resumed) if rest.extra or rest.reordered else None
             )
-            wrong = additions(resumed.name, events_in(resumed.exchange), rest)
-            yield from [moved] if moved else at(resumed.name, wrong)
+            came = events_in(resumed.exchange)
+            lacks = _judge_withheld(events, came, rest)
+            yield from [moved] if moved else at(resumed.name, lacks or additions(resumed.name, came, rest))
             yield from at(resumed.name, leniencies(resumed.name, rest))
 
 
@@ -249,6 +254,21 @@ def _judge_cursor(code: str, events: Sequence[Event], resumed: Resumed) -> Findi
     )
     place = f"resume after event {resumed.origin}"
     return Finding.from_code(code, message, repr(usual), repr(resumed.cursor)).at(exchange=place, event=resumed.at)
+
+
+def _judge_withheld(events: Sequence[Event], came: Sequence[Event], rest: EventDiff) -> list[Finding]:
+    """The finding that the whole stream lacks what a resumed one holds between its events; none if it does not."""
+    known = {shape_of(event) for event in events}
+    inner = [number for number in rest.extra if number + 1 < len(came)]
+    if rest.missing or not rest.extra or len(inner) < len(rest.extra):
+        return []
+    if any(shape_of(came[number]) in known or cursor(came[number]) is None for number in inner):
+        return []
+    kind = str(came[inner[0]].get("event_type"))
+    message = f"the stream without a cursor lacks an event (`{kind}`) that a resumed stream contains"
+    actual = f"`{kind}` in the resumed stream only"
+    found = Finding.from_code("resume.exclusive/withheld", message, "the same events in both", actual)
+    return [found.at(event=inner[0])]
 
 
 def _list_flaws(stream: Exchange, usual: Container[str]) -> Iterator[Finding]:

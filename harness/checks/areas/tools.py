@@ -210,7 +210,9 @@ def _compare_arguments(calls: Sequence[Call], stored: Sequence[Call]) -> Iterato
     kept = {call["id"]: call.get("arguments") for call in stored if call.get("id")}
     for call in calls:
         wanted, came = kept.get(call.get("id"), call.get("arguments")), call.get("arguments")
-        if isinstance(came, dict) and wanted != came:
+        if (
+            isinstance(came, dict) and isinstance(wanted, dict) and wanted != came
+        ):  # else `tool.call-fields` says so
             message = "the streamed arguments differ from the stored ones"
             shown = format_value(wanted), format_value(came)
             yield Finding.from_code("tool.stream-call/arguments", message, *shown)

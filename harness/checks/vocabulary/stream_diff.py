@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from harness.checks.vocabulary.expect import finding, lenient_finding
 from harness.checks.vocabulary.stream_events import Event, cursor
 from harness.contract.data.event_diff import EventDiff, is_of_the_run, shape_of
+from harness.contract.judge.wording import format_value
 from harness.outcome import Finding
 from harness.outcome.words import format_count
 
@@ -26,9 +27,13 @@ def cuts(whole: Sequence[Event], limit: int) -> list[int]:
     return [able[round(place * stride)] for place in range(limit)]
 
 
-def losses(name: str, whole: Sequence[Event], diff: EventDiff) -> Iterator[Finding]:
-    """Yield a finding for missing events."""
-    if diff.missing:
+def losses(name: str, whole: Sequence[Event], diff: EventDiff, came: Sequence[Event] = ()) -> Iterator[Finding]:
+    """Yield a finding for missing events, or for one that came in another form."""
+    changed = _find_changed(whole, came, diff)
+    if changed is not None:
+        number, other = changed
+        yield _report_changed(name, number, whole[number], other)
+    elif diff.missing:
         lost = diff.missing[0]
         kind = str(whole[lost].get("event_type"))
         many = f"{format_count(len(diff.missing), 'event')}, the first is " if len(diff.missing) > 1 else ""
@@ -40,6 +45,23 @@ def losses(name: str, whole: Sequence[Event], diff: EventDiff) -> Iterator[Findi
             expected=kind,
             actual="nothing",
         ).at(event=lost)
+
+
+def _find_changed(whole: Sequence[Event], came: Sequence[Event], diff: EventDiff) -> tuple[int, Event] | None:
+    """The first missing event that did come, under its own id but different, with its number; None if none did."""
+    others = {cursor(came[number]): came[number] for number in diff.extra if number < len(came)}
+    first = diff.missing[0] if diff.missing else None
+    other = None if first is None else others.get(cursor(whole[first]) or "")
+    return None if first is None or other is None else (first, other)
+
+
+def _report_changed(name: str, number: int, event: Event, other: Event) -> Finding:
+    fields = [
+        field for field in {**event, **other} if field != "metadata" and event.get(field) != other.get(field)
+    ]
+    shown = [format_value(one[fields[0]]) if fields[0] in one else "absent" for one in (event, other)]
+    message = f"{name} returns event {number} (`{event.get('event_type')}`) with another `{fields[0]}`"
+    return finding(message, expected=shown[0], actual=shown[1]).at(event=number)
 
 
 def _is_doubled(whole: Sequence[Event], number: int) -> bool:

@@ -38,7 +38,7 @@ def judge_identity(rule: str, asked: object, shown: object) -> Iterator[Finding]
         word, actual = ("other", format_value(shown)) if shown else ("missing", "no id")
         yield place_finding(
             f"{rule}/{word}",
-            "the response shows another interaction",
+            f"the response {'shows another' if shown else 'names no'} interaction",
             format_value(asked),
             actual,
             "$.id",
@@ -72,7 +72,10 @@ def rule_of_change(before: str) -> str:
 
 def judge_end_stays(end: str, status: str, rule: str = "bg.no-regress") -> Iterator[Finding]:
     """The status at which a run has settled must stay."""
-    if status != end:
+    if is_settled(status) and status not in STATUSES:
+        message = f"a run that has settled as {end} is shown as {status!r}, which the reference does not list"
+        yield Finding.from_code(f"{rule}/unlisted", message, f"no status except {end}", status)
+    elif status != end:
         message = f"{status or 'no status'} follows {end}"
         lenient = end in WAITING and status in SETTLED  # a client goes on with another interaction, not with this
         severity = Severity.NON_STRICT if lenient else Severity.BROKEN
@@ -497,7 +500,7 @@ def judge_waiting(rule: str, status: object, steps: Iterable[Body]) -> Iterator[
     """A run whose call is pending must say so, unless it did not end in order."""
     if status not in CUT_SHORT and status != "requires_action" and pending_calls(steps):
         yield place_finding(
-            rule,
+            f"{rule}/pending",
             "a function call is pending under another status",
             "requires_action",
             format_value(status),

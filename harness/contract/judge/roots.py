@@ -62,7 +62,7 @@ def _judge_loss(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[Find
     if exchange.status not in _GONE or not (found := _find_subject(exchange)):
         return
     at = next((at for at in reversed(range(len(before))) if _tells_of(before[at], found, exchange)), None)
-    if at is None or read(known := before[at]).call == _DELETE:
+    if at is None or read(known := before[at]).call == _DELETE or _was_deleted(found, before):
         return
     proven = _is_plain_get(known) and _is_plain_get(exchange)
     cause = "a rejected DELETE took effect: " if found in _list_deleted(before[at:]) else ""
@@ -75,6 +75,12 @@ def _judge_loss(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[Find
     )
 
 
+def _was_deleted(found: str, before: Sequence[Exchange]) -> bool:
+    """Whether the last DELETE of an interaction succeeded: a look that showed it after that is the defect."""
+    deletes = [seen for seen in before if read(seen).call == _DELETE and named_interaction(seen.request) == found]
+    return bool(deletes) and deletes[-1].succeeded
+
+
 def _list_deleted(exchanges: Sequence[Exchange]) -> list[str]:
     return [named_interaction(seen.request) for seen in exchanges if read(seen).call == _DELETE]
 
@@ -85,6 +91,14 @@ def _judge_identity(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[
     Only a plain GET proves that ids do not last: what a stream or a cancel shows then follows from it.
     """
     asked, reading = named_interaction(exchange.request), read(exchange)
+    shown = reading.interaction if asked and reading.call == _GET else None
+    if shown is not None and not shown.keys() & {
+        "id",
+        "status",
+        "error",
+    }:  # an envelope around it, or another object
+        yield from judge_identity("get.ok", asked, None)
+        return
     if not asked or not exchange.succeeded or reading.id in (None, asked):
         return
     looks = (seen for seen in (exchange, *before) if seen.succeeded and _is_plain_get(seen))

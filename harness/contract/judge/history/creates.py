@@ -171,6 +171,8 @@ def _judge_named(state: HistoryState, exchange: Exchange, model: InteractionMode
     rule = "bg.create" if model.background else "create.id"
     stream = read(exchange).stream
     began = None if stream is None else stream.created
+    if stream is not None and began is None and stream.findings:  # they say why no event names it
+        return
     state.decide(rule, agreement.judge_id(rule, model.id if began is None else began.get("id")))
 
 

@@ -72,7 +72,7 @@ class _Alike:
     """Requests that are alike: the first that was accepted, and the denials that wait for one."""
 
     accepted: str = ""
-    denied: list[tuple[Exchange, str]] = field(default_factory=list)
+    denied: list[tuple[Exchange, str, str]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -82,6 +82,10 @@ class Denials:
     _shown: dict[tuple[str, str, str], _Shown] = field(default_factory=dict)
     _alike: dict[tuple[str, ...], _Alike] = field(default_factory=dict)
     _deleted: set[str] = field(default_factory=set)
+    _continued: dict[str, str] = field(default_factory=dict)
+    """The parent of each interaction that continues another."""
+    _lost_child: dict[str, str] = field(default_factory=dict)
+    """The DELETE of an interaction that continued this one, which may have taken this one along."""
 
     def note(self, exchange: Exchange) -> Iterator[tuple[Exchange, Finding]]:
         """Judge the next exchange, and those before it that it shows to be wrong."""
@@ -96,7 +100,10 @@ class Denials:
                 yield from self._compare((*caller, sign), "create.ok", exchange, denied)
             if new := read_new_id(exchange):
                 self._deleted.discard(new)
-                self._show(caller, new, exchange, order.background)
+                if order.parent:
+                    self._continued[new] = order.parent
+                if not _names_several(exchange):
+                    self._show(caller, new, exchange, order.background)
         elif name and read(exchange).call in (_GET, _DELETE, _CANCEL):
             yield from self._note_call(caller, name, exchange)
 
@@ -118,6 +125,8 @@ class Denials:
             return
         if call == _DELETE:  # the client that was told of a deletion did delete it
             self._deleted.add(name)
+            if parent := self._continued.get(name):
+                self._lost_child[parent] = format_request(exchange)
             for key in [key for key in self._shown if key[-1] == name]:
                 del self._shown[key]
         elif shown is not None or call == _GET:
@@ -142,22 +151,25 @@ class Denials:
             denied = call == _DELETE or (shown.background and (streams or shown.status in RUNNING))
             if denied and shown.denied_look is not None:  # no look ever found it, which is told instead
                 key, rule, exchange, shown.denied_look = (*caller, _GET), "get.ok", shown.denied_look, None
-        yield from self._compare(key, rule, exchange, denied, f"{shown.request} shows it")
+        why = f"{shown.request} shows it"
+        yield from self._compare(
+            key, rule, exchange, denied, why, self._lost_child.get(named_interaction(exchange.request), "")
+        )
 
     def _compare(
-        self, key: tuple[str, ...], rule: str, exchange: Exchange, denied: bool, why: str = ""
+        self, key: tuple[str, ...], rule: str, exchange: Exchange, denied: bool, why: str = "", since: str = ""
     ) -> Iterator[tuple[Exchange, Finding]]:
         if not denied and not is_success(exchange):
             return
         alike = self._alike.setdefault(key, _Alike())
         if denied:
-            alike.denied.append((exchange, why))
+            alike.denied.append((exchange, why, since))
         elif not alike.accepted:
             alike.accepted = format_answer(exchange)
         if alike.accepted:
             waiting, alike.denied = alike.denied, []
-            for one, reason in waiting:
-                yield one, _report(rule, one, reason, alike.accepted)
+            for one, reason, deleted in waiting:
+                yield one, _report(rule, one, reason, alike.accepted, deleted)
 
     def _show(self, caller: tuple[str, str], name: str, exchange: Exchange, background: bool) -> None:
         """Note what shows an interaction; of one that was deleted, this is the defect, and no denial."""
@@ -170,12 +182,18 @@ class Denials:
         )
 
 
-def _report(rule: str, exchange: Exchange, why: str, accepted: str) -> Finding:
-    message = (
-        f"{format_request(exchange)} denies an existing interaction"
-        if why
-        else "a create was rejected that the server accepts otherwise"
-    )
+def _names_several(exchange: Exchange) -> bool:
+    """Whether a stream names different interactions (`stream.id-constant`): which of them exists is not known."""
+    stream = read(exchange).stream
+    return stream is not None and any(found.rule == "stream.id-constant" for found in stream.findings)
+
+
+def _report(rule: str, exchange: Exchange, why: str, accepted: str, since: str) -> Finding:
+    message = "a create was rejected that the server accepts otherwise"
+    if why:
+        message = f"{format_request(exchange)} denies an existing interaction"
+    if why and since:
+        message += f", after {since}, which continued it"
     expected = f"success, as {why}" if why else f"{accepted}, as for the same create at another time"
     return Finding.from_code(f"{rule}/denied", message, expected, format_answer(exchange))
 

@@ -1,0 +1,186 @@
+"""Foreign servers with one defect each: the cause that is named is the defect, not what follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.foreign.answering import encode_event
+from tests.foreign.rows import Row, rows_of
+from tests.foreign.server import ForeignService, Json, Refused, Run
+
+pytestmark = pytest.mark.slow
+
+
+def resume(change: Any) -> dict[str, Any]:
+    """A change of `get`: the events of a resumed stream are other ones."""
+
+    def get(self: ForeignService, usual: Any, run: Run, query: Json) -> Any:
+        answer = usual(run, query)
+        return change(answer) if "last_event_id" in query else answer
+
+    return {"get": get}
+
+
+def count_from_zero(events: list[tuple[float, Json]]) -> Any:
+    """Number the steps of a resumed stream by another origin."""
+    return [(due, {**event, "index": 7} if "index" in event else event) for due, event in events]
+
+
+def drop_types(events: list[tuple[float, Json]]) -> Any:
+    """Leave the type of an event to the field of the frame."""
+    return [(due, Untyped(event)) for due, event in events]
+
+
+class Untyped(dict[str, Any]):
+    """An event whose JSON has no type."""
+
+
+def encode_untyped(self: ForeignService, usual: Any, event: Json) -> bytes:
+    """An event as a frame."""
+    frame: bytes = usual(event)
+    if isinstance(event, Untyped):
+        kind = str(event["event_type"])
+        frame = frame.replace(f', "event_type": "{kind}"'.encode(), b"").replace(
+            f'"event_type": "{kind}", '.encode(), b""
+        )
+    return frame
+
+
+def keep_from_replays(self: ForeignService, usual: Any, run: Run, query: Json) -> Any:
+    """A stream that is read from its first event lacks the second delta, wherever the client is."""
+    answer = usual(run, query)
+    if query.get("stream") != "true" or "last_event_id" in query:
+        return answer
+    return [pair for pair in answer if not pair[1].get("event_id", "").endswith("-4")]
+
+
+def write_over_lines(self: ForeignService, usual: Any, event: Json) -> bytes:
+    """A frame whose JSON has several lines, of which one is marked as data."""
+    return encode_event(event["event_type"], "{").replace(b"{\n", b"{\n" + b'"event_type": 1}\n')
+
+
+class KeepsItInAnEnvelope(ForeignService):
+    """GET returns the interaction inside another object."""
+
+    def get(self, run: Run, query: Json) -> Any:
+        answer = super().get(run, query)
+        return {"interaction": answer} if isinstance(answer, dict) else answer
+
+
+class DeletesItsParent(ForeignService):
+    """The DELETE of a turn deletes the turn before it, too."""
+
+    def delete(self, run: Run) -> Json:
+        self.runs.pop(run.body.get("previous_interaction_id", ""), None)
+        return super().delete(run)
+
+
+class ContinuesOnce(ForeignService):
+    """Correct, though narrow: an interaction can be continued, and then its continuation."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.continued: set[str] = set()
+
+    def create(self, body: Json) -> Any:
+        parent = body.get("previous_interaction_id")
+        if parent in self.continued:
+            raise Refused(404, "not_found", "There is no such interaction.")
+        answer = super().create(body)
+        self.continued |= {parent} - {None}
+        return answer
+
+
+class NamesTheRequest(ForeignService):
+    """A streamed create names the request in its first event, and the interaction in its last."""
+
+    def create(self, body: Json) -> Any:
+        answer = super().create(body)
+        return self.rename(answer) if body.get("stream") else answer
+
+    def rename(self, events: Iterator[tuple[float, Json]]) -> Iterator[tuple[float, Json]]:
+        for due, event in events:
+            shown = event.get("interaction")
+            if event["event_type"] == "interaction.created" and shown and shown["id"]:
+                event = {**event, "interaction": {**shown, "id": f"request-{shown['id']}"}}
+            yield due, event
+
+
+class DeletesLate(ForeignService):
+    """Correct, but slow: what is deleted is found once more."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.leaving: dict[str, Run] = {}
+
+    def delete(self, run: Run) -> Json:
+        self.leaving[run.id] = run
+        return super().delete(run)
+
+    def find(self, identity: str) -> Run:
+        late = self.leaving.pop(identity, None)
+        return late if late is not None else super().find(identity)
+
+
+def call_it_a_success(self: ForeignService, usual: Any, run: Run) -> Json:
+    """Show a completed background run in a word of its own."""
+    body = usual(run)
+    background = run.body.get("background") and body["status"] == "completed"
+    return {**body, "status": "succeeded"} if background else body
+
+
+row = rows_of(ForeignService)
+RESUMES = "stream.* resume.no-gap resume.exclusive resume.replay resume.finished resume.well-formed"
+ALONE = {"words": "-j 1"}
+ROWS = [
+    row(
+        f"indexes-moved: {RESUMES} -> fail resume.no-gap, exit 1",
+        said=["with another `index`", "(1 cause: resume.no-gap)"],
+        **resume(count_from_zero),
+    ),
+    row(
+        f"types-in-the-frame: {RESUMES} -> fail stream.event-type stream.terminal, exit 1",
+        said=["(1 cause: stream.event-type)"],
+        encode=encode_untyped,
+        **resume(drop_types),
+    ),
+    row(
+        f"replays-lack-one: {RESUMES} -> fail resume.exclusive/withheld, warn resume.replay, exit 1",
+        said=["the stream without a cursor lacks an event (`step.delta`) that a resumed stream contains"],
+        get=keep_from_replays,
+        **ALONE,
+    ),
+    row(
+        "cut-json: stream.json stream.first stream.bg-and-stream create.id -> fail stream.json, exit 1",
+        said=["(1 cause: stream.json/syntax)"],
+        encode=write_over_lines,
+    ),
+    rows_of(KeepsItInAnEnvelope)("envelope: get.* create.status http.* -> fail get.ok/missing, exit 1", **ALONE),
+    rows_of(DeletesItsParent)(
+        "takes-the-parent: chain.* del.* -> fail del.ok/denied, exit 1",
+        said=["denies an existing interaction, after DELETE", "which continued it"],
+        **ALONE,
+    ),
+    rows_of(NamesTheRequest)(
+        "names-the-request: stream.* get.* del.* resume.same-id -> fail stream.id-constant, exit 1", **ALONE
+    ),
+    row(
+        "calls-it-succeeded: create.status-listed bg.no-regress -> fail bg.no-regress/unlisted, "
+        "warn create.status-listed",
+        said=["which the reference does not list"],
+        show=call_it_a_success,
+        words="-c bg.* -c stream.*",
+    ),
+    # Odd, and allowed: no MUST is broken, and no cause is named that no check found.
+    rows_of(ContinuesOnce)("continues-once: chain.* get.ok -> exit 0", **ALONE),
+    rows_of(DeletesLate)("deletes-late: del.gone get.ok del.ok -> exit 0", **ALONE),
+]
+
+
+@pytest.mark.parametrize("case", ROWS)
+def test_the_cause_is_the_defect(case: Row, capsys: pytest.CaptureFixture[str]) -> None:
+    """Only the rule of the defect fails; an odd server that is right fails nothing."""
+    case.hold(capsys)
