@@ -167,9 +167,16 @@ def _probe_background(ask: Probe) -> None:
 
 def _look_at_a_run(ask: Probe, found: str) -> None:
     """See whether a background run that has just begun still runs, stream it, and cancel it."""
-    look = ask.perform(poll_until_found(ask.target, found))[-1]
+    *denied, look = ask.perform(poll_until_found(ask.target, found))
     over = status_of(look) not in (*_UNSETTLED, "")
-    ask.settle("background-slow", not over, f"{'over' if over else 'still running'} at the first GET", Lack.UNSEEN)
+    when = "the first GET"
+    if denied:
+        when = f"GET {len(denied) + 1}, the first that found the run"
+        ask.notes.append(
+            f"GET returned 404 {format_count(len(denied), 'time')} for a background run that had just begun: "
+            "a client that polls as documented gives up"
+        )
+    ask.settle("background-slow", not over, f"{'over' if over else 'still running'} at {when}", Lack.UNSEEN)
     if not _inherits(ask, "stream", "resume", "event-ids"):
         stream = ask.perform(_read_first_events(ask.target, found))
         events = read(stream).events

@@ -147,8 +147,10 @@ class Denials:
             shown.denied_look = exchange
             denied = exchange.status in _RIGHTS
         else:
-            # A settled run need not be canceled, nor a foreground one streamed again.
-            denied = call == _DELETE or (shown.background and (streams or shown.status in RUNNING))
+            # A settled run need not be canceled, nor a foreground one streamed again; and a run that only its
+            # create has shown may need a moment until its stream is found.
+            due = shown.looked_at if streams else shown.status in RUNNING
+            denied = call == _DELETE or (shown.background and due)
             if denied and shown.denied_look is not None:  # no look ever found it, which is told instead
                 key, rule, exchange, shown.denied_look = (*caller, _GET), "get.ok", shown.denied_look, None
         why = f"{shown.request} shows it"

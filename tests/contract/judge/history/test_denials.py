@@ -75,6 +75,21 @@ RUNNING = create(200, "i3", "in_progress", background=True)
         ([RUNNING, look(200, "i3", run="in_progress"), chain(400, "i3"), chain(200, "i3")], []),
         ([create(200), look(200), delete(200), chain(404), chain(200)], []),
         ([RUNNING, cancel(409, "i3"), RUNNING, cancel(200, "i3")], []),
+        ([RUNNING, look(404, "i3", "?stream=true"), look(200, "i3", "?stream=true")], []),
+        (
+            [
+                RUNNING,
+                look(200, "i3", run="in_progress"),
+                look(404, "i3", "?stream=true"),
+                look(200, "i3", "?stream=true"),
+            ],
+            ["resume.opens/denied"],
+        ),
+        # A parent that is gone since its child was deleted is denied all the same.
+        (
+            [create(200), chain(200), delete(200, "i9"), delete(404), create(200, "i4"), delete(200, "i4")],
+            ["del.ok/denied"],
+        ),
     ],
 )
 def test_what_others_contradict_is_proven(exchanges: list[Exchange], found: list[str]) -> None:
