@@ -186,8 +186,6 @@ TYPE = {"said": ["(1 cause: create.schema/type)"]}
 SPELLED = f"{MOST} bg.* -> fail create.status/spelling, blocked create.status-listed, exit 1"
 STREAMED = "stream.* rob.concurrent-streams -> fail stream.schema, exit 1"
 STREAMS = "stream.* http.* rob.concurrent-streams resume.* create.format-streamed"
-# Of resumes only those that a delta after the end leaves whole: whether the others are blocked rests on the load.
-TALKED_ON = STREAMS.replace("resume.*", "resume.no-gap resume.exclusive resume.replay resume.opens resume.live")
 KEYS = {"words": "--api-key k1 --other-api-key k2"}
 
 row, spells = rows_of(ForeignService), rows_of(SpellsStatuses)
@@ -293,7 +291,7 @@ ROWS = [
     # What only repeats a cause is blocked.
     row(f"trims-the-stored: {STREAMS} -> fail stream.text", get=trim_the_stored, said=["(1 cause: stream.text)"]),
     row(
-        f"talks-on: {TALKED_ON} -> fail stream.completed-last stream.start-before",
+        f"talks-on: {STREAMS} -> fail stream.completed-last stream.start-before",
         events=talk_on,
         said=["(1 cause: stream.completed-last)"],
     ),
