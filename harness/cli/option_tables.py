@@ -77,12 +77,16 @@ def _write_table(name: str, cls: type[Options]) -> Iterator[str]:
         keys = ", ".join(f"`{key}`" for key in sorted(cls.page.shares))
         yield f"It also takes from `[tool.harness]`: {keys}.\n"
     yield "| Key | Value | Meaning | Without consent |\n|---|---|---|---|"
+    shared = load_options("check").list_options() if name else {}
     for item in _list_keys(cls):
-        if name and item.key in cls.page.shares and item.name in load_options("check").list_options():
-            continue
-        words = ", ".join(f"`{choice}`" for choice in item.choices) or item.kind.words
-        value = f"list: {words}" if item.repeats else words
-        yield f"| `{item.key}` | {value} | {item.help.replace('|', '/')} | {_WORDS[item.allowed]} |"
+        if item.key not in cls.page.shares or item.name not in shared:
+            yield _write_row(item)
+
+
+def _write_row(item: Option) -> str:
+    words = ", ".join(f"`{choice}`" for choice in item.choices) or item.kind.words
+    value = f"list: {words}" if item.repeats else words
+    return f"| `{item.key}` | {value} | {item.help.replace('|', '/')} | {_WORDS[item.allowed]} |"
 
 
 def _list_keys(cls: type[Options]) -> Iterator[Option]:

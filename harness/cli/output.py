@@ -60,7 +60,7 @@ class ReportFiles:
     appended to, because it holds the output of other steps.
     """
 
-    def __init__(self, words: Iterable[str], formats: Collection[str] = FORMATS) -> None:
+    def __init__(self, words: Iterable[str] | None, formats: Collection[str] = FORMATS) -> None:
         self._files = [(name, path, find_place(path)) for name, path in read_report_words(words, formats)]
 
     def write(self, render: Callable[[str], str]) -> None:

@@ -63,8 +63,10 @@ _PLANNED = {
     Outcome.BLOCKED: Verdict.BLOCKED,
     Outcome.ERROR: Verdict.ERROR,
 }
-_MET = {Level.MUST: Verdict.PASS, Level.SHOULD: Verdict.PASS, Level.MAY: Verdict.PASS}
-_NON_STRICT = {Level.MUST: Verdict.WARN, Level.SHOULD: Verdict.WARN, Level.MAY: Verdict.INFO}
+_BY_LEVEL = {
+    Outcome.MET: {Level.MUST: Verdict.PASS, Level.SHOULD: Verdict.PASS, Level.MAY: Verdict.PASS},
+    Outcome.NON_STRICT: {Level.MUST: Verdict.WARN, Level.SHOULD: Verdict.WARN, Level.MAY: Verdict.INFO},
+}
 _NOT_MET = {Level.MUST: Verdict.FAIL, Level.SHOULD: Verdict.WARN, Level.MAY: Verdict.INFO}
 _PROMISED = frozenset({Because.LACKING, Because.REFUSED, Because.UNDECLARED})
 """Reasons that do not excuse what the user declared."""
@@ -102,10 +104,8 @@ def _decide_without_baseline(
         return Verdict.FAIL
     if outcome in _PLANNED:
         return _PLANNED[outcome]
-    if outcome is Outcome.MET:
-        return _MET[level]
-    if outcome is Outcome.NON_STRICT:
-        return _NON_STRICT[level]
+    if outcome in _BY_LEVEL:
+        return _BY_LEVEL[outcome][level]
     excused = not declared or observation.because not in _PROMISED
     if outcome is Outcome.UNTESTABLE and excused:
         return Verdict.UNTESTABLE

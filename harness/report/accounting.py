@@ -312,20 +312,23 @@ def conclude_checks(finished: RunFinished, accounting: Accounting) -> RunVerdict
 
 def _list_clauses(results: Sequence[CountedResult], accounting: Accounting, code: Exit) -> list[str]:
     """What the exit code rests on: a failure first, else what kept the run from judging."""
-    first: list[str] = []
-    if code is Exit.NOTHING_RAN:
-        first.append(f"no {accounting.noun} judged the target")
-    if erred := sum(result.reason is Reason.HARNESS_ERROR for result in results):
-        first.append(f"{format_count(erred, accounting.noun)} ended with a harness error")
-    if unjudged := [result for result in results if result.unjudged]:
-        whys = Counter(result.words for result in unjudged)
-        listed = ", ".join(f"{number} {why}" for why, number in whys.items())
-        first.append(f"{format_count(len(unjudged), accounting.noun)} could not be tested ({listed})")
+    holes = [f"no {accounting.noun} judged the target"] if code is Exit.NOTHING_RAN else []
+    holes += _list_holes(results, accounting.noun)
     others = list(list_other_failures(results))
     sum_of_musts = _sum_musts(results, accounting)
     if code is Exit.FAILED and accounting.musts.get(Accounted.FAILED, 0):
-        return [*sum_of_musts, *others, *first]
-    return [*first, *others, *sum_of_musts]
+        return [*sum_of_musts, *others, *holes]
+    return [*holes, *others, *sum_of_musts]
+
+
+def _list_holes(results: Sequence[CountedResult], noun: str) -> Iterator[str]:
+    """What kept results from being judged."""
+    if erred := sum(result.reason is Reason.HARNESS_ERROR for result in results):
+        yield f"{format_count(erred, noun)} ended with a harness error"
+    if unjudged := [result for result in results if result.unjudged]:
+        whys = Counter(result.words for result in unjudged)
+        listed = ", ".join(f"{number} {why}" for why, number in whys.items())
+        yield f"{format_count(len(unjudged), noun)} could not be tested ({listed})"
 
 
 def _sum_musts(results: Sequence[CountedResult], accounting: Accounting) -> Iterator[str]:

@@ -6,7 +6,8 @@ Secrets are hidden before, by `hide_secrets`, and nowhere else.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Set
+import operator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, fields, is_dataclass, replace
 from enum import Enum
 from types import NoneType
@@ -53,26 +54,28 @@ class _SecretHider:
                 self.known[old] = self.mask.text(old)
             return old if self.known[old] == old else self.known[old]
         if isinstance(old, tuple | list | Set):
-            items = list(map(self.hide, old))
-            if all(new is item for new, item in zip(items, old, strict=True)):
-                return old
-            return old._make(items) if hasattr(old, "_make") else type(old)(items)  # type: ignore[call-arg]
+            return self._hide_items(old)
         if isinstance(old, Mapping):
             pairs = {self.hide(name): self.hide(item) for name, item in old.items()}
-            return pairs if any(name not in old or old[name] is not item for name, item in pairs.items()) else old
-        return self._hide_members(old)
+            is_same = all(name in old and old[name] is item for name, item in pairs.items())
+            return old if is_same else pairs
+        if isinstance(old, msgspec.Struct):
+            return self._hide_members(old, old.__struct_fields__, msgspec.structs.replace)
+        if is_dataclass(old) and not isinstance(old, type):
+            return self._hide_members(old, [member.name for member in fields(old)], replace)
+        kind = type(old).__name__
+        raise TypeError(f"secrets cannot be hidden in a {kind}: teach `hide_secrets` where its texts are")
 
-    def _hide_members(self, old: Any) -> Any:
-        is_struct = isinstance(old, msgspec.Struct)
-        if not is_struct and (isinstance(old, type) or not is_dataclass(old)):
-            kind = type(old).__name__
-            raise TypeError(f"secrets cannot be hidden in a {kind}: teach `hide_secrets` where its texts are")
-        names = old.__struct_fields__ if is_struct else [member.name for member in fields(old)]
+    def _hide_items(self, old: Any) -> Any:
+        items = list(map(self.hide, old))
+        if all(map(operator.is_, items, old)):
+            return old
+        return old._make(items) if hasattr(old, "_make") else type(old)(items)
+
+    def _hide_members(self, old: Any, names: Iterable[str], replace_members: Callable[..., Any]) -> Any:
         members = {name: getattr(old, name) for name in names}
         hidden = {name: new for name, item in members.items() if (new := self.hide(item)) is not item}
-        if not hidden:
-            return old
-        return msgspec.structs.replace(old, **hidden) if is_struct else replace(old, **hidden)
+        return replace_members(old, **hidden) if hidden else old
 
 
 def finding_lines(finding: Finding) -> Iterator[str]:

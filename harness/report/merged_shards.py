@@ -366,9 +366,8 @@ def _merge_searches(
         told = list(tell_run(folded, policy, api))
         events += told
         results += [event.result for event in told if isinstance(event, CheckFinished)]
-    presentation.ran |= {
-        key_of_failure(result): ran.get(tuple(of_kind(LoggedExchange, result.evidence)), "") for result in results
-    }
+    for result in results:
+        presentation.ran[key_of_failure(result)] = ran.get(tuple(of_kind(LoggedExchange, result.evidence)), "")
     return presentation, (*events, finish_search(results, sum(run.seconds for run in merged)))
 
 

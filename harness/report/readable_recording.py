@@ -58,9 +58,9 @@ def _describe_body(body: bytes, values: _Values | None, *, is_stream: bool) -> I
         yield f"     {len(body):,} bytes that are no text"
         return
     if is_stream:
-        for block in _BLOCK.split(text):
-            if block:
-                yield "     " + "  ".join(_describe_field(line, values) for line in _LINE.split(block) if line)
+        for block in filter(None, _BLOCK.split(text)):
+            fields = (_describe_field(line, values) for line in filter(None, _LINE.split(block)))
+            yield f"     {'  '.join(fields)}"
         return
     value = json_or_none(body)
     if value is not None:

@@ -237,9 +237,8 @@ def tell_exchanges(
     timed = all(e.began is not None for e in exchanges)
     shown = (sorted(exchanges, key=_find_start) if timed else list(exchanges))[:MOST_EXCHANGES]
     first = _find_start(shown[0]) if timed else 0.0
-    parallel = timed and _overlap([e for e in shown if e.is_stream])
     moments: list[_Moment] = []
-    labels = (f"stream {number}" if parallel else "" for number in count(1))
+    labels = _label_streams(shown, timed=timed)
     for number, exchange in enumerate(shown):
         name, last = named.get(id(exchange), ""), exchange is exchanges[-1]
         about = [each for each in findings if _names(each, name, last=last)]
@@ -248,7 +247,9 @@ def tell_exchanges(
             label, events = next(labels), number_events(exchange, shown[:number], about, display)
         began = _find_start(exchange) - first if timed else None
         moments += _tell_exchange(exchange, began, events, about, display, label)
-    steps = list(_with_pauses(sorted(moments, key=lambda moment: moment.at) if timed else moments))
+    if timed:
+        moments.sort(key=lambda moment: moment.at)
+    steps = list(_with_pauses(moments))
     if left_out := len(exchanges) - len(shown):
         steps.append(StoryStep(kind="pause", text=f"{format_count(left_out, 'more exchange')}, below as text"))
     took = f", {format_span(max(m.at for m in moments))}" if timed else ""
@@ -269,9 +270,12 @@ def _find_start(exchange: Exchange) -> float:
     return exchange.began or 0.0
 
 
-def _overlap(streams: Sequence[Exchange]) -> bool:
-    """Whether one of the streams begins while another one flows."""
-    return any(_find_start(later) < _find_start(one) + one.seconds for one, later in pairwise(streams))
+def _label_streams(shown: Sequence[Exchange], *, timed: bool) -> Iterator[str]:
+    """Numbers for the streams, if one of them begins while another one flows; else they need none."""
+    streams = [exchange for exchange in shown if exchange.is_stream]
+    pairs = pairwise(streams if timed else ())
+    overlap = any(_find_start(later) < _find_start(one) + one.seconds for one, later in pairs)
+    return (f"stream {number}" if overlap else "" for number in count(1))
 
 
 def _with_pauses(moments: Sequence[_Moment]) -> Iterator[StoryStep]:
@@ -338,8 +342,7 @@ def _tell_stream(
         empty = StoryStep(kind="answer", text=str(exchange.status), detail="a stream without an event", hot=True)
         yield _Moment(start + first, empty)
         return
-    places = [f.where.event for f in findings if f.where.event is not None and not lost]
-    accused = {events[place].number for place in places if place < len(events)}
+    accused = set() if lost else _list_accused(findings, events)
     keep = choose_bursts(chunks, accused)
     skipped: list[Burst] = []
     for number, burst in enumerate(chunks):
@@ -350,6 +353,12 @@ def _tell_stream(
             yield _Moment(start + skipped[-1].at, fold_bursts(skipped))
             skipped = []
         yield _Moment(start + burst.at, draw_burst(burst, began, accused, label, str(exchange.status), number))
+
+
+def _list_accused(findings: Sequence[Finding], events: Sequence[StreamEvent]) -> set[int]:
+    """The numbers of the events that findings name."""
+    places = [finding.where.event for finding in findings if finding.where.event is not None]
+    return {events[place].number for place in places if place < len(events)}
 
 
 def tell_story(result: Result, display: Display) -> Story | None:

@@ -97,20 +97,20 @@ def run(words: Sequence[str]) -> int:
     folder = Path(arguments.write) if arguments.write else None
     if folder is not None and not folder.is_dir():
         raise UsageFault(f"--write: no folder {arguments.write!r}")
-    interrupted = False
+    code = Exit.OK
     if arguments.recorded:
         if arguments.names:
             raise UsageFault(f"{arguments.names[0]} selects cases, but --from runs none")
         arguments.refuse(("mode", "rows"), "selects cases, but --from runs none")
         columns = _read(arguments.recorded)
-        files = ReportFiles(arguments.report or (), _FORMATS)
+        files = ReportFiles(arguments.report, _FORMATS)
     else:
         modes, rows = _choose_modes(arguments.mode), _choose_rows(arguments.rows)
         chosen = _choose_clients(arguments.names, modes, rows)
-        files = ReportFiles(arguments.report or (), _FORMATS)
+        files = ReportFiles(arguments.report, _FORMATS)
         columns, interrupted = _play(chosen, modes, rows, arguments)
+        code = Exit.INTERRUPTED if interrupted else Exit.OK
     _write(columns, files, folder, arguments)
-    code = Exit.INTERRUPTED if interrupted else Exit.OK
     say(_conclude(columns, code), to_errors=arguments.json)
     return code
 

@@ -12,7 +12,7 @@ import re
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib import metadata
@@ -139,19 +139,19 @@ def _diagnose_extras() -> Iterator[Diagnosis]:
         )
         return
     for extra, names in _by_extra(requirements).items():
-        versions = {name: _find_version(name) for name in names}
-        missing = [name for name, version in versions.items() if version is None]
-        found = ", ".join(f"{name} {version}" for name, version in versions.items() if version is not None)
-        about = f"extra {extra}" if extra else "packages"
-        if not missing:
-            yield Diagnosis(about, Condition.OK, found)
-        elif extra:
-            remedy = f"pip install '{DISTRIBUTION}[{extra}]', if you want it"
-            yield Diagnosis(about, Condition.NOTE, f"not installed: {', '.join(missing)}", remedy)
-        else:
-            yield Diagnosis(
-                about, Condition.PROBLEM, f"missing: {', '.join(missing)}", f"pip install {DISTRIBUTION}"
-            )
+        yield _diagnose_extra(extra, {name: _find_version(name) for name in names})
+
+
+def _diagnose_extra(extra: str, versions: Mapping[str, str | None]) -> Diagnosis:
+    """Whether the packages of an extra, or of the base, are there."""
+    missing = ", ".join(name for name, version in versions.items() if version is None)
+    about = f"extra {extra}" if extra else "packages"
+    if not missing:
+        return Diagnosis(about, Condition.OK, ", ".join(f"{name} {versions[name]}" for name in versions))
+    if extra:
+        remedy = f"pip install '{DISTRIBUTION}[{extra}]', if you want it"
+        return Diagnosis(about, Condition.NOTE, f"not installed: {missing}", remedy)
+    return Diagnosis(about, Condition.PROBLEM, f"missing: {missing}", f"pip install {DISTRIBUTION}")
 
 
 def _by_extra(requirements: list[str]) -> dict[str, list[str]]:

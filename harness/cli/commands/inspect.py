@@ -104,26 +104,28 @@ def _read_report(path: Path, wanted: Sequence[str]) -> Iterator[tuple[Exchange, 
     kind = kind_of(record, path)
     try:
         failures = [item for item in record.get("checks", ()) if item.get("wire")]
-        chosen = [item for item in failures if not wanted or item["id"] in wanted]
-        found = [pair for item in chosen for pair in _read_failure(item)]
+        found = [pair for item in failures if not wanted or item["id"] in wanted for pair in _read_failure(item)]
     except (KeyError, TypeError, ValueError, AttributeError) as wrong:
         raise UsageFault(
             f"{str(path)!r} is no whole report of `harness {kind}` ({type(wrong).__name__}: {wrong}): "
             "write it again with --report json=FILE"
         ) from None
-    if not found and not any(item["outcome"] in ("failed", "warned") for item in record.get("checks", ())):
-        raise UsageFault(
-            f"{str(path)!r}, a report of `harness {kind}`, has no failed check, so there is nothing to inspect: "
-            "name a report with a failure"
-        )
     if not found:
-        ids = ", ".join(item["id"] for item in failures) or "none"
-        of = f" of {', '.join(wanted)}" if wanted else ""
-        raise UsageFault(
-            f"{str(path)!r}, a report of `harness {kind}`, has no failure with requests{of} (checks with "
-            f"requests: {ids}): name another check, or write a report with `harness check --report json=FILE`"
-        )
+        raise UsageFault(f"{str(path)!r}, a report of `harness {kind}`, {_explain_nothing(record, wanted)}")
     yield from found
+
+
+def _explain_nothing(record: Mapping[str, Any], wanted: Sequence[str]) -> str:
+    """Why a report has nothing to inspect, and what to do."""
+    checks = record.get("checks", ())
+    if not any(item["outcome"] in ("failed", "warned") for item in checks):
+        return "has no failed check, so there is nothing to inspect: name a report with a failure"
+    ids = ", ".join(item["id"] for item in checks if item.get("wire")) or "none"
+    of = f" of {', '.join(wanted)}" if wanted else ""
+    return (
+        f"has no failure with requests{of} (checks with requests: {ids}): name another check, or write a report "
+        "with `harness check --report json=FILE`"
+    )
 
 
 def _read_failure(item: Mapping[str, Any]) -> Iterator[tuple[Exchange, Sequence[Finding]]]:

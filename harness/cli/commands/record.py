@@ -428,6 +428,14 @@ def _print(summary: Summary, status: int) -> None:
     if summary.replaced and not summary.discarded:
         kinds = ", ".join(f"{kind} ({number})" for kind, number in sorted(summary.replaced.items()))
         say(f"replaced {format_count(sum(summary.replaced.values()), 'secret')}: {kinds}")
+    _print_remarks(summary)
+    if summary.misses or (summary.mode == "once" and summary.played and not summary.recorded):
+        say(f"nothing was recorded: {_ONLY_PLAYS}")
+    if summary.discarded:
+        say(f"nothing was recorded: the target responded to no request, and {summary.cassette} is unchanged")
+
+
+def _print_remarks(summary: Summary) -> None:
     unanswered = list(dict.fromkeys(summary.unanswered))[:_SHOWN]
     for label, remarks in (
         ("no response: ", unanswered),
@@ -437,10 +445,6 @@ def _print(summary: Summary, status: int) -> None:
     ):
         for remark in remarks:
             say_masked(f"{label}{remark}")
-    if summary.misses or (summary.mode == "once" and summary.played and not summary.recorded):
-        say(f"nothing was recorded: {_ONLY_PLAYS}")
-    if summary.discarded:
-        say(f"nothing was recorded: the target responded to no request, and {summary.cassette} is unchanged")
 
 
 def _print_counts(summary: Summary, status: int) -> None:

@@ -36,6 +36,7 @@ from harness.outcome.words import did_you_mean
 
 if TYPE_CHECKING:
     from harness.benches.server.fault_control import Faulty
+    from harness.benches.server.page_guard import Pages
     from harness.emulator import Emulator
     from harness.incidents import Incident
     from harness.inspector import Inspector
@@ -124,14 +125,11 @@ def run(words: Sequence[str]) -> int:
     incident = _choose_incident(arguments)
     met = "" if incident is None else f"\n{incident.name}: {incident.how_to_meet}"
     emulator = _build_emulator(arguments)
-    from harness.benches.server.page_guard import Pages, is_of_local_page
+    from harness.benches.server.page_guard import is_of_local_page
     from harness.transport import ServerThread
     from harness.wire.addresses import is_for_service, is_loopback
 
-    if arguments.cors and arguments.no_cors:
-        raise UsageFault("--cors lets pages of any origin call, and --no-cors none: leave one of them out")
-    pages = Pages.NONE if arguments.no_cors else Pages.ANY if arguments.cors else Pages.LOCAL
-    granted = access(arguments.host, arguments.allow_host, arguments.control_token, pages=pages)
+    granted = access(arguments.host, arguments.allow_host, arguments.control_token, pages=_choose_pages(arguments))
     service = _make_service(emulator, arguments)
     if incident is not None:
         incident.apply_to(emulator)
@@ -165,6 +163,17 @@ def run(words: Sequence[str]) -> int:
     for line in service.story():
         say_masked(line, to_errors=arguments.json)
     return code
+
+
+def _choose_pages(arguments: ServeArguments) -> Pages:
+    """The web pages that may call. Raises UsageFault."""
+    from harness.benches.server.page_guard import Pages
+
+    if arguments.cors and arguments.no_cors:
+        raise UsageFault("--cors lets pages of any origin call, and --no-cors none: leave one of them out")
+    if arguments.no_cors:
+        return Pages.NONE
+    return Pages.ANY if arguments.cors else Pages.LOCAL
 
 
 def _print_notes(emulator: Emulator) -> None:

@@ -222,12 +222,14 @@ def _play(
     from harness.report.commands.torture import TorturePresentation
 
     shard = shard_of(arguments)
-    enough = (0 if arguments.baseline or shard else ENOUGH) if arguments.enough is None else arguments.enough
+    enough = arguments.enough
+    if enough is None:  # a baseline names cases, and a shard does not see those of the others
+        enough = 0 if arguments.baseline or shard else ENOUGH
     if shard is not None:
         _refuse_beside_shard(arguments)
     baseline = baseline_of(arguments, [result_id(case) for case in cases], is_known=is_result_id)
     listeners = Listeners(arguments, TorturePresentation(), baseline)
-    shown = tuple(mask_text(word) for word in command)
+    shown, is_ready = tuple(map(mask_text, command)), spec is not None
     options = BenchOptions(
         jobs=arguments.jobs or 2 * (os.cpu_count() or 1),
         seconds=arguments.timeout,
@@ -238,12 +240,11 @@ def _play(
         shard=shard,
         shard_seconds=read_seconds(arguments.shard_times),
         policy=Policy(strict=arguments.strict, baseline=baseline),
-        command=shown if spec is None else (),
+        command=() if is_ready else shown,
         repeated=tuple(_options_to_repeat(arguments, spec)),
         allowed=read_allowed(arguments.allow, "--allow"),
-        client=TargetInfo(name=shlex.join(shown) if spec is None else spec, secrets=own_secrets()),
+        client=TargetInfo(name=spec or shlex.join(shown), secrets=own_secrets()),
     )
-    is_ready = spec is not None
     new = new_client(command, loop=arguments.loop, starting=STARTING if is_ready else 0.0, is_ready=is_ready)
     finished = listeners.follow(torture(INTERACTIONS, cases, new, options))
     return finish(arguments, baseline, finished)

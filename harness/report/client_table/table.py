@@ -248,13 +248,14 @@ def _dump(value: Any) -> str:
 
 def make_record(columns: Sequence[ClientColumn]) -> dict[str, Any]:
     """The table as JSON (`schemas/output/clients.schema.json`)."""
-    rows = [(TABLES[column.mode], cell.row) for column in columns for cell in column.cells]
+    incidents: dict[str, str] = {}
+    faults: dict[str, dict[str, str]] = {name: {} for name in TABLES.values()}
+    for column in columns:
+        for row in (cell.row for cell in column.cells):
+            (incidents if row.is_incident else faults[TABLES[column.mode]])[row.name] = row.about
     return {
-        "faults": {
-            name: {row.name: row.about for table, row in rows if table == name and not row.is_incident}
-            for name in dict.fromkeys(TABLES.values())
-        },
-        "incidents": {row.name: row.about for _, row in rows if row.is_incident},
+        "faults": faults,
+        "incidents": incidents,
         "clients": [
             {
                 "client": column.client.name,

@@ -67,14 +67,7 @@ def curl_lines(trail: Sequence[Exchange], display: Display) -> list[str]:
     lines, still_open = [], []
     statuses = _Statuses(display.api)
     for number, exchange in enumerate(trail):
-        sent = curl(exchange.request, display)
-        command = _name_values(sent, number, exchange, given, display) + _stop(exchange)
-        related = command != sent or any(_is_same_request(exchange, before) for before in trail[:number])
-        waited = _find_wait(exchange, trail[:number]) if related else 0.0
-        if awaited := statuses.note(exchange):
-            command = _poll(command, awaited, waited)
-        elif waited:
-            command = f"sleep {_round_wait(waited)}; {command}"
+        command = _write_command(number, trail, given, statuses, display)
         gives = [value for value in given if value.answer == number]
         pause = _find_pause(exchange, trail[number + 1 :])
         if pause is not None and not gives:
@@ -82,6 +75,20 @@ def curl_lines(trail: Sequence[Exchange], display: Display) -> list[str]:
             command = f"{_STILL_OPEN}\n{command} > {still_open[-1]} 2>&1 &\nsleep {pause:.2g}"
         lines.append(_add_capture(command, gives, trail[number + 1 :]))
     return [*lines, f"wait\ncat {' '.join(still_open)}"] if still_open else lines
+
+
+def _write_command(
+    number: int, trail: Sequence[Exchange], given: Sequence[GivenValue], statuses: _Statuses, display: Display
+) -> str:
+    """The command of one exchange, which waits or polls as the run did."""
+    exchange, earlier = trail[number], trail[:number]
+    sent = curl(exchange.request, display)
+    command = _name_values(sent, number, exchange, given, display) + _stop(exchange)
+    related = command != sent or any(_is_same_request(exchange, before) for before in earlier)
+    waited = _find_wait(exchange, earlier) if related else 0.0
+    if awaited := statuses.note(exchange):
+        return _poll(command, awaited, waited)
+    return f"sleep {_round_wait(waited)}; {command}" if waited else command
 
 
 def _name_values(sent: str, number: int, exchange: Exchange, given: Sequence[GivenValue], display: Display) -> str:
@@ -113,17 +120,20 @@ class _Statuses:
 
     def note(self, exchange: Exchange) -> str:
         """The pattern of what a look waited for, the first state after that at the beginning; "" for none."""
-        body = None if exchange.is_stream or not exchange.succeeded else object_or_none(exchange.body)
-        found = None if body is None else self.api.read_status(body)
-        if found is None or not found[0]:
+        identity, status = self._read(exchange)
+        if not identity:
             return ""
-        identity, status = found
         first, last = self.first.setdefault(identity, status), self.last.get(identity, status)
         self.last[identity] = status
         if exchange.request.method != "GET" or last == status or last != first:
             return ""
         field_name = re.search(rb'"(\w+)"\s*:\s*"' + re.escape(status.encode()) + rb'"', exchange.body)
         return "" if field_name is None else f'"{field_name[1].decode()}": *"{status}"'
+
+    def _read(self, exchange: Exchange) -> tuple[str, str]:
+        """The id of a resource and its status, as an answer has them; twice "" if it has none."""
+        body = None if exchange.is_stream or not exchange.succeeded else object_or_none(exchange.body)
+        return (None if body is None else self.api.read_status(body)) or ("", "")
 
 
 def _poll(command: str, pattern: str, waited: float) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import chain, groupby, takewhile
 
 from harness.engine.execute import gave_cursors, is_same_look, made_or_changed, referenced_ids, resumed_from
 from harness.engine.results import ClientRun, Evidence, KillRow, LoggedExchange, RecordedPlace, of_kind
@@ -265,7 +265,7 @@ def _trace_back(exchanges: Sequence[Exchange], accused: Exchange, api: Api) -> S
 
     The cursor is in the first stream that gave it.
     """
-    before = exchanges[: next(number for number, each in enumerate(exchanges) if each is accused)]
+    before = list(takewhile(lambda each: each is not accused, exchanges))
     ids, cursors = set(referenced_ids(accused, api)), resumed_from(accused, api)
     giver = next((each for each in before if gave_cursors(each, cursors)), None)
     looks = [each for each in before if is_same_look(each, accused)][-_MOST_EXCHANGES:]
@@ -291,19 +291,22 @@ def _write_script(commands: Iterable[str]) -> Iterator[str]:
 
 def _pick_first(exchanges: Sequence[Exchange], api: Api) -> tuple[Sequence[Exchange], Exchange]:
     """The first exchanges that findings name, after those that made or changed their ids; and the very first."""
-    needed: list[list[int]] = []
-    for number, exchange in enumerate(exchanges):
-        ids = set(referenced_ids(exchange, api))
-        needed.append([at for at in range(number) if made_or_changed(exchanges[at], ids, api)])
-    only_needed = {at for each in needed for at in each}
+    needed = [_list_needed(exchanges, number, api) for number in range(len(exchanges))]
+    only_needed = set(chain.from_iterable(needed))
     named = [number for number in range(len(exchanges)) if number not in only_needed]
-    shown: list[int] = []
+    shown: dict[int, Exchange] = {}
     for number in named:
-        more = [at for at in (*needed[number], number) if at not in shown]
-        if shown and len(shown) + len(more) > _MOST_EXCHANGES:
+        more = {at: exchanges[at] for at in (*needed[number], number)}
+        if shown and len(shown | more) > _MOST_EXCHANGES:
             break
-        shown += more
-    return [exchanges[number] for number in shown], exchanges[named[0]]
+        shown |= more
+    return list(shown.values()), exchanges[named[0]]
+
+
+def _list_needed(exchanges: Sequence[Exchange], number: int, api: Api) -> list[int]:
+    """The numbers of the exchanges that made or changed what this one refers to."""
+    ids = set(referenced_ids(exchanges[number], api))
+    return [at for at in range(number) if made_or_changed(exchanges[at], ids, api)]
 
 
 def _format_relayed(relayed: Sequence[RelayedExchange], display: Display, *, verbose: bool) -> Iterator[str]:

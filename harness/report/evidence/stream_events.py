@@ -242,16 +242,20 @@ def _list_readings(result: Result, display: Display) -> Iterator[ReadStream]:
     if runs := of_kind(ClientRun, result.evidence):
         yield from read_run(runs[0], display)
         return
-    relayed = [item for item in of_kind(RelayedExchange, result.evidence) if item.client.is_stream]
-    if relayed:
-        sent = [exchange for exchange in relayed[0].upstream if exchange.is_stream]
-        yield from (_read(exchange, "sent upstream", display) for exchange in sent[:_MOST_ROWS])
-        yield _read(relayed[0].client, "received", display)
-        return
+    for item in of_kind(RelayedExchange, result.evidence):
+        if item.client.is_stream:
+            yield from _read_relayed(item, display)
+            return
     names = dict(zip(map(id, result.evidence), result.named, strict=False))
     streams = [item for item in of_kind(Exchange, result.evidence) if item.is_stream]
     if len(streams) <= _MOST_ROWS and _are_of_one_stream(streams, display):
         yield from (_read(exchange, names.get(id(exchange), ""), display) for exchange in streams)
+
+
+def _read_relayed(relayed: RelayedExchange, display: Display) -> Iterator[ReadStream]:
+    sent = [exchange for exchange in relayed.upstream if exchange.is_stream]
+    yield from (_read(exchange, "sent upstream", display) for exchange in sent[:_MOST_ROWS])
+    yield _read(relayed.client, "received", display)
 
 
 def _are_of_one_stream(exchanges: Sequence[Exchange], display: Display) -> bool:

@@ -116,12 +116,16 @@ class ComparedRuns:
     @property
     def verdict(self) -> str:
         """The last line of the comparison; of several targets it is no verdict, because none is the later one."""
-        if self.same_target:
-            numbers = {change: len(self.list_changes(change)) for change in ("new", "fixed", *CHANGES)}
-            new = numbers.pop("new")
-            parts = [format_count(new, "new failure") if new else "no new failure"]
-            parts += [f"{number} {CHANGES[change]}" for change, number in numbers.items() if number]
-            return f"{FIRST_WORDS[Exit.FAILED if new else Exit.OK]}: {', '.join(parts)}."
+        return self._conclude_changes() if self.same_target else self._count_differences()
+
+    def _conclude_changes(self) -> str:
+        numbers = {change: len(self.list_changes(change)) for change in ("new", "fixed", *CHANGES)}
+        new = numbers.pop("new")
+        parts = [format_count(new, "new failure") if new else "no new failure"]
+        parts += [f"{number} {CHANGES[change]}" for change, number in numbers.items() if number]
+        return f"{FIRST_WORDS[Exit.FAILED if new else Exit.OK]}: {', '.join(parts)}."
+
+    def _count_differences(self) -> str:
         where = format_count(len(self.runs), "target")
         if broken := sum(bool(row.broken) for row in self.rows):
             asked = sum(row.is_asked for row in self.rows)
@@ -160,14 +164,14 @@ def _to_row(name: str, runs: Sequence[RunFile]) -> ComparedRow:
 
 
 def _change(before: RunEntry | None, after: RunEntry | None, runs: Sequence[RunFile]) -> str:
-    was_broken, is_broken = before is not None and before.broken, after is not None and after.broken
-    if is_broken:
+    was_broken = before is not None and before.broken
+    if after is not None and after.broken:
         return "still" if was_broken else "new"
     if was_broken:
         return "fixed" if _is_fixed(after, runs[-1]) else "changed"
-    if before is not None and after is not None:
-        return "changed" if before.asked and after.asked and before.outcome != after.outcome else ""
-    return _came_or_went(before, after) if all(map(attrgetter("lists_all"), runs)) else ""
+    if before is None or after is None:
+        return _came_or_went(before, after) if all(map(attrgetter("lists_all"), runs)) else ""
+    return "changed" if before.asked and after.asked and before.outcome != after.outcome else ""
 
 
 def _came_or_went(before: RunEntry | None, after: RunEntry | None) -> str:

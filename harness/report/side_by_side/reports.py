@@ -27,10 +27,12 @@ def render_page(compared: ComparedRuns, mask: Callable[[str], str]) -> str:
     """The comparison as one HTML file."""
     names = FragmentNames()
     telling = compared.telling[:_MOST_ROWS]
-    rows, partly, word = telling, list[ComparedRow](), "new failures"
-    broken = compared.list_changes("new")
-    if not compared.same_target:
-        rows, partly = ([row for row in telling if row.judged_alike is alike] for alike in (False, True))
+    if compared.same_target:
+        rows, partly = telling, list[ComparedRow]()
+        broken, word = compared.list_changes("new"), "new failures"
+    else:
+        partly = [row for row in telling if row.judged_alike]
+        rows = [row for row in telling if not row.judged_alike]
         broken, word = [row for row in compared.rows if row.broken], "failures"
 
     def show(rows: Sequence[ComparedRow]) -> list[dict[str, Any]]:

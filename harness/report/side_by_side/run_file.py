@@ -138,11 +138,14 @@ def find_odd_number(record: Any) -> str:
             left.extend((str(key), item) for key, item in value.items())
         elif isinstance(value, list):
             left.extend((name, item) for item in value)
-        elif isinstance(value, int | float) and not isinstance(value, bool):
-            is_finite = isinstance(value, int) or math.isfinite(value)
-            if not is_finite or (name in _AMOUNTS and not 0 <= value <= _LARGEST):
-                return f"{name} = {value:.3g}" if isinstance(value, float) else f"{name} = {str(value)[:_SHOWN]}"
+        elif isinstance(value, int | float) and not isinstance(value, bool) and _is_odd(name, value):
+            return f"{name} = {value:.3g}" if isinstance(value, float) else f"{name} = {str(value)[:_SHOWN]}"
     return ""
+
+
+def _is_odd(name: str, value: float) -> bool:
+    is_finite = isinstance(value, int) or math.isfinite(value)
+    return not is_finite or (name in _AMOUNTS and not 0 <= value <= _LARGEST)
 
 
 def kind_of(record: Mapping[str, Any], path: Path) -> str:
