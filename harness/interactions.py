@@ -149,7 +149,7 @@ def _new_end_counter() -> CountsEnds:
 
 
 def _new_run_judge() -> JudgesRun:
-    from harness.contract.judge.history.mixtures import RunJudge
+    from harness.contract.judge.history.run_judge import RunJudge
 
     return RunJudge()
 

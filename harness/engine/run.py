@@ -138,7 +138,7 @@ def check_target(
     with closing(_play(workers, conductor, jobs, options.choose)) as playing:
         yield from _until_interrupted(playing, lambda: workers.halt(INTERRUPTED))
     workers.find_deaths()
-    audit.settle_denials(one_service=True)
+    audit.settle_denials(one_service=not (sessions or target.throwaway))  # else each exercise has one of its own
     yield from conductor.conclude(workers.halted)
     part = _describe_part(options, catalogue, target.target.contract.revision, conductor, workers)
     # A target that takes scripts is told to fail, so its ends count for nothing.

@@ -69,6 +69,7 @@ CASES: dict[str, tuple[Any, set[str]]] = {
     "usage": ({**DONE, "usage": {"total_tokens": -1}}, {"usage.types"}),
     "a count in text": ({**DONE, "usage": {"total_tokens": "12"}}, {"usage.types"}),
     "no usage": ({**DONE, "usage": []}, {"usage.types"}),
+    "step with an empty type": ({**DONE, "steps": [{"type": ""}]}, {"steps.discriminator"}),
     "step without a type": ({**DONE, "steps": [{}]}, {"create.schema", "steps.discriminator"}),
     "content without a type": (
         {**DONE, "steps": [output({"text": "x"})]},

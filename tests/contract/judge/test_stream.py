@@ -168,6 +168,7 @@ BROKEN: dict[str, tuple[bytes, set[str]]] = {
         frames([created(), *ONE], done=False) + b'[{\n "error": {\n "code": 503,\n "message": "No"\n }\n}]\n\n',
         {"stream.bare-error"},
     ),
+    "an empty status": (frames([created(status=""), *ONE, completed()]), {"create.status"}),
     "a status in capitals": (frames([created(), *ONE, completed(status="COMPLETED")]), {"create.status"}),
     "an unlisted status": (frames([created(), *ONE, completed(status="success")]), {"create.status-listed"}),
     "an empty error ends nothing": (frames([created(), *ONE, {"event_type": "error"}]), {"stream.terminal"}),

@@ -265,9 +265,9 @@ def judge_cancel_answer(exchange: Exchange, identity: str) -> Iterator[Finding]:
         actual = format_answer(exchange)
         message = "the response is not an interaction"
         yield Finding.from_code("cancel.ok/no-interaction", message, "an object with a status", actual)
-    elif reading.id not in (None, identity):
+    elif (shown := (reading.interaction or {}).get("id")) not in (None, identity):
         yield Finding.from_code(
-            "cancel.ok/another", "the response is another interaction", identity, str(reading.id)
+            "cancel.ok/another", "the response is another interaction", identity, format_value(shown)
         )
 
 

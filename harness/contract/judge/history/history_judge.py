@@ -28,6 +28,7 @@ from harness.contract.judge.history.history_state import (
     PartialReading,
 )
 from harness.contract.judge.history.looks import (
+    judge_early_look,
     judge_end,
     judge_look,
     judge_part,
@@ -119,6 +120,18 @@ class HistoryJudge:
             self._state.decide_reply(intent.refused_by, exchange)
         elif call in _ABOUT_ONE:
             self._judge_one(call, exchange, intent)
+
+    def knows(self, identity: str) -> bool:
+        """Whether a create brought this id, or an exchange about it was noted."""
+        return self._state.find(identity) is not None
+
+    def note_early(self, exchange: Exchange) -> Judgement:
+        """Judge a look at an interaction whose create was answered later, as its stream went on meanwhile."""
+        judgement = self._begin()
+        model = self._find(exchange, _GET)
+        if model is not None and model.there:
+            judge_early_look(self._state, model, exchange)
+        return judgement
 
     def _judge_one(self, call: str, exchange: Exchange, intent: Intent) -> None:
         model = self._find(exchange, call)
@@ -278,19 +291,32 @@ def _judge_each(
     judges: defaultdict[tuple[str, str], HistoryJudge] = defaultdict(
         lambda: HistoryJudge(contract, sole_client=True)
     )
+    early: list[tuple[HistoryJudge, Exchange]] = []
     torn: set[str] = set()  # interactions whose events contradict each other: later readings follow from that
     for exchange in trail:
         caller = (exchange.request.headers.get(KEY_HEADER), exchange.request.segments[0])
         if exchange.excuse or exchange.truncated or not read(exchange).call:
             continue
-        judgement = judges[caller].note(exchange, _UNDECIDED)
-        judged.update((rule, read(exchange).call) for rule in judgement.judged)
-        for finding in judgement.findings:
-            heard = finding.rule in HEARD or finding.code in _HEARD_KINDS
-            if not heard or finding.severity is Severity.INFORMATION:
-                continue
+        judge, call = judges[caller], read(exchange).call
+        if call == _GET and is_resume(exchange.request) is None and not judge.knows(exchange.request.segments[-1]):
+            early.append((judge, exchange))
+        judgement = judge.note(exchange, _UNDECIDED)
+        judged.update((rule, call) for rule in judgement.judged)
+        for finding in _list_heard(judgement):
             if finding.rule.startswith("resume."):
                 if (identity := exchange.request.segments[-1]) in torn:
                     continue
                 torn.add(identity)
             yield exchange, finding
+    for judge, exchange in early:
+        judgement = judge.note_early(exchange)
+        judged.update((rule, _GET) for rule in judgement.judged)
+        yield from ((exchange, finding) for finding in _list_heard(judgement))
+
+
+def _list_heard(judgement: Judgement) -> Iterator[Finding]:
+    """The findings by which a trail is judged."""
+    for finding in judgement.findings:
+        is_heard = finding.rule in HEARD or finding.code in _HEARD_KINDS
+        if is_heard and finding.severity is not Severity.INFORMATION:
+            yield finding

@@ -48,8 +48,7 @@ def judge_look(state: HistoryState, model: InteractionModel, exchange: Exchange,
         return
     judge_constant(state, model, body)
     judge_time(state, model, body)
-    if state.sole_client and "input" in model.asked and agreement.list_given(body):
-        state.decide("get.own-input", agreement.judge_own_input(model.asked["input"], body))
+    _judge_own_input(state, model, body)
     before = model.status
     judge_status(state, model, read(exchange).status or "", intent)
     _judge_growth(state, model, body)
@@ -58,6 +57,21 @@ def judge_look(state: HistoryState, model: InteractionModel, exchange: Exchange,
     if model.settled and is_settled(read(exchange).status or ""):  # else only a stream has told of its end
         with_input = (exchange.request.parameter("include_input") or "").lower() == "true"
         _judge_output(state, model, before, body, with_input)
+
+
+def judge_early_look(state: HistoryState, model: InteractionModel, exchange: Exchange) -> None:
+    """Judge a GET that was answered before the stream of the create ended: its status may be older than that."""
+    body = read(exchange).interaction
+    if body is not None and is_success(exchange):
+        if state.decide("bg.same-id", agreement.judge_identity("bg.same-id", model.id, body.get("id"))):
+            return
+        judge_constant(state, model, body)
+        _judge_own_input(state, model, body)
+
+
+def _judge_own_input(state: HistoryState, model: InteractionModel, body: dict[str, Any]) -> None:
+    if state.sole_client and "input" in model.asked and agreement.list_given(body):
+        state.decide("get.own-input", agreement.judge_own_input(model.asked["input"], body))
 
 
 def _judge_absent(state: HistoryState, exchange: Exchange, intent: Intent, rule: str) -> None:

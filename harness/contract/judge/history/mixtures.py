@@ -1,4 +1,4 @@
-"""Finds text of one interaction in the stream of another, over all the exchanges of a run.
+"""Finds text and event ids of one interaction in the stream of another, over all the exchanges of a run.
 
 Layer 1, pure and incremental. A stream whose text is not the stored one may have lost or repeated some of its own.
 It was mixed with another if what its own text lacks is text of another interaction of the run.
@@ -6,12 +6,12 @@ It was mixed with another if what its own text lacks is text of another interact
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from harness.contract.data.output import output_of, output_steps, steps_text
 from harness.contract.data.step_diff import common_length
-from harness.contract.judge.history.denials import Denials
 from harness.contract.judge.reading import read
 from harness.contract.judge.wording import format_value
 from harness.outcome import Finding
@@ -91,13 +91,32 @@ class Mixtures:
                 yield one.exchange, Finding.from_code("rob.concurrent-streams/mixed", message, expected, actual)
 
 
-class RunJudge:
-    """Judges what only all the exchanges of a run can show: denials, and streams that were mixed."""
+_LEAST = 4
+"""Events with an id that a stream needs so that one strange id among them tells something."""
 
-    def __init__(self) -> None:
-        self._judges = (Denials(), Mixtures())
+
+@dataclass(slots=True)
+class EventIds:
+    """The ids of events by the interaction whose stream had them first.
+
+    Ids are unique in one stream only: a server may count its events, and then two streams have most ids in common.
+    One id of another stream among ids of its own is a mistake, and a resume from it begins elsewhere, or nowhere.
+    """
+
+    _owners: dict[str, str] = field(default_factory=dict)
+    _counts: Counter[str] = field(default_factory=Counter)
 
     def note(self, exchange: Exchange) -> Iterator[tuple[Exchange, Finding]]:
-        """Judge the next exchange, and those before it that it shows to be wrong."""
-        for judge in self._judges:
-            yield from judge.note(exchange)
+        """Judge the ids of the next stream by those of the streams before it."""
+        name = read(exchange).id if exchange.succeeded and read(exchange).stream is not None else None
+        if not name or exchange.excuse:
+            return
+        ids = [one for event in read(exchange).events if isinstance(one := event.get("event_id"), str) and one]
+        strange = [one for one in dict.fromkeys(ids) if self._owners.get(one, name) != name]
+        others = {self._owners[one] for one in strange}
+        if len(strange) == 1 and min(len(ids), *(self._counts[other] for other in others)) >= _LEAST:
+            message, expected = "an event has the id of an event in another stream", "an id of its own"
+            code, actual = "resume.ids-stable/foreign", format_value(strange[0])
+            yield exchange, Finding.from_code(code, message, expected, actual)
+        self._owners = dict.fromkeys(ids, name) | self._owners
+        self._counts[name] = max(self._counts[name], len(ids))

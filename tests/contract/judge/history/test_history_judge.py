@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
 from harness.contract import load
-from harness.contract.judge.history.history_judge import HistoryJudge
+from harness.contract.judge.history.history_judge import HistoryJudge, judge_trail
 from harness.contract.judge.replies import REPLIES
 from harness.contract.tables.refusals import REFUSALS
 from harness.outcome import Severity
 from harness.rules import BY_ID
-from harness.wire import Ending, How
+from harness.wire import By, Ending, How
 from tests.contract.exchanges import ROOT, exchange
 from tests.contract.histories import (
     CALL,
@@ -482,3 +483,29 @@ def test_what_a_race_explains_is_withheld(history: list[Heard], found: set[str])
     """Where runs advance by themselves, a rule is broken only if no race explains what came."""
     broken = {finding.rule for finding in judge_all(history, **RACING).findings}
     assert broken - {"bg.settles"} == found
+
+
+UNDER_WAY = streamed([created("a")], background=True)
+SETTLED_AS_CANCELLED = [begun(), look("cancelled")]
+LEFT = Heard(replace(stream(RUN[:2]).exchange, ending=Ending(By.CLIENT, How.FIN)))
+
+
+@pytest.mark.parametrize(
+    ("trail", "codes"),
+    [
+        # The stream of the create goes on while the client looks, so it ends later.
+        ([look("in_progress", ""), UNDER_WAY], ["bg.same-id/missing"]),
+        ([look("in_progress", steps=[said("ho")]), UNDER_WAY], ["get.own-input/text"]),
+        ([look("in_progress", steps=[said("hi")]), UNDER_WAY], []),
+        # A run that nobody stopped.
+        (SETTLED_AS_CANCELLED, ["bg.transition/uncanceled"]),
+        ([*SETTLED_AS_CANCELLED, delete()], []),
+        ([begun(), cancel(http=400), look("cancelled")], []),
+        ([begun(), LEFT, look("cancelled")], []),
+        ([begun(), cancel(id="b")], ["cancel.ok/another"]),
+    ],
+)
+def test_a_trail_is_judged_by_what_its_exchanges_show_together(trail: list[Heard], codes: list[str]) -> None:
+    """What one client sent and got, in the order in which the exchanges ended."""
+    found = judge_trail([heard.exchange for heard in trail], load(), Counter())
+    assert [finding.stable_code for _, finding in found] == codes

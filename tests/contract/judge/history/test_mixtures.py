@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.contract import load, read
-from harness.contract.judge.history.mixtures import RunJudge
+from harness.contract.judge.history.run_judge import RunJudge
 from harness.wire import Exchange
 from tests.contract.exchanges import ROOT, exchange
 from tests.contract.streams import completed, created, frames, start, stop
@@ -55,3 +55,30 @@ def test_what_is_text_of_another_interaction(exchanges: list[Exchange], mixed: b
         read(one, load())
         found += [(shown, finding.stable_code) for shown, finding in judge.note(one)]
     assert found == ([(MIXED, "rob.concurrent-streams/mixed")] if mixed else [])
+
+
+def numbered(identity: str, *ids: str) -> Exchange:
+    """A stream whose events have these ids."""
+    deltas = [{"event_type": "step.delta", "index": 0, "event_id": one, "delta": {}} for one in ids]
+    events = [created(identity), start(0), *deltas, stop(0), completed(identity)]
+    return exchange(target=ROOT, sent={"input": "Say."}, body=frames(events), label="text/event-stream")
+
+
+OF_A = ("a1", "a2", "a3", "a4")
+
+
+@pytest.mark.parametrize(
+    ("second", "found"),
+    [
+        (("b1", "a2", "b3", "b4"), ["resume.ids-stable/foreign"]),
+        (("b1", "b2", "b3", "b4"), []),
+        (OF_A, []),  # a server that counts the events of each stream
+        (("a1", "a2", "b3", "b4"), []),
+        (("a1", "b2"), []),  # too few to tell
+    ],
+)
+def test_one_id_of_another_stream_is_a_mistake(second: tuple[str, ...], found: list[str]) -> None:
+    """One strange id among own ones is told; ids that streams have in common are not."""
+    judge = RunJudge()
+    shown = [numbered("a", *OF_A), numbered("b", *second), numbered("a", *OF_A)]
+    assert [finding.stable_code for one in shown for _, finding in judge.note(one)] == found
