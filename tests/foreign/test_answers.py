@@ -25,13 +25,21 @@ def always(value: Any) -> Callable[..., Any]:
 
 
 class Obliging(ForeignService):
-    """Odd, but right: JSON is spread over lines, summaries are empty lists, usage stays as it is between steps."""
+    """Odd, but right: JSON is spread over lines, summaries are empty lists, usage stays as it is between steps.
+
+    It calls functions, but not in streams.
+    """
 
     takes = frozenset({"tools", "generation_config", "response_format"})
     summary: tuple[Json, ...] = ()
     header = "flex"
     text = JSON_TEXT
     total = 8
+
+    def admit(self, body: Json) -> None:
+        super().admit(body)
+        if body.get("stream") and body.get("tools"):
+            raise Refused(400, "invalid_request", "No function is called in a stream.")
 
     def create(self, body: Json) -> Any:
         answer = super().create(body)
