@@ -73,7 +73,7 @@ def a_running_run_with_readers(t: RequestBuilder) -> Steps:
     stayed = {name: seen[name] for name in ("readers", "replay")}
     if over:
         late = seen["live"] is not None and completion(seen["had"]) is None
-        what = "its resume, requested during the run, was answered" if late else "the disconnected reader resumed"
+        what = "the resume that was requested during it returned" if late else "the disconnected reader resumed"
         return stop_exercise(stayed, f"the run settled before {what}", race_lost=True)
     if seen["token"] is None:
         return stop_exercise(stayed, "no event before the drop had an event_id", race_lost=True)
