@@ -72,7 +72,7 @@ def rule_of_change(before: str) -> str:
 
 def judge_end_stays(end: str, status: str, rule: str = "bg.no-regress") -> Iterator[Finding]:
     """The status at which a run has settled must stay."""
-    if is_settled(status) and status not in STATUSES:
+    if status not in STATUSES and is_settled(status):
         message = f"a run that has settled as {end} is shown as {status!r}, which the reference does not list"
         yield Finding.from_code(f"{rule}/unlisted", message, f"no status except {end}", status)
     elif status != end:

@@ -110,14 +110,13 @@ def judge_status(
 
     `told`: by a stream. A look may show for a moment what was before the end that only a stream has told.
     """
-    before, model.read_on = model.status, False
-    contradicts = model.told and status == "requires_action" and _ended_with_a_call(state, model)
+    before, was_told, model.read_on = model.status, model.told, False
     if model.told and model.settled and status in RUNNING and not state.deterministic:
         return
     model.status, model.told = status, told
     if model.cancelled:
         _judge_cancelled(state, model, before, intent)
-    elif before and status and not contradicts:
+    elif before and status and not (was_told and status == "requires_action" and _ended_with_a_call(state, model)):
         state.decide(agreement.rule_of_change(before), agreement.judge_changes((before, status)))
     suspicion, model.suspicion = model.suspicion, ""
     if suspicion and model.running:  # else the run may have settled before the request came: nothing is proven
