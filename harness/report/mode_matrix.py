@@ -66,8 +66,8 @@ def matrix_page(matrix: ModeMatrix) -> str:
     lines = [
         "# Rules, modes and moments",
         "",
-        "Each rule is judged in some modes of an interaction and at some moments of its life. This page is made",
-        "of a run of all exercises against the emulator. A cell is judged if a judge received an exchange of it.",
+        "Each rule is judged in some modes of an interaction and at some moments of its life. This page shows",
+        "a run of all exercises against the emulator. A cell is judged if a judge received an exchange of it.",
         "`harness list --matrix` prints the same, `harness list --matrix --json` each cell with its word.",
         "",
         f"{words[JUDGED]:,} cells are judged, {words[OPEN]:,} are open. The others cannot be judged:",

@@ -35,7 +35,8 @@ def test_each_rule_has_an_example_of_right_and_wrong() -> None:
         example = page.partition("\n## Example\n")[2].partition("\n## Findings\n")[0]
         assert re.findall(r"^- \*\*(\w+)\*\*: \S+", example, re.MULTILINE) == ["Right", "Wrong"]
     assert "(`harness serve --mutant resume-ids-renumbered`)" in pages["resume.no-gap"]
-    assert "- **Wrong**: One delta is dropped." in pages["gw.events"]
+    assert "For example: One delta is dropped." in pages["gw.events"]
+    assert "- **Wrong**: A deleted interaction can be read. For example: " in pages["del.gone"]
 
 
 def test_each_code_is_a_fragment_of_the_page_of_its_rule() -> None:

@@ -23,6 +23,7 @@ from harness.engine.results import DefectRow
 from harness.interactions import INTERACTIONS
 from harness.outcome import Rule
 from harness.report.commands.mutants import GROUPS, group_by, kills_of, score_record, survivors_of
+from harness.report.presented_run import to_sentence
 from harness.rules import ROWS
 from harness.written_files import write_file
 
@@ -85,7 +86,8 @@ def _write_example(rule: Rule) -> Iterator[str]:
     else:
         gateways = (mutant.summary for mutant in GATEWAYS.values() if mutant.area == rule.id)
         defect = _write_text(next(gateways, rule.breaks))
-    yield f"- **Wrong**: {defect}"
+    broken = to_sentence(rule.broken)
+    yield f"- **Wrong**: {_write_text(broken)}. For example: {defect}" if broken else f"- **Wrong**: {defect}"
 
 
 def _write_value(fact: Fact) -> str:
