@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli.child_command import ChildCommand
+from harness.cli.serving import ChildCommand
 from tests.cli.conftest import PATIENCE, start
 from tests.transport.peers import until
 
@@ -74,7 +74,7 @@ def test_a_hang_up_that_is_ignored_stays_so() -> None:
 
 def test_a_command_that_does_not_listen_is_killed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A command that ignores SIGTERM is killed after a time."""
-    monkeypatch.setattr("harness.cli.child_command.PATIENCE", 0.1)
+    monkeypatch.setattr("harness.cli.serving.PATIENCE", 0.1)
     running, up = ChildCommand(), tmp_path / "up"
 
     def tell() -> None:

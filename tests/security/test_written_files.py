@@ -28,7 +28,7 @@ ALLOWED = {
     "benches/record/session.py": "a lock",
     "benches/client/ready/environments.py": "a lock",
     "cli/main.py": "the null device in place of a stream that is closed",
-    "cli/child_command.py": "the terminal, to see whether there is one",
+    "cli/serving.py": "the terminal, to see whether there is one",
     "contract/schema/schemas.py": "a copy of a revision in a temporary folder",
 }
 WRITES = frozenset({"write_text", "write_bytes", "mkstemp", "NamedTemporaryFile", "copyfile", "copytree"})

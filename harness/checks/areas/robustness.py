@@ -6,7 +6,7 @@ Layer 2. Unusual requests need only be refused cleanly; only the parallel create
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Sequence
 from functools import partial
 
 from harness.checks.refusals import send_wrong_creates
@@ -23,18 +23,17 @@ from harness.checks.vocabulary.expect import (
     interaction_in,
     object_in,
 )
-from harness.checks.vocabulary.mixed_streams import judge_mixture
 from harness.checks.vocabulary.polling import id_of, poll_after_stream
 from harness.checks.vocabulary.stored import HELLO, UNKNOWN_ID
-from harness.checks.vocabulary.stream_events import adds_up, completion, events_in, is_stream, stream_id
-from harness.contract import read
+from harness.checks.vocabulary.stream_events import adds_up, completion, events_in, is_stream, is_whole, stream_id
+from harness.contract import PROTOCOL, read
 from harness.contract.judge.agreement import judge_streamed_text
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_value
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Send, Steps, Together
 from harness.kit.check import exercise
-from harness.outcome import Finding, Unmet
+from harness.outcome import Finding, Severity, Unmet
 from harness.wire import Exchange
 
 PROMPTS = tuple(f"Say {word}." for word in ("one", "two", "three", "four", "five", "six", "seven", "eight"))
@@ -179,3 +178,41 @@ def bears_ids(injected: list[Exchange]) -> Iterator[Finding]:
 def a_camel_case_create(t: RequestBuilder) -> Steps:
     """A create that spells a known field in camelCase, as in another API."""
     return (yield from send_wrong_creates(t, "rob.case"))
+
+
+# Whether streams that were open at the same time got events of each other. Only the events about an interaction
+# name it, but events of several runs break the order of one: that counts only where a stream is in order beside
+# which nothing ran.
+
+_ORDER = "id-constant created-once start-before stop-once no-interleave index-reuse completed-last evid-unique"
+_OF_ONE_RUN = frozenset(f"stream.{name}" for name in _ORDER.split())
+"""Rules that events of several runs break when they come in one stream."""
+
+
+def judge_mixture(rule: str, streams: Sequence[Exchange], alone: Exchange) -> Iterator[Finding]:
+    """A stream must bring no event of another one; `alone` is one that nothing ran beside."""
+    told = {number: stream_id(events_in(stream)) for number, stream in enumerate(streams) if is_stream(stream)}
+    ordered = is_stream(alone) and is_whole(alone) and not _find_disorder(alone)
+    for number, own in told.items():
+        wrong = _find_foreign(streams[number], {*told.values()} - {own, ""})
+        if not wrong and ordered:
+            wrong = _find_disorder(streams[number])
+        if wrong:
+            yield Finding.from_code(
+                f"{rule}/mixed",
+                "a stream contains events of a parallel stream",
+                f"the events of {own or 'one interaction'}, in the order of a single stream",
+                wrong,
+            ).at(exchange=f"opened[{number}]")
+
+
+def _find_foreign(stream: Exchange, others: Container[str]) -> str:
+    """What a stream has of another one; "" if it has nothing."""
+    names = (PROTOCOL.stream_id(event) for event in events_in(stream))
+    return next((f"events of {name}" for name in names if name and name in others), "")
+
+
+def _find_disorder(stream: Exchange) -> str:
+    """What is wrong with the order of a stream, as far as it came; "" if nothing is."""
+    found = (one for one in read(stream).findings if one.rule in _OF_ONE_RUN)
+    return next((one.message for one in found if one.severity is Severity.BROKEN), "")

@@ -9,10 +9,9 @@ assumed present, and the checks decide.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from harness.checks.probes.handshake import GREETING
-from harness.checks.probes.probe import Probe
 from harness.checks.vocabulary.agent_runs import NOBODY, find_model, find_stand_in
 from harness.checks.vocabulary.polling import id_of, open_stream, poll_until_found, status_of
 from harness.checks.vocabulary.routes import NO_ROUTE, is_no_route
@@ -34,6 +33,31 @@ _LOOK_SECONDS = 10.0
 _UNSETTLED = frozenset({"in_progress", "queued"})
 _UNSUPPORTED = frozenset({400, 405, 422, 501})
 """Refusals of a field that a target does not know; any other one is about what the field says."""
+
+
+class Probe(Protocol):
+    """The prober as the questions see it: sends requests and records findings and notes for the reader."""
+
+    target: RequestBuilder
+    greeting: Exchange
+    notes: list[str]
+
+    def ask(self, request: Request, *names: str) -> Exchange | None:
+        """Send a request and return the answer; if none came, None, and these capabilities are assumed present."""
+
+    def heard(self, exchange: Exchange, *names: str) -> bool:
+        """Whether an exchange has an answer; if it has none, these capabilities are assumed present."""
+
+    def settle(
+        self, name: str, present: bool, note: str, lack: Lack = Lack.REFUSED, *, owing_to: str = ""
+    ) -> None:
+        """Record whether a capability is present, as observed; if it is not, why, and owing to which other one."""
+
+    def perform(self, part: Part[Any]) -> Any:
+        """Play a part of an exercise and return its result."""
+
+    def why_lacking(self, name: str) -> Lack | None:
+        """Why a capability that was asked for is not present; None if it is, or if nothing is known of it."""
 
 
 def _probe_thoughts(ask: Probe) -> None:
