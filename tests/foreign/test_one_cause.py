@@ -175,7 +175,7 @@ ROWS = [
         words="-c bg.* -c stream.*",
     ),
     # Odd, and allowed: no MUST is broken, and no cause is named that no check found.
-    rows_of(ContinuesOnce)("continues-once: chain.* get.ok -> exit 0", **ALONE),
+    rows_of(ContinuesOnce)("continues-once: chain.* get.ok create.* tool.* -> exit 0", **ALONE),
     rows_of(DeletesLate)("deletes-late: del.gone get.ok del.ok -> exit 0", **ALONE),
 ]
 

@@ -110,8 +110,11 @@ class Denials:
     def _can_be_continued(self, caller: tuple[str, str], parent: str, status: int) -> bool:
         """Whether a chained create names what this caller was shown as completed.
 
-        Only a look shows that an interaction can be found by now.
+        Only a look shows that an interaction can be found by now. One that was continued already may be refused
+        (`chain.branch` is a MAY).
         """
+        if status >= 400 and parent in self._continued.values():
+            return False
         shown = self._shown.get((*caller, parent))
         return shown is not None and shown.status == "completed" and (status != 404 or shown.looked_at)
 
