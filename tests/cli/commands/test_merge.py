@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, cast
 from xml.etree import ElementTree
 
 import pytest
+from msgspec.structs import replace
 
 from harness.cli.main import main
 from harness.engine.plan import Selection
@@ -16,6 +17,7 @@ from harness.engine.run import RunOptions, check_target
 from harness.engine.sharding.shards import Shard, parse_shard
 from harness.engine.targets import TargetOptions, embed_emulator
 from harness.interactions import INTERACTIONS
+from harness.kit.check import Check
 from harness.outcome import UsageFault
 from harness.report.formats import render
 from harness.report.presented_run import PresentedRun
@@ -39,14 +41,18 @@ Record = dict[str, Any]
 
 
 def run_check(
-    mutant: str, shard: Shard | None = None, selection: Selection = FEW, strict: bool = False
+    mutant: str,
+    shard: Shard | None = None,
+    selection: Selection = FEW,
+    strict: bool = False,
+    catalogue: Sequence[Check] | None = None,
 ) -> PresentedRun:
     """One run against a mutant, or against the emulator itself."""
     contract = INTERACTIONS.load_contract("")
     target = embed_emulator(INTERACTIONS, TargetOptions(), lambda: INTERACTIONS.new_service(contract, mutant))
     state = PresentedRun(INTERACTIONS)
     options = RunOptions(selection=selection, shard=shard, strict=strict)
-    for event in check_target(target, INTERACTIONS.load_catalogue(), options):
+    for event in check_target(target, catalogue or INTERACTIONS.load_catalogue(), options):
         state.handle(event)
     return state
 
@@ -78,10 +84,15 @@ def list_verdicts(record: Record) -> dict[str, tuple[Any, ...]]:
     }
 
 
+def load_two_areas() -> tuple[Check, ...]:
+    """A catalog that is quickly written and read."""
+    return tuple(check for check in INTERACTIONS.load_catalogue() if check.rule.area in ("cancel", "get"))
+
+
 @pytest.fixture(scope="module")
 def shards() -> list[PresentedRun]:
-    """The two parts of a run against the emulator."""
-    return [run_check("", Shard(number, 2), Selection(checks=("cancel", "get"))) for number in (1, 2)]
+    """The two parts of a run against the emulator, of two areas."""
+    return [run_check("", Shard(number, 2), Selection(), catalogue=load_two_areas()) for number in (1, 2)]
 
 
 @pytest.fixture(scope="module")
@@ -91,8 +102,11 @@ def texts(shards: list[PresentedRun]) -> list[str]:
 
 
 @pytest.fixture
-def files(texts: list[str], tmp_path: Path) -> list[str]:
-    """The files of the two parts."""
+def files(texts: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The files of the two parts; who merges them has the same catalog."""
+    monkeypatch.setattr(
+        "harness.cli.commands.merge.INTERACTIONS", replace(INTERACTIONS, load_catalogue=load_two_areas)
+    )
     return write_shards(tmp_path, texts)
 
 
@@ -115,7 +129,6 @@ def test_shards_make_the_run(mutant: str, tmp_path: Path, capsys: pytest.Capture
     )
 
 
-@pytest.mark.slow
 def test_a_shard_does_not_speak_for_the_run(shards: list[PresentedRun]) -> None:
     """A shard names its part, and what others judge stands as excluded; no check is in two shards."""
     records = list(map(to_record, shards))
@@ -133,7 +146,6 @@ def test_a_shard_does_not_speak_for_the_run(shards: list[PresentedRun]) -> None:
     assert len(ran) == len(set(ran))
 
 
-@pytest.mark.slow
 def test_merge_writes_every_format(shards: list[PresentedRun], files: list[str], tmp_path: Path) -> None:
     """JUnit of a merge has the cases of the whole catalogue, and its times add up; the parts fit their schema."""
     assert all(map(read_lines, files))
@@ -175,7 +187,6 @@ def _forget(lines: Lines) -> None:
     find(lines, "Probed")["capabilities"][0]["present"] ^= True
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
@@ -213,7 +224,6 @@ def test_what_is_not_one_run_is_refused(
     assert said in capsys.readouterr().err
 
 
-@pytest.mark.slow
 def test_a_json_report_is_no_shard(
     shards: list[PresentedRun], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -225,7 +235,6 @@ def test_a_json_report_is_no_shard(
     assert said in capsys.readouterr().err
 
 
-@pytest.mark.slow
 def test_one_server_at_several_addresses(files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """--same-target joins shards that judged copies of a server; another model is still another target."""
     _change(_retarget)(files)
@@ -237,7 +246,6 @@ def test_one_server_at_several_addresses(files: list[str], capsys: pytest.Captur
     assert "of another target" in capsys.readouterr().err
 
 
-@pytest.mark.slow
 def test_a_report_is_named_once(files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """The same file twice is a slip of the command line, and called so."""
     assert main(["merge", *files, files[0]]) == 2
