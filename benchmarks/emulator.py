@@ -36,6 +36,8 @@ from harness.wire import Chunked, Decoder
 ROOT = Path(__file__).resolve().parents[1]
 AIMOCK = ROOT / ".harness" / "peers" / "aimock" / "node_modules" / "@copilotkit" / "aimock" / "dist" / "cli.js"
 CREATES, STREAMS, REPLAYS = "creates", "POST streams", "GET replays"
+FLOOR = "floor"
+"""The name of a server that only answers, whatever is asked; it is measured with creates alone."""
 WANTED = {CREATES: 2.0, STREAMS: 1.5, REPLAYS: 3.0}
 """How many times as fast as aimock the emulator is meant to be; printed next to the ratio, never a gate."""
 
@@ -111,6 +113,12 @@ def aimock(folder: Path) -> tuple[list[str], int] | None:
     return [node, str(AIMOCK), "-p", str(port), "-f", str(fixtures), "--log-level", "warn"], port
 
 
+def constant(body: bytes) -> tuple[list[str], int]:
+    """Return the command of a server that answers everything with `body`, and its port: the floor of a create."""
+    port = free_port()
+    return [sys.executable, "-m", "benchmarks._constant_answer", str(port), body.decode()], port
+
+
 def cpu_seconds(pid: int) -> float | None:
     """Processor time of a process so far, all threads together; None without /proc."""
     try:
@@ -128,7 +136,9 @@ def loads(server: Contender) -> dict[str, Load]:
 
     The answers are examined thoroughly here, so that the client only has to compare.
     """
-    asks = [_create(server, f"What is {number} times {number * 7}?", stream=False) for number in range(BODIES)]
+    asks = _list_asks(server)
+    if server.name == FLOOR:
+        return {CREATES: Load(CREATES, asks, 1, b'"status":"completed"', 1)}
     stream = _create(server, COUNT, stream=True)
     events = count_events(server, stream)
     made = {
@@ -143,6 +153,11 @@ def loads(server: Contender) -> dict[str, Load]:
         if count_events(server, replay) != events:
             sys.exit("a replay has not as many events as its stream")
     return made
+
+
+def _list_asks(server: Contender) -> list[bytes]:
+    texts = (f"What is {number} times {number * 7}?" for number in range(BODIES))
+    return [_create(server, text, stream=False) for text in texts]
 
 
 def _create(server: Contender, text: str, *, stream: bool) -> bytes:
@@ -280,10 +295,12 @@ def measure(servers: list[Contender], rounds: int, seconds: float) -> list[dict[
         for number in range(rounds + 1):
             for name in WANTED:
                 for server in servers:
+                    if name != CREATES and server.name == FLOOR:
+                        continue
                     seen = runner.run(turn(server, loads(server)[name], seconds))
                     if number:
                         turns.setdefault((name, server.name), []).append(seen)
-    return [_row(name, server.name, turns) for name in WANTED for server in servers]
+    return [_row(load, server, turns) for load, server in turns]
 
 
 def _row(load: str, server: str, turns: dict[tuple[str, str], list[Turn]]) -> dict[str, Any]:
@@ -326,6 +343,8 @@ def main() -> None:
             print("aimock is left out: it needs node, and `make bench-peers` to install it", file=sys.stderr)
         else:
             servers.append(stack.enter_context(started("aimock", *peer)))
+        made = ask_once(servers[0], _list_asks(servers[0])[0]).body
+        servers.append(stack.enter_context(started(FLOOR, *constant(made))))
         rows = measure(servers, options.rounds, options.seconds)
     print(json.dumps(rows, indent=1) if options.json else "\n".join(table(rows)))
 
