@@ -370,7 +370,12 @@ export class Session extends Controls implements AsyncDisposable {
   /** Add so many turns one after the other; resolves to the last. */
   build(length: number, options?: Pick<TurnOptions, "agent">): Promise<Turn>;
   /** Assert that the last create continues a turn correctly; without one the last turn before it. */
-  assertContinued(after?: InteractionRef | null, options?: { newEnvironment?: boolean; anyResults?: boolean }): Promise<void>;
+  assertContinued(
+    after?: InteractionRef | null,
+    options?: { newEnvironment?: boolean; anyResults?: boolean; withoutTools?: boolean },
+  ): Promise<void>;
+  /** Assert that the code under test has read or closed every response: one left open holds its connection. */
+  assertClosed(): Promise<void>;
   /** Assert that the last create sends these steps back, those of this interaction, or those of the answer before it. */
   assertReplayed(steps?: object[] | InteractionRef): Promise<void>;
   /** Assert the texts of a conversation up to an interaction: inputs and outputs in order. */

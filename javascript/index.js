@@ -360,6 +360,18 @@ export class Session extends Controls {
     await this.#assert("assert_replayed", named);
   }
 
+  /**
+   * Assert that the code under test has read or closed every response. It waits a moment for what is being closed. What
+   * came to its end unread holds no connection, and is not seen.
+   */
+  async assertClosed() {
+    const left = await this.#traffic.countOpen("");
+    if (left === 0) return;
+    throw new HarnessAssertionError(
+      `the client left ${left === 1 ? "1 response" : `${left} responses`} open: read each to its end, or cancel it, such as by leaving \`for await\` with break`,
+    );
+  }
+
   /** Assert the texts of a conversation up to an interaction: inputs and outputs in order. */
   async assertHistory(interaction, ...texts) {
     await this.#assert("assert_history", { id: idOf(interaction), expected: texts });
@@ -588,6 +600,7 @@ function speak(words) {
     .replace(/\bassert_[a-z_]+/g, (name) => toCamel(name))
     .replace(/\(new_environment=True\)/g, "(turn, { newEnvironment: true })")
     .replace(/\(any_results=True\)/g, "(turn, { anyResults: true })")
+    .replace(/\(without_tools=True\)/g, "(turn, { withoutTools: true })")
     .replace(/\bunchecked=True\b/g, "{ unchecked: true }")
     .replace(/\boptional=True\b/g, "{ optional: true }")
     .replace(/\(error, raised=([^)]*)\)/g, "(error, { raised: $1 })");

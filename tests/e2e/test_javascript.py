@@ -156,6 +156,34 @@ def test_a_reader_that_throws_on_a_broken_stream(project: Path) -> None:
     assert all(broken in one for one in (first, passed_over, shown))
 
 
+LEFT_OPEN = """
+import { test } from "interactions-harness/node-test";
+
+async function peek(session, leave) {
+  await session.reply("A long story of salt.", { hold: { after: 6 } });
+  const headers = { "content-type": "application/json", "x-goog-api-key": "any" };
+  const body = JSON.stringify({ model: "gemini-3.5-flash", input: "Tell.", stream: true });
+  const response = await fetch(`${session.url}/v1beta/interactions`, { method: "POST", headers, body });
+  const reader = response.body.getReader();
+  await reader.read();
+  await leave(reader);
+  await session.assertClosed();
+  return reader;
+}
+test("closed", ({ session }) => peek(session, (reader) => reader.cancel()));
+test("left open", ({ session }) => peek(session, () => {}));
+"""
+
+
+def test_a_response_that_is_left_open(project: Path) -> None:
+    """A stream that the code under test stops reading holds its connection until it is cancelled."""
+    (project / "left_open.mjs").write_text(LEFT_OPEN, "utf-8")
+    printed = run(project, "node", "--test", "--test-reporter=spec", "left_open.mjs", code=1)
+    assert "✔ closed" in printed
+    assert "✖ left open" in printed
+    assert "the client left 1 response open: read each to its end, or cancel it" in printed
+
+
 def test_recordings(project: Path) -> None:
     """The recipe for recordings passes, with a recording of a chain of turns."""
     shutil.copy(folder("cassettes") / "emulator" / "chain.yaml", project)

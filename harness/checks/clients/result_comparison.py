@@ -57,11 +57,11 @@ def status_of(value: Any) -> str | None:
 
 
 def text_in(value: Any) -> str | None:
-    """The output text of an interaction or of assembled events; None if it has neither steps nor text."""
+    """The output text of an interaction or of assembled events, or the `text` of an object; None without any."""
     value = plain(value)
     if isinstance(value, Mapping) and isinstance(value.get("steps"), list):
         return output_text(value)
-    text = getattr(value, "text", None)
+    text = value.get("text") if isinstance(value, Mapping) else getattr(value, "text", None)
     return text if isinstance(text, str) else None
 
 
@@ -87,7 +87,8 @@ def compare_result(whole: Sequence[Event], collected: Any, contract: Contract) -
         text = text_in(collected)
     if text is None:
         return Defect(
-            UNUSABLE, f"ended with {collected!r}: give assert_seen_once the text, the events or the interaction"
+            UNUSABLE,
+            f"ended with {collected!r}: expected text, events, an interaction, or text and status in a dict",
         )
     return _compare_texts(whole, text, contract)
 
@@ -133,7 +134,7 @@ def _compare_texts(whole: Sequence[Event], text: str, contract: Contract) -> Def
         return Defect(
             UNUSABLE,
             f"ended with a text, but the stream has none, only {' and '.join(kinds)}: a text cannot show whether "
-            "those were lost or doubled; give assert_seen_once the events or the interaction",
+            "those were lost or doubled; return the events or the interaction",
         )
     if text == expected:
         return None

@@ -137,6 +137,12 @@ SLOW_CALLS = CaseKind(
     scripts=({**CALLS, "queued": 3}, {**CALLS, "ticks": 8}),
     calls=True,
 )
+ERROR_IDS = CaseKind(
+    name="error-ids",
+    about="an error event whose id is refused as a cursor, then the end",
+    plans=at("pass"),
+    scripts=({"error_event": {"after": 6, "id": True}},),
+)
 FURTHER_ENDS = CaseKind(
     name="further-ends",
     about="the last turn ends incomplete, with half of a text",
@@ -279,6 +285,7 @@ QUICK = (
     fault_kinds.NOISE,
     fault_kinds.BROKEN.first(3),
     fault_kinds.ERRORS.first(3),
+    ERROR_IDS,
     FEW_ENDS,
     fault_kinds.STATUSES.first(3),
 )
@@ -292,6 +299,7 @@ STANDARD = (
     fault_kinds.FEW_IDS,
     fault_kinds.BROKEN,
     fault_kinds.ERRORS,
+    ERROR_IDS,
     ENDS,
     PARTS,
     fault_kinds.FRAMING,

@@ -62,7 +62,7 @@ class TortureArguments(ExtensionOptions, ShardOptions, BaselineOptions):
     """The options of `harness torture`."""
 
     set: str | None = option(
-        "quick (50 cases), standard (445), application (470), thorough (840), every-byte, table, polling, turns, "
+        "quick (51 cases), standard (446), application (471), thorough (841), every-byte, table, polling, turns, "
         "tools, cancelling",
         metavar="NAME", shown="that of the mode", group=_PLAYED,
     )  # fmt: skip

@@ -116,23 +116,24 @@ class Chain:
         *,
         new_environment: bool = False,
         any_results: bool = False,
+        without_tools: bool = False,
     ) -> dict[str, Any]:
         """Assert that the client's latest create correctly continues a turn; return its body.
 
         `after` is the turn or its id, by default the last one of the chain, else the one that the client itself
         created before. The create must have been accepted. With `new_environment`, an agent may go on without the
-        files so far. With `any_results`, the result of a call may speak of another call's arguments.
+        files so far. With `any_results`, the result of a call may speak of another call's arguments. With
+        `without_tools`, the results of calls may come without the tools, so that the model cannot call again.
         """
         __tracebackhide__ = True
         link = self._find_made() if after is None and not self.links else self._find(after or self.last)
         creates = [sent for sent in self.emulator.requests if sent.call.startswith("create")]
         problem = self._judge_link(link, creates, new_environment)
-        if (
-            not problem
-            and not any_results
-            and (exchanged := find_exchanged(creates[-1].body.get("input"), link.calls))
-        ):
-            problem = f"{exchanged}. If that is meant, say assert_continued(any_results=True)"
+        if not problem and not any_results:
+            exchanged = find_exchanged(creates[-1].body.get("input"), link.calls)
+            problem = exchanged and f"{exchanged}. If that is meant, say assert_continued(any_results=True)"
+        if not problem and not without_tools:
+            problem = self._describe_forgotten_tools(link, creates[-1].body)
         if problem:
             raise AssertionError(f"the client {problem.rstrip('.')}.\n  the turn to go on from: {link.id}")
         body: dict[str, Any] = creates[-1].body
@@ -250,6 +251,20 @@ class Chain:
             _describe_environment(link, last.body.get("environment"), new_environment)
             or _describe_unanswered(link, last.body)
             or (f"was refused: {last.refusal}" if last.refusal else "")
+        )
+
+    def _describe_forgotten_tools(self, link: ChainTurn, body: Mapping[str, Any]) -> str:
+        """How results came without the tools that the create before declared; an agent has tools of its own."""
+        if not link.calls or body.get("tools") or "agent" in body:
+            return ""
+        made = [one for one in self.emulator.list_requests() if (one.interaction or {}).get("id") == link.id]
+        if link not in self.links and not any(
+            one.call.startswith("create") and one.body.get("tools") for one in made
+        ):
+            return ""
+        return (
+            "returned the results of function calls without `tools`: they are not inherited, so the model cannot "
+            "call again. If that is meant, say assert_continued(without_tools=True)"
         )
 
 

@@ -292,10 +292,17 @@ class SessionJudge:
         }
 
     def assert_continued(
-        self, *, after: str | None = None, new_environment: bool = False, any_results: bool = False
+        self,
+        *,
+        after: str | None = None,
+        new_environment: bool = False,
+        any_results: bool = False,
+        without_tools: bool = False,
     ) -> dict[str, str]:
         """Judge whether the last create continues a turn: `after`, else the last one that was made before it."""
-        self._chain.assert_continued(after, new_environment=new_environment, any_results=any_results)
+        self._chain.assert_continued(
+            after, new_environment=new_environment, any_results=any_results, without_tools=without_tools
+        )
         return _NO_PROBLEM
 
     def assert_replayed(self, *, steps: list[Any] | None = None, id: str | None = None) -> dict[str, str]:  # noqa: A002

@@ -235,6 +235,8 @@ class _Caller:
             )
         value = plain(found)
         status = (status_of(value) or "") if isinstance(value, Mapping) else ""
+        if isinstance(value, Mapping) and isinstance(value.get("text"), str) and "steps" not in value:
+            return ClientResult(collected=value["text"], status=status)
         return ClientResult(collected=events_of(found) or found, status=status)
 
 

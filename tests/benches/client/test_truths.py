@@ -56,7 +56,7 @@ def test_a_result_that_cannot_be_compared_has_one_reason() -> None:
     """A test that forgot to return its result is told what to give, and nothing about its requests."""
     wrong = judge_result(INTERACTIONS, WHOLE_STREAM, None, (), INTERACTIONS.load_contract(""))
     assert wrong is not None
-    assert wrong.text == "ended with None: give assert_seen_once the text, the events or the interaction"
+    assert wrong.text == ("ended with None: expected text, events, an interaction, or text and status in a dict")
 
 
 def test_a_client_whose_own_request_is_refused() -> None:

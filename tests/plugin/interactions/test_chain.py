@@ -70,3 +70,32 @@ def test_the_history_of_a_long_chain() -> None:
     expected = [text for number in range(1, turns + 1) for text in (f"Question {number}.", f"Answer {number}.")]
     assert last.history == expected
     assert chain.history_of(last.id) == expected
+
+
+@pytest.mark.parametrize(("tools", "problem"), [(True, ""), (False, "without `tools`: they are not inherited")])
+@pytest.mark.parametrize("made_by_client", [True, False])
+def test_results_need_the_tools(tools: bool, problem: str, made_by_client: bool) -> None:
+    """Results of calls come with the tools again, whoever made the turn with the calls."""
+    emulator = InteractionsEmulator()
+    chain = Chain(emulator)
+    with httpx.Client(transport=emulator.transport, headers={"x-goog-api-key": PLACEHOLDER_KEY}) as client:
+        if made_by_client:
+            emulator.script({"steps": [_CALL], "status": "requires_action"})
+            asked = _create(client, input="Look.", tools=[_TOOL])
+        else:
+            asked = chain.turn(function_call=True).created
+        calls = [step for step in asked["steps"] if step["type"] == "function_call"]
+        results = [{**_RESULT, "call_id": call["id"], "name": call["name"]} for call in calls]
+        more = {"tools": [_TOOL]} if tools else {}
+        _create(client, input=results, previous_interaction_id=asked["id"], **more)
+    if not problem:
+        chain.assert_continued()
+        return
+    with pytest.raises(AssertionError, match=problem):
+        chain.assert_continued()
+    chain.assert_continued(without_tools=True)
+
+
+def _create(client: httpx.Client, **fields: Any) -> dict[str, Any]:
+    body = {"model": "gemini-3.5-flash", **fields}
+    return dict(client.post("http://any.test/v1beta/interactions", json=body).raise_for_status().json())

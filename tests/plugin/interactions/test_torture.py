@@ -41,6 +41,26 @@ async def read_async(client: Any, interaction: str) -> str:
     return stream.text
 
 
+def read_both(client: Any, interaction: str) -> dict[str, str | None]:
+    """A right reader that reports how the interaction ended, too."""
+    stream = follow(client, interaction)
+    for _ in stream:
+        pass
+    return {"text": stream.text, "status": stream.status}
+
+
+def resume_after_an_error(client: Any, interaction: str) -> str:
+    """A reader that resumes after the id of an error event."""
+    seen: list[Any] = []
+    for _ in range(5):
+        cursor = {"last_event_id": seen[-1].event_id} if seen else {}
+        for event in client.interactions.get(interaction, stream=True, **cursor):
+            seen.append(event)
+            if event.event_type == "interaction.completed":
+                return "".join(list_text(seen))
+    raise TimeoutError
+
+
 def list_text(events: Any) -> Iterator[str]:
     """The pieces of text in events."""
     for event in events:
@@ -290,3 +310,16 @@ def test_a_test_that_never_calls_it(pytester: pytest.Pytester) -> None:
     result = run(pytester)
     assert result.ret != 0
     assert "passed without calling interactions_torture" in result.stdout.str()
+
+
+def test_a_text_with_its_status(torture: Torture) -> None:
+    """A text and a status in a dict show how the interaction ended, so no case of `ends` fails."""
+    torture(read_both, cases="quick", kinds=["ends", "clean-end"])
+
+
+def test_the_id_of_an_error_is_no_cursor(torture: Torture) -> None:
+    """A reader that resumes after the id of an error event fails in each usual set."""
+    for cases in ("quick", "standard", "application"):
+        with pytest.raises(AssertionError, match="the id of an error event, which is not a cursor"):
+            torture(resume_after_an_error, cases=cases, kinds=["error-ids"])
+    torture(read, cases="quick", kinds=["error-ids"])

@@ -136,6 +136,14 @@ class _Causes:
         """Why the result has the defect `word`, with `it` as the subject; "" if nothing more is to say."""
         if word == UNUSABLE:
             return ""
+        if wrong := self.explain_cursor():
+            return wrong
+        if not any(one.completes for one in self._received):
+            return self._explain_unfinished()
+        return self._explain_doubled() if word == TWICE else self._explain_lost(word)
+
+    def explain_cursor(self) -> str:
+        """How it resumed after something that is no cursor; "" if it did not."""
         errors = {
             c
             for one in self._streams
@@ -149,9 +157,7 @@ class _Causes:
                 return f"it resumed after {after!r}, the id of an error event, which is not a cursor"
             if after not in known:
                 return f"it resumed after {after!r}, which is not the id of an event"
-        if not any(one.completes for one in self._received):
-            return self._explain_unfinished()
-        return self._explain_doubled() if word == TWICE else self._explain_lost(word)
+        return ""
 
     def _explain_unfinished(self) -> str:
         if not self._streams:
@@ -350,6 +356,10 @@ class ClientAttempt:
         """What the client did wrong, as a phrase with the client as its subject; "" if nothing."""
         defect = self.find_defect(collected)
         return defect.text if defect is not None else ""
+
+    def explain_cursor(self) -> str:
+        """How the client resumed after something that is no cursor, as a clause; "" if it did not."""
+        return _Causes(self.api, self.events, self.received).explain_cursor()
 
     def wire(self) -> list[str]:
         """What went over the wire, one line per request; repeated lines are merged with a count."""

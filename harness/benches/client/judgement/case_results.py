@@ -188,7 +188,8 @@ def _judge_failure(attempt: ClientAttempt, ended: ClientResult) -> CaseVerdict:
         return CaseVerdict(DropOutcome.COULD_NOT)
     if attempt.knows_end and attempt.status not in attempt.api.load_client_model().quiet:
         return _pass_attempt(attempt)
-    return _blame(RECOVERS, "reported", f"gave up: {ended.error}")
+    said = f"gave up: {ended.error.rstrip('.')}"
+    return _blame(RECOVERS, "reported", "; ".join(filter(None, (said, attempt.explain_cursor()))))
 
 
 def _judge_success(attempt: ClientAttempt, ended: ClientResult) -> CaseVerdict:

@@ -67,7 +67,8 @@ def judge_played(
             advice = f"{finding.message}; return the interaction or its status, or raise"
             failures.append(CaseFailure(UNTOLD, advice))
         elif finding.severity is Severity.BROKEN:
-            gave_up = finding.rule == RECOVERS and describe_unresumed(attempt.received)
+            resumed = attempt.explain_cursor()  # the finding says how
+            gave_up = finding.rule == RECOVERS and not resumed and describe_unresumed(attempt.received)
             cause = "; it did not resume the stream, which had broken off" if gave_up else ""
             failures.append(CaseFailure(finding.stable_code, finding.message + cause))
     if left_open:
