@@ -177,11 +177,15 @@ class Denials:
                 yield one, _report(rule, one, reason, alike.accepted, deleted)
 
     def _show(self, caller: tuple[str, str], name: str, exchange: Exchange, background: bool) -> None:
-        """Note what shows an interaction; of one that was deleted, this is the defect, and no denial."""
-        if name in self._deleted:
-            return
+        """Note what shows an interaction.
+
+        Of one that was deleted, this is the defect, and no denial; and a look that shows another one (`get.ok`)
+        says nothing of this one.
+        """
         reading = read(exchange)
         looked_at = reading.call == _GET
+        if name in self._deleted or (looked_at and reading.id not in (None, name)):
+            return
         self._shown[(*caller, name)] = _Shown(
             format_request(exchange), reading.status or "", background, looked_at
         )
