@@ -259,7 +259,7 @@ BROKEN = CaseKind(
 )
 ERRORS = CaseKind(
     name="errors",
-    about="an error event, with an id that is not a cursor, or bare JSON, then the end",
+    about="an error event, with or without an id, or bare JSON, then the end",
     plans=at_each(
         "error:{n},event:{after},end", "error:{n}+id,event:{after},rst", "error:{n}+id,event:{after},end",
         "bare-error:{n}",

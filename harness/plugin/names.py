@@ -47,7 +47,8 @@ def marker_hint(name: str, known: Iterable[str], fixtures: Iterable[str]) -> str
 def fixture_hint(name: str, fixtures: Iterable[str]) -> str:
     """What to write instead of an unknown fixture; "" if it has nothing to do with us."""
     ours = list(fixtures)
-    if not name.startswith((PREFIX, _SINGULAR)) and _with_prefix(name) not in ours:
+    bare = f"{name}_" in (PREFIX, _SINGULAR)
+    if not bare and not name.startswith((PREFIX, _SINGULAR)) and _with_prefix(name) not in ours:
         return ""
     return f"there is no fixture {name}: {_propose(name, ours)}"
 

@@ -194,13 +194,20 @@ def _part(sent: Any, wanted: Any) -> Any:
 def _diff(expected: Iterable[Any], actual: Iterable[Any]) -> str:
     import difflib  # late, as below: only a test that fails, or that looks, needs it
 
-    lines = difflib.ndiff(_split_lines(expected), _split_lines(actual))
-    return "\n".join(["  (- expected, + sent)", *("  " + line for line in lines if not line.startswith("?"))])
+    wanted, sent = _split_lines(expected), _split_lines(actual)
+    lines = [f"  {line}" for line in difflib.ndiff(wanted, sent) if not line.startswith("?")]
+    shown = merge_equal_lines(lines) if _is_list_of_calls(expected) and _is_list_of_calls(actual) else lines
+    return "\n".join(["  (- expected, + sent)", *shown])
+
+
+def _is_list_of_calls(value: Iterable[Any]) -> bool:
+    """Whether each item is a line of its own; equal lines of a body are different places in it."""
+    return all(isinstance(item, str) for item in value)
 
 
 def _split_lines(value: Iterable[Any]) -> list[str]:
     """A value line by line, without the commas that differ only because something else comes last."""
-    if all(isinstance(item, str) for item in value):
+    if _is_list_of_calls(value):
         return [str(item) for item in value]
     shown = _shorten_texts(list(value))
     text = json.dumps(shown, indent=2, ensure_ascii=False, sort_keys=True, default=str)

@@ -134,6 +134,7 @@ PROPOSED = {
     "interaction_chain": "did you mean interactions_chain?",
     "dropped_stream": "did you mean interactions_dropped_stream?",
     "interactions_q": "known are interactions_async_client, *",
+    "interactions": "known are interactions_async_client, *",
 }
 
 

@@ -133,6 +133,10 @@ UNMET = {
         "'craete' is no kind of call",
     ),
     "calls": ('interactions_emulator.requests.assert_calls("creat")', "did you mean 'create'"),
+    "many calls": (
+        "[client.post(PATH, json=BODY) for _ in range(12)]; interactions_emulator.requests.assert_calls('create')",
+        "+ create (11 times)",
+    ),
     "kind": (
         'interactions_emulator.fail(on="cancle")',
         "on='cancle' is no kind of request: did you mean 'cancel'",
