@@ -19,7 +19,7 @@ from harness.kit.api import Api
 from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean, format_count, nearest
 from harness.wire import At, Ending, Piece, Request, Response
-from harness.wire.message import WrappedBody
+from harness.wire.message import WrappedBody, escape_controls
 
 if TYPE_CHECKING:
     from harness.wire.secrets import SecretFields
@@ -197,7 +197,7 @@ def _diff(expected: Iterable[Any], actual: Iterable[Any]) -> str:
     wanted, sent = _split_lines(expected), _split_lines(actual)
     lines = [f"  {line}" for line in difflib.ndiff(wanted, sent) if not line.startswith("?")]
     shown = merge_equal_lines(lines) if _is_list_of_calls(expected) and _is_list_of_calls(actual) else lines
-    return "\n".join(["  (- expected, + sent)", *shown])
+    return escape_controls("\n".join(["  (- expected, + sent)", *shown]))
 
 
 def _is_list_of_calls(value: Iterable[Any]) -> bool:

@@ -31,6 +31,7 @@ from harness.plugin.interactions.lifecycle import ROUTES, Lifecycle
 from harness.wire import Request, Response
 from harness.wire.addresses import CONTROL, readdress, split_path, stand_in_url
 from harness.wire.json_value import object_or_none
+from harness.wire.message import escape_controls
 
 _SESSIONS = f"/{CONTROL}/sessions"
 
@@ -206,7 +207,7 @@ class SessionJudge:
             body = json.loads(request.body or b"{}")
             return _answer(_read(call, body))
         except AssertionError as problem:
-            return _answer({"problem": str(problem)})
+            return _answer({"problem": escape_controls(str(problem))})
         except UsageFault as wrong:
             return _refuse(400, "invalid_request", str(wrong))
         except (ValueError, RecursionError):

@@ -219,6 +219,13 @@ def test_calls_and_creates(session: Api) -> None:
     assert session.judge("assert_history", id=session.create()["id"], expected=["?"])["problem"]
 
 
+def test_a_terminal_obeys_no_text_of_a_problem(session: Api) -> None:
+    session.create(input="x\u202e\x9b31m")
+    (told,) = session.judge("assert_created", expected=[{"input": "other"}]).values()
+    assert r"x\u202e\x9b31m" in told
+    assert told.replace("\n", "").isprintable()
+
+
 def test_what_never_happened_is_a_complaint(session: Api) -> None:
     """An answer that no create took, and a plan that nothing met; unless they are optional, or an incident's."""
     session.judge("reply", script=[{"text": "One."}, {"text": "Two."}])
