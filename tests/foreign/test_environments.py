@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import tarfile
 from typing import Any
 
@@ -27,6 +28,7 @@ class Sandboxes(ForeignService):
         super().__init__()
         self.boxes: dict[str, dict[str, bytes]] = {}
         self.begun: dict[str, tuple[str, str]] = {}
+        self.numbers = itertools.count()  # requests come side by side: no two get one name
 
     def neighbour(self, method: str, parts: list[str], data: bytes, query: Json) -> Any:
         if parts[0] != "environments":
@@ -41,8 +43,7 @@ class Sandboxes(ForeignService):
 
     def open(self, body: Json) -> Json:
         """Make a sandbox."""
-        name = f"box{len(self.boxes) + self.made}"
-        self.made += 1
+        name = f"box{next(self.numbers)}"
         self.boxes[name] = dict(self.boxes.get(body.get("from_environment", ""), {}))
         self.boxes[name] |= {source["target"]: source["content"].encode() for source in body.get("sources", ())}
         return {"id": name, "status": "active"}
@@ -76,8 +77,9 @@ class Sandboxes(ForeignService):
         name = "/".join(rest)
         told = {key.lower(): value for key, value in headers.items()}
         if "x-goog-upload-command" in told or query.get("uploadType") == "resumable":
-            self.begun[f"u{len(self.begun)}"] = (box, name)
-            address = f"https://elsewhere.example/upload/v1beta/{path}?upload_id=u{len(self.begun) - 1}"
+            upload = f"u{next(self.numbers)}"
+            self.begun[upload] = (box, name)
+            address = f"https://elsewhere.example/upload/v1beta/{path}?upload_id={upload}"
             return Headed({}, location=address, x_goog_upload_url=address)
         if query.get("extract") == "true":
             with tarfile.open(fileobj=io.BytesIO(data)) as archive:

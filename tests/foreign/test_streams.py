@@ -59,16 +59,20 @@ def end_late_once(self: Any, usual: Any, events: Events) -> Iterator[bytes]:
 class DiesBare(ForeignService):
     """A background stream fails in the middle, and says so in bare JSON as recorded live."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent = threading.local()  # streams are written side by side, each by a thread of its own
+
     def events(self, run: Run) -> Events:
         events = list(super().events(run))
         yield from events[:5] if run.body.get("background") else events
 
     def encode(self, event: Json) -> bytes:
-        self.last = event
+        self.sent.last = event
         return super().encode(event)
 
     def closing(self) -> bytes:
-        return super().closing() if self.last["event_type"] == "interaction.completed" else BARE
+        return super().closing() if self.sent.last["event_type"] == "interaction.completed" else BARE
 
 
 class OtherWords(ForeignService):
