@@ -6,8 +6,8 @@ import re
 from urllib.parse import urlsplit
 
 from harness.wire import Exchange, Headers
+from harness.wire.message import REDIRECTS
 
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _REFUSALS = frozenset({401, 403})
 _TLS_WANTED = re.compile(rb"(?i)plain HTTP request was sent to HTTPS|HTTP request to an HTTPS server")
 """What nginx and Go say to plain HTTP where they expect TLS."""
@@ -33,7 +33,7 @@ def explain_redirect(status: int | None, headers: Headers, path: str) -> str:
     Redirects are not followed: the same request somewhere else is not what was to be judged or recorded.
     """
     location = headers.get("location")
-    if status not in _REDIRECTS or not location:
+    if status not in REDIRECTS or not location:
         return ""
     root = location.removesuffix(path)
     if root not in ("", location):

@@ -21,6 +21,12 @@ EVENT_STREAM = "text/event-stream"
 BUSY = frozenset({408, 429, 503, 504})
 """Statuses that say nothing about the request, only to try again later."""
 
+NOT_READY = frozenset({502, 503, 504})
+"""Statuses of a server that is not ready, or of the front of one that cannot be reached."""
+
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+"""Statuses that send the client elsewhere, which it need not follow."""
+
 TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 """The form of method and field names (RFC 9110, 5.6.2)."""
 

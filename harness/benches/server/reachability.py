@@ -13,10 +13,9 @@ from typing import Protocol
 from harness.engine.targets import ResolvedTarget
 from harness.outcome import TargetFault
 from harness.wire import At, Body, By, Ending, How, Piece, Request, Response, Service
-from harness.wire.message import WrappedBody
+from harness.wire.message import NOT_READY, WrappedBody
 
 _PAUSE = 0.2
-_STARTING = frozenset({502, 503, 504})
 _SPEAKS_OTHERWISE = frozenset({How.TLS, How.BAD_HTTP})
 """Somebody is there, and no time makes HTTP of what they speak: whoever asks next says what is wrong."""
 
@@ -36,7 +35,7 @@ def wait_until_up(target: ResolvedTarget, seconds: float) -> None:
             left = deadline - time.monotonic()
             exchange = driver.send(target.target.control("GET", ""), timeout=max(left, _PAUSE))
             is_late = time.monotonic() + _PAUSE > deadline
-            if _is_there(exchange.ending) if exchange.status is None else exchange.status not in _STARTING:
+            if _is_there(exchange.ending) if exchange.status is None else exchange.status not in NOT_READY:
                 return
             if is_late and exchange.status is not None:
                 return

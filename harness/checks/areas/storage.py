@@ -41,6 +41,7 @@ from harness.contract.judge.agreement import (
     judge_same,
     judge_same_output,
     judge_same_usage,
+    list_given,
 )
 from harness.contract.judge.history.creates import judge_deleted
 from harness.contract.judge.replies import CLIENT_ERROR, FOREIGN_CHAIN, SUCCESS
@@ -104,9 +105,8 @@ def shows_the_input(got: Exchange) -> Iterator[Finding]:
 
 
 def shows_its_own_input(created: Exchange, got: Exchange) -> Iterator[Finding]:
-    yield from at(
-        "got", judge_own_input((object_or_none(created.request.body) or {}).get("input"), interaction_in(got))
-    )
+    sent = (object_or_none(created.request.body) or {}).get("input")
+    yield from at("got", judge_own_input(sent, list_given(interaction_in(got))))
 
 
 def brings_the_input(with_input: Exchange) -> Iterator[Finding]:

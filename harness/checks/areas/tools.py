@@ -41,6 +41,7 @@ from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.outcome.words import format_count
 from harness.wire import Exchange
+from harness.wire.json_value import object_or_none
 
 QUESTION = "How is the weather in Paris?"
 ANSWERS: Mapping[str, Any] = {
@@ -146,7 +147,7 @@ def has_its_fields(asked: Exchange) -> Iterator[Finding]:
 
 
 def was_declared(asked: Exchange) -> Iterator[Finding]:
-    yield from judge_declared({"model": "", "tools": [WEATHER]}, need_calls(asked))
+    yield from judge_declared(object_or_none(asked.request.body) or {}, need_calls(asked))
 
 
 def fits_its_declaration(asked: Exchange) -> Iterator[Finding]:

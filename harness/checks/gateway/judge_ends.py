@@ -43,8 +43,7 @@ from harness.kit.relay import RelayedExchange
 from harness.outcome import Finding, NotApplicable, Severity, Unmet
 from harness.outcome.words import format_count
 from harness.wire import By, Chunked, Exchange, Framing, How, Length, UntilClose
-
-_UNREACHABLE = frozenset({502, 503, 504})
+from harness.wire.message import NOT_READY
 
 
 def live(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
@@ -212,7 +211,7 @@ def _is_own_error(relayed: RelayedExchange) -> bool:
 def _judge_own_error(relayed: RelayedExchange) -> Iterator[Finding]:
     client = relayed.client
     if read(client).json_fault:
-        if client.status not in _UNREACHABLE:
+        if client.status not in NOT_READY:
             message, expected = "an error of the gateway is not JSON", '{"error": {"code", "message"}}'
             yield notice("gw.own-error/no-json", relayed, message, expected, answer_line(client))
         return

@@ -16,6 +16,7 @@ from harness.contract.requests import RequestBuilder
 from harness.kit.wrong_call import explain_wrong_call
 from harness.outcome import TargetFault
 from harness.wire import Exchange, Request
+from harness.wire.message import NOT_READY
 
 GREETING = "Say hi."
 
@@ -25,8 +26,6 @@ _REFUSALS = {
     403: "this key has no permission for it: pass another one with --api-key",
     429: "it limits the rate or the quota of this key beyond the wait of the run: try again later with --rate N",
 }
-_STARTING = frozenset({502, 503, 504})
-"""What a server says that is not ready, or the front of one that does not run yet."""
 _MARKS = frozenset({"id", "status", "steps"})
 _EVENT_MARKS = frozenset({"interaction", "interaction_id", "step"})
 """Members of which each stream of this API has one, also where all its event types are wrong."""
@@ -132,7 +131,7 @@ def _answered(answer: Exchange) -> bool:
 
 
 def _nothing_there(target: RequestBuilder, plain: Exchange) -> str:
-    if plain.status in _STARTING:
+    if plain.status in NOT_READY:
         return (
             f"the target is not ready: POST {plain.request.raw_path} with a plain create returned "
             f"{format_answer(plain)!r}, and creates with stream=true and with store=false failed, too. If it is "

@@ -346,16 +346,16 @@ def judge_result(body: Body, rule: str = "bg.result") -> Iterator[Finding]:
         yield place_finding(rule, message, "a model_output step", format_value(kinds), "$.steps", severity)
 
 
-def judge_own_input(sent: object, body: Body) -> Iterator[Finding]:
-    """The input that a GET shows must be what the client sent: each text of it, and each result of a function.
+def judge_own_input(sent: object, given: Sequence[Body]) -> Iterator[Finding]:
+    """The input that a GET shows (`list_given`) must be that of the client: each text, each result of a function.
 
     A server may show more, no input at all, or the same in another form. Nothing is claimed of texts that it may
     have to write otherwise, such as control characters, nor of what is not text.
     """
-    given = list_given(body)
-    shown = "".join(_list_texts(given, lenient=True))
-    for text in _list_texts(sent):
-        if any(step.get("content") for step in given) and _squeeze(text) not in _squeeze(shown):
+    shown = "".join(_list_texts([*given], lenient=True))
+    kept = _squeeze(shown)
+    for text in _list_texts(sent) if any(step.get("content") for step in given) else ():
+        if _squeeze(text) not in kept:
             message = "the input that GET shows is not that of the create"
             expected, actual = format_value(shorten(text, 60)), format_value(shorten(shown, 60))
             yield place_finding("get.own-input/text", message, expected, actual, "$.steps")

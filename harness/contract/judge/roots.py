@@ -24,6 +24,8 @@ _GONE = frozenset({404, 410})
 _CREATE = "POST interactions"
 _GET = "GET interactions/{id}"
 _DELETE = "DELETE interactions/{id}"
+_OF_ITSELF = frozenset({"id", "status", "error"})
+"""Members of which the body of a GET has one, if it is an interaction or an error."""
 _OUTPUT = re.compile(r"\$\.(id|steps(\[\d+\](\.content)?)?)")
 _OUTPUT_OF_EVENT = re.compile(r"\$\.(index|step|step\.content|delta|delta\.text|interaction)")
 
@@ -92,11 +94,7 @@ def _judge_identity(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[
     """
     asked, reading = named_interaction(exchange.request), read(exchange)
     shown = reading.interaction if asked and reading.call == _GET else None
-    if shown is not None and not shown.keys() & {
-        "id",
-        "status",
-        "error",
-    }:  # an envelope around it, or another object
+    if shown is not None and shown.keys().isdisjoint(_OF_ITSELF):  # an envelope around it, or another object
         yield from judge_identity("get.ok", asked, None)
         return
     if not asked or not exchange.succeeded or reading.id in (None, asked):

@@ -16,10 +16,9 @@ from dataclasses import dataclass
 from harness.engine.traffic.governed_driver import Attempt, DriverPolicy
 from harness.engine.traffic.retries import LATER
 from harness.wire import At, By, Driver, Exchange, How, Request
+from harness.wire.message import NOT_READY
 
 _CUT = frozenset({How.FIN, How.RST})
-_NOBODY = frozenset({502, 503, 504})
-"""What a proxy answers in the place of a target that it cannot reach."""
 
 _LOOKS, _PAUSE = 12, 0.25
 """How often, and after how many seconds each, somebody looks whether a supervisor has started the target again."""
@@ -68,7 +67,7 @@ class Outages(DriverPolicy):
                 return exchange.with_excuse(f"connection refused by the target: {exchange.ending.detail}")
             if is_cut(exchange) and exchange.request is not self._control:
                 self._cut.append(exchange)
-            elif exchange.status is not None and exchange.status not in _NOBODY:
+            elif exchange.status is not None and exchange.status not in NOT_READY:
                 self._note_life(exchange)
         return exchange
 
@@ -145,7 +144,7 @@ def is_nobody(exchange: Exchange) -> bool:
 
 def is_gone(control: Exchange) -> bool:
     """Whether an answer to what was answered before shows that nobody is there."""
-    return is_nobody(control) or control.status in _NOBODY or (control.status is None and is_cut(control))
+    return is_nobody(control) or control.status in NOT_READY or (control.status is None and is_cut(control))
 
 
 def is_cut(exchange: Exchange) -> bool:
@@ -154,7 +153,7 @@ def is_cut(exchange: Exchange) -> bool:
 
 
 def _is_control(exchange: Exchange) -> bool:
-    answered = exchange.complete and exchange.status not in _NOBODY
+    answered = exchange.complete and exchange.status not in NOT_READY
     return answered and exchange.request.method == "GET" and not exchange.is_stream
 
 

@@ -29,6 +29,12 @@ def bent(**fields):
     return calls({name: value for name, value in {**CALL, **fields}.items() if value is not None})
 
 
+def declaring(name):
+    """The answer to a create that declares one function."""
+    sent = {"model": "m", "tools": [{"type": "function", "name": name}]}
+    return answer(body=interaction(status="requires_action", steps=[CALL]), method="POST", sent=sent)
+
+
 CASES = [
     case("tool.requires-action", "met", "waits", asked=ASKED),
     case("tool.requires-action", "untestable", "no call", asked=TEXT),
@@ -42,8 +48,8 @@ CASES = [
     case("tool.call-fields", "not_met", "no id", asked=bent(id=None)),
     case("tool.call-fields", "not_met", "an empty name", asked=bent(name="")),
     case("tool.call-fields", "not_met", "arguments as text", asked=bent(arguments='{"location": "Paris"}')),
-    case("tool.declared", "met", "declared", asked=ASKED),
-    case("tool.declared", "not_met", "another", asked=bent(name="get_time")),
+    case("tool.declared", "met", "declared", asked=declaring("get_weather")),
+    case("tool.declared", "not_met", "another", asked=declaring("get_time")),
     case("tool.args-fit", "met", "in its type", asked=ASKED),
     case("tool.args-fit", "not_met", "missing", asked=bent(arguments={})),
     case("tool.args-fit", "not_met", "another type", asked=bent(arguments={"location": 7})),

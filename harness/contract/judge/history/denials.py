@@ -23,18 +23,15 @@ from harness.contract.tables.protocol import is_resume
 from harness.outcome import Finding
 from harness.wire import Exchange
 from harness.wire.json_value import object_or_none
-from harness.wire.message import BUSY
+from harness.wire.message import BUSY, REDIRECTS
 
 _GET, _DELETE, _CANCEL = "GET interactions/{id}", "DELETE interactions/{id}", "POST interactions/{id}/cancel"
 
 _RULES = {_GET: "resume.opens", _DELETE: "del.ok", _CANCEL: "cancel.ok"}
 """The rules of calls about one interaction; a GET is a stream here, as a plain one breaks `get.ok`."""
 
-_ELSEWHERE = frozenset({301, 302, 303, 307, 308})
-"""Statuses that send the client away from where the interaction was just shown."""
-
-_RIGHTS = frozenset({401, 403, *_ELSEWHERE})
-"""Denials that are never due to the moment."""
+_RIGHTS = frozenset({401, 403, *REDIRECTS})
+"""Denials that are never due to the moment; a redirect leads away from where the interaction was just shown."""
 
 _DENIES = frozenset({404, 410, *_RIGHTS})
 """Refusals that deny an interaction, or the right to it; any other may be about its state."""

@@ -255,9 +255,10 @@ def judge_trail(
     """
     found = [*_judge_each(trail, contract, judged), *_judge_uncanceled(trail)]
     late = {exchange.request.segments[-1] for exchange, finding in found if finding.code == "bg.result/late"}
+    swapped = _list_swapped(trail)
     for exchange, finding in found:
         names = {exchange.request.segments[-1], read(exchange).id}
-        if finding.code == "cancel.ok/another" and named_interaction(exchange.request) in _list_swapped(trail):
+        if finding.code == "cancel.ok/another" and named_interaction(exchange.request) in swapped:
             continue  # a GET shows another interaction, too (`get.ok`)
         if finding.code == "bg.result/late" or finding.rule not in _FOLLOWS_FROM_LATE or not names & late:
             yield exchange, finding
@@ -281,13 +282,14 @@ _FOLLOWS_FROM_LATE = frozenset(
 
 def _judge_uncanceled(trail: Sequence[Exchange]) -> Iterator[tuple[Exchange, Finding]]:
     """A background run that the client neither cancels nor deletes, nor leaves, must not end as `cancelled`."""
-    begun = {name: exchange for exchange in trail if (name := _find_background_run(exchange))}
+    begun = {name for exchange in trail if (name := _find_background_run(exchange))}
     for exchange in trail:
         if read(exchange).call in (_CANCEL, _DELETE) or not exchange.ending.complete:
-            begun.pop(named_interaction(exchange.request) or read(exchange).id or "", None)
+            begun.discard(named_interaction(exchange.request) or read(exchange).id or "")
     for exchange in trail:
         shown = read(exchange).id if is_success(exchange) else None
-        if read(exchange).status == "cancelled" and begun.pop(shown or "", None) is not None:
+        if read(exchange).status == "cancelled" and shown in begun:
+            begun.discard(shown)
             message, expected = "a run ends as `cancelled` without a cancel", "another settled status"
             yield exchange, Finding.from_code("bg.transition/uncanceled", message, expected, "cancelled")
 

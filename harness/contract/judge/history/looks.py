@@ -70,8 +70,8 @@ def judge_early_look(state: HistoryState, model: InteractionModel, exchange: Exc
 
 
 def _judge_own_input(state: HistoryState, model: InteractionModel, body: dict[str, Any]) -> None:
-    if state.sole_client and "input" in model.asked and agreement.list_given(body):
-        state.decide("get.own-input", agreement.judge_own_input(model.asked["input"], body))
+    if state.sole_client and "input" in model.asked and (given := agreement.list_given(body)):
+        state.decide("get.own-input", agreement.judge_own_input(model.asked["input"], given))
 
 
 def _judge_absent(state: HistoryState, exchange: Exchange, intent: Intent, rule: str) -> None:

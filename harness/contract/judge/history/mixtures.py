@@ -118,5 +118,6 @@ class EventIds:
             message, expected = "an event has the id of an event in another stream", "an id of its own"
             code, actual = "resume.ids-stable/foreign", format_value(strange[0])
             yield exchange, Finding.from_code(code, message, expected, actual)
-        self._owners = dict.fromkeys(ids, name) | self._owners
+        for one in ids:
+            self._owners.setdefault(one, name)
         self._counts[name] = max(self._counts[name], len(ids))

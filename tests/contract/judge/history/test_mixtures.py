@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.contract import load, read
+from harness.contract.judge.history.mixtures import EventIds
 from harness.contract.judge.history.run_judge import RunJudge
 from harness.wire import Exchange
 from tests.contract.exchanges import ROOT, exchange
@@ -82,3 +83,28 @@ def test_one_id_of_another_stream_is_a_mistake(second: tuple[str, ...], found: l
     judge = RunJudge()
     shown = [numbered("a", *OF_A), numbered("b", *second), numbered("a", *OF_A)]
     assert [finding.stable_code for one in shown for _, finding in judge.note(one)] == found
+
+
+class Counting(dict[str, str]):
+    """A dict that counts the entries that are written or copied."""
+
+    written = 0
+
+    def setdefault(self, key: str, default: str = "") -> str:
+        """Count one entry."""
+        self.written += 1
+        return super().setdefault(key, default)
+
+    def __ror__(self, other: dict[str, str]) -> Counting:
+        """Count each entry of both."""
+        made = Counting({**other, **self})
+        made.written = self.written + len(other) + len(self)
+        return made
+
+
+def test_ids_cost_the_same_for_each_stream() -> None:
+    """A run with many streams keeps each id once, however many came before it."""
+    judge = EventIds(owners := Counting())
+    for number in range(50):
+        assert not list(judge.note(numbered(str(number), *(f"{number}-{at}" for at in range(4)))))
+    assert (len(owners), owners.written) == (200, 200)
