@@ -1,18 +1,16 @@
 """What recordings of scenarios say of the tables of models and of the ledger of sentences, as a proposal.
 
 Layer 2. A recorded response shows a level that was taken or refused, fields of usage, whether thoughts are signed.
-Where the table of its model says otherwise, the cell is proposed anew, at the level R. A person reads the
+Where the table of its model says otherwise, the cell is proposed again, at the level R. A person reads the
 proposal: a single recording may be an exception. Must not know where files are written to.
 """
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Any
 
 from harness.cassette import Recording
@@ -20,6 +18,7 @@ from harness.contract.data.json_parse import loads, objects_in
 from harness.contract.models.profiles import FOLDER, ModelProfile, find_profile
 from harness.rules import ROWS
 from harness.rules.ledger import load_ledger
+from harness.wire.sse import events_in
 
 Json = dict[str, Any]
 
@@ -87,20 +86,15 @@ def find_settled(broken: Mapping[str, Iterable[str]]) -> list[SettledSentence]:
     ]
 
 
-def write_patch(cells: Iterable[RecordedCell]) -> str:
-    """Return a patch of the tables of models, for `git apply` at the root of a checkout."""
+def change_tables(cells: Iterable[RecordedCell]) -> list[tuple[str, str, str]]:
+    """Return the tables of models that the cells change: the path in a checkout, the old and the new text."""
     texts = {path.name: path.read_text("utf-8") for path in sorted(FOLDER.glob("*.yaml"))}
     changed = dict(texts)
     for cell in cells:
         name = next((name for name, text in changed.items() if f"\n    {cell.model}:" in text), None)
         if name is not None:
             changed[name] = _replace_cell(changed[name], cell)
-    lines: list[str] = []
-    for name, text in changed.items():
-        path = PurePosixPath(_PREFIX, name)
-        before, after = texts[name].splitlines(keepends=True), text.splitlines(keepends=True)
-        lines += difflib.unified_diff(before, after, f"a/{path}", f"b/{path}")
-    return "".join(lines)
+    return [(f"{_PREFIX}/{name}", texts[name], text) for name, text in changed.items() if text != texts[name]]
 
 
 def _replace_cell(text: str, cell: RecordedCell) -> str:
@@ -124,11 +118,11 @@ def _read_exchange(exchange: Recording) -> Iterator[tuple[str, str, Any]]:
     profile = find_profile(body["model"])
     if profile.standing or exchange.status is None:
         return
-    events = [loads(line[6:]).value for line in exchange.body.splitlines() if line.startswith(b"data: {")]
     whole = loads(exchange.body).value
     if exchange.status == 200:
+        events = events_in(exchange.body)
         answer = whole if isinstance(whole, dict) else _read_last(events)
-        found = [*_read_taken(body, profile), *_read_answer(answer, profile), *_read_starts(objects_in(events))]
+        found = [*_read_taken(body, profile), *_read_answer(answer, profile), *_read_starts(events)]
     elif exchange.status in (400, 404) and isinstance(whole, dict):
         found = [*_read_refusal(body, exchange.status, whole.get("error"), profile)]
     else:
@@ -137,8 +131,8 @@ def _read_exchange(exchange: Recording) -> Iterator[tuple[str, str, Any]]:
         yield profile.name, cell, value
 
 
-def _read_last(events: list[Any]) -> Json:
-    ends = (event.get("interaction") for event in reversed(objects_in(events)))
+def _read_last(events: list[Json]) -> Json:
+    ends = (event.get("interaction") for event in reversed(events))
     return next((end for end in ends if isinstance(end, dict) and "usage" in end), {})
 
 

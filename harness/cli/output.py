@@ -53,6 +53,21 @@ def write_json(value: Any) -> None:
     sys.stdout.write(dump(value))
 
 
+def format_patch(changes: Iterable[tuple[str, str, str]]) -> str:
+    """The patch of files, for `git apply` at the root of a checkout; of each its path, old text and new text."""
+    import difflib
+
+    lines: list[str] = []
+    for path, before, after in changes:
+        lines += difflib.unified_diff(
+            before.splitlines(keepends=True),
+            after.splitlines(keepends=True),
+            f"a/{path}" if before else "/dev/null",
+            f"b/{path}",
+        )
+    return "".join(lines)
+
+
 class ReportFiles:
     """The report files of the `FORMAT=PATH` arguments, which are checked before the run.
 

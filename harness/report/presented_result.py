@@ -6,11 +6,11 @@ Layer 6. Everything that a format might choose of a result is chosen here, and o
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from harness.engine.results import LEVEL_RANK, RecordedPlace, Replays, Reproduction, Result
 from harness.outcome import Accounted, Finding, Level, Outcome, Reason, Rule, Severity, Verdict
@@ -45,6 +45,9 @@ _LONG_WORD = re.compile(r"[\w=-]{25,}")
 _SEVERITIES = {Severity.BROKEN: 0, Severity.NON_STRICT: 1, Severity.INFORMATION: 2}
 
 
+_T = TypeVar("_T")
+
+
 class Standing(StrEnum):
     """What a CI system is told of a result."""
 
@@ -52,6 +55,20 @@ class Standing(StrEnum):
     FAILURE = "failure"
     ERROR = "error"
     SKIPPED = "skipped"
+
+
+class Shown(tuple[_T, ...]):
+    """The first of several things that a page shows; `more` says how many it leaves out, `""` if none."""
+
+    more: str
+
+    @classmethod
+    def of(cls, first: Iterable[_T], number: int, noun: str) -> Self:
+        """The first ones of this number; `noun` names the others."""
+        shown = cls(first)
+        left = number - len(shown)
+        shown.more = f"{format_count(left, noun)}: the JSON report has all" if left else ""
+        return shown
 
 
 class PresentedResult:
@@ -253,9 +270,9 @@ class PresentedResult:
         return self.result.accepts
 
     @cached_property
-    def findings(self) -> tuple[Finding, ...]:
+    def findings(self) -> Shown[Finding]:
         """The worst of its findings."""
-        return tuple(
+        clean = (
             replace(
                 number_in_whole(finding, self.result, self._run.display),
                 message=_clean(finding.message),
@@ -264,15 +281,11 @@ class PresentedResult:
             )
             for finding in self.all_findings[:_MOST_FINDINGS]
         )
+        return Shown.of([*clean], len(self.all_findings), "more finding")
 
     def place_of(self, finding: Finding) -> str:
         """Where a finding is."""
         return _clean(place(finding.where))
-
-    @property
-    def more_findings(self) -> str:
-        """How many findings are left out."""
-        return _say_more(len(self.result.observation.findings) - len(self.findings), "more finding")
 
     @property
     def reason(self) -> str:
@@ -295,34 +308,20 @@ class PresentedResult:
         return logs(others, self._run.display, shown=WIRE_SHOWN)
 
     @property
-    def logs(self) -> list[Log]:
+    def logs(self) -> Shown[Log]:
         """The bytes of each piece of evidence."""
-        return self._all_logs[:_MOST_LOGS]
-
-    @property
-    def more_logs(self) -> str:
-        """How many pieces are left out."""
-        return _say_more(len(self._all_logs) - _MOST_LOGS, "more exchange")
+        return Shown.of(self._all_logs[:_MOST_LOGS], len(self._all_logs), "more exchange")
 
     @property
     def script(self) -> str:
         """The requests as commands, to be copied at once."""
         return "\n\n".join([log.command for log in self._all_logs if log.command][:_MOST_COMMANDS])
 
-    @cached_property
-    def _all_places(self) -> list[str]:
-        found = (item for item in self.result.evidence if isinstance(item, RecordedPlace))
-        return [place_line(item) for item in found]
-
     @property
-    def places(self) -> list[str]:
+    def places(self) -> Shown[str]:
         """Where in recordings it was found."""
-        return self._all_places[:_MOST_PLACES]
-
-    @property
-    def more_places(self) -> str:
-        """How many places are left out."""
-        return _say_more(len(self._all_places) - _MOST_PLACES, "more place")
+        found = [item for item in self.result.evidence if isinstance(item, RecordedPlace)]
+        return Shown.of([place_line(item) for item in found[:_MOST_PLACES]], len(found), "more place")
 
     @property
     def notes(self) -> Iterator[str]:
@@ -339,10 +338,6 @@ class PresentedResult:
 
 def _clean(text: str) -> str:
     return shorten(escape_controls(text).strip(), _TEXT)
-
-
-def _say_more(number: int, noun: str) -> str:
-    return f"{format_count(number, noun)}: the JSON report has all" if number > 0 else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

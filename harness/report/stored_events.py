@@ -71,7 +71,6 @@ _EVIDENCE = {kind.__name__: kind for kind in (LoggedExchange, ClientRun, Recorde
 _UNSTORED = {TargetInfo: {"secrets"}, RunFinished: {"results", "lost"}}
 """Members that are not stored: secrets, results that have events of their own, and requests as they were sent."""
 
-
 _HOW = "run each shard again with --shard K/N --report events=FILE"
 
 # Writing.
@@ -255,7 +254,7 @@ def _read_line(name: str, line: bytes) -> dict[str, Any]:
         what = (
             "is a JSON report, not the events of a run" if is_report else f"has a line that is no JSON ({wrong})"
         )
-        raise UsageFault(f"{name!r} {what}: run each shard again with --shard K/N --report events=FILE") from None
+        raise UsageFault(f"{name!r} {what}: {_HOW}") from None
     if not isinstance(record, dict):
         raise UsageFault(f"{name!r} has a line that is no object: run the shard again")
     if odd := find_odd_number(record):

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from harness.cassette import Recording
-from harness.checks.recorded_facts import RecordedCell, find_cells, find_settled, write_patch
+from harness.checks.recorded_facts import RecordedCell, change_tables, find_cells, find_settled
+from harness.cli.output import format_patch
 from harness.contract.models.profiles import FOLDER, find_profile
 from harness.documents import load_yaml
 from harness.emulator import Emulator, Settings
@@ -93,7 +94,7 @@ def test_the_patch_makes_the_tables_follow(tmp_path: Path) -> None:
     )]  # fmt: skip
     cells = find_cells({"tools": recordings})
     assert [cell.cell for cell in cells] == ["usage", "function_call_start"]
-    (tmp_path / "cells.patch").write_text(write_patch(cells), "utf-8")
+    (tmp_path / "cells.patch").write_text(format_patch(change_tables(cells)), "utf-8")
     tables = tmp_path / "harness" / "contract" / "models"
     shutil.copytree(FOLDER, tables, ignore=shutil.ignore_patterns("__pycache__"))
     subprocess.run(["git", "apply", "cells.patch"], cwd=tmp_path, check=True)
@@ -107,7 +108,7 @@ def test_the_patch_makes_the_tables_follow(tmp_path: Path) -> None:
 def test_a_model_without_cells_of_its_own_gets_them() -> None:
     """A line that said `{}` becomes a table, and the models after it keep theirs."""
     cell = RecordedCell("gemini-omni-1.1-flash", "thought", "bare", "none", "limits")
-    patch = write_patch([cell])
+    patch = format_patch(change_tables([cell]))
     added = [line for line in patch.splitlines() if line.startswith("+ ")]
     assert added == ["+    gemini-omni-1.1-flash:", '+      thought: {is: "none", by: R live-limits}']
 

@@ -5,7 +5,6 @@ Layer 8.
 
 from __future__ import annotations
 
-import difflib
 import shutil
 import sys
 import tempfile
@@ -18,7 +17,7 @@ from harness.cli.arguments import read_options
 from harness.cli.common_options import contract_of, json_option, report_option, revision_option
 from harness.cli.folder_trust import find_link_out
 from harness.cli.options import FOLDER, PATH, Options, Page, Trust, flag, option
-from harness.cli.output import ReportFiles, say, write_json
+from harness.cli.output import ReportFiles, format_patch, say, write_json
 from harness.outcome import Exit, UsageFault
 from harness.outcome.words import format_count
 from harness.written_files import write_file
@@ -249,15 +248,7 @@ def _format_patch(proposal: Proposal, schemas: Schemas, sdk: str) -> tuple[str, 
         there = schemas.path(name)
         before = there.read_text("utf-8") if there is not None else ""
         changes.append((f"schemas/{schemas.revision}/{name}", before, format_json(document)))
-    lines: list[str] = []
-    for path, before, after in changes:
-        lines += difflib.unified_diff(
-            before.splitlines(keepends=True),
-            after.splitlines(keepends=True),
-            f"a/{path}" if before else "/dev/null",
-            f"b/{path}",
-        )
-    return "".join(lines), rules.ids
+    return format_patch(changes), rules.ids
 
 
 def _write_text(path: Path, text: str) -> None:

@@ -30,7 +30,7 @@ from harness.cli.options import (
     flag,
     option,
 )
-from harness.cli.output import say, write_json
+from harness.cli.output import format_patch, say, write_json
 from harness.cli.serving import BASE_URL_VARIABLES, DUMMY_KEY, ListenOptions, local_environment, port_to_take
 from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, Severity, UsageFault
@@ -133,7 +133,7 @@ def _propose(session: RecordingSession, results: Sequence[Recorded]) -> Iterator
     """Write the patch of the tables of models that the recordings ask for; yield what they show, a line each."""
     from harness.benches.record.session import ScenarioState
     from harness.cassette import load
-    from harness.checks.recorded_facts import find_cells, find_settled, write_patch
+    from harness.checks.recorded_facts import change_tables, find_cells, find_settled
     from harness.written_files import write_file
 
     done = (ScenarioState.RECORDED, ScenarioState.SKIPPED)
@@ -141,7 +141,7 @@ def _propose(session: RecordingSession, results: Sequence[Recorded]) -> Iterator
     cells = find_cells({name: load(path).recordings for name, path in files.items() if path.is_file()})
     for cell in cells:
         yield f"profile: {cell}"
-    if patch := write_patch(cells):
+    if patch := format_patch(change_tables(cells)):
         write_file(session.folder / PROFILES, patch)
         yield f"{session.folder / PROFILES}: apply it with `git apply` to follow the recordings"
     if session.provenance.target == "live":
