@@ -110,3 +110,7 @@ class Rule:
     def area(self) -> str:
         """The part of the id before the first dot."""
         return self.id.partition(".")[0]
+
+    def is_stated_by(self, title: str) -> bool:
+        """Whether a title states what is required, so that the statement beside it would repeat it."""
+        return title.rstrip(".").lower() == self.statement.rstrip(".").lower()

@@ -26,15 +26,13 @@ _PLAIN = (Enum, int, float, NoneType)
 """Values without a text of a target."""
 
 
-def hide_secrets(
-    value: Value, mask: Mask, leave: tuple[type, ...] = (), known: dict[str, str] | None = None
-) -> Value:
+def hide_secrets(value: Value, mask: Mask, leave: tuple[type, ...] = ()) -> Value:
     """The value with the secrets in its texts hidden, however deep these are; itself if it has none.
 
-    What is of a type to `leave` stays as it is. `known` remembers texts that many values share. Raises TypeError
-    for a value of a kind that is not listed here: to pass over it could show a secret.
+    What is of a type to `leave` stays as it is. Raises TypeError for a value of a kind that is not listed here: to
+    pass over it could show a secret.
     """
-    shown: Value = _SecretHider(mask, (*_PLAIN, *leave), {} if known is None else known).hide(value)
+    shown: Value = _SecretHider(mask, (*_PLAIN, *leave)).hide(value)
     return shown
 
 
@@ -44,15 +42,13 @@ class _SecretHider:
 
     mask: Mask
     leave: tuple[type, ...]
-    known: dict[str, str]
 
     def hide(self, old: Any) -> Any:
         if isinstance(old, self.leave):
             return old
         if isinstance(old, str):
-            if old not in self.known:
-                self.known[old] = self.mask.text(old)
-            return old if self.known[old] == old else self.known[old]
+            hidden = self.mask.text(old)
+            return old if hidden == old else hidden
         if isinstance(old, tuple | list | Set):
             return self._hide_items(old)
         if isinstance(old, Mapping):

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from harness.engine.results import LEVEL_RANK, RecordedPlace, Replays, Reproduction, Result
-from harness.outcome import Accounted, Finding, Level, Outcome, Reason, Rule, Severity, Verdict
+from harness.outcome import Accounted, Finding, Level, Outcome, Reason, Severity, Verdict
 from harness.outcome.words import format_count, shorten
 from harness.report.evidence.evidence_text import Log, logs, place_line, shown_lines
 from harness.report.evidence.stream_events import EventList, EventRow, list_events, number_in_whole
@@ -57,7 +57,7 @@ class Standing(StrEnum):
     SKIPPED = "skipped"
 
 
-class Shown(tuple[_T, ...]):
+class Excerpt(tuple[_T, ...]):
     """The first of several things that a page shows; `more` says how many it leaves out, `""` if none."""
 
     more: str
@@ -149,7 +149,7 @@ class PresentedResult:
     @property
     def requirement(self) -> str:
         """The statement of the rule, unless the title says the same."""
-        return "" if self.statement.rstrip(".") == self.title else self.statement
+        return "" if self.result.rule.is_stated_by(self.title) else self.statement
 
     @property
     def file(self) -> str:
@@ -200,8 +200,8 @@ class PresentedResult:
     def message(self) -> str:
         """What a list of failures shows of it, which is not cut."""
         observation = self.result.observation
-        findings = observation.findings
-        plain = findings[0].message if findings else observation.reason.strip().rpartition("\n")[2]
+        worst = self.all_findings[:1]
+        plain = worst[0].message if worst else observation.reason.strip().rpartition("\n")[2]
         if self._run.stopped is not None and self.result.unjudged:
             plain += f": {self._run.stopped.reason}"
         return self.result.excuse or plain
@@ -221,7 +221,7 @@ class PresentedResult:
         if observation.cause:
             word = "blocked by" if observation.outcome is Outcome.BLOCKED else "a consequence of"
             lines.append(f"{word} {observation.cause}, which has its own explanation")
-        lines += _rule_lines(result.rule, title=result.title)
+        lines += self._list_rule()
         if observation.outcome in (Outcome.NOT_MET, Outcome.NON_STRICT) and result.accepts:
             lines.append(f"accepted: {'; or '.join(result.accepts)}")
         findings = [number_in_whole(found, result, self._run.display) for found in self.all_findings]
@@ -235,6 +235,14 @@ class PresentedResult:
         if result.reproduction is not None:
             lines += again_lines(result.reproduction, noun=self._run.presentation.noun)
         return "\n".join(lines)
+
+    def _list_rule(self) -> Iterator[str]:
+        """What is required unless the title says so, by which source, and what breaks for users otherwise."""
+        if self.requirement:
+            yield f"requirement ({self.level}): {self.requirement}"
+        yield f"source: {self.source}{f' {self.url}' if self.url else ''}"
+        if self.breaks:
+            yield f"what breaks: {self.breaks}"
 
     def _list_evidence(self, *, verbose: bool, whole: bool) -> Iterator[str]:
         result = self.result
@@ -270,7 +278,7 @@ class PresentedResult:
         return self.result.accepts
 
     @cached_property
-    def findings(self) -> Shown[Finding]:
+    def findings(self) -> Excerpt[Finding]:
         """The worst of its findings."""
         clean = (
             replace(
@@ -281,7 +289,7 @@ class PresentedResult:
             )
             for finding in self.all_findings[:_MOST_FINDINGS]
         )
-        return Shown.of([*clean], len(self.all_findings), "more finding")
+        return Excerpt.of([*clean], len(self.all_findings), "more finding")
 
     def place_of(self, finding: Finding) -> str:
         """Where a finding is."""
@@ -308,9 +316,9 @@ class PresentedResult:
         return logs(others, self._run.display, shown=WIRE_SHOWN)
 
     @property
-    def logs(self) -> Shown[Log]:
+    def logs(self) -> Excerpt[Log]:
         """The bytes of each piece of evidence."""
-        return Shown.of(self._all_logs[:_MOST_LOGS], len(self._all_logs), "more exchange")
+        return Excerpt.of(self._all_logs[:_MOST_LOGS], len(self._all_logs), "more exchange")
 
     @property
     def script(self) -> str:
@@ -318,10 +326,10 @@ class PresentedResult:
         return "\n\n".join([log.command for log in self._all_logs if log.command][:_MOST_COMMANDS])
 
     @property
-    def places(self) -> Shown[str]:
+    def places(self) -> Excerpt[str]:
         """Where in recordings it was found."""
         found = [item for item in self.result.evidence if isinstance(item, RecordedPlace)]
-        return Shown.of([place_line(item) for item in found[:_MOST_PLACES]], len(found), "more place")
+        return Excerpt.of([place_line(item) for item in found[:_MOST_PLACES]], len(found), "more place")
 
     @property
     def notes(self) -> Iterator[str]:
@@ -429,15 +437,6 @@ def describe_stale(result: Result) -> str:
         return f"{result.observation.reason}; remove it from the baseline"
     now = "it now only warns" if result.observation.findings else "it passes now"
     return f"{now}; remove it from the baseline"
-
-
-def _rule_lines(rule: Rule, *, title: str = "") -> Iterator[str]:
-    """What is required unless the `title` says so, by which source, and what breaks for users otherwise."""
-    if title.lower() != rule.statement.rstrip(".").lower():
-        yield f"requirement ({rule.level}): {rule.statement}"
-    yield f"source: {rule.source}{f' {rule.source.url}' if rule.source.url else ''}"
-    if rule.breaks:
-        yield f"what breaks: {rule.breaks}"
 
 
 def _findings_lines(findings: Sequence[Finding], *, most: int = _MOST_FINDINGS) -> Iterator[str]:

@@ -135,7 +135,6 @@ class PresentedRun:
     started: datetime | None = None
     presentation: Presentation = field(default_factory=Presentation, kw_only=True)
     revision: str = field(default="", kw_only=True)
-    _hidden: dict[str, str] = field(default_factory=dict, init=False, repr=False)
     _presented: dict[int, PresentedResult] = field(default_factory=dict, init=False, repr=False)
 
     # what the events said
@@ -175,7 +174,7 @@ class PresentedRun:
                 hidden = Capabilities(hide_secrets(item, self.mask) for item in capabilities)
                 return replace(hide_secrets(event, self.mask, (Capabilities,)), capabilities=hidden)
             case CheckFinished() | PhaseFinished() | RunStopped() | RunFinished():
-                return hide_secrets(event, self.mask, _LEFT, self._hidden)
+                return hide_secrets(event, self.mask, _LEFT)
         return event
 
     def whole(self) -> tuple[TargetInfo, RunFinished]:

@@ -6,7 +6,7 @@ import pytest
 
 from harness.engine.results import Result
 from harness.interactions import INTERACTIONS
-from harness.outcome import Finding, Observation, Outcome, Verdict, Where
+from harness.outcome import Finding, Observation, Outcome, Severity, Verdict, Where
 from harness.report.presented_run import PresentedRun
 from harness.wire import Exchange
 from tests.contract.exchanges import ROOT, exchange
@@ -72,3 +72,11 @@ def test_what_shows_the_fault_is_in_full_and_one_script_repeats_all() -> None:
     assert f"\n> GET {ROOT}/v1_b?n=0\n< 200\n" in evidence
     assert f'\n> GET {ROOT}/v1_b?n=1\n< 200 {{"id": "v1_b"}}\n' in evidence
     assert script.count("curl ") == 3
+
+
+def test_every_list_names_the_worst_finding() -> None:
+    """Lists of failures name the finding that does the most harm, whichever was found first."""
+    lenient = Finding("get.odd", "it is lenient", severity=Severity.NON_STRICT)
+    broken = Finding("get.odd", "it is broken")
+    shown = PresentedRun(INTERACTIONS).present(failed(Observation(Outcome.NOT_MET, (lenient, broken))))
+    assert (shown.said, shown.message, shown.findings[0].message) == ("it is broken",) * 3

@@ -65,7 +65,7 @@ def rule_pages() -> Iterator[tuple[str, str]]:
 def _page(facts: RuleFacts) -> str:
     rule = facts.rule
     lines = [f"# {rule.id}", "", f"**{rule.level}**: {_write_text(rule.statement)}", ""]
-    if facts.heading.lower() != rule.statement.rstrip(".").lower():
+    if not rule.is_stated_by(facts.heading):
         lines += [f"{_write_text(facts.heading[0].upper() + facts.heading[1:])}.", ""]
     for fact in facts.facts[1:]:  # the requirement stands above
         lines.append(f"- **{fact.label}**: {_write_value(fact)}")

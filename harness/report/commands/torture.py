@@ -379,6 +379,10 @@ _MOST_PLACES = 40
 """Most columns of the map of drops; of a longer stream several events share one."""
 
 
+_OPEN = " Open a cell for its cases and for what the client received."
+"""What a page adds to its map of drops."""
+
+
 def drop_map(state: PresentedRun) -> OutcomeMatrix | None:
     """A row for each kind of ending, a column for each event: the worst outcome of the cuts there."""
     rows: dict[str, dict[int, list[Result]]] = defaultdict(lambda: defaultdict(list))
@@ -394,7 +398,7 @@ def drop_map(state: PresentedRun) -> OutcomeMatrix | None:
         key="drops",
         title="The stream, event by event",
         about=f"A column is {'an event' if each == 1 else f'{each} events'} of the stream, a row is a way to cut "
-        "the stream there. Open a cell for its cases and for what the client received.",
+        f"the stream there.{_OPEN}",
         legend=_list_signs(rows),
         corner="Cut",
         columns=tuple(MatrixColumn(name=str(number * each)) for number in range(-(-(events + 1) // each))),
@@ -449,7 +453,7 @@ def map_lines(drops: OutcomeMatrix, paint: Paint = lambda _, text: text) -> Iter
         signs = (" " if cell is None else paint(colors[cell.text], cell.text) for cell in row.cells)
         yield f"  {row.name:<{width}}  {''.join(signs)}".rstrip()
     legend = ", ".join(f"{one.sign} {one.words}" for one in drops.legend)
-    yield f"  a{drops.about.partition('. Open')[0][1:]}: {legend}"
+    yield f"  {drops.about.removesuffix(f'.{_OPEN}')}: {legend}"
 
 
 def unharmed_lines(results: Sequence[Result]) -> Iterator[str]:
