@@ -501,7 +501,13 @@ _MOMENT = 0.001
 """Seconds between two pieces of a trickle."""
 
 _LONG = 0.02
-"""The same inside a character or a CR LF, so that even a slow reader gets its halves one by one."""
+"""The same inside a character or a CR LF, so that a reader gets its halves one by one."""
+
+_LONGEST = 0.2
+"""The same inside the first characters: a reader on a busy machine gets at least their halves one by one."""
+
+_FIRST = 3
+"""How many characters are the first ones."""
 
 _INSIDE = frozenset(bytes([byte]) for byte in (10, *range(0x80, 0xC0)))
 """The bytes that never begin anything."""
@@ -566,6 +572,7 @@ class Dripper(Rechunker):
 
     def __init__(self, fault: Trickle) -> None:
         super().__init__(Chunks(fault.size))
+        self._split = 0
 
     def feed(self, piece: Piece) -> list[Piece]:
         """The parts of the piece, and a pause after each; not after the last, which may be torn."""
@@ -575,9 +582,16 @@ class Dripper(Rechunker):
         slow: list[Piece] = []
         for part in parts:
             if slow and isinstance(part, Chunk):
-                slow.append(Pause(_LONG if part.data[:1] in _INSIDE else _MOMENT))
+                slow.append(Pause(self._choose_pause(part.data[:1])))
             slow.append(part)
         return slow
+
+    def _choose_pause(self, first: bytes) -> float:
+        """The seconds before a part that begins with this byte."""
+        if first not in _INSIDE:
+            return _MOMENT
+        self._split += first != b"\n"
+        return _LONGEST if first != b"\n" and self._split <= _FIRST else _LONG
 
 
 class ShortPromise:

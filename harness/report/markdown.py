@@ -60,16 +60,25 @@ def fence(text: str, language: str = "text") -> list[str]:
     return [f"{ticks}{language}", text, ticks]
 
 
+_ACTIVE = re.compile(r"[*\[\]|~]|(?<!\w)_|_(?!\w)|\\(?=[!-/:-@\[-`{-~])")
+"""What makes a link, an image, emphasis, or the end of a cell, and a backslash that would undo its escape."""
+_MENTION = re.compile(r"[@#](?=\w)")
+"""What a hosting service turns into a message to a person, or into a link to an issue."""
+_END_OF_CELL = re.compile(r"\\*\|")
+
+
 def write_plain(text: str) -> str:
-    """A text of a stranger within a line or a cell: no markup, no mark that nobody sees."""
-    return " ".join(_write_html(text).split()).replace("|", "\\|")
+    """A text of a stranger within a line or a cell: no markup, no mention, no mark that nobody sees."""
+    return _ACTIVE.sub(r"\\\g<0>", " ".join(_write_html(text).split()))
 
 
 def write_code(text: str) -> str:
-    """The same as code."""
-    plain = " ".join(escape_controls(text).split()).replace("|", "\\|").replace("`", "'")
-    return f"`{plain}`"
+    """The same as code, in which only a cell of a table can end: a backslash before `|` would undo its escape."""
+    plain = " ".join(escape_controls(text).split()).replace("`", "'")
+    coded = _END_OF_CELL.sub(r"\\|", plain)
+    return f"`{coded}`"
 
 
 def _write_html(text: str) -> str:
-    return escape_controls(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    plain = escape_controls(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _MENTION.sub(r"\g<0><!-- -->", plain)

@@ -45,6 +45,13 @@ def test_a_trickle() -> None:
     assert sum(isinstance(piece, Pause) for piece in pieces) == (len(BODY) - 1) // 7
 
 
+def test_a_trickle_waits_inside_characters() -> None:
+    """A reader on a busy machine, too, gets the halves of some characters one by one."""
+    pieces = pieces_through("trickle:1", [Chunk("aéàü\né\n".encode()), COMPLETE])
+    waits = [piece.seconds for piece in pieces if isinstance(piece, Pause)]
+    assert waits == [0.001, 0.2, 0.001, 0.2, 0.001, 0.2, 0.02, 0.001, 0.02, 0.02]
+
+
 @pytest.mark.parametrize("body", [BODY, b"".join(CRLF_STREAM)], ids=["lf", "crlf"])
 def test_additions_that_mean_nothing(body: bytes) -> None:
     """`glue` changes no frame for a reader, and `members` no member that was there."""

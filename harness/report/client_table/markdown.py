@@ -5,7 +5,6 @@ Layer 6.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 
 from harness.benches.client.ready.survey import Cell, ClientColumn, TableRow
@@ -23,7 +22,6 @@ from harness.report.client_table.table import (
 from harness.report.junit import JUnitCase, write_document
 from harness.report.markdown import fence, write_plain
 from harness.report.presented_result import Standing
-from harness.wire.message import escape_controls
 
 ISSUE_LIMIT = 65_536
 """How many characters an issue on GitHub may have."""
@@ -62,7 +60,7 @@ def draw_word(cell: Cell) -> str:
 
 def draw_finding(cell: Cell) -> str:
     """What a client did wrong, what went over the wire, and the command that repeats it."""
-    said = re.sub(r"([*_`<>|\[\]])", r"\\\1", escape_controls(" ".join(cell.sentence.split())))
+    said = write_plain(cell.sentence)
     rule = write_plain(cell.rule)
     sentence = f"**{write_plain(cell.word)}** ({write_plain(cell.level)} `{rule}`): the client {said}."
     return "\n".join([sentence, "", *fence("\n".join(cell.timeline)), "", *fence(cell.command, "sh"), ""])

@@ -111,7 +111,9 @@ def render_markdown(compared: ComparedRuns, mask: Callable[[str], str]) -> str:
         lines += [f"| {'--- | ' if change else ''}--- | --- |{' --- |' * len(compared.runs)}"]
     for row in compared.telling[:_MOST_ROWS]:
         change = f"{CHANGES.get(row.change, '')} | " if compared.same_target else ""
-        lines.append(f"| {change}{write_code(row.id)} | {row.told.level} | {row.join_outcomes(' | ')} |")
+        lines.append(
+            f"| {change}{write_code(row.id)} | {write_plain(row.told.level)} | {row.join_outcomes(' | ')} |"
+        )
     return mask("\n".join(lines)) + "\n"
 
 

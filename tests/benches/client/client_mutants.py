@@ -89,7 +89,7 @@ _LOOPS = {
     "never-polls": ("if patience.failures or not patience.streams:", "if False:", "statuses"),
     "always-completed": ('"status": heard.final["status"]}', '"status": "completed"}', "ends"),
     "no-status": (', "status": heard.final["status"]}', "}", "ends"),
-    "waits-for-ever": ("timeout=2", "timeout=None", "stalls"),
+    "waits-for-ever": ("timeout = silence_of(task)", "timeout = None", "stalls"),
 }
 
 

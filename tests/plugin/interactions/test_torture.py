@@ -113,6 +113,25 @@ def test_a_right_reader_survives(torture: Torture, function: Any, kind: str) -> 
 
 
 @pytest.mark.slow
+def test_the_quick_set_repeats_content(torture: Torture) -> None:
+    """A reader that takes an event twice is noticed by the quick set, too: one of the repeated events has text."""
+
+    def doubles(client: Any, interaction: str) -> str:
+        seen: list[Any] = []
+        for _ in range(5):
+            known = {one.event_id for one in seen} - {None}
+            cursor = {"last_event_id": seen[-1].event_id} if seen else {}
+            for event in client.interactions.get(interaction, stream=True, **cursor):
+                if not known or event.event_id not in known:  # only what comes again after a drop is recognized
+                    seen.append(event)
+                if event.event_type == "interaction.completed":
+                    return "".join(list_text(seen))
+        raise RuntimeError("it never ended")
+
+    report = torture(doubles, cases="quick", kinds=["twice"], fail=False)
+    assert [reason.code for reason in report.reasons] == ["client.once/duplicated"]
+
+
 def test_each_reason_is_told_once(torture: Torture) -> None:
     """Many cases, few reasons, each with a case, what went over the wire, and the line that repeats it."""
     with pytest.raises(AssertionError) as raised:

@@ -5,7 +5,7 @@ import json
 import sys
 
 import httpx
-from heard import BrokenOff, Heard, Patience, check
+from heard import BrokenOff, Heard, Patience, check, silence_of
 
 KEY = {"x-goog-api-key": "any"}
 CREATE = {"model": "gemini-3.5-flash", "input": "Go.", "background": True, "stream": True}
@@ -63,7 +63,10 @@ async def stream(request, heard):
 async def read(task):
     """Do one task."""
     try:
-        async with httpx.AsyncClient(base_url=task["base_url"], headers=KEY, timeout=2, verify=False) as client:
+        timeout = silence_of(task)
+        async with httpx.AsyncClient(
+            base_url=task["base_url"], headers=KEY, timeout=timeout, verify=False
+        ) as client:
             heard = await follow(client)
         return {"text": heard.text, "status": heard.final["status"]}
     except BrokenOff as error:

@@ -5,7 +5,7 @@ import sys
 import time
 
 import httpx
-from heard import BrokenOff, Heard, Patience, check
+from heard import BrokenOff, Heard, Patience, check, silence_of
 
 KEY = {"x-goog-api-key": "any"}
 
@@ -56,7 +56,8 @@ def main():
     for line in sys.stdin:
         task = json.loads(line)
         try:
-            with httpx.Client(base_url=task["base_url"], headers=KEY, timeout=2, verify=False) as client:
+            timeout = silence_of(task)
+            with httpx.Client(base_url=task["base_url"], headers=KEY, timeout=timeout, verify=False) as client:
                 heard = follow(client, task["interaction"])
             answer = {"text": heard.text, "status": heard.final["status"]}
         except BrokenOff as error:
