@@ -31,7 +31,8 @@ FREE_SIZE = 500_000
 _NODE_COST = 10
 _MAX_DIGITS = 4_300
 """Python's own limit for decimal integers, which YAML's base 60 does not know."""
-_ANCHOR = re.compile(rb"(?:^|[\s\[{,:-])&[^\s,\[\]{}]", re.MULTILINE)
+_ANCHOR = re.compile(rb"(?<![\w=%.~+/])&[^\s,\[\]{}]")
+"""What may be an anchor, in UTF-8 and UTF-16, after any end of a line: all but `&` inside a word, as in a URL."""
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
     (stat.S_ISFIFO, "a pipe"),

@@ -66,6 +66,27 @@ def test_a_bomb_is_refused_in_words(name: str) -> None:
             load_all_yaml(source if not isinstance(source, io.BytesIO) else io.BytesIO(text.encode()))
 
 
+ODDLY_WRITTEN = {
+    "UTF-16, little-endian": lambda: LAUGHS.encode("utf-16"),
+    "UTF-16, big-endian": lambda: b"\xfe\xff" + LAUGHS.encode("utf-16-be"),
+    "after a mark of byte order": lambda: "\ufeff&a [*a]".encode(),
+    "after a key without a space": lambda: b"[?&a [*a]]",
+    **{
+        f"after U+{ord(end):04X}": lambda end=end: f"[{end}&a [*a]]".encode()  # type: ignore[misc]
+        for end in "\x85\u2028\u2029"
+    },
+}
+
+
+@pytest.mark.parametrize("name", ODDLY_WRITTEN)
+def test_a_bomb_is_seen_however_its_anchor_is_written(name: str) -> None:
+    """YAML knows more encodings, ends of lines and places for an anchor than people use."""
+    data = ODDLY_WRITTEN[name]()
+    for source in (data, io.BytesIO(data)):
+        with pytest.raises(yaml.YAMLError, match=r"never ends|its aliases make"):
+            load_yaml(source)
+
+
 @pytest.mark.slow
 def test_aliases_as_tools_write_them_are_read() -> None:
     """PyYAML writes an alias for a value that occurs twice; such documents are read as they always were."""
