@@ -15,7 +15,8 @@ from harness.cli.main import main
 from harness.inspector.evidence import _write_docstring
 from harness.interactions import INTERACTIONS
 from harness.report.evidence.curl import Display, curl
-from harness.wire import Headers, Request
+from harness.transport import ServerThread
+from harness.wire import Headers, Request, Response
 from harness.wire.mask import Mask
 
 TEXTS = (
@@ -130,6 +131,58 @@ def test_a_folder_with_a_hostile_name_is_text(
         assert not UNSEEN.search(text)
         assert not re.search(r"(?<!\\)<img", _without_code(text))
     assert "\n::error::boom" not in capsys.readouterr().out
+
+
+LURE = (
+    "![p](https://evil.example/p.png) [click](https://evil.example) \\[q](https://evil.example) @octocat fixes #1 "
+    "\\| | <img src=x> **PASSED** <!-- ` [r](https://evil.example)"
+)
+
+
+def _find_markup(page: str) -> list[str]:
+    """The elements of a page of Markdown that only a stranger would put there."""
+    markdown_it = pytest.importorskip("markdown_it")
+    html = markdown_it.MarkdownIt("commonmark").enable("table").render(page)
+    text = re.sub(r"(?s)<(code|pre)\b.*?</\1>", "", html)
+    return re.findall(r"<(?:a|img)\b|[@#]\w|<strong>PASSED", text)
+
+
+def test_what_a_target_says_is_no_markdown(tmp_path: Path) -> None:
+    """A hosting service shows a report without a link, an image or a mention that the target wrote."""
+    report = tmp_path / "report.md"
+    body = json.dumps({"error": {"message": LURE, "code": "x"}}).encode()
+    with ServerThread(lambda _: Response.json(500, body)) as server:
+        assert main(["check", server.url, "--timeout", "60", "--report", f"markdown={report}"]) == 4
+    text = report.read_text("utf-8")
+    assert "octocat" in text
+    assert _find_markup(text) == []
+
+
+def test_what_a_report_says_is_no_markdown(tmp_path: Path) -> None:
+    """Nor does a comparison with the report of a stranger; no text of theirs adds a cell to its table."""
+    names = [str(tmp_path / f"{number}.json") for number in (1, 2)]
+    for name in names:
+        assert main((*REPORT, "--report", f"json={name}")) == 0
+    record = json.loads(Path(names[1]).read_text("utf-8"))
+    for item in record["checks"]:
+        is_known = item["id"] == "get.ok"
+        item |= {
+            "id": item["id"] if is_known else LURE,
+            "level": LURE,
+            "title": LURE,
+            "outcome": "failed",
+            "details": LURE,
+            "findings": [],
+        }
+    record["accounting"]["verdict"] = record["started"] = LURE
+    Path(names[1]).write_text(json.dumps(record), "utf-8")
+    page = tmp_path / "page.md"
+    assert main(["compare", *names, "--report", f"markdown={page}"]) == 1
+    text = page.read_text("utf-8")
+    assert "octocat" in text
+    assert _find_markup(text) == []
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert len({len(re.findall(r"(?<!\\)(?:\\\\)*\|", row)) for row in rows}) == 1
 
 
 def test_a_diff_hides_the_value_of_a_secret_member(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
