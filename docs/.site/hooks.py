@@ -23,6 +23,7 @@ sys.path.insert(0, str(ROOT))
 sys.path.insert(0, str(Path(__file__).parent))
 
 from drawings import drawings_page  # noqa: E402
+from rule_pictures import PLACE, STYLE, draw_rule  # noqa: E402
 
 # The project itself, wherever it is.
 from harness.benches.client.ready.survey import ClientColumn  # noqa: E402
@@ -45,6 +46,7 @@ from harness.report.client_table.page import (  # noqa: E402
 )
 from harness.report.client_table.table import read_columns  # noqa: E402
 from harness.report.mode_matrix import matrix_page  # noqa: E402
+from harness.report.page.rendering import part_style  # noqa: E402
 
 _LINK = re.compile(r"\[(?P<text>[^\]]*)\]\((?P<target>(?!https?:|#|mailto:)[^)\s]+)\)")
 _WIDE_TABLE = re.compile(r"^\|(?:[^|\n]*\|){9}", re.MULTILINE)
@@ -60,6 +62,7 @@ def on_files(files: Files, config: Any) -> Files:
     """Add the pages that are generated."""
     for page, text in _generate():
         files.append(File.generated(config, page, content=text))
+    files.append(File.generated(config, STYLE, content=part_style()))
     return files
 
 
@@ -92,15 +95,21 @@ def _weigh(page: Any) -> float:
 
 
 _MAP = "<!-- the map of clients -->"
+_FINDINGS = '<h2 id="findings">'
+_RULE = re.compile(r"rules/(?P<id>.+\..+)\.md")
 
 
 def on_page_content(html: str, page: Any, **rest: Any) -> str:
-    """Keep a place for the map of clients below the counts."""
+    """Keep a place for the map of clients below the counts, and for the picture of a rule below its example."""
+    if _RULE.fullmatch(page.file.src_uri):
+        return html.replace(_FINDINGS, PLACE + _FINDINGS, 1)
     return html + _MAP if page.file.src_uri == "clients.md" else html
 
 
 def on_post_page(output: str, page: Any, **rest: Any) -> str:
-    """Put the map there when the search has read the page; no style of the site reaches its shadow tree."""
+    """Put them there when the search has read the page; no style of the site reaches their shadow trees."""
+    if rule := _RULE.fullmatch(page.file.src_uri):
+        return output.replace(PLACE, draw_rule(rule["id"]))
     return output.replace(_MAP, render_maps(_read_clients())) if page.file.src_uri == "clients.md" else output
 
 

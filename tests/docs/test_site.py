@@ -34,7 +34,7 @@ def test_each_rule_has_an_example_of_right_and_wrong() -> None:
     for page in pages.values():
         example = page.partition("\n## Example\n")[2].partition("\n## Findings\n")[0]
         assert re.findall(r"^- \*\*(\w+)\*\*: \S+", example, re.MULTILINE) == ["Right", "Wrong"]
-    assert "(`harness serve --mutant resume-ids-renumbered`)" in pages["resume.no-gap"]
+    assert "(`harness serve --mutant resume-skips-one`)" in pages["resume.no-gap"]
     assert "For example: One delta is dropped." in pages["gw.events"]
     assert "- **Wrong**: A deleted interaction can be read. For example: " in pages["del.gone"]
 
@@ -56,6 +56,18 @@ def test_what_a_rule_says_is_shown_as_it_is() -> None:
     (line,) = [line for line in pages[starred].splitlines() if line.startswith("**")]
     assert line.replace("\\", "").endswith(described[starred].rule.statement)
     assert "\\_" in line
+
+
+@pytest.mark.slow
+def test_each_rule_of_servers_and_gateways_has_a_picture(site: Path) -> None:
+    """Its page draws what meets the rule and what breaks it, as the requests of its check show them."""
+    judged = {facts.rule.id for facts in describe_everything() if facts.command in ("check", "gateway")}
+    pages = {rule: (site / "rules" / f"{rule}.html").read_text("utf-8") for rule in judged}
+    drawn = {rule: re.findall(r'class="rule-side"><h3>.*?</span> (\w+): ', page) for rule, page in pages.items()}
+    assert {rule: sides for rule, sides in drawn.items() if sides != ["Right", "Wrong"]} == {}
+    wrong = pages["resume.no-gap"].partition("Wrong: the mutant resume-skips-one")[2]
+    assert 'class="cell missing' in wrong
+    assert "missing: it never came" in wrong
 
 
 @pytest.mark.slow

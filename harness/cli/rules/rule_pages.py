@@ -76,13 +76,23 @@ def _page(facts: RuleFacts) -> str:
     return "\n".join(lines) + "\n"
 
 
+_PLAINER = {"resume.no-gap": "resume-skips-one"}
+"""Mutants that show a rule more plainly than the one of its row, which no other check may kill."""
+
+
+def shown_mutant(rule: str) -> str:
+    """The mutant that a rule's page shows; `""` for none."""
+    row = ROWS.get(rule)
+    return _PLAINER.get(rule, "" if row is None else row.mutant)
+
+
 def _write_example(rule: Rule) -> Iterator[str]:
     """What meets the rule, and a defect that breaks it: of a mutant, if the rule has one."""
     row = ROWS.get(rule.id)
     accepted = row.accepts[0] if row is not None and row.accepts else rule.statement
     yield f"- **Right**: {_write_text(accepted)}"
-    if row is not None and row.mutant:
-        defect = f"{_write_text(EMULATORS[row.mutant].summary)} (`harness serve --mutant {row.mutant}`)"
+    if mutant := shown_mutant(rule.id):
+        defect = f"{_write_text(EMULATORS[mutant].summary)} (`harness serve --mutant {mutant}`)"
     else:
         gateways = (mutant.summary for mutant in GATEWAYS.values() if mutant.area == rule.id)
         defect = _write_text(next(gateways, rule.breaks))

@@ -67,8 +67,17 @@ def render_template(name: str, *, title: str, command: str, **values: Any) -> st
 
 def render_part(name: str, **values: Any) -> str:
     """A part of somebody else's page: a shadow tree, so that neither has the other's styles."""
-    style = read_style("matrix", "picture").replace(":root", ":host").replace("body {", ".part {")
+    style = _for_shadow(read_style("matrix", "picture"))
     return _render(name, style=style, icons=read_icons(), script=read_script("copy", "matrix"), **values)
+
+
+def part_style() -> str:
+    """The style sheet of parts that show evidence; one file, because there are hundreds of such parts."""
+    return _for_shadow("\n".join((read_style("picture"), (_FOLDER / "page.css").read_text("utf-8"))))
+
+
+def _for_shadow(style: str) -> str:
+    return style.replace(":root", ":host").replace("body {", ".part {")
 
 
 def _render(name: str, **values: Any) -> str:
