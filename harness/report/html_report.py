@@ -13,7 +13,7 @@ from harness.look.assets import Mark, mark_of
 from harness.outcome import Accounted, Exit
 from harness.outcome.words import format_count, shorten
 from harness.report.page.rendering import FragmentNames, render_template
-from harness.report.presented_result import Cause
+from harness.report.presented_result import Cause, PresentedResult
 from harness.report.presented_run import JUDGED, LISTED, Area, PresentedRun, to_sentence
 
 MOST_ROWS = 2_000
@@ -23,6 +23,9 @@ _FOLDED = 600
 """From so many results on, areas are closed at first."""
 
 _NAMED = 40
+
+_MOST_WARNINGS = 30
+"""Warnings that are shown with their evidence; the catalog lists all."""
 
 _MARKS = {
     Exit.OK: Mark("pass", "pass"),
@@ -36,7 +39,9 @@ def render(state: PresentedRun) -> str:
     _, finished = state.whole()
     presentation = state.presentation
     causes = state.causes
-    detailed = state.choose_detailed(causes)
+    failures = state.choose_detailed(causes)
+    warnings = _choose_warnings(state, failures)
+    detailed = failures | {shown.result.id for shown in warnings}
     areas = state.list_areas()
     names = _name_rows(areas)
     listed = sum(len(area.rows) for area in areas)
@@ -61,7 +66,9 @@ def render(state: PresentedRun) -> str:
         shown=listed,
         noun=state.noun,
         names=names,
-        causes=[_show_cause(cause, names, detailed) for cause in causes],
+        causes=[_show_cause(cause, names, failures) for cause in causes],
+        warnings=warnings,
+        warned=sum(shown.outcome is Accounted.WARNED for area in areas for shown in area.rows),
         broken_about=(
             f"{format_count(sum(len(c.results) for c in causes), 'failure')}, grouped by cause. "
             f"Failures that {presentation.unaware} cannot detect come first, then the most frequent ones."
@@ -81,6 +88,12 @@ def render(state: PresentedRun) -> str:
         compact=compact,
         passing=list(_list_passing(areas, names, detailed)) if compact else [],
     )
+
+
+def _choose_warnings(state: PresentedRun, failures: frozenset[str]) -> list[PresentedResult]:
+    """The warnings that are shown with their evidence, the worst first."""
+    found = (shown for shown in state.urgent_first if shown.outcome is Accounted.WARNED)
+    return [shown for shown in found if shown.result.id not in failures][:_MOST_WARNINGS]
 
 
 def _name_rows(areas: Sequence[Area]) -> FragmentNames:

@@ -12,13 +12,14 @@ from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from harness.engine.results import LEVEL_RANK, RecordedPlace, Replays, Reproduction, Result
+from harness.engine.results import LEVEL_RANK, Evidence, RecordedPlace, Replays, Reproduction, Result
 from harness.outcome import Accounted, Finding, Level, Outcome, Reason, Severity, Verdict
 from harness.outcome.words import format_count, shorten
-from harness.report.evidence.evidence_text import Log, logs, place_line, shown_lines
+from harness.report.evidence.evidence_text import Log, LogPart, logs, place_line, shown_lines, split_body
 from harness.report.evidence.stream_events import EventList, EventRow, list_events, number_in_whole
 from harness.report.finding_text import finding_lines, place, summarize
 from harness.report.story import Story, tell_story
+from harness.wire import Exchange
 from harness.wire.message import escape_controls
 from harness.wire.stream_picture import CellKind, picture_lines
 
@@ -256,6 +257,7 @@ class PresentedResult:
             verbose=verbose,
             whole=whole,
             events=[] if verbose else list(event_lines(self.events)),
+            where=next((each.where for each in result.observation.findings if each.where.exchange), None),
         )
 
     @cached_property
@@ -313,7 +315,22 @@ class PresentedResult:
     @cached_property
     def _all_logs(self) -> list[Log]:
         others = [item for item in self.result.evidence if not isinstance(item, RecordedPlace)]
-        return logs(others, self._run.display, shown=WIRE_SHOWN)
+        found = logs(others, self._run.display, shown=WIRE_SHOWN)
+        return [replace(log, parts=self._split(item)) for log, item in zip(found, others, strict=True)]
+
+    def _split(self, item: Evidence) -> tuple[LogPart, ...]:
+        """The bytes of an exchange around the place that its first finding names."""
+        if not isinstance(item, Exchange):
+            return ()
+        result, last = self.result, self.result.evidence[-1]
+        named = {id(each): name for name, each in zip(result.named, result.evidence, strict=False)}
+        name = named.get(id(item), "")
+        about = (
+            finding.where
+            for finding in self.all_findings
+            if (finding.where.exchange == name if finding.where.exchange else item is last)
+        )
+        return split_body(item, self._run.display, next(about, None), shown=WIRE_SHOWN)
 
     @property
     def logs(self) -> Excerpt[Log]:

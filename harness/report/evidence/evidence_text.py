@@ -5,16 +5,19 @@ Layer 6. The only place that tells the kinds of evidence apart, so that no repor
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, groupby, takewhile
+from typing import TypeAlias
 
 from harness.engine.execute import gave_cursors, is_same_look, made_or_changed, referenced_ids, resumed_from
 from harness.engine.results import ClientRun, Evidence, KillRow, LoggedExchange, RecordedPlace, of_kind
 from harness.faults.grammar import spell_out
 from harness.kit.api import Api
 from harness.kit.relay import RelayedExchange
+from harness.outcome import Where
 from harness.outcome.words import format_count, shorten
 from harness.report.evidence.curl import Display, curl, curl_lines
 from harness.report.finding_text import place
@@ -33,21 +36,32 @@ _STREAM = re.compile(rb"\s*(?:\xef\xbb\xbf)?(?:event|data|id|retry)?:")
 _NOISE = frozenset({"date", "server", "content-length", "transfer-encoding", "connection", "user-agent", "host"})
 
 
-def exchange_lines(exchange: Exchange, display: Display, *, shown: int = SHOWN) -> list[str]:
-    """`>` lines show what was sent, `<` lines what came; a last line says how an incomplete answer ended."""
+def exchange_lines(
+    exchange: Exchange, display: Display, *, shown: int = SHOWN, where: Where | None = None
+) -> list[str]:
+    """`>` lines show what was sent, `<` lines what came; a last line says how an incomplete answer ended.
+
+    Of a long answer the part around the place `where` is shown, if a finding names one.
+    """
+    lines = _list_head(exchange, display, shown)
+    if exchange.status is not None:
+        lines += [f"< {line}" for line in body_lines(exchange.body, exchange.request, display, shown, where)]
+    return lines + _list_end(exchange, display.mask)
+
+
+def _list_head(exchange: Exchange, display: Display, shown: int) -> list[str]:
+    """The request, and the answer up to its body."""
     request, mask = exchange.request, display.mask
     lines = [f"> {request.method} {mask.text(request.target)}"]
     lines += [f"> {line}" for line in _list_headers(request.headers, mask)]
     lines += [f"> {line}" for line in body_lines(request.body, request, display, shown)]
     if exchange.status is None:
-        lines.append("< no response")
-    else:
-        lines.append(f"< {exchange.status}")
-        lines += [f"< {line}" for line in _list_headers(exchange.headers, mask)]
-        lines += [f"< {line}" for line in body_lines(exchange.body, request, display, shown)]
-    if not exchange.ending.complete:
-        lines.append(f"< [{ending_line(exchange, mask)}]")
-    return lines
+        return [*lines, "< no response"]
+    return [*lines, f"< {exchange.status}", *(f"< {line}" for line in _list_headers(exchange.headers, mask))]
+
+
+def _list_end(exchange: Exchange, mask: Mask) -> list[str]:
+    return [] if exchange.ending.complete else [f"< [{ending_line(exchange, mask)}]"]
 
 
 def ending_line(exchange: Exchange, mask: Mask) -> str:
@@ -58,18 +72,36 @@ def ending_line(exchange: Exchange, mask: Mask) -> str:
     return escape_controls(f"ended by {ending.by}: {ending.words}{counted}{detail}")
 
 
-def body_lines(body: bytes, request: Request, display: Display, shown: int = SHOWN) -> list[str]:
-    """A body as masked lines; only the beginning and the end of a long one, because a stream often fails last.
+def body_lines(
+    body: bytes, request: Request, display: Display, shown: int = SHOWN, where: Where | None = None
+) -> list[str]:
+    """A body as masked lines; of a long one the part around the place `where`.
 
-    Of a huge one that is no stream only the beginning, unless more is wanted. `request` is the request of its
-    exchange.
+    Without such a place it is the beginning and the end, because a stream often fails last. Of a huge one that is
+    no stream only the beginning, unless more is wanted. `request` is the request of its exchange.
     """
     if len(body) > MASKED > shown and not _STREAM.match(body):
         text = escape_controls(body_text(body[:MASKED], request, display))[:shown]
         text = f"{text}\n[… the beginning of {len(body):,} bytes …]"
     else:
-        text = _cut_out_middle(escape_controls(body_text(body, request, display)), shown)
+        text = body_text(body, request, display)
+        found = find_place(text, where) if where is not None and len(text) > shown else None
+        text = _cut_out_middle(escape_controls(text), shown) if found is None else _cut_around(text, found, shown)
     return text.rstrip("\n").splitlines() if text else []
+
+
+def _cut_around(text: str, found: Span, shown: int) -> str:
+    first, last = _widen(text, found, shown)
+    before = [f"[… {first:,} characters …]"] if first else []
+    after = [f"[… {len(text) - last:,} characters …]"] if last < len(text) else []
+    return "\n".join((*before, escape_controls(text[first:last]), *after))
+
+
+def _widen(text: str, found: Span, shown: int) -> Span:
+    """So many characters around a place; of a place that is longer, its beginning."""
+    around = max(0, shown - (found[1] - found[0])) // 2
+    first = max(0, found[0] - around)
+    return first, min(len(text), first + shown)
 
 
 def _cut_out_middle(text: str, shown: int) -> str:
@@ -93,6 +125,65 @@ def body_text(body: bytes, request: Request, display: Display) -> str:
 
         body = without_spread_secrets(body, display.mask, display.api.load_protocol())
     return display.mask.text(body.decode("utf-8", "replace"), request)
+
+
+Span: TypeAlias = tuple[int, int]
+"""The first character of a part of a text, and the one after its last."""
+
+_STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
+_SPACE = re.compile(r"[ \t\r\n]*")
+_DECODER = json.JSONDecoder()
+
+
+def find_place(text: str, where: Where) -> Span | None:
+    """The characters of a body that a finding names: an event, a member, or the member that should hold it."""
+    at, end = 0, len(text)
+    if where.event is not None:
+        data = text.encode("utf-8", "replace")
+        frames = Decoder().feed(data)
+        if where.event >= len(frames):
+            return None
+        at, end = (len(data[:n].decode("utf-8", "replace")) for n in frames[where.event][-2:])
+    elif _STREAM.match(text[:64].encode("utf-8", "replace")):
+        return None
+    member = _find_member(text, text.find("{", at, end), where.pointer)
+    return member or ((at, end) if where.event is not None else None)
+
+
+def _find_member(text: str, at: int, pointer: str) -> Span | None:
+    """The deepest member on the way of a pointer that is there; None if not even the first one is."""
+    found: Span | None = None
+    try:
+        for name, index in _STEP.findall(pointer) if at >= 0 else ():
+            first, at = _enter(text, at, name, int(index) if index else -1)
+            found = first, _DECODER.raw_decode(text, at)[1]
+    except (ValueError, IndexError, RecursionError):  # no JSON, or no such member
+        pass
+    return found
+
+
+def _enter(text: str, at: int, name: str, index: int) -> Span:
+    """Where a member of the value at a place begins, with its name, and where its value does."""
+    is_object = text[at] == "{"
+    if not is_object and (name or text[at] != "["):
+        raise IndexError(at)
+    number = 0
+    while True:
+        first = at = _skip(text, at + 1)
+        if is_object:
+            key, at = _DECODER.raw_decode(text, at)
+            at = _skip(text, _skip(text, at) + 1)
+        if (key == name) if is_object else (number == index):
+            return first, at
+        at = _skip(text, _DECODER.raw_decode(text, at)[1])
+        number += 1
+        if text[at] != ",":
+            raise IndexError(at)
+
+
+def _skip(text: str, at: int) -> int:
+    found = _SPACE.match(text, at)
+    return at if found is None else found.end()
 
 
 def _list_headers(headers: Headers, mask: Mask) -> list[str]:
@@ -130,18 +221,60 @@ Chosen = tuple[Sequence[Exchange], Exchange]
 
 
 @dataclass(frozen=True, slots=True)
+class LogPart:
+    """Some text of a piece of evidence; `summary` names what is folded, and a finding names what is `accused`."""
+
+    text: str
+    summary: str = ""
+    accused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Log:
-    """One piece of evidence as text: its lines, and the command that repeats it, if there is one."""
+    """One piece of evidence as text: its lines, and the command that repeats it, if there is one.
+
+    `parts` are the same text, in which what is far from its finding is folded; without them it is short.
+    """
 
     name: str
     lines: tuple[str, ...]
     command: str = ""
+    parts: tuple[LogPart, ...] = ()
 
 
 def count_evidence(evidence: Sequence[Evidence]) -> str:
     """`1 exchange`, `2 places`."""
     noun, plural = next(words for kind, words in _NOUNS.items() if isinstance(evidence[0], kind))
     return format_count(len(evidence), noun, plural)
+
+
+_AROUND = 900
+"""Characters of a body around what a finding names that are seen at once; a body up to twice as long is whole."""
+
+
+def split_body(exchange: Exchange, display: Display, where: Where | None, *, shown: int) -> tuple[LogPart, ...]:
+    """An exchange whose answer is long: what is far from its finding is folded; nothing if it is short."""
+    if len(exchange.body) <= 2 * _AROUND or len(exchange.body) > MASKED:
+        return ()
+    text = body_text(exchange.body, exchange.request, display)
+    found = None if where is None else find_place(text, where)
+    first, last = _widen(text, found or (0, 0), _AROUND)
+    start, end = found or (last, last)
+    folded = shown // 2 if first else max(1, shown - _AROUND)
+    pieces = [
+        (text[max(0, first - folded) : first], f"{first:,} characters before", False),
+        (text[first : min(start, last)], "", False),
+        (text[start : min(end, last)], "", True),
+        (text[min(end, last) : last], "", False),
+        (text[last : last + folded], f"{len(text) - last:,} more characters", False),
+    ]
+    head, tail = _list_head(exchange, display, shown), _list_end(exchange, display.mask)
+    parts = [LogPart("\n".join([*head, ""]))]
+    for piece, summary, accused in pieces:
+        cut = "; the JSON report has more" if summary and len(piece) == folded else ""
+        if piece:
+            parts.append(LogPart(escape_controls(piece), f"{summary}{cut}" if summary else "", accused))
+    return (*parts, LogPart("\n".join(tail))) if tail else tuple(parts)
 
 
 def logs(evidence: Sequence[Evidence], display: Display, *, shown: int = SHOWN) -> list[Log]:
@@ -176,9 +309,11 @@ def shown_lines(
     accused: Evidence | None = None,
     whole: bool = False,
     events: Sequence[str] = (),
+    where: Where | None = None,
 ) -> Iterator[str]:
     """The evidence that a person needs; `named`: a finding says which exchange it is about, the first `accused`.
 
+    `where` is the place that the first finding names in it.
     `events` are lines that stand for the stream in which the fault is. `whole`: every exchange, to its last byte.
     """
     if logged := of_kind(LoggedExchange, evidence):
@@ -188,7 +323,14 @@ def shown_lines(
         if whole:
             yield from _write_whole_exchanges(exchanges, display, chosen)
         else:
-            yield from _write_exchanges(exchanges, display, chosen, verbose=verbose, events=events)
+            yield from _write_exchanges(
+                exchanges,
+                display,
+                chosen,
+                verbose=verbose,
+                events=events,
+                where=where if chosen[1] is accused else None,
+            )
     if relayed := of_kind(RelayedExchange, evidence):
         yield from _format_relayed(relayed, display, verbose=verbose)
     if places := of_kind(RecordedPlace, evidence):
@@ -206,7 +348,13 @@ def _format_places(places: Sequence[RecordedPlace], *, verbose: bool) -> Iterato
 
 
 def _write_exchanges(
-    exchanges: Sequence[Exchange], display: Display, chosen: Chosen, *, verbose: bool, events: Sequence[str]
+    exchanges: Sequence[Exchange],
+    display: Display,
+    chosen: Chosen,
+    *,
+    verbose: bool,
+    events: Sequence[str],
+    where: Where | None,
 ) -> Iterator[str]:
     """The exchange that shows the fault in full, a line each way for the others, and one script that repeats them.
 
@@ -218,7 +366,7 @@ def _write_exchanges(
     for exchange in shown:
         time = _format_time(exchange, shown)
         if verbose or (exchange is fault and not events):
-            first, *others = exchange_lines(exchange, display)
+            first, *others = exchange_lines(exchange, display, where=where if exchange is fault else None)
             yield first + time
             yield from others
         else:

@@ -1,0 +1,111 @@
+"""Of a long body the part that a finding names is shown, and the rest is folded."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from harness.engine.decide import Policy, decide
+from harness.engine.results import Result
+from harness.outcome import Finding, Level, Observation, Where
+from harness.report.evidence.evidence_text import body_lines, find_place
+from harness.report.html_report import render
+from harness.report.presented_result import PresentedResult
+from harness.report.presented_run import PresentedRun
+from harness.wire import Exchange
+from tests.report.page.test_story import DISPLAY, ROOT, RULE, exchange
+from tests.report.story import told
+
+FAR, ODD, END = {"text": "far " * 700}, {"type": "odd", "deep": {"here": [1, "SPOT"]}}, {"x": "end " * 600}
+STEPS = [FAR, ODD, END]
+BODY = json.dumps({"id": "v1_a", "steps": STEPS})
+SPOT = "$.steps[1].deep.here[1]"
+
+
+@pytest.mark.parametrize(
+    ("where", "part"),
+    [
+        (Where(pointer=SPOT), '"SPOT"'),
+        (Where(pointer="$.steps[1].type"), '"type": "odd"'),
+        (Where(pointer="$.steps[1].deep.missing.more"), '"deep": {"here": [1, "SPOT"]}'),
+        (Where(pointer="$.missing"), None),
+        (Where(pointer="$.steps[9]"), f'"steps": {json.dumps(STEPS)}'),
+        (Where(), None),
+        (Where(event=3), None),
+    ],
+)
+def test_the_place_of_a_member_is_found(where: Where, part: str | None) -> None:
+    """A pointer leads to its member, or to the deepest one on its way that is there."""
+    found = find_place(BODY, where)
+    assert (None if found is None else BODY[found[0] : found[1]]) == part
+
+
+def test_the_place_of_an_event_is_found() -> None:
+    """An event is its frame, and a pointer leads into its data."""
+    stream = "".join(f'data: {{"żółw": "é", "step": {{"n": {n}}}}}\n\n' for n in range(3))
+    found = find_place(stream, Where(event=1))
+    assert found is not None
+    assert stream[found[0] : found[1]] == 'data: {"żółw": "é", "step": {"n": 1}}\n\n'
+    inner = find_place(stream, Where(event=2, pointer="$.step.n"))
+    assert inner is not None
+    assert stream[inner[0] : inner[1]] == '"n": 2'
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"steps', '{"steps": [', "[" * 5_000, "null", "data: {\n\n"])
+def test_a_body_that_is_broken_has_no_place(text: str) -> None:
+    """What a target sends is no reason to fail."""
+    assert find_place(text, Where(pointer="$.steps[1].type")) is None
+
+
+def failed() -> tuple[Result, Exchange]:
+    """A check that failed at a place in the middle of a long answer."""
+    got = exchange(f"{ROOT}/v1_a", [(0.0, BODY.encode())], stream=False)
+    finding = Finding("resume.live", "the step is odd", "even", "odd").at(exchange="read", pointer=SPOT)
+    made = decide(RULE, Observation.of([finding]), Policy(), show=lambda _: (got,))
+    return replace(made, named=("read",)), got
+
+
+def test_a_page_shows_the_place_and_folds_the_rest() -> None:
+    """What the finding names is marked; the characters before and after it are there, folded, and add up."""
+    (log,) = PresentedResult(failed()[0], told()).logs
+    assert [part.text for part in log.parts if part.accused] == ['"SPOT"']
+    assert "".join(part.text for part in log.parts[1:]) == BODY
+    folds = [part.summary for part in log.parts if part.summary]
+    assert folds == ["2,429 characters before", "1,969 more characters"]
+    seen = "".join(part.text for part in log.parts if not part.summary)
+    assert len(seen) < 1_200
+    assert '"type": "odd"' in seen
+
+
+def test_a_terminal_shows_the_place() -> None:
+    """The lines of a long answer are those around what the finding names."""
+    shown = "\n".join(body_lines(BODY.encode(), failed()[1].request, DISPLAY, 400, Where(pointer=SPOT)))
+    assert '"type": "odd", "deep": {"here": [1, "SPOT"]}' in shown
+    assert shown.startswith("[… ")
+    assert shown.endswith(" characters …]")
+    assert len(shown) < 480
+    assert "SPOT" in PresentedResult(failed()[0], told()).explain()
+
+
+def warned() -> PresentedRun:
+    """A run with a SHOULD rule that is broken."""
+    state, (result, _) = told(), failed()
+    rule = replace(result.rule, id="stream.closes", level=Level.SHOULD)
+    made = decide(rule, result.observation, Policy(), show=lambda _: result.evidence)
+    warning = replace(made, named=result.named)
+    assert state.finished is not None
+    state.finished = replace(state.finished, results=(*state.finished.results, warning))
+    return state
+
+
+def test_a_warning_has_its_evidence_on_the_page() -> None:
+    """A warning is explained as a failure is: finding, sequence, bytes, commands."""
+    page = render(warned())
+    section = page.partition('id="warnings"')[2].partition('id="catalogue"')[0]
+    assert '<details class="failure" id="stream.closes">' in section
+    for part in ("the step is odd", "Reproduce it", "curl ", "<mark>&#34;SPOT&#34;</mark>"):
+        assert part in section
+    assert page.count('id="stream.closes"') == 1
+    assert '<a href="#stream.closes">See what happened</a>' in page.partition('id="catalogue"')[2]
