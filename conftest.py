@@ -45,7 +45,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if not config.getoption("--peers"):
         skip = pytest.mark.skip(reason="installs third-party servers; run `make peers`")
         for item in items:
-            if "peers" in item.keywords:
+            if "peers" in _marks_of(item):
                 item.add_marker(skip)
     everything = [ROOT / path for path in config.getini("testpaths")]
     if [ROOT / path for path in config.args] != everything or config.getoption("--thorough"):
@@ -56,9 +56,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         unwanted = {"thorough"}
     if "thorough" in chosen:
         unwanted = set()
-    left_out = [item for item in items if not unwanted.isdisjoint(item.keywords)]
+    left_out = [item for item in items if not unwanted.isdisjoint(_marks_of(item))]
     config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if unwanted.isdisjoint(item.keywords)]
+    items[:] = [item for item in items if unwanted.isdisjoint(_marks_of(item))]
+
+
+def _marks_of(item: pytest.Item) -> set[str]:
+    """The names of its marks; `item.keywords` has the folders, too, also that of the checkout."""
+    return {mark.name for mark in item.iter_markers()}
 
 
 def pytest_collection_finish() -> None:

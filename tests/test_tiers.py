@@ -38,3 +38,14 @@ def test_what_each_run_takes(pytester: pytest.Pytester, options: tuple[str, ...]
     done = pytester.runpytest_subprocess("-v", "-p", "no:cacheprovider", *options)
     assert [line.partition("::")[2].split()[0] for line in done.outlines if " PASSED" in line] == ran
     done.assert_outcomes(passed=len(ran), deselected=4 - len(ran))
+
+
+def test_the_name_of_a_folder_is_no_mark(pytester: pytest.Pytester) -> None:
+    """Tests in a folder or a checkout named like a mark are run like all others."""
+    shutil.copy(ROOT / "conftest.py", pytester.path)
+    shutil.copy(ROOT / "pyproject.toml", pytester.path)
+    for name in ("peers", "slow"):
+        folder = pytester.path / "tests" / name
+        folder.mkdir(parents=True)
+        (folder / f"test_{name}.py").write_text("def test_quick(): ...\n", encoding="utf-8")
+    pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=2)

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from tests.e2e.peers.known import BACKGROUND, CREATE, IMAGE, PLAIN, REQUESTS, RESET, STREAMED, Cause, fault
+from tests.e2e.peers.known import (
+    BACKGROUND,
+    CREATE,
+    CREATE_IN_REVISION,
+    IMAGE,
+    PLAIN,
+    REQUESTS,
+    RESET,
+    STREAMED,
+    Cause,
+    fault,
+)
 
 _REFERENCE = "Interactions API reference"
 
@@ -125,6 +136,13 @@ LITELLM = (
         shows=r"(?is)^HTTP/1.1 429(?!.*\nretry-after: 7)",
     ),
     Cause(
+        what="`x-gemini-service-tier` arrives as `llm_provider-x-gemini-service-tier`",
+        found_by=("gw.response-headers",),
+        source="Priority inference, The header that tells the tier of a response",
+        steps=(CREATE,),
+        shows=r"(?is)^(?!.*\nx-gemini-service-tier:).*\nllm_provider-x-gemini-service-tier:",
+    ),
+    Cause(
         what="`event:` lines are dropped",
         found_by=("gw.event-names",),
         source="both sides compared",
@@ -228,6 +246,20 @@ ROSETTA = (
         source="RFC 9110, 10.2.3",
         steps=(fault("calls=status:429,retry-after:7"), CREATE),
         shows=r"(?is)^HTTP/1.1 429(?!.*\nretry-after: 7)",
+    ),
+    Cause(
+        what="`Api-Revision` does not arrive upstream",
+        found_by=("gw.request-headers",),
+        source="both sides compared",
+        steps=(RESET, CREATE_IN_REVISION, REQUESTS),
+        shows=r"(?is)^(?!.*api-revision).*Say hi",
+    ),
+    Cause(
+        what="`x-gemini-service-tier` does not arrive",
+        found_by=("gw.response-headers",),
+        source="Priority inference, The header that tells the tier of a response",
+        steps=(CREATE,),
+        shows=r"(?is)^HTTP/1.1 200(?!.*x-gemini-service-tier)",
     ),
     Cause(what="the gateway adds fields to creates, responses and events", found_by=("gw.additions",)),
     Cause(

@@ -14,13 +14,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-Step = tuple[str, str, Any]
-"""Method, path and JSON body or None. A path with `$UPSTREAM` goes there; `{id}` is the last id seen."""
+Step = tuple[str, str, Any, *tuple[str, ...]]
+"""Method, path, JSON body or None, header lines. A path with `$UPSTREAM` goes there; `{id}`: the last id seen."""
 
 PLAIN = {"model": "gemini-3.5-flash", "input": "Say hi.", "stream": False}
 STREAM = {**PLAIN, "stream": True}
 CREATE = ("POST", "/v1beta/interactions", PLAIN)
 STREAMED = ("POST", "/v1beta/interactions", STREAM)
+CREATE_IN_REVISION = (*CREATE, "api-revision: 2026-05-20")
 BACKGROUND = ("POST", "/v1beta/interactions", {**PLAIN, "background": True})
 REQUESTS = ("GET", "$UPSTREAM/__harness__/requests", None)
 RESET = ("POST", "$UPSTREAM/__harness__/reset", {})
@@ -36,7 +37,7 @@ def fault(plan: str) -> Step:
 
 @dataclass(frozen=True, kw_only=True)
 class Cause:
-    """One root cause. `shows` is a pattern for the output of the last curl, status line included.
+    """One root cause. `shows` is a pattern for the output of the last curl, which begins with the status line.
 
     `found_by` are globs over ids of checks and rules. `ours` is the reason why our set-up, and not the server, is
     behind it. A defect that no curl line shows, because the upstream must misbehave inside an event, has no steps.
@@ -65,12 +66,13 @@ def unexplained(findings: Iterable[str], causes: tuple[Cause, ...]) -> list[str]
 def curl(url: str, upstream: str, key: str, steps: tuple[Step, ...]) -> tuple[list[str], str]:
     """Run these steps with curl; return the command lines, without the key, and the last output with headers."""
     lines, printed, found = [], "", ""
-    for method, path, body in steps:
+    for method, path, body, *headers in steps:
         place = path.replace("{id}", found)
         address = place.replace("$UPSTREAM", upstream) if place.startswith("$UPSTREAM") else url + place
         shown = path if path.startswith("$UPSTREAM") else f"$URL{path}"
         arguments = ["-X", method]
         more = ["-H", "content-type: application/json", "-d", json.dumps(body)] if body is not None else []
+        more = [word for line in headers for word in ("-H", line)] + more
         lines.append(" ".join(["curl -sS -i", *map(_quote, [*arguments, shown, *more])]))
         own = ["curl", "-sS", "-i", "--max-time", "60", "-H", f"x-goog-api-key: {key}"]
         # A stream that breaks off makes curl fail, which is what some of these lines are there to show.

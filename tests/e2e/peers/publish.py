@@ -114,7 +114,7 @@ def judge_one(implementation: Implementation, folder: Path) -> tuple[Judged, Jud
 def run_curl(url: str, upstream: str, cause: Cause) -> list[str]:
     """The curl lines of a cause and the last status line. Raises AssertionError if they do not show it."""
     commands, printed = curl(url, upstream, installing.KEY, cause.steps)
-    assert re.search(cause.shows, printed, re.MULTILINE), f"{cause.what}:\n{printed[:2000]}"
+    assert re.search(cause.shows, printed), f"{cause.what}:\n{printed[:2000]}"
     return [*commands, f"# {printed.splitlines()[0]}"]
 
 
