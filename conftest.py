@@ -73,6 +73,13 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
+def pytest_sessionfinish() -> None:
+    """A worker that takes longer than ten seconds to end is killed: what it measured is written before that."""
+    coverage = sys.modules.get("coverage")
+    if coverage is not None and (measured := coverage.Coverage.current()) is not None:
+        measured.save()
+
+
 @pytest.fixture(scope="session")
 def corpus() -> Path:
     """The folder of recordings named by HARNESS_CORPUS; tests that need it skip where it is missing."""
