@@ -311,10 +311,7 @@ class Audit:
         others were given, too, names nothing.
         """
         trusted = [seen for seen in played.trail if not played.shared.keys() & list_ids(seen, self.api)]
-        judged = Counter[tuple[str, str]]()
-        trail = self.api.judge_trail(trusted, contract, judged)
-        found = [pair for pair in trail if pair[1].rule in self.rules]
-        self._count(judged.elements())
+        found = self._compare(trusted, contract)
         if not found:
             return
         accused = (one for check, observation in said for one in played.list_accused_ids(check, observation))
@@ -323,6 +320,14 @@ class Audit:
             known = max((told[identity] for identity in list_ids(exchange, self.api)), default=-1)
             if self._weigh(finding) > known and not any(played.find_roots(exchange)):
                 yield exchange, finding
+
+    def _compare(self, trusted: Sequence[Exchange], contract: ApiContract) -> list[tuple[Exchange, Finding]]:
+        """The contradictions between exchanges; what was compared counts as judged."""
+        judged = Counter[tuple[str, str]]()
+        trail = self.api.judge_trail(trusted, contract, judged)
+        found = [pair for pair in trail if pair[1].rule in self.rules]
+        self._count(judged.elements())
+        return found
 
     def _weigh_ids(self, told: Iterable[tuple[Finding, Set[str]]]) -> Mapping[str, int]:
         """How binding the worst is that is told of each id; -1 of an id of which nothing is."""

@@ -328,17 +328,22 @@ def score_defects(api: Api, options: ScoreOptions) -> Generator[RunEvent, None, 
         interrupted = True
     order = {defect.id: number for number, defect in enumerate(chosen)}
     played.sort(key=lambda pair: order[pair[0].defect.id])
-    unseen = sorted(one.defect.id for one, result in played if result is None)
+    unseen = tuple(sorted(one.defect.id for one, result in played if result is None))
+    counts = {"generated": whole, "checks": len(bench.checks), "seed": options.seed}
+    yield PhaseFinished(name=DEFECTS, counts=counts, notes=unseen)
     results = [result for _, result in played if result is not None]
     rows = [row for row in map(_row_of, results) if row.place["part"] != "oddity"]
     if options.is_whole and not interrupted:
         results += _judge_score(sum_up(rows), bench.model.floors)
-    counts = {"generated": whole, "checks": len(bench.checks), "seed": options.seed}
-    yield PhaseFinished(name=DEFECTS, counts=counts, notes=tuple(unseen))
-    code = Exit.INTERRUPTED if interrupted else exit_of(results)
-    if code is Exit.OK and unseen and not rows:
-        code = Exit.NOTHING_RAN  # legal oddities alone prove nothing about defects
+    code = Exit.INTERRUPTED if interrupted else _exit_of_score(results, rows, unseen)
     yield RunFinished(tuple(results), time.perf_counter() - begun, code)
+
+
+def _exit_of_score(results: Sequence[Result], rows: Sequence[DefectRow], unseen: Sequence[str]) -> Exit:
+    code = exit_of(results)
+    if code is Exit.OK and unseen and not rows:
+        return Exit.NOTHING_RAN  # legal oddities alone prove nothing about defects
+    return code
 
 
 def _judge_all(

@@ -125,11 +125,8 @@ def check_target(
         target, governed, options, found, halted=halted, scriptable=is_scriptable
     )
     audit = Audit.of(plan.running, target.api)
-    able = governed.target.able(found.capabilities, found.says)
     sessions = jobs > 1 and is_scriptable and not target.throwaway
-    cleans = options.cleans or not target.throwaway
-    ends = target.api.new_end_counter()
-    workers = Workers(able, governed.timer, audit, ends, sessions, cleans, governed.outages)
+    workers = _engage_workers(governed, found, audit, sessions=sessions, cleans=options.cleans)
     workers.take_probe((*found.trail, *received), found.repeated, ledger, halted)
     policy = Policy(strict=options.strict, baseline=options.baseline)
     conductor = Conductor(plan, policy, audit)
@@ -143,7 +140,15 @@ def check_target(
     part = _describe_part(options, catalogue, target.target.contract.revision, conductor, workers)
     # A target that takes scripts is told to fail, so its ends count for nothing.
     results = link(conductor.results, workers.stops, target.api)
-    yield _finish(results, workers, governed, () if is_scriptable else ends.describe(), part, begin)
+    yield _finish(results, workers, governed, () if is_scriptable else workers.ends.describe(), part, begin)
+
+
+def _engage_workers(governed: _Governed, found: Probing, audit: Audit, *, sessions: bool, cleans: bool) -> Workers:
+    """The workers of a run, which know what the probe found; what they create on a server is always deleted."""
+    target = governed.target
+    able = target.able(found.capabilities, found.says)
+    ends = target.api.new_end_counter()
+    return Workers(able, governed.timer, audit, ends, sessions, cleans or not target.throwaway, governed.outages)
 
 
 def _choose_jobs(

@@ -23,7 +23,7 @@ from harness.engine.cleanup import CreatedResources
 from harness.engine.conductor import Judged
 from harness.engine.events import ExerciseFinished, ExerciseStarted, ExerciseTimes, RunEvent
 from harness.engine.execute import PlayedExercise, play
-from harness.engine.plan import Group
+from harness.engine.plan import Group, PlannedCheck
 from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.deadline import Timer, TimeUp
 from harness.engine.traffic.outages import Outages, find_deaths
@@ -31,7 +31,7 @@ from harness.engine.traffic.perform import ActionRunner, GivenIds, RepeatedId
 from harness.kit.actions import Send
 from harness.kit.api import SCRIPTABLE, CountsEnds
 from harness.kit.check import Exercise
-from harness.outcome import Outcome, TargetFault
+from harness.outcome import Observation, Outcome, TargetFault
 from harness.wire import Driver, Exchange
 from harness.wire.json_value import object_or_none
 
@@ -117,17 +117,28 @@ def _ask_side_by_side(target: ResolvedTarget, trail: Sequence[Exchange]) -> tupl
     look = Send(target.target.control("GET", ""), timeout=_PATIENCE)
     with closing(target.connect()) as driver:
         beside = ActionRunner(target.api, driver, CreatedResources(target.api), target.target.contract)
-        try:
-            with socket.create_connection(address, _PATIENCE):
-                answered = beside.perform(look).status is not None
-        except OSError:
-            return 1, []
-        if not answered or create.seconds <= _QUICK:
-            return (_SHARED_JOBS if answered else 1), beside.trail
+        if not _is_answered_beside_silence(address, beside, look):
+            return 1, beside.trail
+        if create.seconds <= _QUICK:
+            return _SHARED_JOBS, beside.trail
         slow = _look_beside_a_create(target, create, beside, look)
-    idle, *looks = (one.seconds if one.status is not None else _PATIENCE for one in beside.trail)
-    overtaken = all(seconds < idle + create.seconds / 4 for seconds in looks)
+    overtaken = _came_at_once(beside.trail, create.seconds / 4)
     return (_SHARED_JOBS if overtaken else 1), [*beside.trail, *slow]
+
+
+def _is_answered_beside_silence(address: tuple[str, int], beside: ActionRunner, look: Send) -> bool:
+    """Whether the target answers while another connection sends nothing."""
+    try:
+        with socket.create_connection(address, _PATIENCE):
+            return beside.perform(look).status is not None
+    except OSError:
+        return False
+
+
+def _came_at_once(looks: Sequence[Exchange], more: float) -> bool:
+    """Whether no look took so many seconds more than the first one, beside which nothing was asked."""
+    idle, *others = (one.seconds if one.status is not None else _PATIENCE for one in looks)
+    return all(seconds < idle + more for seconds in others)
 
 
 def _find_address(target: ResolvedTarget) -> tuple[str, int] | None:
@@ -386,16 +397,22 @@ class Workers:
         self.audit.note(exercise, played, target.target.contract, said)
         for exchange in played.trail:
             self.ends.note(exchange)
-        # Whoever has the control API announces what it does.
-        promised = SCRIPTABLE in target.target.capabilities
         stop = None if played.outage else stopped_at(played.trail)
         for planned, (_, observation) in zip(members, said, strict=True):
-            if not promised and not planned.declared:
-                observation = played.excuse_what_is_not_offered(observation)
-            observation = played.blame_roots(planned.check, observation)
-            if stop is not None and observation.outcome is Outcome.UNTESTABLE:
+            judged = self._judge(planned, observation, played, played.seconds / len(members))
+            if stop is not None and judged.observation.outcome is Outcome.UNTESTABLE:
                 self.stops[planned.check.id] = stop
-            yield Judged(planned, observation, played, played.seconds / len(members))
+            yield judged
+
+    def _judge(
+        self, planned: PlannedCheck, observation: Observation, played: PlayedExercise, seconds: float
+    ) -> Judged:
+        """What was observed, excused if the target does not offer it, and blamed on its root."""
+        # Whoever has the control API announces what it does.
+        promised = SCRIPTABLE in self.target.target.capabilities
+        if not promised and not planned.declared:
+            observation = played.excuse_what_is_not_offered(observation)
+        return Judged(planned, played.blame_roots(planned.check, observation), played, seconds)
 
 
 def take_until_done(
