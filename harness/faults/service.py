@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -355,10 +355,14 @@ def _find_unmet_of(faulty: FaultyService, plan: Plan) -> str:
     for connection in plan.connections:
         last = first + connection.times - 1 if connection.times is not None else came
         met = [suffered for suffered in log if first <= suffered.number <= max(first, last)]
-        fired = [fault for suffered in met for fault in suffered.fired]
-        missing = next((fault for fault in connection.faults if fault not in fired), None)
-        if missing is not None:
+        if (missing := _find_missing(connection.faults, met)) is not None:
             other = f"it is for {called} {first}, and {format_count(came, called)} came"
             return f"no {called} came as far as {missing}" if met else other
         first = last + 1
     return ""
+
+
+def _find_missing(faults: Iterable[Fault], met: Iterable[Suffered]) -> Fault | None:
+    """The first of the faults that none of these responses had."""
+    fired = [fault for suffered in met for fault in suffered.fired]
+    return next((fault for fault in faults if fault not in fired), None)

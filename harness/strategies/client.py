@@ -496,16 +496,21 @@ def list_choices(client: SearchClient) -> Iterator[ClientCommand]:
     if room:
         yield from (ClientCommand("create", mode=mode) for mode in _CREATES)
     for number, known in enumerate(client.interactions):
-        if not known.id:
-            continue
-        yield from (ClientCommand(kind, number) for kind in ("poll", "replay", "cancel", "delete"))
-        if room or known.gone or known.running:
-            yield from (ClientCommand("chain", number, mode) for mode in _LATE_MODES)
-        if known.calls and room:
-            yield ClientCommand("answer", number, "plain")
-        if known.background and known.there and len(client.readers) < READERS:
-            yield from (ClientCommand("open", number, count=count) for count in _COUNTS)
+        if known.id:
+            yield from _of_interaction(client, number, room=room)
     yield from _of_readers(client)
+
+
+def _of_interaction(client: SearchClient, number: int, *, room: bool) -> Iterator[ClientCommand]:
+    """What can be done with one interaction; `room`: with another one besides."""
+    known = client.interactions[number]
+    yield from (ClientCommand(kind, number) for kind in ("poll", "replay", "cancel", "delete"))
+    if room or known.gone or known.running:
+        yield from (ClientCommand("chain", number, mode) for mode in _LATE_MODES)
+    if known.calls and room:
+        yield ClientCommand("answer", number, "plain")
+    if known.background and known.there and len(client.readers) < READERS:
+        yield from (ClientCommand("open", number, count=count) for count in _COUNTS)
 
 
 def _of_readers(client: SearchClient) -> Iterator[ClientCommand]:

@@ -53,23 +53,18 @@ class FuzzPresentation(Presentation):
 
     def verdict(self, state: PresentedRun) -> RunVerdict:
         """How many rules are broken in how many responses."""
-        found, kinds = failures(state.results), _count_answers(state)
-        responses = kinds.total()
-        empty = [phase.name for phase in state.phases if phase.vacuous]
+        finished, kinds = state.whole()[1], _count_answers(state)
+        stale, empty = count_stale(finished.results), [phase.name for phase in state.phases if phase.vacuous]
         holes = f"not tested: {', '.join(empty)}" if empty else ""
-        finished = state.whole()[1]
-        if responses and finished.exit is Exit.NOTHING_RAN and empty:
+        if not kinds.total():
+            return conclude(finished, "no response was judged", holes, stale)
+        broken = _describe_broken(failures(finished.results), kinds)
+        if finished.exit is not Exit.NOTHING_RAN:
+            return conclude(finished, *broken, holes, stale)
+        if empty:  # what kept the run from its verdict comes first
             engines = format_count(len(state.phases), "engine")
             holes = f"{len(empty)} of {engines} tested too little ({', '.join(empty)})"
-        stale = count_stale(finished.results)
-        if not responses:
-            return conclude(finished, "no response was judged", holes, stale)
-        failed, warned = (_count_rules(found, outcome) for outcome in (Accounted.FAILED, Accounted.WARNED))
-        refused = ", all of them refusals" if kinds[REFUSED] == responses > 1 else ""
-        where = f"in {responses:,} {'response' if responses == 1 else 'responses'}{refused}"
-        said = [f"{failed or 'no rule'} broken {where}", f"{warned} broken, which only warns" if warned else ""]
-        said.insert(0 if finished.exit is Exit.NOTHING_RAN else 2, holes)
-        return conclude(finished, *said, stale)
+        return conclude(finished, holes, *broken, stale)
 
     def details(self, state: PresentedRun) -> Iterator[str]:
         return iter(())
@@ -176,6 +171,15 @@ def key_of_failure(result: Result) -> FailureKey:
 def failures(results: Sequence[Result]) -> list[Result]:
     """The results that are no engine's own, worst first as the run has them."""
     return [result for result in results if result.rule is not SEARCHED]
+
+
+def _describe_broken(found: Sequence[Result], kinds: Counter[str]) -> tuple[str, str]:
+    """How many rules are broken in how many responses, and how many of them only warn."""
+    failed, warned = (_count_rules(found, outcome) for outcome in (Accounted.FAILED, Accounted.WARNED))
+    responses = kinds.total()
+    refused = ", all of them refusals" if kinds[REFUSED] == responses > 1 else ""
+    where = f"in {responses:,} {'response' if responses == 1 else 'responses'}{refused}"
+    return f"{failed or 'no rule'} broken {where}", f"{warned} broken, which only warns" if warned else ""
 
 
 def _count_rules(found: Sequence[Result], outcome: Accounted) -> str:
