@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.cli.options import (
     HEADER,
+    KEY,
     LEVEL,
     MODULE,
     PATH,
@@ -75,7 +76,7 @@ def ca_file_option(group: str = "") -> Any:
 
 def api_key_option(group: str, about: str = "API key") -> Any:
     """Declare the key that requests carry."""
-    return option(about, metavar="KEY", variable=INTERACTIONS.key_variable, trust=Trust.CALL, group=group)
+    return option(about, KEY, variable=INTERACTIONS.key_variable, trust=Trust.CALL, group=group)
 
 
 def plain_http_option(group: str) -> Any:

@@ -28,6 +28,7 @@ from harness.cli.common_options import (
 from harness.cli.folder_trust import find_link_out
 from harness.cli.masking import hide, mask_text
 from harness.cli.options import (
+    KEY,
     PATH,
     POSITIVE_NUMBER,
     POSITIVE_SECONDS,
@@ -77,7 +78,7 @@ class TargetArguments(Options):
     api_key: str | None = api_key_option("target")
     other_api_key: str | None = option(
         "key of another project, for `store.isolation` (a key of the same project gets its warning)",
-        metavar="KEY", variable=INTERACTIONS.other_key_variable, trust=Trust.CALL, group="target",
+        KEY, variable=INTERACTIONS.other_key_variable, trust=Trust.CALL, group="target",
     )  # fmt: skip
     revision: str | None = revision_option("target")
     model: str | None = option("model to request", group="target")
@@ -105,8 +106,8 @@ def resolve(options: TargetArguments) -> ResolvedTarget:
         options.target,
         TargetOptions(
             api_version=options.api_version or "",
-            api_key=_choose_key(options, "api_key", INTERACTIONS.key_variable),
-            other_api_key=_choose_key(options, "other_api_key", INTERACTIONS.other_key_variable),
+            api_key=options.api_key or "",
+            other_api_key=options.other_api_key or "",
             model=options.model or "",
             agent=options.agent or "",
             headers=tuple(options.header or ()),
@@ -118,14 +119,6 @@ def resolve(options: TargetArguments) -> ResolvedTarget:
     )
     hide(found.info.secrets)
     return found
-
-
-def _choose_key(options: Options, name: str, variable: str) -> str:
-    key = (getattr(options, name) or "").strip()
-    if not (key.isascii() and key.isprintable()):
-        source = options.list_options()[name].long_flag if name in options.given else variable
-        raise UsageFault(f"the key ({source}) contains characters that a header cannot contain")
-    return key
 
 
 def said_capabilities(options: TargetArguments) -> tuple[Capability, ...]:

@@ -107,6 +107,13 @@ def _read_header(text: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
+def _read_key(text: str) -> str:
+    key = text.strip()
+    if not (key.isascii() and key.isprintable()):
+        raise ValueError("the key contains characters that a header cannot contain")
+    return key
+
+
 def _read_level(text: str) -> Level:
     levels = {level.lower(): level for level in Level}
     if text.lower() not in levels:
@@ -152,6 +159,7 @@ POSITIVE_NUMBER = ValueKind(
 )
 PORT = ValueKind("a port, 0 to 65535", _read_port, {"type": "integer", "minimum": 0, "maximum": 65_535}, "N")
 HEADER = ValueKind("a header, 'Name: value'", _read_header, metavar="'N: V'")
+KEY = ValueKind("an API key", _read_key, metavar="KEY")
 PATH = ValueKind("the path of a file", str, metavar="FILE", is_place=True)
 REVISION = ValueKind("a revision, or the folder of one", str, metavar="DATE", is_place=True)
 FOLDER = ValueKind("the path of a folder", str, metavar="DIR", is_place=True)
@@ -260,7 +268,7 @@ class Option:
             raise UsageFault(f"{source}{self._repeat(value)} must be {self.kind.words}")
 
     def _repeat(self, value: Any) -> str:
-        return "" if self.kind is HEADER else f" = {value!r}"  # a header may hold a key
+        return "" if self.kind in (HEADER, KEY) else f" = {value!r}"  # a header may hold a key
 
 
 def option(

@@ -83,3 +83,23 @@ def test_the_published_schema_is_valid() -> None:
     tables += [value for value in tables[0]["properties"].values() if value["type"] == "object"]
     for table in tables:
         assert all(value["description"].endswith(".") for value in table["properties"].values())
+
+
+@pytest.mark.parametrize("by", ["--api-key", "GEMINI_API_KEY"])
+@pytest.mark.parametrize("command", ["check", "smoke", "gateway", "record"])
+def test_a_key_that_no_header_can_hold_is_refused(command: str, by: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every command that sends a key refuses it before anything is sent, without repeating it."""
+    words, url = [], ["http://127.0.0.1:9"] if command != "record" else ["--target", "http://127.0.0.1:9"]
+    if by.startswith("--"):
+        words = [by, "k\u00e9y"]
+    else:
+        monkeypatch.setenv(by, "k\u00e9y")
+    with pytest.raises(UsageFault) as caught:
+        read_options(load_options(command), [*url, *words])
+    assert str(caught.value) == f"{by}: the key contains characters that a header cannot contain"
+
+
+def test_a_key_is_taken_without_the_space_around_it() -> None:
+    """A key that was copied with its line end is the same key."""
+    options: Any = read_options(load_options("gateway"), ["http://127.0.0.1:9", "--api-key", " key\n"])
+    assert options.api_key == "key"

@@ -254,7 +254,7 @@ def _resolve(arguments: GatewayArguments) -> ResolvedTarget:
         raise UsageFault("the emulator is the upstream here: name the URL of the gateway")
     options = TargetOptions(
         api_version=arguments.api_version or "",
-        api_key=(arguments.api_key or "").strip(),
+        api_key=arguments.api_key or "",
         model=arguments.model or "",
         agent=arguments.agent or "",
         headers=tuple(arguments.header or ()),
