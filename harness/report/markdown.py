@@ -9,9 +9,10 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
+from harness.outcome import Accounted
 from harness.report.commands.presentation import Section
 from harness.report.presented_result import PresentedResult
-from harness.report.presented_run import TOLD, PresentedRun
+from harness.report.presented_run import TOLD, OutcomeRow, PresentedRun
 from harness.wire.message import escape_controls
 
 
@@ -27,9 +28,28 @@ def render(state: PresentedRun) -> str:
         lines += ["", *fence("\n".join(told))]
     lines += chain.from_iterable(map(_write_section, state.presentation.sections(state)))
     for outcome in TOLD:
-        if results := [shown for shown in state.urgent_first if shown.outcome is outcome]:
-            lines += ["", f"### {outcome.word.capitalize()}", "", *chain.from_iterable(map(_write_entry, results))]
+        results = [shown for shown in state.urgent_first if shown.outcome is outcome]
+        explained = [shown for shown in results if outcome is not Accounted.NOT_TESTED or shown.is_explained]
+        if results:
+            lines += [
+                "",
+                f"### {outcome.word.capitalize()}",
+                "",
+                *chain.from_iterable(map(_write_entry, explained)),
+            ]
+        if len(results) > len(explained):
+            lines += _write_reasons(next(row for row in state.list_outcomes() if row.outcome is outcome))
     return "\n".join(lines) + "\n"
+
+
+def _write_reasons(row: OutcomeRow) -> Iterator[str]:
+    """The results of one outcome by their reason: what does not fail the run needs no entry of its own."""
+    yield from (f"<details><summary>{row.number} {row.words}, by reason</summary>", "")
+    for group in row.groups:
+        ids = ", ".join(map(write_code, group.ids)) + (f" and {group.more} more" if group.more else "")
+        help_ = f"; help: {write_plain(group.remedy)}" if group.remedy else ""
+        yield f"- {': '.join(filter(None, (ids, write_plain(group.reason))))}{help_}"
+    yield from ("", "</details>", "")
 
 
 def _write_section(section: Section) -> Iterator[str]:

@@ -20,6 +20,7 @@ from harness.drift.comparison import (
 )
 from harness.drift.type_model import TypeModel
 from harness.look.assets import mark_of
+from harness.outcome import FIRST_WORDS, Exit
 from harness.outcome.words import format_count
 from harness.report.markdown import write_plain
 from harness.report.page.rendering import render_template
@@ -52,6 +53,18 @@ def drift_totals(older: TypeModel, newer: TypeModel, explained: Explained) -> st
     compared = f"{format_count(len(newer.operations), 'call')} and {format_count(len(newer.records), 'type')}"
     head = f"{newer.title} and the {older.title}: {compared} of the SDK compared;"
     return f"{head} {format_count(new, 'unexplained difference')}, {known} explained"
+
+
+def drift_verdict(explained: Explained, *, strict: bool, rejected: bool = False) -> str:
+    """The last line; `rejected`: the emulator rejected a request that the SDK can send."""
+    new, found = len(explained.unexplained), len(explained.differences)
+    counted = found if strict else new
+    failed = FIRST_WORDS[Exit.FAILED if counted or rejected else Exit.OK]
+    if strict and found > new:
+        said = f"{format_count(found, 'difference')}, {found - new} explained (--strict)"
+    else:
+        said = _write_headline(new, found).rstrip(".").lower()
+    return f"{failed}: {said}{'; the emulator rejected requests' if rejected else ''}."
 
 
 def drift_record(

@@ -145,7 +145,9 @@ class TerminalReport:
     def _tell_wait(self, seconds: float, refusal: Exchange) -> None:
         if not self._waits:
             first = self._state.mask.show(format_refusal(refusal))
-            self._screen.line(f"the target requests a pause: {first}; harness retries the rejected requests")
+            self._screen.line(
+                f"the target requests a pause: {first}; harness retries (--max-wait limits the wait)"
+            )
         self._waits += 1
         where = f"[{self._begun}/{self._exercises}] " if self._exercises else ""
         self._screen.draw(f"{where}waits {seconds:.1f} s ({refusal.status})")

@@ -65,6 +65,10 @@ class At(StrEnum):
     IN_CHUNK = "in_chunk"
 
 
+UNRESOLVED = "no address for the host name "
+"""How the detail of an ending begins if a name does not resolve, so that no server was reached."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ending:
     """The last piece of every body.
@@ -84,6 +88,11 @@ class Ending:
     def complete(self) -> bool:
         """Whether the framing was satisfied; a complete body may still hold a truncated stream."""
         return self.how is How.COMPLETE
+
+    @property
+    def unresolved(self) -> bool:
+        """Whether the name of the server does not resolve."""
+        return self.detail.startswith(UNRESOLVED)
 
     @property
     def words(self) -> str:

@@ -99,6 +99,14 @@ def test_a_key_that_is_refused_is_not_asked_for_again(harness: Harness, toy: Toy
     assert (done.code, "the target does not accept the key" in done.err) == (4, True)
 
 
+def test_a_wait_names_its_limit(harness: Harness, toy: Toy) -> None:
+    """A target that limits its callers is waited for, and the line says how long at most."""
+    toy[0].refuse = 429
+    done = harness("smoke", toy[1], "--max-wait", "1.5")
+    assert "harness retries in 1.0 s (at most 1.5 s in total: --max-wait S)" in done.out
+    assert (done.code, "or a longer --max-wait S" in done.err) == (4, True)
+
+
 def test_smoke_json(harness: Harness, toy: Toy) -> None:
     """With --probe, every capability is decided and everything created is deleted."""
     value = fits("smoke", harness("smoke", toy[1], "--probe", "--json").out)

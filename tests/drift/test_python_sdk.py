@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -80,6 +81,21 @@ def test_nothing_unexplained_and_no_stale_explanation(capsys):
     assert record["stale"] == [], "remove these lines from explained.yaml"
     assert record["sdk"]["operations"] > 30
     assert record["sdk"]["types"] > 150
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("words", "code", "verdict"),
+    [
+        ([], 0, r"PASSED: \d+ differences, all explained\."),
+        (["--strict"], 1, r"FAILED: \d+ differences, \d+ explained \(--strict\)\."),
+    ],
+)
+def test_the_last_line_is_a_verdict(words, code, verdict, capsys):
+    """As every command that judges, `drift` ends with a word for its exit code."""
+    pytest.importorskip("google.genai._gaos.types", reason="google-genai 3.3+ is not installed")
+    assert main(["drift", *words]) == code
+    assert re.fullmatch(verdict, capsys.readouterr().out.splitlines()[-1])
 
 
 @pytest.mark.slow

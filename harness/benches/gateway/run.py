@@ -185,6 +185,8 @@ def reach(bench: GatewayBench) -> None:
     status = relayed.client.status
     if status is None:
         ending = relayed.client.ending
+        if ending.unresolved:
+            raise TargetFault(f"{ending.detail}: check the spelling of the URL and the name service (DNS)")
         why = ending.detail if ending.how is not How.REFUSED else ""
         raise TargetFault(f"the gateway returned {_describe_answer(relayed.client)}: {why or 'is it running?'}")
     if relayed.upstream or relayed.misrouted:

@@ -24,7 +24,10 @@ _REFUSALS = {
     401: "pass --api-key or set GEMINI_API_KEY",
     402: "it requires a payment",
     403: "this key has no permission for it: pass another one with --api-key",
-    429: "it limits the rate or the quota of this key beyond the wait of the run: try again later with --rate N",
+    429: (
+        "it limits the rate or the quota of this key beyond the wait of the run: try again later, with --rate N "
+        "or a longer --max-wait S"
+    ),
 }
 _MARKS = frozenset({"id", "status", "steps"})
 _EVENT_MARKS = frozenset({"interaction", "interaction_id", "step"})
@@ -110,6 +113,8 @@ def shake_hands(target: RequestBuilder, send: Send, *, insist: bool = False) -> 
 
 def _answer(target: RequestBuilder, send: Send, form: Form) -> Exchange:
     answer = send(target.create(form.fields, input=GREETING))
+    if answer.ending.unresolved:
+        raise TargetFault(f"{answer.ending.detail}: check the spelling of the URL and the name service (DNS)")
     if answer.status is None:
         raise TargetFault(
             f"the target returned no response ({format_ending(answer)}): check the URL, or wait for the server "

@@ -87,7 +87,14 @@ def run(words: Sequence[str]) -> int:
     from harness.drift.comparison import compare, explain, load_explanations
     from harness.drift.schema_types import read_schemas
     from harness.report.formats import dump
-    from harness.report.sdk_drift import drift_lines, drift_markdown, drift_page, drift_record, drift_totals
+    from harness.report.sdk_drift import (
+        drift_lines,
+        drift_markdown,
+        drift_page,
+        drift_record,
+        drift_totals,
+        drift_verdict,
+    )
 
     older = read_schemas(schemas)
     with tempfile.TemporaryDirectory(prefix="harness-drift-") as folder:
@@ -110,10 +117,11 @@ def run(words: Sequence[str]) -> int:
         say(drift_totals(older, newer, explained))
     if arguments.propose or arguments.propose_patch:
         _write_proposal(arguments.propose, arguments.propose_patch, schemas, older, newer, explained, package)
-    if arguments.requests and _send_requests(newer, contract_of(arguments), to_errors=arguments.json):
-        return Exit.FAILED
+    rejected = arguments.requests and _send_requests(newer, contract_of(arguments), to_errors=arguments.json)
+    if not arguments.json:
+        say(drift_verdict(explained, strict=arguments.strict, rejected=rejected))
     drift = explained.differences if arguments.strict else explained.unexplained
-    return Exit.FAILED if drift else Exit.OK
+    return Exit.FAILED if drift or rejected else Exit.OK
 
 
 def _send_requests(model: TypeModel, contract: Contract, *, to_errors: bool) -> bool:

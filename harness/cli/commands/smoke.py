@@ -60,7 +60,7 @@ def run(words: Sequence[str]) -> int:
     wait_for(target, arguments.wait)
     needed = frozenset(CAPABILITIES) if arguments.probe else frozenset()
     mask = target.make_mask()
-    how = traffic_policy(arguments, None if arguments.json else partial(_say_wait, mask))
+    how = traffic_policy(arguments, None if arguments.json else partial(_say_wait, mask, arguments.max_wait))
     with closing(
         target.with_drivers(how.wrapper(how.new_retries(), TimeoutBudget(target.target.wait))).connect()
     ) as driver:
@@ -86,5 +86,6 @@ def run(words: Sequence[str]) -> int:
     return Exit.OK
 
 
-def _say_wait(mask: Mask, seconds: float, refusal: Exchange) -> None:
-    say(mask.text(f"{format_refusal(refusal)}: retried in {seconds:.1f} s"))
+def _say_wait(mask: Mask, most: float, seconds: float, refusal: Exchange) -> None:
+    said = mask.text(format_refusal(refusal))
+    say(f"{said}: harness retries in {seconds:.1f} s (at most {most:g} s in total: --max-wait S)")

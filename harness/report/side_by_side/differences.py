@@ -166,7 +166,11 @@ def _to_row(name: str, runs: Sequence[RunFile]) -> ComparedRow:
 def _change(before: RunEntry | None, after: RunEntry | None, runs: Sequence[RunFile]) -> str:
     was_broken = before is not None and before.broken
     if after is not None and after.broken:
+        if before is not None and not before.asked:
+            return "added"  # the first run left it out, so nobody knows whether it failed then, too
         return "still" if was_broken else "new"
+    if was_broken and after is not None and not after.asked:
+        return "removed"
     if was_broken:
         return "fixed" if _is_fixed(after, runs[-1]) else "changed"
     if before is None or after is None:

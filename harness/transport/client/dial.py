@@ -19,6 +19,7 @@ from harness.outcome import TargetFault, UsageFault
 from harness.transport.http1.limits import Limits
 from harness.transport.http1.reader import ResponseReader
 from harness.wire import At, By, Ending, How
+from harness.wire.pieces import UNRESOLVED
 
 _PORTS = {"http": 80, "https": 443}
 _WRONG_HOST = {62, 64}
@@ -177,6 +178,8 @@ def _explain(
         return too_late(place, limits)
     if isinstance(error, ssl.SSLError):
         return tls_failure(origin, error)
+    if isinstance(error, socket.gaierror):
+        return NoConnection(By.SERVER, How.REFUSED, f"{UNRESOLVED}{first.host!r} ({error.strerror})")
     return failure(place, error, How.TLS if secured else How.REFUSED)
 
 

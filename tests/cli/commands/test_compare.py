@@ -140,6 +140,17 @@ def test_what_was_not_asked_does_not_agree(write: Write, capsys: pytest.CaptureF
     assert "no result in common" in capsys.readouterr().err
 
 
+def test_what_the_first_run_left_out_is_no_new_failure(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    """A run with -c says nothing of the other checks: they are added by a later run, and fail no command."""
+    part = write("a.json", check("x.one", "passed"), left_out("x.two"), check("x.three", "failed", "no"))
+    whole = write("b.json", check("x.one", "passed"), check("x.two", "failed", "no"), left_out("x.three"))
+    assert main(["compare", part, whole]) == 0
+    out = capsys.readouterr().out
+    assert "ADDED   x.two [MUST] excluded → failed: no" in out
+    assert "REMOVED x.three [MUST] failed → excluded: no" in out
+    assert out.splitlines()[-1] == "PASSED: no new failure, 1 added, 1 removed."
+
+
 def test_one_server_at_several_addresses(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
     """With --same-target a server whose port changes is one target, so that a new failure fails the command."""
     before = write("a.json", check("x.one", "passed"), url="http://127.0.0.1:1")

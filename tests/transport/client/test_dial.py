@@ -88,6 +88,18 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
+def test_a_name_that_does_not_resolve_is_told_as_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No server refused anything: the message names the host, so that a typo is seen."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "create_connection", fail)
+    ending = by_driver("http://no-such-host.invalid")
+    assert ending.unresolved
+    assert ending.detail == "no address for the host name 'no-such-host.invalid' (Name or service not known)"
+
+
 @pytest.mark.parametrize("ask", [by_driver, by_tap])
 @pytest.mark.parametrize(
     "serve", [lambda: listening(Plain), one_at_a_time, hanging_up], ids=["many", "one", "strict"]
