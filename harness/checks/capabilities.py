@@ -89,6 +89,9 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(
         ("create.both", "create.config-mismatch", "create.config-agent", "agent.unknown"), ("agent.field/model",)
     ),
+    "cancel.ok": ("get.ok/other",),
+    **dict.fromkeys(("err.unknown-model", "err.unknown-route"), ("err.status/failed",)),
+    "create.long-input": ("get.own-input",),
     "bg.at-once": ("create.status-listed",),
     "bg.settles": ("bg.result",),
     "chain.after-settled": ("get.ok",),

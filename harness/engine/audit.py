@@ -86,18 +86,21 @@ def add_sightings(
     seen: Iterable[AuditedDefect],
     *,
     compared: bool,
-    explained: bool,
+    explained: Set[str],
     judged: Mapping[str, int],
 ) -> Observation:
     """What a check saw itself, with what other answers showed; `own` itself if they add nothing.
 
     `judged` counts the answers that the rule was asked of, by call (see `Audit.judged`).
 
-    `compared`: answers contradict each other in it. That adds nothing if it is `explained`: a check that rests on
-    this one is broken, knows how it came about, and tells it, while this one's exercise saw nothing of it.
+    `compared`: answers contradict each other in it. That adds nothing if it is `explained`, by its rule or its
+    code: a check that rests on it is broken, knows how it came about, and tells it, while this one's exercise saw
+    nothing of it.
     """
-    if is_settled(own) or (explained and compared and own.outcome is Outcome.MET):
+    if is_settled(own):
         return own
+    if compared and own.outcome is Outcome.MET:
+        seen = [one for one in seen if explained.isdisjoint({one.finding.rule, one.finding.stable_code})]
     shown = _choose_shown(own, seen)
     if not shown:
         return own
@@ -235,7 +238,7 @@ class Audit:
                 kind = finding.kind(self.api.read(death.first, None).call)
                 self._add(kind, _Sighted(finding, death.first, None, "", story=death.story))
 
-    def observe(self, check: Check, own: Observation, *, explained: bool = False) -> Observation:
+    def observe(self, check: Check, own: Observation, *, explained: Set[str] = frozenset()) -> Observation:
         """The observation of a check after the whole run, as `add_sightings` makes it."""
         seen, compared = self.list_sightings(check.id), check.id in self.compared
         said = add_sightings(own, seen, compared=compared, explained=explained, judged=self.judged[check.id])

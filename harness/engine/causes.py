@@ -50,10 +50,11 @@ def resolve(check: Check, observation: Observation, roots: Sequence[Result]) -> 
     """
     observation = _leave_to(roots, observation)
     for root in roots:
-        if _stands_in_the_way(root, check):
+        if blocking := _find_blocking(root, check, observation):
             # A MUST would fall away for something that does not fail the run: then nobody would hear of it.
             only_warns = check.rule.level is Level.MUST and root.verdict not in FAILED
-            return left_untested(root, observation.why) if only_warns else blocked_by(root, observation.why)
+            block = left_untested if only_warns else blocked_by
+            return block(root, observation.why, blocking)
     if observation.cause:
         for root in roots:
             if root.observation.outcome is Outcome.BLOCKED:
@@ -83,11 +84,18 @@ def _list_lenient(observation: Observation) -> list[Finding]:
     return [finding for finding in observation.findings if finding.severity is Severity.NON_STRICT]
 
 
-def _stands_in_the_way(root: Result, check: Check) -> bool:
-    """Whether a root is broken, and by a finding that the check rests on if it names one."""
-    named = {name for name in check.rests_on if name.startswith(f"{root.id}/")}
-    found = {finding.stable_code for finding in root.observation.findings}
-    return root.observation.outcome is Outcome.NOT_MET and (not named or bool(named & found))
+def _find_blocking(root: Result, check: Check, observation: Observation) -> Finding | None:
+    """The finding of a broken root that blocks a check.
+
+    The kinds that a check rests on are those of which it sees nothing itself. If its own answers show what breaks
+    the root, any kind blocks it.
+    """
+    if root.observation.outcome is not Outcome.NOT_MET:
+        return None
+    shown = observation.cause == root.id
+    named = set() if shown else {name for name in check.rests_on if name.startswith(f"{root.id}/")}
+    found = root.observation.findings
+    return next((finding for finding in found if not named or finding.stable_code in named), None)
 
 
 def link(
@@ -100,21 +108,31 @@ def link(
         root = _root_of(result, stops, roots, api)
         return result if root is None else with_cause(result, root)
 
-    linked = _tell_once(_drop_absent_causes(list(map(name_root, results))))
+    linked = _tell_once(_name_present_causes(list(map(name_root, results))))
     caused = Counter(result.observation.cause for result in linked if result.observation.cause)
     return tuple(_add_weight(result, caused) for result in linked)
 
 
-def _drop_absent_causes(results: Sequence[Result]) -> list[Result]:
-    """The results, whose findings name no cause of a check that is not broken: it explains nothing to a reader."""
-    broken = {result.id: result.observation.outcome is Outcome.NOT_MET for result in results}
+def _name_present_causes(results: Sequence[Result]) -> list[Result]:
+    """The results, whose findings name only causes that a reader finds in the report.
+
+    A check that is not broken explains nothing; one that reports other kinds of findings is named by its cause.
+    """
+    roots = {result.id: result for result in results}
+
+    def name(found: Finding, own: str) -> Finding:
+        rule = found.cause.partition("/")[0]
+        if (root := roots.get(rule)) is None or rule == own:
+            return found
+        if root.observation.outcome is not Outcome.NOT_MET:
+            return replace(found, cause="")
+        told = {finding.stable_code for finding in root.observation.findings}
+        return found if found.cause in told else replace(found, cause=root.explained_by)
+
     kept = []
     for result in results:
         said = result.observation
-        findings = tuple(
-            replace(found, cause="") if not broken.get(found.cause.partition("/")[0], True) else found
-            for found in said.findings
-        )
+        findings = tuple(name(found, result.id) for found in said.findings)
         changed = findings != said.findings
         kept.append(replace(result, observation=replace(said, findings=findings)) if changed else result)
     return kept

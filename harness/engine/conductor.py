@@ -7,7 +7,7 @@ to every answer only at the end. A live run and the merge of its shards both fee
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Protocol
@@ -41,8 +41,11 @@ class Played(Protocol):
 class Audited(Protocol):
     """What all answers of a run showed under the rules that apply to each."""
 
-    def observe(self, check: Check, own: Observation, *, explained: bool = False) -> Observation:
-        """The observation of a check after the whole run; `own` itself if the other answers add nothing."""
+    def observe(self, check: Check, own: Observation, *, explained: Set[str] = frozenset()) -> Observation:
+        """The observation of a check after the whole run; `own` itself if the other answers add nothing.
+
+        `explained` are rules and codes of findings that broken checks rest on.
+        """
 
     def evidence(self, check: Check) -> tuple[Evidence, ...]:
         """The answers that show the check's defects."""
@@ -78,15 +81,16 @@ class Conductor:
     _held: list[Judged] = field(default_factory=list)
     _roots: Mapping[str, tuple[str, ...]] = field(init=False)
     _blocking: frozenset[str] = field(init=False)
-    _resting: dict[str, list[str]] = field(init=False)
+    _resting: dict[str, list[tuple[str, str]]] = field(init=False)
+    """By root: the checks that rest on it, each with the rule or the code that it rests on."""
 
     def __post_init__(self) -> None:
         self._roots = self.plan.roots
         self._blocking = self.plan.blocking
         self._resting = defaultdict(list)
         for planned in self.plan.checks:
-            for root in planned.check.rested_on:
-                self._resting[root].append(planned.check.id)
+            for name in planned.check.rests_on:
+                self._resting[name.partition("/")[0]].append((planned.check.id, name))
 
     def decide_all(self, judged: Iterable[Judged]) -> list[Result]:
         """The results of a run that is over."""
@@ -155,8 +159,11 @@ class Conductor:
     def _add_other_answers(self, judged: Judged) -> Judged:
         """A check that applies to every answer, with what those of other exercises showed."""
         check = judged.planned.check
-        broken = (self.said.get(name) for name in self._resting.get(check.id, ()))
-        explained = any(said is not None and said.outcome is Outcome.NOT_MET for said in broken)
+        explained = {
+            named
+            for name, named in self._resting.get(check.id, ())
+            if (broken := self.said.get(name)) is not None and broken.outcome is Outcome.NOT_MET
+        }
         said = self.audit.observe(check, judged.observation, explained=explained)
         if said.outcome is Outcome.UNTESTABLE:  # other shards cannot know what is doubted here
             self.said[check.id] = said

@@ -132,15 +132,14 @@ def _decide_forgotten(entry: Entry) -> Result:
     )
 
 
-def blocked_by(root: Result, reason: str) -> Observation:
-    """The observation of a check that the finding of another one stands in the way of."""
-    code = root.observation.findings[0].stable_code
+def blocked_by(root: Result, reason: str, finding: Finding) -> Observation:
+    """The observation of a check that the finding of another one, its root, stands in the way of."""
+    code = finding.stable_code
     return Observation(Outcome.BLOCKED, reason=reason, because=Because.BLOCKED, cause=code)
 
 
-def left_untested(root: Result, reason: str) -> Observation:
+def left_untested(root: Result, reason: str, finding: Finding) -> Observation:
     """The observation of a MUST that a finding stands in the way of which alone does not fail a run."""
-    finding = root.observation.findings[0]
     why = f"{finding.stable_code} blocks this check ({finding.message})"
     said = f"{why}: {reason}" if reason else why
     remedy = f"once {root.id} passes, which is a {root.rule.level} and only warns"
@@ -153,10 +152,10 @@ def with_cause(result: Result, root: Result) -> Result:
 
     It is then blocked, unless it is a MUST and the finding alone does not fail the run.
     """
+    first = root.observation.findings[0]
     if result.rule.level is Level.MUST and root.verdict not in FAILED:
-        code = root.observation.findings[0].stable_code
-        return replace(result, observation=replace(result.observation, cause=code))
-    observation = blocked_by(root, result.observation.reason)
+        return replace(result, observation=replace(result.observation, cause=first.stable_code))
+    observation = blocked_by(root, result.observation.reason, first)
     return replace(
         result,
         observation=observation,

@@ -7,7 +7,7 @@ merged run is decided, ordered and reported as if it had been one.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from functools import reduce
@@ -137,7 +137,7 @@ class _StoredAudit:
         self._shards = shards
         self._order = {name: number for number, name in enumerate(check.exercise.name for check in catalogue)}
 
-    def observe(self, check: Check, own: Observation, *, explained: bool = False) -> Observation:
+    def observe(self, check: Check, own: Observation, *, explained: Set[str] = frozenset()) -> Observation:
         """What a check saw itself, with the defects that the exercises showed, in the order of the catalogue."""
         seen = [one for shard in self._shards for one in shard.part.sightings.get(check.id, ())]
         seen.sort(key=lambda one: self._order.get(one.exercise, len(self._order)))

@@ -153,9 +153,10 @@ def test_a_denial_of_an_id_that_is_given_again_proves_nothing(later: str, told: 
 def test_a_contradiction_that_is_explained_adds_nothing() -> None:
     """What answers contradict each other in is left to the check that knows why; what one answer shows is not."""
     own = Observation(Outcome.MET)
-    seen = AuditedDefect(("kind",), Finding("get.same", "changed"), "exercise", 2)
-    assert add_sightings(own, [seen], compared=True, explained=True, judged={}) is own
-    for compared, explained in ((True, False), (False, True)):
+    seen = AuditedDefect(("kind",), Finding.from_code("get.same/usage", "changed"), "exercise", 2)
+    for explained in ({"get.same"}, {"get.same/usage"}):
+        assert add_sightings(own, [seen], compared=True, explained=explained, judged={}) is own
+    for compared, explained in ((True, set()), (True, {"get.same/steps"}), (False, {"get.same"})):
         said = add_sightings(own, [seen], compared=compared, explained=explained, judged={})
         assert [finding.weight for finding in said.findings] == [2]
 

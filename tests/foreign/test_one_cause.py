@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tests.foreign.answering import encode_event
-from tests.foreign.rows import Row, rows_of
-from tests.foreign.server import ForeignService, Json, Refused, Run
+from tests.foreign.rows import Row, rows_of, vary
+from tests.foreign.server import ForeignService, Handler, Json, Refused, Run
 
 pytestmark = pytest.mark.slow
 
@@ -125,6 +125,27 @@ class DeletesLate(ForeignService):
         return late if late is not None else super().find(identity)
 
 
+class FindsLate(ForeignService):
+    """A background run is found at the second look."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looked: set[str] = set()
+
+    def find(self, identity: str) -> Run:
+        run = super().find(identity)
+        if run.body.get("background") and identity not in self.looked:
+            self.looked.add(identity)
+            raise Refused(404, "not_found", "There is no such interaction.")
+        return run
+
+
+def fail_to_refuse(self: Handler, usual: Any, status: int, value: Any, headers: Json | None = None) -> None:
+    """Answer what is wrong as if the server had failed."""
+    refused = 400 <= status < 500
+    usual(*((500, {"error": {"code": "api_error", "message": "Oh."}}) if refused else (status, value)), headers)
+
+
 def call_it_a_success(self: ForeignService, usual: Any, run: Run) -> Json:
     """Show a completed background run in a word of its own."""
     body = usual(run)
@@ -173,6 +194,18 @@ ROWS = [
         said=["which the reference does not list"],
         show=call_it_a_success,
         words="-c bg.* -c stream.*",
+    ),
+    row(
+        "fails-to-refuse: err.* create.* get.* del.* -> fail err.no-crash err.status/failed, "
+        "warn create.large err.bad-enum, exit 1",
+        handler=vary(Handler, reply=fail_to_refuse),
+        said=["wrong creates cause a server error, as if the server had failed", "(1 cause: err.no-crash)"],
+        **ALONE,
+    ),
+    rows_of(FindsLate)(
+        "finds-late: get.ok bg.settles bg.same-id -> warn get.ok/late, exit 0",
+        said=["a GET after the create does not find the interaction, and a later one does"],
+        **ALONE,
     ),
     # Odd, and allowed: no MUST is broken, and no cause is named that no check found.
     rows_of(ContinuesOnce)("continues-once: chain.* get.ok create.* tool.* -> exit 0", **ALONE),

@@ -6,6 +6,7 @@ Layer 2. Every request here is refused by a conforming target before a model run
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from email.utils import parsedate_to_datetime
 
 from harness.checks.refusals import send_wrong_creates
@@ -19,6 +20,7 @@ from harness.checks.vocabulary.expect import (
 )
 from harness.checks.vocabulary.stored import UNKNOWN_ID, WRONG_KEY, all_of
 from harness.contract import read
+from harness.contract.data.json_parse import loads
 from harness.contract.judge.answer import judge_error_shape, judge_error_status, judge_leaks
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer
@@ -61,6 +63,14 @@ def gives_errors_their_shape(errors: list[Exchange]) -> Iterator[Finding]:
 
 def gives_errors_their_status(answers: list[Exchange]) -> Iterator[Finding]:
     yield from among("answers", answers, lambda answer: judge_error_status(require_answer(answer)))
+    failed = [(number, answer) for number, answer in enumerate(answers) if read(answer).failed_refusal]
+    unread = [answer for _, answer in failed if loads(answer.request.body).fault]
+    if unread and len(unread) < len(failed):  # not only its parser of JSON fails
+        creates = sum(read(answer).call == "POST interactions" for answer in answers)
+        number, first = failed[0]
+        message = f"{len(failed)} of {creates} wrong creates cause a server error, as if the server had failed"
+        found = Finding.from_code("err.status/failed", message, "4xx", format_answer(first))
+        yield replace(found, cause="err.no-crash").at(exchange=f"answers[{number}]")
 
 
 def survives_right_requests(answers: list[Exchange]) -> Iterator[Finding]:

@@ -69,7 +69,7 @@ def polls(
     settle, either; not with `whole`, for an exercise whose judge accuses such a run.
     """
     within = t.wait if whole else t.waiting.of(t.wait)
-    seen = yield from repeat(t, t.get(interaction_id), _is_over, within=within if patient else 0.0)
+    seen = yield from repeat(t, t.get(interaction_id), _watch(), within=within if patient else 0.0)
     if patient and status_of(seen[-1]) and not settled(seen[-1]):
         if within < t.wait:
             raise Unmet(f"the run had not settled after {within:.3g} s; nor had an earlier one in {t.wait:g} s")
@@ -114,8 +114,10 @@ def poll_after_stream(
     """
     told = steps_text(output_of(read(streamed).streamed_steps)) if streamed is not None else ""
 
+    is_over = _watch()
+
     def is_whole(seen: Exchange) -> bool:
-        return _is_over(seen) and not _lacks(seen, told)
+        return is_over(seen) and not _lacks(seen, told)
 
     return (yield from repeat(t, t.get(interaction_id), is_whole, within=t.gone_within if t.keeps else 0.0))
 
@@ -142,7 +144,7 @@ def look_at_all(t: RequestBuilder, *creates: Exchange | None) -> Part[None]:
 
 def poll_for(t: RequestBuilder, interaction_id: str, seconds: float) -> Part[list[Exchange]]:
     """Like `polls`, for at most `seconds`; no other exercise waits less because this was in vain."""
-    return (yield from repeat(t, t.get(interaction_id), _is_over, within=seconds))
+    return (yield from repeat(t, t.get(interaction_id), _watch(), within=seconds))
 
 
 def poll_until_answered(t: RequestBuilder, request: Request, *, patient: bool = True) -> Part[list[Exchange]]:
@@ -216,6 +218,23 @@ def repeat(
         spent += min(pause, left)
         missing += min(pause, left) if absent else 0.0
     return seen
+
+
+_MUTE = 5
+"""Answers in a row that show no status, after which no other will: the run may be over, and no GET says so."""
+
+
+def _watch() -> Callable[[Exchange], bool]:
+    """A question to ask of each answer in turn: whether to look no more."""
+    mute = 0
+
+    def is_enough(answer: Exchange) -> bool:
+        nonlocal mute
+        shows_none = answer.status is None or (answer.status in SUCCESS and not status_of(answer))
+        mute = mute + 1 if shows_none else 0
+        return _is_over(answer) or mute >= _MUTE
+
+    return is_enough
 
 
 def _is_over(answer: Exchange) -> bool:

@@ -159,6 +159,15 @@ def judge_crash(exchange: Exchange, operation: Operation | None, contract: Contr
         yield Finding.from_code("err.no-crash/cut", message, expected, exchange.ending.words)
 
 
+def judge_failed_refusal(exchange: Exchange, operation: Operation | None, contract: Contract) -> Iterator[Finding]:
+    """A finding if the server failed where it had to refuse a create, which does not fit its schema."""
+    failed = exchange.status in FAILED and find_refusal(loads(exchange.body).value) is None
+    if operation is not None and failed and not _fits(exchange, operation, contract):
+        message, actual = "a rejection has status 500, as if the server had failed", str(exchange.status)
+        code, expected = "err.status/failed", "4xx"
+        yield Finding.from_code(code, message, expected, actual, severity=Severity.INFORMATION)
+
+
 def judge_death(exchange: Exchange, call: str) -> Iterator[Finding]:
     """What is wrong with a server that was gone after this request, and gone again when it was repeated alone."""
     request = exchange.request

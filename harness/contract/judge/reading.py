@@ -20,7 +20,7 @@ from harness.contract.data import json_parse
 from harness.contract.data.assembly import assemble_steps
 from harness.contract.data.json_parse import as_object, objects_in
 from harness.contract.judge.body import judge_answer, show_start
-from harness.contract.judge.errors import error_of, judge_crash, judge_error
+from harness.contract.judge.errors import error_of, judge_crash, judge_error, judge_failed_refusal
 from harness.contract.judge.finding_log import judge_unlisted, judge_unlisted_in
 from harness.contract.judge.stream import StreamJudge
 from harness.contract.judge.stream_summary import StreamReading
@@ -199,6 +199,11 @@ class Reading:
         It is kept apart from `findings`, because a recorded failure is a fact, and its body may be as it should.
         """
         return tuple(judge_crash(self.exchange, self.operation, self.contract))
+
+    @cached_property
+    def failed_refusal(self) -> tuple[Finding, ...]:
+        """The finding, as information, that the server failed where it had to refuse this request."""
+        return tuple(judge_failed_refusal(self.exchange, self.operation, self.contract))
 
     @cached_property
     def emptiness(self) -> tuple[Finding, ...]:

@@ -35,6 +35,7 @@ def judge_roots(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[Find
     yield from judge_length(exchange)
     yield from (finding for finding in judge_json_valid(exchange) if finding.severity is Severity.BROKEN)
     yield from judge_error_status(exchange)
+    yield from read(exchange).failed_refusal
     yield from _judge_loss(exchange, before)
     yield from _judge_identity(exchange, before)
     yield from judge_output_types(exchange)

@@ -54,6 +54,15 @@ def run(part, answers, target=None):
         return stop.value, waited
 
 
+@pytest.mark.parametrize("mute", [answer(body={"interaction": interaction()}), DEAD])
+def test_answers_without_a_status_are_soon_enough(mute):
+    """No later GET says more: the run may be over, and what judges the answers sees five of them."""
+    seen, _ = run(polls, [mute])
+    assert seen == [mute] * 5
+    seen, _ = run(polls, [mute, mute, mute, RUNNING, mute, DONE])
+    assert settled(seen[-1])
+
+
 def took(seen):
     """The seconds that the answers themselves took."""
     return sum(exchange.seconds for exchange in seen) + 1e-9

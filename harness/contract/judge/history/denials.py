@@ -20,7 +20,7 @@ from harness.contract.requests import KEY_HEADER
 from harness.contract.runs import named_interaction, read_new_id, summarise_create
 from harness.contract.tables.lifecycle import RUNNING
 from harness.contract.tables.protocol import is_resume
-from harness.outcome import Finding
+from harness.outcome import Finding, Severity
 from harness.wire import Exchange
 from harness.wire.json_value import object_or_none
 from harness.wire.message import BUSY, REDIRECTS
@@ -141,6 +141,8 @@ class Denials:
         key = (*caller, call) if looks else (*caller, call, str(streams))
         rule = "get.ok" if looks else _RULES[call]
         if shown is None or exchange.status not in _DENIES:
+            if looks and is_success(exchange) and shown is not None and shown.denied_look is not None:
+                yield from _report_late(shown, shown.denied_look)
             yield from self._compare(key, rule, exchange, denied=False)
             return
         if looks:
@@ -192,6 +194,17 @@ def _names_several(exchange: Exchange) -> bool:
     """Whether a stream names different interactions (`stream.id-constant`): which of them exists is not known."""
     stream = read(exchange).stream
     return stream is not None and any(found.rule == "stream.id-constant" for found in stream.findings)
+
+
+def _report_late(shown: _Shown, denied: Exchange) -> Iterator[tuple[Exchange, Finding]]:
+    """Tell of a look that did not find yet what was just created: the documented poll loop ends with a 404."""
+    if not shown.looked_at and denied.status == 404:
+        message, expected = (
+            "a GET after the create does not find the interaction, and a later one does",
+            "200 at once",
+        )
+        actual, severity = format_answer(denied), Severity.NON_STRICT
+        yield denied, Finding.from_code("get.ok/late", message, expected, actual, severity=severity)
 
 
 def _report(rule: str, exchange: Exchange, why: str, accepted: str, since: str) -> Finding:

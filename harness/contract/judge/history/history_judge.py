@@ -255,23 +255,10 @@ def judge_trail(
     """
     found = [*_judge_each(trail, contract, judged), *_judge_uncanceled(trail)]
     late = {exchange.request.segments[-1] for exchange, finding in found if finding.code == "bg.result/late"}
-    swapped = _list_swapped(trail)
     for exchange, finding in found:
         names = {exchange.request.segments[-1], read(exchange).id}
-        if finding.code == "cancel.ok/another" and named_interaction(exchange.request) in swapped:
-            continue  # a GET shows another interaction, too (`get.ok`)
         if finding.code == "bg.result/late" or finding.rule not in _FOLLOWS_FROM_LATE or not names & late:
             yield exchange, finding
-
-
-def _list_swapped(trail: Sequence[Exchange]) -> set[str]:
-    """The interactions for which a GET shows another one."""
-    looks = {
-        (named_interaction(exchange.request), read(exchange).id)
-        for exchange in trail
-        if read(exchange).call == _GET and is_success(exchange)
-    }
-    return {name for name, shown in looks if name and shown and shown != name}
 
 
 _FOLLOWS_FROM_LATE = frozenset(

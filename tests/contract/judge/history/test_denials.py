@@ -65,7 +65,7 @@ RUNNING = create(200, "i3", "in_progress", background=True)
         ([create(200), delete(200, key="two"), delete(404), create(200, "i2"), delete(200, "i2")], []),
         ([create(200), look(404), delete(404), look(200, "i2"), delete(200, "i2")], ["get.ok/denied"]),
         ([create(200), look(401), look(200)], ["get.ok/denied"]),
-        ([create(200), look(404), look(200), delete(200)], []),
+        ([create(200), look(404), look(200), delete(200)], ["get.ok/late"]),  # the documented poll loop gives up
         ([RUNNING, cancel(404, "i3"), RUNNING, cancel(200, "i3")], ["cancel.ok/denied"]),
         ([create(200), cancel(404), RUNNING, cancel(200, "i3")], []),
         ([create(200), look(302), look(200)], ["get.ok/denied"]),
