@@ -19,7 +19,7 @@ from harness.benches.record.session import (
     Waits,
 )
 from harness.outcome.words import format_count
-from harness.report.diff_text import drift_record, shape_line
+from harness.report.recording_drift import drift_record, shape_line
 from harness.report.screen import Screen
 from harness.wire.mask import Mask
 

@@ -74,8 +74,7 @@ def run(words: Sequence[str]) -> int:
     before, newer, embedded = _choose_sides(arguments)
     from harness.benches.recordings.diff import diff_paths
     from harness.contract.tables.protocol import PROTOCOL
-    from harness.report.diff_text import drift_lines, drift_record, drift_totals
-    from harness.report.page.drift_page import render_drifts
+    from harness.report.recording_drift import drift_lines, drift_record, drift_totals, render_drifts
 
     files = ReportFiles(arguments.report or (), ("html",))
     drifts = _answer_again(before, arguments.platform) if embedded else diff_paths(before, Path(newer), PROTOCOL)

@@ -1,18 +1,69 @@
-"""What changed between two recordings, as a page. Layer 6."""
+"""What changed between two recordings, as lines for a person, as plain data, and as a page.
+
+Layer 6. The shape of the data is published in `schemas/output/diff.schema.json`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from harness.benches.recordings.diff import ABSENT, Drift, Drifts
 from harness.look.assets import mark_of
-from harness.outcome.words import format_count
-from harness.report.diff_text import drift_totals
-from harness.report.page.rendering import FragmentNames, compare_texts, render_template
+from harness.outcome.words import format_count, list_some
+from harness.wire.message import escape_controls
+
+if TYPE_CHECKING:
+    from harness.report.page.rendering import FragmentNames
+
+_NAMED = 3
+
+
+def drift_lines(drifts: Drifts, *, content: bool = True) -> Iterator[str]:
+    """One line for each drift, however many exchanges show it; drifts of shape first."""
+    for drift, labels in drifts.shape.items():
+        yield escape_controls(f"{shape_line(drift)}  [{_join_names(labels)}]")
+    if content:
+        for drift, labels in drifts.content.items():
+            yield escape_controls(f"content  {drift}  [{_join_names(labels)}]")
+
+
+def shape_line(drift: Drift) -> str:
+    """A structural drift, without the exchanges that show it."""
+    return f"SHAPE    {drift}"
+
+
+def _join_names(labels: Sequence[str]) -> str:
+    return list_some(list(dict.fromkeys(labels)), _NAMED)
+
+
+def drift_totals(drifts: Drifts) -> str:
+    """The number of drifts of each kind."""
+    shape, content = len(drifts.shape), len(drifts.content)
+    return f"compared {format_count(drifts.compared, 'exchange')}; drifts: {shape} structural, {content} content"
+
+
+def drift_record(drifts: Drifts) -> dict[str, Any]:
+    """The comparison as plain data; the caller adds where the recordings are."""
+    return {
+        "compared": drifts.compared,
+        "shape": _record_all(drifts.shape),
+        "content": _record_all(drifts.content),
+    }
+
+
+def _record_all(drifts: Mapping[Drift, list[str]]) -> list[dict[str, Any]]:
+    return [
+        {"place": drift.place, "before": drift.before, "after": drift.after, "exchanges": labels}
+        for drift, labels in drifts.items()
+    ]
+
+
+# As a page.
+
 
 _MOST = 500
-_NAMED = 40
+_MOST_EXCHANGES = 40
 
 _SHAPE = "Fields, types, order of events, statuses, headers that matter: differences that break clients."
 _CONTENT = "Text, number of deltas, usage, ids, times: differences that are normal from run to run."
@@ -20,6 +71,8 @@ _CONTENT = "Text, number of deltas, usage, ids, times: differences that are norm
 
 def render_drifts(drifts: Drifts, *, before: str, after: str, mask: Callable[[str], str]) -> str:
     """The comparison of two recordings, which are called `before` and `after`, as one HTML file."""
+    from harness.report.page.rendering import FragmentNames, render_template  # only a page needs its templates
+
     names = FragmentNames()
     shape, content = len(drifts.shape), len(drifts.content)
     if not drifts.compared:
@@ -71,6 +124,8 @@ def _part(
 def _build_row(
     drift: Drift, labels: list[str], names: FragmentNames, mask: Callable[[str], str]
 ) -> dict[str, Any]:
+    from harness.report.page.rendering import compare_texts
+
     expected, actual = compare_texts(mask(drift.before), mask(drift.after))
     exchanges = [mask(label) for label in dict.fromkeys(labels)]
     return {
@@ -82,5 +137,5 @@ def _build_row(
         "after": actual,
         "seen": exchanges[0] if len(exchanges) == 1 else "",
         "more": len(exchanges) > 1,
-        "exchanges": exchanges[:_NAMED],
+        "exchanges": exchanges[:_MOST_EXCHANGES],
     }
