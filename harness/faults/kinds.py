@@ -51,7 +51,7 @@ class StreamShape:
     def content(self) -> int:
         """The number of the last event of the commonest name before the completion: it has content, as a rule."""
         names = [frame.event for frame in Decoder().feed(self.body)][: self.completion]
-        ((name, _),) = Counter(names).most_common(1) or [("", 0)]
+        ((name, _),) = Counter(names).most_common(1) or [(None, 0)]
         return max((n for n, found in enumerate(names, 1) if found == name), default=1)
 
     @property
