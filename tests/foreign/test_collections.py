@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from typing import Any
+from zoneinfo import available_timezones
 
 import pytest
 
@@ -69,6 +70,8 @@ class Keeping(ForeignService):
         """Make a trigger."""
         if len(body["schedule"].split()) != 5:
             raise Refused(400, "invalid_request", "The schedule has not five fields.")
+        if body["time_zone"] not in available_timezones():
+            raise Refused(400, "invalid_request", "There is no such zone.")
         name = f"t{next(self.numbers)}"
         kept = {**body, "id": name, "status": "active", "next_run_time": self.next_run()}
         self.triggers[name] = kept
@@ -208,6 +211,12 @@ ROWS = [
         change=lambda self, usual, name, kept, body: usual(
             name, kept, {} if kept.get("status") == "paused" else body
         ),
+    ),
+    # Takes every zone for that of the server.
+    row(
+        f"any-zone: {KEPT} -> warn trigger.bad-zone",
+        slow=True,
+        make_trigger=lambda self, usual, body: usual({**body, "time_zone": "UTC"}),
     ),
     row(f"takes-its-runs-along: {KEPT} -> warn trigger.keeps-runs", slow=True, remove=take_runs_along),
     # All five kinds of tools are taken and kept; what is refused or lost is told, and breaks nothing.

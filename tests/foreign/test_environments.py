@@ -14,7 +14,7 @@ from tests.foreign.server import ForeignService, Headed, Json, Refused, Run, par
 
 FILES = (
     "env.recursive env.tar env.fork-files"
-    " env.upload-resumable env.upload-x-goog env.upload-extract env.upload-creates-parents"
+    " env.upload-resumable env.upload-x-goog env.upload-extract env.extract-exists env.upload-creates-parents"
 )
 AGENTS = "agent.base-fork env.update-network agent.env-kept"
 FILED = {"words": "--capability +environments"}
@@ -83,11 +83,16 @@ class Sandboxes(ForeignService):
             return Headed({}, location=address, x_goog_upload_url=address)
         if query.get("extract") == "true":
             with tarfile.open(fileobj=io.BytesIO(data)) as archive:
-                for member in archive:
-                    file = archive.extractfile(member)
-                    self.boxes[box][self.place(name, member.name)] = file.read() if file else b""
+                opened = ((self.place(name, member.name), archive.extractfile(member)) for member in archive)
+                self.unpack(self.boxes[box], {place: file.read() for place, file in opened if file})
             return {"files": []}
         return self.finish(box, name, data)
+
+    def unpack(self, files: dict[str, bytes], found: dict[str, bytes]) -> None:
+        """Write the files of an archive, if none of them exists."""
+        if found.keys() & files.keys():
+            raise Refused(409, "aborted", "Some of it exists.")
+        files |= found
 
     def place(self, below: str, name: str) -> str:
         """Where a file of an archive goes."""
@@ -189,6 +194,14 @@ def need_directories(self: Sandboxes, usual: Any, box: str, name: str, data: byt
     return usual(box, name, data)
 
 
+def refuse_too_late(self: Sandboxes, usual: Any, files: dict[str, bytes], found: dict[str, bytes]) -> None:
+    """Write what an archive has, and refuse it afterwards."""
+    known = files.keys() & found.keys()
+    files |= found
+    if known:
+        raise Refused(409, "aborted", "Some of it existed.")
+
+
 def clear_files(self: Workshop, usual: Any, box: str, network: Any) -> str:
     """Drop the files of a sandbox with its rules."""
     self.boxes[box] = {}
@@ -227,10 +240,17 @@ ROWS = [
     ),
     # What is unpacked lies in one directory, whatever the archive says.
     boxes(
-        f"flattens-archives: {FILES} -> warn env.upload-extract",
+        f"flattens-archives: {FILES} -> warn env.upload-extract, blocked env.extract-exists",
         place=lambda self, usual, below, name: usual(below, name.rpartition("/")[2]),
         **FILED,
     ),
+    # An archive replaces what exists, with 200 or with a refusal that comes too late.
+    boxes(
+        f"unpacks-over: {FILES} -> warn env.extract-exists",
+        unpack=lambda self, usual, files, found: files.update(found),
+        **FILED,
+    ),
+    boxes(f"refuses-too-late: {FILES} -> warn env.extract-exists", unpack=refuse_too_late, **FILED),
     boxes(f"needs-directories: {FILES} -> warn env.upload-creates-parents", finish=need_directories, **FILED),
     # What is sent to the address of an upload is confirmed and dropped.
     boxes(

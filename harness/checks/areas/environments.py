@@ -263,7 +263,7 @@ def makes_directories(written: Exchange, written_below: Exchange, below: Exchang
         yield from at("below", expect_bytes(below, FIRST))
 
 
-@exercise(requests=10)
+@exercise(requests=12)
 def larger_uploads_to_an_environment(t: RequestBuilder) -> Steps:
     """Upload a file in each resumable form, and an archive to be unpacked; read what is there afterwards."""
     path = f"environments/{segment((yield from open_environment(t, {})))}"
@@ -275,15 +275,22 @@ def larger_uploads_to_an_environment(t: RequestBuilder) -> Steps:
     seen["commanded"] = seen["sent"] = yield Send(_upload_form(t, f"{path}/files/{COMMANDED}", {}, X_GOOG))
     if seen["commanded"].headers.get("x-goog-upload-url"):
         seen["sent"] = yield Send(continue_upload(t, seen["commanded"], "upload, finalize", SECOND))
-    packed = t.request(
-        "PUT", f"{path}/files/unpacked", pack(BELOW, FIRST), query={"extract": True},
-        headers=[("content-type", "application/x-tar")], version=f"upload/{t.version}",
-    )  # fmt: skip
-    seen["extracted"] = yield Send(packed)
+    seen["extracted"] = yield Send(_extract(t, path, FIRST))
     for name, place in (("resumed", RESUMED), ("by_command", COMMANDED), ("unpacked", f"unpacked/{BELOW}")):
         seen[name] = yield Send(t.request("GET", f"{path}/files/{place}", query={"alt": "media"}))
+    seen["over"] = yield Send(_extract(t, path, SECOND))
+    seen["kept"] = yield Send(t.request("GET", f"{path}/files/unpacked/{BELOW}", query={"alt": "media"}))
     yield Send(t.request("DELETE", path))
     return seen
+
+
+def _extract(t: RequestBuilder, path: str, data: bytes) -> Request:
+    """The upload of an archive of one file, to be unpacked below a directory."""
+    label = [("content-type", "application/x-tar")]
+    query, version = {"extract": True}, f"upload/{t.version}"
+    return t.request(
+        "PUT", f"{path}/files/unpacked", pack(BELOW, data), query=query, headers=label, version=version
+    )
 
 
 def takes_ranges(started: Exchange, finished: Exchange, resumed: Exchange) -> Iterator[Finding]:
@@ -299,6 +306,13 @@ def unpacks(extracted: Exchange, unpacked: Exchange) -> Iterator[Finding]:
     yield from at("extracted", expect_object(extracted))
     if extracted.status in SUCCESS:
         yield from at("unpacked", expect_bytes(unpacked, FIRST))
+
+
+def unpacks_over_nothing(unpacked: Exchange, over: Exchange, kept: Exchange) -> Iterator[Finding]:
+    if unpacked.status not in SUCCESS or unpacked.body != FIRST:
+        raise Unmet("the first archive was not unpacked")
+    yield from at("over", expect_refusal(over, {409}))
+    yield from at("kept", expect_bytes(kept, FIRST))
 
 
 def _is_complete(

@@ -38,11 +38,12 @@ SCHEDULE = "30 9 * * 1-5"
 """Half past nine on weekdays, in UTC."""
 
 
-@exercise(requests=13, interactions=0)
+@exercise(requests=14, interactions=0)
 def a_trigger_of_our_own(t: RequestBuilder) -> Steps:
     """Create a trigger; read, list, pause, run, resume and delete it."""
     body = _trigger(t)
     seen: Exchanges = {"bad": (yield Send(t.request("POST", "triggers", {**body, "schedule": "every morning"})))}
+    seen["nowhere"] = yield Send(t.request("POST", "triggers", {**body, "time_zone": "Atlantis/Harbor"}))
     seen["made"] = yield Send(t.request("POST", "triggers", body))
     found = id_of(seen["made"])
     if not found:

@@ -308,6 +308,8 @@ def judge_surface(order: CreateRequest, platform: Platform, version: str) -> Non
         _judge_transcription(body)
     if "tools" in body:
         _judge_tools(order)
+    if platform.refuses_tools and "enable_bigquery_tool" in (body.get("agent_config") or ()):  # a witness
+        raise invalid(f"Unknown parameter 'enable_bigquery_tool' at 'agent_config'. {_ANY_VERSION}")
     if body.get("service_tier") == "deferred":
         raise invalid(f"Invalid value at 'service_tier': this surface has no tier 'deferred'. {_ANY_VERSION}")
     if not isinstance(body.get("input"), str):
@@ -347,8 +349,6 @@ def _judge_tools(order: CreateRequest) -> None:
             raise invalid(
                 f"Invalid value at 'tools': file_search cannot be combined with {kind}. Send one of them."
             )
-    if any("enable_bigquery_tool" in tool for tool in order.tools):
-        raise invalid(f"Unknown parameter 'enable_bigquery_tool' at 'tools'. {_ANY_VERSION}")
     if {"google_search", "function"} <= kinds and order.profile.value("search_with_functions") == "refused":
         raise invalid(
             "Please enable tool_config.include_server_side_tool_invocations to use Built-in tools with Function "

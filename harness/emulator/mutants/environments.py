@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -94,6 +95,17 @@ def _open_base(inner: Change, resources: Resources, config: Any, project: str, *
     return inner(base if isinstance(base, str) and config == "remote" else config, project)
 
 
+def _overwrites(*, archives: bool) -> Callable[[Call, Engine], Call | None]:
+    """Make uploads of archives, or the other ones, replace what exists."""
+
+    def change(call: Call, _: Engine) -> Call | None:
+        if ("extract" in call.query) is not archives:
+            return None
+        return replace(call, query={**call.query, "overwrite": "true"})
+
+    return change
+
+
 def _misses_directory(call: Call, engine: Engine) -> bool:
     """Whether a file is sent below a directory of an environment that holds none of that name."""
     _, _, environment, _, *directories = call.segments[:-1]
@@ -168,7 +180,9 @@ MUTANTS = table(
     row("upload-without-url", "An upload by commands starts without an upload URL.",
         after(Emulator.perform, drop_header("x-goog-upload-url"))),
     row("upload-replaces-unasked", "An upload replaces a file without overwrite=true.",
-        request("* upload/**", lambda call, _: replace(call, query={**call.query, "overwrite": "true"}))),
+        request("* upload/**", _overwrites(archives=False))),
+    row("upload-archive-replaces", "An archive that is unpacked replaces files without overwrite=true.",
+        request("* upload/**", _overwrites(archives=True))),
     row("upload-never-replaces", "An upload with overwrite=true is refused if the file exists.",
         request("* upload/**", lambda call, _: without_query(call, "overwrite"))),
     row("shape-environment", "A read shows the sources of an environment as a string.",

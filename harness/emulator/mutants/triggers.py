@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from harness.emulator.mutants.changes import (
     answer,
     crash,
@@ -10,6 +12,7 @@ from harness.emulator.mutants.changes import (
     put,
     read_json,
     refuse,
+    when,
 )
 from harness.emulator.mutants.hooks import error, request, response
 from harness.emulator.mutants.rows import life_rows, row
@@ -18,9 +21,13 @@ from harness.kit.mutant import table
 from harness.wire import Response
 
 
-def _accept_any_schedule(refusal: Refusal, call: Call) -> Response | None:
-    if refusal.status != 400:
-        return None
+def _has_odd(field: str) -> Callable[[Refusal, Call], bool]:
+    """Whether a create of a trigger was refused, and has another value in this field than usual."""
+    usual = {"schedule": "30 9 * * 1-5", "time_zone": "UTC"}[field]
+    return lambda refusal, call: refusal.status == 400 and read_json(call).get(field) != usual
+
+
+def _accept(refusal: Refusal, call: Call) -> Response:
     return json_response({"id": "trigger-0", "status": "active", **read_json(call)})
 
 
@@ -61,7 +68,9 @@ MUTANTS = table(
     row("triggers-delete-takes-runs", "Deleting a trigger deletes the interactions that it made.",
         request("DELETE triggers/*", _delete_runs)),
     row("triggers-any-schedule", "Any text is accepted as a schedule.",
-        error("POST triggers", _accept_any_schedule)),
+        error("POST triggers", when(_has_odd("schedule"), _accept))),
+    row("triggers-any-zone", "Any text is accepted as a time zone.",
+        error("POST triggers", when(_has_odd("time_zone"), _accept))),
     row("triggers-any-schedule-crashes", "A schedule that is none returns 500.",
-        error("POST triggers", lambda refusal, call: crash() if refusal.status == 400 else None)),
+        error("POST triggers", when(_has_odd("schedule"), crash))),
 )  # fmt: skip

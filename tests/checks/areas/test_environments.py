@@ -156,6 +156,10 @@ CASES += [
     case("env.upload-extract", "met", "unpacked", extracted=WRITTEN, unpacked=OLD),
     case("env.upload-extract", "not_met", "kept as it is", extracted=WRITTEN, unpacked=NOBODY),
     case("env.upload-extract", "not_met", "refused", extracted=refusal(400), unpacked=NOBODY),
+    case("env.extract-exists", "met", "refused", unpacked=OLD, over=refusal(409), kept=OLD),
+    case("env.extract-exists", "not_met", "replaced", unpacked=OLD, over=WRITTEN, kept=NEW),
+    case("env.extract-exists", "not_met", "refused and replaced", unpacked=OLD, over=refusal(409), kept=NEW),
+    case("env.extract-exists", "untestable", "never unpacked", unpacked=NOBODY, over=WRITTEN, kept=NOBODY),
 ]
 
 

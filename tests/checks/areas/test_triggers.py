@@ -67,4 +67,6 @@ CASES = [
     case("trigger.keeps-runs", "untestable", "not deleted", ran=ran(), deleted=refusal(400), left=None),
     case("trigger.bad-cron", "met", "refused", bad=refusal(400)),
     case("trigger.bad-cron", "not_met", "accepted", bad=READ),
+    case("trigger.bad-zone", "met", "refused", nowhere=refusal(400)),
+    case("trigger.bad-zone", "not_met", "accepted", nowhere=READ),
 ]  # fmt: skip

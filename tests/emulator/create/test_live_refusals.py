@@ -79,6 +79,14 @@ GEMINI = {
         {"model": FILMS, "response_format": {**VIDEO, "gcs_uri": "gs://a/b"}},
         "'gcs_uri' at 'response_format'",
     ),
+    "tables": (
+        {
+            "agent": "deep-research-preview-04-2026",
+            "background": True,
+            "agent_config": {"type": "deep-research", "enable_bigquery_tool": True},
+        },
+        "'enable_bigquery_tool' at 'agent_config'",
+    ),
     "labels": ({"labels": {"team": "a"}}, "labels"),
     "safety": ({"safety_settings": [{"type": "harassment", "threshold": "off"}]}, "safety_settings"),
     "mime": ({"response_mime_type": "application/json"}, "use 'response_format'"),

@@ -94,6 +94,13 @@ def test_media_types_of_a_model_page_are_read(api, mime):
     assert wrong.error == (400, "invalid_request")  # one project's uploads met this refusal
 
 
+def test_jpg_is_refused_with_its_right_name(api):
+    """The service refuses image/jpg on its other interface (four projects); the message names image/jpeg."""
+    refused = api.create([{"type": "image", "mime_type": "image/jpg", "data": "eA=="}])
+    assert refused.error == (400, "invalid_request")
+    assert 'did you mean "image/jpeg"' in refused.message
+
+
 def answer_with(api, part):
     """Answer a function call with this part."""
     call = api.create(tools=[{"type": "function", "name": "f"}]).json
