@@ -127,6 +127,36 @@ def test_ids_that_differ_are_unique(jobs: int) -> None:
     assert check(NamesNothingAlike(), *GLOBS, words=("-j", str(jobs))).faults == {}
 
 
+class BorrowsAnId(ForeignService):
+    """One event of a stream has the id of an event of the stream before it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.before: dict[str, str] = {}
+
+    def events(self, run: Run) -> Iterator[tuple[float, Json]]:
+        before = self.before.setdefault(run.id, next(reversed(self.before), ""))
+        for due, event in super().events(run):
+            borrowed = before and event["event_id"].endswith("-3")
+            yield due, {**event, "event_id": f"{before}-3"} if borrowed else event
+
+
+class CountsEvents(ForeignService):
+    """Right: the events of each stream are counted from one."""
+
+    def events(self, run: Run) -> Iterator[tuple[float, Json]]:
+        for number, (due, event) in enumerate(super().events(run), 1):
+            yield due, {**event, "event_id": f"{number}"}
+
+
+@pytest.mark.parametrize(("kind", "codes"), [(BorrowsAnId, ["resume.ids-stable/foreign"]), (CountsEvents, [])])
+def test_one_id_of_another_stream_is_told(kind: type[ForeignService], codes: list[str]) -> None:
+    """One id of another stream leads a resume astray; ids that all streams have in common are right."""
+    report = check(kind(), "resume.ids-stable", "stream.text", "create.ok", words=("-j", "1"))
+    assert (report.codes["resume.ids-stable"], report.exit) == (codes, 0)
+    assert report.faults == ({"resume.ids-stable": "warn"} if codes else {})
+
+
 def test_what_one_answer_shows_by_itself_is_told_beside_it() -> None:
     """An id that comes again explains no field of a single answer."""
     report = check(vary(HasFewIds, show=add(object="chat"))(), "create.*", words=("-j", "8"))

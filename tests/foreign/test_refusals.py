@@ -74,6 +74,18 @@ def first_stream(answer: Callable[..., Any]) -> Callable[..., Any]:
     return change
 
 
+def first_turn(answer: Callable[..., Any]) -> Callable[..., Any]:
+    """A change of `create`: the first turn that continues another is answered otherwise."""
+
+    def change(service: Any, usual: Callable[..., Any], body: Json) -> Any:
+        if "previous_interaction_id" in body and not hasattr(service, "done"):
+            service.done = True
+            return answer(service, usual, body)
+        return usual(body)
+
+    return change
+
+
 def forget_stream(service: ForeignService, usual: Callable[..., Any], body: Json) -> Any:
     """Give a streamed create an id under which nothing is ever found."""
     answer = usual(body)
@@ -173,6 +185,18 @@ ROWS = [
         "busy-once: create.ok get.ok stream.opens",
         slow=True,
         create=first_stream(lambda usual, body: refuse(409)(None, usual, body)),
+    ),
+    # A turn that continues what a GET has just shown, and one like it is accepted.
+    row(
+        "refuses-one-turn: create.ok get.ok chain.own-steps chain.echo chain.whole-history"
+        " -> fail create.ok/denied, exit 1",
+        words="-j 1",
+        create=first_turn(refuse(403)),
+    ),
+    row(
+        "busy-for-one-turn: create.ok get.ok chain.own-steps chain.echo chain.whole-history",
+        words="-j 1",
+        create=first_turn(refuse(409)),
     ),
     row("never-streams: create.ok get.ok stream.opens", slow=True, create=refuse(400, is_stream)),
     row("never-deletes: create.ok get.ok stream.opens", slow=True, delete=refuse(404)),

@@ -27,6 +27,7 @@ from harness.kit.actions import Exchanges, Part, Send
 from harness.kit.check import Judge, take
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
+from harness.wire.json_value import object_or_none
 
 _TOKENS = ("next_page_token", "nextPageToken")
 
@@ -65,6 +66,8 @@ def judge_life(
     yield from at("fetched", judge_values(fetched, shows))
     made = others.get("made")
     if made is not None:
+        sent = object_or_none(made.request.body) or {}
+        yield from at("made", _judge_kept(sent, object_in(made), "the client", "sent"))
         yield from at("fetched", _judge_kept(object_in(made), object_in(fetched), "the create"))
     if listed is not None:
         name, identity = next(iter(shows.items()))
@@ -114,14 +117,28 @@ _MOVES = re.compile("updat|access|state|status|expir|secret|next|last|run|count|
 """Members of resources that may be another at the next look."""
 
 
-def _judge_kept(known: Mapping[str, Any], shown: Mapping[str, Any], where: str) -> Iterator[Finding]:
-    """What a resource is must be the same wherever it is shown; a view may leave members out."""
+def _judge_kept(
+    known: Mapping[str, Any], shown: Mapping[str, Any], where: str, did: str = "returned", path: str = ""
+) -> Iterator[Finding]:
+    """What a resource is must be the same wherever it is shown; a view may leave members out.
+
+    Only texts are compared: a server may write the rest in another form.
+    """
     for name, value in known.items():
-        other = shown.get(name)
-        told = isinstance(value, str) and value and isinstance(other, str) and not _MOVES.search(name)
-        if told and value != other:
-            message = f"`{name}` differs from what {where} returned"
+        other, place = shown.get(name), f"{path}{name}"
+        if _MOVES.search(name):
+            continue
+        if isinstance(value, Mapping) and isinstance(other, Mapping):
+            yield from _judge_kept(value, other, where, did, f"{place}.")
+        elif _are_texts(value) and _are_texts(other) and not _is_alike(other, value):
+            message = f"`{place}` differs from what {where} {did}"
             yield finding(message, expected=format_value(value), actual=format_value(other))
+
+
+def _are_texts(value: object) -> bool:
+    """Whether this is a text or a list of texts, and not empty."""
+    texts = value if isinstance(value, list) else [value]
+    return bool(texts) and all(isinstance(text, str) and text for text in texts)
 
 
 def _judge_listed(listed: Exchange, collection: str, name: str, expected: Any) -> Iterator[Finding]:

@@ -147,6 +147,8 @@ MUTANTS = table(
         part(_PollRegresses)),
     row("transition-impossible", "Polls after the create show a run in progress as queued.",
         status(when(lambda status, run: run.background and run.shown > 2, turn(in_progress="queued")))),
+    row("background-cancels-itself", "A background run ends as canceled, although no client cancels it.",
+        status(when(lambda status, run: run.background, turn(completed="cancelled")))),
     row("background-call-completed", "Reads show a background run with a pending call as completed.",
         status(when(lambda status, run: run.background, turn(requires_action="completed")))),
     row("background-call-hangs", "Reads show a background run with a pending call as in progress for ever.",

@@ -36,7 +36,26 @@ LISTED = page({"id": "wh1"})
 LIFE = {"made": MADE, "fetched": READ, "listed": LISTED, "deleted": EMPTY, "gone": MISSING}
 SHOWN = {"made": MADE, "fetched": READ, "listed": LISTED, "patched": RENAMED}
 
+SENT = {"uri": URI, "subscribed_events": EVENTS, "name": "harness-check", "auth": {"header": "x-a", "secret": "b"}}
+
+
+FEWER = EVENTS[:1]
+MASKED = {"header": "x-a", "secret": "***"}
+
+
+def sent_as(**fields):
+    """The answer to a create of the webhook that `SENT` asks for."""
+    body = {"id": "wh1", **SENT, **fields}
+    return answer(body=body, method="POST", target="/v1beta/webhooks", sent=SENT)
+
+
 CASES = [
+    case("hook.crud", "met", "as it was sent", **{**LIFE, "made": sent_as(auth=MASKED)}),
+    case("hook.crud", "met", "in another order", **{**LIFE, "made": sent_as(subscribed_events=EVENTS[::-1])}),
+    case("hook.crud", "met", "with less of it", **{**LIFE, "made": sent_as(auth=None, name="")}),
+    case("hook.crud", "not_met", "the name of another", **{**LIFE, "made": sent_as(name="other")}),
+    case("hook.crud", "not_met", "fewer events sent back", **{**LIFE, "made": sent_as(subscribed_events=FEWER)}),
+    case("hook.crud", "not_met", "a part of another", **{**LIFE, "made": sent_as(auth={"header": "x-b"})}),
     case("hook.create", "met", "with its id", made=MADE),
     case("hook.create", "not_met", "no id", made=hook(id=None)),
     case("hook.create", "not_met", "refused", made=MISSING),
