@@ -1,11 +1,12 @@
 // Names and focus that the theme leaves out: a copy button and a nested table of contents are no landmarks of
-// their own, and a wide table scrolls by keyboard.
+// their own, the search is a dialog, and a wide table scrolls by keyboard.
 document$.subscribe(() => {
   const repair = () => {
     for (const nav of document.querySelectorAll(".md-code__nav, .md-nav--secondary .md-nav")) {
       nav.removeAttribute("aria-label");
       nav.setAttribute("role", "none");
     }
+    document.querySelector(".md-search")?.setAttribute("aria-label", "Search");
     for (const wrap of document.querySelectorAll(".md-typeset__scrollwrap")) wrap.tabIndex = 0;
   };
   repair();

@@ -29,7 +29,7 @@ from harness.engine.run import RunOptions, check_target
 from harness.engine.targets import ResolvedTarget, TargetOptions, embed_emulator
 from harness.errors import TargetFault
 from harness.interactions import INTERACTIONS, embedded_settings
-from harness.kit.check import Check
+from harness.kit.check import Check, Exercise
 from harness.kit.relay import RelayedExchange
 from harness.outcome import Observation, Outcome, Verdict
 from harness.report.page.rendering import render_part
@@ -86,16 +86,21 @@ def _show(title: str, result: Result | None) -> Iterator[dict[str, Any]]:
 
 
 def _play_right(check: Check) -> Result | None:
-    target = embed_emulator(INTERACTIONS, TargetOptions()).able(_ALL)
-    played = _play(check, target)
+    played = _play_once(check.exercise)
     seen = [] if played.failure else played.list_looked(check)
     return _pass(check, played.with_origins(list(seen))[:_MOST_EXCHANGES], played) if seen else None
 
 
-def _play(check: Check, target: ResolvedTarget) -> PlayedExercise:
+@cache
+def _play_once(exercise: Exercise) -> PlayedExercise:
+    """What the emulator returns; several checks share an exercise."""
+    return _play(exercise, embed_emulator(INTERACTIONS, TargetOptions()).able(_ALL))
+
+
+def _play(exercise: Exercise, target: ResolvedTarget) -> PlayedExercise:
     driver = target.connect()
     try:
-        return play(INTERACTIONS, check.exercise, target.target, driver, CreatedResources(INTERACTIONS))
+        return play(INTERACTIONS, exercise, target.target, driver, CreatedResources(INTERACTIONS))
     finally:
         driver.close()
 
@@ -123,7 +128,9 @@ def _play_wrong(check: Check, build: Callable[[], Any]) -> Result | None:
     results = [event.result for event in events if isinstance(event, CheckFinished)]
     if results and results[0].evidence:
         return results[0]
-    played = _play(check, target.able(_ALL))  # a broken MAY passes, and a result that passed has no evidence
+    played = _play(
+        check.exercise, target.able(_ALL)
+    )  # a broken MAY passes, and a result that passed has no evidence
     return _pass(check, played.evidence(check, played.observe(check)), played)
 
 

@@ -12,10 +12,27 @@ from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from harness.engine.results import LEVEL_RANK, Evidence, RecordedPlace, Replays, Reproduction, Result
+from harness.engine.results import (
+    LEVEL_RANK,
+    Evidence,
+    LoggedExchange,
+    RecordedPlace,
+    Replays,
+    Reproduction,
+    Result,
+    of_kind,
+)
 from harness.outcome import Accounted, Finding, Level, Outcome, Reason, Severity, Verdict
 from harness.outcome.words import format_count, shorten
-from harness.report.evidence.evidence_text import Log, LogPart, logs, place_line, shown_lines, split_body
+from harness.report.evidence.evidence_text import (
+    Log,
+    LogPart,
+    logs,
+    place_line,
+    read_back,
+    shown_lines,
+    split_body,
+)
 from harness.report.evidence.stream_events import EventList, EventRow, list_events, number_in_whole
 from harness.report.finding_text import finding_lines, place, summarize
 from harness.report.story import Story, tell_story
@@ -303,14 +320,22 @@ class PresentedResult:
         return _clean(self.result.observation.reason)
 
     @cached_property
+    def _drawn(self) -> Result:
+        """The result with exchanges to draw where the report of a shard has them as text."""
+        if not of_kind(LoggedExchange, self.result.evidence):
+            return self.result
+        read = [read_back(item) if isinstance(item, LoggedExchange) else item for item in self.result.evidence]
+        return self.result if None in read else replace(self.result, evidence=tuple(filter(None, read)))
+
+    @cached_property
     def story(self) -> Story | None:
         """The exchanges as a sequence of steps."""
-        return tell_story(self.result, self._run.display)
+        return tell_story(self._drawn, self._run.display)
 
     @cached_property
     def events(self) -> EventList | None:
         """The stream that shows it."""
-        return list_events(self.result, self._run.display, total=self._run.whole_stream)
+        return list_events(self._drawn, self._run.display, total=self._run.whole_stream)
 
     @cached_property
     def _all_logs(self) -> list[Log]:

@@ -52,6 +52,7 @@ from harness.outcome import UsageFault
 from harness.report.evidence.curl import Display
 from harness.report.evidence.evidence_text import logs
 from harness.report.finding_text import hide_secrets
+from harness.report.presented_result import WIRE_SHOWN
 from harness.report.presented_run import PresentedRun
 from harness.report.side_by_side.run_file import find_odd_number, read_report
 from harness.wire import Exchange
@@ -146,7 +147,7 @@ class _Writer:
 
     def _log(self, evidence: tuple[Evidence, ...], names: tuple[str, ...] = ()) -> tuple[Evidence, ...]:
         """The evidence; what was sent and received as text, by the names that findings give it."""
-        texts = logs(evidence, self.display)
+        texts = logs(evidence, self.display, shown=WIRE_SHOWN)
         called = names or ("",) * len(evidence)
         return tuple(
             replace(self._to_logged(item), name=name or log.name, lines=log.lines, command=log.command)

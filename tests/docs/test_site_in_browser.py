@@ -3,19 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.chromium import NEEDS_CHROMIUM, open_chromium
+from tests.foreign.listening import listening
 
 pytest.importorskip("playwright", reason="the browser tests need playwright: pip install -e '.[dev]'")
 axe_package = pytest.importorskip("axe_playwright_python", reason="the browser tests need axe-playwright-python")
 pytestmark = NEEDS_CHROMIUM
 
 AXE = (Path(axe_package.__file__).parent / "axe.min.js").read_text("utf-8")
-PAGES = ("index", "check", "cassettes", "emulator-reference", "reference", "fault-drawings", "rules/resume.no-gap")
+PAGES = (
+    "index", "check", "cassettes", "clients", "emulator-reference", "incidents", "matrix", "reference",
+    "fault-drawings", "rules/index", "rules/resume.no-gap", "rules/gw.events",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def root(site: Path) -> Iterator[str]:
+    """The address of the site: its search works only where it is served."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments, directory=str(site))
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with listening(Quiet) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
@@ -34,13 +54,47 @@ def chromium() -> Iterator[Any]:
     ],
 )
 @pytest.mark.parametrize("name", PAGES)
-def test_axe_finds_nothing(site: Path, chromium: Any, name: str, width: int, scheme: str) -> None:
-    """A page has no violation and no horizontal scroll bar."""
+def test_axe_finds_nothing(root: str, chromium: Any, name: str, width: int, scheme: str) -> None:
+    """A page has no violation and no horizontal scroll bar, with all that opens in it open."""
     page = chromium.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-    page.goto((site / f"{name}.html").as_uri())
+    page.goto(f"{root}/{name}.html")
     page.wait_for_function("!document.querySelector('.md-code__nav:not([role])')")
+    page.evaluate(UNFOLD)
+    assert find_violations(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.close()
+
+
+UNFOLD = """
+for (const part of document.querySelectorAll(".harness-map, .harness-part")) {
+  part.shadowRoot.querySelector("[data-drawer]")?.click();
+  for (const fold of part.shadowRoot.querySelectorAll("details")) fold.open = true;
+}
+"""
+
+
+def find_violations(page: Any) -> list[tuple[str, str]]:
+    """What axe finds wrong, with the first element of each."""
     page.evaluate(AXE)
     found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
-    assert [(one["id"], one["nodes"][0]["html"][:200]) for one in found] == []
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    return [(one["id"], one["nodes"][0]["html"][:200]) for one in found]
+
+
+@pytest.mark.parametrize(
+    ("words", "pages"),
+    [
+        ("resume", {"Resume a stream"}),
+        ("dropped stream", {"Resume a stream", "Test a client against dropped streams"}),
+        ("install", {"harness"}),
+    ],
+)
+def test_the_search_finds_guides_first(root: str, chromium: Any, words: str, pages: set[str]) -> None:
+    """What a reader searches for first leads to a guide, before reference and pages of single rules."""
+    page = chromium.new_page(viewport={"width": 1280, "height": 900})
+    page.goto(f"{root}/index.html")
+    page.fill("input.md-search__input", words)
+    titles = page.locator(".md-search-result__item h1")
+    titles.first.wait_for(state="visible")
+    assert titles.first.inner_text() in pages
+    assert find_violations(page) == []
     page.close()

@@ -55,9 +55,9 @@ class ClientsArguments(Options):
         PROGRAM, nargs="*", default=(), metavar="NAME[==VERSION]", trust=Trust.CALL, completes="client",
     )  # fmt: skip
     mode: str | None = option(
-        "only these modes, such as create,poll", metavar="LIST", shown="all that a client has; see --list"
+        "run only these modes, such as create,poll", metavar="LIST", shown="all modes of each client; see --list"
     )
-    rows: str | None = option("only these faults and incidents, such as reset,clean-end", metavar="LIST")
+    rows: str | None = option("run only these faults and incidents, such as reset,clean-end", metavar="LIST")
     timeout: float = option("limit for each case", POSITIVE_SECONDS, TIMEOUT)
     jobs: int = option("parallel clients", COUNT, 2, flags=("-j", "--jobs"))
     recorded: Sequence[str] | None = option(
@@ -70,7 +70,9 @@ class ClientsArguments(Options):
     )  # fmt: skip
     report: Sequence[str] | None = report_option(_FORMATS, "output")
     json: bool = json_option("print the table as JSON, and other output to standard error", "output")
-    list: bool = flag("list the clients and what is installed, run nothing", trust=Trust.CALL, group=_PACKAGES)
+    list: bool = flag(
+        "list the clients and the installed packages, and run nothing", trust=Trust.CALL, group=_PACKAGES
+    )
     offline: bool = flag("install nothing, and exclude clients that are not installed", group=_PACKAGES)
     remove: bool = flag(
         "remove the installed packages of these clients, or of all", trust=Trust.CALL, group=_PACKAGES

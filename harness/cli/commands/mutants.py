@@ -24,12 +24,12 @@ class MutantsArguments(ExtensionOptions, ShardOptions, OutputOptions):
     """The options of `harness mutants`."""
 
     globs: Sequence[str] = argument(
-        "only matching mutants", nargs="*", default=(), metavar="GLOB", completes="mutant"
+        "run only matching mutants", nargs="*", default=(), metavar="GLOB", completes="mutant"
     )
     jobs: int = option("number of processes", COUNT, 2, flags=("-j", "--jobs"))
     revision: str | None = revision_option()
-    list: bool = flag("list the mutants and their defects, run nothing")
-    generated: bool = flag("play defects that are generated from the traffic of one clean run")
+    list: bool = flag("list the mutants and their defects, and run nothing")
+    generated: bool = flag("run defects that are generated from the traffic of one clean run")
     sample: int = option("number of generated defects to draw, 0 for all", WHOLE, 300)
     seed: int = option("seed of the sample", SEED, 1)
     verbose: int = verbose_option("name every check that kills a mutant")

@@ -89,15 +89,15 @@ class TortureArguments(ExtensionOptions, ShardOptions, BaselineOptions):
     revision: str | None = revision_option(_PLAYED)
     text: str | None = option("the text of the response", shown="that of the mode", group=_PLAYED)
     script: str | None = option(
-        "the whole response instead (docs/emulator-reference.md)", metavar="JSON", group=_PLAYED
+        "serve this whole response (docs/emulator-reference.md)", metavar="JSON", group=_PLAYED
     )
     further: str | None = option(
         "the response in further turns", metavar="JSON", shown="that of the mode", group=_PLAYED
     )
-    scenario: str | None = option("a file of scripted responses instead", PATH, trust=Trust.READ, group=_PLAYED)
-    cassette: str | None = option("a recorded stream instead", PATH, trust=Trust.READ, group=_PLAYED)
+    scenario: str | None = option("serve a file of scripted responses", PATH, trust=Trust.READ, group=_PLAYED)
+    cassette: str | None = option("serve a recorded stream", PATH, trust=Trust.READ, group=_PLAYED)
     client: str | None = option(
-        "a known client instead of CMD (`harness clients --list`)",
+        "run a known client instead of CMD (`harness clients --list`)",
         PROGRAM, trust=Trust.NEVER, completes="client", group="the client",
     )  # fmt: skip
     mode: str | None = option(
@@ -106,7 +106,7 @@ class TortureArguments(ExtensionOptions, ShardOptions, BaselineOptions):
         shown="follow",
         group="the client",
     )
-    loop: bool = flag("start the client once and send it tasks (docs/torture.md)", group="the client")
+    loop: bool = flag("start the client once, and send it the tasks (docs/torture.md)", group="the client")
     timeout: float = option(
         "limit in seconds for each started case", POSITIVE_SECONDS, TIMEOUT, group="the client"
     )
@@ -120,7 +120,10 @@ class TortureArguments(ExtensionOptions, ShardOptions, BaselineOptions):
         metavar="RULE", repeats=True, default=(), group=_VERDICTS,
     )  # fmt: skip
     enough: int | None = option(
-        "stop a kind after N equal failures", WHOLE, shown="5; baseline, shard: 0, never", group=_VERDICTS
+        "end a kind after N equal failures",
+        WHOLE,
+        shown="5; baseline, shard: 0, never",
+        group=_VERDICTS,
     )
     fail_fast: bool = flag("stop at the first failure", group=_VERDICTS)
     deadline: float | None = option(

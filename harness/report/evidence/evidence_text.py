@@ -21,7 +21,20 @@ from harness.outcome import Where
 from harness.outcome.words import format_count, shorten
 from harness.report.evidence.curl import Display, curl, curl_lines
 from harness.report.finding_text import place
-from harness.wire import Decoder, Exchange, Headers, Request
+from harness.wire import (
+    At,
+    By,
+    Chunk,
+    Decoder,
+    Ending,
+    Exchange,
+    ExchangeBuilder,
+    Headers,
+    How,
+    Request,
+    UntilClose,
+)
+from harness.wire.json_value import json_or_none
 from harness.wire.mask import Mask
 from harness.wire.message import escape_controls
 
@@ -62,6 +75,48 @@ def _list_head(exchange: Exchange, display: Display, shown: int) -> list[str]:
 
 def _list_end(exchange: Exchange, mask: Mask) -> list[str]:
     return [] if exchange.ending.complete else [f"< [{ending_line(exchange, mask)}]"]
+
+
+_HEADER = re.compile(r"(?!(?:event|data|id|retry):)([\w-]+): (.*)")
+_CUT = re.compile(r"\[… .* …\]")
+_ENDED = re.compile(r"\[ended by (\w+): (\w+) (.*?)(?:, \d+ of \d+ bytes)?(?:: .*)?\]")
+
+
+def read_back(item: LoggedExchange) -> Exchange | None:
+    """The exchange of the lines that `exchange_lines` wrote; None if these are of something else, or are cut.
+
+    Without its whole body an exchange would show a stream that misses events.
+    """
+    sent = [line[2:] for line in item.lines if line.startswith("> ")]
+    came = [line[2:] for line in item.lines if line.startswith("< ") or line == "<"]
+    if not sent or not came or len(sent) + len(came) < len(item.lines) or any(map(_CUT.fullmatch, came)):
+        return None
+    ended = _ENDED.fullmatch(came[-1])
+    method, _, target = sent[0].partition(" ")
+    headers, body = _read_head(sent[1:])
+    builder = ExchangeBuilder(Request(method, target, Headers(headers), body))
+    if came[0].isdigit():
+        given, answer = _read_head(came[1:-1] if ended else came[1:])
+        builder.head(int(came[0]), Headers(given), UntilClose())
+        builder.chunk(Chunk(answer + _end_of(answer, is_whole=ended is None)), 0.0)
+    try:
+        ending = Ending() if ended is None else Ending(By(ended[1]), How(ended[2]), At(ended[3].replace(" ", "_")))
+    except ValueError:
+        return None
+    return builder.finish(ending, 0.0)
+
+
+def _end_of(answer: bytes, *, is_whole: bool) -> bytes:
+    """The line ends that the text of a stream has lost; of one that was cut, its last event may be a part."""
+    last = answer.rpartition(b"\n")[2].removeprefix(b"data:").strip()
+    is_event = bool(_STREAM.match(answer)) and (is_whole or json_or_none(last) is not None)
+    return b"\n\n" if is_event else b""
+
+
+def _read_head(lines: Sequence[str]) -> tuple[list[tuple[str, str]], bytes]:
+    """The headers that stand first, and the body after them."""
+    headers = [(found[1], found[2]) for found in takewhile(bool, map(_HEADER.fullmatch, lines)) if found]
+    return headers, "\n".join(lines[len(headers) :]).encode("utf-8", "replace")
 
 
 def ending_line(exchange: Exchange, mask: Mask) -> str:
@@ -426,7 +481,8 @@ def _format_logged(logged: Sequence[LoggedExchange], *, whole: bool) -> Iterator
     if len(logged) > len(shown):
         yield f"exchanges ({len(shown)} of {len(logged)}; the JSON and HTML reports have all):"
     for item in shown:
-        yield from item.lines
+        text = "\n".join(item.lines)
+        yield from (text if whole else _cut_out_middle(text, 2 * SHOWN)).split("\n")
     yield from _write_script(item.command for item in shown)
 
 

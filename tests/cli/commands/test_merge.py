@@ -163,6 +163,22 @@ def test_merge_writes_every_format(shards: list[PresentedRun], files: list[str],
     fits("check", names["json"])
 
 
+def test_a_merged_page_draws_what_the_shard_saw(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The sequence and the picture of the stream are read from the text of the exchanges; no event is lost."""
+    monkeypatch.chdir(tmp_path)
+    few = Selection(checks=("resume.no-gap", "get.ok"))
+    whole = run_check("resume-skips-one", selection=few)
+    parts = [run_check("resume-skips-one", parse_shard(f"{k}/2"), selection=few) for k in (1, 2)]
+    paths = write_shards(tmp_path, [render("events", part) for part in parts])
+    assert main(["merge", *paths, "--report", "html=merged.html"]) == 1
+    capsys.readouterr()
+    page, once = Path("merged.html").read_text("utf-8"), render("html", whole)
+    for part in ('class="cell missing', "missing: it never came", 'class="story"', "Sequence of messages"):
+        assert page.count(part) == once.count(part) > 0, part
+
+
 def _drop(files: list[str]) -> None:
     files.pop()
 

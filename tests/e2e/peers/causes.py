@@ -138,7 +138,7 @@ LITELLM = (
     Cause(
         what="`x-gemini-service-tier` arrives as `llm_provider-x-gemini-service-tier`",
         found_by=("gw.response-headers",),
-        source="Priority inference, The header that tells the tier of a response",
+        source="Priority inference, The header that names the tier of a response",
         steps=(CREATE,),
         shows=r"(?is)^(?!.*\nx-gemini-service-tier:).*\nllm_provider-x-gemini-service-tier:",
     ),
@@ -257,7 +257,7 @@ ROSETTA = (
     Cause(
         what="`x-gemini-service-tier` does not arrive",
         found_by=("gw.response-headers",),
-        source="Priority inference, The header that tells the tier of a response",
+        source="Priority inference, The header that names the tier of a response",
         steps=(CREATE,),
         shows=r"(?is)^HTTP/1.1 200(?!.*x-gemini-service-tier)",
     ),
