@@ -7,7 +7,6 @@ given; must not know how it is run. Scenario files are YAML (or JSON, which is Y
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -258,15 +257,14 @@ _SHOWN = 60
 """Characters of an answer's text in a description."""
 
 
-@dataclass(slots=True, eq=False)
-class QueuedAnswer:
+class QueuedAnswer(Struct, eq=False):
     """A script in the queue. `make` makes the one to run; `script` then has only `times` and `match`."""
 
     script: Script
     make: ScriptMaker | None = None
     taken: bool = False
-    left: int = field(init=False)
-    size: int = field(init=False)
+    left: int = 0
+    size: int = 0
 
     def __post_init__(self) -> None:
         self.left = self.script.times

@@ -12,6 +12,9 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
+import msgspec
+from msgspec import Struct
+
 from harness.errors import Unmet
 
 _INDEX = re.compile(r"\[\d+\]")
@@ -193,12 +196,11 @@ class Observation:
 # What a judge of histories says about one exchange: what is wrong, and which rules it looked at to say so.
 
 
-@dataclass(slots=True)
-class Judgement:
+class Judgement(Struct):
     """The findings on one exchange; `judged` counts, by rule, how often a rule was really looked at."""
 
-    findings: list[Finding] = field(default_factory=list)
-    judged: Counter[str] = field(default_factory=Counter)
+    findings: list[Finding] = msgspec.field(default_factory=list)
+    judged: Counter[str] = msgspec.field(default_factory=Counter)
 
     def decide(self, rule: str, findings: Iterable[Finding] = ()) -> bool:
         """Count the rule as judged and add what is wrong; return whether anything is.

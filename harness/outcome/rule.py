@@ -5,8 +5,9 @@ Layer 0. Knows the vocabulary of requirements; must not know any particular rule
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum, StrEnum
+
+from msgspec import Struct
 
 
 class Level(StrEnum):
@@ -64,8 +65,7 @@ class Subject(StrEnum):
     """Both sides of an intermediary."""
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Struct, frozen=True):
     """Where a rule comes from: the page and its section, in words a reader can search for."""
 
     basis: Basis
@@ -78,8 +78,7 @@ class Source:
         return f"{place} ({self.basis})"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class Rule(Struct, frozen=True, kw_only=True):
     """One rule of a contract.
 
     `statement` is the requirement, `broken` states in a clause what is wrong if it is not met, `breaks` what that

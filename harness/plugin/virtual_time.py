@@ -21,13 +21,14 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from itertools import count
 from math import inf
 from pathlib import Path
 from types import FrameType
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
+
+from msgspec import Struct
 
 from harness.outcome.words import format_count
 from harness.plugin.blocking_calls import note_blocking
@@ -375,8 +376,7 @@ _SPLITTING = frozenset(
 """Functions that wait for what is left of their own `timeout`, again and again."""
 
 
-@dataclass(eq=False, slots=True)
-class _Wait:
+class _Wait(Struct, eq=False):
     """A wait that has not ended; `condition` is what may end it early."""
 
     deadline: float
@@ -384,8 +384,7 @@ class _Wait:
     condition: Any = None
 
 
-@dataclass(slots=True)
-class _Spent:
+class _Spent(Struct):
     """Seconds at a look at a thread: the machine's clock, its work, and those for which it was kept from work.
 
     `worked` and `idle` are those since its last wait; for how long it was `ready` is told once it works.

@@ -20,6 +20,8 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
+import msgspec
+
 from harness import __version__
 from harness.engine.capabilities import Capabilities, Capability
 from harness.engine.causes import call_of
@@ -120,13 +122,13 @@ class _Writer:
                 return value.value
             case LoggedExchange():
                 return {name: getattr(value, name) for name in ("name", "lines", "command", "call", "status")}
-        return self._write_members(value) if is_dataclass(value) else value
+        return self._write_members(value) if _has_members(type(value)) else value
 
     def _write_members(self, value: Any) -> dict[str, Any]:
         """The members that are not as they are by default; evidence says of which kind it is."""
         kind = type(value)
         found = {"is": kind.__name__} if kind.__name__ in _EVIDENCE else {}
-        for member in fields(kind):
+        for member in _members_of(kind):
             content = getattr(value, member.name)
             if member.name not in _UNSTORED.get(kind, ()) and content != _default_of(member):
                 found[member.name] = self.write(self._convert(value, member.name, content))
@@ -161,8 +163,18 @@ class _Writer:
         return LoggedExchange("", (), "", call_of(exchange, self.api), exchange.status)
 
 
+def _has_members(kind: Any) -> bool:
+    return is_dataclass(kind) or (isinstance(kind, type) and issubclass(kind, msgspec.Struct))
+
+
+def _members_of(kind: Any) -> tuple[Any, ...]:
+    return fields(kind) if is_dataclass(kind) else msgspec.structs.fields(kind)
+
+
 def _default_of(member: Any) -> Any:
-    return member.default if member.default_factory is MISSING else member.default_factory()
+    if member.default_factory in (MISSING, msgspec.NODEFAULT):
+        return member.default
+    return member.default_factory
 
 
 # Reading.
@@ -292,7 +304,7 @@ class _Reader:
         if origin is not None:
             _require(dict, value)
             return {self.read(inside[0], name): self.read(inside[1], item) for name, item in value.items()}
-        if is_dataclass(kind):
+        if _has_members(kind):
             return self._read_members(kind, value)
         if issubclass(kind, Enum):
             return kind(value)
@@ -327,7 +339,7 @@ class _Reader:
 
 @cache
 def _hints_of(kind: type) -> dict[str, Any]:
-    names = {member.name for member in fields(kind)} - _UNSTORED.get(kind, set())
+    names = {member.name for member in _members_of(kind)} - _UNSTORED.get(kind, set())
     names |= {"results"} if kind is RunFinished else set()
     return {name: hint for name, hint in get_type_hints(kind).items() if name in names}
 

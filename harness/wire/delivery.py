@@ -12,13 +12,12 @@ import threading
 from array import array
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from enum import Enum
 from ipaddress import ip_address
 from typing import Protocol, TypeAlias
 from urllib.parse import urlsplit
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from harness.wire.exchange import Arrivals, Exchange
 from harness.wire.message import Chunked, Headers, Length, PieceBody, Request, Response
@@ -110,8 +109,7 @@ class Inbox(Protocol):
         """Take no more deliveries."""
 
 
-@dataclass(slots=True)
-class Mailbox:
+class Mailbox(Struct):
     """A service that keeps every delivery, and answers as scripted."""
 
     now: Callable[[], float]

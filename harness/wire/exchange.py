@@ -10,6 +10,8 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from msgspec import Struct
+
 from harness.wire.message import EVENT_STREAM, Framing, Headers, Request, UntilClose
 from harness.wire.pieces import By, Chunk, Ending, How
 
@@ -22,8 +24,7 @@ KEPT_PIECES = 65_536
 _OPENINGS = (b"event:", b"data:", b"id:", b"retry:", b":", b"\xef\xbb\xbfevent:", b"\xef\xbb\xbfdata:")
 
 
-@dataclass(frozen=True, slots=True)
-class Arrivals:
+class Arrivals(Struct, frozen=True):
     """When pieces came: parallel arrays of sizes in bytes and of seconds since the request was sent."""
 
     sizes: array[int]

@@ -326,8 +326,7 @@ class WrappedBody:
 JSON_HEADERS = Headers((("content-type", "application/json"),))
 
 
-@dataclass(slots=True)
-class Response:
+class Response(Struct):
     """A response whose body is still to be pulled. `headers` do not list the framing: the carrier adds that.
 
     `clock` is the clock that the body's pauses move. It is set where one carrier serves several services, each

@@ -5,10 +5,10 @@ from __future__ import annotations
 import ast
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from harness.contract import CURRENT, load, load_from
 from harness.contract.schema.schemas import load_schemas, schemas_in
@@ -132,7 +132,7 @@ def test_rules_come_and_go_with_revisions() -> None:
     """A rule holds from its first revision until the one that drops it."""
     contract, rule = load(CURRENT), next(iter(BY_ID.values()))
     assert all(map(contract.holds, BY_ID.values()))
-    assert contract.holds(replace(rule, since=CURRENT))
-    assert not contract.holds(replace(rule, since="2027-01-01"))
-    assert not contract.holds(replace(rule, until=CURRENT))
-    assert contract.holds(replace(rule, until="2027-01-01"))
+    assert contract.holds(structs.replace(rule, since=CURRENT))
+    assert not contract.holds(structs.replace(rule, since="2027-01-01"))
+    assert not contract.holds(structs.replace(rule, until=CURRENT))
+    assert contract.holds(structs.replace(rule, until="2027-01-01"))

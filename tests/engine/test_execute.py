@@ -7,6 +7,7 @@ from itertools import count
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from harness.checks import Check, Exercise
 from harness.checks.vocabulary.background_runs import read_whole_stream
@@ -173,7 +174,7 @@ def test_checks_of_refusals_see_them(check_id: str, number: int, status: int, ou
         if request.segments[0] == "__harness__" or next(sent) != number:
             return emulator(request)
         refusal = toys.answer({"error": {"code": "unavailable", "message": "Not now."}}, status)
-        return replace(refusal, headers=refusal.headers.having("retry-after", "soon"))
+        return structs.replace(refusal, headers=refusal.headers.having("retry-after", "soon"))
 
     check = next(check for check in INTERACTIONS.load_catalogue() if check.id == check_id)
     target = _able()

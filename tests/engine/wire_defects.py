@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+from msgspec import structs
 
 from harness.checks.recordings.file_judge import FileJudge
 from harness.contract.judge.history.history_judge import HEARD
@@ -83,7 +84,7 @@ class WireDefect:
         if self.once not in (0, self.seen):
             return response
         if self.body is None:
-            return replace(response, body=PieceBody(self._edit(response.body), response.body.close))
+            return structs.replace(response, body=PieceBody(self._edit(response.body), response.body.close))
         value = json.loads(b"".join(piece.data for piece in response.body if isinstance(piece, Chunk)) or b"{}")
         named = request.segments[request.segments.index("interactions") + 1 :][:1]
         changed = self.body(value, *named or ("",))

@@ -11,6 +11,7 @@ from itertools import groupby
 from typing import Any, NoReturn
 
 import msgspec
+from msgspec import structs
 
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.parts import SKIP, Change
@@ -75,7 +76,7 @@ def empty_stream(*context: Any) -> Response:
 
 def with_status(response: Response, status: int) -> Response:
     """Return the response with another status."""
-    return replace(response, status=status)
+    return structs.replace(response, status=status)
 
 
 # Editing values

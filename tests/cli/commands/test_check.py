@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import xml.etree.ElementTree as ET
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from harness.transport import ServerThread
 from harness.wire import Request, Response
@@ -169,7 +169,7 @@ def test_a_rate_limit_that_is_waited_out_changes_nothing(harness: Harness) -> No
         if next(refusals) % 3:
             return service(request)
         response = toys.answer({"error": {"code": "rate_limit_exceeded", "message": "Slow down."}}, 429)
-        return replace(response, headers=response.headers.having("retry-after-ms", "1"))
+        return structs.replace(response, headers=response.headers.having("retry-after-ms", "1"))
 
     with ServerThread(every_third) as server:
         done = harness("check", server.url)

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from harness.engine.decide import Policy, decide
 from harness.engine.results import LoggedExchange, Result
@@ -92,7 +93,7 @@ def test_a_terminal_shows_the_place() -> None:
 def warned() -> PresentedRun:
     """A run with a SHOULD rule that is broken."""
     state, (result, _) = told(), failed()
-    rule = replace(result.rule, id="stream.closes", level=Level.SHOULD)
+    rule = structs.replace(result.rule, id="stream.closes", level=Level.SHOULD)
     made = decide(rule, result.observation, Policy(), show=lambda _: result.evidence)
     warning = replace(made, named=result.named)
     assert state.finished is not None
