@@ -781,7 +781,10 @@ export async function findCommands(command = process.env.HARNESS_COMMAND, { fold
     if (dirname(folder) === folder) break;
   }
   found.push({ words: ["uvx", "--from", PYTHON_PACKAGE, "harness"], seconds: 180 });
-  found.push({ words: ["pipx", "run", "--spec", PYTHON_PACKAGE, "harness"], seconds: 180 });
+  // pipx prefers a program of the folder, in `__pypackages__`, to the one that it would fetch.
+  if (folders || !existsSync("__pypackages__")) {
+    found.push({ words: ["pipx", "run", "--spec", PYTHON_PACKAGE, "harness"], seconds: 180 });
+  }
   return found;
 }
 

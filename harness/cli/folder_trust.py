@@ -68,7 +68,8 @@ class FolderFile:
     def explain_word(self, instead: str) -> str:
         """What to do to have a setting taken."""
         why = " (it has changed since you trusted it)" if _identify(self.path) in read_trusted() else ""
-        return f"read the file; to allow its settings, run `harness trust {self.path}`{why}, or {instead}"
+        command = f"harness trust {shlex.quote(str(self.path))}"
+        return f"read the file; to allow its settings, run `{command}`{why}, or {instead}"
 
 
 def find_file(folder: Path | None = None) -> FolderFile | None:
@@ -204,7 +205,8 @@ def _write_store(files: Mapping[str, str]) -> None:
     store = _find_store()
     try:
         store.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        store.touch(mode=0o600)  # which it keeps: nobody else may add their word
+        store.touch(mode=0o600)
+        store.chmod(0o600)  # which it keeps: nobody else may add their word
         write_file(store, json.dumps({"files": dict(sorted(files.items()))}, indent=1))
     except OSError as wrong:
         raise UsageFault(
@@ -213,7 +215,10 @@ def _write_store(files: Mapping[str, str]) -> None:
 
 
 def _find_store() -> Path:
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state", "harness", "trusted.json")
+    named = Path(
+        os.environ.get("XDG_STATE_HOME", "")
+    )  # one that is relative does not count: a folder could bring it
+    return (named if named.is_absolute() else Path.home() / ".local" / "state") / "harness" / "trusted.json"
 
 
 def _identify(path: Path) -> str:

@@ -201,6 +201,7 @@ def test_no_spelling_of_a_key_reaches_a_command(name: str) -> None:
         assert KEY not in json.dumps(made)
     made = command_environment("http://127.0.0.1:1", given)
     assert (made["A"], made["MINE"]) == ("b", made["GEMINI_API_KEY"])
+    assert command_environment("http://127.0.0.1:1", {name: "sh0rt"}).get(name) in (None, made["GEMINI_API_KEY"])
 
 
 def test_what_is_no_key_stays() -> None:

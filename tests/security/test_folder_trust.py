@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -261,6 +262,10 @@ def test_trust_lists_what_a_file_sets(repository: Path, capsys: pytest.CaptureFi
     assert capsys.readouterr().out == f"trusted: {file}\n  [tool.harness.torture] client = 'openai'\n"
     store = repository.parent / "state" / "harness" / "trusted.json"
     assert stat.S_IMODE(store.stat().st_mode) == 0o600
+    store.chmod(0o666)
+    assert main(["trust"]) == 0
+    assert stat.S_IMODE(store.stat().st_mode) == 0o600
+    capsys.readouterr()
     assert main(["trust", "--list"]) == 0
     assert capsys.readouterr().out == f"{file}\n"
     file.write_text("", encoding="utf-8")
@@ -284,6 +289,53 @@ def test_a_planted_store_trusts_nothing(repository: Path, monkeypatch: pytest.Mo
         store.write_text(damaged, encoding="utf-8")
         with pytest.raises(UsageFault, match="out of its own folder"):
             read_options(load_options("check"), [])
+
+
+def test_a_relative_state_folder_is_none(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Below a relative `XDG_STATE_HOME` the folder could bring a store that trusts it."""
+    file = write_table(repository, "check", 'baseline = "../known.yaml"')
+    digest = find_file()
+    assert digest is not None
+    for state in ("", "state", "."):
+        monkeypatch.setenv("XDG_STATE_HOME", state)
+        monkeypatch.setenv("HOME", str(repository.parent / "home"))
+        planted = repository / state / "harness"
+        planted.mkdir(parents=True, exist_ok=True)
+        (planted / "trusted.json").write_text(json.dumps({"files": {str(file): digest.digest}}), encoding="utf-8")
+        with pytest.raises(UsageFault, match="out of its own folder"):
+            read_options(load_options("check"), [])
+
+
+def test_trust_holds_for_one_path(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A copy of a trusted file in another folder is not trusted: its paths lead elsewhere."""
+    file = write_table(repository, "check", 'baseline = "../known.yaml"')
+    assert main(["trust"]) == 0
+    read_options(load_options("check"), [])
+    other = repository.parent / "other" / "folder"
+    other.mkdir(parents=True)
+    (other / "pyproject.toml").write_bytes(file.read_bytes())
+    monkeypatch.chdir(other)
+    with pytest.raises(UsageFault, match="out of its own folder"):
+        read_options(load_options("check"), [])
+
+
+def test_a_command_to_copy_holds_the_name_of_a_folder_as_a_word(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The name of a folder that a stranger chose is no command of the shell into which a user copies it."""
+    folder = repository / "a; touch ran #`touch ran`$(touch ran)"
+    (folder / "x; touch ran" / "target").mkdir(parents=True)
+    (folder / "x; touch ran" / "target" / "a.json").write_text("{}", encoding="utf-8")
+    monkeypatch.chdir(folder)
+    file = write_table(folder, "check", 'baseline = "../known.yaml"')
+    with pytest.raises(UsageFault) as refused:
+        read_options(load_options("check"), [])
+    assert f"`harness trust {shlex.quote(str(file))}`" in str(refused.value)
+    write_table(folder, "fuzz", 'store = "x; touch ran"')
+    words = ["https://gateway.invalid"]
+    arguments = read_options(fuzz.FuzzArguments, words)
+    assert not fuzz._read_options(arguments, resolve(arguments), words).replays
+    assert "add --store 'x; touch ran' to replay them" in capsys.readouterr().err
 
 
 def test_a_link_in_a_folder_of_recordings_reads_nothing_else(

@@ -50,7 +50,7 @@ def tree(tmp_path: Path) -> Path:
     plant(tree, tmp_path / "ran")
     (tree / "python3").write_text(f"#!/bin/sh\necho program >> {tmp_path}/ran\n", encoding="utf-8")
     (tree / "python3").chmod(0o755)
-    (tree / "pip.conf").write_text("[global]\nindex-url = http://127.0.0.1:9/\n", encoding="utf-8")
+    (tree / "pip.conf").write_text("no configuration: pip ends if it reads this", encoding="utf-8")
     (tree / ".npmrc").write_text("registry=http://127.0.0.1:9/\n", encoding="utf-8")
     return tree
 
@@ -64,7 +64,7 @@ def run_step(tree: Path, name: str, **inputs: str) -> subprocess.CompletedProces
     }  # fmt: skip
     given = {variable: inputs.get(variable, defaults[variable]) for variable in step["env"]}
     runner = {"RUNNER_TEMP": str(tree.parent / "temp"), "GITHUB_OUTPUT": str(tree.parent / "output")}
-    hostile = {"PYTHONPATH": ".", "PIP_CONFIG_FILE": "pip.conf", "PIP_NO_INDEX": "1"}
+    hostile = {"PYTHONPATH": f".{os.pathsep}{tree}", "PIP_CONFIG_FILE": "pip.conf", "PIP_NO_INDEX": "1"}
     return subprocess.run(
         ["bash", "-c", step["run"]],
         cwd=tree,

@@ -305,3 +305,20 @@ def test_npx_runs_no_program_of_the_folder(repository: Path) -> None:
         done = subprocess.run([str(node), str(script)], env=environment, capture_output=True, check=False)
         assert done.returncode == code, done.stderr
     assert (repository.parent / "ran").read_text("utf-8").splitlines() == [str(own / "harness")]
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
+def test_npx_has_pipx_run_no_program_of_the_folder(repository: Path) -> None:
+    """pipx takes a program of `__pypackages__` for the one that it should fetch, so it is not asked there."""
+    own = repository.parent / "own"
+    own.mkdir()
+    (own / "pipx").write_text('#!/bin/sh\necho "pipx $*"\n', encoding="utf-8")
+    (own / "pipx").chmod(0o755)
+    script = Path(__file__).parents[2] / "javascript" / "bin.js"
+    command = [str(child_processes.find_program("node")), str(script), "list"]
+    environment = {"PATH": str(own), "HOME": str(repository.parent)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout == "pipx run --spec interactions-harness harness list\n"
+    (repository / "__pypackages__").mkdir()
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (127, "")

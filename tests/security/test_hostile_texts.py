@@ -56,7 +56,7 @@ def test_a_copied_command_holds_the_request_as_words(method: str, text: str) -> 
 REPORT = ("check", "emulator", "-c", "get.unknown", "-c", "get.ok")
 
 
-@pytest.mark.parametrize("odd", ["NaN", "Infinity", "-Infinity", "1e999", "-1", "1e300", "9" * 400])
+@pytest.mark.parametrize("odd", ["NaN", "Infinity", "-Infinity", "1e999", "-1", "1e300", "9" * 400, '"nan"'])
 def test_a_report_of_odd_numbers_is_refused(odd: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A number that no run has makes no sum: `merge` and `compare` refuse the report and name the number."""
     reports, stored = ([str(tmp_path / f"{number}.{end}") for number in (1, 2)] for end in ("json", "jsonl"))

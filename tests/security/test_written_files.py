@@ -177,10 +177,15 @@ def test_a_device_is_written_to() -> None:
     assert done.stdout == "x"
 
 
+@pytest.mark.parametrize("holds", [True, False])
 def test_a_report_follows_no_link_that_came_during_the_run(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    holds: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A path that was checked and then swapped for a link, or a folder that was, leads no report elsewhere."""
+    """A path that was checked and then swapped for a link, or a folder that was, leads no report elsewhere.
+
+    Not even where the system cannot hold a folder while a file in it is written.
+    """
+    monkeypatch.setattr(written_files, "_HOLDS_FOLDERS", holds and written_files._HOLDS_FOLDERS)
     folder, secret = tmp_path / "reports", tmp_path / "secret"
     folder.mkdir()
     (secret / "inside").mkdir(parents=True)

@@ -6,6 +6,7 @@ Layer 8.
 from __future__ import annotations
 
 import importlib.util
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -240,7 +241,7 @@ def _choose_store(
     said = "are replayed first (--no-store excludes them)"
     if not may_replay:
         said = f"are not replayed: with your key, they could change what is at {target.info.name}; read them, and "
-        said += f"add --store {store} to replay them"
+        said += f"add --store {shlex.quote(str(store))} to replay them"
     say(f"harness: {store} contains failures, which {said}", to_errors=True)
     return store, may_replay
 

@@ -138,6 +138,8 @@ def find_odd_number(record: Any) -> str:
             left.extend((str(key), item) for key, item in value.items())
         elif isinstance(value, list):
             left.extend((name, item) for item in value)
+        elif isinstance(value, str) and name == "seconds":
+            return f"{name} = {value[:_SHOWN]!r}"
         elif isinstance(value, int | float) and not isinstance(value, bool) and _is_odd(name, value):
             return f"{name} = {value:.3g}" if isinstance(value, float) else f"{name} = {str(value)[:_SHOWN]}"
     return ""
