@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO, cast
 
-from harness.outcome.words import UNSEEN, escape_letters
+from harness.outcome.words import UNSEEN, break_commands, escape_letters
 
 _OBEYED = re.compile(rf"(?P<ours>\x1b\[[0-9;]*m|\r\x1b\[2K|\r\n)|[\x00-\x08\x0b-\x1f{UNSEEN}]")
 """Control characters, what begins a sequence among them, and what changes the direction of text."""
@@ -22,6 +22,9 @@ _OBEYED = re.compile(rf"(?P<ours>\x1b\[[0-9;]*m|\r\x1b\[2K|\r\n)|[\x00-\x08\x0b-
 _LINE_COMMAND = re.compile(r"(\s*):(?=:)")
 _CUT_LINE_COMMAND = re.compile(r"(\s*):(?=:|\Z)")
 """`::` at the start of a line, and what may become one with the next text."""
+
+_CUT_COMMAND = re.compile(r"#(?:#[^\s\[]{0,60})?\Z")
+"""What may become a command with the next text, such as `##vso` before `[`."""
 
 
 class GuardedStream:
@@ -34,7 +37,7 @@ class GuardedStream:
         self._out = out
         self._in_ci = in_ci
         self._is_blank = True  # whether the current line holds nothing but spaces
-        self._end = ""  # its last two characters
+        self._end = ""  # what may begin a command at its end
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._out, name)
@@ -54,13 +57,11 @@ class GuardedStream:
 
     def write_command(self, line: str) -> None:
         """Write a line of ours that a runner is to obey."""
-        self._out.write(
-            _OBEYED.sub(_show, line.replace("\n", " ")).replace("##[", "##" + escape_letters("[")) + "\n"
-        )
+        self._out.write(break_commands(_OBEYED.sub(_show, line.replace("\n", " "))) + "\n")
         self._is_blank, self._end = True, ""
 
     def _show_commands(self, text: str) -> str:
-        """Break what begins a workflow command of a runner: `::` at the start of a line, and `##[` anywhere."""
+        """Break what begins a command of a runner: `::` at the start of a line, `##[` or `##name[` anywhere."""
         shown = []
         lines = text.split("\n")
         for number, line in enumerate(lines):
@@ -71,10 +72,11 @@ class GuardedStream:
                 if begun := pattern.match(line):
                     line = begun[1] + escape_letters(":") + line[begun.end() :]
             before = len(self._end)
-            whole = (self._end + line).replace("##[", "##" + escape_letters("["))
+            whole = break_commands(self._end + line)
             shown.append(whole[before:])
             self._is_blank = self._is_blank and not line.strip()
-            self._end = whole[-2:]
+            begun_at = _CUT_COMMAND.search(whole)
+            self._end = begun_at[0] if begun_at else ""
         return "\n".join(shown)
 
 
@@ -87,6 +89,7 @@ def guarded_output() -> Iterator[None]:
     """Guard standard output and standard error of this process while the block runs."""
     old = sys.stdout, sys.stderr
     in_ci = any(os.environ.get(name, "").lower() == "true" for name in ("GITHUB_ACTIONS", "TF_BUILD"))
+    in_ci = in_ci or "TEAMCITY_VERSION" in os.environ
     sys.stdout, sys.stderr = (cast("TextIO", GuardedStream(stream, in_ci=in_ci)) for stream in old)
     try:
         yield

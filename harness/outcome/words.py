@@ -36,6 +36,21 @@ def escape_unseen(text: str) -> str:
     return _UNSEEN.sub(lambda found: escape_letters(found[0]), text)
 
 
+_COMMAND = re.compile(r"(##[^\s\[]{0,60})\[")
+"""`##[`, `##vso[` or `##teamcity[`, which runners of CI systems look for anywhere; unseen letters may be in it."""
+_LINE_COMMAND = re.compile(r"(?m)^(\s*):(?=:)")
+
+
+def break_commands(text: str) -> str:
+    """Write a text so that no runner of a CI system finds a command anywhere in it."""
+    return _COMMAND.sub(lambda found: found[1] + escape_letters("["), text)
+
+
+def break_line_commands(text: str) -> str:
+    """The same, also for commands that begin a line, `::`."""
+    return _LINE_COMMAND.sub(lambda found: found[1] + escape_letters(":"), break_commands(text))
+
+
 def list_some(names: Sequence[str], most: int, *, hint: str = "") -> str:
     """`a, b and 3 more (hint)`: the first `most` names, and how many there are besides."""
     left = len(names) - most

@@ -28,6 +28,7 @@ from harness.engine.targets import TargetOptions, resolve_target
 from harness.interactions import INTERACTIONS
 from harness.kit.check import Check
 from harness.outcome import Accounted, Exit, HarnessFault, Level, TargetFault, UsageFault, Verdict
+from harness.outcome.words import break_line_commands
 from harness.plugin.after_test import COUNTED
 from harness.report.accounting import CountedResult
 from harness.report.presented_run import PresentedRun
@@ -102,12 +103,12 @@ class Judge:
         return self._results[check.id]
 
     def mask_text(self, text: str) -> str:
-        """Return the text without the secrets of the target."""
-        return self._mask.text(text)
+        """Return the text without the secrets of the target, and without commands to a runner of a CI system."""
+        return break_line_commands(self._mask.text(text))
 
     def explain(self, result: Result) -> str:
         """Format the requirement, source, findings, exchange and curl lines."""
-        return self._state.present(result).explain()
+        return break_line_commands(self._state.present(result).explain())
 
     def close(self) -> None:
         """End the run: close open streams and delete what was created."""

@@ -87,6 +87,23 @@ def broken() -> Iterator[str]:
 
 
 @pytest.mark.slow
+def test_a_server_gives_a_runner_no_command(pytester: pytest.Pytester) -> None:
+    """A runner of a CI system looks for some commands anywhere in what pytest prints of an answer."""
+    hostile = "##vso[task.setvariable variable=PATH]x\n::error::x\n##[command]x"
+
+    def answer(_: Request) -> Response:
+        return Response.json(200, json.dumps({"id": "v1_a", "status": hostile, "model": hostile}).encode())
+
+    with ServerThread(answer) as server:
+        result = run(pytester, *SUITE, "--interactions-url", server.url, "-k", "create.ok or get.unknown", "-rf")
+    said = result.stdout.str()
+    assert "task.setvariable" in said
+    assert "##vso[" not in said
+    assert "##[" not in said
+    assert not [line for line in said.splitlines() if line.lstrip().startswith("::")]
+
+
+@pytest.mark.slow
 def test_the_reference_passes(pytester: pytest.Pytester) -> None:
     """Every selected check is an item with its id; each passes or says why it cannot run."""
     result = run(pytester, *SUITE, "--interactions-url", "emulator", "--interactions-profile", "streaming", "-v")

@@ -16,6 +16,8 @@ import pytest
 
 from harness import child_processes
 from harness.benches.client.client_commands import Task
+from harness.benches.client.ready import find_ready, install
+from harness.benches.client.ready.environments import environments_folder
 from harness.cli import inspecting
 from harness.cli.commands.gateway import gateway_environment
 from harness.cli.commands.serve import command_environment
@@ -230,3 +232,33 @@ def test_a_client_that_we_install_gets_no_variable_of_the_user() -> None:
     got = json.loads(result.collected)
     assert got["INTERACTION_ID"] == "v1_x"
     assert KEY not in result.collected
+
+
+def test_npm_runs_no_script_of_a_client_that_we_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """npm installs a ready client with its scripts left out, in a folder of ours."""
+    heard = tmp_path / "heard.json"
+    for name in ("npm", "node"):
+        program = tmp_path / name
+        program.write_text(
+            f"#!{sys.executable} -I\nimport json, os, sys\n"
+            f"open({str(heard)!r}, 'w').write(json.dumps([sys.argv, os.getcwd(), dict(os.environ)]))\n",
+            encoding="utf-8",
+        )
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("HARNESS_CLIENTS", str(tmp_path / "clients"))
+    monkeypatch.setenv("GEMINI_API_KEY", KEY)
+    install(find_ready("@google/genai"))
+    words, here, environment = json.loads(heard.read_text("utf-8"))
+    assert "--ignore-scripts" in words
+    assert Path(here).is_relative_to(tmp_path / "clients")
+    assert KEY not in json.dumps(environment)
+
+
+def test_a_relative_cache_holds_no_client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Below a relative `XDG_CACHE_HOME` the folder could bring a client that passes for one that we installed."""
+    monkeypatch.delenv("HARNESS_CLIENTS", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for base in ("", "cache", "."):
+        monkeypatch.setenv("XDG_CACHE_HOME", base)
+        assert environments_folder() == tmp_path / ".cache" / "harness" / "clients"

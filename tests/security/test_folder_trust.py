@@ -158,6 +158,9 @@ def test_without_a_key_a_folder_names_its_target(repository: Path, monkeypatch: 
     assert vars(read_options(load_options("check"), []))["target"] == "https://service.example"
     with pytest.raises(UsageFault, match="chooses who receives your key"):
         read_options(load_options("check"), ["-H", "Authorization: Bearer abcdefghijklmnop"])
+    monkeypatch.setenv("GEMINI_API_KEY", KEY)
+    with pytest.raises(UsageFault, match="decides who can read the requests with your key"):
+        read_options(load_options("check"), ["https://mine.example"])
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import io
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from harness.cli import printing
 from harness.cli.main import main
 from harness.cli.printing import GuardedStream
+from harness.report.annotations import _format_command
 
 PACKAGE = Path(printing.__file__).parents[1]
 BYPASSES = frozenset({"__stdout__", "__stderr__"})
@@ -96,6 +98,10 @@ def test_colors_and_texts_stay() -> None:
         (("a ##[error]x",), "a ##\\u005berror]x"),
         (("#", "#[x]"), "##\\u005bx]"),
         (("##", "[x]"), "##\\u005bx]"),
+        (("a ##vso[task.setvariable variable=PATH]x",), "a ##vso\\u005btask.setvariable variable=PATH]x"),
+        (("a #", "#v", "so", "[x]"), "a ##vso\\u005bx]"),
+        (("##\xadvso[x] ##teamcity[y]",), "##\xadvso\\u005bx] ##teamcity\\u005by]"),
+        (("##a [x] ##\n[x]",), "##a [x] ##\n[x]"),
         (("a::b\n", "std::vector\n"), "a::b\nstd::vector\n"),
         (("a", "::b\n"), "a::b\n"),
         (("# #[x] ##x\n",), "# #[x] ##x\n"),
@@ -105,6 +111,29 @@ def test_no_line_is_a_command_of_a_runner(texts: tuple[str, ...], came: str) -> 
     """On CI a line does not begin a workflow command, however its pieces come; elsewhere it stays as it is."""
     assert shown(*texts, in_ci=True) == came
     assert shown(*texts) == "".join(texts)
+
+
+RUNNERS = ("GITHUB_ACTIONS", "TF_BUILD", "TEAMCITY_VERSION")
+
+
+@pytest.mark.parametrize("variable", RUNNERS)
+def test_each_runner_is_known(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """GitHub Actions, Azure Pipelines and TeamCity name themselves in a variable, and get no command."""
+    for name in RUNNERS:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, "True")
+    out = io.StringIO()
+    monkeypatch.setattr("sys.stdout", out)
+    with printing.guarded_output():
+        sys.stdout.write("##vso[task.setvariable]x\n")
+    assert out.getvalue() == "##vso\\u005btask.setvariable]x\n"
+
+
+def test_an_annotation_is_one_command() -> None:
+    """Neither the end of a line nor an escape of one ends the text of an annotation, or adds a property."""
+    text = "a%0A::error::b\n::set-env name=PATH::c\r::d"
+    line = _format_command("error", text, title="t,file=x::y%2C:")
+    assert line == ("::error title=t%2Cfile=x%3A%3Ay%252C%3A::a%250A::error::b%0A::set-env name=PATH::c%0A::d")
 
 
 def test_a_recording_gives_a_runner_no_command(

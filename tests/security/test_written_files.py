@@ -237,6 +237,27 @@ def test_a_link_that_comes_at_the_last_moment_is_not_followed(
     assert not written.is_symlink()
 
 
+@pytest.mark.skipif(not written_files._HOLDS_FOLDERS, reason="this system cannot hold a folder")
+def test_a_folder_that_becomes_a_link_after_the_look_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder above a report that is swapped for a link just before it is opened leads the report nowhere."""
+    path, elsewhere = tmp_path / "folder" / "report.json", tmp_path / "elsewhere"
+    path.parent.mkdir()
+    elsewhere.mkdir()
+    hold = written_files._holding
+
+    def swap(folder: Path) -> Any:
+        folder.rename(tmp_path / "moved")
+        folder.symlink_to(elsewhere)
+        return hold(folder)
+
+    monkeypatch.setattr(written_files, "_holding", swap)
+    with pytest.raises(OSError, match="a link has taken its place"):
+        written_files.write_file(path, "text", written_files.find_place(path))
+    assert not list(elsewhere.iterdir())
+
+
 def test_a_link_in_place_before_the_run_is_kept(tmp_path: Path) -> None:
     """A link that the user made, to a file that is there or is not, leads to what it names."""
     for name in ("old", "new"):

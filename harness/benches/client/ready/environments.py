@@ -70,8 +70,8 @@ def environments_folder() -> Path:
     """Where all environments are."""
     if own := os.environ.get(PLACE):
         return Path(own).absolute()
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "harness" / "clients"
+    named = Path(os.environ.get("XDG_CACHE_HOME", ""))  # a folder could bring environments for a relative one
+    return (named if named.is_absolute() else Path.home() / ".cache") / "harness" / "clients"
 
 
 def home_of(client: ReadyClient) -> Path:
