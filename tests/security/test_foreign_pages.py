@@ -7,10 +7,13 @@ import sys
 import pytest
 
 from harness.benches.server.page_guard import PageGuard, Pages
-from harness.cli import main
+from harness.cli.arguments import load_options
+from harness.cli.main import COMMANDS, main
+from harness.cli.options import Trust
 from harness.contract import PROTOCOL
 from harness.transport.server import deliveries
 from harness.wire import Headers, Request, Response
+from harness.wire.addresses import is_loopback
 
 API = "/v1beta/interactions"
 LOCAL = (
@@ -70,6 +73,18 @@ def test_the_two_options_exclude_each_other(capsys: pytest.CaptureFixture[str]) 
     """One cannot open and close the API at once."""
     assert main(["serve", "--cors", "--no-cors"]) == 2
     assert "leave one of them out" in capsys.readouterr().err
+
+
+def test_a_server_listens_on_this_machine_alone() -> None:
+    """The default of each option that names an interface is an address of loopback."""
+    defaults = {
+        f"{command} {item.key}": item.default
+        for command in COMMANDS
+        for item in load_options(command).list_options().values()
+        if item.allowed is Trust.BIND
+    }
+    assert len(defaults) > 5
+    assert {name for name, default in defaults.items() if not is_loopback(default)} == set()
 
 
 @pytest.mark.parametrize(
