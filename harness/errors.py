@@ -25,7 +25,7 @@ HarnessError
     ├── NotWanted
     └── Unmet
 
-Beside the tree stand two warnings, `UncheckedResultWarning` and `BlockingCallWarning`; `TimeUp`
+Beside the tree are the warnings `UncheckedResultWarning`, `BlockingCallWarning` and `LeftBehindWarning`; `TimeUp`
 (`harness.engine.traffic.deadline`), which ends a run and must pass every `except Exception`; and `Refusal` with
 `RpcRefusal` (`harness.emulator.values.call`), which are responses of the emulator on their way out. An exception
 that never leaves its module is private there.
@@ -39,6 +39,7 @@ __all__ = [
     "HarnessError", "UsageFault", "TargetFault", "HarnessFault",
     "CassetteError", "OutsideConnection", "ScriptFault", "GaveUp", "Refused", "UncheckedResultWarning",
     "BlockingCallWarning",
+    "LeftBehindWarning",
 ]  # fmt: skip
 
 
@@ -194,5 +195,11 @@ class UncheckedResultWarning(UserWarning):
 
 class BlockingCallWarning(UserWarning):
     """Issued when code under test blocks the event loop that it runs in."""
+
+    __module__ = "harness.plugin"
+
+
+class LeftBehindWarning(UserWarning):
+    """Issued when code under test leaves a task that still runs, or a stream that it stopped reading, open."""
 
     __module__ = "harness.plugin"

@@ -160,7 +160,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     if (services := item.stash.get(SERVICES, None)) is not None:
         from harness.plugin.after_test import check_services
 
-        check_services(services)
+        check_services(services, strict=DRAWN in item.stash)
     return result
 
 

@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from harness.errors import BlockingCallWarning, OutsideConnection, UncheckedResultWarning
+    from harness.errors import BlockingCallWarning, LeftBehindWarning, OutsideConnection, UncheckedResultWarning
     from harness.plugin.cassette_fixture import CassetteFixture
     from harness.plugin.environment_variables import EnvironmentVariables
     from harness.plugin.interactions.assert_conforms import assert_conforms
@@ -58,6 +58,7 @@ _HOMES = {
     "no_sleep": "virtual_time",
     "UncheckedResultWarning": "after_test",
     "BlockingCallWarning": "blocking_calls",
+    "LeftBehindWarning": "after_test",
 }
 
 __all__ = [
@@ -69,7 +70,7 @@ __all__ = [
     "WebhooksFixture", "WebhookDelivery", "Torture", "TortureReport",
     "assert_conforms",
     "TaskSchedule", "no_sleep", "Sleeps", "loopback_only", "OutsideConnection", "UncheckedResultWarning",
-    "BlockingCallWarning",
+    "BlockingCallWarning", "LeftBehindWarning",
 ]  # fmt: skip
 
 

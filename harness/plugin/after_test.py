@@ -6,13 +6,14 @@ Layer 7. Knows neither fixtures nor the API: whoever has something to complain a
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Protocol
 
 import pytest
 
-from harness.errors import UncheckedResultWarning
+from harness.errors import LeftBehindWarning, UncheckedResultWarning
 from harness.outcome import UsageFault
 
 # Fail a test whose own code has passed, for what its fixtures know: a plan never met, a request not recorded.
@@ -29,12 +30,20 @@ class Complaining(Protocol):
     def find_complaints(self) -> Iterator[str]:
         """What makes the test fail, in sentences."""
 
+    def find_left_behind(self) -> Iterator[str]:
+        """What the code under test left open or running, in sentences."""
 
-def check_services(services: Iterable[Complaining]) -> None:
-    """Fail the test for all that its services complain about."""
+
+def check_services(services: Sequence[Complaining], *, strict: bool = False) -> None:
+    """Fail the test for all that its services complain about; if it is not `strict`, only warn of what is left."""
     complaints = [complaint for service in services for complaint in service.find_complaints()]
+    left = [found for service in services for found in service.find_left_behind()]
+    if strict:
+        complaints += left
     if complaints:
         pytest.fail("\n".join(dict.fromkeys(complaints)), pytrace=False)
+    for found in dict.fromkeys(left):
+        warnings.warn(found, LeftBehindWarning, stacklevel=2)
 
 
 # Warn about tests that pass whatever the code under test does: they never asked the fixture for the outcome.

@@ -1,4 +1,6 @@
-"""Notes calls that block an event loop: a sleep, a wait or a request of a synchronous client in a coroutine.
+"""Notes calls that block an event loop, and tasks that are left behind when it ends.
+
+A call that blocks is a sleep, a wait or a request of a synchronous client in a coroutine.
 
 Layer 7. While such a call runs, no other task of the loop does, and no timeout fires. A call of the test function
 itself is not noted: it prepares or checks something. Neither is a call in a fixture. A warning can be an error, so
@@ -14,10 +16,12 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from types import FrameType
+from typing import Any
+from weakref import WeakSet
 
 from harness.errors import BlockingCallWarning
 
@@ -64,6 +68,52 @@ def _may_warn(frame: FrameType, *, always: bool) -> bool:
     if always and code.co_flags & _COROUTINE:  # in a test's file, too: agents are written there, and could await
         return True
     return not _is_test_file(code.co_filename) and (always or _is_task_ready())
+
+
+class LeftTasks:
+    """The application's tasks that nobody awaits: they still run when a loop ends, or when the test has ended."""
+
+    def __init__(self) -> None:
+        self._loops: WeakSet[Any] = WeakSet()
+        self._left: dict[str, None] = {}
+
+    def add_loop(self, loop: Any) -> None:
+        """Look at the tasks of a loop when the test has ended."""
+        with suppress(TypeError):  # a loop that takes no weak reference
+            self._loops.add(loop)
+
+    @contextmanager
+    def watch(self) -> Iterator[None]:
+        """Note what runs in each loop of asyncio that ends while the block runs."""
+        cancel_all = asyncio.runners._cancel_all_tasks  # type: ignore[attr-defined]
+
+        def cancel_noted(loop: Any) -> None:
+            self._note(loop)
+            cancel_all(loop)
+
+        asyncio.runners._cancel_all_tasks = cancel_noted  # type: ignore[attr-defined]
+        try:
+            yield
+        finally:
+            asyncio.runners._cancel_all_tasks = cancel_all  # type: ignore[attr-defined]
+
+    def _note(self, loop: Any) -> None:
+        for task in asyncio.all_tasks(loop):
+            code = getattr(task.get_coro(), "cr_code", None)
+            if code is not None and is_user_file(code.co_filename):
+                place = f"{Path(code.co_filename).name}:{code.co_firstlineno}"
+                self._left[f"the task `{code.co_name}` ({place})"] = None
+
+    def describe(self) -> Iterator[str]:
+        """Each task that was left, with what to do, in a sentence."""
+        for loop in self._loops:
+            if not loop.is_closed():
+                self._note(loop)
+        for left in self._left:
+            yield (
+                f"{left} still ran when the test had ended: no other task awaits it. Cancel it and await it, or "
+                "start it in an `asyncio.TaskGroup`"
+            )
 
 
 def _is_loop_running() -> bool:

@@ -5,6 +5,7 @@ Layer 7. `ObservedService` wraps any service: the emulator of a test, or the pla
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import os
 import sys
@@ -23,7 +24,7 @@ from harness.benches.client.judgement.received_responses import ReceivedResponse
 from harness.kit.api import Api
 from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean, format_count
-from harness.plugin.blocking_calls import note_blocking
+from harness.plugin.blocking_calls import LeftTasks, note_blocking
 from harness.plugin.sent_requests import SentRequest, SentRequests, TrafficLog, call_of, name_call
 from harness.plugin.session_server import SessionServer, Tenant
 from harness.plugin.virtual_time import pass_silence
@@ -96,16 +97,19 @@ class ObservedService:
         self._session: SessionServer | None = None
         self._prefix = ""
         self.runaway: str = ""
+        self._tasks = LeftTasks()
 
     # As a service
 
-    def __call__(self, request: Request) -> Response:
-        """Answer an in-process request. Raises RequestLimit above the limit."""
+    def __call__(self, request: Request, *, by_socket: bool = False) -> Response:
+        """Answer a request. Raises RequestLimit above the limit."""
         call = name_call(request)
+        if not by_socket and (loop := asyncio._get_running_loop()) is not None:
+            self._tasks.add_loop(loop)
         with self._lock:
             self._count += 1
             self._log.add(request)
-            made = MadeBy()
+            made = MadeBy(by_socket)
             self._made.append(made)
             self._enforce_limit(request)
             refusal = self._planned.refuse(call)
@@ -123,7 +127,7 @@ class ObservedService:
         The client has to connect again, and `refuse_runaway` raises there, in its own call.
         """
         try:
-            return self(request)
+            return self(request, by_socket=True)
         except RequestLimit as runaway:
             refused = Response.json(400, self._protocol.error_body(400, "runaway", str(runaway)))
             refused.framing = UntilClose()
@@ -226,6 +230,19 @@ class ObservedService:
             with self._lock:
                 yield from (f"{unmet}. {self.allowed}" for unmet in self._planned.find_unmet())
 
+    def find_left_behind(self) -> Iterator[str]:
+        """The streams of in-process clients and the tasks that the code under test left open or running."""
+        with self._lock:
+            left = [one.received for one in self._made if one.received is not None and not one.by_socket]
+        for stream in left:
+            if stream.left_open:
+                events = format_count(len(stream.events()), "event")
+                yield (
+                    f"the code under test stopped reading a stream after {events} and never closed it, "
+                    "so that its connection stays open: read it in a `with` block (`async with`), or close it"
+                )
+        yield from self._tasks.describe()
+
     def find_origin(self) -> str:
         """Who plans something: the fixture and the test that is running; "" if only one test can have done it."""
         if not self.shared_as:
@@ -253,7 +270,8 @@ class ObservedService:
     def format_context(self) -> str:
         """What to report if this test fails: the circumstances, and the requests and answers."""
         circumstances = self.runaway or self.explain()
-        return "\n".join(filter(None, [circumstances, *self.story.lines(), self.describe_unresumed()]))
+        told = [circumstances, *self.story.lines(), self.describe_unresumed(), *self._tasks.describe()]
+        return "\n".join(filter(None, told))
 
     def describe_unresumed(self) -> str:
         """How a stream broke off that the code under test did not read on; "" if none did."""
@@ -308,7 +326,7 @@ class ObservedService:
     def open(self, session: SessionServer, *, redirects: bool = True) -> Iterator[str]:
         """Serve on the session's socket while the block runs; if it `redirects`, it is `in_use`."""
         self._session = session
-        with ExitStack() as stack:
+        with self._tasks.watch(), ExitStack() as stack:
             tenant = Tenant(self.over_socket, self.clock, self.waits)
             self._prefix = stack.enter_context(session.serving(tenant))
             if redirects:
@@ -324,8 +342,9 @@ class ObservedService:
 class MadeBy:
     """What a request has made; `received` is the answer to a create, or to one that reads an interaction."""
 
-    def __init__(self) -> None:
+    def __init__(self, by_socket: bool = False) -> None:
         self.received: ReceivedResponse | None = None
+        self.by_socket = by_socket
 
     def find_id(self) -> str | None:
         """The id of the interaction that it made; None if it made none."""

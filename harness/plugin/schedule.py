@@ -17,13 +17,12 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
-from weakref import WeakKeyDictionary, WeakSet
+from weakref import WeakKeyDictionary
 
 from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean
-from harness.plugin.blocking_calls import collected_calls, is_user_file
+from harness.plugin.blocking_calls import LeftTasks, collected_calls
 from harness.plugin.virtual_time import ASLEEP
 
 NAME = "interactions_schedule"
@@ -75,10 +74,9 @@ class TaskSchedule:
         self.seed = seed
         self._nodeid = nodeid
         self._random = _CountingRandom(seed)
-        self._loops: WeakSet[Any] = WeakSet()
         self._tasks: WeakKeyDictionary[asyncio.Task[Any], int] = WeakKeyDictionary()
         self._jobs: list[_Job] = []
-        self._left: dict[str, None] = {}
+        self._left = LeftTasks()
         self._blocking: dict[str, None] = {}
 
     @property
@@ -91,10 +89,9 @@ class TaskSchedule:
         """Draw the order of tasks in every loop of asyncio and trio, while the block runs."""
         run_once = asyncio.BaseEventLoop._run_once  # type: ignore[attr-defined]
         run_in_executor = asyncio.BaseEventLoop.run_in_executor
-        cancel_all = asyncio.runners._cancel_all_tasks  # type: ignore[attr-defined]
 
         def run_drawn_once(loop: Any) -> None:
-            self._loops.add(loop)
+            self._left.add_loop(loop)
             self._jobs = [job for job in self._jobs if not job.deliver(loop)]
             held = self._choose(loop._ready)
             try:
@@ -107,20 +104,14 @@ class TaskSchedule:
             run_in_executor(loop, executor, job.run)
             return job.future
 
-        def cancel_noted(loop: Any) -> None:
-            self._note_left(loop)
-            cancel_all(loop)
-
         asyncio.BaseEventLoop._run_once = run_drawn_once  # type: ignore[attr-defined]
         asyncio.BaseEventLoop.run_in_executor = run_job  # type: ignore[assignment]
-        asyncio.runners._cancel_all_tasks = cancel_noted  # type: ignore[attr-defined]
         try:
-            with collected_calls() as self._blocking, self._drawn_in_trio():
+            with collected_calls() as self._blocking, self._left.watch(), self._drawn_in_trio():
                 yield self
         finally:
             asyncio.BaseEventLoop._run_once = run_once  # type: ignore[attr-defined]
             asyncio.BaseEventLoop.run_in_executor = run_in_executor  # type: ignore[method-assign]
-            asyncio.runners._cancel_all_tasks = cancel_all  # type: ignore[attr-defined]
 
     @contextmanager
     def _drawn_in_trio(self) -> Iterator[None]:
@@ -153,29 +144,18 @@ class TaskSchedule:
         ready.extend(one for one in order if one is not None)
         return [handle for handle in steps if handle not in chosen]
 
-    def _note_left(self, loop: Any) -> None:
-        for task in asyncio.all_tasks(loop):
-            code = getattr(task.get_coro(), "cr_code", None)
-            if code is not None and is_user_file(code.co_filename):
-                place = f"{Path(code.co_filename).name}:{code.co_firstlineno}"
-                self._left[f"the task `{code.co_name}` ({place})"] = None
-
     def find_complaints(self) -> Iterator[str]:
-        """What makes a test fail that has passed: what blocks, what is left behind, and that nothing was drawn."""
-        for loop in self._loops:
-            if not loop.is_closed():
-                self._note_left(loop)
+        """What makes a test fail that has passed: what blocks, and that nothing was drawn."""
         yield from self._blocking
-        for left in self._left:
-            yield (
-                f"{left} still ran when the test had ended: no other task awaits it. Cancel it and await it, or "
-                "start it in an `asyncio.TaskGroup`"
-            )
         if not self.rounds:
             yield (
                 f"{NAME} drew nothing: no task ran in an event loop of asyncio or trio. Run the code under test "
                 "in a coroutine (`async def test_…`, `asyncio.run`); uvloop's order cannot be drawn"
             )
+
+    def find_left_behind(self) -> Iterator[str]:
+        """The tasks that still ran when the test had ended."""
+        yield from self._left.describe()
 
     def format_context(self) -> str:
         """How to repeat the order in which a test failed."""

@@ -428,3 +428,63 @@ def test_a_connection_of_a_synchronous_client() -> None:
         asyncio.run(main(server.url))
     assert len(found) == 1
     assert "a connection of a synchronous client blocks the event loop (test_async.py:" in next(iter(found))
+
+
+LEFT = """
+import asyncio, app, pytest
+from harness.plugin import LeftBehindWarning
+
+KEPT = []
+
+def peek(client):
+    run = client.interactions.create(model="gemini-3.5-flash", input="x", background=True)
+    stream = client.interactions.get(run.id, stream=True)
+    next(iter(stream))
+    KEPT.append(stream)  # as long as it lives, it is open
+    return stream
+
+def test_closed(interactions_client):
+    with peek(interactions_client):
+        pass
+
+def test_stream(interactions_client):
+    peek(interactions_client)
+
+def test_task(interactions_async_client):
+    async def main():
+        await interactions_async_client.interactions.create(model="gemini-3.5-flash", input="x")
+        asyncio.create_task(app.poll())
+        await asyncio.sleep(0)
+    asyncio.run(main())
+
+def test_failure(interactions_async_client):
+    test_task(interactions_async_client)
+    assert False
+
+def test_cancelled(interactions_emulator, interactions_async_client):
+    interactions_emulator.drop("event:3,stall")
+    run = interactions_emulator.create()
+    async def main():
+        stream = await interactions_async_client.interactions.get(run["id"], stream=True)
+        KEPT.append(stream)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(10):
+                async for _ in stream:
+                    pass
+    asyncio.run(main())
+"""
+
+
+def test_what_is_left_behind(pytester: pytest.Pytester) -> None:
+    """A stream that stays open and a task that still runs are warnings; a failure's report has the task, too."""
+    pytest.importorskip("google.genai")
+    app = "import asyncio\n\nasync def poll():\n    await asyncio.sleep(3600)\n"
+    pytester.makepyfile(app=app, test_app=LEFT)
+    result = run(pytester, "-W", "default::harness.plugin.LeftBehindWarning")
+    assert result.parseoutcomes() == {"passed": 4, "failed": 1, "warnings": 2}
+    said = result.stdout.str()
+    task = "the task `poll` (app.py:3) still ran when the test had ended"
+    assert said.count("LeftBehindWarning: the code under test stopped reading a stream after 1 event") == 1
+    assert said.count(f"LeftBehindWarning: {task}") == 1
+    assert task in said.partition("test_failure")[2].partition("warnings summary")[0]
+    run(pytester, "-k", "stream or task").assert_outcomes(failed=2)  # with warnings as errors

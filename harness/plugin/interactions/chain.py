@@ -121,14 +121,16 @@ class Chain:
         """Assert that the client's latest create correctly continues a turn; return its body.
 
         `after` is the turn or its id, by default the last one of the chain, else the one that the client itself
-        created before. The create must have been accepted. With `new_environment`, an agent may go on without the
-        files so far. With `any_results`, the result of a call may speak of another call's arguments. With
-        `without_tools`, the results of calls may come without the tools, so that the model cannot call again.
+        created before; then no earlier create may have continued a turn that was continued already. The create
+        must have been accepted. With `new_environment`, an agent may go on without the files so far. With
+        `any_results`, the result of a call may speak of another call's arguments. With `without_tools`, the
+        results of calls may come without the tools, so that the model cannot call again.
         """
         __tracebackhide__ = True
-        link = self._find_made() if after is None and not self.links else self._find(after or self.last)
+        own = after is None and not self.links
+        link = self._find_made() if own else self._find(after or self.last)
         creates = [sent for sent in self.emulator.requests if sent.call.startswith("create")]
-        problem = self._judge_link(link, creates, new_environment)
+        problem = self._judge_link(link, creates, new_environment) or (_describe_fork(creates) if own else "")
         if not problem and not any_results:
             exchanged = find_exchanged(creates[-1].body.get("input"), link.calls)
             problem = exchanged and f"{exchanged}. If that is meant, say assert_continued(any_results=True)"
@@ -285,6 +287,22 @@ def _describe_environment(link: ChainTurn, given: Any, new_environment: bool) ->
         f"went on in another environment: {given!r} has none of the files that the agent has made in {kept!r}. "
         "If that is meant, say assert_continued(new_environment=True)"
     )
+
+
+def _describe_fork(creates: Sequence[SentRequest]) -> str:
+    """How two accepted creates continue one turn; "" if none do."""
+    continued: dict[str, str] = {}
+    for number, sent in enumerate(creates, 1):
+        previous = sent.body.get("previous_interaction_id")
+        if previous is None or sent.interaction is None:
+            continue
+        if previous in continued:
+            return (
+                f"continued {previous!r} twice: create {number} leaves out {continued[previous]!r}, which an "
+                "earlier create made from the same turn. If that is meant, name the turn to go on from"
+            )
+        continued[previous] = str(sent.interaction["id"])
+    return ""
 
 
 def _describe_unanswered(link: ChainTurn, body: Mapping[str, Any]) -> str:

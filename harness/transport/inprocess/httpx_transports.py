@@ -121,7 +121,11 @@ def async_transport(
         async def __aiter__(self) -> AsyncIterator[bytes]:
             reading = self._reading
             while (data := reading.next()) is not None:
-                await reading.suspend(wait)
+                try:
+                    await reading.suspend(wait)
+                except BaseException:  # cancelled, perhaps: a connection pool closes the connection, too
+                    reading.close()
+                    raise
                 if data:
                     yield data
 

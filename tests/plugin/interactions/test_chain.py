@@ -18,6 +18,7 @@ from harness.plugin.environment_variables import PLACEHOLDER_KEY
 _OURS = str(Path(harness.__file__).parent)
 _TOOL = {"type": "function", "name": "look", "description": "Looks.", "parameters": {"type": "object"}}
 _CALL = {"type": "function_call", "id": "c1", "name": "look", "arguments": {}}
+_KEY = {"x-goog-api-key": PLACEHOLDER_KEY}
 _RESULT = {"type": "function_result", "call_id": "c1", "name": "look", "result": "rain"}
 
 
@@ -99,3 +100,21 @@ def test_results_need_the_tools(tools: bool, problem: str, made_by_client: bool)
 def _create(client: httpx.Client, **fields: Any) -> dict[str, Any]:
     body = {"model": "gemini-3.5-flash", **fields}
     return dict(client.post("http://any.test/v1beta/interactions", json=body).raise_for_status().json())
+
+
+@pytest.mark.parametrize("meant", [False, True])
+def test_a_turn_that_is_continued_twice(meant: bool) -> None:
+    """An earlier create that forks the client's own conversation is found, unless the turn is named."""
+    emulator = InteractionsEmulator(seed=0)
+    chain = Chain(emulator)
+    ids: list[str] = []
+    with httpx.Client(transport=emulator.transport, base_url="http://any.test", headers=_KEY) as client:
+        for after in (None, 0, 0, 2):  # the third turn leaves out the second
+            body = {"model": "gemini-3.5-flash", "input": "Go on."}
+            more = {} if after is None else {"previous_interaction_id": ids[after]}
+            ids.append(client.post("/v1beta/interactions", json={**body, **more}).json()["id"])
+    if meant:
+        chain.assert_continued(ids[2])
+    else:
+        with pytest.raises(AssertionError, match=f"continued '{ids[0]}' twice: create 3 leaves out '{ids[1]}'"):
+            chain.assert_continued()
