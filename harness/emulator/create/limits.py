@@ -15,6 +15,7 @@ from collections.abc import Container, Iterator, Mapping
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from harness.contract.data.input import items, results
 from harness.contract.models.profiles import ModelProfile, find_profile
@@ -55,12 +56,20 @@ def judge_model(order: CreateRequest, settings: Settings) -> None:
 
 
 def judge_life(order: CreateRequest, day: str) -> None:
-    """Let the successor of a retired model answer, or refuse it where it has none, as agents (release notes).
+    """Let a model count as it did then, and the successor of a retired one answer; without one refuse, as agents.
 
     Only on the day that the setting `lifecycle` names: without it no test changes with the date.
     """
     life = order.profile.value("lifecycle")
-    if life is None or life.get("retired", "9999") > day:
+    if life is None:
+        return
+    if life.get("prompt_counted", "") > day:
+        counted = order.profile.cells["usage"]
+        fields = [field for field in counted.value if field != "raw_prompt_token"]
+        order.profile = replace(
+            order.profile, cells={**order.profile.cells, "usage": replace(counted, value=fields)}
+        )
+    if life.get("retired", "9999") > day:
         return
     if "then" not in life:
         name = f"Agent '{order.agent}'" if order.agent else f"Model '{order.model}'"
