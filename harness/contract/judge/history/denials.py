@@ -149,10 +149,7 @@ class Denials:
             shown.denied_look = exchange
             denied = exchange.status in _RIGHTS
         else:
-            # A settled run need not be canceled, nor a foreground one streamed again; and a run that only its
-            # create has shown may need a moment until its stream is found.
-            due = shown.looked_at if streams else shown.status in RUNNING
-            denied = call == _DELETE or (shown.background and due)
+            denied = call == _DELETE or _is_due(shown, streams)
             if denied and shown.denied_look is not None:  # no look ever found it, which is told instead
                 key, rule, exchange, shown.denied_look = (*caller, _GET), "get.ok", shown.denied_look, None
         why = f"{shown.request} shows it"
@@ -188,6 +185,15 @@ class Denials:
         self._shown[(*caller, name)] = _Shown(
             format_request(exchange), reading.status or "", background, looked_at
         )
+
+
+def _is_due(shown: _Shown, streams: bool) -> bool:
+    """Whether a stream of an interaction, or its cancel, has to succeed.
+
+    A settled run need not be canceled, nor a foreground one streamed again; and a run that only its create has
+    shown may need a moment until its stream is found.
+    """
+    return shown.background and (shown.looked_at if streams else shown.status in RUNNING)
 
 
 def _names_several(exchange: Exchange) -> bool:

@@ -269,10 +269,8 @@ _FOLLOWS_FROM_LATE = frozenset(
 
 def _judge_uncanceled(trail: Sequence[Exchange]) -> Iterator[tuple[Exchange, Finding]]:
     """A background run that the client neither cancels nor deletes, nor leaves, must not end as `cancelled`."""
-    begun = {name for exchange in trail if (name := _find_background_run(exchange))}
-    for exchange in trail:
-        if read(exchange).call in (_CANCEL, _DELETE) or not exchange.ending.complete:
-            begun.discard(named_interaction(exchange.request) or read(exchange).id or "")
+    begun = {_find_background_run(exchange) for exchange in trail} - {""}
+    begun -= {_find_subject(exchange) for exchange in trail if _may_cancel(exchange)}
     for exchange in trail:
         shown = read(exchange).id if is_success(exchange) else None
         if read(exchange).status == "cancelled" and shown in begun:
@@ -284,6 +282,15 @@ def _judge_uncanceled(trail: Sequence[Exchange]) -> Iterator[tuple[Exchange, Fin
 def _find_background_run(exchange: Exchange) -> str:
     order = summarise_create(exchange.request)
     return read_new_id(exchange) if order is not None and order.background else ""
+
+
+def _find_subject(exchange: Exchange) -> str:
+    return named_interaction(exchange.request) or read(exchange).id or ""
+
+
+def _may_cancel(exchange: Exchange) -> bool:
+    """Whether this may end a run early: a cancel, a delete, or a client that leaves."""
+    return read(exchange).call in (_CANCEL, _DELETE) or not exchange.ending.complete
 
 
 def _judge_each(

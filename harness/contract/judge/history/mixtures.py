@@ -112,12 +112,17 @@ class EventIds:
         if not name or exchange.excuse:
             return
         ids = [one for event in read(exchange).events if isinstance(one := event.get("event_id"), str) and one]
-        strange = [one for one in dict.fromkeys(ids) if self._owners.get(one, name) != name]
-        others = {self._owners[one] for one in strange}
-        if len(strange) == 1 and min(len(ids), *(self._counts[other] for other in others)) >= _LEAST:
+        if strange := self._find_strange(name, ids):
             message, expected = "an event has the id of an event in another stream", "an id of its own"
-            code, actual = "resume.ids-stable/foreign", format_value(strange[0])
+            code, actual = "resume.ids-stable/foreign", format_value(strange)
             yield exchange, Finding.from_code(code, message, expected, actual)
         for one in ids:
             self._owners.setdefault(one, name)
         self._counts[name] = max(self._counts[name], len(ids))
+
+    def _find_strange(self, name: str, ids: list[str]) -> str:
+        """The one id that another stream had first, if both have enough; "" if there is none, or several."""
+        strange = [one for one in dict.fromkeys(ids) if self._owners.get(one, name) != name]
+        if len(strange) != 1 or min(len(ids), self._counts[self._owners[strange[0]]]) < _LEAST:
+            return ""
+        return strange[0]
