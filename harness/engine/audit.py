@@ -20,6 +20,7 @@ from harness.kit.api import Api, ApiContract, JudgesRun
 from harness.kit.check import Check, Exercise
 from harness.outcome import Because, Finding, Level, Observation, Outcome, Severity
 from harness.wire import Exchange
+from harness.wire.message import PROXY_REFUSALS
 
 MOST = 3
 """Number of different defects shown under one rule; a repeated defect is shown once, with a count."""
@@ -33,9 +34,6 @@ _NOT_FOUND = 404
 
 _LEVELS = (Level.MAY, Level.SHOULD, Level.MUST)
 """From the least binding to the most."""
-
-_PROXY = frozenset({405, 408, 411, 413, 414, 429, 431, 501, 502, 503, 504})
-"""Refusals that may come from a proxy or a framework in front of the API, with an error shape of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -375,7 +373,7 @@ class Audit:
         """
         with self._lock:
             for exchange in played.trail:
-                if exchange.status is not None and exchange.status not in {*_PROXY, _NOT_FOUND}:
+                if exchange.status is not None and exchange.status not in {*PROXY_REFUSALS, _NOT_FOUND}:
                     self._answered.add(self._name_route(exchange))
                 elif exchange.status == _NOT_FOUND and self.api.read(exchange, None).call:
                     self._withheld.append((exchange, played, exercise))
@@ -390,4 +388,4 @@ class Audit:
 
     def _is_the_apis(self, exchange: Exchange) -> bool:
         """Whether it is for certain the API's own answer to one of its calls."""
-        return bool(self.api.read(exchange, None).call) and exchange.status not in {*_PROXY, _NOT_FOUND}
+        return bool(self.api.read(exchange, None).call) and exchange.status not in {*PROXY_REFUSALS, _NOT_FOUND}

@@ -199,8 +199,10 @@ class SearchModel:
     """The call without which a search proves nothing, such as `POST things`."""
     name_call: Callable[[Request], str]
     """The call that a request makes, without its ids."""
-    judge_answer: Callable[[Exchange, str], Iterable[Finding]]
-    """What is wrong with one answer alone; the second argument is the caller's key, which no error may repeat."""
+    judge_answer: Callable[[Exchange, str, bool], Iterable[Finding]]
+    """What is wrong with one answer alone. The second argument is the caller's key, which no error may repeat; the
+    third one is False for an error that something in front of the API may have written.
+    """
     new_player: Callable[[SearchWorld], PlaysHistory]
 
     read_step: Callable[[Mapping[str, Any]], Step]

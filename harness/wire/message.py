@@ -27,6 +27,9 @@ NOT_READY = frozenset({502, 503, 504})
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 """Statuses that send the client elsewhere, which it need not follow."""
 
+PROXY_REFUSALS = frozenset({405, 408, 411, 413, 414, 429, 431, 501, 502, 503, 504})
+"""Refusals that may come from a proxy or a framework in front of the API, with an error shape of its own."""
+
 TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 """The form of method and field names (RFC 9110, 5.6.2)."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from typing import Any
 
@@ -12,18 +12,22 @@ import pytest
 
 from harness.benches.gateway import GatewayOptions, judge_gateway
 from harness.checks.gateway import CATALOGUE as GATEWAY_RULES
+from harness.cli import main
 from harness.engine.events import CheckFinished
 from harness.engine.results import Result
 from harness.engine.run import RunOptions, check_target
 from harness.engine.search.budget import Budget
 from harness.engine.search.openapi import engine
 from harness.engine.search.run import FuzzOptions, fuzz
+from harness.engine.search.search_target import AnswerJudge
 from harness.engine.targets import TargetOptions, embed_emulator, resolve_target
 from harness.interactions import INTERACTIONS
 from harness.outcome import Verdict
 from harness.transport import ServerThread
-from harness.wire import Chunk, Headers, Request, Response
+from harness.wire import Chunk, Headers, Piece, PieceBody, Request, Response
+from harness.wire.sse import Decoder
 from tests.benches.gateway.inprocess import bench_through
+from tests.engine.search.test_self import recorded
 from tests.engine.wire_defects import CONTRACT
 from tests.foreign.rows import vary
 
@@ -102,7 +106,69 @@ def answer_400(self: OddService, usual: Any, request: Request) -> Response:
     return Response.json(400, json.dumps(front_error(400, "API key not valid.")).encode())
 
 
+def write_own_frames(self: OddService, usual: Any, request: Request) -> Response:
+    """Write streams as a framework may: comments, CR LF, no `event:` lines, JSON on several lines."""
+    return edit_stream(usual(request), lambda event: [b": waiting", b"retry:500", *split_data(event)], b"\r\n")
+
+
+def split_data(event: dict[str, Any]) -> list[bytes]:
+    """An event as `data:` lines without a space, one for each line of its JSON, which is ASCII."""
+    return [b"data:" + line.encode() for line in json.dumps(event, indent=1).splitlines()]
+
+
+def write_more(self: OddService, usual: Any, request: Request) -> Response:
+    """Write unknown members and events, in JSON with spaces and escapes; the id is on a line of its own, too."""
+    response = usual(request)
+    if response.headers.media_type() == "application/json" and response.status == 200:
+        body = {**json.loads(read_body(response) or b"{}"), "x_trace": "Zürich"}
+        return Response.json(200, json.dumps(body, indent=2).encode())
+    return edit_stream(response, add_progress)
+
+
+def add_progress(event: dict[str, Any]) -> list[bytes]:
+    """The lines of an event, that of a step after an event of a type that the API does not have."""
+    more = [b"data: " + json.dumps({"event_type": "interaction.progress", "percent": 50}).encode(), b""]
+    told = json.dumps({**event, "metadata": {"total_usage": {"total_tokens": 1}}}).encode()
+    name = [b"id: " + event["event_id"].encode()] if "event_id" in event else []
+    return [*(more if event["event_type"].startswith("step.") else []), *name, b"data: " + told]
+
+
+def edit_stream(response: Response, edit: Callable[[dict[str, Any]], list[bytes]], end: bytes = b"\n") -> Response:
+    """A stream whose events are written as other lines; whatever else a response is stays."""
+    if response.headers.media_type() == "text/event-stream":
+        response.body = PieceBody(_edit_pieces(response.body, edit, end), response.body.close)
+    return response
+
+
+def _edit_pieces(
+    pieces: Iterable[Piece], edit: Callable[[dict[str, Any]], list[bytes]], end: bytes
+) -> Iterator[Piece]:
+    decoder = Decoder()
+    for piece in pieces:
+        for frame in decoder.each(piece.data) if isinstance(piece, Chunk) else ():
+            lines = [b"data: [DONE]"] if frame.data == b"[DONE]" else edit(json.loads(frame.data))
+            yield Chunk(end.join([*lines, b"", b""]))
+        if not isinstance(piece, Chunk):
+            yield piece
+
+
+FEW_CALLS = {("POST", 2, "interactions"), ("GET", 3, "interactions"), ("DELETE", 3, "interactions")}
+"""Methods, lengths of paths and collections."""
+
+
+def offer_little(self: OddService, usual: Any, request: Request) -> Response:
+    """Answer a page of a framework to all methods and routes but four; a DELETE returns no body."""
+    if (request.method, len(request.segments), *request.segments[1:2]) not in FEW_CALLS:
+        status = 404 if request.method in ("GET", "POST") else 501
+        page = b"<!DOCTYPE HTML><title>No.</title>"
+        return Response.whole(status, Headers((("content-type", "text/html"),)), page)
+    response = usual(request)
+    gone = request.method == "DELETE" and response.status == 200
+    return Response.whole(200, Headers(()), b"") if gone else response
+
+
 WrongKeyIs400 = vary(OddService, answer=answer_400)
+OffersLittle = vary(OddService, answer=offer_little)
 ODD: dict[str, Callable[[], OddService]] = {
     "no control API": OddService,
     "errors of the front end": vary(OddService, answer=front()),
@@ -110,6 +176,9 @@ ODD: dict[str, Callable[[], OddService]] = {
     "interactions only": vary(OddService, answer=know_interactions_only),
     "nulls": vary(OddService, answer=write_nulls),
     "a wrong key is 400": WrongKeyIs400,
+    "streams of a framework": vary(OddService, answer=write_own_frames),
+    "unknown members and events": vary(OddService, answer=write_more),
+    "few routes, pages for the others, no body": OffersLittle,
 }
 
 
@@ -166,6 +235,43 @@ def test_fuzz_accepts_what_the_rule_of_a_wrong_key_accepts(monkeypatch: pytest.M
         results = take(fuzz(target, FuzzOptions(engines=("schema",), budget=FEW, seed=7)))
     assert failures(results) == {}
     assert "auth.wrong" not in {result.rule.id for result in results}
+
+
+@pytest.mark.slow
+def test_the_schema_engine_fails_no_framework() -> None:
+    """A page for another method or a route that is not offered is no finding, nor is a DELETE without a body."""
+    with ServerThread(OffersLittle()) as server:
+        target = resolve_target(INTERACTIONS, server.url, TargetOptions(api_key="harness-primary-key"))
+        budget = Budget(histories=6, steps=12, laws=3, schema=2, coverage=True)
+        results = take(fuzz(target, FuzzOptions(engines=("schema",), budget=budget, seed=7)))
+    assert failures(results) == {}
+    assert {"err.shape", "create.schema"}.isdisjoint(result.rule.id for result in results)
+
+
+PAGE = (404, "text/html", b"<h1>No.</h1>")
+NO_CODE = (400, "application/json", b'{"error": {"message": "No."}}')
+
+
+def test_an_error_is_held_against_the_api_only_if_it_wrote_it() -> None:
+    """A page for another method is not, nor for a call that is not offered; the API has one handler for errors."""
+    judge = AnswerJudge(INTERACTIONS, set())
+    cancel, get = Request("POST", "/v1beta/interactions/i1/cancel"), Request("GET", "/v1beta/interactions/i1")
+
+    def keys(request: Request, *answer: Any) -> list[str]:
+        return [defect.key for defect in judge.judge(recorded(request, *answer), "")]
+
+    assert keys(Request("TRACE", "/v1beta/interactions/i1"), *PAGE) == []
+    assert keys(get, 501, "text/html", b"<h1>No.</h1>") == []
+    assert keys(cancel, *PAGE) == []
+    assert keys(cancel, *NO_CODE) == keys(get, *NO_CODE) == ["err.shape/types $.error"]
+    assert keys(cancel, *PAGE) == ["err.shape"]
+
+
+@pytest.mark.parametrize("kind", ODD.values(), ids=ODD)
+def test_smoke_fails_no_good_server(kind: Callable[[], OddService]) -> None:
+    """The server is up, whatever is odd about it."""
+    with ServerThread(kind()) as server:
+        assert main(["smoke", server.url, "--probe", "--api-key", "harness-primary-key"]) == 0
 
 
 @pytest.mark.parametrize("kind", ODD.values(), ids=ODD)

@@ -50,8 +50,11 @@ def is_refusal(exchange: Exchange) -> bool:
     return status is not None and (400 <= status < 500 or (exchange.succeeded and not is_success(exchange)))
 
 
-def judge_response(exchange: Exchange, key: str) -> Iterator[Finding]:
-    """All findings on one exchange; `key` is the caller's key, which no error may repeat."""
+def judge_response(exchange: Exchange, key: str, own: bool = True) -> Iterator[Finding]:
+    """All findings on one exchange; `key` is the caller's key, which no error may repeat.
+
+    An error that is not the API's `own` may have any shape.
+    """
     if exchange.status is None:
         return
     yield from judge_length(exchange)
@@ -60,8 +63,10 @@ def judge_response(exchange: Exchange, key: str) -> Iterator[Finding]:
         yield from judge_json_type(exchange)
         yield from judge_json_valid(exchange)
     if exchange.status >= 400:
-        yield from judge_error_shape(exchange)
         yield from judge_leaks(exchange, key)
+        if not own:
+            return
+        yield from judge_error_shape(exchange)
     yield from (finding for finding in read(exchange).findings if finding.rule != "err.shape")
 
 

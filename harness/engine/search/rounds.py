@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 class Tally:
     """Counts and bugs; `over` tells whether time is up, `muted` is the keys of what is known already.
 
-    `wrong` counts the requests that were wrong on purpose.
+    `wrong` counts the requests that were wrong on purpose, `longest` is the time of the slowest response.
     """
 
     def __init__(self, place: SearchTarget, over: Callable[[], bool], muted: frozenset[str] = frozenset()) -> None:
@@ -44,6 +44,7 @@ class Tally:
         self.wrong = 0
         self.bugs: dict[str, Bug] = {}
         self.seen: Counter[str] = Counter()
+        self.longest = 0.0
         self._place = place
         self._weigh = place.model.weigh
         self._over = over
@@ -80,6 +81,7 @@ class Tally:
         self.wrong += sum(sent.wrong for sent in world.sent)
         for exchange in world.trail:
             self.answers.add(self._place.model.name_call(exchange.request), exchange.status)
+            self.longest = max(self.longest, exchange.seconds)
         self._place.report_progress(
             {"histories": self.histories, "requests": self.answers.requests}, findings=len(self.bugs)
         )
@@ -162,6 +164,9 @@ LEAST_ACCEPTED = 0.2
 
 RESERVED = 0.3
 """The share of a limited time that is kept for shrinking, once something was found."""
+
+HANG = 2.0
+"""A response that the time limit cuts off may be a hang if it took so many times as long as any other one."""
 
 AT_ONCE = 25_000
 """Operations per round: Hypothesis keeps each choice it has made, up to 2 kB per operation."""
@@ -247,7 +252,7 @@ def _play_rounds(
         return timer.left <= (RESERVED * (budget.seconds or 0.0) if tally.bugs else 0.0)
 
     tally = Tally(place, is_over, frozenset(known))
-    waited = ""
+    waited, is_hang = "", False
     try:
         for history in shared.read():
             _play_all(place, tally, history)
@@ -260,6 +265,7 @@ def _play_rounds(
                 break
     except TimeUp as up:
         waited = str(up)
+        is_hang = up.waited > HANG * tally.longest
     except KeyboardInterrupt:
         timer.stop()
     except (BaseExceptionGroup, Flaky):
@@ -267,7 +273,7 @@ def _play_rounds(
             raise  # if time is up, Hypothesis may report an interrupted example as inconsistent: no error
     failures = _shrink(place, tally, engine)
     shared.keep(failure.history for failure in failures)
-    hung = bool(waited) and not tally.bugs
+    hung = bool(waited) and is_hang and not tally.bugs
     return EngineRun(
         engine=engine,
         seconds=timer.spent,

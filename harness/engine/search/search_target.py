@@ -5,7 +5,7 @@ Layer 4. Knows how to obtain a driver; must not know what an operation does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
@@ -22,7 +22,7 @@ from harness.kit.search import SearchModel, Step, TrailEntry
 from harness.outcome import Finding, Judgement, Level, Severity
 from harness.wire import By, Driver, Exchange, How, LiveStream, Request
 from harness.wire.addresses import is_loopback
-from harness.wire.message import BUSY
+from harness.wire.message import BUSY, PROXY_REFUSALS
 
 # Judges a single response, whatever came before it: the API's own judgement, and two rules for any service.
 
@@ -30,8 +30,8 @@ from harness.wire.message import BUSY
 _STUCK = frozenset({How.STALL, How.TIMEOUT})
 
 
-def judge_exchange(exchange: Exchange, key: str, model: SearchModel) -> Iterator[Finding]:
-    """The findings on one exchange; `key` is the caller's key, which no error may repeat."""
+def judge_exchange(exchange: Exchange, key: str, model: SearchModel, own: bool = True) -> Iterator[Finding]:
+    """The findings on one exchange: those of `SearchModel.judge_answer`, and of two rules for any service."""
     ending = exchange.ending
     if exchange.excuse:
         return
@@ -44,12 +44,41 @@ def judge_exchange(exchange: Exchange, key: str, model: SearchModel) -> Iterator
         yield Finding(ANSWERED, "the response did not end", "an end", how)
     if exchange.status >= 500 and exchange.status not in BUSY | {501}:
         yield Finding(NO_CRASH, "the service failed", "a response below 500", str(exchange.status))
-    yield from filter(is_accusation, model.judge_answer(exchange, key))
+    yield from filter(is_accusation, model.judge_answer(exchange, key, own))
 
 
 def is_accusation(finding: Finding) -> bool:
     """Whether a finding says that something is wrong, not only that it is worth knowing."""
     return finding.severity is not Severity.INFORMATION
+
+
+class AnswerJudge:
+    """Judges the responses of a search one by one, and knows which calls the API itself has answered.
+
+    An error is the API's own if the API has the call, and no proxy or framework in front of it answers so. The 404
+    of a call that was never answered otherwise may be theirs, too: the call is not offered.
+    """
+
+    def __init__(self, api: Api, answered: set[str]) -> None:
+        self._api = api
+        self._answered = answered
+
+    def judge(self, exchange: Exchange, key: str) -> Iterator[SeenDefect]:
+        """The defects that one response shows. One handler writes all errors, so these are told of no call."""
+        model = self._api.load_search()
+        errors = exchange.status is not None and exchange.status >= 400
+        call = model.name_call(exchange.request)
+        for finding in judge_exchange(exchange, key, model, self.is_own(exchange)):
+            shared = errors and finding.rule not in (ANSWERED, NO_CRASH)
+            yield SeenDefect(finding, "" if shared else call)
+
+    def is_own(self, exchange: Exchange) -> bool:
+        """Whether the API itself wrote this response for certain."""
+        call = self._api.read(exchange, None).call
+        if call and exchange.status is not None and exchange.status not in {*PROXY_REFUSALS, 404}:
+            self._answered.add(call)
+            return True
+        return exchange.status == 404 and call in self._answered
 
 
 # One client of a target as the engine sees it: the trail of its exchanges, and what they showed.
@@ -71,6 +100,7 @@ class World:
         settled_by_us: bool = False,
         same_input: bool = False,
         lag: Lag | None = None,
+        judge: AnswerJudge | None = None,
     ) -> None:
         self.driver = driver
         self.target = target
@@ -78,6 +108,7 @@ class World:
         self.settled_by_us = settled_by_us
         self.same_input = same_input
         self.lag = lag or Lag()
+        self._judge = judge or AnswerJudge(api, set())
         self.sent: list[TrailEntry] = []
         self.played: list[Step] = []
         self.ledger = CreatedResources(api)
@@ -153,11 +184,7 @@ class World:
         self._api.read(exchange, self.target.contract)
         self.leave(exchange, sent or self.begin())
         self.hung |= exchange.hung
-        found = list(judge_exchange(exchange, self.target.key, self._model))
-        errors = exchange.status is not None and exchange.status >= 400
-        for finding in found:  # one handler answers all errors
-            shared = errors and finding.rule not in (ANSWERED, NO_CRASH)
-            self._note([finding], None if shared else exchange.request)
+        self.found += self._judge.judge(exchange, self.target.key)
         return exchange
 
     def leave(self, exchange: Exchange, sent: TrailEntry) -> None:
@@ -167,15 +194,12 @@ class World:
 
     def accuse(self, judgement: Judgement, request: Request) -> None:
         """Add what a judgement of the answer to a request accuses the target of."""
-        self._note(filter(is_accusation, judgement.findings), request)
+        call = self._model.name_call(request)
+        self.found += (SeenDefect(finding, call) for finding in filter(is_accusation, judgement.findings))
 
     def wait(self, seconds: float) -> None:
         """Wait before the next request."""
         self.driver.wait(seconds)
-
-    def _note(self, findings: Iterable[Finding], request: Request | None) -> None:
-        call = "" if request is None else self._model.name_call(request)
-        self.found += (SeenDefect(finding, call) for finding in findings)
 
     def _pauses(self, within: float) -> Iterator[float]:
         return pauses_within(0.0 if self.settled_by_us else self.lag.shorten(within))
@@ -191,8 +215,8 @@ class SearchTarget:
 
     On a throwaway target each world has its own service. Elsewhere all worlds share the driver `shared`, no
     request takes longer than `timer` and `patience` allow, and what a world created is deleted when the world
-    ends; `litter` holds the paths of what may be left. Defects with a code in `excluded` are not looked for.
-    `progress` hears counts and findings as they come.
+    ends; `litter` holds the paths of what may be left. `answered` holds the calls that the API has answered.
+    Defects with a code in `excluded` are not looked for. `progress` hears counts and findings as they come.
     """
 
     resolved: ResolvedTarget
@@ -206,6 +230,7 @@ class SearchTarget:
     timer: Timer = field(default_factory=lambda: Timer(None))
     lag: Lag = field(default_factory=Lag)
     litter: list[str] = field(default_factory=list)
+    answered: set[str] = field(default_factory=set)
 
     @property
     def requests(self) -> ApiRequests:
@@ -216,6 +241,11 @@ class SearchTarget:
     def model(self) -> SearchModel:
         """What a search knows of the API."""
         return self.resolved.api.load_search()
+
+    @property
+    def judge(self) -> AnswerJudge:
+        """What judges responses one by one."""
+        return AnswerJudge(self.resolved.api, self.answered)
 
     def within(self, timer: Timer) -> SearchTarget:
         """The same place for one engine, bounded by `timer`."""
@@ -242,6 +272,7 @@ class SearchTarget:
             settled_by_us=own,
             same_input=same_input,
             lag=self.lag,
+            judge=self.judge,
         )
 
     def finish(self, world: World) -> None:

@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 from harness.engine.cleanup import CreatedResources
 from harness.engine.results import Replays
 from harness.engine.search.failure import ANSWERED, AnswerCounts, Failure, SeenDefect
-from harness.engine.search.search_target import SearchTarget, judge_exchange
+from harness.engine.search.search_target import SearchTarget
 from harness.engine.traffic.deadline import MIN_TIMEOUT, Timer
 from harness.kit.search import Family, SearchDocument
 from harness.outcome import Finding, Severity
@@ -137,9 +137,8 @@ def harness_contract(ctx: Any, response: Any, case: Any) -> None:
     echoed = model.document.echoed if model.document is not None and call != model.create else frozenset()
     if place.patience is not None:
         place.patience.note(call, response.elapsed, hung=False)
-    for finding in judge_exchange(exchange, place.requests.key, model):
-        defect = SeenDefect(finding, call)
-        if place.judged(defect) and finding.rule not in echoed:
+    for defect in place.judge.judge(exchange, place.requests.key):
+        if place.judged(defect) and defect.rule not in echoed:
             raise _make_failure(defect, case)
 
 
@@ -358,8 +357,8 @@ class ScenarioCollector:
         chain = list(recorder.iter_chain_cases(case_id=case_id, related_case_ids=failure.related_case_ids()))
         if defect is None:
             rule = self.checks.get(name)
-            if name == "response_schema_conformance" and _refused(recorder, case_id):
-                rule = self._document.refused
+            if name == "response_schema_conformance":
+                rule = self._rule_of_shape(recorder, case_id)
             if rule is None or (name == "ensure_resource_availability" and not _reads(recorder, case_id)):
                 return
             severity: Severity | None = Severity.BROKEN
@@ -375,6 +374,15 @@ class ScenarioCollector:
             return
         order = [*(case.id for case in chain if case.id != case_id), case_id]
         self._keep(defect, tuple(_list_exchanges(recorder, order, self._root)), why_not="" if ours else TOOLS_OWN)
+
+    def _rule_of_shape(self, recorder: Any, case_id: str) -> str | None:
+        """The rule that a body of another shape breaks; None for a front's error, and where no body is due."""
+        for exchange in _list_exchanges(recorder, [case_id], self._root):
+            if exchange.status is not None and exchange.status < 400:
+                due = self._place.resolved.api.read(exchange, None).emptiness
+                return self.checks["response_schema_conformance"] if exchange.body or due else None
+            return self._document.refused if self._place.judge.is_own(exchange) else None
+        return None
 
     def _weigh_wrong_key(self, recorder: Any, failure: Any) -> Severity | None:
         """How bad the answer to a call with a wrong key is, by the rule's own row."""
@@ -478,11 +486,6 @@ def _was_meant(case: Any) -> bool:
 def _reads(recorder: Any, case_id: str) -> bool:
     """Whether the call is a GET: a resource may lack a cancel, for example, and still exist."""
     return str(recorder.interactions[case_id].request.method).upper() == "GET"
-
-
-def _refused(recorder: Any, case_id: str) -> bool:
-    response = recorder.find_response(case_id=case_id)
-    return response is not None and response.status_code >= 400
 
 
 def _describe_error(event: Any) -> str:
