@@ -16,6 +16,8 @@ from harness.wire.json_value import encode_json
 from harness.wire.message import segment
 
 KEY_HEADER = "x-goog-api-key"
+TIER_HEADER = "x-gemini-service-tier"
+"""The header of a response that names the tier which served it."""
 
 _PART, _LEAST = 8, 2.0
 """After a wait in vain: the part of the time that the next one gets, and the least seconds."""

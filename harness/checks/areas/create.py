@@ -40,7 +40,7 @@ from harness.contract.judge.status_words import judge_ends
 from harness.contract.judge.usage import count_output, has_counts
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.models.profiles import find_profile, list_models
-from harness.contract.requests import RequestBuilder
+from harness.contract.requests import TIER_HEADER, RequestBuilder
 from harness.kit.actions import Send, Steps
 from harness.kit.check import exercise
 from harness.outcome import Finding, NotApplicable, Unmet
@@ -266,7 +266,6 @@ JSON_FORMAT = {
     "schema": {"type": "object", "properties": {"word": {"type": "string"}}, "required": ["word"]},
 }
 TIERS = frozenset({"standard", "flex", "priority"})
-TIER_HEADER = "x-gemini-service-tier"
 
 
 @exercise(requests=1, interactions=1)

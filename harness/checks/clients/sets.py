@@ -196,12 +196,7 @@ TABLE = (
     _row("twice", "an event comes twice, with the same id", "dup:{late}"),
     _row("error-event", "an error event, then the end", "error:{late},event:{after_late},end"),
     _row("error-with-id", "an error event with an id, then a reset", "error:{late}+id,event:{after_late},rst"),
-    _row(
-        "error-no-cursor",
-        "an error event whose id is refused as a cursor, then the end",
-        "pass",
-        scripts=({"error_event": {"after": 6, "id": True}},),
-    ),
+    _row("error-no-cursor", ERROR_IDS.about, "pass", scripts=ERROR_IDS.scripts),
     _row("bare-error", "a failure in bare JSON outside of the framing", "bare-error:{late}"),
     _row("stall", "the connection falls silent", "event:{late},stall"),
     _row("reset-no-ids", "a reset, and no event has an id", "event:{late},rst", event_ids=("none",)),

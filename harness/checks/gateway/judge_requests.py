@@ -24,11 +24,11 @@ from harness.checks.gateway.findings import (
     told_by,
 )
 from harness.checks.gateway.relay_diff import Change, Kind, Pairs, changes
-from harness.checks.gateway.upstream_answers import REVISION_HEADER, STRANGER, TIER_HEADER
+from harness.checks.gateway.upstream_answers import REVISION_HEADER, STRANGER
 from harness.contract import read
 from harness.contract.data.input import as_steps
 from harness.contract.data.json_parse import loads
-from harness.contract.requests import KEY_HEADER
+from harness.contract.requests import KEY_HEADER, TIER_HEADER
 from harness.contract.tables.lifecycle import RUNNING
 from harness.kit.relay import RelayedExchange
 from harness.outcome import Finding, Severity

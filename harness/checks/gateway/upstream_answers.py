@@ -97,7 +97,7 @@ FIELDS: dict[str, dict[str, Any]] = {
 }
 """For each field, what is added to a create with a model and an input in order to see that field arrive."""
 
-REVISION_HEADER, TIER_HEADER = "api-revision", "x-gemini-service-tier"
+REVISION_HEADER = "api-revision"
 STRANGER = "harness_unknown_field"
 """A field that no revision of the API documents."""
 

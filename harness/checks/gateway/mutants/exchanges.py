@@ -23,6 +23,7 @@ from harness.checks.gateway.mutants.mutant import (
     read_body,
     row,
 )
+from harness.contract.requests import TIER_HEADER
 from harness.wire import At, Ending, Headers, Length, PieceBody, Request, Response, Service
 
 
@@ -164,27 +165,31 @@ def _set_header(name: str, value: str) -> GatewayBuild:
     return change_request(change)
 
 
-def _drop_tier(_: Request, response: Response) -> Response:
-    response.headers = response.headers.without("x-gemini-service-tier")
-    return response
+def _drop_header(name: str) -> GatewayBuild:
+    """Drop a header field of every response."""
+
+    def change(_: Request, response: Response) -> Response:
+        response.headers = response.headers.without(name)
+        return response
+
+    return change_response(change)
 
 
-def _round(value: Any) -> Any:
-    """The value as a parser reads it that has only doubles."""
-    if isinstance(value, dict):
-        return {name: _round(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_round(item) for item in value]
-    return int(float(value)) if type(value) is int else value
+def _edit_integers(edit: Callable[[int], float]) -> Callable[[Any], Any]:
+    """Change the whole numbers in a value, at any depth."""
+
+    def change(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: change(item) for name, item in value.items()}
+        if isinstance(value, list):
+            return [change(item) for item in value]
+        return edit(value) if type(value) is int else value
+
+    return change
 
 
-def _write_doubles(value: Any) -> Any:
-    """The value with each whole number written as a double."""
-    if isinstance(value, dict):
-        return {name: _write_doubles(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_write_doubles(item) for item in value]
-    return float(value) if type(value) is int else value
+_round = _edit_integers(lambda number: int(float(number)))
+"""A value as a parser reads it that has only doubles."""
 
 
 def _edit_results(change: Callable[[list[Json]], list[Json]]) -> GatewayBuild:
@@ -208,11 +213,6 @@ def _edit_calls(change: Callable[[list[Json]], list[Json]]) -> GatewayBuild:
         return {**body, "steps": others + change(calls)} if len(calls) > 1 else body
 
     return change_answer(edit)
-
-
-def _drop_retry_after(_: Request, response: Response) -> Response:
-    response.headers = response.headers.without("retry-after")
-    return response
 
 
 def _rename_read(request: Request, response: Response) -> Response:
@@ -286,7 +286,7 @@ MUTANTS = (
     row("calls.rounded", "body", "Numbers of a response pass through doubles and lose their last digits.",
         change_answer(_round)),
     row("calls.doubles", "body", "Whole numbers of a response are written as `5.0`.",
-        change_answer(_write_doubles)),
+        change_answer(_edit_integers(float))),
     row("headers.key", "request-headers", "Requests arrive upstream without a key.",
         _set_header("x-goog-api-key", "")),
     row("headers.revision", "request-headers", "The revision that the client names is dropped.",
@@ -294,7 +294,7 @@ MUTANTS = (
     row("headers.own-revision", "request-headers", "The gateway sends the revision that it was written for.",
         _set_header("api-revision", "2026-05-07")),
     row("headers.tier", "response-headers", "The header that names the tier is dropped.",
-        change_response(_drop_tier)),
+        _drop_header(TIER_HEADER)),
     row("once.lost", "once", "A create whose response is lost is sent again.", RepeatsLost),
     row("once.refused", "once", "A create that returns 503 is sent again.", RepeatsRefused),
     row("body.stale", "body", "The first response to a GET is returned for all later ones.", RepeatsPolls),
@@ -320,7 +320,7 @@ MUTANTS = (
         answer_itself(lambda request: (
             _make_page(500, "text/plain", b"Internal Server Error")
             if b'"agent_config"' in request.body else None))),
-    row("retry.dropped", "retry-after", "Retry-After is dropped.", change_response(_drop_retry_after)),
+    row("retry.dropped", "retry-after", "Retry-After is dropped.", _drop_header("retry-after")),
     row("media-type.stream", "media-type", "A stream arrives as text/plain.",
         _label("text/event-stream", "text/plain")),
     row("media-type.json", "media-type", "JSON arrives as text/html.", _label("application/json", "text/html")),
