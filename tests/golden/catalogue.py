@@ -17,8 +17,8 @@ COMMANDS = (
     "proxy", "diff", "verify", "clients",
 )  # fmt: skip
 
-SERVER_TIMES = mask(r"\b2026-06-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z", "<time>")
-"""What the served emulator's clock says: it is the machine's, counted from a fixed day."""
+SERVER_TIMES = mask(r"\b20(?:2[6-9]|[3-9]\d)-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z", "<time>")
+"""What the served emulator's clock says, which is the machine's."""
 
 CASE_TIMES = mask(r"^([A-Z]+ +\S+ )\(\d+\.\d\d s\)", r"\1(<seconds> s)")
 """How long a case of `torture -v` took."""
@@ -27,10 +27,17 @@ CASSETTE = (
     mask(r"(\d+)@[\d.e-]+", r"\1@<ms>"),
     mask(r"\n +after_us: \d+", ""),  # left out if the end came with the last piece
     mask(r"(sha256: )[0-9a-f]{64}", r"\1<digest>"),
+    mask(r"\b[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT", "<date>"),
     mask(r"(recorded: )'\d{4}-\d\d-\d\d'", r"\1<today>"),
     SERVER_TIMES,
 )
 """What a cassette says of time: when pieces came, which day it was, and the digest of a body that holds times."""
+
+MADE_IDS = mask(r"\bv1_[\w-]{8,}…?", "<id>")
+"""The ids of interactions, which count what was made before: polls, too, are a matter of time."""
+
+POLLS = mask(r'("first_byte": "<seconds>",\s+"requests": )\d+', r'\1"<n>"')
+"""How many requests an exercise took: one that polls takes as many as it has time for."""
 
 HUNG_UP = mask(r"stream of \d+ events, the last [^\n]*?(, ended by client: )", r"stream of <n> events\1")
 """How much of a stream had passed when its reader hung up: a gateway may read ahead of its client."""
@@ -81,16 +88,19 @@ MUTANTS_SEEN_BY_CHECK = (
 
 
 def _served_checks() -> list[Item]:
-    """The catalogue over a socket: on the emulator, and on mutants for what reports say of failures."""
-    served = {"masks": (SERVER_TIMES,)}
+    """The catalogue over a socket: on the emulator, and on mutants for what reports say of failures.
+
+    One worker, so that two runs are in one order; `served-parallel` shows what several workers make of it.
+    """
+    served = {"masks": (SERVER_TIMES, MADE_IDS, POLLS)}
     made = [
-        Item("check/served", (Step(serving(f"check {URL} --json")),), **served),
-        Item("check/served-terminal", (Step(serving(f"check {URL} -v")),), **served),
-        Item("check/served-parallel", (Step(serving(f"check {URL} --json -j 4")),), **served),
+        Item("check/served", (Step(serving(f"check {URL} --json -j 1")),), **served),
+        Item("check/served-terminal", (Step(serving(f"check {URL} -v -j 1")),), **served),
+        Item("check/served-parallel", (Step(serving(f"check {URL} --json -j 4")),), keep="outcomes"),
     ]
     for name in MUTANTS_SEEN_BY_CHECK:
         # Parallel creates take their ids in any order.
-        words = serving(f"check {URL} -v --exclude rob.concurrent {reports(ALL_REPORTS)}", "--mutant", name)
+        words = serving(f"check {URL} -v -j 1 --exclude rob.concurrent {reports(ALL_REPORTS)}", "--mutant", name)
         made.append(Item(f"check/mutant-{name}", (Step(words, written(ALL_REPORTS)),), **served))
     return made
 
@@ -98,7 +108,7 @@ def _served_checks() -> list[Item]:
 def _baselines() -> list[Item]:
     """A baseline that is made, used, gone stale and pruned."""
     broken, select = ("--mutant", "unknown-read-200"), "-c get -c http --baseline b.yaml"
-    update = Step(serving(f"check {URL} {select} --baseline-update", *broken), ("b.yaml",))
+    update = Step(serving(f"check {URL} {select} -j 1 --baseline-update", *broken), ("b.yaml",))
     used = Step(serving(f"check {URL} {select} --json", *broken))
     stale = Step(serving(f"check {URL} {select}"))
     prune = Step(serving(f"check {URL} {select} --baseline-prune"), ("b.yaml",))
@@ -244,31 +254,34 @@ def _search(*engines: str, more: str = "--no-store --json") -> str:
 
 
 def _tortures() -> list[Item]:
+    # Of one kind, later cases are left out once enough have failed, which several cases at once decide.
+    once = "-j 1 --enough 0"
     client, made = "{python} -I -S {programs}/torture_client.py", []
     for kind in ("resumes", "restarts", "believes", "gives-up", "events"):
-        made.append(Item(f"torture/{kind}-loop", steps(f"torture --json -j 1 --loop -- {client} {kind} loop")))
+        made.append(Item(f"torture/{kind}-loop", steps(f"torture --json {once} --loop -- {client} {kind} loop")))
         if kind != "events":
-            made.append(Item(f"torture/{kind}", steps(f"torture --json -j 1 -- {client} {kind}")))
+            made.append(Item(f"torture/{kind}", steps(f"torture --json {once} -- {client} {kind}")))
     loop = f"-- {client} restarts loop"
     files = reports(PLAIN_REPORTS)
     made += [
         Item(
-            "torture/ids", steps(f"torture --json -j 1 --event-ids sparse,none --resume inclusive --loop {loop}")
+            "torture/ids",
+            steps(f"torture --json {once} --event-ids sparse,none --resume inclusive --loop {loop}"),
         ),
         Item(
             "torture/bytes",
-            steps(f"torture --json -j 1 --cuts every-byte --endings rst --text Hello. --loop {loop}"),
+            steps(f"torture --json {once} --cuts every-byte --endings rst --text Hello. --loop {loop}"),
         ),
         Item("torture/dry-run", steps(f"torture --dry-run {loop}", f"torture --dry-run --cuts structural {loop}")),
         Item(
             "torture/reports",
-            (step(f"torture -v -j 1 --loop {files} {loop}", *written(PLAIN_REPORTS)),),
+            (step(f"torture -v {once} --loop {files} {loop}", *written(PLAIN_REPORTS)),),
             masks=(CASE_TIMES,),
         ),
-        Item("torture/allowed", steps(f"torture -j 1 --loop -- {client} gives-up loop")),
+        Item("torture/allowed", steps(f"torture {once} --loop -- {client} gives-up loop")),
         Item(
             "torture/cassette",
-            steps(f"torture --json -j 1 --cassette cassettes/emulator/background-stream.yaml --loop {loop}"),
+            steps(f"torture --json {once} --cassette cassettes/emulator/background-stream.yaml --loop {loop}"),
             folders=("cassettes",),
         ),
     ]

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from tests.golden.sections import read_sections
 
 _WIDTH = 240
-_NAMES = ("id", "rule", "name", "plan", "case", "file", "mutant", "engine")
+_NAMES = ("id", "rule", "name", "plan", "case", "file", "mutant", "engine", "exercise")
 """Fields by which an item of a list is known, the first that tells all items apart."""
 
 

@@ -31,6 +31,7 @@ PORT = mask(r"(127\.0\.0\.1|localhost):\d{4,5}\b", r"\1:<port>")
 
 DURATIONS = (
     mask(r'("(?:seconds|took|first_byte|body|between)": )\d+(?:\.\d+)?(?:e-\d+)?', r'\1"<seconds>"'),
+    mask(r'("at": )\d+\.\d+', r'\1"<seconds>"'),
     mask(r"\b(in )\d+(?:\.\d+)? s\b", r"\1<seconds> s"),
     mask(r'( time=")[\d.]+"', r'\1<seconds>"'),
     mask(r'("started": )"[^"]*"', r'\1"<moment>"'),

@@ -40,4 +40,14 @@ def verdicts(text: str) -> Any:
     }
 
 
-REDUCE: dict[str, Reduce] = {"broken-rules": broken_rules, "verdicts": verdicts}
+def outcomes(text: str) -> Any:
+    """Of the JSON of `check`: the exit code, the totals, and the outcome of each check."""
+    record = json.loads(text)
+    return {
+        "exit": record["exit"],
+        "totals": record["accounting"]["totals"],
+        "checks": {check["id"]: check["outcome"] for check in record["checks"]},
+    }
+
+
+REDUCE: dict[str, Reduce] = {"broken-rules": broken_rules, "outcomes": outcomes, "verdicts": verdicts}

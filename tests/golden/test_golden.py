@@ -8,12 +8,22 @@ from pathlib import Path
 import pytest
 
 from tests.golden.__main__ import main
-from tests.golden.catalogue import CASE_TIMES, CASSETTE, COMMANDS, HUNG_UP, SERVER_TIMES, TODAY, catalogue
+from tests.golden.catalogue import (
+    CASE_TIMES,
+    CASSETTE,
+    COMMANDS,
+    HUNG_UP,
+    MADE_IDS,
+    POLLS,
+    SERVER_TIMES,
+    TODAY,
+    catalogue,
+)
 from tests.golden.compare import compare_texts, differences
 from tests.golden.items import Item, Step, steps
 from tests.golden.mask import Mask, mask_all
 from tests.golden.record import record_all, record_item
-from tests.golden.reduce import broken_rules, verdicts
+from tests.golden.reduce import broken_rules, outcomes, verdicts
 from tests.golden.sections import Section, read_sections, write_sections
 
 
@@ -30,6 +40,7 @@ def shown(value: object, title: str = "stdout") -> str:
         ('"seconds": 5.1e-05,', '"seconds": "<seconds>",', ()),
         ('"between": 0.277879', '"between": "<seconds>"', ()),
         ('"first_byte": 0.026, "body": "text"', '"first_byte": "<seconds>", "body": "text"', ()),
+        ('{"answer": "200", "at": 0.2689, "fault"', '{"answer": "200", "at": "<seconds>", "fault"', ()),
         ("256 pass in 13.2 s", "256 pass in <seconds> s", ()),
         ('<testcase name="a" time="0.001" />', '<testcase name="a" time="<seconds>" />', ()),
         ("/tmp/golden-1/work/r.json", "<work>/r.json", ()),
@@ -42,6 +53,10 @@ def shown(value: object, title: str = "stdout") -> str:
         ),
         ("EXACT   event:0,rst (0.07 s)", "EXACT   event:0,rst (<seconds> s)", (CASE_TIMES,)),
         ("WRONG   event:0,rst (0.07 s): lost", "WRONG   event:0,rst (<seconds> s): lost", (CASE_TIMES,)),
+        ('"expected": "v1_ChdwZE5uX2k4MmVL", "x"', '"expected": "<id>", "x"', (MADE_IDS,)),
+        ('200 {"id":"v1_ChdkQWpFaVpZ…', '200 {"id":"<id>', (MADE_IDS,)),
+        ('"first_byte": 0.1,\n "requests": 17', '"first_byte": "<seconds>",\n "requests": "<n>"', (POLLS,)),
+        ("    - Mon, 23 Nov 2026 21:02:26 GMT", "    - <date>", CASSETTE),
         ("      pieces: 193@4.593 20@0", "      pieces: 193@<ms> 20@<ms>", CASSETTE),
         ("how: complete\n      after_us: 6\n", "how: complete\n", CASSETTE),
     ],
@@ -58,6 +73,7 @@ def test_what_is_masked(before: str, after: str, masks: tuple[Mask, ...]) -> Non
         "http://127.0.0.1:1 refused",
         "http://example.test:8000",
         "--timeout 0.5 s",
+        '"at": 3,',
         "wait up to 5 s",
         '"id": "v1_0b13271eac4d993c"',
         "2024-01-02T03:04:05Z",
@@ -101,6 +117,11 @@ def test_equal_texts_have_no_difference() -> None:
             {"checks": [{"id": "a"}, {"id": "b"}]},
             {"checks": [{"id": "b"}, {"id": "a"}]},
             "/checks: the same items in another order",
+        ),
+        (
+            {"timings": [{"exercise": "a", "requests": 1}, {"exercise": "b", "requests": 2}]},
+            {"timings": [{"exercise": "a", "requests": 1}, {"exercise": "b", "requests": 3}]},
+            "/timings/b/requests: 2 → 3",
         ),
     ],
 )
@@ -190,3 +211,11 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     same, different = (main(["compare", str(tmp_path / "a"), str(tmp_path / other)]) for other in ("a", "b"))
     assert (same, different) == (0, 1)
     assert "check\n  in stdout of `check`\n  /exit: 0 → 1\n1 items differ" in capsys.readouterr().out
+
+
+def test_the_outcomes_of_several_workers() -> None:
+    """Of a run of several workers the exit code, the totals and the outcomes are kept, in no order."""
+    checks = [{"id": name, "outcome": "passed", "seconds": 0.1} for name in ("b", "a")]
+    record = {"exit": 0, "accounting": {"totals": {"passed": 2}, "line": ""}, "checks": checks, "timings": []}
+    kept = {"exit": 0, "totals": {"passed": 2}, "checks": {"a": "passed", "b": "passed"}}
+    assert outcomes(json.dumps(record)) == kept

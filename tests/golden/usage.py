@@ -43,7 +43,7 @@ serve --tls-key key.pem
 serve --tls-cert none.pem
 serve --set foo=1
 serve --set foo
-serve --set event_ids=some
+serve --set event_ids=several
 serve --scenario none.yaml
 serve --scenario bad.yaml
 serve --mutant no-such-mutant
