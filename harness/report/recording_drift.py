@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.benches.recordings.diff import ABSENT, Drift, Drifts
 from harness.look.assets import mark_of
+from harness.outcome import FIRST_WORDS, Exit
 from harness.outcome.words import format_count, list_some
 from harness.wire.message import escape_controls
 
@@ -69,26 +70,44 @@ _SHAPE = "Fields, types, order of events, statuses, headers that matter: differe
 _CONTENT = "Text, number of deltas, usage, ids, times: differences that are normal from run to run."
 
 
+def exit_of_drifts(drifts: Drifts) -> Exit:
+    """What a comparison ends with."""
+    if drifts.shape:
+        return Exit.FAILED
+    return Exit.OK if drifts.compared else Exit.NOTHING_RAN
+
+
+_WORDS = {
+    Exit.OK: ("the same structure", "pass"),
+    Exit.FAILED: ("structural drift", "fail"),
+    Exit.NOTHING_RAN: ("nothing compared", "no_answer"),
+}
+
+
+def write_headline(drifts: Drifts) -> str:
+    """The result of a comparison, as a sentence."""
+    if not drifts.compared:
+        return "The recordings have no exchange in common."
+    compared, differing = format_count(drifts.compared, "exchange"), len(drifts.shape)
+    if differing:
+        verb = "differs" if differing == 1 else "differ"
+        return f"{format_count(differing, 'part')} of the structure {verb}, in {compared}."
+    return f"{compared} {'has' if drifts.compared == 1 else 'have'} the same structure."
+
+
+def write_verdict(drifts: Drifts) -> str:
+    """The last line in a terminal."""
+    said = write_headline(drifts)
+    return f"{FIRST_WORDS[exit_of_drifts(drifts)]}: {said[0].lower()}{said[1:]}"
+
+
 def render_drifts(drifts: Drifts, *, before: str, after: str, mask: Callable[[str], str]) -> str:
     """The comparison of two recordings, which are called `before` and `after`, as one HTML file."""
     from harness.report.page.rendering import FragmentNames, render_template  # only a page needs its templates
 
     names = FragmentNames()
     shape, content = len(drifts.shape), len(drifts.content)
-    if not drifts.compared:
-        word, mark, headline = (
-            "nothing compared",
-            mark_of("no_answer"),
-            "The recordings have no exchange in common.",
-        )
-    elif shape:
-        verb = "differs" if shape == 1 else "differ"
-        word, mark = "structural drift", mark_of("fail")
-        compared = format_count(drifts.compared, "exchange")
-        headline = f"{format_count(shape, 'part')} of the structure {verb}, in {compared}."
-    else:
-        word, mark = "the same structure", mark_of("pass")
-        headline = f"{format_count(drifts.compared, 'exchange')} have the same structure."
+    word, mark = _WORDS[exit_of_drifts(drifts)]
     parts = [
         _part("Structural drift", _SHAPE, drifts.shape, names, mask),
         _part("Content drift", _CONTENT, drifts.content, names, mask),
@@ -97,10 +116,10 @@ def render_drifts(drifts: Drifts, *, before: str, after: str, mask: Callable[[st
         "drift",
         title=f"Drift: {mask(before)} and {mask(after)}",
         command="diff",
-        headline=headline,
+        headline=write_headline(drifts),
         lead=f"{drift_totals(drifts).capitalize()}." if shape or content else "",
         state_word=word,
-        state_mark=mark,
+        state_mark=mark_of(mark),
         before=mask(before),
         after=mask(after),
         parts=[part for part in parts if part["rows"]],

@@ -74,7 +74,14 @@ def run(words: Sequence[str]) -> int:
     before, newer, embedded = _choose_sides(arguments)
     from harness.benches.recordings.diff import diff_paths
     from harness.contract.tables.protocol import PROTOCOL
-    from harness.report.recording_drift import drift_lines, drift_record, drift_totals, render_drifts
+    from harness.report.recording_drift import (
+        drift_lines,
+        drift_record,
+        drift_totals,
+        exit_of_drifts,
+        render_drifts,
+        write_verdict,
+    )
 
     files = ReportFiles(arguments.report or (), ("html",))
     drifts = _answer_again(before, arguments.platform) if embedded else diff_paths(before, Path(newer), PROTOCOL)
@@ -82,11 +89,10 @@ def run(words: Sequence[str]) -> int:
     if arguments.json:
         write_json({"before": arguments.before, "after": newer, **mask_tree(drift_record(drifts))})
     else:
-        for line in (*drift_lines(drifts, content=not arguments.quiet), drift_totals(drifts)):
+        shown = drift_lines(drifts, content=not arguments.quiet)
+        for line in (*shown, drift_totals(drifts), write_verdict(drifts)):
             say_masked(line)
-    if drifts.shape:
-        return Exit.FAILED
-    return Exit.OK if drifts.compared else Exit.NOTHING_RAN
+    return exit_of_drifts(drifts)
 
 
 def _choose_sides(arguments: DiffArguments) -> tuple[Path, str, bool]:

@@ -91,3 +91,21 @@ def test_git_shows_what_changed(tmp_path: Path) -> None:
     record(tmp_path / "a.yaml", "v1_b", "one", "2")
     changed = [line for line in git("diff", "a.yaml").splitlines() if line.startswith(("-  ", "+  "))]
     assert [('"two"' in line, '"2"' in line) for line in changed] == [(True, False), (False, True)]
+
+
+def test_the_last_line_is_a_verdict(tmp_path: Path, harness: Harness) -> None:
+    """As every command that judges, `diff` ends with a word for its exit code and a sentence."""
+    (tmp_path / "none").mkdir()
+    first = str(record(tmp_path / "a.yaml", "v1_a", "x"))
+    done = harness("diff", first, str(record(tmp_path / "b.yaml", "v1_b", "x")))
+    assert (done.code, done.out.splitlines()[-1]) == (0, "PASSED: 2 exchanges have the same structure.")
+    text = Path(first).read_text("utf-8").replace("completed", "failed")
+    (tmp_path / "c.yaml").write_text(text, "utf-8")
+    done = harness("diff", first, str(tmp_path / "c.yaml"))
+    assert done.code == 1
+    assert done.out.splitlines()[-1].startswith("FAILED: 1 part of the structure differs, in 2 exchanges.")
+    done = harness("diff", str(tmp_path / "none"), str(tmp_path / "none"))
+    assert (done.code, done.out.splitlines()[-1]) == (
+        3,
+        "NOTHING RAN: the recordings have no exchange in common.",
+    )
