@@ -78,6 +78,7 @@ def _list_end(exchange: Exchange, mask: Mask) -> list[str]:
 
 
 _HEADER = re.compile(r"(?!(?:event|data|id|retry):)([\w-]+): (.*)")
+_STATUS = re.compile(r"[0-9]{3}")
 _CUT = re.compile(r"\[… .* …\]")
 _ENDED = re.compile(r"\[ended by (\w+): (\w+) (.*?)(?:, \d+ of \d+ bytes)?(?:: .*)?\]")
 
@@ -95,7 +96,7 @@ def read_back(item: LoggedExchange) -> Exchange | None:
     method, _, target = sent[0].partition(" ")
     headers, body = _read_head(sent[1:])
     builder = ExchangeBuilder(Request(method, target, Headers(headers), body))
-    if came[0].isdigit():
+    if _STATUS.fullmatch(came[0]):
         given, answer = _read_head(came[1:-1] if ended else came[1:])
         builder.head(int(came[0]), Headers(given), UntilClose())
         builder.chunk(Chunk(answer + _end_of(answer, is_whole=ended is None)), 0.0)

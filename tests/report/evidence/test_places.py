@@ -133,6 +133,14 @@ def test_the_text_of_an_exchange_is_read_back(got: Exchange) -> None:
     assert (back.ending.by, back.ending.how, back.ending.at) == (got.ending.by, got.ending.how, got.ending.at)
 
 
+@pytest.mark.parametrize("status", ["²", "9" * 5_000, "1" * 3_000, "٣٠٠"])
+def test_a_text_of_a_stranger_has_no_number_that_is_no_status(status: str) -> None:
+    """Digits of other scripts, and more of them than an int has, are no status; nothing ends the report."""
+    back = read_back(LoggedExchange("", ("> GET /", f"< {status}"), ""))
+    assert back is not None
+    assert back.status is None
+
+
 @pytest.mark.parametrize(
     "lines",
     [
