@@ -18,7 +18,7 @@ Event = Mapping[str, Any]
 LOSS, HOLE, TWICE, OTHER = "silent-loss", "hole", "duplicated", "altered"
 DOUBLE_CREATE, LOST_CONTEXT = "double-create", "lost-context"
 UNFINISHED, UNUSABLE = "unfinished", "unusable"
-SWAPPED, STOPPED = "swapped", "stopped"
+SWAPPED, STOPPED, SERVER_CALL = "swapped", "stopped", "server-call"
 
 
 class Defect(NamedTuple):

@@ -16,7 +16,7 @@ from harness.contract.data.assembly import assemble_steps
 from harness.contract.data.json_parse import as_object, objects_in
 from harness.contract.data.output import count_transcript
 from harness.contract.runs import status_of
-from harness.kit.client_model import STOPPED, SWAPPED, Defect, Event
+from harness.kit.client_model import SERVER_CALL, STOPPED, SWAPPED, Defect, Event
 from harness.outcome.words import format_count
 from harness.wire import Request
 from harness.wire.json_value import object_or_none
@@ -68,12 +68,17 @@ def judge_calls(
     A result that holds the arguments of another call, and not those of its own, is a swapped one.
     """
     places: dict[str, set[str]] = {}
+    made: list[Mapping[str, Any]] = []
     last = ""
     for request, events, answer in exchanges:
-        if request.method == "POST" and (wrong := _find_swapped(_read_results(_read_input(request)), places)):
-            return Defect(SWAPPED, wrong)
+        if request.method == "POST":
+            if taken := find_server_call(given := _read_input(request), made, contract):
+                return Defect(SERVER_CALL, taken)
+            if wrong := _find_swapped(_read_results(given), places):
+                return Defect(SWAPPED, wrong)
         steps = assemble_steps(events, contract) if events else answer.get("steps")
         for step in objects_in(steps):
+            made.append(step)
             if step.get("type") == "function_call":
                 places[str(step.get("id"))] = _list_texts(step.get("arguments"))
         reported = [found[1] for told in (*events, answer) if (found := status_of(told)) is not None]
@@ -85,6 +90,27 @@ def judge_calls(
         "reports success, although the last interaction requires action: return results until the model stops "
         "calling",
     )
+
+
+def find_server_call(given: Any, steps: Sequence[Mapping[str, Any]], contract: Contract) -> str:
+    """How an input has a result for a call in `steps` that the service executes itself; "" if it has none.
+
+    A client that sends the whole conversation again sends such calls with the results that the service made.
+    """
+    own = {f"{tool}_call" for tool in contract.steps_table.server_tools}
+    kinds = {str(step.get("id")): str(step.get("type")) for step in steps if step.get("type") in own}
+    if not kinds:
+        return ""
+    sent = objects_in(given)
+    resent = {str(step.get("id")) for step in sent if step.get("type") in own}
+    for step in sent:
+        call, kind = str(step.get("call_id")), str(step.get("type"))
+        if call in kinds and kind.endswith("_result") and (kind == "function_result" or call not in resent):
+            return (
+                f"sent a {kind} for the call {call!r}, which the service executes itself ({kinds[call]}): return "
+                "results for function_call steps only"
+            )
+    return ""
 
 
 def find_exchanged(given: Any, calls: Sequence[Mapping[str, Any]]) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.checks.clients.requests import find_exchanged
+from harness.checks.clients.requests import find_exchanged, find_server_call
 from harness.checks.clients.result_comparison import plain
 from harness.contract import RUNNING
 from harness.contract.data.output import text_of
@@ -251,9 +251,15 @@ class Chain:
             return f"chained to {previous!r}, which is not the turn to go on from"
         return (
             _describe_environment(link, last.body.get("environment"), new_environment)
+            or self._describe_server_call(link, last.body)
             or _describe_unanswered(link, last.body)
             or (f"was refused: {last.refusal}" if last.refusal else "")
         )
+
+    def _describe_server_call(self, link: ChainTurn, body: Mapping[str, Any]) -> str:
+        """How the client returned a result for a call that the service has executed; "" if it did not."""
+        steps = (self.emulator.look(link.id) or {}).get("steps", ())
+        return find_server_call(body.get("input"), steps, self.emulator.emulator.contract)
 
     def _describe_forgotten_tools(self, link: ChainTurn, body: Mapping[str, Any]) -> str:
         """How results came without the tools that the create before declared; an agent has tools of its own."""

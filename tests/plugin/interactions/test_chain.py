@@ -97,6 +97,27 @@ def test_results_need_the_tools(tools: bool, problem: str, made_by_client: bool)
     chain.assert_continued(without_tools=True)
 
 
+def test_a_result_for_a_call_of_the_service() -> None:
+    """The service has executed the call itself, whatever it makes of a result that comes for it."""
+    emulator = InteractionsEmulator()
+    chain = Chain(emulator)
+    mcp = {"name": "find", "server_name": "archive"}
+    steps = [
+        {"type": "mcp_server_tool_call", "id": "m1", **mcp, "arguments": {}},
+        {"type": "mcp_server_tool_result", "call_id": "m1", **mcp, "result": "one match"},
+        _CALL,
+    ]
+    emulator.script({"steps": steps, "status": "requires_action"})
+    with httpx.Client(transport=emulator.transport, headers=_KEY) as client:
+        made = _create(client, input="Look.", tools=[_TOOL])
+        results = [{**_RESULT, "call_id": "m1"}, _RESULT]
+        with pytest.raises(httpx.HTTPStatusError, match="400"):
+            _create(client, input=results, previous_interaction_id=made["id"], tools=[_TOOL])
+    said = r"sent a function_result for the call 'm1', which the service executes itself \(mcp_server_tool_call\)"
+    with pytest.raises(AssertionError, match=said):
+        chain.assert_continued(made["id"])
+
+
 def _create(client: httpx.Client, **fields: Any) -> dict[str, Any]:
     body = {"model": "gemini-3.5-flash", **fields}
     return dict(client.post("http://any.test/v1beta/interactions", json=body).raise_for_status().json())

@@ -228,6 +228,54 @@ def test_an_agent_that_swaps_results(torture: Torture) -> None:
         torture(lambda client: act(client, order=lambda seen: seen[::-1]), mode="tools", kinds=["parallel-calls"])
 
 
+@pytest.mark.parametrize("kind", ["function_result", "mcp_server_tool_result"])
+@pytest.mark.parametrize("goes_on", [False, True])
+def test_an_agent_that_answers_calls_of_the_service(torture: Torture, kind: str, goes_on: bool) -> None:
+    """It returns a result for a call that an MCP server has executed; the service takes or refuses it."""
+
+    def answer_all(client: Any) -> Any:
+        made = client.interactions.create(model=MODEL, tools=[LOOK], input="Look.")
+        types = {"function_call": "function_result", "mcp_server_tool_call": kind}
+        results = [
+            {"type": types[step.type], "call_id": step.id, "name": step.name, "result": f"A cat {step.arguments}."}
+            for step in made.steps
+            if step.type in types
+        ]
+        try:
+            return client.interactions.create(
+                model=MODEL, tools=[LOOK], input=results, previous_interaction_id=made.id
+            )
+        except Exception:
+            if goes_on:
+                return made
+            raise
+
+    report = torture(answer_all, mode="tools", kinds=["server-steps"], fail=False)
+    said = (
+        f"sent a {kind} for the call 'mcp_1', which the service executes itself (mcp_server_tool_call): "
+        "return results for function_call steps only"
+    )
+    assert [(reason.code, reason.message) for reason in report.reasons] == [("client.calls/server-call", said)]
+
+
+def test_an_agent_that_sends_the_conversation_again(torture: Torture) -> None:
+    """The steps of the service, which a client that keeps the conversation itself sends again, are no results."""
+
+    def resend(client: Any) -> Any:
+        said = [{"type": "user_input", "content": [{"type": "text", "text": "Look."}]}]
+        made = client.interactions.create(model=MODEL, tools=[LOOK], input=said)
+        steps = [step.model_dump(exclude_none=True, mode="json") for step in made.steps]
+        results = [
+            {"type": "function_result", "call_id": step["id"], "name": step["name"], "result": "A cat."}
+            for step in steps
+            if step["type"] == "function_call"
+        ]
+        return client.interactions.create(model=MODEL, tools=[LOOK], input=[*said, *steps, *results])
+
+    report = torture(resend, mode="tools", kinds=["server-steps"])
+    assert report.played == 1
+
+
 @pytest.mark.slow
 def test_the_responses_of_plain_creates_are_lost(torture: Torture) -> None:
     """The faults of further turns take effect for clients that do not stream, too."""

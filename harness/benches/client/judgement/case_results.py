@@ -38,7 +38,7 @@ from harness.engine.results import ClientRun, Reproduction, Result, WireMoment
 from harness.faults import Cut, Scope, parse
 from harness.faults.values import Spot
 from harness.kit.api import Api
-from harness.kit.client_model import DOUBLE_CREATE, TWICE, UNFINISHED, Event
+from harness.kit.client_model import DOUBLE_CREATE, SERVER_CALL, TWICE, UNFINISHED, Event
 from harness.outcome import Finding, Observation, Severity
 from harness.outcome.words import format_count, shorten
 from harness.wire import Decoder, How
@@ -163,6 +163,9 @@ def judge_case(
         return _blame(ENDS, "requests", f"sent more than {most} requests for one stream and was stopped")
     if ended.stopped:
         return _blame(ENDS, "output" if ended.flooded else "time", f"{ended.stopped} and was stopped")
+    wrong = attempt.find_wrong_call()
+    if wrong is not None and wrong.word == SERVER_CALL:  # it explains a refusal, too
+        return _blame(CALLS, wrong.word, wrong.text)
     if ended.error:
         return _judge_failure(attempt, ended)
     model = attempt.api.load_client_model()

@@ -89,6 +89,7 @@ OUTCOMES: dict[str, DropOutcome] = {
     f"{STANDS}/crashed": DropOutcome.CRASHED,
     f"{CALLS}/swapped": DropOutcome.HOLE,
     f"{CALLS}/stopped": DropOutcome.SILENT_LOSS,
+    f"{CALLS}/server-call": DropOutcome.HOLE,
     LEFT_OPEN: DropOutcome.EXACT,
 }
 """The outcome for each code of a finding."""
