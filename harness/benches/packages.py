@@ -8,19 +8,25 @@ from __future__ import annotations
 import json
 import tarfile
 import zipfile
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
 from harness.child_processes import PYTHON, find_program, run_tool
 from harness.outcome import UsageFault
+from harness.outcome.words import shorten
 from harness.written_files import write_file
 
 PATIENCE = 120.0
 """Seconds that a download may take."""
 
 LATEST = "latest"
+
+MOST_UNPACKED = 1 << 29
+"""Most bytes that a package may unpack to; the largest SDKs have a twentieth of it."""
 
 
 class Package(NamedTuple):
@@ -52,7 +58,8 @@ def download_wheel(name: str, version: str, folder: Path) -> Package:
     if wheel is None:
         raise UsageFault(f"pip downloaded no wheel of {wanted!r}: unpack the package yourself and name its folder")
     unpacked = folder / "unpacked"
-    with zipfile.ZipFile(wheel) as archive:
+    with _unpacking(wanted), zipfile.ZipFile(wheel) as archive:
+        _require_size(item.file_size for item in archive.infolist())
         archive.extractall(unpacked)
     return Package(name, wheel.name.split("-")[1], unpacked)
 
@@ -71,9 +78,44 @@ def download_npm(name: str, version: str, folder: Path) -> Package:
         raise UsageFault(
             f"npm downloaded no archive of {wanted!r}: unpack the package yourself and name its folder"
         )
-    with tarfile.open(archive) as tar:
-        tar.extractall(folder, filter="data")
+    with _unpacking(wanted), tarfile.open(archive, "r:gz") as tar:
+        _require_size(item.size for item in tar)
+        # Links are left out, not only those that lead elsewhere: through a chain of links with long names, the
+        # filter of Python before 3.11.13 writes outside the folder (CVE-2025-4517). npm packs none.
+        tar.extractall(folder, [item for item in tar if item.isfile()], filter="data")
     return Package(name, read_npm_version(folder / "package"), folder / "package")
+
+
+_BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError)
+
+
+@contextmanager
+def _unpacking(wanted: str) -> Iterator[None]:
+    """Raise UsageFault if an archive cannot be unpacked, or would write outside its folder."""
+    try:
+        yield
+    except (
+        tarfile.TarError,
+        zipfile.BadZipFile,
+        zlib.error,
+        OSError,
+        EOFError,
+        ValueError,
+        RuntimeError,
+    ) as wrong:
+        raise UsageFault(
+            f"{wanted!r} was not unpacked ({type(wrong).__name__}: {shorten(str(wrong), 200)}): "
+            "unpack the package yourself and name its folder"
+        ) from None
+
+
+def _require_size(sizes: Iterable[int]) -> None:
+    """Raise ValueError for an archive of more than any SDK has, as soon as so much of it was seen."""
+    total = 0
+    for size in sizes:
+        total += size
+        if total > MOST_UNPACKED:
+            raise ValueError(f"it unpacks to more than {MOST_UNPACKED:,} bytes")
 
 
 def read_npm_version(folder: Path) -> str:
