@@ -1,0 +1,52 @@
+"""The hooks for pre-commit, run in a tree that the user did not write: nothing of it is run."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+HOOKS: list[dict[str, Any]] = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text("utf-8"))
+PACKAGES = ("harness", "pip", "venv", "yaml", "msgspec")
+MODULES = ("sitecustomize", "usercustomize", "conftest", "runpy", "json", "evil")
+RECORDING = 'event: interaction.completed\ndata: {"event_type": "interaction.completed"}\n\n'
+
+
+@pytest.mark.parametrize("hook", HOOKS, ids=lambda hook: str(hook["id"]))
+def test_a_hook_runs_nothing_of_the_tree(hook: dict[str, Any], tmp_path: Path) -> None:
+    """No module of the tree hides ours or Python's, and its configuration runs no code and writes no file."""
+    tree, marker = tmp_path / "tree", tmp_path / "ran"
+    code = f"open({str(marker)!r}, 'a').write(__file__)\n"
+    for name in PACKAGES:
+        (tree / name).mkdir(parents=True)
+        for module in ("__init__.py", "__main__.py"):
+            (tree / name / module).write_text(code, encoding="utf-8")
+    for name in MODULES:
+        (tree / f"{name}.py").write_text(code, encoding="utf-8")
+    planted = 'extension = ["evil.py"]\nreport = ["json=../victim"]\n'
+    (tree / "pyproject.toml").write_text(f"[tool.harness]\n{planted}", encoding="utf-8")
+    (tree / ".npmrc").write_text("registry=http://127.0.0.1:9/\n", encoding="utf-8")
+    (tree / "cassettes").mkdir()
+    (tree / "cassettes" / "a.sse").write_text(RECORDING, encoding="utf-8")
+    program, *words = shlex.split(hook["entry"])
+    assert program == "python"  # that of the environment that pre-commit made: our own here
+    variables = {**os.environ, "PYTHONPATH": str(tree), "PYTHONSTARTUP": str(tree / "evil.py")}
+    done = subprocess.run(
+        [sys.executable, *words, "cassettes/a.sse"], cwd=tree, env=variables, capture_output=True, text=True
+    )
+    assert not marker.exists(), marker.read_text("utf-8")
+    assert not (tmp_path / "victim").exists()
+    assert done.returncode in (0, 1), done.stderr
+    (tree / "pyproject.toml").unlink()
+    done = subprocess.run(
+        [sys.executable, *words, "cassettes/a.sse"], cwd=tree, env=variables, capture_output=True, text=True
+    )
+    assert not marker.exists(), marker.read_text("utf-8")
+    assert done.returncode in (0, 1), done.stderr
