@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -66,13 +67,14 @@ class NamesNothingAlike(ForeignService):
 
     def find(self, identity: str) -> Run:
         known = {spell(name): name for name in self.runs}
-        return super().find(known.get(identity, ""))
+        return super().find(known.get(unquote(identity), ""))
 
 
 def spell(identity: str) -> str:
-    """An id as letters, with the number in their case."""
+    """An id as letters, with the number in their case, and with characters that a path encodes."""
     number = int(identity[1:] or 0)
-    return "".join("Aa"[number >> place & 1] for place in range(10)) if identity else ""
+    letters = "".join("Aa"[number >> place & 1] for place in range(10))
+    return f"Ch:{letters}==" if identity else ""
 
 
 GLOBS = ("create.*", "get.*", "del.*", "bg.*", "chain.*", "cancel.*", "resume.*", "rob.concurrent*", "http.*")

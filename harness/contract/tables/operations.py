@@ -71,6 +71,7 @@ OPERATIONS = (
     Operation("POST decisions", "decisions/decision", "decision.schema"),
 )
 _BY_CALL = {operation.call: operation for operation in OPERATIONS}
+_VERBS = frozenset(call.rpartition("}:")[2] for call in _BY_CALL if "}:" in call)
 _NUMERIC = frozenset({"files", "files:register", "fileSearchStores"})
 _COLLECTIONS = frozenset(call.split(" ")[1].partition("/")[0] for call in _BY_CALL)
 
@@ -97,10 +98,13 @@ def has_numeric_errors(request: Request) -> bool:
 
 
 def _to_template(tail: tuple[str, ...]) -> str:
-    """`webhooks/w1:ping` as `webhooks/{id}:ping`, also two levels down; an empty id does not count as one."""
+    """`webhooks/w1:ping` as `webhooks/{id}:ping`, also two levels down; an empty id does not count as one.
+
+    Any other colon belongs to the id.
+    """
     names = list(tail)
     for place in (1, 4 if names[2:3] == ["upload"] else 3):
         if len(names) > place and names[place]:
-            _, colon, verb = names[place].partition(":")
-            names[place] = "{id}" + colon + verb
+            verb = names[place].rpartition(":")[2]
+            names[place] = f"{{id}}:{verb}" if verb in _VERBS and verb != names[place] else "{id}"
     return "/".join(names)

@@ -220,6 +220,7 @@ ON_VERTEX = "/v1beta1/projects/p/locations/l"
         ("GET", "/v1beta/interactions/", None),
         ("GET", "/v1beta/interactions/x/steps", None),
         ("POST", "/v1beta/interactions/x:cancel", None),
+        ("POST", "/v1beta/interactions/Ch%3Ax%3D%3D/cancel", "POST interactions/{id}/cancel"),
         ("GET", "/v1beta/environments/e/files?alt=media", None),
         ("GET", "/", None),
         ("POST", "/__harness__/scripts", None),
