@@ -76,14 +76,16 @@ class Standing(StrEnum):
 
 
 class Excerpt(tuple[_T, ...]):
-    """The first of several things that a page shows; `more` says how many it leaves out, `""` if none."""
+    """The first of a `number` of things, which a page shows; `more` says what it leaves out, `""` if nothing."""
 
+    number: int
     more: str
 
     @classmethod
     def of(cls, first: Iterable[_T], number: int, noun: str) -> Self:
         """The first ones of this number; `noun` names the others."""
         shown = cls(first)
+        shown.number = number
         left = number - len(shown)
         shown.more = f"{format_count(left, noun)}: the JSON report has all" if left else ""
         return shown

@@ -163,8 +163,8 @@ def judge_failed_refusal(exchange: Exchange, operation: Operation | None, contra
     """A finding if the server failed where it had to refuse a create, which does not fit its schema."""
     failed = exchange.status in FAILED and find_refusal(loads(exchange.body).value) is None
     if operation is not None and failed and not _fits(exchange, operation, contract):
-        message, actual = "a rejection has status 500, as if the server had failed", str(exchange.status)
-        code, expected = "err.status/failed", "4xx"
+        message = f"a rejection has status {exchange.status}, as if the server had failed"
+        code, expected, actual = "err.status/failed", "4xx", str(exchange.status)
         yield Finding.from_code(code, message, expected, actual, severity=Severity.INFORMATION)
 
 

@@ -100,6 +100,17 @@ def test_what_is_left_out_stands_below_its_reason(harness: Harness, tmp_path: Pa
         assert "kept/6.txt" in text
 
 
+def test_a_page_counts_all_places(harness: Harness) -> None:
+    """A page lists forty places of a finding, says how many there are, and how many it leaves out."""
+    events = [event for event in EVENTS if event["event_type"] != "step.stop"]
+    for number in range(43):
+        Path(f"{number:02}.sse").write_text(recording(events), encoding="utf-8")
+    harness("verify", ".", "--report", "html=out.html")
+    text = Path("out.html").read_text(encoding="utf-8")
+    assert "43 places" in text
+    assert "3 more places" in text
+
+
 def test_missing_path(harness: Harness) -> None:
     """A path that does not exist is a usage error."""
     assert harness("verify", "nowhere").code == 2
