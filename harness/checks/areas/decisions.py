@@ -6,6 +6,7 @@ Layer 2. What is decided is the model's affair; only the form of the answers is 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -33,6 +34,8 @@ QUESTIONS: dict[str, dict[str, Any]] = {
         "criteria": ["angry", "mixed", "glad"],
     },
 }
+_LEVEL = re.compile(r"[0-9]{1,9}")
+_MOST = 1e9
 TOLERANCE = 0.01
 """Probabilities are shown with few decimals."""
 
@@ -59,7 +62,7 @@ def are_answered(decided: Exchange) -> Iterator[Finding]:
 def agree(decided: Exchange) -> Iterator[Finding]:
     for name, answer in _answers(decided).items():
         for told, expected, actual in _list_numbers(answer):
-            if not (isinstance(actual, int | float) and math.isclose(actual, expected, abs_tol=TOLERANCE)):
+            if not (isinstance(actual, int | float) and math.isclose(_limit(actual), expected, abs_tol=TOLERANCE)):
                 yield finding(f"{told} of {name!r}", expected=f"{expected:.3f}", actual=format_value(actual))
 
 
@@ -89,12 +92,18 @@ def _list_numbers(answer: Any) -> Iterator[tuple[str, float, Any]]:
     given = as_object(answer)
     confidence, noul, chances = given.get("confidence"), given.get("noul"), as_object(given.get("probabilities"))
     if given.get("type") == "noul" and isinstance(noul, int | float):
-        yield "the confidence", max(noul, 1 - noul), confidence
+        yield "the confidence", max(_limit(noul), 1 - _limit(noul)), confidence
     if not chances or not all(isinstance(chance, int | float) for chance in chances.values()):
         return
-    yield "the sum of probabilities", 1.0, sum(chances.values())
-    yield "the confidence", max(chances.values()), confidence
+    bounded = {level: _limit(chance) for level, chance in chances.items()}
+    yield "the sum of probabilities", 1.0, sum(bounded.values())
+    yield "the confidence", max(bounded.values()), confidence
     if given.get("type") == "choice":
-        yield "the probability of the choice", max(chances.values()), chances.get(str(given.get("choice")))
-    if given.get("type") == "score" and all(level.isdecimal() for level in chances):
-        yield "the score", sum(int(level) * chance for level, chance in chances.items()), given.get("score")
+        yield "the probability of the choice", max(bounded.values()), chances.get(str(given.get("choice")))
+    if given.get("type") == "score" and all(_LEVEL.fullmatch(level) for level in chances):
+        yield "the score", sum(int(level) * chance for level, chance in bounded.items()), given.get("score")
+
+
+def _limit(number: float) -> float:
+    """A number that a float can hold: a target may write an integer beyond all of them."""
+    return float(min(max(number, -_MOST), _MOST))
