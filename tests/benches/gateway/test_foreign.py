@@ -7,6 +7,8 @@ import http.client
 import json
 import queue
 import re
+import select
+import socket
 import threading
 import time
 import zlib
@@ -238,14 +240,22 @@ def drop_query(self: Faithful, usual: Any) -> None:
 class Crowded(Faithful):
     """Counts the requests that it works on at the same time."""
 
-    at_work: ClassVar[defaultdict[type, list[object]]] = defaultdict(list)
+    at_work: ClassVar[defaultdict[type, list[Crowded]]] = defaultdict(list)
 
     def relay(self) -> None:
         self.at_work[type(self)].append(self)
         try:
-            self.relay_one(len(self.at_work[type(self)]))
+            self.relay_one(sum(one.is_heard() for one in list(self.at_work[type(self)])))
         finally:
             self.leave()
+
+    def is_heard(self) -> bool:
+        """Whether its client is still there: the thread of a stream that was left notices that late."""
+        try:
+            ended = select.select([self.connection], [], [], 0)[0]
+            return not ended or self.connection.recv(1, socket.MSG_PEEK) != b""
+        except (OSError, ValueError):
+            return False
 
     def leave(self) -> None:
         """Be done: a client that has its whole answer may ask again before this thread runs on."""
