@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
@@ -92,9 +93,13 @@ def test_the_search_finds_guides_first(root: str, chromium: Any, words: str, pag
     """What a reader searches for first leads to a guide, before reference and pages of single rules."""
     page = chromium.new_page(viewport={"width": 1280, "height": 900})
     page.goto(f"{root}/index.html")
-    page.fill("input.md-search__input", words)
     titles = page.locator(".md-search-result__item h1")
-    titles.first.wait_for(state="visible")
+    deadline = time.monotonic() + 60
+    while not titles.first.is_visible():  # what is typed before the index is loaded may be lost
+        assert time.monotonic() < deadline, "the search shows no result"
+        page.fill("input.md-search__input", "")
+        page.fill("input.md-search__input", words)
+        page.wait_for_timeout(2000)
     assert titles.first.inner_text() in pages
     assert find_violations(page) == []
     page.close()
