@@ -74,13 +74,15 @@ def _tell_once(alike: Sequence[Finding]) -> Finding:
 
 _IN_PART = ("truncation.", "bare.", "hang_up.", "resume.first", "stream.strangers")
 """Streams that end early, or of which other rules judge some events: only their text is compared here."""
+_IN_PARALLEL = ("crowd.", "busy.stream-")
+"""Streams beside others: `gw.crowd` judges their ends. How many events are in flight at a cut depends on time."""
 
 
 def _is_left_to_another_rule(relayed: RelayedExchange) -> bool:
     """Whether nothing came to compare here, or the gateway has its own cursors, so that it may cut elsewhere."""
     if is_miscoded(relayed.client):
         return True
-    if relayed.name.startswith(_IN_PART) or relayed.name.startswith("crowd."):
+    if relayed.name.startswith((*_IN_PART, *_IN_PARALLEL)):
         return not arrived(relayed) or _was_cut_on_the_way(relayed)
     cursors = [one.request.parameter("last_event_id") for one in (relayed.client, answer_of(relayed))]
     return cursors[0] != cursors[1]
@@ -233,12 +235,14 @@ _TOO_MANY = frozenset({429, 503})
 
 
 def judge_crowd(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
-    """Of several streams at the same time, each came through to its end, or was refused for a limit."""
+    """Of several streams at the same time, each came through to its end, or was refused for a limit.
+
+    Streams that wait for another request (`busy`) may have to wait for their turn: only their ends are judged.
+    """
     through = list(told_by(exchanges, arrived, "none of the parallel streams reached the client"))
-    number = format_count(len(exchanges), "stream")
     for relayed in exchanges:
-        client = relayed.client
-        if relayed not in through and client.status not in _TOO_MANY:
+        client, number = relayed.client, sum(one.name.startswith(relayed.name.split(".")[0]) for one in exchanges)
+        if relayed not in through and client.status not in _TOO_MANY and relayed.name.startswith("crowd."):
             message = f"one of {number} parallel streams was not opened"
             yield notice("gw.crowd/refused", relayed, message, "the stream, or 429", answer_line(client))
         elif relayed in through and _was_cut_on_the_way(relayed):

@@ -299,17 +299,33 @@ def refuse_the_fifth(status: int) -> Callable[..., None]:
 
 
 class CutsTheFifth(Crowded):
-    """Breaks off the fifth stream at the same time after its first chunk."""
+    """Breaks off the fifth create at the same time after its first chunk."""
 
     crowded = False
 
     def relay_one(self, busy: int) -> None:
-        self.crowded = busy > 4
+        self.crowded = busy > 4 and self.command == "POST"
         super().relay_one(busy)
 
     def write_chunk(self, data: bytes) -> None:
         super().write_chunk(data)
         if self.crowded:
+            raise OSError
+
+
+class CutsTheFifthLate(CutsTheFifth):
+    """Reads on at the upstream for a while before it breaks off: what it read in that time is lost."""
+
+    written = 0
+
+    def write_chunk(self, data: bytes) -> None:
+        if not self.crowded:
+            super().write_chunk(data)
+            return
+        self.written += 1
+        if self.written == 1:
+            super(CutsTheFifth, self).write_chunk(data)
+        elif self.written == 4:
             raise OSError
 
 
@@ -393,6 +409,7 @@ DEFECTS: list[tuple[str, type[Faithful], set[str]]] = [
     ("drops-queries-in-a-crowd", vary(Crowded, relay_one=drop_query_in_a_crowd), {"gw.query/crowd"}),
     ("refuses-the-fifth", vary(Crowded, relay_one=refuse_the_fifth(502)), {"gw.crowd/refused"}),
     ("cuts-the-fifth", CutsTheFifth, {"gw.crowd/cut"}),
+    ("cuts-the-fifth-late", CutsTheFifthLate, {"gw.crowd/cut"}),
 ]
 
 
