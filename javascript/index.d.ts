@@ -193,6 +193,8 @@ export interface SessionOptions {
   settings?: Settings;
   /** Requests after which the code under test is refused everything (1000). */
   maxRequests?: number;
+  /** Equal reads in a row of an interaction that has settled, after which the same applies (50). */
+  maxSettledReads?: number;
   /** Whether what was planned and never happened fails the test (true). */
   assertAllUsed?: boolean;
   /** How much faster than the machine's the pauses of streams are (1). */

@@ -238,10 +238,11 @@ export class Harness extends Controls {
 
   /**
    * Open a session: a separate emulator on the same port, for one test, with a clock of its own and a judge.
-   * `settings` are those of docs/emulator.md; `maxRequests` stops code that asks for ever (1000).
+   * `settings` are those of docs/emulator.md; `maxRequests` stops code that asks for ever (1000),
+   * `maxSettledReads` code that goes on to read an interaction that has settled (50).
    */
   async session(options = {}) {
-    refuseUnknown("session", options, ["settings", "maxRequests", "assertAllUsed", "speed"]);
+    refuseUnknown("session", options, ["settings", "maxRequests", "maxSettledReads", "assertAllUsed", "speed"]);
     let opened;
     try {
       opened = await this.call("POST", "sessions", { judged: true, ...toSnake(options) });

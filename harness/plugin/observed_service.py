@@ -20,7 +20,12 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from msgspec import Struct
 
-from harness.benches.client.judgement.received_responses import ReceivedResponse, describe_unresumed, watch
+from harness.benches.client.judgement.received_responses import (
+    ReceivedResponse,
+    SettledReads,
+    describe_unresumed,
+    watch,
+)
 from harness.kit.api import Api
 from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean, format_count
@@ -57,13 +62,25 @@ _USE_ASYNC = "Use the async client (`client.aio`, `httpx.AsyncClient`), or `awai
 MOST_REQUESTS = 1000
 """Maximum requests of one test before it is stopped: a client that loops for ever must not hang the session."""
 
+MOST_SETTLED_READS = 50
+"""Maximum equal reads of a settled interaction: a poller that really sleeps would need hours for 1000 requests."""
+
 
 class ObservedService:
     """A `Service` under observation. Use it as `with ObservedService(…).open(session):` for a base URL."""
 
-    def __init__(self, service: Service, clock: Clock, api: Api, *, max_requests: int | None = None) -> None:
-        if max_requests is not None and max_requests < 1:
-            raise UsageFault(f"max_requests={max_requests!r} must be at least 1: it ends tests that never would")
+    def __init__(
+        self,
+        service: Service,
+        clock: Clock,
+        api: Api,
+        *,
+        max_requests: int | None = None,
+        max_settled_reads: int | None = None,
+    ) -> None:
+        for name, most in (("max_requests", max_requests), ("max_settled_reads", max_settled_reads)):
+            if most is not None and most < 1:
+                raise UsageFault(f"{name}={most!r} must be at least 1: it ends tests that never would")
         self.service = self._whole = service
         self._api = api
         self._protocol = api.load_protocol()
@@ -73,6 +90,9 @@ class ObservedService:
         self.limit = max_requests or MOST_REQUESTS
         """How many requests are answered before the test is stopped."""
         self._asked_for = max_requests
+        self._settled_reads = SettledReads(max_settled_reads or MOST_SETTLED_READS)
+        self.more_settled_reads = "call forget() in between"
+        """How to allow more reads of a settled interaction."""
         self.waits = False
         """Whether answers may take real time; each is then given on a separate thread."""
         self.explain: Callable[[], str] = str
@@ -102,7 +122,7 @@ class ObservedService:
     # As a service
 
     def __call__(self, request: Request, *, by_socket: bool = False) -> Response:
-        """Answer a request. Raises RequestLimit above the limit."""
+        """Answer a request. Raises RequestLimit above a limit."""
         call = name_call(request)
         if not by_socket and (loop := asyncio._get_running_loop()) is not None:
             self._tasks.add_loop(loop)
@@ -119,6 +139,7 @@ class ObservedService:
         response = refusal or self.service(request)
         if call.startswith(("create", "stream", "get")):
             made.received = watch(self._api, request, response)
+            self._settled_reads.add(made.received)
         return self.story.note_answer(request, response)
 
     def over_socket(self, request: Request) -> Response:
@@ -147,9 +168,18 @@ class ObservedService:
                 f"seems to go on for ever; {self.clock.now - self._begun:.0f} s of virtual time went by; "
                 f"the last ones: {', '.join(calls)}"
             )
-            for more in (self.explain(), self.explain_waiting()):
-                self.runaway += f"; {more}" if more else ""
-            raise RequestLimit(self.runaway)
+        elif request.method == "GET" and (end := self._settled_reads.find_end(request)):
+            self.runaway = (
+                f"the code under test read an interaction that has settled more than {self._settled_reads.limit} "
+                f"times in a row ({request.method} {request.raw_path}) and got {end} each time: it never changes "
+                "again, so a loop that waits for anything else never ends. End the loop there; if so many reads "
+                f"are meant, {self.more_settled_reads}"
+            )
+        else:
+            return
+        for more in (self.explain(), self.explain_waiting()):
+            self.runaway += f"; {more}" if more else ""
+        raise RequestLimit(self.runaway)
 
     # For tests
 
@@ -259,6 +289,7 @@ class ObservedService:
         with self._lock:
             self._log.clear()
             self._made.clear()
+            self._settled_reads.forget()
             self._count = 0
             self._begun = self.clock.now
             self.story = TrafficLog(self._api)
@@ -335,6 +366,8 @@ class ObservedService:
 
     def in_use(self) -> AbstractContextManager[None]:
         """Answer the requests of clients that were built for the live service, while the block runs."""
+        if self.shared_as:
+            self._settled_reads.forget()  # those of another test
         hosts = self._session.environment.live_hosts if self._session is not None else ()
         return redirect(lambda: self.transport, hosts)
 

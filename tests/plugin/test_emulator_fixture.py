@@ -230,6 +230,36 @@ def test_endless_client(pytester: pytest.Pytester, how: str) -> None:
     result.stdout.fnmatch_lines(["*sent more than 20 requests*"])
 
 
+@pytest.mark.parametrize("how", ["interactions_emulator.base_url", "None"], ids=["socket", "in-process"])
+def test_poller_that_never_ends(pytester: pytest.Pytester, how: str) -> None:
+    """A thread that polls a settled interaction ends, sockets or not, and the test fails with the reason."""
+    pytester.makepyfile(
+        f"""
+        import threading
+        import httpx, pytest
+
+        @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+        def test_it(interactions_emulator):
+            url = {how}
+            transport = None if url else interactions_emulator.transport
+            path = "/v1beta/interactions/" + interactions_emulator.create(background=False)["id"]
+
+            def poll():
+                with httpx.Client(base_url=url or "http://x.test", transport=transport) as client:
+                    while client.get(path, headers={{"x-goog-api-key": "k"}}).json().get("status") != "done":
+                        pass
+
+            poller = threading.Thread(target=poll)
+            poller.start()
+            poller.join()
+        """
+    )
+    result = run(pytester)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*settled more than 50 times in a row*got the status 'completed' each time*"])
+    result.stdout.no_fnmatch_line("*more than 1000 requests*")
+
+
 def test_settings_and_seed(pytester: pytest.Pytester) -> None:
     """The marker sets the emulator's settings; ids depend on the seed option and nothing else."""
     pytester.makepyfile(

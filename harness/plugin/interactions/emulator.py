@@ -75,12 +75,15 @@ class InteractionsEmulator(ObservedService):
         *,
         seed: int = 0,
         max_requests: int | None = None,
+        max_settled_reads: int | None = None,
         assert_all_used: bool = True,
         **settings: Unpack[SettingFields],
     ) -> None:
         self._time = LogicalClock()
         self.emulator = Emulator(Settings().with_values(settings), clock=self._time, seed=seed)
-        super().__init__(self.emulator, self._time, INTERACTIONS, max_requests=max_requests)
+        limits = {"max_requests": max_requests, "max_settled_reads": max_settled_reads}
+        super().__init__(self.emulator, self._time, INTERACTIONS, **limits)
+        self.more_settled_reads = "mark the test interactions_emulator(max_settled_reads=…)"
         self.assert_all_used = assert_all_used
         self._answers: list[tuple[QueuedAnswer, str]] = []
         self._mishaps: list[str] = []

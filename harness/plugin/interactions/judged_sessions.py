@@ -96,6 +96,7 @@ def _open_options(
     judged: bool,
     settings: dict[str, Any] | None = None,
     max_requests: int | None = None,
+    max_settled_reads: int | None = None,
     assert_all_used: bool = True,
     speed: float = 1.0,
 ) -> dict[str, Any]:
@@ -106,6 +107,7 @@ def _open_options(
         "judged": judged,
         "settings": settings or {},
         "max_requests": max_requests,
+        "max_settled_reads": max_settled_reads,
         "assert_all_used": assert_all_used,
         "speed": speed,
     }
@@ -119,6 +121,7 @@ class JudgedSession(InteractionsEmulator):
         self.allowed = (
             "If that is meant, say { optional: true } there, or open the session with { assertAllUsed: false }"
         )
+        self.more_settled_reads = "open the session with { maxSettledReads: … }"
         self._played = ""
         self.excused: tuple[str, ...] = ()
         self._time.speed = speed

@@ -15,7 +15,7 @@ from harness.plugin.interactions.stashes import CASSETTE
 from harness.plugin.names import find_unknown_markers
 
 _EMULATOR = "interactions_emulator"
-_OF_THE_FIXTURE = frozenset({"assert_all_used", "max_requests"})
+_OF_THE_FIXTURE = frozenset({"assert_all_used", "max_requests", "max_settled_reads"})
 """What the marker of the emulator takes beside the emulator's settings."""
 _FIXTURES = {
     "interactions_lifecycle": ("interactions_lifecycle",),

@@ -126,7 +126,7 @@ def test_the_bound_of_the_test_itself(most: int) -> None:
         pytest.raises(RequestLimit, match=f"more than {most} requests"),
     ):
         clients.retries_for_ever(client, stream.id)
-    story = Lifecycle(InteractionsEmulator(max_requests=most), "failed")
+    story = Lifecycle(InteractionsEmulator(max_requests=most, max_settled_reads=100), "failed")
     with (
         no_sleep(),
         client_of(story.emulator) as client,
@@ -314,8 +314,59 @@ def test_waiting_bug(route: str, broken: Callable[..., Any], changes: dict[str, 
 def test_polls_for_ever(route: str) -> None:
     """A client that waits only for `completed` is stopped, with a message that gives the actual status."""
     status = ROUTES[route].status
-    with pytest.raises(RequestLimit, match=f"more than 100 requests.*the interaction is '{status}' by now"):
+    with pytest.raises(
+        RequestLimit, match=f"settled more than 50 times.*got the status '{status}'.*route '{route}'"
+    ):
         lifecycle(route, clients.polls_until_completed)
+
+
+def settled_run(service: InteractionsEmulator) -> str:
+    """The path of an interaction that has completed."""
+    return f"/v1beta/interactions/{service.create(background=False)['id']}"
+
+
+def read(client: httpx.Client, path: str, times: int) -> None:
+    """Read it so often, and stop at an answer that is none."""
+    for _ in range(times):
+        client.get(path).raise_for_status()
+
+
+@pytest.mark.parametrize(("query", "end"), [("", "the status 'completed'"), ("?stream=true", "its final event")])
+def test_reads_of_a_settled_interaction_end(query: str, end: str) -> None:
+    """A loop that reads on after the end is stopped without skipped sleeps; below the limit nothing is."""
+    service = InteractionsEmulator()
+    path = settled_run(service)
+    with client_of(service) as client:
+        read(client, path + query, 50)
+        assert list(service.find_complaints()) == []
+        with pytest.raises(RequestLimit, match=f"settled more than 50 times in a row .*{end} each time"):
+            read(client, path + query, 1)
+    assert "max_settled_reads=…" in " ".join(service.find_complaints())
+
+
+def test_the_bound_of_settled_reads() -> None:
+    """`max_settled_reads` sets the limit, and bad values are refused."""
+    service = InteractionsEmulator(max_settled_reads=3)
+    path = settled_run(service)
+    with client_of(service) as client, pytest.raises(RequestLimit, match="more than 3 times"):
+        read(client, path, 4)
+    with pytest.raises(UsageFault, match="max_settled_reads=0 must be at least 1"):
+        InteractionsEmulator(max_settled_reads=0)
+
+
+def test_what_is_no_loop_on_a_settled_interaction() -> None:
+    """A run that a test holds, a stream that a plan drops, and turns that each read the one before may go on."""
+    service = InteractionsEmulator(max_settled_reads=3)
+    held = f"/v1beta/interactions/{service.hold().create()['id']}"
+    path = settled_run(service)
+    with client_of(service) as client:
+        read(client, held, 20)
+        for _ in range(5):
+            read(client, path, 3)
+            client.post("/v1beta/interactions", json={"model": "gemini-3.5-flash", "input": "Next."})
+        service.drop("event:2,end,times:all")
+        read(client, f"{path}?stream=true", 20)
+    assert list(service.find_complaints()) == []
 
 
 def test_a_history_is_compared_text_by_text() -> None:

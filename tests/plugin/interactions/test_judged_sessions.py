@@ -281,6 +281,17 @@ def test_code_that_asks_for_ever_is_stopped(server: Api) -> None:
     assert "sent more than 3 requests in this test" in session.judge("time", seconds=0)["runaway"]
 
 
+def test_code_that_polls_what_has_settled_is_stopped(server: Api) -> None:
+    """After `max_settled_reads` everything is refused, and the test has the reason against it."""
+    session = open_session(server, max_settled_reads=3)
+    made = session.create()
+    asked = [session.ask("GET", f"/v1beta/interactions/{made['id']}")[0] for _ in range(5)]
+    assert asked == [200, 200, 200, 400, 400]
+    (complaint,) = session.complaints
+    assert "more than 3 times in a row" in complaint
+    assert "open the session with { maxSettledReads: … }" in complaint
+
+
 def test_time_moves_when_it_is_told(session: Api) -> None:
     """A run that lasts a minute ends when a minute was let pass; another session's clock stays."""
     session.judge("reply", script={"text": "Late.", "lasts": 60})

@@ -128,6 +128,11 @@ class ReceivedResponse:
         """The message of a refusal; "" if it has none or the response is no refusal."""
         return self._api.load_client_model().find_error(self.read_json()) if self.status >= 400 else ""
 
+    def find_status(self) -> str | None:
+        """The status in a response that is no stream; None if it has none."""
+        told = self._api.read_status(self.read_json())
+        return told[1] if told is not None else None
+
     @property
     def completes(self) -> bool:
         """Whether the client can know from this response that the run has ended.
@@ -139,8 +144,7 @@ class ReceivedResponse:
                 return True
             tail = bytes(self.data[self.data.rfind(b"\n\n") + 1 :])  # what comes before it was decoded above
             return any(map(self._protocol.completes, events_in(tail + b"\n\n")))
-        told = self._api.read_status(self.read_json())
-        return told is not None and self._api.load_client_model().is_final(told[1])
+        return self._api.load_client_model().is_final(self.find_status())
 
     def __str__(self) -> str:
         after = f" after {self.asked_after}" if self.asked_after else ""
@@ -170,6 +174,40 @@ def describe_unresumed(received: Sequence[ReceivedResponse]) -> str:
             advice = "resume it by its id" + (f", after the cursor {cursor!r}" if cursor else "")
         return f"the stream broke off {at} ({how}) and was not resumed: {advice}"
     return ""
+
+
+class SettledReads:
+    """Counts, for each target, the equal answers in a row to reads of a run that has settled."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._rows: dict[str, tuple[ReceivedResponse, ReceivedResponse, int]] = {}
+        """The first and the latest answer of a row, and how many there were before the latest."""
+
+    def add(self, received: ReceivedResponse) -> None:
+        """Note the answer to a read. A create begins all rows again: each turn may read the one before it."""
+        if not received.is_read:
+            self._rows.clear()
+            return
+        target = received.request.target
+        first, latest, equal = self._rows.get(target, (received, received, 0))
+        if first is not received:
+            # As bytes, which costs nothing: whether they show a status that stays is asked above the limit.
+            first, equal = (first, equal + 1) if first.data == latest.data else (latest, 1)
+        self._rows[target] = (first, received, equal)
+
+    def find_end(self, request: Request) -> str:
+        """What all of too many equal answers to a read have shown, as a phrase; "" if they may go on."""
+        first, latest, equal = self._rows.get(request.target, (None, None, 0))
+        if first is None or latest is None or equal + 1 < self.limit:
+            return ""
+        if first.data != latest.data or not latest.completes:
+            return ""
+        return "its final event" if latest.is_stream else f"the status {latest.find_status()!r}"
+
+    def forget(self) -> None:
+        """Begin all rows again."""
+        self._rows.clear()
 
 
 def watch(api: Api, request: Request, response: Response, suffered: Suffered | None = None) -> ReceivedResponse:
