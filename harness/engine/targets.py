@@ -20,7 +20,7 @@ from harness.outcome.words import did_you_mean
 from harness.wire import Driver
 from harness.wire.addresses import is_loopback
 from harness.wire.secret_texts import secrets_in_header
-from harness.wire.secrets import is_personal_header
+from harness.wire.secrets import is_personal_header, name_secret_variable
 
 if TYPE_CHECKING:
     from harness.transport.client.stream import StreamEnds
@@ -184,7 +184,7 @@ def _list_secrets(api: Api, target: ApiRequests) -> dict[str, str]:
     secrets = {api.key_variable: target.key, api.other_key_variable: target.other_key}
     for name, value in target.headers:
         if is_personal_header(name, value):
-            variable = re.sub(r"\W", "_", name.upper())
+            variable = name_secret_variable(name)
             for number, secret in enumerate(secrets_in_header(name, value)):
                 if secret and secret not in secrets.values():
                     free = variable if not number and variable not in secrets else f"{variable}_{len(secrets)}"

@@ -15,6 +15,7 @@ from typing import Any
 from harness.inspector.seen_exchange import SeenExchange
 from harness.inspector.traffic import SeenTraffic
 from harness.kit.api import Api, ApiContract
+from harness.outcome.words import write_docstring
 from harness.wire import Exchange, Headers, Request
 from harness.wire.json_value import json_or_none, object_or_none
 from harness.wire.mask import Mask
@@ -164,7 +165,7 @@ class Evidence:
         request = self._mask.text(f"{seen.request.method} {seen.request.raw_path}")
         lines = [
             "def test_what_was_seen(interactions_emulator, interactions_client):",
-            f"    {_write_docstring(f'The answer that was seen to {request}.')}",
+            f"    {write_docstring(f'The answer that was seen to {request}.')}",
             *_assign("interactions_emulator.script(", script, ")"),
         ]
         if _format_plan(seen):
@@ -192,11 +193,6 @@ def _format_plan(seen: SeenExchange) -> str:
     """What a fault plan did to the answer, as a plan."""
     plan = ",".join(str(fault) for fault in seen.suffered.fired) if seen.suffered is not None else ""
     return " ".join(plan.split())  # it stands in a comment
-
-
-def _write_docstring(text: str) -> str:
-    """A docstring, as a person writes it unless the text would end it: a client chooses the path."""
-    return repr(text) if set(text) & {'"', "\\"} or not text.isprintable() else f'"""{text}"""'
 
 
 def _assign(before: str, value: Any, after: str) -> list[str]:

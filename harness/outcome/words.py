@@ -129,3 +129,8 @@ def count_depth(body: bytes) -> int:
             depth += 1 if byte in b"[{" else -1
             deepest = max(deepest, depth)
     return deepest
+
+
+def write_docstring(text: str) -> str:
+    """A docstring, as a person writes it unless the text would end it: a stranger may have chosen it."""
+    return repr(text) if set(text) & {'"', "\\"} or not text.isprintable() else f'"""{text}"""'

@@ -264,6 +264,18 @@ def is_personal_header(name: str, value: str) -> bool:
     return is_secret_header(name) or (plain_name(name) not in _NO_SECRETS and looks_random(value))
 
 
+_SECRET_VARIABLE = re.compile(r"X_\w+|(?:PROXY_)?AUTHORIZATION|COOKIE")
+
+
+def name_secret_variable(header: str) -> str:
+    """The environment variable that stands for the secret of a header in lines of shell.
+
+    No program reads it for another purpose: a file of a folder may name a header `LD-PRELOAD`.
+    """
+    word = re.sub(r"\W", "_", header.upper(), flags=re.ASCII)
+    return word if _SECRET_VARIABLE.fullmatch(word) else f"HEADER_{word}"
+
+
 def is_secret_name(name: str) -> bool:
     """Whether the value of a field or parameter of this name is a secret in any API."""
     return plain_name(name).endswith(SECRET_ENDS)

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from harness.cli.main import main
-from harness.inspector.evidence import _write_docstring
 from harness.interactions import INTERACTIONS
+from harness.outcome.words import write_docstring
 from harness.report.evidence.curl import Display, curl
 from harness.transport import ServerThread
 from harness.wire import Headers, Request, Response
@@ -29,7 +29,7 @@ TEXTS = (
 @pytest.mark.parametrize("text", TEXTS)
 def test_a_copied_test_holds_the_text_as_a_literal(text: str) -> None:
     """A path that a client chose cannot end the docstring of a copied test: the module has nothing but it."""
-    written = _write_docstring(f"The answer that was seen to GET {text}.")
+    written = write_docstring(f"The answer that was seen to GET {text}.")
     assert "\n" not in written
     source = f"def test():\n    {written}\n    ...\n"
     (function,) = ast.parse(source.encode("utf-8")).body

@@ -9,21 +9,23 @@ from __future__ import annotations
 import base64
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 from pathlib import Path
+from types import MappingProxyType
 from urllib.parse import quote
 
 from harness.engine.events import TargetInfo
 from harness.engine.results import LoggedExchange, Result
 from harness.kit.api import Api
+from harness.outcome.words import write_docstring
 from harness.wire import By, Exchange, Request
 from harness.wire.json_value import GivenValue, given_values, object_or_none
 from harness.wire.mask import Mask
 from harness.wire.message import EVENT_STREAM
 from harness.wire.secret_texts import SCHEME
-from harness.wire.secrets import is_secret_header
+from harness.wire.secrets import is_secret_header, name_secret_variable
 from harness.written_files import write_file
 
 # How evidence is shown: by whose API it is read, where its requests go, and what must not be printed.
@@ -54,7 +56,6 @@ _RUN = re.compile(r"([!-,./:-\[\]-~])\1{499,}")
 """A character so many times that nobody wants to read it; `tr` gives a meaning to a backslash and a hyphen."""
 
 _DATA = re.compile(rb"^data:", re.MULTILINE)
-_QUOTED_OR_NOT = re.compile(r"""'[^']*'|"[^"]*"|[^'"]+""")
 
 
 def curl_lines(trail: Sequence[Exchange], display: Display) -> list[str]:
@@ -93,10 +94,11 @@ def _write_command(
 
 def _name_values(sent: str, number: int, exchange: Exchange, given: Sequence[GivenValue], display: Display) -> str:
     """The command of a request, with variables for what earlier answers gave; a cursor that none gave is old."""
-    command = sent
+    names: dict[str, str] = {}
     for value in (value for value in given if value.answer < number):
-        for text in dict.fromkeys((value.value, quote(value.value, safe=""))):
-            command = _with_variable(command, text, _name_variable(value))
+        for text in (value.value, quote(value.value, safe="")):
+            names.setdefault(text, _name_variable(value))
+    command = curl(exchange.request, display, names) if names else sent
     resumed = display.api.load_protocol().is_resume(exchange.request)
     cursor = "" if resumed is None else resumed[1]
     is_old = command != sent and cursor and all(value.value != cursor for value in given)
@@ -215,27 +217,40 @@ def _take(given: GivenValue, later: Sequence[Exchange]) -> str:
     return f"{find} | {_FOR_URLS}" if in_url else find
 
 
-def _with_variable(command: str, identity: str, variable: str) -> str:
-    """Replace an id in the command with a variable, inside either kind of quotes and outside."""
-    whole = re.compile(rf"(?<![\w-]){re.escape(identity)}(?![\w-])")
+def _write_word(text: str, names: Mapping[str, str], start: int = 0) -> str:
+    """A word of shell that is the text, with a variable for each value in `names` that is in it after `start`.
 
-    def quote_part(part: re.Match[str]) -> str:
-        quote = part[0][0]
-        value = {"'": f"""'"${{{variable}}}"'""", '"': f"${{{variable}}}"}.get(quote, f'"${{{variable}}}"')
-        return whole.sub(lambda _: value, part[0])
-
-    return _QUOTED_OR_NOT.sub(quote_part, command)
-
-
-def curl(request: Request, display: Display) -> str:
-    """One command, on several lines joined by backslashes."""
-    root, mask = display.root, display.mask
-    pipe, data = _write_data(request, mask)
+    The values are a server's: only here, inside a word of data, may one be replaced. An id `curl` in the place of
+    the program would have the next answer choose which program runs.
+    """
+    ends = [0]
+    if names:
+        longest = "|".join(map(re.escape, sorted(names, key=len, reverse=True)))
+        found = re.compile(rf"(?<![\w-])(?:{longest})(?![\w-])").finditer(text, start)
+        ends += [place for match in found for place in match.span()]
+    # `http://h/x` needs no quotes, so its parts have none, either.
+    quoted = shlex.quote(text) != text
+    pieces = [text[one:other] for one, other in zip(ends, [*ends[1:], len(text)], strict=True)]
     parts = [
-        f"{pipe}curl -sS -N -i -X {shlex.quote(request.method)} {shlex.quote(mask.text(root + request.target))}"
+        f'"${{{names[piece]}}}"' if number % 2 else _quote(piece) if quoted and piece else piece
+        for number, piece in enumerate(pieces)
     ]
+    return "".join(parts) or "''"
+
+
+def _quote(text: str) -> str:
+    return "'" + text.replace("'", "'\"'\"'") + "'"
+
+
+def curl(request: Request, display: Display, names: Mapping[str, str] = MappingProxyType({})) -> str:
+    """One command, on several lines joined by backslashes; `names` are the shell variables of values in it."""
+    mask = display.mask
+    pipe, data = _write_data(request, mask, names)
+    root, url = mask.text(display.root), mask.text(display.root + request.target)
+    shown = _write_word(url, names, len(root) + 1 if url.startswith(root) else len(url))  # never its host
+    parts = [f"{pipe}curl -sS -N -i -X {shlex.quote(request.method)} {shown}"]
     parts += [
-        f"-H {_write_header(name, value, display)}"
+        f"-H {_write_header(name, value, display, names)}"
         for name, value in request.headers.items()
         if name.lower() not in _LEFT_TO_CURL
     ]
@@ -244,7 +259,7 @@ def curl(request: Request, display: Display) -> str:
     return " \\\n  ".join([*parts, *data])
 
 
-def _write_header(name: str, value: str, display: Display) -> str:
+def _write_header(name: str, value: str, display: Display, names: Mapping[str, str]) -> str:
     mask = display.mask
     scheme, rest = "", value
     variable = mask.variable(value)
@@ -252,26 +267,26 @@ def _write_header(name: str, value: str, display: Display) -> str:
         scheme, rest = found[0], value[found.end() :]
         variable = mask.variable(rest)
     if variable is None and is_secret_header(name) and name.lower() != display.api.key_header:
-        variable = re.sub(r"\W", "_", name.upper())
+        variable = name_secret_variable(name)
     name = mask.text(name)
     if variable is not None:
         return shlex.quote(f"{name}: {scheme}") + f'"${variable}"'
     # Any other key was made up by the check (a wrong one, on purpose): it is not secret and must be visible.
-    return shlex.quote(f"{name}: {mask.text(value)}")
+    return _write_word(f"{name}: {mask.text(value)}", names, len(name) + 2)  # curl would read the file of `@name`
 
 
-def _print_runs(text: str) -> str:
+def _print_runs(text: str, names: Mapping[str, str]) -> str:
     """Shell commands that print a text in which one character comes very often in a row."""
     parts = []
     end = 0
     for run in _RUN.finditer(text):
-        parts += [f"printf %s {shlex.quote(text[end : run.start()])}"] if run.start() > end else []
+        parts += [f"printf %s {_write_word(text[end : run.start()], names)}"] if run.start() > end else []
         parts.append(f"printf '%{len(run[0])}s' '' | tr ' ' {shlex.quote(run[1])}")
         end = run.end()
-    return "; ".join([*parts, f"printf %s {shlex.quote(text[end:])}"])
+    return "; ".join([*parts, f"printf %s {_write_word(text[end:], names)}"])
 
 
-def _write_data(request: Request, mask: Mask) -> tuple[str, list[str]]:
+def _write_data(request: Request, mask: Mask, names: Mapping[str, str]) -> tuple[str, list[str]]:
     body = request.body
     if not body:
         return "", []
@@ -284,9 +299,9 @@ def _write_data(request: Request, mask: Mask) -> tuple[str, list[str]]:
         return f"echo {packed} | base64 -d | ", ["--data-binary @-"]
     masked = mask.text(text, request)
     if _RUN.search(masked):
-        return f"{{ {_print_runs(masked)}; }} | ", ["--data-binary @-"]
+        return f"{{ {_print_runs(masked, names)}; }} | ", ["--data-binary @-"]
     # A leading @ would be read as the name of a file; --data-raw takes it literally.
-    return "", [f"--data-raw {shlex.quote(masked)}"]
+    return "", [f"--data-raw {_write_word(masked, names)}"]
 
 
 # A minimal reproduction of a failure in three forms: a shell script of curl lines, a pytest module, a cassette.
@@ -319,7 +334,8 @@ def pytest_module(result: Result, target: TargetInfo, api: Api) -> str:
     name = re.sub(r"\W", "_", result.rule.id)
     module, _, value = api.origin.rpartition(".")
     steps = "\n".join(f"    {step.record()!r}," for step in history)
-    return f'''"""{result.rule.statement} Found by `harness fuzz`."""
+    promise = f"No request breaks {result.rule.id}: {' > '.join(map(str, history))}."
+    return f'''{write_docstring(f"{result.rule.statement} Found by `harness fuzz`.")}
 
 import os
 
@@ -333,7 +349,7 @@ HISTORY = [
 
 
 def test_{name}():
-    """No request breaks {result.rule.id}: {" > ".join(map(str, history))}."""
+    {write_docstring(promise)}
     options = TargetOptions(api_version={target.version!r}, api_key=os.environ.get("{api.key_variable}", ""))
     target = resolve_target({value}, os.environ.get("HARNESS_TARGET", {(target.url or target.name)!r}), options)
     assert {_build_key(result)!r} not in replay(target, HISTORY)

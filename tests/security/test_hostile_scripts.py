@@ -1,0 +1,147 @@
+"""Scripts and tests that show a failure: no server and no file chooses a program or a receiver in them."""
+
+from __future__ import annotations
+
+import ast
+import json
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from harness.benches.server.script_run import run_commands
+from harness.checks.catalogue import CATALOGUE
+from harness.engine.results import Observation, Reproduction, Result, Verdict
+from harness.engine.targets import TargetOptions, resolve_target
+from harness.interactions import INTERACTIONS
+from harness.outcome import Outcome
+from harness.report.evidence.curl import Display, curl_lines, name_answer_file, pytest_module
+from harness.strategies.operations import ClientCommand
+from harness.wire import COMPLETE, Chunk, Exchange, ExchangeBuilder, Headers, Length, Request
+from harness.wire.mask import Mask
+
+CREATE = "/v1beta/interactions"
+needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+
+
+class Liar(ThreadingHTTPServer):
+    """Answers everything with the same ids, and keeps the targets."""
+
+    def __init__(self, ids: dict[str, str]) -> None:
+        super().__init__(("127.0.0.1", 0), LiarHandler)
+        self.body = json.dumps({**ids, "status": "completed"}).encode()
+        self.asked: list[str] = []
+
+
+class LiarHandler(BaseHTTPRequestHandler):
+    """Answers create and GET."""
+
+    server: Liar
+
+    def do_POST(self) -> None:
+        """Answer a create."""
+        self.server.asked.append(self.path)
+        self.rfile.read(int(self.headers.get("content-length", 0)))
+        self.send_response(200)
+        self.send_header("content-length", str(len(self.server.body)))
+        self.end_headers()
+        self.wfile.write(self.server.body)
+
+    do_GET = do_POST
+
+    def log_message(self, *_: object) -> None:
+        """Print nothing."""
+
+
+@contextmanager
+def lying(ids: dict[str, str]) -> Iterator[Liar]:
+    """A server that returns these ids."""
+    with Liar(ids) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def exchange(sent: Any, got: Any, method: str = "POST", target: str = CREATE) -> Exchange:
+    """A request, of JSON unless its body is given, and its answer."""
+    body = sent if isinstance(sent, bytes) else json.dumps(sent).encode()
+    answer = json.dumps(got).encode()
+    builder = ExchangeBuilder(Request(method, target, Headers([("content-type", "x")]), body))
+    builder.head(200, Headers(()), Length(len(answer)))
+    builder.chunk(Chunk(answer), 0.0)
+    return builder.finish(COMPLETE, 0.0)
+
+
+@needs_curl
+@pytest.mark.parametrize(
+    "word", ["curl", "printf", "tr", "echo", "base64", "POST", "content-type: application/json"]
+)
+@pytest.mark.parametrize("body", ["plain", "a" * 600, "\x00"])
+def test_an_id_is_no_program(word: str, body: str, tmp_path: Path) -> None:
+    """A server whose id was a word of the command does not choose with its next id what runs."""
+    marker = tmp_path / "ran"
+    trail = [
+        exchange({"input": "a"}, {"id": word, "turn_id": "zz-2"}),
+        exchange(f"{body} zz-2 {word}".encode(), {"id": "zz-3"}),
+    ]
+    with lying({"id": "eval", "turn_id": f"$(touch {marker})"}) as server:
+        display = Display(INTERACTIONS, f"http://127.0.0.1:{server.server_port}", Mask({}))
+        lines = curl_lines(trail, display)
+        answers = run_commands(lines, [one.request for one in trail], {}, 30, name_answer_file)
+    assert not marker.exists()
+    assert [answer.status for answer in answers] == [200, 200]
+
+
+@pytest.mark.parametrize("host", ["h:1", "[::1]", "h."])
+@pytest.mark.parametrize("value", ["v1beta", "/v1beta", "http", "http://", "h:1", "[::1]", "ID0", "id", "${ID0}"])
+def test_an_id_is_no_part_of_the_host(host: str, value: str) -> None:
+    """The next id chooses no other server, no option and no file of headers."""
+    trail = [
+        exchange({"input": "a"}, {"id": value, "turn_id": "ID0"}),
+        exchange(b"", {}, "GET", f"{CREATE}/{value}?a={value}&b=ID0"),
+    ]
+    line = curl_lines(trail, Display(INTERACTIONS, f"http://{host}", Mask({})))[1].replace("'", "")
+    assert line.startswith(f"curl -sS -N -i -X GET http://{host}/")
+    assert "${${" not in line
+    assert "-H content-type: x" in line
+
+
+@pytest.mark.parametrize("name", ["LD-PRELOAD", "ld_preload", "PATH", "Sslkeylogfile", "Bash-Env"])
+def test_a_header_sets_no_variable_that_a_program_obeys(name: str) -> None:
+    """The secret of a header reaches the shell in a variable of its own."""
+    options = TargetOptions(headers=((name, "/tmp/hT9x2kLmQ8vZ3rW7.so"),))
+    secrets = resolve_target(INTERACTIONS, "http://127.0.0.1:1", options).info.secrets
+    assert list(secrets) == [f"HEADER_{name.upper().replace('-', '_')}"]
+
+
+EVIL = '"""\nimport os; os.system("id")\n"""'
+
+
+@pytest.mark.parametrize("field", ["subject", "count"])
+def test_a_stored_step_is_not_text(field: str) -> None:
+    """A failure that a folder stores has numbers where a step has numbers."""
+    with pytest.raises(ValueError, match="must be numbers"):
+        ClientCommand(**{"kind": "poll", field: EVIL})
+
+
+def test_a_test_that_is_written_holds_no_code_of_a_stranger() -> None:
+    """What a report says of a rule and its steps is a literal of the test that shows it."""
+    step = ClientCommand("create", mode="plain", body={EVIL: EVIL})
+    rule = msgspec.structs.replace(CATALOGUE[0].rule, statement=EVIL)
+    again = Reproduction(key=EVIL, steps=(step,))
+    seen = Observation(Outcome.NOT_MET)
+    evil = Result(id=EVIL, rule=rule, title="", observation=seen, verdict=Verdict.FAIL, reproduction=again)
+    info = resolve_target(INTERACTIONS, "emulator", TargetOptions()).info
+    module = ast.parse(pytest_module(evil, info, INTERACTIONS))
+    kinds = [type(one).__name__ for one in module.body]
+    assert kinds == ["Expr", "Import", "ImportFrom", "ImportFrom", "ImportFrom", "Assign", "FunctionDef"]
