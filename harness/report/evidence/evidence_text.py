@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import chain, groupby, takewhile
 from typing import TypeAlias
@@ -208,14 +209,13 @@ def find_place(text: str, where: Where) -> Span | None:
 
 def _find_member(text: str, at: int, pointer: str) -> Span | None:
     """The deepest member on the way of a pointer that is there; None if not even the first one is."""
-    found: Span | None = None
-    try:
+    first = -1
+    with suppress(ValueError, IndexError, RecursionError):  # no JSON, or no such member
         for name, index in _STEP.findall(pointer) if at >= 0 else ():
             first, at = _enter(text, at, name, int(index) if index else -1)
-            found = first, _DECODER.raw_decode(text, at)[1]
-    except (ValueError, IndexError, RecursionError):  # no JSON, or no such member
-        pass
-    return found
+    with suppress(ValueError, RecursionError):  # its value is cut
+        return None if first < 0 else (first, _DECODER.raw_decode(text, at)[1])
+    return None
 
 
 def _enter(text: str, at: int, name: str, index: int) -> Span:

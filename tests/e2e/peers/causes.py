@@ -17,6 +17,15 @@ from tests.e2e.peers.known import (
 
 _REFERENCE = "Interactions API reference"
 
+NO_RETRY_AFTER = Cause(
+    what="`Retry-After` does not arrive",
+    found_by=("gw.retry-after",),
+    source="RFC 9110, 10.2.3",
+    steps=(fault("calls=status:429,retry-after:7"), CREATE),
+    shows=r"(?is)^HTTP/1.1 429(?!.*\nretry-after: 7)",
+)
+"""A header that several gateways lose."""
+
 LITELLM = (
     Cause(
         what="GET drops its query, so no client can resume a stream",
@@ -128,13 +137,7 @@ LITELLM = (
         found_by=("gw.nothing-else",),
         source="both sides compared",
     ),
-    Cause(
-        what="`Retry-After` does not arrive",
-        found_by=("gw.retry-after",),
-        source="RFC 9110, 10.2.3",
-        steps=(fault("calls=status:429,retry-after:7"), CREATE),
-        shows=r"(?is)^HTTP/1.1 429(?!.*\nretry-after: 7)",
-    ),
+    NO_RETRY_AFTER,
     Cause(
         what="`x-gemini-service-tier` arrives as `llm_provider-x-gemini-service-tier`",
         found_by=("gw.response-headers",),
@@ -240,13 +243,7 @@ ROSETTA = (
         steps=(("POST", "/v1beta/interactions", [1]),),
         shows=r"^HTTP/1.1 500",
     ),
-    Cause(
-        what="`Retry-After` does not arrive",
-        found_by=("gw.retry-after",),
-        source="RFC 9110, 10.2.3",
-        steps=(fault("calls=status:429,retry-after:7"), CREATE),
-        shows=r"(?is)^HTTP/1.1 429(?!.*\nretry-after: 7)",
-    ),
+    NO_RETRY_AFTER,
     Cause(
         what="`Api-Revision` does not arrive upstream",
         found_by=("gw.request-headers",),

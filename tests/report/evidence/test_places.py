@@ -60,6 +60,15 @@ def test_a_body_that_is_broken_has_no_place(text: str) -> None:
     assert find_place(text, Where(pointer="$.steps[1].type")) is None
 
 
+def test_a_member_of_a_body_that_is_cut_is_found() -> None:
+    """What came of a member as a whole can be shown, whatever is missing after it."""
+    text = '{"steps": [{"text": "hi", "signature": "abc'
+    found = find_place(text, Where(pointer="$.steps[0].text"))
+    assert found is not None
+    assert text[found[0] : found[1]] == '"text": "hi"'
+    assert find_place(text, Where(pointer="$.steps[0].signature")) is None
+
+
 def failed() -> tuple[Result, Exchange]:
     """A check that failed at a place in the middle of a long answer."""
     got = exchange(f"{ROOT}/v1_a", [(0.0, BODY.encode())], stream=False)
