@@ -50,10 +50,7 @@ def summarise_create(request: Request) -> CreateSummary | None:
 
 def read_new_id(exchange: Exchange) -> str:
     """The id that a create was answered with; `""` if nothing new is stored, or if it is no create."""
-    if summarise_create(exchange.request) is None or not exchange.succeeded:
-        return ""
-    asked = _read_body(exchange.request)
-    return "" if asked.get("continuation_token") or asked.get("store") is False else read(exchange).id or ""
+    return read(exchange).new_id
 
 
 def named_interaction(request: Request) -> str:

@@ -1,16 +1,20 @@
 """The kill matrix: which check notices which mutant of the reference service.
 
 Layer 4. Judges are pure: if the exchanges of an exercise with a mutant equal the reference's byte for byte, so do
-its observations, and no judge is called again. The audit of a whole run applies here too.
+its observations, and no judge is called again. They are equal without being played, if the reference called
+nothing in this exercise that the mutant replaces. The audit of a whole run applies here too.
 """
 
 from __future__ import annotations
 
+import sys
 import time
+from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
+from types import CodeType, FrameType
 from typing import Any, TypeAlias
 
 from harness.child_processes import begin_worker, use_bench, worker_pool
@@ -33,6 +37,7 @@ from harness.engine.sharding.shards import Shard, ShardPart, digest_catalogue, d
 from harness.engine.targets import TargetOptions, embed_emulator
 from harness.kit.api import Api, EmbeddedService
 from harness.kit.check import Check, Exercise
+from harness.kit.mutant import ReplacedFunction
 from harness.outcome import Basis, Exit, Finding, Level, Observation, Outcome, Rule, Source
 from harness.wire import Exchange
 
@@ -93,6 +98,44 @@ class PlayedMutant:
     seconds: float = 0.0
 
 
+class CalledPlaces:
+    """What the reference called in one exercise, of all that mutants replace."""
+
+    def __init__(self, places: Iterable[ReplacedFunction]) -> None:
+        self._arguments: dict[CodeType, list[tuple[Any, ...]]] = defaultdict(list)
+        self._watched = {place.code: False for place in places}
+        self._watched |= {place.code: True for place in places if place.concerns is not None}
+
+    @contextmanager
+    def watch(self) -> Iterator[None]:
+        """Note each call within, in this thread, in which an exercise plays."""
+        before = sys.getprofile()
+        sys.setprofile(self._note)
+        try:
+            yield
+        finally:
+            sys.setprofile(before)
+
+    def _note(self, frame: FrameType, event: str, _: Any) -> None:
+        code = frame.f_code
+        if event != "call" or (has_condition := self._watched.get(code)) is None:
+            return
+        if has_condition:
+            given = frame.f_locals
+            self._arguments[code].append(tuple(given[name] for name in code.co_varnames[1 : code.co_argcount]))
+        else:
+            self._arguments[code] = [()]
+
+    def include(self, places: tuple[ReplacedFunction, ...] | None) -> bool:
+        """Whether a mutant that replaces these could have acted."""
+        if places is None:
+            return True
+        for code, concerns in places:
+            if any(concerns is None or concerns(*arguments) for arguments in self._arguments.get(code, ())):
+                return True
+        return False
+
+
 class Bench:
     """The reference's exchanges and observations, to be compared with a mutant's."""
 
@@ -112,9 +155,14 @@ class Bench:
         self._fingerprints: dict[str, Fingerprint] = {}
         self._own: dict[str, Observation] = {}
         self._able = everything(api.load_capabilities())
+        self._calls: dict[str, CalledPlaces] = {}
+        places = [place for mutant in api.load_mutants().values() for place in mutant.places or ()]
         audit = Audit.of(self._checks, self._api)
         for exercise, checks in self._groups:
-            played = self._play(exercise, build)
+            calls = CalledPlaces(places)
+            with calls.watch() if len(self._groups) > 1 else nullcontext():  # alone, it is there for its mutant
+                played = self._play(exercise, build)
+            self._calls[exercise.name] = calls
             own = [(check, played.observe(check)) for check in checks]
             audit.note(exercise, played, self._contract, own)
             self._fingerprints[exercise.name] = _fingerprint(played)
@@ -128,12 +176,16 @@ class Bench:
             if observation.outcome is not Outcome.MET
         }
 
-    def row(self, mutant: str, build: Callable[[], EmbeddedService]) -> PlayedMutant:
-        """Play every exercise against one mutant."""
+    def row(
+        self, mutant: str, build: Callable[[], EmbeddedService], places: tuple[ReplacedFunction, ...] | None = None
+    ) -> PlayedMutant:
+        """Play every exercise against one mutant, but those that call nothing of what it replaces."""
         begun = time.perf_counter()
         own = dict(self._own)
         audit = Audit.of(self._checks, self._api)
         for exercise, checks in self._groups:
+            if len(self._groups) > 1 and not self._calls[exercise.name].include(places):
+                continue
             played = self._play(exercise, build)
             if _fingerprint(played) != self._fingerprints[exercise.name]:
                 observed = [(check, played.observe(check)) for check in checks]
@@ -222,7 +274,8 @@ class _Worker:
         self.bench = Bench(api, load_checks(api, revision), revision=revision)
 
     def row(self, name: str) -> PlayedMutant:
-        return self.bench.row(name, partial(self._api.new_service, self._contract, name))
+        places = self._api.load_mutants()[name].places
+        return self.bench.row(name, partial(self._api.new_service, self._contract, name), places)
 
     def read_unmet(self) -> dict[str, str]:
         return self.bench.unmet

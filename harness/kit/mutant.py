@@ -8,9 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Generic, TypeVar
+from types import CodeType
+from typing import Any, Generic, NamedTuple, TypeVar
 
 Build = TypeVar("Build", bound=Callable[..., Any])
+
+
+class ReplacedFunction(NamedTuple):
+    """A function of the faithful service that a mutant replaces.
+
+    `concerns` gets the arguments of a call, without `self`: could the mutant change it? None: each.
+    """
+
+    code: CodeType
+    concerns: Callable[..., bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +30,16 @@ class Mutant(Generic[Build]):
 
     `build` takes what the faithful service takes and makes the defective one. `area` groups mutants: for a mutant
     of a reference service it is what the defect is about, for a mutant made for one rule it is the rule.
+
+    `places` is all that it replaces: where the faithful service calls none of it, the mutant does the same. None:
+    nobody knows.
     """
 
     id: str
     summary: str
     build: Build
     area: str = ""
+    places: tuple[ReplacedFunction, ...] | None = None
 
 
 def table(area: str, *rows: Mutant[Build]) -> tuple[Mutant[Build], ...]:

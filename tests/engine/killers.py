@@ -33,7 +33,8 @@ def bench(checks: tuple[Check, ...]) -> Bench:
 
 def find_killers(checks: Iterable[Check], mutant: str) -> tuple[str, ...]:
     """Which of some checks notice a mutant, on the exercises of these alone."""
-    played = bench(tuple(checks)).row(mutant, partial(MUTANTS[mutant].build, embedded_settings()))
+    one = MUTANTS[mutant]
+    played = bench(tuple(checks)).row(mutant, partial(one.build, embedded_settings()), one.places)
     assert played.errors == (), f"our own fault, whatever {mutant} answered"
     return played.killers
 

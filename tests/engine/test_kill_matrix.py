@@ -9,15 +9,19 @@ judge raises on what other mutants answer, is for `make test-all`.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from functools import partial
 from itertools import chain
+from typing import Any
 
 import pytest
 
 from harness.emulator.mutants import MUTANTS
 from harness.engine import kill_matrix as matrices
-from harness.engine.kill_matrix import kill_matrix
-from harness.interactions import INTERACTIONS
-from harness.kit.check import Check
+from harness.engine.execute import PlayedExercise, play
+from harness.engine.kill_matrix import Bench, kill_matrix
+from harness.interactions import INTERACTIONS, embedded_settings
+from harness.kit.api import Api
+from harness.kit.check import Check, Exercise
 from tests.engine.killers import CHECKS, VICTIMS, find_killers, load_killers
 
 CATALOGUE = INTERACTIONS.load_catalogue()
@@ -110,3 +114,31 @@ def test_asking_every_judge_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> 
     kills = kill_matrix(INTERACTIONS, some, jobs=1).kills
     monkeypatch.setattr(matrices, "_fingerprint", lambda _: (object(),))
     assert kill_matrix(INTERACTIONS, some, jobs=1).kills == kills
+
+
+@pytest.mark.slow
+def test_playing_every_exercise_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The matrix is the same without the shortcut that leaves out exercises in which a mutant is not called."""
+    some = list(MUTANTS)[50::100]
+    kills = kill_matrix(INTERACTIONS, some, jobs=1).kills
+    monkeypatch.setattr(matrices.CalledPlaces, "include", lambda calls, places: True)
+    assert kill_matrix(INTERACTIONS, some, jobs=1).kills == kills
+
+
+def test_an_exercise_that_calls_nothing_of_a_mutant_is_not_played(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two exercises only the one that deletes is played, if a mutant changes deletes; both, if nobody knows."""
+    deleting, other = CHECKS["del.gone"], CHECKS["err.malformed-json"]
+    mutant = MUTANTS["delete-keeps"]
+    build = partial(mutant.build, embedded_settings())
+    bench = Bench(INTERACTIONS, [deleting, other])
+    played: list[Exercise] = []
+
+    def note(api: Api, exercise: Exercise, *rest: Any) -> PlayedExercise:
+        played.append(exercise)
+        return play(api, exercise, *rest)
+
+    monkeypatch.setattr(matrices, "play", note)
+    assert bench.row(mutant.id, build, mutant.places).killers == (deleting.id,)
+    assert played == [deleting.exercise]
+    assert bench.row(mutant.id, build).killers == (deleting.id,)
+    assert played[1:] == [deleting.exercise, other.exercise]

@@ -32,6 +32,7 @@ from harness.contract.tables.stream_order import DELTA, ERROR, START, STOP
 from harness.outcome import Finding, HarnessFault
 from harness.rules import rows_of
 from harness.wire import By, Decoder, Ending, Exchange, Frame, How
+from harness.wire.json_value import object_or_none
 
 
 class Reading:
@@ -141,6 +142,16 @@ class Reading:
         if self.stream is not None:
             return self.stream.interaction_id or None
         return interaction_id({"interaction": self.interaction}) if self.interaction is not None else None
+
+    @cached_property
+    def new_id(self) -> str:
+        """The id of the interaction that a create stored; "" if nothing new is stored, or if it is no create."""
+        if self.call != "POST interactions" or not self.exchange.succeeded:
+            return ""
+        asked = object_or_none(self.exchange.request.body)
+        if asked is None or asked.get("continuation_token") or asked.get("store") is False:
+            return ""
+        return self.id or ""
 
     @property
     def status(self) -> str | None:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, cast
 from msgspec import Struct
 from msgspec.structs import replace
 
-from harness.contract.schema.openness import Schema, step_into
+from harness.contract.schema.openness import Schema, resolve, step_into
 from harness.outcome import Finding, Where
 from harness.outcome.words import nearest, shorten
 
@@ -45,12 +45,12 @@ def build_validator(schema: Schema, fits: Fits) -> Any:
     from jsonschema import Draft202012Validator
     from jsonschema.validators import extend
 
-    follow = Draft202012Validator.VALIDATORS["$ref"]
     unlisted = Draft202012Validator.VALIDATORS["additionalProperties"]
 
     def follow_misfit(validator: Any, reference: str, value: Any, around: Any) -> Iterator[ValidationError]:
         if not (isinstance(value, dict | list) and fits({"$ref": reference}, value)):
-            yield from follow(validator, reference, value, around)
+            # a bundled schema refers to itself alone; jsonschema takes longer to find a part than to judge by it
+            yield from validator.descend(value, resolve(schema, reference))
 
     def judge_items(validator: Any, part: Any, value: Any, around: Any) -> Iterator[ValidationError]:
         if isinstance(value, list):

@@ -77,9 +77,16 @@ def _close_part(keyword: str, part: Any, keep: bool) -> Any:
     return close(part, keep=keep) if keyword in _SINGLES else part
 
 
-def unknowns(schema: Schema, value: Any) -> list[UnknownPart]:
-    """The parts of `value` that the bundled open `schema` tolerates without naming them, in document order."""
-    return list(_walk(_Picker(schema), schema, value, "$"))
+Deciding: TypeAlias = dict[int, tuple[str, ...]]
+"""The names of the members that decide between the branches of a union, by the identity of their list."""
+
+
+def unknowns(schema: Schema, value: Any, deciding: Deciding | None = None) -> list[UnknownPart]:
+    """The parts of `value` that the bundled open `schema` tolerates without naming them, in document order.
+
+    Who asks again for the same schema passes the same `deciding`.
+    """
+    return list(_walk(_Picker(schema, {} if deciding is None else deciding), schema, value, "$"))
 
 
 def step_into(pointer: str, part: str | int) -> str:
@@ -106,7 +113,7 @@ def _walk(picker: _Picker, schema: Any, value: Any, pointer: str) -> Iterator[Un
         yield _describe_unknown_branch(schema, value, pointer)
         return
     if "$ref" in schema:
-        yield from _walk(picker, _resolve(picker.root, schema["$ref"]), value, pointer)
+        yield from _walk(picker, resolve(picker.root, schema["$ref"]), value, pointer)
     if branches := _list_branches(schema):
         yield from _walk(picker, picker.pick(branches, value), value, pointer)
     if isinstance(value, dict):
@@ -143,7 +150,8 @@ def _describe_unknown_branch(schema: Schema, value: Any, pointer: str) -> Unknow
     return UnknownPart(step_into(pointer, discriminator), schema["x-unknown"], str(value[discriminator]))
 
 
-def _resolve(root: Schema, ref: str) -> Any:
+def resolve(root: Schema, ref: str) -> Any:
+    """The part of a bundled schema that a reference names."""
     part: Any = root
     for key in ref.removeprefix("#").split("/")[1:]:
         part = part[key]
@@ -153,9 +161,9 @@ def _resolve(root: Schema, ref: str) -> Any:
 class _Picker:
     """Finds the branches of unions; a value like one before is not tested against each branch again."""
 
-    def __init__(self, root: Schema) -> None:
+    def __init__(self, root: Schema, deciding: Deciding) -> None:
         self.root = root
-        self._names: dict[int, tuple[str, ...]] = {}
+        self._names = deciding
         self._picked: dict[tuple[Any, ...], Any] = {}
 
     def pick(self, branches: list[Any], value: Any) -> Any:
@@ -184,7 +192,7 @@ def _list_discriminators(root: Schema, branch: Any) -> Iterator[str]:
     if not isinstance(branch, dict):
         return
     if "$ref" in branch:
-        yield from _list_discriminators(root, _resolve(root, branch["$ref"]))
+        yield from _list_discriminators(root, resolve(root, branch["$ref"]))
     for part in _list_branches(branch):
         yield from _list_discriminators(root, part)
     yield from branch.get("not", {}).get("required", ())
@@ -194,7 +202,7 @@ def _list_discriminators(root: Schema, branch: Any) -> Iterator[str]:
 def _fits(root: Schema, branch: Any, value: Any) -> bool:
     if not isinstance(branch, dict):
         return bool(branch)
-    if "$ref" in branch and not _fits(root, _resolve(root, branch["$ref"]), value):
+    if "$ref" in branch and not _fits(root, resolve(root, branch["$ref"]), value):
         return False
     expected = branch.get("type")
     if expected is not None and not isinstance(value, _JSON_TYPES[expected]):

@@ -136,7 +136,7 @@ class Validator:
     branches for the unknown it decides a union by its constants alone, five times as fast.
     """
 
-    __slots__ = ("_compile", "_compiled", "_explainer", "_open", "_parts", "_schema", "_twin", "name")
+    __slots__ = ("_compile", "_compiled", "_deciding", "_explainer", "_open", "_parts", "_schema", "_twin", "name")
 
     def __init__(self, name: str, schema: Schema, *, closed: bool = False) -> None:
         """Compile the self-contained open `schema`, or its closed twin."""
@@ -149,6 +149,7 @@ class Validator:
         self._compiled = compiled(self._schema)
         self._twin = compiled(openness.close(schema, keep=False))
         self._parts: dict[str | int, jsonschema_rs.Draft202012Validator] = {}
+        self._deciding: openness.Deciding = {}
         self._explainer: Explainer | None = None  # most values are never explained, and jsonschema loads slowly
 
     def is_valid(self, value: Any) -> bool:
@@ -174,7 +175,8 @@ class Validator:
         if self._twin_accepts(value):
             return Review(value)
         trimmed, nulls, problems = split_nulls(value, self.problems)
-        return Review(trimmed, tuple(problems), tuple(openness.unknowns(self._open, trimmed)), nulls)
+        unknowns = openness.unknowns(self._open, trimmed, self._deciding)
+        return Review(trimmed, tuple(problems), tuple(unknowns), nulls)
 
     def _twin_accepts(self, value: Any) -> bool:
         try:

@@ -6,6 +6,8 @@ comes before it. Must not know what a response means.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from msgspec import Struct
 
 from harness.wire import Request
@@ -81,13 +83,15 @@ def operation_of(request: Request) -> Operation | None:
     command = request.headers.get("x-goog-upload-command").lower()
     if request.parameter("alt") == "media" or (command and "finalize" not in command):
         return None
-    segments = request.segments
+    return _look_up(request.method, request.segments)
+
+
+@lru_cache(maxsize=512)  # each judge asks again
+def _look_up(method: str, segments: tuple[str, ...]) -> Operation | None:
     for start, segment in enumerate(segments):
         if segment == "files" and "environments" in segments[:start]:
             return None  # a path inside an environment
-        if segment in _COLLECTIONS and (
-            found := _BY_CALL.get(f"{request.method} {_to_template(segments[start:])}")
-        ):
+        if segment in _COLLECTIONS and (found := _BY_CALL.get(f"{method} {_to_template(segments[start:])}")):
             return found
     return None
 

@@ -100,7 +100,7 @@ def request(calls: str, change: Callable[[Call, Engine], Call | Response | None]
             return changed
         return inner(engine, changed if changed is not None else call)
 
-    return around(Emulator.perform, perform)
+    return around(Emulator.perform, perform, lambda engine, call: concerns(call))
 
 
 def response(calls: str, change: Callable[[Any, Call], Any]) -> Defect:
@@ -112,7 +112,7 @@ def response(calls: str, change: Callable[[Any, Call], Any]) -> Defect:
             return None
         return edit_json(response, lambda value: change(value, call))
 
-    return after(Emulator.perform, edit)
+    return after(Emulator.perform, edit, lambda engine, call: concerns(call))
 
 
 def error(calls: str, change: Callable[[Refusal, Call], Response | None]) -> Defect:
@@ -127,7 +127,11 @@ def error(calls: str, change: Callable[[Refusal, Call], Response | None]) -> Def
             changed = other.response()
         return changed if changed is not None else inner(refusal, request, where)
 
-    return around(Emulator.refuse, refuse)
+    return around(
+        Emulator.refuse,
+        refuse,
+        lambda refusal, request, where: concerns(Call(request, where.segments, where.query)),
+    )
 
 
 def admit(step: str, change: Change) -> Defect:

@@ -6,8 +6,10 @@ emulator. The hooks for most defects are in `hooks`; what is here reaches every 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property, partial
+from types import FunctionType
 from typing import Any, TypeAlias, TypeVar, TypeVarTuple
 
 from harness.emulator.auth import Auth
@@ -24,6 +26,7 @@ from harness.emulator.run.stream_response import Streams
 from harness.emulator.service import Emulator
 from harness.emulator.values.ids import IdSequence
 from harness.emulator.values.usage import Meter
+from harness.kit.mutant import ReplacedFunction
 
 Arguments = TypeVarTuple("Arguments")
 Result = TypeVar("Result")
@@ -53,16 +56,42 @@ _SLOTS: dict[type, str] = {
 PARTS: tuple[type, ...] = (Emulator, Engine, *_SLOTS)
 
 
+@dataclass(frozen=True, slots=True)
+class PartDefect:
+    """Takes an emulator class and returns one whose part `base` is another; `places` as in `Mutant`."""
+
+    base: type
+    derive: Callable[[type], type]
+    places: tuple[ReplacedFunction, ...] | None
+
+    def __call__(self, emulator: type[Emulator]) -> type[Emulator]:
+        """The events of the new one are not watched, as their order may be the defect."""
+        base, derive = self.base, self.derive
+        if base is Emulator:
+            return derive(emulator)
+        engine = emulator.engine_type
+        unwatched: dict[str, Any] = {"watch": lambda engine: None}
+        if base is Engine:
+            engine = type(engine.__name__, (derive(engine),), unwatched)
+        else:
+            slot = _SLOTS[base]
+            engine = type(engine.__name__, (engine,), {**unwatched, slot: derive(getattr(engine, slot))})
+        return type(emulator.__name__, (emulator,), {"engine_type": engine})
+
+
 def part(defective: type) -> Defect:
     """Use `defective`, a subclass of one part, in place of that part: for defects that remember something."""
     for base in PARTS:
         if issubclass(defective, base):
-            return partial(_with_part, base=base, derive=lambda current: _join(defective, current))
+            return PartDefect(base, lambda current: _join(defective, current), _find_places(defective, base))
     raise ValueError(f"{defective.__name__} is no part of the emulator: derive it from one of {_names()}")
 
 
-def around(method: Callable[..., Any], change: Change) -> Defect:
-    """Call `change(method, self, *arguments)` in place of a method, with the bound method as it was before."""
+def around(method: Callable[..., Any], change: Change, concerns: Callable[..., bool] | None = None) -> Defect:
+    """Call `change(method, self, *arguments)` in place of a method, with the bound method as it was before.
+
+    `concerns(*arguments)` tells which calls the change could make another of; None: each.
+    """
     base, name = _place(method)
 
     def derive(current: type) -> type:
@@ -73,7 +102,9 @@ def around(method: Callable[..., Any], change: Change) -> Defect:
 
         return type(current.__name__, (current,), {name: run_changed})
 
-    return partial(_with_part, base=base, derive=derive)
+    return PartDefect(
+        base, derive, (ReplacedFunction(method.__code__, concerns),) if isinstance(method, FunctionType) else None
+    )
 
 
 def instead(method: Callable[[*Arguments], Result], change: Callable[[*Arguments], Result]) -> Defect:
@@ -92,7 +123,7 @@ def before(method: Callable[..., Any], change: Change) -> Defect:
     return around(method, run_changed)
 
 
-def after(method: Callable[..., Any], change: Change) -> Defect:
+def after(method: Callable[..., Any], change: Change, concerns: Callable[..., bool] | None = None) -> Defect:
     """Call `change(result, self, *arguments)` after a method; it returns a new result, or None to keep it."""
 
     def run_changed(inner: Change, *arguments: Any, **named: Any) -> Any:
@@ -100,7 +131,7 @@ def after(method: Callable[..., Any], change: Change) -> Defect:
         other = change(result, *arguments, **named)
         return result if other is None else other
 
-    return around(method, run_changed)
+    return around(method, run_changed, concerns)
 
 
 def _place(method: Callable[..., Any]) -> tuple[type, str]:
@@ -111,18 +142,37 @@ def _place(method: Callable[..., Any]) -> tuple[type, str]:
     raise ValueError(f"{method.__qualname__} is no method of a part of the emulator: parts are {_names()}")
 
 
-def _with_part(emulator: type[Emulator], *, base: type, derive: Callable[[type], type]) -> type[Emulator]:
-    """An emulator whose part `base` is another; its events are not watched, as their order may be the defect."""
-    if base is Emulator:
-        return derive(emulator)
-    engine = emulator.engine_type
-    unwatched: dict[str, Any] = {"watch": lambda engine: None}
-    if base is Engine:
-        engine = type(engine.__name__, (derive(engine),), unwatched)
-    else:
-        slot = _SLOTS[base]
-        engine = type(engine.__name__, (engine,), {**unwatched, slot: derive(getattr(engine, slot))})
-    return type(emulator.__name__, (emulator,), {"engine_type": engine})
+def _find_places(defective: type, base: type) -> tuple[ReplacedFunction, ...] | None:
+    """What of a part its subclass replaces; None if it is not only methods, so that it may act anywhere."""
+    places = []
+    for original in _list_replaced(defective, base):
+        if isinstance(original, property | cached_property):
+            original = original.fget if isinstance(original, property) else original.func
+        if not isinstance(original, FunctionType):
+            return None
+        places.append(ReplacedFunction(original.__code__))
+    return tuple(places)
+
+
+def _list_replaced(defective: type, base: type) -> Iterator[Any]:
+    """What a part has under each name that a subclass replaces; what only the subclass has, it calls itself."""
+    for owner in defective.__mro__[: defective.__mro__.index(base)]:
+        for name in vars(owner).keys() - _OF_EACH_CLASS:
+            for there in base.__mro__:
+                if name in vars(there):
+                    yield vars(there)[name]
+                    break
+            else:
+                if name.startswith("__"):  # called by the interpreter
+                    yield None
+
+
+class _Empty:
+    pass
+
+
+_OF_EACH_CLASS = vars(_Empty).keys() | {"__annotations__", "__annotate_func__", "__slots__"}
+"""What every class has of its own."""
 
 
 def _join(defective: type, current: type) -> type:

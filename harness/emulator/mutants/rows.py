@@ -7,7 +7,8 @@ resource has the same mutants (`life_rows`); a row of its area is for what is sp
 from __future__ import annotations
 
 from functools import reduce
-from typing import TypeAlias
+from itertools import chain
+from typing import Any, TypeAlias
 
 from harness.emulator.mutants.changes import answer, crash, is_missing, not_found, when
 from harness.emulator.mutants.hooks import error, request
@@ -25,7 +26,13 @@ def row(mutant_id: str, summary: str, *defects: Defect) -> EmulatorMutant:
             raise ValueError(f"the mutant {mutant_id!r} has the defect {defect!r}: write {_HOW}")
     if not defects:
         raise ValueError(f"the mutant {mutant_id!r} has no defect: write {_HOW}")
-    return Mutant(mutant_id, summary, reduce(lambda emulator, defect: defect(emulator), defects, Emulator))
+    places: list[Any] = [getattr(defect, "places", None) for defect in defects]
+    return Mutant(
+        mutant_id,
+        summary,
+        reduce(lambda emulator, defect: defect(emulator), defects, Emulator),
+        places=None if None in places else tuple(chain.from_iterable(places)),
+    )
 
 
 _HOW = "a hook of `mutants/hooks.py` or `mutants/parts.py` with a change, such as status(turn(queued='completed'))"
