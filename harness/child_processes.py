@@ -8,6 +8,7 @@ the environment that its caller documents. Must not know what a program does.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
@@ -141,6 +142,19 @@ def run_tool(
 def start(command: Sequence[str], environment: Mapping[str, str], **options: Any) -> Child:
     """Start a command of the user's with this environment; `options` are those of Popen. Raises OSError."""
     return subprocess.Popen(command, env=dict(environment), **options)
+
+
+_NOT_STARTED = {
+    errno.ENOENT: "check the spelling, or name the path of the program",
+    errno.EACCES: "make the file executable, or name the program that runs it first, such as `python FILE`",
+    errno.ENOEXEC: "begin the file with `#!` and the program that runs it, or name that program first",
+}
+
+
+def explain_not_started(command: Sequence[str], wrong: OSError) -> str:
+    """The three parts of the error for a command of the user's that does not start."""
+    step = f": {_NOT_STARTED[wrong.errno]}" if wrong.errno in _NOT_STARTED else ""
+    return f"cannot run {command[0]!r}: {wrong.strerror}{step}"
 
 
 def open_browser(address: str) -> bool:

@@ -42,6 +42,24 @@ _KINDS = (
 )
 
 
+_NEXT_STEPS = {
+    errno.ENOENT: "check the path and its spelling",
+    errno.ENOTDIR: "check the path, of which a part is a file",
+    errno.EACCES: "allow this user to read it",
+    errno.EPERM: "allow this user to read it",
+}
+
+
+def explain_unread(wrong: Exception) -> str:
+    """Why a file cannot be read, and what to do about it."""
+    if not isinstance(wrong, OSError):
+        return str(wrong)
+    reason = wrong.strerror or str(wrong)
+    if ": " in reason or wrong.errno not in _NEXT_STEPS:  # one of ours has its next step
+        return reason
+    return f"{reason}: {_NEXT_STEPS[wrong.errno]}"
+
+
 def open_file(path: str | Path) -> IO[bytes]:
     """Open a regular file to be read. Raises OSError, whose `strerror` says what it is if it is none.
 

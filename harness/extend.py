@@ -180,7 +180,10 @@ def _load(name: str, load: Callable[[], Any]) -> list[Extension]:
     except UsageFault:
         raise
     except Exception as wrong:
-        raise UsageFault(f"the extension {name} cannot be loaded: {type(wrong).__name__}: {wrong}") from wrong
+        why = f"{type(wrong).__name__}: {wrong}"
+        if isinstance(wrong, ModuleNotFoundError):
+            why += ": install it, or name a file that ends in .py"
+        raise UsageFault(f"the extension {name} cannot be loaded: {why}") from wrong
     found = [module] if isinstance(module, Extension) else vars(module).values()
     extensions = [value for value in found if isinstance(value, Extension)]
     if not extensions:
@@ -190,6 +193,8 @@ def _load(name: str, load: Callable[[], Any]) -> list[Extension]:
 
 def _import(name: str) -> ModuleType:
     if not name.endswith(".py"):
+        if Path(name).is_file() or os.sep in name:
+            raise FileNotFoundError(f"{name!r} is no module: name a file that ends in .py, or a module")
         return import_module(name)
     path = Path(name)
     spec = spec_from_file_location(f"harness_extension_{path.stem}", path)

@@ -26,7 +26,7 @@ from harness import written_files
 from harness.cassette.entry import KEY, REQUEST_KEYS, from_entry
 from harness.cassette.framing import is_text
 from harness.cassette.recording import Provenance, Recording
-from harness.documents import load_all_yaml, load_yaml, loader_class, open_file, read_file
+from harness.documents import explain_unread, load_all_yaml, load_yaml, loader_class, open_file, read_file
 from harness.errors import CassetteError, FieldError
 from harness.outcome import HarnessFault
 from harness.outcome.words import nearest
@@ -222,7 +222,7 @@ class AtomicFile:
         except FileNotFoundError:
             raise CassetteNotFoundError from None
         except OSError as wrong:
-            raise CassetteError(f"{cassette_path} cannot be read: {wrong.strerror}") from None
+            raise CassetteError(f"{cassette_path} cannot be read: {explain_unread(wrong)}") from None
 
     @staticmethod
     def save_cassette(cassette_path: str | Path, cassette_dict: Mapping[str, Any], serializer: Layout) -> None:
@@ -308,7 +308,8 @@ def keep_copy(path: Path) -> Path:
 def _find_problem(document: object) -> tuple[str, tuple[str | int, ...]] | None:
     """(message, place) of the first problem on which vcrpy would fail without saying where, or None."""
     if not isinstance(document, Mapping) or "interactions" not in document:
-        return ("not a cassette: `version: 1` and a list named `interactions` belong at its top", ())
+        form = "which begins with `version: 1` and a list named `interactions`"
+        return (f"not a cassette, {form}: record one with `harness record`", ())
     if document.get("version") != 1:
         return (f"version={document.get('version')!r}: vcrpy's format 1 is the one there is", ("version",))
     if not isinstance(document.get("metadata") or {}, Mapping):

@@ -18,7 +18,7 @@ from harness.cassette.framing import apply
 from harness.cassette.layout import parse_all
 from harness.cassette.recording import Recording
 from harness.cassette.redactor import Redactor
-from harness.documents import read_file
+from harness.documents import explain_unread, read_file
 from harness.errors import CassetteError
 from harness.wire import StreamProtocol
 from harness.wire.secrets import is_secret_header
@@ -59,7 +59,7 @@ def scan_file(path: Path, protocol: StreamProtocol, *, secrets: Iterable[str] = 
     try:
         data = read_file(path)
     except OSError as wrong:
-        raise CassetteError(f"{path} cannot be read: {wrong.strerror}") from None
+        raise CassetteError(f"{path} cannot be read: {explain_unread(wrong)}") from None
     return list(_Scan(protocol, secrets).file(path.name, data))
 
 

@@ -23,7 +23,7 @@ from harness.cassette.layout import AtomicFile, Layout, keep_copy, parse
 from harness.cassette.matching import Canon, CanonicalRequest, Index, QuoteMatcher
 from harness.cassette.recording import KEY, Provenance, Recording
 from harness.cassette.redactor import Redactor
-from harness.documents import open_file
+from harness.documents import explain_unread, open_file
 from harness.errors import CassetteError
 from harness.wire import Request, StreamProtocol
 
@@ -50,9 +50,11 @@ def load(path: str | Path) -> Cassette:
             file.seek(0)
             return read(path, parse(path, file))
     except FileNotFoundError:
-        raise CassetteError(f"{path} does not exist: name a cassette, or record one there") from None
+        raise CassetteError(
+            f"{path} does not exist: name a cassette, or record one there with `harness record`"
+        ) from None
     except OSError as wrong:
-        raise CassetteError(f"{path} cannot be read: {wrong.strerror}") from None
+        raise CassetteError(f"{path} cannot be read: {explain_unread(wrong)}") from None
 
 
 def read(path: Path, document: object) -> Cassette:

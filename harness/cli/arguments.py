@@ -28,6 +28,7 @@ from harness.wire.message import escape_controls
 O = TypeVar("O", bound=Options)  # noqa: E741 - the options of a command
 
 _UNKNOWN = re.compile(r"unrecognized arguments: (.*)", re.DOTALL)
+_NEEDLESS = re.compile(r"argument (?:\S+/)?(\S+): ignored explicit argument (.*)", re.DOTALL)
 _WIDEST_HELP = 118
 """Longer lines are hard to read, however wide a terminal is."""
 _TAKES_A_SIGN = ("--capability",)
@@ -237,6 +238,8 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         unknown = _UNKNOWN.search(message)
+        if given := _NEEDLESS.search(message):
+            raise UsageFault(f"{given[1]} takes no value: write it without {given[2]}")
         if unknown is None:
             raise UsageFault(f"{message.removeprefix('argument ')} (see `{self.prog} --help`)")
         word = unknown[1].split()[0]

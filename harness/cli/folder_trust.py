@@ -22,7 +22,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from harness.cli.options import HEADER, PATH, REPORT, Option, Trust
-from harness.documents import open_file, read_file
+from harness.documents import explain_unread, open_file, read_file
 from harness.outcome import UsageFault
 from harness.wire.addresses import is_loopback
 from harness.written_files import write_file
@@ -84,7 +84,7 @@ def read_folder_file(path: Path) -> FolderFile:
     try:
         return FolderFile(path, read_file(path))
     except OSError as wrong:
-        raise UsageFault(f"{path} cannot be read: {wrong.strerror}") from None
+        raise UsageFault(f"{path} cannot be read: {explain_unread(wrong)}") from None
 
 
 def require_allowed(option: Option, value: Any, file: FolderFile, place: str, *, sends_key: bool) -> None:

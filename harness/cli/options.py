@@ -255,7 +255,8 @@ class Option:
 
     def _read_one(self, text: str, source: str) -> Any:
         if self.choices and text not in self.choices:
-            raise UsageFault(f"{source}: {text!r} is none of {', '.join(self.choices)}")
+            near = "" if len(self.choices) == 1 else did_you_mean(text, self.choices, otherwise=" ").rstrip()
+            raise UsageFault(f"{source}: {text!r} is none of {', '.join(self.choices)}{near}")
         try:
             return self.kind.read(text)
         except ValueError as wrong:

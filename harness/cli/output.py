@@ -68,6 +68,10 @@ def format_patch(changes: Iterable[tuple[str, str, str]]) -> str:
     return "".join(lines)
 
 
+MISSING = "check the spelling, or record it with `harness record`"
+"""What to do about a recording that is not there."""
+
+
 class ReportFiles:
     """The report files of the `FORMAT=PATH` arguments, which are checked before the run.
 

@@ -16,12 +16,12 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from harness.child_processes import Child, start
+from harness.child_processes import Child, explain_not_started, start
 from harness.cli.common_options import json_option
 from harness.cli.options import HOST, PATH, PORT, Options, Trust, option
 from harness.cli.output import say
 from harness.cli.signal_handling import ENDING, INTERRUPT, handle_signals
-from harness.documents import open_file
+from harness.documents import explain_unread, open_file
 from harness.outcome import Exit, UsageFault
 
 DUMMY_KEY = "harness-dummy-key"
@@ -67,7 +67,9 @@ def tls_context(arguments: TlsOptions) -> ssl.SSLContext | None:
         context.load_cert_chain(arguments.tls_cert, arguments.tls_key)
     except (OSError, ssl.SSLError) as wrong:
         files = " and ".join(filter(None, (arguments.tls_cert, arguments.tls_key)))
-        raise UsageFault(f"{files}: no certificate with its private key in PEM ({wrong})") from None
+        why = explain_unread(wrong) if not isinstance(wrong, ssl.SSLError) else "not PEM, or of different keys"
+        step = "name a PEM file with both, or the key with --tls-key"
+        raise UsageFault(f"{files}: no certificate with its private key ({why}): {step}") from None
     return context
 
 
@@ -166,7 +168,7 @@ class ChildCommand:
         try:
             child = start(command, environment, process_group=0 if self._alone else None)
         except OSError as wrong:
-            raise UsageFault(f"cannot run {command[0]!r}: {wrong.strerror}") from None
+            raise UsageFault(explain_not_started(command, wrong)) from None
         self._child = child
         if self._told:  # the signal came while the command was being started
             self._pass_on(self._told[0])

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from harness.contract.tables.lifecycle import LIFECYCLE, REQUIRES_CONTINUATION, LifecycleTable
-from harness.documents import load_yaml, read_file
+from harness.documents import explain_unread, load_yaml, read_file
 from harness.emulator.values.call import weigh_json
 from harness.emulator.values.create_request import CreateRequest
 from harness.emulator.values.hints import suggestion
@@ -371,8 +371,7 @@ def load_scenario(path: str | Path, lifecycle: LifecycleTable = LIFECYCLE) -> Sc
     try:
         text = read_file(path).decode("utf-8")
     except (OSError, UnicodeDecodeError) as fault:
-        why = getattr(fault, "strerror", None) or fault
-        raise ScriptFault(f"the scenario {path} cannot be read: {why}") from None
+        raise ScriptFault(f"the scenario {path} cannot be read: {explain_unread(fault)}") from None
     try:
         return read_scenario(text, lifecycle)
     except ScriptFault as fault:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.documents import load_yaml, read_file
+from harness.documents import explain_unread, load_yaml, read_file
 from harness.engine.results import Result
 from harness.outcome import Observation, Outcome, Severity, UsageFault, Verdict
 from harness.outcome.words import did_you_mean
@@ -148,7 +148,7 @@ def read_baseline(
         place = f", line {wrong.problem_mark.line + 1}" if wrong.problem_mark else ""
         raise UsageFault(f"the baseline {path}{place} is not readable as YAML: {wrong.problem}") from None
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as wrong:
-        raise UsageFault(f"the baseline {path} cannot be read: {getattr(wrong, 'strerror', wrong)}") from None
+        raise UsageFault(f"the baseline {path} cannot be read: {explain_unread(wrong)}") from None
     if value is None:
         return Baseline()
     if not isinstance(value, list):

@@ -87,7 +87,7 @@ _WORDS = {
 def write_headline(drifts: Drifts) -> str:
     """The result of a comparison, as a sentence."""
     if not drifts.compared:
-        return "The recordings have no exchange in common."
+        return "The recordings have no exchange in common: compare recordings of the same requests."
     compared, differing = format_count(drifts.compared, "exchange"), len(drifts.shape)
     if differing:
         verb = "differs" if differing == 1 else "differ"

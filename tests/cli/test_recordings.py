@@ -120,7 +120,10 @@ def test_a_dead_target_replaces_no_recording(emulator: str, harness: Harness) ->
     save("a.yaml", [recording], Provenance(recorder="mine", target=Target.OTHER))
     words = ("record", "--target", "http://127.0.0.1:9", "--cassette", "a.yaml", "--record-mode", "all")
     done = harness(*words, "--port", "0", "--", *ask("hi"))
-    assert "nothing was recorded: the target responded to no request, and a.yaml is unchanged" in done.out
+    assert (
+        "nothing was recorded: the target responded to no request (check --target), and a.yaml is unchanged"
+        in done.out
+    )
     assert load("a.yaml").recordings == (recording,)
 
 
@@ -272,7 +275,10 @@ def test_a_target_that_is_not_there_is_told(harness: Harness) -> None:
     assert done.code == 4
     assert "no response: GET /x: 127.0.0.1:1: Connection refused" in done.out
     assert done.err == "harness record: no response: GET /x: 127.0.0.1:1: Connection refused\n", "at once, too"
-    assert "nothing was recorded: the target responded to no request, and a.yaml is unchanged" in done.out
+    assert (
+        "nothing was recorded: the target responded to no request (check --target), and a.yaml is unchanged"
+        in done.out
+    )
     assert list(Path().iterdir()) == [], "the next session records, instead of replaying that nobody was there"
     done = harness(*words, "--record-mode", "all", "--json", "--", sys.executable, "-c", look)
     assert len(fits("record", last_object(done.out))["unanswered"]) == 1
@@ -323,7 +329,10 @@ def test_a_proxy_in_front_of_nothing_says_so(harness: Harness) -> None:
     words = ("proxy", "--target", "http://127.0.0.1:1", "--port", "0")
     done = harness(*words, "--", sys.executable, "-c", look)
     assert done.err == "harness proxy: no response to GET /x: 127.0.0.1:1: Connection refused\n"
-    assert (done.code, done.out) == (4, "no response to 3 of 3 requests: 127.0.0.1:1: Connection refused\n")
+    assert (done.code, done.out) == (
+        4,
+        "no response to 3 of 3 requests: 127.0.0.1:1: Connection refused (check --target)\n",
+    )
     done = harness(*words, "--fault", "all=before-headers,fin,times:all", "--", sys.executable, "-c", look)
     assert (done.err, "before-headers,fin" in done.out) == ("", True), "what the plan does is its story's to tell"
 

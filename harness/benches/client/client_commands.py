@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from harness.child_processes import DEVNULL, PIPE, Child, TimeoutExpired, start
+from harness.child_processes import DEVNULL, PIPE, Child, TimeoutExpired, explain_not_started, start
 from harness.engine.traffic.deadline import hold_all
 from harness.outcome import UsageFault
 from harness.outcome.words import shorten
@@ -377,7 +377,7 @@ class Process:
                     start_new_session=True,
                 )
         except OSError as wrong:
-            raise UsageFault(f"cannot run {command[0]!r}: {wrong.strerror}") from None
+            raise UsageFault(explain_not_started(command, wrong)) from None
         except BaseException:
             if child is not None:  # an interrupt came meanwhile, and nobody else knows of it
                 self.kill()

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import IO, Any
 
 from harness.benches.gateway.bench import GatewayBench
-from harness.child_processes import DEVNULL, STDOUT, Child, TimeoutExpired, start
+from harness.child_processes import DEVNULL, STDOUT, Child, TimeoutExpired, explain_not_started, start
 from harness.engine.baseline import Baseline
 from harness.engine.causes import find_roots, resolve
 from harness.engine.decide import Policy, decide, exit_of
@@ -108,7 +108,7 @@ def _start(command: Sequence[str], environment: Mapping[str, str], output: IO[by
     try:
         return start(command, environment, stdin=DEVNULL, stdout=output, stderr=STDOUT, start_new_session=True)
     except OSError as wrong:
-        raise UsageFault(f"cannot run {command[0]!r}: {wrong.strerror}") from None
+        raise UsageFault(explain_not_started(command, wrong)) from None
 
 
 def _end(child: Child) -> None:
@@ -187,8 +187,10 @@ def reach(bench: GatewayBench) -> None:
         ending = relayed.client.ending
         if ending.unresolved:
             raise TargetFault(f"{ending.detail}: check the spelling of the URL and the name service (DNS)")
-        why = ending.detail if ending.how is not How.REFUSED else ""
-        raise TargetFault(f"the gateway returned {_describe_answer(relayed.client)}: {why or 'is it running?'}")
+        why = "start it, check the URL, or wait for it with --wait S"
+        if ending.how is not How.REFUSED and ending.detail:
+            why = ending.detail
+        raise TargetFault(f"the gateway returned {_describe_answer(relayed.client)}: {why}")
     if relayed.upstream or relayed.misrouted:
         return
     if why := explain_wrong_call(relayed.client):

@@ -249,7 +249,7 @@ def judge_recordings(
 
 def _name_unusable(unusable: Sequence[tuple[str, str]]) -> Iterator[str]:
     for file, reason in unusable[:_MOST_NAMED]:
-        yield f"{file} is not a readable recording: {reason}"
+        yield f"{file} is not a readable recording: {reason}: restore it, or record it again"
     if (more := len(unusable) - _MOST_NAMED) > 0:
         yield f"{format_count(more, 'more file')} cannot be read (the JSON report names all)"
 

@@ -113,7 +113,7 @@ def _name_runs(runs: list[RunFile], names: list[str]) -> list[RunFile]:
 
 def _require_comparable(runs: list[RunFile]) -> None:
     if len(runs) < 2:
-        raise UsageFault("a comparison needs two or more reports")
+        raise UsageFault("a comparison needs two or more reports: write `harness compare OLDER.json NEWER.json`")
     kinds = {run.kind: run.path for run in runs}
     if len(kinds) > 1:
         told = ", ".join(f"{path!r} is of `harness {kind}`" for kind, path in kinds.items())

@@ -15,7 +15,7 @@ from harness.cli.common_options import json_option, report_option
 from harness.cli.folder_trust import find_link_out
 from harness.cli.masking import mask_text, mask_tree, say_masked
 from harness.cli.options import PATH, Options, Page, Trust, argument, flag, option
-from harness.cli.output import ReportFiles, say, write_json
+from harness.cli.output import MISSING, ReportFiles, say, write_json
 from harness.outcome import Exit, UsageFault
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def _choose_sides(arguments: DiffArguments) -> tuple[Path, str, bool]:
     embedded = arguments.after == _EMBEDDED and not after.exists()
     for path in (before,) if embedded else (before, after):
         if not path.exists():
-            raise UsageFault(f"no file or folder {str(path)!r}")
+            raise UsageFault(f"no file or folder {str(path)!r}: {MISSING}")
     if arguments.platform and not embedded:
         raise UsageFault("--platform selects what the emulator imitates: write the word emulator as B")
     return before, arguments.after, embedded

@@ -168,7 +168,8 @@ def _list_excluded(words: Sequence[str], rules: Sequence[str]) -> tuple[str, ...
     names = [name.strip() for word in words for name in word.split(",") if name.strip()]
     for name in names:
         if name not in known:
-            raise UsageFault(f"--exclude {name!r}: no finding has this code{did_you_mean(name, known)}")
+            hint = did_you_mean(name, known, otherwise=": copy one from the findings of a run")
+            raise UsageFault(f"--exclude {name!r}: no finding has this code{hint}")
     return tuple(names)
 
 

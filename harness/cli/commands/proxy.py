@@ -141,7 +141,7 @@ class _Notes:
     def totals(self) -> Iterator[str]:
         """How many requests the target did not answer, and why."""
         for reason, times in self._reasons.items():
-            yield f"no response to {times} of {self._asked} requests: {reason}"
+            yield f"no response to {times} of {self._asked} requests: {reason} (check --target)"
 
     def __call__(self, request: Request, ending: Ending) -> None:
         reason = ending.detail or ending.words

@@ -432,7 +432,8 @@ def _print(summary: Summary, status: int) -> None:
     if summary.misses or (summary.mode == "once" and summary.played and not summary.recorded):
         say(f"nothing was recorded: {_ONLY_PLAYS}")
     if summary.discarded:
-        say(f"nothing was recorded: the target responded to no request, and {summary.cassette} is unchanged")
+        why = "the target responded to no request (check --target)"
+        say(f"nothing was recorded: {why}, and {summary.cassette} is unchanged")
 
 
 def _print_remarks(summary: Summary) -> None:

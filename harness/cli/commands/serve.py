@@ -299,7 +299,9 @@ def _read_settings(arguments: ServeArguments) -> dict[str, Any]:
 
 def _read_keys(arguments: ServeArguments) -> dict[str, str]:
     """Project by key, in the order given."""
-    pairs = (word.partition("=") for word in arguments.key or ())
+    pairs = [word.partition("=") for word in arguments.key or ()]
+    if not all(key for key, _, _ in pairs):
+        raise UsageFault("--key is empty (is a variable unset?): write KEY or KEY=PROJECT, or leave it out")
     return {key: project or "default" for key, _, project in pairs}
 
 

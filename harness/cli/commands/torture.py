@@ -189,7 +189,7 @@ def _settle_mode(arguments: TortureArguments, ready: ReadyClient | None) -> None
         arguments.mode = model.usual_mode.name if ready is None else ready.modes[0]
     if arguments.mode not in model.modes:
         hint = did_you_mean(arguments.mode, model.modes)
-        raise UsageFault(f"--mode {arguments.mode!r} is none of {', '.join(model.modes)}{hint}")
+        raise UsageFault(f"--mode {arguments.mode!r} is no mode{hint}")
     if ready is not None and arguments.mode not in ready.modes:
         raise UsageFault(f"--mode {arguments.mode}: {ready.name} has {', '.join(ready.modes)}")
     if arguments.set is None and not (arguments.cuts or arguments.endings):

@@ -14,7 +14,7 @@ from harness.cli.common_options import contract_of, revision_option, verbose_opt
 from harness.cli.judging_options import BaselineOptions, baseline_of, finish
 from harness.cli.masking import mask_text, own_secrets, say_masked
 from harness.cli.options import PATH, Page, Trust, argument, flag
-from harness.cli.output import Listeners, say, write_json
+from harness.cli.output import MISSING, Listeners, say, write_json
 from harness.outcome import Exit, UsageFault
 from harness.outcome.words import format_count
 
@@ -50,7 +50,7 @@ def run(words: Sequence[str]) -> int:
     paths = [Path(path) for path in arguments.paths]
     for path in paths:
         if not path.exists():
-            raise UsageFault(f"no file or folder {str(path)!r}")
+            raise UsageFault(f"no file or folder {str(path)!r}: {MISSING}")
     if arguments.secrets:
         arguments.refuse(_JUDGING, "applies to judged recordings: remove it or --secrets")
         return _look_for_secrets(paths, arguments)
@@ -78,7 +78,9 @@ def _judge(paths: Sequence[Path], arguments: VerifyArguments) -> Exit:
     except OSError as wrong:
         if wrong.filename is None:  # what was being written
             raise
-        raise UsageFault(f"{wrong.filename} cannot be read: {wrong.strerror}") from None
+        from harness.documents import explain_unread
+
+        raise UsageFault(f"{wrong.filename} cannot be read: {explain_unread(wrong)}") from None
     code = finish(arguments, baseline, finished)
     return Exit.OK if code is Exit.NOTHING_RAN and arguments.empty_ok else code
 

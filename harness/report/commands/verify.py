@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
 _KINDS = ("streams", "bodies", "requests")
 _PLACES_SHOWN = 5
+_EMPTY = (
+    "the paths contain no recorded response to judge: name .yaml, .har, .sse, .events.jsonl or .json files, "
+    "or record some with `harness record`"
+)
 
 
 class _Place(NamedTuple):
@@ -48,7 +52,7 @@ class VerifyPresentation(Presentation):
         finished = state.whole()[1]
         if finished.results:
             return super().verdict(state)
-        return conclude(finished, "" if finished.holes else "the paths contain no recorded response to judge")
+        return conclude(finished, "" if finished.holes else _EMPTY)
 
     def record(self, state: PresentedRun) -> dict[str, Any]:
         finished = state.whole()[1]

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.benches.client.judgement.outcome import result_id
-from harness.documents import open_file
+from harness.documents import explain_unread, open_file
 from harness.outcome import Accounted, Reason, UsageFault
 from harness.report.finding_text import summarize
 
@@ -120,9 +120,11 @@ def read_report(path: Path) -> bytes:
         with open_file(path) as file:
             data = file.read(_MOST_BYTES + 1)
     except OSError as wrong:
-        raise UsageFault(f"{str(path)!r} cannot be read: {wrong.strerror}") from None
+        raise UsageFault(f"{str(path)!r} cannot be read: {explain_unread(wrong)}") from None
     if len(data) > _MOST_BYTES:
-        raise UsageFault(f"{str(path)!r} has more than {_MOST_BYTES:,} bytes: that is no report of a run")
+        raise UsageFault(
+            f"{str(path)!r} has more than {_MOST_BYTES:,} bytes: name a report that --report json=FILE wrote"
+        )
     return data
 
 
@@ -156,7 +158,10 @@ def kind_of(record: Mapping[str, Any], path: Path) -> str:
     if not kind:
         known = ", ".join(_KINDS.values())
         members = ", ".join(sorted(record)[:6]) or "none"
-        raise UsageFault(f"{str(path)!r} is no report of a run ({known}): its members are {members}")
+        raise UsageFault(
+            f"{str(path)!r} is no report of a run ({known}): its members are {members}. Write one "
+            "with --report json=FILE"
+        )
     return kind
 
 

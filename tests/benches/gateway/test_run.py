@@ -150,7 +150,7 @@ def test_who_neither_answers_nor_asks_is_told() -> None:
     ("gateway", "said"),
     [
         (Untrusted, "tls before headers.: not trusted: why"),
-        (Down, "is it running"),
+        (Down, "start it, check the URL"),
         (answering(401), "rejects the key"),
         (answering(502), "no request arrived upstream"),
         (answering(200), "no request arrived upstream"),

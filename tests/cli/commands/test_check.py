@@ -88,7 +88,7 @@ def test_version_option_overrides_the_url(harness: Harness, toy: Toy) -> None:
         (
             ["serve", "--scenario", "none.yaml"],
             2,
-            "the scenario none.yaml cannot be read: No such file or directory\n",
+            "the scenario none.yaml cannot be read: No such file or directory: check the path and its spelling\n",
         ),
         (["torture", "--set", "wide", "--", "true"], 2, "no set is named 'wide': known are quick"),
         (["torture", "--client", "foo"], 2, "no client has the name 'foo': known are google-genai,"),

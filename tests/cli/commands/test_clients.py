@@ -81,7 +81,7 @@ def test_what_is_refused(harness: Harness) -> None:
         ("torture", "--client", "curl", "--mode", "poll"): "--mode poll: curl has create, follow",
         ("torture", "--client", "curl", "--", "true"): "or --client NAME",
         ("torture",): "or --client NAME",
-        ("torture", "--mode", "strem", "--", "true"): "--mode 'strem' is none of follow, create",
+        ("torture", "--mode", "strem", "--", "true"): "--mode 'strem' is no mode: known are follow, create",
         ("torture", "--further", "[]", "--", "true"): "--further '[]' is not a JSON object",
         ("clients", "nobody"): "no client has the name 'nobody': known are google-genai",
         ("clients", "--mode", "stream"): "--mode 'stream' is none of",

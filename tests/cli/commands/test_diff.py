@@ -107,5 +107,5 @@ def test_the_last_line_is_a_verdict(tmp_path: Path, harness: Harness) -> None:
     done = harness("diff", str(tmp_path / "none"), str(tmp_path / "none"))
     assert (done.code, done.out.splitlines()[-1]) == (
         3,
-        "NOTHING RAN: the recordings have no exchange in common.",
+        "NOTHING RAN: the recordings have no exchange in common: compare recordings of the same requests.",
     )

@@ -238,7 +238,7 @@ def test_a_gateway_that_is_not_there(harness: Harness, port: int) -> None:
     """If the gateway is not running, the exit code is 4; the upstream's address is printed before."""
     done = harness("gateway", f"http://127.0.0.1:{port}", "--upstream-port", "0")
     assert (done.code, done.out.partition(" (")[0].rpartition(":")[0]) == (4, "upstream: http://127.0.0.1")
-    assert "is it running?" in done.err
+    assert "start it, check the URL, or wait for it with --wait S" in done.err
 
 
 @pytest.mark.parametrize(

@@ -133,9 +133,10 @@ def test_paths_without_a_recording_are_said_to_have_none(harness: Harness) -> No
     """The last line speaks of the paths, not of a target or of MUST checks."""
     Path("notes.yaml").write_text("hello", "utf-8")
     done = harness("verify", "notes.yaml")
+    step = "name .yaml, .har, .sse, .events.jsonl or .json files, or record some with `harness record`"
     assert (done.code, done.out.splitlines()[-1]) == (
         3,
-        "NOTHING RAN: the paths contain no recorded response to judge.",
+        f"NOTHING RAN: the paths contain no recorded response to judge: {step}.",
     )
     Path("broken.yaml").write_text(": : [", "utf-8")
     done = harness("verify", "broken.yaml")

@@ -1,0 +1,84 @@
+"""Mistakes of users: each error names what came, why it is wrong, and the next step."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from harness.outcome import Exit
+from tests.cli.conftest import Harness
+
+DEAD = "http://127.0.0.1:9"
+RECORD = "with `harness record`"
+SPELLING = "check the path and its spelling"
+
+MISTAKES: list[tuple[tuple[str, ...], Exit, str]] = [
+    (("verify", "missing.yaml"), Exit.USAGE, f"check the spelling, or record it {RECORD}"),
+    (("verify", "plain.txt"), Exit.NOTHING_RAN, f"or record some {RECORD}."),
+    (("verify", "empty"), Exit.NOTHING_RAN, f"or record some {RECORD}."),
+    (("verify", "half.json"), Exit.USAGE, "restore it, or record it again."),
+    (("diff", "missing.yaml", "plain.txt"), Exit.USAGE, f"check the spelling, or record it {RECORD}"),
+    (("diff", "plain.txt", "plain.txt"), Exit.USAGE, f"record one {RECORD}"),
+    (("diff", "other.json", "other.json"), Exit.USAGE, f"record one {RECORD}"),
+    (("diff", "empty", "empty"), Exit.NOTHING_RAN, "compare recordings of the same requests."),
+    (("replay", "missing.yaml"), Exit.USAGE, f"record one there {RECORD}"),
+    (("replay", "other.json"), Exit.USAGE, f"record one {RECORD}"),
+    (("inspect", "other.json"), Exit.USAGE, "Write one with --report json=FILE"),
+    (("compare", "missing.json"), Exit.USAGE, SPELLING),
+    (("compare", "other.json", "other.json"), Exit.USAGE, "Write one with --report json=FILE"),
+    (("compare", "run.json"), Exit.USAGE, "write `harness compare OLDER.json NEWER.json`"),
+    (("merge", "missing.jsonl"), Exit.USAGE, SPELLING),
+    (("serve", "--scenario", "missing.yaml"), Exit.USAGE, SPELLING),
+    (("serve", "--tls-cert", "missing.pem"), Exit.USAGE, SPELLING),
+    (("serve", "--tls-cert", "plain.txt"), Exit.USAGE, "name a PEM file with both, or the key with --tls-key"),
+    (("serve", "--key", ""), Exit.USAGE, "is a variable unset?"),
+    (("serve", "--", "no-such-command"), Exit.USAGE, "check the spelling, or name the path of the program"),
+    (("torture", "--", "./plain.txt"), Exit.USAGE, "make the file executable, or name the program"),
+    (("torture", "--mode", "folow", "--", "true"), Exit.USAGE, "is no mode: did you mean 'follow'?"),
+    (("trust", "missing.toml"), Exit.USAGE, SPELLING),
+    (("gateway", DEAD, "--upstream-port", "0"), Exit.UNREACHABLE, "start it, check the URL, or wait for it"),
+    (("check", "emulator", "--capability", "+foo"), Exit.USAGE, "`harness smoke emulator` lists all"),
+    (("check", "emulator", "--extension", "plain.txt"), Exit.USAGE, "name a file that ends in .py, or a module"),
+    (("check", "emulator", "--extension", "nowhere"), Exit.USAGE, "install it, or name a file that ends in .py"),
+    (("check", "emulator", "--baseline", "closed.yaml"), Exit.USAGE, "allow this user to read it"),
+    (("fuzz", "emulator", "--exclude", "zzz"), Exit.USAGE, "copy one from the findings of a run"),
+    (("list", "--json=foo"), Exit.USAGE, "--json takes no value: write it without 'foo'"),
+    (("completion", "bsh"), Exit.USAGE, "did you mean 'bash'?"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("words", "code", "step"), MISTAKES)
+def test_an_error_ends_with_the_next_step(
+    harness: Harness,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    words: tuple[str, ...],
+    code: Exit,
+    step: str,
+) -> None:
+    """A mistake has its exit code, and its message the next step."""
+    (tmp_path / "plain.txt").write_text("hello, this is text\n", "utf-8")
+    (tmp_path / "empty").touch()
+    (tmp_path / "half.json").write_text("[1,", "utf-8")
+    (tmp_path / "other.json").write_text('{"a": 1}', "utf-8")
+    monkeypatch.setenv("HARNESS_EXTENSION", "")  # the option sets it for later calls of this process
+    refuse_to_open(tmp_path / "closed.yaml", monkeypatch)
+    if "run.json" in words:
+        harness("check", "emulator", "-c", "get.unknown", "--report", "json=run.json")
+    done = harness(*words)
+    assert (done.code, "Traceback" in done.err) == (code, False)
+    assert step in done.err + done.out
+
+
+def refuse_to_open(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a file be one that this user may not read, also where the user may read everything."""
+    real = os.open
+
+    def opened(name: object, *arguments: int, **options: int) -> int:
+        if name == path or str(name) == path.name:
+            raise PermissionError(13, "Permission denied", str(name))
+        return real(name, *arguments, **options)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(os, "open", opened)
