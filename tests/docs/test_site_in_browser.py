@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
@@ -22,6 +21,12 @@ PAGES = (
     "index", "check", "cassettes", "clients", "matrix", "reference",
     "fault-drawings", "rules/index", "rules/resume.no-gap", "rules/gw.events",
 )  # fmt: skip
+
+
+PATIENCE = 60_000
+"""Milliseconds that a test waits for the search: so long only if something is wrong."""
+
+INDEX = "**/search/search_index.json"
 
 
 @pytest.fixture(scope="module")
@@ -93,13 +98,35 @@ def test_the_search_finds_guides_first(root: str, chromium: Any, words: str, pag
     """What a reader searches for first leads to a guide, before reference and pages of single rules."""
     page = chromium.new_page(viewport={"width": 1280, "height": 900})
     page.goto(f"{root}/index.html")
-    titles = page.locator(".md-search-result__item h1")
-    deadline = time.monotonic() + 60
-    while not titles.first.is_visible():  # what is typed before the index is loaded may be lost
-        assert time.monotonic() < deadline, "the search shows no result"
-        page.fill("input.md-search__input", "")
-        page.fill("input.md-search__input", words)
-        page.wait_for_timeout(2000)
-    assert titles.first.inner_text() in pages
+    page.fill("input.md-search__input", words)
+    first = page.locator(".md-search-result__item h1").first
+    first.wait_for(timeout=PATIENCE)
+    assert first.inner_text() in pages
     assert find_violations(page) == []
+    page.close()
+
+
+def test_a_search_that_is_typed_before_the_index_is_there_shows_its_results(root: str, chromium: Any) -> None:
+    """A reader types once, however long the index takes."""
+    page = chromium.new_page(viewport={"width": 1280, "height": 900})
+    held: list[Any] = []
+    page.route(INDEX, lambda route: held.append(route))
+    with page.expect_request(INDEX, timeout=PATIENCE):
+        page.goto(f"{root}/index.html")
+    page.fill("input.md-search__input", "resume")
+    first = page.locator(".md-search-result__item h1").first
+    assert not first.is_visible()
+    held.pop().continue_()
+    first.wait_for(timeout=PATIENCE)
+    page.close()
+
+
+def test_a_search_that_is_pasted_shows_its_results(root: str, chromium: Any) -> None:
+    """A text that no key wrote, such as a paste by mouse or a dictation, is searched for, too."""
+    page = chromium.new_page(viewport={"width": 1280, "height": 900})
+    page.goto(f"{root}/index.html")
+    page.locator("input.md-search__input").click()
+    page.get_by_text("Type to start searching").wait_for(timeout=PATIENCE)  # the index is loaded
+    page.keyboard.insert_text("resume")
+    page.locator(".md-search-result__item h1").first.wait_for(timeout=PATIENCE)
     page.close()
