@@ -122,7 +122,7 @@ def _make_key() -> RSAPrivateKey:
     numbers = rsa.RSAPrivateNumbers(
         p=_P, q=_Q, d=d, dmp1=d % (_P - 1), dmq1=d % (_Q - 1), iqmp=pow(_Q, -1, _P), public_numbers=public
     )
-    return numbers.private_key()
+    return numbers.private_key(unsafe_skip_rsa_key_validation=True)  # ours, and a test validates it: 30 ms
 
 
 FIRST_DELAY = 1.0

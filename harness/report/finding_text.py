@@ -49,14 +49,14 @@ class _SecretHider:
         if isinstance(old, str):
             hidden = self.mask.text(old)
             return old if hidden == old else hidden
+        if isinstance(old, msgspec.Struct):
+            return self._hide_members(old, old.__struct_fields__, msgspec.structs.replace)
         if isinstance(old, tuple | list | Set):
             return self._hide_items(old)
         if isinstance(old, Mapping):
             pairs = {self.hide(name): self.hide(item) for name, item in old.items()}
             is_same = all(name in old and old[name] is item for name, item in pairs.items())
             return old if is_same else pairs
-        if isinstance(old, msgspec.Struct):
-            return self._hide_members(old, old.__struct_fields__, msgspec.structs.replace)
         if is_dataclass(old) and not isinstance(old, type):
             return self._hide_members(old, [member.name for member in fields(old)], replace)
         kind = type(old).__name__

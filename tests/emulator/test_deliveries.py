@@ -11,7 +11,7 @@ import jwt
 import pytest
 import standardwebhooks
 
-from harness.emulator import Emulator, Settings
+from harness.emulator import Emulator, Settings, deliveries
 from harness.transport import ServiceDriver
 from harness.wire import Headers, LogicalClock, Request
 from harness.wire.delivery import Delivery
@@ -196,6 +196,12 @@ def test_uris_of_the_create_replace_webhooks_and_carry_a_token() -> None:
     options = {"verify_exp": False, "verify_iat": False}
     claims = jwt.decode(given, key.key, ["RS256"], audience="http://localhost/one", options=options)
     assert claims["jti"] == delivery.request.headers.get("webhook-id")
+
+
+def test_the_key_is_valid() -> None:
+    """The private key, which is not validated each time it is made, passes the validation that is left out."""
+    numbers = deliveries._make_key().private_numbers()
+    assert numbers.private_key().key_size == 2048
 
 
 def test_held_runs_wait() -> None:

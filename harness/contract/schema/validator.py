@@ -12,7 +12,7 @@ describe.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from msgspec import Struct
 
@@ -21,6 +21,9 @@ from harness.contract.schema.explain import Explainer, SchemaProblem, json_type
 from harness.contract.schema.openness import Schema, UnknownPart, step_into
 from harness.outcome import Finding, Severity, Where
 from harness.outcome.words import list_some
+
+if TYPE_CHECKING:
+    import jsonschema_rs
 
 _SHOWN = 3
 _ROUNDS = 20
@@ -136,21 +139,29 @@ class Validator:
     branches for the unknown it decides a union by its constants alone, five times as fast.
     """
 
-    __slots__ = ("_compile", "_compiled", "_deciding", "_explainer", "_open", "_parts", "_schema", "_twin", "name")
+    __slots__ = ("_compile", "_deciding", "_explainer", "_open", "_parts", "_schema", "_twin", "_whole", "name")
 
     def __init__(self, name: str, schema: Schema, *, closed: bool = False) -> None:
         """Compile the self-contained open `schema`, or its closed twin."""
         import jsonschema_rs
 
-        self._compile = compiled = jsonschema_rs.Draft202012Validator
+        self._compile = jsonschema_rs.Draft202012Validator
         self.name = name
         self._open = schema
         self._schema = openness.close(schema) if closed else schema
-        self._compiled = compiled(self._schema)
-        self._twin = compiled(openness.close(schema, keep=False))
+        self._twin = self._compile(openness.close(schema, keep=False))
+        self._whole: jsonschema_rs.Draft202012Validator | None = (
+            None  # most values fit the twin: compiled on demand
+        )
         self._parts: dict[str | int, jsonschema_rs.Draft202012Validator] = {}
         self._deciding: openness.Deciding = {}
         self._explainer: Explainer | None = None  # most values are never explained, and jsonschema loads slowly
+
+    @property
+    def _compiled(self) -> jsonschema_rs.Draft202012Validator:
+        if self._whole is None:
+            self._whole = self._compile(self._schema)
+        return self._whole
 
     def is_valid(self, value: Any) -> bool:
         """Whether decoded JSON fits. Never raises: what JSON cannot express (a lone surrogate) does not fit."""
