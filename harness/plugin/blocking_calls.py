@@ -21,13 +21,19 @@ from functools import cache
 from pathlib import Path
 from types import FrameType
 from typing import Any
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
 from harness.errors import BlockingCallWarning
+from harness.outcome.words import format_count
 
 _OURS = str(Path(__file__).parents[1])
 _LOOPS = ("asyncio.events", "asyncio.runners", "asyncio.base_events", "trio._core._run")
 _COROUTINE = inspect.CO_COROUTINE | inspect.CO_ITERABLE_COROUTINE | inspect.CO_ASYNC_GENERATOR
+
+_RAISE_AGAIN = (
+    "code in it catches `CancelledError` (`except BaseException`, a bare `except`) and goes on, so that neither a "
+    "timeout nor a stop button ends it. Clean up, then `raise`; and await the task after `cancel()`"
+)
 
 _listeners: list[dict[str, None]] = []
 """Who collects notes, the latest last; without one, a note is a warning."""
@@ -71,16 +77,30 @@ def _may_warn(frame: FrameType, *, always: bool) -> bool:
 
 
 class LeftTasks:
-    """The application's tasks that nobody awaits: they still run when a loop ends, or when the test has ended."""
+    """The application's tasks that still run when a loop or the test ends, or that outlive their cancellation."""
 
     def __init__(self) -> None:
         self._loops: WeakSet[Any] = WeakSet()
+        self._tasks: WeakSet[asyncio.Task[Any]] = WeakSet()
+        self._later: WeakKeyDictionary[asyncio.Task[Any], int] = WeakKeyDictionary()
+        """How many requests a task sent after it was cancelled, those that clean up left out."""
         self._left: dict[str, None] = {}
 
     def add_loop(self, loop: Any) -> None:
         """Look at the tasks of a loop when the test has ended."""
         with suppress(TypeError):  # a loop that takes no weak reference
             self._loops.add(loop)
+
+    def add_request(self, loop: Any, call: str) -> None:
+        """Note the loop and the task that send a request."""
+        self.add_loop(loop)
+        if (task := asyncio.current_task(loop)) is None:
+            return
+        if task not in self._tasks:
+            self._tasks.add(task)
+            task.add_done_callback(self._note_end)
+        if task.cancelling() and call not in ("cancel", "delete"):
+            self._later[task] = self._later.get(task, 0) + 1
 
     @contextmanager
     def watch(self) -> Iterator[None]:
@@ -99,21 +119,43 @@ class LeftTasks:
 
     def _note(self, loop: Any) -> None:
         for task in asyncio.all_tasks(loop):
-            code = getattr(task.get_coro(), "cr_code", None)
-            if code is not None and is_user_file(code.co_filename):
-                place = f"{Path(code.co_filename).name}:{code.co_firstlineno}"
-                self._left[f"the task `{code.co_name}` ({place})"] = None
+            if (name := _name_task(task)) is None:
+                continue
+            # A task that has yet to receive its cancellation waits for a future that is done, or for none.
+            waiter = getattr(task, "_fut_waiter", None)
+            if task.cancelling() and waiter is not None and not waiter.done():
+                self._left[f"{name} was cancelled and still ran when the test had ended: {_RAISE_AGAIN}"] = None
+                continue
+            self._left[
+                f"{name} still ran when the test had ended: no other task awaits it. Cancel it and await it, or "
+                "start it in an `asyncio.TaskGroup`"
+            ] = None
+
+    def _note_end(self, task: asyncio.Task[Any]) -> None:
+        """Note a task that has ended as if it had not been cancelled: with a value, or after more requests."""
+        later = self._later.get(task, 0)
+        # `exception()` would count as retrieving it, and asyncio would keep silent about it.
+        if not task.cancelling() or task.cancelled() or getattr(task, "_exception", None) is not None:
+            return
+        if (name := _name_task(task)) is None or (not later and task.result() is None):
+            return
+        requests = f"sent {format_count(later, 'more request')}" if later else "returned a value"
+        self._left[f"{name} was cancelled, {requests} and ended as if it had not been: {_RAISE_AGAIN}"] = None
 
     def describe(self) -> Iterator[str]:
         """Each task that was left, with what to do, in a sentence."""
         for loop in self._loops:
             if not loop.is_closed():
                 self._note(loop)
-        for left in self._left:
-            yield (
-                f"{left} still ran when the test had ended: no other task awaits it. Cancel it and await it, or "
-                "start it in an `asyncio.TaskGroup`"
-            )
+        yield from self._left
+
+
+def _name_task(task: asyncio.Task[Any]) -> str | None:
+    """A task of the application by its coroutine; None for one of a library."""
+    code = getattr(task.get_coro(), "cr_code", None)
+    if code is None or not is_user_file(code.co_filename):
+        return None
+    return f"the task `{code.co_name}` ({Path(code.co_filename).name}:{code.co_firstlineno})"
 
 
 def _is_loop_running() -> bool:

@@ -125,7 +125,7 @@ class ObservedService:
         """Answer a request. Raises RequestLimit above a limit."""
         call = name_call(request)
         if not by_socket and (loop := asyncio._get_running_loop()) is not None:
-            self._tasks.add_loop(loop)
+            self._tasks.add_request(loop, call)
         with self._lock:
             self._count += 1
             self._log.add(request)
