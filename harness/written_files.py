@@ -10,7 +10,7 @@ import errno
 import os
 import secrets
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
@@ -22,6 +22,53 @@ _IN_PLACE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errn
 _FOLDER = getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_PATH", os.O_RDONLY)
 _HOLDS_FOLDERS = os.open in os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")
 MOVED = "a link has taken its place, or that of a folder above it, since the run began"
+
+
+_folder: Path | None = None
+"""The folder that no link may lead a file out of that is named in it; None for no such limit."""
+_is_trusted: Callable[[], bool] = bool
+
+
+@contextmanager
+def keeping_links_in(folder: Path, is_trusted: Callable[[], bool]) -> Iterator[None]:
+    """While the block runs, write through no link that leads out of `folder`, or into its `.git`.
+
+    Somebody else may have put a link where the user expects a report. A folder that holds the home of the user is
+    theirs, and so is one that `is_trusted`, which is asked only if there is such a link.
+    """
+    global _folder, _is_trusted
+    before = _folder, _is_trusted
+    real = Path(os.path.realpath(folder))
+    _folder = None if Path(os.path.realpath(Path("~").expanduser())).is_relative_to(real) else real
+    _is_trusted = is_trusted
+    try:
+        yield
+    finally:
+        _folder, _is_trusted = before
+
+
+def find_way_out(path: Path) -> str:
+    """Why a file must not be written: a link leads it out of the folder that it is named in; "" if none does."""
+    if _folder is None:
+        return ""
+    named, real = Path(os.path.normpath(_folder / path)), Path(os.path.realpath(path))
+    if not named.is_relative_to(_folder) or real == named:
+        return ""
+    parts = real.relative_to(_folder).parts if real.is_relative_to(_folder) else (".git",)
+    if ".git" not in map(str.casefold, parts):  # disks may fold case
+        return ""
+    return "" if _is_trusted() else f"a link leads to {str(real)!r}, out of this folder: name that file itself"
+
+
+def _require_no_way_out(path: Path) -> None:
+    if why := find_way_out(path):
+        raise OSError(errno.ELOOP, why, str(path))
+
+
+def open_lock(path: Path) -> IO[bytes]:
+    """Open a file whose lock keeps others off. It is not emptied, and no link leads to another. Raises OSError."""
+    more = os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+    return open(path, "r+b", opener=lambda name, how: os.open(name, how | more, 0o666))
 
 
 def find_place(path: Path) -> Path | None:
@@ -36,6 +83,7 @@ def replacing(path: Path, place: Path | None = None) -> Iterator[IO[bytes]]:
     A symbolic link is kept, and the file it points to is replaced: `place`, if that was found earlier. Permissions
     are those of the old file, or the default under the umask. Raises OSError, which names the file.
     """
+    _require_no_way_out(path)
     real = place or Path(os.path.realpath(path))
     if place is None:
         real.parent.mkdir(parents=True, exist_ok=True)
@@ -132,6 +180,7 @@ def write_file(path: Path, text: str, place: Path | None = None) -> None:
     A device or a pipe, such as /dev/stdout, is written to. So is a file in a folder that takes no other one.
     `place`, of `find_place`, is the file that was checked when the run began: the text goes there or nowhere.
     """
+    _require_no_way_out(path)
     data = text.encode("utf-8", "replace")
     if place is None and path.exists() and not path.is_file():
         with path.open("wb", buffering=0) as file:
@@ -150,6 +199,7 @@ def write_file(path: Path, text: str, place: Path | None = None) -> None:
 
 def append_file(path: Path, text: str) -> None:
     """Append text to a file that others write, too. Raises OSError."""
+    _require_no_way_out(path)
     with path.open("ab", buffering=0) as file:
         _write_all(file, text.encode("utf-8", "replace"))
 

@@ -23,6 +23,7 @@ from harness.cassette.framing import WINDOW, is_text, windows_of
 from harness.cassette.layout import replace_file
 from harness.cassette.recording import Recording
 from harness.errors import CassetteError
+from harness.written_files import find_way_out, open_lock
 
 _NOT_PLAIN = re.compile(r"[^\x20-\x7e]")
 _HIDDEN, _SHOWN = b"#", b" "
@@ -128,6 +129,8 @@ def lock(file: IO[bytes], path: Path) -> None:
 @contextmanager
 def alone(path: Path) -> Iterator[None]:
     """Lock the cassette at `path`, even before it exists. Raises CassetteError if another recorder has done so."""
+    if why := find_way_out(path):
+        raise CassetteError(f"{path} cannot be written: {why}")
     real = Path(os.path.realpath(path))
     guard = real.with_name(f".{real.name}.lock")
     with _open_locked(guard, path):
@@ -142,7 +145,7 @@ def _open_locked(guard: Path, path: Path) -> IO[bytes]:
     while True:
         try:
             guard.parent.mkdir(parents=True, exist_ok=True)
-            file = guard.open("wb")
+            file = open_lock(guard)
         except OSError as wrong:
             raise CassetteError(f"{path} cannot be written: {wrong.strerror}") from None
         lock(file, path)

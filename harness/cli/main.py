@@ -193,9 +193,25 @@ def _run(words: list[str]) -> int:
         raise UsageFault("the current folder was deleted: go to one that exists") from None
     if note := shadow_note():
         _say(f"harness: note: {note}", Exit.OK)
-    with told_like_interrupted():  # SIGTERM, too, must unwind: what was created is deleted
+    # SIGTERM, too, must unwind: what was created is deleted
+    with _keeping_links_in(name), told_like_interrupted():
         command = cast("Command", import_module(COMMANDS[name].module))
         return command.run(words[1:])
+
+
+def _keeping_links_in(command: str) -> contextlib.AbstractContextManager[None]:
+    """Lead no output out of the current folder through a link; a shell waits for `completion`, which has none."""
+    if command == "completion":
+        return contextlib.nullcontext()
+    from harness.written_files import keeping_links_in
+
+    return keeping_links_in(Path.cwd(), _trusts_this_folder)
+
+
+def _trusts_this_folder() -> bool:
+    from harness.cli.folder_trust import is_named_folder
+
+    return is_named_folder(Path.cwd())
 
 
 def shadow_note(folder: Path | None = None) -> str:

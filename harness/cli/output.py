@@ -18,7 +18,7 @@ from harness.outcome import Exit, TargetFault, UsageFault
 from harness.outcome.words import did_you_mean
 from harness.report.formats import FORMATS, dump
 from harness.wire.message import escape_controls
-from harness.written_files import append_file, find_place, write_file
+from harness.written_files import append_file, find_place, find_way_out, write_file
 
 if TYPE_CHECKING:
     from harness.cli.judging_options import OutputOptions
@@ -255,6 +255,8 @@ def require_writable(path: Path, option: str) -> None:
         raise UsageFault(f"{option}: there is no folder {str(path.parent)!r} to write {path.name!r} to")
     if path.is_dir():
         raise UsageFault(f"{option}: {str(path)!r} is a folder: name a file in it")
+    if why := find_way_out(path):
+        raise UsageFault(f"{option}: {str(path)!r}: {why}")
     try:
         path.stat()
     except FileNotFoundError:

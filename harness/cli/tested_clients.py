@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.child_processes import tool_environment
@@ -39,16 +40,20 @@ def new_client(
 ) -> Callable[[], Client]:
     """Make clients of a command; `loop` if it reads tasks. The first one may take `starting` seconds longer.
 
-    A ready one was installed by us: it gets no variable but those that a tool needs.
+    A ready one was installed by us: it gets no variable but those that a tool needs, and runs where its driver
+    is, because some SDKs read a `.env` of the current folder.
     """
     from harness.benches.client.client_commands import CommandClient, LoopClient
 
     def list_variables() -> Mapping[str, str]:
         return tool_environment() if is_ready else os.environ
 
+    folder = Path(command[-1]).parent if is_ready else None
     if loop:
-        return lambda: LoopClient(command, command_environment(NOWHERE, list_variables()), starting=starting)
-    return lambda: CommandClient(command, lambda task: environment_of(task, list_variables()))
+        return lambda: LoopClient(
+            command, command_environment(NOWHERE, list_variables()), starting=starting, folder=folder
+        )
+    return lambda: CommandClient(command, lambda task: environment_of(task, list_variables()), folder=folder)
 
 
 def environment_of(task: Task, variables: Mapping[str, str] | None = None) -> Mapping[str, str]:

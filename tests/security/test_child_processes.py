@@ -219,18 +219,21 @@ def test_what_is_no_key_stays() -> None:
     }
 
 
-def test_a_client_that_we_install_gets_no_variable_of_the_user() -> None:
-    """Packages of strangers run as a ready client: they get what a tool needs, and nothing else."""
+def test_a_client_that_we_install_gets_no_variable_of_the_user(tmp_path: Path) -> None:
+    """Packages of strangers run as a ready client: they get what a tool needs, in the folder of their driver."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_SECRET_ACCESS_KEY", KEY)
         code = (
             "import json, os, pathlib; pathlib.Path(os.environ['HARNESS_RESULT']).write_text("
-            "json.dumps({'text': json.dumps(dict(os.environ))}))"
+            "json.dumps({'text': json.dumps({**os.environ, 'HERE': os.getcwd()})}))"
         )
-        client = new_client([*child_processes.PYTHON, "-c", code], loop=False, is_ready=True)()
+        driver = tmp_path / "driver.py"
+        driver.write_text(code, encoding="utf-8")
+        client = new_client([*child_processes.PYTHON, str(driver)], loop=False, is_ready=True)()
         result = client.read(Task("http://127.0.0.1:1", "v1_x", "case", "follow"), 60)
     got = json.loads(result.collected)
     assert got["INTERACTION_ID"] == "v1_x"
+    assert got["HERE"] == os.path.realpath(tmp_path)
     assert KEY not in result.collected
 
 

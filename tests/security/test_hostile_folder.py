@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from harness import child_processes
+from harness.cli.commands import completion
 from harness.cli.main import main
 
 KEY = "AIza" + "s3cr3t-k3y" * 3
@@ -322,3 +323,17 @@ def test_npx_has_pipx_run_no_program_of_the_folder(repository: Path) -> None:
     (repository / "__pypackages__").mkdir()
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (127, "")
+
+
+def test_a_relative_cache_completes_no_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The shell offers no word that a folder brings: the user would run it with the next key."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("XDG_CACHE_HOME", "cache")
+    planted = tmp_path / "cache" / "harness" / "completion" / "check.json"
+    planted.parent.mkdir(parents=True)
+    planted.write_text(json.dumps((completion._stamp(), ({}, [("$(id)", "")]))), encoding="utf-8")
+    assert main(["completion", "bash", "--reply", "check", "$"]) == 0
+    assert capsys.readouterr().out == ""

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
+from harness.outcome import Exit
+
 ROOT = Path(__file__).parents[2]
 HOOKS: list[dict[str, Any]] = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text("utf-8"))
 PACKAGES = ("harness", "pip", "venv", "yaml", "msgspec")
@@ -30,23 +32,34 @@ def test_a_hook_runs_nothing_of_the_tree(hook: dict[str, Any], tmp_path: Path) -
             (tree / name / module).write_text(code, encoding="utf-8")
     for name in MODULES:
         (tree / f"{name}.py").write_text(code, encoding="utf-8")
-    planted = 'extension = ["evil.py"]\nreport = ["json=../victim"]\n'
-    (tree / "pyproject.toml").write_text(f"[tool.harness]\n{planted}", encoding="utf-8")
     (tree / ".npmrc").write_text("registry=http://127.0.0.1:9/\n", encoding="utf-8")
     (tree / "cassettes").mkdir()
     (tree / "cassettes" / "a.sse").write_text(RECORDING, encoding="utf-8")
     program, *words = shlex.split(hook["entry"])
     assert program == "python"  # that of the environment that pre-commit made: our own here
     variables = {**os.environ, "PYTHONPATH": str(tree), "PYTHONSTARTUP": str(tree / "evil.py")}
-    done = subprocess.run(
-        [sys.executable, *words, "cassettes/a.sse"], cwd=tree, env=variables, capture_output=True, text=True
-    )
-    assert not marker.exists(), marker.read_text("utf-8")
-    assert not (tmp_path / "victim").exists()
-    assert done.returncode in (0, 1), done.stderr
-    (tree / "pyproject.toml").unlink()
-    done = subprocess.run(
-        [sys.executable, *words, "cassettes/a.sse"], cwd=tree, env=variables, capture_output=True, text=True
-    )
-    assert not marker.exists(), marker.read_text("utf-8")
-    assert done.returncode in (0, 1), done.stderr
+    judged = {"interactions-secrets": Exit.OK, "interactions-verify": Exit.FAILED}[hook["id"]]
+    for planted, code, said in (
+        (
+            '[tool.harness]\nextension = ["evil.py"]\nreport = ["json=../victim"]\n',
+            judged,
+            "",
+        ),  # check's, not verify's
+        ('[tool.harness.verify]\nreport = ["json=../victim"]\n', Exit.USAGE, "out of its own folder"),
+        (
+            '[tool.harness.verify]\nreport = ["json=victim.json"]\nbaseline = "../b"\n',
+            Exit.USAGE,
+            "out of its own",
+        ),
+        ('[tool.harness.verify]\nextension = ["evil.py"]\n', Exit.USAGE, "has no key 'extension'"),
+        ("", judged, ""),
+    ):
+        (tree / "pyproject.toml").write_text(planted, encoding="utf-8")
+        done = subprocess.run(
+            [sys.executable, *words, "cassettes/a.sse"], cwd=tree, env=variables, capture_output=True, text=True
+        )
+        assert not marker.exists(), marker.read_text("utf-8")
+        assert done.returncode == code, (planted, done.stderr)
+        assert said in done.stderr
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["tree"]
+        assert not (tree / "victim.json").exists()

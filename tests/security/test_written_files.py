@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import errno
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -16,17 +17,17 @@ from typing import Any
 import pytest
 
 from harness import written_files
+from harness.cassette.journal import alone
 from harness.cli.main import main
 from harness.cli.output import ReportFiles
+from harness.errors import CassetteError
 from harness.outcome import Exit
 
 PACKAGE = Path(written_files.__file__).parent
 ALLOWED = {
     "written_files.py": "the door",
     "documents.py": "it reads",
-    "cassette/journal.py": "a journal: each entry is on disk before its exchange goes on, and its lock",
-    "benches/record/session.py": "a lock",
-    "benches/client/ready/environments.py": "a lock",
+    "cassette/journal.py": "a journal: each entry is on disk before its exchange goes on",
     "cli/main.py": "the null device in place of a stream that is closed",
     "cli/serving.py": "the terminal, to see whether there is one",
     "contract/schema/schemas.py": "a copy of a revision in a temporary folder",
@@ -268,3 +269,74 @@ def test_a_link_in_place_before_the_run_is_kept(tmp_path: Path) -> None:
         written_files.write_file(link, "text", written_files.find_place(link))
         assert link.is_symlink()
         assert (tmp_path / name).read_text("utf-8") == "text"
+
+
+OUTPUTS = {
+    "report": (*CHECK, "--report", "markdown=out"),
+    "folder of a report": (*CHECK, "--report", "markdown=sub/out"),
+    "folder of a client": ("client", "js", "--output", "sub"),
+    "client": ("client", "js", "--output", "here"),
+    "proposal": ("drift", "--sdk", "nowhere", "--propose-patch", "out"),
+    "cassette": ("record", "--target", "http://127.0.0.1:1", "--cassette", "out.yaml", "--", "true"),
+    "cassette in a folder": ("record", "--target", "http://127.0.0.1:1", "--cassette", "sub/a.yaml", "--", "true"),
+}
+
+
+@pytest.mark.parametrize("name", OUTPUTS)
+@pytest.mark.parametrize("place", ["victim", "repository/.git"])
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_link_of_the_folder_leads_no_output_elsewhere(
+    name: str,
+    place: str,
+    is_there: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A link that somebody put where a command writes writes nothing outside, file or no file."""
+    outside, folder = tmp_path / place, tmp_path / "repository"
+    outside.mkdir(parents=True)
+    (folder / "here").mkdir(parents=True)
+    links = {"out": "rc", "out.yaml": "rc", "here/index.js": "rc", "here/package.json": "rc"}
+    for link, target in links.items():
+        (folder / link).symlink_to(outside / target)
+    (folder / "sub").symlink_to(outside)
+    if is_there:
+        (outside / "rc").write_text("mine", encoding="utf-8")
+    monkeypatch.chdir(folder)
+    assert main(OUTPUTS[name]) == Exit.USAGE
+    assert re.search("leads to|symbolic links|not a cassette", capsys.readouterr().err)
+    assert {path.name: path.read_text("utf-8") for path in outside.iterdir()} == (
+        {"rc": "mine"} if is_there else {}
+    )
+
+
+def test_a_user_may_name_a_folder_with_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Links in a trusted folder are followed, and so are those in a folder that holds the user's home."""
+    folder, outside = tmp_path / "repository", tmp_path / "outside"
+    for path in (folder, outside):
+        path.mkdir()
+    (folder / "reports").symlink_to(outside)
+    (folder / "inside").mkdir()
+    (folder / "own").symlink_to(folder / "inside")
+    monkeypatch.chdir(folder)
+    assert main((*CHECK, "--report", "json=own/a.json")) == Exit.OK
+    assert main((*CHECK, "--report", "json=../outside/b.json")) == Exit.OK
+    assert main((*CHECK, "--report", "json=reports/c.json")) == Exit.USAGE
+    monkeypatch.setenv("HARNESS_TRUST", str(folder))
+    assert main((*CHECK, "--report", "json=reports/c.json")) == Exit.OK
+    monkeypatch.delenv("HARNESS_TRUST")
+    monkeypatch.setenv("HOME", str(folder))
+    assert main((*CHECK, "--report", "json=reports/d.json")) == Exit.OK
+    assert sorted(path.name for path in outside.iterdir()) == ["b.json", "c.json", "d.json"]
+    assert (folder / "inside" / "a.json").is_file()
+
+
+def test_a_lock_empties_no_other_file(tmp_path: Path) -> None:
+    """A link in the place of a lock leads to nothing: its file is neither opened nor emptied."""
+    victim = tmp_path / "victim"
+    victim.write_text("mine", encoding="utf-8")
+    (tmp_path / ".a.yaml.lock").symlink_to(victim)
+    with pytest.raises(CassetteError, match="cannot be written"), alone(tmp_path / "a.yaml"):
+        pass
+    assert victim.read_text("utf-8") == "mine"

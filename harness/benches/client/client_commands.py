@@ -80,8 +80,9 @@ class CommandClient:
     If it writes the file that `$HARNESS_RESULT` names, that is its answer instead.
     """
 
-    def __init__(self, command: Sequence[str], environment: Environment) -> None:
+    def __init__(self, command: Sequence[str], environment: Environment, *, folder: Path | None = None) -> None:
         self._command = list(command)
+        self._where = folder
         self._environment = environment
         self._process: Process | None = None
 
@@ -101,7 +102,7 @@ class CommandClient:
 
     def _run(self, environment: Mapping[str, str], seconds: float, start: float) -> ClientResult:
         until = time.monotonic() + seconds + start
-        process = self._process = Process(self._command, environment)
+        process = self._process = Process(self._command, environment, self._where)
         code = None
         try:
             if process.hear(lambda: _too_much(process), until) and not _too_much(process):
@@ -133,8 +134,16 @@ class LoopClient:
     task after a start may take at least `starting` seconds longer.
     """
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str], *, starting: float = 0.0) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        *,
+        starting: float = 0.0,
+        folder: Path | None = None,
+    ) -> None:
         self._command = list(command)
+        self._where = folder
         self._starting = starting
         self._environment = environment
         self._process: Process | None = None
@@ -146,7 +155,7 @@ class LoopClient:
         begun = time.monotonic()
         stray = _StrayLines()
         if self._process is None:
-            self._process = Process(self._command, self._environment, asked=True)
+            self._process = Process(self._command, self._environment, self._where, asked=True)
             start = max(start, self._starting)
         else:
             self._process.hear_what_came()
@@ -363,7 +372,14 @@ class Process:
     Raises UsageFault if the command cannot be started. Another thread may call `kill`.
     """
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str], *, asked: bool = False) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        folder: Path | None = None,
+        *,
+        asked: bool = False,
+    ) -> None:
         child: Child | None = None
         try:
             with hold_all():
@@ -371,6 +387,7 @@ class Process:
                     command,
                     environment,
                     bufsize=0,
+                    cwd=folder,
                     stdin=PIPE if asked else DEVNULL,
                     stdout=PIPE,
                     stderr=PIPE,

@@ -36,6 +36,7 @@ from harness.outcome import Finding, Outcome, Severity, UsageFault
 from harness.outcome.words import format_count
 from harness.transport import ServiceDriver, UrlDriver
 from harness.wire import By, Exchange
+from harness.written_files import open_lock
 
 _PLACEHOLDER = re.compile(rb"REDACTED-[0-9]+")
 _UNAUTHORISED = frozenset({401, 403})
@@ -314,7 +315,7 @@ class RecordingSession:
     def _lock_folder(self) -> Iterator[None]:
         """Lock the folder: two sessions would delete each other's files as leftovers. Raises CassetteError."""
         path = self.folder / _LOCK
-        with path.open("wb") as file:
+        with open_lock(path) as file:
             lock(file, path)
             try:
                 yield

@@ -93,7 +93,8 @@ def read_command(name: str) -> CommandWords:
 
 
 def _find_folder() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "harness", "completion")
+    named = Path(os.environ.get("XDG_CACHE_HOME", ""))  # a folder could bring words for a relative one
+    return (named if named.is_absolute() else Path.home() / ".cache") / "harness" / "completion"
 
 
 def _stamp() -> str:

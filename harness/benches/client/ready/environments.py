@@ -20,7 +20,7 @@ from harness.benches.client.ready.ready_clients import Language, ReadyClient
 from harness.child_processes import PYTHON, find_program, run_tool
 from harness.outcome import UsageFault
 from harness.resources import folder
-from harness.written_files import replace_file, write_file
+from harness.written_files import open_lock, replace_file, write_file
 
 PLACE = "HARNESS_CLIENTS"
 """The environment variable that names the folder of the environments."""
@@ -151,7 +151,7 @@ def _install_once(
 @contextmanager
 def _lock(home: Path) -> Iterator[None]:
     """Let one process at a time install here, where the system has such locks."""
-    with (home / "lock").open("w") as file:
+    with open_lock(home / "lock") as file:
         try:
             import fcntl
         except ImportError:
