@@ -96,7 +96,7 @@ def parse_capabilities(words: Iterable[str], known: Mapping[str, str]) -> list[C
         present = not part.startswith("-")
         name = part.lstrip("+-")
         if name not in known:
-            hint = did_you_mean(name, known, otherwise=": `harness smoke emulator` lists all")
+            hint = did_you_mean(name, known, otherwise=f": known are {', '.join(known)}")
             raise UsageFault(f"unknown capability {name!r}{hint}")
         if name in said and said[name].present is not present:
             raise UsageFault(f"capability {name!r} is both claimed (+) and denied (-): keep one of them")

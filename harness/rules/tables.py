@@ -151,15 +151,38 @@ def parse_table(name: str, text: bytes, definition: str = "") -> dict[str, Any]:
         value: dict[str, Any] = load_yaml(text)
     except (yaml.YAMLError, ValueError) as wrong:
         raise ValueError(f"{FOLDER / name}.yaml is no table of rules: {wrong}") from None
+    for place, flaw in _list_foreign(value):  # which no schema can judge
+        raise make_table_error(name, text, place, flaw)
     known = definition or (name if name in _SCHEMAS else "table")
     flaws = list(_validator(known).iter_errors(value))
     if flaws:
         flaw = min(
             flaws, key=lambda flaw: "Additional properties" not in flaw.message
         )  # a misspelt field says most
-        place = list(flaw.instance_path) or [key for key in value if f'"{key}"' in flaw.message]
+        place = list(flaw.instance_path) or [key for key in value or () if f'"{key}"' in flaw.message]
         raise make_table_error(name, text, place, flaw.message)
     return value
+
+
+def _list_foreign(value: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[list[Any], str]]:
+    """The place of each key and value that YAML has and JSON has not, such as a key `null`, and what to do."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                yield [*place], f"the key {_write_word(key)} is no text: write it in quotes"
+            else:
+                yield from _list_foreign(item, (*place, key))
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from _list_foreign(item, (*place, number))
+    elif value is not None and not isinstance(value, str | int | float):
+        yield [*place], f"{_write_word(value)} is no text: write it in quotes"
+
+
+def _write_word(value: Any) -> str:
+    """A single value, as a YAML file has it."""
+    words = {None: "null", True: "true", False: "false"}
+    return words[value] if value is None or isinstance(value, bool) else str(value)
 
 
 @cache
@@ -175,7 +198,7 @@ def make_table_error(name: str, text: bytes, path: list[Any], message: str) -> V
     import yaml
 
     node: Any = yaml.compose(text, Loader=yaml.SafeLoader)
-    line = node.start_mark.line
+    line = node.start_mark.line if node else 0  # an empty file has no node
     for key in path:
         pairs = node.value if isinstance(node, yaml.MappingNode) else ()
         found = next((pair for pair in pairs if pair[0].value == key), None)

@@ -39,7 +39,7 @@ MISTAKES: list[tuple[tuple[str, ...], Exit, str]] = [
     (("torture", "--mode", "folow", "--", "true"), Exit.USAGE, "is no mode: did you mean 'follow'?"),
     (("trust", "missing.toml"), Exit.USAGE, SPELLING),
     (("gateway", DEAD, "--upstream-port", "0"), Exit.UNREACHABLE, "start it, check the URL, or wait for it"),
-    (("check", "emulator", "--capability", "+foo"), Exit.USAGE, "`harness smoke emulator` lists all"),
+    (("check", "emulator", "--capability", "+foo"), Exit.USAGE, "known are v1, auth, "),
     (("check", "emulator", "--extension", "plain.txt"), Exit.USAGE, "name a file that ends in .py, or a module"),
     (("check", "emulator", "--extension", "nowhere"), Exit.USAGE, "install it, or name a file that ends in .py"),
     (("check", "emulator", "--baseline", "closed.yaml"), Exit.USAGE, "allow this user to read it"),
