@@ -10,6 +10,7 @@ import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, fields, is_dataclass, replace
 from enum import Enum
+from functools import cache
 from types import NoneType
 from typing import Any, TypeVar
 
@@ -36,6 +37,16 @@ def hide_secrets(value: Value, mask: Mask, leave: tuple[type, ...] = ()) -> Valu
     return shown
 
 
+@cache  # a run has thousands of values of a few dozen types
+def _find_members(kind: type) -> tuple[tuple[str, ...], Callable[..., Any]] | None:
+    """The names of the members of a struct or a dataclass, and what replaces them; None for any other type."""
+    if issubclass(kind, tuple | list | Set | Mapping):
+        return None
+    if issubclass(kind, msgspec.Struct):
+        return kind.__struct_fields__, msgspec.structs.replace
+    return (tuple(member.name for member in fields(kind)), replace) if is_dataclass(kind) else None
+
+
 @dataclass(frozen=True, slots=True)
 class _SecretHider:
     """Walks a value; what has no secret stays the same object, because most of a run has none."""
@@ -49,18 +60,16 @@ class _SecretHider:
         if isinstance(old, str):
             hidden = self.mask.text(old)
             return old if hidden == old else hidden
-        if isinstance(old, msgspec.Struct):
-            return self._hide_members(old, old.__struct_fields__, msgspec.structs.replace)
+        kind: Any = type(old)
+        if (members := _find_members(kind)) is not None:
+            return self._hide_members(old, *members)
         if isinstance(old, tuple | list | Set):
             return self._hide_items(old)
         if isinstance(old, Mapping):
             pairs = {self.hide(name): self.hide(item) for name, item in old.items()}
             is_same = all(name in old and old[name] is item for name, item in pairs.items())
             return old if is_same else pairs
-        if is_dataclass(old) and not isinstance(old, type):
-            return self._hide_members(old, [member.name for member in fields(old)], replace)
-        kind = type(old).__name__
-        raise TypeError(f"secrets cannot be hidden in a {kind}: teach `hide_secrets` where its texts are")
+        raise TypeError(f"secrets cannot be hidden in a {kind.__name__}: teach `hide_secrets` where its texts are")
 
     def _hide_items(self, old: Any) -> Any:
         items = list(map(self.hide, old))
