@@ -95,6 +95,8 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     "bg.at-once": ("create.status-listed",),
     "bg.settles": ("bg.result",),
     "chain.after-settled": ("get.ok",),
+    **dict.fromkeys(("bg.survives-hangup", "bg.transition"), ("cancel.state/others",)),
+    "cancel.schema": ("cancel.ok/no-interaction",),
     "cancel.stays": ("cancel.state",),
     "cancel.get-after": ("cancel.state",),
     "cancel.stream-ends": ("cancel.state",),
@@ -136,7 +138,7 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     "resume.no-gap": ("stream.text", "stream.event-type", *_UNREADABLE),
     "resume.same-id": ("stream.id-constant",),
     "tool.call-fields": ("create.schema/type",),
-    "resume.exclusive": ("stream.text", "resume.no-gap", "stream.event-type", *_UNREADABLE),
+    "resume.exclusive": ("stream.text", "resume.no-gap", "stream.event-type", "stream.evid-unique", *_UNREADABLE),
     "resume.ids-stable": ("resume.no-gap/ids", "resume.exclusive/ids"),
     "resume.finished": ("resume.no-gap", "stream.completed-last", "stream.terminal"),
     "resume.encoded": ("stream.text", "resume.no-gap"),
@@ -144,6 +146,7 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     "resume.from-create": (
         "stream.text",
         "bg.survives-hangup",
+        "cancel.state/others",
         "resume.live",
         "resume.no-gap",
         "resume.exclusive",
@@ -173,7 +176,14 @@ RESTS_ON |= {check: ("create.status", *RESTS_ON.get(check, ())) for check in _RE
 LATE = "bg.result/late"
 RESTS_ON |= {
     check: (LATE, *RESTS_ON.get(check, ()))
-    for check in ("stream.text", "stream.equals-get", "stream.end-matches-get", "get.same", "bg.grows")
+    for check in (
+        "stream.text",
+        "stream.equals-get",
+        "stream.end-matches-get",
+        "get.same",
+        "bg.grows",
+        "create.cut-short",
+    )
 }
 
 MIXED = "rob.concurrent-streams/mixed"
@@ -181,4 +191,12 @@ _READ_A_STREAM = [name for name in BY_ID if name.startswith(("stream.", "resume.
 RESTS_ON |= {
     check: (MIXED, *RESTS_ON.get(check, ()))
     for check in (*_READ_A_STREAM, "create.format-streamed", "cancel.stream-ends", "create.id-unique")
+}
+
+CROSSED = "create.ok/another"
+_READ_A_CREATE = ("create.", "tool.", "chain.", "usage.", "get.matches-post", "get.usage", "get.constant")
+RESTS_ON |= {
+    check: (CROSSED, *RESTS_ON.get(check, ()))
+    for check in BY_ID
+    if check.startswith(_READ_A_CREATE) and check != "create.ok"
 }

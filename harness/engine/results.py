@@ -247,11 +247,17 @@ class Result:
         return first.cause or first.stable_code
 
     @property
-    def urgency(self) -> tuple[int, int, bool, int, int]:
-        """What reports sort it by: verdict, level, whether a client can notice it, its harm, and its weight."""
+    def is_consequence(self) -> bool:
+        """Whether findings of another rule explain all that it found."""
+        causes = [finding.cause for finding in self.observation.findings] or [self.observation.cause]
+        return bool(causes) and all(cause and cause.partition("/")[0] != self.rule.id for cause in causes)
+
+    @property
+    def urgency(self) -> tuple[int, bool, int, bool, int, int]:
+        """What reports sort it by: verdict, consequence, level, whether a client can notice it, harm, weight."""
         rule = self.rule
         rank = _RANK.get(self.verdict, len(_RANK))
-        return rank, LEVEL_RANK[rule.level], not rule.silent, rule.harm, -self.weight
+        return rank, self.is_consequence, LEVEL_RANK[rule.level], not rule.silent, rule.harm, -self.weight
 
 
 _RANK = {

@@ -422,7 +422,7 @@ class Cause:
         Its title is what is `broken`, with what was found unless it is `alone` with that; an error of the harness
         or a stale entry breaks nothing.
         """
-        roots = [shown for shown in failing if not shown.result.observation.cause] or list(failing)
+        roots = [shown for shown in failing if not shown.result.is_consequence] or list(failing)
         problem, is_broken = roots[0].said, roots[0].result.verdict is Verdict.FAIL and broken
         return cls(
             key=key,

@@ -172,10 +172,13 @@ def does_not_wait(created: Exchange, held: bool, longer: Exchange | None) -> Ite
         return
     name, last = ("longer", longer) if longer is not None else ("created", created)
     seconds = f"{last.seconds:.1f} s"
+    message = f"the create waits for the run: it returned after {seconds} with a settled run"
+    if status_of(last) == "completed" and any(judge_result(interaction_in(last))):
+        message = f"the create returns `completed` after {seconds}, before there is any output"
+    elif last.seconds < _AT_ONCE:
+        message = f"`background` seems to be ignored: even a run with a long response settled after {seconds}"
     waited = finding(
-        f"the create waits for the run: it returned after {seconds} with a settled run"
-        if last.seconds >= _AT_ONCE
-        else f"`background` seems to be ignored: even a run with a long response settled after {seconds}",
+        message,
         expected="in_progress",
         actual=status_of(last),
     )

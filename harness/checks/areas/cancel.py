@@ -60,9 +60,9 @@ TAKES_EFFECT = 2.0
 # --- exercises
 
 
-@exercise(requests=6, interactions=1)
+@exercise(requests=10, interactions=2)
 def a_cancelled_run(t: RequestBuilder) -> Steps:
-    """A run that is cancelled while a reader streams it, then polled, and cancelled once more.
+    """A run that is cancelled while a reader streams it, then polled, and cancelled again; another run goes on.
 
     If the run was over too soon to tell, all of it is tried again with a longer one.
     """
@@ -97,10 +97,16 @@ def _cancel_and_poll(t: RequestBuilder, text: str) -> Part[Exchanges]:
     run = yield from start_held_run(t, "cancel", text=text)
     reader: LiveStream = yield from open_stream(t, run.id)
     yield Read(reader, 1)
+    bystander: Exchange = yield Send(t.create(input=f"{text} (bystander)", background=True))
     labelled = [("content-type", "application/json")]
     request = t.request("POST", f"interactions/{segment(run.id)}/cancel", headers=labelled)
     seen: Exchanges = {"run": run.created, "held": run.held, "cancelled": (yield Send(request)), "reader": reader}
+    beside = id_of(bystander)
+    seen["beside"] = (yield Send(t.get(beside))) if beside else None
     seen["polled"] = yield from polls(t, run.id, patient=reader.status != 404, whole=True)
+    if beside and status_of(seen["beside"]) in RUNNING:
+        seen["beside"] = yield Send(t.get(beside))
+        yield Send(t.cancel(beside))  # it would cost tokens until its end
     return seen
 
 
@@ -122,8 +128,12 @@ def can_be_cancelled(run: Exchange, held: bool, cancelled: Exchange, polled: lis
         yield from judge_cancel_answer(cancelled, id_of(run))
 
 
-def is_seen(held: bool, cancelled: Exchange, polled: list[Exchange]) -> Iterator[Finding]:
+def is_seen(held: bool, cancelled: Exchange, polled: list[Exchange], beside: Exchange | None) -> Iterator[Finding]:
     last = status_of(polled[-1])
+    if beside is not None and status_of(beside) == "cancelled" and last == "cancelled":
+        message = "a cancel stops another run, too, which was not canceled"
+        others = Finding.from_code("cancel.state/others", message, "a run in progress", "cancelled")
+        yield others.at(exchange="beside", pointer="$.status")
     if last == "cancelled":
         return
     if not held:

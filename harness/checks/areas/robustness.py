@@ -107,7 +107,11 @@ def keeps_streams_apart(
     if mixed:
         return
     texts = {
-        number: list(judge_streamed_text(read(stream).streamed_steps, object_in(answer)))
+        number: [
+            one
+            for one in judge_streamed_text(read(stream).streamed_steps, object_in(answer))
+            if one.code not in _OF_ITSELF  # which are judged under their own rule, wherever they are seen
+        ]
         for number, (stream, answer) in enumerate(zip(streams, stored, strict=False))
         if _is_comparable(stream, answer)
     }
@@ -120,6 +124,10 @@ def keeps_streams_apart(
         for one in different:
             words = ("rob.concurrent-streams/mixed", one.message, one.expected, one.actual)
             yield Finding.from_code(*words, where=one.where).at(exchange=f"stored[{number}]")
+
+
+_OF_ITSELF = frozenset({"stream.text/twice", "stream.text/stored"})
+"""What is wrong with a text that no other stream explains."""
 
 
 def _is_comparable(stream: Exchange, stored: Exchange) -> bool:

@@ -277,8 +277,27 @@ def judge_streamed_text(streamed: Sequence[Body], body: Body, rule: str = "strea
             begin, end = doubled[0]
             message = f"the stream sends text twice: characters {begin} to {end} of the stored text"
             message += f", and {format_count(len(doubled) - 1, 'more part')}" if doubled[1:] else ""
-            at = begin
-        yield place_finding(rule, message, _quote(stored, at), _quote(shown, at), "$.steps")
+            yield place_finding(f"{rule}/twice", message, _quote(stored, begin), _quote(shown, begin), "$.steps")
+        elif lost_characters(shown, stored):
+            message = f"GET shows a replacement in place of a character of the stream, from character {at}"
+            yield place_finding(f"{rule}/stored", message, _quote(shown, at), _quote(stored, at), "$.steps")
+        else:
+            yield place_finding(rule, message, _quote(stored, at), _quote(shown, at), "$.steps")
+
+
+_REPLACED = re.compile("[?\ufffd]+")
+
+
+def lost_characters(shown: str, stored: str) -> bool:
+    """Whether `stored` is `shown` with some characters beyond ASCII written as `?` or as U+FFFD."""
+    at, kept = 0, _REPLACED.split(stored)
+    for number, part in enumerate(kept):
+        found = shown.find(part, at) if part else (len(shown) if number == len(kept) - 1 else at + 1)
+        lost = shown[at:found]
+        if found < 0 or (number == 0 and lost) or any(one < "\x80" and one != "?" for one in lost):
+            return False
+        at = found + len(part)
+    return at == len(shown)
 
 
 _LONGEST_DOUBLED = 2_000
@@ -337,11 +356,19 @@ def _quote(text: str, at: int) -> str:
     return format_value(shorten(text[max(0, at - 8) : at + 60], 60)) if text[at:] else "the end of the text"
 
 
-def judge_result(body: Body, rule: str = "bg.result") -> Iterator[Finding]:
-    """A completed run must hold output; output of other kinds than text is a lenient reading."""
+def judge_result(body: Body, rule: str = "bg.result", *, known: Body | None = None) -> Iterator[Finding]:
+    """A completed run must hold output; output of other kinds than text is a lenient reading.
+
+    `known` is what an earlier GET of the completed run returned.
+    """
     kinds = [step.get("type") for step in output_steps(body)]
     if "model_output" not in kinds:
         severity = Severity.NON_STRICT if set(kinds) - {"thought"} else Severity.BROKEN
+        if known is not None and not next(judge_result(known), None):
+            message = "a later GET of a completed run no longer returns its output"
+            expected = "the output that the GET before it returned"
+            yield place_finding(f"{rule}/lost", message, expected, format_value(kinds), "$.steps")
+            return
         message = "a completed run has no output"
         yield place_finding(rule, message, "a model_output step", format_value(kinds), "$.steps", severity)
 

@@ -46,6 +46,12 @@ def _end_as(status: str) -> Any:
     return stop
 
 
+def _stop_all(engine: Engine, run: Run) -> None:
+    for other in [*engine.store._runs.values()]:
+        if other.background and not other.settled and other is not run:
+            other.cancel()
+
+
 def _cancel_and_forget(engine: Engine, run: Run) -> None:
     run.cancel()
     engine.store.forget(run)
@@ -138,6 +144,8 @@ MUTANTS = table(
         request("POST interactions/*/cancel", refuse("Method not found.", 404, "not_found"))),
     row("cancel-noop", "A cancel returns 200 but the run continues.",
         before(Engine.stop, skip)),
+    row("cancel-stops-all", "A cancel stops all background runs in progress.",
+        before(Engine.stop, _stop_all)),
     row("cancel-completes", "A cancelled run is shown as completed.",
         instead(Engine.stop, _end_as("completed"))),
     row("cancel-fails-run", "A cancelled run is shown as failed.",

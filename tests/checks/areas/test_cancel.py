@@ -50,14 +50,18 @@ CASES = [
     case("cancel.schema", "untestable", "refused", cancelled=REFUSED),
     case("cancel.schema", "not_met", "a time that is a number", cancelled=as_cancel(interaction(created=4))),
     case("cancel.state", "met", "after a delay", held=True, cancelled=CANCELLED,
-         polled=[RUNNING, RUNNING, CANCELLED]),
-    case("cancel.state", "untestable", "over before", held=False, cancelled=RUNNING, polled=[DONE]),
+         polled=[RUNNING, RUNNING, CANCELLED], beside=None),
+    case("cancel.state", "not_met", "another run stopped, too", held=False, cancelled=CANCELLED,
+         polled=[CANCELLED], beside=CANCELLED),
+    case("cancel.state", "met", "another run goes on", held=False, cancelled=CANCELLED, polled=[CANCELLED],
+         beside=RUNNING),
+    case("cancel.state", "untestable", "over before", held=False, cancelled=RUNNING, polled=[DONE], beside=None),
     case("cancel.state", "untestable", "overtaken by the end", held=False, cancelled=RUNNING,
-         polled=[RUNNING, DONE]),
+         polled=[RUNNING, DONE], beside=None),
     case("cancel.state", "not_met", "answered as cancelled, then completed", held=False, cancelled=CANCELLED,
-         polled=[DONE]),
+         polled=[DONE], beside=None),
     case("cancel.state", "not_met", "in progress for long, then completed", held=False, cancelled=RUNNING,
-         polled=[RUNNING] * 20 + [DONE]),
+         polled=[RUNNING] * 20 + [DONE], beside=None),
     case("cancel.shows-output", "met", "all of it", cancelled=CANCELLED, polled=[RUNNING, CANCELLED]),
     case("cancel.shows-output", "met", "nothing was produced", cancelled=BARE, polled=[BARE]),
     case("cancel.shows-output", "untestable", "not yet", cancelled=RUNNING, polled=[CANCELLED]),
@@ -66,11 +70,12 @@ CASES = [
     case("cancel.shows-output", "not_met", "no usage", cancelled=shows("cancelled", usage=None),
          polled=[shows("cancelled")]),
     case("cancel.state", "untestable", "refused, then seen running", held=False, cancelled=REFUSED,
-         polled=[RUNNING, DONE]),
+         polled=[RUNNING, DONE], beside=None),
     case("cancel.state", "not_met", "completed, though it stood still", held=True, cancelled=CANCELLED,
-         polled=[DONE]),
-    case("cancel.state", "not_met", "runs on", held=False, cancelled=CANCELLED, polled=[RUNNING, RUNNING]),
-    case("cancel.state", "not_met", "gone", held=False, cancelled=CANCELLED, polled=[refusal(404)]),
+         polled=[DONE], beside=None),
+    case("cancel.state", "not_met", "runs on", held=False, cancelled=CANCELLED, polled=[RUNNING, RUNNING],
+         beside=None),
+    case("cancel.state", "not_met", "gone", held=False, cancelled=CANCELLED, polled=[refusal(404)], beside=None),
     case("cancel.stays", "met", "stays", polled=[RUNNING, CANCELLED], later=CANCELLED),
     case("cancel.stays", "untestable", "never was", polled=[RUNNING], later=DONE),
     case("cancel.stays", "not_met", "comes back", polled=[RUNNING, CANCELLED], later=DONE),
@@ -121,12 +126,12 @@ CASES = [
 @pytest.mark.parametrize("check_id", ["cancel.ok", "cancel.state"])
 def test_a_lost_race_is_nobodys_fault(check_id):
     """If the run ended before the cancel arrived, the result is marked as a lost race."""
-    seen = {"run": RUNNING, "held": False, "cancelled": REFUSED, "polled": [DONE]}
+    seen = {"run": RUNNING, "held": False, "cancelled": REFUSED, "polled": [DONE], "beside": None}
     assert judge(check_id, **seen).because is Because.RACE_LOST
 
 
 def test_an_accepted_cancel_is_not_said_to_have_come_too_late():
     """If a run ends normally after an accepted cancel, the reason does not claim that the cancel came too late."""
-    seen = judge("cancel.state", held=False, cancelled=RUNNING, polled=[RUNNING, DONE])
+    seen = judge("cancel.state", held=False, cancelled=RUNNING, polled=[RUNNING, DONE], beside=None)
     assert seen.because is Because.RACE_LOST
     assert seen.reason == "the cancel was accepted, but the run ended as completed"

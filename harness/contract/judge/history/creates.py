@@ -6,6 +6,7 @@ Layer 1. `HistoryJudge` calls these functions; `judge_create` adds the new inter
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from harness.contract.data import json_parse
@@ -182,7 +183,10 @@ def _judge_output(state: HistoryState, request: Json, model: InteractionModel, *
     whole = model.timeline.whole or not streamed
     if whole and model.status == "completed" and request.keys() <= _PROMISED and not _brings_results(request):
         rule = "create.completed-has-output"
-        state.decide(rule, agreement.judge_result({"steps": steps}, rule))
+        found = list(agreement.judge_result({"steps": steps}, rule))
+        if model.background and not streamed:  # one that did not wait for the run has no other fault
+            found = [replace(one, cause="bg.at-once") for one in found]
+        state.decide(rule, found)
     if model.settled:
         judge_calls(state, model, {"status": model.status, "steps": steps}, whole=whole)
     if model.settled and agreement.pending_calls(steps):

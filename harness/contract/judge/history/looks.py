@@ -182,7 +182,10 @@ def _judge_output(
     if state.sole_client and model.background and model.status == "completed":
         cut = model.limited and state.decide("create.cut-short", agreement.judge_cut_short(body))
         if not cut:
-            state.decide("bg.result", agreement.judge_result(body))
+            known = {"steps": model.steps} if model.source == "get.same" else None
+            lost = list(agreement.judge_result(body, known=known))
+            if state.decide("bg.result", lost) and lost[0].code == "bg.result/lost":
+                return  # later looks are compared with the last one that had it
     if state.sole_client:
         judge_calls(state, model, body)
     steps = body.get("steps")

@@ -1,4 +1,4 @@
-"""Finds text and event ids of one interaction in the stream of another, over all the exchanges of a run.
+"""Finds text and event ids of one interaction in what was sent for another, over all the exchanges of a run.
 
 Layer 1, pure and incremental. A stream whose text is not the stored one may have lost or repeated some of its own.
 It was mixed with another if what its own text lacks is text of another interaction of the run.
@@ -7,11 +7,13 @@ It was mixed with another if what its own text lacks is text of another interact
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from harness.contract.data.output import output_of, output_steps, steps_text
 from harness.contract.data.step_diff import common_length
+from harness.contract.judge.agreement import lost_characters
 from harness.contract.judge.reading import read
 from harness.contract.judge.wording import format_value
 from harness.outcome import Finding
@@ -78,6 +80,8 @@ class Mixtures:
         strange = shown[start : len(shown) - end].strip()
         if start == len(stored) or len(stored) == _LONGEST:  # it may be the stored text that is cut
             return
+        if lost_characters(shown, stored):
+            return
         if len(strange) >= _TELLING and strange not in stored:
             self._strange.append(_Strange(exchange, name, strange))
 
@@ -89,6 +93,64 @@ class Mixtures:
                 expected, actual = f"text of {one.own}", f"{format_value(shorten(one.text, 60))}, text of {origin}"
                 message = "a stream contains text of another interaction"
                 yield one.exchange, Finding.from_code("rob.concurrent-streams/mixed", message, expected, actual)
+
+
+@dataclass(slots=True)
+class Crossings:
+    """The outputs of a run by interaction: an answer to a create must not have that of another one.
+
+    An id that several creates were given names no output.
+    """
+
+    _posted: dict[str, tuple[Exchange, str]] = field(default_factory=dict)
+    _stored: dict[str, str] = field(default_factory=dict)
+    _given: Counter[str] = field(default_factory=Counter)
+    _strange: dict[str, list[tuple[Exchange, str]]] = field(default_factory=dict)
+
+    def note(self, exchange: Exchange) -> Iterator[tuple[Exchange, Finding]]:
+        """Judge the next exchange, and the creates before it that it shows to be wrong."""
+        reading = read(exchange)
+        if not exchange.succeeded or exchange.excuse or not reading.call or not (name := reading.id):
+            return
+        is_create = reading.call == "POST interactions"
+        self._given[name] += is_create
+        if reading.interaction is None or reading.status not in _WHOLE or self._given[name] > 1:
+            return
+        told = _describe_output(reading.interaction)
+        if is_create and told:
+            self._posted[name] = (exchange, told)
+        elif told:
+            self._stored[name] = told
+        yield from self._compare(name)
+
+    def _compare(self, name: str) -> Iterator[tuple[Exchange, Finding]]:
+        """Compare what an id was created with and what it shows, then what it shows with strange answers."""
+        stored = self._stored.get(name, "")
+        if stored and (posted := self._posted.pop(name, None)) and posted[1] not in stored:
+            if origin := next((other for other, text in self._stored.items() if text == posted[1]), ""):
+                yield _tell_crossing(*posted, name, origin)
+            else:
+                self._strange.setdefault(posted[1], []).append((posted[0], name))
+        for crossed, own in self._strange.pop(stored, ()):
+            if own != name:
+                yield _tell_crossing(crossed, stored, own, name)
+
+
+_WHOLE = frozenset({"completed", "requires_action"})
+
+
+def _describe_output(body: Mapping[str, Any]) -> str:
+    """The text of an output and the ids of its calls; "" if there is little that could be told from another."""
+    steps = output_steps(body)
+    calls = [str(step.get("id")) for step in steps if step.get("type") == "function_call"]
+    told = "\n".join([steps_text(steps), *calls])[:_LONGEST]
+    return told if len(told) >= _TELLING else ""
+
+
+def _tell_crossing(exchange: Exchange, told: str, own: str, origin: str) -> tuple[Exchange, Finding]:
+    message = "a create returns the output of another interaction, which GET shows under its own id"
+    actual = f"{format_value(shorten(told, 60))}, the output of {origin}"
+    return exchange, Finding.from_code("create.ok/another", message, f"the output of {own}", actual)
 
 
 _LEAST = 4

@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.contract.judge.history.denials import Denials
-from harness.contract.judge.history.mixtures import EventIds, Mixtures
+from harness.contract.judge.history.mixtures import Crossings, EventIds, Mixtures
 from harness.outcome import Finding
 from harness.wire import Exchange
 
 
 class RunJudge:
-    """Judges what was denied and granted elsewhere, and streams that were mixed."""
+    """Judges what was denied and granted elsewhere, and streams and answers that were mixed."""
 
     def __init__(self) -> None:
-        self._judges = (Denials(), Mixtures(), EventIds())
+        self._judges = (Denials(), Mixtures(), Crossings(), EventIds())
 
     def note(self, exchange: Exchange) -> Iterator[tuple[Exchange, Finding]]:
         """Judge the next exchange, and those before it that it shows to be wrong."""

@@ -58,6 +58,43 @@ def test_what_is_text_of_another_interaction(exchanges: list[Exchange], mixed: b
     assert found == ([(MIXED, "rob.concurrent-streams/mixed")] if mixed else [])
 
 
+def plain(identity: str, text: str) -> Exchange:
+    """A plain create and its answer."""
+    return exchange(target=ROOT, sent={"model": "m", "input": "Say."}, body=look_body(identity, text))
+
+
+def look_body(identity: str, text: str) -> dict[str, object]:
+    """An interaction with one output."""
+    steps = [{"type": "model_output", "content": [{"type": "text", "text": text}]}]
+    return {"id": identity, "status": "completed", "steps": steps}
+
+
+CROSSED = plain("a", OTHER)
+
+
+@pytest.mark.parametrize(
+    ("exchanges", "crossed"),
+    [
+        ([CROSSED, look("a", OWN), look("b", OTHER)], True),
+        ([CROSSED, look("b", OTHER), look("a", OWN)], True),
+        ([CROSSED, look("a", OWN)], False),
+        ([CROSSED, look("a", OTHER), look("b", OTHER)], False),
+        ([CROSSED, look("a", OWN, "in_progress"), look("b", OTHER)], False),
+        ([CROSSED, look("a", f"{OWN}{OTHER}"), look("b", OTHER)], False),  # with the turns before it
+        ([CROSSED, plain("a", OWN), look("a", OWN), look("b", OTHER)], False),  # an id that was given twice
+        ([plain("a", "Hi."), look("a", "Yes."), look("b", "Hi.")], False),  # too little to tell
+    ],
+)  # fmt: skip
+def test_what_is_the_output_of_another_interaction(exchanges: list[Exchange], crossed: bool) -> None:
+    """Only an answer that GET contradicts, and that GET shows under another id, is one of another create."""
+    judge = RunJudge()
+    found = []
+    for one in exchanges:
+        read(one, load())
+        found += [(shown, finding.stable_code) for shown, finding in judge.note(one)]
+    assert found == ([(CROSSED, "create.ok/another")] if crossed else [])
+
+
 def numbered(identity: str, *ids: str) -> Exchange:
     """A stream whose events have these ids."""
     deltas = [{"event_type": "step.delta", "index": 0, "event_id": one, "delta": {}} for one in ids]

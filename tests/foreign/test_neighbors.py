@@ -1,0 +1,225 @@
+"""Foreign servers that confuse what runs or was read beside something: which rule is reported, and how."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.foreign.answering import Json
+from tests.foreign.rows import Row, each, rows_of
+from tests.foreign.server import ForeignService, Run
+
+LONG_ENOUGH = 2.0
+
+
+class CancelsAll(ForeignService):
+    """A cancel stops every background run in progress."""
+
+    lasts = LONG_ENOUGH
+
+    def cancel(self, run: Run) -> Json:
+        shown = super().cancel(run)
+        for other in self.runs.values():
+            if other.body.get("background") and other.status == "in_progress":
+                other.cancelled_at = time.monotonic()
+        return shown
+
+
+class CancelsAndFails(ForeignService):
+    """Correct: a run that nobody cancelled ends as it likes, here as failed."""
+
+    lasts = LONG_ENOUGH
+
+    def show(self, run: Run) -> Json:
+        body = super().show(run)
+        if "(bystander)" in str(run.body["input"]) and body["status"] == "in_progress":
+            return {**body, "status": "failed", "steps": [], "updated": "2026-11-20T10:00:01Z"}
+        return body
+
+
+class Answers(ForeignService):
+    """Correct: each interaction has a text of its own."""
+
+    def create(self, body: Json) -> Any:
+        answer = super().create(body)
+        return answer if isinstance(answer, Iterator) or body.get("background") else self.finish(answer)
+
+    def prepare(self, run: Run) -> None:
+        run.steps = [{"type": "model_output", "content": [{"type": "text", "text": "".join(self.words(run))}]}]
+
+    def words(self, run: Run) -> list[str]:
+        """The text of a run, in the parts in which it is streamed."""
+        return ["The answer ", f"to {run.id} ", "is in ", f"its own words, number {run.id} of all."]
+
+    def finish(self, body: Json) -> Json:
+        """Answer a create."""
+        return body
+
+    def events(self, run: Run) -> Iterator[tuple[float, Json]]:
+        words = self.words(run)
+        for due, event in super().events(run):
+            text = {"delta": {"type": "text", "text": words.pop(0)}} if "delta" in event else {}
+            yield due, {**event, **text}
+
+
+class Crosses(Answers):
+    """The answer to the later of two parallel creates goes into both bodies."""
+
+    def finish(self, body: Json) -> Json:
+        time.sleep(0.05)  # a moment for the others to begin
+        return {**body, "steps": self.runs[f"i{self.made}"].steps} if f"i{self.made}" in self.runs else body
+
+
+class Trims(Answers):
+    """Correct: the answer to a create has no period at its end, and GET has one."""
+
+    def finish(self, body: Json) -> Json:
+        text = body["steps"][0]["content"][0]["text"]
+        return {**body, "steps": [{"type": "model_output", "content": [{"type": "text", "text": text[:-1]}]}]}
+
+
+class Forgetful(ForeignService):
+    """The second and each later GET of what is finished shows no steps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looks: Counter[str] = Counter()
+
+    def get(self, run: Run, query: Json) -> Any:
+        answer = super().get(run, query)
+        if not isinstance(answer, dict) or answer["status"] != "completed":
+            return answer
+        self.looks[run.id] += 1
+        return answer if self.looks[run.id] < 2 else {**answer, "steps": []}
+
+
+class DoublesOnce(ForeignService):
+    """One delta of the fourth stream since the start comes twice; all others are right."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.streams = itertools.count(1)
+
+    def create(self, body: Json) -> Any:
+        answer = super().create(body)
+        return self.double(answer) if body.get("stream") and next(self.streams) == 4 else answer
+
+    def double(self, events: Iterator[tuple[float, Json]]) -> Iterator[tuple[float, Json]]:
+        """The events of a stream, one of them twice."""
+        for due, event in events:
+            yield due, event
+            if event.get("delta", {}).get("text") == " there,":
+                yield due, {**event, "event_id": f"{event['event_id']}-again"}
+
+
+class LosesCharacters(Answers):
+    """What is stored has `?` in place of each character beyond the first plane."""
+
+    def words(self, run: Run) -> list[str]:
+        return ["Rockets ", "\U0001f680 and ", "caf\u00e9s ", f"\U0001f355, said {run.id}."]
+
+    def get(self, run: Run, query: Json) -> Any:
+        answer = super().get(run, query)
+        if isinstance(answer, dict) and "steps" in answer:
+            text = "".join("?" if one > "\uffff" else one for one in "".join(self.words(run)))
+            answer["steps"] = [{"type": "model_output", "content": [{"type": "text", "text": text}]}]
+        return answer
+
+
+class Asks(LosesCharacters):
+    """Correct: the answers are full of question marks and of other characters, which all are stored."""
+
+    def words(self, run: Run) -> list[str]:
+        return ["??? ", "\U0001f680? ", "\ufffd\ufffd ", f"?\U0001f355? said {run.id}?"]
+
+    def get(self, run: Run, query: Json) -> Any:
+        return ForeignService.get(self, run, query)
+
+
+class CompletesAtOnce(ForeignService):
+    """The create of a background run says `completed`, before it has run."""
+
+    lasts = LONG_ENOUGH
+
+    def create(self, body: Json) -> Any:
+        answer = super().create(body)
+        early = isinstance(answer, dict) and body.get("background")
+        return {**answer, "status": "completed", "steps": []} if early else answer
+
+
+class CountsInSteps(ForeignService):
+    """The ids of events begin anew with each step, and a resume takes the first match."""
+
+    lasts = 0.6
+
+    def events(self, run: Run) -> Iterator[tuple[float, Json]]:
+        number = 0
+        for due, event in super().events(run):
+            number = 0 if event["event_type"] == "step.start" else number + 1
+            yield due, {**event, "event_id": f"{run.id}-{number}"}
+
+
+class LeadsWithZero(CountsInSteps):
+    """Correct: ids with leading zeros, counted through."""
+
+    def events(self, run: Run) -> Iterator[tuple[float, Json]]:
+        for number, (due, event) in enumerate(ForeignService.events(self, run)):
+            yield due, {**event, "event_id": f"{run.id}-00{number}"}
+
+
+TEXTS = "stream.text stream.equals-get get.matches-post get.same rob.*-streams create.ok"
+READS = "bg.result bg.settles get.same get.ok"
+
+ROWS = [
+    rows_of(CancelsAll)(
+        "cancels-all: cancel.state bg.survives-hangup bg.transition -> fail cancel.state/others",
+        said=["a cancel stops another run, too, which was not canceled"],
+    ),
+    rows_of(CancelsAndFails)("cancels-and-fails: cancel.state bg.transition -> rest pass untestable"),
+    rows_of(Crosses)(
+        "crosses: create.* get.matches-post rob.concurrent -> fail create.ok/another",
+        words="-j 4",
+        said=["a create returns the output of another interaction"],
+    ),
+    rows_of(Trims)("trims: create.ok rob.concurrent -> rest pass", words="-j 4"),
+    rows_of(Forgetful)(
+        f"forgetful: {READS} -> fail bg.result/lost, warn get.same",
+        said=["a later GET of a completed run no longer returns its output"],
+    ),
+    rows_of(DoublesOnce)(
+        f"doubles-once: {TEXTS} -> fail stream.text/twice", said=["the stream sends text twice"], words="-j 1"
+    ),
+    rows_of(LosesCharacters)(
+        f"loses-characters: {TEXTS} -> fail stream.text/stored, warn get.matches-post",
+        said=["GET shows a replacement in place of a character of the stream, from character 8"],
+    ),
+    rows_of(Asks)(f"asks: {TEXTS} -> rest pass"),
+    rows_of(CompletesAtOnce)(
+        "completes-at-once: bg.at-once create.comp* -> fail bg.at-once/ create.completed-has-output",
+        said=["the worst failure: FAILED bg.at-once", "before there is any output", "(1 cause: bg.at-once)"],
+    ),
+    rows_of(CountsInSteps)("counts-in-steps: stream.evid-unique resume.exclusive -> fail stream.evid-unique/"),
+    rows_of(LeadsWithZero)("leads-with-zero: stream.evid-unique resume.exclusive -> rest pass"),
+    rows_of(ForeignService)(
+        "empty-cancel: cancel.ok create.status cancel.schema -> fail cancel.ok/no-interaction",
+        lasts=LONG_ENOUGH,
+        cancel=lambda _, usual, run: usual(run) and {},
+    ),
+    rows_of(ForeignService)(
+        "extra-events: stream.evid-unique cancel.ok -> rest pass",
+        lasts=LONG_ENOUGH,
+        events=each(lambda event: {**event, "trace": "t"}),
+    ),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", ROWS)
+def test_what_stands_beside_something(case: Row, capsys: pytest.CaptureFixture[str]) -> None:
+    """The rule of the defect is the only one that fails, and its sentence says what a maintainer has to mend."""
+    case.hold(capsys)
