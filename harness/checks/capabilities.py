@@ -128,7 +128,7 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     "del.gone": ("bg.result/outlived",),
     "del.gone-stream": ("del.gone",),
     "del.chain-after": ("del.gone", "chain.takes-effect"),
-    "del.running": ("del.gone",),
+    **dict.fromkeys(("del.running", "del.stays-gone"), ("del.gone",)),
     "del.reader-ends": ("bg.settles", "stream.closes"),
     "stream.end-matches-get": ("get.usage",),
     "stream.first": _UNREADABLE,

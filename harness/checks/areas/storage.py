@@ -26,8 +26,10 @@ from harness.checks.vocabulary.polling import (
     look_later,
     need_id,
     open_stream,
+    poll_for,
     poll_until_found,
     poll_until_gone,
+    settled,
     status_of,
 )
 from harness.checks.vocabulary.stored import HELLO, UNKNOWN_ID
@@ -48,7 +50,7 @@ from harness.contract.judge.replies import CLIENT_ERROR, FOREIGN_CHAIN, SUCCESS
 from harness.contract.judge.wording import format_answer, format_ending, format_request, format_value
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.lifecycle import is_settled
-from harness.kit.actions import Exchanges, Finish, Part, Read, Send, Steps
+from harness.kit.actions import Exchanges, Finish, Part, Read, Send, Steps, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, NotApplicable, Unmet
 from harness.wire import By, Exchange
@@ -280,6 +282,9 @@ def an_unknown_id_deleted(t: RequestBuilder) -> Steps:
 _READER_PART = 0.25
 """Part of the time of a request that the reader of a deleted run gets, to tell silence from a pause."""
 
+_A_MOMENT = 0.3
+"""Seconds by which a run may end after one that began later."""
+
 _ENDS_AFTER = (0.6, 1.4)
 """Pauses after which a deleted run is looked at again: its end may write it back."""
 
@@ -291,6 +296,25 @@ def a_running_one_deleted(t: RequestBuilder) -> Steps:
     deleted: Exchange = yield Send(t.delete(found))
     gone = yield from poll_until_gone(t, found)
     return {"deleted": deleted, "gone": gone, "later": (yield from look_later(t, found, *_ENDS_AFTER))}
+
+
+@exercise(requests=8, interactions=2)
+def a_short_run_deleted(t: RequestBuilder) -> Steps:
+    """A background run, deleted as soon as it began, and looked at once another one that began later has ended."""
+    found = need_id((yield Send(t.create(input=HELLO, background=True))))
+    like = need_id((yield Send(t.create(input=HELLO, background=True))))
+    deleted: Exchange = yield Send(t.delete(found))
+    seen: Exchanges = {"deleted": deleted, "gone": (yield from poll_until_gone(t, found)), "later": []}
+    if not settled((yield from poll_for(t, like, t.waiting.of(t.wait)))[-1]):
+        return stop_exercise(seen, "the run that began with it did not end")
+    return {**seen, "later": (yield from look_later(t, found, _A_MOMENT))}
+
+
+def stays_gone(deleted: Exchange, gone: list[Exchange], later: list[Exchange]) -> Iterator[Finding]:
+    _need_deleted(deleted)
+    if gone[-1].status != 404:
+        raise Unmet(f"the deleted run was not gone: {format_answer(gone[-1])}")
+    yield from expect_still_gone(gone, later)
 
 
 def stops_or_refuses(deleted: Exchange, gone: list[Exchange], later: list[Exchange]) -> Iterator[Finding]:

@@ -131,7 +131,14 @@ def _probe_authentication(ask: Probe) -> None:
     if answer is not None:
         # A 400 means a refused key only if the id exists.
         refused = answer.status in (401, 403) or (answer.status == 400 and bool(found))
-        ask.settle("auth", refused, f"a wrong key returned {answer.status}")
+        note = f"a wrong key returned {answer.status}"
+        if (
+            answer.status in SUCCESS
+        ):  # a create without fields runs nothing, and tells whether other calls need a key
+            create = ask.ask(ask.target.request("POST", "interactions", {}, key="harness-wrong-key"), "auth")
+            refused = create is not None and create.status in (401, 403)
+            note += f" to a GET, {create.status} to a POST" if create is not None else ""
+        ask.settle("auth", refused, note)
 
 
 def _probe_version_one(ask: Probe) -> None:

@@ -209,6 +209,7 @@ CASES += [
     case("create.cut-short", "not_applicable", "as long as ever", limited=saying("1 2"), whole=saying("1 2")),
     case("create.cut-short", "not_applicable", "another text", limited=saying("1 2"), whole=saying("one two")),
     case("create.cut-short", "not_met", "half of it", limited=saying("1 2"), whole=saying("1 2 3 4")),
+    case("create.cut-short", "not_applicable", "a word less", limited=saying("1 2 3"), whole=saying("1 2 3 4")),
     case("create.cut-short", "not_met", "nothing", limited=answer(body=interaction(steps=[])), whole=None),
     case("create.max-tokens", "met", "incomplete without steps", limited=answer(
         body=interaction(status="incomplete", steps=None)

@@ -1,0 +1,251 @@
+"""Foreign servers that forget, lose or give away what they must keep, each beside an odd one that is right."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.foreign.answering import Json, Refused
+from tests.foreign.rows import Row, rows_of
+from tests.foreign.server import WORDS, ForeignService, Run
+
+THOUGHT = {"type": "thought", "signature": "QUJDREVGR0g="}
+
+
+class CountsWords(ForeignService):
+    """Correct: it counts the words that the model reads, and the thoughts of the turns before, which it keeps."""
+
+    thinks = 2
+    takes = frozenset({"generation_config"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parents: dict[str, Run | None] = {}
+
+    def prepare(self, run: Run) -> None:
+        self.parents[run.id] = self.runs.get(str(run.body.get("previous_interaction_id", "")))
+        run.tokens = self.count_given(run.body["input"]) + self.count_history(run)
+
+    def count_given(self, given: Any) -> int:
+        """The words of an input."""
+        return len(json.dumps(given).replace('"text"', "").split())
+
+    def count_turn(self, run: Run) -> int:
+        """What a turn costs those after it."""
+        return self.count_given(run.body["input"]) + len(WORDS) + self.thinks
+
+    def count_history(self, run: Run) -> int:
+        """What the turns before it cost."""
+        parent = self.parents[run.id]
+        return 0 if parent is None else self.count_turn(parent) + self.count_history(parent)
+
+
+class OneHop(CountsWords):
+    """The history reaches only one turn back."""
+
+    def count_history(self, run: Run) -> int:
+        parent = self.parents[run.id]
+        return 0 if parent is None else self.count_turn(parent)
+
+
+class DropsThoughts(CountsWords):
+    """Correct: the thoughts of the last turn are kept, and those of the turns before it are not."""
+
+    thinks = 40
+
+    def count_history(self, run: Run) -> int:
+        parent, older = self.parents[run.id], 0
+        while (parent is not None) and (above := self.parents[parent.id]) is not None:
+            older, parent = older + self.count_turn(above) - self.thinks, above
+        parent = self.parents[run.id]
+        return 0 if parent is None else self.count_turn(parent) + older
+
+
+class Cuts(ForeignService):
+    """A limit of tokens cuts the text in the middle, and the run is called completed."""
+
+    takes = frozenset({"generation_config"})
+    cut = "completed"
+
+    def prepare(self, run: Run) -> None:
+        if "generation_config" in run.body:
+            run.steps = [{"type": "model_output", "content": [{"type": "text", "text": WORDS[0]}]}]
+
+    def show(self, run: Run) -> Json:
+        body = super().show(run)
+        return {**body, "status": self.cut} if "generation_config" in run.body else body
+
+
+class SaysSo(Cuts):
+    """Correct: it is called incomplete."""
+
+    cut = "incomplete"
+
+
+class Writes(ForeignService):
+    """Correct: it knows no limits, and a short answer is as long as it happens to be."""
+
+    takes = frozenset({"generation_config"})
+
+    def prepare(self, run: Run) -> None:
+        said = "".join(WORDS) + ("." if self.made % 2 else "")
+        run.steps = [{"type": "model_output", "content": [{"type": "text", "text": said}]}]
+
+
+class Resurrects(ForeignService):
+    """A run that was deleted while it ran is stored when it ends."""
+
+    lasts = 0.8
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.deleted: dict[str, Run] = {}
+
+    def delete(self, run: Run) -> Json:
+        if run.status == "in_progress":
+            self.deleted[run.id] = run
+        return super().delete(run)
+
+    def find(self, identity: str) -> Run:
+        run = self.deleted.get(identity)
+        return run if run is not None and run.status == "completed" else super().find(identity)
+
+
+class Buries(Resurrects):
+    """Correct: what is deleted is still there for a moment, and then gone."""
+
+    def find(self, identity: str) -> Run:
+        run = self.deleted.get(identity)
+        return run if run is not None and run.age < 0.3 else ForeignService.find(self, identity)
+
+
+class OpenHandler(ForeignService.handler):
+    """Asks for the key, but not in a GET."""
+
+    open = ("GET",)
+
+    def dispatch(self, data: bytes) -> Any:
+        if self.command not in self.open and self.headers.get("x-goog-api-key") != "k":
+            raise Refused(401, "authentication", "API key missing or not valid.")
+        return super().dispatch(data)
+
+
+class KeylessHandler(OpenHandler):
+    """Correct: a server on one's own machine, which has no keys at all."""
+
+    open = ("GET", "POST", "DELETE")
+
+
+class LockedHandler(OpenHandler):
+    """Correct: each call needs the key, which may come as a bearer token or in the query, too."""
+
+    open = ()
+
+
+class Calls(CountsWords):
+    """Correct: it calls the first function that a create declares, and takes results in every form."""
+
+    takes = frozenset({"generation_config", "tools"})
+
+    def admit(self, body: Json) -> None:
+        given = body.get("input")
+        steps = given if isinstance(given, list) else []
+        for step in steps:
+            if isinstance(step, dict):
+                self.admit_step(step)
+        kept = [step for step in steps if step.get("type") not in ("function_call", "function_result")]
+        super().admit({**body, "input": (kept or "Go on.") if steps else given})
+
+    def admit_step(self, step: Json) -> None:
+        """Refuse a step that is not taken."""
+
+    def prepare(self, run: Run) -> None:
+        super().prepare(run)
+        given = run.body["input"]
+        answers = isinstance(given, list) and given[-1].get("type") == "function_result"
+        if run.body.get("tools") and not answers:
+            call = {"type": "function_call", "id": f"c{run.id}", "name": run.body["tools"][0]["name"]}
+            run.steps = [THOUGHT, {**call, "arguments": {"location": "Paris", "city": "Paris"}}]
+
+    def show(self, run: Run) -> Json:
+        body = super().show(run)
+        calls = any(step["type"] == "function_call" for step in run.steps)
+        return {**body, "status": "requires_action"} if calls and body["status"] == "completed" else body
+
+    def events(self, run: Run) -> Iterator[tuple[float, Json]]:
+        raise Refused(501, "unimplemented", "Nothing is streamed.")
+
+
+def refuses(kind: str, form: type | None = None) -> type[Calls]:
+    """A server that refuses a step of a type, or a result in some form."""
+
+    class Refuses(Calls):
+        def admit_step(self, step: Json) -> None:
+            if step.get("type") == kind and (form is None or isinstance(step.get("result"), form)):
+                raise Refused(400, "invalid_request", f"{kind} is not accepted.")
+
+    return Refuses
+
+
+class IgnoresStrangers(CountsWords):
+    """An unknown parent is no parent."""
+
+    def create(self, body: Json) -> Any:
+        known = body.get("previous_interaction_id") in (None, *self.runs)
+        return super().create(body if known else {k: v for k, v in body.items() if k != "previous_interaction_id"})
+
+
+class Fences(ForeignService):
+    """JSON that a format asks for stands in a fence of Markdown."""
+
+    takes = frozenset({"response_format"})
+    text = '```json\n{"word": "hi"}\n```'
+
+    def prepare(self, run: Run) -> None:
+        if "response_format" in run.body:
+            run.steps = [{"type": "model_output", "content": [{"type": "text", "text": self.text}]}]
+
+
+class Spaces(Fences):
+    """Correct: JSON with white space around it."""
+
+    text = '\n  {"word" : "hi"}\n'
+
+
+LOOP = "tool.result-ok tool.result-forms tool.stateless bg.result-ok chain.stateless"
+
+ROWS = [
+    rows_of(OneHop)("one-hop: chain.* -> fail chain.whole-history"),
+    rows_of(CountsWords)("counts-words: chain.whole-history -> rest pass"),
+    rows_of(DropsThoughts)("drops-thoughts: chain.whole-history -> rest pass"),
+    rows_of(Cuts)("cuts: create.cut-short create.max-tokens -> fail create.cut-short"),
+    rows_of(SaysSo)("says-so: create.cut-short create.max-tokens -> rest pass"),
+    rows_of(Writes)("writes: create.cut-short -> rest not_applicable"),
+    rows_of(Resurrects)(
+        "resurrects: del.gone del.stays-gone -> fail del.stays-gone",
+        said=["a deleted interaction appeared again"],
+    ),
+    rows_of(Buries)("buries: del.gone del.stays-gone -> rest pass"),
+    rows_of(ForeignService)("open-get: auth.missing auth.wrong -> fail auth.missing auth.wrong",
+                            handler=OpenHandler, words="--api-key k"),
+    rows_of(ForeignService)("keyless: auth.missing auth.wrong -> rest not_applicable",
+                            handler=KeylessHandler, words="--api-key k"),
+    rows_of(ForeignService)("locked: auth.missing auth.wrong -> rest pass",
+                            handler=LockedHandler, words="--api-key k"),
+    rows_of(Calls)(f"calls: {LOOP} -> rest pass"),
+    rows_of(refuses("thought"))(f"no-thoughts: {LOOP} -> fail tool.stateless"),
+    rows_of(refuses("function_result", dict))(f"no-objects: {LOOP} -> fail tool.result-forms"),
+    rows_of(IgnoresStrangers)("ignores-strangers: chain.unknown chain.takes-effect -> fail chain.unknown"),
+    rows_of(Fences)("fences: create.response-format -> fail create.response-format"),
+    rows_of(Spaces)("spaces: create.response-format -> rest pass"),
+]  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", ROWS)
+def test_what_has_to_be_kept(case: Row, capsys: pytest.CaptureFixture[str]) -> None:
+    """The defect fails the run under its own rule, and what is odd but right does not."""
+    case.hold(capsys)
