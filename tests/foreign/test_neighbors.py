@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.foreign.answering import Json
-from tests.foreign.rows import Row, each, rows_of
+from tests.foreign.rows import Row, each, is_stream, refuse, rows_of
 from tests.foreign.server import ForeignService, Run
 
 LONG_ENOUGH = 2.0
@@ -209,6 +209,10 @@ ROWS = [
         "empty-cancel: cancel.ok create.status cancel.schema -> fail cancel.ok/no-interaction",
         lasts=LONG_ENOUGH,
         cancel=lambda _, usual, run: usual(run) and {},
+    ),
+    rows_of(ForeignService)(
+        "crashes: err.no-crash err.stream-prestream stream.first stream.opens -> fail err.no-crash/",
+        create=refuse(500, is_stream),
     ),
     rows_of(ForeignService)(
         "extra-events: stream.evid-unique cancel.ok -> rest pass",
