@@ -336,7 +336,7 @@ ROWS = [
     # It answers in prose although a call was forced, as a proxy does that drops `tool_choice`.
     obliging(f"talks-instead: {ASKED} -> warn tool.choice-any, rest pass", slow=True, force=always(say("Hi."))),
     obliging(
-        f"fences: {ASKED} -> warn create.format-streamed, rest pass", slow=True, text=f"```json\n{JSON_TEXT}```"
+        f"fences: {ASKED} -> fail create.format-streamed, rest pass", slow=True, text=f"```json\n{JSON_TEXT}```"
     ),
     obliging(
         f"summarises: {ASKED} -> warn create.no-summaries, rest pass",
@@ -446,7 +446,7 @@ ROWS = [
         f"streams-done: {WAITING} -> fail bg.requires-action-streamed, rest pass",
         streams_waiting=lambda self, usual, run: "completed" if run.body.get("background") else usual(run),
     ),
-    calls(f"takes-no-result: {WAITING} -> warn bg.result-ok, rest pass", admit=take_no_result),
+    calls(f"takes-no-result: {WAITING} -> fail bg.result-ok, rest pass", admit=take_no_result),
     # A refusal is a note, since some models of the service refuse; a crash is one everywhere.
     calls("mixes: tool.mixed err.no-crash -> rest pass"),
     calls("mixes-nothing: tool.mixed err.no-crash -> info tool.mixed, rest pass", admit=refuse(400, is_mixed)),

@@ -182,7 +182,7 @@ ROWS = [
     rows_of(BillsOn)(f"bills-on: {COSTS} -> warn cancel.result-stays", slow=True),
     # The last tokens of a cancelled run are counted in the second after it.
     rows_of(BillsOn)(f"bills-late: {COSTS}", slow=True, most=0.7),
-    rows_of(CarriesOneTurn)(f"carries-one-turn: {COSTS} -> warn chain.whole-history", slow=True),
+    rows_of(CarriesOneTurn)(f"carries-one-turn: {COSTS} -> fail chain.whole-history", slow=True),
     row(f"forgets-if-streamed: {COSTS} -> fail chain.streamed", slow=True, create=forget_if_streamed),
     row(f"ends-otherwise: {COSTS} -> warn stream.end-matches-get", slow=True, show=end_otherwise),
     rows_of(MixesStreams)(f"mixes-streams: {COSTS} -> fail rob.concurrent-streams", slow=True),
@@ -214,7 +214,7 @@ ROWS = [
     row("counts-input-only: usage.counted -> rest pass", usage=lambda self, usual, run: count(run.tokens, 0)),
     echo("echoes: chain.whole-history -> rest pass", slow=True),
     echo(
-        "echoes-one-turn: chain.whole-history -> warn chain.whole-history/",
+        "echoes-one-turn: chain.whole-history -> fail chain.whole-history/",
         slow=True,
         history=lambda self, usual, body, deep=True: usual(body, False),
     ),
