@@ -139,6 +139,7 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     "resume.no-gap": ("stream.text", "stream.event-type", *_UNREADABLE),
     "resume.same-id": ("stream.id-constant",),
     "tool.call-fields": ("create.schema/type",),
+    "tool.stateless": ("chain.stateless",),
     "resume.exclusive": ("stream.text", "resume.no-gap", "stream.event-type", "stream.evid-unique", *_UNREADABLE),
     "resume.ids-stable": ("resume.no-gap/ids", "resume.exclusive/ids"),
     "resume.finished": ("resume.no-gap", "stream.completed-last", "stream.terminal"),
