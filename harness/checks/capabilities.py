@@ -90,6 +90,7 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
         ("create.both", "create.config-mismatch", "create.config-agent", "agent.unknown"), ("agent.field/model",)
     ),
     "cancel.ok": ("get.ok/other",),
+    "cancel.state": ("create.id-unique",),
     **dict.fromkeys(("err.unknown-model", "err.unknown-route"), ("err.status/failed",)),
     "create.long-input": ("get.own-input",),
     "bg.at-once": ("create.status-listed",),

@@ -249,7 +249,7 @@ def test_a_must_that_only_a_warning_blocks_is_untested_and_fails_under_strict(
         said,
         re.MULTILINE,
     )
-    assert ", 3 not tested, " in said.splitlines()[-1]
+    assert ", 4 not tested, " in said.splitlines()[-1]
     strict = check(ForgetsParents(), "chain.*", words=("--strict",))
     assert strict.exit == 1
     assert strict.verdicts["chain.history"] == "fail"

@@ -101,7 +101,7 @@ def _cancel_and_poll(t: RequestBuilder, text: str) -> Part[Exchanges]:
     labelled = [("content-type", "application/json")]
     request = t.request("POST", f"interactions/{segment(run.id)}/cancel", headers=labelled)
     seen: Exchanges = {"run": run.created, "held": run.held, "cancelled": (yield Send(request)), "reader": reader}
-    beside = id_of(bystander)
+    beside = found if (found := id_of(bystander)) != run.id else ""
     seen["beside"] = (yield Send(t.get(beside))) if beside else None
     seen["polled"] = yield from polls(t, run.id, patient=reader.status != 404, whole=True)
     if beside and status_of(seen["beside"]) in RUNNING:
