@@ -102,6 +102,8 @@ _MCP = {"name": "archive:find", "server_name": "archive", "signature": "c2lnbmVk
 _SERVER_STEPS = (
     {"type": "mcp_server_tool_call", "id": "mcp_1", **_MCP, "arguments": {"query": "a cat"}},
     {"type": "mcp_server_tool_result", "call_id": "mcp_1", **_MCP, "result": "one match"},
+    {"type": "code_execution_call", "id": "run_1", "arguments": {"code": "print(6 * 7)", "language": "python"}},
+    {"type": "code_execution_result", "call_id": "run_1", "result": "42\n"},
 )
 PARALLEL_CALLS = CaseKind(
     name="parallel-calls",
@@ -125,7 +127,7 @@ MORE_CALLS = CaseKind(
 )
 SERVER_STEPS = CaseKind(
     name="server-steps",
-    about="beside its own call the model used an MCP server, whose call and result stand in the steps",
+    about="beside its own call the model used an MCP server and ran code; the steps have both pairs",
     plans=at("pass"),
     scripts=(_call(("call_1", "behind the door"), before=_SERVER_STEPS),),
     calls=True,

@@ -258,6 +258,26 @@ def test_an_agent_that_answers_calls_of_the_service(torture: Torture, kind: str,
     assert [(reason.code, reason.message) for reason in report.reasons] == [("client.calls/server-call", said)]
 
 
+def test_an_agent_that_runs_code_of_the_service(torture: Torture) -> None:
+    """Each kind of call that the service executes counts, not only that of an MCP server."""
+
+    def run_code(client: Any) -> Any:
+        made = client.interactions.create(model=MODEL, tools=[LOOK], input="Look.")
+        results = [
+            {"type": "function_result", "call_id": step.id, "name": "look", "result": f"A cat {step.arguments}."}
+            for step in made.steps
+            if step.type in ("function_call", "code_execution_call")
+        ]
+        return client.interactions.create(
+            model=MODEL, tools=[LOOK], input=results, previous_interaction_id=made.id
+        )
+
+    report = torture(run_code, mode="tools", kinds=["server-steps"], fail=False)
+    ((code, message),) = [(reason.code, reason.message) for reason in report.reasons]
+    assert code == "client.calls/server-call"
+    assert "for the call 'run_1', which the service executes itself (code_execution_call)" in message
+
+
 def test_an_agent_that_sends_the_conversation_again(torture: Torture) -> None:
     """The steps of the service, which a client that keeps the conversation itself sends again, are no results."""
 
