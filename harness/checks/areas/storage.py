@@ -282,7 +282,7 @@ def an_unknown_id_deleted(t: RequestBuilder) -> Steps:
 _READER_PART = 0.25
 """Part of the time of a request that the reader of a deleted run gets, to tell silence from a pause."""
 
-_A_MOMENT = 0.3
+_A_MOMENT = 0.6
 """Seconds by which a run may end after one that began later."""
 
 _ENDS_AFTER = (0.6, 1.4)
