@@ -40,6 +40,8 @@ _KINDS = (
     (stat.S_ISCHR, "a device"),
     (stat.S_ISBLK, "a device"),
 )
+_COPY = "write its content to a file, and name that"
+_INSTEAD = {"a folder": "name a file in it"}
 
 
 _NEXT_STEPS = {
@@ -70,7 +72,7 @@ def open_file(path: str | Path) -> IO[bytes]:
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
             kind = next((name for is_kind, name in _KINDS if is_kind(status.st_mode)), "no regular file")
-            raise OSError(errno.EINVAL, f"it is {kind}: write what it holds into a file, and name that", str(path))
+            raise OSError(errno.EINVAL, f"it is {kind}: {_INSTEAD.get(kind, _COPY)}", str(path))
         if status.st_size > MAX_FILE_BYTES:
             raise OSError(
                 errno.EFBIG, f"it has {status.st_size:,} bytes, and at most {MAX_FILE_BYTES:,} are read", str(path)

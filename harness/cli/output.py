@@ -48,6 +48,15 @@ def say_command(line: str, *, to_errors: bool = False) -> None:
         stream.write(escape_controls(line) + "\n")
 
 
+def say_lines(lines: Iterable[str]) -> None:
+    """Print lines to be read; a terminal gets them wrapped between words."""
+    from harness.report.screen import Screen
+
+    screen = Screen(sys.stdout)
+    for line in lines:
+        screen.line(escape_controls(line))
+
+
 def write_json(value: Any) -> None:
     """Print machine-readable output."""
     sys.stdout.write(dump(value))

@@ -86,6 +86,8 @@ _WORDS = {
 
 def write_headline(drifts: Drifts) -> str:
     """The result of a comparison, as a sentence."""
+    if drifts.empty:
+        return f"{drifts.empty!r} contains no recording: name a cassette of `harness record`, or a folder of them."
     if not drifts.compared:
         return "The recordings have no exchange in common: compare recordings of the same requests."
     compared, differing = format_count(drifts.compared, "exchange"), len(drifts.shape)
@@ -116,7 +118,7 @@ def render_drifts(drifts: Drifts, *, before: str, after: str, mask: Callable[[st
         "drift",
         title=f"Drift: {mask(before)} and {mask(after)}",
         command="diff",
-        headline=write_headline(drifts),
+        headline=mask(write_headline(drifts)),
         lead=f"{drift_totals(drifts).capitalize()}." if shape or content else "",
         state_word=word,
         state_mark=mark_of(mark),

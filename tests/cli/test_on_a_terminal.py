@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.emulator import Emulator
+from harness.resources import folder
 from harness.transport import ServerThread
 from tests.transport.peers import free_port
 
@@ -94,6 +95,30 @@ def test_a_comparison_is_wrapped_to_the_terminal(tmp_path: Path) -> None:
     assert max(len(line) for line in drawn.splitlines()) < 40
     log = subprocess.run([sys.executable, "-m", "harness", *words], capture_output=True, text=True, check=True)
     assert max(len(line) for line in log.stdout.splitlines()) > 40
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", [("list", "resume.*"), ("explain", "resume.no-gap")], ids=" ".join)
+def test_words_about_rules_are_wrapped_to_the_terminal(words: tuple[str, ...]) -> None:
+    """On a narrow terminal each line but that of a URL fits."""
+    code, drawn = on_a_terminal(*words, environment={"COLUMNS": "40"})
+    assert code == 0, drawn
+    assert max(len(line) for line in drawn.splitlines() if "https://" not in line) < 40
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
+def test_a_report_that_is_missing_is_named_last(tmp_path: Path) -> None:
+    """The exit code is that of the comparison; the last line says which report is missing."""
+    recording = str(folder("cassettes") / "emulator" / "agent.yaml")
+    code, drawn = on_a_terminal("diff", recording, recording, "--report", "html=/dev/full")
+    assert (code, drawn.splitlines()[-1].startswith("harness: the html report is missing: ")) == (0, True), drawn
+    report = tmp_path / "one.json"
+    words = ("check", "emulator", "-c", "create.ok", "--report", f"json={report}", "--report", "html=/dev/full")
+    code, drawn = on_a_terminal(*words)
+    assert (code, drawn.splitlines()[-1].startswith("harness: the html report is missing: ")) == (0, True), drawn
+    code, drawn = on_a_terminal("compare", f"a={report}", f"b={report}", "--report", "html=/dev/full")
+    assert (code, drawn.splitlines()[-1].startswith("harness: the html report is missing: ")) == (0, True), drawn
 
 
 @pytest.mark.slow

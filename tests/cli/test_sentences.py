@@ -39,6 +39,12 @@ def takes_either(request: Request) -> Response:
     return refusal
 
 
+def knows_keys(request: Request) -> Response:
+    """Refuses a key as the service does: with 400, and a reason in the details."""
+    said = b'{"error":{"code":400,"message":"API key not valid.","details":[{"reason": "API_KEY_INVALID"}]}}'
+    return Response.whole(400, Headers([("content-type", "application/json")]), said)
+
+
 def expects_tls(request: Request) -> Response:
     """Says what nginx says to plain HTTP on a port for TLS."""
     said = b"<center>The plain HTTP request was sent to HTTPS port</center>"
@@ -96,6 +102,7 @@ def test_every_command_says_what_to_write(harness: Harness, command: str, servic
     [
         (wants_bearer, ("-H", "Authorization: Bearer wrong-token"), "the target does not accept the key"),
         (takes_either, (), "the target does not accept the key"),
+        (knows_keys, (), "the target does not accept the key"),
         (created_elsewhere, (), "the target returns no interactions"),
         (redirects_to(""), (), "the target returns no interactions"),
         (streams_something_else, (), "the target returns no interactions"),

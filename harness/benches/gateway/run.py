@@ -39,7 +39,7 @@ from harness.engine.traffic.deadline import TimeUp, hold_all
 from harness.engine.workers import INTERRUPTED, describe_end
 from harness.kit.check import Check, Exercise
 from harness.kit.relay import RelayAside, RelayCatalogue, RelayedExchange
-from harness.kit.wrong_call import explain_wrong_call
+from harness.kit.wrong_call import explain_wrong_call, rejects_key
 from harness.outcome import (
     Because,
     Exit,
@@ -197,9 +197,15 @@ def reach(bench: GatewayBench) -> None:
         raise TargetFault(f"the gateway returned {_describe_answer(relayed.client)}: {why}")
     if status in (401, 403):
         raise TargetFault(f"the gateway rejects the key: {_describe_answer(relayed.client)} (--api-key KEY)")
+    configure = "configure the gateway to send its requests to the printed upstream"
+    if rejects_key(relayed.client):  # as the service does, to which the gateway may still send its requests
+        raise TargetFault(
+            f"the key was rejected (status {status}), and no request arrived upstream: {configure}, or pass a key "
+            "that it accepts (--api-key KEY)"
+        )
     raise TargetFault(
-        f"a create returned a response, but no request arrived upstream: {_describe_answer(relayed.client)}\n"
-        "is the gateway configured to use the printed upstream?"
+        "a create returned a response, but no request arrived upstream: "
+        f"{_describe_answer(relayed.client)}\n{configure}"
     )
 
 

@@ -219,6 +219,8 @@ class Drifts:
     compared: int = 0
     shape: dict[Drift, list[str]] = field(default_factory=dict)
     content: dict[Drift, list[str]] = field(default_factory=dict)
+    empty: str = ""
+    """The side that has no recording at all, so that nothing can be compared."""
 
     def add(self, other: Drifts) -> None:
         """Merge the drifts of another pair into these."""
@@ -233,12 +235,18 @@ def diff_paths(before: Path, after: Path, protocol: StreamProtocol) -> Drifts:
     if before.is_dir() != after.is_dir():
         raise CassetteError(f"{before} and {after}: compare two files or two folders")
     if not before.is_dir():
-        return diff_recordings(load(before).recordings, load(after).recordings, protocol)
+        old, new = load(before).recordings, load(after).recordings
+        if not old or not new:
+            return Drifts(empty=str(after if old else before))
+        return diff_recordings(old, new, protocol)
     drifts = Drifts()
     ours, theirs = _find_cassettes(before), _find_cassettes(after)
+    if not ours or not theirs:
+        return Drifts(empty=str(after if ours else before))
     for name in sorted(ours | theirs):
         if name in ours and name in theirs:
-            drifts.add(diff_paths(before / name, after / name, protocol))
+            old, new = load(before / name).recordings, load(after / name).recordings
+            drifts.add(diff_recordings(old, new, protocol))
         else:
             gone = Drift("cassette", "recorded", ABSENT) if name in ours else Drift("cassette", ABSENT, "recorded")
             drifts.shape.setdefault(gone, []).append(name)

@@ -180,18 +180,18 @@ def an_agent_with_a_models_config(t: RequestBuilder) -> Steps:
 
 
 @exercise(requests=2, interactions=1)
-def labelled_creates(t: RequestBuilder) -> Steps:
+def creates_with_labels(t: RequestBuilder) -> Steps:
     """One create with valid labels, one with an invalid label key."""
     return {
-        "labelled": (yield Send(t.create(input=HELLO, labels={"harness": "check-1", "empty": ""}))),
-        "mislabelled": (yield Send(t.create(input=HELLO, labels={"Not A Key!": "x"}))),
+        "with_labels": (yield Send(t.create(input=HELLO, labels={"harness": "check-1", "empty": ""}))),
+        "with_a_wrong_label": (yield Send(t.create(input=HELLO, labels={"Not A Key!": "x"}))),
     }
 
 
-def takes_labels(labelled: Exchange, mislabelled: Exchange) -> Iterator[Finding]:
-    if labelled.status != 400:
-        yield from at("labelled", expect_interaction(labelled))
-    yield from at("mislabelled", expect_status(mislabelled, accepts={400}))
+def takes_labels(with_labels: Exchange, with_a_wrong_label: Exchange) -> Iterator[Finding]:
+    if with_labels.status != 400:
+        yield from at("with_labels", expect_interaction(with_labels))
+    yield from at("with_a_wrong_label", expect_status(with_a_wrong_label, accepts={400}))
 
 
 @exercise(requests=2, interactions=1)

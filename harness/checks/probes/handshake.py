@@ -13,7 +13,7 @@ from typing import Any
 from harness.contract import read
 from harness.contract.judge.wording import format_answer, format_ending
 from harness.contract.requests import RequestBuilder
-from harness.kit.wrong_call import explain_wrong_call
+from harness.kit.wrong_call import explain_wrong_call, rejects_key
 from harness.outcome import TargetFault
 from harness.wire import Exchange, Request
 from harness.wire.message import NOT_READY
@@ -121,7 +121,7 @@ def _answer(target: RequestBuilder, send: Send, form: Form) -> Exchange:
             "with --wait S"
         )
     why = explain_wrong_call(answer)
-    if not why and answer.status == 401 and target.key:
+    if not why and target.key and (answer.status == 401 or rejects_key(answer)):
         why = "the target does not accept the key (--api-key, GEMINI_API_KEY)"
     if why := why or _REFUSALS.get(answer.status, ""):
         raise TargetFault(f"the target rejected a create with {format_answer(answer).rstrip('.')}: {why}")

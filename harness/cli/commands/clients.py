@@ -112,8 +112,7 @@ def run(words: Sequence[str]) -> int:
         files = ReportFiles(arguments.report, _FORMATS)
         columns, interrupted = _play(chosen, modes, rows, arguments)
         code = Exit.INTERRUPTED if interrupted else Exit.OK
-    _write(columns, files, folder, arguments)
-    say(_conclude(columns, code), to_errors=arguments.json)
+    _write(columns, files, folder, arguments, _conclude(columns, code))
     return code
 
 
@@ -267,7 +266,11 @@ def _mask_column(column: ClientColumn) -> ClientColumn:
 
 
 def _write(
-    columns: Sequence[ClientColumn], files: ReportFiles, folder: Path | None, arguments: ClientsArguments
+    columns: Sequence[ClientColumn],
+    files: ReportFiles,
+    folder: Path | None,
+    arguments: ClientsArguments,
+    verdict: str,
 ) -> None:
     from harness.report.client_table.markdown import render_junit, render_markdown
     from harness.report.client_table.page import TABLE_FILE, render_page, write_pages
@@ -279,7 +282,6 @@ def _write(
         "junit": lambda: render_junit(columns, INTERACTIONS.name),
         "markdown": lambda: render_markdown(columns),
     }
-    files.write(lambda name: renderers[name]())
     if arguments.json:
         write_json(make_record(columns))
     if folder is not None:
@@ -287,3 +289,5 @@ def _write(
         for name, text in {**write_pages(columns), TABLE_FILE: format_compact(make_record(columns))}.items():
             write_file(folder / name, text)
         say(f"written to {folder / 'clients.md'}", to_errors=arguments.json)
+    say(verdict, to_errors=arguments.json)
+    files.write(lambda name: renderers[name]())

@@ -72,13 +72,13 @@ def run(words: Sequence[str]) -> int:
         "markdown": lambda: render_markdown(compared, show_text),
         "json": lambda: dump(mask_tree(compare_record(compared))),
     }
-    files.write(lambda name: renderers[name]())
     if arguments.json:
         write_json(mask_tree(compare_record(compared)))
     else:
         screen = Screen(sys.stdout)
         for line in list_lines(compared):
             screen.line(show_text(line))
+    files.write(lambda name: renderers[name]())
     if _have_nothing_in_common(runs):
         say("harness: the reports have no result in common", to_errors=True)
         return Exit.NOTHING_RAN

@@ -85,13 +85,13 @@ def run(words: Sequence[str]) -> int:
 
     files = ReportFiles(arguments.report or (), ("html",))
     drifts = _answer_again(before, arguments.platform) if embedded else diff_paths(before, Path(newer), PROTOCOL)
-    files.write(lambda _: render_drifts(drifts, before=arguments.before, after=newer, mask=mask_text))
     if arguments.json:
         write_json({"before": arguments.before, "after": newer, **mask_tree(drift_record(drifts))})
     else:
         shown = drift_lines(drifts, content=not arguments.quiet)
         for line in (*shown, drift_totals(drifts), write_verdict(drifts)):
             say_masked(line)
+    files.write(lambda _: render_drifts(drifts, before=arguments.before, after=newer, mask=mask_text))
     return exit_of_drifts(drifts)
 
 

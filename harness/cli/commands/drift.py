@@ -107,7 +107,6 @@ def run(words: Sequence[str]) -> int:
         "json": lambda: dump(record),
         "markdown": lambda: drift_markdown(older, newer, explained),
     }
-    reports.write(lambda name: writers[name]())
     if arguments.json:
         write_json(record)
     else:
@@ -120,6 +119,7 @@ def run(words: Sequence[str]) -> int:
     rejected = arguments.requests and _send_requests(newer, contract_of(arguments), to_errors=arguments.json)
     if not arguments.json:
         say(drift_verdict(explained, strict=arguments.strict, rejected=rejected))
+    reports.write(lambda name: writers[name]())
     drift = explained.differences if arguments.strict else explained.unexplained
     return Exit.FAILED if drift or rejected else Exit.OK
 

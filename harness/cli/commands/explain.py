@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from harness.cli.arguments import read_options
 from harness.cli.common_options import ExtensionOptions, contract_of, revision_option
 from harness.cli.options import Page, argument
-from harness.cli.output import say
+from harness.cli.output import say_lines
 from harness.cli.rules.every_check import load_every_check
 from harness.cli.rules.rule_facts import RuleFacts, describe_check, describe_rule, list_rules_without_check
 from harness.contract import Contract
@@ -43,14 +43,14 @@ def run(words: Sequence[str]) -> int:
     """Run the command. The code of a finding (`rule/word`) explains its rule, `model NAME…` a model."""
     arguments = read_options(ExplainArguments, words)
     if arguments.ids[0] == "model":
-        say("\n\n".join(_describe_models(arguments.ids[1:])))
+        say_lines("\n\n".join(_describe_models(arguments.ids[1:])).split("\n"))
         return 0
     contract = contract_of(arguments)
     ids = list(dict.fromkeys(name.partition("/")[0] for name in arguments.ids))
     own = [rule for rule in list_rules_without_check() if rule.id in ids]
     others = [name for name in ids if name not in {rule.id for rule in own}]
     checks = _blocks(others, contract) if others else []
-    say("\n\n".join(["\n".join(_write_lines(describe_rule(rule))) for rule in own] + checks))
+    say_lines("\n\n".join(["\n".join(_write_lines(describe_rule(rule))) for rule in own] + checks).split("\n"))
     return 0
 
 

@@ -19,7 +19,7 @@ from harness.cli.common_options import (
     revision_option,
 )
 from harness.cli.options import Page, Trust, argument, flag, option
-from harness.cli.output import say, write_json
+from harness.cli.output import say, say_lines, write_json
 from harness.cli.rules.every_check import list_every_check, load_every_check
 from harness.engine.capabilities import everything
 from harness.engine.plan import Selection, make_plan
@@ -95,8 +95,7 @@ def _print_sentences(arguments: ListArguments) -> None:
     if arguments.json:
         write_json([sentence_record(sentence) for sentence in chosen])
     else:
-        for line in sentence_lines(chosen):
-            say(line)
+        say_lines(sentence_lines(chosen))
 
 
 def _print_matrix(arguments: ListArguments) -> None:
@@ -113,9 +112,11 @@ def _print_matrix(arguments: ListArguments) -> None:
 
 def _print(checks: Sequence[Check]) -> None:
     width = max((len(check.id) for check in checks), default=0)
-    for check in checks:
-        needs = f" (needs {', '.join(sorted(check.requires))})" if check.requires else ""
-        say(f"{check.id:<{width}}  {check.rule.level:<6}  {check.profile:<10}  {check.title}{needs}")
+    needs = {check.id: f" (needs {', '.join(sorted(check.requires))})" for check in checks if check.requires}
+    say_lines(
+        f"{check.id:<{width}}  {check.rule.level:<6}  {check.profile:<10}  {check.title}{needs.get(check.id, '')}"
+        for check in checks
+    )
     rules = sum(check.rule.subject is Subject.RELAY for check in checks)
     counts = {"check": len(checks) - rules, "gateway rule": rules}
     say(", ".join(format_count(count, what) for what, count in counts.items() if count))

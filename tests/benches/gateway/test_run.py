@@ -46,6 +46,14 @@ def answering(status: int) -> type[Gateway]:
     return Alone
 
 
+class KnowsKeys(Gateway):
+    """A gateway that sends its requests to the service, which does not know the key."""
+
+    def __call__(self, request: Request) -> Response:
+        reason = b'{"error":{"code":400,"message":"API key not valid.","details":[{"reason":"API_KEY_INVALID"}]}}'
+        return Response.whole(400, JSON, reason)
+
+
 class Down(Gateway):
     """A gateway that refuses connections."""
 
@@ -152,10 +160,14 @@ def test_who_neither_answers_nor_asks_is_told() -> None:
         (Untrusted, "tls before headers.: not trusted: why"),
         (Down, "start it, check the URL"),
         (answering(401), "rejects the key"),
+        (
+            KnowsKeys,
+            r"^the key was rejected .status 400., and no request arrived upstream: configure .*--api-key KEY",
+        ),
         (answering(502), "no request arrived upstream"),
         (answering(200), "no request arrived upstream"),
     ],
-    ids=["untrusted", "down", "key", "misconfigured", "cache"],
+    ids=["untrusted", "down", "key", "service", "misconfigured", "cache"],
 )
 def test_what_makes_a_run_pointless(gateway: type[Gateway], said: str) -> None:
     """If requests cannot reach the upstream through the gateway, the run fails before anything is judged."""

@@ -104,8 +104,10 @@ def test_the_last_line_is_a_verdict(tmp_path: Path, harness: Harness) -> None:
     done = harness("diff", first, str(tmp_path / "c.yaml"))
     assert done.code == 1
     assert done.out.splitlines()[-1].startswith("FAILED: 1 part of the structure differs, in 2 exchanges.")
-    done = harness("diff", str(tmp_path / "none"), str(tmp_path / "none"))
-    assert (done.code, done.out.splitlines()[-1]) == (
-        3,
-        "NOTHING RAN: the recordings have no exchange in common: compare recordings of the same requests.",
-    )
+    (tmp_path / "empty.yaml").write_text("", "utf-8")
+    for sides in (("none", "none"), ("a.yaml", "empty.yaml"), ("empty.yaml", "a.yaml")):
+        done = harness("diff", *(str(tmp_path / side) for side in sides))
+        empty = str(tmp_path / next(side for side in sides if side != "a.yaml"))
+        said = f"NOTHING RAN: {empty!r} contains no recording: "
+        said += "name a cassette of `harness record`, or a folder of them."
+        assert (done.code, done.out.splitlines()[-1]) == (3, said)
