@@ -242,7 +242,7 @@ class Parser(argparse.ArgumentParser):
             raise UsageFault(f"{given[1]} takes no value: write it without {given[2]}")
         if unknown is None:
             raise UsageFault(f"{message.removeprefix('argument ')} (see `{self.prog} --help`)")
-        word = unknown[1].split()[0]
+        word = (unknown[1].split() or [""])[0]
         flag = word.partition("=")[0]
         if not flag.startswith("-"):
             raise UsageFault(f"one argument too many: {word!r}{self._advise(word)}")

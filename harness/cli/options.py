@@ -253,7 +253,8 @@ class Option:
                 return self._read_one(str(value), source)
         return value if self.kind in (FLAG, TALLY) else self._read_one(value, source)
 
-    def _read_one(self, text: str, source: str) -> Any:
+    def _read_one(self, given: Any, source: str) -> Any:
+        text = "--" if given == [] else given  # argparse takes the value of `--port=--` for the end of the options
         if self.choices and text not in self.choices:
             near = "" if len(self.choices) == 1 else did_you_mean(text, self.choices, otherwise=" ").rstrip()
             raise UsageFault(f"{source}: {text!r} is none of {', '.join(self.choices)}{near}")

@@ -128,14 +128,19 @@ def test_a_certificate_that_is_not_trusted_says_why(certificate: Certificate) ->
         assert "write http://" in why_there_is_none(server.url.replace("http", "https"))
 
 
+_NO_PROXY = "refused: the proxy {!r} of the environment is not a URL: write http://HOST:PORT"
+
+
 @pytest.mark.parametrize(
     ("proxy", "said"),
     [
         ("http://127.0.0.1:{closed}", "refused: the proxy 127.0.0.1:{closed}: Connection refused"),
         ("http://u:p@127.0.0.1:{stern}", "refused: the proxy 127.0.0.1:{stern} gave no tunnel: status 407"),
-        ("http://:80", "refused: the proxy 'http://:80' of the environment is not a URL: write http://HOST:PORT"),
+        ("http://:80", _NO_PROXY.format("http://:80")),
+        ("http://proxy:port", _NO_PROXY.format("http://proxy:port")),
+        ("http://a..example:80", _NO_PROXY.format("http://a..example:80")),
     ],
-    ids=["dead", "stern", "nonsense"],
+    ids=["dead", "stern", "nonsense", "port", "label"],
 )
 def test_a_proxy_that_does_not_help_is_named(proxy: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The record names the proxy, and neither the target nor the proxy's credentials."""

@@ -279,15 +279,18 @@ def _mutant(name: str) -> Callable[..., Emulator]:
 def _read_settings(arguments: ServeArguments) -> dict[str, Any]:
     import yaml
 
+    from harness.documents import load_yaml
+
     values: dict[str, Any] = {}
     for word in arguments.set or ():
         name, equals, text = word.partition("=")
         if not equals:
             raise UsageFault(f"--set {word!r} has no value: write NAME=VALUE")
         try:
-            values[name.replace("-", "_")] = yaml.safe_load(text)
-        except yaml.YAMLError:
-            raise UsageFault(f"--set {word!r}: the value is not readable as YAML") from None
+            values[name.replace("-", "_")] = load_yaml(text)
+        except (yaml.YAMLError, ValueError, RecursionError) as wrong:  # a ValueError is the day 2026-13-01
+            reason = getattr(wrong, "problem", None) or str(wrong)
+            raise UsageFault(f"--set {name}: the value is not readable as YAML: {reason}") from None
     if arguments.event_ids is not None:
         values["event_ids"] = arguments.event_ids
     if arguments.resume is not None:

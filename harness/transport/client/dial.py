@@ -44,6 +44,8 @@ class Origin(NamedTuple):
             raise UsageFault(f"{url!r} is not a URL ({error}): write http://HOST:PORT or https://HOST") from None
         if parts.scheme not in _PORTS or not parts.hostname:
             raise UsageFault(f"{url!r} is not an http or https URL: write http://HOST:PORT or https://HOST")
+        if not is_resolvable(parts.hostname):
+            raise UsageFault(f"{url!r} has no valid host: {parts.hostname!r} has {_NO_LABEL}")
         return cls(parts.scheme, parts.hostname, port or _PORTS[parts.scheme], parts.path.rstrip("/"))
 
     @property
@@ -62,6 +64,18 @@ class Origin(NamedTuple):
         """The value of the Host field."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
+
+
+_NO_LABEL = "an empty part, or one of more than 63 characters"
+
+
+def is_resolvable(host: str) -> bool:
+    """Whether a resolver takes the name. Python's own raises UnicodeError, no OSError, for `a..example`."""
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        return False
+    return True
 
 
 def place_of(host: str, port: int) -> str:
@@ -265,13 +279,18 @@ def proxy_of(origin: Origin) -> Proxy | None:
     if not url or proxy_bypass(f"{origin.host}:{origin.port}") or proxy_bypass(origin.host):
         return None
     parts = urlsplit(url if "://" in url else f"http://{url}")
-    if not parts.hostname:
+    host = parts.hostname or ""
+    try:
+        is_usable = host and parts.port != 0 and is_resolvable(host)
+    except ValueError:  # from the port
+        is_usable = False
+    if not is_usable:
         raise UsageFault(
             f"the proxy {url.rpartition('@')[2]!r} of the environment is not a URL: write http://HOST:PORT"
         )
     user = unquote(parts.username or "")
     token = b64encode(f"{user}:{unquote(parts.password or '')}".encode()).decode() if user else ""
-    return Proxy(parts.hostname, parts.port or 80, f"Proxy-Authorization: Basic {token}\r\n" if token else "")
+    return Proxy(host, parts.port or 80, f"Proxy-Authorization: Basic {token}\r\n" if token else "")
 
 
 def _open_tunnel(sock: socket.socket, proxy: Proxy, origin: Origin, limits: Limits, deadline: float) -> None:

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from urllib.parse import urlsplit
 
+from harness.outcome import UsageFault
 from harness.transport.client.driver import UrlDriver
 from harness.transport.http1.limits import Limits
 from harness.transport.server.server import ServerThread
@@ -75,7 +76,12 @@ class Courier:
                         self._outbox.drop(delivery, ELSEWHERE)
 
     def _deliver(self, delivery: Delivery) -> None:
-        self._outbox.note_answer(delivery, post(delivery))
+        try:
+            status = post(delivery)
+        except UsageFault as wrong:  # no address: `http://a..localhost`, or a port of 99999
+            self._outbox.drop(delivery, str(wrong))
+        else:
+            self._outbox.note_answer(delivery, status)
 
 
 # A receiver of deliveries on a port of this machine, for targets that are on this machine, too.

@@ -39,6 +39,8 @@ async def listen(
     where: dict[str, Any] = {} if options.get("sock") else {"host": host, "port": port}
     try:
         return await asyncio.get_running_loop().create_server(connection, **where, backlog=_BACKLOG, **options)
+    except UnicodeError:  # of a name such as `a..example`, which no resolver takes
+        raise UsageFault(f"cannot listen on {host}:{port}: {host!r} is not the name of a host (--host)") from None
     except OSError as error:
         code = error.errno or 0
         why = os.strerror(code) if code > 0 else error.strerror or str(error)

@@ -63,6 +63,16 @@ def test_nothing_is_sent_to_another_machine() -> None:
     assert (outbox.dropped, outbox.statuses) == ([ELSEWHERE], [])
 
 
+@pytest.mark.parametrize("uri", ["http://a..localhost/hook", "http://localhost:99999/hook"])
+def test_what_is_no_address_is_given_up(uri: str) -> None:
+    """A delivery that cannot be posted does not stay under way for ever."""
+    outbox = Outbox(uri)
+    with Courier(outbox):
+        assert outbox.over.wait(60)
+    assert outbox.statuses == []
+    assert [uri.removesuffix("/hook") in reason for reason in outbox.dropped] == [True]
+
+
 def test_a_resolver_leads_no_name_below_localhost_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """Such a name is this machine by definition (RFC 6761, 6.3); what answers for it may say something else."""
     receiver, asked = SocketReceiver(), list[str]()
