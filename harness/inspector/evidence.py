@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import pprint
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -28,6 +28,11 @@ _OF_THE_CONNECTION = frozenset(
     {"host", "content-length", "connection", "accept-encoding", "transfer-encoding", "keep-alive"}
 )
 """Headers that a client makes for each connection."""
+
+
+def _forms_of(word: str) -> tuple[str, str]:
+    """A word as it is, and as JSON in ASCII has it."""
+    return word, json.dumps(word)[1:-1]
 
 
 class Evidence:
@@ -92,6 +97,24 @@ class Evidence:
             "text": f"{seen.status}\n{head}\n{self._mask.text(body, seen.request)}",
             "cut": recorder.size > MOST_SHOWN,
         }
+
+    def find_words(self, seen: SeenExchange, words: Sequence[str]) -> list[str]:
+        """The words, in lower case, that a body contains as the page shows it.
+
+        What is masked cannot be found, or a page could guess a key letter by letter. To mask is slow, so only
+        bodies that have a word at all are masked.
+        """
+        request, answer = seen.request.body[:MOST_SHOWN], seen.recorder.span(0, MOST_SHOWN)
+        raw = b"\n".join((request, answer)).lower()
+        likely = [word for word in words if any(form.encode() in raw for form in _forms_of(word))]
+        if not likely:
+            return []
+        shown = [self._show_body(body, seen.request) for body in (request, b"" if seen.is_stream else answer)]
+        text = "\n".join(json.dumps(body, ensure_ascii=False) for body in shown if body is not None)
+        if seen.is_stream:
+            text += self._mask.text(answer.decode("utf-8", "replace"), seen.request)
+        text = text.lower()
+        return [word for word in likely if any(form in text for form in _forms_of(word))]
 
     def copy(self, seen: SeenExchange, form: str, root: str) -> str | None:
         """The exchange as `curl`, `fetch`, `pytest` or `scenario`; None if it cannot be had in this form."""

@@ -61,6 +61,7 @@ _SHARED: dict[str, Callable[[], str]] = {
 }
 _FORMS = ("curl", "fetch", "pytest", "scenario")
 _NUMBER = re.compile("[0-9]{1,18}")
+_MOST_WORDS = 20
 """The number of an exchange or an event; what is longer is none, and would not be read in reasonable time."""
 
 
@@ -214,6 +215,8 @@ class Inspector:
                 return self._feed()
             if name == "cassette":
                 return self._send_cassette(request)
+            if name == "search":
+                return self._search(request)
             if first == "exchanges" and _names_exchange(rest):
                 return self._show_exchange(request, rest)
         return self._refuse(404, "not_found", f"The inspector has no {request.method} {request.raw_path[:100]}.")
@@ -243,6 +246,17 @@ class Inspector:
             why = f"There is no output in this exchange that a {rest[1]} could give again."
             return self._refuse(409, "failed_precondition", why)
         return _as_json({"text": copied})
+
+    def _search(self, request: Request) -> Response:
+        """The numbers of the exchanges whose bodies contain a word, for each word of `words`."""
+        given = request.parameter("words") or ""
+        words = list(dict.fromkeys(given.lower().split()))[:_MOST_WORDS]
+        found: dict[str, list[int]] = {word: [] for word in words}
+        for seen in self.traffic.all():
+            with self.traffic.lock:  # not for all of them at once: streams wait for it
+                for word in self._evidence.find_words(seen, words):
+                    found[word].append(seen.number)
+        return _as_json({"found": found})
 
     def _find_root(self, request: Request) -> str:
         """The URL by which the page was called."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -205,6 +206,9 @@ def test_what_nobody_watched_is_not_called_nothing(window: Window) -> None:
     """A page that was opened after the requests says that they came, not that nothing ever called."""
     window.wait_for_text("#hello-title", "No request has arrived yet.")
     window.page.goto("about:blank")
+    end = time.monotonic() + 10
+    while window.bench.inspector.traffic.is_open:  # the server notices later that the page has gone
+        assert time.monotonic() < end
     window.create()
     window.page.goto(window.url)
     window.wait_for_text("#gap", "1 request that arrived while no page was open")
@@ -408,10 +412,22 @@ def test_requests_are_searched_and_filtered(window: Window) -> None:
     window.wait_for_text("#matches", "1 shown")
     window.wait_for_count(".request:visible", 1)
     window.page.fill("#query", "")
+    window.wait_for_count(".request:visible", 2)
+    window.page.fill("#query", "POST previous_interaction")
+    window.wait_for_text("#matches", "0 shown")
+    first = window.create(input="Two.", previous_interaction_id="v1_that-is-nowhere")
+    assert "error" in first
+    window.wait_for_text("#matches", "1 shown")
+    window.page.fill("#query", "constructor that-is-nowhere")
+    window.wait_for_text("#matches", "0 shown")
+    window.page.fill("#query", "THAT-IS-NOWHERE")
+    window.wait_for_text("#matches", "1 shown")
+    window.page.fill("#query", "")
+    window.wait_for_count(".request:visible", 3)
     window.page.select_option("#kind", "stream")
     window.wait_for_text("#matches", "1 shown")
     window.page.select_option("#kind", "")
-    window.wait_for_count(".request:visible", 2)
+    window.wait_for_count(".request:visible", 3)
 
 
 def test_a_notice_covers_nothing(window: Window) -> None:

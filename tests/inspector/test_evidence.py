@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import yaml
@@ -55,6 +56,23 @@ def test_a_deep_body_is_shown_as_text(bench: Bench) -> None:
     shown = bench.ask("exchanges/1")
     assert shown["answer"]["status"] == 400
     assert shown["request"]["body"]
+
+
+def test_words_are_found_in_bodies(bench: Bench) -> None:
+    """A search finds words of requests, responses and streams in any case and script, but nothing masked."""
+    bench.open()
+    bench.create(input="Grüße")
+    bench.create(input=f"my key is {SECRET}", stream=True)
+    found = bench.ask(f"search?words={quote(f'GRÜSSE GRÜße step.delta Completed {SECRET} {SECRET[:9]}')}")["found"]
+    assert found == {
+        "grüsse": [],
+        "grüße": [1],
+        "step.delta": [2],
+        "completed": [1, 2],
+        SECRET.lower(): [],
+        SECRET[:9].lower(): [],
+    }
+    assert bench.ask("search")["found"] == {}
 
 
 @pytest.mark.parametrize("path", ["exchanges/9", "exchanges/1/99", "exchanges/x", "exchanges/1/1/1/1", "nothing"])

@@ -21,7 +21,6 @@ from harness.emulator.mutants import MUTANTS as EMULATORS
 from harness.engine.mutation_score import DefectOutcome, sum_up
 from harness.engine.results import DefectRow
 from harness.interactions import INTERACTIONS
-from harness.outcome import Rule
 from harness.report.commands.mutants import GROUPS, group_by, kills_of, score_record, survivors_of
 from harness.report.presented_run import to_sentence
 from harness.rules import ROWS
@@ -69,7 +68,7 @@ def _page(facts: RuleFacts) -> str:
         lines += [f"{_write_text(facts.heading[0].upper() + facts.heading[1:])}.", ""]
     for fact in facts.facts[1:]:  # the requirement stands above
         lines.append(f"- **{fact.label}**: {_write_value(fact)}")
-    lines += ["", "## Example", "", *_write_example(rule), "", "## Findings", ""]
+    lines += ["", "## Example", "", *_write_example(facts), "", "## Findings", ""]
     for code in list_codes(rule):
         lines.append(f"- `{code}`{{ #{code.removeprefix(rule.id).strip('/') or 'finding'} }}")
     lines += ["", "A baseline excuses one of them by its code, or the rule by its id. [All rules](index.md)"]
@@ -86,8 +85,9 @@ def shown_mutant(rule: str) -> str:
     return _PLAINER.get(rule, "" if row is None else row.mutant)
 
 
-def _write_example(rule: Rule) -> Iterator[str]:
+def _write_example(facts: RuleFacts) -> Iterator[str]:
     """What meets the rule, and a defect that breaks it: of a mutant, if the rule has one."""
+    rule = facts.rule
     row = ROWS.get(rule.id)
     accepted = row.accepts[0] if row is not None and row.accepts else rule.statement
     yield f"- **Right**: {_write_text(accepted)}"
@@ -98,6 +98,18 @@ def _write_example(rule: Rule) -> Iterator[str]:
         defect = _write_text(next(gateways, rule.breaks))
     broken = to_sentence(rule.broken)
     yield f"- **Wrong**: {_write_text(broken)}. For example: {defect}" if broken else f"- **Wrong**: {defect}"
+    if absent := _WITHOUT_PICTURE.get(facts.command):
+        yield f"- **Picture**: none, because {absent}."
+
+
+_WITHOUT_PICTURE = {
+    "fuzz": "each search finds its own requests; [its report](../fuzzing.md) draws those that break the rule",
+    "torture": "it judges a program of yours; [its report](../torture.md) draws the stream that it received, and "
+    "[a table](../clients.md) shows known clients",
+    "mutants": "it judges the checks; [a table](../mutation.md) shows which defects they report",
+    "verify": "it judges what a client sends; [the report](../recording.md) of a recording shows the request",
+}
+"""Why the page of a rule has no picture of right and wrong, by the command that judges the rule."""
 
 
 def _write_value(fact: Fact) -> str:

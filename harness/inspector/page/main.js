@@ -1,7 +1,7 @@
 // The page: one model, four views of it, and the feed that keeps it up to date.
 import { Acting } from "./acting.js";
 import { Chains } from "./chains.js";
-import { takeTokenFromAddress, useToken } from "./control.js";
+import { ask, takeTokenFromAddress, useToken } from "./control.js";
 import { Details } from "./details.js";
 import { copy, find, icon, make, say, visible } from "./dom.js";
 import { follow } from "./feed.js";
@@ -87,6 +87,7 @@ function schedule() {
     drawing = false;
     timeline.refresh();
     if (find("query").value.trim() || find("kind").value) filter();
+    if (find("query").value.trim()) lookIntoBodies(1000);
     details.recount?.();
     details.redrawRun?.();
     timeline.toEnd();
@@ -192,7 +193,29 @@ function filter() {
   find("matches").textContent = words.trim() || kind ? `${shown} shown` : "";
 }
 
-find("filter").oninput = filter;
+// The page has no bodies: the server looks into them, after the last key, and again while requests arrive.
+let looking = null;
+
+function lookIntoBodies(wait) {
+  looking ??= setTimeout(async () => {
+    const words = find("query").value.trim();
+    if (!words) return (looking = null);
+    try {
+      const { found } = await ask(`search?words=${encodeURIComponent(words)}`);
+      timeline.inBodies = new Map(Object.entries(found));
+      filter();
+    } catch {
+      // the list still shows what paths, statuses and events say
+    }
+    looking = null;
+    return find("query").value.trim() === words ? null : lookIntoBodies(wait);
+  }, wait);
+}
+
+find("filter").oninput = () => {
+  filter();
+  if (find("query").value.trim()) lookIntoBodies(200);
+};
 find("filter").onsubmit = (event) => event.preventDefault();
 addEventListener("keydown", (event) => {
   if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.("input, textarea, select, dialog")) return;

@@ -35,6 +35,7 @@ export class Timeline {
     this.rows = new Map();
     this.last = null;
     this.wanted = { words: [], kind: "" };
+    this.inBodies = new Map();
     this.creates = new Map();
     this.list.replaceChildren();
   }
@@ -242,7 +243,7 @@ export class Timeline {
     const { seen } = row;
     const kinds = { found: broken(seen).length > 0, error: seen.status >= 400 || (seen.ended !== null && !seen.ended.complete), stream: seen.stream };
     const text = () => `${seen.method} ${seen.target} ${seen.words} ${seen.status} ${seen.run} ${seen.events.map((event) => event.name).join(" ")}`.toLowerCase();
-    row.element.hidden = Boolean(kind && !kinds[kind]) || (words.length > 0 && !words.every((word) => text().includes(word)));
+    row.element.hidden = Boolean(kind && !kinds[kind]) || (words.length > 0 && !words.every((word) => text().includes(word) || this.inBodies.get(word)?.includes(seen.n)));
     return row.element.hidden ? 0 : 1;
   }
 
