@@ -4,6 +4,18 @@
 document.querySelector(".md-search__input")?.addEventListener("input", (event) => {
   event.target.dispatchEvent(new KeyboardEvent("keyup"));
 });
+// On a phone each row of a wide table becomes a block, in which every cell names its column (site.css). A matrix
+// stays one: as blocks it would be longer than anybody scrolls. The roles keep it a table for a screen reader.
+const MOST_CELLS = 400;
+const ROLES = { TABLE: "table", THEAD: "rowgroup", TBODY: "rowgroup", TR: "row", TH: "columnheader", TD: "cell" };
+function makeBlocks(table) {
+  const names = [...table.querySelectorAll("thead th")].map((head) => head.textContent.trim());
+  const cells = [...table.querySelectorAll("tbody td")];
+  if (names.length < 4 || cells.length > MOST_CELLS) return;
+  for (const part of [table, ...table.querySelectorAll("thead, tbody, tr, th, td")]) part.setAttribute("role", ROLES[part.tagName]);
+  for (const cell of cells) cell.dataset.name = names[cell.cellIndex] ?? "";
+  table.dataset.blocks = "";
+}
 document$.subscribe(() => {
   const repair = () => {
     for (const nav of document.querySelectorAll(".md-code__nav, .md-nav--secondary .md-nav")) {
@@ -11,6 +23,7 @@ document$.subscribe(() => {
       nav.setAttribute("role", "none");
     }
     document.querySelector(".md-search")?.setAttribute("aria-label", "Search");
+    for (const table of document.querySelectorAll(".md-typeset table:not([class], [data-blocks])")) makeBlocks(table);
     for (const wrap of document.querySelectorAll(".md-typeset__scrollwrap")) wrap.tabIndex = 0;
   };
   repair();

@@ -71,6 +71,21 @@ def test_axe_finds_nothing(root: str, chromium: Any, name: str, width: int, sche
     page.close()
 
 
+def test_a_wide_table_is_a_list_of_blocks_on_a_phone(root: str, chromium: Any) -> None:
+    """Nothing of it needs a horizontal scroll, and each cell names its column; on a desk it is a table."""
+    page = chromium.new_page(viewport={"width": 390, "height": 900})
+    page.goto(f"{root}/implementations.html")
+    table = page.locator(".md-typeset table[data-blocks]").first
+    table.wait_for(timeout=PATIENCE)
+    assert table.evaluate("one => one.parentElement.parentElement.scrollWidth") <= 390
+    cell = table.locator("tbody td:nth-child(3)").first
+    assert cell.evaluate("one => getComputedStyle(one, '::before').content") == '"passed"'
+    assert table.get_by_role("row").count() > 3
+    page.set_viewport_size({"width": 1280, "height": 900})
+    assert cell.evaluate("one => getComputedStyle(one, '::before').content") == "none"
+    page.close()
+
+
 UNFOLD = """
 for (const part of document.querySelectorAll(".harness-map, .harness-part")) {
   part.shadowRoot.querySelector("[data-drawer]")?.click();

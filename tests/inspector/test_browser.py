@@ -209,6 +209,7 @@ def test_what_nobody_watched_is_not_called_nothing(window: Window) -> None:
     end = time.monotonic() + 10
     while window.bench.inspector.traffic.is_open:  # the server notices later that the page has gone
         assert time.monotonic() < end
+        window.page.wait_for_timeout(10)
     window.create()
     window.page.goto(window.url)
     window.wait_for_text("#gap", "1 request that arrived while no page was open")
