@@ -5,7 +5,10 @@ Layer 8. Loaded in every pytest session where the package is installed, so nothi
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import sys
+from collections.abc import Generator, Sequence
+from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -41,6 +44,24 @@ from harness.plugin.interactions.stashes import (
 )
 
 _MISTAKES = pytest.StashKey[dict[str, str]]()
+_FOLDER = str(Path(__file__).parent)
+
+
+class _PlainImports:
+    """Imports our modules as they were installed."""
+
+    # pytest rewrites the assertions of every module of a package that has a plugin, and keeps the result apart
+    # from the bytecode that an installer wrote. No assertion of ours is for a user, and the first emulator of a
+    # new environment, which each run of a CI is, waited 0.4 s for 120 modules to be parsed.
+    @staticmethod
+    def find_spec(name: str, path: Sequence[str] | None = None, target: object = None) -> ModuleSpec | None:
+        """A module of this folder; a user's own package may be called `harness`, too."""
+        if not name.startswith("harness."):
+            return None
+        return PathFinder.find_spec(name, [entry for entry in path or () if entry.startswith(_FOLDER)])
+
+
+sys.meta_path.insert(0, _PlainImports)
 
 _OURS = frozenset({
     "interactions_emulator", "interactions_client", "interactions_async_client", "interactions_lifecycle",

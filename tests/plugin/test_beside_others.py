@@ -423,3 +423,31 @@ def test_one_file_for_two(pytester: pytest.Pytester) -> None:
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*test_it.yaml: the test is marked `vcr` too*name another one*"])
     assert not list(pytester.path.glob("cassettes/*/*.yaml"))
+
+
+PLAIN = """
+import sys
+
+def test_emulator(interactions_emulator):
+    loaders = {type(module.__spec__.loader).__name__ for name, module in sys.modules.items()
+               if name.startswith(("harness.emulator", "harness.transport"))}
+    assert loaders == {"SourceFileLoader"}
+
+def test_own_package():
+    from harness import of_user
+    assert type(of_user.__spec__.loader).__name__ == "AssertionRewritingHook"
+"""
+
+REGISTERED = """
+import pathlib, pytest, harness
+harness.__path__.append(str(pathlib.Path(__file__).parent / "mine"))
+pytest.register_assert_rewrite("harness.emulator", "harness.transport", "harness.of_user")
+"""
+
+
+def test_no_module_of_ours_is_rewritten(pytester: pytest.Pytester) -> None:
+    """An installed wheel registers its whole package with pytest; a new environment does not parse it again."""
+    pytester.makeconftest(REGISTERED)
+    pytester.mkdir("mine").joinpath("of_user.py").write_text("")
+    pytester.makepyfile(PLAIN)
+    run(pytester, process=True).assert_outcomes(passed=2)
