@@ -88,7 +88,7 @@ _REFERENCE = ("Reference", "Project")
 def _weigh(page: Any) -> float:
     """How high the search lists a page: guides first, then reference, and generated pages of single rules last."""
     name = page.file.src_uri
-    if name.startswith("rules/") or name in ("sentences.md", "changelog.md", "reference.md"):
+    if name.startswith(("rules/", "reference/")) or name in ("sentences.md", "changelog.md", "reference.md"):
         return 0.2
     sections = [section.title for section in page.ancestors]
     return 1 if any(title in _REFERENCE for title in sections) else 4
@@ -123,7 +123,7 @@ def _generate() -> Iterator[tuple[str, str]]:
     yield MAP_FILE, write_pages(_read_clients())[MAP_FILE]
     yield "matrix.md", matrix_page(observe_matrix(INTERACTIONS, ""))
     yield "fault-drawings.md", drawings_page(ROOT / "docs" / "faults.md")
-    yield "reference.md", _reference()
+    yield from _reference()
 
 
 @cache
@@ -142,13 +142,14 @@ _COMPLETED: dict[str, Callable[[], str]] = {
 """What follows on a page after what is written there."""
 
 
-def _reference() -> str:
-    """The signatures of every module that docs/api.md lists."""
-    listed = re.findall(r"^## (harness[\w.]*)$", (ROOT / "docs" / "api.md").read_text("utf-8"), re.MULTILINE)
-    lines = ["# Signatures", "", "Generated from the docstrings; [api.md](api.md) says what is public.", ""]
-    for module in listed:
-        lines += [f"::: {module}", ""]
-    return "\n".join(lines)
+def _reference() -> Iterator[tuple[str, str]]:
+    """The signatures of every module that docs/api.md lists: a page for each, and a list of the pages."""
+    modules = re.findall(r"^## (harness[\w.]*)$", (ROOT / "docs" / "api.md").read_text("utf-8"), re.MULTILINE)
+    listed = "\n".join(f"- [`{module}`](reference/{module}.md)" for module in modules)
+    about = "Generated from the docstrings; [api.md](api.md) says what is public and what it is for."
+    yield "reference.md", f"# Signatures\n\n{about}\n\n{listed}\n"
+    for module in modules:
+        yield f"reference/{module}.md", f"# Signatures of {module}\n\n::: {module}\n"
 
 
 def _move_links(text: str, folder: Path, page: Path) -> str:

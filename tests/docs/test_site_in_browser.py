@@ -18,7 +18,7 @@ pytestmark = NEEDS_CHROMIUM
 
 AXE = (Path(axe_package.__file__).parent / "axe.min.js").read_text("utf-8")
 PAGES = (
-    "index", "check", "cassettes", "clients", "matrix", "reference",
+    "index", "check", "cassettes", "clients", "matrix", "reference", "reference/harness.plugin",
     "fault-drawings", "rules/index", "rules/resume.no-gap", "rules/gw.events",
 )  # fmt: skip
 
