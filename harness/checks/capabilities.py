@@ -20,6 +20,7 @@ CAPABILITIES: dict[str, str] = {
     "background-slow": "has background runs that last long enough to cancel or resume",
     "event-ids": "sends an event_id with the events of background streams",
     "functions": "calls a declared function when forced to",
+    "formats": "gives its output the `response_format` of the request",
     "thoughts": "emits thought steps",
     "search": "runs the google_search tool",
     "agents": "runs agents",
@@ -75,6 +76,7 @@ PROOFS: dict[str, str] = {
     "background": "bg.at-once",
     "resume": "resume.opens",
     "agents": "agent.field",
+    "formats": "create.response-format",
 }
 """The check that judges the promise of a capability: while it is broken, nothing else that needs it is judged."""
 

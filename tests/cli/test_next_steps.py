@@ -22,7 +22,7 @@ MISTAKES: list[tuple[tuple[str, ...], Exit, str]] = [
     (("diff", "missing.yaml", "plain.txt"), Exit.USAGE, f"check the spelling, or record it {RECORD}"),
     (("diff", "plain.txt", "plain.txt"), Exit.USAGE, f"record one {RECORD}"),
     (("diff", "other.json", "other.json"), Exit.USAGE, f"record one {RECORD}"),
-    (("diff", "empty", "empty"), Exit.NOTHING_RAN, "compare recordings of the same requests."),
+    (("diff", "empty", "empty"), Exit.NOTHING_RAN, "name a cassette of `harness record`, or a folder of them."),
     (("replay", "missing.yaml"), Exit.USAGE, f"record one there {RECORD}"),
     (("replay", "other.json"), Exit.USAGE, f"record one {RECORD}"),
     (("inspect", "other.json"), Exit.USAGE, "Write one with --report json=FILE"),

@@ -240,6 +240,9 @@ ROWS = [
     rows_of(refuses("function_result", dict))(f"no-objects: {LOOP} -> fail tool.result-forms"),
     rows_of(IgnoresStrangers)("ignores-strangers: chain.unknown chain.takes-effect -> fail chain.unknown"),
     rows_of(Fences)("fences: create.response-format -> fail create.response-format"),
+    # A mock with scripted texts: its user says so.
+    rows_of(Fences)("scripted: create.ok create.response-format -> pass create.ok, rest excluded",
+                    words="--capability -formats"),
     rows_of(Spaces)("spaces: create.response-format -> rest pass"),
 ]  # fmt: skip
 

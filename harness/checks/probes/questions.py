@@ -70,6 +70,11 @@ def _probe_thoughts(ask: Probe) -> None:
     )
 
 
+def _assume_formats(ask: Probe) -> None:
+    # Its check sends the only request that could tell. Whoever serves scripted texts denies it.
+    ask.settle("formats", True, "assumed; `create.response-format` judges it")
+
+
 def _probe_storage(ask: Probe) -> None:
     found = read(ask.greeting).id
     if not found:
@@ -334,6 +339,7 @@ UNDISCOVERABLE = (
 
 QUESTIONS: tuple[Question, ...] = (
     Question(("thoughts",), _probe_thoughts),
+    Question(("formats",), _assume_formats),
     Question(("store",), _probe_storage),
     Question(("auth",), _probe_authentication),
     Question(("v1",), _probe_version_one),

@@ -347,9 +347,4 @@ AIMOCK = (
         ),
         shows=r"^HTTP/1.1 500",
     ),
-    Cause(
-        what="the output is not JSON although the request requires JSON",
-        found_by=("create.response-format",),
-        ours="the output is that of the fixture, and a mock must return it",
-    ),
 )

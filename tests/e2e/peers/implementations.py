@@ -72,6 +72,7 @@ AIMOCK = Implementation(
         "node dist/cli.js -p PORT -f fixtures.json   # one fixture, which matches any text",
     ),
     causes=causes.AIMOCK,
+    options=("--capability", "-formats"),  # it returns the text of a fixture, as a mock must
     server=installing.aimock,
 )
 
