@@ -204,6 +204,6 @@ def select_scenarios(names: list[str]) -> list[Scenario]:
         elif name in SCENARIOS:
             wanted[name] = SCENARIOS[name]
         else:
-            hint = did_you_mean(name, SCENARIOS, otherwise=f": {', '.join(SCENARIOS)}, all")
+            hint = did_you_mean(name, SCENARIOS, otherwise=f": known are {', '.join(SCENARIOS)}, all")
             raise UsageFault(f"no scenario is named {name!r}{hint}")
     return list(wanted.values())

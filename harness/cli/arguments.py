@@ -247,6 +247,8 @@ class Parser(argparse.ArgumentParser):
         if not flag.startswith("-"):
             raise UsageFault(f"one argument too many: {word!r}{self._advise(word)}")
         known = [option for option in self._option_string_actions if option.startswith("--")]
+        if flag == "--target" and any(own.dest == "target" and not own.option_strings for own in self._actions):
+            raise UsageFault(f"unknown flag '--target': write the URL without it, as in `{self.prog} URL`")
         hint = did_you_mean(flag, known, otherwise=f" (see `{self.prog} --help`)")
         raise UsageFault(f"unknown flag {flag!r}{hint}")
 
@@ -259,6 +261,8 @@ class Parser(argparse.ArgumentParser):
             return f": write --target {word}"
         if word.endswith((".yaml", ".yml")) and "--cassette" in self._option_string_actions:
             return f": write --cassette {word}"
+        if "://" in word:
+            return f": `harness smoke {word}` asks that server (see `{self.prog} --help`)"
         dashes = ": write `--` before a command to run" if "-- CMD" in (self.usage or "") else ""
         return f"{dashes} (see `{self.prog} --help`)"
 

@@ -169,12 +169,15 @@ def judge_gateway(
     yield RunFinished(tuple(results), time.monotonic() - begun, code, halted=runner.halted)
 
 
+_ALL_RULES = ": `harness list 'gw.*'` shows all ids"
+
+
 def select_rules(catalogue: RelayCatalogue, only: Sequence[str]) -> list[Check]:
     """The checks that the globs name, or all if there are no globs. Raises UsageFault if a glob names none."""
     names = [check.id for check in catalogue.checks]
     for glob in only:
         if not fnmatch.filter(names, glob):
-            raise UsageFault(f"no rule has the id {glob!r}{did_you_mean(glob, names)}")
+            raise UsageFault(f"no rule has the id {glob!r}{did_you_mean(glob, names, otherwise=_ALL_RULES)}")
     wanted = {name for glob in only for name in fnmatch.filter(names, glob)}
     return [check for check in catalogue.checks if not only or check.id in wanted]
 

@@ -168,7 +168,9 @@ def _parse_list(flag: str, text: str | None, known: Sequence[str]) -> list[str]:
     words = [word.strip() for word in (text or "").split(",") if word.strip()]
     for word in words:
         if word not in known:
-            raise UsageFault(f"{flag} {word!r} is none of {', '.join(known)}{did_you_mean(word, known)}")
+            raise UsageFault(
+                f"{flag} {word!r} is none of {', '.join(known)}{did_you_mean(word, known, otherwise=' ').rstrip()}"
+            )
     return words
 
 

@@ -55,6 +55,10 @@ def run(words: Sequence[str]) -> int:
     from harness.wire import Response
 
     path = Path(arguments.file)
+    if path.suffix.lower() in (".html", ".htm"):
+        raise UsageFault(
+            f"{str(path)!r} is a page: name the JSON report of the run (--report json=FILE), or a cassette"
+        )
     is_report = path.suffix == ".json"
     exchanges = list(_read_report(path, arguments.check or ()) if is_report else _read_cassette(path))
     contract = contract_of(arguments)

@@ -360,7 +360,10 @@ def _probe(driver: Driver, resolved: ResolvedTarget, options: FuzzOptions, timer
         bounded = GovernedDriver(driver, [Deadline(timer, resolved.target.wait)], owned=False)
         found = probe(resolved.api, bounded, resolved.target, options.said, resolved.api.load_search().needed)
     except TimeUp:
-        raise TargetFault(f"the target did not respond to the first probes within {options.seconds:g} s") from None
+        raise TargetFault(
+            f"the target did not respond to the first probes within {options.seconds:g} s: "
+            "give the run more time with --time S"
+        ) from None
     return resolved.able(found.capabilities, found.says)
 
 

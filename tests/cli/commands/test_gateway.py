@@ -246,7 +246,8 @@ def test_a_gateway_that_is_not_there(harness: Harness, port: int) -> None:
     [
         ([], "no target was given"),
         (["emulator"], "the emulator is the upstream here"),
-        (["http://127.0.0.1:1", "--only", "gw.nothing"], "no rule has the id 'gw.nothing'"),
+        (["http://127.0.0.1:1", "--only", "gw.nothing"], "no rule has the id 'gw.nothing': did you mean"),
+        (["http://127.0.0.1:1", "--only", "x"], "no rule has the id 'x': `harness list 'gw.*'` shows all ids"),
         (["http://127.0.0.1:1", "--"], "nothing follows `--`"),
         (["http://127.0.0.1:1", "--baseline", "missing.yaml"], "no baseline at missing.yaml"),
         (
