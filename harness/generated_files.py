@@ -1,7 +1,7 @@
 """Writes the files that follow from others and are not in version control: `python -m harness.generated_files`.
 
 Layer 2. `make generated`, the build of a wheel (`hatch_build.py`) and an editable installation call it. A checkout
-works without these files: it then reads the tables of rules themselves, which takes a tenth of a second
+works without these files: it then reads the tables of rules and models themselves, which takes a tenth of a second
 longer, and nothing reads the others at run time. It must import only what a build environment has
 (`build-system` in `pyproject.toml`).
 """
@@ -12,9 +12,10 @@ import sys
 from pathlib import Path
 
 from harness import resources
+from harness.contract.models import profiles
 from harness.contract.schema.published_files import published_files
 from harness.contract.schema.schemas import REVISIONS, load_schemas
-from harness.rules.tables import publish_rules, published_path
+from harness.rules import tables
 from harness.written_files import write_file
 
 
@@ -26,7 +27,11 @@ def generate_files() -> dict[Path, str]:
         for revision in REVISIONS
         for name, text in published_files(load_schemas(revision)).items()
     }
-    return {**of_schemas, published_path(): publish_rules()}
+    return {
+        **of_schemas,
+        tables.published_path(): tables.publish_rules(),
+        profiles.published_path(): profiles.publish_models(),
+    }
 
 
 def write_files() -> list[Path]:

@@ -1,12 +1,17 @@
 """Where the shipped data folders (`schemas/`, `cassettes/`) are, in a checkout and in an installation.
 
-Layer 0. Knows the two places a folder can be; must not know what is in it.
+Layer 0. Knows the two places a folder can be, and whether a generated file is up to date; must not know what is
+in it.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -24,3 +29,21 @@ def folder(name: str) -> Path:
             return place
     looked = " nor ".join(str(place) for place in places)
     raise FileNotFoundError(f"the data folder {name!r} is neither at {looked}: reinstall interactions-harness")
+
+
+def digest(texts: Mapping[str, bytes]) -> str:
+    """What identifies these texts, each with its name."""
+    found = hashlib.sha256()
+    for name, text in sorted(texts.items()):
+        found.update(f"{name}:{len(text)}:".encode())
+        found.update(text)
+    return found.hexdigest()
+
+
+def read_generated(path: Path, made_from: str) -> dict[str, Any] | None:
+    """What a generated file holds; None if it is missing, or was made from `tables` with another digest."""
+    try:
+        value: dict[str, Any] = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return value if value.get("tables") == made_from else None

@@ -42,6 +42,10 @@ def read_options(cls: type[O], words: Sequence[str]) -> O:
     """
     given = vars(build_parser(cls).parse_args(_join_signed(words)))
     values = _read_given(cls.list_options(), given)
+    if values.get("ca_file"):  # an unreadable one is an error also where nothing is encrypted
+        from harness.transport.client.dial import trusting
+
+        trusting(values["ca_file"])
     file, settings = None, dict[str, Any]()
     if COMMANDS[cls.page.name].table is not None:
         file = find_file()

@@ -14,12 +14,12 @@ from harness.cli.options import (
     KEY,
     LEVEL,
     MODULE,
+    PATH,
     REPORT,
     REVISION,
     TALLY,
     Options,
     Trust,
-    ValueKind,
     flag,
     option,
 )
@@ -69,19 +69,9 @@ def header_option(group: str) -> Any:
     )
 
 
-def _read_certificates(path: str) -> str:
-    from harness.transport.client.dial import trusting
-
-    trusting(path)  # a wrong file is an error also where nothing is encrypted
-    return path
-
-
-_CERTIFICATES = ValueKind("the path of a file", _read_certificates, metavar="FILE", is_place=True)
-
-
 def ca_file_option(group: str = "") -> Any:
     """Declare certificates to trust: who has one of these can read the traffic."""
-    return option("additional certificates to trust (PEM)", _CERTIFICATES, trust=Trust.SEND, group=group)
+    return option("additional certificates to trust (PEM)", PATH, trust=Trust.SEND, group=group)
 
 
 def api_key_option(group: str, about: str = "API key") -> Any:

@@ -8,7 +8,6 @@ loaded is never out of date.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,9 +15,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from harness import resources
 from harness.documents import load_yaml
 from harness.outcome.words import did_you_mean
-from harness.resources import folder
 from harness.rules.row import Record, RuleRow, read_record
 
 FOLDER = Path(__file__).parent
@@ -40,13 +39,13 @@ class Tables:
 def load_tables() -> Tables:
     """Return the tables of the package, from the published file if it was made from them."""
     texts = _read_texts(FOLDER)
-    value = _read_published(digest(texts)) or expand_tables(texts)
+    value = resources.read_generated(published_path(), digest(texts)) or expand_tables(texts)
     return Tables(tuple(value["areas"]), value["subjects"], tuple(map(read_record, value["rules"])))
 
 
 def published_path() -> Path:
     """The file with all rows."""
-    return folder("schemas") / "output" / "rules.json"
+    return resources.folder("schemas") / "output" / "rules.json"
 
 
 def publish_rules() -> str:
@@ -61,11 +60,7 @@ def publish_rules() -> str:
 
 def digest(texts: Mapping[str, bytes]) -> str:
     """What identifies these tables, and the way in which they are read."""
-    found = hashlib.sha256()
-    for name, text in sorted({**texts, "": Path(__file__).read_bytes()}.items()):
-        found.update(f"{name}:{len(text)}:".encode())
-        found.update(text)
-    return found.hexdigest()
+    return resources.digest({**texts, "": Path(__file__).read_bytes()})
 
 
 def expand_tables(texts: Mapping[str, bytes]) -> dict[str, Any]:
@@ -135,14 +130,6 @@ def _read_texts(tables: Path) -> dict[str, bytes]:
     return {path.stem: path.read_bytes() for path in sorted(tables.glob("*.yaml"))}
 
 
-def _read_published(made_from: str) -> dict[str, Any] | None:
-    try:
-        value: dict[str, Any] = json.loads(published_path().read_bytes())
-    except (OSError, ValueError):
-        return None
-    return value if value.get("tables") == made_from else None
-
-
 def parse_table(name: str, text: bytes, definition: str = "") -> dict[str, Any]:
     """The value of one table, which fits the definition of that name in its schema."""
     import yaml
@@ -189,7 +176,7 @@ def _write_word(value: Any) -> str:
 def _validator(definition: str) -> Any:
     import jsonschema_rs
 
-    schema = json.loads((folder("schemas") / "rule.schema.json").read_bytes())
+    schema = json.loads((resources.folder("schemas") / "rule.schema.json").read_bytes())
     return jsonschema_rs.Draft202012Validator({**schema, "$ref": f"#/$defs/{definition}"})
 
 

@@ -139,8 +139,8 @@ class ModelProfile(Struct, frozen=True, dict=True):
 def find_profile(name: str) -> ModelProfile:
     """Return the profile of a model by its name, with or without `models/`."""
     bare = name.removeprefix("models/")
-    # Reading all tables takes 20 ms, which the first create of each test process would wait for.
-    listing = next((file for file in _FILES if f"\n    {bare}:" in _read_text(file)), None)
+    # To parse all tables as YAML takes 20 ms, which the first create of each process would wait for.
+    listing = next((file for file in _FILES if f"\n    {bare}:".encode() in _read_texts()[file]), None)
     if listing is not None:
         family = next(family for family in _load_families(listing) if bare in family["models"])
         return _build_profile(bare, family, family["models"][bare], "")
@@ -168,29 +168,49 @@ def _list_families() -> Iterator[dict[str, Any]]:
 @cache
 def list_sources() -> Mapping[str, Mapping[str, str]]:
     """Return the sources by key: `title`, and `url` if it has one."""
-    found: dict[str, dict[str, str]] = load_yaml(_read_text("sources"))
+    found: dict[str, dict[str, str]] = _load_table("sources")
     return found
 
 
-@cache
-def _read_text(file: str) -> str:
-    return (FOLDER / f"{file}.yaml").read_text("utf-8")
+def published_path() -> Path:
+    """The file with all tables; it is generated, as `rules.json` is, and passed over if it is out of date."""
+    return resources.folder("schemas") / "output" / "models.json"
+
+
+def publish_models() -> str:
+    """The text of the published file: a line for each table."""
+    texts = _read_texts()
+    tables = {name: load_yaml(text) for name, text in sorted(texts.items())}
+    lines = [
+        f"  {json.dumps(name)}: {json.dumps(table, ensure_ascii=False)}"
+        for name, table in [("tables", resources.digest(texts)), *tables.items()]
+    ]
+    return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
 @cache
+def _read_texts() -> Mapping[str, bytes]:
+    return {path.stem: path.read_bytes() for path in FOLDER.glob("*.yaml")}
+
+
+@cache
+def _load_published() -> Mapping[str, Any]:
+    return resources.read_generated(published_path(), resources.digest(_read_texts())) or {}
+
+
+@cache
+def _load_table(name: str) -> Any:
+    published = _load_published()
+    return published[name] if name in published else load_yaml(_read_texts()[name])
+
+
 def _load_families(file: str) -> list[dict[str, Any]]:
-    families: list[dict[str, Any]] = load_yaml(_read_text(file))
+    families: list[dict[str, Any]] = _load_table(file)
     return families
 
 
-@cache
-def _load_common() -> Mapping[str, Any]:
-    common: dict[str, Any] = load_yaml(_read_text("common"))["cells"]
-    return common
-
-
 def _build_profile(name: str, family: Mapping[str, Any], own: Mapping[str, Any], standing: str) -> ModelProfile:
-    layers = ((_load_common(), _AS_ANY), (family.get("cells", {}), _AS_FAMILY), (own, ""))
+    layers = ((_load_table("common")["cells"], _AS_ANY), (family.get("cells", {}), _AS_FAMILY), (own, ""))
     cells = {cell: _read_cell(value, origin) for layer, origin in layers for cell, value in layer.items()}
     return ModelProfile(name, family["family"], cells, standing)
 

@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 
 from harness import resources
 from harness.contract import CURRENT, load
+from harness.contract.models import profiles
 from harness.contract.models.profiles import (
     FOLDER,
     LEVELS,
@@ -32,6 +33,34 @@ CELLS = SCHEMA["$defs"]["cells"]["properties"]
 FILES = sorted(path for path in FOLDER.glob("*.yaml") if path.name not in ("common.yaml", "sources.yaml"))
 MODELS = {profile.name: profile for profile in list_models()}
 """Every model by name."""
+
+
+@pytest.fixture
+def published(tmp_path, monkeypatch):
+    """A file to publish to, which the loader looks at; what was loaded is forgotten before and afterwards."""
+    cached = (profiles._load_published, profiles._load_table, find_profile)
+    path = tmp_path / "models.json"
+    monkeypatch.setattr(profiles, "published_path", lambda: path)
+    for function in cached:
+        function.cache_clear()
+    yield path
+    for function in cached:
+        function.cache_clear()
+
+
+def test_the_published_file_is_read_if_it_was_made_from_the_tables(published, monkeypatch):
+    """With it, no table is parsed as YAML, and the profiles are the same."""
+    published.write_text(profiles.publish_models(), encoding="utf-8")
+    monkeypatch.setattr(profiles, "load_yaml", None)
+    assert {name: find_profile(name) for name in MODELS} == MODELS
+
+
+@pytest.mark.parametrize("text", [None, "{", '{"tables": "of yesterday", "gemini-3": []}'])
+def test_a_published_file_of_other_tables_is_passed_over(text, published):
+    """A file that is missing, damaged or out of date decides nothing."""
+    if text is not None:
+        published.write_text(text, encoding="utf-8")
+    assert {name: find_profile(name) for name in MODELS} == MODELS
 
 
 def families():

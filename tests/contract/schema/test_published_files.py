@@ -41,9 +41,10 @@ def test_the_same_sources_give_the_same_files():
     assert done.stdout == repr(generate_files())
     ignored = (ROOT.parent / ".gitignore").read_text("utf-8").split()
     assert {path.relative_to(ROOT.parent).parts[2] for path in generate_files()} == {
-        "bundled", "strict", "rules.json"
+        "bundled", "strict", "rules.json", "models.json"
     }  # fmt: skip
-    assert {"schemas/*/bundled/", "schemas/*/strict/", "schemas/output/rules.json"} <= set(ignored)
+    tables = {"schemas/output/rules.json", "schemas/output/models.json"}
+    assert {"schemas/*/bundled/", "schemas/*/strict/", *tables} <= set(ignored)
 
 
 @pytest.mark.slow
@@ -51,7 +52,7 @@ def test_only_what_is_out_of_date_is_written(tmp_path, monkeypatch):
     """A second call writes nothing; a file that was changed or deleted is written again."""
     shutil.copytree(ROOT / CURRENT, tmp_path / CURRENT, ignore=shutil.ignore_patterns("bundled", "strict"))
     monkeypatch.setattr("harness.generated_files.resources.folder", lambda name: tmp_path)
-    monkeypatch.setattr("harness.generated_files.published_path", lambda: tmp_path / "output" / "rules.json")
+    monkeypatch.setattr("harness.rules.tables.published_path", lambda: tmp_path / "output" / "rules.json")
     assert len(write_files()) == len(generate_files()) > 20
     assert write_files() == []
     changed, deleted = tmp_path / CURRENT / "bundled/schemas.json", tmp_path / CURRENT / "strict/upload-file.json"
