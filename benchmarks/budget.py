@@ -126,7 +126,7 @@ def _serve(words: list[str], drive: Callable[[Counter, int], Counts]) -> Counts:
         finally:
             os._exit(0)
 
-    threading.Thread(target=client).start()
+    threading.Thread(target=client, daemon=True).start()  # a server that does not start ends the process
     from harness.cli import main
     from harness.transport.server import deliveries
 

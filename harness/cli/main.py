@@ -248,6 +248,9 @@ def _say(text: str, code: int) -> int:
         sys.stderr.write(text + "\n")
     except BrokenPipeError:
         return _silence_pipe()
+    except OSError:  # the disk is full: nobody reads why, but the exit code is that of the command
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
     return int(code)
 
 

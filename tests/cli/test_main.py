@@ -218,6 +218,15 @@ def test_a_full_disk_is_told_in_a_line(command: str, tmp_path: Path) -> None:
     assert done.stderr == b"harness: cannot write its output: No space left on device\n"
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is full is /dev/full")
+@pytest.mark.parametrize(("words", "code"), [(["nosuch"], 2), (["smoke", "http://127.0.0.1:1"], 4)])
+def test_a_full_standard_error_changes_no_exit_code(words: list[str], code: int) -> None:
+    """Nobody can read the reason, but a script still learns what kind of failure it was."""
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run([sys.executable, "-m", "harness", *words], stdout=subprocess.DEVNULL, stderr=full)
+    assert done.returncode == code
+
+
 @pytest.mark.skipif(os.name == "nt", reason="the shell is that of POSIX")
 def test_a_standard_output_that_is_closed() -> None:
     """With standard output closed, the exit code is the usual one and nothing is written to standard error."""
