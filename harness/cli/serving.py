@@ -198,9 +198,14 @@ class ChildCommand:
     def _pass_on(self, number: int) -> None:
         self._send(number)
         if self._last is None:
-            self._last = threading.Timer(PATIENCE, self._send, (signal.SIGKILL,))
+            self._last = threading.Timer(PATIENCE, self._kill, (number,))
             self._last.daemon = True
             self._last.start()
+
+    def _kill(self, number: int) -> None:
+        if self._child is not None and self._child.returncode is None:
+            self._told.append(number)  # the exit code names what the user sent, not how the command was ended
+            self._send(signal.SIGKILL)
 
     def _send(self, number: int) -> None:
         child = self._child

@@ -156,7 +156,7 @@ def test_a_month_of_recordings(certificate: Certificate, maintainer: Maintainer)
 
         served.recover()
         went_on = maintainer.record(served.url, "--continue")
-        assert (went_on.code, went_on.out.count("skipped")) == (0, 4)
+        assert (went_on.code, went_on.out.count("skipped")) == (0, 4), went_on.out
         assert set(maintainer.cassettes()) == WHOLE
         assert all(maintainer.cassettes()[name] != before[name] for name in WHOLE - {"errors.yaml"})
 

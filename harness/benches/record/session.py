@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -32,7 +32,7 @@ from harness.engine.traffic.retries import LATER, Retries, format_refusal
 from harness.engine.traffic.traffic_policy import BUDGET_SPENT, RequestBudget
 from harness.kit.check import Scenario
 from harness.kit.wrong_call import explain_wrong_call
-from harness.outcome import Finding, Outcome, Severity, UsageFault
+from harness.outcome import Finding, Level, Outcome, Rule, Severity, UsageFault
 from harness.outcome.words import format_count
 from harness.transport import ServiceDriver, UrlDriver
 from harness.wire import By, Exchange
@@ -214,6 +214,7 @@ class Recorded:
     reason: str = ""
     exchanges: int = 0
     findings: tuple[Finding, ...] = ()
+    breaks_contract: bool = False
     drifts: Drifts | None = None
     had_predecessor: bool = False
     left: tuple[str, ...] = ()
@@ -224,8 +225,13 @@ class Recorded:
         if self.state is ScenarioState.UNSUPPORTED:
             return self.had_predecessor
         fine = self.state in (ScenarioState.RECORDED, ScenarioState.SKIPPED)
-        is_wrong = any(finding.severity is not Severity.INFORMATION for finding in self.findings)
-        return not fine or is_wrong or (self.drifts is not None and bool(self.drifts.shape))
+        return not fine or self.breaks_contract or (self.drifts is not None and bool(self.drifts.shape))
+
+
+def breaks_contract(findings: Iterable[Finding], rules: Mapping[str, Rule]) -> bool:
+    """Whether a finding asks for a look. What a MAY rule leaves open is shown, but fails no session."""
+    broken = (finding.rule for finding in findings if finding.severity is not Severity.INFORMATION)
+    return any(rule not in rules or rules[rule].level is not Level.MAY for rule in broken)
 
 
 Event = Begun | Waits
@@ -359,11 +365,13 @@ class RecordingSession:
         findings = tuple(
             finding.at(file=str(path)) for finding in verify([fresh], contract, self.target.api).traffic.findings
         )
+        wrong = breaks_contract(findings, self.target.api.load_rules())
+        result = replace(result, findings=findings, breaks_contract=wrong)
         before = load(path).recordings if result.had_predecessor else None
         if before is None:
-            return replace(result, findings=findings)
+            return result
         drifts = diff_recordings(before, recordings, self.target.api.load_protocol())
-        result = replace(result, findings=findings, drifts=drifts)
+        result = replace(result, drifts=drifts)
         if refused := refused_since(drifts):
             reason = f"{refused}: the older recording stays (delete {path} to replace it)"
             return replace(result, state=ScenarioState.REFUSED, reason=reason)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.benches.record.session import Recorded, RecordingSession, ScenarioState
+from harness.benches.record.session import Recorded, RecordingSession, ScenarioState, breaks_contract
 from harness.cassette import Provenance, Recording, Target, load, save
 from harness.cassette.player import SYNTHETIC, with_server_endings
 from harness.checks.scenarios import SCENARIOS, select_scenarios
@@ -20,7 +20,7 @@ from harness.emulator import Emulator, Settings
 from harness.engine.targets import TargetOptions, resolve_target
 from harness.faults import cut
 from harness.interactions import INTERACTIONS
-from harness.outcome import Severity, UsageFault
+from harness.outcome import Finding, Severity, UsageFault
 from harness.transport import ServerThread
 from harness.wire import COMPLETE, By, Chunk, ExchangeBuilder, Headers, How, Request, Response
 from tests.transport.certificates import Certificate, certificate_in
@@ -351,3 +351,11 @@ def test_the_state_of_a_session_survives_a_broken_file(certificate: Certificate,
     with session(Service(), certificate, tmp_path, continued=True) as recording:
         assert list(states(list(recording.run(select_scenarios(["errors"]))))) == ["errors"]
     assert (tmp_path / "errors.yaml").exists()
+
+
+def test_what_a_rule_leaves_open_fails_no_session() -> None:
+    """The service itself sends background deltas without ids: each recording of it would fail."""
+    shown, broken = Finding("stream.evid-delta", "no id"), Finding("stream.framing", "no blank line")
+    assert not breaks_contract([shown], INTERACTIONS.load_rules())
+    assert breaks_contract([shown, broken], INTERACTIONS.load_rules())
+    assert Recorded("resume", ScenarioState.RECORDED, findings=(broken,), breaks_contract=True).is_news
