@@ -16,7 +16,7 @@ from harness.contract.models import profiles
 from harness.contract.schema.published_files import published_files
 from harness.contract.schema.schemas import REVISIONS, load_schemas
 from harness.rules import tables
-from harness.written_files import write_file
+from harness.written_files import make_folder, write_file
 
 
 def generate_files() -> dict[Path, str]:
@@ -39,7 +39,7 @@ def write_files() -> list[Path]:
     texts = generate_files()
     stale = [path for path, text in texts.items() if not path.is_file() or path.read_text("utf-8") != text]
     for path in stale:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         write_file(path, texts[path])
     return stale
 

@@ -1,13 +1,14 @@
 """Where the shipped data folders (`schemas/`, `cassettes/`) are, in a checkout and in an installation.
 
-Layer 0. Knows the two places a folder can be, and whether a generated file is up to date; must not know what is
-in it.
+Layer 0. Knows the two places a folder can be, whether a generated file is up to date, and where the cache of the
+user is; must not know what is in them.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -29,6 +30,15 @@ def folder(name: str) -> Path:
             return place
     looked = " nor ".join(str(place) for place in places)
     raise FileNotFoundError(f"the data folder {name!r} is neither at {looked}: reinstall interactions-harness")
+
+
+def cache_folder(name: str) -> Path:
+    """The folder of this name in the cache of the user, which may be missing.
+
+    A relative `XDG_CACHE_HOME` does not count: a folder that someone else wrote could bring what is in it.
+    """
+    named = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (named if named.is_absolute() else Path.home() / ".cache") / "harness" / name
 
 
 def digest(texts: Mapping[str, bytes]) -> str:

@@ -65,6 +65,12 @@ def _require_no_way_out(path: Path) -> None:
         raise OSError(errno.ELOOP, why, str(path))
 
 
+def make_folder(path: Path, mode: int = 0o777) -> None:
+    """Make a folder and those above it, if they are missing. Raises OSError, as for a file in it."""
+    _require_no_way_out(path)
+    path.mkdir(mode, parents=True, exist_ok=True)
+
+
 def open_lock(path: Path) -> IO[bytes]:
     """Open a file whose lock keeps others off. It is not emptied, and no link leads to another. Raises OSError."""
     more = os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
@@ -86,7 +92,7 @@ def replacing(path: Path, place: Path | None = None) -> Iterator[IO[bytes]]:
     _require_no_way_out(path)
     real = place or Path(os.path.realpath(path))
     if place is None:
-        real.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(real.parent)
     with _holding(real.parent) as folder:
         beside = _Name(real.with_name(f".{real.name}.{secrets.token_hex(4)}.tmp"), folder)
         target = _Name(real, folder)

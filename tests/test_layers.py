@@ -93,7 +93,7 @@ SPECIFIC: dict[str, str] = {
 
 WORDS = (
     "interactions", "step.", "event_type", "event_id", "google", "x-goog", "gemini", "v1beta", "function_call",
-    "requires_action",
+    "requires_action", "api_key_invalid",
 )  # fmt: skip
 """Words that only this API uses, in names and in constants."""
 

@@ -23,7 +23,7 @@ from harness.cassette.framing import WINDOW, is_text, windows_of
 from harness.cassette.layout import replace_file
 from harness.cassette.recording import Recording
 from harness.errors import CassetteError
-from harness.written_files import find_way_out, open_lock
+from harness.written_files import find_way_out, make_folder, open_lock
 
 _NOT_PLAIN = re.compile(r"[^\x20-\x7e]")
 _HIDDEN, _SHOWN = b"#", b" "
@@ -144,7 +144,7 @@ def _open_locked(guard: Path, path: Path) -> IO[bytes]:
     """Open and lock the file `guard`. Raises CassetteError if another recorder holds it."""
     while True:
         try:
-            guard.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(guard.parent)
             file = open_lock(guard)
         except OSError as wrong:
             raise CassetteError(f"{path} cannot be written: {wrong.strerror}") from None

@@ -147,11 +147,22 @@ def _read_table(
             )
         if secret := _SECRETS.get(key.replace("_", "-")):
             raise UsageFault(f"{place} {key}: a file must not contain a key: set {secret} instead")
+        if own := _find_flag_of_one_run(cls, key):
+            raise UsageFault(f"{place} {key}: a file cannot set it: say {own} on the command line, for one run")
         if key not in keys:
             raise UsageFault(f"{place} has no key {key!r}{did_you_mean(key, [*keys, *tables])}")
         item = keys[key]
         values[item.name] = (item.read(value, f"{place} {key}", of_file=True), f"{place} {key}")
     return values
+
+
+def _find_flag_of_one_run(cls: type[Options], key: str) -> str:
+    """The flag of an option that only the command line has; "" if `key` is no such option."""
+    declared = cls.list_options().values()
+    return next(
+        (item.list_flags()[-1] for item in declared if item.key == key and not item.is_key and item.flags != ()),
+        "",
+    )
 
 
 def _sends_key(values: Mapping[str, Any]) -> bool:

@@ -17,6 +17,7 @@ import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,7 +26,7 @@ from harness.cli.options import HEADER, PATH, REPORT, Option, Trust
 from harness.documents import explain_unread, open_file, read_file
 from harness.outcome import UsageFault
 from harness.wire.addresses import is_loopback
-from harness.written_files import write_file
+from harness.written_files import make_folder, write_file
 
 FILE = "pyproject.toml"
 TRUST_VARIABLE = "HARNESS_TRUST"
@@ -143,7 +144,7 @@ def _find_objection_to_path(option: Option, value: str, folder: Path, *, sends_k
 def _find_way_out(path: Path, folder: Path) -> str:
     """How a path, or a file below it, leaves a folder or enters its `.git`; "" if it does not."""
     inside = Path(os.path.realpath(folder))
-    for one in (path, *path.rglob("*")) if path.is_dir() else (path,):
+    for one in chain((path,), path.rglob("*") if path.is_dir() else ()):  # outside, nothing more is listed
         real = Path(os.path.realpath(one))
         if not real.is_relative_to(inside):
             return f"leads to {str(real)!r}, out of its own folder"
@@ -204,7 +205,7 @@ def change_trusted(add: Collection[FolderFile] = (), remove: Collection[Path] = 
 def _write_store(files: Mapping[str, str]) -> None:
     store = _find_store()
     try:
-        store.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folder(store.parent, mode=0o700)
         store.touch(mode=0o600)
         store.chmod(0o600)  # which it keeps: nobody else may add their word
         write_file(store, json.dumps({"files": dict(sorted(files.items()))}, indent=1))

@@ -139,6 +139,10 @@ class RelayClient(Protocol):
         """A plain request that must come through, or nothing does."""
         ...
 
+    def rejects_key(self, answer: Exchange) -> bool:
+        """Whether a response says, in the words of the API, that the key is not valid."""
+        ...
+
     def is_primable(self, request: Request) -> bool:
         """Whether a primed answer may answer this request upstream."""
         ...

@@ -13,11 +13,6 @@ _TLS_WANTED = re.compile(rb"(?i)plain HTTP request was sent to HTTPS|HTTP reques
 """What nginx and Go say to plain HTTP where they expect TLS."""
 
 
-def rejects_key(answer: Exchange) -> bool:
-    """Whether an answer says that its key is none, as Google's services do with status 400."""
-    return answer.status == 400 and b'"API_KEY_INVALID"' in answer.body
-
-
 def explain_wrong_call(answer: Exchange) -> str:
     """What to write instead, if an answer tells; else ""."""
     if answer.status in _REFUSALS and _wants_bearer(answer):

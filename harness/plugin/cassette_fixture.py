@@ -54,6 +54,7 @@ from harness.wire.addresses import readdress, stand_in_url
 from harness.wire.message import EVENT_STREAM, WrappedBody
 from harness.wire.secret_texts import secrets_in_header
 from harness.wire.sse import events_in
+from harness.written_files import make_folder
 
 LIVE = f"https://{LIVE_HOST}"
 PROPERTY = "interactions_cassette"
@@ -250,7 +251,7 @@ def _recording(wanted: Wanted) -> Iterator[CassetteFixture]:
     from harness.benches.record import provenance_of  # imports the tap, which only recording needs
 
     provenance = provenance_of(wanted.upstream, wanted.api, recorder="harness.pytest_plugin")
-    wanted.path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(wanted.path.parent)
     mode = "new_episodes" if wanted.record_mode == "rewrite" else wanted.record_mode
     key = own_key() or (None if provenance.target is Target.LIVE else PLACEHOLDER_KEY)
     secrets = [key for key in wanted.api.keys_in(os.environ).values() if key != PLACEHOLDER_KEY]

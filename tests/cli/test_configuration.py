@@ -154,7 +154,7 @@ def test_a_command_with_a_table_of_its_own(
         ("patience = -1", r"tool.harness.gateway\] patience: '-1' must be a positive number of seconds"),
         ('api-key = "k"', "a file must not contain a key: set GEMINI_API_KEY instead"),
         ('api_key = "k"', "a file must not contain a key: set GEMINI_API_KEY instead"),
-        ("json = true", "has no key 'json'"),
+        ("json = true", "json: a file cannot set it: say --json on the command line, for one run"),
     ],
 )
 def test_wrong_tables_of_a_command(text: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -181,6 +181,48 @@ def test_textconv_shows_nothing_from_outside(
     assert f"leads to {str(secret)!r}, out of its own folder" in shown.err
 
 
+def test_textconv_refuses_a_file_that_is_too_large(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file of gigabytes, which takes no room on the disk, is refused with a reason."""
+    with (repository / "huge.yaml").open("wb") as file:
+        file.truncate(9 << 30)
+    assert main(["diff", "--textconv", "huge.yaml"]) == 2
+    assert "'huge.yaml' cannot be read: it has 9,663,676,416 bytes" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_fuzz_keeps_nothing_in_the_folder(repository: Path) -> None:
+    """Hypothesis reads no file of the current folder, and a link there leads its notes nowhere."""
+    outside, cache = repository.parent / "outside", repository.parent / "cache"
+    outside.mkdir()
+    (repository / ".hypothesis").symlink_to(outside)
+    environment = {**os.environ, "XDG_CACHE_HOME": str(cache)}
+    words = ("fuzz", "emulator", "--engine", "laws", "--max-examples", "3", "--no-store")
+    done = subprocess.run(
+        [sys.executable, "-I", "-m", "harness", *words], env=environment, capture_output=True, check=False
+    )
+    assert done.returncode in (0, 3), done.stderr
+    assert list(outside.iterdir()) == []
+    assert [path.name for path in repository.iterdir()] == [".hypothesis"]
+    assert list((cache / "harness" / "hypothesis").iterdir()) != []
+
+
+@pytest.mark.parametrize("key", ["store", "revision", "baseline"])
+def test_a_folder_elsewhere_is_refused_unread(key: str, repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder outside, such as `/`, is refused for its name: to list it all could take hours."""
+    (repository.parent / "elsewhere" / "deep").mkdir(parents=True)
+    (repository / "pyproject.toml").write_text(f'[tool.harness.fuzz]\n{key} = "../elsewhere"\n', encoding="utf-8")
+    listed: list[str] = []
+    scan = os.scandir
+
+    def note(path: str) -> os._ScandirIterator[str]:
+        listed.append(os.path.realpath(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", note)
+    assert main(["fuzz", "emulator"]) == 2
+    assert not [path for path in listed if path.startswith(str(repository.parent / "elsewhere"))]
+
+
 @pytest.mark.parametrize("command", ["check", "smoke", "fuzz", "gateway"])
 @pytest.mark.parametrize("inside", [".", "deep/er"])
 def test_a_target_of_the_folder_gets_no_key(

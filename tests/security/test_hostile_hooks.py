@@ -52,6 +52,7 @@ def test_a_hook_runs_nothing_of_the_tree(hook: dict[str, Any], tmp_path: Path) -
             "out of its own",
         ),
         ('[tool.harness.verify]\nextension = ["evil.py"]\n', Exit.USAGE, "has no key 'extension'"),
+        ("[tool.harness.verify]\nsecrets = true\n", Exit.USAGE, "a file cannot set it"),  # and judge nothing
         ("", judged, ""),
     ):
         (tree / "pyproject.toml").write_text(planted, encoding="utf-8")
@@ -63,3 +64,28 @@ def test_a_hook_runs_nothing_of_the_tree(hook: dict[str, Any], tmp_path: Path) -
         assert said in done.stderr
         assert sorted(path.name for path in tmp_path.iterdir()) == ["tree"]
         assert not (tree / "victim.json").exists()
+
+
+KEY = "AIza" + "SyD4kQ7wXe9RtYbN2mPzL5vCfGh8JuKiT1o"
+EXCUSES = "entries:\n- {id: '*', reason: ours}\n"
+QUIET = 'strict = false\nempty-ok = true\nbaseline = "excuses.yaml"\ncolor = "never"\nannotations = "never"\n'
+
+
+@pytest.mark.parametrize(
+    "planted",
+    ["", QUIET, "secrets = false\n", 'revision = "."\n', 'report = ["json=cassettes/a.sse"]\n', "not a table"],
+)
+def test_no_file_of_the_tree_stops_the_search_for_secrets(planted: str, tmp_path: Path) -> None:
+    """A recording with a key fails the hook, whatever the tree sets; a tree cannot turn the hook into another."""
+    (tmp_path / "cassettes").mkdir()
+    (tmp_path / "cassettes" / "a.sse").write_text(RECORDING.replace("data: {", f'data: {{"k": "{KEY}", '), "utf-8")
+    (tmp_path / "excuses.yaml").write_text(EXCUSES, "utf-8")
+    (tmp_path / "pyproject.toml").write_text(f"[tool.harness.verify]\n{planted}", "utf-8")
+    _, *words = shlex.split(next(hook["entry"] for hook in HOOKS if hook["id"] == "interactions-secrets"))
+    done = subprocess.run(
+        [sys.executable, *words, "cassettes/a.sse"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode in (Exit.FAILED, Exit.USAGE), done.stderr
+    assert ("1 possible secret" in done.stdout) is (done.returncode == Exit.FAILED)
+    assert planted not in ("", QUIET) or done.returncode == Exit.FAILED, done.stderr
+    assert KEY not in done.stdout + done.stderr

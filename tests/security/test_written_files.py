@@ -32,7 +32,9 @@ ALLOWED = {
     "cli/serving.py": "the terminal, to see whether there is one",
     "contract/schema/schemas.py": "a copy of a revision in a temporary folder",
 }
-WRITES = frozenset({"write_text", "write_bytes", "mkstemp", "NamedTemporaryFile", "copyfile", "copytree"})
+WRITES = frozenset(
+    {"write_text", "write_bytes", "mkstemp", "NamedTemporaryFile", "copyfile", "copytree", "mkdir", "makedirs"}
+)
 
 
 def writes_of(source: str) -> Iterator[str]:
@@ -72,6 +74,7 @@ def test_one_module_writes_files() -> None:
         "path.write_text('x')", "path.write_bytes(b'')", "open('x', 'w')", "path.open('ab')",
         "open('x', mode='r+')",
         "path.open(mode='x')", "tempfile.mkstemp()", "os.open('x', 1)", "shutil.copyfile(a, b)",
+        "path.mkdir()", "os.makedirs('x')",
     ],
 )  # fmt: skip
 def test_each_way_to_write_is_seen(source: str) -> None:
@@ -275,6 +278,11 @@ OUTPUTS = {
     "report": (*CHECK, "--report", "markdown=out"),
     "folder of a report": (*CHECK, "--report", "markdown=sub/out"),
     "folder of a client": ("client", "js", "--output", "sub"),
+    "folder below that of a client": ("client", "js", "--output", "sub/deep/er"),
+    "folder of failures": ("fuzz", "emulator", "--output", "sub/deep/er"),
+    "folder of a table": ("clients", "--from", "out", "--write", "tables"),
+    "page of a table": ("clients", "--from", "out", "--write", "pages"),
+    "database": ("fuzz", "emulator", "--database", "sub/deep"),
     "client": ("client", "js", "--output", "here"),
     "proposal": ("drift", "--sdk", "nowhere", "--propose-patch", "out"),
     "cassette": ("record", "--target", "http://127.0.0.1:1", "--cassette", "out.yaml", "--", "true"),
@@ -301,6 +309,9 @@ def test_a_link_of_the_folder_leads_no_output_elsewhere(
     for link, target in links.items():
         (folder / link).symlink_to(outside / target)
     (folder / "sub").symlink_to(outside)
+    for name_of_link in ("tables/clients", "pages/clients.md"):
+        (folder / name_of_link).parent.mkdir()
+        (folder / name_of_link).symlink_to(outside / "rc" if "." in name_of_link else outside)
     if is_there:
         (outside / "rc").write_text("mine", encoding="utf-8")
     monkeypatch.chdir(folder)

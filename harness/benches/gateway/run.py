@@ -39,7 +39,7 @@ from harness.engine.traffic.deadline import TimeUp, hold_all
 from harness.engine.workers import INTERRUPTED, describe_end
 from harness.kit.check import Check, Exercise
 from harness.kit.relay import RelayAside, RelayCatalogue, RelayedExchange
-from harness.kit.wrong_call import explain_wrong_call, rejects_key
+from harness.kit.wrong_call import explain_wrong_call
 from harness.outcome import (
     Because,
     Exit,
@@ -201,7 +201,7 @@ def reach(bench: GatewayBench) -> None:
     if status in (401, 403):
         raise TargetFault(f"the gateway rejects the key: {_describe_answer(relayed.client)} (--api-key KEY)")
     configure = "configure the gateway to send its requests to the printed upstream"
-    if rejects_key(relayed.client):  # as the service does, to which the gateway may still send its requests
+    if bench.client.rejects_key(relayed.client):  # the gateway may still send its requests to the service
         raise TargetFault(
             f"the key was rejected (status {status}), and no request arrived upstream: {configure}, or pass a key "
             "that it accepts (--api-key KEY)"

@@ -38,6 +38,7 @@ from harness.transport.tap.tap import WAITED_BYTES, OwnPage, Tap
 from harness.wire import By, Chunked, Exchange, Request, Response, Service
 from harness.wire.addresses import find_in_body
 from harness.wire.message import AnswerObserver
+from harness.written_files import make_folder
 
 _SMALL_BYTES = 256 * 1024
 """Up to this size an exchange is kept so fast that others of its size may wait for it."""
@@ -154,7 +155,7 @@ class Recorder:
 
     def __enter__(self) -> Recorder:
         if self._adds:
-            make_folder(self._path.parent)
+            prepare_folder(self._path.parent)
         with ExitStack() as stack:
             window, waiting = self._window, dict[str, Any]()
             front = self.summary.mode == "new_episodes" and self._path.exists()
@@ -274,10 +275,10 @@ def _behind(window: Window, service: Service) -> Service:
     return lambda request: window.answer(request) if window.claims(request) else seen(request)
 
 
-def make_folder(folder: Path) -> None:
+def prepare_folder(folder: Path) -> None:
     """Make a folder for cassettes, before any request whose answer could not be kept. Raises UsageFault."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
     except OSError as wrong:
         raise UsageFault(f"no cassette can be written to {folder}: {wrong.strerror}") from None
     if not os.access(folder, os.W_OK):

@@ -18,7 +18,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.benches.record.recorder import Recorder, Summary, make_folder, provenance_of
+from harness.benches.record.recorder import Recorder, Summary, prepare_folder, provenance_of
 from harness.benches.recordings.diff import Drifts, diff_recordings
 from harness.benches.recordings.verify import verify
 from harness.cassette import Player, Provenance, Recording, Target, load
@@ -276,7 +276,7 @@ class RecordingSession:
         """
         for scenario in scenarios:
             refuse_foreign(self._locate(scenario.name), self.provenance.target)
-        make_folder(self.folder)
+        prepare_folder(self.folder)
         with self._lock_folder():
             yield from self._record_each(scenarios)
 

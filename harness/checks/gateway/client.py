@@ -15,6 +15,7 @@ from urllib.parse import unquote
 
 from harness.checks.gateway.findings import find_product
 from harness.contract import read
+from harness.contract.judge.errors import rejects_key
 from harness.contract.requests import RequestBuilder
 from harness.kit.relay import (
     Answer,
@@ -27,7 +28,7 @@ from harness.kit.relay import (
     RelayOpen,
     RelayTogether,
 )
-from harness.wire import Request
+from harness.wire import Exchange, Request
 
 COLLECTION = "interactions"
 _VERSION = re.compile(r"v[0-9]+(beta|alpha)?[0-9]*")
@@ -94,6 +95,10 @@ class GatewayClient:
 
     def greet(self, name: str) -> Relay:
         return Relay(name, *self._write_create({}))
+
+    @staticmethod
+    def rejects_key(answer: Exchange) -> bool:
+        return rejects_key(answer)
 
     @staticmethod
     def is_primable(request: Request) -> bool:

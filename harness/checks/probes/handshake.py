@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.contract import read
+from harness.contract.judge.errors import rejects_key
 from harness.contract.judge.wording import format_answer, format_ending
 from harness.contract.requests import RequestBuilder
-from harness.kit.wrong_call import explain_wrong_call, rejects_key
+from harness.kit.wrong_call import explain_wrong_call
 from harness.outcome import TargetFault
 from harness.wire import Exchange, Request
 from harness.wire.message import NOT_READY

@@ -14,7 +14,7 @@ from harness.cli.options import FOLDER, Options, Page, Trust, argument, flag, op
 from harness.cli.output import say
 from harness.outcome import UsageFault
 from harness.resources import folder
-from harness.written_files import write_file
+from harness.written_files import make_folder, write_file
 
 MODULE, TYPES = "index.js", "index.d.ts"
 
@@ -51,7 +51,7 @@ def run(words: Sequence[str]) -> int:
     target = Path(arguments.output)
     for source in list_files(package):
         try:
-            target.mkdir(parents=True, exist_ok=True)
+            make_folder(target)
             write_file(target / source.name, source.read_text("utf-8"))
         except OSError as wrong:
             raise UsageFault(f"{target / source.name} cannot be written: {wrong.strerror}") from None

@@ -32,7 +32,7 @@ from harness.interactions import INTERACTIONS
 from harness.outcome import FIRST_WORDS, Exit, UsageFault
 from harness.outcome.words import did_you_mean, format_count
 from harness.report.formats import dump
-from harness.written_files import write_file
+from harness.written_files import find_way_out, make_folder, write_file
 
 if TYPE_CHECKING:
     from harness.benches.client.client_commands import Client
@@ -99,6 +99,8 @@ def run(words: Sequence[str]) -> int:
     folder = Path(arguments.write) if arguments.write else None
     if folder is not None and not folder.is_dir():
         raise UsageFault(f"--write: no folder {arguments.write!r}")
+    if folder is not None:
+        _require_no_link_out(folder)
     code = Exit.OK
     if arguments.recorded:
         if arguments.names:
@@ -267,6 +269,15 @@ def _mask_column(column: ClientColumn) -> ClientColumn:
     return replace(column, problem=mask_text(column.problem), cells=tuple(cells))
 
 
+def _require_no_link_out(folder: Path) -> None:
+    """Raise UsageFault before the run if a link leads a file of the table out of the current folder."""
+    from harness.report.client_table.page import MAP_FILE, TABLE_FILE
+
+    for path in (folder / name for name in ("clients.md", MAP_FILE, TABLE_FILE)):
+        if why := find_way_out(path):
+            raise UsageFault(f"--write: {str(path)!r} cannot be written: {why}")
+
+
 def _write(
     columns: Sequence[ClientColumn],
     files: ReportFiles,
@@ -287,7 +298,7 @@ def _write(
     if arguments.json:
         write_json(make_record(columns))
     if folder is not None:
-        (folder / "clients").mkdir(exist_ok=True)
+        make_folder(folder / "clients")
         for name, text in {**write_pages(columns), TABLE_FILE: format_compact(make_record(columns))}.items():
             write_file(folder / name, text)
         say(f"written to {folder / 'clients.md'}", to_errors=arguments.json)

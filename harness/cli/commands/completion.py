@@ -93,8 +93,9 @@ def read_command(name: str) -> CommandWords:
 
 
 def _find_folder() -> Path:
-    named = Path(os.environ.get("XDG_CACHE_HOME", ""))  # a folder could bring words for a relative one
-    return (named if named.is_absolute() else Path.home() / ".cache") / "harness" / "completion"
+    from harness.resources import cache_folder
+
+    return cache_folder("completion")
 
 
 def _stamp() -> str:

@@ -117,7 +117,7 @@ def _print_as_text(arguments: DiffArguments) -> int:
         raise UsageFault(f"--textconv prints one cassette: leave {arguments.after!r} out")
     from harness.cassette import CassetteError, load
     from harness.contract.tables.protocol import PROTOCOL
-    from harness.documents import open_file
+    from harness.documents import explain_unread, open_file
     from harness.report.readable_recording import describe_cassette
 
     path = Path(arguments.before)
@@ -130,7 +130,11 @@ def _print_as_text(arguments: DiffArguments) -> int:
         if not path.is_file():
             raise UsageFault(str(wrong)) from None
         say_masked(f"# no cassette: {wrong}", to_errors=True)
-        with open_file(path) as file:
+        try:
+            file = open_file(path)
+        except OSError as refused:
+            raise UsageFault(f"{str(path)!r} cannot be read: {explain_unread(refused)}") from None
+        with file:
             for data in file:
                 say_masked(data.decode("utf-8", "replace").rstrip("\r\n"))
         return Exit.OK

@@ -20,7 +20,7 @@ from harness.cli.options import FOLDER, PATH, Options, Page, Trust, flag, option
 from harness.cli.output import ReportFiles, format_patch, say, write_json
 from harness.outcome import Exit, UsageFault
 from harness.outcome.words import format_count
-from harness.written_files import write_file
+from harness.written_files import make_folder, write_file
 
 if TYPE_CHECKING:
     from harness.benches.packages import Package
@@ -261,7 +261,7 @@ def _format_patch(proposal: Proposal, schemas: Schemas, sdk: str) -> tuple[str, 
 
 def _write_text(path: Path, text: str) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         write_file(path, text)
     except OSError as wrong:
         raise UsageFault(f"{str(path)!r} cannot be written: {wrong.strerror}") from None

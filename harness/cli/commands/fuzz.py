@@ -6,6 +6,7 @@ Layer 8.
 from __future__ import annotations
 
 import importlib.util
+import os
 import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -48,9 +49,11 @@ from harness.engine.traffic.deadline import Timer
 from harness.outcome import Level, UsageFault
 from harness.outcome.words import did_you_mean
 from harness.report.evidence.curl import Display, curl_lines, name_answer_file, trail_of
+from harness.resources import cache_folder
 from harness.wire import Exchange
 from harness.wire.addresses import is_loopback
 from harness.wire.mask import Mask
+from harness.written_files import find_way_out
 
 if TYPE_CHECKING:
     from harness.engine.search.run import FuzzOptions
@@ -141,6 +144,8 @@ def run(words: Sequence[str]) -> int:
     baseline = baseline_of(arguments, [*rules, *(f"{name}?" for name in rules)])
     if arguments.output and not Path(arguments.output).is_dir() and Path(arguments.output).exists():
         raise UsageFault(f"--output: {arguments.output!r} is a file: name a folder, old or new")
+    if arguments.output and (why := find_way_out(Path(arguments.output))):
+        raise UsageFault(f"--output: {arguments.output!r} cannot be written: {why}")
     options = replace(_read_options(arguments, target, words), baseline=baseline, excluded=excluded)
     presentation = FuzzPresentation(options.seed, excluded=excluded, baseline=baseline)
     listeners = Listeners(arguments, presentation, baseline)
@@ -153,11 +158,27 @@ def run(words: Sequence[str]) -> int:
                 presentation.written[key] = _write(event.result, target, Path(arguments.output))
             presentation.ran[key] = runs.run(event.result)
 
-    with listeners.reporting_faults_of(target.info):
+    with listeners.reporting_faults_of(target.info), _keeping_notes_of_hypothesis():
         wait_for(target, arguments.wait)
         finished = listeners.follow(fuzz(target, options, listeners.handle), repeat)
     vacuous = any(phase.vacuous for phase in listeners.state.phases)
     return finish(arguments, baseline, finished, vacuous=vacuous)
+
+
+@contextmanager
+def _keeping_notes_of_hypothesis() -> Iterator[None]:
+    """Keep the notes of Hypothesis in the user's cache, not in the current folder, unless the user names a place.
+
+    Someone else may have written `.hypothesis` there: a link would lead the notes elsewhere.
+    """
+    from hypothesis.configuration import set_hypothesis_home_dir
+
+    if not os.environ.get("HYPOTHESIS_STORAGE_DIRECTORY"):
+        set_hypothesis_home_dir(cache_folder("hypothesis"))
+    try:
+        yield
+    finally:
+        set_hypothesis_home_dir(None)
 
 
 def _list_excluded(words: Sequence[str], rules: Sequence[str]) -> tuple[str, ...]:

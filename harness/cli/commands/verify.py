@@ -26,7 +26,9 @@ class VerifyArguments(BaselineOptions):
     paths: Sequence[str] = argument(
         "file or folder of recordings", PATH, nargs="+", metavar="PATH", trust=Trust.CALL
     )
-    secrets: bool = flag("only search for secrets (exit code 1 if any is found)")
+    secrets: bool = flag(
+        "only search for secrets (exit code 1 if any is found)", trust=Trust.CALL
+    )  # a file of the folder that set it would switch off the judgment, also that of a hook
     empty_ok: bool = flag("exit with 0 if the paths hold no recording (for hooks that pass any changed file)")
     revision: str | None = revision_option()
     strict: bool = flag("also fail on broken SHOULD rules", group="verdicts")

@@ -39,6 +39,11 @@ def error_of(value: Any) -> tuple[str, str] | None:
     return str(code), message if isinstance(message, str) else ""
 
 
+def rejects_key(answer: Exchange) -> bool:
+    """Whether a response rejects the key, as the live service does: status 400, and a reason in the details."""
+    return answer.status == 400 and b'"API_KEY_INVALID"' in answer.body
+
+
 def find_refusal(value: Any) -> int | None:
     """The 4xx that is published for the code of an error body; None if it has no such code."""
     error = error_of(value)

@@ -25,7 +25,7 @@ from harness.contract.schema.openness import MARKS, UNIONS, Mixture, Schema, Uni
 from harness.contract.schema.validator import Validator
 from harness.documents import read_file
 from harness.outcome.words import did_you_mean, nearest
-from harness.written_files import write_file
+from harness.written_files import make_folder, write_file
 
 REVISIONS: tuple[str, ...] = ("2026-05-20",)
 
@@ -123,7 +123,7 @@ class Schemas:
             self._base.copy_to(folder)
         ignored = shutil.ignore_patterns("bundled", "strict")
         shutil.copytree(self._root, folder, dirs_exist_ok=True, ignore=ignored)
-        (folder / "strict").mkdir(exist_ok=True)
+        make_folder(folder / "strict")
         for name in self.names():
             document = {key: part for key, part in self.document(name).items() if key != "$id"}
             write_file(folder / f"{name}.json", json.dumps(document))

@@ -9,6 +9,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.engine.search.failure import AnswerCounts, EngineRun, Failure, list_rules
@@ -16,6 +17,7 @@ from harness.engine.sharding.shards import Shard, divide
 from harness.kit.api import Api
 from harness.kit.search import Family
 from harness.outcome import UsageFault
+from harness.written_files import find_way_out
 
 if TYPE_CHECKING:
     from hypothesis import settings
@@ -76,8 +78,8 @@ def hypothesis_settings(examples: int, *, steps: int = 50) -> settings:
 def open_database(text: str | None) -> ExampleDatabase | None:
     """Open the example database `text`: a directory, `redis://host:port`, or `github:owner/repository`.
 
-    Returns None for an empty text or `none`. Raises UsageFault if `text` is malformed, Redis does not answer, or a
-    package is missing.
+    Returns None for an empty text or `none`. Raises UsageFault if `text` is malformed, Redis does not answer, a
+    package is missing, or a link leads the directory out of the folder that it is named in.
     """
     if not text or text == "none":
         return None
@@ -94,6 +96,8 @@ def open_database(text: str | None) -> ExampleDatabase | None:
         return database.MultiplexedDatabase(
             database.InMemoryExampleDatabase(), database.ReadOnlyDatabase(artifact)
         )
+    if why := find_way_out(Path(text)):
+        raise UsageFault(f"--database {text!r} cannot be written: {why}")
     return database.DirectoryBasedExampleDatabase(text)
 
 

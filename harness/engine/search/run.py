@@ -52,7 +52,7 @@ from harness.kit.api import Api
 from harness.outcome import Exit, Level, TargetFault, UsageFault, Verdict
 from harness.wire import Driver
 from harness.wire.mask import Mask
-from harness.written_files import write_file
+from harness.written_files import make_folder, write_file
 
 if TYPE_CHECKING:
     from hypothesis.database import ExampleDatabase
@@ -80,7 +80,7 @@ class Store:
             / f"{re.sub(r'[^a-z0-9.-]+', '_', record['key'].lower().replace('?', ' lenient')).strip('_')}.json"
         )
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self.folder)
             text = self._mask.hide_known(json.dumps(record, indent=1, ensure_ascii=False))
             write_file(path, text + "\n")
         except OSError as wrong:

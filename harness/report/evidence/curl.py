@@ -26,7 +26,7 @@ from harness.wire.mask import Mask
 from harness.wire.message import EVENT_STREAM
 from harness.wire.secret_texts import SCHEME
 from harness.wire.secrets import is_secret_header, name_secret_variable
-from harness.written_files import write_file
+from harness.written_files import make_folder, write_file
 
 # How evidence is shown: by whose API it is read, where its requests go, and what must not be printed.
 
@@ -375,7 +375,7 @@ def write_all(result: Result, target: TargetInfo, display: Display, folder: Path
 
     key = display.mask.text(_build_key(result)).lower()
     stem = re.sub(r"[^a-z0-9]+", "_", key.replace("?", " lenient")).strip("_")
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     written = []
     for suffix, text in (
         (".sh", _write_script(result, display)),

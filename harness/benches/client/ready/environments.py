@@ -19,8 +19,8 @@ from pathlib import Path
 from harness.benches.client.ready.ready_clients import Language, ReadyClient
 from harness.child_processes import PYTHON, find_program, run_tool
 from harness.outcome import UsageFault
-from harness.resources import folder
-from harness.written_files import open_lock, replace_file, write_file
+from harness.resources import cache_folder, folder
+from harness.written_files import make_folder, open_lock, replace_file, write_file
 
 PLACE = "HARNESS_CLIENTS"
 """The environment variable that names the folder of the environments."""
@@ -70,8 +70,7 @@ def environments_folder() -> Path:
     """Where all environments are."""
     if own := os.environ.get(PLACE):
         return Path(own).absolute()
-    named = Path(os.environ.get("XDG_CACHE_HOME", ""))  # a folder could bring environments for a relative one
-    return (named if named.is_absolute() else Path.home() / ".cache") / "harness" / "clients"
+    return cache_folder("clients")
 
 
 def home_of(client: ReadyClient) -> Path:
@@ -115,7 +114,7 @@ def _copy_drivers(home: Path) -> Path:
             continue
         text = source.read_bytes()
         if not target.is_file() or target.read_bytes() != text:
-            target.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(target.parent)
             replace_file(target, text)
     return programs
 
