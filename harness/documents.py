@@ -24,6 +24,9 @@ _START = 64 << 10
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 MAX_DEPTH = 100
 """Maximum nesting of a YAML document. libyaml's composer is recursive, and a stack overflow kills the process."""
+_TOO_DEEP = f"nested more than {MAX_DEPTH} levels deep, as no recording is"
+_TOO_DEEP_FOR_LIBYAML = "exceeded maximum nesting depth"
+"""What newer versions of its parser report of lists in flow style, before a node is composed."""
 MAX_GROWTH = 20
 """A document may stand for so many times its own size once its aliases are followed."""
 FREE_SIZE = 500_000
@@ -143,6 +146,8 @@ def load_all_yaml(source: IO[bytes] | bytes | str, loader: type[Any] | None = No
 
 
 def _load(source: IO[bytes] | bytes | str, loader: type[Any] | None, *, is_single: bool) -> list[Any]:
+    import yaml
+
     has_anchors = _has_anchors(source)
     reader = (loader or loader_class())(source)
     documents = []
@@ -158,6 +163,10 @@ def _load(source: IO[bytes] | bytes | str, loader: type[Any] | None, *, is_singl
                 refuse_bombs(node)
             documents.append(reader.construct_document(node))
         return documents
+    except yaml.MarkedYAMLError as wrong:
+        if wrong.problem != _TOO_DEEP_FOR_LIBYAML:
+            raise
+        raise yaml.composer.ComposerError(None, None, _TOO_DEEP, wrong.problem_mark) from None
     finally:
         reader.dispose()
 
@@ -232,9 +241,7 @@ def loader_class() -> Any:
         ) -> None:  # instead of path resolvers, which nobody uses
             self._depth += 1
             if self._depth > MAX_DEPTH:
-                raise yaml.composer.ComposerError(
-                    None, None, f"nested more than {MAX_DEPTH} levels deep, as no recording is", None
-                )
+                raise yaml.composer.ComposerError(None, None, _TOO_DEEP, None)
 
         def ascend_resolver(self) -> None:
             self._depth -= 1
