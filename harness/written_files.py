@@ -26,25 +26,25 @@ MOVED = "a link has taken its place, or that of a folder above it, since the run
 
 _folder: Path | None = None
 """The folder that no link may lead a file out of that is named in it; None for no such limit."""
-_is_trusted: Callable[[], bool] = bool
+_ask_user: Callable[[], str] = str
 
 
 @contextmanager
-def keeping_links_in(folder: Path, is_trusted: Callable[[], bool]) -> Iterator[None]:
+def keeping_links_in(folder: Path, ask_user: Callable[[], str]) -> Iterator[None]:
     """While the block runs, write through no link that leads out of `folder`, or into its `.git`.
 
     Somebody else may have put a link where the user expects a report. A folder that holds the home of the user is
-    theirs, and so is one that `is_trusted`, which is asked only if there is such a link.
+    theirs. `ask_user` is called only if there is such a link: it returns what allows it, or "" if it is allowed.
     """
-    global _folder, _is_trusted
-    before = _folder, _is_trusted
+    global _folder, _ask_user
+    before = _folder, _ask_user
     real = Path(os.path.realpath(folder))
     _folder = None if Path(os.path.realpath(Path("~").expanduser())).is_relative_to(real) else real
-    _is_trusted = is_trusted
+    _ask_user = ask_user
     try:
         yield
     finally:
-        _folder, _is_trusted = before
+        _folder, _ask_user = before
 
 
 def find_way_out(path: Path) -> str:
@@ -57,7 +57,9 @@ def find_way_out(path: Path) -> str:
     parts = real.relative_to(_folder).parts if real.is_relative_to(_folder) else (".git",)
     if ".git" not in map(str.casefold, parts):  # disks may fold case
         return ""
-    return "" if _is_trusted() else f"a link leads to {str(real)!r}, out of this folder: name that file itself"
+    if not (allowed_by := _ask_user()):
+        return ""
+    return f"a link leads to {str(real)!r}, out of this folder: name that file itself, or {allowed_by}"
 
 
 def _require_no_way_out(path: Path) -> None:

@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from harness.cli.options import HEADER, PATH, REPORT, Option, Trust
+from harness.cli.options import FLAG, HEADER, PATH, REPORT, Option, Trust
 from harness.documents import explain_unread, open_file, read_file
 from harness.outcome import UsageFault
 from harness.wire.addresses import is_loopback
-from harness.written_files import make_folder, write_file
+from harness.written_files import find_way_out, make_folder, write_file
 
 FILE = "pyproject.toml"
 TRUST_VARIABLE = "HARNESS_TRUST"
@@ -99,8 +99,11 @@ def require_allowed(option: Option, value: Any, file: FolderFile, place: str, *,
         why = _find_objection(option, one, file.path.parent, sends_key=sends_key)
         if why:
             shown = f"{one[0]}: …" if option.kind is HEADER else str(one)
-            said = " ".join((*option.list_flags()[-1:], shlex.quote(shown)))
-            raise UsageFault(f"{place} = {shown!r} {why}; {file.explain_word(f'say {said} on the command line')}")
+            if option.allowed is Trust.WRITE and (link := find_way_out(_path_of(option, one))):
+                raise UsageFault(f"{place} = {shown!r}: {link}")
+            said = " ".join((*option.list_flags()[-1:], *(() if option.kind is FLAG else (shlex.quote(shown),))))
+            word = file.explain_word(f"say {said} on the command line")
+            raise UsageFault(f"{place} = {'true' if option.kind is FLAG else repr(shown)} {why}; {word}")
 
 
 def require_own(path: Path, folder: Path, said: str) -> None:
@@ -122,7 +125,7 @@ def _find_objection(option: Option, value: Any, folder: Path, *, sends_key: bool
     if option.kind is HEADER:  # each gateway has names of its own for the server that it forwards to
         return "may choose where requests with your key go" if sends_key else ""
     if trust is Trust.NEVER:
-        return "changes a setting that needs your consent"
+        return "" if value is False else "changes a setting that needs your consent"
     if trust is Trust.BIND:
         return "" if is_loopback(value) else "lets other machines connect"
     if trust is Trust.SEND and option.kind is not PATH:
@@ -133,12 +136,16 @@ def _find_objection(option: Option, value: Any, folder: Path, *, sends_key: bool
 
 
 def _find_objection_to_path(option: Option, value: str, folder: Path, *, sends_key: bool) -> str:
-    path = Path(value.partition("=")[2] if option.kind is REPORT else value)
+    path = _path_of(option, value)
     if why := _find_way_out(path, folder):
         return why
     if option.allowed is Trust.SEND:
         return "decides who can read the requests with your key" if sends_key else ""
     return _find_foreign_report(value, path) if option.allowed is Trust.WRITE else ""
+
+
+def _path_of(option: Option, value: str) -> Path:
+    return Path(value.partition("=")[2] if option.kind is REPORT else value)
 
 
 def _find_way_out(path: Path, folder: Path) -> str:
@@ -224,6 +231,13 @@ def _find_store() -> Path:
 
 def _identify(path: Path) -> str:
     return os.path.realpath(path)
+
+
+def say_how_to_trust_links(folder: Path) -> str:
+    """What allows a command to write through links of the folder; "" if it is allowed."""
+    if is_named_folder(folder):
+        return ""
+    return f"set {TRUST_VARIABLE}={shlex.quote(str(folder))} if the folder is yours"
 
 
 def is_named_folder(folder: Path) -> bool:

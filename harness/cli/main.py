@@ -205,13 +205,13 @@ def _keeping_links_in(command: str) -> contextlib.AbstractContextManager[None]:
         return contextlib.nullcontext()
     from harness.written_files import keeping_links_in
 
-    return keeping_links_in(Path.cwd(), _trusts_this_folder)
+    return keeping_links_in(Path.cwd(), _say_how_to_trust_this_folder)
 
 
-def _trusts_this_folder() -> bool:
-    from harness.cli.folder_trust import is_named_folder
+def _say_how_to_trust_this_folder() -> str:
+    from harness.cli.folder_trust import say_how_to_trust_links
 
-    return is_named_folder(Path.cwd())
+    return say_how_to_trust_links(Path.cwd())
 
 
 def shadow_note(folder: Path | None = None) -> str:

@@ -17,7 +17,7 @@ from harness.cli.commands import fuzz
 from harness.cli.folder_trust import find_file
 from harness.cli.judging_options import resolve
 from harness.cli.main import COMMANDS, main
-from harness.cli.options import PATH, REPORT, Option, Options, Trust
+from harness.cli.options import FLAG, PATH, REPORT, Option, Options, Trust
 from harness.outcome import UsageFault
 
 KEY = "AIza" + "s3cr3t-k3y" * 3
@@ -69,7 +69,7 @@ def write_table(folder: Path, command: str, line: str) -> Path:
 
 def spell(item: Option, value: str) -> str:
     """The line of a file that gives an option this value."""
-    text = json.dumps(value)
+    text = value if item.kind is FLAG else json.dumps(value)
     return f"{item.key} = [{text}]" if item.repeats else f"{item.key} = {text}"
 
 
@@ -79,6 +79,8 @@ def wish(item: Option) -> str:
         return "json=../victim.json"
     if item.kind is PATH or item.allowed in (Trust.READ, Trust.WRITE):
         return "../victim"
+    if item.kind is FLAG:
+        return "true"
     return {Trust.SEND: "https://keys.example", Trust.BIND: "0.0.0.0", Trust.NEVER: "evil"}[item.allowed]
 
 
@@ -121,7 +123,7 @@ def test_a_folder_needs_the_users_word(
         read_options(cls, words)
     told = str(refused.value)
     assert told.startswith(f"{file}: [tool.harness")
-    assert f"{item.key} = '{wish(item)}'" in told
+    assert f"{item.key} = {wish(item) if item.kind is FLAG else repr(wish(item))}" in told
     assert f"run `harness trust {file}`, or say " in told
     assert KEY not in told
     with monkeypatch.context() as named:
@@ -134,6 +136,12 @@ def test_a_folder_needs_the_users_word(
     file.write_text(file.read_text("utf-8") + "# one more line\n", encoding="utf-8")
     with pytest.raises(UsageFault, match=r"it has changed since you trusted it"):
         read_options(cls, words)
+
+
+def test_a_flag_that_a_file_leaves_off_needs_no_word(repository: Path) -> None:
+    """A file may say that a key crosses no network in plain text, which is the default."""
+    write_table(repository, "check", "plain-http = false")
+    assert vars(read_options(load_options("check"), []))["plain_http"] is False
 
 
 def test_what_is_said_is_taken(repository: Path) -> None:

@@ -91,7 +91,9 @@ def test_a_report_stays_in_its_folder(where: str, repository: Path, capsys: pyte
     assert not (repository / ".GIT" / "new.md").exists()
     said = capsys.readouterr().err
     assert str(repository / "pyproject.toml") in said
-    assert f"say --report markdown={where} on the command line" in said
+    is_linked = where in ("link", "folder/victim")  # which no command line writes through
+    word = f"set HARNESS_TRUST={repository}" if is_linked else f"say --report markdown={where} on the command line"
+    assert word in said
 
 
 @pytest.mark.parametrize("name", ["json", "junit", "markdown", "html", "badge"])
@@ -251,6 +253,39 @@ def test_a_key_crosses_no_network_in_plain_text(
     """A key is not sent over plain HTTP to another machine, even if the user names it."""
     assert main(["check", url]) == 2
     assert f"the key would be sent in plain text to {url}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["check", "smoke", "fuzz", "gateway"])
+def test_one_word_trusts_a_target_of_the_network(
+    command: str, repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file of the user's own may name a target and the plain text: `harness trust` alone allows both."""
+    configure(repository, 'target = "http://target.invalid:1"\nplain-http = true')
+    assert main([command]) == 2
+    assert "harness trust" in capsys.readouterr().err
+    configure(repository, "plain-http = true")
+    assert main([command, "http://target.invalid:1"]) == 2
+    assert "plain-http = true changes a setting that needs your consent" in capsys.readouterr().err
+    configure(repository, 'target = "http://target.invalid:1"\nplain-http = true')
+    assert main(["trust"]) == 0
+    assert main([command, "--timeout", "1"]) == 4
+    assert "plain text" not in capsys.readouterr().err
+
+
+def test_a_link_of_my_own_needs_one_word(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """For a report behind a link, the error proposes the word that allows it."""
+    (repository.parent / "elsewhere").mkdir()
+    (repository / "reports").symlink_to(repository.parent / "elsewhere")
+    configure(repository, 'report = ["json=reports/a.json"]')
+    assert main(CHECK) == 2
+    said = capsys.readouterr().err
+    assert f"name that file itself, or set HARNESS_TRUST={repository} if the folder is yours" in said
+    assert "harness trust" not in said
+    monkeypatch.setenv("HARNESS_TRUST", str(repository))
+    assert main(CHECK) == 0
+    assert (repository.parent / "elsewhere" / "a.json").is_file()
 
 
 def test_a_target_on_this_machine_gets_the_key(repository: Path) -> None:

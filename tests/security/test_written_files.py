@@ -282,6 +282,7 @@ OUTPUTS = {
     "folder of failures": ("fuzz", "emulator", "--output", "sub/deep/er"),
     "folder of a table": ("clients", "--from", "out", "--write", "tables"),
     "page of a table": ("clients", "--from", "out", "--write", "pages"),
+    "store": ("fuzz", "emulator", "--store", "sub/deep"),
     "database": ("fuzz", "emulator", "--database", "sub/deep"),
     "client": ("client", "js", "--output", "here"),
     "proposal": ("drift", "--sdk", "nowhere", "--propose-patch", "out"),
@@ -322,7 +323,9 @@ def test_a_link_of_the_folder_leads_no_output_elsewhere(
     )
 
 
-def test_a_user_may_name_a_folder_with_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_user_may_name_a_folder_with_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Links in a trusted folder are followed, and so are those in a folder that holds the user's home."""
     folder, outside = tmp_path / "repository", tmp_path / "outside"
     for path in (folder, outside):
@@ -334,6 +337,7 @@ def test_a_user_may_name_a_folder_with_links(tmp_path: Path, monkeypatch: pytest
     assert main((*CHECK, "--report", "json=own/a.json")) == Exit.OK
     assert main((*CHECK, "--report", "json=../outside/b.json")) == Exit.OK
     assert main((*CHECK, "--report", "json=reports/c.json")) == Exit.USAGE
+    assert f"or set HARNESS_TRUST={folder} if the folder is yours" in capsys.readouterr().err
     monkeypatch.setenv("HARNESS_TRUST", str(folder))
     assert main((*CHECK, "--report", "json=reports/c.json")) == Exit.OK
     monkeypatch.delenv("HARNESS_TRUST")

@@ -93,9 +93,8 @@ def read_command(name: str) -> CommandWords:
 
 
 def _find_folder() -> Path:
-    from harness.resources import cache_folder
-
-    return cache_folder("completion")
+    named = Path(os.environ.get("XDG_CACHE_HOME", ""))  # as `resources.cache_folder`, which takes time to import
+    return (named if named.is_absolute() else Path.home() / ".cache") / "harness" / "completion"
 
 
 def _stamp() -> str:

@@ -119,8 +119,8 @@ With --exhaustive and no --engine, only that engine runs. The profile `strict` a
 break (such as the rejection of unknown fields) and also fails on broken SHOULD rules. A live target bills the
 interactions of the search.""",
         shares=frozenset(
-            {"target", "api-version", "revision", "model", "agent", "header", "ca-file", "capability", "wait",
-             "timeout", "level", "strict", "baseline", "report"}
+            {"target", "api-version", "revision", "model", "agent", "header", "ca-file", "plain-http",
+             "capability", "wait", "timeout", "level", "strict", "baseline", "report"}
         ),
     )  # fmt: skip
 
@@ -253,6 +253,8 @@ def _choose_store(
     if arguments.no_store:
         return None, False
     store = Path(arguments.store or _STORE)
+    if arguments.store is not None and (why := find_way_out(store)):
+        raise UsageFault(f"--store: {arguments.store!r} cannot be written: {why}")
     if arguments.store is None:
         require_own(store, Path.cwd(), "remove the link, or name the folder with --store")
     if not (store.is_dir() and any(store.rglob("*.json"))):

@@ -142,6 +142,7 @@ http://127.0.0.1:{UPSTREAM_PORT}. The run costs nothing: the upstream is the bui
                 "agent",
                 "header",
                 "ca-file",
+                "plain-http",
                 "strict",
                 "wait",
                 "timeout",

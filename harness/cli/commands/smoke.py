@@ -44,8 +44,8 @@ class SmokeArguments(TargetArguments, TrafficOptions):
         ("harness smoke http://127.0.0.1:8000", "harness smoke https://gateway.example/v1beta --probe"),
         groups=("target", "rate limits"),
         shares=frozenset(
-            {"target", "api-version", "revision", "model", "agent", "header", "ca-file", "capability", "wait",
-             "timeout", "rate", "max-wait"}
+            {"target", "api-version", "revision", "model", "agent", "header", "ca-file", "plain-http",
+             "capability", "wait", "timeout", "rate", "max-wait"}
         ),
     )  # fmt: skip
 
