@@ -131,4 +131,16 @@ def test_the_action_writes_no_report_through_a_link(linked: str, tree: Path) -> 
     done = run_step(tree, "Run", REPORTS="a/b" if linked == "a" else "reports")
     assert done.returncode == 2, done.stdout
     assert "is a link" in done.stderr or "no link" in done.stderr
-    assert not [path for path in victim.rglob("*") if path.is_file()]
+    assert list(victim.iterdir()) == []
+
+
+def test_the_action_searches_for_secrets_without_reports(tree: Path) -> None:
+    """`verify --secrets` has no report: the action names none, so that the command can be run at all."""
+    (tree.parent / "temp" / "interactions-harness" / "bin").mkdir(parents=True)
+    python = tree.parent / "temp" / "interactions-harness" / "bin" / "python"
+    python.write_text('#!/bin/sh\necho "$@"\n', encoding="utf-8")
+    python.chmod(0o755)
+    for words in ("--secrets\ncassettes", "cassettes\n--secrets"):
+        done = run_step(tree, "Run", COMMAND="verify", ARGUMENTS=words)
+        assert done.stdout.split() == ["-I", "-m", "harness", "verify", *words.split()], done.stderr
+    assert "html=./reports/verify.html" in run_step(tree, "Run", COMMAND="verify", ARGUMENTS="cassettes").stdout

@@ -255,6 +255,53 @@ def test_a_key_crosses_no_network_in_plain_text(
     assert f"the key would be sent in plain text to {url}" in capsys.readouterr().err
 
 
+SENDS_NOTHING: dict[str, tuple[int | str, ...]] = {
+    "verify": (1, "verify", "a.yaml", "a.har"),
+    "search": (0, "verify", "--secrets", "a.yaml", "a.har"),
+    "diff": (0, "diff", "a.yaml", "b.yaml"),
+    "diff with the emulator": (1, "diff", "a.yaml", "emulator"),
+    "text of a diff": (0, "diff", "--textconv", "a.yaml"),
+    "replay": (3, "replay", "a.yaml", "--port", "0", "--", "true"),
+    "torture": (2, "torture", "--cassette", "a.yaml", "--deadline", "1", "--", "true"),
+    "scenario": (2, "serve", "--scenario", "scenario.yaml", "--port", "0", "--", "true"),
+    "compare": (0, "compare", "report.json", "report.json", "--report", "html=out.html"),
+    "shard times": (0, "check", "emulator", "-c", "get.unknown", "--shard", "1/1", "--shard-times", "report.json"),
+}
+
+
+@pytest.mark.parametrize("name", SENDS_NOTHING)
+def test_an_address_in_a_file_gets_no_request(name: str, repository: Path) -> None:
+    """Cassettes, HAR files, scenarios and reports may hold any URL: no command sends anything there."""
+    with listening() as (url, heard):
+        assert main((*CHECK, "--report", "json=report.json")) == 0
+        report = json.loads((repository / "report.json").read_text("utf-8"))
+        report["target"] = {**report["target"], "url": url, "name": url}
+        (repository / "report.json").write_text(json.dumps(report), encoding="utf-8")
+        create = {"method": "POST", "uri": f"{url}/v1beta/interactions", "body": '{"model": "m", "input": "hi"}'}
+        create["headers"] = {"content-type": ["application/json"]}  # type: ignore[assignment]
+        reply = {
+            "status": {"code": 200, "message": "OK"},
+            "headers": {"location": [url]},
+            "body": {"string": "{}"},
+        }
+        recorded = {
+            "version": 1,
+            "interactions": [{"request": create, "response": reply}],
+            "metadata": {"url": url},
+        }
+        for cassette in ("a.yaml", "b.yaml"):
+            (repository / cassette).write_text(json.dumps(recorded), encoding="utf-8")
+        sent = {"method": "POST", "url": f"{url}/v1beta/interactions", "headers": [], "postData": {"text": "{}"}}
+        back = {"status": 302, "headers": [], "content": {"text": "{}"}, "redirectURL": url}
+        har = {"log": {"entries": [{"request": sent, "response": back}]}}
+        (repository / "a.har").write_text(json.dumps(har), encoding="utf-8")
+        scenario = f"- text: hi\n  webhook_config: {{uris: ['{url}']}}\n"
+        (repository / "scenario.yaml").write_text(scenario, encoding="utf-8")
+        code, *words = SENDS_NOTHING[name]
+        assert main([str(word) for word in words]) == code
+    assert heard == []
+
+
 @pytest.mark.parametrize("command", ["check", "smoke", "fuzz", "gateway"])
 def test_one_word_trusts_a_target_of_the_network(
     command: str, repository: Path, capsys: pytest.CaptureFixture[str]
