@@ -302,6 +302,35 @@ def test_an_address_in_a_file_gets_no_request(name: str, repository: Path) -> No
     assert heard == []
 
 
+@pytest.mark.parametrize("kind", ["a pipe", "deep", "huge"])
+def test_a_planted_session_is_none(kind: str, repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`record --continue` begins anew if the folder holds a pipe, an endless or a bottomless file as its notes."""
+    notes = repository / "cassettes" / ".recording.json"
+    notes.parent.mkdir()
+    if kind == "a pipe":
+        os.mkfifo(notes)
+    elif kind == "deep":
+        notes.write_text('{"done": ' + "[" * 100_000, encoding="utf-8")
+    else:
+        with notes.open("wb") as file:
+            file.truncate(9 << 30)
+    with listening() as (url, _):
+        words = ("--target", url, "--scenario", "errors", "--yes", "--max-requests", "3", "--continue")
+        assert main(["record", *words, "--cassettes", "cassettes"]) == 1
+    assert "0 of 1 scenario" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["a.request.json", "a.json"])
+def test_a_huge_half_of_a_pair_is_refused(name: str, repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`diff FOLDER emulator` reads the pairs of a folder within the limit of size."""
+    (repository / "pairs").mkdir()
+    for half in ("a.request.json", "a.json"):
+        with (repository / "pairs" / half).open("wb") as file:
+            file.truncate(9 << 30 if half == name else 0)
+    assert main(["diff", "pairs", "emulator"]) == 2
+    assert "9,663,676,416 bytes" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("command", ["check", "smoke", "fuzz", "gateway"])
 def test_one_word_trusts_a_target_of_the_network(
     command: str, repository: Path, capsys: pytest.CaptureFixture[str]

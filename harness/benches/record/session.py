@@ -24,6 +24,7 @@ from harness.benches.recordings.verify import verify
 from harness.cassette import Player, Provenance, Recording, Target, load
 from harness.cassette.journal import lock
 from harness.cassette.layout import replace_file
+from harness.documents import read_file
 from harness.engine.cleanup import CreatedResources
 from harness.engine.execute import PlayedExercise, play
 from harness.engine.targets import ResolvedTarget
@@ -310,8 +311,8 @@ class RecordingSession:
 
     def _read_done(self) -> list[str]:
         try:
-            return [str(name) for name in json.loads((self.folder / _STATE).read_text("utf-8"))["done"]]
-        except (OSError, ValueError, LookupError, TypeError):
+            return [str(name) for name in json.loads(read_file(self.folder / _STATE))["done"]]
+        except (OSError, ValueError, LookupError, TypeError, RecursionError):
             return []
 
     def _remember(self, done: list[str]) -> None:

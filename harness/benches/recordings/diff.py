@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.cassette import CassetteError, Pieces, Recording, load
-from harness.documents import list_files
+from harness.documents import list_files, read_file
 from harness.outcome.words import shorten_with_length
 from harness.wire import Decoder, Driver, Headers, Request, StreamProtocol
 from harness.wire.json_value import json_or_none
@@ -419,10 +419,10 @@ def _load_cassettes(folder: Path) -> Iterator[list[Recording]]:
 
 def _read_pair(request: Path, answer: Path, target: str) -> Recording:
     kind = next(kind for end, kind in _ANSWERS.items() if answer.name.endswith(end))
-    data = answer.read_bytes()
+    data = read_file(answer)
     failed = kind != EVENT_STREAM and isinstance(body := json_or_none(data), dict) and "error" in body
     headers = Headers((("content-type", kind),))
-    sent = Request("POST", target, Headers((("content-type", "application/json"),)), request.read_bytes())
+    sent = Request("POST", target, Headers((("content-type", "application/json"),)), read_file(request))
     return Recording(sent, 400 if failed else 200, headers, data, Pieces((len(data),), (0,)), approximate=True)
 
 

@@ -147,12 +147,16 @@ def _answer_again(path: Path, platform: str | None) -> Drifts:
     """Compare recorded answers with those of the emulator, a fresh one for each session."""
     from harness.benches.recordings.diff import Drifts, diff_recordings, send_again, sessions_in
     from harness.contract.tables.protocol import PROTOCOL
+    from harness.documents import explain_unread
     from harness.emulator import Emulator, Settings
     from harness.outcome.words import format_count
     from harness.transport import ServiceDriver
 
     drifts = Drifts()
-    sessions = sessions_in(path, _VERTEX if platform == "vertex" else _TARGET)
+    try:
+        sessions = sessions_in(path, _VERTEX if platform == "vertex" else _TARGET)
+    except OSError as wrong:
+        raise UsageFault(f"{wrong.filename!r} cannot be used: {explain_unread(wrong)}") from None
     old = [session for session in sessions if any(map(_is_legacy, session))]
     if old:
         left = f"left out {format_count(len(old), 'session')}"
