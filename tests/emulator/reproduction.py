@@ -38,10 +38,6 @@ DIFFERENT: dict[str, tuple[str, str]] = {
         "the usage of a stream of `gemini-omni-1.1-flash`",
         "its recorder edited it by hand",
     ),
-    r"^vercel-v3-video-static-processing-success.*: usage: lacks ": (
-        "the thought in the usage of an `incomplete` response of `gemini-3.8-flash`",
-        "the emulator counts no tokens of a response that a limit cuts before its first step",
-    ),
 }
 """Expressions for differences → what differs, and why the emulator does otherwise."""
 

@@ -261,6 +261,20 @@ def test_tiny_limit_is_incomplete(api, limit, kept):
     assert [step["type"] for step in body.get("steps", ())] == kept
 
 
+@pytest.mark.parametrize(("asked", "thought"), [
+    ({"max_output_tokens": 32}, 29),
+    ({"max_output_tokens": 32, "thinking_summaries": "auto"}, 29),
+    ({"max_output_tokens": 2}, 0),
+    ({"max_output_tokens": 32, "thinking_level": "minimal"}, 0),
+])  # fmt: skip
+def test_thinking_uses_up_a_tiny_limit(api, asked, thought):
+    """A thought that a limit cut is counted up to that limit, as in recordings, though no step shows it."""
+    usage = api.create(model="gemini-3.5-flash", generation_config=asked).json["usage"]
+    assert usage["total_thought_tokens"] == thought
+    assert usage["total_output_tokens"] == 0
+    assert usage["total_tokens"] == usage["total_input_tokens"] + thought
+
+
 def test_thinking_summaries_on_request(api):
     """A thought has a summary only if the request asks for summaries."""
     plain = api.create().json["steps"][0]

@@ -22,7 +22,13 @@ from harness.emulator.scripts import Script
 from harness.emulator.values.create_request import CreateRequest
 from harness.emulator.values.settings import Settings
 from harness.emulator.values.times import Timestamps
-from harness.emulator.values.usage import Meter, count_invocations, count_thought
+from harness.emulator.values.usage import (
+    UNSHOWN_TOKENS,
+    Meter,
+    count_cut_thought,
+    count_invocations,
+    count_thought,
+)
 from harness.wire import Clock
 
 Json = dict[str, Any]
@@ -198,6 +204,7 @@ class Run:
         """Return the token counts after the first `steps` steps."""
         system = self.body.get("system_instruction") or ""
         fields = self.profile.usage
+        cut_thought = self._count_cut_thought() if self._goal == "incomplete" else None
         usage = self._world.meter.usage(
             self.given,
             self.steps[:steps],
@@ -205,16 +212,25 @@ class Run:
             system=system,
             fields=fields,
             thought_tokens=count_thought(self.body.get("generation_config"), self.profile),
+            cut_thought=cut_thought,
         )
         if not self.platform.counts_nothing:
             made = [{"modality": "text", "tokens": usage["total_output_tokens"]}]
             usage = {name: value for name, value in usage.items() if name not in _ZEROS or value}
             usage.setdefault("output_tokens_by_modality", made)
         elif self.platform.counts_prompt and self.model is not None:
-            usage |= count_invocations(usage, fields)
+            usage |= count_invocations(usage, fields, unshown=UNSHOWN_TOKENS if cut_thought else 0)
             if "no_output" in fields:
                 usage |= {"total_output_tokens": 0, "total_tokens": usage["total_input_tokens"]}
         return usage
+
+    def _count_cut_thought(self) -> int | None:
+        """Return the tokens of thinking that a limit cut before any output; None if that is not what happened."""
+        generation = self.body.get("generation_config") or {}
+        limit = generation.get("max_output_tokens")
+        if limit is None or any(step.get("signature") != "" for step in self.steps):
+            return None
+        return count_cut_thought(limit, count_thought(generation, self.profile))
 
     def total_context(self) -> int:
         """Return how many tokens of context a child of this run starts with: its whole input and output."""

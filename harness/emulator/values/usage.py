@@ -44,6 +44,18 @@ def count(text: str) -> int:
     return (len(text) + CHARACTERS - 1) // CHARACTERS
 
 
+UNSHOWN_TOKENS = 3
+"""Tokens of an answer that a limit cut before its first step: a recording counts them in invocations only."""
+
+
+def count_cut_thought(limit: int, thought: int) -> int:
+    """Return the tokens that thinking used up of a limit that left no output; recordings have 28 and 29 of 32.
+
+    A level that costs nothing (`thought` is 0) has none here, too.
+    """
+    return max(limit - UNSHOWN_TOKENS, 0) if thought else 0
+
+
 def count_thought(generation: Mapping[str, Any] | None, profile: ModelProfile) -> int:
     """Return the tokens of a thought: none at the level `minimal`, as one witness saw it live."""
     level = (generation and generation.get("thinking_level")) or profile.default_level
@@ -113,10 +125,12 @@ class Meter:
         system: str = "",
         fields: Collection[str] = (COUNTS_TOOLS, COUNTS_QUERIES),
         thought_tokens: int = THOUGHT_TOKENS,
+        cut_thought: int | None = None,
     ) -> Json:
         """Return the usage of a run with input `given`; `context` is the number of tokens of earlier turns.
 
-        `fields` are those that the model has beyond the ones of every model.
+        `fields` are those that the model has beyond the ones of every model; `cut_thought` are the tokens of a
+        thought that a limit cut, which need not be among the steps.
         """
         own = tokens_by_modality(given)
         if context or system:
@@ -134,6 +148,8 @@ class Meter:
             else:
                 of_server = kind.endswith(("_call", "_result")) and not kind.startswith("function_")
                 _count_step(step, kind, used if of_server else made)
+        if cut_thought is not None:
+            thoughts = cut_thought
         usage = self.assemble(own, made, thoughts, sum(used.values()))
         if queries and COUNTS_TOOLS in fields:
             usage[COUNTS_TOOLS] = [_describe_uses(tool, times, fields) for tool, times in queries.items()]
@@ -162,10 +178,11 @@ class Meter:
         return taken + given + thoughts + tool
 
 
-def count_invocations(usage: Json, fields: Collection[str]) -> Json:
+def count_invocations(usage: Json, fields: Collection[str], *, unshown: int = 0) -> Json:
     """Return those counters of the model's own work that it has (`fields`); no type lists them.
 
     The prompt is the input and what a run adds to it (21 with one text, in recordings); one invocation is assumed.
+    `unshown` are the tokens of an output that is not shown.
     """
     # Hot, and therefore without comprehensions: before Python 3.12 each is a call.
     counts: Json = {}
@@ -173,7 +190,7 @@ def count_invocations(usage: Json, fields: Collection[str]) -> Json:
     if "raw_prompt_token" in fields:
         counts["raw_prompt_token"] = prompt
     details = {"prompt_tokens_details": [{"modality": "text", "tokens": prompt}]}
-    if made := usage["total_output_tokens"]:
+    if made := usage["total_output_tokens"] or unshown:
         details["candidates_tokens_details"] = [{"modality": "text", "tokens": made}]
     if thoughts := usage["total_thought_tokens"]:
         details["thoughts_tokens_details"] = [{"modality": "text", "tokens": thoughts}]
