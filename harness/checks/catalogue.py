@@ -15,7 +15,6 @@ from importlib import import_module
 from typing import Any
 
 from harness.checks.capabilities import CAPABILITIES, PROFILES, PROOFS, RESTS_ON
-from harness.checks.refusals import judge_refusals
 from harness.checks.vocabulary.expect import (
     among,
     at,
@@ -27,7 +26,8 @@ from harness.checks.vocabulary.expect import (
     of_interaction,
     of_rule,
 )
-from harness.checks.vocabulary.lives import expect_made
+from harness.checks.vocabulary.resources import expect_made
+from harness.checks.vocabulary.shared import judge_refusals
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.tables.refusals import REFUSALS
 from harness.kit.check import Check, Judge, take

@@ -13,11 +13,16 @@ from typing import Any
 from harness.checks.areas.agents import environment_of
 from harness.checks.areas.inputs import MEDIA
 from harness.checks.areas.tools import QUESTION, first_call, result_of
-from harness.checks.vocabulary.background_runs import LONG, read_to_a_cursor, read_whole_stream
-from harness.checks.vocabulary.polling import need_id, poll_until_found, poll_until_settled
-from harness.checks.vocabulary.stored import UNKNOWN_ID
-from harness.checks.vocabulary.stream_events import last_cursor, stream_id
-from harness.checks.vocabulary.streamed import FORCED, WEATHER
+from harness.checks.vocabulary.runs import (
+    LONG,
+    need_id,
+    poll_until_found,
+    poll_until_settled,
+    read_to_a_cursor,
+    read_whole_stream,
+)
+from harness.checks.vocabulary.shared import FORCED, UNKNOWN_ID, WEATHER
+from harness.checks.vocabulary.streams import last_cursor, stream_id
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Close, Open, Send, Steps
 from harness.kit.check import Scenario, exercise

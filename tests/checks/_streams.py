@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.checks.vocabulary.stream_events import Event
+from harness.checks.vocabulary.streams import Event
 from harness.wire import Exchange
 from tests.checks._play import SSE, answer, stream_of
 

@@ -134,7 +134,7 @@ def test_two_checks_of_one_rule_are_refused():
 
 @pytest.mark.parametrize(("changes", "says"), [
     ({"judge": "lacks_nothin"}, r"areas\.resume has no 'lacks_nothin': did you mean 'lacks_n"),
-    ({"exercise": "vocabulary.streamed.streams"}, r"vocabulary\.streamed has no 'streams'"),
+    ({"exercise": "vocabulary.shared.streams"}, r"vocabulary\.shared has no 'streams'"),
     ({"judge": {"expect_luck": "first"}}, "there is no judge 'expect_luck'"),
     ({"profile": "cores"}, "there is no profile 'cores': did you mean 'core'"),
     ({"requires": ("magic",)}, "there is no capability 'magic'"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.checks import RequestBuilder
-from harness.checks.vocabulary.resumable import begin_upload, continue_upload
+from harness.checks.vocabulary.resources import begin_upload, continue_upload
 from harness.emulator import Emulator, Settings
 from harness.engine.capabilities import everything
 from harness.engine.cleanup import CreatedResources

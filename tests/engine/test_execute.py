@@ -10,7 +10,7 @@ import pytest
 from msgspec import structs
 
 from harness.checks import Check, Exercise
-from harness.checks.vocabulary.background_runs import read_whole_stream
+from harness.checks.vocabulary.runs import read_whole_stream
 from harness.contract import load
 from harness.contract.requests import RequestBuilder
 from harness.emulator import Emulator

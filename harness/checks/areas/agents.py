@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from harness.checks.refusals import send_wrong_creates
-from harness.checks.vocabulary.agent_runs import NOBODY, find_model, find_stand_in, start_agent
 from harness.checks.vocabulary.expect import (
     at,
     expect_interaction,
@@ -21,23 +19,29 @@ from harness.checks.vocabulary.expect import (
     object_in,
     text_in,
 )
-from harness.checks.vocabulary.lives import (
+from harness.checks.vocabulary.resources import (
     delete_and_look,
+    each_once,
+    entries,
     judge_life,
     judge_values,
+    pages,
 )
-from harness.checks.vocabulary.pages import each_once, entries, pages
-from harness.checks.vocabulary.polling import (
+from harness.checks.vocabulary.runs import (
+    NOBODY,
     expect_id,
+    find_model,
+    find_stand_in,
     id_of,
     need_id,
     poll_until_found,
     poll_until_settled,
     polls,
     settled,
+    start_agent,
     status_of,
 )
-from harness.checks.vocabulary.stored import HELLO
+from harness.checks.vocabulary.shared import HELLO, send_wrong_creates
 from harness.contract import read
 from harness.contract.data.json_parse import as_list, objects_in
 from harness.contract.data.output import output_text

@@ -9,17 +9,12 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from harness.checks.areas.tools import QUESTION, first_call, need_calls, result_of
-from harness.checks.vocabulary.background_runs import (
+from harness.checks.vocabulary.expect import at, expect_interaction, expect_reply, finding, interaction_in
+from harness.checks.vocabulary.runs import (
     HELD_AFTER,
     LONG,
     LONGER,
     BackgroundRun,
-    read_whole_stream,
-    release_run,
-    script,
-)
-from harness.checks.vocabulary.expect import at, expect_interaction, expect_reply, finding, interaction_in
-from harness.checks.vocabulary.polling import (
     describe_end,
     id_of,
     look_at_all,
@@ -30,12 +25,14 @@ from harness.checks.vocabulary.polling import (
     poll_for_output,
     poll_until_settled,
     polls,
+    read_whole_stream,
+    release_run,
+    script,
     settled,
     status_of,
 )
-from harness.checks.vocabulary.stored import HELLO
-from harness.checks.vocabulary.stream_events import completion, events_in, is_stream
-from harness.checks.vocabulary.streamed import FORCED, WEATHER
+from harness.checks.vocabulary.shared import FORCED, HELLO, WEATHER
+from harness.checks.vocabulary.streams import completion, events_in, is_stream
 from harness.contract import read
 from harness.contract.data.output import output_steps
 from harness.contract.judge.agreement import (

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.checks.vocabulary.background_runs import LONG, LONGER, start_held_run
 from harness.checks.vocabulary.expect import (
     at,
     expect_interaction,
@@ -17,7 +16,9 @@ from harness.checks.vocabulary.expect import (
     interaction_in,
     object_in,
 )
-from harness.checks.vocabulary.polling import (
+from harness.checks.vocabulary.runs import (
+    LONG,
+    LONGER,
     describe_end,
     id_of,
     list_moments,
@@ -26,10 +27,11 @@ from harness.checks.vocabulary.polling import (
     poll_until_found,
     poll_until_settled,
     polls,
+    start_held_run,
     status_of,
 )
-from harness.checks.vocabulary.stored import HELLO, UNKNOWN_ID
-from harness.checks.vocabulary.stream_events import events_in, expect_stream
+from harness.checks.vocabulary.shared import HELLO, UNKNOWN_ID
+from harness.checks.vocabulary.streams import events_in, expect_stream
 from harness.contract.judge.agreement import (
     judge_cancel_shows,
     judge_cancelled,

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from harness.checks.vocabulary.background_runs import release_run, start_held_run
 from harness.checks.vocabulary.expect import (
     at,
     expect_interaction,
@@ -21,7 +20,7 @@ from harness.checks.vocabulary.expect import (
     object_in,
     require_answer,
 )
-from harness.checks.vocabulary.polling import (
+from harness.checks.vocabulary.runs import (
     describe_end,
     expect_id,
     id_of,
@@ -30,10 +29,12 @@ from harness.checks.vocabulary.polling import (
     poll_for,
     poll_until_found,
     poll_until_settled,
+    release_run,
+    start_held_run,
     status_of,
 )
-from harness.checks.vocabulary.stored import HELLO, UNKNOWN_ID
-from harness.checks.vocabulary.stream_events import completion, events_in, expect_stream, is_stream
+from harness.checks.vocabulary.shared import HELLO, UNKNOWN_ID
+from harness.checks.vocabulary.streams import completion, events_in, expect_stream, is_stream
 from harness.contract.data.output import output_steps, output_text
 from harness.contract.judge.agreement import judge_echo, judge_own_id, judge_own_steps, judge_unchanged
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS

@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from harness.checks.vocabulary.background_runs import read_whole_stream, script
 from harness.checks.vocabulary.expect import at, expect_interaction, finding, interaction_in
-from harness.checks.vocabulary.polling import id_of, need_id, status_of
-from harness.checks.vocabulary.stored import HELLO
-from harness.checks.vocabulary.stream_events import (
+from harness.checks.vocabulary.runs import id_of, need_id, read_whole_stream, script, status_of
+from harness.checks.vocabulary.shared import HELLO
+from harness.checks.vocabulary.streams import (
     Event,
     completion,
     deltas,

@@ -9,8 +9,6 @@ from collections.abc import Generator, Iterator, Sequence
 from functools import partial
 from unicodedata import normalize
 
-from harness.checks.refusals import send_wrong_creates
-from harness.checks.vocabulary.background_runs import read_whole_stream
 from harness.checks.vocabulary.expect import (
     among,
     at,
@@ -27,9 +25,9 @@ from harness.checks.vocabulary.expect import (
     of_rule,
     require_answer,
 )
-from harness.checks.vocabulary.polling import id_of, poll_until_found, status_of
-from harness.checks.vocabulary.stored import HELLO, UNKNOWN_ID
-from harness.checks.vocabulary.stream_events import completion, events_in, expect_stream
+from harness.checks.vocabulary.runs import id_of, poll_until_found, read_whole_stream, status_of
+from harness.checks.vocabulary.shared import HELLO, UNKNOWN_ID, send_wrong_creates
+from harness.checks.vocabulary.streams import completion, events_in, expect_stream
 from harness.contract import read
 from harness.contract.data import json_parse
 from harness.contract.data.output import output_contents, output_steps, output_text, steps_of, steps_text

@@ -14,8 +14,8 @@ from harness.checks.vocabulary.expect import (
     finding,
     require_answer,
 )
-from harness.checks.vocabulary.lives import delete_and_look, judge_life, judge_values, read_and_list
-from harness.checks.vocabulary.polling import id_of
+from harness.checks.vocabulary.resources import delete_and_look, judge_life, judge_values, read_and_list
+from harness.checks.vocabulary.runs import id_of
 from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer
 from harness.contract.requests import RequestBuilder

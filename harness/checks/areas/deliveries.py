@@ -10,9 +10,8 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from harness.checks.vocabulary.expect import among, finding, interaction_in
-from harness.checks.vocabulary.polling import id_of, polls, settled, status_of
-from harness.checks.vocabulary.stored import HELLO
-from harness.checks.vocabulary.streamed import FORCED, WEATHER
+from harness.checks.vocabulary.runs import id_of, polls, settled, status_of
+from harness.checks.vocabulary.shared import FORCED, HELLO, WEATHER
 from harness.contract import read
 from harness.contract.judge.deliveries import ID, SIGNATURE, find_signature_fault, find_token_fault, judge_envelope
 from harness.contract.judge.replies import SUCCESS

@@ -10,11 +10,19 @@ from itertools import pairwise
 from typing import Any
 
 from harness.checks.areas.background import moves
-from harness.checks.vocabulary.background_runs import read_whole_stream, require_script, script
 from harness.checks.vocabulary.expect import at, finding, interaction_in
-from harness.checks.vocabulary.polling import need_id, poll_until_settled, polls, settled, status_of
-from harness.checks.vocabulary.stored import HELLO
-from harness.checks.vocabulary.stream_events import (
+from harness.checks.vocabulary.runs import (
+    need_id,
+    poll_until_settled,
+    polls,
+    read_whole_stream,
+    require_script,
+    script,
+    settled,
+    status_of,
+)
+from harness.checks.vocabulary.shared import HELLO
+from harness.checks.vocabulary.streams import (
     completion,
     events_in,
     expect_stream,

@@ -23,11 +23,19 @@ from harness.checks.vocabulary.expect import (
     note,
     object_in,
 )
-from harness.checks.vocabulary.lives import delete_and_look, judge_lives, read_and_list
-from harness.checks.vocabulary.pages import each_once, entries, pages
-from harness.checks.vocabulary.polling import id_of, need_id, poll_until_settled
-from harness.checks.vocabulary.resumable import continue_by_range, continue_upload, start_headers
-from harness.checks.vocabulary.stored import HELLO
+from harness.checks.vocabulary.resources import (
+    continue_by_range,
+    continue_upload,
+    delete_and_look,
+    each_once,
+    entries,
+    judge_lives,
+    pages,
+    read_and_list,
+    start_headers,
+)
+from harness.checks.vocabulary.runs import id_of, need_id, poll_until_settled
+from harness.checks.vocabulary.shared import HELLO
 from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
 
-from harness.checks.refusals import send_wrong_creates
 from harness.checks.vocabulary.expect import (
     TOO_MANY,
     among,
@@ -18,7 +17,7 @@ from harness.checks.vocabulary.expect import (
     finding,
     require_answer,
 )
-from harness.checks.vocabulary.stored import UNKNOWN_ID, WRONG_KEY, all_of
+from harness.checks.vocabulary.shared import UNKNOWN_ID, WRONG_KEY, all_of, send_wrong_creates
 from harness.contract import read
 from harness.contract.data.json_parse import loads
 from harness.contract.judge.answer import judge_error_shape, judge_error_status, judge_leaks

@@ -15,9 +15,14 @@ from harness.checks.vocabulary.expect import (
     finding,
     object_in,
 )
-from harness.checks.vocabulary.lives import delete_and_look, judge_life, read_and_list
-from harness.checks.vocabulary.polling import repeat
-from harness.checks.vocabulary.resumable import begin_upload, continue_upload
+from harness.checks.vocabulary.resources import (
+    begin_upload,
+    continue_upload,
+    delete_and_look,
+    judge_life,
+    read_and_list,
+)
+from harness.checks.vocabulary.runs import repeat
 from harness.contract.data.output import output_contents
 from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer, format_value

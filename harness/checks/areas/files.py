@@ -15,9 +15,15 @@ from harness.checks.vocabulary.expect import (
     finding,
     object_in,
 )
-from harness.checks.vocabulary.lives import delete_and_look, judge_life
-from harness.checks.vocabulary.polling import repeat
-from harness.checks.vocabulary.resumable import RECEIVED, STATUS, begin_upload, continue_upload
+from harness.checks.vocabulary.resources import (
+    UPLOAD_RECEIVED,
+    UPLOAD_STATUS,
+    begin_upload,
+    continue_upload,
+    delete_and_look,
+    judge_life,
+)
+from harness.checks.vocabulary.runs import repeat
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
@@ -70,10 +76,10 @@ def is_uploaded(started: Exchange, finished: Exchange) -> Iterator[Finding]:
         return
     yield from at("finished", expect_object(finished))
     if finished.status in SUCCESS:
-        if finished.headers.get(STATUS).lower() != "final":
-            came = finished.headers.get(STATUS) or "(none)"
+        if finished.headers.get(UPLOAD_STATUS).lower() != "final":
+            came = finished.headers.get(UPLOAD_STATUS) or "(none)"
             yield finding(
-                "the response does not report the upload as final", expected=f"{STATUS}: final", actual=came
+                "the response does not report the upload as final", expected=f"{UPLOAD_STATUS}: final", actual=came
             ).at(exchange="finished")
         if not _name_of(finished):
             lost = finding(
@@ -85,7 +91,7 @@ def is_uploaded(started: Exchange, finished: Exchange) -> Iterator[Finding]:
 def can_be_queried(queried: Exchange) -> Iterator[Finding]:
     yield from expect_status(queried, accepts=SUCCESS)
     if queried.status in SUCCESS:
-        came = (queried.headers.get(STATUS).lower(), queried.headers.get(RECEIVED))
+        came = (queried.headers.get(UPLOAD_STATUS).lower(), queried.headers.get(UPLOAD_RECEIVED))
         if came != ("active", "0"):
             yield finding(
                 "the query returned another state", expected="active, 0 bytes", actual=format_value(came)

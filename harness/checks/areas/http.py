@@ -22,9 +22,9 @@ from harness.checks.vocabulary.expect import (
     lenient_finding,
     require_answer,
 )
-from harness.checks.vocabulary.polling import id_of, poll_until_answered, poll_until_found
 from harness.checks.vocabulary.routes import NEARLY, is_like_nowhere
-from harness.checks.vocabulary.stored import HELLO, WRONG_KEY
+from harness.checks.vocabulary.runs import id_of, poll_until_answered, poll_until_found
+from harness.checks.vocabulary.shared import HELLO, WRONG_KEY
 from harness.contract import read
 from harness.contract.judge.answer import (
     judge_json_type,

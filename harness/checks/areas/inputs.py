@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from harness.checks.vocabulary.expect import at, expect_interaction, expect_offered, finding, interaction_in
-from harness.checks.vocabulary.polling import id_of, poll_until_found
+from harness.checks.vocabulary.runs import id_of, poll_until_found
 from harness.contract import read
 from harness.contract.data.json_parse import objects_in
 from harness.contract.data.output import steps_of

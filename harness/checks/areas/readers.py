@@ -8,35 +8,36 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from harness.checks.vocabulary.background_runs import (
+from harness.checks.vocabulary.expect import at, finding
+from harness.checks.vocabulary.runs import (
     HELD_AFTER,
     LONG,
     LONGER,
     BackgroundRun,
-    read_to_a_cursor,
-    read_whole_stream,
-    release_run,
-    script,
-    start_held_run,
-)
-from harness.checks.vocabulary.expect import at, finding
-from harness.checks.vocabulary.polling import (
     need_id,
     open_stream,
     poll_for,
     poll_until_settled,
+    read_to_a_cursor,
+    read_whole_stream,
+    release_run,
+    script,
     settled,
+    start_held_run,
     status_of,
 )
-from harness.checks.vocabulary.stream_diff import additions, is_fuller, leniencies, losses
-from harness.checks.vocabulary.stream_events import (
+from harness.checks.vocabulary.streams import (
     Event,
+    additions,
     completion,
     cursor,
     events_in,
     expect_stream,
+    is_fuller,
     is_stream,
     last_cursor,
+    leniencies,
+    losses,
     stream_id,
 )
 from harness.contract import read

@@ -9,18 +9,21 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from harness.checks.vocabulary.background_runs import read_whole_stream
 from harness.checks.vocabulary.expect import at, expect_reply, expect_status, finding
-from harness.checks.vocabulary.polling import need_id, open_stream, poll_until_found
-from harness.checks.vocabulary.stored import HELLO, UNKNOWN_ID
-from harness.checks.vocabulary.stream_diff import additions, cuts, is_fuller, leniencies, losses
-from harness.checks.vocabulary.stream_events import (
+from harness.checks.vocabulary.runs import need_id, open_stream, poll_until_found, read_whole_stream
+from harness.checks.vocabulary.shared import HELLO, UNKNOWN_ID
+from harness.checks.vocabulary.streams import (
     Event,
+    additions,
     completion,
     cursor,
+    cuts,
     events_in,
     expect_stream,
+    is_fuller,
     is_stream,
+    leniencies,
+    losses,
     of_kind,
     stream_id,
 )

@@ -9,7 +9,6 @@ import json
 from collections.abc import Container, Iterator, Sequence
 from functools import partial
 
-from harness.checks.refusals import send_wrong_creates
 from harness.checks.vocabulary.expect import (
     OVERLOADED,
     TOO_MANY,
@@ -23,9 +22,9 @@ from harness.checks.vocabulary.expect import (
     interaction_in,
     object_in,
 )
-from harness.checks.vocabulary.polling import id_of, poll_after_stream
-from harness.checks.vocabulary.stored import HELLO, UNKNOWN_ID
-from harness.checks.vocabulary.stream_events import adds_up, completion, events_in, is_stream, is_whole, stream_id
+from harness.checks.vocabulary.runs import id_of, poll_after_stream
+from harness.checks.vocabulary.shared import HELLO, UNKNOWN_ID, send_wrong_creates
+from harness.checks.vocabulary.streams import adds_up, completion, events_in, is_stream, is_whole, stream_id
 from harness.contract import PROTOCOL, read
 from harness.contract.judge.agreement import judge_streamed_text
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS

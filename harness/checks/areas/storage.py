@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from harness.checks.refusals import send_wrong_creates
-from harness.checks.vocabulary.background_runs import read_whole_stream, release_run, start_held_run, start_run
 from harness.checks.vocabulary.expect import (
     at,
     expect_interaction,
@@ -20,7 +18,7 @@ from harness.checks.vocabulary.expect import (
     lenient_finding,
     object_in,
 )
-from harness.checks.vocabulary.polling import (
+from harness.checks.vocabulary.runs import (
     expect_still_gone,
     id_of,
     look_later,
@@ -29,11 +27,15 @@ from harness.checks.vocabulary.polling import (
     poll_for,
     poll_until_found,
     poll_until_gone,
+    read_whole_stream,
+    release_run,
     settled,
+    start_held_run,
+    start_run,
     status_of,
 )
-from harness.checks.vocabulary.stored import HELLO, UNKNOWN_ID
-from harness.checks.vocabulary.stream_events import events_in, is_stream, stream_id
+from harness.checks.vocabulary.shared import HELLO, UNKNOWN_ID, send_wrong_creates
+from harness.checks.vocabulary.streams import events_in, is_stream, stream_id
 from harness.contract.data.output import steps_of
 from harness.contract.judge.agreement import (
     CONSTANT,

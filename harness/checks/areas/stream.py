@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from harness.checks.vocabulary.background_runs import LONG, read_whole_stream, require_script, script
 from harness.checks.vocabulary.expect import (
     OVERLOADED,
     at,
@@ -22,9 +21,16 @@ from harness.checks.vocabulary.expect import (
     interaction_in,
     of_rule,
 )
-from harness.checks.vocabulary.polling import poll_until_found, status_of
-from harness.checks.vocabulary.stored import HELLO
-from harness.checks.vocabulary.stream_events import (
+from harness.checks.vocabulary.runs import (
+    LONG,
+    poll_until_found,
+    read_whole_stream,
+    require_script,
+    script,
+    status_of,
+)
+from harness.checks.vocabulary.shared import HELLO, Streams
+from harness.checks.vocabulary.streams import (
     Event,
     adds_up,
     arrival_of,
@@ -40,7 +46,6 @@ from harness.checks.vocabulary.stream_events import (
     of_kind,
     stream_id,
 )
-from harness.checks.vocabulary.streamed import Streams
 from harness.contract import read
 from harness.contract.judge.agreement import judge_streamed_end, judge_streamed_steps, judge_streamed_text
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS

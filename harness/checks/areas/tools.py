@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from harness.checks.vocabulary.background_runs import script
 from harness.checks.vocabulary.expect import (
     at,
     expect_interaction,
@@ -18,10 +17,9 @@ from harness.checks.vocabulary.expect import (
     interaction_in,
     note,
 )
-from harness.checks.vocabulary.polling import id_of, look_at_all, poll_until_found, status_of
-from harness.checks.vocabulary.stored import HELLO
-from harness.checks.vocabulary.stream_events import completion, events_in, is_stream
-from harness.checks.vocabulary.streamed import FORCED, WEATHER
+from harness.checks.vocabulary.runs import id_of, look_at_all, poll_until_found, script, status_of
+from harness.checks.vocabulary.shared import FORCED, HELLO, WEATHER
+from harness.checks.vocabulary.streams import completion, events_in, is_stream
 from harness.contract import compare_steps, read
 from harness.contract.data.output import output_steps
 from harness.contract.judge.agreement import (

@@ -15,14 +15,14 @@ from harness.checks.vocabulary.expect import (
     finding,
     text_in,
 )
-from harness.checks.vocabulary.lives import (
+from harness.checks.vocabulary.resources import (
     delete_and_look,
+    entries,
     judge_lives,
     read_and_list,
 )
-from harness.checks.vocabulary.pages import entries
-from harness.checks.vocabulary.polling import id_of, poll_until_found, status_of
-from harness.checks.vocabulary.stored import HELLO
+from harness.checks.vocabulary.runs import id_of, poll_until_found, status_of
+from harness.checks.vocabulary.shared import HELLO
 from harness.contract import read
 from harness.contract.data.json_parse import as_object, read_instant
 from harness.contract.judge.replies import SUCCESS

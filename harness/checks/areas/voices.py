@@ -5,8 +5,8 @@ Layer 2. Creates one voice and deletes it.
 
 from __future__ import annotations
 
-from harness.checks.vocabulary.lives import delete_and_look, judge_lives, read_and_list
-from harness.checks.vocabulary.polling import id_of
+from harness.checks.vocabulary.resources import delete_and_look, judge_lives, read_and_list
+from harness.checks.vocabulary.runs import id_of
 from harness.contract.judge.wording import format_answer
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Send, Steps, stop_exercise

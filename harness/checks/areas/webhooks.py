@@ -14,9 +14,8 @@ from harness.checks.vocabulary.expect import (
     note,
     text_in,
 )
-from harness.checks.vocabulary.lives import delete_and_look, judge_lives, judge_values, read_and_list
-from harness.checks.vocabulary.pages import entries
-from harness.checks.vocabulary.polling import id_of
+from harness.checks.vocabulary.resources import delete_and_look, entries, judge_lives, judge_values, read_and_list
+from harness.checks.vocabulary.runs import id_of
 from harness.contract import read
 from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer

@@ -12,9 +12,16 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from harness.checks.probes.handshake import GREETING
-from harness.checks.vocabulary.agent_runs import NOBODY, find_model, find_stand_in
-from harness.checks.vocabulary.polling import id_of, open_stream, poll_until_found, status_of
 from harness.checks.vocabulary.routes import NO_ROUTE, is_no_route
+from harness.checks.vocabulary.runs import (
+    NOBODY,
+    find_model,
+    find_stand_in,
+    id_of,
+    open_stream,
+    poll_until_found,
+    status_of,
+)
 from harness.contract import read
 from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.roots import judge_output_types

@@ -9,14 +9,14 @@ from itertools import islice
 import pytest
 
 from harness.checks import CAPABILITIES, Open, Send
-from harness.checks.vocabulary.background_runs import (
+from harness.checks.vocabulary.resources import MOST, pages
+from harness.checks.vocabulary.runs import (
     read_to_a_cursor,
     release_run,
     require_script,
     script,
     start_held_run,
 )
-from harness.checks.vocabulary.pages import MOST, pages
 from harness.outcome import Unmet
 from harness.wire import Exchange, Frame
 from tests.checks._play import TARGET, answer, interaction, refusal

@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 from harness.checks import Finish, Open, RequestBuilder, Send, Wait
-from harness.checks.vocabulary.polling import (
+from harness.checks.vocabulary.runs import (
     id_of,
     need_id,
     open_stream,

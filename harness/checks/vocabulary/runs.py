@@ -1,14 +1,20 @@
-"""Parts of exercises: taking the id from an answer, and polling until something has happened.
+"""Parts of exercises: polling a run, holding a background run in place, and runs of agents.
 
 Layer 2. Use every generator here with `yield from`; each is bounded by the target's `wait` or `gone_within`.
 Whatever the target fails to provide raises `Unmet`, never an error of our own.
+
+On a scriptable target a background run is held until it is released, so that there is no race. Elsewhere the input
+asks for a long answer and the exercise acts at once; a run that is over first is a lost race, not a failure.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from harness.checks.vocabulary.expect import TOO_MANY, finding, text_in
+from harness.checks.vocabulary.streams import Event, decode_frames, last_cursor
 from harness.contract import read
 from harness.contract.data.output import output_of, output_text, steps_text
 from harness.contract.judge.agreement import judge_result
@@ -16,10 +22,11 @@ from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer, format_request
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.lifecycle import is_settled
-from harness.kit.actions import Finish, Open, Part, Send, Wait, pauses
+from harness.kit.actions import Finish, Open, Part, Read, Send, Wait, pauses
 from harness.outcome import Finding, Unmet
 from harness.outcome.words import format_count
 from harness.wire import Exchange, LiveStream, Request
+from harness.wire.json_value import object_or_none
 
 _PASSING = frozenset({404, TOO_MANY, 503})
 """Refusals that may be temporary: not readable yet, too many requests, overloaded. Others are final."""
@@ -248,3 +255,127 @@ def _lacks(answer: Exchange, told: str) -> bool:
     """Whether a completed run is shown with only the beginning of its text, or none of it."""
     stored = output_text(read(answer).interaction or {}) if status_of(answer) == "completed" else told
     return stored != told and told.startswith(stored)
+
+
+# --- background runs
+
+
+LONG = "Write a story of two thousand words about a lighthouse."
+"""An input that keeps a live model busy for some seconds."""
+
+LONGER = "Write a story of ten thousand words about a lighthouse, chapter by chapter: " + " ".join(
+    f"{number}. What the keeper sees in night {number}, and what he writes into his book."
+    for number in range(1, 17)
+)
+"""An input that keeps it busy for longer, for a run that was over too soon with `LONG`.
+
+It has hundreds of words itself: servers made for tests answer what they were asked.
+"""
+
+HELD_AFTER = 8
+"""Events that a held run sends before it stops: enough to cut it in the middle of a step."""
+
+
+@dataclass(frozen=True, slots=True)
+class BackgroundRun:
+    """A background run that had not settled when its create was answered; if `held`, until `release_run`."""
+
+    id: str
+    created: Exchange
+    held: bool
+
+
+def script(t: RequestBuilder, marker: str, **keys: Any) -> Part[bool]:
+    """Script the answer to the next create whose input contains `(marker)` → whether the target accepted it."""
+    if "script" not in t.capabilities:
+        return False
+    body = {**keys, "match": {"input_contains": f"({marker})"}}
+    answer: Exchange = yield Send(t.control("POST", "scripts", body))
+    return answer.status in SUCCESS
+
+
+def require_script(t: RequestBuilder, marker: str, **keys: Any) -> Part[None]:
+    """Like `script`, for exercises that depend on it: raises `Unmet` if the target does not accept scripts."""
+    if not (yield from script(t, marker, **keys)):
+        raise Unmet("the target accepts no scripts through /__harness__/")
+
+
+def start_run(t: RequestBuilder, text: str = LONG, **fields: Any) -> Part[Exchange]:
+    """Begin a background run that is still in progress → the answer to its create, which has its id.
+
+    Raises `Unmet` if the create brings no id, or, with `race_lost`, if the run was over at once.
+    """
+    answer: Exchange = yield Send(t.create(input=text, background=True, **fields))
+    need_id(answer)
+    if settled(answer):
+        raise Unmet("the background run settled before its create returned", race_lost=True)
+    return answer
+
+
+def start_held_run(t: RequestBuilder, marker: str, *, text: str = LONG, **fields: Any) -> Part[BackgroundRun]:
+    """Begin one as `start_run` does, held if that can be; `marker` separates its script from other exercises'."""
+    held = yield from script(t, marker, hold={"after": HELD_AFTER})
+    answer = yield from start_run(t, f"{text} ({marker})", **fields)
+    return BackgroundRun(need_id(answer), answer, held)
+
+
+def release_run(t: RequestBuilder, run: BackgroundRun) -> Part[None]:
+    """Release a held run; do nothing for a run that is not held."""
+    if run.held:
+        yield Send(t.control("POST", "release", {"id": run.id}))
+
+
+def read_to_a_cursor(stream: LiveStream, count: int, *, most: int) -> Part[list[Event]]:
+    """Read `count` events of a stream, and more until one carries a cursor, at most `most`."""
+    had = decode_frames((yield Read(stream, count)))
+    while last_cursor(had) is None and len(had) < most:
+        more = decode_frames((yield Read(stream, 1)))
+        if not more:
+            break
+        had += more
+    return had
+
+
+def read_whole_stream(request: Request, timeout: float | None = None) -> Part[Exchange]:
+    """Open a stream and read it to its end; `timeout` as in `Open`."""
+    stream = yield Open(request, timeout)
+    exchange: Exchange = yield Finish(stream)
+    return exchange
+
+
+# --- runs of agents
+
+
+_NEEDS_MORE = frozenset({400, 422})
+
+
+def start_agent(t: RequestBuilder, fields: Mapping[str, Any], **more: Any) -> Part[Exchange]:
+    """Create a run of an agent in the environment of the target.
+
+    A target that lists no environments may still need one for its agents, so a refusal is tried once with it.
+    """
+    body = {**fields, **more}
+    created: Exchange = yield Send(t.create(body, environment=t.environment))
+    if created.status in _NEEDS_MORE and t.environment is None:
+        again: Exchange = yield Send(t.create(body, environment="remote"))
+        return again if again.succeeded else created
+    return created
+
+
+NOBODY = "harness-no-such-agent"
+
+
+def find_model(answer: Exchange) -> str:
+    """The model that answers in place of the agent that was named; `""` if the answer does not say so."""
+    body = read(answer).json if answer.status in SUCCESS else None
+    if not isinstance(body, dict) or body.get("agent"):
+        return ""
+    named = (object_or_none(answer.request.body) or {}).get("agent")
+    model = body.get("model")
+    return model if isinstance(model, str) and model != named else ""
+
+
+def find_stand_in(answer: Exchange, of_nobody: Exchange) -> str:
+    """The model that runs whatever agent is named, one that does not exist as well; `""` if none does."""
+    model = find_model(answer)
+    return model if model and find_model(of_nobody) == model else ""

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from harness.checks.catalogue import CATALOGUE
-from harness.checks.refusals import send_wrong_creates
+from harness.checks.vocabulary.shared import send_wrong_creates
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.refusals import REFUSALS, InvalidCreates, Own
 from harness.kit.actions import Steps

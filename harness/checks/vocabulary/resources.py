@@ -1,32 +1,40 @@
 """The life of a resource that a target keeps: it is made, read, listed and deleted, and then it is gone.
 
-Layer 2. The areas of such resources share these parts and judges; what is special to one stays in its area.
+Layer 2. The areas of such resources share these parts and judges; what is special to one stays in its area. Paged
+lists are read to their end, and bounded: reading stops after `MOST` pages, in case the pages never end. Uploads
+are resumable, as the official SDKs perform them.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterator, Mapping
+from collections import Counter
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from harness.checks.vocabulary.expect import (
+    among,
     at,
     expect_interaction,
     expect_object,
     expect_refusal,
     expect_status,
     finding,
+    interaction_in,
     object_in,
+    text_in,
 )
-from harness.checks.vocabulary.pages import entries
-from harness.checks.vocabulary.polling import expect_id, id_of
+from harness.checks.vocabulary.runs import expect_id, id_of
+from harness.contract.data.json_parse import objects_in
 from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
-from harness.contract.requests import RequestBuilder
+from harness.contract.requests import KEY_HEADER, RequestBuilder
 from harness.kit.actions import Exchanges, Part, Send
 from harness.kit.check import Judge, take
 from harness.outcome import Finding, Unmet
-from harness.wire import Exchange
+from harness.outcome.words import format_count
+from harness.wire import Exchange, Headers, Request
 from harness.wire.json_value import object_or_none
 
 _TOKENS = ("next_page_token", "nextPageToken")
@@ -160,3 +168,110 @@ def _is_alike(found: object, expected: object) -> bool:
     if isinstance(expected, list):
         return isinstance(found, list) and sorted(map(str, found)) == sorted(map(str, expected))
     return str(found) == str(expected) if isinstance(expected, int) else found == expected
+
+
+# --- paged lists
+
+
+MOST = 20
+"""The most pages to read of one list; a longer list is not judged to its end."""
+
+
+def pages(t: RequestBuilder, path: str, size: int) -> Part[list[Exchange]]:
+    """Read every page of a list in order, up to `MOST`, with page_size `size`."""
+    found: list[Exchange] = []
+    token = ""
+    while len(found) < MOST:
+        query = {"page_size": size, **({"page_token": token} if token else {})}
+        page: Exchange = yield Send(t.request("GET", path, query=query))
+        found.append(page)
+        token = next_token(page)
+        if not token:
+            break
+    return found
+
+
+def next_token(page: Exchange) -> str:
+    """Return the token of the next page, `""` after the last one."""
+    return text_in(page, "next_page_token")
+
+
+def entries(page: Exchange, field: str) -> list[dict[str, Any]]:
+    """Return the entries of one page, none if the array is absent. Raises `Unmet` if the answer is no page."""
+    return objects_in(interaction_in(page).get(field))
+
+
+def ids(listed: Sequence[Exchange], field: str) -> list[str]:
+    """Return the ids of all entries of all pages."""
+    return [str(entry.get("id")) for page in listed for entry in entries(page, field)]
+
+
+def each_once(listed: Sequence[Exchange], field: str, expected: Sequence[str]) -> Iterator[Finding]:
+    """Yield findings for repeated entries, missing `expected` entries, and pages that are not objects.
+
+    In findings the pages are named `paged[n]`, after the result of their exercise. Raises `Unmet` if there are
+    more than `MOST` pages.
+    """
+    flaws = list(among("paged", listed, expect_object))
+    yield from flaws
+    if flaws:
+        return
+    seen = ids(listed, field)
+    twice = sorted(one for one, times in Counter(seen).items() if times > 1)
+    if twice:
+        yield finding(
+            "the pages contain entries more than once", expected="each once", actual=", ".join(twice[:5])
+        )
+    if next_token(listed[-1]):
+        raise Unmet(f"the list has more than {MOST} pages")
+    lost = [one for one in expected if one not in seen]
+    if lost:
+        others = format_count(len(seen), "other")
+        yield finding("the pages lack entries", expected=", ".join(lost[:5]), actual=others)
+
+
+# --- uploads
+
+
+UPLOAD_STATUS = "x-goog-upload-status"
+UPLOAD_RECEIVED = "x-goog-upload-size-received"
+
+
+def begin_upload(t: RequestBuilder, path: str, body: Any, data: bytes, media_type: str) -> Request:
+    """Build the first request of an upload of `data`; `path` comes after the version."""
+    headers = start_headers(data, media_type)
+    return t.request("POST", path, body, headers=headers, version=f"upload/{t.version}")
+
+
+def start_headers(data: bytes, media_type: str) -> tuple[tuple[str, str], ...]:
+    """Return the fields of the first request of an upload of `data`."""
+    return (
+        ("x-goog-upload-protocol", "resumable"),
+        ("x-goog-upload-command", "start"),
+        ("x-goog-upload-header-content-length", str(len(data))),
+        ("x-goog-upload-header-content-type", media_type),
+    )
+
+
+def continue_upload(t: RequestBuilder, started: Exchange, command: str, data: bytes = b"") -> Request:
+    """Build a request with a command to the address that the first answer names, without a key, as Python's SDK.
+
+    Like the SDK it keeps to the target's own host, whatever the address says. Raises `Unmet` without an address.
+    """
+    address = started.headers.get("x-goog-upload-url") if started.status in SUCCESS else ""
+    if not address:
+        raise Unmet(f"the target returned no upload URL: {format_answer(started)}")
+    return _send_there(t, "POST", address, data, ("x-goog-upload-command", command), ("x-goog-upload-offset", "0"))
+
+
+def continue_by_range(t: RequestBuilder, address: str, data: bytes) -> Request:
+    """Build the request that sends all of `data` to the address in a Location, without a key."""
+    whole = ("content-range", f"bytes 0-{len(data) - 1}/{len(data)}")
+    return _send_there(t, "PUT", address, data, whole)
+
+
+def _send_there(t: RequestBuilder, method: str, address: str, data: bytes, *more: tuple[str, str]) -> Request:
+    parts = urlsplit(address)
+    path = parts.path[max(0, parts.path.find("/upload/")) :]
+    fields = [(name, value) for name, value in t.headers if name.lower() != KEY_HEADER]
+    return Request(method, f"{path}?{parts.query}" if parts.query else path, Headers([*fields, *more]), data)

@@ -1,0 +1,221 @@
+"""The exercises that most core checks share: stored interactions, one stream of each kind, and wrong creates.
+
+Layer 2. An interaction is created, read in every way, deleted and looked for again; streams cost four short
+answers of the model, and reading them again uses no tokens. A row of `contract/tables/refusals` says what a wrong
+create holds and which statuses answer it; the row of the rule says the rest of the check.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from harness.checks.vocabulary.expect import at, expect_reply
+from harness.checks.vocabulary.runs import (
+    id_of,
+    look_later,
+    poll_after_stream,
+    poll_until_found,
+    poll_until_gone,
+    read_whole_stream,
+)
+from harness.checks.vocabulary.streams import events_in, is_stream, stream_id
+from harness.contract import PROTOCOL
+from harness.contract.judge.wording import format_answer, format_request, format_value
+from harness.contract.requests import RequestBuilder
+from harness.contract.tables.refusals import REFUSALS, Changes, Own
+from harness.kit.actions import Exchanges, Part, Send, Steps, stop_exercise
+from harness.kit.check import exercise
+from harness.outcome import Finding
+from harness.wire import By, Exchange, Request
+from harness.wire.message import segment
+
+HELLO = "Say hi."
+UNKNOWN_ID = "v1_aGFybmVzcy11bmtub3duLWludGVyYWN0aW9u"
+"""Has the form of the ids in the public recordings, but names no interaction."""
+
+WRONG_KEY = "harness-wrong-key"
+
+
+_RESTORED_AFTER = 0.8
+"""Seconds after which a deleted interaction is looked at again: a copy or a cache may bring it back."""
+
+
+@exercise(requests=13, interactions=1)
+def a_stored_interaction(t: RequestBuilder) -> Steps:
+    """Create, read in every way, delete, and request it again; `answers` holds all exchanges in order.
+
+    `reads` are the first reads, repeated while they are answered 404; `got` is the last of them.
+    """
+    seen: Exchanges = {"created": (yield Send(t.create(input=HELLO)))}
+    found = id_of(seen["created"])
+    if not found:
+        reason = f"{format_request(seen['created'])} returned no id: {format_answer(seen['created'])}"
+        return stop_exercise({**seen, "answers": all_of(seen)}, reason)
+    seen["reads"] = yield from poll_until_found(t, found)
+    seen["again"] = yield Send(t.get(found))
+    seen["with_input"] = yield Send(t.get(found, include_input=True))
+    # as the SDK reads
+    asked = t.request(
+        "GET",
+        f"interactions/{segment(found)}",
+        query={"stream": False},
+        headers=[("accept", "application/json")],
+    )
+    seen["unstreamed"] = yield Send(asked)
+    seen["with_cursor"] = yield Send(t.get(found, last_event_id="harness-cursor"))
+    seen["odd_query"] = yield Send(t.get(found, harness_unknown="1"))
+    seen["deleted"] = yield Send(t.delete(found))
+    seen["gone"] = yield from poll_until_gone(t, found)
+    seen["gone_stream"] = yield Send(t.get(found, stream=True))
+    seen["deleted_again"] = yield Send(t.delete(found))
+    seen["chained"] = yield Send(t.create(input=HELLO, previous_interaction_id=found))
+    seen["later"] = yield from look_later(t, found, _RESTORED_AFTER)
+    return {**seen, "got": seen["reads"][-1], "answers": all_of(seen)}
+
+
+@exercise(requests=5, interactions=3)
+def several_interactions(t: RequestBuilder) -> Steps:
+    """Create two, delete the first, create a third, read the second; `creates` holds all answers to creates."""
+    seen: Exchanges = {"first": (yield Send(t.create(input=HELLO))), "second": (yield Send(t.create(input=HELLO)))}
+    seen["creates"] = [seen["first"], seen["second"]]
+    one, other = id_of(seen["first"]), id_of(seen["second"])
+    if not one or not other:
+        return stop_exercise(seen, "a create returned no id to delete or read")
+    seen["deleted"] = yield Send(t.delete(one))
+    seen["third"] = yield Send(t.create(input=HELLO))
+    seen["creates"].append(seen["third"])
+    seen["other"] = (yield from poll_until_found(t, other))[-1]
+    return seen
+
+
+def all_of(seen: Mapping[str, Any]) -> list[Exchange]:
+    """Return every exchange among an exercise's results, in the order in which they were made."""
+    found: list[Exchange] = []
+    for value in seen.values():
+        several: Iterable[Any] = value if isinstance(value, list) else (value,)
+        found += [one for one in several if isinstance(one, Exchange)]
+    return found
+
+
+# --- streams
+
+
+Streams = Mapping[str, Exchange]
+"""Accepted streams by kind."""
+
+WEATHER = {
+    "type": "function",
+    "name": "get_weather",
+    "description": "The weather of one place.",
+    "parameters": {
+        "type": "object",
+        "properties": {"location": {"type": "string", "description": "A city."}},
+        "required": ["location"],
+    },
+}
+"""The function that checks declare."""
+
+FORCED: Mapping[str, Any] = {"generation_config": {"tool_choice": "any"}}
+
+_PART = 12
+"""Which part of its time a background run gets to begin, while its stream is read."""
+
+SPELLED = "Repeat these words: żółćłóżąęśćźń 東京都北京市大阪府 😀🚀🐍🍕🎸🌍."
+"""Letters of two, three and four bytes in a row: wherever a server cuts its bytes, it cuts a letter."""
+
+KINDS: Mapping[str, Mapping[str, Any]] = {
+    "background": {"input": SPELLED, "background": True},
+    "tool": {"input": "How is the weather in Zürich?", "tools": [WEATHER], **FORCED},
+    "thought": {
+        "input": "What is 17 times 23?",
+        "generation_config": {"thinking_level": "low", "thinking_summaries": "auto"},
+    },
+}
+"""The kinds of stream besides plain text, with the body that requests them."""
+
+
+@exercise(requests=9, interactions=4)
+def streams_of_all_kinds(t: RequestBuilder) -> Steps:
+    """A stream of each kind, a GET of each interaction, and a replay of the text stream."""
+    words, text = yield from _read_text(t)
+    answers: dict[str, Exchange] = {"text": text}
+    for name, body in KINDS.items():
+        body = {**body, "input": words} if name == "background" else body
+        answers[name] = yield from _read_kind(t, t.create(body, stream=True), background=name == "background")
+    stored = yield from _read_stored(t, answers)
+    found = _told_id(text)
+    replay = (yield from read_whole_stream(t.get(found, stream=True))) if found else None
+    streams = {name: answer for name, answer in answers.items() if is_stream(answer)}
+    if _never_began(answers["background"]):  # polling says what is wrong with it
+        streams.pop("background", None)
+    if replay is not None and is_stream(replay):
+        streams["replay"] = replay
+    return {**answers, "streams": streams, "stored": stored, "replay": replay}
+
+
+def _read_text(t: RequestBuilder) -> Part[tuple[str, Exchange]]:
+    """Read a stream of plain text → its input, and the stream."""
+    for words in (SPELLED, SPELLED, HELLO):  # two refusals may be about the letters, which streams have no part in
+        text = yield from read_whole_stream(t.create(input=words, stream=True))
+        if text.status not in range(400, 500):
+            break
+    return words, text
+
+
+def _read_kind(t: RequestBuilder, request: Request, *, background: bool) -> Part[Exchange]:
+    """Read a stream; a background run that does not begin is left soon, as it may wait for ever."""
+    answer = yield from read_whole_stream(request, t.wait / _PART if background else None)
+    if background and answer.ending.by is By.LIMIT and not _never_began(answer):
+        answer = yield from read_whole_stream(request)
+    return answer
+
+
+def _never_began(answer: Exchange) -> bool:
+    """Whether we left a stream that had told of no step, and of no end."""
+    silent = answer.ending.by is By.LIMIT and is_stream(answer)
+    return silent and not any("step" in event or PROTOCOL.ends(event) for event in events_in(answer))
+
+
+def _read_stored(t: RequestBuilder, answers: Streams) -> Part[dict[str, Exchange]]:
+    stored: dict[str, Exchange] = {}
+    for name, answer in answers.items():
+        found = _told_id(answer)
+        if found:
+            stored[name] = (yield from poll_after_stream(t, found, answer))[-1]
+    return stored
+
+
+def _told_id(answer: Exchange) -> str:
+    return stream_id(events_in(answer)) if is_stream(answer) and not answer.truncated else ""
+
+
+# --- wrong creates
+
+
+def send_wrong_creates(t: RequestBuilder, *rules: str, timeout: float | None = None) -> Steps:
+    """Send the creates of some rules, one after the other; return the answers by name."""
+    own = {Own.MODEL: t.model, Own.AGENT: t.agent, Own.ENVIRONMENT: t.environment}
+    answers: Exchanges = {}
+    for rule in rules:
+        for name, body in REFUSALS[rule].bodies({"input": HELLO}, own):
+            answers[name] = yield Send(t.create(body), timeout=timeout)
+    return answers
+
+
+def _describe_changes(changes: Changes) -> str:
+    """What is wrong with a create: `tools "none"`, `no input`, `model and agent`."""
+    own = [field for field, value in changes.items() if isinstance(value, Own)]
+    words = [
+        f"no {field}" if value is None else f"{field} {format_value(value)}"
+        for field, value in changes.items()
+        if field not in own
+    ]
+    return " and ".join([*own, *words])
+
+
+def judge_refusals(rule: str, **answers: Exchange) -> Iterator[Finding]:
+    """Judge the answers to a rule's creates, by their names, by its row."""
+    creates = REFUSALS[rule].creates
+    for name, answer in answers.items():
+        yield from at(name, expect_reply(rule, answer, _describe_changes(creates[name])))
