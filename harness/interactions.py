@@ -27,7 +27,7 @@ from harness.wire import Clock, Exchange, Headers, Request, StreamProtocol
 from harness.wire.message import segment
 
 if TYPE_CHECKING:
-    from harness.checks.recordings.file_judge import FileJudge
+    from harness.checks.recordings import FileJudge
     from harness.contract import Contract, Reading
     from harness.contract.judge.history.history_judge import HistoryJudge
     from harness.contract.requests import RequestBuilder
@@ -91,7 +91,7 @@ def _load_areas() -> Mapping[str, str]:
 
 
 def _new_file_judge(file: str, result: Verification, contract: Contract) -> FileJudge:
-    from harness.checks.recordings.file_judge import FileJudge
+    from harness.checks.recordings import FileJudge
 
     return FileJudge(file, result, contract)
 
@@ -291,8 +291,7 @@ def _load_client_model() -> ClientModel:
 @cache
 def _build_client_model(extensions: tuple[Extension, ...]) -> ClientModel:
     from harness.checks.clients import requests, result_comparison
-    from harness.checks.clients.modes import MODES
-    from harness.checks.clients.sets import SETS
+    from harness.checks.clients.sets import MODES, SETS
     from harness.contract import is_settled
     from harness.emulator import Emulator
     from harness.emulator.service import prepare_run, stream_request

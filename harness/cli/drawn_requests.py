@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from harness.contract import Contract
-from harness.contract.data.input import as_steps
+from harness.contract.data.transcript import as_steps
 from harness.contract.judge.body import judge_create_request
 from harness.drift.requests import DrawnRequest, draw_requests, find_lost, load_samples
 from harness.drift.type_model import TypeModel

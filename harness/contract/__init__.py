@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from harness.contract.contract import CURRENT, Contract, load, load_from
     from harness.contract.data.assembly import Assembler
-    from harness.contract.data.step_diff import Difference, compare_steps
+    from harness.contract.data.diffs import Difference, compare_steps
     from harness.contract.judge.body import judge_interaction, judge_steps
     from harness.contract.judge.errors import judge_error
     from harness.contract.judge.history.history_judge import judge_history
+    from harness.contract.judge.members import judge_usage
     from harness.contract.judge.reading import Reading, read
     from harness.contract.judge.stream import StreamJudge
-    from harness.contract.judge.stream_summary import StreamReading
-    from harness.contract.judge.usage import judge_usage
+    from harness.contract.judge.stream_state import StreamReading
     from harness.contract.schema.schemas import REVISIONS
     from harness.contract.tables.lifecycle import (
         RUNNING,
@@ -39,8 +39,8 @@ _HOMES = {
     "load": "contract",
     "load_from": "contract",
     "Assembler": "data.assembly",
-    "Difference": "data.step_diff",
-    "compare_steps": "data.step_diff",
+    "Difference": "data.diffs",
+    "compare_steps": "data.diffs",
     "judge_interaction": "judge.body",
     "judge_steps": "judge.body",
     "judge_error": "judge.errors",
@@ -48,8 +48,8 @@ _HOMES = {
     "Reading": "judge.reading",
     "read": "judge.reading",
     "StreamJudge": "judge.stream",
-    "StreamReading": "judge.stream_summary",
-    "judge_usage": "judge.usage",
+    "StreamReading": "judge.stream_state",
+    "judge_usage": "judge.members",
     "REVISIONS": "schema.schemas",
     "RUNNING": "tables.lifecycle",
     "SETTLED": "tables.lifecycle",

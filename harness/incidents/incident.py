@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 
 from harness.contract import PROTOCOL
-from harness.contract.data.output import steps_text
+from harness.contract.data.transcript import steps_text
 from harness.documents import load_yaml, read_file
 from harness.emulator import Emulator
 from harness.emulator.scripts import Script, parse

@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from harness.contract.data.output import output_steps, text_of
+from harness.contract.data.transcript import output_steps, text_of
 from harness.contract.tables.protocol import COMPLETED_EVENT
 from harness.errors import Contradiction
 

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 from harness.contract import CURRENT, PROTOCOL, is_settled, load
 from harness.contract.data.json_parse import loads
-from harness.contract.data.output import output_steps, steps_text
+from harness.contract.data.transcript import output_steps, steps_text
 from harness.contract.judge.errors import read_bare_error
 from harness.errors import ConnectionLost, Contradiction, Diverged, ErrorResponse, GaveUp, NotAStream, Refused
 from harness.resume.missing_events import remainder

@@ -15,7 +15,7 @@ import pytest
 
 from harness.cassette import Player, Recording
 from harness.contract import PROTOCOL, load
-from harness.contract.data.event_diff import EventDiff, compare
+from harness.contract.data.diffs import EventDiff, compare
 from harness.contract.data.json_parse import loads
 from harness.emulator import Emulator, Settings
 from harness.faults import Connection, Cut, Drop, Place, Plan, Spot, cut, every_byte, structural

@@ -13,7 +13,7 @@ import pytest
 
 from harness.checks import CAPABILITIES, Check, Exercise, areas
 from harness.checks.catalogue import CATALOGUE, build_check, gather
-from harness.contract.judge import body, errors, finding_log, status_words, stream, stream_state, usage
+from harness.contract.judge import body, errors, finding_log, members, stream, stream_state
 from harness.contract.judge.errors import judge_crash
 from harness.contract.judge.history.history_judge import HEARD
 from harness.contract.tables import operations, stream_order
@@ -45,7 +45,7 @@ OF_THE_WHOLE = {"http.length", "http.json-valid", "err.status", "get.ok", "creat
 """Rules that an answer breaks as a whole, from which other findings follow (`judge/roots.py`)."""
 
 OF_THE_RUN = {"create.ok", "get.ok", "del.ok", "cancel.ok", "resume.opens", "rob.concurrent-streams"}
-"""Rules that all answers of a run together can break (`judge/history/denials.py`, `mixtures.py`)."""
+"""Rules that all answers of a run together can break (`judge/history/run_judge.py`)."""
 
 IMPORTED = {"environment_of", "first_call", "result_of", "pack"}
 """Functions of areas that other modules import: scenarios to record, and tests."""
@@ -72,7 +72,7 @@ def test_every_rule_has_its_check():
 def test_what_one_answer_can_break_is_asked_of_every_answer():
     """Every rule that a single answer can break has a check that is applied to every answer (`everywhere`)."""
     judges = (
-        body, judge_crash, usage, errors, status_words, stream_state, stream, stream_order, operations,
+        body, judge_crash, members, errors, stream_state, stream, stream_order, operations,
         finding_log,
     )  # fmt: skip
     source = "".join(map(inspect.getsource, judges))

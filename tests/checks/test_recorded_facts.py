@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from harness.cassette import Recording
-from harness.checks.recorded_facts import RecordedCell, change_tables, find_cells, find_settled
+from harness.checks.recordings import RecordedCell, change_tables, find_cells, find_settled
 from harness.cli.output import format_patch
 from harness.contract.models.profiles import FOLDER, find_profile
 from harness.documents import load_yaml

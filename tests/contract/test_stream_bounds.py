@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from harness.contract import StreamJudge, load
 from harness.contract.judge import stream
 from harness.contract.judge.finding_log import PER_RULE
-from harness.contract.judge.stream_state import INDICES, OPEN_STEPS
-from harness.contract.judge.stream_summary import CURSORS, CursorLog
+from harness.contract.judge.stream_state import CURSORS, INDICES, OPEN_STEPS, CursorLog
 from harness.contract.schema.explain import Explainer
 from harness.wire import encode
 from tests.contract.streams import WHOLE, broken, completed, created, delta, frames, judge, payload, start, stop

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from msgspec import structs
 
-from harness.checks.recordings.file_judge import FileJudge
+from harness.checks.recordings import FileJudge
 from harness.contract.judge.history.history_judge import HEARD
 from harness.engine.events import CheckFinished
 from harness.engine.execute import list_ids

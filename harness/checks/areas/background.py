@@ -34,7 +34,7 @@ from harness.checks.vocabulary.runs import (
 from harness.checks.vocabulary.shared import FORCED, HELLO, WEATHER
 from harness.checks.vocabulary.streams import completion, events_in, is_stream
 from harness.contract import read
-from harness.contract.data.output import output_steps
+from harness.contract.data.transcript import output_steps
 from harness.contract.judge.agreement import (
     CUT_SHORT,
     judge_changes,

@@ -35,7 +35,7 @@ from harness.checks.vocabulary.runs import (
 )
 from harness.checks.vocabulary.shared import HELLO, UNKNOWN_ID
 from harness.checks.vocabulary.streams import completion, events_in, expect_stream, is_stream
-from harness.contract.data.output import output_steps, output_text
+from harness.contract.data.transcript import output_steps, output_text
 from harness.contract.judge.agreement import judge_echo, judge_own_id, judge_own_steps, judge_unchanged
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer, format_value

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from harness.checks.vocabulary.expect import at, interaction_in, of_rule
-from harness.contract.data.output import output_steps
-from harness.contract.judge.usage import has_to_count
+from harness.contract.data.transcript import output_steps
+from harness.contract.judge.members import has_to_count
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
 

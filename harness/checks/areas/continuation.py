@@ -22,7 +22,7 @@ from harness.checks.vocabulary.streams import (
     of_kind,
     stream_id,
 )
-from harness.contract.data.output import output_text
+from harness.contract.data.transcript import output_text
 from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder

@@ -30,12 +30,11 @@ from harness.checks.vocabulary.shared import HELLO, UNKNOWN_ID, send_wrong_creat
 from harness.checks.vocabulary.streams import completion, events_in, expect_stream
 from harness.contract import read
 from harness.contract.data import json_parse
-from harness.contract.data.output import output_contents, output_steps, output_text, steps_of, steps_text
+from harness.contract.data.transcript import output_contents, output_steps, output_text, steps_of, steps_text
 from harness.contract.judge.agreement import judge_cut_short, judge_id, judge_new_id, judge_result
 from harness.contract.judge.answer import judge_json_object
+from harness.contract.judge.members import count_output, has_counts, judge_ends
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
-from harness.contract.judge.status_words import judge_ends
-from harness.contract.judge.usage import count_output, has_counts
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.models.profiles import find_profile, list_models
 from harness.contract.requests import TIER_HEADER, RequestBuilder

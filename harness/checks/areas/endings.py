@@ -31,11 +31,11 @@ from harness.checks.vocabulary.streams import (
     stream_id,
 )
 from harness.contract import read
-from harness.contract.data.output import output_steps, output_text, steps_text
-from harness.contract.data.step_diff import common_length
+from harness.contract.data.diffs import common_length
+from harness.contract.data.transcript import output_steps, output_text, steps_text
 from harness.contract.judge.agreement import judge_identity
+from harness.contract.judge.members import count_output
 from harness.contract.judge.replies import SUCCESS
-from harness.contract.judge.usage import count_output
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Send, Steps

@@ -23,7 +23,7 @@ from harness.checks.vocabulary.resources import (
     read_and_list,
 )
 from harness.checks.vocabulary.runs import repeat
-from harness.contract.data.output import output_contents
+from harness.contract.data.transcript import output_contents
 from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder

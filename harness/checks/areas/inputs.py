@@ -16,7 +16,7 @@ from harness.checks.vocabulary.expect import at, expect_interaction, expect_offe
 from harness.checks.vocabulary.runs import id_of, poll_until_found
 from harness.contract import read
 from harness.contract.data.json_parse import objects_in
-from harness.contract.data.output import steps_of
+from harness.contract.data.transcript import steps_of
 from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.models.profiles import find_profile

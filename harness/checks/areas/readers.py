@@ -41,7 +41,7 @@ from harness.checks.vocabulary.streams import (
     stream_id,
 )
 from harness.contract import read
-from harness.contract.data.event_diff import compare, is_of_the_run, shape_of
+from harness.contract.data.diffs import compare, is_of_the_run, shape_of
 from harness.contract.judge.wording import format_answer
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Close, Exchanges, Finish, Open, Part, Read, Send, Steps, stop_exercise

@@ -28,7 +28,7 @@ from harness.checks.vocabulary.streams import (
     stream_id,
 )
 from harness.contract import PROTOCOL, read
-from harness.contract.data.event_diff import EventDiff, compare, is_of_the_run, is_same_event, shape_of
+from harness.contract.data.diffs import EventDiff, compare, is_of_the_run, is_same_event, shape_of
 from harness.contract.judge.agreement import judge_identity
 from harness.contract.judge.answer import judge_stream_label
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS

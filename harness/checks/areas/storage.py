@@ -36,7 +36,7 @@ from harness.checks.vocabulary.runs import (
 )
 from harness.checks.vocabulary.shared import HELLO, UNKNOWN_ID, send_wrong_creates
 from harness.checks.vocabulary.streams import events_in, is_stream, stream_id
-from harness.contract.data.output import steps_of
+from harness.contract.data.transcript import steps_of
 from harness.contract.judge.agreement import (
     CONSTANT,
     judge_constant,

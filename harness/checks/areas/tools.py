@@ -21,7 +21,7 @@ from harness.checks.vocabulary.runs import id_of, look_at_all, poll_until_found,
 from harness.checks.vocabulary.shared import FORCED, HELLO, WEATHER
 from harness.checks.vocabulary.streams import completion, events_in, is_stream
 from harness.contract import compare_steps, read
-from harness.contract.data.output import output_steps
+from harness.contract.data.transcript import output_steps
 from harness.contract.judge.agreement import (
     CUT_SHORT,
     judge_call_fields,

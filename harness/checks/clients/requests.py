@@ -14,7 +14,7 @@ from typing import Any
 from harness.contract import Contract
 from harness.contract.data.assembly import assemble_steps
 from harness.contract.data.json_parse import as_object, objects_in
-from harness.contract.data.output import count_transcript
+from harness.contract.data.transcript import count_transcript
 from harness.contract.runs import status_of
 from harness.kit.client_model import SERVER_CALL, STOPPED, SWAPPED, Defect, Event
 from harness.outcome.words import format_count

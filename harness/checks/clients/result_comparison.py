@@ -16,7 +16,7 @@ import msgspec
 from harness.contract import Contract, compare_steps
 from harness.contract.data.assembly import assemble_steps
 from harness.contract.data.json_parse import as_list, as_object
-from harness.contract.data.output import output_text, steps_text
+from harness.contract.data.transcript import output_text, steps_text
 from harness.kit.client_model import HOLE, LOSS, OTHER, TWICE, UNUSABLE, Defect, Event
 from harness.outcome.words import format_count, shorten
 

@@ -1,6 +1,8 @@
-"""The sets of cases, each a documented list of kinds: for clients that stream, that poll, that do several turns.
+"""What a client is asked to do and what happens to it: modes, kinds of cases, and the sets of both.
 
-Layer 2, values only. A set begins with what is cheap and tells much; kinds in which clients wait come last.
+Layer 2, values only. A mode says what a client that can do several things does in a case. A set is a documented
+list of kinds: for clients that stream, that poll, that do several turns. It begins with what is cheap and tells
+much; kinds in which clients wait come last.
 """
 
 from __future__ import annotations
@@ -8,11 +10,84 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from harness.checks.clients.modes import CALLS, TEXT
 from harness.faults import kinds as fault_kinds
 from harness.faults.kinds import CaseKind, at, in_further
+from harness.kit.client_model import ClientMode
 
-# The kinds of cases that need answers of this API: how a run ends, and what is in its output.
+TEXT = "A text in several pieces: déjà vu, 東京 and 🦊, to the very end."
+"""What the model says, unless a script says something else."""
+
+_SAYS: Mapping[str, Any] = {"text": TEXT}
+CALLS: Mapping[str, Any] = {
+    "steps": [
+        {"type": "thought", "signature": "VGhlIGNhbGwgaXMgbWluZS4="},
+        {"type": "function_call", "id": "call_1", "name": "look", "arguments": {"place": "behind the door"}},
+    ]
+}
+"""With a signed thought: a client may send the turn back in a transcript of its own, instead of an id."""
+
+_HELD: Mapping[str, Any] = {"text": TEXT, "hold": {"after": 5}}
+
+_ALL = (
+    ClientMode(
+        name="follow",
+        about="stream the interaction with the given id, which runs in the background",
+        usual_set="standard",
+        script=_SAYS,
+        usual=True,
+    ),
+    ClientMode(
+        name="create",
+        about="create an interaction with a stream, and read it",
+        usual_set="standard",
+        script=_SAYS,
+        creates=True,
+    ),
+    ClientMode(
+        name="background",
+        about="create an interaction in the background with a stream, and read it",
+        usual_set="standard",
+        script=_SAYS,
+        creates=True,
+    ),
+    ClientMode(
+        name="poll",
+        about="create an interaction in the background, and poll with GET until it settles",
+        usual_set="polling",
+        script=_SAYS,
+        creates=True,
+    ),
+    ClientMode(
+        name="chain",
+        about="create an interaction, read it, then create one with previous_interaction_id, which is the result",
+        usual_set="turns",
+        script={"text": "The first turn is over."},
+        further=_SAYS,
+        creates=True,
+        turns=True,
+    ),
+    ClientMode(
+        name="tools",
+        about="create an interaction with the function `look`, and return a function_result for each call until "
+        "the model stops calling; the last turn is the result",
+        usual_set="tools",
+        script=CALLS,
+        further=_SAYS,
+        creates=True,
+        turns=True,
+    ),
+    ClientMode(
+        name="cancel",
+        about="stream the interaction with the given id, cancel it after three events, and report its status",
+        usual_set="cancelling",
+        script=_HELD,
+    ),
+)
+MODES: Mapping[str, ClientMode] = {mode.name: mode for mode in _ALL}
+"""The modes by name. A client that can do one thing only need not look at its mode."""
+
+
+# --- the kinds of cases that need answers of this API: how a run ends, and what is in its output
 
 
 _CALL: Mapping[str, Any] = {

@@ -26,8 +26,8 @@ from harness.checks.gateway.findings import (
 from harness.checks.gateway.relay_diff import Change, Kind, Pairs, changes
 from harness.checks.gateway.upstream_answers import REVISION_HEADER, STRANGER
 from harness.contract import read
-from harness.contract.data.input import as_steps
 from harness.contract.data.json_parse import loads
+from harness.contract.data.transcript import as_steps
 from harness.contract.requests import KEY_HEADER, TIER_HEADER
 from harness.contract.tables.lifecycle import RUNNING
 from harness.kit.relay import RelayedExchange

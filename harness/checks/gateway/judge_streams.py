@@ -38,7 +38,7 @@ from harness.checks.gateway.stream_queries import (
 from harness.checks.gateway.upstream_answers import UNKNOWN_FIELD, UNKNOWN_TYPE
 from harness.contract import read
 from harness.contract.data.assembly import assemble_steps
-from harness.contract.data.output import steps_text
+from harness.contract.data.transcript import steps_text
 from harness.kit.relay import RelayedExchange
 from harness.outcome import Finding, Severity, Unmet
 from harness.outcome.words import format_count

@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.contract import read
 from harness.contract.data.json_parse import as_object
-from harness.contract.data.output import USER_INPUT, steps_of, text_of
+from harness.contract.data.transcript import USER_INPUT, steps_of, text_of
 from harness.contract.judge.agreement import judge_settled
 from harness.contract.judge.replies import CLIENT_ERROR, REPLIES, SUCCESS, ExpectedStatuses
 from harness.contract.judge.wording import (

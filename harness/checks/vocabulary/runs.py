@@ -16,7 +16,7 @@ from typing import Any
 from harness.checks.vocabulary.expect import TOO_MANY, finding, text_in
 from harness.checks.vocabulary.streams import Event, decode_frames, last_cursor
 from harness.contract import read
-from harness.contract.data.output import output_of, output_text, steps_text
+from harness.contract.data.transcript import output_of, output_text, steps_text
 from harness.contract.judge.agreement import judge_result
 from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer, format_request

@@ -1,7 +1,7 @@
 """Streams for judges and exercises: their events, and how these differ from those that were due.
 
 Layer 2. Pure, and safe on any input: what is not a JSON object does not count as an event. Whether the events are
-well-formed and in order is for the contract to judge, and `contract.data.event_diff` finds the differences; here
+well-formed and in order is for the contract to judge, and `contract.data.diffs` finds the differences; here
 stands what a check says of them.
 """
 
@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from harness.checks.vocabulary.expect import expect_status, finding, lenient_finding, note, require_answer
 from harness.contract import PROTOCOL, read
 from harness.contract.data import json_parse
-from harness.contract.data.event_diff import EventDiff, is_of_the_run, shape_of
+from harness.contract.data.diffs import EventDiff, is_of_the_run, shape_of
 from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.roots import judge_output_types
 from harness.contract.judge.wording import format_answer, format_ending, format_request, format_value

@@ -133,7 +133,7 @@ def _propose(session: RecordingSession, results: Sequence[Recorded]) -> Iterator
     """Write the patch of the tables of models that the recordings ask for; yield what they show, a line each."""
     from harness.benches.record.session import ScenarioState
     from harness.cassette import load
-    from harness.checks.recorded_facts import change_tables, find_cells, find_settled
+    from harness.checks.recordings import change_tables, find_cells, find_settled
     from harness.written_files import write_file
 
     done = (ScenarioState.RECORDED, ScenarioState.SKIPPED)

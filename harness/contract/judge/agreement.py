@@ -12,9 +12,16 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+from harness.contract.data.diffs import common_length, compare_steps
 from harness.contract.data.json_parse import as_object, objects_in, read_instant
-from harness.contract.data.output import USER_INPUT, output_of, output_steps, steps_of, steps_text, without_text
-from harness.contract.data.step_diff import common_length, compare_steps
+from harness.contract.data.transcript import (
+    USER_INPUT,
+    output_of,
+    output_steps,
+    steps_of,
+    steps_text,
+    without_text,
+)
 from harness.contract.judge.finding_log import place_finding
 from harness.contract.judge.wording import format_value
 from harness.contract.tables.lifecycle import SETTLED, STATUSES, WAITING, is_settled, may_follow

@@ -16,10 +16,9 @@ from typing import Any
 from harness.contract.contract import Contract
 from harness.contract.data import json_parse
 from harness.contract.data.json_parse import as_list, as_object, read_instant
-from harness.contract.data.output import count_given
+from harness.contract.data.transcript import count_given
 from harness.contract.judge.finding_log import FindingLog, place_finding
-from harness.contract.judge.status_words import judge_status_word
-from harness.contract.judge.usage import judge_counted, judge_usage, list_miscounted
+from harness.contract.judge.members import judge_counted, judge_status_word, judge_usage, list_miscounted
 from harness.contract.schema.validator import Review, null_finding
 from harness.contract.tables.operations import INTERACTION, Operation
 from harness.outcome import Finding, Severity

@@ -22,9 +22,9 @@ from harness.contract.data.json_parse import as_object, objects_in
 from harness.contract.judge.body import judge_answer, show_start
 from harness.contract.judge.errors import error_of, judge_crash, judge_error, judge_failed_refusal
 from harness.contract.judge.finding_log import judge_unlisted, judge_unlisted_in
+from harness.contract.judge.members import has_to_count
 from harness.contract.judge.stream import StreamJudge
-from harness.contract.judge.stream_summary import StreamReading
-from harness.contract.judge.usage import has_to_count
+from harness.contract.judge.stream_state import StreamReading
 from harness.contract.schema.validator import Review
 from harness.contract.tables.operations import INTERACTION, Operation, has_numeric_errors, operation_of
 from harness.contract.tables.protocol import STATUS_OF, interaction_id, is_resume

@@ -16,9 +16,8 @@ from harness.contract.contract import Contract, EventType
 from harness.contract.data.json_parse import REFUSALS, decode, loads
 from harness.contract.judge.errors import UnframedError, read_bare_error
 from harness.contract.judge.finding_log import FindingLog, with_causes
-from harness.contract.judge.stream_state import StreamState, readable
-from harness.contract.judge.stream_summary import CursorLog, StreamReading
-from harness.contract.judge.usage import judge_usage, list_miscounted
+from harness.contract.judge.members import judge_usage, list_miscounted
+from harness.contract.judge.stream_state import CursorLog, StreamReading, StreamState, readable
 from harness.contract.schema.schemas import Schemas
 from harness.contract.schema.validator import UnknownPart, drop_nulls, null_finding
 from harness.contract.tables.protocol import DONE

@@ -17,7 +17,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from harness.contract.data.input import items, results
+from harness.contract.data.transcript import items, results
 from harness.contract.models.profiles import ModelProfile, find_profile
 from harness.emulator.reply.media import makes_media
 from harness.emulator.values.call import Refusal, invalid

@@ -15,7 +15,14 @@ from typing import Any, NamedTuple
 import msgspec
 
 from harness.contract import Contract
-from harness.contract.data.input import as_steps, items, pending_calls, results, text_of, without_unpublished
+from harness.contract.data.transcript import (
+    as_steps,
+    given_text,
+    items,
+    pending_calls,
+    results,
+    without_unpublished,
+)
 from harness.contract.models.profiles import describe_life, find_profile
 from harness.contract.schema.explain import SchemaProblem, json_type
 from harness.contract.schema.validator import Validator
@@ -193,7 +200,7 @@ class CreateValidator:
             given, text = [{"type": "user_input", "content": [{"type": "text", "text": words}]}], words
         else:
             given = as_steps(words, self.contract.contents)
-            text = text_of(given)
+            text = given_text(given)
         order = CreateRequest(
             body, project, model, agent, given, text,
             body.get("stream") is True, body.get("store") is not False, body.get("background") is True,
@@ -417,7 +424,7 @@ class CreateValidator:
         if issued is not None:
             order.rest = issued.rest
         if not order.given and order.previous is not None:
-            order.text = text_of(order.previous.given)
+            order.text = given_text(order.previous.given)
 
     def function_results(self, order: CreateRequest) -> None:
         """Results must answer pending calls, each once (function-calling guide), and all of them (inferred)."""

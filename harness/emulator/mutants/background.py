@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from harness.contract.data.input import results
+from harness.contract.data.transcript import results
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.changes import (
     Json,

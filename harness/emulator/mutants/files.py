@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.contract.data.input import items
+from harness.contract.data.transcript import items
 from harness.contract.requests import KEY_HEADER
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.changes import (

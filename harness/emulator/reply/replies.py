@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
-from harness.contract.data.input import pending_calls, results
+from harness.contract.data.transcript import pending_calls, results
 from harness.emulator.reply import forms
 from harness.emulator.reply.forms import annotate_words
 from harness.emulator.reply.media import SPEECH, choose_type, make_medium, makes_media

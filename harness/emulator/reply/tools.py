@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from harness.contract.data.input import results
+from harness.contract.data.transcript import results
 from harness.emulator.reply.samples import SampleBudget, sample
 from harness.emulator.values.ids import IdSequence, sign
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from harness.contract.data.input import as_steps
+from harness.contract.data.transcript import as_steps
 from harness.contract.models.profiles import ModelProfile, find_profile, list_models
 from harness.emulator.create.contents import find_media_fault
 from harness.emulator.resources.collection import page

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.contract import Contract
-from harness.contract.data.input import items
+from harness.contract.data.transcript import items
 from harness.emulator.resources.collection import Allowance, Shelf, Stamps
 from harness.emulator.values.call import Call, Refusal, Route, as_rpc, json_response, no_operation
 from harness.emulator.values.create_request import CreateRequest

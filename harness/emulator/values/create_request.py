@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct, field
 
-from harness.contract.data.output import count_transcript
+from harness.contract.data.transcript import count_transcript
 from harness.contract.models.profiles import ModelProfile
 from harness.emulator.reply.samples import SampleBudget
 from harness.emulator.values.settings import GEMINI, Platform

@@ -14,7 +14,7 @@ from typing import Any
 from harness.checks.clients.requests import find_exchanged, find_server_call
 from harness.checks.clients.result_comparison import plain
 from harness.contract import RUNNING
-from harness.contract.data.output import text_of
+from harness.contract.data.transcript import text_of
 from harness.outcome import UsageFault
 from harness.plugin.interactions.emulator import InteractionsEmulator
 from harness.plugin.interactions.lifecycle import TOOL

@@ -6,7 +6,7 @@ from typing import Any
 
 from harness.benches.client.cases import Case, StreamSource
 from harness.benches.client.cases import cases_of_set as cases_of_any_set
-from harness.checks.clients.modes import MODES
+from harness.checks.clients.sets import MODES
 from harness.emulator import Emulator
 from harness.interactions import INTERACTIONS
 

@@ -25,8 +25,7 @@ from harness.benches.client.judgement.outcome import DropOutcome, outcome_of, ru
 from harness.benches.client.judgement.received_responses import ReceivedResponse
 from harness.benches.client.ready.survey import TABLES
 from harness.cassette import Recording, save
-from harness.checks.clients.modes import MODES
-from harness.checks.clients.sets import SETS
+from harness.checks.clients.sets import MODES, SETS
 from harness.contract import PROTOCOL
 from harness.emulator import Emulator
 from harness.engine.events import CheckFinished

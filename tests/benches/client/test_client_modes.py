@@ -16,10 +16,10 @@ from harness.benches.client.bench import TortureOptions, torture
 from harness.benches.client.cases import Case, cases_of_incidents
 from harness.benches.client.client_commands import ClientResult, LoopClient, Task
 from harness.benches.client.judgement.outcome import DropOutcome, outcome_of, run_of
-from harness.checks.clients.modes import MODES
+from harness.checks.clients.sets import MODES
 from harness.contract import load
 from harness.contract.data.assembly import assemble_steps
-from harness.contract.data.output import output_steps, output_text
+from harness.contract.data.transcript import output_steps, output_text
 from harness.engine.events import CheckFinished
 from harness.engine.results import Result
 from harness.interactions import INTERACTIONS

@@ -9,7 +9,7 @@ import pytest
 from harness.checks.vocabulary import streams
 from harness.checks.vocabulary.streams import additions, cuts, leniencies, losses
 from harness.contract import load
-from harness.contract.data.event_diff import EventDiff, compare
+from harness.contract.data.diffs import EventDiff, compare
 from harness.outcome import Severity, Unmet
 from harness.wire import By, Ending, Frame, How
 from tests.checks._play import answer, interaction, refusal

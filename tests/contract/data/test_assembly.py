@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from harness.contract import Assembler, load
 from harness.contract.data.json_parse import loads
-from harness.contract.data.output import count_given, output_steps, output_text, steps_of, text_of
+from harness.contract.data.transcript import count_given, output_steps, output_text, steps_of, text_of
 from harness.contract.runs import list_deletes
 from harness.wire import Exchange, Headers
 from tests.contract.exchanges import exchange

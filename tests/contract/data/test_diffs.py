@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from harness.contract import compare_steps, load
-from harness.contract.data.event_diff import EventDiff, Start, compare, find_start
-from harness.contract.data.step_diff import LIMIT
+from harness.contract.data.diffs import LIMIT, EventDiff, Start, compare, find_start
 from harness.contract.judge.history.history_state import PartialReading, Timeline, judge_short, take_events
 from harness.outcome import Severity
 

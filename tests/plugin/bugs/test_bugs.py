@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from harness.benches.client.cases import Case
-from harness.checks.clients.modes import TEXT
+from harness.checks.clients.sets import TEXT
 from harness.outcome import UsageFault
 from harness.plugin import ROUTES, Chain, DroppedStream, InteractionsEmulator, Lifecycle, cases_of, no_sleep
 from harness.plugin.interactions.chain import AGENT

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.contract.contract import Contract
-from harness.contract.data.event_diff import (
+from harness.contract.data.diffs import (
     Event,
     Start,
     find_start,

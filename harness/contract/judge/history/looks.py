@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.contract.data.assembly import assemble_steps
 from harness.contract.data.json_parse import objects_in
-from harness.contract.data.output import output_steps
+from harness.contract.data.transcript import output_steps
 from harness.contract.judge import agreement
 from harness.contract.judge.answer import is_refusal, is_success
 from harness.contract.judge.history.history_state import (

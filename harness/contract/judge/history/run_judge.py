@@ -1,17 +1,439 @@
-"""The judge of what only all the exchanges of a run can show, for whoever follows one.
+"""Judges what only all the exchanges of a run can show: denials of what is granted otherwise, and mixtures.
 
-Layer 1, pure and incremental. Each of its parts takes the exchanges in the order in which they ended, and may
-prove an earlier one wrong.
+Layer 1, pure and incremental. Takes the exchanges in the order in which they ended, and may prove an earlier one
+wrong. Must not know which exercise sent a request, nor why.
+
+A single refusal may mean that a call, or a mode, is not offered. It is a defect once the same request was
+accepted, before or later; or once the call works for other interactions, and the one that it names was just shown
+to the same caller.
+
+A stream whose text is not the stored one may have lost or repeated some of its own. It was mixed with another if
+what its own text lacks is text of another interaction of the run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
-from harness.contract.judge.history.denials import Denials
-from harness.contract.judge.history.mixtures import Crossings, EventIds, Mixtures
-from harness.outcome import Finding
+from harness.contract.data.diffs import common_length
+from harness.contract.data.json_parse import objects_in
+from harness.contract.data.transcript import output_of, output_steps, steps_text
+from harness.contract.judge.agreement import lost_characters
+from harness.contract.judge.answer import is_success
+from harness.contract.judge.reading import read
+from harness.contract.judge.wording import format_answer, format_request, format_value
+from harness.contract.requests import KEY_HEADER
+from harness.contract.runs import named_interaction, read_new_id, summarise_create
+from harness.contract.tables.lifecycle import RUNNING
+from harness.contract.tables.protocol import is_resume
+from harness.outcome import Finding, Severity
+from harness.outcome.words import shorten
 from harness.wire import Exchange
+from harness.wire.json_value import object_or_none
+from harness.wire.message import BUSY, REDIRECTS
+
+# --- denials
+
+
+_GET, _DELETE, _CANCEL = "GET interactions/{id}", "DELETE interactions/{id}", "POST interactions/{id}/cancel"
+
+_RULES = {_GET: "resume.opens", _DELETE: "del.ok", _CANCEL: "cancel.ok"}
+"""The rules of calls about one interaction; a GET is a stream here, as a plain one breaks `get.ok`."""
+
+_RIGHTS = frozenset({401, 403, *REDIRECTS})
+"""Denials that are never due to the moment; a redirect leads away from where the interaction was just shown."""
+
+_DENIES = frozenset({404, 410, *_RIGHTS})
+"""Refusals that deny an interaction, or the right to it; any other may be about its state."""
+
+_PASSES = frozenset({*BUSY, 409, 425})
+"""Refusals that depend on the moment: the server is busy, or another request is under way."""
+
+_OWN = frozenset(
+    {"model", "input", "stream", "background", "store", "generation_config", "response_format", "tools"}
+)
+"""Members of a create that name nothing which may be gone by now; any other may."""
+
+_PARENT = "previous_interaction_id"
+
+_ORDINARY = re.compile(r"[\t\n\x20-\x7e]{0,1000}")
+"""A text that no limit of length or of characters is about."""
+
+_VARIES = frozenset({KEY_HEADER, "accept-encoding", "content-length", "host", "user-agent"})
+"""Headers that do not tell two creates of one caller apart."""
+
+
+@dataclass(slots=True)
+class _Shown:
+    """An interaction that the server has: the request that showed it last, and what that showed."""
+
+    request: str
+    status: str
+    background: bool
+    looked_at: bool = False
+    denied_look: Exchange | None = None
+
+
+@dataclass(slots=True)
+class _Alike:
+    """Requests that are alike: the first that was accepted, and the denials that wait for one."""
+
+    accepted: str = ""
+    denied: list[tuple[Exchange, str, str]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Denials:
+    """What was granted and what was denied so far; keeps no exchange but denials that wait to be proven."""
+
+    _shown: dict[tuple[str, str, str], _Shown] = field(default_factory=dict)
+    _alike: dict[tuple[str, ...], _Alike] = field(default_factory=dict)
+    _deleted: set[str] = field(default_factory=set)
+    _continued: dict[str, str] = field(default_factory=dict)
+    """The parent of each interaction that continues another."""
+    _lost_child: dict[str, str] = field(default_factory=dict)
+    """The DELETE of an interaction that continued this one, which may have taken this one along."""
+
+    def note(self, exchange: Exchange) -> Iterator[tuple[Exchange, Finding]]:
+        """Judge the next exchange, and those before it that it shows to be wrong."""
+        status, request = exchange.status, exchange.request
+        if status is None or status >= 500 or exchange.excuse:
+            return
+        caller = (request.headers.get(KEY_HEADER), request.segments[0])
+        order, name = summarise_create(request), named_interaction(request)
+        if order is not None:
+            if sign := _sign_create(exchange, self._can_be_continued(caller, order.parent, status)):
+                denied = status >= 300 and status not in _PASSES
+                yield from self._compare((*caller, sign), "create.ok", exchange, denied)
+            if new := read_new_id(exchange):
+                self._deleted.discard(new)
+                if order.parent:
+                    self._continued[new] = order.parent
+                if not _names_several(exchange):
+                    self._show(caller, new, exchange, order.background)
+        elif name and read(exchange).call in (_GET, _DELETE, _CANCEL):
+            yield from self._note_call(caller, name, exchange)
+
+    def _can_be_continued(self, caller: tuple[str, str], parent: str, status: int) -> bool:
+        """Whether a chained create names what this caller was shown as completed.
+
+        Only a look shows that an interaction can be found by now. One that was continued already may be refused
+        (`chain.branch` is a MAY).
+        """
+        if status >= 400 and parent in self._continued.values():
+            return False
+        shown = self._shown.get((*caller, parent))
+        return shown is not None and shown.status == "completed" and (status != 404 or shown.looked_at)
+
+    def _note_call(
+        self, caller: tuple[str, str], name: str, exchange: Exchange
+    ) -> Iterator[tuple[Exchange, Finding]]:
+        """Judge a call about one interaction, and keep what it shows."""
+        call, shown = read(exchange).call, self._shown.get((*caller, name))
+        yield from self._judge_call(caller, call, shown, exchange)
+        if not is_success(exchange):
+            return
+        if call == _DELETE:  # the client that was told of a deletion did delete it
+            self._deleted.add(name)
+            if parent := self._continued.get(name):
+                self._lost_child[parent] = format_request(exchange)
+            for key in [key for key in self._shown if key[-1] == name]:
+                del self._shown[key]
+        elif shown is not None or call == _GET:
+            self._show(caller, name, exchange, shown is not None and shown.background)
+
+    def _judge_call(
+        self, caller: tuple[str, str], call: str, shown: _Shown | None, exchange: Exchange
+    ) -> Iterator[tuple[Exchange, Finding]]:
+        """Judge a call about one interaction. A plain GET may return 404 for a moment (see `roots.py`)."""
+        streams = is_resume(exchange.request) is not None
+        looks = call == _GET and not streams
+        key = (*caller, call) if looks else (*caller, call, str(streams))
+        rule = "get.ok" if looks else _RULES[call]
+        if shown is None or exchange.status not in _DENIES:
+            if looks and is_success(exchange) and shown is not None and shown.denied_look is not None:
+                yield from _report_late(shown, shown.denied_look)
+            yield from self._compare(key, rule, exchange, denied=False)
+            return
+        if looks:
+            shown.denied_look = exchange
+            denied = exchange.status in _RIGHTS
+        else:
+            denied = call == _DELETE or _is_due(shown, streams)
+            if denied and shown.denied_look is not None:  # no look ever found it, which is told instead
+                key, rule, exchange, shown.denied_look = (*caller, _GET), "get.ok", shown.denied_look, None
+        why = f"{shown.request} shows it"
+        yield from self._compare(
+            key, rule, exchange, denied, why, self._lost_child.get(named_interaction(exchange.request), "")
+        )
+
+    def _compare(
+        self, key: tuple[str, ...], rule: str, exchange: Exchange, denied: bool, why: str = "", since: str = ""
+    ) -> Iterator[tuple[Exchange, Finding]]:
+        if not denied and not is_success(exchange):
+            return
+        alike = self._alike.setdefault(key, _Alike())
+        if denied:
+            alike.denied.append((exchange, why, since))
+        elif not alike.accepted:
+            alike.accepted = format_answer(exchange)
+        if alike.accepted:
+            waiting, alike.denied = alike.denied, []
+            for one, reason, deleted in waiting:
+                yield one, _report(rule, one, reason, alike.accepted, deleted)
+
+    def _show(self, caller: tuple[str, str], name: str, exchange: Exchange, background: bool) -> None:
+        """Note what shows an interaction.
+
+        Of one that was deleted, this is the defect, and no denial; and a look that shows another one (`get.ok`)
+        says nothing of this one.
+        """
+        reading = read(exchange)
+        looked_at = reading.call == _GET
+        if name in self._deleted or (looked_at and reading.id not in (None, name)):
+            return
+        self._shown[(*caller, name)] = _Shown(
+            format_request(exchange), reading.status or "", background, looked_at
+        )
+
+
+def _is_due(shown: _Shown, streams: bool) -> bool:
+    """Whether a stream of an interaction, or its cancel, has to succeed.
+
+    A settled run need not be canceled, nor a foreground one streamed again; and a run that only its create has
+    shown may need a moment until its stream is found.
+    """
+    return shown.background and (shown.looked_at if streams else shown.status in RUNNING)
+
+
+def _names_several(exchange: Exchange) -> bool:
+    """Whether a stream names different interactions (`stream.id-constant`): which of them exists is not known."""
+    stream = read(exchange).stream
+    return stream is not None and any(found.rule == "stream.id-constant" for found in stream.findings)
+
+
+def _report_late(shown: _Shown, denied: Exchange) -> Iterator[tuple[Exchange, Finding]]:
+    """Tell of a look that did not find yet what was just created: the documented poll loop ends with a 404."""
+    if not shown.looked_at and denied.status == 404:
+        message, expected = (
+            "a GET after the create does not find the interaction, and a later one does",
+            "200 at once",
+        )
+        actual, severity = format_answer(denied), Severity.NON_STRICT
+        yield denied, Finding.from_code("get.ok/late", message, expected, actual, severity=severity)
+
+
+def _report(rule: str, exchange: Exchange, why: str, accepted: str, since: str) -> Finding:
+    message = "a create was rejected that the server accepts otherwise"
+    if why:
+        message = f"{format_request(exchange)} denies an existing interaction"
+    if why and since:
+        message += f", after {since}, which continued it"
+    expected = f"success, as {why}" if why else f"{accepted}, as for the same create at another time"
+    return Finding.from_code(f"{rule}/denied", message, expected, format_answer(exchange))
+
+
+def _sign_create(exchange: Exchange, continues: bool) -> str:
+    """Return what makes two creates alike: all but an ordinary text; "" if the create may name what is gone.
+
+    All parents are alike that the create `continues` by right.
+    """
+    request = exchange.request
+    body = object_or_none(request.body)
+    if body is not None and continues:
+        body = {**body, _PARENT: True}
+    known = _OWN | {_PARENT} if continues else _OWN
+    if body is None or not body.keys() <= known or not isinstance(body.get("input"), str):
+        return ""
+    tools = body.get("tools") or []
+    if tools != [tool for tool in objects_in(tools) if tool.get("type") == "function"]:
+        return ""
+    text = body["input"]
+    if _ORDINARY.fullmatch(text):  # whatever such a text says; a server may refuse others for what they contain
+        body = {**body, "input": bool(text.strip())}
+    headers = sorted((name.lower(), value) for name, value in request.headers if name.lower() not in _VARIES)
+    return json.dumps([request.target, headers, body], sort_keys=True)
+
+
+# --- mixtures
+
+
+_TELLING = 12
+"""Characters that no two texts are likely to have in common by chance."""
+
+_LONGEST = 20_000
+"""Characters that are kept of a text."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Strange:
+    """What stands in the stream of an interaction and not in its stored text."""
+
+    exchange: Exchange
+    own: str
+    text: str
+
+
+@dataclass(slots=True)
+class Mixtures:
+    """The texts of a run by interaction, and what was strange in its streams.
+
+    An id that several creates were given names no text.
+    """
+
+    _stored: dict[str, str] = field(default_factory=dict)
+    _whole: set[str] = field(default_factory=set)
+    _given: set[str] = field(default_factory=set)
+    _shared: set[str] = field(default_factory=set)
+    _streamed: dict[str, tuple[Exchange, str]] = field(default_factory=dict)
+    _strange: list[_Strange] = field(default_factory=list)
+
+    def note(self, exchange: Exchange) -> Iterator[tuple[Exchange, Finding]]:
+        """Judge the next exchange, and those before it that it shows to be wrong."""
+        if not exchange.succeeded or exchange.excuse or not read(exchange).call:
+            return
+        if name := read(exchange).id:
+            self._learn(name, exchange)
+            if name in self._whole and name in self._streamed and name not in self._shared:
+                self._compare(name)
+        yield from self._find_origins()
+
+    def _learn(self, name: str, exchange: Exchange) -> None:
+        """Keep the text that an exchange shows of an interaction."""
+        reading = read(exchange)
+        if reading.call == "POST interactions":
+            (self._shared if name in self._given else self._given).add(name)
+        if reading.stream is not None and reading.stream.completed is not None and not reading.is_resumed:
+            self._streamed[name] = (exchange, steps_text(output_of(reading.streamed_steps)))
+        elif reading.interaction is not None and (text := steps_text(output_steps(reading.interaction))):
+            self._stored[name] = text[:_LONGEST]
+            if reading.status == "completed":
+                self._whole.add(name)
+
+    def _compare(self, name: str) -> None:
+        exchange, shown = self._streamed.pop(name)
+        stored = self._stored[name]
+        start = common_length(shown, stored)
+        end = common_length(shown[start:][::-1], stored[start:][::-1])
+        strange = shown[start : len(shown) - end].strip()
+        if start == len(stored) or len(stored) == _LONGEST:  # it may be the stored text that is cut
+            return
+        if lost_characters(shown, stored):
+            return
+        if len(strange) >= _TELLING and strange not in stored:
+            self._strange.append(_Strange(exchange, name, strange))
+
+    def _find_origins(self) -> Iterator[tuple[Exchange, Finding]]:
+        for one in list(self._strange):
+            origin = next((n for n, text in self._stored.items() if n != one.own and one.text in text), "")
+            if origin:
+                self._strange.remove(one)
+                expected, actual = f"text of {one.own}", f"{format_value(shorten(one.text, 60))}, text of {origin}"
+                message = "a stream contains text of another interaction"
+                yield one.exchange, Finding.from_code("rob.concurrent-streams/mixed", message, expected, actual)
+
+
+@dataclass(slots=True)
+class Crossings:
+    """The outputs of a run by interaction: an answer to a create must not have that of another one.
+
+    An id that several creates were given names no output.
+    """
+
+    _posted: dict[str, tuple[Exchange, str]] = field(default_factory=dict)
+    _stored: dict[str, str] = field(default_factory=dict)
+    _given: Counter[str] = field(default_factory=Counter)
+    _strange: dict[str, list[tuple[Exchange, str]]] = field(default_factory=dict)
+
+    def note(self, exchange: Exchange) -> Iterator[tuple[Exchange, Finding]]:
+        """Judge the next exchange, and the creates before it that it shows to be wrong."""
+        reading = read(exchange)
+        if not exchange.succeeded or exchange.excuse or not reading.call or not (name := reading.id):
+            return
+        is_create = reading.call == "POST interactions"
+        self._given[name] += is_create
+        if reading.interaction is None or reading.status not in _WHOLE or self._given[name] > 1:
+            return
+        told = _describe_output(reading.interaction)
+        if is_create and told:
+            self._posted[name] = (exchange, told)
+        elif told:
+            self._stored[name] = told
+        yield from self._compare(name)
+
+    def _compare(self, name: str) -> Iterator[tuple[Exchange, Finding]]:
+        """Compare what an id was created with and what it shows, then what it shows with strange answers."""
+        stored = self._stored.get(name, "")
+        if stored and (posted := self._posted.pop(name, None)) and posted[1] not in stored:
+            if origin := next((other for other, text in self._stored.items() if text == posted[1]), ""):
+                yield _tell_crossing(*posted, name, origin)
+            else:
+                self._strange.setdefault(posted[1], []).append((posted[0], name))
+        for crossed, own in self._strange.pop(stored, ()):
+            if own != name:
+                yield _tell_crossing(crossed, stored, own, name)
+
+
+_WHOLE = frozenset({"completed", "requires_action"})
+
+
+def _describe_output(body: Mapping[str, Any]) -> str:
+    """The text of an output and the ids of its calls; "" if there is little that could be told from another."""
+    steps = output_steps(body)
+    calls = [str(step.get("id")) for step in steps if step.get("type") == "function_call"]
+    told = "\n".join([steps_text(steps), *calls])[:_LONGEST]
+    return told if len(told) >= _TELLING else ""
+
+
+def _tell_crossing(exchange: Exchange, told: str, own: str, origin: str) -> tuple[Exchange, Finding]:
+    message = "a create returns the output of another interaction, which GET shows under its own id"
+    actual = f"{format_value(shorten(told, 60))}, the output of {origin}"
+    return exchange, Finding.from_code("create.ok/another", message, f"the output of {own}", actual)
+
+
+_LEAST = 4
+"""Events with an id that a stream needs so that one strange id among them tells something."""
+
+
+@dataclass(slots=True)
+class EventIds:
+    """The ids of events by the interaction whose stream had them first.
+
+    Ids are unique in one stream only: a server may count its events, and then two streams have most ids in common.
+    One id of another stream among ids of its own is a mistake, and a resume from it begins elsewhere, or nowhere.
+    """
+
+    _owners: dict[str, str] = field(default_factory=dict)
+    _counts: Counter[str] = field(default_factory=Counter)
+
+    def note(self, exchange: Exchange) -> Iterator[tuple[Exchange, Finding]]:
+        """Judge the ids of the next stream by those of the streams before it."""
+        name = read(exchange).id if exchange.succeeded and read(exchange).stream is not None else None
+        if not name or exchange.excuse:
+            return
+        ids = [one for event in read(exchange).events if isinstance(one := event.get("event_id"), str) and one]
+        if strange := self._find_strange(name, ids):
+            message, expected = "an event has the id of an event in another stream", "an id of its own"
+            code, actual = "resume.ids-stable/foreign", format_value(strange)
+            yield exchange, Finding.from_code(code, message, expected, actual)
+        for one in ids:
+            self._owners.setdefault(one, name)
+        self._counts[name] = max(self._counts[name], len(ids))
+
+    def _find_strange(self, name: str, ids: list[str]) -> str:
+        """The one id that another stream had first, if both have enough; "" if there is none, or several."""
+        strange = [one for one in dict.fromkeys(ids) if self._owners.get(one, name) != name]
+        if len(strange) != 1 or min(len(ids), self._counts[self._owners[strange[0]]]) < _LEAST:
+            return ""
+        return strange[0]
+
+
+# --- all of them
 
 
 class RunJudge:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from harness.contract.judge.history.denials import Denials
+from harness.contract.judge.history.run_judge import Denials
 from harness.wire import Exchange
 from tests.contract.exchanges import ROOT, exchange
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.contract import load, read
-from harness.contract.judge.history.mixtures import EventIds
-from harness.contract.judge.history.run_judge import RunJudge
+from harness.contract.judge.history.run_judge import EventIds, RunJudge
 from harness.wire import Exchange
 from tests.contract.exchanges import ROOT, exchange
 from tests.contract.streams import completed, created, frames, start, stop

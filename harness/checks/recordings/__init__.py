@@ -1,1 +1,0 @@
-"""Judges recorded traffic of this API. Layer 2."""
