@@ -27,6 +27,7 @@ from harness.contract import CURRENT, REVISIONS
 from harness.interactions import INTERACTIONS
 from harness.kit.api import EXTENSION_VARIABLE
 from harness.outcome import Level
+from harness.report.formats import FORMATS
 
 if TYPE_CHECKING:
     from harness.contract import Contract
@@ -125,3 +126,17 @@ def verbose_option(adds: str, group: str = "output") -> Any:
         trust=Trust.CALL,
         group=group,
     )
+
+
+@dataclass(kw_only=True)
+class OutputOptions(Options):
+    """What a run prints and writes."""
+
+    report: Sequence[str] | None = report_option(FORMATS, "output")
+    json: bool = json_option("print the JSON report and nothing else", "output")
+    verbose: int = verbose_option("explain warnings")
+    color: str = color_option("output")
+    annotations: str = option(
+        "annotations and a job summary for GitHub Actions; auto: where GITHUB_ACTIONS=true",
+        default="auto", choices=("auto", "always", "never"), group="output",
+    )  # fmt: skip

@@ -14,16 +14,13 @@ from urllib.parse import urlsplit
 
 from harness.benches.server.reachability import wait_until_up
 from harness.cli.common_options import (
+    OutputOptions,
     api_key_option,
     ca_file_option,
-    color_option,
     header_option,
-    json_option,
     plain_http_option,
-    report_option,
     revision_of,
     revision_option,
-    verbose_option,
 )
 from harness.cli.folder_trust import find_link_out
 from harness.cli.masking import hide, mask_text
@@ -51,7 +48,6 @@ from harness.engine.traffic.retries import MAX_TOTAL_WAIT, ReportWait
 from harness.engine.traffic.traffic_policy import TrafficPolicy
 from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, UsageFault
-from harness.report.formats import FORMATS
 from harness.report.screen import Heartbeat
 from harness.report.side_by_side.run_file import read_run
 from harness.wire.addresses import is_loopback
@@ -198,20 +194,6 @@ def read_seconds(name: str | None) -> Mapping[str, float]:
     if not name:
         return {}
     return {entry.id: entry.seconds for entry in read_run(Path(name)).entries.values()}
-
-
-@dataclass(kw_only=True)
-class OutputOptions(Options):
-    """What a run prints and writes."""
-
-    report: Sequence[str] | None = report_option(FORMATS, "output")
-    json: bool = json_option("print the JSON report and nothing else", "output")
-    verbose: int = verbose_option("explain warnings")
-    color: str = color_option("output")
-    annotations: str = option(
-        "annotations and a job summary for GitHub Actions; auto: where GITHUB_ACTIONS=true",
-        default="auto", choices=("auto", "always", "never"), group="output",
-    )  # fmt: skip
 
 
 @dataclass(kw_only=True)

@@ -13,7 +13,6 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from harness.outcome import HarnessFault
     from harness.wire import Request
     from harness.wire.mask import Mask
 
@@ -65,18 +64,6 @@ def _read_heads() -> None:
             if len(key) >= _SHORTEST_HEARD and key not in _heard:
                 _heard.append(key)
                 del _heard[:-_MOST_HEARD]
-
-
-def say_masked(text: str, *, to_errors: bool = False) -> None:
-    """Print one line that may quote a target or a client."""
-    from harness.cli.output import say  # late: completing a word does not need it
-
-    say(mask_text(text), to_errors=to_errors)
-
-
-def print_fault(fault: HarnessFault) -> None:
-    """Print a fault of our own server when it happens: its client sees only a 500, or a connection that breaks."""
-    say_masked(f"error: {fault}", to_errors=True)
 
 
 def show_text(text: str) -> str:

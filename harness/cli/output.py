@@ -13,15 +13,16 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.cli.common_options import OutputOptions, revision_of
+from harness.cli.masking import mask_text
 from harness.cli.printing import GuardedStream
-from harness.outcome import Exit, TargetFault, UsageFault
+from harness.outcome import Exit, HarnessFault, TargetFault, UsageFault
 from harness.outcome.words import did_you_mean
 from harness.report.formats import FORMATS, dump
 from harness.wire.message import escape_controls
 from harness.written_files import append_file, find_place, find_way_out, write_file
 
 if TYPE_CHECKING:
-    from harness.cli.judging_options import OutputOptions
     from harness.engine.baseline import Baseline
     from harness.engine.events import RunEvent, RunFinished, TargetInfo
     from harness.engine.results import Result
@@ -37,6 +38,16 @@ def say(text: str, *, to_errors: bool = False) -> None:
     Control characters are escaped: a line may name a file or a server, whose names are not ours.
     """
     (sys.stderr if to_errors else sys.stdout).write(escape_controls(text) + "\n")
+
+
+def say_masked(text: str, *, to_errors: bool = False) -> None:
+    """Print one line that may quote a target or a client."""
+    say(mask_text(text), to_errors=to_errors)
+
+
+def print_fault(fault: HarnessFault) -> None:
+    """Print a fault of our own server when it happens: its client sees only a 500, or a connection that breaks."""
+    say_masked(f"error: {fault}", to_errors=True)
 
 
 def say_command(line: str, *, to_errors: bool = False) -> None:
@@ -111,8 +122,6 @@ class ReportFiles:
 
 def _revision_of(arguments: Any, presentation: Presentation) -> str:
     """The revision of the API that a run is about; "" for a command that has none, or takes each recording's."""
-    from harness.cli.common_options import revision_of
-
     if not hasattr(arguments, "revision") or presentation.command == "verify":
         return ""
     return revision_of(arguments)

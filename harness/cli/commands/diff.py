@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from harness.cli.arguments import read_options
 from harness.cli.common_options import json_option, report_option
 from harness.cli.folder_trust import find_link_out
-from harness.cli.masking import mask_text, mask_tree, say_masked
+from harness.cli.masking import mask_text, mask_tree
 from harness.cli.options import PATH, Options, Page, Trust, argument, flag, option
-from harness.cli.output import MISSING, ReportFiles, say, write_json
+from harness.cli.output import MISSING, ReportFiles, say, say_masked, write_json
 from harness.outcome import Exit, UsageFault
 
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ from harness.cli.common_options import (
 from harness.cli.guarding import Access, access
 from harness.cli.inspecting import new_inspector, open_option, open_page, page_of
 from harness.cli.judging_options import BaselineOptions, baseline_of, finish, wait_for
-from harness.cli.masking import hide, mask_text, say_masked
+from harness.cli.masking import hide, mask_text
 from harness.cli.options import (
     HOST,
     PORT,
@@ -43,7 +43,7 @@ from harness.cli.options import (
     flag,
     option,
 )
-from harness.cli.output import Listeners, say
+from harness.cli.output import Listeners, say, say_masked
 from harness.engine.targets import (
     EMULATOR,
     ResolvedTarget,

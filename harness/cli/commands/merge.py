@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.cli.arguments import read_options
-from harness.cli.common_options import verbose_option
-from harness.cli.judging_options import OutputOptions
+from harness.cli.common_options import OutputOptions, verbose_option
 from harness.cli.masking import mask_tree
 from harness.cli.options import PATH, Page, Trust, argument, flag
 from harness.cli.output import Listeners

@@ -10,8 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.cli.arguments import read_options
-from harness.cli.common_options import ExtensionOptions, revision_of, revision_option, verbose_option
-from harness.cli.judging_options import OutputOptions, ShardOptions, read_seconds, shard_of
+from harness.cli.common_options import (
+    ExtensionOptions,
+    OutputOptions,
+    revision_of,
+    revision_option,
+    verbose_option,
+)
+from harness.cli.judging_options import ShardOptions, read_seconds, shard_of
 from harness.cli.options import COUNT, SEED, WHOLE, Page, argument, flag, option
 from harness.cli.output import Listeners, say
 from harness.interactions import INTERACTIONS

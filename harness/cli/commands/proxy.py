@@ -17,8 +17,9 @@ from harness.cli.arguments import read_options, split_command
 from harness.cli.common_options import ca_file_option
 from harness.cli.guarding import GuardOptions, access
 from harness.cli.inspecting import new_inspector, open_option, serve_with_page
-from harness.cli.masking import hear, say_masked
+from harness.cli.masking import hear
 from harness.cli.options import URL, Page, Trust, option
+from harness.cli.output import say_masked
 from harness.cli.serving import ListenOptions, local_environment, port_to_take
 from harness.interactions import INTERACTIONS
 from harness.kit.wrong_call import explain_redirect

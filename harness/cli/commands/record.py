@@ -16,7 +16,7 @@ from harness.cli.arguments import read_options, split_command
 from harness.cli.common_options import api_key_option, ca_file_option, header_option, plain_http_option
 from harness.cli.guarding import HostOptions, access
 from harness.cli.inspecting import new_inspector, open_option, serve_with_page
-from harness.cli.masking import hear, hide, mask_text, own_secrets, say_masked
+from harness.cli.masking import hear, hide, mask_text, own_secrets
 from harness.cli.options import (
     COUNT,
     FOLDER,
@@ -30,7 +30,7 @@ from harness.cli.options import (
     flag,
     option,
 )
-from harness.cli.output import format_patch, say, write_json
+from harness.cli.output import format_patch, say, say_masked, write_json
 from harness.cli.serving import BASE_URL_VARIABLES, DUMMY_KEY, ListenOptions, local_environment, port_to_take
 from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, Severity, UsageFault

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from harness.cli.arguments import read_options, split_command
 from harness.cli.guarding import GuardOptions, access
 from harness.cli.inspecting import new_inspector, open_option, serve_with_page
-from harness.cli.masking import hear, mask_tree, print_fault, say_masked
+from harness.cli.masking import hear, mask_tree
 from harness.cli.options import PATH, Page, Trust, ValueKind, argument, flag, option
-from harness.cli.output import say, write_json
+from harness.cli.output import print_fault, say, say_masked, write_json
 from harness.cli.serving import ListenOptions, port_to_take
 from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, UsageFault

@@ -20,8 +20,9 @@ from harness.cli.arguments import read_options, split_command
 from harness.cli.common_options import ExtensionOptions, contract_of, revision_option
 from harness.cli.guarding import Access, GuardOptions, access
 from harness.cli.inspecting import new_inspector, open_option, serve_with_page
-from harness.cli.masking import hear, print_fault, say_masked
+from harness.cli.masking import hear
 from harness.cli.options import PATH, Page, Trust, ValueKind, flag, option
+from harness.cli.output import print_fault, say_masked
 from harness.cli.serving import (
     DUMMY_KEY,
     ListenOptions,

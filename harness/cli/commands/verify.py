@@ -12,9 +12,9 @@ from pathlib import Path
 from harness.cli.arguments import read_options
 from harness.cli.common_options import contract_of, revision_option, verbose_option
 from harness.cli.judging_options import BaselineOptions, baseline_of, finish
-from harness.cli.masking import mask_text, own_secrets, say_masked
+from harness.cli.masking import mask_text, own_secrets
 from harness.cli.options import PATH, Page, Trust, argument, flag
-from harness.cli.output import MISSING, Listeners, say, write_json
+from harness.cli.output import MISSING, Listeners, say, say_masked, write_json
 from harness.outcome import Exit, UsageFault
 from harness.outcome.words import format_count
 
