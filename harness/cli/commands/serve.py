@@ -192,7 +192,7 @@ def _print_notes(emulator: Emulator) -> None:
 @contextmanager
 def _delivering(server: AbstractContextManager[Any], emulator: Emulator, *, is_allowed: bool) -> Iterator[None]:
     """Serve, and deliver webhooks to receivers on this machine meanwhile, if it `is_allowed`."""
-    from harness.transport.server.deliveries import Courier
+    from harness.transport.client.courier import Courier
 
     with server, Courier(emulator.outbox, is_allowed=is_allowed):
         yield

@@ -26,8 +26,8 @@ from harness.emulator.deliveries import EVENT_OF_STATUS, build_envelope
 from harness.outcome import Unmet, UsageFault
 from harness.outcome.words import did_you_mean
 from harness.plugin.interactions.emulator import InteractionsEmulator
+from harness.transport.client.courier import post
 from harness.transport.inprocess.service_driver import ServicePost
-from harness.transport.server.deliveries import post
 from harness.wire import Headers
 from harness.wire.delivery import Answer, Arrival, Delivery, NoReply, is_on_this_machine
 from harness.wire.json_value import object_or_none

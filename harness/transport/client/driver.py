@@ -400,7 +400,7 @@ class UrlDriver(Driver):
                 f"{self._origin.host} cannot reach a receiver on this machine, so what it delivers was not seen",
                 remedy="on a target that runs on this machine (http://127.0.0.1:PORT)",
             )
-        from harness.transport.server.deliveries import SocketReceiver
+        from harness.transport.server.server import SocketReceiver
 
         return SocketReceiver()
 

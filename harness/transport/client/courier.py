@@ -1,12 +1,11 @@
-"""Deliveries of a service over sockets, in real time: the courier that posts them, a receiver that takes them.
+"""The courier that posts the deliveries of a service over sockets, in real time.
 
-Layer 3. Both stay on this machine.
+Layer 3. It calls nothing but this machine.
 """
 
 from __future__ import annotations
 
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from urllib.parse import urlsplit
@@ -14,8 +13,7 @@ from urllib.parse import urlsplit
 from harness.outcome import UsageFault
 from harness.transport.client.driver import UrlDriver
 from harness.transport.http1.limits import Limits
-from harness.transport.server.server import ServerThread
-from harness.wire.delivery import PATIENCE, Answer, Arrival, Delivery, Mailbox, Outbox, is_on_this_machine
+from harness.wire.delivery import PATIENCE, Delivery, Outbox, is_on_this_machine
 
 INTERVAL = 0.1
 """Seconds between two looks."""
@@ -82,42 +80,3 @@ class Courier:
             self._outbox.drop(delivery, str(wrong))
         else:
             self._outbox.note_answer(delivery, status)
-
-
-# A receiver of deliveries on a port of this machine, for targets that are on this machine, too.
-
-
-class SocketReceiver:
-    """A `wire.Inbox`: listens as soon as it is made, until `close`."""
-
-    def __init__(self) -> None:
-        self._box = Mailbox(time.monotonic)
-        self._server = ServerThread(self._box)
-        self._server.start()
-        self._read = 0
-
-    @property
-    def uri(self) -> str:
-        """Where to deliver to."""
-        return f"{self._server.url}/deliveries"
-
-    def answer(self, *answers: Answer) -> None:
-        """Script the next answers."""
-        self._box.answer(*answers)
-
-    def refuse_first(self, header: str) -> None:
-        """Refuse the first delivery with each value of a header."""
-        self._box.refuse_first(header)
-
-    def collect(self, count: int, seconds: float) -> list[Arrival]:
-        """Wait, in real time, until so many deliveries have come."""
-        box = self._box
-        with box.came:
-            box.came.wait_for(lambda: len(box.arrivals) - self._read >= count, timeout=seconds)
-            came = box.arrivals[self._read :]
-        self._read += len(came)
-        return came
-
-    def close(self) -> None:
-        """Stop listening."""
-        self._server.stop()

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from harness.transport.server.deliveries import ELSEWHERE, FROM_OUTSIDE, Courier, SocketReceiver
+from harness.transport.client.courier import ELSEWHERE, FROM_OUTSIDE, Courier
+from harness.transport.server.server import SocketReceiver
 from harness.wire import Headers, Request
 from harness.wire.delivery import Delivery, NoReply, is_on_this_machine
 
