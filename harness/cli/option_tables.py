@@ -24,7 +24,7 @@ _WORDS = {
     Trust.JUDGE: "",
     Trust.READ: "only a path in its own folder",
     Trust.WRITE: "only a path in its own folder, and in place of a report",
-    Trust.SEND: "with a key, only this machine and Google",
+    Trust.SEND: "with a key, only this machine and the live service",
     Trust.BIND: "only loopback",
     Trust.NEVER: "no",
 }

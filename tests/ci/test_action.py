@@ -97,7 +97,7 @@ def test_the_commands_of_the_action_are_there() -> None:
 
 @pytest.mark.parametrize("hook", HOOKS, ids=lambda hook: hook["id"])
 def test_a_hook_accepts_what_is_clean(hook: dict[str, Any], runner: Path) -> None:
-    """Each hook passes our own recordings, as pre-commit calls it: the entry, then files."""
+    """Each hook passes our own recordings, as pre-commit calls it: entry, `args`, files."""
     files = sorted((ROOT / "cassettes").rglob("*.yaml"))[:3]
     assert all(re.search(hook["files"], str(path)) for path in files)
     done = run_hook(hook, runner, *files)
@@ -106,7 +106,7 @@ def test_a_hook_accepts_what_is_clean(hook: dict[str, Any], runner: Path) -> Non
 
 def run_hook(hook: dict[str, Any], runner: Path, *files: Path) -> subprocess.CompletedProcess[str]:
     """Run a hook on files."""
-    program, *words = hook["entry"].split()
+    program, *words = [*hook["entry"].split(), *hook["args"]]
     command = [str(runner / "interactions-harness" / "bin" / program), *words, *map(str, files)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
@@ -139,12 +139,11 @@ def test_the_page_shows_what_is_there() -> None:
 def test_the_lines_of_a_shell_run(runner: Path) -> None:
     """What the page says for any other system, with the harness that is installed already."""
     (script,) = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
-    lines = [line for line in script.splitlines() if "venv" not in line and "pip install" not in line]
-    folder = runner / ".harness"
-    (runner / "interactions-harness").rename(folder)
-    done = subprocess.run(
-        ["sh", "-e", "-c", "\n".join(lines)], cwd=runner, env={**os.environ, "PYTHONPATH": str(ROOT)}
-    )
+    lines = [line for line in script.splitlines() if "venv" not in line and 'pip" install' not in line]
+    variables = {**os.environ, "PYTHONPATH": str(ROOT), "installed": str(runner / "interactions-harness")}
+    assert lines[0].startswith("folder=$(mktemp -d)")  # where a stranger put nothing
+    script = "\n".join(["folder=$installed", *lines[1:]])
+    done = subprocess.run(["sh", "-e", "-c", script], cwd=runner, env=variables, check=False)
     assert done.returncode == 0
     assert (runner / "junit.xml").is_file()
 

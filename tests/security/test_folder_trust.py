@@ -178,6 +178,8 @@ def test_without_a_key_a_folder_names_its_target(repository: Path, monkeypatch: 
         "https://evilgoogleapis.com",
         "https://storage.googleapis.com/bucket-of-a-stranger",
         "https://a.generativelanguage.googleapis.com",
+        "https://generativelanguage-a1b2.run.app",
+        "https://x.p.googleapis.com",
         "https://aiplatform.googleapis.com.evil.example",
         "https://127.0.0.1.evil.example",
         "https://localhost.evil.example",

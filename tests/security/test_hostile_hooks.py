@@ -21,6 +21,11 @@ MODULES = ("sitecustomize", "usercustomize", "conftest", "runpy", "json", "evil"
 RECORDING = 'event: interaction.completed\ndata: {"event_type": "interaction.completed"}\n\n'
 
 
+def list_words(hook: dict[str, Any]) -> list[str]:
+    """What pre-commit runs; it puts the names of the changed files behind."""
+    return [*shlex.split(hook["entry"]), *hook["args"]]
+
+
 @pytest.mark.parametrize("hook", HOOKS, ids=lambda hook: str(hook["id"]))
 def test_a_hook_runs_nothing_of_the_tree(hook: dict[str, Any], tmp_path: Path) -> None:
     """No module of the tree hides ours or Python's, and its configuration runs no code and writes no file."""
@@ -35,7 +40,7 @@ def test_a_hook_runs_nothing_of_the_tree(hook: dict[str, Any], tmp_path: Path) -
     (tree / ".npmrc").write_text("registry=http://127.0.0.1:9/\n", encoding="utf-8")
     (tree / "cassettes").mkdir()
     (tree / "cassettes" / "a.sse").write_text(RECORDING, encoding="utf-8")
-    program, *words = shlex.split(hook["entry"])
+    program, *words = list_words(hook)
     assert program == "python"  # that of the environment that pre-commit made: our own here
     variables = {**os.environ, "PYTHONPATH": str(tree), "PYTHONSTARTUP": str(tree / "evil.py")}
     judged = {"interactions-secrets": Exit.OK, "interactions-verify": Exit.FAILED}[hook["id"]]
@@ -81,7 +86,7 @@ def test_no_file_of_the_tree_stops_the_search_for_secrets(planted: str, tmp_path
     (tmp_path / "cassettes" / "a.sse").write_text(RECORDING.replace("data: {", f'data: {{"k": "{KEY}", '), "utf-8")
     (tmp_path / "excuses.yaml").write_text(EXCUSES, "utf-8")
     (tmp_path / "pyproject.toml").write_text(f"[tool.harness.verify]\n{planted}", "utf-8")
-    _, *words = shlex.split(next(hook["entry"] for hook in HOOKS if hook["id"] == "interactions-secrets"))
+    _, *words = list_words(next(hook for hook in HOOKS if hook["id"] == "interactions-secrets"))
     done = subprocess.run(
         [sys.executable, *words, "cassettes/a.sse"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
@@ -89,3 +94,36 @@ def test_no_file_of_the_tree_stops_the_search_for_secrets(planted: str, tmp_path
     assert ("1 possible secret" in done.stdout) is (done.returncode == Exit.FAILED)
     assert planted not in ("", QUIET) or done.returncode == Exit.FAILED, done.stderr
     assert KEY not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("option", ["revision", "baseline", "report=html", "extension", "color", "h", "secrets"])
+@pytest.mark.parametrize("hook", HOOKS, ids=lambda hook: str(hook["id"]))
+def test_the_name_of_a_file_is_no_option(hook: dict[str, Any], option: str, tmp_path: Path) -> None:
+    """A file whose name reads like an option is searched and judged as any other, and it excuses nothing."""
+    name = f"--{option}=x/cassettes/a.sse"
+    files = [name, "cassettes/b.sse"]
+    for file in files:
+        (tmp_path / file).parent.mkdir(parents=True)
+        (tmp_path / file).write_text(RECORDING, encoding="utf-8")
+    (tmp_path / "x" / "cassettes").mkdir(parents=True)
+    (tmp_path / "x" / "cassettes" / "a.sse").write_text(EXCUSES, encoding="utf-8")
+    (tmp_path / name).write_text(RECORDING.replace("data: {", f'data: {{"k": "{KEY}", '), "utf-8")
+    _, *words = list_words(hook)
+    done = subprocess.run(
+        [sys.executable, *words, *files], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == Exit.FAILED, done.stderr
+    assert name in done.stdout
+    assert KEY not in done.stdout + done.stderr
+    assert sorted(path.name for path in (tmp_path / "x" / "cassettes").iterdir()) == ["a.sse"]
+
+
+def test_a_search_for_secrets_takes_no_file_for_a_revision(tmp_path: Path) -> None:
+    """Own `args:` of a hook without `--` at their end skip no file: the search ends in an error."""
+    (tmp_path / "a.sse").write_text(RECORDING, encoding="utf-8")
+    words = ["verify", "--secrets", "a.sse", "--revision=x/cassettes/a.sse"]
+    done = subprocess.run(
+        [sys.executable, "-I", "-m", "harness", *words], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == Exit.USAGE
+    assert "--revision applies to judged recordings" in done.stderr

@@ -18,6 +18,7 @@ from harness.report.evidence.curl import Display, curl
 from harness.transport import ServerThread
 from harness.wire import Headers, Request, Response
 from harness.wire.mask import Mask
+from tests.benches.client.clients import ONE_SHOT, program
 
 TEXTS = (
     '/x"""; __import__("os").system("id") #', "/\\", '/"', "/'''", "/\n__import__('os')", "/$(id)", "/`id`",
@@ -77,6 +78,30 @@ def _change_seconds(file: str, old: str, new: str) -> None:
     changed = re.sub(old, new, text)
     assert changed != text
     Path(file).write_text(changed, encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_a_word_that_no_run_writes_is_the_files_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`merge` refuses stored events whose types are right and whose words mean nothing, and names them."""
+    stored = [str(tmp_path / f"{number}.jsonl") for number in (1, 2)]
+    words = ["torture", "--cuts", "event:3,rst", "--cuts", "event:8,end"]
+    for number, file in enumerate(stored, 1):
+        assert (
+            main([*words, "--shard", f"{number}/2", "--report", f"events={file}", "--", *program(ONE_SHOT)]) == 0
+        )
+    assert main(["merge", *stored]) == 0
+    first = Path(stored[0]).read_text("utf-8")
+    for known, other, said in (
+        (r'"outcome": "(?!not_met|met)[a-z-]+"', '"outcome": "splendid"', "'splendid' is not a valid DropOutcome"),
+        (r'"characters": ', '"charms": ', "KeyError: 'characters'"),
+    ):
+        Path(stored[0]).write_text(changed := re.sub(known, other, first), "utf-8")
+        assert changed != first
+        capsys.readouterr()
+        assert main(["merge", *stored]) == 2
+        printed = capsys.readouterr().err
+        assert "hold the events of a whole run" in printed
+        assert said in printed
 
 
 PAINT = '</script><img src="x" onerror="alert(1)">\x1b]0;t\x07\u202e\x9b2J\u2066\u2028'

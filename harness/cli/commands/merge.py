@@ -16,6 +16,7 @@ from harness.cli.options import PATH, Page, Trust, argument, flag
 from harness.cli.output import Listeners
 from harness.interactions import INTERACTIONS
 from harness.report.merged_shards import merge_stored_runs
+from harness.report.stored_events import unreadable
 
 
 @dataclass(kw_only=True)
@@ -52,4 +53,5 @@ def run(words: Sequence[str]) -> int:
     listeners = Listeners(arguments, merged.presentation)
     listeners.state.started = merged.started
     listeners.state.capabilities = merged.capabilities
-    return listeners.follow(event for event in merged.events).exit
+    with unreadable(", ".join(arguments.files)):  # a word in it may be one that no run writes
+        return listeners.follow(event for event in merged.events).exit

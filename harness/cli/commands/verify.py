@@ -59,7 +59,7 @@ def run(words: Sequence[str]) -> int:
     return _judge(paths, arguments)
 
 
-_JUDGING = ("strict", "baseline", "baseline_update", "baseline_prune", "report")
+_JUDGING = ("strict", "revision", "baseline", "baseline_update", "baseline_prune", "report")
 
 
 def _judge(paths: Sequence[Path], arguments: VerifyArguments) -> Exit:
