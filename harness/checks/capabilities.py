@@ -87,13 +87,18 @@ _UNREADABLE = ("stream.json/syntax",)
 """The finding that the events cannot be read."""
 
 RESTS_ON: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(("get.ok", "del.ok"), ("create.id-unique", "stream.id-constant")),
+    "get.ok": ("create.id-unique", "stream.id-constant"),
+    "del.ok": ("create.id-unique", "stream.id-constant", "get.ok/denied"),
     **dict.fromkeys(
         ("create.both", "create.config-mismatch", "create.config-agent", "agent.unknown"), ("agent.field/model",)
     ),
     "cancel.ok": ("get.ok/other",),
     "cancel.state": ("create.id-unique",),
-    **dict.fromkeys(("err.unknown-model", "err.unknown-route"), ("err.status/failed",)),
+    **dict.fromkeys(
+        ("err.no-crash", "err.unknown-model", "err.unknown-route", "err.bad-enum", "create.large", "file.upload"),
+        ("err.status/failed",),
+    ),
+    **dict.fromkeys(("rob.deep-json", "rob.id-injection"), ("err.no-crash", "err.status/failed")),
     "create.long-input": ("get.own-input",),
     "bg.at-once": ("create.status-listed",),
     "bg.settles": ("bg.result",),
@@ -116,6 +121,8 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     "stream.text": ("stream.completed-last", "stream.start-before"),
     "stream.equals-get": ("stream.id-constant", *_STREAMS_TEXT),
     "stream.hangup": ("stream.id-constant",),
+    "stream.stop-once": ("resume.no-gap",),
+    "rob.concurrent": ("get.own-input",),
     "rob.concurrent-streams": _STREAMS_TEXT,
     "create.format-streamed": ("create.response-format", *_STREAMS_TEXT),
     "env.recursive": ("env.files",),

@@ -34,6 +34,12 @@ def drop_types(events: list[tuple[float, Json]]) -> Any:
     return [(due, Untyped(event)) for due, event in events]
 
 
+def drop_stops(events: Any) -> Any:
+    """Leave out the ends of steps."""
+    kept = isinstance(events, list)
+    return [pair for pair in events if pair[1]["event_type"] != "step.stop"] if kept else events
+
+
 class Untyped(dict[str, Any]):
     """An event whose JSON has no type."""
 
@@ -125,6 +131,28 @@ class DeletesLate(ForeignService):
         return late if late is not None else super().find(identity)
 
 
+class StreamsWithoutStoring(ForeignService):
+    """A streamed create gives an id under which nothing is stored."""
+
+    def create(self, body: Json) -> Any:
+        answer = super().create(body)
+        if body.get("stream") and not body.get("background"):
+            self.runs.pop(f"i{self.made}", None)
+        return answer
+
+
+class LeavesOnGets(Handler):
+    """Closes the connection of every GET of an interaction, without an answer."""
+
+    def handle_any(self) -> None:
+        if self.command == "GET" and "/interactions/" in self.path:
+            self.close_connection = True
+        else:
+            super().handle_any()
+
+    do_GET = do_POST = do_DELETE = handle_any
+
+
 class FindsLate(ForeignService):
     """A background run is found at the second look."""
 
@@ -196,14 +224,29 @@ ROWS = [
         words="-c bg.* -c stream.*",
     ),
     row(
-        "fails-to-refuse: err.* create.* get.* del.* -> fail err.no-crash err.status/failed, "
-        "warn create.large err.bad-enum, exit 1",
+        "fails-to-refuse: err.* create.* get.* del.* rob.* file.upload -> fail err.status/failed, exit 1",
         handler=vary(Handler, reply=fail_to_refuse),
-        said=["wrong creates cause a server error, as if the server had failed", "(1 cause: err.no-crash)"],
+        said=["wrong creates cause a server error, as if the server had failed", "(1 cause: err.status/failed)"],
         **ALONE,
     ),
+    rows_of(StreamsWithoutStoring)(
+        "keeps-no-streams: get.* del.* stream.* rob.concurrent-streams -> fail get.ok/denied, exit 1",
+        said=["denies an existing interaction, which was created with `stream=true`", "(1 cause: get.ok/denied)"],
+        **ALONE,
+    ),
+    row(
+        "leaves-on-gets: err.no-crash get.* rob.* -> fail err.no-crash/cut, exit 1",
+        said=["GET interactions/{id} makes the server disconnect"],
+        handler=LeavesOnGets,
+        **ALONE,
+    ),
+    row(
+        f"resumes-lack-the-stop: {RESUMES} stream.stop-once -> fail resume.no-gap, exit 1",
+        said=["skips event 7 (`step.stop`)", "(1 cause: resume.no-gap)"],
+        **resume(drop_stops),
+    ),
     rows_of(FindsLate)(
-        "finds-late: get.ok bg.settles bg.same-id -> warn get.ok/late, exit 0",
+        "finds-late: get.ok bg.settles bg.same-id del.ok -> warn get.ok/late, exit 0",
         said=["a GET after the create does not find the interaction, and a later one does"],
         **ALONE,
     ),

@@ -419,7 +419,7 @@ class StreamState:
         else:
             self._report(
                 "stream.terminal",
-                "the stream ended without a final event",
+                f"the {'resumed ' if self._start == 'resumed' else ''}stream ended without a final event",
                 "interaction.completed or an error event",
                 "the end of the body",
             )

@@ -60,6 +60,9 @@ RUNNING = create(200, "i3", "in_progress", background=True)
         ([create(400, tools=[{"type": "file_search"}]), create(200, tools=[{"type": "file_search"}])], []),
         ([create(200), delete(404), create(200, "i2"), delete(200, "i2")], ["del.ok/denied"]),
         ([create(200), delete(404)], []),
+        # A background run may need a moment to appear, for a DELETE as for a GET.
+        ([RUNNING, delete(404, "i3"), RUNNING, delete(200, "i3")], []),
+        ([RUNNING, look(200, "i3"), delete(404, "i3"), RUNNING, delete(200, "i3")], ["del.ok/denied"]),
         ([create(200), delete(200), delete(404)], []),
         ([create(200), delete(200), look(200), delete(404), create(200, "i2"), delete(200, "i2")], []),
         ([create(200), delete(200, key="two"), delete(404), create(200, "i2"), delete(200, "i2")], []),

@@ -121,6 +121,17 @@ def test_one_id_of_another_stream_is_a_mistake(second: tuple[str, ...], found: l
     assert [finding.stable_code for one in shown for _, finding in judge.note(one)] == found
 
 
+def test_a_server_that_counts_its_events_mixes_no_streams() -> None:
+    """A reader that left early had the first ids; a resume of another run has the last of them, and own ones."""
+    judge = RunJudge()
+    left, whole, rest = (
+        numbered("a", *OF_A),
+        numbered("b", *OF_A, "a5", "a6", "a7"),
+        numbered("b", "a4", "a5", "a6", "a7"),
+    )
+    assert [finding.stable_code for one in (left, whole, rest) for _, finding in judge.note(one)] == []
+
+
 class Counting(dict[str, str]):
     """A dict that counts the entries that are written or copied."""
 
