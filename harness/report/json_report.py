@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 def render(state: PresentedRun) -> str:
     """The report of a finished run, indented, with a final newline."""
     state.whole()
-    return dump(state.presentation.record(state))
+    own = state.presentation.record(state)
+    return dump(run_record(state) if own is None else own)
 
 
 # A result or a run as plain data: the JSON report prints it, and other machine formats are made from it.

@@ -6,11 +6,12 @@ Layer 6. Everything that a format might choose of a result is chosen here, and o
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from harness.engine.results import (
     LEVEL_RANK,
@@ -22,8 +23,10 @@ from harness.engine.results import (
     Result,
     of_kind,
 )
-from harness.outcome import Accounted, Finding, Level, Outcome, Reason, Severity, Verdict
+from harness.outcome import Accounted, Finding, Level, Outcome, Reason, Rule, Severity, Verdict
 from harness.outcome.words import format_count, shorten
+from harness.report.collected_run import CollectedRun
+from harness.report.commands.presentation import Presentation, describe_stale
 from harness.report.evidence.evidence_text import (
     Log,
     LogPart,
@@ -39,9 +42,6 @@ from harness.report.story import Story, tell_story
 from harness.wire import Exchange
 from harness.wire.message import escape_controls
 from harness.wire.stream_picture import CellKind, picture_lines
-
-if TYPE_CHECKING:
-    from harness.report.presented_run import PresentedRun
 
 FAILING = frozenset({Verdict.FAIL, Verdict.ERROR, Verdict.STALE})
 """Verdicts that a reader has to do something about."""
@@ -97,9 +97,10 @@ class PresentedResult:
     Most formats write only some of it, so that each part is made when it is first asked for.
     """
 
-    def __init__(self, result: Result, run: PresentedRun) -> None:
+    def __init__(self, result: Result, run: CollectedRun, presentation: Presentation) -> None:
         self.result = result
         self._run = run
+        self._presentation = presentation
         self.id = result.id
         self.title = result.title
         self.level = result.rule.level
@@ -201,17 +202,17 @@ class PresentedResult:
     @property
     def suite(self) -> str:
         """The group of results that it belongs to."""
-        return self._run.presentation.suite(self.result)
+        return self._presentation.suite(self.result)
 
     @property
     def case(self) -> str:
         """Its name in JUnit."""
-        return self._run.presentation.case(self.result)
+        return self._presentation.case(self.result)
 
     @property
     def kind(self) -> str:
         """The result in a word, with the reason why it was skipped."""
-        kind = self._run.presentation.kind(self.result)
+        kind = self._presentation.kind(self.result)
         if self.result.reason is not None:
             return f"{kind}: {self.result.reason_words}"
         return f"{kind}: in the baseline" if self.result.verdict is Verdict.XFAIL else kind
@@ -253,7 +254,7 @@ class PresentedResult:
         if result.evidence and not observation.cause:
             lines += self._list_evidence(verbose=verbose, whole=whole)
         if result.reproduction is not None:
-            lines += again_lines(result.reproduction, noun=self._run.presentation.noun)
+            lines += again_lines(result.reproduction, noun=self._presentation.noun)
         return "\n".join(lines)
 
     def _list_rule(self) -> Iterator[str]:
@@ -378,7 +379,7 @@ class PresentedResult:
     @property
     def notes(self) -> Iterator[str]:
         """How to see it again."""
-        reproduction, presentation = self.result.reproduction, self._run.presentation
+        reproduction, presentation = self.result.reproduction, self._presentation
         if reproduction is not None:
             yield from again_lines(reproduction, noun=presentation.noun)
         if self.script and presentation.command == "check":
@@ -475,12 +476,23 @@ class Cause:
         }
 
 
-def describe_stale(result: Result) -> str:
-    """Why a baseline's entry excuses nothing any more."""
-    if result.observation.outcome is Outcome.EXCLUDED:
-        return f"{result.observation.reason}; remove it from the baseline"
-    now = "it now only warns" if result.observation.findings else "it passes now"
-    return f"{now}; remove it from the baseline"
+def list_causes(results: Iterable[PresentedResult], rules: Mapping[str, Rule]) -> list[Cause]:
+    """The causes of all failures, the worst first; `results` come by their urgency."""
+    failing: dict[str, list[PresentedResult]] = defaultdict(list)
+    affected: dict[str, list[PresentedResult]] = defaultdict(list)
+    for shown in results:
+        result = shown.result
+        if result.verdict in FAILING:
+            failing[result.explained_by].append(shown)
+        elif result.reason is Reason.BLOCKED or result.verdict is Verdict.WARN:
+            affected[result.explained_by].append(shown)
+    broken = {key: rules.get(key.partition("/")[0], one[0].result.rule).broken for key, one in failing.items()}
+    several = Counter(broken.values())  # one rule, broken in different ways
+    causes = [
+        Cause.of(key, alike, affected[key], broken=broken[key], alone=several[broken[key]] == 1)
+        for key, alike in failing.items()
+    ]
+    return sorted(causes, key=lambda cause: cause.urgency)
 
 
 def _findings_lines(findings: Sequence[Finding], *, most: int = _MOST_FINDINGS) -> Iterator[str]:

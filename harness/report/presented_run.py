@@ -1,8 +1,7 @@
 """A finished run as every format presents it: what is shown of it, in which order, and in which words.
 
-Layer 6. Collects the events of a run, and is their one way into reports: secrets are hidden here. Everything that
-a format might choose is chosen here: a format writes these values. The words are those of the command that made
-the run (its `Presentation`); a format must not know which command it is.
+Layer 6. Everything that a format might choose is chosen here: a format writes these values. The words are those of
+the command that made the run (its `Presentation`); a format must not know which command it is.
 """
 
 from __future__ import annotations
@@ -10,26 +9,10 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
 
-from harness.engine.capabilities import Capabilities
-from harness.engine.events import (
-    CheckFinished,
-    ExerciseFinished,
-    PhaseFinished,
-    Planned,
-    Probed,
-    RunEvent,
-    RunFinished,
-    RunStarted,
-    RunStopped,
-    TargetInfo,
-)
-from harness.engine.results import LoggedExchange, Result
-from harness.kit.api import Api
-from harness.kit.relay import RelayedExchange
-from harness.outcome import FIRST_WORDS, Accounted, Exit, Level, Reason, Rule, Verdict
+from harness.engine.results import Result
+from harness.outcome import FIRST_WORDS, Accounted, Exit, Level, Reason
 from harness.outcome.words import format_count, shorten
 from harness.report.accounting import (
     Accounting,
@@ -38,12 +21,9 @@ from harness.report.accounting import (
     remedy_of,
     write_not_fulfilled,
 )
+from harness.report.collected_run import CollectedRun
 from harness.report.commands.presentation import CountedWord, Paint, Presentation
-from harness.report.evidence.curl import EMBEDDED_ROOT, Display
-from harness.report.finding_text import hide_secrets
-from harness.report.presented_result import FAILING, Cause, PresentedResult
-from harness.wire import Exchange
-from harness.wire.mask import Mask
+from harness.report.presented_result import FAILING, Cause, PresentedResult, list_causes
 from harness.wire.message import escape_controls
 
 JUDGED = (Accounted.FAILED, Accounted.WARNED, Accounted.PASSED)
@@ -61,9 +41,6 @@ MOST_DETAILED = 50
 _MOST_OF_A_CAUSE = 12
 _MOST_IDS = 60
 _REASON = 140
-
-_LEFT = (Exchange, RelayedExchange, LoggedExchange, Rule)
-"""What an event has beside texts of a target: the wire, and rules, which are ours."""
 
 _WORD = re.compile(r"[a-z]+[ ,]")
 
@@ -116,106 +93,17 @@ class Area:
 
 
 @dataclass(slots=True)
-class PresentedRun:
-    """A run as every format presents it: collected from its events, without its secrets.
+class PresentedRun(CollectedRun):
+    """A collected run as every format presents it, in the words of the command that made it."""
 
-    `target` and `finished` are None until their events come. `started` is the time of day at which the first
-    event came. `revision` is that of the API, `""` if each recording names its own.
-    """
-
-    api: Api
-    target: TargetInfo | None = None
-    capabilities: Capabilities = field(default_factory=Capabilities)
-    planned: Planned = field(default_factory=lambda: Planned(0, 0))
-    phases: list[PhaseFinished] = field(default_factory=list)
-    stopped: RunStopped | None = None
-    finished: RunFinished | None = None
-    exercises: list[ExerciseFinished] = field(default_factory=list)
-    mask: Mask = field(default_factory=Mask)
-    started: datetime | None = None
     presentation: Presentation = field(default_factory=Presentation, kw_only=True)
-    revision: str = field(default="", kw_only=True)
     _presented: dict[int, PresentedResult] = field(default_factory=dict, init=False, repr=False)
-
-    # what the events said
-
-    def handle(self, event: RunEvent) -> None:
-        """Record one event, without its secrets."""
-        if isinstance(event, RunStarted):
-            self.mask = Mask(event.target.secrets, self.api.load_protocol().secret_fields)
-        match self.hide(event):
-            case RunStarted(target):
-                self.target = target
-                self.started = self.started or datetime.now(UTC)
-            case Probed(capabilities):
-                self.capabilities = capabilities
-            case Planned() as planned:
-                self.planned = planned
-            case ExerciseFinished() as exercise:
-                self.exercises.append(exercise)
-            case PhaseFinished() as phase:
-                self.phases.append(phase)
-            case RunStopped() as stopped:
-                self.stopped = stopped
-            case RunFinished() as finished:
-                self.finished = finished
-            case _:
-                pass
-
-    def hide(self, event: RunEvent) -> RunEvent:
-        """The event without secrets: the one way of what a run says into reports.
-
-        What went over the wire stays as it was, and is masked where it is put into words (`Display`).
-        """
-        match event:
-            case RunStarted(target):
-                return RunStarted(replace(hide_secrets(target, self.mask), secrets=target.secrets))
-            case Probed(capabilities):
-                hidden = Capabilities(hide_secrets(item, self.mask) for item in capabilities)
-                return replace(hide_secrets(event, self.mask, (Capabilities,)), capabilities=hidden)
-            case CheckFinished() | PhaseFinished() | RunStopped() | RunFinished():
-                return hide_secrets(event, self.mask, _LEFT)
-        return event
-
-    def whole(self) -> tuple[TargetInfo, RunFinished]:
-        """The target and the final event of a finished run. Raises RuntimeError before the run has finished."""
-        if self.target is None or self.finished is None:
-            raise RuntimeError("the run has not finished: a report of half a run would look whole")
-        return self.target, self.finished
-
-    @property
-    def results(self) -> tuple[Result, ...]:
-        """The results of a finished run, in the order of the catalogue."""
-        return self.whole()[1].results
-
-    @property
-    def halted_text(self) -> str:
-        """Why the run ended before it was through, as a sentence without secrets; `""` if it was through."""
-        halted = self.whole()[1].halted
-        return f"The run ended early: {halted.rstrip('.')}." if halted else ""
-
-    @property
-    def started_text(self) -> str:
-        """When the run began, as a date and time in UTC; `""` if it has not begun."""
-        return self.started.strftime("%Y-%m-%dT%H:%M:%SZ") if self.started else ""
-
-    @property
-    def root(self) -> str:
-        """The root of `curl` lines; where `harness serve --port 8000` listens if the target has no URL."""
-        return (self.target.url if self.target else "") or EMBEDDED_ROOT
-
-    @property
-    def display(self) -> Display:
-        """How the evidence of this run is shown."""
-        return Display(self.api, self.root, self.mask)
-
-    # what is shown of them
 
     def present(self, result: Result) -> PresentedResult:
         """A result as it is shown, always the same value."""
         found = self._presented.get(id(result))
         if found is None:
-            found = self._presented[id(result)] = PresentedResult(result, self)
+            found = self._presented[id(result)] = PresentedResult(result, self, self.presentation)
         return found
 
     @property
@@ -275,11 +163,6 @@ class PresentedRun:
         return musts.get(Accounted.PASSED, 0) == sum(musts.values())
 
     @property
-    def whole_stream(self) -> int:
-        """The number of events of the stream that every result is about; 0 if there is no such stream."""
-        return self.phases[0].counts.get("events", 0) if self.phases else 0
-
-    @property
     def lead(self) -> list[str]:
         """What to know at once beside the headline: why it ended early, and the worst cause."""
         causes = self.causes
@@ -314,22 +197,7 @@ class PresentedRun:
     @property
     def causes(self) -> list[Cause]:
         """The causes of all failures of a finished run, the worst first."""
-        failing: dict[str, list[PresentedResult]] = defaultdict(list)
-        affected: dict[str, list[PresentedResult]] = defaultdict(list)
-        for shown in self.urgent_first:
-            result = shown.result
-            if result.verdict in FAILING:
-                failing[result.explained_by].append(shown)
-            elif result.reason is Reason.BLOCKED or result.verdict is Verdict.WARN:
-                affected[result.explained_by].append(shown)
-        rules = self.api.load_rules()
-        broken = {key: rules.get(key.partition("/")[0], one[0].result.rule).broken for key, one in failing.items()}
-        several = Counter(broken.values())  # one rule, broken in different ways
-        causes = [
-            Cause.of(key, results, affected[key], broken=broken[key], alone=several[broken[key]] == 1)
-            for key, results in failing.items()
-        ]
-        return sorted(causes, key=lambda cause: cause.urgency)
+        return list_causes(self.urgent_first, self.api.load_rules())
 
     def list_notes(self, *, hint: bool = False) -> Iterator[str]:
         """The lines between the totals and the verdict; `hint` names the option -v."""

@@ -53,11 +53,11 @@ from harness.kit.relay import RelayedExchange
 from harness.outcome import UsageFault
 from harness.report.evidence.curl import Display
 from harness.report.evidence.evidence_text import logs
-from harness.report.finding_text import hide_secrets
 from harness.report.presented_result import WIRE_SHOWN
 from harness.report.presented_run import PresentedRun
 from harness.report.side_by_side.run_file import find_odd_number, read_report
 from harness.wire import Exchange
+from harness.wire.mask import hide_secrets
 
 FORM = 1
 """The version of the form; a file of another one is refused."""

@@ -209,7 +209,7 @@ class ResultPrinter:
         if verdict is Verdict.ERROR or (self._verbose and verdict in _ARGUED):
             self.explain(shown)
         elif verdict in EXPLAINED or self._is_told(shown.result):
-            tail, more = self._presentation.brief(shown, verbose=self._verbose)
+            tail, more = self._presentation.brief(shown.result, shown.said, verbose=self._verbose)
             self._screen.line(self._write_headline(shown) + tail)
             self._screen.lines(more)
 

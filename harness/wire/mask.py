@@ -7,10 +7,17 @@ elsewhere (`harness.cassette`): there, each secret has its own placeholder.
 
 from __future__ import annotations
 
+import operator
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
+from dataclasses import dataclass, fields, is_dataclass, replace
+from enum import Enum
+from functools import cache
+from types import NoneType
+from typing import Any, TypeVar
 from urllib.parse import unquote
+
+import msgspec
 
 from harness.wire.message import Request, escape_controls
 from harness.wire.secret_texts import (
@@ -229,3 +236,69 @@ def _without(text: str, places: Iterable[tuple[int, int]]) -> str:
 def _without_sightings(text: str) -> str:
     """Hide what looks like a credential. Private addresses stay, because a report names its target."""
     return _without(text, ((start, end) for _, start, end in sightings(text, CREDENTIALS)))
+
+
+# Secrets in values: the texts in a struct, a dataclass or a collection, however deep.
+
+
+Value = TypeVar("Value")
+
+
+_PLAIN = (Enum, int, float, NoneType)
+"""Values without a text of a target."""
+
+
+def hide_secrets(value: Value, mask: Mask, leave: tuple[type, ...] = ()) -> Value:
+    """The value with the secrets in its texts hidden, however deep these are; itself if it has none.
+
+    What is of a type to `leave` stays as it is. Raises TypeError for a value of a kind that is not listed here: to
+    pass over it could show a secret.
+    """
+    shown: Value = _SecretHider(mask, (*_PLAIN, *leave)).hide(value)
+    return shown
+
+
+@cache  # a run has thousands of values of a few dozen types
+def _find_members(kind: type) -> tuple[tuple[str, ...], Callable[..., Any]] | None:
+    """The names of the members of a struct or a dataclass, and what replaces them; None for any other type."""
+    if issubclass(kind, tuple | list | Set | Mapping):
+        return None
+    if issubclass(kind, msgspec.Struct):
+        return kind.__struct_fields__, msgspec.structs.replace
+    return (tuple(member.name for member in fields(kind)), replace) if is_dataclass(kind) else None
+
+
+@dataclass(frozen=True, slots=True)
+class _SecretHider:
+    """Walks a value; what has no secret stays the same object, because most of a run has none."""
+
+    mask: Mask
+    leave: tuple[type, ...]
+
+    def hide(self, old: Any) -> Any:
+        if isinstance(old, self.leave):
+            return old
+        if isinstance(old, str):
+            hidden = self.mask.text(old)
+            return old if hidden == old else hidden
+        kind: Any = type(old)
+        if (members := _find_members(kind)) is not None:
+            return self._hide_members(old, *members)
+        if isinstance(old, tuple | list | Set):
+            return self._hide_items(old)
+        if isinstance(old, Mapping):
+            pairs = {self.hide(name): self.hide(item) for name, item in old.items()}
+            is_same = all(name in old and old[name] is item for name, item in pairs.items())
+            return old if is_same else pairs
+        raise TypeError(f"secrets cannot be hidden in a {kind.__name__}: teach `hide_secrets` where its texts are")
+
+    def _hide_items(self, old: Any) -> Any:
+        items = list(map(self.hide, old))
+        if all(map(operator.is_, items, old)):
+            return old
+        return old._make(items) if hasattr(old, "_make") else type(old)(items)
+
+    def _hide_members(self, old: Any, names: Iterable[str], replace_members: Callable[..., Any]) -> Any:
+        members = {name: getattr(old, name) for name in names}
+        hidden = {name: new for name, item in members.items() if (new := self.hide(item)) is not item}
+        return replace_members(old, **hidden) if hidden else old

@@ -15,10 +15,10 @@ from harness.engine.capabilities import Capabilities
 from harness.engine.events import RunEvent
 from harness.kit.search import Step
 from harness.outcome import Finding, Level, Rule, Where
-from harness.report.finding_text import finding_lines, hide_secrets, place
+from harness.report.finding_text import finding_lines, place
 from harness.rules import BY_ID, level_of
 from harness.wire import Exchange
-from harness.wire.mask import Mask
+from harness.wire.mask import Mask, hide_secrets
 
 SECRET = "a-secret-of-the-run"
 

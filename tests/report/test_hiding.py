@@ -17,9 +17,9 @@ from harness.outcome import Finding, Observation, Where
 from harness.report.evidence.curl import EMBEDDED_ROOT, Display, write_all
 from harness.report.evidence.evidence_text import MASKED, begin_body, body_lines, body_text, ending_line
 from harness.report.evidence.evidence_text import SHOWN as SHOWN_UNCUT
-from harness.report.finding_text import finding_lines, hide_secrets
+from harness.report.finding_text import finding_lines
 from harness.wire import At, Ending, How, Request, encode
-from harness.wire.mask import HIDDEN, Mask
+from harness.wire.mask import HIDDEN, Mask, hide_secrets
 from tests.contract.exchanges import exchange
 from tests.engine import toys
 

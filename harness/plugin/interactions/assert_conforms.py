@@ -26,10 +26,10 @@ from harness.contract.contract import find_revision
 from harness.contract.data.json_parse import loads
 from harness.outcome import Finding, Level, Severity, UsageFault
 from harness.outcome.words import format_count
-from harness.report.finding_text import finding_lines, hide_secrets
+from harness.report.finding_text import finding_lines
 from harness.rules import BY_ID, level_of
 from harness.wire import Exchange, encode
-from harness.wire.mask import Mask
+from harness.wire.mask import Mask, hide_secrets
 from harness.wire.message import EVENT_STREAM
 
 _SHOWN = 10

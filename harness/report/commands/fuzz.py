@@ -24,7 +24,7 @@ from harness.wire.message import escape_controls
 
 if TYPE_CHECKING:
     from harness.engine.events import PhaseFinished, Planned
-    from harness.report.presented_run import PresentedRun
+    from harness.report.collected_run import CollectedRun
 
 
 _NEVER_SHOWN = 12
@@ -51,7 +51,7 @@ class FuzzPresentation(Presentation):
         self.written: dict[FailureKey, Sequence[Path]] = {}
         self.ran: dict[FailureKey, str] = {}
 
-    def verdict(self, state: PresentedRun) -> RunVerdict:
+    def verdict(self, state: CollectedRun) -> RunVerdict:
         """How many rules are broken in how many responses."""
         finished, kinds = state.whole()[1], _count_answers(state)
         stale, empty = count_stale(finished.results), [phase.name for phase in state.phases if phase.vacuous]
@@ -66,10 +66,10 @@ class FuzzPresentation(Presentation):
             holes = f"{len(empty)} of {engines} tested too little ({', '.join(empty)})"
         return conclude(finished, holes, *broken, stale)
 
-    def details(self, state: PresentedRun) -> Iterator[str]:
+    def details(self, state: CollectedRun) -> Iterator[str]:
         return iter(())
 
-    def record(self, state: PresentedRun) -> dict[str, Any]:
+    def record(self, state: CollectedRun) -> dict[str, Any]:
         target, finished = state.whole()
         record: dict[str, Any] = state.mask.tree(  # its steps and its test hold requests
             {
@@ -90,7 +90,7 @@ class FuzzPresentation(Presentation):
         )
         return record
 
-    def options(self, state: PresentedRun) -> dict[str, Any]:
+    def options(self, state: CollectedRun) -> dict[str, Any]:
         ran = {
             str(n): said
             for n, result in enumerate(state.results)
@@ -98,10 +98,10 @@ class FuzzPresentation(Presentation):
         }
         return {"seed": self._seed, "excluded": list(self._excluded), "ran": ran}
 
-    def facts(self, state: PresentedRun) -> list[tuple[str, str]]:
+    def facts(self, state: CollectedRun) -> list[tuple[str, str]]:
         return [*super().facts(state), ("seed", str(self._seed))]
 
-    def sections(self, state: PresentedRun) -> Iterator[Section]:
+    def sections(self, state: CollectedRun) -> Iterator[Section]:
         lines = [line for phase in state.phases for line in engine_lines(phase)]
         yield Section("Engines", tuple(lines))
 
@@ -114,16 +114,16 @@ class FuzzPresentation(Presentation):
     def kind(self, result: Result) -> str:
         return "not_tested" if result.rule is SEARCHED and result.unjudged else super().kind(result)
 
-    def opening(self, state: PresentedRun) -> Iterator[str]:
+    def opening(self, state: CollectedRun) -> Iterator[str]:
         return iter(())
 
     def format_plan(self, planned: Planned) -> Iterator[str]:
         return iter(())
 
-    def phase(self, phase: PhaseFinished, state: PresentedRun) -> Iterator[str]:
+    def phase(self, phase: PhaseFinished, state: CollectedRun) -> Iterator[str]:
         return engine_lines(phase)
 
-    def closing(self, state: PresentedRun, paint: Paint, *, verbose: bool) -> Iterator[str]:
+    def closing(self, state: CollectedRun, paint: Paint, *, verbose: bool) -> Iterator[str]:
         for result in failures(state.results):
             yield ""
             yield from failure_lines(result, state, ran=self.ran.get(key_of_failure(result), ""), verbose=verbose)
@@ -148,7 +148,7 @@ class FuzzPresentation(Presentation):
             if not any(entry.id == name and entry.finding in ("", code) for name, code in found)
         )
 
-    def notes(self, state: PresentedRun) -> Iterator[str]:
+    def notes(self, state: CollectedRun) -> Iterator[str]:
         """What was looked at and what was not, so that no reader takes no finding for more than it is."""
         found = failures(state.results)
         flaky = sum(bool(result.reproduction and result.reproduction.replays.flaky) for result in found)
@@ -191,12 +191,12 @@ def _count_rules(found: Sequence[Result], outcome: Accounted) -> str:
     return " and ".join(format_count(len(ids), f"{level} rule") for level, ids in broken.items() if ids)
 
 
-def _count_answers(state: PresentedRun) -> Counter[str]:
+def _count_answers(state: CollectedRun) -> Counter[str]:
     """The kinds of responses that were judged."""
     return sum((Counter(phase.answers) for phase in state.phases), Counter())
 
 
-def _list_never_accepted(state: PresentedRun) -> list[str]:
+def _list_never_accepted(state: CollectedRun) -> list[str]:
     """The calls that no part of the run saw accepted."""
     accepted = {call for phase in state.phases for call in phase.accepted}
     return sorted({call for phase in state.phases for call in phase.never_accepted} - accepted)
@@ -214,7 +214,7 @@ def engine_lines(phase: PhaseFinished) -> Iterator[str]:
     yield from (f"  NOT TESTED: {escape_controls(why)}" for why in phase.vacuous)
 
 
-def failure_lines(result: Result, state: PresentedRun, *, ran: str = "", verbose: bool) -> Iterator[str]:
+def failure_lines(result: Result, state: CollectedRun, *, ran: str = "", verbose: bool) -> Iterator[str]:
     """Explain one failure to a person; a warning only in brief unless `verbose`. `ran`: see `CurlRuns`."""
     rule, finding = result.rule, result.observation.findings[0]
     reproduction = result.reproduction or Reproduction()
@@ -248,7 +248,7 @@ def _record_engine(phase: PhaseFinished) -> dict[str, Any]:
     }
 
 
-def _record_failure(result: Result, state: PresentedRun, ran: str) -> dict[str, Any]:
+def _record_failure(result: Result, state: CollectedRun, ran: str) -> dict[str, Any]:
     target, _ = state.whole()
     finding = result.observation.findings[0]
     reproduction = result.reproduction or Reproduction()

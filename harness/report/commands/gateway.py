@@ -22,12 +22,12 @@ from harness.report.json_report import (
     target_record,
     unanswered_record,
 )
+from harness.report.presented_result import PresentedResult, list_causes
 from harness.wire.message import escape_controls
 
 if TYPE_CHECKING:
     from harness.engine.events import Planned
-    from harness.report.presented_result import PresentedResult
-    from harness.report.presented_run import PresentedRun
+    from harness.report.collected_run import CollectedRun
 
 _QUIET = frozenset({Accounted.PASSED, Accounted.NOT_OFFERED})
 _WAITING = {
@@ -50,8 +50,10 @@ class GatewayPresentation(Presentation):
     def __init__(self, upstream: str = "") -> None:
         self._upstream = upstream
 
-    def record(self, state: PresentedRun) -> dict[str, Any]:
+    def record(self, state: CollectedRun) -> dict[str, Any]:
         target, finished = state.whole()
+        shown = [PresentedResult(result, state, self) for result in finished.results]
+        urgent_first = sorted(shown, key=lambda one: one.result.urgency)
         return {
             "harness": __version__,
             "gateway": target_record(target),
@@ -60,13 +62,13 @@ class GatewayPresentation(Presentation):
             "accounting": accounting_record(finished, self.accounting(state), self.verdict(state)),
             "started": state.started_text,
             "seconds": round(finished.seconds, 3),
-            "causes": [cause.record() for cause in state.causes],
+            "causes": [cause.record() for cause in list_causes(urgent_first, state.api.load_rules())],
             "stopped": _record_stop(state),
             "not_judged": [result.id for result in finished.unjudged],
-            "rules": [_record_result(result, state) for result in finished.results],
+            "rules": [_record_result(one, state) for one in shown],
         }
 
-    def sections(self, state: PresentedRun) -> Iterator[Section]:
+    def sections(self, state: CollectedRun) -> Iterator[Section]:
         if state.stopped is not None:
             (log,) = logs([state.stopped.evidence], state.display)
             reason = escape_controls(state.stopped.reason)
@@ -75,7 +77,7 @@ class GatewayPresentation(Presentation):
     def suite(self, result: Result) -> str:
         return "gateway"
 
-    def opening(self, state: PresentedRun) -> Iterator[str]:
+    def opening(self, state: CollectedRun) -> Iterator[str]:
         target = state.target
         assert target is not None
         place = f"{target.url} (API version {target.version}), model {target.model}"
@@ -90,8 +92,7 @@ class GatewayPresentation(Presentation):
     def is_quiet(self, result: Result) -> bool:
         return result.outcome in _QUIET and not result.observation.findings
 
-    def brief(self, shown: PresentedResult, *, verbose: bool) -> tuple[str, Sequence[str]]:
-        result = shown.result
+    def brief(self, result: Result, said: str, *, verbose: bool) -> tuple[str, Sequence[str]]:
         reason = result.excuse or result.observation.reason
         words = [reason.strip().splitlines()[0]] if reason.strip() else []
         findings = result.observation.findings
@@ -105,7 +106,7 @@ class GatewayPresentation(Presentation):
         return "", lines
 
 
-def _record_stop(state: PresentedRun) -> dict[str, Any] | None:
+def _record_stop(state: CollectedRun) -> dict[str, Any] | None:
     stopped = state.stopped
     if stopped is None:
         return None
@@ -117,9 +118,8 @@ def _record_stop(state: PresentedRun) -> dict[str, Any] | None:
     }
 
 
-def _record_result(result: Result, state: PresentedRun) -> dict[str, Any]:
-    rule, observation = result.rule, result.observation
-    story = state.present(result).story
+def _record_result(shown: PresentedResult, state: CollectedRun) -> dict[str, Any]:
+    result, rule, observation = shown.result, shown.result.rule, shown.result.observation
     return {
         "id": rule.id,
         "level": str(rule.level),
@@ -133,11 +133,11 @@ def _record_result(result: Result, state: PresentedRun) -> dict[str, Any]:
         "baseline": result.excuse,
         "findings": [finding_record(finding) for finding in observation.findings],
         "passages": _record_passages(result.evidence, state),
-        **({"story": story.record()} if story is not None else {}),
+        **({"story": shown.story.record()} if shown.story is not None else {}),
     }
 
 
-def _record_passages(evidence: Sequence[Evidence], state: PresentedRun) -> list[dict[str, Any]]:
+def _record_passages(evidence: Sequence[Evidence], state: CollectedRun) -> list[dict[str, Any]]:
     return [
         {"name": log.name, "log": list(log.lines), "curl": log.command} for log in logs(evidence, state.display)
     ]

@@ -22,7 +22,7 @@ from harness.report.page.matrix import MatrixCell, MatrixColumn, MatrixRow, Outc
 
 if TYPE_CHECKING:
     from harness.engine.events import PhaseFinished, Planned
-    from harness.report.presented_run import PresentedRun
+    from harness.report.collected_run import CollectedRun
 
 _WIDTH = 100
 
@@ -37,7 +37,7 @@ class MutantsPresentation(Presentation):
     counted = "mutant"
     live = False
 
-    def verdict(self, state: PresentedRun) -> RunVerdict:
+    def verdict(self, state: CollectedRun) -> RunVerdict:
         """The sum of the mutants."""
         rows = rows_of(state)
         erred = sum(bool(row.errors) for row in rows)
@@ -53,15 +53,15 @@ class MutantsPresentation(Presentation):
             f"{left} not tested (not reached)" if left else "",
         )
 
-    def left_out(self, state: PresentedRun) -> Iterator[LeftOut]:
+    def left_out(self, state: CollectedRun) -> Iterator[LeftOut]:
         if (left := state.planned.checks - len(rows_of(state))) > 0:
             yield LeftOut(left, Accounted.NOT_TESTED, "the run was interrupted", Reason.NOT_REACHED)
 
-    def matrices(self, state: PresentedRun) -> Iterator[OutcomeMatrix]:
+    def matrices(self, state: CollectedRun) -> Iterator[OutcomeMatrix]:
         if rows := rows_of(state):
             yield kill_matrix(rows, {name: mutant.area for name, mutant in state.api.load_mutants().items()})
 
-    def record(self, state: PresentedRun) -> dict[str, Any]:
+    def record(self, state: CollectedRun) -> dict[str, Any]:
         finished = state.whole()[1]
         rows = rows_of(state)
         survivors = [row.mutant for row in rows if not row.killers]
@@ -80,10 +80,10 @@ class MutantsPresentation(Presentation):
             **shard_record(finished.part),
         }
 
-    def facts(self, state: PresentedRun) -> list[tuple[str, str]]:
+    def facts(self, state: CollectedRun) -> list[tuple[str, str]]:
         return [("checks", str(_find_phase(state, REFERENCE).counts["checks"]))]
 
-    def sections(self, state: PresentedRun) -> Iterator[Section]:
+    def sections(self, state: CollectedRun) -> Iterator[Section]:
         yield Section("Mutant by mutant", tuple(matrix_lines(state)))
 
     def suite(self, result: Result) -> str:
@@ -92,14 +92,14 @@ class MutantsPresentation(Presentation):
     def case(self, result: Result) -> str:
         return f"{result.id}: {result.title}"
 
-    def opening(self, state: PresentedRun) -> Iterator[str]:
+    def opening(self, state: CollectedRun) -> Iterator[str]:
         return iter(())
 
     def format_plan(self, planned: Planned) -> Iterator[str]:
         shard = f" in shard {planned.shard}" if planned.shard else ""
         yield f"{format_count(planned.checks, 'mutant')}{shard}, compared with the unchanged emulator"
 
-    def closing(self, state: PresentedRun, paint: Paint, *, verbose: bool) -> Iterator[str]:
+    def closing(self, state: CollectedRun, paint: Paint, *, verbose: bool) -> Iterator[str]:
         rows = rows_of(state)
         yield from matrix_lines(state, paint, whole=verbose)
         yield from (f"ERROR in {row.mutant}: {row.errors[0]}" for row in rows if row.errors)
@@ -108,7 +108,7 @@ class MutantsPresentation(Presentation):
         if unproved:
             yield f"checks that kill no mutant: {', '.join(unproved)}"
 
-    def tallies(self, state: PresentedRun) -> Iterator[CountedWord]:
+    def tallies(self, state: CollectedRun) -> Iterator[CountedWord]:
         rows = rows_of(state)
         killed = sum(bool(row.killers) for row in rows)
         erred = sum(bool(row.errors) and not row.killers for row in rows)
@@ -120,26 +120,26 @@ class MutantsPresentation(Presentation):
         )
         yield from (tally for tally in counted if tally.number)
 
-    def score(self, state: PresentedRun) -> str:
+    def score(self, state: CollectedRun) -> str:
         counted = {tally.outcome: tally.number for tally in self.tallies(state)}
         word, number = "killed", counted.get(Accounted.PASSED, 0)
         if survived := counted.get(Accounted.FAILED, 0):
             word, number = "survived", survived
         return f"{number} of {format_count(sum(counted.values()), 'mutant')} {word}"
 
-    def write_totals(self, state: PresentedRun, paint: Paint) -> str:
+    def write_totals(self, state: CollectedRun, paint: Paint) -> str:
         tallies = list(self.tallies(state))
         said = ", ".join(f"{tally.number} {tally.word}" for tally in tallies)
         total = format_count(sum(tally.number for tally in tallies), "mutant")
         return f"{total} in {state.whole()[1].seconds:.1f} s: {said or 'none tested'}."
 
 
-def rows_of(state: PresentedRun) -> list[KillRow]:
+def rows_of(state: CollectedRun) -> list[KillRow]:
     """The matrix, one row for each mutant."""
     return [row for _, row in _results_of(state)]
 
 
-def _results_of(state: PresentedRun) -> list[tuple[Result, KillRow]]:
+def _results_of(state: CollectedRun) -> list[tuple[Result, KillRow]]:
     return [(result, row) for result in state.results for row in of_kind(KillRow, result.evidence)]
 
 
@@ -155,7 +155,7 @@ def _sum_up_kills(rows: Sequence[KillRow], left: int, checks: str) -> str:
 
 
 def matrix_lines(
-    state: PresentedRun, paint: Paint = lambda _, text: text, *, whole: bool = False
+    state: CollectedRun, paint: Paint = lambda _, text: text, *, whole: bool = False
 ) -> Iterator[str]:
     """A line for each mutant: who notices it; a long line is cut unless it is wanted `whole`."""
     rows = rows_of(state)
@@ -166,7 +166,7 @@ def matrix_lines(
         yield f"{row.mutant:<{width}}  {f'{text[:_WIDTH]}… ({len(row.killers)} checks)' if long else text}"
 
 
-def _find_phase(state: PresentedRun, name: str) -> PhaseFinished:
+def _find_phase(state: CollectedRun, name: str) -> PhaseFinished:
     return next(phase for phase in state.phases if phase.name == name)
 
 
@@ -246,7 +246,7 @@ class ScorePresentation(Presentation):
     noun = "defect"
     live = False
 
-    def verdict(self, state: PresentedRun) -> RunVerdict:
+    def verdict(self, state: CollectedRun) -> RunVerdict:
         score = sum_up(defects_of(state))
         odd = sum(result.rule is ODD and result.outcome is Accounted.FAILED for result in state.results)
         said = f"{score.found:.1f} % of {score.shown - score.excused} generated defects found, "
@@ -255,7 +255,7 @@ class ScorePresentation(Presentation):
             said = "no generated defect changed what a client received"
         return conclude(state.whole()[1], said, f"{odd} legal oddities reported as defects" if odd else "")
 
-    def record(self, state: PresentedRun) -> dict[str, Any]:
+    def record(self, state: CollectedRun) -> dict[str, Any]:
         finished, rows = state.whole()[1], defects_of(state)
         phase = _find_phase(state, DEFECTS)
         counts = phase.counts
@@ -275,7 +275,7 @@ class ScorePresentation(Presentation):
             "exit": int(finished.exit),
         }
 
-    def sections(self, state: PresentedRun) -> Iterator[Section]:
+    def sections(self, state: CollectedRun) -> Iterator[Section]:
         for name in GROUPS:
             yield Section(f"Score by {name}", tuple(table_lines(name, group_by(defects_of(state), GROUPS[name]))))
         yield Section("Survivors", tuple(survivors_of(defects_of(state))))
@@ -289,14 +289,14 @@ class ScorePresentation(Presentation):
     def is_quiet(self, result: Result) -> bool:
         return True
 
-    def opening(self, state: PresentedRun) -> Iterator[str]:
+    def opening(self, state: CollectedRun) -> Iterator[str]:
         return iter(())
 
     def format_plan(self, planned: Planned) -> Iterator[str]:
         shard = f" in shard {planned.shard}" if planned.shard else ""
         yield f"{format_count(planned.checks, 'generated defect')}{shard}, each in a run of its own"
 
-    def closing(self, state: PresentedRun, paint: Paint, *, verbose: bool) -> Iterator[str]:
+    def closing(self, state: CollectedRun, paint: Paint, *, verbose: bool) -> Iterator[str]:
         rows = defects_of(state)
         for name, of in GROUPS.items():
             if verbose or name != "field":
@@ -314,7 +314,7 @@ class ScorePresentation(Presentation):
             f"  legal, but {row.outcome}: {row.mutant} ({', '.join(row.killers)})" for row in odd if row.killers
         )
 
-    def write_totals(self, state: PresentedRun, paint: Paint) -> str:
+    def write_totals(self, state: CollectedRun, paint: Paint) -> str:
         rows = defects_of(state)
         counted = Counter(row.outcome for row in rows)
         odd = sum(result.rule is ODD for result in state.results)
@@ -326,11 +326,11 @@ class ScorePresentation(Presentation):
         return f"{total} in {state.whole()[1].seconds:.1f} s: {', '.join(said) or 'none'}{beside}."
 
 
-def _rows_of(state: PresentedRun) -> list[tuple[Result, DefectRow]]:
+def _rows_of(state: CollectedRun) -> list[tuple[Result, DefectRow]]:
     return [(result, row) for result in state.results for row in of_kind(DefectRow, result.evidence)]
 
 
-def defects_of(state: PresentedRun) -> list[DefectRow]:
+def defects_of(state: CollectedRun) -> list[DefectRow]:
     """Return the defects, without the oddities."""
     return [row for result, row in _rows_of(state) if result.rule not in (ODD, SCORED)]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from harness.engine.results import Result
-from harness.outcome import Accounted, Exit, Reason, Verdict
+from harness.outcome import Accounted, Exit, Outcome, Reason, Verdict
 from harness.outcome.words import format_count
 from harness.report.accounting import (
     Accounting,
@@ -24,15 +24,12 @@ from harness.report.accounting import (
     detail_lines,
     list_other_failures,
 )
-from harness.report.json_report import run_record
-from harness.report.presented_result import describe_stale
 from harness.wire.message import escape_controls
 
 if TYPE_CHECKING:
     from harness.engine.events import PhaseFinished, Planned
+    from harness.report.collected_run import CollectedRun
     from harness.report.page.matrix import OutcomeMatrix
-    from harness.report.presented_result import PresentedResult
-    from harness.report.presented_run import PresentedRun
 
 EXPLAINED = frozenset({Verdict.FAIL, Verdict.ERROR})
 """Verdicts that a terminal explains at once; the others are one line each, or explained with -v."""
@@ -107,27 +104,27 @@ class Presentation:
 
     # for every format
 
-    def accounting(self, state: PresentedRun) -> Accounting:
+    def accounting(self, state: CollectedRun) -> Accounting:
         """How many results have which outcome."""
         return account_for(state.results, self.noun, self.left_out(state))
 
-    def verdict(self, state: PresentedRun) -> RunVerdict:
+    def verdict(self, state: CollectedRun) -> RunVerdict:
         """The last line of every format."""
         return conclude_checks(state.whole()[1], self.accounting(state))
 
-    def details(self, state: PresentedRun) -> Iterator[str]:
+    def details(self, state: CollectedRun) -> Iterator[str]:
         """What a reader of the numbers has to know, too: the MUST checks that were not tested, and why."""
         return detail_lines(state.results)
 
-    def record(self, state: PresentedRun) -> dict[str, Any]:
-        """The whole run as the command's schema in `schemas/output` describes it."""
-        return run_record(state)
+    def record(self, state: CollectedRun) -> dict[str, Any] | None:
+        """The whole run as the command's schema in `schemas/output` describes it; None for a run of checks."""
+        return None
 
-    def options(self, state: PresentedRun) -> dict[str, Any]:
+    def options(self, state: CollectedRun) -> dict[str, Any]:
         """What these words depend on besides the events, as plain data, which is stored with the events."""
         return {}
 
-    def score(self, state: PresentedRun) -> str:
+    def score(self, state: CollectedRun) -> str:
         """How many MUST checks failed or passed, of how many: the message of a badge."""
         musts = self.accounting(state).musts
         total, failed = sum(musts.values()), musts.get(Accounted.FAILED, 0)
@@ -136,28 +133,28 @@ class Presentation:
         others = list_other_failures(map(CountedResult.of, state.results))
         return "; ".join((f"{musts.get(Accounted.PASSED, 0)} of {total} MUST passed", *others))
 
-    def tallies(self, state: PresentedRun) -> Iterator[CountedWord]:
+    def tallies(self, state: CollectedRun) -> Iterator[CountedWord]:
         """What every format counts: outcomes that occur, with their words."""
         counts = self.accounting(state).counts
         yield from (
             CountedWord(outcome.word, counts[outcome], outcome) for outcome in Accounted if counts.get(outcome, 0)
         )
 
-    def facts(self, state: PresentedRun) -> list[tuple[str, str]]:
+    def facts(self, state: CollectedRun) -> list[tuple[str, str]]:
         """What a page says of the target below its heading, as word and value."""
         target, _ = state.whole()
         words = {"API version": target.version, "model": target.model}
         return [(word, value) for word, value in words.items() if value]
 
-    def sections(self, state: PresentedRun) -> Iterator[Section]:
+    def sections(self, state: CollectedRun) -> Iterator[Section]:
         """Parts of a page beside the results."""
         return iter(())
 
-    def left_out(self, state: PresentedRun) -> Iterator[LeftOut]:
+    def left_out(self, state: CollectedRun) -> Iterator[LeftOut]:
         """What was part of the run and has no result; it counts in the totals."""
         return iter(())
 
-    def matrices(self, state: PresentedRun) -> Iterator[OutcomeMatrix]:
+    def matrices(self, state: CollectedRun) -> Iterator[OutcomeMatrix]:
         """Tables of outcomes that a page shows."""
         return iter(())
 
@@ -175,7 +172,7 @@ class Presentation:
 
     # for a terminal
 
-    def opening(self, state: PresentedRun) -> Iterator[str]:
+    def opening(self, state: CollectedRun) -> Iterator[str]:
         """What a run begins with."""
         target = state.target
         assert target is not None
@@ -191,7 +188,7 @@ class Presentation:
         """The exercise that runs now; `again`: it was begun earlier and comes to its end."""
         return name.replace("_", " ")
 
-    def phase(self, phase: PhaseFinished, state: PresentedRun) -> Iterator[str]:
+    def phase(self, phase: PhaseFinished, state: CollectedRun) -> Iterator[str]:
         """What a part of the run did."""
         return iter(())
 
@@ -199,24 +196,23 @@ class Presentation:
         """Whether a result is told only with -v."""
         return result.outcome is not Accounted.WARNED and result.verdict is not Verdict.STALE
 
-    def brief(self, shown: PresentedResult, *, verbose: bool) -> tuple[str, Sequence[str]]:
-        """A result that needs no explaining: what follows its headline, and further lines."""
-        result = shown.result
+    def brief(self, result: Result, said: str, *, verbose: bool) -> tuple[str, Sequence[str]]:
+        """A result that needs no explaining and says `said`: what follows its headline, and further lines."""
         if result.verdict is Verdict.STALE:
             return f": {describe_stale(result)} (--baseline-prune)", ()
         if result.excuse:
             return f": {escape_controls(result.excuse).strip().splitlines()[0]}", ()
-        return (f": {shown.said}" if shown.said != result.title else ""), ()
+        return (f": {said}" if said != result.title else ""), ()
 
     def format_result(self, result: Result, paint: Paint) -> str:
         """A result in one line as it comes, with -v, if results are not told live."""
         return ""
 
-    def closing(self, state: PresentedRun, paint: Paint, *, verbose: bool) -> Iterator[str]:
+    def closing(self, state: CollectedRun, paint: Paint, *, verbose: bool) -> Iterator[str]:
         """What stands above the totals."""
         return iter(())
 
-    def write_totals(self, state: PresentedRun, paint: Paint) -> str:
+    def write_totals(self, state: CollectedRun, paint: Paint) -> str:
         """The line of totals."""
 
         def paint_outcome(outcome: Accounted, text: str) -> str:
@@ -224,7 +220,7 @@ class Presentation:
 
         return self.accounting(state).write_totals(state.whole()[1].seconds, paint_outcome)
 
-    def notes(self, state: PresentedRun) -> Iterator[str]:
+    def notes(self, state: CollectedRun) -> Iterator[str]:
         """What a reader has to know of checks without a response, and of errors of the harness."""
         finished = state.whole()[1]
         silent = [result for result in finished.unjudged if result.reason is Reason.NO_RESPONSE]
@@ -236,3 +232,11 @@ class Presentation:
                 yield _SLOWER
         if finished.exit is Exit.HARNESS_ERROR:
             yield ERRED
+
+
+def describe_stale(result: Result) -> str:
+    """Why a baseline's entry excuses nothing any more."""
+    if result.observation.outcome is Outcome.EXCLUDED:
+        return f"{result.observation.reason}; remove it from the baseline"
+    now = "it now only warns" if result.observation.findings else "it passes now"
+    return f"{now}; remove it from the baseline"

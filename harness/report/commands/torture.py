@@ -22,19 +22,18 @@ from harness.report.accounting import (
     count_stale,
     list_counts,
 )
-from harness.report.commands.presentation import COLORS, Paint, Presentation, Section
+from harness.report.commands.presentation import COLORS, Paint, Presentation, Section, describe_stale
 from harness.report.evidence.evidence_text import client_lines
 from harness.report.evidence.stream_events import read_run
 from harness.report.json_report import code_record, outcome_record, shard_record
 from harness.report.page.matrix import MatrixCell, MatrixColumn, MatrixRow, OutcomeMatrix, StripCase
-from harness.report.presented_result import describe_stale
 from harness.wire.message import escape_controls
 from harness.wire.stream_picture import CellKind, StreamPicture, draw_picture, picture_lines, spell_columns
 
 if TYPE_CHECKING:
     from harness.engine.events import PhaseFinished, Planned
+    from harness.report.collected_run import CollectedRun
     from harness.report.page.matrix import OutcomeMatrix
-    from harness.report.presented_run import PresentedRun
 
 
 class TorturePresentation(Presentation):
@@ -48,7 +47,7 @@ class TorturePresentation(Presentation):
     live = False
     lists_causes = True
 
-    def verdict(self, state: PresentedRun) -> RunVerdict:
+    def verdict(self, state: CollectedRun) -> RunVerdict:
         """The sum of the cases."""
         _, finished = state.whole()
         played = list_cases(finished.results)
@@ -74,7 +73,7 @@ class TorturePresentation(Presentation):
         helpless = all(outcome_of(result) is DropOutcome.COULD_NOT for result in played)
         return conclude(finished, *said, "no case left the client a way to the result" if helpless else "", stale)
 
-    def score(self, state: PresentedRun) -> str:
+    def score(self, state: CollectedRun) -> str:
         cases = list_cases(state.results)
         failed = sum(result.outcome is Accounted.FAILED for result in cases)
         passed = sum(result.outcome is Accounted.PASSED for result in cases)
@@ -82,10 +81,10 @@ class TorturePresentation(Presentation):
             return f"{failed} of {format_count(len(cases), 'case')} failed"
         return f"{passed} of {format_count(len(cases), 'case')} passed"
 
-    def details(self, state: PresentedRun) -> Iterator[str]:
+    def details(self, state: CollectedRun) -> Iterator[str]:
         return iter(())
 
-    def left_out(self, state: PresentedRun) -> Iterator[LeftOut]:
+    def left_out(self, state: CollectedRun) -> Iterator[LeftOut]:
         skipped = sum(item["cases"] for item in list_untried(state))
         if skipped:
             yield LeftOut(
@@ -97,12 +96,12 @@ class TorturePresentation(Presentation):
             else:
                 yield LeftOut(left, Accounted.EXCLUDED, "after the first failure (`--fail-fast`)")
 
-    def matrices(self, state: PresentedRun) -> Iterator[OutcomeMatrix]:
+    def matrices(self, state: CollectedRun) -> Iterator[OutcomeMatrix]:
         yield fault_matrix(state)
         if (drops := drop_map(state)) is not None:
             yield drops
 
-    def record(self, state: PresentedRun) -> dict[str, Any]:
+    def record(self, state: CollectedRun) -> dict[str, Any]:
 
         _, finished = state.whole()
         counts = Counter(map(outcome_of, list_cases(finished.results)))
@@ -122,10 +121,10 @@ class TorturePresentation(Presentation):
             **shard_record(finished.part),
         }
 
-    def facts(self, state: PresentedRun) -> list[tuple[str, str]]:
+    def facts(self, state: CollectedRun) -> list[tuple[str, str]]:
         return [("events", str(_choose_first_phase(state).counts["events"]))]
 
-    def sections(self, state: PresentedRun) -> Iterator[Section]:
+    def sections(self, state: CollectedRun) -> Iterator[Section]:
         kinds = tuple(kind_lines(state))
         if kinds:
             yield Section("Kinds of cases", kinds)
@@ -143,13 +142,13 @@ class TorturePresentation(Presentation):
         word = super().kind(result)
         return f"{word}: {outcome_of(result)}" if is_case(result) else word
 
-    def opening(self, state: PresentedRun) -> Iterator[str]:
+    def opening(self, state: CollectedRun) -> Iterator[str]:
         return iter(())
 
     def format_plan(self, planned: Planned) -> Iterator[str]:
         return iter(())
 
-    def phase(self, phase: PhaseFinished, state: PresentedRun) -> Iterator[str]:
+    def phase(self, phase: PhaseFinished, state: CollectedRun) -> Iterator[str]:
         if phase is not state.phases[0]:
             return
         events, characters = phase.counts["events"], phase.counts["characters"]
@@ -167,7 +166,7 @@ class TorturePresentation(Presentation):
         problem = "".join(f": {escape_controls(f.message)}" for f in result.observation.findings)
         return f"{word} {result.title} ({result.seconds:.2f} s){problem}"
 
-    def closing(self, state: PresentedRun, paint: Paint, *, verbose: bool) -> Iterator[str]:
+    def closing(self, state: CollectedRun, paint: Paint, *, verbose: bool) -> Iterator[str]:
         yield from kind_lines(state, paint)
         if (drops := drop_map(state)) is not None:
             yield from map_lines(drops, paint)
@@ -176,7 +175,7 @@ class TorturePresentation(Presentation):
             yield from ("", paint(COLORS[group[0].outcome], headline), *rest)
         yield from (f"\n{line}" for line in unharmed_lines(state.results))
 
-    def notes(self, state: PresentedRun) -> Iterator[str]:
+    def notes(self, state: CollectedRun) -> Iterator[str]:
         """The detail words of the cases, and what the options left out."""
         cases = list_cases(state.results)
         counts = Counter(map(outcome_of, cases))
@@ -188,7 +187,7 @@ class TorturePresentation(Presentation):
             yield "help: `--baseline-prune` removes stale entries from the baseline"
 
 
-def _choose_first_phase(state: PresentedRun) -> PhaseFinished:
+def _choose_first_phase(state: CollectedRun) -> PhaseFinished:
     """How the client read the stream without a fault; an empty one if the run ended before that."""
     from harness.engine.events import PhaseFinished
 
@@ -275,7 +274,7 @@ def describe_problem(result: Result) -> str:
     return "; ".join(escape_controls(finding.message) for finding in result.observation.findings)
 
 
-def list_untried(state: PresentedRun) -> list[dict[str, Any]]:
+def list_untried(state: CollectedRun) -> list[dict[str, Any]]:
     """The kinds of cases that were given up, and how many cases of each were left out."""
     return [
         {"kind": kind, "cases": cases}
@@ -295,7 +294,7 @@ _COLUMNS: tuple[tuple[str, Mark], ...] = (
 """What can come of a case, and its mark."""
 
 
-def fault_matrix(state: PresentedRun) -> OutcomeMatrix:
+def fault_matrix(state: CollectedRun) -> OutcomeMatrix:
     """A row for each kind of fault: how many cases came out how; a cell opens its cases."""
     kinds: dict[str, list[Result]] = defaultdict(list)
     for result in in_order(state.results):
@@ -321,7 +320,7 @@ def fault_matrix(state: PresentedRun) -> OutcomeMatrix:
     )
 
 
-def outcome_cell(kind: str, results: Sequence[Result], mark: Mark, state: PresentedRun) -> MatrixCell | None:
+def outcome_cell(kind: str, results: Sequence[Result], mark: Mark, state: CollectedRun) -> MatrixCell | None:
     """Those of the cases of a kind that came out alike; None if none did."""
     alike = [result for result in results if OUTCOME_MARKS[outcome_of(result)] == mark]
     if not alike:
@@ -342,7 +341,7 @@ def outcome_cell(kind: str, results: Sequence[Result], mark: Mark, state: Presen
     )
 
 
-def _show_case(result: Result, state: PresentedRun) -> dict[str, Any]:
+def _show_case(result: Result, state: CollectedRun) -> dict[str, Any]:
     """What a cell of a matrix shows of one case when it is opened."""
     bad = bool(result.observation.findings)
     return {
@@ -359,7 +358,7 @@ _ALSO = 3
 """Most sentences of a group besides that of its first case."""
 
 
-def kind_lines(state: PresentedRun, paint: Paint = lambda _, text: text) -> Iterator[str]:
+def kind_lines(state: CollectedRun, paint: Paint = lambda _, text: text) -> Iterator[str]:
     """A line for each kind of cases, if there are kinds: how they came out, and how many were left out."""
     skipped = {item["kind"]: item["cases"] for item in list_untried(state)}
     kinds: dict[str, Counter[DropOutcome]] = defaultdict(Counter)
@@ -383,7 +382,7 @@ _OPEN = " Open a cell for its cases and for what the client received."
 """What a page adds to its map of drops."""
 
 
-def drop_map(state: PresentedRun) -> OutcomeMatrix | None:
+def drop_map(state: CollectedRun) -> OutcomeMatrix | None:
     """A row for each kind of ending, a column for each event: the worst outcome of the cuts there."""
     rows: dict[str, dict[int, list[Result]]] = defaultdict(lambda: defaultdict(list))
     events = _choose_first_phase(state).counts["events"]
@@ -427,7 +426,7 @@ def _list_signs(rows: Mapping[str, Mapping[int, Sequence[Result]]]) -> tuple[Str
     )
 
 
-def _drop_cell(row: str, event: int, results: Sequence[Result], state: PresentedRun) -> MatrixCell:
+def _drop_cell(row: str, event: int, results: Sequence[Result], state: CollectedRun) -> MatrixCell:
     worst = max(results, key=lambda result: RANK[outcome_of(result)])
     outcome = outcome_of(worst)
     return MatrixCell(
@@ -439,7 +438,7 @@ def _drop_cell(row: str, event: int, results: Sequence[Result], state: Presented
     )
 
 
-def picture_of(result: Result, state: PresentedRun) -> StreamPicture | None:
+def picture_of(result: Result, state: CollectedRun) -> StreamPicture | None:
     """What the client received in a case, in the columns of the whole stream; None if it received no stream."""
     readings = list(read_run(run_of(result), state.display))
     return draw_picture(readings, total=state.whole_stream) if readings else None
@@ -469,7 +468,7 @@ def _name_some(results: Sequence[Result]) -> str:
     return f"{named}{', …' if len(results) > _NAMED else ''}"
 
 
-def group_lines(group: Sequence[Result], state: PresentedRun, *, verbose: bool = False) -> Iterator[str]:
+def group_lines(group: Sequence[Result], state: CollectedRun, *, verbose: bool = False) -> Iterator[str]:
     """One kind of failure: how often it occurred, its first case in full, and a command that runs only that."""
     first, run, rule = group[0], run_of(group[0]), group[0].rule
     problems = list(dict.fromkeys(map(describe_problem, group)))

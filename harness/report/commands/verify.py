@@ -22,7 +22,7 @@ from harness.wire.message import escape_controls
 
 if TYPE_CHECKING:
     from harness.engine.events import PhaseFinished, Planned
-    from harness.report.presented_run import PresentedRun
+    from harness.report.collected_run import CollectedRun
 
 _KINDS = ("streams", "bodies", "requests")
 _PLACES_SHOWN = 5
@@ -47,14 +47,14 @@ class VerifyPresentation(Presentation):
     command = "verify"
     live = False
 
-    def verdict(self, state: PresentedRun) -> RunVerdict:
+    def verdict(self, state: CollectedRun) -> RunVerdict:
         """The sum of the checks, unless the paths held nothing to judge."""
         finished = state.whole()[1]
         if finished.results:
             return super().verdict(state)
         return conclude(finished, "" if finished.holes else _EMPTY)
 
-    def record(self, state: PresentedRun) -> dict[str, Any]:
+    def record(self, state: CollectedRun) -> dict[str, Any]:
         finished = state.whole()[1]
         left_out = [
             {"file": place.file, **({"entry": place.entry} if place.entry else {}), "reason": reason}
@@ -73,28 +73,28 @@ class VerifyPresentation(Presentation):
             **({"halted": finished.halted} if finished.halted else {}),
         }
 
-    def facts(self, state: PresentedRun) -> list[tuple[str, str]]:
+    def facts(self, state: CollectedRun) -> list[tuple[str, str]]:
         return [(kind, str(_sum(state, kind))) for kind in _KINDS]
 
-    def sections(self, state: PresentedRun) -> Iterator[Section]:
+    def sections(self, state: CollectedRun) -> Iterator[Section]:
         if groups := tuple(_fold_left_out(state)):
             yield Section("Excluded", folded=groups)
         if lines := tuple(line for phase in state.phases for line in self.phase(phase, state)):
             yield Section("As recorded", lines)
 
-    def opening(self, state: PresentedRun) -> Iterator[str]:
+    def opening(self, state: CollectedRun) -> Iterator[str]:
         return iter(())
 
     def format_plan(self, planned: Planned) -> Iterator[str]:
         return iter(())
 
-    def phase(self, phase: PhaseFinished, state: PresentedRun) -> Iterator[str]:
+    def phase(self, phase: PhaseFinished, state: CollectedRun) -> Iterator[str]:
         yield from (escape_controls(f"{phase.name}: {note}") for note in phase.notes)
 
     def format_result(self, result: Result, paint: Paint) -> str:
         return f"{result.outcome.word.upper():<11} {result.id} [{result.rule.level}] {result.title}"
 
-    def closing(self, state: PresentedRun, paint: Paint, *, verbose: bool) -> Iterator[str]:
+    def closing(self, state: CollectedRun, paint: Paint, *, verbose: bool) -> Iterator[str]:
         for result, place, finding in list_findings(state):
             kind = f"{_word_of(place, finding).upper()} {finding.rule} [{result.rule.level}]"
             yield f"{place_line(place)}: {kind} {escape_controls(finding.message)}"
@@ -111,7 +111,7 @@ class VerifyPresentation(Presentation):
             yield f"{format_count(files, 'file')} judged by revision {revision}"
         yield self._describe_judged(state)
 
-    def _describe_judged(self, state: PresentedRun) -> str:
+    def _describe_judged(self, state: CollectedRun) -> str:
         """How much was read, and how much of it was judged."""
         entries = _sum(state, "entries")
         left_out = sum(map(len, _list_left_out(state).values()))
@@ -129,7 +129,7 @@ def _word_of(place: RecordedPlace, finding: Finding) -> str:
     return "note" if place.verdict is Verdict.INFO else account(place.verdict, Observation.of([finding])).word
 
 
-def list_findings(state: PresentedRun) -> list[tuple[Result, RecordedPlace, Finding]]:
+def list_findings(state: CollectedRun) -> list[tuple[Result, RecordedPlace, Finding]]:
     """Every finding with its result and place, in the order of the files."""
     pairs = [
         (result, place, finding)
@@ -140,11 +140,11 @@ def list_findings(state: PresentedRun) -> list[tuple[Result, RecordedPlace, Find
     return sorted(pairs, key=lambda item: item[1].number)
 
 
-def _list_unusable(state: PresentedRun) -> list[tuple[str, str]]:
+def _list_unusable(state: CollectedRun) -> list[tuple[str, str]]:
     return [(phase.name, reason) for phase in state.phases for reason in phase.vacuous]
 
 
-def _list_left_out(state: PresentedRun) -> dict[str, list[_Place]]:
+def _list_left_out(state: CollectedRun) -> dict[str, list[_Place]]:
     """What was not judged, by reason."""
     places: dict[str, list[_Place]] = {}
     for phase in state.phases:
@@ -153,14 +153,14 @@ def _list_left_out(state: PresentedRun) -> dict[str, list[_Place]]:
     return places
 
 
-def _fold_left_out(state: PresentedRun) -> Iterator[FoldedLines]:
+def _fold_left_out(state: CollectedRun) -> Iterator[FoldedLines]:
     """What was not judged: its places below each reason, the reason of most of them first."""
     for reason, places in sorted(_list_left_out(state).items(), key=lambda item: -len(item[1])):
         lines = tuple(escape_controls(f"{file}: {entry}" if entry else file) for file, entry in places)
         yield FoldedLines(escape_controls(f"{len(places)} × {reason}"), lines)
 
 
-def _by_revision(state: PresentedRun) -> dict[str, int]:
+def _by_revision(state: CollectedRun) -> dict[str, int]:
     """How many files were judged by each revision."""
     files: Counter[str] = Counter()
     for phase in state.phases:
@@ -170,7 +170,7 @@ def _by_revision(state: PresentedRun) -> dict[str, int]:
     return dict(files)
 
 
-def _sum(state: PresentedRun, name: str) -> int:
+def _sum(state: CollectedRun, name: str) -> int:
     return sum(phase.counts[name] for phase in state.phases)
 
 

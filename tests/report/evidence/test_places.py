@@ -13,7 +13,6 @@ from harness.engine.results import LoggedExchange, Result
 from harness.outcome import Finding, Level, Observation, Where
 from harness.report.evidence.evidence_text import body_lines, find_place, logs, read_back
 from harness.report.html_report import render
-from harness.report.presented_result import PresentedResult
 from harness.report.presented_run import PresentedRun
 from harness.wire import Decoder, Exchange
 from tests.report.page.test_story import DISPLAY, LEFT, ROOT, RULE, exchange
@@ -79,7 +78,7 @@ def failed() -> tuple[Result, Exchange]:
 
 def test_a_page_shows_the_place_and_folds_the_rest() -> None:
     """What the finding names is marked; the characters before and after it are there, folded, and add up."""
-    (log,) = PresentedResult(failed()[0], told()).logs
+    (log,) = told().present(failed()[0]).logs
     assert [part.text for part in log.parts if part.accused] == ['"SPOT"']
     assert "".join(part.text for part in log.parts[1:]) == BODY
     folds = [part.summary for part in log.parts if part.summary]
@@ -96,7 +95,7 @@ def test_a_terminal_shows_the_place() -> None:
     assert shown.startswith("[… ")
     assert shown.endswith(" characters …]")
     assert len(shown) < 480
-    assert "SPOT" in PresentedResult(failed()[0], told()).explain()
+    assert "SPOT" in told().present(failed()[0]).explain()
 
 
 def warned() -> PresentedRun:

@@ -1,0 +1,129 @@
+"""What the events of a run said, without its secrets: the one way of a run into reports.
+
+Layer 6. Chooses nothing and words nothing: that is for `presented_run`, which shows it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from harness.engine.capabilities import Capabilities
+from harness.engine.events import (
+    CheckFinished,
+    ExerciseFinished,
+    PhaseFinished,
+    Planned,
+    Probed,
+    RunEvent,
+    RunFinished,
+    RunStarted,
+    RunStopped,
+    TargetInfo,
+)
+from harness.engine.results import LoggedExchange, Result
+from harness.kit.api import Api
+from harness.kit.relay import RelayedExchange
+from harness.outcome import Rule
+from harness.report.evidence.curl import EMBEDDED_ROOT, Display
+from harness.wire import Exchange
+from harness.wire.mask import Mask, hide_secrets
+
+_LEFT = (Exchange, RelayedExchange, LoggedExchange, Rule)
+"""What an event has beside texts of a target: the wire, and rules, which are ours."""
+
+
+@dataclass(slots=True)
+class CollectedRun:
+    """A run as its events told it, without its secrets.
+
+    `target` and `finished` are None until their events come. `started` is the time of day at which the first
+    event came. `revision` is that of the API, `""` if each recording names its own.
+    """
+
+    api: Api
+    target: TargetInfo | None = None
+    capabilities: Capabilities = field(default_factory=Capabilities)
+    planned: Planned = field(default_factory=lambda: Planned(0, 0))
+    phases: list[PhaseFinished] = field(default_factory=list)
+    stopped: RunStopped | None = None
+    finished: RunFinished | None = None
+    exercises: list[ExerciseFinished] = field(default_factory=list)
+    mask: Mask = field(default_factory=Mask)
+    started: datetime | None = None
+    revision: str = field(default="", kw_only=True)
+
+    def handle(self, event: RunEvent) -> None:
+        """Record one event, without its secrets."""
+        if isinstance(event, RunStarted):
+            self.mask = Mask(event.target.secrets, self.api.load_protocol().secret_fields)
+        match self.hide(event):
+            case RunStarted(target):
+                self.target = target
+                self.started = self.started or datetime.now(UTC)
+            case Probed(capabilities):
+                self.capabilities = capabilities
+            case Planned() as planned:
+                self.planned = planned
+            case ExerciseFinished() as exercise:
+                self.exercises.append(exercise)
+            case PhaseFinished() as phase:
+                self.phases.append(phase)
+            case RunStopped() as stopped:
+                self.stopped = stopped
+            case RunFinished() as finished:
+                self.finished = finished
+            case _:
+                pass
+
+    def hide(self, event: RunEvent) -> RunEvent:
+        """The event without secrets: the one way of what a run says into reports.
+
+        What went over the wire stays as it was, and is masked where it is put into words (`Display`).
+        """
+        match event:
+            case RunStarted(target):
+                return RunStarted(replace(hide_secrets(target, self.mask), secrets=target.secrets))
+            case Probed(capabilities):
+                hidden = Capabilities(hide_secrets(item, self.mask) for item in capabilities)
+                return replace(hide_secrets(event, self.mask, (Capabilities,)), capabilities=hidden)
+            case CheckFinished() | PhaseFinished() | RunStopped() | RunFinished():
+                return hide_secrets(event, self.mask, _LEFT)
+        return event
+
+    def whole(self) -> tuple[TargetInfo, RunFinished]:
+        """The target and the final event of a finished run. Raises RuntimeError before the run has finished."""
+        if self.target is None or self.finished is None:
+            raise RuntimeError("the run has not finished: a report of half a run would look whole")
+        return self.target, self.finished
+
+    @property
+    def results(self) -> tuple[Result, ...]:
+        """The results of a finished run, in the order of the catalogue."""
+        return self.whole()[1].results
+
+    @property
+    def halted_text(self) -> str:
+        """Why the run ended before it was through, as a sentence without secrets; `""` if it was through."""
+        halted = self.whole()[1].halted
+        return f"The run ended early: {halted.rstrip('.')}." if halted else ""
+
+    @property
+    def started_text(self) -> str:
+        """When the run began, as a date and time in UTC; `""` if it has not begun."""
+        return self.started.strftime("%Y-%m-%dT%H:%M:%SZ") if self.started else ""
+
+    @property
+    def root(self) -> str:
+        """The root of `curl` lines; where `harness serve --port 8000` listens if the target has no URL."""
+        return (self.target.url if self.target else "") or EMBEDDED_ROOT
+
+    @property
+    def display(self) -> Display:
+        """How the evidence of this run is shown."""
+        return Display(self.api, self.root, self.mask)
+
+    @property
+    def whole_stream(self) -> int:
+        """The number of events of the stream that every result is about; 0 if there is no such stream."""
+        return self.phases[0].counts.get("events", 0) if self.phases else 0
