@@ -25,6 +25,7 @@ CAPABILITIES: dict[str, str] = {
     "search": "runs the google_search tool",
     "agents": "runs agents",
     "environments": "gives managed agents an environment",
+    "self-hosted": "has environments whose sandbox the user runs",
     "agents-crud": "lets this key create agents",
     "webhooks": "lets this key create webhooks",
     "credentials": "lets this key store credentials",
@@ -57,6 +58,7 @@ PROFILE_GATES: dict[str, frozenset[str]] = {
 REMEDIES: dict[str, str] = {
     "two-keys": "with the key of another project (--other-api-key, OTHER_GEMINI_API_KEY)",
     "agents-crud": "with --capability +agents-crud, if this key may create agents",
+    "self-hosted": "with --capability +self-hosted, if this key may create such environments",
     "continuation": "with --capability +continuation, on a test target whose plain creates pause",
     "long-decode": "with --capability +long-decode and a suitable model (--model); it costs 65,536 tokens",
     "image-answers": "with --capability +image-answers and a model that generates images (--model)",

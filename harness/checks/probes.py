@@ -489,7 +489,8 @@ def _ask_for_list(name: str, collection: str = "") -> Question:
 
 
 UNDISCOVERABLE = (
-    "two-keys", "agents-crud", "continuation", "long-decode", "image-answers", "audio-answers", "deep-research",
+    "two-keys", "self-hosted", "agents-crud", "continuation", "long-decode", "image-answers", "audio-answers",
+    "deep-research",
 )  # fmt: skip
 """Capabilities that no request can find out."""
 

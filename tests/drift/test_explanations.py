@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.drift.comparison import load_explanations
 from harness.rules.tables import load_sources
 
-OTHERS = {"@google/genai 3.1.0", "ProtoJSON", "Inferred"}
+OTHERS = {"@google/genai 3.3.0", "ProtoJSON", "Inferred"}
 """Sources that no rule of the API cites."""
 
 

@@ -160,7 +160,7 @@ def test_status_and_count_are_drawn(newer: Contract) -> None:
     from tests.strategies.drawing import draws
 
     assert any("dreamt_tokens" in usage for usage in draws(usages(newer), 60))
-    assert "paused" in {answer["status"] for answer in draws(interactions(contract=newer), 60)}
+    assert "paused" in {answer["status"] for answer in draws(interactions(contract=newer), 200)}
 
 
 @pytest.mark.slow

@@ -24,8 +24,9 @@ genai = pytest.importorskip("google.genai")
 pytestmark = [pytest.mark.e2e, pytest.mark.filterwarnings("ignore")]
 MODEL, AGENT = "gemini-3.5-flash", "antigravity-preview-09-2026"
 RESOURCES = (
-    "interactions", "agents", "environments", "environments.files", "files", "file_search_stores",
-    "file_search_stores.documents", "operations", "webhooks", "triggers", "credentials", "voices", "decisions",
+    "interactions", "interactions.auth_tokens", "agents", "environments", "environments.files", "files",
+    "file_search_stores", "file_search_stores.documents", "operations", "webhooks", "triggers", "credentials",
+    "voices", "decisions",
 )  # fmt: skip
 NOT_OPERATIONS = {
     "do_request": "the transport of the generated clients",
@@ -34,6 +35,7 @@ NOT_OPERATIONS = {
     "with_raw_response": "another form of the same operations",
     "with_streaming_response": "another form of the same operations",
     "vertexai": "an attribute",
+    "auth_tokens": "a resource of its own",
     "documents": "a resource of its own",
     "files": "a resource of its own",
     "T": "a type",
@@ -105,6 +107,10 @@ def interactions(c: Caller) -> Iterator[tuple[str, Any]]:
     yield "interactions.get", c.call("interactions.get", made.id).output_text == made.output_text
     run = c.call("interactions.create", model=MODEL, input="Long.", background=True)
     yield "interactions.cancel", c.call("interactions.cancel", run.id).status == "cancelled"
+    token = c.call("interactions.auth_tokens.create", made.id).auth_token.removeprefix("auth_tokens/")
+    yield "interactions.auth_tokens.create", len(token) == 32
+    c.call("interactions.auth_tokens.delete", made.id, token)
+    yield "interactions.auth_tokens.delete", _status(c, "interactions.auth_tokens.delete", made.id, token) == 404
     c.call("interactions.delete", made.id)
     yield "interactions.delete", _status(c, "interactions.get", made.id) == 404
 
@@ -124,6 +130,10 @@ def environments(c: Caller) -> Iterator[tuple[str, Any]]:
     made = c.call("environments.create")
     yield "environments.create", made.status == "active"
     yield "environments.get", c.call("environments.get", id=made.id).id == made.id
+    own = c.call("environments.create", mode="self_hosted", custom_config={"team": "a"})
+    yield "environments.create of one's own", bool(own.environment_key) and own.custom_config == {"team": "a"}
+    chosen = c.call("environments.list", mode="self_hosted").environments
+    yield "environments.list of one's own", [(one.id, one.environment_key) for one in chosen] == [(own.id, None)]
     yield "environments.list", made.id in [one.id for one in c.call("environments.list").environments]
     sent = c.call("environments.files.upload", environment=made.id, path="src/a.py", file=b"print()\n")
     yield "environments.files.upload", sent.files[0].path == "src/a.py"

@@ -9,15 +9,17 @@ from typing import Any
 
 import pytest
 
-from tests.foreign.rows import Row, rows_of, without
+from tests.foreign.rows import Row, refuse, rows_of, without
 from tests.foreign.server import ForeignService, Headed, Json, Refused, Run, parse_object
 
 FILES = (
     "env.recursive env.tar env.fork-files"
     " env.upload-resumable env.upload-x-goog env.upload-extract env.extract-exists env.upload-creates-parents"
 )
+OWN = "env.key-once env.mode"
 AGENTS = "agent.base-fork env.update-network agent.env-kept"
 FILED = {"words": "--capability +environments"}
+OWNED = {"words": "--capability +environments --capability +self-hosted"}
 SAVED = {"words": "--capability +environments --capability +agents-crud"}
 
 
@@ -102,6 +104,37 @@ class Sandboxes(ForeignService):
         """Write what was uploaded."""
         self.boxes[box][name] = data
         return {"files": [{"path": name}]}
+
+
+class OwnSandboxes(Sandboxes):
+    """Odd, but right: environments may be of a user's own, and only those show their mode."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.opened: dict[str, Json] = {}
+
+    def open(self, body: Json) -> Json:
+        made = super().open(body)
+        if body.get("mode") == "self_hosted":
+            made |= {"mode": "self_hosted", "environment_key": f"key of {made['id']}"}
+        self.opened[made["id"]] = made
+        return made
+
+    def look(self, name: str) -> Json:
+        """An environment as a read shows it."""
+        return without(self.opened[name], "environment_key")
+
+    def list_boxes(self, mode: str) -> list[Json]:
+        """The environments of a mode, or all."""
+        shown = [self.look(name) for name in self.boxes]
+        return [box for box in shown if mode in ("", box.get("mode", "on_demand"))]
+
+    def neighbour(self, method: str, parts: list[str], data: bytes, query: Json) -> Any:
+        if (method, parts) == ("GET", ["environments"]):
+            return {"environments": self.list_boxes(query.get("mode", ""))}
+        answer = super().neighbour(method, parts, data, query)
+        shown = method == "GET" and parts[0] == "environments" and len(parts) == 2
+        return self.look(parts[1]) if shown else answer
 
 
 class Workshop(Sandboxes):
@@ -219,7 +252,7 @@ def hide_rules(self: Workshop, usual: Any, *asked: Any) -> Any:
     return without(answer, "network") if type(answer) is dict else answer
 
 
-boxes, shop = rows_of(Sandboxes), rows_of(Workshop)
+boxes, shop, own = rows_of(Sandboxes), rows_of(Workshop), rows_of(OwnSandboxes)
 ROWS = [
     # Leading slashes, `./` in archives and addresses of another host are no faults.
     boxes(f"sandboxes: {FILES} -> rest pass", **FILED),
@@ -259,6 +292,34 @@ ROWS = [
             {"files": []} if "upload_id" in query else usual(path, query, *sent)
         ),
         **FILED,
+    ),
+    # A sandbox of the user's own: its key is shown once, and it is listed by its mode.
+    own(f"own-boxes: {OWN} -> rest pass", **OWNED),
+    # A server that has no such environments is judged only if its owner declares them.
+    own(
+        f"refuses-modes: {OWN} -> untestable env.key-once env.mode", open=refuse(400, lambda body: "mode" in body)
+    ),
+    own(
+        f"no-modes: {OWN} -> warn env.key-once env.mode",
+        open=lambda self, usual, body: usual(without(body, "mode")),
+        **OWNED,
+    ),
+    own(f"shows-key: {OWN} -> warn env.key-once", look=lambda self, usual, name: self.opened[name], **OWNED),
+    own(
+        f"lists-key: {OWN} -> warn env.key-once",
+        list_boxes=lambda self, usual, mode: [self.opened[box["id"]] for box in usual(mode)],
+        **OWNED,
+    ),
+    own(
+        f"hides-key: {OWN} -> warn env.key-once",
+        open=lambda self, usual, body: without(usual(body), "environment_key"),
+        **OWNED,
+    ),
+    own(f"lists-all-modes: {OWN} -> warn env.mode", list_boxes=lambda self, usual, mode: usual(""), **OWNED),
+    own(
+        f"lists-no-mode: {OWN} -> warn env.mode",
+        list_boxes=lambda self, usual, mode: [] if mode else usual(mode),
+        **OWNED,
     ),
     # A list of hosts is as good as an object, and the end of a run is early enough to tell its sandbox.
     shop(f"workshop: {AGENTS} -> rest pass", **SAVED),

@@ -22,6 +22,7 @@ from harness.checks.vocabulary.expect import (
     interaction_in,
     note,
     object_in,
+    text_in,
 )
 from harness.checks.vocabulary.resources import (
     continue_by_range,
@@ -29,7 +30,9 @@ from harness.checks.vocabulary.resources import (
     delete_and_look,
     each_once,
     entries,
+    ids,
     judge_lives,
+    next_token,
     pages,
     read_and_list,
     start_headers,
@@ -46,6 +49,8 @@ from harness.wire import Exchange, Request
 from harness.wire.message import segment
 
 COUNTS = ("file_count", "size_bytes")
+KEY = "environment_key"
+ON_DEMAND, SELF_HOSTED = "on_demand", "self_hosted"
 
 
 # --- exercises
@@ -73,6 +78,21 @@ def environments_of_our_own(t: RequestBuilder) -> Steps:
     return seen
 
 
+@exercise(requests=6)
+def an_environment_of_the_user(t: RequestBuilder) -> Steps:
+    """Create an environment whose sandbox is the user's own; read it, list both modes, and delete it."""
+    seen: Exchanges = {"made": (yield Send(t.request("POST", "environments", {"mode": SELF_HOSTED})))}
+    one = id_of(seen["made"])
+    if not one or interaction_in(seen["made"]).get("mode") != SELF_HOSTED:
+        return stop_exercise(seen, f"the target created no self-hosted environment: {format_answer(seen['made'])}")
+    path = f"environments/{segment(one)}"
+    seen |= yield from read_and_list(t, path)
+    seen["own"] = yield from pages(t, "environments", 1000, mode=SELF_HOSTED)
+    seen["others"] = yield from pages(t, "environments", 1000, mode=ON_DEMAND)
+    yield Send(t.request("DELETE", path))
+    return seen
+
+
 # --- judges of environments
 
 
@@ -86,6 +106,30 @@ def says_its_status(made: Exchange, fetched: Exchange) -> Iterator[Finding]:
             say = note if isinstance(status, str) and status else finding
             odd = say("an unlisted status", expected="active or expired", actual=format_value(status))
             yield odd.at(exchange=name)
+
+
+def shows_its_key_once(made: Exchange, fetched: Exchange, listed: Exchange) -> Iterator[Finding]:
+    if not text_in(made, KEY):
+        yield finding("the create returned no key", expected=KEY, actual="none").at(exchange="made")
+    if text_in(fetched, KEY):
+        yield finding("a later response contains the key", expected="none", actual="a key").at(exchange="fetched")
+    if any(entry.get(KEY) for entry in entries(listed, "environments")):
+        yield finding("the list contains the key", expected="none", actual="a key").at(exchange="listed")
+
+
+def lists_by_mode(made: Exchange, own: list[Exchange], others: list[Exchange]) -> Iterator[Finding]:
+    one, listed = id_of(made), ids(own, "environments")
+    if one not in listed and next_token(own[-1]):
+        raise Unmet(f"the list is longer than {len(own)} pages")
+    if one not in listed:
+        yield finding("the list of its mode lacks the environment", expected=one, actual="not listed").at(
+            exchange="own[0]"
+        )
+    for number, page in enumerate(others):
+        if one in ids([page], "environments"):
+            yield finding("the list of the other mode contains it", expected="not listed", actual=one).at(
+                exchange=f"others[{number}]"
+            )
 
 
 def counts_are_whole(fetched: Exchange) -> Iterator[Finding]:

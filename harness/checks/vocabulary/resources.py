@@ -177,12 +177,12 @@ MOST = 20
 """The most pages to read of one list; a longer list is not judged to its end."""
 
 
-def pages(t: RequestBuilder, path: str, size: int) -> Part[list[Exchange]]:
-    """Read every page of a list in order, up to `MOST`, with page_size `size`."""
+def pages(t: RequestBuilder, path: str, size: int, **filters: str) -> Part[list[Exchange]]:
+    """Read every page of a list in order, up to `MOST`, with page_size `size` and the parameters that choose."""
     found: list[Exchange] = []
     token = ""
     while len(found) < MOST:
-        query = {"page_size": size, **({"page_token": token} if token else {})}
+        query = {"page_size": size, **filters, **({"page_token": token} if token else {})}
         page: Exchange = yield Send(t.request("GET", path, query=query))
         found.append(page)
         token = next_token(page)

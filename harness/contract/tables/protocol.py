@@ -252,7 +252,7 @@ PROTOCOL = StreamProtocol(
     name_event=name_event,
     kind_fields=frozenset({"type", "event_type", "object", "role", "status", "code", "modality", "service_tier"}),
     secret_fields=SecretFields(
-        {"key", "token", "new_signing_secret", "signing_secret"},
+        {"key", "token", "auth_token", "environment_key", "new_signing_secret", "signing_secret"},
         inside={"env": None, "transform": None, "headers": None, "credentials": {"value"}},
         spared={"credential"},
     ),

@@ -22,6 +22,7 @@ from harness.emulator.reply.tools import (
     annotation,
     call_deferred,
     client_calls,
+    describe_mcp_tool,
     find_search,
     load_steps,
     loaded_by_client,
@@ -168,11 +169,19 @@ class ReplyBuilder:
         return [*found, *(calls or [self.output(order)])]
 
     def server_work(self, order: CreateRequest, tool: Json) -> list[Json]:
-        """Return the call and the result of a server tool, unless the input brings its result back (recorded)."""
+        """Return the call and the result of a server tool, unless the input brings its result back (recorded).
+
+        A search of the service's own loads the tool of a deferred MCP server before; its place is inferred.
+        """
         pair = server_pair(tool, order.text, self._ids, signed=order.profile.signs_tools)
         known = {step.get("type") for step in order.given}
         brought = pair and (pair[-1]["type"] in known or (tool["type"] == "mcp_server" and "tool_call" in known))
-        return [] if brought else pair
+        if brought:
+            return []
+        search = find_search(order.tools) if pair and tool.get("defer_loading") is True else None
+        if search is None or search.get("execution") == "client":
+            return pair
+        return [*load_steps([describe_mcp_tool(pair[0])], self._ids), *pair]
 
     def calls(self, order: CreateRequest) -> list[Json]:
         """Return the function calls that the run ends with; after results only of functions that they brought."""

@@ -206,6 +206,17 @@ def load_steps(functions: list[Json], ids: IdSequence) -> list[Json]:
     ]
 
 
+def describe_mcp_tool(call: Json) -> Json:
+    """Return the function that a search loads for a call of a deferred MCP server, named as in the SDK's tests."""
+    name = str(call["name"]).replace(":", "_")
+    properties = {"query": {"type": "string"}}
+    return {
+        "name": name,
+        "description": "Looks something up.",
+        "parameters": {"type": "object", "properties": properties},
+    }
+
+
 def make_client_function(search: Json) -> Json:
     """Return the function that a search executed by the client stands for."""
     return {"type": "function", "name": search.get("name") or KIND, "parameters": search.get("parameters")}

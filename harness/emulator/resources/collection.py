@@ -145,10 +145,16 @@ class Collection(Generic[T]):
         return item
 
     def page(
-        self, project: str, query: Mapping[str, str], *, default: int = DEFAULT_SIZE, largest: int = LARGEST_SIZE
+        self,
+        project: str,
+        query: Mapping[str, str],
+        choose: Callable[[T], bool] = lambda item: True,
+        *,
+        default: int = DEFAULT_SIZE,
+        largest: int = LARGEST_SIZE,
     ) -> tuple[list[T], str]:
-        """One page in order of creation, and the token of the next page."""
-        entries = iter(self._projects.get(project, {}).values())
+        """One page of the chosen items in order of creation, and the token of the next page."""
+        entries = (entry for entry in self._projects.get(project, {}).values() if choose(entry[1]))
         return page(entries, query, self.noun, default=default, largest=largest)
 
     def everywhere(self) -> Iterator[tuple[str, str, T]]:

@@ -1,12 +1,15 @@
-"""The credentials resource: three types, partial updates, and secrets that are accepted but never returned.
+"""Credentials, whose secrets are accepted but never returned, and tokens for the clients of an interaction.
 
-Layer 2. No host is contacted: the token exchange of an `oauth2` credential
-succeeds unless the host of its token_url is under `.invalid`, a domain that by RFC 2606 never resolves.
+Layer 2. Credentials have three types and partial updates. No host is contacted: the token exchange of an `oauth2`
+credential succeeds unless the host of its token_url is under `.invalid`, a domain that by RFC 2606 never resolves.
+Tokens follow the types of google-genai, which calls them experimental. That one lasts ten minutes unless its
+create names its end is a guess. No call needs one: they are for live interactions, which this lacks.
 """
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,7 +18,8 @@ from msgspec import Struct
 
 from harness.emulator.resources.collection import Collection, Stamps, listing
 from harness.emulator.resources.schema_reader import SchemaReader, select_by_mask
-from harness.emulator.values.call import Call, invalid, usable_id
+from harness.emulator.values.call import Call, invalid, not_found, usable_id
+from harness.emulator.values.times import has_come, later
 
 _CREATE, _UPDATE = "requests/create-credential", "requests/update-credential"
 
@@ -90,6 +94,44 @@ class Credentials:
         credential.fields = fields
         credential.updated = self._stamps.now()
         return credential.view()
+
+
+class AuthTokens:
+    """Tokens per interaction; `look_up(id, project)` returns the interaction, or None."""
+
+    def __init__(self, reader: SchemaReader, stamps: Stamps, look_up: Callable[[str, str], object]) -> None:
+        self._reader = reader
+        self._stamps = stamps
+        self._look_up = look_up
+        self._kept: Collection[str] = Collection("token", evicts=True)
+
+    def create(self, call: Call, interaction_id: str) -> dict[str, Any]:
+        """POST interactions/{id}/auth_tokens."""
+        self._need(call, interaction_id)
+        given = self._reader.read("requests/create-auth-token", {} if call.body is None else call.body)
+        now = self._stamps.now()
+        ends: str = given.get("expire_time") or later(now, minutes=10)
+        try:
+            is_over = has_come(ends, now)
+        except (TypeError, ValueError):
+            raise invalid(
+                f"Invalid value at 'expire_time': {ends!r} is no time in UTC or with an offset, such as {now}."
+            ) from None
+        if is_over:
+            raise invalid(f"Invalid value at 'expire_time': {ends} is over. Name a later time.")
+        digits = self._stamps.ids("")
+        self._kept.add(call.project, f"{interaction_id} {digits}", ends)
+        return {"auth_token": f"auth_tokens/{digits}", "expires_at": ends}
+
+    def delete(self, call: Call, interaction_id: str, digits: str) -> dict[str, Any]:
+        """DELETE interactions/{id}/auth_tokens/{digits}."""
+        self._need(call, interaction_id)
+        self._kept.remove(call.project, f"{interaction_id} {digits}")
+        return {}
+
+    def _need(self, call: Call, interaction_id: str) -> None:
+        if self._look_up(interaction_id, call.project) is None:
+            raise not_found(f"There is no interaction {interaction_id!r} in this project.")
 
 
 def _exchange_token(fields: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 import msgspec
 from msgspec import Struct, field
 
-from harness.emulator.resources.collection import Collection, Stamps, listing
+from harness.emulator.resources.collection import Collection, Stamps, listing, parameter
 from harness.emulator.resources.schema_reader import SchemaReader
 from harness.emulator.values.call import Call, Refusal, conflict, invalid, not_found, over_quota, weigh_json
 
@@ -161,6 +161,9 @@ def _make_directories(nodes: dict[str, Node], path: str, now: str) -> None:
         path = path.rpartition("/")[0]
 
 
+ON_DEMAND, SELF_HOSTED = "on_demand", "self_hosted"
+"""Modes of an environment: the service runs its sandbox, or the user does. The emulator only keeps them."""
+
 INLINE_FILE_BYTES = 2**20
 """Size limit of one inline source: 1 MB."""
 INLINE_BYTES = 2 * 2**20
@@ -173,7 +176,7 @@ class EnvironmentConfig(Struct, frozen=True):
     `origin` is the id of the environment to reuse or to fork, `""` for none. `files` maps paths to bytes;
     `directories` are paths to create even if they stay empty. `sources` are the given ones, as responses show
     them: without inline content. If `network` is None, none was given: a new environment then allows all traffic,
-    an existing one keeps its rules.
+    an existing one keeps its rules. `host` is who runs the sandbox: `mode` and, of a user's own, `custom_config`.
     """
 
     origin: str = ""
@@ -181,6 +184,7 @@ class EnvironmentConfig(Struct, frozen=True):
     directories: tuple[str, ...] = ()
     sources: tuple[dict[str, Any], ...] = ()
     network: Any = None
+    host: Mapping[str, Any] = field(default_factory=dict)
 
 
 class EnvironmentConfigReader:
@@ -214,7 +218,7 @@ class EnvironmentConfigReader:
         sources = given.get("sources", [])
         files, directories = _read_files(sources)
         echo = tuple({k: v for k, v in source.items() if k != "content"} for source in sources)
-        return EnvironmentConfig(_plain_id(origin), files, directories, echo, network)
+        return EnvironmentConfig(_plain_id(origin), files, directories, echo, network, _find_host(given))
 
     def check_credential(self, credential: str | None, project: str) -> None:
         """Raise `Refusal` 404 if `credential` is given but does not exist."""
@@ -235,6 +239,12 @@ class EnvironmentConfigReader:
             if domain != "*" and re.fullmatch(r"(\*\.)?[^\s*/:@?#]+", domain) is None:
                 raise invalid(f'The domain {domain!r} must be a bare host name, "*", or "*." and a host name.')
             self.check_credential(rule.get("credential"), project)
+
+
+def _find_host(given: dict[str, Any]) -> dict[str, Any]:
+    """Who runs the sandbox. The types say that a configuration shows for a user's own sandbox only."""
+    names = ("mode", "custom_config") if given.get("mode") == SELF_HOSTED else ("mode",)
+    return {name: given[name] for name in names if name in given}
 
 
 def _plain_id(name: str) -> str:
@@ -299,7 +309,7 @@ _SHORT = 2**16
 
 
 class Environment(Struct, eq=False):
-    """One sandbox: its files, its network rules (None: all traffic allowed), and the sources of its files."""
+    """One sandbox: its files, their sources, its network rules (None: all traffic allowed), and who runs it."""
 
     id: str
     project: str
@@ -310,6 +320,7 @@ class Environment(Struct, eq=False):
     updated: str
     last_accessed: str
     rule_bytes: int = 0
+    host: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def held_bytes(self) -> int:
@@ -326,6 +337,7 @@ class Environment(Struct, eq=False):
             "last_accessed": self.last_accessed,
             **({} if self.network is None else {"network": self.network}),
             **({"sources": list(self.sources)} if self.sources else {}),
+            **self.host,
             "file_count": str(self.tree.file_count),
             "size_bytes": str(self.tree.size),
         }
@@ -340,12 +352,17 @@ class Environments:
         self._kept: Collection[Environment] = Collection("environment", evicts=True)
 
     def create(self, call: Call) -> dict[str, Any]:
-        """POST environments."""
-        return self._make(self._configs.read_create(call.body, call.project), call.project).view()
+        """POST environments. Only this response shows the key with which a user's own sandbox polls (types)."""
+        made = self._make(self._configs.read_create(call.body, call.project), call.project)
+        own = made.host.get("mode") == SELF_HOSTED
+        return {**made.view(), **({"environment_key": self._stamps.ids("environment-key")} if own else {})}
 
     def list_all(self, call: Call) -> dict[str, Any]:
-        """GET environments."""
-        found, token = self._kept.page(call.project, call.query)
+        """GET environments. One without a mode runs on demand, which is inferred: it is what all did before."""
+        mode = parameter(call.query, "mode")
+        found, token = self._kept.page(
+            call.project, call.query, lambda item: mode in (None, item.host.get("mode", ON_DEMAND))
+        )
         return listing("environments", [item.view() for item in found], token)
 
     def get(self, call: Call, environment_id: str) -> dict[str, Any]:
@@ -426,6 +443,7 @@ class Environments:
             created=now,
             updated=now,
             last_accessed=now,
+            host=wanted.host or ({} if origin is None else origin.host),
         )
         if made.tree.size:
             self._make_room(made.tree.size, made)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from harness.emulator.resources.agents import Agents
-    from harness.emulator.resources.credentials import Credentials
+    from harness.emulator.resources.credentials import AuthTokens, Credentials
     from harness.emulator.resources.environment_files import Files
     from harness.emulator.resources.environments import EnvironmentConfigReader, Environments
     from harness.emulator.resources.models import Decisions
@@ -84,6 +84,14 @@ class Resources:
         from harness.emulator.resources.credentials import Credentials
 
         return Credentials(self._reader, self._stamps)
+
+    @cached_property
+    def auth_tokens(self) -> AuthTokens:
+        """The tokens of interactions."""
+        from harness.emulator.resources.credentials import AuthTokens
+
+        assert self.look_up is not None
+        return AuthTokens(self._reader, self._stamps, self.look_up)
 
     @cached_property
     def decisions(self) -> Decisions:
@@ -322,6 +330,8 @@ _PLAIN: tuple[tuple[str, Callable[[Resources], Handler]], ...] = (
     ("GET environments/*", lambda own: own.environments.get),
     ("DELETE environments/*", lambda own: own.environments.delete),
     ("* files/environment-*:download", lambda own: own._files.pack),
+    ("POST interactions/*/auth_tokens", lambda own: own.auth_tokens.create),
+    ("DELETE interactions/*/auth_tokens/*", lambda own: own.auth_tokens.delete),
     ("GET triggers", lambda own: own.triggers.list_all),
     ("POST triggers", lambda own: own.triggers.create),
     ("GET triggers/*", lambda own: own.triggers.get),

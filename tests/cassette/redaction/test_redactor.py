@@ -277,6 +277,8 @@ NAMED: dict[str, Any] = {
     "field": lambda s: answered(post({"tools": [{"headers": {"Authorization": s}}]}), {}),
     "event field": lambda s: streamed(post({}), [event("x", tool={"key": [s]})]),
     "nested field": lambda s: answered(post({}), {"new_signing_secret": {"value": [s]}}),
+    "environment key": lambda s: answered(post({}), {"environment_key": s}),
+    "token of an interaction": lambda s: answered(post({}), {"auth_token": f"auth_tokens/{s}"}),
     "arguments": lambda s: streamed(post({}), [_arguments(part) for part in _thirds(json.dumps({"password": s}))]),
 }
 

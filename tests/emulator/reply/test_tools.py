@@ -93,3 +93,21 @@ def test_nothing_is_searched_without_need(api, tools, config):
     """Without a search tool, a deferred function or a call there is no search."""
     answer = api.create("How is the weather?", tools=tools, generation_config=config)
     assert "tool_search_call" not in kinds(answer)
+
+
+@pytest.mark.parametrize(
+    ("search", "deferred", "searches"),
+    [([SEARCH], True, True), ([SEARCH], False, False), ([], True, False),
+     ([{**SEARCH, "execution": "client", "name": "find"}], True, False)],
+    ids=["deferred", "not deferred", "no search", "search of the client"],
+)  # fmt: skip
+def test_the_tool_of_a_deferred_server_is_loaded_first(api, search, deferred, searches):
+    """The search names the server and its tool, as in the tests of the SDK; then the tool is called."""
+    server = {"type": "mcp_server", "name": "weather", "allowed_tools": ["today"], "defer_loading": deferred}
+    steps = api.create("How is it?", tools=[*search, server]).json["steps"]
+    called = [step["type"] for step in steps[: 2 + 2 * searches]]
+    assert called == [*["tool_search_call", "tool_search_result"] * searches,
+                      "mcp_server_tool_call", "mcp_server_tool_result"]  # fmt: skip
+    if searches:
+        assert steps[0]["arguments"] == {"function_names": ["weather_today"]}
+        assert [one["name"] for one in steps[1]["result"]] == ["weather_today"]

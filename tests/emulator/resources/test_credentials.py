@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.emulator.client import Api as Client
 from tests.emulator.resources.api import Api
 
 CREDENTIALS = "/v1beta/credentials"
@@ -142,3 +143,42 @@ def test_a_type_that_is_none_is_told_in_words_of_json(api: Api, body: Any, words
     answer = api.send("POST", CREDENTIALS, body)
     assert answer.code == "invalid_request"
     assert words in answer.message
+
+
+@pytest.fixture
+def tokens() -> tuple[Client, str]:
+    """A client, and the path of the tokens of a stored interaction."""
+    client = Client()
+    return client, f"interactions/{client.create().json['id']}/auth_tokens"
+
+
+def test_a_token_is_made_and_revoked(tokens: tuple[Client, str]) -> None:
+    client, path = tokens
+    made = client.call("POST", path).json
+    prefix, _, digits = made["auth_token"].partition("/")
+    assert (prefix, bool(re.fullmatch("[0-9a-f]+", digits))) == ("auth_tokens", True)
+    assert made["expires_at"] > client.create().json["created"]
+    assert client.call("DELETE", f"{path}/{digits}").json == {}
+    assert client.call("DELETE", f"{path}/{digits}").error == (404, "not_found")
+
+
+def test_a_token_ends_when_its_create_says(tokens: tuple[Client, str]) -> None:
+    client, path = tokens
+    assert client.call("POST", path, {"expire_time": "2099-01-01T00:00:00Z"}).json["expires_at"] == (
+        "2099-01-01T00:00:00Z"
+    )
+
+
+@pytest.mark.parametrize("ends", ["2001-01-01T00:00:00Z", "2099-01-01T00:00:00", "2099-01-01T99:00:00Z", 1])
+def test_a_time_that_is_none_is_refused(tokens: tuple[Client, str], ends: object) -> None:
+    """One that is over, has no zone or does not exist."""
+    client, path = tokens
+    assert client.call("POST", path, {"expire_time": ends}).error == (400, "invalid_request")
+
+
+def test_a_token_belongs_to_an_interaction(tokens: tuple[Client, str]) -> None:
+    client, path = tokens
+    digits = client.call("POST", path).json["auth_token"].partition("/")[2]
+    other = f"interactions/{client.create().json['id']}/auth_tokens"
+    assert client.call("DELETE", f"{other}/{digits}").error == (404, "not_found")
+    assert client.call("POST", "interactions/v1_none/auth_tokens").error == (404, "not_found")
