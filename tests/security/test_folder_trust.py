@@ -298,10 +298,31 @@ def test_a_planted_store_trusts_nothing(repository: Path, monkeypatch: pytest.Mo
         (planted / "trusted.json").write_text(json.dumps({"files": {str(file): digest.digest}}), encoding="utf-8")
     store = repository.parent / "state" / "harness" / "trusted.json"
     store.parent.mkdir(parents=True)
+    store.touch(mode=0o600)
     for damaged in ("", "[]", '{"files": []}', '{"files": {"x": 1}}', "[" * 100_000):
         store.write_text(damaged, encoding="utf-8")
         with pytest.raises(UsageFault, match="out of its own folder"):
             read_options(load_options("check"), [])
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs the modes of POSIX")
+def test_a_checked_out_store_trusts_nothing(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A home in the folder, as of some CI systems: git brings a store there, which others can read."""
+    file = write_table(repository, "check", 'baseline = "../known.yaml"')
+    (repository.parent / "known.yaml").write_text("[]\n", encoding="utf-8")
+    monkeypatch.setenv("XDG_STATE_HOME", str(repository / "state"))
+    digest = find_file()
+    assert digest is not None
+    store = repository / "state" / "harness" / "trusted.json"
+    store.parent.mkdir(parents=True)
+    store.write_text(json.dumps({"files": {str(file): digest.digest}}), encoding="utf-8")
+    for mode in (0o644, 0o664, 0o755, 0o604):
+        store.chmod(mode)
+        with pytest.raises(UsageFault, match="out of its own folder"):
+            read_options(load_options("check"), [])
+    assert main(["trust"]) == 0
+    assert store.stat().st_mode & 0o777 == 0o600
+    assert vars(read_options(load_options("check"), []))["baseline"] == "../known.yaml"
 
 
 def test_a_relative_state_folder_is_none(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:

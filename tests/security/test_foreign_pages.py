@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +12,7 @@ from harness.cli.arguments import load_options
 from harness.cli.main import COMMANDS, main
 from harness.cli.options import Trust
 from harness.contract import PROTOCOL
-from harness.transport.server import deliveries
+from harness.transport.client import courier
 from harness.wire import Headers, Request, Response
 from harness.wire.addresses import is_loopback
 
@@ -61,6 +62,33 @@ def test_a_request_without_an_origin_shows_a_page_nothing() -> None:
     assert ask(Pages.LOCAL) == 200
 
 
+CASSETTE = """\
+version: 1
+interactions:
+- request: {method: GET, uri: 'https://example.com/v1beta/interactions/x', body: null, headers: {}}
+  response:
+    status: {code: 200, message: OK}
+    headers: {content-type: [text/html]}
+    body: {string: "<script>fetch('/__harness__/faults', {method: 'DELETE'})</script>"}
+"""
+OPEN = """
+import os, sys, urllib.request
+fields = {"Sec-Fetch-Site": sys.argv[1], "Sec-Fetch-Mode": "navigate"} if sys.argv[1] else {}
+url = os.environ["INTERACTIONS_BASE_URL"] + "/v1beta/interactions/x"
+answer = urllib.request.urlopen(urllib.request.Request(url, headers=fields))
+assert answer.headers["content-type"] == "text/html" and b"<script>" in answer.read()
+assert (answer.headers["content-security-policy"] == "sandbox; default-src 'none'") is bool(fields)
+"""
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-origin", "none", ""])
+def test_a_cassette_runs_no_script_in_the_origin_of_a_server(site: str, tmp_path: Path) -> None:
+    """A browser that opens a recorded page runs nothing of it; a client gets the recording as it is."""
+    (tmp_path / "evil.yaml").write_text(CASSETTE, encoding="utf-8")
+    client = ["--", sys.executable, "-I", "-c", OPEN, site]
+    assert main(["replay", str(tmp_path / "evil.yaml"), "--port", "0", *client]) == 0
+
+
 def test_several_origins_are_all_looked_at() -> None:
     """A second Origin does not hide behind the first."""
     guard = PageGuard(PROTOCOL, pages=Pages.LOCAL)
@@ -102,8 +130,8 @@ def test_a_server_beyond_this_machine_delivers_no_webhook(
 ) -> None:
     """`serve` delivers to this machine only if no other one can register the receiver, or if the user says so."""
     told: list[bool] = []
-    monkeypatch.setattr(deliveries.Courier, "__init__", lambda _, __, *, is_allowed: told.append(is_allowed))
-    monkeypatch.setattr(deliveries.Courier, "__enter__", lambda self: self)
-    monkeypatch.setattr(deliveries.Courier, "__exit__", lambda *_: None)
+    monkeypatch.setattr(courier.Courier, "__init__", lambda _, __, *, is_allowed: told.append(is_allowed))
+    monkeypatch.setattr(courier.Courier, "__enter__", lambda self: self)
+    monkeypatch.setattr(courier.Courier, "__exit__", lambda *_: None)
     main(["serve", "--port", "0", *words, "--", sys.executable, "-c", ""])
     assert told == [is_allowed]

@@ -28,6 +28,9 @@ _OTHER_SITES = frozenset({"cross-site", "same-site"})
 _OF_PAGES = frozenset({"origin", "sec-fetch-site"})
 """The fields by which `_refuse_page` knows a page; a program sends neither."""
 
+_NO_PAGE = ("content-security-policy", "sandbox; default-src 'none'")
+"""A browser shows the response and runs nothing in it."""
+
 _SHOWN = 100
 _MOST_PASSED = 256
 
@@ -91,7 +94,12 @@ class PageGuard:
                 if len(passed) >= _MOST_PASSED:
                     passed.clear()
                 passed[id(headers)] = headers
-            return service(request)
+            response = service(request)
+            if headers.get("sec-fetch-mode").lower() == "navigate":
+                # A script in it would run in our origin, where the inspector and the control calls are: a cassette
+                # or a target may send one, and any page can open its address.
+                response.headers = Headers((*response.headers.items(), _NO_PAGE))
+            return response
 
         return guard
 
