@@ -31,6 +31,7 @@ from harness.cli.options import (
     POSITIVE_SECONDS,
     SECONDS,
     URL,
+    VERSION,
     Options,
     Trust,
     argument,
@@ -69,7 +70,7 @@ class TargetArguments(Options):
         URL, nargs="?", metavar="TARGET", variable="HARNESS_TARGET", trust=Trust.SEND, completes="target",
     )  # fmt: skip
     api_version: str | None = option(
-        "API version, instead of the version in the URL", metavar="V", shown="v1beta", group="target"
+        "API version, instead of the version in the URL", VERSION, shown="v1beta", group="target"
     )
     api_key: str | None = api_key_option("target")
     other_api_key: str | None = option(

@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -59,11 +60,19 @@ def _read_number(text: str) -> float:
         raise ValueError(f"{text!r} is not a number") from None
 
 
+_VERSION = re.compile(r"(?:/?[\w-][\w.-]*(?:/[\w-][\w.-]*)*/?)?", re.ASCII)
+"""Segments of a path, and none that leads up: a host may serve several people, each below a path."""
+
+_MOST = 1e9
+"""The largest number that an option takes, and its inverse the smallest: no clock waits for 1e300 seconds."""
+
+
 def _read_above_zero(words: str) -> Callable[[str], float]:
     def read(text: str) -> float:
         value = _read_number(text)
-        if not 0 < value < math.inf:
-            raise ValueError(f"{text!r} must be {words}")
+        if not 1 / _MOST <= value <= _MOST:
+            bound = "" if value <= 0 or math.isnan(value) else f", from {1 / _MOST:g} to {_MOST:g}"
+            raise ValueError(f"{text!r} must be {words}{bound}")
         return value
 
     return read
@@ -71,8 +80,9 @@ def _read_above_zero(words: str) -> Callable[[str], float]:
 
 def _read_seconds(text: str) -> float:
     value = _read_number(text)
-    if not 0 <= value < math.inf:
-        raise ValueError(f"{text!r} must be a number of seconds, 0 or more")
+    if not 0 <= value <= _MOST:
+        bound = f", at most {_MOST:g}" if value > 0 else ""
+        raise ValueError(f"{text!r} must be a number of seconds, 0 or more{bound}")
     return value
 
 
@@ -83,6 +93,12 @@ def _read_whole(lowest: int, words: str) -> Callable[[str], int]:
         return int(text)
 
     return read
+
+
+def _read_version(text: str) -> str:
+    if _VERSION.fullmatch(text) is None:
+        raise ValueError(f"{text!r} is not an API version: write letters, digits and dashes, such as v1beta")
+    return text.strip("/")
 
 
 def _read_seed(text: str) -> int:
@@ -147,17 +163,23 @@ MEBIBYTES = ValueKind(
     {"type": "integer", "minimum": 1},
     "MIB",
 )
-SECONDS = ValueKind("a number of seconds, 0 or more", _read_seconds, {"type": "number", "minimum": 0}, "S")
+SECONDS = ValueKind(
+    "a number of seconds, 0 or more", _read_seconds, {"type": "number", "minimum": 0, "maximum": _MOST}, "S"
+)
 POSITIVE_SECONDS = ValueKind(
     "a positive number of seconds",
     _read_above_zero("a positive number of seconds"),
-    {"type": "number", "exclusiveMinimum": 0},
+    {"type": "number", "minimum": 1 / _MOST, "maximum": _MOST},
     "S",
 )
 POSITIVE_NUMBER = ValueKind(
-    "a number above 0", _read_above_zero("a number above 0"), {"type": "number", "exclusiveMinimum": 0}, "N"
+    "a number above 0",
+    _read_above_zero("a number above 0"),
+    {"type": "number", "minimum": 1 / _MOST, "maximum": _MOST},
+    "N",
 )
 PORT = ValueKind("a port, 0 to 65535", _read_port, {"type": "integer", "minimum": 0, "maximum": 65_535}, "N")
+VERSION = ValueKind("an API version", _read_version, {"type": "string", "pattern": f"^{_VERSION.pattern}$"}, "V")
 HEADER = ValueKind("a header, 'Name: value'", _read_header, metavar="'N: V'")
 KEY = ValueKind("an API key", _read_key, metavar="KEY")
 PATH = ValueKind("the path of a file", str, metavar="FILE", is_place=True)

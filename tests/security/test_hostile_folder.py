@@ -70,6 +70,24 @@ def listening() -> Iterator[tuple[str, list[tuple[str, str]]]]:
             thread.join()
 
 
+@pytest.mark.parametrize(
+    "version",
+    ["../../theirs", "..", "v1/../../theirs", "%2e%2e/theirs", "v1?x=", "#", "\\\\theirs", ".", "v1\\r\\nx"],
+)
+def test_a_version_leads_no_key_above_the_path_of_the_target(
+    version: str, repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A gateway serves several people, each below a path: the file of a folder does not choose another one."""
+    configure(repository, f'api-version = "{version}"')
+    with listening() as (url, heard):
+        assert main(["check", f"{url}/mine", "-c", "create.ok"]) == 2
+        assert heard == []
+        assert "is not an API version" in capsys.readouterr().err
+        configure(repository, 'api-version = "v1/projects/x"')
+        assert main(["check", f"{url}/mine", "-c", "create.ok"]) == 4
+        assert {path for path, _ in heard} == {"/mine/v1/projects/x/interactions"}
+
+
 CHECK = ("check", "emulator", "-c", "get.unknown")
 
 

@@ -37,6 +37,7 @@ from harness.cli.options import (
     POSITIVE_SECONDS,
     SECONDS,
     URL,
+    VERSION,
     Page,
     Trust,
     argument,
@@ -86,7 +87,7 @@ class GatewayArguments(BaselineOptions):
         URL, nargs="?", variable="HARNESS_TARGET", trust=Trust.SEND,
     )  # fmt: skip
     api_version: str | None = option(
-        "API version, instead of the version in the URL", metavar="V", shown="v1beta", group="gateway"
+        "API version, instead of the version in the URL", VERSION, shown="v1beta", group="gateway"
     )
     api_key: str | None = api_key_option("gateway", "key that the client sends")
     header: Sequence[tuple[str, str]] | None = header_option("gateway")

@@ -24,6 +24,7 @@ from harness.cli.options import (
     PATH,
     POSITIVE_SECONDS,
     URL,
+    VERSION,
     Options,
     Page,
     Trust,
@@ -75,7 +76,7 @@ class ScenarioOptions(Options):
         "output folder", FOLDER, trust=Trust.CALL, shown="cassettes/live, /emulator or /other", group="scenarios"
     )
     api_key: str | None = api_key_option("scenarios")
-    api_version: str | None = option("API version", metavar="V", shown="v1beta", group="scenarios")
+    api_version: str | None = option("API version", VERSION, shown="v1beta", group="scenarios")
     model: str | None = option("model to request", group="scenarios")
     agent: str | None = option("agent to request", group="scenarios")
     header: Sequence[tuple[str, str]] | None = header_option("scenarios")
