@@ -99,6 +99,10 @@ def chain_plans(*parts: Plans) -> Plans:
     return lambda shape: (plan for part in parts for plan in part(shape))
 
 
+_OTHER_IDS = frozenset({"none", "sparse", "odd"})
+"""Event ids that the service does not send by itself."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class CaseKind:
     """Cases that are alike: `plans` makes their fault plans.
@@ -120,6 +124,16 @@ class CaseKind:
     refusal: Mapping[str, Any] | None = None
     calls: bool = False
     hopeless: bool = False
+
+    @property
+    def has_own_scripts(self) -> bool:
+        """Whether it needs answers of its own."""
+        return self.scripts != ({},)
+
+    @property
+    def needs_scripting(self) -> bool:
+        """Whether a recording cannot play it, which brings its own answer with its own event ids."""
+        return self.has_own_scripts or not _OTHER_IDS.isdisjoint(self.event_ids)
 
     def only(self, plans: Plans) -> CaseKind:
         """The same kind with other plans."""

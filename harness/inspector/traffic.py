@@ -435,15 +435,12 @@ class SeenTraffic:
         What only a comparison of streams shows is wrong with the resume, not with the stream or the result that it
         is compared with.
         """
-        if not finding.rule.startswith(("stream.", "resume.")) or seen.cursor is not None:
+        of_resume = finding.rule.startswith("resume.")
+        compares = of_resume or (finding.rule.startswith("stream.") and not seen.is_stream)
+        if not compares or seen.cursor is not None or not seen.run:
             return seen
         with self.lock:
-            streams = [
-                one
-                for one in self._kept.values()
-                if one.is_stream and one.run == seen.run and one.number < seen.number and seen.run
-            ]
-        resumed = [one for one in streams if one.cursor is not None]
-        if seen.is_stream and not finding.rule.startswith("resume."):
-            return seen
-        return next(reversed(resumed or ([] if seen.is_stream else streams)), seen)
+            streams = [one for one in self._kept.values() if one.is_stream and one.run == seen.run]
+        earlier = [one for one in streams if one.number < seen.number]
+        resumed = [one for one in earlier if one.cursor is not None]
+        return next(reversed(resumed or ([] if seen.is_stream else earlier)), seen)

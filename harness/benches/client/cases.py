@@ -7,6 +7,7 @@ import json
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import product
 from typing import Any
 
 from harness.cassette import Player, load
@@ -325,26 +326,25 @@ def cases_of_set(
 
 def _build_cases(api: Api, kind: CaseKind, base: Case, event_ids: Sequence[str]) -> Iterator[Case]:
     recorded = base.cassette is not None
-    if recorded and (kind.scripts != ({},) or not {"none", "sparse", "odd"}.isdisjoint(kind.event_ids)):
+    if recorded and kind.needs_scripting:
         return
-    if kind.scripts != ({},) and kind.calls != ("steps" in base.answer):
+    if kind.has_own_scripts and kind.calls != ("steps" in base.answer):
         return
     shared = replace(
         base,
         kind=kind.name,
-        label=kind.name if kind.refusal or (kind.further and kind.scripts == ({},)) else "",
+        label=kind.name if kind.refusal or (kind.further and not kind.has_own_scripts) else "",
         resume=kind.resume or base.resume,
         refusal=kind.refusal or base.refusal,
+        further=base.further if kind.further is None else kind.further,
         hopeless=kind.hopeless,
     )
-    for ids in kind.event_ids if kind.event_ids and not recorded else event_ids:
-        for more in kind.scripts:
-            script = {key: value for key, value in {**base.answer, **more}.items() if value is not None}
-            further = base.further if kind.further is None else kind.further
-            case = replace(shared, event_ids=ids, script=script if more else base.script, further=further)
-            shape = _shape_of(api, case)
-            for plan in kind.plans(shape):
-                yield replace(case, plan=str(parse(plan)))
+    own_ids = () if recorded else kind.event_ids
+    for ids, more in product(own_ids or event_ids, kind.scripts):
+        script = {key: value for key, value in {**base.answer, **more}.items() if value is not None}
+        case = replace(shared, event_ids=ids, script=script if more else base.script)
+        for plan in kind.plans(_shape_of(api, case)):
+            yield replace(case, plan=str(parse(plan)))
 
 
 def _shape_of(api: Api, case: Case) -> StreamShape:

@@ -137,7 +137,7 @@ class Torture:
             raise UsageFault(f"kinds={kinds!r} must be a list: kinds=[{kinds!r}]")
         bases = [Case(plan="pass", mode=scripted), Case(plan="pass", mode=named)]
         first, second = (cases_of_set(INTERACTIONS, chosen, base, only=kinds) for base in bases)
-        own = {kind.name for kind in self._model.sets[chosen] if kind.scripts != ({},) or kind.further is not None}
+        own = {kind.name for kind in self._model.sets[chosen] if kind.has_own_scripts or kind.further is not None}
         found = [*(one for one in first if one.kind not in own), *(one for one in second if one.kind in own)]
         if not only:
             return found

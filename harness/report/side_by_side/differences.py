@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
 
 from harness.outcome import FIRST_WORDS, Exit
 from harness.outcome.words import format_count
@@ -164,26 +163,35 @@ def _to_row(name: str, runs: Sequence[RunFile]) -> ComparedRow:
 
 
 def _change(before: RunEntry | None, after: RunEntry | None, runs: Sequence[RunFile]) -> str:
-    was_broken = before is not None and before.broken
-    if after is not None and after.broken:
-        if before is not None and not before.asked:
-            return "added"  # the first run left it out, so nobody knows whether it failed then, too
-        return "still" if was_broken else "new"
-    if was_broken and after is not None and not after.asked:
-        return "removed"
-    if was_broken:
-        return "fixed" if _is_fixed(after, runs[-1]) else "changed"
-    if before is None or after is None:
-        return _came_or_went(before, after) if all(map(attrgetter("lists_all"), runs)) else ""
-    return "changed" if before.asked and after.asked and before.outcome != after.outcome else ""
+    """What came of an entry between the first and the last run; "" for nothing to tell."""
+    # Reports of failures alone name no other checks, so that an absence tells something only where all list all.
+    match _see(before), _see(after):
+        case "left out", "broken":
+            return "added"  # whether it failed in the first run, too, no report shows
+        case "broken", "broken":
+            return "still"
+        case _, "broken":
+            return "new"
+        case "broken", "left out":
+            return "removed"
+        case "broken", _:
+            return "fixed" if _is_fixed(after, runs[-1]) else "changed"
+        case "absent", "held" if all(run.lists_all for run in runs):
+            return "added"
+        case "held", "absent" if all(run.lists_all for run in runs):
+            return "removed"
+        case "held", "held" if before and after and before.outcome != after.outcome:
+            return "changed"
+    return ""
 
 
-def _came_or_went(before: RunEntry | None, after: RunEntry | None) -> str:
-    """What to call an entry of one of two reports that list all: those of failures alone do not name others."""
-    there = before or after
-    if there is None or not there.asked:
-        return ""
-    return "removed" if after is None else "added"
+def _see(entry: RunEntry | None) -> str:
+    """What a run shows of an entry, in a word."""
+    if entry is None:
+        return "absent"
+    if entry.broken:
+        return "broken"
+    return "held" if entry.asked else "left out"
 
 
 def _is_fixed(after: RunEntry | None, last: RunFile) -> bool:
