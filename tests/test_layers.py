@@ -107,7 +107,7 @@ AGREED: dict[str, tuple[str, str]] = {
     "cassette/journal.py": ("interactions", "a key of vcrpy's format"),
     "cassette/layout.py": ("interactions", "a key of vcrpy's format"),
     "cassette/scan.py": ("interactions", "a key of vcrpy's format"),
-    "engine/search/openapi/scenario_collector.py": ("interactions", "what schemathesis calls its exchanges"),
+    "engine/search/scenario_collector.py": ("interactions", "what schemathesis calls its exchanges"),
     "engine/plan.py": ("interactions", "the cost of an exercise, which reports print under that name"),
     "benches/recordings/verify.py": ("interactions", "a key of vcrpy's format"),
     "report/json_report.py": ("interactions", "the cost of an exercise, which reports print under that name"),

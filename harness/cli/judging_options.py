@@ -43,7 +43,7 @@ from harness.engine.baseline import Baseline, read_baseline
 from harness.engine.capabilities import Capability, parse_capabilities
 from harness.engine.decide import exit_with
 from harness.engine.events import RunFinished
-from harness.engine.sharding.shards import Shard, parse_shard
+from harness.engine.shards import Shard, parse_shard
 from harness.engine.targets import ResolvedTarget, TargetOptions, resolve_target
 from harness.engine.traffic.retries import MAX_TOTAL_WAIT, ReportWait
 from harness.engine.traffic.traffic_policy import TrafficPolicy

@@ -18,7 +18,7 @@ from harness.engine.decide import Policy, decide
 from harness.engine.events import CheckFinished
 from harness.engine.plan import PlannedCheck, RunPlan
 from harness.engine.results import Evidence, Result
-from harness.engine.sharding.shards import ELSEWHERE
+from harness.engine.shards import ELSEWHERE
 from harness.kit.check import Check
 from harness.outcome import Because, Observation, Outcome, Verdict
 

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from harness.engine.capabilities import Capabilities
 from harness.engine.results import Evidence, Result
-from harness.engine.sharding.shards import ShardPart
+from harness.engine.shards import ShardPart
 from harness.engine.traffic.patience import TimeoutLosses
 from harness.engine.traffic.retries import Waited
 from harness.outcome import Exit, Verdict

@@ -33,7 +33,7 @@ from harness.engine.events import (
 )
 from harness.engine.execute import PlayedExercise, play
 from harness.engine.results import KillRow, Result
-from harness.engine.sharding.shards import Shard, ShardPart, digest_catalogue, divide
+from harness.engine.shards import Shard, ShardPart, digest_catalogue, divide
 from harness.engine.targets import TargetOptions, embed_emulator
 from harness.kit.api import Api, EmbeddedService
 from harness.kit.check import Check, Exercise

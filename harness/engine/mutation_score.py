@@ -33,7 +33,7 @@ from harness.engine.events import (
 from harness.engine.kill_matrix import GENERATED, ODD, SCORED, load_checks
 from harness.engine.results import DefectRow, Result
 from harness.engine.run import RunOptions, check_target
-from harness.engine.sharding.shards import Shard
+from harness.engine.shards import Shard
 from harness.engine.targets import TargetOptions, embed_emulator
 from harness.kit.api import OTHER_KEY, PRIMARY_KEY, Api, EmbeddedService
 from harness.outcome import (

@@ -22,7 +22,7 @@ from harness.engine.events import Planned, Probed, RunEvent, RunFinished, RunSta
 from harness.engine.plan import RunPlan, Selection, make_plan, needed_capabilities
 from harness.engine.probe import Probing, probe
 from harness.engine.results import Result
-from harness.engine.sharding.shards import ELSEWHERE, Shard, ShardPart, digest_catalogue, split_plan
+from harness.engine.shards import ELSEWHERE, Shard, ShardPart, digest_catalogue, split_plan
 from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.deadline import Deadline, Timer, TimeUp
 from harness.engine.traffic.outages import Departure, Outages

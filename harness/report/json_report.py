@@ -11,7 +11,7 @@ from harness import __version__
 from harness.engine.capabilities import Capabilities
 from harness.engine.events import TargetInfo
 from harness.engine.results import Result
-from harness.engine.sharding.shards import ShardPart
+from harness.engine.shards import ShardPart
 from harness.kit.check import Check
 from harness.outcome import Finding, Rule, Verdict, Where
 from harness.report.accounting import accounting_record

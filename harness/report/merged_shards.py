@@ -35,7 +35,7 @@ from harness.engine.plan import PlannedCheck, RunPlan
 from harness.engine.results import ClientRun, Evidence, KillRow, LoggedExchange, Reproduction, Result, of_kind
 from harness.engine.search.budget import digest_rules, merge_runs
 from harness.engine.search.failure import SEARCHED, AnswerCounts, EngineRun, Failure, SeenDefect, fold
-from harness.engine.sharding.shards import DIVIDED_OTHERWISE, ShardReport, require_catalogue, require_one_run
+from harness.engine.shards import DIVIDED_OTHERWISE, ShardReport, require_catalogue, require_one_run
 from harness.engine.traffic.patience import TimeoutLosses
 from harness.engine.traffic.retries import Waited
 from harness.kit.api import Api

@@ -1,21 +1,41 @@
-"""What changed between two recordings, as lines for a person, as plain data, and as a page.
+"""Recordings in words: what one says, what changed between two, and what a session recorded.
 
-Layer 6. The shape of the data is published in `schemas/output/diff.schema.json`.
+Layer 6. The shapes of the data are published in `schemas/output/diff.schema.json` and
+`record-scenarios.schema.json`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TextIO
+from urllib.parse import unquote
 
+from harness.benches.record.session import (
+    NOT_BEGUN,
+    Begun,
+    Event,
+    Recorded,
+    RecordingSession,
+    ScenarioState,
+    Waits,
+)
 from harness.benches.recordings.diff import ABSENT, Drift, Drifts
+from harness.cassette import Recording
+from harness.cassette.redactor import Redactor
 from harness.look.assets import mark_of
 from harness.outcome import FIRST_WORDS, Exit
 from harness.outcome.words import format_count, list_some
+from harness.report.screen import Screen
+from harness.wire import Headers, StreamProtocol
+from harness.wire.json_value import json_or_none
+from harness.wire.mask import Mask
 from harness.wire.message import escape_controls
 
 if TYPE_CHECKING:
     from harness.report.page.rendering import FragmentNames
+
 
 _NAMED = 3
 
@@ -159,4 +179,210 @@ def _build_row(
         "seen": exchanges[0] if len(exchanges) == 1 else "",
         "more": len(exchanges) > 1,
         "exchanges": exchanges[:_MOST_EXCHANGES],
+    }
+
+
+# One cassette as text for `git diff`: indented bodies, one event a line, real characters.
+
+
+_BLOCK = re.compile(r"(?:\r\n|\n|\r)(?:\r\n|\n|\r)+")
+_LINE = re.compile(r"\r\n|\n|\r")
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")
+_PART = re.compile(r"[^/?&=]+")
+_CHANGING = frozenset({"host", "date", "content-length", "user-agent", "server-timing", "connection"})
+"""Headers that differ from one recording to the next and say nothing of the API."""
+
+
+def describe_cassette(
+    recordings: Iterable[Recording], protocol: StreamProtocol, *, stable: bool = False
+) -> Iterator[str]:
+    """The lines of a cassette, without the secrets that it may hold.
+
+    With `stable`, ids and times that change with each recording have fixed names.
+    """
+    values = _Values(protocol) if stable else None
+    redactor = Redactor(protocol)
+    for number, recording in enumerate(map(redactor.redact, recordings), 1):
+        request = recording.request
+        yield from ([""] if number > 1 else [])
+        path = request.target if values is None else values.name_path(request.target)
+        yield f"{number}. {request.method} {path}"
+        yield from _describe_headers(request.headers, stable=stable)
+        yield from _describe_body(request.body, values, is_stream=False)
+        yield f"   {recording.status or 'no response'} {recording.reason}".rstrip()
+        yield from _describe_headers(recording.headers, stable=stable)
+        yield from _describe_body(recording.body, values, is_stream=recording.events)
+        yield f"   ends: {recording.ending.words if not recording.ending.complete else 'complete'}"
+
+
+def _describe_headers(headers: Headers, *, stable: bool) -> Iterator[str]:
+    for name, value in headers:
+        if not (stable and (name.lower() in _CHANGING or name.lower().endswith("-api-client"))):
+            yield f"   {name}: {value}"
+
+
+def _describe_body(body: bytes, values: _Values | None, *, is_stream: bool) -> Iterator[str]:
+    if not body:
+        return
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError:
+        yield f"     {len(body):,} bytes that are no text"
+        return
+    if is_stream:
+        for block in filter(None, _BLOCK.split(text)):
+            fields = (_describe_field(line, values) for line in filter(None, _LINE.split(block)))
+            yield f"     {'  '.join(fields)}"
+        return
+    value = json_or_none(body)
+    if value is not None:
+        text = json.dumps(value if values is None else values.name(value), ensure_ascii=False, indent=2)
+    yield from (f"     {line}" for line in text.splitlines())
+
+
+def _describe_field(line: str, values: _Values | None) -> str:
+    """A line of an event; JSON in it with real characters."""
+    name, colon, text = line.partition(":")
+    text = text.removeprefix(" ")
+    if name == "data" and (value := json_or_none(text.encode("utf-8"))) is not None:
+        text = json.dumps(value if values is None else values.name(value), ensure_ascii=False)
+    elif name == "id" and values is not None:
+        text = values.name_id(text)
+    return f"{name}{colon} {text}".rstrip() if name else line
+
+
+class _Values:
+    """Names values that change with each recording by the order in which they first occur."""
+
+    def __init__(self, protocol: StreamProtocol) -> None:
+        self._ids: dict[str, str] = {}
+        self._id_fields = protocol.id_fields
+        self._opaque = protocol.opaque_fields
+
+    def name_id(self, text: str) -> str:
+        """The name of an id."""
+        return self._ids.setdefault(text, f"<id {len(self._ids) + 1}>")
+
+    def name_path(self, path: str) -> str:
+        """The path with the names of the ids that occurred before."""
+        return _PART.sub(lambda part: self._ids.get(unquote(part[0]), part[0]), path)
+
+    def name(self, value: Any, field: str = "") -> Any:
+        """The value with those names, and without times and opaque texts."""
+        match value:
+            case dict():
+                return {key: self.name(item, key) for key, item in value.items()}
+            case list():
+                return [self.name(item, field) for item in value]
+            case str() if field in self._opaque and value:
+                return f"<{field}>"
+            case str() if field in self._id_fields and value:
+                return self.name_id(value)
+            case str() if _TIME.fullmatch(value):
+                return "<time>"
+        return value
+
+
+# A session that records scenarios: text while it runs, and the session as plain data. Color and the progress line
+# appear only on a terminal. What a target says is masked before it is shown.
+
+
+_COLOUR = {
+    ScenarioState.UNFAITHFUL: "35;1",
+    ScenarioState.REFUSED: "31;1",
+    ScenarioState.FAILED: "31;1",
+    ScenarioState.STOPPED: "33",
+    ScenarioState.UNSUPPORTED: "36",
+}
+_FINE, _NEWS = "32", "31;1"
+
+
+class RecordingReport:
+    """Writes to `out` during a session: one line per scenario, and below it what a person should look at."""
+
+    def __init__(self, out: TextIO, mask: Mask, *, colour: bool = False) -> None:
+        self._out = out
+        self._screen = Screen(out, colour=colour)
+        self._mask = mask
+        self._told: set[str] = set()
+
+    def hear(self, event: Event) -> None:
+        """React to what happens between two results."""
+        match event:
+            case Begun(name, number, of):
+                self._screen.draw(f"[{number}/{of}] {name} …")
+            case Waits(seconds, asked):
+                self._write_line(f"waiting {seconds:g} s, as the target requests: {asked}")
+
+    def result(self, result: Recorded) -> None:
+        """Report the result of a scenario. What an earlier one showed, too, is counted but not shown again."""
+        if result.reason == NOT_BEGUN:
+            return
+        told = [f"{finding.rule} {finding.message}" for finding in result.findings]
+        told += [shape_line(drift) for drift in (result.drifts.shape if result.drifts else ())]
+        new = [text for text in dict.fromkeys(told) if text not in self._told]
+        self._told.update(new)
+        state = self._screen.paint(_COLOUR.get(result.state, _NEWS if result.is_news else _FINE), result.state)
+        self._write_line(_write_details(result), before=f"{result.name}: {state}")
+        for text in new:
+            self._write_line(f"  {text}")
+        for path in result.left:
+            self._write_line(f"  left behind (its deletion failed): {path}")
+
+    def end(self, session: RecordingSession, results: Sequence[Recorded], wanted: Sequence[str]) -> None:
+        """Write the totals and, if something is missing, how to continue."""
+        there = [
+            result.name for result in results if result.state in (ScenarioState.RECORDED, ScenarioState.SKIPPED)
+        ]
+        self._write_line(
+            f"{len(there)} of {len(wanted)} scenarios recorded in {session.folder}; "
+            f"{format_count(session.spent, 'request')} sent"
+        )
+        unable = {result.name for result in results if result.state is ScenarioState.UNSUPPORTED}
+        if missing := [name for name in wanted if name not in unable.union(there)]:
+            self._write_line(f"missing: {', '.join(missing)}; add --continue to the command to record these")
+
+    def _write_line(self, text: str, *, before: str = "") -> None:
+        """Write one line; `text` is masked and made safe for a terminal, `before` is our own."""
+        self._screen.line(before + self._mask.show(text))
+        self._out.flush()  # a session takes minutes, and somebody may follow the log
+
+
+def _write_details(result: Recorded) -> str:
+    parts = [format_count(result.exchanges, "exchange")] if result.exchanges else []
+    if result.reason:
+        parts.append(result.reason)
+    if result.findings:
+        parts.append(format_count(len(result.findings), "finding"))
+    if result.drifts is not None:
+        shape = len(result.drifts.shape)
+        parts.append(format_count(shape, "structural drift") if shape else "no structural drift")
+    elif result.had_predecessor and result.state is not ScenarioState.SKIPPED:
+        parts.append("the older recording stays")
+    return "".join(f", {part}" for part in parts)
+
+
+def session_record(session: RecordingSession, results: Sequence[Recorded], mask: Mask) -> dict[str, Any]:
+    """The session as data."""
+    return {
+        "target": mask.text(session.target.info.url),
+        "class": str(session.provenance.target),
+        "folder": str(session.folder),
+        "requests": session.spent,
+        "scenarios": [mask.tree(_record_result(result)) for result in results],
+    }
+
+
+def _record_result(result: Recorded) -> dict[str, Any]:
+    return {
+        "name": result.name,
+        "state": str(result.state),
+        "reason": result.reason,
+        "exchanges": result.exchanges,
+        "findings": [
+            {"exchange": finding.where.exchange, "rule": finding.rule, "message": finding.message}
+            for finding in result.findings
+        ],
+        "drifts": None if result.drifts is None else drift_record(result.drifts),
+        "left": list(result.left),
     }

@@ -47,7 +47,7 @@ from harness.engine.results import (
     Result,
     of_kind,
 )
-from harness.engine.sharding.shards import ShardPart
+from harness.engine.shards import ShardPart
 from harness.kit.api import Api
 from harness.kit.relay import RelayedExchange
 from harness.outcome import UsageFault

@@ -18,8 +18,7 @@ from harness.contract.data.json_parse import loads
 from harness.contract.data.transcript import output_steps, steps_text
 from harness.contract.judge.errors import read_bare_error
 from harness.errors import ConnectionLost, Contradiction, Diverged, ErrorResponse, GaveUp, NotAStream, Refused
-from harness.resume.missing_events import remainder
-from harness.resume.progress import Progress
+from harness.resume.progress import Progress, remainder
 from harness.wire import Decoder
 
 Event: TypeAlias = Mapping[str, Any]

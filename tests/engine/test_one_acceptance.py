@@ -16,8 +16,8 @@ from harness.cli import main
 from harness.engine.events import CheckFinished
 from harness.engine.results import Result
 from harness.engine.run import RunOptions, check_target
+from harness.engine.search import document as engine
 from harness.engine.search.budget import Budget
-from harness.engine.search.openapi import engine
 from harness.engine.search.run import FuzzOptions, fuzz
 from harness.engine.search.search_target import AnswerJudge
 from harness.engine.targets import TargetOptions, embed_emulator, resolve_target

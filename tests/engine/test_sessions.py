@@ -13,7 +13,7 @@ import pytest
 
 from harness.engine.capabilities import everything
 from harness.engine.plan import RunPlan, Selection, make_plan
-from harness.engine.sharding.shards import ELSEWHERE, Shard, choose_groups, split_plan
+from harness.engine.shards import ELSEWHERE, Shard, choose_groups, split_plan
 from harness.engine.targets import TargetOptions, resolve_target
 from harness.engine.workers import count_jobs, session_of, take_until_done
 from harness.interactions import INTERACTIONS

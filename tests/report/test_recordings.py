@@ -12,7 +12,7 @@ from harness.benches.recordings.diff import Drift, Drifts
 from harness.engine.targets import TargetOptions, resolve_target
 from harness.interactions import INTERACTIONS
 from harness.outcome import Finding
-from harness.report.recording_report import RecordingReport, session_record
+from harness.report.recordings import RecordingReport, session_record
 from harness.wire.mask import Mask
 
 KEY = "a-key-of-the-maintainer"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from harness.errors import Contradiction
-from harness.resume.missing_events import remainder
+from harness.resume.progress import remainder
 
 
 def text(words: str) -> dict[str, Any]:

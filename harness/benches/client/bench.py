@@ -28,7 +28,7 @@ from harness.engine.events import (
     TargetInfo,
 )
 from harness.engine.results import Result
-from harness.engine.sharding.shards import Shard, ShardPart, divide
+from harness.engine.shards import Shard, ShardPart, divide
 from harness.engine.traffic.deadline import Timer
 from harness.kit.api import Api
 from harness.outcome import Severity, UsageFault, Verdict

@@ -74,7 +74,7 @@ def run(words: Sequence[str]) -> int:
     before, newer, embedded = _choose_sides(arguments)
     from harness.benches.recordings.diff import diff_paths
     from harness.contract.tables.protocol import PROTOCOL
-    from harness.report.recording_drift import (
+    from harness.report.recordings import (
         drift_lines,
         drift_record,
         drift_totals,
@@ -118,7 +118,7 @@ def _print_as_text(arguments: DiffArguments) -> int:
     from harness.cassette import CassetteError, load
     from harness.contract.tables.protocol import PROTOCOL
     from harness.documents import explain_unread, open_file
-    from harness.report.readable_recording import describe_cassette
+    from harness.report.recordings import describe_cassette
 
     path = Path(arguments.before)
     if why := find_link_out(path):  # a hostile repository has git show what it links to

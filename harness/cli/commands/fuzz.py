@@ -43,7 +43,7 @@ from harness.cli.output import Listeners, say
 from harness.engine.cleanup import CreatedResources
 from harness.engine.events import CheckFinished, RunEvent
 from harness.engine.results import Result
-from harness.engine.sharding.shards import parse_shard
+from harness.engine.shards import parse_shard
 from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.deadline import Timer
 from harness.outcome import Level, UsageFault

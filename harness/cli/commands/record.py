@@ -96,7 +96,7 @@ def run_scenarios(arguments: ScenarioOptions) -> int:
     """
     from harness.benches.record.session import RecordingSession
     from harness.checks.scenarios import select_scenarios
-    from harness.report.recording_report import RecordingReport, session_record
+    from harness.report.recordings import RecordingReport, session_record
 
     scenarios = select_scenarios(list(arguments.scenario or ()))
     session = RecordingSession(_resolve(arguments), Path(), arguments.max_requests or 0, ca_file=arguments.ca_file)

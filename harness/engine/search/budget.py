@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.engine.search.failure import AnswerCounts, EngineRun, Failure, list_rules
-from harness.engine.sharding.shards import Shard, divide
+from harness.engine.shards import Shard, divide
 from harness.kit.api import Api
 from harness.kit.search import Family
 from harness.outcome import UsageFault

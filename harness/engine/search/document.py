@@ -16,10 +16,10 @@ from typing import Any
 
 from harness.engine.search.budget import ELSEWHERE, Budget, split_families
 from harness.engine.search.failure import AnswerCounts, EngineRun, Failure
-from harness.engine.search.openapi.scenario_collector import ENGINE, MOST_SECONDS, OURS, ScenarioCollector, judging
+from harness.engine.search.scenario_collector import ENGINE, MOST_SECONDS, OURS, ScenarioCollector, judging
 from harness.engine.search.search_target import SearchTarget
 from harness.engine.search.shrink import minimal
-from harness.engine.sharding.shards import Shard
+from harness.engine.shards import Shard
 from harness.engine.traffic.deadline import Timer, TimeUp
 from harness.kit.search import Family, SearchDocument
 from harness.outcome import HarnessFault

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 
 from harness.engine.search.failure import AnswerCounts, Bug, EngineRun
 from harness.engine.search.search_target import SearchTarget, World
-from harness.engine.sharding.shards import Shard
+from harness.engine.shards import Shard
 from harness.engine.traffic.deadline import Timer
 from harness.kit.search import History, PlaysHistory, StateReading, Step
 from harness.outcome import HarnessFault, UsageFault

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from harness.cli.main import main
 from harness.engine.plan import Selection
 from harness.engine.run import RunOptions, check_target
-from harness.engine.sharding.shards import Shard, parse_shard
+from harness.engine.shards import Shard, parse_shard
 from harness.engine.targets import TargetOptions, embed_emulator
 from harness.interactions import INTERACTIONS
 from harness.kit.check import Check

@@ -9,7 +9,7 @@ import pytest
 from harness.engine.search.exhaustive import StateDigest, _require_service, digest_state, every
 from harness.engine.search.failure import AnswerCounts
 from harness.engine.search.search_target import SearchTarget
-from harness.engine.sharding.shards import Shard
+from harness.engine.shards import Shard
 from harness.engine.targets import TargetOptions, resolve_target
 from harness.interactions import INTERACTIONS
 from harness.outcome import UsageFault

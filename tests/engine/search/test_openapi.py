@@ -18,11 +18,11 @@ from harness.checks.capabilities import CAPABILITIES
 from harness.contract import CURRENT
 from harness.contract.requests import RequestBuilder
 from harness.emulator import Emulator
+from harness.engine.search import document as engine
 from harness.engine.search.budget import Budget
+from harness.engine.search.document import document, find_families, read_links
 from harness.engine.search.failure import EngineRun
-from harness.engine.search.openapi import document, engine
-from harness.engine.search.openapi.engine import find_families, read_links
-from harness.engine.search.openapi.scenario_collector import ScenarioCollector
+from harness.engine.search.scenario_collector import ScenarioCollector
 from harness.engine.search.search_target import SearchTarget
 from harness.engine.targets import TargetOptions, embed_emulator
 from harness.engine.traffic import deadline

@@ -31,7 +31,7 @@ from harness.engine.search.failure import EngineRun, Failure, SeenDefect
 from harness.engine.search.run import Store
 from harness.engine.search.search_target import SearchTarget, play
 from harness.engine.search.shrink import resend, templates
-from harness.engine.sharding.shards import Shard
+from harness.engine.shards import Shard
 from harness.engine.targets import TargetOptions, embed_emulator, resolve_target
 from harness.interactions import INTERACTIONS
 from harness.kit.api import PRIMARY_KEY
