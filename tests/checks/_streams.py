@@ -37,6 +37,15 @@ def call_events(*fragments: str, status: str = "requires_action", name: str = "g
     return _between(_step(0, shell, *deltas), status, "v1_one")
 
 
+def two_call_events(*ids: str, name: str = "get_weather") -> list[Event]:
+    """The whole stream of two function calls, each with arguments of its own."""
+    steps = []
+    for index, (one, place) in enumerate(zip(ids, ("Paris", "Rome"), strict=False)):
+        shell = {"type": "function_call", "id": one, "name": name, "arguments": {}}
+        steps += _step(index, shell, {"type": "arguments_delta", "arguments": f'{{"location": "{place}"}}'})
+    return _between(steps, "requires_action", "v1_one")
+
+
 def numbered(events: list[Event], *, only: str = "", name: str = "") -> list[Event]:
     """The same events, each with an event_id. `only` limits ids to one event type; `name` is one id for all."""
     return [

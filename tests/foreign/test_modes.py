@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from typing import Any
 
 import pytest
 
 from tests.foreign.rows import Row, rows_of, vary, without
-from tests.foreign.server import ForeignService, Handler, Json, Refused, Run
+from tests.foreign.server import WORDS, ForeignService, Handler, Json, Refused, Run
 
 PLACE = {"location": "Zürich 北京"}
 CALL = {"type": "function_call", "id": "c1", "name": "get_weather", "arguments": PLACE}
@@ -192,9 +193,148 @@ def show_half_of_streams(self: Echoing, usual: Any, run: Run) -> Json:
     return body
 
 
+class CallsTwice(Calling):
+    """Odd, but right: it makes two calls of one function, whose arguments come whole, in the plain form, too."""
+
+    late = 0.0
+
+    def calls_of(self, run: Run) -> list[Json]:
+        """The calls that a run makes."""
+        return [CALL, {**CALL, "id": "c2", "arguments": {"location": "Roma"}}]
+
+    def show(self, run: Run) -> Json:
+        body = super().show(run)
+        calls = self.waits(run) and body["status"] == "requires_action"
+        return {**body, "steps": self.calls_of(run)} if calls else body
+
+    def events(self, run: Run) -> Any:
+        told = list(super().events(run))
+        if not self.waits(run):
+            yield from told
+            return
+        yield from told[:2]
+        for index, call in enumerate(self.calls_of(run)):
+            delta = {"type": "arguments_delta", "arguments": json.dumps(call["arguments"])}
+            steps = (
+                {"index": index, "step": {**call, "arguments": {}}, "event_type": "step.start"},
+                {"index": self.index_of(index), "delta": delta, "event_type": "step.delta"},
+                {"index": index, "event_type": "step.stop"},
+            )
+            for number, event in enumerate(steps):
+                yield run.lasts, {**event, "event_id": f"{run.id}-c{index}{number}"}
+        yield told[-1]
+
+    def index_of(self, index: int) -> int:
+        """The index under which the arguments of a call come."""
+        return index
+
+
+class Limits(ForeignService):
+    """Odd, but right: a limit of tokens cuts the text of its own run after one word, in every mode."""
+
+    takes = frozenset({"generation_config"})
+    end = "incomplete"
+
+    def limits(self, run: Run) -> bool:
+        """Whether a run is cut."""
+        return "max_output_tokens" in (run.body.get("generation_config") or {})
+
+    def end_of(self, run: Run) -> str:
+        """The status of a run that was cut."""
+        return "incomplete"
+
+    def prepare(self, run: Run) -> None:
+        if self.limits(run):
+            run.steps = [{"type": "model_output", "content": [{"type": "text", "text": "Hello"}]}]
+
+    def show(self, run: Run) -> Json:
+        body = super().show(run)
+        cut = body["status"] == "completed" and self.limits(run)
+        return {**body, "status": self.end_of(run)} if cut else body
+
+    def events(self, run: Run) -> Any:
+        told = list(super().events(run))
+        cut = self.limits(run)
+        yield from (pair for pair in told if not cut or pair[1].get("delta", {}).get("text", "Hello") == "Hello")
+
+    def last_event(self, run: Run, told: Json) -> Json:
+        event = super().last_event(run, told)
+        if self.limits(run):
+            event["interaction"]["status"] = self.end_of(run)
+        return event
+
+
+def inherit_limits(self: Limits, usual: Any, run: Run) -> bool:
+    """Take the settings of the parent where a turn has none."""
+    parent = self.runs.get(run.body.get("previous_interaction_id", ""))
+    return bool(usual(run) or (parent is not None and usual(parent)))
+
+
+class Obeys(ForeignService):
+    """Odd, but right: it says what its input tells it to say."""
+
+    def prepare(self, run: Run) -> None:
+        text = str(self.choose_input(run)).partition("Say: ")[2] or "".join(WORDS)
+        run.steps = [{"type": "model_output", "content": [{"type": "text", "text": text}]}]
+
+    def choose_input(self, run: Run) -> Any:
+        """The input that a run answers."""
+        return run.body["input"]
+
+
+def answer_the_last(self: Obeys, usual: Any, run: Run) -> Any:
+    """Answer the input of the create before, which shares its place in memory."""
+    before = self.runs.get(f"i{int(run.id[1:]) - 1}")
+    return usual(before if before is not None and not run.body.get("stream") else run)
+
+
+class RemembersTheDeleted(ForeignService):
+    """Wrong: what was deleted can be continued."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.deleted: dict[str, Run] = {}
+
+    def delete(self, run: Run) -> Json:
+        self.deleted[run.id] = run
+        return super().delete(run)
+
+    def create(self, body: Json) -> Any:
+        parent = body.get("previous_interaction_id")
+        return super().create(without(body, "previous_interaction_id") if parent in self.deleted else body)
+
+
+def end_in_progress(self: ForeignService, usual: Any, run: Run, told: Json) -> Json:
+    """End the stream of a background run with the status that it had."""
+    event: Json = usual(run, told)
+    if run.body.get("background"):
+        event["interaction"]["status"] = "in_progress"
+    return event
+
+
+def end_completed(self: Calling, usual: Any, run: Run, told: Json) -> Json:
+    """Call a run completed that waits for its client."""
+    event: Json = usual(run, told)
+    event["interaction"]["status"] = "completed"
+    return event
+
+
+def fail_at_streamed_strays(self: ForeignService, usual: Any, body: Json) -> Any:
+    """Fail at an unknown parent, in a stream alone."""
+    if body.get("stream") and body.get("previous_interaction_id", "i1") not in {*self.runs, "i1"}:
+        raise Refused(500, "api_error", "No.")
+    return usual(body)
+
+
+def keep_unstored(self: ForeignService, usual: Any, body: Json) -> None:
+    """Take a background run that is not to be stored."""
+    usual(without(body, "store") if body.get("background") else body)
+
+
 KEYS = {"words": "--api-key A --other-api-key B"}
 
 calling, forgetful, queueing, echoing = map(rows_of, (Calling, Forgetful, Queueing, Echoing))
+service, twice, limits = map(rows_of, (ForeignService, CallsTwice, Limits))
 ROWS = [
     # Who polls would wait for ever for what the stream told long ago: a broken MUST, no missing feature.
     calling("calls: bg.requires-action -> pass bg.requires-action/-, exit 0", slow=True),
@@ -248,6 +388,51 @@ ROWS = [
         "halves-input-of-streams: get.own-input get.ok stream.text -> fail get.own-input/text, exit 1",
         show=show_half_of_streams,
     ),
+    # Two calls in one stream: each has its own step, id and arguments.
+    twice("calls-twice: tool.stream-parallel tool.ids-unique tool.stream-call stream.start-before -> rest pass"),
+    twice(
+        "mixes-calls: tool.stream-parallel stream.start-before -> fail stream.start-before, exit 1",
+        index_of=lambda self, usual, index: 0,
+    ),
+    twice(
+        "shares-call-ids: tool.stream-parallel tool.ids-unique -> fail tool.ids-unique, exit 1",
+        calls_of=lambda self, usual, run: [{**call, "id": "c"} for call in usual(run)],
+    ),
+    calling(
+        "ends-completed: tool.stream-status bg.requires-action-streamed -> fail tool.stream-status, exit 1",
+        said=["(1 cause: tool.stream-status"],
+        slow=True,
+        last_event=end_completed,
+    ),
+    # A limit belongs to one run, and is told of in each mode.
+    limits("limits: create.cut-short chain.no-limits bg.create -> rest pass"),
+    limits(
+        "completes-later: create.cut-short bg.create -> fail create.cut-short, exit 1",
+        end_of=lambda self, usual, run: "completed" if run.body.get("background") else "incomplete",
+    ),
+    limits(
+        "inherits-limits: chain.no-limits create.cut-short -> fail chain.no-limits, exit 1", limits=inherit_limits
+    ),
+    # Creates beside each other answer their own input.
+    rows_of(Obeys)("obeys: rob.concurrent-output rob.concurrent -> rest pass"),
+    rows_of(Obeys)(
+        "answers-the-last: rob.concurrent-output -> fail rob.concurrent-output, exit 1",
+        choose_input=answer_the_last,
+    ),
+    service("tells-nothing: rob.concurrent-output create.ok -> untestable rob.concurrent-output, exit 0"),
+    rows_of(RemembersTheDeleted)(
+        "continues-the-deleted: del.chain-after del.gone -> fail del.chain-after, exit 1"
+    ),
+    service(
+        "ends-in-progress: stream.completed-status bg.no-regress stream.end-matches-get -> "
+        "fail stream.completed-status, exit 1",
+        said=["(1 cause: stream.completed-status)"],
+        last_event=end_in_progress,
+    ),
+    service(
+        "fails-at-strays: chain.unknown stream.opens -> fail chain.unknown, exit 1", create=fail_at_streamed_strays
+    ),
+    service("keeps-unstored: store.false-bg -> fail store.false-bg, exit 1", admit=keep_unstored),
     echoing("limits-input: create.long-input -> rest not_applicable", admit=refuse_long),
 ]
 

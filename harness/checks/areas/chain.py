@@ -35,6 +35,7 @@ from harness.checks.vocabulary.runs import (
 )
 from harness.checks.vocabulary.shared import HELLO, UNKNOWN_ID
 from harness.checks.vocabulary.streams import completion, events_in, expect_stream, is_stream
+from harness.contract import read
 from harness.contract.data.transcript import output_steps, output_text
 from harness.contract.judge.agreement import judge_echo, judge_own_id, judge_own_steps, judge_unchanged
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
@@ -48,7 +49,7 @@ from harness.wire import Exchange
 # --- exercises
 
 
-@exercise(requests=19, interactions=8)
+@exercise(requests=20, interactions=8)
 def a_chain(t: RequestBuilder) -> Steps:
     """A parent and two children with the same input as the parent, so that only the history differs.
 
@@ -64,7 +65,7 @@ def a_chain(t: RequestBuilder) -> Steps:
     child = yield Send(t.create(input=HELLO, previous_interaction_id=found))
     seen: Exchanges = {"parent": parent, "before": before, "child": child}
     child_id = id_of(child)
-    seen["child_read"] = None
+    seen |= {"child_read": None, "stray_stream": None}
     if child_id:  # if not even the parent was found, do not wait for the child
         seen["child_read"] = (yield from poll_until_found(t, child_id, patient=before.status != 404))[-1]
     seen["sibling"] = yield Send(t.create(input=HELLO, previous_interaction_id=found))
@@ -77,6 +78,8 @@ def a_chain(t: RequestBuilder) -> Steps:
     seen["streamed"] = yield Send(t.create(input=HELLO, previous_interaction_id=found, stream=True))
     seen["backgrounded"] = yield from _continue_in_background(t, found)
     yield from look_at_all(t, seen["sibling"], seen["grandchild"], seen["streamed"])
+    if "stream" in t.capabilities:
+        seen["stray_stream"] = yield Send(t.create(input=HELLO, previous_interaction_id=UNKNOWN_ID, stream=True))
     seen["stray"] = yield Send(t.create(input=HELLO, previous_interaction_id=UNKNOWN_ID))
     # Last, since an exercise that ends with a refusal looks like one that was not offered.
     return {**seen, "after": (yield Send(t.get(found)))}
@@ -180,6 +183,15 @@ def parent_stays(before: Exchange, after: Exchange, child: Exchange) -> Iterator
                 expected=format_value(old.get(name)),
                 actual=format_value(new.get(name)),
             ).at(exchange="after")
+
+
+def refuses_unknown_parents(stray: Exchange, stray_stream: Exchange | None) -> Iterator[Finding]:
+    yield from at("stray", expect_reply("chain.unknown", stray))
+    if stray_stream is None:
+        return
+    told = any(event.get("event_type") == "error" for event in read(require_answer(stray_stream)).events)
+    if stray_stream.status not in SUCCESS or not told:
+        yield from at("stray_stream", expect_reply("chain.unknown", stray_stream))
 
 
 def may_branch(child: Exchange, sibling: Exchange) -> Iterator[Finding]:

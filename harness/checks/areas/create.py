@@ -25,7 +25,7 @@ from harness.checks.vocabulary.expect import (
     of_rule,
     require_answer,
 )
-from harness.checks.vocabulary.runs import id_of, poll_until_found, read_whole_stream, status_of
+from harness.checks.vocabulary.runs import id_of, poll_for, poll_until_found, read_whole_stream, status_of
 from harness.checks.vocabulary.shared import HELLO, UNKNOWN_ID, send_wrong_creates
 from harness.checks.vocabulary.streams import completion, events_in, expect_stream
 from harness.contract import read
@@ -38,9 +38,10 @@ from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.models.profiles import find_profile, list_models
 from harness.contract.requests import TIER_HEADER, RequestBuilder
-from harness.kit.actions import Send, Steps
+from harness.kit.actions import Exchanges, Send, Steps
 from harness.kit.check import exercise
 from harness.outcome import Finding, NotApplicable, Unmet
+from harness.outcome.words import format_count
 from harness.wire import Exchange
 
 
@@ -383,16 +384,52 @@ def names_the_tier(created: Exchange) -> Iterator[Finding]:
         yield finding(f"{TIER_HEADER} names an unexpected tier", expected=expected, actual=told)
 
 
-@exercise(requests=1, interactions=1)
+@exercise(requests=7, interactions=4)
 def a_tiny_limit(t: RequestBuilder) -> Steps:
-    """A create with a limit of a few output tokens; without it, too, if the first says that it is completed."""
+    """A create with a limit of a few output tokens, the same in the background and without it, and a next turn.
+
+    The next turn has the same input, and no limit.
+    """
     prompt, limit = "Count from 1 to 100.", {"max_output_tokens": _FEW_TOKENS}
     limited: Exchange = yield Send(t.create(input=prompt, generation_config=limit))
-    whole = (yield Send(t.create(input=prompt))) if status_of(limited) == "completed" else None
-    return {"limited": limited, "whole": whole}
+    seen: Exchanges = {"limited": limited, "limited_later": None, "whole": None, "next_turn": None}
+    if limited.status not in SUCCESS:
+        return seen
+    if "background" in t.capabilities:
+        begun = yield Send(t.create(input=prompt, generation_config=limit, background=True))
+        found = id_of(begun)
+        seen["limited_later"] = (yield from poll_for(t, found, t.waiting.of(t.wait)))[-1] if found else begun
+    seen["whole"] = yield Send(t.create(input=prompt))
+    if status_of(limited) == "incomplete" and (parent := id_of(limited)) and "chain" in t.capabilities:
+        seen["next_turn"] = yield Send(t.create(input=prompt, previous_interaction_id=parent))
+    return seen
 
 
-def says_that_it_was_cut(limited: Exchange, whole: Exchange | None) -> Iterator[Finding]:
+def inherits_no_limit(limited: Exchange, whole: Exchange | None, next_turn: Exchange | None) -> Iterator[Finding]:
+    if next_turn is None or status_of(limited) != "incomplete":
+        raise Unmet("no response that its limit cut could be continued")
+    if whole is None or status_of(whole) != "completed":
+        raise Unmet("the same input without a limit did not complete")
+    if next_turn.status in CLIENT_ERROR:
+        raise Unmet(f"a truncated interaction cannot be continued: {format_answer(next_turn)}")
+    yield from at("next_turn", expect_interaction(next_turn))
+    made = count_output(object_in(next_turn).get("usage"))
+    if next_turn.status in SUCCESS and status_of(next_turn) == "incomplete" and made <= _FEW_TOKENS:
+        message = "a turn without a limit is cut like its parent, which had one"
+        cut = finding(message, expected="completed", actual=f"incomplete, {format_count(made, 'output token')}")
+        yield cut.at(exchange="next_turn", pointer="$.status")
+
+
+def says_that_it_was_cut(
+    limited: Exchange, limited_later: Exchange | None, whole: Exchange | None
+) -> Iterator[Finding]:
+    if limited_later is not None and status_of(limited) == "incomplete":
+        yield from at("limited_later", _judge_limited(limited_later, whole))
+    else:
+        yield from at("limited", _judge_limited(limited, whole))
+
+
+def _judge_limited(limited: Exchange, whole: Exchange | None) -> Iterator[Finding]:
     body = interaction_in(limited)
     if body.get("status") == "incomplete":
         return

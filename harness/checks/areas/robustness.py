@@ -26,6 +26,7 @@ from harness.checks.vocabulary.runs import id_of, poll_after_stream
 from harness.checks.vocabulary.shared import HELLO, UNKNOWN_ID, send_wrong_creates
 from harness.checks.vocabulary.streams import adds_up, completion, events_in, is_stream, is_whole, stream_id
 from harness.contract import PROTOCOL, read
+from harness.contract.data.transcript import output_text
 from harness.contract.judge.agreement import judge_streamed_text
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_value
@@ -35,7 +36,8 @@ from harness.kit.check import exercise
 from harness.outcome import Finding, Severity, Unmet
 from harness.wire import Exchange
 
-PROMPTS = tuple(f"Say {word}." for word in ("one", "two", "three", "four", "five", "six", "seven", "eight"))
+WORDS = ("cedar", "maple", "birch", "willow", "poplar", "hazel", "juniper", "linden")
+PROMPTS = tuple(f"Say: {word}" for word in WORDS)
 _DEPTH = 10_000
 _LONG = 6_000
 """Length of an id: the whole request target stays below the 8000 bytes that RFC 9110 asks servers to support."""
@@ -63,6 +65,27 @@ def keeps_creates_apart(created: list[Exchange], got: list[Exchange]) -> Iterato
         yield finding("parallel creates share an id", actual=format_value(ids)).at(exchange=last)
     for number, ((_, prompt), answer) in enumerate(zip(made, got, strict=False)):
         yield from at(f"got[{number}]", _shows_the_prompt(prompt, answer))
+
+
+def answers_each_prompt(created: list[Exchange]) -> Iterator[Finding]:
+    """No answer may say the word of another prompt in place of its own; one that says neither tells nothing."""
+    told = [_find_words(answer) for answer in created]
+    if not any(told):
+        raise Unmet("no response contains the word that its prompt requests")
+    for number, (said, word) in enumerate(zip(told, WORDS, strict=False)):
+        if said and word not in said:
+            message = "a create returns the output of another one that runs beside it"
+            expected, actual = f"{word!r}, as its input requests", ", ".join(map(repr, said))
+            yield finding(message, expected=expected, actual=actual).at(
+                exchange=f"created[{number}]", pointer="$.steps"
+            )
+
+
+def _find_words(answer: Exchange) -> list[str]:
+    """The words of all prompts that a completed answer contains."""
+    body = object_in(answer) if answer.status in SUCCESS else {}
+    text = output_text(body).lower() if body.get("status") == "completed" else ""
+    return [word for word in WORDS if word in text]
 
 
 def _created_or_limited(answer: Exchange) -> Iterator[Finding]:

@@ -19,7 +19,7 @@ from harness.checks.vocabulary.expect import (
 )
 from harness.checks.vocabulary.runs import id_of, look_at_all, poll_until_found, script, status_of
 from harness.checks.vocabulary.shared import FORCED, HELLO, WEATHER
-from harness.checks.vocabulary.streams import completion, events_in, is_stream
+from harness.checks.vocabulary.streams import completion, events_in, expect_stream, is_stream, stream_id
 from harness.contract import compare_steps, read
 from harness.contract.data.transcript import output_steps
 from harness.contract.judge.agreement import (
@@ -193,6 +193,12 @@ def streamed_call_is_whole(tool: Exchange, stored: Mapping[str, Exchange]) -> It
     calls = _streamed_calls(tool)
     if not calls:
         raise Unmet("the streamed model called no function")
+    yield from _judge_streamed_calls(calls)
+    if "tool" in stored:
+        yield from at("tool", _compare_arguments(calls, calls_in(stored["tool"])))
+
+
+def _judge_streamed_calls(calls: Sequence[Call]) -> Iterator[Finding]:
     for call in calls:
         lacking = [name for name in ("id", "name") if not isinstance(call.get(name), str) or not call[name]]
         if lacking:
@@ -201,8 +207,6 @@ def streamed_call_is_whole(tool: Exchange, stored: Mapping[str, Exchange]) -> It
             yield finding(
                 "the arguments do not join", expected="an object", actual=format_value(call.get("arguments"))
             )
-    if "tool" in stored:
-        yield from at("tool", _compare_arguments(calls, calls_in(stored["tool"])))
 
 
 def _compare_arguments(calls: Sequence[Call], stored: Sequence[Call]) -> Iterator[Finding]:
@@ -282,10 +286,11 @@ _TWO_CALLS = [
 # --- exercises
 
 
-@exercise(requests=2, interactions=2)
+@exercise(requests=4, interactions=3)
 def parallel_calls(t: RequestBuilder) -> Steps:
-    """An answer with two calls, and a turn with both results."""
+    """An answer with two calls, a turn with both results, and the same calls in a stream, read again by GET."""
     yield from script(t, "two-calls", steps=_TWO_CALLS, status="requires_action")
+    yield from script(t, "streamed-calls", steps=_TWO_CALLS, status="requires_action")
     text = "How is the weather in Paris, and how in Rome? Ask for both at once. (two-calls)"
     asked: Exchange = yield Send(t.create(input=text, tools=[WEATHER], **FORCED))
     made = calls_in(asked)
@@ -295,13 +300,19 @@ def parallel_calls(t: RequestBuilder) -> Steps:
     if len(calls) < 2:
         raise Unmet(f"the model made {format_count(len(calls), 'call')}, not several", race_lost=True)
     results = [result_of(call) for call in calls]
+    seen: Exchanges = {"asked": asked, "streamed": None, "fetched": None}
+    if "stream" in t.capabilities:
+        streamed = yield Send(
+            t.create(input=text.replace("two", "streamed"), tools=[WEATHER], stream=True, **FORCED)
+        )
+        found = stream_id(events_in(streamed)) if is_stream(streamed) else ""
+        seen["streamed"] = streamed
+        seen["fetched"] = (yield from poll_until_found(t, found))[-1] if found and t.keeps else None
     parent = id_of(asked)
     if not parent:
-        raise Unmet("the interaction with the calls has no id")
-    return {
-        "asked": asked,
-        "answered": (yield Send(t.create(input=results, tools=[WEATHER], previous_interaction_id=parent))),
-    }
+        return stop_exercise(seen, "the interaction with the calls has no id")
+    turn = t.create(input=results, tools=[WEATHER], previous_interaction_id=parent)
+    return {**seen, "answered": (yield Send(turn))}
 
 
 @exercise(requests=3, interactions=2)
@@ -345,10 +356,27 @@ def takes_them_together(asked: Exchange, answered: Exchange) -> Iterator[Finding
     yield from at("answered", _accepted_result(asked, answered))
 
 
-def have_their_own_ids(asked: Exchange) -> Iterator[Finding]:
-    ids = [str(call.get("id")) for call in calls_in(asked)]
-    if len(set(ids)) < len(ids):
-        yield finding("two calls share an id", expected=format_count(len(ids), "id"), actual=", ".join(ids))
+def have_their_own_ids(asked: Exchange, streamed: Exchange | None) -> Iterator[Finding]:
+    answers: dict[str, Sequence[Call]] = {"asked": calls_in(asked)}
+    if streamed is not None:
+        answers["streamed"] = _streamed_calls(streamed)
+    for name, calls in answers.items():
+        ids = [str(call.get("id")) for call in calls]
+        if len(set(ids)) < len(ids):
+            shared = finding("two calls share an id", expected=format_count(len(ids), "id"), actual=", ".join(ids))
+            yield shared.at(exchange=name)
+
+
+def streams_each_call(streamed: Exchange | None, fetched: Exchange | None) -> Iterator[Finding]:
+    if streamed is None:
+        raise Unmet("the target returns no streams")
+    yield from expect_stream(streamed)
+    calls = _streamed_calls(streamed)
+    if len(calls) < 2:
+        raise Unmet(f"the streamed model made {format_count(len(calls), 'call')}, not several", race_lost=True)
+    yield from at("streamed", _judge_streamed_calls(calls))
+    if fetched is not None:
+        yield from at("streamed", _compare_arguments(calls, calls_in(fetched)))
 
 
 def _accepted_result(asked: Exchange, answer: Exchange) -> Iterator[Finding]:

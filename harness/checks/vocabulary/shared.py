@@ -121,7 +121,7 @@ FORCED: Mapping[str, Any] = {"generation_config": {"tool_choice": "any"}}
 _PART = 12
 """Which part of its time a background run gets to begin, while its stream is read."""
 
-SPELLED = "Repeat these words: żółćłóżąęśćźń 東京都北京市大阪府 😀🚀🐍🍕🎸🌍."
+SPELLED = "Say: żółćłóżąęśćźń 東京都北京市大阪府 😀🚀🐍🍕🎸🌍"
 """Letters of two, three and four bytes in a row: wherever a server cuts its bytes, it cuts a letter."""
 
 KINDS: Mapping[str, Mapping[str, Any]] = {

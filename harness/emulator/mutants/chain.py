@@ -64,6 +64,16 @@ def _inherit_tools(order: CreateRequest, engine: Engine) -> None:
         order.body = {"tools": order.previous.body["tools"], **order.body}
 
 
+def _is_streamed_stray(validator: CreateValidator, body: Json, project: str, *surface: object) -> bool:
+    parent = body.get("previous_interaction_id", "")
+    return bool(parent and body.get("stream")) and validator._find(parent, project) is None
+
+
+def _inherit_limits(order: CreateRequest, engine: Engine) -> None:
+    if order.previous is not None and order.previous.body.get("generation_config"):
+        order.body = {"generation_config": order.previous.body["generation_config"], **order.body}
+
+
 class _Siblings(Engine):
     """Remembers the last child of each parent."""
 
@@ -156,6 +166,10 @@ MUTANTS = table(
             lambda validator, parent_id, project: validator._find(parent_id, project) is None, crash))),
     row("tools-inherited", "The tools of a parent are inherited.",
         create(_inherit_tools)),
+    row("limits-inherited", "The generation_config of a parent is inherited.",
+        create(_inherit_limits)),
+    row("chain-unknown-streamed-crashes", "A streamed turn with an unknown parent returns 500.",
+        before(CreateValidator.resolve, when(_is_streamed_stray, crash))),
     row("chained-not-stored", "A chained interaction has an id but is not stored.",
         run(_forget_chained)),
     row("stateless-turn-refused", "The output steps of an earlier turn are refused as input.",

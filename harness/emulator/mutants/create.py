@@ -18,7 +18,18 @@ from harness.emulator.mutants.changes import (
     when,
     with_status,
 )
-from harness.emulator.mutants.hooks import admit, body, create, deltas, output, request, response, status, steps
+from harness.emulator.mutants.hooks import (
+    admit,
+    body,
+    create,
+    deltas,
+    output,
+    request,
+    response,
+    run,
+    status,
+    steps,
+)
 from harness.emulator.mutants.parts import after, before, instead, part
 from harness.emulator.mutants.rows import row
 from harness.emulator.reply.replies import ReplyBuilder
@@ -60,6 +71,11 @@ def _tell_other_tier(response: Response | None, *context: object) -> None:
 
 def _restart(ids: IdSequence) -> None:
     ids._count %= 2
+
+
+def _complete_in_background(run: Run, order: CreateRequest, engine: Engine) -> None:
+    if order.body.get("background") and run._goal == "incomplete":
+        run._goal = "completed"
 
 
 class _AnswersSomebodyElse(Engine):
@@ -187,6 +203,8 @@ MUTANTS = table(
     row("tiny-limit-completes", "A run whose output was cut by max_output_tokens has the status completed.",
         instead(ReplyBuilder.status, lambda replies, steps, script, cut: (
             ReplyBuilder.status(replies, steps, script, False)))),
+    row("tiny-limit-completes-later", "A background run that max_output_tokens cut has the status completed.",
+        run(_complete_in_background)),
     row("tiny-limit-fails", "A run whose output was cut by max_output_tokens has the status failed.",
         instead(ReplyBuilder.status, lambda replies, steps, script, cut: (
             "failed" if cut else ReplyBuilder.status(replies, steps, script, cut)))),

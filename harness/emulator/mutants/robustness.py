@@ -53,6 +53,19 @@ class _InputsMixedUp(Engine):
         return run, order
 
 
+class _OutputsMixedUp(Engine):
+    _before: tuple[str, list[Json]] | None = None
+
+    def open(self, order: CreateRequest) -> tuple[Run, CreateRequest]:
+        run, order = super().open(order)
+        asked, own = order.text, run.steps
+        is_plain = not order.body.get("stream") and not order.body.get("background")
+        if is_plain and self._before is not None and asked != self._before[0]:
+            run.steps = self._before[1]
+        self._before = (asked, own)
+        return run, order
+
+
 class _DeepJsonKills(Engine):
     _dead = False
 
@@ -65,6 +78,8 @@ class _DeepJsonKills(Engine):
 
 MUTANTS = table(
     "robustness",
+    row("parallel-outputs-mixed", "A create returns the output of the create before it.",
+        part(_OutputsMixedUp)),
     row("inputs-mixed-up", "Creates are stored with the input of the create before them.",
         part(_InputsMixedUp)),
     row("ids-collide", "Ids collide: there are only eight of them.",

@@ -20,7 +20,18 @@ from harness.emulator.mutants.changes import (
     when,
     without,
 )
-from harness.emulator.mutants.hooks import admit, create, deltas, error, event, output, response, status, steps
+from harness.emulator.mutants.hooks import (
+    admit,
+    create,
+    deltas,
+    error,
+    event,
+    events,
+    output,
+    response,
+    status,
+    steps,
+)
 from harness.emulator.mutants.parts import Change, after, before, instead
 from harness.emulator.mutants.rows import row
 from harness.emulator.reply.replies import ReplyBuilder
@@ -41,6 +52,15 @@ def _rename_calls_in_reads(steps: list[Json], run: Run, timeline: bool) -> list[
 
 def _ignore_choice(replies: ReplyBuilder, order: CreateRequest, script: object) -> None:
     order.body = {**order.body, "generation_config": without(order.generation, "tool_choice")}
+
+
+def _use_first_index(events: list[Json], run: Run) -> list[Json]:
+    starts = [event for event in events if event["event_type"] == "step.start"]
+    calls = [event["index"] for event in starts if event["step"]["type"] == "function_call"]
+    return [
+        {**event, "index": calls[0]} if event["event_type"] == "step.delta" and event["index"] in calls else event
+        for event in events
+    ]
 
 
 def _force_nothing(replies: ReplyBuilder, order: CreateRequest, script: object) -> None:
@@ -146,6 +166,8 @@ MUTANTS = table(
         admit("function_results", when(lambda order: order.previous is None, skip))),
     row("result-bad-id-crashes", "A result that belongs to no call returns 500.",
         error("POST interactions", when(lambda refusal, _: "function_result" in refusal.message, crash))),
+    row("parallel-deltas-first-index", "The arguments of a second call are streamed under the index of the first.",
+        events(_use_first_index)),
     row("parallel-results-refused", "Only one result is accepted at a time.",
         admit("function_results", when(
             lambda order: len(results(order.given)) > 1, refuse("Send one function_result.")))),

@@ -46,6 +46,8 @@ def chained(child, stray, parent_retold=CHILD):
     return {"parent": PARENT, "child": child, "stray": stray, "parent_retold": parent_retold}
 
 
+FAULT = {"event_type": "error", "error": {"code": "not_found", "message": "No."}}
+
 BRANCHES = {"parent": PARENT, "child": CHILD, "sibling": OTHER}
 CASES = [
     case("chain.ok", "met", "a new id", parent=PARENT, child=CHILD),
@@ -146,10 +148,14 @@ CASES = [
     case("chain.after-settled", "met", "accepted", late=CHILD),
     case("chain.after-settled", "not_met", "refused", late=REFUSED),
     case("chain.after-settled", "not_met", "no id", late=turn("")),
-    case("chain.unknown", "met", "404", stray=refusal(404)),
-    case("chain.unknown", "met", "400", stray=REFUSED),
-    case("chain.unknown", "non_strict", "422", stray=refusal(422)),
-    case("chain.unknown", "not_met", "accepted", stray=CHILD),
+    case("chain.unknown", "met", "404", stray=refusal(404), stray_stream=None),
+    case("chain.unknown", "met", "400", stray=REFUSED, stray_stream=None),
+    case("chain.unknown", "non_strict", "422", stray=refusal(422), stray_stream=None),
+    case("chain.unknown", "not_met", "accepted", stray=CHILD, stray_stream=None),
+    case("chain.unknown", "met", "refused as a stream, too", stray=REFUSED, stray_stream=refusal(404)),
+    case("chain.unknown", "met", "an error event", stray=REFUSED, stray_stream=streamed([FAULT])),
+    case("chain.unknown", "not_met", "accepted as a stream", stray=REFUSED, stray_stream=ended(3)),
+    case("chain.unknown", "not_met", "a crash of the stream", stray=REFUSED, stray_stream=CRASH),
 ]  # fmt: skip
 
 

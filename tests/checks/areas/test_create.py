@@ -194,6 +194,7 @@ def tiered(header, **fields):
 
 
 FAILS = interaction(status="failed")
+CUT = saying("1 2", status="incomplete")
 CASES += [
     case("create.response-format", "met", "JSON", formatted=saying('{"word": "hi"}')),
     case("create.response-format", "untestable", "incomplete", formatted=saying('{"wo', status="incomplete")),
@@ -202,15 +203,28 @@ CASES += [
     case("create.response-format", "not_met", "crash", formatted=CRASH),
     case("create.response-format", "not_met", "prose", formatted=saying("Here is your JSON: {}")),
     case("create.response-format", "not_met", "nothing", formatted=saying("")),
-    case("create.cut-short", "met", "incomplete", whole=None, limited=answer(
+    case("create.cut-short", "met", "incomplete", limited_later=None, whole=None, limited=answer(
         body=interaction(status="incomplete", steps=None)
     )),
-    case("create.cut-short", "untestable", "failed", whole=None, limited=answer(body=FAILS)),
-    case("create.cut-short", "not_applicable", "as long as ever", limited=saying("1 2"), whole=saying("1 2")),
-    case("create.cut-short", "not_applicable", "another text", limited=saying("1 2"), whole=saying("one two")),
-    case("create.cut-short", "not_met", "half of it", limited=saying("1 2"), whole=saying("1 2 3 4")),
-    case("create.cut-short", "not_applicable", "a word less", limited=saying("1 2 3"), whole=saying("1 2 3 4")),
-    case("create.cut-short", "not_met", "nothing", limited=answer(body=interaction(steps=[])), whole=None),
+    case("create.cut-short", "untestable", "failed", limited_later=None, whole=None, limited=answer(body=FAILS)),
+    case("create.cut-short", "not_applicable", "as long as ever", limited_later=None,
+         limited=saying("1 2"), whole=saying("1 2")),
+    case("create.cut-short", "not_applicable", "another text", limited_later=None,
+         limited=saying("1 2"), whole=saying("one two")),
+    case("create.cut-short", "not_met", "half of it", limited_later=None,
+         limited=saying("1 2"), whole=saying("1 2 3 4")),
+    case("create.cut-short", "not_applicable", "a word less", limited_later=None,
+         limited=saying("1 2 3"), whole=saying("1 2 3 4")),
+    case("create.cut-short", "met", "incomplete in the background", limited=CUT, limited_later=CUT, whole=None),
+    case("create.cut-short", "not_met", "half of it in the background", limited=CUT, limited_later=saying("1 2"),
+         whole=saying("1 2 3 4")),
+    case("chain.no-limits", "met", "whole", limited=CUT, whole=saying("1 2 3 4"), next_turn=saying("1 2 3 4")),
+    case("chain.no-limits", "untestable", "refused", limited=CUT, whole=saying("1 2"), next_turn=BAD),
+    case("chain.no-limits", "untestable", "not cut", limited=saying("1"), whole=saying("1 2"), next_turn=None),
+    case("chain.no-limits", "untestable", "incomplete by itself", limited=CUT, whole=CUT, next_turn=CUT),
+    case("chain.no-limits", "not_met", "cut again", limited=CUT, whole=saying("1 2 3 4"), next_turn=CUT),
+    case("create.cut-short", "not_met", "nothing", limited_later=None,
+         limited=answer(body=interaction(steps=[])), whole=None),
     case("create.max-tokens", "met", "incomplete without steps", limited=answer(
         body=interaction(status="incomplete", steps=None)
     )),

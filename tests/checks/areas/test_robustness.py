@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.checks.areas.robustness import PROMPTS
+from harness.checks.areas.robustness import PROMPTS, WORDS
 from tests.checks._play import answer, case, holding, interaction, refusal
 from tests.checks._streams import streamed, text_events
 
@@ -17,6 +17,10 @@ LIMITED = refusal(429, "rate_limit_exceeded")
 MADE = [answer(body=interaction(id=f"v1_{number}")) for number in range(8)]
 KEPT = [holding(prompt) for prompt in PROMPTS]
 
+SPOKEN = [
+    answer(body=interaction(steps=[{"type": "model_output", "content": [{"type": "text", "text": f"{word}!"}]}]))
+    for word in WORDS
+]
 TEXTS = ("One.", "Two.", "Alone.")
 SAID, ALSO_SAID, ALONE = (streamed(text_events(text, found=f"v1_{text}")) for text in TEXTS)
 LEFT_OPEN, ALONE_OPEN = (
@@ -37,6 +41,11 @@ CASES = [
     case("rob.concurrent", "untestable", "all limited", created=[LIMITED] * 8, got=[]),
     case("rob.concurrent", "not_met", "one id", created=[OK] * 8, got=[KEPT[0]] * 8),
     case("rob.concurrent", "not_met", "swapped", created=MADE, got=[KEPT[1], KEPT[0], *KEPT[2:]]),
+    case("rob.concurrent-output", "met", "each its own", created=SPOKEN),
+    case("rob.concurrent-output", "met", "one has other words", created=[MADE[0], *SPOKEN[1:]]),
+    case("rob.concurrent-output", "untestable", "other words", created=MADE),
+    case("rob.concurrent-output", "untestable", "all limited", created=[LIMITED] * 8),
+    case("rob.concurrent-output", "not_met", "two swapped", created=[SPOKEN[1], SPOKEN[0], *SPOKEN[2:]]),
     case("rob.concurrent", "not_met", "one crashed", created=[*MADE[:7], CRASH], got=KEPT[:7]),
     *(
         case(

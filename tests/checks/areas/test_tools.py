@@ -7,7 +7,7 @@ import pytest
 from harness.checks.areas.tools import first_call
 from harness.outcome import Unmet
 from tests.checks._play import answer, case, interaction, refusal
-from tests.checks._streams import CALL, call_events, streamed, text_events
+from tests.checks._streams import CALL, call_events, streamed, text_events, two_call_events
 
 # --- function calls, on hand-made exchanges
 
@@ -141,8 +141,18 @@ CASES += [
     case("tool.result-orphan", "not_met", "crash", orphan=CRASH),
     case("tool.parallel", "met", "accepted", asked=TWO, answered=NEXT),
     case("tool.parallel", "not_met", "refused", asked=TWO, answered=REFUSED),
-    case("tool.ids-unique", "met", "two", asked=TWO),
-    case("tool.ids-unique", "not_met", "one for both", asked=TWINS),
+    case("tool.ids-unique", "met", "two", asked=TWO, streamed=None),
+    case("tool.ids-unique", "not_met", "one for both in a stream", asked=TWO,
+         streamed=streamed(two_call_events("c1", "c1"))),
+    case("tool.stream-parallel", "met", "apart", fetched=None, streamed=streamed(two_call_events("c1", "c2"))),
+    case("tool.stream-parallel", "untestable", "one call", fetched=None, streamed=WHOLE),
+    case("tool.stream-parallel", "untestable", "no streams", fetched=None, streamed=None),
+    case("tool.stream-parallel", "not_met", "no name", fetched=None,
+         streamed=streamed(two_call_events("c1", "c2", name=""))),
+    case("tool.stream-parallel", "not_met", "as stored in another order",
+         fetched=calls({**CALL, "id": "c1", "arguments": {"location": "Rome"}}),
+         streamed=streamed(two_call_events("c1", "c2"))),
+    case("tool.ids-unique", "not_met", "one for both", asked=TWINS, streamed=None),
     case("tool.stateless", "met", "accepted", answered=NEXT),
     case("tool.stateless", "not_met", "refused", answered=REFUSED),
     case("tool.signature-missing", "met", "400", unsigned=REFUSED),
