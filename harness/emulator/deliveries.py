@@ -26,6 +26,7 @@ from msgspec import Struct
 
 from harness.emulator.resources.collection import Stamps
 from harness.emulator.run.run import Run
+from harness.emulator.values.ids import SECRET_PREFIX
 from harness.wire import Clock, Headers, Request
 from harness.wire.delivery import Delivery
 
@@ -63,7 +64,6 @@ def build_envelope(
     return msgspec.json.encode({"type": event, "version": VERSION, "timestamp": timestamp, "data": data})
 
 
-SECRET_PREFIX = "whsec_"
 KEY_ID = "harness-emulator-1"
 ISSUER = "https://generativelanguage.googleapis.com"
 LIFETIME = 300

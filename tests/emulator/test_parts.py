@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.contract import load
-from harness.emulator.reply import media
 from harness.emulator.reply.forms import pieces
-from harness.emulator.reply.samples import sample
+from harness.emulator.values import samples
 from harness.emulator.values.call import route
 from harness.emulator.values.hints import FIELDS, camel_case, snake, suggestion, unknown_field
 from harness.emulator.values.ids import IdSequence, altered, interaction_id, sign
+from harness.emulator.values.samples import sample
 from harness.emulator.values.usage import Meter, count
 
 SCHEMAS = [
@@ -164,12 +164,12 @@ def test_ids_have_the_form_of_real_ones(vertex, make, form):
 
 def test_media_are_valid_files():
     """The PNG's image data has a valid checksum, the WAV states its true length, the MP4 begins with `ftyp`."""
-    png = base64.b64decode(media.picture())
+    png = base64.b64decode(samples.picture())
     size = int.from_bytes(png[33:37], "big")
     assert zlib.crc32(png[37 : 41 + size]) == int.from_bytes(png[41 + size : 45 + size], "big")
-    wav = base64.b64decode(media.sound())
+    wav = base64.b64decode(samples.sound())
     assert int.from_bytes(wav[4:8], "little") == len(wav) - 8
-    mp4 = base64.b64decode(media.clip())
+    mp4 = base64.b64decode(samples.clip())
     assert mp4[4:8] == b"ftyp"
 
 

@@ -26,8 +26,15 @@ from harness.contract.data.transcript import (
 from harness.contract.models.profiles import describe_life, find_profile
 from harness.contract.schema.explain import SchemaProblem, json_type
 from harness.contract.schema.validator import Validator
-from harness.emulator.create.contents import find_media_fault, find_place, judge_windows
-from harness.emulator.create.limits import judge_agent, judge_life, judge_model, judge_surface
+from harness.emulator.create.limits import (
+    find_media_fault,
+    find_place,
+    judge_agent,
+    judge_life,
+    judge_model,
+    judge_surface,
+    judge_windows,
+)
 from harness.emulator.resources.router import Resources
 from harness.emulator.run.run import Run
 from harness.emulator.values import hints
@@ -73,9 +80,6 @@ class IssuedToken(NamedTuple):
 
     project: str
     rest: list[Json]
-
-
-_NO_CALL = "send 'previous_interaction_id', or the function_call step itself before its result"
 
 
 class CreateValidator:

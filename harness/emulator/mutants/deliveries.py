@@ -7,11 +7,12 @@ from typing import Any
 
 import msgspec
 
-from harness.emulator.deliveries import SECRET_PREFIX, Deliveries, Job, build_jwks, build_token, sign
+from harness.emulator.deliveries import Deliveries, Job, build_jwks, build_token, sign
 from harness.emulator.mutants.parts import SKIP, after, around, before, instead
 from harness.emulator.mutants.rows import row
 from harness.emulator.service import JWKS_PATH, Emulator
 from harness.emulator.values.call import Route, json_response
+from harness.emulator.values.ids import SECRET_PREFIX
 from harness.kit.mutant import table
 from harness.wire import Request, Response
 

@@ -16,8 +16,6 @@ from msgspec import Struct, field
 from harness.contract.data.transcript import pending_calls, results
 from harness.emulator.reply import forms
 from harness.emulator.reply.forms import annotate_words
-from harness.emulator.reply.media import SPEECH, choose_type, make_medium, makes_media
-from harness.emulator.reply.samples import MOST_CHARACTERS, MOST_STEPS, sample
 from harness.emulator.reply.tools import (
     annotation,
     call_deferred,
@@ -34,6 +32,15 @@ from harness.emulator.scripts import Script
 from harness.emulator.values.call import invalid
 from harness.emulator.values.create_request import CreateRequest
 from harness.emulator.values.ids import IdSequence, sign
+from harness.emulator.values.samples import (
+    MOST_CHARACTERS,
+    MOST_STEPS,
+    SPEECH,
+    choose_type,
+    make_medium,
+    makes_media,
+    sample,
+)
 from harness.emulator.values.usage import count_thought, tokens_by_modality
 from harness.errors import SampleTooLarge
 from harness.outcome.words import shorten

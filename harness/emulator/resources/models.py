@@ -18,7 +18,7 @@ import msgspec
 
 from harness.contract.data.transcript import as_steps
 from harness.contract.models.profiles import ModelProfile, find_profile, list_models
-from harness.emulator.create.contents import find_media_fault
+from harness.emulator.create.limits import find_media_fault
 from harness.emulator.resources.collection import page
 from harness.emulator.resources.schema_reader import SchemaReader, in_camel_case, list_in_camel_case
 from harness.emulator.values.call import Call, Refusal, invalid, no_operation

@@ -100,10 +100,14 @@ def _parse_field(text: str, name: str, low: int, high: int, words: tuple[str, ..
         if match is None or (match[1] == "*" and match[2]):
             raise _refuse_part(part, name, low, high)
         step = int(match[3] or 1)
-        first = low if match[1] == "*" else _read_value(match[1], part, name, low, high, words)
-        last = _read_value(match[2], part, name, low, high, words) if match[2] else first
-        if match[1] == "*" or (match[3] and not match[2]):
-            last = high
+        if match[1] == "*":
+            first, last = low, high
+        else:
+            first = last = _read_value(match[1], part, name, low, high, words)
+            if match[2]:
+                last = _read_value(match[2], part, name, low, high, words)
+            elif match[3]:
+                last = high
         if step < 1 or last < first:
             raise _refuse_part(part, name, low, high)
         chosen.update(range(first, last + 1, step))

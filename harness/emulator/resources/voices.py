@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
-from harness.emulator.create.contents import is_base64
-from harness.emulator.reply.media import sound
+from harness.emulator.create.limits import is_base64
 from harness.emulator.resources.collection import Collection, Stamps, listing, page
 from harness.emulator.resources.schema_reader import SchemaReader
 from harness.emulator.values.call import Call, invalid, not_found, over_quota
+from harness.emulator.values.samples import sound
 from harness.emulator.values.times import has_come, later
 from harness.wire import Request
 

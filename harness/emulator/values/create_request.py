@@ -11,7 +11,7 @@ from msgspec import Struct, field
 
 from harness.contract.data.transcript import count_transcript
 from harness.contract.models.profiles import ModelProfile
-from harness.emulator.reply.samples import SampleBudget
+from harness.emulator.values.samples import SampleBudget
 from harness.emulator.values.settings import GEMINI, Platform
 
 

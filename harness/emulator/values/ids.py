@@ -23,6 +23,9 @@ _CALL_STEP = 0xB5297A4D
 _SHORT = {"file": "", "store": "", "document": "", "operation": "", "voice": "voice_", "voicekey": "voicekey_"}
 """The prefixes of the twelve letters of an id of these kinds, as in published samples."""
 
+SECRET_PREFIX = "whsec_"
+"""Of the signing secret of a webhook (Standard Webhooks)."""
+
 
 class IdSequence:
     """Hands out ids of any kind from one counter, in the form of the surface that `vertex` names."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -208,12 +209,9 @@ class Settings(Struct, frozen=True, kw_only=True):
             if (value := getattr(self, name)) is not default
         }
         for name, value in given.items():
-            if name in CHOICES and value not in CHOICES[name] and not (name == "chunking" and _is_whole(value, 1)):
-                yield f"{name}={value!r} is not one of {', '.join(CHOICES[name])}"
-            if name in _LEAST and not _is_whole(value, _LEAST[name]):
-                yield f"{name}={value!r} must be a whole number, at least {_LEAST[name]}"
-            if name in _VALUES and not _VALUES[name][0](value):
-                yield f"{name}={value!r} must be {_VALUES[name][1]}"
+            fits, rule = _RULES.get(name, _ANY_VALUE)
+            if not fits(value):
+                yield f"{name}={value!r} {rule}"
         if self.keys is not None and not _is_text_map(self.keys):  # whose values are not for messages
             yield "keys must map each key to its project's name, or be null to take any key"
 
@@ -262,14 +260,29 @@ def _is_day(value: object) -> bool:
         return False
 
 
-_VALUES: dict[str, tuple[Callable[[object], bool], str]] = {
-    "require_key": (_is_switch, "true or false"),
-    "delete_stops": (_is_switch, "true or false"),
-    "processing": (_is_wait, "a number of seconds, 0 or more"),
-    "lifecycle": (_is_day, "a day such as 2026-12-01, or null"),
-    "pace": (_is_pace, "a positive number of seconds, or null"),
-    "lasts": (_is_pace, "a positive number of seconds, or null"),
+def _is_piece(value: object) -> bool:
+    return value in CHOICES["chunking"] or _is_whole(value, 1)
+
+
+_Rule = tuple[Callable[[object], bool], str]
+
+_ANY_VALUE: _Rule = (lambda value: True, "")
+
+_RULES: dict[str, _Rule] = {
+    **{name: (choices.__contains__, f"is not one of {', '.join(choices)}") for name, choices in CHOICES.items()},
+    **{
+        name: (partial(_is_whole, least=least), f"must be a whole number, at least {least}")
+        for name, least in _LEAST.items()
+    },
+    "chunking": (_is_piece, f"is not one of {', '.join(CHOICES['chunking'])}"),
+    "require_key": (_is_switch, "must be true or false"),
+    "delete_stops": (_is_switch, "must be true or false"),
+    "processing": (_is_wait, "must be a number of seconds, 0 or more"),
+    "lifecycle": (_is_day, "must be a day such as 2026-12-01, or null"),
+    "pace": (_is_pace, "must be a positive number of seconds, or null"),
+    "lasts": (_is_pace, "must be a positive number of seconds, or null"),
 }
+"""For each setting what it may be: a test, and the end of the sentence that refuses any other value."""
 
 
 def _is_text_map(value: object) -> bool:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from harness.emulator.reply import media
+from harness.emulator.values import samples
 from tests.emulator.client import AGENT, Api
 
 RESEARCH = "deep-research-preview-04-2026"
 SCHEMA = {"type": "text", "mime_type": "application/json", "schema": {"type": "object"}}
-INLINE = {"type": "image", "mime_type": "image/png", "data": media.picture()}
-VIDEO = {"type": "video", "mime_type": "video/mp4", "data": media.clip()}
+INLINE = {"type": "image", "mime_type": "image/png", "data": samples.picture()}
+VIDEO = {"type": "video", "mime_type": "video/mp4", "data": samples.clip()}
 DOCUMENT = {"type": "document", "mime_type": "application/pdf", "data": "AAAA"}
 LINKED = {"type": "image", "mime_type": "image/png", "uri": "https://example.org/a.png"}
 FUNCTION = {"type": "function", "name": "f", "parameters": {"type": "object"}}

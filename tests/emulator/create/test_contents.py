@@ -6,8 +6,8 @@ import base64
 
 import pytest
 
-from harness.emulator.create.contents import is_base64
-from harness.emulator.reply import media
+from harness.emulator.create.limits import is_base64
+from harness.emulator.values import samples
 from tests.emulator.client import Api
 
 GOOD = [
@@ -83,7 +83,7 @@ def test_unusable_media_are_refused(api: Api, content, words, wrap):
 
 
 TAKEN = [
-    {"data": media.picture()},
+    {"data": samples.picture()},
     {"data": "-_-_"},
     {"data": "AA"},
     {"data": ""},
@@ -97,7 +97,7 @@ def test_usable_media_are_taken(api: Api, where):
     assert api.create({**PICTURE, **where}).status == 200
 
 
-@pytest.mark.parametrize("make", [media.picture, media.sound, media.clip])
+@pytest.mark.parametrize("make", [samples.picture, samples.sound, samples.clip])
 def test_made_media_are_base64(make):
     """The media that the emulator returns would be accepted as input."""
     assert is_base64(make())

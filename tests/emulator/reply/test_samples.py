@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.emulator.reply.samples import MOST_CHARACTERS, MOST_STEPS, SampleBudget, sample
+from harness.emulator.values.samples import MOST_CHARACTERS, MOST_STEPS, SampleBudget, sample
 from harness.errors import SampleTooLarge
 from tests.emulator.client import Api
 
