@@ -19,6 +19,12 @@ KEY_HEADER = "x-goog-api-key"
 TIER_HEADER = "x-gemini-service-tier"
 """The header of a response that names the tier which served it."""
 
+
+def caller_of(request: Request) -> tuple[str, str]:
+    """Who asks, and under which version of the API: what another key is shown is another story."""
+    return request.headers.get(KEY_HEADER), request.segments[0]
+
+
 _PART, _LEAST = 8, 2.0
 """After a wait in vain: the part of the time that the next one gets, and the least seconds."""
 

@@ -16,7 +16,7 @@ from harness.contract.contract import Contract
 from harness.contract.data.json_parse import as_object, objects_in
 from harness.contract.judge.reading import Reading, read
 from harness.contract.tables.lifecycle import is_settled
-from harness.contract.tables.operations import OPERATIONS, operation_of
+from harness.contract.tables.operations import CREATE, OPERATIONS, operation_of
 from harness.contract.tables.protocol import COLLECTION, PROTOCOL, interaction_id
 from harness.outcome.words import format_count
 from harness.wire import Decoder, Exchange, Headers, Request
@@ -37,7 +37,7 @@ class CreateSummary(NamedTuple):
 def summarise_create(request: Request) -> CreateSummary | None:
     """What a request asks for, if it creates an interaction; None for any other request."""
     operation = operation_of(request)
-    if operation is None or operation.call != "POST interactions":
+    if operation is None or operation.call != CREATE:
         return None
     body = object_or_none(request.body)
     if body is None:
@@ -150,7 +150,7 @@ def list_deletes(exchange: Exchange) -> Iterator[Request]:
 
 def new_look_request(exchange: Exchange) -> Request | None:
     """The GET that names the sandbox of a run whose create did not: a stream that was cut, or one on Vertex."""
-    if read(exchange).call != "POST interactions" or not _makes_environment(exchange.request):
+    if read(exchange).call != CREATE or not _makes_environment(exchange.request):
         return None
     deletes = list(list_deletes(exchange))
     if len(deletes) != 1:
@@ -268,7 +268,7 @@ class RunEnds:
 
 def _name_kind(exchange: Exchange) -> str:
     """What kind of plain create it is; `""` if it is none."""
-    if read(exchange).call != "POST interactions":
+    if read(exchange).call != CREATE:
         return ""
     body = _read_body(exchange.request)
     if not isinstance(body.get("input"), str) or _NOT_PLAIN & body.keys():

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from harness.contract.runs import named_interaction, status_of
 from harness.contract.tables.lifecycle import RUNNING
-from harness.contract.tables.operations import operation_of
+from harness.contract.tables.operations import CREATE, GET, operation_of
 from harness.wire import Request
 from harness.wire.json_value import object_or_none
 
@@ -55,7 +55,7 @@ class SceneTracker:
         call = operation.call if operation is not None else ""
         if not call.partition(" ")[2].startswith("interactions"):
             return Scene(call, ELSEWHERE, self._find_moment(request, AT_ONCE))
-        if call == "POST interactions":
+        if call == CREATE:
             return Scene(call, mode_of(object_or_none(request.body) or {}), self._find_moment(request, AT_ONCE))
         name = named_interaction(request)
         mode = RESUMED if request.parameter("stream") == "true" else self._modes.get(name, PLAIN)
@@ -87,7 +87,7 @@ class SceneTracker:
         if said is None or not said[0]:
             return
         name, status = said
-        if scene.call == "POST interactions":
+        if scene.call == CREATE:
             self._modes.setdefault(name, scene.mode)
         if status not in RUNNING:
             self._settled.add(name)
@@ -103,9 +103,6 @@ def mode_of(create: Mapping[str, Any]) -> str:
     return STREAMED if streams else PLAIN
 
 
-_CREATE = "POST interactions"
-
-
 def explain_cell(mode: str, moment: str, calls: frozenset[tuple[str, bool]]) -> str:
     """Return in one word why a rule cannot be judged in a cell, or `open` if it could be.
 
@@ -116,16 +113,15 @@ def explain_cell(mode: str, moment: str, calls: frozenset[tuple[str, bool]]) -> 
         return "unseen" if not calls else "resource"
     if (mode, moment) in _IMPOSSIBLE:
         return _IMPOSSIBLE[mode, moment]
-    creates = {streams for call, streams in own if call == _CREATE}
-    looks = {(call, streams) for call, streams in own if call != _CREATE}
+    looks = {(call, streams) for call, streams in own if call != CREATE}
+    of_create = _explain_create(mode, {streams for call, streams in own if call == CREATE})
     if moment == AT_ONCE:
-        return _explain_create(mode, creates)
+        return of_create
     if mode == RESUMED:
-        return "open" if ("GET interactions/{id}", True) in looks else "call"
-    if moment in (RUNS, ENDED, DELETED):
-        return "open" if any(not streams for _, streams in looks) else "call"
-    fits = any(not streams for _, streams in looks) or _explain_create(mode, creates) == "open"
-    return "open" if fits else "call"
+        return "open" if (GET, True) in looks else "call"
+    is_looked_at = any(not streams for _, streams in looks)
+    is_created = of_create == "open" and moment not in (RUNS, ENDED, DELETED)
+    return "open" if is_looked_at or is_created else "call"
 
 
 def _explain_create(mode: str, creates: set[bool]) -> str:

@@ -16,7 +16,7 @@ from hypothesis.strategies import SearchStrategy
 
 from harness.contract.judge.answer import judge_response
 from harness.contract.judge.replies import KEY_REFUSED
-from harness.contract.tables.operations import operation_of
+from harness.contract.tables.operations import CREATE, operation_of
 from harness.kit.search import SearchDocument, SearchModel, StateReading, simpler_values, weigh
 from harness.rules import rows_of
 from harness.strategies.client import WEATHER, HistoryPlayer, able_to, list_kinds
@@ -273,7 +273,7 @@ def build_model(read_service: Callable[[Any], Any], rests_on: Mapping[str, tuple
         rests_on=rests_on,
         rules={row.rule.id: row.rule for row in rows_of("search")},
         needed=_NEEDED,
-        create="POST interactions",
+        create=CREATE,
         name_call=name_call,
         judge_answer=judge_response,
         new_player=HistoryPlayer,

@@ -23,6 +23,7 @@ from harness.contract.judge.answer import judge_error_shape, judge_error_status,
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer
 from harness.contract.requests import KEY_HEADER, RequestBuilder
+from harness.contract.tables.operations import CREATE
 from harness.kit.actions import Send, Steps
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
@@ -64,7 +65,7 @@ def gives_errors_their_status(answers: list[Exchange]) -> Iterator[Finding]:
     failed = [(number, answer) for number, answer in enumerate(answers) if read(answer).failed_refusal]
     unread = [answer for _, answer in failed if loads(answer.request.body).fault]
     if unread and len(unread) < len(failed):  # not only its parser of JSON fails
-        creates = sum(read(answer).call == "POST interactions" for answer in answers)
+        creates = sum(read(answer).call == CREATE for answer in answers)
         number, first = failed[0]
         message = f"{len(failed)} of {creates} wrong creates cause a server error, as if the server had failed"
         found = Finding.from_code("err.status/failed", message, "4xx", format_answer(first))

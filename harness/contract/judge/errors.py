@@ -18,7 +18,7 @@ from harness.contract.contract import Contract
 from harness.contract.data.json_parse import as_object, loads
 from harness.contract.judge.finding_log import place_finding
 from harness.contract.schema.explain import json_type
-from harness.contract.tables.operations import Operation
+from harness.contract.tables.operations import CREATE, Operation
 from harness.contract.tables.protocol import STATUS_OF
 from harness.outcome import Finding, Severity
 from harness.outcome.words import describe_body, shorten
@@ -193,7 +193,7 @@ def _is_cut(exchange: Exchange) -> bool:
 
 
 def _fits(exchange: Exchange, operation: Operation, contract: Contract) -> bool:
-    if operation.call != "POST interactions":
+    if operation.call != CREATE:
         return True
     body = loads(exchange.request.body).value
     return contract.schemas.validator("requests/create-interaction", closed=True).is_valid(body)

@@ -26,7 +26,7 @@ from harness.contract.judge.members import has_to_count
 from harness.contract.judge.stream import StreamJudge
 from harness.contract.judge.stream_state import StreamReading
 from harness.contract.schema.validator import Review
-from harness.contract.tables.operations import INTERACTION, Operation, has_numeric_errors, operation_of
+from harness.contract.tables.operations import CREATE, INTERACTION, Operation, has_numeric_errors, operation_of
 from harness.contract.tables.protocol import STATUS_OF, interaction_id, is_resume
 from harness.contract.tables.stream_order import DELTA, ERROR, START, STOP
 from harness.outcome import Finding, HarnessFault
@@ -146,7 +146,7 @@ class Reading:
     @cached_property
     def new_id(self) -> str:
         """The id of the interaction that a create stored; "" if nothing new is stored, or if it is no create."""
-        if self.call != "POST interactions" or not self.exchange.succeeded:
+        if self.call != CREATE or not self.exchange.succeeded:
             return ""
         asked = object_or_none(self.exchange.request.body)
         if asked is None or asked.get("continuation_token") or asked.get("store") is False:

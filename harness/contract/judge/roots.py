@@ -14,16 +14,14 @@ from harness.contract.judge.agreement import judge_identity
 from harness.contract.judge.answer import judge_error_status, judge_json_valid, judge_length
 from harness.contract.judge.reading import read
 from harness.contract.judge.wording import format_answer, format_request
-from harness.contract.requests import KEY_HEADER
+from harness.contract.requests import caller_of
 from harness.contract.runs import named_interaction, summarise_create
+from harness.contract.tables.operations import CREATE, DELETE, GET
 from harness.outcome import Finding, Severity
 from harness.wire import Exchange
 from harness.wire.json_value import object_or_none
 
 _GONE = frozenset({404, 410})
-_CREATE = "POST interactions"
-_GET = "GET interactions/{id}"
-_DELETE = "DELETE interactions/{id}"
 _OF_ITSELF = frozenset({"id", "status", "error"})
 """Members of which the body of a GET has one, if it is an interaction or an error."""
 _OUTPUT = re.compile(r"\$\.(id|steps(\[\d+\](\.content)?)?)")
@@ -65,7 +63,7 @@ def _judge_loss(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[Find
     if exchange.status not in _GONE or not (found := _find_subject(exchange)):
         return
     at = next((at for at in reversed(range(len(before))) if _tells_of(before[at], found, exchange)), None)
-    if at is None or read(known := before[at]).call == _DELETE or _was_deleted(found, before):
+    if at is None or read(known := before[at]).call == DELETE or _was_deleted(found, before):
         return
     proven = _is_plain_get(known) and _is_plain_get(exchange)
     cause = "a rejected DELETE took effect: " if found in _list_deleted(before[at:]) else ""
@@ -80,12 +78,12 @@ def _judge_loss(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[Find
 
 def _was_deleted(found: str, before: Sequence[Exchange]) -> bool:
     """Whether the last DELETE of an interaction succeeded: a look that showed it after that is the defect."""
-    deletes = [seen for seen in before if read(seen).call == _DELETE and named_interaction(seen.request) == found]
+    deletes = [seen for seen in before if read(seen).call == DELETE and named_interaction(seen.request) == found]
     return bool(deletes) and deletes[-1].succeeded
 
 
 def _list_deleted(exchanges: Sequence[Exchange]) -> list[str]:
-    return [named_interaction(seen.request) for seen in exchanges if read(seen).call == _DELETE]
+    return [named_interaction(seen.request) for seen in exchanges if read(seen).call == DELETE]
 
 
 def _judge_identity(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[Finding]:
@@ -94,7 +92,7 @@ def _judge_identity(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[
     Only a plain GET proves that ids do not last: what a stream or a cancel shows then follows from it.
     """
     asked, reading = named_interaction(exchange.request), read(exchange)
-    shown = reading.interaction if asked and reading.call == _GET else None
+    shown = reading.interaction if asked and reading.call == GET else None
     if shown is not None and shown.keys().isdisjoint(_OF_ITSELF):  # an envelope around it, or another object
         yield from judge_identity("get.ok", asked, None)
         return
@@ -106,7 +104,7 @@ def _judge_identity(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[
 
 
 def _is_plain_get(exchange: Exchange) -> bool:
-    return read(exchange).call == _GET and "?" not in exchange.request.target
+    return read(exchange).call == GET and "?" not in exchange.request.target
 
 
 def _find_subject(exchange: Exchange) -> str:
@@ -118,15 +116,10 @@ def _find_subject(exchange: Exchange) -> str:
 def _tells_of(seen: Exchange, found: str, exchange: Exchange) -> bool:
     """Whether an earlier exchange showed an interaction, or may have deleted it, to the caller of this one."""
     reading = read(seen)
-    same_caller = _find_caller(seen) == _find_caller(exchange)
-    if reading.call == _DELETE:  # whoever was told that it is deleted did delete it
+    same_caller = caller_of(seen.request) == caller_of(exchange.request)
+    if reading.call == DELETE:  # whoever was told that it is deleted did delete it
         return (same_caller or seen.succeeded) and named_interaction(seen.request) == found
-    if reading.call not in (_CREATE, _GET) or not same_caller:
+    if reading.call not in (CREATE, GET) or not same_caller:
         return False
     kept = (object_or_none(seen.request.body) or {}).get("store") is not False
     return seen.succeeded and reading.id == found and kept
-
-
-def _find_caller(exchange: Exchange) -> tuple[str, str]:
-    """Who asks, and under which version of the API."""
-    return exchange.request.headers.get(KEY_HEADER), exchange.request.segments[0]

@@ -14,6 +14,10 @@ from harness.wire import Request
 
 INTERACTION = "interaction"
 
+CREATE, GET = "POST interactions", "GET interactions/{id}"
+CANCEL, DELETE = "POST interactions/{id}/cancel", "DELETE interactions/{id}"
+"""The calls about interactions."""
+
 
 class Operation(Struct, frozen=True):
     """One call of the API. A JSON response must fit `schema`; one that does not breaks `rule`.
@@ -43,10 +47,10 @@ _STORE_RULE = "filesearch.schema"
 _BRINGS_IN = "file-search-stores/operation"
 
 OPERATIONS = (
-    Operation("POST interactions", INTERACTION, "create.schema"),
-    Operation("GET interactions/{id}", INTERACTION, "get.schema"),
-    Operation("POST interactions/{id}/cancel", INTERACTION, "cancel.schema"),
-    Operation("DELETE interactions/{id}"),
+    Operation(CREATE, INTERACTION, "create.schema"),
+    Operation(GET, INTERACTION, "get.schema"),
+    Operation(CANCEL, INTERACTION, "cancel.schema"),
+    Operation(DELETE),
     *_list_resource("agents", "agents/agent", "agents.schema"),
     *_list_resource("environments", "environments/environment", "env.schema", update=False),
     Operation("GET environments/{id}/files", "environments/files", "env.schema"),

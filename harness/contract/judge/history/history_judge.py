@@ -37,9 +37,9 @@ from harness.contract.judge.history.looks import (
     open_reading,
 )
 from harness.contract.judge.reading import read
-from harness.contract.requests import KEY_HEADER
+from harness.contract.requests import caller_of
 from harness.contract.runs import named_interaction, read_new_id, summarise_create
-from harness.contract.tables.operations import operation_of
+from harness.contract.tables.operations import CANCEL, CREATE, DELETE, GET, operation_of
 from harness.contract.tables.protocol import is_resume
 from harness.outcome import Finding, Judgement, Severity
 from harness.wire import Exchange
@@ -112,7 +112,7 @@ class HistoryJudge:
         return self._state.judgement
 
     def _judge(self, call: str, exchange: Exchange, intent: Intent) -> None:
-        if call == "POST interactions":
+        if call == CREATE:
             judge_create(self._state, exchange, intent)
         elif intent.foreign:
             self._judge_foreign(exchange)
@@ -128,20 +128,20 @@ class HistoryJudge:
     def note_early(self, exchange: Exchange) -> Judgement:
         """Judge a look at an interaction whose create was answered later, as its stream went on meanwhile."""
         judgement = self._begin()
-        model = self._find(exchange, _GET)
+        model = self._find(exchange)
         if model is not None and model.there:
             judge_early_look(self._state, model, exchange)
         return judgement
 
     def _judge_one(self, call: str, exchange: Exchange, intent: Intent) -> None:
-        model = self._find(exchange, call)
+        model = self._find(exchange)
         if model is None:
             return
-        if call == _GET and is_resume(exchange.request) is not None:
+        if call == GET and is_resume(exchange.request) is not None:
             judge_stream_look(self._state, model, exchange, intent)
         elif exchange.began is not None and exchange.began < model.seen_until:
             return  # it was asked before another answer came, and may show what was before
-        elif call == _GET:
+        elif call == GET:
             judge_look(self._state, model, exchange, intent)
         elif judge_ending := _ENDINGS.get((call, self._state.sole_client)):
             judge_ending(self._state, model, exchange)
@@ -149,15 +149,13 @@ class HistoryJudge:
             model.seen_until = exchange.began + exchange.seconds - _ROUNDING
 
     def _judge_foreign(self, exchange: Exchange) -> None:
-        segments = exchange.request.segments
-        model = self._state.find(segments[-2] if segments[-1] == "cancel" else segments[-1])
+        model = self._state.find(named_interaction(exchange.request))
         if model is not None and model.there:
             self._state.decide_reply("store.isolation", exchange)
 
-    def _find(self, exchange: Exchange, call: str) -> InteractionModel | None:
+    def _find(self, exchange: Exchange) -> InteractionModel | None:
         """The interaction that a request names; a recording may begin in the middle, so it may be new there."""
-        segments = exchange.request.segments
-        identity = segments[-2] if call.endswith("/cancel") else segments[-1]
+        identity = named_interaction(exchange.request)
         model = self._state.find(identity)
         if model is None and not self._state.sole_client and is_success(exchange):
             model = self._state.learn(InteractionModel(identity))
@@ -167,9 +165,8 @@ class HistoryJudge:
 _ROUNDING = 1e-6
 """Seconds by which the sum of two readings of a clock may exceed the next one."""
 
-_GET, _DELETE, _CANCEL = "GET interactions/{id}", "DELETE interactions/{id}", "POST interactions/{id}/cancel"
-_ABOUT_ONE = frozenset({_GET, _DELETE, _CANCEL})
-_ENDINGS = {(_DELETE, True): judge_delete, (_CANCEL, True): judge_cancel, (_CANCEL, False): judge_cancel_look}
+_ABOUT_ONE = frozenset({GET, DELETE, CANCEL})
+_ENDINGS = {(DELETE, True): judge_delete, (CANCEL, True): judge_cancel, (CANCEL, False): judge_cancel_look}
 """The judges of calls that end an interaction, by whether no other client may have ended it before."""
 
 
@@ -254,9 +251,9 @@ def judge_trail(
     `judged` counts the exchanges that a rule was asked of, by rule and call.
     """
     found = [*_judge_each(trail, contract, judged), *_judge_uncanceled(trail)]
-    late = {exchange.request.segments[-1] for exchange, finding in found if finding.code == "bg.result/late"}
+    late = {named_interaction(exchange.request) for exchange, finding in found if finding.code == "bg.result/late"}
     for exchange, finding in found:
-        names = {exchange.request.segments[-1], read(exchange).id}
+        names = {named_interaction(exchange.request), read(exchange).id}
         if finding.code == "bg.result/late" or finding.rule not in _FOLLOWS_FROM_LATE or not names & late:
             yield exchange, finding
 
@@ -290,7 +287,7 @@ def _find_subject(exchange: Exchange) -> str:
 
 def _may_cancel(exchange: Exchange) -> bool:
     """Whether this may end a run early: a cancel, a delete, or a client that leaves."""
-    return read(exchange).call in (_CANCEL, _DELETE) or not exchange.ending.complete
+    return read(exchange).call in (CANCEL, DELETE) or not exchange.ending.complete
 
 
 def _judge_each(
@@ -302,23 +299,23 @@ def _judge_each(
     early: list[tuple[HistoryJudge, Exchange]] = []
     torn: set[str] = set()  # interactions whose events contradict each other: later readings follow from that
     for exchange in trail:
-        caller = (exchange.request.headers.get(KEY_HEADER), exchange.request.segments[0])
-        if exchange.excuse or exchange.truncated or not read(exchange).call:
+        call = read(exchange).call
+        if exchange.excuse or exchange.truncated or not call:
             continue
-        judge, call = judges[caller], read(exchange).call
-        if call == _GET and is_resume(exchange.request) is None and not judge.knows(exchange.request.segments[-1]):
+        judge, identity = judges[caller_of(exchange.request)], named_interaction(exchange.request)
+        if call == GET and is_resume(exchange.request) is None and not judge.knows(identity):
             early.append((judge, exchange))
         judgement = judge.note(exchange, _UNDECIDED)
         judged.update((rule, call) for rule in judgement.judged)
         for finding in _list_heard(judgement):
             if finding.rule.startswith("resume."):
-                if (identity := exchange.request.segments[-1]) in torn:
+                if identity in torn:
                     continue
                 torn.add(identity)
             yield exchange, finding
     for judge, exchange in early:
         judgement = judge.note_early(exchange)
-        judged.update((rule, _GET) for rule in judgement.judged)
+        judged.update((rule, GET) for rule in judgement.judged)
         yield from ((exchange, finding) for finding in _list_heard(judgement))
 
 

@@ -27,9 +27,10 @@ from harness.contract.judge.agreement import lost_characters
 from harness.contract.judge.answer import is_success
 from harness.contract.judge.reading import read
 from harness.contract.judge.wording import format_answer, format_request, format_value
-from harness.contract.requests import KEY_HEADER
+from harness.contract.requests import KEY_HEADER, caller_of
 from harness.contract.runs import named_interaction, read_new_id, summarise_create
 from harness.contract.tables.lifecycle import RUNNING
+from harness.contract.tables.operations import CANCEL, CREATE, DELETE, GET
 from harness.contract.tables.protocol import is_resume
 from harness.outcome import Finding, Severity
 from harness.outcome.words import shorten
@@ -40,9 +41,7 @@ from harness.wire.message import BUSY, REDIRECTS
 # --- denials
 
 
-_GET, _DELETE, _CANCEL = "GET interactions/{id}", "DELETE interactions/{id}", "POST interactions/{id}/cancel"
-
-_RULES = {_GET: "resume.opens", _DELETE: "del.ok", _CANCEL: "cancel.ok"}
+_RULES = {GET: "resume.opens", DELETE: "del.ok", CANCEL: "cancel.ok"}
 """The rules of calls about one interaction; a GET is a stream here, as a plain one breaks `get.ok`."""
 
 _RIGHTS = frozenset({401, 403, *REDIRECTS})
@@ -106,7 +105,7 @@ class Denials:
         status, request = exchange.status, exchange.request
         if status is None or status >= 500 or exchange.excuse:
             return
-        caller = (request.headers.get(KEY_HEADER), request.segments[0])
+        caller = caller_of(request)
         order, name = summarise_create(request), named_interaction(request)
         if order is not None:
             if sign := _sign_create(exchange, self._can_be_continued(caller, order.parent, status)):
@@ -118,7 +117,7 @@ class Denials:
                     self._continued[new] = order.parent
                 if not _names_several(exchange):
                     self._show(caller, new, exchange, order.background)
-        elif name and read(exchange).call in (_GET, _DELETE, _CANCEL):
+        elif name and read(exchange).call in (GET, DELETE, CANCEL):
             yield from self._note_call(caller, name, exchange)
 
     def _can_be_continued(self, caller: tuple[str, str], parent: str, status: int) -> bool:
@@ -140,13 +139,13 @@ class Denials:
         yield from self._judge_call(caller, call, shown, exchange)
         if not is_success(exchange):
             return
-        if call == _DELETE:  # the client that was told of a deletion did delete it
+        if call == DELETE:  # the client that was told of a deletion did delete it
             self._deleted.add(name)
             if parent := self._continued.get(name):
                 self._lost_child[parent] = format_request(exchange)
             for key in [key for key in self._shown if key[-1] == name]:
                 del self._shown[key]
-        elif shown is not None or call == _GET:
+        elif shown is not None or call == GET:
             self._show(caller, name, exchange, shown is not None and shown.background)
 
     def _judge_call(
@@ -154,7 +153,7 @@ class Denials:
     ) -> Iterator[tuple[Exchange, Finding]]:
         """Judge a call about one interaction. A plain GET may return 404 for a moment (see `roots.py`)."""
         streams = is_resume(exchange.request) is not None
-        looks = call == _GET and not streams
+        looks = call == GET and not streams
         key = (*caller, call) if looks else (*caller, call, str(streams))
         since = self._lost_child.get(named_interaction(exchange.request), "")
         rule = "get.ok" if looks else _RULES[call]
@@ -167,10 +166,10 @@ class Denials:
             shown.denied_look = exchange
             denied = exchange.status in _RIGHTS
         else:
-            denied = call == _DELETE or _is_due(shown, streams)
+            denied = call == DELETE or _is_due(shown, streams)
             if denied and shown.denied_look is not None:  # no look ever found it, which is told instead
-                key, rule, exchange, shown.denied_look = (*caller, _GET), "get.ok", shown.denied_look, None
-            elif call == _DELETE and not since and _is_early(shown, exchange):
+                key, rule, exchange, shown.denied_look = (*caller, GET), "get.ok", shown.denied_look, None
+            elif call == DELETE and not since and _is_early(shown, exchange):
                 denied = False
         how = "with `stream=true` " if shown.streamed else ""
         why = f"{shown.request} {how}shows it"
@@ -198,7 +197,7 @@ class Denials:
         says nothing of this one.
         """
         reading = read(exchange)
-        looked_at = reading.call == _GET
+        looked_at = reading.call == GET
         if name in self._deleted or (looked_at and reading.id not in (None, name)):
             return
         self._shown[(*caller, name)] = _Shown(
@@ -316,7 +315,7 @@ class Mixtures:
     def _learn(self, name: str, exchange: Exchange) -> None:
         """Keep the text that an exchange shows of an interaction."""
         reading = read(exchange)
-        if reading.call == "POST interactions":
+        if reading.call == CREATE:
             (self._shared if name in self._given else self._given).add(name)
         if reading.stream is not None and reading.stream.completed is not None and not reading.is_resumed:
             self._streamed[name] = (exchange, steps_text(output_of(reading.streamed_steps)))
@@ -365,7 +364,7 @@ class Crossings:
         reading = read(exchange)
         if not exchange.succeeded or exchange.excuse or not reading.call or not (name := reading.id):
             return
-        is_create = reading.call == "POST interactions"
+        is_create = reading.call == CREATE
         self._given[name] += is_create
         if reading.interaction is None or reading.status not in _WHOLE or self._given[name] > 1:
             return
