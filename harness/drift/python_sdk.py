@@ -12,7 +12,18 @@ from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
-from harness.drift.type_model import ANY, FieldType, OperationType, Record, TypeModel, ValueType, give_title, unite
+from harness.drift.type_model import (
+    ANY,
+    ANYTHING,
+    NOTHING,
+    FieldType,
+    OperationType,
+    Record,
+    TypeModel,
+    ValueType,
+    give_title,
+    unite,
+)
 from harness.drift.written_calls import CALLS, build_operations
 from harness.outcome import UsageFault
 
@@ -175,14 +186,13 @@ class _PythonReader:
                     methods += [(made.name, _to_camel(method)) for method in own if not method.startswith("_")]
 
         def read(name: str) -> ValueType:
-            return self._read_named(types, name) if name in types.classes else ValueType()
+            return self._read_named(types, name) if name in types.classes else NOTHING
 
         return {each.name: each for each in build_operations(read, self.records, methods)}
 
     def _read_operation(self, module: _Module, function: ast.FunctionDef) -> OperationType | None:
-        calls = [node for node in ast.walk(function) if isinstance(node, ast.Call)]
-        build = next((call for call in calls if _read_last_name(call.func) == "_build_request"), None)
-        words = {word.arg: word.value for call in calls for word in call.keywords}
+        build = next(iter(_list_calls(function, "_build_request")), None)
+        words = {node.arg: node.value for node in ast.walk(function) if isinstance(node, ast.keyword)}
         name = _read_text(words.get("operation_id"))
         if build is None or not name:
             return None
@@ -247,7 +257,7 @@ class _PythonReader:
 
     def _read_shape(self, module: _Module, node: ast.expr | None) -> ValueType:
         if node is None or (isinstance(node, ast.Constant) and node.value is None):
-            return ValueType()
+            return NOTHING
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             return self._read_shape(module, ast.parse(node.value, mode="eval").body)
         if isinstance(node, ast.BinOp):  # A | B
@@ -260,20 +270,20 @@ class _PythonReader:
         found = self._find(module, node)
         if found is not None:
             return self._read_named(*found)
-        return ValueType(frozenset({_SCALARS[name]})) if name in _SCALARS else ValueType(frozenset({ANY}))
+        return ValueType.of(_SCALARS[name]) if name in _SCALARS else ANYTHING
 
     def _read_named(self, module: _Module, name: str) -> ValueType:
         if name in _SCALARS:
-            return ValueType(frozenset({_SCALARS[name]}))
+            return ValueType.of(_SCALARS[name])
         if name in module.aliases:
             return give_title(self._read_shape(module, module.aliases[name]), name)
         made = module.classes[name]
         fields = _list_annotations(made)
         if any(field == "is_unknown" for field, *_ in fields):
-            return ValueType()  # what the SDK makes of a member it does not know
+            return NOTHING  # what the SDK makes of a member it does not know
         if _is_enum(made):
             values = [_read_text(node.value) for node in made.body if isinstance(node, ast.Assign)]
-            return ValueType(frozenset({"string"}), frozenset(values))
+            return ValueType.of_values("string", *values)
         full = f"{module.path.parent.name}.{name}"
         if full not in self.records:
             self.records[full] = Record(full, {})  # ends recursion
@@ -285,7 +295,7 @@ class _PythonReader:
             if isinstance(module, _WrittenTypes):
                 told = {_to_camel(field): part for field, part in told.items()}
             self.records[full] = Record(full, told, ast.get_docstring(made) or "")
-        return ValueType(frozenset({"object"}), records=(full,))
+        return ValueType.record(full)
 
     def _read_inherited(self, module: _Module, made: ast.ClassDef) -> dict[str, FieldType]:
         """The fields of the models that a class is derived from."""
@@ -308,10 +318,10 @@ class _PythonReader:
         if name == "Union":
             return unite(self._read_shape(module, part) for part in inside)
         if name in _ITEMS:
-            return ValueType(frozenset({"array"}), item=self._read_shape(module, inside[0]))
+            return ValueType.array_of(self._read_shape(module, inside[0]))
         if name in _MAPS:
-            return ValueType(frozenset({"object"}), entry=self._read_shape(module, inside[-1]))
-        return ValueType(frozenset({ANY}))
+            return ValueType.map_of(self._read_shape(module, inside[-1]))
+        return ANYTHING
 
 
 def _list_functions(module: _Module) -> list[ast.FunctionDef]:
@@ -348,10 +358,8 @@ def _to_camel(name: str) -> str:
 
 
 def _find_alias(annotation: ast.expr) -> str:
-    for node in ast.walk(annotation):
-        if isinstance(node, ast.Call) and _read_last_name(node.func) == "Field":
-            return next((_read_text(word.value) for word in node.keywords if word.arg == "alias"), "")
-    return ""
+    words = [word for call in _list_calls(annotation, "Field")[:1] for word in call.keywords]
+    return next((_read_text(word.value) for word in words if word.arg == "alias"), "")
 
 
 def _is_enum(made: ast.ClassDef) -> bool:
@@ -369,12 +377,16 @@ def _read_text(node: ast.expr | None) -> str:
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
 
 
+def _list_calls(tree: ast.AST, name: str) -> list[ast.Call]:
+    """The calls in a piece of source whose function has this last name."""
+    calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+    return [call for call in calls if _read_last_name(call.func) == name]
+
+
 def _list_matches(function: ast.FunctionDef) -> Iterator[tuple[list[str], ast.expr]]:
     """What a call matches of a response with success, and the type that it reads from that."""
-    for node in ast.walk(function):
-        if isinstance(node, ast.If) and isinstance(node.test, ast.Call):
-            words = [_read_text(word) for word in node.test.args[1:]]
-            if _read_last_name(node.test.func) == "match_response" and words and words[0] in _SUCCESS:
-                calls = [call for call in ast.walk(node) if isinstance(call, ast.Call)]
-                read = [call for call in calls if _read_last_name(call.func) == "unmarshal_json_response"]
-                yield from ((words, call.args[0]) for call in read[:1])
+    for node in (node for node in ast.walk(function) if isinstance(node, ast.If)):
+        for match in _list_calls(node.test, "match_response"):
+            words = [_read_text(word) for word in match.args[1:]]
+            if words and words[0] in _SUCCESS:
+                yield from ((words, call.args[0]) for call in _list_calls(node, "unmarshal_json_response")[:1])

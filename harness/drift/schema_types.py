@@ -14,6 +14,8 @@ from harness.contract.schema.openness import Schema
 from harness.contract.schema.schemas import Schemas
 from harness.drift.type_model import (
     ANY,
+    ANYTHING,
+    NOTHING,
     FieldType,
     OperationType,
     Origin,
@@ -120,11 +122,11 @@ class _SchemaReader:
 
     def _read_shape(self, file: str, node: Any, pointer: Pointer) -> ValueType:
         if node is True:
-            return ValueType(frozenset({ANY}))
+            return ANYTHING
         if not isinstance(node, dict) or "x-unknown" in node:
-            return ValueType()
+            return NOTHING
         if "const" in node:
-            return ValueType(frozenset({_kind_of(node["const"])}), frozenset({str(node["const"])}), fixed=True)
+            return ValueType.of_values(_kind_of(node["const"]), str(node["const"]), fixed=True)
         values = node.get("x-known-values", node.get("enum"))
         if values is not None:
             return ValueType(frozenset(map(_kind_of, values)), frozenset(map(str, values)), origin=(file, pointer))
@@ -154,7 +156,7 @@ class _SchemaReader:
 
     def _record(self, file: str, pointer: Pointer) -> ValueType:
         name = _name(file, pointer)
-        shape = ValueType(frozenset({"object"}), records=(name,))
+        shape = ValueType.record(name)
         if name not in self.records:
             self.records[name] = Record(name, {})  # ends recursion
             places, required = self._list_properties(file, pointer)

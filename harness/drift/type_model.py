@@ -39,10 +39,41 @@ class ValueType:
     title: str = ""
     origin: Origin | None = None
 
+    @classmethod
+    def of(cls, *kinds: str) -> ValueType:
+        """Any value of these JSON types."""
+        return cls(frozenset(kinds))
+
+    @classmethod
+    def array_of(cls, item: ValueType) -> ValueType:
+        """An array whose items have this shape."""
+        return cls(frozenset({"array"}), item=item)
+
+    @classmethod
+    def map_of(cls, entry: ValueType | None) -> ValueType:
+        """An object whose keys are free, and whose values have this shape."""
+        return cls(frozenset({"object"}), entry=entry)
+
+    @classmethod
+    def record(cls, name: str) -> ValueType:
+        """An object that is the record of this name."""
+        return cls(frozenset({"object"}), records=(name,))
+
+    @classmethod
+    def of_values(cls, kind: str, *values: str, fixed: bool = False) -> ValueType:
+        """A value of one JSON type, of which these are known."""
+        return cls(frozenset({kind}), frozenset(values), fixed=fixed)
+
+
+NOTHING = ValueType()
+"""The shape that no value has: what is `null`, or unknown to the SDK itself."""
+
+ANYTHING = ValueType.of(ANY)
+
 
 def unite(shapes: Iterable[ValueType]) -> ValueType:
     """The shape that allows what any of `shapes` does."""
-    known = [shape for shape in shapes if shape != ValueType()]
+    known = [shape for shape in shapes if shape != NOTHING]
     if len(known) == 1:
         return known[0]
     items = [shape.item for shape in known if shape.item is not None]

@@ -12,7 +12,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from harness.drift.type_model import ANY, FieldType, OperationType, Record, TypeModel, ValueType, give_title, unite
+from harness.drift.type_model import (
+    ANY,
+    ANYTHING,
+    NOTHING,
+    FieldType,
+    OperationType,
+    Record,
+    TypeModel,
+    ValueType,
+    give_title,
+    unite,
+)
 from harness.drift.written_calls import CALLS, build_operations
 from harness.outcome import UsageFault
 
@@ -157,7 +168,7 @@ class _TypescriptReader:
             if known in self._classes:
                 body = self._classes[known].child_by_field_name("body")
                 return self._record(known, self._classes[known], body)  # type: ignore[arg-type]
-        return ValueType()
+        return NOTHING
 
     def _read_operation(self, call: _Call, overloads: list[Node]) -> OperationType:
         request = self._request(call)
@@ -174,7 +185,7 @@ class _TypescriptReader:
             call.path,
             fields,
             body,
-            unite(answers) if any(answer != ValueType() for answer in answers) else None,
+            unite(answers) if any(answer != NOTHING for answer in answers) else None,
             unite(events) if events else None,
         )
 
@@ -222,10 +233,10 @@ class _TypescriptReader:
 
     def _read_shape(self, node: Node | None) -> ValueType:
         if node is None:
-            return ValueType(frozenset({ANY}))
+            return ANYTHING
         kind, text = node.type, _read_text(node)
         if kind == "predefined_type":
-            return ValueType() if text in ("void", "never") else ValueType(frozenset({_SCALARS.get(text, ANY)}))
+            return NOTHING if text in ("void", "never") else ValueType.of(_SCALARS.get(text, ANY))
         if kind == "literal_type":
             return _read_literal(node.named_children[0])
         if kind == "union_type":
@@ -233,39 +244,39 @@ class _TypescriptReader:
         if kind == "parenthesized_type":
             inner = node.named_children[0]
             open_string = inner.type == "intersection_type" and _read_text(inner).startswith("string &")
-            return ValueType(frozenset({"string"})) if open_string else self._read_shape(inner)
+            return ValueType.of("string") if open_string else self._read_shape(inner)
         if kind == "array_type":
-            return ValueType(frozenset({"array"}), item=self._read_shape(node.named_children[0]))
+            return ValueType.array_of(self._read_shape(node.named_children[0]))
         if kind == "generic_type":
             return self._read_generic_shape(node)
         if kind in ("type_identifier", "nested_type_identifier"):
             return self._read_named(self._resolve(node))
         if kind == "object_type":
             return self._map(node)
-        return ValueType(frozenset({ANY}))
+        return ANYTHING
 
     def _read_generic_shape(self, node: Node) -> ValueType:
         name, inside = _read_generic(node), _list_arguments(node)
         if name in _ITEMS:
-            return ValueType(frozenset({"array"}), item=self._read_shape(inside[0]))
+            return ValueType.array_of(self._read_shape(inside[0]))
         if name == "Record":
-            return ValueType(frozenset({"object"}), entry=self._read_shape(inside[1]))
-        return ValueType(frozenset({ANY}))
+            return ValueType.map_of(self._read_shape(inside[1]))
+        return ANYTHING
 
     def _map(self, node: Node) -> ValueType:
         signature = next((part for part in node.named_children if part.type == "index_signature"), None)
         entry = self._read_shape(_find_annotation(signature)) if signature is not None else None
-        return ValueType(frozenset({"object"}), entry=entry)
+        return ValueType.map_of(entry)
 
     def _read_named(self, name: str) -> ValueType:
         if name in _BYTES:
-            return ValueType(frozenset({"string"}))
+            return ValueType.of("string")
         if name in self._enums:
             values = (_read_text(part) for part in _find(self._enums[name], "string_fragment"))
-            return ValueType(frozenset({"string"}), frozenset(values))
+            return ValueType.of_values("string", *values)
         node = self._types.get(name)
         if node is None:
-            return ValueType(frozenset({ANY}))
+            return ANYTHING
         value = node.child_by_field_name("value") or node.child_by_field_name("body")
         if value is not None and _is_record(value):
             return self._record(name, node, value)
@@ -275,7 +286,7 @@ class _TypescriptReader:
         if name not in self.records:
             self.records[name] = Record(name, {})  # ends recursion
             self.records[name] = Record(name, self._read_fields(value), _read_comment(node.parent or node))
-        return ValueType(frozenset({"object"}), records=(name,))
+        return ValueType.record(name)
 
     def _read_fields(self, node: Node) -> dict[str, FieldType]:
         found = {}
@@ -291,12 +302,12 @@ class _TypescriptReader:
 
 def _read_literal(node: Node) -> ValueType:
     if node.type == "string":
-        return ValueType(frozenset({"string"}), frozenset({_read_text(node).strip("'\"")}), fixed=True)
+        return ValueType.of_values("string", _read_text(node).strip("'\""), fixed=True)
     if node.type in ("true", "false"):
-        return ValueType(frozenset({"boolean"}))
+        return ValueType.of("boolean")
     if node.type == "number":
-        return ValueType(frozenset({"number"}), frozenset({_read_text(node)}), fixed=True)
-    return ValueType()  # undefined and null
+        return ValueType.of_values("number", _read_text(node), fixed=True)
+    return NOTHING  # undefined and null
 
 
 def _find(node: Node, kind: str) -> Iterator[Node]:

@@ -84,7 +84,7 @@ def _join(call: WrittenCall, read_type: Callable[[str], ValueType], records: dic
         named = _read_fields(read_type(other), records)
         fields |= {name: FieldType(named[name].shape, True, named[name].text) for name in names if name in named}
     records[call.body] = Record(call.body, fields)
-    return ValueType(frozenset({"object"}), records=(call.body,))
+    return ValueType.record(call.body)
 
 
 def _read_fields(shape: ValueType, records: dict[str, Record]) -> dict[str, FieldType]:
