@@ -24,8 +24,8 @@ from harness.checks.catalogue import CATALOGUE, build_check
 from harness.checks.vocabulary.expect import expect_interaction, expect_refusal, expect_status, finding, note
 from harness.contract.requests import RequestBuilder
 from harness.emulator.mutants import MUTANTS, hooks
+from harness.emulator.mutants.hooks import EmulatorMutant, row
 from harness.emulator.mutants.parts import Defect
-from harness.emulator.mutants.rows import EmulatorMutant, row
 from harness.errors import UsageFault
 from harness.faults.kinds import CaseKind, at
 from harness.kit.actions import Close, Finish, Open, Read, Send, Steps, Wait
@@ -34,8 +34,7 @@ from harness.kit.check import Check, Judge, Registry, exercise
 from harness.kit.mutant import table
 from harness.outcome import Basis, Finding
 from harness.rules import SUBJECTS
-from harness.rules.row import read_record
-from harness.rules.tables import expand_table, load_sources
+from harness.rules.tables import expand_table, load_sources, read_record
 from harness.wire import Exchange
 
 __all__ = [

@@ -290,7 +290,7 @@ def _load_client_model() -> ClientModel:
 
 @cache
 def _build_client_model(extensions: tuple[Extension, ...]) -> ClientModel:
-    from harness.checks.clients import requests, result_comparison
+    from harness.checks.clients import result_comparison
     from harness.checks.clients.sets import MODES, SETS
     from harness.contract import is_settled
     from harness.emulator import Emulator
@@ -315,17 +315,17 @@ def _build_client_model(extensions: tuple[Extension, ...]) -> ClientModel:
         rules={row.rule.id: row.rule for row in rows_of("clients")},
         is_final=is_settled,
         quiet=frozenset({"completed", "requires_action"}),  # a text alone cannot report that it is only a part
-        continues=requests.find_previous,
-        find_input=requests.find_input,
-        goes_on=requests.goes_on,
-        find_id=requests.find_id,
-        find_error=requests.find_error,
+        continues=result_comparison.find_previous,
+        find_input=result_comparison.find_input,
+        goes_on=result_comparison.goes_on,
+        find_id=result_comparison.find_id,
+        find_error=result_comparison.find_error,
         join=result_comparison.join_streams,
         text_of=result_comparison.text_of,
         mark=result_comparison.mark_of,
         compare=result_comparison.compare_result,
         answer_events=result_comparison.answer_events,
-        judge_calls=requests.judge_calls,
+        judge_calls=result_comparison.judge_calls,
     )
 
 

@@ -34,7 +34,7 @@ from harness.kit.check import Check, Judge, take
 from harness.outcome import Finding
 from harness.outcome.words import did_you_mean
 from harness.rules import AREAS, rows_of
-from harness.rules.row import RuleRow
+from harness.rules.tables import RuleRow
 from harness.wire import Exchange
 
 _OF_THE_RULE = (expect_reply, of_interaction, of_rule)

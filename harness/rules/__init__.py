@@ -13,8 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from harness.outcome import Level, Rule
-from harness.rules.row import RuleRow
-from harness.rules.tables import load_tables
+from harness.rules.tables import RuleRow, load_tables
 
 _TABLES = load_tables()
 

@@ -13,8 +13,7 @@ from typing import Any
 
 from harness.outcome.words import did_you_mean
 from harness.rules import ROWS
-from harness.rules.row import RuleRow
-from harness.rules.tables import FOLDER, load_sources, make_table_error, parse_table
+from harness.rules.tables import FOLDER, RuleRow, load_sources, make_table_error, parse_table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

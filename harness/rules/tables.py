@@ -1,9 +1,11 @@
-"""Reads the tables of rules, and keeps what it read in `schemas/output/rules.json`. Layer 0.
+"""The rows of rules: reads their tables, and keeps what it read in `schemas/output/rules.json`. Layer 0.
 
-To parse and validate some hundred rows of YAML takes a tenth of a second, which no command should pay. So
-`make generated` writes all rows as one file of JSON, for other languages, too, with a digest of the tables that it
-was made from. A file with another digest, or none, is passed over, and the tables themselves are read: what is
-loaded is never out of date.
+To parse and validate some hundred rows of YAML takes a tenth of a second, which no command should pay. So `make
+generated` writes all rows as one file of JSON, for other languages, too, with a digest of the tables that it was
+made from. A file with another digest, or none, is passed over, and the tables themselves are read: what is loaded
+is never out of date.
+
+`RuleRow` is a rule, and what its check needs beside it.
 """
 
 from __future__ import annotations
@@ -13,12 +15,73 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from harness import resources
 from harness.documents import load_yaml
+from harness.outcome import Basis, Harm, Level, Rule, Source, Subject
 from harness.outcome.words import did_you_mean
-from harness.rules.row import Record, RuleRow, read_record
+
+Record: TypeAlias = Mapping[str, Any]
+"""A row as `rules.json` publishes it: the defaults filled in, the source spelled out."""
+
+JudgeName: TypeAlias = str | Mapping[str, Any]
+"""The name of a judge, or a shared judge with what it gets: `{expect_status: twice, accepts: [409]}`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleRow:
+    """One row. `mutant` is the defect that its check is known to notice in its own exercise alone.
+
+    `looks_at` are globs for the results of a relay, from which its exercises follow; `overhears` are globs for
+    results of other exercises. The other names are those of `harness.kit.check.Check`. A row without `judge` has
+    no check.
+    """
+
+    rule: Rule
+    area: str
+    title: str
+    profile: str = ""
+    requires: tuple[str, ...] = ()
+    exercise: str = ""
+    judge: JudgeName = ""
+    about: str = ""
+    everywhere: bool = False
+    looks_at: tuple[str, ...] = ()
+    overhears: tuple[str, ...] = ()
+    rests_on: tuple[str, ...] = ()
+    accepts: tuple[str, ...] = ()
+    mutant: str = ""
+
+
+_HARMS = {harm.name.lower(): harm for harm in Harm}
+_WORDS = ("area", "title", "profile", "exercise", "judge", "about", "everywhere", "mutant")
+_LISTS = ("requires", "looks_at", "overhears", "rests_on", "accepts")
+
+
+def read_record(record: Record) -> RuleRow:
+    """Return the row of a record. Raises ValueError for a level that its basis cannot carry."""
+    source = record["source"]
+    rule = Rule(
+        id=record["id"],
+        level=Level(record["level"]),
+        statement=record["statement"],
+        breaks=record["breaks"],
+        source=Source(Basis(source["basis"]), source["page"], source["section"], source["url"]),
+        broken=record.get("broken", ""),
+        since=record.get("since", ""),
+        until=record.get("until"),
+        harm=_HARMS[record.get("harm", "rest")],
+        silent=record.get("silent", False),
+        subject=Subject.RELAY if "looks_at" in record else Subject.EXERCISE,
+    )
+    words: dict[str, Any] = {name: record[name] for name in _WORDS if name in record}
+    words |= {name: tuple(record[name]) for name in _LISTS if name in record}
+    return RuleRow(rule=rule, **words)
+
+
+# --- the tables
+
 
 FOLDER = Path(__file__).parent
 BESIDE_THE_API = ("gateway", "clients", "search")

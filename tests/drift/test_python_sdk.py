@@ -24,8 +24,7 @@ from harness.drift.type_model import TypeModel
 from harness.outcome import UsageFault
 from harness.rules import ROWS
 from harness.rules.ledger import read_ledger
-from harness.rules.row import read_record
-from harness.rules.tables import FOLDER, expand_tables
+from harness.rules.tables import FOLDER, expand_tables, read_record
 from tests.drift.planting import ALSO, DIFFERENCES, plant
 from tests.report.page.page_reader import PageReader, find_faults
 

@@ -11,7 +11,7 @@ import pytest
 from harness.emulator import Settings
 from harness.emulator.mutants import MUTANTS, hooks, parts
 from harness.emulator.mutants.changes import answer, put, skip, turn
-from harness.emulator.mutants.rows import row
+from harness.emulator.mutants.hooks import row
 from harness.emulator.run.interaction_body import Bodies
 from harness.kit.mutant import table
 from harness.wire import Headers

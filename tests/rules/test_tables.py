@@ -15,8 +15,7 @@ from harness.cli.rules.every_check import list_every_check, load_every_check
 from harness.errors import HarnessFault
 from harness.resources import folder
 from harness.rules import AREAS, ROWS, SUBJECTS, tables
-from harness.rules.row import read_record
-from harness.rules.tables import digest, expand_tables, load_tables, publish_rules
+from harness.rules.tables import digest, expand_tables, load_tables, publish_rules, read_record
 
 ROW = """\
 x.one:

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from harness.checks.catalogue import find_function
 from harness.checks.gateway.client import GatewayClient
 from harness.checks.gateway.exercises import EXERCISES
-from harness.checks.gateway.stream_queries import STREAM_WORDS
+from harness.checks.gateway.relay_diff import STREAM_WORDS
 from harness.kit.check import Check, Exercise
 from harness.kit.relay import RelayCatalogue
 from harness.rules import rows_of

@@ -20,10 +20,10 @@ from harness.checks.gateway.findings import (
     succeeded,
     told_by,
 )
-from harness.checks.gateway.relay_diff import compare_streams
-from harness.checks.gateway.stream_queries import (
+from harness.checks.gateway.relay_diff import (
     NO_STREAM,
     arrived,
+    compare_streams,
     completes,
     difference,
     differences,

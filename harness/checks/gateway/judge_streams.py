@@ -18,10 +18,14 @@ from harness.checks.gateway.judge_requests import (
     find_new_defect,
     request_changes,
 )
-from harness.checks.gateway.relay_diff import Change, Kind, RelayedEvent, StreamDifference, changes
-from harness.checks.gateway.stream_queries import (
+from harness.checks.gateway.relay_diff import (
     NO_STREAM,
+    Change,
+    Kind,
+    RelayedEvent,
+    StreamDifference,
     arrived,
+    changes,
     completes,
     difference,
     differences,

@@ -6,7 +6,7 @@ one check (`harness mutants`). A new mutant is a row in the table of its area, w
 
 from importlib import import_module
 
-from harness.emulator.mutants.rows import EmulatorMutant
+from harness.emulator.mutants.hooks import EmulatorMutant
 from harness.kit.mutant import collect
 from harness.rules import AREAS
 

@@ -22,9 +22,19 @@ from harness.emulator.mutants.changes import (
     when,
     without_query,
 )
-from harness.emulator.mutants.hooks import admit, body, error, output, request, response, status
+from harness.emulator.mutants.hooks import (
+    admit,
+    body,
+    error,
+    life_rows,
+    output,
+    request,
+    response,
+    row,
+    status,
+    unknown_rows,
+)
 from harness.emulator.mutants.parts import after, before, instead
-from harness.emulator.mutants.rows import life_rows, row, unknown_rows
 from harness.emulator.reply.replies import ReplyBuilder
 from harness.emulator.run.run import Run
 from harness.emulator.values.call import Call, Refusal, json_response

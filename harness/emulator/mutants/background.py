@@ -18,9 +18,8 @@ from harness.emulator.mutants.changes import (
     turn,
     when,
 )
-from harness.emulator.mutants.hooks import body, create, request, response, status, steps
+from harness.emulator.mutants.hooks import body, create, request, response, row, status, steps
 from harness.emulator.mutants.parts import after, part
-from harness.emulator.mutants.rows import row
 from harness.emulator.run.event_writer import EventWriter
 from harness.emulator.run.interaction_body import Bodies
 from harness.emulator.run.run import Run

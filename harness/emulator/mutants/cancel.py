@@ -22,9 +22,8 @@ from harness.emulator.mutants.changes import (
     turn,
     when,
 )
-from harness.emulator.mutants.hooks import error, event, request, response, status
+from harness.emulator.mutants.hooks import error, event, request, response, row, status
 from harness.emulator.mutants.parts import before, instead, part
-from harness.emulator.mutants.rows import row
 from harness.emulator.run.run import Run
 from harness.emulator.run.stream_response import StreamBody, Streams
 from harness.emulator.values.call import Call, json_response

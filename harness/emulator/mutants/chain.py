@@ -7,9 +7,8 @@ from typing import Any
 from harness.emulator.create.validation import CreateValidator
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.changes import Json, crash, drop, html, refuse, skip, when
-from harness.emulator.mutants.hooks import admit, body, create, error, response, run
+from harness.emulator.mutants.hooks import admit, body, create, error, response, row, run
 from harness.emulator.mutants.parts import before, instead, part
-from harness.emulator.mutants.rows import row
 from harness.emulator.run.run import Run
 from harness.emulator.values.call import Call, invalid
 from harness.emulator.values.create_request import CreateRequest

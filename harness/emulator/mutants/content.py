@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from harness.emulator.mutants.changes import Json, each, put, without
-from harness.emulator.mutants.hooks import output, response, steps, usage
+from harness.emulator.mutants.hooks import output, response, row, steps, usage
 from harness.emulator.mutants.parts import Change, after, instead
-from harness.emulator.mutants.rows import row
 from harness.emulator.reply.replies import ReplyBuilder
 from harness.emulator.run.interaction_body import Bodies
 from harness.emulator.values.call import Call

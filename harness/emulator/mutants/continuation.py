@@ -5,9 +5,8 @@ from __future__ import annotations
 from harness.emulator.create.validation import CreateValidator
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.changes import Json, drop, inside, put, refuse, skip, turn, when
-from harness.emulator.mutants.hooks import admit, body, event, response, run
+from harness.emulator.mutants.hooks import admit, body, event, response, row, run
 from harness.emulator.mutants.parts import before
-from harness.emulator.mutants.rows import row
 from harness.emulator.run.run import Run
 from harness.emulator.values.call import Call
 from harness.emulator.values.create_request import CreateRequest

@@ -26,12 +26,12 @@ from harness.emulator.mutants.hooks import (
     output,
     request,
     response,
+    row,
     run,
     status,
     steps,
 )
 from harness.emulator.mutants.parts import after, before, instead, part
-from harness.emulator.mutants.rows import row
 from harness.emulator.reply.replies import ReplyBuilder
 from harness.emulator.run.interaction_body import Bodies
 from harness.emulator.run.run import Run

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from harness.emulator.mutants.changes import Json, answer, crash, is_missing, not_found, put, read_json, when
-from harness.emulator.mutants.hooks import error, request, response
-from harness.emulator.mutants.rows import life_rows, row
+from harness.emulator.mutants.hooks import error, life_rows, request, response, row
 from harness.emulator.values.call import Call, Refusal, json_response
 from harness.kit.mutant import table
 from harness.wire import Response

@@ -5,8 +5,7 @@ from __future__ import annotations
 from harness.emulator.mutants.changes import (
     Json,
 )
-from harness.emulator.mutants.hooks import response
-from harness.emulator.mutants.rows import row
+from harness.emulator.mutants.hooks import response, row
 from harness.emulator.values.call import Call
 from harness.kit.mutant import table
 

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 
 from harness.emulator.deliveries import Deliveries, Job, build_jwks, build_token, sign
+from harness.emulator.mutants.hooks import row
 from harness.emulator.mutants.parts import SKIP, after, around, before, instead
-from harness.emulator.mutants.rows import row
 from harness.emulator.service import JWKS_PATH, Emulator
 from harness.emulator.values.call import Route, json_response
 from harness.emulator.values.ids import SECRET_PREFIX

@@ -9,9 +9,8 @@ from harness.emulator.mutants.changes import (
     turn,
     when,
 )
-from harness.emulator.mutants.hooks import body, status, steps
+from harness.emulator.mutants.hooks import body, row, status, steps
 from harness.emulator.mutants.parts import before, part
-from harness.emulator.mutants.rows import row
 from harness.emulator.run.run import Run
 from harness.kit.mutant import table
 

@@ -27,9 +27,8 @@ from harness.emulator.mutants.changes import (
     without,
     without_query,
 )
-from harness.emulator.mutants.hooks import error, request, response
+from harness.emulator.mutants.hooks import error, life_rows, request, response, row, unknown_rows
 from harness.emulator.mutants.parts import Change, Defect, after, around
-from harness.emulator.mutants.rows import life_rows, row, unknown_rows
 from harness.emulator.resources.router import Resources
 from harness.emulator.service import Emulator
 from harness.emulator.values.call import Call

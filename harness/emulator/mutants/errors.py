@@ -20,9 +20,8 @@ from harness.emulator.mutants.changes import (
     when,
     with_status,
 )
-from harness.emulator.mutants.hooks import EVERY, admit, error, request
+from harness.emulator.mutants.hooks import EVERY, admit, error, request, row
 from harness.emulator.mutants.parts import Defect, before, instead
-from harness.emulator.mutants.rows import row
 from harness.emulator.service import Emulator
 from harness.emulator.values.call import Call, Refusal, json_response
 from harness.kit.mutant import table

@@ -8,9 +8,8 @@ from harness.emulator.mutants.changes import (
     not_found,
     put,
 )
-from harness.emulator.mutants.hooks import request, response
+from harness.emulator.mutants.hooks import life_rows, request, response, row
 from harness.emulator.mutants.parts import after
-from harness.emulator.mutants.rows import life_rows, row
 from harness.emulator.resources.router import Resources
 from harness.emulator.values.call import Call
 from harness.emulator.values.create_request import CreateRequest

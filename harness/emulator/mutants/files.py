@@ -12,9 +12,8 @@ from harness.emulator.mutants.changes import (
     skip,
     when,
 )
-from harness.emulator.mutants.hooks import admit, arrival, request, response
+from harness.emulator.mutants.hooks import admit, arrival, life_rows, request, response, row
 from harness.emulator.mutants.parts import Change, Defect, after
-from harness.emulator.mutants.rows import life_rows, row
 from harness.emulator.service import Emulator
 from harness.emulator.values.call import Call, Refusal, Route
 from harness.emulator.values.create_request import CreateRequest

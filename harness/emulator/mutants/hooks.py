@@ -1,8 +1,12 @@
-"""Where a defect acts: the hooks that rows name, in the order in which a request meets them.
+"""Rows of mutants, and where their defects act: the hooks, in the order in which a request meets them.
 
-Layer 2. Every hook takes a change, a function that gets a thing and what it belongs to. Most changes edit the
-thing in place or return a new one. A call is written as method and path, with `*` for a segment (`*:ping` for one
-that ends so), `**` for any rest: `GET interactions/*`.
+Layer 2. A row is an id, what is wrong, and the defect that does it, read in one look: what a user would notice
+comes first. Every kept resource has the same mutants (`life_rows`); a row of its area is for what is special to
+it.
+
+Every hook takes a change, a function that gets a thing and what it belongs to. Most changes edit the thing in
+place or return a new one. A call is written as method and path, with `*` for a segment (`*:ping` for one that ends
+so), `**` for any rest: `GET interactions/*`.
 
 | Hook | The change gets | Meaning |
 |---|---|---|
@@ -32,11 +36,13 @@ memory.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from functools import reduce
+from itertools import chain
+from typing import Any, TypeAlias
 
 from harness.emulator.create.validation import CreateValidator
 from harness.emulator.engine import Engine
-from harness.emulator.mutants.changes import Json, edit_json
+from harness.emulator.mutants.changes import Json, answer, crash, edit_json, is_missing, not_found, when
 from harness.emulator.mutants.parts import Change, Defect, after, around, before
 from harness.emulator.reply.replies import ReplyBuilder
 from harness.emulator.run.event_writer import EventWriter
@@ -47,6 +53,7 @@ from harness.emulator.service import Emulator
 from harness.emulator.values.call import Call, Refusal, Route, route
 from harness.emulator.values.create_request import CreateRequest
 from harness.emulator.values.usage import Meter
+from harness.kit.mutant import Mutant
 from harness.outcome.words import did_you_mean
 from harness.wire import Body, Request, Response
 
@@ -256,3 +263,50 @@ def _fits_segment(part: str, segment: str) -> bool:
     if part == "*":
         return ":" not in segment
     return segment.endswith(part[1:]) if part.startswith("*") else segment == part
+
+
+# --- rows
+
+
+EmulatorMutant: TypeAlias = Mutant[type[Emulator]]
+
+
+def row(mutant_id: str, summary: str, *defects: Defect) -> EmulatorMutant:
+    """Return the emulator with these defects as a mutant. Raises ValueError if there is none."""
+    for defect in defects:
+        if not callable(defect):
+            raise ValueError(f"the mutant {mutant_id!r} has the defect {defect!r}: write {_HOW}")
+    if not defects:
+        raise ValueError(f"the mutant {mutant_id!r} has no defect: write {_HOW}")
+    places: list[Any] = [getattr(defect, "places", None) for defect in defects]
+    return Mutant(
+        mutant_id,
+        summary,
+        reduce(lambda emulator, defect: defect(emulator), defects, Emulator),
+        places=None if None in places else tuple(chain.from_iterable(places)),
+    )
+
+
+_HOW = "a hook of `mutants/hooks.py` or `mutants/parts.py` with a change, such as status(turn(queued='completed'))"
+
+
+def life_rows(prefix: str, collection: str, many: str) -> tuple[EmulatorMutant, ...]:
+    """The mutants whose resources, called `many`, do not live as they should."""
+    return (
+        row(f"{prefix}-not-kept", f"Made {many} are not found.",
+            request(f"GET {collection}/*", not_found)),
+        row(f"{prefix}-list-empty", f"The list of {many} is always empty.",
+            request(f"GET {collection}", answer({}))),
+        row(f"{prefix}-delete-keeps", f"A delete of {many} returns 200 but they are kept.",
+            request(f"DELETE {collection}/*", answer({}))),
+    )  # fmt: skip
+
+
+def unknown_rows(prefix: str, collection: str, many: str) -> tuple[EmulatorMutant, ...]:
+    """The mutants that do not refuse a read of `many` that do not exist."""
+    return (
+        row(f"{prefix}-unknown-200", f"A read of unknown {many} returns 200.",
+            error(f"GET {collection}/*", when(is_missing, answer({})))),
+        row(f"{prefix}-unknown-crashes", f"A read of unknown {many} returns 500.",
+            error(f"GET {collection}/*", when(is_missing, crash))),
+    )  # fmt: skip

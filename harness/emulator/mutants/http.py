@@ -19,9 +19,8 @@ from harness.emulator.mutants.changes import (
     when,
     with_bytes,
 )
-from harness.emulator.mutants.hooks import EVERY, arrival, error, request, response
+from harness.emulator.mutants.hooks import EVERY, arrival, error, request, response, row
 from harness.emulator.mutants.parts import Defect, after, before, instead
-from harness.emulator.mutants.rows import row
 from harness.emulator.run.stream_response import Streams
 from harness.emulator.service import Emulator
 from harness.emulator.values.call import Call, Refusal, Route

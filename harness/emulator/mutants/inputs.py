@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from harness.emulator.mutants.changes import Json, assign, crash, refuse, when, without
-from harness.emulator.mutants.hooks import admit, create
-from harness.emulator.mutants.rows import row
+from harness.emulator.mutants.hooks import admit, create, row
 from harness.emulator.values.create_request import CreateRequest
 from harness.kit.mutant import table
 

@@ -10,9 +10,8 @@ from msgspec.structs import replace
 
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.changes import rename_events, when
-from harness.emulator.mutants.hooks import stream
+from harness.emulator.mutants.hooks import row, stream
 from harness.emulator.mutants.parts import after, instead, part
-from harness.emulator.mutants.rows import row
 from harness.emulator.run.run import Run
 from harness.emulator.run.stream_response import StreamBody, Streams
 from harness.emulator.values.call import Call, Refusal

@@ -16,9 +16,8 @@ from harness.emulator.mutants.changes import (
     when,
     without_query,
 )
-from harness.emulator.mutants.hooks import request, stream
+from harness.emulator.mutants.hooks import request, row, stream
 from harness.emulator.mutants.parts import after, instead
-from harness.emulator.mutants.rows import row
 from harness.emulator.run.run import Run
 from harness.emulator.run.stream_response import Streams
 from harness.emulator.values.call import Call, Refusal

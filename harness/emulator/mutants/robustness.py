@@ -7,9 +7,8 @@ from dataclasses import replace
 from harness.emulator.create.validation import CreateValidator
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.changes import Json, answer, crash, refuse, when
-from harness.emulator.mutants.hooks import admit, arrival, error, request
+from harness.emulator.mutants.hooks import admit, arrival, error, request, row
 from harness.emulator.mutants.parts import before, instead, part
-from harness.emulator.mutants.rows import row
 from harness.emulator.run.run import Run
 from harness.emulator.values.call import Call, Refusal, Route, json_response
 from harness.emulator.values.create_request import CreateRequest

@@ -23,9 +23,8 @@ from harness.emulator.mutants.changes import (
     turn,
     when,
 )
-from harness.emulator.mutants.hooks import admit, body, create, request, response, steps
+from harness.emulator.mutants.hooks import admit, body, create, request, response, row, steps
 from harness.emulator.mutants.parts import after, before, instead, part
-from harness.emulator.mutants.rows import row
 from harness.emulator.run.interaction_body import Bodies
 from harness.emulator.run.run import Run
 from harness.emulator.run.store import InteractionStore

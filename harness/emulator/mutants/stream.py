@@ -18,9 +18,8 @@ from harness.emulator.mutants.changes import (
     when,
     without,
 )
-from harness.emulator.mutants.hooks import create, deltas, event, events, frame, payload, request, stream
+from harness.emulator.mutants.hooks import create, deltas, event, events, frame, payload, request, row, stream
 from harness.emulator.mutants.parts import Change, after, before, instead, part
-from harness.emulator.mutants.rows import row
 from harness.emulator.run.event_writer import EventWriter
 from harness.emulator.run.run import Run
 from harness.emulator.values.call import Call, Refusal

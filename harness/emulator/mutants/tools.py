@@ -29,11 +29,11 @@ from harness.emulator.mutants.hooks import (
     events,
     output,
     response,
+    row,
     status,
     steps,
 )
 from harness.emulator.mutants.parts import Change, after, before, instead
-from harness.emulator.mutants.rows import row
 from harness.emulator.reply.replies import ReplyBuilder
 from harness.emulator.run.event_writer import EventWriter
 from harness.emulator.run.run import Run

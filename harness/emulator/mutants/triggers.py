@@ -14,8 +14,7 @@ from harness.emulator.mutants.changes import (
     refuse,
     when,
 )
-from harness.emulator.mutants.hooks import error, request, response
-from harness.emulator.mutants.rows import life_rows, row
+from harness.emulator.mutants.hooks import error, life_rows, request, response, row
 from harness.emulator.values.call import Call, Refusal, json_response
 from harness.kit.mutant import table
 from harness.wire import Response

@@ -11,8 +11,7 @@ from harness.emulator.mutants.changes import (
     drop,
     read_json,
 )
-from harness.emulator.mutants.hooks import request, response
-from harness.emulator.mutants.rows import life_rows, row
+from harness.emulator.mutants.hooks import life_rows, request, response, row
 from harness.emulator.values.call import Call
 from harness.kit.mutant import table
 

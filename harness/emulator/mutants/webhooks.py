@@ -15,9 +15,8 @@ from harness.emulator.mutants.changes import (
     refuse,
     when,
 )
-from harness.emulator.mutants.hooks import error, request, response
+from harness.emulator.mutants.hooks import error, life_rows, request, response, row, unknown_rows
 from harness.emulator.mutants.parts import part
-from harness.emulator.mutants.rows import life_rows, row, unknown_rows
 from harness.emulator.resources.router import Resources
 from harness.emulator.values.call import Call, Refusal, json_response
 from harness.kit.mutant import table

@@ -11,8 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.checks.clients.requests import find_exchanged, find_server_call
-from harness.checks.clients.result_comparison import plain
+from harness.checks.clients.result_comparison import find_exchanged, find_server_call, plain
 from harness.contract import RUNNING
 from harness.contract.data.transcript import text_of
 from harness.outcome import UsageFault
