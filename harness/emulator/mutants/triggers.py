@@ -53,7 +53,7 @@ MUTANTS = table(
         response("POST triggers", inside("next_run_time", lambda text, *_: text.replace("T09:30", "T01:30")))),
     row("triggers-pause-ignored", "A pause of a trigger returns 200 but changes nothing.",
         request("PATCH triggers/*", lambda call, engine: (
-            json_response(engine.resources.triggers._view(
+            json_response(engine.resources.triggers.view(
                 engine.resources.triggers._kept.get(call.project, call.segments[1])))))),
     row("triggers-paused-refuse", "A paused trigger cannot be run by hand.",
         request("POST triggers/*/executions", refuse("The trigger is paused.", 400, "failed_precondition"))),

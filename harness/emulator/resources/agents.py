@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from harness.emulator.resources.collection import Collection, Stamps, listing
+from harness.emulator.resources.collection import Collection, KeptResource, Stamps
 from harness.emulator.resources.environments import EnvironmentConfigReader
 from harness.emulator.resources.schema_reader import SchemaReader, select_by_mask
 from harness.emulator.values.call import Call, invalid, not_found, usable_id
@@ -30,7 +30,7 @@ _SCHEMA = "requests/create-agent"
 _OPERATION = "type.googleapis.com/google.cloud.aiplatform.v1beta1.CreateAgentOperationMetadata"
 
 
-class Agents:
+class Agents(KeptResource[dict[str, Any]]):
     """Saved agents per project; `configs` validates their base environment and the credentials they name."""
 
     def __init__(
@@ -44,26 +44,21 @@ class Agents:
         self._configs = configs
         self._platform = platform
         self._stamps = stamps
-        self._agents: Collection[dict[str, Any]] = Collection("agent")
+        super().__init__("agents", Collection("agent"))
         self._operations: dict[tuple[str, str], dict[str, Any]] = {}
 
     def find(self, agent_id: str, project: str) -> dict[str, Any] | None:
         """The agent as saved, or None."""
-        return self._agents.find(project, agent_id)
-
-    def list_all(self, call: Call) -> dict[str, Any]:
-        """GET agents."""
-        return listing("agents", *self._agents.page(call.project, call.query))
-
-    def get(self, call: Call, agent_id: str) -> dict[str, Any]:
-        """GET agents/{id}."""
-        return self._agents.get(call.project, agent_id)
+        return self._kept.find(project, agent_id)
 
     def delete(self, call: Call, agent_id: str) -> dict[str, Any]:
-        """DELETE agents/{id}."""
-        self._agents.remove(call.project, agent_id)
+        """DELETE agents/{id}, and with it the operation that made it."""
         self._operations.pop((call.project, agent_id), None)
-        return {}
+        return super().delete(call, agent_id)
+
+    def view(self, item: dict[str, Any]) -> dict[str, Any]:
+        """The agent as it was saved."""
+        return item
 
     def _is_vertex(self, call: Call) -> bool:
         return self._platform() == "vertex" or (call.vertex and self._platform() != "any")
@@ -72,7 +67,7 @@ class Agents:
         """PATCH agents/{id}, which only Vertex has (Google's notebook on managed agents)."""
         if not self._is_vertex(call) and self._platform() != "any":
             return NotImplemented
-        agent = self._agents.get(call.project, agent_id)
+        agent = self._kept.get(call.project, agent_id)
         changes = self._reader.read(_SCHEMA, call.body)
         if "id" in changes:
             raise invalid("Invalid value at 'id': the id of an agent cannot change, leave it out.")
@@ -106,7 +101,7 @@ class Agents:
                 **agent,
                 "object": "agent",
             }
-        self._agents.add(call.project, agent_id, agent)
+        self._kept.add(call.project, agent_id, agent)
         if not is_vertex:
             return agent
         times = {"createTime": agent["created"], "updateTime": agent["created"]}
@@ -121,7 +116,7 @@ class Agents:
         """GET agents/{id}/operations/{name}, which only Vertex has: the create of an agent, which is done."""
         if not self._is_vertex(call):
             return NotImplemented
-        agent = self._agents.get(call.project, agent_id)
+        agent = self._kept.get(call.project, agent_id)
         operation = self._operations.get((call.project, agent_id), {"name": ""})
         if operation["name"].rpartition("/")[2] != name:
             raise not_found(f"The agent {agent_id!r} has no operation {name[:100]!r}.")

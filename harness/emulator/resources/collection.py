@@ -164,6 +164,36 @@ class Collection(Generic[T]):
                 yield project, item_id, item
 
 
+class KeptResource(Generic[T]):
+    """The operations that all kept resources have in common; each says how one of its items is shown."""
+
+    def __init__(self, name: str, kept: Collection[T]) -> None:
+        self._name = name
+        self._kept = kept
+
+    def view(self, item: T) -> dict[str, Any]:
+        """The resource as GET shows it."""
+        raise NotImplementedError
+
+    def open_kept(self, project: str, item_id: str) -> T:
+        """The item that a call is about. Raises `Refusal` 404."""
+        return self._kept.get(project, item_id)
+
+    def list_all(self, call: Call) -> dict[str, Any]:
+        """GET {name}."""
+        found, token = self._kept.page(call.project, call.query)
+        return listing(self._name, [self.view(item) for item in found], token)
+
+    def get(self, call: Call, item_id: str) -> dict[str, Any]:
+        """GET {name}/{id}."""
+        return self.view(self.open_kept(call.project, item_id))
+
+    def delete(self, call: Call, item_id: str) -> dict[str, Any]:
+        """DELETE {name}/{id}."""
+        self._kept.remove(call.project, item_id)
+        return {}
+
+
 BOUNDED = frozenset({"agents", "credentials", "triggers", "voices", "webhooks"})
 """The resources that count. Environments have a limit of their own, and make room by themselves."""
 

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from harness.emulator.resources.collection import Collection, Stamps, listing
+from harness.emulator.resources.collection import Collection, KeptResource, Stamps
 from harness.emulator.resources.schema_reader import SchemaReader, select_by_mask
 from harness.emulator.values.call import Call, invalid, not_found, usable_id
 from harness.emulator.values.times import has_come, later
@@ -43,32 +43,22 @@ class Credential(Struct):
         }
 
 
-class Credentials:
+class Credentials(KeptResource[Credential]):
     """Credentials per project."""
 
     def __init__(self, reader: SchemaReader, stamps: Stamps) -> None:
         self._reader = reader
         self._stamps = stamps
         # documented: the error for an id in use is `aborted` here, not `already_exists`
-        self._kept: Collection[Credential] = Collection("credential", conflict="aborted")
+        super().__init__("credentials", Collection("credential", conflict="aborted"))
 
     def has(self, credential_id: str, project: str) -> bool:
         """Whether the credential exists, so that an allowlist, a variable or a tool may name it."""
         return self._kept.find(project, credential_id) is not None
 
-    def list_all(self, call: Call) -> dict[str, Any]:
-        """GET credentials."""
-        found, token = self._kept.page(call.project, call.query)
-        return listing("credentials", [item.view() for item in found], token)
-
-    def get(self, call: Call, credential_id: str) -> dict[str, Any]:
-        """GET credentials/{id}."""
-        return self._kept.get(call.project, credential_id).view()
-
-    def delete(self, call: Call, credential_id: str) -> dict[str, Any]:
-        """DELETE credentials/{id}."""
-        self._kept.remove(call.project, credential_id)
-        return {}
+    def view(self, item: Credential) -> dict[str, Any]:
+        """The credential without its secrets."""
+        return item.view()
 
     def create(self, call: Call) -> dict[str, Any]:
         """POST credentials."""

@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 import msgspec
 from msgspec import Struct, field
 
-from harness.emulator.resources.collection import Collection, Stamps, listing, parameter
+from harness.emulator.resources.collection import Collection, KeptResource, Stamps, listing, parameter
 from harness.emulator.resources.schema_reader import SchemaReader
 from harness.emulator.values.call import Call, Refusal, conflict, invalid, not_found, over_quota, weigh_json
 
@@ -343,13 +343,13 @@ class Environment(Struct, eq=False):
         }
 
 
-class Environments:
+class Environments(KeptResource[Environment]):
     """Environments per project."""
 
     def __init__(self, stamps: Stamps, configs: EnvironmentConfigReader) -> None:
         self._stamps = stamps
         self._configs = configs
-        self._kept: Collection[Environment] = Collection("environment", evicts=True)
+        super().__init__("environments", Collection("environment", evicts=True))
 
     def create(self, call: Call) -> dict[str, Any]:
         """POST environments. Only this response shows the key with which a user's own sandbox polls (types)."""
@@ -365,14 +365,9 @@ class Environments:
         )
         return listing("environments", [item.view() for item in found], token)
 
-    def get(self, call: Call, environment_id: str) -> dict[str, Any]:
-        """GET environments/{id}."""
-        return self._kept.get(call.project, environment_id).view()
-
-    def delete(self, call: Call, environment_id: str) -> dict[str, Any]:
-        """DELETE environments/{id}."""
-        self._kept.remove(call.project, environment_id)
-        return {}
+    def view(self, item: Environment) -> dict[str, Any]:
+        """The environment with the counts of its files."""
+        return item.view()
 
     def open(self, environment_id: str, project: str) -> Environment:
         """Return the environment and set its last access to now. Raises `Refusal` 404."""

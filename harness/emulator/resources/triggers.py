@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct, field
 
-from harness.emulator.resources.collection import MOST_ITEMS, Collection, Stamps, listing, page
+from harness.emulator.resources.collection import MOST_ITEMS, Collection, KeptResource, Stamps, listing, page
 from harness.emulator.resources.schema_reader import SchemaReader
 from harness.emulator.values.call import Call, Refusal, invalid
 
@@ -157,7 +157,7 @@ class Trigger(Struct, eq=False):
     executions: dict[str, tuple[int, dict[str, Any]]] = field(default_factory=dict)
 
 
-class Triggers:
+class Triggers(KeptResource[Trigger]):
     """Triggers per project; the owner of the interactions sets `run` and `look_up`."""
 
     def __init__(self, reader: SchemaReader, stamps: Stamps) -> None:
@@ -165,32 +165,16 @@ class Triggers:
         self._stamps = stamps
         self.run: Run | None = None
         self.look_up: LookUp | None = None
-        self._kept: Collection[Trigger] = Collection("trigger")
+        super().__init__("triggers", Collection("trigger"))
         self._started = 0
-
-    def list_all(self, call: Call) -> dict[str, Any]:
-        """GET triggers."""
-        found, token = self._kept.page(call.project, call.query)
-        for trigger in found:
-            self._follow(trigger, call.project)
-        return listing("triggers", [self._view(item) for item in found], token)
-
-    def get(self, call: Call, trigger_id: str) -> dict[str, Any]:
-        """GET triggers/{id}."""
-        return self._view(self._open(call.project, trigger_id))
-
-    def delete(self, call: Call, trigger_id: str) -> dict[str, Any]:
-        """DELETE triggers/{id}."""
-        self._kept.remove(call.project, trigger_id)
-        return {}
 
     def execute(self, call: Call, trigger_id: str) -> dict[str, Any]:
         """POST triggers/{id}/executions."""
-        return self._execute(self._open(call.project, trigger_id), call.project)
+        return self._execute(self.open_kept(call.project, trigger_id), call.project)
 
     def list_executions(self, call: Call, trigger_id: str) -> dict[str, Any]:
         """GET triggers/{id}/executions."""
-        runs = self._open(call.project, trigger_id).executions.values()
+        runs = self.open_kept(call.project, trigger_id).executions.values()
         return listing("trigger_executions", *page(runs, call.query, f"runs {trigger_id}"))
 
     def create(self, call: Call) -> dict[str, Any]:
@@ -205,11 +189,11 @@ class Triggers:
         fields |= {"consecutive_failure_count": 0, "create_time": now, "update_time": now}
         trigger = Trigger(fields, schedule, datetime.fromisoformat(now))
         self._kept.add(call.project, fields["id"], trigger)
-        return self._view(trigger)
+        return self.view(trigger)
 
     def update(self, call: Call, trigger_id: str) -> dict[str, Any]:
         """PATCH triggers/{id}."""
-        trigger = self._open(call.project, trigger_id)
+        trigger = self.open_kept(call.project, trigger_id)
         changes = self._reader.read("requests/update-trigger", call.body)
         now = self._stamps.now()
         if changes.get("status", trigger.fields["status"]) != trigger.fields["status"]:
@@ -219,10 +203,17 @@ class Triggers:
             else:
                 trigger.fields["last_pause_time"] = now
         trigger.fields |= {**changes, "update_time": now}
-        return self._view(trigger)
+        return self.view(trigger)
 
-    def _open(self, project: str, trigger_id: str) -> Trigger:
-        trigger = self._kept.get(project, trigger_id)
+    def list_all(self, call: Call) -> dict[str, Any]:
+        """GET triggers, each brought up to now."""
+        for trigger in self._kept.page(call.project, call.query)[0]:
+            self._follow(trigger, call.project)
+        return super().list_all(call)
+
+    def open_kept(self, project: str, item_id: str) -> Trigger:
+        """The trigger, brought up to now."""
+        trigger = super().open_kept(project, item_id)
         self._follow(trigger, project)
         return trigger
 
@@ -248,11 +239,12 @@ class Triggers:
         if latest is not None:
             self._execute(trigger, project, scheduled=f"{latest:%Y-%m-%dT%H:%M:%SZ}")
 
-    def _view(self, trigger: Trigger) -> dict[str, Any]:
+    def view(self, item: Trigger) -> dict[str, Any]:
+        """The trigger, and when it runs next."""
         due = None
-        if trigger.fields["status"] == "active":
-            due = trigger.schedule.after(datetime.fromisoformat(self._stamps.now()))
-        return {**trigger.fields, **({"next_run_time": f"{due:%Y-%m-%dT%H:%M:%SZ}"} if due else {})}
+        if item.fields["status"] == "active":
+            due = item.schedule.after(datetime.fromisoformat(self._stamps.now()))
+        return {**item.fields, **({"next_run_time": f"{due:%Y-%m-%dT%H:%M:%SZ}"} if due else {})}
 
     def _execute(self, trigger: Trigger, project: str, *, scheduled: str = "") -> dict[str, Any]:
         """Start a run whatever the trigger's status is: pausing stops the schedule, not a request to run."""

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 from msgspec.structs import replace
 
-from harness.emulator.resources.collection import Collection, Stamps, listing
+from harness.emulator.resources.collection import Collection, KeptResource, Stamps
 from harness.emulator.resources.schema_reader import SchemaReader, select_by_mask
 from harness.emulator.values.call import Call, invalid, no_operation
 from harness.emulator.values.ids import SECRET_PREFIX
@@ -64,28 +64,14 @@ class Webhook(Struct):
         return [secret.text for secret in _list_valid(self.secrets, now)]
 
 
-class Webhooks:
+class Webhooks(KeptResource[Webhook]):
     """Webhooks per project; `shows_times` returns whether they have the times that the types list."""
 
     def __init__(self, reader: SchemaReader, stamps: Stamps, shows_times: Callable[[], bool]) -> None:
         self._reader = reader
         self._shows_times = shows_times
         self._stamps = stamps
-        self._kept: Collection[Webhook] = Collection("webhook")
-
-    def list_all(self, call: Call) -> dict[str, Any]:
-        """GET webhooks."""
-        found, token = self._kept.page(call.project, call.query)
-        return listing("webhooks", [self._view(item) for item in found], token)
-
-    def get(self, call: Call, webhook_id: str) -> dict[str, Any]:
-        """GET webhooks/{id}."""
-        return self._view(self._kept.get(call.project, webhook_id))
-
-    def delete(self, call: Call, webhook_id: str) -> dict[str, Any]:
-        """DELETE webhooks/{id}."""
-        self._kept.remove(call.project, webhook_id)
-        return {}
+        super().__init__("webhooks", Collection("webhook"))
 
     def find_enabled(self, project: str, event: str | None) -> Iterator[Webhook]:
         """The enabled webhooks of a project that subscribe to an event; None: to any event of interactions."""
@@ -95,8 +81,9 @@ class Webhooks:
             if owner == project and hook.fields["state"] == "enabled" and wanted:
                 yield hook
 
-    def _view(self, hook: Webhook) -> dict[str, Any]:
-        return hook.view(self._stamps.now(), dated=self._shows_times())
+    def view(self, item: Webhook) -> dict[str, Any]:
+        """The webhook with the secrets that are valid now."""
+        return item.view(self._stamps.now(), dated=self._shows_times())
 
     def create(self, call: Call) -> dict[str, Any]:
         """POST webhooks."""
@@ -105,7 +92,7 @@ class Webhooks:
         secret = self._new_secret()
         hook = Webhook(self._stamps.ids("webhook"), {**fields, "state": "enabled"}, [secret], now, now)
         self._kept.add(call.project, hook.id, hook)
-        return {**self._view(hook), "new_signing_secret": secret.text}
+        return {**self.view(hook), "new_signing_secret": secret.text}
 
     def update(self, call: Call, webhook_id: str) -> dict[str, Any]:
         """PATCH webhooks/{id}."""
@@ -116,7 +103,7 @@ class Webhooks:
         kept = {name: value for name, value in hook.fields.items() if name != "state"}
         hook.fields = {**self._read(kept | changes), "state": state}
         hook.updated = self._stamps.now()
-        return self._view(hook)
+        return self.view(hook)
 
     def _read(self, body: Any) -> dict[str, Any]:
         """Read what a webhook is made of. Raises `Refusal` 400."""
