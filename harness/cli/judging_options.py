@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from harness.benches.server.reachability import wait_until_up
@@ -96,26 +97,42 @@ class TargetArguments(Options):
     )
 
 
-def resolve(options: TargetArguments) -> ResolvedTarget:
-    """Resolve the target that the options name. Raises UsageFault."""
-    found = resolve_target(
-        INTERACTIONS,
-        options.target,
-        TargetOptions(
-            api_version=options.api_version or "",
-            api_key=options.api_key or "",
-            other_api_key=options.other_api_key or "",
-            model=options.model or "",
-            agent=options.agent or "",
-            headers=tuple(options.header or ()),
-            timeout=options.timeout,
-            ca_file=options.ca_file,
-            revision=revision_of(options),
-            plain_http=options.plain_http,
-        ),
+class NamesTarget(Protocol):
+    """Options that name a target and say how to talk to it."""
+
+    target: str | None
+    api_version: str | None
+    api_key: str | None
+    model: str | None
+    agent: str | None
+    header: Sequence[tuple[str, str]] | None
+    timeout: float
+    plain_http: bool
+
+
+def resolve_named(options: NamesTarget, **more: Any) -> ResolvedTarget:
+    """Resolve a target by what all commands know of it; `more` are further `TargetOptions`. Raises UsageFault.
+
+    From then on, its keys are hidden in everything that the command prints.
+    """
+    given = TargetOptions(
+        api_version=options.api_version or "",
+        api_key=options.api_key or "",
+        model=options.model or "",
+        agent=options.agent or "",
+        headers=tuple(options.header or ()),
+        timeout=options.timeout,
+        plain_http=options.plain_http,
     )
+    found = resolve_target(INTERACTIONS, options.target, replace(given, **more))
     hide(found.info.secrets)
     return found
+
+
+def resolve(options: TargetArguments) -> ResolvedTarget:
+    """Resolve the target that the options name. Raises UsageFault."""
+    other = options.other_api_key or ""
+    return resolve_named(options, other_api_key=other, ca_file=options.ca_file, revision=revision_of(options))
 
 
 def said_capabilities(options: TargetArguments) -> tuple[Capability, ...]:

@@ -41,27 +41,12 @@ class Probing:
     repeated: tuple[RepeatedId, ...] = ()
 
 
-def probe(
-    api: Api,
-    driver: Driver,
-    target: ApiRequests,
-    said: Iterable[Capability],
-    needed: frozenset[str],
-    ledger: CreatedResources | None = None,
-    is_late: Callable[[], bool] = lambda: False,
-) -> Probing:
-    """Find out what the target can do. Raises TargetFault if there is nothing to judge.
-
-    Once `is_late`, nothing more is asked, so that time is left to judge something. If the run is ended meanwhile,
-    what was created is still owed by the `ledger`.
-    """
-    return Prober(api, driver, target, said, needed, ledger, is_late).run()
-
-
 class Prober:
     """Asks the target about the capabilities that the user said nothing about.
 
-    `said` is what the user declared or denied; `needed` are the capabilities that matter to the run.
+    `said` is what the user declared or denied; `needed` are the capabilities that matter to the run. Once
+    `is_late`, nothing more is asked, so that time is left to judge something. If the run is ended meanwhile, what
+    was created is still owed by the `ledger`.
     """
 
     def __init__(
@@ -86,7 +71,7 @@ class Prober:
         self._hand = ActionRunner(api, driver, self.ledger, target.contract)
 
     def run(self) -> Probing:
-        """Ask, clean up, and return what is known."""
+        """Ask, clean up, and return what is known. Raises TargetFault if there is nothing to judge."""
         if self.target.other_key:
             self.found.settle(Capability(TWO_KEYS, True, CapabilityOrigin.DECLARED, "a second key was given"))
         try:

@@ -20,7 +20,7 @@ from harness.engine.conductor import Conductor, Judged
 from harness.engine.decide import Policy, exit_of
 from harness.engine.events import Planned, Probed, RunEvent, RunFinished, RunStarted
 from harness.engine.plan import RunPlan, Selection, make_plan, needed_capabilities
-from harness.engine.probe import Probing, probe
+from harness.engine.probe import Prober, Probing
 from harness.engine.results import Result
 from harness.engine.shards import ELSEWHERE, Shard, ShardPart, digest_catalogue, split_plan
 from harness.engine.targets import ResolvedTarget
@@ -268,7 +268,8 @@ def _probe(
 
     try:
         with closing(target.connect()) as driver:
-            return "", probe(target.api, driver, target.target, options.said, needed, ledger, is_late)
+            prober = Prober(target.api, driver, target.target, options.said, needed, ledger, is_late)
+            return "", prober.run()
     except (TimeUp, KeyboardInterrupt) as end:
         return describe_end(end), Probing(capabilities=everything(target.api.load_capabilities()), requests=0)
 

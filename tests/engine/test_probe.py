@@ -11,7 +11,7 @@ import pytest
 
 from harness.checks import CAPABILITIES, RequestBuilder
 from harness.engine.capabilities import Capabilities, CapabilityOrigin, parse_capabilities
-from harness.engine.probe import MOST_REQUESTS, Probing, probe
+from harness.engine.probe import MOST_REQUESTS, Prober, Probing
 from harness.interactions import INTERACTIONS
 from harness.outcome import TargetFault
 from harness.transport import ServiceDriver
@@ -27,13 +27,13 @@ READ = {"store", "auth", "resume", "event-ids"}
 
 def probed(service: Service, *said: str, target: RequestBuilder | None = None) -> Probing:
     """The result of probing a toy for every capability."""
-    return probe(
+    return Prober(
         INTERACTIONS,
         ServiceDriver(service),
         target or RequestBuilder(),
         parse_capabilities(said, INTERACTIONS.load_capabilities()),
         ALL,
-    )
+    ).run()
 
 
 def present(found: Capabilities) -> set[str]:

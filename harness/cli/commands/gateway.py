@@ -29,8 +29,8 @@ from harness.cli.common_options import (
 )
 from harness.cli.guarding import Access, access
 from harness.cli.inspecting import new_inspector, open_option, open_page, page_of
-from harness.cli.judging_options import BaselineOptions, baseline_of, finish, wait_for
-from harness.cli.masking import hide, mask_text
+from harness.cli.judging_options import BaselineOptions, baseline_of, finish, resolve_named, wait_for
+from harness.cli.masking import mask_text
 from harness.cli.options import (
     HOST,
     PORT,
@@ -48,10 +48,7 @@ from harness.cli.output import Listeners, say, say_masked
 from harness.engine.targets import (
     EMULATOR,
     ResolvedTarget,
-    TargetOptions,
-    resolve_target,
 )
-from harness.interactions import INTERACTIONS
 from harness.outcome import HarnessFault, TargetFault, UsageFault
 from harness.wire import LogicalClock
 
@@ -254,20 +251,7 @@ def _list_repeated(arguments: GatewayArguments, command: Sequence[str] | None) -
 def _resolve(arguments: GatewayArguments) -> ResolvedTarget:
     if arguments.target == EMULATOR:
         raise UsageFault("the emulator is the upstream here: name the URL of the gateway")
-    options = TargetOptions(
-        api_version=arguments.api_version or "",
-        api_key=arguments.api_key or "",
-        model=arguments.model or "",
-        agent=arguments.agent or "",
-        headers=tuple(arguments.header or ()),
-        timeout=arguments.timeout,
-        ca_file=arguments.ca_file,
-        revision=revision_of(arguments),
-        plain_http=arguments.plain_http,
-    )
-    found = resolve_target(INTERACTIONS, arguments.target, options)
-    hide(found.info.secrets)
-    return found
+    return resolve_named(arguments, ca_file=arguments.ca_file, revision=revision_of(arguments))
 
 
 def gateway_environment(upstream: str, environment: Mapping[str, str]) -> dict[str, str]:

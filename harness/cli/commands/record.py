@@ -16,7 +16,7 @@ from harness.cli.arguments import read_options, split_command
 from harness.cli.common_options import api_key_option, ca_file_option, header_option, plain_http_option
 from harness.cli.guarding import HostOptions, access
 from harness.cli.inspecting import new_inspector, open_option, serve_with_page
-from harness.cli.masking import hear, hide, mask_text, own_secrets
+from harness.cli.masking import hear, mask_text, own_secrets
 from harness.cli.options import (
     COUNT,
     FOLDER,
@@ -165,24 +165,15 @@ def _exit_of_scenarios(results: Sequence[Recorded]) -> Exit:
 
 
 def _resolve(arguments: ScenarioOptions) -> ResolvedTarget:
-    from harness.engine.targets import EMULATOR, TargetOptions, resolve_target
+    from harness.cli.judging_options import resolve_named  # late: a recorder alone judges nothing
+    from harness.engine.targets import EMULATOR
 
     if not arguments.target:
         raise UsageFault("name the server to record: --target https://generativelanguage.googleapis.com")
     if arguments.target == EMULATOR:
         raise UsageFault("recordings need real sockets: start `harness serve` and name its URL")
-    options = TargetOptions(
-        api_version=arguments.api_version or "",
-        api_key=arguments.api_key or "",
-        model=arguments.model or "",
-        agent=arguments.agent or "",
-        headers=tuple(arguments.header or ()),
-        timeout=arguments.timeout,
-        plain_http=arguments.plain_http or arguments.api_key == DUMMY_KEY,
-    )
-    found = resolve_target(INTERACTIONS, arguments.target, options)
-    hide(found.info.secrets)
-    return found
+    plain_http = arguments.plain_http or arguments.api_key == DUMMY_KEY  # which is no secret
+    return resolve_named(arguments, plain_http=plain_http)
 
 
 def _describe_cost(session: RecordingSession, ahead: Sequence[Scenario]) -> Iterator[str]:

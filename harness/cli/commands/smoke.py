@@ -23,7 +23,7 @@ from harness.cli.judging_options import (
 )
 from harness.cli.options import Page, flag
 from harness.cli.output import say, write_json
-from harness.engine.probe import probe
+from harness.engine.probe import Prober
 from harness.engine.traffic.patience import TimeoutBudget
 from harness.engine.traffic.retries import format_refusal
 from harness.outcome import FIRST_WORDS, Exit
@@ -64,7 +64,7 @@ def run(words: Sequence[str]) -> int:
     with closing(
         target.with_drivers(how.wrapper(how.new_retries(), TimeoutBudget(target.target.wait))).connect()
     ) as driver:
-        found = probe(target.api, driver, target.target, said_capabilities(arguments), needed)
+        found = Prober(target.api, driver, target.target, said_capabilities(arguments), needed).run()
     records = mask.tree(capability_records(found.capabilities))
     if arguments.json:
         write_json(

@@ -31,7 +31,7 @@ from harness.engine.events import (
     RunFinished,
     RunStarted,
 )
-from harness.engine.probe import probe
+from harness.engine.probe import Prober
 from harness.engine.results import Replays, Result
 from harness.engine.search.budget import ELSEWHERE, Budget, digest_rules, seed_of, split_budget
 from harness.engine.search.document import document
@@ -358,7 +358,8 @@ def _make_patience(resolved: ResolvedTarget, seconds: float | None) -> Patience 
 def _probe(driver: Driver, resolved: ResolvedTarget, options: FuzzOptions, timer: Timer) -> ResolvedTarget:
     try:
         bounded = GovernedDriver(driver, [Deadline(timer, resolved.target.wait)], owned=False)
-        found = probe(resolved.api, bounded, resolved.target, options.said, resolved.api.load_search().needed)
+        needed = resolved.api.load_search().needed
+        found = Prober(resolved.api, bounded, resolved.target, options.said, needed).run()
     except TimeUp:
         raise TargetFault(
             f"the target did not respond to the first probes within {options.seconds:g} s: "
