@@ -109,7 +109,7 @@ AGREED: dict[str, tuple[str, str]] = {
     "cassette/scan.py": ("interactions", "a key of vcrpy's format"),
     "engine/search/scenario_collector.py": ("interactions", "what schemathesis calls its exchanges"),
     "engine/plan.py": ("interactions", "the cost of an exercise, which reports print under that name"),
-    "benches/recordings/verify.py": ("interactions", "a key of vcrpy's format"),
+    "benches/record/verify.py": ("interactions", "a key of vcrpy's format"),
     "report/json_report.py": ("interactions", "the cost of an exercise, which reports print under that name"),
     "kit/check.py": ("interactions", "the cost of an exercise, which reports print under that name"),
     "benches/client/ready/ready_clients.py": ("google gemini interactions", "names of packages and their calls"),

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 from urllib.parse import unquote
 
+from harness.benches.record.diff import ABSENT, Drift, Drifts
 from harness.benches.record.session import (
     NOT_BEGUN,
     Begun,
@@ -21,7 +22,6 @@ from harness.benches.record.session import (
     ScenarioState,
     Waits,
 )
-from harness.benches.recordings.diff import ABSENT, Drift, Drifts
 from harness.cassette import Recording
 from harness.cassette.redactor import Redactor
 from harness.look.assets import mark_of

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from harness.benches.recordings.verify import verify
+from harness.benches.record.verify import verify
 from harness.contract import Assembler, compare_steps, judge_interaction, load
 from harness.interactions import INTERACTIONS
 from harness.outcome import Finding, Level, Observation, Verdict, verdict

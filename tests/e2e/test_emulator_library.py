@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.benches.recordings.diff import diff_paths
-from harness.benches.recordings.verify import verify
+from harness.benches.record.diff import diff_paths
+from harness.benches.record.verify import verify
 from harness.cassette import Player, Target, load, scan_file
 from harness.contract import PROTOCOL
 from harness.contract import load as load_contract

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.benches.record.diff import Drift, Drifts
 from harness.benches.record.session import NOT_BEGUN, Begun, Recorded, RecordingSession, ScenarioState, Waits
-from harness.benches.recordings.diff import Drift, Drifts
 from harness.engine.targets import TargetOptions, resolve_target
 from harness.interactions import INTERACTIONS
 from harness.outcome import Finding

@@ -18,9 +18,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
+from harness.benches.record.diff import Drifts, diff_recordings
 from harness.benches.record.recorder import Recorder, Summary, prepare_folder, provenance_of
-from harness.benches.recordings.diff import Drifts, diff_recordings
-from harness.benches.recordings.verify import verify
+from harness.benches.record.verify import verify
 from harness.cassette import Player, Provenance, Recording, Target, load
 from harness.cassette.journal import lock
 from harness.cassette.layout import replace_file

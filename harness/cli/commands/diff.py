@@ -19,7 +19,7 @@ from harness.cli.output import MISSING, ReportFiles, say, say_masked, write_json
 from harness.outcome import Exit, UsageFault
 
 if TYPE_CHECKING:
-    from harness.benches.recordings.diff import Drifts
+    from harness.benches.record.diff import Drifts
     from harness.cassette import Recording
 
 _EMBEDDED = "emulator"
@@ -72,7 +72,7 @@ def run(words: Sequence[str]) -> int:
     if arguments.textconv:
         return _print_as_text(arguments)
     before, newer, embedded = _choose_sides(arguments)
-    from harness.benches.recordings.diff import diff_paths
+    from harness.benches.record.diff import diff_paths
     from harness.contract.tables.protocol import PROTOCOL
     from harness.report.recordings import (
         drift_lines,
@@ -145,7 +145,7 @@ def _print_as_text(arguments: DiffArguments) -> int:
 
 def _answer_again(path: Path, platform: str | None) -> Drifts:
     """Compare recorded answers with those of the emulator, a fresh one for each session."""
-    from harness.benches.recordings.diff import Drifts, diff_recordings, send_again, sessions_in
+    from harness.benches.record.diff import Drifts, diff_recordings, send_again, sessions_in
     from harness.contract.tables.protocol import PROTOCOL
     from harness.documents import explain_unread
     from harness.emulator import Emulator, Settings

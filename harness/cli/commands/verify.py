@@ -63,7 +63,7 @@ _JUDGING = ("strict", "revision", "baseline", "baseline_update", "baseline_prune
 
 
 def _judge(paths: Sequence[Path], arguments: VerifyArguments) -> Exit:
-    from harness.benches.recordings.verify import judge_recordings
+    from harness.benches.record.verify import judge_recordings
     from harness.engine.decide import Policy
     from harness.engine.events import TargetInfo
     from harness.interactions import INTERACTIONS
@@ -89,7 +89,7 @@ def _judge(paths: Sequence[Path], arguments: VerifyArguments) -> Exit:
 
 def _look_for_secrets(paths: Sequence[Path], arguments: VerifyArguments) -> Exit:
     """Look for secrets, as a gate before recordings are shared. Exit code: 0 clean, 1 a hit, 3 no file."""
-    from harness.benches.recordings.verify import secrets_in
+    from harness.benches.record.verify import secrets_in
     from harness.contract.tables.protocol import PROTOCOL
 
     scanned, secrets = secrets_in(paths, PROTOCOL, secrets=own_secrets().values())

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from harness.benches.recordings.verify import REVISION
+from harness.benches.record.verify import REVISION
 from harness.engine.results import RecordedPlace, Result
 from harness.outcome import Finding, Observation, Verdict, account
 from harness.outcome.words import format_count

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from harness.benches.record import Recorder
+from harness.benches.record.diff import Drift, Drifts
 from harness.benches.record.session import _is_alike, refused_since
-from harness.benches.recordings.diff import Drift, Drifts
 from harness.cassette import load
 from harness.emulator import Emulator
 from harness.interactions import INTERACTIONS

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from harness.benches.recordings.diff import Drifts, diff_paths, diff_recordings, send_again, sessions_in
+from harness.benches.record.diff import Drifts, diff_paths, diff_recordings, send_again, sessions_in
 from harness.cassette import CassetteError, Recording, save
 from harness.cassette.framing import pieces_of
 from harness.cli import main

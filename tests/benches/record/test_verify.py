@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from harness.benches.recordings.verify import CassetteFacts, secrets_in, verify
+from harness.benches.record.verify import CassetteFacts, secrets_in, verify
 from harness.cli import main
 from harness.contract import CURRENT, PROTOCOL, load, load_from
 from harness.interactions import INTERACTIONS

@@ -1,1 +1,0 @@
-"""Recorded traffic: judged offline, compared, cut where a connection died. Layer 5."""
