@@ -393,8 +393,13 @@ ROWS = [
     ),
     # The results of the calls alone are refused, as if the client had to answer the search, too.
     searching(
-        "wants-search-answered: toolsearch.* -> warn toolsearch.not-pending",
+        "wants-search-answered: toolsearch.* -> warn toolsearch.not-pending toolsearch.stateless",
         admit=refuse(400, lambda body: isinstance(body.get("input"), list) and "tools" in body),
+    ),
+    # What the service made itself, it does not take back.
+    searching(
+        "forgets-searches: toolsearch.* -> warn toolsearch.stateless",
+        admit=refuse(400, lambda body: "tool_search_call" in str(body.get("input"))),
     ),
     row("no-tools: toolsearch.*"),
     # Thoughts between the hops and looks in the middle are no faults.

@@ -61,6 +61,8 @@ class Keeping(ForeignService):
         """Make a credential."""
         if strange := body.keys() - FIELDS:
             raise Refused(400, "invalid_request", f"Unknown: {sorted(strange)}.")
+        if "token" not in body:
+            raise Refused(400, "invalid_request", "There is no token.")
         if body["id"] in self.credentials:
             raise Refused(409, "aborted", "The id is in use.")
         self.credentials[body["id"]] = kept = {**body, "status": "fresh", "owner": "me"}
@@ -175,7 +177,7 @@ def has_tools(*kinds: str) -> Callable[[Json], bool]:
     return lambda body: any(tool["type"] in kinds or not kinds for tool in body.get("tools", ()))
 
 
-KEPT = "cred.* trigger.*"
+KEPT = "cred.* page.credentials trigger.*"
 CRUD = {"words": "--capability +agents-crud"}
 AGENTS = "agent.* create.both create.config-* err.*"
 PATCHED = "agents.* -> pass agents.patch"
@@ -185,6 +187,17 @@ ROWS = [
     # Whatever else is shown, and in whatever zone.
     row(f"keeps: {KEPT} -> not_applicable cred.in-allowlist, rest pass"),
     row(f"shows-the-secret: {KEPT} -> fail cred.secret-hidden", slow=True, change=show_the_secret),
+    row(
+        f"needs-no-token: {KEPT} -> warn cred.missing-field",
+        slow=True,
+        make_credential=lambda self, usual, body: usual({"token": "none", "id": "bare", **body}),
+    ),
+    row(
+        f"loses-a-page: {KEPT} -> warn page.credentials",
+        list=lambda self, usual, name, kept: usual(
+            name, {key: one for key, one in kept.items() if not (key.endswith("-1") and f"{key[:-1]}2" in kept)}
+        ),
+    ),
     # A change of a credential needs no type.
     row(
         f"any-type: {KEPT} -> warn cred.patch-type",

@@ -16,6 +16,7 @@ FILES = (
     "env.recursive env.tar env.fork-files"
     " env.upload-resumable env.upload-x-goog env.upload-extract env.extract-exists env.upload-creates-parents"
 )
+WRONG = "env.target-root env.fork-env"
 OWN = "env.key-once env.mode"
 AGENTS = "agent.base-fork env.update-network agent.env-kept"
 FILED = {"words": "--capability +environments"}
@@ -290,6 +291,23 @@ ROWS = [
         f"loses-pieces: {FILES} -> warn env.upload-resumable env.upload-x-goog",
         upload=lambda self, usual, path, query, *sent: (
             {"files": []} if "upload_id" in query else usual(path, query, *sent)
+        ),
+        **FILED,
+    ),
+    boxes(
+        f"any-root: {WRONG} -> warn env.target-root",
+        open=refuse(400, lambda body: "from_environment" in body and "env" in body),
+        **FILED,
+    ),
+    boxes(
+        f"any-fork: {WRONG} -> warn env.fork-env",
+        open=refuse(400, lambda body: any(one["target"] == "/" for one in body.get("sources", ()))),
+        **FILED,
+    ),
+    boxes(
+        f"refuses-both: {WRONG} -> rest pass",
+        open=refuse(
+            400, lambda body: "env" in body or any(one["target"] == "/" for one in body.get("sources", ()))
         ),
         **FILED,
     ),

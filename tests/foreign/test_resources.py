@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.foreign.rows import Row, add, refuse, rows_of
+from tests.foreign.rows import Row, add, refuse, rows_of, without
 from tests.foreign.server import ForeignService, Headed, Json, Refused, Run, parse_object
 
+NOUL = {"type": "noul"}
 MINE = "file.* filesearch.* voice.* decision.*"
 TOPICS = {"shop": 0.5, "travel": 0.25, "food": 0.25}
 MOODS = {"0": 0.25, "1": 0.5, "2": 0.25}
@@ -110,6 +111,8 @@ class Keeping(ForeignService):
             return self.keep(f"fileSearchStores/{self.made}")
         if (method, path.partition(":")[2]) == ("POST", "importFile"):
             return self.bring(path.partition(":")[0], parse_object(data)["fileName"])
+        if method == "GET" and path == "voices" and "type" in query:
+            return self.list_voices(query)
         if method == "GET" and path in ("files", "voices", "fileSearchStores"):
             return {
                 path: [one for name, one in self.kept.items() if name.count("/") == 1 and name.startswith(path)]
@@ -132,7 +135,16 @@ class Keeping(ForeignService):
     def decide(self, body: Json) -> Json:
         if not body.get("questions"):
             raise Refused(400, "invalid_request", "There are no questions.")
+        for question in body["questions"].values():
+            if len(question.get("criteria", "ab")) < 2 and question["type"] != "noul":
+                raise Refused(400, "invalid_request", "There is nothing to choose.")
         return {"answers": json.loads(json.dumps(ANSWERS)), "usage": {"total_output_tokens": 0}}
+
+    def list_voices(self, query: Json) -> Json:
+        """Voices of a type; the token of a page is that type."""
+        if query.get("page_token", query["type"]) != query["type"]:
+            raise Refused(400, "invalid_request", "The page belongs to another list.")
+        return {"voices": [{"id": "solo", "type": query["type"]}], "next_page_token": query["type"]}
 
     def speak(self, body: Json) -> Json:
         if not body.get("store"):
@@ -159,6 +171,12 @@ def end_without_document(self: Keeping, usual: Any, name: str) -> Json:
     """Say that an operation is done, and not what it made."""
     found = usual(name)
     return {"name": name, "done": True, "response": {}} if "/operations/" in name else found
+
+
+def take_one_option(self: Keeping, usual: Any, body: Json) -> Json:
+    """Choose among one."""
+    criteria = [question.get("criteria") for question in body.get("questions", {}).values()]
+    return {"answers": {}} if any(len(one) == 1 for one in criteria if one) else usual(body)
 
 
 def leave_one_open(self: Keeping, usual: Any, body: Json) -> Json:
@@ -220,6 +238,21 @@ ROWS = [
     row(
         f"keeps-voices: {MINE} -> warn voice.prompted-needs-store",
         speak=lambda self, usual, body: usual({**body, "store": True}),
+    ),
+    row(f"one-option: {MINE} -> warn decision.options", decide=take_one_option),
+    row(
+        f"no-questions: {MINE} -> warn decision.questions",
+        decide=lambda self, usual, body: usual(
+            {**body, "questions": body.get("questions") or {"a": {"type": "noul"}}}
+        ),
+    ),
+    row(
+        f"lists-any-voice: {MINE} -> warn voice.filter",
+        list_voices=lambda self, usual, query: {**usual(query), "voices": [{"id": "v", "type": "prompted"}]},
+    ),
+    row(
+        f"any-page: {MINE} -> warn voice.page-filters",
+        list_voices=lambda self, usual, query: usual(without(query, "page_token")),
     ),
     row(f"half-answers: {MINE} -> warn decision.answers", decide=leave_one_open),
     row(f"sure-of-all: {MINE} -> warn decision.probabilities", decide=be_sure_of_all),

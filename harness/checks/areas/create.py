@@ -272,6 +272,12 @@ def a_json_answer(t: RequestBuilder) -> Steps:
     return {"formatted": (yield Send(t.create(input="Any word.", response_format=JSON_FORMAT)))}
 
 
+@exercise(requests=1, interactions=1)
+def a_json_answer_by_a_list(t: RequestBuilder) -> Steps:
+    """The same format, as the only one of a list."""
+    return {"formatted": (yield Send(t.create(input="Any word.", response_format=[JSON_FORMAT])))}
+
+
 def gives_json(formatted: Exchange) -> Iterator[Finding]:
     yield from expect_offered(formatted)
     body = interaction_in(formatted)

@@ -14,7 +14,14 @@ from harness.checks.vocabulary.expect import (
     finding,
     require_answer,
 )
-from harness.checks.vocabulary.resources import delete_and_look, judge_life, judge_values, read_and_list
+from harness.checks.vocabulary.resources import (
+    delete_and_look,
+    each_once,
+    judge_life,
+    judge_values,
+    pages,
+    read_and_list,
+)
 from harness.checks.vocabulary.runs import id_of
 from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer
@@ -55,6 +62,27 @@ def a_credential_of_our_own(t: RequestBuilder) -> Steps:
     seen["patched"] = yield Send(t.request("PATCH", path, changed))
     seen["untyped"] = yield Send(t.request("PATCH", path, {"token": SECRETS[1]}))
     return {**seen, **(yield from delete_and_look(t, path))}
+
+
+@exercise(requests=7)
+def credentials_in_pages(t: RequestBuilder) -> Steps:
+    """Ask for a credential without its token; create two, read their list page by page, and delete them."""
+    seen: Exchanges = {"bare": (yield Send(t.request("POST", "credentials", {"type": "bearer_token"})))}
+    names = [f"{OWN}-{number}" for number in (1, 2)]
+    for name in names:
+        body = {"id": name, "type": "bearer_token", "token": SECRETS[0]}
+        made: Exchange = yield Send(t.request("POST", "credentials", body))
+        if made.status not in (*SUCCESS, 409):
+            return stop_exercise(seen, f"the target created no credential: {format_answer(made)}")
+    seen["paged"] = yield from pages(t, "credentials", 1)
+    seen["expected"] = names
+    for name in names:
+        yield Send(t.request("DELETE", f"credentials/{name}"))
+    return seen
+
+
+def pages_hold_each_once(paged: list[Exchange], expected: list[str]) -> Iterator[Finding]:
+    yield from each_once(paged, "credentials", expected)
 
 
 def can_be_managed(

@@ -14,7 +14,7 @@ from harness.checks.vocabulary.expect import expect_object, finding, interaction
 from harness.contract.data.json_parse import as_object
 from harness.contract.judge.wording import format_value
 from harness.contract.requests import RequestBuilder
-from harness.kit.actions import Send, Steps
+from harness.kit.actions import Exchanges, Send, Steps
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
@@ -45,6 +45,17 @@ def a_decision(t: RequestBuilder) -> Steps:
     """One question of every kind about one text."""
     body = {"model": MODEL, "input": INPUT, "questions": QUESTIONS}
     return {"decided": (yield Send(t.request("POST", "decisions", body)))}
+
+
+@exercise(requests=2)
+def decisions_that_cannot_be(t: RequestBuilder) -> Steps:
+    """A choice of one option, and no question at all."""
+    alone = {**QUESTIONS["topic"], "criteria": {"shop": "A purchase."}}
+    seen: Exchanges = {}
+    for name, questions in (("alone", {"topic": alone}), ("empty", {})):
+        body = {"model": MODEL, "input": INPUT, "questions": questions}
+        seen[name] = yield Send(t.request("POST", "decisions", body))
+    return seen
 
 
 def are_answered(decided: Exchange) -> Iterator[Finding]:

@@ -93,6 +93,21 @@ def an_environment_of_the_user(t: RequestBuilder) -> Steps:
     return seen
 
 
+@exercise(requests=4)
+def environments_that_cannot_be(t: RequestBuilder) -> Steps:
+    """Ask for a source in place of the root, and for a fork with variables of its own."""
+    source = {"type": "inline", "content": "x", "target": "/"}
+    seen: Exchanges = {"rooted": (yield Send(t.request("POST", "environments", {"sources": [source]})))}
+    made: Exchange = yield Send(t.request("POST", "environments", {"sources": SOURCES}))
+    one = id_of(made)
+    if not one:
+        return stop_exercise(seen, f"the target created no environment: {format_answer(made)}")
+    fork = {"from_environment": one, "env": {"MODE": "test"}}
+    seen["varied"] = yield Send(t.request("POST", "environments", fork))
+    yield Send(t.request("DELETE", f"environments/{segment(one)}"))
+    return seen
+
+
 # --- judges of environments
 
 

@@ -12,7 +12,14 @@ import struct
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from harness.checks.vocabulary.expect import at, expect_interaction, expect_offered, finding, interaction_in
+from harness.checks.vocabulary.expect import (
+    at,
+    expect_interaction,
+    expect_offered,
+    expect_refusal,
+    finding,
+    interaction_in,
+)
 from harness.checks.vocabulary.runs import id_of, poll_until_found
 from harness.contract import read
 from harness.contract.data.json_parse import objects_in
@@ -24,7 +31,7 @@ from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
-from harness.wire import Exchange
+from harness.wire import Exchange, Request
 
 
 def _write_wav() -> bytes:
@@ -104,6 +111,20 @@ def _list_inputs() -> dict[str, list[Mapping[str, str]]]:
 
 
 @exercise(requests=2, interactions=1)
+def a_part_of_a_video(t: RequestBuilder) -> Steps:
+    """A create with the first second of a video, and one with a part that ends before it starts."""
+    return {
+        "forwards": (yield Send(_watch(t, "0s", "1s"))),
+        "backwards": (yield Send(_watch(t, "2s", "1s"))),
+    }
+
+
+def _watch(t: RequestBuilder, start: str, end: str) -> Request:
+    part = {"type": "static", "start_offset": start, "end_offset": end}
+    return t.create(input=[{"type": "user_input", "content": [QUESTION, {**MEDIA["video"], "processing": part}]}])
+
+
+@exercise(requests=2, interactions=1)
 def levels_of_the_model(t: RequestBuilder) -> Steps:
     """A create with a thinking level that a guide gives the model, and one with a level that it does not have."""
     profile = find_profile(t.model)
@@ -131,6 +152,11 @@ _STATED = ("G", "R")
 
 
 # --- judges
+
+
+def refuses_backwards(forwards: Exchange, backwards: Exchange) -> Iterator[Finding]:
+    yield from at("forwards", expect_offered(forwards))
+    yield from at("backwards", expect_refusal(backwards, accepts=[400]))
 
 
 def takes_a_listed_level(listed: Exchange, warm: Exchange | None) -> Iterator[Finding]:

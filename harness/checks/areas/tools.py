@@ -408,6 +408,23 @@ def a_tool_search(t: RequestBuilder) -> Steps:
     return {**seen, "answered": (yield Send(t.create(body)))}
 
 
+@exercise(requests=2, interactions=2)
+def a_stateless_tool_search(t: RequestBuilder) -> Steps:
+    """A search that is not stored, and all its steps sent back with the result of the call."""
+    asked: Exchange = yield Send(t.create(input=QUESTION, tools=TOOLS, store=False, **FORCED))
+    steps = output_steps(interaction_in(asked))
+    calls = calls_in(asked)
+    if not calls or not _of_type(steps, "tool_search_call"):
+        raise Unmet("the model did not search for tools")
+    question = {"type": "user_input", "content": [{"type": "text", "text": QUESTION}]}
+    given = [question, *steps, *(result_of(call) for call in calls)]
+    return {"asked": asked, "answered": (yield Send(t.create(input=given, tools=TOOLS, store=False)))}
+
+
+def takes_the_search_back(answered: Exchange) -> Iterator[Finding]:
+    yield from expect_interaction(answered)
+
+
 def is_paired(asked: Exchange, streamed: Exchange) -> Iterator[Finding]:
     yield from at("asked", expect_offered(asked))
     for name, steps in _searches(asked, streamed).items():

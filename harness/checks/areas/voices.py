@@ -1,18 +1,24 @@
-"""Checks of voices: the life of a prompted voice. Nothing is spoken with it.
+"""Checks of voices: the life of a prompted voice, and lists by type. Nothing is spoken.
 
 Layer 2. Creates one voice and deletes it.
 """
 
 from __future__ import annotations
 
-from harness.checks.vocabulary.resources import delete_and_look, judge_lives, read_and_list
+from collections.abc import Iterator
+
+from harness.checks.vocabulary.expect import expect_object, finding
+from harness.checks.vocabulary.resources import delete_and_look, entries, judge_lives, next_token, read_and_list
 from harness.checks.vocabulary.runs import id_of
-from harness.contract.judge.wording import format_answer
+from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
 from harness.kit.check import exercise
+from harness.outcome import Finding, Unmet
+from harness.wire import Exchange
 from harness.wire.message import segment
 
+PREBUILT = "prebuilt"
 VOICE = {"type": "prompted", "prompted": {"input": "A calm voice, slightly rough."}}
 
 
@@ -30,6 +36,32 @@ def a_prompted_voice(t: RequestBuilder) -> Steps:
     path = f"voices/{segment(found)}"
     seen |= yield from read_and_list(t, path)
     return {**seen, **(yield from delete_and_look(t, path))}
+
+
+@exercise(requests=4)
+def voices_by_type(t: RequestBuilder) -> Steps:
+    """Beside an own voice, list those of another type, two a page; go on with the token in a list of its type."""
+    made: Exchange = yield Send(t.request("POST", "voices", {"voice": VOICE, "store": True}))
+    query = {"type": PREBUILT, "page_size": 2}
+    seen: Exchanges = {"listed": (yield Send(t.request("GET", "voices", query=query)))}
+    found = id_of(made)
+    if found:
+        yield Send(t.request("DELETE", f"voices/{segment(found)}"))
+    token = next_token(seen["listed"]) if seen["listed"].succeeded else ""
+    if not token:
+        return stop_exercise(seen, "the list of voices has a single page")
+    other = {"type": "prompted", "page_token": token}
+    return {**seen, "crossed": (yield Send(t.request("GET", "voices", query=other)))}
+
+
+def are_of_the_type(listed: Exchange) -> Iterator[Finding]:
+    yield from expect_object(listed)
+    kinds = [voice.get("type") for voice in entries(listed, "voices")]
+    if not kinds:
+        raise Unmet("the list has no voice")
+    for kind in kinds:
+        if kind != PREBUILT:
+            yield finding("the list has a voice of another type", expected=PREBUILT, actual=format_value(kind))
 
 
 can_be_managed = judge_lives("voices", {"type": "prompted"})

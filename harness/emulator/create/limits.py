@@ -31,6 +31,8 @@ from harness.emulator.values.settings import Platform, Settings
 Json = dict[str, Any]
 
 _LEVELS = ("minimal", "low", "medium", "high", "xhigh")
+_USUAL_LEVELS = _LEVELS[:-1]
+"""What a model takes whose own levels are unknown: guides give `xhigh` to Gemini 4 Hydrogen and Neon only."""
 _MODEL_STEPS = ("model_output", "thought", "function_call")
 """Steps of the model with which a history may not end."""
 
@@ -47,8 +49,9 @@ def judge_model(order: CreateRequest, settings: Settings) -> None:
     if generation := order.body.get("generation_config"):
         if strict:
             _judge_settings(generation, profile)
-        if profile.levels:
-            _judge_level(generation, profile.levels, profile, newer=settings.unknown == "accept")
+        levels = _USUAL_LEVELS if profile.levels is None else profile.levels
+        if levels:
+            _judge_level(generation, levels, profile, newer=settings.unknown == "accept")
     if not strict:
         return
     if "response_format" in order.body or "response_modalities" in order.body:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
+
+import msgspec
 
 from harness.emulator.create.validation import CreateValidator
 from harness.emulator.engine import Engine
@@ -14,9 +17,11 @@ from harness.emulator.mutants.changes import (
     drop,
     each,
     put,
+    read_json,
     refuse,
     when,
     with_status,
+    without,
 )
 from harness.emulator.mutants.hooks import (
     admit,
@@ -126,6 +131,12 @@ def _name_output_as_before(body: Json, call: Call) -> None:
         body["outputs"] = body.pop("steps")
 
 
+def _without_listed_formats(call: Call, engine: Engine) -> Call:
+    body = read_json(call)
+    kept = without(body, "response_format") if isinstance(body.get("response_format"), list) else body
+    return replace(call, request=replace(call.request, body=msgspec.json.encode(kept)))
+
+
 MUTANTS = table(
     "create",
     row("create-crashes", "Every create returns 500.",
@@ -182,6 +193,8 @@ MUTANTS = table(
     row("format-ignored", "A create with a JSON response format returns prose.",
         instead(ReplyBuilder.fill_format,
                 lambda replies, order, wanted: replies.text_content(order, replies.words(order)))),
+    row("format-list-ignored", "A response format in a list is ignored.",
+        request("POST interactions", _without_listed_formats)),
     row("image-described", "A create that asks for an image returns a text about one.",
         after(ReplyBuilder.fill_format, when(_is("image"), _in_words))),
     row("speech-written", "A create that asks for speech returns its text.",

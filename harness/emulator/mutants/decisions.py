@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from harness.emulator.mutants.changes import (
     Json,
+    answer,
+    read_json,
+    when,
 )
-from harness.emulator.mutants.hooks import response, row
+from harness.emulator.mutants.hooks import error, response, row
 from harness.emulator.values.call import Call
 from harness.kit.mutant import table
 
@@ -44,6 +47,10 @@ MUTANTS = table(
         response("POST decisions", _in_percent)),
     row("decision-without-answers-type", "The answers of a decision do not say of what kind they are.",
         response("POST decisions", _without_types)),
+    row("decision-one-option", "A choice may have a single option.",
+        error("POST decisions", when(lambda _, call: read_json(call).get("questions"), answer({"answers": {}})))),
+    row("decision-no-question", "A decision may have no question.",
+        error("POST decisions", when(lambda _, call: not read_json(call).get("questions"), answer({})))),
     row("decision-counts-output", "A decision counts output tokens.",
         response("POST decisions", _with_output_tokens)),
 )  # fmt: skip

@@ -55,6 +55,19 @@ def _fork_alone(call: Call, engine: Engine) -> Call:
     return replace(call, request=replace(call.request, body=data))
 
 
+def _without_own_variables(call: Call, engine: Engine) -> Call:
+    body = read_json(call)
+    kept = without(body, "env") if "from_environment" in body else body
+    return replace(call, request=replace(call.request, body=msgspec.json.encode(kept)))
+
+
+def _away_from_root(call: Call, engine: Engine) -> Call:
+    body = read_json(call)
+    sources = [{**one, "target": "x"} if one.get("target") == "/" else one for one in body.get("sources", ())]
+    data = msgspec.json.encode({**body, "sources": sources})
+    return replace(call, request=replace(call.request, body=data))
+
+
 def _forget_origin(call: Call, engine: Engine) -> Call:
     data = msgspec.json.encode(without(read_json(call), "from_environment"))
     return replace(call, request=replace(call.request, body=data))
@@ -134,6 +147,10 @@ MUTANTS = table(
         _change_shown(put(size_bytes="2 KB", file_count="two"))),
     row("environments-fork-with-sources", "A fork may have sources of its own.",
         request("POST environments", _fork_alone)),
+    row("environments-fork-with-variables", "A fork may have variables of its own.",
+        request("POST environments", _without_own_variables)),
+    row("environments-any-target", "A source may take the place of the root directory.",
+        request("POST environments", _away_from_root)),
     row("environments-fork-empty", "A fork is an environment without files.",
         request("POST environments", _forget_origin)),
     row("environment-rules-kept", "A run that gives its sandbox other network rules runs under the old ones.",

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from dataclasses import replace
 
+from harness.emulator.engine import Engine
 from harness.emulator.mutants.changes import Json, assign, crash, refuse, when, without
-from harness.emulator.mutants.hooks import admit, create, row
+from harness.emulator.mutants.hooks import admit, create, request, row
+from harness.emulator.values.call import Call
 from harness.emulator.values.create_request import CreateRequest
 from harness.kit.mutant import table
 
@@ -16,6 +20,11 @@ def _with_contents(order: CreateRequest, change: Callable[[list[Json]], list[Jso
         {**step, "content": change(step["content"])} if isinstance(step.get("content"), list) else step
         for step in order.given
     ]
+
+
+def _whole_films(call: Call, engine: Engine) -> Call:
+    data = re.sub(rb'"start_offset": ?"[^"]*"', b'"start_offset":"0s"', call.request.body)
+    return replace(call, request=replace(call.request, body=data))
 
 
 def _kinds_of(order: CreateRequest) -> set[object]:
@@ -38,6 +47,8 @@ MUTANTS = table(
         create(assign(given=lambda order, _: _with_contents(
             order, lambda parts: [{**part, "type": "document"} if part.get("type") == "video" else part
                                   for part in parts])))),
+    row("part-backwards", "A part of a film may end before it starts.",
+        request("POST interactions", _whole_films)),
     row("input-document-emptied", "A document in the input is stored without its bytes.",
         create(assign(given=lambda order, _: _with_contents(
             order, lambda parts: [{**part, "data": ""} if part.get("type") == "document" else part

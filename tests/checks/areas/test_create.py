@@ -203,6 +203,9 @@ CASES += [
     case("create.response-format", "not_met", "crash", formatted=CRASH),
     case("create.response-format", "not_met", "prose", formatted=saying("Here is your JSON: {}")),
     case("create.response-format", "not_met", "nothing", formatted=saying("")),
+    case("create.format-list", "met", "JSON", formatted=saying('{"word": "hi"}')),
+    case("create.format-list", "untestable", "refused", formatted=BAD),
+    case("create.format-list", "not_met", "prose", formatted=saying("Here is your JSON: {}")),
     case("create.cut-short", "met", "incomplete", limited_later=None, whole=None, limited=answer(
         body=interaction(status="incomplete", steps=None)
     )),

@@ -185,6 +185,8 @@ CASES += [
     case("toolsearch.pair-matched", "not_met", "no result", asked=found(SEARCH, CALL), streamed=PLAIN),
     case("toolsearch.pair-matched", "not_met", "no search before", asked=found(LOADED, CALL), streamed=PLAIN),
     case("toolsearch.pair-matched", "not_met", "twice", asked=found(SEARCH, LOADED, LOADED), streamed=PLAIN),
+    case("toolsearch.stateless", "met", "taken", answered=found(CALL)),
+    case("toolsearch.stateless", "not_met", "refused", answered=refusal(400)),
     case("toolsearch.names-declared", "met", "as declared", asked=FOUND, streamed=PLAIN),
     case(
         "toolsearch.names-declared", "met", "none", streamed=PLAIN,

@@ -33,6 +33,8 @@ def api():
     ("gemini-4-carbon", "xhigh", "medium, low, high"),
     ("gemini-4-neon", "minimal", "high, low, medium, xhigh"),
     ("gemini-3.5-flash", "xhigh", "medium, minimal, low, high"),
+    ("gemini-2.5-flash", "xhigh", "minimal, low, medium, high"),
+    ("gemini-3.1-flash-image", "xhigh", "minimal, low, medium, high"),
 ])  # fmt: skip
 def test_a_level_that_a_model_lacks_is_refused(api, model, level, allowed):
     """The message is the service's: it names the level, and those that the model has, the default first."""
@@ -48,7 +50,7 @@ def test_a_level_that_a_model_lacks_is_refused(api, model, level, allowed):
     ("gemini-2.5-flash", "high"), ("gemini-5-helium", "high"),
 ])  # fmt: skip
 def test_a_level_that_a_model_has_is_taken(api, model, level):
-    """Each model takes its own levels; one whose levels are unknown takes all."""
+    """Each model takes its own levels; one whose levels are unknown takes those that most have."""
     assert api.create(model=model, generation_config={"thinking_level": level}).status == 200
 
 
