@@ -315,6 +315,7 @@ def _build_client_model(extensions: tuple[Extension, ...]) -> ClientModel:
         rules={row.rule.id: row.rule for row in rows_of("clients")},
         is_final=is_settled,
         quiet=frozenset({"completed", "requires_action"}),  # a text alone cannot report that it is only a part
+        waiting=frozenset({"requires_action"}),
         continues=result_comparison.find_previous,
         find_input=result_comparison.find_input,
         goes_on=result_comparison.goes_on,

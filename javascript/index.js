@@ -271,6 +271,7 @@ export class Session extends Controls {
   #harness;
   #traffic;
   #elapsing = false;
+  #over = false;
 
   constructor(harness, id, url, token) {
     super(url, token);
@@ -416,15 +417,16 @@ export class Session extends Controls {
     let idle = 0;
     const pass = async (ms) => { ({ runaway } = await this.#judge("time", { seconds: ms / 1000 })); };
     const look = async () => {
-      for (await pause(500); !ended && !runaway; await pause(500)) await pass(0); // code that never waits for a timer
+      for (await pause(500); !ended && !runaway && !this.#over; await pause(500)) await pass(0); // code that never waits for a timer
     };
     try {
       const running = (async () => (typeof work === "function" ? work() : work))().finally(() => { ended = true; });
       running.catch(() => {});
       look().catch(() => {});
       while (!ended) {
-        await this.#traffic.quiet(() => ended || runaway);
+        await this.#traffic.quiet(() => ended || runaway || this.#over);
         if (ended) break;
+        if (this.#over) throw new HarnessError("elapse(): its test is over, and the session has ended: await elapse(), and give a long test more time");
         if (runaway) throw new HarnessAssertionError(speak(runaway));
         const next = planned.next(passed);
         if (next === undefined && planned.seen > 0 && (idle += 1) > 2000) {
@@ -542,6 +544,7 @@ export class Session extends Controls {
 
   /** End it. */
   async end() {
+    this.#over = true;
     this.#traffic.stop();
     await this.#harness.call("DELETE", `sessions/${this.id}`);
   }
@@ -651,6 +654,7 @@ function watchTimers() {
   const due = new Map();
   const watched = { passed: 0, seen: 0 };
   const originals = {};
+  const ours = {};
   for (const [set, clear] of [["setTimeout", "clearTimeout"], ["setInterval", "clearInterval"]]) {
     originals[set] = globalThis[set];
     originals[clear] = globalThis[clear];
@@ -664,6 +668,7 @@ function watchTimers() {
       due.delete(timer);
       return originals[clear](timer);
     };
+    Object.assign(ours, { [set]: globalThis[set], [clear]: globalThis[clear] });
   }
   return {
     get seen() { return watched.seen; },
@@ -679,7 +684,10 @@ function watchTimers() {
         else while (one.at <= passed) one.at += one.every;
       }
     },
-    stop: () => Object.assign(globalThis, originals),
+    // A runner that has given a test up has its real timers back by now: ours, and the fake ones below them, are gone.
+    stop: () => {
+      for (const name in ours) if (globalThis[name] === ours[name]) globalThis[name] = originals[name];
+    },
   };
 }
 

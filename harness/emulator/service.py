@@ -320,7 +320,8 @@ def prepare_run(
 ) -> str:
     """Script the emulator and begin a run; return its id. Raises UsageFault if the emulator refuses.
 
-    If the script refuses every create, the run is one from before.
+    If the script refuses every create, the run is one from before. If it calls functions and nothing is `further`,
+    a turn with their results gets a text, so that an agent that answers every call can finish.
     """
     emulator.change(**settings)
     if refusal is not None:
@@ -331,11 +332,11 @@ def prepare_run(
         return found
     if scenario is not None:
         emulator.load_scenario(scenario)
-    elif further is None:
+    elif further is None and not any(step.get("type") == "function_call" for step in script.get("steps") or ()):
         emulator.script({**unfold(script)[0], "times": 0})
     else:
         emulator.script({**unfold(script)[0], "times": 0, "match": {"further": False}})
-        *first, last = unfold(further)
+        *first, last = unfold(further or {"text": "The results have arrived."})
         for one in first:
             emulator.script({**one, "match": {"further": True}})
         emulator.script({**last, "times": 0, "match": {"further": True}})

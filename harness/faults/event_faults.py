@@ -542,10 +542,15 @@ class LineEnds:
 
 
 class Rechunker:
-    """`chunks:N`: pieces of N bytes; the last part of each original piece may be shorter."""
+    """`chunks:N`: pieces of N bytes; the last part of each original piece may be shorter.
+
+    A pause follows the first few that end inside a character: a client on a socket, such as Node's `fetch`, would
+    otherwise read them together, and never see one that is split.
+    """
 
     def __init__(self, fault: Chunks) -> None:
         self._size = fault.size
+        self._split = 0
         self.fired = False
 
     def begin(self) -> list[Piece]:
@@ -554,6 +559,16 @@ class Rechunker:
 
     def feed(self, piece: Piece) -> list[Piece]:
         """The piece in parts; if it is a torn chunk, its last part is torn."""
+        found: list[Piece] = []
+        for part in self._divide(piece):
+            inside = isinstance(part, Chunk) and part.data[:1] in _INSIDE and part.data[:1] != b"\n"
+            if found and inside and self._split < _FIRST:
+                found.append(Pause(_LONG))
+                self._split += 1
+            found.append(part)
+        return found
+
+    def _divide(self, piece: Piece) -> list[Piece]:
         if isinstance(piece, Pause | Ending):
             return [piece]
         data, size = piece.data, self._size
@@ -572,11 +587,10 @@ class Dripper(Rechunker):
 
     def __init__(self, fault: Trickle) -> None:
         super().__init__(Chunks(fault.size))
-        self._split = 0
 
     def feed(self, piece: Piece) -> list[Piece]:
         """The parts of the piece, and a pause after each; not after the last, which may be torn."""
-        parts = super().feed(piece)
+        parts = self._divide(piece)
         if not isinstance(piece, Chunk):
             return parts
         slow: list[Piece] = []

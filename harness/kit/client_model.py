@@ -173,6 +173,8 @@ class ClientModel:
 
     answer_events: Callable[[Mapping[str, Any]], list[dict[str, Any]]] = lambda answer: []
     """The whole run in a JSON answer, as the events of a stream."""
+    waiting: frozenset[str] = frozenset()
+    """The quiet statuses of a run that waits for its client: an error that names one of them reports it."""
     judge_calls: Callable[[Sequence[tuple[Request, Sequence[Event], Mapping[str, Any]]], Any], Defect | None] = (
         lambda exchanges, contract: None
     )

@@ -13,6 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
@@ -58,6 +59,9 @@ ALLOWED = (
 """How to allow what was planned and never happened."""
 
 _USE_ASYNC = "Use the async client (`client.aio`, `httpx.AsyncClient`), or `await asyncio.to_thread(…)`."
+
+WAITS_FOR_EVER = "would wait for ever for a connection that fell silent: no read timeout ended the silence"
+SET_TIMEOUT = "give the request or its client a timeout, such as `timeout=60`, and resume the stream after it"
 
 MOST_REQUESTS = 1000
 """Maximum requests of one test before it is stopped: a client that loops for ever must not hang the session."""
@@ -117,6 +121,8 @@ class ObservedService:
         self._session: SessionServer | None = None
         self._prefix = ""
         self.runaway: str = ""
+        self.endless: list[bool] = []
+        """Each silence without an end that no timeout ended, and whether the client was one of a fixture."""
         self._tasks = LeftTasks()
 
     # As a service
@@ -256,6 +262,8 @@ class ObservedService:
         """What makes a test fail whose own code has passed, in sentences: what it planned and never happened."""
         if self.runaway:
             yield self.runaway
+        elif False in self.endless:
+            yield f"the code under test {WAITS_FOR_EVER}; {SET_TIMEOUT}"
         elif self.assert_all_used:
             with self._lock:
                 yield from (f"{unmet}. {self.allowed}" for unmet in self._planned.find_unmet())
@@ -271,6 +279,11 @@ class ObservedService:
                     f"the code under test stopped reading a stream after {events} and never closed it, "
                     "so that its connection stays open: read it in a `with` block (`async with`), or close it"
                 )
+        if True in self.endless:
+            yield (
+                f"the code under test {WAITS_FOR_EVER}, and the client of the fixture has none, like the one that "
+                f"google-genai makes: {SET_TIMEOUT}"
+            )
         yield from self._tasks.describe()
 
     def find_origin(self) -> str:
@@ -330,6 +343,10 @@ class ObservedService:
     @property
     def transport(self) -> Transport:
         """A transport for clients of `httpx` and `httpx2`, sync and async; no socket, no waiting."""
+        return self.new_transport()
+
+    def new_transport(self, *, of_fixture: bool = False) -> Transport:
+        """A transport; `of_fixture` for a client that no user built, whose missing timeout is not theirs."""
         from harness.transport import transport
 
         return transport(
@@ -337,6 +354,7 @@ class ObservedService:
             self.clock,
             wait=pass_silence,
             before_sync=lambda: note_blocking("a request of a synchronous client", _USE_ASYNC),
+            note_endless=partial(self.endless.append, of_fixture),
         )
 
     def _answer_without_socket(self, request: Request) -> Response:

@@ -101,6 +101,31 @@ def test_polls_without_a_pause(project: Path) -> None:
     assert "in elapse() it never waited for a timer: its calls came without a pause" in printed
 
 
+GIVEN_UP = """
+import { afterEach, vi } from "vitest";
+import { test } from "interactions-harness/vitest";
+
+afterEach(() => { vi.useRealTimers(); });
+
+test("is given up", { timeout: 300 }, async ({ session }) => {
+  vi.useFakeTimers();
+  const work = async () => { for (;;) await new Promise((resolve) => setTimeout(resolve, 10)); };
+  await session.elapse(work, { timers: vi });
+});
+test("comes after it", { timeout: 60_000 }, async ({ session }) => {
+  for (let turn = 0; turn < 400; turn += 1) await new Promise((resolve) => setTimeout(resolve, 1));
+});
+"""
+
+
+def test_a_test_that_is_given_up_in_elapse(project: Path) -> None:
+    """The tests after it have their own timers: `elapse` ends with its session, and puts nothing back."""
+    (project / "given.spec.mjs").write_text(GIVEN_UP, "utf-8")
+    printed = run(project, "node_modules/.bin/vitest", "run", "given.spec.mjs", code=1)
+    assert "Test timed out in 300ms" in printed
+    assert "1 failed | 1 passed" in printed
+
+
 UNRESUMED = """
 import assert from "node:assert/strict";
 import { test } from "interactions-harness/node-test";

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from harness.wire import COMPLETE, At, Chunk, Chunked, Ending, How, Length, Pause
@@ -19,7 +21,14 @@ def test_crlf_does_not_depend_on_pieces(stream: tuple[bytes, ...], size: int) ->
 def test_chunks_have_their_size(size: int) -> None:
     """`chunks` limits the chunk size, never joins chunks, loses no byte and keeps pauses."""
     pieces = pieces_through(f"chunks:{size}", [Chunk(BODY), Pause(1), COMPLETE])
-    assert pieces == [*map(Chunk, slices(BODY, size)), Pause(1), COMPLETE]
+    assert [one for one in pieces if one != Pause(0.02)] == [*map(Chunk, slices(BODY, size)), Pause(1), COMPLETE]
+
+
+def test_chunks_wait_inside_the_first_characters() -> None:
+    """A client on a socket reads the halves of the first three characters that are split by themselves."""
+    pieces = pieces_through("chunks:1", [Chunk("aéàü\né\n".encode()), COMPLETE])
+    before = [after.data for pause, after in pairwise(pieces) if pause == Pause(0.02) and isinstance(after, Chunk)]
+    assert before == ["é".encode()[1:], "à".encode()[1:], "ü".encode()[1:]]
 
 
 def test_a_torn_chunk_stays_torn() -> None:

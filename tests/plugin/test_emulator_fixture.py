@@ -230,6 +230,47 @@ def test_endless_client(pytester: pytest.Pytester, how: str) -> None:
     result.stdout.fnmatch_lines(["*sent more than 20 requests*"])
 
 
+LIVE = "generativelanguage.googleapis.com"
+INSIDE = "transport=interactions_emulator.transport, base_url='http://x.test'"
+
+
+@pytest.mark.parametrize(
+    ("client", "words"),
+    [
+        (f"httpx.Client({INSIDE}, timeout=None)", "Failed: the code under test would wait for ever"),
+        (f"httpx.Client({INSIDE}, timeout=60)", ""),
+        (
+            "httpx.Client(base_url='https://generativelanguage.googleapis.com', timeout=None)",
+            "would wait for ever",
+        ),
+        ("interactions_client", "LeftBehindWarning: the code under test would wait for ever"),
+    ],
+)
+def test_a_silence_without_a_timeout(pytester: pytest.Pytester, client: str, words: str) -> None:
+    """A client of the test that would wait for ever fails it; one of a fixture, whose timeout is ours, warns."""
+    pytester.makepyfile(
+        f"""
+        import httpx
+
+        def test_it(interactions_emulator, interactions_client):
+            run = interactions_emulator.create()["id"]
+            interactions_emulator.drop("event:3,stall")
+            client = {client}
+            try:
+                if isinstance(client, httpx.Client):
+                    client.get(f"/v1beta/interactions/{{run}}?stream=true", headers={{"x-goog-api-key": "k"}})
+                else:
+                    list(client.interactions.get(run, stream=True))
+            except Exception:
+                pass
+        """
+    )
+    result = run(pytester)
+    result.assert_outcomes(failed=1 if words else 0, passed=0 if words else 1)  # here, a warning is an error
+    assert words.rpartition(": ")[2] in result.stdout.str()
+    assert ("LeftBehindWarning" in result.stdout.str()) is words.startswith("Left")
+
+
 @pytest.mark.parametrize("how", ["interactions_emulator.base_url", "None"], ids=["socket", "in-process"])
 def test_poller_that_never_ends(pytester: pytest.Pytester, how: str) -> None:
     """A thread that polls a settled interaction ends, sockets or not, and the test fails with the reason."""

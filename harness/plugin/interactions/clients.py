@@ -29,13 +29,15 @@ _KEY = {"x-goog-api-key": PLACEHOLDER_KEY}
 
 
 @contextmanager
-def client(served: ObservedService) -> Iterator[Client]:
+def client(served: ObservedService, *, timeout: float | None = None) -> Iterator[Client]:
     """A `google.genai.Client`, or an `httpx.Client` if google-genai is not installed."""
     if has_genai():
-        with _open_genai(served) as genai:
+        with _open_genai(served, timeout) as genai:
             yield genai
     else:
-        with _import_httpx().Client(base_url=BASE_URL, headers=_KEY, **_build_sdk_options(served)) as plain:
+        with _import_httpx().Client(
+            base_url=BASE_URL, headers=_KEY, **_build_sdk_options(served, timeout)
+        ) as plain:
             yield plain
 
 
@@ -58,18 +60,18 @@ class AsyncClientContext(AbstractContextManager["AsyncClient"], AbstractAsyncCon
         self.__exit__(*error)
 
 
-def async_client(served: ObservedService) -> AsyncClientContext:
+def async_client(served: ObservedService, *, timeout: float | None = None) -> AsyncClientContext:
     """The `aio` of a `google.genai.Client`, or an `httpx.AsyncClient` if google-genai is not installed."""
-    return AsyncClientContext(_open_async(served))
+    return AsyncClientContext(_open_async(served, timeout))
 
 
 @contextmanager
-def _open_async(served: ObservedService) -> Iterator[Any]:
+def _open_async(served: ObservedService, timeout: float | None) -> Iterator[Any]:
     if has_genai():
-        with _open_genai(served) as genai:
+        with _open_genai(served, timeout) as genai:
             yield genai.aio
     else:
-        plain = _import_httpx().AsyncClient(base_url=BASE_URL, headers=_KEY, **_build_sdk_options(served))
+        plain = _import_httpx().AsyncClient(base_url=BASE_URL, headers=_KEY, **_build_sdk_options(served, timeout))
         with _closing(plain):
             yield plain
 
@@ -80,14 +82,15 @@ def has_genai() -> bool:
 
 
 @contextmanager
-def _open_genai(served: ObservedService) -> Iterator[Any]:
+def _open_genai(served: ObservedService, timeout: float | None) -> Iterator[Any]:
     from google import genai
 
     library = importlib.import_module("httpx2") if _has("httpx2") else _import_httpx()
-    asynchronous = library.AsyncClient(**_build_sdk_options(served))
-    with library.Client(**_build_sdk_options(served)) as sync, _closing(asynchronous):
+    asynchronous = library.AsyncClient(**_build_sdk_options(served, timeout))
+    with library.Client(**_build_sdk_options(served, timeout)) as sync, _closing(asynchronous):
         options = genai.types.HttpOptions(
             base_url=BASE_URL,
+            timeout=None if timeout is None else round(timeout * 1000),
             httpx_client=sync,  # google-genai does not close the clients it is given
             httpx_async_client=asynchronous,
             async_client_args={"ssl": _trust_nobody()},
@@ -99,9 +102,9 @@ def _open_genai(served: ObservedService) -> Iterator[Any]:
             made.close()
 
 
-def _build_sdk_options(served: ObservedService) -> dict[str, Any]:
+def _build_sdk_options(served: ObservedService, timeout: float | None) -> dict[str, Any]:
     """The options that google-genai gives to the HTTP clients it makes; httpx would time out after 5 s."""
-    return {"transport": served.transport, "timeout": None, "follow_redirects": True}
+    return {"transport": served.new_transport(of_fixture=True), "timeout": timeout, "follow_redirects": True}
 
 
 @cache

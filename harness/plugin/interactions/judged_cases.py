@@ -37,8 +37,10 @@ _RESULTS = ("steps", "text", "events")
 """Where an object of a reader has its result, the most telling first."""
 _THOUGHT = {"thought": "This summary of a thought is no output."}
 """Added to a script that only has a text: the summary must not get into the text of the client."""
-_NEVER_ENDS = "after-completion,stall"
-"""The plan of a case that is added to sets of streams: who reads on hangs, and who does not cancel leaks."""
+_SILENCES = ("after-completion,stall", "event:7,stall")
+"""The plans that are added to the usual set of streams: who reads on, or has no timeout, hangs or leaks."""
+_UNUSUAL = (fault_kinds.ODD_IDS.name, "status-updates")
+"""The kinds that are added to it: what the set of a test in this process has more, where it takes no time."""
 
 
 @dataclass(slots=True)
@@ -106,7 +108,10 @@ class JudgedCases:
                 raise UsageFault("first and endings are options of cuts, and a set has its own: give cuts, too")
             found = cases_of_set(self._api, set_name or chosen.usual_set, base, event_ids=ids, only=kinds)
             if not kinds and any(case.kind == fault_kinds.NOISE.name for case in found):
-                found.append(replace(base, plan=_NEVER_ENDS, event_ids=ids[0], kind="never-ends"))
+                if set_name is None:
+                    found += cases_of_set(self._api, "application", base, event_ids=ids, only=_UNUSUAL)
+                silences = _SILENCES[: 2 if set_name is None else 1]
+                found += [replace(base, plan=plan, event_ids=ids[0], kind="never-ends") for plan in silences]
         self._cases = [replace(base, plan="pass", event_ids=ids[0]), *found]
         self._judged, self._usual = FailureReasons(read_allowed(allow)), None
         self._one_by_one = one_by_one

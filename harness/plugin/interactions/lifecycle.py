@@ -196,9 +196,8 @@ class Lifecycle(CheckedResult):
         wrong = self._judge_requests() or self._judge_result(result, raised)
         if problem := "; then it ".join(filter(None, (self._too_many_polls(), wrong))):
             calls = ", ".join(merge_equal_lines(self.emulator.requests.calls))
-            raise AssertionError(
-                f"on the route {self._name!r} ({self.story}) the client {problem}.\n  its calls: {calls}"
-            )
+            told = self._describe_missed() or f"on the route {self._name!r} ({self.story}) the client {problem}"
+            raise AssertionError(f"{told}.\n  its calls: {calls}")
 
     # Inside
 
@@ -214,6 +213,17 @@ class Lifecycle(CheckedResult):
                 self.emulator.call("DELETE", f"interactions/{self.id}")
         now = self.emulator.look(self.id)
         self._shown.append(now["status"] if now else "deleted")
+
+    def _describe_missed(self) -> str:
+        """That the client asked too seldom for its route to happen, which is no fault of it; "" if it did not."""
+        if self._route.acts is None or not 0 < self._gets < self._route.acts[0]:
+            return ""
+        due, action = self._route.acts
+        return (
+            f"the route {self._name!r} ({self.story}) did not happen: the {action} comes with GET number {due}, "
+            f"and the client sent {self._gets}. A route is for code that polls; for code that streams, "
+            'interactions_torture has such ends: kinds=["ends"]'
+        )
 
     def _describe_now(self) -> str:
         now = self.emulator.look(self.id)

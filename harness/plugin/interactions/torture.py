@@ -27,9 +27,10 @@ from harness.interactions import INTERACTIONS
 from harness.kit.client_model import ClientMode
 from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean, shorten
+from harness.plugin.blocking_calls import collected_calls
 from harness.plugin.interactions.clients import async_client, client
 from harness.plugin.interactions.emulator import InteractionsEmulator
-from harness.plugin.observed_service import RequestLimit
+from harness.plugin.observed_service import SET_TIMEOUT, WAITS_FOR_EVER, RequestLimit
 from harness.plugin.virtual_time import no_sleep
 
 NAME = "interactions_torture"
@@ -38,6 +39,9 @@ NAME = "interactions_torture"
 Mode: TypeAlias = Literal["follow", "create", "background", "poll", "chain", "tools", "cancel"]
 
 _ERROR_SHOWN = 200
+
+_OWN_TIMEOUT = ". If the client that your code builds has one, say so: `timeout=60` in this call"
+"""Added for the client of this fixture, which has no timeout, like the one that google-genai makes."""
 
 _STEPS: Sequence[Mapping[str, Any]] = (
     {
@@ -65,6 +69,7 @@ class Torture:
         self.emulator = emulator
         self._model = INTERACTIONS.load_client_model()
         self._asked = False
+        self._blocks: dict[str, None] = {}
 
     @property
     def was_asked(self) -> bool:
@@ -82,6 +87,7 @@ class Torture:
         script: Mapping[str, Any] | None = None,
         allow: Collection[str] = (),
         enough: int = ENOUGH,
+        timeout: float | None = None,
         fail: bool = True,
     ) -> TortureReport:
         """Put `function` through a set of cases, or the one named `case`, and fail if it does not survive them.
@@ -90,7 +96,9 @@ class Torture:
         the events or the interaction; an exception means that it gave up. An async function gets the async client.
         `cases` names the set and `kinds` some of its kinds (docs/torture.md), `script` is what the model answers,
         `allow` names rules or codes that are no failures here. After `enough` equal failures the other cases of
-        their kind are left out; 0 leaves none out. With `fail=False` the report is returned, whatever it is.
+        their kind are left out; 0 leaves none out. `timeout` is the read timeout of the client that the function
+        gets, in seconds; by default it has none, like the one that google-genai makes. With `fail=False` the
+        report is returned, whatever it is.
         Raises UsageFault for wrong arguments.
         """
         __tracebackhide__ = True
@@ -102,14 +110,14 @@ class Torture:
         named, scripted = self._choose_mode(mode, script)
         chosen = cases or _usual_set(named)
         found = self._choose_cases(named, scripted, chosen, kinds, case)
-        call = _Caller(function, self.emulator, takes_id=not named.creates)
+        call = _Caller(function, self.emulator, takes_id=not named.creates, timeout=timeout)
         judged = FailureReasons(read_allowed(allow))
         queue = CaseQueue(list(enumerate(found)), enough)
         with no_sleep(), call.open_client():
             quiet = self._play_undisturbed(Case(plan="pass", mode=scripted), call)
             while (task := queue.take()) is not None:
                 played = self._play(*task, call)
-                for failure in judged.note(_judge(played, len(quiet.attempt.received))):
+                for failure in judged.note(self._judge(played, len(quiet.attempt.received))):
                     queue.note_failure(played.case.kind, failure.code)
         repeat = partial(_write_repeat, getattr(function, "__name__", "function"), mode, cases, script)
         kinds_told = {kind.name: kind.about for kind in self._model.sets[chosen]}
@@ -151,9 +159,25 @@ class Torture:
         """Let the function do its work once without a fault. Raises AssertionError if it cannot."""
         __tracebackhide__ = True
         played = self._play(0, quiet, call)
-        for failure in _judge(played, None).failures:
+        for failure in self._judge(played, None).failures:
             raise AssertionError(describe_unreadable(played, failure.message))
         return played
+
+    def _judge(self, played: PlayedCase, usual: int | None) -> JudgedCase:
+        """What the function did wrong in the case that just ended; `usual`: how often it asks without a fault."""
+        own = "" if False in self.emulator.endless else _OWN_TIMEOUT
+        endless = f"{WAITS_FOR_EVER}; {SET_TIMEOUT}{own}" if self.emulator.endless else ""
+        self.emulator.endless.clear()
+        return judge_played(
+            played.number,
+            played.attempt,
+            played.ended,
+            asked_for_ever=played.asked_for_ever,
+            usual=usual,
+            left_open=sum(one.left_open for one in played.attempt.received),
+            endless=endless,
+            blocks=self._blocks,
+        )
 
     def _play(self, number: int, case: Case, call: _Caller) -> PlayedCase:
         service = self._model.service.new(contract=case.contract, clock=self.emulator.clock, seed=0)
@@ -161,28 +185,18 @@ class Torture:
         self.emulator.service = attempt.service
         self.emulator.forget()
         self.emulator.runaway = ""
+        self.emulator.endless.clear()
+        self._blocks = {}
         self.emulator.limit = limit_requests(case)
         begun = time.monotonic()
-        try:
-            ended = call(attempt.id)
-        except RequestLimit:
-            ended = ClientResult()
+        with collected_calls() as self._blocks:
+            try:
+                ended = call(attempt.id)
+            except RequestLimit:
+                ended = ClientResult()
         asked_for_ever = bool(self.emulator.runaway)
         self.emulator.runaway = ""
         return PlayedCase(number, case, attempt, replace(ended, seconds=time.monotonic() - begun), asked_for_ever)
-
-
-def _judge(played: PlayedCase, usual: int | None) -> JudgedCase:
-    """What the function did wrong in a case; `usual` is how often it asks without a fault."""
-    left_open = sum(one.left_open for one in played.attempt.received)
-    return judge_played(
-        played.number,
-        played.attempt,
-        played.ended,
-        asked_for_ever=played.asked_for_ever,
-        usual=usual,
-        left_open=left_open,
-    )
 
 
 def _usual_set(mode: ClientMode) -> str:
@@ -193,10 +207,18 @@ def _usual_set(mode: ClientMode) -> str:
 class _Caller:
     """Calls the function with what it takes, in an event loop if it is async."""
 
-    def __init__(self, function: Callable[..., Any], emulator: InteractionsEmulator, *, takes_id: bool) -> None:
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        emulator: InteractionsEmulator,
+        *,
+        takes_id: bool,
+        timeout: float | None,
+    ) -> None:
         self._function = function
         self._emulator = emulator
         self._takes_id = takes_id
+        self._timeout = timeout
         target = function if inspect.isroutine(function) else getattr(function, "__call__", function)  # noqa: B004
         self._asynchronous = inspect.iscoroutinefunction(target)
         self._client: Any = None
@@ -217,7 +239,9 @@ class _Caller:
     def open_client(self) -> Iterator[None]:
         """Open the client that all cases share."""
         opened: AbstractContextManager[Any] = (
-            async_client(self._emulator) if self._asynchronous else client(self._emulator)
+            async_client(self._emulator, timeout=self._timeout)
+            if self._asynchronous
+            else client(self._emulator, timeout=self._timeout)
         )
         with opened as self._client:
             yield

@@ -6,6 +6,7 @@ Layer 3. Only a request shows which kind of client is sending; the transport for
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import httpx
@@ -19,13 +20,20 @@ class Transport(httpx.BaseTransport, httpx.AsyncBaseTransport):
     """Pass it as `transport=` to a client of either library; `httpx2` requires no base class of its own."""
 
     def __init__(
-        self, service: Service, clock: Clock, limits: Limits, wait: Wait, before_sync: Callable[[], object]
+        self,
+        service: Service,
+        clock: Clock,
+        limits: Limits,
+        wait: Wait,
+        before_sync: Callable[[], object],
+        note_endless: Callable[[], object],
     ) -> None:
         self._service = service
         self._clock = clock
         self._limits = limits
         self._wait = wait
         self._before_sync = before_sync
+        self._note_endless = note_endless
         self._made: dict[tuple[str, bool], Any] = {}
 
     def handle_request(self, request: Any) -> Any:
@@ -40,10 +48,9 @@ class Transport(httpx.BaseTransport, httpx.AsyncBaseTransport):
     def _choose(self, request: Any, *, asynchronous: bool) -> Any:
         key = (type(request).__module__.partition(".")[0], asynchronous)
         if key not in self._made:
-            self._made[key] = (
-                async_transport(self._service, self._clock, module=key[0], limits=self._limits, wait=self._wait)
-                if asynchronous
-                else sync_transport(self._service, self._clock, module=key[0], limits=self._limits)
+            make = partial(async_transport, wait=self._wait) if asynchronous else sync_transport
+            self._made[key] = make(
+                self._service, self._clock, module=key[0], limits=self._limits, note_endless=self._note_endless
             )
         return self._made[key]
 
@@ -55,10 +62,11 @@ def transport(
     limits: Limits | None = None,
     wait: Wait = wait_one_turn,
     before_sync: Callable[[], object] = lambda: None,
+    note_endless: Callable[[], object] = lambda: None,
 ) -> Transport:
     """A transport that answers from `service`, without sockets or waiting; `clock` is the service's own.
 
     An async client is suspended by `wait` while the service is silent. `before_sync` is called before each request
-    of a sync client.
+    of a sync client, `note_endless` when a client without a read timeout has sat out a silence that has no end.
     """
-    return Transport(service, clock or LogicalClock(), limits or Limits(), wait, before_sync)
+    return Transport(service, clock or LogicalClock(), limits or Limits(), wait, before_sync, note_endless)

@@ -69,6 +69,7 @@ def sync_transport(
     *,
     module: ModuleType | str = "httpx",
     limits: Limits | None = None,
+    note_endless: Callable[[], object] = lambda: None,
 ) -> Any:
     """A `BaseTransport` of `module` (`httpx` or `httpx2`) that answers from `service`."""
     library = library_of(module)
@@ -93,7 +94,8 @@ def sync_transport(
 
     class SyncTransport(library.BaseTransport):  # type: ignore[misc, name-defined]
         def handle_request(self, request: Any) -> Any:
-            reading = _Reading(library, service, request_of(request, request.read()), time_, bounds, request)
+            wire = request_of(request, request.read())
+            reading = _Reading(library, service, wire, time_, bounds, request, note_endless)
             reading.awake()
             return library.Response(
                 reading.status, headers=reading.fields, stream=SyncBody(reading), extensions=reading.extensions
@@ -109,6 +111,7 @@ def async_transport(
     module: ModuleType | str = "httpx",
     limits: Limits | None = None,
     wait: Wait = wait_one_turn,
+    note_endless: Callable[[], object] = lambda: None,
 ) -> Any:
     """An `AsyncBaseTransport` of `module` that answers from `service`; other tasks run wherever a socket waits."""
     library = library_of(module)
@@ -136,7 +139,7 @@ def async_transport(
         async def handle_async_request(self, request: Any) -> Any:
             wire = request_of(request, await request.aread())
             await wait_one_turn(0)  # who is cancelled here has sent nothing
-            reading = _Reading(library, service, wire, time_, bounds, request)
+            reading = _Reading(library, service, wire, time_, bounds, request, note_endless)
             try:
                 await reading.suspend(wait)
             except BaseException:  # cancelled, perhaps: the service has the request, and nobody reads the response
@@ -164,9 +167,19 @@ class _Reading:
     """One response, shared by the sync and async bodies; raises the library's exceptions."""
 
     def __init__(
-        self, library: Any, service: Service, request: Request, clock: Clock, limits: Limits, theirs: Any
+        self,
+        library: Any,
+        service: Service,
+        request: Request,
+        clock: Clock,
+        limits: Limits,
+        theirs: Any,
+        note_endless: Callable[[], object],
     ) -> None:
-        """If the connection ends before the body, `awake` raises; otherwise it may be called all the same."""
+        """If the connection ends before the body, `awake` raises; otherwise it may be called all the same.
+
+        `note_endless` is called when a client without a read timeout has sat out a silence that has no end.
+        """
         self._library = library
         self._request = theirs
         self._clock = clock
@@ -178,6 +191,8 @@ class _Reading:
         self._pauses = 0
         self._wake: float | None = None
         self._failure: Exception | None = None
+        self._endless = False
+        self._note_endless = note_endless
         self._seen = ResponseView(service, request)
         if self._seen.dead is not None:
             self._seen.close()
@@ -228,6 +243,8 @@ class _Reading:
         if self._wake is not None:
             self._clock.reached(self._wake)
             self._wake = None
+        if self._endless:
+            self._note_endless()
         if self._failure is not None:
             raise self._failure
 
@@ -249,7 +266,8 @@ class _Reading:
             return
         left = max(0.0, self._most_silence - self._idle)
         self._wake = self._clock.now + left
-        whose = "" if self._patience == self._most_silence else "; the client has no read timeout"
+        self._endless = self._patience != self._most_silence
+        whose = "; the client has no read timeout" if self._endless else ""
         silence = f"nothing came for {self._most_silence:g} s of virtual time{whose}"
         self._failure = self._build_error(
             replace(ending, detail="; ".join(filter(None, (ending.detail, silence))))

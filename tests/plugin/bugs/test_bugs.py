@@ -220,6 +220,18 @@ class NotFound(Exception):
     status_code = 404
 
 
+@pytest.mark.parametrize("route", ["cancelled", "deleted"])
+def test_a_route_that_did_not_happen(route: str) -> None:
+    """A client that reads the stream asks too seldom for somebody to interfere, and is not blamed for that."""
+    story = Lifecycle(InteractionsEmulator(), route)
+    with client_of(story.emulator) as client:
+        client.get(f"/v1beta/interactions/{story.id}?stream=true")
+    with pytest.raises(
+        AssertionError, match=f"the route '{route}' .* did not happen: the .* and the client sent 1"
+    ):
+        story.assert_outcome("All of the answer.")
+
+
 @pytest.mark.parametrize("result", [NotFound(), None, "deleted"], ids=repr)
 def test_a_deletion_needs_no_exception_of_the_application(result: object) -> None:
     """The 404 of the service stays right where `raised` does not name the deletion, and only there."""

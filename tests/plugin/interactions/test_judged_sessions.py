@@ -451,15 +451,28 @@ def test_a_cut_without_a_judged_result(session: Api) -> None:
     assert session.complaints == []
 
 
-def test_a_lenient_finding_is_no_failure(session: Api) -> None:
-    """A reader that asks once more than needed is right."""
+def test_the_usual_set_has_odd_ids_and_a_silence(session: Api) -> None:
+    """A cursor that is not encoded, and a reader without a timeout, are found without any option."""
+    planned = session.judge("plan_cases")["cases"]
+    assert {"odd-ids", "status-updates", "never-ends"} <= {case["kind"] for case in planned}
+    assert [case["case"] for case in planned[-2:]] == ["after-completion,stall", "event:7,stall"]
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_reader_that_asks_again(session: Api, whole: bool) -> None:
+    """One that left a legal stream and came back is right; one that had all of it cannot read it."""
     session.judge("plan_cases", cuts=["pass", "ping:all"])
     quiet = session.judge("begin_case", number=0)
     session.judge("end_case", number=quiet["place"], result=read(session, quiet["path"], quiet["id"]))
     begun = session.judge("begin_case", number=2)
-    for _ in range(2):
-        text = read(session, begun["path"], begun["id"])
-    assert session.judge("end_case", number=begun["place"], result=text)["problem"] == ""
+    target = f"{session.path}{begun['path']}/v1beta/interactions/{begun['id']}?stream=true"
+    first = session.service(Request("GET", target, Headers([KEY]))).body
+    for _ in first if whole else (next(first),):
+        pass
+    first.close()
+    text = read(session, begun["path"], begun["id"])
+    ended = session.judge("end_case", number=begun["place"], result=text)
+    assert ("it had arrived, so the client cannot read it" in ended["problem"]) is whole
 
 
 @pytest.mark.parametrize(("status", "outcome"), [("failed", "exact"), ("completed", "wrong-status")])

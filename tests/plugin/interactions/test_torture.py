@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import re
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
+import httpx
 import pytest
 
 from harness.outcome import UsageFault
@@ -107,9 +112,182 @@ def work(client: Any, most: int = 9) -> Any:
 @pytest.mark.parametrize("kind", ["noise", "odd-ids", "status-updates", "outages", "errors", "stalls", "no-ids"])
 def test_a_right_reader_survives(torture: Torture, function: Any, kind: str) -> None:
     """Sync or async, no case of any of these kinds is a failure, and each of them was played."""
-    report = torture(function, kinds=[kind])
+    report = torture(function, kinds=[kind], timeout=60)
     assert report.played == report.planned > 2
     assert str(report) == f"all {report.played} cases passed"
+
+
+@pytest.mark.parametrize("function", [read, read_async])
+def test_a_reader_without_a_timeout_waits_for_ever(torture: Torture, function: Any) -> None:
+    """A silence that no timeout ends is told as that, whether the reader resumes after the error or not."""
+    report = torture(function, kinds=["stalls"], fail=False)
+    (reason,) = report.reasons
+    assert reason.code == "client.ends/time"
+    assert "would wait for ever for a connection that fell silent" in reason.message
+    assert "say so: `timeout=60` in this call" in reason.message
+
+
+async def read_with_own_timeout(client: Any, interaction: str) -> str:
+    """A right reader with a timer of its own around each event."""
+    stream = follow_async(client, interaction)
+    while True:
+        try:
+            await asyncio.wait_for(anext(stream), 30)
+        except StopAsyncIteration:
+            return stream.text
+        except TimeoutError:
+            await stream.aclose()
+            return await read_async(client, interaction)
+
+
+def test_a_timer_of_the_reader_ends_a_silence(torture: Torture) -> None:
+    """A timer around the read is as good as a read timeout."""
+    torture(read_with_own_timeout, kinds=["stalls"])
+
+
+async def block(client: Any, interaction: str) -> str:
+    """A right reader that pauses with the wrong function."""
+    time.sleep(1)
+    return await read_async(client, interaction)
+
+
+def test_a_coroutine_that_blocks(torture: Torture) -> None:
+    """A blocking call in a coroutine is a failure, with its line, and what to write in its place."""
+    with pytest.raises(
+        AssertionError, match=r"the client makes a blocking call: `time.sleep\(1\)` blocks"
+    ) as told:
+        torture(block, kinds=["status-updates"])
+    assert re.search(r"\(test_torture.py:\d+, in `block`\).* Write `await asyncio.sleep\(1\)`", str(told.value))
+
+
+def test_a_coroutine_that_blocks_after_a_drop(torture: Torture) -> None:
+    """Each case in which it does so is one case of one reason, however often it does."""
+
+    async def pause_twice(client: Any, interaction: str) -> str:
+        try:
+            stream = await client.interactions.get(interaction, stream=True)
+            async for event in stream:
+                if event.event_type == "interaction.completed":
+                    return await read_async(client, interaction)
+        except Exception:
+            time.sleep(1)
+            time.sleep(2)
+        return await read_async(client, interaction)
+
+    report = torture(pause_twice, kinds=["reset"], cases="quick", fail=False)
+    (reason,) = [one for one in report.reasons if one.code == "client.suspends/blocks"]
+    assert 0 < len(reason.cases) == len(set(reason.cases))
+
+
+def test_a_stream_that_arrived_and_could_not_be_read(torture: Torture) -> None:
+    """A reader that knows LF alone, and asks for the whole interaction in place of each stream with CR LF."""
+
+    def read_lf_only(client: Any, interaction: str) -> str:
+        with httpx.Client(transport=torture.emulator.transport, base_url="http://any.test", timeout=60) as plain:
+            return read_frames(plain, f"/v1beta/interactions/{interaction}")
+
+    report = torture(read_lf_only, kinds=["noise"], fail=False)
+    (reason,) = [one for one in report.reasons if one.code == "client.reads/asked-again"]
+    assert reason.cases[0] == "crlf"
+    assert reason.message == (
+        "needed 1 more request, although the stream was complete and legal: it had arrived, so the client cannot "
+        "read it"
+    )
+
+
+def read_frames(client: httpx.Client, path: str) -> str:
+    """The text of a stream whose frames are divided by LF LF, else that of the interaction."""
+    key, texts = {"x-goog-api-key": "any"}, []
+    for frame in client.get(f"{path}?stream=true", headers=key).content.split(b"\n\n"):
+        data = next((line[5:] for line in frame.split(b"\n") if line.startswith(b"data:")), b"{}")
+        event = {} if b"[DONE]" in data else json.loads(data)
+        texts += [event["delta"]["text"]] if event.get("delta", {}).get("type") == "text" else []
+        if event.get("event_type") == "interaction.completed":
+            return "".join(texts)
+    steps = client.get(path, headers=key).json()["steps"]
+    return "".join(
+        part["text"] for step in steps for part in step.get("content", ()) if step["type"] == "model_output"
+    )
+
+
+class NotCompleted(Exception):
+    """What an application raises for each status that is not `completed`."""
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_an_error_that_names_the_status(torture: Torture, named: bool) -> None:
+    """A reader may raise that the run requires action; an error that does not say so has another cause."""
+
+    def read_or_raise(client: Any, interaction: str) -> str:
+        found = read_both(client, interaction)
+        if found["status"] != "completed":
+            raise NotCompleted(found["status"] if named else "")
+        return str(found["text"])
+
+    report = torture(read_or_raise, kinds=["ends"], fail=False)
+    assert [reason.code for reason in report.reasons] == ([] if named else ["client.recovers/reported"])
+
+
+@pytest.mark.parametrize("cleans_up", [False, True])
+def test_an_agent_in_the_background_can_finish(torture: Torture, cleans_up: bool) -> None:
+    """One that polls, answers each call and deletes what it has read is right, whatever the model does first."""
+
+    def research(client: Any) -> Any:
+        found = client.interactions.create(model=MODEL, input="Look.", tools=[LOOK], background=True)
+        while found.status in ("queued", "in_progress", "requires_action"):
+            calls = [step for step in found.steps or () if step.type == "function_call"]
+            if found.status == "requires_action":
+                results = [
+                    {"type": "function_result", "call_id": one.id, "name": one.name, "result": "A cat."}
+                    for one in calls
+                ]
+                found = client.interactions.create(
+                    model=MODEL, input=results, tools=[LOOK], background=True, previous_interaction_id=found.id
+                )
+            found = client.interactions.get(found.id)
+        if cleans_up:
+            client.interactions.delete(found.id)
+        return found
+
+    torture(research, mode="poll", kinds=["ends", "slow-runs"])
+
+
+def resume_after_the_first(client: Any, interaction: str) -> str:
+    """Keeps the first cursor that it has, and counts what comes after it as new."""
+    events: list[Any] = []
+    for _ in range(4):
+        cursor = next((one.event_id for one in events if one.event_id), None)
+        more = {"last_event_id": cursor} if cursor else {}
+        with suppress(Exception):
+            for place, event in enumerate(client.interactions.get(interaction, stream=True, **more)):
+                events += [event] if not more or place + 2 > len(events) + 1 else []
+                if event.event_type == "interaction.completed":
+                    return "".join(list_text(events))
+    return "".join(list_text(events))
+
+
+def test_an_older_cursor_is_the_cause(torture: Torture) -> None:
+    """A text that is lost behind a cursor from before is told as that, not as one that the client dropped."""
+    report = torture(resume_after_the_first, kinds=["reset"], fail=False)
+    assert report.reasons
+    assert all("it resumed after" in one.message and "had arrived" in one.message for one in report.reasons)
+
+
+def test_one_reason_for_a_kind_that_a_client_gives_up_on(torture: Torture) -> None:
+    """Errors of one class that quote their fault are one reason, not one for each quotation."""
+
+    def poll(client: Any) -> Any:
+        found = client.interactions.create(model=MODEL, input="Go.", background=True)
+        while found.status in ("queued", "in_progress"):
+            try:
+                found = client.interactions.get(found.id)
+            except Exception as error:
+                raise NotCompleted(f"lost: {error}") from error
+        return found
+
+    report = torture(poll, mode="poll", kinds=["lost-polls"], fail=False, enough=0)
+    (reason,) = report.reasons
+    assert (reason.code, len(reason.cases) > 3) == ("client.recovers/reported", True)
 
 
 @pytest.mark.slow
@@ -382,7 +560,6 @@ def test_a_wrong_call(torture: Torture, function: Any, options: dict[str, Any], 
 
 def test_an_async_function_needs_a_plain_test(torture: Torture) -> None:
     """It runs its own loops, so it cannot be called in one."""
-    import asyncio
 
     async def main() -> None:
         torture(read_async)

@@ -140,7 +140,9 @@ class _Causes:
             return wrong
         if not any(one.completes for one in self._received):
             return self._explain_unfinished()
-        return self._explain_doubled() if word == TWICE else self._explain_lost(word)
+        if word == TWICE:
+            return self._explain_doubled()
+        return self._explain_older_cursor() or self._explain_lost(word)
 
     def explain_cursor(self) -> str:
         """How it resumed after something that is no cursor; "" if it did not."""
@@ -157,6 +159,17 @@ class _Causes:
                 return f"it resumed after {after!r}, the id of an error event, which is not a cursor"
             if after not in known:
                 return f"it resumed after {after!r}, which is not the id of an event"
+        return ""
+
+    def _explain_older_cursor(self) -> str:
+        """How it resumed after an event, though it had the cursor of a later one; "" if it did not."""
+        places = {cursor: place for place, cursor in enumerate(self._list_cursors(self._whole))}
+        last = ""
+        for one in self._streams:
+            after = one.asked_after
+            if after in places and places[after] < places.get(last, -1):
+                return f"it resumed after {after!r}, though {last!r} had arrived"
+            last = max(self._list_cursors(one.events()), key=lambda cursor: places.get(cursor, -1), default=last)
         return ""
 
     def _explain_unfinished(self) -> str:
@@ -242,6 +255,8 @@ class ClientAttempt:
         self.begun = monotonic()
 
     def _serve(self, request: Request) -> Response:
+        if request.method == "DELETE":  # a client may clean up behind itself: note the run while it can be read
+            self._source.whole_of(request.raw_path.rpartition("/")[2])
         response = self._source.service(request)
         if self.case.mode.creates and request.method == "POST":
             self._undisturbed.append(watch(self.api, request, response))
@@ -321,6 +336,12 @@ class ClientAttempt:
         """Whether faults took effect, and none of them does harm to a reader of event streams."""
         fired = [fault for one in self.received if one.suffered for fault in one.suffered.fired]
         return bool(fired) and all(isinstance(fault, _NOISE) or fault == Omit(Part.SENTINEL) for fault in fired)
+
+    @property
+    def had_whole_stream(self) -> bool:
+        """Whether the client read one stream from its first event to its completion, and then asked again."""
+        before = self.received[:-1]
+        return any(one.is_stream and one.asked_after is None and one.completes for one in before)
 
     @property
     def knows_end(self) -> bool:

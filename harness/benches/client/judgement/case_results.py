@@ -189,10 +189,19 @@ def _judge_failure(attempt: ClientAttempt, ended: ClientResult) -> CaseVerdict:
         return _blame(STANDS, "crashed", f"crashed: {ended.error}")
     if attempt.could_not:
         return CaseVerdict(DropOutcome.COULD_NOT)
-    if attempt.knows_end and attempt.status not in attempt.api.load_client_model().quiet:
+    if attempt.knows_end and _tells_end(attempt, ended.error):
         return _pass_attempt(attempt)
     said = f"gave up: {ended.error.rstrip('.')}"
     return _blame(RECOVERS, "reported", "; ".join(filter(None, (said, attempt.explain_cursor()))))
+
+
+def _tells_end(attempt: ClientAttempt, error: str) -> bool:
+    """Whether an error is what a client may make of the status in which the run ended.
+
+    Where the run waits for its client, the error must name the status: any other one has another cause.
+    """
+    status, model = attempt.status, attempt.api.load_client_model()
+    return status not in model.quiet or (status in model.waiting and status in error)
 
 
 def _judge_success(attempt: ClientAttempt, ended: ClientResult) -> CaseVerdict:

@@ -56,11 +56,14 @@ class DropOutcome(StrEnum):
 WHOLE, ONCE, CREATES_ONCE, STATUS = "client.whole", "client.once", "client.creates-once", "client.status"
 CONTEXT = "client.context"
 RECOVERS, READS, ENDS, STANDS = "client.recovers", "client.reads", "client.ends", "client.stands"
-CLOSES, CALLS = "client.closes", "client.calls"
+CLOSES, CALLS, SUSPENDS = "client.closes", "client.calls", "client.suspends"
 """The ids of the rules that a `ClientModel` has for every API."""
 
 LEFT_OPEN = f"{CLOSES}/left-open"
 """The code of a response that was neither read to its end nor closed; only a test beside the client sees it."""
+
+BLOCKS = f"{SUSPENDS}/blocks"
+"""The code of a coroutine that blocks its event loop; only a test beside the client sees it."""
 
 UNTOLD = f"{STATUS}/untold"
 """The code of a success without a status after a run that did not complete. It fails tests and warns commands."""
@@ -91,6 +94,7 @@ OUTCOMES: dict[str, DropOutcome] = {
     f"{CALLS}/stopped": DropOutcome.SILENT_LOSS,
     f"{CALLS}/server-call": DropOutcome.HOLE,
     LEFT_OPEN: DropOutcome.EXACT,
+    BLOCKS: DropOutcome.EXACT,
 }
 """The outcome for each code of a finding."""
 

@@ -7,14 +7,23 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from harness.benches.client.cases import Case
 from harness.benches.client.client_commands import ClientResult
 from harness.benches.client.judgement.attempt import ClientAttempt
 from harness.benches.client.judgement.case_results import judge_case
-from harness.benches.client.judgement.outcome import LEFT_OPEN, RECOVERS, UNTOLD, DropOutcome, is_allowed
+from harness.benches.client.judgement.outcome import (
+    BLOCKS,
+    ENDS,
+    LEFT_OPEN,
+    READS,
+    RECOVERS,
+    UNTOLD,
+    DropOutcome,
+    is_allowed,
+)
 from harness.benches.client.judgement.received_responses import describe_unresumed
 from harness.outcome import Severity
 from harness.outcome.words import format_count
@@ -22,6 +31,8 @@ from harness.outcome.words import format_count
 _WIRE_SHOWN = 8
 _DIFFERENT = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|`[^`]*`|\d+")
 """What differs between two messages of one reason: quoted pieces and numbers."""
+_GAVE_UP = re.compile(r"gave up: [\w.]+")
+"""The start of a message that quotes a client's own error: the class of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +62,8 @@ def judge_played(
     asked_for_ever: bool,
     usual: int | None,
     left_open: int,
+    endless: str = "",
+    blocks: Iterable[str] = (),
 ) -> JudgedCase:
     """Judge a case for a test: every broken rule is a failure, what is only not strict is none.
 
@@ -58,14 +71,24 @@ def judge_played(
     command may only print its text.
 
     `usual` is the number of requests without a fault; None in the case without a fault itself. `left_open` is the
-    number of responses that the client stopped reading and never closed.
+    number of responses that the client stopped reading and never closed. `endless` says how it sat out a silence
+    that no timeout ended, which explains all else; `blocks` are its calls that blocked an event loop.
     """
+    if endless:
+        hung = CaseFailure(f"{ENDS}/time", endless)
+        return JudgedCase(number, attempt.case, DropOutcome.HUNG, (hung,), tuple(attempt.wire()))
     verdict = judge_case(attempt, ended, asked_for_ever=asked_for_ever, usual=usual)
     failures = []
     if (finding := verdict.finding) is not None:
         if finding.stable_code == UNTOLD:
             advice = f"{finding.message}; return the interaction or its status, or raise"
             failures.append(CaseFailure(UNTOLD, advice))
+        elif finding.stable_code == f"{READS}/asked-again" and attempt.had_whole_stream:
+            failures.append(
+                CaseFailure(
+                    finding.stable_code, f"{finding.message}: it had arrived, so the client cannot read it"
+                )
+            )
         elif finding.severity is Severity.BROKEN:
             resumed = attempt.explain_cursor()  # the finding says how
             gave_up = finding.rule == RECOVERS and not resumed and describe_unresumed(attempt.received)
@@ -79,6 +102,7 @@ def judge_played(
                 "response, or cancel its body; otherwise its connection is never given back",
             )
         )
+    failures += [CaseFailure(BLOCKS, f"makes a blocking call: {call}") for call in blocks]
     return JudgedCase(number, attempt.case, verdict.outcome, tuple(failures), tuple(attempt.wire()))
 
 
@@ -125,7 +149,9 @@ class FailureReasons:
         for judged in sorted(self._judged, key=lambda one: one.number):  # they may end in any order
             for failure in judged.failures:
                 new = FailureReason(failure.code, failure.message, judged.case, judged.wire)
-                found.setdefault((failure.code, _generalize(failure.message)), new).cases.append(str(judged.case))
+                reason = found.setdefault((failure.code, _generalize(failure.message, judged.case.kind)), new)
+                if str(judged.case) not in reason.cases[-1:]:  # several calls of one case may block
+                    reason.cases.append(str(judged.case))
         return sorted(found.values(), key=lambda reason: -len(reason.cases))
 
     def describe(
@@ -154,7 +180,12 @@ class FailureReasons:
             yield f"not run, after {enough} equal failures of their kind: {count} (0 for `enough` runs all)"
 
 
-def _generalize(message: str) -> str:
-    """What a message has in common with those of other cases: its explanation, without places and texts."""
+def _generalize(message: str, kind: str) -> str:
+    """What a message has in common with those of other cases: its explanation, without places and texts.
+
+    A client that gave up did so on a kind of fault, with an error whose text repeats what the fault was.
+    """
+    if gave_up := _GAVE_UP.match(message):
+        return f"{gave_up[0]} {kind}"
     why = message.rpartition(": ")[2] if message.startswith(("lost", "has")) else message
     return _DIFFERENT.sub("…", why)
