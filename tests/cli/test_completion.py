@@ -94,6 +94,23 @@ def test_a_shell_offers(line: str, offered: Sequence[str], never: str, shell: st
     assert never not in seen
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("program", ["./harness", "bin/harness", "../other/harness"])
+def test_a_tab_starts_no_program_of_the_folder(
+    program: str, shell: str, tmp_path: Path, path_with_harness: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A shell asks before the user has said to run what stands there; the `harness` on PATH answers."""
+    folder = tmp_path / "folder"
+    planted, ran = folder / program, tmp_path / "ran"
+    for parent in (folder, planted.parent):
+        parent.mkdir(exist_ok=True)
+    planted.write_text(f"#!/bin/sh\necho ran > {ran}\n", encoding="utf-8")
+    planted.chmod(0o755)
+    monkeypatch.chdir(folder)
+    assert "torture" in ask(shell, path_with_harness, f"{program} tor", "torture")
+    assert not ran.exists()
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_its_options(command: str) -> None:
     """Each command offers its own help, and each of its options is told in words."""

@@ -262,10 +262,13 @@ def _reply(shell: str, words: Sequence[str]) -> int:
 _REPLY = "--reply"
 """How the scripts below ask. It comes before any parser, because a `--` of the user's may follow."""
 
+# A shell asks before the user presses Enter, and fish while they type. So `./harness`, which a folder may have
+# brought, is not started: the one on PATH answers for it.
 _BASH = r"""
 _harness() {
-  local IFS=$'\n' word
-  COMPREPLY=($("${COMP_WORDS[0]}" completion bash ASK "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null))
+  local IFS=$'\n' word program=${COMP_WORDS[0]}
+  [[ $program == /* ]] || program=${program##*/}
+  COMPREPLY=($("$program" completion bash ASK "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null))
   for word in "${COMPREPLY[@]}"; do
     if [[ $word == *= ]]; then compopt -o nospace; fi
   done
@@ -277,7 +280,9 @@ complete -o default -F _harness harness interactions-harness
 _ZSH = r"""
 _harness() {
   local -a lines described
-  lines=(${(f)"$("${words[1]}" completion zsh ASK "${(@)words[2,CURRENT]}" 2>/dev/null)"})
+  local program=${words[1]}
+  [[ $program == /* ]] || program=${program:t}
+  lines=(${(f)"$("$program" completion zsh ASK "${(@)words[2,CURRENT]}" 2>/dev/null)"})
   if (( ! $#lines )); then
     _files
     return
@@ -292,7 +297,9 @@ compdef _harness harness interactions-harness
 _FISH = r"""
 function __harness_complete
     set -l before (commandline -opc)
-    set -l found ($before[1] completion fish ASK $before[2..-1] (commandline -ct) 2>/dev/null)
+    set -l program $before[1]
+    string match -q -- '/*' $program; or set program (string replace -r '^.*/' '' -- $program)
+    set -l found ($program completion fish ASK $before[2..-1] (commandline -ct) 2>/dev/null)
     if test (count $found) -gt 0
         printf '%s\n' $found
     else
