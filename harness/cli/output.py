@@ -130,8 +130,7 @@ def _revision_of(arguments: Any, presentation: Presentation) -> str:
 class Listeners:
     """Those who hear of a run: its state, the terminal unless standard output is for JSON, and the report files.
 
-    An entry of
-    the `baseline` that names no check is told at the end of the run.
+    An entry of the `baseline` that names no check is told at the end of the run.
     """
 
     def __init__(

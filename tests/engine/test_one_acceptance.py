@@ -16,7 +16,7 @@ from harness.cli import main
 from harness.engine.events import CheckFinished
 from harness.engine.results import Result
 from harness.engine.run import RunOptions, check_target
-from harness.engine.search import document as engine
+from harness.engine.search import openapi
 from harness.engine.search.budget import Budget
 from harness.engine.search.run import FuzzOptions, fuzz
 from harness.engine.search.search_target import AnswerJudge
@@ -228,7 +228,9 @@ def test_fuzz_fails_no_good_server(kind: Callable[[], OddService]) -> None:
 @pytest.mark.slow
 def test_fuzz_accepts_what_the_rule_of_a_wrong_key_accepts(monkeypatch: pytest.MonkeyPatch) -> None:
     """A 400 for a wrong key breaks nothing, as `auth.wrong` says, though the tool asks for 401 or 403."""
-    monkeypatch.setattr(engine, "find_families", lambda _, document, __: document.families[-1:])  # one key for all
+    monkeypatch.setattr(
+        openapi, "find_families", lambda _, document, __: document.families[-1:]
+    )  # one key for all
     with ServerThread(WrongKeyIs400()) as server:
         said = TargetOptions(api_key="harness-primary-key")
         target = resolve_target(INTERACTIONS, server.url, said)

@@ -113,14 +113,14 @@ class PageGuard:
             return refusal
         if self._pages is not Pages.ANY and not self._may_call(request):
             why = "started with --no-cors: leave that out" if self._pages is Pages.NONE else _FOR_LOCAL_PAGES
-            refusal = self._refuse_page(request, f"{why} to let pages call the API")
-        if refusal is None and self._reaches_out is not None:
-            refusal = self._refuse_page(
-                request, "one that would deliver to that address: register receivers from a program"
-            )
-            if refusal is not None and not self._reaches_out(request):  # last, because it reads the body
-                refusal = None
-        return refusal
+            if refusal := self._refuse_page(request, f"{why} to let pages call the API"):
+                return refusal
+        if self._reaches_out is None:
+            return None
+        about = "one that would deliver to that address: register receivers from a program"
+        refusal = self._refuse_page(request, about)
+        # The question is put last, because its answer reads the body.
+        return refusal if refusal is not None and self._reaches_out(request) else None
 
     def refusal_of_control(self, request: Request) -> Response | None:
         """The same for a control call; None for any other request, too."""

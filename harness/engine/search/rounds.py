@@ -252,7 +252,7 @@ def _play_rounds(
         return timer.left <= (RESERVED * (budget.seconds or 0.0) if tally.bugs else 0.0)
 
     tally = Tally(place, is_over, frozenset(known))
-    waited, is_hang = "", False
+    waited, is_hang = tuple[str, ...](), False
     try:
         for history in shared.read():
             _play_all(place, tally, history)
@@ -264,8 +264,7 @@ def _play_rounds(
             if tally.histories == begun:
                 break
     except TimeUp as up:
-        waited = str(up)
-        is_hang = up.waited > HANG * tally.longest
+        waited, is_hang = (str(up),), up.waited > HANG * tally.longest
     except KeyboardInterrupt:
         timer.stop()
     except (BaseExceptionGroup, Flaky):
@@ -273,14 +272,14 @@ def _play_rounds(
             raise  # if time is up, Hypothesis may report an interrupted example as inconsistent: no error
     failures = _shrink(place, tally, engine)
     shared.keep(failure.history for failure in failures)
-    hung = bool(waited) and is_hang and not tally.bugs
+    hung = is_hang and not tally.bugs
     return EngineRun(
         engine=engine,
         seconds=timer.spent,
         counts=_counts(tally),
         failures=tuple(failures),
-        vacuous=(*([waited] if hung else []), *_list_suspicions(failures), *_list_vacuity(engine, place, tally)),
-        notes=(*([waited] if waited and not hung else []), *place.notes()),
+        vacuous=(*(waited if hung else ()), *_list_suspicions(failures), *_list_vacuity(engine, place, tally)),
+        notes=(*(() if hung else waited), *place.notes()),
         answers=tally.answers,
         stopped=timer.stopped,
     )

@@ -34,10 +34,10 @@ from harness.engine.events import (
 from harness.engine.probe import Prober
 from harness.engine.results import Replays, Result
 from harness.engine.search.budget import ELSEWHERE, Budget, digest_rules, seed_of, split_budget
-from harness.engine.search.document import document
 from harness.engine.search.exhaustive import ENGINE as EXHAUSTIVE
 from harness.engine.search.exhaustive import every
 from harness.engine.search.failure import EngineRun, Failure, fold
+from harness.engine.search.openapi import document
 from harness.engine.search.rounds import HISTORY, LAWS, laws, search
 from harness.engine.search.scenario_collector import ENGINE as SCHEMA
 from harness.engine.search.search_target import SearchTarget, play

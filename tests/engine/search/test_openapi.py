@@ -18,10 +18,10 @@ from harness.checks.capabilities import CAPABILITIES
 from harness.contract import CURRENT
 from harness.contract.requests import RequestBuilder
 from harness.emulator import Emulator
-from harness.engine.search import document as engine
+from harness.engine.search import openapi
 from harness.engine.search.budget import Budget
-from harness.engine.search.document import document, find_families, read_links
 from harness.engine.search.failure import EngineRun
+from harness.engine.search.openapi import document, find_families, read_links
 from harness.engine.search.scenario_collector import ScenarioCollector
 from harness.engine.search.search_target import SearchTarget
 from harness.engine.targets import TargetOptions, embed_emulator
@@ -57,7 +57,7 @@ def searched(
 ) -> EngineRun:
     """Search only some of the resources."""
     monkeypatch.setattr(
-        engine, "find_families", lambda place, document, mine: tuple(FAMILIES[name] for name in families)
+        openapi, "find_families", lambda place, document, mine: tuple(FAMILIES[name] for name in families)
     )
     return document(place, replace(SMALL, seconds=seconds))
 
@@ -302,16 +302,16 @@ def test_the_tailored_document_asks_for_what_the_target_has() -> None:
 
 def test_a_time_too_short_to_prove_anything_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """A search that ran out of time says so in its first note, and names in one line what it never came to."""
-    monkeypatch.setattr(engine, "_execute", lambda *arguments: None)
+    monkeypatch.setattr(openapi, "_execute", lambda *arguments: None)
     done = searched(reference(), monkeypatch, "interactions", "agents", "files", seconds=0.001)
     assert done.notes[0].startswith("the time limit was reached after 0 s")
     assert done.vacuous == ("/interactions: no request was sent", "no time was left for agents, files")
 
 
-@pytest.mark.parametrize(("left", "share"), [(120.0, 30.0), (10.0, engine.LEAST_SECONDS), (4.0, 4.0)])
+@pytest.mark.parametrize(("left", "share"), [(120.0, 30.0), (10.0, openapi.LEAST_SECONDS), (4.0, 4.0)])
 def test_little_time_is_spent_on_the_first_resources(left: float, share: float) -> None:
     """Time that is too short for all resources suffices for the first ones, instead of for none."""
-    assert engine._share(DOCUMENT.families, SimpleNamespace(left=left)) == share  # type: ignore[arg-type]
+    assert openapi._share(DOCUMENT.families, SimpleNamespace(left=left)) == share  # type: ignore[arg-type]
 
 
 class Tool:
@@ -358,5 +358,5 @@ def test_a_search_ends_with_its_time_whatever_the_tool_does(
     monkeypatch.setattr("schemathesis.openapi.from_path", tool.load)
     monkeypatch.setattr("schemathesis.engine.from_schema", lambda schema: tool)
     hearing: Any = SimpleNamespace(family=FAMILIES["interactions"], roots=set())
-    engine._execute(hearing, Path("openapi.json"), {}, Timer(15.0))
+    openapi._execute(hearing, Path("openapi.json"), {}, Timer(15.0))
     assert (tool.max_time, tool.events) == (max_time, events)
