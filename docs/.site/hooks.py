@@ -23,16 +23,11 @@ sys.path.insert(0, str(ROOT))
 sys.path.insert(0, str(Path(__file__).parent))
 
 from drawings import drawings_page  # noqa: E402
+from rule_pages import ledger_page, mutation_page, rule_index, rule_pages  # noqa: E402
 from rule_pictures import PLACE, STYLE, draw_rule  # noqa: E402
 
 # The project itself, wherever it is.
 from harness.benches.client.ready.survey import ClientColumn  # noqa: E402
-from harness.cli.rules.rule_pages import (  # noqa: E402
-    mutation_page,
-    rule_index,
-    rule_pages,
-)
-from harness.cli.rules.sentences import ledger_page  # noqa: E402
 from harness.drift.changes import format_changes, read_changes  # noqa: E402
 from harness.engine.mode_matrix import observe_matrix  # noqa: E402
 from harness.incidents.incident import format_library  # noqa: E402

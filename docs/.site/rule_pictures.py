@@ -10,12 +10,13 @@ from dataclasses import replace
 from functools import cache, partial
 from typing import Any
 
+from rule_pages import shown_mutant
+
 from harness.benches.gateway import GatewayBench, GatewayOptions, Upstream, judge_gateway
 from harness.benches.gateway.run import ExerciseRunner, parts_of
 from harness.checks.gateway import CATALOGUE, GatewayClient
 from harness.checks.gateway.mutants import MUTANTS as GATEWAYS
 from harness.cli.commands.gateway import UPSTREAM_SETTINGS
-from harness.cli.rules.rule_pages import shown_mutant
 from harness.contract.requests import RequestBuilder
 from harness.emulator import Emulator, Settings
 from harness.emulator.mutants import MUTANTS

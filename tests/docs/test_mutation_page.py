@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.cli.rules.rule_pages import condense, mutation_page, write_page
 from harness.defects.generation import load_excuses
 from harness.rules import ROWS
+from tests.docs.site import condense, mutation_page, write_page
 
 
 def record(name: str, outcome: str, *, part: str = "field", excuse: str = "", level: str = "") -> dict[str, Any]:

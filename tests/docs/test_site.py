@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from harness.cli.rules.rule_facts import describe_everything
-from harness.cli.rules.rule_pages import rule_index, rule_pages
+from harness.cli.rules.sentences import REASONS
 from harness.resources import folder
+from harness.rules.ledger import load_ledger
+from tests.docs.site import ledger_page, rule_index, rule_pages
 
 
 def test_each_rule_has_a_page_and_a_row() -> None:
@@ -89,3 +91,11 @@ def test_the_site_is_built_without_a_warning(site: Path) -> None:
     assert '<button type="button" class="outcome' in (site / "clients.html").read_text("utf-8")
     words = json.loads((site / "search" / "search_index.json").read_text("utf-8"))["docs"]
     assert sum(len(one["text"].split()) for one in words if one["location"].startswith("clients.html")) < 1_500
+
+
+def test_the_page_has_every_sentence_and_its_rules() -> None:
+    page = ledger_page()
+    assert page.count("](rules/") == sum(len(sentence.rules) for sentence in load_ledger())
+    assert sum(line.startswith("| ") for line in page.splitlines()) - 1 - len(REASONS) - page.count(
+        "| Section | Sentence |"
+    ) == len(load_ledger())

@@ -13,7 +13,7 @@ import pytest
 from harness.checks.scenarios import SCENARIOS
 from harness.cli import main
 from harness.cli.rules.rule_facts import describe_everything
-from harness.cli.rules.sentences import REASONS, count_sentences, ledger_page
+from harness.cli.rules.sentences import REASONS, count_sentences
 from harness.outcome import Basis, Level
 from harness.resources import folder
 from harness.rules import ROWS
@@ -139,11 +139,3 @@ def test_a_glob_for_nothing_is_refused(capsys: pytest.CaptureFixture[str]) -> No
     """A glob that chooses no sentence is an error, not an empty list."""
     assert main(["list", "--sentences", "nothing.*"]) == 2
     assert "nothing.*" in capsys.readouterr().err
-
-
-def test_the_page_has_every_sentence_and_its_rules() -> None:
-    page = ledger_page()
-    assert page.count("](rules/") == sum(len(sentence.rules) for sentence in load_ledger())
-    assert sum(line.startswith("| ") for line in page.splitlines()) - 1 - len(REASONS) - page.count(
-        "| Section | Sentence |"
-    ) == len(load_ledger())

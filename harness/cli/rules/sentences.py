@@ -1,11 +1,10 @@
-"""The ledger of sentences as lines, as records, and as a page of the site. Layer 7."""
+"""The ledger of sentences as lines and as records. Layer 8."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
-from itertools import groupby
 from typing import Any
 
 from harness.outcome import UsageFault
@@ -78,45 +77,3 @@ def count_sentences(sentences: Sequence[Sentence]) -> str:
         f"{len(judged)} judged by {format_count(len(rules), 'rule')}, {len(sentences) - len(judged)} not judged"
         f"{f' ({left})' if left else ''}; the emulator shows {sum(s.is_emulated for s in sentences)}"
     )
-
-
-def ledger_page() -> str:
-    """The page of the site: a table for each document."""
-    sentences = load_ledger()
-    lines = [
-        "# Sentences of the documents",
-        "",
-        "Each checkable sentence of the documents that describe the API, in short and in words of this project,",
-        "with the rules that judge it, or the reason why none does. `harness list --sentences` prints the same.",
-        "",
-        f"{count_sentences(sentences)}.",
-        "",
-        "| Not judged | Because |",
-        "|---|---|",
-        *(f"| {word} | {about} |" for word, about in REASONS.items()),
-    ]
-    for page, group in groupby(sentences, key=lambda sentence: sentence.page):
-        of_page = list(group)
-        url = of_page[0].url
-        lines += ["", f"## {page}", "", f"Read on {of_page[0].read}{f': <{url}>' if url else ''}.", ""]
-        lines += ["| Section | Sentence | Judged by |", "|---|---|---|"]
-        lines += [
-            f"| {escape_markdown(sentence.section)} | {escape_markdown(sentence.words)} "
-            f"| {_link_rules(sentence)} |"
-            for sentence in of_page
-        ]
-    return "\n".join(lines) + "\n"
-
-
-def _link_rules(sentence: Sentence) -> str:
-    if not sentence.rules:
-        return f"not judged ({sentence.reason}): {escape_markdown(sentence.because)}"
-    return ", ".join(f"[{rule}](rules/{rule}.md)" for rule in sentence.rules)
-
-
-def escape_markdown(text: str, marks: str = "\\*_[]<>#|{}") -> str:
-    """Text as Markdown shows it unchanged, by default in a cell; code between backticks has no escapes."""
-    parts = text.split("`")
-    for place in range(0, len(parts), 2):
-        parts[place] = "".join(f"\\{char}" if char in marks else char for char in parts[place])
-    return "`".join(parts)

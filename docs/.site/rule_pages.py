@@ -1,6 +1,6 @@
-"""A page in Markdown for each rule, and the index of them: the facts of `harness explain`, for the site.
+"""The pages of the site about rules: one for each, their index, the sentences, the mutation score; in Markdown.
 
-Layer 8. The codes of a rule's findings are fragments of its page.
+A rule's page has the facts of `harness explain`; the codes of its findings are fragments of it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 from harness.checks.gateway.mutants import MUTANTS as GATEWAYS
 from harness.cli.rules.rule_facts import Fact, RuleFacts, describe_everything, list_codes
-from harness.cli.rules.sentences import escape_markdown
+from harness.cli.rules.sentences import REASONS, count_sentences
 from harness.defects.generation import load_excuses, load_floors
 from harness.emulator.mutants import MUTANTS as EMULATORS
 from harness.engine.mutation_score import DefectOutcome, sum_up
@@ -24,6 +24,7 @@ from harness.interactions import INTERACTIONS
 from harness.report.commands.mutants import GROUPS, group_by, kills_of, score_record, survivors_of
 from harness.report.presented_run import to_sentence
 from harness.rules import ROWS
+from harness.rules.ledger import Sentence, load_ledger
 from harness.written_files import write_file
 
 _SHOWN_AS_CODE = frozenset({"run it alone"})
@@ -126,10 +127,55 @@ def _quote(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
-# The mutation score as a page of the site: `python -m harness.cli.rules.rule_pages SCORE.json…` takes it over.
+# The sentences of the documents, with the rules that judge them.
 
 
-DATA = Path(__file__).resolve().parents[3] / "docs" / "mutation.json"
+def ledger_page() -> str:
+    """The page of the site: a table for each document."""
+    sentences = load_ledger()
+    lines = [
+        "# Sentences of the documents",
+        "",
+        "Each checkable sentence of the documents that describe the API, in short and in words of this project,",
+        "with the rules that judge it, or the reason why none does. `harness list --sentences` prints the same.",
+        "",
+        f"{count_sentences(sentences)}.",
+        "",
+        "| Not judged | Because |",
+        "|---|---|",
+        *(f"| {word} | {about} |" for word, about in REASONS.items()),
+    ]
+    for page, group in groupby(sentences, key=lambda sentence: sentence.page):
+        of_page = list(group)
+        url = of_page[0].url
+        lines += ["", f"## {page}", "", f"Read on {of_page[0].read}{f': <{url}>' if url else ''}.", ""]
+        lines += ["| Section | Sentence | Judged by |", "|---|---|---|"]
+        lines += [
+            f"| {escape_markdown(sentence.section)} | {escape_markdown(sentence.words)} "
+            f"| {_link_rules(sentence)} |"
+            for sentence in of_page
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _link_rules(sentence: Sentence) -> str:
+    if not sentence.rules:
+        return f"not judged ({sentence.reason}): {escape_markdown(sentence.because)}"
+    return ", ".join(f"[{rule}](rules/{rule}.md)" for rule in sentence.rules)
+
+
+def escape_markdown(text: str, marks: str = "\\*_[]<>#|{}") -> str:
+    """Text as Markdown shows it unchanged, by default in a cell; code between backticks has no escapes."""
+    parts = text.split("`")
+    for place in range(0, len(parts), 2):
+        parts[place] = "".join(f"\\{char}" if char in marks else char for char in parts[place])
+    return "`".join(parts)
+
+
+# The mutation score as a page of the site: `python docs/.site/rule_pages.py SCORE.json…` takes it over.
+
+
+DATA = Path(__file__).resolve().parents[1] / "mutation.json"
 
 _PLACES = ("operator", "part", "field", "value", "call", "mode", "moment", "when")
 _ODDITY = "oddity"
@@ -236,7 +282,7 @@ def _escape(name: str) -> str:
 def main(paths: Sequence[str]) -> int:
     """Take over the reports of a run, and say how far the score is from its floors."""
     if not paths:
-        print("usage: python -m harness.cli.rules.rule_pages SCORE.json…", file=sys.stderr)
+        print("usage: python docs/.site/rule_pages.py SCORE.json…", file=sys.stderr)
         return 2
     before = json.loads(DATA.read_bytes())["before"] if DATA.exists() else {}
     data = condense([json.loads(Path(path).read_bytes()) for path in paths], before)

@@ -1,0 +1,19 @@
+"""The code of the site, which is outside the package: `docs/.site` is a folder of scripts."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "docs" / ".site"))
+
+from rule_pages import (  # type: ignore[import-not-found]
+    condense,
+    ledger_page,
+    mutation_page,
+    rule_index,
+    rule_pages,
+    write_page,
+)
+
+__all__ = ["condense", "ledger_page", "mutation_page", "rule_index", "rule_pages", "write_page"]
