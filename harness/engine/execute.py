@@ -375,8 +375,7 @@ def play(
         failure = error(f"the exercise {exercise.name} raised")
     trail, seconds = tuple(hand.trail), time.perf_counter() - begin
     outage = "" if outages is None else outages.describe(seen, trail, driver)
-    used = {identity for exchange in trail if (identity := api.read_new_id(exchange))}
-    shared = {identity: given.judge_again(identity) for identity in given.list_shared(used, ledger, begin)}
+    shared = given.judge_shared(trail, ledger, begin)
     return PlayedExercise(
         results, failure, trail, seconds, api, exercise.front_end, outage, tuple(hand.repeated), shared
     )

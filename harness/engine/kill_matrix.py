@@ -2,7 +2,8 @@
 
 Layer 4. Judges are pure: if the exchanges of an exercise with a mutant equal the reference's byte for byte, so do
 its observations, and no judge is called again. They are equal without being played, if the reference called
-nothing in this exercise that the mutant replaces. The audit of a whole run applies here too.
+nothing in this exercise that the mutant replaces. An exchange of another play that equals one of the reference's
+is read by that one's reading. The audit of a whole run applies here too.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from types import CodeType, FrameType
 from typing import Any, TypeAlias
@@ -35,6 +36,7 @@ from harness.engine.execute import PlayedExercise, play
 from harness.engine.results import KillRow, Result
 from harness.engine.shards import Shard, ShardPart, digest_catalogue, divide
 from harness.engine.targets import TargetOptions, embed_emulator
+from harness.engine.traffic.perform import GivenIds
 from harness.kit.api import Api, EmbeddedService
 from harness.kit.check import Check, Exercise
 from harness.kit.mutant import ReplacedFunction
@@ -136,6 +138,36 @@ class CalledPlaces:
         return False
 
 
+class _NothingOwed(CreatedResources):
+    """Nothing is deleted: each exercise has a service of its own, which is thrown away."""
+
+    def note(self, exchange: Exchange) -> None:
+        """Read nothing."""
+
+
+class _LateIds(GivenIds):
+    """Ids that are read when a play is judged: to read the id of a stream judges it, and most plays are not."""
+
+    def __init__(self, api: Api) -> None:
+        super().__init__(api)
+        self._api = api
+        self._noted: list[Exchange] = []
+
+    def note(self, exchange: Exchange, owner: object) -> None:
+        """Keep it for later."""
+        self._noted.append(exchange)
+
+    def judge_shared(self, trail: Iterable[Exchange], owner: object, since: float) -> dict[str, Finding]:
+        """Say nothing yet."""
+        return {}
+
+    def complete(self, played: PlayedExercise) -> PlayedExercise:
+        """What was played, with what is wrong with its ids."""
+        given = GivenIds(self._api)
+        repeated = [again for exchange in self._noted if (again := given.note(exchange, self)) is not None]
+        return replace(played, repeated=tuple(repeated), shared=given.judge_shared(played.trail, self, 0.0))
+
+
 class Bench:
     """The reference's exchanges and observations, to be compared with a mutant's."""
 
@@ -153,6 +185,7 @@ class Bench:
         self._groups = group_by_exercise(catalogue)
         self._checks = tuple(catalogue)
         self._fingerprints: dict[str, Fingerprint] = {}
+        self._read: dict[str, dict[Fingerprint, Exchange]] = {}
         self._own: dict[str, Observation] = {}
         self._able = everything(api.load_capabilities())
         self._calls: dict[str, CalledPlaces] = {}
@@ -161,11 +194,13 @@ class Bench:
         for exercise, checks in self._groups:
             calls = CalledPlaces(places)
             with calls.watch() if len(self._groups) > 1 else nullcontext():  # alone, it is there for its mutant
-                played = self._play(exercise, build)
+                played, ids = self._play(exercise, build)
+            played = ids.complete(played)
             self._calls[exercise.name] = calls
             own = [(check, played.observe(check)) for check in checks]
             audit.note(exercise, played, self._contract, own)
-            self._fingerprints[exercise.name] = _fingerprint(played)
+            self._fingerprints[exercise.name] = fingerprint = _fingerprint(played)
+            self._read[exercise.name] = dict(zip(fingerprint[1:], played.trail, strict=False))
             self._own.update((check.id, observation) for check, observation in own)
         audit.settle_denials(one_service=False)  # each exercise had one of its own
         said = {check.id: audit.observe(check, self._own[check.id]) for check in self._checks}
@@ -186,8 +221,13 @@ class Bench:
         for exercise, checks in self._groups:
             if len(self._groups) > 1 and not self._calls[exercise.name].include(places):
                 continue
-            played = self._play(exercise, build)
-            if _fingerprint(played) != self._fingerprints[exercise.name]:
+            played, ids = self._play(exercise, build)
+            fingerprint = _fingerprint(played)
+            if fingerprint != self._fingerprints[exercise.name]:
+                for exchange, own_print in zip(played.trail, fingerprint[1:], strict=False):
+                    if known := self._read[exercise.name].get(own_print):
+                        exchange.notes.update(known.notes)
+                played = ids.complete(played)
                 observed = [(check, played.observe(check)) for check in checks]
                 audit.note(exercise, played, self._contract, observed)
                 own.update((check.id, observation) for check, observation in observed)
@@ -202,11 +242,14 @@ class Bench:
                 killers.append(check.id)
         return PlayedMutant(mutant, tuple(killers), tuple(errors), time.perf_counter() - begun)
 
-    def _play(self, exercise: Exercise, build: Callable[[], EmbeddedService] | None) -> PlayedExercise:
+    def _play(
+        self, exercise: Exercise, build: Callable[[], EmbeddedService] | None
+    ) -> tuple[PlayedExercise, _LateIds]:
         resolved = embed_emulator(self._api, TargetOptions(revision=self._revision), build).able(self._able)
         driver = resolved.connect()
         try:
-            return play(self._api, exercise, resolved.target, driver, CreatedResources(self._api))
+            owed, ids = _NothingOwed(self._api), _LateIds(self._api)
+            return play(self._api, exercise, resolved.target, driver, owed, given=ids), ids
         finally:
             driver.close()
 

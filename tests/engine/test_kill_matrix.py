@@ -133,9 +133,9 @@ def test_an_exercise_that_calls_nothing_of_a_mutant_is_not_played(monkeypatch: p
     bench = Bench(INTERACTIONS, [deleting, other])
     played: list[Exercise] = []
 
-    def note(api: Api, exercise: Exercise, *rest: Any) -> PlayedExercise:
+    def note(api: Api, exercise: Exercise, *rest: Any, **named: Any) -> PlayedExercise:
         played.append(exercise)
-        return play(api, exercise, *rest)
+        return play(api, exercise, *rest, **named)
 
     monkeypatch.setattr(matrices, "play", note)
     assert bench.row(mutant.id, build, mutant.places).killers == (deleting.id,)

@@ -83,9 +83,13 @@ class GivenIds:
                 > 1
             )
 
-    def judge_again(self, identity: str) -> Finding:
-        """What is wrong with an id that is shared."""
-        return next(iter(self._api.judge_new_id([identity], identity)))
+    def judge_shared(self, trail: Iterable[Exchange], owner: object, since: float) -> dict[str, Finding]:
+        """What is wrong with each id that a trail was given and that is shared; `owner` and `since` as above."""
+        used = {identity for exchange in trail if (identity := self._api.read_new_id(exchange))}
+        return {
+            identity: next(iter(self._api.judge_new_id([identity], identity)))
+            for identity in self.list_shared(used, owner, since)
+        }
 
     def forget(self) -> None:
         """Forget all ids: a target that was gone for a while may have forgotten them, too."""
