@@ -176,7 +176,7 @@ class DeadlineOptions(Options):
 
     deadline: float | None = option(
         "stop the run after S seconds and list the checks that were not tested; 0 = no limit",
-        SECONDS, shown=f"{LOCAL_DEADLINE:.0f} on this machine, else none", group="run",
+        SECONDS, shown=f"{LOCAL_DEADLINE:.0f} on this machine, more if it responds slowly; else none", group="run",
     )  # fmt: skip
 
 

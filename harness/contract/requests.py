@@ -5,6 +5,7 @@ Layer 1. Knows the API's paths and where a key goes; must not know where the tar
 
 from __future__ import annotations
 
+import math
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -29,14 +30,34 @@ _PART, _LEAST = 8, 2.0
 """After a wait in vain: the part of the time that the next one gets, and the least seconds."""
 
 
+DEFAULT_WAIT = 60.0
+_LONGEST, _TIMES = 15.0, 40
+"""The least seconds that a run gets if the user says nothing, and in how many times what a plain create took."""
+
+
 @dataclass(slots=True)
 class WaitingTime:
-    """How long to wait for what may never happen: all the time until that was in vain once, then a part of it."""
+    """How long to wait for what may never happen: all the time until that was in vain once, then a part of it.
+
+    `longest` is what a run gets at a target that answers fast: where a create takes a moment, a run in the
+    background that lasts a minute has stopped.
+    """
 
     in_vain: bool = False
+    longest: float = math.inf
 
-    def of(self, whole: float) -> float:
-        """The seconds that the next wait gets, of those that the user allows."""
+    def learn(self, create_seconds: float, allowed: float) -> None:
+        """Take the pace of the target from a create that was answered; what the user allows stays allowed."""
+        if allowed == DEFAULT_WAIT:
+            self.longest = max(_LONGEST, _TIMES * create_seconds)
+
+    def whole(self, allowed: float) -> float:
+        """The seconds that a wait gets before one was in vain, of those that are allowed."""
+        return min(allowed, self.longest)
+
+    def of(self, allowed: float) -> float:
+        """The seconds that the next wait gets."""
+        whole = self.whole(allowed)
         return max(whole / _PART, min(whole, _LEAST)) if self.in_vain else whole
 
 
@@ -61,7 +82,7 @@ class RequestBuilder:
     key: str = ""
     other_key: str = ""
     headers: tuple[tuple[str, str], ...] = ()
-    wait: float = 60.0
+    wait: float = DEFAULT_WAIT
     waiting: WaitingTime = field(default_factory=WaitingTime, compare=False)
     gone_within: float = 5.0
     keeps: bool = True

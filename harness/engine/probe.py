@@ -8,7 +8,7 @@ because then there is nothing to judge. The requests are the API's: `Api.load_pr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,7 +57,7 @@ class Prober:
         said: Iterable[Capability],
         needed: frozenset[str],
         ledger: CreatedResources | None = None,
-        is_late: Callable[[], bool] = lambda: False,
+        is_late: Callable[[Sequence[Exchange]], bool] = lambda trail: False,
     ) -> None:
         self._api = api
         self._probes = api.load_probes()
@@ -108,7 +108,7 @@ class Prober:
     def _ask_about(self, question: Question) -> None:
         """Ask what is open, unless it is late."""
         names = [name for name in question.settles if self._open(name)]
-        if names and not self._is_late():
+        if names and not self._is_late(self._hand.trail):
             question.ask(self)
             return
         for name in names:

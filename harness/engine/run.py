@@ -6,6 +6,7 @@ whose time is up stops at once, deletes what it created, and still accounts for 
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -36,6 +37,9 @@ from harness.outcome import Exit
 from harness.outcome.words import describe_body, format_count
 from harness.wire import Exchange
 
+_ANSWERS = 450
+"""Answers of a whole run, which one worker gets one after the other."""
+
 _TO_ASK = 0.2
 """The share of a run's time in which the target may be asked what it can do; the rest is for judging."""
 
@@ -46,7 +50,8 @@ class RunOptions:
 
     None is as many as overlap the waiting on a target that gives each worker a session, and one on any other.
     With one job, `choose` picks the next exercise by name from those that are left; without it they run in the
-    catalogue's order. `deadline` is the limit for the whole run in seconds, None for no limit. With
+    catalogue's order. `deadline` is the limit for the whole run in seconds, None for no limit; if
+    `deadline_grows`, a target that answers slowly gets more: the limit is for one that hangs. With
     `shard`, only that part is played; `shard_seconds` are what an earlier run took, by id. Only if it
     `cleans` does a run delete what it created at a target that is thrown away after it.
     """
@@ -58,6 +63,7 @@ class RunOptions:
     fail_fast: bool = False
     jobs: int | None = None
     deadline: float | None = None
+    deadline_grows: bool = False
     choose: Callable[[Sequence[str]], str] | None = None
     traffic: TrafficPolicy = field(default_factory=TrafficPolicy)
     shard: Shard | None = None
@@ -263,7 +269,10 @@ def _probe(
 ) -> tuple[str, Probing]:
     """Why the run has to end already, or `""`; and what is known of the target, everything assumed if it ended."""
 
-    def is_late() -> bool:
+    def is_late(trail: Sequence[Exchange]) -> bool:
+        if options.deadline_grows:
+            came = [one.seconds for one in trail if one.status is not None]
+            timer.grow(_ANSWERS * statistics.median(came or [0.0]))
         return timer.share_spent > _TO_ASK
 
     try:

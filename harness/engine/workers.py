@@ -7,6 +7,7 @@ Must not know what is decided of what they saw.
 from __future__ import annotations
 
 import json
+import math
 import queue
 import socket
 import threading
@@ -28,7 +29,7 @@ from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.deadline import Timer, TimeUp
 from harness.engine.traffic.outages import Outages, find_deaths
 from harness.engine.traffic.perform import ActionRunner, GivenIds, RepeatedId
-from harness.kit.actions import Send
+from harness.kit.actions import Send, Together
 from harness.kit.api import SCRIPTABLE, CountsEnds
 from harness.kit.check import Exercise
 from harness.outcome import Observation, Outcome, TargetFault
@@ -77,11 +78,20 @@ _JOBS = 8
 _SHARED_JOBS = 4
 """Workers on a target without sessions, which share what it has: its model, its limits, its memory."""
 
+_DISTANT_JOBS = 8
+"""Workers on one whose creates take long and do not delay each other: what they do is mostly to wait."""
+
 _QUICK = 0.1
 """Seconds that one request may delay another one without changing what a check observes."""
 
 _PATIENCE = 2.0
-"""Seconds within which a server that serves several connections answers beside an idle one."""
+"""Seconds within which a server that serves several connections answers beside an idle one; more if it is slow."""
+
+_SLOWER = 3
+"""How many times as long as the slowest answer so far such an answer may take."""
+
+_BESIDE = 1.5
+"""How many times as long a create may take beside another one, if they do not wait for each other."""
 
 
 def count_jobs(
@@ -114,22 +124,31 @@ def _ask_side_by_side(target: ResolvedTarget, trail: Sequence[Exchange]) -> tupl
     create = next((one for one in trail if one.request.method == "POST" and one.succeeded), None)
     if create is None or address is None:
         return 1, []
-    look = Send(target.target.control("GET", ""), timeout=_PATIENCE)
+    slowest = max(one.seconds for one in trail if one.status is not None)
+    look = Send(target.target.control("GET", ""), timeout=max(_PATIENCE, _SLOWER * slowest))
     with closing(target.connect()) as driver:
         beside = ActionRunner(target.api, driver, CreatedResources(target.api), target.target.contract)
         if not _is_answered_beside_silence(address, beside, look):
             return 1, beside.trail
         if create.seconds <= _QUICK:
             return _SHARED_JOBS, beside.trail
-        slow = _look_beside_a_create(target, create, beside, look)
-    overtaken = _came_at_once(beside.trail, create.seconds / 4)
-    return (_SHARED_JOBS if overtaken else 1), [*beside.trail, *slow]
+        slow = _look_beside_two_creates(target, create, beside, look)
+    received = [*beside.trail, *slow]
+    if not _came_at_once(beside.trail, create.seconds / 4):
+        return 1, received
+    return count_beside(create, slow), received
+
+
+def count_beside(create: Exchange, others: Sequence[Exchange]) -> int:
+    """The workers for a target whose create takes long, by how long it took when others were under way."""
+    apart = all(one.status is not None and one.seconds < _BESIDE * create.seconds for one in others)
+    return _DISTANT_JOBS if apart else _SHARED_JOBS
 
 
 def _is_answered_beside_silence(address: tuple[str, int], beside: ActionRunner, look: Send) -> bool:
     """Whether the target answers while another connection sends nothing."""
     try:
-        with socket.create_connection(address, _PATIENCE):
+        with socket.create_connection(address, look.timeout):
             return beside.perform(look).status is not None
     except OSError:
         return False
@@ -137,7 +156,7 @@ def _is_answered_beside_silence(address: tuple[str, int], beside: ActionRunner, 
 
 def _came_at_once(looks: Sequence[Exchange], more: float) -> bool:
     """Whether no look took so many seconds more than the first one, beside which nothing was asked."""
-    idle, *others = (one.seconds if one.status is not None else _PATIENCE for one in looks)
+    idle, *others = (one.seconds if one.status is not None else math.inf for one in looks)
     return all(seconds < idle + more for seconds in others)
 
 
@@ -149,17 +168,17 @@ def _find_address(target: ResolvedTarget) -> tuple[str, int] | None:
     return parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
 
 
-def _look_beside_a_create(
+def _look_beside_two_creates(
     target: ResolvedTarget, create: Exchange, beside: ActionRunner, look: Send
 ) -> Sequence[Exchange]:
-    """Look again and again while a create that takes long is under way; return what that received."""
+    """Look again and again while two creates that take long are under way; return what these received."""
     ledger, ended = CreatedResources(target.api), threading.Event()
     with closing(target.connect()) as driver:
         slow = ActionRunner(target.api, driver, ledger, target.target.contract)
 
         def ask() -> None:
             try:
-                slow.perform(Send(create.request, timeout=10 * create.seconds + _PATIENCE))
+                slow.perform(Together((create.request, create.request)))
             finally:
                 ended.set()
 

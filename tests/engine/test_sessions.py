@@ -11,14 +11,16 @@ from typing import Any
 
 import pytest
 
+from harness.engine import workers
 from harness.engine.capabilities import everything
 from harness.engine.plan import RunPlan, Selection, make_plan
 from harness.engine.shards import ELSEWHERE, Shard, choose_groups, split_plan
 from harness.engine.targets import TargetOptions, resolve_target
-from harness.engine.workers import count_jobs, session_of, take_until_done
+from harness.engine.workers import count_beside, count_jobs, session_of, take_until_done
 from harness.interactions import INTERACTIONS
 from harness.outcome import TargetFault
 from harness.transport import ServerThread
+from harness.wire import COMPLETE, By, Ending, Exchange, ExchangeBuilder, Headers, How, Length, Request
 from tests.engine import toys
 
 
@@ -82,6 +84,10 @@ class OneAtATime(ThreadingHTTPServer):
     busy = threading.Lock()
 
 
+class Distant(ThreadingHTTPServer):
+    """Whatever is asked takes half a second, and nothing waits for anything else."""
+
+
 class PlainServer(BaseHTTPRequestHandler):
     """Creates a completed interaction; knows no other route."""
 
@@ -91,13 +97,14 @@ class PlainServer(BaseHTTPRequestHandler):
         """Print nothing."""
 
     def do_GET(self) -> None:
+        threading.Event().wait(0.5 if isinstance(self.server, Distant) else 0)
         with getattr(self.server, "busy", nullcontext()):
             self.answer(404, {"error": {"code": "not_found", "message": "No such route."}})
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["content-length"]))
         with getattr(self.server, "busy", nullcontext()):
-            threading.Event().wait(0.5 if isinstance(self.server, OneAtATime) else 0)
+            threading.Event().wait(0.5 if isinstance(self.server, OneAtATime | Distant) else 0)
             self.answer(200, {"id": "v1_a", "object": "interaction", "status": "completed", "steps": []})
 
     def answer(self, status: int, value: Any) -> None:
@@ -111,11 +118,19 @@ class PlainServer(BaseHTTPRequestHandler):
 
 
 @pytest.mark.parametrize(
-    ("kind", "several"), [(ThreadingHTTPServer, True), (HTTPServer, False), (OneAtATime, False)]
+    ("kind", "several"),
+    [(ThreadingHTTPServer, True), (HTTPServer, False), (OneAtATime, False), (Distant, True)],
 )
 @pytest.mark.slow
-def test_a_server_that_answers_side_by_side_gets_several_workers(kind: type[HTTPServer], several: bool) -> None:
-    """A server that serves one connection at a time, or one request, would delay exercises by each other."""
+def test_a_server_that_answers_side_by_side_gets_several_workers(
+    kind: type[HTTPServer], several: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that serves one connection at a time, or one request, would delay exercises by each other.
+
+    One whose every answer takes longer than we are patient is not taken for such a server.
+    """
+    if kind is Distant:
+        monkeypatch.setattr(workers, "_PATIENCE", 0.1)
     with kind(("127.0.0.1", 0), PlainServer) as server:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         try:
@@ -131,6 +146,22 @@ def test_a_server_that_answers_side_by_side_gets_several_workers(kind: type[HTTP
     assert (jobs > 1) is several
     assert received
     assert paced == (1, [])
+
+
+@pytest.mark.parametrize(("seconds", "jobs"), [((2.1, 2.9), 8), ((2.1, 3.1), 4), ((2.1, None), 4)])
+def test_more_workers_where_creates_do_not_wait_for_each_other(
+    seconds: tuple[float | None, ...], jobs: int
+) -> None:
+    """Two creates at once that take about as long as one alone are mostly on their way; None: no answer."""
+
+    def took(seconds: float | None) -> Exchange:
+        builder = ExchangeBuilder(Request("POST", "/v1beta/interactions"))
+        if seconds is None:
+            return builder.finish(Ending(by=By.LIMIT, how=How.TIMEOUT), 20.0)
+        builder.head(200, Headers(), Length(0))
+        return builder.finish(COMPLETE, seconds)
+
+    assert count_beside(took(2.0), list(map(took, seconds))) == jobs
 
 
 # --- what is taken from the workers of a run, and when nothing more is waited for

@@ -75,11 +75,12 @@ def polls(
     in vain for a 404 to pass. Once a run did not settle, others get less time, and raise `Unmet` if they do not
     settle, either; not with `whole`, for an exercise whose judge accuses such a run.
     """
-    within = t.wait if whole else t.waiting.of(t.wait)
+    usual = t.waiting.whole(t.wait)
+    within = usual if whole else t.waiting.of(t.wait)
     seen = yield from repeat(t, t.get(interaction_id), _watch(), within=within if patient else 0.0)
     if patient and status_of(seen[-1]) and not settled(seen[-1]):
-        if within < t.wait:
-            raise Unmet(f"the run had not settled after {within:.3g} s; nor had an earlier one in {t.wait:g} s")
+        if within < usual:
+            raise Unmet(f"the run had not settled after {within:.3g} s; nor had an earlier one in {usual:.3g} s")
         t.waiting.in_vain = True
     return seen
 

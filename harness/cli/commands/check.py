@@ -123,6 +123,7 @@ def run(words: Sequence[str]) -> int:
         fail_fast=arguments.fail_fast,
         jobs=arguments.jobs,
         deadline=deadline_of(arguments, target),
+        deadline_grows=arguments.deadline is None,
         shard=shard,
         shard_seconds=read_seconds(arguments.shard_times),
         traffic=traffic_policy(arguments, lambda seconds, refusal: listeners.handle(Waiting(seconds, refusal))),
