@@ -39,8 +39,8 @@ _LONGEST, _TIMES = 15.0, 40
 class WaitingTime:
     """How long to wait for what may never happen: all the time until that was in vain once, then a part of it.
 
-    `longest` is what a run gets at a target that answers fast: where a create takes a moment, a run in the
-    background that lasts a minute has stopped.
+    `longest` is what a run of a few words gets at a target that answers fast: where a create takes a moment, such
+    a run that lasts a minute has stopped. A long text may take its time.
     """
 
     in_vain: bool = False
@@ -52,13 +52,13 @@ class WaitingTime:
             self.longest = max(_LONGEST, _TIMES * create_seconds)
 
     def whole(self, allowed: float) -> float:
-        """The seconds that a wait gets before one was in vain, of those that are allowed."""
+        """The seconds that a run of a few words gets, of those that are allowed."""
         return min(allowed, self.longest)
 
     def of(self, allowed: float) -> float:
-        """The seconds that the next wait gets."""
+        """The seconds that a wait gets now, for any run."""
         whole = self.whole(allowed)
-        return max(whole / _PART, min(whole, _LEAST)) if self.in_vain else whole
+        return max(whole / _PART, min(whole, _LEAST)) if self.in_vain else allowed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -91,7 +91,7 @@ def _continue_in_background(t: RequestBuilder, parent: str) -> Part[Exchange | N
         return None
     started: Exchange = yield Send(t.create(input=HELLO, previous_interaction_id=parent, background=True))
     found = id_of(started)
-    return (yield from poll_for(t, found, t.waiting.of(t.wait)))[-1] if found else started
+    return (yield from poll_for(t, found, t.waiting.of(t.waiting.whole(t.wait))))[-1] if found else started
 
 
 @exercise(requests=6, interactions=2)

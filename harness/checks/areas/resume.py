@@ -85,8 +85,9 @@ def a_finished_run_resumed(t: RequestBuilder) -> Steps:
     """
     found = need_id((yield Send(t.create(input=HELLO, background=True))))
     yield from poll_until_found(t, found)  # so that what answers by the path alone brings this again
-    first: Exchange = yield Finish((yield from open_stream(t, found)))
-    replay = yield from read_whole_stream(t.get(found, stream=True))
+    within = t.waiting.whole(t.wait)
+    first: Exchange = yield Finish((yield from open_stream(t, found, timeout=within)))
+    replay = yield from read_whole_stream(t.get(found, stream=True), within)
     seen: Exchanges = {"asked_for": found, "first": first, "replay": replay}
     seen["bad_cursor"] = yield from read_whole_stream(t.get(found, stream=True, last_event_id="no-such-cursor"))
     events = next((events for events in map(_reference, (replay, first)) if cuts(events, CUTS)), [])

@@ -307,7 +307,7 @@ def a_short_run_deleted(t: RequestBuilder) -> Steps:
     like = need_id((yield Send(t.create(input=HELLO, background=True))))
     deleted: Exchange = yield Send(t.delete(found))
     seen: Exchanges = {"deleted": deleted, "gone": (yield from poll_until_gone(t, found)), "later": []}
-    if not settled((yield from poll_for(t, like, t.waiting.of(t.wait)))[-1]):
+    if not settled((yield from poll_for(t, like, t.waiting.of(t.waiting.whole(t.wait))))[-1]):
         return stop_exercise(seen, "the run that began with it did not end")
     return {**seen, "later": (yield from look_later(t, found, _A_MOMENT))}
 

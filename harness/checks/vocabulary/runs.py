@@ -9,6 +9,7 @@ asks for a long answer and the exercise acts at once; a run that is over first i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -75,12 +76,15 @@ def polls(
     in vain for a 404 to pass. Once a run did not settle, others get less time, and raise `Unmet` if they do not
     settle, either; not with `whole`, for an exercise whose judge accuses such a run.
     """
-    usual = t.waiting.whole(t.wait)
-    within = usual if whole else t.waiting.of(t.wait)
-    seen = yield from repeat(t, t.get(interaction_id), _watch(), within=within if patient else 0.0)
+    usual, request = t.waiting.whole(t.wait), t.get(interaction_id)
+    if whole or not patient:
+        seen = yield from repeat(t, request, _watch(), within=usual if patient else 0.0)
+    else:  # another worker may wait in vain meanwhile
+        seen = yield from repeat(t, request, _watch(), within=t.wait, now=lambda: t.waiting.of(t.wait))
     if patient and status_of(seen[-1]) and not settled(seen[-1]):
-        if within < usual:
-            raise Unmet(f"the run had not settled after {within:.3g} s; nor had an earlier one in {usual:.3g} s")
+        if t.waiting.in_vain and not whole:
+            less = t.waiting.of(t.wait)
+            raise Unmet(f"the run had not settled after {less:.3g} s; nor had an earlier one in {usual:.3g} s")
         t.waiting.in_vain = True
     return seen
 
@@ -205,11 +209,16 @@ def open_stream(t: RequestBuilder, interaction_id: str, *, timeout: float | None
 
 
 def repeat(
-    t: RequestBuilder, request: Request, enough: Callable[[Exchange], bool], *, within: float
+    t: RequestBuilder,
+    request: Request,
+    enough: Callable[[Exchange], bool],
+    *,
+    within: float,
+    now: Callable[[], float] = lambda: math.inf,
 ) -> Part[list[Exchange]]:
     """Repeat a request until `enough`, until `within` is over, or until a 404 has lasted for `gone_within`.
 
-    The last request is sent at the very end of that time.
+    The last request is sent at the very end of that time, which may become less: `now` is asked before each pause.
     """
     seen: list[Exchange] = []
     spent = missing = 0.0
@@ -219,7 +228,8 @@ def repeat(
         absent = answer.status == 404
         spent += answer.seconds
         missing = missing + answer.seconds if absent else 0.0
-        left = min(within - spent, t.gone_within - missing) if absent else within - spent
+        left = min(within, now()) - spent
+        left = min(left, t.gone_within - missing) if absent else left
         if enough(answer) or left <= 0:
             break
         yield Wait(min(pause, left))

@@ -116,6 +116,25 @@ def test_a_run_gets_less_time_where_creates_are_fast(create: float, allowed: flo
     assert whole <= waited + took(seen) < whole + 0.2
 
 
+def test_a_wait_in_vain_shortens_those_that_go_on() -> None:
+    """A worker that waits for a run leaves it when another one finds that runs do not settle."""
+    target = replace(TARGET, wait=80, waiting=WaitingTime())
+    waited: list[float] = []
+
+    def polls_beside_another(t, interaction_id):
+        steps, result = polls(t, interaction_id), None
+        while True:
+            action = steps.send(result)
+            if isinstance(action, Wait):
+                waited.append(action.seconds)
+                t.waiting.in_vain = sum(waited) > 20
+            result = yield action
+
+    with pytest.raises(Unmet, match=r"not settled after 10 s; nor had an earlier one in 80 s"):
+        run(polls_beside_another, [RUNNING], target)
+    assert 20 < sum(waited) < 40
+
+
 def test_a_run_that_is_accused_gets_the_whole_time() -> None:
     """Whoever says that a run never settles has waited as long as the user allows, whatever was before."""
     target = replace(TARGET, wait=80, waiting=WaitingTime(in_vain=True))
