@@ -79,36 +79,38 @@ class SeenExchange:
 
     `after` is the number of the exchange whose stream it resumes, and `column` the place of its first event in
     the whole stream. `run` is the id of the run it is about. `suffered` is what a fault plan did to it.
-    `is_told`: pages know of it. What only a reader of the exchange needs is made by `open`, because under load
-    most exchanges make room for others before a page looks.
+    `is_told`: pages know of it. What only a reader of the exchange needs is made by `open`.
     """
 
     columns: Columns
     keys: EventKeys
     recorder: ExchangeBuilder
     decoder: Decoder
+    # What an exchange begins with is of the class: under load one is made for each request, and most are forgotten
+    # before a page looks.
+    order: RunOrder | None = None
+    run = ""
+    cursor: str | None = None
+    after: int | None = None
+    column = next_column = 0
+    status: int | None = None
+    is_stream = False
+    events: list[SeenEvent]
+    more_events = 0
+    ending: Ending | None = None
+    exchange: Exchange | None = None
+    findings: tuple[dict[str, Any], ...] = ()
+    suffered: Suffered | None = None
+    error = ""
+    inflater: Inflater | None = None
+    is_told = forgotten = judged = False
 
     def __init__(self, keeper: Keeper, number: int, request: Request, began: float) -> None:
         self.number = number
         self.request = request
         self.began = began
-        self.order: RunOrder | None = None
-        self.run = ""
-        self.cursor: str | None = None
-        self.after: int | None = None
-        self.column = self.next_column = 0
-        self.status: int | None = None
-        self.is_stream = False
-        self.events: list[SeenEvent] = []
-        self.more_events = 0
-        self.ending: Ending | None = None
-        self.exchange: Exchange | None = None
-        self.findings: tuple[dict[str, Any], ...] = ()
-        self.suffered: Suffered | None = None
-        self.error = ""
-        self.inflater: Inflater | None = None
+        self.events = []
         self.size = len(request.body) + len(request.target)
-        self.is_told = self.forgotten = self.judged = False
         self._keeper = keeper
 
     def open(self) -> None:

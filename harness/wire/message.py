@@ -452,6 +452,8 @@ class ObservedBody(WrappedBody):
     def _end(self, ending: Ending) -> None:
         if not self._ended:
             self._ended = True
+            # The response holds this body: without the circle it is freed at once, and not by the collector.
+            del self._response
             self._observer.note_end(ending)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 
 import pytest
@@ -204,3 +205,11 @@ def test_chunks_that_are_ready_are_noted_as_one_run() -> None:
     assert observer.runs == [chunks[:2], chunks[2:]]
     assert list(response.body) == [COMPLETE]
     assert observer.notes == [(200, HEADERS, Chunked()), *chunks, COMPLETE]
+
+
+def test_an_answer_that_was_observed_to_its_end_is_freed_at_once() -> None:
+    """A response holds its body, which holds it only until the end: what is served leaves nothing to collect."""
+    response, _, _ = observed([Chunk(b"a"), COMPLETE], Chunked())
+    list(response.body)
+    response.body.close()
+    assert not any(held is response for held in gc.get_referents(response.body))
