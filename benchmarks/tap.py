@@ -3,6 +3,9 @@
 Each is measured twice: on a new connection, where our tap opens a new one upstream while others take one from
 their pool, and again on the same connection, as a client with a pool would use it.
 
+`copy` is the limit for all of them: a program that accepts, connects and copies bytes, and reads none of them.
+What ours adds is printed as a ratio to what it adds.
+
 `python -m benchmarks.tap [--rounds 60] [--json] [--python PATH] [--mitmdump PATH]`. The upstream sends eleven
 events five milliseconds apart. Each proxy is a process of its own, and every round calls each of them once, so
 that other load on the machine affects all alike. Ours also writes its cassette. Peers that are not installed are
@@ -34,6 +37,38 @@ EVENT = (
     b'event: step.delta\ndata: {"index":0,"delta":{"type":"text","text":"hello"},"event_type":"step.delta"}\n\n'
 )
 EVENTS, APART = 11, 0.005
+COPY = """
+import asyncio, sys
+from harness.transport.server.server import loop_factory
+port, target = int(sys.argv[1]), int(sys.argv[2])
+class Copy(asyncio.Protocol):
+    def __init__(self, other=None):
+        self.other, self.early = other, b""
+    def connection_made(self, transport):
+        self.transport = transport
+        if self.other is None:
+            self.connecting = asyncio.ensure_future(self.connect())
+        else:
+            transport.write(self.other.early)
+    async def connect(self):
+        await asyncio.get_running_loop().create_connection(self.meet, "127.0.0.1", target)
+    def meet(self):
+        self.other = Copy(self)
+        return self.other
+    def data_received(self, data):
+        if self.other is None or not hasattr(self.other, "transport"):
+            self.early += data
+        else:
+            self.other.transport.write(data)
+    def connection_lost(self, error):
+        if self.other is not None and hasattr(self.other, "transport"):
+            self.other.transport.close()
+async def main():
+    await asyncio.get_running_loop().create_server(Copy, "127.0.0.1", port)
+    await asyncio.Event().wait()
+with asyncio.Runner(loop_factory=loop_factory()) as runner:
+    runner.run(main())
+"""
 STARLETTE = """
 import sys, httpx, uvicorn
 from starlette.applications import Starlette
@@ -92,10 +127,12 @@ def proxy(command: list[str], port: int) -> Iterator[int]:
 
 def commands(target: str, folder: Path, options: argparse.Namespace) -> dict[str, tuple[list[str], int]]:
     """Return the command of each proxy that is installed, and its port."""
-    ports = [free_port() for _ in range(4)]
+    ports = [free_port() for _ in range(5)]
     cassette = str(folder / "bench.yaml")
     ours = [sys.executable, "-m", "harness", "record", "--target", target, "--cassette", cassette]
     found = {"harness tap": ([*ours, "--port", str(ports[0])], ports[0])}
+    copying = [sys.executable, "-c", COPY, str(ports[4]), target.rpartition(":")[2]]
+    found["copy"] = (copying, ports[4])
     peer = subprocess.run(
         [options.python, "-c", "import starlette, uvicorn, httpx"], capture_output=True, check=False
     )
@@ -176,7 +213,7 @@ def main() -> None:
         ours = max(results["harness tap"][f"{measured}added_ms"], 0.0)
         for name, numbers in results.items():
             ms, added = numbers[f"{measured}ms"], numbers[f"{measured}added_ms"]
-            share = "" if name in ("direct", "harness tap") else f"  ours adds {ours / added:.2f} of it"
+            share = "" if name in ("direct", "harness tap") else f"  ours adds {ours / max(added, 1e-3):.2f} of it"
             print(f"  {name:22} {ms:8.2f} ms  added {added:7.2f} ms{share}")
 
 
