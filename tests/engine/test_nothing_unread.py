@@ -7,10 +7,17 @@ from typing import Any
 
 import pytest
 
+from harness.engine.mutation_score import DefectBench
+from harness.interactions import INTERACTIONS
+from harness.kit.api import OTHER_KEY, PRIMARY_KEY
+from harness.outcome import TargetFault
 from tests.engine.wire_defects import (
+    CONTRACT,
     Json,
+    JudgedTraffic,
     WireDefect,
     check,
+    check_service,
     is_create,
     is_read,
     is_replay,
@@ -122,10 +129,34 @@ DEFECTS: dict[str, Callable[[], WireDefect]] = {
 def _explain(rules: set[str]) -> set[str]:
     """What `check` tells instead: an answer that shows another interaction is no answer to its read.
 
-    A stream of another text than GET returns explains a replay that differs.
+    A stream of another text than GET returns explains a replay that differs. A rejection under a failure status
+    explains that its code has another status.
     """
-    instead = {"bg.same-id": "get.ok", "resume.replay": "stream.text"}
+    instead = {"bg.same-id": "get.ok", "resume.replay": "stream.text", "err.code-status": "err.status"}
     return {instead[rule] for rule in rules & instead.keys()}
+
+
+@pytest.fixture(scope="module")
+def bench() -> DefectBench:
+    """Return the clean run, from which defects are generated."""
+    return DefectBench(INTERACTIONS, "")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [8, pytest.param(60, marks=pytest.mark.thorough)])
+def test_check_tells_what_verify_finds_of_generated_defects(number: int, bench: DefectBench) -> None:
+    """The same of a seeded sample of generated defects: nobody chose them."""
+    untold = {}
+    for defect in bench.model.draw(bench.model.generate(bench.seen), number, 5):
+        run = bench.model.new_run(defect, INTERACTIONS.key_header, (PRIMARY_KEY, OTHER_KEY))
+        try:
+            judged = check_service(run.wrap(INTERACTIONS.new_service(CONTRACT, "")))
+        except TargetFault:
+            continue  # the handshake tells it, and nothing else was received
+        left = list_untold(judged)
+        if left:
+            untold[defect.id] = left
+    assert untold == {}
 
 
 @pytest.mark.slow
@@ -141,6 +172,11 @@ def test_an_undamaged_service_breaks_nothing() -> None:
 def test_check_tells_what_verify_finds_in_its_traffic(defect: Callable[[], WireDefect]) -> None:
     """Whatever is wrong with one answer is told, and a reason for each interaction that contradicts itself."""
     judged = check(defect())
+    assert judged.verified()
+    assert list_untold(judged) == {}
+
+
+def list_untold(judged: JudgedTraffic) -> dict[str, set[str]]:
+    """What `verify` finds in the traffic of a run and `check` does not tell, by what it is about."""
     told, verified = judged.told(), judged.verified()
-    assert verified
-    assert {place: rules for place, rules in verified.items() if not {*rules, *_explain(rules)} & told} == {}
+    return {place: rules for place, rules in verified.items() if not {*rules, *_explain(rules)} & told}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -24,7 +26,7 @@ from harness.engine.targets import TargetOptions, embed_emulator, resolve_target
 from harness.interactions import INTERACTIONS
 from harness.outcome import Verdict
 from harness.transport import ServerThread
-from harness.wire import Chunk, Headers, Piece, PieceBody, Request, Response
+from harness.wire import Chunk, Headers, Pause, Piece, PieceBody, Request, Response
 from harness.wire.sse import Decoder
 from tests.benches.gateway.inprocess import bench_through
 from tests.engine.search.test_self import recorded
@@ -167,6 +169,45 @@ def offer_little(self: OddService, usual: Any, request: Request) -> Response:
     return Response.whole(200, Headers(()), b"") if gone else response
 
 
+OWN_ID = re.compile(rb"v1_([A-Za-z0-9_-]+)")
+OTHER_ID = re.compile(rb"ChA\.([A-Za-z0-9_-]+)~")
+
+
+def give_other_ids(self: OddService, usual: Any, request: Request) -> Response:
+    """Give ids of another form, with a dot and a tilde; those of the emulator are known inside alone."""
+    inner = OTHER_ID.sub(rb"v1_\1", request.target.encode()).decode()
+    response: Response = usual(replace(request, target=inner, body=OTHER_ID.sub(rb"v1_\1", request.body)))
+    streamed = response.headers.media_type() == "text/event-stream"
+    if streamed:
+        response.body = PieceBody(_rename(response.body), response.body.close)
+        return response
+    headers = Headers(pair for pair in response.headers if pair[0].lower() != "content-length")
+    return Response.whole(response.status, headers, OWN_ID.sub(rb"ChA.\1~", read_body(response)))
+
+
+def _rename(pieces: Iterable[Piece]) -> Iterator[Piece]:
+    for piece in pieces:
+        yield Chunk(OWN_ID.sub(rb"ChA.\1~", piece.data)) if isinstance(piece, Chunk) else piece
+
+
+def send_crumbs(self: OddService, usual: Any, request: Request) -> Response:
+    """Send every body in pieces of some bytes, which cut events and letters, with a pause before each tenth."""
+    response: Response = usual(request)
+    response.body = PieceBody(_cut_pieces(response.body), response.body.close)
+    return response
+
+
+def _cut_pieces(pieces: Iterable[Piece]) -> Iterator[Piece]:
+    for piece in pieces:
+        data = piece.data if isinstance(piece, Chunk) else b""
+        for number, at in enumerate(range(0, len(data), 5)):
+            if number % 10 == 0:
+                yield Pause(0.001)
+            yield Chunk(data[at : at + 5])
+        if not isinstance(piece, Chunk):
+            yield piece
+
+
 WrongKeyIs400 = vary(OddService, answer=answer_400)
 OffersLittle = vary(OddService, answer=offer_little)
 ODD: dict[str, Callable[[], OddService]] = {
@@ -179,6 +220,8 @@ ODD: dict[str, Callable[[], OddService]] = {
     "streams of a framework": vary(OddService, answer=write_own_frames),
     "unknown members and events": vary(OddService, answer=write_more),
     "few routes, pages for the others, no body": OffersLittle,
+    "ids of another form": vary(OddService, answer=give_other_ids),
+    "slow, in pieces that cut events": vary(OddService, answer=send_crumbs),
 }
 
 

@@ -21,7 +21,7 @@ from harness.engine.execute import list_ids
 from harness.engine.run import RunOptions, check_target
 from harness.engine.targets import TargetOptions, embed_emulator
 from harness.interactions import INTERACTIONS
-from harness.kit.api import Verification
+from harness.kit.api import EmbeddedService, Verification
 from harness.kit.check import Check
 from harness.outcome import Finding, Severity
 from harness.wire import Chunk, Exchange, Piece, PieceBody, Request, Response
@@ -161,6 +161,11 @@ def is_told(finding: Finding) -> bool:
 
 def check(defect: WireDefect | None, catalogue: Sequence[Check] = ()) -> JudgedTraffic:
     """Judge a damaged service by the catalogue, and keep all that it answered."""
+    return check_service(DamagedService(defect), catalogue)
+
+
+def check_service(service: EmbeddedService, catalogue: Sequence[Check] = ()) -> JudgedTraffic:
+    """Judge a service by the catalogue, and keep all that it answered."""
     judged = JudgedTraffic()
 
     def read(exchange: Exchange, contract: Any) -> Any:
@@ -169,8 +174,7 @@ def check(defect: WireDefect | None, catalogue: Sequence[Check] = ()) -> JudgedT
         return INTERACTIONS.read(exchange, contract)
 
     api = msgspec.structs.replace(INTERACTIONS, read=read)
-    service = DamagedService(defect)  # the probe and the exercises talk to one
-    target = embed_emulator(api, TargetOptions(), lambda: service)
+    target = embed_emulator(api, TargetOptions(), lambda: service)  # the probe and the exercises talk to one
     with closing(check_target(target, catalogue or api.load_catalogue(), RunOptions())) as events:
         for event in events:
             if isinstance(event, CheckFinished):

@@ -229,6 +229,35 @@ class CallsTwice(Calling):
         return index
 
 
+def name_no_plain_ones(self: ForeignService, usual: Any, body: Json) -> Any:
+    """Give a plain create in the foreground no id, though all is stored."""
+    answer = usual(body)
+    return {**answer, "id": ""} if isinstance(answer, dict) and not body.get("background") else answer
+
+
+class EndsAfterItsCancel(ForeignService):
+    """Wrong or late, nobody can tell: a cancel is accepted, one GET shows the run go on, and then it completes."""
+
+    lasts = 60.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looked_at: dict[str, bool] = {}
+
+    def cancel(self, run: Run) -> Json:
+        if run.status != "in_progress":
+            raise Refused(400, "failed_precondition", "Only a background run in progress can be cancelled.")
+        self.looked_at[run.id] = False
+        return self.show(run)
+
+    def get(self, run: Run, query: Json) -> Any:
+        if self.looked_at.get(run.id):
+            run.begun -= self.lasts
+        if run.id in self.looked_at and query.get("stream") != "true":
+            self.looked_at[run.id] = True
+        return super().get(run, query)
+
+
 class Limits(ForeignService):
     """Odd, but right: a limit of tokens cuts the text of its own run after one word, in every mode."""
 
@@ -404,6 +433,10 @@ ROWS = [
         slow=True,
         last_event=end_completed,
     ),
+    # A cancel that may come too late, or never: a warning, in place of a rule that is not tested.
+    rows_of(EndsAfterItsCancel)("ends-after-its-cancel: cancel.state -> warn cancel.state/completed, exit 0"),
+    # What is stored has an id in each mode; a server that stores nothing gives none.
+    service("names-no-plain-ones: create.id get.ok -> fail create.id, exit 1", create=name_no_plain_ones),
     # A limit belongs to one run, and is told of in each mode.
     limits("limits: create.cut-short chain.no-limits bg.create -> rest pass"),
     limits(

@@ -57,7 +57,7 @@ from harness.wire import Exchange
 # --- exercises
 
 
-@exercise(requests=10, interactions=3)
+@exercise(requests=11, interactions=3)
 def an_agent_run(t: RequestBuilder) -> Steps:
     """A managed agent's first turn, second turns without and with its environment, and a model's turn."""
     turn = {"agent": t.agent, "input": HELLO, "background": True}
@@ -77,6 +77,8 @@ def an_agent_run(t: RequestBuilder) -> Steps:
     seen["chained"] = yield Send(t.create(turn, environment=environment_of(polled[-1]) or t.environment))
     chained = id_of(seen["chained"])
     seen["chained_polled"] = (yield from polls(t, chained, whole=True)) if chained else []
+    if chained:  # no stream brought it, and no look after its end has shown it before
+        yield Send(t.get(chained))
     return {**seen, "mixed": (yield Send(t.create(input=HELLO, previous_interaction_id=found)))}
 
 

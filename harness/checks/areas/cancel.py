@@ -48,7 +48,7 @@ from harness.contract.requests import RequestBuilder
 from harness.contract.tables.lifecycle import RUNNING, is_settled
 from harness.kit.actions import Close, Exchanges, Finish, Part, Read, Send, Steps, Wait, stop_exercise
 from harness.kit.check import exercise
-from harness.outcome import Finding, Unmet
+from harness.outcome import Finding, Severity, Unmet
 from harness.wire import By, Exchange, LiveStream
 from harness.wire.message import segment
 
@@ -138,6 +138,13 @@ def is_seen(held: bool, cancelled: Exchange, polled: list[Exchange], beside: Exc
         yield others.at(exchange="beside", pointer="$.status")
     if last == "cancelled":
         return
+    if not held and _went_on(cancelled, polled):
+        message = "the cancel was accepted during the run, which then completed"
+        actual = f"in progress in the cancel and in a GET after it, then {last}"
+        yield Finding.from_code(
+            "cancel.state/completed", message, "cancelled", actual, severity=Severity.NON_STRICT
+        )
+        return
     if not held:
         _excuse_a_lost_race(cancelled, polled)
     if cancelled.status not in SUCCESS:
@@ -214,6 +221,13 @@ def _explain_lost_race(cancelled: Exchange, polled: list[Exchange]) -> str:
         told = status_of(cancelled) == "cancelled" or (_find_last_running(polled) or 0.0) >= TAKES_EFFECT
         return "" if told else f"the cancel was accepted, but the run ended as {status}"
     return f"the run ended as {status} before the cancel"
+
+
+def _went_on(cancelled: Exchange, polled: list[Exchange]) -> bool:
+    """Whether a run went on after its cancel, and completed too soon to tell what the cancel would have done."""
+    accepted = cancelled.status in SUCCESS and status_of(cancelled) in RUNNING
+    went_on = status_of(polled[0]) in RUNNING and status_of(polled[-1]) == "completed"
+    return accepted and went_on and bool(_explain_lost_race(cancelled, polled))
 
 
 def _find_last_running(polled: list[Exchange]) -> float | None:

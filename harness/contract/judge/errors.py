@@ -158,10 +158,18 @@ def judge_crash(exchange: Exchange, operation: Operation | None, contract: Contr
     if failed:
         said = shorten(exchange.body[:400].decode("utf-8", "replace"), _SHOWN)
         actual = f"{exchange.status} {said}".rstrip()
-        yield Finding("err.no-crash", f"{operation.call} causes a server error", expected, actual)
+        message = f"{operation.call}{_name_fields(exchange)} causes a server error"
+        yield Finding("err.no-crash", message, expected, actual)
     else:
         message = f"{operation.call} makes the server disconnect"
         yield Finding.from_code("err.no-crash/cut", message, expected, exchange.ending.words)
+
+
+def _name_fields(exchange: Exchange) -> str:
+    """The fields of a create that a plain one lacks, for a message."""
+    body = as_object(loads(exchange.request.body).value)
+    names = ", ".join(f"`{name}`" for name in sorted(body.keys() - {"model", "input"}))
+    return f" with {names}" if names else ""
 
 
 def judge_failed_refusal(exchange: Exchange, operation: Operation | None, contract: Contract) -> Iterator[Finding]:

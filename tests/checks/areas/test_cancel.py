@@ -56,8 +56,10 @@ CASES = [
     case("cancel.state", "met", "another run goes on", held=False, cancelled=CANCELLED, polled=[CANCELLED],
          beside=RUNNING),
     case("cancel.state", "untestable", "over before", held=False, cancelled=RUNNING, polled=[DONE], beside=None),
-    case("cancel.state", "untestable", "overtaken by the end", held=False, cancelled=RUNNING,
+    case("cancel.state", "non_strict", "overtaken by the end, or ignored", held=False, cancelled=RUNNING,
          polled=[RUNNING, DONE], beside=None),
+    case("cancel.state", "untestable", "overtaken by the end at once", held=False, cancelled=RUNNING,
+         polled=[DONE], beside=None),
     case("cancel.state", "not_met", "answered as cancelled, then completed", held=False, cancelled=CANCELLED,
          polled=[DONE], beside=None),
     case("cancel.state", "not_met", "in progress for long, then completed", held=False, cancelled=RUNNING,
@@ -132,6 +134,6 @@ def test_a_lost_race_is_nobodys_fault(check_id):
 
 def test_an_accepted_cancel_is_not_said_to_have_come_too_late():
     """If a run ends normally after an accepted cancel, the reason does not claim that the cancel came too late."""
-    seen = judge("cancel.state", held=False, cancelled=RUNNING, polled=[RUNNING, DONE], beside=None)
+    seen = judge("cancel.state", held=False, cancelled=RUNNING, polled=[DONE], beside=None)
     assert seen.because is Because.RACE_LOST
     assert seen.reason == "the cancel was accepted, but the run ended as completed"
