@@ -47,7 +47,7 @@ export class Timeline {
   }
 
   toEnd() {
-    if (this.following) this.scroll.scrollTop = this.scroll.scrollHeight;
+    if (this.following && this.rows.size) this.scroll.scrollTop = this.scroll.scrollHeight;
   }
 
   measure(row) {
