@@ -179,7 +179,7 @@ def _load(name: str, load: Callable[[], Any]) -> list[Extension]:
     except UsageFault:
         raise
     except Exception as wrong:
-        why = f"{type(wrong).__name__}: {wrong}"
+        why = str(wrong) if isinstance(wrong, FileNotFoundError) else f"{type(wrong).__name__}: {wrong}"
         if isinstance(wrong, ModuleNotFoundError):
             why += ": install it, or name a file that ends in .py"
         raise UsageFault(f"the extension {name} cannot be loaded: {why}") from wrong

@@ -46,6 +46,10 @@ def parse_all(path: Path, source: IO[bytes] | bytes) -> list[Any]:
         return [document for document in load_all_yaml(source, _build_loader()) if document is not None]
 
 
+RESTORE = "restore it, or record it again"
+"""What to do about a file that cannot be read."""
+
+
 @contextmanager
 def _told_of(path: Path, source: IO[bytes] | bytes) -> Iterator[None]:
     """Turn PyYAML's errors into a CassetteError."""
@@ -56,14 +60,14 @@ def _told_of(path: Path, source: IO[bytes] | bytes) -> Iterator[None]:
     except yaml.MarkedYAMLError as wrong:
         mark = wrong.problem_mark or wrong.context_mark
         place = f", line {mark.line + 1}" if mark is not None else ""
-        raise CassetteError(f"{path}{place}: not readable as YAML: {wrong.problem}") from None
+        raise CassetteError(f"{path}{place}: not readable as YAML: {wrong.problem}: {RESTORE}") from None
     except yaml.reader.ReaderError as wrong:
         data = source if isinstance(source, bytes) else read_file(path)
         line = data.count(b"\n", 0, wrong.position) + 1
         what = "not UTF-8" if "UTF-8" in wrong.reason or "utf" in wrong.encoding else f"not YAML: {wrong.reason}"
-        raise CassetteError(f"{path}, line {line}: {what}: restore the file or delete it") from None
+        raise CassetteError(f"{path}, line {line}: {what}: {RESTORE}") from None
     except (yaml.YAMLError, ValueError, RecursionError) as wrong:
-        raise CassetteError(f"{path}: not readable as YAML: {str(wrong).splitlines()[0]}") from None
+        raise CassetteError(f"{path}: not readable as YAML: {str(wrong).splitlines()[0]}: {RESTORE}") from None
 
 
 def line_of(path: Path, place: tuple[str | int, ...]) -> str:

@@ -40,7 +40,7 @@ from harness.kit.api import Greeting, Lack, Probes, Question
 from harness.kit.wrong_call import explain_wrong_call
 from harness.outcome import TargetFault
 from harness.outcome.words import format_count
-from harness.wire import Exchange, Request
+from harness.wire import Exchange, How, Request
 from harness.wire.message import EVENT_STREAM, NOT_READY, segment
 
 GREETING = "Say hi."
@@ -54,7 +54,8 @@ _REFUSALS = {
         "or a longer --max-wait S"
     ),
 }
-_MARKS = frozenset({"id", "status", "steps"})
+_MARKS = frozenset({"status", "steps", "outputs"})
+"""Members of which each interaction has one; responses of other APIs have an `id`, too."""
 _EVENT_MARKS = frozenset({"interaction", "interaction_id", "step"})
 """Members of which each stream of this API has one, also where all its event types are wrong."""
 
@@ -141,16 +142,23 @@ def _answer(target: RequestBuilder, send: Send, form: Form) -> Exchange:
     if answer.ending.unresolved:
         raise TargetFault(f"{answer.ending.detail}: check the spelling of the URL and the name service (DNS)")
     if answer.status is None:
-        raise TargetFault(
-            f"the target returned no response ({format_ending(answer)}): check the URL, or wait for the server "
-            "with --wait S"
-        )
+        raise TargetFault(f"the target returned no response: {_explain_silence(answer)}")
     why = explain_wrong_call(answer)
     if not why and target.key and (answer.status == 401 or rejects_key(answer)):
         why = "the target does not accept the key (--api-key, GEMINI_API_KEY)"
     if why := why or _REFUSALS.get(answer.status, ""):
         raise TargetFault(f"the target rejected a create with {format_answer(answer).rstrip('.')}: {why}")
     return answer
+
+
+def _explain_silence(answer: Exchange) -> str:
+    """Why a create got no response, and what to do about it."""
+    detail = answer.ending.detail
+    if answer.ending.how is How.REFUSED:
+        return f"connection refused ({detail}): check the URL, or wait for the server with --wait S"
+    if answer.ending.how is How.TIMEOUT:
+        return f"{detail}: check the URL and the log of the server"
+    return f"{format_ending(answer)}: check the URL and the log of the server, or wait for it with --wait S"
 
 
 def _answered(answer: Exchange) -> bool:

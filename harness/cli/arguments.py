@@ -12,7 +12,6 @@ import argparse
 import os
 import re
 import shutil
-import sys
 import textwrap
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NoReturn, TypeVar
@@ -20,13 +19,14 @@ from typing import Any, NoReturn, TypeVar
 from harness.cli.folder_trust import FolderFile, find_file, require_allowed
 from harness.cli.main import COMMANDS
 from harness.cli.options import FLAG, TALLY, Option, Options
+from harness.cli.output import say
 from harness.kit.api import EXTENSION_VARIABLE
 from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean
-from harness.wire.message import escape_controls
 
 O = TypeVar("O", bound=Options)  # noqa: E741 - the options of a command
 
+_LACKING = "the following arguments are required: "
 _UNKNOWN = re.compile(r"unrecognized arguments: (.*)", re.DOTALL)
 _NEEDLESS = re.compile(r"argument (?:\S+/)?(\S+): ignored explicit argument (.*)", re.DOTALL)
 _WIDEST_HELP = 118
@@ -74,7 +74,7 @@ def _take_extension(cls: type[Options]) -> dict[str, Any]:
         value = item.read(named, place, of_file=True)
         require_allowed(item, value, file, place, sends_key=False)
     except UsageFault as wrong:
-        sys.stderr.write(escape_controls(f"harness: no extension is loaded: {wrong}") + "\n")
+        say(f"harness: no extension is loaded: {wrong}", to_errors=True)
         return {}
     return {"extension": value}
 
@@ -99,7 +99,7 @@ def _take_settings(cls: type[Options], file: FolderFile, values: Mapping[str, An
     if settings:
         keys = ", ".join(declared[name].key for name in settings)
         trusted = ", trusted" if file.trusted else ""
-        sys.stderr.write(escape_controls(f"harness: {file.path} sets {keys}{trusted}") + "\n")
+        say(f"harness: {file.path} sets {keys}{trusted}", to_errors=True)
     return {name: value for name, (value, _) in settings.items()}
 
 
@@ -255,6 +255,8 @@ class Parser(argparse.ArgumentParser):
         unknown = _UNKNOWN.search(message)
         if given := _NEEDLESS.search(message):
             raise UsageFault(f"{given[1]} takes no value: write it without {given[2]}")
+        if (lacking := message.removeprefix(_LACKING)) != message:
+            raise UsageFault(f"{lacking} is missing: write `{self.usage}`")
         if unknown is None:
             raise UsageFault(f"{message.removeprefix('argument ')} (see `{self.prog} --help`)")
         word = (unknown[1].split() or [""])[0]

@@ -19,7 +19,7 @@ from typing import NamedTuple, Protocol, cast
 
 from harness import __version__
 from harness.cli.masking import begin, show_text
-from harness.cli.printing import guarded_output
+from harness.cli.printing import guarded_output, write_line
 from harness.cli.signal_handling import told_like_interrupted
 from harness.outcome import FIRST_WORDS, Exit, HarnessFault, TargetFault, UsageFault
 from harness.outcome.words import did_you_mean
@@ -245,7 +245,7 @@ def _write_usage() -> str:
 def _say(text: str, code: int) -> int:
     try:
         sys.stdout.flush()
-        sys.stderr.write(text + "\n")
+        write_line(text, sys.stderr)
     except BrokenPipeError:
         return _silence_pipe()
     except OSError:  # the disk is full: nobody reads why, but the exit code is that of the command

@@ -57,7 +57,7 @@ def _read_number(text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise ValueError(f"{text!r} is not a number") from None
+        raise ValueError(f"{text!r} is not a number: write one such as 30 or 0.5") from None
 
 
 _VERSION = re.compile(r"(?:/?[\w-][\w.-]*(?:/[\w-][\w.-]*)*/?)?", re.ASCII)
@@ -384,3 +384,15 @@ class Options:
         for name in names:
             if name in self.given and getattr(self, name) != declared[name].default:
                 raise UsageFault(f"{declared[name].long_flag} {why}")
+
+
+def parse_list(flag: str, text: str | None, known: Sequence[str]) -> list[str]:
+    """The words between commas in the value of a flag. Raises UsageFault for one that is not `known`."""
+    words = [word.strip() for word in (text or "").split(",") if word.strip()]
+    for word in words:
+        if word not in known:
+            few = f"; known are {', '.join(known)}"
+            raise UsageFault(f"{flag}: {word!r} is not known{did_you_mean(word, known, otherwise=few)}")
+    if text is not None and not words:
+        raise UsageFault(f"{flag} is empty: name one or more of {', '.join(known)}")
+    return words

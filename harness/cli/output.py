@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.cli.common_options import OutputOptions, revision_of
 from harness.cli.masking import mask_text
-from harness.cli.printing import GuardedStream
+from harness.cli.printing import GuardedStream, write_line
 from harness.outcome import Exit, HarnessFault, TargetFault, UsageFault
 from harness.outcome.words import did_you_mean
 from harness.report.formats import FORMATS, dump
@@ -32,12 +32,13 @@ if TYPE_CHECKING:
 _STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
 
 
-def say(text: str, *, to_errors: bool = False) -> None:
-    """Print one line to standard output, or to standard error if the output is machine-readable.
+def say(text: str, *, to_errors: bool = False, whole: bool = False) -> None:
+    """Print lines to standard output, or to standard error if the output is machine-readable.
 
-    Control characters are escaped: a line may name a file or a server, whose names are not ours.
+    A terminal gets them wrapped between words, unless they are to be copied `whole`. Control characters are
+    escaped: a line may name a file or a server, whose names are not ours.
     """
-    (sys.stderr if to_errors else sys.stdout).write(escape_controls(text) + "\n")
+    write_line(escape_controls(text), sys.stderr if to_errors else sys.stdout, whole=whole)
 
 
 def say_masked(text: str, *, to_errors: bool = False) -> None:
@@ -61,11 +62,8 @@ def say_command(line: str, *, to_errors: bool = False) -> None:
 
 def say_lines(lines: Iterable[str]) -> None:
     """Print lines to be read; a terminal gets them wrapped between words."""
-    from harness.report.screen import Screen
-
-    screen = Screen(sys.stdout)
     for line in lines:
-        screen.line(escape_controls(line))
+        say(line)
 
 
 def write_json(value: Any) -> None:

@@ -84,6 +84,15 @@ def _show(found: re.Match[str]) -> str:
     return found[0] if found["ours"] else escape_letters(found[0])
 
 
+def write_line(text: str, stream: TextIO, *, whole: bool = False) -> None:
+    """Write lines, which a terminal gets wrapped between words unless they are to be copied `whole`."""
+    from harness.report.screen import Screen  # late: `--version` does not need it
+
+    screen = Screen(stream)
+    for line in text.split("\n"):
+        screen.line(line, whole=whole)
+
+
 @contextmanager
 def guarded_output() -> Iterator[None]:
     """Guard standard output and standard error of this process while the block runs."""

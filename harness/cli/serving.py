@@ -83,7 +83,8 @@ def port_to_take(arguments: ListenOptions, command: Sequence[str] | None) -> int
 def announce(url: str, text: str, *, as_json: bool, page: str = "", **facts: Any) -> None:
     """Print the address as the first line, followed by `text` and the inspector's `page`, or as a JSON object."""
     if as_json:
-        say(json.dumps({"base_url": url, "pid": os.getpid(), **({"inspector": page} if page else {}), **facts}))
+        facts = {"base_url": url, "pid": os.getpid(), **({"inspector": page} if page else {}), **facts}
+        say(json.dumps(facts), whole=True)
     else:
         say(url)
         say(text)

@@ -52,8 +52,8 @@ def read_python_sdk(package: Path, title: str) -> TypeModel:
     root = package / ROOT
     if not (root / "types").is_dir():
         raise UsageFault(
-            f"there is no {ROOT.as_posix()}/types in {str(package)!r}: name the folder that contains "
-            "google/genai, of google-genai 3.0 or newer"
+            f"this google-genai has no types of the API (no {ROOT.as_posix()}/types in {package.name!r}): choose "
+            "version 3.0 or newer"
         )
     reader = _PythonReader(root)
     operations = reader.read_operations()

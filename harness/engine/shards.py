@@ -11,6 +11,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from harness import __version__
 from harness.engine.audit import AuditedDefect
@@ -164,10 +165,20 @@ def require_one_run(reports: Sequence[ShardReport], *, same_target: bool = False
         if other is not None:
             hint = "; if it is the same server at another address, add --same-target" if "target" in told else ""
             raise UsageFault(
-                f"{other.name!r} was written {told} than {first.name!r} ({same(other)!s:.80} and "
-                f"{same(first)!s:.80}): merge the shards of one run{hint}"
+                f"{other.name!r} was written {told} than {first.name!r} "
+                f"({_name_difference(same(other), same(first))}): merge the shards of one run{hint}"
             )
     _require_each_once(reports)
+
+
+def _name_difference(theirs: Any, ours: Any) -> str:
+    """What differs in two values: of two lists of pairs, the first pair that is not in the other."""
+    if isinstance(theirs, list) and isinstance(ours, list):
+        named = next(
+            name for name, value in (*theirs, *ours) if (name, value) not in theirs or (name, value) not in ours
+        )
+        theirs, ours = (f"{named} {dict(pairs).get(named, 'none')}" for pairs in (theirs, ours))
+    return f"{theirs!s:.80} and {ours!s:.80}"
 
 
 def _require_each_once(reports: Sequence[ShardReport]) -> None:

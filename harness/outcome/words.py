@@ -73,8 +73,12 @@ def nearest(word: str, known: Iterable[str], *, most: int = 3) -> list[str]:
     import difflib  # its import costs more than the rest of this module, and only an error needs it
 
     words = list(known)
+    if word.startswith("--") and all(candidate.startswith("--") for candidate in words):  # dashes are no likeness
+        return [f"--{near}" for near in nearest(word[2:], [candidate[2:] for candidate in words], most=most)]
+    close = difflib.get_close_matches(word, words, n=most, cutoff=0.75)
+    shares = [difflib.SequenceMatcher(None, candidate, word).ratio() for candidate in close]
     return (
-        difflib.get_close_matches(word, words, n=most, cutoff=0.75)
+        [candidate for candidate, share in zip(close, shares, strict=True) if share > shares[0] - 0.15]
         or [candidate for candidate in words if word and candidate.startswith(word)][:most]
         or difflib.get_close_matches(word, words, n=1, cutoff=0.6)
     )

@@ -277,10 +277,10 @@ class RunVerdict:
         return f"{self.word}: {'; '.join(self.clauses)}."
 
     @property
-    def sentence(self) -> str:
-        """The line without its first word, for a heading that shows the word beside it."""
-        said = "; ".join(self.clauses)
-        return f"{said[:1].upper()}{said[1:]}."
+    def sentences(self) -> list[str]:
+        """The line without its first word, which a heading shows: the first clause, and what it leaves to say."""
+        first, *further = self.clauses
+        return [f"{said[:1].upper()}{said[1:]}." for said in (first, "; ".join(further)) if said]
 
 
 def conclude_counted(results: Sequence[CountedResult], accounting: Accounting) -> RunVerdict:

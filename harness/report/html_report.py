@@ -42,6 +42,7 @@ def render(state: PresentedRun) -> str:
     failures = state.choose_detailed(causes)
     warnings = _choose_warnings(state, failures)
     detailed = failures | {shown.result.id for shown in warnings}
+    headline, *lead = state.verdict.sentences
     areas = state.list_areas()
     names = _name_rows(areas)
     listed = sum(len(area.rows) for area in areas)
@@ -51,8 +52,8 @@ def render(state: PresentedRun) -> str:
         "run",
         title=f"{state.subject}: {state.place}",
         command=presentation.command,
-        headline=state.verdict.sentence,
-        lead=state.lead,
+        headline=headline,
+        lead=[*lead, *state.lead],
         state_word=state.verdict.word,
         state_mark=_mark_state(state),
         facts=[("Target", state.place), *((to_sentence(word), value) for word, value in state.facts)],

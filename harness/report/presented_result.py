@@ -102,7 +102,8 @@ class PresentedResult:
         self._run = run
         self._presentation = presentation
         self.id = result.id
-        self.title = result.title
+        call = result.reproduction.call if result.reproduction is not None else ""
+        self.title = f"{call}: {result.title}" if call and call not in result.title else result.title
         self.level = result.rule.level
         self.outcome = result.outcome
         self.source = str(result.rule.source)
@@ -420,14 +421,16 @@ class Cause:
     ) -> Cause:
         """The cause of these failures; those come first that are no consequence of another one.
 
-        Its title is what is `broken`, with what was found unless it is `alone` with that; an error of the harness
-        or a stale entry breaks nothing.
+        Its title is what is `broken`, with the kind of the finding unless it is `alone` with that; an error of the
+        harness or a stale entry breaks nothing.
         """
         roots = [shown for shown in failing if not shown.result.is_consequence] or list(failing)
         problem, is_broken = roots[0].said, roots[0].result.verdict is Verdict.FAIL and broken
+        kind = key.partition("/")[2].replace("-", " ")
+        several = f"{broken} ({kind})" if kind else f"{broken}: {problem}"
         return cls(
             key=key,
-            title=problem if not is_broken else broken if alone else f"{broken}: {problem}",
+            title=problem if not is_broken else broken if alone else several,
             results=(*roots, *(shown for shown in failing if shown not in roots)),
             affected=tuple(affected),
             weight=sum(shown.result.weight for shown in failing),

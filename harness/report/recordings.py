@@ -46,12 +46,12 @@ def drift_lines(drifts: Drifts, *, content: bool = True) -> Iterator[str]:
         yield escape_controls(f"{shape_line(drift)}  [{_join_names(labels)}]")
     if content:
         for drift, labels in drifts.content.items():
-            yield escape_controls(f"content  {drift}  [{_join_names(labels)}]")
+            yield escape_controls(f"content    {drift}  [{_join_names(labels)}]")
 
 
 def shape_line(drift: Drift) -> str:
     """A structural drift, without the exchanges that show it."""
-    return f"SHAPE    {drift}"
+    return f"structure  {drift}"
 
 
 def _join_names(labels: Sequence[str]) -> str:

@@ -53,6 +53,20 @@ def count_seen(text: str) -> int:
     return len(_SGR.sub("", text))
 
 
+class Verbatim(str):
+    """A line to be copied, such as a command: no terminal gets it wrapped."""
+
+    __slots__ = ()
+
+
+def _count_columns(out: TextIO) -> int:
+    """The width of this terminal: standard output may be a file while standard error is one."""
+    try:
+        return int(os.environ.get("COLUMNS", "")) or os.get_terminal_size(out.fileno()).columns
+    except (OSError, ValueError):
+        return shutil.get_terminal_size().columns
+
+
 class Screen:
     """The output of a report. Progress is drawn only on a terminal, which can erase it; a log gets only lines."""
 
@@ -68,12 +82,12 @@ class Screen:
     @property
     def columns(self) -> int | None:
         """How wide the terminal is; None for a log, whose lines may have any length."""
-        return shutil.get_terminal_size().columns if self.draws else None
+        return _count_columns(self._out) if self.draws else None
 
     def line(self, text: str, *, whole: bool = False) -> None:
         """Write a line that stays; a terminal gets it wrapped between words, unless it is to be copied `whole`."""
         self.erase()
-        columns = None if whole else self.columns
+        columns = None if whole or isinstance(text, Verbatim) else self.columns
         for part in [text] if columns is None else wrap(text, columns - 1):
             self._out.write(part + "\n")
         self._written = self._now()

@@ -265,7 +265,7 @@ def _read_line(name: str, line: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError) as wrong:
         is_report = line.strip() == b"{"  # how an indented JSON report begins
         what = (
-            "is a JSON report, not the events of a run" if is_report else f"has a line that is no JSON ({wrong})"
+            "is a JSON report, not the events of a run" if is_report else f"has a line that is not JSON ({wrong})"
         )
         raise UsageFault(f"{name!r} {what}: {_HOW}") from None
     if not isinstance(record, dict):

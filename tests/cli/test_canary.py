@@ -108,7 +108,7 @@ def test_recordings(
     assert leaks(*texts, folder=tmp_path) == []
     monkeypatch.setenv("GEMINI_API_KEY", KEY)
     done = harness("verify", "--secrets", "a.yaml", "b.yaml")
-    assert (done.code, done.out) == (0, "searched 2 files: 0 possible secrets\n")
+    assert (done.code, done.out) == (0, "PASSED: no possible secret in 2 files.\n")
 
 
 def test_the_gate_finds_what_a_recorder_would_remove(harness: Harness, url: str) -> None:

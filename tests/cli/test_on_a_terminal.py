@@ -107,18 +107,47 @@ def test_words_about_rules_are_wrapped_to_the_terminal(words: tuple[str, ...]) -
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("smoke",),
+        ("check", "emulator", "-c", "resume.nogap"),
+        ("smoke", "http://127.0.0.1:1"),
+        ("verify", "--secrets"),
+    ],
+    ids=" ".join,
+)
+def test_an_error_is_wrapped_to_the_terminal(words: tuple[str, ...], tmp_path: Path) -> None:
+    """On a narrow terminal no line of an error is cut in a word; in a log it is one line."""
+    code, drawn = on_a_terminal(*words, environment={"COLUMNS": "40"})
+    assert code in (2, 4), drawn
+    assert max(len(line) for line in drawn.splitlines()) < 40, drawn
+    log = subprocess.run([sys.executable, "-m", "harness", *words], capture_output=True, text=True, check=False)
+    assert max(len(line) for line in log.stderr.splitlines()) > 40
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
 def test_a_report_that_is_missing_is_named_last(tmp_path: Path) -> None:
     """The exit code is that of the comparison; the last line says which report is missing."""
     recording = str(folder("cassettes") / "emulator" / "agent.yaml")
     code, drawn = on_a_terminal("diff", recording, recording, "--report", "html=/dev/full")
-    assert (code, drawn.splitlines()[-1].startswith("harness: the html report is missing: ")) == (0, True), drawn
+    assert (code, drawn[drawn.rindex("harness: ") :].startswith("harness: the html report is missing: ")) == (
+        0,
+        True,
+    ), drawn
     report = tmp_path / "one.json"
     words = ("check", "emulator", "-c", "create.ok", "--report", f"json={report}", "--report", "html=/dev/full")
     code, drawn = on_a_terminal(*words)
-    assert (code, drawn.splitlines()[-1].startswith("harness: the html report is missing: ")) == (0, True), drawn
+    assert (code, drawn[drawn.rindex("harness: ") :].startswith("harness: the html report is missing: ")) == (
+        0,
+        True,
+    ), drawn
     code, drawn = on_a_terminal("compare", f"a={report}", f"b={report}", "--report", "html=/dev/full")
-    assert (code, drawn.splitlines()[-1].startswith("harness: the html report is missing: ")) == (0, True), drawn
+    assert (code, drawn[drawn.rindex("harness: ") :].startswith("harness: the html report is missing: ")) == (
+        0,
+        True,
+    ), drawn
 
 
 @pytest.mark.slow

@@ -96,7 +96,7 @@ def test_a_miss_fails_a_replay_and_says_what_differs(emulator: str, harness: Har
     assert done.code == 1
     assert 'the nearest is recording 1, which differs in body.input: recorded "hi", got "ho"' in done.out
     assert "unused:" not in done.out
-    assert "0 of 1 recordings used, 1 request without one" in done.out
+    assert "0 of 1 recordings used, 1 request without a recording" in done.out
     done = harness("replay", "a.yaml", "--port", "0", "-v", "--", *ask("ho"))
     assert "unused: recording 1, POST /v1beta/interactions" in done.out
 

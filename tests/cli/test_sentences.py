@@ -62,6 +62,12 @@ def streams_something_else(request: Request) -> Response:
     return Response.whole(200, Headers([("content-type", "text/event-stream")]), events)
 
 
+def chats(request: Request) -> Response:
+    """Returns what another API returns to a chat, which has an id."""
+    body = b'{"id": "chatcmpl-1", "object": "chat.completion", "choices": [{"message": {"content": "hi"}}]}'
+    return Response.whole(200, Headers([("content-type", "application/json")]), body)
+
+
 COMMANDS = {
     "smoke": ["smoke", "URL"],
     "check": ["check", "URL"],
@@ -106,6 +112,7 @@ def test_every_command_says_what_to_write(harness: Harness, command: str, servic
         (created_elsewhere, (), "the target returns no interactions"),
         (redirects_to(""), (), "the target returns no interactions"),
         (streams_something_else, (), "the target returns no interactions"),
+        (chats, (), "the target returns no interactions"),
     ],
 )
 def test_the_sentence_only_where_it_helps(

@@ -73,6 +73,13 @@ def test_the_nearest_words_come_first(word: str, near: list[str]) -> None:
     assert nearest(word, WORDS, most=1) == near[:1]
 
 
+def test_the_dashes_of_a_flag_are_no_likeness() -> None:
+    """A flag is compared without its dashes: they would make all short flags alike."""
+    flags = ["--verbose", "--report", "--baseline"]
+    assert (nearest("--bogus", flags), nearest("--verbos", flags)) == ([], ["--verbose"])
+    assert nearest("resume.nogap", ["resume.no-gap", "resume.opens"]) == ["resume.no-gap"]
+
+
 def test_a_message_ends_with_what_helps() -> None:
     """A message suggests similar words, else the caller's text, else all words if they are few."""
     assert did_you_mean("stram", WORDS) == ": did you mean 'stream' or 'steam'?"

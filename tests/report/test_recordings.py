@@ -46,13 +46,13 @@ def session() -> RecordingSession:
 
 def test_a_drift_is_shown_once_however_many_scenarios_show_it() -> None:
     """A drift seen in several scenarios is shown once, while each scenario states how many it has."""
-    finding = Finding("usage.types", "a token count is not a non-negative integer")
+    finding = Finding("usage.types", "a token count is negative, or not an integer")
     news = Recorded("a", ScenarioState.RECORDED, exchanges=3, findings=(finding, finding), drifts=RENAMED)
     said = reported(news, Recorded("b", ScenarioState.RECORDED, exchanges=1, findings=(finding,), drifts=RENAMED))
     assert said.splitlines() == [
         "a: recorded, 3 exchanges, 2 findings, 1 structural drift",
-        "  usage.types a token count is not a non-negative integer",
-        f"  SHAPE    {next(iter(RENAMED.shape))}",
+        "  usage.types a token count is negative, or not an integer",
+        f"  structure  {next(iter(RENAMED.shape))}",
         "b: recorded, 1 exchange, 1 finding, 1 structural drift",
     ]
 

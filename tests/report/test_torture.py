@@ -62,7 +62,7 @@ def test_a_cause_counts_rules_and_then_cases() -> None:
     assert counts == [["1 MUST rule broken"], ["1 MUST rule broken in 3 cases"]]
 
 
-def test_a_cause_is_called_by_its_rule_and_two_of_one_rule_by_what_was_found() -> None:
+def test_a_cause_is_called_by_its_rule_and_two_of_one_rule_by_their_kinds() -> None:
     whole, once = ROWS["client.whole"].rule, ROWS["client.once"].rule
     cases = [
         decide(rule, Observation.of([Finding(rule.id, said, code=code)]), Policy(), result_id=code)
@@ -73,8 +73,8 @@ def test_a_cause_is_called_by_its_rule_and_two_of_one_rule_by_what_was_found() -
         )
     ]
     assert {(cause.title, cause.problem) for cause in run_of_cases(*cases).causes} == {
-        (f"{whole.broken}: lost a word", "lost a word"),
-        (f"{whole.broken}: did not see the end", "did not see the end"),
+        (f"{whole.broken} (silent loss)", "lost a word"),
+        (f"{whole.broken} (unfinished)", "did not see the end"),
         (once.broken, "has a word twice"),
     }
 

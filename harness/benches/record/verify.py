@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from harness.cassette import CassetteError, Hit, Provenance, Recording, scan_file
 from harness.cassette.har import decode_body, name_entry
-from harness.cassette.layout import Layout, parse_all
+from harness.cassette.layout import RESTORE, Layout, parse_all
 from harness.documents import list_files, read_file
 from harness.engine.decide import Policy, decide, decide_finding, exit_of
 from harness.engine.events import (
@@ -249,7 +249,7 @@ def judge_recordings(
 
 def _name_unusable(unusable: Sequence[tuple[str, str]]) -> Iterator[str]:
     for file, reason in unusable[:_MOST_NAMED]:
-        yield f"{file} is not a readable recording: {reason}: restore it, or record it again"
+        yield f"{file} is not a readable recording: {reason.removesuffix(f': {RESTORE}')}: {RESTORE}"
     if (more := len(unusable) - _MOST_NAMED) > 0:
         yield f"{format_count(more, 'more file')} cannot be read (the JSON report names all)"
 

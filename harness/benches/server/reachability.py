@@ -41,7 +41,7 @@ def wait_until_up(target: ResolvedTarget, seconds: float) -> None:
                 return
             if is_late:
                 raise TargetFault(
-                    f"{target.info.url} returned no response within {seconds:g} seconds ({exchange.ending.how})"
+                    f"{target.info.url} returned no response within {seconds:g} s ({exchange.ending.how})"
                 )
             driver.wait(_PAUSE)
     finally:

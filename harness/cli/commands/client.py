@@ -45,7 +45,7 @@ def run(words: Sequence[str]) -> int:
     arguments = read_options(ClientArguments, words)
     package = folder("javascript")
     if arguments.output is None:
-        say((package / (TYPES if arguments.types else MODULE)).read_text("utf-8").rstrip("\n"))
+        say((package / (TYPES if arguments.types else MODULE)).read_text("utf-8").rstrip("\n"), whole=True)
         return 0
     arguments.refuse(("types",), "is not needed with --output, which writes them, too")
     target = Path(arguments.output)

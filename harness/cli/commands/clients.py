@@ -25,12 +25,13 @@ from harness.cli.options import (
     argument,
     flag,
     option,
+    parse_list,
 )
 from harness.cli.output import ReportFiles, say, write_json
 from harness.cli.tested_clients import STARTING, TIMEOUT, install_ready, new_client
 from harness.interactions import INTERACTIONS
 from harness.outcome import FIRST_WORDS, Exit, UsageFault
-from harness.outcome.words import did_you_mean, format_count
+from harness.outcome.words import format_count
 from harness.report.formats import dump
 from harness.written_files import find_way_out, make_folder, write_file
 
@@ -82,7 +83,7 @@ class ClientsArguments(Options):
         "clients",
         ("harness clients --list", "harness clients google-genai --rows reset,clean-end"),
         groups=("output", _PACKAGES),
-        notes="exit codes: 0 finished, with any outcome · 2 usage · 130 interrupted",
+        notes="exit codes: 0 finished, with any outcome · 2 usage · 3 no client was tested · 130 interrupted",
     )
 
 
@@ -98,7 +99,7 @@ def run(words: Sequence[str]) -> int:
         return _remove(_choose(arguments.names))
     folder = Path(arguments.write) if arguments.write else None
     if folder is not None and not folder.is_dir():
-        raise UsageFault(f"--write: no folder {arguments.write!r}")
+        raise UsageFault(f"--write: there is no folder {arguments.write!r}: create it, or name another one")
     if folder is not None:
         _require_no_link_out(folder)
     code = Exit.OK
@@ -113,7 +114,8 @@ def run(words: Sequence[str]) -> int:
         chosen = _choose_clients(arguments.names, modes, rows)
         files = ReportFiles(arguments.report, _FORMATS)
         columns, interrupted = _play(chosen, modes, rows, arguments)
-        code = Exit.INTERRUPTED if interrupted else Exit.OK
+        ran = any(column.cells for column in columns)
+        code = Exit.INTERRUPTED if interrupted else Exit.OK if ran else Exit.NOTHING_RAN
     _write(columns, files, folder, arguments, _conclude(columns, code))
     return code
 
@@ -122,6 +124,8 @@ def _conclude(columns: Sequence[ClientColumn], code: Exit) -> str:
     """The last line: the table states facts, so it passes whatever the clients do, and counts what they did."""
     from harness.report.client_table.table import is_silent
 
+    if code is Exit.NOTHING_RAN:
+        return f"{FIRST_WORDS[code]}: no client could be tested; the reason stands beside each."
     cells = [cell for column in columns for cell in column.cells]
     failed = sum(map(is_silent, cells))
     tested = len({(column.client.name, column.client.version) for column in columns if column.cells})
@@ -157,23 +161,13 @@ def _choose_clients(names: Sequence[str], modes: Sequence[str], rows: Sequence[s
 def _choose_modes(text: str | None) -> list[str]:
     from harness.benches.client.ready.survey import TABLES
 
-    return _parse_list("--mode", text, list(TABLES)) or list(TABLES)
+    return parse_list("--mode", text, list(TABLES)) or list(TABLES)
 
 
 def _choose_rows(text: str | None) -> list[str]:
     from harness.benches.client.ready.survey import list_row_names
 
-    return _parse_list("--rows", text, list_row_names(INTERACTIONS)) if text else []
-
-
-def _parse_list(flag: str, text: str | None, known: Sequence[str]) -> list[str]:
-    words = [word.strip() for word in (text or "").split(",") if word.strip()]
-    for word in words:
-        if word not in known:
-            raise UsageFault(
-                f"{flag} {word!r} is none of {', '.join(known)}{did_you_mean(word, known, otherwise=' ').rstrip()}"
-            )
-    return words
+    return parse_list("--rows", text, list_row_names(INTERACTIONS)) if text else []
 
 
 def _list() -> int:
@@ -240,14 +234,16 @@ def _play(
         command = install_ready(client, offline=arguments.offline)
         return new_client(command, loop=client.loops, starting=STARTING, is_ready=True)
 
-    columns = []
+    columns: list[ClientColumn] = []
     try:
         for column in survey(
             INTERACTIONS, clients, install, modes=modes, only=rows, jobs=arguments.jobs, seconds=arguments.timeout
         ):
             column = _mask_column(column)
             columns.append(column)
-            for line in column_lines(column):
+            told = any(other.client == column.client and other.problem for other in columns[:-1])
+            shown = replace(column, problem="for the same reason") if told and column.problem else column
+            for line in column_lines(shown):
                 say(line, to_errors=arguments.json)
     except KeyboardInterrupt:
         planned = [(client, mode) for client in clients for mode in list_modes(INTERACTIONS, client, modes, rows)]

@@ -26,6 +26,7 @@ from harness.cli.main import COMMANDS, shadow_note
 from harness.cli.masking import mask_text, show_text
 from harness.cli.options import Options, Page
 from harness.cli.output import say, write_json
+from harness.cli.printing import write_line
 from harness.errors import UsageFault
 from harness.outcome import Exit
 from harness.outcome.words import format_count
@@ -83,7 +84,7 @@ def run(words: Sequence[str]) -> int:
     for item in diagnose():
         found.append(item)
         if not arguments.json:
-            sys.stdout.write(_format(item, colour=colour) + "\n")
+            write_line(_format(item, colour=colour), sys.stdout)
     problems = sum(item.state is Condition.PROBLEM for item in found)
     if arguments.json:
         rows = [

@@ -19,7 +19,7 @@ from harness.cli.folder_trust import find_link_out
 from harness.cli.options import FOLDER, PATH, Options, Page, Trust, flag, option
 from harness.cli.output import ReportFiles, format_patch, say, write_json
 from harness.outcome import Exit, UsageFault
-from harness.outcome.words import format_count
+from harness.outcome.words import did_you_mean, format_count
 from harness.written_files import make_folder, write_file
 
 if TYPE_CHECKING:
@@ -138,7 +138,9 @@ def _refuse_what_cannot_be_written(arguments: DriftArguments) -> None:
     for word in arguments.report or ():
         name = word.partition("=")[0]
         if name not in _FORMATS:
-            raise UsageFault(f"--report: {name!r} is none of {', '.join(_FORMATS)}")
+            known = f": known are {', '.join(_FORMATS)}"
+            near = did_you_mean(name, _FORMATS, otherwise=known)
+            raise UsageFault(f"--report: unknown format {name!r}{near} (write FORMAT=PATH)")
     for word, place in (("--propose", arguments.propose), ("--propose-patch", arguments.propose_patch)):
         if place and (why := find_link_out(Path(place))):
             raise UsageFault(f"{word}: {place!r} {why}: name that file itself")
@@ -190,7 +192,10 @@ def _open_folder(folder: Path) -> Package:
         return Package(TYPESCRIPT, read_npm_version(folder), folder)
     if (folder / ROOT).is_dir():
         return Package(PYTHON, read_python_version(folder), folder)
-    raise UsageFault(f"--sdk: {str(folder)!r} contains neither {ROOT.as_posix()} nor {DECLARATIONS.as_posix()}")
+    parts = f"{ROOT.as_posix()} nor {DECLARATIONS.as_posix()}"
+    raise UsageFault(
+        f"--sdk: {str(folder)!r} is no unpacked SDK: it has neither {parts}; name the folder above them"
+    )
 
 
 def _read(package: Package) -> TypeModel:

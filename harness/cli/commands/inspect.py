@@ -96,7 +96,7 @@ def _read_cassette(path: Path) -> Iterator[tuple[Exchange, Sequence[Finding]]]:
 
     cassette = load(path)
     if not cassette.recordings:
-        raise UsageFault(f"{path} holds no recordings: there is nothing to inspect")
+        raise UsageFault(f"{path} contains no recordings to show: name a cassette of `harness record`")
     yield from ((recording.exchange(), ()) for recording in cassette.recordings)
 
 

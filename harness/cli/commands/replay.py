@@ -94,7 +94,7 @@ def run(words: Sequence[str]) -> int:
 
     cassette = load(arguments.cassette)
     if not cassette.recordings:
-        raise UsageFault(f"{arguments.cassette} contains no recordings to replay")
+        raise UsageFault(f"{arguments.cassette} contains no recordings: name a cassette of `harness record`")
     recordings = with_server_endings(cassette.recordings, arguments.hang_ups)
     player = Player(
         recordings, PROTOCOL, mode=arguments.mode, speed=arguments.speed, assign_ids=arguments.assign_ids
@@ -206,5 +206,7 @@ def _print(player: Player, *, verbose: bool) -> None:
         say_masked(f"unused: recording {number + 1}, {recording.request.method} {recording.request.target}")
     used = len(player.recordings) - len(unused)
     missed = format_count(len(player.misses), "request")
-    hint = "" if used or player.misses else "; no request arrived: does the client use INTERACTIONS_BASE_URL?"
-    say(f"{used} of {len(player.recordings)} recordings used, {missed} without one{hint}")
+    hint = "" if used else "; no request arrived: does the client use INTERACTIONS_BASE_URL?"
+    if player.misses:
+        hint = "; `harness record --record-mode new_episodes` adds a request to a cassette"
+    say(f"{used} of {len(player.recordings)} recordings used, {missed} without a recording{hint}")

@@ -25,6 +25,7 @@ from harness.cli.options import (
     Trust,
     flag,
     option,
+    parse_list,
 )
 from harness.cli.output import Listeners, read_report_words, say
 from harness.cli.tested_clients import STARTING, TIMEOUT, install_ready, new_client
@@ -204,7 +205,7 @@ def _dry_run(cases: Sequence[Case]) -> int:
         if kind:
             say(f"# {kind}: {len(listed)}")
         for case in listed:
-            say(str(case))
+            say(str(case), whole=True)
     return Exit.OK
 
 
@@ -287,7 +288,7 @@ def _read_base(arguments: TortureArguments) -> tuple[list[str], Case]:
     """The settings of event ids to play, and what all cases share."""
     from harness.benches.client.cases import EVENT_IDS, Case
 
-    event_ids = _parse_list("--event-ids", arguments.event_ids, EVENT_IDS)
+    event_ids = parse_list("--event-ids", arguments.event_ids, EVENT_IDS)
     sources = ("text", "script", "scenario", "cassette")
     given = [name for name in sources if getattr(arguments, name) is not None]
     if len(given) > 1:
@@ -349,7 +350,7 @@ def _asked_for(arguments: TortureArguments, base: Case, event_ids: Sequence[str]
     from harness.benches.client.cases import ENUMERATIONS, cases_of
     from harness.faults import Drop
 
-    endings = _parse_list("--endings", arguments.endings or DEFAULT_ENDINGS, [str(drop) for drop in Drop])
+    endings = parse_list("--endings", arguments.endings or DEFAULT_ENDINGS, [str(drop) for drop in Drop])
     cases: list[Case] = []
     for where in arguments.cuts or ["every-event"]:
         cuts = where if where in ENUMERATIONS else [where]
@@ -359,13 +360,3 @@ def _asked_for(arguments: TortureArguments, base: Case, event_ids: Sequence[str]
             known = ", ".join(ENUMERATIONS)
             raise UsageFault(f"--cuts {where!r} is neither one of {known} nor a plan\n{wrong}") from None
     return list(dict.fromkeys(cases))
-
-
-def _parse_list(flag: str, text: str, known: Sequence[str]) -> list[str]:
-    words = [word.strip() for word in text.split(",") if word.strip()]
-    for word in words:
-        if word not in known:
-            raise UsageFault(f"{flag}: {word!r} is none of {', '.join(known)}")
-    if not words:
-        raise UsageFault(f"{flag} names none of {', '.join(known)}")
-    return words

@@ -15,7 +15,7 @@ from harness.cli.judging_options import BaselineOptions, baseline_of, finish
 from harness.cli.masking import mask_text, own_secrets
 from harness.cli.options import PATH, Page, Trust, argument, flag
 from harness.cli.output import MISSING, Listeners, say, say_masked, write_json
-from harness.outcome import Exit, UsageFault
+from harness.outcome import FIRST_WORDS, Exit, UsageFault
 from harness.outcome.words import format_count
 
 
@@ -93,15 +93,22 @@ def _look_for_secrets(paths: Sequence[Path], arguments: VerifyArguments) -> Exit
     from harness.contract.tables.protocol import PROTOCOL
 
     scanned, secrets = secrets_in(paths, PROTOCOL, secrets=own_secrets().values())
+    nothing = not scanned and not arguments.empty_ok
+    code = Exit.FAILED if secrets else Exit.NOTHING_RAN if nothing else Exit.OK
     if arguments.json:
         found = [{"file": file, "kind": hit.kind, "place": mask_text(hit.place)} for file, hit in secrets]
         write_json({"scanned": scanned, "secrets": found})
     else:
         for file, hit in secrets:
             say_masked(f"{file}: {hit.kind} at {hit.place} {hit.shown}".rstrip())
-        say(f"searched {format_count(scanned, 'file')}: {format_count(len(secrets), 'possible secret')}")
-        if secrets:
-            say("help: record again without `--no-redaction`, or replace these values, before you share the files")
-    if not scanned and not arguments.empty_ok:
-        return Exit.NOTHING_RAN
-    return Exit.FAILED if secrets else Exit.OK
+        say(_conclude(code, len(secrets), scanned))
+    return code
+
+
+def _conclude(code: Exit, secrets: int, files: int) -> str:
+    """The last line of a search for secrets."""
+    found = f"{format_count(secrets, 'possible secret') if secrets else 'no possible secret'} in "
+    what = found + format_count(files, "file") if files else "the paths contain no file to search"
+    if secrets:
+        what += ": record again without `--no-redaction`, or replace these values, before you share the files"
+    return f"{FIRST_WORDS[code]}: {what}."

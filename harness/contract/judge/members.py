@@ -86,7 +86,7 @@ def judge_usage(usage: Any, pointer: str = "$.usage") -> list[Finding]:
     wrong = [
         place_finding(
             "usage.types/count",
-            "a token count is not a non-negative integer",
+            "a token count is negative, or not an integer",
             "an integer >= 0",
             repr(count)[:40],
             place,

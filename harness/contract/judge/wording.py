@@ -32,7 +32,8 @@ def format_answer(exchange: Exchange) -> str:
         return format_ending(exchange)
     error = read(exchange).error
     if error is not None:
-        return f"{exchange.status} {_clip(': '.join(str(part) for part in error if part), 120)}"
+        parts = [str(part) for part in error if part and str(part) != str(exchange.status)]
+        return f"{exchange.status} {_clip(': '.join(parts), 120)}".rstrip()
     if exchange.body.startswith(_GZIP) and "content-encoding" not in exchange.headers:
         return f"{exchange.status} a gzip body without Content-Encoding"
     said = exchange.body[:400].decode("utf-8", "replace") + ("" if exchange.complete else "…")

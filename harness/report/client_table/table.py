@@ -286,6 +286,10 @@ def _record_cell(cell: Cell) -> dict[str, Any]:
     }
 
 
+def _explain(wrong: Exception) -> str:
+    return f"it has no member {wrong}" if isinstance(wrong, KeyError) else str(wrong)
+
+
 def _read_table(path: Path, modes: Mapping[str, str]) -> list[ClientColumn]:
     record = read_record(path)
     try:
@@ -296,7 +300,7 @@ def _read_table(path: Path, modes: Mapping[str, str]) -> list[ClientColumn]:
         return [_read_column(value, about, modes) for value in record["clients"]]
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as wrong:
         raise UsageFault(
-            f"{str(path)!r} is not a table of clients ({wrong!r}): "
+            f"{str(path)!r} is not a table of clients ({_explain(wrong)}): "
             "write one with `harness clients --report json=FILE`"
         ) from None
 

@@ -20,6 +20,7 @@ from harness.report.commands.presentation import EXPLAINED, Paint, Presentation,
 from harness.report.evidence.curl import commands, pytest_module, why_no_cassette
 from harness.report.json_report import code_record, outcome_record, shard_record, target_record
 from harness.report.presented_result import replay_words, reproduction_lines
+from harness.report.screen import Verbatim
 from harness.wire.message import escape_controls
 
 if TYPE_CHECKING:
@@ -202,9 +203,22 @@ def _list_never_accepted(state: CollectedRun) -> list[str]:
     return sorted({call for phase in state.phases for call in phase.never_accepted} - accepted)
 
 
+_SINGULAR = {
+    "histories": "history",
+    "operations": "operation",
+    "requests": "request",
+    "kinds of operation": "kind of operation",
+    "resources": "resource",
+    "calls": "call",
+    "successes": "success",
+    "links": "link",
+}
+
+
 def engine_lines(phase: PhaseFinished) -> Iterator[str]:
     """One line for an engine, then its notes and, if it tested too little, the reasons."""
-    counts = ", ".join(f"{number:,} {word}".replace(",", " ") for word, number in phase.counts.items())
+    named = {word: _SINGULAR.get(word, word) if number == 1 else word for word, number in phase.counts.items()}
+    counts = ", ".join(f"{number:,} {named[word]}".replace(",", " ") for word, number in phase.counts.items())
     found = format_count(phase.findings, "finding") if phase.findings else "no finding"
     if counts or not phase.vacuous:
         yield f"{phase.name:<10} {f'{counts} ' if counts else ''}in {phase.seconds:.1f} s: {found}"
@@ -222,6 +236,8 @@ def failure_lines(result: Result, state: CollectedRun, *, ran: str = "", verbose
     call = f"{reproduction.call}: " if reproduction.call else ""
     message = escape_controls(finding.message)
     yield f"{result.outcome.word.upper()} {finding.stable_code} [{rule.level}]{known} {call}{message}"
+    if result.outcome is Accounted.PASSED and not verbose:  # a broken MAY is no violation
+        return
     if result.verdict is Verdict.XFAIL:
         yield f"  baseline: {escape_controls(result.excuse)}"
     yield from (f"  {line}" for line in reproduction_lines(reproduction))
@@ -233,7 +249,7 @@ def failure_lines(result: Result, state: CollectedRun, *, ran: str = "", verbose
         compared = {"expected": finding.expected, "actual": finding.actual}
         yield from (f"  {word}: {escape_controls(text)}" for word, text in compared.items() if text)
         script = "\n".join(commands(result, state.display))
-        yield from (f"  {line}" for line in script.split("\n") if script)
+        yield from (Verbatim(f"  {line}") for line in script.split("\n") if script)
 
 
 def _record_engine(phase: PhaseFinished) -> dict[str, Any]:

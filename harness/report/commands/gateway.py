@@ -98,7 +98,8 @@ class GatewayPresentation(Presentation):
         findings = result.observation.findings
         most = len(findings) if verbose else _MOST
         for finding in findings[:most]:
-            words.append(f"{finding.message}{f': {finding.actual}' if finding.actual else ''}")
+            actual = finding.actual if finding.actual != "nothing" else ""
+            words.append(f"{finding.message}{f': {actual}' if actual else ''}")
             words += [f"known fix: {finding.cure}"] if finding.cure else []
         lines = [f"             {escape_controls(' '.join(text.split()))}" for text in dict.fromkeys(words)]
         if len(findings) > most:

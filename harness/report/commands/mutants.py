@@ -223,7 +223,7 @@ def _kill_cell(rows: Sequence[KillRow], column: str) -> MatrixCell | None:
 
 _MOST_RULES = 20
 _MOST_SURVIVORS = 20
-_HEAD = ("shown", "failed", "warned", "excused", "survived", "found", "MUST failed")
+_COUNTED = ("failed", "warned", "excused", "survived")
 
 GROUPS: dict[str, Callable[[DefectRow], str]] = {
     "mode": lambda row: row.place["mode"],
@@ -355,13 +355,14 @@ def survivors_of(rows: Sequence[DefectRow]) -> list[str]:
 
 
 def table_lines(title: str, groups: dict[str, Score]) -> Iterator[str]:
-    """Yield a table of scores, a line for each group."""
-    width = max(map(len, (title, *groups)))
-    yield f"{title:<{width}}  " + "  ".join(f"{word:>11}" for word in _HEAD)
+    """Yield the scores of groups, a line for each, which a narrow terminal can wrap."""
+    yield f"score by {title}:"
+    width = max(map(len, groups), default=0)
     for key, score in groups.items():
-        cells = (score.shown, score.failed, score.warned, score.excused, score.survived)
-        shares = (f"{score.found:.1f} %", f"{score.red:.1f} %")
-        yield f"{key:<{width}}  " + "  ".join(f"{cell:>11}" for cell in (*cells, *shares))
+        counts = (score.failed, score.warned, score.excused, score.survived)
+        said = ", ".join(f"{count} {word}" for count, word in zip(counts, _COUNTED, strict=True) if count)
+        shares = f"{score.found:.1f} % found, {score.red:.1f} % of MUST defects failed"
+        yield f"  {key:<{width}}  {score.shown} shown: {said or 'none found'}; {shares}"
 
 
 def score_record(score: Score) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from harness.report.evidence.evidence_text import client_lines
 from harness.report.evidence.stream_events import read_run
 from harness.report.json_report import code_record, outcome_record, shard_record
 from harness.report.page.matrix import MatrixCell, MatrixColumn, MatrixRow, OutcomeMatrix, StripCase
+from harness.report.screen import Verbatim
 from harness.wire.message import escape_controls
 from harness.wire.stream_picture import CellKind, StreamPicture, draw_picture, picture_lines, spell_columns
 
@@ -486,7 +487,7 @@ def group_lines(group: Sequence[Result], state: CollectedRun, *, verbose: bool =
         yield "  received:"
         yield from (f"    {line}" for line in picture_lines(picture, most=56))
     if first.reproduction is not None:
-        yield f"  this one alone:  {escape_controls(first.reproduction.command)}"
+        yield Verbatim(f"  this one alone:  {escape_controls(first.reproduction.command)}")
 
 
 def groups(results: Sequence[Result]) -> list[list[Result]]:

@@ -484,7 +484,7 @@ def _format_logged(logged: Sequence[LoggedExchange], *, whole: bool) -> Iterator
     for item in shown:
         text = "\n".join(item.lines)
         yield from (text if whole else _cut_out_middle(text, 2 * SHOWN)).split("\n")
-    yield from _write_script(item.command for item in shown)
+    yield from _write_script(item.command for item in logged)  # a later one refers to the ids of earlier ones
 
 
 def _write_script(commands: Iterable[str]) -> Iterator[str]:

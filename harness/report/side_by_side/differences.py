@@ -66,9 +66,14 @@ class ComparedRow:
         """Whether some run looked at it."""
         return any(entry is not None and entry.asked for entry in self.entries)
 
-    def join_outcomes(self, separator: str) -> str:
-        """Its outcome in each run."""
-        return separator.join(entry.outcome.word if entry else "absent" for entry in self.entries)
+    def join_outcomes(self, separator: str, *, with_finding: bool = False) -> str:
+        """Its outcome in each run, and the finding beside the last outcome that has one."""
+        words = [entry.outcome.word if entry else "absent" for entry in self.entries]
+        for number, entry in reversed([*enumerate(self.entries)] if with_finding else []):
+            if entry is not None and entry.broken and entry.said:
+                words[number] += f" ({' '.join(entry.said.split())})"
+                break
+        return separator.join(words)
 
     @property
     def broken(self) -> int:
@@ -221,6 +226,6 @@ def list_lines(compared: ComparedRuns) -> Iterator[str]:
 def _write_row(row: ComparedRow, *, same_target: bool) -> str:
     told = row.told
     label = (row.change or "differs").upper() if same_target else ""
-    said = f": {' '.join(told.said.split())}" if told.said and told.broken else ""
     level = f" [{told.level}]" if told.level else ""
-    return f"{label:<8}{row.id}{level} {row.join_outcomes(' → ' if same_target else ' | ')}{said}".strip()
+    outcomes = row.join_outcomes(" → " if same_target else " | ", with_finding=True)
+    return f"{label:<8}{row.id}{level} {outcomes}".strip()

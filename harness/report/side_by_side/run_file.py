@@ -101,12 +101,12 @@ def read_run(path: Path) -> RunFile:
 
 
 def read_record(path: Path) -> dict[str, Any]:
-    """The members of a JSON report, whichever they are. Raises UsageFault if it holds no object."""
+    """The members of a JSON report, whichever they are. Raises UsageFault if it contains no JSON object."""
     data = read_report(path)
     try:
         record = json.loads(data)
     except (ValueError, RecursionError) as wrong:
-        raise UsageFault(f"{str(path)!r} is no JSON ({wrong}): write a report with --report json=FILE") from None
+        raise UsageFault(f"{str(path)!r} is not JSON ({wrong}): write a report with --report json=FILE") from None
     if not isinstance(record, dict):
         raise UsageFault(f"{str(path)!r} holds no object: write a report with --report json=FILE")
     if odd := find_odd_number(record):

@@ -93,7 +93,7 @@ def test_version_option_overrides_the_url(harness: Harness, toy: Toy) -> None:
         (["torture", "--set", "wide", "--", "true"], 2, "no set is named 'wide': known are quick"),
         (["torture", "--client", "foo"], 2, "no client has the name 'foo': known are google-genai,"),
         (["check", DEAD], 4, "refused"),
-        (["check", DEAD, "--wait", "0.1"], 4, "no response within 0.1 seconds"),
+        (["check", DEAD, "--wait", "0.1"], 4, "no response within 0.1 s"),
         (["chekc", DEAD], 2, "did you mean 'check'"),
         (["--chek"], 2, "unknown flag"),
         (["check", "--target", "http://h"], 2, "write the URL without it, as in `harness check URL`"),

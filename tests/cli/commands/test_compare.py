@@ -56,10 +56,10 @@ def test_one_target_then_and_now(write: Write, capsys: pytest.CaptureFixture[str
     assert main(["compare", before, after]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert lines[3:] == [
-        "NEW     x.four [MUST] absent → failed: unheard",
-        "NEW     x.one [MUST] passed → failed: loud",
-        "STILL   x.three [MUST] failed → failed: ever",
-        "FIXED   x.two [MUST] failed → passed: was so",
+        "NEW     x.four [MUST] absent → failed (unheard)",
+        "NEW     x.one [MUST] passed → failed (loud)",
+        "STILL   x.three [MUST] failed → failed (ever)",
+        "FIXED   x.two [MUST] failed (was so) → passed",
         "0 checks have the same outcome everywhere and did not fail",
         "FAILED: 2 new failures, 1 fixed, 1 still failed.",
     ]
@@ -101,7 +101,7 @@ def test_targets_side_by_side(write: Write, capsys: pytest.CaptureFixture[str]) 
     other = write("b.json", check("x.one", "passed"), check("x.two", "failed", "no"), url="http://other")
     assert main(["compare", one, other]) == 0
     out = capsys.readouterr().out
-    assert "x.two [MUST] passed | failed: no" in out
+    assert "x.two [MUST] passed | failed (no)" in out
     assert out.splitlines()[-1] == "1 of 2 checks failed on at least one of 2 targets."
 
 
@@ -111,8 +111,8 @@ def test_what_is_no_longer_judged_is_not_fixed(write: Write, capsys: pytest.Capt
     before = write("a.json", check("x.one", "failed", "no"), check("x.two", "failed", "no"))
     assert main(["compare", before, write("b.json", silent)]) == 0
     out = capsys.readouterr().out
-    assert "CHANGED x.one [MUST] failed → not tested" in out
-    assert "CHANGED x.two [MUST] failed → absent" in out
+    assert "CHANGED x.one [MUST] failed (no) → not tested" in out
+    assert "CHANGED x.two [MUST] failed (no) → absent" in out
     assert out.splitlines()[-1] == "PASSED: no new failure, 2 changed."
 
 
@@ -146,8 +146,8 @@ def test_what_the_first_run_left_out_is_no_new_failure(write: Write, capsys: pyt
     whole = write("b.json", check("x.one", "passed"), check("x.two", "failed", "no"), left_out("x.three"))
     assert main(["compare", part, whole]) == 0
     out = capsys.readouterr().out
-    assert "ADDED   x.two [MUST] excluded → failed: no" in out
-    assert "REMOVED x.three [MUST] failed → excluded: no" in out
+    assert "ADDED   x.two [MUST] excluded → failed (no)" in out
+    assert "REMOVED x.three [MUST] failed (no) → excluded" in out
     assert out.splitlines()[-1] == "PASSED: no new failure, 1 added, 1 removed."
 
 
@@ -158,7 +158,7 @@ def test_one_server_at_several_addresses(write: Write, capsys: pytest.CaptureFix
     assert main(["compare", before, after]) == 0
     assert "--same-target" in capsys.readouterr().out
     assert main(["compare", before, after, "--same-target"]) == 1
-    assert "NEW     x.one [MUST] passed → failed: no" in capsys.readouterr().out
+    assert "NEW     x.one [MUST] passed → failed (no)" in capsys.readouterr().out
 
 
 def test_a_refusal_is_an_answer(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
@@ -229,7 +229,7 @@ def test_what_only_some_targets_offer_is_folded(write: Write, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("data", "complaint"),
     [
-        ("", "is no JSON"),
+        ("", "is not JSON"),
         ("[]", "holds no object"),
         ('{"a": 1}', "is no report of a run"),
         ('{"checks": []}', "another version of harness wrote it. Run `harness check` again"),

@@ -141,7 +141,8 @@ def _install_once(
         for command in commands:
             ran = run_tool(command, home)
             if ran.returncode:
-                said = (ran.stderr or ran.stdout).strip().splitlines()[-_LAST_LINES:]
+                lines = (ran.stderr or ran.stdout).strip().splitlines()
+                said = [line for line in lines if not line.startswith("WARNING:")][-_LAST_LINES:]
                 what = "\n".join(f"  {line[:300]}" for line in said)
                 raise UsageFault(f"{client.name}: {' '.join(wanted)} cannot be installed:\n{what}")
         write_file(home / _DONE, json.dumps(wanted))
