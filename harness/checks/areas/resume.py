@@ -1,6 +1,6 @@
 """Checks of replay and resume on a finished run: after every cut the stream must continue exactly there.
 
-Layer 2. `vocabulary.stream_diff` makes the comparison; `readers` checks runs in progress. Without event ids only
+Layer 2. `vocabulary.streams` makes the comparison; `readers` checks runs in progress. Without event ids only
 replay is testable.
 """
 
