@@ -273,6 +273,30 @@ def test_an_older_cursor_is_the_cause(torture: Torture) -> None:
     assert all("it resumed after" in one.message and "had arrived" in one.message for one in report.reasons)
 
 
+def test_a_cursor_that_is_not_encoded(torture: Torture) -> None:
+    """A reader whose resume is refused, and which gets the result by GET, is told of its cursor."""
+
+    def read_raw(client: Any, interaction: str) -> str:
+        path = f"http://any.test/v1beta/interactions/{interaction}"
+        with httpx.Client(transport=torture.emulator.transport, timeout=60) as plain:
+            texts, cursor = [], ""
+            for target in (f"{path}?stream=true", f"{path}?stream=true&last_event_id={{}}"):
+                with suppress(httpx.HTTPError):
+                    request = plain.build_request("GET", target.format(cursor), headers={"x-goog-api-key": "any"})
+                    for line in plain.send(request, stream=True).iter_lines():
+                        event = json.loads(line[6:]) if line.startswith("data: {") else {}
+                        cursor = event.get("event_id", cursor)
+                        texts += [event["delta"]["text"]] if event.get("delta", {}).get("type") == "text" else []
+                        if event.get("event_type") == "interaction.completed":
+                            return "".join(texts)
+            return read_frames(plain, path)
+
+    report = torture(read_raw, kinds=["odd-ids"], fail=False)
+    wrong = [one for one in report.reasons if one.code == "client.recovers/wrong-cursor"]
+    assert wrong
+    assert "lost its stream and got the result in another way: it resumed after" in wrong[0].message
+
+
 def test_one_reason_for_a_kind_that_a_client_gives_up_on(torture: Torture) -> None:
     """Errors of one class that quote their fault are one reason, not one for each quotation."""
 

@@ -382,6 +382,14 @@ class ClientAttempt:
         """How the client resumed after something that is no cursor, as a clause; "" if it did not."""
         return _Causes(self.api, self.events, self.received).explain_cursor()
 
+    @property
+    def was_refused_a_cursor(self) -> bool:
+        """Whether the service itself, and no fault, refused a resume: a cursor of its own it takes."""
+        return any(
+            one.asked_after is not None and one.status >= 400 and not (one.suffered and one.suffered.fired)
+            for one in self.received
+        )
+
     def wire(self) -> list[str]:
         """What went over the wire, one line per request; repeated lines are merged with a count."""
         return merge_equal_lines(map(str, self.received))

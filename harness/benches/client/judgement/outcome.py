@@ -62,6 +62,9 @@ CLOSES, CALLS, SUSPENDS = "client.closes", "client.calls", "client.suspends"
 LEFT_OPEN = f"{CLOSES}/left-open"
 """The code of a response that was neither read to its end nor closed; only a test beside the client sees it."""
 
+WRONG_CURSOR = f"{RECOVERS}/wrong-cursor"
+"""The code of a client that reached its result, but not by the resume it tried. It fails tests, not commands."""
+
 BLOCKS = f"{SUSPENDS}/blocks"
 """The code of a coroutine that blocks its event loop; only a test beside the client sees it."""
 
@@ -95,6 +98,7 @@ OUTCOMES: dict[str, DropOutcome] = {
     f"{CALLS}/server-call": DropOutcome.HOLE,
     LEFT_OPEN: DropOutcome.EXACT,
     BLOCKS: DropOutcome.EXACT,
+    WRONG_CURSOR: DropOutcome.RECOVERED,
 }
 """The outcome for each code of a finding."""
 

@@ -21,6 +21,7 @@ from harness.benches.client.judgement.outcome import (
     READS,
     RECOVERS,
     UNTOLD,
+    WRONG_CURSOR,
     DropOutcome,
     is_allowed,
 )
@@ -94,6 +95,9 @@ def judge_played(
             gave_up = finding.rule == RECOVERS and not resumed and describe_unresumed(attempt.received)
             cause = "; it did not resume the stream, which had broken off" if gave_up else ""
             failures.append(CaseFailure(finding.stable_code, finding.message + cause))
+    elif attempt.was_refused_a_cursor and (wrong := attempt.explain_cursor()):
+        said = f"lost its stream and got the result in another way: {wrong}"
+        failures.append(CaseFailure(WRONG_CURSOR, said))
     if left_open:
         failures.append(
             CaseFailure(
