@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from harness.contract import CURRENT
+from harness.contract import load
 from tests.emulator.client import AGENT, Api
 
 CALL = {"type": "function_call", "id": "c1", "name": "f", "arguments": {}}
@@ -261,7 +261,7 @@ def test_what_is_newer_is_refused_or_accepted(api, fields, words, code):
     answer = api.create(**fields)
     assert answer.error == (400, code)
     assert words in answer.message
-    assert CURRENT.schemas.as_of in answer.message
+    assert load().schemas.as_of in answer.message
     assert "unknown=accept" in answer.message
     api.emulator.change(unknown="accept")
     assert api.create(**fields).status == 200
