@@ -125,17 +125,16 @@ def _join_pieces(collected: Any) -> str | None:
 
 
 def _compare_events(whole: Sequence[Event], events: Sequence[Event], contract: Contract) -> Defect | None:
-    marks = list(map(mark_of, whole))
-    numbers = [number for number, mark in enumerate(marks) if mark is not None]
-    expected = [marks[number] for number in numbers]
+    numbers = [number for number, event in enumerate(whole) if mark_of(event) is not None]
+    expected = [mark_of(whole[number]) for number in numbers]
     got = [mark for event in events if (mark := mark_of(event)) is not None]
     if got == expected or not compare_steps(assemble_steps(whole, contract), assemble_steps(events, contract)):
         return None if _starts(events) <= _starts(whole) else Defect(TWICE, "got a step.start twice")
     pairs = enumerate(zip_longest(expected, got))
     at = next((number for number, (wanted, had) in pairs if wanted != had), len(expected))
     if at < len(got) and got[at] in expected[:at]:
-        again = len(expected[:at]) - 1 - expected[:at][::-1].index(got[at])
-        return Defect(TWICE, f"has event {numbers[again]} ({_show(whole[numbers[again]], contract)}) twice")
+        again = max(number for number, mark in zip(numbers, expected[:at], strict=False) if mark == got[at])
+        return Defect(TWICE, f"has event {again} ({_show(whole[again], contract)}) twice")
     if at < len(expected):
         word = LOSS if at == len(got) else HOLE
         return Defect(word, f"lost event {numbers[at]} ({_show(whole[numbers[at]], contract)})")

@@ -257,7 +257,7 @@ def _pair_in_order(alike: list[list[bool]]) -> list[tuple[int, int]]:
             best[i][j] = max(paired, best[i + 1][j], best[i][j + 1])
     pairs: list[tuple[int, int]] = []
     i = j = 0
-    while i < rows and j < columns:
+    while best[i][j]:  # how many pairs are still to come
         if alike[i][j] and best[i][j] == best[i + 1][j + 1] + 1:
             pairs.append((i, j))
             i, j = i + 1, j + 1

@@ -137,15 +137,16 @@ class HistoryJudge:
         model = self._find(exchange)
         if model is None:
             return
-        if call == GET and is_resume(exchange.request) is not None:
-            judge_stream_look(self._state, model, exchange, intent)
+        streamed = is_resume(exchange.request)
+        if call == GET and streamed is not None:
+            judge_stream_look(self._state, model, exchange, streamed[1], intent)
         elif exchange.began is not None and exchange.began < model.seen_until:
             return  # it was asked before another answer came, and may show what was before
         elif call == GET:
             judge_look(self._state, model, exchange, intent)
         elif judge_ending := _ENDINGS.get((call, self._state.sole_client)):
             judge_ending(self._state, model, exchange)
-        if exchange.began is not None and is_resume(exchange.request) is None:
+        if exchange.began is not None and streamed is None:
             model.seen_until = exchange.began + exchange.seconds - _ROUNDING
 
     def _judge_foreign(self, exchange: Exchange) -> None:

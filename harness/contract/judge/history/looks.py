@@ -24,7 +24,7 @@ from harness.contract.judge.history.history_state import (
 from harness.contract.judge.reading import read
 from harness.contract.judge.wording import format_answer
 from harness.contract.tables.lifecycle import RUNNING, SETTLED, is_settled
-from harness.contract.tables.protocol import PROTOCOL, is_resume
+from harness.contract.tables.protocol import PROTOCOL
 from harness.outcome import Finding
 from harness.wire import Exchange
 
@@ -188,12 +188,7 @@ def _judge_output(
                 return  # later looks are compared with the last one that had it
     if state.sole_client:
         judge_calls(state, model, body)
-    steps = body.get("steps")
-    model.steps, model.usage, model.source = (
-        steps if isinstance(steps, list) else None,
-        body.get("usage"),
-        "get.same",
-    )
+    model.steps, model.usage, model.source = _read_steps(body), body.get("usage"), "get.same"
     model.with_input = with_input
 
 
@@ -218,26 +213,37 @@ def _is_forced_to_call(request: dict[str, Any]) -> bool:
 def _compare_output(state: HistoryState, model: InteractionModel, body: dict[str, Any], with_input: bool) -> None:
     if model.status == "cancelled" and not state.deterministic:  # what it has cost may be counted a moment later
         return
-    if not model.source:
-        if model.timeline.whole:
-            _compare_with_stream(state, model, body)
-        return
-    steps = body.get("steps")
     known = {"steps": model.steps, "usage": model.usage}
-    shown = {"steps": steps if isinstance(steps, list) else None, "usage": body.get("usage")}
-    late = model.background and model.status == "completed" and model.source == "get.same"
-    if late and state.decide("bg.result", agreement.judge_completed_early({"steps": model.steps}, body)):
-        return
-    if model.source == "get.same" and model.with_input == with_input:
-        state.decide("get.same", agreement.judge_same(known, shown, known))
-    elif model.source == "get.same":
-        state.decide("get.same", agreement.judge_same({"usage": model.usage}, shown, ("usage",)))
-        state.decide("get.same", agreement.judge_same_output("get.same", known, body))
-    elif model.source == "stream.equals-get":
+    if model.source == "get.same":
+        _compare_with_look(state, model, known, body, same_question=model.with_input == with_input)
+    elif model.source == "stream.equals-get" or (not model.source and model.timeline.whole):
         _compare_with_stream(state, model, body)
-    else:
+    elif model.source:
         state.decide(model.source, agreement.judge_same_output(model.source, known, body))
         state.decide("get.usage", agreement.judge_same_usage(known, body))
+
+
+def _compare_with_look(
+    state: HistoryState,
+    model: InteractionModel,
+    known: dict[str, Any],
+    body: dict[str, Any],
+    *,
+    same_question: bool,
+) -> None:
+    """Compare two looks at a settled run; only answers to the `same_question` must have equal steps."""
+    early = model.background and model.status == "completed"
+    if early and state.decide("bg.result", agreement.judge_completed_early(known, body)):
+        return
+    shown = {"steps": _read_steps(body), "usage": body.get("usage")}
+    state.decide("get.same", agreement.judge_same(known, shown, known if same_question else ("usage",)))
+    if not same_question:
+        state.decide("get.same", agreement.judge_same_output("get.same", known, body))
+
+
+def _read_steps(body: dict[str, Any]) -> list[dict[str, Any]] | None:
+    steps = body.get("steps")
+    return steps if isinstance(steps, list) else None
 
 
 def _compare_with_stream(state: HistoryState, model: InteractionModel, body: dict[str, Any]) -> None:
@@ -262,9 +268,10 @@ def open_reading(model: InteractionModel, cursor: str | None) -> PartialReading:
     return PartialReading(position, cursor)
 
 
-def judge_stream_look(state: HistoryState, model: InteractionModel, exchange: Exchange, intent: Intent) -> None:
-    """Judge a GET with stream=true that was read as far as the exchange holds."""
-    cursor = (is_resume(exchange.request) or ("", None))[1]
+def judge_stream_look(
+    state: HistoryState, model: InteractionModel, exchange: Exchange, cursor: str | None, intent: Intent
+) -> None:
+    """Judge a GET with stream=true, from the start or after `cursor`, as far as it was read."""
     if not model.there:
         _judge_absent(state, exchange, intent, "del.gone-stream" if model.gone else "store.false-get")
     elif read(exchange).stream is None or not is_success(exchange):
