@@ -24,9 +24,8 @@ from weakref import WeakValueDictionary
 import msgspec
 from msgspec import Struct
 
-from harness.emulator.resources.collection import Stamps
 from harness.emulator.run.run import Run
-from harness.emulator.values.ids import SECRET_PREFIX
+from harness.emulator.values.stamps import SECRET_PREFIX, Stamps
 from harness.wire import Clock, Headers, Request
 from harness.wire.delivery import Delivery
 

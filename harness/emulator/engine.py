@@ -19,7 +19,7 @@ from harness.emulator.auth import Auth
 from harness.emulator.create.validation import CreateValidator
 from harness.emulator.deliveries import Deliveries
 from harness.emulator.reply.replies import ReplyBuilder
-from harness.emulator.resources.collection import Stamps, listing, page
+from harness.emulator.resources.collection import listing, page
 from harness.emulator.resources.router import Resources
 from harness.emulator.run.event_writer import EventWriter, OrderWatch
 from harness.emulator.run.interaction_body import Bodies
@@ -29,9 +29,8 @@ from harness.emulator.run.stream_response import HeldBody, Streams
 from harness.emulator.scripts import Script, ScriptQueue
 from harness.emulator.values.call import Call, Refusal, invalid, json_response, not_found, weigh_answer
 from harness.emulator.values.create_request import CreateRequest
-from harness.emulator.values.ids import IdSequence, interaction_id
 from harness.emulator.values.settings import PLATFORMS, Settings, find_platform
-from harness.emulator.values.times import Timestamps
+from harness.emulator.values.stamps import IdSequence, Stamps, Timestamps, interaction_id
 from harness.emulator.values.usage import Meter
 from harness.wire import Chunked, Clock, Headers, Length, PieceBody, Response
 from harness.wire.json_value import object_or_none

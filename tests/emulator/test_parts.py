@@ -15,8 +15,8 @@ from harness.emulator.reply.forms import pieces
 from harness.emulator.values import samples
 from harness.emulator.values.call import route
 from harness.emulator.values.hints import FIELDS, camel_case, snake, suggestion, unknown_field
-from harness.emulator.values.ids import IdSequence, altered, interaction_id, sign
 from harness.emulator.values.samples import sample
+from harness.emulator.values.stamps import IdSequence, altered, interaction_id, sign
 from harness.emulator.values.usage import Meter, count
 
 SCHEMAS = [

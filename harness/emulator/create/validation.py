@@ -47,8 +47,8 @@ from harness.emulator.values.hints import (
     describe_schemas,
     suggestion,
 )
-from harness.emulator.values.ids import altered
 from harness.emulator.values.settings import GEMINI, Platform, Settings
+from harness.emulator.values.stamps import altered
 
 Json = dict[str, Any]
 

@@ -43,7 +43,7 @@ from harness.emulator.run.run import Run
 from harness.emulator.service import Emulator
 from harness.emulator.values.call import Call
 from harness.emulator.values.create_request import CreateRequest
-from harness.emulator.values.ids import IdSequence
+from harness.emulator.values.stamps import IdSequence
 from harness.kit.mutant import table
 from harness.wire import Response
 

@@ -12,7 +12,7 @@ from harness.emulator.mutants.hooks import row
 from harness.emulator.mutants.parts import SKIP, after, around, before, instead
 from harness.emulator.service import JWKS_PATH, Emulator
 from harness.emulator.values.call import Route, json_response
-from harness.emulator.values.ids import SECRET_PREFIX
+from harness.emulator.values.stamps import SECRET_PREFIX
 from harness.kit.mutant import table
 from harness.wire import Request, Response
 

@@ -24,7 +24,7 @@ from harness.emulator.run.run import Run
 from harness.emulator.run.store import InteractionStore
 from harness.emulator.run.stream_response import Streams
 from harness.emulator.service import Emulator
-from harness.emulator.values.ids import IdSequence
+from harness.emulator.values.stamps import IdSequence
 from harness.emulator.values.usage import Meter
 from harness.kit.mutant import ReplacedFunction
 

@@ -13,7 +13,7 @@ from harness.emulator.run.run import Run
 from harness.emulator.values.call import Call, Refusal, Route, json_response
 from harness.emulator.values.create_request import CreateRequest
 from harness.emulator.values.hints import snake
-from harness.emulator.values.ids import IdSequence
+from harness.emulator.values.stamps import IdSequence
 from harness.kit.mutant import table
 from harness.wire import Request, Response
 

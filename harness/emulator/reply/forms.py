@@ -14,7 +14,7 @@ import unicodedata
 from typing import Any
 
 from harness.emulator.scripts import Script
-from harness.emulator.values.ids import IdSequence
+from harness.emulator.values.stamps import IdSequence
 from harness.emulator.values.usage import CHARACTERS
 
 _JOINER = "\u200d"

@@ -31,7 +31,6 @@ from harness.emulator.reply.tools import (
 from harness.emulator.scripts import Script
 from harness.emulator.values.call import invalid
 from harness.emulator.values.create_request import CreateRequest
-from harness.emulator.values.ids import IdSequence, sign
 from harness.emulator.values.samples import (
     MOST_CHARACTERS,
     MOST_STEPS,
@@ -41,6 +40,7 @@ from harness.emulator.values.samples import (
     makes_media,
     sample,
 )
+from harness.emulator.values.stamps import IdSequence, sign
 from harness.emulator.values.usage import count_thought, tokens_by_modality
 from harness.errors import SampleTooLarge
 from harness.outcome.words import shorten

@@ -16,8 +16,8 @@ from typing import Any
 import msgspec
 
 from harness.contract.data.transcript import results
-from harness.emulator.values.ids import IdSequence, sign
 from harness.emulator.values.samples import SampleBudget, sample
+from harness.emulator.values.stamps import IdSequence, sign
 
 Json = dict[str, Any]
 

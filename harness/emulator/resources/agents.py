@@ -12,10 +12,11 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from harness.emulator.resources.collection import Collection, KeptResource, Stamps
+from harness.emulator.resources.collection import Collection, KeptResource
 from harness.emulator.resources.environments import EnvironmentConfigReader
 from harness.emulator.resources.schema_reader import SchemaReader, select_by_mask
 from harness.emulator.values.call import Call, invalid, not_found, usable_id
+from harness.emulator.values.stamps import Stamps
 
 BASE_AGENTS = re.compile(r"antigravity-(preview-)?\d\d-\d{4}")
 """Names of the agents to build on, by family, whatever their date."""

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
 import msgspec
-from msgspec import Struct
 
 from harness.emulator.values.call import Call, Refusal, invalid, not_found, over_quota, weigh_json
 from harness.emulator.values.hints import camel
@@ -86,13 +85,6 @@ T = TypeVar("T")
 
 MOST_ITEMS = 1000
 """Limit on the items of one kind in one project; documented for agents, for the rest it bounds memory."""
-
-
-class Stamps(Struct, frozen=True):
-    """The source of ids and times: `ids(prefix)` never repeats one, `now()` is RFC 3339 in UTC (`…Z`)."""
-
-    ids: Callable[[str], str]
-    now: Callable[[], str]
 
 
 class Collection(Generic[T]):

@@ -16,10 +16,10 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from harness.emulator.resources.collection import Collection, KeptResource, Stamps
+from harness.emulator.resources.collection import Collection, KeptResource
 from harness.emulator.resources.schema_reader import SchemaReader, select_by_mask
 from harness.emulator.values.call import Call, invalid, not_found, usable_id
-from harness.emulator.values.times import has_come, later
+from harness.emulator.values.stamps import Stamps, has_come, later
 
 _CREATE, _UPDATE = "requests/create-credential", "requests/update-credential"
 

@@ -18,9 +18,10 @@ from typing import Any, TypeAlias
 import msgspec
 from msgspec import Struct, field
 
-from harness.emulator.resources.collection import Collection, KeptResource, Stamps, listing, parameter
+from harness.emulator.resources.collection import Collection, KeptResource, listing, parameter
 from harness.emulator.resources.schema_reader import SchemaReader
 from harness.emulator.values.call import Call, Refusal, conflict, invalid, not_found, over_quota, weigh_json
+from harness.emulator.values.stamps import Stamps
 
 MOST_NODES = 10_000
 """Limit on the files and directories of one environment."""

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.contract import Contract
 from harness.contract.data.transcript import items
-from harness.emulator.resources.collection import Allowance, Shelf, Stamps
+from harness.emulator.resources.collection import Allowance, Shelf
 from harness.emulator.values.call import Call, Refusal, Route, as_rpc, json_response, no_operation
 from harness.emulator.values.create_request import CreateRequest
 from harness.emulator.values.settings import PLATFORMS, Settings
+from harness.emulator.values.stamps import Stamps
 from harness.wire import Response
 
 if TYPE_CHECKING:

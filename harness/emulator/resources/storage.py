@@ -14,13 +14,13 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from harness.emulator.resources.collection import Collection, Shelf, Stamps, page
+from harness.emulator.resources.collection import Collection, Shelf, page
 from harness.emulator.resources.environments import guess
 from harness.emulator.resources.schema_reader import SchemaReader, in_camel_case, list_in_camel_case
 from harness.emulator.resources.uploads import GRANULARITY, Receiver, declared_type, is_resumable
 from harness.emulator.values.call import Call, Refusal, decode_json, flag, invalid, no_operation, not_found
 from harness.emulator.values.settings import Settings
-from harness.emulator.values.times import has_come, later
+from harness.emulator.values.stamps import Stamps, has_come, later
 from harness.wire import Headers, Response
 
 HOURS_KEPT = 48

@@ -17,9 +17,10 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct, field
 
-from harness.emulator.resources.collection import MOST_ITEMS, Collection, KeptResource, Stamps, listing, page
+from harness.emulator.resources.collection import MOST_ITEMS, Collection, KeptResource, listing, page
 from harness.emulator.resources.schema_reader import SchemaReader
 from harness.emulator.values.call import Call, Refusal, invalid
+from harness.emulator.values.stamps import Stamps
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")

@@ -18,8 +18,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
-from harness.emulator.resources.collection import Stamps
 from harness.emulator.values.call import Call, Refusal, invalid, json_response, no_operation, not_found, over_quota
+from harness.emulator.values.stamps import Stamps
 from harness.wire import Headers, Request, Response
 
 UPLOAD_BYTES = 32 * 2**20

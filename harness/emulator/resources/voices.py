@@ -11,11 +11,11 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from harness.emulator.create.limits import is_base64
-from harness.emulator.resources.collection import Collection, Stamps, listing, page
+from harness.emulator.resources.collection import Collection, listing, page
 from harness.emulator.resources.schema_reader import SchemaReader
 from harness.emulator.values.call import Call, invalid, not_found, over_quota
 from harness.emulator.values.samples import sound
-from harness.emulator.values.times import has_come, later
+from harness.emulator.values.stamps import Stamps, has_come, later
 from harness.wire import Request
 
 Json = dict[str, Any]

@@ -15,11 +15,10 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 from msgspec.structs import replace
 
-from harness.emulator.resources.collection import Collection, KeptResource, Stamps
+from harness.emulator.resources.collection import Collection, KeptResource
 from harness.emulator.resources.schema_reader import SchemaReader, select_by_mask
 from harness.emulator.values.call import Call, invalid, no_operation
-from harness.emulator.values.ids import SECRET_PREFIX
-from harness.emulator.values.times import has_come, later
+from harness.emulator.values.stamps import SECRET_PREFIX, Stamps, has_come, later
 
 REVOKE_LATER = "revoke_previous_secrets_after_h24"
 

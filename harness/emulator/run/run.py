@@ -21,7 +21,7 @@ from harness.emulator.run.event_writer import EventWriter, Frames, OrderWatch
 from harness.emulator.scripts import Script
 from harness.emulator.values.create_request import CreateRequest
 from harness.emulator.values.settings import Settings
-from harness.emulator.values.times import Timestamps
+from harness.emulator.values.stamps import Timestamps
 from harness.emulator.values.usage import (
     UNSHOWN_TOKENS,
     Meter,

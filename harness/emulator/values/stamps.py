@@ -1,8 +1,12 @@
-"""Ids and signatures that have the form and the length of real ones, and are the same for the same seed.
+"""Ids, signatures and times: ids and signatures have the form and the length of real ones.
 
-Layer 2. A counter that only grows is mixed with the seed, so no id repeats; nothing is random. Callers treat both
-as opaque. Sources of the forms: recordings (interactions of both surfaces, calls, environments of Vertex, thought
-signatures of 0 to 3104 characters, often 364) and saved output of a cookbook (environments of the Gemini API).
+Layer 2. A counter that only grows is mixed with the seed, so no id repeats; nothing is random, and the same seed
+gives the same. Callers treat both as opaque. Sources of the forms: recordings (interactions of both surfaces,
+calls, environments of Vertex, thought signatures of 0 to 3104 characters, often 364) and saved output of a
+cookbook (environments of the Gemini API).
+
+Times are RFC 3339 in UTC: logical seconds since a fixed day, or since now. The operating system is not asked for
+them.
 """
 
 from __future__ import annotations
@@ -10,8 +14,14 @@ from __future__ import annotations
 import base64
 import binascii
 from binascii import b2a_base64
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from hashlib import blake2b, shake_128
 from zlib import crc32
+
+from msgspec import Struct
+
+from harness.wire import Clock
 
 _MIX = 0x9E3779B97F4A7C15
 _MASK = (1 << 64) - 1
@@ -142,3 +152,57 @@ def altered(signature: str) -> bool:
 
 
 _PREFIX = base64.b64encode(_MARK).decode("ascii")
+
+
+# --- times
+
+
+DAY_ONE = datetime(2026, 6, 9, tzinfo=UTC)
+"""The start of logical time: the first day on which only the present generation of the API existed."""
+
+
+class Timestamps:
+    """Gives the current time as text; caches the text of the current second, which every create needs."""
+
+    __slots__ = ("_clock", "_second", "_text", "offset", "start")
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._second = -1
+        self._text = ""
+        self.start = self.offset = DAY_ONE.timestamp()
+        """Added to the clock, whose seconds start anywhere: `start` for fields, `offset` for signatures."""
+
+    def read_unix(self) -> int:
+        """Return the time that a signature names, in unix seconds."""
+        return int(self.offset + self._clock.now)
+
+    def read_clock(self, moment: datetime) -> float:
+        """Return the seconds of the clock at a moment of logical time."""
+        return moment.timestamp() - self.start
+
+    def now(self) -> str:
+        """Return the time as `2026-06-09T00:00:00Z`, in whole seconds as the service writes it."""
+        second = int(self.start + self._clock.now)
+        if second != self._second:
+            self._second = second
+            self._text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return self._text
+
+
+def later(moment: str, **lapse: float) -> str:
+    """Return the time after a lapse, such as `hours=48`, with fractions of a second only if there are any."""
+    then = datetime.fromisoformat(moment) + timedelta(**lapse)
+    return then.isoformat().replace("+00:00", "Z")
+
+
+def has_come(moment: str, now: str) -> bool:
+    """Whether it is `moment` already."""
+    return datetime.fromisoformat(now) >= datetime.fromisoformat(moment)
+
+
+class Stamps(Struct, frozen=True):
+    """The source of ids and times: `ids(prefix)` never repeats one, `now()` is RFC 3339 in UTC (`…Z`)."""
+
+    ids: Callable[[str], str]
+    now: Callable[[], str]
