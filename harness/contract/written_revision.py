@@ -58,6 +58,7 @@ _MARKS: dict[str, tuple[Schema, str]] = {
 }
 """The marks: what each may be, as a schema and in words."""
 
+_DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _MAPS = frozenset({"properties", "patternProperties", "$defs", "dependentSchemas"})
 _VALUES = frozenset({"examples", "const", "enum", "default", *_MARKS})
 _OPENAPI = "openapi.json"
@@ -175,6 +176,10 @@ def _check_schema(path: Path, document: Schema) -> None:
     """Raise ValueError for what is no schema of draft 2020-12, and for a mark that nobody reads."""
     import jsonschema_rs
 
+    if document.get("$schema", _DRAFT) != _DRAFT:  # the library would fetch what it names
+        raise ValueError(
+            f"{path}: $schema is {str(document['$schema'])[:100]!r}: leave it out, or write {_DRAFT!r}"
+        )
     try:
         jsonschema_rs.meta.validate(document)
     except jsonschema_rs.ValidationError as error:
@@ -188,6 +193,9 @@ def _check_words(place: str, part: Schema) -> None:
     """Raise ValueError for a pattern and for a mark of one part that no validator and no table could read."""
     import jsonschema_rs
 
+    for word in ("$dynamicRef", "$recursiveRef"):
+        if word in part:
+            raise ValueError(f"{place}: {word} leads nowhere here: write $ref and the path of a schema")
     if "pattern" in part:
         try:
             jsonschema_rs.Draft202012Validator({"pattern": part["pattern"]})

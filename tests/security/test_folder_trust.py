@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from harness import resources
 from harness.cli.arguments import load_options, read_options
 from harness.cli.commands import fuzz
 from harness.cli.folder_trust import find_file
@@ -19,6 +20,7 @@ from harness.cli.judging_options import resolve
 from harness.cli.main import COMMANDS, main
 from harness.cli.options import FLAG, PATH, REPORT, Option, Options, Trust
 from harness.outcome import UsageFault
+from tests.security.test_hostile_folder import listening
 
 KEY = "AIza" + "s3cr3t-k3y" * 3
 _ASIDE = {Trust.JUDGE, Trust.CALL}
@@ -227,6 +229,25 @@ def test_a_revision_of_the_folder_holds_no_link_out(repository: Path) -> None:
     write_table(repository, "verify", 'revision = "2027-01-01"')
     with pytest.raises(UsageFault, match="leads to '/etc/passwd', out of its own folder"):
         read_options(load_options("verify"), ["x"])
+
+
+@pytest.mark.parametrize("word", ["$schema", "$dynamicRef", "$ref"])
+def test_a_revision_of_the_folder_fetches_nothing(
+    word: str, repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An address in a schema of the folder is an error, and gets no request."""
+    (repository / "2027-01-01").mkdir()
+    (repository / "2027-01-01" / "revision.json").write_text('{"base": "2026-05-20"}', "utf-8")
+    usage = json.loads((resources.folder("schemas") / "2026-05-20" / "usage.json").read_text("utf-8"))
+    usage["$id"] = usage["$id"].replace("2026-05-20", "2027-01-01")
+    write_table(repository, "check", 'revision = "2027-01-01"')
+    with listening() as (url, heard):
+        part = usage if word == "$schema" else usage["properties"].setdefault("more", {})
+        part[word] = f"{url}/x.json"
+        (repository / "2027-01-01" / "usage.json").write_text(json.dumps(usage), "utf-8")
+        assert main(["check", "emulator", "-c", "get.ok"]) == 2
+        assert heard == []
+    assert f"usage.json{'' if word == '$schema' else ', $.properties.more'}: {word}" in capsys.readouterr().err
 
 
 def test_a_file_of_a_parent_decides_for_its_own_folder(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ describe.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from msgspec import Struct
@@ -145,7 +146,7 @@ class Validator:
         """Compile the self-contained open `schema`, or its closed twin."""
         import jsonschema_rs
 
-        self._compile = jsonschema_rs.Draft202012Validator
+        self._compile = partial(jsonschema_rs.Draft202012Validator, retriever=_fetch_nothing)
         self.name = name
         self._open = schema
         self._schema = openness.close(schema) if closed else schema
@@ -211,3 +212,8 @@ class Validator:
         reason = next(iter(self._compiled.iter_errors(value)))
         message = f"jsonschema-rs refuses what jsonschema accepts ({reason.message}): please report this schema"
         return SchemaProblem("$", message, self.name, "", "disagreement")
+
+
+def _fetch_nothing(address: str) -> Any:
+    """What the library calls for an address in a schema, where it would otherwise send a request."""
+    raise LookupError(f"{address} is not fetched")
