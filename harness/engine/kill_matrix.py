@@ -106,7 +106,12 @@ class CalledPlaces:
     def __init__(self, places: Iterable[ReplacedFunction]) -> None:
         self._arguments: dict[CodeType, list[tuple[Any, ...]]] = defaultdict(list)
         self._watched = {place.code: False for place in places}
-        self._watched |= {place.code: True for place in places if place.concerns is not None}
+        self._watched |= {place.code: True for place in places if place.concerns is not None and not place.at_call}
+        self._asked: dict[CodeType, set[ReplacedFunction]] = defaultdict(set)
+        for place in places:
+            if place.at_call:
+                self._asked[place.code].add(place)
+        self._concerned: set[ReplacedFunction] = set()
 
     @contextmanager
     def watch(self) -> Iterator[None]:
@@ -122,6 +127,11 @@ class CalledPlaces:
         code = frame.f_code
         if event != "call" or (has_condition := self._watched.get(code)) is None:
             return
+        if asked := self._asked.get(code):
+            context = tuple(frame.f_locals[name] for name in code.co_varnames[: code.co_argcount])
+            for place in [place for place in asked if _is_concerned(place, context)]:
+                asked.discard(place)  # once is enough: from there on, the mutant may be anywhere
+                self._concerned.add(place)
         if has_condition:
             given = frame.f_locals
             self._arguments[code].append(tuple(given[name] for name in code.co_varnames[1 : code.co_argcount]))
@@ -132,10 +142,24 @@ class CalledPlaces:
         """Whether a mutant that replaces these could have acted."""
         if places is None:
             return True
-        for code, concerns in places:
+        for place in places:
+            if place.at_call:
+                if place in self._concerned:
+                    return True
+                continue
+            code, concerns, _ = place
             if any(concerns is None or concerns(*arguments) for arguments in self._arguments.get(code, ())):
                 return True
         return False
+
+
+def _is_concerned(place: ReplacedFunction, context: tuple[Any, ...]) -> bool:
+    """Whether a mutant would change this call. The reference does what the mutant does until that is so."""
+    assert place.concerns is not None
+    try:
+        return bool(place.concerns(*context))
+    except Exception:  # in the mutant, that would be its defect
+        return True
 
 
 class _NothingOwed(CreatedResources):

@@ -17,11 +17,13 @@ Build = TypeVar("Build", bound=Callable[..., Any])
 class ReplacedFunction(NamedTuple):
     """A function of the faithful service that a mutant replaces.
 
-    `concerns` gets the arguments of a call, without `self`: could the mutant change it? None: each.
+    `concerns` gets the arguments of a call, without `self`: could the mutant change it? None: each. If it is asked
+    `at_call`, it gets `self`, too, and looks at what the service has stored by then.
     """
 
     code: CodeType
-    concerns: Callable[..., bool] | None = None
+    concerns: Callable[..., object] | None = None
+    at_call: bool = False
 
 
 @dataclass(frozen=True, slots=True)

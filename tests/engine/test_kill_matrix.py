@@ -119,10 +119,29 @@ def test_asking_every_judge_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.slow
 def test_playing_every_exercise_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """The matrix is the same without the shortcut that leaves out exercises in which a mutant is not called."""
-    some = list(MUTANTS)[50::100]
+    asked = [name for name, mutant in MUTANTS.items() if any(place.at_call for place in mutant.places or ())]
+    some = [*list(MUTANTS)[50::100], *asked[::25]]
     kills = kill_matrix(INTERACTIONS, some, jobs=1).kills
     monkeypatch.setattr(matrices.CalledPlaces, "include", lambda calls, places: True)
     assert kill_matrix(INTERACTIONS, some, jobs=1).kills == kills
+
+
+def test_an_exercise_in_which_no_call_passes_the_test_of_a_mutant_is_not_played(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each call has its key looked at; only one exercise sends one without a key: there the mutant can act."""
+    keyless, other = CHECKS["auth.missing"], CHECKS["del.gone"]
+    mutant = MUTANTS["key-missing-crashes"]
+    bench = Bench(INTERACTIONS, [keyless, other])
+    played: list[Exercise] = []
+
+    def note(api: Api, exercise: Exercise, *rest: Any, **named: Any) -> PlayedExercise:
+        played.append(exercise)
+        return play(api, exercise, *rest, **named)
+
+    monkeypatch.setattr(matrices, "play", note)
+    assert bench.row(mutant.id, partial(mutant.build, embedded_settings()), mutant.places).killers == (keyless.id,)
+    assert played == [keyless.exercise]
 
 
 def test_an_exercise_that_calls_nothing_of_a_mutant_is_not_played(monkeypatch: pytest.MonkeyPatch) -> None:

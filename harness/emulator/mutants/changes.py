@@ -14,7 +14,7 @@ import msgspec
 from msgspec import structs
 
 from harness.emulator.engine import Engine
-from harness.emulator.mutants.parts import SKIP, Change
+from harness.emulator.mutants.parts import SKIP, Change, ConditionalChange
 from harness.emulator.run.run import Run
 from harness.emulator.values.call import Call, Refusal, json_response
 from harness.wire import COMPLETE, Body, Chunk, Chunked, Headers, Length, Piece, PieceBody, Response
@@ -26,7 +26,7 @@ Json = dict[str, Any]
 
 def when(test: Callable[..., object], change: Change) -> Change:
     """Change only what passes the test, which gets the same arguments."""
-    return lambda *context: change(*context) if test(*context) else None
+    return ConditionalChange(test, change)
 
 
 # Refusing

@@ -43,7 +43,7 @@ from typing import Any, TypeAlias
 from harness.emulator.create.validation import CreateValidator
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.changes import Json, answer, crash, edit_json, is_missing, not_found, when
-from harness.emulator.mutants.parts import Change, Defect, after, around, before
+from harness.emulator.mutants.parts import Change, ConditionalChange, Defect, after, around, before
 from harness.emulator.reply.replies import ReplyBuilder
 from harness.emulator.run.event_writer import EventWriter
 from harness.emulator.run.interaction_body import Bodies
@@ -94,6 +94,11 @@ def arrival(change: Callable[[Request, Route], Request | Response | None]) -> De
             return inner(engine, changed, route(changed.target))
         return changed if changed is not None else inner(engine, request, where)
 
+    if isinstance(change, ConditionalChange):
+        test = change.test
+        return around(
+            Emulator.operate, operate, lambda _, engine, request, where: test(request, where), at_call=True
+        )
     return around(Emulator.operate, operate)
 
 
@@ -107,6 +112,14 @@ def request(calls: str, change: Callable[[Call, Engine], Call | Response | None]
             return changed
         return inner(engine, changed if changed is not None else call)
 
+    if isinstance(change, ConditionalChange):
+        test = change.test
+        return around(
+            Emulator.perform,
+            perform,
+            lambda _, engine, call: concerns(call) and test(call, engine),
+            at_call=True,
+        )
     return around(Emulator.perform, perform, lambda engine, call: concerns(call))
 
 
@@ -148,12 +161,14 @@ def admit(step: str, change: Change) -> Defect:
         steps = [name for name in dir(CreateValidator) if not name.startswith("_")]
         hint = did_you_mean(step, steps, otherwise=f": the steps are {', '.join(steps)}")
         raise ValueError(f"the validation of a create has no step {step!r}{hint}")
-    return before(method, lambda _, *arguments: change(*arguments))
+    return before(method, ConditionalChange.adapt(change, lambda inner: lambda _, *arguments: inner(*arguments)))
 
 
 def create(change: Callable[[CreateRequest, Engine], object]) -> Defect:
     """Change an admitted create, or refuse it."""
-    return before(Engine.open, lambda engine, order: change(order, engine))
+    return before(
+        Engine.open, ConditionalChange.adapt(change, lambda inner: lambda engine, order: inner(order, engine))
+    )
 
 
 def run(change: Callable[[Run, CreateRequest, Engine], object]) -> Defect:

@@ -34,6 +34,26 @@ Result = TypeVar("Result")
 Change: TypeAlias = Callable[..., Any]
 Defect: TypeAlias = Callable[[type[Emulator]], type[Emulator]]
 
+
+@dataclass(frozen=True, slots=True)
+class ConditionalChange:
+    """A change of what passes a test, which gets the same arguments; the test changes nothing."""
+
+    test: Callable[..., object]
+    change: Change
+
+    def __call__(self, *context: Any) -> Any:
+        """Change it, or return None."""
+        return self.change(*context) if self.test(*context) else None
+
+    @staticmethod
+    def adapt(change: Change, pass_on: Callable[[Change], Change]) -> Change:
+        """The change with other arguments: `pass_on` takes a function, and returns one that calls it."""
+        if isinstance(change, ConditionalChange):
+            return ConditionalChange(pass_on(change.test), pass_on(change.change))
+        return pass_on(change)
+
+
 SKIP = object()
 """What a change before a method returns to leave the method out."""
 
@@ -87,10 +107,17 @@ def part(defective: type) -> Defect:
     raise ValueError(f"{defective.__name__} is no part of the emulator: derive it from one of {_names()}")
 
 
-def around(method: Callable[..., Any], change: Change, concerns: Callable[..., bool] | None = None) -> Defect:
+def around(
+    method: Callable[..., Any],
+    change: Change,
+    concerns: Callable[..., object] | None = None,
+    *,
+    at_call: bool = False,
+) -> Defect:
     """Call `change(method, self, *arguments)` in place of a method, with the bound method as it was before.
 
-    `concerns(*arguments)` tells which calls the change could make another of; None: each.
+    `concerns(*arguments)` tells which calls the change could make another of; None: each. `at_call` as in
+    `ReplacedFunction`.
     """
     base, name = _place(method)
 
@@ -103,7 +130,9 @@ def around(method: Callable[..., Any], change: Change, concerns: Callable[..., b
         return type(current.__name__, (current,), {name: run_changed})
 
     return PartDefect(
-        base, derive, (ReplacedFunction(method.__code__, concerns),) if isinstance(method, FunctionType) else None
+        base,
+        derive,
+        (ReplacedFunction(method.__code__, concerns, at_call),) if isinstance(method, FunctionType) else None,
     )
 
 
@@ -120,7 +149,8 @@ def before(method: Callable[..., Any], change: Change) -> Defect:
             return None
         return inner(*arguments[1:], **named)
 
-    return around(method, run_changed)
+    test = change.test if isinstance(change, ConditionalChange) else None
+    return around(method, run_changed, test, at_call=test is not None)
 
 
 def after(method: Callable[..., Any], change: Change, concerns: Callable[..., bool] | None = None) -> Defect:
