@@ -106,18 +106,23 @@ class JudgedCases:
         else:
             if first is not None or endings is not None:
                 raise UsageFault("first and endings are options of cuts, and a set has its own: give cuts, too")
-            found = cases_of_set(self._api, set_name or chosen.usual_set, base, event_ids=ids, only=kinds)
-            if not kinds and any(case.kind == fault_kinds.NOISE.name for case in found):
-                if set_name is None:
-                    found += cases_of_set(self._api, "application", base, event_ids=ids, only=_UNUSUAL)
-                silences = _SILENCES[: 2 if set_name is None else 1]
-                found += [replace(base, plan=plan, event_ids=ids[0], kind="never-ends") for plan in silences]
+            found = self._list_set(set_name, base, ids, kinds)
         self._cases = [replace(base, plan="pass", event_ids=ids[0]), *found]
         self._judged, self._usual = FailureReasons(read_allowed(allow)), None
         self._one_by_one = one_by_one
         self._ended.clear()
         told = [{"case": str(case), "kind": case.kind} for case in self._cases[1:]]
         return {"mode": chosen.name, "cases": told}
+
+    def _list_set(self, name: str | None, base: Case, ids: Sequence[str], kinds: Sequence[str]) -> list[Case]:
+        """The cases of a set; one of streams, whose kinds are not named, gets `_UNUSUAL` and `_SILENCES`, too."""
+        found = cases_of_set(self._api, name or base.mode.usual_set, base, event_ids=ids, only=kinds)
+        if kinds or all(case.kind != fault_kinds.NOISE.name for case in found):
+            return found
+        if name is None:
+            found += cases_of_set(self._api, "application", base, event_ids=ids, only=_UNUSUAL)
+        silences = _SILENCES[: 2 if name is None else 1]
+        return found + [replace(base, plan=plan, event_ids=ids[0], kind="never-ends") for plan in silences]
 
     def begin(self, number: int) -> dict[str, Any]:
         """Begin the case of a number; 0 is the one without a fault."""
