@@ -32,7 +32,7 @@ _SETTLED = frozenset({Outcome.NOT_MET, Outcome.ERROR})
 
 _NOT_FOUND = 404
 
-_LEVELS = (Level.MAY, Level.SHOULD, Level.MUST)
+LEVELS = (Level.MAY, Level.SHOULD, Level.MUST)
 """From the least binding to the most."""
 
 
@@ -361,7 +361,7 @@ class Audit:
     def _weigh(self, finding: Finding) -> int:
         """How binding a finding is: the level of its rule, and then whether it breaks it."""
         rule = self.api.load_rules().get(finding.rule)
-        level = _LEVELS.index(rule.level) if rule is not None else 0
+        level = LEVELS.index(rule.level) if rule is not None else 0
         return 2 * level + (finding.severity is Severity.BROKEN)
 
     def _list_answered(

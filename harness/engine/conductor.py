@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Protocol
 
-from harness.engine.audit import is_settled
+from harness.engine.audit import LEVELS, is_settled
 from harness.engine.causes import find_roots, resolve
 from harness.engine.decide import Policy, decide
 from harness.engine.events import CheckFinished
@@ -82,15 +82,21 @@ class Conductor:
     _roots: Mapping[str, tuple[str, ...]] = field(init=False)
     _blocking: frozenset[str] = field(init=False)
     _resting: dict[str, list[tuple[str, str]]] = field(init=False)
-    """By root: the checks that rest on it, each with the rule or the code that it rests on."""
+    """By root: the checks that rest on it, each with the rule or the code that it rests on.
+
+    Only those at least as binding: what a warning tells does not keep a broken MUST rule from being told.
+    """
 
     def __post_init__(self) -> None:
         self._roots = self.plan.roots
         self._blocking = self.plan.blocking
         self._resting = defaultdict(list)
+        levels = {planned.check.id: LEVELS.index(planned.check.rule.level) for planned in self.plan.checks}
         for planned in self.plan.checks:
             for name in planned.check.rests_on:
-                self._resting[name.partition("/")[0]].append((planned.check.id, name))
+                root = name.partition("/")[0]
+                if levels[planned.check.id] >= levels.get(root, 0):
+                    self._resting[root].append((planned.check.id, name))
 
     def decide_all(self, judged: Iterable[Judged]) -> list[Result]:
         """The results of a run that is over."""

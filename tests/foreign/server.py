@@ -257,9 +257,16 @@ def wait_for(due: float, run: Run, event: Json, closed: threading.Event) -> Json
     return {"interaction": end, "event_id": f"{run.id}-end", "event_type": "interaction.completed"}
 
 
+def as_list(value: Any) -> list[Any]:
+    """A list as it is, and nothing of all else."""
+    return value if isinstance(value, list) else []
+
+
 def is_input(part: Any) -> bool:
-    """Whether something is text, a step or a content of text."""
+    """Whether something is text, a step or a content of text; nothing that has to be processed."""
     if isinstance(part, dict):
+        if any(isinstance(one, dict) and "processing" in one for one in [part, *as_list(part.get("content"))]):
+            return False
         return part.get("type") in ("text", "user_input", "model_output", "thought")
     return isinstance(part, str)
 

@@ -153,6 +153,20 @@ class LeavesOnGets(Handler):
     do_GET = do_POST = do_DELETE = handle_any
 
 
+class ShowsTheLastInput(ForeignService):
+    """GET shows the input of the create before."""
+
+    def get(self, run: Run, query: Json) -> Any:
+        answer = super().get(run, query)
+        text = self.runs.get(f"i{int(run.id[1:]) - 1}", run).body["input"]
+        if not isinstance(answer, dict) or "steps" not in answer or not isinstance(text, str):
+            return answer
+        return {
+            **answer,
+            "steps": [{"type": "user_input", "content": [{"type": "text", "text": text}]}, *run.steps],
+        }
+
+
 class FindsLate(ForeignService):
     """A background run is found at the second look."""
 
@@ -244,6 +258,12 @@ ROWS = [
         f"resumes-lack-the-stop: {RESUMES} stream.stop-once -> fail resume.no-gap, exit 1",
         said=["skips event 7 (`step.stop`)", "(1 cause: resume.no-gap)"],
         **resume(drop_stops),
+    ),
+    # A check of level SHOULD that sees the same does not keep the MUST rule from being told.
+    rows_of(ShowsTheLastInput)(
+        "shows-the-last-input: get.* rob.concurrent -> fail get.own-input/text, exit 1",
+        said=["(1 cause: get.own-input/text)"],
+        **ALONE,
     ),
     rows_of(FindsLate)(
         "finds-late: get.ok bg.settles bg.same-id del.ok -> warn get.ok/late, exit 0",
