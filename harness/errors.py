@@ -85,7 +85,7 @@ class SampleTooLarge(UsageFault):
 
 
 class ScriptFault(UsageFault):
-    """Raised when the emulator cannot play a script; the message names the key."""
+    """Raised when the emulator cannot run a script; the message names the key."""
 
 
 class Unreadable(UsageFault):

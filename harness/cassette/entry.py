@@ -243,7 +243,7 @@ def _code(value: object) -> int | None:
     if not isinstance(value, int) or value not in _STATUSES:
         raise FieldError(
             f"response.status.code={value!r} is no final HTTP status: write 200 to 599 "
-            "(up to 999 if a server really sent it), 0 for no answer",
+            "(up to 999 if a server really sent it), 0 for no response",
             "response", "status", "code",
         )  # fmt: skip
     return value

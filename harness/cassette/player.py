@@ -34,12 +34,12 @@ MISS_STATUS = 400
 """Chosen because clients neither retry it nor take it for an ordinary outcome such as "not found"."""
 
 MISS_CODE = "not_recorded"
-_OTHER_MODE = "it resumes a recorded stream, which the mode resume answers from any event"
+_OTHER_MODE = "it resumes a recorded stream, which the mode resume serves from any event"
 
 
 @dataclass(frozen=True, slots=True)
 class Miss:
-    """A request that no recording answers. `nearest` is the position in the cassette, from 0."""
+    """A request that no recording returns. `nearest` is the position in the cassette, from 0."""
 
     request: Request
     reason: str
@@ -76,7 +76,7 @@ class Player:
         secrets: Iterable[str] = (),
     ) -> None:
         if mode not in MODES:
-            raise CassetteError(f"mode={mode!r} is none of the ways to play: write {' or '.join(MODES)}")
+            raise CassetteError(f"mode={mode!r} is no mode of replay: write {' or '.join(MODES)}")
         if not speed > 0:
             raise CassetteError(f"speed={speed!r} must be above 0: 1 is as recorded, math.inf without any pause")
         decoded = [recording.decode() for recording in recordings]

@@ -192,7 +192,7 @@ class Recording:
         )
 
     def response(self, *, scale: float = 1.0) -> Response:
-        """Replay the answer, with every pause multiplied by `scale`; 0 removes all pauses."""
+        """Replay the response, with every pause multiplied by `scale`; 0 removes all pauses."""
         if self.status is None:
             return Response.dead(_move_before_head(self.ending))
         headers = self.headers.without("trailer")  # trailers are not recorded, so do not announce any

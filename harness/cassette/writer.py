@@ -123,7 +123,7 @@ MODES = ("none", "once", "new_episodes", "all")
 class CassetteFile:
     """A cassette opened in one of vcrpy's record modes; a context manager, safe to use from several threads.
 
-    `none` only plays; `once` records if there is no file, and otherwise only plays; `new_episodes` adds what is
+    `none` only replays; `once` records if there is no file, else only replays; `new_episodes` adds what is
     missing; `all` records everything again. Until the end, new recordings are in `<name>.part.yaml`, itself a
     valid cassette; one left by a killed recorder is moved to the path in `interrupted`. At the end, `remarks` say
     which recordings were not kept and where a copy of the older file is. `redact=False` writes all unchanged.
@@ -283,7 +283,7 @@ class CassetteFile:
     def add(self, recording: Recording, *, secrets: Iterable[str] = (), place: int | None = None) -> Recording:
         """Add a recording; return it as kept, with secrets replaced.
 
-        `secrets` are values that were sent with the request but left out of the recording; the answer may repeat
+        `secrets` are values that were sent with the request but left out of the recording; the response may repeat
         them. `place` is one that `next_place` gave. Raises CassetteError if the mode forbids it, or if the disk is
         full; then it is not in the file.
         """

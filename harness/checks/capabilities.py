@@ -36,8 +36,8 @@ CAPABILITIES: dict[str, str] = {
     "decisions": "answers questions by probabilities",
     "continuation": "pauses with requires_continuation",
     "long-decode": "decodes long responses in several parts",
-    "image-answers": "answers images",
-    "audio-answers": "answers speech",
+    "image-answers": "returns images",
+    "audio-answers": "returns speech",
     "deep-research": "runs deep research",
     "script": "can be scripted through /__harness__/",
 }

@@ -92,7 +92,7 @@ class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
 
 class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One answer. Every key is optional; `docs/emulator-reference.md` explains each."""
+    """One response. Every key is optional; `docs/emulator-reference.md` explains each."""
 
     text: str | None = None
     steps: list[dict[str, Any]] | None = None

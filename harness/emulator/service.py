@@ -222,7 +222,7 @@ class Emulator:
         return self._default.settings
 
     def reply(self, text: str | None = None, **script: Any) -> Emulator:
-        """Queue an answer: `reply(text=…)`, `reply(steps=[…])` or any other keys of a script.
+        """Queue a response: `reply(text=…)`, `reply(steps=[…])` or any other keys of a script.
 
         Returns the emulator, so that calls can be chained. Raises ScriptFault.
         """
@@ -278,7 +278,7 @@ class Emulator:
 
     @property
     def state(self) -> dict[str, Any]:
-        """The waiting answers and held runs of the default session (`Steering.describe_state`)."""
+        """The waiting responses and held runs of the default session (`Steering.describe_state`)."""
         with self._lock:
             return self._default.steering.describe_state()
 

@@ -159,7 +159,7 @@ class PlayedExercise:
         hung = next((exchange for exchange in looked if exchange.hung), None)
         if hung is None:
             return observation
-        what = "the rest of an answer" if hung.status is not None else "an answer"
+        what = "the rest of a response" if hung.status is not None else "a response"
         reason = f"{self.api.format_request(hung)} returned no response, {hung.seconds:.1f} s for {what}"
         return Observation.untestable(reason, Because.NO_ANSWER, "no response")
 

@@ -78,7 +78,7 @@ class Connection:
                 raise ValueError(f"{fault} is not the last fault of its connection: nothing can follow {what}")
         for fault in self.faults:
             if isinstance(fault, Status) and len(self.faults) > 1:
-                raise ValueError(f"{fault} takes the place of the whole answer: it stands alone in its connection")
+                raise ValueError(f"{fault} replaces the whole response: it stands alone in its connection")
 
     def __str__(self) -> str:
         times = "" if self.times == 1 else f",times:{'all' if self.times is None else self.times}"

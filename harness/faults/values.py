@@ -443,7 +443,7 @@ class Coding(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Compress:
-    """The answer is compressed, if the client accepts this coding."""
+    """The response is compressed, if the client accepts this coding."""
 
     coding: Coding
 

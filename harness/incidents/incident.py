@@ -121,7 +121,7 @@ class Incident(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     @property
     def answer(self) -> str:
-        """The text of the first answer; "" if it is the emulator's own."""
+        """The text of the first response; "" if it is the emulator's own."""
         first = self.scripts[0] if self.scripts else {}
         return str(first.get("text", "")) or steps_text(first.get("steps", ()))
 

@@ -188,7 +188,7 @@ class Evidence:
         request = self._mask.text(f"{seen.request.method} {seen.request.raw_path}")
         lines = [
             "def test_what_was_seen(interactions_emulator, interactions_client):",
-            f"    {write_docstring(f'The answer that was seen to {request}.')}",
+            f"    {write_docstring(f'The recorded response to {request}.')}",
             *_assign("interactions_emulator.script(", script, ")"),
         ]
         if _format_plan(seen):

@@ -49,7 +49,7 @@ class Finding:
     """One thing that a judge noticed; `rule` is the id of the rule it concerns.
 
     `code` separates several defects of one rule (`stream.equals-get/text`); "" stands for the rule itself.
-    `cause` is the code of the finding that made this one unavoidable. `weight` counts the answers that show it
+    `cause` is the code of the finding that made this one unavoidable. `weight` counts the responses that show it
     and the findings it caused. `cure` is a known fix. None of the three changes a verdict. A
     finding with a `subject` is about that, wherever it is met: it is reported once, with a count.
     """
@@ -78,7 +78,7 @@ class Finding:
         return self.code or self.rule
 
     def kind(self, call: str = "") -> tuple[str, ...]:
-        """What makes two findings the same defect, in answers to the same `call`: never their sentence."""
+        """What makes two findings the same defect, in responses to the same `call`: never their sentence."""
         if self.subject:
             return self.stable_code, self.subject
         return self.stable_code, call, _INDEX.sub("[]", self.where.pointer)
@@ -149,7 +149,7 @@ class Because(StrEnum):
 class Observation:
     """The result of one check: an outcome and its findings, or a reason if there are none.
 
-    `because` is the kind of reason if nothing was judged. `instead` is what came in place of an answer ("429", "no
+    `because` is the kind of reason if nothing was judged. `instead` names what replaced a response ("429", "no
     answer"). `cause` is the code of the finding that made the outcome unavoidable. `remedy` is what would make
     the rule testable, and `needs` names the capability that only the user can declare.
     """

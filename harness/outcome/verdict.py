@@ -130,7 +130,7 @@ _UNJUDGED = frozenset({Because.NO_ANSWER, Because.OUR_LIMIT, Because.NOT_TRIED})
 
 
 def not_judged(observation: Observation, level: Level, *, baselined: bool = False) -> bool:
-    """Whether this is a MUST that could not be judged for lack of an answer, and that no baseline excuses."""
+    """Whether this is a MUST that could not be judged for lack of a response, and that no baseline excuses."""
     return level is Level.MUST and observation.because in _UNJUDGED and not baselined
 
 

@@ -108,7 +108,7 @@ class CassetteFixture(ObservedService):
             )
 
     def format_context(self) -> str:
-        """What to report if this test fails: the requests and answers, and how to record what is missing."""
+        """What to report if this test fails: the requests and responses, and how to record what is missing."""
         advice = [HOW_TO_RECORD] if self.misses and not self._complained else []
         return "\n".join([super().format_context(), *advice])
 

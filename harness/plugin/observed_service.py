@@ -312,7 +312,7 @@ class ObservedService:
         self.story.note_refusal(message)
 
     def format_context(self) -> str:
-        """What to report if this test fails: the circumstances, and the requests and answers."""
+        """What to report if this test fails: the circumstances, and the requests and responses."""
         circumstances = self.runaway or self.explain()
         told = [circumstances, *self.story.lines(), self.describe_unresumed(), *self._tasks.describe()]
         return "\n".join(filter(None, told))

@@ -292,7 +292,7 @@ class _LoggedAnswer(WrappedBody):
             )
         how = f"{ending.how} ({ending.detail})" if ending.detail else str(ending.how)
         unanswered = ending.at in (At.BEFORE_HEADERS, At.IN_HEADERS)
-        return f"{what} → no answer, {how}" if unanswered else f"{what} → {self._status}, then {how}"
+        return f"{what} → no response, {how}" if unanswered else f"{what} → {self._status}, then {how}"
 
 
 def _mask_secrets(request: Request, text: str, fields: SecretFields) -> str:

@@ -121,7 +121,7 @@ def refuse_plain_replay(item: Any) -> None:
     for path in [folder / f"{cassette_name(item)}.yaml", *(folder / name for name in markers)]:
         if (drop := _drop_in(path)) is not None:
             pytest.fail(
-                f"{path}: {drop}, and plain vcrpy would play it as a clean end: "
+                f"{path}: {drop}, and plain vcrpy would replay it as a clean end: "
                 "mark the test with interactions_cassette instead of vcr",
                 pytrace=False,
             )

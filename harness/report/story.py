@@ -187,7 +187,9 @@ def format_ending(ending: Ending) -> str:
         return "the client disconnects"
     where = ending.at.replace("_", " ")
     if ending.by is By.LIMIT:
-        return f"nothing more came in time ({where})" if ending.how is How.TIMEOUT else f"our limit ({where})"
+        return (
+            f"{'nothing more came in time' if ending.how is How.TIMEOUT else 'the limit of the harness'} ({where})"
+        )
     words = {
         How.COMPLETE: "complete",
         How.FIN: "the connection is closed",

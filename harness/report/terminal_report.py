@@ -154,7 +154,7 @@ class TerminalReport:
 
     def _tell_capabilities(self, capabilities: Capabilities, requests: int) -> None:
         asked = f"{format_count(requests, 'request')} to find out"
-        self._screen.line(f"capabilities ({asked}{'' if self._verbose else '; -v shows the answers'}):")
+        self._screen.line(f"capabilities ({asked}{'' if self._verbose else '; -v shows the responses'}):")
         paint = self._screen.paint
         self._screen.lines(list_each(capabilities, paint) if self._verbose else sum_up(capabilities, paint))
 

@@ -256,6 +256,4 @@ def make_table_error(name: str, text: bytes, path: list[Any], message: str) -> V
             break
         line, node = found[0].start_mark.line, found[1]
     row = f"{path[0]}: " if path else ""
-    return ValueError(
-        f"{name}.yaml:{line + 1}: {row}{message} (schemas/rule.schema.json says what a row may hold)"
-    )
+    return ValueError(f"{name}.yaml:{line + 1}: {row}{message} (schemas/rule.schema.json describes a row)")

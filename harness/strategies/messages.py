@@ -228,7 +228,7 @@ _ADDED_UP = frozenset(
 
 
 def steps(*, legal: bool = True, contract: Contract | None = None) -> SearchStrategy[Json]:
-    """One step of any listed type, complete as in the answer to a GET.
+    """One step of any listed type, complete as in the response to a GET.
 
     `legal=False`: a step that the schema `step` rejects.
     """

@@ -114,7 +114,7 @@ def histories(
     """Histories of up to `steps` operations on up to `interactions` interactions; the first one is a create.
 
     `legal_only`: leave out operations that are illegal whatever happened before. Whether the others are legal
-    depends on what the target answers.
+    depends on what the target returns.
     """
     if steps < 1:
         raise ValueError(f"steps={steps!r} must be at least 1: a history begins with a create")

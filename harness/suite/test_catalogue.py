@@ -95,7 +95,7 @@ class Judge:
         while check.id not in self._results:
             event = next(self._events, None)
             if event is None:
-                raise HarnessFault(f"the runner said nothing of {check.id}")
+                raise HarnessFault(f"the runner reported nothing on {check.id}")
             self._state.handle(event)
             event = self._state.hide(event)
             if isinstance(event, CheckFinished):
@@ -142,7 +142,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         _leave(fault)
     grouped = config.pluginmanager.hasplugin("xdist")
     for name in sorted({name for check in checks for name in _list_marks(check)}):
-        config.addinivalue_line("markers", f"{name}: checks of the catalogue")
+        config.addinivalue_line("markers", f"{name}: checks of the catalog")
     items = []
     for check in sorted(checks, key=lambda check: check.everywhere):  # those are decided last
         marks = [getattr(pytest.mark, name) for name in _list_marks(check)]

@@ -45,7 +45,7 @@ class LiveStream(Protocol):
 
 
 class Send(Struct, frozen=True):
-    """Send one request and read the whole answer → `Exchange`. `timeout` is in seconds; None: the driver's own.
+    """Send one request and read the whole response → `Exchange`. `timeout` is in seconds; None: the driver's own.
 
     A driver that waits after a 429 or 503 and repeats the request returns the statuses in `sees` at once: the
     caller wants to see these.
@@ -59,7 +59,7 @@ class Send(Struct, frozen=True):
 class Open(Struct, frozen=True):
     """Send a request and leave the body unread → `LiveStream`.
 
-    `timeout` is in seconds, for all of the answer; None: the driver's own.
+    `timeout` is in seconds, for all of the response; None: the driver's own.
     """
 
     request: Request
@@ -69,7 +69,7 @@ class Open(Struct, frozen=True):
 class Together(Struct, frozen=True):
     """Send requests at the same time → `list[Exchange]` in the order of the requests.
 
-    `note` gets each answer as soon as it is there, perhaps on another thread: an interrupt loses the list.
+    `note` gets each response as soon as it is there, perhaps on another thread: an interrupt loses the list.
     """
 
     requests: tuple[Request, ...]

@@ -67,7 +67,7 @@ class Exchange:
 
     @property
     def hung(self) -> bool:
-        """Whether we stopped waiting for the answer, or for the rest of it."""
+        """Whether we stopped waiting for the response, or for the rest of it."""
         return self.ending.by is By.LIMIT and self.ending.how is How.TIMEOUT
 
     @property

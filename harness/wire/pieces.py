@@ -128,7 +128,7 @@ class Clock(Protocol):
 
     @property
     def speed(self) -> float:
-        """Seconds of this clock in one second of the machine: how much faster a carrier plays a pause."""
+        """Seconds of this clock in one second of the machine: how much faster a carrier waits a pause."""
 
     def tick(self) -> None:
         """Record that a request arrived."""

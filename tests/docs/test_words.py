@@ -56,19 +56,20 @@ PAGES = sorted(
         *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "harness/README.md")),
     ]
 )
-PRINTING = (
-    "emulator/mutants",
-    "benches",
-    "checks",
-    "cli",
-    "contract",
-    "engine",
-    "kit",
-    "outcome",
-    "plugin",
-    "report",
+SILENT = {"look", "resources", "strategies"}
+"""What prints nothing."""
+PRINTING = sorted(
+    path.stem
+    for path in (ROOT / "harness").iterdir()
+    if (path.is_dir() or path.suffix == ".py") and not path.stem.startswith("_") and path.stem not in SILENT
 )
-"""The packages whose sentences people read."""
+"""The packages and modules whose sentences people read."""
+KEYS = {", says: "}
+"""The name of a member in a file of sentences, and no sentence."""
+SCRIPTS = sorted(path for kind in ("js", "jinja", "html") for path in ROOT.glob(f"harness/*/page/**/*.{kind}"))
+"""The pages of reports and of the inspector."""
+_COMMENT = re.compile(r"/\*.*?\*/|(?m:^\s*//.*$|\s//\s.*$)|{[#%{].*?[#%}]}|<script.*?</script>", re.DOTALL)
+_QUOTED = re.compile(r""""[^"\n]*"|'[^'\n]*'|`[^`]*`|>[^<>{}]+<""")
 PROMPTS = {"Search the files: in which year was the lighthouse of Harness Point painted, and in which colour?"}
 """What is sent to a model."""
 
@@ -119,15 +120,25 @@ def test_no_two_rules_have_the_same_title() -> None:
 @pytest.mark.parametrize("package", PRINTING)
 def test_a_printed_sentence_has_none(package: str) -> None:
     """No string with several words has a word of the list, be it a finding, a help text, an error or a hint."""
-    paths = sorted((ROOT / "harness" / package).rglob("*.py"))
+    place = ROOT / "harness" / package
+    paths = sorted(place.rglob("*.py")) if place.is_dir() else [place.with_suffix(".py")]
     assert paths
     found = [
         f"{path.relative_to(ROOT)}:{line}: {words}"
         for path in paths
         for line, text in _strings(ast.parse(path.read_bytes()))
-        if text not in PROMPTS and (words := find_words(text))
+        if text not in PROMPTS | KEYS and (words := find_words(text))
     ]
     assert found == []
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: f"{path.parent.parent.name}-{path.name}")
+def test_a_page_in_the_browser_has_none(script: Path) -> None:
+    """No text that a script or a template of a page shows has a word of the list."""
+    quoted = _QUOTED.findall(_COMMENT.sub("", script.read_text("utf-8")))
+    texts = [text.strip("\"'`><") for text in quoted]
+    shown = [text for text in texts if " " in text.strip() and text[0] not in "#."]  # no selectors
+    assert {text: words for text in shown if (words := find_words(text))} == {}
 
 
 def _strings(tree: ast.Module) -> Iterator[tuple[int, str]]:

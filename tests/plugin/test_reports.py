@@ -83,7 +83,7 @@ def test_failing(interactions_emulator, client):
     )
     result = run(pytester)
     result.stdout.fnmatch_lines(
-        ["create → 200", "stream → 200, then rst (*event:2,rst*)", "stream → no answer, fin (*)", "stream → 200"]
+        ["create → 200", "stream → 200, then rst (*event:2,rst*)", "stream → no response, fin (*)", "stream → 200"]
     )
 
 

@@ -30,13 +30,13 @@ TEXTS = (
 @pytest.mark.parametrize("text", TEXTS)
 def test_a_copied_test_holds_the_text_as_a_literal(text: str) -> None:
     """A path that a client chose cannot end the docstring of a copied test: the module has nothing but it."""
-    written = write_docstring(f"The answer that was seen to GET {text}.")
+    written = write_docstring(f"The recorded response to GET {text}.")
     assert "\n" not in written
     source = f"def test():\n    {written}\n    ...\n"
     (function,) = ast.parse(source.encode("utf-8")).body
     assert isinstance(function, ast.FunctionDef)
     assert len(function.body) == 2
-    assert ast.get_docstring(function, clean=False) == f"The answer that was seen to GET {text}."
+    assert ast.get_docstring(function, clean=False) == f"The recorded response to GET {text}."
 
 
 @pytest.mark.parametrize("method", ["`id`", "$(id)", "GET;id", "|id", "'id'", "A&B", "GET"])

@@ -32,8 +32,8 @@ _UNMARKED = frozenset({"text", "times"})
 class Case:
     """What a client is asked to do, and the faults that it meets: `plan` is in the grammar of docs/faults.md.
 
-    `script` is what the service answers, and `further` what it answers to creates that continue another run;
-    None: that of the mode. A `scenario` file takes the place of both. `refusal` is the answer to creates
+    `script` is what the service returns, and `further` what it returns to creates that continue another run;
+    None: that of the mode. A `scenario` file takes the place of both. `refusal` is the response to creates
     that name a previous run, and `settings` are further ones of the service; only incidents have them.
     `contract` is the one by which the stream is served and read; None: the current one, or what the cassette
     states. `kind` names the part of a set that the case belongs to, "" for a requested one; `label` is its name if
@@ -61,12 +61,12 @@ class Case:
 
     @property
     def answer(self) -> Mapping[str, Any]:
-        """What the service answers."""
+        """What the service returns."""
         return self.mode.script if self.script is None else self.script
 
     @property
     def further_answer(self) -> Mapping[str, Any] | None:
-        """What it answers to creates that continue another run; None: the same."""
+        """What it returns to creates that continue another run; None: the same."""
         return self.mode.further if self.further is None else self.further
 
     def __str__(self) -> str:

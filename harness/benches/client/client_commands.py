@@ -34,7 +34,7 @@ class ClientResult:
     `status` is the one that it reported, "" if none. `error` is its own report of a failure, "" if none; `crashed`
     if none was reported: the process stopped. `stopped` is why it was stopped, "" if it was not; `flooded` if that
     was for its output. `words` is the end of its standard error, `stray` what stood on its standard output besides
-    the answer.
+    the response.
     """
 
     collected: Any = None
@@ -77,7 +77,7 @@ Environment = Callable[[Task], Mapping[str, str]]
 class CommandClient:
     """A command that runs once for each case: its environment holds the task, its standard output is the text.
 
-    If it writes the file that `$HARNESS_RESULT` names, that is its answer instead.
+    If it writes the file that `$HARNESS_RESULT` names, that is its response instead.
     """
 
     def __init__(self, command: Sequence[str], environment: Environment, *, folder: Path | None = None) -> None:
@@ -151,7 +151,7 @@ class LoopClient:
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     def read(self, task: Task, seconds: float, start: float = 0.0) -> ClientResult:
-        """Give it one task. Raises UsageFault if the command does not start or its answer is malformed."""
+        """Give it one task. Raises UsageFault if the command does not start or its response is malformed."""
         begun = time.monotonic()
         stray = _StrayLines()
         if self._process is None:

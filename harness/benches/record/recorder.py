@@ -206,7 +206,7 @@ class Recorder:
         if self._named:
             what, named = next(iter(self._named.values())), list_some(list(self._named), 1)
             summary.remarks.append(
-                f"{what}: the body of its answer names the target ({named}): bodies stay as they are, "
+                f"{what}: the body of its response names the target ({named}): bodies stay as they are, "
                 "so what the client asks there goes past the recorder"
             )
         if redactor is not None:

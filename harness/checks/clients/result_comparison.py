@@ -154,7 +154,7 @@ def _compare_texts(whole: Sequence[Event], text: str, contract: Contract) -> Def
     if text == expected:
         return None
     if any((thought := _read_thought(event)) and thought in text and thought not in expected for event in whole):
-        return Defect(OTHER, "took the summaries of thoughts for text: they are mixed into its answer")
+        return Defect(OTHER, "took the summaries of thoughts for text: they are mixed into its text")
     return _find_piece(pieces, expected, text) or _find_character([piece for _, piece in pieces], expected, text)
 
 

@@ -354,7 +354,7 @@ def media_type(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
             continue
         gave, came = _read_media_type(relayed.answer), relayed.client.headers.media_type()
         if gave != came and not (gave.endswith("json") and came.endswith("json")):
-            what = "a stream" if gave == EVENT_STREAM else "an answer"
+            what = "a stream" if gave == EVENT_STREAM else "a response"
             code = "gw.media-type/stream" if gave == EVENT_STREAM else "gw.media-type/json"
             message = f"the gateway changed the Content-Type of {what}"
             yield notice(code, relayed, message, gave, came or "no Content-Type")

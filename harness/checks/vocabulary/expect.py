@@ -56,7 +56,7 @@ def expect_status(
 ) -> Iterator[Finding]:
     """Yield nothing for an accepted status, a milder finding for a tolerated or noted one, else a broken rule.
 
-    A missing answer breaks the rule too; only this function turns a dead connection into a finding. Raises `Unmet`
+    No response breaks the rule too; only this function turns a dead connection into a finding. Raises `Unmet`
     for a 429, and for a 503 with an API error body if 503 is in none of the arguments: a target that limits our
     rate or is overloaded has not looked at the request.
     """
@@ -123,7 +123,7 @@ def expect_object(
 def expect_interaction(
     exchange: Exchange, *, tolerates: Container[int] = (), notes: Container[int] = ()
 ) -> Iterator[Finding]:
-    """Like `expect_object`, for an answer that must be an interaction."""
+    """Like `expect_object`, for a response that must be an interaction."""
     yield from expect_object(exchange, tolerates=tolerates, notes=notes, marks=_MARKS)
 
 

@@ -46,7 +46,7 @@ class ListArguments(ExtensionOptions):
         trust=Trust.CALL,
     )
     matrix: bool = flag(
-        "play every exercise against the emulator; show the modes and moments in which each rule is judged",
+        "run every exercise against the emulator; show the modes and moments in which each rule is judged",
         trust=Trust.CALL,
     )
     json: bool = json_option("print full records as JSON")

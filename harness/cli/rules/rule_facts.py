@@ -101,7 +101,7 @@ def _facts_of_check(check: Check) -> Iterator[Fact]:
     if rule.silent:
         yield Fact("silent", "clients cannot detect this failure: the response looks complete and valid")
     for cure in cures_of(check.id):
-        yield Fact("known cure", cure)
+        yield Fact("known fix", cure)
     for outcome in check.accepts:
         yield Fact("passes", outcome)
     if check.everywhere:

@@ -337,7 +337,7 @@ class StreamJudge:
         over = self._done_at is not None or self._state.is_over
         if not (over and ending.how is How.STALL and ending.by is By.CLIENT):
             return False
-        finding = Finding("stream.closes", ending.detail, "the end of the answer", "silence")
+        finding = Finding("stream.closes", ending.detail, "the end of the response", "silence")
         if self._done_at is not None:
             finding = replace(finding, severity=Severity.NON_STRICT)
         else:

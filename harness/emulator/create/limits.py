@@ -115,7 +115,7 @@ def _judge_settings(generation: Json, profile: ModelProfile) -> None:
     if wanted is not None and most is not None and profile.value("long_decode") and wanted > most:
         raise invalid(
             f"Invalid value at 'generation_config.max_output_tokens': '{profile.name}' writes at most "
-            f"{most} tokens, but {wanted} were asked for."
+            f"{most} tokens, but {wanted} were requested."
         )
 
 

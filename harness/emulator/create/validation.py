@@ -246,9 +246,7 @@ class CreateValidator:
                 "Both 'model' and 'agent' were sent: an interaction is run by exactly one, leave out the other."
             )
         if "model" not in body and "agent" not in body:
-            raise invalid(
-                "Provide a 'agent', or 'model' parameter. (Neither was sent: name the one that shall answer.)"
-            )
+            raise invalid("Provide a 'agent', or 'model' parameter. (Neither was sent: name one of them.)")
 
     def configs(self, body: Json) -> None:
         """generation_config and cached_content require a model, agent_config an agent (reference)."""
@@ -270,7 +268,7 @@ class CreateValidator:
                     "'input' is missing: send a string, a content, a list of contents or a list of steps."
                 )
         elif given in ("", [], None):
-            raise invalid("Request has empty input. ('input' has to hold something to answer.)")
+            raise invalid("Request has empty input. ('input' is empty.)")
         elif isinstance(given, list) and any(
             isinstance(item, dict) and "role" in item and "type" not in item for item in given
         ):
@@ -439,10 +437,10 @@ class CreateValidator:
         for call_id in sent:
             if call_id not in pending:
                 waiting = f"pending are {', '.join(pending)}" if pending else f"no call is pending: {_NO_CALL}"
-                raise invalid(f"A function_result answers the call '{call_id}', but {waiting}.")
+                raise invalid(f"A function_result belongs to the call '{call_id}', but {waiting}.")
             pending.remove(call_id)
         if pending:
-            raise invalid(f"The call(s) {', '.join(pending)} got no function_result: answer all in one request.")
+            raise invalid(f"The call(s) {', '.join(pending)} got no function_result: send all in one request.")
 
     def pending(self, order: CreateRequest) -> list[str]:
         """Return the ids of the calls that results may answer: those of the parent, and those sent back."""

@@ -50,7 +50,7 @@ MUTANTS = table(
             "status", turn(requires_continuation="completed"))))),
     row("checkpoint-refused", "The continuation token of a status update is refused.",
         before(CreateValidator.continuation, when(_is_checkpoint, refuse("'continuation_token' is not valid.")))),
-    row("checkpoint-restarts", "The continuation token of a status update begins the answer again.",
+    row("checkpoint-restarts", "The continuation token of a status update begins the response again.",
         run(_answer_again)),
     row("continuation-needs-parent", "A continuation token without a stored parent is refused.",
         admit("continuation", when(

@@ -201,7 +201,7 @@ MUTANTS = table(
         after(ReplyBuilder.fill_format, when(_is("audio"), _in_words))),
     row("format-fenced", "A create with a JSON response format returns JSON inside a Markdown code fence.",
         after(ReplyBuilder.fill_format, _fence)),
-    row("format-streamed-fenced", "Streams wrap a JSON answer in a Markdown code fence.",
+    row("format-streamed-fenced", "Streams wrap JSON in a Markdown code fence.",
         deltas("text", lambda pieces, _: ["```json\n", *pieces, "\n```"] if pieces[0][:1] == "{" else pieces)),
     row("summaries-unasked", "Thoughts have a summary although the request disabled it.",
         output(each("thought", put(summary=[{"type": "text", "text": "I think."}])))),
@@ -267,6 +267,6 @@ MUTANTS = table(
         create(assign(given=lambda order, _: _with_texts(order, lambda text: " ".join(text.split()))))),
     row("large-crashes", "A create of more than half a megabyte returns 500.",
         request("POST interactions", when(lambda call, _: len(call.request.body) > 500_000, crash))),
-    row("shape-outputs", "A create answers `outputs`, as before May 2026, in place of `steps`.",
+    row("shape-outputs", "A create returns `outputs`, as before May 2026, in place of `steps`.",
         response("POST interactions", _name_output_as_before)),
 )  # fmt: skip

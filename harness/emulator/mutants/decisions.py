@@ -45,7 +45,7 @@ MUTANTS = table(
         response("POST decisions", _overconfident)),
     row("decision-halved", "The probabilities of a decision add up to a half.",
         response("POST decisions", _in_percent)),
-    row("decision-without-answers-type", "The answers of a decision do not say of what kind they are.",
+    row("decision-without-answers-type", "The answers of a decision have no type.",
         response("POST decisions", _without_types)),
     row("decision-one-option", "A choice may have a single option.",
         error("POST decisions", when(lambda _, call: read_json(call).get("questions"), answer({"answers": {}})))),

@@ -59,7 +59,7 @@ MUTANTS = table(
     *life_rows("file", "files", "files"),
     row("file-upload-crashes", "An upload of a file returns 500.",
         request("* upload/files", crash)),
-    row("file-upload-no-address", "The first answer to an upload names no address.",
+    row("file-upload-no-address", "The first response to an upload has no URL.",
         _change_upload(_without_address)),
     row("file-upload-never-final", "The last response to an upload has the status active.",
         _change_upload(_never_final)),

@@ -54,7 +54,7 @@ class _SecondReaderRefused(Engine):
         run = self.require_run(interaction_id, call.project)
         if call.query.get("stream") == "true" and not run.settled:
             if run.id in self.read:
-                raise Refusal(409, "aborted", "Somebody reads it already.")
+                raise Refusal(409, "aborted", "Another reader is connected.")
             self.read.add(run.id)
         return super().get(call, interaction_id)
 

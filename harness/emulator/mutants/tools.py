@@ -182,9 +182,9 @@ MUTANTS = table(
     row("result-error-refused", "A result that reports an error is refused.",
         admit("function_results", when(
             _any_result(lambda result: result.get("is_error")), refuse("The tool failed.")))),
-    row("result-answer-running", "The answer to a result is in progress, as if it ran in the background.",
+    row("result-answer-running", "The response to a function result is in progress, as if in the background.",
         after(Engine.answer, _show_as("in_progress"))),
-    row("result-answer-queued", "The answer to a result is queued.",
+    row("result-answer-queued", "The response to a function result is queued.",
         after(Engine.answer, _show_as("queued"))),
     row("tool-search-unanswered", "A search for tools is shown without its result.",
         output(_without_results)),

@@ -45,7 +45,7 @@ MUTANTS = table(
     *life_rows("triggers", "triggers", "triggers"),
     row("triggers-schedule-changed", "A read of a trigger shows another schedule.",
         response("GET triggers/*", put(schedule="0 0 * * *"))),
-    row("triggers-without-schedule", "The answer to a create of a trigger lacks its schedule.",
+    row("triggers-without-schedule", "The response to a create of a trigger lacks its schedule.",
         response("POST triggers", drop("schedule"))),
     row("triggers-start-paused", "A new trigger is paused.",
         response("POST triggers", put(status="paused"))),

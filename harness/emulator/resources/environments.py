@@ -294,7 +294,7 @@ def _inline(source: dict[str, Any]) -> bytes:
         try:
             data = base64.b64decode(text, validate=True)
         except (binascii.Error, ValueError):
-            raise invalid(f"The content of {source['target']!r} is not base64, as its encoding says.") from None
+            raise invalid(f"The content of {source['target']!r} is not base64, as its encoding states.") from None
     else:
         data = text.encode("utf-8", "replace")
     if len(data) > INLINE_FILE_BYTES:

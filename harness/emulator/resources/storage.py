@@ -94,7 +94,7 @@ class UploadedFiles:
         elif call.query.get("uploadType") != "media":
             raise invalid(
                 "An upload begins with X-Goog-Upload-Protocol: resumable and X-Goog-Upload-Command: start; "
-                "the bytes follow to the URL in the answer."
+                "send the bytes to the URL in the response."
             )
         file_id = str(metadata.get("name", "")).removeprefix("files/")
         if file_id and self._kept.find(call.project, file_id) is not None:

@@ -96,7 +96,7 @@ class Uploads:
 
     def _start(self, call: Call, receiver: Receiver, size: str, header: str) -> Response:
         if call.request.body and not receiver.takes_metadata:
-            raise invalid("The first request of a resumable upload has no body: send it to the URL in the answer.")
+            raise invalid("The first request of a resumable upload has no body: send that to the returned URL.")
         pending = Pending(receiver, _number(size, "the announced length") if size else None)
         _judge_size(pending.size or 0, receiver)
         upload_id = self._stamps.ids("upload")

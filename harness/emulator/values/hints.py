@@ -101,7 +101,7 @@ FIELDS: dict[str, str] = {
     "agent_name": "use 'agent'",
     "model_id": "use 'model'",
     "model_name": "use 'model'",
-    "operation_id": "create answers the interaction itself: poll GET …/interactions/{id} with its 'id'",
+    "operation_id": "create returns the interaction itself: poll GET …/interactions/{id} with its 'id'",
     "interaction_id": "an interaction gets its id from the service; to continue one use 'previous_interaction_id'",
     "session_config": "it belongs inside the code-mender agent's 'agent_config'",
     "schemaVersion": "the schema is not chosen in the body; leave it out",
@@ -191,7 +191,7 @@ def wrong_path(version: str, segments: tuple[str, ...]) -> str:
     first = segments[0] if segments else ""
     last = segments[-1] if segments else ""
     if first == "operations" or segments[:2] == ("interactions", "operations"):
-        return " There are no operations: create answers the interaction, poll GET /v1beta/interactions/{id}."
+        return " There are no operations: create returns the interaction, poll GET /v1beta/interactions/{id}."
     if first == "interactions" and ":cancel" in last:
         return " The route has a slash: POST /v1beta/interactions/{id}/cancel."
     if first == "interactions" and len(segments) == 3:

@@ -156,7 +156,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     delete_stops     whether DELETE stops a run that is in progress; live it was seen not to
     max_runs, max_requests, max_queued, max_sessions   bounds on memory: the oldest entry is forgotten, except that
                      a full queue refuses new scripts
-    max_run_bytes    bound on about how much memory the stored interactions take, requests and answers: the oldest
+    max_run_bytes    bound on the memory that stored interactions take, requests and responses, about: the oldest
                      are forgotten, but never the latest
     max_request_bytes  the same for the log of requests, in which each body is shortened to 64 KiB
     max_file_bytes   bound on the bytes of all uploaded files and documents: an upload beyond it is refused

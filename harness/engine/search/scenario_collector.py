@@ -422,7 +422,7 @@ class ScenarioCollector:
         patience = self._place.patience
         if late and patience is not None and patience.note(call, patience.timeout(call), hung=True):
             return
-        finding = Finding(ANSWERED, "a request got no response", "an answer", _describe_error(event))
+        finding = Finding(ANSWERED, "a request got no response", "a response", _describe_error(event))
         self._keep(SeenDefect(finding, call), trail)
 
     # --- what it proves

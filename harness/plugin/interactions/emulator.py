@@ -67,7 +67,7 @@ class SettingFields(TypedDict, total=False):
 class InteractionsEmulator(ObservedService):
     """The emulator of one test. Settings are those of `harness.emulator.Settings`.
 
-    `assert_all_used=False` lets a test pass although an answer, a refusal or a fault plan was never used.
+    `assert_all_used=False` lets a test pass although a response, a refusal or a fault plan was never used.
     """
 
     def __init__(
@@ -98,11 +98,11 @@ class InteractionsEmulator(ObservedService):
         unchecked: bool = False,
         **script: Unpack[AnswerFields],
     ) -> InteractionsEmulator:
-        """Queue an answer for the next create: a text, or any keys of a script (docs/emulator-reference.md).
+        """Queue a response for the next create: a text, or any keys of a script (docs/emulator-reference.md).
 
         `answer` may be a function that takes the create and returns a text, a script or steps; `cassette` gives a
-        recorded interaction again. If no create takes the answer, the test fails, unless it is `optional`. So it
-        does if the answer calls a function and the create declares none. Steps that the schemas do not know are
+        recorded interaction again. If no create takes the response, the test fails, unless it is `optional`. So it
+        does if the response calls a function and the create declares none. Steps that the schemas do not know are
         refused. `unchecked` allows both.
         """
         recorded = {} if cassette is None else read_recorded(Path(cassette), self.emulator.contract)
@@ -167,7 +167,7 @@ class InteractionsEmulator(ObservedService):
         return async_client(self)
 
     def assert_all_met(self) -> None:
-        """Assert that every answer, refusal and fault plan took effect, as the fixture does after each test."""
+        """Assert that every response, refusal and fault plan took effect, as the fixture does after each test."""
         __tracebackhide__ = True
         if complaints := list(self.find_complaints()):
             raise AssertionError("\n".join(complaints))
@@ -232,7 +232,7 @@ class InteractionsEmulator(ObservedService):
         ]
         if len(answers) < 2:
             raise UsageFault(
-                f"{format_count(len(answers), 'create')} of the code under test got an answer: there is none "
+                f"{format_count(len(answers), 'create')} of the code under test got a response: there is none "
                 "whose steps a later create could send back"
             )
         before = answers[-2]
@@ -409,7 +409,7 @@ def read_recorded(path: Path, contract: Contract) -> Json:
             kept = {name: whole[name] for name in ("status", "usage") if name in whole}
             if whole["status"] not in ("in_progress", "queued"):
                 return {"steps": steps, **kept}
-    raise UsageFault(f"{path}: no recorded answer in it has ended with steps, so there is nothing to give again")
+    raise UsageFault(f"{path}: no recorded response in it has ended with steps, so there is nothing to give again")
 
 
 def _assemble_ended(events: Sequence[Json], contract: Contract) -> Mapping[str, Any] | None:

@@ -102,7 +102,7 @@ def _open_options(
 ) -> dict[str, Any]:
     """The options of a new session, by name."""
     if speed <= 0:
-        raise UsageFault(f"speed={speed!r} must be positive: 60 plays a minute of pauses in a second")
+        raise UsageFault(f"speed={speed!r} must be positive: with 60, a minute of pauses takes a second")
     return {
         "judged": judged,
         "settings": settings or {},

@@ -51,7 +51,7 @@ MODES = {
     "follow": "Clients that stream a given interaction",
     "poll": "Clients that create in the background and poll",
     "chain": "Clients that do a second turn",
-    "tools": "Clients that answer a function call",
+    "tools": "Clients that return a function result",
     "cancel": "Clients that cancel",
 }
 """The modes in the order of the tables, and the titles of those."""

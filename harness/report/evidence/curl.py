@@ -47,7 +47,7 @@ class Display:
 _LEFT_TO_CURL = frozenset({"content-length", "host", "connection", "transfer-encoding"})
 
 _OLD_CURSOR = "# the cursor is of the run above: take one from the new stream"
-_STILL_OPEN = "# its answer is still open while the next requests are sent"
+_STILL_OPEN = "# its response is still open while the next requests are sent"
 _FOR_URLS = "sed 's/%/%25/g;s/+/%2B/g;s#/#%2F#g;s/=/%3D/g'"
 _LEAST_PAUSE = 0.1
 """Seconds that a request needs to arrive before one that another process sends."""

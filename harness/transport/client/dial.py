@@ -235,7 +235,7 @@ def refuse_plain(origin: Origin) -> None:
     ):
         sock.sendall(f"GET / HTTP/1.1\r\nHost: {origin.authority}\r\nConnection: close\r\n\r\n".encode())
         if sock.recv(64).startswith(b"HTTP/"):
-            said = f"it answers plain HTTP: write http://{place_of(origin.host, origin.port)}"
+            said = f"it speaks plain HTTP: write http://{place_of(origin.host, origin.port)}"
             raise NoConnection(By.SERVER, How.TLS, f"TLS with {origin.host}: {said}")
 
 

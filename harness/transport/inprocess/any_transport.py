@@ -64,7 +64,7 @@ def transport(
     before_sync: Callable[[], object] = lambda: None,
     note_endless: Callable[[], object] = lambda: None,
 ) -> Transport:
-    """A transport that answers from `service`, without sockets or waiting; `clock` is the service's own.
+    """A transport that responses from `service`, without sockets or waiting; `clock` is the service's own.
 
     An async client is suspended by `wait` while the service is silent. `before_sync` is called before each request
     of a sync client, `note_endless` when a client without a read timeout has sat out a silence that has no end.

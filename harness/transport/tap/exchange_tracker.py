@@ -263,8 +263,8 @@ class _Answer:
             self._recorder.head(event.status, event.headers, event.framing, event.reason)
             for place in find_elsewhere(event.status, event.headers, self._origin):
                 self._notes.append(
-                    f"{self.asked.what}: the answer names another address ({place}): what the client sends there "
-                    "is not recorded"
+                    f"{self.asked.what}: the response names another address ({place}): requests to it are "
+                    "not recorded"
                 )
             if self._observer is not None:
                 self._observer.note_head(event.status, event.headers, event.framing)
@@ -282,7 +282,7 @@ class _Answer:
             if self._recorder.size > self._most:
                 self.asked.too_large = True
                 self._recorder = ExchangeBuilder(self._request)
-                self._notes.append(f"{self.asked.what}: its answer exceeds {self._most} bytes")
+                self._notes.append(f"{self.asked.what}: its response exceeds {self._most} bytes")
         self._open.clear()
         self._open_bytes = 0
 
@@ -426,7 +426,7 @@ class Wiretap:
         while self._asked and not self._lost:
             answer = self._take_current()
             if answer.reader.head is None:
-                self._requests.notes.append(f"{answer.asked.what}: {STOPPED} before its answer came")
+                self._requests.notes.append(f"{answer.asked.what}: {STOPPED} before its response arrived")
                 self._asked.popleft()
                 self._answer = None
             else:

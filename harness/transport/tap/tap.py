@@ -199,7 +199,7 @@ class Tap:
 
     `target` is `http[s]://host[:port]`. `encoding` replaces the clients' Accept-Encoding, None leaves it alone;
     `ca_file` names certificates to trust in addition to the system's. Bodies of more than `most` bytes are
-    forwarded but not recorded. `observe` returns the observer of the answer to a request, while it passes;
+    forwarded but not recorded. `observe` returns the observer of the response to a request, while it passes;
     `hear` is called with each request before any message about it. Requests for `page` get its response and go
     no further. `errors` lists failures to keep a record, `unrecorded` the
     reasons why forwarded bytes are in no record; `warn` is called with each when it happens.

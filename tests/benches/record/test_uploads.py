@@ -84,7 +84,7 @@ def test_an_upload_to_another_server_is_named(tmp_path: Path) -> None:
     ):
         assert upload(recorder.url).startswith(other.url)
     assert told == recorder.summary.unrecorded
-    said = f"the answer names another address ({other.url}): what the client sends there is not recorded"
+    said = f"the response names another address ({other.url}): what the client sends there is not recorded"
     assert told == [f"POST /upload/v1beta/files: {said}"]
     player = Player(load(tmp_path / "a.yaml").recordings, PROTOCOL)
     player(Request("POST", "/upload/v1beta/files", body=b"{}"))
@@ -148,7 +148,7 @@ def test_commands_say_what_bodies_name(tmp_path: Path, capfd: pytest.CaptureFixt
     with ServerThread(service) as server:
         assert main(["record", "--target", server.url, "--cassette", path, *program]) == 0
         told = "".join(capfd.readouterr())
-    assert f"the body of its answer names the target ({server.url}/v1beta/files/a and 2 more)" in told
+    assert f"the body of its response names the target ({server.url}/v1beta/files/a and 2 more)" in told
     assert main(["replay", path, "--port", "0", *program]) == 0
     told = "".join(capfd.readouterr())
     assert (

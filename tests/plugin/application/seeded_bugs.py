@@ -129,7 +129,7 @@ BUGS = [
         "                    part = getattr(event.delta, 'content', None) or event.delta\n"
         "                    text.append(getattr(part, 'text', None) or '')",
         "test_stream_with_thoughts",
-        "took the summaries of thoughts for text: they are mixed into its answer.",
+        "took the summaries of thoughts for text: they are mixed into its text.",
     ),
     SeededBug(
         "the stream is asked for at once again",
@@ -151,7 +151,7 @@ BUGS = [
         "            for call in calls\n",
         "            for call in calls[:1]\n",
         "test_tools",
-        "The call(s) call-2 got no function_result: answer all in one request",
+        "The call(s) call-2 got no function_result: send all in one request",
     ),
     SeededBug(
         "tools are sent once",
@@ -165,7 +165,7 @@ BUGS = [
         '"call_id": call.id',
         '"call_id": calls[0].id',
         "test_tools",
-        "A function_result answers the call 'call-1', but pending are call-2",
+        "A function_result belongs to the call 'call-1', but pending are call-2",
     ),
     SeededBug(
         "tools without end",

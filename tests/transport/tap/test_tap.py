@@ -311,7 +311,7 @@ def test_a_request_without_an_answer_when_the_tap_stops_is_named() -> None:
         with connected_through(tap) as sock:
             sock.sendall(get())
             until(lambda: tap_has_heard(sock))
-    assert tap.unrecorded == ["GET /x: the recorder was stopped before its answer came"]
+    assert tap.unrecorded == ["GET /x: the recorder was stopped before its response arrived"]
 
 
 def tap_has_heard(sock: socket.socket) -> bool:

@@ -302,7 +302,7 @@ class ClientAttempt:
 
     @property
     def could_not(self) -> bool:
-        """Whether reporting a failure is all that was possible: a fault destroyed the answer to its only create.
+        """Whether reporting a failure is all that was possible: a fault destroyed the response to its only create.
 
         Without the id nothing can be resumed, and another create would start a second run.
         """
@@ -319,13 +319,13 @@ class ClientAttempt:
 
     @property
     def missed_turn(self) -> bool:
-        """Whether the further turn that the mode asks for never got an answer that named it, or was whole."""
+        """Whether the further turn that the mode asks for never got a response that named it, or was whole."""
         made = (one for one in self.received if one.continues)
         return self.case.mode.turns and not any(one.find_created_id() or one.completes for one in made)
 
     @property
     def came_back(self) -> bool:
-        """Whether the client was refused something, lost a stream or an answer, or needed more than one stream."""
+        """Whether the client got a refusal, lost a stream or a response, or needed more than one stream."""
         turns = {one.continues for one in self.received if one.continues is not None}
         return len(self.streams) - len(turns) > 1 or any(
             one.status >= 400 or one.headless or one.broke_off for one in self.received
