@@ -84,7 +84,7 @@ def test_an_upload_to_another_server_is_named(tmp_path: Path) -> None:
     ):
         assert upload(recorder.url).startswith(other.url)
     assert told == recorder.summary.unrecorded
-    said = f"the response names another address ({other.url}): what the client sends there is not recorded"
+    said = f"the response names another address ({other.url}): requests to it are not recorded"
     assert told == [f"POST /upload/v1beta/files: {said}"]
     player = Player(load(tmp_path / "a.yaml").recordings, PROTOCOL)
     player(Request("POST", "/upload/v1beta/files", body=b"{}"))
@@ -109,9 +109,9 @@ def test_commands_say_where_a_client_is_sent(tmp_path: Path, capfd: pytest.Captu
             f"harness proxy: the response names another address ({other.url}): requests to it bypass the proxy\n"
         )
         assert capfd.readouterr().err == told
-        names = f"names another address ({other.url}): what the client sends there"
+        names = f"names another address ({other.url}): requests to it"
         assert main(["record", "--target", server.url, "--cassette", path, *program]) == 1
-        assert f"the answer {names} is not recorded" in capfd.readouterr().err
+        assert f"the response {names} are not recorded" in capfd.readouterr().err
     assert main(["replay", path, "--port", "0", *program]) == 0
     assert f"recording 1 {names} is not replayed" in "".join(capfd.readouterr())
     assert main(["replay", path, "--port", "0", "--json", *program]) == 0
