@@ -307,7 +307,7 @@ def test_strict_knows_no_other_resume() -> None:
     recorded = streamed(resume("e3"), STREAM[3:])
     play = player(WHOLE, recorded)
     assert play(resume("e2")).status == 400
-    assert "the mode resume answers" in play.misses[0].reason
+    assert "the mode resume serves" in play.misses[0].reason
     assert body(play(resume("e3"))) == b"".join(STREAM[3:])
     assert play(Request("GET", "/v1/interactions/nobody?stream=true&last_event_id=e2")).status == 400
     assert "the mode resume" not in play.misses[1].reason

@@ -141,7 +141,7 @@ def test_a_wrong_option_is_refused(server: Api, options: Any, told: str) -> None
         ("assert_outcome", {"result": "x"}, 400, "begin one first"),
         ("assert_continued", {}, 400, "let the code under test create two interactions"),
         ("assert_replayed", {"steps": [], "id": "x"}, 400, "give either steps, or the id"),
-        ("assert_replayed", {}, 400, "0 creates of the code under test got an answer"),
+        ("assert_replayed", {}, 400, "0 creates of the code under test got a response"),
         ("plan_cases", {"cuts": "every-even"}, 400, "every-event"),
         ("plan_cases", {"set": "quick", "first": 1}, 400, "options of cuts"),
         ("plan_cases", {"mode": "polls"}, 400, "did you mean 'poll'?"),
