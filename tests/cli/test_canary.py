@@ -120,7 +120,7 @@ def test_the_gate_finds_what_a_recorder_would_remove(harness: Harness, url: str)
     raw = harness("verify", "--secrets", "a.yaml").out
     assert leaks(raw, folder=Path("none")) == []
     missed = [place for place in repeat(KEY) if place.startswith("as ") and f"echo.{place}" not in raw]
-    found = re.search(r": (\d+) possible secrets$", raw, re.MULTILINE)
+    found = re.search(r"^FAILED: (\d+) possible secrets in ", raw, re.MULTILINE)
     assert found is not None, raw
     assert int(found[1]) > 2 * len(repeat(KEY)), missed
 

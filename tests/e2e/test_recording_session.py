@@ -163,8 +163,8 @@ def test_a_month_of_recordings(certificate: Certificate, maintainer: Maintainer)
     with service(certificate, "--mutant", "usage-openai") as changed:
         drifted = maintainer.record(changed.url)
     assert drifted.code == 1
-    assert drifted.out.count("SHAPE    body.usage.prompt_tokens: added, integer") == 1
-    assert drifted.out.count("SHAPE    body.usage.total_input_tokens: removed, was integer") == 1
+    assert drifted.out.count("structure  body.usage.prompt_tokens: added, integer") == 1
+    assert drifted.out.count("structure  body.usage.total_input_tokens: removed, was integer") == 1
     assert b"prompt_tokens" in maintainer.cassettes()["lifecycle.yaml"]
 
 
