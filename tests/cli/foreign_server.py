@@ -171,6 +171,8 @@ def checked(service: Service, raw: bytes) -> Json:
     level = body.get("generation_config", {}).get("thinking_level", "low")
     if not body["input"] or level not in ("minimal", "low", "medium", "high"):
         raise Refused(400, "invalid_request", "an empty input, or an unknown level")
+    if '"processing"' in json.dumps(body["input"]):
+        raise Refused(400, "invalid_request", "no parts of a video")
     if body.keys() & {"agent", "tools", "agent_config", "webhook_config", "response_format"}:
         raise Refused(400, "invalid_request", "not offered")
     if not body["model"].startswith("gemini"):

@@ -130,7 +130,7 @@ class HalfAnswers(Service):
         self.waiting = itertools.count(1)
 
     def begin(self, body: dict[str, Any], tokens: int) -> Run:
-        if not any(word in str(body["input"]) for word in ("six", "seven", "eight")):
+        if not any(word in str(body["input"]) for word in ("hazel", "juniper", "linden")):
             return super().begin(body, tokens)
         if next(self.waiting) == 3:
             while len(self.runs) < 5:

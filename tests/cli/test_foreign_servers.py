@@ -94,6 +94,10 @@ ODD = {
 }
 
 
+NEED_A_MODEL = {"rob.concurrent-output", "chain.no-limits"}
+"""MUST checks that the canned text of these servers leaves untested: it follows neither prompt nor limit."""
+
+
 @pytest.mark.parametrize("name", ODD)
 def test_what_is_refused_is_not_held_against_anybody(name: str, harness: Harness) -> None:
     """A clean refusal means that something is not offered: the run is green, and says that not all was judged."""
@@ -101,9 +105,10 @@ def test_what_is_refused_is_not_held_against_anybody(name: str, harness: Harness
     seen = judged(harness, service(), handler=handler)
     assert (seen.code, seen.complaints) == (0, set())
     accounting = seen.report["accounting"]
-    words = r"PASSED: no MUST check failed; \d+ of \d+ passed, \d+ not offered(, 1 excluded)?\."
+    words = r"PASSED: no MUST check failed; \d+ of \d+ passed, [12] not tested, \d+ not offered(, 1 excluded)?\."
     assert re.fullmatch(words, accounting["verdict"])
-    assert accounting["musts_not_tested"] == accounting["accepted_not_fulfilled"] == []
+    assert {must["id"] for must in accounting["musts_not_tested"]} <= NEED_A_MODEL
+    assert accounting["accepted_not_fulfilled"] == []
     assert accounting["totals"]["passed"] > 30
 
 
@@ -113,7 +118,7 @@ def test_a_server_that_only_creates_is_told_what_it_is(harness: Harness) -> None
         done = harness("check", url, "--api-key", "k")
     last = done.out.splitlines()[-1]
     assert done.code == 0
-    words = r"PASSED: no MUST check failed; (\d+) of \d+ passed, (\d+) not offered\."
+    words = r"PASSED: no MUST check failed; (\d+) of \d+ passed, 1 not tested, (\d+) not offered\."
     assert (found := re.match(words, last))
     assert int(found[1]) < int(found[2])
 

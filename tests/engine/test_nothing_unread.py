@@ -130,9 +130,14 @@ def _explain(rules: set[str]) -> set[str]:
     """What `check` tells instead: an answer that shows another interaction is no answer to its read.
 
     A stream of another text than GET returns explains a replay that differs. A rejection under a failure status
-    explains that its code has another status.
+    explains that its code has another status, and an event that a resumed stream lacks that its step has no end.
     """
-    instead = {"bg.same-id": "get.ok", "resume.replay": "stream.text", "err.code-status": "err.status"}
+    instead = {
+        "bg.same-id": "get.ok",
+        "resume.replay": "stream.text",
+        "err.code-status": "err.status",
+        "stream.stop-once": "resume.no-gap",
+    }
     return {instead[rule] for rule in rules & instead.keys()}
 
 

@@ -91,7 +91,7 @@ def test_a_route_that_never_ends_does_not_end_the_schema_engine(
     assert code == Exit.FAILED
     assert keys(record) == {("fuzz.answered", "POST interactions/{id}/cancel")}
     (engine,) = record["engines"]
-    assert engine["counts"]["operations"] == 3
+    assert engine["counts"]["operations"] == 5
     assert "voices, decisions" in engine["notes"][0]
 
 
