@@ -413,11 +413,11 @@ def a_stateless_tool_search(t: RequestBuilder) -> Steps:
     """A search that is not stored, and all its steps sent back with the result of the call."""
     asked: Exchange = yield Send(t.create(input=QUESTION, tools=TOOLS, store=False, **FORCED))
     steps = output_steps(interaction_in(asked))
-    calls = calls_in(asked)
-    if not calls or not _of_type(steps, "tool_search_call"):
+    if not _of_type(steps, "tool_search_call"):
         raise Unmet("the model did not search for tools")
+    first_call(asked)
     question = {"type": "user_input", "content": [{"type": "text", "text": QUESTION}]}
-    given = [question, *steps, *(result_of(call) for call in calls)]
+    given = [question, *steps, *(result_of(call) for call in calls_in(asked) if call.get("id"))]
     return {"asked": asked, "answered": (yield Send(t.create(input=given, tools=TOOLS, store=False)))}
 
 
