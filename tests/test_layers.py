@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator
 from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -141,8 +142,13 @@ def nodes_of(path: Path) -> tuple[ast.AST, ...]:
     return tuple(node for node in ast.walk(tree) if type(node) in LOOKED_AT)
 
 
-def imports_of(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield line and absolute name of every import of our own modules."""
+def name_of(path: Path) -> str:
+    """Return the name under which a module is imported."""
+    return ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imports_of(path: Path, *, members: bool = False) -> Iterator[tuple[int, str]]:
+    """Yield line and absolute name of every import of ours, with `members` also of what is taken from modules."""
     inside = path.relative_to(PACKAGE.parent).with_suffix("").parts
     for node in nodes_of(path):
         if isinstance(node, ast.Import):
@@ -150,7 +156,9 @@ def imports_of(path: Path) -> Iterator[tuple[int, str]]:
         elif isinstance(node, ast.ImportFrom):
             base = ".".join(inside[: -node.level]) + "." if node.level else ""
             module = base + (node.module or "")
-            names = [f"{module}.{alias.name}" for alias in node.names] if module == "harness" else [module]
+            names = (
+                [f"{module}.{alias.name}" for alias in node.names] if members or module == "harness" else [module]
+            )
         else:
             continue
         yield from ((node.lineno, name) for name in names if name.partition(".")[0] == "harness")
@@ -219,6 +227,19 @@ def test_the_package_itself_imports_nothing_of_ours() -> None:
 def test_the_table_forbids_what_it_must(importer: str, imported: str) -> None:
     """The table forbids the imports that would make the oracles dependent or the generic packages specific."""
     assert not allowed(importer, imported)
+
+
+def test_no_modules_import_each_other() -> None:
+    """Within a layer, too, imports lead one way, so that a module can be read after those that it imports."""
+    known = {name_of(path): path for path in MODULES}
+    graph: dict[str, set[str]] = {}
+    for name, path in known.items():
+        found = {imported for _, imported in imports_of(path, members=True)}
+        graph[name] = {each if each in known else each.rpartition(".")[0] for each in found} - {name}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(f"these import each other: {' → '.join(reversed(error.args[1]))}")
 
 
 def test_every_part_of_the_package_has_a_layer() -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from harness.contract.schema.openness import (
     DELTAS,
@@ -28,9 +28,6 @@ from harness.contract.schema.schemas import REVISIONS, Schemas, find_target, loa
 from harness.contract.tables.operations import OPERATIONS
 from harness.documents import read_file
 from harness.outcome.words import did_you_mean
-
-if TYPE_CHECKING:
-    from harness.contract.contract import Contract
 
 _READ_IN = {
     "steps_table": ("step", "delta", "content"),
@@ -65,7 +62,15 @@ _OPENAPI = "openapi.json"
 _MEMBERS = tuple(f"{folder}/" for folder in {union.folder for union in UNIONS.values()})
 
 
-def check_revision(contract: Contract) -> None:
+class WrittenContract(Protocol):
+    """What is looked at: schemas, and the parts read in them, which have the names that `_READ_IN` lists."""
+
+    @property
+    def schemas(self) -> Schemas:
+        """The schemas of the revision."""
+
+
+def check_revision(contract: WrittenContract) -> None:
     """Look at every file that a revision does not have from a shipped one. Raises ValueError for a wrong one."""
     schemas = contract.schemas
     _check_whole(schemas)
@@ -100,7 +105,7 @@ def _check_whole(schemas: Schemas) -> None:
         )
 
 
-def _check_tables(contract: Contract) -> None:
+def _check_tables(contract: WrittenContract) -> None:
     """Read now what else is read on first use. Raises ValueError for schemas that lack what is read in them."""
     for table, names in _READ_IN.items():
         try:

@@ -21,7 +21,7 @@ from harness.emulator.deliveries import Deliveries
 from harness.emulator.reply.replies import ReplyBuilder
 from harness.emulator.resources.collection import listing, page
 from harness.emulator.resources.router import Resources
-from harness.emulator.run.event_writer import EventWriter, OrderWatch
+from harness.emulator.run.event_writer import EventWriter, Frames, OrderWatch
 from harness.emulator.run.interaction_body import Bodies
 from harness.emulator.run.run import Run
 from harness.emulator.run.store import InteractionStore, Steering
@@ -96,6 +96,10 @@ class Engine:
     def set_on_note(self, on_note: Callable[[str], object]) -> None:
         """Call a function with each new note on a model; a reset keeps it."""
         self._on_note = self.validator.on_note = on_note
+
+    def frames_of(self, run: Run) -> Frames:
+        """The events of a run as bytes."""
+        return Frames(run, self.events)
 
     def watch(self) -> OrderWatch | None:
         """Return a watch over the events of a run; a mutant, which may break the order, has none."""

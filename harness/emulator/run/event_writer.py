@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from weakref import proxy
 
 import msgspec
@@ -20,12 +20,10 @@ from harness.contract import Contract
 from harness.contract.tables.steps import DeltaEffect, DeltaType, Shown, StepTable
 from harness.contract.tables.stream_order import COMPLETED, CREATED, DELTA, START, STOP, Row, State
 from harness.emulator.reply.forms import pieces
+from harness.emulator.run.run import Run
 from harness.emulator.scripts import Script
 from harness.outcome import HarnessFault
 from harness.wire import Chunk
-
-if TYPE_CHECKING:
-    from harness.emulator.run.run import Run
 
 Json = dict[str, Any]
 

@@ -17,7 +17,6 @@ from typing import Any, NamedTuple, Protocol
 
 from harness.contract import Contract
 from harness.emulator.reply.replies import Reply
-from harness.emulator.run.event_writer import EventWriter, Frames, OrderWatch
 from harness.emulator.scripts import Script
 from harness.emulator.values.create_request import CreateRequest
 from harness.emulator.values.settings import Settings
@@ -29,7 +28,7 @@ from harness.emulator.values.usage import (
     count_invocations,
     count_thought,
 )
-from harness.wire import Clock
+from harness.wire import Chunk, Clock
 
 Json = dict[str, Any]
 
@@ -39,17 +38,61 @@ LONGEST = 200
 _ZEROS = frozenset({"total_cached_tokens", "total_tool_use_tokens"})
 
 
+class RunEvents(Protocol):
+    """The payloads of events, as a run orders them; `event_writer` knows their fields."""
+
+    def sequence(self, run: Run) -> list[Json]:
+        """Return all before the closing one."""
+
+    def stop(self, run: Run, index: int) -> Json:
+        """Return the end of a step."""
+
+    def build_completed(self, run: Run) -> Json:
+        """Return the closing one."""
+
+    def error(self, code: str | None, message: str | None) -> Json:
+        """Return an error."""
+
+
+class RunFrames(Protocol):
+    """The events of a run as bytes, by number, and their ids."""
+
+    cursors: list[str | None]
+
+    def chunk(self, index: int) -> Chunk:
+        """Return one frame."""
+
+    def all(self) -> list[Chunk]:
+        """Return every frame that can be read now."""
+
+    def interrupting(self) -> Chunk:
+        """Return an error that ends one stream while the run goes on."""
+
+
+class RunWatch(Protocol):
+    """A watch over the order of events."""
+
+    def see(self, events: list[Json]) -> None:
+        """Advance by these events. Raises HarnessFault for one that may not come now."""
+
+
 class RunContext(Protocol):
     """The parts of its engine that a run uses."""
 
     contract: Contract
     clock: Clock
-    events: EventWriter
     settings: Settings
     timestamps: Timestamps
     meter: Meter
 
-    def watch(self) -> OrderWatch | None:
+    @property
+    def events(self) -> RunEvents:
+        """Return the writer of events."""
+
+    def frames_of(self, run: Run) -> RunFrames:
+        """Return the events of a run as bytes."""
+
+    def watch(self) -> RunWatch | None:
         """Return a watch over the events of a run, if they are to be watched."""
 
     def note_settled(self, run: Run) -> None:
@@ -104,8 +147,8 @@ class Run:
         self._lag = 0
         self._old_status = ""
         self._events: list[Json] | None = None
-        self._order: OrderWatch | None = None
-        self._frames: Frames | None = None
+        self._order: RunWatch | None = None
+        self._frames: RunFrames | None = None
         self.interruption: int | None = None
         self._queue = script.queued
         self._polls = world.settings.ticks if script.ticks is None else script.ticks
@@ -379,15 +422,10 @@ class Run:
     # Events and frames
 
     @property
-    def writer(self) -> EventWriter:
-        """The writer of the events."""
-        return self._world.events
-
-    @property
     def events(self) -> list[Json]:
         """The payloads in order; the closing one is appended when the run settles."""
         if self._events is None:
-            self._events = self.writer.sequence(self)
+            self._events = self._world.events.sequence(self)
             self._order = self._world.watch()
             self._watch(self._events)
             if self.settled:
@@ -395,15 +433,15 @@ class Run:
         return self._events
 
     @property
-    def frames(self) -> Frames:
+    def frames(self) -> RunFrames:
         """The events as bytes."""
         if self._frames is None:
-            self._frames = Frames(self, self.writer)
+            self._frames = self._world.frames_of(self)
         return self._frames
 
     def _close(self, events: list[Json]) -> None:
         if not self._ends_in_error:
-            events.append(self.writer.build_completed(self))
+            events.append(self._world.events.build_completed(self))
             self._watch(events[-1:])
 
     def _watch(self, events: list[Json]) -> None:
@@ -419,9 +457,9 @@ class Run:
             self.interruption = wanted.after
             return
         if not wanted.fatal:
-            self.events.insert(after, self.writer.error(wanted.code, wanted.message))
+            self.events.insert(after, self._world.events.error(wanted.code, wanted.message))
             return
-        payload = self.writer.error(wanted.code or "api_error", wanted.message)
+        payload = self._world.events.error(wanted.code or "api_error", wanted.message)
         self.errors = self.errors if self.script.errors else [payload["error"]]
         self.steps = self.steps[: count_complete_steps(self.events[:after])]
         self._events = [*self.events[:after], payload]
@@ -468,7 +506,7 @@ class Run:
         self._ends_in_error = False
         self._events, self.steps, unstopped = cut(self.events, self.shown, self.steps)
         if unstopped is not None:
-            self._events.append(self.writer.stop(self, unstopped))
+            self._events.append(self._world.events.stop(self, unstopped))
         self._order = self._world.watch()
         self._watch(self._events)
 
