@@ -21,6 +21,7 @@ CAPABILITIES: dict[str, str] = {
     "event-ids": "sends an event_id with the events of background streams",
     "functions": "calls a declared function when forced to",
     "formats": "gives its output the `response_format` of the request",
+    "prompts": "returns texts that follow the prompt, not scripted ones",
     "thoughts": "emits thought steps",
     "search": "runs the google_search tool",
     "agents": "runs agents",

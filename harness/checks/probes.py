@@ -236,9 +236,10 @@ def _probe_thoughts(ask: Probe) -> None:
     )
 
 
-def _assume_formats(ask: Probe) -> None:
-    # Its check sends the only request that could tell. Whoever serves scripted texts denies it.
+def _assume_obedience(ask: Probe) -> None:
+    # Their checks send the only requests that could tell. The user of a mock with scripted texts denies them.
     ask.settle("formats", True, "assumed; `create.response-format` judges it")
+    ask.settle("prompts", True, "assumed; `rob.concurrent-output` judges it")
 
 
 def _probe_storage(ask: Probe) -> None:
@@ -516,7 +517,7 @@ UNDISCOVERABLE = (
 
 QUESTIONS: tuple[Question, ...] = (
     Question(("thoughts",), _probe_thoughts),
-    Question(("formats",), _assume_formats),
+    Question(("formats", "prompts"), _assume_obedience),
     Question(("store",), _probe_storage),
     Question(("auth",), _probe_authentication),
     Question(("v1",), _probe_version_one),

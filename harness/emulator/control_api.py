@@ -22,10 +22,10 @@ from harness.wire import Request, Response
 
 CAPABILITIES = (
     "v1", "auth", "two-keys", "store", "delete", "chain", "stream", "background", "cancel", "resume",
-    "background-slow", "event-ids", "functions", "formats", "thoughts", "search", "agents", "environments",
-    "self-hosted", "agents-crud", "webhooks", "credentials", "triggers", "files", "file-search-stores",
-    "voices", "decisions", "continuation", "long-decode", "image-answers", "audio-answers", "deep-research",
-    "script",
+    "background-slow", "event-ids", "functions", "formats", "prompts", "thoughts", "search", "agents",
+    "environments", "self-hosted", "agents-crud", "webhooks", "credentials", "triggers", "files",
+    "file-search-stores", "voices", "decisions", "continuation", "long-decode", "image-answers",
+    "audio-answers", "deep-research", "script",
 )  # fmt: skip
 """The capabilities of the emulator, by their names in the catalog of checks."""
 

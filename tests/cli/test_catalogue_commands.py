@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -119,3 +120,14 @@ def test_dry_run_json(harness: Harness) -> None:
     """--dry-run --json prints the cost of a run as data."""
     value = fits("dry-run", harness("check", "emulator", "--dry-run", "--json").out)
     assert value["requests"] > value["interactions"] > 0
+
+
+def test_capabilities_are_listed_with_the_checks_that_need_them(harness: Harness) -> None:
+    """The user of a mock finds the word that excludes the rules about the content of scripted texts."""
+    lines = harness("list", "--capabilities").out.splitlines()
+    known = INTERACTIONS.load_capabilities()
+    assert [line.split()[0] for line in lines] == [*known]
+    assert next(line for line in lines if line.startswith("prompts ")).endswith("not scripted ones (1 check)")
+    records = json.loads(harness("list", "--capabilities", "--json").out)
+    assert {record["capability"]: record["meaning"] for record in records} == known
+    assert next(one for one in records if one["capability"] == "prompts")["checks"] == ["rob.concurrent-output"]

@@ -94,8 +94,8 @@ ODD = {
 }
 
 
-NEED_A_MODEL = {"rob.concurrent-output", "chain.no-limits"}
-"""MUST checks that the canned text of these servers leaves untested: it follows neither prompt nor limit."""
+NEED_A_MODEL = {"rob.concurrent-output"}
+"""The MUST check that the canned text of these servers leaves untested, as long as their user does not deny it."""
 
 
 @pytest.mark.parametrize("name", ODD)
@@ -105,7 +105,7 @@ def test_what_is_refused_is_not_held_against_anybody(name: str, harness: Harness
     seen = judged(harness, service(), handler=handler)
     assert (seen.code, seen.complaints) == (0, set())
     accounting = seen.report["accounting"]
-    words = r"PASSED: no MUST check failed; \d+ of \d+ passed, [12] not tested, \d+ not offered(, 1 excluded)?\."
+    words = r"PASSED: no MUST check failed; \d+ of \d+ passed, 1 not tested, \d+ not offered(, 1 excluded)?\."
     assert re.fullmatch(words, accounting["verdict"])
     assert {must["id"] for must in accounting["musts_not_tested"]} <= NEED_A_MODEL
     assert accounting["accepted_not_fulfilled"] == []

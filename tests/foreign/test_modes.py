@@ -360,6 +360,7 @@ def keep_unstored(self: ForeignService, usual: Any, body: Json) -> None:
     usual(without(body, "store") if body.get("background") else body)
 
 
+LIMIT = frozenset({"generation_config"})
 KEYS = {"words": "--api-key A --other-api-key B"}
 
 calling, forgetful, queueing, echoing = map(rows_of, (Calling, Forgetful, Queueing, Echoing))
@@ -452,7 +453,26 @@ ROWS = [
         "answers-the-last: rob.concurrent-output -> fail rob.concurrent-output, exit 1",
         choose_input=answer_the_last,
     ),
-    service("tells-nothing: rob.concurrent-output create.ok -> untestable rob.concurrent-output, exit 0"),
+    # A mock with a fixed text: its user excludes what such a text cannot show.
+    service(
+        "tells-nothing: rob.concurrent-output chain.no-limits create.ok -> "
+        "untestable rob.concurrent-output, not_applicable chain.no-limits, exit 0",
+        said=["use --capability -prompts"],
+        takes=LIMIT,
+    ),
+    service(
+        "tells-nothing-strictly: rob.concurrent-output chain.no-limits create.ok -> "
+        "fail rob.concurrent-output, exit 1",
+        words="--strict --capability +prompts",
+        takes=LIMIT,
+    ),
+    service(
+        "mocks: rob.concurrent-output chain.no-limits create.ok rob.concurrent -> "
+        "not_applicable chain.no-limits, rest pass, exit 0",
+        said=["excluded: prompts"],
+        words="--strict --capability -prompts",
+        takes=LIMIT,
+    ),
     rows_of(RemembersTheDeleted)(
         "continues-the-deleted: del.chain-after del.gone -> fail del.chain-after, exit 1"
     ),

@@ -412,6 +412,8 @@ def a_tiny_limit(t: RequestBuilder) -> Steps:
 
 
 def inherits_no_limit(limited: Exchange, whole: Exchange | None, next_turn: Exchange | None) -> Iterator[Finding]:
+    if status_of(limited) == "completed":  # a limit that cuts nothing here would be inherited unseen
+        raise NotApplicable("the limit cut nothing: the response is whole, or as long as without it")
     if next_turn is None or status_of(limited) != "incomplete":
         raise Unmet("no response that its limit cut could be continued")
     if whole is None or status_of(whole) != "completed":

@@ -71,7 +71,8 @@ def answers_each_prompt(created: list[Exchange]) -> Iterator[Finding]:
     """No answer may say the word of another prompt in place of its own; one that says neither tells nothing."""
     told = [_find_words(answer) for answer in created]
     if not any(told):
-        raise Unmet("no response contains the word that its prompt requests")
+        remedy = "with a model that follows its prompt (--model); for scripted texts, use --capability -prompts"
+        raise Unmet("no response contains the word that its prompt requests", remedy=remedy)
     for number, (said, word) in enumerate(zip(told, WORDS, strict=False)):
         if said and word not in said:
             message = "a create returns the output of another one that runs beside it"

@@ -49,6 +49,9 @@ class ListArguments(ExtensionOptions):
         "run every exercise against the emulator; show the modes and moments in which each rule is judged",
         trust=Trust.CALL,
     )
+    capabilities: bool = flag(
+        "list what `--capability` declares or denies, and how many checks need each", trust=Trust.CALL
+    )
     json: bool = json_option("print full records as JSON")
 
     page = Page("list", ("harness list 'resume.*'", "harness list --sentences 'resume.*'"))
@@ -74,6 +77,9 @@ def run(words: Sequence[str]) -> int:
         everything(INTERACTIONS.load_capabilities()),
         INTERACTIONS.load_profiles(),
     )
+    if arguments.capabilities:
+        _print_capabilities([item.check for item in plan.checks if item.skip is None], as_json=arguments.json)
+        return 0
     if arguments.matrix:
         _print_matrix(arguments)
         return 0
@@ -96,6 +102,17 @@ def _print_sentences(arguments: ListArguments) -> None:
         write_json([sentence_record(sentence) for sentence in chosen])
     else:
         say_lines(sentence_lines(chosen))
+
+
+def _print_capabilities(checks: Sequence[Check], *, as_json: bool) -> None:
+    known = INTERACTIONS.load_capabilities()
+    needing = {name: [check.id for check in checks if name in check.requires] for name in known}
+    if as_json:
+        write_json([{"capability": name, "meaning": known[name], "checks": needing[name]} for name in known])
+        return
+    width = max(map(len, known))
+    counts = {name: format_count(len(needing[name]), "check") for name in known}
+    say_lines(f"{name:<{width}}  {meaning} ({counts[name]})" for name, meaning in known.items())
 
 
 def _print_matrix(arguments: ListArguments) -> None:

@@ -223,7 +223,7 @@ CASES += [
          whole=saying("1 2 3 4")),
     case("chain.no-limits", "met", "whole", limited=CUT, whole=saying("1 2 3 4"), next_turn=saying("1 2 3 4")),
     case("chain.no-limits", "untestable", "refused", limited=CUT, whole=saying("1 2"), next_turn=BAD),
-    case("chain.no-limits", "untestable", "not cut", limited=saying("1"), whole=saying("1 2"), next_turn=None),
+    case("chain.no-limits", "not_applicable", "not cut", limited=saying("1"), whole=saying("1 2"), next_turn=None),
     case("chain.no-limits", "untestable", "incomplete by itself", limited=CUT, whole=CUT, next_turn=CUT),
     case("chain.no-limits", "not_met", "cut again", limited=CUT, whole=saying("1 2 3 4"), next_turn=CUT),
     case("create.cut-short", "not_met", "nothing", limited_later=None,

@@ -72,7 +72,7 @@ AIMOCK = Implementation(
         "node dist/cli.js -p PORT -f fixtures.json   # one fixture, which matches any text",
     ),
     causes=causes.AIMOCK,
-    options=("--capability", "-formats"),  # it returns the text of a fixture, as a mock must
+    options=("--capability", "-formats", "--capability", "-prompts"),  # its text is a fixture, as in any mock
     server=installing.aimock,
 )
 
