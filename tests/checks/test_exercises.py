@@ -11,6 +11,8 @@ import pytest
 from harness.checks import CAPABILITIES, Check
 from harness.checks.catalogue import CATALOGUE
 from harness.emulator import Emulator, Settings
+from harness.emulator.mutants.changes import without
+from harness.emulator.mutants.hooks import EVERY, frame, response, row
 from harness.outcome import Observation, Outcome
 from harness.transport import ServiceDriver
 from harness.wire import Ending, Headers, How, LogicalClock, Response
@@ -84,14 +86,68 @@ def test_no_target_brings_an_exercise_down(what):
         assert all(isinstance(observation, Observation) for observation in seen.values())
 
 
-def everything(target=SCRIPTABLE, behind=lambda service, clock: service, **settings):
+def each_object(change):
+    """A defect: every object in an answer or an event is changed, the outermost last."""
+
+    def edit(value, *_):
+        if isinstance(value, list):
+            return [edit(item) for item in value]
+        return change({name: edit(item) for name, item in value.items()}) if isinstance(value, dict) else value
+
+    def write(name, data):
+        return b"event: %b\ndata: %b\n\n" % (name, json.dumps(edit(json.loads(data))).encode())
+
+    return response(EVERY, edit), frame(write)
+
+
+def is_call(value):
+    """Whether an object is a call of a function or of a tool."""
+    return str(value.get("type")).endswith("_call")
+
+
+def with_nulls(value, *names):
+    """The object, with null for the fields of these names that it has."""
+    return {name: None if name in names else item for name, item in value.items()}
+
+
+LACKING = {
+    "calls have no id": lambda one: without(one, "id") if is_call(one) else one,
+    "calls have the id null": lambda one: with_nulls(one, "id") if is_call(one) else one,
+    "calls are null": lambda one: None if is_call(one) else one,
+    "all ids are null": lambda one: with_nulls(one, "id", "call_id", "event_id"),
+    "steps are null": lambda one: with_nulls(one, "steps", "step", "delta", "content"),
+    "calls have only a type": lambda one: {"type": one["type"]} if is_call(one) else one,
+    "nothing has an id": lambda one: without(one, "id", "call_id", "event_id"),
+    "nothing has a type": lambda one: without(one, "type", "event_type"),
+    "lists begin with null": lambda one: {
+        name: [None, *item] if isinstance(item, list) else item for name, item in one.items()
+    },
+    "values are null": lambda one: with_nulls(one, *one.keys() - {"id", "type", "event_type", "status", "steps"}),
+}
+
+
+FOUR = list(LACKING)[:4]
+
+
+@pytest.mark.parametrize(
+    "what", [*FOUR, *(pytest.param(name, marks=pytest.mark.slow) for name in LACKING if name not in FOUR)]
+)
+def test_what_is_lacking_brings_no_exercise_down(what):
+    """A server is right but for ids, types or values that are not there: every exercise ends, and is judged."""
+    emulator = row("lacking", what, *each_object(LACKING[what])).build
+    seen = everything(emulator=emulator)
+    assert len(seen) > len(CATALOGUE) / 3
+    assert all(isinstance(observation, Observation) for observation in seen.values())
+
+
+def everything(target=SCRIPTABLE, behind=lambda service, clock: service, emulator=Emulator, **settings):
     """Outcomes by check id of the whole catalogue on an emulator with these settings, wrapped in `behind`."""
     found = {}
     for name in BY_EXERCISE:
         clock = LogicalClock()
         keys = {TARGET.key: "one", TARGET.other_key: "two"}
-        emulator = Emulator(Settings(platform="any", keys=keys, **settings), clock=clock)
-        driver = ServiceDriver(behind(emulator, clock), clock)
+        service = emulator(Settings(platform="any", keys=keys, **settings), clock=clock)
+        driver = ServiceDriver(behind(service, clock), clock)
         found.update(observe(name, driver, target))
     return found
 
