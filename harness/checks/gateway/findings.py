@@ -44,6 +44,10 @@ _NO_COMPRESSION = {
     ),
     "Node": "`compression` of Express: a `filter` that leaves text/event-stream out, or a flush after each event",
 }
+_CANCELLATION = (
+    "`handler_cancellation=True` in `web.run_app` or `AppRunner`: without it a handler does not learn that its "
+    "client disconnected"
+)
 _REQUEST_ERROR = {
     "Node": (
         "a body that only the end of its connection delimits ends with `end` and `complete`, even after a reset; "
@@ -73,6 +77,7 @@ CURES: Mapping[str, Mapping[str, str]] = {
         "HAProxy": "`option abortonclose` in its backend",
         "Caddy": "`flush_interval -1` left out: it makes Caddy read on when a client disconnects",
         "nginx": "`proxy_ignore_client_abort off;` (its default) and `proxy_buffering off;`",
+        "aiohttp": _CANCELLATION,
     },
     "gw.once/repeated": {
         "nginx": "leave `non_idempotent` out of `proxy_next_upstream`",
@@ -92,8 +97,13 @@ _PRODUCTS = {
     "Varnish": "varnish",
     "lighttpd": "lighttpd",
     "Node": "express|node",
-    LIBRARY: "python|uvicorn|gunicorn|hypercorn|aiohttp|werkzeug|litellm",
+    "aiohttp": "aiohttp",
+    LIBRARY: "uvicorn|gunicorn|hypercorn|werkzeug|wsgiserver|basehttp|litellm",
 }
+_IN_A_PROGRAM = frozenset({"Node", "aiohttp"})
+"""Products that are a part of somebody's own gateway, whose client library has settings, too."""
+_LANGUAGES = re.compile(r"python|cpython|pypy|php|java|jvm|ruby|perl|openssl|go", re.IGNORECASE)
+"""`Python/3.11 aiohttp/3.9` names a language first: no setting belongs to it."""
 _NAME = re.compile(r"(?:^|[\s(])(?!HTTP/)([A-Za-z][\w.-]*)(?:/(\d[\w.]*))?")
 
 
@@ -112,8 +122,8 @@ def choose_cure(code: str, relayed: RelayedExchange) -> str:
     if not label:
         return f"depends on the product, which the gateway does not name. {_list_settings(table)}"
     product = _recognize(label)
-    setting = table.get(product) or (table.get(LIBRARY) if product == "Node" else None)
-    return f"{label}: {setting}" if setting else f"none known for {label}"
+    setting = table.get(product) or (table.get(LIBRARY) if product in _IN_A_PROGRAM else None)
+    return f"{label}: {setting}" if setting else f"none for {label}"
 
 
 def find_product(relayed: RelayedExchange) -> str:
@@ -121,7 +131,10 @@ def find_product(relayed: RelayedExchange) -> str:
     answer = relayed.answer
     for name in _FIELDS:
         value = relayed.client.headers.get(name)
-        if value and (answer is None or value != answer.headers.get(name)) and (found := _NAME.findall(value)):
+        if not value or (answer is not None and value == answer.headers.get(name)):
+            continue
+        found = [named for named in _NAME.findall(value) if not _LANGUAGES.fullmatch(named[0])]
+        if found:
             # Of `1.1 varnish (Varnish/7.1)` the second, of `1.1 host (squid)` the name that is no host's.
             product, version = max(found, key=lambda named: (_recognize(named[0]) != "", named[1] != ""))
             return f"{product} {version}".strip()

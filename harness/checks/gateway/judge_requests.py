@@ -23,7 +23,7 @@ from harness.checks.gateway.findings import (
     succeeded,
     told_by,
 )
-from harness.checks.gateway.relay_diff import Change, Kind, Pairs, changes
+from harness.checks.gateway.relay_diff import ALIASES, Change, Kind, Pairs, changes, is_another_model
 from harness.checks.gateway.upstream_answers import REVISION_HEADER, STRANGER
 from harness.contract import read
 from harness.contract.data.json_parse import loads
@@ -128,13 +128,21 @@ def _judge_arrival(relayed: RelayedExchange) -> Iterator[Finding]:
 
 
 def request_changes(relayed: RelayedExchange) -> list[Change]:
-    """How a create's fields changed on their way upstream; empty if no create arrived."""
+    """How a create's fields changed on their way upstream; empty if no create arrived.
+
+    A model of Google instead of another one is a change, too: the client pays for what it did not choose.
+    """
     if relayed.answer is None:
         return []
     sent, got = (loads(e.request.body).value for e in (relayed.client, relayed.answer))
     pairs = Pairs((before, behind) for behind, before in relayed.pairs)
     contents = read(relayed.client).contract.contents
-    return list(changes(_normalize(sent, contents), _normalize(got, contents), pairs))
+    found = list(changes(_normalize(sent, contents), _normalize(got, contents), pairs))
+    if isinstance(sent, dict) and isinstance(got, dict):
+        named = ((name, sent.get(name), got.get(name)) for name in ALIASES)
+        swapped = (each for each in named if is_another_model(*each[1:]))
+        found += [Change(Kind.CHANGED, f"$.{name}", before, after) for name, before, after in swapped]
+    return found
 
 
 def _normalize(body: Any, contents: Container[str]) -> Any:

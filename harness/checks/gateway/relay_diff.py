@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import starmap
 from typing import Any, NamedTuple
 
@@ -22,6 +22,7 @@ from harness.checks.gateway.findings import answer_line, answer_of, format_value
 from harness.contract import PROTOCOL, Contract, compare_steps, read
 from harness.contract.data.assembly import assemble_steps
 from harness.contract.data.json_parse import loads
+from harness.contract.models.profiles import find_profile, list_models
 from harness.kit.relay import RelayedExchange
 from harness.outcome import Finding, Severity, Unmet
 from harness.outcome.words import format_count
@@ -29,7 +30,8 @@ from harness.wire import By, Exchange, Frame
 from harness.wire.message import EVENT_STREAM
 
 _IDS = PROTOCOL.id_fields - {"event_id"}
-_ALIASES = frozenset({"model", "agent"})
+ALIASES = ("model", "agent")
+"""Fields whose value may be a name of the gateway's own."""
 _CURSOR = "event_id"
 
 
@@ -148,7 +150,26 @@ def _field_changes(
 
 def _may_differ(name: str, before: Any, after: Any) -> bool:
     """Whether a field is an id or an alias, which a gateway may rename."""
-    return name in _IDS | _ALIASES and isinstance(before, str) and isinstance(after, str)
+    return (name in _IDS or name in ALIASES) and isinstance(before, str) and isinstance(after, str)
+
+
+def is_another_model(before: Any, after: Any) -> bool:
+    """Whether two names are those of two models or agents of Google: then neither is an alias.
+
+    A name that means the latest model, and one that Google itself routes elsewhere, may be replaced.
+    """
+    if not isinstance(before, str) or not isinstance(after, str):
+        return False
+    asked, got = (name.removeprefix("models/") for name in (before, after))
+    if asked == got or asked.endswith("-latest") or not {asked, got} <= _list_model_names():
+        return False
+    life = find_profile(asked).value("lifecycle")
+    return not isinstance(life, dict) or life.get("then") != got
+
+
+@cache
+def _list_model_names() -> frozenset[str]:
+    return frozenset(profile.name for profile in list_models())
 
 
 @dataclass(frozen=True, eq=False)

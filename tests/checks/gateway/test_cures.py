@@ -32,12 +32,17 @@ def answered_with(**fields: str) -> RelayedExchange:
         ("gw.hang-up", {"via": "1.1 Caddy"}, "Caddy: `flush_interval -1` left out"),
         ("gw.truncated/clean-end-chunked", {"server": "Caddy"}, "Caddy: an update"),
         ("gw.live/buffered", {"server": "lighttpd/1.4.69"}, "lighttpd 1.4.69: `server.stream-response-body = 1`"),
-        ("gw.idle/cut", {"server": "lighttpd/1.4.69"}, "none known for lighttpd 1.4.69"),
-        ("gw.live/buffered", {"server": "uvicorn"}, "none known for uvicorn"),
+        ("gw.idle/cut", {"server": "lighttpd/1.4.69"}, "none for lighttpd 1.4.69"),
+        ("gw.live/buffered", {"server": "uvicorn"}, "none for uvicorn"),
         ("gw.idle/cut", {"server": "uvicorn"}, "uvicorn: its read timeout"),
         ("gw.once/repeated", {"x_powered_by": "Express"}, "Express: its own number of retries"),
-        ("gw.truncated/clean-end-close", {"server": "nginx"}, "none known for nginx"),
-        ("gw.idle/cut", {"via": "1.1 varnish (Varnish/7.1)"}, "none known for Varnish 7.1"),
+        ("gw.truncated/clean-end-close", {"server": "nginx"}, "none for nginx"),
+        ("gw.truncated/clean-end-close", {"server": "Python/3.11 aiohttp/3.9.1"}, "none for aiohttp 3.9.1"),
+        ("gw.hang-up", {"server": "Python/3.11 aiohttp/3.9.1"}, "aiohttp 3.9.1: `handler_cancellation=True`"),
+        ("gw.idle/cut", {"server": "Python/3.11 aiohttp/3.9.1"}, "aiohttp 3.9.1: its read timeout"),
+        ("gw.hang-up", {"server": "BaseHTTP/0.6 Python/3.11.7"}, "none for BaseHTTP 0.6"),
+        ("gw.hang-up", {"server": "Python/3.11.7"}, "depends on the product, which the gateway does not name."),
+        ("gw.idle/cut", {"via": "1.1 varnish (Varnish/7.1)"}, "none for Varnish 7.1"),
         ("gw.body/stale", {"via": "HTTP/1.1 host.example (Varnish/7.1)"}, "Varnish 7.1: `return (pass);`"),
         (
             "gw.hang-up",
@@ -51,7 +56,7 @@ def test_the_setting_is_that_of_the_product(code: str, fields: dict[str, str], e
     cure = choose_cure(code, answered_with(**fields))
     assert cure.startswith(expected)
     assert bool(cure) == (code in CURES)
-    if fields and code in CURES:
+    if fields and code in CURES and "does not name" not in cure:
         others = {name for name in CURES[code] if f"{name}: " in cure}
         assert len(others) <= 1
 

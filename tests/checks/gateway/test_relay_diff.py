@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.checks.gateway.relay_diff import Kind, Pairs, changes, compare_streams
+from harness.checks.gateway.relay_diff import Kind, Pairs, changes, compare_streams, is_another_model
 from harness.wire import Decoder, Frame, encode
 
 LOST, CHANGED, ADDED = Kind.LOST, Kind.CHANGED, Kind.ADDED
@@ -45,6 +45,26 @@ LOST, CHANGED, ADDED = Kind.LOST, Kind.CHANGED, Kind.ADDED
 def test_what_is_a_change(before: Any, after: Any, expected: list[tuple[Kind, str]]) -> None:
     """Bodies are compared field by field at any depth; ids may be replaced, but only one for one."""
     assert [(change.kind, change.pointer) for change in changes(before, after, Pairs())] == expected
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "another"),
+    [
+        ("gemini-3.8-flash", "gemini-3.5-flash-lite", True),
+        ("models/gemini-3.8-flash", "gemini-3.8-flash", False),
+        ("gemini-3.8-flash", "models/gemini-4-carbon", True),
+        ("gemini-3.7-flash", "gemini-3.8-flash", False),  # Google routes the first name there
+        ("gemini-3.7-flash", "gemini-3.6-flash", True),
+        ("gemini-flash-latest", "gemini-3.8-flash", False),
+        ("deep-research-preview-04-2026", "deep-research-max-preview-04-2026", True),
+        ("fast", "gemini-3.8-flash", False),
+        ("gemini-3.8-flash", "internal-9", False),
+        (None, "gemini-3.8-flash", False),
+    ],
+)
+def test_a_model_instead_of_another_is_no_alias(before: Any, after: Any, another: bool) -> None:
+    """Two names that Google gave are two models, unless the first one stands for the second."""
+    assert is_another_model(before, after) is another
 
 
 def test_known_pairs_hold() -> None:

@@ -247,6 +247,8 @@ MUTANTS = (
         change_create(_drop_seed)),
     row("body.clamped", "body-fields", "A number is replaced by the gateway's own.",
         change_create(_clamp)),
+    row("body.model", "body-fields", "Creates run on a cheaper model than the one that the client names.",
+        change_create(lambda body: {**body, "model": "gemini-3.5-flash-lite"} if "model" in body else body)),
     row("body.text-only", "body-fields", "Only the text parts of an input are forwarded.",
         change_create(_keep_text)),
     row("body.unstored", "body-fields",
