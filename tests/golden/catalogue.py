@@ -23,11 +23,14 @@ SERVER_TIMES = mask(r"\b20(?:2[6-9]|[3-9]\d)-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z
 CASE_TIMES = mask(r"^([A-Z]+ +\S+ )\(\d+\.\d\d s\)", r"\1(<seconds> s)")
 """How long a case of `torture -v` took."""
 
+DATES = mask(r"\b[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT", "<date>")
+"""What a server's header says of the time."""
+
 CASSETTE = (
     mask(r"(\d+)@[\d.e-]+", r"\1@<ms>"),
     mask(r"\n +after_us: \d+", ""),  # left out if the end came with the last piece
     mask(r"(sha256: )[0-9a-f]{64}", r"\1<digest>"),
-    mask(r"\b[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT", "<date>"),
+    DATES,
     mask(r"(recorded: )'\d{4}-\d\d-\d\d'", r"\1<today>"),
     SERVER_TIMES,
 )
@@ -38,6 +41,26 @@ MADE_IDS = mask(r"\bv1_[\w-]{8,}…?", "<id>")
 
 POLLS = mask(r'("first_byte": "<seconds>",\s+"requests": )\d+', r'\1"<n>"')
 """How many requests an exercise took: one that polls takes as many as it has time for."""
+
+SESSIONS = mask(r"(/sessions/)s\d+\b", r"\1<session>")
+"""The session of a worker: of several, any may be the first to play something."""
+
+STORIES = (
+    mask(r"\b(\d+ requests?, )\d+(?:\.\d+)? m?s\b", r"\1<time>"),
+    mask(r'"at": \d+,\s+(?="(?:hot|kind)")', ""),  # left out if it is 0
+    mask(r'\{\s*"kind": "pause",\s*"lane": "\w+",\s*"text": "\d+ m?s"\s*\},?\s*', ""),
+    mask(r'(<span class="at">)\d+<', r"\1<ms><"),
+)
+"""When the steps of a story happened, where nothing happened for long, and how long it took in all."""
+
+PROGRESS = mask(r"^\[\d+/\d+\] [^\n]*\n", "")
+"""Lines that are written now and then, while it takes long."""
+
+DATED = mask(r"<time datetime=[^<]*</time>, [\d.]+ s", "<moment>, <seconds> s")
+"""When the run of a page began, and how long it took."""
+
+SERVED = (SERVER_TIMES, DATES, DATED, MADE_IDS, POLLS, PROGRESS, SESSIONS, *STORIES)
+"""What a check of a served emulator says of time, of chance, and of the worker that played it."""
 
 HUNG_UP = mask(r"stream of \d+ events, the last [^\n]*?(, ended by client: )", r"stream of <n> events\1")
 """How much of a stream had passed when its reader hung up: a gateway may read ahead of its client."""
@@ -75,7 +98,8 @@ def _checks() -> list[Item]:
         "selected": "check emulator --json -c get -c stream.* --exclude get.ok",
         **{f"profile-{name}": f"check emulator --json --profile {name}" for name in PROFILES},
     }
-    made = [Item(f"check/{name}", steps(line)) for name, line in lines.items()]
+    untimed = {"parallel": "untimed"}
+    made = [Item(f"check/{name}", steps(line), keep=untimed.get(name, "")) for name, line in lines.items()]
     words = f"check emulator {reports(ALL_REPORTS)}"
     return [*made, Item("check/reports", (step(words, *written(ALL_REPORTS)),))]
 
@@ -92,28 +116,27 @@ def _served_checks() -> list[Item]:
 
     One worker, so that two runs are in one order; `served-parallel` shows what several workers make of it.
     """
-    served = {"masks": (SERVER_TIMES, MADE_IDS, POLLS)}
     made = [
-        Item("check/served", (Step(serving(f"check {URL} --json -j 1")),), **served),
-        Item("check/served-terminal", (Step(serving(f"check {URL} -v -j 1")),), **served),
+        Item("check/served", (Step(serving(f"check {URL} --json -j 1")),), masks=SERVED),
+        Item("check/served-terminal", (Step(serving(f"check {URL} -v -j 1")),), masks=SERVED),
         Item("check/served-parallel", (Step(serving(f"check {URL} --json -j 4")),), keep="outcomes"),
     ]
     for name in MUTANTS_SEEN_BY_CHECK:
         # Parallel creates take their ids in any order.
         words = serving(f"check {URL} -v -j 1 --exclude rob.concurrent {reports(ALL_REPORTS)}", "--mutant", name)
-        made.append(Item(f"check/mutant-{name}", (Step(words, written(ALL_REPORTS)),), **served))
+        made.append(Item(f"check/mutant-{name}", (Step(words, written(ALL_REPORTS)),), masks=SERVED))
     return made
 
 
 def _baselines() -> list[Item]:
     """A baseline that is made, used, gone stale and pruned."""
-    broken, select = ("--mutant", "unknown-read-200"), "-c get -c http --baseline b.yaml"
-    update = Step(serving(f"check {URL} {select} -j 1 --baseline-update", *broken), ("b.yaml",))
+    broken, select = ("--mutant", "unknown-read-200"), "-c get -c http -j 1 --baseline b.yaml"
+    update = Step(serving(f"check {URL} {select} --baseline-update", *broken), ("b.yaml",))
     used = Step(serving(f"check {URL} {select} --json", *broken))
     stale = Step(serving(f"check {URL} {select}"))
     prune = Step(serving(f"check {URL} {select} --baseline-prune"), ("b.yaml",))
     both = Step(serving(f"check {URL} {select} --baseline-update --baseline-prune --json", *broken), ("b.yaml",))
-    return [Item("check/baseline", (update, used, stale, prune, both), masks=(TODAY, SERVER_TIMES))]
+    return [Item("check/baseline", (update, used, stale, prune, both), masks=(TODAY, *SERVED))]
 
 
 def _proofs() -> list[Item]:

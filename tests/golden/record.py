@@ -102,7 +102,7 @@ def _run(step: Step, item: Item, folder: Path, port: int) -> Iterable[Section]:
     yield Section("command", " ".join(step.words))
     yield Section("exit", str(code))
     yield Section("stderr", shown(err))
-    yield Section("stdout", _reduced(out, item.keep) if item.keep else shown(out))
+    yield Section("stdout", shown(_reduced(out, item.keep) if item.keep else out))
     for name in step.writes:
         for path in sorted(folder.glob(name)) or [folder / name]:
             text = path.read_text("utf-8") if path.exists() else "(not written)"

@@ -15,7 +15,10 @@ from tests.golden.catalogue import (
     HUNG_UP,
     MADE_IDS,
     POLLS,
+    SERVED,
     SERVER_TIMES,
+    SESSIONS,
+    STORIES,
     TODAY,
     catalogue,
 )
@@ -23,7 +26,7 @@ from tests.golden.compare import compare_texts, differences
 from tests.golden.items import Item, Step, steps
 from tests.golden.mask import Mask, mask_all
 from tests.golden.record import record_all, record_item
-from tests.golden.reduce import broken_rules, outcomes, verdicts
+from tests.golden.reduce import broken_rules, outcomes, untimed, verdicts
 from tests.golden.sections import Section, read_sections, write_sections
 
 
@@ -56,6 +59,14 @@ def shown(value: object, title: str = "stdout") -> str:
         ('"expected": "v1_ChdwZE5uX2k4MmVL", "x"', '"expected": "<id>", "x"', (MADE_IDS,)),
         ('200 {"id":"v1_ChdkQWpFaVpZ…', '200 {"id":"<id>', (MADE_IDS,)),
         ('"first_byte": 0.1,\n "requests": 17', '"first_byte": "<seconds>",\n "requests": "<n>"', (POLLS,)),
+        ("PATCH /__harness__/sessions/s5/v1beta/x", "PATCH /__harness__/sessions/<session>/v1beta/x", (SESSIONS,)),
+        ('"about": "2 requests, 10 ms"', '"about": "2 requests, <time>"', STORIES),
+        ('{"at": 9,\n "hot": true}', '{"hot": true}', STORIES),
+        ('[{\n "kind": "pause",\n "lane": "front",\n "text": "155 ms"\n},\n {}]', "[{}]", STORIES),
+        ('<span class="at">14</span>', '<span class="at"><ms></span>', STORIES),
+        ("a\n[33/101] a short run, about 30 s left (17 s so far)\nb", "a\nb", SERVED),
+        ('<time datetime="x">25 Nov 2026</time>, 28.8 s', "<moment>, <seconds> s", SERVED),
+        ('["date", "Wed, 25 Nov 2026 00:29:36 GMT"]', '["date", "<date>"]', SERVED),
         ("    - Mon, 23 Nov 2026 21:02:26 GMT", "    - <date>", CASSETTE),
         ("      pieces: 193@4.593 20@0", "      pieces: 193@<ms> 20@<ms>", CASSETTE),
         ("how: complete\n      after_us: 6\n", "how: complete\n", CASSETTE),
@@ -79,12 +90,14 @@ def test_what_is_masked(before: str, after: str, masks: tuple[Mask, ...]) -> Non
         "2024-01-02T03:04:05Z",
         'time="soon"',
         "(12 s)",
+        "/sessions/mine/v1beta/x",
+        "within 10 ms",
         'stream of 6 events, the last {"index":0}, ended by server: rst',
     ],
 )
 def test_what_is_not_masked(text: str) -> None:
     """Numbers, ids, other times, and addresses that no test server has, stay as they are."""
-    assert mask_all(text, {}, (SERVER_TIMES, TODAY, CASE_TIMES, HUNG_UP, *CASSETTE)) == text
+    assert mask_all(text, {}, (SERVER_TIMES, TODAY, CASE_TIMES, HUNG_UP, SESSIONS, *STORIES, *CASSETTE)) == text
 
 
 @pytest.mark.parametrize("text", ["", "a\nb\n", "no end of line", "━━ stdout\n━━ exit\n"])
@@ -219,3 +232,9 @@ def test_the_outcomes_of_several_workers() -> None:
     record = {"exit": 0, "accounting": {"totals": {"passed": 2}, "line": ""}, "checks": checks, "timings": []}
     kept = {"exit": 0, "totals": {"passed": 2}, "checks": {"a": "passed", "b": "passed"}}
     assert outcomes(json.dumps(record)) == kept
+
+
+def test_all_but_the_times_of_several_workers() -> None:
+    """Of a run of several workers all is kept but what they took."""
+    record = {"exit": 0, "checks": [{"id": "a", "findings": []}], "timings": [{"exercise": "x", "requests": 3}]}
+    assert untimed(json.dumps(record)) == {"exit": 0, "checks": [{"id": "a", "findings": []}]}
