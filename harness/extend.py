@@ -178,7 +178,7 @@ def _load(name: str, load: Callable[[], Any]) -> list[Extension]:
         module = load()
     except UsageFault:
         raise
-    except Exception as wrong:
+    except (Exception, SystemExit) as wrong:  # a script that ends would end the command, silently
         why = str(wrong) if isinstance(wrong, FileNotFoundError) else f"{type(wrong).__name__}: {wrong}"
         if isinstance(wrong, ModuleNotFoundError):
             why += ": install it, or name a file that ends in .py"
@@ -193,7 +193,7 @@ def _load(name: str, load: Callable[[], Any]) -> list[Extension]:
 def _import(name: str) -> ModuleType:
     if not name.endswith(".py"):
         if Path(name).is_file() or os.sep in name:
-            raise FileNotFoundError(f"{name!r} is no module: name a file that ends in .py, or a module")
+            raise FileNotFoundError(f"{name!r} is not a module: name a file that ends in .py, or a module")
         return import_module(name)
     path = Path(name)
     spec = spec_from_file_location(f"harness_extension_{path.stem}", path)

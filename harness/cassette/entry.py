@@ -135,14 +135,14 @@ def _write_extension(recording: Recording) -> dict[str, Any]:
 def _as_recorded(plain: Recording, extension: object) -> Recording:
     """Add the extension's pieces, framing and ending; if the body was edited since, the pieces are a guess."""
     if not isinstance(extension, Mapping):
-        raise FieldError(f"response.{KEY}={extension!r} is no mapping: delete it or record again")
+        raise FieldError(f"response.{KEY}={extension!r} is not a mapping: delete it or record again")
     if extension.get("v") != VERSION:
         message = f"response.{KEY}.v={extension.get('v')!r}: this release reads version {VERSION}"
         raise FieldError(message, "v")
     refuse_unknown(extension, _EXTENSION_KEYS, f"response.{KEY}")
     unit = extension.get("unit", Unit.PIECE)
     if unit not in list(Unit):
-        raise FieldError(f"unit={unit!r} is none of {', '.join(Unit)}", "unit")
+        raise FieldError(f"unit={unit!r} is not one of {', '.join(Unit)}", "unit")
     size, pieces = extension.get("size"), _read_pieces(extension)
     if size != pieces.total:
         raise FieldError(f"size={size!r} but the pieces add up to {pieces.total} bytes: record it again", "size")
@@ -207,7 +207,7 @@ def _group_by_name(headers: Headers) -> dict[str, list[str]]:
 def _read_headers(part: Mapping[str, Any], name: str) -> Headers:
     fields = part.get("headers") or {}
     if not isinstance(fields, Mapping):
-        message = f"{name}.headers={str(fields)[:60]!r} is no mapping: write `name: [value]`"
+        message = f"{name}.headers={str(fields)[:60]!r} is not a mapping: write `name: [value]`"
         raise FieldError(message, name, "headers")
     return Headers(
         (str(name), _read_text(value))
@@ -301,7 +301,7 @@ def ending_as_data(ending: Ending, wait: int) -> dict[str, Any]:
 def ending_from_data(data: object) -> tuple[Ending, int]:
     """The ending and its wait in microseconds. Raises FieldError."""
     if not isinstance(data, Mapping):
-        raise FieldError(f"end={data!r} is no mapping: write at least `end: {{how: complete}}`", "end")
+        raise FieldError(f"end={data!r} is not a mapping: write at least `end: {{how: complete}}`", "end")
     refuse_unknown(data, _FIELDS, "end", "end")
     ending = Ending(
         by=_read_member(By, data, "by", By.SERVER),
@@ -332,14 +332,14 @@ def framing_from_data(data: Mapping[str, Any]) -> Framing:
             )
         return Length(size)
     if kind not in ("chunked", "close"):
-        raise FieldError(f"framing={kind!r} is none of chunked, length, close", "framing")
+        raise FieldError(f"framing={kind!r} is not one of chunked, length, close", "framing")
     return Chunked() if kind == "chunked" else UntilClose()
 
 
 def _read_member(kind: type[_Member], data: Mapping[str, Any], name: str, default: _Member | None) -> _Member:
     value = data.get(name, default)
     if value not in list(kind):
-        raise FieldError(f"end.{name}={value!r} is none of {', '.join(kind)}", "end", name)
+        raise FieldError(f"end.{name}={value!r} is not one of {', '.join(kind)}", "end", name)
     return kind(value)
 
 

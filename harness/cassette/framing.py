@@ -107,7 +107,7 @@ def unpack(packed: str) -> Pieces:
     if _PACKED.fullmatch(packed) is None:
         good = _FIRST_WRONG.match(packed)
         wrong = packed[good.end() if good else 0 :].partition(" ")[0]
-        raise ValueError(f"{wrong[:40]!r} is no piece: write bytes@milliseconds, pieces parted by one space")
+        raise ValueError(f"{wrong[:40]!r} is not a piece: write bytes@milliseconds, pieces parted by one space")
     return Pieces.from_packed(packed, sum(_read_numbers(packed)[::2]))
 
 

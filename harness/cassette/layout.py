@@ -317,9 +317,9 @@ def _find_problem(document: object) -> tuple[str, tuple[str | int, ...]] | None:
     if document.get("version") != 1:
         return (f"version={document.get('version')!r}: vcrpy's format 1 is the one there is", ("version",))
     if not isinstance(document.get("metadata") or {}, Mapping):
-        return (f"metadata={str(document['metadata'])[:40]!r} is no mapping: delete it", ("metadata",))
+        return (f"metadata={str(document['metadata'])[:40]!r} is not a mapping: delete it", ("metadata",))
     if not isinstance(document["interactions"], list):
-        return ("`interactions` is no list: write one entry, `- request: …`, a recording", ("interactions",))
+        return ("`interactions` is not a list: write one entry, `- request: …`, a recording", ("interactions",))
     problems = (_problem_of_entry(number, entry) for number, entry in enumerate(document["interactions"]))
     return next(filter(None, problems), None)
 

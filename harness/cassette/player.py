@@ -76,7 +76,7 @@ class Player:
         secrets: Iterable[str] = (),
     ) -> None:
         if mode not in MODES:
-            raise CassetteError(f"mode={mode!r} is no mode of replay: write {' or '.join(MODES)}")
+            raise CassetteError(f"mode={mode!r} is not a mode of replay: write {' or '.join(MODES)}")
         if not speed > 0:
             raise CassetteError(f"speed={speed!r} must be above 0: 1 is as recorded, math.inf without any pause")
         decoded = [recording.decode() for recording in recordings]

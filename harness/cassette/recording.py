@@ -291,7 +291,7 @@ class Provenance:
 
     def __post_init__(self) -> None:
         if self.recorded and not _DATE.fullmatch(self.recorded):
-            raise ValueError(f"recorded={self.recorded!r} is no date: write YYYY-MM-DD")
+            raise ValueError(f"recorded={self.recorded!r} is not a date: write YYYY-MM-DD")
 
     def as_metadata(self) -> dict[str, Any]:
         """The value of `metadata.harness`; unknown fields are omitted."""
@@ -307,5 +307,5 @@ class Provenance:
         if data.get("format") != FORMAT:
             raise ValueError(f"metadata.{KEY}.format={data.get('format')!r}: this release reads format {FORMAT}")
         if data.get("target") not in list(Target):
-            raise ValueError(f"metadata.{KEY}.target={data.get('target')!r} is none of {', '.join(Target)}")
+            raise ValueError(f"metadata.{KEY}.target={data.get('target')!r} is not one of {', '.join(Target)}")
         return cls(target=Target(data["target"]), **{name: str(data.get(name, "")) for name in _FIELDS})

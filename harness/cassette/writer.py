@@ -144,7 +144,7 @@ class CassetteFile:
         most: int = MOST_BYTES,
     ) -> None:
         if mode not in MODES:
-            raise CassetteError(f"mode={mode!r} is none of vcrpy's record modes: write {', '.join(MODES)}")
+            raise CassetteError(f"mode={mode!r} is not one of vcrpy's record modes: write {', '.join(MODES)}")
         self.path = Path(path)
         self.mode = mode
         self.interrupted: Path | None = None

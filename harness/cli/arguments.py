@@ -142,7 +142,7 @@ def _read_table(
             continue  # another command's
         if key == "check" and isinstance(value, dict):
             raise UsageFault(
-                f"{file.path}: [tool.harness.check] is no table: write the options of `harness check` "
+                f"{file.path}: [tool.harness.check] is not a table: write the options of `harness check` "
                 "into [tool.harness] itself; its key `check` lists the checks to run"
             )
         if secret := _SECRETS.get(key.replace("_", "-")):

@@ -59,7 +59,7 @@ class FolderFile:
         try:
             whole = tomllib.loads(self.data.decode("utf-8"))
         except (ValueError, RecursionError) as wrong:
-            raise UsageFault(f"{self.path} cannot be read: {wrong}") from None
+            raise UsageFault(f"{self.path} is not valid TOML: {wrong}: correct that line") from None
         tool = whole.get("tool")
         table = tool.get("harness", {}) if isinstance(tool, dict) else {}
         if not isinstance(table, dict):

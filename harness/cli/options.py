@@ -123,6 +123,12 @@ def _read_header(text: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
+def _read_folder(text: str) -> str:
+    if not text:
+        raise ValueError("the name of the folder is empty (is a variable unset?): name a folder")
+    return text
+
+
 def _read_key(text: str) -> str:
     key = text.strip()
     if not (key.isascii() and key.isprintable()):
@@ -184,7 +190,7 @@ HEADER = ValueKind("a header, 'Name: value'", _read_header, metavar="'N: V'")
 KEY = ValueKind("an API key", _read_key, metavar="KEY")
 PATH = ValueKind("the path of a file", str, metavar="FILE", is_place=True)
 REVISION = ValueKind("a revision, or the folder of one", str, metavar="DATE", is_place=True)
-FOLDER = ValueKind("the path of a folder", str, metavar="DIR", is_place=True)
+FOLDER = ValueKind("the path of a folder", _read_folder, metavar="DIR", is_place=True)
 REPORT = ValueKind("FORMAT=PATH", str, metavar="FORMAT=PATH", is_place=True)
 URL = ValueKind("a URL", str, metavar="URL", is_place=True)
 HOST = ValueKind("the address of an interface", str, metavar="HOST", is_place=True)
@@ -279,7 +285,7 @@ class Option:
         text = "--" if given == [] else given  # argparse takes the value of `--port=--` for the end of the options
         if self.choices and text not in self.choices:
             near = "" if len(self.choices) == 1 else did_you_mean(text, self.choices, otherwise=" ").rstrip()
-            raise UsageFault(f"{source}: {text!r} is none of {', '.join(self.choices)}{near}")
+            raise UsageFault(f"{source}: {text!r} is not one of {', '.join(self.choices)}{near}")
         try:
             return self.kind.read(text)
         except ValueError as wrong:

@@ -168,7 +168,7 @@ def _read(path: Path) -> Schema:
     except (OSError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not JSON that can be read: {error}") from None
     if not isinstance(document, dict):
-        raise ValueError(f"{path} is no schema: write an object, as the files of the base are")
+        raise ValueError(f"{path} is not a schema: write an object, as the files of the base are")
     return document
 
 

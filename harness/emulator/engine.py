@@ -189,7 +189,7 @@ class Engine:
 
     def refuse_method(self, call: Call, allowed: tuple[str, ...]) -> Response:
         """Raise Refusal 404, as the service did for an unknown method (issues); the errors page has no 405."""
-        message = f"{call.request.method} is no operation on this path: it takes {' and '.join(allowed)}."
+        message = f"{call.request.method} is not an operation on this path: it takes {' and '.join(allowed)}."
         raise not_found(message)
 
     def create(self, call: Call) -> Response:

@@ -156,7 +156,9 @@ def parse(value: Any, lifecycle: LifecycleTable = LIFECYCLE) -> Script:
         raise ScriptFault(f"a script is an object of keys such as 'text' or 'steps', not {type(value).__name__}")
     for key in value:
         if key not in Script.__struct_fields__:
-            raise ScriptFault(f"a script has no key {key!r}.{suggestion(str(key), Script.__struct_fields__)}")
+            hint = suggestion(str(key), Script.__struct_fields__)
+            listed = hint or f" Its keys are {', '.join(Script.__struct_fields__)}."
+            raise ScriptFault(f"a script has no key {key!r}.{listed}")
     for name, parts in _PARTS.items():
         for key in value[name] if isinstance(value.get(name), Mapping) else ():
             if key not in parts:
@@ -177,7 +179,7 @@ def _check(script: Script) -> None:
         _check_hidden(script.hidden)
     _check_numbers(script)
     if script.mcp_steps not in MCP_STEPS:
-        raise ScriptFault(f"mcp_steps={script.mcp_steps!r} is none of {', '.join(MCP_STEPS)}")
+        raise ScriptFault(f"mcp_steps={script.mcp_steps!r} is not one of {', '.join(MCP_STEPS)}")
     if script.text is not None and script.steps is not None:
         raise ScriptFault("'text' and 'steps' both say what the output is: give one of them")
     for index, step in enumerate(script.steps or ()):
@@ -220,12 +222,12 @@ def _check_hidden(hidden: Hidden) -> None:
     if hidden.polls < 0 or (hidden.seconds is not None and hidden.seconds < 0):
         raise ScriptFault("hidden.polls and hidden.seconds must not be negative")
     if not 400 <= hidden.status <= 599:
-        raise ScriptFault(f"hidden.status={hidden.status} is no error: use 400 to 599")
+        raise ScriptFault(f"hidden.status={hidden.status} is not an error: use 400 to 599")
 
 
 def _check_refuse(refuse: Refuse) -> None:
     if not 400 <= refuse.status <= 599:
-        raise ScriptFault(f"refuse.status={refuse.status} is no error: use 400 to 599")
+        raise ScriptFault(f"refuse.status={refuse.status} is not an error: use 400 to 599")
     for name, value in refuse.headers.items():
         if not is_sendable(name, value):
             raise ScriptFault(
@@ -385,14 +387,17 @@ def read_scenario(text: str, lifecycle: LifecycleTable = LIFECYCLE) -> ScenarioF
     try:
         value = load_yaml(text)
     except (ValueError, RecursionError, yaml.YAMLError) as fault:
-        raise ScriptFault(f"this is not YAML: {' '.join(str(fault).split())}") from None
+        mark, problem = getattr(fault, "problem_mark", None), getattr(fault, "problem", None)
+        why = f"line {mark.line + 1}: {problem}" if mark and problem else " ".join(str(fault).split())
+        raise ScriptFault(f"this is not YAML: {why}") from None
     if isinstance(value, list):
         value = {"replies": value}
     if not isinstance(value, dict):
         raise ScriptFault("a scenario is a list of scripts, or an object with 'replies' and 'settings'")
     for key in value:
         if key not in _SCENARIO_KEYS:
-            raise ScriptFault(f"a scenario has no key {key!r}.{suggestion(str(key), _SCENARIO_KEYS)}")
+            hint = suggestion(str(key), _SCENARIO_KEYS) or f" Its keys are {', '.join(_SCENARIO_KEYS)}."
+            raise ScriptFault(f"a scenario has no key {key!r}.{hint}")
     replies, settings = _read_replies(value.get("replies"), lifecycle), value.get("settings")
     if settings is not None and not isinstance(settings, dict):
         raise ScriptFault(f"'settings' is an object, not {type(settings).__name__}")

@@ -164,7 +164,7 @@ def _matching(catalogue: Iterable[Check], patterns: Iterable[str]) -> frozenset[
     for pattern in (piece.strip() for word in patterns for piece in word.split(",")):
         hits = {check_id for check_id in ids if matches(check_id, pattern)}
         if not hits:
-            hint = did_you_mean(pattern, [*ids, *{check_id.partition(".")[0] for check_id in ids}])
+            hint = did_you_mean(pattern, [*ids, *sorted({check_id.partition(".")[0] for check_id in ids})])
             raise UsageFault(f"no check has the id {pattern!r}{hint or ': `harness list` shows all ids'}")
         found |= hits
     return frozenset(found)

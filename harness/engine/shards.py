@@ -85,7 +85,7 @@ def parse_shard(text: str) -> Shard:
     """Read `K/N`. Raises UsageFault if that names no part."""
     found = re.fullmatch(r"(\d{1,4})/(\d{1,4})", text.strip(), re.ASCII)
     if not found:
-        raise UsageFault(f"--shard {text!r} is no part: write K/N, such as 2/3 for the second of three")
+        raise UsageFault(f"--shard {text!r} is not a part: write K/N, such as 2/3 for the second of three")
     number, of = int(found[1]), int(found[2])
     if not 1 <= of <= MOST_SHARDS:
         raise UsageFault(f"--shard {text!r}: a run has 1 to {MOST_SHARDS} shards")
@@ -148,7 +148,7 @@ def require_one_run(reports: Sequence[ShardReport], *, same_target: bool = False
     `same_target`: the user says that what they judged is the same, whatever its name and URL were.
     """
     if not reports:
-        raise UsageFault("no report to merge: name the reports of all shards")
+        raise UsageFault("no events to merge: name the events of all shards")
     first = reports[0]
     addresses = ("name", "url") if same_target else ()
     for told, same in (
@@ -195,7 +195,7 @@ def _require_each_once(reports: Sequence[ShardReport]) -> None:
     if missing := sorted(set(range(1, of + 1)) - seen.keys()):
         named = f"shard{'s' * (len(missing) > 1)} {', '.join(map(str, missing))} of {of}"
         verb = "is" if len(missing) == 1 else "are"
-        raise UsageFault(f"{named} {verb} missing: name the reports of all shards")
+        raise UsageFault(f"{named} {verb} missing: name the events of all shards")
     if lost := [name for name in reports[0].part.whole if name not in ran]:
         raise UsageFault(f"no report contains {', '.join(lost[:3])} ({len(lost)} in all): {DIVIDED_OTHERWISE}")
 

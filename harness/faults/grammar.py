@@ -240,7 +240,7 @@ class _Parser:
     def _number(self, word: _Word, text: str | None) -> int:
         digits = (text or "").strip()
         if _NUMBER.fullmatch(digits) is None:
-            what = f"{digits!r} is no whole number of at most 12 digits" if digits else "a number is missing"
+            what = f"{digits!r} is not a whole number of at most 12 digits" if digits else "a number is missing"
             self._fail(word, f"{what}: write for example {word.name}:{_EXAMPLES.get(word.name, '5')}")
         return int(digits)
 
@@ -291,7 +291,7 @@ class _Parser:
             self._fail(word, "times comes last in its connection")
         if word.name == "pass":
             self._fail(word, "pass stands alone: a connection either has faults or passes")
-        self._reject_unknown(word, "is no fault", word.name, _NAMES)
+        self._reject_unknown(word, "is not a fault", word.name, _NAMES)
 
     def _reject_unknown(self, word: _Word, what: str, said: str, known: Iterable[str]) -> NoReturn:
         listed = tuple(known)

@@ -153,7 +153,7 @@ def wanted_by(request: pytest.FixtureRequest, api: Api) -> Wanted:
     chosen = request.config.getoption("--record-mode", None)
     mode = options.pop("record_mode", None) or chosen or config.get("record_mode") or "none"
     if mode not in _MODES:
-        raise UsageFault(f"record_mode={mode!r} is none of {', '.join(_MODES)}")
+        raise UsageFault(f"record_mode={mode!r} is not one of {', '.join(_MODES)}")
     return Wanted(
         api=api,
         path=_choose_path(request, named, config),
@@ -176,7 +176,7 @@ def find_wrong_options(marker: pytest.Mark) -> list[str]:
     for name, known in (("record_mode", _MODES), ("mode", MODES)):
         value = marker.kwargs.get(name)
         if value is not None and value not in known:
-            mistakes.append(f"{marker.name}: {name}={value!r} is none of {', '.join(known)}")
+            mistakes.append(f"{marker.name}: {name}={value!r} is not one of {', '.join(known)}")
     return mistakes
 
 

@@ -456,9 +456,9 @@ def refusal(
     given: object = status  # from a test, which no type checker need have read
     if not isinstance(given, int) or isinstance(given, bool):
         number = f": write fail({int(given)})" if isinstance(given, str) and given.isdecimal() else ""
-        raise UsageFault(f"status={given!r} is no whole number from 400 to 599{number}")
+        raise UsageFault(f"status={given!r} is not a whole number from 400 to 599{number}")
     if not 400 <= status <= 599:
-        raise UsageFault(f"status={status} is no failure: use 400 to 599")
+        raise UsageFault(f"status={status} is not a failure: use 400 to 599")
     if times < 0:
         raise UsageFault(f"times={times} must not be negative: 0 refuses all")
     fields = {"content-type": "application/json"}

@@ -136,6 +136,12 @@ class Screen:
             self._out.write("\r\x1b[2K")
             self._drawn = False
 
+    def clear(self) -> None:
+        """Erase the progress line at once: the next line may be one of standard error."""
+        if self._drawn:
+            self.erase()
+            self._flush()
+
     def paint(self, code: str, text: str) -> str:
         """`text` in a colour (an SGR code), or unchanged if there is no colour."""
         return f"\x1b[{code}m{text}\x1b[0m" if self._colour else text

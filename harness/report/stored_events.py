@@ -200,7 +200,7 @@ class StoredRun:
         """What this shard knows. Raises UsageFault if the run was no shard."""
         if self.finished.part is None:
             raise UsageFault(
-                f"{self.name!r} holds the events of a whole run, and a merge joins shards: "
+                f"{self.name!r} contains the events of a whole run, but a merge joins shards: "
                 "write each of them with --shard K/N --report events=FILE"
             )
         return self.finished.part
@@ -215,7 +215,7 @@ def read_events(path: Path, api: Api, mask: Callable[[Any], Any]) -> StoredRun:
     lines = read_report(path).splitlines()
     head = _read_line(name, lines[0] if lines else b"")
     if "events" not in head:
-        raise UsageFault(f"{name!r} is no file with the events of a run: {_HOW}")
+        raise UsageFault(f"{name!r} is not a file with the events of a run: {_HOW}")
     if head["events"] != FORM:
         raise UsageFault(
             f"{name!r} stores events in form {str(head['events'])[:20]!r}, and this version reads form {FORM}: "

@@ -32,13 +32,13 @@ from harness.engine.traffic.patience import TimeoutLosses
 from harness.engine.traffic.retries import format_refusal
 from harness.kit.api import Lack
 from harness.outcome import Accounted, Because, Level, Reason, Verdict
-from harness.outcome.words import format_count, shorten
+from harness.outcome.words import format_count
 from harness.report.commands.presentation import COLORS, EXPLAINED, Paint
 from harness.report.evidence.curl import curl
 from harness.report.evidence.evidence_text import count_evidence, logs
 from harness.report.presented_result import FAILING, PresentedResult
 from harness.report.presented_run import PresentedRun
-from harness.report.screen import Heartbeat, Screen, count_seen, format_seconds
+from harness.report.screen import Heartbeat, Screen, format_seconds
 from harness.report.timings import list_timings
 from harness.wire import Exchange
 from harness.wire.message import escape_controls
@@ -76,7 +76,7 @@ class TerminalReport:
         self._names: set[str] = set()
         self._awaited: dict[str, str] = {}
         self._waits = 0
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a run that finishes closes while it handles that
 
     def handle(self, event: RunEvent) -> None:
         """React to one event; the state must have handled it already, except for `Waiting`."""
@@ -84,9 +84,11 @@ class TerminalReport:
             self._handle(self._state.hide(event))
 
     def close(self) -> None:
-        """Say nothing more by itself; a run that finishes does this, too."""
+        """Write nothing more by itself, and leave no progress line; a run that finishes does this, too."""
         if self._heartbeat is not None:
             self._heartbeat.stop()
+        with self._lock:
+            self._screen.clear()
 
     def _beat(self) -> None:
         with self._lock:
@@ -311,7 +313,7 @@ class SummaryPrinter:
         if len(lines) >= at_least:
             self._screen.line("")
             self._screen.line(f"{title}:")
-            self._screen.lines(self._fit(line) for line in lines[:_LISTED])
+            self._screen.lines(lines[:_LISTED])
         if len(lines) > _LISTED:
             self._screen.line(f"  … and {len(lines) - _LISTED} more, which the reports name")
 
@@ -327,12 +329,6 @@ class SummaryPrinter:
         word = self._screen.paint(COLORS[shown.outcome], f"{'error' if error else shown.outcome.word:<6}")
         level = "" if shown.level is Level.MUST else f" [{shown.level}]"
         return f"  {word} {shown.id}{'*' if shown.is_silent else ''}{level}: {shown.told}"
-
-    def _fit(self, line: str) -> str:
-        """A line that the terminal does not wrap; in a log it is left whole."""
-        columns = self._screen.columns
-        unseen = len(line) - count_seen(line)
-        return line if columns is None else shorten(line, columns - 1 + unseen)
 
 
 def _name_what_v_adds(finished: RunFinished) -> Iterator[str]:

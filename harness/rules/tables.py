@@ -200,7 +200,7 @@ def parse_table(name: str, text: bytes, definition: str = "") -> dict[str, Any]:
     try:
         value: dict[str, Any] = load_yaml(text)
     except (yaml.YAMLError, ValueError) as wrong:
-        raise ValueError(f"{FOLDER / name}.yaml is no table of rules: {wrong}") from None
+        raise ValueError(f"{FOLDER / name}.yaml is not a table of rules: {wrong}") from None
     for place, flaw in _list_foreign(value):  # which no schema can judge
         raise make_table_error(name, text, place, flaw)
     known = definition or (name if name in _SCHEMAS else "table")

@@ -66,9 +66,9 @@ class ClientCommand:
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
-            raise ValueError(f"kind={self.kind!r} is no operation: there are {', '.join(KINDS)}")
+            raise ValueError(f"kind={self.kind!r} is not an operation: there are {', '.join(KINDS)}")
         if self.mode not in KINDS[self.kind]:
-            raise ValueError(f"mode={self.mode!r} is none of {self.kind}: {', '.join(KINDS[self.kind])}")
+            raise ValueError(f"mode={self.mode!r} is not one of {self.kind}: {', '.join(KINDS[self.kind])}")
         if type(self.subject) is not int or type(self.count) is not int:  # of a file, it may be any text
             raise ValueError(f"subject={self.subject!r} and count={self.count!r} must be numbers")
 

@@ -47,7 +47,7 @@ def select_checks(profiles: str | None, level: str | None, revision: str) -> tup
     names = tuple(name.strip() for name in (profiles or "").split(",") if name.strip())
     weakest = (level or "MAY").upper()
     if weakest not in list(Level):
-        raise UsageFault(f"--interactions-level={level!r} is none of must, should, may")
+        raise UsageFault(f"--interactions-level={level!r} is not one of must, should, may")
     api = INTERACTIONS
     # Nothing is known of the target during collection: every check becomes an item and may be skipped later.
     plan = make_plan(

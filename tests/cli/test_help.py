@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import shlex
 import shutil
 from pathlib import Path
 
@@ -139,3 +140,10 @@ def test_a_default_stands_in_brackets(harness: Harness, monkeypatch: pytest.Monk
         "parallel (default: 8 on a target with sessions",
     ):
         assert told in out
+
+
+@pytest.mark.parametrize("command", ["list", "explain", "incidents"])
+def test_the_names_of_an_example_exist(command: str, harness: Harness) -> None:
+    """An example that needs no server can be copied and run."""
+    examples = [shlex.split(line) for line in harness(command, "--help").out.splitlines()[3:5]]
+    assert [(words[0], harness(*words[1:]).code) for words in examples] == [("harness", 0)] * 2

@@ -36,7 +36,7 @@ MISTAKES: list[tuple[tuple[str, ...], Exit, str]] = [
     (("serve", "--key", ""), Exit.USAGE, "is a variable unset?"),
     (("serve", "--", "no-such-command"), Exit.USAGE, "check the spelling, or name the path of the program"),
     (("torture", "--", "./plain.txt"), Exit.USAGE, "make the file executable, or name the program"),
-    (("torture", "--mode", "folow", "--", "true"), Exit.USAGE, "is no mode: did you mean 'follow'?"),
+    (("torture", "--mode", "folow", "--", "true"), Exit.USAGE, "is not a mode: did you mean 'follow'?"),
     (("trust", "missing.toml"), Exit.USAGE, SPELLING),
     (("gateway", DEAD, "--upstream-port", "0"), Exit.UNREACHABLE, "start it, check the URL, or wait for it"),
     (("check", "emulator", "--capability", "+foo"), Exit.USAGE, "known are v1, auth, "),
@@ -46,6 +46,21 @@ MISTAKES: list[tuple[tuple[str, ...], Exit, str]] = [
     (("fuzz", "emulator", "--exclude", "zzz"), Exit.USAGE, "copy one from the findings of a run"),
     (("list", "--json=foo"), Exit.USAGE, "--json takes no value: write it without 'foo'"),
     (("completion", "bsh"), Exit.USAGE, "did you mean 'bash'?"),
+    (("check", DEAD, "--wait", "0.1"), Exit.UNREACHABLE, "that the server runs, or wait longer with --wait S"),
+    (("gateway",), Exit.USAGE, "name its URL, such as http://127.0.0.1:4000"),
+    (("gateway", DEAD, "--upstream-port", "0", "--wait", "0.2", "--", "sleep", "9"), Exit.UNREACHABLE,
+     "no response within 0.2 s"),
+    (("gateway", DEAD, "--upstream-port", "0", "--", "false"), Exit.UNREACHABLE, "run the command alone"),
+    (("explain", "resume-skips-one"), Exit.USAGE, "`harness mutants --list resume-skips-one` describes it"),
+    (("explain", "resume-refused-as-too-old"), Exit.USAGE, "`harness incidents resume-refused-as-too-old`"),
+    (("list", "resume.*", "--profile", "agents"), Exit.USAGE, "remove GLOB, --level or --profile"),
+    (("mutants", "resume-*", "--sample", "3"), Exit.USAGE, "--sample needs --generated"),
+    (("fuzz", "emulator", "--database", "x://y"), Exit.USAGE, "write DIR, redis://… or github:OWNER/REPO"),
+    (("clients", "--list", "nosuch"), Exit.USAGE, "known are google-genai, "),
+    (("torture", "--client", "curl", "--", "true"), Exit.USAGE, "use one of them"),
+    (("client", "js", "--output", ""), Exit.USAGE, "is a variable unset?"),
+    (("serve", "--scenario", "other.json"), Exit.USAGE, "Its keys are replies, settings, description."),
+    (("list", "--extension", "ends.py"), Exit.USAGE, "cannot be loaded: SystemExit: 3"),
 ]  # fmt: skip
 
 
@@ -61,6 +76,7 @@ def test_an_error_ends_with_the_next_step(
     """A mistake has its exit code, and its message the next step."""
     (tmp_path / "plain.txt").write_text("hello, this is text\n", "utf-8")
     (tmp_path / "empty").touch()
+    (tmp_path / "ends.py").write_text("raise SystemExit(3)\n", "utf-8")
     (tmp_path / "half.json").write_text("[1,", "utf-8")
     (tmp_path / "other.json").write_text('{"a": 1}', "utf-8")
     monkeypatch.setenv("HARNESS_EXTENSION", "")  # the option sets it for later calls of this process

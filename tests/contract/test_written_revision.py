@@ -62,7 +62,7 @@ WRONG: list[tuple[Files, str]] = [
     ({"labels": '{"a": '}, r"labels\.json is not JSON that can be read: Expecting"),
     ({"labels": "[" * 100_000}, r"labels\.json is not JSON that can be read: maximum recursion"),
     ({"openapi": "{"}, r"openapi\.json is not JSON that can be read"),
-    ({"labels": []}, r"labels\.json is no schema: write an object"),
+    ({"labels": []}, r"labels\.json is not a schema: write an object"),
     ({"labels": {}}, r'labels\.json has no "description"'),
     (arguments({"type": "objekt"}), r"robot-call\.json is no JSON Schema .*'arguments'.*objekt"),
     (arguments({"$ref": 5}), r"robot-call\.json is no JSON Schema .*5 is not of type"),

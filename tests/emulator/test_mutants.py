@@ -39,7 +39,9 @@ def test_summaries_differ():
 
 def test_a_part_of_nothing_is_refused():
     """A defect in what is not a part of the emulator, or a mutant without a summary, raises ValueError."""
-    with pytest.raises(ValueError, match="Odd is no part of the emulator: derive it from one of Emulator, Engine"):
+    with pytest.raises(
+        ValueError, match="Odd is not a part of the emulator: derive it from one of Emulator, Engine"
+    ):
         parts.part(type("Odd", (), {}))
     with pytest.raises(ValueError, match="is no method of a part of the emulator"):
         parts.before(Headers.get, skip)

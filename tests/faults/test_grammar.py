@@ -169,9 +169,9 @@ WRONG = {
     "pass/evnt:5,rst": (6, "did you mean 'event'"),
     "xyzzy": (1, "known are before-headers, headers, byte"),
     "event:5,rst/rst": (13, "write for example event:5,rst"),
-    "event:x,rst": (1, "'x' is no whole number"),
-    "event:-1,rst": (1, "'-1' is no whole number"),
-    "event:٣,rst": (1, "is no whole number"),
+    "event:x,rst": (1, "'x' is not a whole number"),
+    "event:-1,rst": (1, "'-1' is not a whole number"),
+    "event:٣,rst": (1, "is not a whole number"),
     "event:9999999999999,rst": (1, "at most 12 digits"),
     "byte,fin": (1, "write for example byte:5"),
     "byte:5+3,fin": (1, "only event:K+N"),
@@ -246,7 +246,7 @@ def test_a_long_plan_costs_what_it_is_long() -> None:
     """Reading takes time in proportion to the length, and an error shows the part around the mistake."""
     short, long = ("event:1+1,rst,times:3/" * count for count in (2_000, 2_000 * TIMES))
     assert_linear(lambda: parse(f"{short}pass"), lambda: parse(f"{long}pass"))
-    with pytest.raises(UsageFault, match=f"column {len(long) + 1}: 'nothing' is no fault") as wrong:
+    with pytest.raises(UsageFault, match=f"column {len(long) + 1}: 'nothing' is not a fault") as wrong:
         parse(f"{long}nothing/{long}pass")
     shown, caret = str(wrong.value).splitlines()[-2:]
     assert shown[caret.index("^") :].startswith("nothing/event")

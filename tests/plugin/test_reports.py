@@ -114,7 +114,7 @@ def test_asserting(interactions_dropped_stream):
 
 
 WRONG = [
-    ("interactions_emulator.fail(200)", "status=200 is no failure"),
+    ("interactions_emulator.fail(200)", "status=200 is not a failure"),
     ("interactions_emulator.drop('event5,rst')", "did you mean 'event'"),
     ("interactions_emulator.reply('x', stat='failed')", "Did you mean 'status'"),
     ("interactions_emulator.change(event_idz='none')", "did you mean 'event_ids'"),

@@ -237,7 +237,7 @@ WRONG_VALUES = {
     ),
     "interactions_incident('stale-chain-idd', 5)": ("did you mean 'stale-chain-id'", "no incident is named '5'"),
     "interactions_cassette('x.yaml', record_mode='sometimes', mode='b', file='y')": (
-        "has no 'file'", "record_mode='sometimes' is none of", "mode='b' is none of strict, resume",
+        "has no 'file'", "record_mode='sometimes' is not one of", "mode='b' is not one of strict, resume",
     ),
 }  # fmt: skip
 

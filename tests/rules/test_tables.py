@@ -75,7 +75,7 @@ def test_a_rule_stands_in_one_table() -> None:
     """A rule that two tables have is refused, and so is the same key twice in one."""
     with pytest.raises(ValueError, match=r"gateway\.yaml:1: x\.one: wheels\.yaml has this rule, too"):
         expand_tables(texts(ROW, gateway=ROW))
-    with pytest.raises(ValueError, match=r"wheels\.yaml is no table of rules: .*x\.one"):
+    with pytest.raises(ValueError, match=r"wheels\.yaml is not a table of rules: .*x\.one"):
         expand_tables(texts(ROW + ROW))
 
 

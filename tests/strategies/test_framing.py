@@ -218,7 +218,7 @@ def test_an_operation_survives_json() -> None:
 @pytest.mark.parametrize(("kind", "mode"), [("dance", ""), ("poll", "sideways")])
 def test_what_is_no_operation_is_refused_in_words(kind: str, mode: str) -> None:
     """An unknown operation is rejected with a message that says what came and what is allowed."""
-    with pytest.raises(ValueError, match=r"is no operation: there are create|is none of poll: ") as caught:
+    with pytest.raises(ValueError, match=r"is not an operation: there are create|is not one of poll: ") as caught:
         ClientCommand(kind, mode=mode)
     assert kind in str(caught.value) or mode in str(caught.value)
 

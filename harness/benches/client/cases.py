@@ -277,7 +277,7 @@ def _build_cut_cases(
             yield replace(base, plan=str(parse(plan)))
         return
     if cuts not in ENUMERATIONS:
-        raise UsageFault(f"cuts={cuts!r} is none of {', '.join(ENUMERATIONS)}; or give a list of fault plans")
+        raise UsageFault(f"cuts={cuts!r} is not one of {', '.join(ENUMERATIONS)}; or give a list of fault plans")
     for place in _find_places(cuts, whole_stream(api, base, seed), first):
         for ending in endings:
             yield replace(base, plan=str(parse(f"{place},{ending}")))
@@ -314,7 +314,7 @@ def cases_of_set(
     chosen = {kind.name: kind for kind in sets[name]}
     for word in only:
         if word not in chosen:
-            raise UsageFault(f"--kinds: {word!r} is not a kind of {name}{did_you_mean(word, chosen)}")
+            raise UsageFault(f"--kinds: {word!r} is not a kind of the set {name!r}{did_you_mean(word, chosen)}")
     found = [
         case
         for kind in chosen.values()

@@ -87,7 +87,7 @@ class Started:
     def wait_for_end(self, within: float = 0.0) -> str:
         """The same, with its last output."""
         ended = self.find_end(within)
-        return f"{ended}\n{self.words}" if ended and self.words else ended
+        return f"{ended}\n{self.words or 'It printed nothing: run the command alone to see why'}" if ended else ""
 
 
 @contextmanager
@@ -208,7 +208,7 @@ def reach(bench: GatewayBench) -> None:
         )
     raise TargetFault(
         "a create returned a response, but no request arrived upstream: "
-        f"{_describe_answer(relayed.client)}\n{configure}"
+        f"{_describe_answer(relayed.client)}\nhelp: {configure}"
     )
 
 

@@ -20,8 +20,10 @@ _SPEAKS_OTHERWISE = frozenset({How.TLS, How.BAD_HTTP})
 """Somebody is there, and no time makes HTTP of what they speak: whoever asks next says what is wrong."""
 
 
-def wait_until_up(target: ResolvedTarget, seconds: float) -> None:
+def wait_until_up(target: ResolvedTarget, seconds: float, *, whole: float | None = None) -> None:
     """Return once the target answers anything. Raises TargetFault if it does not within `seconds`.
+
+    A caller that waits in several turns says how long the `whole` wait is: the error names that.
 
     A 502, 503 or 504 is waited out, too; if it stays, whoever asks next says what is wrong. With 0 seconds nothing
     is sent; the probe then finds out whether the target is there.
@@ -40,8 +42,10 @@ def wait_until_up(target: ResolvedTarget, seconds: float) -> None:
             if is_late and exchange.status is not None:
                 return
             if is_late:
+                late = f"within {whole or seconds:g} s ({exchange.ending.how})"
                 raise TargetFault(
-                    f"{target.info.url} returned no response within {seconds:g} s ({exchange.ending.how})"
+                    f"{target.info.url} returned no response {late}: check the URL and that the server runs, or "
+                    "wait longer with --wait S"
                 )
             driver.wait(_PAUSE)
     finally:

@@ -72,7 +72,7 @@ def events(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
 
 
 def _tell_once(alike: Sequence[Finding]) -> Finding:
-    more = f", and so in {format_count(len(alike) - 1, 'more stream')}" if len(alike) > 1 else ""
+    more = f" (also in {format_count(len(alike) - 1, 'other stream')})" if len(alike) > 1 else ""
     return replace(alike[0], message=alike[0].message + more, weight=len(alike))
 
 

@@ -94,7 +94,7 @@ def run(words: Sequence[str]) -> int:
     """Run the command. Exit code 0 whatever the clients do: the table states facts."""
     arguments = read_options(ClientsArguments, words)
     if arguments.list:
-        return _list()
+        return _list(frozenset(client.name for client in _choose(arguments.names)))
     if arguments.remove:
         return _remove(_choose(arguments.names))
     folder = Path(arguments.write) if arguments.write else None
@@ -170,11 +170,11 @@ def _choose_rows(text: str | None) -> list[str]:
     return parse_list("--rows", text, list_row_names(INTERACTIONS)) if text else []
 
 
-def _list() -> int:
+def _list(names: frozenset[str]) -> int:
     from harness.benches.client.ready.environments import environments_folder, list_installations
     from harness.report.client_table.table import list_lines
 
-    for line in list_lines():
+    for line in list_lines(names):
         say(line)
     found = list_installations()
     if found:

@@ -12,10 +12,10 @@ import re
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from importlib import metadata
+from importlib import import_module, metadata
 
 from harness import __version__
 from harness.child_processes import find_program, run_tool
@@ -28,6 +28,7 @@ from harness.cli.options import Options, Page
 from harness.cli.output import say, write_json
 from harness.cli.printing import write_line
 from harness.errors import UsageFault
+from harness.kit.api import EXTENSION_VARIABLE
 from harness.outcome import Exit
 from harness.outcome.words import format_count
 from harness.report.screen import wants_colour
@@ -37,11 +38,12 @@ _OLDEST_PYTHON = (3, 11)
 _REQUIREMENT = re.compile(r"(?P<name>[A-Za-z0-9._-]+)[^;]*(?:;(?P<marker>.*))?")
 _EXTRA = re.compile(r"""extra\s*==\s*['"](?P<extra>[\w-]+)['"]""")
 _KEYS = ("GEMINI_API_KEY", "GOOGLE_API_KEY", "OTHER_GEMINI_API_KEY")
+_ONE_KEY = ("GEMINI_API_KEY", "GOOGLE_API_KEY")
 _PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY")
 
 
 class Condition(StrEnum):
-    """How bad it is: all right, worth knowing, or in the way."""
+    """How bad it is: all right, worth knowing, or to be mended."""
 
     OK = "ok"
     NOTE = "note"
@@ -148,11 +150,29 @@ def _diagnose_extra(extra: str, versions: Mapping[str, str | None]) -> Diagnosis
     missing = ", ".join(name for name, version in versions.items() if version is None)
     about = f"extra {extra}" if extra else "packages"
     if not missing:
-        return Diagnosis(about, Condition.OK, ", ".join(f"{name} {versions[name]}" for name in versions))
+        found = ", ".join(f"{name} {versions[name]}" for name in versions)
+        broken = "" if extra else _find_broken(versions)
+        if broken:
+            return Diagnosis(about, Condition.PROBLEM, broken, f"pip install --force-reinstall {DISTRIBUTION}")
+        return Diagnosis(about, Condition.OK, found)
     if extra:
         remedy = f"pip install '{DISTRIBUTION}[{extra}]', if you want it"
         return Diagnosis(about, Condition.NOTE, f"not installed: {missing}", remedy)
     return Diagnosis(about, Condition.PROBLEM, f"missing: {missing}", f"pip install {DISTRIBUTION}")
+
+
+def _find_broken(names: Iterable[str]) -> str:
+    """The first package that is installed but cannot be imported, and why; "" if there is none."""
+    modules: dict[str, str] = {}
+    for module, owners in metadata.packages_distributions().items():
+        for owner in owners if not module.startswith("_") else ():
+            modules.setdefault(re.sub(r"[-_.]+", "-", owner).lower(), module)
+    for name in names:
+        try:
+            import_module(modules.get(re.sub(r"[-_.]+", "-", name).lower(), name))
+        except Exception as wrong:
+            return f"{name} is installed but cannot be imported: {type(wrong).__name__}: {wrong}"
+    return ""
 
 
 def _by_extra(requirements: list[str]) -> dict[str, list[str]]:
@@ -235,6 +255,10 @@ def _diagnose_loopback() -> Iterator[Diagnosis]:
 
 def _diagnose_files() -> Iterator[Diagnosis]:
     try:
+        named = os.environ.get("TMPDIR", "")
+        if named and not os.path.isdir(named):  # noqa: PTH112 - a name that Path refuses is no folder, too
+            found = f"TMPDIR names {named}, which is not a folder: {tempfile.gettempdir()} is used"
+            yield Diagnosis("temporary files", Condition.NOTE, found, "correct TMPDIR, or unset it")
         with tempfile.TemporaryFile():
             yield Diagnosis("temporary files", Condition.OK, tempfile.gettempdir())
     except OSError as error:
@@ -243,6 +267,13 @@ def _diagnose_files() -> Iterator[Diagnosis]:
 
 def _diagnose_keys() -> Iterator[Diagnosis]:
     present = [name for name in _KEYS if os.environ.get(name)]
+    for name in present:
+        if not re.fullmatch(r"[!#-&(-~]+", os.environ[name]):  # no space, no quote, nothing beyond ASCII
+            found = f"{name} contains a space, a quote or a character that no key has"
+            yield Diagnosis("keys", Condition.PROBLEM, found, f"set {name} again, with the key alone")
+    if len({os.environ[name] for name in present if name in _ONE_KEY}) > 1:
+        found = f"{' and '.join(_ONE_KEY)} differ: harness sends the first, google-genai the second"
+        yield Diagnosis("keys", Condition.NOTE, found, "unset one of them")
     if present:
         yield Diagnosis("keys", Condition.OK, f"set: {', '.join(present)} (not shown, not tried)")
     else:
@@ -251,9 +282,54 @@ def _diagnose_keys() -> Iterator[Diagnosis]:
 
 def _diagnose_proxies() -> Iterator[Diagnosis]:
     names = [name for name in (*_PROXIES, *map(str.lower, _PROXIES)) if os.environ.get(name)]
-    if names:
-        remedy = "harness reaches https targets through it, but not loopback"
-        yield Diagnosis("proxy", Condition.NOTE, f"set: {', '.join(names)}", remedy)
+    if not names:
+        return
+    from harness.transport.client.dial import Origin, proxy_of
+
+    try:
+        proxy_of(Origin("https", "generativelanguage.googleapis.com", 443))
+    except UsageFault as fault:
+        yield Diagnosis("proxy", Condition.PROBLEM, str(fault), f"set {names[0]} again, or unset it")
+        return
+    remedy = "harness reaches https targets through it, but not loopback"
+    yield Diagnosis("proxy", Condition.NOTE, f"set: {', '.join(names)}", remedy)
+
+
+def _diagnose_certificates() -> Iterator[Diagnosis]:
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+        path = os.environ.get(name, "")
+        if path and not os.path.exists(path):  # noqa: PTH110 - a path that Path refuses is missing, too
+            found = f"{name} names {path}, which does not exist"
+            yield Diagnosis("certificates", Condition.PROBLEM, found, f"correct {name}, or unset it")
+
+
+def _diagnose_target() -> Iterator[Diagnosis]:
+    name = os.environ.get("HARNESS_TARGET", "")
+    if not name:
+        return
+    from harness.engine.targets import TargetOptions, resolve_target
+    from harness.interactions import INTERACTIONS
+
+    try:
+        url = resolve_target(INTERACTIONS, name, TargetOptions()).info.url
+    except UsageFault as fault:
+        found = f"HARNESS_TARGET: {mask_text(str(fault))}"
+        yield Diagnosis("target", Condition.PROBLEM, found, "correct HARNESS_TARGET, or unset it")
+    else:
+        remedy = "commands without a target use it; `harness smoke` asks whether it is up"
+        yield Diagnosis("target", Condition.NOTE, f"HARNESS_TARGET names {url or 'the embedded emulator'}", remedy)
+
+
+def _diagnose_extensions() -> Iterator[Diagnosis]:
+    from harness.extend import load_extensions
+
+    try:
+        found = load_extensions()
+    except UsageFault as fault:
+        yield Diagnosis("extensions", Condition.PROBLEM, str(fault), f"correct {EXTENSION_VARIABLE}, or unset it")
+    else:
+        if found:
+            yield Diagnosis("extensions", Condition.OK, ", ".join(extension.name for extension in found))
 
 
 def _diagnose_configuration() -> Iterator[Diagnosis]:
@@ -285,5 +361,8 @@ _QUESTIONS: dict[str, Callable[[], Iterator[Diagnosis]]] = {
     "temporary files": _diagnose_files,
     "keys": _diagnose_keys,
     "proxy": _diagnose_proxies,
+    "certificates": _diagnose_certificates,
+    "target": _diagnose_target,
+    "extensions": _diagnose_extensions,
     "configuration": _diagnose_configuration,
 }

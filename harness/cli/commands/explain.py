@@ -17,6 +17,8 @@ from harness.cli.rules.rule_facts import RuleFacts, describe_check, describe_rul
 from harness.contract import Contract
 from harness.engine.capabilities import everything
 from harness.engine.plan import Selection, make_plan
+from harness.errors import UsageFault
+from harness.incidents import load_incidents
 from harness.interactions import INTERACTIONS
 from harness.outcome import Rule
 
@@ -49,9 +51,19 @@ def run(words: Sequence[str]) -> int:
     ids = list(dict.fromkeys(name.partition("/")[0] for name in arguments.ids))
     own = [rule for rule in list_rules_without_check() if rule.id in ids]
     others = [name for name in ids if name not in {rule.id for rule in own}]
+    _refuse_other_names(others)
     checks = _blocks(others, contract) if others else []
     say_lines("\n\n".join(["\n".join(_write_lines(describe_rule(rule))) for rule in own] + checks).split("\n"))
     return 0
+
+
+def _refuse_other_names(names: Sequence[str]) -> None:
+    """Raise UsageFault for the name of a mutant or an incident: another command explains it."""
+    for name in names:
+        if name in INTERACTIONS.load_mutants():
+            raise UsageFault(f"{name!r} is a mutant, not a check: `harness mutants --list {name}` describes it")
+        if name in load_incidents():
+            raise UsageFault(f"{name!r} is an incident, not a check: `harness incidents {name}` describes it")
 
 
 def _describe_models(names: Sequence[str]) -> Iterator[str]:

@@ -156,6 +156,10 @@ def run(words: Sequence[str]) -> int:
     """Run the command."""
     own, command = split_command(words, "gateway")
     arguments = read_options(GatewayArguments, own)
+    if not (arguments.target or "").strip():
+        raise UsageFault(
+            "no gateway was given (is a variable unset?): name its URL, such as http://127.0.0.1:4000"
+        )
     target = _resolve(arguments)
     from harness.benches.gateway import GatewayBench, Upstream, judge_gateway
     from harness.benches.gateway import GatewayOptions as JudgingOptions
@@ -264,13 +268,14 @@ def _wait(target: ResolvedTarget, seconds: float | None, process: Started | None
     if process is None:
         wait_for(target, seconds)
         return
-    until = time.monotonic() + (_STARTING if seconds is None else seconds)
+    whole = _STARTING if seconds is None else seconds
+    until = time.monotonic() + whole
     while True:
         if ended := process.wait_for_end():
             raise TargetFault(ended)
         try:
-            wait_until_up(target, _ONE_LOOK)
+            wait_until_up(target, _ONE_LOOK, whole=whole)
             break
         except TargetFault as fault:
             if time.monotonic() > until:
-                raise TargetFault(f"{fault}\nits output: {process.words or 'nothing'}") from None
+                raise TargetFault(f"{fault}\noutput of the command: {process.words or 'nothing'}") from None

@@ -28,7 +28,7 @@ class IncidentsArguments(Options):
     names: Sequence[str] = argument("explain these", nargs="*", default=(), metavar="NAME", completes="incident")
     json: bool = json_option("print the list as JSON")
 
-    page = Page("incidents", ("harness incidents", "harness incidents resume-repeats"))
+    page = Page("incidents", ("harness incidents", "harness incidents resume-refused-as-too-old"))
 
 
 OPTIONS = IncidentsArguments

@@ -111,7 +111,7 @@ def _read_report(path: Path, wanted: Sequence[str]) -> Iterator[tuple[Exchange, 
         found = [pair for item in failures if not wanted or item["id"] in wanted for pair in _read_failure(item)]
     except (KeyError, TypeError, ValueError, AttributeError) as wrong:
         raise UsageFault(
-            f"{str(path)!r} is no whole report of `harness {kind}` ({type(wrong).__name__}: {wrong}): "
+            f"{str(path)!r} is not a whole report of `harness {kind}` ({type(wrong).__name__}: {wrong}): "
             "write it again with --report json=FILE"
         ) from None
     if not found:

@@ -23,6 +23,7 @@ from harness.cli.output import say, say_lines, write_json
 from harness.cli.rules.every_check import list_every_check, load_every_check
 from harness.engine.capabilities import everything
 from harness.engine.plan import Selection, make_plan
+from harness.errors import UsageFault
 from harness.interactions import INTERACTIONS
 from harness.kit.check import Check
 from harness.outcome import Level, Subject
@@ -85,6 +86,8 @@ def run(words: Sequence[str]) -> int:
         return 0
     contract = contract_of(arguments)
     checks = [item.check for item in plan.checks if item.skip is None and contract.holds(item.check.rule)]
+    if not checks:
+        raise UsageFault("no check matches all of these filters: remove GLOB, --level or --profile")
     if arguments.json:
         from harness.report.json_report import check_record
 

@@ -51,6 +51,7 @@ def run(words: Sequence[str]) -> int:
     arguments = read_options(MutantsArguments, words)
     if arguments.generated:
         return _run_generated(arguments)
+    arguments.refuse(("sample", "seed"), "needs --generated: only generated defects are sampled")
     mutants = INTERACTIONS.load_mutants()
     chosen = _select_names(arguments.globs, list(mutants))
     if arguments.list:

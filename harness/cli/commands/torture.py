@@ -158,7 +158,9 @@ def run(words: Sequence[str]) -> int:
     own, command = split_command(words, "torture")
     arguments = read_options(TortureArguments, own)
     ready = _ready_client(arguments)
-    if (command is None) == (ready is None):
+    if command is not None and ready is not None:
+        raise UsageFault("--client NAME and a command after -- both name the client: use one of them")
+    if command is None and ready is None:
         raise UsageFault("name the client to torture: harness torture [options] -- CMD …, or --client NAME")
     if arguments.incidents is not None:
         arguments.refuse(_NO_INCIDENTS, "and --incidents both select cases: use one of them")
@@ -190,7 +192,7 @@ def _settle_mode(arguments: TortureArguments, ready: ReadyClient | None) -> None
         arguments.mode = model.usual_mode.name if ready is None else ready.modes[0]
     if arguments.mode not in model.modes:
         hint = did_you_mean(arguments.mode, model.modes)
-        raise UsageFault(f"--mode {arguments.mode!r} is no mode{hint}")
+        raise UsageFault(f"--mode {arguments.mode!r} is not a mode{hint}")
     if ready is not None and arguments.mode not in ready.modes:
         raise UsageFault(f"--mode {arguments.mode}: {ready.name} has {', '.join(ready.modes)}")
     if arguments.set is None and not (arguments.cuts or arguments.endings):

@@ -67,7 +67,10 @@ def run(words: Sequence[str]) -> int:
 
 def _list() -> Exit:
     stale = 0
-    for path, digest in read_trusted().items():
+    trusted = read_trusted()
+    if not trusted:
+        say("no file is trusted: `harness trust` trusts the nearest pyproject.toml")
+    for path, digest in trusted.items():
         try:
             state = "" if read_folder_file(Path(path)).digest == digest else " (changed since: not trusted)"
         except UsageFault:

@@ -328,7 +328,7 @@ class StreamState:
     def __init__(self, steps: StepTable, listed: Collection[str], start: str = "fresh") -> None:
         """`listed` are the statuses that the revision lists."""
         if start not in STARTS:
-            raise ValueError(f"start={start!r} is none of {', '.join(STARTS)}")
+            raise ValueError(f"start={start!r} is not one of {', '.join(STARTS)}")
         self.found: list[Finding] = []
         self.handlers: dict[str, Callable[[dict[str, Any]], None]] = {
             CREATED: self._enter_created,

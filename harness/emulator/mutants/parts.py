@@ -104,7 +104,7 @@ def part(defective: type) -> Defect:
     for base in PARTS:
         if issubclass(defective, base):
             return PartDefect(base, lambda current: _join(defective, current), _find_places(defective, base))
-    raise ValueError(f"{defective.__name__} is no part of the emulator: derive it from one of {_names()}")
+    raise ValueError(f"{defective.__name__} is not a part of the emulator: derive it from one of {_names()}")
 
 
 def around(

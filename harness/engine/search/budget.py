@@ -96,6 +96,8 @@ def open_database(text: str | None) -> ExampleDatabase | None:
         return database.MultiplexedDatabase(
             database.InMemoryExampleDatabase(), database.ReadOnlyDatabase(artifact)
         )
+    if "://" in text:
+        raise UsageFault(f"--database {text!r} has an unknown scheme: write DIR, redis://… or github:OWNER/REPO")
     if why := find_way_out(Path(text)):
         raise UsageFault(f"--database {text!r} cannot be written: {why}")
     return database.DirectoryBasedExampleDatabase(text)

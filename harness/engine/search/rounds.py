@@ -264,7 +264,7 @@ def _play_rounds(
             if tally.histories == begun:
                 break
     except TimeUp as up:
-        waited, is_hang = (str(up),), up.waited > HANG * tally.longest
+        waited, is_hang = tuple(filter(None, (str(up),))), up.waited > HANG * tally.longest
     except KeyboardInterrupt:
         timer.stop()
     except (BaseExceptionGroup, Flaky):

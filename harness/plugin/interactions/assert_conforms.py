@@ -120,7 +120,7 @@ def _is_lazy(value: Any) -> bool:
 def _list_levels(level: str) -> frozenset[Level]:
     order = [Level.MUST, Level.SHOULD, Level.MAY]
     if level.upper() not in order:
-        raise UsageFault(f"level={level!r} is none of MUST, SHOULD, MAY")
+        raise UsageFault(f"level={level!r} is not one of MUST, SHOULD, MAY")
     return frozenset(order[: order.index(Level(level.upper())) + 1])
 
 

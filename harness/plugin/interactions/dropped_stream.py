@@ -99,7 +99,7 @@ def _read_cuts(cuts: str | Sequence[str]) -> str | Sequence[str]:
     known = (*cases.ENUMERATIONS, "outage")
     if isinstance(cuts, str) and cuts not in known:
         raise UsageFault(
-            f"cuts={cuts!r} is none of {', '.join(known)}, nor a list of fault plans"
+            f"cuts={cuts!r} is not one of {', '.join(known)}, nor a list of fault plans"
             f"{did_you_mean(cuts, known, otherwise='.')}"
         )
     return OUTAGES if cuts == "outage" else cuts

@@ -90,7 +90,7 @@ class JudgedCases:
         """Enumerate the cases: `cuts` of a stream, else those of a set. The first one has no fault."""
         model = self._api.load_client_model()
         if mode is not None and mode not in model.modes:
-            raise UsageFault(f"mode={mode!r} is no mode{did_you_mean(mode, model.modes)}")
+            raise UsageFault(f"mode={mode!r} is not a mode{did_you_mean(mode, model.modes)}")
         chosen = model.usual_mode if mode is None else model.modes[mode]
         if not chosen.turns and chosen.script.keys() == {"text"}:
             chosen = replace(chosen, script={**_THOUGHT, **chosen.script})
@@ -127,7 +127,7 @@ class JudgedCases:
     def begin(self, number: int) -> dict[str, Any]:
         """Begin the case of a number; 0 is the one without a fault."""
         if not 0 <= number < len(self._cases):
-            raise UsageFault(f"number={number!r} is no case: there are 0 to {len(self._cases) - 1}")
+            raise UsageFault(f"number={number!r} is not a case: there are 0 to {len(self._cases) - 1}")
         case = self._cases[number]
         clock = LogicalClock(tick_seconds=_TICK, speed=_SPEED * case.speed)
         service = self._api.load_client_model().service.new(contract=case.contract, clock=clock, seed=0)

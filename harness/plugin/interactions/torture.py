@@ -106,7 +106,7 @@ class Torture:
         if not callable(function):
             raise UsageFault(f"{NAME}({function!r}) takes the function to test: one that takes a client")
         if mode not in self._model.modes:
-            raise UsageFault(f"mode={mode!r} is no mode{did_you_mean(mode, self._model.modes)}")
+            raise UsageFault(f"mode={mode!r} is not a mode{did_you_mean(mode, self._model.modes)}")
         named, scripted = self._choose_mode(mode, script)
         chosen = cases or _usual_set(named)
         found = self._choose_cases(named, scripted, chosen, kinds, case)
@@ -152,7 +152,7 @@ class Torture:
         if alone := [one for one in found if str(one) == only]:
             return alone[:1]
         raise UsageFault(
-            f"case={only!r} is no case of the set {chosen!r}{did_you_mean(only, [str(one) for one in found])}"
+            f"case={only!r} is not a case of the set {chosen!r}{did_you_mean(only, [str(one) for one in found])}"
         )
 
     def _play_undisturbed(self, quiet: Case, call: _Caller) -> PlayedCase:

@@ -6,7 +6,7 @@ Layer 6, values. The same columns give the same table: there is nothing of a clo
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -366,10 +366,11 @@ def _read_cell(value: Mapping[str, Any], about: Mapping[str, str]) -> Cell:
     )
 
 
-def list_lines() -> Iterator[str]:
-    """The clients that have a driver, each with its package, its version and its modes."""
-    width = max(len(client.name) for client in READY)
-    for client in READY:
+def list_lines(names: Collection[str]) -> Iterator[str]:
+    """The clients of these names, each with its package, its version and its modes."""
+    chosen = [client for client in READY if client.name in names]
+    width = max(len(client.name) for client in chosen)
+    for client in chosen:
         what = client.pinned or "no package"
         yield f"{client.name:<{width}}  {what}: {client.about} ({', '.join(client.modes)})"
 

@@ -159,7 +159,7 @@ def kind_of(record: Mapping[str, Any], path: Path) -> str:
         known = ", ".join(_KINDS.values())
         members = ", ".join(sorted(record)[:6]) or "none"
         raise UsageFault(
-            f"{str(path)!r} is no report of a run ({known}): its members are {members}. Write one "
+            f"{str(path)!r} is not a report of a run ({known}): its members are {members}. Write one "
             "with --report json=FILE"
         )
     return kind
@@ -188,7 +188,7 @@ def _to_run(record: dict[str, Any], path: Path) -> RunFile:
         )
     except (KeyError, TypeError, ValueError, AttributeError) as wrong:
         raise UsageFault(
-            f"{str(path)!r} is no whole report of `harness {kind}` ({type(wrong).__name__}: {wrong}): "
+            f"{str(path)!r} is not a whole report of `harness {kind}` ({type(wrong).__name__}: {wrong}): "
             "write it again with --report json=FILE"
         ) from None
 

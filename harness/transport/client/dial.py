@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import socket
 import ssl
 import time
@@ -139,7 +140,9 @@ def trusting(ca_file: str | None) -> ssl.SSLContext:
             open_file(ca_file).close()  # the library would wait for a pipe for ever
             context.load_verify_locations(ca_file)
         except (OSError, ssl.SSLError) as error:
-            raise UsageFault(f"{ca_file!r} cannot be trusted ({error}): name a file of PEM certificates") from None
+            raise UsageFault(
+                f"{ca_file!r} cannot be trusted ({error.strerror or error}): name a file of PEM certificates"
+            ) from None
     return context
 
 
@@ -242,7 +245,8 @@ def refuse_plain(origin: Origin) -> None:
 def failure(place: str, error: OSError, how: How = How.REFUSED) -> NoConnection:
     """What to raise for no connection to `place`: our limit if no more files can be opened, else the server's."""
     by = By.LIMIT if error.errno in (errno.EMFILE, errno.ENFILE) else By.SERVER
-    return NoConnection(by, how, f"{place}: {error.strerror or error}")
+    code = error.errno or 0  # asyncio writes its own words, such as "Connect call failed ('127.0.0.1', 1)"
+    return NoConnection(by, how, f"{place}: {os.strerror(code) if code > 0 else error.strerror or error}")
 
 
 def tls_failure(origin: Origin, error: ssl.SSLError) -> NoConnection:

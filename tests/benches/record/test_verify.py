@@ -341,7 +341,7 @@ BROKEN: dict[str, tuple[str, bytes, str]] = {
     "bad pieces": (
         "a.yaml",
         cassette(JSON_CASE, response={"x-stream": extension(b"", {"how": "fin"}, pieces="9@x")}),
-        "'9@x' is no piece",
+        "'9@x' is not a piece",
     ),
     "another format": ("a.yaml", b"metadata: {harness: {format: 9}}\n" + WHOLE_ONE, "reads format 1"),
     "metadata of another kind": ("a.yaml", b"metadata: x\n" + WHOLE_ONE, "no mapping"),

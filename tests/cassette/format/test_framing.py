@@ -38,7 +38,7 @@ def test_packed_form() -> None:
 )  # fmt: skip
 def test_malformed(packed: str, wrong: str) -> None:
     """Any other form is refused with an error that quotes the first malformed piece."""
-    with pytest.raises(ValueError, match="is no piece") as refusal:
+    with pytest.raises(ValueError, match="is not a piece") as refusal:
         unpack(packed)
     assert wrong in str(refusal.value)
 

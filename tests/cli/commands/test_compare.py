@@ -231,11 +231,11 @@ def test_what_only_some_targets_offer_is_folded(write: Write, tmp_path: Path) ->
     [
         ("", "is not JSON"),
         ("[]", "holds no object"),
-        ('{"a": 1}', "is no report of a run"),
+        ('{"a": 1}', "is not a report of a run"),
         ('{"checks": []}', "another version of harness wrote it. Run `harness check` again"),
         (
             '{"checks": [{"id": "x"}], "accounting": {}}',
-            "is no whole report of `harness check` (KeyError: 'findings')",
+            "is not a whole report of `harness check` (KeyError: 'findings')",
         ),
         ('{"matrix": {"m": []}, "errors": {}, "accounting": {"verdict": ""}}', "are of different commands"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from harness.cli.commands import doctor
+from harness.extend import load_extensions
 from tests.cli.conftest import Harness, fits
 
 KEY = "AIza" + "SyB" * 11 + "ab"
@@ -95,3 +97,55 @@ def test_a_question_that_fails_hides_no_other(harness: Harness, monkeypatch: pyt
     assert code == 1
     assert found["SDKs"][0]["found"] == "the test failed: RuntimeError: no idea"
     assert "configuration" in found
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "about", "found"),
+    [
+        ("GEMINI_API_KEY", '"abc"', "keys", "GEMINI_API_KEY contains a space, a quote or a character"),
+        ("GEMINI_API_KEY", "abc ", "keys", "GEMINI_API_KEY contains a space, a quote or a character"),
+        ("HTTPS_PROXY", "proxy:word", "proxy", "the proxy 'proxy:word' of the environment is not a URL"),
+        (
+            "SSL_CERT_FILE",
+            "/no/such.pem",
+            "certificates",
+            "SSL_CERT_FILE names /no/such.pem, which does not exist",
+        ),
+        ("HARNESS_TARGET", "foo", "target", "HARNESS_TARGET: 'foo' is neither a URL nor `emulator`"),
+        ("HARNESS_EXTENSION", "no_such_module", "extensions", "the extension 'no_such_module' cannot be loaded"),
+    ],
+)
+def test_a_variable_that_no_command_can_use(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, about: str, found: str
+) -> None:
+    """What each run with this environment would refuse is a problem, with a remedy that names the variable."""
+    monkeypatch.setenv(variable, value)
+    load_extensions.cache_clear()
+    code, diagnoses = examine(harness)
+    load_extensions.cache_clear()
+    first = diagnoses[about][0]
+    assert (code, first["state"]) == (1, "problem"), first
+    assert found in first["found"]
+    assert variable in first["remedy"]
+
+
+def test_what_is_worth_knowing_of_the_environment(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A target, two keys that differ and a folder that is not there are notes: each command works with them."""
+    monkeypatch.setenv("HARNESS_TARGET", "http://127.0.0.1:8000")
+    monkeypatch.setenv("GEMINI_API_KEY", "one")
+    monkeypatch.setenv("GOOGLE_API_KEY", "two")
+    monkeypatch.setenv("TMPDIR", "/no/such/folder")
+    code, found = examine(harness)
+    assert code == 0
+    assert "names http://127.0.0.1:8000" in found["target"][0]["found"]
+    assert "GEMINI_API_KEY and GOOGLE_API_KEY differ" in found["keys"][0]["found"]
+    assert "/no/such/folder, which is not a folder" in found["temporary files"][0]["found"]
+
+
+def test_a_package_that_is_broken(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A package that is installed and cannot be imported is a problem with its error."""
+    monkeypatch.setattr(metadata, "requires", lambda name: ["httpx>=0.27"])
+    monkeypatch.setitem(sys.modules, "httpx", None)
+    code, found = examine(harness)
+    assert code == 1
+    assert found["packages"][0]["found"].startswith("httpx is installed but cannot be imported: ")

@@ -244,7 +244,7 @@ def test_a_gateway_that_is_not_there(harness: Harness, port: int) -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ([], "no target was given"),
+        ([], "no gateway was given"),
         (["emulator"], "the emulator is the upstream here"),
         (["http://127.0.0.1:1", "--only", "gw.nothing"], "no rule has the id 'gw.nothing': did you mean"),
         (["http://127.0.0.1:1", "--only", "x"], "no rule has the id 'x': `harness list 'gw.*'` shows all ids"),

@@ -83,7 +83,7 @@ def drop_wire(record: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (spoil_ending, "is no whole report of `harness check`"),
+        (spoil_ending, "is not a whole report of `harness check`"),
         (drop_wire, "has no failure with requests"),
     ],
 )

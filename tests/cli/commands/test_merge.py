@@ -219,9 +219,9 @@ def _forget(lines: Lines) -> None:
         (_set("path", "../x"), "(ValueError: ShardPart has no member 'path')"),
         (_change(_retarget), "of another target"),
         (_change(_forget), "name different targets ("),
-        (_change(lambda lines: lines[-1].pop("part")), "holds the events of a whole run"),
+        (_change(lambda lines: lines[-1].pop("part")), "contains the events of a whole run"),
         (_change(lambda lines: lines[0].update(events=2)), "stores events in form '2', and this"),
-        (_change(lambda lines: lines.pop(0)), "is no file with the events of a run"),
+        (_change(lambda lines: lines.pop(0)), "is not a file with the events of a run"),
         (_change(lambda lines: lines.pop()), "(ValueError: its last event is not RunFinished)"),
         (_change(lambda lines: lines[1].update(event="os.system")), "(KeyError: 'os.system')"),
         (_change(lambda lines: part_of(lines).update(ran=[], observations={})), "no report contains"),
@@ -270,6 +270,6 @@ def test_a_report_is_named_once(files: list[str], capsys: pytest.CaptureFixture[
 
 @pytest.mark.parametrize("text", ["", "1", "0/3", "4/3", "1/0", "-1/3", "1/3/3", "a/b"])
 def test_shards_that_are_none(text: str) -> None:
-    """What is no part of a run is refused in words."""
+    """What is not a part of a run is refused in words."""
     with pytest.raises(UsageFault, match="--shard"):
         parse_shard(text)

@@ -37,6 +37,6 @@ def _operation(words: list[str]) -> ClientCommand:
         elif word[0] == "x" and word[1:].isdecimal():
             count = int(word[1:])
         else:
-            assert word in KINDS[kind], f"{word} is no mode of {kind}"
+            assert word in KINDS[kind], f"{word} is not a mode of {kind}"
             mode = word
     return ClientCommand(kind, subject, mode, count)

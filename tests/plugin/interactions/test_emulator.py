@@ -243,7 +243,10 @@ def test_the_typed_keys_are_the_real_ones() -> None:
 
 @pytest.mark.parametrize(
     ("status", "words"),
-    [("503", r"status='503' is no whole number from 400 to 599: write fail\(503\)"), (True, "status=True is no")],
+    [
+        ("503", r"status='503' is not a whole number from 400 to 599: write fail\(503\)"),
+        (True, "status=True is no"),
+    ],
 )
 def test_a_status_that_is_no_number(status: Any, words: str) -> None:
     """The message says what to write."""

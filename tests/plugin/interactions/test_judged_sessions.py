@@ -146,7 +146,7 @@ def test_a_wrong_option_is_refused(server: Api, options: Any, told: str) -> None
         ("plan_cases", {"set": "quick", "first": 1}, 400, "options of cuts"),
         ("plan_cases", {"mode": "polls"}, 400, "did you mean 'poll'?"),
         ("plan_cases", {"allow": ["client.hole"]}, 400, "The rules are client.calls, client.closes"),
-        ("begin_case", {"number": 1}, 400, "number=1 is no case"),
+        ("begin_case", {"number": 1}, 400, "number=1 is not a case"),
         ("end_case", {"number": 1}, 400, "number=1 is not a running case"),
     ],
 )

@@ -569,7 +569,7 @@ def test_a_poll_without_end(torture: Torture) -> None:
         (read, {"kinds": "noise"}, "must be a list"),
         (read, {"allow": ["client.hole"]}, "neither a rule nor a code"),
         (read, {"allow": "client.whole"}, "must be a list"),
-        (read, {"case": "event:999,rst"}, "is no case of the set 'application'"),
+        (read, {"case": "event:999,rst"}, "is not a case of the set 'application'"),
         (read, {"mode": "poll"}, r"called as function\(client\): missing"),
         (lambda: "", {}, r"called as function\(client, interaction_id\): too many"),
         (3, {}, "takes the function to test"),

@@ -47,7 +47,9 @@ def install(
     if something would have to be installed `offline`.
     """
     if offline and not is_installed(client):
-        raise UsageFault(f"{client.name}: {client.pinned} is not installed, and --offline installs nothing")
+        raise UsageFault(
+            f"{client.name}: {client.pinned} is not installed, and --offline installs nothing: omit it"
+        )
     home = home_of(client)
     programs = _copy_drivers(home)
     if client.language is Language.NODE:
