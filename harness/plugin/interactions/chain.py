@@ -14,6 +14,7 @@ from typing import Any
 from harness.checks.clients.result_comparison import find_exchanged, find_server_call, plain
 from harness.contract import RUNNING
 from harness.contract.data.transcript import text_of
+from harness.contract.tables.lifecycle import CANCELLED, FAILED
 from harness.outcome import UsageFault
 from harness.plugin.interactions.emulator import InteractionsEmulator
 from harness.plugin.interactions.lifecycle import TOOL
@@ -120,16 +121,17 @@ class Chain:
         """Assert that the client's latest create correctly continues a turn; return its body.
 
         `after` is the turn or its id, by default the last one of the chain, else the one that the client itself
-        created before; then no earlier create may have continued a turn that was continued already. The create
-        must have been accepted. With `new_environment`, an agent may go on without the files so far. With
-        `any_results`, the result of a call may speak of another call's arguments. With `without_tools`, the
-        results of calls may come without the tools, so that the model cannot call again.
+        created before; then no earlier create may have continued a turn that was continued already, unless the
+        turn in between failed or was cancelled. The create must have been accepted. With `new_environment`, an
+        agent may go on without the files so far. With `any_results`, the result of a call may speak of another
+        call's arguments. With `without_tools`, the results of calls may come without the tools, so that the
+        model cannot call again.
         """
         __tracebackhide__ = True
         own = after is None and not self.links
         link = self._find_made() if own else self._find(after or self.last)
         creates = [sent for sent in self.emulator.requests if sent.call.startswith("create")]
-        problem = self._judge_link(link, creates, new_environment) or (_describe_fork(creates) if own else "")
+        problem = self._judge_link(link, creates, new_environment) or (self._describe_fork(creates) if own else "")
         if not problem and not any_results:
             exchanged = find_exchanged(creates[-1].body.get("input"), link.calls)
             problem = exchanged and f"{exchanged}. If that is meant, say assert_continued(any_results=True)"
@@ -202,15 +204,40 @@ class Chain:
         return known or _build_turn(self._look(turn))
 
     def _find_made(self) -> ChainTurn:
-        """The turn that the code under test made before its latest one."""
-        made = [sent.interaction for sent in self.emulator.list_requests() if sent.call.startswith("create")]
-        before = made[-2] if len(made) > 1 else None
-        if before is None:
+        """The turn that the code under test made before its latest one.
+
+        No document tells whether a turn that failed or was cancelled is part of the conversation: a client may go
+        on from it, or from the last one before it that was not.
+        """
+        sent = [one for one in self.emulator.list_requests() if one.call.startswith("create")]
+        before = [one.interaction for one in sent[:-1] if one.interaction is not None]
+        if not before:
             raise UsageFault(
                 "there is no turn to go on from: let the code under test create two interactions, or build the "
                 "first with turn()"
             )
-        return _build_turn(before)
+        named = sent[-1].body.get("previous_interaction_id")
+        right = (one for one in reversed(before) if one["id"] == named or not self._came_to_nothing(one["id"]))
+        return _build_turn(next(right, before[-1]))
+
+    def _came_to_nothing(self, interaction_id: str) -> bool:
+        """Whether an interaction failed or was cancelled."""
+        return (self.emulator.look(interaction_id) or {}).get("status") in (FAILED, CANCELLED)
+
+    def _describe_fork(self, creates: Sequence[SentRequest]) -> str:
+        """How two accepted creates continue one turn; "" if none do. One that came to nothing is left out."""
+        continued: dict[str, str] = {}
+        for number, sent in enumerate(creates, 1):
+            previous = sent.body.get("previous_interaction_id")
+            if previous is None or sent.interaction is None or self._came_to_nothing(sent.interaction["id"]):
+                continue
+            if previous in continued:
+                return (
+                    f"continued {previous!r} twice: create {number} leaves out {continued[previous]!r}, which an "
+                    "earlier create made from the same turn. If that is meant, name the turn to go on from"
+                )
+            continued[previous] = str(sent.interaction["id"])
+        return ""
 
     def _choose_fields(self, parent: ChainTurn | None, agent: bool, function_call: bool) -> dict[str, Any]:
         fields: dict[str, Any] = {}
@@ -292,22 +319,6 @@ def _describe_environment(link: ChainTurn, given: Any, new_environment: bool) ->
         f"went on in another environment: {given!r} has none of the files that the agent has made in {kept!r}. "
         "If that is meant, say assert_continued(new_environment=True)"
     )
-
-
-def _describe_fork(creates: Sequence[SentRequest]) -> str:
-    """How two accepted creates continue one turn; "" if none do."""
-    continued: dict[str, str] = {}
-    for number, sent in enumerate(creates, 1):
-        previous = sent.body.get("previous_interaction_id")
-        if previous is None or sent.interaction is None:
-            continue
-        if previous in continued:
-            return (
-                f"continued {previous!r} twice: create {number} leaves out {continued[previous]!r}, which an "
-                "earlier create made from the same turn. If that is meant, name the turn to go on from"
-            )
-        continued[previous] = str(sent.interaction["id"])
-    return ""
 
 
 def _describe_unanswered(link: ChainTurn, body: Mapping[str, Any]) -> str:

@@ -139,3 +139,33 @@ def test_a_turn_that_is_continued_twice(meant: bool) -> None:
     else:
         with pytest.raises(AssertionError, match=f"continued '{ids[0]}' twice: create 3 leaves out '{ids[1]}'"):
             chain.assert_continued()
+
+
+@pytest.mark.parametrize("status", ["failed", "cancelled"])
+@pytest.mark.parametrize("parent", [0, 1])
+def test_a_turn_that_came_to_nothing_may_be_left_out(status: str, parent: int) -> None:
+    """After a failed turn a client may go on from that turn, or from the one before it; the oldest is wrong."""
+    emulator = InteractionsEmulator()
+    chain = Chain(emulator)
+    with httpx.Client(transport=emulator.transport, headers=_KEY) as client:
+        first = _create(client, input="One.")
+        second = _create(client, input="Two.", previous_interaction_id=first["id"])
+        emulator.script({"text": "Thr", "status": status})
+        third = _create(client, input="Three.", previous_interaction_id=second["id"])
+        _create(client, input="Four.", previous_interaction_id=(second, third)[parent]["id"])
+        chain.assert_continued()
+        _create(client, input="Five.", previous_interaction_id=first["id"])
+        with pytest.raises(AssertionError, match="which is not the turn to go on from"):
+            chain.assert_continued()
+
+
+def test_a_refused_create_is_no_turn() -> None:
+    """A create that the service refused left nothing to go on from: the turn before it is the parent."""
+    emulator = InteractionsEmulator()
+    chain = Chain(emulator)
+    with httpx.Client(transport=emulator.transport, headers=_KEY) as client:
+        first = _create(client, input="One.")
+        with pytest.raises(httpx.HTTPStatusError, match="400"):
+            _create(client, input="Two.", previous_interaction_id=first["id"], no_such_field=1)
+        _create(client, input="Two.", previous_interaction_id=first["id"])
+    chain.assert_continued()
