@@ -196,3 +196,24 @@ def _bytes(value: Any) -> bytes:
 def case(check_id: str, outcome: str, why: str, **exchanges: Any) -> Any:
     """One row of a table: the outcome that the check must reach on these exchanges, and the reason in words."""
     return pytest.param(check_id, Outcome(outcome), exchanges, id=f"{check_id}: {why}")
+
+
+def page_cases(rule: str, field: str, identity: str = "id", *, backwards: bool = False) -> list[Any]:
+    """The cases of a rule of paged lists; the list holds the newer one first if it goes `backwards`."""
+    one, two = [{identity: name} for name in (["b", "a"] if backwards else ["a", "b"])]
+
+    def page(*entries: Any, token: str = "") -> Exchange:
+        return answer(body={field: list(entries), **({"next_page_token": token} if token else {})})
+
+    rows: list[tuple[str, str, list[Exchange]]] = [
+        ("met", "one each", [page(one, token="p2"), page(two)]),
+        ("met", "older ones too", [page({identity: "old"}, one, two)]),
+        ("met", "an empty page at the end", [page(one, two, token="p2"), answer(body={})]),
+        ("untestable", "no end", [page(one, two, token="p2")]),
+        ("not_met", "one twice", [page(one, token="p2"), page(one, two)]),
+        ("not_met", "one lost", [page(one, token="p2"), page()]),
+        ("not_met", "refused", [page(one, two, token="p2"), refusal(400)]),
+        ("not_met", "a bare list", [answer(body=[one, two])]),
+        *([("not_met", "the oldest first", [page(two, token="p2"), page(one)])] if backwards else []),
+    ]
+    return [case(rule, outcome, why, paged=paged, expected=["a", "b"]) for outcome, why, paged in rows]

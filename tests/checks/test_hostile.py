@@ -78,12 +78,13 @@ FED = {
     "Exchange": lambda exchange: exchange,
     "Exchange | None": lambda exchange: exchange,
     "list[Exchange]": lambda exchange: [exchange, exchange],
+    "list[str]": lambda exchange: ["a", "b"],
 }
 """What a parameter of a judge gets, by its annotation."""
 
 
 def judgeable():
-    """The checks whose judges take only exchanges, one or several."""
+    """The checks whose judges take only exchanges, one or several, and ids."""
     for check in CATALOGUE:
         kinds = {name: p.annotation for name, p in inspect.signature(check.judge).parameters.items()}
         if set(kinds.values()) <= FED.keys():

@@ -61,6 +61,30 @@ def each(edit: Callable[[Json], Json]) -> Callable[..., Any]:
     return change
 
 
+def in_pages(place: Callable[[int], int] = lambda start: start, *, empty_end: bool = False) -> Callable[..., Any]:
+    """A change of `neighbour`: lists come in pages, and a token is the number of items before its page.
+
+    `place` is where the page of a token really begins. With `empty_end` the last page has nothing in it.
+    """
+
+    def change(_: Any, usual: Callable[..., Any], method: str, parts: list[str], data: bytes, query: Json) -> Any:
+        whole = usual(method, parts, data, query)
+        size, start = (int(query.get(name) or query.get(other) or 0) for name, other in _PAGING)
+        lists = [name for name, value in whole.items() if isinstance(value, list)] if size else []
+        if method != "GET" or not lists:
+            return whole
+        items, begin = whole[lists[0]], place(start)
+        page, camel = items[begin : begin + size], "pageSize" in query
+        more = begin + size < len(items) + empty_end and page
+        token = {"nextPageToken" if camel else "next_page_token": str(begin + size)} if more else {}
+        return {lists[0]: page, **token}
+
+    return change
+
+
+_PAGING = (("page_size", "pageSize"), ("page_token", "pageToken"))
+
+
 def is_background(body: Json) -> bool:
     """Whether a create asks for a background run."""
     return bool(body.get("background"))

@@ -10,7 +10,7 @@ from zoneinfo import available_timezones
 import pytest
 
 from tests.foreign.judging import check
-from tests.foreign.rows import Row, refuse, rows_of, without
+from tests.foreign.rows import Row, in_pages, refuse, rows_of, without
 from tests.foreign.server import ForeignService, Json, Refused, Run, parse_object
 
 FIELDS = {"id", "type", "token", "prefix"}
@@ -177,7 +177,8 @@ def has_tools(*kinds: str) -> Callable[[Json], bool]:
     return lambda body: any(tool["type"] in kinds or not kinds for tool in body.get("tools", ()))
 
 
-KEPT = "cred.* page.credentials trigger.*"
+PAGED = "page.credentials page.triggers page.executions"
+KEPT = f"cred.* trigger.* {PAGED}"
 CRUD = {"words": "--capability +agents-crud"}
 AGENTS = "agent.* create.both create.config-* err.*"
 PATCHED = "agents.* -> pass agents.patch"
@@ -197,6 +198,11 @@ ROWS = [
         list=lambda self, usual, name, kept: usual(
             name, {key: one for key, one in kept.items() if not (key.endswith("-1") and f"{key[:-1]}2" in kept)}
         ),
+    ),
+    # Tokens count what came before, and the last page is empty, which is right; then each page skips one.
+    row(f"in-pages: {PAGED} -> rest pass", neighbour=in_pages(empty_end=True)),
+    row(
+        f"skips-one: {PAGED} -> warn {PAGED}", neighbour=in_pages(lambda start: start + 1 if start == 1 else start)
     ),
     # A change of a credential needs no type.
     row(

@@ -18,7 +18,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from tests.foreign.rows import Row, rows_of
+from tests.foreign.rows import Row, in_pages, rows_of
 from tests.foreign.server import ForeignService, Json, Refused, Run, parse_object
 
 KEYS = [base64.b64encode(bytes(range(start, start + 32))).decode() for start in (0, 32)]
@@ -179,6 +179,12 @@ ROWS = [
     # Goes on signing with the old secret after a rotation.
     delivering(
         f"old-secret-only: {DELIVERED} -> warn hook.rotation, rest pass", rotate=lambda self, usual: KEYS[:1]
+    ),
+    # Webhooks in pages, with nothing on the last one; and where one of them is on no page.
+    delivering("in-pages: page.webhooks -> pass page.webhooks", neighbour=in_pages(empty_end=True)),
+    delivering(
+        "skips-one: page.webhooks -> warn page.webhooks",
+        neighbour=in_pages(lambda start: start + 1 if start == 1 else start),
     ),
     # A token verifies with the published key that it names, whatever else it says.
     tokens(f"tokens: {JWT} -> pass {JWT}"),

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.foreign.rows import Row, refuse, rows_of, without
+from tests.foreign.rows import Row, in_pages, refuse, rows_of, without
 from tests.foreign.server import ForeignService, Headed, Json, Refused, Run, parse_object
 
 FILES = (
@@ -257,6 +257,13 @@ boxes, shop, own = rows_of(Sandboxes), rows_of(Workshop), rows_of(OwnSandboxes)
 ROWS = [
     # Leading slashes, `./` in archives and addresses of another host are no faults.
     boxes(f"sandboxes: {FILES} -> rest pass", **FILED),
+    # Files in pages, with nothing on the last one; and where every page begins with the last of the one before.
+    boxes("in-pages: page.env-files -> pass page.env-files", neighbour=in_pages(empty_end=True), **FILED),
+    boxes(
+        "repeats-one: page.env-files -> warn page.env-files",
+        neighbour=in_pages(lambda start: 1 if start == 2 else start),
+        **FILED,
+    ),
     # Every listing is of everything.
     boxes(
         f"lists-all: {FILES} -> warn env.recursive", list=lambda self, usual, files, deep: sorted(files), **FILED

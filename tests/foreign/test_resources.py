@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from tests.foreign.rows import Row, add, refuse, rows_of, without
+from tests.foreign.rows import Row, add, in_pages, refuse, rows_of, without
 from tests.foreign.server import ForeignService, Headed, Json, Refused, Run, parse_object
 
 NOUL = {"type": "noul"}
-MINE = "file.* filesearch.* voice.* decision.*"
+PAGED = "page.files page.voices"
+MINE = f"file.* filesearch.* voice.* decision.* {PAGED}"
 TOPICS = {"shop": 0.5, "travel": 0.25, "food": 0.25}
 MOODS = {"0": 0.25, "1": 0.5, "2": 0.25}
 LEGEND = {"0": "angry", "1": "so so", "2": "glad"}
@@ -144,6 +145,8 @@ class Keeping(ForeignService):
         """Voices of a type; the token of a page is that type."""
         if query.get("page_token", query["type"]) != query["type"]:
             raise Refused(400, "invalid_request", "The page belongs to another list.")
+        if query["type"] == "prompted":
+            return {"voices": [one for name, one in self.kept.items() if name.startswith("voices/")][::-1]}
         return {"voices": [{"id": "solo", "type": query["type"]}], "next_page_token": query["type"]}
 
     def speak(self, body: Json) -> Json:
@@ -177,6 +180,11 @@ def take_one_option(self: Keeping, usual: Any, body: Json) -> Json:
     """Choose among one."""
     criteria = [question.get("criteria") for question in body.get("questions", {}).values()]
     return {"answers": {}} if any(len(one) == 1 for one in criteria if one) else usual(body)
+
+
+def list_all(self: Keeping, usual: Any, query: Json) -> Json:
+    """List voices whatever the token says."""
+    return usual(without(query, "page_token"))
 
 
 def leave_one_open(self: Keeping, usual: Any, body: Json) -> Json:
@@ -248,11 +256,26 @@ ROWS = [
     ),
     row(
         f"lists-any-voice: {MINE} -> warn voice.filter",
-        list_voices=lambda self, usual, query: {**usual(query), "voices": [{"id": "v", "type": "prompted"}]},
+        list_voices=lambda self, usual, query: (
+            {**usual(query), "voices": [{"id": "v", "type": "prompted"}]}
+            if query["type"] != "prompted"
+            else usual(query)
+        ),
     ),
     row(
         f"any-page: {MINE} -> warn voice.page-filters",
-        list_voices=lambda self, usual, query: usual(without(query, "page_token")),
+        list_voices=list_all,
+    ),
+    # Files and voices in pages, with nothing on the last one; where one is on no page, or the oldest comes first.
+    row(f"in-pages: {PAGED} -> rest pass", neighbour=in_pages(empty_end=True), list_voices=list_all),
+    row(
+        f"skips-one: {PAGED} -> warn {PAGED}",
+        neighbour=in_pages(lambda start: 2 if start == 1 else start),
+        list_voices=list_all,
+    ),
+    row(
+        f"oldest-first: {PAGED} -> warn page.voices",
+        list_voices=lambda self, usual, query: {"voices": usual(query)["voices"][::-1]},
     ),
     row(f"half-answers: {MINE} -> warn decision.answers", decide=leave_one_open),
     row(f"sure-of-all: {MINE} -> warn decision.probabilities", decide=be_sure_of_all),

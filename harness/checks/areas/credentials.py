@@ -16,8 +16,8 @@ from harness.checks.vocabulary.expect import (
 )
 from harness.checks.vocabulary.resources import (
     delete_and_look,
-    each_once,
     judge_life,
+    judge_pages,
     judge_values,
     pages,
     read_and_list,
@@ -81,8 +81,7 @@ def credentials_in_pages(t: RequestBuilder) -> Steps:
     return seen
 
 
-def pages_hold_each_once(paged: list[Exchange], expected: list[str]) -> Iterator[Finding]:
-    yield from each_once(paged, "credentials", expected)
+pages_hold_each_once = judge_pages("credentials")
 
 
 def can_be_managed(

@@ -28,10 +28,10 @@ from harness.checks.vocabulary.resources import (
     continue_by_range,
     continue_upload,
     delete_and_look,
-    each_once,
     entries,
     ids,
     judge_lives,
+    judge_pages,
     next_token,
     pages,
     read_and_list,
@@ -156,8 +156,7 @@ def counts_are_whole(fetched: Exchange) -> Iterator[Finding]:
             )
 
 
-def pages_hold_each_once(paged: list[Exchange], expected: list[str]) -> Iterator[Finding]:
-    yield from each_once(paged, "environments", expected)
+pages_hold_each_once = judge_pages("environments")
 
 
 def _is_count(value: Any) -> bool:
@@ -171,6 +170,23 @@ def _is_count(value: Any) -> bool:
 NOTE = "harness check\n"
 NOTE_PATH = "notes/harness.txt"
 SOURCES = [{"type": "inline", "target": NOTE_PATH, "content": NOTE}]
+
+
+NOTES = ["harness-1.txt", "harness-2.txt", "harness-3.txt"]
+
+
+@exercise(requests=5)
+def files_of_an_environment_in_pages(t: RequestBuilder) -> Steps:
+    """Create an environment with three files, and read the list of them page by page."""
+    sources = [{"type": "inline", "target": name, "content": NOTE} for name in NOTES]
+    found = yield from open_environment(t, {"sources": sources})
+    path = f"environments/{segment(found)}"
+    paged = yield from pages(t, f"{path}/files", 1, recursive=True)
+    yield Send(t.request("DELETE", path))
+    return {"paged": paged, "expected": NOTES}
+
+
+pages_hold_each_file_once = judge_pages("files", "path")
 
 
 @exercise(requests=10)

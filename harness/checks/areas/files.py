@@ -16,12 +16,15 @@ from harness.checks.vocabulary.expect import (
     object_in,
 )
 from harness.checks.vocabulary.resources import (
+    CAMEL,
     UPLOAD_RECEIVED,
     UPLOAD_STATUS,
     begin_upload,
     continue_upload,
     delete_and_look,
     judge_life,
+    judge_pages,
+    pages,
 )
 from harness.checks.vocabulary.runs import repeat
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
@@ -63,6 +66,25 @@ def an_uploaded_file(t: RequestBuilder) -> Steps:
     seen["used"] = yield Send(t.create(input=[QUESTION, content]))
     seen |= yield from delete_and_look(t, path)
     return {**seen, "used_again": (yield Send(t.create(input=[QUESTION, content])))}
+
+
+@exercise(requests=8)
+def files_in_pages(t: RequestBuilder) -> Steps:
+    """Upload two files, read their list page by page, and delete them."""
+    made: list[str] = []
+    for _ in range(2):
+        started: Exchange = yield Send(begin_upload(t, "files", METADATA, PIXEL, TYPE))
+        finished: Exchange = yield Send(continue_upload(t, started, "upload, finalize", PIXEL))
+        made.append(_name_of(finished))
+    paged = yield from pages(t, "files", 1, names=CAMEL)
+    for name in filter(None, made):
+        yield Send(t.request("DELETE", f"files/{segment(name)}"))
+    if not all(made):
+        raise Unmet(f"an upload returned no file: {format_answer(finished)}")
+    return {"paged": paged, "expected": [f"files/{name}" for name in made]}
+
+
+pages_hold_each_once = judge_pages("files", "name")
 
 
 def is_uploaded(started: Exchange, finished: Exchange) -> Iterator[Finding]:

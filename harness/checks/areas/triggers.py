@@ -19,6 +19,9 @@ from harness.checks.vocabulary.resources import (
     delete_and_look,
     entries,
     judge_lives,
+    judge_pages,
+    make_and_page,
+    pages,
     read_and_list,
 )
 from harness.checks.vocabulary.runs import id_of, poll_until_found, status_of
@@ -63,6 +66,34 @@ def a_trigger_of_our_own(t: RequestBuilder) -> Steps:
     return seen
 
 
+@exercise(requests=6)
+def triggers_in_pages(t: RequestBuilder) -> Steps:
+    """Create two triggers, read their list page by page, and delete them."""
+    return (yield from make_and_page(t, "triggers", _trigger(t), _trigger(t)))
+
+
+@exercise(requests=8, interactions=0)
+def runs_in_pages(t: RequestBuilder) -> Steps:
+    """Run a trigger twice, read the list of its runs page by page, and delete it all."""
+    made: Exchange = yield Send(t.request("POST", "triggers", _trigger(t)))
+    found = id_of(made)
+    if not found:
+        raise Unmet(f"the target created no trigger: {format_answer(made)}")
+    path = f"triggers/{segment(found)}"
+    one: Exchange = yield Send(t.request("POST", f"{path}/executions", {}))
+    two: Exchange = yield Send(t.request("POST", f"{path}/executions", {}))
+    ran = (one, two)
+    paged = yield from pages(t, f"{path}/executions", 1)
+    yield Send(t.request("DELETE", path))
+    for answer in ran:
+        if run := text_in(answer, "interaction_id"):
+            yield Send(t.delete(run))
+    expected = list(filter(None, map(id_of, ran)))
+    if len(expected) < len(ran):
+        raise Unmet(f"the trigger was not run twice: {format_answer(ran[-1])}")
+    return {"expected": expected, "paged": paged}
+
+
 def _trigger(t: RequestBuilder) -> dict[str, Any]:
     interaction = {"agent": t.agent, "input": HELLO, **({"environment": t.environment} if t.environment else {})}
     return {
@@ -74,6 +105,8 @@ def _trigger(t: RequestBuilder) -> dict[str, Any]:
 
 
 can_be_managed = judge_lives("triggers", {"schedule": SCHEDULE, "time_zone": "UTC"})
+pages_hold_each_once = judge_pages("triggers")
+pages_hold_each_run_once = judge_pages("trigger_executions")
 
 
 def starts_active(made: Exchange) -> Iterator[Finding]:

@@ -8,7 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.checks.vocabulary.expect import expect_object, finding
-from harness.checks.vocabulary.resources import delete_and_look, entries, judge_lives, next_token, read_and_list
+from harness.checks.vocabulary.resources import (
+    delete_and_look,
+    each_once,
+    entries,
+    ids,
+    judge_lives,
+    make_and_page,
+    next_token,
+    read_and_list,
+)
 from harness.checks.vocabulary.runs import id_of
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
@@ -54,6 +63,13 @@ def voices_by_type(t: RequestBuilder) -> Steps:
     return {**seen, "crossed": (yield Send(t.request("GET", "voices", query=other)))}
 
 
+@exercise(requests=6)
+def voices_in_pages(t: RequestBuilder) -> Steps:
+    """Create two voices, read the list of such voices page by page, and delete them."""
+    body = {"voice": VOICE, "store": True}
+    return (yield from make_and_page(t, "voices", body, body, type="prompted"))
+
+
 def are_of_the_type(listed: Exchange) -> Iterator[Finding]:
     yield from expect_object(listed)
     kinds = [voice.get("type") for voice in entries(listed, "voices")]
@@ -65,3 +81,12 @@ def are_of_the_type(listed: Exchange) -> Iterator[Finding]:
 
 
 can_be_managed = judge_lives("voices", {"type": "prompted"})
+
+
+def begin_with_the_newest(paged: list[Exchange], expected: list[str]) -> Iterator[Finding]:
+    yield from each_once(paged, "voices", expected)
+    shown = [one for one in ids(paged, "voices") if one in expected]
+    if shown == expected:
+        yield finding(
+            "the list begins with the oldest voice", expected=", ".join(expected[::-1]), actual=", ".join(shown)
+        )

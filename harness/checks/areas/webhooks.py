@@ -14,7 +14,15 @@ from harness.checks.vocabulary.expect import (
     note,
     text_in,
 )
-from harness.checks.vocabulary.resources import delete_and_look, entries, judge_lives, judge_values, read_and_list
+from harness.checks.vocabulary.resources import (
+    delete_and_look,
+    entries,
+    judge_lives,
+    judge_pages,
+    judge_values,
+    make_and_page,
+    read_and_list,
+)
 from harness.checks.vocabulary.runs import id_of
 from harness.contract import read
 from harness.contract.judge.replies import SUCCESS
@@ -53,7 +61,17 @@ def a_webhook_of_our_own(t: RequestBuilder) -> Steps:
     return {**seen, **(yield from delete_and_look(t, path))}
 
 
+@exercise(requests=6)
+def webhooks_in_pages(t: RequestBuilder) -> Steps:
+    """Create two webhooks, read their list page by page, and delete them."""
+    body = {"uri": URI, "subscribed_events": EVENTS}
+    return (
+        yield from make_and_page(t, "webhooks", *({**body, "name": name} for name in ("harness-1", "harness-2")))
+    )
+
+
 can_be_managed = judge_lives("webhooks", {"uri": URI, "subscribed_events": EVENTS})
+pages_hold_each_once = judge_pages("webhooks")
 
 
 def changes_one_field(patched: Exchange) -> Iterator[Finding]:

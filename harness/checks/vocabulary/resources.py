@@ -36,6 +36,7 @@ from harness.outcome import Finding, Unmet
 from harness.outcome.words import format_count
 from harness.wire import Exchange, Headers, Request
 from harness.wire.json_value import object_or_none
+from harness.wire.message import segment
 
 _TOKENS = ("next_page_token", "nextPageToken")
 
@@ -177,12 +178,19 @@ MOST = 20
 """The most pages to read of one list; a longer list is not judged to its end."""
 
 
-def pages(t: RequestBuilder, path: str, size: int, **filters: str) -> Part[list[Exchange]]:
-    """Read every page of a list in order, up to `MOST`, with page_size `size` and the parameters that choose."""
+SNAKE = ("page_size", "page_token")
+CAMEL = ("pageSize", "pageToken")
+"""The parameters of a paged list, as most resources write them, and as files and file search stores do."""
+
+
+def pages(
+    t: RequestBuilder, path: str, size: int, *, names: tuple[str, str] = SNAKE, **filters: Any
+) -> Part[list[Exchange]]:
+    """Read every page of a list in order, up to `MOST`, with a page size and the parameters that choose."""
     found: list[Exchange] = []
     token = ""
     while len(found) < MOST:
-        query = {"page_size": size, **filters, **({"page_token": token} if token else {})}
+        query = {names[0]: size, **filters, **({names[1]: token} if token else {})}
         page: Exchange = yield Send(t.request("GET", path, query=query))
         found.append(page)
         token = next_token(page)
@@ -191,9 +199,30 @@ def pages(t: RequestBuilder, path: str, size: int, **filters: str) -> Part[list[
     return found
 
 
+def make_and_page(t: RequestBuilder, collection: str, *bodies: Any, **filters: Any) -> Part[Exchanges]:
+    """Create resources, read their list page by page, and delete them → `expected`, their ids, and `paged`.
+
+    Raises `Unmet` if one of them cannot be created.
+    """
+    made: list[str] = []
+    refused: Exchange | None = None
+    for body in bodies:
+        answer: Exchange = yield Send(t.request("POST", collection, body))
+        if not id_of(answer):
+            refused = answer
+            break
+        made.append(id_of(answer))
+    paged = [] if refused else (yield from pages(t, collection, 1, **filters))
+    for one in made:
+        yield Send(t.request("DELETE", f"{collection}/{segment(one)}"))
+    if refused is not None:
+        raise Unmet(f"the target did not create all {collection}: {format_answer(refused)}")
+    return {"expected": made, "paged": paged}
+
+
 def next_token(page: Exchange) -> str:
     """Return the token of the next page, `""` after the last one."""
-    return text_in(page, "next_page_token")
+    return next(filter(None, (text_in(page, name) for name in _TOKENS)), "")
 
 
 def entries(page: Exchange, field: str) -> list[dict[str, Any]]:
@@ -201,12 +230,23 @@ def entries(page: Exchange, field: str) -> list[dict[str, Any]]:
     return objects_in(interaction_in(page).get(field))
 
 
-def ids(listed: Sequence[Exchange], field: str) -> list[str]:
-    """Return the ids of all entries of all pages."""
-    return [str(entry.get("id")) for page in listed for entry in entries(page, field)]
+def ids(listed: Sequence[Exchange], field: str, identity: str = "id") -> list[str]:
+    """Return the ids of all entries of all pages; a path may begin with a slash."""
+    return [str(entry.get(identity)).removeprefix("/") for page in listed for entry in entries(page, field)]
 
 
-def each_once(listed: Sequence[Exchange], field: str, expected: Sequence[str]) -> Iterator[Finding]:
+def judge_pages(field: str, identity: str = "id") -> Judge:
+    """A judge of the `paged` list, which has to hold what is `expected`: each once."""
+
+    def judge(*, paged: list[Exchange], expected: list[str]) -> Iterator[Finding]:
+        return each_once(paged, field, expected, identity)
+
+    return judge
+
+
+def each_once(
+    listed: Sequence[Exchange], field: str, expected: Sequence[str], identity: str = "id"
+) -> Iterator[Finding]:
     """Yield findings for repeated entries, missing `expected` entries, and pages that are not objects.
 
     In findings the pages are named `paged[n]`, after the result of their exercise. Raises `Unmet` if there are
@@ -216,7 +256,7 @@ def each_once(listed: Sequence[Exchange], field: str, expected: Sequence[str]) -
     yield from flaws
     if flaws:
         return
-    seen = ids(listed, field)
+    seen = ids(listed, field, identity)
     twice = sorted(one for one, times in Counter(seen).items() if times > 1)
     if twice:
         yield finding(

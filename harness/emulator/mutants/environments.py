@@ -213,4 +213,6 @@ MUTANTS = table(
         response("GET environments/*", put(sources="none"))),
     row("shape-files", "The type of a file in a listing is a number.",
         response("GET environments/*/files", each_item("files", put(type=1)))),
+    row("env-files-page-repeats", "Every page of an environment's files is the first one.",
+        request("GET environments/*/files", lambda call, _: without_query(call, "page_token"))),
 )  # fmt: skip

@@ -11,6 +11,7 @@ from harness.emulator.mutants.changes import (
     refuse,
     skip,
     when,
+    without_query,
 )
 from harness.emulator.mutants.hooks import admit, arrival, life_rows, request, response, row
 from harness.emulator.mutants.parts import Change, Defect, after
@@ -73,4 +74,6 @@ MUTANTS = table(
         admit("references", when(_names_a_file, refuse("Cannot fetch content from the provided URL.")))),
     row("file-gone-in-create", "A create that names a deleted file is accepted.",
         admit("references", skip)),
+    row("files-page-repeats", "Every page of files is the first one.",
+        request("GET files", lambda call, _: without_query(call, "pageToken"))),
 )  # fmt: skip

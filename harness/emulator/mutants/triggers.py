@@ -13,6 +13,7 @@ from harness.emulator.mutants.changes import (
     read_json,
     refuse,
     when,
+    without_query,
 )
 from harness.emulator.mutants.hooks import error, life_rows, request, response, row
 from harness.emulator.values.call import Call, Refusal, json_response
@@ -72,4 +73,8 @@ MUTANTS = table(
         error("POST triggers", when(_has_odd("time_zone"), _accept))),
     row("triggers-any-schedule-crashes", "A schedule that is none returns 500.",
         error("POST triggers", when(_has_odd("schedule"), crash))),
+    row("triggers-page-repeats", "Every page of triggers is the first one.",
+        request("GET triggers", lambda call, _: without_query(call, "page_token"))),
+    row("executions-page-repeats", "Every page of a trigger's runs is the first one.",
+        request("GET triggers/*/executions", lambda call, _: without_query(call, "page_token"))),
 )  # fmt: skip

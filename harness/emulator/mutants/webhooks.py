@@ -14,6 +14,7 @@ from harness.emulator.mutants.changes import (
     read_json,
     refuse,
     when,
+    without_query,
 )
 from harness.emulator.mutants.hooks import error, life_rows, request, response, row, unknown_rows
 from harness.emulator.mutants.parts import part
@@ -80,4 +81,6 @@ MUTANTS = table(
         response("POST webhooks/*:rotateSigningSecret", lambda value, _: {})),
     row("shape-webhook", "A read shows the state of a webhook as a number.",
         response("GET webhooks/*", put(state=1))),
+    row("webhooks-page-repeats", "Every page of webhooks is the first one.",
+        request("GET webhooks", lambda call, _: without_query(call, "page_token"))),
 )  # fmt: skip

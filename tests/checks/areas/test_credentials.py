@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.checks.areas.credentials import OWN, SECRETS
-from tests.checks._play import answer, case, refusal
+from tests.checks._play import answer, case, page_cases, refusal
 
 
 def credential(**fields):
@@ -40,11 +40,7 @@ CASES = [
     case("cred.dup", "not_met", "accepted", twice=READ),
     case("cred.missing-field", "met", "refused", bare=refusal(400)),
     case("cred.missing-field", "not_met", "accepted", bare=READ),
-    case("page.credentials", "met", "one each", expected=["a", "b"],
-         paged=[answer(body={"credentials": [{"id": "a"}], "next_page_token": "t"}),
-                answer(body={"credentials": [{"id": "b"}]})]),
-    case("page.credentials", "not_met", "one lost", expected=["a", "b"],
-         paged=[answer(body={"credentials": [{"id": "a"}]})]),
+    *page_cases("page.credentials", "credentials"),
     case("cred.unknown-field", "met", "refused", misspelt=refusal(400)),
     case("cred.unknown-field", "not_met", "accepted", misspelt=READ),
     case("cred.unknown", "met", "not found", unknown=GONE),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.checks.areas.environments import FIRST, NOTE, NOTE_PATH, RULES, SECOND, pack
-from tests.checks._play import answer, case, interaction, refusal
+from tests.checks._play import answer, case, interaction, page_cases, refusal
 
 # --- environments, on hand-made exchanges
 
@@ -79,11 +79,8 @@ CASES = [
     case("env.int64", "not_met", "a truth", fetched=place(file_count=True)),
     case("env.unknown", "met", "404", unknown=MISSING),
     case("env.unknown", "not_met", "made up", unknown=ONE),
-    case("page.token", "met", "one each", paged=[page("env1", token="p2"), page("env2")], expected=BOTH),
-    case("page.token", "met", "older ones too", paged=[page("old", "env1", "env2")], expected=BOTH),
-    case("page.token", "not_met", "one twice", paged=[page("env1", token="p2"), page(*BOTH)], expected=BOTH),
-    case("page.token", "not_met", "one lost", paged=[page("env1")], expected=BOTH),
-    case("page.token", "not_met", "a bare list", paged=[answer(body=[{"id": "env1"}])], expected=BOTH),
+    *page_cases("page.token", "environments"),
+    *page_cases("page.env-files", "files", "path"),
 ]  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.checks.areas.files import PIXEL, TYPE
-from tests.checks._play import answer, case, interaction, refusal
+from tests.checks._play import answer, case, interaction, page_cases, refusal
 
 FILE = {"name": "files/x", "mimeType": TYPE, "sizeBytes": str(len(PIXEL)), "state": "ACTIVE"}
 SENT = "/upload/v1beta/files?upload_id=u"
@@ -56,4 +56,5 @@ CASES = [
     case("file.gone-in-create", "met", "refused", used=USED, deleted=EMPTY, used_again=GONE),
     case("file.gone-in-create", "not_met", "answered", used=USED, deleted=EMPTY, used_again=USED),
     case("file.gone-in-create", "untestable", "never worked", used=GONE, deleted=EMPTY, used_again=GONE),
+    *page_cases("page.files", "files", "name"),
 ]  # fmt: skip

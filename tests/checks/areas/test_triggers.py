@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.checks.areas.triggers import SCHEDULE
-from tests.checks._play import answer, case, interaction, refusal
+from tests.checks._play import answer, case, interaction, page_cases, refusal
 
 BODY = {"id": "t1", "schedule": SCHEDULE, "time_zone": "UTC", "interaction": {"agent": "a", "input": "x"}}
 
@@ -69,4 +69,6 @@ CASES = [
     case("trigger.bad-cron", "not_met", "accepted", bad=READ),
     case("trigger.bad-zone", "met", "refused", nowhere=refusal(400)),
     case("trigger.bad-zone", "not_met", "accepted", nowhere=READ),
+    *page_cases("page.triggers", "triggers"),
+    *page_cases("page.executions", "trigger_executions"),
 ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.checks._play import answer, case, refusal
+from tests.checks._play import answer, case, page_cases, refusal
 
 VOICE = {"id": "voice_1", "type": "prompted"}
 
@@ -33,4 +33,5 @@ CASES = [
     case("voice.prompted-needs-store", "met", "400", unstored=refusal(400)),
     case("voice.prompted-needs-store", "non_strict", "422", unstored=refusal(422)),
     case("voice.prompted-needs-store", "not_met", "made", unstored=MADE),
+    *page_cases("page.voices", "voices", backwards=True),
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.checks.areas.webhooks import EVENTS, URI
-from tests.checks._play import answer, case, judge, refusal
+from tests.checks._play import answer, case, judge, page_cases, refusal
 
 
 def hook(**fields):
@@ -91,6 +91,7 @@ CASES = [
     case("hook.rotate", "not_met", "the old one", made=MADE, rotated=answer(body={"secret": "whsec_b25l"})),
     case("hook.rotate", "not_met", "none", made=MADE, rotated=EMPTY),
     case("hook.rotate", "not_met", "refused", made=MADE, rotated=MISSING),
+    *page_cases("page.webhooks", "webhooks"),
 ]  # fmt: skip
 
 
