@@ -7,11 +7,19 @@ document.querySelector(".md-search__input")?.addEventListener("input", (event) =
 // On a phone each row of a wide table becomes a block, in which every cell names its column (site.css). A matrix
 // stays one: as blocks it would be longer than anybody scrolls. The roles keep it a table for a screen reader.
 const MOST_CELLS = 400;
+const PHONE = 340; // the pixels that a table has on a phone
 const ROLES = { TABLE: "table", THEAD: "rowgroup", TBODY: "rowgroup", TR: "row", TH: "columnheader", TD: "cell" };
+function isWide(table, columns) {
+  if (columns > 3) return true;
+  table.style.width = "min-content";
+  const width = table.scrollWidth;
+  table.style.width = "";
+  return width > PHONE;
+}
 function makeBlocks(table) {
   const names = [...table.querySelectorAll("thead th")].map((head) => head.textContent.trim());
   const cells = [...table.querySelectorAll("tbody td")];
-  if (names.length < 4 || cells.length > MOST_CELLS) return;
+  if (cells.length > MOST_CELLS || !isWide(table, names.length)) return;
   for (const part of [table, ...table.querySelectorAll("thead, tbody, tr, th, td")]) part.setAttribute("role", ROLES[part.tagName]);
   for (const cell of cells) cell.dataset.name = names[cell.cellIndex] ?? "";
   table.dataset.blocks = "";

@@ -19,7 +19,7 @@ HarnessError
 │   ├── GaveUp
 │   │   └── Refused
 │   └── NoConnection      in `harness.transport.client.dial`, as it holds the ending of the exchange
-├── HarnessFault          ours
+├── HarnessFault          the harness's
 └── NothingToJudge        no fault: it stops one exercise or one judge
     ├── NotApplicable
     ├── NotWanted

@@ -90,14 +90,14 @@ def _weigh(page: Any) -> float:
 
 
 _MAP = "<!-- the map of clients -->"
-_FINDINGS = '<h2 id="findings">'
+_BELOW = '<h2 id="sources">'
 _RULE = re.compile(r"rules/(?P<id>.+\..+)\.md")
 
 
 def on_page_content(html: str, page: Any, **rest: Any) -> str:
     """Keep a place for the map of clients below the counts, and for the picture of a rule below its example."""
     if _RULE.fullmatch(page.file.src_uri):
-        return html.replace(_FINDINGS, PLACE + _FINDINGS, 1)
+        return html.replace(_BELOW, PLACE + _BELOW, 1)
     return html + _MAP if page.file.src_uri == "clients.md" else html
 
 

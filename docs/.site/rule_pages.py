@@ -21,12 +21,14 @@ from harness.emulator.mutants import MUTANTS as EMULATORS
 from harness.engine.mutation_score import DefectOutcome, sum_up
 from harness.engine.results import DefectRow
 from harness.interactions import INTERACTIONS
+from harness.report.accounting import to_sentence
 from harness.report.commands.mutants import GROUPS, group_by, kills_of, score_record, survivors_of
-from harness.report.presented_run import to_sentence
 from harness.rules import ROWS
 from harness.rules.ledger import Sentence, load_ledger
 from harness.written_files import write_file
 
+_TOLD_FIRST = frozenset({"what breaks", "silent", "known fix"})
+_SOURCES = frozenset({"source", "sentence"})
 _SHOWN_AS_CODE = frozenset({"run it alone"})
 
 
@@ -67,9 +69,16 @@ def _page(facts: RuleFacts) -> str:
     lines = [f"# {rule.id}", "", f"**{rule.level}**: {_write_text(rule.statement)}", ""]
     if not rule.is_stated_by(facts.heading):
         lines += [f"{_write_text(facts.heading[0].upper() + facts.heading[1:])}.", ""]
+    for fact in facts.facts:
+        if fact.label in _TOLD_FIRST:
+            lines += [f"**{to_sentence(fact.label)}**: {_write_value(fact)}", ""]
+    lines += ["## Example", "", *_write_example(facts), "", "## Sources", ""]
+    lines += [f"- {_write_value(fact)}" for fact in facts.facts if fact.label in _SOURCES]
+    lines += ["", "## Check", ""]
     for fact in facts.facts[1:]:  # the requirement stands above
-        lines.append(f"- **{fact.label}**: {_write_value(fact)}")
-    lines += ["", "## Example", "", *_write_example(facts), "", "## Findings", ""]
+        if fact.label not in _TOLD_FIRST | _SOURCES:
+            lines.append(f"- **{fact.label}**: {_write_value(fact)}")
+    lines += ["", "## Findings", ""]
     for code in list_codes(rule):
         lines.append(f"- `{code}`{{ #{code.removeprefix(rule.id).strip('/') or 'finding'} }}")
     lines += ["", "A baseline excuses one of them by its code, or the rule by its id. [All rules](index.md)"]

@@ -47,7 +47,7 @@ _KEPT_BODY = 4 * 2**20
 
 
 class Unit(StrEnum):
-    """What one piece of a recording is."""
+    """The unit of one piece of a recording."""
 
     CHUNK = "chunk"
     PIECE = "piece"
@@ -149,7 +149,7 @@ class Recording:
     def with_body(self, body: bytes, pieces: Pieces, *, before: int | None = None) -> Recording:
         """The same with another body; a declared length exceeds the new body by as much as it did the old one.
 
-        `before` is the size of the old body, if this recording no longer holds it.
+        `before` is the size of the old body, if this recording no longer contains it.
         """
         grown = len(body) - (len(self.body) if before is None else before)
         framing, ending = self.framing, self.ending
@@ -275,7 +275,7 @@ class Target(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provenance:
-    """Where a cassette comes from. `recorded` is `YYYY-MM-DD` or "" if unknown; layer 1 has no clock to set it.
+    """The origin of a cassette. `recorded` is `YYYY-MM-DD` or "" if unknown; layer 1 has no clock to set it.
 
     `note` is a sentence for readers, such as why the recorded stream is incomplete on purpose.
     """

@@ -58,7 +58,7 @@ class Redactor:
 
     @property
     def learned(self) -> int:
-        """How many secrets are known."""
+        """The number of known secrets."""
         return self._table.learned
 
     def redact(self, recording: Recording) -> Recording:

@@ -53,8 +53,8 @@ def _scan(recording: Recording, redactor: Redactor) -> list[Hit]:
 def scan_file(path: Path, protocol: StreamProtocol, *, secrets: Iterable[str] = ()) -> list[Hit]:
     """Find what looks like a secret in a file: YAML, JSON, JSON Lines, an event stream or text.
 
-    `secrets` are values to look for, such as the user's own keys. What one entry of a cassette names as a secret
-    is looked for in all of them. Raises CassetteError if the file cannot be read.
+    `secrets` are values to look for, such as the user's own keys. A value that one entry of a cassette
+    names as a secret is searched in all entries. Raises CassetteError if the file cannot be read.
     """
     try:
         data = read_file(path)

@@ -128,8 +128,8 @@ class CassetteFile:
     valid cassette; one left by a killed recorder is moved to the path in `interrupted`. At the end, `remarks` say
     which recordings were not kept and where a copy of the older file is. `redact=False` writes all unchanged.
     `secrets` are values to hide that are known from the start, such as the user's own keys; those of less than
-    eight characters are hidden only where their names mark them. What is recognised as a secret late is also
-    removed from what was recorded before. Beyond `most` bytes of bodies nothing is added: all is held in memory.
+    eight characters are hidden only where their names mark them. A secret that is recognized late is also
+    removed from earlier recordings. Beyond `most` bytes of bodies nothing is added: all is kept in memory.
     """
 
     def __init__(

@@ -99,7 +99,7 @@ class Contract:
         return tuple(counted["x-known-values"])
 
     def holds(self, rule: Rule) -> bool:
-        """Whether a rule holds in this revision."""
+        """Whether a rule applies in this revision."""
         return rule.since <= self.revision and (rule.until is None or self.revision < rule.until)
 
     def _read_event(self, schema: str) -> EventType:
@@ -119,7 +119,7 @@ def load(revision: str = CURRENT) -> Contract:
 
 
 def load_from(folder: Path) -> Contract:
-    """The contract of the revision in a folder of its own, which may hold only what differs from its base.
+    """The contract of the revision in a folder of its own, which may contain only the differences from its base.
 
     Raises LookupError for a folder without a base that exists, ValueError for files that nothing can be judged by.
     """

@@ -63,7 +63,7 @@ class WaitingTime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestBuilder:
-    """What is known of the target, and the requests that follow from it.
+    """The known properties of the target, and the requests that follow from them.
 
     `version` is a path segment (`v1beta`), `wait` the seconds a background run may take to settle, `waiting` how
     many of them the next one gets. `gone_within`
@@ -71,8 +71,8 @@ class RequestBuilder:
     longer is final. `keeps` is False if the target is known to store nothing that a GET could find, so that no
     exercise waits for it. `environment` is the environment for agents to run in, None if the target has none.
     `capabilities` are the `checks.CAPABILITIES` it is known to have; an exercise may use `script` to hold its
-    runs, but must work without it. `says` holds fields to add to every create that does not set them itself,
-    because this target needs them: for example `stream: false` for a target that streams by default. `contract` is
+    runs, but must work without it. `says` contains fields that this target needs
+    in every create: for example `stream: false` for a target that streams by default. `contract` is
     what the target is judged by.
     """
 

@@ -267,12 +267,12 @@ class Emulator:
         return self
 
     def release(self, id: str | None = None) -> int:  # noqa: A002 - the word of the control API
-        """Let one held run continue, or all of them; return how many were held."""
+        """Let one held run continue, or all of them; return the number of runs that were held."""
         with self._lock:
             return self._default.steering.release(id)
 
     def advance(self, id: str | None = None) -> int:  # noqa: A002 - the word of the control API
-        """Let one held run go on by one event, or all of them; return how many were held."""
+        """Let one held run send one more event, or all of them; return the number of runs that were held."""
         with self._lock:
             return self._default.steering.advance(id)
 

@@ -87,7 +87,7 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class Seed:
-    """What a random plan was drawn from: a seed and the expected number of events in a stream."""
+    """The origin of a random plan: a seed and the expected number of events in a stream."""
 
     number: int
     events: int = 12
@@ -150,7 +150,7 @@ class Plan:
 
     @property
     def length(self) -> int | None:
-        """How many connections it is for; None if there is no end to them."""
+        """The number of connections that it is for; None if it applies to all."""
         times = [connection.times for connection in self.connections]
         return None if None in times else sum(time for time in times if time is not None)
 

@@ -142,7 +142,7 @@ class Suffered:
     scope: Scope = Scope.STREAMS
 
     def settle(self) -> None:
-        """Freeze the record: nothing more will fire. Frees the stages, which may hold MiB of an open event."""
+        """Freeze the record: nothing more will fire. Free the stages, which may contain MiB of an open event."""
         self.settled = self.fired
         self.stages = ()
 

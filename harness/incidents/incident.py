@@ -38,7 +38,7 @@ SPEED = 2000.0
 
 
 class Encounter(StrEnum):
-    """What a client has to do to meet an incident."""
+    """The action by which a client meets an incident."""
 
     CALL = "call"
     STREAM = "stream"
@@ -134,14 +134,14 @@ class Incident(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     @property
     def how_to_meet(self) -> str:
-        """What a client has to do to meet it, in words."""
+        """The action by which a client meets it, in words."""
         return f"to meet it, {WORDS[self.meet]}"
 
     @property
     def modes(self) -> tuple[str, ...]:
-        """What a client can be asked to do (`harness torture --mode`) that makes it meet the incident.
+        """The modes (`harness torture --mode`) in which a client meets the incident.
 
-        What happens to a create is not met in an interaction that somebody else created.
+        A client that only follows an interaction does not meet an incident of a create.
         """
         if self.unplayed:
             return ()

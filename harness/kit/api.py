@@ -105,7 +105,7 @@ class ApiContract(Protocol):
     revision: str
 
     def holds(self, rule: Rule) -> bool:
-        """Whether a rule holds in this revision."""
+        """Whether a rule applies in this revision."""
 
 
 class ApiReading(Protocol):

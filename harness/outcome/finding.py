@@ -74,11 +74,11 @@ class Finding:
 
     @property
     def stable_code(self) -> str:
-        """What identifies the defect from one version to the next: its sentence may change, this may not."""
+        """The identity of the defect from one version to the next: its sentence may change, this may not."""
         return self.code or self.rule
 
     def kind(self, call: str = "") -> tuple[str, ...]:
-        """What makes two findings the same defect, in responses to the same `call`: never their sentence."""
+        """The key that two findings of one defect share in responses to the same `call`: never their sentence."""
         if self.subject:
             return self.stable_code, self.subject
         return self.stable_code, call, _INDEX.sub("[]", self.where.pointer)
@@ -165,7 +165,7 @@ class Observation:
 
     @property
     def why(self) -> str:
-        """The reason, else what the findings say."""
+        """The reason, else the messages of the findings."""
         return self.reason or "; ".join(finding.message for finding in self.findings)
 
     @classmethod
@@ -183,7 +183,7 @@ class Observation:
     def untestable(
         cls, reason: str, because: Because = Because.LACKING, instead: str = "", remedy: str = ""
     ) -> Observation:
-        """The observation that there is nothing to judge; `reason` names what was missing."""
+        """The observation that there is nothing to judge; `reason` names the missing part."""
         return cls(Outcome.UNTESTABLE, reason=reason, because=because, instead=instead, remedy=remedy)
 
     @classmethod

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 
 class Level(StrEnum):
-    """How binding a rule is, in the sense of RFC 2119."""
+    """The obligation of a rule, in the sense of RFC 2119."""
 
     MUST = "MUST"
     SHOULD = "SHOULD"
@@ -19,7 +19,7 @@ class Level(StrEnum):
 
 
 class Harm(IntEnum):
-    """What a broken rule does to a user; the worst first."""
+    """The harm of a broken rule to a user; the worst first."""
 
     STATUS = 0
     """A wrong end is believed in."""

@@ -71,7 +71,7 @@ _OPTIONS = ("path", "record_mode", "mode", "upstream", "allow_unused")
 
 
 class CassetteFixture(ObservedService):
-    """A recording that stands in for the API. After the test, `remarks` lists what the user should look at."""
+    """A recording that responds in place of the API. After the test, `remarks` lists hints for the user."""
 
     def __init__(
         self, wanted: Wanted, service: Service, *, waits: bool = False, misses: Sequence[object] = ()
@@ -90,7 +90,7 @@ class CassetteFixture(ObservedService):
         self._complained = False
 
     def find_complaints(self) -> Iterator[str]:
-        """What makes a test fail that has swallowed it: the first request that was not recorded."""
+        """The reason to fail a test that has hidden the error: the first request that was not recorded."""
         yield from super().find_complaints()
         if self.misses and not self._complained:
             self._complained = True
@@ -108,7 +108,7 @@ class CassetteFixture(ObservedService):
             )
 
     def format_context(self) -> str:
-        """What to report if this test fails: the requests and responses, and how to record what is missing."""
+        """The context of a failure of this test: requests, responses, and the way to record the missing ones."""
         advice = [HOW_TO_RECORD] if self.misses and not self._complained else []
         return "\n".join([super().format_context(), *advice])
 

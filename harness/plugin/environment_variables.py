@@ -69,7 +69,7 @@ class EnvironmentVariables:
 
     @property
     def live_hosts(self) -> frozenset[str]:
-        """The hosts, `name` or `name:port`, that clients built without our variables send their requests to."""
+        """The hosts, `name` or `name:port`, that clients built without these variables send requests to."""
         urls = (self._before.get(name) for name in self._variables)
         return (
             frozenset((LIVE_HOST, *(urlsplit(url).netloc for url in urls if url)))
@@ -78,7 +78,7 @@ class EnvironmentVariables:
         )
 
     def route(self, here: bool) -> None:
-        """Point clients built from now on to our server or, if not `here`, restore the original values."""
+        """Point new clients to the server of the test or, if not `here`, restore the original values."""
         for name, ours in self._ours.items():
             _put(name, ours if here else self._before[name])
         if self._ours:

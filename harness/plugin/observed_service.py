@@ -191,7 +191,7 @@ class ObservedService:
 
     @property
     def requests(self) -> SentRequests:
-        """What the code under test sent so far."""
+        """The requests that the code under test has sent."""
         self.was_looked_at = True
         return self.list_requests()
 
@@ -255,11 +255,11 @@ class ObservedService:
         return faulty
 
     def explain_waiting(self) -> str:
-        """What a loop that never ends may wait for; "" if nothing takes time."""
+        """The event that an endless loop may wait for; "" if nothing takes time."""
         return ""
 
     def find_complaints(self) -> Iterator[str]:
-        """What makes a test fail whose own code has passed, in sentences: what it planned and never happened."""
+        """The reasons, in sentences, to fail a test that passed: planned events that never happened."""
         if self.runaway:
             yield self.runaway
         elif False in self.endless:
@@ -312,13 +312,13 @@ class ObservedService:
         self.story.note_refusal(message)
 
     def format_context(self) -> str:
-        """What to report if this test fails: the circumstances, and the requests and responses."""
+        """The context of a failure of this test: the circumstances, and the requests and responses."""
         circumstances = self.runaway or self.explain()
         told = [circumstances, *self.story.lines(), self.describe_unresumed(), *self._tasks.describe()]
         return "\n".join(filter(None, told))
 
     def describe_unresumed(self) -> str:
-        """How a stream broke off that the code under test did not read on; "" if none did."""
+        """The end of a dropped stream that the code under test did not resume; "" if there is none."""
         with self._lock:
             return describe_unresumed([by.received for by in self._made if by.received is not None])
 

@@ -81,7 +81,7 @@ class TaskSchedule:
 
     @property
     def rounds(self) -> int:
-        """How often tasks were drawn so far."""
+        """The number of draws of tasks."""
         return self._random.draws
 
     @contextmanager
@@ -145,7 +145,7 @@ class TaskSchedule:
         return [handle for handle in steps if handle not in chosen]
 
     def find_complaints(self) -> Iterator[str]:
-        """What makes a test fail that has passed: what blocks, and that nothing was drawn."""
+        """The reasons to fail a test that has passed: a blocking call, or no draw at all."""
         yield from self._blocking
         if not self.rounds:
             yield (
@@ -158,7 +158,7 @@ class TaskSchedule:
         yield from self._left.describe()
 
     def format_context(self) -> str:
-        """How to repeat the order in which a test failed."""
+        """The option that repeats the order in which a test failed."""
         lines = [f"tasks were drawn with seed {self.seed}", f"  this one again:  pytest '{self._nodeid}'"]
         return "\n".join(lines) if self._nodeid else lines[0]
 

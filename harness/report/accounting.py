@@ -6,6 +6,7 @@ nothing itself. Every result has one outcome (`outcome/verdict.py`), so the numb
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,14 @@ Paint = Callable[[Accounted, str], str]
 def leave_unpainted(_: Accounted, text: str) -> str:
     """Return the text as it is, for a surface without colors."""
     return text
+
+
+_WORD = re.compile(r"[a-z]+[ ,]")
+
+
+def to_sentence(text: str) -> str:
+    """The text with a capital, unless it begins with a name that is spelled so, such as that of a file."""
+    return text[0].upper() + text[1:] if _WORD.match(text + " ") else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,7 +289,7 @@ class RunVerdict:
     def sentences(self) -> list[str]:
         """The line without its first word, which a heading shows: the first clause, and what it leaves to say."""
         first, *further = self.clauses
-        return [f"{said[:1].upper()}{said[1:]}." for said in (first, "; ".join(further)) if said]
+        return [f"{to_sentence(said)}." for said in (first, "; ".join(further)) if said]
 
 
 def conclude_counted(results: Sequence[CountedResult], accounting: Accounting) -> RunVerdict:

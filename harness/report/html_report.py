@@ -12,9 +12,10 @@ from typing import Any
 from harness.look.assets import Mark, mark_of
 from harness.outcome import Accounted, Exit
 from harness.outcome.words import format_count, shorten
+from harness.report.accounting import to_sentence
 from harness.report.page.rendering import FragmentNames, render_template
 from harness.report.presented_result import Cause, PresentedResult
-from harness.report.presented_run import JUDGED, LISTED, Area, PresentedRun, to_sentence
+from harness.report.presented_run import JUDGED, LISTED, Area, PresentedRun
 
 MOST_ROWS = 2_000
 """From so many results on, those that passed are data until their area opens."""

@@ -59,6 +59,7 @@ class MergedRun:
     events: tuple[RunEvent, ...]
     started: datetime | None = None
     capabilities: Capabilities
+    revision: str = ""
 
 
 class Merge(Protocol):
@@ -94,6 +95,7 @@ def merge_stored_runs(
         events=tuple(told for event in events for told in tell_forgotten(event, known)),
         started=min((shard.started for shard in stored if shard.started), default=None),
         capabilities=stored[0].capabilities,
+        revision=getattr(stored[0].part, "revision", ""),
     )
 
 

@@ -6,7 +6,6 @@ the command that made the run (its `Presentation`); a format must not know which
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -41,13 +40,6 @@ MOST_DETAILED = 50
 _MOST_OF_A_CAUSE = 12
 _MOST_IDS = 60
 _REASON = 140
-
-_WORD = re.compile(r"[a-z]+[ ,]")
-
-
-def to_sentence(text: str) -> str:
-    """The text with a capital, unless it begins with a name that is spelled so."""
-    return text[0].upper() + text[1:] if _WORD.match(text + " ") else text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

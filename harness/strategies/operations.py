@@ -55,7 +55,7 @@ class ClientCommand:
     """One thing a client does.
 
     `subject` is the number of the interaction (or of the reader), modulo how many there are. `count` is the number
-    of events to read. `body` holds fields of a create in addition to those of its mode.
+    of events to read. `body` contains fields of a create in addition to those of its mode.
     """
 
     kind: str
@@ -74,7 +74,7 @@ class ClientCommand:
 
     @property
     def label(self) -> str:
-        """What is done and how, without to what."""
+        """The operation and its mode, without its object."""
         return f"{self.kind} {self.mode}".strip()
 
     def record(self) -> dict[str, Any]:

@@ -34,7 +34,7 @@ class Arrivals(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Exchange:
-    """One request, what came back, and how it ended. Exchanges compare by identity.
+    """One request, its response, and the ending. Exchanges compare by identity.
 
     `status` is None when no complete response head arrived. `body` is the body after transfer decoding, at most
     `KEPT_BYTES` of it; `size` and `sha256` describe all of it. `reason` is the phrase of the status line, "" if
@@ -67,7 +67,7 @@ class Exchange:
 
     @property
     def hung(self) -> bool:
-        """Whether we stopped waiting for the response, or for the rest of it."""
+        """Whether the harness stopped waiting for the response, or for the rest of it."""
         return self.ending.by is By.LIMIT and self.ending.how is How.TIMEOUT
 
     @property
@@ -88,7 +88,7 @@ class Exchange:
         return self.headers.media_type() == EVENT_STREAM or self.body.lstrip().startswith(_OPENINGS)
 
     def with_excuse(self, why: str) -> Exchange:
-        """A copy that is not to be held against the target."""
+        """A copy that does not count against the target."""
         return replace(self, excuse=why, notes={})
 
     @property

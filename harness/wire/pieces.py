@@ -94,7 +94,7 @@ class Ending:
 
     @property
     def complete(self) -> bool:
-        """Whether the framing was satisfied; a complete body may still hold a truncated stream."""
+        """Whether the framing was satisfied; a complete body may still contain a truncated stream."""
         return self.how is How.COMPLETE
 
     @property
@@ -104,7 +104,7 @@ class Ending:
 
     @property
     def words(self) -> str:
-        """How and where the body ended, for a message: `rst before headers`."""
+        """The ending and its place, for a message: `rst before headers`."""
         return f"{self.how} {self.at.replace('_', ' ')}"
 
 
@@ -135,7 +135,7 @@ class Clock(Protocol):
 
     @property
     def skipped(self) -> float:
-        """How many of its seconds a client has slept without waiting (`LogicalClock.skip_to`)."""
+        """The seconds that a client has slept without waiting (`LogicalClock.skip_to`)."""
 
     def reached(self, moment: float) -> None:
         """Record that a pause due to end at `moment` is over; several readers never count the same time twice."""

@@ -18,7 +18,7 @@ JsonObject = Mapping[str, Any]
 
 
 class StreamProtocol(Struct, frozen=True, kw_only=True):
-    """What record, replay, fault injection and resume need to know about one API.
+    """The knowledge of one API that record, replay, fault injection and resume need.
 
     Callables take the decoded JSON payload of an event unless stated otherwise, and never raise on odd input.
     """

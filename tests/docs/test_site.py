@@ -35,7 +35,7 @@ def test_each_rule_has_an_example_of_right_and_wrong() -> None:
     pages = dict(rule_pages())
     drawn = {facts.rule.id for facts in describe_everything() if facts.command in ("check", "gateway")}
     for rule, page in pages.items():
-        example = page.partition("\n## Example\n")[2].partition("\n## Findings\n")[0]
+        example = page.partition("\n## Example\n")[2].partition("\n## Sources\n")[0]
         parts = ["Right", "Wrong", *([] if rule in drawn else ["Picture"])]
         assert re.findall(r"^- \*\*(\w+)\*\*: \S+", example, re.MULTILINE) == parts
     assert "(`harness serve --mutant resume-skips-one`)" in pages["resume.no-gap"]
@@ -57,7 +57,7 @@ def test_what_a_rule_says_is_shown_as_it_is() -> None:
     pages = dict(rule_pages())
     described = {facts.rule.id: facts for facts in describe_everything()}
     starred = next(name for name, facts in described.items() if "_" in facts.rule.statement)
-    (line,) = [line for line in pages[starred].splitlines() if line.startswith("**")]
+    (line,) = [line for line in pages[starred].splitlines() if re.match(r"\*\*(MUST|SHOULD|MAY)\*\*", line)]
     assert line.replace("\\", "").endswith(described[starred].rule.statement)
     assert "\\_" in line
 
@@ -99,3 +99,14 @@ def test_the_page_has_every_sentence_and_its_rules() -> None:
     assert sum(line.startswith("| ") for line in page.splitlines()) - 1 - len(REASONS) - page.count(
         "| Section | Sentence |"
     ) == len(load_ledger())
+
+
+def test_the_page_of_a_rule_begins_with_its_effect() -> None:
+    """A reader learns what breaks, and sees right and wrong, before sources and details."""
+    headings = ["Example", "Sources", "Check", "Findings"]
+    for rule, page in rule_pages():
+        assert re.findall(r"^## (.+)$", page, re.MULTILINE) == headings, rule
+        before = page.partition("\n## Example\n")[0]
+        assert re.findall(r"^\*\*([^*]+)\*\*: ", before, re.MULTILINE)[1] == "What breaks", rule
+        fragments = re.findall(r"\{ #(\S+) \}", page)
+        assert {*fragments} & {heading.lower() for heading in headings} == set(), rule

@@ -86,6 +86,18 @@ def test_a_wide_table_is_a_list_of_blocks_on_a_phone(root: str, chromium: Any) -
     page.close()
 
 
+@pytest.mark.parametrize("name", ["pytest-reference", "control", "emulator-reference"])
+def test_no_table_of_a_page_scrolls_on_a_phone(root: str, chromium: Any, name: str) -> None:
+    """A table of two columns is a list of blocks, too, if its code is wider than the screen."""
+    page = chromium.new_page(viewport={"width": 390, "height": 900})
+    page.goto(f"{root}/{name}.html")
+    page.locator(".md-typeset table[data-blocks]").first.wait_for(timeout=PATIENCE)
+    wraps = page.locator(".md-typeset__scrollwrap:has(table:not([class]))")
+    scrolls = "one => one.scrollWidth > one.clientWidth + 1 ? [one.innerText] : []"
+    assert wraps.evaluate_all(f"all => all.flatMap({scrolls})") == []
+    page.close()
+
+
 UNFOLD = """
 for (const part of document.querySelectorAll(".harness-map, .harness-part")) {
   part.shadowRoot.querySelector("[data-drawer]")?.click();

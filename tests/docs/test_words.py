@@ -161,6 +161,18 @@ def test_a_public_docstring_has_none(module: str) -> None:
     assert found == {}
 
 
+_VAGUE = re.compile(r"(?:\A|\n\n|[.!?]\s+)(?:What|Whoever|Whatever|How many)\b[^.]*|\b(?:[Ww]e|us|[Oo]urs?)\b")
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_public_docstring_begins_with_a_noun_or_a_verb(module: str) -> None:
+    """No sentence of it begins with "What" or "How many", and none speaks of "us"."""
+    found = {
+        name: said for name, text in _docstrings(module) if (said := _VAGUE.findall(_NO_PROSE.sub(" ", text)))
+    }
+    assert found == {}
+
+
 def _docstrings(module: str) -> Iterator[tuple[str, str]]:
     value = importlib.import_module(module)
     yield module, value.__doc__ or ""

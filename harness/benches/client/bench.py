@@ -50,7 +50,7 @@ _SHOWN = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TortureOptions:
-    """How to play the cases, and how strictly to judge them.
+    """The options to run the cases, and to judge them.
 
     `jobs` clients play at a time, each case bounded by `seconds` and what the client takes without a fault. After
     `enough` equal failures of one kind its other cases are left out; 0 leaves none out. `undisturbed` is run

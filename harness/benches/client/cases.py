@@ -30,7 +30,7 @@ _UNMARKED = frozenset({"text", "times"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """What a client is asked to do, and the faults that it meets: `plan` is in the grammar of docs/faults.md.
+    """The task of a client, and the faults that it meets: `plan` is in the grammar of docs/faults.md.
 
     `script` is what the service returns, and `further` what it returns to creates that continue another run;
     None: that of the mode. A `scenario` file takes the place of both. `refusal` is the response to creates
@@ -61,12 +61,12 @@ class Case:
 
     @property
     def answer(self) -> Mapping[str, Any]:
-        """What the service returns."""
+        """The response of the service."""
         return self.mode.script if self.script is None else self.script
 
     @property
     def further_answer(self) -> Mapping[str, Any] | None:
-        """What it returns to creates that continue another run; None: the same."""
+        """The response to creates that continue another run; None: the same."""
         return self.mode.further if self.further is None else self.further
 
     def __str__(self) -> str:

@@ -29,7 +29,7 @@ MOST_BYTES = 8 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientResult:
-    """What came of a task. `collected` is a text, a list of events or `{"steps": …}`, None if it returned none.
+    """The result of a task. `collected` is a text, a list of events or `{"steps": …}`, None if it returned none.
 
     `status` is the one that it reported, "" if none. `error` is its own report of a failure, "" if none; `crashed`
     if none was reported: the process stopped. `stopped` is why it was stopped, "" if it was not; `flooded` if that
@@ -75,7 +75,7 @@ Environment = Callable[[Task], Mapping[str, str]]
 
 
 class CommandClient:
-    """A command that runs once for each case: its environment holds the task, its standard output is the text.
+    """A command that runs once for each case: its environment contains the task, its standard output is the text.
 
     If it writes the file that `$HARNESS_RESULT` names, that is its response instead.
     """
@@ -151,7 +151,7 @@ class LoopClient:
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     def read(self, task: Task, seconds: float, start: float = 0.0) -> ClientResult:
-        """Give it one task. Raises UsageFault if the command does not start or its response is malformed."""
+        """Send one task. Raises UsageFault if the command does not start or its response is malformed."""
         begun = time.monotonic()
         stray = _StrayLines()
         if self._process is None:

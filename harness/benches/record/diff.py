@@ -94,7 +94,9 @@ def _add_stream(recording: Recording, shape: Shape, protocol: StreamProtocol) ->
             name = protocol.name_event(event)
             _add_json(name, event, shape, protocol)
         line = (frame.event or b"").decode("utf-8", "replace")
-        shape.add(f"{name} `event:` line", "none" if frame.event is None else "same" if line in name else line)
+        shape.add(
+            f"{name} `event:` line", "none" if frame.event is None else "as its type" if line in name else line
+        )
         if last or not shape.order or shape.order[-1] != name:
             shape.order.append(name)
     shape.whole = shape.whole and recording.complete

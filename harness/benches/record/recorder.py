@@ -305,7 +305,7 @@ def provenance_of(
 ) -> Provenance:
     """The provenance of recordings of `target`, of the current revision if none is named.
 
-    A server on this machine is asked whether it is our emulator.
+    A request asks a server on this machine whether it is the emulator.
     """
     return Provenance(
         recorder=recorder,

@@ -57,7 +57,7 @@ def expect_status(
     """Yield nothing for an accepted status, a milder finding for a tolerated or noted one, else a broken rule.
 
     No response breaks the rule too; only this function turns a dead connection into a finding. Raises `Unmet`
-    for a 429, and for a 503 with an API error body if 503 is in none of the arguments: a target that limits our
+    for a 429, and for a 503 with an API error body if 503 is in none of the arguments: a target that limits the
     rate or is overloaded has not looked at the request.
     """
     yield from _expect(exchange, ExpectedStatuses(accepts, tolerates, notes))

@@ -53,5 +53,6 @@ def run(words: Sequence[str]) -> int:
     listeners = Listeners(arguments, merged.presentation)
     listeners.state.started = merged.started
     listeners.state.capabilities = merged.capabilities
+    listeners.state.revision = merged.revision
     with unreadable(", ".join(arguments.files)):  # a word in it may be one that no run writes
         return listeners.follow(event for event in merged.events).exit

@@ -89,17 +89,17 @@ def list_codes(rule: Rule) -> list[str]:
 
 def _facts_of_rule(rule: Rule) -> Iterator[Fact]:
     yield Fact(f"requirement ({rule.level})", rule.statement)
+    yield Fact("what breaks", rule.breaks)
+    if rule.silent:
+        yield Fact("silent", "clients cannot detect this failure: the response looks complete and valid")
     yield Fact("source", str(rule.source), rule.source.url)
     for sentence in sentences_of(rule.id):
         yield Fact("sentence", f"{sentence.words} ({sentence.page}, {sentence.section}; read on {sentence.read})")
-    yield Fact("what breaks", rule.breaks)
 
 
 def _facts_of_check(check: Check) -> Iterator[Fact]:
     rule = check.rule
     yield from _facts_of_rule(rule)
-    if rule.silent:
-        yield Fact("silent", "clients cannot detect this failure: the response looks complete and valid")
     for cure in cures_of(check.id):
         yield Fact("known fix", cure)
     for outcome in check.accepts:
@@ -110,7 +110,7 @@ def _facts_of_check(check: Check) -> Iterator[Fact]:
     for name in sorted(check.requires):
         yield Fact("needs", f"{name} (a target that {CAPABILITIES[name]})")
     if rule.since or rule.until:
-        yield Fact("holds", f"from revision {rule.since or 'any'} until {rule.until or 'now'}")
+        yield Fact("applies", f"from revision {rule.since or 'any'} until {rule.until or 'now'}")
     exercise = check.exercise
     created = format_count(exercise.interactions, "interaction")
     yield Fact("exercise", f"{exercise.name}, {format_count(exercise.requests, 'request')}, {created} created")

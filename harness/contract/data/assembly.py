@@ -49,7 +49,7 @@ class Assembler:
             self._grow(index, payload["delta"])
 
     def steps(self) -> list[Step]:
-        """The steps so far, in the order they started; an unfinished step holds what has arrived of it."""
+        """The steps so far, in the order they started; an unfinished step contains the part that has arrived."""
         return [{name: _settle_value(value) for name, value in step.items()} for step in self._steps]
 
     def _begin(self, index: int, step: Step) -> Step:

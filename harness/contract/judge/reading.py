@@ -72,7 +72,7 @@ class Reading:
 
     @property
     def json_fault(self) -> str:
-        """What is wrong with the JSON: "" if nothing, or `absent`, `encoding`, `syntax`, `depth`, `surrogate`."""
+        """The fault of the JSON: "" if there is none, or `absent`, `encoding`, `syntax`, `depth`, `surrogate`."""
         return self._parsed.fault
 
     @cached_property

@@ -97,7 +97,7 @@ class StreamReading:
     `frames` counts dispatched events, `events` the JSON ones among them, `deltas` the step.delta events and
     `deltas_with_cursor` those of them that carry a cursor.
     `created` and `completed` are the interactions in those events, `errors` the `error` values of error events.
-    `bare_error` is the error body that ended the stream outside its framing; `errors` holds it too.
+    `bare_error` is the error body that ended the stream outside its framing; `errors` contains it too.
     `suppressed` counts, by rule, findings beyond those kept. `unknowns` pairs the number of an event with
     something in it that the schemas do not name. `whole` means that the body ended in order; if not, nothing
     is claimed about its end. `unjudged` names what was not judged because of a limit. `framed`: the framing was

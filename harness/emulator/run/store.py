@@ -133,7 +133,7 @@ class Steering:
         }
 
     def release(self, interaction_id: str | None = None) -> int:
-        """Let one held run continue, or all of them; return how many were held."""
+        """Let one held run continue, or all of them; return the number of runs that were held."""
         if interaction_id is None:
             self.holding = False
         return sum(run.release() for run in self._select(interaction_id))

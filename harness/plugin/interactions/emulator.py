@@ -173,7 +173,7 @@ class InteractionsEmulator(ObservedService):
             raise AssertionError("\n".join(complaints))
 
     def find_complaints(self) -> Iterator[str]:
-        """What makes a test fail whose own code has passed: what it planned and never happened."""
+        """The reasons to fail a test whose own code has passed: planned events that never happened."""
         yield from super().find_complaints()
         yield from dict.fromkeys(self._mishaps)
         if unused := [one for one in self._answers if self.assert_all_used and not one[0].taken]:
@@ -182,7 +182,7 @@ class InteractionsEmulator(ObservedService):
             yield from (f"{_describe(answer)}{origin} was never used: {came}" for answer, origin in unused)
 
     def explain_waiting(self) -> str:
-        """What a loop that never ends may wait for: whatever only the clock moves on."""
+        """The state that an endless loop may wait for, and that only the clock changes."""
         if not (waiting := self.emulator.waiting):
             return ""
         return (
@@ -201,7 +201,7 @@ class InteractionsEmulator(ObservedService):
         return self
 
     def release(self, interaction_id: str | None = None) -> int:
-        """Let one held run, or all, continue; return how many were held."""
+        """Let one held run, or all, continue; return the number of runs that were held."""
         return self.emulator.release(interaction_id)
 
     def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:

@@ -161,14 +161,14 @@ class JudgedSession(InteractionsEmulator):
         return "\n".join(filter(None, [super().format_context(), self.cases.describe_unjudged()]))
 
     def find_complaints(self) -> Iterator[str]:
-        """What makes a test fail whose own code has passed: what it planned and never happened."""
+        """The reasons to fail a test whose own code has passed: planned events that never happened."""
         yield from super().find_complaints()
         plan, why = self.faulty.plan(), self.faulty.find_unmet(excused=self.excused)
         if self.assert_all_used and why and plan != self._played and not self.runaway:
             yield f"the plan {plan!r} never took effect: {why}. {self.allowed}"
 
     def explain_waiting(self) -> str:
-        """What a loop that never ends may wait for: whatever only the clock moves on."""
+        """The state that an endless loop may wait for, and that only the clock changes."""
         if not (waiting := self.emulator.waiting):
             return ""
         return (

@@ -164,7 +164,7 @@ class Lifecycle(CheckedResult):
 
     @property
     def story(self) -> str:
-        """What happens on the route, in words."""
+        """The events of the route, in words."""
         return self._route.story
 
     @property

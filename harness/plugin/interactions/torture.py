@@ -274,7 +274,7 @@ def _write_repeat(function: str, mode: str, cases: str, script: Mapping[str, Any
 
 
 class TortureReport:
-    """What came out: `reasons` why cases failed, `played` of `planned` cases, `left_out` by kind."""
+    """The result: `reasons` why cases failed, `played` of `planned` cases, `left_out` by kind."""
 
     def __init__(
         self,

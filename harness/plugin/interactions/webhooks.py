@@ -73,7 +73,7 @@ class WebhookDelivery:
 
     @property
     def webhook_id(self) -> str:
-        """What stays the same when a delivery is made again."""
+        """The id that stays the same when a delivery is repeated."""
         return self.headers.get(ID, "")
 
     def is_signed_by(self, secret: str) -> bool:

@@ -74,7 +74,9 @@ class VerifyPresentation(Presentation):
         }
 
     def facts(self, state: CollectedRun) -> list[tuple[str, str]]:
-        return [(kind, str(_sum(state, kind))) for kind in _KINDS]
+        revisions = ", ".join(_by_revision(state))
+        counts = [(kind, str(_sum(state, kind))) for kind in _KINDS]
+        return [*counts, ("API revision", revisions)] if revisions else counts
 
     def sections(self, state: CollectedRun) -> Iterator[Section]:
         if groups := tuple(_fold_left_out(state)):

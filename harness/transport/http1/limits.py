@@ -33,7 +33,7 @@ class _Positive(Struct, frozen=True, kw_only=True):
 
 
 class Limits(_Positive, frozen=True, kw_only=True):
-    """What a client accepts from an untrusted target. Seconds are floats; everything else is a count.
+    """The limits that a client sets to an untrusted target. Seconds are floats; everything else is a count.
 
     In-process carriers measure seconds on the injected clock, sockets on the machine's monotonic clock.
     """
@@ -72,7 +72,7 @@ class Limits(_Positive, frozen=True, kw_only=True):
         return min(self.closing_seconds, self.idle_seconds, self.total_seconds / 2)
 
     def name_wait(self, bound: str) -> str:
-        """What to call a bound of seconds: the time that one exchange was given, else its field."""
+        """The name of a bound of seconds: the time that one exchange was given, else its field."""
         if self.head_seconds == self.idle_seconds == self.total_seconds:
             cure = f", {self.option} gives more" if self.option else ""
             return f"{self.total_seconds:g} s for the whole request{cure}"
@@ -94,7 +94,7 @@ class Limits(_Positive, frozen=True, kw_only=True):
 
 
 class ServerLimits(_Positive, frozen=True, kw_only=True):
-    """What the socket server accepts from its clients."""
+    """The limits that the socket server sets to its clients."""
 
     head_bytes: int = 64 * 1024
     """A request's line and fields; more is answered with 431."""

@@ -344,7 +344,7 @@ BROKEN: dict[str, tuple[str, bytes, str]] = {
         "'9@x' is not a piece",
     ),
     "another format": ("a.yaml", b"metadata: {harness: {format: 9}}\n" + WHOLE_ONE, "reads format 1"),
-    "metadata of another kind": ("a.yaml", b"metadata: x\n" + WHOLE_ONE, "no mapping"),
+    "metadata of another kind": ("a.yaml", b"metadata: x\n" + WHOLE_ONE, "not a mapping"),
 }
 
 

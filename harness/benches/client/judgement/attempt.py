@@ -354,11 +354,11 @@ class ClientAttempt:
         return bool(describe_double_create(self.api, self.received))
 
     def find_lost_context(self) -> Defect | None:
-        """How the further turn that the mode asks for was sent without the first; None if it was not."""
+        """The way in which the further turn of the mode was sent without the first; None if it was not."""
         return judge_context(self.api, self.received) if self.case.mode.turns else None
 
     def find_wrong_call(self) -> Defect | None:
-        """What is wrong with the results that the client returned for the calls of the model; None if nothing."""
+        """The defect of the results that the client returned for the calls of the model; None if there is none."""
         if not self.case.mode.turns:
             return None
         exchanges = [
@@ -367,19 +367,19 @@ class ClientAttempt:
         return self._model.judge_calls(exchanges, self.contract)
 
     def find_defect(self, collected: Any) -> Defect | None:
-        """What the client did wrong; None if nothing.
+        """The defect of the client; None if there is none.
 
         `collected` is what it ended up with: the text, the events, or the run's JSON.
         """
         return judge_result(self.api, self.events, collected, self.received, self.contract)
 
     def describe_problem(self, collected: Any) -> str:
-        """What the client did wrong, as a phrase with the client as its subject; "" if nothing."""
+        """The defect of the client, as a phrase with the client as its subject; "" if there is none."""
         defect = self.find_defect(collected)
         return defect.text if defect is not None else ""
 
     def explain_cursor(self) -> str:
-        """How the client resumed after something that is no cursor, as a clause; "" if it did not."""
+        """The way in which the client resumed after an invalid cursor, as a clause; "" if it did not."""
         return _Causes(self.api, self.events, self.received).explain_cursor()
 
     @property
@@ -391,7 +391,7 @@ class ClientAttempt:
         )
 
     def wire(self) -> list[str]:
-        """What went over the wire, one line per request; repeated lines are merged with a count."""
+        """The traffic, one line per request; repeated lines are merged with a count."""
         return merge_equal_lines(map(str, self.received))
 
     def _find_unstored(self) -> ReceivedResponse | None:

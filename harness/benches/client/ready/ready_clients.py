@@ -56,7 +56,7 @@ class ReadyClient:
 
     @property
     def spec(self) -> str:
-        """What `find_ready` takes for this client in this version."""
+        """The name of this client in this version, as `find_ready` takes it."""
         return f"{self.name}=={self.version}" if self.package else self.name
 
     def __str__(self) -> str:
