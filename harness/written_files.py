@@ -24,42 +24,57 @@ _HOLDS_FOLDERS = os.open in os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")
 MOVED = "a link has taken its place, or that of a folder above it, since the run began"
 
 
-_folder: Path | None = None
-"""The folder that no link may lead a file out of that is named in it; None for no such limit."""
-_ask_user: Callable[[], str] = str
+_folders: tuple[Path, ...] = ()
+"""The folders that no link may lead a file out of that is named in them, the current one first; links followed."""
+_ask_user: Callable[[Path], str] = str
 
 
 @contextmanager
-def keeping_links_in(folder: Path, ask_user: Callable[[], str]) -> Iterator[None]:
+def keeping_links_in(folder: Path, ask_user: Callable[[Path], str]) -> Iterator[None]:
     """While the block runs, write through no link that leads out of `folder`, or into its `.git`.
 
-    Somebody else may have put a link where the user expects a report. A folder that holds the home of the user is
-    theirs. `ask_user` is called only if there is such a link: it returns what allows it, or "" if it is allowed.
+    Somebody else may have put a link where the user expects a report: in `folder`, or in a folder above it that
+    came with it. A folder that holds the home of the user is theirs. `ask_user` is called only if there is such a
+    link, with the folder: it returns what allows it, or "" if it is allowed.
     """
-    global _folder, _ask_user
-    before = _folder, _ask_user
-    real = Path(os.path.realpath(folder))
-    _folder = None if Path(os.path.realpath(Path("~").expanduser())).is_relative_to(real) else real
+    global _folders, _ask_user
+    before = _folders, _ask_user
+    _folders = tuple(_list_foreign(Path(os.path.realpath(folder))))
     _ask_user = ask_user
     try:
         yield
     finally:
-        _folder, _ask_user = before
+        _folders, _ask_user = before
+
+
+_MARKS = (".git", "pyproject.toml")
+"""What the root of a checked-out folder has."""
+
+
+def _list_foreign(folder: Path) -> Iterator[Path]:
+    """The folder and those above it that somebody else may have filled: they look like what one checks out."""
+    home = Path(os.path.realpath(Path("~").expanduser()))
+    for place in (folder, *folder.parents):
+        if home.is_relative_to(place):
+            return
+        if place == folder or any(os.path.lexists(place / mark) for mark in _MARKS):
+            yield place
 
 
 def find_way_out(path: Path) -> str:
     """Why a file must not be written: a link leads it out of the folder that it is named in; "" if none does."""
-    if _folder is None:
+    if not _folders:
         return ""
-    named, real = Path(os.path.normpath(_folder / path)), Path(os.path.realpath(path))
-    if not named.is_relative_to(_folder) or real == named:
-        return ""
-    parts = real.relative_to(_folder).parts if real.is_relative_to(_folder) else (".git",)
-    if ".git" not in map(str.casefold, parts):  # disks may fold case
-        return ""
-    if not (allowed_by := _ask_user()):
-        return ""
-    return f"a link leads to {str(real)!r}, out of this folder: name that file itself, or {allowed_by}"
+    named, real = Path(os.path.normpath(Path.cwd() / path)), Path(os.path.realpath(path))
+    for above in named.parents:  # the user may name a folder by way of a link of their own
+        folder = Path(os.path.realpath(above))
+        if folder not in _folders or real == folder / named.relative_to(above):
+            continue
+        parts = real.relative_to(folder).parts if real.is_relative_to(folder) else (".git",)
+        if ".git" in map(str.casefold, parts) and (allowed_by := _ask_user(folder)):  # disks may fold case
+            place = "this folder" if folder == _folders[0] else repr(str(folder))
+            return f"a link leads to {str(real)!r}, out of {place}: name that file itself, or {allowed_by}"
+    return ""
 
 
 def _require_no_way_out(path: Path) -> None:

@@ -166,10 +166,10 @@ def _find_flag_of_one_run(cls: type[Options], key: str) -> str:
 
 
 def _sends_key(values: Mapping[str, Any]) -> bool:
-    """Whether requests carry a credential that the user gave."""
-    from harness.wire.secrets import is_personal_header
+    """Whether requests carry a credential that the user gave: any header of theirs may be one."""
+    from harness.wire.secrets import may_hold_secret
 
-    personal = any(is_personal_header(name, value) for name, value in values.get("header") or ())
+    personal = any(may_hold_secret(name) for name, _ in values.get("header") or ())
     return bool(values.get("api_key") or values.get("other_api_key") or personal)
 
 

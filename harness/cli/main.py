@@ -205,13 +205,13 @@ def _keeping_links_in(command: str) -> contextlib.AbstractContextManager[None]:
         return contextlib.nullcontext()
     from harness.written_files import keeping_links_in
 
-    return keeping_links_in(Path.cwd(), _say_how_to_trust_this_folder)
+    return keeping_links_in(Path.cwd(), _say_how_to_trust)
 
 
-def _say_how_to_trust_this_folder() -> str:
+def _say_how_to_trust(folder: Path) -> str:
     from harness.cli.folder_trust import say_how_to_trust_links
 
-    return say_how_to_trust_links(Path.cwd())
+    return say_how_to_trust_links(folder)
 
 
 def shadow_note(folder: Path | None = None) -> str:

@@ -166,8 +166,11 @@ def test_without_a_key_a_folder_names_its_target(repository: Path, monkeypatch: 
     write_table(repository, "check", 'target = "https://service.example"\nca-file = "own.pem"')
     monkeypatch.delenv("GEMINI_API_KEY")
     assert vars(read_options(load_options("check"), []))["target"] == "https://service.example"
-    with pytest.raises(UsageFault, match="chooses who receives your key"):
-        read_options(load_options("check"), ["-H", "Authorization: Bearer abcdefghijklmnop"])
+    plain = read_options(load_options("check"), ["-H", "Accept: text/event-stream"])
+    assert vars(plain)["target"] == "https://service.example"
+    for header in ("Authorization: Bearer abcdefghijklmnop", "X-My-Gateway: correct-horse", "X-Team: SESAME"):
+        with pytest.raises(UsageFault, match="chooses who receives your key"):
+            read_options(load_options("check"), ["-H", header])
     monkeypatch.setenv("GEMINI_API_KEY", KEY)
     with pytest.raises(UsageFault, match="decides who can read the requests with your key"):
         read_options(load_options("check"), ["https://mine.example"])

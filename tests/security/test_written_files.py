@@ -347,6 +347,30 @@ def test_a_user_may_name_a_folder_with_links(
     assert (folder / "inside" / "a.json").is_file()
 
 
+@pytest.mark.parametrize("mark", [".git", "pyproject.toml"])
+@pytest.mark.parametrize("said", ["../out", "{above}/out", "{mine}/out", "../linked/out", "../linked/deep/out"])
+def test_a_link_above_the_current_folder_leads_no_output_elsewhere(
+    said: str, mark: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who stands in a part of a checked-out folder names files of the whole: its links lead nowhere, either."""
+    above, outside = tmp_path / "repository", tmp_path / "victim"
+    (above / "part").mkdir(parents=True)
+    (outside / "deep").mkdir(parents=True)
+    (above / mark).touch()
+    (outside / "rc").write_text("mine", encoding="utf-8")
+    (above / "out").symlink_to(outside / "rc")
+    (above / "linked").symlink_to(outside)
+    (tmp_path / "mine").symlink_to(above)  # a path of the user's to the same folder
+    monkeypatch.chdir(above / "part")
+    report = said.format(above=above, mine=tmp_path / "mine")
+    assert main((*CHECK, "--report", f"markdown={report}")) == Exit.USAGE
+    assert f"out of {str(above)!r}: name that file itself, or set HARNESS_TRUST={above}" in capsys.readouterr().err
+    assert [path.name for path in outside.rglob("*") if path.is_file()] == ["rc"]
+    assert (outside / "rc").read_text("utf-8") == "mine"
+    monkeypatch.setenv("HARNESS_TRUST", str(above))
+    assert main((*CHECK, "--report", f"markdown={report}")) == Exit.OK
+
+
 def test_a_lock_empties_no_other_file(tmp_path: Path) -> None:
     """A link in the place of a lock leads to nothing: its file is neither opened nor emptied."""
     victim = tmp_path / "victim"
