@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from html import escape
 from pathlib import Path
+from typing import Any
 
 from harness.contract import PROTOCOL
 from harness.emulator import Emulator
@@ -118,7 +119,7 @@ def play(plan: str) -> Iterator[tuple[str, Exchange]]:
         seen = events_of(read)
 
 
-def events_of(exchange: Exchange) -> list[dict[str, str]]:
+def events_of(exchange: Exchange) -> list[dict[str, Any]]:
     """The complete events that are JSON."""
     found = []
     for frame in Decoder().feed(exchange.body):

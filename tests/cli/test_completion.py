@@ -80,10 +80,15 @@ def ask(shell: str, path: str, line: str, until: str) -> str:
 @pytest.mark.parametrize(
     ("line", "offered", "never"),
     [
-        ("harness tor", ["torture"], "check"),
+        pytest.param("harness tor", ["torture"], "check", marks=pytest.mark.thorough),
         ("harness check --pro", ["--profile"], "--api-key"),
         ("harness explain cancel.s", ["cancel.state", "cancel.schema"], "cancel.ok"),
-        ("harness serve --mutant cancel-n", ["cancel-noop", "cancel-needs-body"], "cancel-missing"),
+        pytest.param(
+            "harness serve --mutant cancel-n",
+            ["cancel-noop", "cancel-needs-body"],
+            "cancel-missing",
+            marks=pytest.mark.thorough,
+        ),
         ("harness check --color ", ["always", "never"], "emulator"),
     ],
 )
@@ -95,7 +100,9 @@ def test_a_shell_offers(line: str, offered: Sequence[str], never: str, shell: st
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("program", ["./harness", "bin/harness", "../other/harness"])
+@pytest.mark.parametrize(
+    "program", ["./harness", "../other/harness", pytest.param("bin/harness", marks=pytest.mark.thorough)]
+)
 def test_a_tab_starts_no_program_of_the_folder(
     program: str, shell: str, tmp_path: Path, path_with_harness: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

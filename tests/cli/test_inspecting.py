@@ -77,6 +77,7 @@ def test_the_api_is_as_before(servers: dict[str, Serving], command: str) -> None
     assert "json" in httpx.get(servers[command].url, headers=KEYED).headers["content-type"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_stream_is_told_as_it_flows(servers: dict[str, Serving], command: str) -> None:
     """An open page learns of a stream: request, status, every event, the end; and of each once."""
@@ -106,6 +107,7 @@ def _read_until(lines: Iterator[str], last: str) -> list[dict[str, Any]]:
     raise AssertionError(f"the feed ended without {last}: {told}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("field", [{"origin": "http://evil.test"}, {"host": "evil.test"}])
 def test_no_other_page_is_told(servers: dict[str, Serving], command: str, field: dict[str, str]) -> None:

@@ -69,11 +69,11 @@ def test_colour_can_be_refused(words: tuple[str, ...], environment: dict[str, st
     "words",
     [
         ("smoke", "emulator"),
-        ("list",),
-        ("explain", "create.ok"),
-        ("check", "emulator", "--dry-run"),
         ("check", "emulator", "-j", "2", "-v", "-c", "create.*"),
         ("check", "emulator", "--json", "-c", "create.ok"),
+        pytest.param(("list",), marks=pytest.mark.thorough),
+        pytest.param(("explain", "create.ok"), marks=pytest.mark.thorough),
+        pytest.param(("check", "emulator", "--dry-run"), marks=pytest.mark.thorough),
     ],
     ids=" ".join,
 )
@@ -110,10 +110,10 @@ def test_words_about_rules_are_wrapped_to_the_terminal(words: tuple[str, ...]) -
 @pytest.mark.parametrize(
     "words",
     [
-        ("smoke",),
-        ("check", "emulator", "-c", "resume.nogap"),
         ("smoke", "http://127.0.0.1:1"),
-        ("verify", "--secrets"),
+        ("check", "emulator", "-c", "resume.nogap"),
+        pytest.param(("smoke",), marks=pytest.mark.thorough),
+        pytest.param(("verify", "--secrets"), marks=pytest.mark.thorough),
     ],
     ids=" ".join,
 )

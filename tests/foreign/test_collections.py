@@ -221,6 +221,7 @@ ROWS = [
     # Counts the days of the week from another day.
     row(
         f"on-sunday: {KEPT} -> warn trigger.next-run",
+        thorough=True,
         slow=True,
         next_run=lambda self, usual: "2026-11-22T09:30:00Z",
     ),

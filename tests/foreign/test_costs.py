@@ -181,7 +181,7 @@ ROWS = [
     row(f"halves-usage: {COSTS} -> warn get.usage", slow=True, get=halve_usage),
     rows_of(BillsOn)(f"bills-on: {COSTS} -> warn cancel.result-stays", slow=True),
     # The last tokens of a cancelled run are counted in the second after it.
-    rows_of(BillsOn)(f"bills-late: {COSTS}", slow=True, most=0.7),
+    rows_of(BillsOn)(f"bills-late: {COSTS}", thorough=True, most=0.7),
     rows_of(CarriesOneTurn)(f"carries-one-turn: {COSTS} -> fail chain.whole-history", slow=True),
     row(f"forgets-if-streamed: {COSTS} -> fail chain.streamed", slow=True, create=forget_if_streamed),
     row(f"ends-otherwise: {COSTS} -> warn stream.end-matches-get", slow=True, show=end_otherwise),
@@ -194,7 +194,7 @@ ROWS = [
         slow=True,
         said=["1 MUST check was not tested (chain.takes-effect): chain.history blocks this check"],
     ),
-    forgetful(f"counts-cached-apart: {COSTS} -> pass chain.takes-effect", slow=True, usage=count_cached_apart),
+    forgetful(f"counts-cached-apart: {COSTS} -> pass chain.takes-effect", thorough=True, usage=count_cached_apart),
     row(
         f"counts-no-history: {COSTS} -> pass chain.takes-effect",
         slow=True,
@@ -202,6 +202,7 @@ ROWS = [
     ),
     row(
         "forgets-counting: chain.* -> pass chain.takes-effect",
+        thorough=True,
         slow=True,
         show=lambda self, usual, run: without(usual(run), "usage"),
     ),

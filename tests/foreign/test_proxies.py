@@ -224,6 +224,7 @@ ROWS = [
     ),
     row(
         f"many-lines: {ODD}",
+        thorough=True,
         encode=write_many_lines,
         handler=vary(Handler, stream=begin_with_a_mark, chunk=write_mark),
     ),
@@ -234,6 +235,7 @@ ROWS = [
     # The fields of an answer come in reverse order.
     row(
         f"bytes-alone: {ODD}",
+        thorough=True,
         handler=vary(Handler, chunk=write_bytes_alone),
         show=lambda self, usual, run: dict(reversed(usual(run).items())),
     ),
@@ -263,6 +265,7 @@ ROWS = [
     ),
     row(
         "doubles-at-the-join: resume.* -> fail resume.live",
+        thorough=True,
         get=join(lambda events, there: events[:there] + events[max(there - 1, 0) :]),
     ),
     row("no-sentinel: stream.* resume.* -> warn stream.done", closing=lambda self, usual: b": over\n\n"),
@@ -274,7 +277,9 @@ ROWS = [
         **SHORT,
     ),
     # That a deleted interaction is still shown follows from answers that never change.
-    caching(f"keeps-for-ever: {GETS} -> fail bg.result, blocked del.gone", handler=FOR_EVER, **SHORT),
+    caching(
+        f"keeps-for-ever: {GETS} -> fail bg.result, blocked del.gone", thorough=True, handler=FOR_EVER, **SHORT
+    ),
     caching(f"forgets-what-changes: {GETS}", handler=vary(FOR_EVER, dispatch=forget_what_changes)),
     # Another finding about a result does not hide a deletion that is not done.
     row(

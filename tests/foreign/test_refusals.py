@@ -140,7 +140,9 @@ ROWS = [
         **CRASHES_IN_BACKGROUND,
     ),
     row(
-        "crashes: err.no-crash bg.* cancel.* -> fail err.no-crash/, 6 blocked", slow=True, **CRASHES_IN_BACKGROUND
+        "crashes: err.no-crash bg.* cancel.* -> fail err.no-crash/, 6 blocked",
+        thorough=True,
+        **CRASHES_IN_BACKGROUND,
     ),
     row("hangs-up: err.no-crash stream.* resume.* -> fail err.no-crash/cut, 6 blocked", slow=True, create=hang_up),
     row(
@@ -199,7 +201,7 @@ ROWS = [
         create=first_turn(refuse(409)),
     ),
     row("never-streams: create.ok get.ok stream.opens", slow=True, create=refuse(400, is_stream)),
-    row("never-deletes: create.ok get.ok stream.opens", slow=True, delete=refuse(404)),
+    row("never-deletes: create.ok get.ok stream.opens", thorough=True, delete=refuse(404)),
     row("reads-short-text: create.* stream.* -> warn create.unicode, exit 0", slow=True, admit=read_short_text),
     # An empty body is a fault where the API answers with one.
     row("empty-gets: get.ok get.same -> fail get.ok/missing", handler=empty_to("GET")),

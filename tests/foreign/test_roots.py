@@ -217,7 +217,10 @@ ROWS = [
         **ALONE,
     ),
     row(
-        f"writes-utf16: {MOST} -> fail http.json-valid, exit 1", handler=vary(Handler, reply=write_utf16), **ALONE
+        f"writes-utf16: {MOST} -> fail http.json-valid, exit 1",
+        thorough=True,
+        handler=vary(Handler, reply=write_utf16),
+        **ALONE,
     ),
     row(
         "two-workers: get.* cancel.* chain.* resume.* http.unknown-query -> fail get.ok, exit 1",
@@ -241,6 +244,7 @@ ROWS = [
     ),
     row(
         f"text-in-lists: {STREAMED}",
+        thorough=True,
         events=each(
             lambda event: (
                 {**event, "delta": {"type": "text", "text": [event["delta"]["text"]]}}
@@ -252,6 +256,7 @@ ROWS = [
     ),
     row(
         f"counts-as-a-list: {MOST} -> fail usage.types, exit 1",
+        thorough=True,
         usage=lambda self, usual, run: [usual(run)],
         **ALONE,
     ),
@@ -263,6 +268,7 @@ ROWS = [
     row(f"tells-milliseconds: {SHOWN}", show=add(created=1763650000000, updated=1763650000001), **TYPE),
     row(
         f"numbers-models: {SHOWN} stream.schema",
+        thorough=True,
         show=add(model=7),
         events=each(
             lambda event: (
@@ -271,7 +277,7 @@ ROWS = [
         ),
         **TYPE,
     ),
-    row(f"shows-one-step: {SHOWN}", show=edit("steps", lambda steps: steps[0]), **TYPE),
+    row(f"shows-one-step: {SHOWN}", thorough=True, show=edit("steps", lambda steps: steps[0]), **TYPE),
     row(
         f"content-is-text: {SHOWN}",
         show=edit("steps", lambda steps: [{"type": "model_output", "content": "Hello"}]),
@@ -279,8 +285,8 @@ ROWS = [
     ),
     # A client that compares statuses sees no end: that is not green, and what rests on it is blocked.
     spells(f"upper-case: {SPELLED}"),
-    spells(f"title-case: {SPELLED}", spelling="{word}"),
-    spells(f"prefixed: {SPELLED}", spelling="INTERACTION_STATUS_{up}"),
+    spells(f"title-case: {SPELLED}", thorough=True, spelling="{word}"),
+    spells(f"prefixed: {SPELLED}", thorough=True, spelling="INTERACTION_STATUS_{up}"),
     # The set of statuses is open: a word that is new is told, and the target conforms.
     row(f"one-more-status: {MOST} bg.* -> warn create.status-listed, exit 0", show=know_one_more),
     # A usage object without one count that the reference names does not say what an answer cost.

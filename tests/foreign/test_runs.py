@@ -129,6 +129,7 @@ ROWS = [
     # Its runs last long enough to notice only if much is asked for.
     row(
         f"swallows-briefly: {NOT_CANCELLED}",
+        thorough=True,
         slow=True,
         cancel=swallow,
         length_of=lambda self, usual, body: 3.0 if "ten thousand" in str(body["input"]) else 0.5,
@@ -137,6 +138,7 @@ ROWS = [
     row(f"echoes-until-cancelled: {CANCELS}", slow=True, length_of=take_a_fiftieth_each),
     row(
         f"says-cancelled: {NOT_CANCELLED}",
+        thorough=True,
         slow=True,
         lasts=1.0,
         cancel=lambda self, usual, run: {**self.show(run), "status": "cancelled"},
@@ -157,7 +159,7 @@ ROWS = [
         "cancels-itself: bg.settles bg.transition -> warn bg.transition/uncanceled", slow=True, show=cancel_itself
     ),
     row(f"cancels-on-request: bg.settles bg.transition {CANCELS} -> rest pass", slow=True),
-    rows_of(LosesReaders)("hangs-up: del.* -> pass del.reader-ends", slow=True, delete=hang_up),
+    rows_of(LosesReaders)("hangs-up: del.* -> pass del.reader-ends", thorough=True, delete=hang_up),
     row(
         "refuses-delete: del.* -> not_applicable del.reader-ends",
         slow=True,

@@ -277,6 +277,7 @@ ROWS = [
     ),
     row(
         f"old-end: {STREAMS} -> fail stream.legacy-names/event",
+        thorough=True,
         slow=True,
         last_event=lambda self, usual, *given: {**usual(*given), "event_type": "interaction.complete"},
     ),
@@ -295,6 +296,7 @@ ROWS = [
     # Its streams are right up to interaction.completed; then comes nothing, not even [DONE].
     row(
         f"never-ends: {STREAMS} -> warn stream.closes/hangs",
+        thorough=True,
         slow=True,
         handler=vary(Handler, chunk=linger),
         closing=lambda self, usual: b"",
@@ -382,6 +384,7 @@ ROWS = [
     ),
     left(
         f"cancels-with-its-stream: {LEFT} -> {LOST}",
+        thorough=True,
         leave=lambda self, usual, run: setattr(run, "cancelled_at", run.begun),
         **QUICK,
     ),

@@ -10,6 +10,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -241,8 +242,19 @@ def cases_that_tell(mutant: ClientMutant) -> list[Case]:
     return cases_of_set(mutant.set_name, new_case(), only=only)
 
 
+SHARED = {mutant.name for mutant in MUTANTS if mutant.program == "sync_client.py"}
+"""The other Python client has these, too, most of them in the same lines: there they are for thorough runs."""
+
+
+def case_of(mutant: ClientMutant) -> Any:
+    """A mutant as a case of a test."""
+    again = mutant.program == "async_client.py" and mutant.name in SHARED
+    marks = pytest.mark.thorough if again else ()
+    return pytest.param(mutant, id=f"{mutant.program}-{mutant.name}", marks=marks)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda one: f"{one.program}-{one.name}")
+@pytest.mark.parametrize("mutant", [case_of(mutant) for mutant in MUTANTS])
 def test_a_mutant_is_noticed(folder: Path, mutant: ClientMutant) -> None:
     """The kind of cases that the row names notices the defect."""
     source = (folder / mutant.file).read_text(encoding="utf-8")
