@@ -28,8 +28,18 @@ def torture(*words: str) -> dict[str, str]:
     return {case["kind"]: case["detail"] for case in json.loads(done.stdout)["cases"]}
 
 
-@pytest.mark.parametrize("mode", FURTHER)
-@pytest.mark.parametrize("name", OURS)
+SHOWN = {("harness.resume", "chain"), ("harness.resume", "cancel"), ("follow.mjs", "tools")}
+"""Each mode and each client once; the others are for thorough runs."""
+
+
+@pytest.mark.parametrize(
+    ("name", "mode"),
+    [
+        pytest.param(name, mode, marks=() if (name, mode) in SHOWN else pytest.mark.thorough)
+        for name in OURS
+        for mode in FURTHER
+    ],
+)
 def test_ours_are_right_in_every_further_mode(name: str, mode: str) -> None:
     """Our own two lose, double and invent nothing in a second turn, and report what became of a cancel."""
     if find_ready(name).language is Language.NODE and shutil.which("node") is None:

@@ -96,7 +96,17 @@ def test_no_file_of_the_tree_stops_the_search_for_secrets(planted: str, tmp_path
     assert KEY not in done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("option", ["revision", "baseline", "report=html", "extension", "color", "h", "secrets"])
+@pytest.mark.parametrize(
+    "option",
+    [
+        "revision",
+        "secrets",
+        *(
+            pytest.param(name, marks=pytest.mark.thorough)
+            for name in ("baseline", "report=html", "extension", "color", "h")
+        ),
+    ],
+)
 @pytest.mark.parametrize("hook", HOOKS, ids=lambda hook: str(hook["id"]))
 def test_the_name_of_a_file_is_no_option(hook: dict[str, Any], option: str, tmp_path: Path) -> None:
     """A file whose name reads like an option is searched and judged as any other, and it excuses nothing."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -57,14 +58,24 @@ def test_a_copied_command_holds_the_request_as_words(method: str, text: str) -> 
 REPORT = ("check", "emulator", "-c", "get.unknown", "-c", "get.ok")
 
 
-@pytest.mark.parametrize("odd", ["NaN", "Infinity", "-Infinity", "1e999", "-1", "1e300", "9" * 400, '"nan"'])
-def test_a_report_of_odd_numbers_is_refused(odd: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A number that no run has makes no sum: `merge` and `compare` refuse the report and name the number."""
-    reports, stored = ([str(tmp_path / f"{number}.{end}") for number in (1, 2)] for end in ("json", "jsonl"))
-    for number, (report, events) in enumerate(zip(reports, stored, strict=True), 1):
-        words = ("--report", f"json={report}", "--report", f"events={events}")
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The reports and the events of a run in two shards, which can be merged."""
+    folder = tmp_path_factory.mktemp("shards")
+    for number in (1, 2):
+        words = ("--report", f"json={folder}/{number}.json", "--report", f"events={folder}/{number}.jsonl")
         assert main((*REPORT, "--shard", f"{number}/2", *words)) in (0, 3)
-    assert main(["merge", *stored]) == 0
+    assert main(["merge", str(folder / "1.jsonl"), str(folder / "2.jsonl")]) == 0
+    return folder
+
+
+@pytest.mark.parametrize("odd", ["NaN", "Infinity", "-Infinity", "1e999", "-1", "1e300", "9" * 400, '"nan"'])
+def test_a_report_of_odd_numbers_is_refused(
+    odd: str, shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A number that no run has makes no sum: `merge` and `compare` refuse the report and name the number."""
+    shutil.copytree(shards, tmp_path, dirs_exist_ok=True)
+    reports, stored = ([str(tmp_path / f"{number}.{end}") for number in (1, 2)] for end in ("json", "jsonl"))
     _change_seconds(reports[0], r'\n  "seconds": [\d.e-]+', f'\n  "seconds": {odd}')
     _change_seconds(stored[0], r'"RunFinished", "seconds": [\d.e-]+', f'"RunFinished", "seconds": {odd}')
     capsys.readouterr()
