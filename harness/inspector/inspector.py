@@ -28,7 +28,7 @@ from harness.inspector.feed import Feed, News, TrafficJudge
 from harness.inspector.seen_exchange import Change, SeenExchange
 from harness.inspector.traffic import SeenTraffic
 from harness.kit.api import Api, ApiContract
-from harness.look.assets import read_script, read_sheet, read_tokens
+from harness.look import read_script, read_sheet, read_tokens
 from harness.outcome import Finding, UsageFault
 from harness.transport import WallClock
 from harness.wire import Chunk, Chunked, Exchange, Headers, Request, Response, Service, StreamProtocol

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.look.assets import Mark, mark_of
+from harness.look import Mark, mark_of
 from harness.outcome import Accounted, Exit
 from harness.outcome.words import format_count, shorten
 from harness.report.accounting import to_sentence

@@ -24,7 +24,7 @@ from harness.benches.record.session import (
 )
 from harness.cassette import Recording
 from harness.cassette.redactor import Redactor
-from harness.look.assets import mark_of
+from harness.look import mark_of
 from harness.outcome import FIRST_WORDS, Exit
 from harness.outcome.words import format_count, list_some
 from harness.report.screen import Screen

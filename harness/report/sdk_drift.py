@@ -19,7 +19,7 @@ from harness.drift.comparison import (
     shorten,
 )
 from harness.drift.type_model import TypeModel
-from harness.look.assets import mark_of
+from harness.look import mark_of
 from harness.outcome import FIRST_WORDS, Exit
 from harness.outcome.words import format_count
 from harness.report.markdown import write_plain

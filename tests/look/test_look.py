@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import harness.look
-from harness.look.assets import WORDS, content_hash, mark_of, read_icons, read_script, read_style
+from harness.look import WORDS, content_hash, mark_of, read_icons, read_script, read_style
 from harness.outcome import Accounted
 
 FOLDER = Path(harness.look.__file__).parent

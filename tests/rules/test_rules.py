@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness import contract
-from harness.cli.rules.every_check import load_every_check
+from harness.cli.rules import load_every_check
 from harness.outcome import Basis, Level, Rule
 from harness.rules import BY_ID, ROWS, SUBJECTS
 from harness.rules.ledger import load_ledger

@@ -11,7 +11,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from harness.cli.rules.every_check import list_every_check, load_every_check
+from harness.cli.rules import list_every_check, load_every_check
 from harness.errors import HarnessFault
 from harness.resources import folder
 from harness.rules import AREAS, ROWS, SUBJECTS, tables

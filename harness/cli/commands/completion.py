@@ -152,7 +152,7 @@ def _list_values(item: Option) -> list[Candidate]:
 
 
 def _list_checks() -> Iterator[Candidate]:
-    from harness.cli.rules.every_check import list_every_check
+    from harness.cli.rules import list_every_check
 
     return (Candidate(check.id, check.title) for check in list_every_check())
 

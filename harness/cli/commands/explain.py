@@ -12,7 +12,7 @@ from harness.cli.arguments import read_options
 from harness.cli.common_options import ExtensionOptions, contract_of, revision_option
 from harness.cli.options import Page, argument
 from harness.cli.output import say_lines
-from harness.cli.rules.every_check import load_every_check
+from harness.cli.rules import load_every_check
 from harness.cli.rules.rule_facts import RuleFacts, describe_check, describe_rule, list_rules_without_check
 from harness.contract import Contract
 from harness.engine.capabilities import everything

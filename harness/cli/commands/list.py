@@ -20,7 +20,7 @@ from harness.cli.common_options import (
 )
 from harness.cli.options import Page, Trust, argument, flag, option
 from harness.cli.output import say, say_lines, write_json
-from harness.cli.rules.every_check import list_every_check, load_every_check
+from harness.cli.rules import list_every_check, load_every_check
 from harness.engine.capabilities import everything
 from harness.engine.plan import Selection, make_plan
 from harness.errors import UsageFault

@@ -1,1 +1,46 @@
-"""What the command line says of rules: what is known of each, as text and as pages. Layer 8."""
+"""What the command line says of rules: which there are, what is known of each, and the sentences they judge.
+
+Layer 8. Here is every rule that a command can judge by its exercises: those of servers and those of gateways.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.interactions import INTERACTIONS, load_named_extensions
+from harness.kit.check import Check, Exercise
+from harness.outcome import HarnessFault
+from harness.rules import AREAS, ROWS
+
+
+def load_every_check() -> tuple[Check, ...]:
+    """The checks of `harness check`, then the rules of `harness gateway`."""
+    from harness.checks.gateway import CHECKS
+
+    return (*INTERACTIONS.load_catalogue(), *CHECKS)
+
+
+def list_every_check() -> tuple[Check, ...]:
+    """The same checks to choose from and to name, not to run: their rows are read, and no check is imported."""
+    if load_named_extensions():
+        return load_every_check()
+    return tuple(
+        Check(
+            rule=row.rule,
+            title=row.title,
+            profile=row.profile or row.area,
+            exercise=_UNBOUND,
+            judge=_refuse_to_run,
+            requires=frozenset(row.requires),
+            accepts=row.accepts,
+        )
+        for row in ROWS.values()
+        if row.judge and row.area in (*AREAS, "gateway")
+    )
+
+
+def _refuse_to_run(*_: Any, **__: Any) -> Any:
+    raise HarnessFault("a listed check cannot run: take it from `load_every_check`")
+
+
+_UNBOUND = Exercise(_refuse_to_run, 0, 0)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from harness.checks.capabilities import CAPABILITIES
 from harness.checks.gateway.findings import cures_of
-from harness.cli.rules.every_check import load_every_check
+from harness.cli.rules import load_every_check
 from harness.engine.kill_matrix import GENERATED, NOTICED, ODD, PROVED, SCORED
 from harness.engine.search.failure import RULES as SEARCH_RULES
 from harness.engine.search.failure import SEARCHED

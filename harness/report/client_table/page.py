@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.benches.client.judgement.outcome import DropOutcome
 from harness.benches.client.ready.survey import Cell, ClientColumn, TableRow
-from harness.look.assets import Mark, mark_of
+from harness.look import Mark, mark_of
 from harness.outcome.words import format_count
 from harness.report.client_table.table import (
     MEANINGS,

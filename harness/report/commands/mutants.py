@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from harness.engine.kill_matrix import NOTICED, ODD, PROVED, REFERENCE, SCORED, UNPROVED
 from harness.engine.mutation_score import DEFECTS, DefectOutcome, Score, sum_up
 from harness.engine.results import DefectRow, KillRow, Result, of_kind
-from harness.look.assets import mark_of
+from harness.look import mark_of
 from harness.outcome import Accounted, Reason
 from harness.outcome.words import format_count, list_some
 from harness.report.accounting import LeftOut, RunVerdict, accounting_record, conclude

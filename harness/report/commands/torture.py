@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.benches.client.judgement.outcome import DropOutcome, is_case, list_cases, outcome_of, run_of
 from harness.engine.results import ClientRun, Result
-from harness.look.assets import Mark, mark_of
+from harness.look import Mark, mark_of
 from harness.outcome import Accounted, Exit, Reason, Verdict
 from harness.outcome.words import format_count, list_some
 from harness.report.accounting import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.look.assets import Mark
+from harness.look import Mark
 from harness.wire.stream_picture import StreamPicture
 
 _BRIEF = 4

@@ -17,7 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from harness import __version__
-from harness.look.assets import content_hash, mark_of, read_icons, read_script, read_style
+from harness.look import content_hash, mark_of, read_icons, read_script, read_style
 
 _FOLDER = Path(__file__).parent
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from harness.look.assets import Mark, mark_of
+from harness.look import Mark, mark_of
 from harness.outcome import Accounted
 from harness.outcome.words import shorten
 from harness.report.html_report import count_for_bar
