@@ -188,14 +188,22 @@ export class Flow {
     for (const finding of broken(seen).slice(0, MOST_MARKS)) {
       const event = finding.event === null ? null : seen.events[finding.event];
       if (finding === ofGap) continue;
-      if (event) this.marks.push({ column: event.c, text: `${event.c} ${finding.rule}`, kind: lookOf(finding) });
-      else if (seen.stream) this.marks.push({ column: seen.column, text: finding.rule, kind: lookOf(finding) });
+      if (event) this.count(event.c, `${event.c} ${finding.rule}`, lookOf(finding));
+      else if (seen.stream) this.count(seen.column, finding.rule, lookOf(finding));
     }
     if (gaps.length) {
       const what = `${gaps.length > 1 ? plural(gaps.length, "event") : gaps[0]} never came`;
       this.marks.push({ column: gaps[0], text: ofGap ? `${what}: ${ofGap.rule}` : what, kind: "bad" });
     }
     this.drawMarks();
+  }
+
+  // equal findings of one place are one mark with their number
+  count(column, said, kind) {
+    const same = this.marks.find((mark) => mark.said === said && mark.column === column && mark.kind === kind);
+    if (!same) return this.marks.push({ column, said, text: said, kind, number: 1 });
+    same.number += 1;
+    same.text = `${said} × ${same.number}`;
   }
 
   mark(column, text, kind) {
