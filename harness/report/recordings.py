@@ -47,6 +47,8 @@ def drift_lines(drifts: Drifts, *, content: bool = True) -> Iterator[str]:
     if content:
         for drift, labels in drifts.content.items():
             yield escape_controls(f"content    {drift}  [{_join_names(labels)}]")
+    for why, labels in drifts.unread.items():
+        yield escape_controls(f"not read   {why}  [{_join_names(labels)}]")
 
 
 def shape_line(drift: Drift) -> str:
@@ -70,6 +72,7 @@ def drift_record(drifts: Drifts) -> dict[str, Any]:
         "compared": drifts.compared,
         "shape": _record_all(drifts.shape),
         "content": _record_all(drifts.content),
+        "unread": [{"why": why, "exchanges": labels} for why, labels in drifts.unread.items()],
     }
 
 
@@ -94,6 +97,8 @@ def exit_of_drifts(drifts: Drifts) -> Exit:
     """What a comparison ends with."""
     if drifts.shape:
         return Exit.FAILED
+    if drifts.unread:
+        return Exit.UNREACHABLE
     return Exit.OK if drifts.compared else Exit.NOTHING_RAN
 
 
@@ -101,6 +106,7 @@ _WORDS = {
     Exit.OK: ("the same structure", "pass"),
     Exit.FAILED: ("structural drift", "fail"),
     Exit.NOTHING_RAN: ("nothing compared", "no_answer"),
+    Exit.UNREACHABLE: ("not compared", "no_answer"),
 }
 
 
@@ -113,8 +119,18 @@ def write_headline(drifts: Drifts) -> str:
     compared, differing = format_count(drifts.compared, "exchange"), len(drifts.shape)
     if differing:
         verb = "differs" if differing == 1 else "differ"
-        return f"{format_count(differing, 'part')} of the structure {verb}, in {compared}."
+        return f"{format_count(differing, 'part')} of the structure {verb}, in {compared}.{_tell_unread(drifts)}"
+    if drifts.unread:
+        return f"No difference was found in {compared}.{_tell_unread(drifts)}"
     return f"{compared} {'has' if drifts.compared == 1 else 'have'} the same structure."
+
+
+def _tell_unread(drifts: Drifts) -> str:
+    """How many bodies could not be compared, and what to do, as a further sentence; "" if all were."""
+    if not (count := sum(map(len, drifts.unread.values()))):
+        return ""
+    bodies = format_count(count, "body", "bodies")
+    return f" {bodies} could not be read ({next(iter(drifts.unread))}): record with identity, gzip or deflate."
 
 
 def write_verdict(drifts: Drifts) -> str:
@@ -140,6 +156,7 @@ def render_drifts(drifts: Drifts, *, before: str, after: str, mask: Callable[[st
         command="diff",
         headline=mask(write_headline(drifts)),
         lead=f"{drift_totals(drifts).capitalize()}." if shape or content else "",
+        unread=[mask(f"{why}: {_join_names(labels)}") for why, labels in drifts.unread.items()],
         state_word=word,
         state_mark=mark_of(mark),
         before=mask(before),
@@ -357,6 +374,8 @@ def _write_details(result: Recorded) -> str:
     if result.drifts is not None:
         shape = len(result.drifts.shape)
         parts.append(format_count(shape, "structural drift") if shape else "no structural drift")
+        if unread := sum(map(len, result.drifts.unread.values())):
+            parts.append(f"{format_count(unread, 'body', 'bodies')} not compared")
     elif result.had_predecessor and result.state is not ScenarioState.SKIPPED:
         parts.append("the older recording stays")
     return "".join(f", {part}" for part in parts)

@@ -13,14 +13,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from harness.cassette import CassetteError, Pieces, Recording, load
+from harness.cassette.har import decode_body
 from harness.documents import list_files, read_file
+from harness.errors import Unreadable
 from harness.outcome.words import shorten_with_length
 from harness.wire import Decoder, Driver, Headers, Request, StreamProtocol
 from harness.wire.json_value import json_or_none
@@ -216,11 +218,12 @@ class Drift:
 
 @dataclass(slots=True)
 class Drifts:
-    """The drifts in shape and in content, each with the labels of all exchanges that have it."""
+    """The drifts in shape and in content, and why bodies were not read, each with the labels of its exchanges."""
 
     compared: int = 0
     shape: dict[Drift, list[str]] = field(default_factory=dict)
     content: dict[Drift, list[str]] = field(default_factory=dict)
+    unread: dict[str, list[str]] = field(default_factory=dict)
     empty: str = ""
     """The side that has no recording at all, so that nothing can be compared."""
 
@@ -230,6 +233,8 @@ class Drifts:
         for mine, theirs in ((self.shape, other.shape), (self.content, other.content)):
             for drift, labels in theirs.items():
                 mine.setdefault(drift, []).extend(labels)
+        for why, labels in other.unread.items():
+            self.unread.setdefault(why, []).extend(labels)
 
 
 def diff_paths(before: Path, after: Path, protocol: StreamProtocol) -> Drifts:
@@ -280,10 +285,31 @@ def _pair(
     label: str, before: list[Recording], after: list[Recording], drifts: Drifts, protocol: StreamProtocol
 ) -> None:
     drifts.compared += 1
+    try:
+        before, after = list(map(_decode_body, before)), list(map(_decode_body, after))
+    except (
+        Unreadable
+    ) as wrong:  # of two such bodies nobody knows whether they differ: what is around them is compared
+        drifts.unread.setdefault(str(wrong), []).append(label)
+        before, after = list(map(_leave_body_out, before)), list(map(_leave_body_out, after))
     for drift in _compare_shapes(shape_of(before, protocol), shape_of(after, protocol)):
         drifts.shape.setdefault(drift, []).append(label)
     for drift in _find_content_drifts(content_of(before, protocol), content_of(after, protocol), protocol):
         drifts.content.setdefault(drift, []).append(label)
+
+
+def _decode_body(recording: Recording) -> Recording:
+    """The same with its content coding undone; other tools keep it. Raises Unreadable."""
+    body = decode_body(recording.body, recording.headers)
+    return recording if body is recording.body else _replace_body(recording, body)
+
+
+def _leave_body_out(recording: Recording) -> Recording:
+    return _replace_body(recording, b"")
+
+
+def _replace_body(recording: Recording, body: bytes) -> Recording:
+    return replace(recording, body=body, pieces=Pieces([len(body)], [0]))
 
 
 def _compare_shapes(before: Shape, after: Shape) -> Iterator[Drift]:

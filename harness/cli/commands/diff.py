@@ -59,7 +59,8 @@ With --textconv, git shows the changes of a cassette (docs/cassettes.md).
 With the word emulator as B, the emulator receives the requests of A. A may then also be a
 folder of pairs NAME.request.json and NAME.json or NAME.sse.
 
-exit codes: 0 the same structure · 1 structural drift · 2 usage · 3 nothing to compare""",
+exit codes: 0 the same structure · 1 structural drift · 2 usage · 3 nothing to compare ·
+4 a body could not be read""",
     )
 
 
@@ -67,7 +68,7 @@ OPTIONS = DiffArguments
 
 
 def run(words: Sequence[str]) -> int:
-    """Run the command. Exit code: 0 no structural drift, 1 structural drift, 3 nothing to compare."""
+    """Run the command. Exit code: 0 no structural drift, 1 drift, 3 nothing to compare, 4 a body not read."""
     arguments = read_options(DiffArguments, words)
     if arguments.textconv:
         return _print_as_text(arguments)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import shlex
 import shutil
 import subprocess
@@ -9,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from harness.cassette import save
 from tests.cassette.samples import DROPPED, answered, frames, post, streamed
@@ -111,3 +114,59 @@ def test_the_last_line_is_a_verdict(tmp_path: Path, harness: Harness) -> None:
         said = f"NOTHING RAN: {empty!r} contains no recording: "
         said += "name a cassette of `harness record`, or a folder of them."
         assert (done.code, done.out.splitlines()[-1]) == (3, said)
+
+
+BROKEN, FOREIGN = b"\x1f\x8b\x08broken", b"\x8b\x03\x80not ours"
+
+
+@pytest.mark.parametrize(
+    ("coding", "body"), [("gzip", BROKEN), ("deflate", FOREIGN), ("br", FOREIGN), ("zstd", FOREIGN)]
+)
+def test_a_body_that_cannot_be_read_is_not_called_the_same(
+    coding: str, body: bytes, tmp_path: Path, harness: Harness
+) -> None:
+    """Two bodies that nobody can look into are no proof: the command names them, and does not end green."""
+    sides = [str(save_coded(tmp_path / f"{name}.yaml", coding, body + name.encode())) for name in "ab"]
+    for pair in (sides, sides[:1] * 2, [sides[0], str(record(tmp_path / "c.yaml", "v1_a", "x"))]):
+        done = harness("diff", *pair, "--quiet")
+        if pair[-1].endswith("c.yaml"):
+            assert done.code == 1  # an exchange is missing there, too
+        else:
+            assert done.code == 4
+            assert done.out.splitlines()[-1].startswith(
+                "INCOMPLETE: no difference was found in 1 exchange. 1 body could"
+            )
+        assert "not read " in done.out
+        assert json.loads(harness("diff", *pair, "--json").out)["unread"][0]["exchanges"]
+    harness("diff", *sides, "--report", f"html={tmp_path / 'report.html'}")
+    assert "Bodies that could not be read" in (tmp_path / "report.html").read_text("utf-8")
+
+
+def test_a_body_in_a_content_coding_is_compared(tmp_path: Path, harness: Harness) -> None:
+    """Other tools keep a body as it was sent: its structure is compared all the same."""
+    bodies = [gzip.compress(text) for text in (b'{"id": "v1_a"}', b'{"id": "v1_b"}', b'{"id": 1}')]
+    same, other, drifted = (
+        str(save_coded(tmp_path / f"{number}.yaml", "gzip", body)) for number, body in enumerate(bodies)
+    )
+    assert harness("diff", same, other).code == 0
+    done = harness("diff", same, drifted)
+    assert (done.code, "body.id: string → integer" in done.out) == (1, True)
+
+
+def save_coded(path: Path, coding: str, body: bytes) -> Path:
+    """A cassette of vcrpy, which keeps the body as it was sent."""
+    response = {
+        "status": {"code": 200, "message": "OK"},
+        "headers": {"content-type": ["application/json"], "content-encoding": [coding]},
+        "body": {"string": body},
+    }
+    request = {
+        "method": "POST",
+        "uri": "https://service.example/v1beta/interactions",
+        "body": ASK.body.decode("utf-8"),
+        "headers": {"content-type": ["application/json"]},
+    }
+    path.write_text(
+        yaml.safe_dump({"version": 1, "interactions": [{"request": request, "response": response}]}), "utf-8"
+    )
+    return path
