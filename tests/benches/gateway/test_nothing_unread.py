@@ -24,6 +24,7 @@ SHOWS_TOO_LITTLE = {
     "hang_up.stream": "the client disconnects before the first text",
     "busy.rest": "the resumed part has no text",
     "tools.stream": "has calls and no text",
+    "plain.delete": "is an empty object",
 }
 """Responses in which these defects cannot be seen, and why."""
 
