@@ -231,6 +231,65 @@ class ReadsAll(Reads):
         return {"data": part["data"].replace("+", "-").replace("/", "_")} if "data" in part else {}
 
 
+class ReadsParts(ReadsAll):
+    """Odd, but right: reads parts of videos and of documents, and says with 422 that a part cannot be."""
+
+    status = 400
+
+    def admit(self, body: Json) -> None:
+        given = body.get("input")
+        if self.is_steps(given):
+            for part in (part for step in given for part in step["content"]):
+                if isinstance(way := part.get("processing"), dict) and not self.can_be(way):
+                    raise Refused(self.status, "invalid_request", "There is no such part.")
+            given = [
+                {**step, "content": [without(one, "processing") for one in step["content"]]} for step in given
+            ]
+        super().admit({**body, "input": given})
+
+    def can_be(self, way: Json) -> bool:
+        """Whether a part can be read."""
+        start, end = (
+            float(way.get(name, other)[:-1]) for name, other in (("start_offset", "0s"), ("end_offset", "9s"))
+        )
+        return start < end and self.is_range(**way.get("page_options", {}))
+
+    def is_range(self, start_page: int = 1, end_page: int = 9) -> bool:
+        """Whether there are such pages."""
+        return 1 <= start_page <= end_page
+
+
+class Formats(ForeignService):
+    """Odd, but right: JSON is spread over lines, also after the result of a function."""
+
+    takes = frozenset({"tools", "generation_config", "response_format"})
+
+    def admit(self, body: Json) -> None:
+        super().admit({**body, "input": "a result"} if self.is_result(body) else body)
+
+    @staticmethod
+    def is_result(body: Json) -> bool:
+        """Whether a create brings the result of a function."""
+        given = body.get("input")
+        return isinstance(given, list) and given[:1] != [] and given[0].get("type") == "function_result"
+
+    def prepare(self, run: Run) -> None:
+        forced = run.body.get("generation_config", {}).get("tool_choice") == "any"
+        if run.body.get("tools") and forced and not self.is_result(run.body):
+            name = run.body["tools"][0]["name"]
+            run.steps = [{"type": "function_call", "id": "c1", "name": name, "arguments": {}}]
+        elif self.formats(run.body):
+            run.steps = [say(JSON_TEXT)]
+
+    def formats(self, body: Json) -> bool:
+        """Whether the answer is JSON."""
+        return "response_format" in body
+
+    def show(self, run: Run) -> Json:
+        waits = run.steps[0]["type"] == "function_call"
+        return {**super().show(run), **({"status": "requires_action"} if waits else {})}
+
+
 def halve_films(self: ReadsAll, usual: Any, part: Json) -> Json:
     """Keep half of a video."""
     return {"data": part["data"][: len(part["data"]) // 8 * 4]} if part["type"] == "video" else usual(part)
@@ -328,6 +387,10 @@ LEVELS = "create.level-listed create.level-refused"
 KNOWN = {"words": "--model gemini-3.5-flash"}
 WAITING = "bg.requires-action bg.requires-action-streamed bg.result-ok"
 
+PARTS = "create.part-backwards create.page-range"
+FORMATS = "create.response-format create.format-list tool.format"
+
+parts, formats = map(rows_of, (ReadsParts, Formats))
 row, obliging, painter, agents = map(rows_of, (ForeignService, Obliging, Painter, RunsAgents))
 searching, hopping, reads_all, thinks, calls = map(rows_of, (Searching, Hopping, ReadsAll, Thinks, Calls))
 ROWS = [
@@ -434,6 +497,33 @@ ROWS = [
     ),
     reads_all(
         f"halves-films: {INPUTS} -> warn create.input-video create.input-kinds, rest pass", recode=halve_films
+    ),
+    # A part that cannot be is refused in any way; a server that takes it breaks the rule of its kind.
+    parts(f"reads-parts: {PARTS} -> rest pass"),
+    parts(f"reads-parts-422: {PARTS} -> warn {PARTS}", status=422),
+    parts(f"any-part: {PARTS} -> warn {PARTS}", can_be=always(True)),
+    parts(
+        f"pages-from-zero: {PARTS} -> warn create.page-range, rest pass",
+        is_range=lambda self, usual, start_page=1, end_page=9: 0 <= start_page <= end_page,
+    ),
+    reads_all(f"reads-no-parts: {PARTS} -> rest not_applicable"),
+    # A format alone, in a list and beside a tool; who refuses a list, or both together, offers less.
+    formats(f"formats: {FORMATS} -> rest pass"),
+    formats(
+        f"ignores-lists: {FORMATS} -> warn create.format-list, rest pass",
+        formats=lambda self, usual, body: isinstance(body.get("response_format"), dict),
+    ),
+    formats(
+        f"refuses-lists: {FORMATS} -> not_applicable create.format-list, rest pass",
+        admit=refuse(400, lambda body: isinstance(body.get("response_format"), list)),
+    ),
+    formats(
+        f"prose-after-tools: {FORMATS} -> warn tool.format, rest pass",
+        formats=lambda self, usual, body: usual(body) and "tools" not in body,
+    ),
+    formats(
+        f"either-or: {FORMATS} -> not_applicable tool.format, rest pass",
+        admit=refuse(400, lambda body: "response_format" in body and "tools" in body),
     ),
     # What the guide of the model lists is taken, and nothing else; the guide of another model accuses nobody.
     thinks(f"thinks: {LEVELS} -> pass create.level-listed, warn create.level-refused", **KNOWN),

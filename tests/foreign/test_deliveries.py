@@ -103,6 +103,24 @@ class Delivering(ForeignService):
             return False
 
 
+class Replaces(Delivering):
+    """Odd, but right: it posts about a run with URIs of its own to these, signed as for webhooks."""
+
+    takes = frozenset({"webhook_config"})
+
+    def deliver(self, run: Run) -> None:
+        if not self.reaches_webhooks(run):
+            time.sleep(run.lasts)
+        else:
+            super().deliver(run)
+        for uri in run.body.get("webhook_config", {}).get("uris", ()):
+            self.post(uri, self.identify(run, 0), json.dumps(self.envelope(run)).encode())
+
+    def reaches_webhooks(self, run: Run) -> bool:
+        """Whether webhooks are told of a run."""
+        return "webhook_config" not in run.body
+
+
 class Tokens(ForeignService):
     """Odd, but right: a second key is published first, and the token has strange claims and another type."""
 
@@ -152,6 +170,7 @@ def sign_with_the_text(self: Delivering, usual: Any, signed: bytes) -> str:
 
 DELIVERED = "hook.delivery hook.signature hook.envelope hook.event-status hook.retry hook.rotation"
 JWT = "hook.dynamic-jwt"
+ALONE = "hook.dynamic-replaces"
 UNTRUE = f"{JWT} -> warn {JWT}"
 
 delivering, tokens = rows_of(Delivering), rows_of(Tokens)
@@ -180,6 +199,10 @@ ROWS = [
     delivering(
         f"old-secret-only: {DELIVERED} -> warn hook.rotation, rest pass", rotate=lambda self, usual: KEYS[:1]
     ),
+    # The URIs of a create take the place of webhooks, or come beside them; a server may not know them.
+    rows_of(Replaces)(f"replaces: {ALONE} -> pass {ALONE}"),
+    rows_of(Replaces)(f"both: {ALONE} -> warn {ALONE}", reaches_webhooks=lambda self, usual, run: True),
+    rows_of(Replaces)(f"webhooks-only: {ALONE} -> untestable {ALONE}", takes=frozenset()),
     # Webhooks in pages, with nothing on the last one; and where one of them is on no page.
     delivering("in-pages: page.webhooks -> pass page.webhooks", neighbour=in_pages(empty_end=True)),
     delivering(

@@ -14,7 +14,8 @@ from tests.foreign.server import ForeignService, Headed, Json, Refused, Run, par
 
 FILES = (
     "env.recursive env.tar env.fork-files"
-    " env.upload-resumable env.upload-x-goog env.upload-extract env.extract-exists env.upload-creates-parents"
+    " env.upload-resumable env.upload-x-goog env.upload-extract"
+    " env.extract-exists env.extract-overwrite env.upload-creates-parents"
 )
 WRONG = "env.target-root env.fork-env"
 OWN = "env.key-once env.mode"
@@ -87,7 +88,11 @@ class Sandboxes(ForeignService):
         if query.get("extract") == "true":
             with tarfile.open(fileobj=io.BytesIO(data)) as archive:
                 opened = ((self.place(name, member.name), archive.extractfile(member)) for member in archive)
-                self.unpack(self.boxes[box], {place: file.read() for place, file in opened if file})
+                found = {place: file.read() for place, file in opened if file}
+            if query.get("overwrite") == "true":
+                self.replace(self.boxes[box], found)
+            else:
+                self.unpack(self.boxes[box], found)
             return {"files": []}
         return self.finish(box, name, data)
 
@@ -95,6 +100,10 @@ class Sandboxes(ForeignService):
         """Write the files of an archive, if none of them exists."""
         if found.keys() & files.keys():
             raise Refused(409, "aborted", "Some of it exists.")
+        files |= found
+
+    def replace(self, files: dict[str, bytes], found: dict[str, bytes]) -> None:
+        """Write the files of an archive, whatever exists."""
         files |= found
 
     def place(self, below: str, name: str) -> str:
@@ -281,7 +290,7 @@ ROWS = [
     ),
     # What is unpacked lies in one directory, whatever the archive says.
     boxes(
-        f"flattens-archives: {FILES} -> warn env.upload-extract, blocked env.extract-exists",
+        f"flattens-archives: {FILES} -> warn env.upload-extract, blocked env.extract-exists env.extract-overwrite",
         place=lambda self, usual, below, name: usual(below, name.rpartition("/")[2]),
         **FILED,
     ),
@@ -289,6 +298,17 @@ ROWS = [
     boxes(
         f"unpacks-over: {FILES} -> warn env.extract-exists",
         unpack=lambda self, usual, files, found: files.update(found),
+        **FILED,
+    ),
+    # An archive may replace what exists, and does not: refused, or silently left out.
+    boxes(
+        f"replaces-nothing: {FILES} -> warn env.extract-overwrite",
+        replace=lambda self, usual, files, found: self.unpack(files, found),
+        **FILED,
+    ),
+    boxes(
+        f"keeps-what-exists: {FILES} -> warn env.extract-overwrite",
+        replace=lambda self, usual, files, found: files.update({**found, **files}),
         **FILED,
     ),
     boxes(f"refuses-too-late: {FILES} -> warn env.extract-exists", unpack=refuse_too_late, **FILED),

@@ -120,7 +120,7 @@ class Keeping(ForeignService):
             }
         if method == "GET":
             return self.look(path)
-        if method == "DELETE" and len(parts) == 2:
+        if method == "DELETE" and len(parts) in (2, 4):
             self.look(path)
             return self.remove(path, query)
         raise Refused(404, "not_found", "There is no such route.")
@@ -218,6 +218,17 @@ ROWS = [
         f"never-final: {MINE} -> warn file.upload",
         finish=lambda self, usual, path, *sent: (
             dict(usual(path, *sent)) if path == "files" else usual(path, *sent)
+        ),
+    ),
+    # A document that is deleted stays, or cannot be deleted.
+    row(
+        f"keeps-documents: {MINE} -> warn filesearch.document-delete",
+        remove=lambda self, usual, path, query: {} if "/documents/" in path else usual(path, query),
+    ),
+    row(
+        f"keeps-documents-for-good: {MINE} -> warn filesearch.document-delete",
+        remove=lambda self, usual, path, query: (
+            refuse(400)(self, usual) if "/documents/" in path else usual(path, query)
         ),
     ),
     row(f"forgets-files: {MINE} -> warn file.gone-in-create", use=lambda self, usual, uri: None),

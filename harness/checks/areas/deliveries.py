@@ -80,6 +80,38 @@ def a_delivery_for_one_run(t: RequestBuilder) -> Steps:
     return {**seen, "keys": (yield Send(Request("GET", KEYS, Headers(t.headers))))}
 
 
+@exercise(requests=10, interactions=2)
+def a_delivery_in_place_of_webhooks(t: RequestBuilder) -> Steps:
+    """Beside a webhook, name another receiver in the create of a background run; then let one run without it."""
+    standing: Inbox = yield Listen()
+    named: Inbox = yield Listen()
+    body = {"uri": standing.uri, "subscribed_events": list(EVENT_OF_STATUS.values()), "name": "harness-standing"}
+    made: Exchange = yield Send(t.request("POST", "webhooks", body))
+    found = id_of(made)
+    if not found:
+        return stop_exercise(
+            {}, f"the target created no webhook for a receiver on this machine: {format_answer(made)}"
+        )
+    seen: Exchanges = {"came": [], "named": []}
+    yield from _run(t, seen, "run", {"input": HELLO, "webhook_config": {"uris": [named.uri]}})
+    if seen["run"] is not None:
+        seen["named"] = yield from _collect_for(named, seen["run"], 1)
+    yield from _run(t, seen, "control", {"input": HELLO})
+    for _ in range(_STRANGERS if seen["control"] is not None else 0):
+        came: list[Arrival] = yield Collect(standing, 1, WITHIN)
+        seen["came"] += came
+        if not came or _is_about(seen["control"], came[-1]):
+            break
+    yield Send(t.request("DELETE", f"webhooks/{segment(found)}"))
+    if seen["run"] is None or seen["control"] is None:
+        return stop_exercise({}, "a background run, with a webhook_config or without, did not settle")
+    return seen
+
+
+def _is_about(run: Exchange, arrival: Arrival) -> bool:
+    return id_of(run).encode() in arrival.exchange.request.body
+
+
 def _run(t: RequestBuilder, seen: Exchanges, name: str, fields: Exchanges) -> Part[None]:
     """Start a background run and poll it until it has settled: `name` is the last answer, None if it has not."""
     started: Exchange = yield Send(t.create(fields, background=True))
@@ -93,7 +125,7 @@ def _collect_for(receiver: Inbox, run: Exchange, count: int) -> Part[list[Arriva
     ours: list[Arrival] = []
     for _ in range(_STRANGERS):
         came: list[Arrival] = yield Collect(receiver, 1, WITHIN)
-        ours += [arrival for arrival in came if id_of(run).encode() in arrival.exchange.request.body]
+        ours += [arrival for arrival in came if _is_about(run, arrival)]
         if len(ours) >= count or not came:
             break
     return ours
@@ -176,6 +208,21 @@ def carries_a_token(delivered: list[Arrival], keys: Exchange) -> Iterator[Findin
     if fault := find_token_fault(signature, read(keys).json):
         wrong = finding(fault, expected="a JWS with RS256", actual=signature[:40] or "none")
         yield wrong.at(exchange="delivered[0]")
+
+
+def comes_there_alone(
+    run: Exchange, control: Exchange, named: list[Arrival], came: list[Arrival]
+) -> Iterator[Finding]:
+    _requests(named, "no delivery arrived at the URI in webhook_config")
+    if not any(_is_about(control, arrival) for arrival in came):
+        raise Unmet("the webhook received no delivery of a run without webhook_config")
+    for number, arrival in enumerate(came):
+        if _is_about(run, arrival):
+            yield finding(
+                "the webhook received the delivery, too",
+                expected="a delivery at the named URI only",
+                actual=id_of(run),
+            ).at(exchange=f"came[{number}]")
 
 
 def _requests(arrivals: Sequence[Arrival], otherwise: str = "no delivery arrived") -> list[Exchange]:

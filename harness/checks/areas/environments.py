@@ -287,7 +287,7 @@ def _unpack(data: bytes) -> dict[str, bytes] | None:
 
 # --- writing files into an environment: by a plain PUT, in both resumable forms, and from an archive
 
-FIRST, SECOND = b"first\n", b"second, and longer\n"
+FIRST, SECOND, THIRD = b"first\n", b"second, and longer\n", b"third\n"
 PATH, BELOW = "harness-upload.txt", "harness/new/upload.txt"
 RESUMED, COMMANDED = "harness-resumed.txt", "harness-by-command.txt"
 
@@ -346,7 +346,7 @@ def makes_directories(written: Exchange, written_below: Exchange, below: Exchang
         yield from at("below", expect_bytes(below, FIRST))
 
 
-@exercise(requests=12)
+@exercise(requests=14)
 def larger_uploads_to_an_environment(t: RequestBuilder) -> Steps:
     """Upload a file in each resumable form, and an archive to be unpacked; read what is there afterwards."""
     path = f"environments/{segment((yield from open_environment(t, {})))}"
@@ -363,14 +363,16 @@ def larger_uploads_to_an_environment(t: RequestBuilder) -> Steps:
         seen[name] = yield Send(t.request("GET", f"{path}/files/{place}", query={"alt": "media"}))
     seen["over"] = yield Send(_extract(t, path, SECOND))
     seen["kept"] = yield Send(t.request("GET", f"{path}/files/unpacked/{BELOW}", query={"alt": "media"}))
+    seen["replaced"] = yield Send(_extract(t, path, THIRD, overwrite=True))
+    seen["renewed"] = yield Send(t.request("GET", f"{path}/files/unpacked/{BELOW}", query={"alt": "media"}))
     yield Send(t.request("DELETE", path))
     return seen
 
 
-def _extract(t: RequestBuilder, path: str, data: bytes) -> Request:
+def _extract(t: RequestBuilder, path: str, data: bytes, **query: bool) -> Request:
     """The upload of an archive of one file, to be unpacked below a directory."""
     label = [("content-type", "application/x-tar")]
-    query, version = {"extract": True}, f"upload/{t.version}"
+    query, version = {"extract": True, **query}, f"upload/{t.version}"
     return t.request(
         "PUT", f"{path}/files/unpacked", pack(BELOW, data), query=query, headers=label, version=version
     )
@@ -396,6 +398,13 @@ def unpacks_over_nothing(unpacked: Exchange, over: Exchange, kept: Exchange) -> 
         raise Unmet("the first archive was not unpacked")
     yield from at("over", expect_refusal(over, {409}))
     yield from at("kept", expect_bytes(kept, FIRST))
+
+
+def unpacks_over_what_is_there(unpacked: Exchange, replaced: Exchange, renewed: Exchange) -> Iterator[Finding]:
+    if unpacked.status not in SUCCESS or unpacked.body != FIRST:
+        raise Unmet("the first archive was not unpacked")
+    yield from at("replaced", expect_object(replaced))
+    yield from at("renewed", expect_bytes(renewed, THIRD))
 
 
 def _is_complete(

@@ -11,6 +11,7 @@ from harness.checks.vocabulary.expect import (
     at,
     expect_interaction,
     expect_object,
+    expect_refusal,
     expect_status,
     finding,
     object_in,
@@ -39,9 +40,9 @@ FILE = {"file": {"displayName": "harness-check.txt", "mimeType": "text/plain"}}
 COLLECTION = "fileSearchStores"
 
 
-@exercise(requests=18)
+@exercise(requests=20)
 def a_file_search_store(t: RequestBuilder) -> Steps:
-    """Create a store, upload a text to it, wait for its document, and delete with and without `force`."""
+    """Create a store, upload a text to it, wait for its document, delete that, and the store in both ways."""
     made: Exchange = yield Send(t.request("POST", COLLECTION, {"displayName": "harness-check"}))
     seen: Exchanges = {"made": made}
     name = _name_of(made)
@@ -62,8 +63,10 @@ def a_file_search_store(t: RequestBuilder) -> Steps:
             if document:
                 seen["document"] = yield Send(t.request("GET", _escape(document)))
                 seen["unforced"] = yield Send(t.request("DELETE", path))
+                removed = yield from delete_and_look(t, _escape(document), force=True)
+                seen |= {"removed": removed["deleted"], "missed": removed["gone"]}
     seen |= yield from delete_and_look(t, path, force=True)
-    missing = [name for name in ("ended", "document", "unforced") if name not in seen]
+    missing = [name for name in ("ended", "document", "unforced", "removed") if name not in seen]
     return stop_exercise(seen, "the upload created no document") if missing else seen
 
 
@@ -111,6 +114,13 @@ def is_the_document(ended: Exchange, document: Exchange) -> Iterator[Finding]:
         yield finding(
             "the response is another document", expected=_document_of(ended), actual=_name_of(document) or "(none)"
         )
+
+
+def is_removed(document: Exchange, removed: Exchange, missed: Exchange) -> Iterator[Finding]:
+    if document.status not in SUCCESS:
+        raise Unmet(f"the document cannot be read: {format_answer(document)}")
+    yield from at("removed", expect_status(removed, accepts=SUCCESS))
+    yield from at("missed", expect_refusal(missed, {403, 404}))
 
 
 @exercise(requests=31, interactions=2)

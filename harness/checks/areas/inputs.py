@@ -124,6 +124,23 @@ def _watch(t: RequestBuilder, start: str, end: str) -> Request:
     return t.create(input=[{"type": "user_input", "content": [QUESTION, {**MEDIA["video"], "processing": part}]}])
 
 
+@exercise(requests=3, interactions=1)
+def a_part_of_a_document(t: RequestBuilder) -> Steps:
+    """A create with the first page of a document, with a part that ends before it starts, and with page 0."""
+    return {
+        "forwards": (yield Send(_leaf_through(t, start_page=1, end_page=1))),
+        "backwards": (yield Send(_leaf_through(t, start_page=2, end_page=1))),
+        "zeroth": (yield Send(_leaf_through(t, start_page=0))),
+    }
+
+
+def _leaf_through(t: RequestBuilder, **pages: int) -> Request:
+    part = {"type": "static", "page_options": pages}
+    return t.create(
+        input=[{"type": "user_input", "content": [QUESTION, {**MEDIA["document"], "processing": part}]}]
+    )
+
+
 @exercise(requests=2, interactions=1)
 def levels_of_the_model(t: RequestBuilder) -> Steps:
     """A create with a thinking level that a guide gives the model, and one with a level that it does not have."""
@@ -157,6 +174,12 @@ _STATED = ("G", "R")
 def refuses_backwards(forwards: Exchange, backwards: Exchange) -> Iterator[Finding]:
     yield from at("forwards", expect_offered(forwards))
     yield from at("backwards", expect_refusal(backwards, accepts=[400]))
+
+
+def refuses_pages_that_are_none(forwards: Exchange, backwards: Exchange, zeroth: Exchange) -> Iterator[Finding]:
+    yield from at("forwards", expect_offered(forwards))
+    for name, answer in (("backwards", backwards), ("zeroth", zeroth)):
+        yield from at(name, expect_refusal(answer, accepts=[400]))
 
 
 def takes_a_listed_level(listed: Exchange, warm: Exchange | None) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from harness.checks.areas.create import JSON_FORMAT
 from harness.checks.vocabulary.expect import (
     at,
     expect_interaction,
@@ -17,7 +18,7 @@ from harness.checks.vocabulary.expect import (
     interaction_in,
     note,
 )
-from harness.checks.vocabulary.runs import id_of, look_at_all, poll_until_found, script, status_of
+from harness.checks.vocabulary.runs import id_of, look_at_all, need_id, poll_until_found, script, status_of
 from harness.checks.vocabulary.shared import FORCED, HELLO, WEATHER
 from harness.checks.vocabulary.streams import completion, events_in, expect_stream, is_stream, stream_id
 from harness.contract import compare_steps, read
@@ -31,7 +32,7 @@ from harness.contract.judge.agreement import (
     judge_waiting,
     pending_calls,
 )
-from harness.contract.judge.replies import SUCCESS
+from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
@@ -122,6 +123,17 @@ def a_tool_loop(t: RequestBuilder) -> Steps:
 def mixed_tools(t: RequestBuilder) -> Steps:
     """A create that declares a built-in tool and a function."""
     return {"mixed": (yield Send(t.create(input=HELLO, tools=[{"type": "google_search"}, WEATHER])))}
+
+
+@exercise(requests=2, interactions=2)
+def a_format_beside_a_tool(t: RequestBuilder) -> Steps:
+    """A forced call in a request for JSON, and its result in another request for JSON."""
+    asked: Exchange = yield Send(t.create(input=QUESTION, tools=[WEATHER], response_format=JSON_FORMAT, **FORCED))
+    if asked.status in CLIENT_ERROR:
+        return stop_exercise({}, f"the target takes no format beside a tool: {format_answer(asked)}")
+    result, parent = [result_of(first_call(asked))], need_id(asked)
+    body = {"input": result, "tools": [WEATHER], "response_format": JSON_FORMAT}
+    return {"formatted": (yield Send(t.create(body, previous_interaction_id=parent)))}
 
 
 # --- judges

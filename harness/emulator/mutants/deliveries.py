@@ -10,6 +10,7 @@ import msgspec
 from harness.emulator.deliveries import Deliveries, Job, build_jwks, build_token, sign
 from harness.emulator.mutants.hooks import row
 from harness.emulator.mutants.parts import SKIP, after, around, before, instead
+from harness.emulator.run.run import Run
 from harness.emulator.service import JWKS_PATH, Emulator
 from harness.emulator.values.call import Route, json_response
 from harness.emulator.values.stamps import SECRET_PREFIX
@@ -75,6 +76,12 @@ def _publish_another_key(inner: Any, emulator: Emulator, request: Request, where
     return json_response({"keys": [{**key, "kid": "another"} for key in build_jwks()["keys"]]})
 
 
+def _find_webhooks_too(inner: Any, deliveries: Deliveries, run: Run, event: str | None) -> Any:
+    found = [*inner(run, event)]
+    others = deliveries._find_webhooks(run.project, event) if any(hook is None for _, hook in found) else ()
+    return [*found, *((hook.fields["uri"], hook) for hook in others)]
+
+
 MUTANTS = table(
     "deliveries",
     row("hook-never-delivered", "Nothing is ever delivered to a webhook.",
@@ -106,4 +113,6 @@ MUTANTS = table(
         around(Deliveries.sign, _break_token)),
     row("hook-unpublished-key", "The key that signs tokens is not in the published set.",
         around(Emulator.dispatch, _publish_another_key)),
+    row("hook-both", "A run with URIs of its own is reported to the webhooks, too.",
+        around(Deliveries._find_receivers, _find_webhooks_too)),
 )  # fmt: skip

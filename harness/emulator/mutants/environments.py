@@ -215,4 +215,7 @@ MUTANTS = table(
         response("GET environments/*/files", each_item("files", put(type=1)))),
     row("env-files-page-repeats", "Every page of an environment's files is the first one.",
         request("GET environments/*/files", lambda call, _: without_query(call, "page_token"))),
+    row("upload-archive-never-replaces", "An archive with overwrite=true is refused if one of its files exists.",
+        request("* upload/**", lambda call, _: (
+            without_query(call, "overwrite") if "extract" in call.query else None))),
 )  # fmt: skip

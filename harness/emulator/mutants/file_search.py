@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.changes import (
+    answer,
     drop,
     not_found,
     put,
@@ -48,4 +49,6 @@ MUTANTS = table(
         request("GET fileSearchStores/*/documents/*", not_found)),
     row("store-delete-forces", "A store that holds documents is deleted without force.",
         request("DELETE fileSearchStores/*", _force)),
+    row("store-document-kept", "A delete of a document in a store returns 200 but it is kept.",
+        request("DELETE fileSearchStores/*/documents/*", answer({}))),
 )  # fmt: skip

@@ -27,6 +27,16 @@ def _whole_films(call: Call, engine: Engine) -> Call:
     return replace(call, request=replace(call.request, body=data))
 
 
+def _whole_documents(call: Call, engine: Engine) -> Call:
+    data = re.sub(rb', ?"end_page": ?1', b"", call.request.body)
+    return replace(call, request=replace(call.request, body=data))
+
+
+def _count_from_zero(call: Call, engine: Engine) -> Call:
+    data = re.sub(rb'"start_page": ?0', b'"start_page":1', call.request.body)
+    return replace(call, request=replace(call.request, body=data))
+
+
 def _kinds_of(order: CreateRequest) -> set[object]:
     return {part.get("type") for step in order.given for part in step.get("content", ()) if isinstance(part, dict)}
 
@@ -62,4 +72,8 @@ MUTANTS = table(
             refuse("'thinking_level' is not supported.")))),
     row("levels-ignored", "A thinking level that a model lacks is accepted.",
         admit("shape", _drop_level)),
+    row("pages-backwards", "A part of a document may end before it starts.",
+        request("POST interactions", _whole_documents)),
+    row("pages-from-zero", "The pages of a document are counted from 0.",
+        request("POST interactions", _count_from_zero)),
 )  # fmt: skip

@@ -9,6 +9,7 @@ from harness.emulator.create.validation import CreateValidator
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.changes import (
     Json,
+    assign,
     crash,
     each,
     edit_json,
@@ -200,4 +201,7 @@ MUTANTS = table(
     row("shape-requires-action", "The service tier of an interaction that requires action is a list.",
         response("POST interactions", when(
             lambda body, _: body["status"] == "requires_action", put(service_tier=[])))),
+    row("format-ignored-with-tools", "A format is ignored where the request declares tools.",
+        create(when(lambda order, _: "tools" in order.body, assign(
+            body=lambda order, _: without(order.body, "response_format"))))),
 )  # fmt: skip

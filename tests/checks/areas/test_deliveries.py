@@ -37,6 +37,7 @@ MADE = answer(body={"id": "h", "new_signing_secret": SECRET}, method="POST", tar
 TURNED = answer(body={"secret": SECRET}, method="POST", target="/v1beta/webhooks/h:rotateSigningSecret")
 NAMELESS = answer(body={"id": "h"}, method="POST", target="/v1beta/webhooks")
 KEYS = answer(body={"keys": []}, target="/.well-known/jwks.json")
+RUNS = {"run": run(), "control": answer(body=interaction(id="other"))}
 NO_LATER = {"later": None, "afterwards": []}
 
 CASES = [
@@ -66,4 +67,11 @@ CASES = [
     case("hook.dynamic-jwt", "not_met", "no JWS", delivered=posted(), keys=KEYS),
     case("hook.dynamic-jwt", "untestable", "no keys", delivered=posted(), keys=refusal(404, "not_found")),
     case("hook.dynamic-jwt", "untestable", "nothing came", delivered=[], keys=KEYS),
+    case("hook.dynamic-replaces", "met", "there alone", named=posted(), came=posted(data={"id": "other"}), **RUNS),
+    case("hook.dynamic-replaces", "met", "beside others", named=posted(),
+         came=[*posted(data={"id": "strange"}), *posted(data={"id": "other"})], **RUNS),
+    case("hook.dynamic-replaces", "not_met", "both", named=posted(),
+         came=[*posted(), *posted(data={"id": "other"})], **RUNS),
+    case("hook.dynamic-replaces", "untestable", "not there", named=[], came=posted(data={"id": "other"}), **RUNS),
+    case("hook.dynamic-replaces", "untestable", "never here", named=posted(), came=[], **RUNS),
 ]  # fmt: skip

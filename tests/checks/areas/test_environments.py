@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.checks.areas.environments import FIRST, NOTE, NOTE_PATH, RULES, SECOND, pack
+from harness.checks.areas.environments import FIRST, NOTE, NOTE_PATH, RULES, SECOND, THIRD, pack
 from tests.checks._play import answer, case, interaction, page_cases, refusal
 
 # --- environments, on hand-made exchanges
@@ -168,6 +168,10 @@ CASES += [
     case("env.upload-extract", "met", "unpacked", extracted=WRITTEN, unpacked=OLD),
     case("env.upload-extract", "not_met", "kept as it is", extracted=WRITTEN, unpacked=NOBODY),
     case("env.upload-extract", "not_met", "refused", extracted=refusal(400), unpacked=NOBODY),
+    case("env.extract-overwrite", "met", "replaced", unpacked=OLD, replaced=WRITTEN, renewed=answer(body=THIRD)),
+    case("env.extract-overwrite", "not_met", "refused", unpacked=OLD, replaced=TAKEN, renewed=OLD),
+    case("env.extract-overwrite", "not_met", "ignored", unpacked=OLD, replaced=WRITTEN, renewed=OLD),
+    case("env.extract-overwrite", "untestable", "never unpacked", unpacked=NOBODY, replaced=TAKEN, renewed=NOBODY),
     case("env.extract-exists", "met", "refused", unpacked=OLD, over=refusal(409), kept=OLD),
     case("env.extract-exists", "not_met", "replaced", unpacked=OLD, over=WRITTEN, kept=NEW),
     case("env.extract-exists", "not_met", "refused and replaced", unpacked=OLD, over=refusal(409), kept=NEW),

@@ -24,6 +24,12 @@ DONE_BY_THE_SERVER = calls(CALL, RESULT, status="completed")
 WHOLE = streamed(call_events('{"location":', '"Paris"}'))
 
 
+def saying(text):
+    """An interaction with this output."""
+    step = {"type": "model_output", "content": [{"type": "text", "text": text}]}
+    return answer(body=interaction(steps=[step]))
+
+
 def bent(**fields):
     """The function call with some fields replaced; `None` omits a field."""
     return calls({name: value for name, value in {**CALL, **fields}.items() if value is not None})
@@ -238,6 +244,13 @@ CASES += [
 ]
 
 CASES += [
+    case("tool.format", "met", "JSON", formatted=saying('{"word": "sunny"}')),
+    case("tool.format", "not_met", "prose", formatted=saying("It is sunny.")),
+    case("tool.format", "not_met", "crash", formatted=refusal(500)),
+    case("tool.format", "untestable", "refused", formatted=refusal(400)),
+    case(
+        "tool.format", "untestable", "another call", formatted=answer(body=interaction(status="requires_action"))
+    ),
     case("tool.mixed", "met", "taken", mixed=TEXT),
     case("tool.mixed", "met", "taken, and called", mixed=ASKED),
     case("tool.mixed", "not_met", "crash", mixed=refusal(500)),
