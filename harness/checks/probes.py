@@ -196,6 +196,8 @@ SLOW_INPUT = "Write a story of about 300 words."
 _STREAM_LOOK = 6
 _LOOK_SECONDS = 10.0
 """Seconds for the first events of a stream, which may never end; none within that is no answer."""
+_MORE_SECONDS, _PACE = 2.0, 20
+"""The least seconds for those after the first, and for how many times what a create took they are waited for."""
 _UNSETTLED = frozenset({"in_progress", "queued"})
 _UNSUPPORTED = frozenset({400, 405, 422, 501})
 """Refusals of a field that a target does not know; any other one is about what the field says."""
@@ -391,7 +393,7 @@ def _look_at_a_run(ask: Probe, found: str) -> None:
         )
     ask.settle("background-slow", not over, f"{'over' if over else 'still running'} at {when}", Lack.UNSEEN)
     if not _inherits(ask, "stream", "resume", "event-ids"):
-        stream = ask.perform(_read_first_events(ask.target, found))
+        stream = ask.perform(_read_first_events(ask.target, found, ask.greeting.seconds))
         events = read(stream).events
         if events or ask.heard(stream, "resume", "event-ids"):
             _settle_resume(ask, stream, events)
@@ -411,9 +413,12 @@ def _settle_resume(ask: Probe, stream: Exchange, events: list[dict[str, Any]]) -
     ask.settle("event-ids", carried, f"{format_count(len(events), 'event')} of a background stream read")
 
 
-def _read_first_events(t: RequestBuilder, found: str) -> Part[Exchange]:
+def _read_first_events(t: RequestBuilder, found: str, pace: float) -> Part[Exchange]:
+    """The first events of a stream; those after the first one are waited for as fits the pace of the target."""
     stream = yield from open_stream(t, found, timeout=min(t.wait, _LOOK_SECONDS))
-    yield Read(stream, _STREAM_LOOK)
+    yield Read(stream, 1)
+    stream.hurry(max(_MORE_SECONDS, _PACE * pace))
+    yield Read(stream, _STREAM_LOOK - 1)
     exchange: Exchange = yield Close(stream)
     return exchange
 
@@ -535,7 +540,7 @@ QUESTIONS: tuple[Question, ...] = (
     _ask_for_list("file-search-stores", "fileSearchStores"),
     _ask_for_list("voices"),
     Question(("decisions",), _probe_decisions),
-    Question(("delete",), _probe_deletion),
+    Question(("delete",), _probe_deletion, after=("store", "auth", "chain")),
 )
 """All questions, in the order in which they are asked."""
 

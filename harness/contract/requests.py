@@ -6,7 +6,8 @@ Layer 1. Knows the API's paths and where a key goes; must not know where the tar
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Iterable, Mapping
+import threading
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlencode
@@ -26,6 +27,9 @@ def caller_of(request: Request) -> tuple[str, str]:
     return request.headers.get(KEY_HEADER), request.segments[0]
 
 
+_KNOWN = 2
+"""Runs that were waited for in vain until it is known that no run settles."""
+
 _PART, _LEAST = 8, 2.0
 """After a wait in vain: the part of the time that the next one gets, and the least seconds."""
 
@@ -39,12 +43,23 @@ _LONGEST, _TIMES = 15.0, 40
 class WaitingTime:
     """How long to wait for what may never happen: all the time until that was in vain once, then a part of it.
 
-    `longest` is what a run of a few words gets at a target that answers fast: where a create takes a moment, such
-    a run that lasts a minute has stopped. A long text may take its time.
+    `in_vain` counts the waits that were; the `watchers` are told once it is known that no run settles. `longest`
+    is what a run of a few words gets at a target that answers fast: where a create takes a moment, such a run that
+    lasts a minute has stopped. A long text may take its time.
     """
 
-    in_vain: bool = False
+    in_vain: int = 0
     longest: float = math.inf
+    watchers: list[Callable[[float, str], None]] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def note_in_vain(self, allowed: float) -> None:
+        """A run did not settle. Once two did not, what waits for another one has little time left."""
+        with self._lock:
+            self.in_vain += 1
+            known = self.in_vain == _KNOWN
+        for hurry in self.watchers if known else ():
+            hurry(self.of(allowed), f"two background runs had not settled, one after {self.whole(allowed):.3g} s")
 
     def learn(self, create_seconds: float, allowed: float) -> None:
         """Take the pace of the target from a create that was answered; what the user allows stays allowed."""

@@ -6,10 +6,12 @@ Layer 4. Reads this from the exchanges; checks never clean up.
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import groupby
 
 from harness.kit.api import Api
-from harness.wire import Driver, Exchange, Request
+from harness.wire import Driver, Exchange, Request, Together
 
 _GONE = frozenset({404, 410})
 
@@ -44,22 +46,23 @@ class CreatedResources:
             if (look := self._api.new_look_request(exchange)) is not None:
                 self._open[look.segments] = (look, request)
 
-    def clean(self, driver: Driver) -> list[str]:
+    def clean(self, driver: Driver, *, together: int = 1) -> list[str]:
         """Delete what is owed, newest first, and return the paths that could not be deleted.
 
-        A run in progress may refuse its deletion, so it is cancelled before a second attempt. If the driver ends
-        the run, what is left is still owed.
+        Up to so many of one collection are deleted `together`. A run in progress may refuse its deletion, so it is
+        cancelled before a second attempt. If the driver ends the run, what is left is still owed.
         """
         self.sent = []
         self._look(driver)
         with self._lock:
-            owed = list(reversed(self._owed.items()))
+            owed = list(reversed(self._owed.values()))
         left = []
-        for path, delete in owed:
-            if not self._delete(driver, delete):
-                left.append("/" + "/".join(path))
-            with self._lock:
-                self._owed.pop(path, None)
+        for deletes in _list_batches(owed, together):
+            for delete, is_gone in zip(deletes, self._delete(driver, deletes), strict=True):
+                if not is_gone and not self._stop_and_delete(driver, delete):
+                    left.append("/" + "/".join(delete.segments))
+                with self._lock:
+                    self._owed.pop(delete.segments, None)
         return left
 
     def _look(self, driver: Driver) -> None:
@@ -77,15 +80,28 @@ class CreatedResources:
             return delete
         return Request("DELETE", delete.target, delete.headers.having(self._api.key_header, key))
 
-    def _delete(self, driver: Driver, delete: Request) -> bool:
-        self.sent.append(driver.send(delete))
-        if _is_gone(self.sent[-1]):
-            return True
+    def _delete(self, driver: Driver, deletes: Sequence[Request]) -> list[bool]:
+        """Send deletions, several together; which of them leave nothing."""
+        several = len(deletes) > 1
+        sent = driver.perform(Together(tuple(deletes))) if several else [driver.send(deletes[0])]
+        self.sent.extend(sent)
+        return [_is_gone(exchange) for exchange in sent]
+
+    def _stop_and_delete(self, driver: Driver, delete: Request) -> bool:
+        """Stop what refused its deletion, and delete it; whether it is gone."""
         stop = self._api.new_stop_request(delete.segments, delete.headers)
         if stop is None:
             return False
         driver.send(stop)
         return _is_gone(driver.send(delete))
+
+
+def _list_batches(deletes: Sequence[Request], most: int) -> Iterator[list[Request]]:
+    """Deletions that may be sent together: in their order, and of one collection, as others may depend on them."""
+    for _, alike in groupby(deletes, key=lambda delete: delete.segments[:-1]):
+        batch = list(alike)
+        for first in range(0, len(batch), most):
+            yield batch[first : first + most]
 
 
 def _is_gone(deleted: Exchange) -> bool:

@@ -6,8 +6,9 @@ Layer 4. Pure: takes the catalogue, what the user asked for and what the target 
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import Enum
 from typing import TypeAlias
 
 from harness.engine.capabilities import Capabilities, Capability
@@ -57,6 +58,14 @@ Group: TypeAlias = tuple[Exercise, tuple[PlannedCheck, ...]]
 """One exercise and the checks that use it."""
 
 
+class Order(Enum):
+    """The order of the exercises of a plan: as in the catalogue, or by what comes first."""
+
+    CATALOG = "the order of the catalog"
+    MOST_TELLING = "those that judge many MUSTs with few requests, as there is no time for all"
+    LONGEST = "those that may explain others, then those with the most requests: the last one is waited for"
+
+
 @dataclass(frozen=True, slots=True)
 class RunPlan:
     """The whole catalogue, with the decision for each check."""
@@ -65,8 +74,7 @@ class RunPlan:
     whole: tuple[PlannedCheck, ...] = ()
     """The checks of all shards if this is the plan of one, else none."""
 
-    most_telling_first: bool = False
-    """Whether exercises that judge many MUSTs with few requests come first: there is no time for all."""
+    order: Order = Order.CATALOG
 
     @property
     def running(self) -> list[Check]:
@@ -92,19 +100,28 @@ class RunPlan:
 
     @property
     def groups(self) -> list[Group]:
-        """The checks that run, by the exercise they share, in the order of the catalogue unless time is short."""
+        """The checks that run, by the exercise they share, in the order of the plan."""
         grouped: dict[str, list[PlannedCheck]] = {}
         for planned in self.checks:
             if planned.skip is None:
                 grouped.setdefault(planned.check.exercise.name, []).append(planned)
         groups = [(members[0].check.exercise, tuple(members)) for members in grouped.values()]
-        return sorted(groups, key=_musts_per_request, reverse=True) if self.most_telling_first else groups
+        if self.order is Order.CATALOG:
+            return groups
+        if self.order is Order.MOST_TELLING:
+            return sorted(groups, key=_musts_per_request, reverse=True)
+        roots = self.blocking
+        return sorted(groups, key=lambda group: (_holds(group, roots), group[0].requests), reverse=True)
 
     @property
     def cost(self) -> tuple[int, int]:
         """Requests and interactions that the exercises declare, not counting the probe and the clean-up."""
         exercises = [exercise for exercise, _ in self.groups]
         return sum(e.requests for e in exercises), sum(e.interactions for e in exercises)
+
+
+def _holds(group: Group, names: Container[str]) -> bool:
+    return any(planned.check.id in names for planned in group[1])
 
 
 def _musts_per_request(group: Group) -> float:

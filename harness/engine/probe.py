@@ -4,17 +4,25 @@ Layer 4. Sends at most `MOST_REQUESTS` requests, not counting the clean-up, repe
 yet, and what is asked again because it crashed: who crashes now and then does not lack what was asked for. This is
 also the smoke test: a target that cannot be reached, refuses everything or is another API raises TargetFault,
 because then there is nothing to judge. The requests are the API's: `Api.load_probes`.
+
+Where responses are slow, several questions are asked side by side. One that needs what another one finds out
+waits for it: in `why_lacking`, or before it begins (`Question.after`). It waits only for questions before it, so
+that the first one which is not through can always go on.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
 from harness.engine.capabilities import Capabilities, Capability, CapabilityOrigin
 from harness.engine.cleanup import CreatedResources
-from harness.engine.traffic.perform import ActionRunner, RepeatedId, drive
+from harness.engine.threads import Crew, Shared
+from harness.engine.traffic.deadline import TimeUp
+from harness.engine.traffic.perform import ActionRunner, GivenIds, RepeatedId, drive
 from harness.engine.traffic.retries import missing_answer
 from harness.kit.actions import Part, Send
 from harness.kit.api import SCRIPTABLE, TWO_KEYS, Api, ApiRequests, Lack, Question
@@ -46,7 +54,8 @@ class Prober:
 
     `said` is what the user declared or denied; `needed` are the capabilities that matter to the run. Once
     `is_late`, nothing more is asked, so that time is left to judge something. If the run is ended meanwhile, what
-    was created is still owed by the `ledger`.
+    was created is still owed by the `ledger`. `count_readers` says, given all exchanges so far, how many questions
+    may be asked side by side; each thread gets a driver from `connect`.
     """
 
     def __init__(
@@ -58,67 +67,175 @@ class Prober:
         needed: frozenset[str],
         ledger: CreatedResources | None = None,
         is_late: Callable[[Sequence[Exchange]], bool] = lambda trail: False,
+        *,
+        connect: Callable[[], Driver] | None = None,
+        count_readers: Callable[[Sequence[Exchange]], int] = lambda trail: 1,
     ) -> None:
-        self._api = api
-        self._probes = api.load_probes()
+        self.api = api
+        self.probes = api.load_probes()
         self._is_late = is_late
-        self.driver = driver
+        self._connect = connect
+        self._count_readers = count_readers
+        self._driver = driver
+        self._given = GivenIds(api)
+        self._stopped = threading.Event()
+        self._ended: dict[str, threading.Event] = {}
+        self._asked: list[_Asking] = []
+        self._readers = 1
         self.target = target
         self.found = Capabilities(said)
         self.needed = needed
         self.ledger = ledger or CreatedResources(api)
-        self.notes: list[str] = []
-        self._hand = ActionRunner(api, driver, self.ledger, target.contract)
+        self._notes: list[str] = []
 
     def run(self) -> Probing:
         """Ask, clean up, and return what is known. Raises TargetFault if there is nothing to judge."""
         if self.target.other_key:
             self.found.settle(Capability(TWO_KEYS, True, CapabilityOrigin.DECLARED, "a second key was given"))
         try:
-            self._greet()
-            self._ask_control()
-            for question in self._probes.questions:
-                self._ask_about(question)
+            first = self._new_asking(self._driver)
+            self._greet(first)
+            first.ask_control()
+            self._ask_all()
         finally:
-            self._hand.hang_up()
-            self.ledger.clean(self.driver)
-        for name in self._probes.undiscoverable:
-            if self._open(name):
+            for asking in self._asked:
+                asking.hand.hang_up()
+            self.ledger.clean(self._driver, together=self._readers)
+        for name in self.probes.undiscoverable:
+            if self.is_open(name):
                 why = "cannot be probed: declare it with --capability"
-                self.settle(name, False, why, Lack.UNDECLARED)
+                first.settle(name, False, why, Lack.UNDECLARED)
         return Probing(
-            capabilities=self.found.in_order(self._api.load_capabilities()),
-            requests=len(self._hand.trail),
+            capabilities=self.found.in_order(self.api.load_capabilities()),
+            requests=sum(len(asking.hand.trail) for asking in self._asked),
             says=self.target.says,
-            notes=tuple(self.notes),
-            trail=(*self._hand.trail, *self._read_cleanup()),
-            repeated=tuple(self._hand.repeated),
+            notes=(*self._notes, *(note for asking in self._asked for note in asking.notes)),
+            trail=(*self._list_trail(), *self._read_cleanup()),
+            repeated=tuple(again for asking in self._asked for again in asking.hand.repeated),
         )
+
+    def _new_asking(self, driver: Driver, settles: tuple[str, ...] = ()) -> _Asking:
+        hand = ActionRunner(
+            self.api,
+            driver,
+            self.ledger,
+            self.target.contract,
+            given=self._given,
+            is_halted=self._stopped.is_set,
+        )
+        self._asked.append(asking := _Asking(self, hand, settles))
+        return asking
+
+    def _list_trail(self) -> list[Exchange]:
+        """All that was received, in the order in which it ended."""
+        trail = [exchange for asking in self._asked for exchange in asking.hand.trail]
+        return sorted(trail, key=_ended_at) if self._readers > 1 else trail
 
     def _read_cleanup(self) -> Iterator[Exchange]:
         for exchange in self.ledger.sent:
-            self._api.read(exchange, self.target.contract)
+            self.api.read(exchange, self.target.contract)
             yield exchange
+
+    def is_open(self, name: str) -> bool:
+        """Whether the capability matters and is not settled yet."""
+        return name in self.needed and self.found.get(name) is None
+
+    def await_end(self, names: Iterable[str]) -> None:
+        """Wait until the questions that settle these capabilities have been asked. Raises TimeUp if that ends."""
+        for name in names:
+            if (ended := self._ended.get(name)) is not None:
+                ended.wait()
+        if self._stopped.is_set():
+            raise TimeUp
+
+    def _greet(self, first: _Asking) -> None:
+        insist = any(item.how is CapabilityOrigin.DECLARED and item.name != TWO_KEYS for item in self.found)
+        greeted = self.probes.greet(self.target, first.send, insist=insist)
+        self.greeting = greeted.answer
+        self._notes += greeted.notes
+        self.target = self.target.with_says(greeted.says)
+
+    def _ask_all(self) -> None:
+        """Ask all questions, several at a time if the target and the number of those that are open allow it."""
+        questions = self.probes.questions
+        several = self._connect is not None and sum(any(map(self.is_open, one.settles)) for one in questions) > 1
+        self._readers = self._count_readers(self._asked[0].hand.trail) if several else 1
+        if self._connect is None or self._readers == 1:
+            for question in questions:
+                self._ask_about(question, self._driver)
+            return
+        connect = self._connect
+        self._ended = {name: threading.Event() for question in questions for name in question.settles}
+        crew, waiting = Crew(self._stop), Shared(questions)
+
+        def work() -> None:
+            driver = crew.keep(connect())
+            with closing(driver):
+                for question in waiting:
+                    if self._stopped.is_set():
+                        break
+                    self._ask_about(question, driver)
+
+        crew.run(work, self._readers)
+
+    def _stop(self) -> None:
+        """Ask nothing more, and let nobody wait for what is not asked."""
+        self._stopped.set()
+        for ended in self._ended.values():
+            ended.set()
+
+    def _ask_about(self, question: Question, driver: Driver) -> None:
+        """Ask what is open, unless it is late."""
+        asking = self._new_asking(driver, question.settles)
+        try:
+            names = [name for name in question.settles if self.is_open(name)]
+            if names and not self._is_late(self._list_trail()):
+                self.await_end(question.after)
+                question.ask(asking)
+                return
+            for name in names:
+                note = f"the probe of {name} was skipped, because responses are slow"
+                self.found.settle(Capability(name, False, CapabilityOrigin.PROBED, note, Lack.UNASKED))
+        finally:
+            asking.hand.hang_up()
+            for name in question.settles:
+                if name in self._ended:
+                    self._ended[name].set()
+
+
+def _ended_at(exchange: Exchange) -> float:
+    return (exchange.began or 0.0) + exchange.seconds
+
+
+class _Asking:
+    """One question: sends its requests, and keeps what they brought and what a reader needs to know.
+
+    It `settles` some capabilities itself, so it waits for nobody to learn of these.
+    """
+
+    def __init__(self, prober: Prober, hand: ActionRunner, settles: tuple[str, ...]) -> None:
+        self._prober = prober
+        self._settles = settles
+        self.hand = hand
+        self.notes: list[str] = []
+
+    @property
+    def target(self) -> ApiRequests:
+        return self._prober.target
+
+    @property
+    def greeting(self) -> Exchange:
+        return self._prober.greeting
 
     def ask(self, request: Request, *names: str) -> Exchange | None:
         """Send a request and return the answer; if none came, None, and these capabilities are assumed present."""
-        exchange = self._send(request)
+        exchange = self.send(request)
         return exchange if self.heard(exchange, *names) else None
 
-    def _ask_about(self, question: Question) -> None:
-        """Ask what is open, unless it is late."""
-        names = [name for name in question.settles if self._open(name)]
-        if names and not self._is_late(self._hand.trail):
-            question.ask(self)
-            return
-        for name in names:
-            note = f"the probe of {name} was skipped, because responses are slow"
-            self.found.settle(Capability(name, False, CapabilityOrigin.PROBED, note, Lack.UNASKED))
-
-    def _send(self, request: Request) -> Exchange:
+    def send(self, request: Request) -> Exchange:
         """Send a request, and again if the target crashed over it."""
         for _ in range(_TRIES):
-            exchange: Exchange = self._hand.perform(Send(request))
+            exchange: Exchange = self.hand.perform(Send(request))
             if exchange.status is None or exchange.status < 500 or not missing_answer(exchange):
                 break
         return exchange
@@ -128,51 +245,44 @@ class Prober:
         if not missing_answer(exchange):
             return True
         for name in names:
-            answer = self._api.format_answer(exchange)
+            answer = self._prober.api.format_answer(exchange)
             note = f"its probe returned {answer}: assumed to be offered"
-            self.found.settle(Capability(name, True, CapabilityOrigin.ASSUMED, note))
+            self._prober.found.settle(Capability(name, True, CapabilityOrigin.ASSUMED, note))
         return False
 
     def settle(
         self, name: str, present: bool, note: str, lack: Lack = Lack.REFUSED, *, owing_to: str = ""
     ) -> None:
         """Record whether a capability is present, as observed; if it is not, why, and owing to which other one."""
-        known = self.found.get(owing_to)
+        known = self._prober.found.get(owing_to)
         first = known.owing_to if known is not None and known.owing_to else owing_to
-        remedy = self._probes.remedies.get(name, "")
-        self.found.settle(Capability(name, present, CapabilityOrigin.PROBED, note, lack, first, remedy))
+        remedy = self._prober.probes.remedies.get(name, "")
+        origin = CapabilityOrigin.PROBED
+        self._prober.found.settle(Capability(name, present, origin, note, lack, first, remedy))
 
     def why_lacking(self, name: str) -> Lack | None:
-        """Why a capability that was asked for is not present; None if it is, or if nothing is known of it."""
-        item = self.found.get(name)
+        """Why a capability that was asked for is not present; None if it is, or if nothing is known of it.
+
+        Waits for the question that settles it, which must come before this one.
+        """
+        if name not in self._settles:
+            self._prober.await_end([name])
+        item = self._prober.found.get(name)
         return None if item is None or item.present else item.lack
 
     def perform(self, part: Part[Any]) -> Any:
         """Play a part of an exercise and return its result."""
-        return drive(part, self._hand)
+        return drive(part, self.hand)
 
-    def _open(self, name: str) -> bool:
-        """Whether the capability matters and is not settled yet."""
-        return name in self.needed and self.found.get(name) is None
-
-    def _greet(self) -> None:
-        insist = any(item.how is CapabilityOrigin.DECLARED and item.name != TWO_KEYS for item in self.found)
-        greeted = self._probes.greet(self.target, self._send, insist=insist)
-        self.greeting = greeted.answer
-        self.notes += greeted.notes
-        self.target = self.target.with_says(greeted.says)
-
-    def _ask_control(self) -> None:
-        exchange = self._hand.perform(Send(self.target.control("GET", "")))
+    def ask_control(self) -> None:
+        """Ask whether the target has the control API, which announces what it can do."""
+        exchange = self.hand.perform(Send(self.target.control("GET", "")))
         value = object_or_none(exchange.body) or {}
         announced = value.get("capabilities")
         if exchange.status != 200 or value.get("harness") != "emulator" or not isinstance(announced, list):
             self.settle(SCRIPTABLE, False, "no control API under /__harness__/")
             return
-        self.found.settle(
-            Capability(SCRIPTABLE, True, CapabilityOrigin.ANNOUNCED, "the target has the control API")
-        )
-        for name in self.needed - {SCRIPTABLE, TWO_KEYS}:
-            self.found.settle(
-                Capability(name, name in announced, CapabilityOrigin.ANNOUNCED, "reported by its control API")
-            )
+        found, origin = self._prober.found, CapabilityOrigin.ANNOUNCED
+        found.settle(Capability(SCRIPTABLE, True, origin, "the target has the control API"))
+        for name in self._prober.needed - {SCRIPTABLE, TWO_KEYS}:
+            found.settle(Capability(name, name in announced, origin, "reported by its control API"))

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from harness.engine.audit import Audit
 from harness.engine.baseline import Baseline
@@ -20,22 +21,22 @@ from harness.engine.cleanup import CreatedResources
 from harness.engine.conductor import Conductor, Judged
 from harness.engine.decide import Policy, exit_of
 from harness.engine.events import Planned, Probed, RunEvent, RunFinished, RunStarted
-from harness.engine.plan import RunPlan, Selection, make_plan, needed_capabilities
+from harness.engine.plan import Order, RunPlan, Selection, make_plan, needed_capabilities
 from harness.engine.probe import Prober, Probing
 from harness.engine.results import Result
 from harness.engine.shards import ELSEWHERE, Shard, ShardPart, digest_catalogue, split_plan
 from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.deadline import Deadline, Timer, TimeUp
 from harness.engine.traffic.outages import Departure, Outages
-from harness.engine.traffic.patience import TimeoutBudget, TimeoutLosses
+from harness.engine.traffic.patience import HurriedStreams, TimeoutBudget, TimeoutLosses, is_stream
 from harness.engine.traffic.retries import Retries
 from harness.engine.traffic.traffic_policy import TrafficPolicy
-from harness.engine.workers import INTERRUPTED, Workers, count_jobs, describe_end
+from harness.engine.workers import INTERRUPTED, QUICK, Workers, count_jobs, describe_end
 from harness.kit.api import SCRIPTABLE, Api
 from harness.kit.check import Check
 from harness.outcome import Exit
 from harness.outcome.words import describe_body, format_count
-from harness.wire import Exchange
+from harness.wire import Exchange, Request
 
 _ANSWERS = 450
 """Answers of a whole run, which one worker gets one after the other."""
@@ -92,7 +93,10 @@ class _Governed:
             return cls(target.with_drivers(options.traffic.wrapper(retries)), Timer(None), retries)
         timer, wait = Timer(options.deadline), target.target.wait
         timeouts, outages = TimeoutBudget(wait), Outages()
-        wrapper = options.traffic.wrapper(retries, timeouts, Deadline(timer, wait), outages)
+        streams = HurriedStreams(partial(_streams_a_run, target.api))
+        if target.target.waiting is not None:
+            target.target.waiting.watchers.append(streams.hurry)
+        wrapper = options.traffic.wrapper(retries, timeouts, Deadline(timer, wait), outages, streams)
         return cls(target.with_drivers(wrapper), timer, retries, timeouts, outages)
 
     @property
@@ -104,6 +108,14 @@ class _Governed:
     def gone(self) -> Departure | None:
         """When the target went away for good, if it did."""
         return None if self.outages is None else self.outages.gone
+
+
+def _streams_a_run(api: Api, request: Request) -> bool:
+    """Whether a request asks for the stream of a run that goes on by itself."""
+    if not is_stream(request):
+        return False
+    order = api.read_order(request)
+    return bool(api.read_subject(request)) if order is None else order.background
 
 
 def check_target(
@@ -120,25 +132,25 @@ def check_target(
     needed = needed_capabilities(catalogue, options.selection, profiles)
     yield RunStarted(target.info)
     governed = _Governed.of(target, options)
-    ledger = CreatedResources(target.api)
-    halted, found = _probe(governed.target, options, needed, ledger, governed.timer)
+    ledger, count = CreatedResources(target.api), _JobCount(target, governed, options)
+    halted, found = _probe(governed.target, options, needed, ledger, governed.timer, count)
     if not halted:
         yield Probed(found.capabilities, found.requests, found.notes)
-    plan = _make_plan(catalogue, options, found, profiles, governed.timer)
-    yield Planned(len(plan.checks), len(plan.groups), str(options.shard or ""))
     is_scriptable = not halted and SCRIPTABLE in found.capabilities  # who was interrupted has not asked
-    jobs, received, halted = _choose_jobs(
-        target, governed, options, found, halted=halted, scriptable=is_scriptable
-    )
+    if not halted:
+        halted = count.settle(found.trail, scriptable=is_scriptable)
+    plan = _make_plan(catalogue, options, found, profiles, governed.timer, count)
+    yield Planned(len(plan.checks), len(plan.groups), str(options.shard or ""))
     audit = Audit.of(plan.running, target.api)
-    sessions = jobs > 1 and is_scriptable and not target.throwaway
+    sessions = count.jobs > 1 and is_scriptable and not target.throwaway
     workers = _engage_workers(governed, found, audit, sessions=sessions, cleans=options.cleans)
-    workers.take_probe((*found.trail, *received), found.repeated, ledger, halted)
+    workers.distant, workers.quick = count.distant and not sessions, count.quick and not sessions
+    workers.take_probe((*found.trail, *count.received), found.repeated, ledger, halted)
     policy = Policy(strict=options.strict, baseline=options.baseline)
     conductor = Conductor(plan, policy, audit)
     if options.fail_fast:
         conductor.on_failure = workers.stop
-    with closing(_play(workers, conductor, jobs, options.choose)) as playing:
+    with closing(_play(workers, conductor, count.jobs, options.choose)) as playing:
         yield from _until_interrupted(playing, lambda: workers.halt(INTERRUPTED))
     workers.find_deaths()
     audit.settle_denials(one_service=not (sessions or target.throwaway))  # else each exercise has one of its own
@@ -154,28 +166,59 @@ def _engage_workers(governed: _Governed, found: Probing, audit: Audit, *, sessio
     target = governed.target
     able = target.able(found.capabilities, found.says)
     ends = target.api.new_end_counter()
-    return Workers(able, governed.timer, audit, ends, sessions, cleans or not target.throwaway, governed.outages)
+    return Workers(
+        able, governed.timer, audit, ends, sessions, cleans or not target.throwaway, outages=governed.outages
+    )
 
 
-def _choose_jobs(
-    target: ResolvedTarget,
-    governed: _Governed,
-    options: RunOptions,
-    found: Probing,
-    *,
-    halted: str,
-    scriptable: bool,
-) -> tuple[int, Sequence[Exchange], str]:
-    """The workers of a run, what was received to find out how many, and why the run has to end already, if so."""
-    if halted or options.jobs is not None:
-        return options.jobs or 1, (), halted
-    if target.throwaway or options.fail_fast or options.choose:  # one alone keeps an order, or is as fast
-        return 1, (), ""
-    try:
-        paced = options.traffic.rate is not None
-        return *count_jobs(target, governed.target, found.trail, scriptable=scriptable, paced=paced), ""
-    except (TimeUp, KeyboardInterrupt) as end:
-        return 1, (), describe_end(end)
+class _JobCount:
+    """How many exercises are played at the same time; counted once, by the probe if creates take long.
+
+    `received` is what came to find out. If several get its responses, a target is `distant` if these take long,
+    else `quick`, unless the user set the number.
+    """
+
+    def __init__(self, target: ResolvedTarget, governed: _Governed, options: RunOptions) -> None:
+        self._target = target
+        self._governed = governed
+        self._options = options
+        self._counted = options.jobs is not None
+        self.jobs = options.jobs or 1
+        self.received: Sequence[Exchange] = ()
+        self.distant = self.quick = False
+
+    def count_questions(self, trail: Sequence[Exchange]) -> int:
+        """How many questions of the probe may be asked at the same time, given the first exchanges."""
+        if not _is_slow(trail) or self._target.throwaway:
+            return 1
+        self._count(trail, scriptable=False)
+        return self.jobs
+
+    def settle(self, trail: Sequence[Exchange], *, scriptable: bool) -> str:
+        """Count, unless that is done; return why the run has to end already, if so."""
+        try:
+            self._count(trail, scriptable=scriptable)
+        except (TimeUp, KeyboardInterrupt) as end:
+            return describe_end(end)
+        return ""
+
+    def _count(self, trail: Sequence[Exchange], *, scriptable: bool) -> None:
+        options, self._counted, counted = self._options, True, self._counted
+        # one alone keeps an order, or is as fast
+        if not (counted or self._target.throwaway or options.fail_fast or options.choose):
+            paced, governed = options.traffic.rate is not None, self._governed.target
+            self.jobs, self.received = count_jobs(
+                self._target, governed, trail, scriptable=scriptable, paced=paced
+            )
+        several = self.jobs > 1 and not self._target.throwaway
+        self.distant = several and _is_slow(trail)
+        self.quick = several and not self.distant and options.jobs is None
+
+
+def _is_slow(trail: Sequence[Exchange]) -> bool:
+    """Whether the first create that a target accepted took long."""
+    created = next((one for one in trail if one.request.method == "POST" and one.succeeded), None)
+    return created is not None and created.seconds > QUICK
 
 
 def _play(
@@ -194,11 +237,14 @@ def _make_plan(
     found: Probing,
     profiles: Mapping[str, frozenset[str]],
     timer: Timer,
+    count: _JobCount,
 ) -> RunPlan:
     """The plan of a run, or of its shard; the most telling checks come first if time may not do for all."""
     plan = make_plan(catalogue, options.selection, found.capabilities, profiles)
-    if found.requests and plan.cost[0] * timer.spent / found.requests > timer.left:
-        plan = replace(plan, most_telling_first=True)
+    if found.requests and plan.cost[0] / count.jobs * timer.spent / found.requests > timer.left:
+        plan = replace(plan, order=Order.MOST_TELLING)
+    elif count.jobs > 1:
+        plan = replace(plan, order=Order.LONGEST)
     return plan if options.shard is None else split_plan(plan, options.shard, options.shard_seconds)
 
 
@@ -266,6 +312,7 @@ def _probe(
     needed: frozenset[str],
     ledger: CreatedResources,
     timer: Timer,
+    count: _JobCount,
 ) -> tuple[str, Probing]:
     """Why the run has to end already, or `""`; and what is known of the target, everything assumed if it ended."""
 
@@ -277,7 +324,10 @@ def _probe(
 
     try:
         with closing(target.connect()) as driver:
-            prober = Prober(target.api, driver, target.target, options.said, needed, ledger, is_late)
+            prober = Prober(
+                target.api, driver, target.target, options.said, needed, ledger, is_late,
+                connect=target.connect, count_readers=count.count_questions,
+            )  # fmt: skip
             return "", prober.run()
     except (TimeUp, KeyboardInterrupt) as end:
         return describe_end(end), Probing(capabilities=everything(target.api.load_capabilities()), requests=0)

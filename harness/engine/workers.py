@@ -11,7 +11,6 @@ import math
 import queue
 import socket
 import threading
-import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -26,6 +25,7 @@ from harness.engine.events import ExerciseFinished, ExerciseStarted, ExerciseTim
 from harness.engine.execute import PlayedExercise, play
 from harness.engine.plan import Group, PlannedCheck
 from harness.engine.targets import ResolvedTarget
+from harness.engine.threads import JOIN_SECONDS, Shared, end_all
 from harness.engine.traffic.deadline import Timer, TimeUp
 from harness.engine.traffic.outages import Outages, find_deaths
 from harness.engine.traffic.perform import ActionRunner, GivenIds, RepeatedId
@@ -78,10 +78,22 @@ _JOBS = 8
 _SHARED_JOBS = 4
 """Workers on a target without sessions, which share what it has: its model, its limits, its memory."""
 
-_DISTANT_JOBS = 8
+_DISTANT_JOBS = 16
 """Workers on one whose creates take long and do not delay each other: what they do is mostly to wait."""
 
-_QUICK = 0.1
+_BESIDE_EACH_OTHER = 4
+"""Creates that are sent at once to find that out."""
+
+_WAITING_JOBS = 16
+"""Most workers on a target that answers fast, as long as nothing happens."""
+
+_SILENCE = 0.5
+"""Seconds without an event after which all workers wait for what the target does by itself."""
+
+TOGETHER = 8
+"""Deletions that are sent at once to one whose responses take long."""
+
+QUICK = 0.1
 """Seconds that one request may delay another one without changing what a check observes."""
 
 _PATIENCE = 2.0
@@ -130,9 +142,9 @@ def _ask_side_by_side(target: ResolvedTarget, trail: Sequence[Exchange]) -> tupl
         beside = ActionRunner(target.api, driver, CreatedResources(target.api), target.target.contract)
         if not _is_answered_beside_silence(address, beside, look):
             return 1, beside.trail
-        if create.seconds <= _QUICK:
+        if create.seconds <= QUICK:
             return _SHARED_JOBS, beside.trail
-        slow = _look_beside_two_creates(target, create, beside, look)
+        slow = _look_beside_creates(target, create, beside, look)
     received = [*beside.trail, *slow]
     if not _came_at_once(beside.trail, create.seconds / 4):
         return 1, received
@@ -168,17 +180,17 @@ def _find_address(target: ResolvedTarget) -> tuple[str, int] | None:
     return parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
 
 
-def _look_beside_two_creates(
+def _look_beside_creates(
     target: ResolvedTarget, create: Exchange, beside: ActionRunner, look: Send
 ) -> Sequence[Exchange]:
-    """Look again and again while two creates that take long are under way; return what these received."""
+    """Look again and again while creates that take long are under way; return what these received."""
     ledger, ended = CreatedResources(target.api), threading.Event()
     with closing(target.connect()) as driver:
         slow = ActionRunner(target.api, driver, ledger, target.target.contract)
 
         def ask() -> None:
             try:
-                slow.perform(Together((create.request, create.request)))
+                slow.perform(Together((create.request,) * _BESIDE_EACH_OTHER))
             finally:
                 ended.set()
 
@@ -189,7 +201,7 @@ def _look_beside_two_creates(
                 beside.perform(look)
         finally:
             asking.join()
-            ledger.clean(driver)
+            ledger.clean(driver, together=TOGETHER)
         return slow.trail
 
 
@@ -219,9 +231,6 @@ INTERRUPTED = "it was interrupted"
 _GRACE = 5.0
 """Seconds to delete what was created, once the time of the run is up."""
 
-_JOIN = 2.0
-"""Seconds to wait for workers whose requests nobody can end."""
-
 
 def the_probe(_: object) -> Generator[object, object, None]:
     """Name the exchanges of the probe in reports; `probe` sends them."""
@@ -235,7 +244,9 @@ _PROBE = Exercise(the_probe, requests=0, interactions=0)
 class Workers:
     """The workers of one run. `halted` says why it ended before it was through, `""` while it has not.
 
-    `stops` get the exchange at which an exercise stopped, by the check that it leaves untestable.
+    `stops` get the exchange at which an exercise stopped, by the check that it leaves untestable. A target is
+    `distant` if each response takes long, and not because of the others: then more is sent at once. One that is
+    `quick` gets more workers while all wait for what it does by itself, such as runs.
     """
 
     target: ResolvedTarget
@@ -244,11 +255,14 @@ class Workers:
     ends: CountsEnds
     sessions: bool = False
     cleans: bool = True
+    distant: bool = False
+    quick: bool = False
     outages: Outages | None = None
     halted: str = ""
     leftovers: list[str] = field(default_factory=list)
     stops: dict[str, Exchange] = field(default_factory=dict)
     _stop: threading.Event = field(default_factory=threading.Event)
+    _disturbed: list[Group] | None = None
     _ledgers: list[CreatedResources] = field(default_factory=list)
     _drivers: list[Driver] = field(default_factory=list)
     _given: GivenIds = field(init=False)
@@ -313,6 +327,7 @@ class Workers:
         """Play first what has to be alone, then the others in parallel, and last what may end a shared target.
 
         Requests with broken bytes or addresses crash some servers: alone, the last one sent is the one to blame.
+        A distant target gets several of these at once; what was disturbed by another one is played again, alone.
         """
         apart: list[Group] = []
         last: list[Group] = []
@@ -320,12 +335,21 @@ class Workers:
         for group in groups:
             odd = group[0].front_end and not self.sessions
             (apart if group[0].alone else last if odd else others).append(group)
-        for turn, workers in ((apart, 1), (others, min(jobs, len(others))), (last, 1)):
-            if turn and not self._stop.is_set():
-                yield from self._work(iter(turn)) if workers == 1 else self._play_in_parallel(turn, workers)
+        for turn, workers in ((apart, 1), (others, jobs)):
+            yield from self._play_turn(turn, workers)
+        if self.distant:
+            self._disturbed = []
+            yield from self._play_turn(last, min(jobs, _SHARED_JOBS))
+            last, self._disturbed = self._disturbed, None
+        yield from self._play_turn(last, 1)
+
+    def _play_turn(self, groups: list[Group], jobs: int) -> Generator[RunEvent | Judged, None, None]:
+        workers = min(jobs, len(groups))
+        if groups and not self._stop.is_set():
+            yield from self._work(iter(groups)) if workers == 1 else self._play_in_parallel(groups, workers)
 
     def _play_in_parallel(self, groups: list[Group], workers: int) -> Generator[RunEvent | Judged, None, None]:
-        waiting = _Shared(groups)
+        waiting = Shared(groups)
         said: queue.Queue[RunEvent | Judged | BaseException | None] = queue.Queue()
 
         def worker() -> None:
@@ -338,13 +362,22 @@ class Workers:
                 said.put(None)
 
         threads = [threading.Thread(target=worker, daemon=True) for _ in range(workers)]
+
+        def add_worker() -> int:
+            """Let one more begin, if there is something to do; how many there are more."""
+            if not self.quick or self._stop.is_set() or len(threads) >= min(_WAITING_JOBS, len(groups)):
+                return 0
+            threads.append(threading.Thread(target=worker, daemon=True))
+            threads[-1].start()
+            return 1
+
         through = False
         try:
             for thread in threads:
                 thread.start()
             # A run that ends early does not wait for hanging requests.
             heard: Iterator[RunEvent | Judged] = take_until_done(
-                said, workers, lambda: _JOIN if self.halted else None
+                said, workers, lambda: JOIN_SECONDS if self.halted else None, add_worker
             )
             yield from heard
             through = True
@@ -358,11 +391,7 @@ class Workers:
 
     def _end(self, started: Sequence[threading.Thread]) -> None:
         """Wait for the threads; if the run is halted, only for some time."""
-        if _join(started, _JOIN if self.halted else None):
-            return
-        for driver in self._drivers:  # what they wait for may be a stream that never ends
-            driver.interrupt()
-        if not _join(started, _JOIN):
+        if not end_all(started, self._drivers, JOIN_SECONDS if self.halted else None):
             self.clean(*self._ledgers)  # they are still connecting, and nobody waits for them
 
     def _work(self, groups: Iterator[Group]) -> Generator[RunEvent | Judged, None, None]:
@@ -395,7 +424,8 @@ class Workers:
         if self.halted:
             self.timer.end(_GRACE)
         try:
-            self.leftovers.extend(ledger.clean(driver))
+            together = TOGETHER if self.distant and not self.halted else 1
+            self.leftovers.extend(ledger.clean(driver, together=together))
             self.audit.note_denials(ledger.sent)
         except TimeUp:
             self.leftovers.extend(ledger.owed)
@@ -412,6 +442,9 @@ class Workers:
         yield ExerciseFinished(exercise.name, ExerciseTimes.of(played.trail, played.seconds))
         if played.outage:
             given.forget()
+        if self._disturbed is not None and (played.outage or any(one.hung for one in played.trail)):
+            self._disturbed.append(group)
+            return
         said = [(planned.check, played.observe(planned.check)) for planned in members]
         self.audit.note(exercise, played, target.target.contract, said)
         for exchange in played.trail:
@@ -435,19 +468,26 @@ class Workers:
 
 
 def take_until_done(
-    said: queue.Queue[Said | BaseException | None], workers: int, patience: Callable[[], float | None]
+    said: queue.Queue[Said | BaseException | None],
+    workers: int,
+    patience: Callable[[], float | None],
+    add_worker: Callable[[], int] = lambda: 0,
 ) -> Iterator[Said]:
     """What workers put into a queue, until each has put None. Raises what one of them raised.
 
-    Ends early when nothing comes for `patience()` seconds, at once if these are 0 or less; None waits for ever.
+    Ends early when nothing comes for `patience()` seconds, at once if these are 0 or less; None waits for ever,
+    and lets `add_worker` say how many there are more whenever all are silent for a moment.
     """
     while workers:
         seconds = patience()
         if seconds is not None and seconds <= 0:
             return
         try:
-            word = said.get(timeout=seconds)
+            word = said.get(timeout=_SILENCE if seconds is None else seconds)
         except queue.Empty:
+            if seconds is None:
+                workers += add_worker()
+                continue
             return
         if word is None:
             workers -= 1
@@ -462,29 +502,6 @@ def describe_end(end: TimeUp | KeyboardInterrupt) -> str:
     if isinstance(end, KeyboardInterrupt):
         return INTERRUPTED
     return f"the time limit was reached (--deadline){f'; {end}' if str(end) else ''}"
-
-
-def _join(threads: Sequence[threading.Thread], seconds: float | None) -> bool:
-    """Wait for threads, together at most `seconds`; whether all have ended."""
-    until = None if seconds is None else time.monotonic() + seconds
-    for thread in threads:
-        thread.join(None if until is None else max(0.0, until - time.monotonic()))
-    return not any(thread.is_alive() for thread in threads)
-
-
-class _Shared:
-    """An iterator that several workers may draw from."""
-
-    def __init__(self, groups: list[Group]) -> None:
-        self._iterator = iter(groups)
-        self._lock = threading.Lock()
-
-    def __iter__(self) -> _Shared:
-        return self
-
-    def __next__(self) -> Group:
-        with self._lock:
-            return next(self._iterator)
 
 
 def _choose_order(groups: list[Group], choose: Callable[[Sequence[str]], str] | None) -> Iterator[Group]:

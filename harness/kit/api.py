@@ -144,6 +144,15 @@ Requests = TypeVar("Requests", bound="ApiRequests")
 Known = TypeVar("Known", bound="ApiContract")
 
 
+class KnowsWaits(Protocol):
+    """Knows when waiting for a run of a target is in vain: then it calls its watchers.
+
+    Each gets the seconds that what waits for a run may still take, and why.
+    """
+
+    watchers: list[Callable[[float, str], None]]
+
+
 class ApiRequests(Protocol):
     """What is known of one target, and the requests that follow from it; exercises receive it.
 
@@ -164,6 +173,8 @@ class ApiRequests(Protocol):
     def headers(self) -> tuple[tuple[str, str], ...]: ...
     @property
     def wait(self) -> float: ...
+    @property
+    def waiting(self) -> KnowsWaits | None: ...
     @property
     def capabilities(self) -> frozenset[str]: ...
     @property
@@ -258,10 +269,14 @@ class EmbeddedService(Protocol):
 
 
 class Question(Struct, frozen=True):
-    """A question of a probe: the capabilities that it settles, and the function that asks whoever probes."""
+    """A question of a probe: the capabilities that it settles, and the function that asks whoever probes.
+
+    It is asked `after` the questions that settle these, which come before it: it changes what they look at.
+    """
 
     settles: tuple[str, ...]
     ask: Callable[[Any], None]
+    after: tuple[str, ...] = ()
 
 
 class Greeting(Struct, frozen=True):

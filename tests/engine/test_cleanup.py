@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from harness.checks import RequestBuilder
@@ -13,7 +15,7 @@ from harness.engine.execute import play
 from harness.engine.targets import TargetOptions, embed_emulator
 from harness.interactions import INTERACTIONS, embedded_settings
 from harness.transport import ServiceDriver
-from harness.wire import LogicalClock, Request
+from harness.wire import DriverAction, LogicalClock, Request, Together
 from harness.wire.json_value import object_or_none
 from tests.engine.toys import ToyService
 
@@ -36,6 +38,27 @@ def test_created_things_are_deleted(stream: bool) -> None:
     assert ledger.owed == ["/v1beta/interactions/i1"]
     assert ledger.clean(driver) == []
     assert service.stored == {}
+
+
+def test_several_deletions_are_sent_together() -> None:
+    """As many of one collection as are allowed; what is refused is stopped and deleted alone."""
+    service = ToyService()
+    creates = [TARGET.create(input="hi", background=number == 1) for number in range(5)]
+    ledger, driver = noted(service, *creates)
+    sizes: list[int] = []
+
+    class Watched(ServiceDriver):
+        def perform(self, action: DriverAction) -> Any:
+            if isinstance(action, Together):
+                sizes.append(len(action.requests))
+            return super().perform(action)
+
+    assert ledger.clean(Watched(service), together=2) == []
+    assert sizes == [2, 2]
+    assert service.stored == {}
+    assert len(ledger.sent) == 5
+    ledger, driver = noted(ToyService(undeletable=True), *creates)
+    assert ledger.clean(driver, together=8) == [f"/v1beta/interactions/i{number}" for number in (5, 4, 3, 2, 1)]
 
 
 def test_a_sandbox_that_the_create_did_not_name_is_deleted() -> None:

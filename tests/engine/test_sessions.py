@@ -148,7 +148,7 @@ def test_a_server_that_answers_side_by_side_gets_several_workers(
     assert paced == (1, [])
 
 
-@pytest.mark.parametrize(("seconds", "jobs"), [((2.1, 2.9), 8), ((2.1, 3.1), 4), ((2.1, None), 4)])
+@pytest.mark.parametrize(("seconds", "jobs"), [((2.1, 2.9), 16), ((2.1, 3.1), 4), ((2.1, None), 4)])
 def test_more_workers_where_creates_do_not_wait_for_each_other(
     seconds: tuple[float | None, ...], jobs: int
 ) -> None:
@@ -197,6 +197,20 @@ def test_who_has_no_patience_left_takes_nothing_more(seconds: float) -> None:
 def test_silence_ends_it() -> None:
     """A worker that says nothing more is waited for only as long as there is patience."""
     assert list(take_until_done(filled(1), 1, lambda: 0.01)) == [1]
+
+
+def test_silence_lets_more_workers_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While all wait for the target, one more works, as long as there is something to do."""
+    monkeypatch.setattr(workers, "_SILENCE", 0.001)
+    said, more = filled(1), [2, 3]
+
+    def add_worker() -> int:
+        if more:
+            said.put(more.pop(0))
+        said.put(None)
+        return int(bool(more))
+
+    assert list(take_until_done(said, 1, lambda: None, add_worker)) == [1, 2, 3]
 
 
 # --- how a run is divided: every exercise in one shard, the same on every machine, about as much to do for each

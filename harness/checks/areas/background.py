@@ -62,7 +62,7 @@ from harness.wire.message import segment
 _AT_ONCE = 1.0
 """Seconds within which nobody minds that a create waits for its run."""
 
-_STREAM_LOOK = 5.0
+_STREAM_LOOK = 3.0
 """Seconds for the stream of a run that does not settle, which may never end."""
 
 HTTP_PATIENCE = 60.0

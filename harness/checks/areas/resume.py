@@ -10,7 +10,7 @@ from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from harness.checks.vocabulary.expect import at, expect_reply, expect_status, finding
-from harness.checks.vocabulary.runs import need_id, open_stream, poll_until_found, read_whole_stream
+from harness.checks.vocabulary.runs import need_id, open_stream, poll_until_found, read_whole_stream, status_of
 from harness.checks.vocabulary.shared import HELLO, UNKNOWN_ID
 from harness.checks.vocabulary.streams import (
     Event,
@@ -34,11 +34,12 @@ from harness.contract.judge.answer import judge_stream_label
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer
 from harness.contract.requests import RequestBuilder
+from harness.contract.tables.lifecycle import RUNNING
 from harness.kit.actions import Exchanges, Finish, Part, Send, Steps, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Severity, Unmet
 from harness.outcome.words import format_count
-from harness.wire import Exchange, Request
+from harness.wire import By, Exchange, Request
 
 CUTS = 8
 """The number of places to resume a finished run from; each costs one request and runs no model."""
@@ -87,9 +88,12 @@ def a_finished_run_resumed(t: RequestBuilder) -> Steps:
     yield from poll_until_found(t, found)  # so that what answers by the path alone brings this again
     within = t.waiting.whole(t.wait)
     first: Exchange = yield Finish((yield from open_stream(t, found, timeout=within)))
-    replay = yield from read_whole_stream(t.get(found, stream=True), within)
-    seen: Exchanges = {"asked_for": found, "first": first, "replay": replay}
+    seen: Exchanges = {"asked_for": found, "first": first}
     seen["bad_cursor"] = yield from read_whole_stream(t.get(found, stream=True, last_event_id="no-such-cursor"))
+    if first.ending.by is By.LIMIT and status_of((yield Send(t.get(found)))) in RUNNING:
+        t.waiting.note_in_vain(t.wait)
+        return stop_exercise(seen, f"the run had not settled after {first.seconds:.3g} s")
+    seen["replay"] = replay = yield from read_whole_stream(t.get(found, stream=True), within)
     events = next((events for events in map(_reference, (replay, first)) if cuts(events, CUTS)), [])
     places = cuts(events, CUTS)
     if not places:

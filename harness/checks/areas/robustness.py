@@ -22,7 +22,7 @@ from harness.checks.vocabulary.expect import (
     interaction_in,
     object_in,
 )
-from harness.checks.vocabulary.runs import id_of, poll_after_stream
+from harness.checks.vocabulary.runs import id_of, poll_after_streams
 from harness.checks.vocabulary.shared import HELLO, UNKNOWN_ID, send_wrong_creates
 from harness.checks.vocabulary.streams import adds_up, completion, events_in, is_stream, is_whole, stream_id
 from harness.contract import PROTOCOL, read
@@ -112,9 +112,7 @@ def parallel_streams(t: RequestBuilder) -> Steps:
     alone = yield Send(t.create(input=PROMPTS[4], stream=True))
     streams = yield Together(tuple(t.create(input=prompt, stream=True) for prompt in PROMPTS[:4]))
     told = {found: stream for stream in (*streams, alone) if (found := _told_id(stream))}
-    stored: list[Exchange] = []
-    for found, stream in told.items():
-        stored += (yield from poll_after_stream(t, found, stream))[-1:]
+    stored = yield from poll_after_streams(t, told)
     return {"alone": alone, "opened": streams, "streams": list(told.values()), "stored": stored}
 
 

@@ -23,7 +23,7 @@ from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer, format_request
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.lifecycle import is_settled
-from harness.kit.actions import Finish, Open, Part, Read, Send, Wait, pauses
+from harness.kit.actions import Finish, Open, Part, Read, Send, Together, Wait, pauses
 from harness.outcome import Finding, Unmet
 from harness.outcome.words import format_count
 from harness.wire import Exchange, LiveStream, Request
@@ -82,10 +82,11 @@ def polls(
     else:  # another worker may wait in vain meanwhile
         seen = yield from repeat(t, request, _watch(), within=t.wait, now=lambda: t.waiting.of(t.wait))
     if patient and status_of(seen[-1]) and not settled(seen[-1]):
-        if t.waiting.in_vain and not whole:
+        before = t.waiting.in_vain
+        t.waiting.note_in_vain(t.wait)
+        if before and not whole:
             less = t.waiting.of(t.wait)
             raise Unmet(f"the run had not settled after {less:.3g} s; nor had an earlier one in {usual:.3g} s")
-        t.waiting.in_vain = True
     return seen
 
 
@@ -124,14 +125,28 @@ def poll_after_stream(
 
     Text that was `streamed`, and that a completed run lacks, may be stored late: it is waited for, too.
     """
+    within = t.gone_within if t.keeps else 0.0
+    return (yield from repeat(t, t.get(interaction_id), _watch_text(streamed), within=within))
+
+
+def poll_after_streams(t: RequestBuilder, streams: Mapping[str, Exchange]) -> Part[list[Exchange]]:
+    """Like `poll_after_stream` for the streams of several interactions, by id → the last answer of each.
+
+    They are all asked for at the same time, and what does not show all of its run yet again, one after the other.
+    """
+    asked = tuple(t.get(found) for found in streams)
+    last: list[Exchange] = (yield Together(asked)) if asked else []
+    for number, (found, streamed) in enumerate(streams.items()):
+        if not _watch_text(streamed)(last[number]):
+            last[number] = (yield from poll_after_stream(t, found, streamed))[-1]
+    return last
+
+
+def _watch_text(streamed: Exchange | None) -> Callable[[Exchange], bool]:
+    """A question like `_watch`, which also looks for the text that was streamed."""
     told = steps_text(output_of(read(streamed).streamed_steps)) if streamed is not None else ""
-
     is_over = _watch()
-
-    def is_whole(seen: Exchange) -> bool:
-        return is_over(seen) and not _lacks(seen, told)
-
-    return (yield from repeat(t, t.get(interaction_id), is_whole, within=t.gone_within if t.keeps else 0.0))
+    return lambda seen: is_over(seen) and not _lacks(seen, told)
 
 
 def poll_for_output(t: RequestBuilder, interaction_id: str, settled_run: Exchange) -> Part[list[Exchange]]:
@@ -148,10 +163,8 @@ def poll_for_output(t: RequestBuilder, interaction_id: str, settled_run: Exchang
 
 def look_at_all(t: RequestBuilder, *creates: Exchange | None) -> Part[None]:
     """GET what each create brought, streamed or not: what they show must agree, which every run judges."""
-    for created in creates if t.keeps else ():
-        found = read(created).id if created is not None and created.succeeded else None
-        if found and created is not None:
-            yield from poll_after_stream(t, found, created)
+    made = [created for created in creates if created is not None and created.succeeded] if t.keeps else []
+    yield from poll_after_streams(t, {found: created for created in made if (found := read(created).id)})
 
 
 def poll_for(t: RequestBuilder, interaction_id: str, seconds: float) -> Part[list[Exchange]]:
@@ -218,7 +231,7 @@ def repeat(
 ) -> Part[list[Exchange]]:
     """Repeat a request until `enough`, until `within` is over, or until a 404 has lasted for `gone_within`.
 
-    The last request is sent at the very end of that time, which may become less: `now` is asked before each pause.
+    The last request is sent at the very end of that time, which may become less: `now` is asked again and again.
     """
     seen: list[Exchange] = []
     spent = missing = 0.0
@@ -232,10 +245,23 @@ def repeat(
         left = min(left, t.gone_within - missing) if absent else left
         if enough(answer) or left <= 0:
             break
-        yield Wait(min(pause, left))
-        spent += min(pause, left)
-        missing += min(pause, left) if absent else 0.0
+        waited = yield from _pause(min(pause, left), spent, now)
+        spent += waited
+        missing += waited if absent else 0.0
     return seen
+
+
+_NAP = 1.0
+"""Seconds of a pause after which it is asked whether there is still time for the rest."""
+
+
+def _pause(seconds: float, spent: float, now: Callable[[], float]) -> Part[float]:
+    """Wait for so many seconds, as long as `now` allows more than what is spent → the seconds that were waited."""
+    waited = 0.0
+    while waited < seconds and (nap := min(_NAP, seconds - waited, now() - spent - waited)) > 0:
+        yield Wait(nap)
+        waited += nap
+    return waited
 
 
 _MUTE = 5

@@ -14,7 +14,7 @@ from harness.checks.vocabulary.expect import at, expect_reply
 from harness.checks.vocabulary.runs import (
     id_of,
     look_later,
-    poll_after_stream,
+    poll_after_streams,
     poll_until_found,
     poll_until_gone,
     read_whole_stream,
@@ -178,12 +178,10 @@ def _never_began(answer: Exchange) -> bool:
 
 
 def _read_stored(t: RequestBuilder, answers: Streams) -> Part[dict[str, Exchange]]:
-    stored: dict[str, Exchange] = {}
-    for name, answer in answers.items():
-        found = _told_id(answer)
-        if found:
-            stored[name] = (yield from poll_after_stream(t, found, answer))[-1]
-    return stored
+    told = {name: found for name, answer in answers.items() if (found := _told_id(answer))}
+    streams = {found: answers[name] for name, found in told.items()}
+    shown = dict(zip(streams, (yield from poll_after_streams(t, streams)), strict=True))
+    return {name: shown[found] for name, found in told.items()}
 
 
 def _told_id(answer: Exchange) -> str:

@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from harness.engine.traffic.governed_driver import Attempt, DriverPolicy
-from harness.wire import By, Exchange, How, Request
+from harness.wire import By, Exchange, How, LiveStream, Request
 
 FACTOR = 20.0
 FLOOR = 2.0
@@ -282,6 +282,11 @@ class TimeoutBudget(DriverPolicy):
         return exchange
 
 
+def is_stream(request: Request) -> bool:
+    """Whether a request asks for a stream."""
+    return _classify(request)[1]
+
+
 def _classify(request: Request) -> tuple[str, bool]:
     """The kind of a request; answers to requests of one kind can be expected to end alike."""
     return request.method, request.parameter("stream") == "true" or _STREAM.search(request.body) is not None
@@ -289,3 +294,52 @@ def _classify(request: Request) -> tuple[str, bool]:
 
 def _is_cut(exchange: Exchange) -> bool:
     return exchange.ending.by is By.LIMIT
+
+
+class HurriedStreams(DriverPolicy):
+    """Lets streams of runs end soon, those that are open as well, once it is known that no run settles.
+
+    `is_of_a_run` tells from its request whether a stream waits for a run. One that the caller gave a timeout keeps
+    it. What is cut off says nothing about the target. Several threads may share one.
+    """
+
+    def __init__(self, is_of_a_run: Callable[[Request], bool]) -> None:
+        self._is_of_a_run = is_of_a_run
+        self._less: tuple[float, str] | None = None
+        self._waiting: dict[int, LiveStream | None] = {}
+        self._lock = threading.Lock()
+
+    def hurry(self, seconds: float, why: str) -> None:
+        """Give each stream of a run so many seconds from now on."""
+        with self._lock:
+            self._less = seconds, why
+            waiting = list(self._waiting.values())
+        for stream in waiting:
+            if stream is not None:
+                stream.hurry(seconds)
+
+    def before(self, attempts: Sequence[Attempt]) -> float:
+        """Give streams of runs less time, once that is known to be enough."""
+        for attempt in attempts:
+            if attempt.timeout is None and not attempt.parallel and self._is_of_a_run(attempt.request):
+                with self._lock:
+                    self._waiting[id(attempt)] = None
+                    attempt.timeout = self._less[0] if self._less is not None else None
+        return 0.0
+
+    def opened(self, attempt: Attempt, stream: LiveStream) -> None:
+        """Remember a stream of a run while it is read."""
+        with self._lock:
+            if id(attempt) not in self._waiting:
+                return
+            self._waiting[id(attempt)] = stream
+            less = self._less
+        if less is not None:
+            stream.hurry(less[0])
+
+    def after(self, attempt: Attempt, exchange: Exchange) -> Exchange:
+        """Excuse a stream that was cut off because no run settles."""
+        with self._lock:
+            waited = self._waiting.pop(id(attempt), attempt) is not attempt
+            less = self._less
+        return exchange.with_excuse(less[1]) if waited and less is not None and _is_cut(exchange) else exchange

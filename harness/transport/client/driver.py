@@ -73,14 +73,21 @@ def acknowledge_at_once(sock: socket.socket) -> None:
 
 def receive(sock: socket.socket, reader: ResponseReader, *, until: float, limit: str) -> list[Event]:
     """Read once, until the moment `until` at the latest; `limit` names what sets it."""
-    left = until - time.monotonic()
     try:
-        if left <= 0:
-            raise TimeoutError
-        sock.settimeout(left)
-        data = sock.recv(_READ_BYTES)
+        return read_within(sock, reader, until - time.monotonic())
     except TimeoutError:
         return [reader.stop(How.TIMEOUT, By.LIMIT, f"nothing came in time ({limit})")]
+
+
+def read_within(sock: socket.socket, reader: ResponseReader, seconds: float) -> list[Event]:
+    """Read once. Raises TimeoutError if nothing comes within these seconds."""
+    if seconds <= 0:
+        raise TimeoutError
+    try:
+        sock.settimeout(seconds)
+        data = sock.recv(_READ_BYTES)
+    except TimeoutError:
+        raise
     except (OSError, ValueError) as error:
         return [reader.stop(*_classify_error(error))]
     return reader.feed(data) if data else [reader.fin()]
@@ -177,6 +184,10 @@ class NoReading:
         return self._exchange
 
 
+_LOOK_SECONDS = 0.5
+"""How often a wait for bytes looks whether it has less time than it had."""
+
+
 class UrlReading:
     """A response on `sock`, read on demand: a `stream.ByteSource`.
 
@@ -267,10 +278,16 @@ class UrlReading:
         return data
 
     def _receive(self, until: float, name: str) -> list[Event]:
-        """The events that arrive before `until`."""
-        if self._deadline < until:
-            until, name = self._deadline, "total_seconds"
-        return receive(self._sock, self._reader, until=until, limit=self._limits.name_wait(name))
+        """The events that arrive before `until`, or before the deadline, which another thread may bring nearer."""
+        while True:
+            last, limit = min((until, name), (self._deadline, "total_seconds"))
+            left = last - time.monotonic()
+            if left <= _LOOK_SECONDS:
+                return receive(self._sock, self._reader, until=last, limit=self._limits.name_wait(limit))
+            try:
+                return read_within(self._sock, self._reader, _LOOK_SECONDS)
+            except TimeoutError:
+                continue
 
     def _end(self, ending: Ending) -> None:
         if ending.complete and self._coding is not None and (breach := self._coding.finish()) is not None:

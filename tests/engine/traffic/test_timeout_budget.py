@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from harness.checks import Check, Open, Read, RequestBuilder, Send, Steps, exercise
+from harness.contract.requests import WaitingTime
 from harness.engine.cleanup import CreatedResources
 from harness.engine.events import RunFinished
 from harness.engine.execute import play
@@ -18,6 +19,7 @@ from harness.engine.traffic.patience import (
     FULL_TIMEOUTS,
     MAX_CUT,
     PART,
+    HurriedStreams,
     TimeoutBudget,
     TimeoutLosses,
 )
@@ -34,6 +36,7 @@ from harness.wire import (
     Exchange,
     Headers,
     How,
+    LiveStream,
     Pause,
     Piece,
     PieceBody,
@@ -42,6 +45,50 @@ from harness.wire import (
     UntilClose,
 )
 from tests.engine import toys
+
+SOON = 2.0
+"""What a stream of a run gets once it is known that no run settles."""
+
+
+def opened_by(streams: HurriedStreams, request: Request, timeout: float | None = None) -> LiveStream:
+    """A stream without an end, which waits a second for each byte; `streams` governs it."""
+    driver = GovernedDriver(ServiceDriver(lambda request: endless(), limits=Limits(total_seconds=60)), [streams])
+    return driver.open(request, timeout=timeout)
+
+
+def new_streams() -> HurriedStreams:
+    """A policy for streams of GET."""
+    return HurriedStreams(lambda request: request.method == "GET")
+
+
+def test_open_streams_of_runs_end_soon_once_no_run_settles() -> None:
+    """What we cut off says nothing about the target; what is no run, or has a time of its own, keeps its time."""
+    streams = new_streams()
+    open_before, other = opened_by(streams, STREAM), opened_by(streams, CREATE)
+    own = opened_by(streams, STREAM, timeout=20.0)
+    streams.hurry(SOON, "no run settles")
+    after = opened_by(streams, STREAM)
+    for stream in (open_before, after):
+        exchange = stream.finish()
+        assert exchange.hung
+        assert exchange.excuse == "no run settles"
+        assert exchange.seconds <= SOON + 1
+    for stream, seconds in ((other, 60), (own, 20)):
+        exchange = stream.finish()
+        assert not exchange.excuse
+        assert exchange.seconds >= seconds - 1
+
+
+def test_two_waits_in_vain_tell_the_watchers_once() -> None:
+    """One run that does not settle may be a mishap."""
+    told: list[tuple[float, str]] = []
+    waiting = WaitingTime(watchers=[lambda seconds, why: told.append((seconds, why))])
+    waiting.note_in_vain(40.0)
+    assert not told
+    for _ in range(3):
+        waiting.note_in_vain(40.0)
+    assert told == [(5.0, "two background runs had not settled, one after 40 s")]
+
 
 WHOLE = 60.0
 LESS = WHOLE / PART

@@ -17,6 +17,8 @@ from msgspec.structs import replace
 
 from harness.outcome import UsageFault
 from harness.transport import Limits, ServerThread, UrlDriver
+from harness.transport.client.driver import UrlReading
+from harness.transport.client.stream import StreamEnds
 from harness.wire import COMPLETE, At, By, Chunk, Ending, Exchange, Headers, How, Request
 from tests.transport.certificates import certificate_in
 from tests.transport.peers import (
@@ -534,3 +536,30 @@ def test_an_https_target_goes_through_the_proxy_of_the_environment(
     assert "407" in exchange.ending.detail
     assert len(seen) == 1
     assert "target.invalid" in direct.ending.detail
+
+
+def test_another_thread_ends_a_wait_for_bytes() -> None:
+    """A reader that waits for what never comes notices that it has no more time."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf ")
+        request = Request("GET", "/")
+        reading = UrlReading(
+            ours, request, b"GET / HTTP/1.1\r\n\r\n", limits=Limits(), ends=StreamEnds(), began=time.monotonic(),
+            release=lambda *_: None,
+        )  # fmt: skip
+        waits = threading.Event()
+
+        def read() -> None:
+            reading.more()
+            waits.set()
+            reading.more()
+
+        thread = threading.Thread(target=read)
+        thread.start()
+        assert waits.wait(60)
+        reading.hurry(0.0)
+        thread.join(30)
+        assert not thread.is_alive()
+        assert reading.ended is not None
+        assert (reading.ended.by, reading.ended.how) == (By.LIMIT, How.TIMEOUT)

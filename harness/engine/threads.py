@@ -1,0 +1,86 @@
+"""Threads that share one list of tasks, and how they end: at once if they are told to, whatever they wait for.
+
+Layer 4. Must not know what the tasks are. The threads are daemons: no request that hangs keeps the process alive.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Generic, TypeVar
+
+from harness.wire import Driver
+
+JOIN_SECONDS = 2.0
+"""Seconds to wait for threads that were told to end; after that, their connections are shut down."""
+
+T = TypeVar("T")
+
+
+class Shared(Generic[T]):
+    """An iterator that several threads may draw from."""
+
+    def __init__(self, items: Iterable[T]) -> None:
+        self._iterator = iter(items)
+        self._lock = threading.Lock()
+
+    def __iter__(self) -> Shared[T]:
+        return self
+
+    def __next__(self) -> T:
+        with self._lock:
+            return next(self._iterator)
+
+
+def join_all(threads: Sequence[threading.Thread], seconds: float | None) -> bool:
+    """Wait for threads, together at most `seconds`; whether all have ended."""
+    until = None if seconds is None else time.monotonic() + seconds
+    for thread in threads:
+        thread.join(None if until is None else max(0.0, until - time.monotonic()))
+    return not any(thread.is_alive() for thread in threads)
+
+
+def end_all(threads: Sequence[threading.Thread], drivers: Iterable[Driver], seconds: float | None) -> bool:
+    """Wait for threads; if they last longer than `seconds`, shut down what they use. Whether all have ended."""
+    if join_all(threads, seconds):
+        return True
+    for driver in drivers:  # what they wait for may be a stream that never ends
+        driver.interrupt()
+    return join_all(threads, JOIN_SECONDS)
+
+
+class Crew:
+    """Does the same work in several threads; `stop` tells the work to end."""
+
+    def __init__(self, stop: Callable[[], None]) -> None:
+        self._stop = stop
+        self._drivers: list[Driver] = []
+
+    def keep(self, driver: Driver) -> Driver:
+        """Remember a driver of one thread, which is shut down if the thread does not end in time."""
+        self._drivers.append(driver)
+        return driver
+
+    def run(self, work: Callable[[], None], count: int) -> None:
+        """Work in `count` threads until all are through. Raises what the first one raised that failed."""
+        failures: list[BaseException] = []
+
+        def attempt() -> None:
+            try:
+                work()
+            except BaseException as raised:
+                failures.append(raised)
+                self._stop()
+
+        threads = [threading.Thread(target=attempt, daemon=True) for _ in range(count)]
+        try:
+            for thread in threads:
+                thread.start()
+            join_all(threads, None)
+        except BaseException:  # an interrupt: one that it kept from starting would find the work stopped
+            self._stop()
+            end_all([thread for thread in threads if thread.ident is not None], self._drivers, JOIN_SECONDS)
+            raise
+        if failures:
+            raise failures[0]
