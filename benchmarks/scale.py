@@ -1,29 +1,40 @@
-"""What one more costs where there are 1, 100 or 10,000: runs, streams, webhooks, recorded exchanges.
+"""What one more costs where there are 1, 100 or 10,000: runs, streams, webhooks, recorded exchanges, open pages.
 
-`python -m benchmarks.scale [--write]`. Microseconds of processor time for one operation, in process: the median of
-several. `--write` puts the table into `docs/performance.md`.
+`python -m benchmarks.scale [--write]`. Microseconds of processor time for one operation, in process: the lower
+quartile of several. `--write` puts the table into `docs/performance.md`, and draws it into `docs/scale.svg`.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.cassette import recording
+from benchmarks.inspector import FEED, inspect
 from harness.cassette import Journal
 from harness.emulator import Emulator, Settings
 from harness.transport import ServiceDriver
-from harness.wire import Chunk, Headers, Request
+from harness.wire import Chunk, Headers, Pause, Request
 
 SIZES = (1, 100, 10_000)
 MOST_WEBHOOKS = 1000
+MOST_PAGES = 1000
+SHOWN = (
+    "The table as a picture, on logarithmic axes: the line of webhooks rises, that of reads a little, "
+    "the others are level"
+)
+"""What the picture shows, for whoever does not see it."""
+READS = 20
+"""How many reads there are for one look of each page."""
+PLOT = Path(__file__).resolve().parents[1] / "docs" / "scale.svg"
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
 BEGIN, END = "<!-- scale -->\n", "<!-- /scale -->\n"
 _PATH, _HEADERS = "/v1beta/interactions", Headers([("x-goog-api-key", "k"), ("content-type", "application/json")])
@@ -117,7 +128,31 @@ def appends(size: int) -> Iterator[Operation]:
         yield lambda number: journal.append(replace(made, request=Request("GET", f"/more-{number}")))
 
 
-ROWS = (creates, reads, streams, webhooks, appends)
+@contextmanager
+def pages(size: int) -> Iterator[Operation]:
+    """A read of one run, by open pages of the inspector."""
+    emulator = _emulator()
+    found = _create(emulator)
+    service = inspect(emulator)
+    host = Headers((("host", "127.0.0.1:8000"),))
+    feeds = [service(Request("GET", FEED, host)).body for _ in range(min(size, MOST_PAGES))]
+
+    def read(number: int) -> None:
+        response = service(Request("GET", f"{_PATH}/{found}", _HEADERS))
+        for _ in response.body:
+            pass
+        response.body.close()
+        if number % READS == 0:
+            for feed in feeds:
+                while not isinstance(next(feed), Pause):
+                    pass
+
+    yield read
+    for feed in feeds:
+        feed.close()
+
+
+ROWS = (creates, reads, streams, webhooks, appends, pages)
 
 
 def measure(row: Callable[[int], AbstractContextManager[Operation]], size: int) -> float:
@@ -130,32 +165,79 @@ def measure(row: Callable[[int], AbstractContextManager[Operation]], size: int) 
                 operate(number)
                 number += 1
             taken.append((time.process_time() - began) / 20 * 1e6)
-    return statistics.median(taken)
+    return statistics.quantiles(taken)[0]
 
 
-def table() -> Iterator[str]:
+Costs = Mapping[str, Sequence[float]]
+"""The microseconds of each row, by its name: one for each size."""
+
+
+def list_lines(costs: Costs) -> Iterator[str]:
     """The table as Markdown."""
     yield f"| Microseconds for | {' | '.join(f'{size:,}' for size in SIZES)} |"
     yield "|---" * (len(SIZES) + 1) + "|"
-    for row in ROWS:
-        costs = [measure(row, size) for size in SIZES]
-        yield f"| {(row.__doc__ or '').rstrip('.')} | {' | '.join(f'{cost:,.0f}' for cost in costs)} |"
+    for name, row in costs.items():
+        yield f"| {name} | {' | '.join(f'{cost:,.0f}' for cost in row)} |"
+
+
+_WIDE, _HIGH, _LEFT, _RIGHT, _TOP, _FOOT = 820, 360, 74, 380, 20, 40
+_MOST = 4.0
+"""The decimal logarithm of the microseconds at the top."""
+_COLORS = ("#0b57d0", "#b3261e", "#146c2e", "#8430ce", "#7a4f01", "#00639b")
+
+
+def draw(costs: Costs) -> str:
+    """The same as a picture, with logarithms on both axes: what does not depend on the number is level."""
+    step = (_WIDE - _LEFT - _RIGHT) / (len(SIZES) - 1)
+
+    def height(cost: float) -> float:
+        part = min(max(math.log10(max(cost, 1.0)) / _MOST, 0.0), 1.0)
+        return _HIGH - _FOOT - part * (_HIGH - _FOOT - _TOP)
+
+    told = "; ".join(f"{name}: {', '.join(f'{cost:,.0f}' for cost in row)}" for name, row in costs.items())
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDE} {_HIGH}" role="img" '
+        'font-family="system-ui, sans-serif" font-size="12" fill="#1f1f1f">'
+    )
+    parts = [
+        head,
+        f"<title>Microseconds for one operation where there are 1, 100 and 10,000. {told}</title>",
+        f'<rect width="{_WIDE}" height="{_HIGH}" fill="#fff"/>',
+    ]
+    for power in range(int(_MOST) + 1):
+        y = height(10**power)
+        parts.append(f'<path d="M{_LEFT} {y:.0f}H{_WIDE - _RIGHT}" stroke="#ddd"/>')
+        parts.append(f'<text x="{_LEFT - 8}" y="{y + 4:.0f}" text-anchor="end">{10**power:,} µs</text>')
+    for number, size in enumerate(SIZES):
+        parts.append(
+            f'<text x="{_LEFT + number * step:.0f}" y="{_HIGH - 14}" text-anchor="middle">{size:,}</text>'
+        )
+    free = float(_TOP)
+    colors = dict(zip(costs, _COLORS, strict=False))
+    for name, row in sorted(costs.items(), key=lambda item: -item[1][-1]):
+        points = " ".join(f"{_LEFT + n * step:.0f},{height(cost):.0f}" for n, cost in enumerate(row))
+        color, y = colors[name], max(free, height(row[-1]))
+        free = y + 16
+        parts.append(f'<polyline points="{points}" fill="none" stroke="{color}" stroke-width="2"/>')
+        parts.append(f'<text x="{_WIDE - _RIGHT + 10}" y="{y + 4:.0f}" fill="{color}">{name}</text>')
+    return "\n".join([*parts, "</svg>", ""])
 
 
 def main() -> None:
     """Print the table, or write it into the page."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--write", action="store_true", help="write the table into docs/performance.md")
+    parser.add_argument("--write", action="store_true", help="write the table and its picture into docs")
     options = parser.parse_args()
-    lines = []
-    for line in table():
-        print(line, flush=True)
-        lines.append(line)
+    costs = {(row.__doc__ or "").rstrip("."): [measure(row, size) for size in SIZES] for row in ROWS}
+    lines = list(list_lines(costs))
+    print(*lines, sep="\n")
     if options.write:
         before, _, rest = PAGE.read_text("utf-8").partition(BEGIN)
         _, _, after = rest.partition(END)
         made = "\n".join(lines)
-        PAGE.write_text(f"{before}{BEGIN}\n{made}\n\n{END}{after}", "utf-8")
+        picture = f"![{SHOWN}](scale.svg)"
+        PAGE.write_text(f"{before}{BEGIN}\n{picture}\n\n{made}\n\n{END}{after}", "utf-8")
+        PLOT.write_text(draw(costs), "utf-8")
 
 
 if __name__ == "__main__":

@@ -8,10 +8,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
-from benchmarks import _against
+from benchmarks import _against, scale
 from benchmarks.__main__ import benchmarks
 from benchmarks.plugin import dropped_streams, fixture, plain
 
@@ -66,6 +67,19 @@ def test_a_row_is_lost_by_the_median_of_its_pairs(
     (row,) = _against.compare(*sides, ["work"])
     assert row.ratio == ratio
     assert row.lost is (ratio == 1.2)
+
+
+def test_what_costs_the_same_at_each_size_is_a_level_line() -> None:
+    """The picture has one line and one label for each row; on its axes ten times as much is one step up."""
+    costs = {"level": [50.0, 50.0, 50.0], "rising": [1.0, 10.0, 100.0]}
+    picture = ElementTree.fromstring(scale.draw(costs))
+    lines = [line.attrib["points"].split() for line in picture.iter("{http://www.w3.org/2000/svg}polyline")]
+    heights = [[float(point.partition(",")[2]) for point in line] for line in lines]
+    rising, level = heights
+    assert len({*level}) == 1
+    assert rising[0] - rising[1] == rising[1] - rising[2] > 0
+    told = [text.text for text in picture.iter("{http://www.w3.org/2000/svg}text")]
+    assert {*costs} <= {*told}
 
 
 def test_an_unknown_commit_is_named() -> None:

@@ -34,14 +34,13 @@ from harness.emulator.values.call import (
     route,
     route_short,
 )
-from harness.emulator.values.settings import Settings
+from harness.emulator.values.settings import UNCHANGED, Settings
 from harness.outcome import UsageFault
 from harness.wire import Chunk, Clock, Headers, LogicalClock, Request, Response
 from harness.wire.coding import accepts, compress
 
 _MOST_DATED = 64
 
-_DEFAULTS = Settings()
 
 JWKS_PATH = (".well-known", "jwks.json")
 """The path of the public keys that verify dynamic webhooks; served without a key, as the live service does."""
@@ -68,7 +67,7 @@ class Emulator:
         self._offset: float | None = None
         self._is_now = False
         self._on_note: Callable[[str], object] | None = None
-        self.sessions = Sessions(self._new_engine, settings if settings is not None else _DEFAULTS, self._lock)
+        self.sessions = Sessions(self._new_engine, settings if settings is not None else UNCHANGED, self._lock)
         self._default = self.sessions.default
         self._second = -1
         self._date = ""

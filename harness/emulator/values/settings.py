@@ -237,6 +237,10 @@ class Settings(Struct, frozen=True, kw_only=True):
         return changed
 
 
+UNCHANGED = Settings()
+"""The settings of an emulator of which nobody sets any."""
+
+
 def _is_whole(value: object, least: int) -> bool:
     return type(value) is int and value >= least  # a bool is no number
 

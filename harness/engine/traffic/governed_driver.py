@@ -69,7 +69,7 @@ class DriverPolicy:
         """Note an exchange that has ended; return it, or a copy with an `excuse` if it proves nothing."""
         return exchange
 
-    def opened(self, attempt: Attempt, stream: LiveStream) -> None:
+    def note_stream(self, attempt: Attempt, stream: LiveStream) -> None:
         """Note a stream that is being read; another thread may `hurry` it."""
 
     def note_answer(self) -> None:
@@ -181,7 +181,7 @@ class GovernedDriver(Driver):
             return _UnsentStream(not_sent(attempt.request, attempt.withheld))
         inner = self._driver.open(attempt.request, timeout=attempt.timeout)
         for policy in self._policies:
-            policy.opened(attempt, inner)
+            policy.note_stream(attempt, inner)
         stream = _GovernedStream(inner, partial(self._conclude, attempt))
         if stream.status is None:
             stream.finish()

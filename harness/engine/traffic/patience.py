@@ -327,7 +327,7 @@ class HurriedStreams(DriverPolicy):
                     attempt.timeout = self._less[0] if self._less is not None else None
         return 0.0
 
-    def opened(self, attempt: Attempt, stream: LiveStream) -> None:
+    def note_stream(self, attempt: Attempt, stream: LiveStream) -> None:
         """Remember a stream of a run while it is read."""
         with self._lock:
             if id(attempt) not in self._waiting:

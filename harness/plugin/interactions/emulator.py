@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypedDict, Unpa
 from harness.contract import Contract
 from harness.contract.data.assembly import assemble_steps
 from harness.contract.data.json_parse import loads
-from harness.emulator import Emulator, Settings
+from harness.emulator import Emulator
 from harness.emulator.scripts import QueuedAnswer, Script, parse
 from harness.emulator.values.create_request import CreateRequest
+from harness.emulator.values.settings import UNCHANGED
 from harness.interactions import INTERACTIONS
 from harness.outcome import UsageFault
 from harness.outcome.words import format_count, shorten
@@ -80,7 +81,7 @@ class InteractionsEmulator(ObservedService):
         **settings: Unpack[SettingFields],
     ) -> None:
         self._time = LogicalClock()
-        self.emulator = Emulator(Settings().with_values(settings), clock=self._time, seed=seed)
+        self.emulator = Emulator(UNCHANGED.with_values(settings), clock=self._time, seed=seed)
         limits = {"max_requests": max_requests, "max_settled_reads": max_settled_reads}
         super().__init__(self.emulator, self._time, INTERACTIONS, **limits)
         self.more_settled_reads = "mark the test interactions_emulator(max_settled_reads=…)"
