@@ -9,14 +9,11 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.foreign.judging import check_at
-from tests.foreign.server import ForeignService, Handler
 from tests.transport.peers import free_port
 
 pytestmark = pytest.mark.slow
@@ -24,23 +21,12 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 
 
-class Mortal(Handler):
-    """Its process ends where a parser fails: one that is nested too deep for it, or any that is no JSON."""
-
-    service = ForeignService()
-
-    def dispatch(self, data: bytes) -> Any:
-        if os.environ["DIES_OF"].encode() in data:
-            os._exit(1)
-        return super().dispatch(data)
-
-
 @contextmanager
 def supervised(dies_of: str, *, again: bool) -> Iterator[str]:
     """Run the server in a process, and start it `again` whenever it ends; yields the URL."""
     port = free_port()
     over = threading.Event()
-    command = [sys.executable, "-m", __name__, str(port)]
+    command = [sys.executable, "-m", "tests.foreign.mortal", str(port)]
     running: list[subprocess.Popen[bytes]] = []
 
     def supervise() -> None:
@@ -104,7 +90,3 @@ def test_a_server_that_dies_of_nothing_is_green() -> None:
     with supervised("harness-sends-no-such-thing", again=True) as url:
         report = check_at(url, "rob.*,err.no-crash,get.ok")
     assert (report.exit, report.faults) == (0, {})
-
-
-if __name__ == "__main__":
-    ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Mortal).serve_forever()
