@@ -365,7 +365,7 @@ export class Session extends Controls implements AsyncDisposable {
     call: CallName | (string & {}),
     bounds: { exactly: number } | { atLeast: number; atMost?: number } | { atMost: number },
   ): Promise<void>;
-  /** Assert that the code under test read on after each stream that broke off: it resumed, or requested the interaction. */
+  /** Assert that the code under test continued each dropped stream: it resumed, or requested the interaction. */
   assertResumed(): Promise<void>;
   /** Add an earlier turn of a conversation. */
   turn(text?: string, options?: TurnOptions): Promise<Turn>;

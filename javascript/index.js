@@ -96,7 +96,7 @@ class Controls {
     refuseUnknown("fail", options, ["on", "times", "retryAfter", "retryInfo", "shape", "body", "optional"]);
     const { on = "any", times = 1, retryAfter, retryInfo, shape, body, optional = false } = options;
     const scope = SCOPES[on];
-    if (scope === undefined) throw new HarnessError(`on: ${on} is none of ${Object.keys(SCOPES).join(", ")}`);
+    if (scope === undefined) throw new HarnessError(`on: ${on} is not one of ${Object.keys(SCOPES).join(", ")}`);
     const words = [`status:${status}`];
     const isPlain = [retryAfter, retryInfo, shape, body].every((value) => value === undefined);
     if (isPlain && (status >= 500 || [408, 409, 429].includes(status))) words.push("retry-after-ms:1"); // or SDKs wait long
@@ -318,7 +318,7 @@ export class Session extends Controls {
     await this.#assert("assert_created", { expected: bodies });
   }
 
-  /** Assert that the code under test read on after each stream that broke off: it resumed, or requested the interaction. */
+  /** Assert that the code under test continued each dropped stream: it resumed, or requested the interaction. */
   async assertResumed() {
     await this.#assert("assert_resumed", {});
   }

@@ -119,7 +119,7 @@ class Part(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Garble:
-    """The event after `after` events arrives as a whole frame whose JSON breaks off in the middle."""
+    """The event after `after` events arrives as a whole frame whose JSON ends in the middle."""
 
     after: int
 

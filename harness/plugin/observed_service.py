@@ -323,9 +323,9 @@ class ObservedService:
             return describe_unresumed([by.received for by in self._made if by.received is not None])
 
     def assert_resumed(self) -> None:
-        """Assert that the code under test read on after each stream that broke off.
+        """Assert that the code under test continued each dropped stream.
 
-        It has resumed the stream, or requested the interaction. Nothing broken off fails, too.
+        It has resumed the stream, or requested the interaction. A test without a dropped stream fails, too.
         """
         __tracebackhide__ = True
         if problem := self.describe_unresumed():

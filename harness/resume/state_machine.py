@@ -106,7 +106,7 @@ class ResumeOutcome(StrEnum):
     DIVERGED = "a stream differs from an earlier stream"
     COMPLETED = "a stream completed, or a poll showed a terminal status"
     PENDING = "a poll showed another status"
-    NEWS = "a stream broke off after new events"
+    NEWS = "a stream was dropped after new events"
     FAILED = "a request brought nothing new"
     EXHAUSTED = "a request brought nothing new, for the last time that the limits allow"
     UNSTREAMED = "the service does not stream the interaction, or refuses to"

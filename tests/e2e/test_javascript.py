@@ -175,7 +175,7 @@ def test_a_reader_that_throws_on_a_broken_stream(project: Path) -> None:
     printed = run(project, "node", "--test", "--test-reporter=spec", "unresumed.mjs", code=1)
     assert "fail 3" in printed
     first, passed_over, shown = re.split(r"^✖ ", printed.partition("failing tests:")[0], flags=re.MULTILINE)[1:4]
-    broken = "the stream broke off after event 5 (rst) and was not resumed"
+    broken = "the stream was dropped after event 5 (rst) and was not resumed"
     assert "dropped at event:5,rst, the client ended without a result that was judged" in first
     assert "1 cut of 2 began and had no result judged" in passed_over
     assert all(broken in one for one in (first, passed_over, shown))

@@ -187,7 +187,7 @@ def test_created_by_the_client(toy: pytest.Pytester) -> None:
     [
         ("interactions_dropped_stream(cut='every-event')", "no option 'cut'"),
         ("interactions_dropped_stream('every-event')", "by name"),
-        ("interactions_dropped_stream(cuts='every')", "none of every-event"),
+        ("interactions_dropped_stream(cuts='every')", "not one of every-event"),
         ("interactions_dropped_stream(cuts=['evnt:5,rst'])", "evnt"),
         ("interactions_dropped_stream(mode='for')", "'tests' or 'loop'"),
         ("interactions_dropped_stream(first=15)", "the stream has the events 0 to 13"),

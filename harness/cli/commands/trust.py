@@ -33,8 +33,8 @@ class TrustArguments(Options):
         ("harness trust", "harness trust --list"),
         notes=f"""\
 A {FILE} of a folder may always set how results are judged. It needs your consent to choose the receiver of a
-key, to read or write outside its folder, to overwrite files other than reports, to name a client to install, or to
-let other machines connect. Read the file first: the command prints its settings.
+key, to read or write outside its folder, and to overwrite files other than reports. It also needs your consent to
+name a client to install, and to let other machines connect. Read the file first: the command prints its settings.
 
 Trust covers the path and the content: a changed file is not trusted. The list of trusted files is
 $XDG_STATE_HOME/harness/trusted.json (~/.local/state without the variable). In CI, $HARNESS_TRUST names folders

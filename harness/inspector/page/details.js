@@ -1,6 +1,6 @@
 // One exchange or one event in full. The feed brings only outlines; the rest is asked for when it is looked at.
 import { ask, Refused } from "./control.js";
-import { copy, find, icon, json, make, say } from "./dom.js";
+import { copy, find, icon, json, make, prose, say } from "./dom.js";
 import { bytes, plural, seconds, took } from "./words.js";
 
 const ICONS = { fail: "fail", warn: "warn", note: "pass" };
@@ -166,8 +166,8 @@ export class Details {
     const compared = finding.expected || finding.actual;
     return make("div", { class: `finding ${finding.weight}` },
       make("b", {}, icon(ICONS[finding.weight]), `${finding.code} (${finding.level || "MUST"})`),
-      finding.broken && !finding.message.includes(finding.broken) && make("span", { class: "rule" }, finding.broken),
-      make("span", {}, finding.message),
+      finding.broken && !finding.message.includes(finding.broken) && make("span", { class: "rule" }, prose(finding.broken)),
+      make("span", {}, prose(finding.message)),
       compared && make("dl", {}, make("dt", {}, "expected"), make("dd", {}, finding.expected || "–"),
         make("dt", {}, "actual"), make("dd", {}, finding.actual || "–")),
       finding.breaks && make("span", { class: "breaks" }, finding.breaks),

@@ -23,6 +23,12 @@ export function make(tag, attributes, ...children) {
   return node;
 }
 
+// A sentence: what stands between two backticks is code.
+export function prose(text) {
+  const parts = text.split("`");
+  return parts.length % 2 ? parts.map((part, number) => (number % 2 ? make("code", {}, part) : part)) : text;
+}
+
 const SVG = "http://www.w3.org/2000/svg";
 
 export function icon(name) {

@@ -133,7 +133,7 @@ def _describe_text(text: str | None, answer: str) -> str:
         )
     if text is not None and answer.startswith(text):
         return f"the client lacks the end, {answer[len(text) :]!r}"
-    return f"the client ended up with {text!r}"
+    return f"the client returned {text!r}"
 
 
 _NEEDS = {

@@ -56,11 +56,11 @@ ROUTES: dict[str, LifecycleRoute] = {
         story="in progress, then failed", status="failed", script={"status": "failed"}, text=None
     ),
     "cancelled": LifecycleRoute(
-        story="somebody else cancels it after the first poll",
+        story="another client cancels it after the first poll",
         status="cancelled", script={"text": TEXT, "ticks": 20}, acts=(2, "cancel"), text=None,
     ),
     "cancelled_early": LifecycleRoute(
-        story="it is cancelled before anybody looks",
+        story="another client cancels it before the first poll",
         status="cancelled", script={"text": TEXT}, acts=(1, "cancel"), text=None,
     ),
     "cancelled_late": LifecycleRoute(
@@ -82,7 +82,7 @@ ROUTES: dict[str, LifecycleRoute] = {
         story="two polls show it queued before it runs", status="completed", script={"text": TEXT, "queued": 2}
     ),
     "deleted": LifecycleRoute(
-        story="somebody deletes it while it runs",
+        story="another client deletes it while it runs",
         status=None, script={"text": TEXT, "ticks": 20}, acts=(3, "delete"), text=None,
     ),
     "missing_at_first": LifecycleRoute(

@@ -79,7 +79,7 @@ def test_what_is_refused(harness: Harness) -> None:
     refusals = {
         ("torture", "--client", "gogle-genai"): "did you mean 'google-genai'",
         ("torture", "--client", "curl", "--mode", "poll"): "--mode poll: curl has create, follow",
-        ("torture", "--client", "curl", "--", "true"): "or --client NAME",
+        ("torture", "--client", "curl", "--", "true"): "use one of them",
         ("torture",): "or --client NAME",
         ("torture", "--mode", "strem", "--", "true"): "--mode 'strem' is not a mode: known are follow, create",
         ("torture", "--further", "[]", "--", "true"): "--further '[]' is not a JSON object",

@@ -45,7 +45,7 @@ WRONG = {
         find_incident(CLEAN_END).answer + " last word.",
         "' last word.' twice at the end",
     ),
-    "another text": (CLEAN_END, "Something else.", "ended up with 'Something else.'"),
+    "another text": (CLEAN_END, "Something else.", "the client returned 'Something else.'"),
     "an error that need not be": (CLEAN_END, ValueError("x"), "can be survived, but the client raised ValueError"),
     "silence": ("bare-json-refusal-in-stream", "", "must be reported, but the client ended normally"),
     "a wrong status": ("error-event-then-end", "completed", "ended failed, and the client reports completed"),

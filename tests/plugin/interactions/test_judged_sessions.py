@@ -415,7 +415,7 @@ def test_a_text_of_a_failed_run_is_a_failure(session: Api) -> None:
     assert session.judge("end_case", number=begun["place"], error=thrown)["problem"] == ""
 
 
-BROKEN = "the stream broke off after event 2 (rst) and was not resumed: resume it by its id"
+BROKEN = "the stream was dropped after event 2 (rst) and was not resumed: resume it by its id"
 
 
 def test_a_stream_that_is_not_resumed(session: Api) -> None:
@@ -447,7 +447,7 @@ def test_a_cut_without_a_judged_result(session: Api) -> None:
     assert "dropped at event:2,rst, the client ended without a result that was judged" in context
     thrown = {"name": "StreamBroken", "message": "broken"}
     ended = session.judge("end_case", number=begun["place"], error=thrown)
-    assert "gave up: StreamBroken: broken; it did not resume the stream, which had broken off" in ended["problem"]
+    assert "gave up: StreamBroken: broken; it did not resume the dropped stream" in ended["problem"]
     assert session.complaints == []
 
 

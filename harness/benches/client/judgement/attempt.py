@@ -61,7 +61,7 @@ def judge_result(
 ) -> Defect | None:
     """What a client that reports success did wrong; None if nothing.
 
-    `whole` holds the events of the undisturbed stream, `collected` is what the client ended up with.
+    `whole` holds the events of the undisturbed stream, `collected` is the result of the client.
     """
     if again := describe_double_create(api, received):
         return Defect(DOUBLE_CREATE, again)
@@ -281,7 +281,7 @@ class ClientAttempt:
 
     @property
     def text(self) -> str:
-        """The text that the client must end up with."""
+        """The text that the client must have at the end."""
         return self.text_of(self.events)
 
     def text_of(self, events: list[dict[str, Any]]) -> str:
@@ -369,7 +369,7 @@ class ClientAttempt:
     def find_defect(self, collected: Any) -> Defect | None:
         """The defect of the client; None if there is none.
 
-        `collected` is what it ended up with: the text, the events, or the run's JSON.
+        `collected` is its result: the text, the events, or the run's JSON.
         """
         return judge_result(self.api, self.events, collected, self.received, self.contract)
 

@@ -93,7 +93,7 @@ def judge_played(
         elif finding.severity is Severity.BROKEN:
             resumed = attempt.explain_cursor()  # the finding says how
             gave_up = finding.rule == RECOVERS and not resumed and describe_unresumed(attempt.received)
-            cause = "; it did not resume the stream, which had broken off" if gave_up else ""
+            cause = "; it did not resume the dropped stream" if gave_up else ""
             failures.append(CaseFailure(finding.stable_code, finding.message + cause))
     elif attempt.was_refused_a_cursor and (wrong := attempt.explain_cursor()):
         said = f"lost its stream and got the result in another way: {wrong}"

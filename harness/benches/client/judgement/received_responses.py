@@ -172,7 +172,7 @@ def describe_unresumed(received: Sequence[ReceivedResponse]) -> str:
             advice = "the create was sent again, so that a second interaction runs and costs money"
         else:
             advice = "resume it by its id" + (f", after the cursor {cursor!r}" if cursor else "")
-        return f"the stream broke off {at} ({how}) and was not resumed: {advice}"
+        return f"the stream was dropped {at} ({how}) and was not resumed: {advice}"
     return ""
 
 
