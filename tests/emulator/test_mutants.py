@@ -74,6 +74,33 @@ def test_where_a_part_acts_is_known_if_it_replaces_only_methods(members, known):
         assert {place.code for place in places} == {getattr(Bodies, name).__code__ for name in replaced}
 
 
+def _prepare(self, *args):
+    self.mine = {}
+    Bodies.__init__(self, *args)
+
+
+def _prepare_and_read(self, *args):
+    Bodies.__init__(self, *args)
+    self.mine = self._contract
+
+
+def _break(self, *args):
+    Bodies.__init__(self, *args)
+    self.render = None
+
+
+def _call(self, *args):
+    Bodies.__init__(self, *args)
+    self.status()
+
+
+def test_who_only_prepares_acts_nowhere():
+    """What a part does not know of is read by the methods of the mutant alone; all else may act at once."""
+    assert parts.only_prepares(_prepare, Bodies)
+    for other in (_prepare_and_read, _break, _call):
+        assert not parts.only_prepares(other, Bodies)
+
+
 def test_a_mutant_acts_where_its_defects_do():
     """A mutant of several defects has the places of all; of a defect that is any function, nobody knows them."""
     first, second = hooks.status(turn(queued="completed")), hooks.request("GET interactions/*", answer({}))

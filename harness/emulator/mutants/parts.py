@@ -6,6 +6,7 @@ emulator. The hooks for most defects are in `hooks`; what is here reaches every 
 
 from __future__ import annotations
 
+import dis
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -136,9 +137,13 @@ def around(
     )
 
 
-def instead(method: Callable[[*Arguments], Result], change: Callable[[*Arguments], Result]) -> Defect:
-    """Call `change(self, *arguments)` in place of a method."""
-    return around(method, lambda inner, *arguments: change(*arguments))
+def instead(
+    method: Callable[[*Arguments], Result],
+    change: Callable[[*Arguments], Result],
+    concerns: Callable[..., object] | None = None,
+) -> Defect:
+    """Call `change(self, *arguments)` in place of a method; `concerns` as in `around`."""
+    return around(method, lambda inner, *arguments: change(*arguments), concerns)
 
 
 def before(method: Callable[..., Any], change: Change) -> Defect:
@@ -188,6 +193,8 @@ def _list_replaced(defective: type, base: type) -> Iterator[Any]:
     """What a part has under each name that a subclass replaces; what only the subclass has, it calls itself."""
     for owner in defective.__mro__[: defective.__mro__.index(base)]:
         for name in vars(owner).keys() - _OF_EACH_CLASS:
+            if name == "__init__" and only_prepares(vars(owner)[name], base):
+                continue
             for there in base.__mro__:
                 if name in vars(there):
                     yield vars(there)[name]
@@ -195,6 +202,32 @@ def _list_replaced(defective: type, base: type) -> Iterator[Any]:
             else:
                 if name.startswith("__"):  # called by the interpreter
                     yield None
+
+
+def only_prepares(function: FunctionType, base: type) -> bool:
+    """Whether an `__init__` does no more than give an object attributes of which its part knows nothing.
+
+    Then it acts only through the methods that read them, which are places of their own.
+    """
+    stored, read = set(), set()
+    for instruction in dis.get_instructions(function):
+        if instruction.opname == "STORE_ATTR":
+            stored.add(instruction.argval)
+        elif instruction.opname in _READS:
+            read.add(instruction.argval)
+        elif instruction.opname in _CHANGES:
+            return False
+    methods = [
+        value.__code__ for owner in base.__mro__ for value in vars(owner).values() if type(value) is FunctionType
+    ]
+    known = {*dir(base), *(name for code in methods for name in code.co_names)}
+    return read <= {"__init__"} and stored.isdisjoint(known)
+
+
+_READS = frozenset({"LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR", "LOAD_SUPER_METHOD"})
+_CHANGES = frozenset(
+    {"STORE_SUBSCR", "STORE_GLOBAL", "STORE_DEREF", "DELETE_ATTR", "DELETE_SUBSCR", "IMPORT_NAME"}
+)
 
 
 class _Empty:
