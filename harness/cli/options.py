@@ -284,7 +284,9 @@ class Option:
     def _read_one(self, given: Any, source: str) -> Any:
         text = "--" if given == [] else given  # argparse takes the value of `--port=--` for the end of the options
         if self.choices and text not in self.choices:
-            near = "" if len(self.choices) == 1 else did_you_mean(text, self.choices, otherwise=" ").rstrip()
+            if len(self.choices) == 1:
+                raise UsageFault(f"{source}: {text!r} is not known: write {self.choices[0]}")
+            near = did_you_mean(text, self.choices, otherwise=" ").rstrip()
             raise UsageFault(f"{source}: {text!r} is not one of {', '.join(self.choices)}{near}")
         try:
             return self.kind.read(text)

@@ -59,6 +59,7 @@ MISTAKES: list[tuple[tuple[str, ...], Exit, str]] = [
     (("clients", "--list", "nosuch"), Exit.USAGE, "known are google-genai, "),
     (("torture", "--client", "curl", "--", "true"), Exit.USAGE, "use one of them"),
     (("client", "js", "--output", ""), Exit.USAGE, "is a variable unset?"),
+    (("client", "py"), Exit.USAGE, "is not known: write js"),
     (("serve", "--scenario", "other.json"), Exit.USAGE, "Its keys are replies, settings, description."),
     (("list", "--extension", "ends.py"), Exit.USAGE, "cannot be loaded: SystemExit: 3"),
 ]  # fmt: skip
