@@ -300,6 +300,10 @@ def find_life(name):
 def test_a_kind_of_input_that_a_model_excludes_is_refused(api):
     """Omni reads no audio, its page says; others do."""
     sound = [{"type": "user_input", "content": [{"type": "audio", "data": "aGVsbG8=", "mime_type": "audio/wav"}]}]
+    for name in ("gemini-omni-flash-preview", "gemini-omni-1.1-flash"):
+        page = api.create([{"type": "document", "data": "AAAA", "mime_type": "application/pdf"}], model=name)
+        assert page.error == (400, "invalid_request")
+        assert page.message.endswith(f"'{name}' reads text, image, video, not document.")
     refused = api.create(sound, model="gemini-omni-1.1-flash")
     assert refused.error == (400, "invalid_request")
     assert refused.message.endswith("'gemini-omni-1.1-flash' reads text, image, video, not audio.")
