@@ -292,11 +292,12 @@ class RecordedCell:
 
 @dataclass(frozen=True, slots=True)
 class SettledSentence:
-    """A sentence of the ledger that a recording settles, and those of its rules that the recording breaks."""
+    """A sentence of the ledger that a recording settles, with those of its rules that were judged or broken."""
 
     id: str
     scenario: str
     rules: tuple[str, ...]
+    judged: tuple[str, ...]
     broken: tuple[str, ...]
 
     def __str__(self) -> str:
@@ -305,7 +306,9 @@ class SettledSentence:
             return f"{self.id}: {self.scenario}.yaml breaks {levels}: lower the level, or mend the judge"
         if not self.rules:
             return f"{self.id}: no rule judges it; {self.scenario}.yaml shows what holds: write its rule or reason"
-        weak = [rule for rule in self.rules if ROWS[rule].rule.source.basis == "inferred"]
+        if not self.judged:
+            return f"{self.id}: no rule was judged in {self.scenario}.yaml: read there whether the sentence holds"
+        weak = [rule for rule in self.judged if ROWS[rule].rule.source.basis == "inferred"]
         raised = f": the basis of {', '.join(weak)} can be `observed`" if weak else ""
         return f"{self.id}: holds in {self.scenario}.yaml{raised}"
 
@@ -322,11 +325,19 @@ def find_cells(recordings: Mapping[str, Sequence[Recording]]) -> list[RecordedCe
     return list(found.values())
 
 
-def find_settled(broken: Mapping[str, Iterable[str]]) -> list[SettledSentence]:
-    """Return the sentences that recorded scenarios settle, by the rules that each recording breaks."""
+def find_settled(
+    judged: Mapping[str, frozenset[str]], broken: Mapping[str, frozenset[str]]
+) -> list[SettledSentence]:
+    """Return the sentences that recorded scenarios settle, by the rules judged and broken in each."""
     return [
-        SettledSentence(line.id, scenario, line.rules, tuple(rule for rule in line.rules if rule in set(rules)))
-        for scenario, rules in broken.items()
+        SettledSentence(
+            line.id,
+            scenario,
+            line.rules,
+            tuple(rule for rule in line.rules if rule in rules),
+            tuple(rule for rule in line.rules if rule in broken[scenario]),
+        )
+        for scenario, rules in judged.items()
         for line in load_ledger()
         if scenario in line.scenarios
     ]

@@ -16,6 +16,7 @@ from harness.cli.output import format_patch
 from harness.contract.models.profiles import FOLDER, find_profile
 from harness.documents import load_yaml
 from harness.emulator import Emulator, Settings
+from harness.rules.ledger import load_ledger
 from harness.transport import ServiceDriver
 from harness.wire import Headers, Request, Response
 
@@ -115,9 +116,14 @@ def test_a_model_without_cells_of_its_own_gets_them() -> None:
 
 def test_sentences_are_settled() -> None:
     """Each sentence of a recorded scenario says what follows: a rule to lower, or one that is missing."""
-    lines = {line.id: str(line) for line in find_settled({"limits": ["create.level-refused"]})}
+    wrong = frozenset({"create.level-refused"})
+    lines = {line.id: str(line) for line in find_settled({"limits": wrong}, {"limits": wrong})}
     broken = "limits.yaml breaks create.level-refused (SHOULD): lower the level, or mend the judge"
     assert lines["thinking-levels.minimal"] == f"thinking-levels.minimal: {broken}"
     assert lines["probes.top-k"].startswith("probes.top-k: no rule judges it; limits.yaml shows what holds")
-    held = {line.id: str(line) for line in find_settled({"agent": []})}
+    rules = next(line.rules for line in load_ledger() if line.id == "probes.chain-environment")
+    held = {line.id: str(line) for line in find_settled({"agent": frozenset(rules)}, {"agent": frozenset()})}
     assert held["probes.chain-environment"].startswith("probes.chain-environment: holds in agent.yaml")
+    unseen = {line.id: str(line) for line in find_settled({"agent": frozenset()}, {"agent": frozenset()})}
+    said = "no rule was judged in agent.yaml: read there whether the sentence holds"
+    assert unseen["probes.chain-environment"] == f"probes.chain-environment: {said}"

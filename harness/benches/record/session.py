@@ -208,13 +208,17 @@ class Waits:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """One scenario's result. `drifts` is None if no predecessor was compared; `left` could not be deleted."""
+    """One scenario's result. `judged` are the rules that `verify` looked at.
+
+    `drifts` is None if no predecessor was compared; `left` could not be deleted.
+    """
 
     name: str
     state: ScenarioState
     reason: str = ""
     exchanges: int = 0
     findings: tuple[Finding, ...] = ()
+    judged: frozenset[str] = frozenset()
     breaks_contract: bool = False
     drifts: Drifts | None = None
     had_predecessor: bool = False
@@ -363,11 +367,10 @@ class RecordingSession:
         if difference:
             return replace(result, state=ScenarioState.UNFAITHFUL, reason=difference)
         contract = self.target.target.contract
-        findings = tuple(
-            finding.at(file=str(path)) for finding in verify([fresh], contract, self.target.api).traffic.findings
-        )
+        traffic = verify([fresh], contract, self.target.api).traffic
+        findings = tuple(finding.at(file=str(path)) for finding in traffic.findings)
         wrong = breaks_contract(findings, self.target.api.load_rules())
-        result = replace(result, findings=findings, breaks_contract=wrong)
+        result = replace(result, findings=findings, judged=frozenset(traffic.rules), breaks_contract=wrong)
         before = load(path).recordings if result.had_predecessor else None
         if before is None:
             return result

@@ -146,12 +146,13 @@ def _propose(session: RecordingSession, results: Sequence[Recorded]) -> Iterator
         write_file(session.folder / PROFILES, patch)
         yield f"{session.folder / PROFILES}: apply it with `git apply` to follow the recordings"
     if session.provenance.target == "live":
+        recorded = [result for result in results if result.state is ScenarioState.RECORDED]
         broken = {
-            result.name: [one.rule for one in result.findings if one.severity is not Severity.INFORMATION]
-            for result in results
-            if result.state is ScenarioState.RECORDED
+            result.name: frozenset(one.rule for one in result.findings if one.severity is not Severity.INFORMATION)
+            for result in recorded
         }
-        yield from (f"sentence: {line}" for line in find_settled(broken))
+        judged = {result.name: result.judged for result in recorded}
+        yield from (f"sentence: {line}" for line in find_settled(judged, broken))
 
 
 def _exit_of_scenarios(results: Sequence[Recorded]) -> Exit:
