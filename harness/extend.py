@@ -157,13 +157,18 @@ class _AnyPage(dict[str, Any]):
         return True
 
 
-@cache
 def load_extensions() -> tuple[Extension, ...]:
     """Every extension: of installed packages, then those that `EXTENSION_VARIABLE` names.
 
     Raises UsageFault for one that cannot be loaded or is no extension, and for names that are taken.
     """
-    named = [part.strip() for part in os.environ.get(EXTENSION_VARIABLE, "").split(",") if part.strip()]
+    return load_beside_installed(os.environ.get(EXTENSION_VARIABLE, ""))
+
+
+@cache
+def load_beside_installed(names: str) -> tuple[Extension, ...]:
+    """The extensions of installed packages, then those of `names`, with commas between several."""
+    named = [part.strip() for part in names.split(",") if part.strip()]
     loads = [(f"the entry point {one.name!r}", one.load) for one in metadata.entry_points(group=EXTENSION_GROUP)]
     loads += [(repr(name), partial(_import, name)) for name in dict.fromkeys(named)]
     found = tuple(dict.fromkeys(one for name, load in loads for one in _load(name, load)))

@@ -14,7 +14,7 @@ import pytest
 
 from harness.cli import main
 from harness.errors import UsageFault
-from harness.extend import Extension, load_extensions
+from harness.extend import Extension, load_beside_installed, load_extensions
 from harness.interactions import INTERACTIONS
 from harness.kit.api import EXTENSION_VARIABLE
 
@@ -32,12 +32,12 @@ def extend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Extend]:
     def load(source: str) -> None:
         (tmp_path / "acme.py").write_text(source, encoding="utf-8")
         monkeypatch.setenv(EXTENSION_VARIABLE, str(tmp_path / "acme.py"))
-        load_extensions.cache_clear()
+        load_beside_installed.cache_clear()
 
     monkeypatch.chdir(tmp_path)
     yield load
     monkeypatch.undo()
-    load_extensions.cache_clear()
+    load_beside_installed.cache_clear()
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
@@ -118,7 +118,7 @@ def test_what_is_wrong_is_said(extend: Extend, capsys: pytest.CaptureFixture[str
 def test_a_file_that_is_not_there_is_named(extend: Extend, monkeypatch: pytest.MonkeyPatch) -> None:
     """A name that is no file and no module is refused."""
     monkeypatch.setenv(EXTENSION_VARIABLE, "elsewhere.py")
-    load_extensions.cache_clear()
+    load_beside_installed.cache_clear()
     with pytest.raises(UsageFault, match=r"there is no file 'elsewhere\.py'"):
         load_extensions()
 
@@ -131,7 +131,7 @@ def test_an_option_and_a_trusted_file_name_it(
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     for words in (["list", "acme.*", "--extension", "acme.py"], ["check", "emulator", "-c", "acme.id"]):
         monkeypatch.setenv(EXTENSION_VARIABLE, "")
-        load_extensions.cache_clear()
+        load_beside_installed.cache_clear()
         if words[0] == "check":
             (tmp_path / "pyproject.toml").write_text('[tool.harness]\nextension = ["acme.py"]\n', encoding="utf-8")
             code, shown = run(capsys, *words)
@@ -166,7 +166,6 @@ def test_what_check_runs_is_known_to_the_others(
     code, said = run(capsys, *words)
     assert (code, "no extension is loaded: " in said, "harness trust" in said) == (2, True, True), said
     monkeypatch.setenv("HARNESS_TRUST", str(tmp_path))
-    load_extensions.cache_clear()
     code, said = run(capsys, *words)
     assert (code, shown in said, "no extension" in said) == (0, True, False), said
 
@@ -177,7 +176,7 @@ def test_the_entry_point_of_a_package_is_loaded(extend: Extend, monkeypatch: pyt
     point = metadata.EntryPoint("acme", "tests.test_extend:nothing", "harness.extensions")
     monkeypatch.setattr(metadata.EntryPoint, "load", lambda self: installed)
     monkeypatch.setattr(metadata, "entry_points", lambda group: [point] if group == "harness.extensions" else [])
-    load_extensions.cache_clear()
+    load_beside_installed.cache_clear()
     assert load_extensions() == (installed,)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from harness.cli.commands import doctor
-from harness.extend import load_extensions
+from harness.extend import load_beside_installed
 from tests.cli.conftest import Harness, fits
 
 KEY = "AIza" + "SyB" * 11 + "ab"
@@ -120,9 +120,9 @@ def test_a_variable_that_no_command_can_use(
 ) -> None:
     """What each run with this environment would refuse is a problem, with a remedy that names the variable."""
     monkeypatch.setenv(variable, value)
-    load_extensions.cache_clear()
+    load_beside_installed.cache_clear()
     code, diagnoses = examine(harness)
-    load_extensions.cache_clear()
+    load_beside_installed.cache_clear()
     first = diagnoses[about][0]
     assert (code, first["state"]) == (1, "problem"), first
     assert found in first["found"]

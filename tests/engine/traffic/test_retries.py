@@ -214,6 +214,7 @@ class Mortal:
     """A service that is killed, and started again, with nothing stored, `absent` requests later.
 
     It is killed once, at a create after so many requests; with a `poison`, by each request that holds it.
+    It comes back for somebody who was refused, so no answer of the new one precedes the news of the old one's end.
     """
 
     after: int
@@ -222,6 +223,8 @@ class Mortal:
     service: Service = field(default_factory=lambda: Emulator(Settings()))
     asked: int = 0
     died_at: int = 0
+    back: bool = True
+    refused: set[int] = field(default_factory=set)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __call__(self, request: Request) -> Response:
@@ -229,16 +232,24 @@ class Mortal:
         with self.lock:
             self.asked += 1
             if self._dies_of(request):
-                self.service, self.died_at = Emulator(Settings()), self.asked
+                self.service, self.died_at, self.back = Emulator(Settings()), self.asked, not self.absent
+                self.refused = set()
                 return Response.dead(CUT_OFF)
-            if self.died_at and self.asked <= self.died_at + self.absent:
+            if self._is_away():
+                self.refused.add(threading.get_ident())
                 return Response.dead(REFUSED)
             if request.target.startswith("/__harness__"):
                 return toys.answer({"error": {"code": "not_found", "message": "no such route"}}, 404)
             return self.service(request)
 
+    def _is_away(self) -> bool:
+        self.back = self.back or (
+            self.asked > self.died_at + self.absent and threading.get_ident() in self.refused
+        )
+        return not self.back
+
     def _dies_of(self, request: Request) -> bool:
-        if self.died_at and self.asked <= self.died_at + self.absent:
+        if self._is_away():
             return False
         if self.poison:
             return self.poison in request.body
