@@ -146,14 +146,15 @@ def _ask_side_by_side(target: ResolvedTarget, trail: Sequence[Exchange]) -> tupl
             return _SHARED_JOBS, beside.trail
         slow = _look_beside_creates(target, create, beside, look)
     received = [*beside.trail, *slow]
-    if not _came_at_once(beside.trail, create.seconds / 4):
+    if not _came_at_once(beside.trail, max(create.seconds / 4, QUICK)):
         return 1, received
     return count_beside(create, slow), received
 
 
 def count_beside(create: Exchange, others: Sequence[Exchange]) -> int:
     """The workers for a target whose create takes long, by how long it took when others were under way."""
-    apart = all(one.status is not None and one.seconds < _BESIDE * create.seconds for one in others)
+    most = max(_BESIDE * create.seconds, create.seconds + QUICK)
+    apart = all(one.status is not None and one.seconds < most for one in others)
     return _DISTANT_JOBS if apart else _SHARED_JOBS
 
 

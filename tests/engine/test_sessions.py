@@ -148,11 +148,23 @@ def test_a_server_that_answers_side_by_side_gets_several_workers(
     assert paced == (1, [])
 
 
-@pytest.mark.parametrize(("seconds", "jobs"), [((2.1, 2.9), 16), ((2.1, 3.1), 4), ((2.1, None), 4)])
+@pytest.mark.parametrize(
+    ("create", "seconds", "jobs"),
+    [
+        (2.0, (2.1, 2.9), 16),
+        (2.0, (2.1, 3.1), 4),
+        (2.0, (2.1, None), 4),
+        (0.12, (0.2, 0.21), 16),
+        (0.12, (0.2, 0.24), 4),
+    ],
+)
 def test_more_workers_where_creates_do_not_wait_for_each_other(
-    seconds: tuple[float | None, ...], jobs: int
+    create: float, seconds: tuple[float | None, ...], jobs: int
 ) -> None:
-    """Two creates at once that take about as long as one alone are mostly on their way; None: no answer."""
+    """Creates at once that take about as long as one alone are mostly on their way; None: no answer.
+
+    A tenth of a second more is what a busy machine makes of a short one, and changes no check.
+    """
 
     def took(seconds: float | None) -> Exchange:
         builder = ExchangeBuilder(Request("POST", "/v1beta/interactions"))
@@ -161,7 +173,7 @@ def test_more_workers_where_creates_do_not_wait_for_each_other(
         builder.head(200, Headers(), Length(0))
         return builder.finish(COMPLETE, seconds)
 
-    assert count_beside(took(2.0), list(map(took, seconds))) == jobs
+    assert count_beside(took(create), list(map(took, seconds))) == jobs
 
 
 # --- what is taken from the workers of a run, and when nothing more is waited for
