@@ -55,10 +55,12 @@ class Safe:
 SAFE = (
     Safe(client="google-genai", lines="safe_genai.py", mode="background", kinds=QUICK),
     Safe(client="google-genai", lines="safe_genai.py", mode="background", kinds=SLOW),
+    Safe(client="google-genai-vertex", lines="safe_genai.py", mode="background", kinds=QUICK),
     Safe(client="documented-loop", lines="safe_loop.py", mode="follow", kinds=QUICK),
     Safe(client="documented-loop", lines="safe_loop.py", mode="follow", kinds=SLOW),
     Safe(client="google-genai-async", lines="safe_genai_async.py", mode="background"),
     Safe(client="@google/genai", lines="safe_genai.mjs", mode="background"),
+    Safe(client="@google/genai-vertex", lines="safe_genai.mjs", mode="background"),
     Safe(client="litellm", lines="safe_litellm.py", mode="poll", kinds=POLLS, details=frozenset(HONEST)),
     Safe(client="google-adk", lines="safe_adk.py", mode="create"),
     Safe(client="@google/adk", lines="safe_adk.mjs", mode="create", kinds=NO_LOSS),
@@ -110,17 +112,25 @@ def test_the_lines_make_it_safe(tmp_path: Path, safe: Safe) -> None:
         pytest.importorskip("google.genai", reason="pip install -e '.[sdk]'")
         place, start = tmp_path, [sys.executable]
     else:
-        *start, driver = install(find_ready(safe.client))
-        place = Path(driver).parent.parent / "safe"  # Node looks for packages above a program
-    found = played(safe, [*start, str(write_programs(place, safe))], place)
+        words = install(find_ready(safe.client))
+        (at,) = (at for at, word in enumerate(words) if "drivers" in Path(word).parts)
+        start, place = (
+            words[:at],
+            Path(words[at]).parent.parent / "safe",
+        )  # Node looks for packages above a program
+    program = str(write_programs(place, safe))
+    found = played(safe, [*start, program, *find_ready(safe.client).arguments], place)
     assert set(found) == set(safe.kinds.split(","))
     assert {kind: detail for kind, detail in found.items() if detail not in safe.details} == {}
 
 
 def test_each_client_of_the_table_has_its_lines() -> None:
-    """Each but our own two, which need none, has lines on the page, and each block of the page is played."""
-    ours = {"harness.resume", "follow.mjs"}
-    assert {safe.client for safe in SAFE} == {client.name for client in READY} - ours
+    """Each but our own two, which need none, has lines on the page, and each block of the page is played.
+
+    Lines for the Gemini API are not repeated for the AI SDK and LiteLLM on Vertex: the requests are the same.
+    """
+    without = {"harness.resume", "follow.mjs", "ai-sdk-vertex", "litellm-vertex"}
+    assert {safe.client for safe in SAFE} == {client.name for client in READY} - without
     assert {safe.lines for safe in SAFE} == {name for name in BLOCKS if "settle" not in name}
     for safe in SAFE:
         suffix = {Language.PYTHON: ".py", Language.NODE: ".mjs", Language.SHELL: ".sh"}

@@ -1,15 +1,12 @@
-// The AI SDK with its Google provider: `google.interactions(model)` in `streamText`, and polled in `generateText`.
-import { createGoogleGenerativeAI } from "@ai-sdk/google";
+// The AI SDK with a provider of Google: `google.interactions(model)` in `streamText`, and polled in `generateText`.
 import { generateText, isStepCount, jsonSchema, streamText, tool } from "ai";
-import { answerTasks, IDLE, LOOK } from "./tasks.mjs";
+import { answerTasks, IDLE, LOOK, ON_VERTEX, tokenOf } from "./tasks.mjs";
 
 const STATUSES = { stop: "completed", length: "incomplete", "tool-calls": "requires_action", error: "failed" };
 const look = tool({ inputSchema: jsonSchema(LOOK.parameters), execute: () => ({ found: 1 }) });
 
 await answerTasks(async (task) => {
-  const model = createGoogleGenerativeAI({ baseURL: `${task.base_url}/v1beta`, apiKey: "any" }).interactions(
-    "gemini-3.5-flash",
-  );
+  const model = (await provider(task.base_url)).interactions("gemini-3.5-flash");
   const asked = (google) => ({ model, prompt: "Go.", providerOptions: { google } });
   if (task.mode === "poll") {
     const { text, finishReason } = await generateText(asked({ background: true }));
@@ -19,6 +16,17 @@ await answerTasks(async (task) => {
   const { id, ...answer } = await read(asked({ background: task.mode === "background" }));
   return task.mode === "chain" ? read(asked({ previousInteractionId: id })) : answer;
 });
+
+/** The provider of the Gemini API, or that of Vertex. */
+async function provider(url) {
+  if (!ON_VERTEX) {
+    const { createGoogleGenerativeAI } = await import("@ai-sdk/google");
+    return createGoogleGenerativeAI({ baseURL: `${url}/v1beta`, apiKey: "any" });
+  }
+  const { createVertex } = await import("@ai-sdk/google-vertex");
+  const place = { project: "any", location: "global", googleAuthOptions: { authClient: await tokenOf() } };
+  return createVertex({ ...place, baseURL: `${url}/v1beta1/projects/any/locations/global` });
+}
 
 /** What a stream says, to the last of its steps. */
 async function read(options) {

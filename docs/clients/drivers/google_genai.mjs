@@ -1,9 +1,9 @@
 // @google/genai: the events of its iterator, as its documentation shows it.
 import { GoogleGenAI } from "@google/genai";
-import { answerOf, answerTasks, CREATE, furtherOf, IDLE, LOOK, SETTLED } from "./tasks.mjs";
+import { answerOf, answerTasks, CREATE, furtherOf, genaiAccess, LOOK, SETTLED } from "./tasks.mjs";
 
 await answerTasks(async (task) => {
-  const { interactions } = new GoogleGenAI({ apiKey: "any", httpOptions: { baseUrl: task.base_url, timeout: IDLE } });
+  const { interactions } = new GoogleGenAI(await genaiAccess(task.base_url));
   const background = task.mode === "background";
   if (task.mode === "poll") return poll(interactions, await interactions.create({ ...CREATE, background: true }));
   if (task.mode === "cancel") return cancel(interactions, task.interaction);

@@ -3,12 +3,12 @@
 import time
 
 from google import genai
-from tasks import CREATE, LOOK, SETTLED, answer_of, answer_tasks, event_of, further_of, genai_options
+from tasks import CREATE, LOOK, SETTLED, answer_of, answer_tasks, event_of, further_of, genai_access, genai_options
 
 
 def read(task):
     """Do one task."""
-    client = genai.Client(api_key="any", http_options=genai_options(task))
+    client = genai.Client(**genai_access(), http_options=genai_options(task))
     interactions = client.interactions
     match task["mode"]:
         case "poll":

@@ -5,25 +5,31 @@ import time
 
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 
-import litellm
-import litellm.interactions as interactions
-from tasks import CREATE, LOOK, SECONDS, SETTLED, Failed, answer_of, answer_tasks, further_of
+import litellm.interactions
+from tasks import CREATE, LOOK, ON_VERTEX, SECONDS, SETTLED, Failed, answer_of, answer_tasks, further_of
 
+ACCESS, PROVIDER = {"api_key": "any"}, "gemini"
+if ON_VERTEX:  # LiteLLM takes no token, and would get one from Google
+    from litellm.llms.vertex_ai.vertex_llm_base import VertexBase
+
+    VertexBase._ensure_access_token = lambda *_, **__: ("any", "any")
+    PROVIDER = "vertex_ai"
+    ACCESS = {"custom_llm_provider": PROVIDER, "vertex_project": "any", "vertex_location": "global"}
 litellm.suppress_debug_info = True  # its hints go to standard output
 
 
 def read(task):
     """Do one task."""
-    where = {"api_key": "any", "api_base": task["base_url"]}
-    more = {**CREATE, "model": "gemini/gemini-3.5-flash", "timeout": SECONDS, **where}
+    where = {**ACCESS, "api_base": task["base_url"], "timeout": SECONDS}
+    more = {**CREATE, "model": f"{PROVIDER}/gemini-3.5-flash", **where}
     if task["mode"] == "poll":
-        found = interactions.create(**more, background=True)
+        found = litellm.interactions.create(**more, background=True)
         while found.status not in SETTLED:
             time.sleep(0.01)
-            found = interactions.get(found.id, timeout=SECONDS, **where)
+            found = litellm.interactions.get(found.id, **where)
         outputs = [step for step in found.steps or [] if step["type"] == "model_output"]
-        text = "".join(part.get("text", "") for step in outputs for part in step["content"])
-        return {"text": text, "status": found.status}
+        texts = (part.get("text", "") for step in outputs for part in step["content"])
+        return {"text": "".join(texts), "status": found.status}
     if task["mode"] == "tools":
         more["tools"] = [LOOK]
     parts = stream({**more, "background": True} if task["mode"] == "background" else more)
@@ -37,7 +43,7 @@ def read(task):
 def stream(create):
     """Read a turn to its end."""
     parts = []
-    for event in interactions.create(**create, stream=True):
+    for event in litellm.interactions.create(**create, stream=True):
         if event.event_type == "error":
             raise Failed(f"error event: {event}"[:300])
         if event.event_type == "interaction.created":

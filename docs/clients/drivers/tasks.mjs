@@ -7,6 +7,26 @@ export const CREATE = { model: "gemini-3.5-flash", input: "Go." };
 export const LOOK = { type: "function", name: "look", parameters: { type: "object", properties: {} } };
 export const SETTLED = ["completed", "failed", "cancelled", "incomplete", "budget_exceeded", "requires_action"];
 
+/** Whether the client uses Vertex. */
+export const ON_VERTEX = process.argv.includes("vertex");
+
+/** A token for Vertex that Google's clients take without a request. */
+export async function tokenOf() {
+  const { OAuth2Client } = await import("google-auth-library");
+  const client = new OAuth2Client();
+  client.setCredentials({ access_token: "any", expiry_date: Date.now() + 3_600_000 });
+  return client;
+}
+
+/** What @google/genai is made with: a key for the Gemini API; a project and a token for Vertex. */
+export async function genaiAccess(url) {
+  if (!ON_VERTEX) return { apiKey: "any", httpOptions: { baseUrl: url, timeout: IDLE } };
+  const { origin, pathname } = new URL(url); // on Vertex the SDK escapes what follows the path of a base URL
+  const httpOptions = { baseUrl: origin, apiVersion: `${pathname.slice(1)}/v1beta1`, timeout: IDLE };
+  const googleAuthOptions = { authClient: await tokenOf() };
+  return { vertexai: true, project: "any", location: "global", googleAuthOptions, httpOptions };
+}
+
 /** Answer each task with what `read` resolves to, or with the error that it throws. */
 export async function answerTasks(read) {
   const print = console.log;

@@ -33,6 +33,20 @@ def answer_tasks(read: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
         print(json.dumps({"case": task["case"], **answer}), flush=True)
 
 
+ON_VERTEX = "vertex" in sys.argv[1:]
+"""Whether the client uses Vertex."""
+
+
+def genai_access() -> dict[str, Any]:
+    """The access of google-genai: a key for the Gemini API; a project and a token for Vertex."""
+    if not ON_VERTEX:
+        return {"api_key": "any"}
+    from google.oauth2.credentials import Credentials
+
+    place = {"vertexai": True, "project": "any", "location": "global"}
+    return {**place, "credentials": Credentials(token="any")}
+
+
 def genai_options(task: dict[str, Any]) -> dict[str, Any]:
     """The `http_options` of google-genai for a task."""
     return {

@@ -239,7 +239,7 @@ def test_a_version_can_be_chosen() -> None:
     """`==` and `@` choose a version; what has no package has none, and a slip is answered with a suggestion."""
     assert find_ready("google-genai==3.3.0").pinned == "google-genai==3.3.0"
     assert find_ready("@google/genai@2.32.0").pinned == "@google/genai@2.32.0"
-    assert find_ready("@google/genai").spec == "@google/genai==3.1.0"
+    assert find_ready("@google/genai").spec == "@google/genai==3.3.0"
     with pytest.raises(UsageFault, match="did you mean 'litellm'"):
         find_ready("litelm")
     with pytest.raises(UsageFault, match="curl is not installed from a package"):

@@ -224,7 +224,7 @@ def test_offline_installs_nothing(harness: Harness, monkeypatch: pytest.MonkeyPa
     done = harness("clients", "litellm", "--offline", "--mode", "poll")
     assert (done.code, done.err, done.out.splitlines()[-1][:11]) == (3, "", "NOTHING RAN")
     assert (
-        "cannot be tested: litellm: litellm==1.106.2 is not installed, and --offline installs nothing: omit it"
+        "cannot be tested: litellm: litellm==1.110.2 is not installed, and --offline installs nothing: omit it"
         in done.out
     )
 
@@ -236,7 +236,7 @@ def test_an_installation_is_announced(harness: Harness, home: Path, monkeypatch:
     done = harness("clients", "google-genai", "google-genai-async", "litellm==1.0", "--mode", "poll")
     first, second, *_ = done.err.splitlines()
     assert first.startswith(f"harness: pip and npm install 2 environments from the network below {home}, once")
-    assert second.startswith("harness: installing google-genai==3.4.0 from the network into")
+    assert second.startswith("harness: installing google-genai==3.6.1 from the network into")
 
 
 def test_what_is_installed_is_listed_and_removed(harness: Harness, home: Path) -> None:
@@ -271,7 +271,7 @@ def test_columns_of_other_rows_make_no_table(harness: Harness, tmp_path: Path) -
     (tmp_path / "older.json").write_text(json.dumps(table), "utf-8")
     done = harness("clients", "--from", str(tmp_path / "older.json"))
     assert done.code == 2
-    assert "litellm 1.106.2, chain did not run stale-chain-id, which agno 3.1.10, chain ran" in done.err
+    assert "litellm 1.110.2, chain did not run stale-chain-id, which agno 3.1.10, chain ran" in done.err
 
 
 @pytest.mark.slow
@@ -306,11 +306,11 @@ def test_a_client_that_could_not_be_tried_is_an_error(harness: Harness, tmp_path
     root = ElementTree.parse(report).getroot()
     assert (root.attrib["tests"], root.attrib["errors"]) == ("2", "2")
     assert {suite.attrib["name"] for suite in root} == {
-        "clients.litellm==1.106.2.create",
-        "clients.litellm==1.106.2.poll",
+        "clients.litellm==1.110.2.create",
+        "clients.litellm==1.110.2.poll",
     }
     assert "**No client was tested.**" in page.read_text("utf-8")
-    assert "Not tested: litellm 1.106.2, poll: litellm: litellm==1.106.2 is not installed" in page.read_text(
+    assert "Not tested: litellm 1.110.2, poll: litellm: litellm==1.110.2 is not installed" in page.read_text(
         "utf-8"
     )
 

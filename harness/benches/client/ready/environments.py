@@ -59,13 +59,18 @@ def install(
     elif client.language is Language.PYTHON and client.package:
         start = str(home / "venv" / ("Scripts" if os.name == "nt" else "bin") / "python")
         _install_once(home, client, tell, _build_pip_commands(start, home, client))
-        return [start, "-E", str(programs / "drivers" / client.driver)]  # what PYTHONPATH names is not its own
+        return [
+            start,
+            "-E",
+            str(programs / "drivers" / client.driver),
+            *client.arguments,
+        ]  # PYTHONPATH is not its own
     elif client.language is Language.PYTHON:
         start = sys.executable
     else:
         start = _find("sh", client)
         _find("curl", client)
-    return [start, str(programs / "drivers" / client.driver)]
+    return [start, str(programs / "drivers" / client.driver), *client.arguments]
 
 
 def environments_folder() -> Path:

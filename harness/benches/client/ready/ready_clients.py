@@ -26,8 +26,9 @@ class ReadyClient:
     """A client with a driver. `modes` are what it can do, the usual one first.
 
     `package` is its public package, "" if there is nothing to install; `needs` are further packages of its
-    environment, pinned. `last` are the versions before `version` that the table shows beside it. `loops` if the
-    driver reads one task after another. `note` is what a reader of its results has to know.
+    environment, pinned. `last` are the versions before `version` that the table shows beside it. `arguments`
+    follow the driver on its command line. `loops` if the driver reads one task after another. `note` is what a
+    reader of its results has to know.
     """
 
     name: str
@@ -39,6 +40,7 @@ class ReadyClient:
     version: str = ""
     last: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
     loops: bool = True
     note: str = ""
 
@@ -65,6 +67,8 @@ class ReadyClient:
 
 _SDK_MODES = ("create", "background", "follow", "poll", "chain", "tools", "cancel")
 _OUR_MODES = ("follow", "background", "create", "chain", "tools", "cancel")
+_VERTEX = ("vertex",)
+"""What a driver is started with to use Vertex: its paths, and a token instead of a key."""
 _RETRIES = "It retries a request after 408, 409, 429 and 5xx by itself."
 
 _GOOGLE_GENAI = ReadyClient(
@@ -74,9 +78,43 @@ _GOOGLE_GENAI = ReadyClient(
     language=Language.PYTHON,
     modes=_SDK_MODES,
     package="google-genai",
-    version="3.4.0",
-    last=("3.3.0",),
+    version="3.6.1",
+    last=("3.4.0",),
     note=_RETRIES,
+)
+
+_JS_GENAI = ReadyClient(
+    name="@google/genai",
+    about="the official SDK for JavaScript",
+    driver="google_genai.mjs",
+    language=Language.NODE,
+    modes=_SDK_MODES,
+    package="@google/genai",
+    version="3.3.0",
+    last=("3.1.0",),
+    note=_RETRIES,
+)
+_AI_SDK = ReadyClient(
+    name="ai-sdk",
+    about="the AI SDK with its Google provider, `google.interactions(model)`",
+    driver="ai_sdk.mjs",
+    language=Language.NODE,
+    modes=("create", "background", "poll", "chain", "tools"),
+    package="@ai-sdk/google",
+    version="4.0.121",
+    last=("4.0.117",),
+    needs=("ai@7.0.173",),
+)
+_LITELLM = ReadyClient(
+    name="litellm",
+    about="LiteLLM's client, `litellm.interactions`",
+    driver="litellm_client.py",
+    language=Language.PYTHON,
+    modes=("create", "background", "poll", "chain", "tools"),
+    package="litellm",
+    version="1.110.2",
+    last=("1.106.2",),
+    note="Its calls cannot follow a stream by an id.",
 )
 
 READY: tuple[ReadyClient, ...] = (
@@ -95,27 +133,32 @@ READY: tuple[ReadyClient, ...] = (
         modes=("follow",),
         note="Its pause after an exception is 0.05 s here instead of 3 s.",
     ),
-    ReadyClient(
-        name="@google/genai",
-        about="the official SDK for JavaScript",
-        driver="google_genai.mjs",
-        language=Language.NODE,
-        modes=_SDK_MODES,
-        package="@google/genai",
-        version="3.1.0",
-        last=("2.32.0",),
-        note=_RETRIES,
+    replace(
+        _GOOGLE_GENAI,
+        name="google-genai-vertex",
+        about="the official SDK for Python, sync, on Vertex: `Client(vertexai=True, …)`",
+        arguments=_VERTEX,
+        last=(),
     ),
-    ReadyClient(
-        name="ai-sdk",
-        about="the AI SDK with its Google provider, `google.interactions(model)`",
-        driver="ai_sdk.mjs",
-        language=Language.NODE,
-        modes=("create", "background", "poll", "chain", "tools"),
-        package="@ai-sdk/google",
-        version="4.0.121",
-        last=("4.0.117",),
-        needs=("ai@7.0.173",),
+    _JS_GENAI,
+    replace(
+        _JS_GENAI,
+        name="@google/genai-vertex",
+        about="the official SDK for JavaScript on Vertex: `new GoogleGenAI({ vertexai: true, … })`",
+        arguments=_VERTEX,
+        last=(),
+        note=f"{_RETRIES} If the base URL has a path, it sends `%2Fprojects%2F` for `/projects/`, which servers "
+        "reject; the driver puts that path into `apiVersion`.",
+    ),
+    _AI_SDK,
+    replace(
+        _AI_SDK,
+        name="ai-sdk-vertex",
+        about="the AI SDK with its Vertex provider, `vertex.interactions(model)`",
+        package="@ai-sdk/google-vertex",
+        version="5.0.141",
+        last=(),
+        arguments=_VERTEX,
     ),
     ReadyClient(
         name="tanstack-ai",
@@ -159,7 +202,7 @@ READY: tuple[ReadyClient, ...] = (
         modes=("create", "chain", "tools"),
         package="agno",
         version="3.1.10",
-        needs=("google-genai==3.4.0",),
+        needs=("google-genai==3.6.1",),
         note="It resumes only agents in the background, such as Deep Research.",
     ),
     ReadyClient(
@@ -186,15 +229,13 @@ READY: tuple[ReadyClient, ...] = (
         needs=("google-genai==3.4.0",),
         note="Its Responses call takes a text and no previous response, no tools and no background.",
     ),
-    ReadyClient(
-        name="litellm",
-        about="LiteLLM's client, `litellm.interactions`",
-        driver="litellm_client.py",
-        language=Language.PYTHON,
-        modes=("create", "background", "poll", "chain", "tools"),
-        package="litellm",
-        version="1.106.2",
-        note="Its calls cannot follow a stream by an id.",
+    _LITELLM,
+    replace(
+        _LITELLM,
+        name="litellm-vertex",
+        about="LiteLLM's client with models of `vertex_ai/`",
+        arguments=_VERTEX,
+        last=(),
     ),
     ReadyClient(
         name="curl",
