@@ -14,7 +14,6 @@ import datetime
 import heapq
 import inspect
 import math
-import os
 import queue
 import sys
 import threading
@@ -400,7 +399,7 @@ class _Spent(Struct):
     def add(self, last: _Spent) -> None:
         """Count what has passed since the last look."""
         worked = self.working - last.working
-        idle = self.real - last.real - worked - (self.kept - last.kept)
+        idle = self.real - last.real - worked - max(0.0, self.kept - last.kept)  # less if a thread has ended
         self.worked = last.worked + worked
         self.idle = last.idle + (0.0 if self.ready else max(0.0, idle))
 
@@ -415,7 +414,10 @@ class ThreadWaits:
         self._waits: dict[int, _Wait] = {}
         self._numbers = count()
         self._older = frozenset(sys._current_frames())
-        self._running_since: dict[int, _Spent] = {}
+        # A thread that was there before is not waited for until it has waited itself; but whoever begins runs the
+        # test. It used to be known only from its wait for the start of a thread, which on a busy machine may have
+        # started before anybody waits for it.
+        self._running_since = {threading.get_ident(): _measure(threading.get_native_id())}
 
     def sleep(self, seconds: float) -> None:
         """Let the seconds pass; threads that wait for less come first."""
@@ -505,21 +507,32 @@ class ThreadWaits:
 
 
 def _measure(native_id: int | None) -> _Spent:
-    """What a thread has spent so far; files of Linux tell it, elsewhere only real time counts."""
-    task = f"/proc/self/task/{native_id}"
+    """What a thread has spent so far; files of Linux tell it, elsewhere only real time counts.
+
+    On a busy machine any thread may be kept from a processor while it has the interpreter, and whoever wants to
+    run sleeps until then: so the seconds for which the others were kept are not idle either.
+    """
     try:
-        working, kept = _read_schedule(task)
-        if native_id != os.getpid():  # whoever looks at a thread may be kept from it while it has the interpreter
-            kept += _read_schedule("/proc/self")[1]
-        state = Path(f"{task}/stat").read_text("ascii", "replace").rpartition(")")[2].split()[0]
-    except (OSError, ValueError, IndexError):
+        spent = {task.name: _read_schedule(task.name) for task in Path(_TASKS).iterdir()}
+        working, _ = spent[str(native_id)]
+        state = Path(f"{_TASKS}/{native_id}/stat").read_text("ascii", "replace").rpartition(")")[2].split()[0]
+    except (OSError, ValueError, IndexError, KeyError):
         return _Spent(_real(), 0.0, 0.0)
-    return _Spent(_real(), working, kept, state == "R")
+    kept = sum(each for _, each in spent.values())
+    return _Spent(_real(), working, kept, state in _BUSY)
 
 
-def _read_schedule(task: str) -> tuple[float, float]:
+_TASKS = "/proc/self/task"
+_BUSY = ("R", "D")
+"""States of a thread that goes on as soon as the machine lets it: ready, and waiting for a disk."""
+
+
+def _read_schedule(name: str) -> tuple[float, float]:
     """The seconds for which a thread had a processor, and those for which it was ready and had none."""
-    working, kept, _ = Path(f"{task}/schedstat").read_text("ascii").split()
+    try:
+        working, kept, _ = Path(f"{_TASKS}/{name}/schedstat").read_text("ascii").split()
+    except FileNotFoundError:  # it has ended meanwhile
+        return 0.0, 0.0
     return int(working) / 1e9, int(kept) / 1e9
 
 

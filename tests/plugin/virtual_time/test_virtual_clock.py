@@ -15,12 +15,13 @@ import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime as from_import
+from pathlib import Path
 from typing import Any
 
 import pydantic
 import pytest
 
-from harness.plugin import no_sleep
+from harness.plugin import no_sleep, virtual_time
 
 HOUR = 3600.0
 DATES: dict[str, Callable[[], datetime.datetime]] = {
@@ -242,6 +243,56 @@ def test_who_comes_first(slow: int, found: str) -> None:
             got = "nothing"
         producer.join()
     assert got == found
+
+
+def test_the_thread_of_the_test_comes_first_without_a_wait() -> None:
+    """A thread that sleeps before the test's own thread has ever waited is not ahead of it."""
+    waiting: queue.Queue[str] = queue.Queue()
+    begun: list[bool] = []
+
+    def produce() -> None:
+        begun.append(True)
+        time.sleep(60)
+        waiting.put("it")
+
+    with no_sleep():
+        _thread.start_new_thread(produce, ())
+        while not begun:
+            pass
+        until = time.thread_time() + 0.1
+        while time.thread_time() < until:
+            pass
+        with pytest.raises(queue.Empty):
+            waiting.get(timeout=30)
+        assert waiting.get(timeout=60) == "it"
+
+
+@pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="needs the files of Linux")
+def test_a_thread_kept_from_the_interpreter_is_not_idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While another thread has the interpreter and no processor, the one that is looked at cannot run."""
+    seconds = {"kept": 0.0, "now": 0.0}
+    me = threading.get_native_id()
+
+    def read_schedule(name: str) -> tuple[float, float]:
+        return (1.0, 0.0) if name == str(me) else (0.0, seconds["kept"])
+
+    monkeypatch.setattr(virtual_time, "_read_schedule", read_schedule)
+    monkeypatch.setattr(virtual_time, "_real", lambda: seconds["now"])
+    monkeypatch.setattr(virtual_time, "_BUSY", ())
+    release = threading.Event()
+    other = threading.Thread(target=release.wait)
+    other.start()
+    try:
+        first = virtual_time._measure(me)
+        for kept, idle in ((30.0, 0.0), (0.0, 30.0)):
+            seconds["kept"], seconds["now"] = seconds["kept"] + kept, seconds["now"] + 30.0
+            then = virtual_time._measure(me)
+            then.add(first)
+            assert then.idle == pytest.approx(idle)
+            first = then
+    finally:
+        release.set()
+        other.join()
 
 
 def test_work_is_waited_for() -> None:
