@@ -6,14 +6,19 @@ Layer 4. Reads this from the exchanges; checks never clean up.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 
 from harness.kit.api import Api
 from harness.wire import Driver, Exchange, Request, Together
+from harness.wire.json_value import object_or_none
 
 _GONE = frozenset({404, 410})
+
+_ENOUGH = 2
+"""Looks at a settled run after which another one would tell nothing new: they were compared."""
 
 
 class CreatedResources:
@@ -45,6 +50,28 @@ class CreatedResources:
                 self._owed[delete.segments] = self._with_key(delete, request.raw_path)
             if (look := self._api.new_look_request(exchange)) is not None:
                 self._open[look.segments] = (look, request)
+
+    def list_closing_looks(self, trail: Iterable[Exchange]) -> list[Request]:
+        """The reads of all that an exercise created and left, but of what several looks have shown as settled.
+
+        A run that was only created, or read once, is compared with nothing else.
+        """
+        looks: dict[tuple[str, ...], Request] = {}
+        settled: Counter[tuple[str, ...]] = Counter()
+        for exchange in trail:
+            request = exchange.request
+            if request.method == "GET" and not request.query and self._shows_settled(exchange):
+                settled[request.segments] += 1
+            for delete in self._api.list_deletes(exchange) if self._api.read_new_id(exchange) else ():
+                if delete.segments[-2] == self._api.collection:
+                    looks[delete.segments] = Request("GET", delete.target, delete.headers)
+        with self._lock:
+            owed = self._owed.keys()
+            return [look for path, look in looks.items() if path in owed and settled[path] < _ENOUGH]
+
+    def _shows_settled(self, exchange: Exchange) -> bool:
+        told = self._api.read_status(object_or_none(exchange.body) or {}) if exchange.succeeded else None
+        return told is not None and self._api.is_settled(told[1])
 
     def clean(self, driver: Driver, *, together: int = 1) -> list[str]:
         """Delete what is owed, newest first, and return the paths that could not be deleted.

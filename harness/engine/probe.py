@@ -20,6 +20,7 @@ from typing import Any
 
 from harness.engine.capabilities import Capabilities, Capability, CapabilityOrigin
 from harness.engine.cleanup import CreatedResources
+from harness.engine.closing_looks import ClosingLooks
 from harness.engine.threads import Crew, Shared
 from harness.engine.traffic.deadline import TimeUp
 from harness.engine.traffic.perform import ActionRunner, GivenIds, RepeatedId, drive
@@ -70,6 +71,7 @@ class Prober:
         *,
         connect: Callable[[], Driver] | None = None,
         count_readers: Callable[[Sequence[Exchange]], int] = lambda trail: 1,
+        looks: ClosingLooks | None = None,
     ) -> None:
         self.api = api
         self.probes = api.load_probes()
@@ -82,6 +84,7 @@ class Prober:
         self._ended: dict[str, threading.Event] = {}
         self._asked: list[_Asking] = []
         self._readers = 1
+        self._looks = looks
         self.target = target
         self.found = Capabilities(said)
         self.needed = needed
@@ -97,6 +100,8 @@ class Prober:
             self._greet(first)
             first.ask_control()
             self._ask_all()
+            requests = len(self._list_trail())
+            self._look_again()
         finally:
             for asking in self._asked:
                 asking.hand.hang_up()
@@ -107,7 +112,7 @@ class Prober:
                 first.settle(name, False, why, Lack.UNDECLARED)
         return Probing(
             capabilities=self.found.in_order(self.api.load_capabilities()),
-            requests=sum(len(asking.hand.trail) for asking in self._asked),
+            requests=requests,
             says=self.target.says,
             notes=(*self._notes, *(note for asking in self._asked for note in asking.notes)),
             trail=(*self._list_trail(), *self._read_cleanup()),
@@ -125,6 +130,15 @@ class Prober:
         )
         self._asked.append(asking := _Asking(self, hand, settles))
         return asking
+
+    def _look_again(self) -> None:
+        """Send a closing look at each thing that the questions created."""
+        for asking in self._asked:
+            asking.hand.hang_up()
+        if self._looks is not None:
+            hand = self._new_asking(self._driver).hand
+            looks = self.ledger.list_closing_looks(self._list_trail())
+            self._looks.send(looks, hand, one_at_a_time=self._readers == 1)
 
     def _list_trail(self) -> list[Exchange]:
         """All that was received, in the order in which it ended."""

@@ -18,6 +18,7 @@ from harness.engine.baseline import Baseline
 from harness.engine.capabilities import Capability, everything
 from harness.engine.causes import link
 from harness.engine.cleanup import CreatedResources
+from harness.engine.closing_looks import ClosingLooks
 from harness.engine.conductor import Conductor, Judged
 from harness.engine.decide import Policy, exit_of
 from harness.engine.events import Planned, Probed, RunEvent, RunFinished, RunStarted
@@ -133,7 +134,8 @@ def check_target(
     yield RunStarted(target.info)
     governed = _Governed.of(target, options)
     ledger, count = CreatedResources(target.api), _JobCount(target, governed, options)
-    halted, found = _probe(governed.target, options, needed, ledger, governed.timer, count)
+    looks = ClosingLooks(governed.timer, limited=not target.throwaway)
+    halted, found = _probe(governed.target, options, needed, ledger, looks, count)
     if not halted:
         yield Probed(found.capabilities, found.requests, found.notes)
     is_scriptable = not halted and SCRIPTABLE in found.capabilities  # who was interrupted has not asked
@@ -143,7 +145,7 @@ def check_target(
     yield Planned(len(plan.checks), len(plan.groups), str(options.shard or ""))
     audit = Audit.of(plan.running, target.api)
     sessions = count.jobs > 1 and is_scriptable and not target.throwaway
-    workers = _engage_workers(governed, found, audit, sessions=sessions, cleans=options.cleans)
+    workers = _engage_workers(governed, found, audit, looks, sessions=sessions, cleans=options.cleans)
     workers.distant, workers.quick = count.distant and not sessions, count.quick and not sessions
     workers.take_probe((*found.trail, *count.received), found.repeated, ledger, halted)
     policy = Policy(strict=options.strict, baseline=options.baseline)
@@ -161,14 +163,15 @@ def check_target(
     yield _finish(results, workers, governed, () if is_scriptable else workers.ends.describe(), part, begin)
 
 
-def _engage_workers(governed: _Governed, found: Probing, audit: Audit, *, sessions: bool, cleans: bool) -> Workers:
+def _engage_workers(
+    governed: _Governed, found: Probing, audit: Audit, looks: ClosingLooks, *, sessions: bool, cleans: bool
+) -> Workers:
     """The workers of a run, which know what the probe found; what they create on a server is always deleted."""
     target = governed.target
     able = target.able(found.capabilities, found.says)
     ends = target.api.new_end_counter()
-    return Workers(
-        able, governed.timer, audit, ends, sessions, cleans or not target.throwaway, outages=governed.outages
-    )
+    cleans = cleans or not target.throwaway
+    return Workers(able, governed.timer, audit, ends, looks, sessions, cleans, outages=governed.outages)
 
 
 class _JobCount:
@@ -272,6 +275,7 @@ def _finish(
         part,
         holes,
         () if gone is None else gone.suspects,
+        workers.looks.left_out,
     )
 
 
@@ -311,10 +315,11 @@ def _probe(
     options: RunOptions,
     needed: frozenset[str],
     ledger: CreatedResources,
-    timer: Timer,
+    looks: ClosingLooks,
     count: _JobCount,
 ) -> tuple[str, Probing]:
     """Why the run has to end already, or `""`; and what is known of the target, everything assumed if it ended."""
+    timer = looks.timer
 
     def is_late(trail: Sequence[Exchange]) -> bool:
         if options.deadline_grows:
@@ -326,7 +331,7 @@ def _probe(
         with closing(target.connect()) as driver:
             prober = Prober(
                 target.api, driver, target.target, options.said, needed, ledger, is_late,
-                connect=target.connect, count_readers=count.count_questions,
+                connect=target.connect, count_readers=count.count_questions, looks=looks,
             )  # fmt: skip
             return "", prober.run()
     except (TimeUp, KeyboardInterrupt) as end:

@@ -11,15 +11,17 @@ import math
 import queue
 import socket
 import threading
+import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 from urllib.parse import urlsplit
 
 from harness.engine.audit import Audit
 from harness.engine.causes import stopped_at
 from harness.engine.cleanup import CreatedResources
+from harness.engine.closing_looks import ClosingLooks
 from harness.engine.conductor import Judged
 from harness.engine.events import ExerciseFinished, ExerciseStarted, ExerciseTimes, RunEvent
 from harness.engine.execute import PlayedExercise, play
@@ -254,6 +256,7 @@ class Workers:
     timer: Timer
     audit: Audit
     ends: CountsEnds
+    looks: ClosingLooks
     sessions: bool = False
     cleans: bool = True
     distant: bool = False
@@ -267,6 +270,7 @@ class Workers:
     _ledgers: list[CreatedResources] = field(default_factory=list)
     _drivers: list[Driver] = field(default_factory=list)
     _given: GivenIds = field(init=False)
+    _one_at_a_time: bool = True
 
     def __post_init__(self) -> None:
         self._given = GivenIds(self.target.api)
@@ -289,6 +293,7 @@ class Workers:
     ) -> Generator[RunEvent | Judged, None, None]:
         """Play all groups with up to `jobs` workers; one alone lets `choose` name the next exercise."""
         several = min(jobs, len(groups)) > 1
+        self._one_at_a_time = jobs == 1
         return self._play_apart(groups, jobs) if several else self._work(_choose_order(groups, choose))
 
     def stop(self) -> None:
@@ -440,15 +445,17 @@ class Workers:
         played = play(
             target.api, exercise, target.target, driver, ledger, lambda: bool(self.halted), self.outages, given
         )
-        yield ExerciseFinished(exercise.name, ExerciseTimes.of(played.trail, played.seconds))
         if played.outage:
             given.forget()
-        if self._disturbed is not None and (played.outage or any(one.hung for one in played.trail)):
-            self._disturbed.append(group)
+        again = self._disturbed if played.outage or any(one.hung for one in played.trail) else None
+        whole = played if again is not None else self._look_again(exercise, played, driver, ledger)
+        yield ExerciseFinished(exercise.name, ExerciseTimes.of(whole.trail, whole.seconds))
+        if again is not None:
+            again.append(group)
             return
         said = [(planned.check, played.observe(planned.check)) for planned in members]
-        self.audit.note(exercise, played, target.target.contract, said)
-        for exchange in played.trail:
+        self.audit.note(exercise, whole, target.target.contract, said)
+        for exchange in whole.trail:
             self.ends.note(exchange)
         stop = None if played.outage else stopped_at(played.trail)
         for planned, (_, observation) in zip(members, said, strict=True):
@@ -456,6 +463,21 @@ class Workers:
             if stop is not None and judged.observation.outcome is Outcome.UNTESTABLE:
                 self.stops[planned.check.id] = stop
             yield judged
+
+    def _look_again(
+        self, exercise: Exercise, played: PlayedExercise, driver: Driver, ledger: CreatedResources
+    ) -> PlayedExercise:
+        """What was played, with a closing look at each run that it left: what was seen once is compared, too."""
+        if exercise.front_end or played.outage or self._stop.is_set():
+            return played
+        looks = ledger.list_closing_looks(played.trail)
+        if not looks:
+            return played
+        api, begun = self.target.api, time.perf_counter()
+        hand = ActionRunner(api, driver, ledger, self.target.target.contract, is_halted=lambda: bool(self.halted))
+        self.looks.send(looks, hand, one_at_a_time=self._one_at_a_time)
+        seconds = played.seconds + time.perf_counter() - begun
+        return replace(played, trail=(*played.trail, *hand.trail), seconds=seconds)
 
     def _judge(
         self, planned: PlannedCheck, observation: Observation, played: PlayedExercise, seconds: float

@@ -224,6 +224,7 @@ def run_record(state: PresentedRun) -> dict[str, Any]:
             "unsent": finished.cut.unsent,
         },
         "leftovers": list(finished.leftovers),
+        "unread": finished.unread,
         "checks": [result_record(shown, state.display) for shown in state.presented],
         **timings,
         **shard_record(finished.part),

@@ -243,6 +243,7 @@ def _finish(results: tuple[Result, ...], ends: Sequence[RunFinished]) -> RunFini
         reduce(_add_up, map(attrgetter("cut"), ends)),
         next(filter(None, map(attrgetter("halted"), ends)), ""),
         holes=holes,
+        unread=sum(end.unread for end in ends),
     )
 
 

@@ -194,6 +194,9 @@ class PresentedRun(CollectedRun):
     def list_notes(self, *, hint: bool = False) -> Iterator[str]:
         """The lines between the totals and the verdict; `hint` names the option -v."""
         lines = [self.accounting.write_reasons(hint=hint), *self.presentation.details(self)]
+        if self.finished is not None and (unread := self.finished.unread):
+            said = format_count(unread, "interaction was", "interactions were")
+            lines.append(f"{said} not read again before the end, because the target responds slowly")
         for line in (*lines, *self.presentation.notes(self)):
             if line:
                 yield escape_controls(line)

@@ -1,0 +1,100 @@
+"""Foreign servers whose runs show a defect at a second look alone, each beside an odd one that is right."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from tests.foreign.rows import Row, is_background, is_stream, rows_of
+from tests.foreign.server import ForeignService, Json, Refused, Run
+
+
+class Forgetful(ForeignService):
+    """From the second look on it shows another instant of the create, of some runs only."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looks: dict[str, int] = {}
+
+    def forgets(self, body: Json) -> bool:
+        """Whether it has forgotten when the run of this create began."""
+        return False
+
+    def get(self, run: Run, query: Json) -> Any:
+        shown = super().get(run, query)
+        if not isinstance(shown, dict) or run.status == "in_progress":
+            return shown
+        self.looks[run.id] = self.looks.get(run.id, 0) + 1
+        wrong = self.looks[run.id] > 1 and self.forgets(run.body)
+        return {**shown, "created": "2026-11-19T10:00:00Z"} if wrong else shown
+
+
+class Touches(Forgetful):
+    """Odd, but right: each look moves `updated`, and the server counts the looks in a member of its own."""
+
+    def get(self, run: Run, query: Json) -> Any:
+        shown = super().get(run, query)
+        if not isinstance(shown, dict):
+            return shown
+        seconds = self.looks.get(run.id, 0)
+        return {**shown, "updated": f"2026-11-20T10:{seconds:02}:01Z", "x_looks": seconds}
+
+
+class FindsLater(ForeignService):
+    """Odd, but right: a run can be read only some moments after its create, as its store takes a while."""
+
+    def get(self, run: Run, query: Json) -> Any:
+        if time.monotonic() - run.begun < 0.05:
+            raise Refused(404, "not_found", "There is no such interaction yet.")
+        return super().get(run, query)
+
+
+class WithoutLooks(ForeignService):
+    """Odd, but right: it offers no plain GET at all."""
+
+    def get(self, run: Run, query: Json) -> Any:
+        if query.get("stream") != "true":
+            raise Refused(404, "not_found", "There is no such route.")
+        return super().get(run, query)
+
+
+def is_one_of_several(_: Any, __: Any, body: Json) -> bool:
+    """Whether this create is sent beside others; each is read once."""
+    return str(body["input"]) == "Say: maple" and not body.get("stream")
+
+
+forgetful = rows_of(Forgetful)
+ROWS = [
+    forgetful("keeps-all: rob.concurrent get.constant -> rest pass"),
+    forgetful(
+        "forgets-one: rob.concurrent get.constant -> fail get.constant, exit 1",
+        forgets=is_one_of_several,
+    ),
+    forgetful(
+        "forgets-streams: rob.concurrent-streams get.constant -> fail get.constant, exit 1",
+        forgets=lambda self, usual, body: is_stream(body),
+    ),
+    forgetful(
+        "forgets-background-runs: bg.at-once get.constant -> fail get.constant, exit 1",
+        forgets=lambda self, usual, body: is_background(body),
+    ),
+    forgetful(
+        "forgets-resumed-runs: resume.opens get.constant -> fail get.constant, exit 1",
+        forgets=lambda self, usual, body: is_background(body),
+    ),
+    forgetful(
+        "forgets-chained-turns: chain.takes-effect get.constant -> fail get.constant, exit 1",
+        forgets=lambda self, usual, body: "previous_interaction_id" in body,
+    ),
+    rows_of(Touches)("touches: get.* bg.updated rob.concurrent chain.ok -> exit 0"),
+    rows_of(WithoutLooks)("without-looks: create.* http.* get.constant get.same -> fail get.ok, exit 1"),
+    rows_of(FindsLater)("finds-later: create.ok get.ok rob.concurrent del.ok -> warn get.ok, exit 0"),
+]
+
+
+@pytest.mark.parametrize("case", ROWS)
+def test_what_was_seen_once_is_looked_at_again(case: Row, capsys: pytest.CaptureFixture[str]) -> None:
+    """A defect that only a second look shows is found whichever exercise made the run."""
+    case.hold(capsys)
