@@ -14,6 +14,7 @@ from pathlib import Path
 
 from harness.benches.client.judgement.outcome import CODES as CLIENT_CODES
 from harness.checks.gateway import STREAM_WORDS
+from harness.contract.judge.history.resources import RULES as RESOURCE_RULES
 from harness.contract.schema.explain import keyword_word
 from harness.contract.tables.operations import OPERATIONS
 from harness.engine.kill_matrix import NOTICED, PROVED
@@ -39,6 +40,7 @@ _SHARED_WORDS = {
     ("status", "output"): ("cancel.keeps-result", "cancel.keeps-background-result", "chain.siblings-apart"),
     ("inclusive", "resplit"): ("resume.exclusive", "resume.replay", "resume.live", "resume.from-create"),
     ("left-end", "order", "unlisted"): ("bg.no-regress", "bg.transition", "bg.queued"),
+    ("another", "changed", "lost"): tuple(RESOURCE_RULES.values()),
     ("pending",): (
         "tool.requires-action",
         "tool.stream-status",
@@ -46,7 +48,7 @@ _SHARED_WORDS = {
         "bg.requires-action-streamed",
     ),
 }
-"""The words of judges that several rules share (`contract/judge/agreement.py`), and those rules."""
+"""The words of judges that several rules share (in `contract/judge`), and those rules."""
 
 _SCHEMA_RULES = ("request.schema", "stream.schema", "stream.error-shape")
 

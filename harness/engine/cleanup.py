@@ -62,14 +62,17 @@ class CreatedResources:
             request = exchange.request
             if request.method == "GET" and not request.query and self._shows_settled(exchange):
                 settled[request.segments] += 1
-            for delete in self._api.list_deletes(exchange) if self._api.read_new_id(exchange) else ():
-                if delete.segments[-2] == self._api.collection:
-                    looks[delete.segments] = Request("GET", delete.target, delete.headers)
+            for delete in self._api.list_deletes(exchange):
+                if delete.segments[-2] != self._api.collection or self._api.read_new_id(exchange):
+                    target = delete.target.partition("?")[0]
+                    looks[delete.segments] = Request("GET", target, delete.headers)
         with self._lock:
             owed = self._owed.keys()
             return [look for path, look in looks.items() if path in owed and settled[path] < _ENOUGH]
 
     def _shows_settled(self, exchange: Exchange) -> bool:
+        if self._api.collection not in exchange.request.segments:  # what is no run does not go on
+            return exchange.succeeded
         told = self._api.read_status(object_or_none(exchange.body) or {}) if exchange.succeeded else None
         return told is not None and self._api.is_settled(told[1])
 

@@ -16,6 +16,7 @@ from harness.checks.catalogue import CATALOGUE, build_check, gather
 from harness.contract.judge import body, errors, finding_log, members, stream, stream_state
 from harness.contract.judge.errors import judge_crash
 from harness.contract.judge.history.history_judge import HEARD
+from harness.contract.judge.history.resources import RULES as OF_RESOURCES
 from harness.contract.tables import operations, stream_order
 from harness.emulator import Emulator, Settings
 from harness.emulator.mutants import MUTANTS
@@ -79,7 +80,7 @@ def test_what_one_answer_can_break_is_asked_of_every_answer():
     named = {found for found in re.findall(r'"([a-z]+\.[a-z0-9-]+)(?:/[a-z0-9-]+)?"', source) if found in BY_ID}
     assert len(named) > 40
     assert {check.id for check in CATALOGUE if check.everywhere} == (
-        (named - set(OF_SEVERAL)) | OF_THE_WHOLE | HEARD | OF_THE_RUN
+        (named - set(OF_SEVERAL)) | OF_THE_WHOLE | HEARD | OF_THE_RUN | {*OF_RESOURCES.values()}
     )
 
 

@@ -167,6 +167,12 @@ def take_runs_along(self: Keeping, usual: Any, collection: dict[str, Json], kept
         del self.runs[one["interaction_id"]]
 
 
+def remove_the_next_one(self: Keeping, usual: Any, collection: dict[str, Json], kept: Json) -> None:
+    """Remove the second of several credentials in place of the first."""
+    following = self.credentials.get(f"{kept['id'][:-1]}2") if kept["id"].endswith("-1") else None
+    usual(collection, following or kept)
+
+
 def show_the_secret(self: Keeping, usual: Any, name: str, kept: Json, body: Json) -> Json:
     """Show the token when a credential is changed."""
     return {**usual(name, kept, body), "value": kept.get("token")}
@@ -239,6 +245,14 @@ ROWS = [
         make_trigger=lambda self, usual, body: usual({**body, "time_zone": "UTC"}),
     ),
     row(f"takes-its-runs-along: {KEPT} -> warn trigger.keeps-runs", slow=True, remove=take_runs_along),
+    # A DELETE that removes the next one shows when that one is deleted; a change shows what was not changed.
+    row(f"removes-a-neighbor: {KEPT} -> warn cred.crud/lost", remove=remove_the_next_one),
+    row(
+        f"changes-more: {KEPT} -> warn trigger.crud/changed",
+        change=lambda self, usual, name, kept, body: (
+            {**usual(name, kept, body), **({"schedule": "0 0 * * *"} if name == "triggers" else {})}
+        ),
+    ),
     # All five kinds of tools are taken and kept; what is refused or lost is told, and breaks nothing.
     agents(f"keeps-agents: {PATCHED} agents.tools", **CRUD),
     agents(

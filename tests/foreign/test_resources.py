@@ -238,6 +238,13 @@ ROWS = [
         f"loses-documents: {MINE} -> warn filesearch.document",
         look=lambda self, usual, name: usual("" if "/documents/" in name else name),
     ),
+    # A file is of another type whenever it is read again.
+    row(
+        f"mistakes-files: {MINE} -> warn file.crud/changed",
+        look=lambda self, usual, name: (
+            {**usual(name), "mimeType": "image/png"} if name.startswith("files/") else usual(name)
+        ),
+    ),
     # A file is imported, and no document comes of it.
     row(
         f"forgets-imports: {MINE} -> warn filesearch.import",

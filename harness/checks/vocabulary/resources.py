@@ -7,7 +7,6 @@ are resumable, as the official SDKs perform them.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any
@@ -27,6 +26,7 @@ from harness.checks.vocabulary.expect import (
 )
 from harness.checks.vocabulary.runs import expect_id, id_of
 from harness.contract.data.json_parse import objects_in
+from harness.contract.judge.history.resources import compare_views, is_alike
 from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import KEY_HEADER, RequestBuilder
@@ -117,37 +117,18 @@ def judge_values(answer: Exchange, expected: Mapping[str, Any]) -> Iterator[Find
     """An object must show these values: lists in any order, and whole numbers as digits, too."""
     shown = object_in(answer)
     for name, value in expected.items() if shown else ():
-        if not _is_alike(shown.get(name), value):
+        if not is_alike(shown.get(name), value):
             actual = format_value(shown.get(name))
             yield finding(f"`{name}` differs", expected=format_value(value), actual=actual)
 
 
-_MOVES = re.compile("updat|access|state|status|expir|secret|next|last|run|count|size|token|total", re.IGNORECASE)
-"""Members of resources that may be another at the next look."""
-
-
 def _judge_kept(
-    known: Mapping[str, Any], shown: Mapping[str, Any], where: str, did: str = "returned", path: str = ""
+    known: Mapping[str, Any], shown: Mapping[str, Any], where: str, did: str = "returned"
 ) -> Iterator[Finding]:
-    """What a resource is must be the same wherever it is shown; a view may leave members out.
-
-    Only texts are compared: a server may write the rest in another form.
-    """
-    for name, value in known.items():
-        other, place = shown.get(name), f"{path}{name}"
-        if _MOVES.search(name):
-            continue
-        if isinstance(value, Mapping) and isinstance(other, Mapping):
-            yield from _judge_kept(value, other, where, did, f"{place}.")
-        elif _are_texts(value) and _are_texts(other) and not _is_alike(other, value):
-            message = f"`{place}` differs from what {where} {did}"
-            yield finding(message, expected=format_value(value), actual=format_value(other))
-
-
-def _are_texts(value: object) -> bool:
-    """Whether this is a text or a list of texts, and not empty."""
-    texts = value if isinstance(value, list) else [value]
-    return bool(texts) and all(isinstance(text, str) and text for text in texts)
+    """What a resource is must be the same wherever it is shown."""
+    for one in compare_views(known, shown):
+        message = f"`{one.place}` differs from what {where} {did}"
+        yield finding(message, expected=format_value(one.known), actual=format_value(one.shown))
 
 
 def _judge_listed(listed: Exchange, collection: str, name: str, expected: Any) -> Iterator[Finding]:
@@ -163,12 +144,6 @@ def _judge_listed(listed: Exchange, collection: str, name: str, expected: Any) -
             expected=format_value(expected),
             actual=format_value(names[:5]),
         )
-
-
-def _is_alike(found: object, expected: object) -> bool:
-    if isinstance(expected, list):
-        return isinstance(found, list) and sorted(map(str, found)) == sorted(map(str, expected))
-    return str(found) == str(expected) if isinstance(expected, int) else found == expected
 
 
 # --- paged lists

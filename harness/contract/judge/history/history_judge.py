@@ -36,6 +36,7 @@ from harness.contract.judge.history.looks import (
     judge_unopened,
     open_reading,
 )
+from harness.contract.judge.history.resources import judge_resources
 from harness.contract.judge.reading import read
 from harness.contract.requests import caller_of
 from harness.contract.runs import named_interaction, read_new_id, summarise_create
@@ -251,7 +252,7 @@ def judge_trail(
     They come in the order in which they ended. Each caller has a history: what another key sees is another story.
     `judged` counts the exchanges that a rule was asked of, by rule and call.
     """
-    found = [*_judge_each(trail, contract, judged), *_judge_uncanceled(trail)]
+    found = [*_judge_each(trail, contract, judged), *_judge_uncanceled(trail), *judge_resources(trail)]
     late = {named_interaction(exchange.request) for exchange, finding in found if finding.code == "bg.result/late"}
     for exchange, finding in found:
         names = {named_interaction(exchange.request), read(exchange).id}

@@ -25,6 +25,7 @@ from harness.contract.data.json_parse import objects_in
 from harness.contract.data.transcript import output_of, output_steps, steps_text
 from harness.contract.judge.agreement import lost_characters
 from harness.contract.judge.answer import is_success
+from harness.contract.judge.history.resources import Deletions
 from harness.contract.judge.reading import read
 from harness.contract.judge.wording import format_answer, format_request, format_value
 from harness.contract.requests import KEY_HEADER, caller_of
@@ -78,6 +79,8 @@ class _Shown:
     streamed: bool = False
     """Whether a stream showed it, and nothing since."""
     denied_look: Exchange | None = None
+    denied_delete: Exchange | None = None
+    """A DELETE that did not find it, though it may only not have been found yet."""
 
 
 @dataclass(slots=True)
@@ -99,6 +102,8 @@ class Denials:
     """The parent of each interaction that continues another."""
     _lost_child: dict[str, str] = field(default_factory=dict)
     """The DELETE of an interaction that continued this one, which may have taken this one along."""
+    _vain: dict[tuple[str, ...], list[Exchange]] = field(default_factory=dict)
+    """The DELETEs that did not find what a later look found, until one of the same caller succeeds."""
 
     def note(self, exchange: Exchange) -> Iterator[tuple[Exchange, Finding]]:
         """Judge the next exchange, and those before it that it shows to be wrong."""
@@ -158,9 +163,13 @@ class Denials:
         since = self._lost_child.get(named_interaction(exchange.request), "")
         rule = "get.ok" if looks else _RULES[call]
         if shown is None or exchange.status not in _DENIES:
-            if looks and is_success(exchange) and shown is not None and shown.denied_look is not None:
-                yield from _report_late(shown, shown.denied_look)
+            if looks and is_success(exchange) and shown is not None:
+                if shown.denied_look is not None:
+                    yield from _report_late(shown, shown.denied_look)
+                if shown.denied_delete is not None:
+                    self._vain.setdefault((*caller, DELETE, "False"), []).append(shown.denied_delete)
             yield from self._compare(key, rule, exchange, denied=False)
+            yield from self._report_vain()
             return
         if looks:
             shown.denied_look = exchange
@@ -170,7 +179,7 @@ class Denials:
             if denied and shown.denied_look is not None:  # no look ever found it, which is told instead
                 key, rule, exchange, shown.denied_look = (*caller, GET), "get.ok", shown.denied_look, None
             elif call == DELETE and not since and _is_early(shown, exchange):
-                denied = False
+                denied, shown.denied_delete = False, exchange
         how = "with `stream=true` " if shown.streamed else ""
         why = f"{shown.request} {how}shows it"
         yield from self._compare(key, rule, exchange, denied, why, since)
@@ -189,6 +198,14 @@ class Denials:
             waiting, alike.denied = alike.denied, []
             for one, reason, deleted in waiting:
                 yield one, _report(rule, one, reason, alike.accepted, deleted)
+
+    def _report_vain(self) -> Iterator[tuple[Exchange, Finding]]:
+        """Tell of a DELETE that did not find a run which the create had named and a later look found."""
+        for key in [key for key in self._vain if (alike := self._alike.get(key)) and alike.accepted]:
+            for denied in self._vain.pop(key):
+                message = "a DELETE after the create does not find the interaction, and a later GET does"
+                words = (message, self._alike[key].accepted, format_answer(denied))
+                yield denied, Finding.from_code("del.ok/late", *words, severity=Severity.NON_STRICT)
 
     def _show(self, caller: tuple[str, str], name: str, exchange: Exchange, background: bool) -> None:
         """Note what shows an interaction.
@@ -455,7 +472,7 @@ class RunJudge:
     """Judges what was denied and granted elsewhere, and streams and answers that were mixed."""
 
     def __init__(self) -> None:
-        self._judges = (Denials(), Mixtures(), Crossings(), EventIds())
+        self._judges = (Denials(), Mixtures(), Crossings(), EventIds(), Deletions())
 
     def note(self, exchange: Exchange) -> Iterator[tuple[Exchange, Finding]]:
         """Judge the next exchange, and those before it that it shows to be wrong."""

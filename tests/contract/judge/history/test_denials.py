@@ -63,6 +63,9 @@ RUNNING = create(200, "i3", "in_progress", background=True)
         # A background run may need a moment to appear, for a DELETE as for a GET.
         ([RUNNING, delete(404, "i3"), RUNNING, delete(200, "i3")], []),
         ([RUNNING, look(200, "i3"), delete(404, "i3"), RUNNING, delete(200, "i3")], ["del.ok/denied"]),
+        ([RUNNING, delete(404, "i3"), look(200, "i3"), create(200), delete(200)], ["del.ok/late"]),
+        ([create(200), delete(200), RUNNING, delete(404, "i3"), look(200, "i3")], ["del.ok/late"]),
+        ([RUNNING, delete(404, "i3"), look(200, "i3"), create(200), delete(404)], []),  # it has no such route
         ([create(200), delete(200), delete(404)], []),
         ([create(200), delete(200), look(200), delete(404), create(200, "i2"), delete(200, "i2")], []),
         ([create(200), delete(200, key="two"), delete(404), create(200, "i2"), delete(200, "i2")], []),
