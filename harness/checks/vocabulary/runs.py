@@ -119,13 +119,14 @@ def poll_until_found(t: RequestBuilder, interaction_id: str, *, patient: bool = 
 
 
 def poll_after_stream(
-    t: RequestBuilder, interaction_id: str, streamed: Exchange | None = None
+    t: RequestBuilder, interaction_id: str, streamed: Exchange | None = None, *, patient: bool = True
 ) -> Part[list[Exchange]]:
     """GET what a stream told to its end, until it has settled there too, for at most `gone_within`.
 
     Text that was `streamed`, and that a completed run lacks, may be stored late: it is waited for, too.
+    `patient` as in `polls`.
     """
-    within = t.gone_within if t.keeps else 0.0
+    within = t.gone_within if t.keeps and patient else 0.0
     return (yield from repeat(t, t.get(interaction_id), _watch_text(streamed), within=within))
 
 
@@ -133,12 +134,15 @@ def poll_after_streams(t: RequestBuilder, streams: Mapping[str, Exchange]) -> Pa
     """Like `poll_after_stream` for the streams of several interactions, by id → the last answer of each.
 
     They are all asked for at the same time, and what does not show all of its run yet again, one after the other.
+    All streams have ended: after waiting in vain for one to be found, each of the others is looked at once more.
     """
     asked = tuple(t.get(found) for found in streams)
     last: list[Exchange] = (yield Together(asked)) if asked else []
+    patient = True
     for number, (found, streamed) in enumerate(streams.items()):
         if not _watch_text(streamed)(last[number]):
-            last[number] = (yield from poll_after_stream(t, found, streamed))[-1]
+            last[number] = (yield from poll_after_stream(t, found, streamed, patient=patient))[-1]
+            patient = patient and last[number].status != 404
     return last
 
 

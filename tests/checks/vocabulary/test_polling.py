@@ -8,11 +8,12 @@ from itertools import groupby
 
 import pytest
 
-from harness.checks import Finish, Open, RequestBuilder, Send, Wait
+from harness.checks import Finish, Open, RequestBuilder, Send, Together, Wait
 from harness.checks.vocabulary.runs import (
     id_of,
     need_id,
     open_stream,
+    poll_after_streams,
     poll_until_found,
     poll_until_gone,
     poll_until_settled,
@@ -46,6 +47,9 @@ def run(part, answers, target=None):
             action = steps.send(result)
             if isinstance(action, Send):
                 result = answers[min(sent, len(answers) - 1)]
+                sent += 1
+            elif isinstance(action, Together):
+                result = [answers[min(sent, len(answers) - 1)]] * len(action.requests)
                 sent += 1
             else:
                 assert isinstance(action, Wait)
@@ -253,3 +257,18 @@ def test_odd_answers_have_no_id_and_no_status(odd):
     assert (id_of(odd), status_of(odd), settled(odd)) == ("", "", False)
     with pytest.raises(Unmet):
         need_id(odd)
+
+
+def test_several_streams_are_waited_for_once():
+    """After waiting in vain for one stream to be found, each of the others is looked at once."""
+
+    def part(t, _):
+        return (yield from poll_after_streams(t, dict.fromkeys(("a", "b", "c"), DONE)))
+
+    def part_of_one(t, _):
+        return (yield from poll_after_streams(t, {"a": DONE}))
+
+    (stored, waited), (_, alone) = run(part, [GONE]), run(part_of_one, [GONE])
+    assert len(stored) == 3
+    assert waited == alone > 0
+    assert run(part, [GONE, GONE, DONE])[1] < alone
