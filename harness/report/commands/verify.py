@@ -118,11 +118,13 @@ class VerifyPresentation(Presentation):
         entries = _sum(state, "entries")
         left_out = sum(map(len, _list_left_out(state).values()))
         bodies = format_count(_sum(state, "bodies"), "body", "bodies")
+        found = list_findings(state)
+        rules = len({finding.rule for _, _, finding in found})
+        said = f"{format_count(rules, 'rule')} in {format_count(len(found), 'finding')}" if found else "no finding"
         return (
             f"judged {format_count(_sum(state, 'streams'), 'stream')}, {bodies}, "
             f"{format_count(_sum(state, 'requests'), 'request')} in {entries} of "
-            f"{format_count(entries + left_out, 'entry', 'entries')}; excluded {left_out}; "
-            f"{format_count(len(list_findings(state)), 'finding')}"
+            f"{format_count(entries + left_out, 'entry', 'entries')}; excluded {left_out}; {said}"
         )
 
 

@@ -53,7 +53,7 @@ def test_the_totals_add_up(harness: Harness) -> None:
     done = harness("verify", str(path))
     assert "excluded: 1 × no response arrived: rst by the server, before headers" in done.out
     assert f"\n  {path}: entry " in done.out
-    assert "in 1 of 2 entries; excluded 1; 0 findings" in done.out.splitlines()[-4]
+    assert "in 1 of 2 entries; excluded 1; no finding" in done.out.splitlines()[-4]
     report = json.loads(harness("verify", str(path), "--json").out)
     assert report["entries"] == {"judged": 1, "left_out": len(report["left_out"])}
 
@@ -150,3 +150,16 @@ def test_a_secret_comes_with_what_to_do(harness: Harness) -> None:
     done = harness("verify", "--secrets", "a.json")
     assert (done.code, done.out.splitlines()[-1].split(":")[:2]) == (1, ["FAILED", " 1 possible secret in 1 file"])
     assert "record again without `--no-redaction`" in done.out
+
+
+def test_findings_are_counted_by_rules_first(harness: Harness, tmp_path: Path) -> None:
+    """One rule that is broken in many places reads as one broken rule."""
+    event = {"index": 0, "delta": {"type": "text", "text": "x"}, "event_type": "step.delta"}
+    frames = [f"event: step.delta\ndata: {json.dumps({**event, 'index': number})}\n\n" for number in range(3)]
+    recording = tmp_path / "odd.sse"
+    recording.write_text("".join(frames))
+    done = harness("verify", str(recording))
+    records = json.loads(harness("verify", str(recording), "--json").out)["findings"]
+    rules = {record["rule"] for record in records}
+    assert len(records) > len(rules) > 1
+    assert f"excluded 0; {len(rules)} rules in {len(records)} findings" in done.out
