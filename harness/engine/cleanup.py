@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 
@@ -51,11 +51,14 @@ class CreatedResources:
             if (look := self._api.new_look_request(exchange)) is not None:
                 self._open[look.segments] = (look, request)
 
-    def list_closing_looks(self, trail: Iterable[Exchange]) -> list[Request]:
+    def list_closing_looks(self, trail: Sequence[Exchange]) -> list[Request]:
         """The reads of all that an exercise created and left, but of what several looks have shown as settled.
 
-        A run that was only created, or read once, is compared with nothing else.
+        A run that was only created, or read once, is compared with nothing else. Where an answer did not end in
+        time, no other one is waited for.
         """
+        if any(exchange.hung for exchange in trail):
+            return []
         looks: dict[tuple[str, ...], Request] = {}
         settled: Counter[tuple[str, ...]] = Counter()
         for exchange in trail:

@@ -33,7 +33,8 @@ _UNFOUND = 8
 class ClosingLooks:
     """The looks of one run; several workers share it. A target that answers slowly gets some only, if `limited`.
 
-    `left_out` counts the others. Those that a target does not offer are no loss.
+    `left_out` counts the others. Those that a target does not offer are no loss. After one that did not end in
+    time no more are sent.
     """
 
     timer: Timer
@@ -42,6 +43,7 @@ class ClosingLooks:
     _seconds: float = 0.0
     _found: int = 0
     _missed: int = 0
+    _hung: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def send(self, looks: Sequence[Request], hand: ActionRunner, *, one_at_a_time: bool) -> None:
@@ -50,7 +52,7 @@ class ClosingLooks:
         for first in range(0, len(looks), size):
             if not self._found and self._missed >= _UNFOUND:
                 return
-            if self.limited and self._seconds > _FREE + _SHARE * self.timer.spent:
+            if self._hung or (self.limited and self._seconds > _FREE + _SHARE * self.timer.spent):
                 with self._lock:
                     self.left_out += len(looks) - first
                 return
@@ -64,3 +66,4 @@ class ClosingLooks:
             self._seconds += time.perf_counter() - begun
             self._found += found
             self._missed += len(received) - found
+            self._hung = self._hung or any(exchange.hung for exchange in received)
