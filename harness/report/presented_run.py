@@ -195,7 +195,7 @@ class PresentedRun(CollectedRun):
         """The lines between the totals and the verdict; `hint` names the option -v."""
         lines = [self.accounting.write_reasons(hint=hint), *self.presentation.details(self)]
         if self.finished is not None and (unread := self.finished.unread):
-            said = format_count(unread, "interaction was", "interactions were")
+            said = format_count(unread, "resource was", "resources were")
             lines.append(f"{said} not read again before the end, because the target responds slowly")
         for line in (*lines, *self.presentation.notes(self)):
             if line:
