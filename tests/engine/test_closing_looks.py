@@ -115,7 +115,5 @@ def test_the_end_of_a_run_tells_what_was_not_read_again(monkeypatch: pytest.Monk
     finished = events[-1]
     assert isinstance(finished, RunFinished)
     assert finished.unread > 0
-    words = (
-        f"{finished.unread} interactions were not read again before the end, because the target responds slowly"
-    )
+    words = f"{finished.unread} resources were not read again before the end, because the target responds slowly"
     assert words in [*state.list_notes()]

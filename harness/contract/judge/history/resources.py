@@ -46,7 +46,7 @@ Key = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class ChangedMember:
     """A member that two views of a resource show as different texts."""
 
     place: str
@@ -54,7 +54,7 @@ class Difference:
     shown: Any
 
 
-def compare_views(known: Mapping[str, Any], shown: Mapping[str, Any], path: str = "") -> Iterator[Difference]:
+def compare_views(known: Mapping[str, Any], shown: Mapping[str, Any], path: str = "") -> Iterator[ChangedMember]:
     """What two views of a resource contradict each other in; a view may leave members out.
 
     Only texts are compared: a server may write the rest in another form.
@@ -66,7 +66,7 @@ def compare_views(known: Mapping[str, Any], shown: Mapping[str, Any], path: str 
         if isinstance(value, Mapping) and isinstance(other, Mapping):
             yield from compare_views(value, other, f"{place}.")
         elif _are_texts(value) and _are_texts(other) and not is_alike(other, value):
-            yield Difference(place, value, other)
+            yield ChangedMember(place, value, other)
 
 
 def _are_texts(value: object) -> bool:
