@@ -226,8 +226,14 @@ def pytest_runtest_makereport(
         item.stash[CALL_PASSED] = report.passed
     if report.failed:
         found = (item.stash.get(key, None) for key in (DRAWN, TOLD))
+        from harness.outcome.words import write_harmless
+
         if text := "\n".join(filter(None, (tell() for tell in found if tell is not None))):
-            report.sections.append(("interactions", text))
+            report.sections.append(("interactions", write_harmless(text)))
+        if not _FIXTURES.isdisjoint(getattr(item, "fixturenames", ())):
+            from harness.plugin.after_test import disarm
+
+            disarm(report)
     if call.excinfo is not None and call.excinfo.errisinstance(pytest.FixtureLookupError):
         from harness.plugin.names import explain_missing_fixture
 

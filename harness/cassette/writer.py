@@ -237,6 +237,8 @@ class CassetteFile:
         if self._provenance is not None and (self._loaded == 0 or numbers[0] >= self._loaded):
             self._layout.metadata = {**self._layout.metadata, KEY: self._provenance.as_metadata()}
         pairs = [self._cassette.data[number] for number in numbers]
+        if not pairs:
+            return  # the disk took not even the first exchange
         self._forget()
         write(self._layout, pairs)
 

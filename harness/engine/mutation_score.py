@@ -33,7 +33,7 @@ from harness.engine.events import (
 from harness.engine.kill_matrix import GENERATED, ODD, SCORED, load_checks
 from harness.engine.results import DefectRow, Result
 from harness.engine.run import RunOptions, check_target
-from harness.engine.shards import Shard
+from harness.engine.shards import Shard, ShardPart, digest_catalogue
 from harness.engine.targets import TargetOptions, embed_emulator
 from harness.kit.api import OTHER_KEY, PRIMARY_KEY, Api, EmbeddedService
 from harness.outcome import (
@@ -55,6 +55,9 @@ DEFECTS = "defects"
 HANDSHAKE = "handshake"
 """The killer of a defect with which no check could begin."""
 
+
+FAIR = "a fair sample of generated defects"
+"""The selection of a shard whose run is judged by the floors of the score."""
 
 _LEAST = 100
 """Defects that a score needs to be compared with its floors: of fewer, chance decides."""
@@ -304,9 +307,9 @@ class ScoreOptions:
     shard: Shard | None = None
 
     @property
-    def is_whole(self) -> bool:
-        """Whether the defects are a fair sample of all."""
-        return not self.globs and self.shard is None
+    def is_fair(self) -> bool:
+        """Whether the defects of all shards are a fair sample of all that could be generated."""
+        return not self.globs
 
 
 def score_defects(api: Api, options: ScoreOptions) -> Generator[RunEvent, None, None]:
@@ -314,7 +317,8 @@ def score_defects(api: Api, options: ScoreOptions) -> Generator[RunEvent, None, 
     begun = time.perf_counter()
     yield RunStarted(TargetInfo(name="the emulator behind a proxy"))
     bench = DefectBench(api, options.revision)
-    chosen, whole = _choose(bench, options)
+    whole, generated = _choose(bench, options)
+    chosen = whole if options.shard is None else whole[options.shard.number - 1 :: options.shard.of]
     yield Planned(len(chosen), 0, str(options.shard or ""))
     played: list[tuple[PlayedDefect, Result | None]] = []
     interrupted = False
@@ -328,15 +332,47 @@ def score_defects(api: Api, options: ScoreOptions) -> Generator[RunEvent, None, 
         interrupted = True
     order = {defect.id: number for number, defect in enumerate(chosen)}
     played.sort(key=lambda pair: order[pair[0].defect.id])
-    unseen = tuple(sorted(one.defect.id for one, result in played if result is None))
-    counts = {"generated": whole, "checks": len(bench.checks), "seed": options.seed}
-    yield PhaseFinished(name=DEFECTS, counts=counts, notes=unseen)
-    results = [result for _, result in played if result is not None]
+    part = None
+    if options.shard is not None:
+        part = ShardPart(
+            shard=options.shard,
+            catalogue=digest_catalogue(bench.checks),
+            revision=options.revision,
+            selection=FAIR if options.is_fair else "generated defects that were named",
+            ran=tuple(order),
+            whole=tuple(defect.id for defect in whole),
+        )
+    yield from conclude_score(
+        [result for _, result in played if result is not None],
+        PhaseFinished(
+            name=DEFECTS,
+            counts={"generated": generated, "checks": len(bench.checks), "seed": options.seed},
+            notes=tuple(sorted(one.defect.id for one, result in played if result is None)),
+        ),
+        bench.model.floors if part is None and options.is_fair else {},
+        interrupted=interrupted,
+        seconds=time.perf_counter() - begun,
+        part=part,
+    )
+
+
+def conclude_score(
+    results: Sequence[Result],
+    phase: PhaseFinished,
+    floors: Mapping[str, float],
+    *,
+    interrupted: bool,
+    seconds: float,
+    part: ShardPart | None = None,
+) -> Iterator[RunEvent]:
+    """The end of a run: what its results are together, which a fair sample lets `floors` judge."""
+    yield phase
+    ended = list(results)
     rows = [row for row in map(_row_of, results) if row.place["part"] != "oddity"]
-    if options.is_whole and not interrupted:
-        results += _judge_score(sum_up(rows), bench.model.floors)
-    code = Exit.INTERRUPTED if interrupted else _exit_of_score(results, rows, unseen)
-    yield RunFinished(tuple(results), time.perf_counter() - begun, code)
+    if floors and not interrupted:
+        ended += _judge_score(sum_up(rows), floors)
+    code = Exit.INTERRUPTED if interrupted else _exit_of_score(ended, rows, phase.notes)
+    yield RunFinished(tuple(ended), seconds, code, part=part)
 
 
 def _exit_of_score(results: Sequence[Result], rows: Sequence[DefectRow], unseen: Sequence[str]) -> Exit:
@@ -358,7 +394,7 @@ def _judge_all(
 
 
 def _choose(bench: DefectBench, options: ScoreOptions) -> tuple[list[Any], int]:
-    """The defects and oddities of this run, and how many could be generated."""
+    """The defects and oddities of the whole run, and how many could be generated."""
     defects, odd = bench.model.generate(bench.seen), bench.model.generate_oddities()
     if options.globs:
         defects, odd = (
@@ -374,15 +410,15 @@ def _choose(bench: DefectBench, options: ScoreOptions) -> tuple[list[Any], int]:
     if options.number:
         defects = bench.model.draw(defects, options.number, options.seed)
         odd = bench.model.draw(odd, max(1, options.number // 10), options.seed)
-    chosen = [*defects, *odd]
-    if options.shard is not None:
-        chosen = chosen[options.shard.number - 1 :: options.shard.of]
-    return chosen, whole
+    return [*defects, *odd], whole
 
 
 def list_defects(api: Api, options: ScoreOptions) -> list[str]:
-    """Return the names of the defects that a run with these options plays."""
-    return [defect.id for defect in _choose(DefectBench(api, options.revision), options)[0]]
+    """Return the names of the defects that a run with these options plays, or of its shard."""
+    chosen = _choose(DefectBench(api, options.revision), options)[0]
+    if options.shard is not None:
+        chosen = chosen[options.shard.number - 1 :: options.shard.of]
+    return [defect.id for defect in chosen]
 
 
 def _row_of(result: Result) -> DefectRow:

@@ -51,6 +51,14 @@ def break_line_commands(text: str) -> str:
     return _LINE_COMMAND.sub(lambda found: found[1] + escape_letters(":"), break_commands(text))
 
 
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f]")
+
+
+def write_harmless(text: str) -> str:
+    """Write a text so that neither a terminal nor a runner of a CI system obeys any part of it."""
+    return break_line_commands(_CONTROL.sub(lambda found: escape_letters(found[0]), escape_unseen(text)))
+
+
 def list_some(names: Sequence[str], most: int, *, hint: str = "") -> str:
     """`a, b and 3 more (hint)`: the first `most` names, and how many there are besides."""
     left = len(names) - most

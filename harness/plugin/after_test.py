@@ -15,6 +15,7 @@ import pytest
 
 from harness.errors import LeftBehindWarning, UncheckedResultWarning
 from harness.outcome import UsageFault
+from harness.outcome.words import write_harmless
 
 # Fail a test whose own code has passed, for what its fixtures know: a plan never met, a request not recorded.
 # Decided when the test function has returned, so that such a test counts once, as failed.
@@ -41,9 +42,9 @@ def check_services(services: Sequence[Complaining], *, strict: bool = False) -> 
     if strict:
         complaints += left
     if complaints:
-        pytest.fail("\n".join(dict.fromkeys(complaints)), pytrace=False)
+        pytest.fail(write_harmless("\n".join(dict.fromkeys(complaints))), pytrace=False)
     for found in dict.fromkeys(left):
-        warnings.warn(found, LeftBehindWarning, stacklevel=2)
+        warnings.warn(write_harmless(found), LeftBehindWarning, stacklevel=2)
 
 
 # Warn about tests that pass whatever the code under test does: they never asked the fixture for the outcome.
@@ -107,10 +108,29 @@ def reword(call: pytest.CallInfo[Any]) -> None:
     if excinfo is None or not isinstance(excinfo.value, UsageFault):
         return
     if call.when == "setup":
-        said = pytest.fail.Exception(str(excinfo.value), pytrace=False).with_traceback(excinfo.value.__traceback__)
+        said = pytest.fail.Exception(write_harmless(str(excinfo.value)), pytrace=False).with_traceback(
+            excinfo.value.__traceback__
+        )
         call.excinfo = pytest.ExceptionInfo.from_exception(said)
         return
     _cut(excinfo.tb)
+
+
+def disarm(report: pytest.TestReport) -> None:
+    """Write the failure of a test that used our fixtures so that nothing in it is obeyed.
+
+    It quotes what a recording or a server said, whoever raised it: a fixture, an SDK, an assertion of the test.
+    """
+    told = report.longrepr
+    if isinstance(told, str):
+        report.longrepr = write_harmless(told)
+        return
+    for trace, crash, description in getattr(told, "chain", ()):
+        del description
+        for entry in trace.reprentries:
+            entry.lines = [write_harmless(line) for line in getattr(entry, "lines", ())]
+        if crash is not None:
+            crash.message = write_harmless(crash.message)
 
 
 def _cut(trace: TracebackType | None) -> None:
@@ -141,7 +161,7 @@ def sections(reports: Iterable[Any]) -> Iterator[tuple[str, str]]:
     for name, title in TITLES.items():
         remarks = dict.fromkeys(str(value) for found, value in properties if found == name)
         if remarks:
-            yield title, "\n".join(remarks)
+            yield title, write_harmless("\n".join(remarks))
     if counted := {str(value) for found, value in properties if found == COUNTED}:
         seconds = sum(getattr(report, "duration", 0.0) for report in reports)
         yield "interactions checks", "\n".join(_account(counted, seconds))

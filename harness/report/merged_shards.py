@@ -31,8 +31,18 @@ from harness.engine.kill_matrix import (
     tell_matrix,
     to_matrix,
 )
+from harness.engine.mutation_score import DEFECTS, FAIR, conclude_score
 from harness.engine.plan import PlannedCheck, RunPlan
-from harness.engine.results import ClientRun, Evidence, KillRow, LoggedExchange, Reproduction, Result, of_kind
+from harness.engine.results import (
+    ClientRun,
+    DefectRow,
+    Evidence,
+    KillRow,
+    LoggedExchange,
+    Reproduction,
+    Result,
+    of_kind,
+)
 from harness.engine.search.budget import digest_rules, merge_runs
 from harness.engine.search.failure import SEARCHED, AnswerCounts, EngineRun, Failure, SeenDefect, fold
 from harness.engine.shards import DIVIDED_OTHERWISE, ShardReport, require_catalogue, require_one_run
@@ -42,7 +52,7 @@ from harness.kit.api import Api
 from harness.kit.check import Check
 from harness.outcome import Exit, Observation, Severity, UsageFault
 from harness.report.commands.fuzz import FuzzPresentation, key_of_failure
-from harness.report.commands.mutants import MutantsPresentation
+from harness.report.commands.mutants import MutantsPresentation, ScorePresentation
 from harness.report.commands.presentation import Presentation
 from harness.report.commands.torture import TorturePresentation
 from harness.report.stored_events import StoredRun, read_events, unreadable
@@ -264,10 +274,12 @@ def _merge_mutants(
 ) -> tuple[Presentation, Sequence[RunEvent]]:
     reports = [ShardReport(name=shard.name, target={}, part=shard.part) for shard in shards]
     require_one_run(reports, same_target=same_target)
-    reference = _read_reference(shards)
     part, mutants = reports[0].part, api.load_mutants()
     checks = load_checks(api, part.revision)
     require_catalogue(reports[0], checks)
+    if any(phase.name == DEFECTS for phase in shards[0].phases):
+        return ScorePresentation(), _merge_scores(shards, api)
+    reference = _read_reference(shards)
     with unreadable(reports[0].name):
         summaries = {name: mutants[name].summary for name in part.whole}
     results = [result for shard in shards for result in shard.results]
@@ -279,6 +291,42 @@ def _merge_mutants(
     interrupted = any(shard.finished.exit is Exit.INTERRUPTED for shard in shards)
     matrix = to_matrix(part.whole, checks, [reference, *played], interrupted=interrupted)
     return MutantsPresentation(), tuple(tell_matrix(matrix, summaries, whole=len(summaries) == len(mutants)))
+
+
+def _merge_scores(shards: Sequence[StoredRun], api: Api) -> Sequence[RunEvent]:
+    """The score of all defects that the shards played."""
+    part = shards[0].part
+    numbers = {name: number for number, name in enumerate(part.whole)}
+    results: list[Result] = []
+    phases: list[PhaseFinished] = []
+    for shard in shards:
+        with unreadable(shard.name):
+            [phase] = (phase for phase in shard.phases if phase.name == DEFECTS)
+            rows = {row.mutant: result for result in shard.results for row in of_kind(DefectRow, result.evidence)}
+            if {*rows, *phase.notes} - {*shard.part.ran}:
+                raise ValueError("it holds a defect that it was not to play")
+            phases.append(phase)
+            results += rows.values()
+    if other := next((n for n, phase in enumerate(phases) if phase.counts != phases[0].counts), 0):
+        raise UsageFault(
+            f"{shards[0].name!r} and {shards[other].name!r} generated different defects: run both shards again"
+        )
+    interrupted = any(shard.finished.exit is Exit.INTERRUPTED for shard in shards)
+    results.sort(key=lambda result: numbers[of_kind(DefectRow, result.evidence)[0].mutant])
+    assert api.load_defects is not None  # `score_defects` had it
+    notes = tuple(sorted(note for phase in phases for note in phase.notes))
+    return (
+        RunStarted(shards[0].target),
+        Planned(len(numbers), 0),
+        *map(CheckFinished, results),
+        *conclude_score(
+            results,
+            replace(phases[0], notes=notes),
+            api.load_defects().floors if part.selection == FAIR else {},
+            interrupted=interrupted,
+            seconds=sum(shard.finished.seconds for shard in shards),
+        ),
+    )
 
 
 def _read_reference(shards: Sequence[StoredRun]) -> PlayedReference:

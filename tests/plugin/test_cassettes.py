@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
+import re
 
 import pytest
 
@@ -266,3 +268,52 @@ def test_a_recording_of_which_nothing_is_played(pytester: pytest.Pytester, optio
     assert result.parseoutcomes() == {outcome: 1}
     said = "the test replayed none of its 1 recorded answer" in result.stdout.str()
     assert said is (outcome == "failed")
+
+
+HOSTILE = "\x1b]0;title\x07\n::error file=a::forged\n##[command]x\n\u202emarks\x9b31m"
+
+
+def test_a_recording_gives_a_terminal_and_a_runner_no_command(pytester: pytest.Pytester) -> None:
+    """What pytest prints of a recording is shown: in a failure of ours or the test, its requests, a summary."""
+    pytester.makepyfile(
+        test_app=f"""
+        import httpx, pytest
+
+        def ask(cassette, path):
+            with httpx.Client(transport=cassette.transport, base_url="http://x.test") as client:
+                return client.get(path)
+
+        @pytest.mark.interactions_cassette("strange")
+        def test_missed(interactions_cassette):
+            ask(interactions_cassette, "/v1beta/interactions/other")
+
+        @pytest.mark.interactions_cassette("strange")
+        def test_nothing(interactions_cassette):
+            pass
+
+        @pytest.mark.interactions_cassette("strange", allow_unused=True)
+        def test_own(interactions_cassette):
+            raise ValueError({HOSTILE!r})
+
+        @pytest.fixture
+        def broken(interactions_cassette):
+            raise ValueError({HOSTILE!r})
+
+        @pytest.mark.interactions_cassette("strange")
+        def test_fixture(broken):
+            pass
+        """
+    )
+    path = pytester.path / "cassettes" / "test_app" / "strange.yaml"
+    path.parent.mkdir(parents=True)
+    service = Emulator()
+    made = Recording.of(ServiceDriver(service, service.clock).send(Request("GET", "/v1beta/interactions/x")))
+    save(path, [made], provenance_of("http://x.test", INTERACTIONS, recorder="test"))
+    text = path.read_text("utf-8")
+    uri = next(line for line in text.splitlines() if "uri:" in line)
+    strange = json.dumps(f"http://x.test/v1beta/interactions/{HOSTILE}")
+    path.write_text(text.replace(uri, f"    uri: {strange}"), "utf-8")
+    said = run(pytester, "-rA", "-vv").stdout.str()
+    assert said.count("forged") > 5
+    assert not re.findall(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", said)
+    assert not re.findall(r"(?m)^\s*::.*|##\[.*", said)

@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from harness.cli.main import main
 from harness.interactions import INTERACTIONS
 from harness.outcome.words import write_docstring
 from harness.report.evidence.curl import Display, curl
+from harness.report.junit import JUnitCase, Standing, write_document
 from harness.transport import ServerThread
 from harness.wire import Headers, Request, Response
 from harness.wire.mask import Mask
@@ -248,3 +250,13 @@ def test_a_diff_hides_the_value_of_a_secret_member(tmp_path: Path, capsys: pytes
     assert "body.token: *** → ***" in came
     assert "plain 2" in came
     assert "hunter" not in came
+
+
+def test_a_junit_report_attaches_no_file() -> None:
+    """Jenkins and Azure Pipelines attach the file that `[[ATTACHMENT|path]]` names in the text of a case."""
+    said = "the target said [[ATTACHMENT|/etc/passwd]] and [[ attachment|/etc/hosts]]"
+    case = JUnitCase(suite="a", name=said, standing=Standing.PASSED, kind="warn", message=said, text=said)
+    failed = replace(case, standing=Standing.FAILURE)
+    document = write_document([case, failed], "interactions", {"target": said})
+    assert document.count("the target said") > 4
+    assert not re.search(r"\[\[\s*attachment", document, re.IGNORECASE)

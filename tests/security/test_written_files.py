@@ -17,11 +17,14 @@ from typing import Any
 import pytest
 
 from harness import written_files
-from harness.cassette.journal import alone
+from harness.cassette import CassetteFile
+from harness.cassette.journal import Journal, alone
 from harness.cli.main import main
 from harness.cli.output import ReportFiles
+from harness.contract import PROTOCOL
 from harness.errors import CassetteError
 from harness.outcome import Exit
+from tests.cassette.samples import answered, post
 
 PACKAGE = Path(written_files.__file__).parent
 ALLOWED = {
@@ -379,3 +382,18 @@ def test_a_lock_empties_no_other_file(tmp_path: Path) -> None:
     with pytest.raises(CassetteError, match="cannot be written"), alone(tmp_path / "a.yaml"):
         pass
     assert victim.read_text("utf-8") == "mine"
+
+
+def test_a_recorder_without_room_for_one_exchange_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that is full from the start is told as such, and leaves no file."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Journal, "append", refuse)
+    with (
+        pytest.raises(CassetteError, match=r"cannot be written to .*: No space left on device"),
+        CassetteFile(tmp_path / "a.yaml", PROTOCOL) as file,
+    ):
+        file.add(answered(post({"model": "m", "input": "x"}), {"id": "v1_a"}))
+    assert not (tmp_path / "a.yaml").exists()

@@ -76,6 +76,7 @@ def _run_generated(arguments: MutantsArguments) -> int:
     from harness.engine.mutation_score import ScoreOptions, list_defects, score_defects
     from harness.report.commands.mutants import ScorePresentation
 
+    arguments.refuse(("shard_times",), "is for mutants: generated defects are dealt to the shards in turn")
     options = ScoreOptions(
         number=arguments.sample,
         seed=arguments.seed,

@@ -6,12 +6,13 @@ import html
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import httpx
 import pytest
 
 from harness.benches.client.client_commands import ClientResult, LoopClient
-from harness.benches.client.ready import READY, find_ready
+from harness.benches.client.ready import READY, environments, find_ready
 from harness.benches.client.ready.ready_clients import Language
 from harness.benches.client.ready.survey import TABLES, ClientColumn, rows_of, scrub, survey
 from harness.interactions import INTERACTIONS
@@ -255,3 +256,11 @@ def test_each_driver_is_there_and_short(client: object) -> None:
     assert path.suffix == {Language.PYTHON: ".py", Language.NODE: ".mjs", Language.SHELL: ".sh"}[ready.language]
     assert set(ready.modes) <= TABLES.keys() <= MODEL.modes.keys()
     assert bool(ready.package) == bool(ready.version)
+
+
+def test_the_helper_without_its_sdk_is_refused_in_words(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It runs with our own Python: what that lacks is named before a client is started."""
+    monkeypatch.setenv("HARNESS_CLIENTS", str(tmp_path))
+    monkeypatch.setattr(environments, "find_spec", lambda name: None)
+    with pytest.raises(UsageFault, match=r"where google.genai is not installed: pip install '.*\[sdk\]'"):
+        environments.install(find_ready("harness.resume"))

@@ -227,6 +227,30 @@ def test_the_command_prints_a_score_and_writes_every_outcome(harness: Harness, t
     assert all(defect["when"] for defect in value["defects"])
 
 
+@pytest.mark.slow
+def test_the_shards_of_a_score_are_merged(harness: Harness, tmp_path: Path) -> None:
+    """The score of the shards together is that of one run: rows, groups, verdict and exit code."""
+    words = ("mutants", "--generated", "--sample", "5", "--seed", "5", "-j", "1")
+    whole = harness(*words, "--report", f"json={tmp_path / 'whole.json'}")
+    parts = [str(tmp_path / f"{number}.jsonl") for number in (1, 2)]
+    for number, file in enumerate(parts, 1):
+        assert harness(*words, "--shard", f"{number}/2", "--report", f"events={file}").code == 0
+    merged = harness("merge", *reversed(parts), "--report", f"json={tmp_path / 'merged.json'}")
+    assert (merged.code, merged.out.splitlines()[-1]) == (whole.code, whole.out.splitlines()[-1])
+    once, together = (fits("mutation-score", tmp_path / f"{name}.json") for name in ("whole", "merged"))
+    for report in (once, together):
+        for defect in report["defects"]:
+            del defect["seconds"]
+    assert together == once
+    assert harness("merge", parts[0]).code == 2
+    other = harness(*words[:4], "--seed", "6", *words[6:], "--shard", "2/2", "--report", f"events={parts[1]}")
+    assert other.code in (0, 1)
+    refused = harness("merge", *parts)
+    assert (refused.code, "of another selection" in refused.err) == (2, True)
+    timed = harness(*words, "--shard", "1/2", "--shard-times", str(tmp_path / "whole.json"))
+    assert (timed.code, "generated defects are dealt to the shards in turn" in timed.err) == (2, True)
+
+
 @pytest.fixture
 def unseen_defects(monkeypatch: pytest.MonkeyPatch) -> None:
     """No response shows a defect, whatever the clean run sent; oddities are played."""

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from harness.benches.client.ready.ready_clients import Language, ReadyClient
@@ -67,6 +68,11 @@ def install(
         ]  # PYTHONPATH is not its own
     elif client.language is Language.PYTHON:
         start = sys.executable
+        if client.imports and any(find_spec(name) is None for name in _list_parents(client.imports)):
+            raise UsageFault(
+                f"{client.name} runs with the Python of harness, where {client.imports} is not installed: "
+                "pip install 'interactions-harness[sdk]'"
+            )
     else:
         start = _find("sh", client)
         _find("curl", client)
@@ -166,6 +172,12 @@ def _lock(home: Path) -> Iterator[None]:
             return
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def _list_parents(module: str) -> Iterator[str]:
+    """The packages of a module, the outermost first, and the module: each has to be there to look for the next."""
+    names = module.split(".")
+    yield from (".".join(names[:number]) for number in range(1, len(names) + 1))
 
 
 def _find(program: str, client: ReadyClient) -> str:

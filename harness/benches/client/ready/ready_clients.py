@@ -42,6 +42,8 @@ class ReadyClient:
     needs: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
     loops: bool = True
+    imports: str = ""
+    """A module that our own Python needs to run the driver."""
     note: str = ""
 
     @property
@@ -251,6 +253,7 @@ READY: tuple[ReadyClient, ...] = (
         driver="harness_resume.py",
         language=Language.PYTHON,
         modes=_OUR_MODES,
+        imports="google.genai",
     ),
     ReadyClient(
         name="follow.mjs",
