@@ -7,7 +7,6 @@ look is a plain read of what will be deleted anyway. Must not know what is wrong
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -22,8 +21,11 @@ _BATCH = 4
 _FREE = 5.0
 """Seconds that the looks of a run may always take."""
 
-_SHARE = 0.25
-"""The share of a run's time so far that they may take beyond that, all workers together."""
+_SHARE = 0.1
+"""The share of a run's time so far that they may take beyond that, all workers together.
+
+It is small, because what has not been asked at all comes first.
+"""
 
 _UNFOUND = 8
 """Looks without a success after which no more are sent: the target does not offer them."""
@@ -41,6 +43,7 @@ class ClosingLooks:
     limited: bool = True
     left_out: int = 0
     _seconds: float = 0.0
+    _last: float = 0.0
     _found: int = 0
     _missed: int = 0
     _hung: bool = False
@@ -52,18 +55,19 @@ class ClosingLooks:
         for first in range(0, len(looks), size):
             if not self._found and self._missed >= _UNFOUND:
                 return
-            if self._hung or (self.limited and self._seconds > _FREE + _SHARE * self.timer.spent):
+            if self._hung or (self.limited and self._seconds + self._last > _FREE + _SHARE * self.timer.spent):
                 with self._lock:
                     self.left_out += len(looks) - first
                 return
             self._send(looks[first : first + size], hand)
 
     def _send(self, batch: Sequence[Request], hand: ActionRunner) -> None:
-        begun = time.perf_counter()
+        begun = self.timer.spent
         received = [hand.perform(Send(batch[0]))] if len(batch) == 1 else hand.perform(Together(tuple(batch)))
         found = sum(exchange.succeeded for exchange in received)
         with self._lock:
-            self._seconds += time.perf_counter() - begun
+            self._last = self.timer.spent - begun
+            self._seconds += self._last
             self._found += found
             self._missed += len(received) - found
             self._hung = self._hung or any(exchange.hung for exchange in received)

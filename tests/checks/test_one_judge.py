@@ -16,14 +16,18 @@ from harness.checks.catalogue import CATALOGUE
 from harness.checks.vocabulary.expect import expect_reply, finding, of_rule
 from harness.contract import judge as contract_judges
 from harness.contract.data import diffs
+from harness.contract.judge.history.resources import compare_views
 from harness.contract.judge.replies import REPLIES
 from harness.kit.check import Check
 
 _RULE = re.compile(r'"([a-z]+\.[a-z0-9-]+)(?:/[a-z0-9-]+)?"')
 _READINGS = {"crash", "unlisted"}
 """Judgements that a reading of an answer holds apart from its findings."""
-_JUDGEMENTS = (of_rule, expect_reply, diffs.compare, diffs.find_start, diffs.is_same_event, diffs.is_of_the_run)
-"""What decides a rule for a check: the contract's findings, and its comparison of two readings of a stream."""
+_JUDGEMENTS = (
+    *(of_rule, expect_reply, compare_views),
+    *(diffs.compare, diffs.find_start, diffs.is_same_event, diffs.is_of_the_run),
+)
+"""What decides a rule for a check: the contract's findings, and its comparisons of two readings or two views."""
 
 
 def decided_by_the_contract() -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -60,7 +61,7 @@ class Answering:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, seconds: float = 0.0, *, found: bool = True) -> None:
         self.now, self.seconds, self.found = 0.0, seconds, found
         self.sizes: list[int] = []
-        monkeypatch.setattr("harness.engine.closing_looks.time.perf_counter", lambda: self.now)
+        monkeypatch.setattr("harness.engine.traffic.deadline.time", SimpleNamespace(perf_counter=lambda: self.now))
 
     def perform(self, action: Any) -> Any:
         """Answer one look, or several."""
@@ -91,8 +92,9 @@ def test_looks_overlap_unless_the_target_serves_one_at_a_time(monkeypatch: pytes
 
 
 def test_a_slow_target_is_asked_for_some_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What took more than its share is left out, and counted; nothing is where time is no matter."""
-    assert send_all(monkeypatch, 12, 6.0) == ([4, 4], 4)
+    """What would take more than its share is left out, and counted; nothing is where time is no matter."""
+    assert send_all(monkeypatch, 12, 6.0) == ([4], 8)
+    assert send_all(monkeypatch, 12, 1.5) == ([4, 4, 4], 0)
     assert send_all(monkeypatch, 12, 6.0, limited=False) == ([4, 4, 4], 0)
 
 

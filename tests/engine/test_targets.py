@@ -164,11 +164,11 @@ class Clock:
 
 
 def run(seconds: float, monkeypatch: pytest.MonkeyPatch) -> tuple[Probed, RunFinished, Clock]:
-    """What a run found that had 90 s, and the clock at its end."""
+    """What a run found that had 90 s, and the clock at its end: it counts one answer after another, so one job."""
     clock = Clock(seconds)
     monkeypatch.setattr(deadline, "time", SimpleNamespace(perf_counter=lambda: clock.now))
     target = toys.toy_target(clock.slow_down(Emulator(Settings())))
-    events = list(check_target(target, CATALOGUE, RunOptions(deadline=DEADLINE)))
+    events = list(check_target(target, CATALOGUE, RunOptions(deadline=DEADLINE, jobs=1)))
     finished = events[-1]
     assert isinstance(finished, RunFinished)
     return next(event for event in events if isinstance(event, Probed)), finished, clock

@@ -282,15 +282,21 @@ AIMOCK = (
         shows=r"^HTTP/1.1 404",
     ),
     Cause(
-        what="the server accepts invalid creates: no model and no agent, both, unknown fields, names and levels",
+        what="the server accepts invalid creates: no model and no agent, both, no input or a number as input, "
+        "unknown fields, names and levels, parts and pages that cannot be, a body that is not UTF-8",
         found_by=(
             "err.unknown-field",
             "err.unknown-model",
             "err.bad-enum",
+            "err.wrong-type",
             "create.model-xor-agent",
             "create.both",
             "create.config-*",
             "create.level-refused",
+            "create.input-missing",
+            "create.part-backwards",
+            "create.page-range",
+            "rob.bad-utf8",
         ),
         source=f"{_REFERENCE}, CreateInteraction; API errors",
         steps=(("POST", "/v1beta/interactions", {"input": "Say hi.", "stream": False}),),
@@ -304,18 +310,11 @@ AIMOCK = (
         shows=r'"model":',
     ),
     Cause(
-        what="an input without a matching fixture returns 404, also a malformed, missing or single content",
-        found_by=("err.wrong-type", "create.input-content", "create.input-missing"),
-        source=f"{_REFERENCE}, CreateInteraction: input",
-        steps=(("POST", "/v1beta/interactions", {**PLAIN, "input": {"type": "text", "text": "Say hi."}}),),
-        shows=r"^HTTP/1.1 404",
-    ),
-    Cause(
         what="errors have another shape",
         found_by=("err.shape", "err.code-*"),
         source="API errors, shape of an error",
-        steps=(("POST", "/v1beta/interactions", {**PLAIN, "input": {"type": "text", "text": "Say hi."}}),),
-        shows=r"NOT_FOUND|No fixture",
+        steps=(("GET", "/v1beta/interactions/no-such-id", None),),
+        shows=r"(?s)^HTTP/1.1 404(?!.*\"code\")",
     ),
     Cause(
         what="`created`, `updated` and `object` are missing",

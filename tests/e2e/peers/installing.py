@@ -39,8 +39,8 @@ litellm_settings: {{num_retries: 0}}
 """
 _USAGE = {"input_tokens": 4, "output_tokens": 7, "total_tokens": 11}
 _ANSWER = {"content": "a 19 byte prefix:  😀😀😀😀", "usage": _USAGE}
-FIXTURES = {"fixtures": [{"match": {"userMessage": "."}, "response": _ANSWER}]}
-"""An answer with emoji at the places where aimock splits its pieces; it counts no tokens by itself."""
+FIXTURES = {"fixtures": [{"match": {}, "response": _ANSWER}]}
+"""To every request, an answer with emoji where aimock splits its pieces; aimock counts no tokens by itself."""
 
 
 @contextmanager
