@@ -223,7 +223,8 @@ ROWS = [
         **ALONE,
     ),
     row(
-        "two-workers: get.* cancel.* chain.* resume.* http.unknown-query -> fail get.ok, exit 1",
+        "two-workers: get.* cancel.* chain.* resume.* http.unknown-query -> fail get.ok resume.opens, exit 1",
+        said=("(1 cause: get.ok/late)",),
         turn=0,
         find=forget_in_turn,
         **ALONE,
