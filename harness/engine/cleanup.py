@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 
-from harness.kit.api import Api
+from harness.kit.api import Api, ApiContract
 from harness.wire import Driver, Exchange, Request, Together
 from harness.wire.json_value import object_or_none
 
@@ -30,8 +30,7 @@ class CreatedResources:
         self._open: dict[tuple[str, ...], tuple[Request, Request]] = {}
         self._keys: dict[str, str] = {}
         self._lock = threading.Lock()
-        self.sent: list[Exchange] = []
-        """What the last clean-up sent, for whoever judges it."""
+        self._sent: list[Exchange] = []
 
     @property
     def owed(self) -> list[str]:
@@ -85,7 +84,7 @@ class CreatedResources:
         Up to so many of one collection are deleted `together`. A run in progress may refuse its deletion, so it is
         cancelled before a second attempt. If the driver ends the run, what is left is still owed.
         """
-        self.sent = []
+        self._sent = []
         self._look(driver)
         with self._lock:
             owed = list(reversed(self._owed.values()))
@@ -97,6 +96,12 @@ class CreatedResources:
                 with self._lock:
                     self._owed.pop(delete.segments, None)
         return left
+
+    def read_cleanup(self, contract: ApiContract) -> list[Exchange]:
+        """The deletions of the last clean-up, each read by the contract, for whoever judges them."""
+        for exchange in self._sent:
+            self._api.read(exchange, contract)
+        return self._sent
 
     def _look(self, driver: Driver) -> None:
         """Ask what else was made by creates whose answers did not tell, as long as they are not deleted."""
@@ -117,7 +122,7 @@ class CreatedResources:
         """Send deletions, several together; which of them leave nothing."""
         several = len(deletes) > 1
         sent = driver.perform(Together(tuple(deletes))) if several else [driver.send(deletes[0])]
-        self.sent.extend(sent)
+        self._sent.extend(sent)
         return [_is_gone(exchange) for exchange in sent]
 
     def _stop_and_delete(self, driver: Driver, delete: Request) -> bool:

@@ -181,8 +181,8 @@ class RunFinished:
     "later", and `cut` is what was lost to answers that did not end. `halted` says why the run ended before it was
     through, `""` if it was through. `part` is what this run hands to a merge, if it was one shard of several.
     `holes` are clauses that say what kept the run from judging: it is not green. `lost` are the requests that a
-    target got last, if it went away for good. `unread` counts the runs that were not read again before they were
-    deleted, as that would have taken too long.
+    target got last, if it went away for good. `unread` counts the resources that were not read again before they
+    were deleted, as that would have taken too long.
     """
 
     results: tuple[Result, ...]

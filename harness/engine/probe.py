@@ -13,7 +13,7 @@ that the first one which is not through can always go on.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
@@ -115,7 +115,7 @@ class Prober:
             requests=requests,
             says=self.target.says,
             notes=(*self._notes, *(note for asking in self._asked for note in asking.notes)),
-            trail=(*self._list_trail(), *self._read_cleanup()),
+            trail=(*self._list_trail(), *self.ledger.read_cleanup(self.target.contract)),
             repeated=tuple(again for asking in self._asked for again in asking.hand.repeated),
         )
 
@@ -144,11 +144,6 @@ class Prober:
         """All that was received, in the order in which it ended."""
         trail = [exchange for asking in self._asked for exchange in asking.hand.trail]
         return sorted(trail, key=_ended_at) if self._readers > 1 else trail
-
-    def _read_cleanup(self) -> Iterator[Exchange]:
-        for exchange in self.ledger.sent:
-            self.api.read(exchange, self.target.contract)
-            yield exchange
 
     def is_open(self, name: str) -> bool:
         """Whether the capability matters and is not settled yet."""

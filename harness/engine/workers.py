@@ -432,9 +432,7 @@ class Workers:
         try:
             together = TOGETHER if self.distant and not self.halted else 1
             self.leftovers.extend(ledger.clean(driver, together=together))
-            for exchange in ledger.sent:
-                self.target.api.read(exchange, self.target.target.contract)
-            self.audit.note_denials(ledger.sent)
+            self.audit.note_denials(ledger.read_cleanup(self.target.target.contract))
         except TimeUp:
             self.leftovers.extend(ledger.owed)
 

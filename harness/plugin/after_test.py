@@ -125,8 +125,7 @@ def disarm(report: pytest.TestReport) -> None:
     if isinstance(told, str):
         report.longrepr = write_harmless(told)
         return
-    for trace, crash, description in getattr(told, "chain", ()):
-        del description
+    for trace, crash, _ in getattr(told, "chain", ()):
         for entry in trace.reprentries:
             entry.lines = [write_harmless(line) for line in getattr(entry, "lines", ())]
         if crash is not None:

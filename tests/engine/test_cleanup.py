@@ -8,6 +8,7 @@ import pytest
 
 from harness.checks import RequestBuilder
 from harness.checks.vocabulary.resources import begin_upload, continue_upload
+from harness.contract import read
 from harness.emulator import Emulator, Settings
 from harness.engine.capabilities import everything
 from harness.engine.cleanup import CreatedResources
@@ -56,7 +57,8 @@ def test_several_deletions_are_sent_together() -> None:
     assert ledger.clean(Watched(service), together=2) == []
     assert sizes == [2, 2]
     assert service.stored == {}
-    assert len(ledger.sent) == 5
+    sent = ledger.read_cleanup(TARGET.contract)
+    assert [read(exchange).contract for exchange in sent] == [TARGET.contract] * 5
     ledger, driver = noted(ToyService(undeletable=True), *creates)
     assert ledger.clean(driver, together=8) == [f"/v1beta/interactions/i{number}" for number in (5, 4, 3, 2, 1)]
 

@@ -54,29 +54,24 @@ def install(
     home = home_of(client)
     programs = _copy_drivers(home)
     if client.language is Language.NODE:
-        start = _find("node", client)
+        start = [_find("node", client)]
         if client.package:
             _install_once(home, client, tell, _build_npm_commands(client))
     elif client.language is Language.PYTHON and client.package:
-        start = str(home / "venv" / ("Scripts" if os.name == "nt" else "bin") / "python")
-        _install_once(home, client, tell, _build_pip_commands(start, home, client))
-        return [
-            start,
-            "-E",
-            str(programs / "drivers" / client.driver),
-            *client.arguments,
-        ]  # PYTHONPATH is not its own
+        python = str(home / "venv" / ("Scripts" if os.name == "nt" else "bin") / "python")
+        _install_once(home, client, tell, _build_pip_commands(python, home, client))
+        start = [python, "-E"]  # the modules of PYTHONPATH are not its own
     elif client.language is Language.PYTHON:
-        start = sys.executable
+        start = [sys.executable]
         if client.imports and any(find_spec(name) is None for name in _list_parents(client.imports)):
             raise UsageFault(
                 f"{client.name} runs with the Python of harness, where {client.imports} is not installed: "
                 "pip install 'interactions-harness[sdk]'"
             )
     else:
-        start = _find("sh", client)
+        start = [_find("sh", client)]
         _find("curl", client)
-    return [start, str(programs / "drivers" / client.driver), *client.arguments]
+    return [*start, str(programs / "drivers" / client.driver), *client.arguments]
 
 
 def environments_folder() -> Path:

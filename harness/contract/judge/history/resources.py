@@ -110,8 +110,7 @@ class _Kept:
         self, method: str, collection: str, identity: str, exchange: Exchange
     ) -> Iterator[tuple[Exchange, Finding]]:
         """Judge the answer to a create, a read or a change."""
-        body = as_object(read(exchange).json)
-        shown = as_object(body.get("file")) if method == "POST" and collection == "files" else body
+        shown = _read_shown(method, collection, exchange)
         named, sent = _identify(collection, shown), object_or_none(exchange.request.body) or {}
         if identity and named and named != identity:
             message = f"{method} returns another resource than its path names"
@@ -155,6 +154,12 @@ def _name_call(exchange: Exchange) -> tuple[str, str, str]:
     return method, collection, exchange.request.segments[-1] if rest else ""
 
 
+def _read_shown(method: str, collection: str, exchange: Exchange) -> Mapping[str, Any]:
+    """The resource that an answer shows; that to an upload has it under `file`."""
+    body = as_object(read(exchange).json)
+    return as_object(body.get("file")) if method == "POST" and collection == "files" else body
+
+
 def _key(exchange: Exchange, collection: str, identity: str) -> Key:
     """What names a resource in a run: each key has its own; the last part of an upload may have none."""
     caller = "" if collection == "files" else exchange.request.headers.get(KEY_HEADER)
@@ -192,9 +197,7 @@ class Deletions:
         if not collection or collection in _ENDS_BY_ITSELF or exchange.excuse:
             return
         if method == "POST" and is_success(exchange):
-            body = as_object(read(exchange).json)
-            shown = as_object(body.get("file")) if collection == "files" else body
-            if named := _identify(collection, shown):
+            if named := _identify(collection, _read_shown(method, collection, exchange)):
                 self._made.add(_key(exchange, collection, named))
         elif method == "DELETE" and identity:
             was_there = _key(exchange, collection, identity) in self._made
