@@ -178,6 +178,14 @@ def show_the_secret(self: Keeping, usual: Any, name: str, kept: Json, body: Json
     return {**usual(name, kept, body), "value": kept.get("token")}
 
 
+def move_once(start: int, moved: list[int] = []) -> int:  # noqa: B006 - it has to remember
+    """Where a page begins: one entry later than its token says, the first time that a second page is asked for."""
+    if start == 0 or moved:
+        return start
+    moved.append(start)
+    return start + 1
+
+
 def has_tools(*kinds: str) -> Callable[[Json], bool]:
     """Whether an agent has a tool of these kinds."""
     return lambda body: any(tool["type"] in kinds or not kinds for tool in body.get("tools", ()))
@@ -207,6 +215,8 @@ ROWS = [
     ),
     # Tokens count what came before, and the last page is empty, which is right; then each page skips one.
     row(f"in-pages: {PAGED} -> rest pass", neighbour=in_pages(empty_end=True)),
+    # While the list is read for the first time, somebody deletes what came before.
+    row("moves-once: page.triggers -> rest pass", neighbour=in_pages(move_once)),
     row(
         f"skips-one: {PAGED} -> warn {PAGED}", neighbour=in_pages(lambda start: start + 1 if start == 1 else start)
     ),

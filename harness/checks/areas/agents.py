@@ -25,7 +25,7 @@ from harness.checks.vocabulary.resources import (
     entries,
     judge_life,
     judge_values,
-    pages,
+    pages_holding,
 )
 from harness.checks.vocabulary.runs import (
     NOBODY,
@@ -261,7 +261,7 @@ def agents_of_our_own(t: RequestBuilder) -> Steps:
         t.request("PATCH", f"agents/{OWN[0]}", change, query={"update_mask": "description"})
     )
     seen["listed"] = yield Send(t.request("GET", "agents", query={"page_size": 50}))
-    seen["paged"] = yield from pages(t, "agents", 1)
+    seen["paged"] = yield from pages_holding(t, "agents", OWN)
     seen["ran"] = yield from start_agent(t, {"agent": OWN[0], "input": HELLO, "background": True})
     seen |= yield from delete_and_look(t, f"agents/{OWN[0]}")
     ran = id_of(seen["ran"])

@@ -19,7 +19,7 @@ from harness.checks.vocabulary.resources import (
     judge_life,
     judge_pages,
     judge_values,
-    pages,
+    pages_holding,
     read_and_list,
 )
 from harness.checks.vocabulary.runs import id_of
@@ -74,7 +74,7 @@ def credentials_in_pages(t: RequestBuilder) -> Steps:
         made: Exchange = yield Send(t.request("POST", "credentials", body))
         if made.status not in (*SUCCESS, 409):
             return stop_exercise(seen, f"the target created no credential: {format_answer(made)}")
-    seen["paged"] = yield from pages(t, "credentials", 1)
+    seen["paged"] = yield from pages_holding(t, "credentials", names)
     seen["expected"] = names
     for name in names:
         yield Send(t.request("DELETE", f"credentials/{name}"))

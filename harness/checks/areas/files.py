@@ -24,7 +24,7 @@ from harness.checks.vocabulary.resources import (
     delete_and_look,
     judge_life,
     judge_pages,
-    pages,
+    pages_holding,
 )
 from harness.checks.vocabulary.runs import repeat
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
@@ -76,12 +76,13 @@ def files_in_pages(t: RequestBuilder) -> Steps:
         started: Exchange = yield Send(begin_upload(t, "files", METADATA, PIXEL, TYPE))
         finished: Exchange = yield Send(continue_upload(t, started, "upload, finalize", PIXEL))
         made.append(_name_of(finished))
-    paged = yield from pages(t, "files", 1, names=CAMEL)
+    paths = [f"files/{name}" for name in made]
+    paged = yield from pages_holding(t, "files", paths, identity="name", names=CAMEL)
     for name in filter(None, made):
         yield Send(t.request("DELETE", f"files/{segment(name)}"))
     if not all(made):
         raise Unmet(f"an upload returned no file: {format_answer(finished)}")
-    return {"paged": paged, "expected": [f"files/{name}" for name in made]}
+    return {"paged": paged, "expected": paths}
 
 
 pages_hold_each_once = judge_pages("files", "name")
