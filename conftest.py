@@ -21,6 +21,8 @@ for variable in ("CI", "BUILD_NUMBER", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"):
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it in what it starts with `&`
 
+os.fsync = lambda fd: None  # no test outlives a power cut, and drawn cassettes took minutes on a slow disk
+
 gc.disable()  # nothing that is collected is garbage
 
 without_bytecode = sys.dont_write_bytecode

@@ -23,6 +23,9 @@ from tests.foreign.listening import listening
 LONG, SHORT = 0.8, 0.05
 """Seconds that a background run takes, for inputs that ask for many words and for others."""
 
+DETAILED = 500
+"""Characters of an input from which on a run takes three times as long, as a model does that is asked for more."""
+
 FIELDS = {
     "model": str, "agent": str, "input": (str, list, dict), "stream": bool, "background": bool, "store": bool,
     "previous_interaction_id": str, "generation_config": dict, "response_format": (dict, list),
@@ -100,7 +103,9 @@ class Service:
 
     def begin(self, body: Json, tokens: int) -> Run:
         """Begin a run, in the background or not."""
-        seconds = 0.0 if not body.get("background") else self.long if "words" in str(body["input"]) else SHORT
+        asked = str(body["input"])
+        long = self.long * (3 if len(asked) >= DETAILED else 1)
+        seconds = 0.0 if not body.get("background") else long if "words" in asked else SHORT
         keeps = body.get("store") is not False
         run = Run(f"int-{next(self.numbers)}" if keeps else "", body["input"], tokens, seconds)
         if keeps:
