@@ -1,4 +1,5 @@
-"""The words that are out: no page, no help, no rule, no sentence of the output and no public docstring has one.
+"""The words that are out, and the length of sentences: no page, no help, no rule, no sentence of the output and no
+public docstring has a word of the list, and a sentence of a page or a rule has at most 25 words.
 
 Identifiers in backticks, code blocks and addresses may have them. A word that is missing here is one that also has
 a plain use, such as "refused" in "connection refused".
@@ -75,6 +76,15 @@ _QUOTED = re.compile(r""""[^"\n]*"|'[^'\n]*'|`[^`]*`|>[^<>{}]+<""")
 PROMPTS = {"Search the files: in which year was the lighthouse of Harness Point painted, and in which colour?"}
 """What is sent to a model."""
 
+MOST_WORDS = 25
+"""Of one sentence; a piece of code is one word, and a semicolon in a table ends a sentence."""
+_FENCED = re.compile(r"```.*?```|<!--.*?-->", re.DOTALL)
+_CODE = re.compile(r"`[^`]*`")
+_LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
+_BLOCK = re.compile(r"\n\s*\n|\n(?=\s*(?:[-*|#<]|\d+\.)\s)|(?<=\|)\s*\n")
+_ENDS_SENTENCE = re.compile(r"(?<=[.!?])[)*]*\s+")
+_ENDS_IN_TABLE = re.compile(r"(?<=[.!?])[)*]*\s+|[;|]")
+
 _OUT = re.compile(rf"(?<![\w-])({'|'.join(USE_INSTEAD)})(?![\w-])", re.IGNORECASE)
 _NO_PROSE = re.compile(r"```.*?```|~~~.*?~~~|`[^`\n]*`|\]\([^)]*\)|https?://\S+", re.DOTALL)
 
@@ -104,12 +114,54 @@ def test_a_page_has_none(page: Path) -> None:
     assert [f"{n}: {words}" for n, line in enumerate(text.splitlines(), 1) if (words := find_words(line))] == []
 
 
+def find_long_sentences(text: str) -> list[str]:
+    """The sentences of a page that have more words than a reader takes in at once."""
+    prose = _LINK.sub(r"\1", _CODE.sub("CODE", _FENCED.sub("\n\n", text)))
+    sentences = (
+        sentence
+        for block in _BLOCK.split(prose)
+        if not block.lstrip(" ").startswith(("#", "<")) and not block.startswith(" " * 4)
+        for sentence in (_ENDS_IN_TABLE if block.lstrip().startswith("|") else _ENDS_SENTENCE).split(block)
+    )
+    return [s for s in sentences if sum(bool(re.search(r"\w", word)) for word in s.split()) > MOST_WORDS]
+
+
+_LONG = " ".join(["word"] * MOST_WORDS)
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        (f"{_LONG} more.", 1),
+        (f"{_LONG}. {_LONG}.", 0),
+        (f"{_LONG}\nmore.", 1),
+        (f"{_LONG}\n\nmore.", 0),
+        (f"- {_LONG}\n- more", 0),
+        (f"| {_LONG}; more | {_LONG} |", 0),
+        (f"| {_LONG} more |", 1),
+        (f"{_LONG[5:]} `{_LONG}`.", 0),
+        (f"```\n{_LONG} more\n```\n", 0),
+        (f"## {_LONG} more", 0),
+    ],
+)
+def test_the_count_of_words_follows_sentences(text: str, count: int) -> None:
+    """A sentence ends at its period, with its paragraph, item or cell, and code has no words."""
+    assert len(find_long_sentences(text)) == count
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_page_has_short_sentences(page: Path) -> None:
+    """No sentence of the documentation has more than 25 words."""
+    assert find_long_sentences(page.read_text("utf-8")) == []
+
+
 @pytest.mark.parametrize("rule", ROWS)
 def test_a_rule_has_none(rule: str) -> None:
     """No sentence of a rule has a word of the list, and its title has at most 70 characters."""
     row = ROWS[rule]
     assert find_words(" ".join([row.title, row.rule.statement, row.rule.breaks, *row.accepts])) == []
     assert len(row.title) <= 70
+    assert find_long_sentences("\n\n".join([row.rule.statement, row.rule.breaks, *row.accepts])) == []
 
 
 def test_no_two_rules_have_the_same_title() -> None:

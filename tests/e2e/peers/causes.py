@@ -282,8 +282,8 @@ AIMOCK = (
         shows=r"^HTTP/1.1 404",
     ),
     Cause(
-        what="the server accepts invalid creates: no model and no agent, both, no input or a number as input, "
-        "unknown fields, names and levels, parts and pages that cannot be, a body that is not UTF-8",
+        what="the server accepts invalid creates: no model, no input, unknown fields and levels, "
+        "impossible parts, invalid UTF-8",
         found_by=(
             "err.unknown-field",
             "err.unknown-model",
@@ -338,7 +338,7 @@ AIMOCK = (
         shows=r"(?s)^(?!.*\[DONE\])",
     ),
     Cause(
-        what="a step whose content is a string, and `tools` that are no list, return 500",
+        what="a string as a step's content, or `tools` that is no list, returns 500",
         found_by=("err.no-crash",),
         source="RFC 9110, 15.6: a request does not make the server fail",
         steps=(
