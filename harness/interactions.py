@@ -349,6 +349,7 @@ INTERACTIONS = Api(
     origin="harness.interactions.INTERACTIONS",
     default_version="v1beta",
     collection="interactions",
+    scope=r"projects/[^/]+/locations/[^/]+",
     collections=_COLLECTIONS,
     reference_fields=("previous_interaction_id", "environment", "agent"),
     live_hosts=(

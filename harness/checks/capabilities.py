@@ -12,6 +12,7 @@ CAPABILITIES: dict[str, str] = {
     "two-keys": "is tested with a key of another project",
     "store": "stores interactions and serves GET",
     "delete": "deletes stored interactions",
+    "listing": "lists stored interactions, as Vertex does",
     "chain": "continues interactions through previous_interaction_id",
     "stream": "streams events",
     "background": "runs in the background",

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from harness.checks.capabilities import REMEDIES
+from harness.checks.vocabulary.resources import LISTED
 from harness.checks.vocabulary.routes import NO_ROUTE, is_no_route
 from harness.checks.vocabulary.runs import (
     NOBODY,
@@ -326,13 +327,14 @@ def _probe_authentication(ask: Probe) -> None:
 
 
 def _probe_version_one(ask: Probe) -> None:
-    if ask.target.version == "v1":
+    if ask.target.version.partition("/")[0] == "v1":
         ask.settle("v1", False, "v1 is already the tested version")
         return
-    answer = ask.ask(ask.target.request("POST", "interactions", {}, version="v1"), "v1")
+    request = ask.target.request("POST", "interactions", {}, version="v1")
+    answer = ask.ask(request, "v1")
     if answer is not None:
         served = answer.status not in NO_ROUTE and not ask.perform(is_no_route(ask.target, answer))
-        ask.settle("v1", served, f"POST /v1/interactions without fields returned {answer.status}")
+        ask.settle("v1", served, f"POST {request.raw_path} without fields returned {answer.status}")
 
 
 def _probe_streaming(ask: Probe) -> None:
@@ -514,6 +516,19 @@ def _ask_for_list(name: str, collection: str = "") -> Question:
     return Question((name,), settle)
 
 
+def _probe_listing(ask: Probe) -> None:
+    """Ask for the list of interactions, which Vertex has. Below the Gemini API it is one only in Vertex's form."""
+    answer = ask.ask(ask.target.request("GET", "interactions", query={"page_size": 1}), "listing")
+    if answer is None:
+        return
+    body = read(answer).json
+    listed = answer.status == 200 and isinstance(body, dict) and "error" not in body
+    if listed and "/" not in ask.target.version and LISTED not in body:
+        ask.settle("listing", False, f"GET interactions returned 200 without `{LISTED}`, so it is another list")
+    else:
+        ask.settle("listing", listed, f"GET interactions returned {answer.status}")
+
+
 UNDISCOVERABLE = (
     "two-keys", "self-hosted", "agents-crud", "continuation", "long-decode", "image-answers", "audio-answers",
     "deep-research",
@@ -540,6 +555,7 @@ QUESTIONS: tuple[Question, ...] = (
     _ask_for_list("file-search-stores", "fileSearchStores"),
     _ask_for_list("voices"),
     Question(("decisions",), _probe_decisions),
+    Question(("listing",), _probe_listing),
     Question(("delete",), _probe_deletion, after=("store", "auth", "chain")),
 )
 """All questions, in the order in which they are asked."""
@@ -560,4 +576,10 @@ def _greet(target: RequestBuilder, send: Callable[[Request], Exchange], *, insis
     return Greeting(hands.answer, hands.form.says, tuple(hands.notes))
 
 
-PROBES = Probes(greet=_greet, questions=QUESTIONS, undiscoverable=UNDISCOVERABLE, remedies=REMEDIES)
+PROBES = Probes(
+    greet=_greet,
+    questions=QUESTIONS,
+    undiscoverable=UNDISCOVERABLE,
+    of_path=frozenset({"listing"}),
+    remedies=REMEDIES,
+)

@@ -80,8 +80,8 @@ class WaitingTime:
 class RequestBuilder:
     """The known properties of the target, and the requests that follow from them.
 
-    `version` is a path segment (`v1beta`), `wait` the seconds a background run may take to settle, `waiting` how
-    many of them the next one gets. `gone_within`
+    `version` is a path segment (`v1beta`), in the form of Vertex with project and location below it. `wait` are
+    the seconds a background run may take to settle, `waiting` how many of them the next one gets. `gone_within`
     is the number of seconds until a created interaction must be readable and a deleted one gone; a 404 that lasts
     longer is final. `keeps` is False if the target is known to store nothing that a GET could find, so that no
     exercise waits for it. `environment` is the environment for agents to run in, None if the target has none.
@@ -135,11 +135,14 @@ class RequestBuilder:
     ) -> Request:
         """Build a request below the API version. `path` has no leading slash and is already percent-encoded.
 
-        `body` is sent as JSON unless it is bytes or None; `key=""` sends no key.
+        `body` is sent as JSON unless it is bytes or None; `key=""` sends no key. Another `version` keeps the
+        project and the location of the target's own.
         """
         pairs = dict(query).items() if isinstance(query, Mapping) else query
         text = urlencode([(name, _to_plain(value)) for name, value in pairs], errors="surrogatepass")
-        target = f"/{version or self.version}/{path}" + (f"?{text}" if text else "")
+        below = self.version.partition("/")[2] if version and "/" not in version else ""
+        root = "/".join(filter(None, (version or self.version, below)))
+        target = f"/{root}/{path}" + (f"?{text}" if text else "")
         payload = b"" if body is None else body if isinstance(body, bytes) else encode_json(body)
         return Request(
             method, target, self._build_headers(payload, headers, self.key if key is None else key), payload

@@ -21,7 +21,7 @@ from harness.errors import UsageFault
 from harness.wire import Request, Response
 
 CAPABILITIES = (
-    "v1", "auth", "two-keys", "store", "delete", "chain", "stream", "background", "cancel", "resume",
+    "v1", "auth", "two-keys", "store", "delete", "listing", "chain", "stream", "background", "cancel", "resume",
     "background-slow", "event-ids", "functions", "formats", "prompts", "thoughts", "search", "agents",
     "environments", "self-hosted", "agents-crud", "webhooks", "credentials", "triggers", "files",
     "file-search-stores", "voices", "decisions", "continuation", "long-decode", "image-answers",
@@ -81,6 +81,8 @@ class Sessions:
         """Return the capabilities that the settings of a session allow. Raises Refusal 404."""
         settings = self.find(session).settings
         missing = set()
+        if settings.platform == "gemini":
+            missing.add("listing")  # but below a path of Vertex
         if settings.event_ids == "none":
             missing.add("event-ids")
         projects = set(settings.keys.values()) if settings.keys is not None else set()

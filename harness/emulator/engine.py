@@ -165,13 +165,14 @@ class Engine:
         return None
 
     def handle_collection(self, call: Call) -> Response:
-        """Handle /interactions: POST creates; GET lists, only in the Vertex form (Vertex reference)."""
+        """Handle /interactions: POST creates; GET lists, which the Gemini API does not (Vertex reference)."""
         method = call.request.method
         if method == "POST":
             return self.create(call)
-        if method == "GET" and call.vertex:
+        lists = call.vertex or self.settings.platform != "gemini"
+        if method == "GET" and lists:
             return self.list_interactions(call)
-        return self.refuse_method(call, ("POST", "GET") if call.vertex else ("POST",))
+        return self.refuse_method(call, ("POST", "GET") if lists else ("POST",))
 
     def list_interactions(self, call: Call) -> Response:
         """List the ids of stored interactions: 10 per page by default, at most 500. Oldest first is inferred."""

@@ -294,4 +294,5 @@ class _Asking:
         found, origin = self._prober.found, CapabilityOrigin.ANNOUNCED
         found.settle(Capability(SCRIPTABLE, True, origin, "the target has the control API"))
         for name in self._prober.needed - {SCRIPTABLE, TWO_KEYS}:
-            found.settle(Capability(name, name in announced, origin, "reported by its control API"))
+            if name in announced or name not in self._prober.probes.of_path:
+                found.settle(Capability(name, name in announced, origin, "reported by its control API"))

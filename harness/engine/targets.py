@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 EMULATOR = "emulator"
 
-_VERSION = re.compile(r"v\d+(?:(?:alpha|beta)\d*)?", re.ASCII)
+_VERSION = r"v\d+(?:(?:alpha|beta)\d*)?"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +131,7 @@ def embed_emulator(
 
 
 def _resolve_remote(api: Api, text: str, options: TargetOptions) -> ResolvedTarget:
-    root, found = split_version(_check_url(text, api), api.collection)
+    root, found = split_version(_check_url(text, api), api.collection, api.scope)
     if options.api_key or options.other_api_key:
         _refuse_misdirected_key(api, root, options)
     version = options.api_version.strip("/") or found or api.default_version
@@ -192,17 +192,22 @@ def _list_secrets(api: Api, target: ApiRequests) -> dict[str, str]:
     return {variable: value for variable, value in secrets.items() if value}
 
 
-def split_version(url: str, collection: str) -> tuple[str, str]:
+def split_version(url: str, collection: str, scope: str = "") -> tuple[str, str]:
     """Split a URL into the root without its trailing API version, and that version or `""`.
 
-    A path that continues to the `collection`, such as `…/v1/things`, is cut before the version too.
+    A path that continues to the `collection`, such as `…/v1/things`, is cut before the version too. Segments that
+    match `scope` belong to the version before them, such as `v1/shelves/one`.
     """
     parts = urlsplit(url)
     segments = [segment for segment in parts.path.split("/") if segment]
     if segments and segments[-1] == collection:
         segments.pop()
-    version = segments.pop() if segments and _VERSION.fullmatch(segments[-1]) else ""
-    path = "/" + "/".join(segments) if segments else ""
+    found = re.search(
+        rf"(?:^|/)({_VERSION}(?:/{scope})?)$" if scope else rf"(?:^|/)({_VERSION})$", "/".join(segments), re.ASCII
+    )
+    version = found[1] if found else ""
+    above = segments[: len(segments) - (version.count("/") + 1 if version else 0)]
+    path = "/" + "/".join(above) if above else ""
     return f"{parts.scheme}://{parts.netloc}{path}", version
 
 

@@ -300,11 +300,14 @@ class Probes(Struct, frozen=True, kw_only=True):
     """What a probe asks: whether the API is there, each question, and what no question can find out.
 
     `remedies` say, by capability, what would make the checks testable that need it ("with a second key").
+    `of_path` depend on the path of the target, which a control API does not know: they are asked for, unless it
+    announces them.
     """
 
     greet: Greet
     questions: tuple[Question, ...]
     undiscoverable: tuple[str, ...] = ()
+    of_path: frozenset[str] = frozenset()
     remedies: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -324,6 +327,8 @@ class Api(Struct, frozen=True, kw_only=True):
     """The first segment of a path if the user's URL has none."""
     collection: str
     """The last segment of the URL of the resource that most calls are about."""
+    scope: str = ""
+    """A pattern of the segments that may stand between the version and the collection; none by default."""
     collections: frozenset[str]
     """Last path segments for which POST creates something that DELETE removes."""
     reference_fields: tuple[str, ...]

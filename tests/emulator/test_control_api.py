@@ -25,8 +25,9 @@ def test_capabilities_are_the_catalogues():
 
 def test_capabilities_follow_the_settings():
     """A capability that a setting turns off is not announced."""
-    two = Api.with_settings(keys={"a": "1", "b": "2"}).emulator.capabilities()
+    two = Api.with_settings(keys={"a": "1", "b": "2"}, platform="any").emulator.capabilities()
     assert two == set(CAPABILITIES)
+    assert "listing" not in Api().emulator.capabilities()
     assert "two-keys" not in Api().emulator.capabilities()
     assert "event-ids" not in Api.with_settings(event_ids="none").emulator.capabilities()
     assert "auth" not in Api.with_settings(require_key=False, keys={"k": "p"}).emulator.capabilities()

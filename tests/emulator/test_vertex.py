@@ -61,9 +61,11 @@ def test_bad_paging_is_refused(api, query):
     assert api.call("GET", f"{LIST}?{query}").error == (400, "invalid_request")
 
 
-def test_no_other_form_lists(api):
+def test_the_gemini_api_lists_nothing(api):
     """The Gemini API has no list of interactions; in both forms the refusal names the allowed methods."""
     assert "it takes POST." in api.call("GET", "/v1beta/interactions").message
+    for platform in ("vertex", "any"):
+        assert Api.with_settings(platform=platform).call("GET", "/v1beta/interactions").status == 200
     assert "POST and GET" in api.call("PUT", LIST).message
 
 

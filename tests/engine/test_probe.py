@@ -26,7 +26,7 @@ from tests.engine.toys import ToyService, answer
 ALL = frozenset(CAPABILITIES)
 Rule = Callable[[Request, dict[str, Any]], bool]
 OF_BACKGROUND = {"background-slow", "event-ids", "resume", "cancel"}
-READ = {"store", "auth", "resume", "event-ids"}
+READ = {"store", "auth", "resume", "event-ids", "listing"}
 
 
 def probed(service: Service, *said: str, target: RequestBuilder | None = None) -> Probing:
@@ -109,8 +109,11 @@ def test_declared_capabilities_are_not_asked() -> None:
 
 
 def test_announced_capabilities_are_taken() -> None:
+    """Only what depends on the path is asked for, unless it is announced, too."""
     found = probed(ToyService(announces=["stream", "continuation"]))
-    assert found.requests == 2
+    assert (found.requests, probed(ToyService(announces=["stream", "listing"])).requests) == (3, 2)
+    assert (asked := found.capabilities.get("listing")) is not None
+    assert (asked.how, asked.present) == (CapabilityOrigin.PROBED, False)
     assert "continuation" in found.capabilities
     assert "search" not in found.capabilities
     assert (item := found.capabilities.get("stream")) is not None

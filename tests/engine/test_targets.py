@@ -32,11 +32,17 @@ from tests.engine import toys
         ("http://h:1/v1beta/interactions", "http://h:1", "v1beta"),
         ("http://h:1/vault", "http://h:1/vault", ""),
         ("http://[::1]:8000/v1", "http://[::1]:8000", "v1"),
+        ("https://h/v1beta1/projects/p/locations/l", "https://h", "v1beta1/projects/p/locations/l"),
+        ("https://h/g/v1/projects/p/locations/l/interactions/", "https://h/g", "v1/projects/p/locations/l"),
+        ("https://h/v1/projects/p", "https://h/v1/projects/p", ""),
     ],
 )
 def test_version_in_the_url(url: str, root: str, version: str) -> None:
-    """A last path segment that looks like a version is the version; any other path belongs to the root."""
-    assert split_version(url, "interactions") == (root, version)
+    """A last path segment that looks like a version is the version; any other path belongs to the root.
+
+    Project and location, as Vertex has them, belong to the version.
+    """
+    assert split_version(url, INTERACTIONS.collection, INTERACTIONS.scope) == (root, version)
 
 
 @pytest.mark.parametrize(

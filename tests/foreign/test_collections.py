@@ -9,9 +9,9 @@ from zoneinfo import available_timezones
 
 import pytest
 
-from tests.foreign.judging import check
-from tests.foreign.rows import Row, in_pages, refuse, rows_of, without
-from tests.foreign.server import ForeignService, Json, Refused, Run, parse_object
+from tests.foreign.judging import check, check_at
+from tests.foreign.rows import Row, in_pages, refuse, rows_of, vary, without
+from tests.foreign.server import ForeignService, Handler, Json, Refused, Run, parse_object, serving
 
 FIELDS = {"id", "type", "token", "prefix"}
 
@@ -308,7 +308,90 @@ ROWS = [
 ]
 
 
-@pytest.mark.parametrize("case", ROWS)
+class ListsInteractions(ForeignService):
+    """As Vertex: below a project and a location, and with a list. Odd but right: newest first, three at a time."""
+
+    most = 3
+
+    def list(self, query: Json) -> Json:
+        """A page of the list."""
+        start, size = int(query.get("page_token", 0)), min(int(query.get("page_size", self.most)), self.most)
+        whole = [{"id": name} for name in reversed(self.runs)]
+        token = {"next_page_token": str(start + size)} if start + size < len(whole) else {}
+        return {"interaction_metadatas": whole[start : start + size], **token}
+
+
+class VertexHandler(Handler):
+    """Takes the paths of Vertex, and no others."""
+
+    def dispatch(self, data: bytes) -> Any:
+        if not self.path.startswith("/v1/projects/p/locations/l/"):
+            raise Refused(404, "not_found", "There is no such route.")
+        self.path = self.path.replace("projects/p/locations/l/", "", 1)
+        if self.command == "GET" and self.path.partition("?")[0] == "/v1/interactions":
+            return self.service.list(self.query)
+        return super().dispatch(data)
+
+
+class ListsForGemini(Handler):
+    """Has a list of its own at the path where the Gemini API has none."""
+
+    def dispatch(self, data: bytes) -> Any:
+        if self.command == "GET" and self.path.partition("?")[0] == "/v1beta/interactions":
+            return {"data": []}
+        return super().dispatch(data)
+
+
+ListsInteractions.handler = VertexHandler
+LISTED = "page.interactions* get.ok create.ok"
+UNOFFERED = "not_applicable page.interactions page.interactions-size"
+IN_A_PROJECT = "--api-version v1/projects/p/locations/l"
+
+lists = rows_of(ListsInteractions)
+LISTS = [
+    lists(f"three-a-page: {LISTED} -> rest pass, exit 0", words=IN_A_PROJECT),
+    lists(
+        f"refuses-the-most: {LISTED} -> rest pass",
+        words=IN_A_PROJECT,
+        most=10,
+        list=refuse(400, lambda query: int(query.get("page_size", 0)) > 500),
+    ),
+    lists(f"fifty-a-page: {LISTED} -> warn page.interactions-size/", words=IN_A_PROJECT, most=50),
+    lists(
+        f"more-than-the-most: {LISTED} -> warn page.interactions-size/",
+        words=IN_A_PROJECT,
+        most=10,
+        list=lambda self, usual, query: (
+            {"interaction_metadatas": [*({"id": f"o{n}"} for n in range(501)), *({"id": n} for n in self.runs)]}
+            if query.get("page_size") == "1000"
+            else usual(query)
+        ),
+    ),
+    lists(
+        f"repeats-pages: {LISTED} -> warn page.interactions/",
+        words=IN_A_PROJECT,
+        list=lambda self, usual, query: usual(without(query, "page_token")),
+    ),
+    lists(
+        f"lists-nothing: {LISTED} -> warn page.interactions/ page.interactions-size/",
+        words=IN_A_PROJECT,
+        list=lambda self, usual, query: {},
+    ),
+    # Where nothing is listed, or something else at the same path, there is nothing to judge.
+    lists(f"no-list: {LISTED} -> {UNOFFERED}", words=IN_A_PROJECT, list=refuse(404)),
+    rows_of(ForeignService)(f"another-list: {LISTED} -> {UNOFFERED}", handler=ListsForGemini),
+]
+
+
+def test_the_path_of_vertex_is_part_of_the_address() -> None:
+    """A URL with project and location names a target, with and without its last segment."""
+    for end in ("", "/interactions"):
+        with serving(vary(ListsInteractions, most=10)()) as url:
+            report = check_at(f"{url}/v1/projects/p/locations/l{end}", *LISTED.split())
+        assert (set(report.verdicts.values()), len(report.verdicts)) == ({"pass"}, 4)
+
+
+@pytest.mark.parametrize("case", [*ROWS, *LISTS])
 def test_each_defect_is_found_once_and_nothing_else(case: Row, capsys: pytest.CaptureFixture[str]) -> None:
     """A server with one defect has the one finding that names it."""
     case.hold(capsys)

@@ -18,6 +18,7 @@ from harness.checks.vocabulary.expect import (
     lenient_finding,
     object_in,
 )
+from harness.checks.vocabulary.resources import LISTED, ids, judge_pages, next_token, pages_holding
 from harness.checks.vocabulary.runs import (
     expect_still_gone,
     id_of,
@@ -36,6 +37,7 @@ from harness.checks.vocabulary.runs import (
 )
 from harness.checks.vocabulary.shared import HELLO, UNKNOWN_ID, send_wrong_creates
 from harness.checks.vocabulary.streams import events_in, is_stream, stream_id
+from harness.contract.data.json_parse import objects_in
 from harness.contract.data.transcript import steps_of
 from harness.contract.judge.agreement import (
     CONSTANT,
@@ -55,6 +57,7 @@ from harness.contract.tables.lifecycle import is_settled
 from harness.kit.actions import Exchanges, Finish, Part, Read, Send, Steps, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, NotApplicable, Unmet
+from harness.outcome.words import format_count
 from harness.wire import By, Exchange
 from harness.wire.json_value import object_or_none
 from harness.wire.message import segment
@@ -126,6 +129,57 @@ def brings_the_input(with_input: Exchange) -> Iterator[Finding]:
 def bears_a_stray_cursor(with_cursor: Exchange) -> Iterator[Finding]:
     if with_cursor.status != 400:
         yield from expect_interaction(with_cursor, tolerates=CLIENT_ERROR)
+
+
+# --- the list of interactions, which only Vertex has
+
+
+PAGE, LARGEST = 10, 500
+"""How many interactions a page holds unless the request says so, and at most."""
+_PAGES = 8
+
+
+@exercise(requests=20, interactions=11)
+def interactions_in_pages(t: RequestBuilder) -> Steps:
+    """Create eleven interactions, and read their list: as it comes, in one page, and in several.
+
+    Where a user has so many, two new ones are enough, and pages are larger, so that the list has an end. What the
+    list holds does not count otherwise: it may be of another exercise, which deletes it.
+    """
+    before: Exchange = yield Send(t.request("GET", "interactions"))
+    made: list[str] = []
+    for _ in range(2 if next_token(before) else PAGE + 1):
+        created: Exchange = yield Send(t.create(input=HELLO))
+        if not id_of(created):
+            raise Unmet(f"the target did not create all interactions: {format_answer(created)}")
+        made.append(id_of(created))
+    unsized: Exchange = yield Send(t.request("GET", "interactions"))
+    sized: Exchange = yield Send(t.request("GET", "interactions", query={"page_size": 2 * LARGEST}))
+    known = len(objects_in(object_in(sized).get(LISTED)))
+    size = LARGEST if next_token(sized) else -(-known // _PAGES)
+    paged = yield from pages_holding(t, "interactions", made, size=max(1, size))
+    return {"expected": made, "unsized": unsized, "sized": sized, "paged": paged}
+
+
+list_each_once = judge_pages(LISTED)
+
+
+def keep_to_their_size(unsized: Exchange, sized: Exchange, expected: list[str]) -> Iterator[Finding]:
+    for name, answer, most in (("unsized", unsized, PAGE), ("sized", sized, LARGEST)):
+        if name == "sized" and answer.status == 400:
+            continue  # more than the most may be refused
+        shown = ids([answer], LISTED)
+        if len(shown) > most:
+            given = "no `page_size`" if name == "unsized" else f"`page_size={2 * LARGEST}`"
+            yield finding(
+                f"a page of a request with {given} is too long", expected=f"at most {most}", actual=str(len(shown))
+            ).at(exchange=name)
+        elif not next_token(answer) and (lost := [one for one in expected if one not in shown]):
+            yield finding(
+                "the last page lacks entries",
+                expected=", ".join(lost[:5]),
+                actual=format_count(len(shown), "other"),
+            ).at(exchange=name)
 
 
 @exercise(requests=1)

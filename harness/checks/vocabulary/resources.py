@@ -38,6 +38,9 @@ from harness.wire import Exchange, Headers, Request
 from harness.wire.json_value import object_or_none
 from harness.wire.message import segment
 
+LISTED = "interaction_metadatas"
+"""The array in a list of interactions, which Vertex has."""
+
 _TOKENS = ("next_page_token", "nextPageToken")
 
 
@@ -185,6 +188,7 @@ def pages_holding(
     *,
     identity: str = "id",
     names: tuple[str, str] = SNAKE,
+    size: int = 1,
     **filters: Any,
 ) -> Part[list[Exchange]]:
     """Read every page of a list, and again if it does not contain what is `expected`, and each entry once.
@@ -193,8 +197,9 @@ def pages_holding(
     another exercise of this run is such a client. So only a fault that each reading shows is one of the server.
     """
     for _ in range(_READINGS):
-        listed = yield from pages(t, collection, 1, names=names, **filters)
-        held = (entry for page in listed for entry in objects_in(object_in(page).get(collection)))
+        listed = yield from pages(t, collection, size, names=names, **filters)
+        field = LISTED if collection == "interactions" else collection
+        held = (entry for page in listed for entry in objects_in(object_in(page).get(field)))
         shown = [_name(entry, identity) for entry in held]
         is_whole = set(expected) <= set(shown) and len(set(shown)) == len(shown)
         if is_whole or listed[-1].status not in SUCCESS or next_token(listed[-1]):

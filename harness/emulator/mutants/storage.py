@@ -17,11 +17,13 @@ from harness.emulator.mutants.changes import (
     edit_json,
     inside,
     is_unknown,
+    lose_first,
     not_found,
     put,
     refuse,
     turn,
     when,
+    without_query,
 )
 from harness.emulator.mutants.hooks import admit, body, create, request, response, row, steps
 from harness.emulator.mutants.parts import after, before, instead, part
@@ -226,6 +228,12 @@ MUTANTS = table(
         request("GET interactions/*", not_found)),
     row("reads-another", "A read returns the newest interaction, whatever id was requested.",
         request("GET interactions/*", _read_newest)),
+    row("interactions-page-repeats", "Every page of interactions is the first one.",
+        request("GET interactions", lambda call, _: without_query(call, "page_token"))),
+    row("interactions-page-loses-one", "Every page of interactions after the first lacks its first item.",
+        response("GET interactions", lose_first("interaction_metadatas"))),
+    row("interactions-page-of-50", "A page of interactions has 50 entries by default.",
+        request("GET interactions", lambda call, _: replace(call, query={"page_size": "50", **call.query}))),
     row("created-moves", "`created` is another second in every response.",
         part(_CreatedMoves)),
     row("reads-differ", "The token counts of a settled interaction grow with every read.",

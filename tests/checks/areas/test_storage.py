@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from harness.wire import By, Ending, How
 from harness.wire.exchange import Arrivals
-from tests.checks._play import answer, case, interaction, refusal, stream_of
+from tests.checks._play import answer, case, interaction, page_cases, refusal, stream_of
 
 # --- reading, on `store=false` and on ownership, on hand-made exchanges
 
@@ -43,7 +43,31 @@ def apart(**changed):
     return {**plain, **changed}
 
 
+ELEVEN = [{"id": f"i{number}"} for number in range(11)]
+
+
+def listing(*entries, token=""):
+    """A page of the list of interactions."""
+    return answer(body={"interaction_metadatas": [*entries], **({"next_page_token": token} if token else {})})
+
+
+def sizes(outcome, why, unsized, sized, expected=("i0",)):
+    """A case of the sizes of pages, without `page_size` and with a large one."""
+    return case("page.interactions-size", outcome, why, unsized=unsized, sized=sized, expected=list(expected))
+
+
+TEN = listing(*ELEVEN[:10], token="p2")
+
 CASES = [
+    *page_cases("page.interactions", "interaction_metadatas"),
+    sizes("met", "ten of eleven", TEN, listing(*ELEVEN)),
+    sizes("met", "fewer, and a token", listing(ELEVEN[0], token="p2"), listing(*ELEVEN)),
+    sizes("met", "so large a page refused", TEN, BAD),
+    sizes("met", "the most", TEN, listing(*({"id": f"o{number}"} for number in range(500)), token="p2")),
+    sizes("not_met", "eleven without a size", listing(*ELEVEN), listing(*ELEVEN)),
+    sizes("not_met", "more than the most", TEN, listing(*({"id": f"o{number}"} for number in range(501)))),
+    sizes("not_met", "one is missing and no token", listing(*ELEVEN[1:]), listing(*ELEVEN)),
+    sizes("not_met", "one is missing in a large page", TEN, listing(*ELEVEN[1:])),
     case("get.ok", "met", "at once", created=OK, reads=[OK]),
     case("get.ok", "non_strict", "after a brief 404", created=OK, reads=[GONE, GONE, OK]),
     case("get.ok", "not_met", "never", created=OK, reads=[GONE, GONE]),
