@@ -129,11 +129,11 @@ def _read_new_id(exchange: Exchange) -> str:
     return read_new_id(exchange)
 
 
-def _judge_death(exchange: Exchange) -> Iterator[Finding]:
+def _judge_death(exchange: Exchange, lives: bool) -> Iterator[Finding]:
     from harness.contract import read
-    from harness.contract.judge.errors import judge_death
+    from harness.contract.judge.errors import judge_death, judge_silence
 
-    return judge_death(exchange, read(exchange).call)
+    return (judge_silence if lives else judge_death)(exchange, read(exchange).call)
 
 
 def _judge_new_id(given: Container[object], identity: object) -> Iterator[Finding]:

@@ -103,6 +103,7 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
         ("err.status/failed",),
     ),
     **dict.fromkeys(("rob.deep-json", "rob.id-injection"), ("err.no-crash", "err.status/failed")),
+    **dict.fromkeys(("err.malformed-json", "err.body-array", "rob.bad-utf8"), ("err.no-crash/unanswered",)),
     "create.long-input": ("get.own-input",),
     "bg.at-once": ("create.status-listed",),
     "bg.settles": ("bg.result",),

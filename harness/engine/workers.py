@@ -29,7 +29,7 @@ from harness.engine.plan import Group, PlannedCheck
 from harness.engine.targets import ResolvedTarget
 from harness.engine.threads import JOIN_SECONDS, Shared, end_all
 from harness.engine.traffic.deadline import Timer, TimeUp
-from harness.engine.traffic.outages import Outages, find_deaths
+from harness.engine.traffic.outages import Outages, find_deaths, find_silent_deaths
 from harness.engine.traffic.perform import ActionRunner, GivenIds, RepeatedId
 from harness.kit.actions import Send, Together
 from harness.kit.api import SCRIPTABLE, CountsEnds
@@ -314,16 +314,21 @@ class Workers:
 
     def find_deaths(self) -> None:
         """Find out, while nobody else is at work, whether the target went away because of what it was sent."""
-        if self.outages is None or not self.outages.departures:
+        if self.outages is None:
             return
         suspects = [suspect for departure in self.outages.departures for suspect in departure.suspects]
         self.audit.note_departures(suspects, "the target stopped responding during the run (cause unknown)")
-        if self.halted:
+        if self.halted or not (suspects or self.outages.silences):
             return
         ledger = CreatedResources(self.target.api)
         try:
             with closing(self.target.connect()) as driver:
                 for death in find_deaths(self.outages, driver, ledger.note):
+                    self.audit.note_death(death)
+                looked_into = [suspect.request for suspect in suspects]
+                silences = [one for one in self.outages.silences if one.request not in looked_into]
+                silent = self.audit.choose_unexplained(silences, self.target.target.contract)
+                for death in find_silent_deaths(silent, self.outages, driver, ledger.note):
                     self.audit.note_death(death)
                 self._clean(ledger, driver)
         except (TimeUp, KeyboardInterrupt) as end:

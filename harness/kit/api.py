@@ -364,8 +364,10 @@ class Api(Struct, frozen=True, kw_only=True):
     """The id that a create was answered with, which no other create may be given; "" for anything else."""
     judge_new_id: Callable[[Container[object], object], Iterable[Finding]]
     """What is wrong with a new id, if those were given before; its rule's check applies everywhere."""
-    judge_death: Callable[[Exchange], Iterable[Finding]]
-    """What is wrong if a target died of a request, twice; its rule's check applies everywhere."""
+    judge_death: Callable[[Exchange, bool], Iterable[Finding]]
+    """What is wrong if a target died of a request each time; if it lives (True), it only ended the connection.
+    Its rule's check applies everywhere.
+    """
     load_rules: Callable[[], Mapping[str, Rule]]
     """The rules of all revisions, by id, in the order in which they are shown."""
     load_areas: Callable[[], Mapping[str, str]]

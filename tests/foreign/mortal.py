@@ -1,5 +1,8 @@
 """A server whose process ends at a request: `python -m tests.foreign.mortal PORT`, told by `DIES_OF` at which.
 
+With `workers` after the port, a parent owns the socket and forks a worker whenever one ends: no connection is
+refused.
+
 It imports nothing that takes long, as nobody waits for seconds until a supervisor has started it again.
 """
 
@@ -25,4 +28,7 @@ class Mortal(Handler):
 
 
 if __name__ == "__main__":
-    ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Mortal).serve_forever()
+    server = ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Mortal)
+    while "workers" in sys.argv and (worker := os.fork()):
+        os.waitpid(worker, 0)
+    server.serve_forever()

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.foreign.judging import check_at
+from tests.foreign.judging import check, check_at
+from tests.foreign.server import ForeignService, Handler
 from tests.transport.peers import free_port
 
 pytestmark = pytest.mark.slow
@@ -22,11 +25,11 @@ ROOT = Path(__file__).parents[2]
 
 
 @contextmanager
-def supervised(dies_of: str, *, again: bool) -> Iterator[str]:
+def supervised(dies_of: str, *words: str, again: bool = False) -> Iterator[str]:
     """Run the server in a process, and start it `again` whenever it ends; yields the URL."""
     port = free_port()
     over = threading.Event()
-    command = [sys.executable, "-m", "tests.foreign.mortal", str(port)]
+    command = [sys.executable, "-m", "tests.foreign.mortal", str(port), *words]
     running: list[subprocess.Popen[bytes]] = []
 
     def supervise() -> None:
@@ -43,12 +46,14 @@ def supervised(dies_of: str, *, again: bool) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         over.set()
-        running[0].kill()
+        with suppress(ProcessLookupError):  # it has ended by itself
+            os.killpg(running[0].pid, signal.SIGKILL)
         thread.join()
 
 
 def _start(command: list[str], dies_of: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(command, cwd=ROOT, env={**os.environ, "DIES_OF": dies_of}, stderr=subprocess.DEVNULL)
+    environment = {**os.environ, "DIES_OF": dies_of}
+    return subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL, start_new_session=True)
 
 
 def _await_listener(port: int) -> None:
@@ -90,3 +95,54 @@ def test_a_server_that_dies_of_nothing_is_green() -> None:
     with supervised("harness-sends-no-such-thing", again=True) as url:
         report = check_at(url, "rob.*,err.no-crash,get.ok")
     assert (report.exit, report.faults) == (0, {})
+
+
+@pytest.mark.parametrize("dies_of", ["[" * 200, "model=x"])
+def test_a_worker_that_ends_at_a_request_is_a_crash(dies_of: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its parent owns the socket, so no connection is refused: the request alone gets no byte, each time."""
+    with supervised(dies_of, "workers") as url:
+        report = check_at(url, "rob.*,err.*,get.ok")
+    assert report.codes["err.no-crash"] == ["err.no-crash/unanswered"]
+    assert (report.exit, [name for name, verdict in report.verdicts.items() if verdict == "fail"]) == (
+        1,
+        ["err.no-crash"],
+    )
+    assert "makes the server disconnect each time that it is sent" in capsys.readouterr().out
+
+
+class Closing(Handler):
+    """Closes every third connection after its response, without a word of it before, and after each rejection.
+
+    A rejection comes before the body is read, so that the connection ends in a reset.
+    """
+
+    def handle_one_request(self) -> None:
+        super().handle_one_request()
+        self.service.made += 1
+        self.close_connection |= self.service.made % 3 == 0
+
+    def reply(self, status: int, value: Any, headers: Any = None) -> None:
+        self.close_connection |= status == 400
+        super().reply(status, value, headers)
+
+
+class Restarting(Handler):
+    """Ends the connection of the first odd body without a response, once, as a restarted proxy does."""
+
+    restarted = False
+
+    def dispatch(self, data: bytes) -> Any:
+        if data.startswith(b"model=x") and not Restarting.restarted:
+            Restarting.restarted = self.close_connection = True
+            raise ConnectionAbortedError
+        return super().dispatch(data)
+
+
+@pytest.mark.parametrize("handler", [Closing, Restarting])
+def test_a_connection_that_ends_once_or_when_it_is_idle_is_no_crash(handler: type[Handler]) -> None:
+    """Only a request that gets no byte each time that it is sent is blamed."""
+    service = ForeignService()
+    service.handler = handler
+    report = check(service, "rob.*,err.*,get.ok")
+    assert (report.verdicts["err.no-crash"], report.codes["err.no-crash"]) == ("pass", [])
+    assert report.verdicts["rob.deep-json"] == "pass"

@@ -183,15 +183,37 @@ def judge_failed_refusal(exchange: Exchange, operation: Operation | None, contra
 
 def judge_death(exchange: Exchange, call: str) -> Iterator[Finding]:
     """What is wrong with a server that was gone after this request, and gone again when it was repeated alone."""
-    request = exchange.request
-    what = call or f"{request.method} {request.raw_path}"
-    shape = describe_body(request.body)
     yield Finding.from_code(
         "err.no-crash/died",
-        f"{what}{f' {shape}' if shape else ''} stops the server each time that it is sent",
+        f"{_describe_request(exchange, call)} stops the server each time that it is sent",
         "a response, 4xx if it is rejected, and a server that continues",
         exchange.ending.words if exchange.status is None else f"{exchange.status}, and then connection refused",
     )
+
+
+_READ_AT_ONCE = 64 * 1024
+_PLAIN_PATH = re.compile(r"[A-Za-z0-9/:._-]*")
+
+
+def judge_silence(exchange: Exchange, call: str) -> Iterator[Finding]:
+    """What is wrong with a server that ends the connection each time that it gets this request, and then lives.
+
+    Not every such end is one of the server: a front may drop requests whose addresses look like an attack, and a
+    reset may overtake the rejection of a body that is too large to be read.
+    """
+    request = exchange.request
+    is_overtaken = exchange.ending.how is How.RST and len(request.body) > _READ_AT_ONCE
+    if call and _PLAIN_PATH.fullmatch(request.raw_path) and not is_overtaken:
+        message = f"{_describe_request(exchange, call)} makes the server disconnect each time that it is sent"
+        expected = "a response, 4xx if it is rejected"
+        yield Finding.from_code("err.no-crash/unanswered", message, expected, exchange.ending.words)
+
+
+def _describe_request(exchange: Exchange, call: str) -> str:
+    """A request with the shape of its body, for a message."""
+    request = exchange.request
+    shape = describe_body(request.body)
+    return f"{call or f'{request.method} {request.raw_path}'}{f' {shape}' if shape else ''}"
 
 
 def _is_cut(exchange: Exchange) -> bool:

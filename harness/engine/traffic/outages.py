@@ -20,6 +20,9 @@ from harness.wire.message import NOT_READY
 
 _CUT = frozenset({How.FIN, How.RST})
 
+_SILENCES = 64
+"""Most exchanges without a byte that are kept; of a target that answers nothing the first ones tell it all."""
+
 _LOOKS, _PAUSE = 12, 0.25
 """How often, and after how many seconds each, somebody looks whether a supervisor has started the target again."""
 
@@ -41,12 +44,14 @@ class Departure:
 class Outages(DriverPolicy):
     """Counts, for all drivers of one run, the requests that found nobody; several threads may share one.
 
-    The first GET that is answered to its end becomes the control.
+    The first GET that is answered to its end becomes the control. `silences` are exchanges that the target ended
+    without a byte: if a supervisor owns the socket, no connection is refused when a worker ends.
     """
 
     def __init__(self) -> None:
         self.seen = 0
         self.departures: list[Departure] = []
+        self.silences: list[Exchange] = []
         self._begun = time.perf_counter()
         self._control: Request | None = None
         self._answered: Exchange | None = None
@@ -67,6 +72,8 @@ class Outages(DriverPolicy):
                 return exchange.with_excuse(f"connection refused by the target: {exchange.ending.detail}")
             if is_cut(exchange) and exchange.request is not self._control:
                 self._cut.append(exchange)
+                if exchange.status is None and len(self.silences) < _SILENCES:
+                    self.silences.append(exchange)
             elif exchange.status is not None and exchange.status not in NOT_READY:
                 self._note_life(exchange)
         return exchange
@@ -178,17 +185,19 @@ _TO_DIE = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """A request at which the target died twice: in the run, and `again` between two harmless requests."""
+    """A request at which the target died in the run, and each time `again`, between harmless requests.
+
+    If the target `lives`, it answered all of those: only the worker that got the request may have ended.
+    """
 
     first: Exchange
-    before: Exchange
-    again: Exchange
-    after: Exchange
+    again: tuple[Exchange, ...]
+    lives: bool = False
 
     @property
     def story(self) -> tuple[Exchange, ...]:
         """What a person needs to see, in its order."""
-        return self.first, self.before, self.again, self.after
+        return self.first, *self.again
 
 
 def find_deaths(outages: Outages, driver: Driver, note: Callable[[Exchange], object]) -> Iterator[Death]:
@@ -217,5 +226,40 @@ def _find_death(
             driver.wait(_TO_DIE)
         after = outages.ask_control(driver)
         if after is not None and (cut or is_gone(after)):
-            return Death(suspect, before, again, after)
+            return Death(suspect, (before, again, after))
     return None
+
+
+_REPEATS = 2
+"""How often a request is sent again before it is blamed for a connection that ended: a proxy may restart once."""
+
+
+def find_silent_deaths(
+    suspects: Sequence[Exchange], outages: Outages, driver: Driver, note: Callable[[Exchange], object]
+) -> Iterator[Death]:
+    """The requests to which the target ends the connection each time, while it answers all others.
+
+    Each is sent again, alone, between harmless requests. Raises TimeUp as any request does.
+    """
+    for suspect in suspects[:_MOST]:
+        again = list(_repeat_between_controls(suspect, outages, driver, note))
+        if len(again) == 2 * _REPEATS + 1:
+            yield Death(suspect, tuple(again), lives=True)
+
+
+def _repeat_between_controls(
+    suspect: Exchange, outages: Outages, driver: Driver, note: Callable[[Exchange], object]
+) -> Iterator[Exchange]:
+    """Control, suspect, control, and so on, as long as only the suspect gets no byte."""
+    for number in range(2 * _REPEATS + 1):
+        if number % 2:
+            again = driver.send(suspect.request)
+            note(again)
+            if again.status is not None or not is_cut(again):
+                return
+            yield again
+        else:
+            control = outages.ask_control(driver)
+            if control is None or control.status is None or is_gone(control):
+                return
+            yield control
