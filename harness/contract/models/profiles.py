@@ -31,6 +31,9 @@ LEVELS: Mapping[str, str] = {
 }
 """What a cell rests on; a live key would settle what is unknown."""
 
+_TYPES_OF = {"document": "documents", "image": "images", "audio": "audio", "video": "videos"}
+"""The cell that lists the media types of each kind of content."""
+
 _NEWEST = "gemini-4"
 # media and agents come first, because a name such as `gemini-3.8-flash-tts` fits a family of text models, too
 _FILES = ("media", "elsewhere", "agents", "gemini-4", "gemini-3", "gemini-2.5")
@@ -72,9 +75,9 @@ class ModelProfile(Struct, frozen=True, dict=True):
         return None if levels is None else tuple(levels)
 
     @cached_property
-    def documents(self) -> frozenset[str]:
-        """The media types of documents that it reads; `text/*` stands for any text."""
-        return frozenset(self.value("documents"))
+    def media_types(self) -> Mapping[str, frozenset[str]]:
+        """The media types that it reads, by the kind of content; `text/*` stands for any text."""
+        return {kind: frozenset(self.value(cell)) for kind, cell in _TYPES_OF.items()}
 
     @cached_property
     def refused_input(self) -> frozenset[str]:
@@ -159,6 +162,13 @@ def _guess_profile(bare: str) -> ModelProfile:
 def list_models() -> list[ModelProfile]:
     """Return the profile of every model that a table lists, in the order of the tables."""
     return [find_profile(name) for family in _list_families() for name in family["models"]]
+
+
+@cache
+def list_media_types() -> Mapping[str, frozenset[str]]:
+    """Return the media types that some model reads, by the kind of content."""
+    cells = _load_table("common")["cells"]
+    return {kind: frozenset(cells[cell]["is"]) for kind, cell in _TYPES_OF.items()}
 
 
 def _list_families() -> Iterator[dict[str, Any]]:

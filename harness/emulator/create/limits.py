@@ -22,7 +22,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from harness.contract.data.transcript import items, results
-from harness.contract.models.profiles import ModelProfile, find_profile
+from harness.contract.models.profiles import ModelProfile, find_profile, list_media_types
 from harness.emulator.values.call import Refusal, invalid
 from harness.emulator.values.create_request import CreateRequest
 from harness.emulator.values.samples import makes_media
@@ -35,6 +35,9 @@ _USUAL_LEVELS = _LEVELS[:-1]
 """What a model takes whose own levels are unknown: guides give `xhigh` to Gemini 4 Hydrogen and Neon only."""
 _MODEL_STEPS = ("model_output", "thought", "function_call")
 """Steps of the model with which a history may not end."""
+
+
+_PLURALS = {"document": "documents", "image": "images", "audio": "audio", "video": "videos"}
 
 
 def judge_model(order: CreateRequest, settings: Settings) -> None:
@@ -59,7 +62,7 @@ def judge_model(order: CreateRequest, settings: Settings) -> None:
     if not isinstance(order.body.get("input"), str):
         _judge_history(order, profile)
         _judge_kinds(order.given, profile)
-        _judge_documents(order.given, profile)
+        _judge_types(order, settings)
 
 
 def judge_life(order: CreateRequest, day: str) -> None:
@@ -159,16 +162,23 @@ def _judge_kinds(given: list[Json], profile: ModelProfile) -> None:
             raise invalid(f"Invalid input at 'input'. The model '{profile.name}' reads {reads}, not {kind}.")
 
 
-def _judge_documents(given: list[Json], profile: ModelProfile) -> None:
-    """A document must be of a type that the model reads, in the input as in the result of a function."""
-    for item in _list_parts(given):
-        if item.get("type") != "document" or not isinstance(item.get("mime_type"), str):
+def _judge_types(order: CreateRequest, settings: Settings) -> None:
+    """What the input and the results of functions bring must be of a media type that the model reads.
+
+    A type that no model is known to read is refused by the schemas, unless the user takes what is newer.
+    """
+    reads = order.profile.media_types
+    for item in _list_parts(order.given):
+        kind, mime = item.get("type"), item.get("mime_type")
+        if kind not in reads or not isinstance(mime, str):
             continue
-        mime = item["mime_type"].partition(";")[0].strip().lower()
-        if mime not in profile.documents and f"{mime.partition('/')[0]}/*" not in profile.documents:
+        essence = mime.partition(";")[0].strip().lower()
+        if not {essence, f"{essence.partition('/')[0]}/*"}.isdisjoint(reads[kind]):
+            continue
+        if kind == "document" or settings.unknown != "accept" or essence in list_media_types()[kind]:
             raise invalid(
-                f"Unsupported MIME type: {item['mime_type']} ('{profile.name}' reads documents of the types "
-                f"{', '.join(sorted(profile.documents))}.)"
+                f"Unsupported MIME type: {mime} ('{order.profile.name}' reads {_PLURALS[kind]} of the types "
+                f"{', '.join(sorted(reads[kind]))}.)"
             )
 
 

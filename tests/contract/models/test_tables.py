@@ -20,6 +20,7 @@ from harness.contract.models.profiles import (
     describe_model,
     find_profile,
     list_cells,
+    list_media_types,
     list_models,
     list_sources,
     write_table,
@@ -106,6 +107,22 @@ def test_the_default_is_one_of_the_levels():
     for profile in MODELS.values():
         default = profile.value("default_level")
         assert default is None or profile.levels is None or default in profile.levels, profile.name
+
+
+def test_no_third_party_narrows_the_media_types():
+    """A list of types refuses what it lacks, so a model's own one rests on a recording, a guide or the types."""
+    cells = ("documents", "images", "audio", "videos")
+    found = [profile.cells[cell] for profile in MODELS.values() for cell in cells]
+    assert {fact.level for fact in found} <= {"R", "G", "S"}
+    assert {fact.origin for fact in found} > {""}
+
+
+def test_the_common_media_types_are_those_of_the_schemas():
+    """What some model reads is what the schemas take, so that none of the two refuses more."""
+    known = load(CURRENT).schemas.document("media")["$defs"]
+    for kind in ("image", "audio", "video"):
+        types = {mime.partition(";")[0] for mime in known[f"{kind}_mime"]["x-known-values"]}
+        assert types == list_media_types()[kind]
 
 
 def test_a_successor_is_a_model_of_its_own():

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from harness import resources
+from harness.contract import CURRENT
 from harness.contract.models.profiles import find_profile
 from harness.emulator.values.settings import find_platform
 from harness.outcome import UsageFault
@@ -130,6 +134,69 @@ def test_another_document_is_refused_with_what_is_read(api):
     assert "application/zip" in refused.message
     assert "application/pdf" in refused.message
     assert answer_with(api, document("application/zip")[0]["content"]).status == 400
+
+
+FLASH_3 = {
+    "image": "image/png image/jpeg image/webp image/heic image/heif",
+    "audio": "audio/x-aac audio/flac audio/mp3 audio/m4a audio/mpeg audio/mpga audio/mp4 audio/ogg audio/pcm"
+    " audio/wav audio/webm",
+    "video": "video/x-flv video/quicktime video/mpeg video/mpegs video/mpg video/mp4 video/webm video/wmv"
+    " video/3gpp",
+}
+"""What the page of Gemini 3 Flash lists."""
+
+
+@pytest.mark.parametrize("kind", ["image", "audio", "video"])
+def test_a_model_reads_the_types_of_its_page(api, kind):
+    """A model with a list of its own reads those types alone; one without reads all that some model does."""
+    known = {mime.partition(";")[0] for mime in media_types(kind)}
+    own = set(FLASH_3[kind].split())
+    assert own < known
+    for mime in known:
+        part = {"type": kind, "mime_type": mime, "data": "eA=="}
+        answered = api.create([part], model="gemini-3-flash-preview")
+        assert answered.status == (200 if mime in own else 400), mime
+        assert answered.status == 200 or "Unsupported MIME type: " + mime in answered.message
+        assert api.create([part], model="gemini-3.8-flash").status == 200
+        made = Api.with_settings(platform="any").create([part], model="gemini-3-flash-preview")
+        assert made.status == 200
+
+
+def test_omni_reads_five_types_of_images(api):
+    """Its page lists five; the three others that the schemas know are refused."""
+    own = set(FLASH_3["image"].split())
+    for mime in media_types("image"):
+        part = {"type": "image", "mime_type": mime, "data": "eA=="}
+        for model in ("gemini-omni-flash-preview", "gemini-omni-1.1-flash"):
+            assert api.create([part], model=model).status == (200 if mime in own else 400)
+
+
+def media_types(kind):
+    """The media types that the schemas know."""
+    path = resources.folder("schemas") / CURRENT / "media.json"
+    return json.loads(path.read_text("utf-8"))["$defs"][f"{kind}_mime"]["x-known-values"]
+
+
+def test_types_of_a_function_result_are_judged_too(api):
+    """A result with a type that the model does not read is refused; the parameters of a type do not matter."""
+    call = api.create(tools=[{"type": "function", "name": "f"}], model="gemini-3-flash-preview").json
+    (pending,) = [step for step in call["steps"] if step["type"] == "function_call"]
+    for mime, status in (("image/gif", 400), ("image/png", 200)):
+        part = [{"type": "image", "mime_type": mime, "data": "eA=="}]
+        result = {"type": "function_result", "name": "f", "call_id": pending["id"], "result": part}
+        chained = {"previous_interaction_id": call["id"], "model": "gemini-3-flash-preview"}
+        assert api.create([result], **chained).status == status
+    raw = {"type": "audio", "mime_type": "audio/l16; rate=24000; channels=1", "data": "eA=="}
+    assert api.create([raw], model="gemini-3.8-flash").status == 200
+    assert api.create([raw], model="gemini-3-flash-preview").status == 400
+
+
+def test_a_newer_type_is_the_users_choice():
+    """With unknown=accept a type that no table knows is taken; one that other models read stays refused."""
+    api = Api.with_settings(unknown="accept")
+    for mime, status in (("image/avif", 200), ("image/gif", 400)):
+        part = {"type": "image", "mime_type": mime, "data": "eA=="}
+        assert api.create([part], model="gemini-3-flash-preview").status == status
 
 
 @pytest.mark.parametrize("fields", [
