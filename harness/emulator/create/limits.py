@@ -169,7 +169,7 @@ def _judge_types(order: CreateRequest, settings: Settings) -> None:
     """
     reads = order.profile.media_types
     for item in _list_parts(order.given):
-        kind, mime = item.get("type"), item.get("mime_type")
+        kind, mime = str(item.get("type")), item.get("mime_type")
         if kind not in reads or not isinstance(mime, str):
             continue
         essence = mime.partition(";")[0].strip().lower()
