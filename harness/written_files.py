@@ -1,7 +1,8 @@
 """Writes every file: beside the old one, and then in its place.
 
 Layer 0. Every reader sees either the old file or the new one, whatever happens meanwhile: a full disk, a kill, a
-folder that may not be written. Must not know what a file means.
+folder that may not be written. A text shows what a terminal or an editor would obey, because a person reads or
+applies it. Must not know what a file means.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
+
+from harness.outcome.words import escape_obeyed
 
 _IN_PLACE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errno.EXDEV})
 """Why no other file can take the place of one that may be written: its folder is another's, or it is a mount."""
@@ -200,11 +203,14 @@ def replace_file(path: Path, data: bytes | Iterable[bytes], place: Path | None =
 def write_file(path: Path, text: str, place: Path | None = None) -> None:
     """Replace a file that the user names with this text. Raises OSError; the old file is then as it was.
 
+    A character that a terminal or an editor obeys becomes `\\uXXXX`, which JSON and quoted YAML read back. A
+    format that must keep it writes it in its own way before.
+
     A device or a pipe, such as /dev/stdout, is written to. So is a file in a folder that takes no other one.
     `place`, of `find_place`, is the file that was checked when the run began: the text goes there or nowhere.
     """
     _require_no_way_out(path)
-    data = text.encode("utf-8", "replace")
+    data = _encode(text)
     if place is None and path.exists() and not path.is_file():
         with path.open("wb", buffering=0) as file:
             _write_all(file, data)
@@ -224,7 +230,11 @@ def append_file(path: Path, text: str) -> None:
     """Append text to a file that others write, too. Raises OSError."""
     _require_no_way_out(path)
     with path.open("ab", buffering=0) as file:
-        _write_all(file, text.encode("utf-8", "replace"))
+        _write_all(file, _encode(text))
+
+
+def _encode(text: str) -> bytes:
+    return escape_obeyed(text).encode("utf-8", "replace")
 
 
 def _overwrite(path: Path, data: bytes) -> None:

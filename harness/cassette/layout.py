@@ -29,7 +29,7 @@ from harness.cassette.recording import Provenance, Recording
 from harness.documents import explain_unread, load_all_yaml, load_yaml, loader_class, open_file, read_file
 from harness.errors import CassetteError, FieldError
 from harness.outcome import HarnessFault
-from harness.outcome.words import nearest
+from harness.outcome.words import UNSEEN, escape_unseen, nearest
 
 _TAG = "tag:yaml.org,2002:python/"
 
@@ -374,20 +374,39 @@ class Scalar:
 
 
 def dump(part: Mapping[str, Any], file: IO[bytes]) -> None:
-    """Write a mapping as YAML for people who compare versions: no folded lines, no escaped letters."""
+    """Write a mapping as YAML for people who compare versions: no folded lines, no escaped letters.
+
+    Characters that change how an editor shows the others are escaped: a recording may come from a stranger.
+    """
     import yaml
 
-    yaml.dump(part, file, Dumper=dumper(), sort_keys=False, encoding="utf-8", allow_unicode=True, width=_NEVER)
+    out = _Shown(file)
+    yaml.dump(part, out, Dumper=dumper(), sort_keys=False, encoding="utf-8", allow_unicode=True, width=_NEVER)
+
+
+class _Shown:
+    """A file that gets YAML with such characters as escapes: they are in quoted scalars; no write splits one."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def write(self, data: bytes) -> None:
+        if _NO_LITERAL_BYTES.search(data):
+            data = escape_unseen(data.decode("utf-8")).encode("utf-8")
+        self._file.write(data)
 
 
 _NEVER = 2**31 - 1
 """The width at which a line is folded."""
 
-_NO_LITERAL = re.compile("[\r\x85\u2028\u2029\ufeff]")
-"""Characters that a reader of YAML takes for a line end, or skips: a string with one of them is escaped."""
+_NO_LITERAL = re.compile(f"[\r{UNSEEN}]")
+"""Characters that a reader of YAML takes for a line end, or skips, or that change how an editor shows a text: a
+string with one of them is escaped."""
 
 
-_NO_LITERAL_BYTES = re.compile(b"\r|\xc2\x85|\xe2\x80[\xa8\xa9]|\xef\xbb\xbf")
+_NO_LITERAL_BYTES = re.compile(
+    rb"[\r\x7f]|\xc2[\x80-\x9f]|\xd8\x9c|\xe2\x80[\x8e\x8f\xa8-\xae]|\xe2\x81[\xa6-\xa9]|\xef\xbb\xbf"
+)
 """The same in UTF-8."""
 
 

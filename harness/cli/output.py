@@ -78,12 +78,17 @@ def format_patch(changes: Iterable[tuple[str, str, str]]) -> str:
     lines: list[str] = []
     for path, before, after in changes:
         lines += difflib.unified_diff(
-            before.splitlines(keepends=True),
-            after.splitlines(keepends=True),
+            _split_lines(before),
+            _split_lines(after),
             f"a/{path}" if before else "/dev/null",
             f"b/{path}",
         )
     return "".join(lines)
+
+
+def _split_lines(text: str) -> list[str]:
+    """The lines as `git apply` counts them; `splitlines` also ends one at U+2028, which a stranger may send."""
+    return [f"{line}\n" for line in text.removesuffix("\n").split("\n")] if text else []
 
 
 MISSING = "check the spelling, or record it with `harness record`"

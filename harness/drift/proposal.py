@@ -26,6 +26,7 @@ from harness.drift.written_calls import UNPLACED
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _FOLDERS = {"input": "steps", "step": "steps", "step-shell": "steps", "delta": "deltas"}
 _LONGEST = 160
+_PLAIN = re.compile(r"[\w.-]+", re.ASCII)
 _SIGNATURES = ("signature",)
 """Fields that grow in a stream; all others come at once."""
 
@@ -261,6 +262,8 @@ class _Author:
             return False
         name, _ = difference.origin
         record = self._newer.records[difference.record]
+        if not _PLAIN.fullmatch(_tag(record) or record.name):  # it names a file, of a patch too
+            return False
         folder, tag = _FOLDERS.get(name, ""), _tag(record)
         if name in UNIONS and folder and tag:
             if (("content", ()), difference.record) not in self._members:

@@ -36,6 +36,14 @@ def escape_unseen(text: str) -> str:
     return _UNSEEN.sub(lambda found: escape_letters(found[0]), text)
 
 
+_OBEYED = re.compile(rf"\r\n|[\x00-\x08\x0b-\x1f{UNSEEN}]")
+
+
+def escape_obeyed(text: str) -> str:
+    """Write so all that a terminal or an editor would obey, in a file that keeps its lines."""
+    return _OBEYED.sub(lambda found: found[0] if found[0] == "\r\n" else escape_letters(found[0]), text)
+
+
 _COMMAND = re.compile(r"(##[^\s\[]{0,60})\[")
 """`##[`, `##vso[` or `##teamcity[`, which runners of CI systems look for anywhere; unseen letters may be in it."""
 _LINE_COMMAND = re.compile(r"(?m)^(\s*):(?=:)")

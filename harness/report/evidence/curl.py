@@ -19,7 +19,7 @@ from urllib.parse import quote
 from harness.engine.events import TargetInfo
 from harness.engine.results import LoggedExchange, Result
 from harness.kit.api import Api
-from harness.outcome.words import write_docstring
+from harness.outcome.words import escape_obeyed, write_docstring
 from harness.wire import By, Exchange, Request
 from harness.wire.json_value import GivenValue, given_values, object_or_none
 from harness.wire.mask import Mask
@@ -294,7 +294,7 @@ def _write_data(request: Request, mask: Mask, names: Mapping[str, str]) -> tuple
         text = body.decode("utf-8")
     except UnicodeDecodeError:
         text = "\0"
-    if re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f]", text):
+    if escape_obeyed(text) != text:
         packed = base64.b64encode(body).decode("ascii")
         return f"echo {packed} | base64 -d | ", ["--data-binary @-"]
     masked = mask.text(text, request)

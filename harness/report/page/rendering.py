@@ -18,11 +18,10 @@ from markupsafe import Markup, escape
 
 from harness import __version__
 from harness.look import content_hash, mark_of, read_icons, read_script, read_style
+from harness.outcome.words import escape_unseen
 
 _FOLDER = Path(__file__).parent
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
-_UNSEEN = re.compile("[\x80-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-"""What turns the direction of a text, ends a line or is obeyed by a terminal into which a page is copied."""
 _WEB = re.compile(r"https?://", re.IGNORECASE)
 _JOINT = re.compile(r"([/.])(?=[A-Za-z])")
 _QUOTED = re.compile(r"`([^`]+)`")
@@ -82,8 +81,7 @@ def _for_shadow(style: str) -> str:
 
 def _render(name: str, **values: Any) -> str:
     text = _build_environment().get_template(f"{name}.html.jinja").render(**values)
-    seen = _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", seen)
+    return escape_unseen(_CONTROL.sub("\N{REPLACEMENT CHARACTER}", text))
 
 
 def format_prose(text: str) -> Markup:

@@ -1,0 +1,147 @@
+"""Texts of strangers in the files that a person reads or applies: an editor shows all that is there."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import written_files
+from harness.cassette import load, save
+from harness.cassette.journal import Journal
+from harness.cli.main import main
+from harness.contract.models.profiles import FOLDER as MODELS
+from harness.documents import load_yaml
+from harness.emulator import Emulator
+from harness.transport import ServerThread
+from harness.wire import Request, Response
+from harness.written_files import append_file, write_file
+from tests.cassette.samples import answered, comparable, post
+from tests.drift.planting import NEXT_MONTH, plant
+
+HIDING = "\x1b]0;t\x07\x7f\x85\x9b2J\u061c\u200e\u200f\u2028\u2029\u202a\u202e\u2066\u2067\u2068\u2069\ufeff"
+UNSEEN = re.compile(
+    "\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]"
+)
+PACKAGE = Path(written_files.__file__).parent
+BYTES = {
+    "cassette/layout.py": "YAML, in which `dump` escapes what hides; a copy of a file of ours",
+    "cassette/journal.py": "ASCII",
+    "benches/record/session.py": "a cassette that was written by the layout, and JSON in ASCII",
+    "benches/client/ready/environments.py": "drivers of ours, as they are",
+    "written_files.py": "the door",
+}
+"""The modules that write bytes, which pass no door for text, and why nothing hides in them."""
+
+
+def find_hiding(folder: Path) -> dict[str, list[str]]:
+    """The files below a folder with a character that hides something, and which."""
+    found = {
+        path.relative_to(folder).as_posix(): UNSEEN.findall(path.read_bytes().decode("utf-8"))
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+    return {name: list(map(ascii, hiding)) for name, hiding in found.items() if hiding}
+
+
+def test_every_text_passes_one_door() -> None:
+    """A text is written by `write_file` or `append_file`; each module that writes bytes says why nothing hides."""
+    calls = re.compile(r"\b(replace_file|replacing)\(")
+    sources = {path.relative_to(PACKAGE).as_posix(): path.read_text("utf-8") for path in PACKAGE.rglob("*.py")}
+    assert {name for name, source in sources.items() if calls.search(source)} == BYTES.keys()
+
+
+@pytest.mark.parametrize("write", [write_file, append_file])
+def test_a_text_shows_what_hides(write: Any, tmp_path: Path) -> None:
+    """Each such character is an escape that JSON reads back; the ends of lines and other letters stay."""
+    path = tmp_path / "a.json"
+    write(path, json.dumps({"é": f"x\u05d0{HIDING}"}, ensure_ascii=False) + "\r\n\t\n")
+    assert find_hiding(tmp_path) == {}
+    assert path.read_bytes().endswith(b"\r\n\t\n")
+    assert json.loads(path.read_text("utf-8")) == {"é": f"x\u05d0{HIDING}"}
+
+
+BODIES = (HIDING, HIDING[6:], f"{HIDING[6:]}\nb\n", f"{'x' * 70_000}{HIDING[6:]}", "a\n" * 40_000 + HIDING[6:])
+
+
+@pytest.mark.parametrize("body", BODIES, ids=lambda body: f"{len(body)}")
+@pytest.mark.parametrize("is_journal", [True, False])
+def test_a_cassette_shows_what_hides(is_journal: bool, body: str, tmp_path: Path) -> None:
+    """A reviewer sees what a recorded text has, also after a kill of its recorder; it is read back as it was."""
+    path = tmp_path / "a.yaml"
+    recording = answered(post({"input": body}, x_note="caf\xe9 \x85\x9b"), {"text": body})
+    if is_journal:
+        with Journal(path) as journal:
+            journal.append(recording)
+    else:
+        save(path, [recording])
+    assert find_hiding(tmp_path) == {}
+    assert list(map(comparable, load(path).recordings)) == [comparable(recording)]
+
+
+def refuse_plain(request: Request) -> Response:
+    """The emulator, but a create of a model and an input alone is refused with such a text."""
+    try:
+        names = json.loads(request.body or b"{}").keys()
+    except ValueError:
+        names = set()
+    if request.method == "POST" and names and names <= {"model", "input"}:
+        error = {"code": f"no {HIDING}", "message": f"Refused{HIDING}\n+++ b/.git/hooks/pre-commit"}
+        return Response.json(400, json.dumps({"error": error}, ensure_ascii=False).encode())
+    return EMULATOR(request)
+
+
+EMULATOR = Emulator()
+
+
+def test_a_patch_of_a_recording_shows_what_hides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The patch that `record` proposes, and its cassettes; `git apply` changes just the tables of models."""
+    monkeypatch.chdir(tmp_path)
+    words = ["--cassettes", "out", "--api-key", "any-key", "--yes", "--max-requests", "50"]
+    with ServerThread(refuse_plain) as server:
+        assert main(["record", "--target", server.url, "--scenario", "limits", *words]) == 0
+    assert sorted(path.name for path in Path("out").iterdir()) == ["limits.yaml", "profiles.patch"]
+    assert find_hiding(tmp_path) == {}
+    shutil.copytree(MODELS, tmp_path / "harness" / "contract" / "models", ignore=IGNORED)
+    changed = subprocess.run(
+        ["git", "apply", "--numstat", "--apply", "out/profiles.patch"], check=True, capture_output=True, text=True
+    ).stdout
+    assert {line.split("\t")[2].rpartition("/")[0] for line in changed.splitlines()} == {"harness/contract/models"}
+    (family,) = [each for each in load_yaml(Path(MODEL).read_bytes()) if "gemini-3.7-flash" in each["models"]]
+    assert family["models"]["gemini-3.7-flash"]["interactions"]["is"]["code"] == f"no {HIDING}"
+
+
+MODEL = "harness/contract/models/gemini-3.yaml"
+IGNORED = shutil.ignore_patterns("__pycache__")
+
+
+def test_a_proposal_shows_what_hides(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A patch and a revision of an SDK of a stranger: no text hides, and no name writes another file."""
+    pytest.importorskip("google.genai._gaos.types", reason="google-genai 3.3+ is not installed")
+    name = r"dow/x\n--- /dev/null\n+++ b/planted\n@@ -0,0 +1 @@\n+evil\n+++ b/y" + ascii(HIDING)[1:-1]
+    hostile = [
+        each._replace(
+            new=each.new.replace('"dowsing"]', f'"{name}"]').replace("Finds water", f"Finds {HIDING} water"),
+        )
+        for each in NEXT_MONTH
+    ]
+    sdk = plant(tmp_path / "sdk", tuple(hostile))
+    out = tmp_path / "out"
+    words = ["--propose", str(out / "2026-12-01"), "--propose-patch", str(out / "a.patch")]
+    assert main(["drift", "--sdk", str(sdk), *words]) == 1
+    assert find_hiding(out) == {}
+    assert {path.suffix for path in out.rglob("*") if path.is_file()} == {".json", ".patch"}
+    counted = subprocess.run(
+        ["git", "apply", "--numstat", str(out / "a.patch")], check=True, capture_output=True, text=True
+    ).stdout
+    changed = [Path(line.split("\t")[2]) for line in counted.splitlines()]
+    assert len(changed) > 5
+    assert {path.parts[0] for path in changed} == {"harness", "schemas"}
+    assert {path.suffix for path in changed} == {".json", ".yaml"}
+    assert not [path for path in changed if "dow" in path.name]
+    assert "left to you: tool: " in capsys.readouterr().err
