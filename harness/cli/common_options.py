@@ -81,8 +81,10 @@ def api_key_option(group: str, about: str = "API key") -> Any:
 
 
 def plain_http_option(group: str) -> Any:
-    """Declare that a key may cross the network in plain text."""
-    return flag("also send the key over plain HTTP to other machines", trust=Trust.NEVER, group=group)
+    """Declare that a key, or a header that may be one, may cross the network in plain text."""
+    return flag(
+        "also send the key and `-H` headers over plain HTTP to other machines", trust=Trust.NEVER, group=group
+    )
 
 
 def level_option(about: str, group: str = "") -> Any:

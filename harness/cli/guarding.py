@@ -1,4 +1,4 @@
-"""The options that say who may call a server, and who may steer it; shared by `serve`, `replay` and `proxy`.
+"""The options that say who may call a server, and who may steer it; shared by the commands that serve.
 
 Layer 8. Must not know what is served.
 """
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness.cli.options import Options, Trust, ValueKind, option
+from harness.cli.options import Options, Trust, ValueKind, flag, option
 from harness.outcome import UsageFault
 from harness.wire import Request
 
@@ -42,6 +42,18 @@ def _read_host(text: str) -> str:
 
 _HOST_NAME = ValueKind("the name of a host", _read_host, metavar="NAME", is_place=True)
 _TOKEN_KIND = ValueKind("a token", _read_token, metavar="TOKEN")
+
+
+def cors_option() -> Any:
+    """Declare that pages of any origin may call; `choose_pages` reads it."""
+    return flag("allow calls from web pages of any origin (default: of this machine)")
+
+
+def choose_pages(*, cors: bool) -> Pages:
+    """The pages of other origins that may call: with `--cors` all, otherwise those of this machine."""
+    from harness.benches.server.page_guard import Pages
+
+    return Pages.ANY if cors else Pages.LOCAL
 
 
 @dataclass(kw_only=True)

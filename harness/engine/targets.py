@@ -20,7 +20,7 @@ from harness.outcome.words import did_you_mean
 from harness.wire import Driver
 from harness.wire.addresses import is_loopback
 from harness.wire.secret_texts import secrets_in_header
-from harness.wire.secrets import is_personal_header, name_secret_variable
+from harness.wire.secrets import is_personal_header, may_hold_secret, name_secret_variable
 
 if TYPE_CHECKING:
     from harness.transport.client.stream import StreamEnds
@@ -37,8 +37,8 @@ class TargetOptions:
 
     `api_version` overrides the version in the URL. `timeout` is in seconds and bounds one request as well as the
     settling of one background run. `ca_file` holds PEM certificates to trust in addition to the system's.
-    `revision` is the one to judge by, "" the one that is current. With `plain_http`, a key is also sent over plain
-    HTTP to another machine.
+    `revision` is the one to judge by, "" the one that is current. With `plain_http`, a key or a header also goes
+    over plain HTTP to another machine.
     """
 
     api_version: str = ""
@@ -132,8 +132,7 @@ def embed_emulator(
 
 def _resolve_remote(api: Api, text: str, options: TargetOptions) -> ResolvedTarget:
     root, found = split_version(_check_url(text, api), api.collection, api.scope)
-    if options.api_key or options.other_api_key:
-        _refuse_misdirected_key(api, root, options)
+    _refuse_plain_text(api, root, options)
     version = options.api_version.strip("/") or found or api.default_version
     target = _build_requests(api, options, version, options.api_key, options.other_api_key)
 
@@ -161,18 +160,22 @@ def _resolve_remote(api: Api, text: str, options: TargetOptions) -> ResolvedTarg
     return ResolvedTarget(api=api, info=info, target=target, connect=connect)
 
 
-def _refuse_misdirected_key(api: Api, root: str, options: TargetOptions) -> None:
-    """Raise UsageFault if a key would go to a host that the user did not name, or could be read on its way."""
+def _refuse_plain_text(api: Api, root: str, options: TargetOptions) -> None:
+    """Raise UsageFault if others could read a key on its way: any header may be one, whatever its name."""
     parts = urlsplit(root)
-    host = (parts.hostname or "").rstrip(".")
-    if is_loopback(host):
+    if parts.scheme != "http" or options.plain_http or is_loopback((parts.hostname or "").rstrip(".")):
         return
-    if parts.scheme == "http" and not options.plain_http:
-        raise UsageFault(
-            f"the key would be sent in plain text to {root}: use https, unset the key "
-            f"({api.key_variable}, {api.other_key_variable} or --api-key), or add --plain-http if the network is "
-            "yours"
-        )
+    if options.api_key or options.other_api_key:
+        what = "the key"
+        leave = f"unset the key ({api.key_variable}, {api.other_key_variable} or --api-key)"
+    elif name := next((name for name, _ in options.headers if may_hold_secret(name)), ""):
+        what, leave = f"the header {name!r}", "leave that header out"
+    else:
+        return
+    raise UsageFault(
+        f"{what} would be sent in plain text to {root}: use https, {leave}, or add --plain-http if the network is "
+        "yours"
+    )
 
 
 def _list_secrets(api: Api, target: ApiRequests) -> dict[str, str]:

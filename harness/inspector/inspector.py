@@ -150,8 +150,8 @@ class Inspector:
                 self.traffic.keep_findings(seen, tuple(told))
 
     def claims(self, request: Request) -> bool:
-        """Whether a request is not for the target: it is for the page, or came by a name that a page may own."""
-        return is_for_page(request) or self._guard.refusal_of_host(request) is not None
+        """Whether a request is not for the target: it is for the page, or came from a page that may not call."""
+        return is_for_page(request) or self._guard.refusal_of_caller(request) is not None
 
     def observe(self, request: Request) -> SeenExchange | None:
         """The observer of the answer to a request that is forwarded; None while no page is open."""
@@ -183,11 +183,12 @@ class Inspector:
 
     def answer(self, request: Request) -> Response:
         """Answer a request that is for the page, or refuse one."""
+        if not is_for_page(request):
+            closed = self._refuse(404, "not_found", "This connection was opened for the page of the inspector.")
+            return self._guard.refusal_of_caller(request) or closed
         if (refusal := self._guard.refusal_of_host(request)) is not None:
             return refusal
         name = request.raw_path.removeprefix(ROOT) if request.raw_path != "/" else ""
-        if not is_for_page(request):
-            return self._refuse(404, "not_found", "This connection was opened for the page of the inspector.")
         if "/" not in name and ("." in name or not name):
             return self._send_file(request, name or "index.html")
         return self._guard.refusal_of_control(request) or self._tell(request, name)

@@ -237,6 +237,42 @@ def test_a_recorder_may_have_a_public_name(start: Start, tmp_path: Path) -> None
     assert recorder.ask("GET", "/v1beta/interactions/x", KEYED, host="build8.example.com").status == 403
 
 
+CARRIERS = ("replay", "proxy", "record new", "record more")
+SIMPLE = {"content-type": "text/plain;charset=UTF-8"}
+FOREIGN_PAGES = {
+    "a form": {"origin": EVIL, "sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", **SIMPLE},
+    "a script": {"origin": EVIL, "sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors", **SIMPLE},
+    "an old browser": {"origin": EVIL, **SIMPLE},
+    "a sandboxed page": {"origin": "null", **SIMPLE},
+    "an element": {"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors"},
+}
+
+
+@pytest.mark.parametrize("page", FOREIGN_PAGES)
+@pytest.mark.parametrize("command", CARRIERS)
+def test_a_page_of_another_origin_passes_no_carrier(command: str, page: str, start: Start) -> None:
+    """Its simple requests, which need no preflight, use up no recording, reach no target and are not recorded."""
+    server = start(command)
+    for path, body in (("/v1beta/interactions", CREATE), ("/__harness__/scripts", b"{}"), ("/", b"x")):
+        answer = server.ask("POST", path, {**KEYED, **FOREIGN_PAGES[page]}, body)
+        assert (answer.status, answer.cors) == (403, [])
+        assert "a web page of another origin" in answer.message
+    preflight = {"origin": EVIL, "access-control-request-method": "POST"}
+    assert server.ask("OPTIONS", "/v1beta/interactions", preflight)[:2] == (403, [])
+    assert "--cors" in server.ask("GET", "/v1beta/interactions/x", {**KEYED, "origin": EVIL}).message
+
+
+@pytest.mark.parametrize("command", CARRIERS)
+def test_a_page_of_this_machine_passes_a_carrier(command: str, start: Start, tmp_path: Path) -> None:
+    """The page that a developer works on calls a carrier, whatever its port; with --cors every page does."""
+    local = {"origin": "http://localhost:3000", "sec-fetch-site": "cross-site", "sec-fetch-mode": "cors"}
+    words = ("--cors", *(("--cassette", str(tmp_path / "a.yaml")) if command.startswith("record") else ()))
+    for more, headers in (((), local), (words, {"origin": EVIL, "sec-fetch-site": "cross-site"})):
+        answer = start(command, *more).ask("GET", "/v1beta/interactions/x", {**KEYED, **headers})
+        assert answer.status in (400, 404)
+        assert "another origin" not in answer.text
+
+
 LOCAL_NAMES = ("127.0.0.1:{port}", "localhost:{port}", "LOCALHOST", "127.9.9.9", "[::1]:{port}", "localhost.")
 
 

@@ -16,8 +16,11 @@ from pathlib import Path
 import pytest
 
 from harness import child_processes
+from harness.cli.arguments import load_options
 from harness.cli.commands import completion
-from harness.cli.main import main
+from harness.cli.main import COMMANDS, main
+from harness.engine.targets import TargetOptions, resolve_target
+from harness.interactions import INTERACTIONS
 
 KEY = "AIza" + "s3cr3t-k3y" * 3
 
@@ -271,6 +274,51 @@ def test_a_key_crosses_no_network_in_plain_text(
     """A key is not sent over plain HTTP to another machine, even if the user names it."""
     assert main(["check", url]) == 2
     assert f"the key would be sent in plain text to {url}" in capsys.readouterr().err
+
+
+TAKES_HEADERS = sorted(name for name in COMMANDS if "header" in load_options(name).list_options())
+
+
+@pytest.mark.parametrize("header", ["Authorization: Bearer s3cret", "X-My-Gateway: s3cret", "Cookie: a=s3cret"])
+@pytest.mark.parametrize("command", TAKES_HEADERS)
+def test_a_header_crosses_no_network_in_plain_text(
+    command: str,
+    header: str,
+    repository: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A header of the user's own counts as a key; the word that lets a key pass lets the header pass."""
+    monkeypatch.delenv("GEMINI_API_KEY")
+    url = "http://service.example:8000"
+    words = [
+        command,
+        *(("--target", url, "--scenario", "limits") if command == "record" else (url,)),
+        "-H",
+        header,
+    ]
+    assert main(words) == 2
+    said = capsys.readouterr().err
+    assert f"the header '{header.partition(':')[0]}' would be sent in plain text to {url}" in said
+    assert "--plain-http" in said
+    assert "s3cret" not in said
+
+
+@pytest.mark.parametrize(
+    ("url", "header", "plain"),
+    [
+        ("http://service.example", "Accept: a/b", False),
+        ("http://service.example", "Authorization: x", True),
+        ("http://127.0.0.1:1", "Authorization: x", False),
+        ("http://localhost:1", "Authorization: x", False),
+        ("https://service.example", "Authorization: x", False),
+    ],
+)
+def test_a_header_passes_where_a_key_does(url: str, header: str, plain: bool) -> None:
+    """Nothing is refused to this machine, over TLS, with the user's word, or for a header that holds no secret."""
+    name, _, value = header.partition(": ")
+    options = TargetOptions(headers=((name, value),), plain_http=plain)
+    assert resolve_target(INTERACTIONS, url, options).info.url == url
 
 
 SENDS_NOTHING: dict[str, tuple[int | str, ...]] = {

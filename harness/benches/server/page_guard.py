@@ -108,15 +108,9 @@ class PageGuard:
         target = request.target
         if (CONTROL in target or "%" in target) and is_control(request):
             return self.refusal_of_control(request)
-        refusal = self._refuse_host(request, strict=False)
-        if refusal is not None or request.headers.names.isdisjoint(_OF_PAGES):  # hot: programs send neither
+        refusal = self.refusal_of_caller(request)
+        if refusal is not None or self._reaches_out is None or request.headers.names.isdisjoint(_OF_PAGES):
             return refusal
-        if self._pages is not Pages.ANY and not self._may_call(request):
-            why = "started with --no-cors: leave that out" if self._pages is Pages.NONE else _FOR_LOCAL_PAGES
-            if refusal := self._refuse_page(request, f"{why} to let pages call the API"):
-                return refusal
-        if self._reaches_out is None:
-            return None
         about = "one that would deliver to that address: register receivers from a program"
         refusal = self._refuse_page(request, about)
         # The question is put last, because its answer reads the body.
@@ -134,6 +128,16 @@ class PageGuard:
             or self._refuse_token(request)
             or self._refuse_body(request)
         )
+
+    def refusal_of_caller(self, request: Request) -> Response | None:
+        """The same for a request, whatever for, that came from a page that may not call."""
+        refusal = self._refuse_host(request, strict=False)
+        if refusal is not None or request.headers.names.isdisjoint(_OF_PAGES):  # hot: programs send neither
+            return refusal
+        if self._pages is Pages.ANY or self._may_call(request):
+            return None
+        why = "started with --no-cors: leave that out" if self._pages is Pages.NONE else _FOR_LOCAL_PAGES
+        return self._refuse_page(request, f"{why} to let pages call the API")
 
     def refusal_of_host(self, request: Request) -> Response | None:
         """The refusal of a request, whatever for, that came by a name that a page may own; None for others."""

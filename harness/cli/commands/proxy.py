@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from harness.benches.server.reachability import report_silent_requests
 from harness.cli.arguments import read_options, split_command
 from harness.cli.common_options import ca_file_option
-from harness.cli.guarding import GuardOptions, access
+from harness.cli.guarding import GuardOptions, access, choose_pages, cors_option
 from harness.cli.inspecting import new_inspector, open_option, serve_with_page
 from harness.cli.masking import hear
 from harness.cli.options import URL, Page, Trust, option
@@ -36,6 +36,7 @@ class ProxyArguments(ListenOptions, GuardOptions):
 
     target: str | None = option("server to forward to: http[s]://host[:port]", URL, trust=Trust.SEND)
     fault: str | None = option("fault plan, e.g. `event:5+60,rst` (docs/faults.md)", metavar="PLAN")
+    cors: bool = cors_option()
     open: bool = open_option()
     ca_file: str | None = ca_file_option()
 
@@ -72,7 +73,8 @@ def run(words: Sequence[str]) -> int:
     upstream = UpstreamServer(aim, ca_file=arguments.ca_file)
     notes = _Notes()
     faulty = Faulty(notes.taken_of(upstream), PROTOCOL, plan=arguments.fault, control=upstream)
-    granted = access(arguments.host, arguments.allow_host, arguments.control_token)
+    pages = choose_pages(cors=arguments.cors)
+    granted = access(arguments.host, arguments.allow_host, arguments.control_token, pages=pages)
     inspector = new_inspector(
         arguments,
         granted,

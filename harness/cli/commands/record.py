@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.cli.arguments import read_options, split_command
 from harness.cli.common_options import api_key_option, ca_file_option, header_option, plain_http_option
-from harness.cli.guarding import HostOptions, access
+from harness.cli.guarding import HostOptions, access, choose_pages, cors_option
 from harness.cli.inspecting import new_inspector, open_option, serve_with_page
 from harness.cli.masking import hear, mask_text, own_secrets
 from harness.cli.options import (
@@ -173,8 +173,9 @@ def _resolve(arguments: ScenarioOptions) -> ResolvedTarget:
         raise UsageFault("name the server to record: --target https://generativelanguage.googleapis.com")
     if arguments.target == EMULATOR:
         raise UsageFault("recordings need real sockets: start `harness serve` and name its URL")
-    plain_http = arguments.plain_http or arguments.api_key == DUMMY_KEY  # which is no secret
-    return resolve_named(arguments, plain_http=plain_http)
+    if arguments.api_key == DUMMY_KEY and not arguments.header:  # which is no secret
+        return resolve_named(arguments, plain_http=True)
+    return resolve_named(arguments)
 
 
 def _describe_cost(session: RecordingSession, ahead: Sequence[Scenario]) -> Iterator[str]:
@@ -242,7 +243,9 @@ _SHOWN = 5
 
 _ONLY_PLAYS = "an existing file is only replayed: --record-mode new_episodes adds to it, all records it again"
 
-CLIENTS_ONLY = ("cassette", "port", "host", "allow_host", "open", "record_mode", "accept_encoding", "no_redaction")
+CLIENTS_ONLY = (
+    "cassette", "port", "host", "allow_host", "cors", "open", "record_mode", "accept_encoding", "no_redaction",
+)  # fmt: skip
 """Options that only apply when clients are recorded; those in `SCENARIOS_ONLY` only apply to scenarios."""
 
 MODES = ("none", "once", "new_episodes", "all")
@@ -254,6 +257,7 @@ class RecordArguments(ListenOptions, HostOptions, ScenarioOptions):
 
     target: str | None = option("server to record: http[s]://host[:port]", URL, trust=Trust.SEND)
     cassette: str | None = option("file to record to (.yaml)", PATH, trust=Trust.CALL)
+    cors: bool = cors_option()
     open: bool = open_option()
     record_mode: str = option("same modes as vcrpy", default="once", choices=MODES)
     accept_encoding: str | None = option(
@@ -303,7 +307,7 @@ def run(words: Sequence[str]) -> int:
     from harness.benches.record import Recorder, target_class
     from harness.interactions import INTERACTIONS
 
-    granted = access(arguments.host, arguments.allow_host)
+    granted = access(arguments.host, arguments.allow_host, pages=choose_pages(cors=arguments.cors))
     target = _require_target(arguments)
     inspector = new_inspector(
         arguments,

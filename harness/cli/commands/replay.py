@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.arguments import read_options, split_command
-from harness.cli.guarding import GuardOptions, access
+from harness.cli.guarding import GuardOptions, access, choose_pages, cors_option
 from harness.cli.inspecting import new_inspector, open_option, serve_with_page
 from harness.cli.masking import hear, mask_tree
 from harness.cli.options import PATH, Page, Trust, ValueKind, argument, flag, option
@@ -59,7 +59,7 @@ class ReplayArguments(ListenOptions, GuardOptions):
         "how to replay a stream after which the recorded client disconnected: stay silent, or drop it",
         default="stall", choices=("stall", "fin", "rst"),
     )  # fmt: skip
-    cors: bool = flag("allow calls from web pages of any origin")
+    cors: bool = cors_option()
     open: bool = open_option()
     assign_ids: bool = flag("add stable ids to events that have none")
     verbose: bool = flag(
@@ -101,7 +101,8 @@ def run(words: Sequence[str]) -> int:
     )
     faulty = Faulty(player, PROTOCOL, plan=arguments.fault)
     contract = _choose_contract(cassette)
-    granted = access(arguments.host, arguments.allow_host, arguments.control_token)
+    pages = choose_pages(cors=arguments.cors)
+    granted = access(arguments.host, arguments.allow_host, arguments.control_token, pages=pages)
     inspector = new_inspector(
         arguments,
         granted,

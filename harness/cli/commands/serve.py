@@ -18,7 +18,7 @@ from msgspec.structs import asdict
 from harness.child_processes import replace_keys
 from harness.cli.arguments import read_options, split_command
 from harness.cli.common_options import ExtensionOptions, contract_of, revision_option
-from harness.cli.guarding import Access, GuardOptions, access
+from harness.cli.guarding import Access, GuardOptions, access, choose_pages
 from harness.cli.inspecting import new_inspector, open_option, serve_with_page
 from harness.cli.masking import hear
 from harness.cli.options import PATH, Page, Trust, ValueKind, flag, option
@@ -174,7 +174,7 @@ def _choose_pages(arguments: ServeArguments) -> Pages:
         raise UsageFault("--cors lets pages of any origin call, and --no-cors none: leave one of them out")
     if arguments.no_cors:
         return Pages.NONE
-    return Pages.ANY if arguments.cors else Pages.LOCAL
+    return choose_pages(cors=arguments.cors)
 
 
 def _print_notes(emulator: Emulator) -> None:
