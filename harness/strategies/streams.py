@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from harness.contract import Contract
-from harness.contract.tables.lifecycle import CANCELLED, FAILED
+from harness.contract.tables.lifecycle import CANCELLED, FAILED, TERMINAL
 from harness.contract.tables.steps import DeltaEffect, Shown, StepType
 from harness.strategies.from_schema import BASE64, IDS, OBJECTS, TEXTS, contract_or_current, objects
 from harness.strategies.messages import pointer_to, shapes, usages
@@ -218,6 +218,13 @@ def _created_again(draw: st.DrawFn, events: Events) -> Events:
 def _created_settled(draw: st.DrawFn, events: Events) -> Events:
     events[0]["interaction"] = {**events[0]["interaction"], "status": "completed"}
     return events
+
+
+@_breaks("stream.update-status")
+def _updated_to_over(draw: st.DrawFn, events: Events) -> Events:
+    status = draw(st.sampled_from(sorted(TERMINAL)))
+    update = {"event_type": "interaction.status_update", "interaction_id": events[0]["interaction"]["id"]}
+    return [events[0], {**update, "status": status}, *events[1:]]
 
 
 @_breaks("stream.id-constant")

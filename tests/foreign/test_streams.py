@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.foreign.judging import check
-from tests.foreign.rows import Row, rows_of, vary
+from tests.foreign.rows import Row, each, rows_of, vary
 from tests.foreign.server import WORDS, ForeignService, Handler, Json, Refused, Run
 
 Events = Iterator[tuple[float, Json]]
@@ -199,6 +199,15 @@ def go_on_from_now(self: ForeignService, usual: Any, run: Run, query: Json) -> A
     return [(due, event) for due, event in found if due > run.age]
 
 
+def say_the_end_first(self: ForeignService, usual: Any, run: Run) -> Events:
+    """Odd, but right: an update has the final status, right before the event that ends the stream."""
+    for due, event in usual(run):
+        if event["event_type"] == "interaction.completed":
+            update = {"interaction_id": event["interaction"]["id"], "status": "completed"}
+            yield due, {**update, "event_id": f"{run.id}-over", "event_type": "interaction.status_update"}
+        yield due, event
+
+
 class RunsInItsStream(ForeignService):
     """Runs in the handler that streams the create: when its client leaves, nothing moves the run any more."""
 
@@ -286,6 +295,12 @@ ROWS = [
         slow=True,
         last_event=lambda self, usual, run, told: {"interaction": told, "event_type": "interaction.completed"},
     ),
+    row(
+        f"over-too-soon: {STREAMS} chain.* bg.* -> warn stream.update-status/, exit 0",
+        slow=True,
+        events=each(lambda event: {**event, "status": "completed"} if "status" in event else event),
+    ),
+    row(f"end-said-first: {STREAMS} bg.* resume.*", slow=True, events=say_the_end_first),
     row(f"broken-end: {STREAMS} -> fail stream.json/syntax", slow=True, encode=cut_end),
     row(
         f"loses-text: {STREAMS} -> fail stream.text/",

@@ -355,6 +355,7 @@ class StreamState:
         self._open = self.steps.open
         self._creations = 0
         self._late = False
+        self._updated = ""
         self._closed_in: State | None = None
 
     def before(self, kind: str) -> None:
@@ -457,6 +458,7 @@ class StreamState:
 
     def _take_status_update(self, event: dict[str, Any]) -> None:
         self._advance(STATUS, event)
+        self._updated = event["status"]
         self._is(event["interaction_id"], event["status"])
 
     def _enter_completed(self, event: dict[str, Any]) -> None:
@@ -489,6 +491,17 @@ class StreamState:
     def _check_created_once(self, event: dict[str, Any]) -> None:
         if self._creations > 1:
             self._report("stream.created-once", "interaction.created is sent twice", "one", self._creations)
+
+    def _check_not_over(self, event: dict[str, Any]) -> None:
+        """A replay may name the status of today, and a call may follow `requires_action`."""
+        said = self._updated
+        if self._start != "fresh" or said not in lifecycle.TERMINAL:
+            return
+        goes_on = event.get("status", event["event_type"])
+        if goes_on == START or goes_on in lifecycle.RUNNING:
+            message = f"a status update says {said}, and {goes_on} follows"
+            self._report("stream.update-status", message, "the end of the stream", goes_on)
+            self._updated = ""  # each step that follows would be the same finding
 
     def _check_created_status(self, event: dict[str, Any]) -> None:
         status = event["interaction"]["status"]
@@ -541,6 +554,7 @@ def _of_steps(guard: Callable[[OpenSteps, dict[str, Any]], bool | None]) -> Guar
 _GUARDS: dict[str, Guard] = {
     "created-once": StreamState._check_created_once,
     "created-status": StreamState._check_created_status,
+    "not-over": StreamState._check_not_over,
     "all-stopped": StreamState._check_all_stopped,
     "completed-status": StreamState._check_completed_status,
     "completed-steps": StreamState._check_completed_steps,

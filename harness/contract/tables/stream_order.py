@@ -82,7 +82,8 @@ _FIRST = Row(State.BETWEEN_STEPS, "stream.first")
 _LATE = Row(State.BETWEEN_STEPS, "stream.completed-last")
 _CLOSED = Row(State.CLOSED, "stream.done-final")
 _CREATED = ("created-once", "created-status")
-_START = ("index-next", "none-open")
+_STATUS = ("not-over",)
+_START = ("index-next", "none-open", "not-over")
 _DELTA = ("delta-known", "delta-fits", "before-signature")
 _STOP = ("stop-index", "arguments-join", "usage-grows")
 _COMPLETED = ("all-stopped", "completed-status", "completed-steps")
@@ -93,7 +94,7 @@ def _build_running(state: State) -> dict[str, Row]:
     """The rows of every state between the creation and the end."""
     return {
         CREATED: Row(state, guards=_CREATED),
-        STATUS: Row(state),
+        STATUS: Row(state, guards=_STATUS),
         START: Row(State.IN_STEP, guards=_START),
         DELTA: Row(state, guards=("delta-index", *_DELTA)),
         STOP: Row(state, guards=_STOP),

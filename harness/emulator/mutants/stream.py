@@ -237,6 +237,8 @@ MUTANTS = table(
         events(lambda events, _: [*events[:2], events[0], *events[2:]])),
     row("created-completed", "interaction.created has the status completed.",
         event("interaction.created", inside("interaction", put(status="completed")))),
+    row("update-completed", "The status update at the start of a stream has the status completed.",
+        event("interaction.status_update", put(status="completed"))),
     row("created-without-id", "interaction.created has no id.",
         event("interaction.created", inside("interaction", drop("id")))),
     row("id-changes", "The status update names another interaction.",
