@@ -499,7 +499,7 @@ class StreamState:
             return
         goes_on = event.get("status", event["event_type"])
         if goes_on == START or goes_on in lifecycle.RUNNING:
-            message = f"a status update says {said}, and {goes_on} follows"
+            message = f"a status update has the status {said}, and {goes_on} follows"
             self._report("stream.update-status", message, "the end of the stream", goes_on)
             self._updated = ""  # each step that follows would be the same finding
 
