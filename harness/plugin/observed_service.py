@@ -12,18 +12,19 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias
 
 from msgspec import Struct
 
 from harness.benches.client.judgement.received_responses import (
+    DeadEnd,
     ReceivedResponse,
-    SettledReads,
+    RepeatedReads,
     describe_unresumed,
     watch,
 )
@@ -33,7 +34,7 @@ from harness.outcome.words import did_you_mean, format_count
 from harness.plugin.blocking_calls import LeftTasks, note_blocking
 from harness.plugin.sent_requests import SentRequest, SentRequests, TrafficLog, call_of, name_call
 from harness.plugin.session_server import SessionServer, Tenant
-from harness.plugin.virtual_time import pass_silence
+from harness.plugin.virtual_time import pass_silence, told_sleeps
 from harness.transport import ServiceDriver
 from harness.wire import Clock, Headers, Request, Response, Service, StreamProtocol, UntilClose
 from harness.wire.request_log import RequestLog
@@ -94,7 +95,8 @@ class ObservedService:
         self.limit = max_requests or MOST_REQUESTS
         """How many requests are answered before the test is stopped."""
         self._asked_for = max_requests
-        self._settled_reads = SettledReads(max_settled_reads or MOST_SETTLED_READS)
+        self._reads = RepeatedReads(max_settled_reads or MOST_SETTLED_READS, self.find_dead_end)
+        self._sleeps: ExitStack | None = None
         self.more_settled_reads = "call forget() in between"
         """How to allow more reads of a settled interaction."""
         self.waits = False
@@ -145,7 +147,7 @@ class ObservedService:
         response = refusal or self.service(request)
         if call.startswith(("create", "stream", "get")):
             made.received = watch(self._api, request, response)
-            self._settled_reads.add(made.received)
+            self._reads.add(made.received)
         return self.story.note_answer(request, response)
 
     def over_socket(self, request: Request) -> Response:
@@ -174,18 +176,35 @@ class ObservedService:
                 f"seems to go on for ever; {self.clock.now - self._begun:.0f} s of virtual time went by; "
                 f"the last ones: {', '.join(calls)}"
             )
-        elif request.method == "GET" and (end := self._settled_reads.find_end(request)):
-            self.runaway = (
-                f"the code under test read an interaction that has settled more than {self._settled_reads.limit} "
-                f"times in a row ({request.method} {request.raw_path}) and got {end} each time: it never changes "
-                "again, so a loop that waits for anything else never ends. End the loop there; if so many reads "
-                f"are meant, {self.more_settled_reads}"
-            )
+        elif request.method == "GET" and (end := self._reads.describe_end(request.target)):
+            self.runaway = f"{end}; if so many reads are meant, {self.more_settled_reads}"
         else:
+            if request.method == "GET" and self._reads.begin_sleeps(request.target):
+                self._watch_sleeps()
             return
+        self._stop()
+
+    def _stop(self) -> NoReturn:
         for more in (self.explain(), self.explain_waiting()):
             self.runaway += f"; {more}" if more else ""
         raise RequestLimit(self.runaway)
+
+    def _watch_sleeps(self) -> None:
+        """Hear of real sleeps from now on. It costs milliseconds, so only a test that polls in vain has it."""
+        if self._sleeps is not None:
+            self._sleeps.enter_context(told_sleeps(self.note_sleep))
+            self._sleeps = None
+
+    def note_sleep(self, seconds: float) -> None:
+        """Note that the code under test sleeps in real time. Raises RequestLimit if it polls without an end."""
+        with self._lock:
+            if end := self._reads.note_sleep(seconds):
+                self.runaway = f"{end}; if so many reads are meant, {self.more_settled_reads}"
+                self._stop()
+
+    def find_dead_end(self, interaction_id: str, status: int) -> DeadEnd | None:
+        """Why an interaction that has not settled cannot go on; None if it can, or if no one knows."""
+        return None
 
     # For tests
 
@@ -302,7 +321,7 @@ class ObservedService:
         with self._lock:
             self._log.clear()
             self._made.clear()
-            self._settled_reads.forget()
+            self._reads.forget()
             self._count = 0
             self._begun = self.clock.now
             self.story = TrafficLog(self._api)
@@ -382,12 +401,16 @@ class ObservedService:
                 stack.enter_context(self.in_use())
             yield self._prefix
 
-    def in_use(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
         """Answer the requests of clients that were built for the live service, while the block runs."""
         if self.shared_as:
-            self._settled_reads.forget()  # those of another test
+            self._reads.forget()  # those of another test
         hosts = self._session.environment.live_hosts if self._session is not None else ()
-        return redirect(lambda: self.transport, hosts)
+        with ExitStack() as sleeps, redirect(lambda: self.transport, hosts):
+            self._sleeps = sleeps
+            yield
+            self._sleeps = None
 
 
 class MadeBy:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures.thread
 import datetime
+import gc
 import heapq
 import inspect
 import math
@@ -19,7 +20,7 @@ import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
 from math import inf
 from pathlib import Path
@@ -30,7 +31,7 @@ from weakref import WeakKeyDictionary, WeakSet
 from msgspec import Struct
 
 from harness.outcome.words import format_count
-from harness.plugin.blocking_calls import note_blocking
+from harness.plugin.blocking_calls import is_user_file, note_blocking
 from harness.plugin.service_clocks import begin_sleep
 
 SERVER_THREAD = "harness-server"
@@ -572,7 +573,8 @@ def _is_exempt_thread(thread: threading.Thread | None, frame: FrameType) -> bool
 
 _PLACES = ("time", "asyncio", "asyncio.tasks", "anyio", "anyio._core._eventloop", "trio", "trio._timeouts")
 _ASYNC_HOMES = ("asyncio", "anyio", "trio")
-_NAMES = frozenset({"sleep", *NAMES})
+_SLEEPING = ("sleep", "wait_for")
+_NAMES = frozenset({*_SLEEPING, *NAMES})
 
 
 class Sleeps(list[float]):
@@ -641,7 +643,7 @@ def _replace(replacements: Mapping[Any, Any], spares: Callable[[str], bool] = la
                 replacement = replacements.get(names[name])
             except TypeError:  # an unhashable object of that name
                 continue
-            if replacement is not None and (name == "sleep" or not spares(str(names.get("__name__")))):
+            if replacement is not None and (name in _SLEEPING or not spares(str(names.get("__name__")))):
                 setattr(module, name, replacement)
 
 
@@ -691,3 +693,85 @@ async def _sleep_and_record(
 def _is_real(seconds: float) -> bool:
     """Whether a sleep must not be skipped: our own server's, or an infinite one (`anyio.sleep_forever`)."""
     return seconds == math.inf or threading.current_thread().name == SERVER_THREAD
+
+
+# Sleeps that are not skipped, for a service that asks whether its reader polls without an end.
+
+
+@contextmanager
+def told_sleeps(tell: Callable[[float], object]) -> Iterator[None]:
+    """Call `tell`, which may raise, with the seconds of each real sleep before it begins, while the block runs.
+
+    A wait of a thread and `asyncio.wait_for`, which something may end early, are told when their time is up. Where
+    sleeps are skipped there is nothing to tell.
+    """
+    if _open:
+        yield
+        return
+    active = [True]
+
+    def pass_on(seconds: float) -> None:
+        if active and 0 < seconds < inf and not is_exempt(find_caller()):
+            tell(seconds)
+
+    wait_thread = threading.Condition.wait
+
+    def wait(self: threading.Condition, timeout: float | None = None) -> bool:
+        ended = wait_thread(self, timeout)
+        if not ended and timeout is not None:
+            pass_on(timeout)
+        return ended
+
+    found = (getattr(sys.modules.get(home), "sleep", None) for home in _PLACES)
+    replacements = {sleep: _telling(sleep, pass_on) for sleep in found if sleep is not None}
+    replacements[asyncio.wait_for] = _telling_late(asyncio.wait_for, pass_on)
+    _replace(replacements)
+    threading.Condition.wait = wait  # type: ignore[method-assign]
+    with ExitStack() as kept:
+        for original, new in replacements.items():
+            _replace_kept(original, new, kept)
+        try:
+            yield
+        finally:
+            active.clear()
+            threading.Condition.wait = wait_thread  # type: ignore[method-assign]
+            _replace({new: original for original, new in replacements.items()})
+
+
+def _replace_kept(original: Any, new: Any, kept: ExitStack) -> None:
+    """Replace a function where objects of the application keep it, as in `self._sleep = time.sleep`."""
+    for holder in gc.get_referrers(original):
+        module = sys.modules.get(type(holder).__module__)
+        if module is None or not is_user_file(getattr(module, "__file__", None) or "<"):
+            continue
+        for name, value in list(getattr(holder, "__dict__", {}).items()):
+            if value is original:
+                setattr(holder, name, new)
+                kept.callback(setattr, holder, name, original)
+
+
+def _telling(original: Callable[..., Any], tell: Callable[[float], object]) -> Callable[..., Any]:
+    """A sleep, of a thread or of a coroutine, that is told before it begins."""
+    named = next(iter(inspect.signature(original).parameters)) if inspect.iscoroutinefunction(original) else ""
+
+    def sleep(*args: Any, **kwargs: Any) -> Any:
+        tell(args[0] if args else kwargs.get(named, 0.0))
+        return original(*args, **kwargs)
+
+    async def suspend(*args: Any, **kwargs: Any) -> Any:
+        return await sleep(*args, **kwargs)
+
+    return suspend if named else sleep
+
+
+def _telling_late(original: Callable[..., Any], tell: Callable[[float], object]) -> Callable[..., Any]:
+    """`asyncio.wait_for`, told when its time is up."""
+
+    async def wait_for(fut: Any, timeout: float | None) -> Any:
+        try:
+            return await original(fut, timeout)
+        except TimeoutError:
+            tell(timeout or 0.0)
+            raise
+
+    return wait_for

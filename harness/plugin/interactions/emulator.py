@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypedDict, Unpack
 
+from harness.benches.client.judgement.received_responses import DeadEnd
 from harness.contract import Contract
 from harness.contract.data.assembly import assemble_steps
 from harness.contract.data.json_parse import loads
@@ -190,6 +191,16 @@ class InteractionsEmulator(ObservedService):
             f"{', '.join(waiting[:3])} waits for time, of which a request takes {self._time.tick_seconds:g} s: "
             "sleep between two polls (interactions_no_sleep lets the time pass at once), or move `emulator.clock`"
         )
+
+    def find_dead_end(self, interaction_id: str, status: int) -> DeadEnd | None:
+        """Why an interaction cannot go on while its reader only sleeps: it is held, or there is none."""
+        if status >= 400:
+            gone = status == 404 and self.look(interaction_id) is None
+            return DeadEnd("does not exist", "it never appears", "Report the error") if gone else None
+        if interaction_id not in self.emulator.state["held"]:
+            return None
+        advice = "Call release() from another thread or task, or give the loop a limit"
+        return DeadEnd("the test holds", "only release() lets it go on", advice)
 
     def change(self, **settings: Unpack[SettingFields]) -> InteractionsEmulator:
         """Change settings by name."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -364,6 +367,94 @@ def test_the_bound_of_settled_reads() -> None:
         read(client, path, 4)
     with pytest.raises(UsageFault, match="max_settled_reads=0 must be at least 1"):
         InteractionsEmulator(max_settled_reads=0)
+
+
+class Waiter:
+    """An application's poller that keeps the function it sleeps with."""
+
+    def __init__(self) -> None:
+        self.sleep = time.sleep
+
+
+def poll(client: httpx.Client, path: str, sleep: Callable[[], Any], times: int = 9) -> None:
+    """A loop that waits for a status that never comes, and goes on after errors."""
+    for _ in range(times):
+        client.get(path)
+        sleep()
+
+
+@pytest.fixture
+def instant(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sleeps of the machine that take no time, other than the server's, because the tests look at real sleeps."""
+    sleep, wait = asyncio.sleep, threading.Condition.wait
+
+    async def sleep_async(delay: float, result: object = None) -> object:
+        return await sleep(0 if delay == 5 else delay, result)
+
+    def wait_for_none(self: threading.Condition, timeout: float | None = None) -> bool:
+        return timeout != 5 and wait(self, timeout)
+
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(asyncio, "sleep", sleep_async)
+    monkeypatch.setattr(threading.Condition, "wait", wait_for_none)
+
+
+SLEEPS: dict[str, Callable[[Waiter], object]] = {
+    "time": lambda waiter: time.sleep(5),
+    "attribute": lambda waiter: waiter.sleep(5),
+    "event": lambda waiter: threading.Event().wait(5),
+    "asyncio": lambda waiter: asyncio.run(asyncio.sleep(5)),
+}
+
+
+@pytest.mark.parametrize("kind", SLEEPS)
+@pytest.mark.usefixtures("instant")
+def test_a_loop_that_really_sleeps_ends(kind: str) -> None:
+    """A poller that sleeps in real time is stopped after a few polls, whichever way it sleeps."""
+    waiter, made = Waiter(), time.sleep
+    with InteractionsEmulator() as service, client_of(service) as client:
+        path = settled_run(service)
+        said = r"settled 5 times in a row and slept 15 s in between .*the status 'completed' each time"
+        with pytest.raises(RequestLimit, match=said):
+            poll(client, path, lambda: SLEEPS[kind](waiter))
+        assert "max_settled_reads=…" in " ".join(service.find_complaints())
+    assert time.sleep is waiter.sleep is made
+
+
+STUCK: dict[str, tuple[Callable[[InteractionsEmulator], str], str]] = {
+    "held": (lambda service: str(service.hold().create()["id"]), "the test holds .*'in_progress'.*only release"),
+    "unknown": (lambda service: "v1_nothing", "does not exist .*the status 404 each time: it never appears"),
+}
+
+
+@pytest.mark.parametrize("kind", STUCK)
+@pytest.mark.usefixtures("instant")
+def test_a_loop_on_what_cannot_go_on_ends(kind: str) -> None:
+    """So is one that polls what the test holds, and what does not exist."""
+    make, said = STUCK[kind]
+    with InteractionsEmulator() as service, client_of(service) as client:
+        path = f"/v1beta/interactions/{make(service)}"
+        with pytest.raises(RequestLimit, match=said):
+            poll(client, path, lambda: time.sleep(5))
+
+
+@pytest.mark.usefixtures("instant")
+def test_loops_that_really_sleep_and_end() -> None:
+    """A loop over two runs of which one goes on, a loop that the test allows, and short sleeps may go on."""
+    with InteractionsEmulator() as service, client_of(service) as client:
+        service.reply(ticks=20)
+        slow, fast = f"/v1beta/interactions/{service.create()['id']}", settled_run(service)
+        for _ in range(15):
+            read(client, fast, 1)
+            read(client, slow, 1)
+            time.sleep(5)
+        poll(client, fast, lambda: time.sleep(0.1))
+        service.forget()
+        poll(client, fast, lambda: time.sleep(60), times=1)
+        assert list(service.find_complaints()) == []
+    with InteractionsEmulator(max_settled_reads=500) as service, client_of(service) as client:
+        poll(client, settled_run(service), lambda: time.sleep(5))
+        assert list(service.find_complaints()) == []
 
 
 def test_what_is_no_loop_on_a_settled_interaction() -> None:

@@ -5,10 +5,10 @@ Layer 5. Keeps bytes as they pass and decodes them only when a test asks, so tha
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from time import monotonic  # by name: a clock that a test moves looks at who asks, each time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.kit.api import Api
 from harness.outcome.words import format_count
@@ -176,38 +176,98 @@ def describe_unresumed(received: Sequence[ReceivedResponse]) -> str:
     return ""
 
 
-class SettledReads:
-    """Counts, for each target, the equal answers in a row to reads of a run that has settled."""
+READS_PER_SECOND = 4
+"""How many reads a second of real sleep between them counts as: nobody waits for fifty polls of five seconds."""
 
-    def __init__(self, limit: int) -> None:
+
+class DeadEnd(NamedTuple):
+    """Why a run stays as it was read, and what to do; a run that has `settled` needs no sleep to be counted."""
+
+    run: str
+    why: str
+    advice: str
+    settled: bool = False
+
+
+_SETTLED = DeadEnd("has settled", "it never changes again", "End the loop there", settled=True)
+
+
+class RepeatedReads:
+    """Counts, for each target, the equal responses in a row to reads of a run that does not change any more.
+
+    `find_dead_end` returns why a run that has not settled cannot go on, by its id and the status of the response.
+    Such a run counts only if the reader sleeps between its reads, since another thread may let it go on.
+    """
+
+    def __init__(
+        self, limit: int, find_dead_end: Callable[[str, int], DeadEnd | None] = lambda run, status: None
+    ) -> None:
         self.limit = limit
+        self._find_dead_end = find_dead_end
         self._rows: dict[str, tuple[ReceivedResponse, ReceivedResponse, int]] = {}
-        """The first and the latest answer of a row, and how many there were before the latest."""
+        """The first and the latest response of a row, and how many there were before the latest."""
+        self._slept = 0.0
+        self._polled = ""
 
     def add(self, received: ReceivedResponse) -> None:
-        """Note the answer to a read. A create begins all rows again: each turn may read the one before it."""
+        """Note the response to a read. A create begins all rows again: each turn may read the one before it."""
         if not received.is_read:
-            self._rows.clear()
+            self.forget()
             return
         target = received.request.target
-        first, latest, equal = self._rows.get(target, (received, received, 0))
-        if first is not received:
-            # As bytes, which costs nothing: whether they show a status that stays is asked above the limit.
-            first, equal = (first, equal + 1) if first.data == latest.data else (latest, 1)
-        self._rows[target] = (first, received, equal)
+        first, latest, equal = self._rows.get(target, (received, received, -1))
+        if first.data != latest.data:  # as bytes, which costs nothing
+            first, equal = latest, 0
+        self._rows[target] = (first, received, equal + 1)
+        # A loop over several runs goes on as long as one of them does.
+        if self._slept and (equal < 1 or self._explain(latest) is None):
+            self._slept = 0.0
 
-    def find_end(self, request: Request) -> str:
-        """What all of too many equal answers to a read have shown, as a phrase; "" if they may go on."""
-        first, latest, equal = self._rows.get(request.target, (None, None, 0))
-        if first is None or latest is None or equal + 1 < self.limit:
+    def find_polled(self, target: str) -> DeadEnd | None:
+        """Why the run of `target` stays as it was read at least twice in a row; None if it may change."""
+        first, latest, equal = self._rows.get(target, (None, None, 0))
+        if first is None or latest is None or equal < 1 or first.data != latest.data:
+            return None
+        return self._explain(latest)
+
+    def _explain(self, latest: ReceivedResponse) -> DeadEnd | None:
+        if latest.completes:
+            return _SETTLED
+        return None if latest.is_stream else self._find_dead_end(str(latest.find_run_id()), latest.status)
+
+    def begin_sleeps(self, target: str) -> bool:
+        """Whether the reader's sleeps count from now on: it polls a run that stays as it is."""
+        if self.find_polled(target) is None:
+            return False
+        self._polled = target
+        return True
+
+    def note_sleep(self, seconds: float) -> str:
+        """Count a sleep between two reads; return why the loop never ends, "" if it may go on."""
+        self._slept += seconds
+        return self.describe_end(self._polled)
+
+    def describe_end(self, target: str) -> str:
+        """Why a loop that has read `target` too often never ends, in a sentence; "" if it may go on."""
+        _, latest, equal = self._rows.get(target, (None, None, 0))
+        if latest is None or equal + 1 + READS_PER_SECOND * self._slept < self.limit:
             return ""
-        if first.data != latest.data or not latest.completes:
+        if (end := self.find_polled(target)) is None or not (end.settled or self._slept):
             return ""
-        return "its final event" if latest.is_stream else f"the status {latest.find_status()!r}"
+        times = f"more than {self.limit} times in a row"
+        if self._slept:
+            times = f"{equal + 1} times in a row and slept {self._slept:g} s in between"
+        shown = f"the status {latest.find_status() or latest.status!r}"
+        return (
+            f"the code under test read an interaction that {end.run} {times} (GET {latest.request.raw_path}) and "
+            f"got {'its final event' if latest.is_stream else shown} each time: {end.why}, so a loop that waits "
+            f"for anything else never ends. {end.advice}"
+        )
 
     def forget(self) -> None:
         """Begin all rows again."""
         self._rows.clear()
+        self._slept = 0.0
 
 
 def watch(api: Api, request: Request, response: Response, suffered: Suffered | None = None) -> ReceivedResponse:
