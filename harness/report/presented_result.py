@@ -237,34 +237,32 @@ class PresentedResult:
     def explain(self, *, verbose: bool = False, whole: bool = False) -> str:
         """Everything a person needs to understand the verdict and to reproduce it, as plain text without color.
 
+        The rule comes first, then what came, what breaks for a client, the evidence, and the source.
+
         `verbose`: each exchange that is shown in full; `whole`: all exchanges, whole.
         """
         result, observation, lines = self.result, self.result.observation, list[str]()
         if observation.cause:
             word = "blocked by" if observation.outcome is Outcome.BLOCKED else "a consequence of"
             lines.append(f"{word} {observation.cause}, which has its own explanation")
-        lines += self._list_rule()
-        if observation.outcome in (Outcome.NOT_MET, Outcome.NON_STRICT) and result.accepts:
-            lines.append(f"accepted: {'; or '.join(result.accepts)}")
+        if self.requirement:
+            lines.append(f"requirement ({self.level}): {self.requirement}")
         findings = [number_in_whole(found, result, self._run.display) for found in self.all_findings]
         lines += _findings_lines(findings, most=_MOST_FINDINGS if verbose else _FEW_FINDINGS)
         if observation.reason:
             lines += escape_controls(observation.reason).rstrip().split("\n")
+        if self.breaks:
+            lines.append(f"what breaks: {self.breaks}")
+        if observation.outcome in (Outcome.NOT_MET, Outcome.NON_STRICT) and result.accepts:
+            lines.append(f"accepted: {'; or '.join(result.accepts)}")
         if result.excuse:
             lines.append(f"baseline: {result.excuse}")
         if result.evidence and not observation.cause:
             lines += self._list_evidence(verbose=verbose, whole=whole)
         if result.reproduction is not None:
             lines += again_lines(result.reproduction, noun=self._presentation.noun)
+        lines.append(f"source: {self.source}{f' {self.url}' if self.url else ''}")
         return "\n".join(lines)
-
-    def _list_rule(self) -> Iterator[str]:
-        """What is required unless the title says so, by which source, and what breaks for users otherwise."""
-        if self.requirement:
-            yield f"requirement ({self.level}): {self.requirement}"
-        yield f"source: {self.source}{f' {self.url}' if self.url else ''}"
-        if self.breaks:
-            yield f"what breaks: {self.breaks}"
 
     def _list_evidence(self, *, verbose: bool, whole: bool) -> Iterator[str]:
         result = self.result

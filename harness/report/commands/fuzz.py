@@ -245,11 +245,12 @@ def failure_lines(result: Result, state: CollectedRun, *, ran: str = "", verbose
     yield f"  {seen}; {replay_words(reproduction.replays)}{f'; curl lines {ran}' if ran else ''}"
     if result.verdict in EXPLAINED or verbose:
         yield f"  requirement: {rule.statement}"
-        yield f"  source: {rule.source}"
         compared = {"expected": finding.expected, "actual": finding.actual}
         yield from (f"  {word}: {escape_controls(text)}" for word, text in compared.items() if text)
+        yield from [f"  what breaks: {rule.breaks}"] if rule.breaks else []
         script = "\n".join(commands(result, state.display))
         yield from (Verbatim(f"  {line}") for line in script.split("\n") if script)
+        yield f"  source: {rule.source}"
 
 
 def _record_engine(phase: PhaseFinished) -> dict[str, Any]:

@@ -75,6 +75,14 @@ def test_lines(line: str) -> None:
     assert line in watched().splitlines()
 
 
+def test_a_failure_names_its_source_last() -> None:
+    """A reader learns what came, what breaks and how to see it again before the place in a document."""
+    lines = watched().split("FAILED      get.odd [MUST] toy get.odd\n")[1].splitlines()
+    parts = ("requirement (MUST)", "finding:", "what breaks:", "> GET", "reproduce:", "curl", "source:")
+    places = [next(n for n, line in enumerate(lines) if line.strip().startswith(part)) for part in parts]
+    assert places == sorted(places)
+
+
 def test_an_error_shows_our_traceback() -> None:
     """A bug in the harness is shown with its traceback, so that it can be reported."""
     assert "KeyError: 'a bug'" in watched()
