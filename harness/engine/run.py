@@ -32,7 +32,7 @@ from harness.engine.traffic.outages import Departure, Outages
 from harness.engine.traffic.patience import HurriedStreams, TimeoutBudget, TimeoutLosses, is_stream
 from harness.engine.traffic.retries import Retries
 from harness.engine.traffic.traffic_policy import TrafficPolicy
-from harness.engine.workers import INTERRUPTED, QUICK, Workers, count_jobs, describe_end
+from harness.engine.workers import INTERRUPTED, QUICK, Workers, count_jobs, describe_end, settle_connections
 from harness.kit.api import SCRIPTABLE, Api
 from harness.kit.check import Check
 from harness.outcome import Exit
@@ -136,11 +136,10 @@ def check_target(
     ledger, count = CreatedResources(target.api), _JobCount(target, governed, options)
     looks = ClosingLooks(governed.timer, limited=not target.throwaway)
     halted, found = _probe(governed.target, options, needed, ledger, looks, count)
-    if not halted:
-        yield Probed(found.capabilities, found.requests, found.notes)
     is_scriptable = not halted and SCRIPTABLE in found.capabilities  # who was interrupted has not asked
     if not halted:
         halted = count.settle(found.trail, scriptable=is_scriptable)
+        yield Probed(found.capabilities, found.requests, (*found.notes, *count.describe()))
     plan = _make_plan(catalogue, options, found, profiles, governed.timer, count)
     yield Planned(len(plan.checks), len(plan.groups), str(options.shard or ""))
     audit = Audit.of(plan.running, target.api)
@@ -205,6 +204,14 @@ class _JobCount:
             return describe_end(end)
         return ""
 
+    def describe(self) -> Iterator[str]:
+        """A sentence about the connections of a target, for the reader, if it serves one at a time."""
+        if self._target.load_kept is not None and self._target.load_kept().one_at_a_time:
+            yield (
+                "the target serves one connection at a time (no response beside an idle connection): this run "
+                "closes each connection, and requests that it sends at once wait for each other"
+            )
+
     def _count(self, trail: Sequence[Exchange], *, scriptable: bool) -> None:
         options, self._counted, counted = self._options, True, self._counted
         # one alone keeps an order, or is as fast
@@ -213,6 +220,8 @@ class _JobCount:
             self.jobs, self.received = count_jobs(
                 self._target, governed, trail, scriptable=scriptable, paced=paced
             )
+        if options.traffic.rate is None:
+            self.received = [*self.received, *settle_connections(self._target, trail)]
         several = self.jobs > 1 and not self._target.throwaway
         self.distant = several and _is_slow(trail)
         self.quick = several and not self.distant and options.jobs is None

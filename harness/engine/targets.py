@@ -23,6 +23,7 @@ from harness.wire.secret_texts import secrets_in_header
 from harness.wire.secrets import is_personal_header, may_hold_secret, name_secret_variable
 
 if TYPE_CHECKING:
+    from harness.transport.client.driver import KeptConnections
     from harness.transport.client.stream import StreamEnds
     from harness.wire.mask import Mask
 
@@ -65,7 +66,7 @@ class ResolvedTarget:
 
     `connect` returns a new driver, which its caller closes; its argument is the path prefix of a session, if the
     target has sessions. `throwaway`: each driver has its own fresh service, so there is nothing to clean up and
-    nothing that two workers could share.
+    nothing that two workers could share. `load_kept` returns what all drivers to a URL share.
     """
 
     api: Api
@@ -73,6 +74,7 @@ class ResolvedTarget:
     target: ApiRequests
     connect: Connect
     throwaway: bool = False
+    load_kept: Callable[[], KeptConnections] | None = None
 
     def able(self, capabilities: Capabilities, says: Mapping[str, Any] | None = None) -> ResolvedTarget:
         """The same target, with the findings of the probe for its exercises; `says` as in `Probing`."""
@@ -143,11 +145,17 @@ def _resolve_remote(api: Api, text: str, options: TargetOptions) -> ResolvedTarg
         protocol = api.load_protocol()
         return StreamEnds(protocol.sentinel, protocol.ends)
 
+    @cache
+    def load_kept() -> KeptConnections:
+        from harness.transport.client.driver import KeptConnections
+
+        return KeptConnections(settled=api.is_live_host(urlsplit(root).hostname or ""))
+
     def connect(session: str = "") -> Driver:
         from harness.transport import Limits, UrlDriver
 
         limits = Limits(option="--timeout").within(options.timeout)
-        return UrlDriver(root + session, limits, ca_file=options.ca_file, ends=learn())
+        return UrlDriver(root + session, limits, ca_file=options.ca_file, ends=learn(), kept=load_kept())
 
     info = TargetInfo(
         name=root,
@@ -157,7 +165,7 @@ def _resolve_remote(api: Api, text: str, options: TargetOptions) -> ResolvedTarg
         agent=target.agent,
         secrets=_list_secrets(api, target),
     )
-    return ResolvedTarget(api=api, info=info, target=target, connect=connect)
+    return ResolvedTarget(api=api, info=info, target=target, connect=connect, load_kept=load_kept)
 
 
 def _refuse_plain_text(api: Api, root: str, options: TargetOptions) -> None:

@@ -143,7 +143,10 @@ def _ask_side_by_side(target: ResolvedTarget, trail: Sequence[Exchange]) -> tupl
     with closing(target.connect()) as driver:
         beside = ActionRunner(target.api, driver, CreatedResources(target.api), target.target.contract)
         if not _is_answered_beside_silence(address, beside, look):
+            _note_one_at_a_time(target, beside, look)
             return 1, beside.trail
+        if target.load_kept is not None:
+            target.load_kept().settle(one_at_a_time=False)
         if create.seconds <= QUICK:
             return _SHARED_JOBS, beside.trail
         slow = _look_beside_creates(target, create, beside, look)
@@ -167,6 +170,31 @@ def _is_answered_beside_silence(address: tuple[str, int], beside: ActionRunner, 
             return beside.perform(look).status is not None
     except OSError:
         return False
+
+
+def _note_one_at_a_time(target: ResolvedTarget, beside: ActionRunner, look: Send) -> None:
+    """Keep no connection from now on if the target answers as soon as no other one is open."""
+    if target.load_kept is not None:
+        kept = target.load_kept()
+        kept.release()
+        if beside.perform(look).status is not None:
+            kept.settle(one_at_a_time=True)
+
+
+def settle_connections(target: ResolvedTarget, trail: Sequence[Exchange]) -> list[Exchange]:
+    """Find out whether connections can be kept, if a response made that doubtful; return what was received."""
+    address, kept = _find_address(target), None if target.load_kept is None else target.load_kept()
+    if address is None or kept is None or not kept.doubtful:
+        return []
+    slowest = max((one.seconds for one in trail if one.status is not None), default=0.0)
+    look = Send(target.target.control("GET", ""), timeout=max(_PATIENCE, _SLOWER * slowest))
+    with closing(target.connect()) as driver:
+        beside = ActionRunner(target.api, driver, CreatedResources(target.api), target.target.contract)
+        if _is_answered_beside_silence(address, beside, look):
+            kept.settle(one_at_a_time=False)
+        else:
+            _note_one_at_a_time(target, beside, look)
+        return beside.trail
 
 
 def _came_at_once(looks: Sequence[Exchange], more: float) -> bool:

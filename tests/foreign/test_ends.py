@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from http.server import HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -146,3 +147,17 @@ def test_a_connection_that_ends_once_or_when_it_is_idle_is_no_crash(handler: typ
     report = check(service, "rob.*,err.*,get.ok")
     assert (report.verdicts["err.no-crash"], report.codes["err.no-crash"]) == ("pass", [])
     assert report.verdicts["rob.deep-json"] == "pass"
+
+
+def test_a_server_that_serves_one_connection_at_a_time_is_judged(capsys: pytest.CaptureFixture[str]) -> None:
+    """It reads nothing beside an idle connection, so none is kept."""
+    service = ForeignService()
+    service.handler = type("Single", (Handler,), {"service": service})
+    with HTTPServer(("127.0.0.1", 0), service.handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        report = check_at(f"http://127.0.0.1:{server.server_port}", "get.*,resume.no-gap,stream.text,rob.conc*")
+        server.shutdown()
+    assert (report.exit, report.faults) == (0, {})
+    passed = {name for name, verdict in report.verdicts.items() if verdict == "pass"}
+    assert {"get.ok", "resume.no-gap", "stream.text", "rob.concurrent"} <= passed
+    assert "note: the target serves one connection at a time" in capsys.readouterr().out

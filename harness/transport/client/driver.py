@@ -141,12 +141,61 @@ class Pool:
                 return
         sock.close()
 
+    def empty(self) -> int:
+        """Close the kept connections; return how many that were."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for _, sock in idle:
+            sock.close()
+        return len(idle)
+
     def close(self) -> None:
         """Close the kept connections, and every connection given from now on."""
         with self._lock:
-            idle, self._idle, self._closed = self._idle, [], True
-        for _, sock in idle:
-            sock.close()
+            self._closed = True
+        self.empty()
+
+
+class KeptConnections:
+    """Whether connections to one target are kept, for all its drivers; thread-safe.
+
+    A server that serves one connection at a time, until it closes, reads no request beside an idle connection. So
+    whoever waits for a response in vain closes all that are idle. If a response comes then, none is kept any more,
+    until somebody has found out whether that was chance (`settle`).
+    """
+
+    def __init__(self, *, settled: bool = False) -> None:
+        self.keeps = True
+        self.one_at_a_time = False
+        self._settled = settled
+        self._pools: WeakSet[Pool] = WeakSet()
+        self._lock = threading.Lock()
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether none is kept, and nobody knows whether that has to be."""
+        return not (self.keeps or self._settled)
+
+    def doubt(self) -> None:
+        """Keep none for now: a response came once the idle connections were closed."""
+        self.keeps = self.keeps and self._settled
+
+    def settle(self, *, one_at_a_time: bool) -> None:
+        """Keep none from now on if the target serves `one_at_a_time`, else all, and close none any more."""
+        self.keeps, self.one_at_a_time, self._settled = not one_at_a_time, one_at_a_time, True
+
+    def add(self, pool: Pool) -> None:
+        """Note a pool of this target."""
+        with self._lock:
+            self._pools.add(pool)
+
+    def release(self) -> int:
+        """Close all idle connections, unless they were seen to be in nobody's way; return how many that were."""
+        if self._settled and self.keeps:
+            return 0
+        with self._lock:
+            pools = list(self._pools)
+        return sum(pool.empty() for pool in pools)
 
 
 def _readable(sock: socket.socket) -> bool:
@@ -192,7 +241,8 @@ class UrlReading:
     """A response on `sock`, read on demand: a `stream.ByteSource`.
 
     The constructor writes the request and reads the head. Once the response has ended, `release` gets the socket
-    back, and whether another request may use it.
+    back, and whether another request may use it. While nothing has come, `free` closes what may be in its way, and
+    returns how much that was: `freed`.
     """
 
     def __init__(
@@ -205,8 +255,11 @@ class UrlReading:
         ends: StreamEnds,
         began: float,
         release: Callable[[socket.socket, bool], None],
+        free: Callable[[], int] = int,
     ) -> None:
         self._sock = sock
+        self._free = free
+        self.freed = 0
         self._limits = limits
         self._began = began
         self._deadline = began + limits.total_seconds
@@ -225,6 +278,11 @@ class UrlReading:
     def deaf(self) -> bool:
         """Whether the connection died before a byte of response, like a kept one that its server had closed."""
         return self.ended is not None and not self._reader.begun and self.ended.how in {How.FIN, How.RST}
+
+    @property
+    def answered(self) -> bool:
+        """Whether the head of the response has come."""
+        return self._reader.head is not None
 
     def _write(self, wire: bytes) -> None:
         try:
@@ -287,7 +345,8 @@ class UrlReading:
             try:
                 return read_within(self._sock, self._reader, _LOOK_SECONDS)
             except TimeoutError:
-                continue
+                if self._reader.head is None:
+                    self.freed += self._free()
 
     def _end(self, ending: Ending) -> None:
         if ending.complete and self._coding is not None and (breach := self._coding.finish()) is not None:
@@ -334,7 +393,8 @@ class UrlDriver(Driver):
 
     Request targets are appended to the path of `url`. `headers` are added to every request that lacks them;
     `ca_file` names certificates to trust besides the system's; `environment=False` ignores HTTPS_PROXY. `ends`
-    knows the final event of a stream: after it the driver does not wait long for the end.
+    knows the final event of a stream: after it the driver does not wait long for the end. Drivers of one
+    target share what they know of its connections, `kept`.
     Raises `UsageFault` for an invalid URL; nothing a target does raises.
     """
 
@@ -347,6 +407,7 @@ class UrlDriver(Driver):
         ca_file: str | None = None,
         environment: bool = True,
         ends: StreamEnds | None = None,
+        kept: KeptConnections | None = None,
     ) -> None:
         self._origin = Origin.parse(url)
         self._limits = limits or Limits()
@@ -355,6 +416,8 @@ class UrlDriver(Driver):
         self._ends = ends or StreamEnds()
         self._tls = trusting(ca_file) if self._origin.scheme == "https" else None
         self._pool = Pool()
+        self._kept = kept or KeptConnections()
+        self._kept.add(self._pool)
         self._lock = threading.Lock()
         self._open: list[UrlReading | NoReading] = []
         self._sockets: WeakSet[socket.socket] = WeakSet()
@@ -457,15 +520,25 @@ class UrlDriver(Driver):
         self, sock: socket.socket, request: Request, wire: bytes, limits: Limits, began: float
     ) -> UrlReading:
         try:
-            return UrlReading(
-                sock, request, wire, limits=limits, ends=self._ends, began=began, release=self._release
+            reading = UrlReading(
+                sock,
+                request,
+                wire,
+                limits=limits,
+                ends=self._ends,
+                began=began,
+                release=self._release,
+                free=self._kept.release,
             )
         except BaseException:
             sock.close()
             raise
+        if reading.freed and reading.answered:
+            self._kept.doubt()
+        return reading
 
     def _release(self, sock: socket.socket, clean: bool) -> None:
-        if clean:
+        if clean and self._kept.keeps:
             self._pool.give(sock)
         else:
             sock.close()
@@ -483,4 +556,6 @@ class UrlDriver(Driver):
             fields.append(("accept-encoding", "identity"))
         if "user-agent" not in sent:
             fields.append(("user-agent", f"interactions-harness/{__version__}"))
+        if not self._kept.keeps:  # so that it is free again once a stream that is read later has been written
+            fields.append(("connection", "close"))
         return request_bytes(request.method, target, fields, request.body)
