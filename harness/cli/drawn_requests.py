@@ -1,23 +1,28 @@
 """Requests drawn from the types of an SDK, sent to the built-in emulator: what it refuses, and what it loses.
 
-Layer 7.
+Layer 7. Each is sent plain and streamed, and what comes back is judged as `harness check` judges any response, so
+that no server is said to break a rule because it shows what the SDK declares.
 """
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from harness.contract import Contract
+from harness.contract import Contract, read
 from harness.contract.data.transcript import as_steps
 from harness.contract.judge.body import judge_create_request
+from harness.contract.judge.history.history_judge import judge_trail
 from harness.drift.requests import DrawnRequest, draw_requests, find_lost, load_samples
 from harness.drift.type_model import TypeModel
 from harness.outcome.words import format_count
-from harness.wire import Chunk, Headers, Pause, Request
+from harness.transport import ServiceDriver
+from harness.wire import Exchange, Headers, Request, Send
+from harness.wire.json_value import object_or_none
 
 if TYPE_CHECKING:
     from harness.emulator import Emulator
@@ -28,11 +33,15 @@ _KEY = "drawn-requests"
 
 @dataclass(slots=True)
 class Taken:
-    """What became of the drawn requests: each that was refused without a known reason, or lost something."""
+    """What became of the drawn requests: each that was refused without a known reason, or lost something.
+
+    `broken` are those whose responses break a rule by the judges of the checks.
+    """
 
     sent: int = 0
     refused: list[tuple[DrawnRequest, str]] = field(default_factory=list)
     lost: list[tuple[DrawnRequest, str]] = field(default_factory=list)
+    broken: list[tuple[DrawnRequest, str]] = field(default_factory=list)
     known: int = 0
     stale: list[str] = field(default_factory=list)
 
@@ -42,17 +51,20 @@ class Taken:
             yield f"refused  {drawn.what}: {why}"
         for drawn, where in self.lost:
             yield f"lost     {drawn.what}: {where}"
+        for drawn, how in self.broken:
+            yield f"broken   {drawn.what}: {how}"
         for glob in self.stale:
             yield f"stale    {glob}: samples.yaml explains its refusal, and it is accepted"
         yield (
             f"{format_count(self.sent, 'drawn request')} to the emulator: {len(self.refused)} refused, "
-            f"{len(self.lost)} lost something, {self.known} refused for a known reason"
+            f"{len(self.lost)} lost something, {len(self.broken)} broke a rule, "
+            f"{self.known} refused for a known reason"
         )
 
     @property
     def failed(self) -> bool:
         """Whether something is to be mended: the emulator, the schemas, or the list of known reasons."""
-        return bool(self.refused or self.lost or self.stale)
+        return bool(self.refused or self.lost or self.broken or self.stale)
 
 
 def send_drawn(model: TypeModel, contract: Contract, build: type[Emulator] | None = None) -> Taken:
@@ -64,7 +76,7 @@ def send_drawn(model: TypeModel, contract: Contract, build: type[Emulator] | Non
     creates = [operation for operation in model.operations.values() if operation.key == CREATE]
     for drawn in (drawn for operation in creates for drawn in draw_requests(model, operation)):
         taken.sent += 1
-        why, lost = service.try_create(service.fill(drawn.body), contract)
+        why, lost, broken = service.try_create(service.fill(drawn.body))
         known = next((glob for glob in globs if fnmatchcase(drawn.what, glob)), "") if why else ""
         if known:
             taken.known += 1
@@ -72,6 +84,7 @@ def send_drawn(model: TypeModel, contract: Contract, build: type[Emulator] | Non
         elif why:
             taken.refused.append((drawn, why))
         taken.lost += [(drawn, where) for where in lost]
+        taken.broken += [(drawn, how) for how in broken]
     taken.stale = sorted(globs.keys() - used) if taken.sent else []
     return taken
 
@@ -82,13 +95,15 @@ class _Service:
     def __init__(self, contract: Contract, build: type[Emulator] | None) -> None:
         from harness.emulator import Emulator, Settings
 
-        self._emulator = (build or Emulator)(Settings(platform="any", files="any"), contract=contract)
-        stored = self._call("POST", "interactions", {"model": "gemini-3.5-flash", "input": "Say hi."})[1]
+        self._contract = contract
+        emulator = (build or Emulator)(Settings(platform="any", files="any"), contract=contract)
+        self._driver = ServiceDriver(emulator, emulator.clock)
+        stored = self._call("POST", "interactions", {"model": "gemini-3.5-flash", "input": "Say hi."})
         credential = {"id": "drawn", "type": "bearer_token", "token": "token"}
         self._names = {
-            "{interaction}": stored["id"],
-            "{environment}": self._call("POST", "environments", {})[1]["id"],
-            "{credential}": self._call("POST", "credentials", credential)[1]["id"],
+            "{interaction}": _parse(stored)["id"],
+            "{environment}": _parse(self._call("POST", "environments", {}))["id"],
+            "{credential}": _parse(self._call("POST", "credentials", credential))["id"],
         }
 
     def fill(self, body: dict[str, Any]) -> dict[str, Any]:
@@ -99,38 +114,50 @@ class _Service:
         filled: dict[str, Any] = json.loads(text)
         return filled
 
-    def try_create(self, body: dict[str, Any], contract: Contract) -> tuple[str, list[str]]:
-        """Return why a create was refused, "" if it was not, and what its response and a GET show otherwise."""
-        status, made = self._call("POST", "interactions", body)
-        if status != 200:
-            return str(made["error"]["message"]), []
-        wrong = judge_create_request(json.dumps(body).encode(), contract, refused=False)
-        if wrong:
-            return f"the published schema of the body refuses it: {wrong[0].message}", []
-        sent = {name: value for name, value in body.items() if name not in _NOT_SHOWN}
-        if not isinstance(made, dict):
-            return "", []
-        lost = list(find_lost(sent, made))
-        if made.get("id"):
-            stored = self._call("GET", f"interactions/{made['id']}")[1]
-            given = as_steps(body["input"], contract.contents)
-            lost += find_lost({**sent, "steps": given}, {**stored, "steps": stored.get("steps", [])[: len(given)]})
-        return "", lost
+    def try_create(self, body: dict[str, Any]) -> tuple[str, list[str], list[str]]:
+        """Return why a create was refused (or ""), what its responses show otherwise, and what they break.
 
-    def _call(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        It is read back, and sent again as a stream.
+        """
+        made = self._call("POST", "interactions", body)
+        if made.status != 200:
+            return str(_parse(made)["error"]["message"]), [], []
+        wrong = judge_create_request(json.dumps(body).encode(), self._contract, refused=False)
+        if wrong:
+            return f"the published schema of the body refuses it: {wrong[0].message}", [], []
+        trail = [made]
+        sent = {name: value for name, value in body.items() if name not in _NOT_SHOWN}
+        shown = _parse(made)
+        lost = list(find_lost(sent, shown))
+        if shown.get("id"):
+            trail.append(stored := self._call("GET", f"interactions/{shown['id']}"))
+            given, kept = as_steps(body["input"], self._contract.contents), _parse(stored)
+            lost += find_lost({**sent, "steps": given}, {**kept, "steps": kept.get("steps", [])[: len(given)]})
+        if "stream" not in body:
+            trail.append(streamed := self._call("POST", "interactions", {**body, "stream": True}))
+            if streamed.status != 200:
+                return f"streamed: {_parse(streamed)['error']['message']}", lost, []
+            if name := read(streamed, self._contract).id:
+                trail.append(self._call("GET", f"interactions/{name}"))
+        return "", lost, list(dict.fromkeys(self._judge(trail)))
+
+    def _judge(self, trail: list[Exchange]) -> Iterator[str]:
+        """What the checks would say of these exchanges, each alone and beside the others."""
+        alone = (one for exchange in trail for one in read(exchange, self._contract).findings)
+        together = (one for _, one in judge_trail(trail, self._contract, Counter()))
+        for found in (*alone, *together):
+            yield f"{found.code or found.rule}: {found.message} at {found.where.pointer or 'the top'}"
+
+    def _call(self, method: str, path: str, body: Any = None) -> Exchange:
         data = b"" if body is None else json.dumps(body).encode()
         request = Request(method, f"/v1beta/{path}", Headers([("x-goog-api-key", _KEY)]), data)
-        response = self._emulator(request)
-        read = bytearray()
-        for piece in response.body:
-            if isinstance(piece, Chunk):
-                read += piece.data
-            elif isinstance(piece, Pause):
-                self._emulator.clock.reached(self._emulator.clock.now + piece.seconds)
-            else:
-                break
-        response.body.close()
-        return response.status, json.loads(read) if read[:1] == b"{" else None
+        exchange: Exchange = self._driver.perform(Send(request))
+        return exchange
+
+
+def _parse(answer: Exchange) -> dict[str, Any]:
+    """The object in a response; a stream has none."""
+    return object_or_none(answer.body) or {}
 
 
 _NOT_SHOWN = frozenset({"stream", "model", "agent", "input"})

@@ -94,7 +94,7 @@ def test_the_emulator_takes_what_the_sdk_declares() -> None:
     """No declared field, value or kind is refused without a reason, or shown as something else."""
     model = read_installed()
     taken = send_drawn(model, load(CURRENT))
-    assert [*taken.refused, *taken.lost, *taken.stale] == []
+    assert [*taken.refused, *taken.lost, *taken.broken, *taken.stale] == []
     (create,) = (one for one in model.operations.values() if one.key == CREATE)
     assert taken.sent == len(list(draw_requests(model, create))) > 650
     drawn = {one.what for one in draw_requests(model, create)}
@@ -110,6 +110,20 @@ def test_a_loss_is_noticed() -> None:
     taken = send_drawn(read_installed(), load(CURRENT), MUTANTS["input-video-as-document"].build)
     assert any("'video' was sent, and 'document' is shown" in where for _, where in taken.lost)
     assert taken.failed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("mutant", "code"), [
+    ("get-halves-usage", "get.usage"),
+    ("stream-drops-stop", "stream."),
+    ("stored-output-cut", "get.matches-post"),
+])  # fmt: skip
+def test_responses_are_judged_as_by_the_checks(mutant: str, code: str) -> None:
+    """What a response breaks, alone or beside another, plain or streamed, is reported by its rule."""
+    taken = send_drawn(read_installed(), load(CURRENT), MUTANTS[mutant].build)
+    assert any(how.startswith(code) for _, how in taken.broken)
+    assert taken.failed
+    assert any(line.startswith("broken   CreateModelInteraction:") for line in taken.lines())
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.contract.data.assembly import assemble_steps
 from harness.contract.data.json_parse import objects_in
-from harness.contract.data.transcript import output_steps
+from harness.contract.data.transcript import as_steps, count_given, output_steps, text_of
 from harness.contract.judge import agreement
 from harness.contract.judge.answer import is_refusal, is_success
 from harness.contract.judge.history.history_state import (
@@ -180,10 +180,11 @@ def _judge_output(
     if before == model.status or not is_settled(before):
         _compare_output(state, model, body, with_input)
     if state.sole_client and model.background and model.status == "completed":
-        cut = model.limited and state.decide("create.cut-short", agreement.judge_cut_short(body))
+        own = drop_history(state, model, body)
+        cut = model.limited and state.decide("create.cut-short", agreement.judge_cut_short(own))
         if not cut:
             known = {"steps": model.steps} if model.source == "get.same" else None
-            lost = list(agreement.judge_result(body, known=known))
+            lost = list(agreement.judge_result(own, known=known))
             if state.decide("bg.result", lost) and lost[0].code == "bg.result/lost":
                 return  # later looks are compared with the last one that had it
     if state.sole_client:
@@ -194,6 +195,7 @@ def _judge_output(
 
 def judge_calls(state: HistoryState, model: InteractionModel, body: dict[str, Any], *, whole: bool = True) -> None:
     """Judge the calls of a settled run by what its create asked for; `whole`: these are all its steps."""
+    body = drop_history(state, model, body)
     steps = output_steps(body)
     if any(step.get("type") == "function_call" for step in steps):
         state.decide("tool.call-fields", agreement.judge_call_fields(steps))
@@ -219,8 +221,35 @@ def _compare_output(state: HistoryState, model: InteractionModel, body: dict[str
     elif model.source == "stream.equals-get" or (not model.source and model.timeline.whole):
         _compare_with_stream(state, model, body)
     elif model.source:
-        state.decide(model.source, agreement.judge_same_output(model.source, known, body))
+        one, other = (drop_history(state, model, shown) for shown in (known, body))
+        state.decide(model.source, agreement.judge_same_output(model.source, one, other))
         state.decide("get.usage", agreement.judge_same_usage(known, body))
+
+
+def drop_history(state: HistoryState, model: InteractionModel, body: dict[str, Any]) -> dict[str, Any]:
+    """A body without the steps that the create sent, if they do not end on a turn of the user.
+
+    What a run produced begins after the last step of the user. But a history may end on a step of the model, or on
+    the result of a function, which the output of an agent has, too: only the create tells them apart.
+    """
+    steps = _read_steps(body)
+    given = model.asked.get("input")
+    if not steps or not isinstance(given, list) or not all(isinstance(item, dict) for item in given):
+        return body
+    sent = as_steps(given, state.contract.contents)
+    if len(sent) <= count_given(steps) or len(sent) > len(steps) or not all(map(_is_shown_as, sent, steps)):
+        return body
+    return {**body, "steps": steps[len(sent) :]}
+
+
+def _is_shown_as(sent: dict[str, Any], shown: Any) -> bool:
+    """Whether a step that was sent is this one of the timeline, which may show more of it."""
+    if not isinstance(shown, dict) or sent.get("type") != shown.get("type"):
+        return False
+    names = ("id", "call_id", "name", "signature")
+    return all(sent.get(name) in (None, shown.get(name)) for name in names) and (
+        text_of(sent.get("content")) == text_of(shown.get("content"))
+    )
 
 
 def _compare_with_look(
@@ -250,7 +279,7 @@ def _compare_with_stream(state: HistoryState, model: InteractionModel, body: dic
     """Compare what the whole stream of an interaction adds up to with what GET shows."""
     if model.status in agreement.CUT_SHORT and not state.deterministic:  # a stream that was cut short shows less
         return
-    streamed = assemble_steps(model.timeline.events, state.contract)
+    streamed, body = assemble_steps(model.timeline.events, state.contract), drop_history(state, model, body)
     if model.status == "completed":
         state.decide("stream.text", agreement.judge_streamed_text(streamed, body))
     state.decide("stream.equals-get", agreement.judge_streamed_steps(streamed, body))

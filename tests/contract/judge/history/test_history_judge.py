@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any
@@ -38,6 +39,8 @@ from tests.contract.histories import (
     wrong,
 )
 from tests.contract.streams import completed, created, error, frames, start, stop
+
+Json = dict[str, Any]
 
 CUT = Ending(how=How.RST)
 SHARED: dict[str, Any] = {"sole_client": False, "deterministic": False}
@@ -509,3 +512,38 @@ def test_a_trail_is_judged_by_what_its_exchanges_show_together(trail: list[Heard
     """What one client sent and got, in the order in which the exchanges ended."""
     found = judge_trail([heard.exchange for heard in trail], load(), Counter())
     assert [finding.stable_code for _, finding in found] == codes
+
+
+ASKED = {"type": "user_input", "content": [{"type": "text", "text": "hi"}]}
+CALLED = {**CALL[0], "signature": "c2ln"}
+ANSWERED = {"type": "function_result", "call_id": "c1", "name": "f", "result": "42"}
+HISTORIES = {
+    "a result": [ASKED, CALLED, ANSWERED],
+    "a step of the model": [ASKED, OTHER[0]],
+    "steps of the model alone": [OTHER[0]],
+    "a tool of the service": [
+        ASKED,
+        {"type": "url_context_call", "id": "u1", "arguments": {"urls": ["https://e"]}},
+    ],
+}
+
+
+@pytest.mark.parametrize("given", HISTORIES.values(), ids=HISTORIES)
+@pytest.mark.parametrize("background", [False, True], ids=["foreground", "background"])
+def test_the_steps_that_a_client_sent_are_no_output(given: list[Json], background: bool) -> None:
+    """A history may end on other steps than the user's: POST and stream show the output, GET all of it."""
+    sent = {"input": given, "background": background}
+    whole, short = look(steps=[*given, *TEXT]), look(steps=[*given, *OTHER])
+    plain = begun() if background else made()
+    plain = replace(plain, exchange=exchange(sent=sent, status=200, body=json.loads(plain.exchange.body)))
+    for create in (plain, streamed(**sent)):
+        assert judge_all([create, whole, whole]).findings == []
+    assert {one.rule for one in judge_all([streamed(**sent), short]).findings} == {"stream.text"}
+    assert background or {one.rule for one in judge_all([plain, short]).findings} == {"get.matches-post"}
+
+
+def test_output_like_the_history_is_not_taken_for_it() -> None:
+    """A server that shows no history shows output: it is dropped only where it is what the client sent."""
+    create = made(sent={"input": [ASKED, OTHER[0]]})
+    assert {one.rule for one in judge_all([create, look(steps=OTHER)]).findings} == {"get.matches-post"}
+    assert judge_all([create, look()]).findings == []
