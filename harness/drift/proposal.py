@@ -25,7 +25,7 @@ from harness.drift.written_calls import UNPLACED
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _FOLDERS = {"input": "steps", "step": "steps", "step-shell": "steps", "delta": "deltas"}
-_LONGEST = 160
+_LONGEST, _TITLE = 160, 80
 _PLAIN = re.compile(r"[\w.-]+", re.ASCII)
 _SIGNATURES = ("signature",)
 """Fields that grow in a stream; all others come at once."""
@@ -67,10 +67,10 @@ def propose_rules(
     """Return tables and the ledger of types with a line for each thing that is new in `sdk`.
 
     What a response holds is judged by the rules of its schema. What a request may hold gets a row, for which a
-    person writes the judge and the mutant.
+    person writes the judge and the mutant: one row for what is new under one name, at however many places.
     """
     rows: dict[str, list[str]] = {}
-    ids: list[str] = []
+    ids: dict[tuple[str, str], str] = {}
     lines: dict[str, str] = {}
     for each in settled:
         slug = re.sub(r"[^a-z0-9]+", "-", f"{each.where} {each.name}".lower()).strip("-")
@@ -80,14 +80,22 @@ def propose_rules(
         place = _find_place(each)
         named = list(place.rules)
         if place.area:
-            named = [f"{place.subject}.new-{slug}"]
-            ids += named
-            rows.setdefault(place.area, []).append(_write_row(named[0], place, each, sdk))
+            new = place.subject, each.name if each.kind is not DifferenceKind.OPERATION_NEW else each.where
+            if new not in ids:
+                ids[new] = f"{place.subject}.new-{slug}"
+                rows.setdefault(place.area, []).append(_write_row(ids[new], place, each, sdk))
+            named = [ids[new]]
         told = f"section: {json.dumps(each.where)}, says: {json.dumps(says[:1].upper() + says[1:])}"
         lines[slug] = f"    {slug}: {{{told}, rules: [{', '.join(named)}]}}\n"
     written = {area: tables[area].rstrip("\n") + "\n" + "".join(texts) for area, texts in rows.items()}
     sentences = _SDK.sub(lambda found: found[0] + "".join(lines.values()), ledger, count=1)
-    return ProposedRules(written, sentences, tuple(ids))
+    return ProposedRules(written, sentences, tuple(ids.values()))
+
+
+def name_newest(sources: str, sdk: str) -> str:
+    """The table of sources, in which the types that were read last are those of this SDK."""
+    name = re.escape(sdk.partition(" ")[0])
+    return re.sub(rf"(?m)^(sdk:\n  title: ){name} \S+$", lambda found: found[1] + sdk, sources, count=1)
 
 
 class _Place(NamedTuple):
@@ -154,8 +162,10 @@ def _write_row(rule: str, place: _Place, difference: TypeDifference, sdk: str) -
             value = re.split("[=:]", difference.name)[-1]
             statement = f"A request accepts `{value}` in `{difference.where}`."
     source = f"{{page: sdk, section: {json.dumps(difference.where)}, basis: schema}}"
+    broken = statement[:1].lower() + statement[1:].rstrip(".").replace(" accepts ", " does not accept ")
+    broken = broken.replace(" is available", " is not available")[:_TITLE]
     return (
-        f"\n{rule}:\n  level: MAY\n  statement: {json.dumps(statement)}\n"
+        f"\n{rule}:\n  level: MAY\n  statement: {json.dumps(statement)}\n  broken: {json.dumps(broken)}\n"
         f"  breaks: {json.dumps(f'Users of {sdk} cannot use it.')}\n  source: {source}\n"
     )
 

@@ -29,6 +29,7 @@ pytest.importorskip("google.genai._gaos.types", reason="google-genai 3.3+ is not
 Json = dict[str, Any]
 
 NAME = "2026-12-01"
+NEWER = "9.9.0"
 SCENT = {"type": "scent", "notes": "hay"}
 STEP = {"type": "dowsing", "id": "d1", "wells": ["below the oak"], "signature": "c2ln"}
 CREATES: dict[str, tuple[Json, Json]] = {
@@ -54,7 +55,9 @@ MIXED = [SCENT, {"type": "user_input", "content": "Go."}]
 @pytest.fixture(scope="module")
 def sdk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The unpacked SDK of next month."""
-    return plant(tmp_path_factory.mktemp("newer"), NEXT_MONTH)
+    folder = plant(tmp_path_factory.mktemp("newer"), NEXT_MONTH)
+    (folder / "google" / "genai" / "version.py").write_text(f"__version__ = '{NEWER}'\n", "utf-8")
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +107,10 @@ def test_the_patch_is_the_same_change(sdk: Path, newer: Contract, tmp_path: Path
     shutil.copytree(resources.folder("schemas"), tmp_path / "schemas")
     shutil.copytree(FOLDER, tmp_path / "harness" / "rules", ignore=shutil.ignore_patterns("__pycache__"))
     subprocess.run(["git", "apply", str(patch)], cwd=tmp_path, check=True)
+    as_of = json.loads((tmp_path / "schemas" / CURRENT / "revision.json").read_bytes())["as_of"]
+    assert as_of == f"as of google-genai {NEWER}"
+    rules = patch.read_text("utf-8").count("+  level: MAY\n")
+    assert rules == len({"dream", "scent", "dowsing as a step", "dowsing as a tool"})
     patched = load_from(tmp_path / "schemas" / CURRENT)
     assert patched.schemas.names() == newer.schemas.names()
     for name in newer.schemas.names():

@@ -230,6 +230,8 @@ def test_a_proposed_patch_applies(package, tmp_path):
     assert lines["sdk.tools-file-search-depth"].rules == ("tool.new-tools-file-search-depth",)
     assert lines["sdk.file-search-stores-store-shelfmark"].rules == ("filesearch.schema",)
     new = {name: row for name, row in rows.items() if name not in ROWS}
+    assert all(0 < len(row.rule.broken) <= 80 for row in new.values())
+    assert len({row.rule.broken for row in new.values()}) == len(new)
     assert new["tool.new-tool-dowsing"].rule.statement == "A request accepts `dowsing` in `tool`."
     assert new["agents.new-get-agents-mood"].area == "agents"
     assert {rule for line in lines.values() for rule in line.rules} >= new.keys()

@@ -5,6 +5,7 @@ Layer 8.
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 import tempfile
@@ -249,19 +250,33 @@ def _write_revision(folder: Path, proposal: Proposal, base: str, source: str) ->
 def _format_patch(proposal: Proposal, schemas: Schemas, sdk: str) -> tuple[str, tuple[str, ...]]:
     """A patch of schemas, rules and sentences, for `git apply` at the root of a checkout; and the new rules."""
     from harness.contract.schema.published_files import format_json
-    from harness.drift.proposal import name_files, propose_rules
+    from harness.drift.proposal import name_files, name_newest, propose_rules
     from harness.rules.tables import FOLDER as RULES
 
     tables = {path.stem: path.read_text("utf-8") for path in RULES.glob("*.yaml")}
     ledger = (RULES / "sentences" / "types.yaml").read_text("utf-8")
     rules = propose_rules(tables, ledger, proposal.settled, sdk)
     changes = [("harness/rules/sentences/types.yaml", ledger, rules.sentences)]
+    changes.append(("harness/rules/sources.yaml", tables["sources"], name_newest(tables["sources"], sdk)))
     changes += [(f"harness/rules/{area}.yaml", tables[area], text) for area, text in sorted(rules.tables.items())]
     for name, document in name_files(proposal.documents, schemas.revision).items():
         there = schemas.path(name)
         before = there.read_text("utf-8") if there is not None else ""
         changes.append((f"schemas/{schemas.revision}/{name}", before, format_json(document)))
+    changes.append(_date_revision(schemas, sdk))
     return format_patch(changes), rules.ids
+
+
+def _date_revision(schemas: Schemas, sdk: str) -> tuple[str, str, str]:
+    """The change of `revision.json`: messages name the newest SDK that the schemas were compared with."""
+    from harness.contract.schema.schemas import REVISION_FILE
+
+    there = schemas.path(REVISION_FILE)
+    before = there.read_text("utf-8") if there is not None else "{}"
+    known = str(json.loads(before).get("as_of", ""))
+    is_newer = f"{sdk} " not in f"{known} "
+    after = before.replace(json.dumps(known), json.dumps(f"as of {sdk}"), 1) if is_newer else before
+    return f"schemas/{schemas.revision}/{REVISION_FILE}", before, after
 
 
 def _write_text(path: Path, text: str) -> None:
