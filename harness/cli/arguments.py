@@ -9,6 +9,7 @@ after the name of its source. Mistakes are usage faults with suggestions. Flags 
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import re
 import shutil
@@ -40,7 +41,9 @@ def read_options(cls: type[O], words: Sequence[str]) -> O:
 
     A run that takes settings of a file names it on standard error.
     """
-    given = vars(build_parser(cls).parse_args(_join_signed(words)))
+    parser = build_parser(cls)
+    parser.words = [*_join_signed(words)]
+    given = vars(parser.parse_args(parser.words))
     values = _read_given(cls.list_options(), given)
     if values.get("ca_file"):  # an unreadable one is an error also where nothing is encrypted
         from harness.transport.client.dial import trusting
@@ -223,6 +226,7 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, command: str, options: type[Options]) -> None:
         self._folded: Sequence[str] = ()
+        self.words: Sequence[str] = ()
         self._page = options.page
         super().__init__(
             prog=f"harness {command}",
@@ -252,11 +256,14 @@ class Parser(argparse.ArgumentParser):
         self._folded, self._further.description = (), None
 
     def error(self, message: str) -> NoReturn:
+        if message.startswith(_LACKING) and (stray := self._find_stray()):
+            message = f"unrecognized arguments: {stray}"  # argparse misses the argument before it sees the flag
         unknown = _UNKNOWN.search(message)
         if given := _NEEDLESS.search(message):
             raise UsageFault(f"{given[1]} takes no value: write it without {given[2]}")
         if (lacking := message.removeprefix(_LACKING)) != message:
-            raise UsageFault(f"{lacking} is missing: write `{self.usage}`")
+            choices = re.sub(r"{(.*)}", lambda words: f"one of {words[1].replace(',', ', ')}", lacking)
+            raise UsageFault(f"{choices} is missing: write `{self.usage}`")
         if unknown is None:
             raise UsageFault(f"{message.removeprefix('argument ')} (see `{self.prog} --help`)")
         word = (unknown[1].split() or [""])[0]
@@ -268,6 +275,14 @@ class Parser(argparse.ArgumentParser):
             raise UsageFault(f"unknown flag '--target': write the URL without it, as in `{self.prog} URL`")
         hint = did_you_mean(flag, known, otherwise=f" (see `{self.prog} --help`)")
         raise UsageFault(f"unknown flag {flag!r}{hint}")
+
+    def _find_stray(self) -> str:
+        """The first flag that the command does not have."""
+        for word in itertools.takewhile(lambda word: word != "--", self.words):
+            flag = word.partition("=")[0] if word.startswith("--") else word[:2]
+            if len(flag) > 1 and flag.startswith("-") and flag not in self._option_string_actions:
+                return word
+        return ""
 
     def _make_formatter(self, prog: str) -> _HelpFormatter:
         return _HelpFormatter(prog, self._folded)

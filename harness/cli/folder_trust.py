@@ -193,13 +193,34 @@ def _is_safe_target(text: str) -> bool:
 
 def read_trusted() -> dict[str, str]:
     """The digest of each trusted file by its path; a store that cannot be read trusts nothing."""
-    store = _find_store()
     try:
-        if os.name == "posix" and store.stat().st_mode & 0o077:
-            return {}  # it was not written here: some systems run jobs with their home in the checked-out folder
-        value = json.loads(store.read_bytes())
+        return _read_store()
     except (OSError, ValueError, RecursionError):
         return {}
+
+
+def find_damage() -> str:
+    """Why the list of trusted files trusts nothing, for a person; "" if it is whole, or does not exist."""
+    try:
+        _read_store()
+    except FileNotFoundError:
+        return ""
+    except (OSError, ValueError, RecursionError) as wrong:
+        why = wrong.strerror if isinstance(wrong, OSError) else wrong if str(wrong) == _SHARED else "no valid JSON"
+        return f"{_find_store()} trusts no file ({why})"
+    return ""
+
+
+_SHARED = "other users may read or change it"
+
+
+def _read_store() -> dict[str, str]:
+    store = _find_store()
+    if os.name == "posix" and store.stat().st_mode & 0o077:
+        raise ValueError(
+            _SHARED
+        )  # it was not written here: some systems have their home in the checked-out folder
+    value = json.loads(store.read_bytes())
     files = value.get("files") if isinstance(value, dict) else None
     return {str(path): str(digest) for path, digest in files.items()} if isinstance(files, dict) else {}
 

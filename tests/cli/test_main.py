@@ -51,6 +51,12 @@ def test_every_command_explains_itself(name: str, harness: Harness) -> None:
     assert "Traceback" not in done.err
 
 
+@pytest.mark.parametrize("words", [("completion", "--bash"), ("explain", "-x"), ("inspect", "--chek", "resume")])
+def test_an_unknown_flag_is_named_before_a_missing_argument(words: tuple[str, ...], harness: Harness) -> None:
+    """A reader who mistook a flag for an argument learns that, instead of what else is missing."""
+    assert f"unknown flag {words[1]!r}" in harness(*words).err
+
+
 def test_version(harness: Harness) -> None:
     """--version prints the package's version."""
     assert harness("--version").out == f"harness {__version__}\n"

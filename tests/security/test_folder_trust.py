@@ -456,3 +456,39 @@ def test_planted_failures_are_not_sent_with_a_key(
     said = capsys.readouterr().err
     assert ("are not replayed: with your key" in said) is not replays
     assert ("are replayed first" in said) is replays
+
+
+@pytest.mark.parametrize(("text", "mode", "why"), [("{", 0o600, "no valid JSON"), ("{}", 0o666, "other users")])
+def test_a_damaged_list_of_trusted_files_is_named(
+    repository: Path, capsys: pytest.CaptureFixture[str], text: str, mode: int, why: str
+) -> None:
+    """It trusts nothing: a person learns that from the list, and when the next file replaces it."""
+    write_table(repository, "check", "rate = 5")
+    store = repository.parent / "state" / "harness" / "trusted.json"
+    store.parent.mkdir(parents=True)
+    store.write_text(text, encoding="utf-8")
+    store.chmod(mode)
+    assert main(["trust", "--list"]) == 2
+    error = " ".join(capsys.readouterr().err.split())
+    assert why in error
+    assert "`harness trust PATH` replaces it" in error
+    assert main(["trust"]) == 0
+    assert "it is replaced" in " ".join(capsys.readouterr().err.split())
+    assert main(["trust", "--list"]) == 0
+
+
+def test_the_list_of_trusted_files_names_the_next_step(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file that changed is not trusted: its reader learns the next step. A path beside --list is an error."""
+    file = write_table(repository, "check", "rate = 5")
+    assert main(["trust"]) == 0
+    assert main(["trust", "--list"]) == 0
+    assert "help:" not in capsys.readouterr().err
+    file.write_text(file.read_text("utf-8") + "# changed\n", encoding="utf-8")
+    assert main(["trust", "--list"]) == 1
+    captured = capsys.readouterr()
+    assert "(changed since: not trusted)" in captured.out
+    assert "harness trust --remove PATH" in captured.err
+    assert main(["trust", "--list", "here"]) == 2
+    assert "without 'here'" in capsys.readouterr().err

@@ -10,7 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.cli.arguments import load_options, read_options, read_settings
-from harness.cli.folder_trust import FILE, FolderFile, change_trusted, find_file, read_folder_file, read_trusted
+from harness.cli.folder_trust import (
+    FILE,
+    FolderFile,
+    change_trusted,
+    find_damage,
+    find_file,
+    read_folder_file,
+    read_trusted,
+)
 from harness.cli.main import COMMANDS
 from harness.cli.options import PATH, Options, Page, Trust, argument, flag
 from harness.cli.output import say
@@ -52,21 +60,27 @@ def run(words: Sequence[str]) -> int:
     options = read_options(TrustArguments, words)
     if options.list:
         options.refuse(("remove",), "and --list are two commands: give one of them")
+        if options.paths:
+            raise UsageFault(f"--list shows all trusted files: write it without {options.paths[0]!r}")
         return _list()
     if options.remove:
         return _remove([_name_file(Path(path)) for path in options.paths] or [_find_nearest().path])
     files = [read_folder_file(_name_file(Path(path))) for path in options.paths] or [_find_nearest()]
+    if damage := find_damage():
+        say(f"note: {damage}; it is replaced", to_errors=True)
     for file in files:
         settings = _list_settings(file)
         change_trusted(add=[file])
         say(f"trusted: {file.path.resolve()}")
-        for line in settings or ["no [tool.harness] in the file"]:
+        for line in settings or ["the file has no [tool.harness], so it sets nothing"]:
             say(f"  {line}")
     return Exit.OK
 
 
 def _list() -> Exit:
     stale = 0
+    if damage := find_damage():
+        raise UsageFault(f"{damage}: `harness trust PATH` replaces it")
     trusted = read_trusted()
     if not trusted:
         say("no file is trusted: `harness trust` trusts the nearest pyproject.toml")
@@ -74,9 +88,14 @@ def _list() -> Exit:
         try:
             state = "" if read_folder_file(Path(path)).digest == digest else " (changed since: not trusted)"
         except UsageFault:
-            state = " (cannot be read)"
+            state = " (cannot be read: not trusted)"
         stale += bool(state)
         say(f"{path}{state}")
+    if stale:
+        say(
+            "help: read the file, then run `harness trust PATH`, or remove it with `harness trust --remove PATH`",
+            to_errors=True,
+        )
     return Exit.FAILED if stale else Exit.OK
 
 
