@@ -375,6 +375,19 @@ def find_exchanged(given: Any, calls: Sequence[Mapping[str, Any]]) -> str:
     return ""
 
 
+def find_misnamed(given: Any, calls: Sequence[Mapping[str, Any]]) -> str:
+    """How an input returns the result of a call under the name of another function; "" if it does not."""
+    names = {str(call.get("id")): call.get("name") for call in calls}
+    for step in objects_in(given):
+        name, made = step.get("name"), names.get(str(step.get("call_id")))
+        if step.get("type") == "function_result" and name and made and name != made:
+            return (
+                f"returned the result of the call {step.get('call_id')!r} under the name {name!r}: the call is of "
+                f"{made!r}, and its result has the same name"
+            )
+    return ""
+
+
 def _list_asked(call: Mapping[str, Any]) -> set[str]:
     return _list_words(json.dumps(call.get("arguments"), ensure_ascii=False))
 

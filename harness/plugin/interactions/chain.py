@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.checks.clients.result_comparison import find_exchanged, find_server_call, plain
+from harness.checks.clients.result_comparison import find_exchanged, find_misnamed, find_server_call, plain
 from harness.contract import RUNNING
-from harness.contract.data.transcript import text_of
-from harness.contract.tables.lifecycle import CANCELLED, FAILED
+from harness.contract.data.transcript import pending_calls, text_of
+from harness.contract.tables.lifecycle import CANCELLED, FAILED, REQUIRES_ACTION
 from harness.outcome import UsageFault
 from harness.plugin.interactions.emulator import InteractionsEmulator
 from harness.plugin.interactions.lifecycle import TOOL
@@ -45,7 +45,7 @@ class ChainTurn:
     @property
     def calls(self) -> list[dict[str, Any]]:
         """The function calls that need a result."""
-        return [step for step in self.created.get("steps", ()) if step["type"] == "function_call"]
+        return pending_calls(self.created.get("steps", []))
 
     @property
     def history(self) -> list[str]:
@@ -129,8 +129,10 @@ class Chain:
         """
         __tracebackhide__ = True
         own = after is None and not self.links
-        link = self._find_made() if own else self._find(after or self.last)
         creates = [sent for sent in self.emulator.requests if sent.call.startswith("create")]
+        if own and (problem := self._describe_end(creates)):
+            raise AssertionError(f"the client {problem.rstrip('.')}.")
+        link = self._find_made(creates[-1]) if own else self._find(after or self.last)
         problem = self._judge_link(link, creates, new_environment) or (self._describe_fork(creates) if own else "")
         if not problem and not any_results:
             exchanged = find_exchanged(creates[-1].body.get("input"), link.calls)
@@ -203,22 +205,53 @@ class Chain:
         known = next((link for link in self.links if link.id == turn), None)
         return known or _build_turn(self._look(turn))
 
-    def _find_made(self) -> ChainTurn:
+    def _find_made(self, last: SentRequest) -> ChainTurn:
         """The turn that the code under test made before its latest one.
 
         No document tells whether a turn that failed or was cancelled is part of the conversation: a client may go
-        on from it, or from the last one before it that was not.
+        on from it, or from the last one before it that was not. It may delete what it has continued, too.
         """
-        sent = [one for one in self.emulator.list_requests() if one.call.startswith("create")]
-        before = [one.interaction for one in sent[:-1] if one.interaction is not None]
-        if not before:
-            raise UsageFault(
-                "there is no turn to go on from: let the code under test create two interactions, or build the "
-                "first with turn()"
-            )
-        named = sent[-1].body.get("previous_interaction_id")
+        before = self.emulator.find_created(before_last=True)
+        named = last.body.get("previous_interaction_id")
         right = (one for one in reversed(before) if one["id"] == named or not self._came_to_nothing(one["id"]))
         return _build_turn(next(right, before[-1]))
+
+    def _describe_end(self, creates: Sequence[SentRequest]) -> str:
+        """Why no earlier turn of the code under test could be continued by its last create; "" if one could."""
+        if not creates:
+            return "created no interaction"
+        last = creates[-1]
+        if len(creates) == 1:
+            calls = pending_calls((last.interaction or {}).get("steps", []))
+            if calls and (last.interaction or {}).get("status") == REQUIRES_ACTION:
+                return (
+                    f"left the function call {calls[0]['id']!r} without a result: it created no interaction after "
+                    "the one that made the call"
+                )
+            refused = f"; it was refused: {last.refusal.rstrip('.')}" if last.refusal else ""
+            built = "Build an earlier turn with turn()"
+            return f"created one interaction and none that goes on from it{refused}. {built}"
+        if self.emulator.find_created(before_last=True):
+            return ""
+        if last.refusal:
+            return f"was refused: {last.refusal}"
+        return (
+            "stored no interaction that a create could go on from: without `store` a turn sends the steps back, "
+            "which assert_replayed() judges"
+        )
+
+    def _describe_deleted(self, link: ChainTurn, last: SentRequest) -> str:
+        """How the last create comes after the deletion of the turn that it should continue; "" if it does not."""
+        named = last.body.get("previous_interaction_id")
+        gone = next((one for one in (named, link.id) if one and self.emulator.look(str(one)) is None), None)
+        known = {link.id, *(turn.id for turn in self.links), *(one["id"] for one in self.emulator.find_created())}
+        if gone not in known or not (last.refusal or named is None):
+            return ""
+        how = "chained to" if named == gone else "sent no previous_interaction_id after the deletion of"
+        return (
+            f"{how} {gone!r}, which was deleted before: no create can go on from it. Delete an interaction after "
+            "the last turn that continues it"
+        )
 
     def _came_to_nothing(self, interaction_id: str) -> bool:
         """Whether an interaction failed or was cancelled."""
@@ -270,6 +303,8 @@ class Chain:
                     f"chained to an interaction that was still {status!r}: wait until it has settled, it is a 400"
                 )
         last = creates[-1]
+        if deleted := self._describe_deleted(link, last):
+            return deleted
         previous = last.body.get("previous_interaction_id")
         if previous is None:
             return "sent no previous_interaction_id: the model has forgotten the conversation"
@@ -279,6 +314,7 @@ class Chain:
             _describe_environment(link, last.body.get("environment"), new_environment)
             or self._describe_server_call(link, last.body)
             or _describe_unanswered(link, last.body)
+            or find_misnamed(last.body.get("input"), link.calls)
             or (f"was refused: {last.refusal}" if last.refusal else "")
         )
 

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypedDict, Unpack
 
-from harness.benches.client.judgement.received_responses import DeadEnd
+from harness.benches.client.judgement.received_responses import DeadEnd, ReceivedResponse
 from harness.contract import Contract
 from harness.contract.data.assembly import assemble_steps
 from harness.contract.data.json_parse import loads
@@ -28,6 +28,7 @@ from harness.plugin.observed_service import ObservedService
 from harness.plugin.service_clocks import moved_by_sleeps
 from harness.plugin.session_server import SessionServer
 from harness.wire import Headers, LogicalClock, Request
+from harness.wire.json_value import object_or_none
 
 if TYPE_CHECKING:
     from google.genai import Client
@@ -237,20 +238,33 @@ class InteractionsEmulator(ObservedService):
 
     def find_earlier_steps(self) -> list[Any]:
         """The steps that the create before the last one returned, stored or not. Raises UsageFault."""
-        answers = [
-            one.received
-            for one in self._made
-            if one.received is not None and one.received.is_create and one.received.status < 400
-        ]
+        answers = [one for one in self._list_answers() if one.status < 400]
         if len(answers) < 2:
             raise UsageFault(
                 f"{format_count(len(answers), 'create')} of the code under test got a response: there is none "
                 "whose steps a later create could send back"
             )
-        before = answers[-2]
-        if before.is_stream:
-            return assemble_steps(before.events(), self.emulator.contract)
-        return list(before.read_json().get("steps", ()))
+        return self._read_steps(answers[-2])
+
+    def find_created(self, *, before_last: bool = False) -> list[dict[str, Any]]:
+        """The stored interactions of the code under test as they are now, a deleted one as it was returned."""
+        answers = self._list_answers()[: -1 if before_last else None]
+        bodies = [object_or_none(one.request.body) or {} for one in answers]
+        stored = [
+            one
+            for one, body in zip(answers, bodies, strict=True)
+            if one.status < 400 and body.get("store") is not False
+        ]
+        made = [(found, one) for one in stored if (found := one.find_created_id())]
+        return [self.look(found) or {"id": found, "steps": self._read_steps(one)} for found, one in made]
+
+    def _list_answers(self) -> list[ReceivedResponse]:
+        return [one.received for one in self._made if one.received is not None and one.received.is_create]
+
+    def _read_steps(self, answer: ReceivedResponse) -> list[Any]:
+        if answer.is_stream:
+            return assemble_steps(answer.events(), self.emulator.contract)
+        return list(answer.read_json().get("steps", ()))
 
     def look(self, interaction_id: str) -> dict[str, Any] | None:
         """An interaction in its current state, without advancing it as a poll would; None if there is none."""

@@ -549,7 +549,7 @@ def test_a_chain_that_the_client_made_itself() -> None:
     chain = Chain(InteractionsEmulator())
     with client_of(chain.emulator) as client:
         first = client.post("/v1beta/interactions", json={"model": clients.MODEL, "input": "One."}).json()
-        with pytest.raises(UsageFault, match="create two interactions, or build the first with turn"):
+        with pytest.raises(AssertionError, match="created one interaction and none that goes on from it"):
             chain.assert_continued()
         clients.chains(client, first["id"])
         chain.assert_continued()

@@ -169,3 +169,119 @@ def test_a_refused_create_is_no_turn() -> None:
             _create(client, input="Two.", previous_interaction_id=first["id"], no_such_field=1)
         _create(client, input="Two.", previous_interaction_id=first["id"])
     chain.assert_continued()
+
+
+_CALLS = [_CALL, {**_CALL, "id": "c2", "name": "find"}]
+_TOOLS = [_TOOL, {**_TOOL, "name": "find"}]
+
+
+class Client:
+    """A client of a fresh emulator; `create` returns the id of what it made, "" for a refusal."""
+
+    def __init__(self) -> None:
+        self.emulator = InteractionsEmulator()
+        self._http = httpx.Client(
+            transport=self.emulator.transport, base_url="http://any.test/v1beta", headers=_KEY
+        )
+
+    def create(self, after: str | None = None, **fields: Any) -> str:
+        """Create an interaction that continues another one."""
+        named = {} if after is None else {"previous_interaction_id": after}
+        body = {"model": "gemini-3.5-flash", "input": "Hi.", **named, **fields}
+        return str(self._http.post("/interactions", json=body).json().get("id", ""))
+
+    def delete(self, *interactions: str) -> None:
+        """Delete interactions."""
+        for interaction in interactions:
+            self._http.delete(f"/interactions/{interaction}")
+
+    def call(self) -> str:
+        """Create an interaction that calls two functions."""
+        self.emulator.reply(steps=_CALLS)
+        return self.create(tools=_TOOLS)
+
+    def answer(self, call: str, *names: str) -> str:
+        """Return results of the calls under these names."""
+        results = [
+            {**_RESULT, "call_id": one["id"], "name": name} for one, name in zip(_CALLS, names, strict=False)
+        ]
+        return self.create(call, input=results, tools=_TOOLS)
+
+
+def _delete_parent(client: Client) -> None:
+    first = client.create()
+    client.delete(first)
+    client.create(first)
+
+
+def _delete_and_forget(client: Client) -> None:
+    client.delete(client.create())
+    client.create()
+
+
+def _delete_second(client: Client) -> None:
+    second = client.create(client.create())
+    client.delete(second)
+    client.create(second)
+
+
+def _create_unstored(client: Client) -> None:
+    client.create(store=False)
+    client.create(store=False)
+
+
+BROKEN: dict[str, tuple[Callable[[Client], object], str]] = {
+    "nothing": (lambda client: None, "created no interaction"),
+    "one turn": (Client.create, "created one interaction and none that goes on from it"),
+    "one refusal": (
+        lambda client: client.create(model="nope"),
+        "created one interaction .* goes on from it; it was refused: 404: ",
+    ),
+    "deleted parent": (_delete_parent, "chained to 'v1_.*', which was deleted before: no create can go on"),
+    "deleted second": (_delete_second, "chained to 'v1_.*', which was deleted before: no create can go on"),
+    "deleted and forgotten": (_delete_and_forget, "sent no previous_interaction_id after the deletion of 'v1_"),
+    "never answered": (
+        Client.call,
+        "left the function call 'c1' without a result: it created no interaction after",
+    ),
+    "half answered": (lambda client: client.answer(client.call(), "look"), "left the function call 'c2' without"),
+    "wrong name": (
+        lambda client: client.answer(client.call(), "look", "look"),
+        "returned the result of the call 'c2' under the name 'look': the call is of 'find'",
+    ),
+    "unstored": (_create_unstored, r"stored no interaction that a create could go on from.*assert_replayed\(\)"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_chain_of_the_client_that_ends(case: str) -> None:
+    """An assertion about the client's own turns fails with what the client did, never as a mistake of the test."""
+    work, problem = BROKEN[case]
+    client = Client()
+    chain = Chain(client.emulator)
+    work(client)
+    with pytest.raises(AssertionError, match=f"the client {problem}"):
+        chain.assert_continued()
+
+
+def test_a_turn_after_a_deleted_one() -> None:
+    """A turn that was built and deleted is named, too; a client may delete what it has continued."""
+    client = Client()
+    chain = Chain(client.emulator)
+    client.create(chain.turn(deleted=True).id)
+    with pytest.raises(AssertionError, match="which was deleted before"):
+        chain.assert_continued()
+    tidy = Client()
+    chain = Chain(tidy.emulator)
+    first = tidy.create()
+    tidy.delete(first, tidy.create(first))
+    chain.assert_continued()
+    tidy.create(store=False)
+    other = tidy.create()
+    tidy.create(store=False)
+    tidy.create(other)
+    chain.assert_continued()
+    answered = Client()
+    chain = Chain(answered.emulator)
+    answered.answer(answered.call(), "look", "find")
+    chain.assert_continued()

@@ -139,7 +139,6 @@ def test_a_wrong_option_is_refused(server: Api, options: Any, told: str) -> None
         ("time", {"seconds": -1}, 400, "time never goes back"),
         ("route", {"name": "canceled"}, 400, "did you mean 'cancelled'?"),
         ("assert_outcome", {"result": "x"}, 400, "begin one first"),
-        ("assert_continued", {}, 400, "let the code under test create two interactions"),
         ("assert_replayed", {"steps": [], "id": "x"}, 400, "give either steps, or the id"),
         ("assert_replayed", {}, 400, "0 creates of the code under test got a response"),
         ("plan_cases", {"cuts": "every-even"}, 400, "every-event"),
@@ -290,6 +289,20 @@ def test_code_that_polls_what_has_settled_is_stopped(server: Api) -> None:
     (complaint,) = session.complaints
     assert "more than 3 times in a row" in complaint
     assert "open the session with { maxSettledReads: … }" in complaint
+
+
+def test_the_result_of_another_function_is_told(session: Api) -> None:
+    """The judge of a conversation has the words of the fixture for a call, too: no answer, and a wrong name."""
+    assert session.judge("assert_continued")["problem"] == "the client created no interaction."
+    tool = {"type": "function", "name": "look", "parameters": {"type": "object"}}
+    session.judge(
+        "reply", script={"steps": [{"type": "function_call", "id": "c1", "name": "look", "arguments": {}}]}
+    )
+    made = session.create(tools=[tool])
+    assert "left the function call 'c1' without a result" in session.judge("assert_continued")["problem"]
+    result = {"type": "function_result", "call_id": "c1", "name": "find", "result": "rain"}
+    session.create(previous_interaction_id=made["id"], input=[result], tools=[tool])
+    assert "under the name 'find': the call is of 'look'" in session.judge("assert_continued")["problem"]
 
 
 def test_time_moves_when_it_is_told(session: Api) -> None:
