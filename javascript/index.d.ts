@@ -352,6 +352,8 @@ export class Session extends Controls implements AsyncDisposable {
   readonly key: string;
   /** Whether a reader was still running when its time was up. */
   readonly leftRunning: boolean;
+  /** Rejects, with the reason, if the code under test polls without an end. */
+  readonly stopped: Promise<never>;
   /** How many seconds `elapse` let pass so far: what the code under test waited for. */
   readonly elapsed: number;
   /** What the code under test sent, and what it got, a line each. */

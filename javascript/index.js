@@ -272,6 +272,8 @@ export class Session extends Controls {
   #traffic;
   #elapsing = false;
   #over = false;
+  #sleeps;
+  #stop;
 
   constructor(harness, id, url, token) {
     super(url, token);
@@ -283,7 +285,25 @@ export class Session extends Controls {
     this.leftRunning = false;
     /** How many seconds `elapse` let pass so far: what the code under test waited for. */
     this.elapsed = 0;
-    this.#traffic = watchTraffic(url);
+    let stop;
+    /** Rejects if the code under test polls without an end: what it waits for never comes. */
+    this.stopped = new Promise((_, reject) => { stop = reject; });
+    this.stopped.catch(() => {});
+    this.#stop = (words) => {
+      this.leftRunning = true;
+      this.#sleeps?.stop();
+      stop(new HarnessAssertionError(speak(words)));
+    };
+    this.#traffic = watchTraffic(url, (polled) => this.#look(polled).catch(() => {}));
+  }
+
+  /** The code under test polls what does not change any more, or was refused for that: how long did it sleep? */
+  async #look(polled) {
+    if (this.#elapsing || this.#over) return;
+    this.#sleeps ??= await watchSleeps();
+    const seconds = this.#sleeps.take();
+    const { runaway } = await this.#judge("slept", { seconds: polled ? seconds : 0 });
+    if (runaway) this.#stop(runaway);
   }
 
   /** Queue an answer: a text, a script (docs/emulator.md), or a list of scripts. Resolves to the queue's length. */
@@ -546,6 +566,7 @@ export class Session extends Controls {
   async end() {
     this.#over = true;
     this.#traffic.stop();
+    this.#sleeps?.restore();
     await this.#harness.call("DELETE", `sessions/${this.id}`);
   }
 
@@ -691,11 +712,56 @@ function watchTimers() {
   };
 }
 
+/**
+ * Notes the timers that fire from now on. It begins when code polls in vain, and sees whoever sets a timer by name. Timers
+ * that are fake are left alone: a test moves those itself.
+ */
+async function watchSleeps() {
+  let longest = 0;
+  let stopped = false;
+  const undo = [];
+  const note = (ms) => { longest = Math.max(longest, (Number(ms) || 0) / 1000); };
+  const replace = (owner, name, ours) => {
+    const original = owner[name];
+    owner[name] = Object.setPrototypeOf(ours(original), original); // which keeps what `promisify` looks for
+    undo.push(() => { if (Object.getPrototypeOf(owner[name]) === original) owner[name] = original; });
+  };
+  if (globalThis.setTimeout === real.setTimeout) {
+    for (const name of ["setTimeout", "setInterval"]) {
+      replace(globalThis, name, (original) => (call, ms, ...rest) => original((...given) => {
+        if (stopped) return; // the test is over: a loop that nothing ends must not go on behind the next one
+        note(ms);
+        call(...given);
+      }, ms, ...rest));
+    }
+  }
+  const [promises, modules] = await Promise.all(["node:timers/promises", "node:module"].map((name) => import(name).catch(() => ({}))));
+  if (promises.default && modules.syncBuiltinESMExports) {
+    replace(promises.default, "setTimeout", (original) => async (ms, ...rest) => {
+      const value = await original(ms, ...rest);
+      note(ms);
+      return stopped ? new Promise(() => {}) : value;
+    });
+    modules.syncBuiltinESMExports();
+    undo.push(() => modules.syncBuiltinESMExports());
+  }
+  return {
+    /** The longest since the last call, in seconds: others may run beside it. */
+    take: () => {
+      const taken = longest;
+      longest = 0;
+      return taken;
+    },
+    stop: () => { stopped = true; },
+    restore: () => undo.forEach((one) => one()),
+  };
+}
+
 // Which requests are under way, as Node's `fetch` publishes it, whoever calls it and by whichever reference. Other ways
 // to send are not seen: then only real time says that code waits for its timers.
 const channels = await import("node:diagnostics_channel").catch(() => undefined);
 
-function watchTraffic(url) {
+function watchTraffic(url, look) {
   const open = new Map();
   const began = new URL(url);
   let moved = real.now();
@@ -708,7 +774,13 @@ function watchTraffic(url) {
   };
   const listeners = {
     "undici:request:create": note((request) => open.set(request, request.path)),
-    "undici:request:headers": note(() => {}),
+    "undici:request:headers": ({ request, response }) => {
+      note(() => {})({ request });
+      if (!isOurs(request) || isControl(request)) return;
+      const names = response.headers.map((one) => String(one).toLowerCase());
+      if (names.includes("x-harness-stopped")) look(false);
+      else if (names.includes("x-harness-polled")) look(true);
+    },
     "undici:request:trailers": note((request) => open.delete(request)),
     "undici:request:error": note((request) => open.delete(request)),
   };

@@ -31,7 +31,7 @@ function withSession(run, sessionOptions) {
     const session = await harness.session(sessionOptions);
     Object.assign(context, { harness, session });
     try {
-      await run(context);
+      await Promise.race([run(context), session.stopped]);
       await session.assertAllMet();
     } catch (error) {
       for (const line of await session.describe()) context.diagnostic(line);

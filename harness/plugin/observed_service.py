@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias
 from msgspec import Struct
 
 from harness.benches.client.judgement.received_responses import (
-    DeadEnd,
     ReceivedResponse,
     RepeatedReads,
     describe_unresumed,
@@ -95,7 +94,7 @@ class ObservedService:
         self.limit = max_requests or MOST_REQUESTS
         """How many requests are answered before the test is stopped."""
         self._asked_for = max_requests
-        self._reads = RepeatedReads(max_settled_reads or MOST_SETTLED_READS, self.find_dead_end)
+        self._reads = RepeatedReads(max_settled_reads or MOST_SETTLED_READS)
         self._sleeps: ExitStack | None = None
         self.more_settled_reads = "call forget() in between"
         """How to allow more reads of a settled interaction."""
@@ -201,10 +200,6 @@ class ObservedService:
             if end := self._reads.note_sleep(seconds):
                 self.runaway = f"{end}; if so many reads are meant, {self.more_settled_reads}"
                 self._stop()
-
-    def find_dead_end(self, interaction_id: str, status: int) -> DeadEnd | None:
-        """Why an interaction that has not settled cannot go on; None if it can, or if no one knows."""
-        return None
 
     # For tests
 
@@ -333,7 +328,8 @@ class ObservedService:
     def format_context(self) -> str:
         """The context of a failure of this test: the circumstances, and the requests and responses."""
         circumstances = self.runaway or self.explain()
-        told = [circumstances, *self.story.lines(), self.describe_unresumed(), *self._tasks.describe()]
+        polled = "" if self.runaway else self._reads.describe_last()
+        told = [circumstances, polled, *self.story.lines(), self.describe_unresumed(), *self._tasks.describe()]
         return "\n".join(filter(None, told))
 
     def describe_unresumed(self) -> str:

@@ -126,6 +126,63 @@ def test_a_test_that_is_given_up_in_elapse(project: Path) -> None:
     assert "1 failed | 1 passed" in printed
 
 
+POLLS = """
+const headers = { "content-type": "application/json", "x-goog-api-key": "any" };
+
+async function create(session) {
+  const body = JSON.stringify({ model: "gemini-3.5-flash", input: "Hi." });
+  const made = await fetch(`${session.url}/v1beta/interactions`, { method: "POST", headers, body });
+  return `${session.url}/v1beta/interactions/${(await made.json()).id}`;
+}
+
+async function read(url) {
+  try { return (await (await fetch(url, { headers })).json()).status === "COMPLETED"; } catch { return false; }
+}
+"""
+
+ENDLESS = """
+import { setTimeout as sleep } from "node:timers/promises";
+import { test } from "interactions-harness/node-test";
+
+const options = { session: { maxSettledReads: 30 } };
+
+test("timers", options, async ({ session }) => {
+  const url = await create(session);
+  while (!(await read(url))) await new Promise((resolve) => setTimeout(resolve, 500));
+});
+test("promises", options, async ({ session }) => {
+  const url = await create(session);
+  while (!(await read(url))) await sleep(500);
+});
+test("comes after it", async () => { await sleep(1); await new Promise((resolve) => setTimeout(resolve, 1)); });
+"""
+
+ENDLESS_SPEC = """
+import { test } from "interactions-harness/vitest";
+
+test.extend({ sessionOptions: { maxSettledReads: 3 } })("reads", { timeout: 60_000 }, async ({ session }) => {
+  const url = await create(session);
+  const work = async () => { while (!(await read(url))) await new Promise((resolve) => setTimeout(resolve, 1)); };
+  await Promise.race([work(), session.stopped]);
+});
+"""
+
+
+def test_polls_for_ever(project: Path) -> None:
+    """Code that really sleeps between polls, and swallows errors, is stopped; later tests have their timers."""
+    (project / "endless.mjs").write_text(ENDLESS + POLLS, "utf-8")
+    printed = run(project, "node", "--no-warnings", "--test", "--test-reporter=spec", "endless.mjs", code=1)
+    assert "pass 1" in printed
+    assert (
+        len(re.findall(r"AssertionError.*in a row and slept [\d.]+ s in between .*'completed' each time", printed))
+        >= 2
+    )
+    (project / "endless.spec.mjs").write_text(ENDLESS_SPEC + POLLS, "utf-8")
+    printed = run(project, "node_modules/.bin/vitest", "run", "endless.spec.mjs", code=1)
+    assert "read an interaction that has settled more than 3 times" in printed
+    assert "timed out" not in printed
+
+
 UNRESUMED = """
 import assert from "node:assert/strict";
 import { test } from "interactions-harness/node-test";

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypedDict, Unpack
 
@@ -86,6 +87,7 @@ class InteractionsEmulator(ObservedService):
         self.emulator = Emulator(UNCHANGED.with_values(settings), clock=self._time, seed=seed)
         limits = {"max_requests": max_requests, "max_settled_reads": max_settled_reads}
         super().__init__(self.emulator, self._time, INTERACTIONS, **limits)
+        self._reads.find_dead_end = partial(_find_dead_end, self.emulator)
         self.more_settled_reads = "mark the test interactions_emulator(max_settled_reads=…)"
         self.assert_all_used = assert_all_used
         self._answers: list[tuple[QueuedAnswer, str]] = []
@@ -193,16 +195,6 @@ class InteractionsEmulator(ObservedService):
             "sleep between two polls (interactions_no_sleep lets the time pass at once), or move `emulator.clock`"
         )
 
-    def find_dead_end(self, interaction_id: str, status: int) -> DeadEnd | None:
-        """Why an interaction cannot go on while its reader only sleeps: it is held, or there is none."""
-        if status >= 400:
-            gone = status == 404 and self.look(interaction_id) is None
-            return DeadEnd("does not exist", "it never appears", "Report the error") if gone else None
-        if interaction_id not in self.emulator.state["held"]:
-            return None
-        advice = "Call release() from another thread or task, or give the loop a limit"
-        return DeadEnd("the test holds", "only release() lets it go on", advice)
-
     def change(self, **settings: Unpack[SettingFields]) -> InteractionsEmulator:
         """Change settings by name."""
         self.emulator.change(**settings)
@@ -269,6 +261,17 @@ class InteractionsEmulator(ObservedService):
     def look(self, interaction_id: str) -> dict[str, Any] | None:
         """An interaction in its current state, without advancing it as a poll would; None if there is none."""
         return self.emulator.look(interaction_id)
+
+
+def _find_dead_end(emulator: Emulator, interaction_id: str, status: int) -> DeadEnd | None:
+    """Why an interaction cannot go on while its reader only sleeps: it is held, or there is none."""
+    if status >= 400:
+        gone = status == 404 and emulator.look(interaction_id) is None
+        return DeadEnd("does not exist", "it never appears", "Report the error") if gone else None
+    if interaction_id not in emulator.state["held"]:
+        return None
+    advice = "Call release() from another thread or task, or give the loop a limit"
+    return DeadEnd("the test holds", "only release() lets it go on", advice)
 
 
 def _describe(answer: QueuedAnswer) -> str:

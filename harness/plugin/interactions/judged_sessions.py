@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from functools import cache
 from itertools import count
 from threading import RLock
@@ -28,6 +29,7 @@ from harness.plugin.interactions.chain import Chain
 from harness.plugin.interactions.emulator import InteractionsEmulator
 from harness.plugin.interactions.judged_cases import JudgedCases
 from harness.plugin.interactions.lifecycle import ROUTES, Lifecycle
+from harness.plugin.observed_service import RequestLimit
 from harness.wire import Request, Response
 from harness.wire.addresses import CONTROL, readdress, split_path, stand_in_url
 from harness.wire.json_value import object_or_none
@@ -142,7 +144,12 @@ class JudgedSession(InteractionsEmulator):
                 self._played = self.faulty.plan()  # few clients meet all that an incident plans
             self._forget_taken_back(request.method, target.removeprefix(f"/{CONTROL}/"))
             return response
+        polled = request.method == "GET" and self._reads.find_polled(request.target) is not None
         response = self.cases.answer(request) or self.over_socket(request)
+        if polled or self.runaway:  # the client's package then tells how long the code under test sleeps
+            response.headers = response.headers.having(
+                "x-harness-stopped" if self.runaway else "x-harness-polled", "1"
+            )
         response.headers = readdress(response.headers, root, root + prefix)
         response.clock = response.clock or self._time
         return response
@@ -244,6 +251,12 @@ class SessionJudge:
     def time(self, *, seconds: float) -> dict[str, Any]:
         """Let time pass for the emulator; `runaway` says so if the code under test asks for ever."""
         return {"now": self._session.pass_time(seconds), "runaway": self._session.runaway}
+
+    def slept(self, *, seconds: float) -> dict[str, str]:
+        """Note a real sleep of the code under test between two reads; `runaway` says if the loop never ends."""
+        with suppress(RequestLimit):
+            self._session.note_sleep(seconds)
+        return {"runaway": self._session.runaway}
 
     def assert_calls(self, *, expected: list[str]) -> dict[str, str]:
         """Judge which calls were made, in order."""

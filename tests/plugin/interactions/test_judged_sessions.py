@@ -291,6 +291,17 @@ def test_code_that_polls_what_has_settled_is_stopped(server: Api) -> None:
     assert "open the session with { maxSettledReads: … }" in complaint
 
 
+def test_sleeps_between_polls_are_told(server: Api) -> None:
+    """A response that shows the same for the second time says so; only sleeps after it count, and end the test."""
+    session = open_session(server, max_settled_reads=20)
+    path = f"/v1beta/interactions/{session.create()['id']}"
+    assert session.judge("slept", seconds=60)["runaway"] == ""
+    assert [session.ask("GET", path)[0] for _ in range(4)] == [200] * 4
+    assert session.judge("slept", seconds=2)["runaway"] == ""
+    assert "4 times in a row and slept 5 s in between" in session.judge("slept", seconds=3)["runaway"]
+    assert session.ask("GET", path)[0] == 400
+
+
 def test_the_result_of_another_function_is_told(session: Api) -> None:
     """The judge of a conversation has the words of the fixture for a call, too: no answer, and a wrong name."""
     assert session.judge("assert_continued")["problem"] == "the client created no interaction."

@@ -180,6 +180,10 @@ READS_PER_SECOND = 4
 """How many reads a second of real sleep between them counts as: nobody waits for fifty polls of five seconds."""
 
 
+_TOLD = 3
+"""Equal reads above which the report of a failed test names them: a runner may have ended it before the limit."""
+
+
 class DeadEnd(NamedTuple):
     """Why a run stays as it was read, and what to do; a run that has `settled` needs no sleep to be counted."""
 
@@ -195,15 +199,14 @@ _SETTLED = DeadEnd("has settled", "it never changes again", "End the loop there"
 class RepeatedReads:
     """Counts, for each target, the equal responses in a row to reads of a run that does not change any more.
 
-    `find_dead_end` returns why a run that has not settled cannot go on, by its id and the status of the response.
-    Such a run counts only if the reader sleeps between its reads, since another thread may let it go on.
+    A run that has not settled counts only if the reader sleeps between its reads, since another thread may let it
+    go on.
     """
 
-    def __init__(
-        self, limit: int, find_dead_end: Callable[[str, int], DeadEnd | None] = lambda run, status: None
-    ) -> None:
+    def __init__(self, limit: int) -> None:
         self.limit = limit
-        self._find_dead_end = find_dead_end
+        self.find_dead_end: Callable[[str, int], DeadEnd | None] = lambda run, status: None
+        """Returns why a run that has not settled cannot go on, by its id and the status of the response."""
         self._rows: dict[str, tuple[ReceivedResponse, ReceivedResponse, int]] = {}
         """The first and the latest response of a row, and how many there were before the latest."""
         self._slept = 0.0
@@ -218,6 +221,7 @@ class RepeatedReads:
         first, latest, equal = self._rows.get(target, (received, received, -1))
         if first.data != latest.data:  # as bytes, which costs nothing
             first, equal = latest, 0
+        self._rows.pop(target, None)  # the latest is the last
         self._rows[target] = (first, received, equal + 1)
         # A loop over several runs goes on as long as one of them does.
         if self._slept and (equal < 1 or self._explain(latest) is None):
@@ -233,7 +237,7 @@ class RepeatedReads:
     def _explain(self, latest: ReceivedResponse) -> DeadEnd | None:
         if latest.completes:
             return _SETTLED
-        return None if latest.is_stream else self._find_dead_end(str(latest.find_run_id()), latest.status)
+        return None if latest.is_stream else self.find_dead_end(str(latest.find_run_id()), latest.status)
 
     def begin_sleeps(self, target: str) -> bool:
         """Whether the reader's sleeps count from now on: it polls a run that stays as it is."""
@@ -247,14 +251,21 @@ class RepeatedReads:
         self._slept += seconds
         return self.describe_end(self._polled)
 
-    def describe_end(self, target: str) -> str:
+    def describe_last(self) -> str:
+        """What the reader polled in vain when its test ended, for the report of a failure; "" if it did not."""
+        target = next(reversed(self._rows), "")
+        equal = self._rows[target][2] if target else 0
+        return self.describe_end(target, limit=_TOLD) if equal + 1 > _TOLD else ""
+
+    def describe_end(self, target: str, *, limit: int = 0) -> str:
         """Why a loop that has read `target` too often never ends, in a sentence; "" if it may go on."""
+        limit = limit or self.limit
         _, latest, equal = self._rows.get(target, (None, None, 0))
-        if latest is None or equal + 1 + READS_PER_SECOND * self._slept < self.limit:
+        if latest is None or equal + 1 + READS_PER_SECOND * self._slept < limit:
             return ""
         if (end := self.find_polled(target)) is None or not (end.settled or self._slept):
             return ""
-        times = f"more than {self.limit} times in a row"
+        times = f"more than {limit} times in a row"
         if self._slept:
             times = f"{equal + 1} times in a row and slept {self._slept:g} s in between"
         shown = f"the status {latest.find_status() or latest.status!r}"
