@@ -135,7 +135,7 @@ def test_the_embedded_target_is_thrown_away() -> None:
 def test_every_secret_of_a_header_is_known() -> None:
     """Secrets include each cookie, repeated headers and whole values of several words, by their report names."""
     headers = (("Cookie", "a=1st; b=2nd"), ("X-Token", "one"), ("x-token", "two"), ("X-Session", "of three words"))
-    secrets = resolve_target(INTERACTIONS, "http://h", TargetOptions(headers=headers)).info.secrets
+    secrets = resolve_target(INTERACTIONS, "https://h", TargetOptions(headers=headers)).info.secrets
     assert {"a=1st; b=2nd", "1st", "2nd", "one", "two", "of three words"} <= set(secrets.values())
     assert (secrets["COOKIE"], secrets["X_TOKEN"], secrets["X_SESSION"]) == (
         headers[0][1],
