@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.contract.data.json_parse import as_object, objects_in
+from harness.contract.data.json_parse import as_object, objects_in, read_instant
 from harness.contract.judge.answer import is_success
 from harness.contract.judge.finding_log import place_finding
 from harness.contract.judge.reading import read
@@ -76,10 +76,12 @@ def _are_texts(value: object) -> bool:
 
 
 def is_alike(found: object, expected: object) -> bool:
-    """Whether a value is the expected one: lists in any order, and whole numbers as digits, too."""
+    """Whether a value is the expected one: lists in any order, whole numbers as digits, times in any spelling."""
     if isinstance(expected, list):
         return isinstance(found, list) and sorted(map(str, found)) == sorted(map(str, expected))
-    return str(found) == str(expected) if isinstance(expected, int) else found == expected
+    if isinstance(expected, int):
+        return str(found) == str(expected)
+    return found == expected or ((moment := read_instant(expected)) is not None and moment == read_instant(found))
 
 
 def judge_resources(trail: Sequence[Exchange]) -> Iterator[tuple[Exchange, Finding]]:

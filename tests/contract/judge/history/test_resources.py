@@ -57,6 +57,8 @@ def listed(*hooks: dict[str, Any]) -> Exchange:
         ([made(), read(), patched({"name": "new"}, name="new"), read(name="new"), listed(hook(name="new"))], []),
         ([made(), read(update_time="2", state="disabled")], []),
         ([made(), call("GET", "webhooks/w1", body={"id": "w1"})], []),
+        ([made(born="2026-11-20T10:00:00Z"), read(born="2026-11-20T11:00:00.000+01:00")], []),
+        ([made(born="2026-11-20T10:00:00Z"), read(born="2026-11-20T10:00:01Z")], ["hook.crud/changed"]),
         ([made(), read(uri="https://b.example")], ["hook.crud/changed"]),
         ([made(), read("w2")], ["hook.crud/another"]),
         ([made(), read(uri="https://b.example"), read()], ["hook.crud/changed"] * 2),
