@@ -206,7 +206,7 @@ def _by_id(found: Iterable[RunEntry]) -> dict[str, RunEntry]:
 
 def _read_target(record: Mapping[str, Any], path: Path) -> str:
     """What was judged; the name of the file if the report does not say."""
-    if isinstance(record.get("matrix"), dict):
+    if isinstance(record.get("matrix"), dict) or isinstance(record.get("defects"), list):
         return "mutants"
     told = record.get("target") or record.get("gateway") or {"name": record.get("client", "")}
     return str(told.get("url") or told.get("name") or path.stem)
@@ -278,12 +278,31 @@ def _outcome_of_mutant(killers: object, errors: object) -> Accounted:
     return Accounted.PASSED if killers else Accounted.FAILED
 
 
+def _read_defects(record: Mapping[str, Any]) -> Iterator[RunEntry]:
+    """The generated defects of a score, which a check has to report, and its oddities, which no check may fail."""
+    for item in record["defects"]:
+        killers, outcome = item["killers"], str(item["outcome"])
+        is_fine = outcome != ("failed" if item["part"] == "oddity" else "survived") or bool(item["excuse"])
+        erred = outcome == "harness error"
+        yield RunEntry(
+            id=str(item["id"]),
+            outcome=Accounted.NOT_TESTED if erred else Accounted.PASSED if is_fine else Accounted.FAILED,
+            reason=str(Reason.HARNESS_ERROR) if erred else "",
+            title=f"reported by {len(killers)}" if killers else "survived",
+            level=str(item["level"]),
+            area=str(item["operator"]),
+            said="" if is_fine else "a legal oddity fails" if killers else "no check reports it",
+            seconds=float(item["seconds"]),
+        )
+
+
 _KINDS = {
     ("checks", list): "check",
     ("rules", list): "gateway",
     ("cases", list): "torture",
     ("failures", list): "fuzz",
     ("matrix", dict): "mutants",
+    ("defects", list): "mutants --generated",
 }
 """The command of a report, by a member that only its reports have with this type."""
 
@@ -293,4 +312,5 @@ _READERS = {
     "torture": _read_cases,
     "fuzz": _read_failures,
     "mutants": _read_mutants,
+    "mutants --generated": _read_defects,
 }
