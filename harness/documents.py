@@ -29,6 +29,8 @@ _TOO_DEEP_FOR_LIBYAML = "exceeded maximum nesting depth"
 """What newer versions of its parser report of lists in flow style, before a node is composed."""
 MAX_GROWTH = 20
 """A document may stand for so many times its own size once its aliases are followed."""
+MAX_NODES = 2_000_000
+"""Maximum number of values and keys of a YAML document: each takes 500 bytes of memory, and can be a byte."""
 FREE_SIZE = 500_000
 """Size, in characters and `_NODE_COST` for each node, up to which aliases are not counted."""
 _NODE_COST = 10
@@ -234,12 +236,16 @@ def loader_class() -> Any:
     class BoundedLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
         """Counts the depth of nodes. Constructors are registered per class, so PyYAML's own stay as they are."""
 
-        _depth = 0
+        _depth = _nodes = 0
 
         def descend_resolver(
             self, parent: Any, index: Any
         ) -> None:  # instead of path resolvers, which nobody uses
             self._depth += 1
+            self._nodes += 1
+            if self._nodes > MAX_NODES:
+                many = f"more than {MAX_NODES:,} values, as no recording has"
+                raise yaml.composer.ComposerError(None, None, many, None)
             if self._depth > MAX_DEPTH:
                 raise yaml.composer.ComposerError(None, None, _TOO_DEEP, None)
 

@@ -66,6 +66,18 @@ def test_a_bomb_is_refused_in_words(name: str) -> None:
             load_all_yaml(source if not isinstance(source, io.BytesIO) else io.BytesIO(text.encode()))
 
 
+def test_a_document_of_countless_values_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A value may be one byte, and takes hundreds in memory: a file of megabytes would take gigabytes."""
+    assert documents.MAX_NODES <= 2_000_000
+    monkeypatch.setattr(documents, "MAX_NODES", 1_000)
+    assert load_yaml("[" + "1," * 999 + "]") == [1] * 999
+    for text in ("[" + "1," * 1_000 + "]", "- 1\n" * 1_000, "".join(f"{number}:\n" for number in range(1_000))):
+        with pytest.raises(yaml.YAMLError, match="more than 1,000 values, as no recording has"):
+            load_yaml(text)
+        with pytest.raises(yaml.YAMLError, match="more than 1,000 values"):
+            load_all_yaml(text)
+
+
 ODDLY_WRITTEN = {
     "UTF-16, little-endian": lambda: LAUGHS.encode("utf-16"),
     "UTF-16, big-endian": lambda: b"\xfe\xff" + LAUGHS.encode("utf-16-be"),

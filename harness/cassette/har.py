@@ -16,7 +16,14 @@ from urllib.parse import urlencode, urlsplit
 
 from harness.errors import Unreadable
 from harness.wire import COMPLETE, Arrivals, At, By, Ending, Exchange, Headers, How, Request, UntilClose
-from harness.wire.coding import CODINGS, coding_of, decode_pieces, is_coded
+from harness.wire.coding import (
+    CODINGS,
+    DECODED_IN_ALL,
+    TOO_MUCH_DECODED,
+    coding_of,
+    decode_pieces,
+    is_coded,
+)
 
 Document = Mapping[str, Any]
 
@@ -40,7 +47,14 @@ def exchanges_in(documents: list[Any]) -> list[tuple[str, Exchange | Unreadable]
 def _read_each(
     read: Callable[[Document], Exchange], entries: Iterable[Document]
 ) -> list[tuple[str, Exchange | Unreadable]]:
-    return [name_entry(number, _read(read, entry)) for number, entry in enumerate(entries, 1)]
+    found, room = [], DECODED_IN_ALL
+    for number, entry in enumerate(entries, 1):
+        exchange = _read(read, entry)
+        if isinstance(exchange, Exchange) and coding_of(exchange.headers) in CODINGS:
+            room -= exchange.size
+            exchange = exchange if room >= 0 else Unreadable(TOO_MUCH_DECODED)
+        found.append(name_entry(number, exchange))
+    return found
 
 
 def name_entry(number: int, entry: Exchange | Unreadable) -> tuple[str, Exchange | Unreadable]:

@@ -30,6 +30,7 @@ from harness.documents import explain_unread, load_all_yaml, load_yaml, loader_c
 from harness.errors import CassetteError, FieldError
 from harness.outcome import HarnessFault
 from harness.outcome.words import UNSEEN, escape_unseen, nearest
+from harness.wire.coding import DECODED_IN_ALL, TOO_MUCH_DECODED
 
 _TAG = "tag:yaml.org,2002:python/"
 
@@ -191,12 +192,19 @@ class Layout:
 
     @staticmethod
     def readings(entries: Iterable[Mapping[str, Any]]) -> Iterator[Recording | ValueError]:
-        """For each entry, yield its recording or the ValueError that says what is wrong with it."""
+        """For each entry, yield its recording or the ValueError that says what is wrong with it.
+
+        That may be the size of all decoded bodies up to it: readers keep them together.
+        """
+        room = DECODED_IN_ALL
         for entry in entries:
             try:
-                yield from_entry(entry)
+                recording = from_entry(entry)
             except ValueError as wrong:
                 yield wrong
+                continue
+            room -= recording.measure_decoded() if room >= 0 else 0
+            yield recording if room >= 0 else ValueError(TOO_MUCH_DECODED)
 
     def entry_error(self, number: int, wrong: ValueError) -> CassetteError:
         """A CassetteError for the entry at position `number`, counted from 0."""

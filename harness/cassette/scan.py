@@ -6,7 +6,7 @@ The check to run before a cassette is shared. It finds what redaction finds, and
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ from harness.cassette.redactor import Redactor
 from harness.documents import explain_unread, read_file
 from harness.errors import CassetteError
 from harness.wire import StreamProtocol
+from harness.wire.coding import DECODED_IN_ALL, TOO_MUCH_DECODED
 from harness.wire.secrets import is_secret_header
 
 _HEADERS = frozenset({"headers", "header"})
@@ -94,17 +95,30 @@ class _Scan:
             if not isinstance(entries, list):
                 yield from self._scan_tree(document, f"[{number}]", ())
                 continue
-            self._learn(entries)
+            within = self._learn(entries)
             yield from self._scan_tree({**document, "interactions": None}, f"[{number}]", ())
             for position, entry in enumerate(entries):
                 place = f"[{number}].interactions[{position}]"
-                yield from list(self._scan_tree(entry, place, ())) or self._scan_entry(entry, place)
+                yield from list(self._scan_tree(entry, place, ())) or (
+                    self._scan_entry(entry, place)
+                    if position < within
+                    else [Hit(f"cannot be looked into, {TOO_MUCH_DECODED}", place)]
+                )
 
-    def _learn(self, entries: Iterable[Any]) -> None:
-        """Learn what the entries name as secrets: the first may quote what the last one names."""
-        for entry in entries:
+    def _learn(self, entries: Sequence[Any]) -> int:
+        """Learn what the entries name as secrets: the first may quote what the last one names.
+
+        Return how many of them can be looked into, before their decoded bodies are too large.
+        """
+        room = DECODED_IN_ALL
+        for number, entry in enumerate(entries):
             with suppress(ValueError, AttributeError, CassetteError):
-                self._redactor.learn(from_entry(entry).decode())
+                recording = from_entry(entry)
+                room -= recording.measure_decoded()
+                if room < 0:
+                    return number
+                self._redactor.learn(recording.decode())
+        return len(entries)
 
     def _scan_entry(self, entry: Any, place: str) -> Iterator[Hit]:
         try:
