@@ -384,7 +384,7 @@ def list_other_failures(results: Iterable[CountedResult]) -> Iterator[str]:
     """What made the run fail besides MUST checks."""
     others = [r for r in results if r.outcome is Accounted.FAILED and r.level is not Level.MUST]
     if strict := sum(result.verdict is Verdict.FAIL for result in others):
-        yield f"{format_count(strict, 'SHOULD check')} failed (--strict)"
+        yield f"{format_count(strict, 'SHOULD check')} failed the run"
     if said := count_stale(others):
         yield said
 

@@ -235,7 +235,7 @@ def test_strict(harness: Harness, toy: Toy) -> None:
     assert harness(*words).code == 0
     assert harness(*words, "--strict", "--report", "badge=b.json").code == 1
     badge = json.loads(Path("b.json").read_text(encoding="utf-8"))
-    assert (badge["color"], badge["message"]) == ("red", "0 of 4 MUST passed; 1 SHOULD check failed (--strict)")
+    assert (badge["color"], badge["message"]) == ("red", "0 of 4 MUST passed; 1 SHOULD check failed the run")
 
 
 def test_declared_capability_that_is_not_there(harness: Harness, toy: Toy) -> None:
