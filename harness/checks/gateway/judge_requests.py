@@ -104,17 +104,22 @@ def body_fields(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     for relayed in exchanges:
         yield from _judge_arrival(relayed)
         for change in request_changes(relayed):
-            top = change.pointer.split(".")[1].split("[")[0]
+            top = change.pointer.removeprefix("$.").partition(".")[0].partition("[")[0]
             is_default = change.kind is Kind.LOST and _DEFAULTS.get(change.pointer, ...) is change.before
             if change.kind is Kind.ADDED or top in seen or is_default:
                 continue
             seen.add(top)
-            message = f"the field {change.pointer.removeprefix('$.')} of a create was {change.kind}"
+            message = f"{_name_place(change.pointer)} of a create was {change.kind}"
             got = "no such field upstream" if change.kind is Kind.LOST else format_value(change.after)
             actual = f"{got}; the client received {relayed.client.status or 'nothing'}"
             code, severity = _FIELD_CODES[change.kind]
             place: dict[str, Any] = {"pointer": change.pointer, "severity": severity}
             yield notice(code, relayed, message, format_value(change.before), actual, **place)
+
+
+def _name_place(pointer: str) -> str:
+    """A field in words; `$` is the place of a body that is no object any more."""
+    return "the whole body" if pointer == "$" else f"the field {pointer.removeprefix('$.')}"
 
 
 def _judge_arrival(relayed: RelayedExchange) -> Iterator[Finding]:
@@ -344,7 +349,7 @@ _BODY_CODES = {
 
 def _changed_field(found: list[tuple[Change, RelayedExchange]]) -> Finding:
     change, relayed = found[0]
-    message = f"the field {change.pointer.removeprefix('$.')} of a response was {change.kind}"
+    message = f"{_name_place(change.pointer)} of a response was {change.kind}"
     if len(found) > 1:
         message += f", in {format_count(len(found), 'answer')}"
     code, severity = _BODY_CODES[change.kind]

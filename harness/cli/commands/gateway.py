@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,6 @@ from harness.benches.server.reachability import wait_until_up
 from harness.cli.arguments import read_options, split_command
 from harness.cli.commands.serve import command_environment
 from harness.cli.common_options import (
-    api_key_option,
     ca_file_option,
     contract_of,
     header_option,
@@ -33,6 +32,7 @@ from harness.cli.judging_options import BaselineOptions, baseline_of, finish, re
 from harness.cli.masking import mask_text
 from harness.cli.options import (
     HOST,
+    KEY,
     PORT,
     POSITIVE_SECONDS,
     SECONDS,
@@ -45,10 +45,12 @@ from harness.cli.options import (
     option,
 )
 from harness.cli.output import Listeners, say, say_masked
+from harness.cli.serving import DUMMY_KEY
 from harness.engine.targets import (
     EMULATOR,
     ResolvedTarget,
 )
+from harness.interactions import INTERACTIONS
 from harness.outcome import HarnessFault, TargetFault, UsageFault
 from harness.wire import LogicalClock
 
@@ -56,6 +58,9 @@ if TYPE_CHECKING:
     from harness.benches.gateway.run import Started
 
 UPSTREAM_VARIABLE = "HARNESS_UPSTREAM_URL"
+KEY_VARIABLE = "HARNESS_GATEWAY_KEY"
+"""Not that of the API: the upstream is the emulator, so no request of a run needs a real key."""
+
 UPSTREAM_PORT = 9100
 UPSTREAM_SETTINGS: dict[str, Any] = {"platform": "any", "require_key": False, "models": "any", "ticks": 12}
 """A gateway may use its own key or none, and its own model names. Runs last long enough to be acted on."""
@@ -65,6 +70,9 @@ _REPEATED = (
     "wait", "timeout", "patience", "idle", "watch",
 )  # fmt: skip
 """Options with a value that decide what a rule sees."""
+
+_KEY_NAMES = {INTERACTIONS.key_variable: KEY_VARIABLE}
+"""A `curl` line of a finding goes to the gateway, so it names the key of the gateway."""
 
 _HELD_BACK = ("gw.live/buffered", "gw.live/compressed")
 """Findings that leave nothing of the streaming: `--streams` declares that the gateway streams."""
@@ -86,7 +94,10 @@ class GatewayArguments(BaselineOptions):
     api_version: str | None = option(
         "API version, instead of the version in the URL", VERSION, shown="v1beta", group="gateway"
     )
-    api_key: str | None = api_key_option("gateway", "key that the client sends")
+    api_key: str | None = option(
+        "key that the client sends, if the gateway has keys of its own", KEY, variable=KEY_VARIABLE,
+        trust=Trust.CALL, shown=f"${KEY_VARIABLE}, or {DUMMY_KEY}", group="gateway",
+    )  # fmt: skip
     header: Sequence[tuple[str, str]] | None = header_option("gateway")
     revision: str | None = revision_option("gateway")
     model: str | None = option("model to request, by its name in the gateway", group="gateway")
@@ -255,7 +266,12 @@ def _list_repeated(arguments: GatewayArguments, command: Sequence[str] | None) -
 def _resolve(arguments: GatewayArguments) -> ResolvedTarget:
     if arguments.target == EMULATOR:
         raise UsageFault("the emulator is the upstream here: name the URL of the gateway")
-    return resolve_named(arguments, ca_file=arguments.ca_file, revision=revision_of(arguments))
+    found = resolve_named(arguments, ca_file=arguments.ca_file, revision=revision_of(arguments))
+    secrets = {_KEY_NAMES.get(name, name): value for name, value in found.info.secrets.items()}
+    requests: Any = found.target
+    if not (arguments.api_key or arguments.header):  # a header may be the key of the gateway
+        requests = replace(requests, key=DUMMY_KEY)
+    return replace(found, target=requests, info=replace(found.info, secrets=secrets))
 
 
 def gateway_environment(upstream: str, environment: Mapping[str, str]) -> dict[str, str]:

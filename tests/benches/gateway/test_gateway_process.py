@@ -116,6 +116,24 @@ def test_a_changed_tool_result_is_found(change: Callable[[list[Json]], list[Json
     assert finding.where.exchange == "tools.results"
 
 
+@pytest.mark.parametrize("body", [[], "text", None, 7])
+def test_a_create_that_is_no_object_upstream_is_found(body: Any) -> None:
+    """A gateway may send anything upstream: the finding names the whole body."""
+    results = judged(change_create(lambda _: body))
+    assert results["gw.body-fields"].verdict is Verdict.FAIL
+    (finding,) = results["gw.body-fields"].observation.findings
+    assert (finding.message, finding.where.pointer) == ("the whole body of a create was changed", "$")
+
+
+@pytest.mark.parametrize("body", [[], "text", None, 7])
+def test_an_answer_that_is_no_object_is_found(body: Any) -> None:
+    """The same on the way back, in every judge: none errs."""
+    results = judged(change_answer(lambda _: body))
+    assert results["gw.body"].verdict is Verdict.FAIL
+    messages = [finding.message for finding in results["gw.body"].observation.findings]
+    assert any(message.startswith("the whole body of a response was changed") for message in messages), messages
+
+
 def drop_second_call(body: Json) -> Json:
     """An interaction with at most one function call."""
     calls = [step for step in body.get("steps", ()) if step.get("type") == "function_call"]

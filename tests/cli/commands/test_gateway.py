@@ -179,7 +179,52 @@ def test_the_key_is_not_printed(harness: Harness, port: int) -> None:
     done = harness(*words(port, "cut.done", "--api-key", "very-secret-key-1", "-v", "--only", "gw.truncated"))
     assert done.code == 1
     assert "very-secret-key-1" not in done.out
-    assert "$GEMINI_API_KEY" in done.out
+    assert "$HARNESS_GATEWAY_KEY" in done.out
+
+
+NOTING = """
+import os, sys, threading
+from harness.checks.gateway.mutants import Gateway
+from harness.transport.proxy import UpstreamServer
+from harness.transport.server.server import InThread, WaitingServer
+
+class Noting(Gateway):
+    def __call__(self, request):
+        with open(sys.argv[2], "ab") as notes:
+            notes.write(repr((request.target, *request.headers)).encode() + b"\\n")
+        return super().__call__(request)
+
+with InThread(WaitingServer(Noting(UpstreamServer(os.environ["HARNESS_UPSTREAM_URL"])), port=int(sys.argv[1]))):
+    threading.Event().wait()
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "variable", "sent"),
+    [
+        ((), "", "('x-goog-api-key', 'harness-dummy-key')"),
+        (("--api-key", "gateway-own-key-1"), "", "('x-goog-api-key', 'gateway-own-key-1')"),
+        ((), "gateway-own-key-2", "('x-goog-api-key', 'gateway-own-key-2')"),
+        (("-H", "Authorization: Bearer gateway-own-key-3"), "", "'Bearer gateway-own-key-3'"),
+    ],
+    ids=["nothing", "option", "variable", "header"],
+)
+def test_a_gateway_gets_no_real_key(
+    harness: Harness, port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    options: tuple[str, ...], variable: str, sent: str,
+) -> None:  # fmt: skip
+    """No request to a gateway has the key of the environment; it has that of the gateway, or a dummy."""
+    for name in ("GEMINI_API_KEY", "GOOGLE_API_KEY", "OTHER_GEMINI_API_KEY"):
+        monkeypatch.setenv(name, "AIzaSyRealKeyOfTheUser" + "x" * 17)
+    monkeypatch.setenv("HARNESS_GATEWAY_KEY", variable)
+    notes = tmp_path / "notes"
+    own = words(port, "", "--only", "gw.route", *options)[:-3]
+    done = harness(*own, NOTING, str(port), str(notes))
+    assert done.code == 0, done.out + done.err
+    noted = [line for line in notes.read_text("utf-8").splitlines() if "/interactions" in line]
+    assert len(noted) > 3
+    assert [line for line in noted if sent not in line or "AIzaSy" in line] == []
+    assert "dummy" in sent or "dummy" not in str(noted)
 
 
 def test_a_gateway_that_ends_at_once(harness: Harness, port: int) -> None:
