@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import codecs
 import hashlib
 import io
 import os
@@ -45,6 +46,23 @@ def parse_all(path: Path, source: IO[bytes] | bytes) -> list[Any]:
     """Parse every non-empty document in `source`: other recorders write several into one file."""
     with _told_of(path, source):
         return [document for document in load_all_yaml(source, _build_loader()) if document is not None]
+
+
+def blank_scalars(source: bytes) -> str:
+    """A readable YAML file with its keys and values left out: comments, anchors, tags and punctuation, by line."""
+    import yaml
+
+    wide = source.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    text = source.decode("utf-16" if wide else "utf-8-sig")
+    parts, at = [], 0
+    for token in yaml.scan(text, Loader=_build_loader()):
+        if isinstance(token, yaml.ScalarToken):
+            start, end = token.start_mark.index, token.end_mark.index
+            if token.style in ("|", ">"):  # a comment may follow the indicator
+                start = text.find("\n", start, end) if "\n" in text[start:end] else end
+            parts += [text[at:start], "\n" * text.count("\n", start, end)]
+            at = end
+    return "".join((*parts, text[at:]))
 
 
 RESTORE = "restore it, or record it again"

@@ -133,9 +133,10 @@ class PlaceholderTable:
             edges = {"cut": cut and word.end() == len(text), "resumed": resumed and not word.start()}
             if plain == word[0] or not (any(edges.values()) or hints(plain) or self._knows_any_in(plain)):
                 continue
+            written = self.changes(word[0], escaped=False, **edges)  # first: the next line learns secrets
             changes = self.changes(plain, escaped=False, **edges)
             # What is found as it is written needs no decoding of the word around it.
-            if changes and len(changes) > len(self.changes(word[0], escaped=False, **edges)):
+            if len(changes) > len(written):
                 yield TextEdit(*word.span(), apply_changes(plain, changes), changes[0].kind)
 
     def _mark(self, spelling: str) -> str:

@@ -6,25 +6,29 @@ The check to run before a cassette is shared. It finds what redaction finds, and
 from __future__ import annotations
 
 import json
+from base64 import b64decode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from harness.cassette.body_secrets import begins_a_stream
 from harness.cassette.entry import from_entry
 from harness.cassette.framing import apply
-from harness.cassette.layout import parse_all
+from harness.cassette.layout import blank_scalars, parse_all
 from harness.cassette.recording import Recording
 from harness.cassette.redactor import Redactor
 from harness.documents import explain_unread, read_file
 from harness.errors import CassetteError
 from harness.wire import StreamProtocol
 from harness.wire.coding import DECODED_IN_ALL, TOO_MUCH_DECODED
-from harness.wire.secrets import is_secret_header
+from harness.wire.secrets import SECRET_PARAMETERS, is_secret_header
 
 _HEADERS = frozenset({"headers", "header"})
+_PAIRS = frozenset({"queryString", "cookies"})
+_PARAMETERS = frozenset(name.replace("-", "_") for name in SECRET_PARAMETERS)
 _MESSAGES = frozenset({"request", "response", "when", "then"})
 """Names that recorders use for the two halves of an exchange."""
 
@@ -77,9 +81,11 @@ class _Scan:
                 yield from self._scan_documents(parse_all(Path(name), data))
             except CassetteError:
                 yield from self._scan_text(data, "")
+            else:
+                yield from self._scan_field_lines(blank_scalars(data))
         elif name.endswith((".json", ".har")):
             try:
-                yield from self._scan_tree(json.loads(data), "", ())
+                yield from self._scan_tree(json.loads(data, object_pairs_hook=_keep_repeated), "", ())
             except (ValueError, RecursionError):
                 yield from self._scan_text(data, "")
         elif name.endswith(".jsonl"):
@@ -87,6 +93,12 @@ class _Scan:
             yield from self._scan_text(b"".join(b"data: " + line + b"\n\n" for line in lines), "")
         else:
             yield from self._scan_text(data, "")
+
+    def _scan_field_lines(self, text: str) -> Iterator[Hit]:
+        """Scan what is between the values of a YAML file: comments, and the names of anchors and tags."""
+        for number, line in enumerate(text.split("\n"), start=1):
+            if line.strip(" \r-[]{},:?"):
+                yield from self._scan_field(line.encode("utf-8", "surrogatepass"), f"line {number}")
 
     def _scan_documents(self, documents: list[Any]) -> Iterator[Hit]:
         """Scan documents as trees; if a cassette's entry yields nothing, also scan it as redaction does."""
@@ -143,6 +155,8 @@ class _Scan:
             yield from self._scan_leaf(value, place, path)
 
     def _scan_mapping(self, value: Mapping[Any, Any], place: str, path: tuple[str, ...]) -> Iterator[Hit]:
+        if (plain := _decode_text(value)) is not None:
+            value = {**value, "text": plain}
         are_headers = _holds_headers(path)
         if are_headers:
             yield from self._scan_fields(value.items(), place)
@@ -156,6 +170,8 @@ class _Scan:
 
     def _scan_list(self, value: list[Any], place: str, path: tuple[str, ...]) -> Iterator[Hit]:
         are_headers = _holds_headers(path)
+        if path[-1:] and path[-1] in _PAIRS:
+            yield from self._scan_pairs(value, place, is_cookie=path[-1] == "cookies")
         if are_headers:
             pairs = (item for item in value if isinstance(item, Mapping) and {"name", "value"} <= item.keys())
             yield from self._scan_fields(((item["name"], item["value"]) for item in pairs), place)
@@ -183,6 +199,17 @@ class _Scan:
                 if is_secret_header(str(name)) and self._bodies.hide_value(text) != text:
                     yield Hit("secret header", f"{place}.{name}", _shorten(text))
 
+    def _scan_pairs(self, pairs: Iterable[Any], place: str, *, is_cookie: bool) -> Iterator[Hit]:
+        """Scan the parameters and cookies of a HAR, whose values are secrets because of their place or name."""
+        for number, pair in enumerate(pairs):
+            if not isinstance(pair, Mapping) or not {"name", "value"} <= pair.keys():
+                continue
+            name, text = str(pair["name"]), str(pair["value"])
+            is_secret = is_cookie or unquote(name).lower().replace("-", "_") in _PARAMETERS
+            if is_secret and text and self._bodies.hide_value(text) != text:
+                kind = "secret cookie" if is_cookie else "secret parameter"
+                yield Hit(kind, f"{place}[{number}].value", _shorten(text))
+
     def _scan_field(self, data: bytes, place: str) -> Iterator[Hit]:
         for found in self._bodies.find(data):
             yield Hit(found.kind, place)
@@ -192,6 +219,24 @@ class _Scan:
             line = data.count(b"\n", 0, found.edit.start) + 1
             shown = _shorten(data[found.edit.start : found.edit.end].decode("utf-8", "replace"))
             yield Hit(found.kind, f"{place}, line {line}".lstrip(", "), shown)
+
+
+def _keep_repeated(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object that keeps all values of a name that stands in it twice, as a list."""
+    kept: dict[str, Any] = {}
+    for name, value in members:
+        kept[name] = [kept[name], value] if name in kept else value
+    return kept
+
+
+def _decode_text(value: Mapping[Any, Any]) -> bytes | None:
+    """The text of a HAR's body that is in base64; None if there is none."""
+    text = value.get("text")
+    if value.get("encoding") != "base64" or not isinstance(text, str):
+        return None
+    with suppress(ValueError):
+        return b64decode(text)
+    return None
 
 
 def _holds_headers(path: tuple[str, ...]) -> bool:

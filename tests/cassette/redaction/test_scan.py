@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -156,3 +158,69 @@ def test_unreadable(tmp_path: Path) -> None:
     """A file that cannot be read raises an error and never passes the scan."""
     with pytest.raises(CassetteError, match="cannot be read"):
         scan_file(tmp_path / "none.yaml", PROTOCOL)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (f"# {KEY}\nversion: 1\ninteractions: []\n", 1),
+        (f"version: 1\nnote: |  # {KEY}\n  text\n  more\ninteractions: []\n", 2),
+        (f"version: 1\nnote: 'a\n\n  b'  # {KEY}\ninteractions: []\n", 4),
+        (f"version: 1\nnote: &{KEY} text\ninteractions: []\n", 2),
+        (f"version: 1\nnote: !{KEY} text\ninteractions: []\n", 2),
+        (f"version: 1\ninteractions: []\n...\n# \u00e9\U0001f600 {KEY}\n", 4),
+    ],
+    ids=["comment", "comment of a block", "comment after lines", "anchor", "tag", "comment at the end"],
+)
+def test_what_is_no_value_of_a_file_is_searched(text: str, line: int, tmp_path: Path) -> None:
+    """A secret in a comment, or in the name of an anchor or a tag, is found at its line, once."""
+    path = tmp_path / "a.yaml"
+    path.write_text(text, encoding="utf-8")
+    hits = scan_file(path, PROTOCOL)
+    assert [hit.place for hit in hits if "line" in hit.place] == [f"line {line}"]
+    assert len({hit.place for hit in hits}) == 1
+
+
+def test_a_value_beside_a_comment_is_found_once(tmp_path: Path) -> None:
+    """What the values contain is not found again in the text of the file."""
+    path = tmp_path / "a.yaml"
+    path.write_text(f"# no secret\nversion: 1\nnote: {KEY}\ninteractions: []\n", encoding="utf-8")
+    assert [hit.place for hit in scan_file(path, PROTOCOL)] == ["[0].note"]
+
+
+IN_JSON = b64encode(json.dumps({"a": KEY}).encode()).decode()
+HIDDEN = {
+    "base64 body": {"response": {"content": {"encoding": "base64", "text": b64encode(KEY.encode()).decode()}}},
+    "base64 json": {
+        "response": {
+            "content": {"encoding": "base64", "text": b64encode(json.dumps({"a": KEY}).encode()).decode()}
+        }
+    },
+    "base64 form": {"request": {"postData": {"encoding": "base64", "text": b64encode(KEY.encode()).decode()}}},
+    "query": {"request": {"queryString": [{"name": "key", "value": "quite-ordinary"}]}},
+    "escaped name": {"request": {"queryString": [{"name": "access%5Ftoken", "value": "quite-ordinary"}]}},
+    "cookie": {"request": {"cookies": [{"name": "sid", "value": "quite-ordinary"}]}},
+    "header": {"request": {"headers": [{"name": "x-goog-api-key", "value": "quite-ordinary"}]}},
+    "escaped url": {"request": {"url": "https://h/v1beta/interactions?k%65y=quite-ordinary9"}},
+    "escaped parameter": {"request": {"url": "https://h/x?access%5Ftoken=quite-ordinary9"}},
+}
+
+
+@pytest.mark.parametrize("entry", HIDDEN.values(), ids=HIDDEN)
+def test_every_place_of_a_har_is_searched(entry: dict[str, Any], tmp_path: Path) -> None:
+    """A secret in an encoded body, a cookie, a parameter or a header of a HAR is found, and its twin is not."""
+    path = tmp_path / "a.har"
+    path.write_text(json.dumps({"log": {"entries": [entry]}}), encoding="utf-8")
+    assert len(scan_file(path, PROTOCOL)) == 1
+    harmless = json.dumps({"log": {"entries": [entry]}}).replace("quite-ordinary", "REDACTED-")
+    harmless = harmless.replace("REDACTED-9", "REDACTED-1").replace('REDACTED-"', 'REDACTED-1"')
+    path.write_text(harmless, encoding="utf-8")
+    if harmless.count("REDACTED"):
+        assert scan_file(path, PROTOCOL) == []
+
+
+def test_a_name_that_stands_twice_hides_no_value(tmp_path: Path) -> None:
+    """JSON parsers keep the last value of a name: the first is searched, too."""
+    path = tmp_path / "a.json"
+    path.write_text(f'{{"a": "{KEY}", "a": "x"}}', encoding="utf-8")
+    assert len(scan_file(path, PROTOCOL)) == 1
