@@ -425,7 +425,7 @@ def _read_starts(events: list[Json]) -> Iterator[tuple[str, Any]]:
     """Yield how the stream of a function call begins."""
     for event in events:
         step = event.get("step")
-        if event.get("event_type") == "step.start" and isinstance(step, dict) and step["type"] == "function_call":
+        if event.get("event_type") == "step.start" and isinstance(step, dict) and step.get("type") == "function_call":
             signed = "signature" in step
             yield "function_call_start", "with an empty signature" if signed else "without signature"
 

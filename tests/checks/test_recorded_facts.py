@@ -87,6 +87,15 @@ def test_a_recording_that_differs_is_a_cell(service: Any, fields: Json, cell: st
     )
 
 
+def test_a_step_without_a_type_shows_nothing() -> None:
+    """What a live service sends is not ours to choose: a step that has no type is passed over."""
+    start = {"event_type": "step.start", "index": 0, "step": {}}
+    stream = Headers([("content-type", "text/event-stream")])
+    response = Response.whole(200, stream, f"data: {json.dumps(start)}\n\n".encode())
+    found = find(lambda _: response, model="gemini-3.8-flash", stream=True)
+    assert "function_call_start" not in {cell for cell, *_ in found}
+
+
 def test_the_patch_makes_the_tables_follow(tmp_path: Path) -> None:
     """A model whose successor answers is recorded; with the patch its table says what the recordings show."""
     service = Emulator(Settings(lifecycle="2026-12-01"))
