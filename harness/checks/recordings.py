@@ -21,7 +21,7 @@ from harness.cassette import Recording
 from harness.cassette.har import exchanges_in
 from harness.contract.contract import Contract
 from harness.contract.data import json_parse
-from harness.contract.data.json_parse import loads, objects_in
+from harness.contract.data.json_parse import as_object, loads, objects_in
 from harness.contract.judge.body import is_legacy, judge_create_request, judge_reviewed, list_judged_in_request
 from harness.contract.judge.errors import error_of, judge_error
 from harness.contract.judge.finding_log import UNLISTED, judge_unlisted, judge_unlisted_in
@@ -424,8 +424,8 @@ def _read_answer(answer: Json, profile: ModelProfile) -> Iterator[tuple[str, Any
 def _read_starts(events: list[Json]) -> Iterator[tuple[str, Any]]:
     """Yield how the stream of a function call begins."""
     for event in events:
-        step = event.get("step")
-        if event.get("event_type") == "step.start" and isinstance(step, dict) and step.get("type") == "function_call":
+        step = as_object(event.get("step"))
+        if event.get("event_type") == "step.start" and step.get("type") == "function_call":
             signed = "signature" in step
             yield "function_call_start", "with an empty signature" if signed else "without signature"
 
