@@ -85,8 +85,14 @@ def test_the_published_schema_is_valid() -> None:
         assert all(value["description"].endswith(".") for value in table["properties"].values())
 
 
-@pytest.mark.parametrize("by", ["--api-key", "GEMINI_API_KEY"])
-@pytest.mark.parametrize("command", ["check", "smoke", "gateway", "record"])
+@pytest.mark.parametrize(
+    ("command", "by"),
+    [
+        *((command, "--api-key") for command in ("check", "smoke", "gateway", "record")),
+        *((command, "GEMINI_API_KEY") for command in ("check", "smoke", "record")),
+        ("gateway", "HARNESS_GATEWAY_KEY"),
+    ],
+)
 def test_a_key_that_no_header_can_hold_is_refused(command: str, by: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every command that sends a key refuses it before anything is sent, without repeating it."""
     words, url = [], ["http://127.0.0.1:9"] if command != "record" else ["--target", "http://127.0.0.1:9"]

@@ -47,6 +47,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.chdir(folder)
     monkeypatch.setenv("GEMINI_API_KEY", KEY)
+    monkeypatch.setenv("HARNESS_GATEWAY_KEY", KEY)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     for name in ("HARNESS_TRUST", "HARNESS_TARGET", "OTHER_GEMINI_API_KEY"):
         monkeypatch.delenv(name, raising=False)

@@ -36,6 +36,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.chdir(folder)
     monkeypatch.setenv("GEMINI_API_KEY", KEY)
+    monkeypatch.setenv("HARNESS_GATEWAY_KEY", KEY)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     return folder
 
@@ -293,7 +294,8 @@ def test_a_header_crosses_no_network_in_plain_text(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A header of the user's own counts as a key; the word that lets a key pass lets the header pass."""
-    monkeypatch.delenv("GEMINI_API_KEY")
+    for variable in ("GEMINI_API_KEY", "HARNESS_GATEWAY_KEY"):
+        monkeypatch.delenv(variable)
     url = "http://service.example:8000"
     words = [
         command,
