@@ -75,9 +75,9 @@ def ca_file_option(group: str = "") -> Any:
     return option("additional certificates to trust (PEM)", PATH, trust=Trust.SEND, group=group)
 
 
-def api_key_option(group: str, about: str = "API key") -> Any:
+def api_key_option(group: str) -> Any:
     """Declare the key that requests carry."""
-    return option(about, KEY, variable=INTERACTIONS.key_variable, trust=Trust.CALL, group=group)
+    return option("API key", KEY, variable=INTERACTIONS.key_variable, trust=Trust.CALL, group=group)
 
 
 def plain_http_option(group: str) -> Any:

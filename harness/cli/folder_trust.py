@@ -205,21 +205,25 @@ def find_damage() -> str:
         _read_store()
     except FileNotFoundError:
         return ""
-    except (OSError, ValueError, RecursionError) as wrong:
-        why = wrong.strerror if isinstance(wrong, OSError) else wrong if str(wrong) == _SHARED else "no valid JSON"
-        return f"{_find_store()} trusts no file ({why})"
-    return ""
+    except _SharedStore:
+        why = "other users may read or change it"
+    except OSError as wrong:
+        why = str(wrong.strerror)
+    except (ValueError, RecursionError):
+        why = "no valid JSON"
+    else:
+        return ""
+    return f"{_find_store()} trusts no file ({why})"
 
 
-_SHARED = "other users may read or change it"
+class _SharedStore(ValueError):
+    """The list was not written here: on some systems the home of a job is in the checked-out folder."""
 
 
 def _read_store() -> dict[str, str]:
     store = _find_store()
     if os.name == "posix" and store.stat().st_mode & 0o077:
-        raise ValueError(
-            _SHARED
-        )  # it was not written here: some systems have their home in the checked-out folder
+        raise _SharedStore
     value = json.loads(store.read_bytes())
     files = value.get("files") if isinstance(value, dict) else None
     return {str(path): str(digest) for path, digest in files.items()} if isinstance(files, dict) else {}

@@ -213,9 +213,8 @@ def split_version(url: str, collection: str, scope: str = "") -> tuple[str, str]
     segments = [segment for segment in parts.path.split("/") if segment]
     if segments and segments[-1] == collection:
         segments.pop()
-    found = re.search(
-        rf"(?:^|/)({_VERSION}(?:/{scope})?)$" if scope else rf"(?:^|/)({_VERSION})$", "/".join(segments), re.ASCII
-    )
+    below = f"(?:/{scope})?" if scope else ""
+    found = re.search(rf"(?:^|/)({_VERSION}{below})$", "/".join(segments), re.ASCII)
     version = found[1] if found else ""
     above = segments[: len(segments) - (version.count("/") + 1 if version else 0)]
     path = "/" + "/".join(above) if above else ""

@@ -138,15 +138,11 @@ def _ask_side_by_side(target: ResolvedTarget, trail: Sequence[Exchange]) -> tupl
     create = next((one for one in trail if one.request.method == "POST" and one.succeeded), None)
     if create is None or address is None:
         return 1, []
-    slowest = max(one.seconds for one in trail if one.status is not None)
-    look = Send(target.target.control("GET", ""), timeout=max(_PATIENCE, _SLOWER * slowest))
+    look = _build_look(target, trail)
     with closing(target.connect()) as driver:
         beside = ActionRunner(target.api, driver, CreatedResources(target.api), target.target.contract)
-        if not _is_answered_beside_silence(address, beside, look):
-            _note_one_at_a_time(target, beside, look)
+        if not _serves_side_by_side(target, address, beside, look):
             return 1, beside.trail
-        if target.load_kept is not None:
-            target.load_kept().settle(one_at_a_time=False)
         if create.seconds <= QUICK:
             return _SHARED_JOBS, beside.trail
         slow = _look_beside_creates(target, create, beside, look)
@@ -163,8 +159,31 @@ def count_beside(create: Exchange, others: Sequence[Exchange]) -> int:
     return _DISTANT_JOBS if apart else _SHARED_JOBS
 
 
+def _build_look(target: ResolvedTarget, trail: Sequence[Exchange]) -> Send:
+    """A request that a target answers in time even beside others, judged by what it took so far."""
+    slowest = max((one.seconds for one in trail if one.status is not None), default=0.0)
+    return Send(target.target.control("GET", ""), timeout=max(_PATIENCE, _SLOWER * slowest))
+
+
+def _serves_side_by_side(
+    target: ResolvedTarget, address: tuple[str, int], beside: ActionRunner, look: Send
+) -> bool:
+    """Whether the target answers while another connection sends nothing.
+
+    It follows whether connections to it are kept: none, if it answers as soon as no other one is open.
+    """
+    answered = _is_answered_beside_silence(address, beside, look)
+    if target.load_kept is None:
+        return answered
+    kept = target.load_kept()
+    if not answered:
+        kept.release()
+    if answered or beside.perform(look).status is not None:
+        kept.settle(one_at_a_time=not answered)
+    return answered
+
+
 def _is_answered_beside_silence(address: tuple[str, int], beside: ActionRunner, look: Send) -> bool:
-    """Whether the target answers while another connection sends nothing."""
     try:
         with socket.create_connection(address, look.timeout):
             return beside.perform(look).status is not None
@@ -172,28 +191,14 @@ def _is_answered_beside_silence(address: tuple[str, int], beside: ActionRunner, 
         return False
 
 
-def _note_one_at_a_time(target: ResolvedTarget, beside: ActionRunner, look: Send) -> None:
-    """Keep no connection from now on if the target answers as soon as no other one is open."""
-    if target.load_kept is not None:
-        kept = target.load_kept()
-        kept.release()
-        if beside.perform(look).status is not None:
-            kept.settle(one_at_a_time=True)
-
-
 def settle_connections(target: ResolvedTarget, trail: Sequence[Exchange]) -> list[Exchange]:
     """Find out whether connections can be kept, if a response made that doubtful; return what was received."""
-    address, kept = _find_address(target), None if target.load_kept is None else target.load_kept()
-    if address is None or kept is None or not kept.doubtful:
+    address = _find_address(target)
+    if address is None or target.load_kept is None or not target.load_kept().doubtful:
         return []
-    slowest = max((one.seconds for one in trail if one.status is not None), default=0.0)
-    look = Send(target.target.control("GET", ""), timeout=max(_PATIENCE, _SLOWER * slowest))
     with closing(target.connect()) as driver:
         beside = ActionRunner(target.api, driver, CreatedResources(target.api), target.target.contract)
-        if _is_answered_beside_silence(address, beside, look):
-            kept.settle(one_at_a_time=False)
-        else:
-            _note_one_at_a_time(target, beside, look)
+        _serves_side_by_side(target, address, beside, _build_look(target, trail))
         return beside.trail
 
 

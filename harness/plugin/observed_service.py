@@ -405,8 +405,10 @@ class ObservedService:
         hosts = self._session.environment.live_hosts if self._session is not None else ()
         with ExitStack() as sleeps, redirect(lambda: self.transport, hosts):
             self._sleeps = sleeps
-            yield
-            self._sleeps = None
+            try:
+                yield
+            finally:
+                self._sleeps = None
 
 
 class MadeBy:

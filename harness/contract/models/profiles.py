@@ -31,7 +31,7 @@ LEVELS: Mapping[str, str] = {
 }
 """What a cell rests on; a live key would settle what is unknown."""
 
-_TYPES_OF = {"document": "documents", "image": "images", "audio": "audio", "video": "videos"}
+CELLS_OF_KINDS = {"document": "documents", "image": "images", "audio": "audio", "video": "videos"}
 """The cell that lists the media types of each kind of content."""
 
 _NEWEST = "gemini-4"
@@ -77,7 +77,7 @@ class ModelProfile(Struct, frozen=True, dict=True):
     @cached_property
     def media_types(self) -> Mapping[str, frozenset[str]]:
         """The media types that it reads, by the kind of content; `text/*` stands for any text."""
-        return {kind: frozenset(self.value(cell)) for kind, cell in _TYPES_OF.items()}
+        return {kind: frozenset(self.value(cell)) for kind, cell in CELLS_OF_KINDS.items()}
 
     @cached_property
     def refused_input(self) -> frozenset[str]:
@@ -168,7 +168,7 @@ def list_models() -> list[ModelProfile]:
 def list_media_types() -> Mapping[str, frozenset[str]]:
     """Return the media types that some model reads, by the kind of content."""
     cells = _load_table("common")["cells"]
-    return {kind: frozenset(cells[cell]["is"]) for kind, cell in _TYPES_OF.items()}
+    return {kind: frozenset(cells[cell]["is"]) for kind, cell in CELLS_OF_KINDS.items()}
 
 
 def _list_families() -> Iterator[dict[str, Any]]:

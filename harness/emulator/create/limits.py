@@ -22,7 +22,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from harness.contract.data.transcript import items, results
-from harness.contract.models.profiles import ModelProfile, find_profile, list_media_types
+from harness.contract.models.profiles import CELLS_OF_KINDS, ModelProfile, find_profile, list_media_types
 from harness.emulator.values.call import Refusal, invalid
 from harness.emulator.values.create_request import CreateRequest
 from harness.emulator.values.samples import makes_media
@@ -35,9 +35,6 @@ _USUAL_LEVELS = _LEVELS[:-1]
 """What a model takes whose own levels are unknown: guides give `xhigh` to Gemini 4 Hydrogen and Neon only."""
 _MODEL_STEPS = ("model_output", "thought", "function_call")
 """Steps of the model with which a history may not end."""
-
-
-_PLURALS = {"document": "documents", "image": "images", "audio": "audio", "video": "videos"}
 
 
 def judge_model(order: CreateRequest, settings: Settings) -> None:
@@ -177,7 +174,7 @@ def _judge_types(order: CreateRequest, settings: Settings) -> None:
             continue
         if kind == "document" or settings.unknown != "accept" or essence in list_media_types()[kind]:
             raise invalid(
-                f"Unsupported MIME type: {mime} ('{order.profile.name}' reads {_PLURALS[kind]} of the types "
+                f"Unsupported MIME type: {mime} ('{order.profile.name}' reads {CELLS_OF_KINDS[kind]} of the types "
                 f"{', '.join(sorted(reads[kind]))}.)"
             )
 
