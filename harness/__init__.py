@@ -12,7 +12,7 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
-    """`harness.Emulator`, the emulator for scripts and notebooks, imported when it is first asked for."""
+    """`harness.Emulator`, the emulator for scripts and notebooks, imported on first access."""
     if name != "Emulator":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module

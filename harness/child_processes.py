@@ -112,10 +112,10 @@ def run_tool(
     seconds: float | None = None,
     captures: bool = True,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a tool to its end in `folder`, which is ours, or else in an empty one. Its program is an absolute path.
+    """Run a tool to its end in `folder`, which must be ours, or in an empty one. Its program is an absolute path.
 
     Raises OSError if it cannot be run, and TimeoutError after `seconds`. Without `captures` its output is dropped,
-    so that nobody waits for what it leaves running.
+    so that the caller does not wait for processes that it leaves running.
     """
     if not Path(command[0]).is_absolute():
         raise ValueError(f"{command[0]!r} is no absolute path: another file could take its place")
@@ -175,7 +175,7 @@ def worker_pool(
     """Processes that run our own functions; each calls `begin` first. If the block raises, they are killed.
 
     They are spawned, not forked: a fork in a process with threads may deadlock. A spawned Python would import
-    `multiprocessing` from the current folder, unless PYTHONSAFEPATH says no.
+    `multiprocessing` from the current folder, unless PYTHONSAFEPATH is set.
     """
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor

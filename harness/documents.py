@@ -1,9 +1,9 @@
-"""Read files that somebody else wrote: regular files only, and YAML within limits.
+"""Reads files of other people: regular files only, and YAML within limits.
 
-Layer 0. A recording or a baseline may come from a stranger's pull request, and continuous integration reads it.
-So a file that is no file (a pipe, a device) is refused before a byte is read, and a document that is small but
-stands for something huge, endless or bottomless is refused before it is built, and so is a mapping that has a key
-twice, as a bad merge leaves it. Must not know what a document means.
+Layer 0. A recording or a baseline may come from a stranger's pull request, and continuous integration reads it. So
+a file that is no file (a pipe, a device) is refused before a byte is read. A small document that expands to a
+huge, endless or bottomless one is refused before it is built, and so is a mapping that has a key twice, as a bad
+merge leaves it. Must not know the meaning of a document.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def explain_unread(wrong: Exception) -> str:
 
 
 def open_file(path: str | Path) -> IO[bytes]:
-    """Open a regular file to be read. Raises OSError, whose `strerror` says what it is if it is none.
+    """Open a regular file to be read. Raises OSError, whose `strerror` names its kind if it is none.
 
     A pipe is opened without waiting for its other end, so it can be refused.
     """
@@ -114,7 +114,7 @@ def list_files(folder: str | Path, *, hidden: bool = True) -> list[Path]:
     """The regular files below a folder, in order. Raises OSError for a folder that cannot be listed.
 
     With `hidden=False`, files and folders whose names begin with a dot are left out. A link that leads out of the
-    folder raises OSError: whoever wrote the folder does not choose which other files are read.
+    folder raises OSError: the author of the folder must not choose which other files are read.
     """
 
     def refuse(wrong: OSError) -> None:

@@ -89,7 +89,7 @@ class ScriptFault(UsageFault):
 
 
 class Unreadable(UsageFault):
-    """Raised when a recorded file is not what its name or its first lines promise; the message says why."""
+    """Raised when a recorded file is not what its name or its first lines declare; the message has the reason."""
 
 
 class TargetFault(HarnessError):
@@ -99,7 +99,7 @@ class TargetFault(HarnessError):
 class BadHead(TargetFault):
     """Raised for the head of a message that cannot be parsed.
 
-    The message says why, in one line; `in_field`: the start line is fine.
+    The message has the reason, in one line; `in_field`: the start line is fine.
     """
 
     def __init__(self, problem: str, *, in_field: bool = True) -> None:
@@ -116,7 +116,7 @@ class BadRequest(TargetFault):
 
 
 class ConnectionLost(TargetFault):
-    """Raised when a connection or a stream broke off while an interaction was followed."""
+    """Raised when a connection or a stream was dropped while an interaction was followed."""
 
 
 class ErrorResponse(ConnectionLost):

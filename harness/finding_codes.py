@@ -86,7 +86,7 @@ def _find_path() -> Path:
 
 
 def write() -> None:
-    """Write the file anew; what is not given any more is kept as retired."""
+    """Write the whole file again; tokens that are not given any more are kept as retired."""
     current = all_codes()
     codes, retired = read_published() if _find_path().exists() else ([], [])
     old = sorted({*codes, *retired} - set(current))

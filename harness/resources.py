@@ -42,7 +42,7 @@ def cache_folder(name: str) -> Path:
 
 
 def digest(texts: Mapping[str, bytes]) -> str:
-    """What identifies these texts, each with its name."""
+    """The identity of these texts, each with its name."""
     found = hashlib.sha256()
     for name, text in sorted(texts.items()):
         found.update(f"{name}:{len(text)}:".encode())
@@ -51,7 +51,7 @@ def digest(texts: Mapping[str, bytes]) -> str:
 
 
 def read_generated(path: Path, made_from: str) -> dict[str, Any] | None:
-    """What a generated file holds; None if it is missing, or was made from `tables` with another digest."""
+    """The content of a generated file; None if it is missing, or was made from `tables` with another digest."""
     try:
         value: dict[str, Any] = json.loads(path.read_bytes())
     except (OSError, ValueError):

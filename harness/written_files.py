@@ -36,9 +36,9 @@ _ask_user: Callable[[Path], str] = str
 def keeping_links_in(folder: Path, ask_user: Callable[[Path], str]) -> Iterator[None]:
     """While the block runs, write through no link that leads out of `folder`, or into its `.git`.
 
-    Somebody else may have put a link where the user expects a report: in `folder`, or in a folder above it that
+    Another person may have put a link where the user expects a report: in `folder`, or in a folder above it that
     came with it. A folder that holds the home of the user is theirs. `ask_user` is called only if there is such a
-    link, with the folder: it returns what allows it, or "" if it is allowed.
+    link, with the folder: it returns how to allow it, or "" if it is allowed.
     """
     global _folders, _ask_user
     before = _folders, _ask_user
@@ -55,7 +55,7 @@ _MARKS = (".git", "pyproject.toml")
 
 
 def _list_foreign(folder: Path) -> Iterator[Path]:
-    """The folder and those above it that somebody else may have filled: they look like what one checks out."""
+    """The folder and those above it that another person may have filled: they look like a checkout."""
     home = Path(os.path.realpath(Path("~").expanduser()))
     for place in (folder, *folder.parents):
         if home.is_relative_to(place):

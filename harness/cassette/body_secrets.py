@@ -41,7 +41,7 @@ def unpack(body: bytes) -> bytes | None:
 
 
 def begins_a_stream(body: bytes) -> bool:
-    """Whether a body begins like an event stream, whatever its Content-Type says."""
+    """Whether a body begins like an event stream, whatever its Content-Type."""
     return _STREAM.match(body) is not None
 
 
@@ -91,7 +91,7 @@ class BodySecretFinder:
 
     @staticmethod
     def _pack_again(body: bytes, found: list[Found], plain: bytes) -> list[Found]:
-        """The edit of a compressed body whose content is to be edited: it is compressed anew."""
+        """The edit of a compressed body whose content is to be edited: it is compressed again."""
         if not found:
             return []
         edited = apply(plain, [item.edit for item in found])

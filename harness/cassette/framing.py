@@ -196,7 +196,7 @@ WINDOW = 3 * 64 * 1024
 
 
 class TextEdit(NamedTuple):
-    """Replaces the characters `start` to `end` of a text with `text`; `kind` says why."""
+    """Replaces the characters `start` to `end` of a text with `text`; `kind` is the reason."""
 
     start: int
     end: int

@@ -1,7 +1,7 @@
 """Reads other recorders' files as exchanges: `when`/`then` documents and HAR. Layer 1, plain data in, values out.
 
-Knows their formats and nothing of the API. An `Unreadable` says what it cannot read; where possible it replaces
-only one entry, so that a strange entry does not hide the others.
+Knows their formats and nothing of the API. An `Unreadable` names the problem; where possible it replaces only one
+entry, so that a strange entry does not hide the others.
 """
 
 from __future__ import annotations

@@ -210,9 +210,9 @@ class Layout:
 
     @staticmethod
     def readings(entries: Iterable[Mapping[str, Any]]) -> Iterator[Recording | ValueError]:
-        """For each entry, yield its recording or the ValueError that says what is wrong with it.
+        """For each entry, yield its recording or the ValueError that describes its problem.
 
-        That may be the size of all decoded bodies up to it: readers keep them together.
+        The problem may be the size of all decoded bodies so far: readers keep them together.
         """
         room = DECODED_IN_ALL
         for entry in entries:

@@ -317,11 +317,11 @@ class Index:
             self._alike[shape(form, self._ids)].append(number)
 
     def is_played(self, number: int) -> bool:
-        """Whether this recording has answered a request."""
+        """Whether this recording has been replayed."""
         return number in self._played
 
     def play(self, number: int) -> None:
-        """Mark a recording as played, so that it answers no further request."""
+        """Mark a recording as replayed, so that no further request gets it."""
         self._played.add(number)
 
     def next(self, asked: CanonicalRequest) -> int | None:
@@ -351,14 +351,14 @@ class Index:
         return bound is not None
 
     def _drop_played(self, found: defaultdict[Any, list[int]], key: object) -> list[int]:
-        """The unplayed recordings of one group; the played ones are dropped from it."""
+        """The recordings of one group that were not replayed; drop the others from it."""
         if key not in found:
             return []
         found[key] = [number for number in found[key] if number not in self._played]
         return found[key]
 
     def times(self, asked: CanonicalRequest) -> list[int]:
-        """Every recording of a request, played or not."""
+        """Every recording of a request, replayed or not."""
         return [n for n, form in enumerate(self.forms) if difference(asked, form, self._ids, {}) is None]
 
     def nearest(self, asked: CanonicalRequest) -> tuple[int, RequestDifference]:

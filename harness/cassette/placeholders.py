@@ -86,7 +86,7 @@ class PlaceholderTable:
         return self._texts.occur_in(text) or next(self._find_quoted(text), None) is not None
 
     def _find_quoted(self, text: str) -> Iterator[tuple[int, int, str]]:
-        """The beginnings of known secrets that somebody quoted; `auth_tokens/` says nothing of its secret."""
+        """The beginnings of known secrets that a text quotes; an `auth_tokens/` name contains no secret."""
         for start, end, whole in self._quoted.find(text):
             if any(character.isdigit() or character.isupper() for character in text[start:end]):
                 yield start, end, whole

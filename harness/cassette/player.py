@@ -175,7 +175,7 @@ class Player:
         return stream.rest(cursor)
 
     def _use(self, resource: str, stream: ResumableStream) -> None:
-        """Mark the full recording as played, and every recorded resume of the same resource."""
+        """Mark the full recording as replayed, and every recorded resume of the same resource."""
         began = next(number for number, recording in enumerate(self.recordings) if recording is stream.began)
         for number in (began, *self._resumes.get(resource, ())):
             self._index.play(number)

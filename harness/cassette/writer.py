@@ -247,7 +247,7 @@ class CassetteFile:
         return self._places[number - self._loaded]
 
     def _forget(self) -> None:
-        """Drop all recordings: nothing will be played any more, and writing needs the memory."""
+        """Drop all recordings: none will be replayed any more, and writing needs the memory."""
         self._cassette.data.clear()
         self._recordings, self._index, self._canon = [], Index(self._protocol), Canon(self._protocol)
         self._quotes = QuoteMatcher(self._canon, self._index)
@@ -355,7 +355,7 @@ class CassetteFile:
         return changed
 
     def _rewrite(self, journal: Journal) -> None:
-        """Write the journal anew, after recordings in it have changed."""
+        """Write the whole journal again, after recordings in it have changed."""
         try:
             journal.rewrite(self._recordings[self._loaded :])
         except (OSError, CassetteError) as wrong:
@@ -434,7 +434,7 @@ def _by_form(forms: Sequence[CanonicalRequest], numbers: range) -> dict[Canonica
 
 
 def _weigh(recordings: Sequence[Recording], numbers: Sequence[int]) -> tuple[int, int]:
-    """How many were answered with a status below 400, and how many were answered at all."""
+    """The number of responses with a status below 400, and the number of all responses."""
     statuses = [status for number in numbers if (status := recordings[number].status) is not None]
     return sum(status < _REFUSED for status in statuses), len(statuses)
 

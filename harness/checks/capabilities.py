@@ -1,4 +1,4 @@
-"""What a target may be able to do, and the profiles that follow from it. Layer 2, tables."""
+"""The optional features of a target, and the profiles that follow from them. Layer 2, tables."""
 
 from __future__ import annotations
 

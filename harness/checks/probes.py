@@ -1,13 +1,13 @@
-"""The questions that tell what a target can do: whether it serves interactions, in which form, and the rest.
+"""The questions of the probe: whether a target serves interactions, in which form, and its optional features.
 
-Layer 2. The first creates of a run are a handshake. If the target accepts no form of create, a TargetFault says
-what it answered instead: it is not this API or it refuses everybody, so there is nothing to judge.
+Layer 2. The first creates of a run are a handshake. If the target accepts no form of create, a TargetFault quotes
+its response: it is not this API or it rejects every client, so there is nothing to judge.
 
 Each later question is one function, which settles the capabilities listed with it. It knows requests and what
-their answers mean for a capability; it must not know when a question is worth it. A clean refusal means that the
-target does not offer it. A 2xx that does something else is neither yes nor no: it was accepted and not done, which
-a check reports. A crash or a temporary refusal is no answer: the capability is then assumed present, and the
-checks decide.
+their responses mean for a capability; it must not know when a question is worth it. A clean rejection means that
+the target does not offer it. A 2xx without the effect is neither yes nor no: the feature was accepted but not
+fulfilled, which a check reports. A crash or a temporary rejection settles nothing: the capability is then assumed
+present, and the checks decide.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ class Handshake:
 
     @property
     def notes(self) -> Iterator[str]:
-        """What a reader of the verdicts needs to know."""
+        """Notes for the reader of the verdicts."""
         if self.form.told:
             yield self.form.told + (
                 f" (a plain create returned {format_answer(self.refused)})" if self.refused else ""
@@ -226,7 +226,7 @@ class Probe(Protocol):
         """Play a part of an exercise and return its result."""
 
     def why_lacking(self, name: str) -> Lack | None:
-        """Why a capability that was asked for is not present; None if it is, or if nothing is known of it."""
+        """Why a requested capability is not present; None if it is, or if that is unknown."""
 
 
 def _probe_thoughts(ask: Probe) -> None:

@@ -1,12 +1,12 @@
-"""What recorded traffic of this API shows: findings for `harness verify`, and facts for the tables of models.
+"""Judges recorded traffic of this API: findings for `harness verify`, and facts for the tables of models.
 
-Layer 2. Nothing is sent, and no file opened: `FileJudge` takes the contents of files. Every entry of a recorder's
-file, and every other file, is either judged or left out with a reason; the two add up to all there is. Recordings
-of the generation before `steps` are recognised and left out: they were correct in their time.
+Layer 2. Sends nothing and opens no file: `FileJudge` takes the contents of files. Every entry of a recorder's
+file, and every other file, is either judged or left out with a reason; the two add up to the total. Recordings of
+the generation before `steps` are recognized and left out: they were correct in their time.
 
-Facts are a proposal: a recorded response shows a level that was taken or refused, fields of usage, whether
-thoughts are signed. Where the table of its model says otherwise, the cell is proposed again, at the level R. A
-person reads the proposal: a single recording may be an exception.
+Facts are a proposal: a recorded response shows a level that was accepted or rejected, fields of usage, signatures
+of thoughts. Where the table of its model differs, the cell is proposed again, at the level R. A person reads the
+proposal: a single recording may be an exception.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class FileJudge:
     def judge(self, data: bytes, answers: Iterable[Answer] = ()) -> None:
         """Judge a file that is not YAML; `answers` are the response files beside a request's file.
 
-        Raises Unreadable if the file is not what its name promises.
+        Raises Unreadable if the content does not fit the name of the file.
         """
         if self._file.endswith(".sse"):
             self._judge_stream(_judge_bytes(data, self._contract))
@@ -218,7 +218,7 @@ def _why_not(exchange: Exchange) -> str:
 
 
 def _shows_its_request(exchange: Exchange) -> bool:
-    """Whether this is a create whose answer tells if its request was taken."""
+    """Whether this is a create whose response shows if its request was accepted."""
     request = exchange.request
     creates = request.method == "POST" and request.segments[-1:] == (COLLECTION,)
     return creates and (exchange.succeeded or exchange.status in CLIENT_ERROR)

@@ -1,8 +1,8 @@
-"""What a library of recordings holds: short exercises of lifecycle, streams, resumes, chains, tools and agents.
+"""The scenarios of a library: short exercises of lifecycle, streams, resumes, chains, tools and agents.
 
 Layer 2. The exercises are like those of the checks, but small and the same on every target: nothing is scripted
-and nothing races, so two recordings of one scenario can be compared. Whatever a scenario creates is deleted
-afterwards, without being recorded.
+and nothing races, so two recordings of one scenario can be compared. A scenario deletes all that it creates, and
+these requests are not recorded.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ def _play_waiting(t: RequestBuilder) -> Steps:
 
 @exercise(requests=8, interactions=3)
 def _play_limits(t: RequestBuilder) -> Steps:
-    """What models accept and refuse: levels, a history that ends on their turn, other operations."""
+    """Limits of models: levels, a history that ends on their turn, other operations."""
     said = [{"type": "user_input", "content": [_SAY_HI]}, {"type": "model_output", "content": [_SAY_HI]}]
     note = {"type": "document", "mime_type": "text/plain", "data": "SGVsbG8="}
     minimal = {"thinking_level": "minimal"}

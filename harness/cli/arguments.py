@@ -94,7 +94,7 @@ def _read_given(declared: Mapping[str, Option], given: Mapping[str, Any]) -> dic
 
 
 def _take_settings(cls: type[Options], file: FolderFile, values: Mapping[str, Any]) -> dict[str, Any]:
-    """What a file may set of what the user did not say; standard error names the file."""
+    """The settings of a file for the options that the user did not give; standard error names the file."""
     declared, sends_key = cls.list_options(), _sends_key(values)
     settings = {name: found for name, found in read_settings(cls, file).items() if name not in values}
     for name, (value, place) in settings.items():
@@ -107,9 +107,9 @@ def _take_settings(cls: type[Options], file: FolderFile, values: Mapping[str, An
 
 
 def read_settings(cls: type[Options], file: FolderFile) -> dict[str, tuple[Any, str]]:
-    """What a file sets for a command, by the name of the option: the value, and where it stands.
+    """The settings of a file for a command, by the name of the option: the value, and its place.
 
-    The command's own table takes precedence over what it shares with `[tool.harness]`.
+    The command's own table takes precedence over the shared keys of `[tool.harness]`.
     """
     tables = [entry.table for entry in COMMANDS.values() if entry.table]
     table = COMMANDS[cls.page.name].table
@@ -237,7 +237,7 @@ class Parser(argparse.ArgumentParser):
         )
 
     def format_help(self) -> str:
-        """What the command does, how it is called, and its options."""
+        """The purpose of the command, its usage, and its options."""
         about = COMMANDS[self._page.name].help
         lines = [f"{about[0].upper()}{about[1:]}.", "", "examples:"]
         lines += [f"  {example}" for example in self._page.examples]
@@ -288,7 +288,7 @@ class Parser(argparse.ArgumentParser):
         return _HelpFormatter(prog, self._folded)
 
     def _advise(self, word: str) -> str:
-        """What to do about an argument too many: it may be a server, or a command whose `--` was forgotten."""
+        """Advice about an argument too many: it may be a server, or a command whose `--` was forgotten."""
         if "://" in word and "--target" in self._option_string_actions:
             return f": write --target {word}"
         if word.endswith((".yaml", ".yml")) and "--cassette" in self._option_string_actions:

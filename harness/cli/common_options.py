@@ -132,7 +132,7 @@ def verbose_option(adds: str, group: str = "output") -> Any:
 
 @dataclass(kw_only=True)
 class OutputOptions(Options):
-    """What a run prints and writes."""
+    """The output of a run: terminal and files."""
 
     report: Sequence[str] | None = report_option(FORMATS, "output")
     json: bool = json_option("print the JSON report and nothing else", "output")

@@ -1,7 +1,7 @@
-"""Requests drawn from the types of an SDK, sent to the built-in emulator: what it refuses, and what it loses.
+"""Requests drawn from the types of an SDK, sent to the built-in emulator: which it rejects or loses.
 
-Layer 7. Each is sent plain and streamed, and what comes back is judged as `harness check` judges any response, so
-that no server is said to break a rule because it shows what the SDK declares.
+Layer 7. Each is sent plain and streamed, and the response is judged as `harness check` judges any response. So no
+server breaks a rule because it returns the declared types of the SDK.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _KEY = "drawn-requests"
 
 @dataclass(slots=True)
 class Taken:
-    """What became of the drawn requests: each that was refused without a known reason, or lost something.
+    """The results of the drawn requests: each that was rejected without a known reason, or lost something.
 
     `broken` are those whose responses break a rule by the judges of the checks.
     """
@@ -46,7 +46,7 @@ class Taken:
     stale: list[str] = field(default_factory=list)
 
     def lines(self) -> Iterator[str]:
-        """What to report, one line each, and the totals."""
+        """The report, one line each, and the totals."""
         for drawn, why in self.refused:
             yield f"refused  {drawn.what}: {why}"
         for drawn, where in self.lost:
@@ -142,7 +142,7 @@ class _Service:
         return "", lost, list(dict.fromkeys(self._judge(trail)))
 
     def _judge(self, trail: list[Exchange]) -> Iterator[str]:
-        """What the checks would say of these exchanges, each alone and beside the others."""
+        """The findings of the checks on these exchanges, each alone and beside the others."""
         alone = (one for exchange in trail for one in read(exchange, self._contract).findings)
         together = (one for _, one in judge_trail(trail, self._contract, Counter()))
         for found in (*alone, *together):

@@ -45,7 +45,7 @@ class FolderFile:
 
     @property
     def digest(self) -> str:
-        """What trust is bound to beside the path."""
+        """The digest of the content that trust is bound to, beside the path."""
         return f"sha256:{hashlib.sha256(self.data).hexdigest()}"
 
     @cached_property
@@ -67,7 +67,7 @@ class FolderFile:
         return table
 
     def explain_word(self, instead: str) -> str:
-        """What to do to have a setting taken."""
+        """Advice on how to apply a setting that needs consent."""
         why = " (it has changed since you trusted it)" if _identify(self.path) in read_trusted() else ""
         command = f"harness trust {shlex.quote(str(self.path))}"
         return f"read the file; to allow its settings, run `{command}`{why}, or {instead}"
@@ -107,7 +107,7 @@ def require_allowed(option: Option, value: Any, file: FolderFile, place: str, *,
 
 
 def require_own(path: Path, folder: Path, said: str) -> None:
-    """Raise UsageFault if a path that nobody named, because it is usual in a folder, leads out of the folder."""
+    """Raise UsageFault if a default path in a folder, which the user did not name, leads out of the folder."""
     if why := _find_way_out(path, folder):
         raise UsageFault(f"{path} {why}: {said}")
 
@@ -178,7 +178,7 @@ def _find_foreign_report(word: str, path: Path) -> str:
 
 
 def _is_safe_target(text: str) -> bool:
-    """Whether a key may go there although a folder says so: this machine, and the live service."""
+    """Whether a folder may send a key there: this machine, and the live service."""
     from harness.engine.targets import EMULATOR
     from harness.interactions import INTERACTIONS
 
@@ -262,7 +262,7 @@ def _identify(path: Path) -> str:
 
 
 def say_how_to_trust_links(folder: Path) -> str:
-    """What allows a command to write through links of the folder; "" if it is allowed."""
+    """How to allow a command to write through links of the folder; "" if it is allowed."""
     if is_named_folder(folder):
         return ""
     return f"set {TRUST_VARIABLE}={shlex.quote(str(folder))} if the folder is yours"

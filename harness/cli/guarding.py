@@ -86,7 +86,7 @@ class Access:
 
     @property
     def note(self) -> str:
-        """What to print for the user on start, as the end of a sentence; `""` without a token."""
+        """A note for the user on start, as the end of a sentence; `""` without a token."""
         return f"; control calls need the header x-harness-token: {self.token}" if self.token else ""
 
     @property

@@ -62,7 +62,7 @@ def new_inspector(
     sees_all: bool = False,
     secure: bool = False,
 ) -> Inspector:
-    """The inspector of a command; `target` tells what kind of server a saved cassette is from, None: none is."""
+    """The inspector of a command; `target` is the kind of server of a saved cassette; None: none is saved."""
     from harness.inspector import Inspector
     from harness.interactions import INTERACTIONS
     from harness.report.evidence.curl import Display, curl
@@ -73,7 +73,7 @@ def new_inspector(
     fields = INTERACTIONS.load_protocol().secret_fields
 
     def to_curl(request: Request, root: str) -> str:
-        """The client's own key becomes the variable, whatever it is: nobody here can tell it from a real one."""
+        """The client's own key becomes the variable, in any case: it may be a real one."""
         key = request.headers.get(INTERACTIONS.key_header)
         mask = Mask({**secrets, INTERACTIONS.key_variable: key}, fields)
         return curl(request, Display(INTERACTIONS, root, mask))
@@ -115,7 +115,7 @@ def page_of(url: str, granted: Access) -> str:
 
 
 def open_page(arguments: OpensPage, page: str) -> None:
-    """Open the page in a browser if `--open` was given. A browser may take its time, so nobody waits for it."""
+    """Open the page in a browser if `--open` was given. The command does not wait for the browser."""
     if arguments.open:
         threading.Thread(target=_browse, args=(page,), name="harness-browser", daemon=True).start()
 

@@ -141,9 +141,9 @@ def said_capabilities(options: TargetArguments) -> tuple[Capability, ...]:
 
 
 def wait_for(target: ResolvedTarget, seconds: float | None, *, every: float = _WAITING_EVERY) -> None:
-    """Return once the target answers anything. Raises TargetFault if it does not within `seconds`.
+    """Return once the target returns any response. Raises TargetFault if it does not within `seconds`.
 
-    It says on standard error that it waits, as long as it does. Without seconds nothing is sent.
+    Standard error shows the wait while it lasts. Without seconds nothing is sent.
     """
     if not seconds:
         return
@@ -208,7 +208,7 @@ def shard_of(options: ShardOptions) -> Shard | None:
 
 
 def read_seconds(name: str | None) -> Mapping[str, float]:
-    """What each result took in an earlier run, by id; nothing without a file. Raises UsageFault."""
+    """The seconds of each result in an earlier run, by id; nothing without a file. Raises UsageFault."""
     if not name:
         return {}
     return {entry.id: entry.seconds for entry in read_run(Path(name)).entries.values()}
@@ -269,8 +269,8 @@ def _refuse_shortened(options: BaselineOptions) -> None:
 def finish(options: BaselineOptions, old: Baseline, finished: RunFinished, *, vacuous: bool = False) -> Exit:
     """The exit code of a finished run; if the baseline is to be rewritten, the one it has under the new one.
 
-    A run that was not whole rewrites nothing: the file would say of what nobody saw that it is in order. Of one
-    that was interrupted, standard error says so, too: its output may be a file.
+    A run that was not whole rewrites nothing: the file would pass checks that were not tested. Standard error also
+    reports an interrupt: the output may be a file.
     """
     if finished.exit is Exit.INTERRUPTED:
         say("harness: interrupted", to_errors=True)

@@ -1,10 +1,10 @@
-"""What the commands take: each option is declared once, as a field of the dataclass of its command.
+"""The options of the commands: each is declared once, as a field of the dataclass of its command.
 
 Layer 8. The command line, the environment, `[tool.harness]`, completion, the tables of the documentation and the
 JSON Schema for editors all come from these fields. `arguments` turns them into values. A value passes the same
 reader whichever way it comes in.
 
-Every option says what a file of a folder may decide with it (`Trust`). `harness.cli.folder_trust` enforces that.
+Every option declares its use by a file of a folder (`Trust`). `harness.cli.folder_trust` enforces that.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from harness.wire.message import is_sendable
 
 
 class Trust(StrEnum):
-    """What a file of the current or a parent folder may do with an option."""
+    """The use of an option that a file of the current or a parent folder may make."""
 
     JUDGE = "decide it"
     """It says how things are judged, and reaches nothing outside."""
@@ -243,7 +243,7 @@ class Option:
 
     @property
     def allowed(self) -> Trust:
-        """What a file may do with it. Only an option whose kind is no place may leave this open."""
+        """The use that a file may make of it. Only an option whose kind is no place may leave this open."""
         if self.trust is None:
             assert not self.kind.is_place, f"{self.name} names a place, but has no trust"
             return Trust.JUDGE
@@ -340,7 +340,7 @@ def argument(about: str, kind: ValueKind = TEXT, **more: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What the help of a command has beside its options.
+    """The parts of a command's help beside its options.
 
     `folded` names the options that only `--help-all` explains. `regrouped` gives groups other titles. `shares` are
     the keys that it takes from `[tool.harness]` beside its own table, because they mean the same to it.
@@ -358,7 +358,7 @@ class Page:
 
 @dataclass(kw_only=True)
 class Options:
-    """The values of a command's options. Its subclasses declare them, and `page` says what the help adds."""
+    """The values of a command's options. Subclasses declare them, and `page` has the other parts of the help."""
 
     page: ClassVar[Page]
 

@@ -108,7 +108,7 @@ class ReportFiles:
     def write(self, render: Callable[[str], str]) -> None:
         """Write every report of a finished run; `render` returns the text for a format.
 
-        One that cannot be written is told, and changes nothing else: what was judged stays as it was judged.
+        An error of writing is reported, and does not change the verdict.
         """
         for name, path, place in self._files:
             text = render(name)
@@ -131,9 +131,9 @@ def _revision_of(arguments: Any, presentation: Presentation) -> str:
 
 
 class Listeners:
-    """Those who hear of a run: its state, the terminal unless standard output is for JSON, and the report files.
+    """The listeners of a run: its state, the terminal unless standard output is for JSON, and the report files.
 
-    An entry of the `baseline` that names no check is told at the end of the run.
+    An entry of the `baseline` that names no check is reported at the end of the run.
     """
 
     def __init__(
@@ -196,7 +196,7 @@ class Listeners:
         return self.write()
 
     def _end_early(self, events: Generator[RunEvent, None, None]) -> RunEvent | None:
-        """What an interrupted run tells next, its end at the latest. Raises KeyboardInterrupt if it was over."""
+        """The next event of an interrupted run, its end at the latest. Raises KeyboardInterrupt if it was over."""
         from harness.engine.events import RunFinished
         from harness.engine.workers import INTERRUPTED
 
@@ -301,7 +301,7 @@ _OTHERS = {".svg", ".png", ".pdf"}.union(*(entry.suffixes for entry in FORMATS.v
 
 
 def _refuse_other_suffix(name: str, path: Path) -> None:
-    """Raise UsageFault if the suffix of a report names another format: whoever opens it would not find that."""
+    """Raise UsageFault if the suffix of a report names another format: programs that open it expect that one."""
     own = FORMATS[name].suffixes
     if path.suffix.lower() in _OTHERS.difference(own):
         what = "JSON for an endpoint badge of shields.io" if name == "badge" else name

@@ -48,7 +48,7 @@ class ListenOptions(Options):
 
 @dataclass(kw_only=True)
 class TlsOptions(Options):
-    """What https needs."""
+    """The options of HTTPS."""
 
     tls_cert: str | None = option("serve https with this PEM certificate chain", PATH, trust=Trust.CALL)
     tls_key: str | None = option("private key, if in a separate file (PEM)", PATH, trust=Trust.CALL)
@@ -160,7 +160,7 @@ class ChildCommand:
         self._last: threading.Timer | None = None
 
     def run(self, command: Sequence[str], environment: Mapping[str, str]) -> int:
-        """Run the command; return its exit code as a shell reports it, or 128 + the signal that told it to end.
+        """Run the command; return its exit code as a shell reports it, or 128 + the signal that ended it.
 
         Raises UsageFault for a command that cannot be run.
         """

@@ -29,7 +29,7 @@ NOWHERE = "http://127.0.0.1:9"
 
 
 def install_ready(client: ReadyClient, *, offline: bool = False) -> list[str]:
-    """The command of a client with a driver; installs it first, and says so on standard error."""
+    """The command of a client with a driver; installs it first, and reports that on standard error."""
     from harness.benches.client.ready import install
 
     return install(client, tell=lambda text: say(f"harness: {text}", to_errors=True), offline=offline)

@@ -23,7 +23,7 @@ TIER_HEADER = "x-gemini-service-tier"
 
 
 def caller_of(request: Request) -> tuple[str, str]:
-    """Who asks, and under which version of the API: what another key is shown is another story."""
+    """The key of a request, and its version of the API: another key may see other values."""
     return request.headers.get(KEY_HEADER), request.segments[0]
 
 
@@ -41,10 +41,10 @@ _LONGEST, _TIMES = 15.0, 40
 
 @dataclass(slots=True)
 class WaitingTime:
-    """How long to wait for what may never happen: all the time until that was in vain once, then a part of it.
+    """How long to wait for an event that may never come: the whole time until once in vain, then a part of it.
 
-    `in_vain` counts the waits that were; the `watchers` are told once it is known that no run settles. `longest`
-    is what a run of a few words gets at a target that answers fast: where a create takes a moment, such a run that
+    `in_vain` counts the vain waits; the `watchers` are called once it is known that no run settles. `longest` is
+    the time of a run of a few words at a target that responds fast: where a create takes a moment, such a run that
     lasts a minute has stopped. A long text may take its time.
     """
 
@@ -62,7 +62,7 @@ class WaitingTime:
             hurry(self.of(allowed), f"two background runs had not settled, one after {self.whole(allowed):.3g} s")
 
     def learn(self, create_seconds: float, allowed: float) -> None:
-        """Take the pace of the target from a create that was answered; what the user allows stays allowed."""
+        """Take the pace of the target from the response to a create; the limit of the user stays."""
         if allowed == DEFAULT_WAIT:
             self.longest = max(_LONGEST, _TIMES * create_seconds)
 

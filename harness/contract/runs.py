@@ -27,7 +27,7 @@ _WORDS = 80
 
 
 class CreateSummary(NamedTuple):
-    """What a create asks for: its parent's id (`""`: none), whether it is in the background, its words."""
+    """The request of a create: its parent's id (`""`: none), whether it is in the background, its words."""
 
     parent: str
     background: bool
@@ -35,7 +35,7 @@ class CreateSummary(NamedTuple):
 
 
 def summarise_create(request: Request) -> CreateSummary | None:
-    """What a request asks for, if it creates an interaction; None for any other request."""
+    """The summary of a request that creates an interaction; None for any other request."""
     operation = operation_of(request)
     if operation is None or operation.call != CREATE:
         return None
@@ -49,7 +49,7 @@ def summarise_create(request: Request) -> CreateSummary | None:
 
 
 def read_new_id(exchange: Exchange) -> str:
-    """The id that a create was answered with; `""` if nothing new is stored, or if it is no create."""
+    """The id in the response to a create; `""` if nothing new is stored, or if it is no create."""
     return read(exchange).new_id
 
 
@@ -219,7 +219,7 @@ class RunEnds:
         self._lock = threading.Lock()
 
     def note(self, exchange: Exchange) -> None:
-        """Note what an answer says of the end of a run, if it says anything."""
+        """Note the end of a run, if the response shows one."""
         if not exchange.succeeded:
             return
         reading = read(exchange)
@@ -254,7 +254,7 @@ class RunEnds:
             yield f"no {kind and f'{kind} '}run completed: {runs} ended as {_FAILED!r}, and no other; {_CURE}"
 
     def _count_waited(self) -> Counter[str]:
-        """How many runs of each kind were looked at so often that whoever looked has waited for their end."""
+        """The number of runs of each kind that were polled often enough to have waited for their end."""
         waited = (one for one, looks in self._looks.items() if looks >= LOOKS and one not in self._cancelled)
         return Counter(self._kinds[one] for one in waited)
 
@@ -267,7 +267,7 @@ class RunEnds:
 
 
 def _name_kind(exchange: Exchange) -> str:
-    """What kind of plain create it is; `""` if it is none."""
+    """The kind of a plain create; `""` if it is none."""
     if read(exchange).call != CREATE:
         return ""
     body = _read_body(exchange.request)

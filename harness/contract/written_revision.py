@@ -1,9 +1,8 @@
-"""Whether anything can be judged by a revision that somebody wrote, such as a user's own folder.
+"""Checks a revision that a user wrote, in a folder, before anything is judged by it.
 
-Layer 1. The tests of this project look at the shipped schemas; all others are looked at here, before anything is
-read by them: each file is JSON and a valid schema, its references lead somewhere, something leads to it, its
-marks are known, and the tables can be read. Every message names the file, and says what to write. What the marks
-of steps mean together is for `tables.steps`.
+Layer 1. The tests of this project cover the shipped schemas; this module checks all others: each file is JSON and
+a valid schema, its references lead somewhere, something leads to it, its marks are known, and the tables can be
+read. Every message names the file, and the fix. Whether the marks of steps fit each other is for `tables.steps`.
 """
 
 from __future__ import annotations
@@ -63,7 +62,7 @@ _MEMBERS = tuple(f"{folder}/" for folder in {union.folder for union in UNIONS.va
 
 
 class WrittenContract(Protocol):
-    """What is looked at: schemas, and the parts read in them, which have the names that `_READ_IN` lists."""
+    """The checked contract: schemas, and the parts read in them, which have the names that `_READ_IN` lists."""
 
     @property
     def schemas(self) -> Schemas:
@@ -118,12 +117,12 @@ def _check_tables(contract: WrittenContract) -> None:
 
 
 def _list_paths(schemas: Schemas, names: Iterable[str]) -> str:
-    """The files of some schemas: those that somebody wrote, which must be at fault."""
+    """The files of some schemas: those that the user wrote, which must be at fault."""
     return " or ".join(str(schemas.written[name]) for name in dict.fromkeys(names) if name in schemas.written)
 
 
 def _check_use(schemas: Schemas) -> None:
-    """Raise ValueError for a file to which nothing leads: it would change nothing, and nobody would notice."""
+    """Raise ValueError for a file to which nothing leads: it would silently change nothing."""
     names = schemas.names()
     parts = ((name, part) for name in names for _, part in _list_parts(schemas.document(name), "$"))
     leads = ((name, find_target(name, part["$ref"])[0]) for name, part in parts if "$ref" in part)
@@ -178,7 +177,7 @@ def _check_description(path: Path, document: Schema) -> None:
 
 
 def _check_schema(path: Path, document: Schema) -> None:
-    """Raise ValueError for what is no schema of draft 2020-12, and for a mark that nobody reads."""
+    """Raise ValueError for a value that is no schema of draft 2020-12, and for an unknown mark."""
     import jsonschema_rs
 
     if document.get("$schema", _DRAFT) != _DRAFT:  # the library would fetch what it names

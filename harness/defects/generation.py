@@ -1,7 +1,7 @@
 """Draws defects from the traffic of one clean run, and legal oddities in the same way.
 
-Layer 2, pure. Every member, event, status, request field and route that passed is a place for each operator that
-changes it. Why one of them may survive says the table `survivors.yaml` of the rules, as patterns over defects.
+Layer 2, pure. Every member, event, status, request field and route in it is a place for each operator that changes
+it. The table `survivors.yaml` of the rules has the reasons why a defect may survive, as patterns over defects.
 Must not know which checks exist.
 """
 
@@ -121,7 +121,7 @@ _IN_ROUTES = ("of a moment ago", "of another id", "of another key")
 
 @dataclass(frozen=True, slots=True)
 class DefectModel:
-    """What the engine asks for: how traffic is seen, which defects it allows, and what excuses a survivor."""
+    """The facts that the engine needs: scenes of traffic, its possible defects, and the excuses of survivors."""
 
     def new_run(self, defect: WireDefect | None, key_header: str, keys: tuple[str, str]) -> DefectRun:
         """Return one run of checks against a defect, or a clean run."""
@@ -170,7 +170,7 @@ class DefectModel:
         return draw(defects, number, seed)
 
     def find_excuse(self, defect: WireDefect, *, warned: bool = False) -> Excuse | None:
-        """Return the entry that says why a defect is legal or cannot be seen, or, if `warned`, is tolerated."""
+        """Return the entry by which a defect is legal or cannot be seen, or, if `warned`, is tolerated."""
         return find_excuse(defect, warned=warned)
 
 

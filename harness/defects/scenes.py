@@ -50,7 +50,7 @@ class SceneTracker:
         self.open_bodies = 0
 
     def find_scene(self, request: Request) -> Scene:
-        """Return the scene of a request, before it is answered."""
+        """Return the scene of a request, before its response."""
         operation = operation_of(request)
         call = operation.call if operation is not None else ""
         if not call.partition(" ")[2].startswith("interactions"):
@@ -164,7 +164,7 @@ class WireDefect:
 
     @property
     def id(self) -> str:
-        """Everything that tells it from others, in one line."""
+        """All that distinguishes it from others, in one line."""
         what = " ".join(filter(None, (self.operator, self.part, self.field)))
         given = f" to {self.value}" if self.value else ""
         place = " | ".join((self.scene.call or "all calls", self.scene.mode, self.scene.moment))

@@ -505,7 +505,7 @@ def _parse(data: bytes) -> Any:
 
 
 def subject_of(seen: CleanExchange, value: Any) -> str:
-    """Return what tells one interaction from its neighbors."""
+    """Return a value that distinguishes one interaction from its neighbors."""
     return seen.request.target if seen.frames is not None else _subject_of(seen.request, value)
 
 

@@ -1,9 +1,9 @@
-"""What changed in the API from version to version, for its users: on the site it follows `docs/api-changes.md`.
+"""The changes of the API from version to version, for its users: on the site it follows `docs/api-changes.md`.
 
 It is made from `changes.json` and from the revisions of the schemas. `python -m harness.drift.changes NAME
-OLD_VERSION OLD_FOLDER NEW_VERSION NEW_FOLDER RELEASED` compares two unpacked SDKs and keeps what it found in that
-file, so that the page can be made without them. RELEASED is the day of the newer one: that of the newest file in a
-wheel, or what `npm view NAME time` says. Layer 2.
+OLD_VERSION OLD_FOLDER NEW_VERSION NEW_FOLDER RELEASED` compares two unpacked SDKs and keeps the differences in
+that file, so that the page can be made without them. RELEASED is the day of the newer one: that of the newest file
+in a wheel, or the output of `npm view NAME time`. Layer 2.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def format_changes(changes: list[dict[str, Any]]) -> str:
 
 
 def list_changes(older: TypeModel, newer: TypeModel, ours: TypeModel) -> dict[str, list[str]]:
-    """What differs, by type or call, in the words of the page: the names and descriptions of our own schemas."""
+    """The differences, by type or call, in the words of the page: names and descriptions of our own schemas."""
     found: dict[str, list[str]] = {}
     pairs = pair_records(ours, newer)
     for where, differences in group_by_place(compare(older, newer)):
@@ -67,7 +67,7 @@ def list_changes(older: TypeModel, newer: TypeModel, ours: TypeModel) -> dict[st
 
 
 def _describe(difference: TypeDifference, own: str, pairs: Mapping[str, str], ours: TypeModel) -> str:
-    """What our schemas say of a new field or kind, or "" if they do not have it yet."""
+    """The description of a new field or kind in our schemas, or "" if they do not have it yet."""
     if difference.record:
         record = ours.records.get(pairs.get(difference.record, ""))
         return shorten(record.text) if record is not None else ""

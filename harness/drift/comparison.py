@@ -24,7 +24,7 @@ from harness.drift.type_model import ANY, FieldType, Origin, Record, TypeModel, 
 
 
 class DifferenceKind(StrEnum):
-    """What differs. *new* is what only the newer description has, *gone* what only the older one has."""
+    """The kind of a difference. *new*: only the newer description has it, *gone*: only the older one."""
 
     OPERATION_NEW = "operation.new"
     OPERATION_GONE = "operation.gone"
@@ -63,7 +63,7 @@ class TypeDifference:
 
     @property
     def id(self) -> str:
-        """What an explanation names: stable as long as the difference is."""
+        """The name for an explanation: stable as long as the difference is."""
         return " ".join(part for part in (self.kind, self.where, self.name) if part)
 
 
@@ -82,7 +82,7 @@ def pair_records(older: TypeModel, newer: TypeModel) -> dict[str, str]:
 
 
 def _compare_values(before: ValueType, after: ValueType) -> Iterator[tuple[DifferenceKind, str, str]]:
-    """What differs in the values that two shapes list: its kind, the value, and the detail."""
+    """The differences in the values that two shapes list: kind, value, and detail."""
     if before.values:
         yield from ((DifferenceKind.VALUE_NEW, value, value) for value in after.values - before.values)
     elif after.values and "string" in before.kinds and ANY not in before.kinds:
@@ -229,7 +229,7 @@ class _Comparison:
             )
 
     def _rate_likeness(self, old: str, new: str) -> float:
-        """Above 0 if the two may be the same: 4 and more if a constant says so, else by common fields."""
+        """Above 0 if the two may be the same: 4 and more by a common constant, else by common fields."""
         before, after = self._older.records[old], self._newer.records[new]
         shared = before.tags.keys() & after.tags.keys()
         if any(before.tags[name] != after.tags[name] for name in shared):
@@ -345,7 +345,7 @@ _LONGEST = 120
 
 
 def describe(difference: TypeDifference) -> str:
-    """What differs, without where: `new field defer_loading (boolean)`."""
+    """The difference, without its place: `new field defer_loading (boolean)`."""
     named = _name(difference)
     parts = [WORDS[difference.kind], named]
     if difference.field is not None:
@@ -367,7 +367,7 @@ def describe_in_code(difference: TypeDifference) -> str:
 
 
 def _name(difference: TypeDifference) -> str:
-    """What is new or gone, without marks for the items of a list or for a value or kind of what has no name."""
+    """The name of the new or gone part, without marks for items of a list or for values without a name."""
     return difference.name.removeprefix("[]").removeprefix(":").removeprefix("=")
 
 

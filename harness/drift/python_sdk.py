@@ -329,7 +329,7 @@ def _list_functions(module: _Module) -> list[ast.FunctionDef]:
 
 
 def _list_annotations(made: ast.ClassDef) -> list[tuple[str, ast.expr, bool, str]]:
-    """The fields of a class as name on the wire, annotation, whether it is required, and what is said of it."""
+    """The fields of a class as name on the wire, annotation, whether it is required, and its description."""
     found = []
     for index, node in enumerate(made.body):
         if not (isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)):
@@ -347,7 +347,7 @@ def _list_annotations(made: ast.ClassDef) -> list[tuple[str, ast.expr, bool, str
 
 
 def _read_description(value: ast.expr | None) -> str:
-    """What a hand-written field says of itself: `Field(default=None, description=…)`."""
+    """The description of a hand-written field: `Field(default=None, description=…)`."""
     words = value.keywords if isinstance(value, ast.Call) else []
     return next((_read_text(word.value) for word in words if word.arg == "description"), "")
 
@@ -384,7 +384,7 @@ def _list_calls(tree: ast.AST, name: str) -> list[ast.Call]:
 
 
 def _list_matches(function: ast.FunctionDef) -> Iterator[tuple[list[str], ast.expr]]:
-    """What a call matches of a response with success, and the type that it reads from that."""
+    """The conditions of a call on a successful response, and the type that it reads then."""
     for node in (node for node in ast.walk(function) if isinstance(node, ast.If)):
         for match in _list_calls(node.test, "match_response"):
             words = [_read_text(word) for word in match.args[1:]]

@@ -52,7 +52,7 @@ def draw_requests(model: TypeModel, operation: OperationType) -> Iterator[DrawnR
 
 @cache
 def load_samples() -> Mapping[str, Any]:
-    """What fields hold whose text must have a form: `fields` for any record, `records` for one by its constant."""
+    """The samples for fields whose text must have a form: `fields` for any record, `records` by its constant."""
     found: Mapping[str, Any] = load_yaml(Path(__file__).with_name("samples.yaml").read_bytes())
     return found
 

@@ -1,4 +1,4 @@
-"""The types of an API as values: operations, records and their fields, whoever described them.
+"""The types of an API as values: operations, records and their fields, from any description.
 
 Layer 2. Unions are flat: a shape lists the JSON kinds it allows, its known values and its records. Must not know
 any API or any language.
@@ -23,11 +23,11 @@ _VERSION = re.compile(r"^/\{api_?[vV]ersion\}")
 
 @dataclass(frozen=True, slots=True)
 class ValueType:
-    """What a value may be. `kinds` are JSON types; `records` are names in the same `TypeModel`.
+    """The possible values of a field. `kinds` are JSON types; `records` are names in the same `TypeModel`.
 
-    `values` are those that are known; `fixed` says that there is only the one. `item` is the shape of what an
-    array holds, `entry` that of the values of a map. `title` names a shape that is written in one place and used
-    in many, and `origin` says where that is.
+    `values` are the known ones; `fixed`: there is only the one. `item` is the shape of the items of an array,
+    `entry` that of the values of a map. `title` names a shape that is written in one place and used in many, and
+    `origin` is that place.
     """
 
     kinds: frozenset[str] = frozenset()
@@ -119,7 +119,7 @@ class Record:
 
     @property
     def tags(self) -> dict[str, str]:
-        """The fields with one fixed value, by which members of a union are told apart."""
+        """The fields with one fixed value, by which members of a union are distinguished."""
         return {name: next(iter(part.shape.values)) for name, part in self.fields.items() if part.shape.fixed}
 
 
@@ -143,7 +143,7 @@ class OperationType:
 
 @dataclass(frozen=True, slots=True)
 class TypeModel:
-    """One description of an API. `whole_numbers` says whether it tells integers from other numbers."""
+    """One description of an API. `whole_numbers`: it distinguishes integers from other numbers."""
 
     title: str
     operations: Mapping[str, OperationType]

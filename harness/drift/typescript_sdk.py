@@ -1,8 +1,8 @@
 """Reads the types and calls of @google/genai from its package, without running it.
 
 Layer 2. `dist/genai.d.ts` declares the types, and a class `Voices_2 extends ClientSDK` for each resource; a call's
-method, path and query are only in the code, `dist/index.mjs`. tree-sitter parses the former. Numbers are not told
-apart in TypeScript.
+method, path and query are only in the code, `dist/index.mjs`. tree-sitter parses the former. TypeScript does not
+distinguish kinds of numbers.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def read_typescript_sdk(package: Path, title: str) -> TypeModel:
 
 
 class _Call(NamedTuple):
-    """What only the code says of a call: `function` ends with the names of its class and its method."""
+    """The parts of a call that only the code has: `function` ends with the names of its class and its method."""
 
     function: str
     name: str

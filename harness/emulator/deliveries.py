@@ -153,8 +153,8 @@ class Job(Struct, eq=False):
 class Deliveries:
     """The deliveries that wait, oldest first; the caller holds the lock.
 
-    `read_unix` returns the time that signatures name; `given_up` has the reasons why deliveries were dropped.
-    Whoever sends a delivery signs it, on any thread, and therefore takes the lock for that.
+    `read_unix` returns the time for signatures; `given_up` has the reasons why deliveries were dropped. The sender
+    of a delivery signs it, on any thread, and takes the lock for that.
     """
 
     def __init__(

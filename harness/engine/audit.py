@@ -38,7 +38,7 @@ LEVELS = (Level.MAY, Level.SHOULD, Level.MUST)
 
 @dataclass(frozen=True, slots=True)
 class AuditedDefect:
-    """One defect as data: `kind` tells it from others, `exercise` first showed it, `answers` have it."""
+    """One defect as data: `kind` distinguishes it from others, `exercise` first showed it, `answers` have it."""
 
     kind: tuple[str, ...]
     finding: Finding
@@ -57,15 +57,15 @@ def most_of(finding: Finding) -> int:
 
 
 def is_settled(own: Observation) -> bool:
-    """Whether other answers do not change what a check saw itself: a broken rule needs no more evidence.
+    """Whether other responses leave the result of a check as it is: a broken rule needs no more evidence.
 
-    What is told by its subject is told of all answers.
+    Defects that are reported by their subject are reported for all responses.
     """
     return own.outcome in _SETTLED and not any(finding.subject for finding in own.findings)
 
 
 def merge_sightings(seen: Iterable[AuditedDefect]) -> list[AuditedDefect]:
-    """What several shards showed under one rule: each defect once, as many of each severity as one run keeps."""
+    """The sightings of several shards under one rule: each defect once, as many of each severity as in one run."""
     once: dict[tuple[str, ...], AuditedDefect] = {}
     for one in seen:
         known = once.get(one.kind)
@@ -87,13 +87,12 @@ def add_sightings(
     explained: Set[str],
     judged: Mapping[str, int],
 ) -> Observation:
-    """What a check saw itself, with what other answers showed; `own` itself if they add nothing.
+    """The observation of a check, with the sightings in other responses; `own` itself if they add nothing.
 
-    `judged` counts the answers that the rule was asked of, by call (see `Audit.judged`).
+    `judged` counts the responses that the rule judged, by call (see `Audit.judged`).
 
-    `compared`: answers contradict each other in it. That adds nothing if it is `explained`, by its rule or its
-    code: a check that rests on it is broken, knows how it came about, and tells it, while this one's exercise saw
-    nothing of it.
+    `compared`: responses contradict each other in it. That adds nothing if it is `explained`, by its rule or its
+    code: a check that rests on it is broken, reports it with its cause, and this check's own exercise is clean.
     """
     if is_settled(own):
         return own
@@ -130,7 +129,7 @@ class _Sighted:
 
     @property
     def shown(self) -> tuple[Exchange, ...]:
-        """What a person needs to see: what it stands beside, what it depends on, and the exchange itself."""
+        """The exchanges that a person needs: the compared one, those it depends on, and the exchange itself."""
         if self.played is None:
             return self.story
         before = () if self.beside is None else (self.beside,)
@@ -139,9 +138,9 @@ class _Sighted:
 
 @dataclass(slots=True)
 class Audit:
-    """What is wrong with the answers of a run, by rule; several workers may add to it.
+    """The defects of the responses of a run, by rule; several workers may add to it.
 
-    `rules` are the rules of the checks that apply everywhere. An answer that breaks none of them is not kept.
+    `rules` are the rules of the checks that apply everywhere. A response that breaks none of them is not kept.
     """
 
     rules: frozenset[str]
@@ -176,7 +175,7 @@ class Audit:
     ) -> None:
         """Judge all exchanges of one exercise, each alone and all of them together.
 
-        `said` is what the checks of the exercise saw: what they tell of an id is not told again.
+        `said` are the observations of its checks: their findings about an id are not reported again.
         """
         if exercise.front_end:
             return
@@ -224,7 +223,7 @@ class Audit:
                 self._add(one.finding.kind(self.api.read(one.exchange, None).call), one)
 
     def note_departures(self, suspects: Iterable[Exchange], why: str) -> None:
-        """Note what a target may have died of, as long as nobody knows: it did not survive all requests."""
+        """Note the requests that may have stopped the target, while the cause is unknown."""
         rules = {finding.rule for exchange in suspects for finding in self.api.judge_death(exchange, False)}
         with self._lock:
             self._doubted |= dict.fromkeys(rules, why)
@@ -275,7 +274,7 @@ class Audit:
         return tuple({id(exchange): exchange for exchange in shown}.values())
 
     def names_of(self, evidence: Sequence[Evidence]) -> tuple[str, ...]:
-        """What the findings call each piece of the evidence: the request in a few words."""
+        """The names of the evidence in the findings: the request in a few words."""
         return tuple(self.api.format_request(item) if isinstance(item, Exchange) else "" for item in evidence)
 
     def _list_sightings(self, check: Check) -> list[_Sighted]:
@@ -284,7 +283,7 @@ class Audit:
         return sorted(found, key=lambda seen: seen.finding.severity is not Severity.BROKEN)[:MOST]
 
     def _doubt_target(self, played: PlayedExercise) -> None:
-        """Note that it may have been a crash that took the target away: nobody can tell."""
+        """Note that a crash may have stopped the target: the cause is unknown."""
         found = {finding.rule for exchange in played.trail for finding in self.api.read(exchange, None).crash}
         with self._lock:
             self._doubted |= dict.fromkeys(found, played.outage)
@@ -320,10 +319,10 @@ class Audit:
     def _judge_together(
         self, played: PlayedExercise, contract: ApiContract, said: Iterable[tuple[Check, Observation]]
     ) -> Iterator[tuple[Exchange, Finding]]:
-        """What the exchanges contradict each other in, and which one shows it.
+        """The contradictions between the exchanges, each with the one that shows it.
 
-        It is told only if nothing that is as binding is told of the same id: one fact is told once. An id that
-        others were given, too, names nothing.
+        One is reported only if no finding as binding is about the same id: one fact is reported once. An id that
+        others were given, too, identifies nothing.
         """
         trusted = [seen for seen in played.trail if not played.shared.keys() & list_ids(seen, self.api)]
         found = self._compare(trusted, contract)
@@ -345,7 +344,7 @@ class Audit:
         return found
 
     def _weigh_ids(self, told: Iterable[tuple[Finding, Set[str]]]) -> Mapping[str, int]:
-        """How binding the worst is that is told of each id; -1 of an id of which nothing is."""
+        """The level of the worst finding about each id; -1 of an id without one."""
         weights: dict[str, int] = defaultdict(lambda: -1)
         for finding, ids in told:
             for identity in ids:
@@ -366,7 +365,7 @@ class Audit:
         return bool(damaged & list_ids(exchange, self.api))
 
     def _list_damaged_ids(self, trusted: Sequence[Exchange]) -> Iterator[tuple[Finding, set[str]]]:
-        """What is wrong with each answer alone, with the ids that it is about: nothing can be compared with it."""
+        """The defects of each response alone, with the ids that it is about: nothing can be compared with it."""
         for exchange in trusted:
             for finding in self.api.read(exchange, None).findings:
                 if self._is_defect(finding):
@@ -381,7 +380,7 @@ class Audit:
     def _list_answered(
         self, played: PlayedExercise, exercise: Exercise
     ) -> list[tuple[Exchange, PlayedExercise, Exercise]]:
-        """The 404s that are the API's own, as their calls were answered otherwise, be it before or now.
+        """The 404s that are the API's own, as their calls had other responses, before or now.
 
         A call that never was is not offered: its 404 may be that of a front end, or of a framework.
         """
@@ -396,7 +395,7 @@ class Audit:
         return ready
 
     def _name_route(self, exchange: Exchange) -> tuple[tuple[str, ...], str]:
-        """What precedes the call in the path, such as the version, and the call: other paths may end like it."""
+        """The part of the path before the call, such as the version, and the call: other paths may end like it."""
         call, segments = self.api.read(exchange, None).call, exchange.request.segments
         return segments[: -len(call.split("/"))], call
 

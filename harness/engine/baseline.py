@@ -33,7 +33,7 @@ _KEYS = ("id", "finding", "reason", "since")
 class Entry:
     """One excuse: for which result, why, since which day (ISO 8601), and for which code if not for all.
 
-    `unknown` says that no result has this id any more, `""` if one may have it.
+    `unknown` is a sentence if no result has this id any more, `""` if one may have it.
     """
 
     id: str
@@ -44,7 +44,7 @@ class Entry:
 
     @property
     def key(self) -> str:
-        """What distinguishes it from the other entries."""
+        """The value that distinguishes it from the other entries."""
         return f"{self.id} {self.finding}" if self.finding else self.id
 
 
@@ -136,7 +136,7 @@ def read_baseline(
     """Read a baseline. Raises UsageFault if it is missing or unreadable, or has unknown keys.
 
     `known` are the ids that a result may have, and `is_known` recognises those that cannot be listed. An entry
-    with another id was made by an earlier version, or holds a typo: it is stale, and says so.
+    with another id is of an earlier version, or has a typo: it is stale, with that reason.
     """
     import yaml
 

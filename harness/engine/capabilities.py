@@ -1,4 +1,4 @@
-"""What a target can do, and how we know: declared, announced by its control API, or probed.
+"""The capabilities of a target, and their origin: declared, announced by its control API, or probed.
 
 Layer 4. Values and the parsing of `+x,-y`; sends nothing.
 """
@@ -15,7 +15,7 @@ from harness.outcome.words import did_you_mean
 
 
 class CapabilityOrigin(StrEnum):
-    """How a capability became known; only `DECLARED` turns untestable into failed."""
+    """How a capability became known; only with `DECLARED` a check that was not tested fails."""
 
     DECLARED = "declared"
     DENIED = "denied"
@@ -26,10 +26,10 @@ class CapabilityOrigin(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Capability:
-    """One capability: whether it is there, how we know, and what was seen.
+    """One capability: whether it is there, its origin, and the evidence.
 
-    `lack` says why it is not present, and `remedy` what would show that it is. If the lack follows from another
-    capability, `owing_to` names that one.
+    `lack` is the reason why it is not present, and `remedy` the way to show that it is. If the lack follows from
+    another capability, `owing_to` names that one.
     """
 
     name: str
@@ -48,13 +48,13 @@ class Capabilities:
         self._items = {item.name: item for item in items}
 
     def settle(self, item: Capability) -> None:
-        """Record one; what was observed never overrules what the user said."""
+        """Record one; an observation never overrules the user's word."""
         known = self._items.get(item.name)
         if known is None or known.how not in (CapabilityOrigin.DECLARED, CapabilityOrigin.DENIED):
             self._items[item.name] = item
 
     def get(self, name: str) -> Capability | None:
-        """What is known of one capability, or None."""
+        """The state of one capability, or None."""
         return self._items.get(name)
 
     def lacks(self, names: Iterable[str]) -> list[Capability]:
@@ -68,7 +68,7 @@ class Capabilities:
         return Capabilities(sorted(self, key=lambda item: order.get(item.name, len(order))))
 
     def declared(self, names: Iterable[str]) -> bool:
-        """Whether all of these are present and the user declared at least one: a promise to be kept."""
+        """Whether all of these are present and the user declared one, so that the target has to offer it."""
         items = [self._items.get(name) for name in names]
         present = all(item is not None and item.present for item in items)
         return present and any(item is not None and item.how is CapabilityOrigin.DECLARED for item in items)
@@ -114,7 +114,7 @@ _WEIGHT = {lack: weight for weight, lack in enumerate(Lack)}
 
 
 def _build_unasked(name: str) -> Capability:
-    """What is known of a capability that nobody asked for."""
+    """The state of a capability that was not requested."""
     return Capability(name, False, CapabilityOrigin.PROBED, "not probed", Lack.UNSEEN)
 
 

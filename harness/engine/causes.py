@@ -30,10 +30,9 @@ _REPEATED = frozenset({Outcome.NOT_MET, Outcome.NON_STRICT})
 
 
 def find_roots(check: Check, observation: Observation, roots: Sequence[str]) -> tuple[str, ...]:
-    """The ids of those of its `roots` whose findings may block the check, given what it saw itself.
+    """The ids of those of its `roots` whose findings may block the check, given its own observation.
 
-    What it found itself only repeats a finding that it rests on. For the lack of a capability, it must be
-    untestable.
+    Its own findings only repeat a finding that it rests on. For the lack of a capability, it must be not tested.
     """
     if check.explains(observation):
         return ()
@@ -72,7 +71,7 @@ def _judge_unblocked(observation: Observation, roots: Sequence[Result]) -> Obser
 
 
 def _leave_to(roots: Sequence[Result], observation: Observation) -> Observation:
-    """The observation without what is right only in the lenient reading that a root is told of already."""
+    """The observation without a lenient reading that a root reports already."""
     told = {_word_of(finding.stable_code) for root in roots for finding in _list_lenient(root.observation)} - {""}
     repeated = [f for f in _list_lenient(observation) if _word_of(f.stable_code) in told]
     return Observation.of(f for f in observation.findings if f not in repeated) if repeated else observation
@@ -139,7 +138,7 @@ def _name_present_causes(results: Sequence[Result]) -> list[Result]:
 
 
 def _tell_once(results: Sequence[Result]) -> list[Result]:
-    """The results; what several rules say of one place in a body is caused by the first that says it."""
+    """The results; findings of several rules about one place in a body are caused by the first one."""
     first: dict[tuple[str, str], list[Finding]] = defaultdict(list)
     told = []
     for result in results:
@@ -149,9 +148,9 @@ def _tell_once(results: Sequence[Result]) -> list[Result]:
 
 
 def _blame_first(finding: Finding, first: dict[tuple[str, str], list[Finding]]) -> Finding:
-    """The finding, caused by the first one that says the same of the same place, if that is of another rule.
+    """The finding, caused by the first one about the same place, if that is of another rule.
 
-    `first` has those that were told, by what they say.
+    `first` has the reported ones, by place and content.
     """
     word = _word_of(finding.stable_code)
     blamed_otherwise = finding.cause and _word_of(finding.cause) != word

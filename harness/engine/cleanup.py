@@ -98,7 +98,7 @@ class CreatedResources:
         return left
 
     def read_cleanup(self, contract: ApiContract) -> list[Exchange]:
-        """The deletions of the last clean-up, each read by the contract, for whoever judges them."""
+        """The deletions of the last clean-up, each read by the contract, for the judges."""
         for exchange in self._sent:
             self._api.read(exchange, contract)
         return self._sent

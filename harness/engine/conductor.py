@@ -29,17 +29,17 @@ _STOPS = frozenset({Verdict.FAIL, Verdict.ERROR})
 
 
 class Played(Protocol):
-    """What the exercise of a check received."""
+    """The exchanges of the exercise of a check."""
 
     def evidence(self, check: Check, observation: Observation, /) -> tuple[Evidence, ...]:
-        """What a person needs to see of it."""
+        """The evidence that a person needs."""
 
     def names_of(self, evidence: Sequence[Evidence], /) -> tuple[str, ...]:
-        """What findings call each piece of the evidence."""
+        """The names of the evidence in the findings."""
 
 
 class Audited(Protocol):
-    """What all answers of a run showed under the rules that apply to each."""
+    """The sightings in all responses of a run under the rules that apply to each."""
 
     def observe(self, check: Check, own: Observation, *, explained: Set[str] = frozenset()) -> Observation:
         """The observation of a check after the whole run; `own` itself if the other answers add nothing.
@@ -51,7 +51,7 @@ class Audited(Protocol):
         """The answers that show the check's defects."""
 
     def names_of(self, evidence: Sequence[Evidence], /) -> tuple[str, ...]:
-        """What findings call each piece of the evidence."""
+        """The names of the evidence in the findings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ class Conductor:
             yield self._finish(self._resolve(one))
 
     def conclude(self, halted: str = "") -> Iterator[CheckFinished]:
-        """Decide what had to wait for the end, and account for what was not reached; `halted` says why."""
+        """Decide the checks that waited for the end, and account for those not reached; `halted` is the reason."""
         held, self._held = self._held, []
         for judged in held:  # in this order: a check is decided with those that were held before it, and no others
             if judged.planned.check.everywhere:
@@ -159,7 +159,7 @@ class Conductor:
 
     @property
     def results(self) -> list[Result]:
-        """All results in the order of the catalogue."""
+        """All results in the order of the catalog."""
         return [self._results[planned.check.id] for planned in self.plan.checks]
 
     def _add_other_answers(self, judged: Judged) -> Judged:
@@ -176,7 +176,7 @@ class Conductor:
         return replace(judged, observation=said, audited=said is not judged.observation)
 
     def _judge_for_others(self) -> Iterator[CheckFinished]:
-        """The checks of other shards that apply to every answer: what an answer here breaks is said here, too."""
+        """The checks of other shards that apply to every response: a finding here is reported here, too."""
         for planned in self.plan.checks:
             if planned.skip is ELSEWHERE and planned.check.everywhere:
                 self.said[planned.check.id] = ELSEWHERE
@@ -185,7 +185,7 @@ class Conductor:
                 yield self._finish(Judged(planned, said if audited else ELSEWHERE, audited=audited))
 
     def _judge_unreached(self, planned: PlannedCheck, halted: str) -> Judged:
-        """A check whose exercise was not played: it reports what other exchanges showed under its rule."""
+        """A check whose exercise did not run: it reports sightings of other exchanges under its rule."""
         if planned.skip is None and planned.check.everywhere:
             said = self.audit.observe(planned.check, Observation(Outcome.MET))
             if said.outcome in (Outcome.NOT_MET, Outcome.NON_STRICT):

@@ -38,7 +38,7 @@ _AT_ANY_LEVEL = frozenset({Because.NOT_TRIED, Because.OUR_LIMIT})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """What the user said about verdicts: whether broken SHOULDs fail, and what is excused."""
+    """The user's settings for verdicts: whether broken SHOULDs fail, and the accepted failures."""
 
     strict: bool = False
     required: frozenset[str] = frozenset()
@@ -133,13 +133,13 @@ def _decide_forgotten(entry: Entry) -> Result:
 
 
 def blocked_by(root: Result, reason: str, finding: Finding) -> Observation:
-    """The observation of a check that the finding of another one, its root, stands in the way of."""
+    """The observation of a check that is blocked by the finding of another one, its root."""
     code = finding.stable_code
     return Observation(Outcome.BLOCKED, reason=reason, because=Because.BLOCKED, cause=code)
 
 
 def left_untested(root: Result, reason: str, finding: Finding) -> Observation:
-    """The observation of a MUST that a finding stands in the way of which alone does not fail a run."""
+    """The observation of a MUST that is blocked by a finding which alone does not fail a run."""
     why = f"{finding.stable_code} blocks this check ({finding.message})"
     said = f"{why}: {reason}" if reason else why
     remedy = f"once {root.id} passes, which is a {root.rule.level} and only warns"

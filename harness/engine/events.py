@@ -21,10 +21,10 @@ from harness.wire import Exchange
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetInfo:
-    """What a report may print about what is judged.
+    """The target as a report may print it.
 
-    `url` is the root for `curl` lines, `""` for the embedded emulator and for what is no server. `secrets` are the
-    values that must never be printed, by the environment variable that replaces each.
+    `url` is the root for `curl` lines, `""` for the embedded emulator and for a target that is no server.
+    `secrets` are the values that must never be printed, by the environment variable that replaces each.
     """
 
     name: str
@@ -37,14 +37,14 @@ class TargetInfo:
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
-    """What is judged is known; nothing has been sent."""
+    """The target is known; nothing has been sent."""
 
     target: TargetInfo
 
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """What the target can do, as declared, announced or found with `requests` requests.
+    """The capabilities of the target, as declared, announced or found with `requests` requests.
 
     `notes` are sentences about the target that a reader of the verdicts needs.
     """
@@ -73,7 +73,7 @@ class ExerciseStarted:
 
 @dataclass(frozen=True, slots=True)
 class ExerciseTimes:
-    """What an exercise waited for, in seconds that add up to `seconds`, over its `requests`.
+    """The waiting times of an exercise, in seconds that add up to `seconds`, over its `requests`.
 
     `first_byte`: some request had no byte of its response yet; `body`: none of these, but some response went on;
     `between`: no request was under way, as between polls and in pauses that the target requested.
@@ -113,7 +113,7 @@ class ExerciseFinished:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """The target said "later" with `refusal`, and is asked again in `seconds`; may come from any thread."""
+    """The target requested a pause with `refusal`; the next try is in `seconds`. May come from any thread."""
 
     seconds: float
     refusal: Exchange
@@ -161,10 +161,10 @@ class PhaseFinished:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunStopped:
-    """The run cannot go on. `reason` says what was seen, what is missing and what to do.
+    """The run cannot go on. `reason` has the observation, the lack and the next step.
 
-    `unfinished` are the exercises that were not played, or not to their end. `evidence` is the first of the
-    `silent` exchanges in a row that had no answer.
+    `unfinished` are the exercises that did not run, or not to their end. `evidence` is the first of the `silent`
+    exchanges in a row without a response.
     """
 
     reason: str
@@ -175,14 +175,14 @@ class RunStopped:
 
 @dataclass(frozen=True, slots=True)
 class RunFinished:
-    """All results, in the order of the catalogue, and the exit code they mean (`decide.finish`).
+    """All results, in the order of the catalog, and the exit code they mean (`decide.finish`).
 
-    `leftovers` are the resources that could not be deleted. `waited` is the time spent because the target said
-    "later", and `cut` is what was lost to answers that did not end. `halted` says why the run ended before it was
-    through, `""` if it was through. `part` is what this run hands to a merge, if it was one shard of several.
-    `holes` are clauses that say what kept the run from judging: it is not green. `lost` are the requests that a
-    target got last, if it went away for good. `unread` counts the resources that were not read again before they
-    were deleted, as that would have taken too long.
+    `leftovers` are the resources that could not be deleted. `waited` is the time of pauses that the target
+    requested, and `cut` counts losses to responses that did not end. `halted` is why the run ended early, `""` if
+    it did not. `part` is the input of a merge, if this run was one shard of several. `holes` are clauses about
+    obstacles to judging: the run does not pass. `lost` are the last requests that a target got, if it stopped for
+    good. `unread` counts the resources that were not read again before they were deleted, as that would have taken
+    too long.
     """
 
     results: tuple[Result, ...]

@@ -1,7 +1,7 @@
-"""Plays one exercise against a driver, and has its checks judge the exchanges.
+"""Runs one exercise against a driver, and has its checks judge the exchanges.
 
 Layer 4. Decides nothing about verdicts. An exception in an exercise or a judge becomes an `error` observation: it
-is our fault and never blamed on the target. What the target does wrong is in the exchanges.
+is our fault and never one of the target. The exchanges show the faults of the target.
 """
 
 from __future__ import annotations
@@ -106,10 +106,10 @@ _ITEM = re.compile(r"(?P<name>[^\[]+)\[(?P<part>.*)\]")
 class PlayedExercise:
     """The outcome of one exercise: `results` for the judges, or a `failure` that all its checks share.
 
-    `trail` holds every exchange, in the order in which they finished; `front_end` as in `Exercise`.
-    `outage` says that nobody listened at the target meanwhile, `""` if somebody did. `repeated` are the creates
-    that were answered with an id that was given before; `shared` is what is wrong with each id that others were
-    given, too, while this exercise used it.
+    `trail` holds every exchange, in the order in which they finished; `front_end` as in `Exercise`. `outage` is a
+    sentence if the target refused connections meanwhile, else `""`. `repeated` are the creates that returned an id
+    that was given before; `shared` are the defects of ids that others were given, too, while this exercise used
+    them.
     """
 
     results: Exchanges | None
@@ -164,7 +164,7 @@ class PlayedExercise:
         return Observation.untestable(reason, Because.NO_ANSWER, "no response")
 
     def excuse_what_is_not_offered(self, observation: Observation) -> Observation:
-        """The observation, unless all that it accuses are answers saying that this is not implemented."""
+        """The observation, unless all its findings are about responses with the status "not implemented"."""
         if observation.outcome not in (Outcome.NOT_MET, Outcome.NON_STRICT):
             return observation
         broken = [finding for finding in observation.findings if finding.severity is not Severity.INFORMATION]
@@ -175,10 +175,10 @@ class PlayedExercise:
         return Observation.untestable(reason, Because.REFUSED)
 
     def blame_roots(self, check: Check, observation: Observation) -> Observation:
-        """The observation, which names its root as its cause if there is nothing else that explains it.
+        """The observation, which names its root as its cause if nothing else explains it.
 
-        That is so if all its findings accuse answers that are a crash, no message, an error under a status of
-        success or a denial of what was there, or if it looked at one and could not judge.
+        That is so if all its findings are about responses that are a crash, no message, an error under a status of
+        success or a denial of an existing interaction, or if it looked at one and could not judge.
         """
         if check.explains(observation):
             return observation
@@ -200,22 +200,22 @@ class PlayedExercise:
         return replace(observation, findings=tuple(findings), cause=rules[0] if rules and all(rules) else "")
 
     def list_accused_ids(self, check: Check, observation: Observation) -> Iterator[tuple[Finding, frozenset[str]]]:
-        """Each finding of a check that says that something is wrong, with the ids that it is about."""
+        """Each finding of a check about a defect, with the ids that it is about."""
         for finding in observation.findings:
             if finding.severity is not Severity.INFORMATION:
                 accused = self._list_accused(finding) or self.list_looked(check)
                 yield finding, frozenset(name for seen in accused for name in list_ids(seen, self.api))
 
     def _blame(self, check: Check, finding: Finding) -> Finding | None:
-        """The root of the answers that a finding accuses; None if one has none, or if it is the finding itself."""
+        """The root of the responses that a finding is about; None if one has none, or if it is that finding."""
         roots = [next(self._explain(check, exchange), None) for exchange in self._list_accused(finding)]
         first = roots[0] if roots else None
         return None if first is None or not all(roots) or finding.rule == first.rule else first
 
     def _explain(self, check: Check, exchange: Exchange) -> Iterator[Finding]:
-        """What explains what a check says of an answer: that others were given its id, before all.
+        """The findings that explain those of a check about a response: above all, that others were given its id.
 
-        What an answer shows by itself, of whatever run, no other run explains.
+        A defect that a response shows by itself, for any run, is explained by no other run.
         """
         alone = check.everywhere or self.list_looked(check) == [exchange]
         if self.shared and not (alone and exchange.request.method == "POST") and not self.outage:
@@ -224,7 +224,7 @@ class PlayedExercise:
         yield from self.find_roots(exchange)
 
     def find_roots(self, exchange: Exchange) -> Iterator[Finding]:
-        """What explains whatever else is wrong with an answer; a front end is provoked, which makes no crash."""
+        """The findings that explain all else that is wrong with a response; a provoked front end is no crash."""
         if self.outage:
             return
         if not self.front_end:
@@ -294,7 +294,7 @@ class PlayedExercise:
         return kept
 
     def names_of(self, evidence: Sequence[Evidence]) -> tuple[str, ...]:
-        """What findings call each piece of the evidence, `""` for one that they have no name for."""
+        """The names of the evidence in the findings, `""` for one without a name."""
         names = {id(exchange): name for name, exchange in _name_all(self.results or {})}
         return tuple(names.get(id(item), "") for item in evidence)
 

@@ -1,9 +1,9 @@
-"""The kill matrix: which check notices which mutant of the reference service.
+"""The kill matrix: which check kills which mutant of the reference service.
 
 Layer 4. Judges are pure: if the exchanges of an exercise with a mutant equal the reference's byte for byte, so do
-its observations, and no judge is called again. They are equal without being played, if the reference called
-nothing in this exercise that the mutant replaces. An exchange of another play that equals one of the reference's
-is read by that one's reading. The audit of a whole run applies here too.
+its observations, and no judge is called again. They are equal without being run, if the reference called nothing
+in this exercise that the mutant replaces. An exchange of another run that equals one of the reference uses the
+reading of that one. The audit of a whole run applies here too.
 """
 
 from __future__ import annotations
@@ -51,12 +51,12 @@ Group: TypeAlias = tuple[Exercise, tuple[Check, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """`kills` maps every mutant to the ids of the checks that notice it, in the order of the catalogue.
+    """`kills` maps every mutant to the ids of the checks that kill it, in the order of the catalog.
 
     If it was `interrupted`, the mutants that had not been tried are missing.
 
     `checks` are all judged ids. `unmet` maps those that the reference itself does not meet to the outcome and the
-    reason. `errors` are our own faults, and `seconds` what the row took, by mutant.
+    reason. `errors` are our own faults, and `seconds` the duration of the row, by mutant.
     """
 
     kills: Mapping[str, tuple[str, ...]]
@@ -85,7 +85,7 @@ class Matrix:
 
 @dataclass(frozen=True, slots=True)
 class PlayedReference:
-    """What the reference itself does not meet: the outcome and the reason, by check."""
+    """The rules that the reference itself does not meet: the outcome and the reason, by check."""
 
     unmet: Mapping[str, str]
 
@@ -101,7 +101,7 @@ class PlayedMutant:
 
 
 class CalledPlaces:
-    """What the reference called in one exercise, of all that mutants replace."""
+    """The calls of the reference in one exercise, of all that mutants replace."""
 
     def __init__(self, places: Iterable[ReplacedFunction]) -> None:
         self._arguments: dict[CodeType, list[tuple[Any, ...]]] = defaultdict(list)
@@ -186,7 +186,7 @@ class _LateIds(GivenIds):
         return {}
 
     def complete(self, played: PlayedExercise) -> PlayedExercise:
-        """What was played, with what is wrong with its ids."""
+        """The run of an exercise, with the defects of its ids."""
         given = GivenIds(self._api)
         repeated = [again for exchange in self._noted if (again := given.note(exchange, self)) is not None]
         return replace(played, repeated=tuple(repeated), shared=given.judge_shared(played.trail, self, 0.0))
@@ -279,7 +279,7 @@ class Bench:
 
 
 def kill_matrix(api: Api, mutants: Iterable[str] | None = None, *, jobs: int = 2, revision: str = "") -> Matrix:
-    """Play the whole catalogue against `mutants` (all of them when None), over `jobs` processes."""
+    """Run the whole catalog against `mutants` (all of them when None), over `jobs` processes."""
     names = list(api.load_mutants() if mutants is None else mutants)
     checks = load_checks(api, revision)
     return to_matrix(names, checks, list(play_mutants(api, names, jobs=jobs, revision=revision)))
@@ -288,7 +288,7 @@ def kill_matrix(api: Api, mutants: Iterable[str] | None = None, *, jobs: int = 2
 def play_mutants(
     api: Api, names: Sequence[str], *, jobs: int, revision: str
 ) -> Generator[PlayedReference | PlayedMutant, None, None]:
-    """Play the whole catalogue over `jobs` processes: the reference first, then each mutant as it is finished.
+    """Run the whole catalog over `jobs` processes: the reference first, then each mutant as it is finished.
 
     Whatever ends it early, an interrupt or a `close`, ends the processes at once.
     """
@@ -307,7 +307,7 @@ def to_matrix(
     *,
     interrupted: bool = False,
 ) -> Matrix:
-    """The matrix of what was played, its rows in the order of `names`."""
+    """The matrix of these runs, its rows in the order of `names`."""
     rows: dict[str, PlayedMutant] = {}
     unmet: Mapping[str, str] = {}
     for one in played:
@@ -327,7 +327,7 @@ def to_matrix(
 
 
 def load_checks(api: Api, revision: str) -> list[Check]:
-    """The checks whose rules hold in a revision, in the order of the catalogue. "" is the current one."""
+    """The checks whose rules hold in a revision, in the order of the catalog. "" is the current one."""
     contract = api.load_contract(revision)
     return [check for check in api.load_catalogue() if contract.holds(check.rule)]
 
@@ -431,10 +431,10 @@ MUTANTS = TargetInfo(name="the emulator")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProofOptions:
-    """What to play: mutants by name, each with its defect, over `jobs` processes.
+    """The mutants to run, by name, each with its defect, over `jobs` processes.
 
-    `whole`: these are all mutants, so that a check that notices none of them is unproved. With `shard`, only that
-    part is played; `shard_seconds` are what an earlier run took, by mutant.
+    `whole`: these are all mutants, so that a check that kills none of them is unproved. With `shard`, only that
+    part runs; `shard_seconds` are the durations of an earlier run, by mutant.
     """
 
     summaries: Mapping[str, str]
@@ -446,7 +446,7 @@ class ProofOptions:
 
 
 def prove(api: Api, options: ProofOptions) -> Generator[RunEvent, None, None]:
-    """Run the catalogue against mutants; if these are the whole, judge the checks, too."""
+    """Run the catalog against mutants; with all of them, judge the checks, too."""
     begun = time.perf_counter()
     names = list(options.summaries)
     if options.shard is not None:

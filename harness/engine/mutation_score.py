@@ -64,7 +64,7 @@ _LEAST = 100
 
 
 class DefectOutcome(StrEnum):
-    """What came of one defect."""
+    """The outcome of one defect."""
 
     FAILED = "failed"
     """The run ended with an exit code other than 0."""
@@ -83,7 +83,7 @@ class DefectOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PlayedDefect:
-    """One defect and what `check` made of it; `killers` are the checks that failed, or else those that warned."""
+    """One defect and the outcome of `check`; `killers` are the checks that failed, or else those that warned."""
 
     defect: Any
     outcome: DefectOutcome
@@ -162,7 +162,7 @@ class DefectBench:
     def _judge(
         self, run: Any, order: tuple[str, ...], finished: RunFinished | None, fault: str
     ) -> tuple[DefectOutcome, tuple[str, ...], tuple[str, ...]]:
-        """What came of a defect, the checks that killed it, and harness errors."""
+        """The outcome of a defect, the checks that killed it, and harness errors."""
         if fault:
             return DefectOutcome.ERROR, (), (fault,)
         if not run.shown and not (run.hit and run.differs_from(self._log(order))):
@@ -207,7 +207,7 @@ class DefectBench:
         return self._costs[name]
 
     def _log(self, order: tuple[str, ...]) -> Any:
-        """What the client got in a clean run that took the exercises in this order."""
+        """The responses in a clean run that took the exercises in this order."""
         if order not in self._logs:
             run = self.model.new_run(None, self._api.key_header, (PRIMARY_KEY, OTHER_KEY))
             self._finish(self._check(run, order), set(order))
@@ -229,7 +229,7 @@ class DefectBench:
 
 
 def _list_failed(finished: RunFinished, other: Sequence[Result]) -> tuple[str, ...]:
-    """What ended a run with an exit code other than 0: failures that the clean run lacks, or what it left open."""
+    """The causes of an exit code other than 0: failures that the clean run lacks, or open exercises."""
     if failed := _list_ids(other, Verdict.FAIL):
         return failed
     if unjudged := tuple(result.id for result in finished.unjudged if result.verdict is not Verdict.NOT_RUN):
@@ -294,9 +294,9 @@ def sum_up(rows: Iterable[DefectRow]) -> Score:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreOptions:
-    """How many defects to draw (0: all) by which seed, which `globs` their names must match, and how to play them.
+    """How many defects to draw (0: all) by which seed, which `globs` their names must match, and how to run them.
 
-    A sample of as many oddities as a tenth of the defects is played with them.
+    A sample of oddities, a tenth as many as the defects, runs with them.
     """
 
     number: int = 300

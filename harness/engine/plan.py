@@ -1,6 +1,6 @@
-"""Decides which checks run, and says why the others do not: no check is ever dropped silently.
+"""Decides which checks run, and gives a reason for each other one: no check is ever dropped silently.
 
-Layer 4. Pure: takes the catalogue, what the user asked for and what the target can do; sends nothing.
+Layer 4. Pure: takes the catalog, the user's selection and the capabilities of the target; sends nothing.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _LEVELS = {Level.MUST: {Level.MUST}, Level.SHOULD: {Level.MUST, Level.SHOULD}, L
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """What the user asked for.
+    """The user's selection.
 
-    `level` is the weakest level wanted. Empty `checks` mean all; empty `profiles` mean those that the target's
-    capabilities switch on. If checks are named, they run whatever profile they belong to.
+    `level` is the weakest level to judge. Empty `checks` mean all; empty `profiles` mean those that the target's
+    capabilities switch on. Named checks run in any profile.
     """
 
     checks: tuple[str, ...] = ()
@@ -41,7 +41,7 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class PlannedCheck:
-    """One check of the catalogue. `skip` is its observation if it does not run, None if it does.
+    """One check of the catalog. `skip` is its observation if it does not run, None if it does.
 
     `declared`: all capabilities that it needs are present, and the user declared at least one of them.
     """
@@ -59,7 +59,7 @@ Group: TypeAlias = tuple[Exercise, tuple[PlannedCheck, ...]]
 
 
 class Order(Enum):
-    """The order of the exercises of a plan: as in the catalogue, or by what comes first."""
+    """The order of the exercises of a plan: as in the catalog, or with some exercises first."""
 
     CATALOG = "the order of the catalog"
     MOST_TELLING = "those that judge many MUSTs with few requests, as there is no time for all"
@@ -68,7 +68,7 @@ class Order(Enum):
 
 @dataclass(frozen=True, slots=True)
 class RunPlan:
-    """The whole catalogue, with the decision for each check."""
+    """The whole catalog, with the decision for each check."""
 
     checks: tuple[PlannedCheck, ...]
     whole: tuple[PlannedCheck, ...] = ()
@@ -134,8 +134,7 @@ def make_plan(
 ) -> RunPlan:
     """Decide for each check whether it runs. Raises UsageFault for a pattern or profile that names nothing.
 
-    If a check that was asked for is blocked, the one whose finding blocks it runs too, unless it is excluded by
-    name.
+    If a named check is blocked, the one whose finding blocks it runs too, unless it is excluded by name.
     """
     wanted = _matching(catalogue, selection.checks) if selection.checks else None
     excluded = _matching(catalogue, selection.exclude)
@@ -230,7 +229,7 @@ def _explain_lack(
 
 
 def _why_not_judged(lacking: Capability) -> Because:
-    """Why a capability is missing; whoever gives no second key has left out what needs one."""
+    """Why a capability is missing; without a second key, the user has left out the checks that need one."""
     given = lacking.name != TWO_KEYS or lacking.lack is not Lack.UNDECLARED
     return _REASONS[lacking.lack] if given else Because.LEFT_OUT
 

@@ -1,13 +1,13 @@
-"""Finds out with few requests what a target can do; never asks about what the user declared.
+"""Finds out with few requests which capabilities a target has; never probes those that the user declared.
 
-Layer 4. Sends at most `MOST_REQUESTS` requests, not counting the clean-up, repeated looks at what is not there
-yet, and what is asked again because it crashed: who crashes now and then does not lack what was asked for. This is
-also the smoke test: a target that cannot be reached, refuses everything or is another API raises TargetFault,
+Layer 4. Sends at most `MOST_REQUESTS` requests, not counting the clean-up, repeated GETs of resources that are not
+there yet, and repetitions after a crash: a target that crashes now and then does not lack the feature. This is
+also the smoke test: a target that cannot be reached, rejects everything or is another API raises TargetFault,
 because then there is nothing to judge. The requests are the API's: `Api.load_probes`.
 
-Where responses are slow, several questions are asked side by side. One that needs what another one finds out
-waits for it: in `why_lacking`, or before it begins (`Question.after`). It waits only for questions before it, so
-that the first one which is not through can always go on.
+Where responses are slow, several questions run side by side. One that needs the result of another one waits for
+it: in `why_lacking`, or before it begins (`Question.after`). It waits only for questions before it, so that the
+first open one can always go on.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ _TRIES = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probing:
-    """What a probe found. `says`: see `checks.Target`; `notes` are sentences that a reader of verdicts needs.
+    """The results of a probe. `says`: see `checks.Target`; `notes` are sentences that a reader of verdicts needs.
 
-    `trail` are the answers, those to the clean-up last; `repeated` are ids that were given twice.
+    `trail` are the exchanges, those of the clean-up last; `repeated` are ids that were given twice.
     """
 
     capabilities: Capabilities
@@ -51,12 +51,12 @@ class Probing:
 
 
 class Prober:
-    """Asks the target about the capabilities that the user said nothing about.
+    """Probes the capabilities that the user neither declared nor denied.
 
-    `said` is what the user declared or denied; `needed` are the capabilities that matter to the run. Once
-    `is_late`, nothing more is asked, so that time is left to judge something. If the run is ended meanwhile, what
-    was created is still owed by the `ledger`. `count_readers` says, given all exchanges so far, how many questions
-    may be asked side by side; each thread gets a driver from `connect`.
+    `said` are the capabilities that the user declared or denied; `needed` are the capabilities that matter to the
+    run. Once `is_late`, it sends nothing more, so that time is left to judge something. If the run is ended
+    meanwhile, the `ledger` still owes the deletion of created resources. `count_readers` returns, given all
+    exchanges so far, how many questions may run side by side; each thread gets a driver from `connect`.
     """
 
     def __init__(
@@ -188,7 +188,7 @@ class Prober:
         crew.run(work, self._readers)
 
     def _stop(self) -> None:
-        """Ask nothing more, and let nobody wait for what is not asked."""
+        """Send nothing more, and release all that wait for the questions left."""
         self._stopped.set()
         for ended in self._ended.values():
             ended.set()
@@ -217,9 +217,9 @@ def _ended_at(exchange: Exchange) -> float:
 
 
 class _Asking:
-    """One question: sends its requests, and keeps what they brought and what a reader needs to know.
+    """One question: sends its requests, and keeps their exchanges and notes for the reader.
 
-    It `settles` some capabilities itself, so it waits for nobody to learn of these.
+    It `settles` some capabilities itself, so for these it waits for no other question.
     """
 
     def __init__(self, prober: Prober, hand: ActionRunner, settles: tuple[str, ...]) -> None:
@@ -270,7 +270,7 @@ class _Asking:
         self._prober.found.settle(Capability(name, present, origin, note, lack, first, remedy))
 
     def why_lacking(self, name: str) -> Lack | None:
-        """Why a capability that was asked for is not present; None if it is, or if nothing is known of it.
+        """Why a requested capability is not present; None if it is, or if that is unknown.
 
         Waits for the question that settles it, which must come before this one.
         """

@@ -1,4 +1,4 @@
-"""What a run says about one thing it judged: the verdict, what was seen, and how to see it again.
+"""The result of one judgment of a run: the verdict, the evidence, and how to reproduce it.
 
 Layer 4, values only. Only `decide` makes a `Result`; reports, baseline and exit code read it. Must not know which
 command judges: a check, a gateway rule, a case of a client, a failure of a search, a rule over recordings and a
@@ -33,11 +33,11 @@ from harness.wire import Exchange
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WireMoment:
-    """One request of a client and its answer, in words; `at` is in seconds since the case began.
+    """One request of a client and its response, in words; `at` is in seconds since the case began.
 
-    `fault` names what was done to the answer, "" if nothing was. Of a stream, `columns` has the places of its
-    events in the whole stream, in the order in which they came (None if the answer is no stream), `start` is the
-    first place that the request wants, and `broke` says how it ended before its end, "" if it did not.
+    `fault` names the fault of the response, "" if there was none. Of a stream, `columns` has the places of its
+    events in the whole stream, in the order in which they came (None if the response is no stream), `start` is the
+    first place that the request wants, and `broke` describes how it ended early, "" if it did not.
     """
 
     at: float
@@ -55,8 +55,8 @@ class ClientRun:
 
     `settings` are the case's, by the names that output uses. `kind` and `row` group the cases that do alike, and
     `event` is the number of the event that is cut, None if the case cuts none. `moments` has all requests in
-    order, `end` what the client made of it, `outcome` that in a word. `stray` are the lines on its standard output
-    that were no answer.
+    order, `end` the client's result, `outcome` that in a word. `stray` are the lines on its standard output that
+    were no answer.
     """
 
     number: int
@@ -132,9 +132,9 @@ def of_kind(kind: type[Shown], items: Iterable[object]) -> list[Shown]:
 
 @dataclass(frozen=True, slots=True)
 class Replays:
-    """What came of doing it again before it was reported: `shown` of `played` times it failed again.
+    """The repetitions before a report: it failed again in `shown` of `played` runs.
 
-    `why_not` says why it was not done again, "" if it was.
+    `why_not` is the reason if there were none, else "".
     """
 
     shown: int = 0
@@ -156,9 +156,9 @@ class Replays:
 class Reproduction:
     """How to see it again: a command line for this alone, or the steps of a history.
 
-    `key` tells it apart from what else a search found, and `call` is the one whose answer shows it. `unshrunk`
-    says why fewer steps may show it too, "" if they do not. `known`: an earlier run had found and kept it.
-    `consequences` are the keys of what it made unavoidable, which has no result of its own.
+    `key` distinguishes it from other findings of a search, and `call` is the one whose response shows it.
+    `unshrunk` is the reason why fewer steps may show it too, "" if they do not. `known`: an earlier run had found
+    and kept it. `consequences` are the keys of its consequences, which have no result of their own.
     """
 
     key: str = ""
@@ -178,14 +178,14 @@ class Reproduction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """The verdict on one rule, seen in one place; `id` names both, `title` says it in a few words.
+    """The verdict on one rule, seen in one place; `id` names both, `title` is it in a few words.
 
-    `evidence` is empty if the verdict needs no explanation. `excuse` is the reason in the baseline. `unjudged`:
-    no answer came that could be judged, so a run with this result is not green. `untested`: a MUST that nobody
-    looked at, though the target does not refuse it. `root`: if the rule is broken, something was accepted and not
-    done. `phase` is the part of the run that found it. `accepts` lists in words what would have passed. What was
-    played for several results is shared among their `seconds`, so that these add up. `named` has what findings
-    call each piece of the evidence, `""` for none.
+    `evidence` is empty if the verdict needs no explanation. `excuse` is the reason in the baseline. `unjudged`: no
+    response could be judged, so a run with this result does not pass. `untested`: a MUST that was not tested,
+    although the target does not reject it. `root`: if the rule is broken, something was accepted but not
+    fulfilled. `phase` is the part of the run that found it. `accepts` lists in words what would have passed. An
+    exercise of several results is shared among their `seconds`, so that these add up. `named` has the name of each
+    piece of the evidence in the findings, `""` for none.
     """
 
     id: str
@@ -254,7 +254,7 @@ class Result:
 
     @property
     def urgency(self) -> tuple[int, bool, int, bool, int, int]:
-        """What reports sort it by: verdict, consequence, level, whether a client can notice it, harm, weight."""
+        """The sort key of reports: verdict, consequence, level, whether a client can notice it, harm, weight."""
         rule = self.rule
         rank = _RANK.get(self.verdict, len(_RANK))
         return rank, self.is_consequence, LEVEL_RANK[rule.level], not rule.silent, rule.harm, -self.weight

@@ -1,7 +1,7 @@
-"""One run: probe, plan, play each exercise once, judge, decide, and emit everything as events.
+"""One run: probe, plan, run each exercise once, judge, decide, and emit everything as events.
 
-Layer 4. Knows the order of things; must not know how anything is printed. A run that is told to end (Ctrl-C) or
-whose time is up stops at once, deletes what it created, and still accounts for every check.
+Layer 4. Knows the order of things; must not know how anything is printed. A run that is interrupted (Ctrl-C) or
+out of time stops at once, deletes what it created, and still accounts for every check.
 """
 
 from __future__ import annotations
@@ -50,12 +50,12 @@ _TO_ASK = 0.2
 class RunOptions:
     """How to run what is selected; `jobs` exercises run at the same time, each worker with its own driver.
 
-    None is as many as overlap the waiting on a target that gives each worker a session, and one on any other.
-    With one job, `choose` picks the next exercise by name from those that are left; without it they run in the
-    catalogue's order. `deadline` is the limit for the whole run in seconds, None for no limit; if
-    `deadline_grows`, a target that answers slowly gets more: the limit is for one that hangs. With
-    `shard`, only that part is played; `shard_seconds` are what an earlier run took, by id. Only if it
-    `cleans` does a run delete what it created at a target that is thrown away after it.
+    None is as many as overlap the waiting on a target that gives each worker a session, and one on any other. With
+    one job, `choose` picks the next exercise by name from those that are left; without it they run in the
+    catalog's order. `deadline` is the limit for the whole run in seconds, None for no limit; if `deadline_grows`,
+    a slow target gets more: the limit is for one that hangs. With `shard`, only that part runs; `shard_seconds`
+    are the durations of an earlier run, by id. Only if it `cleans` does a run delete what it created at a target
+    that is thrown away after it.
     """
 
     selection: Selection = field(default_factory=Selection)
@@ -102,7 +102,7 @@ class _Governed:
 
     @property
     def cut(self) -> TimeoutLosses:
-        """What was not received because it took too long."""
+        """The losses to responses that took too long."""
         return TimeoutLosses() if self.timeouts is None else self.timeouts.losses
 
     @property
@@ -174,9 +174,9 @@ def _engage_workers(
 
 
 class _JobCount:
-    """How many exercises are played at the same time; counted once, by the probe if creates take long.
+    """How many exercises run at the same time; counted once, by the probe if creates take long.
 
-    `received` is what came to find out. If several get its responses, a target is `distant` if these take long,
+    `received` are the exchanges of that. If several get its responses, a target is `distant` if these take long,
     else `quick`, unless the user set the number.
     """
 
@@ -299,7 +299,7 @@ def _describe_departure(gone: Departure, api: Api) -> str:
 def _describe_part(
     options: RunOptions, catalogue: Sequence[Check], revision: str, conductor: Conductor, workers: Workers
 ) -> ShardPart | None:
-    """What a shard hands to the merge; None for a whole run."""
+    """The part of a shard for the merge; None for a whole run."""
     if options.shard is None:
         return None
     audit = workers.audit

@@ -44,16 +44,15 @@ class Shard:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardPart:
-    """What one shard of a run knows, before what the others found is considered.
+    """The state of one shard of a run, before the results of the others are considered.
 
-    `selection` says in words what the whole run was asked for, `catalogue` is the digest of the rules. `ran` are
-    the ids of what this shard played. `whole` are those of all shards, in the order of their results; it is empty
-    if the catalogue gives them.
+    `selection` is that of the whole run in words, `catalogue` is the digest of the rules. `ran` are the ids of
+    this shard. `whole` are those of all shards, in the order of their results; it is empty if the catalog gives
+    them.
 
-    Only shards of `check` have the rest: `observations` has all that it decided, by id; `sightings` what any
-    answer showed under a rule, `compared` the rules that answers broke by contradicting each other, `judged`
-    how many answers each rule was asked of, and `stops`
-    the answer at which a check could not go on.
+    Only shards of `check` have the rest: `observations` has its decisions, by id; `sightings` those of any
+    response under a rule, `compared` the rules that responses broke by contradicting each other, `judged` how many
+    responses each rule judged, and `stops` the response at which a check could not go on.
     """
 
     shard: Shard
@@ -95,7 +94,7 @@ def parse_shard(text: str) -> Shard:
 
 
 def digest_catalogue(checks: Iterable[Check]) -> str:
-    """What two runs have in common if they judge by the same rules."""
+    """A value that two runs share if they judge by the same rules."""
     lines = [f"{c.id}|{c.rule.level}|{c.rule.statement}|{c.exercise.name}|{sorted(c.requires)}" for c in checks]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
@@ -145,7 +144,7 @@ def split_plan(plan: RunPlan, shard: Shard, seconds: Mapping[str, float]) -> Run
 def require_one_run(reports: Sequence[ShardReport], *, same_target: bool = False) -> None:
     """Raise UsageFault unless these are all shards of one run, each once, and nothing was run twice.
 
-    `same_target`: the user says that what they judged is the same, whatever its name and URL were.
+    `same_target`: the user declares that their target is the same, whatever its name and URL were.
     """
     if not reports:
         raise UsageFault("no events to merge: name the events of all shards")
@@ -172,7 +171,7 @@ def require_one_run(reports: Sequence[ShardReport], *, same_target: bool = False
 
 
 def _name_difference(theirs: Any, ours: Any) -> str:
-    """What differs in two values: of two lists of pairs, the first pair that is not in the other."""
+    """The difference of two values: of two lists of pairs, the first pair that is not in the other."""
     if isinstance(theirs, list) and isinstance(ours, list):
         named = next(
             name for name, value in (*theirs, *ours) if (name, value) not in theirs or (name, value) not in ours

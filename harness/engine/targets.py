@@ -34,7 +34,7 @@ _VERSION = r"v\d+(?:(?:alpha|beta)\d*)?"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetOptions:
-    """What the command line, the environment and the configuration say about a target.
+    """The options of a target from command line, environment and configuration.
 
     `api_version` overrides the version in the URL. `timeout` is in seconds and bounds one request as well as the
     settling of one background run. `ca_file` holds PEM certificates to trust in addition to the system's.
@@ -83,7 +83,7 @@ class ResolvedTarget:
         return replace(self, target=self.target.with_capabilities(present, known, says or {}))
 
     def make_mask(self) -> Mask:
-        """What hides the target's secrets in everything that is shown or stored."""
+        """The mask for the target's secrets in all that is shown or stored."""
         from harness.wire.mask import Mask
 
         return Mask(self.info.secrets, self.api.load_protocol().secret_fields)

@@ -1,4 +1,4 @@
-"""Threads that share one list of tasks, and how they end: at once if they are told to, whatever they wait for.
+"""Threads that share one list of tasks, and how they end: at once on request, whatever they wait for.
 
 Layer 4. Must not know what the tasks are. The threads are daemons: no request that hangs keeps the process alive.
 """
@@ -51,7 +51,7 @@ def end_all(threads: Sequence[threading.Thread], drivers: Iterable[Driver], seco
 
 
 class Crew:
-    """Does the same work in several threads; `stop` tells the work to end."""
+    """Does the same work in several threads; `stop` ends the work."""
 
     def __init__(self, stop: Callable[[], None]) -> None:
         self._stop = stop

@@ -116,10 +116,10 @@ def count_jobs(
     scriptable: bool = False,
     paced: bool = False,
 ) -> tuple[int, list[Exchange]]:
-    """Return the workers if nobody says how many, and what was received to find out; `trail`: the probe's.
+    """Return the number of workers if the user sets none, and the exchanges to find out; `trail`: the probe's.
 
-    A target that is not `scriptable` is asked outside the limits of the run: a request that is not answered beside
-    another one is no loss. If the user set a rate (`paced`), it is not asked, as that would not be kept.
+    A target that is not `scriptable` is probed outside the limits of the run: a request without a response beside
+    another one is no loss. If the user set a rate (`paced`), it is not probed, as that would exceed it.
     """
     if scriptable:
         return _ask_for_a_session(governed), []
@@ -278,11 +278,11 @@ _PROBE = Exercise(the_probe, requests=0, interactions=0)
 
 @dataclass(slots=True)
 class Workers:
-    """The workers of one run. `halted` says why it ended before it was through, `""` while it has not.
+    """The workers of one run. `halted` is why it ended early, `""` while it has not.
 
-    `stops` get the exchange at which an exercise stopped, by the check that it leaves untestable. A target is
-    `distant` if each response takes long, and not because of the others: then more is sent at once. One that is
-    `quick` gets more workers while all wait for what it does by itself, such as runs.
+    `stops` get the exchange at which an exercise stopped, by the check that was not tested because of it. A target
+    is `distant` if each response takes long, and not because of the others: then more is sent at once. One that is
+    `quick` gets more workers while all wait for its own progress, such as runs.
     """
 
     target: ResolvedTarget
@@ -340,13 +340,13 @@ class Workers:
         self.timer.end()
 
     def clean(self, *ledgers: CreatedResources) -> None:
-        """Delete what nobody else will delete."""
+        """Delete the resources that have no other owner."""
         with closing(self.target.connect()) as driver:
             for ledger in ledgers:
                 self._clean(ledger, driver)
 
     def find_deaths(self) -> None:
-        """Find out, while nobody else is at work, whether the target went away because of what it was sent."""
+        """Find out, while no worker is active, whether a request stopped the target."""
         if self.outages is None:
             return
         suspects = [suspect for departure in self.outages.departures for suspect in departure.suspects]
@@ -368,10 +368,10 @@ class Workers:
             self.halt(describe_end(end))
 
     def _play_apart(self, groups: list[Group], jobs: int) -> Generator[RunEvent | Judged, None, None]:
-        """Play first what has to be alone, then the others in parallel, and last what may end a shared target.
+        """Run groups that have to be alone first, then the others in parallel, then those that may stop it.
 
-        Requests with broken bytes or addresses crash some servers: alone, the last one sent is the one to blame.
-        A distant target gets several of these at once; what was disturbed by another one is played again, alone.
+        Requests with broken bytes or addresses crash some servers: alone, the last one sent is the cause. A
+        distant target gets several of these at once; a disturbed one runs again, alone.
         """
         apart: list[Group] = []
         last: list[Group] = []
@@ -505,7 +505,7 @@ class Workers:
     def _look_again(
         self, exercise: Exercise, played: PlayedExercise, driver: Driver, ledger: CreatedResources
     ) -> PlayedExercise:
-        """What was played, with a closing look at each run that it left: what was seen once is compared, too."""
+        """The exercise, with a closing look at each run that it left: a state seen once is compared, too."""
         if exercise.front_end or played.outage or self._stop.is_set():
             return played
         looks = ledger.list_closing_looks(played.trail)
@@ -520,7 +520,7 @@ class Workers:
     def _judge(
         self, planned: PlannedCheck, observation: Observation, played: PlayedExercise, seconds: float
     ) -> Judged:
-        """What was observed, excused if the target does not offer it, and blamed on its root."""
+        """The observation, excused if the target does not offer the feature, and with its root as its cause."""
         # Whoever has the control API announces what it does.
         promised = SCRIPTABLE in self.target.target.capabilities
         if not promised and not planned.declared:
@@ -534,10 +534,10 @@ def take_until_done(
     patience: Callable[[], float | None],
     add_worker: Callable[[], int] = lambda: 0,
 ) -> Iterator[Said]:
-    """What workers put into a queue, until each has put None. Raises what one of them raised.
+    """The items that workers put into a queue, until each has put None. Raises an exception of a worker.
 
-    Ends early when nothing comes for `patience()` seconds, at once if these are 0 or less; None waits for ever,
-    and lets `add_worker` say how many there are more whenever all are silent for a moment.
+    Ends early when nothing comes for `patience()` seconds, at once if these are 0 or less; None waits forever, and
+    lets `add_worker` return how many workers it added whenever all are silent for a moment.
     """
     while workers:
         seconds = patience()

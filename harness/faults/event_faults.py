@@ -271,7 +271,7 @@ class BareErrer(Inserter):
         return [*pieces, COMPLETE] if self.fired else pieces
 
     def build_addition(self, event: Event | None) -> bytes:
-        """What the API writes outside the framing."""
+        """The bytes that the API writes outside the framing."""
         return self._protocol.bare_error(self._refused)
 
 
@@ -609,7 +609,7 @@ class Dripper(Rechunker):
 
 
 class ShortPromise:
-    """Ends a body whose Content-Length promises `size` bytes before all of them are sent."""
+    """Ends a body whose Content-Length declares `size` bytes before all of them are sent."""
 
     def __init__(self, size: int) -> None:
         self._size = size

@@ -1,4 +1,4 @@
-"""Kinds of cases for whoever reads a stream: each makes the fault plans for a stream of any shape. Layer 1."""
+"""Kinds of cases for clients that read a stream: each makes the fault plans for a stream of any shape. Layer 1."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from harness.wire.json_value import object_or_none
 
 @dataclass(frozen=True)
 class StreamShape:
-    """What the places of a kind depend on: the bytes of a stream, and where its events are.
+    """The shape that the places of a kind depend on: the bytes of a stream, and the places of its events.
 
     `further` is the shape of the stream of a further turn, None if there is no such turn.
     """
@@ -107,11 +107,10 @@ _OTHER_IDS = frozenset({"none", "sparse", "odd"})
 class CaseKind:
     """Cases that are alike: `plans` makes their fault plans.
 
-    Each plan is played with each of `event_ids` (none: those of the run), with the run's script and each of
-    `scripts` merged into it, and with `resume`, `further` and `refusal` unless they are None. `refusal` is for
-    creates that name a previous run. Scripts of a kind with `calls` have steps that the client must answer: only
-    modes with such an answer play them, and no other scripts. If the kind is `hopeless`, all that a client can do
-    is to report a failure.
+    Each plan runs with each of `event_ids` (none: those of the run), with the run's script and each of `scripts`
+    merged into it, and with `resume`, `further` and `refusal` unless they are None. `refusal` is for creates that
+    name a previous run. Scripts of a kind with `calls` have steps that the client must answer: only modes with
+    such a response use them, and no other scripts. If the kind is `hopeless`, a client can only report a failure.
     """
 
     name: str

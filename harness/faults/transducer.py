@@ -123,7 +123,7 @@ class BodyReshaper:
         return []
 
     def feed(self, piece: Piece) -> list[Piece]:
-        """Nothing but pauses until the ending; a body that is no JSON, or broke off, stays as it is."""
+        """Nothing but pauses until the ending; a body that is no JSON, or ended early, stays as it is."""
         if isinstance(piece, Pause):
             return [piece]
         if isinstance(piece, Chunk):
@@ -180,7 +180,7 @@ _BEFORE_BODY = frozenset({At.BEFORE_HEADERS, At.IN_HEADERS})
 
 
 class FaultFilter(Protocol):
-    """One fault being applied to one body. `fired` says whether it has done anything yet."""
+    """One fault being applied to one body. `fired`: it has had an effect."""
 
     fired: bool
 
@@ -250,7 +250,7 @@ def _is_over(pieces: list[Piece]) -> bool:
 def framing_for(faults: Sequence[Fault], framing: Framing) -> Framing:
     """The framing of a body after `faults` are applied.
 
-    A Content-Length is kept only if it stays true or is meant to promise too much. Otherwise chunks replace it.
+    A Content-Length is kept only if it stays true or must be wrong on purpose. Otherwise chunks replace it.
     """
     last = faults[-1] if faults else None
     drop = last.drop if isinstance(last, Cut) else None
@@ -272,8 +272,8 @@ def transducer(
 ) -> tuple[Transducer, list[tuple[Fault, FaultFilter]]]:
     """Build the machine for a body that is sent with `framing`; also return the stage of each fault that has one.
 
-    `lead` is sent before the first byte; `streams` says whether the body is an event stream. Faults that concern
-    the head or the request have no stage.
+    `lead` is sent before the first byte; `streams`: the body is an event stream. Faults that concern the head or
+    the request have no stage.
     """
     stages: list[tuple[Fault, FaultFilter]] = []
     row: list[FaultFilter] = [Lead(lead)] if lead else []

@@ -1,4 +1,4 @@
-"""What a fault plan consists of: cuts, faults of frames and of events, and faults of the whole answer.
+"""The values of a fault plan: cuts, faults of frames and of events, and faults of the whole response.
 
 Layer 1. Values only; `grammar` reads and writes them, and the other modules apply them.
 """
@@ -110,7 +110,7 @@ class Cut:
 
 
 class Part(StrEnum):
-    """What a stream may lack: a frame, or the line ends of its last one."""
+    """The part that a stream may lack: a frame, or the line ends of its last one."""
 
     COMPLETION = "no-completion"
     SENTINEL = "no-done"
@@ -348,7 +348,7 @@ _MEMBER = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 
 class ErrorShape(StrEnum):
-    """Who seems to have written the body of a refusal."""
+    """The apparent author of the body of a rejection."""
 
     SERVICE = "service"
     FRONT_END = "front-end"
@@ -413,7 +413,7 @@ class Raw:
 
 
 class Edit(StrEnum):
-    """What can be done to a member."""
+    """An operation on a member."""
 
     STRIP = "strip"
     EMPTY = "empty"

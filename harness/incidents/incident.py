@@ -1,9 +1,9 @@
-"""An incident: what was seen, where, how sure that is, and how it is played, written down and set on a server.
+"""An incident: the observation, its place, its certainty and its reproduction, as data and set on a server.
 
 Layer 3. Knows scripts, settings and fault plans; must not know commands or fixtures. `format_library` writes all
-incidents as Markdown: on the site it follows what `docs/incidents.md` says. `IncidentControl` answers
-`/__harness__/incidents`, which makes a running server, or one of its sessions, behave as in an incident; it does
-so by the requests of the control API that anybody could send.
+incidents as Markdown: on the site it follows `docs/incidents.md`. `IncidentControl` serves
+`/__harness__/incidents`, which makes a running server, or one of its sessions, behave as in an incident, by
+requests of the public control API.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ class Incident(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     @cached_property
     def scripts(self) -> list[dict[str, Any]]:
-        """What the emulator answers; a single answer is for all creates."""
+        """The responses of the emulator; a single one is for all creates."""
         found = [self._fill(reply) for reply in self.replies]
         return [{"times": 0, **found[0]}] if len(found) == 1 else found
 

@@ -1,4 +1,4 @@
-"""What the page asks for beyond the feed: an exchange or an event in full, and copies of it to run elsewhere.
+"""The data that a page requests beyond the feed: an exchange or an event in full, and copies to run elsewhere.
 
 Layer 6. Everything returned is masked.
 """
@@ -150,7 +150,7 @@ class Evidence:
         return [seen, *reversed(others)]
 
     def _write_script(self, seen: SeenExchange) -> dict[str, Any] | None:
-        """What makes the reference service give the answer that was seen, or the result of its run."""
+        """The script with which the reference service returns the same response, or the result of its run."""
         known = self._of_the_run(seen)
         for other in sorted(known, key=lambda other: other.exchange is None or not other.exchange.complete):
             script = None if other.exchange is None else self._script_for(other.exchange)
@@ -213,7 +213,7 @@ class Evidence:
 
 
 def _format_plan(seen: SeenExchange) -> str:
-    """What a fault plan did to the answer, as a plan."""
+    """The effect of a fault plan on the response, as a plan."""
     plan = ",".join(str(fault) for fault in seen.suffered.fired) if seen.suffered is not None else ""
     return " ".join(plan.split())  # it stands in a comment
 

@@ -64,7 +64,7 @@ class TrafficJudge:
                 self._traffic.keep_findings(guilty, tuple(findings))
 
     def judge(self, seen: SeenExchange) -> list[Finding]:
-        """What is wrong with an exchange that has ended."""
+        """The findings about an exchange that has ended."""
         exchange = seen.exchange
         if exchange is None or exchange.truncated:
             return []
@@ -85,7 +85,7 @@ class TrafficJudge:
         self._begin()
 
     def describe(self, finding: Finding) -> Change:
-        """A finding as a page is told of it."""
+        """A finding in the form of the page."""
         rule = self._rules.get(finding.rule)
         described: Change = {
             "rule": finding.rule,
@@ -108,7 +108,7 @@ class TrafficJudge:
 
 
 def _weigh(finding: Finding, rule: Rule | None) -> str:
-    """How a page shows a finding: `fail`, `warn`, or `note` for a MAY rule, which nobody has to meet."""
+    """How a page shows a finding: `fail`, `warn`, or `note` for a MAY rule, which no server has to meet."""
     level = Level.MUST if rule is None else rule.level
     if level is Level.MAY:
         return "note"
@@ -132,10 +132,10 @@ _QUIET_LOOKS = 200
 
 
 class News:
-    """What happened, for all pages: numbered batches of changes, each written by the first page that reads it.
+    """The changes for all pages: numbered batches of changes, each written by the first page that reads it.
 
-    `state` is what can be acted on, told whenever it changes. `looks` counts the looks at the traffic, and
-    `spent` is the time of the last one and of writing what it found. `lost` counts how often changes were lost.
+    `state` is the state of the actions, sent whenever it changes. `looks` counts the looks at the traffic, and
+    `spent` is the time of the last one and of writing its changes. `lost` counts how often changes were lost.
     """
 
     def __init__(

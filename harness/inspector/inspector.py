@@ -1,8 +1,8 @@
-"""The inspector of one server: answers for the page, and observes what else passes while a page is open.
+"""The inspector of one server: serves the page, and observes the other traffic while a page is open.
 
-Layer 6. Knows the routes; the parts do the work. The page itself is the same for everybody and is served to
-whoever may call the server. Whatever tells of the traffic or changes anything is a control call, and needs what
-those need (`benches/server/page_guard.py`).
+Layer 6. Knows the routes; the parts do the work. The page itself is always the same and is served to every client
+that may call the server. Calls that return traffic or change anything are control calls, and need the same rights
+(`benches/server/page_guard.py`).
 """
 
 from __future__ import annotations
@@ -67,10 +67,10 @@ _MOST_WORDS = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actions:
-    """What a page may do to the server behind it: the control calls that it answers, and the state they change.
+    """The actions of a page on its server: the control calls that it has, and the state that they change.
 
-    `drop`: faults can be set. `script`: answers can be queued, runs held and all of it reset. `state` tells what
-    is in force now: `plan`, `counted` and `planned` connections, `queued`, `refusals`, `holding`.
+    `drop`: faults can be set. `script`: responses can be queued, runs held and all of it reset. `state` has the
+    current values: `plan`, `counted` and `planned` connections, `queued`, `refusals`, `holding`.
     """
 
     drop: bool = False
@@ -204,7 +204,7 @@ class Inspector:
         return Response.whole(200, Headers((("content-type", kind), *_FIELDS)), text.encode())
 
     def _tell(self, request: Request, name: str) -> Response:
-        """What the page asks for."""
+        """The data that the page requests."""
         first, *rest = name.split("/")
         if request.method == "POST":
             if name == "clear":

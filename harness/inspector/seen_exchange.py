@@ -61,7 +61,7 @@ class Keeper(Protocol):
 class SeenEvent(NamedTuple):
     """One event of a stream: its kind, its span in the body, when it came, and the cursor it carries.
 
-    `read` tells it from other events of its stream; `column` is its place in the whole stream.
+    `read` distinguishes it from other events of its stream; `column` is its place in the whole stream.
     """
 
     name: str
@@ -260,7 +260,7 @@ def place_in_run(seen: SeenExchange) -> tuple[bool, int]:
 def place_streams(streams: Sequence[SeenExchange]) -> Iterator[SeenExchange]:
     """Place the events of all streams of one run again; return those that changed.
 
-    A stream from its beginning says what the whole is, so that a resume before it can turn out to lack an event.
+    A stream from its beginning defines the whole, so that a resume before it can turn out to lack an event.
     """
     columns = Columns()
     for seen in sorted(streams, key=place_in_run):
@@ -269,7 +269,7 @@ def place_streams(streams: Sequence[SeenExchange]) -> Iterator[SeenExchange]:
 
 
 def describe_end(seen: SeenExchange) -> Change:
-    """An answer ended; `planned` is what a fault plan did to it, `error` what a refusal says."""
+    """An exchange ended; `planned` is the effect of a fault plan, `error` the text of a rejection."""
     ending, exchange = seen.ending, seen.exchange
     assert ending is not None
     assert exchange is not None

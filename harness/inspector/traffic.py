@@ -1,8 +1,8 @@
-"""What was seen: the exchanges that passed while a page was open, bounded in number, events and bytes.
+"""The traffic: exchanges while a page was open, bounded in number, events and bytes.
 
 Layer 6. Knows exchanges, frames and the protocol of an API; must not know how a page gets them. Observers are
-called on the threads that serve, so everything is behind one lock, and they only note what passes: taking it
-apart waits until a page looks (`catch_up`). Secrets are still in what is kept: they are masked where it leaves.
+called on the threads that serve, so everything is behind one lock, and they only note the pieces: reading them
+waits until a page looks (`catch_up`). The kept exchanges have secrets: these are masked on the way out.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class SeenRuns:
         self._runs: dict[str, Change] = {}
 
     def follow(self, seen: SeenExchange, value: Mapping[str, Any], moment: float) -> Change | None:
-        """Keep what an answer or an event says about its run; return the run if that is new."""
+        """Keep the facts of a response or an event about its run; return the run if they are new."""
         status = self._api.read_status(value)
         if status is None or seen.status is None or seen.status >= 400:
             return None
@@ -185,7 +185,7 @@ class SeenTraffic:
     """Keeps exchanges while a page is open.
 
     `ahead`: keep them from the start, until the first page that comes has gone again. `now` returns seconds that
-    never go back. `learn` is called with each request before anything of its exchange is told. While `is_open`,
+    never go back. `learn` is called with each request before anything of its exchange is shown. While `is_open`,
     exchanges are to be observed; `unseen` counts the requests that passed while no page was open, `missed` those
     that were forgotten before they were judged.
     """
@@ -251,7 +251,7 @@ class SeenTraffic:
             self._changes.append(change)
 
     def take_changes(self) -> list[Change] | None:
-        """Take what happened since the last call; None if some is lost, so that all has to be told again."""
+        """Take the changes since the last call; None if some are lost, so that all has to be sent again."""
         with self.lock:
             if self.dropped != self._dropped_told:  # of exchanges that no page knows
                 self._tell_dropped(0)

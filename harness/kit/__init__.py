@@ -1,1 +1,1 @@
-"""What checks and mutants are made of, for any API. Layer 1."""
+"""The parts of checks and mutants, for any API. Layer 1."""

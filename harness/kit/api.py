@@ -1,10 +1,9 @@
 """`Api`: all that the engine, the benches and the reports know about the API they judge.
 
-Layer 1, a value and the protocols of what it holds. The engine plans, sends, judges and decides; what a request
-looks like, what an answer says and what is right come from here. Whatever is costly to import is behind a
-function whose name begins with `load_` or `new_`, so that a command pays only for what it uses. All functions are
-defined at the top of a module, because worker processes receive the value by pickling it. Must not know which API
-it is.
+Layer 1, a value and the protocols of what it holds. The engine plans, sends, judges and decides; the forms of
+requests, the meaning of responses and the rules come from here. Costly imports are behind a function whose name
+begins with `load_` or `new_`, so that a command pays only for what it uses. All functions are defined at the top
+of a module, because worker processes receive the value by pickling it. Must not know which API it is.
 """
 
 from __future__ import annotations
@@ -75,11 +74,11 @@ class Answer(NamedTuple):
 
 
 class Verification(Struct):
-    """What was judged, what was not, and what was found.
+    """The result of a verification: the judged part, the part left out, and the findings.
 
-    `entries` counts what was judged: exchanges, and files with a single stream, body or request. `judged` counts
-    what they contained, `rules` how often each rule was looked at. An exchange may contain two, such as a request
-    and a stream, or none, such as a delete without a body.
+    `entries` counts the judged exchanges, and files with a single stream, body or request. `judged` counts their
+    contents, `rules` how often each rule was judged. An exchange may contain two, such as a request and a stream,
+    or none, such as a delete without a body.
     """
 
     entries: int = 0
@@ -100,7 +99,7 @@ PRIMARY_KEY, OTHER_KEY = "harness-primary-key", "harness-other-key"
 
 
 class ApiContract(Protocol):
-    """What one revision of the API promises: a value that is passed on, and asked which rules hold."""
+    """One revision of the API: a value that is passed down, and knows its rules."""
 
     revision: str
 
@@ -109,7 +108,7 @@ class ApiContract(Protocol):
 
 
 class ApiReading(Protocol):
-    """What one exchange says, and what is wrong with it."""
+    """The content of one exchange, and the findings about it."""
 
     @property
     def call(self) -> str:
@@ -121,7 +120,7 @@ class ApiReading(Protocol):
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """What is wrong with this answer alone."""
+        """The findings about this response alone."""
 
     @property
     def judged(self) -> frozenset[str]:
@@ -137,7 +136,7 @@ class ApiReading(Protocol):
 
     @property
     def unlisted(self) -> tuple[Finding, ...]:
-        """What the answer holds that the contract does not name: told once for each kind, and no fault."""
+        """Members of the response that the contract does not name: reported once for each kind, and no fault."""
 
 
 Requests = TypeVar("Requests", bound="ApiRequests")
@@ -154,7 +153,7 @@ class KnowsWaits(Protocol):
 
 
 class ApiRequests(Protocol):
-    """What is known of one target, and the requests that follow from it; exercises receive it.
+    """The known facts about one target, and the requests that follow from them; exercises receive it.
 
     `wait` is the number of seconds that a run at the target may take.
     """
@@ -218,7 +217,7 @@ class JudgesFile(Protocol):
     def judge(self, data: bytes, answers: Iterable[Answer] = ()) -> None:
         """Judge a file that is not YAML; `answers` are the response files beside a request's file.
 
-        Raises Unreadable if the file is not what its name promises.
+        Raises Unreadable if the content does not fit the name of the file.
         """
 
     def documents(self, documents: list[Any]) -> None:
@@ -239,7 +238,7 @@ class CountsEnds(Protocol):
     """Counts how the runs of a target ended; several threads may share one."""
 
     def note(self, exchange: Exchange, /) -> None:
-        """Note what an answer says of the end of a run."""
+        """Note the end of a run, if the response shows one."""
 
     def describe(self) -> Iterable[str]:
         """Clauses that say which runs came to no result, ever, and what to do; none if some did."""
@@ -253,7 +252,7 @@ class JudgesRun(Protocol):
 
 
 class RunOrder(Struct, frozen=True):
-    """What a create asks for: the id of the run it continues (`""`: none), and its input in a few words."""
+    """The request of a create: the id of the run it continues (`""`: none), and its input in a few words."""
 
     parent: str
     background: bool
@@ -269,9 +268,9 @@ class EmbeddedService(Protocol):
 
 
 class Question(Struct, frozen=True):
-    """A question of a probe: the capabilities that it settles, and the function that asks whoever probes.
+    """A question of a probe: the capabilities that it settles, and the function that sends its requests.
 
-    It is asked `after` the questions that settle these, which come before it: it changes what they look at.
+    It runs `after` the questions that settle these, which come before it: it changes the state that they look at.
     """
 
     settles: tuple[str, ...]
@@ -297,11 +296,10 @@ class Greet(Protocol):
 
 
 class Probes(Struct, frozen=True, kw_only=True):
-    """What a probe asks: whether the API is there, each question, and what no question can find out.
+    """The parts of a probe: whether the API is there, each question, and the facts that no question can find.
 
-    `remedies` say, by capability, what would make the checks testable that need it ("with a second key").
-    `of_path` depend on the path of the target, which a control API does not know: they are asked for, unless it
-    announces them.
+    `remedies` have, by capability, the way to test the checks that need it ("with a second key"). `of_path` depend
+    on the path of the target, which a control API does not know: they are probed, unless it announces them.
     """
 
     greet: Greet

@@ -1,6 +1,6 @@
 """A check: one rule, an exercise that several checks may share, and a pure judge function.
 
-Layer 1. Registration happens when the modules of a catalogue are imported.
+Layer 1. Registration happens when the modules of a catalog are imported.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ class Exercise:
     """How to obtain the exchanges that judges examine; runs once, however many checks share it.
 
     `requests` and `interactions` are its cost on the reference: requests to the API (those to the harness's own
-    control API are free) and accepted creates. `front_end`: its requests (a wrong key, broken bytes) may be
-    answered by a front end before the API, whose errors have a shape of their own. One that `spans` begins before
-    all others of a run and ends after them. Beside one that is `alone` no other is played, whatever the number of
-    workers. `parts` are the exercises that this one joins; each runs once.
+    control API are free) and accepted creates. `front_end`: its requests (a wrong key, broken bytes) may get the
+    response of a front end before the API, whose errors have a shape of their own. One that `spans` begins before
+    all others of a run and ends after them. Beside one that is `alone` no other runs, with any number of workers.
+    `parts` are the exercises that this one joins; each runs once.
     """
 
     run: Callable[[Any], Generator[Any, Any, Any]]
@@ -46,7 +46,7 @@ class Exercise:
 
     @property
     def name(self) -> str:
-        """The function's name, unique in the catalogue."""
+        """The function's name, unique in the catalog."""
         return " + ".join(part.name for part in self.parts) or self.run.__name__
 
     @classmethod
@@ -72,18 +72,18 @@ Judge = Callable[..., Observation | Iterable[Finding]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One entry of the catalogue.
+    """One entry of the catalog.
 
-    `judge` is pure and takes, by keyword, the results of the exercise that its signature names.
-    `accepts` lists in words every outcome that passes. `about` is the result that a finding refers to if it names
-    no exchange itself. `everywhere`: the rule applies to every answer of its kind, so a run also applies it to the
-    answers of its other exercises. With `globs`, the judge takes one list: the results whose names match any of
-    them, and those of other exercises that match `overhears`, in the order in which they were made.
+    `judge` is pure and takes, by keyword, the results of the exercise that its signature names. `accepts` lists in
+    words every outcome that passes. `about` is the result that a finding refers to if it names no exchange itself.
+    `everywhere`: the rule applies to every response of its kind, so a run also applies it to the responses of its
+    other exercises. With `globs`, the judge takes one list: the results whose names match any of them, and those
+    of other exercises that match `overhears`, in the order in which they were made.
 
-    `proves` is the capability whose promise the check judges: it also runs if the probe saw that promise accepted
-    and not kept, and all other checks that need the capability are then blocked by what it finds. `rests_on` are
-    the checks whose findings block this one in the same way, or the code of the only finding that does. `blocks`
-    are such codes of its own: what has one of them explains, and is explained by nothing.
+    `proves` is the capability whose effect the check judges: it also runs if the target accepted the probe and did
+    not fulfill it. All other checks that need the capability are then blocked by its finding. `rests_on` are the
+    checks whose findings block this one in the same way, or the code of the only finding that does. `blocks` are
+    such codes of its own: a finding with one of them is always a root.
     """
 
     rule: Rule
@@ -119,9 +119,9 @@ class Check:
     def observe(self, exchanges: Mapping[str, Any]) -> Observation:
         """Judge the results of the exercise.
 
-        Untestable if the exercise stopped before it had the results the judge needs, or if the judge raises
-        `Unmet` and found nothing broken before that. A finding without a rule gets this check's rule. One without
-        the name of an exchange gets `about`, or the judge's only parameter. The worst findings come first.
+        Not tested if the exercise stopped before it had the results that the judge needs, or if the judge raises
+        `Unmet` without a finding before that. A finding without a rule gets this check's rule. One without the
+        name of an exchange gets `about`, or the judge's only parameter. The worst findings come first.
         """
         absent = [name for name in self.wants if name not in exchanges]
         if absent:

@@ -1,7 +1,7 @@
-"""What judging clients of an API takes: what they are asked, who answers them, and what they must end up with.
+"""The parts of judging clients of an API: their tasks, the service, and the expected results.
 
-Layer 1, values and the protocols of what they hold. Whoever plays cases to clients asks an `Api` for its
-`ClientModel`, and knows nothing else of requests, events and results. Must not know which API it is.
+Layer 1, values and their protocols. The runner of cases takes a `ClientModel` from an `Api`, and knows nothing
+else of requests, events and results. Must not know which API it is.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SWAPPED, STOPPED, SERVER_CALL = "swapped", "stopped", "server-call"
 
 
 class Defect(NamedTuple):
-    """What a client did wrong: `word` is one of those above, `text` a phrase with the client as its subject."""
+    """A client's defect: `word` is one of those above, `text` a phrase with the client as its subject."""
 
     word: str
     text: str
@@ -30,12 +30,11 @@ class Defect(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientMode:
-    """One thing that a client can be asked to do.
+    """One task of a client.
 
-    `script` is the answer to a create, `further` to one that continues another run (None: the same). `usual_set`
-    are the cases that are played if no others are asked for. If it `creates`, the client makes the run itself; if
-    it has `turns`, the client's result is that of a further turn. A client that was told nothing does what is
-    `usual`.
+    `script` is the response to a create, `further` to one that continues another run (None: the same). `usual_set`
+    are the cases that run if the user names no others. If it `creates`, the client makes the run itself; if it has
+    `turns`, the client's result is that of a further turn. A client without a task does the one that is `usual`.
     """
 
     name: str
@@ -49,10 +48,10 @@ class ClientMode:
 
 
 class PrepareRun(Protocol):
-    """Makes a fresh service answer as told, and begins a run in it; returns the id of the run.
+    """Scripts a fresh service, and begins a run in it; returns the id of the run.
 
-    A `scenario` file takes the place of the scripts. `settings` are those of the service. `refusal` is the answer
-    to creates that name another run, in place of `further`; None: they are not refused.
+    A `scenario` file takes the place of the scripts. `settings` are those of the service. `refusal` is the
+    response to creates that name another run, in place of `further`; None: they are accepted.
     """
 
     def __call__(
@@ -85,7 +84,7 @@ class NewClockedService(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScriptedService:
-    """The reference service that clients talk to, and how it is told what to answer."""
+    """The reference service for clients, and its scripts."""
 
     new: NewClockedService
     prepare: PrepareRun
@@ -97,7 +96,7 @@ class ScriptedService:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientWords:
-    """What things are called in sentences about clients."""
+    """The words of sentences about clients."""
 
     run: str
     """What a create makes."""
@@ -133,7 +132,7 @@ class ClientIncident:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientModel:
-    """What judging clients of one API takes. Events and bodies are decoded JSON; nothing raises on odd input."""
+    """The parts of judging clients of one API. Events and bodies are decoded JSON; nothing raises on odd input."""
 
     words: ClientWords
     service: ScriptedService
@@ -183,5 +182,5 @@ class ClientModel:
 
     @property
     def usual_mode(self) -> ClientMode:
-        """What a client does that was told nothing."""
+        """The task of a client that was given none."""
         return next(mode for mode in self.modes.values() if mode.usual)

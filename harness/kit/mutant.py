@@ -1,7 +1,7 @@
 """A mutant: a service with one named defect, which proves that a rule can fail.
 
-Layer 1. Says how mutants are declared and collected, whatever they are mutants of. Must not know what a defect is
-nor how it gets into a service: that is for the package whose mutants they are.
+Layer 1. Declares and collects mutants of any service. Must not know what a defect is nor how it gets into a
+service: that is for the package whose mutants they are.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ class ReplacedFunction(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Mutant(Generic[Build]):
-    """One wrong service. `summary` says in one sentence what is wrong with it.
+    """One wrong service. `summary` is one sentence about its defect.
 
-    `build` takes what the faithful service takes and makes the defective one. `area` groups mutants: for a mutant
-    of a reference service it is what the defect is about, for a mutant made for one rule it is the rule.
+    `build` takes the arguments of the faithful service and makes the defective one. `area` groups mutants: for a
+    mutant of a reference service it is the area of its rule, for a mutant made for one rule it is the rule.
 
     `places` is all that it replaces: where the faithful service calls none of it, the mutant does the same. None:
-    nobody knows.
+    unknown.
     """
 
     id: str

@@ -1,6 +1,6 @@
-"""What an exercise asks of a bench with an intermediary in its middle, and what the bench must know of the API.
+"""The actions of an exercise with an intermediary in the middle, and the API's facts that the bench needs.
 
-Layer 1. The actions send requests through the intermediary and set up what stands behind it. Must not know which
+Layer 1. The actions send requests through the intermediary and script the service behind it. Must not know which
 API passes through: `RelayClient` is implemented where the API is known.
 """
 
@@ -140,7 +140,7 @@ class RelayClient(Protocol):
         ...
 
     def rejects_key(self, answer: Exchange) -> bool:
-        """Whether a response says, in the words of the API, that the key is not valid."""
+        """Whether a response means, in the words of the API, that the key is not valid."""
         ...
 
     def is_primable(self, request: Request) -> bool:
@@ -158,7 +158,7 @@ class RelayClient(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RelayCatalogue:
-    """What is judged of an intermediary: checks, and the exercises that they need, in the order to play them."""
+    """The checks of an intermediary, and the exercises that they need, in their order."""
 
     checks: tuple[Check, ...]
     exercises: tuple[Exercise, ...]

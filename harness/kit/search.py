@@ -1,8 +1,7 @@
-"""`SearchModel`: what a search has to know of the API it searches.
+"""`SearchModel`: the facts about an API that a search needs.
 
-Layer 1, a value and the protocols of what it holds. The engine draws, plays, counts, shrinks and stores
-histories without a look inside: what a step is, how it is played, and what its answers must say comes from here.
-Must not know which API it is.
+Layer 1, a value and its protocols. The engine draws, runs, counts, shrinks and stores histories without a look
+inside: the steps, their requests, and the rules of their responses come from here. Must not know which API it is.
 """
 
 from __future__ import annotations
@@ -27,11 +26,11 @@ class Step(Protocol):
 
     @property
     def kind(self) -> str:
-        """What is done, in a word."""
+        """The operation, in a word."""
 
     @property
     def label(self) -> str:
-        """What is done and how, in two words; not to what."""
+        """The operation and its mode, in two words; without its object."""
 
     def __str__(self) -> str: ...
 
@@ -51,15 +50,15 @@ class TrailEntry:
 
 
 class SearchWorld(Protocol):
-    """What the player of one history gets from the engine: the target, and a place for each exchange.
+    """The world of one history, from the engine: the target, and a place for each exchange.
 
     `settled_by_us`: only our own requests advance a run, so there are no races and nothing lags behind.
-    `same_input`: equal steps are to send equal requests. Every answer that is kept has been judged on its own.
+    `same_input`: equal steps must send equal requests. Every response that is kept has been judged on its own.
     """
 
     @property
     def target(self) -> Any:
-        """What builds the requests, the `ApiRequests` of the API."""
+        """The builder of requests, the `ApiRequests` of the API."""
 
     @property
     def able(self) -> frozenset[str]:
@@ -71,7 +70,7 @@ class SearchWorld(Protocol):
     def same_input(self) -> bool: ...
     @property
     def found(self) -> Sequence[object]:
-        """What the current step has shown so far."""
+        """The findings of the current step so far."""
 
     def send(self, request: Request, *, wrong: bool = False) -> Exchange:
         """Send a request and keep its exchange."""
@@ -80,7 +79,7 @@ class SearchWorld(Protocol):
         """Look until the exchange is `wanted`, for so many seconds where something may lag behind."""
 
     def open(self, request: Request, *, within: float) -> LiveStream:
-        """Open a stream of events to be read in parts; what is not found yet is asked for again."""
+        """Open a stream of events to be read in parts; a stream that is not found yet is requested again."""
 
     def begin(self) -> TrailEntry:
         """Reserve a place in the trail for a stream that was opened."""
@@ -92,7 +91,7 @@ class SearchWorld(Protocol):
         """Record an exchange that only the end of the history ended, unjudged."""
 
     def accuse(self, judgement: Judgement, request: Request) -> None:
-        """Add what a judgement of the answer to a request accuses the target of."""
+        """Add the findings of a judgment of the response to a request."""
 
     def wait(self, seconds: float) -> None:
         """Wait before the next request."""
@@ -111,13 +110,13 @@ class PlaysHistory(Protocol):
         """Send any request, and judge its answer like those of the steps."""
 
     def close(self) -> None:
-        """Hang up all that is open."""
+        """Disconnect all that is open."""
 
     def list_choices(self) -> Iterable[Step]:
-        """The steps that may come next, if every history is to be played."""
+        """The steps that may come next, if every history has to run."""
 
     def list_views(self) -> Iterator[Sequence[Any]]:
-        """What the client knows, once for each order of things that have none."""
+        """The client's knowledge, once for each order of its unordered parts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,13 +162,13 @@ class Family:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchDocument:
-    """The OpenAPI document of the API, and what counts when it is searched.
+    """The OpenAPI document of the API, and the rules of its search.
 
-    `write` puts a copy that fits a target into a temporary folder. The first of the `families` is always
-    searched, the others if they are served. `refused` is the rule on the body of a refusal. `echoed` are rules
-    on what a read shows of the caller's own input, judged only on creates; `shapes` are not judged once a wrong
-    create was accepted. `with_keys` are further checks for targets that check keys; `weigh_wrong_key` says how bad
-    a status is that answers a wrong key, None if it is right. `strict` are checks that lenient services fail.
+    `write` puts a copy that fits a target into a temporary folder. The first of the `families` is always searched,
+    the others if they are served. `refused` is the rule on the body of a rejection. `echoed` are rules on the
+    caller's own input in a read, judged only on creates; `shapes` are not judged once a wrong create was accepted.
+    `with_keys` are further checks for targets that check keys; `weigh_wrong_key` rates the status of a response to
+    a wrong key, None if it is right. `strict` are checks that lenient services fail.
     """
 
     write: Callable[[Any], AbstractContextManager[Path]]
@@ -184,9 +183,9 @@ class SearchDocument:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchModel:
-    """What a search knows of one API: its steps, who plays and judges them, and what can be drawn.
+    """The facts of a search about one API: its steps, their player and judge, and the requests to draw.
 
-    Functions that take capabilities leave out what a target without them cannot do.
+    Functions that take capabilities leave out steps that a target without them does not offer.
     """
 
     rules: Mapping[str, Rule]

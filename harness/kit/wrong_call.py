@@ -14,7 +14,7 @@ _TLS_WANTED = re.compile(rb"(?i)plain HTTP request was sent to HTTPS|HTTP reques
 
 
 def explain_wrong_call(answer: Exchange) -> str:
-    """What to write instead, if an answer tells; else ""."""
+    """The right spelling of a wrong call, if a response names it; else ""."""
     if answer.status in _REFUSALS and _wants_bearer(answer):
         return "it requires a bearer token, not a key: -H 'Authorization: Bearer …'"
     return explain_wrong_url(answer)

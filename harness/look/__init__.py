@@ -1,10 +1,10 @@
-"""How every page of ours looks: colours, type, shapes of verdicts, the parts that pages share.
+"""The look of every page: colors, type, shapes of verdicts, the parts that pages share.
 
-Layer 0, files, their loader, and which shape and colour a verdict has; must not know what a page is about.
-`tokens.css` names each colour and size once, for light and dark. `elements.css` has the parts: verdict words,
+Layer 0, files, their loader, and the shape and color of a verdict; must not know the subject of a page.
+`tokens.css` names each color and size once, for light and dark. `elements.css` has the parts: verdict words,
 buttons, folds, code with Copy, theme switch. `matrix.css` is the table of cells that open a drawer. `icons.svg`
 has one shape for each verdict. `theme.js`, `copy.js` and `matrix.js` are the scripts that belong to the parts. A
-page puts them into itself: it asks nobody.
+page contains them: it sends no request.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _FOLDER = Path(__file__).parent
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """The shape of a word (`icons.svg` has `i-SHAPE`) and its colour (`elements.css` has `v-COLOUR`)."""
+    """The shape of a word (`icons.svg` has `i-SHAPE`) and its color (`elements.css` has `v-COLOUR`)."""
 
     shape: str
     colour: str
@@ -57,7 +57,7 @@ def read_style(*names: str) -> str:
 
 
 def read_tokens() -> str:
-    """The colours and sizes alone, for a page with parts of its own."""
+    """The colors and sizes alone, for a page with parts of its own."""
     return _read("tokens.css")
 
 
@@ -77,7 +77,7 @@ def read_icons() -> str:
 
 
 def content_hash(text: str) -> str:
-    """What a content security policy needs to allow an inline script: `sha256-…`."""
+    """The value with which a content security policy allows an inline script: `sha256-…`."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
 
 

@@ -1,4 +1,4 @@
-"""What a judge reports: findings, and the observation that sums up the findings of one check.
+"""The report of a judge: findings, and the observation that sums up the findings of one check.
 
 Layer 0. Findings are frozen data; `report` renders them.
 """

@@ -1,4 +1,4 @@
-"""What a rule of a contract is: an identified promise with a level and a source.
+"""A rule of a contract: one requirement with an id, a level and a source.
 
 Layer 0. Knows the vocabulary of requirements; must not know any particular rule.
 """

@@ -11,11 +11,11 @@ Layer 0. A check never decides its own verdict: level, capability, baseline and 
     error            ERROR          ERROR            ERROR
 
 (1) FAIL under `--strict`, unless the rule is only inferred. (2) If the capability it needs was *declared*,
-untestable counts like not_met, unless a race was lost or the target did not answer. (3) FAIL under `--strict`,
-also if it is not applicable, unless the target refuses what it needs, the user left it out, or no answer came. For
+`untestable` counts like not_met, unless a race was lost or the target did not respond. (3) FAIL under `--strict`,
+also if it does not apply, unless the target refuses what it needs, the user left it out, or no response came. For
 a baselined check FAIL becomes XFAIL, and PASS, WARN and INFO become STALE. Without a baseline `non_strict` never
-fails a run. A MUST that is untestable because the target did not answer counts as not judged, and a run with such
-a check is not green.
+fails a run. A MUST that is not tested because the target did not respond counts as not judged, and a run with such
+a check does not pass.
 """
 
 from __future__ import annotations

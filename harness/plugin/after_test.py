@@ -1,6 +1,6 @@
-"""What happens after a test: its final checks, the warning for an unchecked result, its traceback, the summary.
+"""The steps after a test: its final checks, the warning for an unchecked result, its traceback, the summary.
 
-Layer 7. Knows neither fixtures nor the API: whoever has something to complain about stands in a list.
+Layer 7. Knows neither fixtures nor the API: fixtures with complaints register in a list.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ class Complaining(Protocol):
     """A fixture's service that may have something against a test that passed."""
 
     def find_complaints(self) -> Iterator[str]:
-        """What makes the test fail, in sentences."""
+        """The reasons why the test fails, in sentences."""
 
     def find_left_behind(self) -> Iterator[str]:
-        """What the code under test left open or running, in sentences."""
+        """The streams and tasks that the code under test left open or running, in sentences."""
 
 
 def check_services(services: Sequence[Complaining], *, strict: bool = False) -> None:
@@ -70,11 +70,11 @@ _ADVICE = {
 
 
 class Promise(Protocol):
-    """A fixture that knows the expected outcome, and whether the test has asked for it."""
+    """A fixture that knows the expected outcome, and whether the test has used it."""
 
     @property
     def was_asked(self) -> bool:
-        """Whether the test asserted, read what is expected, looked at the requests, or said that it checks."""
+        """Whether the test asserted, read the expected value or the requests, or declared its own check."""
 
 
 def follow(item: pytest.Item, report: pytest.TestReport, promises: Mapping[str, Promise]) -> None:
@@ -119,7 +119,7 @@ def reword(call: pytest.CallInfo[Any]) -> None:
 def disarm(report: pytest.TestReport) -> None:
     """Write the failure of a test that used our fixtures so that nothing in it is obeyed.
 
-    It quotes what a recording or a server said, whoever raised it: a fixture, an SDK, an assertion of the test.
+    It quotes texts of a recording or a server, whether a fixture, an SDK or an assertion raised it.
     """
     told = report.longrepr
     if isinstance(told, str):

@@ -69,7 +69,7 @@ def note_blocking(what: str, instead: str, *, always: bool = False) -> None:
 
 
 def _may_warn(frame: FrameType, *, always: bool) -> bool:
-    """Whether a call that nobody collects is worth a warning."""
+    """Whether a call whose result is not collected is worth a warning."""
     code = frame.f_code
     if always and code.co_flags & _COROUTINE:  # in a test's file, too: agents are written there, and could await
         return True

@@ -1,4 +1,4 @@
-"""The recording of one test: played from `cassettes/<module>/<test>.yaml`, or recorded there from a live service.
+"""The recording of one test: replayed from `cassettes/<module>/<test>.yaml`, or recorded there live.
 
 Layer 7. Uses the paths and conventions of pytest-recording (record modes, `vcr_config`), but none of vcrpy's
 patches: clients reach us by transport or by URL. A request that was not recorded fails the test at its end, even
@@ -168,7 +168,7 @@ def wanted_by(request: pytest.FixtureRequest, api: Api) -> Wanted:
 
 
 def find_wrong_options(marker: pytest.Mark) -> list[str]:
-    """What is wrong with a marker that names a cassette."""
+    """The errors in a marker that names a cassette."""
     mistakes = []
     if unknown := [name for name in marker.kwargs if name not in _OPTIONS]:
         names = " and no ".join(map(repr, unknown))

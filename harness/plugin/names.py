@@ -27,7 +27,7 @@ _UNKNOWN_MARKER = re.compile(r"(?:Unknown pytest\.mark\.(\w+) - )|(?:'(\w+)' not
 
 
 def find_unknown_markers(definition: pytest.Item, fixtures: Collection[str]) -> Iterator[str]:
-    """What is wrong with each marker with our prefix that nobody has registered."""
+    """The errors in markers with our prefix that are not registered."""
     known = _read_registered(definition.config)
     for marker in definition.iter_markers():
         if marker.name not in known and (hint := marker_hint(marker.name, known, fixtures)):
@@ -35,7 +35,7 @@ def find_unknown_markers(definition: pytest.Item, fixtures: Collection[str]) -> 
 
 
 def marker_hint(name: str, known: Iterable[str], fixtures: Iterable[str]) -> str:
-    """What to write instead of an unknown marker; "" if it has nothing to do with us."""
+    """The right spelling of an unknown marker; "" if it is not one of ours."""
     ours = [marker for marker in known if marker.startswith(PREFIX)]
     if name in fixtures:
         return f"the fixture {name} has no marker: add it to the test's arguments, and remove the marker"
@@ -45,7 +45,7 @@ def marker_hint(name: str, known: Iterable[str], fixtures: Iterable[str]) -> str
 
 
 def fixture_hint(name: str, fixtures: Iterable[str]) -> str:
-    """What to write instead of an unknown fixture; "" if it has nothing to do with us."""
+    """The right spelling of an unknown fixture; "" if it is not one of ours."""
     ours = list(fixtures)
     bare = f"{name}_" in (PREFIX, _SINGULAR)
     if not bare and not name.startswith((PREFIX, _SINGULAR)) and _with_prefix(name) not in ours:

@@ -301,7 +301,7 @@ class ObservedService:
         yield from self._tasks.describe()
 
     def find_origin(self) -> str:
-        """Who plans something: the fixture and the test that is running; "" if only one test can have done it."""
+        """The author of a plan: the fixture and the test that is running; "" if only one test can be."""
         if not self.shared_as:
             return ""
         test = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" (")[0]
@@ -412,7 +412,7 @@ class ObservedService:
 
 
 class MadeBy:
-    """What a request has made; `received` is the answer to a create, or to one that reads an interaction."""
+    """The interactions that a request created; `received` is the response to a create, or to a read."""
 
     def __init__(self, by_socket: bool = False) -> None:
         self.received: ReceivedResponse | None = None
@@ -502,7 +502,7 @@ class PlannedFaults:
         self._refusals.append(planned)
 
     def add_drop(self, faulty: FaultyService, *, optional: bool, origin: str) -> None:
-        """Note a service that suffers from a fault plan; `origin` says whose plan it is."""
+        """Note a service that suffers from a fault plan; `origin` is the author of the plan."""
         if not optional:
             self._drops.append((faulty, origin))
 
@@ -517,7 +517,7 @@ class PlannedFaults:
         return None
 
     def find_unmet(self) -> Iterator[str]:
-        """Each plan that never took effect, in a phrase that says why."""
+        """Each plan that never took effect, in a phrase with the reason."""
         from harness.faults.service import find_unmet
 
         for planned in self._refusals:
@@ -540,10 +540,10 @@ _METHODS = (("HTTPTransport", "handle_request"), ("AsyncHTTPTransport", "handle_
 
 @contextmanager
 def redirect(transport: Callable[[], Any], hosts: Collection[str]) -> Iterator[None]:
-    """Answer requests for `hosts` (`name`, or `name:port`) with `transport()`, whichever client sends them.
+    """Serve requests for `hosts` (`name`, or `name:port`) with `transport()`, from any client.
 
-    A library that nobody has imported yet is not imported for this, which would take longer than all the rest: it
-    is patched when it is imported.
+    A library that is not imported yet is not imported for this, which would take longer than all the rest: it is
+    patched when it is imported.
     """
     patched: list[tuple[Any, str, Any]] = []
 

@@ -115,7 +115,7 @@ class TaskSchedule:
 
     @contextmanager
     def _drawn_in_trio(self) -> Iterator[None]:
-        """Give trio our seed: it draws by itself, but from a seed that nobody knows."""
+        """Give trio our seed: it draws by itself, but from an unknown seed."""
         core = getattr(getattr(sys.modules.get("trio"), "_core", None), "_run", None)
         if core is None:
             yield

@@ -80,7 +80,7 @@ class VirtualClock:
         return 0.0 if self.over or not self.ahead or is_exempt(find_caller()) else self.ahead
 
     def shift_method(self, original: Callable[[Any], float]) -> Callable[[Any], float]:
-        """The method of an event loop that tells its time, ahead like the other clocks."""
+        """The method of an event loop that returns its time, ahead like the other clocks."""
 
         def read(loop: Any) -> float:
             return original(loop) + (0.0 if self.over or _is_server() else self.ahead)
@@ -247,7 +247,7 @@ _REAL = datetime.datetime
 
 
 def shifted_readings(clock: VirtualClock) -> Iterator[tuple[Any, Any]]:
-    """(original, replacement) for each function and class that tells the time; `date.today` asks one of them."""
+    """(original, replacement) for each function and class that returns the time; `date.today` calls one."""
     machine = time.time
 
     def now() -> float:
@@ -387,7 +387,7 @@ class _Wait(Struct, eq=False):
 class _Spent(Struct):
     """Seconds at a look at a thread: the machine's clock, its work, and those for which it was kept from work.
 
-    `worked` and `idle` are those since its last wait; for how long it was `ready` is told once it works.
+    `worked` and `idle` are those since its last wait; the time for which it was `ready` is known once it works.
     """
 
     real: float
@@ -472,7 +472,7 @@ class ThreadWaits:
                 self._changed.notify_all()
 
     def _is_due(self, me: _Wait) -> bool:
-        """Whether nobody could end a wait any more before its deadline."""
+        """Whether no thread could end a wait any more before its deadline."""
         with self._changed:
             return not self._clock.over and self._comes_first(me) and not any(self._find_running())
 
@@ -508,10 +508,10 @@ class ThreadWaits:
 
 
 def _measure(native_id: int | None) -> _Spent:
-    """What a thread has spent so far; files of Linux tell it, elsewhere only real time counts.
+    """The time that a thread has spent so far; files of Linux have it, elsewhere only real time counts.
 
-    On a busy machine any thread may be kept from a processor while it has the interpreter, and whoever wants to
-    run sleeps until then: so the seconds for which the others were kept are not idle either.
+    On a busy machine any thread may be kept from a processor while it has the interpreter, and threads that want
+    to run sleep until then: so the seconds for which the others were kept are not idle either.
     """
     try:
         spent = {task.name: _read_schedule(task.name) for task in Path(_TASKS).iterdir()}
@@ -700,10 +700,10 @@ def _is_real(seconds: float) -> bool:
 
 @contextmanager
 def told_sleeps(tell: Callable[[float], object]) -> Iterator[None]:
-    """Call `tell`, which may raise, with the seconds of each real sleep before it begins, while the block runs.
+    """Call `report`, which may raise, with the seconds of each real sleep before it begins, while the block runs.
 
-    A wait of a thread and `asyncio.wait_for`, which something may end early, are told when their time is up. Where
-    sleeps are skipped there is nothing to tell.
+    A wait of a thread and `asyncio.wait_for`, which something may end early, are reported when their time is up.
+    Where sleeps are skipped there is nothing to report.
     """
     if _open:
         yield
@@ -751,7 +751,7 @@ def _replace_kept(original: Any, new: Any, kept: ExitStack) -> None:
 
 
 def _telling(original: Callable[..., Any], tell: Callable[[float], object]) -> Callable[..., Any]:
-    """A sleep, of a thread or of a coroutine, that is told before it begins."""
+    """A sleep, of a thread or of a coroutine, that is reported before it begins."""
     named = next(iter(inspect.signature(original).parameters)) if inspect.iscoroutinefunction(original) else ""
 
     def sleep(*args: Any, **kwargs: Any) -> Any:
@@ -765,7 +765,7 @@ def _telling(original: Callable[..., Any], tell: Callable[[float], object]) -> C
 
 
 def _telling_late(original: Callable[..., Any], tell: Callable[[float], object]) -> Callable[..., Any]:
-    """`asyncio.wait_for`, told when its time is up."""
+    """`asyncio.wait_for`, reported when its time is up."""
 
     async def wait_for(fut: Any, timeout: float | None) -> Any:
         try:

@@ -301,8 +301,8 @@ def conclude_counted(results: Sequence[CountedResult], accounting: Accounting) -
 def conclude(finished: RunFinished, *clauses: str) -> RunVerdict:
     """Return the verdict of these clauses, of which some may be empty.
 
-    What kept a run from its end comes first, unless the run failed: a failure is certain. A shard says that it is
-    one, because a shard never speaks for the run.
+    An obstacle to its end comes first, unless the run failed: a failure is certain. A shard names itself, because
+    it never stands for the run.
     """
     said = [clause for clause in clauses if clause]
     early = [hole.rstrip(".") for hole in finished.holes]
@@ -320,7 +320,7 @@ def conclude_checks(finished: RunFinished, accounting: Accounting) -> RunVerdict
 
 
 def _list_clauses(results: Sequence[CountedResult], accounting: Accounting, code: Exit) -> list[str]:
-    """What the exit code rests on: a failure first, else what kept the run from judging."""
+    """The reasons of the exit code: a failure first, else the obstacles to judging."""
     holes = [f"no {accounting.noun} judged the target"] if code is Exit.NOTHING_RAN else []
     holes += _list_holes(results, accounting.noun)
     others = list(list_other_failures(results))
@@ -331,7 +331,7 @@ def _list_clauses(results: Sequence[CountedResult], accounting: Accounting, code
 
 
 def _list_holes(results: Sequence[CountedResult], noun: str) -> Iterator[str]:
-    """What kept results from being judged."""
+    """The obstacles to judging the results."""
     if erred := sum(result.reason is Reason.HARNESS_ERROR for result in results):
         yield f"{format_count(erred, noun)} ended with a harness error"
     if unjudged := [result for result in results if result.unjudged]:
@@ -381,7 +381,7 @@ def _explain_failures(results: Sequence[CountedResult]) -> str:
 
 
 def list_other_failures(results: Iterable[CountedResult]) -> Iterator[str]:
-    """What made the run fail besides MUST checks."""
+    """The failures of the run besides MUST checks."""
     others = [r for r in results if r.outcome is Accounted.FAILED and r.level is not Level.MUST]
     if strict := sum(result.verdict is Verdict.FAIL for result in others):
         yield f"{format_count(strict, 'SHOULD check')} failed the run"
@@ -396,7 +396,9 @@ def count_stale(results: Iterable[Result | CountedResult]) -> str:
 
 
 def detail_lines(results: Sequence[Result]) -> Iterator[str]:
-    """What the target accepted but did not fulfill, and each MUST check that was not tested, with a next step."""
+    """Features that the target accepted but did not fulfill, and MUST checks that were not tested, with a next
+    step.
+    """
     for code, blocked in list_not_fulfilled(results):
         yield f"accepted but not fulfilled: {write_not_fulfilled(code, blocked)}"
     alike: dict[tuple[str, str], list[str]] = defaultdict(list)
@@ -420,7 +422,7 @@ def list_not_fulfilled(results: Sequence[Result]) -> Iterator[tuple[str, int]]:
 
 
 def write_not_fulfilled(code: str, blocked: int) -> str:
-    """What the target accepted without fulfilling it, and how many checks it blocks, if it blocks any."""
+    """The features that the target accepted but did not fulfill, and how many checks they block, if any."""
     return f"{code} (blocks {format_count(blocked, 'check')})" if blocked else code
 
 
@@ -449,7 +451,7 @@ def list_open_musts(results: Iterable[Result]) -> list[Result]:
 
 
 def remedy_of(result: Result) -> str:
-    """What would make a check testable; `""` if nothing is to be done: only a MUST feature is missing."""
+    """The way to test a check; `""` if there is none: only a MUST feature is missing."""
     if result.observation.remedy:
         return f"test it {result.observation.remedy}"
     if result.reason is Reason.NOT_OBSERVED and result.rule.level is not Level.MUST:

@@ -1,6 +1,6 @@
-"""Annotations for GitHub Actions: what failed, worst first, as commands that a runner reads from the output.
+"""Annotations for GitHub Actions: failures, worst first, as commands that a runner reads from the output.
 
-Layer 6. A runner shows ten errors and ten warnings of a step, so the last of ten says how many more there are.
+Layer 6. A runner shows ten errors and ten warnings of a step, so the last of ten has the number of the others.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ _HOLES = "green"
 
 
 def render(state: PresentedRun) -> str:
-    """The badge as JSON; grey if nothing ran or the harness erred, because that says nothing about the target."""
+    """The badge as JSON; gray if nothing ran or the harness erred: that proves nothing about the target."""
     _, finished = state.whole()
     passed = finished.exit is Exit.OK
     color = _HOLES if passed and not state.is_whole else _COLORS.get(finished.exit, "lightgrey")

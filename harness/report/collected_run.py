@@ -1,4 +1,4 @@
-"""What the events of a run said, without its secrets: the one way of a run into reports.
+"""The events of a run, without its secrets: the one way of a run into reports.
 
 Layer 6. Chooses nothing and words nothing: that is for `presented_run`, which shows it.
 """
@@ -35,10 +35,10 @@ _LEFT = (Exchange, RelayedExchange, LoggedExchange, Rule)
 
 @dataclass(slots=True)
 class CollectedRun:
-    """A run as its events told it, without its secrets.
+    """A run as its events describe it, without its secrets.
 
-    `target` and `finished` are None until their events come. `started` is the time of day at which the first
-    event came. `revision` is that of the API, `""` if each recording names its own.
+    `target` and `finished` are None until their events come. `started` is the time of day at which the first event
+    came. `revision` is that of the API, `""` if each recording names its own.
     """
 
     api: Api
@@ -77,9 +77,9 @@ class CollectedRun:
                 pass
 
     def hide(self, event: RunEvent) -> RunEvent:
-        """The event without secrets: the one way of what a run says into reports.
+        """The event without secrets: the one way of a run's texts into reports.
 
-        What went over the wire stays as it was, and is masked where it is put into words (`Display`).
+        The bytes on the wire stay as they were, and are masked where they are put into words (`Display`).
         """
         match event:
             case RunStarted(target):
@@ -99,7 +99,7 @@ class CollectedRun:
 
     @property
     def results(self) -> tuple[Result, ...]:
-        """The results of a finished run, in the order of the catalogue."""
+        """The results of a finished run, in the order of the catalog."""
         return self.whole()[1].results
 
     @property

@@ -29,7 +29,7 @@ def summarize(message: str, pointer: str | None) -> str:
 
 
 def compared_lines(finding: Finding) -> Iterator[str]:
-    """What was expected and what came, if known, indented."""
+    """The expected and the actual value, if known, indented."""
     if finding.expected:
         yield _put_on_one_line(f"  expected: {finding.expected}")
     if finding.actual:

@@ -37,7 +37,7 @@ def render(state: PresentedRun) -> str:
 
 
 def check_record(check: Check) -> dict[str, Any]:
-    """One entry of the catalogue."""
+    """One entry of the catalog."""
     rule = check.rule
     return {
         "id": check.id,
@@ -78,7 +78,7 @@ def finding_record(finding: Finding) -> dict[str, Any]:
 
 
 def code_record(finding: Finding) -> dict[str, Any]:
-    """What identifies a finding, what made it unavoidable, and how many answers show it or follow from it."""
+    """The identity of a finding, its cause, and how many responses show it or follow from it."""
     cause = {"cause": finding.cause} if finding.cause else {}
     subject = {"subject": finding.subject} if finding.subject else {}
     return {"code": finding.stable_code, "weight": finding.weight, **cause, **subject}
@@ -161,7 +161,7 @@ def outcome_record(result: Result) -> dict[str, Any]:
 
 
 def unanswered_record(result: Result) -> dict[str, str]:
-    """What came instead of a response, and what would make a check testable; empty if it was judged."""
+    """The event in place of a response, and the way to test a check; empty if it was judged."""
     observation = result.observation
     if result.judged:
         return {}
@@ -171,7 +171,7 @@ def unanswered_record(result: Result) -> dict[str, str]:
 
 
 def target_record(target: TargetInfo) -> dict[str, str]:
-    """What was judged; never includes a key."""
+    """The target; never includes a key."""
     return {
         "name": target.name,
         "url": target.url,
@@ -182,7 +182,7 @@ def target_record(target: TargetInfo) -> dict[str, str]:
 
 
 def capability_records(capabilities: Capabilities) -> list[dict[str, Any]]:
-    """What the target can do, and how we know."""
+    """The capabilities of the target, and their origin."""
     return [
         {
             "name": c.name,

@@ -88,7 +88,7 @@ _END_OF_CELL = re.compile(r"\\*\|")
 
 
 def write_plain(text: str) -> str:
-    """A text of a stranger within a line or a cell: no markup, no mention, no mark that nobody sees."""
+    """A text of a stranger within a line or a cell: no markup, no mention, no invisible mark."""
     return _ACTIVE.sub(r"\\\g<0>", " ".join(_write_html(text).split()))
 
 

@@ -62,7 +62,7 @@ from harness.report.stored_events import StoredRun, read_events, unreadable
 class MergedRun:
     """The words of the command that the shards ran, and the events of the whole run, all at once.
 
-    `started` is when the first shard began, None if no file says it.
+    `started` is when the first shard began, None if no file has it.
     """
 
     presentation: Presentation
@@ -121,14 +121,14 @@ def _find_merge(shards: Sequence[StoredRun]) -> Merge:
 
 
 def _describe(shard: StoredRun, **more: str) -> ShardReport:
-    """What the shards of one run have in common; `more` has to be equal, too."""
+    """The shared facts of the shards of one run; `more` has to be equal, too."""
     target = shard.target
     words = {"name": target.name, "url": target.url, "version": target.version, "model": target.model}
     return ShardReport(name=shard.name, target={**words, "agent": target.agent, **more}, part=shard.part)
 
 
 class _StoredCheck:
-    """What a shard stored of a check that it played."""
+    """The record of a shard about a check that it ran."""
 
     def __init__(self, result: Result) -> None:
         self._evidence = tuple(of_kind(LoggedExchange, result.evidence))
@@ -143,14 +143,14 @@ class _StoredCheck:
 
 
 class _StoredAudit:
-    """What the answers of all shards showed under the rules that apply to each."""
+    """The sightings in the responses of all shards under the rules that apply to each."""
 
     def __init__(self, shards: Sequence[StoredRun], catalogue: Sequence[Check]) -> None:
         self._shards = shards
         self._order = {name: number for number, name in enumerate(check.exercise.name for check in catalogue)}
 
     def observe(self, check: Check, own: Observation, *, explained: Set[str] = frozenset()) -> Observation:
-        """What a check saw itself, with the defects that the exercises showed, in the order of the catalogue."""
+        """The observation of a check, with the defects that the exercises showed, in the order of the catalog."""
         seen = [one for shard in self._shards for one in shard.part.sightings.get(check.id, ())]
         seen.sort(key=lambda one: self._order.get(one.exercise, len(self._order)))
         compared = any(check.id in shard.part.compared for shard in self._shards)
@@ -158,7 +158,7 @@ class _StoredAudit:
         return add_sightings(own, merge_sightings(seen), compared=compared, explained=explained, judged=judged)
 
     def evidence(self, check: Check) -> tuple[Evidence, ...]:
-        """What any shard stored for a check."""
+        """The evidence that any shard stored for a check."""
         stored = (result for shard in self._shards for result in shard.results if result.id == check.id)
         return tuple(item for result in stored for item in tuple(of_kind(LoggedExchange, result.evidence)))
 
@@ -201,7 +201,7 @@ def _merge_checks(
 
 
 def _find_homes(shards: Sequence[StoredRun], catalogue: Sequence[Check]) -> dict[str, StoredRun]:
-    """The shard of each check, by id: the one that played it, else one that decided it."""
+    """The shard of each check, by id: the one that ran it, else one that decided it."""
     homes = {name: shard for shard in shards for name in shard.part.observations}
     homes |= {name: shard for shard in shards for name in shard.part.ran}
     if missing := [check.id for check in catalogue if check.id not in homes]:
@@ -212,7 +212,7 @@ def _find_homes(shards: Sequence[StoredRun], catalogue: Sequence[Check]) -> dict
 
 
 def _judge_again(shards: Sequence[StoredRun], plan: RunPlan, homes: Mapping[str, StoredRun]) -> Iterator[Judged]:
-    """What each check that ran saw in its shard."""
+    """The observation of each check in the shard that ran it."""
     stored = {(shard.name, result.id): result for shard in shards for result in shard.results}
     for planned in plan.checks:
         if planned.skip is None:
@@ -294,7 +294,7 @@ def _merge_mutants(
 
 
 def _merge_scores(shards: Sequence[StoredRun], api: Api) -> Sequence[RunEvent]:
-    """The score of all defects that the shards played."""
+    """The score of all defects of the shards."""
     part = shards[0].part
     numbers = {name: number for number, name in enumerate(part.whole)}
     results: list[Result] = []
@@ -330,7 +330,7 @@ def _merge_scores(shards: Sequence[StoredRun], api: Api) -> Sequence[RunEvent]:
 
 
 def _read_reference(shards: Sequence[StoredRun]) -> PlayedReference:
-    """What the unchanged emulator meets, on which all shards must agree."""
+    """The result of the unchanged emulator, on which all shards must agree."""
     seen = []
     for shard in shards:
         with unreadable(shard.name):
@@ -423,7 +423,7 @@ def _merge_searches(
 
 
 def _read_runs(shard: StoredRun) -> Iterator[EngineRun]:
-    """What each engine did."""
+    """The run of each engine."""
     found = [_to_failure(result) for result in shard.results if result.rule.id != SEARCHED.id]
     for phase in shard.phases:
         yield EngineRun(

@@ -67,7 +67,7 @@ _T = TypeVar("_T")
 
 
 class Standing(StrEnum):
-    """What a CI system is told of a result."""
+    """The word of a CI system for a result."""
 
     PASSED = "passed"
     FAILURE = "failure"
@@ -76,7 +76,7 @@ class Standing(StrEnum):
 
 
 class Excerpt(tuple[_T, ...]):
-    """The first of a `number` of things, which a page shows; `more` says what it leaves out, `""` if nothing."""
+    """The first of a `number` of things on a page; `more` describes the rest, `""` if there is none."""
 
     number: int
     more: str
@@ -94,7 +94,7 @@ class Excerpt(tuple[_T, ...]):
 class PresentedResult:
     """One result, ready to be written: findings in their order, evidence chosen.
 
-    Most formats write only some of it, so that each part is made when it is first asked for.
+    Most formats write only some of it, so that each part is made on first access.
     """
 
     def __init__(self, result: Result, run: CollectedRun, presentation: Presentation) -> None:
@@ -128,7 +128,7 @@ class PresentedResult:
 
     @cached_property
     def said(self) -> str:
-        """What is wrong, in one line: the worst finding, else the reason; long ids are cut."""
+        """The defect in one line: the worst finding, else the reason; long ids are cut."""
         observation = self.result.observation
         if self.result.verdict is Verdict.STALE:
             return describe_stale(self.result)
@@ -148,12 +148,12 @@ class PresentedResult:
 
     @property
     def why(self) -> str:
-        """What is wrong, in one line, or the reason in the baseline."""
+        """The defect in one line, or the reason in the baseline."""
         return self.result.excuse or self.said
 
     @property
     def note(self) -> str:
-        """What a list says of it besides its title: the reason, and what is wrong; `""` if it passed."""
+        """The note of a list beside its title: the reason, and the defect; `""` if it passed."""
         said = "" if self.result.verdict is Verdict.PASS else self.said
         title = self.title
         return ": ".join(part for part in (self.result.reason_words, "" if said == title else said) if part)
@@ -170,7 +170,7 @@ class PresentedResult:
 
     @property
     def requirement(self) -> str:
-        """The statement of the rule, unless the title says the same."""
+        """The statement of the rule, unless it equals the title."""
         return "" if self.result.rule.is_stated_by(self.title) else self.statement
 
     @property
@@ -183,7 +183,7 @@ class PresentedResult:
 
     @property
     def standing(self) -> Standing:
-        """What JUnit calls it: a MUST check without a response is an error, and so is one of ours."""
+        """The word of JUnit for it: a MUST check without a response is an error, and so is one of ours."""
         if self.outcome is Accounted.FAILED:
             return Standing.FAILURE
         if self.result.unjudged or self.result.reason is Reason.HARNESS_ERROR:
@@ -220,7 +220,7 @@ class PresentedResult:
 
     @property
     def message(self) -> str:
-        """What a list of failures shows of it, which is not cut."""
+        """The text in a list of failures, which is not cut."""
         observation = self.result.observation
         worst = self.all_findings[:1]
         plain = worst[0].message if worst else observation.reason.strip().rpartition("\n")[2]
@@ -295,7 +295,7 @@ class PresentedResult:
 
     @property
     def accepted(self) -> tuple[str, ...]:
-        """What would have passed, in words."""
+        """The outcomes that would have passed, in words."""
         return self.result.accepts
 
     @cached_property
@@ -394,11 +394,11 @@ def _clean(text: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
-    """What several failures have in common: a reader mends causes, not cases.
+    """The cause of several failures: a reader mends causes, not cases.
 
-    `key` is the code of the finding, `title` the broken rule in words, `results` what fails because of it,
-    the root first. `affected` is what was not judged because of it, or warns of the same.
-    `weight` counts the answers that show it.
+    `key` is the code of the finding, `title` the broken rule in words, `results` its failures, the root first.
+    `affected` are the results that were not judged because of it, or warn of the same. `weight` counts the
+    responses that show it.
     """
 
     key: str
@@ -436,7 +436,7 @@ class Cause:
 
     @property
     def problem(self) -> str:
-        """What was found, in one line."""
+        """The finding, in one line."""
         return self.results[0].said
 
     @property
@@ -446,7 +446,7 @@ class Cause:
 
     @property
     def urgency(self) -> tuple[int, ...]:
-        """What causes are sorted by: their worst failure, then how many answers show them."""
+        """The sort key of causes: their worst failure, then how many responses show them."""
         return (*self.results[0].result.urgency[:-1], -self.weight)
 
     @property
@@ -531,7 +531,7 @@ def again_lines(reproduction: Reproduction, *, noun: str = "") -> Iterator[str]:
 
 
 def replay_words(replays: Replays) -> str:
-    """What came of doing it again."""
+    """The result of the repetitions."""
     if replays.lost:
         return f"flaky: did not reproduce, 0 of {replays.played}"
     if replays.played:

@@ -65,7 +65,7 @@ class OutcomeRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Area:
-    """A part of the results; open if there is something to see in it. `title` is "" if `name` says enough."""
+    """A part of the results; open if a reader needs it. `title` is "" if `name` is enough."""
 
     name: str
     title: str
@@ -110,12 +110,12 @@ class PresentedRun(CollectedRun):
 
     @property
     def subject(self) -> str:
-        """What heads a page."""
+        """The heading of a page."""
         return self.presentation.subject.format(api=self.api.title)
 
     @property
     def badge_label(self) -> str:
-        """What labels a badge."""
+        """The label of a badge."""
         return self.presentation.badge.format(api=self.api.title.lower())
 
     @property
@@ -126,18 +126,18 @@ class PresentedRun(CollectedRun):
 
     @property
     def facts(self) -> list[tuple[str, str]]:
-        """What a page says of the run below its heading, as word and value."""
+        """The facts about the run below the heading of a page, as word and value."""
         revision = [("API revision", self.revision)] if self.revision else []
         return [*self.presentation.facts(self), *revision]
 
     @property
     def noun(self) -> str:
-        """What the tallies count, in the singular."""
+        """The noun of the tallies, in the singular."""
         return self.presentation.counted or self.presentation.noun
 
     @property
     def tallies(self) -> list[CountedWord]:
-        """What every format counts, with its words."""
+        """The counts of every format, with their words."""
         return list(self.presentation.tallies(self))
 
     @property
@@ -150,13 +150,13 @@ class PresentedRun(CollectedRun):
 
     @property
     def is_whole(self) -> bool:
-        """Whether every MUST check passed: a run that passed may have left some untested."""
+        """Whether every MUST check passed: a run that passed may have some that were not tested."""
         musts = self.accounting.musts
         return musts.get(Accounted.PASSED, 0) == sum(musts.values())
 
     @property
     def lead(self) -> list[str]:
-        """What to know at once beside the headline: why it ended early, and the worst cause."""
+        """The first facts beside the headline: why it ended early, and the worst cause."""
         causes = self.causes
         silent = f" ({self.presentation.unaware} cannot detect it)" if causes and causes[0].silent else ""
         worst = f"Worst failure{silent}: {causes[0].title}." if causes else ""
@@ -203,7 +203,7 @@ class PresentedRun(CollectedRun):
 
     @property
     def unheard(self) -> list[str]:
-        """What kept the run from judging: reports of passes alone would look as if it had judged all."""
+        """The obstacles to judging: without them, reports of passes would look complete."""
         early = [self.halted_text] if self.halted_text and not self.results else []
         return [*early, *self.whole()[1].holes]
 
@@ -279,7 +279,7 @@ class PresentedRun(CollectedRun):
 
 
 def _find_details(result: Result) -> str:
-    """What is known besides the reason why a result was not tested."""
+    """Further facts about why a result was not tested."""
     observation = result.observation
     details = observation.reason or result.excuse or observation.instead
     match result.reason:

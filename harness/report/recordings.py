@@ -1,4 +1,4 @@
-"""Recordings in words: what one says, what changed between two, and what a session recorded.
+"""Recordings in words: the content of one, the changes between two, and the result of a session.
 
 Layer 6. The shapes of the data are published in `schemas/output/diff.schema.json` and
 `record-scenarios.schema.json`.
@@ -94,7 +94,7 @@ _CONTENT = "Text, number of deltas, usage, ids, times: differences that are norm
 
 
 def exit_of_drifts(drifts: Drifts) -> Exit:
-    """What a comparison ends with."""
+    """The exit code of a comparison."""
     if drifts.shape:
         return Exit.FAILED
     if drifts.unread:

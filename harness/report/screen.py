@@ -1,6 +1,6 @@
-"""Writes lines to a terminal or a log, with colour and a progress line only where they are wanted.
+"""Writes lines to a terminal or a log, with color and a progress line only where they are wanted.
 
-Layer 6. Must not know what is reported.
+Layer 6. Must not know the content.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _SGR = re.compile("\x1b\\[[0-9;]*m")
 
 
 def wants_colour(stream: TextIO, environment: Mapping[str, str], choice: str = "auto") -> bool:
-    """Whether to use colour: `always`, `never`, or on a terminal unless NO_COLOR is set (no-color.org)."""
+    """Whether to use color: `always`, `never`, or on a terminal unless NO_COLOR is set (no-color.org)."""
     if choice != "auto":
         return choice == "always"
     return stream.isatty() and not environment.get("NO_COLOR") and environment.get("TERM") != "dumb"
@@ -49,7 +49,7 @@ def wrap(text: str, width: int) -> Iterator[str]:
 
 
 def count_seen(text: str) -> int:
-    """How many characters of a text are seen: control sequences of colours are not."""
+    """The number of visible characters of a text: control sequences of colors are invisible."""
     return len(_SGR.sub("", text))
 
 
@@ -143,7 +143,7 @@ class Screen:
             self._flush()
 
     def paint(self, code: str, text: str) -> str:
-        """`text` in a colour (an SGR code), or unchanged if there is no colour."""
+        """`text` in a color (an SGR code), or unchanged without colors."""
         return f"\x1b[{code}m{text}\x1b[0m" if self._colour else text
 
 

@@ -27,7 +27,7 @@ from harness.report.page.rendering import render_template
 
 
 def drift_lines(explained: Explained, *, verbose: bool, width: int) -> Iterator[str]:
-    """The differences that nobody explained, by type; then, if wanted, the others by their reason."""
+    """The differences without an explanation, by type; then, if wanted, the others by their reason."""
     for where, differences in group_by_place(explained.unexplained):
         yield where
         for difference in differences:
@@ -47,7 +47,7 @@ def drift_lines(explained: Explained, *, verbose: bool, width: int) -> Iterator[
 
 
 def drift_totals(older: TypeModel, newer: TypeModel, explained: Explained) -> str:
-    """What was compared and how it ended, in one line."""
+    """The subject of the comparison and its result, in one line."""
     new = len(explained.unexplained)
     known = len(explained.differences) - new
     compared = f"{format_count(len(newer.operations), 'call')} and {format_count(len(newer.records), 'type')}"
@@ -85,7 +85,7 @@ def drift_record(
 
 
 def drift_markdown(older: TypeModel, newer: TypeModel, explained: Explained) -> str:
-    """The comparison as a page: what nobody explained, then what is known, with reason and source."""
+    """The comparison as a page: unexplained differences, then the known ones, with reason and source."""
     lines = [f"# {newer.title} and the {older.title}", "", drift_totals(older, newer, explained) + ".", ""]
     for where, differences in group_by_place(explained.unexplained):
         lines += [f"## `{where}`", ""]
@@ -155,7 +155,7 @@ def _record(difference: TypeDifference) -> dict[str, Any]:
 
 
 def group_by_reason(explained: Explained) -> list[tuple[Explanation, list[TypeDifference]]]:
-    """What is explained, by the explanation, in the order of the differences."""
+    """The explained differences, by their explanation, in the order of the differences."""
     found: dict[Explanation, list[TypeDifference]] = {}
     for difference, explanation in explained.differences:
         if explanation is not None:

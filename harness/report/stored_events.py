@@ -1,9 +1,9 @@
-"""The events of a run as a file, one JSON line each: what a shard hands to `harness merge`.
+"""The events of a run as a file, one JSON line each: the part of a shard for `harness merge`.
 
-Layer 6. The first line says which command ran and in which version of this form the others are. Events are written
-and read by the types that they have in `engine/events.py`, so a new member of an event needs no line here. A file
-may come from a stranger: a member that is missing, unknown or of another type makes it unreadable, in words. What
-was sent is stored as text, secrets hidden. The shape is published in `schemas/output/events.schema.json`.
+Layer 6. The first line has the command and the version of the form. Events are written and read by the types that
+they have in `engine/events.py`, so a new member of an event needs no line here. A file may come from a stranger: a
+member that is missing, unknown or of another type makes it unreadable, in words. Requests and responses are stored
+as text, secrets hidden. The shape is published in `schemas/output/events.schema.json`.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ class _Writer:
         return self._write_members(value) if _has_members(type(value)) else value
 
     def _write_members(self, value: Any) -> dict[str, Any]:
-        """The members that are not as they are by default; evidence says of which kind it is."""
+        """The members that differ from their defaults; evidence has its kind."""
         kind = type(value)
         found = {"is": kind.__name__} if kind.__name__ in _EVIDENCE else {}
         for member in _members_of(kind):
@@ -197,7 +197,7 @@ class StoredRun:
 
     @property
     def part(self) -> ShardPart:
-        """What this shard knows. Raises UsageFault if the run was no shard."""
+        """The part of this shard. Raises UsageFault if the run was no shard."""
         if self.finished.part is None:
             raise UsageFault(
                 f"{self.name!r} contains the events of a whole run, but a merge joins shards: "
@@ -209,7 +209,7 @@ class StoredRun:
 def read_events(path: Path, api: Api, mask: Callable[[Any], Any]) -> StoredRun:
     """Read the events of a run. Raises UsageFault if the file holds none.
 
-    `mask` hides secrets in plain data: whoever made a file need not have known what is secret here.
+    `mask` hides secrets in plain data: the author of a file need not know the secrets here.
     """
     name = str(path)
     lines = read_report(path).splitlines()
@@ -293,7 +293,7 @@ class _Reader:
         return self.read(kind, members)
 
     def read(self, kind: Any, value: Any) -> Any:
-        """The value as this type; the union of several dataclasses is told apart by `is`."""
+        """The value as this type; `is` distinguishes the dataclasses of a union."""
         origin, inside = get_origin(kind), get_args(kind)
         if origin in (Union, UnionType):
             return self._read_union(inside, value)

@@ -1,4 +1,4 @@
-"""What happened on the wire, as the steps of a sequence diagram: messages, chunks, pauses, breaks.
+"""The events on the wire, as the steps of a sequence diagram: messages, chunks, pauses, breaks.
 
 Layer 6, values. A story is drawn as an ordered list and printed into the JSON report, so every step is plain text.
 Secrets are hidden. Times are milliseconds since the first request, where they are known.
@@ -182,7 +182,7 @@ def say_answer(exchange: Exchange, display: Display) -> str:
 
 
 def format_ending(ending: Ending) -> str:
-    """Who ended an answer, and how, in plain words."""
+    """How a response ended and by whom, in plain words."""
     if ending.by is By.CLIENT:
         return "the client disconnects"
     where = ending.at.replace("_", " ")
@@ -364,7 +364,7 @@ def _list_accused(findings: Sequence[Finding], events: Sequence[StreamEvent]) ->
 
 
 def tell_story(result: Result, display: Display) -> Story | None:
-    """What happened, as the evidence of a result shows it; None if nothing was sent."""
+    """The story of a result, from its evidence; None if nothing was sent."""
     findings = result.observation.findings
     if exchanges := of_kind(Exchange, result.evidence):
         names = result.named or ("",) * len(result.evidence)

@@ -1,7 +1,6 @@
-"""The report that a person watches: what was probed, a progress line, a block for each failure, the totals.
+"""The report that a person watches: the probe, a progress line, a block for each failure, the totals.
 
-Layer 6. The same for every command; what it says is worded by the `Presentation`. Drawing on the terminal is left
-to `screen`.
+Layer 6. The same for every command; the `Presentation` has its words. Drawing on the terminal is left to `screen`.
 """
 
 from __future__ import annotations
@@ -137,7 +136,7 @@ class TerminalReport:
         self._screen.draw(f"[{done}/{self._exercises}] {said}{self._describe_progress(done - 1, self._exercises)}")
 
     def _describe_progress(self, done: int, total: int) -> str:
-        """What failed so far, and about how long the rest takes."""
+        """The failures so far, and the estimated time of the rest."""
         failed = f", {self._failed} failed" if self._failed else ""
         if done < _SURE_AFTER or total <= done:
             return failed
@@ -285,7 +284,7 @@ class SummaryPrinter:
         self._screen.line(self._state.verdict_text)
 
     def _list_holes(self, finished: RunFinished) -> None:
-        """What kept the run from judging, and how to send again what a target got last before it was gone."""
+        """The obstacles to judging, and how to repeat the last requests that a target got before it was gone."""
         if finished.holes:
             self._screen.line("")
         self._screen.lines(map(escape_controls, finished.holes))
@@ -339,7 +338,7 @@ def _name_what_v_adds(finished: RunFinished) -> Iterator[str]:
 
 
 def _describe_cut(cut: TimeoutLosses) -> str:
-    """What was not asked, or got too little time, because answers did not end; and what to do about it."""
+    """The requests not sent, or with too little time, because responses did not end; and the next step."""
     unsent = f"{format_count(cut.unsent, 'request was', 'requests were')} not sent" if cut.unsent else ""
     hurried = f"{cut.hurried} got less time" if cut.hurried else ""
     return (

@@ -67,7 +67,7 @@ def _build_machine(
 
 
 class _State:
-    """What is known of the interaction so far; complete once the iteration has ended."""
+    """The state of the interaction so far; complete once the iteration has ended."""
 
     def __init__(self, machine: ResumeMachine) -> None:
         self._machine = machine

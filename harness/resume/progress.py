@@ -212,7 +212,7 @@ def _rest_of_thought(seen: Mapping[str, Any], step: Mapping[str, Any]) -> Iterat
 
 
 def _rest_of_arguments(index: int, seen: Mapping[str, Any], step: Mapping[str, Any]) -> dict[str, str]:
-    """The delta that completes the arguments of a call; what was seen of them is JSON that breaks off."""
+    """The delta that completes the arguments of a call; the received part is incomplete JSON."""
     had = seen.get("arguments")
     begun = had if isinstance(had, str) else ""
     for separators in ((",", ":"), (", ", ": ")):

@@ -1,8 +1,8 @@
-"""Decides what to do next, for both the sync and the async loop: create, stream, look, poll, sleep or give up.
+"""Decides the next step, for both the sync and the async loop: create, stream, look, poll, sleep or give up.
 
 Layer 3, sans-IO. It takes bytes, responses and drops, and returns the next move. `TRANSITIONS` is the machine: the
-state is the kind of request that comes next, and each row says what an outcome leads to. Three rules bound it: a
-connection without new events is a failure; after `RetryLimits.failures` failures in a row the interaction is
+state is the kind of request that comes next, and each row has the next state of an outcome. Three rules bound it:
+a connection without new events is a failure; after `RetryLimits.failures` failures in a row the interaction is
 only polled, and after as many failed polls it is given up; all pauses together last at most `RetryLimits.waiting`.
 """
 
@@ -100,7 +100,7 @@ class ResumeState(StrEnum):
 
 
 class ResumeOutcome(StrEnum):
-    """How a request ended, or what it told on the way."""
+    """The end of a request, or an event on the way."""
 
     NAMED = "an event named the interaction that the create made"
     DIVERGED = "a stream differs from an earlier stream"
@@ -116,7 +116,7 @@ class ResumeOutcome(StrEnum):
 
 
 class ResumeEffect(StrEnum):
-    """What happens besides the change of state."""
+    """The effect besides the change of state."""
 
     NOTHING = "nothing"
     RESET = "forget the failures"
@@ -252,7 +252,7 @@ class ResumeMachine:
             self.note_failure(ConnectionLost(self._broken or "the stream ended without interaction.completed"))
 
     def note_failure(self, drop: ConnectionLost) -> None:
-        """Report that a connection or a poll failed or broke off. Raises GaveUp."""
+        """Report that a connection or a poll failed or was dropped. Raises GaveUp."""
         drop = self._explain(drop)
         self._change(self._classify(drop), drop)
         self._news = False

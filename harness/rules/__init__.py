@@ -1,11 +1,11 @@
 """The rules: one row each in `<area>.yaml`. Layer 0; knows `outcome`, `resources` and `documents`.
 
-A row says what holds, what breaks if it does not, which document says so, and how a check judges it. It feeds the
-checks, their words, `harness explain`, `harness list`, the pages of rules and the codes of findings. The names in
-`exercise` and `judge` are looked up by `checks/catalogue.py`, so that a reader of the words imports no check.
+A row has the statement, the effect of a violation, the source, and the judge. It feeds the checks, their words,
+`harness explain`, `harness list`, the pages of rules and the codes of findings. The names in `exercise` and
+`judge` are looked up by `checks/catalogue.py`, so that a reader of the words imports no check.
 
-`areas.yaml` has the order of the areas, `sources.yaml` the documents; `schemas/rule.schema.json` says what a row
-may hold.
+`areas.yaml` has the order of the areas, `sources.yaml` the documents; `schemas/rule.schema.json` is the schema of
+a row.
 """
 
 from __future__ import annotations

@@ -122,7 +122,7 @@ def publish_rules() -> str:
 
 
 def digest(texts: Mapping[str, bytes]) -> str:
-    """What identifies these tables, and the way in which they are read."""
+    """The identity of these tables, and of the way in which they are read."""
     return resources.digest({**texts, "": Path(__file__).read_bytes()})
 
 

@@ -1,7 +1,7 @@
-"""One client of the API, played step by step: what a search does with interactions, and what it knows of them.
+"""One client of the API, step by step: the actions of a search on interactions, and its knowledge of them.
 
 Layer 2. A step is a `ClientCommand`. Requests go through the `SearchWorld` that the engine hands over; the
-contract's `HistoryJudge` judges the answers.
+contract's `HistoryJudge` judges the responses.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ class SearchClient:
 
     @property
     def interactions(self) -> list[InteractionModel]:
-        """What is known of each interaction, in the order of their creation."""
+        """The model of each interaction, in the order of their creation."""
         return self.judge.interactions
 
     def subject(self, operation: ClientCommand) -> InteractionModel:
@@ -187,7 +187,7 @@ class SearchClient:
         return self.world.open(request, within=self.target.gone_within)
 
     def close(self) -> None:
-        """Hang up all open streams."""
+        """Disconnect from all open streams."""
         for reader in self.among(closed=False):
             reader.closed = True
             self.world.leave(reader.stream.close(), reader.sent)
@@ -362,7 +362,7 @@ def more(client: SearchClient, operation: ClientCommand) -> None:
 
 
 def drop(client: SearchClient, operation: ClientCommand) -> None:
-    """Hang up."""
+    """Disconnect."""
     reader = client.reader(operation)
     reader.closed = True
     client.world.keep(reader.stream.close(), reader.sent)
@@ -455,7 +455,7 @@ def able_to(able: frozenset[str], operation: ClientCommand) -> bool:
 
 
 def list_kinds(able: frozenset[str]) -> list[str]:
-    """The kinds of operations that a target with these capabilities can be asked for."""
+    """The kinds of operations that a target with these capabilities offers."""
     return [kind for kind, modes in KINDS.items() if able_to(able, ClientCommand(kind, mode=modes[0]))]
 
 
@@ -502,7 +502,7 @@ def list_choices(client: SearchClient) -> Iterator[ClientCommand]:
 
 
 def _of_interaction(client: SearchClient, number: int, *, room: bool) -> Iterator[ClientCommand]:
-    """What can be done with one interaction; `room`: with another one besides."""
+    """The steps for one interaction; `room`: also for another one besides."""
     known = client.interactions[number]
     yield from (ClientCommand(kind, number) for kind in ("poll", "replay", "cancel", "delete"))
     if room or known.gone or known.running:
@@ -540,11 +540,11 @@ class HistoryPlayer:
         play(self._client, step)
 
     def send(self, request: Request, /) -> Exchange:
-        """Send a request that means no more than it says, and judge its answer."""
+        """Send a request without a further intent, and judge its response."""
         return self._client.send(request)
 
     def close(self) -> None:
-        """Hang up all open streams."""
+        """Disconnect from all open streams."""
         self._client.close()
 
     def list_choices(self) -> Iterator[ClientCommand]:
@@ -552,7 +552,7 @@ class HistoryPlayer:
         return list_choices(self._client)
 
     def list_views(self) -> Iterator[Sequence[Any]]:
-        """What is known of the interactions, in each order, and of the streams."""
+        """The state of the interactions, in each order, and of the streams."""
         readers = self._client.readers
         unread = [reader for reader in readers if not reader.closed]
         cursors = [(reader.of, reader.cursor, reader.closed) for reader in readers]

@@ -123,7 +123,7 @@ _REMARKS = "interactions_remark"
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Parametrize with the catalogue, or with one skipped item if no target was given."""
+    """Parametrize with the catalog, or with one skipped item if no target was given."""
     config = metafunc.config
     if not config.getoption("--interactions-url"):
         reason = "no target: pytest --pyargs harness.suite --interactions-url URL (or `emulator`)"

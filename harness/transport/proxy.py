@@ -39,8 +39,8 @@ _UPSTREAM_LIMITS = Limits(
 class UpstreamServer:
     """A `Service` that forwards to the server at `target` (`http[s]://host[:port]`), in identity encoding.
 
-    Addresses in the heads of answers that name the server name what the client called instead.
-    Nothing the server does raises: a connection that dies becomes the `Ending` of the body.
+    An address of the server in the head of a response becomes the address that the client called. Nothing the
+    server does raises: a dropped connection becomes the `Ending` of the body.
     """
 
     def __init__(self, target: str, *, limits: Limits | None = None, ca_file: str | None = None) -> None:
@@ -128,7 +128,7 @@ class _Arriving:
             self.close()
 
     def close(self) -> None:
-        """Hang up."""
+        """Disconnect."""
         self._closed = True
         with contextlib.suppress(OSError, ValueError):
             self._sock.shutdown(socket.SHUT_RDWR)

@@ -1,8 +1,8 @@
-"""Addresses in an answer, by which a client that talks to a stand-in would go round it. Layer 0, pure.
+"""Addresses in a response, by which a client of a stand-in would bypass it. Layer 0, pure.
 
-A stand-in is a recorder, a proxy or a replay. The head of an answer may say where its client is to go on: where to
-upload to, where to find a result, which page is next. If that address names the server, the stand-in puts its own
-in its place. A body stays as it is, because clients compare, sign and hash bodies: its addresses are only told.
+A stand-in is a recorder, a proxy or a replay. The head of a response may name the next address for its client: for
+an upload, a result, or the next page. If that address names the server, the stand-in puts its own in its place. A
+body stays as it is, because clients compare, sign and hash bodies: its addresses are only reported.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def read_address(host: str) -> IPv4Address | IPv6Address | None:
 
 
 def stand_in_url(request: Request) -> str:
-    """The root under which the client of a stand-in, which speaks plain HTTP, reaches it; "" if none is said."""
+    """The root under which the client of a stand-in, which speaks plain HTTP, reaches it; "" if it is unknown."""
     host = request.headers.get("host")
     return host and f"http://{host}"
 
@@ -85,7 +85,7 @@ class HeadReaddresser:
         return b"".join(map(self._feed_line, _LINES.findall(data)))
 
     def rest(self) -> bytes:
-        """What was held back of a line that has not become whole."""
+        """The withheld part of a line that is still incomplete."""
         rest = bytes(self._line[self._sent :])
         self._begin_line()
         return rest
@@ -148,7 +148,7 @@ def _readdress(url: str, server: str, stand_in: str) -> str:
 
 
 def _cut_server(url: str, server: str) -> str | None:
-    """What follows the URL `server` in a URL below it; None for any other URL."""
+    """The part of a URL after `server`, for a URL below it; None for any other URL."""
     mine, theirs = _ROOT.match(url), _ROOT.match(server)
     if mine is None or theirs is None or _place(mine) != _place(theirs):
         return None

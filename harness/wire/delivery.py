@@ -1,8 +1,8 @@
-"""Requests that a service sends by itself, such as webhooks, as values: what is due, and what arrived.
+"""Requests that a service sends by itself, such as webhooks, as values: the due ones, and the arrived ones.
 
-Layer 0. A service that sends things keeps them in an `Outbox`; a carrier takes what is due, sends it and says what
-came of it. So a service needs no socket, and time stays the clock's. A `Mailbox` is the other side: a service
-that keeps each delivery and answers as it was told.
+Layer 0. A service that sends things keeps them in an `Outbox`; a carrier takes the due ones, sends them and
+reports the results. So a service needs no socket, and time stays the clock's. A `Mailbox` is the other side: a
+service that keeps each delivery and responds from a script.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ PATIENCE = 10.0
 class Delivery:
     """One attempt to deliver something to the absolute `uri`; `number` counts attempts from 1.
 
-    Instead of a request it may be given the function that makes it, which is called once somebody sends it or
-    looks at it: thousands may be due at once, and a signature costs more than all the rest.
+    Instead of a request it may be given the function that makes it, which is called on the first access: thousands
+    may be due at once, and a signature costs more than all the rest.
     """
 
     __slots__ = ("_request", "number", "uri")
@@ -51,27 +51,27 @@ class Delivery:
 
 
 class Outbox(Protocol):
-    """What a service wants to send. Several threads may use it."""
+    """The requests that a service wants to send. Several threads may use it."""
 
     @property
     def next_due(self) -> float | None:
         """The moment of the service's clock at which the next attempt is due; None if nothing waits."""
 
     def attend(self) -> bool:
-        """Let work go on whose end somebody waits for; return whether there is more of it."""
+        """Continue work whose end a caller waits for; return whether there is more of it."""
 
     def take_due(self) -> list[Delivery]:
         """The attempts that are due now; each is handed out once, and needs a call of `note_answer`."""
 
     def note_answer(self, delivery: Delivery, status: int | None) -> None:
-        """Record the status that answered an attempt, None if no answer came in time."""
+        """Record the status of the response to an attempt, None if none came in time."""
 
     def drop(self, delivery: Delivery, reason: str) -> None:
         """Give a delivery up, because its receiver must not or cannot be reached from here."""
 
 
 class NoReply(Enum):
-    """What a mailbox does instead of answering in time."""
+    """The behavior of a mailbox in place of a response in time."""
 
     SLOW = "slow"
     """The answer comes after the sender's patience."""
@@ -97,7 +97,7 @@ class Inbox(Protocol):
     def uri(self) -> str: ...
 
     def answer(self, *answers: Answer) -> None:
-        """Give these answers to the next deliveries, one each; any other delivery is answered with 200."""
+        """Give these responses to the next deliveries, one each; any other delivery gets 200."""
 
     def refuse_first(self, header: str) -> None:
         """From now on answer 503 to the first delivery with each value of a header; "" ends that."""
@@ -173,7 +173,7 @@ def _record(request: Request, answer: Answer) -> Exchange:
 
 
 def is_delivery(exchange: Exchange) -> bool:
-    """Whether an exchange is a delivery that we answered: its status says nothing about the target."""
+    """Whether an exchange is a delivery to us: its status is ours and proves nothing about the target."""
     return __name__ in exchange.notes
 
 

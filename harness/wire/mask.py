@@ -94,7 +94,7 @@ class Mask:
     def learn(self, request: Request) -> None:
         """Hide from now on, wherever they occur, the keys that a request names as such and that are no words.
 
-        Of many only the latest are remembered. For a mask of one's own: nobody else may use it meanwhile.
+        Of many only the latest are remembered. For a mask with one owner: no other thread may use it meanwhile.
         """
         new = [key for key in keys_in(request) if looks_random(key) and key not in self.learned]
         if new:
@@ -171,7 +171,7 @@ class Mask:
         return f"{found['start']}{HIDDEN}" if secret else found[0]
 
     def header(self, name: str, value: str) -> str:
-        """Mask one header value; hide it entirely if the name of the header says that it is a secret."""
+        """Mask one header value; hide it entirely if the name of the header marks it as a secret."""
         return HIDDEN if is_secret_header(name) else self.text(value)
 
     def variable(self, value: str) -> str | None:

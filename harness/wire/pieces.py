@@ -44,7 +44,7 @@ class Pause(Struct, frozen=True):
 
 
 class By(StrEnum):
-    """Who ended a body."""
+    """The side that ended a body."""
 
     SERVER = "server"
     CLIENT = "client"

@@ -1,4 +1,4 @@
-"""What the generic layers need to know about an API that streams server-sent events.
+"""The facts about an API that streams server-sent events, for the generic layers.
 
 Layer 0. The class is here; the value for the Interactions API is `harness.contract.PROTOCOL`. Callers pass it
 down, so that `cassette`, `faults`, `transport` and `resume` work for any such API.

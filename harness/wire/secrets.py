@@ -1,8 +1,8 @@
-"""What a secret looks like in HTTP, URLs and text: one table for recordings and reports. Layer 0, pure.
+"""The shapes of secrets in HTTP, URLs and text: one table for recordings and reports. Layer 0, pure.
 
-Knows no API: a `StreamProtocol` says, as `SecretFields`, which members of its JSON hold secrets. Must not know
-what is done with a secret. A pattern is listed if whoever issues the secret promises its shape, or if the words
-around it say what it is. Randomness alone is not enough: ids and signatures are random too.
+Knows no API: a `StreamProtocol` has, as `SecretFields`, the members of its JSON that hold secrets. Must not know
+the use of a secret. A pattern is listed if the issuer of the secret documents its shape, or if the words around it
+name it. Randomness alone is not enough: ids and signatures are random too.
 """
 
 from __future__ import annotations
@@ -255,7 +255,7 @@ def sightings(text: str, looks: Iterable[Look] = (*CREDENTIALS, *PRIVATE_PLACES)
 
 
 def is_secret_header(name: str) -> bool:
-    """Whether the header's name alone says that its value is a secret."""
+    """Whether the header's name alone marks its value as a secret."""
     return _SECRET_HEADER.search(name) is not None
 
 

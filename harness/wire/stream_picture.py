@@ -16,7 +16,7 @@ from harness.wire.protocol import JsonObject, StreamProtocol
 
 
 class CellKind(StrEnum):
-    """What stands in a column of a row; the later ones hide the earlier ones where many share a cell."""
+    """The content of a column of a row; the later ones hide the earlier ones where many share a cell."""
 
     HAD = "had"
     CAME = "came"
@@ -94,7 +94,7 @@ class StreamPicture:
 
     @property
     def kinds(self) -> frozenset[str]:
-        """What occurs in it: the kinds of its cells, and `cut`."""
+        """The kinds of its cells, and `cut`."""
         found = {str(cell.kind) for row in self.rows for cell in row.cells}
         found |= {str(CellKind.HAD)} if any(row.start for row in self.rows) else set()
         return frozenset(found | ({"cut"} if any(row.cut is not None for row in self.rows) else set()))
@@ -141,7 +141,7 @@ def _rank(cell: PictureCell) -> tuple[bool, int, int]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadEvent:
-    """One event of a connection; `cursor` is its id, and `key` tells it from all others ("" if nothing does)."""
+    """One event of a connection; `cursor` is its id, `key` distinguishes it from others ("" if nothing does)."""
 
     key: str = ""
     cursor: str = ""
@@ -153,7 +153,8 @@ class ReadEvent:
 class EventKeys:
     """Gives each event of a connection a key that the same event has in every other connection.
 
-    An event without an id is told by its payload and by the last id before it; `cursor` is that of the resume.
+    An event without an id is identified by its payload and by the last id before it; `cursor` is that of the
+    resume.
     """
 
     cursor: str = ""
@@ -176,7 +177,7 @@ class ReadStream:
 
     `after` is the cursor that it resumes after, "" for a stream from its beginning. `columns` are those of its
     events, where they are known already, and `start` is then the first. `lost` are columns that it skips, by a
-    finding. `end` says how it broke, "" if it did not; `left`: the client itself left it.
+    finding. `end` describes how it was dropped, "" if it was not; `left`: the client itself left it.
     """
 
     name: str
@@ -298,7 +299,7 @@ def find_look(value: JsonObject | None, data: bytes, protocol: StreamProtocol, *
 
 
 def describe_row(row: PictureRow) -> str:
-    """What came in a connection, in words."""
+    """The content of a connection, in words."""
     kinds: Mapping[CellKind, list[int]] = {kind: [] for kind in CellKind}
     for cell in row.cells:
         kinds[cell.kind] += range(cell.column, max(cell.column, cell.until) + 1)

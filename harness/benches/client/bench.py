@@ -1,4 +1,4 @@
-"""Plays the cases, after one without a fault, and judges what the client ended up with in each.
+"""Runs the cases, after one without a fault, and judges the result of the client in each.
 
 Layer 5.
 """
@@ -177,7 +177,7 @@ def _run_undisturbed(
 
 
 def _describe_undisturbed(played: PlayedCase) -> PhaseFinished:
-    """The first note is the text that the client has to end up with."""
+    """The first note is the text that the client has to return."""
     drop, ended = played.attempt, played.ended
     counts = {"events": len(drop.events), "characters": len(drop.text)}
     stray = (f"this line on its standard output is not a result: {line}" for line in ended.stray)
@@ -186,13 +186,13 @@ def _describe_undisturbed(played: PlayedCase) -> PhaseFinished:
 
 
 def _list_not_done(drop: ClientAttempt) -> Iterator[str]:
-    """What the mode asks for and the client did not do, so that nothing can befall it."""
+    """Requests that the mode demands and the client did not send, so that no fault can affect it."""
     if drop.case.mode.creates and not any(one.is_create for one in drop.received):
         yield f"mode {drop.case.mode.name} needs a create, but the client sent none"
 
 
 def describe_unreadable(played: PlayedCase, problem: str) -> str:
-    """Why nothing can be said of a client that fails without any fault."""
+    """Why a client that fails without any fault cannot be judged."""
     drop, ended = played.attempt, played.ended
     refused = [one for one in drop.received if one.status >= 400]
     wire = drop.wire() or [f"nothing: does it use {drop.api.load_client_model().words.base_url}?"]

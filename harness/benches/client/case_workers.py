@@ -136,9 +136,9 @@ def play_case(
 
 
 class CaseQueue:
-    """The cases that are still to be played. A kind is given up after `enough` equal failures of its cases.
+    """The queue of cases. After `enough` equal failures of a kind, its other cases are left out.
 
-    `enough=0` gives up none. Any thread may take.
+    `enough=0` leaves out none. Any thread may take a case.
     """
 
     def __init__(self, cases: Sequence[tuple[int, Case]], enough: int) -> None:
@@ -208,12 +208,12 @@ class _Floor:
 class CaseWorkers:
     """Threads that each take the next case; iterating yields the ended cases in the order in which they end.
 
-    A case may take `seconds`, and as long again as `first`, a case without a fault, took: `start` if it was played
-    alone. If there are several jobs, one client does `first` beside the others, which may take longer, and nobody
-    hears of it. A case that ran out of time is played again while all others wait, and this counts; once that has
-    confirmed it, other cases of its kind are believed.
+    A case may take `seconds`, and as long again as `first`, a case without a fault, took: `start` if it ran alone.
+    With several jobs, one client runs `first` beside the others; it may take longer, and its result is not
+    reported. A case that ran out of time runs again while all others wait, and this result counts. Once it has
+    confirmed the first, other cases of its kind are believed.
 
-    When the time of `timer` is up, the clients are stopped, and what they were at is not heard of.
+    When the time of `timer` is up, the clients are stopped, and their current cases are not reported.
     """
 
     def __init__(
@@ -286,7 +286,7 @@ class CaseWorkers:
             self._start = max(self._start, ended.seconds)
 
     def _play(self, server: CaseServer, client: Client, number: int, case: Case) -> PlayedCase | None:
-        """How a case ended; None if the run was over before it could be played."""
+        """How a case ended; None if the run was over before it could begin."""
         with self._floor.share():
             if self._over.is_set():
                 return None

@@ -137,7 +137,7 @@ def _show(value: object) -> str:
 
 
 def stated_revision(path: str) -> str:
-    """The revision of the API that a cassette says it was recorded from; "" if it says nothing."""
+    """The revision of the API that a cassette was recorded from, by its own metadata; "" if it names none."""
     provenance = load(path).provenance
     return provenance.revision if provenance is not None else ""
 
@@ -223,7 +223,7 @@ class StreamSource:
 
 
 def _build_key(case: Case) -> tuple[str | None, ...]:
-    """What two cases must have in common to share a source."""
+    """The values that two cases must share to use the same source."""
     further = case.further_answer
     scripts = json.dumps([case.answer, further, case.refusal, case.settings], sort_keys=True, default=dict)
     return case.event_ids, case.resume, case.cassette, case.scenario, scripts

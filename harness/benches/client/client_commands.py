@@ -50,7 +50,7 @@ class ClientResult:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What a client has to do: the run with this id at this base URL, in one of the API's modes."""
+    """The task of a client: the run with this id at this base URL, in one of the API's modes."""
 
     base_url: str
     interaction: str
@@ -252,7 +252,7 @@ def _explain(process: Process, seconds: float) -> str:
 
 
 def _apply_answer(answer: Mapping[str, Any], ended: ClientResult) -> ClientResult:
-    """What an answer says, with the rest of how the client ended."""
+    """The result in an answer, with the rest of how the client ended."""
     steps = answer.get("steps")
     found = next((answer[name] for name in ("text", "events") if answer.get(name) is not None), None)
     collected = {"steps": steps} if found is None and steps is not None else found
@@ -293,7 +293,7 @@ _EXAMPLE = '{"case": "…", "text": "…", "status": "completed"}'
 def parse_line(line: bytes, case: str, file: Path | None = None) -> dict[str, Any] | None:
     """The answer in a line; None if the line is no answer to this case.
 
-    A line that names the case and nothing else says that the answer is in `file`. Raises UsageFault for an answer
+    A line that names the case and nothing else refers to the answer in `file`. Raises UsageFault for an answer
     that is malformed.
     """
     value = object_or_none(line)
@@ -311,7 +311,7 @@ def parse_line(line: bytes, case: str, file: Path | None = None) -> dict[str, An
 
 
 def refuse_second(line: bytes, case: str) -> None:
-    """Raise UsageFault for an answer that names no case after `case` was answered: whose it is cannot be known."""
+    """Raise UsageFault for an answer that names no case after the answer to `case`: it could belong to either."""
     value = object_or_none(line)
     if value is not None and "case" not in value and value.keys() & set(_MARKS):
         before = shorten(case, _SHOWN)

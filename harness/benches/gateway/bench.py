@@ -1,7 +1,7 @@
 """Both ends of a gateway: sends requests as its client, and pairs them with what arrives upstream.
 
 Layer 5. Performs the actions of exercises. Knows which requests upstream belong to which request of the client,
-because the API's `RelayClient` tells it; must not know what is right. Requests are sent one after another, so what
+from the API's `RelayClient`; must not know which responses are right. Requests are sent one after another, so what
 arrives belongs to the current one. A gateway may still be busy with an earlier request, so what arrives is matched
 where possible by something that no other request has. Except for the watch at the end, every wait is for a
 condition and is bounded.
@@ -55,12 +55,12 @@ from harness.wire.message import observe
 
 
 class ReferenceService(Protocol):
-    """A service that does what it should, and can be told what to answer."""
+    """A service that does what it should, and can be given responses."""
 
     def __call__(self, request: Request) -> Response: ...
 
     def script(self, script: Mapping[str, Any]) -> object:
-        """Queue what a later request is answered with."""
+        """Queue the response to a later request."""
         ...
 
     def release(self) -> int:
@@ -84,9 +84,9 @@ class UpstreamCall:
 
 
 class Upstream:
-    """A `Service` that answers as the reference does and records all calls; `prime` sets other answers.
+    """A `Service` that responds as the reference does and records all calls; `prime` sets other responses.
 
-    `clock` is the reference's. `is_primable` says which requests a primed answer is for.
+    `clock` is the reference's. `is_primable` selects the requests that get a primed response.
     """
 
     def __init__(
@@ -128,7 +128,7 @@ class Upstream:
 
 
 class _CallObserver:
-    """Records what is read of the answer to a call, and wakes whoever waits for it."""
+    """Records how the gateway reads the response to a call, and wakes the threads that wait for it."""
 
     def __init__(self, call: UpstreamCall, changed: threading.Condition, now: Callable[[], float]) -> None:
         self._call = call
@@ -156,10 +156,10 @@ _GLANCE = 0.05
 
 
 class GatewayBench:
-    """`driver` sends to the gateway, `upstream` stands behind it, and `client` says what is sent.
+    """`driver` sends to the gateway, `upstream` stands behind it, and `client` builds the requests.
 
     `watch` is how many seconds the run lasts at least. `real`: the gateway has threads of its own, so the
-    upstream's side may need a moment. `find_end` says how its process ended, `""` if it runs or is not ours.
+    upstream's side may need a moment. `find_end` describes how its process ended, `""` if it runs or is not ours.
     """
 
     def __init__(
@@ -242,7 +242,7 @@ class GatewayBench:
         return relayed
 
     def await_arrival(self, aside: AsideRequest) -> None:
-        """Wait until a request has arrived upstream or was answered, for at most `patience` seconds."""
+        """Wait until a request has arrived upstream or got a response, for at most `patience` seconds."""
         until = time.monotonic() + self.client.patience
         while not aside.ended and time.monotonic() < until:
             if self.upstream.until(lambda: self._has_arrived(aside), _GLANCE):
@@ -286,7 +286,7 @@ class GatewayBench:
         return [call for call in self.upstream.calls[start:] if id(call) not in self._mine]
 
     def _claim_late(self, start: int) -> None:
-        """What came late of a request that its client had given up belongs to that request."""
+        """Late arrivals of a request that its client had given up belong to that request."""
         for call in self._list_unclaimed(start):
             kin = (
                 relay for relay in self._given_up if self.client.compare_calls(relay, call.request) is Kinship.SAME
@@ -326,7 +326,7 @@ class InFlightStream:
         return self._pair(self._stream.finish())
 
     def close(self) -> RelayedExchange:
-        """Hang up, and give the upstream time to notice it."""
+        """Disconnect, and give the upstream time to notice it."""
         client = self._stream.close()
         self._bench.await_hang_up(self.start)
         return self._pair(client)

@@ -131,10 +131,11 @@ _SHOWN = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayOptions:
-    """What is judged (`only`: globs over ids of checks, all if empty), how strictly, and of which gateway.
+    """The selection (`only`: globs over ids of checks, all if empty), its strictness, and the gateway.
 
-    `declared` are codes of findings that contradict what the gateway is declared to do: they fail at any level.
-    `repeated` is what a command line has to repeat, so that a rule comes out the same alone: options and CMD.
+    `declared` are codes of findings that contradict the declaration of the gateway: they fail at any level.
+    `repeated` is the part of a command line that has to be repeated so that a rule has the same result alone:
+    options and CMD.
     """
 
     only: tuple[str, ...] = ()
@@ -183,7 +184,7 @@ def select_rules(catalogue: RelayCatalogue, only: Sequence[str]) -> list[Check]:
 
 
 def reach(bench: GatewayBench) -> None:
-    """See that a plain request comes through. Raises TargetFault that says where it stopped."""
+    """Send a plain request through the gateway. Raises TargetFault that names where it stopped."""
     relayed = bench.send(bench.client.greet("reach.create"))
     status = relayed.client.status
     if status is None:
@@ -270,9 +271,9 @@ class _Running:
 
 
 class ExerciseRunner:
-    """Plays exercises; keeps what passed, by name, and why an exercise or the whole run stopped early.
+    """Runs exercises; keeps the exchanges by name, and why an exercise or the whole run stopped early.
 
-    `stopped`: the gateway did not answer any more. `halted`: time was up, or somebody interrupted, `""` if not.
+    `stopped`: the gateway stopped responding. `halted`: the time limit or an interrupt ended the run, `""` if not.
     """
 
     def __init__(self, bench: GatewayBench) -> None:
@@ -288,7 +289,7 @@ class ExerciseRunner:
 
     @property
     def results(self) -> dict[str, RelayedExchange]:
-        """What passed so far, by name, in order."""
+        """The exchanges so far, by name, in order."""
         return {relayed.name: relayed for relayed in self._trail}
 
     def play(self, exercises: Sequence[Exercise]) -> Iterator[ExerciseStarted | RunStopped]:

@@ -59,7 +59,7 @@ class Shape:
 
 @dataclass(slots=True)
 class Content:
-    """What may differ (text, number of events, sizes, usage): place → one comparable line."""
+    """The values that may differ (text, number of events, sizes, usage): place → one comparable line."""
 
     lines: dict[str, str] = field(default_factory=dict)
 
@@ -366,7 +366,7 @@ def _group(recordings: Sequence[Recording], protocol: StreamProtocol) -> Iterato
 
 
 def _build_key(recording: Recording, ids: set[str]) -> Key:
-    """Method, path without ids, query without values but that of `stream`, and the kind of answer asked for."""
+    """Method, path without ids, query without values but that of `stream`, and the requested kind of response."""
     request = recording.request
     path = "/" + "/".join("{id}" if segment in ids else segment for segment in request.segments)
     names = tuple(sorted({f"stream={value}" if name == "stream" else name for name, value in request.query}))
@@ -413,8 +413,8 @@ _NUMBER = re.compile(r"\.(\d+)$")
 def sessions_in(path: Path, target: str) -> list[list[Recording]]:
     """The sessions of a cassette, or those of all cassettes and pairs of files in a folder.
 
-    A pair is `NAME.request.json` beside `NAME.json` or `NAME.sse`; it says nothing of where the request went, so
-    `target` does. `NAME.0`, `NAME.1` … are one session. Raises CassetteError.
+    A pair is `NAME.request.json` beside `NAME.json` or `NAME.sse`; it does not name the receiver of the request,
+    so `target` does. `NAME.0`, `NAME.1` … are one session. Raises CassetteError.
     """
     if not path.is_dir():
         return [list(load(path).recordings)]

@@ -83,7 +83,7 @@ class Window(OwnPage, Protocol):
     """Sees what passes, and has a page of its own: an inspector."""
 
     def observe(self, request: Request) -> AnswerObserver | None:
-        """The observer of the answer to a request; None while nobody looks."""
+        """The observer of the response to a request; None if none is registered."""
 
     def around(self, service: Service) -> Service:
         """The service with the page at its root, and with its answers observed."""
@@ -286,7 +286,7 @@ def prepare_folder(folder: Path) -> None:
 
 
 def describe_unanswered(exchange: Exchange) -> str:
-    """One line: the request, and how its connection died."""
+    """One line: the request, and how its connection ended."""
     return f"{_describe(exchange.request)}: {exchange.ending.detail or exchange.ending.words}"
 
 

@@ -47,7 +47,7 @@ _REFUSALS = "400"
 
 
 class ScenarioState(StrEnum):
-    """What became of a scenario."""
+    """The state of a scenario after its recording."""
 
     RECORDED = "recorded"
     UNSUPPORTED = "unsupported"
@@ -66,7 +66,7 @@ class RecordingProblem(NamedTuple):
 
 
 def problem_of(played: PlayedExercise, summary: Summary, *, reached: bool) -> RecordingProblem | None:
-    """What went wrong, or None; `reached` says whether an earlier scenario could use the target."""
+    """The problem of a scenario, or None; `reached`: an earlier scenario could use the target."""
     trail = played.trail
     first = trail[0] if trail else None
     if first is not None and not reached and (why := _explain_refusal(first, summary)):
@@ -200,7 +200,7 @@ class Begun:
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """The target asked for a pause of some seconds, and the session waits."""
+    """The target requested a pause of some seconds, and the session waits."""
 
     seconds: float
     asked: str
@@ -275,7 +275,7 @@ class RecordingSession:
         return [scenario for scenario in scenarios if scenario.name not in done]
 
     def run(self, scenarios: Sequence[Scenario]) -> Generator[Recorded, None, None]:
-        """Record one after the other. Raises UsageFault if recordings of another class of target are in the way.
+        """Record one after the other. Raises UsageFault if the folder has recordings of another class of target.
 
         A recording replaces its predecessor only when the caller, having seen its result, asks for the next one.
         """

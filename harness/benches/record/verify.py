@@ -300,7 +300,7 @@ def _decide_rules(whole: Verified, policy: Policy, rules: Mapping[str, Rule]) ->
 
 
 def _tell_subjects_once(findings: Sequence[Finding]) -> list[Finding]:
-    """The findings; those that are told by their subject where it is first met, with a count."""
+    """The findings; those of one subject are reported once, where it is first met, with a count."""
     times = Counter(finding.kind() for finding in findings if finding.subject)
     told: list[Finding] = []
     for finding in findings:

@@ -182,7 +182,7 @@ class PageGuard:
         )
 
     def _refuse_page(self, request: Request, why: str) -> Response | None:
-        """The refusal of a page of another origin; `why` says what this server is."""
+        """The refusal of a page of another origin; `why` describes this server."""
         host, site = request.headers.get("host"), request.headers.get("sec-fetch-site").lower()
         foreign = [origin for origin in request.headers.all("origin") if not _is_own_origin(origin, host)]
         if foreign:

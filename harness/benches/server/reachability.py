@@ -21,11 +21,11 @@ _SPEAKS_OTHERWISE = frozenset({How.TLS, How.BAD_HTTP})
 
 
 def wait_until_up(target: ResolvedTarget, seconds: float, *, whole: float | None = None) -> None:
-    """Return once the target answers anything. Raises TargetFault if it does not within `seconds`.
+    """Return once the target returns any response. Raises TargetFault if it does not within `seconds`.
 
-    A caller that waits in several turns says how long the `whole` wait is: the error names that.
+    A caller that waits in several turns gives the length of the `whole` wait: the error names it.
 
-    A 502, 503 or 504 is waited out, too; if it stays, whoever asks next says what is wrong. With 0 seconds nothing
+    A 502, 503 or 504 is waited out, too; if it stays, the next request reports the problem. With 0 seconds nothing
     is sent; the probe then finds out whether the target is there.
     """
     if seconds <= 0 or target.throwaway:
@@ -53,12 +53,12 @@ def wait_until_up(target: ResolvedTarget, seconds: float, *, whole: float | None
 
 
 def _is_there(ending: Ending) -> bool:
-    """Whether somebody answered, although it cannot be read: it is no HTTP, or more than is read of an answer."""
+    """Whether there was a response at all, although it cannot be read: it is no HTTP, or exceeds a limit."""
     return ending.how in _SPEAKS_OTHERWISE or (ending.by is By.LIMIT and ending.how is not How.TIMEOUT)
 
 
 class Died(Protocol):
-    """Called with a request, and how the connection that should have answered it ended."""
+    """Called with a request, and how its connection ended."""
 
     def __call__(self, request: Request, ending: Ending) -> object: ...
 

@@ -1,7 +1,6 @@
-"""Runs commands of curl as a user would, and reads from what they print how the target answered.
+"""Runs `curl` commands as a user would, and reads the responses of the target from their output.
 
-Layer 5. What is handed to a person as a reproduction has been run here before. Must not know what the requests
-mean.
+Layer 5. Every reproduction in a report has been run here before. Must not know the meaning of the requests.
 """
 
 from __future__ import annotations
@@ -42,10 +41,11 @@ def run_commands(
     seconds: float = MOST_SECONDS,
     name_file: Callable[[int], str] = str,
 ) -> list[Exchange]:
-    """Run the commands in one shell; return how each of their requests was answered.
+    """Run the commands in one shell; return the exchanges of their requests.
 
-    `secrets` are environment variables. A command that was not reached in time counts as unanswered, and what was
-    being read then has an excuse. What a command does not print is in the file whose name `name_file` gives.
+    `secrets` are environment variables. A command that was not reached in time counts as one without a response,
+    and so does the response that it was reading then. Output that a command does not print is in the file whose
+    name `name_file` gives.
     """
     with TemporaryDirectory(prefix="harness-") as name:
         folder = Path(name)
@@ -68,7 +68,7 @@ def run_commands(
 def _run_script(
     commands: Sequence[str], environment: Mapping[str, str], seconds: float, folder: Path
 ) -> tuple[dict[int, bytes], bool]:
-    """What each command printed, by its number, and whether the last one came to its end in time."""
+    """The output of each command, by its number, and whether the last one ended in time."""
     script = "\n".join(f"printf '\\n{_MARK} {number}\\n'\n{line}" for number, line in enumerate(commands))
     shell_program = find_program("sh")
     assert shell_program is not None  # `is_runnable` was asked
@@ -93,7 +93,7 @@ def _run_script(
 
 
 def _read_printed(request: Request, printed: bytes) -> Exchange:
-    """What was printed for a request, as its answer."""
+    """The output of a request, as its response."""
     builder = ExchangeBuilder(request)
     heads = [head for head in _HEAD.finditer(printed) if not head[1].startswith(b"1")]
     if not heads:

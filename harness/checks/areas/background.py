@@ -76,7 +76,7 @@ HTTP_PATIENCE = 60.0
 def a_background_run(t: RequestBuilder) -> Steps:
     """A background run, polled until it has settled and then read twice more.
 
-    If it does not settle, its stream is read: where that tells of an end, `outlived` is what GET shows after it.
+    If it does not settle, its stream is read: if that reports an end, `outlived` are the GETs after it.
     """
     seen: Exchanges = {"created": (yield Send(t.create(input=HELLO, background=True)))}
     found = id_of(seen["created"])
@@ -91,7 +91,7 @@ def a_background_run(t: RequestBuilder) -> Steps:
 
 
 def _ask_after_its_stream(t: RequestBuilder, found: str) -> Part[Exchange | None]:
-    """What GET shows long after the stream of a run told its end; None if it did not, or if GET knows of it."""
+    """The GET long after the stream of a run reported its end; None if it did not, or if the GET agrees."""
     stream: Exchange = yield Finish((yield from open_stream(t, found, timeout=min(t.wait, _STREAM_LOOK))))
     if (completion(read(stream).events) or {}).get("status") not in ("completed", "requires_action"):
         return None
@@ -103,7 +103,7 @@ def _ask_after_its_stream(t: RequestBuilder, found: str) -> Part[Exchange | None
 def a_run_that_lasts(t: RequestBuilder) -> Steps:
     """A run that is held if the target can be scripted, else one of some seconds; and a POST to `{id}:cancel`.
 
-    If it is over when its create is answered, a `longer` one is begun.
+    If it has settled when its create returns, a `longer` one is begun.
     """
     held = yield from script(t, "lasts", hold={"after": HELD_AFTER})
     created: Exchange = yield Send(t.create(input=f"{LONG} (lasts)", background=True))
@@ -212,7 +212,7 @@ def holds_its_output(polled: list[Exchange], outlived: Exchange | None) -> Itera
 
 
 def _judge_outlived(shown: Exchange) -> Iterator[Finding]:
-    """A run whose stream is completed is completed; `shown` is what GET says long after."""
+    """A run whose stream is completed is completed; `shown` is the GET long after."""
     age = shown.headers.get("age")
     yield Finding.from_code(
         "bg.result/outlived",

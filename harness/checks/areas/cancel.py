@@ -1,7 +1,8 @@
 """Checks of cancelling a run, in progress or too late.
 
-Layer 2. A run that finishes before the cancel arrives is a lost race: untestable, not a failure. A run that is
-seen in progress well after its cancel was accepted, and then ends otherwise, is none: that cancel did nothing.
+Layer 2. A run that finishes before the cancel arrives is a lost race: not tested, no failure. A run that is seen
+in progress well after its cancel was accepted, and then ends otherwise, is no lost race: that cancel had no
+effect.
 """
 
 from __future__ import annotations
@@ -95,7 +96,7 @@ def a_cancelled_run(t: RequestBuilder) -> Steps:
 
 
 def _cancel_and_poll(t: RequestBuilder, text: str) -> Part[Exchanges]:
-    """Begin a run and cancel it as the official clients do: without a body, but labelled as JSON. Then poll it."""
+    """Begin a run and cancel it as the official clients do: without a body, but labeled as JSON. Then poll it."""
     run = yield from start_held_run(t, "cancel", text=text)
     reader: LiveStream = yield from open_stream(t, run.id)
     yield Read(reader, 1)
@@ -113,7 +114,7 @@ def _cancel_and_poll(t: RequestBuilder, text: str) -> Part[Exchanges]:
 
 
 def _is_lost(seen: Exchanges) -> bool:
-    """Whether the run was over before anything could be told from it."""
+    """Whether the run settled too early for a judgment."""
     return not seen["held"] and bool(_explain_lost_race(seen["cancelled"], seen["polled"]))
 
 
@@ -207,8 +208,8 @@ def _excuse_a_lost_race(cancelled: Exchange, polled: list[Exchange]) -> None:
 def _explain_lost_race(cancelled: Exchange, polled: list[Exchange]) -> str:
     """How the run may have ended before the cancel arrived; "" if it cannot have.
 
-    It cannot if a refused cancel is followed by a poll that shows the run in progress, if the cancel is answered
-    by a cancelled interaction, or if the run is seen in progress long after an accepted cancel.
+    It cannot if a refused cancel is followed by a poll that shows the run in progress, if the cancel returns a
+    cancelled interaction, or if the run is seen in progress long after an accepted cancel.
     """
     status = status_of(polled[-1])
     if status not in ("completed", "requires_action", "incomplete", "failed"):

@@ -54,10 +54,10 @@ def a_chain(t: RequestBuilder) -> Steps:
     """A parent and two children with the same input as the parent, so that only the history differs.
 
     The first child is read before and after the second one is made; it gets a child of its own. The turn of the
-    first child is told again without a parent, which is all that a target knows that has forgotten the parent; so
-    is the turn of the parent, to see whether what is told costs the same as what is remembered. One child of the
-    parent is streamed, and one runs in the background. The last create names one that does not exist: who takes
-    that as well looks at no parent at all.
+    first child is sent again without a parent: a target that has forgotten the parent sees the same; so is the
+    turn of the parent, to compare the cost of sent turns and of remembered ones. One child of the parent is
+    streamed, and one runs in the background. The last create names one that does not exist: a target that accepts
+    it, too, ignores all parents.
     """
     parent: Exchange = yield Send(t.create(input=HELLO))
     found = need_id(parent)
@@ -377,14 +377,14 @@ def _read_count(exchange: Exchange, name: str) -> int:
 
 
 def _is_forgotten(parent: Exchange, child: Exchange, retold: Exchange) -> bool:
-    """Whether the counts, which grow where the parent's turn is told again, do not grow with a parent."""
+    """Whether the counts, which grow where the parent's turn is sent again, do not grow with a parent."""
     if any(_read_tokens(interaction_in(turn)) is None for turn in (parent, child)):
         return False
     return _tokens_read(child) <= _tokens_read(parent) < _tokens_told(retold)
 
 
 def _tokens_told(answer: Exchange) -> int:
-    """The input tokens of a conversation that was told again; 0 if it was refused or not counted."""
+    """The input tokens of a conversation that was sent again; 0 if it was rejected or not counted."""
     return (_read_tokens(interaction_in(answer)) or 0) if answer.status in SUCCESS else 0
 
 

@@ -1,6 +1,6 @@
-"""Checks of requires_continuation: an answer that stops at a token limit and continues in a new interaction.
+"""Checks of requires_continuation: a response that stops at a token limit and continues in a new interaction.
 
-Layer 2. Only a scriptable target can be made to pause; elsewhere a run that does not pause is untestable.
+Layer 2. Only a scriptable target can be made to pause; elsewhere a run that does not pause is not tested.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def says_so_in_streams(streamed: Exchange) -> Iterator[Finding]:
 
 @exercise(requests=2, interactions=2)
 def an_answer_with_checkpoints(t: RequestBuilder) -> Steps:
-    """A stream with tokens in its status updates, and the rest of it asked for with the first of them."""
+    """A stream with tokens in its status updates, and the rest of it, requested with the first of them."""
     marker = "checkpoints"
     yield from script(t, marker, text=HOPS, hops=3, checkpoints=True)
     whole: Exchange = yield from read_whole_stream(t.create(input=f"{HELLO} ({marker})", stream=True))

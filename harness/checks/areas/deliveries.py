@@ -1,7 +1,7 @@
-"""Checks of what a target delivers to webhooks, seen by a receiver of our own.
+"""Checks of deliveries to webhooks, with a receiver of the harness.
 
-Layer 2. The receiver is on this machine, so a target elsewhere leaves all of this untested. A run is polled to its
-end first: what is due afterwards is the delivery, not the run.
+Layer 2. The receiver is on this machine, so at a target elsewhere these checks are not tested. A run is polled to
+its end first: the delivery is due afterwards, not the run.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def _run(t: RequestBuilder, seen: Exchanges, name: str, fields: Exchanges) -> Pa
 
 
 def _collect_for(receiver: Inbox, run: Exchange, count: int) -> Part[list[Arrival]]:
-    """Collect `count` deliveries about one run; others may come from whoever else uses the target."""
+    """Collect `count` deliveries about one run; others may belong to other users of the target."""
     ours: list[Arrival] = []
     for _ in range(_STRANGERS):
         came: list[Arrival] = yield Collect(receiver, 1, WITHIN)

@@ -1,6 +1,6 @@
-"""Checks of refusals: that wrong requests are answered as client errors, and what the errors look like.
+"""Checks of rejections: wrong requests get client errors of the documented shape.
 
-Layer 2. Every request here is refused by a conforming target before a model runs.
+Layer 2. A conforming target rejects every request here before a model runs.
 """
 
 from __future__ import annotations

@@ -228,7 +228,7 @@ def _expect_unauthenticated(answer: Exchange) -> Iterator[Finding]:
 
 
 def _need_a_key_of_our_own(t: RequestBuilder) -> Part[None]:
-    """Ask, if no key was given, whether the target has any: one that lets in anybody with any does without."""
+    """If the user gave no key, find out whether the target demands one: it does not if it accepts every key."""
     if not t.key:
         wrong: Exchange = yield Send(t.request("POST", "interactions", _hello(t), key=WRONG_KEY))
         without: Exchange = yield Send(t.create(input=HELLO))

@@ -109,8 +109,8 @@ def _leave_and_return(t: RequestBuilder, text: str, count: int) -> Part[dict[str
 def a_background_stream_left(t: RequestBuilder) -> Steps:
     """A background run whose reader leaves the stream of its create, polls it to its end, and reads the rest.
 
-    A run that does not end as one should gets a twin: the same, but nobody leaves it. A run that is over before it
-    can be left is tried again with a longer one.
+    A run that does not end as one should gets a twin: the same, with a reader that stays. A run that settles
+    before the reader can leave is tried again with a longer one.
     """
     for text in (LONG, LONGER):
         held = yield from script(t, "left", hold={"after": HELD_AFTER})

@@ -237,7 +237,7 @@ def _rest(events: Sequence[Event], resumed: Resumed) -> EventDiff:
 
 
 def _spare_the_end(rest: EventDiff, whole: Sequence[Event], replay: Exchange) -> EventDiff:
-    """The difference without the end of the run, if no stream of it tells that: `stream.terminal` says so."""
+    """The difference without the end of the run, if no stream of it has one: `stream.terminal` reports that."""
     if all(flaw.rule != "stream.terminal" for flaw in read(replay).findings):
         return rest
     kept = tuple(number for number in rest.missing if not PROTOCOL.completes(whole[number]))

@@ -68,7 +68,7 @@ def keeps_creates_apart(created: list[Exchange], got: list[Exchange]) -> Iterato
 
 
 def answers_each_prompt(created: list[Exchange]) -> Iterator[Finding]:
-    """No answer may say the word of another prompt in place of its own; one that says neither tells nothing."""
+    """A response must not have the word of another prompt in place of its own; one with neither proves nothing."""
     told = [_find_words(answer) for answer in created]
     if not any(told):
         remedy = "with a model that follows its prompt (--model); for scripted texts, use --capability -prompts"
@@ -108,7 +108,7 @@ def _shows_the_prompt(prompt: str, answer: Exchange) -> Iterator[Finding]:
 
 @exercise(requests=10, interactions=5, alone=True)
 def parallel_streams(t: RequestBuilder) -> Steps:
-    """A stream alone, four at the same time, each with its own prompt, then a read of each that told its id."""
+    """A stream alone, four at the same time, each with its own prompt, then a GET of each that reported its id."""
     alone = yield Send(t.create(input=PROMPTS[4], stream=True))
     streams = yield Together(tuple(t.create(input=prompt, stream=True) for prompt in PROMPTS[:4]))
     told = {found: stream for stream in (*streams, alone) if (found := _told_id(stream))}
@@ -175,7 +175,7 @@ def bears_depth(deep: Exchange, after: Exchange) -> Iterator[Finding]:
 
 @exercise(requests=3, front_end=True)
 def odd_bodies(t: RequestBuilder) -> Steps:
-    """Bodies that are empty, not UTF-8, or labelled text/plain; the last has no input, so that no model runs."""
+    """Bodies that are empty, not UTF-8, or labeled text/plain; the last has no input, so that no model runs."""
     model = json.dumps({"model": t.model})[:-1].encode()
     label = [("content-type", "text/plain")]
     return {
@@ -236,12 +236,12 @@ def judge_mixture(rule: str, streams: Sequence[Exchange], alone: Exchange) -> It
 
 
 def _find_foreign(stream: Exchange, others: Container[str]) -> str:
-    """What a stream has of another one; "" if it has nothing."""
+    """A part of another stream in this one; "" if there is none."""
     names = (PROTOCOL.stream_id(event) for event in events_in(stream))
     return next((f"events of {name}" for name in names if name and name in others), "")
 
 
 def _find_disorder(stream: Exchange) -> str:
-    """What is wrong with the order of a stream, as far as it came; "" if nothing is."""
+    """A defect in the order of a stream, as far as it came; "" if there is none."""
     found = (one for one in read(stream).findings if one.rule in _OF_ONE_RUN)
     return next((one.message for one in found if one.severity is Severity.BROKEN), "")

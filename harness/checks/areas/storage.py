@@ -386,7 +386,7 @@ def stops_or_refuses(deleted: Exchange, gone: list[Exchange], later: list[Exchan
 
 @exercise(requests=3, interactions=1)
 def a_run_deleted_under_its_reader(t: RequestBuilder) -> Steps:
-    """A background run, deleted in progress while somebody streams it; the stream is read to its end."""
+    """A background run, deleted in progress while a reader streams it; the stream is read to its end."""
     found = need_id((yield from start_run(t)))
     reader = yield from open_stream(t, found, timeout=t.wait * _READER_PART)
     yield Read(reader, 1)

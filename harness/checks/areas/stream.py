@@ -218,11 +218,11 @@ def a_hang_up(t: RequestBuilder) -> Steps:
 
 @exercise(requests=3, interactions=1)
 def a_slow_stream(t: RequestBuilder) -> Steps:
-    """A long answer as a stream: its first event, a GET when that came, and the rest if the run was over by then.
+    """A long answer as a stream: its first event, a GET after it, and the rest if the run had settled by then.
 
     A stream whose first event comes while the run goes on is not held back, so the rest of it is left. It runs in
-    the background unless that is refused. Compression is offered, as most clients do: it may hold events back.
-    What seems to be held back is asked for again.
+    the background unless that is refused. Compression is offered, as most clients do: it may hold events back. A
+    stream that seems to be held back is requested again.
     """
     seen: Exchanges = {}
     for _ in range(_TRIES):
@@ -286,7 +286,7 @@ def _time_first_and_last(slow: Exchange) -> tuple[float, float]:
 
 
 def _least_to_tell(looked: Exchange | None) -> float:
-    """How long a stream must take for anything to be said."""
+    """How long a stream must take for a judgment."""
     return max(_LASTS, _READS * (looked.seconds if looked is not None else 0))
 
 

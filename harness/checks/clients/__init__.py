@@ -1,5 +1,5 @@
-"""What is asked of clients of the API: the modes, cases and rules of `harness torture`, and the judge of results.
+"""The tasks of clients of the API: the modes, cases and rules of `harness torture`, and the judge of results.
 
-Layer 2. `sets` says what a client is asked to do and what happens to it, and `result_comparison` what it must end
-up with. `harness.interactions` hands all of it to `benches/client`, which plays the cases.
+Layer 2. `sets` has the tasks and the faults, and `result_comparison` the expected results. `harness.interactions`
+hands all of it to `benches/client`, which runs the cases.
 """

@@ -1,9 +1,9 @@
-"""Judges a client by what it sent and what it ends up with: nothing lost, nothing twice, calls answered.
+"""Judges a client by its requests and its result: nothing lost, nothing twice, calls returned.
 
-Layer 2, pure; never raises on odd input. The resume oracle for clients compares what a client ended up with to the
-whole stream, and says what is wrong. Only the assembled result counts: differently split deltas are fine. It must
-not know what went over the wire; what the requests of a client say of the interactions that it makes, and of the
-calls that it answers, is read apart.
+Layer 2, pure; never raises on odd input. The resume oracle for clients compares the result of a client with the
+whole stream, and names the difference. Only the assembled result counts: differently split deltas are fine. It
+must not know the bytes on the wire; other functions read which interactions a client creates, and which calls it
+returns results for.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ def _compare_events(whole: Sequence[Event], events: Sequence[Event], contract: C
 
 
 def _compare_texts(whole: Sequence[Event], text: str, contract: Contract) -> Defect | None:
-    """Find the pieces that `text` lacks or has twice; the difference in length tells how much to look for."""
+    """Find the pieces that `text` lacks or has twice; the difference in length bounds the search."""
     pieces = [(number, piece) for number, event in enumerate(whole) if (piece := _read_text(event, contract))]
     expected = "".join(piece for _, piece in pieces)
     if not expected and (kinds := _step_types(whole, contract)):
@@ -228,7 +228,7 @@ def answer_events(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def text_of(events: Sequence[Event], contract: Contract) -> str:
-    """The text that a client of a stream must end up with."""
+    """The text that a client of a stream must return."""
     return steps_text(assemble_steps(events, contract))
 
 
@@ -268,10 +268,10 @@ _RECOGNIZED = 6
 
 
 def find_previous(create: Request) -> str | None:
-    """What a create goes on from; None if it begins a conversation.
+    """The interaction that a create continues; None if it begins a conversation.
 
-    That is the interaction it names as its previous turn or, where it sends the earlier turns along, their number
-    of steps in words: a client may keep the conversation itself.
+    That is its previous turn by id or, if it sends the earlier turns along, their number of steps in words: a
+    client may keep the conversation itself.
     """
     body = object_or_none(create.body) or {}
     named, given = body.get("previous_interaction_id"), body.get("input")
@@ -306,7 +306,7 @@ def find_error(answer: Mapping[str, Any]) -> str:
 def judge_calls(
     exchanges: Sequence[tuple[Request, Sequence[Event], Mapping[str, Any]]], contract: Contract
 ) -> Defect | None:
-    """What is wrong with the results that a client returned for the calls of the model; None if nothing.
+    """The defect of the results that a client returned for the calls of the model; None if there is none.
 
     A result that holds the arguments of another call, and not those of its own, is a swapped one.
     """

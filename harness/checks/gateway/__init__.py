@@ -1,13 +1,12 @@
-"""What a gateway in front of the API has to pass on: each row of `rules/gateway.yaml` with its exercise and
-judge.
+"""The rules of a gateway in front of the API: each row of `rules/gateway.yaml` with its exercise and judge.
 
-Layer 2. `exercises` says what is sent and `client` builds it; `upstream_answers` makes answers that the reference
-service does not give by itself, and has what its runs say. `relay_diff` compares the two sides, and the judges
-find what was lost on the way. `mutants` prove that each rule can fail.
+Layer 2. `exercises` chooses the requests and `client` builds them; `upstream_answers` makes responses that the
+reference service does not give by itself, and has the texts of its runs. `relay_diff` compares the two sides, and
+the judges find the losses. `mutants` prove that each rule can fail.
 
 `Basis.COMPARED` bounds the level of a rule that rests on a comparison of both sides. The levels in the table
-follow one principle. MUST: the client is told what was never sent, is not told what was sent, or pays twice.
-SHOULD: the client can notice the loss or do without. MAY: something was merely added.
+follow one principle. MUST: the client receives data that was never sent, does not receive data that was sent, or
+pays twice. SHOULD: the client can notice the loss or do without. MAY: something was merely added.
 """
 
 from __future__ import annotations

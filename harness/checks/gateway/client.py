@@ -35,7 +35,7 @@ _VERSION = re.compile(r"v[0-9]+(beta|alpha)?[0-9]*")
 
 
 class OperationName(StrEnum):
-    """What a request asks for."""
+    """The kind of operation of a request."""
 
     CREATE = "create"
     GET = "get"
@@ -72,11 +72,11 @@ HeaderFields: TypeAlias = tuple[tuple[str, str], ...]
 
 
 class GatewayClient:
-    """Builds requests with `builder`; `patience` is how many seconds what should happen at once may take.
+    """Builds requests with `builder`; `patience` is the limit in seconds for an immediate effect.
 
     `idle` is how many seconds a stream stands still, to see whether it arrives to its end; 0 leaves that out.
-    `product` is what its command says of the gateway, until an answer names it.
-    Every create has a prompt that no other request has; requests with an id are known upstream by the id there.
+    `product` is the name of the gateway by its command, until a response names it. Every create has a prompt that
+    no other request has; requests with an id are known upstream by the id there.
     """
 
     def __init__(
@@ -155,7 +155,7 @@ class GatewayClient:
     def create_aside(
         self, name: str, *, script: Mapping[str, Any], answer: Answer, timeout: float, **fields: Any
     ) -> Part:
-        """Send a create that is answered while other requests pass, within `timeout` seconds."""
+        """Send a create whose response comes while other requests pass, within `timeout` seconds."""
         request, token = yield from self._prepare(script, answer, fields)
         return (yield RelayAside(Relay(name, request, token), timeout))
 

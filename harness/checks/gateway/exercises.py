@@ -140,9 +140,9 @@ def stream(client: GatewayClient) -> Actions:
 
 @relay_exercise(requests=len(TRUNCATIONS | CLOSING) + 1, interactions=len(TRUNCATIONS | CLOSING) + 1)
 def truncation(client: GatewayClient) -> Actions:
-    """Streams and a JSON body that break off.
+    """Streams and a JSON body that end early.
 
-    A drop that overtakes the events before it would hit a gateway that has not begun its answer yet, so the
+    A drop that overtakes the events before it would hit a gateway that has not begun its response yet, so the
     upstream waits for the first event to arrive; a gateway that buffers gets the next streams without that.
     """
     passes_on = True
@@ -170,14 +170,14 @@ def refusal(client: GatewayClient) -> Actions:
 
 @relay_exercise(requests=2, interactions=2)
 def loss(client: GatewayClient) -> Actions:
-    """Creates whose answers are lost: the upstream ran them, and the connection died before the headers."""
+    """Creates whose responses are lost: the upstream ran them, and the connection ended before the headers."""
     yield from client.create("loss.json", answer=suffering("calls=before-headers,rst"))
     yield from client.create("loss.stream", stream=True, answer=suffering("before-headers,rst"))
 
 
 @relay_exercise(requests=2, interactions=2)
 def rich(client: GatewayClient) -> Actions:
-    """What an answer can hold beside text, as a stream and as JSON."""
+    """All contents of a response beside text, as a stream and as JSON."""
     yield from client.create("rich.stream", stream=True, script=RICH)
     yield from client.create("rich.create", script=RICH)
 
@@ -253,7 +253,7 @@ def _pace(client: GatewayClient, name: str, *, headers: HeaderFields = ()) -> Ac
 
 @relay_exercise(requests=1, interactions=1)
 def hang_up(client: GatewayClient) -> Actions:
-    """A client that hangs up while the stream stands still."""
+    """A client that disconnects while the stream is silent."""
     script = {**SCRIPT, "hold": {"after": _HELD_AFTER}}
     in_flight = yield from client.open("hang_up.stream", script=script)
     yield Read(in_flight, 1)

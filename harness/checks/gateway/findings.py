@@ -108,7 +108,7 @@ _NAME = re.compile(r"(?:^|[\s(])(?!HTTP/)([A-Za-z][\w.-]*)(?:/(\d[\w.]*))?")
 
 
 def cures_of(rule: str) -> list[str]:
-    """What cures the findings of a rule, each once."""
+    """The known fixes of the findings of a rule, each once."""
     tables = [table for code, table in CURES.items() if code.partition("/")[0] == rule]
     return list(dict.fromkeys(_list_settings(table) for table in tables))
 
@@ -197,7 +197,7 @@ def find_relayed(exchanges: Sequence[RelayedExchange], name: str, otherwise: str
 
 
 def answer_of(relayed: RelayedExchange) -> Exchange:
-    """What the upstream answered, where it is known that something arrived there."""
+    """The response of the upstream, where a request is known to have arrived there."""
     assert relayed.answer is not None
     return relayed.answer
 
@@ -226,7 +226,7 @@ def answer_line(exchange: Exchange) -> str:
 
 
 def is_miscoded(client: Exchange) -> bool:
-    """Whether a body cannot be decoded as its Content-Encoding says, or is gzip and none is named."""
+    """Whether a body cannot be decoded by its Content-Encoding, or is gzip and none is named."""
     if client.ending.how is How.BAD_HTTP and client.ending.detail.startswith("content-encoding"):
         return True
     return client.body.startswith(_GZIP) and not client.headers.get("content-encoding")

@@ -49,7 +49,7 @@ from harness.wire.message import NOT_READY
 def live(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """Each event arrived before the upstream sent the next one; events that never arrived are not late.
 
-    A stream that is late in a coding that the client offers is told only if it is in time without one.
+    A stream that is late in a coding that the client offers is reported only if it is in time without one.
     """
     found = list(_judge_pace(find_relayed(exchanges, "live.stream", NO_STREAM)))
     yield from found
@@ -65,7 +65,7 @@ def _blame_coding(finding: Finding, relayed: RelayedExchange) -> Finding:
 
 
 def judge_coding(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
-    """What Content-Encoding says of an answer is true."""
+    """Content-Encoding describes the bytes of the response."""
     reached = told_by(
         exchanges, lambda one: succeeded(one.answer) and succeeded(one.client), "no response reached the client"
     )
@@ -112,7 +112,7 @@ def _report_buffer(relayed: RelayedExchange, message: str) -> Finding:
 
 
 def idle(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
-    """A stream that stood still upstream arrived to its end, and was asked for once."""
+    """A stream that paused upstream arrived to its end, and was requested once."""
     relayed = find_relayed(exchanges, "idle.stream", NO_STREAM)
     others = [other for other in exchanges if other is not relayed and tells(other)]
     if not tells(relayed) or not others or not all(completes(other.client) for other in others):
@@ -151,7 +151,7 @@ _CLEAN_ENDS: Mapping[type[Framing], tuple[str, str]] = {
 
 
 def judge_truncation(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
-    """An answer that broke off upstream did not look complete to the client."""
+    """A response that ended early upstream did not look complete to the client."""
     for relayed in told_by(exchanges, _breaks_off, "the upstream sent no truncated response"):
         client, answer = relayed.client, answer_of(relayed)
         if not succeeded(client) or tells_error(client):
@@ -224,7 +224,7 @@ def _judge_own_error(relayed: RelayedExchange) -> Iterator[Finding]:
 
 
 def _is_loud(answer: Exchange) -> bool:
-    """Whether the end alone tells that something is missing; closing is how a body without any length ends."""
+    """Whether the end alone shows that something is missing; a body without any length ends by closing."""
     closed = isinstance(answer.framing, UntilClose) and answer.ending.how is How.FIN
     return not answer.ending.complete and not closed
 

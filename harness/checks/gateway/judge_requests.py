@@ -67,7 +67,7 @@ def route(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
 def query(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """Each query parameter arrived. A cursor may have another value: a gateway may use its own event ids.
 
-    What was lost of a request by itself is not told once more of one beside others.
+    A loss in a single request is not reported again for one beside others.
     """
     lost = False
     for relayed in told_by(exchanges, lambda one: one.answer is not None, "no such request arrived upstream"):

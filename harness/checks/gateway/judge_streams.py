@@ -255,7 +255,7 @@ def judge_crowd(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
 
 
 def _was_cut_on_the_way(relayed: RelayedExchange) -> bool:
-    """Whether the client's side broke off, and not the upstream's: who cuts may hang up there."""
+    """Whether only the client's side was dropped, not the upstream's: a gateway may disconnect there, too."""
     client, answer = relayed.client, relayed.answer
     if client.complete or client.ending.by is not By.SERVER or answer is None:
         return False

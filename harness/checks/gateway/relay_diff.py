@@ -36,7 +36,7 @@ _CURSOR = "event_id"
 
 
 class Kind(StrEnum):
-    """What happened to a field."""
+    """The kind of change of a field."""
 
     LOST = "lost"
     CHANGED = "changed"
@@ -55,7 +55,7 @@ class Change(NamedTuple):
 
     @property
     def rank(self) -> int:
-        """How much harm it does, 0 the most: how it ended, what was said, whose it is, what it cost, the rest."""
+        """The rank of the harm, 0 the most: the end, the content, the identity, the cost, the rest."""
         names = _NAME.findall(self.pointer)
         ranks = [rank for rank, group in enumerate(_HARM) if group & set(names)]
         return 0 if names[-1:] == ["status"] else min(ranks, default=len(_HARM)) + 1
@@ -110,7 +110,7 @@ def _is_rounded(before: Any, after: Any) -> bool:
 
 
 def _is_same(before: Any, after: Any) -> bool:
-    """Equality of JSON values: 1.0 and 1 are the same number, true is none; an instant may be written anew."""
+    """Equality of JSON values: 1.0 equals 1, true equals no number; an instant may have another spelling."""
     if isinstance(before, bool) != isinstance(after, bool) or _is_rounded(before, after):
         return False
     return bool(before == after) or (
@@ -187,7 +187,7 @@ class RelayedEvent:
 
     @property
     def kind(self) -> str:
-        """Its type; "" if it says none."""
+        """Its type; "" if it has none."""
         kind = self.value.get("event_type") if self.value is not None else None
         return kind if isinstance(kind, str) else ""
 
@@ -300,7 +300,7 @@ _OF_THE_API = ("interaction.", "step.", "error")
 
 
 def difference(relayed: RelayedExchange) -> StreamDifference:
-    """What became of the events of a relayed's stream; computed once per relayed."""
+    """The differences between the events of both sides of a stream; computed once per exchange."""
     found = relayed.client.notes.get(__name__)
     if not isinstance(found, StreamDifference):
         found = compare_streams(frames_of(answer_of(relayed)), frames_of(relayed.client))
@@ -339,7 +339,7 @@ def is_unfinished(relayed: RelayedExchange) -> bool:
 
 
 def lacks_time(relayed: RelayedExchange) -> Unmet:
-    """Why nothing can be said of an unfinished stream."""
+    """The reason why an unfinished stream cannot be judged."""
     return Unmet(
         f"{relayed.name} had not ended at the time limit, after {relayed.client.seconds:.1f} s",
         remedy="with more time (--timeout)",
@@ -357,7 +357,7 @@ def touched(found: StreamDifference) -> bool:
 
 
 def completes(exchange: Exchange) -> bool:
-    """Whether a stream says that its interaction has ended."""
+    """Whether a stream has the completion of its interaction."""
     return any(PROTOCOL.completes(event) for event in read(exchange).events)
 
 
@@ -376,7 +376,7 @@ STREAM_WORDS = ("no-stream", "lost", "twice", "moved", "invented", "changed")
 
 
 def differences(rule: str, relayed: RelayedExchange, found: StreamDifference) -> Iterator[Finding]:
-    """What became of the events, as findings; the same text split into other deltas counts leniently."""
+    """The differences of the events, as findings; the same text split into other deltas counts leniently."""
     mild = _resplit(found, read(relayed.client).contract)
     for word, what, wanted, some in (
         ("lost", "did not arrive", "", found.lost),

@@ -274,11 +274,11 @@ def break_with_bytes(after: int, data: bytes) -> Answer:
 
 
 class Gate:
-    """An `Answer` whose next event is sent once the client has those before: `acknowledge` says how many came.
+    """An `Answer` whose next event is sent once the client has those before: `acknowledge` takes their number.
 
-    The first `at_once` events do not wait, nor do those after `one_by_one`. If the client has not got what was
-    sent within `patience` seconds, the upstream goes on all the same, as others do; the second time it sends the
-    rest. `sent` is how many events have gone out.
+    The first `at_once` events do not wait, nor do those after `one_by_one`. If the client has not received the
+    sent events within `patience` seconds, the upstream goes on all the same, as others do; the second time it
+    sends the rest. `sent` is how many events have gone out.
     """
 
     def __init__(self, at_once: int, one_by_one: int, patience: float) -> None:
@@ -348,9 +348,9 @@ class StandStill:
 
 
 class Held:
-    """An `Answer` that breaks off as a fault plan says, but only when allowed: its start can be read first.
+    """An `Answer` that a fault plan ends early, but only when allowed: its start can be read first.
 
-    If it `closes`, its body has no chunks and no length: it ends when the connection does (`Connection: close`).
+    If it `closes`, its body has no chunks and no length: it ends with the connection (`Connection: close`).
     """
 
     def __init__(self, plan: str, *, closes: bool = False) -> None:

@@ -1,7 +1,7 @@
 """Helpers shared by the judges: which statuses pass, what a body contains, how to build a finding.
 
 Layer 2. Pure, and safe on anything a target may send. If a prerequisite of a judge is missing, these helpers raise
-`Unmet`; `Check.observe` turns that into an untestable observation.
+`Unmet`; `Check.observe` turns that into an observation "not tested".
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def finding(message: str, *, expected: str = "", actual: str = "") -> Finding:
 
 
 def lenient_finding(message: str, *, expected: str = "", actual: str = "", word: str = "") -> Finding:
-    """Build a finding that the rule is kept only in a lenient reading; a `word` tells which, under any rule."""
+    """Build a finding that a rule is met only in a lenient reading; a `word` names the reading, under any rule."""
     code = f"/{word}" if word else ""
     return Finding("", message, expected, actual, severity=Severity.NON_STRICT, code=code)
 
@@ -71,7 +71,7 @@ def expect_refusal(exchange: Exchange, accepts: Container[int]) -> Iterator[Find
 def expect_reply(rule: str, exchange: Exchange, sent: str = "") -> Iterator[Finding]:
     """Like `expect_status`, with the statuses that the contract lists for a rule (`contract.judge.replies`).
 
-    `sent` says in a few words what the request held.
+    `sent` describes the request in a few words.
     """
     yield from _expect(exchange, REPLIES[rule], rule, sent)
 
@@ -153,7 +153,7 @@ def interaction_in(exchange: Exchange) -> Mapping[str, Any]:
 
 
 def object_in(exchange: Exchange) -> Mapping[str, Any]:
-    """Return the JSON object of a successful answer, `{}` if there is none: whoever expects one says so."""
+    """Return the JSON object of a successful response, `{}` if there is none: judges that need one report that."""
     return as_object(read(exchange).json) if exchange.status in SUCCESS else {}
 
 

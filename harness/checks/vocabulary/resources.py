@@ -101,7 +101,7 @@ def judge_lives(collection: str, shows: Mapping[str, Any]) -> Judge:
 
 
 def judge_left_run(rule: str, ran: Exchange, deleted: Exchange, left: Exchange | None) -> Iterator[Finding]:
-    """What a deleted resource has run can still be read. Raises `Unmet` if it was not deleted or ran nothing."""
+    """The runs of a deleted resource can still be read. Raises `Unmet` if it was not deleted or ran nothing."""
     resource = rule.partition(".")[0].removesuffix("s")
     if deleted.status not in SUCCESS:
         raise Unmet(f"the {resource} was not deleted: {format_answer(deleted)}")
@@ -128,7 +128,7 @@ def judge_values(answer: Exchange, expected: Mapping[str, Any]) -> Iterator[Find
 def _judge_kept(
     known: Mapping[str, Any], shown: Mapping[str, Any], where: str, did: str = "returned"
 ) -> Iterator[Finding]:
-    """What a resource is must be the same wherever it is shown."""
+    """The properties of a resource must be the same in each response that shows it."""
     for one in compare_views(known, shown):
         message = f"`{one.place}` differs from what {where} {did}"
         yield finding(message, expected=format_value(one.known), actual=format_value(one.shown))
@@ -308,7 +308,7 @@ def start_headers(data: bytes, media_type: str) -> tuple[tuple[str, str], ...]:
 def continue_upload(t: RequestBuilder, started: Exchange, command: str, data: bytes = b"") -> Request:
     """Build a request with a command to the address that the first answer names, without a key, as Python's SDK.
 
-    Like the SDK it keeps to the target's own host, whatever the address says. Raises `Unmet` without an address.
+    Like the SDK it keeps to the target's own host, whatever the address is. Raises `Unmet` without an address.
     """
     address = started.headers.get("x-goog-upload-url") if started.status in SUCCESS else ""
     if not address:

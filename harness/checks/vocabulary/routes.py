@@ -1,8 +1,8 @@
-"""Whether an answer comes from a route at all, or says that there is none.
+"""Whether a response comes from a route, or means that there is none.
 
-Layer 2. A framework answers a path without a route with a page of its own, which is compared with the answer to a
-path that is certainly none. So a missing route is never concluded from an answer that is about a resource, nor
-from a body that a route refuses.
+Layer 2. A framework returns a page of its own for a path without a route; a response is compared with the one to a
+path that certainly has none. So a missing route is never concluded from a response about a resource, nor from a
+body that a route rejects.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _VARYING = re.compile(r"\S*[\d/]\S*")
 
 
 def is_no_route(t: RequestBuilder, answer: Exchange) -> Part[bool]:
-    """Whether a request was answered as if there were no route for it."""
+    """Whether a request got the response of a path without a route."""
     if answer.status in NO_ROUTE:
         return True
     if answer.status != _NOT_FOUND:
@@ -41,7 +41,7 @@ def is_no_route(t: RequestBuilder, answer: Exchange) -> Part[bool]:
 
 
 def is_like_nowhere(answer: Exchange, nowhere: Exchange) -> bool:
-    """Whether an answer says the same as one to a path without a route, which may name the request it is about."""
+    """Whether a response equals one to a path without a route, apart from the request that it may quote."""
     if answer.status != nowhere.status:
         return False
     asked = sorted({*answer.request.segments, *nowhere.request.segments}, key=len, reverse=True)
@@ -52,7 +52,7 @@ def is_like_nowhere(answer: Exchange, nowhere: Exchange) -> bool:
 
 
 def _error_of(answer: Exchange, asked: Iterable[str]) -> tuple[str, ...]:
-    """The code and message of an error, without what may vary in them; a trace beside them says nothing."""
+    """The code and message of an error, without their variable parts; a trace beside them is left out."""
     error = read(answer).error
     if error is None or not error[1]:
         return ()

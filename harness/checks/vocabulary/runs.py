@@ -74,7 +74,7 @@ def polls(
 
     A 404 is retried for at most `gone_within`. `patient=False`: GET once, for an exercise that has already waited
     in vain for a 404 to pass. Once a run did not settle, others get less time, and raise `Unmet` if they do not
-    settle, either; not with `whole`, for an exercise whose judge accuses such a run.
+    settle, either; not with `whole`, for an exercise whose judge reports such a run.
     """
     usual, request = t.waiting.whole(t.wait), t.get(interaction_id)
     if whole or not patient:
@@ -101,7 +101,7 @@ def poll_until_settled(t: RequestBuilder, interaction_id: str) -> Part[list[Exch
 
 
 def list_moments(polled: Sequence[Exchange]) -> list[tuple[float, Exchange]]:
-    """Pair the answers of `polls` with the least seconds that had passed since the first was asked for."""
+    """Pair the answers of `polls` with the least seconds that had passed since the first request."""
     moments: list[tuple[float, Exchange]] = []
     spent = 0.0
     for answer, pause in zip(polled, pauses(), strict=False):
@@ -121,20 +121,20 @@ def poll_until_found(t: RequestBuilder, interaction_id: str, *, patient: bool = 
 def poll_after_stream(
     t: RequestBuilder, interaction_id: str, streamed: Exchange | None = None, *, patient: bool = True
 ) -> Part[list[Exchange]]:
-    """GET what a stream told to its end, until it has settled there too, for at most `gone_within`.
+    """GET until an interaction whose stream has ended is settled there, too, for at most `gone_within`.
 
-    Text that was `streamed`, and that a completed run lacks, may be stored late: it is waited for, too.
-    `patient` as in `polls`.
+    Text that was `streamed`, and that a completed run lacks, may be stored late: it is waited for, too. `patient`
+    as in `polls`.
     """
     within = t.gone_within if t.keeps and patient else 0.0
     return (yield from repeat(t, t.get(interaction_id), _watch_text(streamed), within=within))
 
 
 def poll_after_streams(t: RequestBuilder, streams: Mapping[str, Exchange]) -> Part[list[Exchange]]:
-    """Like `poll_after_stream` for the streams of several interactions, by id → the last answer of each.
+    """Like `poll_after_stream` for the streams of several interactions, by id → the last response of each.
 
-    They are all asked for at the same time, and what does not show all of its run yet again, one after the other.
-    All streams have ended: after waiting in vain for one to be found, each of the others is looked at once more.
+    All are requested at the same time, and those that lack a part of their run again, one after the other. All
+    streams have ended: after waiting in vain for one interaction, each of the others is requested once more.
     """
     asked = tuple(t.get(found) for found in streams)
     last: list[Exchange] = (yield Together(asked)) if asked else []
@@ -201,7 +201,7 @@ def look_later(t: RequestBuilder, interaction_id: str, *pauses: float) -> Part[l
 
 
 def expect_still_gone(gone: Sequence[Exchange], later: Sequence[Exchange]) -> Iterator[Finding]:
-    """What was once answered 404 must not be found later."""
+    """An interaction that returned 404 must not be found later."""
     back = next((number for number, answer in enumerate(later) if answer.status in SUCCESS), None)
     if gone[-1].status == 404 and back is not None:
         actual = format_answer(later[back])
@@ -286,7 +286,7 @@ def _watch() -> Callable[[Exchange], bool]:
 
 
 def _is_over(answer: Exchange) -> bool:
-    """Whether to look no more: it is settled, refused for good, or answered with what nobody can read."""
+    """Whether to stop polling: it has settled, was rejected for good, or its response cannot be read."""
     refused = answer.status is not None and answer.status not in SUCCESS and answer.status not in _PASSING
     unreadable = answer.status in SUCCESS and answer.complete and read(answer).json_fault not in ("", "surrogate")
     return settled(answer) or refused or unreadable
@@ -319,7 +319,7 @@ HELD_AFTER = 8
 
 @dataclass(frozen=True, slots=True)
 class BackgroundRun:
-    """A background run that had not settled when its create was answered; if `held`, until `release_run`."""
+    """A background run that had not settled when its create returned; if `held`, until `release_run`."""
 
     id: str
     created: Exchange

@@ -1,8 +1,8 @@
 """The exercises that most core checks share: stored interactions, one stream of each kind, and wrong creates.
 
 Layer 2. An interaction is created, read in every way, deleted and looked for again; streams cost four short
-answers of the model, and reading them again uses no tokens. A row of `contract/tables/refusals` says what a wrong
-create holds and which statuses answer it; the row of the rule says the rest of the check.
+answers of the model, and reading them again uses no tokens. A row of `contract/tables/refusals` has the wrong
+create and the accepted statuses; the row of the rule has the rest of the check.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _RESTORED_AFTER = 0.8
 def a_stored_interaction(t: RequestBuilder) -> Steps:
     """Create, read in every way, delete, and request it again; `answers` holds all exchanges in order.
 
-    `reads` are the first reads, repeated while they are answered 404; `got` is the last of them.
+    `reads` are the first reads, repeated while they return 404; `got` is the last of them.
     """
     seen: Exchanges = {"created": (yield Send(t.create(input=HELLO)))}
     found = id_of(seen["created"])
@@ -172,7 +172,7 @@ def _read_kind(t: RequestBuilder, request: Request, *, background: bool) -> Part
 
 
 def _never_began(answer: Exchange) -> bool:
-    """Whether we left a stream that had told of no step, and of no end."""
+    """Whether the harness left a stream that had reported no step, and no end."""
     silent = answer.ending.by is By.LIMIT and is_stream(answer)
     return silent and not any("step" in event or PROTOCOL.ends(event) for event in events_in(answer))
 
@@ -202,7 +202,7 @@ def send_wrong_creates(t: RequestBuilder, *rules: str, timeout: float | None = N
 
 
 def _describe_changes(changes: Changes) -> str:
-    """What is wrong with a create: `tools "none"`, `no input`, `model and agent`."""
+    """The defect of a create: `tools "none"`, `no input`, `model and agent`."""
     own = [field for field, value in changes.items() if isinstance(value, Own)]
     words = [
         f"no {field}" if value is None else f"{field} {format_value(value)}"

@@ -1,8 +1,8 @@
-"""Streams for judges and exercises: their events, and how these differ from those that were due.
+"""Streams for judges and exercises: their events, and the differences from the expected ones.
 
-Layer 2. Pure, and safe on any input: what is not a JSON object does not count as an event. Whether the events are
-well-formed and in order is for the contract to judge, and `contract.data.diffs` finds the differences; here
-stands what a check says of them.
+Layer 2. Pure, and safe on any input: only a JSON object counts as an event. The contract judges whether the events
+are well-formed and in order, and `contract.data.diffs` finds the differences; this module puts them in the words
+of a check.
 """
 
 from __future__ import annotations

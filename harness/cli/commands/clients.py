@@ -257,7 +257,7 @@ def _play(
 
 
 def _mask_column(column: ClientColumn) -> ClientColumn:
-    """The column with the user's keys hidden in what clients said and sent."""
+    """The column with the user's keys hidden in requests and results of the clients."""
     cells = (
         replace(cell, sentence=mask_text(cell.sentence), timeline=tuple(map(mask_text, cell.timeline)))
         for cell in column.cells

@@ -98,7 +98,7 @@ def _find_folder() -> Path:
 
 
 def _stamp() -> str:
-    """What changes whenever the code does: the version, and when a file of the package was last written."""
+    """A value that changes whenever the code does: the version, and the time of the last change of a file."""
     return f"{__version__} {_PACKAGE} {max(_list_times(str(_PACKAGE)))}"
 
 

@@ -170,7 +170,7 @@ def _answer_again(path: Path, platform: str | None) -> Drifts:
 
 
 def _is_legacy(recording: Recording) -> bool:
-    """Whether an answer is of the generation before steps, which nobody can ask for any more."""
+    """Whether a response is of the generation before steps, which the service no longer has."""
     from harness.contract.judge.body import is_legacy
     from harness.wire.json_value import json_or_none
 

@@ -79,7 +79,7 @@ OPTIONS = DoctorArguments
 
 
 def run(words: Sequence[str]) -> int:
-    """Run the command. Exit code: 0 if nothing is in the way, 1 if something is."""
+    """Run the command. Exit code: 0 without a problem, 1 with one."""
     arguments = read_options(DoctorArguments, words)
     colour = wants_colour(sys.stdout, os.environ, arguments.color)
     found = []

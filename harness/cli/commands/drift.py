@@ -36,7 +36,7 @@ _FORMATS = ("html", "json", "markdown")
 
 
 class _Wanted(NamedTuple):
-    """What --sdk names: an SDK, and a version or ""."""
+    """The SDK that --sdk names, and a version or ""."""
 
     name: str
     version: str

@@ -1,4 +1,4 @@
-"""`harness fuzz TARGET`: search a server for requests and histories that break its promises.
+"""`harness fuzz TARGET`: search a server for requests and request sequences that break a rule.
 
 Layer 8.
 """
@@ -129,7 +129,7 @@ OPTIONS = FuzzArguments
 
 
 def run(words: Sequence[str]) -> int:
-    """Run the command. Exit code: 0 no failure, 1 a promise is broken, 3 an engine proved nothing."""
+    """Run the command. Exit code: 0 no failure, 1 a rule is broken, 3 an engine proved nothing."""
     arguments = read_options(FuzzArguments, words)
     _need_the_extra()
     if arguments.shard and (arguments.baseline_update or arguments.baseline_prune):
@@ -248,7 +248,7 @@ def _choose_store(
 ) -> tuple[Path | None, bool]:
     """The folder of stored failures, named if it has any, and whether they are sent again.
 
-    Somebody else may have written them: they may delete what a key gives access to, or spend its money.
+    Another person may have written them: they can delete resources of the key, or spend its money.
     """
     if arguments.no_store:
         return None, False

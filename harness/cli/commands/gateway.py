@@ -237,7 +237,7 @@ def run(words: Sequence[str]) -> int:
 
 
 def _announce(arguments: GatewayArguments, url: str, granted: Access) -> None:
-    """Say where the upstream is, before anybody waits for the gateway."""
+    """Print the address of the upstream, before the wait for the gateway."""
     say(f"upstream: {url} (point your gateway's upstream there)", to_errors=arguments.json)
     if arguments.open:
         say(f"watch it in a browser: {page_of(url, granted)}", to_errors=arguments.json)
@@ -246,7 +246,7 @@ def _announce(arguments: GatewayArguments, url: str, granted: Access) -> None:
 
 
 def _list_repeated(arguments: GatewayArguments, command: Sequence[str] | None) -> Iterator[str]:
-    """What a line has to repeat so that a rule comes out the same; the caller masks keys."""
+    """The part of a command line that has to be repeated for the same result; the caller masks keys."""
     declared = arguments.list_options()
     for name in _REPEATED:
         value = getattr(arguments, name)

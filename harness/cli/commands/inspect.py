@@ -1,6 +1,6 @@
-"""`harness inspect FILE`: the inspector with what a report or a cassette has, in place of live traffic.
+"""`harness inspect FILE`: the inspector with the exchanges of a report or a cassette.
 
-Layer 8. Nothing is sent to anybody.
+Layer 8. Sends no request.
 """
 
 from __future__ import annotations

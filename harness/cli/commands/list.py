@@ -1,4 +1,4 @@
-"""`harness list [GLOB…]`: the catalogue, or the sentences that it judges.
+"""`harness list [GLOB…]`: the catalog, or the sentences that it judges.
 
 Layer 8.
 """

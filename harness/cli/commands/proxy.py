@@ -55,7 +55,7 @@ OPTIONS = ProxyArguments
 
 
 def run(words: Sequence[str]) -> int:
-    """Run the command. The exit code is CMD's if CMD failed; else 0, or 4 if the target answered nothing."""
+    """Run the command. The exit code is CMD's if CMD failed; else 0, or 4 if the target returned no response."""
     own, command = split_command(words, "proxy")
     arguments = read_options(ProxyArguments, own)
     if not arguments.target:
@@ -112,7 +112,7 @@ def run(words: Sequence[str]) -> int:
 
 
 class _Notes:
-    """Says on standard error why the target did not answer, or where it redirects: each reason once, at once."""
+    """Reports on standard error why the target did not respond, or where it redirects: each reason once."""
 
     def __init__(self) -> None:
         self._reasons: Counter[str] = Counter()
@@ -137,7 +137,7 @@ class _Notes:
 
     @property
     def exit(self) -> Exit:
-        """UNREACHABLE if there were requests and none was answered."""
+        """UNREACHABLE if there were requests and none got a response."""
         dead = self._asked and self._reasons.total() == self._asked
         return Exit.UNREACHABLE if dead else Exit.OK
 

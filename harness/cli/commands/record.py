@@ -179,7 +179,7 @@ def _resolve(arguments: ScenarioOptions) -> ResolvedTarget:
 
 
 def _describe_cost(session: RecordingSession, ahead: Sequence[Scenario]) -> Iterator[str]:
-    """What is to be recorded, and at most how many requests that takes."""
+    """The content of the recording, and the largest number of requests that it takes."""
     settled = _list_settled(session, ahead)
     for scenario in ahead:
         yield f"  {scenario.name:<10} {scenario.shows}"
@@ -294,7 +294,7 @@ OPTIONS = RecordArguments
 def run(words: Sequence[str]) -> int:
     """Run the command. The exit code is CMD's if CMD failed.
 
-    Else 1 if something is missing, 4 if the target answered nothing, 3 if nothing passed, 0 otherwise.
+    Else 1 if something is missing, 4 if the target returned no response, 3 without an exchange, 0 otherwise.
     """
     own, command = split_command(words, "record")
     arguments = read_options(RecordArguments, own)

@@ -221,7 +221,7 @@ def _make_service(emulator: Emulator, arguments: ServeArguments) -> Faulty:
 
 
 def _add_judged_sessions(emulator: Emulator, service: Faulty) -> Service:
-    """The whole control API; what judges is imported when somebody opens the first session with a judge."""
+    """The whole control API; the judges are imported when a client opens the first session with one."""
     from harness.incidents.incident import IncidentControl
 
     plain = IncidentControl(service.route)

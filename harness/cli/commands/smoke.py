@@ -54,7 +54,7 @@ OPTIONS = SmokeArguments
 
 
 def run(words: Sequence[str]) -> int:
-    """Run the command. Exit code: 0 if the target answers an interaction, 4 if not, with what it answered."""
+    """Run the command. Exit code: 0 if the target returns an interaction, 4 if not, with its response."""
     arguments = read_options(SmokeArguments, words)
     target = resolve(arguments)
     wait_for(target, arguments.wait)

@@ -1,6 +1,6 @@
-"""What the command line says of rules: which there are, what is known of each, and the sentences they judge.
+"""The rules for the command line: their ids, the facts about each, and the sentences that they judge.
 
-Layer 8. Here is every rule that a command can judge by its exercises: those of servers and those of gateways.
+Layer 8. Has every rule that a command can judge by its exercises: those of servers and those of gateways.
 """
 
 from __future__ import annotations

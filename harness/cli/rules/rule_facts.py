@@ -1,4 +1,4 @@
-"""What is known of each rule, as labelled facts: `harness explain` prints them, the site has a page of them.
+"""The facts about each rule, with labels: `harness explain` prints them, the site has a page of them.
 
 Layer 8.
 """
@@ -62,7 +62,7 @@ def describe_rule(rule: Rule) -> RuleFacts:
 
 
 def list_rules_without_check() -> tuple[Rule, ...]:
-    """The rules of the fuzzer, of clients, of recordings and of the catalogue itself."""
+    """The rules of the fuzzer, of clients, of recordings and of the catalog itself."""
     checked = {check.rule.id for check in load_every_check()}
     recorded = (rule for rule in BY_ID.values() if rule.id not in checked)
     return tuple(dict.fromkeys((*(rule for rules in _WITHOUT_CHECK.values() for rule in rules), *recorded)))

@@ -1,1 +1,1 @@
-"""What the API sends, as values: decoded, assembled and compared. Layer 1."""
+"""The values that the API sends: decoded, assembled and compared. Layer 1."""

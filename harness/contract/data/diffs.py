@@ -151,7 +151,7 @@ def is_of_the_run(event: Event) -> bool:
 
 
 def shape_of(event: Event) -> str:
-    """What an event means to a reader, without its cursor; equal for events that are the same."""
+    """The meaning of an event for a reader, without its cursor; equal for events that are the same."""
     shape = {name: value for name, value in event.items() if name not in _NOT_COMPARED}
     kind = event.get("event_type")
     fields = _ENVELOPES.get(kind) if isinstance(kind, str) else None
@@ -191,7 +191,7 @@ def find_start(before: Sequence[Event], first: Event) -> Start:
 
 
 def is_split_otherwise(event: Event, expected: Event) -> bool:
-    """Whether two events are deltas of one text of which one says more than the other."""
+    """Whether two events are deltas of one text of which one is longer than the other."""
     one, other = PROTOCOL.text_of(event), PROTOCOL.text_of(expected)
     if one is None or other is None or one[0] != other[0] or not one[1] or not other[1]:
         return False

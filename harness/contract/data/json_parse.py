@@ -47,7 +47,7 @@ def objects(payloads: Iterable[bytes]) -> list[dict[str, Any]]:
 
 
 def as_object(value: Any) -> Mapping[str, Any]:
-    """The value if it is an object, else an empty one: whatever a target sent can be asked for its members."""
+    """The value if it is an object, else an empty one: the members of any value can be read."""
     return value if isinstance(value, Mapping) else {}
 
 

@@ -40,7 +40,7 @@ CUT_SHORT = frozenset({"failed", "cancelled", "incomplete", "budget_exceeded"})
 
 
 def judge_identity(rule: str, asked: object, shown: object) -> Iterator[Finding]:
-    """The interaction that is shown must be the one that was asked for."""
+    """The response must show the requested interaction."""
     if shown != asked:
         word, actual = ("other", format_value(shown)) if shown else ("missing", "no id")
         yield place_finding(
@@ -107,7 +107,7 @@ def judge_changes(statuses: Iterable[str], rule: str = "") -> Iterator[Finding]:
 
 
 def judge_settled(rule: str, body: Body) -> Iterator[Finding]:
-    """A foreground create is answered when its run is over."""
+    """A foreground create returns when its run has settled."""
     status = body.get("status")
     if isinstance(status, str) and not is_settled(status):
         yield place_finding(rule, "the run has not settled", "a settled status", status, "$.status")
@@ -132,7 +132,7 @@ def judge_cancelled(status: str) -> Iterator[Finding]:
 
 
 def judge_cancel_shows(answer: Body, shown: Body) -> Iterator[Finding]:
-    """A cancel that is answered by a cancelled interaction must not leave out what GET then shows of it."""
+    """A cancel that returns a cancelled interaction must not leave out members that GET then shows."""
     if output_steps(shown) and not output_steps(answer):
         message, actual = "the response to the cancel lacks the output that GET returns", "none"
         expected = format_count(len(output_steps(shown)), "step")
@@ -154,7 +154,7 @@ def judge_stays(statuses: Sequence[str]) -> Iterator[Finding]:
 
 
 def judge_result_stays(before: Body, after: Body) -> Iterator[Finding]:
-    """What a cancelled run has produced and cost must stay as it is."""
+    """The output and the cost of a cancelled run must stay as they are."""
     for name in ("steps", "usage"):
         one, other = before.get(name), after.get(name)
         if one != other:
@@ -177,7 +177,7 @@ CONSTANT = ("object", "agent", "previous_interaction_id", "created")
 
 
 def judge_constant(known: Body, shown: Body) -> Iterator[Finding]:
-    """What identifies an interaction must be the same in every view that shows it.
+    """The identity of an interaction must be the same in every view that shows it.
 
     A server that stamps `created` when the run ends shows another one until then: a lenient reading.
     """
@@ -193,7 +193,7 @@ def judge_constant(known: Body, shown: Body) -> Iterator[Finding]:
 
 
 def _is_same_value(one: str, other: str) -> bool:
-    """Whether two texts are equal, or name one moment as exactly as the coarser of the two says it."""
+    """Whether two texts are equal, or name one moment with the precision of the coarser one."""
     earlier, later = read_instant(one), read_instant(other)
     if one == other or earlier is None or later is None:
         return one == other
@@ -205,7 +205,7 @@ _FRACTION = re.compile(r"[.,](\d+)")
 
 
 def judge_growth(before: Body, after: Body) -> Iterator[Finding]:
-    """What a run in progress has shown of its output must not be taken back."""
+    """A run in progress must not take back output that it has shown."""
     shown, later = output_steps(before), output_steps(after)
     text, grown = steps_text(shown), steps_text(later)
     if len(grown) < len(text):
@@ -340,7 +340,7 @@ def judge_streamed_steps(streamed: Sequence[Body], body: Body) -> Iterator[Findi
 
 
 def judge_streamed_end(end: Body, body: Body) -> Iterator[Finding]:
-    """What the completion of a whole stream says of status and cost must be what is stored, where both say it."""
+    """Status and cost in the completion of a whole stream must be those that are stored, if both have them."""
     for name in ("status", "usage"):
         told, stored = end.get(name), body.get(name)
         unlisted = name == "status" and stored not in STATUSES  # which is a finding of its own
@@ -423,7 +423,7 @@ _RESULT = ("name", "result")
 
 
 def _list_texts(value: object, *, lenient: bool = False) -> list[str]:
-    """The texts that a client says in an input, of every form that an input has; the ordinary ones, or all."""
+    """The texts of an input, in every form that an input has; the ordinary ones, or all."""
     if isinstance(value, str):
         return [value] if lenient or _squeeze(value).isprintable() else []
     if isinstance(value, list):
@@ -506,7 +506,7 @@ def judge_completed_early(before: Body, after: Body) -> Iterator[Finding]:
 
 
 def judge_cancelled_end(events: Events) -> Iterator[Finding]:
-    """The stream of a cancelled run must end with a completion that says so, or with an error."""
+    """The stream of a cancelled run must end with a completion of that status, or with an error."""
     if any(event.get("event_type") == ERROR_EVENT for event in events):
         return
     ends = [event.get("interaction") for event in events if event.get("event_type") == COMPLETED_EVENT]

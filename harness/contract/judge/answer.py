@@ -28,9 +28,9 @@ _CUT = frozenset({How.FIN, How.RST, How.BAD_HTTP})
 
 
 def is_no_answer(exchange: Exchange) -> bool:
-    """Whether the response does not answer the request: the target is busy, failed, or hung up.
+    """Whether the response leaves the request open: the target is busy, failed, or disconnected.
 
-    A failure or a hang-up is a defect in itself, whatever the request was; 501 does answer it.
+    A failure or a disconnect is a defect in itself, for every request; 501 is a response to it.
     """
     status = exchange.status
     return status is None or status in BUSY or (status >= 500 and status != 501)
@@ -90,7 +90,7 @@ def is_file(exchange: Exchange) -> bool:
 
 
 def judge_json_type(exchange: Exchange) -> Iterator[Finding]:
-    """JSON must be labelled as JSON; what is labelled as a stream is judged as one."""
+    """JSON must be labeled as JSON; a body with the label of a stream is judged as one."""
     if read(exchange).is_stream:
         return
     if exchange.body[:64].lstrip()[:1] in (b"{", b"[") and exchange.headers.media_type() != "application/json":
@@ -100,7 +100,7 @@ def judge_json_type(exchange: Exchange) -> Iterator[Finding]:
 
 
 def judge_json_valid(exchange: Exchange) -> Iterator[Finding]:
-    """What is labelled as JSON must be JSON; a body that was not kept whole is not judged.
+    """A body that is labeled as JSON must be JSON; one that was not kept whole is not judged.
 
     A stream is not judged either: not its body is wrong, but its label (`judge_stream_label`).
     """
@@ -135,14 +135,14 @@ def judge_error_status(exchange: Exchange) -> Iterator[Finding]:
 
 
 def judge_json_object(exchange: Exchange) -> Iterator[Finding]:
-    """A create that asks for no stream must be answered with one JSON object."""
+    """A create without `stream` must return one JSON object."""
     if not isinstance(read(exchange).json, dict):
         message = "no JSON object without stream=true"
         yield Finding("create.no-stream-json", message, "an interaction", format_answer(exchange))
 
 
 def judge_stream_label(exchange: Exchange) -> Iterator[Finding]:
-    """A stream must be labelled as a stream of events."""
+    """A stream must be labeled as a stream of events."""
     if exchange.headers.media_type() != EVENT_STREAM:
         label = exchange.headers.get("content-type") or "(none)"
         yield Finding(
@@ -151,7 +151,7 @@ def judge_stream_label(exchange: Exchange) -> Iterator[Finding]:
 
 
 def judge_length(exchange: Exchange) -> Iterator[Finding]:
-    """The body must be as long as its framing says."""
+    """The body must be as long as its framing declares."""
     if exchange.status is not None and exchange.ending.by is By.SERVER and exchange.ending.how in _CUT:
         message = f"the response to {format_request(exchange)} ends before its framing does"
         yield Finding("http.length", message, "a whole body", format_ending(exchange))

@@ -51,7 +51,7 @@ def judge_interaction(value: Any, contract: Contract) -> list[Finding]:
 def judge_reviewed(review: Review, contract: Contract, *, rule: str = "create.schema") -> list[Finding]:
     """Findings about an interaction body, in the order of the rules; a violation of the schema breaks `rule`.
 
-    What is wrong with the status or a token count breaks a rule of its own, and is not told of the schema, too.
+    A wrong status or token count breaks a rule of its own, and not also the one of the schema.
     """
     value, findings = review.value, _judge_shape(review, rule, _list_judged_apart)
     status = as_object(value).get("status")
@@ -207,7 +207,7 @@ def _judge_pairs(steps: list[Any], told: int) -> Iterator[Finding]:
 
 
 def judge_create_request(body: bytes, contract: Contract, *, refused: bool) -> list[Finding]:
-    """Findings about a create; what is wrong with one that was refused tells why it was, and is no fault."""
+    """Findings about a create; a defect of a rejected one explains the rejection, and is no fault."""
     parsed = json_parse.loads(body)
     if parsed.fault in ("", "surrogate"):
         problems = contract.schemas.validator("requests/create-interaction", closed=True).problems(parsed.value)

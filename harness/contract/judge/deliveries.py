@@ -28,7 +28,7 @@ ENVELOPE = "webhooks/delivery"
 
 
 def find_signature_fault(secrets: Iterable[str], headers: Headers, body: bytes) -> str:
-    """What is wrong with a delivery that one of `secrets` should have signed, "" if a signature is right."""
+    """The defect of a delivery that one of `secrets` should have signed, "" if a signature is right."""
     for name in (ID, TIMESTAMP, SIGNATURE):
         if not headers.get(name):
             return f"the header {name} is missing"
@@ -56,7 +56,7 @@ def compute_signature(secret: str, signed: bytes) -> bytes:
 
 
 def find_token_fault(token: str, jwks: Any) -> str:
-    """What is wrong with the token of a dynamic webhook, "" if its signature is right; its claims are not judged.
+    """The defect of the token of a dynamic webhook, "" if its signature is right; its claims are not judged.
 
     `jwks` is the JSON value of the published key set.
     """

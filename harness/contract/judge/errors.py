@@ -182,7 +182,7 @@ def judge_failed_refusal(exchange: Exchange, operation: Operation | None, contra
 
 
 def judge_death(exchange: Exchange, call: str) -> Iterator[Finding]:
-    """What is wrong with a server that was gone after this request, and gone again when it was repeated alone."""
+    """The finding on a server that stopped after this request, and again when it was repeated alone."""
     yield Finding.from_code(
         "err.no-crash/died",
         f"{_describe_request(exchange, call)} stops the server each time that it is sent",
@@ -196,7 +196,7 @@ _PLAIN_PATH = re.compile(r"[A-Za-z0-9/:._-]*")
 
 
 def judge_silence(exchange: Exchange, call: str) -> Iterator[Finding]:
-    """What is wrong with a server that ends the connection each time that it gets this request, and then lives.
+    """The finding on a server that ends the connection each time that it gets this request, and then lives.
 
     Not every such end is one of the server: a front may drop requests whose addresses look like an attack, and a
     reset may overtake the rejection of a body that is too large to be read.
@@ -217,7 +217,7 @@ def _describe_request(exchange: Exchange, call: str) -> str:
 
 
 def _is_cut(exchange: Exchange) -> bool:
-    """Whether the server hung up without an answer."""
+    """Whether the server disconnected without a response."""
     ending = exchange.ending
     return exchange.status is None and ending.by is By.SERVER and ending.how in _UNANSWERED
 

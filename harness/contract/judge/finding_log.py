@@ -62,7 +62,7 @@ _KINDS = 64
 
 
 def judge_unlisted_in(review: Review, revision: str) -> Iterator[Finding]:
-    """What a JSON value holds that its schema in this revision does not name."""
+    """The members of a JSON value that its schema in this revision does not name."""
     return judge_unlisted([(None, part) for part in review.unknowns], revision)
 
 

@@ -1,7 +1,8 @@
 """Judges members of a body by themselves, wherever they are shown: a status as a word, a usage by its counts.
 
-Layer 1. Every body and every stream is judged by these functions, whoever reads it. The set of statuses is open,
-so a new word breaks no MUST. A listed word in another spelling does: it says nothing new, and no client knows it.
+Layer 1. Every body and every stream is judged by these functions, whichever caller reads it. The set of statuses
+is open, so a new word breaks no MUST. A listed word in another spelling does: it has no new meaning, and no client
+knows it.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ def judge_ends(statuses: Sequence[str], listed: Collection[str]) -> Iterator[Fin
 
 
 def _spell_alike(status: str) -> str:
-    """What a status has in common with its other spellings: COMPLETED, InProgress, INTERACTION_STATUS_FAILED."""
+    """The part of a status that its other spellings share: COMPLETED, InProgress, INTERACTION_STATUS_FAILED."""
     letters = _ENUM_PREFIX.sub("", _NO_LETTER.sub("", status.casefold()))
     return letters.replace("canceled", "cancelled")
 
@@ -105,19 +106,19 @@ def judge_counted(interaction: Mapping[str, Any]) -> list[Finding]:
 
 
 def has_to_count(interaction: Mapping[str, Any]) -> bool:
-    """Whether it is completed, has text, and says how many tokens that took."""
+    """Whether it is completed, has text, and reports tokens."""
     usage = interaction.get("usage")
     told = isinstance(usage, Mapping) and any(name in usage for name in ("total_tokens", "total_output_tokens"))
     return told and interaction.get("status") == "completed" and bool(output_text(interaction).strip())
 
 
 def has_counts(usage: Any) -> bool:
-    """Whether a usage value tells of any cost; one of another type breaks `usage.types`."""
+    """Whether a usage value reports any cost; one of another type breaks `usage.types`."""
     return any(_counts(usage, "")) if isinstance(usage, Mapping) else bool(usage)
 
 
 def count_output(usage: Any) -> int:
-    """The output tokens that a usage value tells of; 0 if it tells of none."""
+    """The output tokens in a usage value; 0 if it has none."""
     count = as_object(usage).get("total_output_tokens")
     return count if isinstance(count, int) and not isinstance(count, bool) else 0
 

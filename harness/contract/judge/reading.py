@@ -1,11 +1,11 @@
-"""What an exchange contains, decoded once and judged once for all callers. Layer 1.
+"""The content of an exchange, decoded once and judged once for all callers. Layer 1.
 
 `read` never raises, whatever the target sent: no response, no JSON, a list, ten thousand brackets. Checks use it
-and never parse for themselves. What an exchange says needs no contract; what is wrong with it does. Whoever sends
-the requests passes the contract once for each exchange, and all who read it later judge by that one.
+and never parse for themselves. Its content needs no contract; its findings do. The sender of the requests passes
+the contract once for each exchange, and all later readers judge by that one.
 
 The `list_judged_…` functions name the rules that a stream, body or error could have broken: one without a finding
-was met; one with nothing to look at is not judged.
+was met; one without such a part is not judged.
 """
 
 from __future__ import annotations
@@ -218,16 +218,16 @@ class Reading:
 
     @cached_property
     def emptiness(self) -> tuple[Finding, ...]:
-        """The finding that a success came whole and without the body that its operation answers with.
+        """The finding that a success came whole and without the body that its operation returns.
 
-        It is kept apart from `findings`, because a live check of the operation says it in its own words.
+        It is kept apart from `findings`, because a live check of the operation words it itself.
         """
         operation = self._answered
         return () if operation is None or self.is_stream or self.exchange.body else self._report_no_json(operation)
 
     @cached_property
     def unlisted(self) -> tuple[Finding, ...]:
-        """What the body of a success holds that the contract does not name; kept apart, because it is no fault."""
+        """Members of a successful body that the contract does not name; kept apart, because they are no fault."""
         if self.stream is not None:
             return tuple(judge_unlisted(self.stream.unknowns, self.contract.revision))
         if self._answered is None or self.json is None:
@@ -257,7 +257,7 @@ class Reading:
         return isinstance(sent, dict) and sent.get("store") is False
 
     def _is_echo(self, finding: Finding) -> bool:
-        """Whether a finding is about a field that repeats what the request said: a fault of the caller's."""
+        """Whether a finding is about a field that repeats the request: a fault of the caller's."""
         name = finding.where.pointer.removeprefix("$.").partition(".")[0].partition("[")[0]
         if not name or self.exchange.request.method != "POST" or not isinstance(self.json, dict):
             return False

@@ -1,7 +1,7 @@
-"""Which statuses answer a request by the rules: one row per rule, read by checks and by the judge of histories.
+"""The statuses that each rule accepts: one row per rule, read by checks and by the judge of histories.
 
-Layer 1, a table and its one reader. The row of a rule says what its check documents as accepted. Must not know
-why a request had to be refused.
+Layer 1, a table and its one reader. The row has the documented statuses of its check. Must not know why a request
+had to be rejected.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ SUCCESS = range(200, 300)
 
 @dataclass(frozen=True, slots=True)
 class ExpectedStatuses:
-    """The statuses that keep a rule, those that keep it in a lenient reading, and those only worth a note.
+    """The statuses that meet a rule, those that meet it in a lenient reading, and those only worth a note.
 
-    The first of these that lists a status decides.
-    `in_stream` tells of a successful answer whether its stream refuses the request as well as a status would.
+    The first of these that lists a status decides. `in_stream` returns for a successful response whether its
+    stream rejects the request as well as a status would.
     """
 
     accepts: Container[int]
@@ -43,9 +43,9 @@ class ExpectedStatuses:
         return Severity.INFORMATION if status in self.notes else Severity.BROKEN
 
     def judge(self, exchange: Exchange, code: str = "", sent: str = "") -> Iterator[Finding]:
-        """The finding on the status of an answer, if it is not accepted; `code` is its rule or `rule/word`.
+        """The finding on the status of a response, if it is not accepted; `code` is its rule or `rule/word`.
 
-        `sent` says in a few words what the request held.
+        `sent` describes the request in a few words.
         """
         severity = self.severity(exchange.status)
         if severity is None or (self.in_stream is not None and self.in_stream(exchange)):
@@ -137,5 +137,5 @@ KEY_REFUSED = ExpectedStatuses({400, 401, 403}, CLIENT_ERROR)
 
 
 def judge_reply(rule: str, exchange: Exchange) -> Iterator[Finding]:
-    """What the row of a rule says about the status of an answer."""
+    """The finding on the status of a response by the row of a rule."""
     return REPLIES[rule].judge(exchange, rule)

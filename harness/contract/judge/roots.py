@@ -1,8 +1,8 @@
-"""What explains whatever else is wrong with an answer, so that this is told once, as what it is.
+"""The root of all else that is wrong with a response, so that it is reported once, by its cause.
 
-Layer 1, pure. An answer that is no whole message, no JSON, an error under a status of success, or that denies
-what was there breaks many rules at once. A crash is judged apart (`judge_crash`): it explains the rest only if the
-request was right.
+Layer 1, pure. A response that is no whole message, no JSON, an error under a status of success, or that denies an
+existing interaction breaks many rules at once. A crash is judged apart (`judge_crash`): it explains the rest only
+if the request was right.
 """
 
 from __future__ import annotations
@@ -55,10 +55,10 @@ def judge_output_types(exchange: Exchange) -> Iterator[Finding]:
 
 
 def _judge_loss(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[Finding]:
-    """An interaction that was there, and that nobody deleted, must be found.
+    """An interaction that was there, and that no client deleted, must be found.
 
-    Only a plain GET proves that it is lost, after one that showed it: another call may not be offered, and what
-    was just created may need a moment. There the finding is information, which explains why a call failed.
+    Only a plain GET proves that it is lost, after one that showed it: another call may not be offered, and a new
+    interaction may need a moment. There the finding is information, which explains why a call failed.
     """
     if exchange.status not in _GONE or not (found := _find_subject(exchange)):
         return
@@ -87,9 +87,9 @@ def _list_deleted(exchanges: Sequence[Exchange]) -> list[str]:
 
 
 def _judge_identity(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[Finding]:
-    """An answer must show the interaction that was asked for.
+    """A response must show the requested interaction.
 
-    Only a plain GET proves that ids do not last: what a stream or a cancel shows then follows from it.
+    Only a plain GET proves that ids do not last: the contents of a stream or a cancel then follow from it.
     """
     asked, reading = named_interaction(exchange.request), read(exchange)
     shown = reading.interaction if asked and reading.call == GET else None

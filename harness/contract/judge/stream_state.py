@@ -48,7 +48,7 @@ CURSORS = 262_144
 
 @dataclass(frozen=True, slots=True)
 class Cursors:
-    """What is known of a stream's cursors. `judged` is False if there were too many to rule out a repeat."""
+    """The state of a stream's cursors. `judged` is False if there were too many to rule out a repeat."""
 
     first: str | None = None
     last: str | None = None
@@ -85,7 +85,7 @@ class CursorLog:
         return False
 
     def summary(self) -> Cursors:
-        """What is known of all cursors so far."""
+        """The state of all cursors so far."""
         count = len(self._seen) + self._repeats + self._unjudged
         return Cursors(self._first, self._last, count, not self._unjudged)
 
@@ -389,7 +389,7 @@ class StreamState:
 
     @property
     def is_over(self) -> bool:
-        """Whether an event said that the interaction is over."""
+        """Whether an event reported the end of the interaction."""
         return self.failed or self.completed is not None or self._ended
 
     def close(self) -> None:

@@ -1,1 +1,1 @@
-"""What is known of each model: one table a model, as data; each cell names its source and how much that weighs."""
+"""Facts about each model: one table a model, as data; each cell names its source and its weight."""

@@ -44,7 +44,7 @@ _AS_FAMILY = "as its family"
 class ModelFact(Struct, frozen=True):
     """One fact about a model. `level` is a key of `LEVELS`; `key` names a source of `list_sources` or a recording.
 
-    `origin` says where the cell is from: "" for the model's own table, else "as its family" or "as any model".
+    `origin` is the table of the cell: "" for the model's own table, else "as its family" or "as any model".
     """
 
     value: Any
@@ -55,7 +55,7 @@ class ModelFact(Struct, frozen=True):
 
 
 class ModelProfile(Struct, frozen=True, dict=True):
-    """All cells of one model; `standing` says how the name was found, "" if a table lists it."""
+    """All cells of one model; `standing` describes how the name was found, "" if a table lists it."""
 
     name: str
     family: str
@@ -133,7 +133,7 @@ class ModelProfile(Struct, frozen=True, dict=True):
 
     @cached_property
     def segment(self) -> Mapping[str, int] | None:
-        """After how many output tokens an answer breaks off, `streamed` and `whole`; None if it does not."""
+        """The output tokens after which a response pauses, `streamed` and `whole`; None if it does not."""
         segment: Mapping[str, int] | None = self.value("segment")
         return segment
 

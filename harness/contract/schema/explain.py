@@ -1,13 +1,14 @@
 """Explains to people why a value does not fit a schema.
 
-A union fails in as many ways as it has branches; only the branch that the value was meant for is worth reporting.
-It is found by elimination: first branches of another JSON type are ruled out, then those with another
-discriminator, then those with more errors. Runs only after the fast validator has rejected the value, so it may
-be slow. jsonschema is imported here and nowhere else, and late, because it loads slowly.
+A union fails in as many ways as it has branches; only the branch that fits the value best is worth reporting. It
+is found by elimination: first branches of another JSON type are ruled out, then those with another discriminator,
+then those with more errors. Runs only after the fast validator has rejected the value, so it may be slow.
+jsonschema is imported here and nowhere else, and late, because it loads slowly.
 
-jsonschema lists every error of every branch of a union before it says that no branch fits, and each error quotes
-the whole value: a list of ten thousand wrong items so costs a million errors. `build_validator` therefore leaves a
-list or a map after its first wrong members. Layer 1. Knows JSON Schema; must not know any message of the API.
+jsonschema lists every error of every branch of a union before it reports that no branch fits, and each error
+quotes the whole value: a list of ten thousand wrong items so costs a million errors. `build_validator` therefore
+leaves a list or a map after its first wrong members. Layer 1. Knows JSON Schema; must not know any message of the
+API.
 """
 
 from __future__ import annotations
@@ -187,10 +188,10 @@ def keyword_word(keyword: str) -> str:
 
 
 class Explainer:
-    """Explains by one bundled schema. `fits` says fast whether a value fits a part of it.
+    """Explains by one bundled schema. `fits` decides fast whether a value fits a part of it.
 
-    What fits is not looked at again: without that, a union with dozens of branches takes milliseconds for each
-    value that is as it should be.
+    A value that fits is not explained again: without that, a union with dozens of branches takes milliseconds for
+    each valid value.
     """
 
     def __init__(self, schema: Schema, fits: Fits = lambda part, value: False) -> None:

@@ -4,7 +4,7 @@ The files under `schemas/` describe responses, so they tolerate what a later rev
 where they do, and everything here follows from them:
 
     x-known-values  the values published so far; others pass
-    x-unknown       a branch for what this revision does not name (its value says what that is)
+    x-unknown       a branch for what this revision does not name (its value names that)
     x-open          open on purpose, in the closed twin too; with x-keep, an x-unknown branch stays there
 
 An object is closable if it has `type: object` and lists `properties`. Rules between fields omit `type`, so they
@@ -180,7 +180,7 @@ class _Picker:
         return next((branch for branch in branches if _fits(self.root, branch, value)), None)
 
     def _list_deciding(self, branches: list[Any], value: dict[str, Any]) -> list[Any]:
-        """What of an object decides between the branches: `_ABSENT` for what it does not have."""
+        """The members of an object that decide between the branches: `_ABSENT` for those it lacks."""
         if id(branches) not in self._names:
             names = (name for branch in branches for name in _list_discriminators(self.root, branch))
             self._names[id(branches)] = tuple(dict.fromkeys(names))
@@ -245,7 +245,7 @@ class Union(Struct, frozen=True):
         return list_members(document)
 
     def document(self, document: Schema, members: Mapping[str, Schema]) -> Schema:
-        """The union of `members`; `document` is what its own file says now."""
+        """The union of `members`; `document` is the current content of its file."""
         known = [type_of(document) for document in members.values()]
         unknown = {
             "description": f"A {self.what} this revision does not name.",

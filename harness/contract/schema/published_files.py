@@ -4,7 +4,7 @@
 and 3.1 without `itemSchema`, which only 3.2 has; of the latter also one with known kinds only, for typed clients.
 `strict/` holds each body of a request, closed, in one file. None of them is kept in version control and none is
 read at run time: `python -m harness.generated_files` writes them into a checkout, and the build into a wheel.
-Layer 1. Must not know what a schema says or how it is closed (`openness`).
+Layer 1. Must not know the content of a schema or how it is closed (`openness`).
 """
 
 from __future__ import annotations
@@ -185,7 +185,7 @@ def name_type(file: str, part: str = "") -> str:
 
 
 def _remove_item_schemas(document: Schema) -> None:
-    """What 3.1 can say of a stream: that it is text, and of what kind its events are."""
+    """Describe a stream as 3.1 can: that it is text, and of what kind its events are."""
     told = f"Server-sent events; the data of each is one {_COMPONENTS.removeprefix('#/')}Event, then [DONE]."
     for item in document["paths"].values():
         for operation in item.values():

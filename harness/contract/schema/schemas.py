@@ -78,7 +78,7 @@ class Schemas:
 
     @cached_property
     def written(self) -> dict[str, Path]:
-        """Those of the files that no shipped revision has, but a folder that somebody wrote."""
+        """The files that no shipped revision has, but a user's folder."""
         if self._root.parent == resources.folder("schemas"):
             return {}
         inherited = self._base.written if self._base is not None else {}

@@ -1,9 +1,9 @@
-"""Gives the schema files that people write their `$id`, their form, and the unions that follow from other files.
+"""Gives the written schema files their `$id`, their form, and the unions that follow from other files.
 
 `step.json`, `step-shell.json` and `delta.json` list every file of their folder, and `input.json` the steps. They
 stay in version control because they also keep the order of the types, which follows from nothing else. A test
-fails if a file is out of date, and `python -m harness.contract.schema.source_files` rewrites it. Layer 1. Must
-not know what a schema says.
+fails if a file is out of date, and `python -m harness.contract.schema.source_files` rewrites it. Layer 1. Must not
+know the content of a schema.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ def split_nulls(
 ) -> tuple[Any, tuple[str, ...], list[SchemaProblem]]:
     """The value without its needless nulls, their pointers, and the problems that are left.
 
-    `find` tells only a few problems at once, so nulls are judged by the kind of their place; a value with more
+    `find` returns only a few problems at once, so nulls are judged by the kind of their place; a value with more
     kinds than a service would send keeps the rest of its nulls.
     """
     problems = find(value)
@@ -215,5 +215,5 @@ class Validator:
 
 
 def _fetch_nothing(address: str) -> Any:
-    """What the library calls for an address in a schema, where it would otherwise send a request."""
+    """Refuse to fetch an address in a schema, for which the library would otherwise send a request."""
     raise LookupError(f"{address} is not fetched")

@@ -1,1 +1,1 @@
-"""What the API allows, as tables. Layer 1."""
+"""The tables of the API. Layer 1."""

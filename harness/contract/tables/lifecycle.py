@@ -45,7 +45,7 @@ RENAMED_STATUSES = {"done": COMPLETED}
 
 
 class TransitionTrigger(StrEnum):
-    """What moves a run from one status to the next."""
+    """The cause of a change from one status to the next."""
 
     START = "START"
     FINISH = "FINISH"

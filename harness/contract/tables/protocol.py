@@ -96,7 +96,7 @@ def completes(event: Event) -> bool:
 
 
 def ends(event: Event) -> bool | None:
-    """Whether nothing but [DONE] follows this event, also under its old name; None: it tells nothing of a run."""
+    """Whether nothing but [DONE] follows this event, also under its old name; None: it is about no run."""
     kind = event.get("event_type")
     name = RENAMED_EVENTS.get(kind, kind) if isinstance(kind, str) else ""
     if name == ERROR_EVENT:
@@ -144,7 +144,7 @@ def error_event(code: str, message: str, event_id: str | None) -> bytes:
 
 
 def bare_error(refused: bool) -> bytes:
-    """What was recorded after the last event of streams that died: a refusal in one line, an outage in a list."""
+    """The recorded error at the end of failed streams: a rejection in one line, an outage in a list."""
     if refused:
         return error_body(400, "prohibited_content", "Input blocked: the prompt contains sensitive words") + b"\n"
     outage = {"code": 503, "message": "The service is currently unavailable.", "status": "UNAVAILABLE"}
@@ -191,7 +191,7 @@ def operation(request: Request) -> str:
 def text_of(event: Event) -> tuple[str, str] | None:
     """(join key, fragment) of a delta that carries text, arguments or a thought summary; otherwise None.
 
-    Told by where the text is, not by the type, so that it holds in every revision.
+    Recognized by the place of the text, not by the type, so that it works in every revision.
     """
     delta = event.get("delta")
     if not isinstance(delta, Mapping):

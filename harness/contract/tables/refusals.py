@@ -1,7 +1,7 @@
-"""Creates that are wrong: what they change in a plain create, and which statuses answer them.
+"""Wrong creates: their changes to a plain create, and the accepted statuses.
 
-Layer 1, a table with one row per rule, for whoever sends wrong creates. A rule may have several, each with a name
-for its answer. Must not know how requests are sent.
+Layer 1, a table with one row per rule, for all callers that send wrong creates. A rule may have several, each with
+a name for its response. Must not know how requests are sent.
 """
 
 from __future__ import annotations

@@ -108,7 +108,7 @@ class StepType(Struct, frozen=True):
 
 
 class ContentType(Struct, frozen=True):
-    """One type of content; `is_media` says that it holds bytes, or where the bytes are."""
+    """One type of content; `is_media`: it holds bytes, or their address."""
 
     name: str
     schema: str

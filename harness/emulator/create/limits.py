@@ -1,11 +1,11 @@
 """Limits of models, agents and surfaces that the schemas do not have.
 
-Layer 2. One function per kind of limit. A refusal begins with the words of the service where they are known, and
-ends with what to write instead. Of models: the tables of models decide, and no model is known here by its name. Of
-agents: a table with the limits of each kind of agent; sources: the Antigravity guide for managed agents, the deep
-research guide, third-party observations where a comment says so; what no guide mentions is accepted. Of surfaces:
-what third parties found out about the live service, each with its witnesses in the docstring; nothing of it is
-documented, so it applies only on a strict platform (`values/settings.py`).
+Layer 2. One function per kind of limit. A rejection begins with the words of the service where they are known, and
+ends with the fix. Of models: the tables of models decide, and no model is known here by its name. Of agents: a
+table with the limits of each kind of agent; sources: the Antigravity guide for managed agents, the deep research
+guide, third-party observations where a comment names them; values that no guide mentions are accepted. Of
+surfaces: findings of third parties about the live service, each with its witnesses in the docstring; nothing of it
+is documented, so it applies only on a strict platform (`values/settings.py`).
 
 Of contents: the types of the SDK (an offset is decimal seconds and an "s", an end comes after its start, pages and
 sheets are counted from 1, a last page may be the first one), and a recording of the service, which names the place
@@ -132,7 +132,7 @@ def _judge_output(body: Json, profile: ModelProfile) -> None:
 
 
 def _list_kinds(body: Json) -> Iterator[tuple[str, str]]:
-    """Yield the kinds of output asked for, each with the field that asks."""
+    """Yield the requested kinds of output, each with the field that requests it."""
     wanted = body.get("response_format")
     for item in wanted if isinstance(wanted, list) else [wanted]:
         if isinstance(item, dict):
@@ -160,9 +160,9 @@ def _judge_kinds(given: list[Json], profile: ModelProfile) -> None:
 
 
 def _judge_types(order: CreateRequest, settings: Settings) -> None:
-    """What the input and the results of functions bring must be of a media type that the model reads.
+    """Require media types that the model reads, in the input and in results of functions.
 
-    A type that no model is known to read is refused by the schemas, unless the user takes what is newer.
+    The schemas reject a type that no model is known to read, unless the user accepts newer ones.
     """
     reads = order.profile.media_types
     for item in _list_parts(order.given):

@@ -524,7 +524,7 @@ class SentSteps:
 
 @lru_cache(maxsize=256)
 def _has_form_of_model(name: str) -> bool:
-    """Asked for each create, and nearly all name one of a few models."""
+    """Called for each create, and nearly all name one of a few models."""
     return MODEL_NAME.fullmatch(name) is not None
 
 

@@ -1,4 +1,4 @@
-"""Mutants: what errors look like, and crashes on one feature of a create while everything else is answered."""
+"""Mutants: the shape of errors, and crashes on one feature of a create while all else works."""
 
 from __future__ import annotations
 

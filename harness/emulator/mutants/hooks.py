@@ -228,7 +228,7 @@ def deltas(kind: str, change: Callable[[list[Any], Any], list[Any]]) -> Defect:
 
 
 def payload(change: Callable[[Json], Json | None]) -> Defect:
-    """Change what an event says, as late as possible; runs share events, so the change gets a copy."""
+    """Change the content of an event, as late as possible; runs share events, so the change gets a copy."""
 
     def write(inner: Change, _: EventWriter, payload: Json) -> Any:
         copy = dict(payload)

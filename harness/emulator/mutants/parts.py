@@ -117,7 +117,7 @@ def around(
 ) -> Defect:
     """Call `change(method, self, *arguments)` in place of a method, with the bound method as it was before.
 
-    `concerns(*arguments)` tells which calls the change could make another of; None: each. `at_call` as in
+    `concerns(*arguments)` returns whether the change can affect a call; None: it can affect each. `at_call` as in
     `ReplacedFunction`.
     """
     base, name = _place(method)
@@ -178,7 +178,7 @@ def _place(method: Callable[..., Any]) -> tuple[type, str]:
 
 
 def _find_places(defective: type, base: type) -> tuple[ReplacedFunction, ...] | None:
-    """What of a part its subclass replaces; None if it is not only methods, so that it may act anywhere."""
+    """The methods that a subclass of a part replaces; None if it replaces more, so that it may act anywhere."""
     places = []
     for original in _list_replaced(defective, base):
         if isinstance(original, property | cached_property):
@@ -190,7 +190,7 @@ def _find_places(defective: type, base: type) -> tuple[ReplacedFunction, ...] | 
 
 
 def _list_replaced(defective: type, base: type) -> Iterator[Any]:
-    """What a part has under each name that a subclass replaces; what only the subclass has, it calls itself."""
+    """The values of a part under each name that a subclass replaces, without the subclass's own names."""
     for owner in defective.__mro__[: defective.__mro__.index(base)]:
         for name in vars(owner).keys() - _OF_EACH_CLASS:
             if name == "__init__" and only_prepares(vars(owner)[name], base):

@@ -163,7 +163,7 @@ class _DeletedShown(_Graveyard):
 
 
 class _DeleteUndone(_Graveyard):
-    """What was deleted comes back half a second later, if it was `comes_back`."""
+    """A deleted resource comes back half a second later, if it was `comes_back`."""
 
     def __init__(self, *args: Any) -> None:
         self.back: dict[str, float] = {}

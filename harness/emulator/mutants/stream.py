@@ -93,7 +93,7 @@ class _HangUpDeletes(_HangUpBreaks):
 
 
 class _Tripwire(WrappedBody):
-    """Tells the engine if the reader hangs up before the end."""
+    """Reports to the engine that the reader disconnected before the end."""
 
     def __init__(self, body: Body, engine: _HangUpBreaks) -> None:
         super().__init__(body)

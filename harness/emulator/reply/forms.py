@@ -120,7 +120,7 @@ _SECONDS = 0.3
 
 
 def annotate_words(generation: Json, text: str) -> list[Json]:
-    """Return a `word_info` for each word of a transcript if timestamps or speakers are asked for, else nothing."""
+    """Return a `word_info` for each word of a transcript if timestamps or speakers are requested, else nothing."""
     config = generation.get("transcription_config") or {}
     mode = config.get("mode")
     wanted = {**config, **(mode if isinstance(mode, dict) else {})}

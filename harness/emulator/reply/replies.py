@@ -235,11 +235,11 @@ class ReplyBuilder:
         return [*wrote, *server_pair({"type": "code_execution"}, order.text, self._ids)]
 
     def output(self, order: CreateRequest) -> Json:
-        """Return the model_output step, with contents in the formats asked for."""
+        """Return the model_output step, with contents in the requested formats."""
         return {"content": self.contents(order), "type": "model_output"}
 
     def contents(self, order: CreateRequest) -> list[Json]:
-        """Return one content for each format or modality asked for, by default one text."""
+        """Return one content for each requested format or modality, by default one text."""
         formats = _list_formats(order)
         if not formats:
             return [self.text_content(order, self.words(order))]
@@ -292,8 +292,8 @@ class ReplyBuilder:
     def within_limit(self, order: CreateRequest, steps: list[Json]) -> tuple[list[Json], bool]:
         """Return the steps that fit in `max_output_tokens`, and whether it cut any; thoughts count too.
 
-        A limit that thinking uses up leaves no step at all, or the summary of the thought if one was asked for: so
-        do recordings with 32 tokens.
+        A limit that thinking uses up leaves no step at all, or the requested summary of the thought, as in
+        recordings with 32 tokens.
         """
         generation = order.body.get("generation_config")
         most = generation.get("max_output_tokens") if generation else None
@@ -347,9 +347,9 @@ def _end_segment(
 
 
 def _list_formats(order: CreateRequest) -> list[Json]:
-    """Return the output asked for, as response formats; empty for plain text.
+    """Return the requested output, as response formats; empty for plain text.
 
-    What the model cannot make is left out: `create/limits` has refused it where it was all that was asked for.
+    Outputs that the model cannot make are left out: `create/limits` has rejected a request for nothing else.
     """
     formats: list[Json] = []
     if not order.body.keys().isdisjoint(_FORMAT_FIELDS):  # hot: nearly every create has none

@@ -157,7 +157,7 @@ class Collection(Generic[T]):
 
 
 class KeptResource(Generic[T]):
-    """The operations that all kept resources have in common; each says how one of its items is shown."""
+    """The operations that all kept resources have in common; each formats its own items."""
 
     def __init__(self, name: str, kept: Collection[T]) -> None:
         self._name = name

@@ -243,7 +243,7 @@ class EnvironmentConfigReader:
 
 
 def _find_host(given: dict[str, Any]) -> dict[str, Any]:
-    """Who runs the sandbox. The types say that a configuration shows for a user's own sandbox only."""
+    """The host of the sandbox. By the types, a configuration has it only for a user's own sandbox."""
     names = ("mode", "custom_config") if given.get("mode") == SELF_HOSTED else ("mode",)
     return {name: given[name] for name in names if name in given}
 

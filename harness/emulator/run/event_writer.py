@@ -103,7 +103,7 @@ class EventWriter:
         return {"interaction_id": run.public_id, "status": status, "event_type": "interaction.status_update"}
 
     def checkpoint(self, run: Run, token: str) -> Json:
-        """A status update with a token from which the rest can be asked for (types of the SDK)."""
+        """A status update with a token from which the rest can be requested (types of the SDK)."""
         update = self.status_update(run, "in_progress")
         return {"interaction_id": update.pop("interaction_id"), "continuation_token": token, **update}
 

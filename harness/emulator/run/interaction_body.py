@@ -69,7 +69,7 @@ class Bodies:
         return run.author
 
     def steps(self, run: Run, *, timeline: bool) -> list[Json]:
-        """Return the finished output steps, with the input before them if the whole timeline is asked for."""
+        """Return the finished output steps, with the input before them if the whole timeline is requested."""
         done = run.steps if run.settled else run.finished_steps()
         if not timeline:
             return done

@@ -1,4 +1,4 @@
-"""What a model might produce: values that fit a JSON Schema, and tiny valid images, sounds and videos.
+"""Output that a model might produce: values that fit a JSON Schema, and tiny valid images, sounds and videos.
 
 Layer 2. Knows the keywords that the function-calling and structured-output guides list, and type names in capital
 letters, as in older samples. Must not know where a schema came from. Pure and deterministic. Everything is paid
@@ -348,7 +348,7 @@ def picture() -> str:
 
 @cache
 def photo() -> str:
-    """Return a JPEG of one grey pixel, which is what the service makes when asked for an image."""
+    """Return a JPEG of one gray pixel: the service makes JPEGs on request."""
     tables = b"".join(_build_jpeg_part(0xC4, bytes((kind, 1, *bytes(15), 0))) for kind in (0x00, 0x10))
     frame = _build_jpeg_part(0xC0, struct.pack(">BHHBBBB", 8, 1, 1, 1, 1, 0x11, 0))
     scan = _build_jpeg_part(0xDA, bytes((1, 1, 0, 0, 63, 0))) + b"\x3f"

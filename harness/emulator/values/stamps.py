@@ -5,8 +5,8 @@ gives the same. Callers treat both as opaque. Sources of the forms: recordings (
 calls, environments of Vertex, thought signatures of 0 to 3104 characters, often 364) and saved output of a
 cookbook (environments of the Gemini API).
 
-Times are RFC 3339 in UTC: logical seconds since a fixed day, or since now. The operating system is not asked for
-them.
+Times are RFC 3339 in UTC: logical seconds since a fixed day, or since now. They do not come from the operating
+system.
 """
 
 from __future__ import annotations

@@ -152,13 +152,13 @@ def split_families(families: Sequence[Family], shard: Shard | None) -> tuple[Fam
 
 
 def digest_rules(api: Api) -> str:
-    """What two searches have in common if they judge by the same rules."""
+    """A value that two searches share if they judge by the same rules."""
     lines = [f"{rule.id}|{rule.level}|{rule.statement}" for rule in list_rules(api).values()]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
 def merge_runs(parts: Mapping[str, Sequence[EngineRun]], api: Api) -> list[EngineRun]:
-    """What each engine did in all parts, given by their names; what one part does not prove, none does."""
+    """The runs of each engine in all parts, by name; an engine that one part does not prove is unproved."""
     engines = dict.fromkeys(run.engine for runs in parts.values() for run in runs)
     return [
         _merge([(name, run) for name, runs in parts.items() for run in runs if run.engine == engine], api)

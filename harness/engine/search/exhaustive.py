@@ -212,10 +212,10 @@ class _Search:
     def deeper(
         self, frontier: dict[bytes, SearchState], shard: Shard | None, *, counts: bool = True
     ) -> dict[bytes, SearchState]:
-        """Play one more step from each state of `frontier`; return the new states by digest.
+        """Run one more step from each state of `frontier`; return the new states by digest.
 
-        With a `shard`, only every so many of these steps are played. `counts`: these histories and the answers
-        to their last steps are counted.
+        With a `shard`, only every so many of these steps run. `counts`: these histories and the responses to their
+        last steps are counted.
         """
         found: dict[bytes, SearchState] = {}
         turns = count()
@@ -241,7 +241,7 @@ class _Search:
         return self._on_fresh((), lambda world: tuple(world.player.list_choices()))
 
     def _play(self, history: History, *, counts: bool) -> tuple[bytes | None, tuple[Step, ...]]:
-        """The state after a history, None if its last step broke a promise; and what may follow."""
+        """The state after a history, None if its last step broke a rule; and the steps that may follow."""
         self.plays += 1
 
         def last(world: World) -> tuple[bytes | None, tuple[Step, ...]]:

@@ -89,7 +89,7 @@ class SeenDefect:
 
     @property
     def key(self) -> str:
-        """What is equal for equal defects, as text; the two readings of a rule are different defects."""
+        """A text that is equal for equal defects; the two readings of a rule are different defects."""
         _, call, pointer = self.finding.kind(self.call)
         return " ".join(filter(None, (self.name, call, pointer)))
 
@@ -107,7 +107,7 @@ ACCEPTED, REFUSED, LATER, FAILED, UNANSWERED = "accepted", "refused", "rejected 
 
 
 class AnswerCounts:
-    """How each call was answered."""
+    """The responses to each call, counted."""
 
     def __init__(self) -> None:
         self.by_call: dict[str, Counter[str]] = {}
@@ -166,12 +166,12 @@ def _classify(status: int | None) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """One broken promise. `history` reproduces it on any target; it is empty if only the requests are known.
+    """One broken rule. `history` reproduces it on any target; it is empty if only the requests are known.
 
     `trail` holds the exchanges of the smallest history, in the order in which they were sent, or `logged` has them
-    as the report of another run does. `seen` counts the answers that showed it, and `consequences` has the keys of
-    what it made unavoidable. `known`: it was stored by an earlier run. `unshrunk` says why a smaller history may
-    show it too, "" if none does. `replays` is what came of playing it again.
+    as the report of another run does. `seen` counts the responses that showed it, and `consequences` has the keys
+    of its consequences. `known`: it was stored by an earlier run. `unshrunk` is the reason why a smaller history
+    may show it too, "" if none does. `replays` are the results of repeating it.
     """
 
     engine: str
@@ -187,12 +187,12 @@ class Failure:
 
     @property
     def finding(self) -> Finding:
-        """What is wrong."""
+        """The finding about the defect."""
         return self.defect.finding
 
     @property
     def key(self) -> str:
-        """What distinguishes it from other failures."""
+        """The value that distinguishes it from other failures."""
         return self.defect.key
 
     @property
@@ -202,7 +202,7 @@ class Failure:
 
     @property
     def is_suspicion(self) -> bool:
-        """Whether it is a hang that nobody waited for again: the target may only have been slow."""
+        """Whether it is a hang that was waited for only once: the target may only have been slow."""
         return self.rule == ANSWERED and not self.replays.played and self._never_came
 
     @property
@@ -210,7 +210,7 @@ class Failure:
         return any(one.hung for one in self.trail) or any(one.status is None for one in self.logged)
 
     def decide(self, policy: Policy, api: Api) -> Result:
-        """What it means for the run; what never happened again is no more than a warning."""
+        """The result for the run; a failure that never happened again is no more than a warning."""
         finding = replace(self.finding, weight=self.seen + len(self.consequences))
         if (self.replays.lost or self.is_suspicion) and finding.severity is Severity.BROKEN:
             finding = replace(finding, severity=Severity.NON_STRICT)
@@ -249,9 +249,9 @@ class Bug:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineRun:
-    """What one engine did. `counts` has names of the engine's choice; `vacuous` says why it proves nothing.
+    """The run of one engine. `counts` has the engine's own names; `vacuous` is why it proves nothing.
 
-    `answers` is how each call was answered, and `stopped` says that the user ended it.
+    `answers` are the responses to each call, and `stopped`: the user ended it.
     """
 
     engine: str
@@ -264,7 +264,7 @@ class EngineRun:
     stopped: bool = False
 
     def phase(self) -> PhaseFinished:
-        """What the engine did, as an event."""
+        """The run of the engine, as an event."""
         return PhaseFinished(
             name=self.engine,
             seconds=self.seconds,
@@ -300,7 +300,7 @@ class EngineRun:
 
 
 def fold(run: EngineRun, earlier: Sequence[Failure], api: Api) -> EngineRun:
-    """The run with its consequences under their causes; if an earlier engine found the cause, a note says so."""
+    """The run with its consequences under their causes; a note names an earlier engine that found the cause."""
     roots: list[Failure] = []
     folded: list[tuple[Failure, Failure]] = []
     notes: list[str] = []

@@ -1,6 +1,6 @@
 """The engines that Hypothesis drives: histories of its choice, and the laws of streams.
 
-Layer 4. Only the number of examples and the time bound a search, never what it found: Hypothesis is not told of
+Layer 4. Only the number of examples and the time bound a search, never its findings: Hypothesis does not know of
 defects, so one neither ends a search nor hides another. A search runs in rounds, since a new round frees the
 memory in which Hypothesis keeps all it has drawn. Defects are shrunk once the search is over.
 """
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class Tally:
-    """Counts and bugs; `over` tells whether time is up, `muted` is the keys of what is known already.
+    """Counts and bugs; `over`: time is up; `muted` are the keys of known defects.
 
     `wrong` counts the requests that were wrong on purpose, `longest` is the time of the slowest response.
     """
@@ -143,7 +143,7 @@ class SharedHistories:
         self._key = f"harness fuzz {engine}".encode()
 
     def read(self) -> Iterator[list[Step]]:
-        """What anybody has stored; what is no history of ours is skipped."""
+        """The stored histories; a file that is no history of ours is skipped."""
         for value in sorted(self._database.fetch(self._key)) if self._database is not None else ():
             try:
                 yield [self._model.read_step(record) for record in json.loads(value)]
@@ -286,9 +286,9 @@ def _play_rounds(
 
 
 def _shrink(place: SearchTarget, tally: Tally, engine: str) -> list[Failure]:
-    """What was found, as small as time allows; an interrupt ends only the shrinking.
+    """The failures, as small as time allows; an interrupt ends only the shrinking.
 
-    What is found on the way counts, too.
+    Failures that appear meanwhile count, too.
     """
     found = {key: bug.failure(engine, tally.seen[key]) for key, bug in tally.bugs.items()}
     queue = list(found)

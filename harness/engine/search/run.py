@@ -1,9 +1,9 @@
-"""A whole fuzz run: stored failures first, then each engine in turn, ignoring what an earlier one has found.
+"""A whole fuzz run: stored failures first, then each engine in turn, ignoring the findings of earlier ones.
 
-Layer 4. Emits the events of a run; what an engine found becomes results when it ends. A `Store` is one folder per
-target with one small JSON file per failure. A history contains no ids, so it can be played on any target;
-requests are kept as templates without keys, and in messages and names keys are masked. A file that cannot be read
-is skipped with a note.
+Layer 4. Emits the events of a run; the findings of an engine become results when it ends. A `Store` is one folder
+per target with one small JSON file per failure. A history contains no ids, so it can run on any target; requests
+are kept as templates without keys, and in messages and names keys are masked. A file that cannot be read is
+skipped with a note.
 """
 
 from __future__ import annotations
@@ -162,12 +162,11 @@ HANGS = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FuzzOptions:
-    """What the user chose.
+    """The user's choices.
 
     `seconds` is the limit for the whole run, None if the user gave none. `depth` is that of the exhaustive engine,
-    which no profile bounds. If `store` is None, failures are not stored; `replays`: those in it are
-    sent again first. `excluded` holds rules and codes of which
-    nothing is said. With a `shard`, only that part is searched.
+    which no profile bounds. If `store` is None, failures are not stored; `replays`: those in it are sent again
+    first. `excluded` holds rules and codes that are not reported. With a `shard`, only that part is searched.
     """
 
     engines: tuple[str, ...] = USUAL
@@ -186,7 +185,7 @@ class FuzzOptions:
     shard: Shard | None = None
 
     def name_selection(self) -> str:
-        """What the whole search was asked for, in words: shards with the same are parts of one search."""
+        """The selection of the whole search, in words: shards with the same are parts of one search."""
         said = ",".join(f"{'+' if item.present else '-'}{item.name}" for item in self.said)
         parts = (self.engines, self.budget, self.depth, self.seconds, self.seed, self.level, said, self.excluded)
         return " ".join(map(str, parts))
@@ -290,7 +289,7 @@ def _progress_of(engine: str, notify: Callable[[Progressed], object]) -> Callabl
 def _run_engine(
     engine: str, place: SearchTarget, options: FuzzOptions, seconds: float | None, known: frozenset[str]
 ) -> EngineRun:
-    """What an engine did; it keeps what it has if it is interrupted, unless it was still reading modules."""
+    """The run of an engine; it keeps its findings if it is interrupted, unless it was still reading modules."""
     try:
         return _run_whole_engine(engine, place, options, seconds, known)
     except KeyboardInterrupt:

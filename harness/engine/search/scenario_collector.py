@@ -1,8 +1,7 @@
-"""Judges the calls of schemathesis, and collects what one resource's search did and whether it proves anything.
+"""Judges the calls of schemathesis, and collects the results of one search, and whether it proves anything.
 
-Layer 4. `judging` adds the project's own judgement to the tool as a check, and our time limit as a hook. The tool
-keeps both in global registries. Ours are registered once; while an engine runs, `judging` tells them the place to
-use.
+Layer 4. `judging` adds the project's own judgment to the tool as a check, and our time limit as a hook. The tool
+keeps both in global registries. Ours are registered once; while an engine runs, `judging` sets the place to use.
 
 Every run is checked for vacuity, because one wrong link in the document makes the tool's stateful phase silently
 test nothing. Requests without a response are findings, not noise.
@@ -233,7 +232,7 @@ class _TimedResponse(HTTPResponse):
 
 
 class _TimedReader(io.RawIOBase):
-    """What a socket receives, until the time is up; without a timer, for as long as it takes."""
+    """The bytes that a socket receives, until the time is up; without a timer, for as long as it takes."""
 
     def __init__(self, sock: socket.socket) -> None:
         super().__init__()
@@ -347,7 +346,7 @@ class ScenarioCollector:
             self.links[_link_name(node.transition)] += 1
 
     def _note_refusal(self, node: Any, exchange: Exchange) -> None:
-        """Count what the target says to calls that the document allows."""
+        """Count a rejection of a call that the document allows."""
         if node is not None and exchange.status in _REFUSALS and _was_meant(node.value):
             self.refusals[self._place.resolved.api.format_answer(exchange)] += 1
 
@@ -404,7 +403,7 @@ class ScenarioCollector:
     def note_error(self, event: Any) -> None:
         """Record a network error: it is a finding in itself, unless our own time limit caused it.
 
-        Any other error is the tool's own, of which the user is told.
+        Any other error is the tool's own, and is reported to the user.
         """
         import requests
 
@@ -458,7 +457,7 @@ class ScenarioCollector:
             yield f"only {self.successes} of {self.meant} requests succeeded{busy}{self._explain_refusals()}"
 
     def _explain_refusals(self) -> str:
-        """What refused calls mean, and what to do; `""` if none was."""
+        """The meaning of rejected calls, and the next step; `""` if there were none."""
         if not self.refusals:
             return ""
         number = self.refusals.total()

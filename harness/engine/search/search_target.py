@@ -48,15 +48,15 @@ def judge_exchange(exchange: Exchange, key: str, model: SearchModel, own: bool =
 
 
 def is_accusation(finding: Finding) -> bool:
-    """Whether a finding says that something is wrong, not only that it is worth knowing."""
+    """Whether a finding reports a defect, and is not only worth knowing."""
     return finding.severity is not Severity.INFORMATION
 
 
 class AnswerJudge:
-    """Judges the responses of a search one by one, and knows which calls the API itself has answered.
+    """Judges the responses of a search one by one, and knows the calls with responses of the API itself.
 
-    An error is the API's own if the API has the call, and no proxy or framework in front of it answers so. The 404
-    of a call that was never answered otherwise may be theirs, too: the call is not offered.
+    An error is the API's own if the API has the call, and no proxy or framework in front of it returns the same.
+    The 404 of a call that never had another response may be theirs, too: the call is not offered.
     """
 
     def __init__(self, api: Api, answered: set[str]) -> None:
@@ -64,7 +64,7 @@ class AnswerJudge:
         self._answered = answered
 
     def judge(self, exchange: Exchange, key: str) -> Iterator[SeenDefect]:
-        """The defects that one response shows. One handler writes all errors, so these are told of no call."""
+        """The defects that one response shows. One handler writes all errors, so these have no call."""
         model = self._api.load_search()
         errors = exchange.status is not None and exchange.status >= 400
         call = model.name_call(exchange.request)
@@ -138,7 +138,7 @@ class World:
         return self.player.send(request), self.found
 
     def close(self) -> None:
-        """Hang up all open streams."""
+        """Disconnect from all open streams."""
         self.player.close()
 
     # for the player
@@ -193,7 +193,7 @@ class World:
         self.ledger.note(exchange)
 
     def accuse(self, judgement: Judgement, request: Request) -> None:
-        """Add what a judgement of the answer to a request accuses the target of."""
+        """Add the findings of a judgment of the response to a request."""
         call = self._model.name_call(request)
         self.found += (SeenDefect(finding, call) for finding in filter(is_accusation, judgement.findings))
 
@@ -214,9 +214,9 @@ class SearchTarget:
     """A target, its capabilities, those the user denied, and the lowest level of rules that is judged.
 
     On a throwaway target each world has its own service. Elsewhere all worlds share the driver `shared`, no
-    request takes longer than `timer` and `patience` allow, and what a world created is deleted when the world
-    ends; `litter` holds the paths of what may be left. `answered` holds the calls that the API has answered.
-    Defects with a code in `excluded` are not looked for. `progress` hears counts and findings as they come.
+    request takes longer than `timer` and `patience` allow, and the resources of a world are deleted when it ends;
+    `litter` holds the paths of those that may be left. `answered` holds the calls with responses of the API.
+    Defects with a code in `excluded` are not looked for. `progress` gets counts and findings as they come.
     """
 
     resolved: ResolvedTarget
@@ -234,17 +234,17 @@ class SearchTarget:
 
     @property
     def requests(self) -> ApiRequests:
-        """What builds the requests to the target."""
+        """The builder of the requests to the target."""
         return self.resolved.target
 
     @property
     def model(self) -> SearchModel:
-        """What a search knows of the API."""
+        """The search model of the API."""
         return self.resolved.api.load_search()
 
     @property
     def judge(self) -> AnswerJudge:
-        """What judges responses one by one."""
+        """The judge of single responses."""
         return AnswerJudge(self.resolved.api, self.answered)
 
     def within(self, timer: Timer) -> SearchTarget:
@@ -276,7 +276,7 @@ class SearchTarget:
         )
 
     def finish(self, world: World) -> None:
-        """Hang up, and delete what was created on a shared target."""
+        """Disconnect, and delete the created resources of a shared target."""
         world.close()
         self.clean(world.ledger)
         world.driver.close()
@@ -300,7 +300,7 @@ class SearchTarget:
 
     @property
     def is_cheap(self) -> bool:
-        """Whether histories cost nobody anything: the service is in this process, or on this machine."""
+        """Whether histories are free: the service is in this process, or on this machine."""
         return self.resolved.throwaway or is_loopback(urlsplit(self.resolved.info.url).hostname or "")
 
     def report_progress(self, counts: Mapping[str, int], *, findings: int) -> None:
@@ -314,7 +314,7 @@ class SearchTarget:
         return (f"{len(self.litter)} created and possibly not deleted, such as {self.litter[0]}",)
 
     def judged(self, defect: SeenDefect) -> bool:
-        """Whether a defect counts: its rule has the requested level or a higher one, and nobody excluded it."""
+        """Whether a defect counts: its rule has the requested level, or a higher one, and is not excluded."""
         if {defect.rule, defect.finding.stable_code} & self.excluded:
             return False
         return RANK[rule_of(defect.rule, self.resolved.api).level] >= RANK[self.level]

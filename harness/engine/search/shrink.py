@@ -1,9 +1,9 @@
 """Shrinks a failing history: removes steps and fields, and rewrites the remaining ones, until none can go.
 
-Layer 4. Every candidate is played; it is kept only if it shows the same defect. What is left is played once more
-before anybody sees it. If the target does not fail again, the failure is kept as it was first seen. Removing and
-rewriting single steps can end in a local minimum; in this process, where histories are cheap, all short histories
-are played as well.
+Layer 4. Every candidate runs; it is kept only if it shows the same defect. The result runs once more before it is
+reported. If the target does not fail again, the failure is kept as it was first seen. Removing and rewriting
+single steps can end in a local minimum; in this process, where histories are cheap, all short histories run as
+well.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def templates(trail: Sequence[Exchange], api: Api) -> list[Template]:
 
 
 def _is_kept(name: str, value: str, api: Api) -> bool:
-    """Whether a header is stored; those that hold a secret are sent anew from what the next run is told."""
+    """Whether a header is stored; those that hold a secret are sent with the secret of the next run."""
     return name.lower() not in {*_LEFT_OUT, api.key_header} and not is_personal_header(name, value)
 
 
@@ -190,10 +190,10 @@ STOPPED, LATE = "the search was interrupted", "the time limit was reached"
 def minimal(
     place: SearchTarget, failure: Failure, also: Callable[[Failure], object] = lambda other: None
 ) -> Failure:
-    """The smallest failure of the same kind, played once more; as far as time allows, and it says if not.
+    """The smallest failure of the same kind, run once more; as far as time allows, which it notes.
 
-    A KeyboardInterrupt stops the timer of the place, and nothing of the failure is lost.
-    `also` hears of every failure that is seen on the way.
+    A KeyboardInterrupt stops the timer of the place, and nothing of the failure is lost. `also` gets every failure
+    that appears meanwhile.
     """
     model = place.model
     if failure.history:
@@ -205,7 +205,7 @@ def minimal(
 class _Shrinking(Generic[Part]):
     """Simplifies one failure step by step; `parts` are its history or its requests.
 
-    `tries` is how often a candidate is played before it is dropped.
+    `tries` is how often a candidate runs before it is dropped.
     """
 
     def __init__(

@@ -1,10 +1,9 @@
-"""The end of a run: gives no request more time than is left, and holds back Ctrl-C while one may create
-something.
+"""The end of a run: gives no request more time than is left, and holds back Ctrl-C while one may create something.
 
 Layer 4. Between requests a search looks at the clock itself; `Deadline` is for a request that hangs. A response
-that our own time limit cut short says nothing about the target, so it is never returned: `TimeUp` ends the run.
-An interrupt between a create and its answer would leave behind something that nobody knows of, so
-`hold_interrupts` waits for the answer, which says what has to be deleted later.
+that our own time limit cut short proves nothing about the target, so it is never returned: `TimeUp` ends the run.
+An interrupt between a create and its response would leave behind an unknown resource, so `hold_interrupts` waits
+for the response, which names the resource to delete later.
 """
 
 from __future__ import annotations
@@ -31,10 +30,10 @@ MIN_TIMEOUT = 0.05
 
 
 class TimeUp(BaseException):
-    """Ends a run at once: Hypothesis neither counts nor shrinks what is not an `Exception`.
+    """Ends a run at once: Hypothesis neither counts nor shrinks it, since it is no `Exception`.
 
-    Its message, if any, says what the run was waiting for, and `waited` for how many seconds. `exchange` is what
-    came until then: not to be judged, but it may have created something.
+    Its message, if any, names the wait of the run, and `waited` its seconds. `exchange` is the part received until
+    then: not to be judged, but it may have created something.
     """
 
     def __init__(self, message: str = "", waited: float = 0.0, exchange: Exchange | None = None) -> None:
@@ -136,7 +135,7 @@ _NUMBERS = (signal.SIGINT, signal.SIGTERM)
 
 
 def hold_interrupts(*requests: Request) -> AbstractContextManager[None]:
-    """Let an interrupt take effect when requests that may create something have been answered and noted.
+    """Delay an interrupt until the responses to requests that may create something have been noted.
 
     It takes effect after `_GRACE` seconds at the latest, and at once if it comes again. Python interrupts nothing
     but the main thread, so in others there is nothing to hold back.
@@ -184,14 +183,14 @@ def _held_handlers() -> dict[int, Callable[[int, FrameType | None], Any]]:
 
 
 def _arm(end: Callable[[int, FrameType | None], None]) -> None:
-    """Have `end` called when the grace is over, where the system has timers that nobody else uses."""
+    """Have `end` called when the grace is over, where the system has an unused timer."""
     if hasattr(signal, "setitimer") and signal.getsignal(signal.SIGALRM) is signal.SIG_DFL:
         signal.signal(signal.SIGALRM, end)
         signal.setitimer(signal.ITIMER_REAL, _GRACE)
 
 
 def _disarm() -> None:
-    """Take back what `_arm` did, and leave the timer of anybody else alone."""
+    """Undo `_arm`, and leave other timers alone."""
     if hasattr(signal, "setitimer") and getattr(signal.getsignal(signal.SIGALRM), "__module__", "") == __name__:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, signal.SIG_DFL)

@@ -1,6 +1,6 @@
 """A driver around another one, governed by policies: pace, retries, timeouts, budgets, a deadline.
 
-Layer 4. The actions of `wire.Driver` are governed here, once. A policy only says what happens before requests
+Layer 4. The actions of `wire.Driver` are governed here, once. A policy only decides what happens before requests
 are sent and after each exchange has ended. Must not know any policy in particular.
 """
 
@@ -41,8 +41,8 @@ class Attempt:
     """One request that is about to be sent, and what the policies decide about it.
 
     `timeout` is in seconds, None for the driver's own. `parallel` requests are sent together with others; a driver
-    gives these its own timeout. If `withheld` is not empty, it says why the request is not sent. `memo` is what
-    one policy remembers between `before` and `after`.
+    gives these its own timeout. If `withheld` is not empty, it is the reason why the request is not sent. `memo`
+    is the memory of one policy between `before` and `after`.
     """
 
     request: Request
@@ -73,7 +73,7 @@ class DriverPolicy:
         """Note a stream that is being read; another thread may `hurry` it."""
 
     def note_answer(self) -> None:
-        """Note that the target answered something that is not to be repeated."""
+        """Note that the target returned a response that does not have to be repeated."""
 
     def retry_delay(self, refusals: Sequence[Exchange], number: int) -> float | None:
         """Seconds until retry `number` (from 0) of requests that were all refused; None: they are not repeated."""
@@ -116,7 +116,7 @@ class GovernedDriver(Driver):
                 return self._driver.perform(action)
 
     def close(self) -> None:
-        """Close the inner driver, unless somebody else owns it."""
+        """Close the inner driver, unless it has another owner."""
         if self._owned:
             self._driver.close()
 
@@ -213,7 +213,7 @@ class GovernedDriver(Driver):
 
 
 class _GovernedStream:
-    """A `wire.LiveStream` whose finished exchange is concluded before anybody sees it, once."""
+    """A `wire.LiveStream` whose finished exchange is concluded once, before any caller sees it."""
 
     def __init__(self, stream: LiveStream, conclude: Callable[[Exchange], Exchange]) -> None:
         self._stream = stream

@@ -1,9 +1,9 @@
-"""Outages: times at which nobody listened at a target that had answered before, and what it was sent last.
+"""Outages: times at which a target refused connections after earlier responses, and the requests before.
 
-Layer 4. A connection that is refused says nothing about the request that would have been sent on it. An answer
-that was cut off may be the target's doing or its end, so what it had answered before is asked once more: a target
-that lives answers that. Whatever an exercise saw during an outage, also that what it had created is gone, is not
-held against the target: `autopsy` finds out whether a request was its end. Must not know what is judged.
+Layer 4. A refused connection proves nothing about the request that would have been sent on it. The target may have
+cut a response short itself, or have ended, so an earlier request is sent once more: a target that lives responds
+to it. The results of an exercise during an outage, also the loss of resources, are not held against the target:
+`find_deaths` finds out whether a request was its end. Must not know the judges.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ _LOOKS, _PAUSE = 12, 0.25
 
 @dataclass(slots=True)
 class Departure:
-    """A target that went away, so many seconds into the run.
+    """A target that stopped responding, so many seconds into the run.
 
     `suspects` are the requests that it got last, the last one first: those that were cut off, else the last one
-    that it answered. `back`: it has answered again since.
+    with a response. `back`: it has responded again since.
     """
 
     seconds: float
@@ -42,10 +42,10 @@ class Departure:
 
 
 class Outages(DriverPolicy):
-    """Counts, for all drivers of one run, the requests that found nobody; several threads may share one.
+    """Counts, for all drivers of one run, the refused connections; several threads may share one.
 
-    The first GET that is answered to its end becomes the control. `silences` are exchanges that the target ended
-    without a byte: if a supervisor owns the socket, no connection is refused when a worker ends.
+    The first GET with a whole response becomes the control. `silences` are exchanges that the target ended without
+    a byte: if a supervisor owns the socket, no connection is refused when a worker ends.
     """
 
     def __init__(self) -> None:
@@ -79,10 +79,10 @@ class Outages(DriverPolicy):
         return exchange
 
     def describe(self, since: int, trail: Sequence[Exchange], driver: Driver) -> str:
-        """How an exercise met an outage, `""` if it met none; `since` is the number that was `seen` at its begin.
+        """A sentence about an outage in an exercise, `""` without one; `since` is the number `seen` at its begin.
 
-        If an answer was cut off and nothing else tells, the control is asked. A target that is gone is given some
-        seconds to come back, once. Raises TimeUp as any request does.
+        If a response was cut off and nothing else decides, the control is sent. A target that is gone is given
+        some seconds to come back, once. Raises TimeUp as any request does.
         """
         lost = next((exchange for exchange in trail if is_nobody(exchange) or is_cut(exchange)), None)
         if self.seen == since and (lost is None or not self._is_gone(driver)):
@@ -101,7 +101,7 @@ class Outages(DriverPolicy):
         return gone is None
 
     def ask_control(self, driver: Driver) -> Exchange | None:
-        """Ask once more what was answered before; None if nothing was."""
+        """Repeat an earlier request with a response; None if there is none."""
         if self._control is None:
             return None
         exchange = driver.send(self._control, sees=LATER)
@@ -115,7 +115,7 @@ class Outages(DriverPolicy):
         return control is not None and is_gone(control)
 
     def _note_departure(self) -> None:
-        """Note that nobody is there any more, with what was sent last to who was there before."""
+        """Note that the target stopped, with the last requests that it got before."""
         if self.gone is not None:
             return
         # What was sent after another one had been cut off found a target that was dying already.
@@ -128,7 +128,7 @@ class Outages(DriverPolicy):
             self.departures.append(Departure(time.perf_counter() - self._begun, suspects))
 
     def _note_life(self, exchange: Exchange) -> None:
-        """Note an answer: whoever gives it has outlived what was cut off before it was asked for."""
+        """Note a response: its process has outlived the requests that were cut off before it was sent."""
         self._answered = exchange
         if self._control is None and _is_control(exchange):
             self._control = exchange.request
@@ -150,7 +150,7 @@ def is_nobody(exchange: Exchange) -> bool:
 
 
 def is_gone(control: Exchange) -> bool:
-    """Whether an answer to what was answered before shows that nobody is there."""
+    """Whether the response to the control shows that the target is gone."""
     return is_nobody(control) or control.status in NOT_READY or (control.status is None and is_cut(control))
 
 
@@ -185,9 +185,9 @@ _TO_DIE = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """A request at which the target died in the run, and each time `again`, between harmless requests.
+    """A request at which the target stopped in the run, and each time `again`, between harmless requests.
 
-    If the target `lives`, it answered all of those: only the worker that got the request may have ended.
+    If the target `lives`, it responded to all of those: only the worker that got the request may have ended.
     """
 
     first: Exchange
@@ -196,7 +196,7 @@ class Death:
 
     @property
     def story(self) -> tuple[Exchange, ...]:
-        """What a person needs to see, in its order."""
+        """The exchanges that a person needs, in their order."""
         return self.first, *self.again
 
 

@@ -1,16 +1,16 @@
-"""Patience of a search with a target that hangs, and a run's budget of time for one whose answers do not end.
+"""Patience of a search with a target that hangs, and a run's budget of time for one whose responses do not end.
 
-Layer 4. A search sends thousands of requests, so it cannot wait a whole timeout for each that hangs. A call that
-was answered before gets `FACTOR` times the longest time that this took, at least `floor` seconds; before anything
-was answered, a request gets the whole timeout. Once a call hung, the next one gets less: that it hangs is known.
+Layer 4. A search sends thousands of requests, so it cannot wait a whole timeout for each that hangs. A call with
+an earlier response gets `FACTOR` times the longest time that this took, at least `floor` seconds; before any
+response, a request gets the whole timeout. Once a call hung, the next one gets less: that it hangs is known.
 
 An answer that our own limits cut off costs the whole timeout of its request. A run sends hundreds of requests, so
-a target that ends no answer would hold it for hours: a `TimeoutBudget` gives shorter timeouts after a few of
-them, then sends nothing. An answer that ends by itself costs nothing here, however long it takes, so a slow
-target loses nothing. Only answers cut off *in a row* count: one that ends restores the whole timeout.
+a target that ends no answer would hold it for hours: a `TimeoutBudget` gives shorter timeouts after a few of them,
+then sends nothing. An answer that ends by itself costs nothing here, however long it takes, so a slow target loses
+nothing. Only answers cut off *in a row* count: one that ends restores the whole timeout.
 
-Either way an answer that was cut off before the whole timeout, or whose request was not sent, says nothing about
-the target: an `excuse` says so, and it must not be judged.
+Either way an answer that was cut off before the whole timeout, or whose request was not sent, proves nothing about
+the target: an `excuse` notes that, and it must not be judged.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ MOST = 5
 
 
 class Pace(Enum):
-    """How long a hang is waited for, and what it says: see `Patience`."""
+    """How long to wait for a hang, and its meaning: see `Patience`."""
 
     SEARCHING = "searching"
     SHRINKING = "shrinking"
@@ -52,7 +52,7 @@ class Pace(Enum):
 
 @dataclass(slots=True)
 class _Record:
-    """What is known of one call: the longest time to a whole answer, and how often it hung."""
+    """The record of one call: the longest time to a whole answer, and how often it hung."""
 
     longest: float | None = None
     hangs: int = 0
@@ -142,7 +142,7 @@ LAG_FACTOR, LEAST = 4.0, 0.1
 
 @dataclass(slots=True)
 class Lag:
-    """What one search has seen: the longest lag in seconds, and how many looks were in vain."""
+    """The lag in one search: the longest in seconds, and how many looks were in vain."""
 
     longest: float = 0.0
     in_vain: int = 0
@@ -175,7 +175,7 @@ _STREAM = re.compile(rb'"stream"\s*:\s*true')
 
 @dataclass(frozen=True, slots=True)
 class TimeoutLosses:
-    """What a run lost to answers that did not end.
+    """The losses of a run to responses that did not end.
 
     `answers` is how many our limits cut off, `seconds` is how long these took, and `hurried` is how many of them
     got less than the whole timeout. `first` describes the first of them. `unsent` requests were not sent at all.
@@ -190,7 +190,7 @@ class TimeoutLosses:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What was granted to a request: `less` than the whole timeout, or all of it.
+    """The time granted to a request: `less` than the whole timeout, or all of it.
 
     `alike` and `any` are how many cuts each of the two rows had counted when it was granted.
     """
@@ -222,10 +222,10 @@ class _Row:
 class TimeoutBudget(DriverPolicy):
     """Counts for all drivers of one run; `seconds` is the whole timeout of one request.
 
-    There is one row for all answers and one for each kind (the method, and whether a stream was asked for). So a
-    target whose streams never end is still asked for everything else. A refusal does not end the row of its kind.
-    A deletion is sent as long as deletions end, whatever else does not, because that is how a run cleans up.
-    Several threads may share one.
+    There is one row for all responses and one for each kind (the method, and whether a stream was requested). So a
+    target whose streams never end still gets all other requests. A refusal does not end the row of its kind. A
+    deletion is sent as long as deletions end, whatever else does not, because a run cleans up with them. Several
+    threads may share one.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -299,8 +299,8 @@ def _is_cut(exchange: Exchange) -> bool:
 class HurriedStreams(DriverPolicy):
     """Lets streams of runs end soon, those that are open as well, once it is known that no run settles.
 
-    `is_of_a_run` tells from its request whether a stream waits for a run. One that the caller gave a timeout keeps
-    it. What is cut off says nothing about the target. Several threads may share one.
+    `is_of_a_run` decides by its request whether a stream waits for a run. One that the caller gave a timeout keeps
+    it. A stream that is cut off proves nothing about the target. Several threads may share one.
     """
 
     def __init__(self, is_of_a_run: Callable[[Request], bool]) -> None:

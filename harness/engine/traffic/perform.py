@@ -1,6 +1,6 @@
-"""Performs the actions that an exercise asks for, and keeps what they brought.
+"""Performs the actions of an exercise, and keeps the exchanges.
 
-Layer 4. Knows no checks: whoever plays an exercise decides what its exchanges mean.
+Layer 4. Knows no checks: the caller that runs an exercise decides what its exchanges mean.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from harness.wire.delivery import Arrival, Inbox
 
 @dataclass(frozen=True, slots=True)
 class GivenId:
-    """A create that was answered with an id, for somebody, at a time on the clock of this process."""
+    """A create that returned an id, by its caller, at a time on the clock of this process."""
 
     exchange: Exchange
     owner: object
@@ -40,7 +40,7 @@ class GivenId:
 
 @dataclass(frozen=True, slots=True)
 class RepeatedId:
-    """A create that was answered with an id that an earlier one had been given, and what is wrong with that."""
+    """A create that returned an id of an earlier one, and the finding about that."""
 
     exchange: Exchange
     earlier: Exchange
@@ -48,7 +48,7 @@ class RepeatedId:
 
 
 class GivenIds:
-    """Who was given which id; several threads may note exchanges at once."""
+    """The owners of all given ids; several threads may note exchanges at once."""
 
     def __init__(self, api: Api) -> None:
         self._api = api
@@ -84,7 +84,7 @@ class GivenIds:
             )
 
     def judge_shared(self, trail: Iterable[Exchange], owner: object, since: float) -> dict[str, Finding]:
-        """What is wrong with each id that a trail was given and that is shared; `owner` and `since` as above."""
+        """The finding about each shared id in a trail; `owner` and `since` as above."""
         used = {identity for exchange in trail if (identity := self._api.read_new_id(exchange))}
         return {
             identity: next(iter(self._api.judge_new_id([identity], identity)))
@@ -226,7 +226,7 @@ class ActionRunner:
     def hang_up(self) -> None:
         """Close every receiver and every stream that is still open; the streams' exchanges are kept too.
 
-        Of a create that nobody has read yet the first event is read, as it names what has to be deleted.
+        Of an unread create the first event is read, as it names the resource to delete.
         """
         while self._receivers:
             self._receivers.pop().close()

@@ -1,7 +1,7 @@
-"""Retries for a service that limits its callers: waits when it is told to come back later, up to a bound.
+"""Retries for a service that limits its callers: waits when the target requests a pause, up to a bound.
 
-Layer 4. Knows the statuses that mean "later" and how long to wait for each; must not know checks, scenarios or
-files. The caller does not see a refusal that was waited out, only the final answer. To see the refusals
+Layer 4. Knows the statuses that request a pause and how long to wait for each; must not know checks, scenarios or
+files. The caller does not see a rejection that was waited out, only the final response. To see the refusals
 themselves, name them in `Send.sees`.
 """
 
@@ -61,10 +61,10 @@ class Waited:
 
 
 class Retries(DriverPolicy):
-    """Repeats what was refused for now; all drivers of a run wait at most `limit` seconds together.
+    """Repeats requests after a temporary rejection; all drivers of a run wait at most `limit` seconds together.
 
-    If the retries of one request are used up, no request is retried until something is answered again, so a target
-    that went down is not waited for at each of the remaining requests. Several threads may share one.
+    If the retries of one request are used up, no request is retried until the next response, so a target that went
+    down is not waited for at each of the remaining requests. Several threads may share one.
     """
 
     retried = LATER
@@ -112,9 +112,9 @@ def retry_delay(exchange: Exchange, number: int = 0) -> float | None:
 
 
 def missing_answer(exchange: Exchange) -> str:
-    """What came instead of an answer that can be judged: a status, or how it ended. `""` if such an answer came.
+    """The event in place of a judgeable response: a status, or how it ended. `""` if there is a response.
 
-    A limited rate, a crash, a lost connection and our own haste say nothing about what was asked; 501 does.
+    A limited rate, a crash, a lost connection and our own haste prove nothing about the request; 501 does.
     """
     if exchange.excuse:
         return NO_TIME
@@ -129,7 +129,7 @@ def missing_answer(exchange: Exchange) -> str:
 
 
 def is_refusal(exchange: Exchange) -> bool:
-    """Whether the target refuses what was asked for good: it does not offer that, which is its right."""
+    """Whether the target rejects the request for good: it does not offer the feature, which is its right."""
     status = exchange.status
     if status is None or not exchange.complete or status in (_TIMED_OUT, _LIMITED) or is_delivery(exchange):
         return False

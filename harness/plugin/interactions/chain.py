@@ -208,7 +208,7 @@ class Chain:
     def _find_made(self, last: SentRequest) -> ChainTurn:
         """The turn that the code under test made before its latest one.
 
-        No document tells whether a turn that failed or was cancelled is part of the conversation: a client may go
+        No document states whether a turn that failed or was cancelled is part of the conversation: a client may go
         on from it, or from the last one before it that was not. It may delete what it has continued, too.
         """
         before = self.emulator.find_created(before_last=True)
@@ -343,7 +343,7 @@ def _build_turn(interaction: Mapping[str, Any]) -> ChainTurn:
 
 
 def _describe_environment(link: ChainTurn, given: Any, new_environment: bool) -> str:
-    """What is wrong with the environment that an agent's turn goes on in; a fork of the last one is right."""
+    """The finding about the environment that an agent's turn goes on in; a fork of the last one is right."""
     kept = link.environment_id
     if not kept:
         return ""

@@ -109,7 +109,7 @@ def _build_sdk_options(served: ObservedService, timeout: float | None) -> dict[s
 
 @cache
 def _trust_nobody() -> ssl.SSLContext:
-    """A context without authorities, shared by all clients: google-genai would load them anew for each client."""
+    """A context without authorities, shared by all clients: google-genai would load them again for each client."""
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 

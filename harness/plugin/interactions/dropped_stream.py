@@ -1,6 +1,6 @@
 """Dropped streams for tests: turns the marker into cases, each of them one test or one turn of a loop.
 
-Layer 7. Knows markers, node ids and assertion messages; cases, their streams and the judgement of a client are in
+Layer 7. Knows markers, node ids and assertion messages; cases, their streams and the judgment of a client are in
 `harness.benches.client`.
 """
 
@@ -135,7 +135,7 @@ def parameters(definition: Any, seed: int = 0) -> list[Case | Loop]:
 
 
 def _is_of_kind(name: str, value: object) -> bool:
-    """Whether an option's value has the type that it needs; what it says is checked where it is used."""
+    """Whether an option's value has the type that it needs; its meaning is checked where it is used."""
     if name == "first":
         return isinstance(value, int) and not isinstance(value, bool) and value >= 0
     if name in ("script", "cassette") and value is None:
@@ -150,7 +150,7 @@ def _is_of_kind(name: str, value: object) -> bool:
 
 
 def _find_wrong_values(options: Mapping[str, Any]) -> list[str]:
-    """What is wrong with each option alone, because all of them together only tell the first."""
+    """The errors in each option alone, because an error about all of them names only the first."""
     mistakes = []
     for name, value in options.items():
         try:
@@ -169,7 +169,7 @@ class DroppedStream(CheckedResult):
     def __init__(
         self, emulator: InteractionsEmulator, wanted: Case | Loop, nodeid: str = "", *, given: bool = False
     ) -> None:
-        """`given` says that the plans are the test's own, so that one without any effect is its mistake."""
+        """`given`: the plans are the test's own, so that one without any effect is its mistake."""
         super().__init__(emulator)
         self._nodeid = nodeid
         self._loop = isinstance(wanted, Loop)
@@ -283,7 +283,7 @@ class DroppedStream(CheckedResult):
         return f"dropped at {self.case}, the client {problem}.\n{self._describe_circumstances()}"
 
     def _describe_circumstances(self) -> str:
-        """What was sent and received at this cut, and how to reproduce it."""
+        """The requests and responses at this cut, and how to reproduce it."""
         lines = ["  on the wire:", *(f"    {line}" for line in self._turn.wire() or ["nothing"])]
         if self._loop:
             lines.append(f"  this one alone:  @pytest.mark.{NAME}({_write_options(self.case)})")

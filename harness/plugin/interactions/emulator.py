@@ -1,6 +1,6 @@
-"""The emulator of one test: an observed service that can be told what to answer.
+"""The emulator of one test: an observed service with scripts.
 
-Layer 7. Knows scripts and the emulator; what is logged, limited and refused is the observed service's.
+Layer 7. Knows scripts and the emulator; the observed service logs, limits and rejects.
 """
 
 from __future__ import annotations
@@ -442,7 +442,7 @@ def read_recorded(path: Path, contract: Contract) -> Json:
 
 
 def _assemble_ended(events: Sequence[Json], contract: Contract) -> Mapping[str, Any] | None:
-    """The interaction that a stream has told; None if its end is missing."""
+    """The interaction that a stream has shown; None if its end is missing."""
     last = next((event for event in reversed(events) if contract.protocol.completes(event)), None)
     inner = last.get("interaction") if last is not None else None
     return {**inner, "steps": assemble_steps(events, contract)} if isinstance(inner, Mapping) else None
@@ -453,7 +453,7 @@ def _assemble_ended(events: Sequence[Json], contract: Contract) -> Mapping[str, 
 
 
 class CheckedResult:
-    """Keeps a test's emulator. Whoever tells the test what is expected sets `_asked`."""
+    """Keeps a test's emulator. A method that returns the expected value sets `_asked`."""
 
     def __init__(self, emulator: InteractionsEmulator) -> None:
         self.emulator = emulator

@@ -1,4 +1,4 @@
-"""The fixtures of the pytest plugin: each opens a part of `harness.plugin` and tells the hooks of it.
+"""The fixtures of the pytest plugin: each opens a part of `harness.plugin` and registers it with the hooks.
 
 Layer 7. Loaded in every pytest session, so the modules behind a fixture are imported by the first test that
 requests it.
@@ -195,7 +195,7 @@ def interactions_webhooks(interactions_emulator: InteractionsEmulator) -> Webhoo
 def interactions_dropped_stream(
     request: pytest.FixtureRequest, interactions_emulator: InteractionsEmulator
 ) -> DroppedStream:
-    """An interaction whose stream drops where the test's parameter says."""
+    """An interaction whose stream drops at the place of the test's parameter."""
     from harness.plugin.interactions.dropped_stream import DroppedStream
     from harness.plugin.interactions.parametrize import parameter_of
 
@@ -220,7 +220,7 @@ def interactions_torture(request: pytest.FixtureRequest, interactions_emulator: 
 
 @pytest.fixture
 def interactions_cassette(request: pytest.FixtureRequest) -> Iterator[CassetteFixture]:
-    """The test's recording, played without a network or recorded from a service."""
+    """The test's recording, replayed without a network or recorded from a service."""
     from harness.interactions import INTERACTIONS
     from harness.plugin.cassette_fixture import cassette_of, guard_of
 

@@ -1,6 +1,6 @@
 """Incidents in a test: the emulator behaves as in one of them, and the outcome of the code under test is judged.
 
-Layer 7. What an incident is, and how it is played, is in `harness.incidents`.
+Layer 7. `harness.incidents` has the incidents and their reproduction.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class PlayedIncident(CheckedResult):
         """Assert that the code under test ended as well as it can: its text, status, interaction or exception.
 
         An exception is right where the incident has to be reported, and where the run did not complete. A run that
-        did not complete may also be told by its status.
+        did not complete may also be reported by its status.
         """
         __tracebackhide__ = True
         self._asked = True

@@ -1,7 +1,7 @@
 """The cases of a torture that runs in another language: enumerated, served and judged here, one path for each.
 
 Layer 7. The cases, the judge and its words are those of `harness torture` and of the dropped streams in pytest;
-here is only the conversation with whoever runs the reader.
+here is only the conversation with the process of the reader.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class _Played:
 
 
 class JudgedCases:
-    """The cases of one session. `plan` enumerates them, `begin` and `end` play one, `sum_up` tells the reasons."""
+    """The cases of one session. `plan` lists them, `begin` and `end` run one, `sum_up` returns the reasons."""
 
     def __init__(self, api: Api) -> None:
         self._api = api
@@ -162,7 +162,7 @@ class JudgedCases:
     def end(
         self, place: int, *, result: Any, error: Mapping[str, Any] | None, stopped: str, left_open: int
     ) -> dict[str, Any]:
-        """Judge what the client of a case that was begun ended with; `place` is what `begin` told."""
+        """Judge the result of the client in a case that was begun; `place` is the value from `begin`."""
         played = self._played.get(place)
         if played is None:
             raise UsageFault(f"number={place!r} is not a running case: pass the `place` that begin_case returned")
@@ -190,7 +190,7 @@ class JudgedCases:
         }
 
     def find_complaints(self) -> Iterator[str]:
-        """What makes a test fail that passed: cases that were enumerated and never judged."""
+        """The reasons why a test fails that passed: cases that were enumerated and never judged."""
         if self._one_by_one and len(self._cases) > 1 and not self._judged.played:
             yield (
                 "the test passed without checking what its client received, so it would also pass if events were "
@@ -205,7 +205,7 @@ class JudgedCases:
             )
 
     def describe_unjudged(self) -> str:
-        """The last case that began and was not judged: its traffic, and how its stream broke off; "" if none."""
+        """The last case that began and was not judged: its traffic, and how its stream ended early; "" if none."""
         if not (left := self._find_unjudged()):
             return ""
         attempt = left[-1].attempt
@@ -248,7 +248,7 @@ class JudgedCases:
 
 
 def _read_result(result: Any, error: Mapping[str, Any] | None, stopped: str, seconds: float) -> ClientResult:
-    """What a reader returned, as the judge takes it: a text, events, steps, or an object with one of them."""
+    """The result of a reader in the form of the judge: a text, events, steps, or an object with one of them."""
     if stopped:
         return ClientResult(stopped=stopped, seconds=seconds)
     if error is not None:

@@ -164,7 +164,7 @@ class JudgedSession(InteractionsEmulator):
             self._answers = [one for one in self._answers if (one[0].script.refuse is not None) is kept]
 
     def format_context(self) -> str:
-        """What to report if this test fails: what was sent, and how the cases stand that were not judged."""
+        """The report for a test that fails: the requests, and the state of the cases that were not judged."""
         return "\n".join(filter(None, [super().format_context(), self.cases.describe_unjudged()]))
 
     def find_complaints(self) -> Iterator[str]:
@@ -203,7 +203,7 @@ class SessionJudge:
         self._route: Lifecycle | None = None
 
     def answer(self, request: Request) -> Response:
-        """Answer a call: GET tells how the test stands, POST asks for a judgement."""
+        """Return the response to a call: GET for the state of the test, POST for a judgment."""
         name = request.raw_path.removeprefix(f"/{CONTROL}/judge").strip("/")
         if not name and request.method == "GET":
             return _answer(self._describe())
@@ -224,7 +224,7 @@ class SessionJudge:
             return _refuse(400, "invalid_request", "The body is no JSON: write an object, such as {}.")
 
     def _describe(self) -> dict[str, Any]:
-        """What a test that passed has against it, and what to show of one that failed."""
+        """The complaints about a test that passed, and the context of one that failed."""
         session = self._session
         complaints = list(session.find_complaints())
         if self._route is not None and not self._route.was_asked:
@@ -249,11 +249,11 @@ class SessionJudge:
         return {}
 
     def time(self, *, seconds: float) -> dict[str, Any]:
-        """Let time pass for the emulator; `runaway` says so if the code under test asks for ever."""
+        """Let time pass for the emulator; `runaway` is a sentence if the code under test never stops polling."""
         return {"now": self._session.pass_time(seconds), "runaway": self._session.runaway}
 
     def slept(self, *, seconds: float) -> dict[str, str]:
-        """Note a real sleep of the code under test between two reads; `runaway` says if the loop never ends."""
+        """Note a real sleep of the code under test between reads; `runaway` reports a loop that never ends."""
         with suppress(RequestLimit):
             self._session.note_sleep(seconds)
         return {"runaway": self._session.runaway}
@@ -276,7 +276,7 @@ class SessionJudge:
         return _NO_PROBLEM
 
     def assert_resumed(self) -> dict[str, str]:
-        """Judge whether each stream that broke off was read on."""
+        """Judge whether each dropped stream was resumed."""
         self._session.assert_resumed()
         return _NO_PROBLEM
 

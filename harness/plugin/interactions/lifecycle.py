@@ -252,7 +252,7 @@ class Lifecycle(CheckedResult):
         return self._judge_text(result, status, expected)
 
     def _judge_text(self, result: Any, status: str | None, expected: str) -> str:
-        """What is wrong with the text of a result that ended as it should, or that has no status."""
+        """The finding about the text of a result that ended as it should, or that has no status."""
         text = text_in(result) if status in STATUSES else status
         if text is not None and status not in STATUSES and self._route.text is None:
             return f"ended with the text {text!r}, though the interaction is {expected!r}: it looks like success"
@@ -271,7 +271,7 @@ class Lifecycle(CheckedResult):
         return "deleted" not in raised if isinstance(raised, Mapping) else _code_of(error) == 404
 
     def _judge_exception(self, error: BaseException, raised: Reports | Mapping[str, Reports]) -> str:
-        """What is wrong with the application's own exception; "" if it reports how the route ends."""
+        """The finding about the application's own exception; "" if it reports how the route ends."""
         expected = self._route.status or "deleted"
         named = f"raised {type(error).__name__} ({error})"
         if expected == "completed":
@@ -291,7 +291,7 @@ class Lifecycle(CheckedResult):
         return f"ended with {result!r}, though the interaction was deleted: expected the 404, None or 'deleted'"
 
     def _judge_requests(self) -> str:
-        """What is wrong with the second create, on routes that require one; "" if nothing is."""
+        """The finding about the second create, on routes that require one; "" if there is none."""
         if self._route.then is None:
             return ""
         bodies = self.emulator.requests.bodies("create")
@@ -333,7 +333,7 @@ class Lifecycle(CheckedResult):
 
 
 def _without_result(raised: Reports | Mapping[str, Reports] | None) -> Collection[str]:
-    """The statuses that the test says are reported by exceptions, one by one."""
+    """The statuses that the test declares to be reported by exceptions, one by one."""
     return raised.keys() if isinstance(raised, Mapping) else ()
 
 

@@ -62,7 +62,7 @@ def parameter_of(request: pytest.FixtureRequest) -> Any:
 
 
 def _find_unread_markers(metafunc: pytest.Metafunc) -> Iterator[str]:
-    """What is wrong with each of a function's own markers that no fixture reads.
+    """The errors in each of a function's own markers that no fixture reads.
 
     Markers of a module or class are not checked: they need not apply to each of its tests.
     """
@@ -85,7 +85,7 @@ def _find_unread_arguments(metafunc: pytest.Metafunc) -> Iterator[str]:
 
 
 def _find_wrong_values(metafunc: pytest.Metafunc) -> Iterator[str]:
-    """What is wrong with the settings of the emulator and with the options of the cassette."""
+    """The errors in the settings of the emulator and in the options of the cassette."""
     settings = settings_of(metafunc.definition)
     if values := {name: value for name, value in settings.items() if name not in _OF_THE_FIXTURE}:
         from harness.emulator.values.settings import Settings

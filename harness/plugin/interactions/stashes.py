@@ -1,4 +1,4 @@
-"""What the plugin keeps in pytest's stashes, shared by its hooks and fixtures: the session's server and so on.
+"""The plugin's values in pytest's stashes, shared by its hooks and fixtures: the session's server and so on.
 
 Layer 7. Loaded in every pytest session, so nothing heavy is imported at the top.
 """

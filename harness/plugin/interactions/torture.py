@@ -1,6 +1,6 @@
-"""Every class of fault for code under test: what `harness torture` does to a command, done to a function.
+"""Every class of fault for code under test: `harness torture` for a function in place of a command.
 
-Layer 7. Knows functions and assertion messages; the cases and the judgement of a client are those of
+Layer 7. Knows functions and assertion messages; the cases and the judgment of a client are those of
 `harness.benches.client`. A case has a fresh service behind the clients of the test's emulator, and no time passes.
 """
 
@@ -164,7 +164,7 @@ class Torture:
         return played
 
     def _judge(self, played: PlayedCase, usual: int | None) -> JudgedCase:
-        """What the function did wrong in the case that just ended; `usual`: how often it asks without a fault."""
+        """The judgment of the function in the last case; `usual`: its number of requests without a fault."""
         own = "" if False in self.emulator.endless else _OWN_TIMEOUT
         endless = f"{WAITS_FOR_EVER}; {SET_TIMEOUT}{own}" if self.emulator.endless else ""
         self.emulator.endless.clear()
@@ -247,7 +247,7 @@ class _Caller:
             yield
 
     def __call__(self, interaction: str) -> ClientResult:
-        """What came of a case."""
+        """The result of a case."""
         given = (self._client, interaction) if self._takes_id else (self._client,)
         try:
             found = asyncio.run(self._function(*given)) if self._asynchronous else self._function(*given)

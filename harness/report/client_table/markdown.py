@@ -28,7 +28,7 @@ ISSUE_LIMIT = 65_536
 
 
 def render_markdown(columns: Sequence[ClientColumn]) -> str:
-    """The tables, then the findings, those first that nobody is told of, as far as an issue holds them."""
+    """The tables, then the findings, silent ones first, as far as an issue holds them."""
     tables = "".join(_draw_tables(columns))
     findings = list(_list_findings(columns))
     kept: list[str] = []
@@ -53,13 +53,13 @@ def draw_table(
 
 
 def draw_word(cell: Cell) -> str:
-    """What came of a cell, in bold if nobody is told."""
+    """The result of a cell, in bold if it is silent."""
     word = write_plain(cell.word)
     return f"**{word}**" if is_silent(cell) else word
 
 
 def draw_finding(cell: Cell) -> str:
-    """What a client did wrong, what went over the wire, and the command that repeats it."""
+    """The client's defect, the bytes on the wire, and the command that repeats it."""
     said = write_plain(cell.sentence)
     rule = write_plain(cell.rule)
     sentence = f"**{write_plain(cell.word)}** ({write_plain(cell.level)} `{rule}`): the client {said}."

@@ -83,7 +83,7 @@ class ModeTable:
 
 
 def list_tables(columns: Sequence[ClientColumn], *, incidents: bool) -> Iterator[ModeTable]:
-    """A table for each mode that somebody was tried in: of faults, or of incidents."""
+    """A table for each mode with a client: of faults, or of incidents."""
     for mode, title in MODES.items():
         tried = [one for one in columns if one.mode == mode and _cells_of(one, incidents)]
         merged = tuple(_merge_versions(tried, incidents))
@@ -119,7 +119,7 @@ def _cells_of(column: ClientColumn, incidents: bool) -> tuple[Cell, ...]:
 
 
 def is_silent(cell: Cell) -> bool:
-    """Whether the client's caller is told that all is well, and it is not, in one of the runs at least."""
+    """Whether the client reports success to its caller in spite of a failure, in one of the runs at least."""
     return any(word in SILENT for word in cell.word.split(" or "))
 
 
@@ -168,7 +168,7 @@ def group_by_client(columns: Sequence[ClientColumn]) -> dict[str, list[ClientCol
 
 
 def list_packages(columns: Sequence[ClientColumn]) -> list[str]:
-    """What the versions of one client are installed from, the newest first."""
+    """The sources of the versions of one client, the newest first."""
     return list(dict.fromkeys(column.client.pinned for column in columns if column.client.pinned))
 
 
@@ -306,10 +306,10 @@ def _read_table(path: Path, modes: Mapping[str, str]) -> list[ClientColumn]:
 
 
 def read_columns(paths: Sequence[Path], modes: Mapping[str, str]) -> list[ClientColumn]:
-    """The columns of recorded tables, in the order of a whole run; of one in several, the last that was played.
+    """The columns of recorded tables, in the order of a whole run; of one in several, the last run.
 
-    `modes` says what each mode asks of a client. Raises UsageFault if a file is no such table, or if not all of a
-    mode were played the same rows.
+    `modes` has the task of each mode. Raises UsageFault if a file is no such table, or if not all of a mode ran
+    the same rows.
     """
     found: dict[tuple[str, str, str], ClientColumn] = {}
     for one in (one for path in paths for one in _read_table(path, modes)):

@@ -1,1 +1,1 @@
-"""What each command says in its own words; one `Presentation` for each. Layer 6."""
+"""The words of each command; one `Presentation` for each. Layer 6."""

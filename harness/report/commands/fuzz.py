@@ -150,7 +150,7 @@ class FuzzPresentation(Presentation):
         )
 
     def notes(self, state: CollectedRun) -> Iterator[str]:
-        """What was looked at and what was not, so that no reader takes no finding for more than it is."""
+        """The scope of the run, so that no reader overrates a missing finding."""
         found = failures(state.results)
         flaky = sum(bool(result.reproduction and result.reproduction.replays.flaky) for result in found)
         yield f"{format_count(len(found), 'finding')}{f', {flaky} flaky' if flaky else ''}, seed {self._seed}"
@@ -165,7 +165,7 @@ FailureKey: TypeAlias = tuple[str, str, str]
 
 
 def key_of_failure(result: Result) -> FailureKey:
-    """What tells a failure from all others of a run."""
+    """The value that distinguishes a failure from all others of a run."""
     return result.phase, result.id, "" if result.reproduction is None else result.reproduction.key
 
 

@@ -1,7 +1,7 @@
-"""What a report says in other words for another command: nouns, headings, extra sections, the conclusion.
+"""The words of a report that depend on the command: nouns, headings, extra sections, the conclusion.
 
-Layer 6. `Presentation` itself is that of `harness check`; the other commands have theirs beside it. It
-only words what is in the state of a run; which format asks for it must not matter.
+Layer 6. `Presentation` itself is that of `harness check`; the other commands have theirs beside it. It only words
+the state of a run; the format must not matter.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ class Presentation:
         return conclude_checks(state.whole()[1], self.accounting(state))
 
     def details(self, state: CollectedRun) -> Iterator[str]:
-        """What a reader of the numbers has to know, too: the MUST checks that were not tested, and why."""
+        """Facts that the numbers need: the MUST checks that were not tested, and why."""
         return detail_lines(state.results)
 
     def record(self, state: CollectedRun) -> dict[str, Any] | None:
@@ -121,7 +121,7 @@ class Presentation:
         return None
 
     def options(self, state: CollectedRun) -> dict[str, Any]:
-        """What these words depend on besides the events, as plain data, which is stored with the events."""
+        """The settings of these words besides the events, as plain data, which is stored with the events."""
         return {}
 
     def score(self, state: CollectedRun) -> str:
@@ -134,14 +134,14 @@ class Presentation:
         return "; ".join((f"{musts.get(Accounted.PASSED, 0)} of {total} MUST passed", *others))
 
     def tallies(self, state: CollectedRun) -> Iterator[CountedWord]:
-        """What every format counts: outcomes that occur, with their words."""
+        """The counts of every format: outcomes that occur, with their words."""
         counts = self.accounting(state).counts
         yield from (
             CountedWord(outcome.word, counts[outcome], outcome) for outcome in Accounted if counts.get(outcome, 0)
         )
 
     def facts(self, state: CollectedRun) -> list[tuple[str, str]]:
-        """What a page says of the target below its heading, as word and value."""
+        """The facts about the target below the heading of a page, as word and value."""
         target, _ = state.whole()
         words = {"API version": target.version, "model": target.model}
         return [(word, value) for word, value in words.items() if value]
@@ -151,7 +151,7 @@ class Presentation:
         return iter(())
 
     def left_out(self, state: CollectedRun) -> Iterator[LeftOut]:
-        """What was part of the run and has no result; it counts in the totals."""
+        """Parts of the run without a result; they count in the totals."""
         return iter(())
 
     def matrices(self, state: CollectedRun) -> Iterator[OutcomeMatrix]:
@@ -173,7 +173,7 @@ class Presentation:
     # for a terminal
 
     def opening(self, state: CollectedRun) -> Iterator[str]:
-        """What a run begins with."""
+        """The first lines of a run."""
         target = state.target
         assert target is not None
         place = f"{target.url} (API version {target.version})" if target.url else "the embedded emulator"
@@ -189,15 +189,15 @@ class Presentation:
         return name.replace("_", " ")
 
     def phase(self, phase: PhaseFinished, state: CollectedRun) -> Iterator[str]:
-        """What a part of the run did."""
+        """The summary of a part of the run."""
         return iter(())
 
     def is_quiet(self, result: Result) -> bool:
-        """Whether a result is told only with -v."""
+        """Whether a result is shown only with -v."""
         return result.outcome is not Accounted.WARNED and result.verdict is not Verdict.STALE
 
     def brief(self, result: Result, said: str, *, verbose: bool) -> tuple[str, Sequence[str]]:
-        """A result that needs no explaining and says `said`: what follows its headline, and further lines."""
+        """The lines of a result without an explanation: the rest of its headline, and more lines."""
         if result.verdict is Verdict.STALE:
             return f": {describe_stale(result)} (--baseline-prune)", ()
         if result.excuse:
@@ -205,11 +205,11 @@ class Presentation:
         return (f": {said}" if said != result.title else ""), ()
 
     def format_result(self, result: Result, paint: Paint) -> str:
-        """A result in one line as it comes, with -v, if results are not told live."""
+        """A result in one line as it comes, with -v, if results are not shown live."""
         return ""
 
     def closing(self, state: CollectedRun, paint: Paint, *, verbose: bool) -> Iterator[str]:
-        """What stands above the totals."""
+        """The lines above the totals."""
         return iter(())
 
     def write_totals(self, state: CollectedRun, paint: Paint) -> str:
@@ -221,7 +221,7 @@ class Presentation:
         return self.accounting(state).write_totals(state.whole()[1].seconds, paint_outcome)
 
     def notes(self, state: CollectedRun) -> Iterator[str]:
-        """What a reader has to know of checks without a response, and of errors of the harness."""
+        """Notes on checks without a response, and on errors of the harness."""
         finished = state.whole()[1]
         silent = [result for result in finished.unjudged if result.reason is Reason.NO_RESPONSE]
         if silent:

@@ -218,7 +218,7 @@ def _record_case(result: Result) -> dict[str, Any]:
 
 
 def _record_timeline(run: ClientRun) -> dict[str, Any]:
-    """The case as it went: each request, its answer, what was done to it; and what the client made of it."""
+    """The course of a case: each request, its response and fault; and the client's result."""
     requests = [
         {
             "at": round(one.at, 4),
@@ -271,7 +271,7 @@ def in_order(results: Sequence[Result]) -> list[Result]:
 
 
 def describe_problem(result: Result) -> str:
-    """What is wrong in one case."""
+    """The defect in one case."""
     return "; ".join(escape_controls(finding.message) for finding in result.observation.findings)
 
 
@@ -343,7 +343,7 @@ def outcome_cell(kind: str, results: Sequence[Result], mark: Mark, state: Collec
 
 
 def _show_case(result: Result, state: CollectedRun) -> dict[str, Any]:
-    """What a cell of a matrix shows of one case when it is opened."""
+    """The content of a matrix cell for one case, when it is opened."""
     bad = bool(result.observation.findings)
     return {
         "lines": (f"At {result.title} the client {describe_problem(result)}",) if bad else (),
@@ -440,7 +440,7 @@ def _drop_cell(row: str, event: int, results: Sequence[Result], state: Collected
 
 
 def picture_of(result: Result, state: CollectedRun) -> StreamPicture | None:
-    """What the client received in a case, in the columns of the whole stream; None if it received no stream."""
+    """The stream that the client received in a case, in the columns of the whole one; None without any."""
     readings = list(read_run(run_of(result), state.display))
     return draw_picture(readings, total=state.whole_stream) if readings else None
 

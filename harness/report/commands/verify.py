@@ -149,7 +149,7 @@ def _list_unusable(state: CollectedRun) -> list[tuple[str, str]]:
 
 
 def _list_left_out(state: CollectedRun) -> dict[str, list[_Place]]:
-    """What was not judged, by reason."""
+    """The parts that were not judged, by reason."""
     places: dict[str, list[_Place]] = {}
     for phase in state.phases:
         for reason, entries in phase.left_out.items():
@@ -158,7 +158,7 @@ def _list_left_out(state: CollectedRun) -> dict[str, list[_Place]]:
 
 
 def _fold_left_out(state: CollectedRun) -> Iterator[FoldedLines]:
-    """What was not judged: its places below each reason, the reason of most of them first."""
+    """The parts that were not judged: their places below each reason, the reason of most of them first."""
     for reason, places in sorted(_list_left_out(state).items(), key=lambda item: -len(item[1])):
         lines = tuple(escape_controls(f"{file}: {entry}" if entry else file) for file, entry in places)
         yield FoldedLines(escape_controls(f"{len(places)} × {reason}"), lines)

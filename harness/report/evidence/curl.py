@@ -114,7 +114,7 @@ _LEAST_POLLING = 60
 
 @dataclass(slots=True)
 class _Statuses:
-    """What the answers of a trail say about the state of each resource: at first, and last."""
+    """The state of each resource in the responses of a trail: the first and the last."""
 
     api: Api
     first: dict[str, str] = field(default_factory=dict)
@@ -180,7 +180,7 @@ def _name_variable(given: GivenValue) -> str:
 
 
 def _stop(exchange: Exchange) -> str:
-    """What makes curl stop where the request was stopped: by whoever read it, or because nothing came."""
+    """The condition at which curl stops as the request did: because its reader left, or because nothing came."""
     if exchange.hung:
         return f" --max-time {max(ceil(exchange.seconds), 1)}"
     if exchange.ending.by is not By.CLIENT or EVENT_STREAM not in exchange.headers.get("content-type"):
@@ -322,12 +322,12 @@ def commands(result: Result, display: Display) -> list[str]:
 
 
 def _build_key(result: Result) -> str:
-    """What tells the failure apart from others, in names of files and in tests."""
+    """The value that distinguishes the failure from others, in names of files and in tests."""
     return (result.reproduction.key if result.reproduction is not None else "") or result.id
 
 
 def pytest_module(result: Result, target: TargetInfo, api: Api) -> str:
-    """A test that fails as long as the promise is broken; "" if no history is known."""
+    """A test that fails as long as the rule is broken; "" if no history is known."""
     history = result.reproduction.steps if result.reproduction is not None else ()
     if not history:
         return ""

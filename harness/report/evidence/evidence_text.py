@@ -1,6 +1,6 @@
 """Evidence in words: an exchange, a relayed exchange, a run of a client, a row of the kill matrix.
 
-Layer 6. The only place that tells the kinds of evidence apart, so that no report format needs to know them.
+Layer 6. The only place that distinguishes the kinds of evidence, so that no report format needs to know them.
 """
 
 from __future__ import annotations
@@ -53,9 +53,9 @@ _NOISE = frozenset({"date", "server", "content-length", "transfer-encoding", "co
 def exchange_lines(
     exchange: Exchange, display: Display, *, shown: int = SHOWN, where: Where | None = None
 ) -> list[str]:
-    """`>` lines show what was sent, `<` lines what came; a last line says how an incomplete answer ended.
+    """`>` lines show the request, `<` lines the response; a last line describes how an incomplete response ended.
 
-    Of a long answer the part around the place `where` is shown, if a finding names one.
+    Of a long response the part around the place `where` is shown, if a finding names one.
     """
     lines = _list_head(exchange, display, shown)
     if exchange.status is not None:
@@ -367,10 +367,10 @@ def shown_lines(
     events: Sequence[str] = (),
     where: Where | None = None,
 ) -> Iterator[str]:
-    """The evidence that a person needs; `named`: a finding says which exchange it is about, the first `accused`.
+    """The evidence that a person needs; `named`: a finding names its exchange, the first `accused`.
 
-    `where` is the place that the first finding names in it.
-    `events` are lines that stand for the stream in which the fault is. `whole`: every exchange, to its last byte.
+    `where` is the place that the first finding names in it. `events` are lines that stand for the stream in which
+    the fault is. `whole`: every exchange, to its last byte.
     """
     if logged := of_kind(LoggedExchange, evidence):
         yield from _format_logged(logged, whole=whole)
@@ -553,7 +553,7 @@ def _answer(exchange: Exchange, mask: Mask, shown: int) -> str:
 
 
 def client_lines(run: ClientRun, *, verbose: bool) -> Iterator[str]:
-    """What went over the wire and when, what the client made of it, and its last words; `verbose`: all of them."""
+    """The requests and responses with times, the client's result, and its last words; `verbose`: all of them."""
     yield "on the wire:"
     for line in _draw_timeline(run):
         yield f"  {escape_controls(line)}"

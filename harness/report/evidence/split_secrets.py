@@ -1,6 +1,6 @@
 """Removes secrets from a stream even if their text is spread over several events.
 
-Layer 6. Finds them in the way recordings are redacted. Secrets in one piece are left to the `Mask`.
+Layer 6. Finds them as the redaction of recordings does. Secrets in one piece are left to the `Mask`.
 """
 
 from __future__ import annotations

@@ -40,10 +40,10 @@ _JSON = 4_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamEvent:
-    """One event: its number in its stream (from 0), the byte after its last one, its kind, and what it says.
+    """One event: its number in its stream (from 0), the byte after its last one, its kind, and its content.
 
     `summary` is its payload in a line, `payload` the whole, indented; `size` is in bytes. `cursor` is its id,
-    masked; `read` is what a picture needs of it.
+    masked; `read` are the parts that a picture needs.
     """
 
     number: int
@@ -91,7 +91,7 @@ def read_events(exchange: Exchange, display: Display) -> list[StreamEvent]:
 
 
 def _word_event(data: bytes, protocol: StreamProtocol) -> tuple[str, ...]:
-    """The kind of an event, what it says in a line and as a whole, and its cursor."""
+    """The kind of an event, its content in a line and as a whole, and its cursor."""
     value, text = json_or_none(data), data.decode("utf-8", "replace")
     if not isinstance(value, dict):
         words: tuple[str, ...] = (shorten(text, 24) or "no kind", "", shorten(text, _JSON), "")
@@ -109,7 +109,7 @@ def _find_cursor(exchange: Exchange, display: Display) -> str:
 
 
 def _summarise(value: dict[str, object]) -> str:
-    """The members of an event that are short or deep, in a line: what a reader tells events apart by."""
+    """The members of an event that are short or deep, in a line: a reader distinguishes events by them."""
     return ", ".join(
         f"{name}: {json.dumps(item, ensure_ascii=False)}"
         for name, item in value.items()
@@ -205,7 +205,7 @@ class EventRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventFold:
-    """Rows that are shown together; `summary` says what a closed fold holds, `""` if it is open."""
+    """Rows that are shown together; `summary` describes a closed fold, `""` if it is open."""
 
     summary: str
     rows: tuple[EventRow, ...]
@@ -259,7 +259,7 @@ def _read_relayed(relayed: RelayedExchange, display: Display) -> Iterator[ReadSt
 
 
 def _are_of_one_stream(exchanges: Sequence[Exchange], display: Display) -> bool:
-    """Whether one resource was streamed in all of these; what one answer says of itself counts, not its path."""
+    """Whether one resource was streamed in all of these; the id in a response counts, not its path."""
     protocol = display.api.load_protocol()
     found = set()
     for exchange in exchanges:
@@ -333,7 +333,7 @@ def _find_exchange(finding: Finding, result: Result) -> Exchange | None:
 
 
 def _is_about_ids(finding: Finding, events: Sequence[StreamEvent]) -> bool:
-    """Whether what a finding says of its event is the id that it has."""
+    """Whether a finding about an event is about the id of the event."""
     return any(e.number == finding.where.event and e.cursor and finding.actual == repr(e.cursor) for e in events)
 
 
@@ -358,7 +358,7 @@ def _accuse(rows: Sequence[EventRow], finding: Finding) -> list[EventRow]:
 
 
 def _fold(rows: Sequence[EventRow]) -> tuple[EventFold, ...]:
-    """The rows near an accused one, and those before, between and after them."""
+    """The rows near one with a finding, and those before, between and after them."""
     accused = [number for number, row in enumerate(rows) if row.accused]
     near = {n for at in accused[:3] for n in range(at - _NEIGHBOURS - 1, at + _NEIGHBOURS + 1)}
     folds: list[EventFold] = []

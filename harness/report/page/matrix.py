@@ -23,7 +23,7 @@ class StripCase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MatrixEntry:
-    """One thing that a drawer tells: its `word` and `title`, folded over the lines and a `command`.
+    """One entry of a drawer: its `word` and `title`, folded over the lines and a `command`.
 
     `said` are numbers of lines that the page has once: the first is a sentence, the others are of the wire.
     """
@@ -38,11 +38,11 @@ class MatrixEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MatrixCell:
-    """What stands in a cell and in its drawer.
+    """The content of a cell and of its drawer.
 
-    `text` is short (`13/15`), `words` says it for whoever sees no shape (`13 of 15 cases wrong`). The drawer shows
-    `title`, the `cases`, `lines` of prose, the `picture` of a stream, the `wire` and a `command` to copy; without
-    a `title` there is none.
+    `text` is short (`13/15`), `words` spells it out for readers who see no shape (`13 of 15 cases wrong`). The
+    drawer shows `title`, the `cases`, `lines` of prose, the `picture` of a stream, the `wire` and a `command` to
+    copy; without a `title` there is none.
     """
 
     text: str

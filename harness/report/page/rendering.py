@@ -65,7 +65,7 @@ def render_template(name: str, *, title: str, command: str, **values: Any) -> st
 
 
 def render_part(name: str, **values: Any) -> str:
-    """A part of somebody else's page: a shadow tree, so that neither has the other's styles."""
+    """A part for another project's page: a shadow tree, so that neither has the other's styles."""
     style = _for_shadow(read_style("matrix", "picture"))
     return _render(name, style=style, icons=read_icons(), script=read_script("copy", "matrix"), **values)
 

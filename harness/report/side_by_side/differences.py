@@ -1,4 +1,4 @@
-"""What several runs say of the same things: where they differ, what is new, what is fixed. Layer 6, pure."""
+"""Several runs side by side: their differences, new failures, and fixed ones. Layer 6, pure."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CHANGES = {
 class ComparedRow:
     """One result in all runs, in their order; None where a run does not have it.
 
-    `change` says what became of it between the first and the last run, one of `CHANGES`; `""` if nothing did.
+    `change` is its change between the first and the last run, one of `CHANGES`; `""` if there is none.
     """
 
     id: str
@@ -39,7 +39,7 @@ class ComparedRow:
 
     @property
     def told(self) -> RunEntry:
-        """The entry that says most of it: one that is broken, else the first."""
+        """The most telling entry: one that is broken, else the first."""
         there = [entry for entry in self.entries if entry is not None]
         return next((entry for entry in there if entry.broken), there[0])
 
@@ -105,7 +105,7 @@ class ComparedRuns:
 
     @property
     def unjudged(self) -> list[ComparedRow]:
-        """The rows of which not every run says something, so that nobody knows whether they differ."""
+        """The rows that some run did not judge, so that their difference is unknown."""
         told = {row.id for row in self.telling}
         return [row for row in self.rows if not (row.id in told or row.agrees)]
 
@@ -168,7 +168,7 @@ def _to_row(name: str, runs: Sequence[RunFile]) -> ComparedRow:
 
 
 def _change(before: RunEntry | None, after: RunEntry | None, runs: Sequence[RunFile]) -> str:
-    """What came of an entry between the first and the last run; "" for nothing to tell."""
+    """The change of an entry between the first and the last run; "" for none."""
     # Reports of failures alone name no other checks, so that an absence tells something only where all list all.
     match _see(before), _see(after):
         case "left out", "broken":
@@ -191,7 +191,7 @@ def _change(before: RunEntry | None, after: RunEntry | None, runs: Sequence[RunF
 
 
 def _see(entry: RunEntry | None) -> str:
-    """What a run shows of an entry, in a word."""
+    """The state of an entry in a run, in a word."""
     if entry is None:
         return "absent"
     if entry.broken:
@@ -205,7 +205,7 @@ def _is_fixed(after: RunEntry | None, last: RunFile) -> bool:
 
 
 def list_lines(compared: ComparedRuns) -> Iterator[str]:
-    """The comparison for a terminal: the runs, then a line for each row that tells something."""
+    """The comparison for a terminal: the runs, then a line for each row with a difference."""
     for number, run in enumerate(compared.runs):
         target = "" if run.target == run.name else f" ({run.target})"
         yield f"{number + 1}  {run.name}{target}: {run.started} {run.verdict}".rstrip(" :")

@@ -1,7 +1,7 @@
-"""Reads the JSON report of a run: what was judged, when, and the verdict of each result.
+"""Reads the JSON report of a run: the target, the time, and the verdict of each result.
 
 Layer 6. A report may come from a stranger, so nothing in it is trusted: a member that is missing or of another
-type than its schema says makes the whole file unreadable, and the message says which.
+type than in its schema makes the whole file unreadable, and the message names it.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ _MOST_BYTES = 200_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunEntry:
-    """One result of a run, by its id; `said` is what its first finding says, or why it was not judged.
+    """One result of a run, by its id; `said` is its first finding, or why it was not judged.
 
-    `reason` says why it was not tested; `expected` and `actual` are of that finding.
+    `reason` is why it was not tested; `expected` and `actual` are of that finding.
     """
 
     id: str
@@ -49,7 +49,7 @@ class RunEntry:
 
     @property
     def asked(self) -> bool:
-        """Whether the run was to test it; an excluded check says nothing, and differs from nothing."""
+        """Whether the run was to test it; an excluded check has no result to compare."""
         return self.outcome is not Accounted.EXCLUDED
 
     @property
@@ -59,7 +59,7 @@ class RunEntry:
 
     @property
     def tells(self) -> bool:
-        """Whether it says anything of the target: a feature that is not offered does."""
+        """Whether it states anything about the target: a feature that is not offered does."""
         return self.judged or self.outcome is Accounted.NOT_OFFERED
 
     @property
@@ -70,9 +70,9 @@ class RunEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFile:
-    """One run as its report tells it. `name` is what the user calls it, else its file.
+    """One run as its report shows it. `name` is the user's name for it, else its file.
 
-    `lists_all`: the report names what is fine, too. Of one that names failures alone, what is missing is fine.
+    `lists_all`: the report names passed checks, too. In one that names failures alone, a missing check has passed.
     """
 
     name: str
@@ -96,7 +96,7 @@ class RunFile:
 
 
 def read_run(path: Path) -> RunFile:
-    """Read a report. Raises UsageFault if it is none, and says what it is instead."""
+    """Read a report. Raises UsageFault if it is none, and names its kind instead."""
     return _to_run(read_record(path), path)
 
 
@@ -205,7 +205,7 @@ def _by_id(found: Iterable[RunEntry]) -> dict[str, RunEntry]:
 
 
 def _read_target(record: Mapping[str, Any], path: Path) -> str:
-    """What was judged; the name of the file if the report does not say."""
+    """The target; the name of the file if the report does not name one."""
     if isinstance(record.get("matrix"), dict) or isinstance(record.get("defects"), list):
         return "mutants"
     told = record.get("target") or record.get("gateway") or {"name": record.get("client", "")}

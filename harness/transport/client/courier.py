@@ -39,7 +39,8 @@ def post(delivery: Delivery) -> int | None:
 class Courier:
     """`with Courier(outbox):` delivers until the block ends. Unless it `is_allowed`, every delivery is dropped.
 
-    A receiver on this machine trusts what comes from this machine, and whoever can register it may be elsewhere.
+    A receiver on this machine trusts what comes from this machine, and the client that registers it may be
+    elsewhere.
     """
 
     def __init__(self, outbox: Outbox, *, is_allowed: bool = True) -> None:

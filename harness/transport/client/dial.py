@@ -56,7 +56,7 @@ class Origin(NamedTuple):
 
     @property
     def address(self) -> tuple[str, int]:
-        """What to connect to; a name below `.localhost` is this machine, whatever a resolver says."""
+        """The address to connect to; a name below `.localhost` is this machine, even if a resolver differs."""
         # RFC 6761, 6.3. Such names count as this machine where keys and webhooks are concerned.
         return "localhost" if self.host.endswith(".localhost") else self.host, self.port
 
@@ -147,7 +147,7 @@ def trusting(ca_file: str | None) -> ssl.SSLContext:
 
 
 class NoConnection(TargetFault):
-    """Raised when no connection was established; `ending` says why, and becomes the ending of the exchange."""
+    """Raised when no connection was established; `ending` is the reason, and the ending of the exchange."""
 
     def __init__(self, by: By, how: How, detail: str) -> None:
         super().__init__(detail)
@@ -189,7 +189,7 @@ def dial(origin: Origin, limits: Limits, tls: ssl.SSLContext | None, *, environm
 def _explain(
     origin: Origin, first: Origin | Proxy, error: OSError, limits: Limits, *, secured: bool
 ) -> NoConnection:
-    """What to raise for a connection that did not come about; it was to be `secured` if TCP had come about."""
+    """The error for a connection that failed; it was to be `secured` after TCP."""
     place = place_of(first.host, first.port)
     if isinstance(error, TimeoutError):
         return too_late(place, limits)
@@ -201,7 +201,7 @@ def _explain(
 
 
 def too_late(place: str, limits: Limits) -> NoConnection:
-    """What to raise if there is no connection to `place` in time."""
+    """The error for a connection to `place` that took too long."""
     detail = f"no connection to {place} in {limits.connect_seconds:g} s"
     return NoConnection(By.LIMIT, How.TIMEOUT, detail)
 
@@ -243,14 +243,14 @@ def refuse_plain(origin: Origin) -> None:
 
 
 def failure(place: str, error: OSError, how: How = How.REFUSED) -> NoConnection:
-    """What to raise for no connection to `place`: our limit if no more files can be opened, else the server's."""
+    """The error for no connection to `place`: our limit if no more files can be opened, else the server's."""
     by = By.LIMIT if error.errno in (errno.EMFILE, errno.ENFILE) else By.SERVER
     code = error.errno or 0  # asyncio writes its own words, such as "Connect call failed ('127.0.0.1', 1)"
     return NoConnection(by, how, f"{place}: {os.strerror(code) if code > 0 else error.strerror or error}")
 
 
 def tls_failure(origin: Origin, error: ssl.SSLError) -> NoConnection:
-    """What to raise for a failed TLS handshake with `origin`; for an untrusted certificate it says what to do."""
+    """The error for a failed TLS handshake with `origin`; for an untrusted certificate it has the next step."""
     problem = error.reason or str(error)
     if isinstance(error, ssl.SSLCertVerificationError):
         problem = f"its certificate is not trusted: {error.verify_message}"

@@ -160,8 +160,8 @@ class KeptConnections:
     """Whether connections to one target are kept, for all its drivers; thread-safe.
 
     A server that serves one connection at a time, until it closes, reads no request beside an idle connection. So
-    whoever waits for a response in vain closes all that are idle. If a response comes then, none is kept any more,
-    until somebody has found out whether that was chance (`settle`).
+    a driver that waits for a response in vain closes all idle ones. If a response comes then, none is kept any
+    more, until `settle` has found out whether that was chance.
     """
 
     def __init__(self, *, settled: bool = False) -> None:
@@ -173,7 +173,7 @@ class KeptConnections:
 
     @property
     def doubtful(self) -> bool:
-        """Whether none is kept, and nobody knows whether that has to be."""
+        """Whether none is kept, although the cause is not certain."""
         return not (self.keeps or self._settled)
 
     def doubt(self) -> None:
@@ -190,7 +190,7 @@ class KeptConnections:
             self._pools.add(pool)
 
     def release(self) -> int:
-        """Close all idle connections, unless they were seen to be in nobody's way; return how many that were."""
+        """Close all idle connections, unless they are known to be harmless; return how many that were."""
         if self._settled and self.keeps:
             return 0
         with self._lock:
@@ -276,7 +276,7 @@ class UrlReading:
 
     @property
     def deaf(self) -> bool:
-        """Whether the connection died before a byte of response, like a kept one that its server had closed."""
+        """Whether the connection ended before a byte of response, like a kept one that its server had closed."""
         return self.ended is not None and not self._reader.begun and self.ended.how in {How.FIN, How.RST}
 
     @property
@@ -364,7 +364,7 @@ class UrlReading:
         self._deadline = min(self._deadline, time.monotonic() + seconds)
 
     def stop(self, by: By, how: How, detail: str) -> None:
-        """Hang up, unless the response has ended already."""
+        """Disconnect, unless the response has ended already."""
         if self.ended is None:
             place = self._reader.ended or self._reader.stop(how, by, detail)
             self._finish(replace(place, by=by, how=how, detail=detail))
@@ -485,7 +485,7 @@ class UrlDriver(Driver):
         return SocketReceiver()
 
     def _shut_down(self) -> None:
-        """Shut down every connection: whoever reads from one finds its end."""
+        """Shut down every connection: a reader of one finds its end."""
         with self._lock:
             sockets = list(self._sockets)
         for sock in sockets:

@@ -1,4 +1,4 @@
-"""A response that is still being read: its events, the end of a stream that says that it is over, its coding.
+"""A response that is still being read: its events, the end of a stream after its final event, its coding.
 
 Layer 3. Must not know whether its bytes come from a socket or from a service in this process.
 """
@@ -69,7 +69,7 @@ class LastEvent:
 
     @property
     def seen(self) -> bool:
-        """Whether the stream said that it is over, and has not gone on."""
+        """Whether the stream had its final event, and nothing after it."""
         return self._since < _NEVER
 
     def feed(self, data: bytes, now: float) -> None:
@@ -130,7 +130,7 @@ class ByteSource(Protocol):
         """Let the rest take at most so many seconds."""
 
     def stop(self, by: By, how: How, detail: str) -> None:
-        """Hang up, unless the response has ended already."""
+        """Disconnect, unless the response has ended already."""
 
     def record(self) -> Exchange:
         """The record, once the response has ended."""
@@ -179,7 +179,7 @@ class LiveStreamReader:
         return read_whole(self._source)
 
     def close(self) -> Exchange:
-        """Hang up and return the record."""
+        """Disconnect and return the record."""
         self._frames.clear()
         self._source.stop(By.CLIENT, How.FIN, "")
         return self._source.record()
@@ -239,7 +239,7 @@ class ContentDecoder:
         return part
 
     def finish(self) -> Breach | None:
-        """What is wrong with a body that ends here; None if nothing is."""
+        """The defect of a body that ends here; None if there is none."""
         if self.breach is None and self._came and not self._inflater.whole:
             detail = f"content-encoding {self._coding} is cut: its end never came"
             self.breach = Breach(By.SERVER, How.BAD_HTTP, detail)

@@ -113,7 +113,7 @@ class RequestHead(NamedTuple):
 
 
 def parse_fields(lines: list[str]) -> Headers:
-    """The header fields of `lines`; raises `BadHead` for anything RFC 9112 tells a recipient to refuse."""
+    """The header fields of `lines`; raises `BadHead` for all that a recipient must refuse by RFC 9112."""
     items: list[tuple[str, str]] = []
     for line in lines:
         if line[:1] in {" ", "\t"}:

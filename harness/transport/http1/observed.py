@@ -1,4 +1,4 @@
-"""What a client sees of an answer at its end of the connection: the same with every carrier.
+"""A response as a client sees it at its end of the connection: the same with every carrier.
 
 Layer 3. Knows pieces, framings and endings; must not know sockets, clocks or client libraries. A service may state
 an ending that no client can see (bytes past the Content-Length, a cut where a FIN ends the body anyway).
@@ -84,7 +84,7 @@ def _note_unfinished(ending: Ending, unfinished: Chunk | None) -> Ending:
 
 
 def _turn_into_stall(ending: Ending) -> Ending:
-    """Turn an ending by the client or a timeout into a stall: nobody knows what the server would have done."""
+    """Turn an ending by the client or a timeout into a stall: the server's own ending is unknown."""
     if ending.by is not By.SERVER or ending.how is How.TIMEOUT:
         return replace(ending, by=By.SERVER, how=How.STALL)
     return ending
@@ -99,7 +99,7 @@ def pull(body: Body) -> Piece:
 
 
 def body_fault(body: Body, error: Exception) -> HarnessFault:
-    """What to raise for an exception that came out of a body."""
+    """The error for an exception that came out of a body."""
     if isinstance(error, HarnessFault):
         return error
     kind = type(body).__name__
@@ -109,12 +109,12 @@ def body_fault(body: Body, error: Exception) -> HarnessFault:
 
 
 def overlong(size: int) -> HarnessFault:
-    """What to raise for a body that is longer than its framing declares."""
+    """The error for a body that is longer than its framing declares."""
     return HarnessFault(f"the body holds more than its Length({size}): give the whole size, or another framing")
 
 
 def after_unfinished() -> HarnessFault:
-    """What to raise for a piece after an unfinished chunk."""
+    """The error for a piece after an unfinished chunk."""
     return HarnessFault("a piece follows a Chunk with `declared`: only an Ending may follow an unfinished chunk")
 
 
@@ -192,7 +192,7 @@ class ResponseView:
         return Ending(at=At.IN_BODY)
 
     def close(self) -> None:
-        """Tell the service that nobody is reading any more."""
+        """Report to the service that the reader has left."""
         if not self._closed:
             self._closed = True
             self._response.body.close()
@@ -214,7 +214,7 @@ def call(service: Service, request: Request) -> Response:
 
 
 def service_fault(request: Request, error: Exception) -> HarnessFault:
-    """What to raise for an exception that a service raised on a request."""
+    """The error for an exception that a service raised on a request."""
     if isinstance(error, HarnessFault):
         return error
     kind = type(error).__name__

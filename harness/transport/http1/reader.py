@@ -33,8 +33,8 @@ def has_no_last_chunk(data: bytes) -> bool:
 class Data(NamedTuple):
     """Some body bytes, in order of arrival.
 
-    `declared` is the size of the HTTP chunk that they belong to, None with any other framing; `ends_chunk` says
-    that the chunk ends with them. A chunk that arrives in several reads gives several `Data`.
+    `declared` is the size of the HTTP chunk that they belong to, None with any other framing; `ends_chunk`: the
+    chunk ends with them. A chunk that arrives in several reads gives several `Data`.
     """
 
     data: bytes
@@ -77,7 +77,7 @@ class BodyReader:
         return found
 
     def outlasts(self, data: bytes) -> bool:
-        """Whether more is sure to follow these bytes; False if that cannot be told without parsing them."""
+        """Whether more is sure to follow these bytes; False if that is unknown without parsing them."""
         if isinstance(self._framing, Chunked):
             return not self._buffer and self._state != self._trailers and has_no_last_chunk(data)
         return not isinstance(self._framing, Length) or len(data) < self._left
@@ -203,9 +203,9 @@ _TLS_HANDSHAKE = 0x16
 
 
 class Incoming(NamedTuple):
-    """A whole request, and its head with what it says about the connection.
+    """A whole request, and its head with its fields about the connection.
 
-    `opened` says whether pages of any origin may send a request with this head.
+    `opened`: pages of any origin may send a request with this head.
     """
 
     request: Request
@@ -216,7 +216,7 @@ class Incoming(NamedTuple):
 class HeadCache:
     """Parsed heads by their bytes, shared by the connections of a server; cleared when it is full.
 
-    `opens` says of a request without its body whether pages of any origin may send it.
+    `opens` decides for a request without its body whether pages of any origin may send it.
     """
 
     __slots__ = ("_opens", "heads")
@@ -385,9 +385,9 @@ _IN_CHUNKS = b"\r\ntransfer-encoding: chunked\r\n"
 
 
 def begins_a_stream(method: str, data: bytes) -> bool:
-    """Whether these bytes begin a response to `method` and more is sure to follow, as far as a quick look tells.
+    """Whether these bytes begin a response to `method` and more is sure to follow, by a quick look.
 
-    That is so if the response is a 200 that says, in the usual spelling, that it is chunked.
+    That is so if the response is a 200 that is chunked, in the usual spelling.
     """
     if method in _BODILESS or not data.startswith(_OK) or not has_no_last_chunk(data):
         return False
@@ -445,7 +445,7 @@ class ResponseReader:
         return events
 
     def outlasts(self, data: bytes) -> bool:
-        """Whether more is sure to follow these bytes; False if that cannot be told without parsing them."""
+        """Whether more is sure to follow these bytes; False if that is unknown without parsing them."""
         return self._body is not None and self.ended is None and self._body.outlasts(data)
 
     def fin(self) -> Ending:
@@ -455,7 +455,7 @@ class ResponseReader:
         return self.ended or self.stop(How.FIN)
 
     def stop(self, how: How, by: By = By.SERVER, detail: str = "") -> Ending:
-        """Stop reading for an external reason; the ending says where. An earlier ending stays."""
+        """Stop reading for an external reason; the ending has the place. An earlier ending stays."""
         if self.ended is None:
             self.ended = self._body.place(how, by, detail) if self._body else self._end_in_head(how, by, detail)
         return self.ended

@@ -76,7 +76,7 @@ def _collect_runs(take_run: Callable[[int], Sequence[Chunk]], out: list[bytes]) 
 
 
 class After(Enum):
-    """What the server does with the connection once the bytes are out."""
+    """The server's next step on the connection once the bytes are out."""
 
     KEEP = auto()
     FIN = auto()

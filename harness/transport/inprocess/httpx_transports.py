@@ -222,7 +222,7 @@ class _Reading:
 
     @property
     def is_silent(self) -> bool:
-        """Whether a pause is under way, and not a wrong ending, for which nobody has to wait."""
+        """Whether a pause is under way, and not a wrong ending, which needs no wait."""
         return self._wake is not None
 
     def _count_pause(self) -> None:
@@ -281,7 +281,7 @@ class _Reading:
         return error
 
     def close(self) -> None:
-        """Tell the service that nobody is reading any more."""
+        """Report to the service that the reader has left."""
         self._seen.close()
 
 

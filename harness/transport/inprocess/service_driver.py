@@ -1,6 +1,6 @@
-"""The driver for a service in this process: no socket, no thread, no sleeping; the clock tells the time.
+"""The driver for a service in this process: no socket, no thread, no sleeping; the clock has the time.
 
-Layer 3. Knows pauses and the clock; `seen` decides what a client would see over a connection. A pause ends its
+Layer 3. Knows pauses and the clock; `observed` decides what a client would see over a connection. A pause ends its
 length after the moment it was pulled, so readers that pause at the same time move the clock only once.
 """
 
@@ -268,7 +268,7 @@ class ServiceReading:
             self._limits = msgspec.structs.replace(self._limits, total_seconds=until)
 
     def stop(self, by: By, how: How, detail: str) -> None:
-        """Hang up, unless the response has ended already."""
+        """Disconnect, unless the response has ended already."""
         if self.ended is None:
             ending = replace(self._seen.place(), by=by, how=how, detail=detail)
             self.ended = self._last.conclude(ending, self._clock.now)

@@ -1,1 +1,1 @@
-"""A socket server whose answers end to the byte as told. Layer 3."""
+"""A socket server whose responses end exactly as their `Ending`, to the byte. Layer 3."""

@@ -30,7 +30,7 @@ _LINGER_NOT = struct.pack("ii", 1, 0)
 
 
 class SocketLike(Protocol):
-    """What event loops provide as the socket of a transport."""
+    """The socket of a transport, as event loops provide it."""
 
     def fileno(self) -> int: ...
 
@@ -129,7 +129,7 @@ _METHODS = "GET, POST, DELETE, PATCH, PUT, OPTIONS"
 
 
 class Hub:
-    """What the connections of one server share.
+    """The shared state of the connections of one server.
 
     `hear` is called with each request before the service, `on_fault` with each fault that is kept in `errors`.
     """
@@ -437,7 +437,7 @@ class ServerConnection(asyncio.Protocol):
             self._transport.close()
 
     def stop(self) -> asyncio.Task[After] | None:
-        """Hang up now; return the task that has yet to end, if there is one."""
+        """Disconnect now; return the task that has yet to end, if there is one."""
         self._transport.abort()
         if self._task is not None:
             self._task.cancel()

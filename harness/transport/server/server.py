@@ -183,13 +183,13 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 class _Endpoint:
-    """What `Server` and `ServerThread` share: the signature, the address, and how to listen and to hang up.
+    """The shared part of `Server` and `ServerThread`: signature, address, and how to listen and disconnect.
 
     `port=0` takes a free port. A bound `sock` replaces `host` and `port`, and the server owns it from then on.
     `clock` is the clock that pauses move (the service's own). `tls` makes it https. `cors` names request fields,
-    and lets web pages of any origin send requests with them; `cors_for` says which requests, by default all, and
-    sees each head once, without a body. `hear` is called with each request before it is answered. Faults of
-    our own are kept in `errors`, and `on_fault` is called with each.
+    and lets web pages of any origin send requests with them; `cors_for` selects the requests, by default all, and
+    sees each head once, without a body. `hear` is called with each request before its response. Faults of our own
+    are kept in `errors`, and `on_fault` is called with each.
     """
 
     def __init__(
@@ -390,7 +390,7 @@ def _always(request: Request) -> bool:
 class WaitingServer(Server):
     """A `Server` for a service that blocks. Takes the arguments of `Server`; its default limits are wider.
 
-    Requests for which `waits` returns false are answered at once, without a thread.
+    Requests for which `waits` returns false are served at once, without a thread.
     """
 
     _threads: ThreadPoolExecutor
@@ -419,7 +419,7 @@ class WaitingServer(Server):
         return _WaitingConnection(self._hub, self._threads, self._waits)
 
     async def stop(self) -> None:
-        """Stop listening; hang up on every client and every server behind the proxy."""
+        """Stop listening; disconnect every client and every server behind the proxy."""
         await super().stop()
         await asyncio.to_thread(self._threads.shutdown)
 

@@ -80,7 +80,7 @@ class RequestFollower:
     """Takes the bytes of one connection and returns those to send upstream; collects the requests in `asked`.
 
     `lost` is set to a reason if the bytes can no longer be parsed as requests; from then on everything is
-    forwarded unchanged. A body of more than `most` bytes is not kept, and `notes` says so. `hear` is called with
+    forwarded unchanged. A body of more than `most` bytes is not kept, which `notes` records. `hear` is called with
     each request when its head is complete.
     """
 
@@ -186,7 +186,7 @@ _OPEN_CHUNK_BYTES = 8 * 1024 * 1024
 
 
 class ForwardedRequests(NamedTuple):
-    """What to send upstream, and the exchanges that finished: those answered before their request was complete."""
+    """The bytes to send upstream, and the finished exchanges: those with a response before a whole request."""
 
     data: bytes
     finished: Sequence[Exchange]
@@ -254,7 +254,7 @@ class _Answer:
         return self._head.feed(own[:size]) + self.rest() + own[size:]
 
     def rest(self) -> bytes:
-        """What was held back of the head."""
+        """The withheld part of the head."""
         head, self._head = self._head, None
         return b"" if head is None else head.rest()
 
@@ -297,7 +297,7 @@ class _Answer:
 class Wiretap:
     """Listens to one connection. Bodies of more than `most` bytes are forwarded but not recorded.
 
-    `origin` is the target's root. `lost` says why the traffic can no longer be parsed, "" while it can; it is
+    `origin` is the target's root. `lost` is why the traffic can no longer be parsed, "" while it can; it is
     forwarded in any case.
     """
 
@@ -395,7 +395,7 @@ class Wiretap:
         return Passed(finished, out, max(ending_bytes, unfinished), unfinished)
 
     def rest(self) -> bytes:
-        """What is left of a head that has not become whole, when the connection ends."""
+        """The rest of a head that is still incomplete when the connection ends."""
         return b"" if self._answer is None else self._answer.rest()
 
     def _take_current(self) -> _Answer:
@@ -434,7 +434,7 @@ class Wiretap:
         return finished
 
     def end(self, by: By, how: How, now: float, detail: str = "", *, torn: bool = False) -> Sequence[Exchange]:
-        """One side of the connection ended: return the exchange of every request that was complete or answered.
+        """One side ended: return the exchange of each request that was complete or has a response.
 
         A `torn` FIN completes no body, not even one that is delimited by the close.
         """

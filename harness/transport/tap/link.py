@@ -27,7 +27,7 @@ _AFTER_SECONDS = 0.001
 
 
 class Switchboard(Protocol):
-    """What a link needs from its tap."""
+    """The part of its tap that a link needs."""
 
     @property
     def authority(self) -> str: ...

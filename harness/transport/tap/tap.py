@@ -84,7 +84,7 @@ async def dial_upstream(
 
 
 async def _watch(connecting: Coroutine[Any, Any, object], origin: Origin) -> None:
-    """Wait for a connection with TLS; who is slow, or hangs up, is asked whether it speaks plain HTTP."""
+    """Wait for a connection with TLS; a server that is slow, or disconnects, gets a plain HTTP request."""
     task = asyncio.ensure_future(connecting)
     try:
         done, _ = await asyncio.wait({task}, timeout=SLOW_HANDSHAKE)
@@ -174,7 +174,7 @@ class Door(asyncio.Protocol):
         self._doors.discard(self)
 
     def stop(self) -> None:
-        """Hang up now."""
+        """Disconnect now."""
         self._transport.abort()
 
 

@@ -59,7 +59,7 @@ Received = Sequence[ReceivedResponse]
 def judge_result(
     api: Api, whole: Sequence[Event], collected: Any, received: Received, contract: Any
 ) -> Defect | None:
-    """What a client that reports success did wrong; None if nothing.
+    """Return the defect of a client that reports success; None if it has none.
 
     `whole` holds the events of the undisturbed stream, `collected` is the result of the client.
     """
@@ -106,7 +106,7 @@ def describe_double_create(api: Api, received: Received) -> str:
 
 
 def judge_context(api: Api, received: Received) -> Defect | None:
-    """The defect of a client whose last turn says something new, but not what it goes on from."""
+    """Return the defect of a client whose last turn sends something new without the turns before it."""
     made = [one for one in received if one.is_create and not one.goes_on and one.status < 400]
     if len(made) < 2 or made[-1].continues is not None or made[-1].input == made[0].input:
         return None
@@ -123,7 +123,7 @@ def _was_given_one(received: Received) -> bool:
 
 
 class _Causes:
-    """What a client did with its streams; `whole` are the events that it had to end up with."""
+    """A client's use of its streams; `whole` are the events that its result has to contain."""
 
     def __init__(self, api: Api, whole: Sequence[Event], received: Received) -> None:
         self._model = api.load_client_model()
@@ -411,7 +411,7 @@ class ClientAttempt:
 
 
 def _is_destroyed(one: ReceivedResponse) -> bool:
-    """Whether a fault kept the id of a new run from the client, and nobody can tell if it exists."""
+    """Whether a fault kept the id of a new run from the client, so that it cannot know of the run."""
     fired = one.suffered.fired if one.suffered is not None else ()
     lost = any(
         isinstance(fault, Cut | Raw) or (isinstance(fault, Status) and fault.code not in _REFUSED)

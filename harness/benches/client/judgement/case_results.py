@@ -293,7 +293,7 @@ def _describe_break(one: ReceivedResponse) -> str:
 
 
 def describe_end(ended: ClientResult) -> str:
-    """What the client made of it, as it said itself."""
+    """The result of the client, in its own words."""
     if ended.stopped:
         return f"{ended.stopped}, and was stopped"
     if ended.error:

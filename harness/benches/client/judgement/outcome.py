@@ -141,7 +141,7 @@ def is_result_id(name: str) -> bool:
 
 
 def is_case(result: Result) -> bool:
-    """Whether a result is of a case: an entry of a baseline that names none is told among the others."""
+    """Whether a result is of a case: an entry of a baseline that names none is listed among the others."""
     return any(isinstance(shown, ClientRun) for shown in result.evidence)
 
 
@@ -151,7 +151,7 @@ def list_cases(results: Iterable[Result]) -> list[Result]:
 
 
 def run_of(result: Result) -> ClientRun:
-    """What happened to the client in a case."""
+    """The record of what happened to the client in a case."""
     (run,) = result.evidence
     assert isinstance(run, ClientRun)
     return run

@@ -38,7 +38,7 @@ _GAVE_UP = re.compile(r"gave up: [\w.]+")
 
 @dataclass(frozen=True, slots=True)
 class CaseFailure:
-    """What a client did wrong in a case: the code of the finding, and its message with the client as subject."""
+    """A client's defect in a case: the code of the finding, and its message with the client as subject."""
 
     code: str
     message: str
@@ -66,14 +66,14 @@ def judge_played(
     endless: str = "",
     blocks: Iterable[str] = (),
 ) -> JudgedCase:
-    """Judge a case for a test: every broken rule is a failure, what is only not strict is none.
+    """Judge a case for a test: every broken rule is a failure; a lenient reading is none.
 
     A run that did not complete must not pass for one that did: a function can return the status or raise, while a
     command may only print its text.
 
     `usual` is the number of requests without a fault; None in the case without a fault itself. `left_open` is the
-    number of responses that the client stopped reading and never closed. `endless` says how it sat out a silence
-    that no timeout ended, which explains all else; `blocks` are its calls that blocked an event loop.
+    number of responses that the client stopped reading and never closed. `endless` describes how it waited through
+    a silence without a timeout, which explains all else. `blocks` are its calls that blocked an event loop.
     """
     if endless:
         hung = CaseFailure(f"{ENDS}/time", endless)
@@ -185,9 +185,9 @@ class FailureReasons:
 
 
 def _generalize(message: str, kind: str) -> str:
-    """What a message has in common with those of other cases: its explanation, without places and texts.
+    """The part of a message that other cases share: its explanation, without places and texts.
 
-    A client that gave up did so on a kind of fault, with an error whose text repeats what the fault was.
+    A client that gave up did so on a kind of fault, with an error whose text repeats the fault.
     """
     if gave_up := _GAVE_UP.match(message):
         return f"{gave_up[0]} {kind}"

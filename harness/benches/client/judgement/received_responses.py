@@ -87,7 +87,7 @@ class ReceivedResponse:
 
     @property
     def input(self) -> str:
-        """What a create says."""
+        """The input of a create, as text."""
         return self._api.load_client_model().find_input(self.request)
 
     @property
@@ -156,7 +156,7 @@ class ReceivedResponse:
 
 
 def describe_unresumed(received: Sequence[ReceivedResponse]) -> str:
-    """How the first stream broke off that the client did not read on, as a sentence; "" if there is none."""
+    """A sentence about how the first stream ended early that the client did not resume; "" if there is none."""
     for place, one in enumerate(received):
         if not one.broke_off or one.status >= 400:
             continue
@@ -252,7 +252,7 @@ class RepeatedReads:
         return self.describe_end(self._polled)
 
     def describe_last(self) -> str:
-        """What the reader polled in vain when its test ended, for the report of a failure; "" if it did not."""
+        """A sentence about the polls still in vain when the test ended, for a failed test; "" without any."""
         target = next(reversed(self._rows), "")
         equal = self._rows[target][2] if target else 0
         return self.describe_end(target, limit=_TOLD) if equal + 1 > _TOLD else ""
@@ -323,7 +323,7 @@ class _WatchedBody(WrappedBody):
         return piece
 
     def close(self) -> None:
-        """Note that nobody reads any more."""
+        """Note that the client stopped reading."""
         self._received.closed = True
         super().close()
 

@@ -1,6 +1,6 @@
-"""Installs the packages of a ready client, each version into an environment of its own, and says how to start it.
+"""Installs the packages of a ready client, each version into its own environment; returns its command.
 
-Layer 5. The environments are kept below `$HARNESS_CLIENTS`, by default in the user's cache, until somebody removes
+Layer 5. The environments are kept below `$HARNESS_CLIENTS`, by default in the user's cache, until the user removes
 them. Where packages come from is a setting of pip and npm.
 """
 

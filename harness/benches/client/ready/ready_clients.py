@@ -1,6 +1,6 @@
 """The clients that have a driver: packages, versions, and the modes that each can be used in.
 
-Layer 5, values only. The versions are those that the table of clients was made with; any other can be asked for.
+Layer 5, values only. The table of clients was made with these versions; the user can name any other.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from harness.outcome.words import did_you_mean
 
 
 class Language(StrEnum):
-    """What runs a driver."""
+    """The interpreter of a driver."""
 
     PYTHON = "python"
     NODE = "node"

@@ -1,6 +1,6 @@
-"""Plays the table's rows to clients with a driver: what each one, in each version and mode, makes of each.
+"""Runs the rows of the table with each client that has a driver, in each version and mode.
 
-Layer 5. A case with a finding is played a second time, so that no cell rests on one run.
+Layer 5. A case with a finding runs a second time, so that no cell rests on one run.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ TABLES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableRow:
-    """A row: a fault, or an incident that is played."""
+    """A row: a fault, or an incident."""
 
     name: str
     about: str
@@ -54,7 +54,7 @@ PlayedRow: TypeAlias = tuple[TableRow, Case]
 
 
 def base_of(api: Api, mode: str) -> Case:
-    """What all cases of a mode share: a stream to which nothing happens."""
+    """The case that all cases of a mode build on: a stream without a fault."""
     return Case(plan="pass", mode=api.load_client_model().modes[mode])
 
 
@@ -130,9 +130,9 @@ class _Lent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """What a client made of one row. `again` is the outcome of a run that confirms it, "" if there was none.
+    """The result of a client in one row. `again` is the outcome of a run that confirms it, "" if there was none.
 
-    Runs that differ are decided by a third one; if that differs, too, `again` is what the second one was.
+    If two runs differ, a third one decides; if that differs, too, `again` is the outcome of the second one.
     `sentence` is the finding, "" if there is none. `timeline` holds the lines of a drawing, without times;
     `command` repeats the case.
     """
@@ -154,9 +154,9 @@ class Cell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientColumn:
-    """How one client in one version and mode came out of each row.
+    """The results of one client in one version and mode, row by row.
 
-    `about` says what the mode asks of it; `problem` is why it could not be tried.
+    `about` describes the task of the mode; `problem` is why it could not be tried.
     """
 
     client: ReadyClient
@@ -185,8 +185,8 @@ def survey(
 ) -> Iterator[ClientColumn]:
     """A column for each client and each of its modes, as soon as it is known.
 
-    `new_client` installs a client and says how to make it; `only` names some of the rows. A client that cannot be
-    installed, or fails without any fault, has a column that says so.
+    `new_client` installs a client and returns its factory; `only` names some of the rows. A client that cannot be
+    installed, or fails without any fault, has a column with that problem.
     """
     shared = TortureOptions(jobs=jobs, seconds=seconds, command=())
     for client in clients:

@@ -66,11 +66,11 @@ class FrameEdit:
         self.request = request
 
     def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
-        """What is sent for frame `number` (from 0)."""
+        """The bytes to send for frame `number` (from 0)."""
         yield encode_frame(frame)
 
     def end(self, rest: bytes, ending: Ending) -> tuple[bytes, Ending]:
-        """What is sent at the end, and the ending; `rest` is an incomplete last frame."""
+        """The bytes to send at the end, and the ending; `rest` is an incomplete last frame."""
         return rest, ending
 
 

@@ -146,13 +146,13 @@ class EndsWhatStandsStill(Gateway):
 
 
 class DropsWhatStandsStill(EndsWhatStandsStill):
-    """Breaks off a stream that pauses."""
+    """Drops the connection of a stream that pauses."""
 
     ending = Ending(how=How.FIN)
 
 
 class EndsInOrder(FrameEdit):
-    """Ends a stream normally that breaks off, after some words of its own."""
+    """Ends normally a stream that was dropped upstream, after some words of its own."""
 
     words = b""
     done = False
@@ -361,7 +361,7 @@ class _Listed(WrappedBody):
 
 
 class _Cut(WrappedBody):
-    """A body that breaks off after one piece."""
+    """A body that ends early, after one piece."""
 
     def __init__(self, inner: Body) -> None:
         super().__init__(inner)

@@ -1,1 +1,1 @@
-"""What several exchanges must agree on: one incremental judge, and what it knows of each interaction. Layer 1."""
+"""Agreement between several exchanges: one incremental judge, and its model of each interaction. Layer 1."""

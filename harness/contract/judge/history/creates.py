@@ -61,7 +61,7 @@ def _judge_status(state: HistoryState, exchange: Exchange, request: Json, parent
 
 
 def _rule_of(request: Json, parent: InteractionModel | None) -> str:
-    """The rule that says how a legal create is answered; "" if none does."""
+    """The rule about the response to a legal create; "" if there is none."""
     if parent is None:
         return "bg.create" if request.get("background") is True else "create.ok"
     if parent.gone:

@@ -1,14 +1,14 @@
-"""The one judge of what one exchange cannot show: everything a client has seen of a target must agree.
+"""The one judge of several exchanges: all responses of a target to a client must agree.
 
-Layer 1, pure and incremental. Takes exchanges in the order in which they ended, with what the caller meant where
-the exchange cannot tell, and keeps a model of each interaction. With other clients about (`sole_client=False`, as
-in recordings) it judges only what two bodies say of one interaction. With runs that advance by themselves
+Layer 1, pure and incremental. Takes exchanges in the order in which they ended, with the caller's intent where the
+exchange does not show it, and keeps a model of each interaction. Beside other clients (`sole_client=False`, as in
+recordings) it judges only two bodies of one interaction. With runs that advance by themselves
 (`deterministic=False`) it withholds what a race would explain, until the next look settles it.
 
 `judge_history` judges a recording in the order of its requests: other clients may have acted in between.
 `judge_trail` judges the exchanges of an exercise, which one client of the harness sent.
 
-An answer that says nothing, such as a 503, is not judged: it is a defect in itself, or none.
+A response without a statement, such as a 503, is not judged: it is a defect in itself, or none.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class HistoryJudge:
 
     @property
     def interactions(self) -> list[InteractionModel]:
-        """What is known of each interaction, in the order in which they were first seen."""
+        """The model of each interaction, in the order of their first responses."""
         return self._state.interactions
 
     def is_certain(self, model: InteractionModel) -> bool:
@@ -127,7 +127,7 @@ class HistoryJudge:
         return self._state.find(identity) is not None
 
     def note_early(self, exchange: Exchange) -> Judgement:
-        """Judge a look at an interaction whose create was answered later, as its stream went on meanwhile."""
+        """Judge a look at an interaction whose create returned later, because its stream was still open."""
         judgement = self._begin()
         model = self._find(exchange)
         if model is not None and model.there:
@@ -247,10 +247,10 @@ _UNDECIDED = Intent(final=False)
 def judge_trail(
     trail: Sequence[Exchange], contract: Contract, judged: Counter[tuple[str, str]]
 ) -> Iterator[tuple[Exchange, Finding]]:
-    """What the exchanges of one exercise contradict each other in, each with the exchange that shows it.
+    """The contradictions between the exchanges of one exercise, each with the exchange that shows it.
 
-    They come in the order in which they ended. Each caller has a history: what another key sees is another story.
-    `judged` counts the exchanges that a rule was asked of, by rule and call.
+    They come in the order in which they ended. Each caller has a history: another key may see other values.
+    `judged` counts the exchanges that a rule judged, by rule and call.
     """
     found = [*_judge_each(trail, contract, judged), *_judge_uncanceled(trail), *judge_resources(trail)]
     late = {named_interaction(exchange.request) for exchange, finding in found if finding.code == "bg.result/late"}

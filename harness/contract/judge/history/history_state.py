@@ -1,8 +1,8 @@
-"""What a history has shown so far, and the judgement on its current exchange.
+"""The state of a history so far, and the judgment on its current exchange.
 
-Layer 1. Holds the model of each interaction and what is certain about the target; the modules that judge creates,
-looks, cancels and deletes share it. Must not judge anything itself; `PartialReading` alone compares the events of
-two readings while they arrive.
+Layer 1. Holds the model of each interaction and the certain facts about the target; the modules that judge
+creates, looks, cancels and deletes share it. Must not judge anything itself; `PartialReading` alone compares the
+events of two readings while they arrive.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from harness.wire import Exchange
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
-    """What the caller meant with a request, where the exchange alone cannot tell.
+    """The caller's intent with a request, where the exchange alone does not show it.
 
-    `refused_by` is the rule that says that the request must be refused. `foreign`: it was sent with the key of
-    another project. `legal`: the caller knows that the create is right, so that a refusal breaks a rule.
-    `final`: what the request asks about has had as much time to be visible as the rules allow. `awaited`: the
-    caller has polled for as long as a run may take to settle.
+    `refused_by` is the rule by which the request must be rejected. `foreign`: it was sent with the key of another
+    project. `legal`: the caller knows that the create is right, so that a rejection breaks a rule. `final`: the
+    requested state has had as much time to be visible as the rules allow. `awaited`: the caller has polled for as
+    long as a run may take to settle.
     """
 
     refused_by: str = ""
@@ -53,9 +53,9 @@ PLAIN = Intent()
 
 @dataclass(slots=True)
 class HistoryState:
-    """All that one history has shown, judged by `contract`.
+    """The state of one history, judged by `contract`.
 
-    `sole_client`: nobody else acts on these interactions, and exchanges come in the order in which they ended.
+    `sole_client`: no other client acts on these interactions, and exchanges come in the order in which they ended.
     `deterministic`: only the client's own requests advance a run. `stores`: the target keeps what it creates.
     `interactions` are in the order in which they were first seen; `given` holds the ids that creates brought.
     """
@@ -281,16 +281,17 @@ class InteractionModel:
 
     `status` is the last one seen. `steps` and `usage` are those of the settled run as last seen, and `source` the
     rule that is broken if the next look shows others; it depends on where these came from. `with_input`: that look
-    asked for the input, too. `updated` is the time of the last change as last seen. `cancelled`: a cancel was
+    requested the input, too. `updated` is the time of the last change as last seen. `cancelled`: a cancel was
     accepted while it ran; `in_time`: for certain, so that no race explains another end. `read_on`: a stream of it
-    was read since the last look, which may have advanced the run. `echoed`: some answer named its parent.
+    was read since the last look, which may have advanced the run. `echoed`: some response named its parent.
 
-    `constant` holds what each view of it must show the same, as first seen. `growing` is what the last look at the
-    run in progress showed. `shown_cancelled`: a look showed it as cancelled, not only the answer to the cancel.
-    `told`: only a stream said the status. `seen_until` is when the last whole look ended, on the caller's clock.
+    `constant` holds the members that each view of it must repeat, as first seen. `growing` is the output in the
+    last look at the run in progress. `shown_cancelled`: a look showed it as cancelled, not only the response to
+    the cancel. `told`: only a stream showed the status. `seen_until` is when the last whole look ended, on the
+    caller's clock.
 
     `asked` is the body of its create, and `limited` that this set a limit of tokens. `suspicion` is the rule that
-    is broken if the next look shows that it is still running: a request was answered as if it had settled.
+    is broken if the next look shows that it is still running: a response treated it as settled.
     """
 
     id: str

@@ -60,7 +60,7 @@ def judge_look(state: HistoryState, model: InteractionModel, exchange: Exchange,
 
 
 def judge_early_look(state: HistoryState, model: InteractionModel, exchange: Exchange) -> None:
-    """Judge a GET that was answered before the stream of the create ended: its status may be older than that."""
+    """Judge a GET that returned before the stream of the create ended: its status may be older than that."""
     body = read(exchange).interaction
     if body is not None and is_success(exchange):
         if state.decide("bg.same-id", agreement.judge_identity("bg.same-id", model.id, body.get("id"))):
@@ -81,7 +81,7 @@ def _judge_absent(state: HistoryState, exchange: Exchange, intent: Intent, rule:
 
 
 def judge_constant(state: HistoryState, model: InteractionModel, body: dict[str, Any]) -> None:
-    """Judge what identifies an interaction: each view must show the same, and the first one says what."""
+    """Judge the identity of an interaction: each view must repeat that of the first one."""
     if any(name in body and name in model.constant for name in agreement.CONSTANT):
         state.decide("get.constant", agreement.judge_constant(model.constant, body))
     told = {name: body[name] for name in (*agreement.CONSTANT, "status") if body.get(name)}
@@ -108,7 +108,7 @@ def judge_status(
 ) -> None:
     """Judge a status that was shown: it must be able to follow the last one and reflect a cancel.
 
-    `told`: by a stream. A look may show for a moment what was before the end that only a stream has told.
+    `told`: by a stream. For a moment a look may show the state before an end that only a stream has shown.
     """
     before, was_told, model.read_on = model.status, model.told, False
     if model.told and model.settled and status in RUNNING and not state.deterministic:
@@ -124,7 +124,7 @@ def judge_status(
 
 
 def _ended_with_a_call(state: HistoryState, model: InteractionModel) -> bool:
-    """Whether the stream that told of the end had a pending call: its status is then wrong, and judged there."""
+    """Whether the stream with the end had a pending call: its status is then wrong, and judged there."""
     return bool(agreement.pending_calls(assemble_steps(model.timeline.events, state.contract)))
 
 
@@ -194,7 +194,7 @@ def _judge_output(
 
 
 def judge_calls(state: HistoryState, model: InteractionModel, body: dict[str, Any], *, whole: bool = True) -> None:
-    """Judge the calls of a settled run by what its create asked for; `whole`: these are all its steps."""
+    """Judge the calls of a settled run by the request of its create; `whole`: these are all its steps."""
     body = drop_history(state, model, body)
     steps = output_steps(body)
     if any(step.get("type") == "function_call" for step in steps):
@@ -229,8 +229,8 @@ def _compare_output(state: HistoryState, model: InteractionModel, body: dict[str
 def drop_history(state: HistoryState, model: InteractionModel, body: dict[str, Any]) -> dict[str, Any]:
     """A body without the steps that the create sent, if they do not end on a turn of the user.
 
-    What a run produced begins after the last step of the user. But a history may end on a step of the model, or on
-    the result of a function, which the output of an agent has, too: only the create tells them apart.
+    The output of a run begins after the last step of the user. But a history may end on a step of the model, or on
+    the result of a function, which the output of an agent has, too: only the create distinguishes them.
     """
     steps = _read_steps(body)
     given = model.asked.get("input")

@@ -55,7 +55,7 @@ class ChangedMember:
 
 
 def compare_views(known: Mapping[str, Any], shown: Mapping[str, Any], path: str = "") -> Iterator[ChangedMember]:
-    """What two views of a resource contradict each other in; a view may leave members out.
+    """The contradictions between two views of a resource; a view may leave members out.
 
     Only texts are compared: a server may write the rest in another form.
     """
@@ -85,7 +85,7 @@ def is_alike(found: object, expected: object) -> bool:
 
 
 def judge_resources(trail: Sequence[Exchange]) -> Iterator[tuple[Exchange, Finding]]:
-    """What the exchanges of one exercise contradict each other in of the resources that they show."""
+    """The contradictions between the exchanges of one exercise about the resources that they show."""
     kept = _Kept()
     for exchange in trail:
         method, collection, identity = _name_call(exchange)
@@ -163,7 +163,7 @@ def _read_shown(method: str, collection: str, exchange: Exchange) -> Mapping[str
 
 
 def _key(exchange: Exchange, collection: str, identity: str) -> Key:
-    """What names a resource in a run: each key has its own; the last part of an upload may have none."""
+    """The identity of a resource in a run: each key has its own; the last part of an upload may have none."""
     caller = "" if collection == "files" else exchange.request.headers.get(KEY_HEADER)
     return caller, collection, identity
 

@@ -93,7 +93,7 @@ class _Alike:
 
 @dataclass(slots=True)
 class Denials:
-    """What was granted and what was denied so far; keeps no exchange but denials that wait to be proven."""
+    """The ids that were shown and those that were denied so far; keeps no exchange but unproven denials."""
 
     _shown: dict[tuple[str, str, str], _Shown] = field(default_factory=dict)
     _alike: dict[tuple[str, ...], _Alike] = field(default_factory=dict)
@@ -208,10 +208,10 @@ class Denials:
                 yield denied, Finding.from_code("del.ok/late", *words, severity=Severity.NON_STRICT)
 
     def _show(self, caller: tuple[str, str], name: str, exchange: Exchange, background: bool) -> None:
-        """Note what shows an interaction.
+        """Note an exchange that shows an interaction.
 
-        Of one that was deleted, this is the defect, and no denial; and a look that shows another one (`get.ok`)
-        says nothing of this one.
+        Of a deleted one this is the defect, and no denial; and a look that shows another one (`get.ok`) proves
+        nothing about this one.
         """
         reading = read(exchange)
         looked_at = reading.call == GET
@@ -300,7 +300,7 @@ _LONGEST = 20_000
 
 @dataclass(frozen=True, slots=True)
 class _Strange:
-    """What stands in the stream of an interaction and not in its stored text."""
+    """The parts of an interaction's stream that its stored text lacks."""
 
     exchange: Exchange
     own: str
@@ -411,7 +411,7 @@ _WHOLE = frozenset({"completed", "requires_action"})
 
 
 def _describe_output(body: Mapping[str, Any]) -> str:
-    """The text of an output and the ids of its calls; "" if there is little that could be told from another."""
+    """The text of an output and the ids of its calls; "" if it is too short to be distinguished."""
     steps = output_steps(body)
     calls = [str(step.get("id")) for step in steps if step.get("type") == "function_call"]
     told = "\n".join([steps_text(steps), *calls])[:_LONGEST]
