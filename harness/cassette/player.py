@@ -20,6 +20,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from msgspec import structs
+
 from harness.cassette.framing import ByteEdit, Pieces, after, apply, follow, until
 from harness.cassette.matching import Canon, CanonicalRequest, Index, QuoteMatcher, RequestDifference
 from harness.cassette.recording import Recording
@@ -352,4 +354,4 @@ def with_server_endings(recordings: Iterable[Recording], how: str) -> list[Recor
 
 
 def _with_server_ending(recording: Recording, how: How) -> Recording:
-    return replace(recording, ending=replace(recording.ending, by=By.SERVER, how=how, detail=SYNTHETIC))
+    return replace(recording, ending=structs.replace(recording.ending, by=By.SERVER, how=how, detail=SYNTHETIC))

@@ -14,6 +14,8 @@ from enum import StrEnum
 from itertools import accumulate
 from typing import Any
 
+from msgspec import structs
+
 from harness import __version__
 from harness.cassette.framing import Pieces, pieces_of
 from harness.errors import CassetteError
@@ -167,7 +169,7 @@ class Recording:
         headers = self.headers.with_length(framing.size if isinstance(framing, Length) else len(body))
         if ending.declared is not None and ending.sent is not None and ending.at in (At.IN_BODY, At.IN_CHUNK):
             sent = max(0, ending.sent + grown) if ending.at is At.IN_BODY else min(ending.sent, len(body))
-            ending = replace(ending, sent=sent, declared=sent + ending.declared - ending.sent)
+            ending = structs.replace(ending, sent=sent, declared=sent + ending.declared - ending.sent)
         return replace(self, body=body, pieces=pieces, framing=framing, headers=headers, ending=ending)
 
     def _without_coding(self, body: bytes, pieces: Pieces) -> Recording:
@@ -178,7 +180,7 @@ class Recording:
             if "content-length" in headers:
                 headers = headers.having("content-length", str(framing.size))
             if ending.declared is not None:
-                ending = replace(ending, declared=framing.size, sent=len(body))
+                ending = structs.replace(ending, declared=framing.size, sent=len(body))
         return replace(
             self, body=body, pieces=pieces, framing=framing, ending=ending, headers=headers, coding=coding
         )

@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl, quote, unquote, unquote_plus
 
+from msgspec import structs
+
 from harness.cassette.body_secrets import BodySecretFinder
 from harness.cassette.framing import ByteEdit, Found, apply, bytes_of, follow, text_of
 from harness.cassette.placeholders import PlaceholderTable, apply_changes
@@ -134,7 +136,7 @@ class _Pass:
             response,
             request=request,
             headers=self._redact_headers(response.headers, "response header"),
-            ending=replace(response.ending, detail=detail),
+            ending=structs.replace(response.ending, detail=detail),
             reason=self._redact_text(recording.reason, "status message"),
             origin=self._redact_text(recording.origin, "origin"),
         )

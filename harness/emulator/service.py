@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from email.utils import formatdate
 from pathlib import Path
 from threading import RLock
 from typing import Any
 from urllib.parse import quote
+
+from msgspec.structs import replace
 
 from harness.contract import CURRENT, Contract, load
 from harness.emulator.control_api import Control, Sessions

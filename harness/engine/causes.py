@@ -12,6 +12,8 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from msgspec import structs
+
 from harness.engine.decide import FAILED, blocked_by, left_untested, with_cause, with_weight
 from harness.engine.results import LoggedExchange, Result
 from harness.kit.api import Api
@@ -57,14 +59,14 @@ def resolve(check: Check, observation: Observation, roots: Sequence[Result]) -> 
     if observation.cause:
         for root in roots:
             if root.observation.outcome is Outcome.BLOCKED:
-                return replace(root.observation, reason=observation.why)
+                return structs.replace(root.observation, reason=observation.why)
     return _judge_unblocked(observation, roots)
 
 
 def _judge_unblocked(observation: Observation, roots: Sequence[Result]) -> Observation:
     """The observation, if none of the roots turned out to explain it."""
     if observation.outcome is not Outcome.BLOCKED:
-        return replace(observation, cause="") if observation.cause else observation
+        return structs.replace(observation, cause="") if observation.cause else observation
     judged = any(root.judged for root in roots)
     doubt = f"but not when {observation.cause} asked" if judged else f"and {observation.cause} was not judged"
     return Observation.untestable(f"{observation.reason} when it was asked what it offers, {doubt}")
@@ -124,16 +126,16 @@ def _name_present_causes(results: Sequence[Result]) -> list[Result]:
         if (root := roots.get(rule)) is None or rule == own:
             return found
         if root.observation.outcome is not Outcome.NOT_MET:
-            return replace(found, cause="")
+            return structs.replace(found, cause="")
         told = {finding.stable_code for finding in root.observation.findings}
-        return found if found.cause in told else replace(found, cause=root.explained_by)
+        return found if found.cause in told else structs.replace(found, cause=root.explained_by)
 
     kept = []
     for result in results:
         said = result.observation
         findings = tuple(name(found, result.id) for found in said.findings)
         changed = findings != said.findings
-        kept.append(replace(result, observation=replace(said, findings=findings)) if changed else result)
+        kept.append(replace(result, observation=structs.replace(said, findings=findings)) if changed else result)
     return kept
 
 
@@ -143,7 +145,7 @@ def _tell_once(results: Sequence[Result]) -> list[Result]:
     told = []
     for result in results:
         findings = tuple(_blame_first(finding, first) for finding in result.observation.findings)
-        told.append(replace(result, observation=replace(result.observation, findings=findings)))
+        told.append(replace(result, observation=structs.replace(result.observation, findings=findings)))
     return told
 
 
@@ -162,7 +164,7 @@ def _blame_first(finding: Finding, first: dict[tuple[str, str], list[Finding]]) 
         told.append(finding)
         return finding
     code = same.stable_code
-    return finding if code == finding.stable_code else replace(finding, cause=code)
+    return finding if code == finding.stable_code else structs.replace(finding, cause=code)
 
 
 def _is_same_place(one: Finding, other: Finding) -> bool:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from msgspec import structs
+
 from harness.engine.baseline import Baseline, Entry
 from harness.engine.events import CheckFinished, RunEvent, RunFinished
 from harness.engine.results import ClientRun, Evidence, Result
@@ -144,7 +146,7 @@ def left_untested(root: Result, reason: str, finding: Finding) -> Observation:
     said = f"{why}: {reason}" if reason else why
     remedy = f"once {root.id} passes, which is a {root.rule.level} and only warns"
     observation = Observation.untestable(said, Because.BLOCKED, remedy=remedy)
-    return replace(observation, cause=finding.stable_code)
+    return structs.replace(observation, cause=finding.stable_code)
 
 
 def with_cause(result: Result, root: Result) -> Result:
@@ -154,7 +156,7 @@ def with_cause(result: Result, root: Result) -> Result:
     """
     first = root.observation.findings[0]
     if result.rule.level is Level.MUST and root.verdict not in FAILED:
-        return replace(result, observation=replace(result.observation, cause=first.stable_code))
+        return replace(result, observation=structs.replace(result.observation, cause=first.stable_code))
     observation = blocked_by(root, result.observation.reason, first)
     return replace(
         result,
@@ -168,8 +170,8 @@ def with_cause(result: Result, root: Result) -> Result:
 def with_weight(result: Result, more: int) -> Result:
     """The same result, whose first finding weighs more because of what it caused."""
     first, *rest = result.observation.findings
-    findings = (replace(first, weight=first.weight + more), *rest)
-    return replace(result, observation=replace(result.observation, findings=findings))
+    findings = (structs.replace(first, weight=first.weight + more), *rest)
+    return replace(result, observation=structs.replace(result.observation, findings=findings))
 
 
 class Decided(Protocol):

@@ -10,9 +10,11 @@ import re
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import chain, pairwise
 from typing import Any
+
+from msgspec.structs import replace
 
 from harness.engine.cleanup import CreatedResources
 from harness.engine.results import Evidence

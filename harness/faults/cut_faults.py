@@ -7,8 +7,9 @@ by the time the piece that crosses it arrives. So the pieces before a cut are fo
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import Protocol
+
+from msgspec.structs import replace
 
 from harness.faults.splitting import CR, LF
 from harness.faults.values import Cut, Drop, Place, Spot

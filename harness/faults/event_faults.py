@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import re
 from collections import deque
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from harness.faults.cut_faults import ending_of
 from harness.faults.splitting import CR, Event, Splitter

@@ -8,8 +8,10 @@ from __future__ import annotations
 import fnmatch
 import inspect
 from collections.abc import Callable, Container, Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
+
+from msgspec.structs import replace
 
 from harness.kit.actions import STOPPED, Steps
 from harness.outcome import (

@@ -8,20 +8,19 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from harness.errors import Unmet
 
 _INDEX = re.compile(r"\[\d+\]")
 
 
-@dataclass(frozen=True, slots=True)
-class Where:
+class Where(Struct, frozen=True):
     """The place that a finding refers to.
 
     `event` is the 0-based number of the event in its stream, `start` and `end` its byte span there, `pointer`
@@ -44,8 +43,7 @@ class Severity(StrEnum):
     INFORMATION = "information"
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One thing that a judge noticed; `rule` is the id of the rule it concerns.
 
     `code` separates several defects of one rule (`stream.equals-get/text`); "" stands for the rule itself.
@@ -94,7 +92,7 @@ class Finding:
 
     def at(self, **place: object) -> Finding:
         """Return a copy with the given fields of `where` filled in."""
-        return replace(self, where=replace(self.where, **place))  # type: ignore[arg-type]
+        return replace(self, where=replace(self.where, **place))
 
 
 class Outcome(StrEnum):
@@ -145,8 +143,7 @@ class Because(StrEnum):
     """The run did not come to it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Observation:
+class Observation(Struct, frozen=True):
     """The result of one check: an outcome and its findings, or a reason if there are none.
 
     `because` is the kind of reason if nothing was judged. `instead` names what replaced a response ("429", "no

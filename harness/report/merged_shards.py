@@ -15,6 +15,8 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from msgspec import structs
+
 from harness.benches.client.bench import UNDISTURBED
 from harness.engine.audit import add_sightings, merge_sightings
 from harness.engine.baseline import Baseline
@@ -443,7 +445,7 @@ def _to_failure(result: Result) -> Failure:
     severity = Severity.NON_STRICT if result.id.endswith("?") else Severity.BROKEN
     return Failure(
         engine=result.phase,
-        defect=SeenDefect(replace(finding, severity=severity, weight=1), again.call),
+        defect=SeenDefect(structs.replace(finding, severity=severity, weight=1), again.call),
         history=again.steps,
         logged=tuple(of_kind(LoggedExchange, result.evidence)),
         seen=finding.weight - len(again.consequences),

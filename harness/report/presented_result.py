@@ -13,6 +13,8 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any, Self, TypeVar
 
+from msgspec import structs
+
 from harness.engine.results import (
     LEVEL_RANK,
     Evidence,
@@ -302,7 +304,7 @@ class PresentedResult:
     def findings(self) -> Excerpt[Finding]:
         """The worst of its findings."""
         clean = (
-            replace(
+            structs.replace(
                 number_in_whole(finding, self.result, self._run.display),
                 message=_clean(finding.message),
                 expected=_clean(finding.expected),

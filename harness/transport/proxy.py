@@ -12,7 +12,8 @@ import socket
 import threading
 import time
 from collections import deque
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from harness.transport.client.dial import NoConnection, dial, trusting, upstream_origin
 from harness.transport.client.driver import receive

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from harness.wire.message import Body, Chunked, Headers, Length, Response, WrappedBody
 from harness.wire.pieces import At, Chunk, Ending, Piece

@@ -8,9 +8,9 @@ from __future__ import annotations
 import hashlib
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 
-from msgspec import Struct
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from harness.wire.message import EVENT_STREAM, Framing, Headers, Request, UntilClose
 from harness.wire.pieces import By, Chunk, Ending, How
@@ -32,8 +32,7 @@ class Arrivals(Struct, frozen=True):
     count: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Exchange:
+class Exchange(Struct, frozen=True, eq=False):
     """One request, its response, and the ending. Exchanges compare by identity.
 
     `status` is None when no complete response head arrived. `body` is the body after transfer decoding, at most
@@ -58,7 +57,7 @@ class Exchange:
     reason: str = ""
     excuse: str = ""
     began: float | None = None
-    notes: dict[str, object] = field(default_factory=dict, repr=False)
+    notes: dict[str, object] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:

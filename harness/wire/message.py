@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, KeysView, Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Protocol, TypeAlias
 from urllib.parse import parse_qsl, quote, unquote
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from harness.wire.pieces import COMPLETE, At, By, Chunk, Clock, Ending, How, Piece
 
@@ -135,8 +134,7 @@ class Headers:
         return f"Headers({list(self._items)!r})"
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """One request as it is on the wire: `target` is the raw path and query, percent-encoding untouched."""
 
     method: str

@@ -7,7 +7,6 @@ below `transport` may ask the operating system for the time; each is given a `Cl
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from threading import Lock
 from typing import Protocol, TypeAlias
@@ -77,8 +76,7 @@ UNRESOLVED = "no address for the host name "
 """How the detail of an ending begins if a name does not resolve, so that no server was reached."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(Struct, frozen=True):
     """The last piece of every body.
 
     `declared` and `sent` count bytes: of the body with a Content-Length, of the open chunk at `IN_CHUNK`, of

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hypothesis import strategies as st
+from msgspec import structs
 
 from harness.cassette import Provenance, Recording, Target, Unit
 from harness.cassette.framing import pieces_of
@@ -97,7 +98,7 @@ def comparable(recording: Recording) -> Recording:
     asked = recording.request
     joined = Headers(sorted((name, ", ".join(values)) for name, values in folded(asked.headers).items()))
     came = Headers(sorted((name, v) for name, values in folded(recording.headers).items() for v in values))
-    return replace(recording, request=replace(asked, headers=joined), headers=came)
+    return replace(recording, request=structs.replace(asked, headers=joined), headers=came)
 
 
 @dataclass

@@ -7,6 +7,7 @@ from collections import defaultdict
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from harness.checks import CAPABILITIES, Check
 from harness.checks.catalogue import CATALOGUE
@@ -195,7 +196,7 @@ class DeletesLate:
         return self._service(request)
 
     def _is_there(self, request):
-        response = self._service(replace(request, method="GET"))
+        response = self._service(structs.replace(request, method="GET"))
         response.body.close()
         return response.status == 200
 

@@ -7,10 +7,10 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from harness.benches.gateway import GatewayOptions, judge_gateway
 from harness.checks.gateway import CATALOGUE as GATEWAY_RULES

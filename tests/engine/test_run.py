@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from harness.checks import Check, RequestBuilder, Send, Steps, exercise
 from harness.checks.catalogue import CATALOGUE
@@ -110,7 +111,7 @@ class Paced(ServiceDriver):
         if isinstance(action, Wait):
             self.waited += action.seconds
         brought = super().perform(action)
-        return replace(brought, seconds=self.seconds) if isinstance(action, Send) else brought
+        return structs.replace(brought, seconds=self.seconds) if isinstance(action, Send) else brought
 
 
 @pytest.mark.parametrize(

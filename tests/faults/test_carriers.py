@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from harness.contract import PROTOCOL
 from harness.faults import Connection, Cut, Drop, FaultyService, Place, Plan, cut, every_byte, parse, structural

@@ -10,13 +10,14 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from harness.outcome import Finding, Where
 from harness.transport import ServerThread

@@ -7,11 +7,11 @@ import json
 import sys
 from array import array
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
 import pytest
+from msgspec.structs import replace
 
 from harness.inspector.seen_exchange import SeenExchange
 from harness.inspector.traffic import SeenTraffic

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from harness.cli import main
 from harness.engine.baseline import Baseline
@@ -183,7 +184,7 @@ def test_the_numbers_add_up(seen: list[tuple[Level, Observation]], strict: bool)
 
 def untested(name: str, level: Level, because: Because, needs: str = "") -> Result:
     """A check that was not tested."""
-    observation = replace(Observation.untestable("the target has none", because), needs=needs)
+    observation = structs.replace(Observation.untestable("the target has none", because), needs=needs)
     return decide(toys.rule(name, level), observation, Policy())
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import httpx
 import httpx2
 import pytest
+from msgspec.structs import replace
 
 from harness.benches.client.cases import events_in
 from harness.contract import PROTOCOL

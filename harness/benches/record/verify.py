@@ -12,10 +12,12 @@ import time
 from array import array
 from collections import Counter
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from msgspec.structs import replace
 
 from harness.cassette import CassetteError, Hit, Provenance, Recording, scan_file
 from harness.cassette.har import decode_body, name_entry

@@ -6,8 +6,9 @@ Layer 2. A turn names the earlier one by previous_interaction_id.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from harness.checks.vocabulary.expect import (
     at,

@@ -6,9 +6,10 @@ Layer 2.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
 from functools import partial
 from typing import Any
+
+from msgspec.structs import replace
 
 from harness.checks.vocabulary.expect import (
     among,

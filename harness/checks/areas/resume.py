@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from msgspec import structs
+
 from harness.checks.vocabulary.expect import at, expect_reply, expect_status, finding
 from harness.checks.vocabulary.runs import need_id, open_stream, poll_until_found, read_whole_stream, status_of
 from harness.checks.vocabulary.shared import HELLO, UNKNOWN_ID
@@ -288,7 +290,7 @@ def _list_flaws(stream: Exchange, usual: Container[str]) -> Iterator[Finding]:
         )
     for flaw in read(stream).findings:
         if flaw.severity is Severity.BROKEN and flaw.rule not in usual:
-            yield replace(flaw, rule="", message=f"{flaw.message} ({flaw.rule})")
+            yield structs.replace(flaw, rule="", message=f"{flaw.message} ({flaw.rule})")
 
 
 def _moved_ids(name: str, these: Sequence[Event], those: Sequence[Event]) -> Iterator[Finding]:

@@ -7,8 +7,9 @@ stream that a target supports. Kinds that it refuses are left out; only the plai
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from harness.checks.vocabulary.expect import (
     OVERLOADED,

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator, Mapping
-from dataclasses import replace
 from enum import StrEnum
 from typing import Any, TypeAlias
 from urllib.parse import unquote
+
+from msgspec.structs import replace
 
 from harness.checks.gateway.findings import find_product
 from harness.contract import read

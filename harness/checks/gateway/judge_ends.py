@@ -6,7 +6,8 @@ Layer 2, pure.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from harness.checks.gateway.exercises import AT_ONCE, ONE_BY_ONE
 from harness.checks.gateway.findings import (

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from itertools import islice
 from typing import Any
+
+from msgspec.structs import replace
 
 from harness.checks.gateway.client import operation_of
 from harness.checks.gateway.findings import answer_line, answer_of, find_relayed, is_miscoded, notice, told_by

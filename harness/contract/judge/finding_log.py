@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from harness.contract.schema.validator import Review, UnknownPart
 from harness.outcome import Finding, Severity, Where

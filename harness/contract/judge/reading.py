@@ -11,9 +11,10 @@ was met; one without such a part is not judged.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from typing import Any
+
+from msgspec.structs import replace
 
 from harness.contract.contract import Contract
 from harness.contract.data import json_parse

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import msgspec
+from msgspec.structs import replace
 
 from harness.emulator.create.validation import CreateValidator
 from harness.emulator.engine import Engine

@@ -6,12 +6,12 @@ Layer 2. A change gets the thing that its hook hands over, then what that belong
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from itertools import groupby
 from typing import Any, NoReturn
 
 import msgspec
 from msgspec import structs
+from msgspec.structs import replace
 
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.parts import SKIP, Change, ConditionalChange

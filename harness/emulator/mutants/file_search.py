@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.changes import (
     answer,
@@ -26,8 +28,7 @@ def _lose_imported(result: None, resources: Resources, order: CreateRequest) -> 
 
 
 def _force(call: Call, engine: Engine) -> Call:
-    call.query = {**call.query, "force": "true"}
-    return call
+    return replace(call, query={**call.query, "force": "true"})
 
 
 MUTANTS = table(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import chain, repeat
+
+from msgspec.structs import replace
 
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.changes import (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from harness.emulator.create.validation import CreateValidator
 from harness.emulator.engine import Engine

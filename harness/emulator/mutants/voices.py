@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import msgspec
+from msgspec.structs import replace
 
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.changes import (

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import msgspec
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from harness.emulator.values.call import Call, Refusal, invalid, json_response, no_operation, not_found, over_quota
 from harness.emulator.values.stamps import Stamps

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, unquote
 
 import msgspec
+from msgspec import Struct, field
 
 from harness.wire import Headers, Request, Response
 from harness.wire.addresses import CONTROL, split_session
@@ -69,9 +69,8 @@ _decode = msgspec.json.Decoder().decode
 ERROR_HEADERS = Headers((("content-type", "application/json; charset=UTF-8"),))
 
 
-@dataclass(slots=True)
-class Call:
-    """A routed request. Must not be modified; `frozen=True` would cost a microsecond per request.
+class Call(Struct, frozen=True):
+    """A routed request.
 
     `segments` are the decoded path segments below the API version, `query` the last value of each parameter,
     `body` the parsed JSON (None if there is none), `project` the project that the key belongs to, `vertex` whether

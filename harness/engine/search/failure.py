@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from msgspec import structs
+
 from harness.engine.decide import Policy, decide
 from harness.engine.events import PhaseFinished
 from harness.engine.results import LoggedExchange, Replays, Reproduction, Result
@@ -211,9 +213,9 @@ class Failure:
 
     def decide(self, policy: Policy, api: Api) -> Result:
         """The result for the run; a failure that never happened again is no more than a warning."""
-        finding = replace(self.finding, weight=self.seen + len(self.consequences))
+        finding = structs.replace(self.finding, weight=self.seen + len(self.consequences))
         if (self.replays.lost or self.is_suspicion) and finding.severity is Severity.BROKEN:
-            finding = replace(finding, severity=Severity.NON_STRICT)
+            finding = structs.replace(finding, severity=Severity.NON_STRICT)
         return decide(
             rule_of(self.rule, api),
             Observation.of([finding]),

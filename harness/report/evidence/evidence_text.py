@@ -9,9 +9,11 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain, groupby, takewhile
 from typing import TypeAlias
+
+from msgspec.structs import replace
 
 from harness.engine.execute import gave_cursors, is_same_look, made_or_changed, referenced_ids, resumed_from
 from harness.engine.results import ClientRun, Evidence, KillRow, LoggedExchange, RecordedPlace, of_kind

@@ -15,10 +15,11 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 from weakref import WeakSet
+
+from msgspec.structs import replace
 
 from harness import __version__
 from harness.outcome import HarnessFault, Unmet, UsageFault

@@ -8,8 +8,9 @@ from __future__ import annotations
 import math
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, NamedTuple, Protocol
+
+from msgspec.structs import replace
 
 from harness.transport.http1.limits import Limits
 from harness.wire import By, Ending, Exchange, ExchangeBuilder, Frame, Headers, How, Request

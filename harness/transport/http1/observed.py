@@ -8,8 +8,9 @@ carriers report it.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import cast
+
+from msgspec.structs import replace
 
 from harness.outcome import HarnessFault
 from harness.transport.http1.heads import framed_headers, has_body, says_close, write_response_head

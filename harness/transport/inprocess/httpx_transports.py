@@ -14,9 +14,10 @@ import importlib
 import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from dataclasses import replace
 from types import ModuleType
 from typing import Any, TypeAlias
+
+from msgspec.structs import replace
 
 from harness.transport.http1.heads import field_bytes
 from harness.transport.http1.limits import RECORDED_BYTES, Limits

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
+from msgspec.structs import replace
 
 from harness.outcome import HarnessFault, Unmet
 from harness.transport.client.stream import LiveStreamReader, StreamEnds, decoder_for, read_whole

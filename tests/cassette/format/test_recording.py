@@ -5,11 +5,11 @@ from __future__ import annotations
 import gzip
 import zlib
 from array import array
-from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
+from msgspec.structs import replace
 
 from harness.cassette import CassetteError, Player, Recording
 from harness.cassette.framing import pieces_of

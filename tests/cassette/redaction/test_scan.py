@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from harness.cassette import CassetteError, Journal, Recording, Redactor, save, scan, scan_file
 from harness.cassette.framing import pieces_of
@@ -18,7 +19,7 @@ from tests.cassette.samples import URL, answered, frames, get, post, streamed
 
 KEY = "AIza" + "SyA1b2C3d4E5f6G7h8I9j0K1l2M3n4O5p6Q"
 LEAKS = {
-    "header": answered(replace(get(URL), headers=Headers([("X-Goog-Api-Key", "quite-ordinary")])), {}),
+    "header": answered(structs.replace(get(URL), headers=Headers([("X-Goog-Api-Key", "quite-ordinary")])), {}),
     "unusual header": replace(answered(get(URL), {}), headers=Headers([("x-auth-token", "quite-ordinary")])),
     "query": answered(get(f"{URL}?key=quite-ordinary"), {}),
     "parameter": answered(get(f"{URL}?X_API_KEY=quite-ordinary"), {}),

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from harness.cassette import CassetteError, Player, Recording, Redactor, load
 from harness.contract import PROTOCOL
@@ -105,9 +106,9 @@ def test_same_request_in_order() -> None:
 
 SAME = (  # requests that are the same as CREATE
     post({"background": True, "stream": True, "input": "hi", "model": "m"}),
-    replace(CREATE, headers=CREATE.headers.having("x-goog-api-key", "another")),
-    replace(CREATE, target=f"{URL}?key=another"),
-    replace(CREATE, body=CREATE.body.replace(b": ", b" :  ")),
+    structs.replace(CREATE, headers=CREATE.headers.having("x-goog-api-key", "another")),
+    structs.replace(CREATE, target=f"{URL}?key=another"),
+    structs.replace(CREATE, body=CREATE.body.replace(b": ", b" :  ")),
 )
 
 
@@ -123,11 +124,14 @@ OTHERS = (  # a request, and what the miss says about the field that differs
     (post({"model": "m", "input": ["hi"], "stream": True, "background": True}), "body.input: recorded"),
     (post({"model": "m", "input": "hi", "background": True}), "body.stream: recorded true, got <absent>"),
     (post({"model": "m", "input": "hi", "stream": True, "background": True, "x": 1}), "body.x: recorded <absent>"),
-    (replace(CREATE, target=f"{URL}?alt=sse"), "query.alt: recorded <absent>, got sse"),
-    (replace(CREATE, target="/v1/interactions"), "path: recorded /v1beta/interactions, got /v1/interactions"),
-    (replace(CREATE, method="PUT"), "method: recorded POST, got PUT"),
-    (replace(CREATE, body=b"{"), "body: recorded JSON, got text that is no JSON"),
-    (replace(CREATE, body=b""), "body: recorded JSON, got <absent>"),
+    (structs.replace(CREATE, target=f"{URL}?alt=sse"), "query.alt: recorded <absent>, got sse"),
+    (
+        structs.replace(CREATE, target="/v1/interactions"),
+        "path: recorded /v1beta/interactions, got /v1/interactions",
+    ),
+    (structs.replace(CREATE, method="PUT"), "method: recorded POST, got PUT"),
+    (structs.replace(CREATE, body=b"{"), "body: recorded JSON, got text that is no JSON"),
+    (structs.replace(CREATE, body=b""), "body: recorded JSON, got <absent>"),
 )
 
 
@@ -224,11 +228,11 @@ def test_redacted_requests_match() -> None:
     asked = post(said, target=f"{URL}?key=own-key-123", x_goog_api_key="own-key-123")
     kept = Redactor(PROTOCOL, secrets=["told-before"]).redact(answered(asked, {}))
     assert kept.request != asked
-    other = replace(asked, target=URL, headers=kept.request.headers)
+    other = structs.replace(asked, target=URL, headers=kept.request.headers)
     for recording, request in ((kept, asked), (kept, kept.request), (answered(asked, {}), asked)):
         assert player(recording, secrets=["told-before"])(request).status == 200
     assert player(kept)(asked).status == 200, "what the player was not told may stand where the placeholder is"
-    assert player(kept, secrets=["told-before"])(replace(other, body=b"{}")).status == 400
+    assert player(kept, secrets=["told-before"])(structs.replace(other, body=b"{}")).status == 400
 
 
 def chained(previous: str, text: str = "go on") -> Request:
@@ -358,7 +362,7 @@ def test_a_quote_before_the_name(text: str, live: str) -> None:
     assert KEY.encode() not in recordings[0].request.body
     play = player(*recordings)
     assert body(play(asked[2])) == recordings[0].body
-    assert play(replace(asked[3], headers=post({}, x_goog_api_key=live).headers)).status == 200
+    assert play(structs.replace(asked[3], headers=post({}, x_goog_api_key=live).headers)).status == 200
     assert play.misses == play.unused() == []
 
 

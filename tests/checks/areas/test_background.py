@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from harness.outcome import Because
 from tests.checks._play import answer, case, interaction, judge, refusal, shows

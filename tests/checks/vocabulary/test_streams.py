@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from harness.checks.vocabulary import streams
 from harness.checks.vocabulary.streams import additions, cuts, leniencies, losses

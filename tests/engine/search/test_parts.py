@@ -12,6 +12,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from msgspec import structs
 
 from harness import resources
 from harness.cli import main
@@ -343,9 +344,11 @@ def test_a_stored_failure_quotes_no_key(tmp_path: Path) -> None:
     place = mutant("delete-twice-crashes")
     key = place.resolved.target.key
     failure = play(place, history("create; delete; delete"), "schema")[0]
-    finding = replace(failure.finding, message=f"the status {f'quota of {key}'!r} {b64encode(key.encode())!r}")
+    finding = structs.replace(
+        failure.finding, message=f"the status {f'quota of {key}'!r} {b64encode(key.encode())!r}"
+    )
     sent = Request("POST", f"/v1beta/x/{key}?a={key}", Headers([("a", key)]), json.dumps({"a": key}).encode())
-    trail = (replace(exchange(), request=sent), *failure.trail)
+    trail = (structs.replace(exchange(), request=sent), *failure.trail)
     bare = Failure(engine="schema", defect=replace(failure.defect, finding=finding), trail=trail)
     store = Store(tmp_path, place.resolved)
     assert store.keep(bare) is not None
@@ -361,7 +364,7 @@ def test_a_stored_failure_quotes_no_key(tmp_path: Path) -> None:
 def test_stored_requests_hold_no_header_that_is_a_secret() -> None:
     fields = [("Cookie", "a=b"), ("Proxy-Authorization", "Basic eDp5"), ("X-Session", "s"), ("api-revision", "1")]
     (template,) = templates(
-        [replace(exchange(), request=Request("GET", "/v1beta/x", Headers(fields)))], INTERACTIONS
+        [structs.replace(exchange(), request=Request("GET", "/v1beta/x", Headers(fields)))], INTERACTIONS
     )
     assert template.headers == [("api-revision", "1")]
 

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from harness.cassette import load
 from harness.checks.capabilities import CAPABILITIES
@@ -79,7 +80,7 @@ def test_nothing_holds_the_key(failure: Failure, tmp_path: Path) -> None:
 
 def test_no_cassette_pretends_to_show_a_hang(failure: Failure) -> None:
     """A trail whose last request got no response is not written as a cassette, which could not contain it."""
-    unanswered = replace(failure.trail[-1], status=None)
+    unanswered = structs.replace(failure.trail[-1], status=None)
     hung = replace(failure, trail=(*failure.trail[:-1], unanswered)).decide(Policy(), INTERACTIONS)
     assert "the last request got none" in why_no_cassette(hung)
     assert why_no_cassette(failure.decide(Policy(), INTERACTIONS)) == ""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from harness.contract import StreamJudge, load
 from harness.engine.decide import Policy
@@ -359,7 +360,7 @@ def test_what_an_earlier_engine_found_is_a_cause_too() -> None:
 def test_a_cause_that_fails_nobody_excuses_nothing() -> None:
     """A cause that is broken only in a strict reading leaves the failure where it is."""
     gone, stream = find_both()
-    lenient = replace(gone.defect, finding=replace(gone.finding, severity=Severity.NON_STRICT))
+    lenient = replace(gone.defect, finding=structs.replace(gone.finding, severity=Severity.NON_STRICT))
     done = fold(run_of(replace(gone, defect=lenient), stream), [], INTERACTIONS)
     assert stream in done.failures
 
@@ -367,15 +368,15 @@ def test_a_cause_that_fails_nobody_excuses_nothing() -> None:
 def test_two_that_follow_from_each_other_are_both_told() -> None:
     """Neither of two failures goes if each would be the cause of the other."""
     gone, _ = find_both()
-    one = replace(gone.finding, code="del.gone/a", cause="del.gone/b")
-    other = replace(gone.finding, code="del.gone/b", cause="del.gone/a")
+    one = structs.replace(gone.finding, code="del.gone/a", cause="del.gone/b")
+    other = structs.replace(gone.finding, code="del.gone/b", cause="del.gone/a")
     both = [replace(gone, defect=replace(gone.defect, finding=finding)) for finding in (one, other)]
     assert len(fold(run_of(*both), [], INTERACTIONS).failures) == 2
 
 
 def test_a_cause_that_the_judge_names_counts_for_the_same_call() -> None:
     gone, _ = find_both()
-    named = replace(gone.finding, rule="get.same", code="", cause=gone.finding.stable_code)
+    named = structs.replace(gone.finding, rule="get.same", code="", cause=gone.finding.stable_code)
     same = replace(gone, defect=replace(gone.defect, finding=named))
     elsewhere = replace(gone, defect=replace(same.defect, call="POST interactions"))
     left = fold(run_of(gone, same, elsewhere), [], INTERACTIONS).failures

@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from harness.benches.server.script_run import is_runnable
 from harness.interactions import INTERACTIONS
@@ -153,7 +154,7 @@ def moment(status: str, at: float, method: str = "GET") -> Exchange:
     target = ROOT if method == "POST" else f"{ROOT}/v1_old"
     sent = {"input": "hi", "background": True} if method == "POST" else None
     made = exchange(method, target, sent=sent, body={"id": "v1_old", "status": status})
-    return replace(made, began=at, seconds=0.1)
+    return structs.replace(made, began=at, seconds=0.1)
 
 
 @pytest.mark.skipif(not is_runnable(), reason="needs a POSIX shell and curl")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from msgspec import structs
+
 from harness.engine.decide import Policy, decide
 from harness.engine.results import ClientRun, Result, WireMoment
 from harness.interactions import INTERACTIONS
@@ -113,7 +115,7 @@ def test_streams_that_flow_at_once_are_told_apart() -> None:
 
 def test_exchanges_without_a_beginning_keep_their_order() -> None:
     """Recorded exchanges have no common clock: they are told one after the other, without times between them."""
-    story = tell_story(result((replace(FIRST, began=None), REST), LOST, ("", "")), DISPLAY)
+    story = tell_story(result((structs.replace(FIRST, began=None), REST), LOST, ("", "")), DISPLAY)
     assert story is not None
     assert [step.at for step in story.steps if step.kind == "request"] == [None, None]
 

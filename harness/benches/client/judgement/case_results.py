@@ -11,6 +11,8 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import NamedTuple
 
+from msgspec import structs
+
 from harness.benches.client.case_workers import PlayedCase, limit_requests
 from harness.benches.client.cases import Case, whole_stream
 from harness.benches.client.client_commands import ClientResult
@@ -106,7 +108,9 @@ class CaseResults:
         line = case.command_line(self._command, self._repeated)
         finding = verdict.finding
         if finding is not None and is_allowed(finding.stable_code, self._allowed):
-            finding = replace(finding, message=f"{finding.message} (allowed)", severity=Severity.NON_STRICT)
+            finding = structs.replace(
+                finding, message=f"{finding.message} (allowed)", severity=Severity.NON_STRICT
+            )
         return decide_run(self._api, run, finding, self._policy, seconds=ended.seconds, command=line)
 
 

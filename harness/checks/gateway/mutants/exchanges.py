@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import chain
 from typing import Any
+
+from msgspec.structs import replace
 
 from harness.checks.gateway.client import OperationName, operation_of
 from harness.checks.gateway.mutants.mutant import (

@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from functools import partial
 from typing import Any, TypeAlias
+
+from msgspec.structs import replace
 
 from harness.checks.gateway.client import OperationName, operation_of
 from harness.kit.mutant import Mutant, table

@@ -6,8 +6,9 @@ Layer 1. `HistoryJudge` calls these functions; `judge_create` adds the new inter
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from harness.contract.data import json_parse
 from harness.contract.data.assembly import assemble_steps

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from harness.contract import load
 from harness.contract.judge.history.history_judge import HistoryJudge, judge_trail
@@ -490,7 +491,7 @@ def test_what_a_race_explains_is_withheld(history: list[Heard], found: set[str])
 
 UNDER_WAY = streamed([created("a")], background=True)
 SETTLED_AS_CANCELLED = [begun(), look("cancelled")]
-LEFT = Heard(replace(stream(RUN[:2]).exchange, ending=Ending(By.CLIENT, How.FIN)))
+LEFT = Heard(structs.replace(stream(RUN[:2]).exchange, ending=Ending(By.CLIENT, How.FIN)))
 
 
 @pytest.mark.parametrize(
