@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.cassette import Recording
@@ -36,16 +36,17 @@ from harness.contract.judge.replies import CLIENT_ERROR
 from harness.contract.judge.stream import StreamJudge
 from harness.contract.judge.stream_state import StreamReading
 from harness.contract.models.profiles import FOLDER, ModelProfile, find_profile
-from harness.contract.tables.operations import INTERACTION
+from harness.contract.tables.operations import INTERACTION, is_transfer
 from harness.contract.tables.protocol import COLLECTION
 from harness.errors import Unreadable
 from harness.kit.api import Answer, UnjudgedEntry, Verification
 from harness.outcome import Finding
 from harness.rules import ROWS
 from harness.rules.ledger import load_ledger
-from harness.wire import Ending, Exchange, Frame
+from harness.wire import Ending, Exchange, Frame, Request
 from harness.wire.sse import events_in
 
+UNRECOGNIZED = "not recognized as a call of the Interactions API"
 LEGACY = "of the `outputs` format, which the service removed in June 2026"
 _LEGACY_EVENTS = frozenset(
     {"interaction.start", "interaction.complete", "content.start", "content.delta", "content.stop"}
@@ -114,15 +115,15 @@ class FileJudge:
         elif error_of(value) is not None:
             self._judge_alone("bodies", list_judged_in_error(value, None), judge_error(value, None))
         elif _looks_like_one(value):
-            rules = list_judged_in_interaction(value) | {"create.schema"} | UNLISTED
-            review = self._contract.schemas.validator(INTERACTION).review(value)
-            found = [
-                *judge_reviewed(review, self._contract),
-                *judge_unlisted_in(review, self._contract.revision),
-            ]
-            self._judge_alone("bodies", rules, found)
+            self._judge_alone("bodies", *self._judge_interaction(value))
         else:
             self.leave_out("JSON, but neither an interaction, an error body, a cassette nor a HAR file")
+
+    def _judge_interaction(self, value: Any) -> tuple[Iterable[str], Iterable[Finding]]:
+        """The rules and findings of an interaction that no known call returned."""
+        review = self._contract.schemas.validator(INTERACTION).review(value)
+        found = [*judge_reviewed(review, self._contract), *judge_unlisted_in(review, self._contract.revision)]
+        return list_judged_in_interaction(value) | {"create.schema"} | UNLISTED, found
 
     def _judge_request_file(self, data: bytes, answers: Iterable[Answer]) -> None:
         answers = list(answers)
@@ -149,11 +150,13 @@ class FileJudge:
         if not entries:
             self.leave_out("a recording without an entry")
         judged = []
-        for name, entry in entries:
+        for name, recorded in entries:
+            entry = _spell_method(recorded) if isinstance(recorded, Exchange) else recorded
             if isinstance(entry, Exchange):
                 read(entry, self._contract)
             reason = str(entry) if isinstance(entry, Unreadable) else _why_not(entry)
             if isinstance(entry, Unreadable) or reason:
+                self._result.unrecognized += reason == UNRECOGNIZED
                 self.leave_out(reason, name)
             else:
                 self._judge_exchange(name, entry)
@@ -170,7 +173,9 @@ class FileJudge:
             refused = exchange.status in CLIENT_ERROR
             found = judge_create_request(request.body, self._contract, refused=refused)
             self._note_findings("requests", list_judged_in_request(request.body), found, name)
-        if reading.emptiness:
+        if reading.operation is None and reading.stream is None and exchange.succeeded:
+            self._note_findings("bodies", *self._judge_interaction(reading.json), name)
+        elif reading.emptiness:
             self._note_findings("bodies", [found.rule for found in reading.emptiness], reading.emptiness, name)
         elif reading.stream is not None or (exchange.body and exchange.complete):
             kind = "bodies" if reading.stream is None else "streams"
@@ -205,9 +210,11 @@ def _looks_like_one(value: Any) -> bool:
 
 def _why_not(exchange: Exchange) -> str:
     """Why a recorded exchange is not judged; "" if it is."""
-    request, reading = exchange.request, read(exchange)
-    if reading.operation is None and COLLECTION not in request.segments:
-        return f"{request.method} {request.raw_path} is not a request of the Interactions API"
+    reading = read(exchange)
+    if is_transfer(exchange.request):
+        return "a download, or a part of an upload"
+    if reading.operation is None and not _answers_as_one(exchange):
+        return UNRECOGNIZED
     if exchange.status is None:
         return f"no response arrived: {_describe_ending(exchange.ending)}"
     if reading.stream is None and not exchange.complete and not _shows_its_request(exchange):
@@ -215,6 +222,26 @@ def _why_not(exchange: Exchange) -> str:
     if reading.stream is not None and _is_legacy_stream(reading.stream):
         return f"a stream {LEGACY}"
     return f"a body {LEGACY}" if is_legacy(reading.json) else ""
+
+
+def _answers_as_one(exchange: Exchange) -> bool:
+    """Whether the response to an unknown request is one of the API: an interaction, its events, or an error."""
+    reading = read(exchange)
+    if not exchange.succeeded:
+        return COLLECTION in exchange.request.segments
+    if reading.stream is not None:
+        return any(name.startswith("interaction.") for name in reading.stream.counts)
+    below = COLLECTION in exchange.request.segments
+    return _looks_like_one(reading.json) if below else as_object(reading.json).get("object") == "interaction"
+
+
+def _spell_method(exchange: Exchange) -> Exchange:
+    """The exchange with its method in capitals: some recorders write `post`."""
+    request = exchange.request
+    if request.method == request.method.upper():
+        return exchange
+    capital = Request(request.method.upper(), request.target, request.headers, request.body)
+    return replace(exchange, request=capital)
 
 
 def _shows_its_request(exchange: Exchange) -> bool:

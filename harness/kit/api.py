@@ -78,10 +78,12 @@ class Verification(Struct):
 
     `entries` counts the judged exchanges, and files with a single stream, body or request. `judged` counts their
     contents, `rules` how often each rule was judged. An exchange may contain two, such as a request and a stream,
-    or none, such as a delete without a body.
+    or none, such as a delete without a body. `unrecognized` counts the exchanges of `left_out` that are no call
+    of the API.
     """
 
     entries: int = 0
+    unrecognized: int = 0
     judged: dict[str, int] = field(default_factory=lambda: {"streams": 0, "bodies": 0, "requests": 0})
     rules: Counter[str] = field(default_factory=Counter)
     left_out: list[UnjudgedEntry] = field(default_factory=list)

@@ -76,6 +76,7 @@ class Verified:
         own.entries += new.entries
         own.judged = {kind: number + new.judged[kind] for kind, number in own.judged.items()}
         own.rules.update(new.rules)
+        own.unrecognized += new.unrecognized
         own.left_out += new.left_out
         own.findings += new.findings
         self.facts += other.facts
@@ -224,6 +225,8 @@ def files_in(paths: Iterable[Path]) -> Iterator[Path]:
 
 _MOST_NAMED = 5
 """Most unreadable files that a run names before it counts them."""
+UNRECOGNIZED = "unrecognized"
+"""The count of exchanges that are no call of the API."""
 REVISION = "revision "
 """How the count of the files begins that were judged by a revision."""
 
@@ -260,7 +263,12 @@ def _finish_phase(path: Path, part: Verified) -> PhaseFinished:
     traffic = part.traffic
     return PhaseFinished(
         name=str(path),
-        counts={"entries": traffic.entries, **traffic.judged, **_by_revision(part)},
+        counts={
+            "entries": traffic.entries,
+            UNRECOGNIZED: traffic.unrecognized,
+            **traffic.judged,
+            **_by_revision(part),
+        },
         findings=len(traffic.findings),
         notes=tuple(line for facts in part.facts for line in _write_facts(facts)),
         vacuous=tuple(reason for _, reason in part.unusable),

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from harness.benches.record.verify import REVISION
+from harness.benches.record.verify import REVISION, UNRECOGNIZED
 from harness.engine.results import RecordedPlace, Result
 from harness.outcome import Finding, Observation, Verdict, account
 from harness.outcome.words import format_count
@@ -49,10 +50,18 @@ class VerifyPresentation(Presentation):
 
     def verdict(self, state: CollectedRun) -> RunVerdict:
         """The sum of the checks, unless the paths held nothing to judge."""
-        finished = state.whole()[1]
-        if finished.results:
-            return super().verdict(state)
-        return conclude(finished, "" if finished.holes else _EMPTY)
+        finished, unknown = state.whole()[1], self._count_unrecognized(state)
+        if not finished.results:
+            return conclude(finished, "" if finished.holes else unknown or _EMPTY)
+        verdict = super().verdict(state)
+        return replace(verdict, clauses=(*verdict.clauses, unknown)) if unknown else verdict
+
+    def _count_unrecognized(self, state: CollectedRun) -> str:
+        """How many exchanges are no call of the API; `""` if none."""
+        number = _sum(state, UNRECOGNIZED)
+        total = _sum(state, "entries") + sum(map(len, _list_left_out(state).values()))
+        which = "is not recognized as a call" if number == 1 else "are not recognized as calls"
+        return f"{number} of {format_count(total, 'entry', 'entries')} {which} of the API" if number else ""
 
     def record(self, state: CollectedRun) -> dict[str, Any]:
         finished = state.whole()[1]
@@ -62,7 +71,11 @@ class VerifyPresentation(Presentation):
             for place in places
         ]
         return {
-            "entries": {"judged": _sum(state, "entries"), "left_out": len(left_out)},
+            "entries": {
+                "judged": _sum(state, "entries"),
+                "left_out": len(left_out),
+                "unrecognized": _sum(state, UNRECOGNIZED),
+            },
             "judged": {kind: _sum(state, kind) for kind in _KINDS},
             "accounting": accounting_record(finished, self.accounting(state), self.verdict(state)),
             "rules": {result.id: str(result.outcome) for result in state.results},

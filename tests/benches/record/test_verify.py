@@ -244,7 +244,7 @@ LEFT_OUT: dict[str, tuple[str, bytes, str]] = {
     "other calls": (
         "a.har",
         har(case("GET", "https://host/v1beta/models", None, 200, "", b"")),
-        "not a request of the Inter",
+        "GET /v1beta/models: not recognized as a call of the Inter",
     ),
     "other json": ("a.json", b'{"name":"package"}', "neither an interaction"),
     "other yaml": ("a.yaml", b"a: 1\n", "not a cassette"),

@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from harness.resources import folder
 from tests.cli.conftest import Harness, fits
 
@@ -55,7 +57,7 @@ def test_the_totals_add_up(harness: Harness) -> None:
     assert f"\n  {path}: entry " in done.out
     assert "in 1 of 2 entries; excluded 1; no finding" in done.out.splitlines()[-4]
     report = json.loads(harness("verify", str(path), "--json").out)
-    assert report["entries"] == {"judged": 1, "left_out": len(report["left_out"])}
+    assert report["entries"] == {"judged": 1, "left_out": len(report["left_out"]), "unrecognized": 0}
 
 
 def test_a_broken_recording_names_event_and_bytes(harness: Harness) -> None:
@@ -163,3 +165,76 @@ def test_findings_are_counted_by_rules_first(harness: Harness, tmp_path: Path) -
     rules = {record["rule"] for record in records}
     assert len(records) > len(rules) > 1
     assert f"excluded 0; {len(rules)} rules in {len(records)} findings" in done.out
+
+
+ODD_PATHS = (
+    "/v1beta/interactions/", "//v1beta//interactions", "/v1beta/interactions//", "/v1beta/%69nteractions",
+    "/v1beta/interactions/?alt=sse", "/v1beta/interactions%2F", "/v1beta/Interactions",
+    "/v1beta/interactions:create", "/v1beta/interactions;a=b", "/v1beta/interactions/.",
+    "/v1beta1/projects/p/locations/global/interactions", "/proxy/gemini/run", "/interactions",
+)  # fmt: skip
+
+
+def entry_of(method: str, path: str, body: str, kind: str = "application/json", status: int = 200) -> Any:
+    """Return an entry of a HAR file."""
+    request = {"method": method, "url": f"https://api.example{path}", "headers": []}
+    sent = {"postData": {"mimeType": "application/json", "text": '{"model":"gemini-3.5-flash","input":"Hi"}'}}
+    headers = [{"name": "content-type", "value": kind}]
+    response = {"status": status, "headers": headers, "content": {"mimeType": kind, "text": body}}
+    return {"request": {**request, **(sent if method.upper() == "POST" else {})}, "response": response}
+
+
+def har_of(*entries: Any) -> str:
+    """Return a HAR file of these entries."""
+    return json.dumps({"log": {"entries": entries}})
+
+
+@pytest.mark.parametrize("method", ["POST", "post", "PUT"])
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("path", ODD_PATHS)
+def test_an_interaction_is_judged_whatever_its_path(
+    harness: Harness, path: str, streamed: bool, method: str
+) -> None:
+    """If a server answers with an interaction or its events, they are judged, however the request was spelled."""
+    broken = json.dumps({"id": 17, "object": "interaction", "status": "completed"})
+    stream = recording([*EVENTS[:2], EVENTS[3], EVENTS[2], EVENTS[4]])
+    answered = entry_of(method, path, stream, "text/event-stream") if streamed else entry_of(method, path, broken)
+    Path("a.har").write_text(har_of(answered), "utf-8")
+    done = harness("verify", "a.har")
+    assert (done.code, done.out.splitlines()[-1].partition(":")[0]) == (1, "FAILED"), done.out
+
+
+def test_what_is_no_call_of_the_api_is_counted(harness: Harness) -> None:
+    """Such entries are named with their paths, and the last line counts them; alone they are no pass."""
+    clean = entry_of("POST", "/v1beta/interactions", recording(EVENTS), "text/event-stream")
+    foreign = [
+        entry_of("PATCH", "/v1beta/interactions/i1", "{}"),
+        entry_of("GET", "/v1beta/interactions/", '{"interactions":[]}'),
+        entry_of("POST", "/v1beta/interactions/i1:cancel", "{}"),
+        entry_of("POST", "/v1beta/models/m:streamGenerateContent", "data: {}\n\n", "text/event-stream"),
+        entry_of("GET", "/jobs/1", '{"id":"1","status":"done"}'),
+    ]
+    Path("some.har").write_text(har_of(clean, *foreign), "utf-8")
+    done = harness("verify", "some.har")
+    lines = done.out.splitlines()
+    start = lines.index("excluded: 5 × not recognized as a call of the Interactions API")
+    assert lines[start + 1] == "  some.har: entry 2, PATCH /v1beta/interactions/i1"
+    last = r"PASSED: all \d+ MUST checks passed; 5 of 6 entries are not recognized as calls of the API\."
+    assert done.code == 0
+    assert re.fullmatch(last, lines[-1])
+    report = fits("verify", harness("verify", "some.har", "--json").out)
+    assert report["entries"] == {"judged": 1, "left_out": 5, "unrecognized": 5}
+    assert report["accounting"]["verdict"] == lines[-1]
+    Path("none.har").write_text(har_of(*foreign), "utf-8")
+    done = harness("verify", "none.har")
+    last = "NOTHING RAN: 5 of 5 entries are not recognized as calls of the API."
+    assert (done.code, done.out.splitlines()[-1]) == (3, last)
+
+
+def test_a_transfer_of_a_file_is_no_unknown_call(harness: Harness) -> None:
+    """A download is excluded for its own reason, and the last line does not count it."""
+    clean = entry_of("POST", "/v1beta/interactions", recording(EVENTS), "text/event-stream")
+    Path("a.har").write_text(har_of(clean, entry_of("GET", "/v1beta/files/f:download?alt=media", "x")), "utf-8")
+    done = harness("verify", "a.har")
+    assert "excluded: 1 × a download, or a part of an upload" in done.out
+    assert re.fullmatch(r"PASSED: all \d+ MUST checks passed\.", done.out.splitlines()[-1])
