@@ -6,7 +6,7 @@ Layer 8.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -23,12 +23,15 @@ from harness.cli.judging_options import (
 )
 from harness.cli.options import Page, flag
 from harness.cli.output import say, write_json
-from harness.engine.probe import Prober
+from harness.engine.cleanup import CreatedResources
+from harness.engine.probe import MOST_REQUESTS, Prober
+from harness.engine.traffic.deadline import Deadline, Timer, TimeUp, describe_wait
 from harness.engine.traffic.patience import TimeoutBudget
 from harness.engine.traffic.retries import format_refusal
+from harness.errors import TargetFault
 from harness.outcome import FIRST_WORDS, Exit
 from harness.report.json_report import capability_records, target_record
-from harness.wire import Exchange
+from harness.wire import By, Exchange
 from harness.wire.mask import Mask
 
 
@@ -43,6 +46,7 @@ class SmokeArguments(TargetArguments, TrafficOptions):
         "smoke",
         ("harness smoke http://127.0.0.1:8000", "harness smoke https://gateway.example/v1beta --probe"),
         groups=("target", "rate limits"),
+        notes="Ends after 3 times --timeout plus --max-wait; with --probe, 34 times --timeout plus --max-wait.",
         shares=frozenset(
             {"target", "api-version", "revision", "model", "agent", "header", "ca-file", "plain-http",
              "capability", "wait", "timeout", "rate", "max-wait"}
@@ -51,6 +55,11 @@ class SmokeArguments(TargetArguments, TrafficOptions):
 
 
 OPTIONS = SmokeArguments
+_CREATES = 3
+"""How often `--timeout` fits into the time of the command, if nothing is probed."""
+_GRACE = 1.0
+"""Seconds to delete what was created when that time is over."""
+_ADVICE = "check the log of the server, or raise --timeout"
 
 
 def run(words: Sequence[str]) -> int:
@@ -61,10 +70,20 @@ def run(words: Sequence[str]) -> int:
     needed = frozenset(CAPABILITIES) if arguments.probe else frozenset()
     mask = target.make_mask()
     how = traffic_policy(arguments, None if arguments.json else partial(_say_wait, mask, arguments.max_wait))
-    with closing(
-        target.with_drivers(how.wrapper(how.new_retries(), TimeoutBudget(target.target.wait))).connect()
-    ) as driver:
-        found = Prober(target.api, driver, target.target, said_capabilities(arguments), needed).run()
+    timer = Timer((MOST_REQUESTS if arguments.probe else _CREATES) * arguments.timeout + arguments.max_wait)
+    limits = TimeoutBudget(target.target.wait), Deadline(timer, target.target.wait)
+    ledger = CreatedResources(target.api)
+    with closing(target.with_drivers(how.wrapper(how.new_retries(), *limits)).connect()) as driver:
+        prober = Prober(target.api, driver, target.target, said_capabilities(arguments), needed, ledger)
+        try:
+            found = prober.run()
+        except TimeUp as up:
+            timer.end(_GRACE)
+            with suppress(TimeUp):
+                ledger.clean(driver)
+            raise TargetFault(f"{up or 'the time limit was reached'}: {_ADVICE}") from None
+        if prober.greeting.ending.by is By.LIMIT:
+            raise TargetFault(f"{describe_wait(prober.greeting)}: {_ADVICE}")
     records = mask.tree(capability_records(found.capabilities))
     if arguments.json:
         write_json(

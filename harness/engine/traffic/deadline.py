@@ -101,7 +101,7 @@ class Deadline(DriverPolicy):
     def after(self, attempt: Attempt, exchange: Exchange) -> Exchange:
         """Return the exchange, unless it was our own end of time that cut it off."""
         if exchange.ending.by is By.LIMIT and self._timer.left <= MIN_TIMEOUT:
-            raise TimeUp(f"the time limit was reached when {_describe_wait(exchange)}", exchange.seconds, exchange)
+            raise TimeUp(f"the time limit was reached when {describe_wait(exchange)}", exchange.seconds, exchange)
         return exchange
 
     def bound_wait(self, seconds: float) -> float:
@@ -115,7 +115,7 @@ class Deadline(DriverPolicy):
         return max(MIN_TIMEOUT, min(left, seconds))
 
 
-def _describe_wait(exchange: Exchange) -> str:
+def describe_wait(exchange: Exchange) -> str:
     """Which request was waited for, and how much of its answer had come."""
     request = exchange.request
     what, seconds = f"{request.method} {request.raw_path}", f"{exchange.seconds:.1f} s"
