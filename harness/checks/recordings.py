@@ -14,8 +14,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
+
+from msgspec import structs
 
 from harness.cassette import Recording
 from harness.cassette.har import exchanges_in
@@ -43,7 +45,7 @@ from harness.kit.api import Answer, UnjudgedEntry, Verification
 from harness.outcome import Finding
 from harness.rules import ROWS
 from harness.rules.ledger import load_ledger
-from harness.wire import Ending, Exchange, Frame, Request
+from harness.wire import Ending, Exchange, Frame
 from harness.wire.sse import events_in
 
 UNRECOGNIZED = "not recognized as a call of the Interactions API"
@@ -240,8 +242,7 @@ def _spell_method(exchange: Exchange) -> Exchange:
     request = exchange.request
     if request.method == request.method.upper():
         return exchange
-    capital = Request(request.method.upper(), request.target, request.headers, request.body)
-    return replace(exchange, request=capital)
+    return structs.replace(exchange, request=structs.replace(request, method=request.method.upper()), notes={})
 
 
 def _shows_its_request(exchange: Exchange) -> bool:
