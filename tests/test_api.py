@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.in_one_test import in_one_test
+
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs" / "api.md").read_text("utf-8")
 _PUBLIC, _INTERNAL = PAGE.split("\n## Internal\n")
@@ -57,7 +59,7 @@ def test_what_is_listed_is_there(package: str) -> None:
         assert hasattr(importlib.import_module(module), attribute), f"{module} has no {attribute}"
 
 
-@pytest.mark.parametrize("module", EXPORTED)
+@in_one_test(module=EXPORTED)
 def test_what_is_exported_is_listed(module: str) -> None:
     """Each name in an `__all__` is on the page once: in the table of its package, or as internal."""
     hidden = INTERNAL.get(module, set())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pytest
+from tests.in_one_test import in_one_test
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [
@@ -24,7 +24,7 @@ def _slugs(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+@in_one_test(page=PAGES)
 def test_links_lead_somewhere(page: Path) -> None:
     """A relative link names a file of the project, and its fragment a heading of that page."""
     for link in _LINK.findall(_FENCE.sub("", page.read_text("utf-8"))):

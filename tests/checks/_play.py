@@ -8,9 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
-
-import pytest
+from typing import Any, NamedTuple
 
 from harness.checks import (
     Close,
@@ -193,9 +191,18 @@ def _bytes(value: Any) -> bytes:
     return value if isinstance(value, bytes) else json.dumps(value).encode()
 
 
-def case(check_id: str, outcome: str, why: str, **exchanges: Any) -> Any:
+class Case(NamedTuple):
     """One row of a table: the outcome that the check must reach on these exchanges, and the reason in words."""
-    return pytest.param(check_id, Outcome(outcome), exchanges, id=f"{check_id}: {why}")
+
+    check_id: str
+    outcome: Outcome
+    why: str
+    exchanges: dict[str, Any]
+
+
+def case(check_id: str, outcome: str, why: str, **exchanges: Any) -> Case:
+    """A row."""
+    return Case(check_id, Outcome(outcome), why, exchanges)
 
 
 def page_cases(rule: str, field: str, identity: str = "id", *, backwards: bool = False) -> list[Any]:

@@ -26,6 +26,7 @@ from harness.transport import ServiceDriver
 from harness.wire import LogicalClock
 from tests.checks._play import BY_ID as CHECKS_BY_ID
 from tests.checks._play import TARGET, play
+from tests.in_one_test import in_one_test
 
 CLAIMS_A_LEVEL = re.compile(r"\b(must|shall|should|ought)\b", re.IGNORECASE)
 
@@ -84,7 +85,7 @@ def test_what_one_answer_can_break_is_asked_of_every_answer():
     )
 
 
-@pytest.mark.parametrize("check", CATALOGUE, ids=lambda check: check.id)
+@in_one_test(check=CATALOGUE)
 def test_says_what_it_is(check):
     """A title is one short claim that does not repeat the level; accepted outcomes and the source are stated."""
     assert 10 < len(check.title) < 90
@@ -103,7 +104,7 @@ def test_ids_are_words_and_a_dot():
     assert [check.id for check in CATALOGUE if not re.fullmatch(r"[a-z]+\.[a-z0-9-]+", check.id)] == []
 
 
-@pytest.mark.parametrize("name", BY_EXERCISE)
+@in_one_test(name=BY_EXERCISE)
 def test_reference_keeps_every_rule(name):
     """Against the reference, each exercise costs what it declares, and all its checks are met."""
     exercise = BY_EXERCISE[name][0].exercise

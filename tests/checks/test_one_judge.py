@@ -19,6 +19,7 @@ from harness.contract.data import diffs
 from harness.contract.judge.history.resources import compare_views
 from harness.contract.judge.replies import REPLIES
 from harness.kit.check import Check
+from tests.in_one_test import in_one_test
 
 _RULE = re.compile(r'"([a-z]+\.[a-z0-9-]+)(?:/[a-z0-9-]+)?"')
 _READINGS = {"crash", "unlisted"}
@@ -84,7 +85,7 @@ def test_many_rules_are_decided_by_the_contract() -> None:
     assert len(_BOTH) > 100
 
 
-@pytest.mark.parametrize("check", _BOTH, ids=lambda check: check.id)
+@in_one_test(check=_BOTH)
 def test_a_check_asks_the_judge_of_its_rule(check: Check) -> None:
     """What the contract decides, a check asks the contract; it may add what only its exercise shows."""
     assert asks_the_contract(check.judge, set()), (

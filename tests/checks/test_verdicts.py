@@ -9,12 +9,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from harness.checks.catalogue import CATALOGUE
 from harness.outcome import Outcome
 from harness.rules import rows_of
 from tests.checks._play import judge
+from tests.in_one_test import in_one_test
 
 FOLDER = Path(__file__).parent
 MODULES = sorted(
@@ -25,15 +24,15 @@ MODULES = sorted(
 CASES = [row for name in MODULES for row in getattr(import_module(f"tests.checks.{name}"), "CASES", ())]
 
 
-@pytest.mark.parametrize(("check_id", "outcome", "exchanges"), CASES)
-def test_verdicts(check_id: str, outcome: Outcome, exchanges: dict[str, Any]) -> None:
+@in_one_test(CASES)
+def test_verdicts(check_id: str, outcome: Outcome, why: str, exchanges: dict[str, Any]) -> None:
     """On the exchanges of a row, the check reaches the row's outcome."""
-    assert judge(check_id, **exchanges).outcome is outcome
+    assert judge(check_id, **exchanges).outcome is outcome, why
 
 
 def test_every_check_can_fail() -> None:
     """Each check has a row in which it fails; the contract's tests prove this for its own stream rules."""
-    broken = {row.values[0] for row in CASES if row.values[1] is Outcome.NOT_MET}
+    broken = {row.check_id for row in CASES if row.outcome is Outcome.NOT_MET}
     the_contracts = {row.rule.id for row in rows_of("stream") if row.judge == "keeps_in_every_stream"}
     unseen = {check.id for check in CATALOGUE} - broken - the_contracts
     assert not unseen, (
@@ -47,7 +46,7 @@ def find_modules(checks: set[str]) -> list[str]:
     """The modules that have cases of other checks of the same areas."""
     areas = {check.partition(".")[0] for check in checks}
     cases = {name: getattr(import_module(f"tests.checks.{name}"), "CASES", ()) for name in MODULES}
-    found = [name for name, rows in cases.items() if areas & {row.values[0].partition(".")[0] for row in rows}]
+    found = [name for name, rows in cases.items() if areas & {row.check_id.partition(".")[0] for row in rows}]
     return [f"tests/checks/{name.replace('.', '/')}.py" for name in found]
 
 

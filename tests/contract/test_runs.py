@@ -10,6 +10,7 @@ import pytest
 from harness.contract.runs import LOOKS, RunEnds, named_interaction, status_of, summarise_create
 from harness.wire import Exchange, Request
 from tests.contract.exchanges import ROOT, exchange
+from tests.in_one_test import in_one_test
 
 TEXT = {"type": "text", "text": "Hello"}
 
@@ -106,8 +107,7 @@ def got(status: str) -> Exchange:
     return exchange("GET", f"{ROOT}/v1_1", body={"id": "v1_1", "status": status, "object": "interaction"})
 
 
-@pytest.mark.parametrize(
-    ("seen", "said"),
+@in_one_test(
     [
         ([], ""),
         ([ask_for("failed")], "no run completed: 1 run ended"),
@@ -149,7 +149,7 @@ def got(status: str) -> Exchange:
             "",
         ),
         ([exchange(sent=PLAIN, status=400, body={"error": {"code": "x", "message": "failed"}})], ""),
-    ],
+    ]
 )
 def test_what_is_said_of_runs_that_only_fail(seen: list[Exchange], said: str) -> None:
     ends = RunEnds()

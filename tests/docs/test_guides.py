@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.in_one_test import in_one_test
+
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 MOST_WORDS = 1_500
@@ -43,14 +45,14 @@ PAGES = list(list_pages(NAV))
 GUIDES = [name for section, name in PAGES if section not in REFERENCE and (DOCS / name).exists()]
 
 
-@pytest.mark.parametrize("name", GUIDES)
+@in_one_test(name=GUIDES)
 def test_a_guide_is_short(name: str) -> None:
     """A guide has at most 1,500 words; longer pages belong under Reference in the menu."""
     words = len((DOCS / name).read_text("utf-8").split())
     assert words <= MOST_WORDS, f"docs/{name} has {words} words: move details to a page under Reference"
 
 
-@pytest.mark.parametrize("name", [name for name in GUIDES if name not in GENERATED_HERE])
+@in_one_test(name=[name for name in GUIDES if name not in GENERATED_HERE])
 def test_a_guide_begins_with_code_to_run(name: str) -> None:
     """The first screen of a guide has a block of code."""
     lines = (DOCS / name).read_text("utf-8").splitlines()[:FIRST_SCREEN]

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from harness.rules import ROWS, SUBJECTS
+from tests.in_one_test import in_one_test
 
 ROOT = Path(__file__).resolve().parents[2]
 USE_INSTEAD = {
@@ -108,7 +109,7 @@ def test_the_search_finds_whole_words_outside_of_code(text: str, found: list[str
     assert find_words(text) == found
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+@in_one_test(page=PAGES)
 def test_a_page_has_none(page: Path) -> None:
     """No page of the documentation has a word of the list."""
     text = _NO_PROSE.sub(lambda code: re.sub(r"[^\n]", " ", code[0]), page.read_text("utf-8"))
@@ -150,13 +151,13 @@ def test_the_count_of_words_follows_sentences(text: str, count: int) -> None:
     assert len(find_long_sentences(text)) == count
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+@in_one_test(page=PAGES)
 def test_a_page_has_short_sentences(page: Path) -> None:
     """No sentence of the documentation has more than 25 words."""
     assert find_long_sentences(page.read_text("utf-8")) == []
 
 
-@pytest.mark.parametrize("rule", ROWS)
+@in_one_test(rule=ROWS)
 def test_a_rule_has_none(rule: str) -> None:
     """No sentence of a rule has a word of the list, and its title has at most 70 characters."""
     row = ROWS[rule]
@@ -187,7 +188,7 @@ def test_a_printed_sentence_has_none(package: str) -> None:
     assert found == []
 
 
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: f"{path.parent.parent.name}-{path.name}")
+@in_one_test(script=SCRIPTS)
 def test_a_page_in_the_browser_has_none(script: Path) -> None:
     """No text that a script or a template of a page shows has a word of the list."""
     quoted = _QUOTED.findall(_COMMENT.sub("", script.read_text("utf-8")))

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pytest
-
 from harness.emulator import Script, Settings, control_api
+from tests.in_one_test import in_one_test
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
@@ -23,13 +22,13 @@ def first_cells(page: str) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("name", Script.__struct_fields__)
+@in_one_test(name=Script.__struct_fields__)
 def test_every_script_key_is_described(name):
     """docs/emulator-reference.md has a row for each key of a script."""
     assert name in first_cells("emulator-reference.md")
 
 
-@pytest.mark.parametrize("name", Settings.__struct_fields__)
+@in_one_test(name=Settings.__struct_fields__)
 def test_every_setting_is_described(name):
     """docs/emulator-reference.md has a row for each setting."""
     assert name in first_cells("emulator-reference.md")

@@ -15,6 +15,7 @@ from harness.emulator.mutants.hooks import row
 from harness.emulator.run.interaction_body import Bodies
 from harness.kit.mutant import table
 from harness.wire import Headers
+from tests.in_one_test import in_one_test
 
 from .client import Api, drain
 
@@ -157,7 +158,7 @@ def test_a_hook_concerns_the_calls_it_names(calls, target, concerned):
     assert (reply.json == {"noticed": True}) is concerned
 
 
-@pytest.mark.parametrize("name", [name for name, mutant in MUTANTS.items() if mutant.area == "stream"])
+@in_one_test(name=[name for name, mutant in MUTANTS.items() if mutant.area == "stream"])
 def test_a_stream_of_a_mutant_ends_by_its_defect_alone(name: str) -> None:
     """On the default platform, too, where the id of an event names its step: no mutant breaks our own writer."""
     api = Api(MUTANTS[name].build(Settings()))

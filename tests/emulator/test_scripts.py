@@ -12,6 +12,7 @@ from harness.emulator import Emulator, Script, ScriptFault, Settings
 from harness.emulator.scripts import EMPTY, ScriptQueue, parse, read_scenario
 from harness.emulator.values.create_request import CreateRequest
 from tests.emulator.client import AGENT, MODEL, Api
+from tests.in_one_test import in_one_test
 
 ACCEPTED = [
     {},
@@ -76,7 +77,7 @@ def test_scripts_that_can_be_played(script):
     assert schema("script").is_valid(script)
 
 
-@pytest.mark.parametrize(("script", "words"), REFUSED + REFUSED_BEYOND_SCHEMA, ids=str)
+@in_one_test(REFUSED + REFUSED_BEYOND_SCHEMA)
 def test_scripts_that_cannot_be_played(script, words):
     """The parser names the wrong key; the schema also refuses the script if a schema can express the rule."""
     with pytest.raises(ScriptFault) as refused:

@@ -18,6 +18,7 @@ from tests.faults.streams import (
     slices,
     through,
 )
+from tests.in_one_test import in_one_test
 
 SIZES = [1, 2, 3, 7, 64, 100_000]
 
@@ -60,8 +61,7 @@ PLACES = {
 }
 
 
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("place", PLACES)
+@in_one_test(place=PLACES, size=SIZES)
 def test_places(place: str, size: int) -> None:
     """A cut at each kind of place delivers exactly these bytes; if the place never comes, it delivers all."""
     assert through(f"{place},end", slices(BODY, size)) == PLACES[place]
@@ -77,8 +77,7 @@ CRLF_PLACES = {
 }
 
 
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("place", CRLF_PLACES)
+@in_one_test(place=CRLF_PLACES, size=SIZES)
 def test_places_between_crlf(place: str, size: int) -> None:
     """A CR LF is never counted as two line endings, nor split where an event ends."""
     body = b"".join(CRLF_STREAM)

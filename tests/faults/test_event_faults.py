@@ -20,6 +20,7 @@ from tests.faults.streams import (
     slices,
     through,
 )
+from tests.in_one_test import in_one_test
 
 E1, E2, E3, E4, DONE, SENTINEL = STREAM
 PING = b": ping\n\n"
@@ -68,14 +69,13 @@ OUTPUTS = {
 }
 
 
-@pytest.mark.parametrize("plan", OUTPUTS)
-@pytest.mark.parametrize("size", [1, 50, 100_000])
+@in_one_test(plan=OUTPUTS, size=[1, 50, 100_000])
 def test_edits(plan: str, size: int) -> None:
     """Each plan yields exactly these events for any chunking; faults count what earlier faults emit."""
     assert through(plan, slices(BODY, size)) == b"".join(OUTPUTS[plan])
 
 
-@pytest.mark.parametrize("plan", [plan for plan in OUTPUTS if plan[-2:] not in (":0", "id")])
+@in_one_test(plan=[plan for plan in OUTPUTS if plan[-2:] not in (":0", "id")])
 def test_edits_keep_crlf(plan: str) -> None:
     """Events added to a stream with CR LF line endings have CR LF line endings too."""
     assert through(plan, CRLF_STREAM) == b"".join(OUTPUTS[plan]).replace(b"\n", b"\r\n")

@@ -48,6 +48,7 @@ from harness.faults import (
 from harness.faults.values import Coding, Edit, Part
 from harness.outcome import UsageFault
 from tests.growth import TIMES, assert_linear
+from tests.in_one_test import in_one_test
 
 NUMBER = st.integers(1, 10**12 - 1)
 FROM_ZERO = st.integers(0, 10**12 - 1)
@@ -226,7 +227,7 @@ WRONG = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("text", WRONG)
+@in_one_test(text=WRONG)
 def test_an_error_points_and_suggests(text: str) -> None:
     """Each error names the column, draws an arrow to it and says what to write instead."""
     column, hint = WRONG[text]

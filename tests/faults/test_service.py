@@ -14,6 +14,7 @@ from harness.faults.service import kind_of
 from harness.outcome import UsageFault
 from harness.wire import COMPLETE, At, Chunk, Ending, Headers, How, Pause, PieceBody, Request, Response
 from tests.faults.streams import BODY, CREATE, EVENTS, POLL, STREAM, Live, after, cursors, read, resume
+from tests.in_one_test import in_one_test
 
 UNARY = Request("POST", "/v1beta/interactions", Headers(), b'{"model":"m","input":"\\"stream\\": true"}')
 
@@ -219,7 +220,7 @@ def test_a_wrong_plan_is_refused_at_the_door() -> None:
         cut(Live(), "event:3,rts", PROTOCOL)
 
 
-@pytest.mark.parametrize("seed", range(200))
+@in_one_test(seed=range(200))
 def test_any_drawn_plan_keeps_the_law_of_bodies(seed: int) -> None:
     """With any random plan each body has one final ending, torn chunks come last, and closing is forwarded."""
     live = Live()

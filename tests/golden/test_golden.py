@@ -28,6 +28,7 @@ from tests.golden.mask import Mask, mask_all
 from tests.golden.record import record_all, record_item
 from tests.golden.reduce import broken_rules, outcomes, untimed, verdicts
 from tests.golden.sections import Section, read_sections, write_sections
+from tests.in_one_test import in_one_test
 
 
 def shown(value: object, title: str = "stdout") -> str:
@@ -35,8 +36,7 @@ def shown(value: object, title: str = "stdout") -> str:
     return write_sections([Section("command", "check"), Section(title, json.dumps(value, indent=1))])
 
 
-@pytest.mark.parametrize(
-    ("before", "after", "masks"),
+@in_one_test(
     [
         ("target: http://127.0.0.1:43691/v1", "target: http://127.0.0.1:<port>/v1", ()),
         ('"seconds": 0.46,', '"seconds": "<seconds>",', ()),
@@ -70,7 +70,7 @@ def shown(value: object, title: str = "stdout") -> str:
         ("    - Mon, 23 Nov 2026 21:02:26 GMT", "    - <date>", CASSETTE),
         ("      pieces: 193@4.593 20@0", "      pieces: 193@<ms> 20@<ms>", CASSETTE),
         ("how: complete\n      after_us: 6\n", "how: complete\n", CASSETTE),
-    ],
+    ]
 )
 def test_what_is_masked(before: str, after: str, masks: tuple[Mask, ...]) -> None:
     """Ports, durations, folders, and by item times of day, are replaced by words."""

@@ -11,6 +11,7 @@ import pytest
 from harness.incidents import Encounter, Incident, load_incidents
 from harness.resume import AsyncFollowed, Followed, GaveUp, RetryLimits, follow, follow_async
 from harness.transport import transport
+from tests.in_one_test import in_one_test
 from tests.incidents.played import Played
 
 FOLLOWED = [
@@ -59,7 +60,7 @@ def begin(played: Played) -> dict[str, Any]:
     return {"interaction_id": played.id}
 
 
-@pytest.mark.parametrize("incident", FOLLOWED, ids=lambda incident: incident.name)
+@in_one_test(incident=FOLLOWED)
 def test_following(incident: Incident) -> None:
     """The sync helper ends as well as can be."""
     played = Played(incident.name)
@@ -75,7 +76,7 @@ def test_following(incident: Incident) -> None:
     check(incident, played, stream, error)
 
 
-@pytest.mark.parametrize("incident", FOLLOWED, ids=lambda incident: incident.name)
+@in_one_test(incident=FOLLOWED)
 def test_following_async(incident: Incident) -> None:
     """The async helper does the same."""
     asyncio.run(_follow_async(incident))

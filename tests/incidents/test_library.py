@@ -16,6 +16,7 @@ from harness.incidents.incident import IncidentControl, format_library
 from harness.outcome import UsageFault
 from harness.transport import ServiceDriver
 from harness.wire import Headers, Request
+from tests.in_one_test import in_one_test
 
 INCIDENTS = load_incidents().values()
 OUTCOMES = {"survives", "reports", "failed", "cancelled", "requires_action", "completed", "in_progress", None}
@@ -31,7 +32,7 @@ def test_the_page_has_every_incident() -> None:
         assert f"\n- On the wire: {incident.wire}\n- What goes wrong: {incident.mistake}\n" in page
 
 
-@pytest.mark.parametrize("incident", INCIDENTS, ids=lambda incident: incident.name)
+@in_one_test(incident=INCIDENTS)
 def test_an_incident_is_whole(incident: Incident) -> None:
     """An incident has everything, uses every text it brings, and can be played."""
     assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", incident.name)

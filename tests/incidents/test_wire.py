@@ -14,6 +14,7 @@ import pytest
 
 from harness.incidents import load_incidents
 from harness.wire import At, Exchange, How
+from tests.in_one_test import in_one_test
 from tests.incidents.played import Played, events_of, types_of
 
 COMPLETED = "interaction.completed"
@@ -533,7 +534,7 @@ JUDGES: dict[str, Callable[[Played], None]] = {
 }
 
 
-@pytest.mark.parametrize("name", JUDGES)
+@in_one_test(name=JUDGES)
 def test_it_plays_what_its_source_describes(name: str) -> None:
     JUDGES[name](Played(name))
 

@@ -26,6 +26,7 @@ from harness.outcome import (
     verdict,
     word_reason,
 )
+from tests.in_one_test import in_one_test
 
 MUST, SHOULD, MAY = Level.MUST, Level.SHOULD, Level.MAY
 DOCUMENTED, INFERRED, OBSERVED = Basis.DOCUMENTED, Basis.INFERRED, Basis.OBSERVED
@@ -207,8 +208,7 @@ MET = Observation.of([])
 REFUSED = Observation(Outcome.NOT_APPLICABLE, because=Because.REFUSED)
 
 
-@pytest.mark.parametrize(
-    ("decided", "observation", "outcome"),
+@in_one_test(
     [
         (Verdict.FAIL, BROKEN, Accounted.FAILED),
         (Verdict.FAIL, Observation.untestable("no"), Accounted.FAILED),
@@ -234,7 +234,7 @@ REFUSED = Observation(Outcome.NOT_APPLICABLE, because=Because.REFUSED)
         (Verdict.ERROR, Observation(Outcome.ERROR), Accounted.NOT_TESTED),
         (Verdict.UNTESTABLE, Observation.untestable("no"), Accounted.NOT_TESTED),
         (Verdict.NOT_RUN, Observation(Outcome.NOT_RUN, because=Because.OUR_LIMIT), Accounted.NOT_TESTED),
-    ],
+    ]
 )
 def test_the_first_row_that_matches_decides(
     decided: Verdict, observation: Observation, outcome: Accounted

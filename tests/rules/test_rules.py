@@ -14,8 +14,9 @@ from harness.outcome import Basis, Level, Rule
 from harness.rules import BY_ID, ROWS, SUBJECTS
 from harness.rules.ledger import load_ledger
 from harness.rules.tables import load_sources
+from tests.in_one_test import in_one_test
 
-RULES = pytest.mark.parametrize("rule", BY_ID.values(), ids=BY_ID)
+RULES = in_one_test(rule=BY_ID.values())
 
 
 @RULES

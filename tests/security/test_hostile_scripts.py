@@ -25,6 +25,7 @@ from harness.report.evidence.curl import Display, curl_lines, name_answer_file, 
 from harness.strategies.operations import ClientCommand
 from harness.wire import COMPLETE, Chunk, Exchange, ExchangeBuilder, Headers, Length, Request
 from harness.wire.mask import Mask
+from tests.in_one_test import in_one_test
 
 CREATE = "/v1beta/interactions"
 needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
@@ -102,8 +103,10 @@ def test_an_id_is_no_program(word: str, body: str, tmp_path: Path) -> None:
     assert [answer.status for answer in answers] == [200, 200]
 
 
-@pytest.mark.parametrize("host", ["h:1", "[::1]", "h."])
-@pytest.mark.parametrize("value", ["v1beta", "/v1beta", "http", "http://", "h:1", "[::1]", "ID0", "id", "${ID0}"])
+@in_one_test(
+    host=["h:1", "[::1]", "h."],
+    value=["v1beta", "/v1beta", "http", "http://", "h:1", "[::1]", "ID0", "id", "${ID0}"],
+)
 def test_an_id_is_no_part_of_the_host(host: str, value: str) -> None:
     """The next id chooses no other server, no option and no file of headers."""
     trail = [

@@ -14,6 +14,7 @@ from harness.cli import printing
 from harness.cli.main import main
 from harness.cli.printing import GuardedStream
 from harness.report.annotations import _format_command
+from tests.in_one_test import in_one_test
 
 PACKAGE = Path(printing.__file__).parents[1]
 BYPASSES = frozenset({"__stdout__", "__stderr__"})
@@ -66,13 +67,30 @@ def shown(*texts: str, in_ci: bool = False) -> str:
     return out.getvalue()
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "\x1b]0;title\x07", "\x1b[2J", "\x1b[1;1H", "\x9b2J", "\x9d0;x\x9c", "\x07", "\x08", "\x7f", "a\rb",
-        "\x0b", "\x0c", "\u202e", "\u2066", "\u200f", "\u061c", "\u2028", "\x1bP", "\x1b[31", "\x85", "\x00",
-    ],
-)  # fmt: skip
+@in_one_test(
+    text=[
+        "\x1b]0;title\x07",
+        "\x1b[2J",
+        "\x1b[1;1H",
+        "\x9b2J",
+        "\x9d0;x\x9c",
+        "\x07",
+        "\x08",
+        "\x7f",
+        "a\rb",
+        "\x0b",
+        "\x0c",
+        "\u202e",
+        "\u2066",
+        "\u200f",
+        "\u061c",
+        "\u2028",
+        "\x1bP",
+        "\x1b[31",
+        "\x85",
+        "\x00",
+    ]
+)
 def test_what_a_terminal_obeys_is_shown(text: str) -> None:
     """Control characters of both sets, sequences, and what turns the direction of text are escaped."""
     came = shown(f"before{text}after")

@@ -16,6 +16,7 @@ from harness.transport.http1.limits import RECORDED_BYTES
 from harness.transport.proxy import UpstreamServer
 from harness.transport.server.server import InThread, WaitingServer
 from harness.wire import Chunk
+from tests.in_one_test import in_one_test
 from tests.transport.peers import (
     RawConnection,
     RawServer,
@@ -123,8 +124,7 @@ CORNERS = {
 }
 
 
-@pytest.mark.parametrize("name", CORNERS)
-@pytest.mark.parametrize("piece", [1 << 20, 7], ids=["at once", "in sevens"])
+@in_one_test(name=CORNERS, piece=[1 << 20, 7])
 def test_a_corner_passes_as_it_is(name: str, piece: int) -> None:
     """Bytes and close are those of a direct connection; what is not recorded is reported."""
     corner = CORNERS[name]

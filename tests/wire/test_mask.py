@@ -12,6 +12,7 @@ from harness.wire.mask import HIDDEN, Mask
 from harness.wire.secrets import SecretFields
 from tests.cli.canary import spell
 from tests.growth import TIMES, assert_linear
+from tests.in_one_test import in_one_test
 
 FIELDS = SecretFields({"token"}, inside={"env": None, "credentials": {"value"}}, spared={"credential"})
 MASK = Mask({"KEY": "the-secret", "LONGER": "the-secret-two", "TINY": "ab"}, FIELDS)
@@ -126,8 +127,7 @@ def test_spellings(text: str, masked: str) -> None:
     assert KEYED.text(text) == masked
 
 
-@pytest.mark.parametrize("name", spell(KEY))
-@pytest.mark.parametrize("end", ["", "…' is no status", "...", '", which is cut', "')", "</p>"])
+@in_one_test(name=spell(KEY), end=["", "…' is no status", "...", '", which is cut', "')", "</p>"])
 def test_a_text_that_was_cut_inside_the_key(name: str, end: str) -> None:
     """Wherever a text was cut inside a key, in any spelling, both parts of the key are hidden."""
     spelled = spell(KEY)[name]

@@ -17,6 +17,7 @@ from harness.wire.secrets import (
 )
 from tests.cassette.redaction.test_redactor import LOOKS
 from tests.growth import TIMES, assert_linear
+from tests.in_one_test import in_one_test
 
 INNOCENT = (
     "AIza",
@@ -47,7 +48,7 @@ INNOCENT = (
 )
 
 
-@pytest.mark.parametrize("text", INNOCENT)
+@in_one_test(text=INNOCENT)
 def test_innocent(text: str) -> None:
     """Ordinary text, placeholders and loopback addresses are not reported as secrets."""
     assert list(sightings(text)) == []
@@ -133,7 +134,7 @@ PLACES = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize(("path", "secret"), PLACES)
+@in_one_test(PLACES)
 def test_places(path: tuple[str, ...], secret: bool) -> None:
     """A value is secret by its own name or by what contains it, unless it is a name or a reference."""
     assert FIELDS.covers(path) == secret

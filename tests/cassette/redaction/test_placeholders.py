@@ -10,6 +10,7 @@ from harness.cassette.placeholders import PlaceholderTable, apply_changes
 from harness.wire import secret_texts, secrets
 from harness.wire.secret_texts import KnownTexts
 from tests.cli.canary import KEY, spell
+from tests.in_one_test import in_one_test
 
 
 def test_a_new_secret_costs_the_same_in_a_long_session() -> None:
@@ -43,7 +44,7 @@ def test_a_long_text_is_searched_part_by_part(words: list[str], text: str, size:
         assert sorted(known.find(text)) == at_once
 
 
-@pytest.mark.parametrize("name", spell(KEY))
+@in_one_test(name=spell(KEY))
 def test_a_known_secret_that_somebody_cut(name: str) -> None:
     """What is left of a secret is replaced where somebody cut and quoted it, and where the text itself was cut."""
     spelled = spell(KEY)[name]

@@ -24,6 +24,7 @@ from harness.contract import PROTOCOL
 from harness.wire import At, Chunked, Decoder, Ending, Headers, How, Length, Request, encode
 from tests.cassette.samples import SSE, URL, answered, event, frames, get, post, recordings, streamed, text_delta
 from tests.growth import TIMES, assert_linear
+from tests.in_one_test import in_one_test
 
 KEY = "AIza" + "SyD-9tSrke72PouQMnMX-a7eZSW0jkFMBWY"[:35]
 PLAIN = "correct horse 7 battery"
@@ -292,8 +293,7 @@ def _thirds(text: str) -> list[str]:
     return [text[:step], text[step : 2 * step], text[2 * step :]]
 
 
-@pytest.mark.parametrize("place", NAMED)
-@pytest.mark.parametrize("secret", ["hunter2-Hunter2", "ab 1/ü?=", "µ"])
+@in_one_test(place=NAMED, secret=["hunter2-Hunter2", "ab 1/ü?=", "µ"])
 def test_named_secret(place: str, secret: str) -> None:
     """A value that is secret by its name or place is hidden, whatever it looks like."""
     kept = Redactor(PROTOCOL).redact(NAMED[place](secret))

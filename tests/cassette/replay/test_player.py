@@ -33,6 +33,7 @@ from harness.wire import (
 )
 from tests.cassette.samples import URL, answered, frames, get, post, streamed
 from tests.growth import TIMES, assert_linear
+from tests.in_one_test import in_one_test
 
 CREATE = post({"model": "m", "input": "hi", "stream": True, "background": True})
 STREAM = frames()
@@ -191,7 +192,7 @@ PAIRS = (  # a recorded request, another one, whether they are the same
 )
 
 
-@pytest.mark.parametrize(("recorded", "asked", "same"), PAIRS)
+@in_one_test(PAIRS)
 def test_pairs(recorded: Request, asked: Request, same: bool) -> None:
     """Equivalent spellings in JSON, URLs and encodings match; values that these distinguish do not."""
     play = player(answered(recorded, {"ok": True}))

@@ -9,12 +9,12 @@ import pytest
 
 from harness.checks.gateway.relay_diff import Kind, Pairs, changes, compare_streams, is_another_model
 from harness.wire import Decoder, Frame, encode
+from tests.in_one_test import in_one_test
 
 LOST, CHANGED, ADDED = Kind.LOST, Kind.CHANGED, Kind.ADDED
 
 
-@pytest.mark.parametrize(
-    ("before", "after", "expected"),
+@in_one_test(
     [
         ({"a": 1}, {"a": 1}, []),
         ({"a": 1.0}, {"a": 1}, []),
@@ -40,7 +40,7 @@ LOST, CHANGED, ADDED = Kind.LOST, Kind.CHANGED, Kind.ADDED
         ({"id": "a", "steps": [{"id": "c"}]}, {"id": "b", "steps": [{"id": "b"}]}, [(CHANGED, "$.steps[0].id")]),
         ({"id": "a"}, {}, [(LOST, "$.id")]),
         ({"id": "a"}, {"id": 7}, [(CHANGED, "$.id")]),
-    ],
+    ]
 )
 def test_what_is_a_change(before: Any, after: Any, expected: list[tuple[Kind, str]]) -> None:
     """Bodies are compared field by field at any depth; ids may be replaced, but only one for one."""

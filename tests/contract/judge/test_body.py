@@ -19,6 +19,7 @@ from harness.wire import Request
 from tests.contract.exchanges import exchange
 from tests.contract.streams import USAGE
 from tests.growth import TIMES, assert_linear
+from tests.in_one_test import in_one_test
 
 DONE = {"id": "v1_a", "status": "completed"}
 TEXT = {"type": "text", "text": "aé🎉"}  # seven bytes
@@ -119,7 +120,7 @@ CASES: dict[str, tuple[Any, set[str]]] = {
 }
 
 
-@pytest.mark.parametrize(("body", "rules"), CASES.values(), ids=CASES)
+@in_one_test(CASES)
 def test_judge_interaction(body: Any, rules: set[str]) -> None:
     """Each body breaks exactly the rules listed with it."""
     assert {finding.rule for finding in judge_interaction(body, load())} == rules
@@ -339,7 +340,7 @@ def test_error_of(body: Any, expected: tuple[str, str] | None) -> None:
     assert error_of(body) == expected
 
 
-@pytest.mark.parametrize("status", range(400, 600))
+@in_one_test(status=range(400, 600))
 def test_every_status_has_a_code_that_goes_with_it(status: int) -> None:
     """An error made from a status alone is never judged to have the wrong code."""
     assert judge_error({"error": {"code": code_of(status), "message": "No."}}, status) == []

@@ -18,6 +18,7 @@ from harness.outcome import Finding, Severity
 from harness.wire import At, By, Ending, Exchange, How
 from tests.contract.exchanges import ROOT, exchange
 from tests.contract.streams import ANSWER, WHOLE, completed, created, delta, frames, judge, payload, start, stop
+from tests.in_one_test import in_one_test
 
 STREAM = "text/event-stream"
 REPLY = {"id": "v1_a", "status": "completed"}
@@ -71,9 +72,11 @@ BODIES = {
 }
 
 
-@pytest.mark.parametrize("status", [None, 200, 204, 302, 404, 500])
-@pytest.mark.parametrize("label", ["application/json", STREAM, "", "text/html"])
-@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
+@in_one_test(
+    body=BODIES.values(),
+    label=["application/json", STREAM, "", "text/html"],
+    status=[None, 200, 204, 302, 404, 500],
+)
 def test_hostile_answers_are_read(body: bytes, label: str, status: int | None) -> None:
     """No combination of status, Content-Type and body makes an attribute raise."""
     for method, target in (

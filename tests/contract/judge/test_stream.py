@@ -31,6 +31,7 @@ from tests.contract.streams import (
     stop,
     update,
 )
+from tests.in_one_test import in_one_test
 
 ONE = [start(0), delta(0), stop(0)]
 CLEAN = [created(), *ONE, completed()]
@@ -205,7 +206,7 @@ BROKEN: dict[str, tuple[bytes, set[str]]] = {
 }
 
 
-@pytest.mark.parametrize(("stream", "rules"), BROKEN.values(), ids=BROKEN)
+@in_one_test(BROKEN)
 def test_each_breach_is_found_and_nothing_else(stream: bytes, rules: set[str]) -> None:
     """A stream with one defect breaks exactly the rules about it, fed at once or byte by byte."""
     background = rules == {"stream.evid-unique"}  # in the foreground nobody has to resume

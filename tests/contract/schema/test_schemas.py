@@ -13,6 +13,7 @@ from harness import resources
 from harness.contract import CURRENT, REVISIONS, load
 from harness.contract.schema import openness
 from harness.contract.schema.explain import Explainer
+from tests.in_one_test import in_one_test
 
 ROOT = resources.folder("schemas")
 FILES = sorted(
@@ -85,7 +86,7 @@ def test_patterns_mean_the_same_everywhere():
     assert [at for at in patterns if any(odd in at[1] for odd in ("$", "\\s", "\\d", "\\w"))] == []
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=relative)
+@in_one_test(path=SOURCES)
 def test_everything_is_described_in_one_line(path):
     """Files, definitions and properties have one-line descriptions; constants need none."""
     document = read(path)
@@ -171,7 +172,7 @@ def follow_type(name: str) -> str:
     return str(load().schemas.document(name)["$defs"]["shell"]["properties"]["type"]["const"])
 
 
-@pytest.mark.parametrize("kind", full_steps())
+@in_one_test(kind=full_steps())
 def test_a_step_may_start_with_its_type_alone(kind):
     """step.start accepts a step with only its type; a whole step needs the fields its schema requires."""
     shell = {"event_type": "step.start", "index": 0, "step": {"type": kind}}

@@ -6,6 +6,7 @@ import pytest
 
 from harness.contract import load
 from harness.contract.schema.validator import UnknownPart
+from tests.in_one_test import in_one_test
 
 DELTA = {"event_type": "step.delta", "index": 0}
 START = {"event_type": "step.start", "index": 0}
@@ -320,13 +321,13 @@ def test_the_tables_hold_enough_wrong_instances():
     assert len(WRONG_RESPONSES) + len(WRONG_REQUESTS) >= 60
 
 
-@pytest.mark.parametrize(("name", "value", "pointer", "words"), WRONG_RESPONSES)
+@in_one_test(WRONG_RESPONSES)
 def test_a_wrong_response_is_refused_with_a_readable_reason(name, value, pointer, words):
     """The open schema refuses a known type with a wrong shape, and says where and why."""
     assert_refused(load().schemas.validator(name), value, pointer, words)
 
 
-@pytest.mark.parametrize(("name", "value", "pointer", "words"), WRONG_REQUESTS)
+@in_one_test(WRONG_REQUESTS)
 def test_a_wrong_request_is_refused_with_a_readable_reason(name, value, pointer, words):
     """The strict schema refuses unknown names and violated rules between fields, and says where and why."""
     assert_refused(load().schemas.validator(name, closed=True), value, pointer, words)

@@ -22,6 +22,7 @@ from harness.strategies.client import UNKNOWN_ID
 from harness.transport import ServerThread
 from harness.wire import At, Ending, Headers, How, Length, PieceBody, Request, Response, Service
 from tests.engine.search.places import history, mutant, reference
+from tests.in_one_test import in_one_test
 
 LEAST: dict[str, tuple[str, str]] = {
     "reads-nothing": ("create; poll", "get.ok"),
@@ -78,7 +79,7 @@ LEAST: dict[str, tuple[str, str]] = {
 """Mutant → its shortest history, and the rule that this history shows to be broken."""
 
 
-@pytest.mark.parametrize("name", LEAST)
+@in_one_test(name=LEAST)
 def test_the_least_history_shows_the_defect(name: str) -> None:
     """Played on its mutant, each history breaks the rule in the table."""
     words, rule = LEAST[name]
@@ -86,7 +87,7 @@ def test_the_least_history_shows_the_defect(name: str) -> None:
     assert rule in found, found
 
 
-@pytest.mark.parametrize("words", sorted({words for words, _ in LEAST.values()}))
+@in_one_test(words=sorted({words for words, _ in LEAST.values()}))
 def test_the_reference_stands_every_such_history(words: str) -> None:
     assert play(reference(), history(words), "test") == []
 

@@ -7,6 +7,7 @@ import pytest
 from harness.transport.http1.heads import ResponseHead
 from harness.transport.http1.reader import Data, ResponseReader
 from harness.wire import COMPLETE, At, By, Chunked, Ending, How, Length, UntilClose
+from tests.in_one_test import in_one_test
 from tests.transport.endings_table import CASES, HEADS
 
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -34,8 +35,7 @@ def read(wire: bytes, step: int, method: str = "GET") -> tuple[ResponseHead | No
     return reader.head, data, reader.fin()
 
 
-@pytest.mark.parametrize("name", WHOLE)
-@pytest.mark.parametrize("step", [1, 2, 7, 10_000])
+@in_one_test(name=WHOLE, step=[1, 2, 7, 10_000])
 def test_a_whole_response(name: str, step: int) -> None:
     """Framing, bytes and completeness do not depend on how the bytes are split."""
     wire, framing, body = WHOLE[name]
@@ -58,8 +58,7 @@ def test_chunk_boundaries_are_kept(step: int) -> None:
     assert (chunks, open_chunk) == ([b"abc", b"de"], b"")
 
 
-@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.closing != "keep"])
-@pytest.mark.parametrize("step", [1, 10_000])
+@in_one_test(name=[name for name, case in CASES.items() if case.closing != "keep"], step=[1, 10_000])
 def test_an_ending_is_read_back(name: str, step: int) -> None:
     """Reading the table's bytes and closing gives the table's ending."""
     case = CASES[name]

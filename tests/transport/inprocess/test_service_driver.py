@@ -28,6 +28,7 @@ from harness.wire import (
     Request,
     Response,
 )
+from tests.in_one_test import in_one_test
 from tests.transport.endings_table import CASES, DEAD
 from tests.transport.peers import EVENTS, Serving
 
@@ -40,7 +41,7 @@ def event(number: int) -> Chunk:
     return Chunk(b"data: %d\n\n" % number)
 
 
-@pytest.mark.parametrize("name", ALL)
+@in_one_test(name=ALL)
 def test_an_ending_is_what_a_client_sees(name: str) -> None:
     """Every ending of the table is recorded as the table says, and the body is closed once."""
     case = ALL[name]
@@ -54,7 +55,7 @@ def test_an_ending_is_what_a_client_sees(name: str) -> None:
 QUICK = Limits(head_seconds=0.1, idle_seconds=0.1)
 
 
-@pytest.mark.parametrize("name", ALL)
+@in_one_test(name=ALL)
 def test_the_socket_shows_the_same(name: str) -> None:
     """A real server and the URL driver give the same exchange as the in-process driver."""
     case = ALL[name]

@@ -17,6 +17,7 @@ from harness.transport.proxy import UpstreamServer
 from harness.transport.server.connection import ServerConnection
 from harness.transport.server.server import InThread, WaitingServer
 from harness.wire import COMPLETE, Chunk, Chunked, Ending, Headers, How, Pause, Request, Response
+from tests.in_one_test import in_one_test
 from tests.transport.endings_table import CASES, DEAD
 from tests.transport.peers import (
     CountedBody,
@@ -45,7 +46,7 @@ def event(number: int) -> bytes:
     return b'data: {"event_type":"x","event_id":"e%d"}\n\n' % number
 
 
-@pytest.mark.parametrize("name", PASSES)
+@in_one_test(name=PASSES)
 def test_the_bytes_and_the_ending_of_the_upstream_pass(name: str) -> None:
     """Through the proxy the client gets the same body, and the connection ends in the same way."""
     case = ALL[name]

@@ -16,6 +16,7 @@ from harness.transport.server.server import InThread
 from harness.transport.tap.exchange_tracker import STOPPED
 from harness.transport.tap.tap import Tap
 from harness.wire import At, By, Chunk, Ending, Exchange, How, Length, Pause, Piece, Request
+from tests.in_one_test import in_one_test
 from tests.transport.endings_table import CASES, DEAD, HEADS, Case
 from tests.transport.peers import (
     RawServer,
@@ -48,7 +49,7 @@ def what_a_client_sees(port: int, case: Case) -> tuple[bytes, str]:
         return received, case.closing
 
 
-@pytest.mark.parametrize("name", ALL)
+@in_one_test(name=ALL)
 def test_an_ending_passes_as_it_is_and_is_recorded(name: str) -> None:
     """Bytes, FIN and RST are the same as on a direct connection; the record has the ending and the whole body."""
     case = ALL[name]

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from harness.contract.judge.history.run_judge import Denials
 from harness.wire import Exchange
 from tests.contract.exchanges import ROOT, exchange
+from tests.in_one_test import in_one_test
 
 
 def seen(method: str, target: str, status: int, sent: Any = None, body: Any = None, key: str = "one") -> Exchange:
@@ -48,8 +47,7 @@ def cancel(status: int, identity: str = "i1") -> Exchange:
 RUNNING = create(200, "i3", "in_progress", background=True)
 
 
-@pytest.mark.parametrize(
-    ("exchanges", "found"),
+@in_one_test(
     [
         ([create(403), create(200)], ["create.ok/denied"]),
         ([create(200), create(404, input="Say more.")], ["create.ok/denied"]),
@@ -97,7 +95,7 @@ RUNNING = create(200, "i3", "in_progress", background=True)
             [create(200), chain(200), delete(200, "i9"), delete(404), create(200, "i4"), delete(200, "i4")],
             ["del.ok/denied"],
         ),
-    ],
+    ]
 )
 def test_what_others_contradict_is_proven(exchanges: list[Exchange], found: list[str]) -> None:
     """A denial counts once another exchange of the same caller shows that the server grants it."""

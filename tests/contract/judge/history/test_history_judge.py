@@ -40,6 +40,7 @@ from tests.contract.histories import (
     wrong,
 )
 from tests.contract.streams import completed, created, error, frames, start, stop
+from tests.in_one_test import in_one_test
 
 Json = dict[str, Any]
 
@@ -300,21 +301,21 @@ RULES: dict[str, Row] = {
 """By rule; `options` are those with which the last history proves nothing."""
 
 
-@pytest.mark.parametrize("rule", RULES)
+@in_one_test(rule=RULES)
 def test_a_history_that_breaks_a_rule_is_accused(rule: str) -> None:
     row = RULES[rule]
     findings = [finding for finding in judge_all(row.broken).findings if finding.rule == rule]
     assert [finding.severity for finding in findings[:1]] == [row.severity]
 
 
-@pytest.mark.parametrize("rule", RULES)
+@in_one_test(rule=RULES)
 def test_a_history_that_keeps_a_rule_is_judged_and_not_accused(rule: str) -> None:
     judgement = judge_all(RULES[rule].kept)
     assert judgement.judged[rule] > 0
     assert [finding for finding in judgement.findings if finding.rule == rule] == []
 
 
-@pytest.mark.parametrize("rule", RULES)
+@in_one_test(rule=RULES)
 def test_a_history_that_proves_nothing_is_withheld(rule: str) -> None:
     """The third history of each row proves nothing about its rule, which is not judged at all."""
     row = RULES[rule]
@@ -331,7 +332,7 @@ def test_every_rule_that_it_decides_is_a_row_here() -> None:
     assert {rule.partition("/")[0] for rule in REPLIES} <= RULES.keys() <= BY_ID.keys()
 
 
-@pytest.mark.parametrize("rule", RULES)
+@in_one_test(rule=RULES)
 def test_other_clients_excuse_what_they_may_have_done(rule: str) -> None:
     """With other clients about, only what the bodies themselves say is held against the target."""
     found = {finding.rule for finding in judge_all(RULES[rule].broken, **SHARED).findings}

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from harness.contract import judge_history, load
 from harness.wire import Exchange
 from tests.contract.exchanges import ROOT, exchange
 from tests.contract.streams import WHOLE, completed, created, delta, error, frames, start, stop, update
+from tests.in_one_test import in_one_test
 
 TEXT = [{"type": "model_output", "content": [{"type": "text", "text": "hi"}]}]
 OTHER = [{"type": "model_output", "content": [{"type": "text", "text": "ho"}]}]
@@ -92,7 +91,7 @@ HISTORIES: dict[str, tuple[list[Exchange], list[str]]] = {
 }
 
 
-@pytest.mark.parametrize(("exchanges", "rules"), HISTORIES.values(), ids=HISTORIES)
+@in_one_test(HISTORIES)
 def test_histories(exchanges: list[Exchange], rules: list[str]) -> None:
     """Each history breaks exactly the rules listed with it."""
     named = [(f"x{number}", subject) for number, subject in enumerate(exchanges)]
