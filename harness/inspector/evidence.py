@@ -170,7 +170,7 @@ class Evidence:
             if name.lower() not in _OF_THE_CONNECTION | {key}
         }
         lines = [
-            f"const response = await fetch({json.dumps(root + self._mask.text(request.target))}, {{",
+            f"const response = await fetch({json.dumps(self._mask.text(request.below(root)))}, {{",
             f"  method: {json.dumps(request.method)},",
             "  headers: {",
             *(f"    {json.dumps(self._mask.text(name))}: {json.dumps(value)}," for name, value in headers.items()),

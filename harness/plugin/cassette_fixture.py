@@ -402,7 +402,7 @@ class RecordingService:
             return self._miss(f"not recorded: {request.method} {request.raw_path}")
         if self._key is None and request.headers.get(self._api.key_header) == PLACEHOLDER_KEY:
             return self._miss(f"there is no key to record with: set {self._api.key_variable}")
-        target = self._prefix + request.target
+        target = request.below(self._prefix)
         response = self._upstream(Request(request.method, target, request.headers, request.body))
         response.headers = readdress(response.headers, self._origin + self._prefix, self._origin)
         response.body = _Kept(response, written, self._protocol, partial(self._keep, self._left_out(request)))

@@ -151,6 +151,10 @@ class Request(Struct, frozen=True):
         """The path as sent, still percent-encoded."""
         return self.target.partition("?")[0]
 
+    def below(self, root: str) -> str:
+        """The URL of the request at a server. A target without its slash would name another host there."""
+        return root + (self.target if self.target.startswith("/") else f"/{self.target}")
+
     @property
     def path(self) -> str:
         """The percent-decoded path. For matching, use `segments`: an id may contain `%2F`."""

@@ -5,20 +5,27 @@ from __future__ import annotations
 import ast
 import json
 import re
+import shlex
 import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from harness.cli.main import main
+from harness.contract.contract import load
+from harness.errors import BadHead
+from harness.inspector.evidence import Evidence
+from harness.inspector.traffic import SeenTraffic
 from harness.interactions import INTERACTIONS
 from harness.outcome.words import write_docstring
 from harness.report.evidence.curl import Display, curl
 from harness.report.junit import JUnitCase, Standing, write_document
 from harness.transport import ServerThread
+from harness.transport.http1.heads import parse_request_head
 from harness.wire import Headers, Request, Response
 from harness.wire.mask import Mask
 from tests.benches.client.clients import ONE_SHOT, program
@@ -55,6 +62,31 @@ def test_a_copied_command_holds_the_request_as_words(method: str, text: str) -> 
     assert "x-a: $(id) `id` ' \" \\" in words
     assert '{"a": "$(id)\' `id`"}' in words
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["@evil.example/x", ":80@evil.example/", ".evil.example/", "?@evil.example/", "#@evil/", "x", "*", ""],
+)
+def test_a_copied_url_names_no_other_host(target: str) -> None:
+    """A path without its slash continues no host: a copied line would send the key of the environment there."""
+    request = Request("GET", target, Headers([("x-goog-api-key", "k")]))
+    line = curl(request, Display(INTERACTIONS, "http://127.0.0.1:8000", Mask({})))
+    url = next(word for word in shlex.split(line) if word.startswith("http:"))
+    assert (urlsplit(url).hostname, urlsplit(url).port) == ("127.0.0.1", 8000)
+    traffic = SeenTraffic(INTERACTIONS, ahead=True)
+    evidence = Evidence(traffic, Mask({}), INTERACTIONS, load(), lambda *_: "")
+    copied = evidence.copy(traffic.begin(request), "fetch", "http://127.0.0.1:8000")
+    fetched = re.search(r'fetch\((".*?")', copied or "")
+    assert fetched is not None
+    assert urlsplit(json.loads(fetched[1])).netloc == "127.0.0.1:8000"
+
+
+@pytest.mark.parametrize("target", ["@evil.example/x", ":80@evil.example/", "evil.example", "?x", "a:b://c/d"])
+def test_a_server_takes_no_target_that_is_no_path(target: str) -> None:
+    """A client cannot put such a path into the traffic that a person copies from."""
+    with pytest.raises(BadHead, match="is not a path"):
+        parse_request_head(f"GET {target} HTTP/1.1\r\nhost: a\r\n\r\n".encode())
 
 
 REPORT = ("check", "emulator", "-c", "get.unknown", "-c", "get.ok")

@@ -246,7 +246,7 @@ def curl(request: Request, display: Display, names: Mapping[str, str] = MappingP
     """One command, on several lines joined by backslashes; `names` are the shell variables of values in it."""
     mask = display.mask
     pipe, data = _write_data(request, mask, names)
-    root, url = mask.text(display.root), mask.text(display.root + request.target)
+    root, url = mask.text(display.root), mask.text(request.below(display.root))
     shown = _write_word(url, names, len(root) + 1 if url.startswith(root) else len(url))  # never its host
     parts = [f"{pipe}curl -sS -N -i -X {shlex.quote(request.method)} {shown}"]
     parts += [

@@ -548,7 +548,7 @@ class UrlDriver(Driver):
         """The request as it is sent, body included."""
         if TOKEN.fullmatch(request.method) is None:
             raise UsageFault(f"{request.method!r} is not an HTTP method: a method is one token")
-        target = quote(self._origin.prefix + request.target, safe=_VISIBLE)
+        target = quote(request.below(self._origin.prefix), safe=_VISIBLE)
         fields = [("host", self._origin.authority)]
         fields += request.headers.without(*_OURS).items()
         fields += [item for item in self._headers.without(*_OURS) if item[0] not in request.headers]

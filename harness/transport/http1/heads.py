@@ -21,6 +21,7 @@ FRAMING_FIELDS = ("content-length", "transfer-encoding", "connection", "keep-ali
 
 _STATUS_LINE = re.compile(r"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: ([^\r\n\0]*))?")
 _REQUEST_LINE = re.compile(r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([^\x00-\x20\x7f]+) HTTP/1\.([01])")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+\-.]*://")
 _NUMBER = re.compile(r"[0-9]{1,18}")
 
 _BLANKS = " \t"
@@ -186,8 +187,11 @@ def parse_request_head(head: bytes) -> RequestHead:
 
 
 def _to_origin_form(target: str) -> str:
-    if target.startswith("/") or "://" not in target:
+    """The path and query of a target. Raises BadHead for one of another form, which could name a host."""
+    if target.startswith("/") or target == "*":
         return target
+    if _SCHEME.match(target) is None:
+        raise BadHead(f"the target {target[:60]!r} is not a path: begin it with /", in_field=False)
     slash = target.find("/", target.index("://") + 3)
     return target[slash:] if slash >= 0 else "/"
 
