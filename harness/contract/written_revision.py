@@ -8,6 +8,7 @@ read. Every message names the file, and the fix. Whether the marks of steps fit 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -58,6 +59,16 @@ _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _MAPS = frozenset({"properties", "patternProperties", "$defs", "dependentSchemas"})
 _VALUES = frozenset({"examples", "const", "enum", "default", *_MARKS})
 _OPENAPI = "openapi.json"
+_REFERENCE = "write $ref and the path of a schema"
+_NOT_READ = {
+    "$dynamicRef": _REFERENCE,
+    "$recursiveRef": _REFERENCE,
+    "patternProperties": "write `properties`, or `propertyNames` and `additionalProperties`",
+}
+_SAME_VALUE = ("allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas")
+"""Keywords whose schemas judge the value itself: each of them costs time at each look at one value."""
+_MOST_PARTS, _MOST_DEPTH = 10_000, 50
+"""Most parts that may judge one value, and how deep a schema may be nested."""
 _MEMBERS = tuple(f"{folder}/" for folder in {union.folder for union in UNIONS.values()})
 
 
@@ -82,10 +93,15 @@ def check_revision(contract: WrittenContract) -> None:
     _check_unions(schemas)
     for folder in sorted(_MEMBERS):
         _check_types_differ(schemas, folder)
-    for name, (path, document) in own.items():
-        for pointer, part in _list_parts(document, "$"):
-            if "$ref" in part:
-                _check_reference(schemas, name, f"{path}, {pointer}", part["$ref"])
+    parts = [
+        (name, f"{path}, {pointer}", part)
+        for name, (path, document) in own.items()
+        for pointer, part in _list_parts(document, "$")
+    ]
+    for name, place, part in parts:
+        if "$ref" in part:
+            _check_reference(schemas, name, place, part["$ref"])
+    _check_sizes(schemas, parts)
     _check_use(schemas)
     _check_tables(contract)
     if (document_of_all := schemas.path(_OPENAPI)) is not None:
@@ -168,7 +184,14 @@ def _read(path: Path) -> Schema:
         raise ValueError(f"{path} is not JSON that can be read: {error}") from None
     if not isinstance(document, dict):
         raise ValueError(f"{path} is not a schema: write an object, as the files of the base are")
+    if _is_deeper(document, _MOST_DEPTH):
+        raise ValueError(f"{path} is nested more than {_MOST_DEPTH} levels deep: name its parts in `$defs`")
     return document
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return any(levels == 0 or _is_deeper(each, levels - 1) for each in inner)
 
 
 def _check_description(path: Path, document: Schema) -> None:
@@ -197,15 +220,17 @@ def _check_words(place: str, part: Schema) -> None:
     """Raise ValueError for a pattern and for a mark of one part that no validator and no table could read."""
     import jsonschema_rs
 
-    for word in ("$dynamicRef", "$recursiveRef"):
+    for word, instead in _NOT_READ.items():
         if word in part:
-            raise ValueError(f"{place}: {word} leads nowhere here: write $ref and the path of a schema")
+            raise ValueError(f"{place}: {word} leads nowhere here: {instead}")
     if "pattern" in part:
+        linear = jsonschema_rs.RegexOptions()  # others can take for ever
         try:
-            jsonschema_rs.Draft202012Validator({"pattern": part["pattern"]})
+            jsonschema_rs.Draft202012Validator({"pattern": part["pattern"]}, pattern_options=linear)
         except jsonschema_rs.ValidationError:
             raise ValueError(
-                f"{place}: {part['pattern']!r} is no regular expression: write one of ECMAScript"
+                f"{place}: {part['pattern']!r} is no regular expression: write one of ECMAScript, without "
+                "look-around and without references to groups"
             ) from None
     for mark in (key for key in part if key.startswith("x-")):
         if mark not in _MARKS:
@@ -240,6 +265,31 @@ def _check_reference(schemas: Schemas, name: str, place: str, reference: str) ->
             )
         seen.append(target)
         at, part = target[0], _find_part(schemas, *target, f"{place}: $ref {reference!r}")
+
+
+def _check_sizes(schemas: Schemas, parts: Iterable[tuple[str, str, Schema]]) -> None:
+    """Raise ValueError for a part, of the schema of a name and at a place, that takes too long to judge by."""
+    known: dict[int, float] = {}
+    for name, place, part in parts:
+        if _count_parts(schemas, name, part, known) > _MOST_PARTS:
+            raise ValueError(
+                f"{place}: more than {_MOST_PARTS} parts judge one value here, or it contains itself: refer to "
+                "each part once"
+            )
+
+
+def _count_parts(schemas: Schemas, name: str, part: Any, known: dict[int, float]) -> float:
+    """How many parts of schemas judge one value; infinite if one contains itself. `known` are those of before."""
+    if not isinstance(part, dict):
+        return sum(_count_parts(schemas, name, each, known) for each in part) if isinstance(part, list) else 1
+    if id(part) not in known:
+        known[id(part)] = math.inf  # for what leads back to it
+        count = 1 + sum(_count_parts(schemas, name, part[word], known) for word in _SAME_VALUE if word in part)
+        if "$ref" in part:
+            target = find_target(name, part["$ref"])
+            count += _count_parts(schemas, target[0], _find_part(schemas, *target, name), known)
+        known[id(part)] = count
+    return known[id(part)]
 
 
 def _find_part(schemas: Schemas, target: str, fragment: str, place: str) -> Any:

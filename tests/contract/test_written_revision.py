@@ -12,6 +12,7 @@ import pytest
 from harness.cli.main import main
 from harness.contract import CURRENT, load_from
 from harness.contract.schema.schemas import load_schemas
+from harness.contract.schema.validator import Validator
 from harness.outcome import Exit
 from tests.contract.test_robot_step import DELTA, STEP
 
@@ -99,6 +100,55 @@ WRONG: list[tuple[Files, str]] = [
     ({"interaction-status": BARE}, r"interaction-status\.json lacks what is read there"),
     ({"revision": {"base": None}}, r"lacks \d+ schemas, such as agents/agent\.json, .* name a base"),
 ]
+
+
+def nested(levels: int) -> Json:
+    """A schema in a schema, so many times."""
+    schema: Json = {"type": "string"}
+    for _ in range(levels):
+        schema = {"allOf": [schema]}
+    return schema
+
+
+def doubling(word: str) -> Files:
+    """A schema whose 14 parts contain the next one twice each."""
+    parts = {f"p{n}": {word: [{"$ref": f"#/$defs/p{n + 1}"}] * 2} for n in range(14)}
+    return {"labels": {**BARE, "$ref": "#/$defs/p0", "$defs": {**parts, "p14": {"type": "string"}}}}
+
+
+AROUND = {"p0": {"anyOf": [{"$ref": "#/$defs/p1"}]}, "p1": {"allOf": [{"$ref": "#/$defs/p0"}]}}
+ENDLESS: list[tuple[Files, str]] = [
+    (
+        arguments({"type": "string", "pattern": r"^(?=(a+)+$)x"}),
+        "expression: .* without look-around",
+    ),
+    (arguments({"type": "string", "pattern": r"^(a+)+\1$"}), "without references to groups"),
+    (
+        arguments({"patternProperties": {"^(a+)+$": {}}}),
+        "patternProperties leads nowhere here: write `prop",
+    ),
+    (arguments(nested(60)), "nested more than 50 levels deep"),
+    (doubling("allOf"), "more than 10000 parts judge one value here"),
+    (doubling("anyOf"), "more than 10000 parts judge one value here"),
+    (
+        {"labels": {**BARE, "$ref": "#/$defs/p0", "$defs": AROUND}},
+        "or it contains itself: refer to each part",
+    ),
+]
+
+
+@pytest.mark.parametrize(("files", "said"), ENDLESS, ids=[said[:40] for _, said in ENDLESS])
+def test_a_schema_takes_no_endless_time(files: Files, said: str, tmp_path: Path) -> None:
+    """A folder of a stranger may name its revision: nothing in it lets a judge search for ever."""
+    with pytest.raises(ValueError, match=said):
+        load_from(write(tmp_path / "2027-01-01", {**ROBOT, **files}))
+
+
+def test_a_pattern_is_explained_without_a_search_that_has_no_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library that explains a misfit searches with `re`, where some patterns take for ever."""
+    validator = Validator("x", {"type": "string", "pattern": "^(a+)+$"})
+    monkeypatch.setattr("re.search", lambda *_: pytest.fail("searched with re"))
+    assert [problem.keyword for problem in validator.problems("a" * 40 + "!")] == ["pattern"]
 
 
 @pytest.mark.parametrize(("files", "said"), WRONG, ids=[said[:40] for _, said in WRONG])

@@ -76,6 +76,7 @@ def build_validator(schema: Schema, fits: Fits) -> Any:
         "$ref": follow_misfit,
         "items": judge_items,
         "additionalProperties": judge_others,
+        "pattern": _judge_pattern,
         "propertyNames": _judge_names,
         "type": _judge_type,
         "anyOf": _judge_any,
@@ -104,6 +105,14 @@ def _count(error: ValidationError) -> int:
 def _judge_names(validator: Any, part: Any, value: Any, around: Any) -> Iterator[ValidationError]:
     if isinstance(value, dict):
         yield from _take_first(validator.descend(name, part) for name in value)
+
+
+def _judge_pattern(validator: Any, pattern: Any, value: Any, around: Any) -> Iterator[ValidationError]:
+    import jsonschema_rs
+    from jsonschema.exceptions import ValidationError
+
+    if isinstance(value, str) and not jsonschema_rs.is_valid({"pattern": pattern}, value):  # `re` has no bound
+        yield ValidationError("does not match the pattern")
 
 
 def _judge_type(validator: Any, wanted: Any, value: Any, around: Any) -> Iterator[ValidationError]:

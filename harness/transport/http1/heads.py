@@ -177,7 +177,7 @@ def parse_request_head(head: bytes) -> RequestHead:
     http10 = match[3] == "0"
     return RequestHead(
         match[1],
-        _to_origin_form(match[2]),
+        match[2] if match[1] == "CONNECT" else _to_origin_form(match[2]),
         headers,
         None if codings else length or 0,
         _keeps(headers, http10=http10),
