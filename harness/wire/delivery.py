@@ -109,12 +109,17 @@ class Inbox(Protocol):
         """Take no more deliveries."""
 
 
+_LEAST = 4096
+"""Bytes that each delivery counts for beside its body."""
+
+
 class Mailbox(Struct):
-    """A service that keeps every delivery, and answers as scripted."""
+    """A service that keeps every delivery, and answers as scripted. `room` is how many bytes it still keeps."""
 
     now: Callable[[], float]
     arrivals: list[Arrival] = field(default_factory=list)
     last_answer: Answer = 200
+    room: int = 64 << 20
     came: threading.Condition = field(default_factory=threading.Condition)
     _answers: deque[Answer] = field(default_factory=deque)
     _refused_by: str = ""
@@ -132,8 +137,11 @@ class Mailbox(Struct):
             self._refused.clear()
 
     def __call__(self, request: Request) -> Response:
-        """Keep a delivery and answer it."""
+        """Keep a delivery and answer it; one too many is refused, because the target decides how many come."""
         with self.came:
+            self.room -= len(request.body) + _LEAST
+            if self.room < 0:
+                return Response.whole(429, Headers(), b"")
             answer = self.last_answer = self._choose(request)
             self.arrivals.append(Arrival(_record(request, answer), self.now()))
             self.came.notify_all()

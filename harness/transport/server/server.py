@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import secrets
 import socket
 import ssl
 import threading
@@ -24,7 +25,7 @@ from harness.transport.http1.limits import RECORDED_BYTES, ServerLimits
 from harness.transport.http1.reader import Incoming
 from harness.transport.http1.writer import After, ResponseWriter
 from harness.transport.server.connection import Hub, ServerConnection, list_own_fields
-from harness.wire import TICK, Clock, LogicalClock, Request, Response, Service
+from harness.wire import TICK, Clock, Headers, LogicalClock, Request, Response, Service
 from harness.wire.delivery import Answer, Arrival, Mailbox
 
 _BACKLOG = 1024
@@ -483,14 +484,19 @@ class SocketReceiver:
 
     def __init__(self) -> None:
         self._box = Mailbox(time.monotonic)
-        self._server = ServerThread(self._box)
+        self._path = f"/deliveries/{secrets.token_hex(16)}"  # a web page can post to a port, and not guess a path
+        self._server = ServerThread(self._receive)
         self._server.start()
         self._read = 0
 
     @property
     def uri(self) -> str:
         """Where to deliver to."""
-        return f"{self._server.url}/deliveries"
+        return self._server.url + self._path
+
+    def _receive(self, request: Request) -> Response:
+        known = request.raw_path.startswith(self._path)
+        return self._box(request) if known else Response.whole(404, Headers(), b"")
 
     def answer(self, *answers: Answer) -> None:
         """Script the next answers."""

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import socket
 import threading
+from contextlib import closing
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
+from harness.transport import UrlDriver
 from harness.transport.client.courier import ELSEWHERE, FROM_OUTSIDE, Courier
 from harness.transport.server.server import SocketReceiver
 from harness.wire import Headers, Request
-from harness.wire.delivery import Delivery, NoReply, is_on_this_machine
+from harness.wire.delivery import Delivery, Mailbox, NoReply, is_on_this_machine
 
 
 class Outbox:
@@ -20,7 +23,7 @@ class Outbox:
     next_due = None
 
     def __init__(self, *uris: str) -> None:
-        self.due = [Delivery(uri, Request("POST", "/deliveries?a=1", Headers(), b"{}")) for uri in uris]
+        self.due = [Delivery(uri, Request("POST", f"{urlsplit(uri).path}?a=1", Headers(), b"{}")) for uri in uris]
         self.statuses: list[int | None] = []
         self.dropped: list[str] = []
         self.over = threading.Event()
@@ -53,7 +56,26 @@ def test_a_delivery_reaches_a_receiver_on_a_port() -> None:
         assert outbox.over.wait(60)
     receiver.close()
     assert outbox.statuses == [503, None, 200]
-    assert {(a.exchange.request.target, a.exchange.request.body) for a in arrivals} == {("/deliveries?a=1", b"{}")}
+    path = urlsplit(receiver.uri).path
+    assert {(a.exchange.request.target, a.exchange.request.body) for a in arrivals} == {(f"{path}?a=1", b"{}")}
+
+
+def test_a_receiver_keeps_no_delivery_of_a_stranger() -> None:
+    """A web page can post to a port of this machine: only who was given the path delivers there."""
+    receiver = SocketReceiver()
+    with closing(UrlDriver(receiver.uri.partition("/deliveries/")[0])) as driver:
+        statuses = [driver.send(Request("POST", path, Headers(), b"{}")).status for path in ("/", "/deliveries")]
+    assert (statuses, receiver.collect(1, 0)) == ([404, 404], [])
+    receiver.close()
+
+
+def test_a_target_cannot_fill_the_memory_with_deliveries() -> None:
+    """The room of a mailbox is limited, by bytes and by number; the rest is refused and not kept."""
+    for body in (b"", bytes(9 << 20)):
+        box = Mailbox(float, room=20 << 20)
+        answers = [box(Request("POST", "/d", Headers(), body)).status for _ in range(6000)]
+        assert answers.count(200) == len(box.arrivals) == (5120 if not body else 2)
+        assert set(answers) == {200, 429}
 
 
 def test_nothing_is_sent_to_another_machine() -> None:
