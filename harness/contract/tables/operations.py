@@ -84,13 +84,15 @@ _COLLECTIONS = frozenset(call.split(" ")[1].partition("/")[0] for call in _BY_CA
 
 def operation_of(request: Request) -> Operation | None:
     """The operation that a request calls; None for anything else, for a download, and for a part of an upload."""
-    return None if is_transfer(request) else _look_up(request.method, request.segments)
+    command = request.headers.get("x-goog-upload-command").lower()
+    if request.parameter("alt") == "media" or (command and "finalize" not in command):
+        return None
+    return _look_up(request.method, request.segments)
 
 
 def is_transfer(request: Request) -> bool:
     """Whether a request downloads a file, or sends a part of one that does not finish it."""
-    command = request.headers.get("x-goog-upload-command").lower()
-    return request.parameter("alt") == "media" or bool(command and "finalize" not in command)
+    return operation_of(request) is None and _look_up(request.method, request.segments) is not None
 
 
 @lru_cache(maxsize=512)  # each judge asks again
