@@ -32,7 +32,7 @@ from msgspec import Struct
 
 from harness.outcome.words import format_count
 from harness.plugin.blocking_calls import is_user_file, note_blocking
-from harness.plugin.service_clocks import begin_sleep
+from harness.wire import LogicalClock
 
 SERVER_THREAD = "harness-server"
 
@@ -775,3 +775,31 @@ def _telling_late(original: Callable[..., Any], tell: Callable[[float], object])
             raise
 
     return wait_for
+
+
+# --- The clocks of the services that a test uses. A sleep moves each of them to its own end, counted from its own
+# begin. So sleeps side by side, and the pauses of a stream meanwhile, are never counted twice.
+
+
+_followers: list[LogicalClock] = []
+
+
+@contextmanager
+def moved_by_sleeps(clock: LogicalClock) -> Iterator[None]:
+    """While the block runs, skipped sleeps move this clock."""
+    _followers.append(clock)
+    try:
+        yield
+    finally:
+        _followers.remove(clock)
+
+
+def begin_sleep() -> Callable[[float], None]:
+    """A sleep begins; call what this returns with the seconds of it that are over."""
+    begun = [(clock, clock.now) for clock in _followers]
+
+    def pass_time(seconds: float) -> None:
+        for clock, begin in begun:
+            clock.skip_to(begin + seconds)
+
+    return pass_time
