@@ -17,7 +17,12 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site, of a strict build: a warning, such as a link that leads nowhere, fails every test of it."""
+    """The site, of a strict build: a warning, such as a link that leads nowhere, fails every test of it.
+
+    HARNESS_SITE names the one that `make docs` has just built.
+    """
+    if "HARNESS_SITE" in os.environ:
+        return Path(os.environ["HARNESS_SITE"])
     if find_spec("mkdocs") is None:
         pytest.skip("MkDocs is not installed: run `make docs` first")
     environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1", "DISABLE_MKDOCS_2_WARNING": "true"}
