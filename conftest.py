@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import os
 import signal
@@ -73,6 +74,12 @@ def pytest_collection_finish() -> None:
     sys.dont_write_bytecode = without_bytecode
     gc.freeze()
     gc.enable()
+    for library in (
+        "httpx",
+        "httpx2",
+    ):  # each client reads 140 certificates when it is made, though it calls loopback
+        if (module := sys.modules.get(f"{library}._transports.default")) is not None:
+            module.create_ssl_context = functools.cache(module.create_ssl_context)
 
 
 def pytest_sessionfinish() -> None:

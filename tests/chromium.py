@@ -5,9 +5,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from importlib import resources
 from typing import Any
 
 import pytest
+
+from tests.packages import needs
 
 PROGRAM = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
@@ -17,6 +21,8 @@ QUIET = ("--no-sandbox", "--disable-background-networking", "--disable-component
 NEEDS_CHROMIUM = [
     pytest.mark.slow,
     pytest.mark.e2e,
+    needs("playwright", "dev"),
+    needs("axe_playwright_python", "dev"),
     pytest.mark.skipif(not PROGRAM, reason="no Chromium is installed (Debian: apt-get install chromium)"),
 ]
 """The marks of a module whose tests open pages."""
@@ -31,3 +37,9 @@ def open_chromium() -> Iterator[Any]:
         chromium = driver.chromium.launch(executable_path=PROGRAM, args=list(QUIET))
         yield chromium
         chromium.close()
+
+
+@cache
+def axe() -> str:
+    """The script that looks for what keeps people from using a page."""
+    return (resources.files("axe_playwright_python") / "axe.min.js").read_text("utf-8")

@@ -9,14 +9,11 @@ from typing import Any
 
 import pytest
 
-from tests.chromium import NEEDS_CHROMIUM, open_chromium
+from tests.chromium import NEEDS_CHROMIUM, axe, open_chromium
 from tests.foreign.listening import listening
 
-pytest.importorskip("playwright", reason="the browser tests need playwright: pip install -e '.[dev]'")
-axe_package = pytest.importorskip("axe_playwright_python", reason="the browser tests need axe-playwright-python")
 pytestmark = NEEDS_CHROMIUM
 
-AXE = (Path(axe_package.__file__).parent / "axe.min.js").read_text("utf-8")
 PAGES = (
     "index", "check", "cassettes", "clients", "matrix", "reference", "reference/harness.plugin",
     "fault-drawings", "rules/index", "rules/resume.no-gap", "rules/gw.events",
@@ -108,7 +105,7 @@ for (const part of document.querySelectorAll(".harness-map, .harness-part")) {
 
 def find_violations(page: Any) -> list[tuple[str, str]]:
     """What axe finds wrong, with the first element of each."""
-    page.evaluate(AXE)
+    page.evaluate(axe())
     found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
     return [(one["id"], one["nodes"][0]["html"][:200]) for one in found]
 

@@ -23,8 +23,9 @@ from harness.rules.tables import FOLDER
 from harness.wire import Headers, Request
 from harness.wire.pieces import Chunk
 from tests.drift.planting import NEXT_MONTH, plant
+from tests.packages import NEEDS_GENAI_TYPES
 
-pytest.importorskip("google.genai._gaos.types", reason="google-genai 3.3+ is not installed")
+pytestmark = NEEDS_GENAI_TYPES
 
 Json = dict[str, Any]
 

@@ -21,13 +21,9 @@ from msgspec.structs import replace
 
 from harness.outcome import Finding, Where
 from harness.transport import ServerThread
-from tests.chromium import NEEDS_CHROMIUM, open_chromium
+from tests.chromium import NEEDS_CHROMIUM, axe, open_chromium
 from tests.inspector.conftest import Bench
 
-playwright_api = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
-axe_package = pytest.importorskip("axe_playwright_python", reason="the browser tests need axe-playwright-python")
-
-AXE = (Path(axe_package.__file__).parent / "axe.min.js").read_text("utf-8")
 KEYED = {"x-goog-api-key": "any"}
 WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 400, "height": 860}
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>\u202e\x9b31m\x1b]8;;http://evil.example\x07\x00"
@@ -84,11 +80,13 @@ class Window:
 
     def wait_for_count(self, selector: str, count: int) -> None:
         """Wait until so many elements match: the page draws some time after the client was answered."""
-        playwright_api.expect(self.page.locator(selector)).to_have_count(count, timeout=10_000)
+        from playwright.sync_api import expect  # an extra: modules of tests skip without it
+
+        expect(self.page.locator(selector)).to_have_count(count, timeout=10_000)
 
     def find_violations(self) -> list[str]:
         """What axe-core finds wrong with the page as it is."""
-        self.page.evaluate(AXE)
+        self.page.evaluate(axe())
         found = self.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
         return [f"{one['id']}: {[node['html'][:120] for node in one['nodes']]}" for one in found["violations"]]
 

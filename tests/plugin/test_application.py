@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.packages import NEEDS_GENAI
 from tests.plugin.application.seeded_bugs import BUGS, SeededBug
 from tests.plugin.toys import run
 
-pytest.importorskip("google.genai", reason="the application uses google-genai: pip install -e '.[sdk]'")
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+pytestmark = [NEEDS_GENAI, pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 FOLDER = Path(__file__).parent / "application"
 

@@ -11,11 +11,15 @@ from harness.cassette import Recording, save
 from harness.emulator import Emulator
 from harness.transport import ServiceDriver
 from harness.wire import Headers, Request
+from tests.packages import NEEDS_GENAI, needs
 from tests.plugin.toys import run
 
-pytest.importorskip("google.genai", reason="the examples use google-genai: pip install -e '.[sdk]'")
-pytest.importorskip("standardwebhooks", reason="an example verifies signatures with it: pip install -e '.[dev]'")
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+pytestmark = [
+    NEEDS_GENAI,
+    needs("standardwebhooks", "dev"),
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore"),
+]
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 _EXAMPLE = re.compile(r"^```python\n# (\w+\.py)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from tests.packages import NEEDS_GENAI
 from tests.plugin.toys import run
 
-pytest.importorskip("google.genai", reason="these clients are google-genai's: pip install -e '.[sdk]'")
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+pytestmark = [NEEDS_GENAI, pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 LIVE = "generativelanguage.googleapis.com"
 APP = """

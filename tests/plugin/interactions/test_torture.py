@@ -16,9 +16,10 @@ import pytest
 from harness.outcome import UsageFault
 from harness.plugin import InteractionsEmulator, Torture
 from harness.resume import follow, follow_async
+from tests.packages import NEEDS_GENAI
 from tests.plugin.toys import run
 
-pytest.importorskip("google.genai")
+pytestmark = NEEDS_GENAI
 
 MODEL = "gemini-3.5-flash"
 LOOK = {"type": "function", "name": "look", "description": "Look.", "parameters": {"type": "object"}}

@@ -20,14 +20,10 @@ from harness.outcome import Exit, Verdict
 from harness.report.commands.torture import TorturePresentation
 from harness.report.html_report import MOST_ROWS, render
 from harness.report.presented_run import PresentedRun
-from tests.chromium import NEEDS_CHROMIUM, open_chromium
+from tests.chromium import NEEDS_CHROMIUM, axe, open_chromium
 from tests.report.page.test_story import FIRST, LOST, REST, result
 from tests.report.story import told
 
-pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
-axe_package = pytest.importorskip("axe_playwright_python", reason="the browser tests need axe-playwright-python")
-
-AXE = (Path(axe_package.__file__).parent / "axe.min.js").read_text("utf-8")
 WIDTHS = (360, 400, 640, 641, 820, 1060, 1061, 1280, 1600)
 
 pytestmark = NEEDS_CHROMIUM
@@ -71,7 +67,7 @@ class OpenPage:
 
     def violations(self) -> list[str]:
         """What axe finds wrong, with the first element of each."""
-        self.page.evaluate(AXE)
+        self.page.evaluate(axe())
         found = self.page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
         return [f"{item['id']}: {item['nodes'][0]['html'][:200]}" for item in found]
 
