@@ -59,7 +59,11 @@ def recording(body: bytes, kind: str, asked: bytes = b"") -> Recording:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("secrets", [(), ("another-0123456789",)], ids=["no secret known", "a secret known"])
+@pytest.mark.parametrize(
+    "secrets",
+    [pytest.param((), marks=pytest.mark.thorough), ("another-0123456789",)],
+    ids=["no secret known", "a secret known"],
+)
 @pytest.mark.parametrize("kind", BODIES)
 def test_what_a_body_takes(tmp_path: Path, kind: str, secrets: tuple[str, ...]) -> None:
     """Recording a response takes at most about twice its size in extra memory, three times if it is binary."""

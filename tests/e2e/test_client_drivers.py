@@ -28,7 +28,7 @@ def torture(*words: str) -> dict[str, str]:
     return {case["kind"]: case["detail"] for case in json.loads(done.stdout)["cases"]}
 
 
-SHOWN = {("harness.resume", "chain"), ("harness.resume", "cancel"), ("follow.mjs", "tools")}
+SHOWN = {("follow.mjs", "chain"), ("harness.resume", "cancel"), ("follow.mjs", "tools")}
 """Each mode and each client once; the others are for thorough runs."""
 
 

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from tests.packages import NEEDS_GENAI
+
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.e2e,
@@ -46,16 +48,17 @@ def needs(program: str) -> str:
     return found
 
 
-def test_python(tmp_path: Path) -> None:
-    """google-genai with our helper is exact at cuts of every kind."""
-    pytest.importorskip("google.genai", reason="pip install -e '.[sdk]'")
-    cuts = (
-        "event:0,rst",
-        "event:7+20,rst",
-        "event:9,end",
-        "completion,end",
-        "event:6,fin/event:2,rst/event:1,end",
-    )
+@NEEDS_GENAI
+@pytest.mark.parametrize(
+    "cuts",
+    [
+        ("completion,end", "event:6,fin/event:2,rst/event:1,end"),
+        pytest.param(("event:0,rst", "event:7+20,rst", "event:9,end"), marks=pytest.mark.thorough),
+    ],
+    ids=["several in one case", "one each"],
+)
+def test_python(cuts: tuple[str, ...], tmp_path: Path) -> None:
+    """google-genai with our helper is exact at cuts of every kind; each case imports the SDK anew."""
     words = [word for cut in cuts for word in ("--cuts", cut)]
     code, result = torture(tmp_path, *words, "--", sys.executable, "client.py")
     assert (code, result["counts"]["recovered"]) == (0, len(cuts)), json.dumps(result["counts"])
@@ -66,8 +69,9 @@ def is_right(result: dict[str, Any]) -> bool:
     return sum(map(result["counts"].get, ("exact", "recovered"))) == len(result["cases"])
 
 
+@pytest.mark.thorough
 def test_node(tmp_path: Path) -> None:
-    """The client for JavaScript is right in the standard set."""
+    """The client for JavaScript is right in the standard set; the quick one is played beside its mutants."""
     code, result = torture(tmp_path, "--strict", "--loop", "--", needs("node"), "loop.mjs")
     assert (code, is_right(result)) == (0, True), result["counts"]
     assert len(result["cases"]) > 400

@@ -308,9 +308,12 @@ def test_fuzz_accepts_what_the_rule_of_a_wrong_key_accepts(monkeypatch: pytest.M
     assert "auth.wrong" not in {result.rule.id for result in results}
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_the_schema_engine_fails_no_framework() -> None:
-    """A page for another method or a route that is not offered is no finding, nor is a DELETE without a body."""
+    """A page for another method or a route that is not offered is no finding, nor is a DELETE without a body.
+
+    The next test judges the same responses by hand.
+    """
     with ServerThread(OffersLittle()) as server:
         target = resolve_target(INTERACTIONS, server.url, TargetOptions(api_key="harness-primary-key"))
         budget = Budget(histories=6, steps=12, laws=3, schema=2, coverage=True)

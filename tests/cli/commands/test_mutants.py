@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from harness.emulator.mutants import MUTANTS
-from harness.engine.kill_matrix import UNPROVED, PlayedMutant, PlayedReference
+from harness.engine.kill_matrix import UNPROVED, Bench, PlayedMutant, PlayedReference
 from harness.engine.mutation_score import DefectBench, DefectOutcome, PlayedDefect
+from harness.interactions import INTERACTIONS
 from harness.kit.api import Api
 from harness.kit.check import Check
 from harness.outcome import Exit
@@ -77,6 +78,25 @@ def test_list(harness: Harness) -> None:
     assert len(harness("mutants", "--list").out.splitlines()) == len(MUTANTS)
 
 
+@pytest.fixture(scope="module")
+def references() -> dict[str, Bench]:
+    """What the unchanged emulator answered, which each command would ask for anew."""
+    return {}
+
+
+@pytest.fixture
+def one_reference(references: dict[str, Bench], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every command of a test takes the bench of the first."""
+
+    def take(api: Api, checks: list[Check], revision: str) -> Bench:
+        if revision not in references:
+            references[revision] = Bench(api, checks, revision=revision)
+        return references[revision]
+
+    monkeypatch.setattr("harness.engine.kill_matrix.Bench", take)
+
+
+@pytest.mark.usefixtures("one_reference")
 @pytest.mark.slow
 def test_one_real_row(harness: Harness) -> None:
     """A real mutant is noticed by the real catalogue."""
@@ -100,6 +120,7 @@ def _play_shards(harness: Harness, folder: Path, of: int, *mutants: str) -> list
     return files
 
 
+@pytest.mark.usefixtures("one_reference")
 @pytest.mark.slow
 def test_shards_make_the_run(harness: Harness, tmp_path: Path) -> None:
     """The merge of three shards is the matrix of one run, played by the real catalogue."""
@@ -213,6 +234,18 @@ def test_what_is_not_one_run_is_refused(
     assert said in done.err
 
 
+@pytest.fixture(scope="module")
+def played_bench() -> DefectBench:
+    """The clean run, which takes longer than all that a test plays beside it."""
+    return DefectBench(INTERACTIONS, "")
+
+
+@pytest.fixture
+def one_clean_run(played_bench: DefectBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every command of a test takes the clean run that was played once."""
+    monkeypatch.setattr("harness.engine.mutation_score.DefectBench", lambda api, revision: played_bench)
+
+
 @pytest.mark.slow
 def test_the_command_prints_a_score_and_writes_every_outcome(harness: Harness, tmp_path: Path) -> None:
     """A small sample ends with the shares, and the JSON names each defect."""
@@ -227,10 +260,11 @@ def test_the_command_prints_a_score_and_writes_every_outcome(harness: Harness, t
     assert all(defect["when"] for defect in value["defects"])
 
 
+@pytest.mark.usefixtures("one_clean_run")
 @pytest.mark.slow
 def test_the_shards_of_a_score_are_merged(harness: Harness, tmp_path: Path) -> None:
     """The score of the shards together is that of one run: rows, groups, verdict and exit code."""
-    words = ("mutants", "--generated", "--sample", "5", "--seed", "5", "-j", "1")
+    words = ("mutants", "--generated", "--sample", "3", "--seed", "5", "-j", "1")
     whole = harness(*words, "--report", f"json={tmp_path / 'whole.json'}")
     parts = [str(tmp_path / f"{number}.jsonl") for number in (1, 2)]
     for number, file in enumerate(parts, 1):
@@ -264,7 +298,7 @@ def unseen_defects(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(DefectBench, "play", play_oddities)
 
 
-@pytest.mark.usefixtures("unseen_defects")
+@pytest.mark.usefixtures("unseen_defects", "one_clean_run")
 @pytest.mark.slow
 def test_a_defect_that_no_response_shows_is_counted(harness: Harness) -> None:
     """The totals are a sentence also if no defect of the run was shown."""
@@ -275,6 +309,7 @@ def test_a_defect_that_no_response_shows_is_counted(harness: Harness) -> None:
     assert re.fullmatch(r"1 defect in \d+\.\d s: 1 not shown\.", ended.out.splitlines()[-2])
 
 
+@pytest.mark.usefixtures("one_clean_run")
 @pytest.mark.slow
 def test_a_pattern_that_matches_no_defect_is_refused(harness: Harness) -> None:
     """The error names the pattern and the command that lists names."""
@@ -284,7 +319,7 @@ def test_a_pattern_that_matches_no_defect_is_refused(harness: Harness) -> None:
     assert "--generated --list" in ended.err
 
 
-@pytest.mark.usefixtures("unseen_defects")
+@pytest.mark.usefixtures("unseen_defects", "one_clean_run")
 @pytest.mark.slow
 def test_a_legal_oddity_alone_is_no_score(harness: Harness) -> None:
     """A run whose only defect was not shown proves nothing, although an oddity was played."""

@@ -41,7 +41,7 @@ def dropped(streaming: Streaming, case: Case) -> None:
         stream.assert_seen_once(streaming(client, stream.id))
 
 
-@pytest.mark.parametrize("resume", ["exclusive", pytest.param("inclusive", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("resume", ["exclusive", pytest.param("inclusive", marks=pytest.mark.thorough)])
 @pytest.mark.slow
 def test_the_good_client_passes_every_cut(resume: str) -> None:
     """Under every cut, ending, id setting and resume, the good client gets the whole stream exactly once."""

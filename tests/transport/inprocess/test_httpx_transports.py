@@ -78,7 +78,15 @@ READERS: dict[str, tuple[Callable[..., Seen], Callable[..., Any]]] = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ALL)
-@pytest.mark.parametrize("kind", READERS)
+@pytest.mark.parametrize(
+    ("kind", "library"),
+    [
+        ("sync", "httpx"),
+        ("async", "httpx2"),
+        *(pytest.param(*other, marks=pytest.mark.thorough) for other in (("sync", "httpx2"), ("async", "httpx"))),
+    ],
+    indirect=["library"],
+)
 def test_an_ending_is_the_librarys_own_exception(kind: str, name: str, library: Any) -> None:
     """Bytes and exception are those of the table, in-process and over a socket; the body is closed once."""
     case = ALL[name]

@@ -59,7 +59,18 @@ def fetch_async(library: Any, url: str, sink: Any) -> tuple[bytes, str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("fetching", [fetch, fetch_async], ids=["sync", "async"])
+@pytest.mark.parametrize(
+    ("fetching", "library"),
+    [
+        (fetch, "httpx"),
+        (fetch_async, "httpx2"),
+        *(
+            pytest.param(*other, marks=pytest.mark.thorough)
+            for other in ((fetch, "httpx2"), (fetch_async, "httpx"))
+        ),
+    ],
+    indirect=["library"],
+)
 @pytest.mark.parametrize("name", ENDING)
 def test_client_and_record_agree(name: str, fetching: Any, library: ModuleType) -> None:
     """The client raises the same as without a tee; the record has every byte, and who ended it how."""
