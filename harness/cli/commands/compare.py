@@ -15,7 +15,7 @@ from harness.cli.arguments import read_options
 from harness.cli.common_options import json_option, report_option
 from harness.cli.masking import mask_tree, show_text
 from harness.cli.options import PATH, Options, Page, Trust, argument, flag, option
-from harness.cli.output import ReportFiles, say, write_json
+from harness.cli.output import ReportFiles, write_json
 from harness.outcome import Exit, UsageFault
 from harness.report.formats import dump
 from harness.report.screen import Screen
@@ -79,15 +79,9 @@ def run(words: Sequence[str]) -> int:
         for line in list_lines(compared):
             screen.line(show_text(line))
     files.write(lambda name: renderers[name]())
-    if _have_nothing_in_common(runs):
-        say("harness: the reports have no result in common", to_errors=True)
+    if not compared.has_common:
         return Exit.NOTHING_RAN
     return Exit.FAILED if compared.same_target and compared.list_changes("new") else Exit.OK
-
-
-def _have_nothing_in_common(runs: Sequence[RunFile]) -> bool:
-    asked = [{entry.id for entry in run.entries.values() if entry.asked} for run in runs]
-    return not set.intersection(*asked) and all(run.lists_all for run in runs)
 
 
 def _read_named(word: str) -> RunFile:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from harness.outcome import FIRST_WORDS, Exit
+from harness.outcome import FIRST_WORDS, Accounted, Exit
 from harness.outcome.words import format_count
 from harness.report.side_by_side.run_file import RunEntry, RunFile
 
@@ -19,18 +20,23 @@ CHANGES = {
     "new": "new failure",
     "still": "still failed",
     "fixed": "fixed",
+    "unstable": "unstable",
     "changed": "changed",
     "added": "added",
     "removed": "removed",
 }
-"""What can become of a result between two runs of one target, the most urgent first, with the words for it."""
+"""The changes of a result between runs of one target, the most urgent first, with the one word that every surface
+uses for it. `unstable`: the first and the last run agree, and one between them does not."""
+
+_NOUNS = {"torture": "case", "fuzz": "broken rule", "mutants": "mutant", "mutants --generated": "defect"}
+"""What a run of each command counts; the others count checks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparedRow:
     """One result in all runs, in their order; None where a run does not have it.
 
-    `change` is its change between the first and the last run, one of `CHANGES`; `""` if there is none.
+    `change` is one of `CHANGES`; `""` if nothing changed, or if the runs are of several targets.
     """
 
     id: str
@@ -66,13 +72,22 @@ class ComparedRow:
         """Whether some run looked at it."""
         return any(entry is not None and entry.asked for entry in self.entries)
 
+    @property
+    def is_excluded(self) -> bool:
+        """Whether the options of some run excluded it."""
+        return any(entry is not None and not entry.asked for entry in self.entries)
+
     def join_outcomes(self, separator: str, *, with_finding: bool = False) -> str:
-        """Its outcome in each run, and the finding beside the last outcome that has one."""
+        """Its outcome in each run, and beside one of them why: the last failure, else the last that did not pass."""
         words = [entry.outcome.word if entry else "absent" for entry in self.entries]
-        for number, entry in reversed([*enumerate(self.entries)] if with_finding else []):
-            if entry is not None and entry.broken and entry.said:
-                words[number] += f" ({' '.join(entry.said.split())})"
-                break
+        told = [
+            (entry.broken, number, " ".join(entry.said.split()))
+            for number, entry in enumerate(self.entries)
+            if with_finding and entry is not None and entry.said and entry.outcome is not Accounted.PASSED
+        ]
+        if told:
+            _, number, said = max(told)
+            words[number] += f" ({said})"
         return separator.join(words)
 
     @property
@@ -104,49 +119,103 @@ class ComparedRuns:
         return [row for row in self.rows if row.agrees]
 
     @property
+    def left_out(self) -> list[ComparedRow]:
+        """The rows that the options of a run excluded, so that they cannot be compared."""
+        return [row for row in self._incomparable if row.is_excluded]
+
+    @property
     def unjudged(self) -> list[ComparedRow]:
-        """The rows that some run did not judge, so that their difference is unknown."""
+        """The rows that a run did not test, or does not list, so that they cannot be compared."""
+        return [row for row in self._incomparable if not row.is_excluded]
+
+    @property
+    def _incomparable(self) -> list[ComparedRow]:
         told = {row.id for row in self.telling}
         return [row for row in self.rows if not (row.id in told or row.agrees)]
 
     @property
+    def noun(self) -> str:
+        """The word for one result."""
+        return _NOUNS.get(self.runs[0].kind, "check")
+
+    @property
+    def totals(self) -> str:
+        """The number of results, and a part of it for each place where they stand; the parts add up."""
+        parts = (
+            (len(self.telling), "failed or changed" if self.same_target else "failed or different"),
+            (len(self.agreeing), "the same in every run"),
+            (len(self.unjudged), "not tested in at least one run"),
+            (len(self.left_out), "excluded from at least one run"),
+        )
+        counted = ", ".join(f"{number} {words}" for number, words in parts if number)
+        return f"{format_count(len(self.rows), self.noun)}: {counted or 'nothing to compare'}."
+
+    @property
+    def has_trend(self) -> bool:
+        """Whether there are enough runs of one target; of two the rows show all."""
+        return self.same_target and len(self.runs) >= _TREND
+
+    @property
     def trend(self) -> str:
-        """How many results failed in each of several runs of one target; `""` for two, of which the rows tell."""
-        if not self.same_target or len(self.runs) < _TREND:
-            return ""
+        """How many results failed in each run, if there is a trend."""
         failed = (sum(entry.broken for entry in run.entries.values()) for run in self.runs)
-        return f"failed: {' → '.join(map(str, failed))}"
+        return f"failed: {' → '.join(map(str, failed))}" if self.has_trend else ""
+
+    def count_changes(self, number: int) -> Counter[str]:
+        """How often each of `CHANGES` happened between the run before this one and this one."""
+        runs = self.runs[number - 1 : number + 1]
+        changes = (_change(row.entries[number - 1 : number + 1], runs) for row in self.rows)
+        return Counter(change for change in changes if change)
+
+    def describe_step(self, number: int) -> str:
+        """The changes of a run against the one before it, if there is a trend."""
+        if not (self.has_trend and number):
+            return ""
+        return f"since {self.runs[number - 1].name}: {_list_changes(self.count_changes(number)) or 'no change'}"
+
+    @property
+    def has_common(self) -> bool:
+        """Whether some result was asked for in every run."""
+        asked = [{entry.id for entry in run.entries.values() if entry.asked} for run in self.runs]
+        return bool(set.intersection(*asked)) or not all(run.lists_all for run in self.runs)
 
     @property
     def verdict(self) -> str:
         """The last line of the comparison; of several targets it is no verdict, because none is the later one."""
+        if not self.has_common:
+            return f"{FIRST_WORDS[Exit.NOTHING_RAN]}: the reports have no result in common."
         return self._conclude_changes() if self.same_target else self._count_differences()
 
     def _conclude_changes(self) -> str:
-        numbers = {change: len(self.list_changes(change)) for change in ("new", "fixed", *CHANGES)}
-        new = numbers.pop("new")
-        parts = [format_count(new, "new failure") if new else "no new failure"]
-        parts += [f"{number} {CHANGES[change]}" for change, number in numbers.items() if number]
-        return f"{FIRST_WORDS[Exit.FAILED if new else Exit.OK]}: {', '.join(parts)}."
+        numbers = Counter(row.change for row in self.rows if row.change)
+        told = _list_changes(numbers)
+        parts = [told] if numbers["new"] else ["no new failure", *([told] if told else [])]
+        return f"{FIRST_WORDS[Exit.FAILED if numbers['new'] else Exit.OK]}: {', '.join(parts)}."
 
     def _count_differences(self) -> str:
         where = format_count(len(self.runs), "target")
         if broken := sum(bool(row.broken) for row in self.rows):
             asked = sum(row.is_asked for row in self.rows)
-            said = f"{broken} of {format_count(asked, 'check')} failed on at least one of {where}"
-        else:
-            differ = format_count(len(self.telling), "result differs", "results differ")
-            said = f"No check failed on any of {where}; {differ}"
-        hidden = len(self.unjudged)
-        left = f"; {format_count(hidden, 'check was', 'checks were')} not tested on each" if hidden else ""
-        return f"{said}{left}."
+            return f"{broken} of {format_count(asked, self.noun)} failed on at least one of {where}."
+        differ = format_count(len(self.telling), f"{self.noun} differs", f"{self.noun}s differ")
+        return f"No {self.noun} failed on any of {where}; {differ}."
+
+
+def _list_changes(numbers: Counter[str]) -> str:
+    """`1 new failure, 2 fixed`: the changes that happened, in the order of `CHANGES`."""
+    parts = (
+        format_count(number, words) if change == "new" else f"{number} {words}"
+        for change, words in CHANGES.items()
+        if (number := numbers[change])
+    )
+    return ", ".join(parts)
 
 
 def compare_runs(runs: Sequence[RunFile], *, same_target: bool = False) -> ComparedRuns:
     """Put runs side by side. They must be of one command; `same_target`: of one target, whatever they call it."""
     ids = dict.fromkeys(name for run in runs for name in run.entries)
     same = same_target or len({run.target for run in runs}) == 1
-    rows = [_to_row(name, runs) for name in ids]
+    rows = [_to_row(name, runs, same) for name in ids]
     order = {name: place for place, name in enumerate(ids)}
     return ComparedRuns(
         runs=tuple(runs),
@@ -162,13 +231,15 @@ def _rate_urgency(row: ComparedRow, same: bool) -> tuple[int, int, bool, int]:
     return news, _LEVELS.get(told.level, 3), not told.silent, -row.broken
 
 
-def _to_row(name: str, runs: Sequence[RunFile]) -> ComparedRow:
+def _to_row(name: str, runs: Sequence[RunFile], same: bool) -> ComparedRow:
     entries = tuple(run.entries.get(name) for run in runs)
-    return ComparedRow(id=name, entries=entries, change=_change(entries[0], entries[-1], runs))
+    row = ComparedRow(id=name, entries=entries, change=_change(entries, runs) if same else "")
+    return replace(row, change="unstable") if same and not row.change and (row.broken or row.differs) else row
 
 
-def _change(before: RunEntry | None, after: RunEntry | None, runs: Sequence[RunFile]) -> str:
-    """The change of an entry between the first and the last run; "" for none."""
+def _change(entries: Sequence[RunEntry | None], runs: Sequence[RunFile]) -> str:
+    """The change of a result between the first and the last of the runs; "" if there is none."""
+    before, after = entries[0], entries[-1]
     # Reports of failures alone name no other checks, so that an absence tells something only where all list all.
     match _see(before), _see(after):
         case "left out", "broken":
@@ -209,23 +280,22 @@ def list_lines(compared: ComparedRuns) -> Iterator[str]:
     for number, run in enumerate(compared.runs):
         target = "" if run.target == run.name else f" ({run.target})"
         yield f"{number + 1}  {run.name}{target}: {run.started} {run.verdict}".rstrip(" :")
+        if step := compared.describe_step(number):
+            yield f"   {step}"
     yield ""
     yield from (_write_row(row, same_target=compared.same_target) for row in compared.telling)
     if compared.trend:
         yield compared.trend
-    same, hidden = len(compared.agreeing), len(compared.unjudged)
-    yield f"{format_count(same, 'check has', 'checks have')} the same outcome everywhere and did not fail"
-    if hidden:
-        yield f"{format_count(hidden, 'check was', 'checks were')} not tested in each run"
+    yield compared.totals
     if not compared.same_target:
-        yield "the runs are of several targets, so nothing is called new or fixed, and the exit code is 0"
-        yield "(--same-target, if it is one server at several addresses)"
+        yield "note: the reports are of several targets, so no failure is new or fixed, and the exit code is 0"
+        yield "help: add --same-target if they are of one server at several addresses"
     yield compared.verdict
 
 
 def _write_row(row: ComparedRow, *, same_target: bool) -> str:
     told = row.told
-    label = (row.change or "differs").upper() if same_target else ""
+    label = f"{CHANGES[row.change].upper():<13}" if same_target else ""
     level = f" [{told.level}]" if told.level else ""
     outcomes = row.join_outcomes(" → " if same_target else " | ", with_finding=True)
-    return f"{label:<8}{row.id}{level} {outcomes}".strip()
+    return f"{label}{row.id}{level} {outcomes}"

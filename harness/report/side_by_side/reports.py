@@ -45,12 +45,17 @@ def render_page(compared: ComparedRuns, mask: Callable[[str], str]) -> str:
         headline=compared.verdict,
         state_word=word if broken else f"no {word}",
         state_mark=mark_of("fail" if broken else "pass"),
-        runs=[_show_run(run, mask) for run in compared.runs],
+        runs=[
+            _show_run(run, mask) | {"step": mask(compared.describe_step(number))}
+            for number, run in enumerate(compared.runs)
+        ],
         rows=show(rows),
         partly=show(partly),
         left_out=len(compared.telling) - len(telling),
         same=[mask(row.id) for row in compared.agreeing],
         unjudged=[mask(row.id) for row in compared.unjudged],
+        excluded=[mask(row.id) for row in compared.left_out],
+        totals=compared.totals,
         same_target=compared.same_target,
         trend=compared.trend,
     )
@@ -100,11 +105,11 @@ def render_markdown(compared: ComparedRuns, mask: Callable[[str], str]) -> str:
     heads = " | ".join(write_plain(run.name) for run in compared.runs)
     lines = ["## Comparison", "", f"**{write_plain(compared.verdict)}**", ""]
     lines += [
-        f"- {write_plain(run.name)}: {write_plain(run.verdict)} {write_plain(run.started)}".rstrip()
-        for run in compared.runs
+        f"- {write_plain(run.name)}: {write_plain(run.verdict)} {write_plain(run.started)} "
+        f"{write_plain(compared.describe_step(number))}".rstrip()
+        for number, run in enumerate(compared.runs)
     ]
-    if compared.trend:
-        lines += ["", compared.trend]
+    lines += ["", *([compared.trend, ""] if compared.trend else []), compared.totals]
     if compared.telling:
         change = "change | " if compared.same_target else ""
         lines += ["", f"| {change}result | level | {heads} |"]
@@ -133,8 +138,9 @@ def compare_record(compared: ComparedRuns) -> dict[str, Any]:
                 "verdict": run.verdict,
                 "exit": run.exit,
                 "counts": {str(outcome): number for outcome, number in run.counts.items()},
+                **({"changes": dict(compared.count_changes(number))} if number and compared.same_target else {}),
             }
-            for run in compared.runs
+            for number, run in enumerate(compared.runs)
         ],
         "rows": [
             {
@@ -148,4 +154,5 @@ def compare_record(compared: ComparedRuns) -> dict[str, Any]:
         ],
         "same": len(compared.agreeing),
         "not_tested": len(compared.unjudged),
+        "excluded": len(compared.left_out),
     }

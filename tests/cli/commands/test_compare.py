@@ -56,12 +56,12 @@ def test_one_target_then_and_now(write: Write, capsys: pytest.CaptureFixture[str
     assert main(["compare", before, after]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert lines[3:] == [
-        "NEW     x.four [MUST] absent → failed (unheard)",
-        "NEW     x.one [MUST] passed → failed (loud)",
-        "STILL   x.three [MUST] failed → failed (ever)",
-        "FIXED   x.two [MUST] failed (was so) → passed",
-        "0 checks have the same outcome everywhere and did not fail",
-        "FAILED: 2 new failures, 1 fixed, 1 still failed.",
+        "NEW FAILURE  x.four [MUST] absent → failed (unheard)",
+        "NEW FAILURE  x.one [MUST] passed → failed (loud)",
+        "STILL FAILED x.three [MUST] failed → failed (ever)",
+        "FIXED        x.two [MUST] failed (was so) → passed",
+        "4 checks: 4 failed or changed.",
+        "FAILED: 2 new failures, 1 still failed, 1 fixed.",
     ]
     assert main(["compare", after, after]) == 0
 
@@ -73,23 +73,38 @@ def test_an_addition_is_no_failure(write: Write, tmp_path: Path, capsys: pytest.
     page = tmp_path / "c.html"
     assert main(["compare", before, after, "--report", f"html={page}"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[3:5] == ["ADDED   x.more [MUST] absent → passed", "REMOVED x.gone [MUST] passed → absent"]
+    assert lines[3:5] == [
+        "ADDED        x.more [MUST] absent → passed",
+        "REMOVED      x.gone [MUST] passed → absent",
+    ]
     assert lines[-1] == "PASSED: no new failure, 1 added, 1 removed."
     assert '<span class="chip">added</span>' in page.read_text("utf-8")
 
 
 def test_several_runs_have_a_trend(write: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Three runs of one target tell how many results failed in each; a row opens to what each found."""
+    """Three runs of one target show their failures and changes; a row opens to the finding of each run."""
     runs = [
-        write("a.json", check("x.one", "failed", "was so"), check("x.two", "failed", "ever")),
-        write("b.json", check("x.one", "failed", "was so"), check("x.two", "passed")),
+        write("a.json", check("x.one", "failed", "was so"), check("x.two", "passed")),
+        write("b.json", check("x.one", "failed", "was so"), check("x.two", "failed", "once")),
         write("c.json", check("x.one", "passed"), check("x.two", "passed")),
     ]
     page = tmp_path / "c.html"
     assert main(["compare", *runs, "--report", f"html={page}"]) == 0
-    assert "failed: 2 → 1 → 0" in capsys.readouterr().out.splitlines()
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2] == "   since a: 1 new failure, 1 still failed"
+    assert lines[4] == "   since b: 2 fixed"
+    assert lines[-5:] == [
+        "FIXED        x.one [MUST] failed → failed (was so) → passed",
+        "UNSTABLE     x.two [MUST] passed → failed (once) → passed",
+        "failed: 1 → 2 → 0",
+        "2 checks: 2 failed or changed.",
+        "PASSED: no new failure, 1 fixed, 1 unstable.",
+    ]
     text = page.read_text("utf-8")
-    assert "failed: 2 → 1 → 0" in text
+    assert all(part in text for part in ("failed: 1 → 2 → 0", "since b: 2 fixed", "unstable"))
+    main(["compare", *runs, "--json"])
+    record = fits("compare", capsys.readouterr().out)
+    assert [run.get("changes") for run in record["runs"]] == [None, {"new": 1, "still": 1}, {"fixed": 2}]
     assert 'data-drawer="of-x.one"' in text
     assert "was so" in text.split('<template id="of-x.one">')[1].split("</template>")[0]
     assert find_faults(text) == []
@@ -111,8 +126,8 @@ def test_what_is_no_longer_judged_is_not_fixed(write: Write, capsys: pytest.Capt
     before = write("a.json", check("x.one", "failed", "no"), check("x.two", "failed", "no"))
     assert main(["compare", before, write("b.json", silent)]) == 0
     out = capsys.readouterr().out
-    assert "CHANGED x.one [MUST] failed (no) → not tested" in out
-    assert "CHANGED x.two [MUST] failed (no) → absent" in out
+    assert "CHANGED      x.one [MUST] failed (no) → not tested" in out
+    assert "CHANGED      x.two [MUST] failed (no) → absent" in out
     assert out.splitlines()[-1] == "PASSED: no new failure, 2 changed."
 
 
@@ -130,14 +145,14 @@ def test_what_was_not_asked_does_not_agree(write: Write, capsys: pytest.CaptureF
     )
     assert main(["compare", one, other]) == 0
     out = capsys.readouterr().out
-    assert "1 check has the same outcome everywhere and did not fail" in out
     assert "x.two" not in out
     assert (
-        out.splitlines()[-1]
-        == "No check failed on any of 2 targets; 0 results differ; 3 checks were not tested on each."
+        "4 checks: 1 the same in every run, 1 not tested in at least one run, 2 excluded from at least one run."
+        in out.splitlines()
     )
+    assert out.splitlines()[-1] == "No check failed on any of 2 targets; 0 checks differ."
     assert main(["compare", one, write("c.json", left_out("x.one"))]) == 3, "nothing in common was looked at"
-    assert "no result in common" in capsys.readouterr().err
+    assert capsys.readouterr().out.endswith("\nNOTHING RAN: the reports have no result in common.\n")
 
 
 def test_what_the_first_run_left_out_is_no_new_failure(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
@@ -146,8 +161,8 @@ def test_what_the_first_run_left_out_is_no_new_failure(write: Write, capsys: pyt
     whole = write("b.json", check("x.one", "passed"), check("x.two", "failed", "no"), left_out("x.three"))
     assert main(["compare", part, whole]) == 0
     out = capsys.readouterr().out
-    assert "ADDED   x.two [MUST] excluded → failed (no)" in out
-    assert "REMOVED x.three [MUST] failed (no) → excluded" in out
+    assert "ADDED        x.two [MUST] excluded → failed (no)" in out
+    assert "REMOVED      x.three [MUST] failed (no) → excluded" in out
     assert out.splitlines()[-1] == "PASSED: no new failure, 1 added, 1 removed."
 
 
@@ -158,7 +173,7 @@ def test_one_server_at_several_addresses(write: Write, capsys: pytest.CaptureFix
     assert main(["compare", before, after]) == 0
     assert "--same-target" in capsys.readouterr().out
     assert main(["compare", before, after, "--same-target"]) == 1
-    assert "NEW     x.one [MUST] passed → failed (no)" in capsys.readouterr().out
+    assert "NEW FAILURE  x.one [MUST] passed → failed (no)" in capsys.readouterr().out
 
 
 def test_a_refusal_is_an_answer(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
@@ -167,8 +182,8 @@ def test_a_refusal_is_an_answer(write: Write, capsys: pytest.CaptureFixture[str]
     one, other = write("a.json", *refused), write("b.json", refused[0], check("x.two", "passed"), url="http://o")
     main(["compare", one, other])
     out = capsys.readouterr().out
-    assert "x.two [MUST] not offered | passed" in out
-    assert "1 check has the same outcome everywhere" in out
+    assert "x.two [MUST] not offered (refused) | passed" in out
+    assert "2 checks: 1 failed or different, 1 the same in every run." in out
 
 
 def test_runs_are_called_by_their_files(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
