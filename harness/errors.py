@@ -18,7 +18,7 @@ HarnessError
 │   ├── Diverged
 │   ├── GaveUp
 │   │   └── Refused
-│   └── NoConnection      in `harness.transport.client.dial`, as it holds the ending of the exchange
+│   └── NoConnection      in `harness.transport.client.dial`, as it has the ending of the exchange
 ├── HarnessFault          the harness's
 └── NothingToJudge        no fault: it stops one exercise or one judge
     ├── NotApplicable

@@ -96,7 +96,7 @@ class Extension:
             said = statement or (judge.__doc__ or "").strip().partition("\n")[0]
             with self._explaining(rule_id):
                 if not said:
-                    raise ValueError("no statement: write what holds as the docstring of the judge")
+                    raise ValueError("no statement: write the requirement as the docstring of the judge")
                 self._register({**record, "statement": said, "title": title or said.rstrip(".")}, exercise, judge)
             return judge
 

@@ -104,7 +104,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     parser.addini(
         "interactions_allowed_hosts",
-        "hosts beside this machine that tests with our fixtures may reach, such as db.internal or *.internal",
+        "hosts beside this machine that tests with these fixtures may reach, such as db.internal or *.internal",
         type="args",
         default=[],
     )

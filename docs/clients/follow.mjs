@@ -10,7 +10,7 @@ const SETTLED = new Set(["completed", "failed", "cancelled", "incomplete", "budg
   "requires_continuation"]);
 const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** The service refused for good, or patience ran out. `id` and `cursor` let another process go on. */
+/** The service rejected the request permanently, or patience ran out. `id` and `cursor` let another process go on. */
 export class GaveUp extends Error {}
 
 /**

@@ -255,7 +255,7 @@ def _read_body(value: object) -> bytes:
         return _read_bytes(value, "response", "body")
     if value and "string" not in value:
         raise FieldError(
-            f"response.body lacks `string`: it holds {', '.join(map(repr, value))}; write the text as "
+            f"response.body lacks `string`: it has {', '.join(map(repr, value))}; write the text as "
             "`string: …`, bytes as `string: !!binary …` in base64",
             "response", "body", str(next(iter(value))),
         )  # fmt: skip

@@ -373,7 +373,7 @@ def _find_wrong_key(asked: Mapping[object, object]) -> tuple[str, tuple[str, ...
         return (lacks if missing else ""), ()
     slip = nearest(name, missing, most=1)
     cure = f"did you mean {slip[0]!r}?" if slip else "delete it, or vcrpy cannot load the file"
-    return f"holds {name}: {cure}", (name,)
+    return f"contains {name}: {cure}", (name,)
 
 
 # Write long bodies to YAML as the bytes that libyaml needs, to save memory. vcrpy converts every body to text,

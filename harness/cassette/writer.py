@@ -233,7 +233,9 @@ class CassetteFile:
             numbers, self.remarks = merged.kept, merged.remarks
             if merged.loses:
                 copy = keep_copy(self.path)
-                self.remarks.append(f"what {self.path} held before is in {copy}: not all of it was recorded again")
+                self.remarks.append(
+                    f"the earlier content of {self.path} is in {copy}: not all of it was recorded again"
+                )
         if self._provenance is not None and (self._loaded == 0 or numbers[0] >= self._loaded):
             self._layout.metadata = {**self._layout.metadata, KEY: self._provenance.as_metadata()}
         pairs = [self._cassette.data[number] for number in numbers]

@@ -333,12 +333,16 @@ class SettledSentence:
             levels = ", ".join(f"{rule} ({ROWS[rule].rule.level})" for rule in self.broken)
             return f"{self.id}: {self.scenario}.yaml breaks {levels}: lower the level, or mend the judge"
         if not self.rules:
-            return f"{self.id}: no rule judges it; {self.scenario}.yaml shows what holds: write its rule or reason"
+            return (
+                f"{self.id}: no rule judges it; {self.scenario}.yaml shows the behavior: write its rule or reason"
+            )
         if not self.judged:
-            return f"{self.id}: no rule was judged in {self.scenario}.yaml: read there whether the sentence holds"
+            return (
+                f"{self.id}: no rule was judged in {self.scenario}.yaml: read there whether the sentence is true"
+            )
         weak = [rule for rule in self.judged if ROWS[rule].rule.source.basis == "inferred"]
         raised = f": the basis of {', '.join(weak)} can be `observed`" if weak else ""
-        return f"{self.id}: holds in {self.scenario}.yaml{raised}"
+        return f"{self.id}: true in {self.scenario}.yaml{raised}"
 
 
 def find_cells(recordings: Mapping[str, Sequence[Recording]]) -> list[RecordedCell]:

@@ -151,7 +151,7 @@ def _read_table(
         if secret := _SECRETS.get(key.replace("_", "-")):
             raise UsageFault(f"{place} {key}: a file must not contain a key: set {secret} instead")
         if own := _find_flag_of_one_run(cls, key):
-            raise UsageFault(f"{place} {key}: a file cannot set it: say {own} on the command line, for one run")
+            raise UsageFault(f"{place} {key}: a file cannot set it: pass {own} on the command line, for one run")
         if key not in keys:
             raise UsageFault(f"{place} has no key {key!r}{did_you_mean(key, [*keys, *tables])}")
         item = keys[key]
@@ -262,8 +262,9 @@ class Parser(argparse.ArgumentParser):
         if given := _NEEDLESS.search(message):
             raise UsageFault(f"{given[1]} takes no value: write it without {given[2]}")
         if (lacking := message.removeprefix(_LACKING)) != message:
-            choices = re.sub(r"{(.*)}", lambda words: f"one of {words[1].replace(',', ', ')}", lacking)
-            raise UsageFault(f"{choices} is missing: write `{self.usage}`")
+            if words := re.fullmatch(r"{(.*)}", lacking):
+                raise UsageFault(f"no argument was given: write `{self.prog} {' | '.join(words[1].split(','))}`")
+            raise UsageFault(f"{lacking} is missing: write `{self.usage}`")
         if unknown is None:
             raise UsageFault(f"{message.removeprefix('argument ')} (see `{self.prog} --help`)")
         word = (unknown[1].split() or [""])[0]

@@ -102,7 +102,7 @@ def require_allowed(option: Option, value: Any, file: FolderFile, place: str, *,
             if option.allowed is Trust.WRITE and (link := find_way_out(_path_of(option, one))):
                 raise UsageFault(f"{place} = {shown!r}: {link}")
             said = " ".join((*option.list_flags()[-1:], *(() if option.kind is FLAG else (shlex.quote(shown),))))
-            word = file.explain_word(f"say {said} on the command line")
+            word = file.explain_word(f"pass {said} on the command line")
             raise UsageFault(f"{place} = {'true' if option.kind is FLAG else repr(shown)} {why}; {word}")
 
 

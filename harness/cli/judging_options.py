@@ -250,7 +250,7 @@ def _require_named(options: BaselineOptions, path: Path) -> None:
         word = "--baseline-update" if options.baseline_update else "--baseline-prune"
         raise UsageFault(
             f"{word} writes only a file that you name, and a file of this folder names {str(path)!r}: "
-            f"say --baseline {shlex.quote(str(path))} on the command line, or trust that file with `harness trust`"
+            f"pass --baseline {shlex.quote(str(path))} on the command line, or trust it with `harness trust`"
         )
     if why := find_link_out(path):
         raise UsageFault(f"--baseline: {str(path)!r} {why}: name that file itself")

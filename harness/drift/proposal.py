@@ -312,7 +312,7 @@ class _Author:
         needed = [part for part in body.pop("required", ()) if part != "type"]
         shell = {
             **body,
-            "description": "What may already stand in a step.start; only the type is certain.",
+            "description": "A step as a step.start may show it; only the type is certain.",
             "required": ["type"],
         }
         brought, shown = self._find_delta(tag), {}

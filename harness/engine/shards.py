@@ -156,7 +156,10 @@ def require_one_run(reports: Sequence[ShardReport], *, same_target: bool = False
         ("of another revision of the API", lambda one: one.part.revision),
         ("with another catalog of checks", lambda one: one.part.catalogue),
         ("with another number of shards", lambda one: one.part.shard.of),
-        ("of another selection", lambda one: (one.part.selection, one.part.whole)),
+        (
+            "with another selection (-c, --exclude, --level, --profile)",
+            lambda one: (one.part.selection, one.part.whole),
+        ),
         ("with another --strict", lambda one: one.part.strict),
         ("with another baseline", lambda one: one.part.baseline),
     ):
@@ -164,20 +167,22 @@ def require_one_run(reports: Sequence[ShardReport], *, same_target: bool = False
         if other is not None:
             hint = "; if it is the same server at another address, add --same-target" if "target" in told else ""
             raise UsageFault(
-                f"{other.name!r} was written {told} than {first.name!r} "
-                f"({_name_difference(same(other), same(first))}): merge the shards of one run{hint}"
+                f"{other.name!r} was written {told} than {first.name!r}"
+                f"{_name_difference(same(other), same(first))}: merge the shards of one run{hint}"
             )
     _require_each_once(reports)
 
 
 def _name_difference(theirs: Any, ours: Any) -> str:
-    """The difference of two values: of two lists of pairs, the first pair that is not in the other."""
+    """The difference of two values in parentheses: of two lists of pairs, the first pair only one has."""
+    if isinstance(theirs, tuple):  # a selection, which has no short form
+        return ""
     if isinstance(theirs, list) and isinstance(ours, list):
         named = next(
             name for name, value in (*theirs, *ours) if (name, value) not in theirs or (name, value) not in ours
         )
         theirs, ours = (f"{named} {dict(pairs).get(named, 'none')}" for pairs in (theirs, ours))
-    return f"{theirs!s:.80} and {ours!s:.80}"
+    return f" ({theirs!s:.80} and {ours!s:.80})"
 
 
 def _require_each_once(reports: Sequence[ShardReport]) -> None:

@@ -634,5 +634,5 @@ class ShortPromise:
 
     def _break_off(self) -> Ending:
         self.fired = True
-        detail = "fault plan: short-length, and the body was over before the place of the cut"
+        detail = "fault plan: short-length, and the body ended before the place of the cut"
         return Ending(how=How.FIN, declared=self._size, sent=self._sent, detail=detail)

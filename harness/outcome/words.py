@@ -85,7 +85,9 @@ _FEW = 30
 
 
 def nearest(word: str, known: Iterable[str], *, most: int = 3) -> list[str]:
-    """The known words spelled almost like `word`, else those that start with it, else one that is similar."""
+    """The known words spelled almost like `word`, else those that begin with it or have it as a part,
+    else one that is similar.
+    """
     import difflib  # its import costs more than the rest of this module, and only an error needs it
 
     words = list(known)
@@ -96,6 +98,7 @@ def nearest(word: str, known: Iterable[str], *, most: int = 3) -> list[str]:
     return (
         [candidate for candidate, share in zip(close, shares, strict=True) if share > shares[0] - 0.15]
         or [candidate for candidate in words if word and candidate.startswith(word)][:most]
+        or [candidate for candidate in words if word in candidate.split(".")][:most]
         or difflib.get_close_matches(word, words, n=1, cutoff=0.6)
     )
 

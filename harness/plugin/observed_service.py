@@ -54,7 +54,7 @@ Kind: TypeAlias = Literal["any", "create", "get", "stream", "cancel", "delete"]
 """The kinds of requests that `fail` can refuse."""
 
 ALLOWED = (
-    "If that is meant, say optional=True there, or mark the test interactions_emulator(assert_all_used=False)"
+    "If that is meant, write optional=True there, or mark the test interactions_emulator(assert_all_used=False)"
 )
 """How to allow what was planned and never happened."""
 

@@ -306,7 +306,7 @@ def _merge_scores(shards: Sequence[StoredRun], api: Api) -> Sequence[RunEvent]:
             [phase] = (phase for phase in shard.phases if phase.name == DEFECTS)
             rows = {row.mutant: result for result in shard.results for row in of_kind(DefectRow, result.evidence)}
             if {*rows, *phase.notes} - {*shard.part.ran}:
-                raise ValueError("it holds a defect that it was not to play")
+                raise ValueError("it contains a defect of another shard")
             phases.append(phase)
             results += rows.values()
     if other := next((n for n, phase in enumerate(phases) if phase.counts != phases[0].counts), 0):

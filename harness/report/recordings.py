@@ -312,6 +312,7 @@ _COLOUR = {
     ScenarioState.UNSUPPORTED: "36",
 }
 _FINE, _NEWS = "32", "31;1"
+_THERE = (ScenarioState.RECORDED, ScenarioState.SKIPPED)
 
 
 class RecordingReport:
@@ -348,9 +349,7 @@ class RecordingReport:
 
     def end(self, session: RecordingSession, results: Sequence[Recorded], wanted: Sequence[str]) -> None:
         """Write the totals and, if something is missing, how to continue."""
-        there = [
-            result.name for result in results if result.state in (ScenarioState.RECORDED, ScenarioState.SKIPPED)
-        ]
+        there = [result.name for result in results if result.state in _THERE]
         self._write_line(
             f"{len(there)} of {len(wanted)} scenarios recorded in {session.folder}; "
             f"{format_count(session.spent, 'request')} sent"
@@ -358,6 +357,16 @@ class RecordingReport:
         unable = {result.name for result in results if result.state is ScenarioState.UNSUPPORTED}
         if missing := [name for name in wanted if name not in unable.union(there)]:
             self._write_line(f"missing: {', '.join(missing)}; add --continue to the command to record these")
+
+    def conclude(self, results: Sequence[Recorded], wanted: int, code: Exit) -> None:
+        """Write the verdict: the first word of the exit code, and what decided it."""
+        parts = (
+            (sum(result.breaks_contract for result in results), "broke a rule"),
+            (sum(bool(result.drifts and result.drifts.shape) for result in results), "drifted in structure"),
+            (wanted - sum(result.state in _THERE for result in results), "not recorded"),
+        )
+        said = ", ".join(f"{number} {words}" for number, words in parts if number)
+        self._write_line(f"{FIRST_WORDS[code]}: {format_count(wanted, 'scenario')}, {said or 'all recorded'}.")
 
     def _write_line(self, text: str, *, before: str = "") -> None:
         """Write one line; `text` is masked and made safe for a terminal, `before` is our own."""

@@ -213,7 +213,9 @@ def read_events(path: Path, api: Api, mask: Callable[[Any], Any]) -> StoredRun:
     """
     name = str(path)
     lines = read_report(path).splitlines()
-    head = _read_line(name, lines[0] if lines else b"")
+    if not lines:
+        raise UsageFault(f"{name!r} is empty: {_HOW}")
+    head = _read_line(name, lines[0])
     if "events" not in head:
         raise UsageFault(f"{name!r} is not a file with the events of a run: {_HOW}")
     if head["events"] != FORM:
@@ -254,7 +256,7 @@ def unreadable(name: str) -> Iterator[None]:
         yield
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as wrong:
         raise UsageFault(
-            f"{name!r} does not hold the events of a whole run ({type(wrong).__name__}: {wrong}): "
+            f"{name!r} does not contain the events of a whole run ({type(wrong).__name__}: {wrong}): "
             "run the shard again"
         ) from None
 
@@ -262,16 +264,18 @@ def unreadable(name: str) -> Iterator[None]:
 def _read_line(name: str, line: bytes) -> dict[str, Any]:
     try:
         record = json.loads(line)
-    except (ValueError, RecursionError) as wrong:
+    except (ValueError, RecursionError):
         is_report = line.strip() == b"{"  # how an indented JSON report begins
         what = (
-            "is a JSON report, not the events of a run" if is_report else f"has a line that is not JSON ({wrong})"
+            "is a JSON report, not the events of a run"
+            if is_report
+            else "has a line that is cut short or not JSON"
         )
         raise UsageFault(f"{name!r} {what}: {_HOW}") from None
     if not isinstance(record, dict):
         raise UsageFault(f"{name!r} has a line that is no object: run the shard again")
     if odd := find_odd_number(record):
-        raise UsageFault(f"{name!r} holds {odd}, which no run has: run the shard again")
+        raise UsageFault(f"{name!r} contains {odd}, which no run has: run the shard again")
     return record
 
 

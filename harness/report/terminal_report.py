@@ -284,10 +284,10 @@ class SummaryPrinter:
         self._screen.line(self._state.verdict_text)
 
     def _list_holes(self, finished: RunFinished) -> None:
-        """The obstacles to judging, and how to repeat the last requests that a target got before it was gone."""
-        if finished.holes:
+        """How to send again what a target got last before it was gone; the verdict names the other holes, too."""
+        if finished.lost:
             self._screen.line("")
-        self._screen.lines(map(escape_controls, finished.holes))
+            self._screen.lines(map(escape_controls, finished.holes))
         for lost in finished.lost[:_LOST_SHOWN]:
             command = curl(lost.request, self._state.display)
             for line in escape_controls(command).split("\n"):

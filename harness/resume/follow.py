@@ -34,7 +34,8 @@ def follow(
 
     `client` is a `google.genai.Client`, `httpx.Client` or `httpx2.Client`. Pass the id of an interaction or, in
     `create`, the fields of one to create and stream. `sleep` replaces `time.sleep`; `path` is for httpx clients
-    only. Iterating raises `GaveUp` when patience runs out and `Refused` when the service refuses for good.
+    only. Iterating raises `GaveUp` when patience runs out and `Refused` when the service rejects the request
+    permanently.
     """
     return Followed(client_of(client, path), _build_machine(interaction_id, create, patience), sleep)
 

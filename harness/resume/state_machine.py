@@ -110,9 +110,9 @@ class ResumeOutcome(StrEnum):
     FAILED = "a request brought nothing new"
     EXHAUSTED = "a request brought nothing new, for the last time that the limits allow"
     UNSTREAMED = "the service does not stream the interaction, or refuses to"
-    UNPLACED = "the service refuses our cursor"
+    UNPLACED = "the service rejects the cursor"
     LOST = "a create was dropped before its id arrived"
-    HOPELESS = "the service refuses for good"
+    HOPELESS = "the service rejects the request permanently"
 
 
 class ResumeEffect(StrEnum):

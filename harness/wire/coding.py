@@ -78,7 +78,7 @@ def decode_pieces(coding: str, body: bytes, sizes: Iterable[int]) -> Iterator[by
         at += size
         room -= len(out)
         if room < 0:
-            raise ValueError(f"it holds more than {DECODED_BYTES} bytes once decompressed: refused")
+            raise ValueError(f"it has more than {DECODED_BYTES} bytes once decompressed: refused")
         yield out
 
 

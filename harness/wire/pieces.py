@@ -136,7 +136,7 @@ class Clock(Protocol):
         """The seconds that a client has slept without waiting (`LogicalClock.skip_to`)."""
 
     def reached(self, moment: float) -> None:
-        """Record that a pause due to end at `moment` is over; several readers never count the same time twice."""
+        """Record the end of a pause due at `moment`; several readers never count the same time twice."""
 
 
 class LogicalClock:

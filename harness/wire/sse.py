@@ -267,7 +267,9 @@ def encode(
         if value is not None:
             field = value.encode()
             if _LINE_END.search(field) or b"\0" in field:
-                raise ValueError(f"{name.decode()}={value!r} holds a line end or NUL, which no field may hold")
+                raise ValueError(
+                    f"{name.decode()}={value!r} contains a line end or NUL, which no field may contain"
+                )
             lines.append(name + b": " + field)
     lines += [b"data: " + line for line in _LINE_END.split(data)]
     return newline.join((*lines, b"", b""))

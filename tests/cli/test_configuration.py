@@ -157,7 +157,7 @@ def test_a_command_with_a_table_of_its_own(
         ("watch = 1e308", r"watch: '1e\+308' must be a number of seconds, 0 or more, at most 1e\+09"),
         ('api-key = "k"', "a file must not contain a key: set GEMINI_API_KEY instead"),
         ('api_key = "k"', "a file must not contain a key: set GEMINI_API_KEY instead"),
-        ("json = true", "json: a file cannot set it: say --json on the command line, for one run"),
+        ("json = true", "json: a file cannot set it: pass --json on the command line, for one run"),
     ],
 )
 def test_wrong_tables_of_a_command(text: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,6 +45,9 @@ USE_INSTEAD = {
     "dies|died": "stops, ends",
     "somebody|anybody|everybody": "a client, a user, a person",
     "br(?:eak|eaks|oke|oken|eaking) off": "is dropped, was dropped",
+    "holds": "contains, has, keeps",
+    "for good": "permanently",
+    "(?:is|are|was|were) over": "ended, has settled",
     "catalogue": "catalog",
     "unauthorised|authorised": "authorized",
     "labelled": "labeled",
@@ -75,8 +78,12 @@ SCRIPTS = sorted(path for kind in ("js", "jinja", "html") for path in ROOT.glob(
 """The pages of reports and of the inspector."""
 _COMMENT = re.compile(r"/\*.*?\*/|(?m:^\s*//.*$|\s//\s.*$)|{[#%{].*?[#%}]}|<script.*?</script>", re.DOTALL)
 _QUOTED = re.compile(r""""[^"\n]*"|'[^'\n]*'|`[^`]*`|>[^<>{}]+<""")
-PROMPTS = {"Search the files: in which year was the lighthouse of Harness Point painted, and in which colour?"}
-"""What is sent to a model."""
+PROMPTS = {
+    "Search the files: in which year was the lighthouse of Harness Point painted, and in which colour?",
+    "The first turn is over.",
+    "What another user asked.",
+}
+"""Texts that a model gets or returns."""
 
 MOST_WORDS = 25
 """Of one sentence; a piece of code is one word, and a semicolon in a table ends a sentence."""
@@ -91,9 +98,17 @@ _OUT = re.compile(rf"(?<![\w-])({'|'.join(USE_INSTEAD)})(?![\w-])", re.IGNORECAS
 _NO_PROSE = re.compile(r"```.*?```|~~~.*?~~~|`[^`\n]*`|\]\([^)]*\)|https?://\S+", re.DOTALL)
 
 
+_VAGUE = re.compile(
+    r"(?:\A[*\s]*|\n\n|[.!?]\s+)(?:What|Whoever|Whatever|How many)\b[^.?|:*]*(?=\.)"
+    r"|(?<!\*)\b(?:[Ww]e|us|[Oo]urs?)\b"
+)
+"""A clause as a subject, such as "What is gone is listed."; a question and the head of a column may begin so."""
+
+
 def find_words(text: str) -> list[str]:
-    """The words of the list in a text, outside of code and addresses."""
-    return [match[0] for match in _OUT.finditer(_NO_PROSE.sub(" ", text))]
+    """The words of the list in a text, and the sentences without an actor, outside of code and addresses."""
+    prose = _NO_PROSE.sub(" ", text)
+    return [match[0] for search in (_OUT, _VAGUE) for match in search.finditer(prose)]
 
 
 @pytest.mark.parametrize(
@@ -102,6 +117,10 @@ def find_words(text: str) -> list[str]:
         ("Nobody said so.", ["Nobody", "said"]),
         ("Write `told` or [told](told.md).", ["told"]),
         ("```\nnobody\n```\nA foretold, well-said thing.", []),
+        ("It ends. What is gone is listed.", [". What is gone is listed"]),
+        ("What is gone? The column has it: ours.", ["ours"]),
+        ("What breaks: the text.", []),
+        ("| What | What the client sees |", []),
     ],
 )
 def test_the_search_finds_whole_words_outside_of_code(text: str, found: list[str]) -> None:
@@ -227,15 +246,10 @@ def test_a_docstring_has_none(path: Path) -> None:
 MODULES = re.findall(r"^## (harness[\w.]*)$", (ROOT / "docs" / "api.md").read_text("utf-8"), re.MULTILINE)
 
 
-_VAGUE = re.compile(r"(?:\A|\n\n|[.!?]\s+)(?:What|Whoever|Whatever|How many)\b[^.]*|\b(?:[Ww]e|us|[Oo]urs?)\b")
-
-
 @pytest.mark.parametrize("module", MODULES)
-def test_a_public_docstring_begins_with_a_noun_or_a_verb(module: str) -> None:
-    """No sentence of it begins with "What" or "How many", and none speaks of "us"."""
-    found = {
-        name: said for name, text in _docstrings(module) if (said := _VAGUE.findall(_NO_PROSE.sub(" ", text)))
-    }
+def test_a_public_docstring_has_none(module: str) -> None:
+    """No docstring that the site shows has a word of the list."""
+    found = {name: words for name, text in _docstrings(module) if (words := find_words(text))}
     assert found == {}
 
 

@@ -11,7 +11,7 @@ from harness.benches.record.diff import Drift, Drifts
 from harness.benches.record.session import NOT_BEGUN, Begun, Recorded, RecordingSession, ScenarioState, Waits
 from harness.engine.targets import TargetOptions, resolve_target
 from harness.interactions import INTERACTIONS
-from harness.outcome import Finding
+from harness.outcome import Exit, Finding
 from harness.report.recordings import RecordingReport, session_record
 from harness.wire.mask import Mask
 
@@ -104,10 +104,13 @@ def test_the_end_says_how_to_go_on(session: RecordingSession) -> None:
         Recorded("a", ScenarioState.RECORDED), Recorded("b", ScenarioState.UNSUPPORTED, "no agents"),
         Recorded("c", ScenarioState.STOPPED, "the quota is exhausted"),
     ]  # fmt: skip
-    RecordingReport(out, Mask()).end(session, results, ["a", "b", "c", "d"])
+    report = RecordingReport(out, Mask())
+    report.end(session, results, ["a", "b", "c", "d"])
+    report.conclude(results, 4, Exit.FAILED)
     assert out.getvalue().splitlines() == [
         "1 of 4 scenarios recorded in cassettes/other; 0 requests sent",
         "missing: c, d; add --continue to the command to record these",
+        "FAILED: 4 scenarios, 3 not recorded.",
     ]
 
 

@@ -118,7 +118,9 @@ def test_a_report_stays_in_its_folder(where: str, repository: Path, capsys: pyte
     said = capsys.readouterr().err
     assert str(repository / "pyproject.toml") in said
     is_linked = where in ("link", "folder/victim")  # which no command line writes through
-    word = f"set HARNESS_TRUST={repository}" if is_linked else f"say --report markdown={where} on the command line"
+    word = (
+        f"set HARNESS_TRUST={repository}" if is_linked else f"pass --report markdown={where} on the command line"
+    )
     assert word in said
 
 
@@ -161,7 +163,7 @@ def test_a_baseline_is_written_where_the_user_says(
     assert not there or mine.read_text("utf-8") == there
     said = capsys.readouterr().err
     assert f"{word} writes only a file that you name, and a file of this folder names 'mine.yaml'" in said
-    assert "say --baseline mine.yaml on the command line" in said
+    assert "pass --baseline mine.yaml on the command line" in said
     mine.write_text(there or "[]\n", encoding="utf-8")
     assert main((*CHECK, word, "--baseline", "mine.yaml")) == 0
     assert mine.read_text("utf-8") == "[]\n"

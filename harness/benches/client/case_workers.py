@@ -97,7 +97,7 @@ class CaseServer:
                 self._count += 1
                 runaway = self._count > self._most
         if drop is None:
-            return self._refuse("This case is over.")
+            return self._refuse("This case has ended.")
         if runaway:
             self._stop()
             return self._refuse(f"More than {self._most} requests for one stream.")

@@ -38,6 +38,7 @@ HEADERS = ("content-type", "content-encoding", "retry-after", "www-authenticate"
 _BY_VALUE = frozenset({"content-type", "content-encoding"})
 _TYPES = {dict: "object", list: "array", str: "string", bool: "boolean", int: "integer"}
 ABSENT = "nothing"
+PRESENT = "recorded"
 
 
 @dataclass(slots=True)
@@ -210,9 +211,9 @@ class Drift:
 
     def __str__(self) -> str:
         if self.before == ABSENT:
-            return f"{self.place}: added, {self.after}"
+            return f"{self.place}: added" + (f", {self.after}" if self.after != PRESENT else "")
         if self.after == ABSENT:
-            return f"{self.place}: removed, was {self.before}"
+            return f"{self.place}: removed" + (f", was {self.before}" if self.before != PRESENT else "")
         return f"{self.place}: {self.before} → {self.after}"
 
 
@@ -255,7 +256,7 @@ def diff_paths(before: Path, after: Path, protocol: StreamProtocol) -> Drifts:
             old, new = load(before / name).recordings, load(after / name).recordings
             drifts.add(diff_recordings(old, new, protocol))
         else:
-            gone = Drift("cassette", "recorded", ABSENT) if name in ours else Drift("cassette", ABSENT, "recorded")
+            gone = Drift("cassette", PRESENT, ABSENT) if name in ours else Drift("cassette", ABSENT, PRESENT)
             drifts.shape.setdefault(gone, []).append(name)
     return drifts
 
@@ -275,9 +276,9 @@ def diff_recordings(before: Sequence[Recording], after: Sequence[Recording], pro
                 _pair(_label(key), mine, theirs, drifts, protocol)
             continue
         for key, _ in old[a:a_end]:
-            drifts.shape.setdefault(Drift("exchange", "recorded", ABSENT), []).append(_label(key))
+            drifts.shape.setdefault(Drift("exchange", PRESENT, ABSENT), []).append(_label(key))
         for key, _ in new[b:b_end]:
-            drifts.shape.setdefault(Drift("exchange", ABSENT, "recorded"), []).append(_label(key))
+            drifts.shape.setdefault(Drift("exchange", ABSENT, PRESENT), []).append(_label(key))
     return drifts
 
 

@@ -201,7 +201,7 @@ def keeps(rule: str, taken: Taken, kept: Taken) -> Iterator[Finding]:
     kinds, wanted = [content.get("type") for content in shown], [content["type"] for content in sent]
     if kinds != wanted:
         yield finding(
-            "the stored input holds other kinds of content",
+            "the stored input contains other kinds of content",
             expected=format_value(wanted),
             actual=format_value(kinds),
         ).at(exchange=f"kept[{name}]")

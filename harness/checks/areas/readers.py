@@ -182,7 +182,7 @@ def takes_a_reader_back(had: list[Event], token: str, rest: Exchange, replay: Ex
     found = compare(due, place, events_in(rest), read(rest).contract, had=had[: cut + 1])
     if place >= len(due) and not found.resplit:
         raise Unmet(
-            f"the replay holds {format_count(len(due), 'event')}, fewer than a reader received during the run"
+            f"the replay contains {format_count(len(due), 'event')}, fewer than a reader received during the run"
         )
     name = f"the stream after {token!r}"
     yield from at("rest", losses(name, due, found))

@@ -269,7 +269,7 @@ TABLE = (
     _row("clean-end", "the connection ends cleanly, without completion", "event:{late},end"),
     _row("half-event", "the connection ends cleanly inside an event", "event:{late}+40,end"),
     _row("no-completion", "everything arrives but the completing event", "no-completion"),
-    _row("broken-json", "a frame holds broken JSON", "garble:{late}"),
+    _row("broken-json", "a frame contains broken JSON", "garble:{late}"),
     _row("twice", "an event comes twice, with the same id", "dup:{late}"),
     _row("error-event", "an error event, then the end", "error:{late},event:{after_late},end"),
     _row("error-with-id", "an error event with an id, then a reset", "error:{late}+id,event:{after_late},rst"),
@@ -317,7 +317,7 @@ TURNS_TABLE = (
     _row("late-answer", "the response to the further turn is late", "pass/late:0.2"),
     _row("further-503", "the further turn is refused once: 503", "pass/status:503"),
     _row("further-429", "the further turn is refused once: 429, with a hint", "pass/status:429,retry-after-ms:20"),
-    _row("further-400", "the further turn is refused for good: 400", "pass/status:400,times:all"),
+    _row("further-400", "each try of the further turn returns 400", "pass/status:400,times:all"),
 )
 """The rows for clients that do a second turn."""
 

@@ -44,7 +44,7 @@ class CompareArguments(Options):
         "compare",
         (
             "harness compare before.json after.json",
-            "harness compare ours=a.json theirs=b.json --report html=both.html",
+            "harness compare nginx=a.json envoy=b.json --report html=both.html",
         ),
         notes="""\
 check, gateway, torture, fuzz and mutants write the reports with --report json=FILE. For one target, the first

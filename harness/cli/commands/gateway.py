@@ -127,7 +127,7 @@ class GatewayArguments(BaselineOptions):
         "judge only matching rules (repeatable)", repeats=True, metavar="GLOB", completes="check", group="verdicts"
     )
     strict: bool = flag("also fail on broken SHOULD rules", group="verdicts")
-    streams: bool = flag("also fail if the gateway holds streams back until their end", group="verdicts")
+    streams: bool = flag("also fail if the gateway buffers streams until their end", group="verdicts")
     verbose: int = verbose_option("list every rule and explain warnings")
 
     page = Page(

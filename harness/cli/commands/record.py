@@ -112,22 +112,23 @@ def run_scenarios(arguments: ScenarioOptions) -> int:
     session.hear = report.hear
     results: list[Recorded] = []
 
-    def report_end() -> None:
+    def report_end(code: Exit) -> Exit:
         report.end(session, results, [scenario.name for scenario in scenarios])
         for line in _propose(session, results):
             say(mask.show(line), to_errors=arguments.json)
         if arguments.json:
             write_json(session_record(session, results, mask))
+        report.conclude(results, len(scenarios), code)
+        return code
 
     try:
         for result in session.run(scenarios):
             results.append(result)
             report.result(result)
     except KeyboardInterrupt:
-        report_end()
+        report_end(Exit.INTERRUPTED)
         raise
-    report_end()
-    return _exit_of_scenarios(results)
+    return report_end(_exit_of_scenarios(results))
 
 
 def _propose(session: RecordingSession, results: Sequence[Recorded]) -> Iterator[str]:

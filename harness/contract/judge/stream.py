@@ -407,7 +407,7 @@ class StreamJudge:
 _FAULTS = {
     "encoding": ("stream.framing/utf8", "the data is not UTF-8"),
     "syntax": ("stream.json/syntax", "the data is not JSON"),
-    "surrogate": ("stream.surrogates", "a string holds half of a surrogate pair"),
+    "surrogate": ("stream.surrogates", "a string contains half of a surrogate pair"),
 }
 
 

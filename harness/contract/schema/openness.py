@@ -308,7 +308,7 @@ UNIONS: dict[str, Union | Mixture] = {
         "A step as step.start announces it: any field may still be missing but the type.",
         "#/$defs/shell",
     ),
-    "delta": Union("deltas", "delta", "What a step.delta adds to its step."),
+    "delta": Union("deltas", "delta", "The addition of a step.delta to its step."),
 }
 
 

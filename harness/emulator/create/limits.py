@@ -347,7 +347,7 @@ def _judge_input(order: CreateRequest) -> None:
     given = order.body.get("input")
     for number, item in enumerate(given if isinstance(given, list) else ()):
         if item.get("type") == "user_input" and item.get("content") == []:
-            raise invalid(f"Request has empty input. ('input[{number}].content' holds nothing.)")
+            raise invalid(f"Request has empty input. ('input[{number}].content' is empty.)")
         if item.get("type") == "video" and "processing" in item:
             raise invalid(
                 f"Unknown parameter 'processing' at 'input[{number}]'. "

@@ -152,7 +152,7 @@ MUTANTS = table(
     row("research-plan-empty", "Deep research that shall plan completes without text.",
         output(when(lambda steps, order: _plans(order), lambda steps, order: [
             step for step in steps if step["type"] != "model_output"]))),
-    row("research-plan-final", "What deep research planned cannot be carried out.",
+    row("research-plan-final", "A plan of deep research cannot be carried out.",
         admit("environment", when(
             lambda order: order.previous is not None and _runs_research({"agent": order.agent}),
             refuse("'previous_interaction_id' is not supported by this agent.")))),

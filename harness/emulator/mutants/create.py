@@ -153,7 +153,7 @@ MUTANTS = table(
         body(put(status=2))),
     row("status-upper", "The status is in capitals.",
         status(lambda status, _: status.upper())),
-    row("status-own", "A run that is over is called a success.",
+    row("status-own", "A settled run is reported as a success.",
         status(lambda status, _: "success" if status == "completed" else status)),
     row("steps-object", "Steps are an object by index, not a list.",
         body(_number_steps)),

@@ -99,7 +99,7 @@ MUTANTS = table(
         after(Deliveries.retry, _new_id)),
     row("hook-bare-id", "A delivery contains only the id of the interaction.",
         _with_body(lambda body: {"id": body["data"]["id"]})),
-    row("hook-id-at-the-top", "A delivery has the id beside `data`, which holds another one.",
+    row("hook-id-at-the-top", "A delivery has the id beside `data`, which contains another one.",
         _with_body(lambda body: {**body, "id": body["data"]["id"], "data": {"id": "none"}})),
     row("hook-version-number", "The version of a delivery is 1.0.",
         _with_body(lambda body: {**body, "version": "1.0"})),

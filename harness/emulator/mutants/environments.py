@@ -159,7 +159,7 @@ MUTANTS = table(
         around(Resources.create_environment, _without("environment_id"))),
     row("agents-base-shared", "All runs of a saved agent work in its base_environment itself.",
         around(Resources.create_environment, _open_base)),
-    row("agents-base-forgotten", "A run of a saved agent begins in an empty sandbox, whatever its base holds.",
+    row("agents-base-forgotten", "A run of a saved agent begins in an empty sandbox, whatever its base contains.",
         around(Resources.create_environment, lambda inner, _, config, project, **who: inner(config, project))),
     row("files-always-below", "A listing always shows everything below a directory.",
         request("GET environments/*/files/**", lambda call, _: _with_depth(call, "true"))),

@@ -278,7 +278,7 @@ MUTANTS = table(
     row("projects-shared-for-cancels", "Another project's key can cancel every run in progress.",
         request("POST interactions/*/cancel", _cancel_for_anybody)),
     row("projects-shared-for-cached-reads",
-        "What its own project has read can be read with any key, as from a cache that ignores keys.",
+        "A response that its own project has read can be read with any key, as from a cache that ignores keys.",
         part(_CachesReads)),
     row("reads-change-status", "Every second read shows a completed interaction as in progress.",
         part(_ReadsChangeStatus)),

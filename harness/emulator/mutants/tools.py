@@ -178,7 +178,7 @@ MUTANTS = table(
         admit("signatures", skip)),
     row("signature-missing-crashes", "A thought as input without its signature returns 500.",
         instead(CreateValidator.thought_signature, _crash_without_signature)),
-    row("result-id-unchecked", "A result is accepted whatever call it names.",
+    row("result-id-unchecked", "A result is accepted for any call that it names.",
         admit("function_results", when(lambda order: order.previous is not None, skip))),
     row("result-error-refused", "A result that reports an error is refused.",
         admit("function_results", when(

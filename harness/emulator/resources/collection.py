@@ -108,7 +108,7 @@ class Collection(Generic[T]):
             raise Refusal(409, self._conflict, f"The {self.noun} {item_id!r} exists already: choose another id.")
         if len(items) >= MOST_ITEMS:
             if not self._evicts:
-                raise over_quota(f"A project holds at most {MOST_ITEMS} of this kind: delete a {self.noun} first.")
+                raise over_quota(f"A project has at most {MOST_ITEMS} of this kind: delete a {self.noun} first.")
             del items[next(iter(items))]
         self._count += 1
         items[item_id] = (self._count, item)

@@ -108,7 +108,7 @@ class AuthTokens:
                 f"Invalid value at 'expire_time': {ends!r} is no time in UTC or with an offset, such as {now}."
             ) from None
         if is_over:
-            raise invalid(f"Invalid value at 'expire_time': {ends} is over. Name a later time.")
+            raise invalid(f"Invalid value at 'expire_time': {ends} is in the past. Name a later time.")
         digits = self._stamps.ids("")
         self._kept.add(call.project, f"{interaction_id} {digits}", ends)
         return {"auth_token": f"auth_tokens/{digits}", "expires_at": ends}

@@ -143,7 +143,7 @@ class Tree:
                 raise conflict(f"The file {path!r} exists already: send overwrite=true to replace it.")
             nodes[path] = File(data, media_type or guess(path), old.created if old else now, now)
         if len(nodes) > MOST_NODES:
-            raise over_quota(f"An environment of the emulator holds at most {MOST_NODES} files and directories.")
+            raise over_quota(f"An environment of the emulator has at most {MOST_NODES} files and directories.")
         self._nodes = nodes
         self._size = sum(len(node.data) for node in nodes.values() if isinstance(node, File))
         return sorted(files)

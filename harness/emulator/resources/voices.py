@@ -102,7 +102,7 @@ class Voices:
 
     def _keep(self, fields: Json, project: str) -> Json:
         if sum(owner == project for owner, _, _ in self._kept.everywhere()) >= MOST_VOICES:
-            raise over_quota(f"A project holds at most {MOST_VOICES} voices: delete one first.")
+            raise over_quota(f"A project has at most {MOST_VOICES} voices: delete one first.")
         expires = later(self._stamps.now(), days=DAYS_KEPT)
         voice = {"id": self._stamps.ids("voice"), "model": _MODEL, **fields, "expire_time": expires}
         self._kept.add(project, voice["id"], voice)

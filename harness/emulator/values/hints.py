@@ -66,7 +66,7 @@ def describe_schemas(contract: Contract) -> str:
     """Return the sentence that dates the schemas, and how to send what they do not list."""
     return (
         f" (These schemas are those of revision {contract.revision}, {contract.schemas.as_of}; "
-        "what is newer is taken with the emulator's setting unknown=accept.)"
+        "the emulator accepts newer fields with the setting unknown=accept.)"
     )
 
 

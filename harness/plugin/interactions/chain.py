@@ -136,7 +136,7 @@ class Chain:
         problem = self._judge_link(link, creates, new_environment) or (self._describe_fork(creates) if own else "")
         if not problem and not any_results:
             exchanged = find_exchanged(creates[-1].body.get("input"), link.calls)
-            problem = exchanged and f"{exchanged}. If that is meant, say assert_continued(any_results=True)"
+            problem = exchanged and f"{exchanged}. If that is meant, write assert_continued(any_results=True)"
         if not problem and not without_tools:
             problem = self._describe_forgotten_tools(link, creates[-1].body)
         if problem:
@@ -334,7 +334,7 @@ class Chain:
             return ""
         return (
             "returned the results of function calls without `tools`: they are not inherited, so the model cannot "
-            "call again. If that is meant, say assert_continued(without_tools=True)"
+            "call again. If that is meant, write assert_continued(without_tools=True)"
         )
 
 
@@ -353,7 +353,7 @@ def _describe_environment(link: ChainTurn, given: Any, new_environment: bool) ->
         return ""
     return (
         f"went on in another environment: {given!r} has none of the files that the agent has made in {kept!r}. "
-        "If that is meant, say assert_continued(new_environment=True)"
+        "If that is meant, write assert_continued(new_environment=True)"
     )
 
 

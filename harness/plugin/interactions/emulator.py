@@ -271,7 +271,7 @@ def _find_dead_end(emulator: Emulator, interaction_id: str, status: int) -> Dead
     if interaction_id not in emulator.state["held"]:
         return None
     advice = "Call release() from another thread or task, or give the loop a limit"
-    return DeadEnd("the test holds", "only release() lets it go on", advice)
+    return DeadEnd("the test keeps on hold", "only release() lets it go on", advice)
 
 
 def _describe(answer: QueuedAnswer) -> str:

@@ -150,7 +150,7 @@ class JudgedCases:
             return None
         played = self._played.get(int(found[1]))
         if played is None:
-            return self._refuse("This case is over.")
+            return self._refuse("This case has ended.")
         played.count += 1
         if played.count > played.most:
             return self._refuse(f"More than {played.most} requests for one stream.")

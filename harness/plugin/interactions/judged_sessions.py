@@ -121,7 +121,7 @@ class JudgedSession(InteractionsEmulator):
     def __init__(self, *, settings: Mapping[str, Any], speed: float, **options: Any) -> None:
         super().__init__(**options, **settings)
         self.allowed = (
-            "If that is meant, say { optional: true } there, or open the session with { assertAllUsed: false }"
+            "If that is meant, pass { optional: true } there, or open the session with { assertAllUsed: false }"
         )
         self.more_settled_reads = "open the session with { maxSettledReads: … }"
         self._played = ""

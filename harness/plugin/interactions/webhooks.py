@@ -183,7 +183,7 @@ class WebhooksFixture:
         hint = (
             "" if came or lost else "\nOnly background runs are reported, if a webhook is there before they end."
         )
-        return f"no {wanted}{about} came; what came: {came or 'nothing'}{lost}{hint}"
+        return f"no {wanted}{about} arrived; arrived: {came or 'nothing'}{lost}{hint}"
 
     # Sending
 

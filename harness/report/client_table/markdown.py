@@ -94,7 +94,7 @@ def _list_findings(columns: Sequence[ClientColumn]) -> Iterator[str]:
 
 def _say_left_out(number: int) -> str:
     what = format_count(number, "finding")
-    return f"\nAn issue holds no more: {what} are in the other formats, `html`, `json` and `junit`.\n"
+    return f"\nAn issue has a limited size: {what} are in the other formats, `html`, `json` and `junit`.\n"
 
 
 # The table of clients for CI systems: a case for each cell, a suite for each client, version and mode.

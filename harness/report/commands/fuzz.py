@@ -235,7 +235,8 @@ def failure_lines(result: Result, state: CollectedRun, *, ran: str = "", verbose
     known = " (known)" if reproduction.known else ""
     call = f"{reproduction.call}: " if reproduction.call else ""
     message = escape_controls(finding.message)
-    yield f"{result.outcome.word.upper()} {finding.stable_code} [{rule.level}]{known} {call}{message}"
+    word = "note" if result.verdict is Verdict.INFO else result.outcome.word
+    yield f"{word.upper()} {finding.stable_code} [{rule.level}]{known} {call}{message}"
     if result.outcome is Accounted.PASSED and not verbose:  # a broken MAY is no violation
         return
     if result.verdict is Verdict.XFAIL:

@@ -124,7 +124,8 @@ class VerifyPresentation(Presentation):
                 yield f"  and {len(group.lines) - len(shown)} more (-v lists them)"
         for revision, files in _by_revision(state).items():
             yield f"{format_count(files, 'file')} judged by revision {revision}"
-        yield self._describe_judged(state)
+        if _sum(state, "entries") or _list_left_out(state):
+            yield self._describe_judged(state)
 
     def _describe_judged(self, state: CollectedRun) -> str:
         """How much was read, and how much of it was judged."""

@@ -13,7 +13,7 @@ from harness.wire import StreamProtocol
 from harness.wire.mask import HIDDEN, Mask
 from harness.wire.secrets import PRIVATE_URL
 
-UNSHOWN = b"[a stream that holds a secret and cannot be shown without it]"
+UNSHOWN = b"[a stream that contains a secret and cannot be shown without it]"
 
 
 class _Stars(PlaceholderTable):

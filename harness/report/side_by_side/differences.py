@@ -78,7 +78,7 @@ class ComparedRow:
         return any(entry is not None and not entry.asked for entry in self.entries)
 
     def join_outcomes(self, separator: str, *, with_finding: bool = False) -> str:
-        """Its outcome in each run, and beside one of them why: the last failure, else the last that did not pass."""
+        """Its outcome in each run; beside the last failure, or else the last that did not pass, stands why."""
         words = [entry.outcome.word if entry else "absent" for entry in self.entries]
         told = [
             (entry.broken, number, " ".join(entry.said.split()))

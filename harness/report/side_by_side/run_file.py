@@ -108,9 +108,9 @@ def read_record(path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError) as wrong:
         raise UsageFault(f"{str(path)!r} is not JSON ({wrong}): write a report with --report json=FILE") from None
     if not isinstance(record, dict):
-        raise UsageFault(f"{str(path)!r} holds no object: write a report with --report json=FILE")
+        raise UsageFault(f"{str(path)!r} is JSON, but not an object: write a report with --report json=FILE")
     if odd := find_odd_number(record):
-        raise UsageFault(f"{str(path)!r} holds {odd}, which no run has: write a report with --report json=FILE")
+        raise UsageFault(f"{str(path)!r} contains {odd}, which no run has: write a report with --report json=FILE")
     return record
 
 

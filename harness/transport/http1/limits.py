@@ -68,7 +68,7 @@ class Limits(_Positive, frozen=True, kw_only=True):
 
     @property
     def to_close(self) -> float:
-        """Seconds for which a stream that is over may stay open: there is time left to see that it does."""
+        """Seconds for which a stream may stay open after its final event; the rest is for seeing that it does."""
         return min(self.closing_seconds, self.idle_seconds, self.total_seconds / 2)
 
     def name_wait(self, bound: str) -> str:

@@ -111,7 +111,7 @@ def body_fault(body: Body, error: Exception) -> HarnessFault:
 
 def overlong(size: int) -> HarnessFault:
     """The error for a body that is longer than its framing declares."""
-    return HarnessFault(f"the body holds more than its Length({size}): give the whole size, or another framing")
+    return HarnessFault(f"the body is longer than its Length({size}): give the whole size, or another framing")
 
 
 def after_unfinished() -> HarnessFault:

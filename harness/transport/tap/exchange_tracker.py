@@ -410,7 +410,7 @@ class Wiretap:
         """Finish an answer; return its record, or nothing if it is too large."""
         self._observers.pop(self._asked.popleft(), None)
         self._answer = None
-        head, rest = answer.reader.head, f"what follows {answer.asked.what} on its connection"
+        head, rest = answer.reader.head, f"the bytes after {answer.asked.what} on its connection"
         if ending.how is How.BAD_HTTP:
             self._lost = f"{rest}: {ending.detail}"
         elif head is not None and (

@@ -182,7 +182,7 @@ def test_an_exchange_that_is_missing_is_drift_of_shape() -> None:
     delete = answered(b"{}", JSON, request=Request("DELETE", "/v1beta/interactions/x"))
     drifts = diff_recordings([PLAIN, delete], [PLAIN], PROTOCOL)
     assert {str(d): labels for d, labels in drifts.shape.items()} == {
-        "exchange: removed, was recorded": ["DELETE /v1beta/interactions/x"]
+        "exchange: removed": ["DELETE /v1beta/interactions/x"]
     }
 
 

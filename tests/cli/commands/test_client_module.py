@@ -168,7 +168,7 @@ def test_an_answer_that_no_create_took_is_an_error(said: dict[str, Any]) -> None
     """An answer for all creates is met by the first; others are named. What an incident plans is left out."""
     is_ours, _, message = said["answers"]
     assert is_ours
-    unused = "was never used: 1 create came, and none took it. If that is meant, say { optional: true } there"
+    unused = "was never used: 1 create came, and none took it. If that is meant, pass { optional: true } there"
     assert [line.partition(", or open")[0] for line in message.splitlines()] == [
         f"reply('Two.') {unused}",
         f"reply(…) {unused}",
