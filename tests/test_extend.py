@@ -101,7 +101,7 @@ IMPORT = "from harness.extend import Extension\n"
     (IMPORT + "a = Extension('a b')", "a name is lower-case letters"),
     (IMPORT + "a, b = Extension('acme'), Extension('acme')", "two have the extension 'acme': rename one"),
     (EXAMPLE.replace("acme.id", "get.ok"), "the id of a rule begins with the name of its extension"),
-    (EXAMPLE.replace('"""A', '"A"; """A').replace('"A"', "0"), "no statement: write what holds"),
+    (EXAMPLE.replace('"""A', '"A"; """A').replace('"A"', "0"), "no statement: write the requirement"),
     (EXAMPLE + "acme.checks *= 2", "two have the rule 'acme.id': rename one"),
     (EXAMPLE.replace("acme-no-id", "cancel-noop"), "two have the mutant 'cancel-noop': rename one"),
     (EXAMPLE.replace("breaks=", 'level="WILL", breaks='), "'WILL' is not a valid Level"),

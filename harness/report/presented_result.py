@@ -291,7 +291,8 @@ class PresentedResult:
             severity = _SEVERITIES[finding.severity]
             return bool(finding.cause), severity, LEVEL_RANK[rule.level], not rule.silent, rule.harm
 
-        return sorted(self.result.observation.findings, key=urgency)
+        found, actor = sorted(self.result.observation.findings, key=urgency), self._presentation.actor
+        return [structs.replace(finding, message=actor + finding.message) for finding in found] if actor else found
 
     # in full, as a page has it
 

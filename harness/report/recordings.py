@@ -189,7 +189,6 @@ def _build_row(
     return {
         "place": mask(drift.place),
         "fragment": names.name(f"{drift.place} {drift.before} {drift.after}"),
-        "added": drift.before == ABSENT,
         "kind": "added" if drift.before == ABSENT else "removed" if drift.after == ABSENT else "changed",
         "before": expected,
         "after": actual,

@@ -25,7 +25,7 @@ STEP = {
     "required": ["id", "arguments"],
     "$defs": {
         "shell": {
-            "description": "What may already stand in a step.start; only the type is certain.",
+            "description": "A step as a step.start may show it; only the type is certain.",
             "type": "object",
             "required": ["type"],
             "properties": {

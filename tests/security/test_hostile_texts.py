@@ -114,7 +114,7 @@ def test_a_report_of_odd_numbers_is_refused(
     _change_seconds(stored[0], r'"RunFinished", "seconds": [\d.e-]+', f'"RunFinished", "seconds": {odd}')
     capsys.readouterr()
     assert main(["merge", *stored]) == 2
-    assert re.search(r"holds seconds = \S+, which no run has|without JSON", capsys.readouterr().err)
+    assert re.search(r"contains seconds = \S+, which no run has|without JSON", capsys.readouterr().err)
     assert main(["compare", *reports]) == 2
 
 
@@ -145,7 +145,7 @@ def test_a_word_that_no_run_writes_is_the_files_own(tmp_path: Path, capsys: pyte
         capsys.readouterr()
         assert main(["merge", *stored]) == 2
         printed = capsys.readouterr().err
-        assert "hold the events of a whole run" in printed
+        assert "contain the events of a whole run" in printed
         assert said in printed
 
 

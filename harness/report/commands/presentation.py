@@ -84,9 +84,9 @@ class Presentation:
 
     `subject` heads a page, `badge` labels a badge; in both, `{api}` is the title of the API. `noun` is what
     one result is, `counted` what `tallies` count if that is something else, `command` the command that made it.
-    `unaware`: who does not notice a silent breach. `live`: a terminal shows the results as they come; otherwise
-    `closing` shows them. `lists_causes`: it lists the causes of failures at the end. `times_exercises`: it lists
-    what the exercises waited for.
+    `unaware`: who does not notice a silent breach. `actor`: the subject of findings that are phrases without one.
+    `live`: a terminal shows the results as they come; otherwise `closing` shows them.
+    `lists_causes`: it lists the causes of failures at the end. `times_exercises`: it lists the waits of exercises.
     """
 
     subject = "{api}"
@@ -95,6 +95,7 @@ class Presentation:
     noun = "check"
     counted = ""
     unaware = "a client"
+    actor = ""
     live = True
     times_exercises = False
     lists_causes = False

@@ -44,6 +44,7 @@ class TorturePresentation(Presentation):
     badge = "torture"
     command = "torture"
     unaware = "the user"
+    actor = "the client "
     noun = "case"
     live = False
     lists_causes = True

@@ -175,7 +175,7 @@ class ComparedRuns:
 
     @property
     def has_common(self) -> bool:
-        """Whether some result was asked for in every run."""
+        """Whether some result was wanted from every run."""
         asked = [{entry.id for entry in run.entries.values() if entry.asked} for run in self.runs]
         return bool(set.intersection(*asked)) or not all(run.lists_all for run in self.runs)
 

@@ -38,7 +38,7 @@ def _heard(program: str) -> list[ClientMutant]:
         ),
         (
             "broken-json-is-skipped",
-            'raise BrokenOff("a frame holds broken JSON") from None',
+            'raise BrokenOff("a frame contains broken JSON") from None',
             "return {}",
             "broken",
         ),

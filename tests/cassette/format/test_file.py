@@ -174,10 +174,10 @@ def test_malformed(tmp_path: Path, text: str, line: int, said: str) -> None:
 
 
 SLIPS = (
-    ("method: GET", "metod: GET", "its request holds metod: did you mean 'method'?"),
+    ("method: GET", "metod: GET", "its request contains metod: did you mean 'method'?"),
     ("  response:", "  respons:", "entry 1 has no `response` mapping: was `respons` meant?"),
-    ("body: {string: abc}", "body: {strng: abc}", "response.body lacks `string`: it holds 'strng'"),
-    ("body: {string: abc}", "body: {base64_string: YWJj}", "lacks `string`: it holds 'base64_string'"),
+    ("body: {string: abc}", "body: {strng: abc}", "response.body lacks `string`: it has 'strng'"),
+    ("body: {string: abc}", "body: {base64_string: YWJj}", "lacks `string`: it has 'base64_string'"),
     ("body: {string: abc}", "body: {string: [abc]}", "response.body.string is list"),
     ("    body: {string", "    bdy: {string", "response has no field `bdy`: did you mean 'body'?"),
     ("    headers: {x", "    heders: {x", "response has no field `heders`: did you mean 'headers'?"),

@@ -330,12 +330,12 @@ def test_the_table_for_an_issue(harness: Harness, tmp_path: Path) -> None:
     assert "](" not in text.partition("<details>")[0]
     faults = {about for kinds in published["faults"].values() for about in kinds.values()}
     assert all(f"| {about} |" in text for about in {*faults, *published["incidents"].values()})
-    left = re.search(r"An issue holds no more: (\d+) findings are in the other formats", text)
+    left = re.search(r"An issue has a limited size: (\d+) findings are in the other formats", text)
     assert left is not None
     newest = mine[0]
     findings = [cell for cell in newest["cells"] if "problem" in cell]
     alone = one.read_text("utf-8")
-    assert "An issue holds no more" not in alone
+    assert "An issue has a limited size" not in alone
     for cell in findings:
         name = f"any-llm {newest['version']}, {newest['mode']}, {cell.get('fault') or cell['incident']}"
         assert f"<details><summary>{name}: {cell['outcome']}</summary>" in alone

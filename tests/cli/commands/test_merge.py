@@ -212,8 +212,11 @@ def _forget(lines: Lines) -> None:
         (_set("catalogue", "0"), "with another catalog of checks"),
         (_set("revision", "2020-01-01"), "of another revision of the API"),
         (_set("strict", True), "with another --strict"),
-        (_set("selection", "x"), "of another selection"),
-        (_set("observations", []), "does not hold the events of a whole run (TypeError: '[]' is not of the type"),
+        (_set("selection", "x"), "with another selection"),
+        (
+            _set("observations", []),
+            "does not contain the events of a whole run (TypeError: '[]' is not of the type",
+        ),
         (_set("ran", "all"), "(TypeError: 'all' is not of the type list)"),
         (_set("strict", 1), "(TypeError: '1' is not of the type bool)"),
         (_set("path", "../x"), "(ValueError: ShardPart has no member 'path')"),

@@ -213,8 +213,8 @@ def _other_command(runs: list[Lines]) -> None:
     [
         (_other_reference, "do not agree on what the unchanged emulator meets (http.json-type)"),
         (_other_catalogue, "was written with another catalog of checks"),
-        (_other_mutants, "of another selection"),
-        (_unknown_mutant, "does not hold the events of a whole run (KeyError: 'no-such')"),
+        (_other_mutants, "with another selection"),
+        (_unknown_mutant, "does not contain the events of a whole run (KeyError: 'no-such')"),
         (_lost_mutant, "no report contains"),
         (_other_command, "the files are of different commands"),
     ],
@@ -280,7 +280,7 @@ def test_the_shards_of_a_score_are_merged(harness: Harness, tmp_path: Path) -> N
     other = harness(*words[:4], "--seed", "6", *words[6:], "--shard", "2/2", "--report", f"events={parts[1]}")
     assert other.code in (0, 1)
     refused = harness("merge", *parts)
-    assert (refused.code, "of another selection" in refused.err) == (2, True)
+    assert (refused.code, "with another selection" in refused.err) == (2, True)
     timed = harness(*words, "--shard", "1/2", "--shard-times", str(tmp_path / "whole.json"))
     assert (timed.code, "generated defects are dealt to the shards in turn" in timed.err) == (2, True)
 

@@ -164,7 +164,7 @@ def test_a_merge_wants_all_parts_of_one_search(tmp_path: Path, capsys: pytest.Ca
     assert main(["merge", f"{tmp_path}/1.jsonl"]) == Exit.USAGE
     assert "shard 2 of 2 is missing" in capsys.readouterr().err
     assert main(["merge", f"{tmp_path}/1.jsonl", f"{tmp_path}/2.jsonl"]) == Exit.USAGE
-    assert "of another selection" in capsys.readouterr().err
+    assert "with another selection" in capsys.readouterr().err
 
 
 # --- `harness fuzz`: usage errors, exit codes, printed output and written files

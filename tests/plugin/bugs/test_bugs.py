@@ -422,7 +422,10 @@ def test_a_loop_that_really_sleeps_ends(kind: str) -> None:
 
 
 STUCK: dict[str, tuple[Callable[[InteractionsEmulator], str], str]] = {
-    "held": (lambda service: str(service.hold().create()["id"]), "the test holds .*'in_progress'.*only release"),
+    "held": (
+        lambda service: str(service.hold().create()["id"]),
+        "the test keeps on hold .*'in_progress'.*only release",
+    ),
     "unknown": (lambda service: "v1_nothing", "does not exist .*the status 404 each time: it never appears"),
 }
 

@@ -533,7 +533,7 @@ def test_an_ended_case_answers_no_more(session: Api) -> None:
     assert statuses == {200, 400}
     told = session.judge("end_case", number=begun["place"], result="x")
     assert "sent more than 60 requests for one stream and was stopped" in told["problem"]
-    assert session.ask("GET", asked)[1]["error"]["message"] == "This case is over."
+    assert session.ask("GET", asked)[1]["error"]["message"] == "This case has ended."
 
 
 def test_cuts_that_nobody_judged_are_a_complaint(session: Api) -> None:

@@ -64,7 +64,7 @@ class Heard:
         try:
             return json.loads(payload)
         except ValueError:
-            raise BrokenOff("a frame holds broken JSON") from None
+            raise BrokenOff("a frame contains broken JSON") from None
 
     def take(self, event):
         """Take one event."""
