@@ -59,6 +59,8 @@ class TrafficJudge:
                 told = self.describe(finding)
                 if guilty is not seen:  # `event` counts in the stream that shows it
                     told |= {"shown_by": seen.number} | guilty.place_finding(finding.where.event)
+                elif finding.actual == _NOTHING and (gap := seen.find_gap_before(finding.where.event)) is not None:
+                    told["missing"] = gap
                 found.setdefault(guilty.number, (guilty, []))[1].append(told)
             for guilty, findings in found.values():
                 self._traffic.keep_findings(guilty, tuple(findings))
@@ -114,6 +116,9 @@ def _weigh(finding: Finding, rule: Rule | None) -> str:
         return "note"
     return "fail" if level is Level.MUST and finding.severity is Severity.BROKEN else "warn"
 
+
+_NOTHING = "nothing"
+"""The actual side of a finding about an event that never came."""
 
 LOOK_SECONDS = 0.05
 """How long the pages wait at least before one of them looks again."""

@@ -134,6 +134,21 @@ def test_a_missing_event_has_its_place_when_the_stream_is_read_again(new_bench: 
     assert [event["c"] for event in late.all("event") if event["n"] == 3] == moved["columns"]
 
 
+def test_a_skipped_event_has_the_finding_in_its_place(new_bench: Callable[..., Bench]) -> None:
+    """A resume after the whole stream was read has its finding where the event is missing, not at the next one."""
+    bench = new_bench("resume-skips-one")
+    page = bench.open()
+    name = json.loads(bench.create(background=True).body)["id"]
+    bench.send("GET", f"/v1beta/interactions/{name}?stream=true")
+    cursor = next(event for event in page.all("event") if event["n"] == 2 and event["cursor"])
+    bench.send("GET", f"/v1beta/interactions/{name}?stream=true&last_event_id={quote(cursor['cursor'], safe='')}")
+    (told,) = page.all("findings")
+    (finding,) = told["findings"]
+    skipped = cursor["c"] + 1
+    assert (told["n"], finding["missing"], finding["event"], finding["actual"]) == (3, skipped, 0, "nothing")
+    assert finding["message"] == f"a resumed stream skips event {skipped} of the whole stream"
+
+
 def test_a_status_does_not_go_back_because_a_stream_is_read_again(bench: Bench) -> None:
     """A replayed stream begins with in_progress, and the run stays completed."""
     page = bench.open()

@@ -216,7 +216,8 @@ def _take(timeline: Timeline, reading: PartialReading, number: int, event: Event
     else:
         if not reading.resumed and timeline.is_pieced(position):  # a resume gave what is known, and is judged
             expected, event = event, expected
-        difference = _report_difference(reading, rule, position, expected, event)
+        skipped = _count_skipped(timeline.events[position:], event) if reading.resumed else 0
+        difference = _report_difference(reading, rule, position, expected, event, skipped)
         differs = judgement.decide(rule, [difference.at(event=number)])
     if differs:
         reading.position = None
@@ -248,15 +249,24 @@ def _judge_cursor(expected: Event, event: Event) -> Iterator[Finding]:
         yield Finding("resume.ids-stable", message, str(one), str(other))
 
 
+def _count_skipped(expected: Sequence[Event], event: Event) -> int:
+    """How many of the expected events a reading lacks before this one; 0 if it is not among them."""
+    return next((number for number, other in enumerate(expected) if is_same_event(event, other)), 0)
+
+
 def _report_difference(
-    reading: PartialReading, rule: str, position: int, expected: Event, event: Event
+    reading: PartialReading, rule: str, position: int, expected: Event, event: Event, skipped: int
 ) -> Finding:
     one, other = _format(expected), _format(event)
     if is_split_otherwise(event, expected):
         message = f"event {position} is split differently than in an earlier stream"
         lenient = "resume.exclusive" if reading.resumed else "resume.replay"
         return Finding(lenient, message, one, other, severity=Severity.NON_STRICT)
-    if rule == "resume.no-gap":
+    if skipped:
+        last = f" to {position + skipped - 1}" if skipped > 1 else ""
+        message = f"a resumed stream skips event{'s' * (skipped > 1)} {position}{last} of the whole stream"
+        other = "nothing"
+    elif rule == "resume.no-gap":
         message = f"event {position} of a resumed stream is not event {position} of the whole stream"
     else:
         message = f"event {position} differs from an earlier stream"
