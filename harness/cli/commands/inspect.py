@@ -121,7 +121,9 @@ def _read_report(path: Path, wanted: Sequence[str]) -> Iterator[tuple[Exchange, 
 
 def _explain_nothing(record: Mapping[str, Any], wanted: Sequence[str]) -> str:
     """Why a report has nothing to inspect, and what to do."""
-    checks = record.get("checks", ())
+    if "checks" not in record:
+        return "has no requests to inspect: name a report of `harness check`"
+    checks = record["checks"]
     if not any(item["outcome"] in ("failed", "warned") for item in checks):
         return "has no failed check, so there is nothing to inspect: name a report with a failure"
     ids = ", ".join(item["id"] for item in checks if item.get("wire")) or "none"

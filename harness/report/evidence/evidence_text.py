@@ -551,6 +551,10 @@ def _answer(exchange: Exchange, mask: Mask, shown: int) -> str:
         events = Decoder().feed(exchange.body)
         last = f", the last {begin_body(events[-1].data, mask, shown)}" if events else ""
         return escape_controls(f"{exchange.status} stream of {format_count(len(events), 'event')}{last}{end}")
+    try:
+        exchange.body.decode()
+    except UnicodeDecodeError:  # such as one that is compressed
+        return f"{exchange.status} {len(exchange.body):,} bytes that are no text{end}"
     return escape_controls(f"{exchange.status} {begin_body(exchange.body, mask, shown)}{end}")
 
 

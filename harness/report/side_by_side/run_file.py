@@ -243,7 +243,7 @@ def _read_cases(record: Mapping[str, Any]) -> Iterator[RunEntry]:
             title=str(item["detail"]),
             level="",
             area=str(item.get("kind", "")),
-            said=str(item["problem"]),
+            said=f"the client {item['problem']}" if item["problem"] else "",
             seconds=float(item.get("seconds", 0)),
         )
 
