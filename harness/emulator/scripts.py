@@ -181,7 +181,7 @@ def _check(script: Script) -> None:
     if script.mcp_steps not in MCP_STEPS:
         raise ScriptFault(f"mcp_steps={script.mcp_steps!r} is not one of {', '.join(MCP_STEPS)}")
     if script.text is not None and script.steps is not None:
-        raise ScriptFault("'text' and 'steps' both say what the output is: give one of them")
+        raise ScriptFault("'text' and 'steps' both define the output: give one of them")
     for index, step in enumerate(script.steps or ()):
         _check_step(f"steps[{index}]", step)
     _check_deltas(script)

@@ -19,6 +19,7 @@ from harness.cli.folder_trust import find_file
 from harness.cli.judging_options import resolve
 from harness.cli.main import COMMANDS, main
 from harness.cli.options import FLAG, PATH, REPORT, Option, Options, Trust
+from harness.engine.search.run import Store
 from harness.outcome import UsageFault
 from tests.security.test_hostile_folder import listening
 
@@ -446,17 +447,18 @@ def test_planted_failures_are_not_sent_with_a_key(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Requests that a folder brings could delete what a key gives access to: that needs the user's word."""
-    for name in (".harness/fuzz", "planted"):
-        (repository / name / "target").mkdir(parents=True)
-        (repository / name / "target" / "planted.json").write_text("{}", encoding="utf-8")
     (repository / "pyproject.toml").write_text(f"[tool.harness.fuzz]\n{settings}\n", encoding="utf-8")
     if trusted:
         monkeypatch.setenv("HARNESS_TRUST", str(repository))
     arguments = read_options(fuzz.FuzzArguments, words)
+    for name in (".harness/fuzz", "planted"):
+        folder = Store(Path(name), resolve(arguments)).folder
+        folder.mkdir(parents=True)
+        (folder / "planted.json").write_text("{}", encoding="utf-8")
     assert fuzz._read_options(arguments, resolve(arguments), words).replays is replays
     said = capsys.readouterr().err
-    assert ("are not replayed: with your key" in said) is not replays
-    assert ("are replayed first" in said) is replays
+    assert ("not replaying 1 earlier failure of this target" in said) is not replays
+    assert "replaying 1 earlier failure of this target" in said
 
 
 @pytest.mark.parametrize(("text", "mode", "why"), [("{", 0o600, "no valid JSON"), ("{}", 0o666, "other users")])

@@ -47,7 +47,7 @@ from harness.engine.shards import parse_shard
 from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.deadline import Timer
 from harness.outcome import Level, UsageFault
-from harness.outcome.words import did_you_mean
+from harness.outcome.words import did_you_mean, format_count
 from harness.report.evidence.curl import Display, curl_lines, name_answer_file, trail_of
 from harness.resources import cache_folder
 from harness.wire import Exchange
@@ -257,16 +257,21 @@ def _choose_store(
         raise UsageFault(f"--store: {arguments.store!r} cannot be written: {why}")
     if arguments.store is None:
         require_own(store, Path.cwd(), "remove the link, or name the folder with --store")
-    if not (store.is_dir() and any(store.rglob("*.json"))):
+    from harness.engine.search.run import Store
+
+    kept = sum(1 for _ in Store(store, target).folder.glob("*.json"))
+    if not kept:
         return store, True
     host = (urlsplit(target.info.url).hostname or "") if target.info.url else "localhost"
     is_said = any(word.partition("=")[0] == "--store" for word in words)  # not by a file of the folder
     may_replay = is_said or is_named_folder(Path.cwd()) or is_loopback(host) or not target.info.secrets
-    said = "are replayed first (--no-store excludes them)"
-    if not may_replay:
-        said = f"are not replayed: with your key, they could change what is at {target.info.name}; read them, and "
-        said += f"add --store {shlex.quote(str(store))} to replay them"
-    say(f"harness: {store} contains failures, which {said}", to_errors=True)
+    failures = f"{format_count(kept, 'earlier failure')} of this target"
+    if may_replay:
+        said = f"replaying {failures} from {store} first (--no-store excludes them)"
+    else:
+        said = f"not replaying {failures} from {store}: with your key, they could change what is at "
+        said += f"{target.info.name}; read them, and add --store {shlex.quote(str(store))} to replay them"
+    say(f"harness: {said}", to_errors=True)
     return store, may_replay
 
 
