@@ -16,10 +16,19 @@ const real = {
 const turn = () => new Promise((resolve) => real.setImmediate(resolve));
 const pause = (ms) => new Promise((resolve) => real.setTimeout(resolve, ms));
 
+const letterCode = (letter) => `\\u${letter.codePointAt(0).toString(16).padStart(4, "0")}`;
+
+/** A text that neither a terminal nor a runner of a CI system obeys: code under test and servers wrote parts of it. */
+const harmless = (text) =>
+  text
+    .replace(/[\0-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\p{Bidi_Control}]/gu, letterCode)
+    .replace(/(##[^\s[]{0,60})\[/g, (_, before) => before + letterCode("["))
+    .replace(/^(\s*):(?=:)/gm, (_, before) => before + letterCode(":"));
+
 /** The server refused a call, or could not be started. `status` is that of HTTP, 0 without an answer. */
 export class HarnessError extends Error {
   constructor(message, { status = 0, cause } = {}) {
-    super(message, { cause });
+    super(harmless(message), { cause });
     this.name = "HarnessError";
     this.status = status;
   }
@@ -28,7 +37,7 @@ export class HarnessError extends Error {
 /** The judge found something wrong with what the code under test did; `summary` is that of `torture`. */
 export class HarnessAssertionError extends Error {
   constructor(message, { summary, ...options } = {}) {
-    super(message, options);
+    super(harmless(message), options);
     if (summary) Object.defineProperty(this, "summary", { value: summary }); // not shown beside the message
   }
 }
@@ -325,7 +334,7 @@ export class Session extends Controls {
 
   /** What the code under test sent, and what it got, a line each: for the report of a test that fails. */
   async describe() {
-    return (await this.call("GET", "judge")).context;
+    return (await this.call("GET", "judge")).context.map(harmless);
   }
 
   /** Assert that exactly these calls were made, in this order; "stream after …" stands for any cursor. */

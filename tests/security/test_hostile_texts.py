@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
 import shlex
 import shutil
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -292,3 +294,35 @@ def test_a_junit_report_attaches_no_file() -> None:
     document = write_document([case, failed], "interactions", {"target": said})
     assert document.count("the target said") > 4
     assert not re.search(r"\[\[\s*attachment", document, re.IGNORECASE)
+
+
+_HOSTILE_SPEC = """
+import { test } from "./javascript/node-test.js";
+const text = "\\u001b]0;x\\u0007\\u202e\\n::error::SEEN\\n ##vso[task.x]SEEN\\r::SEEN\\u009b31m";
+const send = (session, fields) => fetch(`${session.url}/v1beta/interactions`, {
+  method: "POST", headers: { "content-type": "application/json", "x-goog-api-key": "k" },
+  body: JSON.stringify({ model: "gemini-3.5-flash", input: "Hi", ...fields }),
+});
+test("a field", async ({ session }) => { await send(session, { [text]: 1 }); await session.assertCalls("get"); });
+test("a call", async ({ session }) => {
+  await send(session, { input: [{ type: "function_result", call_id: text, name: text, result: text }] });
+  await session.assertContinued();
+});
+test("a plan", async ({ session }) => { await session.drop(text); });
+"""
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
+def test_a_javascript_test_gives_a_terminal_and_a_runner_no_command(tmp_path: Path) -> None:
+    """What code under test sent stands in failures and diagnostics of the npm package as text."""
+    (tmp_path / "javascript").symlink_to(Path(__file__).resolve().parents[2] / "javascript")
+    (tmp_path / "hostile.test.mjs").write_text(_HOSTILE_SPEC, "utf-8")
+    command = tmp_path / "harness-command"
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m harness "$@"\n', "utf-8")
+    command.chmod(0o755)
+    words = ("node", "--test", "--test-reporter=spec", "hostile.test.mjs")
+    environment = {**os.environ, "HARNESS_COMMAND": str(command), "NO_COLOR": "1"}
+    done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "SEEN" in done.stdout
+    assert re.findall(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]|(?m:^\s*::)|##vso\[", done.stdout) == []
