@@ -30,7 +30,7 @@ def _is_test(node: ast.AST) -> bool:
     return isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
 
 
-POINTERS = ("What a file of a folder may decide",)
+POINTERS = ("The limits for a file of a folder",)
 """Beginnings of paragraphs that guarantee nothing, but say where to read on."""
 
 
