@@ -228,7 +228,7 @@ READY: tuple[ReadyClient, ...] = (
         package="any-llm-sdk",
         version="1.40.2",
         last=("1.39.0",),
-        needs=("google-genai==3.4.0",),
+        needs=("google-genai==3.6.1",),
         note="Its Responses call takes a text and no previous response, no tools and no background.",
     ),
     _LITELLM,
