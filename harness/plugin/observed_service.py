@@ -11,7 +11,7 @@ import os
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from importlib.abc import MetaPathFinder
@@ -32,7 +32,7 @@ from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean, format_count
 from harness.plugin.blocking_calls import LeftTasks, note_blocking
 from harness.plugin.sent_requests import SentRequest, SentRequests, TrafficLog, call_of, name_call
-from harness.plugin.session_server import SessionServer, Tenant
+from harness.plugin.session_server import IsLive, SessionServer, Tenant
 from harness.plugin.virtual_time import pass_silence, told_sleeps
 from harness.transport import ServiceDriver
 from harness.wire import Clock, Headers, Request, Response, Service, StreamProtocol, UntilClose
@@ -402,8 +402,8 @@ class ObservedService:
         """Answer the requests of clients that were built for the live service, while the block runs."""
         if self.shared_as:
             self._reads.forget()  # those of another test
-        hosts = self._session.environment.live_hosts if self._session is not None else ()
-        with ExitStack() as sleeps, redirect(lambda: self.transport, hosts):
+        is_live = self._session.find_live() if self._session is not None else None
+        with ExitStack() as sleeps, redirect(lambda: self.transport, is_live):
             self._sleeps = sleeps
             try:
                 yield
@@ -539,8 +539,8 @@ _METHODS = (("HTTPTransport", "handle_request"), ("AsyncHTTPTransport", "handle_
 
 
 @contextmanager
-def redirect(transport: Callable[[], Any], hosts: Collection[str]) -> Iterator[None]:
-    """Serve requests for `hosts` (`name`, or `name:port`) with `transport()`, from any client.
+def redirect(transport: Callable[[], Any], is_live: IsLive | None) -> Iterator[None]:
+    """Serve requests for the hosts that are the live service with `transport()`, from any client.
 
     A library that is not imported yet is not imported for this, which would take longer than all the rest: it is
     patched when it is imported.
@@ -551,11 +551,11 @@ def redirect(transport: Callable[[], Any], hosts: Collection[str]) -> Iterator[N
         for kind, method in _METHODS:
             owner = getattr(library, kind)
             original = getattr(owner, method)
-            setattr(owner, method, _redirecting(original, getattr(transport(), method), frozenset(hosts)))
+            setattr(owner, method, _redirecting(original, getattr(transport(), method), is_live))
             patched.append((owner, method, original))
 
     later = _Later(patch)
-    if hosts:
+    if is_live is not None:
         for library in filter(None, map(sys.modules.get, _LIBRARIES)):
             patch(library)
         sys.meta_path.insert(0, later)
@@ -596,12 +596,11 @@ class _Later(MetaPathFinder):
         return spec
 
 
-def _redirecting(original: Callable[..., Any], ours: Callable[[Any], Any], hosts: Collection[str]) -> Any:
+def _redirecting(original: Callable[..., Any], ours: Callable[[Any], Any], is_live: IsLive) -> Any:
     def handle(self: Any, request: Any) -> Any:
         """Send a request, or a coroutine that sends it: both methods take a request and return what they made."""
         url = request.url
-        asked = {url.host, f"{url.host}:{url.port}"}
-        return original(self, request) if asked.isdisjoint(hosts) else ours(request)
+        return ours(request) if is_live(url.host, url.port) else original(self, request)
 
     return handle
 

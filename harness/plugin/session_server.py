@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from msgspec import Struct
 
@@ -30,6 +30,10 @@ _NO_TEST = (
     "request `interactions_emulator` in this test, or remove `interactions_early` from the pytest configuration"
 )
 _OVER = "this URL belonged to a finished test: build a new client in each test"
+
+
+IsLive: TypeAlias = Callable[[str, "int | None"], bool]
+"""Whether a host and a port are those of the live service."""
 
 
 class Tenant(Struct, frozen=True):
@@ -59,6 +63,18 @@ class SessionServer:
             yield f"/t{number}"
         finally:
             self._router.leave(number)
+
+    def find_live(self) -> IsLive | None:
+        """What tells whether a host and port are the live service, or what the variables named before.
+
+        None if no variable is taken over: then nothing is redirected.
+        """
+        named = self.environment.live_hosts
+        if not named:
+            return None
+        return lambda host, port: (
+            host in named or f"{host}:{port}" in named or self._api.is_live_host(host)
+        )
 
     @property
     def url(self) -> str:

@@ -110,6 +110,34 @@ def test_the_users_own_gateway(pytester: pytest.Pytester, monkeypatch: pytest.Mo
     run(pytester, process=True).assert_outcomes(passed=1)
 
 
+VERTEX = """
+from google import genai
+from google.oauth2.credentials import Credentials
+
+credentials = Credentials("a token")
+client = genai.Client(vertexai=True, project="p", location="global", credentials=credentials)
+regional = genai.Client(vertexai=True, project="p", location="europe-west1", credentials=credentials)
+"""
+
+
+def test_clients_for_vertex(pytester: pytest.Pytester) -> None:
+    """A client built at import time for Vertex, whose hosts differ with the region, is redirected, too."""
+    pytester.makepyfile(
+        app=VERTEX,
+        test_it="""
+        import app, pytest
+
+        @pytest.mark.parametrize("name", ["client", "regional"])
+        def test_it(interactions_emulator, name):
+            interactions_emulator.reply("Here.")
+            made = getattr(app, name).interactions.create(model="gemini-3.5-flash", input="Hi")
+            assert made.output_text == "Here."
+            interactions_emulator.requests.assert_calls("create")
+        """,
+    )
+    run(pytester, process=True).assert_outcomes(passed=2)
+
+
 NO_KEY = """
 from google import genai
 client = genai.Client()
