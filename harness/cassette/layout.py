@@ -411,12 +411,23 @@ def dump(part: Mapping[str, Any], file: IO[bytes]) -> None:
 
 
 class _Shown:
-    """A file that gets YAML with such characters as escapes: they are in quoted scalars; no write splits one."""
+    """A file that gets YAML with such characters as escapes: they are in quoted scalars; no write splits one.
+
+    If it `reveals`, stand-ins become the characters that they stand for; a write may split their groups.
+    """
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
+        self._kept = b""
+        self.reveals = False
 
     def write(self, data: bytes) -> None:
+        if self.reveals:
+            data = self._kept + data
+            begun = _STAND_INS_AT_END.search(data)
+            at = len(data) - len(begun[0]) % _GROUP if begun else len(data)
+            self._kept = data[at:]
+            data = _STAND_IN_GROUP.sub(_reveal, data[:at])
         if _NO_LITERAL_BYTES.search(data):
             data = escape_unseen(data.decode("utf-8")).encode("utf-8")
         self._file.write(data)
@@ -436,6 +447,54 @@ _NO_LITERAL_BYTES = re.compile(
 """The same in UTF-8."""
 
 
+# libyaml writes a character beyond U+FFFF, such as an emoji, as an escape, and a scalar with an escape in one line.
+# So a printable one is given to it as four code points that stand for no character, and put back in what it wrote.
+
+
+_BEYOND = re.compile(rb"[\xf0-\xf4][\x80-\xbf]{3}")
+_FIRST_STAND_IN, _BITS, _DIGITS = 0xFDD0, 5, 4
+_GROUP = 3 * _DIGITS
+_STAND_IN = rb"(?:\xef\xb7[\x90-\xaf])"
+_STAND_INS = re.compile(_STAND_IN)
+_STAND_IN_GROUP = re.compile(_STAND_IN + b"{%d}" % _DIGITS)
+_STAND_INS_AT_END = re.compile(_STAND_IN + rb"+\Z")
+
+
+def _hide(found: re.Match[bytes]) -> bytes:
+    number = ord(found[0].decode())
+    digits = (number >> _BITS * place & (1 << _BITS) - 1 for place in reversed(range(_DIGITS)))
+    return "".join(chr(_FIRST_STAND_IN + digit) for digit in digits).encode()
+
+
+def _reveal(found: re.Match[bytes]) -> bytes:
+    number = 0
+    for letter in found[0].decode():
+        number = number << _BITS | ord(letter) - _FIRST_STAND_IN
+    return chr(number).encode()
+
+
+def _hide_in(node: Any) -> bool:
+    """Put stand-ins into the scalars below a node of YAML; False, and nothing is changed, if one has some already."""
+    changed: list[tuple[Any, bytes]] = []
+    waiting = [node]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one.value, list):
+            for inner in one.value:
+                waiting.extend(inner if isinstance(inner, tuple) else (inner,))
+        elif not one.value.isascii():
+            data = one.value if isinstance(one.value, bytes) else one.value.encode("utf-8", "surrogatepass")
+            if _STAND_INS.search(data):
+                return False
+            beyond = {found.decode() for found in _BEYOND.findall(data)}
+            if beyond and all(map(str.isprintable, beyond)):
+                changed.append((one, data))
+    for one, data in changed:
+        hidden = _BEYOND.sub(_hide, data)
+        one.value = hidden if isinstance(one.value, bytes) else hidden.decode("utf-8", "surrogatepass")
+    return bool(changed)
+
+
 def _choose_style(text: str) -> str | None:
     """`|` for lines, which are then written as they are, such as the events of a stream; None leaves it open."""
     if _NO_LITERAL.search(text):
@@ -449,7 +508,15 @@ def dumper() -> Any:
     import yaml
 
     class Dumper(getattr(yaml, "CDumper", yaml.Dumper)):  # type: ignore[misc]
-        """Private to this module, because representers are registered per class."""
+        """Private to this module, because representers are registered per class; it writes to a `_Shown`."""
+
+        def __init__(self, stream: _Shown, *rest: Any, **named: Any) -> None:
+            super().__init__(stream, *rest, **named)
+            self._shown = stream
+
+        def serialize(self, node: Any) -> None:
+            self._shown.reveals = _hide_in(node)
+            super().serialize(node)
 
     Dumper.add_representer(
         str, lambda made, text: made.represent_scalar("tag:yaml.org,2002:str", text, style=_choose_style(text))

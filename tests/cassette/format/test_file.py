@@ -325,7 +325,7 @@ def test_permissions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert path.stat().st_mode & 0o777 == 0o640
 
 
-SPECIAL = [*" \t\n\r\x85\u2028\u2029\ufeff\x00\x7fé東🦊", *":#-'\"{}|>"]
+SPECIAL = [*" \t\n\r\x85\u2028\u2029\ufeff\x00\x7fé東🦊\U000e0041\ufdd3", *":#-'\"{}|>"]
 ODD = st.text(st.sampled_from(["a", *SPECIAL]), max_size=14)
 
 
@@ -345,9 +345,17 @@ def test_every_text_reads_back(built_on_libyaml: bool, texts: dict[str, str]) ->
 
 def test_a_recorded_stream_is_readable(tmp_path: Path) -> None:
     """A stream stands in the file line by line, with the characters that it has."""
-    body = 'event: step.delta\ndata: {"text":"déjà 東京"}\n\ndata: [DONE]\n\n'
+    body = 'event: step.delta\ndata: {"text":"déjà 東京 🦊"}\n\ndata: [DONE]\n\n'
     save(tmp_path / "a.yaml", [streamed(post({}), [body.encode()])])
     lines = [line.strip() for line in (tmp_path / "a.yaml").read_text("utf-8").splitlines()]
     start = lines.index("event: step.delta")
-    assert lines[start : start + 4] == ["event: step.delta", 'data: {"text":"déjà 東京"}', "", "data: [DONE]"]
+    assert lines[start : start + 4] == ["event: step.delta", 'data: {"text":"déjà 東京 🦊"}', "", "data: [DONE]"]
     assert load(tmp_path / "a.yaml").recordings[0].body == body.encode()
+
+
+def test_hidden_text_is_escaped() -> None:
+    """A tag character, which no editor shows, is written as an escape."""
+    file = io.BytesIO()
+    layout.dump({"text": "a\U000e0041\n", "other": "🦊\n"}, file)
+    assert b'"a\\U000E0041\\n"' in file.getvalue()
+    assert "🦊\n".encode() in file.getvalue()
