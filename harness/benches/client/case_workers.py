@@ -100,7 +100,7 @@ class CaseServer:
             return self._refuse("This case has ended.")
         if runaway:
             self._stop()
-            return self._refuse(f"More than {self._most} requests for one stream.")
+            return self._refuse(f"More than {self._most} requests in one case.")
         target = request.target[found.end() :] or "/"
         return drop.service(Request(request.method, target, request.headers, request.body))
 

@@ -153,7 +153,7 @@ class JudgedCases:
             return self._refuse("This case has ended.")
         played.count += 1
         if played.count > played.most:
-            return self._refuse(f"More than {played.most} requests for one stream.")
+            return self._refuse(f"More than {played.most} requests in one case.")
         target = request.target[found.end() :] or "/"
         response = played.attempt.service(Request(request.method, target, request.headers, request.body))
         response.clock = played.clock

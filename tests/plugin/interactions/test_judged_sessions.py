@@ -532,7 +532,7 @@ def test_an_ended_case_answers_no_more(session: Api) -> None:
     statuses = {session.ask("GET", asked)[0] for _ in range(61)}
     assert statuses == {200, 400}
     told = session.judge("end_case", number=begun["place"], result="x")
-    assert "sent more than 60 requests for one stream and was stopped" in told["problem"]
+    assert "sent more than 60 requests in one case and was stopped" in told["problem"]
     assert session.ask("GET", asked)[1]["error"]["message"] == "This case has ended."
 
 

@@ -335,6 +335,19 @@ def test_the_quick_set_repeats_content(torture: Torture) -> None:
     assert [reason.code for reason in report.reasons] == ["client.once/duplicated"]
 
 
+def test_a_reader_that_leaves_an_open_stream(torture: Torture) -> None:
+    """A reader that stops in the middle of a stream is no reader of a drop: nothing dropped."""
+
+    def leaves(client: Any, interaction: str) -> str:
+        for event in client.interactions.get(interaction, stream=True):
+            if event.event_type == "step.delta" and event.delta.type == "text":
+                return str(event.delta.text)
+        return ""
+
+    with pytest.raises(AssertionError, match=r"it stopped reading the stream after 8 events, although the conn"):
+        torture(leaves, kinds=["noise"])
+
+
 def test_each_reason_is_told_once(torture: Torture) -> None:
     """Many cases, few reasons, each with a case, what went over the wire, and the line that repeats it."""
     with pytest.raises(AssertionError) as raised:

@@ -48,6 +48,7 @@ from harness.kit.client_model import (
     Defect,
     Event,
 )
+from harness.outcome.words import format_count
 from harness.wire import Request, Response
 
 # Judges a client by what went over the wire, and says from it why a result is wrong.
@@ -181,6 +182,10 @@ class _Causes:
         if any(map(self._protocol.is_error, self._streams[-1].events())):
             return "it took an error event for the end of the stream: resume after it"
         if len(self._streams) < 2:
+            only = self._streams[0]
+            if only.ending is None and not (only.suffered and only.suffered.fired):
+                read = format_count(len(only.events()), "event")
+                return f"it stopped reading the stream after {read}, although the connection was open"
             return "it did not resume after the drop"
         if all(one.asked_after is None for one in self._streams):
             return "it gave up before the end"

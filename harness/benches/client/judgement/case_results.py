@@ -164,7 +164,7 @@ def judge_case(
     """How the client came out of a case that has ended; `usual` is how often it asks when nothing happens."""
     if asked_for_ever:
         most = limit_requests(attempt.case)
-        return _blame(ENDS, "requests", f"sent more than {most} requests for one stream and was stopped")
+        return _blame(ENDS, "requests", f"sent more than {most} requests in one case and was stopped")
     if ended.stopped:
         return _blame(ENDS, "output" if ended.flooded else "time", f"{ended.stopped} and was stopped")
     wrong = attempt.find_wrong_call()
