@@ -18,6 +18,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
+from itertools import takewhile
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -34,6 +35,10 @@ _RAISE_AGAIN = (
     "code in it catches `CancelledError` (`except BaseException`, a bare `except`) and goes on, so that neither a "
     "timeout nor a stop button ends it. Clean up, then `raise`; and await the task after `cancel()`"
 )
+
+_CLEANING = ("cancel", "delete")
+_GOING_ON = 3
+"""So many requests in a row that do not clean up show that a cancelled task goes on, even if it then raises."""
 
 _listeners: list[dict[str, None]] = []
 """Who collects notes, the latest last; without one, a note is a warning."""
@@ -82,8 +87,8 @@ class LeftTasks:
     def __init__(self) -> None:
         self._loops: WeakSet[Any] = WeakSet()
         self._tasks: WeakSet[asyncio.Task[Any]] = WeakSet()
-        self._later: WeakKeyDictionary[asyncio.Task[Any], int] = WeakKeyDictionary()
-        """How many requests a task sent after it was cancelled, those that clean up left out."""
+        self._later: WeakKeyDictionary[asyncio.Task[Any], list[str]] = WeakKeyDictionary()
+        """The calls that a task made after it was cancelled."""
         self._left: dict[str, None] = {}
 
     def add_loop(self, loop: Any) -> None:
@@ -99,8 +104,8 @@ class LeftTasks:
         if task not in self._tasks:
             self._tasks.add(task)
             task.add_done_callback(self._note_end)
-        if task.cancelling() and call not in ("cancel", "delete"):
-            self._later[task] = self._later.get(task, 0) + 1
+        if task.cancelling():
+            self._later.setdefault(task, []).append(call)
 
     @contextmanager
     def watch(self) -> Iterator[None]:
@@ -133,14 +138,22 @@ class LeftTasks:
 
     def _note_end(self, task: asyncio.Task[Any]) -> None:
         """Note a task that has ended as if it had not been cancelled: with a value, or after more requests."""
-        later = self._later.get(task, 0)
+        if not task.cancelling() or (name := _name_task(task)) is None:
+            return
+        calls = self._later.get(task, [])
         # `exception()` would count as retrieving it, and asyncio would keep silent about it.
-        if not task.cancelling() or task.cancelled() or getattr(task, "_exception", None) is not None:
-            return
-        if (name := _name_task(task)) is None or (not later and task.result() is None):
-            return
-        requests = f"sent {format_count(later, 'more request')}" if later else "returned a value"
-        self._left[f"{name} was cancelled, {requests} and ended as if it had not been: {_RAISE_AGAIN}"] = None
+        if task.cancelled() or getattr(task, "_exception", None) is not None:
+            more = sum(1 for _ in takewhile(lambda call: call not in _CLEANING, calls))
+            if more < _GOING_ON:
+                return
+            did = f"sent {format_count(more, 'more request')} before it ended"
+        else:
+            more = sum(call not in _CLEANING for call in calls)
+            if not more and task.result() is None:
+                return
+            did = f"sent {format_count(more, 'more request')}" if more else "returned a value"
+            did += " and ended as if it had not been"
+        self._left[f"{name} was cancelled, {did}: {_RAISE_AGAIN}"] = None
 
     def describe(self) -> Iterator[str]:
         """Each task that was left, with what to do, in a sentence."""

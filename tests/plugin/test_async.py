@@ -527,6 +527,25 @@ async def has_its_own_timeout(client, path):
             return [line async for line in lines(client, path)]
     except TimeoutError:
         return (await client.get(path)).status_code
+
+async def gives_up_late(client, path):
+    for _ in range(4):
+        try:
+            await client.get(path)
+            await asyncio.sleep(0.1)
+        except asyncio.CancelledError:
+            continue
+    raise RuntimeError("no answer")
+
+async def waits_for_its_cancel(client, path):
+    try:
+        async for _ in lines(client, path):
+            pass
+    except asyncio.CancelledError:
+        await client.post(path + "/cancel")
+        for _ in range(4):
+            await client.get(path)
+        raise
 """
 CANCELLING = """
 import asyncio, app, httpx, pytest
@@ -566,9 +585,10 @@ def test_what_outlives_its_cancellation(pytester: pytest.Pytester) -> None:
         "the task `goes_on_polling` (app.py:17) was cancelled and still ran when the test had ended: code in it",
         "the task `asks_once_more` (app.py:25) was cancelled, sent 1 more request and ended as if it had not been",
         "the task `raises_again` (app.py:39) still ran when the test had ended: no other task awaits it",
+        "the task `gives_up_late` (app.py:53) was cancelled, sent 3 more requests before it ended: code in it",
     ):
         assert f"LeftBehindWarning: {words}" in said
-    assert result.parseoutcomes() == {"failed": 4, "passed": 3}
+    assert result.parseoutcomes() == {"failed": 5, "passed": 4}
 
 
 def test_what_is_left_behind(pytester: pytest.Pytester) -> None:
