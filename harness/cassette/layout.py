@@ -447,8 +447,8 @@ _NO_LITERAL_BYTES = re.compile(
 """The same in UTF-8."""
 
 
-# libyaml writes a character beyond U+FFFF, such as an emoji, as an escape, and a scalar with an escape in one line.
-# So a printable one is given to it as four code points that stand for no character, and put back in what it wrote.
+# libyaml escapes a character beyond U+FFFF, such as an emoji, and writes a scalar with an escape in one line. So it
+# gets a printable one as four code points that stand for no character. They are replaced in its output.
 
 
 _BEYOND = re.compile(rb"[\xf0-\xf4][\x80-\xbf]{3}")
@@ -474,7 +474,7 @@ def _reveal(found: re.Match[bytes]) -> bytes:
 
 
 def _hide_in(node: Any) -> bool:
-    """Put stand-ins into the scalars below a node of YAML; False, and nothing is changed, if one has some already."""
+    """Put stand-ins into the scalars below a node of YAML; change nothing and return False if one has some."""
     changed: list[tuple[Any, bytes]] = []
     waiting = [node]
     while waiting:

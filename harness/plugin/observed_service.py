@@ -545,6 +545,9 @@ def redirect(transport: Callable[[], Any], is_live: IsLive | None) -> Iterator[N
     A library that is not imported yet is not imported for this, which would take longer than all the rest: it is
     patched when it is imported.
     """
+    if is_live is None:
+        yield
+        return
     patched: list[tuple[Any, str, Any]] = []
 
     def patch(library: ModuleType) -> None:
@@ -555,10 +558,9 @@ def redirect(transport: Callable[[], Any], is_live: IsLive | None) -> Iterator[N
             patched.append((owner, method, original))
 
     later = _Later(patch)
-    if is_live is not None:
-        for library in filter(None, map(sys.modules.get, _LIBRARIES)):
-            patch(library)
-        sys.meta_path.insert(0, later)
+    for library in filter(None, map(sys.modules.get, _LIBRARIES)):
+        patch(library)
+    sys.meta_path.insert(0, later)
     try:
         yield
     finally:

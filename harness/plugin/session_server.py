@@ -72,9 +72,7 @@ class SessionServer:
         named = self.environment.live_hosts
         if not named:
             return None
-        return lambda host, port: (
-            host in named or f"{host}:{port}" in named or self._api.is_live_host(host)
-        )
+        return lambda host, port: host in named or f"{host}:{port}" in named or self._api.is_live_host(host)
 
     @property
     def url(self) -> str:
