@@ -447,8 +447,8 @@ _NO_LITERAL_BYTES = re.compile(
 """The same in UTF-8."""
 
 
-# libyaml escapes a character beyond U+FFFF, such as an emoji, and writes a scalar with an escape in one line. So it
-# gets a printable one as four code points that stand for no character. They are replaced in its output.
+# libyaml escapes a character beyond U+FFFF, such as an emoji, and writes a scalar with an escape in one line.
+# So it gets a printable one as four code points that stand for no character. They are replaced in its output.
 
 
 _BEYOND = re.compile(rb"[\xf0-\xf4][\x80-\xbf]{3}")

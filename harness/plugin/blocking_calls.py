@@ -138,11 +138,12 @@ class LeftTasks:
 
     def _note_end(self, task: asyncio.Task[Any]) -> None:
         """Note a task that has ended as if it had not been cancelled: with a value, or after more requests."""
-        if not task.cancelling() or (name := _name_task(task)) is None:
-            return
         calls = self._later.get(task, [])
-        # `exception()` would count as retrieving it, and asyncio would keep silent about it.
-        if task.cancelled() or getattr(task, "_exception", None) is not None:
+        if not (calls or task.cancelling()) or (name := _name_task(task)) is None:
+            return
+        # A timeout takes its cancellation back at its end, so that the task ends as any other. `exception()` would
+        # count as retrieving it, and asyncio would keep silent about it.
+        if not task.cancelling() or task.cancelled() or getattr(task, "_exception", None) is not None:
             more = sum(1 for _ in takewhile(lambda call: call not in _CLEANING, calls))
             if more < _GOING_ON:
                 return

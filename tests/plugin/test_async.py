@@ -537,6 +537,17 @@ async def gives_up_late(client, path):
             continue
     raise RuntimeError("no answer")
 
+async def outlives_its_timeout(client, path):
+    async with asyncio.timeout(10):
+        for _ in range(4):
+            try:
+                await client.get(path)
+                await asyncio.sleep(3600)
+            except asyncio.CancelledError:
+                for _ in range(3):
+                    await client.get(path)
+                return
+
 async def waits_for_its_cancel(client, path):
     try:
         async for _ in lines(client, path):
@@ -557,7 +568,7 @@ async def main(emulator, name, seconds):
     task = asyncio.create_task(getattr(app, name)(client, "/v1beta/interactions/" + emulator.create()["id"]))
     for _ in range(20):  # in the middle of the stream
         await asyncio.sleep(0)
-    if name != "has_its_own_timeout":
+    if name not in ("has_its_own_timeout", "outlives_its_timeout"):
         task.cancel()
     if seconds:
         await asyncio.wait([task], timeout=seconds)
@@ -586,9 +597,10 @@ def test_what_outlives_its_cancellation(pytester: pytest.Pytester) -> None:
         "the task `asks_once_more` (app.py:25) was cancelled, sent 1 more request and ended as if it had not been",
         "the task `raises_again` (app.py:39) still ran when the test had ended: no other task awaits it",
         "the task `gives_up_late` (app.py:53) was cancelled, sent 3 more requests before it ended: code in it",
+        "the task `outlives_its_timeout` (app.py:62) was cancelled, sent 3 more requests before it ended: ",
     ):
         assert f"LeftBehindWarning: {words}" in said
-    assert result.parseoutcomes() == {"failed": 5, "passed": 4}
+    assert result.parseoutcomes() == {"failed": 6, "passed": 4}
 
 
 def test_what_is_left_behind(pytester: pytest.Pytester) -> None:

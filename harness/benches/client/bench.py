@@ -207,9 +207,17 @@ def describe_unreadable(played: PlayedCase, problem: str) -> str:
         *(f"  on the wire:        {line}" for line in wire),
         *(f"  {line}" for line in _quote_frame(drop)),
         *(f"  no result:          {line}" for line in ended.stray),
-        *(f"  standard error:     {line}" for line in ended.words.splitlines()[-5:]),
+        *(f"  standard error:     {line}" for line in _choose_words(ended.words)[-_SHOWN_WORDS:]),
     ]
     return "\n".join(lines)
+
+
+_SHOWN_WORDS = 8
+
+
+def _choose_words(words: str) -> list[str]:
+    """The lines of a standard error that say something: not the calls below an error of Node."""
+    return [line for line in words.splitlines() if line.strip(" ^") and not line.startswith("    at ")]
 
 
 def _quote_frame(drop: ClientAttempt) -> Iterator[str]:

@@ -109,8 +109,8 @@ def routes_of(definition: Any) -> list[str]:
     names = [str(name) for marker in definition.iter_markers("interactions_lifecycle") for name in marker.args]
     known = (*ROUTES, "all")
     if unknown := [name for name in names if name not in known]:
-        hints = "; ".join(f"{name!r}{did_you_mean(name, known, otherwise=' is none')}" for name in unknown)
-        raise UsageFault(f"interactions_lifecycle: {hints}. The routes are {', '.join(ROUTES)}, or 'all'")
+        hints = "; ".join(f"{name!r}{did_you_mean(name, known, otherwise=' is none.')}" for name in unknown)
+        raise UsageFault(f"interactions_lifecycle: {hints} The routes are {', '.join(ROUTES)}, or 'all'")
     waited = [name for name, route in ROUTES.items() if route.then is None] if "all" in names else []
     return list(dict.fromkeys([*waited, *(name for name in names if name != "all")])) or list(COMMON)
 
@@ -288,7 +288,8 @@ class Lifecycle(CheckedResult):
     def _not_gone(self, result: Any) -> str:
         if result is None or _code_of(result) == 404 or result == "deleted":
             return ""
-        return f"ended with {result!r}, though the interaction was deleted: expected the 404, None or 'deleted'"
+        told = f"ended with {result!r}, though the interaction was deleted: expected the 404, None or 'deleted'"
+        return f"{told}. {_REPORTED.format(type(result).__name__)}" if isinstance(result, BaseException) else told
 
     def _judge_requests(self) -> str:
         """The finding about the second create, on routes that require one; "" if there is none."""
@@ -337,7 +338,8 @@ def _without_result(raised: Reports | Mapping[str, Reports] | None) -> Collectio
     return raised.keys() if isinstance(raised, Mapping) else ()
 
 
-def _code_of(result: Any) -> Any:
-    """The HTTP status that an exception of a client library carries; None if there is none."""
-    response = getattr(result, "response", None)
-    return getattr(result, "status_code", None) or getattr(response, "status_code", None)
+def _code_of(result: Any) -> int | None:
+    """The HTTP status that an exception carries, under any name that libraries give it; None if there is none."""
+    holders = (result, getattr(result, "response", None))
+    codes = (getattr(one, name, None) for one in holders for name in ("status_code", "status", "code"))
+    return next((code for code in codes if type(code) is int), None)

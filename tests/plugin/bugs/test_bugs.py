@@ -223,6 +223,18 @@ class NotFound(Exception):
     status_code = 404
 
 
+@pytest.mark.parametrize("name", ["status_code", "status", "code"])
+def test_a_404_under_any_name(name: str) -> None:
+    """Libraries and applications name the status of an exception differently."""
+    error = RuntimeError("404: not_found")
+    with pytest.raises(
+        AssertionError, match=r"expected the 404, .* say assert_outcome\(error, raised=RuntimeError\)"
+    ):
+        Lifecycle(InteractionsEmulator(), "deleted").assert_outcome(error)
+    setattr(error, name, 404)
+    Lifecycle(InteractionsEmulator(), "deleted").assert_outcome(error)
+
+
 @pytest.mark.parametrize("route", ["cancelled", "deleted"])
 def test_a_route_that_did_not_happen(route: str) -> None:
     """A client that reads the stream asks too seldom for somebody to interfere, and is not blamed for that."""

@@ -196,6 +196,53 @@ def test_a_stream_that_arrived_and_could_not_be_read(torture: Torture) -> None:
     )
 
 
+def test_a_conversation_that_continues_its_first_turn(torture: Torture) -> None:
+    """Each turn names the first one: the third knows nothing of the second."""
+
+    def converse(client: Any) -> Any:
+        first = last = client.interactions.create(model="gemini-3.5-flash", input="One.")
+        for text in ("Two.", "Three."):
+            last = client.interactions.create(
+                model="gemini-3.5-flash", input=text, previous_interaction_id=first.id
+            )
+        return last
+
+    with pytest.raises(
+        AssertionError, match=r"continued one interaction with 2 turns \(v1_.*continue the last turn"
+    ):
+        torture(converse, mode="chain")
+
+
+KNOWN = ("interaction.created", "interaction.status_update", "interaction.completed", "error")
+
+
+def test_a_reader_that_fails_at_an_unknown_event(torture: Torture) -> None:
+    """A reader that raises at an event it does not know, and polls then: the stream never arrives whole."""
+
+    def read_or_poll(client: Any, interaction: str) -> dict[str, str]:
+        text = ""
+        try:
+            for event in client.interactions.get(interaction, stream=True, timeout=60):
+                if event.event_type not in KNOWN and not event.event_type.startswith("step."):
+                    raise ValueError(event.event_type)
+                if event.event_type == "step.delta" and event.delta.type == "text":
+                    text += event.delta.text
+                if event.event_type == "interaction.completed":
+                    return {"text": text, "status": event.interaction.status}
+        except Exception:
+            time.sleep(1)
+        while (found := client.interactions.get(interaction, timeout=60)).status == "in_progress":
+            time.sleep(5)
+        return {"text": found.output_text, "status": found.status}
+
+    report = torture(read_or_poll, kinds=["noise"], fail=False)
+    (reason,) = report.reasons
+    assert reason.code == "client.reads/asked-again"
+    assert re.search(
+        r"complete and legal: it disconnected at event \d+, so it cannot read all of it", reason.message
+    )
+
+
 def read_frames(client: httpx.Client, path: str) -> str:
     """The text of a stream whose frames are divided by LF LF, else that of the interaction."""
     key, texts = {"x-goog-api-key": "any"}, []

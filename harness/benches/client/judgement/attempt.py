@@ -100,6 +100,11 @@ def describe_double_create(api: Api, received: Received) -> str:
             "resume the first by its id"
         )
     again = [one for one in made if turns[one.continues] > 1]
+    if len({one.input for one in again}) == len(again) and (parent := again[0].continues) is not None:
+        return (
+            f"continued one {words.run} with {times} turns ({parent}): the later turn knows nothing of the one "
+            "before it; continue the last turn each time"
+        )
     known = given or any(one.find_created_id() for one in again[:-1])
     lost = f"the first response had no id, so report that it was lost ({words.keeps_id})"
     advice = "resume the first by its id" if known else lost
@@ -238,6 +243,9 @@ class _Causes:
 _NOISE = (Chunks, Comment, Compress, Crlf, Glue, Members, Ping, Trickle, Unknown)
 """The faults that a reader must not notice."""
 
+_AT_ONCE = 1.0
+"""A client that leaves a stream so many seconds after its last bytes may have lost its patience."""
+
 _REFUSED = frozenset({429, 503})
 """Statuses of a create after which it can be sent again: nothing was created."""
 
@@ -347,6 +355,14 @@ class ClientAttempt:
         """Whether the client read one stream from its first event to its completion, and then asked again."""
         before = self.received[:-1]
         return any(one.is_stream and one.asked_after is None and one.completes for one in before)
+
+    def find_left_stream(self) -> ReceivedResponse | None:
+        """The stream that the client left at once after some bytes, in the middle, to request its run again."""
+        for one, after in pairwise(self.received):
+            left = one.is_stream and one.ending is None and not one.completes and one.waited < _AT_ONCE
+            if left and after.is_read and after.find_run_id() == one.find_run_id():
+                return one
+        return None
 
     @property
     def knows_end(self) -> bool:

@@ -40,6 +40,8 @@ class ReceivedResponse:
         self.ending: Ending | None = None
         self.closed = False
         """Whether the client has closed it, or a fault has ended it."""
+        self.waited = 0.0
+        """The seconds between the last bytes and the moment when the client closed it."""
 
     def take(self, data: bytes) -> None:
         """Note bytes that were delivered; they are kept without their content coding."""
@@ -151,7 +153,10 @@ class ReceivedResponse:
         what = f"{self.request.method}{' stream' if self.is_stream else ''}{after}"
         if not self.is_stream:
             return f"{what} → {self.status}" + (f": {self.error}" if self.error else "")
-        how = "disconnected by the client" if self.ending is None else self.ending.how.value
+        if self.ending is None:
+            how = "disconnected by the client"
+        else:
+            how = "a clean end" if self.ending.complete and not self.completes else self.ending.how.value
         return f"{what} → {format_count(len(self.events()), 'event')}, {how}"
 
 
@@ -308,22 +313,26 @@ class WatchedService:
 
 
 class _WatchedBody(WrappedBody):
-    __slots__ = ("_received",)
+    __slots__ = ("_received", "_took")
 
     def __init__(self, inner: Body, received: ReceivedResponse) -> None:
         super().__init__(inner)
         self._received = received
+        self._took = monotonic()
 
     def __next__(self) -> Piece:
         piece = next(self._inner)
         if isinstance(piece, Chunk):
             self._received.take(piece.data)
+            self._took = monotonic()
         elif isinstance(piece, Ending):
             self._received.ending = piece
         return piece
 
     def close(self) -> None:
         """Note that the client stopped reading."""
+        if not self._received.closed:
+            self._received.waited = monotonic() - self._took
         self._received.closed = True
         super().close()
 
