@@ -65,7 +65,7 @@ class SessionServer:
             self._router.leave(number)
 
     def find_live(self) -> IsLive | None:
-        """What tells whether a host and port are the live service, or what the variables named before.
+        """The test whether a host and port are the live service, or named by the variables before.
 
         None if no variable is taken over: then nothing is redirected.
         """
