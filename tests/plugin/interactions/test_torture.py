@@ -213,6 +213,21 @@ def test_a_conversation_that_continues_its_first_turn(torture: Torture) -> None:
         torture(converse, mode="chain")
 
 
+def test_calls_that_are_taken_for_the_answer(torture: Torture) -> None:
+    """A client that polls until the model waits for results, and returns, is told what it left out."""
+
+    def ask(client: Any) -> Any:
+        tools = [{"type": "function", "name": "look", "parameters": {"type": "object"}}]
+        made = client.interactions.create(model="gemini-3.5-flash", input="Go.", tools=tools, background=True)
+        while made.status == "in_progress":
+            time.sleep(1)
+            made = client.interactions.get(made.id)
+        return made.output_text or ""
+
+    with pytest.raises(AssertionError, match=r"the last interaction requires action: return results until"):
+        torture(ask, mode="tools")
+
+
 KNOWN = ("interaction.created", "interaction.status_update", "interaction.completed", "error")
 
 

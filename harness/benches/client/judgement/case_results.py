@@ -211,10 +211,10 @@ def _tells_end(attempt: ClientAttempt, error: str) -> bool:
 def _judge_success(attempt: ClientAttempt, ended: ClientResult) -> CaseVerdict:
     if (forgot := attempt.find_lost_context()) is not None:
         return _blame(CONTEXT, forgot.word, forgot.text)
-    if attempt.missed_turn and not attempt.created_again:
-        return _blame(WHOLE, UNFINISHED, "reports success, although its further turn got no response")
     if (wrong := attempt.find_wrong_call()) is not None:
         return _blame(CALLS, wrong.word, wrong.text)
+    if attempt.missed_turn and not attempt.created_again:
+        return _blame(WHOLE, UNFINISHED, "reports success, although its further turn got no response")
     if _says_little(attempt, ended) and not attempt.created_again:
         defect = judge_knowledge(attempt.api, attempt.received)
     else:
