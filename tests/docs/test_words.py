@@ -60,15 +60,10 @@ PAGES = sorted(
         *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "harness/README.md")),
     ]
 )
-SILENT = {"look", "resources", "strategies"}
+SILENT = {"look", "resources", "strategies", "__init__", "__main__"}
 """What prints nothing."""
-PRINTING = sorted(
-    path.stem
-    for path in (ROOT / "harness").iterdir()
-    if (path.is_dir() or path.suffix == ".py") and not path.stem.startswith("_") and path.stem not in SILENT
-)
-"""The packages and modules whose sentences people read."""
-MODULE_FILES = sorted((ROOT / "harness").rglob("*.py"))
+PACKAGES = sorted({path.relative_to(ROOT / "harness").parts[0] for path in (ROOT / "harness").rglob("*.py")})
+"""The packages, and the modules beside them."""
 KEYS = {", says: "}
 """The name of a member in a file of sentences, and no sentence."""
 SCRIPTS = sorted(path for kind in ("js", "jinja", "html") for path in ROOT.glob(f"harness/*/page/**/*.{kind}"))
@@ -190,18 +185,24 @@ def test_no_two_rules_have_the_same_title() -> None:
     assert find_words(" ".join(SUBJECTS.values())) == []
 
 
-@pytest.mark.parametrize("package", PRINTING)
-def test_a_printed_sentence_has_none(package: str) -> None:
-    """No string with several words has a word of the list, be it a finding, a help text, an error or a hint."""
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_has_none(package: str) -> None:
+    """No string with several words has a word of the list: no finding, help text, error or hint, and no docstring.
+
+    No docstring begins with "What" or "Whoever".
+    """
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
     place = ROOT / "harness" / package
-    paths = sorted(place.rglob("*.py")) if place.is_dir() else [place.with_suffix(".py")]
-    assert paths
-    found = [
-        f"{path.relative_to(ROOT)}:{line}: {words}"
-        for path in paths
-        for line, text in _strings(ast.parse(path.read_bytes()))
-        if text not in PROMPTS | KEYS and (words := find_words(text))
-    ]
+    prints = place.stem not in SILENT
+    found = []
+    for path in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
+        nodes = list(ast.walk(ast.parse(path.read_bytes())))
+        docs = [_INDENTED.sub("", ast.get_docstring(node) or "") for node in nodes if isinstance(node, documented)]
+        texts = [text for text in _strings(nodes) if text not in PROMPTS | KEYS] if prints else []
+        wrong = [text for text in docs if re.match(r"(?:What|Whoever|Whatever|Who)\b", text)]
+        wrong += [text for text in docs if find_words(text, _OUT)]
+        wrong += [text for text in texts if find_words(text)]
+        found += [f"{path.relative_to(ROOT)}: {text}" for text in wrong]
     assert found == []
 
 
@@ -214,32 +215,18 @@ def test_a_page_in_the_browser_has_none(script: Path) -> None:
     assert {text: words for text in shown if (words := find_words(text))} == {}
 
 
-def _strings(tree: ast.Module) -> Iterator[tuple[int, str]]:
-    """The strings of several words, with their lines; docstrings are not among them."""
-    bodies = (node.body for node in ast.walk(tree) if isinstance(getattr(node, "body", None), list))
+def _strings(nodes: list[Any]) -> Iterator[str]:
+    """The strings of several words; docstrings are not among them."""
+    bodies = (node.body for node in nodes if isinstance(getattr(node, "body", None), list))
     docs = {id(one.value) for body in bodies for one in body if isinstance(one, ast.Expr)}
-    for node in ast.walk(tree):
+    for node in nodes:
         value = node.value if isinstance(node, ast.Constant) and id(node) not in docs else None
         if isinstance(value, str) and " " in value.strip():
-            yield node.lineno, value
+            yield value
 
 
 _INDENTED = re.compile(r"^ {4}.*$", re.MULTILINE)
 """A table or an example in a docstring."""
-
-
-@pytest.mark.parametrize("path", MODULE_FILES, ids=lambda path: str(path.relative_to(ROOT / "harness")))
-def test_a_docstring_has_none(path: Path) -> None:
-    """No docstring of the package has a word of the list, or begins with "What" or "Whoever"."""
-    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-    texts = [
-        _INDENTED.sub("", ast.get_docstring(node) or "")
-        for node in ast.walk(ast.parse(path.read_bytes()))
-        if isinstance(node, documented)
-    ]
-    assert {text: words for text in texts if (words := find_words(text, _OUT))} == {}
-    assert [text for text in texts if re.match(r"(?:What|Whoever|Whatever|Who)\b", text)] == []
-
 
 MODULES = re.findall(r"^## (harness[\w.]*)$", (ROOT / "docs" / "api.md").read_text("utf-8"), re.MULTILINE)
 
