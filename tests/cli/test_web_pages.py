@@ -360,6 +360,7 @@ def test_beyond_this_machine_control_calls_need_a_token(command: str, start: Sta
     assert server.ask("GET", server.looking, {"x-harness-token": token, "origin": EVIL}).status == 403
 
 
+@pytest.mark.slow
 def test_the_token_can_be_chosen(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """The option sets the token, on any address; the variable sets it only where one is needed."""
     server = start("serve", "--control-token", "chosen")

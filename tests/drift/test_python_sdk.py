@@ -177,6 +177,7 @@ def test_a_proposal_settles_what_is_new(ours, theirs, proposal, tmp_path):
     assert {difference.id for difference in proposal.left} <= after
 
 
+@pytest.mark.slow
 def test_a_proposal_leaves_what_is_gone(proposal):
     """What is gone from the SDK and what has another type is left to a person; all else is settled."""
     left = {str(difference.kind) for difference in proposal.left if not difference.where.startswith("CALL ")}

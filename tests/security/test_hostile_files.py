@@ -120,6 +120,7 @@ MODEL = "harness/contract/models/gemini-3.yaml"
 IGNORED = shutil.ignore_patterns("__pycache__")
 
 
+@pytest.mark.slow
 def test_a_proposal_shows_what_hides(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A patch and a revision of an SDK of a stranger: no text hides, and no name writes another file."""
     pytest.importorskip("google.genai._gaos.types", reason="google-genai 3.3+ is not installed")

@@ -26,6 +26,7 @@ def list_words(hook: dict[str, Any]) -> list[str]:
     return [*shlex.split(hook["entry"]), *hook["args"]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hook", HOOKS, ids=lambda hook: str(hook["id"]))
 def test_a_hook_runs_nothing_of_the_tree(hook: dict[str, Any], tmp_path: Path) -> None:
     """No module of the tree hides ours or Python's, and its configuration runs no code and writes no file."""
@@ -96,6 +97,7 @@ def test_no_file_of_the_tree_stops_the_search_for_secrets(planted: str, tmp_path
     assert KEY not in done.stdout + done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "option",
     [
