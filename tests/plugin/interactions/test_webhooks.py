@@ -58,7 +58,7 @@ def test_refused_deliveries_come_again(emulator: InteractionsEmulator, hooks: We
     assert [one.attempt for one in came] == [1, 2, 3, 4]
     assert len({one.webhook_id for one in came}) == 1
     assert [round(later.moment - came[0].moment) for later in came] == [0, 1, 3, 17]
-    with pytest.raises(AssertionError, match=r"no delivery came"):
+    with pytest.raises(AssertionError, match=r"no delivery arrived"):
         hooks.wait()
 
 
