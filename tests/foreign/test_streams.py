@@ -208,6 +208,19 @@ def say_the_end_first(self: ForeignService, usual: Any, run: Run) -> Events:
         yield due, event
 
 
+def think_aside(self: ForeignService, usual: Any, run: Run) -> Events:
+    """Odd, but right: the thought, step 0, stops when the output, step 1, has begun."""
+    for due, event in usual(run):
+        thought = event["event_type"] == "step.start"
+        own = {**event, "index": 1} if "index" in event else event
+        if thought:
+            start = {"index": 0, "step": {"type": "thought"}, "event_type": "step.start"}
+            yield due, {**start, "event_id": f"{run.id}-thinks"}
+        yield due, own
+        if thought:
+            yield due, {"index": 0, "event_type": "step.stop", "event_id": f"{run.id}-thought"}
+
+
 class RunsInItsStream(ForeignService):
     """Runs in the handler that streams the create: when its client leaves, nothing moves the run any more."""
 
@@ -299,6 +312,17 @@ ROWS = [
         f"over-too-soon: {STREAMS} chain.* bg.* -> warn stream.update-status/, exit 0",
         slow=True,
         events=each(lambda event: {**event, "status": "completed"} if "status" in event else event),
+    ),
+    row(
+        f"counts-from-one: {STREAMS} bg.* -> fail stream.index-contiguous/, exit 1",
+        slow=True,
+        events=each(lambda event: {**event, "index": event["index"] + 1} if "index" in event else event),
+    ),
+    row(
+        f"thinks-aside: {STREAMS} bg.* resume.* -> warn stream.no-interleave/, exit 0",
+        slow=True,
+        events=think_aside,
+        prepare=lambda self, usual, run: run.steps.insert(0, {"type": "thought"}),
     ),
     row(f"end-said-first: {STREAMS} bg.* resume.*", slow=True, events=say_the_end_first),
     row(f"broken-end: {STREAMS} -> fail stream.json/syntax", slow=True, encode=cut_end),
