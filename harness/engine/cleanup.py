@@ -54,8 +54,8 @@ class CreatedResources:
     def list_closing_looks(self, trail: Sequence[Exchange]) -> list[Request]:
         """The reads of all that an exercise created and left, but of what several looks have shown as settled.
 
-        A run that was only created, or read once, is compared with nothing else. Where an answer did not end in
-        time, no other one is waited for.
+        A run that was only created, or read once, is compared with nothing else; one that should not be kept must
+        not be found. Where an answer did not end in time, no other one is waited for.
         """
         if any(exchange.hung for exchange in trail):
             return []
@@ -66,9 +66,8 @@ class CreatedResources:
             if request.method == "GET" and not request.query and self._shows_settled(exchange):
                 settled[request.segments] += 1
             for delete in self._api.list_deletes(exchange):
-                if delete.segments[-2] != self._api.collection or self._api.read_new_id(exchange):
-                    target = delete.target.partition("?")[0]
-                    looks[delete.segments] = Request("GET", target, delete.headers)
+                target = delete.target.partition("?")[0]
+                looks[delete.segments] = Request("GET", target, delete.headers)
         with self._lock:
             owed = self._owed.keys()
             return [look for path, look in looks.items() if path in owed and settled[path] < _ENOUGH]

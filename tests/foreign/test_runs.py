@@ -11,7 +11,7 @@ import pytest
 
 from tests.foreign.deleting import LosesReaders
 from tests.foreign.judging import check
-from tests.foreign.rows import Row, refuse, rows_of
+from tests.foreign.rows import Row, refuse, rows_of, without
 from tests.foreign.server import ForeignService, Json, Refused, Run
 
 CANCELS = "cancel.ok cancel.state cancel.stays cancel.shows-output"
@@ -54,6 +54,25 @@ def hang_up(self: LosesReaders, usual: Any, run: Run) -> Json:
     """Hang up on the readers of a deleted run."""
     self.released.set()
     return usual(run)
+
+
+def forget_streamed_input(self: ForeignService, usual: Any, run: Run) -> None:
+    """Carry from a streamed turn its output alone."""
+    parent = self.runs.get(run.body.get("previous_interaction_id", ""))
+    run.tokens -= 4 if parent is not None and parent.body.get("stream") else 0
+
+
+def think_in_streams(self: ForeignService, usual: Any, run: Run) -> Json:
+    """Count thoughts, which the next turn drops, in streams only."""
+    usage = usual(run)
+    return {**usage, "total_thought_tokens": 4 * bool(run.body.get("stream"))}
+
+
+def keep_turns(self: ForeignService, usual: Any, run: Run) -> None:
+    """Keep a turn that continues another, whatever its client says."""
+    if "previous_interaction_id" in run.body:
+        run.body = without(run.body, "store")
+        self.runs[run.id] = run
 
 
 class CountsChildren(ForeignService):
@@ -187,7 +206,20 @@ ROWS = [
         words=f"--timeout {TIMEOUT} --capability -stream",
     ),
     # What is stored.
-    rows_of(CountsChildren)("sibling-continued: chain.* bg.updated bg.no-regress -> warn chain.siblings-apart"),
+    rows_of(CountsChildren)(
+        "sibling-continued: chain.* bg.updated bg.no-regress -> fail chain.siblings-apart/history, exit 1"
+    ),
+    row("forgets-streamed-input: chain.* -> fail chain.whole-history/streamed", prepare=forget_streamed_input),
+    row(
+        "drops-streamed-thoughts: chain.*",
+        prepare=forget_streamed_input,
+        usage=think_in_streams,
+    ),
+    row("keeps-unstored-turns: chain.* store.* -> fail store.false-get, exit 1", prepare=keep_turns),
+    row(
+        "names-unstored-turns: chain.* store.*",
+        show=lambda self, usual, run: {**usual(run), "id": run.id},
+    ),
     rows_of(Clock)(
         "time-goes-back: chain.* bg.updated bg.no-regress -> warn bg.updated",
         write=lambda self, usual: f"10:00:01.{900 - self.looks:03}Z",

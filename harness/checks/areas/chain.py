@@ -37,28 +37,28 @@ from harness.checks.vocabulary.runs import (
 from harness.checks.vocabulary.shared import HELLO, UNKNOWN_ID
 from harness.checks.vocabulary.streams import completion, events_in, expect_stream, is_stream
 from harness.contract import read
-from harness.contract.data.transcript import output_steps, output_text
+from harness.contract.data.transcript import output_steps, steps_text
 from harness.contract.judge.agreement import judge_echo, judge_own_id, judge_own_steps, judge_unchanged
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Part, Send, Steps, stop_exercise
 from harness.kit.check import exercise
-from harness.outcome import Finding, Observation, Outcome, Unmet
+from harness.outcome import Finding, Observation, Outcome, Severity, Unmet
 from harness.wire import Exchange
 
 # --- exercises
 
 
-@exercise(requests=20, interactions=8)
+@exercise(requests=25, interactions=11)
 def a_chain(t: RequestBuilder) -> Steps:
     """A parent and two children with the same input as the parent, so that only the history differs.
 
     The first child is read before and after the second one is made; it gets a child of its own. The turn of the
     first child is sent again without a parent: a target that has forgotten the parent sees the same; so is the
     turn of the parent, to compare the cost of sent turns and of remembered ones. One child of the parent is
-    streamed, and one runs in the background. The last create names one that does not exist: a target that accepts
-    it, too, ignores all parents.
+    streamed, continued and sent again, one runs in the background, one is not stored. The last create names one
+    that does not exist: a target that accepts it, too, ignores all parents.
     """
     parent: Exchange = yield Send(t.create(input=HELLO))
     found = need_id(parent)
@@ -76,7 +76,15 @@ def a_chain(t: RequestBuilder) -> Steps:
     )
     seen["parent_retold"] = yield Send(t.create(input=_tell_again(parent), store=False))
     seen["retold"] = (yield Send(t.create(input=_tell_again(child), store=False))) if child_id else None
-    seen["streamed"] = yield Send(t.create(input=HELLO, previous_interaction_id=found, stream=True))
+    streamed = yield Send(t.create(input=HELLO, previous_interaction_id=found, stream=True))
+    seen |= {"streamed": streamed, "after_streamed": None, "streamed_retold": None}
+    streamed_id = read(streamed).id if streamed.succeeded and is_stream(streamed) else None
+    if streamed_id:
+        seen["after_streamed"] = yield Send(t.create(input=HELLO, previous_interaction_id=streamed_id))
+        seen["streamed_retold"] = yield Send(t.create(input=_tell_again(streamed), store=False))
+    unstored: Exchange = yield Send(t.create(input=HELLO, previous_interaction_id=found, store=False))
+    if unstored.status in SUCCESS and id_of(unstored):  # the history of the run says whether it may be found
+        yield Send(t.get(id_of(unstored)))
     seen["backgrounded"] = yield from _continue_in_background(t, found)
     yield from look_at_all(t, seen["sibling"], seen["grandchild"], seen["streamed"])
     if "stream" in t.capabilities:
@@ -123,7 +131,8 @@ def a_stateless_turn(t: RequestBuilder) -> Steps:
 
 def _tell_again(answer: Exchange) -> list[dict[str, Any]]:
     """A turn whose question was `HELLO`, and the same question again; of the answer no more than its text."""
-    told = {"type": "model_output", "content": [{"type": "text", "text": output_text(object_in(answer))}]}
+    steps = read(answer).streamed_steps if is_stream(answer) else output_steps(object_in(answer))
+    told = {"type": "model_output", "content": [{"type": "text", "text": steps_text(steps)}]}
     return [_build_input(HELLO), told, _build_input(HELLO)]
 
 
@@ -262,6 +271,9 @@ def carries_whole_history(
     grandchild: Exchange | None,
     retold: Exchange | None,
     parent_retold: Exchange,
+    streamed: Exchange,
+    after_streamed: Exchange | None,
+    streamed_retold: Exchange | None,
 ) -> Iterator[Finding]:
     alone, chained = _tokens_read(parent), _need_history(parent, child)
     if grandchild is None or retold is None:
@@ -280,6 +292,15 @@ def carries_whole_history(
         say = lenient_finding if thought_less else finding
         expected = f"more than {chained} input tokens; the first turn has {alone}"
         yield say("a third turn has no more input tokens than a second", expected=expected, actual=str(longer))
+    elif after_streamed is not None and streamed_retold is not None and after_streamed.status in SUCCESS:
+        untold, told = longer - without_first, _tokens_told(streamed_retold)
+        after, thoughts = _tokens_read(after_streamed), _count_thoughts(child)
+        if comparable and told and thoughts == _count_thoughts(streamed) and after <= told + untold - alone / 2:
+            message = "a turn that continues a streamed one does not include all of it"
+            lost = finding(message, expected=f"{told + untold} input tokens", actual=str(after))
+            yield replace(lost, code="chain.whole-history/streamed").at(
+                exchange="after_streamed", pointer="$.usage.total_input_tokens"
+            )
 
 
 def streams_with_history(
@@ -319,8 +340,10 @@ def remembers_in_background(
 def keeps_siblings_apart(
     parent: Exchange, child: Exchange, sibling: Exchange, child_read: Exchange | None, child_again: Exchange | None
 ) -> Iterator[Finding]:
-    own, other = _count_input(child), _count_input(sibling)
-    if other - own >= max(1, _count_input(parent)):
+    counts = [(_count_input(turn), _tokens_read(turn)) for turn in (child, sibling)]
+    more = min(other - own for own, other in zip(*counts, strict=True))  # some count cached tokens apart
+    if more >= max(1, _count_input(parent)):
+        (own, _), (other, _) = counts
         leak = finding(
             "the second continuation includes the turn of the first", expected=str(own), actual=str(other)
         )
@@ -331,8 +354,9 @@ def keeps_siblings_apart(
         return
     before = interaction_in(child_read)
     yield from at("child_again", expect_interaction(child_again))
-    rule = "chain.siblings-apart"
-    yield from at("child_again", judge_unchanged(rule, before, interaction_in(child_again)))
+    # What a look shows otherwise than the one before it may be no text of the other child.
+    for changed in at("child_again", judge_unchanged("chain.siblings-apart", before, interaction_in(child_again))):
+        yield replace(changed, severity=Severity.NON_STRICT)
 
 
 # --- what the judges share
@@ -372,7 +396,8 @@ def _count_thoughts(exchange: Exchange) -> int:
 
 
 def _read_count(exchange: Exchange, name: str) -> int:
-    usage = interaction_in(exchange).get("usage")
+    told = (completion(events_in(exchange)) or {}) if is_stream(exchange) else interaction_in(exchange)
+    usage = told.get("usage")
     count = usage.get(name) if isinstance(usage, dict) else None
     return count if isinstance(count, int) else 0
 

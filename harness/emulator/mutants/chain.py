@@ -58,6 +58,11 @@ def _forget_in_background(run: Run, order: CreateRequest, engine: Engine) -> Non
         run.context = 0
 
 
+def _forget_streamed_turn(run: Run, order: CreateRequest, engine: Engine) -> None:
+    if order.previous is not None and order.previous.body.get("stream"):
+        run.context = order.previous.context
+
+
 def _inherit_tools(order: CreateRequest, engine: Engine) -> None:
     if order.previous is not None and order.previous.body.get("tools"):
         order.body = {"tools": order.previous.body["tools"], **order.body}
@@ -135,6 +140,8 @@ MUTANTS = table(
         instead(Run.total_context, lambda run: 0)),
     row("chain-one-turn-only", "A turn carries over the turn before it, and none of those before that.",
         run(_carry_one_turn)),
+    row("chain-streamed-turn-lost", "A turn after a streamed one carries over only the turns before that one.",
+        run(_forget_streamed_turn)),
     row("chain-streamed-ignored", "A streamed turn carries nothing over.",
         run(_forget_if_streamed)),
     row("chain-background-ignored", "A background turn carries nothing over.",

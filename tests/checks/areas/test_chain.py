@@ -38,7 +38,8 @@ GROWN = answer(body=interaction(steps=[*STEPS, *STEPS]))
 CHEAP = turn(tokens=2)
 
 TURNS = {"parent": PARENT, "child": CHILD}
-TOLD = {**TURNS, "parent_retold": CHILD}
+TOLD = {**TURNS, "parent_retold": CHILD, "streamed": ended(9), "after_streamed": None, "streamed_retold": None}
+STREAMED = {**TOLD, "grandchild": turn(tokens=22), "retold": turn(tokens=15), "streamed_retold": turn(tokens=15)}
 
 
 def chained(child, stray, parent_retold=CHILD):
@@ -88,6 +89,10 @@ CASES = [
          grandchild=turn(tokens=16), retold=turn(tokens=99)),
     case("chain.whole-history", "met", "not told at all", **{**TOLD, "parent_retold": REFUSED},
          grandchild=turn(tokens=16), retold=turn(tokens=16)),
+    case("chain.whole-history", "met", "after a stream", **{**STREAMED, "after_streamed": turn(tokens=22)}),
+    case("chain.whole-history", "not_met", "after a stream without its input",
+         **{**STREAMED, "after_streamed": turn(tokens=20)}),
+    case("chain.whole-history", "met", "refused after a stream", **{**STREAMED, "after_streamed": REFUSED}),
     case("chain.streamed", "met", "more", **BRANCHES, streamed=ended(9)),
     case("chain.streamed", "untestable", "not counted", parent=PARENT, child=turn(tokens=2), sibling=OTHER,
          streamed=ended(2)),
@@ -127,7 +132,9 @@ CASES = [
          child_read=CHILD, child_again=CHILD),
     case("chain.siblings-apart", "not_met", "a longer history", parent=PARENT, child=CHILD,
          sibling=turn(tokens=14), child_read=CHILD, child_again=CHILD),
-    case("chain.siblings-apart", "not_met", "appended to", parent=PARENT, child=CHILD, sibling=OTHER,
+    case("chain.siblings-apart", "met", "counted apart from a cache", parent=PARENT, child=CACHED,
+         sibling=turn(tokens=10), child_read=None, child_again=None),
+    case("chain.siblings-apart", "non_strict", "appended to", parent=PARENT, child=CHILD, sibling=OTHER,
          child_read=CHILD, child_again=turn(steps=[*STEPS, *STEPS])),
     case("chain.siblings-apart", "not_met", "gone", parent=PARENT, child=CHILD, sibling=OTHER,
          child_read=CHILD, child_again=refusal(404)),

@@ -225,6 +225,7 @@ HEARD = frozenset(
         "resume.opens",
         "resume.replay",
         "resume.same-id",
+        "store.false-get",
         "stream.end-matches-get",
         "stream.equals-get",
         "stream.text",

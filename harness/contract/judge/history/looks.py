@@ -75,8 +75,9 @@ def _judge_own_input(state: HistoryState, model: InteractionModel, body: dict[st
 
 
 def _judge_absent(state: HistoryState, exchange: Exchange, intent: Intent, rule: str) -> None:
-    """Judge the answer to a look at what is not there, or should not be."""
-    if state.sole_client and state.stores and intent.final:
+    """Judge the answer to a look at what is not there, or should not be; what is found now was stored."""
+    settled = intent.final or (rule == "store.false-get" and is_success(exchange))
+    if state.sole_client and state.stores and settled:
         state.decide_reply(rule, exchange)
 
 

@@ -163,7 +163,7 @@ RULES: dict[str, Row] = {
         [made(created="2026-11-20T10:00:01Z"), look()],
     ),
     "get.unknown": nobody("get.unknown", 404),
-    "store.false-get": Row([UNSTORED, look()], [UNSTORED, look(http=404)], [UNSTORED, later(look(), final=False)]),
+    "store.false-get": Row([UNSTORED, look()], [UNSTORED, look(http=404)], [UNSTORED, look(http=503)]),
     "store.false-chain": Row([UNSTORED, child()], [UNSTORED, child(400)], [UNSTORED, child(503)]),
     "store.isolation": Row([made(), foreign(look())], [made(), foreign(look(http=403))], [*GONE, foreign(look())]),
     # deletes
