@@ -190,7 +190,8 @@ def ends_open_streams(stream: Exchange) -> Iterator[Finding]:
     yield from expect_stream(stream)
     events = events_in(stream)
     if stream.ending.by is By.LIMIT:
-        yield finding("the stream did not end", expected="an end after the cancel", actual=format_ending(stream))
+        words = ("the stream did not end", "an end after the cancel", format_ending(stream))
+        yield Finding.from_code("cancel.stream-ends/hangs", *words)
         return
     yield from judge_cancelled_end(events)
 

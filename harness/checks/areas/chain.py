@@ -50,7 +50,7 @@ from harness.wire import Exchange
 # --- exercises
 
 
-@exercise(requests=25, interactions=11)
+@exercise(requests=23, interactions=11)
 def a_chain(t: RequestBuilder) -> Steps:
     """A parent and two children with the same input as the parent, so that only the history differs.
 
@@ -103,30 +103,39 @@ def _continue_in_background(t: RequestBuilder, parent: str) -> Part[Exchange | N
     return (yield from poll_for(t, found, t.waiting.of(t.waiting.whole(t.wait))))[-1] if found else started
 
 
-@exercise(requests=6, interactions=2)
+@exercise(requests=7, interactions=2)
 def a_chain_to_a_running_run(t: RequestBuilder) -> Steps:
     """A child of a run in progress, and another one once the run is finished."""
     run = yield from start_held_run(t, "chain")
     early: Exchange = yield Send(t.create(input=HELLO, previous_interaction_id=run.id))
+    streamed = t.create(input=HELLO, previous_interaction_id=run.id, stream=True)
+    early_stream = (yield Send(streamed)) if "stream" in t.capabilities else None
     look = (yield from poll_until_found(t, run.id))[-1]
     yield from release_run(t, run)
-    seen: Exchanges = {"early": early, "look": look}
+    seen: Exchanges = {"early": early, "early_stream": early_stream, "look": look}
     end = (yield from poll_until_settled(t, run.id))[-1]
     if status_of(end) != "completed":
         return stop_exercise(seen, f"the run to continue {describe_end(status_of(end))}, and did not complete")
     return {**seen, "late": (yield Send(t.create(input=HELLO, previous_interaction_id=run.id)))}
 
 
-@exercise(requests=2, interactions=2)
+@exercise(requests=4, interactions=4)
 def a_stateless_turn(t: RequestBuilder) -> Steps:
-    """A turn that is not stored, and a second one that sends all of it back with a new question."""
+    """A turn that is not stored, and a second one that sends all of it back with a new question.
+
+    Then that question alone, and the whole conversation as one text, to see whether the target counts its input.
+    """
     first: Exchange = yield Send(t.create(input=HELLO, store=False))
     seen: Exchanges = {"first": first}
     steps = output_steps(interaction_in(first))
     if not steps:
         return stop_exercise(seen, "the first turn had no steps to send back")
-    turn = [_build_input(HELLO), *steps, _build_input("And once more.")]
-    return {**seen, "second": (yield Send(t.create(input=turn, store=False)))}
+    question = "And once more."
+    turn = [_build_input(HELLO), *steps, _build_input(question)]
+    seen["second"] = yield Send(t.create(input=turn, store=False))
+    seen["alone"] = yield Send(t.create(input=question, store=False))
+    told = f"{HELLO} {steps_text(steps)} {question}"
+    return {**seen, "told": (yield Send(t.create(input=told, store=False)))}
 
 
 def _tell_again(answer: Exchange) -> list[dict[str, Any]]:
@@ -214,15 +223,31 @@ def may_branch(child: Exchange, sibling: Exchange) -> Iterator[Finding]:
         yield shared.at(exchange="sibling")
 
 
-def not_while_running(early: Exchange, look: Exchange) -> Iterator[Finding]:
-    if early.status in SUCCESS and status_of(look) != "in_progress":
-        raise Unmet("no response showed the run in progress after the chained create", race_lost=True)
-    yield from expect_reply("chain.running", early, "the previous_interaction_id of a run in progress")
+def not_while_running(early: Exchange, early_stream: Exchange | None, look: Exchange) -> Iterator[Finding]:
+    for name, answer in (("early", early), ("early_stream", early_stream)):
+        if answer is None:
+            continue
+        if answer.status in SUCCESS and status_of(look) != "in_progress":
+            raise Unmet("no response showed the run in progress after the chained create", race_lost=True)
+        what = "the previous_interaction_id of a run in progress"
+        yield from at(name, expect_reply("chain.running", answer, what))
 
 
 def once_it_is_over(late: Exchange) -> Iterator[Finding]:
     yield from expect_reply("chain.after-settled", late)
     yield from expect_id(late)
+
+
+def takes_all_steps(second: Exchange, alone: Exchange, told: Exchange) -> Iterator[Finding]:
+    yield from expect_interaction(second)
+    counts = [_read_tokens(interaction_in(turn)) for turn in (second, alone, told) if turn.status in SUCCESS]
+    read_again, question, whole = counts if len(counts) == 3 and all(counts) else (1, 0, 0)
+    if (read_again or 0) <= (question or 0) < (whole or 0):
+        expected = (
+            f"more than the {question} input tokens of the question alone; as one text, all turns have {whole}"
+        )
+        dropped = finding("earlier steps of the input have no effect", expected=expected, actual=str(read_again))
+        yield replace(dropped, code="chain.stateless/dropped").at(pointer="$.usage.total_input_tokens")
 
 
 # --- what a continued turn knows of the turns before it

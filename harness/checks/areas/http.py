@@ -166,7 +166,7 @@ _REFUSED = frozenset({400, 401, 403})
 _NOT_THERE = frozenset({404, 405, 501})
 
 
-@exercise(requests=10, interactions=1, front_end=True)
+@exercise(requests=11, interactions=1, front_end=True)
 def one_interaction_many_keys(t: RequestBuilder) -> Steps:
     """Create with the key; read, create and delete with wrong or no keys; read with the key again."""
     yield from _need_a_key_of_our_own(t)
@@ -186,6 +186,7 @@ def one_interaction_many_keys(t: RequestBuilder) -> Steps:
         "deleted_without": (yield Send(t.request("DELETE", path, key=""))),
         "read_wrong": (yield Send(t.request("GET", path, key=WRONG_KEY))),
         "created_wrong": (yield Send(t.request("POST", "interactions", _hello(t), key=WRONG_KEY))),
+        "read_next": (yield Send(t.request("GET", path))),
         "read_bearer": (yield Send(t.request("GET", path, key="", headers=bearer))),
         "read_query": (yield Send(t.request("GET", path, key="", query={"key": t.key}))),
         "read_again": (yield Send(t.request("GET", path))),
@@ -212,6 +213,17 @@ def refuses_no_key(
         yield finding("the rejected DELETE took effect", actual=format_answer(read_again)).at(
             exchange="read_again"
         )
+
+
+def takes_the_key(
+    created: Exchange, readable: Exchange, created_wrong: Exchange, read_next: Exchange
+) -> Iterator[Finding]:
+    yield from at("created", expect_interaction(created))
+    kept = readable.status in SUCCESS and created_wrong.status in CLIENT_ERROR
+    if kept and read_next.status in _REFUSED:
+        message = "a request with the key is rejected after one with a wrong key on its connection"
+        refused = finding(message, expected="200, as before", actual=format_answer(read_next))
+        yield replace(refused, code="auth.header/next").at(exchange="read_next")
 
 
 def refuses_wrong_keys(read_wrong: Exchange, created_wrong: Exchange) -> Iterator[Finding]:

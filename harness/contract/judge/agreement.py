@@ -506,18 +506,23 @@ def judge_completed_early(before: Body, after: Body) -> Iterator[Finding]:
 
 
 def judge_cancelled_end(events: Events) -> Iterator[Finding]:
-    """The stream of a cancelled run must end with a completion of that status, or with an error."""
+    """The stream of a cancelled run must end with a completion of that status, or with an error.
+
+    Any end is one: a client that waits for the final event does not hang. Only a stream that stays open is worse.
+    """
     if any(event.get("event_type") == ERROR_EVENT for event in events):
         return
     ends = [event.get("interaction") for event in events if event.get("event_type") == COMPLETED_EVENT]
     if not ends:
         message = "the stream ends without a final event"
-        yield Finding.from_code("cancel.stream-ends/silent", message, "interaction.completed", "none")
+        words = (message, "interaction.completed", "none")
+        yield Finding.from_code("cancel.stream-ends/silent", *words, severity=Severity.NON_STRICT)
         return
     status = as_object(ends[-1]).get("status")
     if status != "cancelled":
         message = "the stream of a canceled run ends with another event"
-        yield Finding.from_code("cancel.stream-ends/otherwise", message, "cancelled", format_value(status))
+        words = (message, "cancelled", format_value(status))
+        yield Finding.from_code("cancel.stream-ends/otherwise", *words, severity=Severity.NON_STRICT)
 
 
 # --- calls and chains

@@ -73,6 +73,16 @@ def _is_streamed_stray(validator: CreateValidator, body: Json, project: str, *su
     return bool(parent and body.get("stream")) and validator._find(parent, project) is None
 
 
+def _drop_running_parent(validator: CreateValidator, body: Json, project: str, *surface: object) -> None:
+    parent = validator._find(body.get("previous_interaction_id", ""), project)
+    if body.get("stream") and parent is not None and not parent.settled:
+        body.pop("previous_interaction_id", None)
+
+
+def _forget_earlier_steps(order: CreateRequest, engine: Engine) -> None:
+    order.given = order.given[-1:]
+
+
 def _inherit_limits(order: CreateRequest, engine: Engine) -> None:
     if order.previous is not None and order.previous.body.get("generation_config"):
         order.body = {"generation_config": order.previous.body["generation_config"], **order.body}
@@ -160,6 +170,8 @@ MUTANTS = table(
         part(_OneChildOnly)),
     row("chain-running-allowed", "A run in progress can be continued.",
         admit("parent_settled", skip)),
+    row("chain-running-streamed", "A streamed turn can continue a run in progress.",
+        before(CreateValidator.resolve, _drop_running_parent)),
     row("chain-running-crashes", "Continuing a run in progress returns 500.",
         admit("parent_settled", when(lambda run: not run.settled, crash))),
     row("chain-background-refused", "A background run cannot be continued, even when it has settled.",
@@ -182,6 +194,8 @@ MUTANTS = table(
         admit("signatures", when(
             lambda order: any(step.get("type") == "model_output" for step in order.given),
             refuse("Input takes no step of type 'model_output'.")))),
+    row("steps-input-forgotten", "Of several steps of input only the last has an effect.",
+        create(_forget_earlier_steps)),
     row("shape-child", "The model of a chained interaction is an object.",
         response("POST interactions", _name_model_in_object)),
     row("shape-chain-refusal",

@@ -83,6 +83,11 @@ def _complete_in_background(run: Run, order: CreateRequest, engine: Engine) -> N
         run._goal = "completed"
 
 
+def _ignore_limit_in_background(order: CreateRequest, engine: Engine) -> None:
+    if order.body.get("background"):
+        order.body = {**order.body, "generation_config": {}}
+
+
 class _AnswersSomebodyElse(Engine):
     _earlier: Run | None = None
 
@@ -213,6 +218,8 @@ MUTANTS = table(
         after(ReplyBuilder.within_limit, when(lambda kept_and_cut, *_: kept_and_cut[1], crash))),
     row("tiny-limit-ignored", "max_output_tokens changes nothing.",
         instead(ReplyBuilder.within_limit, lambda replies, order, steps: (steps, False))),
+    row("tiny-limit-ignored-later", "max_output_tokens changes nothing in the background.",
+        create(_ignore_limit_in_background)),
     row("tiny-limit-completes", "A run whose output was cut by max_output_tokens has the status completed.",
         instead(ReplyBuilder.status, lambda replies, steps, script, cut: (
             ReplyBuilder.status(replies, steps, script, False)))),

@@ -144,14 +144,20 @@ CASES = [
     case("chain.stored", "not_met", "gone", child=CHILD, child_read=refusal(404)),
     case("chain.stored", "not_met", "another", child=CHILD, child_read=OTHER),
     case("chain.stored", "not_met", "emptied", child=CHILD, child_read=turn(steps=[INPUT])),
-    case("chain.stateless", "met", "accepted", second=answer(body=interaction(id=""))),
-    case("chain.stateless", "not_met", "refused", second=REFUSED),
-    case("chain.stateless", "not_met", "crash", second=CRASH),
-    case("chain.running", "met", "400", early=REFUSED, look=RUNNING),
-    case("chain.running", "non_strict", "409", early=refusal(409), look=RUNNING),
-    case("chain.running", "untestable", "over already", early=CHILD, look=PARENT),
-    case("chain.running", "not_met", "accepted", early=CHILD, look=RUNNING),
-    case("chain.running", "not_met", "crash", early=CRASH, look=RUNNING),
+    case("chain.stateless", "met", "accepted", second=answer(body=interaction(id="")), alone=REFUSED,
+         told=REFUSED),
+    case("chain.stateless", "not_met", "the question alone", second=turn(tokens=2), alone=turn(tokens=2),
+         told=turn(tokens=9)),
+    case("chain.stateless", "met", "nothing is counted", second=turn(tokens=2), alone=turn(tokens=2),
+         told=turn(tokens=2)),
+    case("chain.stateless", "not_met", "refused", second=REFUSED, alone=CHILD, told=CHILD),
+    case("chain.stateless", "not_met", "crash", second=CRASH, alone=CHILD, told=CHILD),
+    case("chain.running", "met", "400", early=REFUSED, early_stream=None, look=RUNNING),
+    case("chain.running", "non_strict", "409", early=refusal(409), early_stream=None, look=RUNNING),
+    case("chain.running", "untestable", "over already", early=CHILD, early_stream=None, look=PARENT),
+    case("chain.running", "not_met", "accepted", early=CHILD, early_stream=None, look=RUNNING),
+    case("chain.running", "not_met", "crash", early=CRASH, early_stream=None, look=RUNNING),
+    case("chain.running", "not_met", "accepted in a stream", early=REFUSED, early_stream=ended(9), look=RUNNING),
     case("chain.after-settled", "met", "accepted", late=CHILD),
     case("chain.after-settled", "not_met", "refused", late=REFUSED),
     case("chain.after-settled", "not_met", "no id", late=turn("")),
@@ -168,4 +174,4 @@ CASES = [
 
 def test_a_run_that_was_over_is_a_race_lost():
     """If a child was accepted because its parent had already finished, that is a lost race, not a failure."""
-    assert judge("chain.running", early=CHILD, look=PARENT).because is Because.RACE_LOST
+    assert judge("chain.running", early=CHILD, early_stream=None, look=PARENT).because is Because.RACE_LOST

@@ -24,6 +24,14 @@ def created(**fields):
 INPUT = {"type": "user_input", "content": [{"type": "text", "text": "Say hi."}]}
 UNKNOWN_STEP = {"type": "a_step_of_tomorrow", "shape": 7}
 
+UNLIMITED_LATER = {"limited_later": None, "limited_stream": None}
+LONG_USAGE = {"total_input_tokens": 4, "total_output_tokens": 90, "total_tokens": 94}
+LONG_ANSWER = answer(body=interaction(usage=LONG_USAGE))
+_END = text_events("Hi.")
+LONG_STREAM = streamed(
+    [*_END[:-1], {**_END[-1], "interaction": {"id": "v1_1", "status": "completed", "usage": LONG_USAGE}}]
+)
+
 CASES = [
     case("create.ok", "met", "200", created=OK),
     case("create.ok", "non_strict", "201", created=answer(201, interaction())),
@@ -228,13 +236,20 @@ CASES += [
     case("chain.no-limits", "not_met", "cut again", limited=CUT, whole=saying("1 2 3 4"), next_turn=CUT),
     case("create.cut-short", "not_met", "nothing", limited_later=None,
          limited=answer(body=interaction(steps=[])), whole=None),
-    case("create.max-tokens", "met", "incomplete without steps", limited=answer(
+    case("create.max-tokens", "met", "incomplete without steps", **UNLIMITED_LATER, limited=answer(
         body=interaction(status="incomplete", steps=None)
     )),
-    case("create.max-tokens", "met", "completed", limited=FORMED),
-    case("create.max-tokens", "non_strict", "below the least", limited=BAD),
-    case("create.max-tokens", "not_met", "failed", limited=answer(body=interaction(status="failed"))),
-    case("create.max-tokens", "not_met", "crash", limited=CRASH),
+    case("create.max-tokens", "met", "completed", **UNLIMITED_LATER, limited=FORMED),
+    case("create.max-tokens", "non_strict", "below the least", **UNLIMITED_LATER, limited=BAD),
+    case("create.max-tokens", "non_strict", "failed", **UNLIMITED_LATER,
+         limited=answer(body=interaction(status="failed"))),
+    case("create.max-tokens", "non_strict", "crash", **UNLIMITED_LATER, limited=CRASH),
+    case("create.max-tokens", "non_strict", "without an effect", limited=LONG_ANSWER, limited_later=LONG_ANSWER,
+         limited_stream=None),
+    case("create.max-tokens", "not_met", "only in plain creates", limited=CUT, limited_later=LONG_ANSWER,
+         limited_stream=None),
+    case("create.max-tokens", "not_met", "not in streams", limited=CUT, limited_later=CUT,
+         limited_stream=LONG_STREAM),
     case("create.format-image", "met", "as data", drawn=making("image", data="aGk=", mime_type="image/jpeg")),
     case("create.format-image", "met", "as a file, beside a text", drawn=making("image", uri="https://f.example/1")),
     case("create.format-image", "untestable", "blocked", drawn=answer(body=interaction(status="failed"))),
