@@ -145,6 +145,35 @@ class LockedHandler(OpenHandler):
     open = ()
 
 
+class UnreadHandler(LockedHandler):
+    """Refuses a key before it reads the body, which then stands before the next request of the connection."""
+
+    leaves = False
+
+    def handle_any(self) -> None:
+        if self.headers.get("x-goog-api-key") == "k":
+            super().handle_any()
+            return
+        self.close_connection = self.leaves
+        body = {"error": {"code": "authentication", "message": "API key missing or not valid."}}
+        self.reply(401, body, {"connection": "close"} if self.leaves else {})
+
+    do_GET = do_POST = do_DELETE = handle_any
+
+
+class LeavingHandler(UnreadHandler):
+    """Correct: it leaves the connection with what it has not read."""
+
+    leaves = True
+
+
+class ReadsLastStep(CountsWords):
+    """Of the steps of an input it reads the last one."""
+
+    def count_given(self, given: Any) -> int:
+        return super().count_given(given[-1:] if isinstance(given, list) else given)
+
+
 class Calls(CountsWords):
     """Correct: it calls the first function that a create declares, and takes results in every form."""
 
@@ -235,6 +264,12 @@ ROWS = [
                             handler=KeylessHandler, words="--api-key k"),
     rows_of(ForeignService)("locked: auth.missing auth.wrong -> rest pass",
                             handler=LockedHandler, words="--api-key k"),
+    rows_of(ForeignService)("leaves-bodies: auth.header auth.wrong -> fail auth.header/next",
+                            handler=UnreadHandler, words="--api-key k"),
+    rows_of(ForeignService)("leaves-connections: auth.header auth.wrong -> rest pass",
+                            handler=LeavingHandler, words="--api-key k"),
+    rows_of(ReadsLastStep)("reads-one-step: chain.stateless -> fail chain.stateless/dropped"),
+    rows_of(CountsWords)("reads-all-steps: chain.stateless -> rest pass"),
     rows_of(Calls)(f"calls: {LOOP} -> rest pass"),
     rows_of(refuses("thought"))(f"no-thoughts: {LOOP} -> fail tool.stateless"),
     rows_of(refuses("function_result", dict))(f"no-objects: {LOOP} -> fail tool.result-forms"),

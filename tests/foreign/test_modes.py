@@ -293,6 +293,34 @@ class Limits(ForeignService):
         return event
 
 
+class CountsLimits(Limits):
+    """Odd, but right: what is not cut has more tokens than the limit of the checks."""
+
+    def usage(self, run: Run) -> Json:
+        written = 2 if self.limits(run) else 40
+        return {
+            "total_input_tokens": run.tokens,
+            "total_output_tokens": written,
+            "total_tokens": run.tokens + written,
+        }
+
+
+def give_to_both(self: TwoProjects, usual: Any, body: Json) -> Any:
+    """Answer the same request with the same interaction, whoever asks."""
+    request = json.dumps(body, sort_keys=True)
+    owner, answer = self.answers.get(request, (self.key, None))
+    if owner == self.key:
+        answer = usual(body)
+        self.answers[request] = (owner, None if body.get("stream") else answer)
+    return answer or usual(body)
+
+
+def continue_early(self: ForeignService, usual: Any, body: Json) -> Any:
+    """Take a run in progress as the parent of a streamed turn."""
+    early = self.runs.get(body.get("previous_interaction_id", "")) if body.get("stream") else None
+    return usual(without(body, "previous_interaction_id") if early and early.status == "in_progress" else body)
+
+
 def inherit_limits(self: Limits, usual: Any, run: Run) -> bool:
     """Take the settings of the parent where a turn has none."""
     parent = self.runs.get(run.body.get("previous_interaction_id", ""))
@@ -395,6 +423,29 @@ ROWS = [
     # A cancel of what has ended shows nothing; what counts is whether the run goes on.
     rows_of(TwoProjects)("two-projects: store.isolation -> pass store.isolation/-", **KEYS),
     rows_of(Stopping)("stops-the-other: store.isolation -> warn store.isolation/stopped", **KEYS),
+    rows_of(TwoProjects)(
+        "gives-to-both: store.isolation create.id-unique -> fail create.id-unique",
+        answers={},
+        create=give_to_both,
+        **KEYS,
+    ),
+    # Streamed or not, a turn has to wait for the run that it continues.
+    service("waits-for-its-parent: chain.running stream.done -> rest pass", lasts=2.0),
+    service("continues-early: chain.running stream.done -> fail chain.running", lasts=2.0, create=continue_early),
+    # A server that knows limits knows them in every mode.
+    rows_of(CountsLimits)("limits-every-mode: create.max-tokens bg.settles -> rest pass"),
+    rows_of(CountsLimits)(
+        "limits-no-background: create.max-tokens bg.settles -> fail create.max-tokens/ignored",
+        limits=lambda self, usual, run: usual(run) and not run.body.get("background"),
+    ),
+    rows_of(CountsLimits)(
+        "limits-no-stream: create.max-tokens stream.done -> fail create.max-tokens/ignored",
+        limits=lambda self, usual, run: usual(run) and not run.body.get("stream"),
+    ),
+    rows_of(CountsLimits)(
+        "limits-nothing: create.max-tokens bg.settles stream.done -> warn create.max-tokens/ignored",
+        limits=lambda self, usual, run: False,
+    ),
     # The arguments in a stream are UTF-8 that was read as Latin-1; they join to an object all the same.
     calling("streams-arguments: tool.stream-call -> pass tool.stream-call/-"),
     calling(

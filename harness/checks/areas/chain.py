@@ -133,7 +133,7 @@ def a_stateless_turn(t: RequestBuilder) -> Steps:
     question = "And once more."
     turn = [_build_input(HELLO), *steps, _build_input(question)]
     seen["second"] = yield Send(t.create(input=turn, store=False))
-    seen["alone"] = yield Send(t.create(input=question, store=False))
+    seen["alone"] = yield Send(t.create(input=[_build_input(question)], store=False))
     told = f"{HELLO} {steps_text(steps)} {question}"
     return {**seen, "told": (yield Send(t.create(input=told, store=False)))}
 
