@@ -67,7 +67,7 @@ REMEDIES: dict[str, str] = {
     "audio-answers": "with --capability +audio-answers and a model that generates speech (--model)",
     "deep-research": "with --capability +deep-research and --timeout 3600, for two runs of many minutes",
     "background-slow": "with a model whose background runs last some seconds (--model)",
-    "functions": "with a model that calls functions (--model)",
+    "functions": "with a model that calls functions (--model); for scripted texts, use --capability -functions",
     "search": "with a model that can search (--model)",
     "thoughts": "with a model that shows its thoughts (--model)",
     "event-ids": "with an event_id on the events of background streams",

@@ -5,12 +5,13 @@ Layer 2.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from typing import Any
 from unicodedata import normalize
+
+from msgspec.structs import replace
 
 from harness.checks.vocabulary.expect import (
     among,
@@ -439,17 +440,20 @@ def inherits_no_limit(limited: Exchange, whole: Exchange | None, next_turn: Exch
 
 
 def says_that_it_was_cut(
-    limited: Exchange, limited_later: Exchange | None, whole: Exchange | None
+    limited: Exchange, limited_later: Exchange | None, limited_stream: Exchange | None, whole: Exchange | None
 ) -> Iterator[Finding]:
     if status_of(limited) != "incomplete":
-        yield from at("limited", _judge_limited(limited, whole))
-    elif limited_later is not None:
-        with suppress(NotApplicable):  # a limit without an effect in the background is of `create.max-tokens`
-            yield from at("limited_later", [*_judge_limited(limited_later, whole)])
+        yield from at("limited", _judge_limited(interaction_in(limited), whole))
+        return
+    bodies = {"limited_later": interaction_in(limited_later)} if limited_later is not None else {}
+    if limited_stream is not None and (end := completion(events_in(limited_stream))) is not None:
+        bodies["limited_stream"] = {**end, "steps": read(limited_stream).streamed_steps}
+    for name, body in bodies.items():
+        with suppress(NotApplicable):  # a limit without an effect in one mode is of `create.max-tokens`
+            yield from at(name, [*_judge_limited(body, whole)])
 
 
-def _judge_limited(limited: Exchange, whole: Exchange | None) -> Iterator[Finding]:
-    body = interaction_in(limited)
+def _judge_limited(body: Mapping[str, Any], whole: Exchange | None) -> Iterator[Finding]:
     if body.get("status") == "incomplete":
         return
     if body.get("status") != "completed":
@@ -470,8 +474,12 @@ def _judge_limited(limited: Exchange, whole: Exchange | None) -> Iterator[Findin
 def bears_limits(
     limited: Exchange, limited_later: Exchange | None, limited_stream: Exchange | None
 ) -> Iterator[Finding]:
-    yield from _soften(expect_interaction(limited, tolerates={400}))
-    if limited.status not in SUCCESS:
+    if limited.status in CLIENT_ERROR:
+        raise NotApplicable(f"the target rejects a small limit: {format_answer(limited)}")
+    if require_answer(limited).status not in SUCCESS:
+        yield lenient_finding(
+            "a small limit is rejected", expected="an interaction", actual=format_answer(limited)
+        )
         return
     body = interaction_in(limited)
     status = body.get("status")
@@ -480,7 +488,8 @@ def bears_limits(
         yield lenient_finding(
             "the run did not end with the expected status", expected=wanted, actual=format_value(status)
         ).at(pointer="$.status")
-    yield from _soften(_expect_limit(body, "the limit has no effect"))
+    for found in _expect_limit(body, "the limit has no effect"):
+        yield replace(found, severity=Severity.NON_STRICT)
     if status != "incomplete":
         return  # a limit that is not offered has no effect in any mode
     if limited_later is not None and limited_later.status in SUCCESS:
@@ -496,10 +505,6 @@ def _expect_limit(body: Mapping[str, Any], message: str) -> Iterator[Finding]:
     if body.get("status") == "completed" and made > _FEW_TOKENS:
         expected, actual = f"at most {_FEW_TOKENS} output tokens, or incomplete", f"{made}, completed"
         yield Finding.from_code("create.max-tokens/ignored", message, expected, actual)
-
-
-def _soften(findings: Iterable[Finding]) -> Iterator[Finding]:
-    yield from (replace(found, severity=Severity.NON_STRICT) for found in findings)
 
 
 def _is_json(text: str) -> bool:

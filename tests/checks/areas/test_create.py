@@ -31,6 +31,7 @@ _END = text_events("Hi.")
 LONG_STREAM = streamed(
     [*_END[:-1], {**_END[-1], "interaction": {"id": "v1_1", "status": "completed", "usage": LONG_USAGE}}]
 )
+HALF_STREAM = streamed(text_events("Hi."))
 
 CASES = [
     case("create.ok", "met", "200", created=OK),
@@ -214,33 +215,36 @@ CASES += [
     case("create.format-list", "met", "JSON", formatted=saying('{"word": "hi"}')),
     case("create.format-list", "untestable", "refused", formatted=BAD),
     case("create.format-list", "not_met", "prose", formatted=saying("Here is your JSON: {}")),
-    case("create.cut-short", "met", "incomplete", limited_later=None, whole=None, limited=answer(
+    case("create.cut-short", "met", "incomplete", **UNLIMITED_LATER, whole=None, limited=answer(
         body=interaction(status="incomplete", steps=None)
     )),
-    case("create.cut-short", "untestable", "failed", limited_later=None, whole=None, limited=answer(body=FAILS)),
-    case("create.cut-short", "not_applicable", "as long as ever", limited_later=None,
+    case("create.cut-short", "untestable", "failed", **UNLIMITED_LATER, whole=None, limited=answer(body=FAILS)),
+    case("create.cut-short", "not_applicable", "as long as ever", **UNLIMITED_LATER,
          limited=saying("1 2"), whole=saying("1 2")),
-    case("create.cut-short", "not_applicable", "another text", limited_later=None,
+    case("create.cut-short", "not_applicable", "another text", **UNLIMITED_LATER,
          limited=saying("1 2"), whole=saying("one two")),
-    case("create.cut-short", "not_met", "half of it", limited_later=None,
+    case("create.cut-short", "not_met", "half of it", **UNLIMITED_LATER,
          limited=saying("1 2"), whole=saying("1 2 3 4")),
-    case("create.cut-short", "not_applicable", "a word less", limited_later=None,
+    case("create.cut-short", "not_applicable", "a word less", **UNLIMITED_LATER,
          limited=saying("1 2 3"), whole=saying("1 2 3 4")),
-    case("create.cut-short", "met", "incomplete in the background", limited=CUT, limited_later=CUT, whole=None),
+    case("create.cut-short", "met", "incomplete in the background", limited=CUT, limited_later=CUT,
+         limited_stream=None, whole=None),
     case("create.cut-short", "not_met", "half of it in the background", limited=CUT, limited_later=saying("1 2"),
-         whole=saying("1 2 3 4")),
+         limited_stream=None, whole=saying("1 2 3 4")),
+    case("create.cut-short", "not_met", "half of it in a stream", limited=CUT, limited_later=None,
+         limited_stream=HALF_STREAM, whole=saying("Hi. How are you?")),
     case("chain.no-limits", "met", "whole", limited=CUT, whole=saying("1 2 3 4"), next_turn=saying("1 2 3 4")),
     case("chain.no-limits", "untestable", "refused", limited=CUT, whole=saying("1 2"), next_turn=BAD),
     case("chain.no-limits", "not_applicable", "not cut", limited=saying("1"), whole=saying("1 2"), next_turn=None),
     case("chain.no-limits", "untestable", "incomplete by itself", limited=CUT, whole=CUT, next_turn=CUT),
     case("chain.no-limits", "not_met", "cut again", limited=CUT, whole=saying("1 2 3 4"), next_turn=CUT),
-    case("create.cut-short", "not_met", "nothing", limited_later=None,
+    case("create.cut-short", "not_met", "nothing", **UNLIMITED_LATER,
          limited=answer(body=interaction(steps=[])), whole=None),
     case("create.max-tokens", "met", "incomplete without steps", **UNLIMITED_LATER, limited=answer(
         body=interaction(status="incomplete", steps=None)
     )),
     case("create.max-tokens", "met", "completed", **UNLIMITED_LATER, limited=FORMED),
-    case("create.max-tokens", "non_strict", "below the least", **UNLIMITED_LATER, limited=BAD),
+    case("create.max-tokens", "not_applicable", "below the least", **UNLIMITED_LATER, limited=BAD),
     case("create.max-tokens", "non_strict", "failed", **UNLIMITED_LATER,
          limited=answer(body=interaction(status="failed"))),
     case("create.max-tokens", "non_strict", "crash", **UNLIMITED_LATER, limited=CRASH),
