@@ -293,6 +293,20 @@ class Limits(ForeignService):
         return event
 
 
+class Instructed(ForeignService):
+    """Odd, but right: its system instruction costs the same in each mode, however long it is."""
+
+    takes = frozenset({"system_instruction"})
+
+    def reads(self, run: Run) -> bool:
+        """Whether the instruction has an effect."""
+        return "system_instruction" in run.body
+
+    def usage(self, run: Run) -> Json:
+        read = run.tokens + 20 * self.reads(run)
+        return {"total_input_tokens": read, "total_output_tokens": 4, "total_tokens": read + 4}
+
+
 class CountsLimits(Limits):
     """Odd, but right: what is not cut has more tokens than the limit of the checks."""
 
@@ -432,6 +446,12 @@ ROWS = [
     # Streamed or not, a turn has to wait for the run that it continues.
     service("waits-for-its-parent: chain.running stream.done -> rest pass", lasts=2.0),
     service("continues-early: chain.running stream.done -> fail chain.running", lasts=2.0, create=continue_early),
+    # A server that knows instructions knows them in every mode.
+    rows_of(Instructed)("instructs-every-mode: create.system-instruction bg.settles stream.done -> rest pass"),
+    rows_of(Instructed)(
+        "instructs-no-background: create.system-instruction bg.settles -> fail create.system-instruction",
+        reads=lambda self, usual, run: usual(run) and not run.body.get("background"),
+    ),
     # A server that knows limits knows them in every mode.
     rows_of(CountsLimits)("limits-every-mode: create.max-tokens bg.settles -> rest pass"),
     rows_of(CountsLimits)(

@@ -361,6 +361,57 @@ def _is_medium(answer: Exchange, kind: str) -> Iterator[Finding]:
         yield finding(f"the response contains no {kind}", expected=f"{kind} with data or uri", actual=actual)
 
 
+_INSTRUCTION = "You are polite, brief and exact, and you never speak of the weather. " * 6
+
+
+@exercise(requests=8, interactions=5)
+def an_instructed_create(t: RequestBuilder) -> Steps:
+    """A create alone and with an instruction, which is also sent as input, in a stream and in the background."""
+    alone: Exchange = yield Send(t.create(input=HELLO))
+    instructed: Exchange = yield Send(t.create(input=HELLO, system_instruction=_INSTRUCTION))
+    modes: Exchanges = {}
+    seen: Exchanges = {"alone": alone, "instructed": instructed, "written": None, "modes": modes}
+    if instructed.status not in SUCCESS:
+        return seen
+    seen["written"] = yield Send(t.create(input=_INSTRUCTION + HELLO))
+    if "stream" in t.capabilities:
+        streamed = t.create(input=HELLO, system_instruction=_INSTRUCTION, stream=True)
+        modes["in a stream"] = yield from read_whole_stream(streamed)
+    if "background" in t.capabilities:
+        begun = yield Send(t.create(input=HELLO, system_instruction=_INSTRUCTION, background=True))
+        found = id_of(begun)
+        looks = (yield from poll_for(t, found, t.waiting.of(t.wait))) if found else [begun]
+        modes["in the background"] = looks[-1]
+    return seen
+
+
+def obeys_instructions(
+    alone: Exchange, instructed: Exchange, written: Exchange | None, modes: Mapping[str, Exchange]
+) -> Iterator[Finding]:
+    if instructed.status in CLIENT_ERROR:
+        raise NotApplicable(f"the target rejects `system_instruction`: {format_answer(instructed)}")
+    plain, more = _count_read(interaction_in(alone)), _count_read(interaction_in(instructed))
+    if more <= plain:
+        if written is None or _count_read(object_in(written)) <= plain:
+            raise Unmet("the counts of input tokens do not grow with the input")
+        yield lenient_finding(
+            "`system_instruction` costs no input tokens", expected=f"more than {plain}", actual=str(more)
+        )
+    for mode, answer in modes.items() if more > plain else ():
+        body = (completion(events_in(answer)) or {}) if read(answer).is_stream else object_in(answer)
+        if 0 < _count_read(body) < (plain + more) / 2:
+            message = f"`system_instruction` has no effect {mode}"
+            lost = finding(message, expected=f"{more} input tokens", actual=str(_count_read(body)))
+            yield lost.at(exchange=f"modes[{mode}]")
+
+
+def _count_read(body: Mapping[str, Any]) -> int:
+    """The input tokens of an interaction, those from a cache included; 0 if it tells of none."""
+    usage = json_parse.as_object(body.get("usage"))
+    counts = [usage.get(name) for name in ("total_input_tokens", "total_cached_tokens")]
+    return sum(count for count in counts if isinstance(count, int) and not isinstance(count, bool))
+
+
 @exercise(requests=1, interactions=1)
 def a_thought_without_summary(t: RequestBuilder) -> Steps:
     """A question to think about, with summaries of thoughts switched off."""

@@ -242,19 +242,25 @@ def _streamed_calls(stream: Exchange) -> list[Call]:
 TIME: Mapping[str, Any] = {**WEATHER, "name": "get_time", "description": "The time of day in one place."}
 
 
-@exercise(requests=1, interactions=1)
+@exercise(requests=2, interactions=2)
 def a_turn_without_calls(t: RequestBuilder) -> Steps:
-    """A function that is declared but forbidden by tool_choice."""
-    choice = {"tool_choice": "none"}
-    return {"answer": (yield Send(t.create(input=QUESTION, tools=[WEATHER], generation_config=choice)))}
+    """A function that is declared but forbidden by tool_choice, plain and streamed."""
+    body = {"input": QUESTION, "tools": [WEATHER], "generation_config": {"tool_choice": "none"}}
+    return (yield from _send_streamed_too(t, body))
 
 
-@exercise(requests=1, interactions=1)
+def _send_streamed_too(t: RequestBuilder, body: dict[str, Any]) -> Steps:
+    answer: Exchange = yield Send(t.create(body))
+    streams = answer.status in SUCCESS and "stream" in t.capabilities
+    return {"answer": answer, "streamed": (yield Send(t.create(body, stream=True))) if streams else None}
+
+
+@exercise(requests=2, interactions=2)
 def a_call_among_allowed(t: RequestBuilder) -> Steps:
-    """Two declared functions, only one of them allowed, and a question that needs the other."""
+    """Two declared functions, one of them allowed, and a question that needs the other; plain and streamed."""
     choice = {"tool_choice": {"allowed_tools": {"mode": "any", "tools": [WEATHER["name"]]}}}
-    body = {"input": "What time is it in Paris?", "tools": [TIME, WEATHER]}
-    return {"answer": (yield Send(t.create(body, generation_config=choice)))}
+    body = {"input": "What time is it in Paris?", "tools": [TIME, WEATHER], "generation_config": choice}
+    return (yield from _send_streamed_too(t, body))
 
 
 @exercise(requests=1, interactions=1)
@@ -270,15 +276,19 @@ def is_forced(answer: Exchange) -> Iterator[Finding]:
     yield from judge_forced(interaction_in(answer))
 
 
-def calls_nothing(answer: Exchange) -> Iterator[Finding]:
+def calls_nothing(answer: Exchange, streamed: Exchange | None) -> Iterator[Finding]:
     yield from expect_offered(answer)
-    if calls_in(answer):
-        yield finding("a function was called", expected="no call", actual=format_value(calls_in(answer)[0]))
+    later = _streamed_calls(streamed) if streamed is not None and is_stream(streamed) else []
+    for name, calls in (("answer", calls_in(answer)), ("streamed", later)):
+        if calls:
+            called = finding("a function was called", expected="no call", actual=format_value(calls[0]))
+            yield called.at(exchange=name)
 
 
-def calls_what_is_allowed(answer: Exchange) -> Iterator[Finding]:
+def calls_what_is_allowed(answer: Exchange, streamed: Exchange | None) -> Iterator[Finding]:
     yield from expect_offered(answer)
-    for call in need_calls(answer):
+    later = _streamed_calls(streamed) if streamed is not None and is_stream(streamed) else []
+    for call in [*need_calls(answer), *later]:
         if call.get("name") != WEATHER["name"]:
             yield finding(
                 "the call names another function",

@@ -88,6 +88,11 @@ def _ignore_limit_in_background(order: CreateRequest, engine: Engine) -> None:
         order.body = {**order.body, "generation_config": {}}
 
 
+def _lose_instruction_in_background(order: CreateRequest, engine: Engine) -> None:
+    if order.body.get("background"):
+        order.body = {**order.body, "system_instruction": ""}
+
+
 class _AnswersSomebodyElse(Engine):
     _earlier: Run | None = None
 
@@ -208,6 +213,8 @@ MUTANTS = table(
         after(ReplyBuilder.fill_format, _fence)),
     row("format-streamed-fenced", "Streams wrap JSON in a Markdown code fence.",
         deltas("text", lambda pieces, _: ["```json\n", *pieces, "\n```"] if pieces[0][:1] == "{" else pieces)),
+    row("instruction-lost-later", "`system_instruction` has no effect in the background.",
+        create(_lose_instruction_in_background)),
     row("summaries-unasked", "Thoughts have a summary although the request disabled it.",
         output(each("thought", put(summary=[{"type": "text", "text": "I think."}])))),
     row("tier-not-shown", "Interactions do not show their service tier.",

@@ -31,6 +31,11 @@ _END = text_events("Hi.")
 LONG_STREAM = streamed(
     [*_END[:-1], {**_END[-1], "interaction": {"id": "v1_1", "status": "completed", "usage": LONG_USAGE}}]
 )
+LONG_INPUT = answer(body=interaction(usage={**LONG_USAGE, "total_input_tokens": 90, "total_tokens": 180}))
+SHORT_STREAM = streamed(
+    [*_END[:-1], {**_END[-1], "interaction": {"id": "v1_1", "status": "completed", "usage": LONG_USAGE}}]
+)
+INSTRUCTED = {"alone": answer(body=interaction()), "instructed": LONG_INPUT, "written": LONG_INPUT}
 HALF_STREAM = streamed(text_events("Hi."))
 
 CASES = [
@@ -240,6 +245,13 @@ CASES += [
     case("chain.no-limits", "not_met", "cut again", limited=CUT, whole=saying("1 2 3 4"), next_turn=CUT),
     case("create.cut-short", "not_met", "nothing", **UNLIMITED_LATER,
          limited=answer(body=interaction(steps=[])), whole=None),
+    case("create.system-instruction", "met", "in every mode", **INSTRUCTED, modes={"later": LONG_INPUT}),
+    case("create.system-instruction", "not_met", "not in the background", **INSTRUCTED, modes={"later": FORMED}),
+    case("create.system-instruction", "not_met", "not in a stream", **INSTRUCTED, modes={"stream": SHORT_STREAM}),
+    case("create.system-instruction", "not_applicable", "refused", **{**INSTRUCTED, "instructed": BAD}, modes={}),
+    case("create.system-instruction", "non_strict", "nowhere", **{**INSTRUCTED, "instructed": FORMED}, modes={}),
+    case("create.system-instruction", "untestable", "nothing is counted", alone=FORMED, instructed=FORMED,
+         written=FORMED, modes={}),
     case("create.max-tokens", "met", "incomplete without steps", **UNLIMITED_LATER, limited=answer(
         body=interaction(status="incomplete", steps=None)
     )),
