@@ -109,7 +109,9 @@ class Keeping(ForeignService):
             return self.speak(parse_object(data))
         if (method, path) == ("POST", "fileSearchStores"):
             self.made += 1
-            return self.keep(f"fileSearchStores/{self.made}")
+            return self.keep(
+                f"fileSearchStores/{self.made}", displayName=parse_object(data).get("displayName", "")
+            )
         if (method, path.partition(":")[2]) == ("POST", "importFile"):
             return self.bring(path.partition(":")[0], parse_object(data)["fileName"])
         if method == "GET" and path == "voices" and "type" in query:
@@ -153,7 +155,8 @@ class Keeping(ForeignService):
         if not body.get("store"):
             raise Refused(400, "invalid_request", "It must be stored.")
         self.made += 1
-        return self.keep(f"voices/v{self.made}", id=f"v{self.made}", type="prompted")
+        prompted = body["voice"].get("prompted", {})
+        return self.keep(f"voices/v{self.made}", id=f"v{self.made}", type="prompted", prompted=prompted)
 
 
 class TakesLong(Keeping):
@@ -264,6 +267,15 @@ ROWS = [
     row(
         f"keeps-voices: {MINE} -> warn voice.prompted-needs-store",
         speak=lambda self, usual, body: usual({**body, "store": True}),
+    ),
+    # What a client says of a resource is shown somewhere; the create alone need not.
+    row(
+        f"forgets-prompts: {MINE} -> warn voice.crud voice.schema",
+        speak=lambda self, usual, body: usual({**body, "voice": {}}),
+    ),
+    row(
+        f"shows-prompts-later: {MINE}",
+        speak=lambda self, usual, body: {k: v for k, v in usual(body).items() if k != "prompted"},
     ),
     row(f"one-option: {MINE} -> warn decision.options", decide=take_one_option),
     row(

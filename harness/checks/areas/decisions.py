@@ -62,6 +62,14 @@ def are_answered(decided: Exchange) -> Iterator[Finding]:
     yield from expect_object(decided)
     given = {name: _kind_of(answer) for name, answer in _answers(decided).items()}
     wanted = {name: question["type"] for name, question in QUESTIONS.items()}
+    for name, answer in _answers(decided).items():
+        asked, chances = as_object(QUESTIONS.get(name)), as_object(as_object(answer).get("probabilities"))
+        if asked.get("type") == "choice" and chances and chances.keys() != as_object(asked["criteria"]).keys():
+            yield finding(
+                f"{name!r} has other options than the question",
+                expected=format_value(sorted(as_object(asked["criteria"]))),
+                actual=format_value(sorted(chances)),
+            )
     if given != wanted:
         yield finding(
             "the response has other answers than the questions require",

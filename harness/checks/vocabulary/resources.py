@@ -80,6 +80,7 @@ def judge_life(
     if made is not None:
         sent = object_or_none(made.request.body) or {}
         yield from at("made", _judge_kept(sent, object_in(made), "the client", "sent"))
+        yield from at("fetched", _judge_shown(sent, object_in(made), object_in(fetched)))
         yield from at("fetched", _judge_kept(object_in(made), object_in(fetched), "the create"))
     if listed is not None:
         name, identity = next(iter(shows.items()))
@@ -132,6 +133,20 @@ def _judge_kept(
     for one in compare_views(known, shown):
         message = f"`{one.place}` differs from what {where} {did}"
         yield finding(message, expected=format_value(one.known), actual=format_value(one.shown))
+
+
+_HIDDEN = frozenset({"token", "value", "client_secret", "refresh_token", "store"})
+"""Members of a create that no response may show, or that are no members of the resource."""
+
+
+def _judge_shown(sent: Mapping[str, Any], *views: Mapping[str, Any]) -> Iterator[Finding]:
+    """What the client said of a resource must be shown by some response; a server may leave it out of others."""
+    for name, value in sent.items():
+        if name == "voice" and isinstance(value, Mapping):  # the create wraps it
+            yield from _judge_shown(value, *views)
+        elif value and name not in _HIDDEN and not any(view.get(name) for view in views):
+            message = f"`{name}` was sent, and no response shows it"
+            yield finding(message, expected=format_value(value), actual="nothing")
 
 
 def _judge_listed(listed: Exchange, collection: str, name: str, expected: Any) -> Iterator[Finding]:
