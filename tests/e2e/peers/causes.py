@@ -200,7 +200,11 @@ ROSETTA = (
             "err.bad-enum",
             "create.both",
             "create.config-*",
+            "create.format-list",
             "create.level-refused",
+            "create.page-range",
+            "create.part-backwards",
+            "tool.choice-allowed",
         ),
         source=f"{_REFERENCE}, CreateInteraction; API errors: parameter_unknown",
         steps=(
@@ -209,6 +213,11 @@ ROSETTA = (
             REQUESTS,
         ),
         shows=r"(?s)^(?!.*labels)(?!.*no_such_field).*Say hi",
+    ),
+    Cause(
+        what="the gateway reads the response of the upstream on after its client has disconnected",
+        found_by=("gw.hang-up",),
+        source="both sides compared",
     ),
     Cause(
         what="an input of a single content that is not text arrives empty",
