@@ -264,7 +264,7 @@ ROWS = [
                             handler=KeylessHandler, words="--api-key k"),
     rows_of(ForeignService)("locked: auth.missing auth.wrong -> rest pass",
                             handler=LockedHandler, words="--api-key k"),
-    rows_of(ForeignService)("leaves-bodies: auth.header auth.wrong -> fail auth.header/next",
+    rows_of(ForeignService)("leaves-bodies: auth.header auth.wrong -> fail auth.wrong/next",
                             handler=UnreadHandler, words="--api-key k"),
     rows_of(ForeignService)("leaves-connections: auth.header auth.wrong -> rest pass",
                             handler=LeavingHandler, words="--api-key k"),

@@ -406,7 +406,7 @@ def obeys_instructions(
 
 
 def _count_read(body: Mapping[str, Any]) -> int:
-    """The input tokens of an interaction, those from a cache included; 0 if it tells of none."""
+    """The input tokens of an interaction, those from a cache included; 0 without a count."""
     usage = json_parse.as_object(body.get("usage"))
     counts = [usage.get(name) for name in ("total_input_tokens", "total_cached_tokens")]
     return sum(count for count in counts if isinstance(count, int) and not isinstance(count, bool))

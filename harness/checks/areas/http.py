@@ -215,21 +215,16 @@ def refuses_no_key(
         )
 
 
-def takes_the_key(
-    created: Exchange, readable: Exchange, created_wrong: Exchange, read_next: Exchange
+def refuses_wrong_keys(
+    readable: Exchange, read_wrong: Exchange, created_wrong: Exchange, read_next: Exchange
 ) -> Iterator[Finding]:
-    yield from at("created", expect_interaction(created))
-    kept = readable.status in SUCCESS and created_wrong.status in CLIENT_ERROR
-    if kept and read_next.status in _REFUSED:
-        message = "a request with the key is rejected after one with a wrong key on its connection"
-        refused = finding(message, expected="200, as before", actual=format_answer(read_next))
-        yield replace(refused, code="auth.header/next").at(exchange="read_next")
-
-
-def refuses_wrong_keys(read_wrong: Exchange, created_wrong: Exchange) -> Iterator[Finding]:
     accepts, tolerates = KEY_REFUSED.accepts, KEY_REFUSED.tolerates
     yield from at("read_wrong", expect_status(read_wrong, accepts=accepts, tolerates=tolerates))
     yield from at("created_wrong", expect_status(created_wrong, accepts=accepts, tolerates=tolerates))
+    if readable.status in SUCCESS and created_wrong.status in CLIENT_ERROR and read_next.status in _REFUSED:
+        message = "a request with the key is rejected after one with a wrong key on its connection"
+        refused = finding(message, expected="200, as before", actual=format_answer(read_next))
+        yield replace(refused, code="auth.wrong/next").at(exchange="read_next")
 
 
 def _expect_unauthenticated(answer: Exchange) -> Iterator[Finding]:

@@ -135,12 +135,12 @@ def _judge_kept(
         yield finding(message, expected=format_value(one.known), actual=format_value(one.shown))
 
 
-_HIDDEN = frozenset({"token", "value", "client_secret", "refresh_token", "store"})
+_HIDDEN = frozenset({"auth", "token", "value", "client_secret", "refresh_token", "store"})
 """Members of a create that no response may show, or that are no members of the resource."""
 
 
 def _judge_shown(sent: Mapping[str, Any], *views: Mapping[str, Any]) -> Iterator[Finding]:
-    """What the client said of a resource must be shown by some response; a server may leave it out of others."""
+    """Each value of a create must be in some response; a server may leave it out of others."""
     for name, value in sent.items():
         if name == "voice" and isinstance(value, Mapping):  # the create wraps it
             yield from _judge_shown(value, *views)

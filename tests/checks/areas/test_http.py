@@ -111,6 +111,11 @@ def without(**changed):
     return {"readable": STORED, **plain, "read_again": STORED, **changed}
 
 
+def wrong(**changed):
+    """The answers to calls with a wrong key, and to the next one: correct ones, except those that are replaced."""
+    return {"readable": STORED, "read_wrong": NO_KEY, "created_wrong": NO_KEY, "read_next": STORED, **changed}
+
+
 GONE = refusal(404, "not_found")
 
 CASES += [
@@ -125,31 +130,13 @@ CASES += [
     case("auth.missing", "met", "never readable", **without(readable=GONE, read_again=GONE)),
     case("auth.missing", "not_met", "a server error", **without(read_without=refusal(500, "api_error"))),
     case("auth.missing", "not_met", "dead", **without(read_without=DEAD)),
-    case("auth.wrong", "met", "401 and 400", read_wrong=NO_KEY, created_wrong=refusal(400)),
-    case("auth.wrong", "non_strict", "404", read_wrong=refusal(404, "not_found"), created_wrong=NO_KEY),
-    case("auth.wrong", "not_met", "any text is a key", read_wrong=STORED, created_wrong=NO_KEY),
-    case("auth.wrong", "not_met", "any text creates", read_wrong=NO_KEY, created_wrong=STORED),
-    case(
-        "auth.header", "met", "accepted", created=STORED, readable=STORED, created_wrong=NO_KEY, read_next=STORED
-    ),
-    case(
-        "auth.header",
-        "not_met",
-        "refused",
-        created=NO_KEY,
-        readable=NO_KEY,
-        created_wrong=NO_KEY,
-        read_next=NO_KEY,
-    ),
-    case(
-        "auth.header",
-        "not_met",
-        "not after a refusal",
-        created=STORED,
-        readable=STORED,
-        created_wrong=NO_KEY,
-        read_next=refusal(400),
-    ),
+    case("auth.wrong", "met", "401 and 400", **wrong(created_wrong=refusal(400))),
+    case("auth.wrong", "non_strict", "404", **wrong(read_wrong=refusal(404, "not_found"))),
+    case("auth.wrong", "not_met", "any text is a key", **wrong(read_wrong=STORED)),
+    case("auth.wrong", "not_met", "any text creates", **wrong(created_wrong=STORED)),
+    case("auth.wrong", "not_met", "nor is the right one taken then", **wrong(read_next=refusal(400))),
+    case("auth.header", "met", "accepted", created=STORED),
+    case("auth.header", "not_met", "refused", created=NO_KEY),
     case("auth.bearer", "met", "accepted", read_bearer=STORED),
     case("auth.bearer", "not_met", "refused", read_bearer=NO_KEY),
     case("auth.query", "met", "accepted", read_query=STORED),
