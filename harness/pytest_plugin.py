@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from harness.plugin.environment_variables import BASE_URL_VARIABLES
 from harness.plugin.interactions.fixtures import (  # noqa: F401 - pytest finds the fixtures here
     _interactions_shared,
     interactions_async_client,
@@ -100,7 +99,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "interactions_environment",
         "variables that get the URL of the test's emulator; empty: none, and no request is redirected",
         type="args",
-        default=list(BASE_URL_VARIABLES),
+        default=None,  # those that the SDKs read
     )
     parser.addini(
         "interactions_allowed_hosts",

@@ -10,7 +10,6 @@ sleeps, calls that kept no task waiting.
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import os
 import sys
@@ -21,12 +20,17 @@ from functools import cache
 from itertools import takewhile
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, WeakSet
 
 from harness.errors import BlockingCallWarning
 from harness.outcome.words import format_count
+from harness.plugin.late_patches import patched_modules
 
+if TYPE_CHECKING:
+    import asyncio
+
+_RUNNERS = frozenset({"asyncio.runners"})
 _OURS = str(Path(__file__).parents[1])
 _LOOPS = ("asyncio.events", "asyncio.runners", "asyncio.base_events", "trio._core._run")
 _COROUTINE = inspect.CO_COROUTINE | inspect.CO_ITERABLE_COROUTINE | inspect.CO_ASYNC_GENERATOR
@@ -99,6 +103,8 @@ class LeftTasks:
     def add_request(self, loop: Any, call: str) -> None:
         """Note the loop and the task that send a request."""
         self.add_loop(loop)
+        import asyncio
+
         if (task := asyncio.current_task(loop)) is None:
             return
         if task not in self._tasks:
@@ -110,19 +116,28 @@ class LeftTasks:
     @contextmanager
     def watch(self) -> Iterator[None]:
         """Note what runs in each loop of asyncio that ends while the block runs."""
-        cancel_all = asyncio.runners._cancel_all_tasks  # type: ignore[attr-defined]
+        changed: list[tuple[Any, Any]] = []
 
-        def cancel_noted(loop: Any) -> None:
-            self._note(loop)
-            cancel_all(loop)
+        def patch(runners: Any) -> None:
+            cancel_all = runners._cancel_all_tasks
+            changed.append((runners, cancel_all))
 
-        asyncio.runners._cancel_all_tasks = cancel_noted  # type: ignore[attr-defined]
+            def cancel_noted(loop: Any) -> None:
+                self._note(loop)
+                cancel_all(loop)
+
+            runners._cancel_all_tasks = cancel_noted
+
         try:
-            yield
+            with patched_modules(_RUNNERS, patch):
+                yield
         finally:
-            asyncio.runners._cancel_all_tasks = cancel_all  # type: ignore[attr-defined]
+            for runners, cancel_all in changed:
+                runners._cancel_all_tasks = cancel_all
 
     def _note(self, loop: Any) -> None:
+        import asyncio
+
         for task in asyncio.all_tasks(loop):
             if (name := _name_task(task)) is None:
                 continue
@@ -172,8 +187,14 @@ def _name_task(task: asyncio.Task[Any]) -> str | None:
     return f"the task `{code.co_name}` ({Path(code.co_filename).name}:{code.co_firstlineno})"
 
 
+def find_asyncio_loop() -> Any:
+    """The loop of asyncio that runs in this thread, None if there is none; asyncio is not imported for this."""
+    find: Any = getattr(sys.modules.get("asyncio"), "_get_running_loop", None)  # another thread may import it now
+    return find and find()
+
+
 def _is_loop_running() -> bool:
-    if asyncio._get_running_loop() is not None:
+    if find_asyncio_loop() is not None:
         return True
     trio = sys.modules.get("trio")
     return trio is not None and bool(trio.lowlevel.in_trio_run())
@@ -181,6 +202,8 @@ def _is_loop_running() -> bool:
 
 def _is_task_ready() -> bool:
     """Whether another task of the running loop could go on now."""
+    import asyncio
+
     if asyncio._get_running_loop() is None:
         return bool(sys.modules["trio"].lowlevel.current_statistics().tasks_runnable)
     waiting = [getattr(task, "_fut_waiter", None) for task in asyncio.all_tasks() - {asyncio.current_task()}]

@@ -36,6 +36,9 @@ class EnvironmentVariables:
         self._before: dict[str, str | None] = {}
         self._found: dict[str, str | None] = {}
         self._ours: dict[str, str] = {}
+        self.live_hosts: frozenset[str] = frozenset()
+        """The hosts, `name` or `name:port`, that clients built without these variables send requests to."""
+        self._note_live_hosts()
         self.reserved: socket.socket | None = None
         """Bound but not listening; None if no socket could be bound, or after the server took it over."""
         self.port = 0
@@ -59,6 +62,7 @@ class EnvironmentVariables:
             self._ours[KEY_VARIABLES[0]] = PLACEHOLDER_KEY
         self._before = {name: inherited.get(name, os.environ.get(name)) for name in self._ours}
         self._found = {name: os.environ.get(name) for name in (*self._ours, _BEFORE)}
+        self._note_live_hosts()
         self.route(True)
 
     def _reserve(self) -> None:
@@ -67,15 +71,10 @@ class EnvironmentVariables:
         self.reserved = reserved
         self.port = reserved.getsockname()[1]
 
-    @property
-    def live_hosts(self) -> frozenset[str]:
-        """The hosts, `name` or `name:port`, that clients built without these variables send requests to."""
-        urls = (self._before.get(name) for name in self._variables)
-        return (
-            frozenset((LIVE_HOST, *(urlsplit(url).netloc for url in urls if url)))
-            if self._variables
-            else frozenset()
-        )
+    def _note_live_hosts(self) -> None:
+        if self._variables:
+            urls = (self._before.get(name) for name in self._variables)
+            self.live_hosts = frozenset((LIVE_HOST, *(urlsplit(url).netloc for url in urls if url)))
 
     def route(self, here: bool) -> None:
         """Point new clients to the server of the test or, if not `here`, restore the original values."""

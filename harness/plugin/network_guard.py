@@ -1,9 +1,9 @@
 """Refuse connections to anything but this machine while a fixture is in use.
 
 Layer 7. Patches the standard library's sockets, which asyncio and trio use too. uvloop has sockets of its own, so
-the methods of its loops that take an address are patched once uvloop is imported (the server of a session imports
-it if it is installed). A proxy that the environment names is outside, even on this machine. Not guarded: child
-processes, and libraries in other languages with sockets of their own.
+the methods of its loops that take an address are patched once uvloop is imported. A proxy that the environment
+names is outside, even on this machine. Not guarded: child processes, and libraries in other languages with sockets
+of their own.
 """
 
 from __future__ import annotations
@@ -11,15 +11,16 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
-import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
 
 from harness.errors import OutsideConnection
 from harness.plugin.blocking_calls import note_blocking
 from harness.plugin.environment_variables import BASE_URL_VARIABLES
+from harness.plugin.late_patches import patched_modules
 
 _CONNECTING = (
     "a connection of a synchronous client",
@@ -30,6 +31,8 @@ Patch = tuple[Any, str, Any]
 """Owner of an attribute, its name, and its new value."""
 
 
+_UVLOOP = frozenset({"uvloop"})
+_PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy", "ws_proxy", "wss_proxy"})
 _PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080, "socks4": 1080}
 
 
@@ -49,19 +52,24 @@ def loopback_only(
     """
     watch = _Watch(allow, tell, before)
     # In each test: of most variables not even the value is decoded.
-    found = {} if proxies else {name: os.environ[name] for name in filter(_is_proxy_variable, os.environ)}
+    found = {} if proxies else {name: os.environ[name] for name in os.environ if name.lower() in _PROXIES}
     watch.proxies = None if proxies else proxies_in(found)
     for name in found:
         del os.environ[name]
-    patched = [*_standard(watch), *_patch_uvloop(watch)]
-    originals = [owner.__dict__.get(name) for owner, name, _ in patched]
-    for owner, name, function in patched:
-        setattr(owner, name, function)
+    patched: list[tuple[Any, str, Any, Any]] = []
+
+    def patch(changes: Iterator[Patch]) -> None:
+        for owner, name, function in changes:
+            patched.append((owner, name, function, owner.__dict__.get(name)))
+            setattr(owner, name, function)
+
+    patch(_standard(watch))
     try:
-        yield
+        with patched_modules(_UVLOOP, lambda uvloop: patch(_patch_uvloop(uvloop, watch))):
+            yield
     finally:
         os.environ.update({name: value for name, value in found.items() if name not in os.environ})
-        for (owner, name, function), original in zip(patched, originals, strict=True):
+        for owner, name, function, original in patched:
             if owner.__dict__.get(name) is not function:
                 continue  # another guard was removed meanwhile, and ours with it
             if original is None:
@@ -174,11 +182,8 @@ def _looking_up(original: Callable[..., Any], watch: _Watch) -> Any:
     return getaddrinfo
 
 
-def _patch_uvloop(watch: _Watch) -> Iterator[Patch]:
+def _patch_uvloop(uvloop: ModuleType, watch: _Watch) -> Iterator[Patch]:
     """Patches for uvloop; not for `sock_connect`, which calls the standard library's patched socket."""
-    uvloop = sys.modules.get("uvloop")
-    if uvloop is None:
-        return
     loop = uvloop.Loop
     look_up, create, datagrams = loop.getaddrinfo, loop.create_connection, loop.create_datagram_endpoint
 
@@ -206,15 +211,11 @@ def proxies_in(environment: Mapping[str, str]) -> frozenset[tuple[str, int]]:
     """Host and port of the proxies that an environment names."""
     found = set()
     for name, value in environment.items():
-        if _is_proxy_variable(name) and value:
+        if name.lower() in _PROXIES and value:
             with suppress(ValueError):  # a proxy that no client can use, either
                 parts = urlsplit(value if "://" in value else f"http://{value}")
                 found.add((_unify_name(parts.hostname or ""), parts.port or _PORTS.get(parts.scheme, 80)))
     return frozenset(found)
-
-
-def _is_proxy_variable(name: str) -> bool:
-    return name.lower() in ("http_proxy", "https_proxy", "all_proxy", "ws_proxy", "wss_proxy")
 
 
 def _unify_name(host: str) -> str:

@@ -5,8 +5,6 @@ Layer 7. `ObservedService` wraps any service: the emulator of a test, or the pla
 
 from __future__ import annotations
 
-import asyncio
-import importlib.util
 import os
 import sys
 import threading
@@ -14,8 +12,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias
 
@@ -30,10 +26,10 @@ from harness.benches.client.judgement.received_responses import (
 from harness.kit.api import Api
 from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean, format_count
-from harness.plugin.blocking_calls import LeftTasks, note_blocking
+from harness.plugin.blocking_calls import LeftTasks, find_asyncio_loop, note_blocking
+from harness.plugin.late_patches import patched_modules
 from harness.plugin.sent_requests import SentRequest, SentRequests, TrafficLog, call_of, name_call
 from harness.plugin.session_server import IsLive, SessionServer, Tenant
-from harness.plugin.virtual_time import pass_silence, told_sleeps
 from harness.transport import ServiceDriver
 from harness.wire import Clock, Headers, Request, Response, Service, StreamProtocol, UntilClose
 from harness.wire.request_log import RequestLog
@@ -131,7 +127,7 @@ class ObservedService:
     def __call__(self, request: Request, *, by_socket: bool = False) -> Response:
         """Answer a request. Raises RequestLimit above a limit."""
         call = name_call(request)
-        if not by_socket and (loop := asyncio._get_running_loop()) is not None:
+        if not by_socket and (loop := find_asyncio_loop()) is not None:
             self._tasks.add_request(loop, call)
         with self._lock:
             self._count += 1
@@ -191,6 +187,8 @@ class ObservedService:
     def _watch_sleeps(self) -> None:
         """Hear of real sleeps from now on. It costs milliseconds, so only a test that polls in vain has it."""
         if self._sleeps is not None:
+            from harness.plugin.virtual_time import told_sleeps
+
             self._sleeps.enter_context(told_sleeps(self.note_sleep))
             self._sleeps = None
 
@@ -367,7 +365,7 @@ class ObservedService:
         return transport(
             self._answer_without_socket,
             self.clock,
-            wait=pass_silence,
+            wait=_pass_silence,
             before_sync=lambda: note_blocking("a request of a synchronous client", _USE_ASYNC),
             note_endless=partial(self.endless.append, of_fixture),
         )
@@ -409,6 +407,12 @@ class ObservedService:
                 yield
             finally:
                 self._sleeps = None
+
+
+async def _pass_silence(seconds: float) -> None:
+    from harness.plugin.virtual_time import pass_silence  # late: it brings asyncio, which most tests do without
+
+    await pass_silence(seconds)
 
 
 class MadeBy:
@@ -534,7 +538,7 @@ class PlannedFaults:
 # transport is one of httpx or httpx2, whose classes are patched for as long as the test runs, and nothing else.
 
 
-_LIBRARIES = ("httpx", "httpx2")
+_LIBRARIES = frozenset({"httpx", "httpx2"})
 _METHODS = (("HTTPTransport", "handle_request"), ("AsyncHTTPTransport", "handle_async_request"))
 
 
@@ -557,45 +561,12 @@ def redirect(transport: Callable[[], Any], is_live: IsLive | None) -> Iterator[N
             setattr(owner, method, _redirecting(original, getattr(transport(), method), is_live))
             patched.append((owner, method, original))
 
-    later = _Later(patch)
-    for library in filter(None, map(sys.modules.get, _LIBRARIES)):
-        patch(library)
-    sys.meta_path.insert(0, later)
     try:
-        yield
+        with patched_modules(_LIBRARIES, patch):
+            yield
     finally:
-        if later in sys.meta_path:
-            sys.meta_path.remove(later)
         for owner, method, original in reversed(patched):
             setattr(owner, method, original)
-
-
-class _Later(MetaPathFinder):
-    """Patches each library right after it is imported."""
-
-    def __init__(self, patch: Callable[[ModuleType], None]) -> None:
-        self._patch = patch
-        self._looking = False
-
-    def find_spec(self, name: str, path: Any = None, target: ModuleType | None = None) -> ModuleSpec | None:
-        """The spec that the other finders return, with a loader that patches, too."""
-        if name not in _LIBRARIES or self._looking:
-            return None
-        self._looking = True
-        try:
-            spec = importlib.util.find_spec(name)
-        finally:
-            self._looking = False
-        if spec is None or spec.loader is None:
-            return None
-        execute = spec.loader.exec_module
-
-        def execute_and_patch(module: ModuleType) -> None:
-            execute(module)
-            self._patch(module)
-
-        spec.loader.exec_module = execute_and_patch  # type: ignore[method-assign]
-        return spec
 
 
 def _redirecting(original: Callable[..., Any], ours: Callable[[Any], Any], is_live: IsLive) -> Any:

@@ -7,22 +7,26 @@ test's interactions. A client that found the URL in the environment reaches the 
 from __future__ import annotations
 
 import re
+import selectors
 import socket
+import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec import Struct
 
 from harness.outcome import UsageFault
 from harness.plugin.environment_variables import EnvironmentVariables
-from harness.wire import Clock, Request, Response, Service
+from harness.wire import Clock, LogicalClock, Request, Response, Service
 from harness.wire.addresses import readdress, stand_in_url
 
 if TYPE_CHECKING:
     from harness.benches.server.page_guard import PageGuard
     from harness.kit.api import Api
+    from harness.transport.server.server import InThread, WaitingServer
 
 _PREFIX = re.compile(r"/t(\d+)(?=/|$)")
 _NO_TEST = (
@@ -44,6 +48,12 @@ class Tenant(Struct, frozen=True):
     waits: bool = False
 
 
+SERVER_THREAD = "harness-server"
+"""The name of the threads of our server: virtual time does not touch them."""
+
+_BACKLOG = 1024
+
+
 class SessionServer:
     """The session's server. Use `serving(tenant)` while a test runs; it listens from first use until `close`."""
 
@@ -51,14 +61,15 @@ class SessionServer:
         self.environment = environment
         self._api = api
         self._router = _Router(api)
-        self._server: Any = None
+        self._server: _Door | None = None
         self._failure: Exception | None = None
 
     @contextmanager
     def serving(self, tenant: Tenant) -> Iterator[str]:
         """Yield the path prefix under which `tenant` answers; requests without a prefix reach it too meanwhile."""
         number = self._router.enter(tenant)
-        self.listen()
+        if self._server is None:  # not for each test
+            self.listen()
         try:
             yield f"/t{number}"
         finally:
@@ -89,23 +100,22 @@ class SessionServer:
         if self._server is not None:
             return
         try:
-            # Try this first: an event loop library that is imported while sockets are forbidden stays broken.
-            socket.socket().close()
-            self._server = self._listening()
+            self._server = _Door(self.environment.reserved or _bind(), self._serve)
+            self.environment.adopt_port(self._server.port)
+            # An event loop library that is imported while sockets are forbidden stays broken: then not later.
+            if "pytest_socket" in sys.modules:
+                self._server.open()
         except Exception as error:
             # Whatever forbids sockets (pytest-socket raises a RuntimeError) must not prevent in-process use.
             self._failure = error
 
-    def _listening(self) -> Any:
+    def _serve(self, sock: socket.socket) -> InThread[WaitingServer]:
         from harness.benches.server.page_guard import PageGuard
         from harness.transport.server.server import InThread, WaitingServer
 
-        router, environment = self._router, self.environment
-        service = partial(router.answer, PageGuard(self._api.load_protocol()))
-        server = WaitingServer(service, waits=router.waits, sock=environment.reserved)
-        thread = InThread(server)
+        service = partial(self._router.answer, PageGuard(self._api.load_protocol()))
+        thread = InThread(WaitingServer(service, waits=self._router.waits, sock=sock))
         thread.start()
-        environment.adopt_port(server.port)
         return thread
 
     def close(self) -> None:
@@ -113,6 +123,60 @@ class SessionServer:
         server, self._server = self._server, None
         if server is not None:
             server.stop()
+
+
+def _bind() -> socket.socket:
+    sock = socket.socket()
+    sock.bind(("127.0.0.1", 0))
+    return sock
+
+
+class _Door:
+    """Listens at once on a bound socket; the server begins to `serve` there when the first client knocks.
+
+    Most tests use clients without a socket: they need neither an event loop nor its imports.
+    """
+
+    def __init__(self, sock: socket.socket, serve: Callable[[socket.socket], InThread[WaitingServer]]) -> None:
+        self._bell, self._rung = socket.socketpair()
+        sock.listen(_BACKLOG)
+        self.port: int = sock.getsockname()[1]
+        self._sock = sock
+        self._serve = serve
+        self._server: InThread[WaitingServer] | None = None
+        self._opened = False
+        self._thread = threading.Thread(target=self._watch, name=SERVER_THREAD, daemon=True)
+        self._thread.start()
+
+    def _watch(self) -> None:
+        """Wait for the first client, or until the bell rings."""
+        with selectors.DefaultSelector() as waiting:
+            waiting.register(self._sock, selectors.EVENT_READ)
+            waiting.register(self._rung, selectors.EVENT_READ)
+            knocked = any(key.fileobj is self._sock for key, _ in waiting.select())
+        if knocked or self._opened:
+            try:
+                self._server = self._serve(self._sock)
+            except BaseException:
+                self._sock.close()  # who waits in the queue is told
+                raise
+
+    def open(self) -> None:
+        """Begin to serve now."""
+        self._opened = True
+        self._ring()
+
+    def _ring(self) -> None:
+        self._bell.send(b"!")
+        self._thread.join()
+
+    def stop(self) -> None:
+        """Leave no thread and no socket."""
+        self._ring()
+        if self._server is not None:
+            self._server.stop()
+        for sock in (self._sock, self._bell, self._rung):
+            sock.close()
 
 
 class _Router:
@@ -162,3 +226,31 @@ class _Router:
 
     def _refuse(self, message: str) -> Response:
         return Response.json(400, self._api.load_protocol().error_body(400, "no_test", message))
+
+
+# --- The clocks of the services that a test uses. A sleep moves each of them to its own end, counted from its own
+# begin. So sleeps side by side, and the pauses of a stream meanwhile, are never counted twice.
+
+
+_followers: list[LogicalClock] = []
+
+
+@contextmanager
+def moved_by_sleeps(clock: LogicalClock) -> Iterator[None]:
+    """While the block runs, skipped sleeps move this clock."""
+    _followers.append(clock)
+    try:
+        yield
+    finally:
+        _followers.remove(clock)
+
+
+def begin_sleep() -> Callable[[float], None]:
+    """A sleep begins; call what this returns with the seconds of it that are over."""
+    begun = [(clock, clock.now) for clock in _followers]
+
+    def pass_time(seconds: float) -> None:
+        for clock, begin in begun:
+            clock.skip_to(begin + seconds)
+
+    return pass_time

@@ -32,9 +32,7 @@ from msgspec import Struct
 
 from harness.outcome.words import format_count
 from harness.plugin.blocking_calls import is_user_file, note_blocking
-from harness.wire import LogicalClock
-
-SERVER_THREAD = "harness-server"
+from harness.plugin.session_server import SERVER_THREAD, begin_sleep
 
 _TOOLS = ("_pytest", "pytest", "pluggy", "xdist", "execnet", "hypothesis", "faulthandler", "pytest_timeout")
 CHILDREN = frozenset({"subprocess", "multiprocessing"})
@@ -604,8 +602,8 @@ def no_sleep() -> Iterator[Sleeps]:
     waits = ThreadWaits(clock, sleeps.append)
     replacements = {**dict(shifted_readings(clock)), **_skipping_functions(sleeps, clock, waits)}
     methods: list[tuple[Any, str, Any]] = [(threading.Condition, "wait", waits.replacement())]
-    if (uvloop := sys.modules.get("uvloop")) is not None:
-        methods.append((uvloop.Loop, "time", clock.shift_method(uvloop.Loop.time)))
+    if (loop := getattr(sys.modules.get("uvloop"), "Loop", None)) is not None:
+        methods.append((loop, "time", clock.shift_method(loop.time)))
     originals = [(owner, name, getattr(owner, name)) for owner, name, _ in methods]
     _replace(replacements, spares=is_exempt)
     for owner, name, method in methods:
@@ -775,31 +773,3 @@ def _telling_late(original: Callable[..., Any], tell: Callable[[float], object])
             raise
 
     return wait_for
-
-
-# --- The clocks of the services that a test uses. A sleep moves each of them to its own end, counted from its own
-# begin. So sleeps side by side, and the pauses of a stream meanwhile, are never counted twice.
-
-
-_followers: list[LogicalClock] = []
-
-
-@contextmanager
-def moved_by_sleeps(clock: LogicalClock) -> Iterator[None]:
-    """While the block runs, skipped sleeps move this clock."""
-    _followers.append(clock)
-    try:
-        yield
-    finally:
-        _followers.remove(clock)
-
-
-def begin_sleep() -> Callable[[float], None]:
-    """A sleep begins; call what this returns with the seconds of it that are over."""
-    begun = [(clock, clock.now) for clock in _followers]
-
-    def pass_time(seconds: float) -> None:
-        for clock, begin in begun:
-            clock.skip_to(begin + seconds)
-
-    return pass_time

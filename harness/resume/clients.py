@@ -90,14 +90,19 @@ class _Requests:
                 "POST", self._path, json={**move.body, "stream": True}, headers=_EVENTS
             )
         query = {"stream": "true", **({"last_event_id": move.cursor} if move.cursor is not None else {})}
-        return self._client.build_request("GET", f"{self._at(move.id)}?{urlencode(query)}", headers=_EVENTS)
+        return self._client.build_request("GET", self._at(move.id, f"?{urlencode(query)}"), headers=_EVENTS)
 
     def poll(self, interaction_id: str) -> Any:
         return self._client.build_request("GET", self._at(interaction_id))
 
-    def _at(self, interaction_id: str) -> str:
+    def _at(self, interaction_id: str, query: str = "") -> Any:
         segment = quote(interaction_id, safe="", errors="surrogatepass")  # a JSON string may hold a lone surrogate
-        return f"{self._path}/{segment}"
+        path = f"{self._path}/{segment}{query}"
+        base = self._client.base_url
+        if not self._path.startswith("/") or base.is_relative_url:
+            return path
+        # As the client would do it, but the path is parsed once instead of twice.
+        return base.copy_with(raw_path=base.raw_path.rstrip(b"/") + path.encode("ascii"))
 
 
 def _read_interaction(response: Any) -> dict[str, Any]:

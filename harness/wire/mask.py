@@ -299,6 +299,9 @@ class _SecretHider:
         return old._make(items) if hasattr(old, "_make") else type(old)(items)
 
     def _hide_members(self, old: Any, names: Iterable[str], replace_members: Callable[..., Any]) -> Any:
-        members = {name: getattr(old, name) for name in names}
-        hidden = {name: new for name, item in members.items() if (new := self.hide(item)) is not item}
+        hidden = {}
+        for name in names:
+            item = getattr(old, name)
+            if item and (new := self.hide(item)) is not item:  # most members of most values are empty
+                hidden[name] = new
         return replace_members(old, **hidden) if hidden else old

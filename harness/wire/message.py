@@ -461,4 +461,7 @@ class ObservedBody(WrappedBody):
 
 def escape_controls(text: str) -> str:
     """Escape the control characters that a terminal would obey: a target must not paint our report."""
-    return "".join(c if c in "\n\t" or c.isprintable() else repr(c)[1:-1] for c in text.replace("\r\n", "\n"))
+    text = text.replace("\r\n", "\n")
+    if text.replace("\n", "").replace("\t", "").isprintable():  # nearly always, and bodies are long
+        return text
+    return "".join(c if c in "\n\t" or c.isprintable() else repr(c)[1:-1] for c in text)

@@ -454,8 +454,7 @@ def test_sockets_forbidden(pytester: pytest.Pytester) -> None:
         def no_sockets(monkeypatch):
             def refuse(*args, **kwargs):
                 raise RuntimeError("A test tried to use socket.socket.")
-            from harness.transport.server.server import InThread
-            monkeypatch.setattr(InThread, "start", refuse)
+            monkeypatch.setattr(socket, "socketpair", refuse)
         """
     )
     pytester.makepyfile(

@@ -59,3 +59,48 @@ def test_a_page_cannot_steer_the_emulator_of_a_test(session: SessionServer, page
             scripts = f"{base}/__harness__/scripts"
             assert httpx.post(scripts, content=b'{"text": "evil"}', headers=headers).status_code == status
         assert httpx.post(f"{session.url}{prefix}/__harness__/scripts", json={"text": "a"}).json() == {"queued": 1}
+
+
+LATE = """
+import sys
+
+BROUGHT = {"asyncio", "ssl", "uvloop"} & set(sys.modules)
+
+def test_without_a_socket(interactions_emulator):
+    interactions_emulator.driver()
+    assert not BROUGHT and not {"asyncio", "ssl", "uvloop"} & set(sys.modules)
+
+def test_a_task(interactions_emulator):
+    import asyncio
+    import app
+    async def begin():
+        begin.task = asyncio.create_task(app.poll())
+        await asyncio.sleep(0)
+    asyncio.run(begin())
+
+def test_a_connection(interactions_emulator):
+    import pytest, uvloop
+    from harness.plugin import OutsideConnection
+    async def connect():
+        loop = asyncio.get_running_loop()
+        with pytest.raises(OutsideConnection):
+            await loop.create_connection(asyncio.Protocol, "192.0.2.1", 80)
+    import asyncio
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(connect())
+
+def test_a_client(interactions_emulator):
+    import urllib.request
+    assert urllib.request.urlopen(interactions_emulator.base_url + "/__harness__/").status == 200
+"""
+
+
+def test_late_imports(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a socket nothing imports an event loop; what a test imports itself is guarded all the same."""
+    pytest.importorskip("uvloop")
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    app = "import asyncio\n\nasync def poll():\n    await asyncio.sleep(3600)\n"
+    pytester.makepyfile(app=app, test_app=LATE)
+    result = pytester.runpytest_subprocess("-p", "harness.pytest_plugin", "-p", "no:cacheprovider")
+    result.assert_outcomes(passed=4, warnings=1)
+    assert "the task `poll` (app.py:3) still ran when the test had ended" in result.stdout.str()

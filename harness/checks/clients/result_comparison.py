@@ -125,11 +125,16 @@ def _join_pieces(collected: Any) -> str | None:
 
 
 def _compare_events(whole: Sequence[Event], events: Sequence[Event], contract: Contract) -> Defect | None:
+    # Hot: nearly every client is right, and then no event is looked at by itself.
+    if (marks := _mark_all(events)) is not None and marks == _mark_all(whole):
+        return None
+    if not compare_steps(assemble_steps(whole, contract), assemble_steps(events, contract)):
+        return None if _starts(events) <= _starts(whole) else Defect(TWICE, "got a step.start twice")
     numbers = [number for number, event in enumerate(whole) if mark_of(event) is not None]
     expected = [mark_of(whole[number]) for number in numbers]
     got = [mark for event in events if (mark := mark_of(event)) is not None]
-    if got == expected or not compare_steps(assemble_steps(whole, contract), assemble_steps(events, contract)):
-        return None if _starts(events) <= _starts(whole) else Defect(TWICE, "got a step.start twice")
+    if got == expected:
+        return None
     pairs = enumerate(zip_longest(expected, got))
     at = next((number for number, (wanted, had) in pairs if wanted != had), len(expected))
     if at < len(got) and got[at] in expected[:at]:
@@ -196,6 +201,19 @@ def _starts(events: Sequence[Event]) -> int:
 _MARKS = ("event_type", "index", "step", "delta")
 _encode = msgspec.json.Encoder(enc_hook=str, order="sorted").encode
 """A fifth of the time of `json.dumps`; each event of each dropped stream is compared."""
+
+
+def _mark_all(events: Sequence[Event]) -> bytes | None:
+    """The marks of all events at once; None if there is one that `mark_of` alone can tell."""
+    told = [
+        (kind, event.get("index"), event.get("step"), event.get("delta"))
+        for event in events
+        if str(kind := event.get("event_type", "")).startswith("step.")
+    ]
+    try:
+        return _encode(told)
+    except (ValueError, TypeError, RecursionError, msgspec.MsgspecError):
+        return None
 
 
 def mark_of(event: Event) -> str | None:

@@ -230,7 +230,11 @@ def _copy_rebased(part: Any, name: str, reached: list[str]) -> Any:
         return [_copy_rebased(item, name, reached) for item in part]
     if not isinstance(part, dict):
         return part
-    copy = {key: _copy_rebased(value, name, reached) for key, value in part.items() if key not in _LEFT_OUT}
+    copy = {
+        key: _copy_rebased(value, name, reached) if isinstance(value, dict | list) else value
+        for key, value in part.items()
+        if key not in _LEFT_OUT
+    }
     if isinstance(part.get("$ref"), str):
         target, fragment = find_target(name, part["$ref"])
         reached.append(target)

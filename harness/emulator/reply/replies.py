@@ -133,7 +133,7 @@ class ReplyBuilder:
         steps = self.default_steps(order, script)
         if order.agent is not None:
             return steps, self.over_budget(order, steps)
-        return self.within_limit(order, steps)
+        return self.within_limit(order, steps) if "generation_config" in order.body else (steps, False)  # hot
 
     def copy_scripted(self, step: Json) -> Json:
         """Return a copy of a scripted step; a function call without an id gets one for its result to name."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import ssl
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager, suppress
 from functools import cache
@@ -19,6 +18,8 @@ from harness.plugin.environment_variables import PLACEHOLDER_KEY
 from harness.plugin.observed_service import ObservedService
 
 if TYPE_CHECKING:  # a type checker shows the SDK's types where it is installed, and Any where it is not
+    import ssl
+
     from google.genai import Client
     from google.genai.client import AsyncClient
 
@@ -110,6 +111,8 @@ def _build_sdk_options(served: ObservedService, timeout: float | None) -> dict[s
 @cache
 def _trust_nobody() -> ssl.SSLContext:
     """A context without authorities, shared by all clients: google-genai would load them again for each client."""
+    import ssl
+
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 

@@ -26,8 +26,7 @@ from harness.outcome.words import format_count, shorten
 from harness.plugin.environment_variables import PLACEHOLDER_KEY, EnvironmentVariables
 from harness.plugin.interactions.clients import AsyncClientContext, async_client, client
 from harness.plugin.observed_service import ObservedService
-from harness.plugin.session_server import SessionServer
-from harness.plugin.virtual_time import moved_by_sleeps
+from harness.plugin.session_server import SessionServer, moved_by_sleeps
 from harness.wire import Headers, LogicalClock, Request
 from harness.wire.json_value import object_or_none
 

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.plugin.environment_variables import EnvironmentVariables
-
 if TYPE_CHECKING:
     from harness.plugin.after_test import Complaining, Promise
+    from harness.plugin.environment_variables import EnvironmentVariables
     from harness.plugin.session_server import SessionServer
 
-ENVIRONMENT = pytest.StashKey[EnvironmentVariables]()
+ENVIRONMENT: pytest.StashKey[EnvironmentVariables] = pytest.StashKey()
 SESSION = pytest.StashKey["SessionServer"]()
 
 TOLD = pytest.StashKey[Callable[[], str]]()
@@ -42,10 +41,12 @@ def find_session(config: pytest.Config) -> SessionServer:
     """The server of this pytest session, begun by its first use."""
     if SESSION not in config.stash:
         from harness.interactions import INTERACTIONS
+        from harness.plugin import environment_variables
         from harness.plugin.session_server import SessionServer
 
         names, early = config.getini("interactions_environment"), config.getini("interactions_early")
-        config.stash[ENVIRONMENT] = environment = EnvironmentVariables(names, early=early)
+        names = environment_variables.BASE_URL_VARIABLES if names is None else names
+        config.stash[ENVIRONMENT] = environment = environment_variables.EnvironmentVariables(names, early=early)
         environment.install()
         config.stash[SESSION] = SessionServer(environment, INTERACTIONS)
     return config.stash[SESSION]
