@@ -23,7 +23,7 @@ from harness.emulator.mutants import MUTANTS
 from harness.engine.capabilities import everything
 from harness.engine.cleanup import CreatedResources
 from harness.engine.events import CheckFinished, RunStarted, TargetInfo
-from harness.engine.execute import PlayedExercise, play
+from harness.engine.execute import PlayedExercise, play, with_origins
 from harness.engine.plan import Selection
 from harness.engine.results import Result
 from harness.engine.run import RunOptions, check_target
@@ -89,7 +89,7 @@ def _show(title: str, result: Result | None) -> Iterator[dict[str, Any]]:
 def _play_right(check: Check) -> Result | None:
     played = _play_once(check.exercise)
     seen = [] if played.failure else played.list_looked(check)
-    return _pass(check, played.with_origins(list(seen))[:_MOST_EXCHANGES], played) if seen else None
+    return _pass(check, with_origins(seen, played.trail, played.api)[:_MOST_EXCHANGES], played) if seen else None
 
 
 @cache

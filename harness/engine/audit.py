@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from itertools import chain
 
-from harness.engine.execute import PlayedExercise, list_ids
+from harness.engine.execute import PlayedExercise, list_deletes, list_ids, with_origins
 from harness.engine.results import Evidence
 from harness.engine.traffic.outages import Death
 from harness.kit.api import Api, ApiContract, JudgesRun
@@ -133,7 +133,7 @@ class _Sighted:
         if self.played is None:
             return self.story
         before = () if self.beside is None else (self.beside,)
-        return (*before, *self.played.with_origins([self.exchange]))
+        return (*before, *with_origins([self.exchange], self.played.trail, self.played.api))
 
 
 @dataclass(slots=True)
@@ -152,6 +152,8 @@ class Audit:
     _answered: set[tuple[tuple[str, ...], str]] = field(default_factory=set)
     _withheld: list[tuple[Exchange, PlayedExercise, Exercise]] = field(default_factory=list)
     _denied: list[_Sighted] = field(default_factory=list)
+    _stories: dict[int, tuple[Exchange, ...]] = field(default_factory=dict)
+    """What each denial depends on, by its identity, with the denial itself."""
     _given: dict[str, int] = field(default_factory=dict)
     judged: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     """How many answers each rule was asked of, by call; one handler answers all errors, so they have no call."""
@@ -199,15 +201,22 @@ class Audit:
                     kind, _Sighted(again.finding, again.exchange, played, exercise.name, beside=again.earlier)
                 )
 
-    def note_denials(self, exchanges: Iterable[Exchange], exercise: str = "") -> None:
+    def note_denials(self, exchanges: Sequence[Exchange], exercise: str = "") -> None:
         """Judge what was denied by what was granted, be it before or later; the clean-up counts, too."""
-        for exchange in exchanges:
+        for number, exchange in enumerate(exchanges):
+            story: tuple[Exchange, ...] = ()
+            if exchange.status is not None and not exchange.succeeded:
+                trail = exchanges[: number + 1]
+                deletes = list_deletes(exchange, trail, self.api)
+                story = with_origins([*deletes, exchange], trail, self.api)
             with self._lock:
+                if story:
+                    self._stories[id(exchange)] = story
                 proven = list(self._denials.note(exchange))
                 if new := self.api.read_new_id(exchange):
                     self._given[new] = self._given.get(new, 0) + 1
                 self._denied += [
-                    _Sighted(finding, denied, None, exercise, story=(denied,))
+                    _Sighted(finding, denied, None, exercise, story=self._stories.get(id(denied), (denied,)))
                     for denied, finding in proven
                     if finding.rule in self.rules
                 ]
@@ -274,8 +283,13 @@ class Audit:
         return tuple({id(exchange): exchange for exchange in shown}.values())
 
     def names_of(self, evidence: Sequence[Evidence]) -> tuple[str, ...]:
-        """The names of the evidence in the findings: the request in a few words."""
-        return tuple(self.api.format_request(item) if isinstance(item, Exchange) else "" for item in evidence)
+        """The names of the evidence in the findings, `""` for what shows no defect: the request in a few words."""
+        with self._lock:
+            shown = {id(one.exchange) for of_rule in self._found.values() for one in of_rule.values()}
+        return tuple(
+            self.api.format_request(item) if isinstance(item, Exchange) and id(item) in shown else ""
+            for item in evidence
+        )
 
     def _list_sightings(self, check: Check) -> list[_Sighted]:
         with self._lock:

@@ -11,7 +11,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from itertools import chain, pairwise
+from itertools import chain, pairwise, takewhile
 from typing import Any
 
 from msgspec.structs import replace
@@ -70,6 +70,58 @@ def gave_cursors(exchange: Exchange, cursors: Set[str]) -> set[str]:
     if not exchange.is_stream:
         return set()
     return {cursor for cursor in cursors if cursor.encode("utf-8", "surrogatepass") in exchange.body}
+
+
+def find_giver(resumed: Exchange, before: Sequence[Exchange], api: Api) -> Exchange | None:
+    """The stream whose cursor a request resumes from: the last that was read before it, None if none gave it.
+
+    The connection that was lost ended before the request; a reader beside it that stays has the cursor, too.
+    """
+    cursors = resumed_from(resumed, api)
+    givers = [seen for seen in before if cursors and gave_cursors(seen, cursors)]
+    began = resumed.began
+    ended = [seen for seen in givers if began and seen.began is not None and seen.began + seen.seconds <= began]
+    return next(reversed(ended or givers), None)
+
+
+def with_origins(shown: Sequence[Exchange], trail: Sequence[Exchange], api: Api) -> tuple[Exchange, ...]:
+    """These exchanges of a trail, with those that they depend on, in the order in which they were sent.
+
+    Those are the requests that created or changed the resources they refer to, and the streams whose cursors
+    they resume from: the connection that was lost belongs to the story.
+    """
+    chosen = {id(exchange) for exchange in shown}
+    deleted: set[str] = set()
+    kept = []
+    for exchange in _list_origins(chosen, trail, api):
+        is_delete = exchange.request.method == "DELETE"
+        if id(exchange) in chosen or not (is_delete and exchange.request.target in deleted):
+            kept.append(exchange)  # what is deleted already is rejected rightly
+        if is_delete and exchange.succeeded:
+            deleted.add(exchange.request.target)
+    if all(exchange.began is not None for exchange in kept):
+        kept.sort(key=lambda exchange: exchange.began or 0.0)
+    return tuple(kept)
+
+
+def list_deletes(denied: Exchange, trail: Sequence[Exchange], api: Api) -> list[Exchange]:
+    """The DELETEs that may explain why a server denies something: of that, and of all that it depends on."""
+    known = chain.from_iterable(list_ids(seen, api) for seen in with_origins([denied], trail, api))
+    needed = set(known)
+    before = takewhile(lambda seen: seen is not denied, trail)
+    return [seen for seen in before if seen.request.method == "DELETE" and needed & list_ids(seen, api)]
+
+
+def _list_origins(chosen: Set[int], trail: Sequence[Exchange], api: Api) -> list[Exchange]:
+    """The chosen exchanges, by identity, and what each depends on, in their order."""
+    wanted, needed = set(chosen), set[str]()
+    kept = []
+    for number, exchange in reversed([*enumerate(trail)]):
+        if id(exchange) in wanted or made_or_changed(exchange, needed, api):
+            kept.append(exchange)
+            needed.update(referenced_ids(exchange, api))
+            wanted.add(id(find_giver(exchange, trail[:number], api)))
+    return kept[::-1]
 
 
 def is_same_look(one: Exchange, other: Exchange) -> bool:
@@ -262,38 +314,7 @@ class PlayedExercise:
         looks = [each for seen in named for each in looks_before(seen, self.trail, self.api)]
         chosen = set(map(id, [*named, *looks] or self.list_looked(check)))
         shown = [exchange for exchange in self.trail if id(exchange) in chosen]
-        return self.with_origins(shown) if chosen else self.trail
-
-    def with_origins(self, shown: list[Exchange]) -> tuple[Exchange, ...]:
-        """These exchanges of the trail, with those that they depend on.
-
-        Those are the requests that created or changed the resources they refer to, and the streams whose cursors
-        they resume from: the connection that was lost belongs to the story.
-        """
-        chosen = {id(exchange) for exchange in shown}
-        deleted: set[str] = set()
-        shown_in_order = []
-        for exchange in reversed(self._add_origins(chosen)):
-            is_delete = exchange.request.method == "DELETE"
-            if id(exchange) in chosen or not (is_delete and exchange.request.target in deleted):
-                shown_in_order.append(exchange)  # what is deleted already is rejected rightly
-            if is_delete and exchange.succeeded:
-                deleted.add(exchange.request.target)
-        return tuple(shown_in_order)
-
-    def _add_origins(self, chosen: Set[int]) -> list[Exchange]:
-        """The chosen exchanges, by identity, and what each depends on; the last one first."""
-        needed: set[str] = set()
-        cursors: set[str] = set()
-        kept = []
-        for exchange in reversed(self.trail):
-            given = gave_cursors(exchange, cursors)
-            if id(exchange) in chosen or given or made_or_changed(exchange, needed, self.api):
-                kept.append(exchange)
-                needed.update(referenced_ids(exchange, self.api))
-                cursors -= given
-                cursors |= resumed_from(exchange, self.api)
-        return kept
+        return with_origins(shown, self.trail, self.api) if chosen else self.trail
 
     def names_of(self, evidence: Sequence[Evidence]) -> tuple[str, ...]:
         """The names of the evidence in the findings, `""` for one without a name."""

@@ -25,7 +25,7 @@ from harness.engine.results import (
     Result,
     of_kind,
 )
-from harness.outcome import Accounted, Finding, Level, Outcome, Reason, Rule, Severity, Verdict
+from harness.outcome import Accounted, Finding, Level, Outcome, Reason, Rule, Severity, Verdict, Where
 from harness.outcome.words import format_count, shorten
 from harness.report.collected_run import CollectedRun
 from harness.report.commands.presentation import Presentation, describe_stale
@@ -268,7 +268,7 @@ class PresentedResult:
 
     def _list_evidence(self, *, verbose: bool, whole: bool) -> Iterator[str]:
         result = self.result
-        named = [finding.where.exchange for finding in result.observation.findings if finding.where.exchange]
+        named = [finding.where.exchange for finding in self.all_findings if finding.where.exchange]
         of_name = dict(reversed([*zip(result.named, result.evidence, strict=False)]))  # of several, the first one
         yield from shown_lines(
             result.evidence,
@@ -278,7 +278,7 @@ class PresentedResult:
             verbose=verbose,
             whole=whole,
             events=[] if verbose else list(event_lines(self.events)),
-            where=next((each.where for each in result.observation.findings if each.where.exchange), None),
+            places=self._places,
         )
 
     @cached_property
@@ -348,19 +348,23 @@ class PresentedResult:
         found = logs(others, self._run.display, shown=WIRE_SHOWN)
         return [replace(log, parts=self._split(item)) for log, item in zip(found, others, strict=True)]
 
+    @cached_property
+    def _places(self) -> dict[int, Where]:
+        """The place that the first finding about each piece of evidence names in it, by its identity."""
+        result, places = self.result, dict[int, Where]()
+        for finding in self.all_findings:
+            where = finding.where
+            pairs = zip(result.named, result.evidence, strict=False)
+            named = [each for name, each in pairs if name == where.exchange]
+            for each in named if where.exchange else result.evidence[-1:]:
+                places.setdefault(id(each), where)
+        return places
+
     def _split(self, item: Evidence) -> tuple[LogPart, ...]:
         """The bytes of an exchange around the place that its first finding names."""
         if not isinstance(item, Exchange):
             return ()
-        result, last = self.result, self.result.evidence[-1]
-        named = {id(each): name for name, each in zip(result.named, result.evidence, strict=False)}
-        name = named.get(id(item), "")
-        about = (
-            finding.where
-            for finding in self.all_findings
-            if (finding.where.exchange == name if finding.where.exchange else item is last)
-        )
-        return split_body(item, self._run.display, next(about, None), shown=WIRE_SHOWN)
+        return split_body(item, self._run.display, self._places.get(id(item)), shown=WIRE_SHOWN)
 
     @property
     def logs(self) -> Excerpt[Log]:

@@ -186,7 +186,8 @@ def _format_progress(progress: Progressed) -> str:
 
 
 _PROSE = re.compile(
-    r"\s*(requirement|source|what breaks|accepted|finding|expected|actual|cure|baseline|a cons|blocked)"
+    r"\s*(requirement|source|what breaks|what it means|accepted|finding|expected|actual|cure|baseline|a cons|"
+    r"blocked)"
 )
 """How the lines of an explanation begin that are no evidence: what is to be copied must not be wrapped."""
 
@@ -214,10 +215,10 @@ class ResultPrinter:
             self._screen.line(self._write_headline(shown) + tail)
             self._screen.lines(more)
 
-    def explain(self, shown: PresentedResult) -> None:
-        """Print a result with all that explains it."""
+    def explain(self, shown: PresentedResult, name: str = "") -> None:
+        """Print a result with all that explains it; a `name` replaces the outcome that was printed before."""
         self._screen.line("")
-        self._screen.line(self._write_headline(shown))
+        self._screen.line(f"{name}: {shown.heading}" if name else self._write_headline(shown))
         text = shown.explain(verbose=self._verbose, whole=self._whole)
         for line in text.split("\n"):
             self._screen.line(f"  {line}" if line else "", whole=not _PROSE.match(line))
@@ -320,8 +321,7 @@ class SummaryPrinter:
         """The worst failure of the target: errors of our own were explained as they came, and -v explains all."""
         worst = next((shown for shown in failed if shown.result.verdict is Verdict.FAIL), None)
         if worst is not None and not self._verbose:
-            self._screen.lines(["", "the worst failure:"] if len(failed) > 1 else [])
-            self._results.explain(worst)
+            self._results.explain(worst, "the worst failure" if len(failed) > 1 else "the failure")
 
     def _write_one_line(self, shown: PresentedResult) -> str:
         error = shown.result.reason is Reason.HARNESS_ERROR
@@ -335,6 +335,8 @@ def _name_what_v_adds(finished: RunFinished) -> Iterator[str]:
     brief = ["warning"] * bool(counts[Verdict.WARN]) + ["failure"] * (counts[Verdict.FAIL] > 1)
     if brief:
         yield f"-v explains each {' and '.join(brief)}"
+    if notes := counts[Verdict.INFO]:
+        yield f"{format_count(notes, 'note')} on MAY rules, which -v shows"
 
 
 def _describe_cut(cut: TimeoutLosses) -> str:

@@ -17,7 +17,7 @@ from harness.emulator import Emulator
 from harness.emulator.mutants import MUTANTS
 from harness.engine.capabilities import everything
 from harness.engine.cleanup import CreatedResources
-from harness.engine.execute import PlayedExercise, _exchanges_at, play
+from harness.engine.execute import PlayedExercise, _exchanges_at, play, with_origins
 from harness.engine.targets import TargetOptions, embed_emulator
 from harness.engine.traffic.deadline import TimeUp
 from harness.engine.traffic.governed_driver import GovernedDriver
@@ -288,10 +288,10 @@ def test_evidence_has_what_it_stands_on() -> None:
     grandchild = made(sent={"input": "Hi", "previous_interaction_id": "v1_c"}, body={"id": "v1_d"})
     trail = (parent, other, looked, child, deleted, again, grandchild)
     brought = PlayedExercise({}, None, trail, 0.0, INTERACTIONS)
-    assert brought.with_origins([grandchild]) == (parent, child, grandchild)
-    assert brought.with_origins([child]) == (parent, child)
+    assert with_origins([grandchild], brought.trail, INTERACTIONS) == (parent, child, grandchild)
+    assert with_origins([child], brought.trail, INTERACTIONS) == (parent, child)
     late = made(sent={"input": "Hi", "previous_interaction_id": "v1_a"}, body={"error": {}}, status=400)
-    assert PlayedExercise({}, None, (*trail, late), 0.0, INTERACTIONS).with_origins([late]) == (
+    assert with_origins([late], (*trail, late), INTERACTIONS) == (
         parent,
         deleted,
         late,
@@ -319,7 +319,7 @@ def test_a_rejected_delete_is_part_of_the_evidence() -> None:
     rejected = made("DELETE", f"{ROOT}/v1_a", status=404, body={})
     lost = made("GET", f"{ROOT}/v1_a", status=404, body={})
     played = PlayedExercise({}, None, (created, rejected, lost), 0.0, INTERACTIONS)
-    assert played.with_origins([lost]) == (created, rejected, lost)
+    assert with_origins([lost], played.trail, INTERACTIONS) == (created, rejected, lost)
 
 
 @pytest.mark.parametrize(

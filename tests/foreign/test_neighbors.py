@@ -201,7 +201,7 @@ ROWS = [
     rows_of(Asks)(f"asks: {TEXTS} -> rest pass"),
     rows_of(CompletesAtOnce)(
         "completes-at-once: bg.at-once create.comp* -> fail bg.at-once/ create.completed-has-output",
-        said=["the worst failure: FAILED bg.at-once", "before there is any output", "(1 cause: bg.at-once)"],
+        said=["the worst failure: bg.at-once", "before there is any output", "(1 cause: bg.at-once)"],
     ),
     rows_of(CountsInSteps)("counts-in-steps: stream.evid-unique resume.exclusive -> fail stream.evid-unique/"),
     rows_of(LeadsWithZero)("leads-with-zero: stream.evid-unique resume.exclusive -> rest pass"),

@@ -26,7 +26,7 @@ _HEAD = re.compile(rb"HTTP/[\d.]+ (\d{3})[^\n]*\n(.*?)\r?\n\r?\n", re.DOTALL)
 _EVENT = re.compile(rb"^data: *(.*?)\r?$", re.MULTILINE)
 _GAVE_UP = re.compile(rb"curl: \(28\)[^\n]*\s*\Z")
 _WORD = re.compile(r"[a-z][a-z_.]{1,40}")
-_TOOLS = ("sh", "curl", "awk", "grep", "sed", "cut", "sleep", "cat")
+_TOOLS = ("sh", "curl", "grep", "sed", "cut", "sleep", "cat")
 
 
 def is_runnable() -> bool:

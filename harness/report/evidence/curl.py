@@ -48,6 +48,7 @@ _LEFT_TO_CURL = frozenset({"content-length", "host", "connection", "transfer-enc
 
 _OLD_CURSOR = "# the cursor is of the run above: take one from the new stream"
 _STILL_OPEN = "# its response is still open while the next requests are sent"
+_RACE = "# if the run settles before this request arrives, repeat all with a longer input"
 _FOR_URLS = "sed 's/%/%25/g;s/+/%2B/g;s#/#%2F#g;s/=/%3D/g'"
 _LEAST_PAUSE = 0.1
 """Seconds that a request needs to arrive before one that another process sends."""
@@ -84,11 +85,14 @@ def _write_command(
     """The command of one exchange, which waits or polls as the run did."""
     exchange, earlier = trail[number], trail[:number]
     sent = curl(exchange.request, display)
-    command = _name_values(sent, number, exchange, given, display) + _stop(exchange)
+    command = _name_values(sent, number, exchange, given, display)
     related = command != sent or any(_is_same_request(exchange, before) for before in earlier)
+    command += _stop(exchange, _count_read(number, trail, given))
     waited = _find_wait(exchange, earlier) if related else 0.0
     if awaited := statuses.note(exchange):
         return _poll(command, awaited, waited)
+    if related and exchange.request.method != "GET" and statuses.is_running(earlier[-1]):
+        command = f"{_RACE}\n{command}"
     return f"sleep {_round_wait(waited)}; {command}" if waited else command
 
 
@@ -132,6 +136,11 @@ class _Statuses:
         field_name = re.search(rb'"(\w+)"\s*:\s*"' + re.escape(status.encode()) + rb'"', exchange.body)
         return "" if field_name is None else f'"{field_name[1].decode()}": *"{status}"'
 
+    def is_running(self, exchange: Exchange) -> bool:
+        """Whether a response shows a run that goes on."""
+        identity, status = self._read(exchange)
+        return bool(identity) and not self.api.is_settled(status)
+
     def _read(self, exchange: Exchange) -> tuple[str, str]:
         """The id of a resource and its status, as an answer has them; twice "" if it has none."""
         body = None if exchange.is_stream or not exchange.succeeded else object_or_none(exchange.body)
@@ -139,13 +148,16 @@ class _Statuses:
 
 
 def _poll(command: str, pattern: str, waited: float) -> str:
-    """The command again and again until its answer has the pattern, for a limited time; prints the last answer."""
+    """The command again and again until its answer has the pattern, for a limited time; prints the last answer.
+
+    Each attempt is a line on standard error: a shell that prints nothing looks as if it hangs.
+    """
     pause = 2 if waited >= 10 else 1
     most = ceil(max(_LEAST_POLLING, 3 * waited) / pause)
     found = f"printf '%s\\n' \"$LOOK\" | grep -q {shlex.quote(pattern)}"
     return (
         f"TRIES=0; until LOOK=$({command}); {found} || [ $((TRIES += 1)) -ge {most} ]\n"
-        f"do sleep {pause}; done; printf '%s\\n' \"$LOOK\""
+        f'do echo "look $TRIES of {most}" >&2; sleep {pause}; done; printf \'%s\\n\' "$LOOK"'
     )
 
 
@@ -179,21 +191,46 @@ def _name_variable(given: GivenValue) -> str:
     return f"{word}{given.answer}" + (f"_{given.number}" if given.number else "")
 
 
-def _stop(exchange: Exchange) -> str:
-    """The condition at which curl stops as the request did: because its reader left, or because nothing came."""
+def _stop(exchange: Exchange, read: int | None) -> str:
+    """The condition at which curl stops as the request did: because its reader left, or because nothing came.
+
+    `read`: the events after which it stops although it went on, None if it does not.
+    """
     if exchange.hung:
         return f" --max-time {max(ceil(exchange.seconds), 1)}"
-    if exchange.ending.by is not By.CLIENT or EVENT_STREAM not in exchange.headers.get("content-type"):
+    is_left = exchange.ending.by is By.CLIENT and EVENT_STREAM in exchange.headers.get("content-type")
+    if read is None and not is_left:
         return ""
-    events = len(_DATA.findall(exchange.body))
+    events = read or len(_DATA.findall(exchange.body))
     if not events:
         return " | head -n 1"
-    return f" | awk '{{print}} /^data:/ && ++n == {events} {{exit}}'"
+    # No awk: some read a whole buffer before the first line, and would leave long after the reader of the run.
+    count = f"case $LINE in (data:*) [ $((EVENTS += 1)) -lt {events} ] || break;; esac"
+    return f" | {{ EVENTS=0; while IFS= read -r LINE; do printf '%s\\n' \"$LINE\"; {count}; done; }}"
+
+
+def _count_read(number: int, trail: Sequence[Exchange], given: Sequence[GivenValue]) -> int | None:
+    """The events of a stream that had come when the next request took its id or cursor; None if it had ended.
+
+    A shell has a variable only once the stream has ended, so this reader leaves at that moment.
+    """
+    exchange, later = trail[number], trail[number + 1 :]
+    values = [value.value.encode() for value in given if value.answer == number]
+    if not values or exchange.began is None or _find_pause(exchange, later) is None:
+        return None
+    moment = (later[0].began or 0.0) - exchange.began
+    arrivals = exchange.arrivals
+    size = sum(size for size, at in zip(arrivals.sizes, arrivals.moments, strict=False) if at <= moment)
+    had = exchange.body[:size]
+    return len(_DATA.findall(had)) if all(value in had for value in values) else None
 
 
 def _find_pause(exchange: Exchange, later: Sequence[Exchange]) -> float | None:
-    """Seconds between a request that never ended and one that was sent meanwhile; None if there is none."""
-    if exchange.began is None or not exchange.hung:
+    """Seconds between a request whose response was still open and the next one; None if it had ended.
+
+    That is a stream, or what never ended. Other requests side by side are alike, and may follow each other.
+    """
+    if exchange.began is None or not (exchange.hung or exchange.is_stream):
         return None
     until = exchange.began + exchange.seconds
     begun = [other.began for other in later[:1] if other.began is not None and other.began < until]
@@ -205,8 +242,10 @@ def _add_capture(command: str, given: Sequence[GivenValue], later: Sequence[Exch
     if not given:
         return command
     answer = f"OUT{given[0].answer}"
-    taken = [f"{_name_variable(value)}=$(printf '%s' \"${answer}\" | {_take(value, later)})" for value in given]
-    return "\n".join([f"{answer}=$({command}); printf '%s\\n' \"${answer}\"", *taken])
+    names = [(_name_variable(value), value) for value in given]
+    taken = [f"{name}=$(printf '%s' \"${answer}\" | {_take(value, later)})" for name, value in names]
+    needed = [f': "${{{name}:?the response above has no {value.name}}}"' for name, value in names]
+    return "\n".join([f"{answer}=$({command}); printf '%s\\n' \"${answer}\"", *taken, *needed])
 
 
 def _take(given: GivenValue, later: Sequence[Exchange]) -> str:

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain, groupby, takewhile
+from types import MappingProxyType
 from typing import TypeAlias
 
 from msgspec.structs import replace
 
-from harness.engine.execute import gave_cursors, is_same_look, made_or_changed, referenced_ids, resumed_from
+from harness.engine.execute import is_same_look, list_deletes, made_or_changed, referenced_ids, with_origins
 from harness.engine.results import ClientRun, Evidence, KillRow, LoggedExchange, RecordedPlace, of_kind
 from harness.faults.grammar import spell_out
 from harness.kit.api import Api
@@ -204,9 +205,22 @@ def find_place(text: str, where: Where) -> Span | None:
             return None
         at, end = (len(data[:n].decode("utf-8", "replace")) for n in frames[where.event][-2:])
     elif _STREAM.match(text[:64].encode("utf-8", "replace")):
-        return None
+        return _find_in_events(text, where.pointer)
     member = _find_member(text, text.find("{", at, end), where.pointer)
     return member or ((at, end) if where.event is not None else None)
+
+
+def _find_in_events(text: str, pointer: str) -> Span | None:
+    """The member of the last event of a stream that has it, where a finding names no event."""
+    steps = _STEP.findall(pointer)
+    name = json.dumps(steps[-1][0], ensure_ascii=False) if steps and steps[-1][0] else ""
+    at = len(text)
+    while name and (at := text.rfind("data:", 0, at)) >= 0:
+        if name in text[at : at + MASKED].partition("\n")[0]:
+            member = _find_member(text, text.find("{", at), pointer)
+            if member is not None and text.startswith(name, member[0]):
+                return member
+    return None
 
 
 def _find_member(text: str, at: int, pointer: str) -> Span | None:
@@ -367,12 +381,12 @@ def shown_lines(
     accused: Evidence | None = None,
     whole: bool = False,
     events: Sequence[str] = (),
-    where: Where | None = None,
+    places: Mapping[int, Where] = MappingProxyType({}),
 ) -> Iterator[str]:
     """The evidence that a person needs; `named`: a finding names its exchange, the first `accused`.
 
-    `where` is the place that the first finding names in it. `events` are lines that stand for the stream in which
-    the fault is. `whole`: every exchange, to its last byte.
+    `places` has the place that the first finding names in each exchange, by its identity. `events` are lines that
+    stand for the stream in which the fault is. `whole`: every exchange, to its last byte.
     """
     if logged := of_kind(LoggedExchange, evidence):
         yield from _format_logged(logged, whole=whole)
@@ -381,18 +395,11 @@ def shown_lines(
         if whole:
             yield from _write_whole_exchanges(exchanges, display, chosen)
         else:
-            yield from _write_exchanges(
-                exchanges,
-                display,
-                chosen,
-                verbose=verbose,
-                events=events,
-                where=where if chosen[1] is accused else None,
-            )
+            yield from _write_exchanges(exchanges, display, chosen, verbose=verbose, events=events, places=places)
     if relayed := of_kind(RelayedExchange, evidence):
         yield from _format_relayed(relayed, display, verbose=verbose)
-    if places := of_kind(RecordedPlace, evidence):
-        yield from _format_places(places, verbose=verbose)
+    if recorded := of_kind(RecordedPlace, evidence):
+        yield from _format_places(recorded, verbose=verbose)
     for run in of_kind(ClientRun, evidence):
         yield from client_lines(run, verbose=verbose)
     for row in of_kind(KillRow, evidence):
@@ -412,7 +419,7 @@ def _write_exchanges(
     *,
     verbose: bool,
     events: Sequence[str],
-    where: Where | None,
+    places: Mapping[int, Where],
 ) -> Iterator[str]:
     """The exchange that shows the fault in full, a line each way for the others, and one script that repeats them.
 
@@ -422,14 +429,14 @@ def _write_exchanges(
     if len(exchanges) > len(shown):
         yield f"exchanges ({len(shown)} of {len(exchanges)}; the JSON and HTML reports have all):"
     for exchange in shown:
-        time = _format_time(exchange, shown)
+        time, where = _format_time(exchange, shown), places.get(id(exchange))
         if verbose or (exchange is fault and not events):
-            first, *others = exchange_lines(exchange, display, where=where if exchange is fault else None)
+            first, *others = exchange_lines(exchange, display, where=where)
             yield first + time
             yield from others
         else:
             yield f"> {_request(exchange.request, display.mask, ONE_LINE)}{time}"
-            yield f"< {_answer(exchange, display.mask, ONE_LINE)}"
+            yield f"< {_answer(exchange, display.mask, ONE_LINE)}{_quote_place(exchange, display, where)}"
     yield from events
     yield from _write_script(curl_lines(shown, display))
 
@@ -455,28 +462,16 @@ def _write_whole_exchanges(exchanges: Sequence[Exchange], display: Display, chos
 
 
 def _choose(exchanges: Sequence[Exchange], api: Api, accused: Evidence | None, *, named: bool) -> Chosen:
-    """The exchanges that matter, and the one that shows the fault."""
-    if not named:
-        last = exchanges[-_MOST_EXCHANGES:]
-        ids = {name for exchange in last for name in referenced_ids(exchange, api)}
-        return [*(e for e in exchanges[:-_MOST_EXCHANGES] if made_or_changed(e, ids, api)), *last], exchanges[-1]
-    shown, fault = _pick_first(exchanges, api)
-    if isinstance(accused, Exchange) and all(each is not accused for each in shown):
-        return _trace_back(exchanges, accused, api), accused
-    return shown, fault
-
-
-def _trace_back(exchanges: Sequence[Exchange], accused: Exchange, api: Api) -> Sequence[Exchange]:
-    """An exchange, after those that made or changed its ids, those that looked at the same thing, and its cursor.
-
-    The cursor is in the first stream that gave it.
-    """
-    before = list(takewhile(lambda each: each is not accused, exchanges))
-    ids, cursors = set(referenced_ids(accused, api)), resumed_from(accused, api)
-    giver = next((each for each in before if gave_cursors(each, cursors)), None)
-    looks = [each for each in before if is_same_look(each, accused)][-_MOST_EXCHANGES:]
-    needed = (e for e in before if e is giver or e in looks or made_or_changed(e, ids, api))
-    return [*needed, accused]
+    """The exchanges that matter, with those that they depend on, and the one that shows the fault."""
+    shown, fault = _pick_first(exchanges, api) if named else (exchanges[-_MOST_EXCHANGES:], exchanges[-1])
+    if isinstance(accused, Exchange):
+        if all(each is not accused for each in shown):
+            before = takewhile(lambda each: each is not accused, exchanges)
+            looks = [each for each in before if is_same_look(each, accused)][-_MOST_EXCHANGES:]
+            shown = [*looks, accused]
+        fault = accused
+    deletes = list_deletes(fault, exchanges, api)
+    return with_origins([*shown, *deletes], exchanges, api), fault
 
 
 def _format_logged(logged: Sequence[LoggedExchange], *, whole: bool) -> Iterator[str]:
@@ -556,6 +551,17 @@ def _answer(exchange: Exchange, mask: Mask, shown: int) -> str:
     except UnicodeDecodeError:  # such as one that is compressed
         return f"{exchange.status} {len(exchange.body):,} bytes that are no text{end}"
     return escape_controls(f"{exchange.status} {begin_body(exchange.body, mask, shown)}{end}")
+
+
+def _quote_place(exchange: Exchange, display: Display, where: Where | None) -> str:
+    """The part of a response that a finding names, unless the line with its beginning shows it; `""` for none."""
+    if where is None or not where.pointer or len(exchange.body) > MASKED:
+        return ""
+    text = body_text(exchange.body, exchange.request, display)
+    found = find_place(text, where)
+    if found is None or found[1] < ONE_LINE:
+        return ""
+    return f", with {escape_controls(shorten(' '.join(text[slice(*found)].split()), ONE_LINE))}"
 
 
 def client_lines(run: ClientRun, *, verbose: bool) -> Iterator[str]:

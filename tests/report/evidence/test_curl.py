@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import threading
+from array import array
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,7 +18,7 @@ from msgspec import structs
 from harness.benches.server.script_run import is_runnable
 from harness.interactions import INTERACTIONS
 from harness.report.evidence.curl import Display, curl, curl_lines
-from harness.wire import Exchange, Headers, Request
+from harness.wire import Arrivals, Exchange, Headers, Request
 from harness.wire.mask import Mask
 from tests.contract.exchanges import ROOT, exchange
 
@@ -200,3 +201,30 @@ def test_requests_of_different_resources_did_not_wait_for_each_other() -> None:
     """The time between a create and another one, of another exercise, is no pause that shows anything."""
     trail = [moment("completed", 0.0, "POST"), moment("completed", 9.0, "POST")]
     assert "sleep" not in "".join(curl_lines(trail, SHOWN))
+
+
+def test_a_request_during_a_stream_is_sent_during_it() -> None:
+    """A reader that stays is in the background; one whose cursor is needed leaves where the run took it."""
+    created = moment("in_progress", 0.0, "POST")
+    data = b'data: {"event_id": "e-1"}\n\ndata: {"event_id": "e-2"}\n\n'
+    stream = exchange("GET", f"{ROOT}/v1_old?stream=true", label="text/event-stream", body=data)
+    arrivals = Arrivals(array("Q", [27, 27]), array("d", [0.1, 4.0]), 2)
+    stream = structs.replace(stream, began=1.0, seconds=5.0, arrivals=arrivals)
+    cancelled = structs.replace(exchange("POST", f"{ROOT}/v1_old/cancel", body={}), began=2.0, seconds=0.1)
+    resumed = exchange("GET", f"{ROOT}/v1_old?stream=true&last_event_id=e-1")
+    resumed = structs.replace(resumed, began=2.0, seconds=0.1)
+    lines = curl_lines([created, stream, cancelled], SHOWN)
+    assert "> answer1.txt 2>&1 &\nsleep 1" in lines[1]
+    assert lines[-1] == "wait\ncat answer1.txt"
+    assert "[ $((EVENTS += 1)) -lt 1 ]" in curl_lines([created, stream, resumed], SHOWN)[1]
+
+
+def test_a_script_names_what_would_make_it_show_nothing(tmp_path: Path) -> None:
+    """A run that may settle too early has a note, and a create without an id ends the script."""
+    deleted = structs.replace(exchange("DELETE", f"{ROOT}/v1_old", body={}), began=0.2, seconds=0.1)
+    lines = curl_lines([moment("in_progress", 0.0, "POST"), deleted], SHOWN)
+    assert lines[1].startswith("# if the run settles before")
+    script = FAKE_CURL.replace('"id": "v1_new"', '"error": {}') + "\n".join(lines)
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert "the response above has no id" in done.stderr
+    assert "DELETE" not in (tmp_path / "asked").read_text()

@@ -162,3 +162,14 @@ def test_a_text_of_a_stranger_has_no_number_that_is_no_status(status: str) -> No
 def test_a_text_that_is_no_whole_exchange_is_not_drawn(lines: tuple[str, ...]) -> None:
     """Of a body that is cut, events would look as if they never came."""
     assert read_back(LoggedExchange("", lines, "")) is None
+
+
+@pytest.mark.parametrize(
+    ("pointer", "part"), [("$.step.n", '"n": 2'), ("$.usage.total", '"total": 9.0'), ("$.no", "")]
+)
+def test_a_member_of_a_stream_is_found_in_the_last_event_that_has_it(pointer: str, part: str) -> None:
+    """A finding about a stream may name no event: the report still shows the member that it names."""
+    events = "".join(f'data: {{"step": {{"n": {n}}}}}\n\n' for n in range(3))
+    stream = f'{events}data: {{"usage": {{"total": 9.0}}}}\n\ndata: [DONE]\n\n'
+    found = find_place(stream, Where(pointer=pointer))
+    assert (stream[slice(*found)] if found else "") == part

@@ -178,6 +178,9 @@ def test_of_many_failures_only_the_worst_is_explained(
     listed = [line.split()[1].rstrip("*:") for line in below.splitlines() if line.startswith("  failed ")]
     assert listed[0] == "resume.no-gap", "a client cannot notice it"
     assert set(listed) == set(names)
+    assert text.count("FAILED") == len(names) + 1, (
+        "a search for the word counts each failure once, and the verdict"
+    )
 
 
 def test_the_findings_of_a_result_are_sorted_by_harm() -> None:
@@ -196,3 +199,14 @@ def test_the_findings_of_a_result_are_sorted_by_harm() -> None:
         "loud",
         "a consequence",
     ]
+
+
+def test_notes_on_may_rules_are_counted(run: tuple[TerminalReport, PresentedRun, Terminal, Time]) -> None:
+    """Without -v no line of its own reports a broken MAY, so that the end names their number and the option."""
+    report, state, out, _ = run
+    rule = INTERACTIONS.load_rules()["auth.bearer"]
+    results = (decide(rule, Observation.of([Finding(rule.id, "it is rejected")]), Policy()),)
+    for event in (*map(CheckFinished, results), RunFinished(results, 1.0, Exit.OK)):
+        state.handle(event)
+        report.handle(event)
+    assert "1 note on MAY rules, which -v shows\n" in out.getvalue()

@@ -57,7 +57,7 @@ def watched(
     "line",
     [
         "target: http://toy.invalid (API version v1beta), model m",
-        "FAILED      get.odd [MUST] toy get.odd",
+        "the worst failure: get.odd [MUST] toy get.odd",
         "  requirement (MUST): get.odd holds",
         "  source: Toy manual, Chapter 1 (documented) https://toy.invalid/manual",
         "  what breaks: toys break",
@@ -77,7 +77,7 @@ def test_lines(line: str) -> None:
 
 def test_a_failure_names_its_source_last() -> None:
     """A reader learns what came, what breaks and how to see it again before the place in a document."""
-    lines = watched().split("FAILED      get.odd [MUST] toy get.odd\n")[1].splitlines()
+    lines = watched().split("the worst failure: get.odd [MUST] toy get.odd\n")[1].splitlines()
     parts = ("requirement (MUST)", "finding:", "what breaks:", "> GET", "reproduce:", "curl", "source:")
     places = [next(n for n, line in enumerate(lines) if line.strip().startswith(part)) for part in parts]
     assert places == sorted(places)

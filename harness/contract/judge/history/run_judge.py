@@ -104,6 +104,8 @@ class Denials:
     """The parent of each interaction that continues another."""
     _lost_child: dict[str, str] = field(default_factory=dict)
     """The DELETE of an interaction that continued this one, which may have taken this one along."""
+    _lost_parent: dict[str, str] = field(default_factory=dict)
+    """The DELETE of the interaction that this one continues."""
     _vain: dict[tuple[str, ...], list[Exchange]] = field(default_factory=dict)
     """The DELETEs that did not find what a later look found, until one of the same caller succeeds."""
 
@@ -149,7 +151,9 @@ class Denials:
         if call == DELETE:  # the client that was told of a deletion did delete it
             self._deleted.add(name)
             if parent := self._continued.get(name):
-                self._lost_child[parent] = format_request(exchange)
+                self._lost_child[parent] = f"{format_request(exchange)}, which continued it"
+            children = [child for child, parent in self._continued.items() if parent == name]
+            self._lost_parent |= dict.fromkeys(children, f"{format_request(exchange)}, which it continues")
             for key in [key for key in self._shown if key[-1] == name]:
                 del self._shown[key]
         elif shown is not None or call == GET:
@@ -163,6 +167,7 @@ class Denials:
         looks = call == GET and not streams
         key = (*caller, call) if looks else (*caller, call, str(streams))
         since = self._lost_child.get(named_interaction(exchange.request), "")
+        after = since or self._lost_parent.get(named_interaction(exchange.request), "")
         rule = "get.ok" if looks else _RULES[call]
         if shown is None or exchange.status not in _DENIES:
             if looks and is_success(exchange) and shown is not None:
@@ -184,7 +189,7 @@ class Denials:
                 denied, shown.denied_delete = False, exchange
         how = "with `stream=true` " if shown.streamed else ""
         why = f"{shown.request} {how}shows it"
-        yield from self._compare(key, rule, exchange, denied, why, since)
+        yield from self._compare(key, rule, exchange, denied, why, after)
 
     def _compare(
         self, key: tuple[str, ...], rule: str, exchange: Exchange, denied: bool, why: str = "", since: str = ""
@@ -261,7 +266,7 @@ def _report(rule: str, exchange: Exchange, why: str, accepted: str, since: str) 
         made = ", which was created with `stream=true`" if "`stream=true`" in why else ""
         message = f"{format_request(exchange)} denies an existing interaction{made}"
     if why and since:
-        message += f", after {since}, which continued it"
+        message += f", after {since}"
     expected = f"success, as {why}" if why else f"{accepted}, as for the same create at another time"
     # Where plain GETs miss it, too, that is the one fact; a cause that is not told is dropped.
     cause = "get.ok/late" if rule == "resume.opens" else ""

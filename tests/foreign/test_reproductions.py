@@ -1,0 +1,104 @@
+"""The commands that a report prints show the same defect of the same server again."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.benches.server.script_run import is_runnable
+from harness.cli import main
+from tests.foreign.answering import Json
+from tests.foreign.server import ForeignService, Run, serving
+from tests.foreign.test_forgetting import OneHop
+
+
+class DeletesChildren(ForeignService):
+    """The deletion of an interaction deletes what continues it, too."""
+
+    def delete(self, run: Run) -> Json:
+        children = [one for one in self.runs.values() if one.body.get("previous_interaction_id") == run.id]
+        for child in children:
+            del self.runs[child.id]
+        return super().delete(run)
+
+
+class WritesBack(ForeignService):
+    """A run that was deleted in progress is stored again when it ends."""
+
+    lasts = 1.5
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.deleted: dict[str, Run] = {}
+
+    def delete(self, run: Run) -> Json:
+        if run.status == "in_progress":
+            self.deleted[run.id] = run
+        return super().delete(run)
+
+    def find(self, identity: str) -> Run:
+        run = self.deleted.get(identity)
+        return run if run is not None and run.status == "completed" else super().find(identity)
+
+
+class RepeatsLive(ForeignService):
+    """A resume during a run returns the event after the cursor twice."""
+
+    lasts = 3.0
+
+    def get(self, run: Run, query: Json) -> Any:
+        events = super().get(run, query)
+        resumed = "last_event_id" in query and run.status == "in_progress"
+        return [events[0], *events] if resumed else events
+
+
+def count_ids(output: str) -> list[int]:
+    """How often each event came in the last response, as a sorted set."""
+    names = re.findall(r'"event_id": "([^"]+)"', output.rpartition("HTTP/1")[2])
+    return sorted({names.count(name) for name in names})
+
+
+def read_all(output: str) -> list[str]:
+    """The status of each response."""
+    return re.findall(r"HTTP/1\.[01] (\d+)", output)
+
+
+def read_last(output: str) -> tuple[str, list[str]]:
+    """The last status, and the input tokens of all responses."""
+    return read_all(output)[-1], re.findall(r'"total_input_tokens": (\d+)', output)
+
+
+ROWS: list[tuple[type[ForeignService], tuple[str, ...], Callable[[str], bool]]] = [
+    (OneHop, ("chain.whole-history",), lambda out: read_last(out) == ("200", ["2", "10", "10"])),
+    (
+        DeletesChildren,
+        ("get.ok", "chain.*", "del.*"),
+        lambda out: read_all(out)[:2] == ["200", "200"] and read_last(out)[0] == "404",
+    ),
+    (WritesBack, ("del.stays-gone",), lambda out: read_last(out)[0] == "200" and '"completed"' in out),
+    (RepeatsLive, ("resume.live",), lambda out: count_ids(out) == [1, 2]),
+]
+
+
+@pytest.mark.skipif(not is_runnable(), reason="needs a POSIX shell and curl")
+@pytest.mark.parametrize(("kind", "globs", "shows"), ROWS, ids=[row[0].__name__ for row in ROWS])
+def test_the_printed_commands_show_the_defect_again(
+    kind: type[ForeignService],
+    globs: tuple[str, ...],
+    shows: Callable[[str], bool],
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    """The script creates what it refers to, leaves a stream where the run did, and waits as the run did."""
+    with serving(kind()) as url:
+        code = main(["check", url, *(word for glob in globs for word in ("-c", glob))])
+        report = capsys.readouterr().out
+        assert code == 1, report
+        script = report.partition("  reproduce:\n")[2].partition("\n  source:")[0].replace("\n  ", "\n")
+        done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert shows(done.stdout), f"{report}\n{done.stdout}\n{done.stderr}"
