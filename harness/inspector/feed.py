@@ -102,8 +102,9 @@ class TrafficJudge:
         }
         if rule is not None:
             source = rule.source
+            breaks = rule.breaks if finding.severity is Severity.BROKEN else ""
             described |= {
-                "level": str(rule.level), "broken": rule.broken, "breaks": rule.breaks,
+                "level": str(rule.level), "broken": rule.broken, "breaks": breaks,
                 "source": str(source), "url": source.url,
             }  # fmt: skip
         return described

@@ -236,6 +236,8 @@ def find_reason(observation: Observation) -> Reason:
     """Return why a check was not tested, given what was observed of it."""
     if observation.outcome is Outcome.NOT_RUN and observation.because is Because.LACKING:
         return Reason.NOT_REACHED
+    if observation.because is Because.RACE_LOST and observation.remedy:  # time is not what it lacks
+        return Reason.NOT_OBSERVED
     return _OF_OUTCOMES.get(observation.outcome) or _REASONS.get(observation.because, Reason.NOT_OBSERVED)
 
 

@@ -20,7 +20,7 @@ def list_annotations(state: PresentedRun) -> Iterator[str]:
         results = [shown for shown in state.urgent_first if shown.annotation == level]
         named = results if len(results) <= _SHOWN else results[: _SHOWN - 1]
         for shown in named:
-            title = f"{shown.id} [{shown.level}] {shown.title}"
+            title = f"{shown.id} [{shown.standing_level}] {shown.title}"
             yield _format_command(level, shown.why, file=shown.file, title=title)
         if rest := results[len(named) :]:
             title = format_count(len(rest), f"more {state.presentation.noun}")

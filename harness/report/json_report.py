@@ -112,6 +112,8 @@ def result_record(shown: PresentedResult, display: Display) -> dict[str, Any]:
         record["cause"] = result.observation.cause
     if result.excuse:
         record["baseline"] = result.excuse
+    if shown.meaning:
+        record["meaning"] = shown.meaning
     return record | _record_evidence(shown, display) if result.evidence else record
 
 

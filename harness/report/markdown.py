@@ -62,7 +62,7 @@ def _write_section(section: Section) -> Iterator[str]:
 
 
 def _write_entry(shown: PresentedResult) -> Sequence[str]:
-    heading = f"<code>{_write_html(shown.result.id)}</code> [{shown.level}] {_write_html(shown.title)}"
+    heading = f"<code>{_write_html(shown.result.id)}</code> [{shown.standing_level}] {_write_html(shown.title)}"
     return [
         f"<details{' open' if shown.is_open else ''}><summary>{heading}</summary>",
         "",

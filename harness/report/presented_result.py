@@ -25,7 +25,7 @@ from harness.engine.results import (
     Result,
     of_kind,
 )
-from harness.outcome import Accounted, Finding, Level, Outcome, Reason, Rule, Severity, Verdict, Where
+from harness.outcome import Accounted, Basis, Finding, Level, Outcome, Reason, Rule, Severity, Verdict, Where
 from harness.outcome.words import format_count, shorten
 from harness.report.collected_run import CollectedRun
 from harness.report.commands.presentation import Presentation, describe_stale
@@ -110,7 +110,6 @@ class PresentedResult:
         self.outcome = result.outcome
         self.source = str(result.rule.source)
         self.url = result.rule.source.url
-        self.breaks = result.rule.breaks
         self.statement = result.rule.statement
 
     # in one line
@@ -123,10 +122,39 @@ class PresentedResult:
     @property
     def heading(self) -> str:
         """The id, the level and the title."""
-        lenient = self.level is Level.MUST and self.result.observation.outcome is Outcome.NON_STRICT
-        level = f"{self.level}, met in a lenient reading" if lenient else str(self.level)
         error = " (harness error)" if self.result.verdict is Verdict.ERROR else ""
-        return f"{self.result.id} [{level}] {self.result.title}{error}"
+        return f"{self.result.id} [{self.standing_level}] {self.result.title}{error}"
+
+    @property
+    def standing_level(self) -> str:
+        """The level, and for a warning that even `--strict` does not fail, why."""
+        if self.is_lenient:
+            return f"{self.level}, met in a lenient reading"
+        return f"{self.level}, only inferred" if self._is_inferred else str(self.level)
+
+    @property
+    def is_lenient(self) -> bool:
+        """Whether it warns although its rule counts as met."""
+        observation = self.result.observation
+        return self.result.verdict is Verdict.WARN and observation.outcome is Outcome.NON_STRICT
+
+    @property
+    def _is_inferred(self) -> bool:
+        broken = self.result.observation.outcome is Outcome.NOT_MET
+        return self.result.verdict is Verdict.WARN and broken and self.result.rule.source.basis is Basis.INFERRED
+
+    @property
+    def breaks(self) -> str:
+        """The effect of the broken rule on users; `""` if the rule counts as met."""
+        return "" if self.result.observation.outcome is Outcome.NON_STRICT else self.result.rule.breaks
+
+    @property
+    def meaning(self) -> str:
+        """Why the run does not fail for a warning, even with `--strict`; `""` if it can."""
+        if self.is_lenient:
+            return "the rule counts as met, but a client that needs exactly the required response can fail"
+        inferred = "`--strict` does not fail the run either, because the source is only inferred"
+        return inferred if self._is_inferred else ""
 
     @cached_property
     def said(self) -> str:
@@ -255,6 +283,8 @@ class PresentedResult:
             lines += escape_controls(observation.reason).rstrip().split("\n")
         if self.breaks:
             lines.append(f"what breaks: {self.breaks}")
+        if self.meaning:
+            lines.append(f"what it means: {self.meaning}")
         if observation.outcome in (Outcome.NOT_MET, Outcome.NON_STRICT) and result.accepts:
             lines.append(f"accepted: {'; or '.join(result.accepts)}")
         if result.excuse:

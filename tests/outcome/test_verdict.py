@@ -253,6 +253,7 @@ def test_the_first_row_that_matches_decides(
         (Observation.untestable("no", Because.NOT_TRIED), "not reached"),
         (Observation(Outcome.NOT_RUN), "not reached"),
         (Observation.untestable("no", Because.RACE_LOST), "run finished too early"),
+        (Observation.untestable("no", Because.RACE_LOST, remedy="with another model"), "feature not observed"),
         (
             Observation(Outcome.NOT_APPLICABLE, because=Because.UNDECLARED, needs="two-keys"),
             "needs `--capability +two-keys`",

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
+from dataclasses import replace
 
+import pytest
+from msgspec import structs
+
+from harness.engine.decide import Policy, decide
 from harness.engine.results import Result
 from harness.interactions import INTERACTIONS
-from harness.outcome import Finding, Observation, Outcome, Severity, Verdict, Where
+from harness.outcome import Basis, Finding, Level, Observation, Outcome, Severity, Source, Verdict, Where
 from harness.report.presented_run import PresentedRun
 from harness.wire import Exchange
 from tests.contract.exchanges import ROOT, exchange
@@ -80,3 +84,38 @@ def test_every_list_names_the_worst_finding() -> None:
     broken = Finding("get.odd", "it is broken")
     shown = PresentedRun(INTERACTIONS).present(failed(Observation(Outcome.NOT_MET, (lenient, broken))))
     assert (shown.said, shown.message, shown.findings[0].message) == ("it is broken",) * 3
+
+
+def test_the_shown_part_has_the_member_that_a_finding_names() -> None:
+    """The exchange of the first finding is in full, also before others; a line that is cut quotes the member."""
+    body = {"id": "v1_a", "text": "x" * 500, "usage": {"total": 9.5}}
+    looks = [exchange("GET", f"{ROOT}/v1_a?n={n}", body=body) for n in range(2)]
+    findings = tuple(
+        Finding("get.odd", "it is odd", where=Where(f"look{n}", pointer="$.usage.total")) for n in range(2)
+    )
+    result = replace(failed(Observation(Outcome.NOT_MET, findings), *looks), named=("look0", "look1"))
+    lines = PresentedRun(INTERACTIONS).present(result).explain().splitlines()
+    whole, quoted = [line for line in lines if "9.5" in line]
+    assert whole.startswith('< {"id": "v1_a"')
+    assert quoted.endswith(', with "total": 9.5')
+
+
+@pytest.mark.parametrize(
+    ("outcome", "basis", "heading", "breaks", "means"),
+    [
+        (Outcome.NON_STRICT, Basis.DOCUMENTED, "[SHOULD, met in a lenient reading]", False, "counts as met"),
+        (Outcome.NOT_MET, Basis.INFERRED, "[SHOULD, only inferred]", True, "source is only inferred"),
+        (Outcome.NOT_MET, Basis.OBSERVED, "[SHOULD]", True, ""),
+    ],
+)
+def test_a_warning_names_why_strict_does_not_fail_it(
+    outcome: Outcome, basis: Basis, heading: str, breaks: bool, means: str
+) -> None:
+    """The line of a warning names what keeps it from failing; a lenient one has no effect of a broken rule."""
+    rule = structs.replace(toys.ODD.rule, level=Level.SHOULD, source=Source(basis, "a page"))
+    observation = Observation(outcome, (Finding(rule.id, "it is odd"),))
+    shown = PresentedRun(INTERACTIONS).present(decide(rule, observation, Policy()))
+    text = shown.explain()
+    assert heading in shown.heading
+    assert ("what breaks: " in text) is breaks
+    assert means in text.partition("what it means: ")[2].partition("\n")[0]

@@ -305,6 +305,12 @@ _TWO_CALLS = [
 ]
 
 
+def _miss_several(made: str) -> Unmet:
+    """The error for a model that makes too few calls in a turn, which is its right."""
+    remedy = "with a model that makes several calls in one turn (`--model`)"
+    return Unmet(f"{made}, not several", race_lost=True, remedy=remedy)
+
+
 # --- exercises
 
 
@@ -320,7 +326,7 @@ def parallel_calls(t: RequestBuilder) -> Steps:
     if len(calls) < 2 <= len(made):
         raise Unmet(f"of {len(made)} calls, {len(made) - len(calls)} have no id")
     if len(calls) < 2:
-        raise Unmet(f"the model made {format_count(len(calls), 'call')}, not several", race_lost=True)
+        raise _miss_several(f"the model made {format_count(len(calls), 'call')}")
     results = [result_of(call) for call in calls]
     seen: Exchanges = {"asked": asked, "streamed": None, "fetched": None}
     if "stream" in t.capabilities:
@@ -395,7 +401,7 @@ def streams_each_call(streamed: Exchange | None, fetched: Exchange | None) -> It
     yield from expect_stream(streamed)
     calls = _streamed_calls(streamed)
     if len(calls) < 2:
-        raise Unmet(f"the streamed model made {format_count(len(calls), 'call')}, not several", race_lost=True)
+        raise _miss_several(f"the streamed model made {format_count(len(calls), 'call')}")
     yield from at("streamed", _judge_streamed_calls(calls))
     if fetched is not None:
         yield from at("streamed", _compare_arguments(calls, calls_in(fetched)))

@@ -63,7 +63,8 @@ class CheckArguments(
         "run only this profile (repeatable)", repeats=True, metavar="NAME", completes="profile", group="selection"
     )
     strict: bool = flag(
-        "also fail on broken SHOULD rules, and on MUST checks of an offered feature that were not tested",
+        "also fail on broken SHOULD rules, unless their source is only inferred, and on MUST checks of an offered "
+        "feature that were not tested",
         group="verdicts",
     )
     jobs: int | None = option(

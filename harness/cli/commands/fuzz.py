@@ -93,7 +93,7 @@ class FuzzArguments(TargetArguments, BaselineOptions):
         URL, metavar="WHERE", trust=Trust.NEVER, group="search",
     )  # fmt: skip
     level: Level = level_option("weakest level to judge", "verdicts")
-    strict: bool = flag("also fail on broken SHOULD rules", group="verdicts")
+    strict: bool = flag("also fail on broken SHOULD rules, unless their source is only inferred", group="verdicts")
     exclude: Sequence[str] | None = option(
         "rule or finding code to exclude (repeatable)",
         repeats=True, metavar="CODE", completes="check", group="verdicts",

@@ -115,7 +115,7 @@ class TortureArguments(ExtensionOptions, ShardOptions, BaselineOptions):
         "parallel clients", COUNT, flags=("-j", "--jobs"), shown="two for each processor", group="the client"
     )
     dry_run: bool = flag("list the cases and run nothing", trust=Trust.CALL, group=_VERDICTS)
-    strict: bool = flag("also fail on broken SHOULD rules", group=_VERDICTS)
+    strict: bool = flag("also fail on broken SHOULD rules, unless their source is only inferred", group=_VERDICTS)
     allow: Sequence[str] = option(
         "only warn about this rule or finding, such as client.ends; may be repeated",
         metavar="RULE", repeats=True, default=(), group=_VERDICTS,

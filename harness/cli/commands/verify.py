@@ -31,7 +31,7 @@ class VerifyArguments(BaselineOptions):
     )  # a file of the folder that set it would switch off the judgment, also that of a hook
     empty_ok: bool = flag("exit with 0 if the paths hold no recording (for hooks that pass any changed file)")
     revision: str | None = revision_option()
-    strict: bool = flag("also fail on broken SHOULD rules", group="verdicts")
+    strict: bool = flag("also fail on broken SHOULD rules, unless their source is only inferred", group="verdicts")
     verbose: int = verbose_option("list every judged rule")
 
     page = Page(

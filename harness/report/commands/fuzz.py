@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from harness.engine.baseline import Baseline
 from harness.engine.results import Reproduction, Result
 from harness.engine.search.failure import REFUSED, SEARCHED
-from harness.outcome import Accounted, Exit, Level, Verdict
+from harness.outcome import Accounted, Exit, Level, Outcome, Verdict
 from harness.outcome.words import format_count, list_some
 from harness.report.accounting import RunVerdict, accounting_record, conclude, count_stale
 from harness.report.commands.presentation import EXPLAINED, Paint, Presentation, Section
@@ -248,7 +248,8 @@ def failure_lines(result: Result, state: CollectedRun, *, ran: str = "", verbose
         yield f"  requirement: {rule.statement}"
         compared = {"expected": finding.expected, "actual": finding.actual}
         yield from (f"  {word}: {escape_controls(text)}" for word, text in compared.items() if text)
-        yield from [f"  what breaks: {rule.breaks}"] if rule.breaks else []
+        if rule.breaks and result.observation.outcome is Outcome.NOT_MET:
+            yield f"  what breaks: {rule.breaks}"
         script = "\n".join(commands(result, state.display))
         yield from (Verbatim(f"  {line}") for line in script.split("\n") if script)
         yield f"  source: {rule.source}"
