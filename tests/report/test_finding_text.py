@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import fields, is_dataclass
 from enum import Enum
 from types import UnionType
 from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
@@ -109,9 +108,10 @@ def _list_types(kind: Any, seen: set[Any]) -> Iterator[Any]:
         return
     seen.add(kind)
     inside = get_args(kind)
-    if not inside and is_dataclass(kind) and kind not in (Exchange, Rule):
+    names = getattr(kind, "__struct_fields__", ()) or getattr(kind, "__dataclass_fields__", ())
+    if not inside and names and kind not in (Exchange, Rule):
         hints = get_type_hints(kind)
-        inside = tuple(hints[member.name] for member in fields(kind))
+        inside = tuple(hints[name] for name in names)
     elif isinstance(kind, type) or get_origin(kind):
         yield get_origin(kind) or kind
     for member in inside:
